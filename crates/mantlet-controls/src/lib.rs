@@ -1,1 +1,34 @@
-//! x
+//! The security controls of Mantlet and the pipeline that runs them.
+//!
+//! Everything here is a plain function over a request and a checked policy. There are no sockets, files,
+//! environment variables or command-line flags in this crate, and no runtime: the gateway is one user of
+//! it, any [`http`] service can be another.
+//!
+//! Read [`pipeline`] first: its one function is the road that every request takes.
+
+pub mod pipeline;
+
+pub mod call;
+pub mod client;
+pub mod headers;
+pub mod host;
+pub mod limits;
+pub mod path;
+pub mod route;
+
+pub mod audit;
+pub mod mode;
+pub mod policy;
+pub mod reason;
+pub mod refusal;
+pub mod request_id;
+pub mod response;
+pub mod units;
+
+pub use call::{Arrival, Call, Peer, Scheme};
+pub use mode::Mode;
+pub use pipeline::{App, handle};
+pub use policy::{Config, Policy};
+pub use reason::Reason;
+pub use refusal::Refusal;
+pub use response::Answer;

@@ -1,0 +1,91 @@
+//! The audit record: what was decided about a request, in one line of JSON.
+//!
+//! A record never holds a query string, a cookie, a token, a password or a body. The path is in it; the query is not.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use crate::{Call, Mode, Reason, Refusal, response};
+
+/// Longest route text in a record, in bytes. A path may be as long as `limits.target-length`.
+const MAX_ROUTE: usize = 512;
+
+/// One decision. Field names are an interface: collectors parse them.
+#[derive(Debug, Clone, Serialize)]
+pub struct Record {
+    /// When, RFC 3339 in UTC with microseconds.
+    pub time: jiff::Timestamp,
+    /// `request-refused`, or `request-would-be-refused` in report mode.
+    pub security_event: &'static str,
+    /// What was done: `refuse` or `pass`.
+    pub action: &'static str,
+    /// The code of the reason.
+    pub reason: &'static str,
+    /// The status that was answered; none if the request passed or the connection was closed without an answer.
+    pub status: Option<u16>,
+    /// Who is really calling; none for a unix socket that named nobody.
+    pub client_ip: Option<IpAddr>,
+    /// The user, once one is known.
+    pub user: Option<String>,
+    /// The method; none if the request line was not readable.
+    pub method: Option<String>,
+    /// The path, without its query; none if the request line was not readable.
+    pub route: Option<String>,
+    /// The id in the answer's `X-Request-ID`.
+    pub request_id: String,
+    /// The mode of the control that decided.
+    pub mode: &'static str,
+}
+
+impl Record {
+    /// The record of a decision on a call.
+    pub fn of(call: &Call, refusal: &Refusal, mode: Mode) -> Self {
+        let refused = mode == Mode::Enforce;
+        let readable = call.method.as_str() != crate::pipeline::REFUSED_METHOD;
+        Self {
+            time: jiff::Timestamp::now(),
+            security_event: if refused { "request-refused" } else { "request-would-be-refused" },
+            action: if refused { "refuse" } else { "pass" },
+            reason: refusal.reason.code(),
+            status: refused.then(|| response::status(refusal.reason).as_u16()),
+            client_ip: call.client.address,
+            user: None,
+            method: readable.then(|| call.method.to_string()),
+            route: readable.then(|| shortened(call.path.as_str())),
+            request_id: call.request_id.as_str().to_owned(),
+            mode: mode.as_str(),
+        }
+    }
+
+    /// The record of a connection that was closed before a request was read.
+    pub fn of_connection(client_ip: Option<IpAddr>, reason: Reason) -> Self {
+        Self {
+            time: jiff::Timestamp::now(),
+            security_event: "connection-refused",
+            action: "refuse",
+            reason: reason.code(),
+            status: None,
+            client_ip,
+            user: None,
+            method: None,
+            route: None,
+            request_id: String::new(),
+            mode: Mode::Enforce.as_str(),
+        }
+    }
+}
+
+/// Where records go. Must not block: the pipeline calls it.
+pub trait Sink {
+    /// Takes one record.
+    fn record(&self, record: Record);
+}
+
+fn shortened(path: &str) -> String {
+    let mut end = path.len().min(MAX_ROUTE);
+    while !path.is_char_boundary(end) {
+        end -= 1;
+    }
+    path.get(..end).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,91 @@
+//! What the stops of the pipeline know about a request: the one place where controls meet.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use http::{HeaderMap, Method, Request, header};
+
+use crate::{
+    Policy, Refusal, client::Client, path::CanonicalPath, request_id::RequestId, route::RoutePolicy,
+};
+
+/// How a request reached the gate, as far as the transport can tell.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// Who is at the other end of the connection.
+    pub peer: Peer,
+    /// Whether this connection is encrypted by us.
+    pub scheme: Scheme,
+    /// The verdict of the wire, if the bytes were not one well-formed request.
+    pub refusal: Option<Refusal>,
+}
+
+/// The other end of the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// An Internet address, from the socket or from a PROXY header.
+    Ip(SocketAddr),
+    /// A process on this machine, through a unix socket. Always trusted: the folder's permissions decided who may connect.
+    Unix,
+}
+
+/// `http` or `https`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// Plain text.
+    Http,
+    /// TLS.
+    Https,
+}
+
+impl Scheme {
+    /// As in a URI and in `X-Forwarded-Proto`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+/// One request on its way through the pipeline.
+#[derive(Debug)]
+pub struct Call {
+    /// The id that ties the answer, the app's log and the audit record together.
+    pub request_id: RequestId,
+    /// Who is really calling.
+    pub client: Client,
+    /// The method as sent.
+    pub method: Method,
+    /// The path, canonical once the `path` stop has passed it.
+    pub path: CanonicalPath,
+    /// What the configuration says about this path.
+    pub route: Arc<RoutePolicy>,
+    /// The request carries a credential: an Authorization header or a cookie.
+    pub authenticated: bool,
+    /// The client asked for `application/problem+json` (RFC 9457).
+    pub wants_problem: bool,
+}
+
+impl Call {
+    /// Learns who is calling. Nothing is refused here.
+    pub fn open<B>(policy: &Policy, arrival: &Arrival, request: &Request<B>) -> Self {
+        let headers = request.headers();
+        let client = Client::of(arrival, headers, &policy.client);
+        Self {
+            request_id: RequestId::of(headers, client.peer_trusted),
+            client,
+            method: request.method().clone(),
+            path: CanonicalPath::as_sent(request.uri()),
+            route: Arc::clone(policy.routes.fallback()),
+            authenticated: headers.contains_key(header::AUTHORIZATION)
+                || headers.contains_key(header::COOKIE),
+            wants_problem: wants_problem(headers),
+        }
+    }
+}
+
+fn wants_problem(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::ACCEPT)
+        .is_some_and(|accept| memchr::memmem::find(accept.as_bytes(), b"application/problem+json").is_some())
+}

@@ -1,0 +1,103 @@
+use http::HeaderName;
+use serde::{Deserialize, Serialize};
+
+use super::Networks;
+use crate::policy::Mistake;
+
+/// The `[client]` section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// Networks whose proxies may say who is calling: `10.0.0.0/8`, an address, or the words `loopback` and `private`. Default none.
+    pub trusted: Vec<String>,
+    /// The header that trusted proxies write. Default `x-forwarded-for`.
+    pub header: ForwardingHeader,
+    /// Whether connections begin with a PROXY protocol header (v1 or v2). Default no.
+    pub proxy_protocol: bool,
+    /// Header names to drop from untrusted peers, beside the well-known identity headers. Default none.
+    pub drop: Vec<String>,
+    /// What becomes of header names with an underscore. Default `drop` (as nginx does).
+    pub underscore_headers: UnderscoreHeaders,
+}
+
+/// The header that trusted proxies write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardingHeader {
+    /// `X-Forwarded-For` and `X-Forwarded-Proto`.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+/// What becomes of header names with an underscore, which CGI-style servers read as hyphens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnderscoreHeaders {
+    /// Dropped.
+    #[default]
+    Drop,
+    /// Passed to the app.
+    Pass,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            trusted: Vec::new(),
+            header: ForwardingHeader::default(),
+            proxy_protocol: false,
+            drop: Vec::new(),
+            underscore_headers: UnderscoreHeaders::default(),
+        }
+    }
+}
+
+/// The checked `[client]` section.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    pub(crate) trusted: Networks,
+    pub(crate) header: ForwardingHeader,
+    pub(crate) drop: Vec<HeaderName>,
+    pub(crate) drop_underscores: bool,
+}
+
+impl Policy {
+    /// Whether connections from this address may speak for others.
+    pub fn trusts(&self, address: std::net::IpAddr) -> bool {
+        self.trusted.contains(address)
+    }
+}
+
+impl Config {
+    /// Checks the section; keys in mistakes are relative to it.
+    pub fn check(&self) -> Result<Policy, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        let trusted = Networks::parse(&self.trusted).unwrap_or_else(|bad| {
+            mistakes.extend(bad.into_iter().map(|(index, text)| {
+                Mistake::new(format!("trusted[{index}]"), format!("`{text}` is not a network"))
+                    .help("write `10.0.0.0/8`, `192.0.2.7`, `fd00::/8`, `loopback` or `private`")
+            }));
+            Networks::default()
+        });
+        let mut drop = Vec::new();
+        for (index, name) in self.drop.iter().enumerate() {
+            match name.parse::<HeaderName>() {
+                Ok(name) => drop.push(name),
+                Err(_) => mistakes
+                    .push(Mistake::new(format!("drop[{index}]"), format!("`{name}` is not a header name"))),
+            }
+        }
+        if mistakes.is_empty() {
+            Ok(Policy {
+                trusted,
+                header: self.header,
+                drop,
+                drop_underscores: self.underscore_headers == UnderscoreHeaders::Drop,
+            })
+        } else {
+            Err(mistakes)
+        }
+    }
+}

@@ -1,0 +1,84 @@
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use super::{
+    Policy,
+    forwarded::{X_FORWARDED_FOR, X_FORWARDED_PROTO},
+};
+use crate::{Call, request_id::X_REQUEST_ID};
+
+/// Headers by which known proxies tell the app who is calling or what was asked for, and `Proxy` (httpoxy). From
+/// anybody else they are forgeries.
+const FORGEABLE: [&str; 22] = [
+    "cf-connecting-ip",
+    "cf-connecting-ipv6",
+    "client-ip",
+    "fastly-client-ip",
+    "forwarded",
+    "proxy",
+    "remote-user",
+    "true-client-ip",
+    "x-authenticated-email",
+    "x-authenticated-groups",
+    "x-authenticated-user",
+    "x-authenticated-userid",
+    "x-azure-clientip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-original-forwarded-for",
+    "x-original-host",
+    "x-original-url",
+    "x-real-ip",
+    "x-remote-user",
+    "x-rewrite-url",
+    "x-webauth-user",
+];
+
+/// The same by prefix.
+const FORGEABLE_PREFIXES: [&str; 9] = [
+    "cf-access-",
+    "tailscale-user-",
+    "x-amzn-oidc-",
+    "x-auth-request-",
+    "x-forwarded-",
+    "x-goog-authenticated-user-",
+    "x-goog-iap-",
+    "x-mantlet-",
+    "x-ms-client-principal",
+];
+
+/// Headers by which a client asks for another method than the one that was judged.
+const METHOD_OVERRIDES: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
+
+/// Makes the request's headers fit for the app: forgeries gone; the client, the scheme and the request id stated once.
+pub fn prepare(headers: &mut HeaderMap, call: &Call, policy: &Policy) {
+    let untrusted = !call.client.peer_trusted;
+    let dropped: Vec<HeaderName> =
+        headers.keys().filter(|name| is_dropped(name, untrusted, policy)).cloned().collect();
+    for name in dropped {
+        headers.remove(name);
+    }
+    // Whatever a trusted peer sent in these has been read into the call; the app gets our reading of it.
+    headers.remove(header::FORWARDED);
+    match call.client.address.map(|address| HeaderValue::try_from(address.to_string())) {
+        Some(Ok(address)) => headers.insert(X_FORWARDED_FOR, address),
+        _ => headers.remove(X_FORWARDED_FOR),
+    };
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(call.client.scheme.as_str()));
+    headers.insert(X_REQUEST_ID, call.request_id.header().clone());
+}
+
+fn is_dropped(name: &HeaderName, untrusted: bool, policy: &Policy) -> bool {
+    let text = name.as_str();
+    if policy.drop_underscores && memchr::memchr(b'_', text.as_bytes()).is_some() {
+        return true;
+    }
+    match text.as_bytes().first() {
+        Some(b'c' | b'f' | b'p' | b'r' | b't' | b'x') => {}
+        _ => return untrusted && policy.drop.contains(name),
+    }
+    METHOD_OVERRIDES.contains(&text)
+        || (untrusted
+            && (FORGEABLE.contains(&text)
+                || FORGEABLE_PREFIXES.iter().any(|prefix| text.starts_with(prefix))
+                || policy.drop.contains(name)))
+}

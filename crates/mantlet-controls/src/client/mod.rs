@@ -1,0 +1,83 @@
+//! Who is really calling, and what may be believed about it.
+//!
+//! Defends against forged addresses and identities: a client that writes `X-Forwarded-For`, `X-Real-IP` or
+//! `X-Remote-User` itself to pass for another address or user, and header names that the app's server would
+//! confuse with trusted ones (`x_user` beside `x-user`).
+//!
+//! What counts:
+//! 1. The address of the connection, if its peer is not in `client.trusted`.
+//! 2. Else the forwarding header, read from right to left: the first address that is not trusted is the client.
+//! 3. A peer on a unix socket is trusted.
+//!
+//! To mind in deployment: list every proxy in front of Mantlet in `client.trusted`, and nothing else. Whoever is
+//! in that list can claim to be anybody.
+//!
+//! ```
+//! use http::HeaderMap;
+//! use mantlet_controls::{Arrival, Peer, Scheme, client::{Client, Config}};
+//!
+//! let config = Config { trusted: vec!["10.0.0.0/8".into()], ..Config::default() };
+//! let policy = config.check().expect("a valid configuration");
+//! let arrival = Arrival { peer: Peer::Ip("10.0.0.1:4711".parse().unwrap()), scheme: Scheme::Http, refusal: None };
+//! let mut headers = HeaderMap::new();
+//! headers.insert("x-forwarded-for", "6.6.6.6, 203.0.113.7, 10.2.3.4".parse().unwrap());
+//! assert_eq!(Client::of(&arrival, &headers, &policy).address, Some("203.0.113.7".parse().unwrap()));
+//! ```
+
+mod config;
+mod forwarded;
+mod headers;
+mod networks;
+
+use std::net::IpAddr;
+
+use http::HeaderMap;
+
+pub use config::{Config, ForwardingHeader, Policy, UnderscoreHeaders};
+pub use headers::prepare;
+pub use networks::Networks;
+
+use crate::{Arrival, Peer, Scheme};
+
+/// The caller, as far as it can be known without credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client {
+    /// The caller's address; none if a unix socket's peer named nobody.
+    pub address: Option<IpAddr>,
+    /// Whether the connection comes from a proxy that may speak for others.
+    pub peer_trusted: bool,
+    /// The scheme that the caller used, which a trusted proxy may have told us.
+    pub scheme: Scheme,
+}
+
+impl Client {
+    /// Decides who is calling.
+    pub fn of(arrival: &Arrival, headers: &HeaderMap, policy: &Policy) -> Self {
+        let peer = match arrival.peer {
+            Peer::Unix => None,
+            Peer::Ip(socket) => Some(socket.ip().to_canonical()),
+        };
+        let peer_trusted = peer.is_none_or(|address| policy.trusted.contains(address));
+        if !peer_trusted {
+            return Self { address: peer, peer_trusted, scheme: arrival.scheme };
+        }
+        let address = match policy.header {
+            ForwardingHeader::XForwardedFor => {
+                forwarded::from_x_forwarded_for(headers, peer, &policy.trusted)
+            }
+            ForwardingHeader::Forwarded => forwarded::from_forwarded(headers, peer, &policy.trusted),
+        };
+        let scheme = match arrival.scheme {
+            Scheme::Https => Scheme::Https,
+            Scheme::Http => match policy.header {
+                ForwardingHeader::XForwardedFor => forwarded::scheme_from_x_forwarded_proto(headers),
+                ForwardingHeader::Forwarded => forwarded::scheme_from_forwarded(headers),
+            }
+            .unwrap_or(Scheme::Http),
+        };
+        Self { address, peer_trusted, scheme }
+    }
+}
+
+#[cfg(test)]
+mod tests;

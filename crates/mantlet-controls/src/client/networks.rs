@@ -1,0 +1,63 @@
+use std::net::{IpAddr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+/// A set of networks; looking an address up costs the logarithm of their number.
+#[derive(Debug, Clone, Default)]
+pub struct Networks {
+    /// Sorted, disjoint, inclusive ranges. IPv4 lives in its IPv4-mapped IPv6 range.
+    ranges: Vec<(u128, u128)>,
+}
+
+/// What the word `private` stands for: RFC 1918, RFC 6598 and unique local addresses (RFC 4193).
+const PRIVATE: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
+/// What the word `loopback` stands for.
+const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
+
+impl Networks {
+    /// Reads networks, addresses and the words `loopback` and `private`; an error lists what could not be read.
+    pub fn parse<'a>(texts: &'a [String]) -> Result<Self, Vec<(usize, &'a str)>> {
+        let (mut ranges, mut bad) = (Vec::new(), Vec::new());
+        for (index, text) in texts.iter().enumerate() {
+            let one = [text.as_str()];
+            let parts: &[&str] = match text.as_str() {
+                "private" => &PRIVATE,
+                "loopback" => &LOOPBACK,
+                _ => &one,
+            };
+            for part in parts {
+                match part.parse::<IpNet>().or_else(|_| part.parse::<IpAddr>().map(IpNet::from)) {
+                    Ok(net) => ranges.push((position(net.network()), position(net.broadcast()))),
+                    Err(_) => bad.push((index, text.as_str())),
+                }
+            }
+        }
+        if !bad.is_empty() {
+            return Err(bad);
+        }
+        ranges.sort_unstable();
+        let mut merged: Vec<(u128, u128)> = Vec::with_capacity(ranges.len());
+        for (start, end) in ranges {
+            match merged.last_mut() {
+                Some(last) if start <= last.1.saturating_add(1) => last.1 = last.1.max(end),
+                _ => merged.push((start, end)),
+            }
+        }
+        Ok(Self { ranges: merged })
+    }
+
+    /// Whether the address is in one of the networks.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let position = position(address);
+        let after = self.ranges.partition_point(|(start, _)| *start <= position);
+        after.checked_sub(1).and_then(|i| self.ranges.get(i)).is_some_and(|(_, end)| position <= *end)
+    }
+}
+
+fn position(address: IpAddr) -> u128 {
+    let address: Ipv6Addr = match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+        IpAddr::V6(v6) => v6,
+    };
+    u128::from(address)
+}

@@ -1,0 +1,131 @@
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
+
+use super::*;
+use crate::{Call, Policy as WholePolicy};
+
+fn arrival(peer: &str) -> Arrival {
+    let peer = match peer {
+        "unix" => Peer::Unix,
+        ip => Peer::Ip(std::net::SocketAddr::new(ip.parse().unwrap(), 4711)),
+    };
+    Arrival { peer, scheme: Scheme::Http, refusal: None }
+}
+
+fn policy(trusted: &[&str], header: ForwardingHeader) -> Policy {
+    let trusted = trusted.iter().map(|&t| t.to_owned()).collect();
+    Config { trusted, header, ..Config::default() }.check().unwrap()
+}
+
+fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+    lines
+        .iter()
+        .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap()))
+        .collect()
+}
+
+#[test]
+fn the_client_is_the_first_untrusted_hop_from_the_right() {
+    let check = |peer: &str, values: &[&str], expected: &str| {
+        let lines: Vec<_> = values.iter().map(|value| ("x-forwarded-for", *value)).collect();
+        let policy = policy(&["10.0.0.0/8", "fd00::/8", "192.0.2.7"], ForwardingHeader::XForwardedFor);
+        let client = Client::of(&arrival(peer), &headers(&lines), &policy);
+        assert_eq!(client.address, expected.parse().ok(), "{peer} {values:?}");
+    };
+    check("203.0.113.9", &["1.1.1.1"], "203.0.113.9");
+    check("10.0.0.1", &[], "10.0.0.1");
+    check("10.0.0.1", &["6.6.6.6, 203.0.113.7"], "203.0.113.7");
+    check("10.0.0.1", &["6.6.6.6, 203.0.113.7, 10.9.9.9"], "203.0.113.7");
+    check("10.0.0.1", &["6.6.6.6", "203.0.113.7", "10.9.9.9"], "203.0.113.7");
+    check("10.0.0.1", &["10.1.1.1, 10.2.2.2"], "10.1.1.1");
+    check("10.0.0.1", &["203.0.113.7:1234"], "203.0.113.7");
+    check("10.0.0.1", &["[2001:db8::1]:80"], "2001:db8::1");
+    check("10.0.0.1", &["2001:db8::1"], "2001:db8::1");
+    check("10.0.0.1", &["::ffff:203.0.113.7"], "203.0.113.7");
+    check("10.0.0.1", &["6.6.6.6, unknown"], "10.0.0.1");
+    check("10.0.0.1", &["6.6.6.6, '; drop table"], "10.0.0.1");
+    check("::ffff:10.0.0.1", &["203.0.113.7"], "203.0.113.7");
+    check("fd00::1", &["203.0.113.7"], "203.0.113.7");
+    check("192.0.2.7", &["203.0.113.7"], "203.0.113.7");
+    check("192.0.2.8", &["203.0.113.7"], "192.0.2.8");
+    check("unix", &["203.0.113.7"], "203.0.113.7");
+    check("unix", &[], "nobody");
+}
+
+#[test]
+fn forwarded_is_read_when_configured_and_only_then() {
+    let lines = headers(&[
+        ("forwarded", r#"for=6.6.6.6, for="[2001:db8::1]:4711";proto=https;by=10.0.0.3, for=10.0.0.2"#),
+        ("x-forwarded-for", "9.9.9.9"),
+    ]);
+    let read = |header| Client::of(&arrival("10.0.0.1"), &lines, &policy(&["private"], header));
+    assert_eq!(read(ForwardingHeader::Forwarded).address, "2001:db8::1".parse().ok());
+    assert_eq!(read(ForwardingHeader::XForwardedFor).address, "9.9.9.9".parse().ok());
+}
+
+#[test]
+fn the_scheme_is_believed_from_trusted_peers_only() {
+    let lines = headers(&[("x-forwarded-proto", "https")]);
+    let policy = policy(&["10.0.0.0/8"], ForwardingHeader::XForwardedFor);
+    assert_eq!(Client::of(&arrival("10.0.0.1"), &lines, &policy).scheme, Scheme::Https);
+    assert_eq!(Client::of(&arrival("10.0.0.1"), &HeaderMap::new(), &policy).scheme, Scheme::Http);
+    assert_eq!(Client::of(&arrival("203.0.113.1"), &lines, &policy).scheme, Scheme::Http);
+}
+
+#[test]
+fn rows_32_33_45_forged_headers_do_not_reach_the_app() {
+    let whole = WholePolicy::default();
+    let sent = [
+        ("x-forwarded-for", "6.6.6.6"),
+        ("x-forwarded-host", "evil"),
+        ("x-forwarded-user", "admin"),
+        ("forwarded", "for=6.6.6.6"),
+        ("x-real-ip", "6.6.6.6"),
+        ("remote-user", "admin"),
+        ("x-original-url", "/admin"),
+        ("x-http-method-override", "DELETE"),
+        ("x_user", "admin"),
+        ("x-user", "me"),
+        ("accept", "*/*"),
+    ];
+    let kept = |peer: &str, policy: &Policy| {
+        let mut request = Request::new(());
+        *request.headers_mut() = headers(&sent);
+        let mut call = Call::open(&whole, &arrival(peer), &request);
+        call.client = Client::of(&arrival(peer), request.headers(), policy);
+        prepare(request.headers_mut(), &call, policy);
+        let mut names: Vec<_> = request.headers().keys().map(|name| name.as_str().to_owned()).collect();
+        names.sort();
+        (names, request.headers()["x-forwarded-for"].clone())
+    };
+    let policy = policy(&["10.0.0.0/8"], ForwardingHeader::XForwardedFor);
+    let (names, forwarded) = kept("203.0.113.1", &policy);
+    assert_eq!(names, ["accept", "x-forwarded-for", "x-forwarded-proto", "x-request-id", "x-user"]);
+    assert_eq!(forwarded, "203.0.113.1");
+    let (names, forwarded) = kept("10.0.0.1", &policy);
+    assert_eq!(forwarded, "6.6.6.6");
+    assert!(
+        names.contains(&"x-forwarded-user".to_owned()) && !names.contains(&"x_user".to_owned()),
+        "{names:?}"
+    );
+    assert!(!names.contains(&"x-http-method-override".to_owned()), "{names:?}");
+}
+
+#[test]
+fn networks_merge_and_stay_exact() {
+    let texts: Vec<String> = ["10.0.0.0/9", "10.128.0.0/9", "192.0.2.0/25", "::1"].map(str::to_owned).into();
+    let networks = Networks::parse(&texts).unwrap();
+    for (address, inside) in [
+        ("10.0.0.0", true),
+        ("10.255.255.255", true),
+        ("9.255.255.255", false),
+        ("11.0.0.0", false),
+        ("192.0.2.127", true),
+        ("192.0.2.128", false),
+        ("::1", true),
+        ("::2", false),
+    ] {
+        assert_eq!(networks.contains(address.parse().unwrap()), inside, "{address}");
+    }
+    let bad: Vec<String> = ["10.0.0.0/33", "ok"].map(str::to_owned).into();
+    assert_eq!(Networks::parse(&bad).unwrap_err(), [(0, "10.0.0.0/33"), (1, "ok")]);
+}

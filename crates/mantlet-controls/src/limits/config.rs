@@ -1,0 +1,135 @@
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    policy::Mistake,
+    units::{Size, Span},
+};
+
+/// The `[limits]` section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// Bytes a request head may have: request line and headers. Default 16 KiB (uvicorn 64 KiB, nginx 32 KiB, Envoy 60 KiB).
+    pub head_size: Size,
+    /// Header lines a request may have. Default 100 (hyper 100, Envoy 100).
+    pub header_count: usize,
+    /// Bytes a request target may have. Default 8 KiB (RFC 9112 section 3 asks for at least 8,000; nginx 8 KiB).
+    pub target_length: Size,
+    /// Bytes a request body may have. Default 256 MiB; bodies are streamed, so this protects the app's disk, not Mantlet's memory.
+    pub body_size: Size,
+    /// Time for a head to arrive, from its first byte or from the start of the connection. Default 15 s (Apache 20 s, HAProxy's guide 10 s).
+    pub head_timeout: Span,
+    /// Time a body may be waited for beyond its size divided by `body-rate`. Default 20 s (Apache's `mod_reqtimeout` 20 s).
+    pub body_grace: Span,
+    /// Bytes a second that a body must bring on average, not counting time in which nobody wanted to read. Default 500 B (Apache 500 B).
+    pub body_rate: Size,
+    /// Time a connection may be silent between requests. Default 75 s (nginx 75 s).
+    pub idle_timeout: Span,
+    /// Time a client may take to accept the next piece of an answer. Default 60 s (nginx 60 s).
+    pub write_timeout: Span,
+    /// Connections in all. Lowered at start to what the descriptor limit allows. Default 16,384.
+    pub connections: usize,
+    /// Connections for each client address; trusted proxies have no such limit. Default 1,024.
+    pub connections_per_client: usize,
+    /// Streams that one HTTP/2 connection may have open. Default 100 (RFC 9113 section 6.5.2 asks for at least 100).
+    pub http2_streams: u32,
+    /// Time a WebSocket may be silent in both directions. Default 5 min (uvicorn pings every 20 s).
+    pub websocket_idle: Span,
+    /// Bytes a WebSocket message from the client may have. Default 16 MiB (uvicorn 16 MiB).
+    pub websocket_message: Size,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            head_size: Size::kib(16),
+            header_count: 100,
+            target_length: Size::kib(8),
+            body_size: Size::mib(256),
+            head_timeout: Span::secs(15),
+            body_grace: Span::secs(20),
+            body_rate: Size(500),
+            idle_timeout: Span::secs(75),
+            write_timeout: Span::secs(60),
+            connections: 16_384,
+            connections_per_client: 1_024,
+            http2_streams: 100,
+            websocket_idle: Span::secs(300),
+            websocket_message: Size::mib(16),
+        }
+    }
+}
+
+/// The checked `[limits]` section. Units as in [`Config`].
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the fields are those of `Config`")]
+pub struct Policy {
+    pub head_size: usize,
+    pub header_count: usize,
+    pub target_length: usize,
+    pub head_timeout: Duration,
+    pub body_grace: Duration,
+    pub body_rate: u64,
+    pub idle_timeout: Duration,
+    pub write_timeout: Duration,
+    pub connections: usize,
+    pub connections_per_client: usize,
+    pub http2_streams: u32,
+    pub websocket_idle: Duration,
+    pub websocket_message: u64,
+}
+
+impl Config {
+    /// Checks the section; keys in mistakes are relative to it.
+    pub fn check(&self) -> Result<Policy, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        let mut within = |key: &str, value: u64, low: u64, high: u64, show: fn(u64) -> String| {
+            if !(low..=high).contains(&value) {
+                let message = format!("`{}` is outside {} to {}", show(value), show(low), show(high));
+                mistakes.push(Mistake::new(key, message));
+            }
+        };
+        let size = |n| Size(n).to_string();
+        let count = |n: u64| n.to_string();
+        // Larger heads would need larger buffers in every layer below; nobody needs them.
+        within("head-size", self.head_size.0, 1 << 10, 256 << 10, size);
+        within("header-count", self.header_count as u64, 10, 1_000, count);
+        within("target-length", self.target_length.0, 256, 256 << 10, size);
+        within("body-rate", self.body_rate.0, 1, u64::MAX, size);
+        within("connections", self.connections as u64, 8, 1 << 24, count);
+        within("connections-per-client", self.connections_per_client as u64, 1, 1 << 24, count);
+        within("http2-streams", u64::from(self.http2_streams), 1, 10_000, count);
+        let spans = [
+            ("head-timeout", self.head_timeout),
+            ("body-grace", self.body_grace),
+            ("idle-timeout", self.idle_timeout),
+            ("write-timeout", self.write_timeout),
+            ("websocket-idle", self.websocket_idle),
+        ];
+        for (key, span) in spans {
+            if !(Duration::from_millis(100)..=Duration::from_secs(86_400)).contains(&span.0) {
+                mistakes.push(Mistake::new(key, format!("`{span}` is outside 100ms to 1day")));
+            }
+        }
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        Ok(Policy {
+            head_size: self.head_size.bytes(),
+            header_count: self.header_count,
+            target_length: self.target_length.bytes(),
+            head_timeout: self.head_timeout.0,
+            body_grace: self.body_grace.0,
+            body_rate: self.body_rate.0,
+            idle_timeout: self.idle_timeout.0,
+            write_timeout: self.write_timeout.0,
+            connections: self.connections,
+            connections_per_client: self.connections_per_client,
+            http2_streams: self.http2_streams,
+            websocket_idle: self.websocket_idle.0,
+            websocket_message: self.websocket_message.0,
+        })
+    }
+}

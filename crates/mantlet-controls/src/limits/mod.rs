@@ -1,0 +1,26 @@
+//! Sizes, counts and times that a request may take.
+//!
+//! Defends against clients that hold what they are given: heads and bodies without end, slow senders, slow readers,
+//! connections by the thousand. Most limits are kept by the wire and the listener, before there is a request; this
+//! control decides the one that depends on the route: the declared size of the body. A body without a declared size is
+//! counted while it arrives.
+
+mod config;
+
+use http::{HeaderMap, header};
+
+pub use config::{Config, Policy};
+
+use crate::Reason;
+
+/// Refuses a body whose declared size is over the route's limit, before a byte of it is read.
+pub fn declared_size(headers: &HeaderMap, limit: u64) -> Result<(), Reason> {
+    let declared = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse::<u64>().ok());
+    match declared {
+        Some(size) if size > limit => Err(Reason::BodyTooLarge),
+        _ => Ok(()),
+    }
+}

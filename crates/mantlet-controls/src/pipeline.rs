@@ -1,0 +1,182 @@
+//! The road of a request, top to bottom. Reading [`admit`] is reading the product.
+
+use std::{future::Future, panic::AssertUnwindSafe};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{HeaderMap, Method, Request, Response, Version, header, uri::PathAndQuery};
+use http_body::Body;
+
+use crate::{
+    Answer, Arrival, Call, Mode, Policy, Reason, Refusal,
+    audit::{Record, Sink},
+    client, headers, host, limits,
+    path::CanonicalPath,
+    request_id::X_REQUEST_ID,
+    response,
+};
+
+/// The method of the request that the wire puts in the place of one it could not accept. A client that sends it is refused.
+pub const REFUSED_METHOD: &str = "MANTLET-REFUSED";
+
+/// What stands behind the pipeline.
+pub trait App<B> {
+    /// The body of its answers.
+    type Body: Body<Data = Bytes>;
+
+    /// Answers a request that every stop has let through; the request is as it should be sent.
+    fn call(
+        &self,
+        call: &Call,
+        request: Request<B>,
+    ) -> impl Future<Output = Result<Response<Self::Body>, Refusal>> + Send;
+}
+
+/// Takes a request through every stop, to the app if it passes all, and its answer back.
+///
+/// A panic on the way is one request's failure: it is answered with `internal-error` and recorded.
+pub async fn handle<B, A: App<B>>(
+    policy: &Policy,
+    audit: &impl Sink,
+    arrival: &Arrival,
+    mut request: Request<B>,
+    app: &A,
+) -> Response<Answer<A::Body>> {
+    // client: who is really calling. First, because every record names the caller; it refuses nothing.
+    let mut call = Call::open(policy, arrival, &request);
+
+    let outcome = AssertUnwindSafe(async {
+        admit(policy, audit, arrival, &mut call, &mut request)?;
+        app.call(&call, request).await
+    });
+    let outcome = outcome.catch_unwind().await.unwrap_or_else(|_| Err(Reason::InternalError.into()));
+
+    let mut answer = match outcome {
+        Ok(answer) => answer.map(|body| Answer::App { body }),
+        Err(refusal) => {
+            // audit: one record of what was decided.
+            audit.record(Record::of(&call, &refusal, Mode::Enforce));
+            response::refuse(&call, &refusal).map(Answer::own)
+        }
+    };
+    dress(policy, &call, answer.headers_mut());
+    answer
+}
+
+/// The stops before the app, in their order.
+fn admit<B>(
+    policy: &Policy,
+    audit: &impl Sink,
+    arrival: &Arrival,
+    call: &mut Call,
+    request: &mut Request<B>,
+) -> Result<(), Refusal> {
+    // wire: is this exactly one well-formed request? Nothing else can be judged about bytes that are not.
+    if let Some(refusal) = &arrival.refusal {
+        return Err(refusal.clone());
+    }
+    well_formed(policy, request)?;
+
+    // path: has it one reading? Before anything that depends on where the request goes.
+    match stop(policy.path.mode, call, audit, || CanonicalPath::of(request.uri(), &policy.path))? {
+        Some(path) => {
+            retarget(request, path.target(request.uri()));
+            call.path = path;
+        }
+        None => retarget(request, request.uri().path_and_query().cloned()),
+    }
+
+    // route: what the configuration says about this path. All later stops ask it for their mode.
+    call.route = policy.routes.of(&call.method, call.path.as_str()).clone();
+
+    // validate: is the body within its limit? Declared sizes here; undeclared ones are counted as they arrive.
+    limits::declared_size(request.headers(), call.route.body_size)?;
+
+    // The app learns who called from us alone. Last, so that no stop reads headers that we wrote.
+    client::prepare(request.headers_mut(), call, &policy.client);
+    Ok(())
+}
+
+/// What every answer wears, refusals too.
+fn dress(policy: &Policy, call: &Call, answer: &mut HeaderMap) {
+    let facts = headers::Facts {
+        path: call.path.as_str(),
+        https: call.client.scheme == crate::Scheme::Https,
+        authenticated: call.authenticated,
+    };
+    policy.headers.apply_in(call.route.headers, answer, &facts);
+    if let header::Entry::Vacant(vacant) = answer.entry(X_REQUEST_ID) {
+        vacant.insert(call.request_id.header().clone());
+    }
+}
+
+/// Asks a control in its mode: a refusal counts, or is recorded and forgotten, or is not asked for.
+fn stop<T>(
+    mode: Mode,
+    call: &Call,
+    audit: &impl Sink,
+    decide: impl FnOnce() -> Result<T, Reason>,
+) -> Result<Option<T>, Refusal> {
+    if mode == Mode::Off {
+        return Ok(None);
+    }
+    match decide() {
+        Ok(value) => Ok(Some(value)),
+        Err(reason) if mode == Mode::Report => {
+            audit.record(Record::of(call, &reason.into(), Mode::Report));
+            Ok(None)
+        }
+        Err(reason) => Err(reason.into()),
+    }
+}
+
+/// What the strict reader has judged already for HTTP/1, asked of every version: HTTP/2 comes through another parser.
+fn well_formed<B>(policy: &Policy, request: &mut Request<B>) -> Result<(), Reason> {
+    if matches!(*request.method(), Method::CONNECT | Method::TRACE) || request.method() == REFUSED_METHOD {
+        return Err(Reason::MethodForbidden);
+    }
+    if request.version() != Version::HTTP_2 {
+        return Ok(());
+    }
+    if request.headers().len() > policy.limits.header_count {
+        return Err(Reason::HeaderCountExceeded);
+    }
+    let target = request.uri().path_and_query().map_or("", PathAndQuery::as_str);
+    if target.len() > policy.limits.target_length {
+        return Err(Reason::TargetTooLong);
+    }
+    if !target.starts_with('/') || !target.is_ascii() {
+        return Err(Reason::TargetMalformed);
+    }
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let (host, more) = (hosts.next(), hosts.next());
+    if more.is_some() {
+        return Err(Reason::HostRepeated);
+    }
+    // RFC 9113 section 8.3.1: `:authority` stands for Host; if both are there they must agree.
+    let authority = request.uri().authority().map(http::uri::Authority::as_str);
+    let host = match (authority, host) {
+        (Some(authority), Some(host)) if !authority.as_bytes().eq_ignore_ascii_case(host.as_bytes()) => {
+            return Err(Reason::HostMismatch);
+        }
+        (Some(authority), None) => {
+            let host = http::HeaderValue::from_str(authority).map_err(|_| Reason::HostMalformed)?;
+            request.headers_mut().insert(header::HOST, host.clone());
+            host
+        }
+        (_, Some(host)) => host.clone(),
+        (None, None) => return Err(Reason::HostMissing),
+    };
+    if host::is_well_formed(host.as_bytes()) { Ok(()) } else { Err(Reason::HostMalformed) }
+}
+
+/// Makes the target origin-form: the app is asked for a path on itself, whatever form the client used.
+fn retarget<B>(request: &mut Request<B>, target: Option<PathAndQuery>) {
+    if let Some(target) = target {
+        *request.uri_mut() = target.into();
+    }
+}
+
+#[cfg(test)]
+#[path = "pipeline_tests.rs"]
+mod tests;

@@ -1,0 +1,159 @@
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::Mutex,
+    task::Poll,
+};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body::Body;
+
+use super::{App, handle};
+use crate::{
+    Answer, Arrival, Call, Config, Peer, Policy, Refusal, Scheme,
+    audit::{Record, Sink},
+};
+
+#[derive(Default)]
+struct Records(Mutex<Vec<Record>>);
+
+impl Sink for Records {
+    fn record(&self, record: Record) {
+        self.0.lock().unwrap().push(record);
+    }
+}
+
+/// Answers with the target and the headers it saw; panics when asked to.
+struct Echo;
+
+impl App<()> for Echo {
+    type Body = Answer<NoBody>;
+
+    async fn call(&self, _: &Call, request: Request<()>) -> Result<Response<Self::Body>, Refusal> {
+        assert!(request.uri().path() != "/panic", "the app panicked");
+        let seen = format!("{} {:?}", request.uri(), request.headers());
+        Ok(Response::new(Answer::own(Bytes::from(seen))))
+    }
+}
+
+struct NoBody;
+
+impl http_body::Body for NoBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        Poll::Ready(None)
+    }
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+    }
+}
+
+fn text<B>(answer: Response<Answer<B>>) -> String
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
+    let mut body = answer.into_body();
+    let frame = block_on(poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)));
+    let data = frame.and_then(Result::ok).and_then(|frame| frame.into_data().ok());
+    String::from_utf8(data.unwrap_or_default().to_vec()).unwrap()
+}
+
+fn ask(config: &Config, request: Request<()>) -> (Response<Answer<Answer<NoBody>>>, Vec<Record>) {
+    let policy: Policy = config.check().unwrap();
+    let arrival =
+        Arrival { peer: Peer::Ip("203.0.113.1:4711".parse().unwrap()), scheme: Scheme::Http, refusal: None };
+    let records = Records::default();
+    let answer = block_on(handle(&policy, &records, &arrival, request, &Echo));
+    (answer, records.0.into_inner().unwrap())
+}
+
+fn get(target: &str) -> Request<()> {
+    Request::get(target).header("host", "example.com").body(()).unwrap()
+}
+
+#[test]
+fn a_refusal_has_a_reason_a_record_and_the_headers_of_any_answer() {
+    let (answer, records) = ask(&Config::default(), get("/a/../admin?password=hunter2"));
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+    let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+    let body = text(answer);
+    let expected = r#"{"detail":"Refused path: it holds a `.` or `..` segment","code":"path-dot-segment""#;
+    assert!(body.starts_with(expected) && body.contains(&id), "{body}");
+    let [record] = &records[..] else { panic!("{records:?}") };
+    let line = serde_json::to_string(record).unwrap();
+    for part in [r#""reason":"path-dot-segment""#, r#""client_ip":"203.0.113.1""#, r#""mode":"enforce""#, &id]
+    {
+        assert!(line.contains(part), "{line}");
+    }
+    assert!(!line.contains("hunter2"), "{line}");
+}
+
+#[test]
+fn report_only_records_and_lets_pass() {
+    let config = Config { report_only: true, ..Config::default() };
+    let (answer, records) = ask(&config, get("/a/../admin?x=1"));
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert!(text(answer).starts_with("/a/../admin?x=1 "));
+    assert_eq!((records.len(), records[0].security_event), (1, "request-would-be-refused"));
+}
+
+#[test]
+fn problem_json_when_asked_for() {
+    let mut request = get("/a/../b");
+    request.headers_mut().insert("accept", "application/problem+json".parse().unwrap());
+    let (answer, _) = ask(&Config::default(), request);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    let body = text(answer);
+    assert!(
+        body.contains(r#""type":"urn:mantlet:reason:path-dot-segment","title":"Bad Request","status":400"#),
+        "{body}"
+    );
+}
+
+#[test]
+fn a_panic_is_one_requests_failure() {
+    let (answer, records) = ask(&Config::default(), get("/panic"));
+    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(records[0].reason, "internal-error");
+    assert!(text(answer).contains("internal-error"));
+}
+
+#[test]
+fn the_app_is_asked_for_the_path_that_was_judged() {
+    let (answer, records) = ask(&Config::default(), get("http://example.com/%61dmin?q=%61"));
+    let seen = text(answer);
+    assert!(
+        seen.starts_with("/admin?q=%61 ") && seen.contains("\"x-forwarded-for\": \"203.0.113.1\""),
+        "{seen}"
+    );
+    assert!(records.is_empty());
+}
+
+#[test]
+fn a_declared_body_over_the_routes_limit_is_refused_unread() {
+    let mut config = Config::default();
+    config.route = vec![crate::route::Config {
+        path: "/upload".into(),
+        limits: crate::route::LimitsConfig { body_size: Some(crate::units::Size(10)) },
+        ..crate::route::Config::default()
+    }];
+    for (path, length, status) in [("/upload", "10", 200), ("/upload", "11", 413), ("/other", "11", 200)] {
+        let mut request = get(path);
+        request.headers_mut().insert("content-length", length.parse().unwrap());
+        assert_eq!(ask(&config, request).0.status(), status, "{path} {length}");
+    }
+}

@@ -1,0 +1,129 @@
+//! The whole configuration of the controls, raw and checked.
+//!
+//! Each control keeps its own section beside its code. Here they come together: [`Config::check`] turns all of them
+//! into one [`Policy`] or reports every mistake at once. A reload swaps the whole policy, never a part of it.
+
+use crate::{client, headers, limits, path, route};
+
+/// The raw sections of every control.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// Turns every `enforce` into `report`.
+    pub report_only: bool,
+    /// `[client]`
+    pub client: client::Config,
+    /// `[limits]`
+    pub limits: limits::Config,
+    /// `[path]`
+    pub path: path::Config,
+    /// `[headers]`
+    pub headers: headers::Config,
+    /// `[[route]]`
+    pub route: Vec<route::Config>,
+}
+
+/// The checked configuration: all that the request path reads.
+#[derive(Debug)]
+pub struct Policy {
+    /// Who is really calling.
+    pub client: client::Policy,
+    /// Sizes, counts and times.
+    pub limits: limits::Policy,
+    /// The canonical path.
+    pub path: path::Policy,
+    /// Security headers.
+    pub headers: headers::Policy,
+    /// What differs for a route.
+    pub routes: route::Routes,
+}
+
+impl Config {
+    /// Checks every section; all mistakes are reported, each with its key.
+    pub fn check(&self) -> Result<Policy, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        let mut collect = |section: &str, found: Vec<Mistake>| {
+            mistakes.extend(found.into_iter().map(|mistake| mistake.under(section)));
+        };
+        let path = self.path.check(self.report_only);
+        let client = self.client.check().map_err(|found| collect("client", found)).ok();
+        let limits = self.limits.check().map_err(|found| collect("limits", found)).ok();
+        let headers = self.headers.check().map_err(|found| collect("headers", found)).ok();
+        let base = route::RoutePolicy {
+            headers: self.headers.mode.under(self.report_only),
+            body_size: self.limits.body_size.0,
+        };
+        let routes = route::Routes::check(&self.route, base, self.report_only)
+            .map_err(|found| collect("", found))
+            .ok();
+        match (client, limits, headers, routes) {
+            (Some(client), Some(limits), Some(headers), Some(routes)) => {
+                Ok(Policy { client, limits, path, headers, routes })
+            }
+            _ => Err(mistakes),
+        }
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        // The default configuration is checked by a test; it cannot fail.
+        #[expect(clippy::expect_used, reason = "the defaults are constants, and a test checks them")]
+        Config::default().check().expect("the defaults are valid")
+    }
+}
+
+/// Something in the configuration that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// The key, such as `limits.head-size` or `route[1].path`.
+    pub key: String,
+    /// What is wrong, in lower case, without a period.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl Mistake {
+    /// A mistake without help.
+    pub fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { key: key.into(), message: message.into(), help: None }
+    }
+
+    /// With a word on what to do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    fn under(mut self, section: &str) -> Self {
+        if !section.is_empty() {
+            self.key = format!("{section}.{}", self.key);
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid() {
+        assert!(Config::default().check().is_ok());
+    }
+
+    #[test]
+    fn all_mistakes_are_reported_at_once_with_their_keys() {
+        let mut config = Config::default();
+        config.client.trusted = vec!["10.0.0.0/8".into(), "everybody".into()];
+        config.headers.referrer_policy = "no\nreferrer".into();
+        config.limits.head_size = crate::units::Size(10);
+        config.route = vec![route::Config { path: "admin".into(), ..route::Config::default() }];
+        let keys: Vec<_> = config.check().unwrap_err().into_iter().map(|mistake| mistake.key).collect();
+        assert_eq!(
+            keys,
+            ["client.trusted[1]", "limits.head-size", "headers.referrer-policy", "route[0].path"]
+        );
+    }
+}

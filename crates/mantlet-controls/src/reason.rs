@@ -1,0 +1,164 @@
+//! Why a request was refused: one variant a cause, each with a stable kebab-case code.
+//!
+//! The code is the same word in the response body, the audit record, the metrics and the docs. Codes are never
+//! renamed; a test snapshots them all.
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal,)+) => {
+        /// The cause of a refusal.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Reason {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Reason {
+            /// Every reason, in the order in which the pipeline can give them.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The stable code, in kebab case.
+            pub const fn code(self) -> &'static str {
+                match self {
+                    $(Self::$name => $code,)+
+                }
+            }
+
+            /// What the reason means, in a sentence, as the docs say it.
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($doc),+),)+
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The request line is not `METHOD SP TARGET SP HTTP/1.x` (RFC 9112 section 3).
+    RequestLineMalformed = "request-line-malformed",
+    /// The request target has a form or a byte that a target may not have (RFC 9112 section 3.2).
+    TargetMalformed = "target-malformed",
+    /// The request target is longer than `limits.target-length`.
+    TargetTooLong = "target-too-long",
+    /// The method is CONNECT or TRACE, or one that Mantlet keeps for itself.
+    MethodForbidden = "method-forbidden",
+    /// A header line is malformed: its name, the colon, or a control character in its value (RFC 9110 section 5.5).
+    HeaderMalformed = "header-malformed",
+    /// A header line is folded onto a second line (RFC 9112 section 5.2).
+    HeaderFolded = "header-folded",
+    /// A line ends in a bare LF, or holds a bare CR (RFC 9112 section 2.2).
+    LineEnding = "line-ending",
+    /// The header section is larger than `limits.head-size`.
+    HeadTooLarge = "head-too-large",
+    /// There are more header lines than `limits.header-count`.
+    HeaderCountExceeded = "header-count-exceeded",
+    /// An HTTP/1.1 request has no Host header (RFC 9112 section 3.2).
+    HostMissing = "host-missing",
+    /// There is more than one Host header.
+    HostRepeated = "host-repeated",
+    /// The Host header is not a host name or address with an optional port.
+    HostMalformed = "host-malformed",
+    /// The host in the request target and the Host header disagree.
+    HostMismatch = "host-mismatch",
+    /// The Content-Length is not one decimal number.
+    ContentLengthMalformed = "content-length-malformed",
+    /// There is more than one Content-Length.
+    ContentLengthRepeated = "content-length-repeated",
+    /// Content-Length and Transfer-Encoding stand in the same request (RFC 9112 section 6.3).
+    FramingConflict = "framing-conflict",
+    /// The Transfer-Encoding is anything but `chunked`, once, in HTTP/1.1.
+    TransferEncodingUnsupported = "transfer-encoding-unsupported",
+    /// The chunked body is malformed (RFC 9112 section 7.1).
+    ChunkMalformed = "chunk-malformed",
+    /// A trailer carries a field that may only stand in a header section (RFC 9110 section 6.5.1).
+    TrailerForbidden = "trailer-forbidden",
+    /// The header section did not arrive within `limits.head-timeout`.
+    HeadTimeout = "head-timeout",
+    /// The body arrived more slowly than `limits.body-rate` for longer than `limits.body-grace`.
+    BodyTimeout = "body-timeout",
+    /// The path holds a dot segment, plain or encoded.
+    PathDotSegment = "path-dot-segment",
+    /// The path holds a malformed percent-encoding, or bytes that are not UTF-8.
+    PathEncoding = "path-encoding",
+    /// The path is percent-encoded twice.
+    PathDoubleEncoded = "path-double-encoded",
+    /// The path holds an encoded control character.
+    PathControlCharacter = "path-control-character",
+    /// The path holds a backslash.
+    PathBackslash = "path-backslash",
+    /// The path begins with an empty segment.
+    PathEmptySegment = "path-empty-segment",
+    /// The path holds a path parameter (`;`).
+    PathParameter = "path-parameter",
+    /// The path holds a Unicode character that some software reads as `.`, `/` or `\`.
+    PathLookalike = "path-lookalike",
+    /// The body is larger than `limits.body-size`.
+    BodyTooLarge = "body-too-large",
+    /// This address holds as many connections as `limits.connections-per-client` allows.
+    TooManyConnections = "too-many-connections",
+    /// The app has as many requests in hand as `app.max-concurrent` allows.
+    AppBusy = "app-busy",
+    /// The app is not running or does not accept connections.
+    AppUnavailable = "app-unavailable",
+    /// The app closed the connection before it answered.
+    AppClosed = "app-closed",
+    /// The app answered something that is not HTTP.
+    AppInvalidResponse = "app-invalid-response",
+    /// The app did not answer within `app.response-timeout`.
+    AppTimeout = "app-timeout",
+    /// Mantlet itself failed. This is a defect; please report it.
+    InternalError = "internal-error",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reason;
+
+    /// Codes are an interface: dashboards and clients compare them. Change this list only to add to it.
+    #[test]
+    fn codes_are_stable() {
+        let codes: Vec<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+        assert_eq!(
+            codes,
+            [
+                "request-line-malformed",
+                "target-malformed",
+                "target-too-long",
+                "method-forbidden",
+                "header-malformed",
+                "header-folded",
+                "line-ending",
+                "head-too-large",
+                "header-count-exceeded",
+                "host-missing",
+                "host-repeated",
+                "host-malformed",
+                "host-mismatch",
+                "content-length-malformed",
+                "content-length-repeated",
+                "framing-conflict",
+                "transfer-encoding-unsupported",
+                "chunk-malformed",
+                "trailer-forbidden",
+                "head-timeout",
+                "body-timeout",
+                "path-dot-segment",
+                "path-encoding",
+                "path-double-encoded",
+                "path-control-character",
+                "path-backslash",
+                "path-empty-segment",
+                "path-parameter",
+                "path-lookalike",
+                "body-too-large",
+                "too-many-connections",
+                "app-busy",
+                "app-unavailable",
+                "app-closed",
+                "app-invalid-response",
+                "app-timeout",
+                "internal-error",
+            ]
+        );
+    }
+}

@@ -1,0 +1,225 @@
+//! From a refusal to its answer. The only file that knows statuses and texts.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body::{Body, Frame, SizeHint};
+use serde::Serialize;
+
+use crate::{Call, Reason, Refusal};
+
+/// The status that a reason leads to.
+pub const fn status(reason: Reason) -> StatusCode {
+    use Reason as R;
+    match reason {
+        R::RequestLineMalformed
+        | R::TargetMalformed
+        | R::HeaderMalformed
+        | R::HeaderFolded
+        | R::LineEnding
+        | R::HostMissing
+        | R::HostRepeated
+        | R::HostMalformed
+        | R::HostMismatch
+        | R::ContentLengthMalformed
+        | R::ContentLengthRepeated
+        | R::FramingConflict
+        | R::TransferEncodingUnsupported
+        | R::ChunkMalformed
+        | R::TrailerForbidden
+        | R::PathDotSegment
+        | R::PathEncoding
+        | R::PathDoubleEncoded
+        | R::PathControlCharacter
+        | R::PathBackslash
+        | R::PathEmptySegment
+        | R::PathParameter
+        | R::PathLookalike => StatusCode::BAD_REQUEST,
+        R::MethodForbidden => StatusCode::METHOD_NOT_ALLOWED,
+        R::HeadTimeout | R::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+        R::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        R::TargetTooLong => StatusCode::URI_TOO_LONG,
+        R::TooManyConnections => StatusCode::TOO_MANY_REQUESTS,
+        R::HeadTooLarge | R::HeaderCountExceeded => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        R::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
+        R::AppClosed | R::AppInvalidResponse => StatusCode::BAD_GATEWAY,
+        R::AppBusy | R::AppUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        R::AppTimeout => StatusCode::GATEWAY_TIMEOUT,
+    }
+}
+
+/// What the client reads: what is wrong and, where it helps, what to do. Never a value from the request.
+pub const fn detail(reason: Reason) -> &'static str {
+    use Reason as R;
+    match reason {
+        R::RequestLineMalformed => "Malformed request line: expected `METHOD /path HTTP/1.1`",
+        R::TargetMalformed => {
+            "Malformed request target: percent-encode every character that a URL may not hold"
+        }
+        R::TargetTooLong => "Request target too long",
+        R::MethodForbidden => "Method not allowed",
+        R::HeaderMalformed => "Malformed header: expected `Name: value` without control characters",
+        R::HeaderFolded => "Malformed header: a value may not continue on the next line",
+        R::LineEnding => "Malformed request: lines end in CR LF",
+        R::HeadTooLarge => "Request headers too large",
+        R::HeaderCountExceeded => "Too many request headers",
+        R::HostMissing => "Missing Host header",
+        R::HostRepeated => "More than one Host header",
+        R::HostMalformed => "Malformed Host header: expected `host` or `host:port`",
+        R::HostMismatch => "The request target and the Host header name different hosts",
+        R::ContentLengthMalformed => "Malformed Content-Length: expected one decimal number",
+        R::ContentLengthRepeated => "More than one Content-Length header",
+        R::FramingConflict => "Content-Length and Transfer-Encoding exclude each other",
+        R::TransferEncodingUnsupported => {
+            "Unsupported Transfer-Encoding: only `chunked`, once, over HTTP/1.1"
+        }
+        R::ChunkMalformed => "Malformed chunked body",
+        R::TrailerForbidden => "Malformed chunked body: a trailer may not carry this field",
+        R::HeadTimeout => "The request headers took too long to arrive",
+        R::BodyTimeout => "The request body took too long to arrive",
+        R::PathDotSegment => "Refused path: it holds a `.` or `..` segment",
+        R::PathEncoding => "Refused path: malformed percent-encoding, or not UTF-8",
+        R::PathDoubleEncoded => "Refused path: it is percent-encoded twice",
+        R::PathControlCharacter => "Refused path: it holds a control character",
+        R::PathBackslash => "Refused path: it holds a backslash",
+        R::PathEmptySegment => "Refused path: it begins with `//`",
+        R::PathParameter => "Refused path: `;` must be percent-encoded as `%3B`",
+        R::PathLookalike => "Refused path: it holds a look-alike of `.`, `/` or `\\`",
+        R::BodyTooLarge => "Request body too large",
+        R::TooManyConnections => "Too many connections from this address",
+        R::AppBusy => "The service is busy; try again shortly",
+        R::AppUnavailable => "The service is starting or restarting; try again shortly",
+        R::AppClosed => "The service closed the connection without an answer",
+        R::AppInvalidResponse => "The service gave an invalid answer",
+        R::AppTimeout => "The service did not answer in time",
+        R::InternalError => "Internal error",
+    }
+}
+
+/// Whether the connection can carry another request after this refusal. It cannot if the end of the refused one is unknown.
+pub const fn closes_connection(reason: Reason) -> bool {
+    !matches!(
+        status(reason),
+        StatusCode::NOT_FOUND
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT
+            | StatusCode::METHOD_NOT_ALLOWED
+    ) && !matches!(
+        reason,
+        Reason::PathDotSegment
+            | Reason::PathEncoding
+            | Reason::PathDoubleEncoded
+            | Reason::PathControlCharacter
+            | Reason::PathBackslash
+            | Reason::PathEmptySegment
+            | Reason::PathParameter
+            | Reason::PathLookalike
+    )
+}
+
+#[derive(Serialize)]
+struct Plain<'a> {
+    detail: &'a str,
+    code: &'a str,
+    request_id: &'a str,
+}
+
+/// RFC 9457. The docs list the reasons by code.
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    code: &'a str,
+    request_id: &'a str,
+}
+
+/// The answer to a refused call, without the headers that every answer gets.
+pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
+    let status = status(refusal.reason);
+    let (detail, code, request_id) =
+        (detail(refusal.reason), refusal.reason.code(), call.request_id.as_str());
+    let (content_type, body) = if call.wants_problem {
+        let problem = Problem {
+            r#type: format!("urn:mantlet:reason:{code}"),
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail,
+            code,
+            request_id,
+        };
+        ("application/problem+json", serde_json::to_vec(&problem))
+    } else {
+        ("application/json", serde_json::to_vec(&Plain { detail, code, request_id }))
+    };
+    let mut response = Response::new(Bytes::from(body.unwrap_or_default()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if let Some(delay) = refusal.retry_after {
+        // Whole seconds, rounded up: asking to come back early would only be refused again.
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(delay.as_millis().div_ceil(1000) as u64));
+    }
+    if refusal.reason == Reason::MethodForbidden {
+        let allow = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+        headers.insert(header::ALLOW, allow);
+    }
+    if closes_connection(refusal.reason) {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+pin_project_lite::pin_project! {
+    /// The body of an answer: a refusal's own, or the app's.
+    #[derive(Debug)]
+    #[project = AnswerProj]
+    pub enum Answer<B> {
+        /// The few bytes of a refusal.
+        Own { bytes: Option<Bytes> },
+        /// What the app sends, as it sends it.
+        App { #[pin] body: B },
+    }
+}
+
+impl<B> Answer<B> {
+    /// A refusal's body.
+    pub fn own(bytes: Bytes) -> Self {
+        Self::Own { bytes: (!bytes.is_empty()).then_some(bytes) }
+    }
+}
+
+impl<B: Body<Data = Bytes>> Body for Answer<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match self.project() {
+            AnswerProj::Own { bytes } => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            AnswerProj::App { body } => body.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own { bytes } => bytes.is_none(),
+            Self::App { body } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own { bytes } => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
+            Self::App { body } => body.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+use super::RoutePolicy;
+use crate::{Mode, policy::Mistake, units::Size};
+
+/// A `[[route]]` section.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// Path template, as in FastAPI: `/items/{item_id}`, `/files/{path:path}`.
+    pub path: String,
+    /// Methods; none means all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<String>,
+    /// What differs in the security headers.
+    pub headers: HeadersConfig,
+    /// What differs in the limits.
+    pub limits: LimitsConfig,
+}
+
+/// `headers` of a route.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct HeadersConfig {
+    /// The mode here, if it differs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+}
+
+/// `limits` of a route.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LimitsConfig {
+    /// Bytes that a request body may have here, if that differs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body_size: Option<Size>,
+}
+
+impl Config {
+    pub(super) fn check(
+        &self,
+        index: usize,
+        base: &RoutePolicy,
+        report_only: bool,
+    ) -> Result<(String, Vec<Method>, RoutePolicy), Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        if !self.path.starts_with('/') {
+            let mistake =
+                Mistake::new(format!("route[{index}].path"), format!("`{}` has no leading `/`", self.path));
+            mistakes.push(mistake.help(format!("write `/{}`", self.path)));
+        }
+        let mut methods = Vec::new();
+        for (at, name) in self.methods.iter().enumerate() {
+            match Method::from_bytes(name.as_bytes()) {
+                Ok(method) => methods.push(method),
+                Err(_) => {
+                    let key = format!("route[{index}].methods[{at}]");
+                    mistakes.push(Mistake::new(key, format!("`{name}` is not a method")));
+                }
+            }
+        }
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        let policy = RoutePolicy {
+            headers: self.headers.mode.map_or(base.headers, |mode| mode.under(report_only)),
+            body_size: self.limits.body_size.map_or(base.body_size, |size| size.0),
+        };
+        Ok((template(&self.path), methods, policy))
+    }
+}
+
+/// FastAPI's `{name:path}` in the router's words: `{*name}`; other converters (`{id:int}`) match any segment.
+fn template(path: &str) -> String {
+    let segments: Vec<String> = path
+        .split('/')
+        .map(|segment| {
+            let Some(name) = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
+                return segment.to_owned();
+            };
+            match name.split_once(':') {
+                Some((name, "path")) => format!("{{*{name}}}"),
+                Some((name, _)) => format!("{{{name}}}"),
+                None => segment.to_owned(),
+            }
+        })
+        .collect();
+    segments.join("/")
+}

@@ -1,0 +1,142 @@
+//! What differs for a route: modes and limits that the configuration sets for a path template.
+//!
+//! Templates are written as in FastAPI: `/items/{item_id}`, `/files/{path:path}`. The most specific template wins, whatever
+//! the order of the file; looking one up costs the length of the path, not the number of templates. Templates match
+//! the canonical path, case-sensitively, as Starlette does.
+
+mod config;
+
+use std::sync::Arc;
+
+use http::Method;
+
+pub use config::{Config, HeadersConfig, LimitsConfig};
+
+use crate::{Mode, policy::Mistake};
+
+/// The settings of one route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoutePolicy {
+    /// Mode of the security headers.
+    pub headers: Mode,
+    /// Bytes that a request body may have.
+    pub body_size: u64,
+}
+
+/// All routes that the configuration names, and the settings of all others.
+#[derive(Debug, Clone)]
+pub struct Routes {
+    router: matchit::Router<Vec<Entry>>,
+    fallback: Arc<RoutePolicy>,
+    is_empty: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    /// Empty means every method.
+    methods: Vec<Method>,
+    policy: Arc<RoutePolicy>,
+}
+
+impl Routes {
+    /// The settings of a path that no template names.
+    pub const fn fallback(&self) -> &Arc<RoutePolicy> {
+        &self.fallback
+    }
+
+    /// The settings for a method and a canonical path.
+    pub fn of(&self, method: &Method, path: &str) -> &Arc<RoutePolicy> {
+        if self.is_empty {
+            return &self.fallback;
+        }
+        let Ok(found) = self.router.at(path) else { return &self.fallback };
+        let named = found.value.iter().find(|entry| entry.methods.contains(method));
+        let any = || found.value.iter().find(|entry| entry.methods.is_empty());
+        named.or_else(any).map_or(&self.fallback, |entry| &entry.policy)
+    }
+
+    /// Checks the `[[route]]` sections against what holds without them.
+    pub fn check(configs: &[Config], base: RoutePolicy, report_only: bool) -> Result<Self, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        let mut by_template: Vec<(usize, String, Vec<Entry>)> = Vec::new();
+        for (index, config) in configs.iter().enumerate() {
+            match config.check(index, &base, report_only) {
+                Err(found) => mistakes.extend(found),
+                Ok((template, methods, policy)) => {
+                    let entry = Entry { methods, policy: Arc::new(policy) };
+                    match by_template.iter_mut().find(|(_, known, _)| *known == template) {
+                        Some((_, _, entries)) => entries.push(entry),
+                        None => by_template.push((index, template, vec![entry])),
+                    }
+                }
+            }
+        }
+        let mut router = matchit::Router::new();
+        for (index, template, entries) in by_template {
+            if let Err(error) = router.insert(&template, entries) {
+                let key = format!("route[{index}].path");
+                let message = match error {
+                    matchit::InsertError::Conflict { with } => {
+                        format!("`{template}` matches the same paths as `{with}`")
+                    }
+                    _ => format!("`{template}` is not a path template"),
+                };
+                mistakes.push(
+                    Mistake::new(key, message).help("write `/items/{item_id}` or `/files/{path:path}`"),
+                );
+            }
+        }
+        if mistakes.is_empty() {
+            Ok(Self { router, fallback: Arc::new(base), is_empty: configs.is_empty() })
+        } else {
+            Err(mistakes)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routes(list: &[(&str, &[&str], Mode)]) -> Result<Routes, Vec<Mistake>> {
+        let configs: Vec<_> = list
+            .iter()
+            .map(|(path, methods, mode)| Config {
+                path: (*path).to_owned(),
+                methods: methods.iter().map(|&m| m.to_owned()).collect(),
+                headers: config::HeadersConfig { mode: Some(*mode) },
+                ..Config::default()
+            })
+            .collect();
+        Routes::check(&configs, RoutePolicy { headers: Mode::Enforce, body_size: 10 }, false)
+    }
+
+    #[test]
+    fn the_most_specific_template_wins() {
+        let routes = routes(&[
+            ("/items/{id}", &[], Mode::Off),
+            ("/items/special", &[], Mode::Report),
+            ("/files/{path:path}", &["POST"], Mode::Off),
+        ])
+        .unwrap();
+        for (method, path, mode) in [
+            (Method::GET, "/items/7", Mode::Off),
+            (Method::GET, "/items/special", Mode::Report),
+            (Method::GET, "/Items/7", Mode::Enforce),
+            (Method::GET, "/items/7/", Mode::Enforce),
+            (Method::POST, "/files/a/b", Mode::Off),
+            (Method::GET, "/files/a/b", Mode::Enforce),
+            (Method::GET, "/", Mode::Enforce),
+        ] {
+            assert_eq!(routes.of(&method, path).headers, mode, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn mistakes_name_the_route() {
+        let list: [(&str, &[&str], Mode); 3] =
+            [("items", &[], Mode::Off), ("/a/{x}", &["GE T"], Mode::Off), ("/b/{x", &[], Mode::Off)];
+        let keys: Vec<_> = routes(&list).unwrap_err().into_iter().map(|mistake| mistake.key).collect();
+        assert_eq!(keys, ["route[0].path", "route[1].methods[0]", "route[2].path"]);
+    }
+}

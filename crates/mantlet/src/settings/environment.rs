@@ -1,0 +1,111 @@
+//! The environment as a layer: `MANTLET_LIMITS__HEAD_SIZE=16KiB` sets `limits.head-size`.
+
+use toml::de::DeValue;
+
+use super::origin::{Segment, key_of};
+use super::tree::{AsText, Node, Value};
+use super::{Mistake, Origin, Sources};
+
+const PREFIX: &str = "MANTLET_";
+
+/// Between two levels of a key.
+const LEVEL: &str = "__";
+
+/// Lays the variables over the tree, in the order of their names: a table before its keys.
+pub(super) fn merge(
+    tree: &mut Node,
+    sources: &Sources<'_>,
+    notes: &mut Vec<String>,
+    mistakes: &mut Vec<Mistake>,
+) {
+    let mut variables: Vec<(&str, &str, &str)> = sources
+        .environment
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str(), name.strip_prefix(PREFIX)?, value.as_str())))
+        .filter(|(name, ..)| !sources.ignored_variables.contains(name))
+        .collect();
+    variables.sort_unstable();
+
+    let mut service_links = 0;
+    for (name, rest, value) in variables {
+        if is_service_link(rest, value) {
+            service_links += 1;
+            continue;
+        }
+        let origin = Origin::Environment(name.to_owned());
+        let placed = path_of(rest, tree, &origin).and_then(|path| {
+            let names: Vec<&str> = path.iter().map(String::as_str).collect();
+            tree.place(&names, node_of(value, origin))
+        });
+        if let Err(mistake) = placed {
+            mistakes.push(*mistake);
+        }
+    }
+    if service_links > 0 {
+        notes.push(format!(
+            "{service_links} variables that Kubernetes sets for a Service named `mantlet…` are \
+             ignored; `enableServiceLinks: false` in the pod's spec stops them"
+        ));
+    }
+}
+
+/// The variable that sets a key.
+pub(super) fn variable_of<'a>(path: impl Iterator<Item = &'a str>) -> String {
+    let parts: Vec<String> = path.map(part_of).collect();
+    format!("{PREFIX}{}", parts.join(LEVEL))
+}
+
+fn part_of(name: &str) -> String {
+    name.to_uppercase().replace('-', "_")
+}
+
+/// The key that a variable sets, given without its prefix.
+fn path_of(rest: &str, tree: &Node, origin: &Origin) -> Result<Vec<String>, Box<Mistake>> {
+    let refused = |message: &str, help: &str| {
+        let mistake = Mistake::about_source(message.to_owned()).with_help(help);
+        Err(Box::new(Mistake { origin: Some(origin.clone()), ..mistake }))
+    };
+    if rest.chars().any(char::is_lowercase) {
+        let help = format!("did you mean `{PREFIX}{}`?", part_of(rest));
+        return refused("the name of a variable is in capitals", &help);
+    }
+    let parts: Vec<&str> = rest.split(LEVEL).collect();
+    if parts.iter().any(|part| part.is_empty() || part.starts_with('_')) {
+        let help = "`__` stands between two levels of a key, `_` for `-`, as in \
+                    `MANTLET_LIMITS__HEAD_SIZE` for `limits.head-size`";
+        return refused("this is not the name of a key", help);
+    }
+
+    let mut path = Vec::new();
+    let mut node = Some(tree);
+    for part in parts {
+        let known = node.and_then(|node| match &node.value {
+            Value::Table(entries) => entries.iter().find(|(name, _)| part_of(name) == part),
+            _ => None,
+        });
+        path.push(known.map_or_else(|| part.to_lowercase().replace('_', "-"), |(name, _)| name.clone()));
+        node = known.map(|(_, child)| child);
+    }
+    Ok(path)
+}
+
+/// The value: TOML if it is that, which can still be taken as the plain text; else that text.
+fn node_of(value: &str, origin: Origin) -> Node {
+    let Ok(parsed) = DeValue::parse(value.trim()) else {
+        return Node::new(Value::Text(value.to_owned()), origin);
+    };
+    let mut node = Node::of_parsed(parsed.into_inner(), 0, &|_| origin.clone());
+    node.as_text = AsText::Untried(value.to_owned());
+    node
+}
+
+/// Kubernetes sets variables such as `MANTLET_SERVICE_HOST` and `MANTLET_PORT=tcp://…` in every
+/// pod that shares a namespace with a Service named `mantlet`; Docker's old links do likewise.
+fn is_service_link(rest: &str, value: &str) -> bool {
+    let has_protocol = ["_TCP", "_UDP", "_SCTP"].iter().any(|protocol| rest.contains(protocol));
+    rest.ends_with("SERVICE_HOST")
+        || rest.ends_with("SERVICE_PORT")
+        || rest.contains("SERVICE_PORT_")
+        || (rest.ends_with("PORT") && value.contains("://"))
+        || (rest.contains("PORT_") && has_protocol)
+}

@@ -1,0 +1,170 @@
+//! Keys, and where their values came from.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use super::tree::{Node, Value};
+use super::{Mistake, secret};
+
+/// Where a value came from, in the order in which the layers override each other.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Origin {
+    /// Nobody set it.
+    Default,
+    /// A line of a file.
+    File {
+        /// As the user would name it.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+    },
+    /// An environment variable.
+    Environment(String),
+    /// A flag of the command line.
+    Flag(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Environment(name) => write!(f, "environment {name}"),
+            Self::Flag(name) => write!(f, "flag {name}"),
+        }
+    }
+}
+
+/// One step of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Segment {
+    Key(String),
+    Index(usize),
+}
+
+/// A key as users read it: `limits.head-size`, `route[1].path`, `routes."/a.b".mode`.
+pub(super) fn key_of(path: &[Segment]) -> String {
+    let mut key = String::new();
+    for segment in path {
+        match segment {
+            Segment::Key(name) if key.is_empty() => key.push_str(&quote(name)),
+            Segment::Key(name) => {
+                key.push('.');
+                key.push_str(&quote(name));
+            }
+            Segment::Index(index) => key.push_str(&format!("[{index}]")),
+        }
+    }
+    key
+}
+
+/// One segment of a key as TOML writes it: bare if it may be, else in quotes. For callers that
+/// make keys of names they do not know, such as those of a map.
+pub(crate) fn quote(name: &str) -> Cow<'_, str> {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if !name.is_empty() && name.chars().all(is_bare) {
+        Cow::Borrowed(name)
+    } else {
+        Cow::Owned(text_literal(name))
+    }
+}
+
+/// A text as TOML writes it on one line.
+pub(super) fn text_literal(text: &str) -> String {
+    let mut literal = String::with_capacity(text.len() + 2);
+    literal.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => literal.extend(['\\', c]),
+            '\n' => literal.push_str("\\n"),
+            '\r' => literal.push_str("\\r"),
+            '\t' => literal.push_str("\\t"),
+            c if c.is_control() => literal.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c => literal.push(c),
+        }
+    }
+    literal.push('"');
+    literal
+}
+
+/// The origin of every key that was in a layer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Origins {
+    keys: BTreeMap<String, Entry>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    origin: Origin,
+    /// Whether it is a table: then what it does not mention is not from where it is.
+    is_table: bool,
+}
+
+impl Origins {
+    /// The origin of `key`, or of the nearest table or list around it.
+    pub(crate) fn of(&self, key: &str) -> Origin {
+        self.nearest(key).map_or(Origin::Default, |(_, entry)| entry.origin.clone())
+    }
+
+    /// Turns what a caller found wrong with the value of `key` into a mistake that says where.
+    pub(crate) fn locate(
+        &self,
+        key: &str,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) -> Mistake {
+        Mistake {
+            key: key.to_owned(),
+            origin: Some(self.of(key)),
+            message: message.into(),
+            help,
+        }
+    }
+
+    /// The origin of an effective value: unlike [`Origins::of`], what a table did not mention
+    /// is a default.
+    pub(super) fn of_value(&self, key: &str) -> Origin {
+        match self.nearest(key) {
+            Some((name, entry)) if name == key || !entry.is_table => entry.origin.clone(),
+            _ => Origin::Default,
+        }
+    }
+
+    pub(super) fn of_tree(root: &Node) -> Self {
+        let mut origins = Self::default();
+        origins.collect(root, &mut Vec::new());
+        origins
+    }
+
+    fn collect(&mut self, node: &Node, path: &mut Vec<Segment>) {
+        let is_table = matches!(node.value, Value::Table(_));
+        self.keys.insert(key_of(path), Entry { origin: node.origin.clone(), is_table });
+        for (segment, child) in node.children() {
+            path.push(segment);
+            self.collect(child, path);
+            path.pop();
+        }
+    }
+
+    fn nearest<'k>(&self, key: &'k str) -> Option<(&'k str, &Entry)> {
+        let mut name = key;
+        loop {
+            if let Some(entry) = self.keys.get(name) {
+                return Some((name, entry));
+            }
+            // A cut inside of a quoted segment leaves a name that is no key, and is cut again.
+            name = name.get(..name.rfind(['.', '['])?)?;
+        }
+    }
+}
+
+/// Whether the value at `path` must not be printed.
+pub(super) fn is_secret(path: &[Segment]) -> bool {
+    let names = path.iter().filter_map(|segment| match segment {
+        Segment::Key(name) => Some(name.as_str()),
+        Segment::Index(_) => None,
+    });
+    secret::is_secret(names)
+}

@@ -1,0 +1,36 @@
+//! Which values must not be printed, neither in messages nor by `mantlet config show`.
+
+/// Marks of a key whose own value is a secret.
+const MARKS: [&str; 4] = ["secret", "password", "token", "key"];
+
+/// Marks of a table all of whose values are secrets, whatever they are called.
+const TABLE_MARKS: [&str; 2] = ["secret", "password"];
+
+/// Whether the value under these names, outermost first, looks like a secret.
+pub(super) fn is_secret<'a>(names: impl DoubleEndedIterator<Item = &'a str>) -> bool {
+    names.rev().map(str::to_lowercase).enumerate().any(|(distance, name)| {
+        let marks: &[&str] = if distance == 0 { &MARKS } else { &TABLE_MARKS };
+        marks.iter().any(|mark| name.contains(mark))
+    })
+}
+
+/// Whether a value only says where the secret is, as in `env:NAME`.
+pub(super) fn is_reference(text: &str) -> bool {
+    text.starts_with("env:") || text.starts_with("file:")
+}
+
+/// Whether a message, made by a type that does not know that its value is a secret, tells it:
+/// as a whole, or in a quoted part.
+pub(super) fn is_told_by(message: &str, value: &str) -> bool {
+    if value.is_empty() {
+        return false;
+    }
+    let escaped = value.escape_debug().to_string();
+    message.contains(value)
+        || message.contains(&escaped)
+        || message
+            .split(['`', '"', '\''])
+            .skip(1)
+            .step_by(2)
+            .any(|quoted| quoted.chars().count() >= 4 && value.contains(quoted))
+}

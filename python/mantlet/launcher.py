@@ -1,0 +1,250 @@
+"""Finds a FastAPI app as `fastapi run` does and serves it with uvicorn on a unix socket.
+
+Mantlet carries this file in its binary, writes it to its private folder and runs it with the app's own
+interpreter (Python 3.9 or later). Run it as a file, not with `-c`: uvicorn's workers import it again as
+`__mp_main__`, which is how they too learn that their parent has died.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+# Neither the folder of this script nor, with `-c`, the current one is where modules may come from: a
+# `json.py` beside the app would replace the standard one here. `import_app` adds what the app needs.
+if __name__ == "__main__" and sys.path and sys.path[0] in ("", os.path.dirname(os.path.abspath(__file__))):
+    del sys.path[0]
+
+import argparse
+import importlib
+import json
+import re
+import signal
+import threading
+import time
+import traceback
+from pathlib import Path
+
+DEFAULT_FILES = ("main.py", "app.py", "api.py", "app/main.py", "app/app.py", "app/api.py")
+ENVIRONMENT = f"in `{sys.executable}`, or run mantlet in the app's own environment"
+STARTUP_FAILURE = 3  # uvicorn's own code for an app that could not start
+ORPHAN_GRACE = 10  # seconds from SIGTERM to SIGKILL once the parent is gone
+
+
+class Failure(Exception):
+    """Why the app cannot be started, as the person who ran Mantlet will read it."""
+
+    def __init__(self, code, message, where=None):
+        super().__init__(message)
+        self.status = {"state": "failed", "code": code, "message": message, "where": where}
+
+
+def locate(app):
+    """What the user wrote, or nothing -> (folder for sys.path, module, attribute or None, is a factory)."""
+    app = app or configured_entrypoint() or default_file()
+    factory = app.endswith("()")
+    name = app[:-2] if factory else app
+    module, colon, attribute = name.rpartition(":") if ":" in name else (name, "", None)
+    if not module or attribute == "" or (factory and not attribute):
+        hint = "write `main:app`, `main:create_app()` or `main.py`"
+        raise Failure("app-not-found", f"`{app}` does not name an app: {hint}")
+
+    if not (module.endswith(".py") or os.sep in module or Path(module).exists()):
+        return Path.cwd(), module, attribute, factory
+    if not Path(module).exists():
+        raise Failure("app-not-found", f"there is no `{module}` in `{Path.cwd()}`")
+    path = Path(module).resolve()
+    path = path.parent if path.name == "__init__.py" else path
+    names, root = [path.stem], path.parent
+    while (root / "__init__.py").is_file() and root != root.parent:  # a package starts where these do
+        names.insert(0, root.name)
+        root = root.parent
+    return root, ".".join(names), attribute, factory
+
+
+def default_file():
+    for name in DEFAULT_FILES:
+        if Path(name).is_file():
+            return name
+    looked = "[tool.fastapi] entrypoint in pyproject.toml, " + ", ".join(DEFAULT_FILES)
+    hint = "name it, for example `mantlet run package.module:app`"
+    raise Failure("app-not-found", f"found no app in `{Path.cwd()}`: looked for {looked}; {hint}")
+
+
+def configured_entrypoint():
+    try:
+        text = Path("pyproject.toml").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    try:
+        import tomllib
+    except ImportError:  # Python 3.9 and 3.10: good enough for one string in one table
+        table = re.search(r"^\[tool\.fastapi\]\s*$(.*?)(?=^\[|\Z)", text, re.MULTILINE | re.DOTALL)
+        line = table and re.search(r"^\s*entrypoint\s*=\s*[\"']([^\"']*)", table[1], re.MULTILINE)
+        entrypoint = line[1] if line else None
+    else:
+        try:
+            entrypoint = tomllib.loads(text).get("tool", {}).get("fastapi", {}).get("entrypoint")
+        except tomllib.TOMLDecodeError as error:
+            raise Failure("app-not-found", f"pyproject.toml cannot be read: {error}", "pyproject.toml") from None
+    if entrypoint is not None and not re.fullmatch(r"[^:]+:[^:]+", str(entrypoint)):
+        message = f"[tool.fastapi] entrypoint is `{entrypoint}`: write it as `package.module:app`"
+        raise Failure("app-not-found", message, "pyproject.toml")
+    return entrypoint
+
+
+def import_app(root, module, attribute):
+    """Imports the module -> (the module, the app's name in it, the app)."""
+    sys.path.insert(0, str(root))
+    # Workers are handed sys.path; other interpreters that the app starts know only this.
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
+    try:
+        loaded = importlib.import_module(module)
+    except (Exception, SystemExit) as error:
+        raise import_failure(error, root, module) from None
+
+    try:
+        from fastapi import FastAPI
+    except ImportError:
+        if not attribute:
+            message = f"FastAPI is not installed: `pip install fastapi` {ENVIRONMENT}"
+            raise Failure("fastapi-missing", message) from None
+        FastAPI = ()
+    apps = [name for name in dir(loaded) if isinstance(getattr(loaded, name, None), FastAPI)]
+    apps.sort(key=lambda name: (name != "app", name != "api"))
+    if not attribute and apps:
+        return loaded, apps[0], getattr(loaded, apps[0])
+
+    file = shown(getattr(loaded, "__file__", None) or module)
+    problem = f"`{file}` holds no FastAPI app: looked for `app`, for `api`, then for any FastAPI object"
+    if attribute:
+        found, missing = loaded, object()
+        for name in attribute.split("."):
+            found = getattr(found, name, missing)
+        if found is not missing and callable(found):
+            return loaded, attribute, found
+        problem = f"`{file}` has no `{attribute}`"
+        if found is not missing:
+            problem = f"`{module}:{attribute}` is a `{type(found).__name__}`, not an ASGI app"
+    factories = [f"{name}()" for name in ("create_app", "get_app", "make_app") if hasattr(loaded, name)]
+    meant = " or ".join(f"`{module}:{name}`" for name in apps or factories)
+    raise Failure("no-app-object", problem + (f"; did you mean {meant}" if meant else ""), file)
+
+
+def import_failure(error, root, module):
+    """Prints the app's own traceback, without the machinery above it, and says where it failed."""
+    trace = error.__traceback__
+    while trace and trace.tb_frame.f_code.co_filename.startswith((__file__, importlib.__file__, "<frozen ")):
+        trace = trace.tb_next
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    if missing and not trace and f"{module}.".startswith(f"{missing}."):
+        return Failure("app-not-found", f"there is no module `{missing}`: looked for `{module}` from `{root}`")
+    traceback.print_exception(type(error), error, trace)
+
+    own = [f for f in traceback.extract_tb(trace) if is_under(f.filename, root) and "site-packages" not in f.filename]
+    where = f"{shown(own[-1].filename)}:{own[-1].lineno}" if own else None
+    if isinstance(error, SyntaxError) and error.filename:
+        where = f"{shown(error.filename)}:{error.lineno}"
+    if missing == "fastapi":
+        return Failure("fastapi-missing", f"FastAPI is not installed: `pip install fastapi` {ENVIRONMENT}", where)
+    remedy = f"; install it {ENVIRONMENT}" if missing else ""
+    reason = f"{type(error).__name__}: {error}"
+    return Failure("app-import-failed", f"the app `{module}` cannot be imported: {reason}{remedy}", where)
+
+
+def is_under(path, folder):
+    return Path(folder) in Path(path).parents
+
+
+def shown(path):
+    return os.path.relpath(path) if is_under(path, Path.cwd()) else str(path)
+
+
+def report(file, status):
+    if file:
+        temporary = Path(f"{file}.{os.getpid()}")
+        temporary.write_text(json.dumps(status), encoding="utf-8")
+        temporary.replace(file)  # whoever reads it sees all of it or nothing
+    elif status["state"] == "failed":
+        print("error:", status["message"], file=sys.stderr)
+
+
+def end_with(parent):
+    """Ends this process when `parent` ends, however that died."""
+    try:
+        import ctypes
+
+        PR_SET_PDEATHSIG = 1  # also fires when the *thread* that started us ends: it must be one that stays
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    except (ImportError, OSError, AttributeError):
+        pass  # not Linux: the thread below is half a second slower
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(ORPHAN_GRACE)  # one handler that never returns would hold up a graceful end for ever
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, name="mantlet-parent", daemon=True).start()
+
+
+def serve(app, factory, uds, workers):
+    import uvicorn
+
+    if os.path.exists(uds):
+        os.unlink(uds)  # left by a predecessor that was killed; with workers uvicorn could not bind over it
+    signals, wakeup = os.pipe()
+    os.set_blocking(wakeup, False)
+    if workers > 1:
+        signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+    uvicorn.run(
+        app,
+        factory=factory,
+        uds=uds,
+        workers=workers,
+        # Only the gate reaches the socket, and it sends exactly one X-Forwarded-For.
+        proxy_headers=True,
+        forwarded_allow_ips="*",
+        server_header=False,
+        timeout_keep_alive=75,  # longer than the gate keeps an idle connection, so it never meets one closing
+    )
+    # With workers, uvicorn returns after a failed start as it does after a signal: tell the two apart.
+    signal.set_wakeup_fd(-1)
+    os.close(wakeup)
+    if workers > 1 and not {signal.SIGINT, signal.SIGTERM} & set(os.read(signals, 4096)):
+        sys.exit(STARTUP_FAILURE)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="mantlet-launcher")
+    parser.add_argument("app", nargs="?", metavar="APP")
+    parser.add_argument("--uds", required=True, metavar="PATH")
+    parser.add_argument("--workers", type=int, default=int(os.environ.get("WEB_CONCURRENCY") or 1))
+    parser.add_argument("--status", metavar="FILE", help="where to write what was found, or why not, as JSON")
+    parser.add_argument("--parent", type=int, default=os.getppid(), metavar="PID", help="end when it does")
+    args = parser.parse_args()
+    del sys.argv[1:]  # ours, not the app's
+    end_with(args.parent)
+    try:
+        try:
+            importlib.import_module("uvicorn")
+        except ImportError as error:
+            message = f"uvicorn cannot be used ({error}): `pip install \"uvicorn[standard]\"` {ENVIRONMENT}"
+            raise Failure("uvicorn-missing", message) from None
+        root, module, attribute, factory = locate(args.app)
+        loaded, attribute, app = import_app(root, module, attribute)
+    except Failure as failure:
+        report(args.status, failure.status)
+        sys.exit(STARTUP_FAILURE)
+    name, file = f"{module}:{attribute}", getattr(loaded, "__file__", None)
+    title = getattr(app, "title", None)
+    title = title if isinstance(title, str) else None
+    report(args.status, {"state": "found", "app": name, "file": file, "title": title})
+    serve(name, factory, args.uds, args.workers)
+
+
+if __name__ == "__main__":
+    main()
+elif __name__ == "__mp_main__":  # one of uvicorn's workers
+    end_with(os.getppid())
