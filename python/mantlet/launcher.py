@@ -27,8 +27,9 @@ from pathlib import Path
 
 DEFAULT_FILES = ("main.py", "app.py", "api.py", "app/main.py", "app/app.py", "app/api.py")
 ENVIRONMENT = f"in `{sys.executable}`, or run mantlet in the app's own environment"
+SUPERVISOR = "MANTLET_SUPERVISOR"  # in the environment: the process whose children are uvicorn's workers
 STARTUP_FAILURE = 3  # uvicorn's own code for an app that could not start
-ORPHAN_GRACE = 10  # seconds from SIGTERM to SIGKILL once the parent is gone
+ORPHAN_GRACE = 5  # seconds from SIGTERM to SIGKILL once the parent is gone
 
 
 class Failure(Exception):
@@ -198,6 +199,7 @@ def serve(app, factory, uds, workers):
     os.set_blocking(wakeup, False)
     if workers > 1:
         signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+        os.environ[SUPERVISOR] = str(os.getpid())
     uvicorn.run(
         app,
         factory=factory,
@@ -246,5 +248,5 @@ def main():
 
 if __name__ == "__main__":
     main()
-elif __name__ == "__mp_main__":  # one of uvicorn's workers
-    end_with(os.getppid())
+elif __name__ == "__mp_main__" and os.environ.get(SUPERVISOR) == str(os.getppid()):
+    end_with(os.getppid())  # one of uvicorn's workers; a process that the app itself spawned is not ours

@@ -44,7 +44,7 @@ impl Record {
         let refused = mode == Mode::Enforce;
         let readable = call.method.as_str() != crate::pipeline::REFUSED_METHOD;
         Self {
-            time: jiff::Timestamp::now(),
+            time: now(),
             security_event: if refused { "request-refused" } else { "request-would-be-refused" },
             action: if refused { "refuse" } else { "pass" },
             reason: refusal.reason.code(),
@@ -61,7 +61,7 @@ impl Record {
     /// The record of a connection that was closed before a request was read.
     pub fn of_connection(client_ip: Option<IpAddr>, reason: Reason) -> Self {
         Self {
-            time: jiff::Timestamp::now(),
+            time: now(),
             security_event: "connection-refused",
             action: "refuse",
             reason: reason.code(),
@@ -80,6 +80,11 @@ impl Record {
 pub trait Sink {
     /// Takes one record.
     fn record(&self, record: Record);
+}
+
+/// The present, as records tell it.
+pub fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
 }
 
 fn shortened(path: &str) -> String {

@@ -96,6 +96,10 @@ reasons! {
     BodyTooLarge = "body-too-large",
     /// This address holds as many connections as `limits.connections-per-client` allows.
     TooManyConnections = "too-many-connections",
+    /// A WebSocket message is larger than `limits.websocket-message`; the connection is closed with code 1009.
+    WebsocketMessageTooLarge = "websocket-message-too-large",
+    /// The connection did not begin with a PROXY protocol header, which `client.proxy-protocol` asks for.
+    ProxyHeaderMalformed = "proxy-header-malformed",
     /// The app has as many requests in hand as `app.max-concurrent` allows.
     AppBusy = "app-busy",
     /// The app is not running or does not accept connections.
@@ -152,6 +156,8 @@ mod tests {
                 "path-lookalike",
                 "body-too-large",
                 "too-many-connections",
+                "websocket-message-too-large",
+                "proxy-header-malformed",
                 "app-busy",
                 "app-unavailable",
                 "app-closed",

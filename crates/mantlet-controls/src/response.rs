@@ -31,6 +31,7 @@ pub const fn status(reason: Reason) -> StatusCode {
         | R::TransferEncodingUnsupported
         | R::ChunkMalformed
         | R::TrailerForbidden
+        | R::ProxyHeaderMalformed
         | R::PathDotSegment
         | R::PathEncoding
         | R::PathDoubleEncoded
@@ -41,7 +42,7 @@ pub const fn status(reason: Reason) -> StatusCode {
         | R::PathLookalike => StatusCode::BAD_REQUEST,
         R::MethodForbidden => StatusCode::METHOD_NOT_ALLOWED,
         R::HeadTimeout | R::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-        R::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        R::BodyTooLarge | R::WebsocketMessageTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         R::TargetTooLong => StatusCode::URI_TOO_LONG,
         R::TooManyConnections => StatusCode::TOO_MANY_REQUESTS,
         R::HeadTooLarge | R::HeaderCountExceeded => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -91,6 +92,8 @@ pub const fn detail(reason: Reason) -> &'static str {
         R::PathLookalike => "Refused path: it holds a look-alike of `.`, `/` or `\\`",
         R::BodyTooLarge => "Request body too large",
         R::TooManyConnections => "Too many connections from this address",
+        R::WebsocketMessageTooLarge => "WebSocket message too large",
+        R::ProxyHeaderMalformed => "Missing or malformed PROXY protocol header",
         R::AppBusy => "The service is busy; try again shortly",
         R::AppUnavailable => "The service is starting or restarting; try again shortly",
         R::AppClosed => "The service closed the connection without an answer",
@@ -162,6 +165,8 @@ pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    // Several refusals have statuses that caches may keep by themselves (RFC 9110 section 15.1).
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(delay) = refusal.retry_after {
         // Whole seconds, rounded up: asking to come back early would only be refused again.
         headers.insert(header::RETRY_AFTER, HeaderValue::from(delay.as_millis().div_ceil(1000) as u64));

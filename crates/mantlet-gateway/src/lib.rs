@@ -1,1 +1,21 @@
-//! x
+//! What of Mantlet touches the world: the listener, the strict wire, the connection to the app, the supervisor.
+//!
+//! Decisions about requests are not made here; they are [`mantlet_controls`]. This crate carries bytes to them and
+//! their answers back.
+
+mod body;
+mod connection;
+mod flow;
+mod forward;
+mod gate;
+mod listener;
+mod tunnel;
+mod upstream;
+mod wire;
+
+pub mod audit_log;
+pub mod supervisor;
+
+pub use gate::{Gate, GateConfig, StartError};
+pub use listener::Listen;
+pub use upstream::{Address, UpstreamConfig};

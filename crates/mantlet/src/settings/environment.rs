@@ -2,7 +2,6 @@
 
 use toml::de::DeValue;
 
-use super::origin::{Segment, key_of};
 use super::tree::{AsText, Node, Value};
 use super::{Mistake, Origin, Sources};
 
@@ -103,9 +102,10 @@ fn node_of(value: &str, origin: Origin) -> Node {
 /// pod that shares a namespace with a Service named `mantlet`; Docker's old links do likewise.
 fn is_service_link(rest: &str, value: &str) -> bool {
     let has_protocol = ["_TCP", "_UDP", "_SCTP"].iter().any(|protocol| rest.contains(protocol));
-    rest.ends_with("SERVICE_HOST")
-        || rest.ends_with("SERVICE_PORT")
-        || rest.contains("SERVICE_PORT_")
-        || (rest.ends_with("PORT") && value.contains("://"))
-        || (rest.contains("PORT_") && has_protocol)
+    !rest.contains(LEVEL)
+        && (rest.ends_with("SERVICE_HOST")
+            || rest.ends_with("SERVICE_PORT")
+            || rest.contains("SERVICE_PORT_")
+            || (rest.ends_with("PORT") && value.contains("://"))
+            || (rest.contains("PORT_") && has_protocol))
 }

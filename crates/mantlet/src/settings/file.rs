@@ -34,10 +34,7 @@ pub(super) fn find(
     }
 }
 
-fn find_or_refuse(
-    sources: &Sources<'_>,
-    notes: &mut Vec<String>,
-) -> Result<Option<File>, Vec<Mistake>> {
+fn find_or_refuse(sources: &Sources<'_>, notes: &mut Vec<String>) -> Result<Option<File>, Vec<Mistake>> {
     if let Some(path) = &sources.explicit_file {
         let Some(text) = text_of(path, path)? else {
             let message = format!("there is no file `{}`", path.display());
@@ -73,7 +70,9 @@ fn find_or_refuse(
         Ok(content) => content,
         // Not ours to complain of, if it is not about us.
         Err(_) if !text.contains("mantlet") => {
-            notes.push(format!("{PYPROJECT} is not valid TOML; it is ignored, as nothing in it is about mantlet"));
+            notes.push(format!(
+                "{PYPROJECT} is not valid TOML; it is ignored, as nothing in it is about mantlet"
+            ));
             return Ok(None);
         }
         Err(mistakes) => return Err(mistakes),
@@ -103,9 +102,8 @@ fn own_table(mut content: Node) -> Result<Option<Node>, Vec<Mistake>> {
 
 /// The text of a file, or nothing if there is no such file.
 fn text_of(path: &Path, shown: &Path) -> Result<Option<String>, Vec<Mistake>> {
-    let refused = |message: &str| {
-        vec![Mistake::about_source(format!("cannot read `{}`: {message}", shown.display()))]
-    };
+    let refused =
+        |message: &str| vec![Mistake::about_source(format!("cannot read `{}`: {message}", shown.display()))];
     let bytes = match bytes_of(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -121,9 +119,8 @@ fn text_of(path: &Path, shown: &Path) -> Result<Option<String>, Vec<Mistake>> {
         return Err(refused("it is larger than 4 MiB"));
     }
     if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
-        let mut mistakes = refused("it is encoded as UTF-16");
-        mistakes.iter_mut().for_each(|mistake| mistake.help = Some(SAVE_AS.to_owned()));
-        return Err(mistakes);
+        let mistakes = refused("it is encoded as UTF-16");
+        return Err(mistakes.into_iter().map(|mistake| mistake.with_help(SAVE_AS)).collect());
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
@@ -155,7 +152,14 @@ fn parse(text: &str, shown: &Path) -> Result<Node, Vec<Mistake>> {
         errors.sort_by_key(|error| error.span().map(|span| span.start));
         let mut mistakes: Vec<Mistake> = Vec::new();
         for error in errors {
-            let span = error.span().unwrap_or_default();
+            let mut span = error.span().unwrap_or_default();
+            if span.is_empty() {
+                // Something is missing: after what is there, not before what comes next.
+                span = text.get(..span.start).map_or(span.clone(), |before| {
+                    let end = before.trim_end().len();
+                    end..end
+                });
+            }
             let origin = Some(origin_at(span.start));
             if mistakes.iter().any(|earlier| earlier.origin == origin) {
                 continue;

@@ -7,7 +7,7 @@ use super::origin::{Segment, is_secret, key_of};
 use super::problem::{Misfit, Problem};
 use super::reader::Reader;
 use super::tree::{AsText, Node, Value, reaches_into_list};
-use super::wording::explain;
+use super::wording::{explain, is_about_untagged};
 use super::{Mistake, Origin, secret, suggest};
 
 /// More are not told: whoever has that many gave the wrong file.
@@ -31,6 +31,14 @@ pub(super) fn settle<C: DeserializeOwned>(
             break;
         }
         let path = place_of(&misfit, tree);
+        if matches!(misfit.problem, Problem::Covered { .. }) {
+            let Some(node) = node_at(tree, &path) else { break };
+            if let Some(covered) = node.covered() {
+                mistakes.extend(mistakes_of(&misfit.problem, covered, &path, defaults));
+            }
+            node.uncover();
+            continue;
+        }
         if mend_silently(tree, &path, &misfit) {
             continue;
         }
@@ -39,9 +47,12 @@ pub(super) fn settle<C: DeserializeOwned>(
         if !is_known {
             mistakes.extend(mistakes_of(&misfit.problem, node, &path, defaults));
         }
-        let whole_table_is_wrong =
-            matches!(misfit.problem, Problem::UnknownKey { .. } | Problem::Twice { .. });
-        if whole_table_is_wrong { node.erase() } else { node.take_out() }
+        let is_about_the_key = matches!(misfit.problem, Problem::UnknownKey { .. } | Problem::Twice { .. });
+        if is_about_the_key {
+            node.erase();
+        } else {
+            node.take_out();
+        }
         if path.is_empty() && tree.is_gone() {
             break;
         }
@@ -96,21 +107,32 @@ fn mend_silently(tree: &mut Node, path: &[Segment], misfit: &Misfit) -> bool {
             }
         }
     }
-    let Some(node) = node_at(tree, path) else { return false };
-    if node.origin == Origin::Default && !path.is_empty() {
-        node.erase();
-        return true;
+    if node_at(tree, path).is_some_and(|node| node.origin == Origin::Default) {
+        return forget_default(tree, path);
     }
-    let is_about_one_key = matches!(
-        misfit.problem,
-        Problem::UnknownKey { .. } | Problem::Twice { .. } | Problem::Missing { .. }
-    );
-    if let (Value::Table(entries), false) = (&mut node.value, is_about_one_key) {
+    // Of an untagged enum it is not known which default does not go with what the user set.
+    let is_untagged = matches!(&misfit.problem, Problem::Told(told) if is_about_untagged(told));
+    if let (true, Some(Value::Table(entries))) =
+        (is_untagged, node_at(tree, path).map(|node| &mut node.value))
+    {
         let all = entries.len();
-        entries.retain(|(_, child)| child.origin != Origin::Default || child.is_gone());
-        return entries.len() < all && !entries.is_empty();
+        entries.retain(|(_, child)| child.origin != Origin::Default);
+        return entries.len() < all;
     }
     false
+}
+
+/// Leaves the innermost key on the path to the default of its type. It leaves no trace: what is
+/// `Gone` has been complained of.
+fn forget_default(tree: &mut Node, path: &[Segment]) -> bool {
+    let Some(index) = path.iter().rposition(|segment| segment.name().is_some()) else {
+        return false;
+    };
+    let (parents, name) = (path.get(..index).unwrap_or_default(), path.get(index).and_then(Segment::name));
+    let (Some(parent), Some(name)) = (node_at(tree, parents), name) else { return false };
+    let Value::Table(entries) = &mut parent.value else { return false };
+    entries.retain(|(key, _)| key != name);
+    true
 }
 
 /// Whether something was taken out of this node: it has been complained of already.
@@ -124,30 +146,27 @@ fn lost_something(node: &Node) -> bool {
 }
 
 fn may_be_consequence(problem: &Problem) -> bool {
-    matches!(problem, Problem::Missing { .. } | Problem::Count { .. } | Problem::Told(_))
+    !matches!(problem, Problem::UnknownKey { .. } | Problem::Twice { .. })
 }
 
-fn mistakes_of(
-    problem: &Problem,
-    node: &Node,
-    path: &[Segment],
-    defaults: &Node,
-) -> Vec<Mistake> {
+fn mistakes_of(problem: &Problem, node: &Node, path: &[Segment], defaults: &Node) -> Vec<Mistake> {
     let mistake_at = |origin: Origin| {
-        let is_secret = is_secret(path);
-        let (mut message, mut help) = explain(problem, is_secret, &origin);
+        let (mut message, mut help) = explain(problem, is_secret(path), &origin);
+        if tells_secret(&message, node, &mut path.to_vec()) {
+            (message, help) = explain(problem, true, &origin);
+        }
+        if tells_secret(&message, node, &mut path.to_vec()) {
+            (message, help) = (String::from("this value does not fit (it is not shown)"), None);
+        }
         let mut key = key_of(path);
         match problem {
-            Problem::UnknownKey { known, .. } => {
+            Problem::UnknownKey { name, known } if path.last().and_then(Segment::name) == Some(name) => {
                 help = suggest::for_key(path, known, defaults, &origin);
             }
             Problem::Missing { name } => {
                 let mut path = path.to_vec();
                 path.push(Segment::Key((*name).to_owned()));
                 key = key_of(&path);
-            }
-            Problem::Told(told) if is_secret && tells(told, node) => {
-                message = "this value does not fit (it is not shown)".to_owned();
             }
             _ => {}
         }
@@ -156,7 +175,7 @@ fn mistakes_of(
     match problem {
         Problem::UnknownKey { .. } => node.all_origins().into_iter().map(mistake_at).collect(),
         Problem::Mismatch { expected, .. } if is_reach(expected, node) => {
-            let names: Vec<&str> = path.iter().filter_map(name_of).collect();
+            let names: Vec<&str> = path.iter().filter_map(Segment::name).collect();
             node.all_origins().into_iter().map(|origin| reaches_into_list(&names, origin)).collect()
         }
         _ => vec![mistake_at(node.origin.clone())],
@@ -170,19 +189,19 @@ fn is_reach(expected: &str, node: &Node) -> bool {
         && matches!(node.origin, Origin::Environment(_) | Origin::Flag(_))
 }
 
-fn name_of(segment: &Segment) -> Option<&str> {
-    match segment {
-        Segment::Key(name) => Some(name),
-        Segment::Index(_) => None,
-    }
-}
-
-/// Whether a type's own message tells a text that is in this node.
-fn tells(message: &str, node: &Node) -> bool {
+/// Whether a message tells a secret that is in this node. A type may know no better, and one that
+/// buffers its input says of the whole table what is wrong with one of its values.
+fn tells_secret(message: &str, node: &Node, path: &mut Vec<Segment>) -> bool {
+    let is_told = |value: &str| secret::is_told_by(message, value);
     match &node.value {
-        Value::Text(text) => secret::is_told_by(message, text),
-        Value::Integer(number) => message.contains(&number.to_string()),
-        Value::Float(number) => message.contains(&number.to_string()),
-        _ => node.children().any(|(_, child)| tells(message, child)),
+        Value::Text(text) => is_secret(path) && is_told(text),
+        Value::Integer(number) => is_secret(path) && is_told(&number.to_string()),
+        Value::Float(number) => is_secret(path) && is_told(&format!("{number:?}")),
+        _ => node.children().any(|(segment, child)| {
+            path.push(segment);
+            let tells = tells_secret(message, child, path);
+            path.pop();
+            tells
+        }),
     }
 }

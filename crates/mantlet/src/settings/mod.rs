@@ -44,7 +44,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use mistake::{Mistake, Mistakes};
-pub(crate) use origin::{Origin, Origins, quote};
+pub(crate) use origin::{Origin, Origins};
 
 use tree::Node;
 

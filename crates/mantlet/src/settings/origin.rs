@@ -44,6 +44,16 @@ pub(super) enum Segment {
     Index(usize),
 }
 
+impl Segment {
+    /// The name, unless it is the number of an item.
+    pub(super) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Key(name) => Some(name),
+            Self::Index(_) => None,
+        }
+    }
+}
+
 /// A key as users read it: `limits.head-size`, `route[1].path`, `routes."/a.b".mode`.
 pub(super) fn key_of(path: &[Segment]) -> String {
     let mut key = String::new();
@@ -54,15 +64,14 @@ pub(super) fn key_of(path: &[Segment]) -> String {
                 key.push('.');
                 key.push_str(&quote(name));
             }
-            Segment::Index(index) => key.push_str(&format!("[{index}]")),
+            Segment::Index(index) => key.extend(["[", &index.to_string(), "]"]),
         }
     }
     key
 }
 
-/// One segment of a key as TOML writes it: bare if it may be, else in quotes. For callers that
-/// make keys of names they do not know, such as those of a map.
-pub(crate) fn quote(name: &str) -> Cow<'_, str> {
+/// One segment of a key as TOML writes it: bare if it may be, else in quotes.
+pub(super) fn quote(name: &str) -> Cow<'_, str> {
     let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if !name.is_empty() && name.chars().all(is_bare) {
         Cow::Borrowed(name)
@@ -81,7 +90,7 @@ pub(super) fn text_literal(text: &str) -> String {
             '\n' => literal.push_str("\\n"),
             '\r' => literal.push_str("\\r"),
             '\t' => literal.push_str("\\t"),
-            c if c.is_control() => literal.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c if c.is_control() => literal.extend([r"\u", &format!("{:04X}", u32::from(c))]),
             c => literal.push(c),
         }
     }
@@ -109,18 +118,8 @@ impl Origins {
     }
 
     /// Turns what a caller found wrong with the value of `key` into a mistake that says where.
-    pub(crate) fn locate(
-        &self,
-        key: &str,
-        message: impl Into<String>,
-        help: Option<String>,
-    ) -> Mistake {
-        Mistake {
-            key: key.to_owned(),
-            origin: Some(self.of(key)),
-            message: message.into(),
-            help,
-        }
+    pub(crate) fn locate(&self, key: &str, message: impl Into<String>, help: Option<String>) -> Mistake {
+        Mistake { key: key.to_owned(), origin: Some(self.of(key)), message: message.into(), help }
     }
 
     /// The origin of an effective value: unlike [`Origins::of`], what a table did not mention
@@ -162,9 +161,5 @@ impl Origins {
 
 /// Whether the value at `path` must not be printed.
 pub(super) fn is_secret(path: &[Segment]) -> bool {
-    let names = path.iter().filter_map(|segment| match segment {
-        Segment::Key(name) => Some(name.as_str()),
-        Segment::Index(_) => None,
-    });
-    secret::is_secret(names)
+    secret::is_secret(path.iter().filter_map(Segment::name))
 }

@@ -19,6 +19,8 @@ pub(super) struct Misfit {
 pub(super) enum Problem {
     /// A value of another kind, or out of range; `expected` is the type's phrase.
     Mismatch { found: Found, expected: String },
+    /// Likewise, but of the value that a table from a higher layer covers.
+    Covered { found: Found },
     /// A list of the wrong length.
     Count { found: usize, expected: String },
     /// A choice that is not among those known.

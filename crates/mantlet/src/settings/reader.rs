@@ -4,8 +4,8 @@
 use std::slice;
 
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, Unexpected,
-    VariantAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, Unexpected, VariantAccess,
+    Visitor,
 };
 use serde::forward_to_deserialize_any;
 
@@ -54,9 +54,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
             Value::Float(number) => visitor.visit_f64(*number),
             Value::Boolean(boolean) => visitor.visit_bool(*boolean),
             Value::List(items) => visitor.visit_seq(Items { items: items.iter(), index: 0 }),
-            Value::Table(entries) => {
-                visitor.visit_map(Entries { entries: entries.iter(), current: None })
-            }
+            Value::Table(entries) => visitor.visit_map(Entries { entries: entries.iter(), current: None }),
         }
     }
 
@@ -79,8 +77,19 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         visitor: V,
     ) -> Result<V::Value, Misfit> {
         match self.0.value {
-            Value::Table(_) => self.deserialize_any(visitor),
+            Value::Table(_) => self.deserialize_map(visitor),
             _ => Err(Misfit::invalid_type(self.unexpected(), &"a table")),
+        }
+    }
+
+    /// Where there can only be a table, a value under it is wrong, and hides keys of lower layers.
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        match self.0.covered() {
+            Some(covered) => {
+                let found = Found::from(Reader(covered).unexpected());
+                Err(Misfit::new(Problem::Covered { found }))
+            }
+            None => self.deserialize_any(visitor),
         }
     }
 
@@ -103,9 +112,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
                 let ignore_ours = all().any(|(_, node)| !is_ours(node));
                 let mut chosen = all().filter(|(_, node)| !(ignore_ours && is_ours(node)));
                 match (chosen.next(), chosen.next()) {
-                    (Some((name, node)), None) => {
-                        visitor.visit_enum(Choice { name, content: Some(node) })
-                    }
+                    (Some((name, node)), None) => visitor.visit_enum(Choice { name, content: Some(node) }),
                     _ => Err(not_one()),
                 }
             }
@@ -119,7 +126,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
-        unit unit_struct seq tuple tuple_struct map identifier
+        unit unit_struct seq tuple tuple_struct identifier
     }
 }
 
@@ -139,10 +146,7 @@ struct Items<'de> {
 impl<'de> SeqAccess<'de> for Items<'de> {
     type Error = Misfit;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Misfit> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Misfit> {
         for item in self.items.by_ref() {
             let index = self.index;
             self.index += 1;
@@ -163,10 +167,7 @@ struct Entries<'de> {
 impl<'de> MapAccess<'de> for Entries<'de> {
     type Error = Misfit;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Misfit> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Misfit> {
         self.current = self.entries.find(|(_, node)| !node.is_gone());
         let Some((name, _)) = self.current else { return Ok(None) };
         let key = seed.deserialize(Name(name));
@@ -227,16 +228,13 @@ struct Choice<'de> {
 
 impl<'de> Choice<'de> {
     /// The content goes to `read`; a choice that needs one and has none is refused.
-    fn content<T>(
-        self,
-        read: impl FnOnce(Reader<'de>) -> Result<T, Misfit>,
-    ) -> Result<T, Misfit> {
+    fn content<T>(self, read: impl FnOnce(Reader<'de>) -> Result<T, Misfit>) -> Result<T, Misfit> {
         let name = self.name;
         match self.content {
             Some(node) => read(Reader(node)).map_err(|misfit| misfit.under(Segment::Key(name.to_owned()))),
-            None => Err(Misfit::custom(format_args!(
-                "`{name}` needs a value, written as `{{ {name} = … }}`"
-            ))),
+            None => {
+                Err(Misfit::custom(format_args!("`{name}` needs a value, written as `{{ {name} = … }}`")))
+            }
         }
     }
 }

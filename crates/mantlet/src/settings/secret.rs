@@ -19,18 +19,14 @@ pub(super) fn is_reference(text: &str) -> bool {
     text.starts_with("env:") || text.starts_with("file:")
 }
 
-/// Whether a message, made by a type that does not know that its value is a secret, tells it:
-/// as a whole, or in a quoted part.
+/// Whether a message, made by a type that does not know that its value is a secret, tells it: as a
+/// whole, or in a quoted part.
 pub(super) fn is_told_by(message: &str, value: &str) -> bool {
-    if value.is_empty() {
-        return false;
-    }
-    let escaped = value.escape_debug().to_string();
-    message.contains(value)
-        || message.contains(&escaped)
-        || message
-            .split(['`', '"', '\''])
-            .skip(1)
-            .step_by(2)
-            .any(|quoted| quoted.chars().count() >= 4 && value.contains(quoted))
+    // Shorter texts are found in any message.
+    const SHORTEST: usize = 4;
+    let is_long = |text: &str| text.chars().count() >= SHORTEST;
+    let is_whole =
+        is_long(value) && (message.contains(value) || message.contains(&value.escape_debug().to_string()));
+    let mut quoted = message.split(['`', '"', '\'']).skip(1).step_by(2);
+    is_whole || quoted.any(|part| part == value || (is_long(part) && value.contains(part)))
 }

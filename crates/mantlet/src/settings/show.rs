@@ -2,11 +2,10 @@
 
 use serde::Serialize;
 
-use super::Origins;
 use super::origin::{Segment, is_secret, key_of, quote, text_literal};
 use super::secret::is_reference;
 use super::tree::{Node, Value};
-use super::Origin;
+use super::{Origin, Origins};
 
 /// Comments stand in one column, unless a line is longer than this.
 const WIDEST_ALIGNED: usize = 60;
@@ -79,12 +78,19 @@ impl Sheet<'_> {
             lines.push((line, origin));
             path.pop();
         }
-        let width = |line: &str| line.lines().last().unwrap_or_default().chars().count();
-        let widths = lines.iter().map(|(line, _)| width(line));
+        // The comment on a list over several lines stands beside its name.
+        let split = |line: &'_ str| {
+            let end = line.find('\n').unwrap_or(line.len());
+            (line.chars().take_while(|c| *c != '\n').count(), end)
+        };
+        let widths = lines.iter().map(|(line, _)| split(line).0);
         let column = widths.filter(|width| *width <= WIDEST_ALIGNED).max().unwrap_or_default();
-        for (line, origin) in &lines {
-            let padding = column.saturating_sub(width(line));
-            self.text.push_str(&format!("{line}{:padding$}  # {origin}\n", ""));
+        for (mut line, origin) in lines {
+            let (width, end) = split(&line);
+            let padding = column.saturating_sub(width);
+            line.insert_str(end, &format!("{:padding$}  # {origin}", ""));
+            self.text.push_str(&line);
+            self.text.push('\n');
         }
     }
 }
@@ -111,20 +117,15 @@ fn is_list_of_tables(node: &Node) -> bool {
 
 /// The name of a table in its header, where the items of lists have no number.
 fn names_of(path: &[Segment]) -> String {
-    let names = path.iter().filter_map(|segment| match segment {
-        Segment::Key(name) => Some(quote(name)),
-        Segment::Index(_) => None,
-    });
-    names.collect::<Vec<_>>().join(".")
+    path.iter().filter_map(Segment::name).map(quote).collect::<Vec<_>>().join(".")
 }
 
 fn wrapped(name: &str, node: &Node) -> String {
     let line = literal(node);
     match &node.value {
         Value::List(items) if name.len() + line.chars().count() > WIDEST_LIST => {
-            let items: String =
-                items.iter().map(|item| format!("    {},\n", literal(item))).collect();
-            format!("[\n{items}]")
+            let items: Vec<String> = items.iter().map(|item| format!("    {},", literal(item))).collect();
+            format!("[\n{}\n]", items.join("\n"))
         }
         _ => line,
     }
@@ -145,10 +146,8 @@ fn literal(node: &Node) -> String {
         }
         Value::Table(entries) if entries.is_empty() => "{}".to_owned(),
         Value::Table(entries) => {
-            let entries: Vec<String> = entries
-                .iter()
-                .map(|(name, child)| format!("{} = {}", quote(name), literal(child)))
-                .collect();
+            let entries: Vec<String> =
+                entries.iter().map(|(name, child)| format!("{} = {}", quote(name), literal(child))).collect();
             format!("{{ {} }}", entries.join(", "))
         }
     }

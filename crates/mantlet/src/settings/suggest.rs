@@ -8,23 +8,22 @@ use super::wording::{did_you_mean, listed};
 
 /// The candidate that `word` may be a misspelling of.
 pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let plain = |text: &str| text.to_lowercase().replace('_', "-");
-    let word = plain(word);
     let most = (word.chars().count() / 3).max(1);
     candidates
-        .map(|candidate| (strsim::osa_distance(&word, &plain(candidate)), candidate))
+        .map(|candidate| (distance(word, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= most && *distance < candidate.chars().count())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
 
+/// Slips of the finger between two names, whatever case and separators they use.
+fn distance(one: &str, other: &str) -> usize {
+    let plain = |text: &str| text.to_lowercase().replace('_', "-");
+    strsim::osa_distance(&plain(one), &plain(other))
+}
+
 /// The help for the unknown key at `path`, in the terms of where it was written.
-pub(super) fn for_key(
-    path: &[Segment],
-    known: &[&str],
-    defaults: &Node,
-    origin: &Origin,
-) -> Option<String> {
+pub(super) fn for_key(path: &[Segment], known: &[&str], defaults: &Node, origin: &Origin) -> Option<String> {
     let Some((Segment::Key(name), parents)) = path.split_last() else { return None };
     if parents.is_empty() && name == "tool" && !is_pyproject(origin) {
         return Some("here the keys stand without `[tool.mantlet]`".to_owned());
@@ -33,31 +32,27 @@ pub(super) fn for_key(
     let siblings = if known.is_empty() { keys_in(defaults, parents) } else { known.to_vec() };
 
     let in_place = nearest(name, siblings.iter().copied());
-    let is_certain = in_place.is_some_and(|found| strsim::osa_distance(name, found) <= 1);
-    let place = in_place.filter(|_| is_certain).map(|found| told(parents, found, origin));
+    let is_certain = in_place.is_some_and(|found| distance(name, found) <= 1);
+    let place = in_place.filter(|_| is_certain).map(|found| sibling(parents, name, found, origin));
     place
         .or_else(|| elsewhere(name, &all_keys, origin))
         .or_else(|| flattened(path, &all_keys, origin))
-        .or_else(|| in_place.map(|found| told(parents, found, origin)))
+        .or_else(|| in_place.map(|found| sibling(parents, name, found, origin)))
         .or_else(|| (!siblings.is_empty()).then(|| format!("known keys: {}", listed(&siblings))))
 }
 
-/// A sibling was meant.
-fn told(parents: &[Segment], name: &str, origin: &Origin) -> String {
-    if matches!(origin, Origin::Environment(_)) {
-        let names = parents.iter().filter_map(|segment| match segment {
-            Segment::Key(name) => Some(name.as_str()),
-            Segment::Index(_) => None,
-        });
-        return did_you_mean(&variable_of(names.chain([name])));
-    }
-    did_you_mean(name)
+/// Another key of the same table was meant.
+fn sibling(parents: &[Segment], name: &str, meant: &str, origin: &Origin) -> String {
+    let Origin::Environment(variable) = origin else { return did_you_mean(meant) };
+    let names = || parents.iter().filter_map(Segment::name);
+    // The variable may set a key below, which stays.
+    let rest = variable.strip_prefix(&variable_of(names().chain([name]))).unwrap_or_default();
+    did_you_mean(&format!("{}{rest}", variable_of(names().chain([meant]))))
 }
 
 /// The key exists, in another table.
 fn elsewhere(name: &str, all_keys: &[Vec<&str>], origin: &Origin) -> Option<String> {
-    let places: Vec<&Vec<&str>> =
-        all_keys.iter().filter(|path| path.last() == Some(&name)).collect();
+    let places: Vec<&Vec<&str>> = all_keys.iter().filter(|path| path.last() == Some(&name)).collect();
     if places.is_empty() || places.len() > 3 {
         return None;
     }
@@ -72,11 +67,7 @@ fn elsewhere(name: &str, all_keys: &[Vec<&str>], origin: &Origin) -> Option<Stri
 
 /// Separators between levels were mixed up: `limits_head_size` for `limits.head-size`.
 fn flattened(path: &[Segment], all_keys: &[Vec<&str>], origin: &Origin) -> Option<String> {
-    let names = path.iter().map(|segment| match segment {
-        Segment::Key(name) => Some(name.as_str()),
-        Segment::Index(_) => None,
-    });
-    let flat = names.collect::<Option<Vec<_>>>()?.join("-");
+    let flat = path.iter().map(Segment::name).collect::<Option<Vec<_>>>()?.join("-");
     let keys: Vec<String> = all_keys.iter().map(|path| path.join("-")).collect();
     let found = nearest(&flat, keys.iter().map(String::as_str))?;
     let index = keys.iter().position(|key| key == found)?;

@@ -64,20 +64,14 @@ impl Node {
         Ok(Self::of_parsed(DeValue::Table(table.into_inner()), start, origin_at))
     }
 
-    pub(super) fn of_parsed(
-        value: DeValue<'_>,
-        start: usize,
-        origin_at: &dyn Fn(usize) -> Origin,
-    ) -> Self {
+    pub(super) fn of_parsed(value: DeValue<'_>, start: usize, origin_at: &dyn Fn(usize) -> Origin) -> Self {
         let value = match value {
             DeValue::String(text) => Value::Text(text.into_owned()),
             // What does not fit is refused by the reader as too large, as it would be anyway.
-            DeValue::Integer(number) => Value::Integer(
-                i128::from_str_radix(number.as_str(), number.radix()).unwrap_or(i128::MAX),
-            ),
-            DeValue::Float(number) => {
-                Value::Float(number.as_str().parse().unwrap_or(f64::INFINITY))
+            DeValue::Integer(number) => {
+                Value::Integer(i128::from_str_radix(number.as_str(), number.radix()).unwrap_or(i128::MAX))
             }
+            DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or(f64::INFINITY)),
             DeValue::Boolean(boolean) => Value::Boolean(boolean),
             DeValue::Datetime(date) => Value::Text(date.to_string()),
             DeValue::Array(items) => {
@@ -111,9 +105,9 @@ impl Node {
             toml::Value::Boolean(boolean) => Value::Boolean(*boolean),
             toml::Value::Datetime(date) => Value::Text(date.to_string()),
             toml::Value::Array(items) => Value::List(items.iter().map(node_of).collect()),
-            toml::Value::Table(entries) => Value::Table(
-                entries.iter().map(|(key, item)| (key.clone(), node_of(item))).collect(),
-            ),
+            toml::Value::Table(entries) => {
+                Value::Table(entries.iter().map(|(key, item)| (key.clone(), node_of(item))).collect())
+            }
         };
         Self::new(value, origin.clone())
     }
@@ -190,6 +184,23 @@ impl Node {
         }
         node.merge(over);
         Ok(())
+    }
+
+    /// What this table replaced although it is no table.
+    pub(super) fn covered(&self) -> Option<&Self> {
+        let is_table = |node: &Self| matches!(node.value, Value::Table(_));
+        let below = self.beneath.as_deref()?;
+        (is_table(self) && !is_table(below) && !below.is_gone()).then_some(below)
+    }
+
+    /// Takes out what this table covers, and lays it over what that covered.
+    pub(super) fn uncover(&mut self) {
+        let Some(mut below) = self.beneath.take() else { return };
+        below.take_out();
+        if !below.is_gone() {
+            let over = std::mem::replace(self, *below);
+            self.merge(over);
+        }
     }
 
     /// Takes the value out; what it replaced comes into force again.

@@ -5,11 +5,7 @@ use super::problem::{Found, Problem};
 use super::suggest::nearest;
 
 /// What is wrong, and perhaps what to do. Unknown keys get their help from `suggest`.
-pub(super) fn explain(
-    problem: &Problem,
-    is_secret: bool,
-    origin: &Origin,
-) -> (String, Option<String>) {
+pub(super) fn explain(problem: &Problem, is_secret: bool, origin: &Origin) -> (String, Option<String>) {
     match problem {
         Problem::Mismatch { found, expected } => {
             let expected = phrase(expected, found);
@@ -19,6 +15,10 @@ pub(super) fn explain(
             };
             (message, help_for(&expected, found, is_secret, origin))
         }
+        Problem::Covered { found } => {
+            let found = found.clone();
+            explain(&Problem::Mismatch { found, expected: "a table".to_owned() }, is_secret, origin)
+        }
         Problem::Count { found, expected } => {
             let expected = phrase(expected, &Found::List);
             (format!("expected {expected}, found a list of {found}"), None)
@@ -26,14 +26,17 @@ pub(super) fn explain(
         Problem::NotOneOf { found, known } => not_one_of(found, known, is_secret),
         Problem::UnknownKey { name, .. } => (format!("unknown key `{name}`"), None),
         Problem::Missing { name } => (format!("missing key `{name}`"), None),
-        Problem::Twice { name } => {
-            (format!("`{name}` is given twice, once under an older name"), None)
-        }
-        Problem::Told(message) if message.contains("any variant of untagged enum") => {
+        Problem::Twice { name } => (format!("`{name}` is given twice, once under an older name"), None),
+        Problem::Told(message) if is_about_untagged(message) => {
             ("this form of value is not known here".to_owned(), None)
         }
         Problem::Told(message) => (message.clone(), None),
     }
+}
+
+/// serde says this, with the name of the type, where no form of an untagged enum fits.
+pub(super) fn is_about_untagged(message: &str) -> bool {
+    message.contains("any variant of untagged enum")
 }
 
 fn not_one_of(found: &Found, known: &[&str], is_secret: bool) -> (String, Option<String>) {
@@ -44,8 +47,7 @@ fn not_one_of(found: &Found, known: &[&str], is_secret: bool) -> (String, Option
             (format!("`{}` is not one of {list}", shortened(text)), help)
         }
         _ => {
-            let expected =
-                if known.len() > 1 { format!("one of {list}") } else { list };
+            let expected = if known.len() > 1 { format!("one of {list}") } else { list };
             let message = match found.shown(is_secret) {
                 Some(found) => format!("expected {expected}, found {found}"),
                 None => format!("expected {expected}"),
@@ -64,8 +66,8 @@ fn phrase(expected: &str, found: &Found) -> String {
         "u16" if is_number => "a whole number from 0 to 65535",
         "u32" if is_number => "a whole number from 0 to 4294967295",
         "u64" | "u128" | "usize" if is_negative => "a whole number that is not negative",
-        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" | "i8" | "i16" | "i32" | "i64"
-        | "i128" | "isize" | "an integer" => "a whole number",
+        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" | "i8" | "i16" | "i32" | "i64" | "i128" | "isize"
+        | "an integer" => "a whole number",
         "f32" | "f64" => "a number",
         "a boolean" => "`true` or `false`",
         "a string" | "a borrowed string" | "string" => "a text",

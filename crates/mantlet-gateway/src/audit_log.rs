@@ -1,0 +1,201 @@
+//! Audit records, as JSON lines in a file and as short lines on the terminal.
+//!
+//! Records are queued and written by a thread of their own, so that a slow disk does not slow requests down. A queue that is
+//! full loses records; how many is said on the terminal and, as a record of its own, in the file.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use mantlet_controls::audit::{Record, Sink};
+
+/// Records that may wait to be written.
+const QUEUE: usize = 16_384;
+/// Lines a second on the terminal; more are counted.
+const TERMINAL_LINES: u32 = 20;
+
+/// Where records are written.
+#[derive(Debug, Clone)]
+pub struct AuditConfig {
+    /// The file of JSON lines, if there is to be one.
+    pub file: Option<PathBuf>,
+    /// Whether the terminal (standard error) shows refusals.
+    pub terminal: bool,
+}
+
+/// Takes records without waiting.
+#[derive(Debug, Clone)]
+pub struct AuditLog {
+    queue: SyncSender<Message>,
+    lost: Arc<AtomicU64>,
+}
+
+/// The thread that writes; ends when told, after all that was queued is written.
+#[derive(Debug)]
+pub struct AuditWriter {
+    queue: SyncSender<Message>,
+    thread: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+enum Message {
+    Record(Box<Record>),
+    End,
+}
+
+impl AuditLog {
+    /// Opens the file (made with mode 0600; existing records are kept) and starts the writer.
+    pub fn open(config: &AuditConfig) -> io::Result<(Self, AuditWriter)> {
+        let file = config.file.as_deref().map(open_file).transpose()?;
+        let (queue, records) = sync_channel(QUEUE);
+        let lost = Arc::new(AtomicU64::new(0));
+        let writer = Writer {
+            file: file.map(BufWriter::new),
+            terminal: config.terminal.then(Terminal::new),
+            lost: Arc::clone(&lost),
+            complained: false,
+        };
+        let thread = std::thread::Builder::new().name("audit".into()).spawn(move || writer.run(&records))?;
+        Ok((Self { queue: queue.clone(), lost }, AuditWriter { queue, thread }))
+    }
+}
+
+impl Sink for AuditLog {
+    fn record(&self, record: Record) {
+        if let Err(TrySendError::Full(_)) = self.queue.try_send(Message::Record(Box::new(record))) {
+            self.lost.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+impl AuditWriter {
+    /// Writes what is queued and ends.
+    pub fn finish(self) {
+        // Either fails only if the thread is gone already.
+        let _ = self.queue.send(Message::End);
+        let _ = self.thread.join();
+    }
+}
+
+fn open_file(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+}
+
+struct Writer {
+    file: Option<BufWriter<File>>,
+    terminal: Option<Terminal>,
+    lost: Arc<AtomicU64>,
+    complained: bool,
+}
+
+impl Writer {
+    fn run(mut self, records: &Receiver<Message>) {
+        loop {
+            match records.recv_timeout(Duration::from_millis(100)) {
+                Ok(Message::Record(record)) => self.write(&record),
+                // Nothing came for a while: what has been buffered belongs on the disk.
+                Err(RecvTimeoutError::Timeout) => self.settle(),
+                Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => return self.settle(),
+            }
+        }
+    }
+
+    fn write(&mut self, record: &Record) {
+        if let Some(terminal) = &mut self.terminal {
+            terminal.show(record);
+        }
+        let Some(file) = &mut self.file else { return };
+        let written = serde_json::to_writer(&mut *file, record).map_err(io::Error::from);
+        if let Err(error) = written.and_then(|()| file.write_all(b"\n")) {
+            self.complain(&error);
+        }
+    }
+
+    fn settle(&mut self) {
+        let lost = self.lost.swap(0, Relaxed);
+        if let Some(file) = &mut self.file {
+            let noted = if lost > 0 {
+                let time = time_now();
+                writeln!(file, r#"{{"time":"{time}","security_event":"records-lost","count":{lost}}}"#)
+            } else {
+                Ok(())
+            };
+            if let Err(error) = noted.and_then(|()| file.flush()) {
+                self.complain(&error);
+            }
+        }
+        if lost > 0 {
+            eprintln!("mantlet: {lost} audit records were lost: they came faster than they could be written");
+        }
+        if let Some(terminal) = &mut self.terminal {
+            terminal.settle();
+        }
+    }
+
+    fn complain(&mut self, error: &io::Error) {
+        if !self.complained {
+            eprintln!("mantlet: the audit file cannot be written: {error}; requests go on without records");
+            self.complained = true;
+        }
+    }
+}
+
+fn time_now() -> String {
+    mantlet_controls::audit::now().to_string()
+}
+
+/// Refusals for a person to read: not more of them than a person can.
+struct Terminal {
+    second: Instant,
+    shown: u32,
+    hidden: u64,
+}
+
+impl Terminal {
+    fn new() -> Self {
+        Self { second: Instant::now(), shown: 0, hidden: 0 }
+    }
+
+    fn show(&mut self, record: &Record) {
+        self.settle();
+        if self.shown >= TERMINAL_LINES {
+            self.hidden += 1;
+            return;
+        }
+        self.shown += 1;
+        let client = record.client_ip.map_or_else(|| "a local process".to_owned(), |ip| ip.to_string());
+        let what = match (&record.method, &record.route) {
+            // Debug escapes control characters, which a path may hold before it is judged.
+            (Some(method), Some(route)) => format!("{method} {}", route.escape_debug()),
+            _ if record.status.is_some() => "a malformed request".to_owned(),
+            _ => "a connection".to_owned(),
+        };
+        let (verb, id) =
+            (if record.action == "refuse" { "refused" } else { "would refuse" }, &record.request_id);
+        let status = record.status.map_or_else(String::new, |status| format!(" {status}"));
+        let id = if id.is_empty() { String::new() } else { format!(" [{id}]") };
+        eprintln!("mantlet: {verb} {what} from {client}:{status} {}{id}", record.reason);
+    }
+
+    fn settle(&mut self) {
+        if self.second.elapsed() >= Duration::from_secs(1) {
+            if self.hidden > 0 {
+                eprintln!("mantlet: and {} more; the audit file has them all", self.hidden);
+            }
+            *self = Self::new();
+        }
+    }
+}

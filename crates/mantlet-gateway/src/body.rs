@@ -1,0 +1,358 @@
+//! Bodies on their way: from the client to the app, bounded in size and time, and back.
+
+use std::{
+    collections::VecDeque,
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use mantlet_controls::{Answer, Reason, Refusal, limits};
+use tokio::time::Sleep;
+
+use crate::{
+    flow::{Exchange, Flow},
+    upstream::Lease,
+};
+
+/// Bytes of a body that are held back until it is complete. A request that fits is judged whole before the app sees any of it.
+const HOLD_SIZE: usize = 64 << 10;
+/// How long an incomplete body is held back, so that clients and apps that talk while uploading still can.
+const HOLD_TIME: Duration = Duration::from_secs(1);
+
+/// A body as the client sends it: counted, and not waited for endlessly. Trailers end here: ASGI apps have no use for them.
+#[derive(Debug)]
+pub(crate) struct ClientBody {
+    incoming: Incoming,
+    flow: Arc<Flow>,
+    received: u64,
+    limit: u64,
+    grace: Duration,
+    rate: u64,
+    /// Time spent waiting for the client; time in which nobody wanted to read is not the client's.
+    waited: Duration,
+    wait: Option<(Instant, Pin<Box<Sleep>>)>,
+}
+
+impl ClientBody {
+    pub(crate) const fn new(
+        incoming: Incoming,
+        flow: Arc<Flow>,
+        limit: u64,
+        limits: &limits::Policy,
+    ) -> Self {
+        Self {
+            incoming,
+            flow,
+            received: 0,
+            limit,
+            grace: limits.body_grace,
+            rate: limits.body_rate,
+            waited: Duration::ZERO,
+            wait: None,
+        }
+    }
+
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Reason>>> {
+        loop {
+            let frame = match Pin::new(&mut self.incoming).poll_frame(cx) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => return self.poll_patience(cx).map(|reason| Some(Err(reason))),
+            };
+            if let Some((since, _)) = self.wait.take() {
+                self.waited += since.elapsed();
+            }
+            match frame {
+                None => return Poll::Ready(None),
+                // Without a verdict the client broke off; nobody will read the answer.
+                Some(Err(_)) => {
+                    return Poll::Ready(Some(Err(self.flow.verdict().unwrap_or(Reason::ChunkMalformed))));
+                }
+                Some(Ok(frame)) => {
+                    let Ok(data) = frame.into_data() else { continue };
+                    self.received += data.len() as u64;
+                    if self.received > self.limit {
+                        return Poll::Ready(Some(Err(Reason::BodyTooLarge)));
+                    }
+                    return Poll::Ready(Some(Ok(data)));
+                }
+            }
+        }
+    }
+
+    /// Ready when the body has been waited for too long.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
+        let (_, sleep) = self.wait.get_or_insert_with(|| {
+            let earned = Duration::from_millis(self.received.saturating_mul(1000) / self.rate);
+            let left = (self.grace + earned).saturating_sub(self.waited);
+            (Instant::now(), Box::pin(tokio::time::sleep(left)))
+        });
+        ready!(sleep.as_mut().poll(cx));
+        Poll::Ready(Reason::BodyTimeout)
+    }
+
+    /// Waits until the body is complete, too large to hold back, or slow.
+    pub(crate) async fn hold(mut self) -> Result<ToApp, Refusal> {
+        if self.incoming.is_end_stream() {
+            return Ok(ToApp::Empty);
+        }
+        if self.incoming.size_hint().lower() > HOLD_SIZE as u64 {
+            return Ok(ToApp::stream(VecDeque::new(), self));
+        }
+        let (mut held, mut size) = (VecDeque::new(), 0);
+        let mut patience: Option<Pin<Box<Sleep>>> = None;
+        loop {
+            let next = poll_fn(|cx| {
+                if let Poll::Ready(next) = self.poll_data(cx) {
+                    return Poll::Ready(Some(next));
+                }
+                let patience = patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(HOLD_TIME)));
+                patience.as_mut().poll(cx).map(|()| None)
+            });
+            match next.await {
+                Some(Some(Ok(data))) => {
+                    size += data.len();
+                    held.push_back(data);
+                    if size > HOLD_SIZE {
+                        return Ok(ToApp::stream(held, self));
+                    }
+                }
+                Some(Some(Err(reason))) => return Err(reason.into()),
+                Some(None) => return Ok(ToApp::whole(held, size)),
+                None => return Ok(ToApp::stream(held, self)),
+            }
+        }
+    }
+}
+
+/// A body as the app gets it.
+#[derive(Debug)]
+pub(crate) enum ToApp {
+    Empty,
+    Whole(Option<Bytes>),
+    Stream(Box<Stream>),
+}
+
+/// The part of a body that was held back, then the rest as it comes.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    held: VecDeque<Bytes>,
+    rest: ClientBody,
+    progress: Progress,
+}
+
+/// How a streamed body fares, for whoever waits for the answer.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Progress(Arc<Mutex<State>>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum State {
+    #[default]
+    UnderWay,
+    Done,
+    Failed(Reason),
+}
+
+impl Progress {
+    fn state(&self) -> State {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, state: State) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.state() == State::UnderWay
+    }
+
+    pub(crate) fn failure(&self) -> Option<Reason> {
+        match self.state() {
+            State::Failed(reason) => Some(reason),
+            State::UnderWay | State::Done => None,
+        }
+    }
+}
+
+impl ToApp {
+    fn whole(mut held: VecDeque<Bytes>, size: usize) -> Self {
+        match (held.pop_front(), held.is_empty()) {
+            (None, _) => Self::Empty,
+            (Some(only), true) => Self::Whole(Some(only)),
+            (Some(first), false) => {
+                let mut all = BytesMut::with_capacity(size);
+                all.extend_from_slice(&first);
+                held.iter().for_each(|piece| all.extend_from_slice(piece));
+                Self::Whole(Some(all.freeze()))
+            }
+        }
+    }
+
+    fn stream(held: VecDeque<Bytes>, rest: ClientBody) -> Self {
+        Self::Stream(Box::new(Stream { held, rest, progress: Progress::default() }))
+    }
+
+    pub(crate) fn progress(&self) -> Option<Progress> {
+        match self {
+            Self::Stream(stream) => Some(stream.progress.clone()),
+            Self::Empty | Self::Whole(_) => None,
+        }
+    }
+}
+
+/// The body could not be sent on; [`Progress`] knows why.
+#[derive(Debug, thiserror::Error)]
+#[error("the request body broke off")]
+pub(crate) struct BrokenOff;
+
+impl Body for ToApp {
+    type Data = Bytes;
+    type Error = BrokenOff;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        match &mut *self {
+            Self::Empty => Poll::Ready(None),
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Stream(stream) => {
+                if let Some(held) = stream.held.pop_front() {
+                    return Poll::Ready(Some(Ok(Frame::data(held))));
+                }
+                match ready!(stream.rest.poll_data(cx)) {
+                    Some(Ok(data)) => Poll::Ready(Some(Ok(Frame::data(data)))),
+                    Some(Err(reason)) => {
+                        stream.progress.set(State::Failed(reason));
+                        Poll::Ready(Some(Err(BrokenOff)))
+                    }
+                    None => {
+                        stream.progress.set(State::Done);
+                        Poll::Ready(None)
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Empty | Self::Whole(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty | Self::Whole(None) => SizeHint::with_exact(0),
+            Self::Whole(Some(bytes)) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Stream(stream) => {
+                let held: u64 = stream.held.iter().map(|piece| piece.len() as u64).sum();
+                match stream.rest.incoming.size_hint().exact() {
+                    Some(rest) => SizeHint::with_exact(held + rest),
+                    None => SizeHint::default(),
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Stream {
+    /// A body that nobody reads any more is not under way.
+    fn drop(&mut self) {
+        if self.progress.is_under_way() {
+            self.progress.set(State::Done);
+        }
+    }
+}
+
+/// The app's answer; gives the connection to the app back when it has ended.
+#[derive(Debug)]
+pub(crate) struct FromApp {
+    incoming: Incoming,
+    lease: Option<Lease>,
+}
+
+impl FromApp {
+    pub(crate) fn new(incoming: Incoming, lease: Lease) -> Self {
+        let mut body = Self { incoming, lease: Some(lease) };
+        body.release_at_end();
+        body
+    }
+
+    fn release_at_end(&mut self) {
+        if self.incoming.is_end_stream()
+            && let Some(lease) = self.lease.take()
+        {
+            lease.give_back();
+        }
+    }
+}
+
+impl Body for FromApp {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        match &frame {
+            Some(Ok(_)) => self.release_at_end(),
+            None => {
+                if let Some(lease) = self.lease.take() {
+                    lease.give_back();
+                }
+            }
+            Some(Err(_)) => self.lease = None,
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+/// An answer on its way to the client; its end is the end of the exchange.
+#[derive(Debug)]
+pub(crate) struct ToClient {
+    answer: Answer<FromApp>,
+    exchange: Exchange,
+}
+
+impl ToClient {
+    pub(crate) const fn new(answer: Answer<FromApp>, exchange: Exchange) -> Self {
+        Self { answer, exchange }
+    }
+}
+
+impl Body for ToClient {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        self.exchange.note_handed_on(false);
+        let frame = ready!(Pin::new(&mut self.answer).poll_frame(cx));
+        self.exchange.note_handed_on(true);
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.answer.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.answer.size_hint()
+    }
+}

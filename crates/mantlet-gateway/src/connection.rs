@@ -1,0 +1,289 @@
+//! One connection, from its first byte to its last.
+//!
+//! HTTP/1 connections park: when nothing has happened for a moment between two requests, hyper's state and buffers are
+//! dropped, and only the socket and a few hundred bytes remain until the next byte arrives.
+
+use std::{
+    convert::Infallible,
+    future::{Future, poll_fn},
+    io,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use mantlet_controls::{
+    Arrival, Peer, Policy, Reason, Scheme,
+    audit::{Record, Sink},
+    pipeline,
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    time::{Instant, Sleep},
+};
+
+use crate::{
+    body::ToClient,
+    flow::{Exchange, Flow, Phase, Upgrade},
+    forward::Forward,
+    gate::Shared,
+    wire::{Protocol, Wire},
+};
+
+/// Silence after which a connection parks.
+const PARK_AFTER: Duration = Duration::from_millis(500);
+/// How often a connection in use looks at its clocks. Limits are kept to this precision.
+const TICK: Duration = Duration::from_millis(500);
+/// How long a closed connection is read on, so that a client that is still sending gets to read the answer (RFC 9112 section 9.6).
+const LINGER: Duration = Duration::from_secs(2);
+/// How long an HTTP/2 connection may take to end after it was told to go away.
+const GOODBYE: Duration = Duration::from_secs(5);
+/// Bytes that an HTTP/2 stream may have waiting for its client.
+const HTTP2_SEND_BUFFER: usize = 64 << 10;
+
+/// What all requests of a connection share.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) flow: Arc<Flow>,
+    pub(crate) peer: Peer,
+}
+
+/// How driving a connection ended.
+enum Outcome {
+    /// Nothing is under way and nothing has been for a moment.
+    Idle,
+    /// hyper is done with it: answered for the last time, switched protocols, or broke.
+    Done,
+    /// It took too long; close without ceremony.
+    Abort,
+}
+
+/// Serves a connection until it is closed.
+pub(crate) async fn serve<T>(io: T, shared: Arc<Shared>, flow: Arc<Flow>, mut peer: Peer)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let policy = shared.policy.load_full();
+    let mut wire = Wire::new(io, Arc::clone(&flow), &policy.limits);
+    if shared.config.proxy_protocol {
+        let header = poll_fn(|cx| wire.poll_proxy_header(cx));
+        match tokio::time::timeout(policy.limits.head_timeout, header).await {
+            Ok(Ok(Some(source))) => peer = Peer::Ip(source),
+            Ok(Ok(None)) => {}
+            Ok(Err(_)) | Err(_) => return refuse_connection(&shared, peer, Reason::ProxyHeaderMalformed),
+        }
+    }
+    let context = Arc::new(Context { shared, flow, peer });
+    let mut first = true;
+    loop {
+        let policy = context.shared.policy.load_full();
+        match parked(&mut wire, &context, &policy, first).await {
+            None => return,
+            Some(Protocol::Http2) => return serve_http2(wire, context, &policy).await,
+            Some(Protocol::Http1) => {}
+        }
+        first = false;
+        let (outcome, mut returned, early) = serve_http1(wire, &context, &policy).await;
+        match outcome {
+            Outcome::Idle => wire = returned,
+            Outcome::Abort => return,
+            Outcome::Done => match context.flow.take_tunnel() {
+                Some(tunnel) => {
+                    let (io, stash) = returned.into_parts();
+                    return tunnel.run(io, [&early[..], &stash].concat(), &context).await;
+                }
+                None if returned.saw_end() => return,
+                None => return linger(returned.io()).await,
+            },
+        }
+    }
+}
+
+/// Records that a connection was turned away without an answer.
+pub(crate) fn refuse_connection(shared: &Shared, peer: Peer, reason: Reason) {
+    let address = match peer {
+        Peer::Ip(socket) => Some(socket.ip()),
+        Peer::Unix => None,
+    };
+    shared.audit.record(Record::of_connection(address, reason));
+}
+
+/// Waits for the next request. `None` if there will be none.
+async fn parked<T: AsyncRead + Unpin>(
+    wire: &mut Wire<T>,
+    context: &Context,
+    policy: &Policy,
+    first: bool,
+) -> Option<Protocol> {
+    let flow = &context.flow;
+    let http2 = first && context.shared.config.http2;
+    let patience = if first { policy.limits.head_timeout } else { policy.limits.idle_timeout };
+    let mut clock = pin!(tokio::time::sleep(patience.saturating_sub(flow.phase_age())));
+    poll_fn(|cx| {
+        flow.waker.register(cx.waker());
+        if let Poll::Ready(protocol) = wire.poll_protocol(cx, http2) {
+            return Poll::Ready(protocol);
+        }
+        // Here nothing or a beginning of an HTTP/2 preface has come: nobody waits for an answer.
+        if flow.should_close() || clock.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+async fn serve_http1<T>(wire: Wire<T>, context: &Arc<Context>, policy: &Policy) -> (Outcome, Wire<T>, Bytes)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = {
+        let context = Arc::clone(context);
+        service_fn(move |request| {
+            let context = Arc::clone(&context);
+            async move { Ok::<_, Infallible>(answer(&context, request).await) }
+        })
+    };
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(policy.limits.head_size.max(64 << 10)).pipeline_flush(true);
+    if policy.limits.header_count > 100 {
+        // hyper's own 100 need no allocation; more do.
+        builder.max_headers(policy.limits.header_count);
+    }
+    let mut connection = builder.serve_connection(wire, service);
+    let flow = &context.flow;
+    let mut tick = pin!(tokio::time::sleep(TICK));
+    let outcome = poll_fn(|cx| {
+        flow.waker.register(cx.waker());
+        loop {
+            if Pin::new(&mut connection).poll(cx).is_ready() {
+                return Poll::Ready(Outcome::Done);
+            }
+            if flow.is_evicted() && flow.phase() == Phase::Head {
+                return Poll::Ready(Outcome::Abort);
+            }
+            if flow.should_close() && flow.is_idle() {
+                return Poll::Ready(Outcome::Idle);
+            }
+            if !ticked(tick.as_mut(), cx) {
+                return Poll::Pending;
+            }
+            if flow.write_blocked() > policy.limits.write_timeout {
+                return Poll::Ready(Outcome::Abort);
+            }
+            if flow.is_idle() && flow.phase_age() >= PARK_AFTER {
+                return Poll::Ready(Outcome::Idle);
+            }
+            if flow.phase() == Phase::Head && flow.phase_age() >= policy.limits.head_timeout {
+                flow.condemn(Reason::HeadTimeout);
+            }
+        }
+    })
+    .await;
+    let parts = connection.into_parts();
+    (outcome, parts.io, parts.read_buf)
+}
+
+async fn serve_http2<T>(wire: Wire<T>, context: Arc<Context>, policy: &Policy)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let flow = Arc::clone(&context.flow);
+    let draining = Arc::clone(&context);
+    let service = service_fn(move |request| {
+        let context = Arc::clone(&context);
+        async move { Ok::<_, Infallible>(answer(&context, request).await) }
+    });
+    let limits = &policy.limits;
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.http2_streams)
+        .max_header_list_size(u32::try_from(limits.head_size).unwrap_or(u32::MAX))
+        .max_send_buf_size(HTTP2_SEND_BUFFER);
+    let mut connection = pin!(builder.serve_connection(wire, service));
+    // The preface is not a request: the clock runs until the first one.
+    flow.enter(Phase::Waiting);
+    let mut tick = pin!(tokio::time::sleep(TICK));
+    let mut goodbye: Option<Instant> = None;
+    poll_fn(|cx| {
+        flow.waker.register(cx.waker());
+        loop {
+            if connection.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            let idle = flow.is_idle() && flow.phase_age() >= limits.idle_timeout;
+            if goodbye.is_none() && (idle || flow.should_close() || draining.shared.is_draining()) {
+                connection.as_mut().graceful_shutdown();
+                goodbye = Some(Instant::now());
+                continue;
+            }
+            if !ticked(tick.as_mut(), cx) {
+                return Poll::Pending;
+            }
+            let overstayed = goodbye.is_some_and(|since| since.elapsed() >= GOODBYE) && flow.is_idle();
+            let stalled = flow.longest_stall().max(flow.write_blocked()) > limits.write_timeout;
+            if overstayed || stalled {
+                return Poll::Ready(());
+            }
+        }
+    })
+    .await;
+}
+
+/// Whether a tick has passed; sets the next one.
+fn ticked(mut tick: Pin<&mut Sleep>, cx: &mut std::task::Context<'_>) -> bool {
+    let passed = tick.as_mut().poll(cx).is_ready();
+    if passed {
+        tick.reset(Instant::now() + TICK);
+    }
+    passed
+}
+
+/// One request through the pipeline.
+async fn answer(context: &Arc<Context>, request: Request<Incoming>) -> Response<ToClient> {
+    let version = request.version();
+    let exchange = Exchange::begin(&context.flow, version == Version::HTTP_2);
+    let shared = &context.shared;
+    let policy = shared.policy.load_full();
+    let is_stand_in = version != Version::HTTP_2 && request.method() == pipeline::REFUSED_METHOD;
+    let arrival = Arrival {
+        peer: context.peer,
+        scheme: Scheme::Http,
+        refusal: is_stand_in.then(|| context.flow.verdict()).flatten().map(Into::into),
+    };
+    let app = Forward { context, policy: &policy };
+    let mut response = pipeline::handle(&policy, &shared.audit, &arrival, request, &app).await;
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        context.flow.set_upgrade(Upgrade::Declined);
+    }
+    let headers = response.headers_mut();
+    if version == Version::HTTP_2 {
+        headers.remove(header::CONNECTION);
+    } else if shared.is_draining() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response.map(|body| ToClient::new(body, exchange))
+}
+
+/// Says that nothing more will come, and reads what the client is still sending, so that the kernel does not answer it with a
+/// reset that would destroy our last answer on its way.
+async fn linger<T: AsyncRead + AsyncWrite + Unpin>(io: &mut T) {
+    let lingering = async {
+        io.shutdown().await?;
+        let mut discarded = [0; 1024];
+        while io.read(&mut discarded).await? > 0 {}
+        io::Result::Ok(())
+    };
+    let _ = tokio::time::timeout(LINGER, lingering).await;
+}

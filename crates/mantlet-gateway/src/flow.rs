@@ -1,0 +1,243 @@
+//! What is known about a connection while hyper owns its socket.
+//!
+//! The wire writes it, the connection's driver reads it, the listener may ask it to close. All of them run on one
+//! thread; the fields are atomics only so that futures stay `Send`.
+
+use std::{
+    sync::{
+        Arc, LazyLock, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use futures_util::task::AtomicWaker;
+use mantlet_controls::Reason;
+
+use crate::tunnel::Tunnel;
+
+/// What a connection is doing, as far as limits care.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    /// No byte of a request has come yet.
+    Waiting,
+    /// A part of a head has come.
+    Head,
+    /// A request is being read or answered.
+    Busy,
+}
+
+/// Whether a request that asked to switch protocols got its wish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Upgrade {
+    Undecided,
+    Declined,
+}
+
+/// Whether the connection has been asked to end.
+#[repr(u8)]
+enum Close {
+    No,
+    WhenIdle,
+    Evicted,
+}
+
+#[derive(Debug)]
+pub(crate) struct Flow {
+    phase: AtomicU8,
+    since: AtomicU64,
+    upgrade: AtomicU8,
+    write_blocked_since: AtomicU64,
+    in_flight: AtomicU32,
+    close: AtomicU8,
+    has_verdict: AtomicBool,
+    /// Requests under way on this thread, over all its connections.
+    busy: Arc<AtomicUsize>,
+    /// Place in the thread's registry.
+    pub(crate) slot: AtomicUsize,
+    pub(crate) waker: AtomicWaker,
+    rare: Mutex<Rare>,
+}
+
+/// What few connections need.
+#[derive(Debug, Default)]
+struct Rare {
+    verdict: Option<Reason>,
+    tunnel: Option<Tunnel>,
+    /// One for each HTTP/2 answer under way: since when its last piece waits for the client, or 0.
+    stalls: Vec<Arc<AtomicU64>>,
+}
+
+impl Flow {
+    pub(crate) fn new(busy: Arc<AtomicUsize>) -> Self {
+        Self {
+            busy,
+            phase: AtomicU8::new(Phase::Waiting as u8),
+            since: AtomicU64::new(now()),
+            upgrade: AtomicU8::new(Upgrade::Undecided as u8),
+            write_blocked_since: AtomicU64::new(0),
+            in_flight: AtomicU32::new(0),
+            close: AtomicU8::new(Close::No as u8),
+            has_verdict: AtomicBool::new(false),
+            slot: AtomicUsize::new(0),
+            waker: AtomicWaker::new(),
+            rare: Mutex::default(),
+        }
+    }
+
+    fn rare(&self) -> std::sync::MutexGuard<'_, Rare> {
+        self.rare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        match self.phase.load(Relaxed) {
+            0 => Phase::Waiting,
+            1 => Phase::Head,
+            _ => Phase::Busy,
+        }
+    }
+
+    /// Enters a phase; its clock starts only if it is another one.
+    pub(crate) fn enter(&self, phase: Phase) {
+        if self.phase.swap(phase as u8, Relaxed) != phase as u8 && phase != Phase::Busy {
+            self.since.store(now(), Relaxed);
+        }
+    }
+
+    /// How long the phase has lasted. Means nothing while [`Phase::Busy`].
+    pub(crate) fn phase_age(&self) -> Duration {
+        age(self.since.load(Relaxed))
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.phase() == Phase::Waiting
+            && self.in_flight.load(Relaxed) == 0
+            && self.write_blocked() == Duration::ZERO
+    }
+
+    pub(crate) fn write_blocked(&self) -> Duration {
+        match self.write_blocked_since.load(Relaxed) {
+            0 => Duration::ZERO,
+            since => age(since).max(Duration::from_millis(1)),
+        }
+    }
+
+    pub(crate) fn note_write(&self, blocked: bool) {
+        let was = self.write_blocked_since.load(Relaxed);
+        if blocked && was == 0 {
+            self.write_blocked_since.store(now(), Relaxed);
+        } else if !blocked && was != 0 {
+            self.write_blocked_since.store(0, Relaxed);
+        }
+    }
+
+    /// Asks the connection to end as soon as no request is under way.
+    pub(crate) fn close(&self) {
+        if self.close.fetch_max(Close::WhenIdle as u8, Relaxed) == Close::No as u8 {
+            self.waker.wake();
+        }
+    }
+
+    /// Asks the connection to make room, even in the middle of a head.
+    pub(crate) fn evict(&self) {
+        self.close.store(Close::Evicted as u8, Relaxed);
+        self.waker.wake();
+    }
+
+    pub(crate) fn should_close(&self) -> bool {
+        self.close.load(Relaxed) != Close::No as u8
+    }
+
+    pub(crate) fn is_evicted(&self) -> bool {
+        self.close.load(Relaxed) == Close::Evicted as u8
+    }
+
+    /// The wire's verdict on what came in; the first one counts.
+    pub(crate) fn condemn(&self, reason: Reason) {
+        self.rare().verdict.get_or_insert(reason);
+        self.has_verdict.store(true, Relaxed);
+    }
+
+    pub(crate) fn verdict(&self) -> Option<Reason> {
+        if self.has_verdict.load(Relaxed) { self.rare().verdict } else { None }
+    }
+
+    pub(crate) fn upgrade(&self) -> Upgrade {
+        if self.upgrade.load(Relaxed) == 0 { Upgrade::Undecided } else { Upgrade::Declined }
+    }
+
+    pub(crate) fn set_upgrade(&self, upgrade: Upgrade) {
+        self.upgrade.store(upgrade as u8, Relaxed);
+    }
+
+    pub(crate) fn set_tunnel(&self, tunnel: Tunnel) {
+        self.rare().tunnel = Some(tunnel);
+    }
+
+    pub(crate) fn take_tunnel(&self) -> Option<Tunnel> {
+        self.rare().tunnel.take()
+    }
+
+    /// The longest time for which a piece of an HTTP/2 answer has waited for the client.
+    pub(crate) fn longest_stall(&self) -> Duration {
+        let rare = self.rare();
+        let stalls = rare.stalls.iter().map(|since| since.load(Relaxed)).filter(|since| *since != 0);
+        stalls.min().map_or(Duration::ZERO, age)
+    }
+}
+
+/// A request under way on a connection, from its arrival to the last byte of its answer.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    flow: Arc<Flow>,
+    stall: Option<Arc<AtomicU64>>,
+}
+
+impl Exchange {
+    pub(crate) fn begin(flow: &Arc<Flow>, multiplexed: bool) -> Self {
+        flow.in_flight.fetch_add(1, Relaxed);
+        flow.busy.fetch_add(1, Relaxed);
+        let stall = multiplexed.then(|| {
+            flow.phase.store(Phase::Busy as u8, Relaxed);
+            let stall = Arc::new(AtomicU64::new(0));
+            flow.rare().stalls.push(Arc::clone(&stall));
+            stall
+        });
+        Self { flow: Arc::clone(flow), stall }
+    }
+
+    /// A piece of the answer has been handed on, or (`false`) the next one is wanted.
+    pub(crate) fn note_handed_on(&self, handed_on: bool) {
+        if let Some(stall) = &self.stall {
+            stall.store(if handed_on { now() } else { 0 }, Relaxed);
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.flow.busy.fetch_sub(1, Relaxed);
+        let others = self.flow.in_flight.fetch_sub(1, Relaxed) - 1;
+        if let Some(stall) = &self.stall {
+            self.flow.rare().stalls.retain(|other| !Arc::ptr_eq(other, stall));
+            if others == 0 {
+                self.flow.phase.store(Phase::Waiting as u8, Relaxed);
+            }
+        }
+        if others == 0 {
+            self.flow.since.store(now(), Relaxed);
+        }
+    }
+}
+
+/// Milliseconds since the program's first look at the clock, never 0.
+fn now() -> u64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+}
+
+fn age(since: u64) -> Duration {
+    Duration::from_millis(now().saturating_sub(since))
+}

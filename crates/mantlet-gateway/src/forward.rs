@@ -1,0 +1,274 @@
+//! The last step of the pipeline: asks the app, and streams its answer back.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use hyper::{body::Incoming, client::conn::TrySendError};
+use mantlet_controls::{App, Call, Policy, Reason, Refusal};
+use std::time::Duration;
+
+use crate::{
+    body::{ClientBody, FromApp, Progress, ToApp},
+    connection::Context,
+    tunnel::Tunnel,
+    upstream::Lease,
+};
+
+/// When to try again after the app could not be reached: a restart takes about that long.
+const RETRY_UNAVAILABLE: Duration = Duration::from_secs(2);
+/// When to try again after the app had too much in hand.
+const RETRY_BUSY: Duration = Duration::from_secs(1);
+
+/// Headers that end at each hop (RFC 9110 section 7.6.1), and two that never had a standard.
+const HOP_BY_HOP: [HeaderName; 7] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("http2-settings"),
+];
+
+/// Headers that a `Connection` header may not name away: they carry decisions, or describe the message.
+const NOT_NAMED_AWAY: [HeaderName; 12] = [
+    header::AUTHORIZATION,
+    header::COOKIE,
+    header::HOST,
+    header::ORIGIN,
+    header::REFERER,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::CONTENT_ENCODING,
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-proto"),
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("x-csrf-token"),
+];
+
+/// The app behind the gate.
+pub(crate) struct Forward<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) policy: &'a Policy,
+}
+
+impl App<Incoming> for Forward<'_> {
+    type Body = FromApp;
+
+    async fn call(&self, call: &Call, request: Request<Incoming>) -> Result<Response<FromApp>, Refusal> {
+        let upstream = &self.context.shared.upstream;
+        let permit = upstream.permit().ok_or(Refusal::retry(Reason::AppBusy, RETRY_BUSY))?;
+
+        let (mut parts, body) = request.into_parts();
+        let websocket = wants_websocket(&parts.method, parts.version, &parts.headers);
+        let takes_trailers = parts.headers.get(header::TE).is_some_and(|te| te.as_bytes() == b"trailers");
+        strip_hop_by_hop(&mut parts.headers);
+        if takes_trailers {
+            // The client's wish is met on both hops: the app's trailers pass through.
+            parts.headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        }
+        parts.headers.remove(header::EXPECT);
+        parts.headers.remove(header::TRAILER);
+        parts.extensions.clear();
+        if parts.version != Version::HTTP_11 {
+            parts.version = Version::HTTP_11;
+            join_cookies(&mut parts.headers);
+        }
+        if !parts.headers.contains_key(header::HOST) {
+            // Only HTTP/1.0 may leave it out; the app speaks 1.1 with us.
+            parts.headers.insert(header::HOST, HeaderValue::from_static("localhost"));
+        }
+        if websocket {
+            parts.headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+            parts.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        }
+        let limit = call.route.body_size;
+        let body =
+            ClientBody::new(body, self.context.flow.clone(), limit, &self.policy.limits).hold().await?;
+
+        let (mut response, mut lease) = self.exchange(Request::from_parts(parts, body)).await?;
+        lease.hold(permit);
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            if !websocket {
+                return Err(Reason::AppInvalidResponse.into());
+            }
+            let upgraded = hyper::upgrade::on(&mut response);
+            let tunnel = Tunnel::new(upgraded, lease.take_permit(), &self.policy.limits, call.client.address);
+            self.context.flow.set_tunnel(tunnel);
+            return Ok(response.map(|body| FromApp::new(body, lease)));
+        }
+        strip_hop_by_hop(response.headers_mut());
+        Ok(response.map(|body| FromApp::new(body, lease)))
+    }
+}
+
+impl Forward<'_> {
+    /// Sends the request on a pooled connection or a new one.
+    ///
+    /// It is sent again, once and on a new connection, only if it was provably not written, or if it is a GET or HEAD
+    /// without body and the reused connection was closed before any answer.
+    async fn exchange(&self, request: Request<ToApp>) -> Result<(Response<Incoming>, Lease), Refusal> {
+        let Some(lease) = self.context.shared.upstream.reuse().await else {
+            return self.exchange_on(self.connect().await?, request).await.map_err(|failure| failure.refusal);
+        };
+        let repeatable =
+            matches!(*request.method(), Method::GET | Method::HEAD) && matches!(request.body(), ToApp::Empty);
+        let copy = repeatable.then(|| copy_of(&request));
+        let failure = match self.exchange_on(lease, request).await {
+            Ok(answer) => return Ok(answer),
+            Err(failure) => failure,
+        };
+        let again = match (failure.unsent, copy) {
+            (Some(unsent), _) => *unsent,
+            (None, Some(copy)) if failure.died => copy,
+            _ => return Err(failure.refusal),
+        };
+        self.exchange_on(self.connect().await?, again).await.map_err(|failure| failure.refusal)
+    }
+
+    async fn connect(&self) -> Result<Lease, Refusal> {
+        let connected = self.context.shared.upstream.connect().await;
+        connected.map_err(|_| Refusal::retry(Reason::AppUnavailable, RETRY_UNAVAILABLE))
+    }
+
+    async fn exchange_on(
+        &self,
+        mut lease: Lease,
+        request: Request<ToApp>,
+    ) -> Result<(Response<Incoming>, Lease), Failure> {
+        let progress = request.body().progress();
+        let reused = lease.reused;
+        let sending = lease.sender.try_send_request(request);
+        let response = self.within_time(progress.as_ref(), sending).await;
+        match response {
+            Some(Ok(response)) => Ok((response, lease)),
+            Some(Err(error)) => Err(Failure::of(error, reused, progress.as_ref())),
+            None => Err(Failure { refusal: Reason::AppTimeout.into(), unsent: None, died: false }),
+        }
+    }
+
+    /// Waits for the answer; the clock runs from the moment at which the request has been sent.
+    async fn within_time<F: Future>(&self, progress: Option<&Progress>, sending: F) -> Option<F::Output> {
+        let mut sending = std::pin::pin!(sending);
+        loop {
+            let limit = self.context.shared.upstream.config.response_timeout;
+            match tokio::time::timeout(limit, sending.as_mut()).await {
+                Ok(output) => return Some(output),
+                Err(_) if progress.is_some_and(Progress::is_under_way) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+/// Why a connection did not bring an answer.
+struct Failure {
+    refusal: Refusal,
+    /// The request, if not a byte of it was written.
+    unsent: Option<Box<Request<ToApp>>>,
+    /// The connection was a reused one and closed before any answer.
+    died: bool,
+}
+
+impl Failure {
+    fn of(mut error: TrySendError<Request<ToApp>>, reused: bool, progress: Option<&Progress>) -> Self {
+        let unsent = error.take_message().filter(|_| reused).map(Box::new);
+        let error = error.into_error();
+        let reason = match progress.and_then(Progress::failure) {
+            Some(reason) => reason,
+            None if error.is_parse() => Reason::AppInvalidResponse,
+            None => Reason::AppClosed,
+        };
+        Self { died: reused && reason == Reason::AppClosed, refusal: reason.into(), unsent }
+    }
+}
+
+fn copy_of(request: &Request<ToApp>) -> Request<ToApp> {
+    let mut copy = Request::new(ToApp::Empty);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    copy
+}
+
+/// A WebSocket handshake (RFC 6455 section 4.1). Other protocols are not spoken; a request for them is an ordinary one.
+pub(crate) fn wants_websocket(method: &Method, version: Version, headers: &HeaderMap) -> bool {
+    *method == Method::GET
+        && version == Version::HTTP_11
+        && headers
+            .get(header::UPGRADE)
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+        && headers.get_all(header::CONNECTION).iter().any(|value| {
+            value
+                .as_bytes()
+                .split(|b| *b == b',')
+                .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+        })
+}
+
+/// Removes what concerns one connection only, and what its `Connection` header names.
+fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONNECTION) {
+        let named: Vec<HeaderName> = headers
+            .get_all(header::CONNECTION)
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|b| *b == b','))
+            .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
+            .filter(|name| !NOT_NAMED_AWAY.contains(name) && !HOP_BY_HOP.contains(name))
+            .collect();
+        for name in named {
+            headers.remove(name);
+        }
+    }
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// HTTP/2 may split the cookie header; HTTP/1.1 must not (RFC 9113 section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut cookies = headers.get_all(header::COOKIE).iter();
+    if let (Some(first), Some(second)) = (cookies.next(), cookies.next()) {
+        let pieces: Vec<&[u8]> =
+            [first, second].into_iter().chain(cookies).map(HeaderValue::as_bytes).collect();
+        let joined = HeaderValue::from_maybe_shared(Bytes::from(pieces.join(&b"; "[..])));
+        if let Ok(joined) = joined {
+            headers.insert(header::COOKIE, joined);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    #[test]
+    fn row_31_connection_cannot_name_away_what_decides() {
+        let mut headers = headers(&[
+            ("connection", "authorization, X-Request-ID , x-mine, keep-alive"),
+            ("authorization", "Bearer a"),
+            ("x-request-id", "1"),
+            ("x-mine", "a"),
+            ("keep-alive", "timeout=5"),
+            ("te", "trailers"),
+            ("accept", "*/*"),
+        ]);
+        strip_hop_by_hop(&mut headers);
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["accept", "authorization", "x-request-id"]);
+    }
+
+    #[test]
+    fn split_cookies_become_one() {
+        let mut headers = headers(&[("cookie", "a=1"), ("cookie", "b=2"), ("cookie", "c=3")]);
+        join_cookies(&mut headers);
+        assert_eq!(headers.get_all("cookie").iter().collect::<Vec<_>>(), ["a=1; b=2; c=3"]);
+    }
+}

@@ -1,0 +1,108 @@
+//! Listening sockets: one a thread and address, sharing the port.
+
+use std::{
+    fmt, io,
+    net::{SocketAddr, TcpListener as StdTcpListener},
+    os::unix::net::UnixListener as StdUnixListener,
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
+
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+
+/// Connections that the kernel keeps for us while we are busy. The kernel lowers it to `net.core.somaxconn` (4,096 on Linux).
+const BACKLOG: i32 = 4096;
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// An address and a port; port 0 takes a free one.
+    Tcp(SocketAddr),
+    /// A unix socket; its peer is trusted.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return if path.is_empty() {
+                Err("expected `unix:PATH`".into())
+            } else {
+                Ok(Self::Unix(path.into()))
+            };
+        }
+        let with_host = match text.strip_prefix(':') {
+            Some(port) => format!("0.0.0.0:{port}"),
+            None => text.replacen("localhost:", "127.0.0.1:", 1),
+        };
+        with_host.parse().map(Self::Tcp).map_err(|_| {
+            format!("`{text}` is not an address; write `127.0.0.1:8000`, `[::]:8000` or `unix:PATH`")
+        })
+    }
+}
+
+/// A bound socket, not yet tied to a runtime.
+#[derive(Debug)]
+pub(crate) enum Bound {
+    Tcp(StdTcpListener),
+    Unix(StdUnixListener),
+}
+
+/// Binds one socket for each thread. Returns them and the address with its real port.
+pub(crate) fn bind(listen: &Listen, threads: usize) -> io::Result<(Vec<Bound>, Listen)> {
+    match listen {
+        Listen::Unix(path) => {
+            // A socket left over from a run that was killed is in the way; one that answers is somebody's.
+            if std::os::unix::net::UnixStream::connect(path).is_ok() {
+                return Err(io::ErrorKind::AddrInUse.into());
+            }
+            if path.exists() {
+                std::fs::remove_file(path)?;
+            }
+            let first = StdUnixListener::bind(path)?;
+            first.set_nonblocking(true)?;
+            let mut all = vec![];
+            for _ in 1..threads {
+                all.push(Bound::Unix(first.try_clone()?));
+            }
+            all.push(Bound::Unix(first));
+            Ok((all, listen.clone()))
+        }
+        Listen::Tcp(address) => {
+            // Sharing the port must not mean sharing it with another program: ask for it alone first.
+            drop(socket(*address, false)?);
+            let first = socket(*address, true)?;
+            let actual = first.local_addr()?;
+            let mut all = vec![Bound::Tcp(first)];
+            for _ in 1..threads {
+                all.push(Bound::Tcp(socket(actual, true)?));
+            }
+            Ok((all, Listen::Tcp(actual)))
+        }
+    }
+}
+
+fn socket(address: SocketAddr, share: bool) -> io::Result<StdTcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(share)?;
+    socket.set_nonblocking(true)?;
+    // Linux hands these on to the connections that are accepted.
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(60)))?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}

@@ -1,0 +1,176 @@
+//! Connections to the app: one pool a thread, so that borrowing one takes no lock.
+
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use hyper::{
+    client::conn::http1::{self, SendRequest},
+    rt::{Read, Write},
+};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::body::ToApp;
+
+/// Idle connections that a thread keeps.
+const MAX_IDLE: usize = 256;
+
+/// Where the app listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// A unix socket.
+    Unix(PathBuf),
+    /// A host, by name or address, and a port.
+    Tcp(String, u16),
+}
+
+/// How the app is reached.
+#[derive(Debug, Clone)]
+pub struct UpstreamConfig {
+    /// Where it listens.
+    pub address: Address,
+    /// Time to connect.
+    pub connect_timeout: Duration,
+    /// Time from the last byte of a request to the first of its answer.
+    pub response_timeout: Duration,
+    /// How long an idle connection is kept; must be shorter than the app keeps it.
+    pub idle_timeout: Duration,
+    /// Requests that the app may have in hand at once.
+    pub max_concurrent: usize,
+    /// Bytes that the head of an answer may have.
+    pub max_head: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    pub(crate) config: UpstreamConfig,
+    in_hand: Arc<AtomicUsize>,
+}
+
+struct Idle {
+    sender: SendRequest<ToApp>,
+    since: Instant,
+}
+
+thread_local! {
+    /// INVARIANT: borrowed only within a function that does not await. A process has one app, so the pool needs no key.
+    static POOL: RefCell<VecDeque<Idle>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// The right to have one more request in the app's hands.
+#[derive(Debug)]
+pub(crate) struct Permit(Arc<AtomicUsize>);
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+/// A borrowed connection.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pub(crate) sender: SendRequest<ToApp>,
+    /// It has carried a request before: the app may have closed it meanwhile.
+    pub(crate) reused: bool,
+    permit: Option<Permit>,
+    idle_timeout: Duration,
+}
+
+impl Lease {
+    /// Ties the permit to the life of the connection's use.
+    pub(crate) fn hold(&mut self, permit: Permit) {
+        self.permit = Some(permit);
+    }
+
+    pub(crate) const fn take_permit(&mut self) -> Option<Permit> {
+        self.permit.take()
+    }
+
+    /// Returns the connection to this thread's pool, after an answer has been read to its end.
+    pub(crate) fn give_back(self) {
+        if self.sender.is_closed() {
+            return;
+        }
+        POOL.with_borrow_mut(|pool| {
+            let now = Instant::now();
+            let is_stale = |idle: &Idle| now.duration_since(idle.since) > self.idle_timeout;
+            while pool.front().is_some_and(is_stale) || pool.len() >= MAX_IDLE {
+                pool.pop_front();
+            }
+            pool.push_back(Idle { sender: self.sender, since: now });
+        });
+    }
+}
+
+impl Upstream {
+    pub(crate) fn new(config: UpstreamConfig) -> Self {
+        Self { config, in_hand: Arc::new(AtomicUsize::new(0)) }
+    }
+
+    /// The right to send one more request, if the app has not too many in hand.
+    pub(crate) fn permit(&self) -> Option<Permit> {
+        let permit = Permit(Arc::clone(&self.in_hand));
+        // Counted first, so that two threads cannot both take the last place; the drop takes it back.
+        (self.in_hand.fetch_add(1, Relaxed) < self.config.max_concurrent).then_some(permit)
+    }
+
+    /// The most recently used idle connection that is still open.
+    pub(crate) async fn reuse(&self) -> Option<Lease> {
+        loop {
+            let idle = POOL.with_borrow_mut(VecDeque::pop_back)?;
+            let mut sender = idle.sender;
+            if idle.since.elapsed() > self.config.idle_timeout {
+                continue;
+            }
+            // Not ready only for the moment in which its last answer is being put away.
+            if sender.is_ready() || (!sender.is_closed() && sender.ready().await.is_ok()) {
+                return Some(self.lease(sender, true));
+            }
+        }
+    }
+
+    /// A new connection.
+    pub(crate) async fn connect(&self) -> io::Result<Lease> {
+        let connecting = async {
+            match &self.config.address {
+                Address::Unix(path) => self.handshake(TokioIo::new(UnixStream::connect(path).await?)).await,
+                Address::Tcp(host, port) => {
+                    let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                    stream.set_nodelay(true)?;
+                    self.handshake(TokioIo::new(stream)).await
+                }
+            }
+        };
+        let timeout = tokio::time::timeout(self.config.connect_timeout, connecting).await;
+        let sender = timeout.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+        Ok(self.lease(sender, false))
+    }
+
+    async fn handshake<T>(&self, io: T) -> io::Result<SendRequest<ToApp>>
+    where
+        T: Read + Write + Unpin + Send + 'static,
+    {
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(self.config.max_head.max(64 << 10));
+        let (sender, connection) = builder.handshake(io).await.map_err(io::Error::other)?;
+        tokio::spawn(async move {
+            // An error reaches whoever waits for the answer on this connection; nobody else cares.
+            let _ = connection.with_upgrades().await;
+        });
+        Ok(sender)
+    }
+
+    const fn lease(&self, sender: SendRequest<ToApp>, reused: bool) -> Lease {
+        Lease { sender, reused, permit: None, idle_timeout: self.config.idle_timeout }
+    }
+}

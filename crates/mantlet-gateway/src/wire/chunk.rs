@@ -1,0 +1,217 @@
+//! A strict reader of chunked bodies (RFC 9112 section 7.1). It judges bytes and changes none.
+
+use mantlet_controls::Reason;
+
+use super::head::{is_token, trim};
+
+/// Bytes a chunk extension may have. Nobody is known to use any (nginx ignores them, h11 allows 64 KiB with the size line).
+const MAX_EXTENSION: usize = 256;
+/// Bytes that the trailers may have together.
+const MAX_TRAILERS: usize = 8 << 10;
+/// Hexadecimal digits of a chunk size: enough for 2⁶⁰ bytes.
+const MAX_SIZE_DIGITS: u8 = 15;
+
+/// Fields that frame, route or authorise; they may stand in a header section only (RFC 9110 section 6.5.1).
+const FORBIDDEN_TRAILERS: [&str; 12] = [
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "host",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+];
+
+/// Where in a chunked body the reader is.
+#[derive(Debug, Clone)]
+enum State {
+    Size {
+        value: u64,
+        digits: u8,
+    },
+    Extension {
+        length: usize,
+    },
+    SizeLf {
+        value: u64,
+    },
+    Data {
+        left: u64,
+    },
+    DataCr,
+    DataLf,
+    /// A trailer line, kept until it is complete; empty at the line that ends the body.
+    Trailer {
+        line: Vec<u8>,
+        total: usize,
+    },
+}
+
+/// Follows a chunked body through however many reads it comes in.
+#[derive(Debug, Clone)]
+pub(super) struct ChunkReader {
+    state: State,
+    size: u64,
+}
+
+impl ChunkReader {
+    pub(super) const fn new() -> Self {
+        Self { state: State::Size { value: 0, digits: 0 }, size: 0 }
+    }
+
+    /// Judges the next bytes. Returns how many of them belong to this body and whether it has ended with them.
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<(usize, bool), Reason> {
+        let mut at = 0;
+        while let Some(&byte) = bytes.get(at) {
+            match &mut self.state {
+                State::Data { left } => {
+                    let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len() - at);
+                    *left -= taken as u64;
+                    at += taken;
+                    if *left == 0 {
+                        self.state = State::DataCr;
+                    }
+                    continue;
+                }
+                State::Trailer { line, total } => {
+                    line.push(byte);
+                    *total += 1;
+                    if *total > MAX_TRAILERS {
+                        return Err(Reason::HeadTooLarge);
+                    }
+                    if byte == b'\n' {
+                        if line.as_slice() == b"\r\n" {
+                            return Ok((at + 1, true));
+                        }
+                        judge_trailer(line)?;
+                        line.clear();
+                    }
+                }
+                _ => self.frame(byte)?,
+            }
+            at += 1;
+        }
+        Ok((at, false))
+    }
+
+    /// One byte between chunks.
+    fn frame(&mut self, byte: u8) -> Result<(), Reason> {
+        let next = match (&self.state, byte) {
+            (State::Size { value, digits }, _) if byte.is_ascii_hexdigit() => {
+                if *digits == MAX_SIZE_DIGITS {
+                    return Err(Reason::ChunkMalformed);
+                }
+                let digit = char::from(byte).to_digit(16).unwrap_or(0);
+                State::Size { value: value << 4 | u64::from(digit), digits: digits + 1 }
+            }
+            (State::Size { value, digits: 1.. }, b'\r') => State::SizeLf { value: *value },
+            (State::Size { value, digits: 1.. }, b';') => {
+                self.size = *value;
+                State::Extension { length: 1 }
+            }
+            (State::Extension { .. }, b'\r') => State::SizeLf { value: self.size },
+            (State::Extension { length }, b'\t' | b' '..=b'~' | 0x80..=0xff) if *length < MAX_EXTENSION => {
+                State::Extension { length: length + 1 }
+            }
+            (State::SizeLf { value: 0 }, b'\n') => State::Trailer { line: Vec::new(), total: 0 },
+            (State::SizeLf { value }, b'\n') => State::Data { left: *value },
+            (State::DataCr, b'\r') => State::DataLf,
+            (State::DataLf, b'\n') => State::Size { value: 0, digits: 0 },
+            _ => return Err(Reason::ChunkMalformed),
+        };
+        self.state = next;
+        Ok(())
+    }
+}
+
+/// A trailer line with its CR LF.
+fn judge_trailer(line: &[u8]) -> Result<(), Reason> {
+    let line = line.strip_suffix(b"\r\n").ok_or(Reason::LineEnding)?;
+    let colon = memchr::memchr(b':', line).ok_or(Reason::ChunkMalformed)?;
+    let (name, value) = line.split_at(colon);
+    let value = trim(value.get(1..).unwrap_or_default());
+    let printable = value.iter().all(|byte| *byte >= 0x20 && *byte != 0x7f || *byte == b'\t');
+    if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) || !printable {
+        return Err(Reason::ChunkMalformed);
+    }
+    if FORBIDDEN_TRAILERS.iter().any(|forbidden| name.eq_ignore_ascii_case(forbidden.as_bytes())) {
+        return Err(Reason::TrailerForbidden);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_all(body: &[u8], piece: usize) -> Result<(usize, bool), Reason> {
+        let mut reader = ChunkReader::new();
+        let mut total = 0;
+        for bytes in body.chunks(piece) {
+            let (taken, ended) = reader.read(bytes)?;
+            total += taken;
+            if ended {
+                return Ok((total, true));
+            }
+        }
+        Ok((total, false))
+    }
+
+    #[test]
+    fn well_formed_bodies_end_where_they_end() {
+        for (body, rest) in [
+            ("0\r\n\r\n", ""),
+            ("5\r\nhello\r\n0\r\n\r\n", "GET / HTTP/1.1\r\n"),
+            ("5;name=value\r\nhello\r\n1a\r\nabcdefghijklmnopqrstuvwxyz\r\n000\r\n\r\n", "x"),
+            ("1\r\n\n\r\n0\r\nX-Checksum: 1\r\nX-Other:\r\n\r\n", ""),
+        ] {
+            for piece in [1, 3, 1024] {
+                let all = format!("{body}{rest}");
+                assert_eq!(read_all(all.as_bytes(), piece), Ok((body.len(), true)), "{body:?} in {piece}s");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_15_16_17_19_chunk_framing_is_exact_or_refused() {
+        use Reason as R;
+        let long = format!("5;{}\r\nhello\r\n0\r\n\r\n", "x".repeat(64 << 10));
+        for (body, reason) in [
+            ("0_2e\r\n", R::ChunkMalformed),
+            ("0x5\r\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
+            ("+5\r\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
+            ("-5\r\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
+            (" 5\r\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
+            ("5 \r\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
+            ("\r\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
+            (";a\r\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
+            ("10000000000000005\r\nhello", R::ChunkMalformed),
+            ("5;a\nb\r\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
+            (long.as_str(), R::ChunkMalformed),
+            ("5\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
+            ("5\r\nhelloXX0\r\n\r\n", R::ChunkMalformed),
+            ("5\r\nhello\n0\r\n\r\n", R::ChunkMalformed),
+            ("5\r\nhello\r0\r\n\r\n", R::ChunkMalformed),
+            ("0\r\nContent-Length: 5\r\n\r\n", R::TrailerForbidden),
+            ("0\r\nAuthorization: x\r\n\r\n", R::TrailerForbidden),
+            ("0\r\nhost: x\r\n\r\n", R::TrailerForbidden),
+            ("0\r\nX : y\r\n\r\n", R::ChunkMalformed),
+            ("0\r\nX: y\n\r\n", R::LineEnding),
+            ("0\r\n X: y\r\n\r\n", R::ChunkMalformed),
+        ] {
+            for piece in [1, 1 << 20] {
+                assert_eq!(
+                    read_all(body.as_bytes(), piece),
+                    Err(reason),
+                    "{:?}",
+                    &body[..body.len().min(60)]
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! A strict reader of HTTP/1 request heads (RFC 9112). It judges bytes and changes none.
+//!
+//! It is at least as strict as the parser behind it, so that no malformed head is ever answered there.
+
+use mantlet_controls::{Reason, host, pipeline::REFUSED_METHOD};
+
+/// What may be in a head.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HeadLimits {
+    pub(super) head_size: usize,
+    pub(super) header_count: usize,
+    pub(super) target_length: usize,
+}
+
+/// Where a head ends and what follows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    /// Bytes of the head, its empty line included.
+    pub(super) length: usize,
+    pub(super) body: Framing,
+    /// The client asks to switch protocols: what follows may not be HTTP.
+    pub(super) upgrade: bool,
+}
+
+/// How the body's end is known (RFC 9112 section 6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Framing {
+    Length(u64),
+    Chunked,
+}
+
+/// Looks for the end of a head that begins at the start of `bytes`.
+///
+/// `scanned` is how many bytes an earlier call has seen; it is moved on, so that a head that arrives byte by byte costs no
+/// more than one that arrives at once. `Ok(None)` means that more bytes are needed.
+pub(super) fn read(bytes: &[u8], scanned: &mut usize, limits: &HeadLimits) -> Result<Option<Head>, Reason> {
+    let from = *scanned;
+    for newline in memchr::memchr_iter(b'\n', bytes.get(from..).unwrap_or_default()) {
+        let at = from + newline;
+        match at.checked_sub(1).and_then(|before| bytes.get(before)) {
+            Some(b'\r') => {}
+            _ => return Err(Reason::LineEnding),
+        }
+        // An empty line ends the head.
+        if at >= 3 && bytes.get(at - 2) == Some(&b'\n') {
+            let length = at + 1;
+            if length > limits.head_size {
+                return Err(too_large(bytes, limits));
+            }
+            let head = bytes.get(..length).unwrap_or_default();
+            return judge(head, limits).map(Some);
+        }
+    }
+    *scanned = bytes.len();
+    if bytes.len() > limits.head_size { Err(too_large(bytes, limits)) } else { Ok(None) }
+}
+
+/// A head that is too large because of its target is told so.
+fn too_large(bytes: &[u8], limits: &HeadLimits) -> Reason {
+    let first_line = memchr::memchr(b'\r', bytes).unwrap_or(bytes.len());
+    if first_line > limits.target_length { Reason::TargetTooLong } else { Reason::HeadTooLarge }
+}
+
+/// Judges a complete head, whose lines all end in CR LF.
+fn judge(head: &[u8], limits: &HeadLimits) -> Result<Head, Reason> {
+    let mut lines = Lines { rest: head };
+    let request_line = lines.next().unwrap_or_default();
+    let RequestLine { version_1_0, target } = judge_request_line(request_line, limits)?;
+
+    let mut seen = Seen::default();
+    for line in lines {
+        if line.is_empty() {
+            break;
+        }
+        seen.lines += 1;
+        if seen.lines > limits.header_count {
+            return Err(Reason::HeaderCountExceeded);
+        }
+        let (name, value) = judge_header_line(line)?;
+        seen.take(name, value)?;
+    }
+
+    if let Target::Absolute { authority } = target
+        && seen.host.is_some_and(|host| !host.eq_ignore_ascii_case(authority))
+    {
+        return Err(Reason::HostMismatch);
+    }
+    if seen.host.is_none() && !version_1_0 {
+        return Err(Reason::HostMissing);
+    }
+    let body = match (seen.length, seen.chunked) {
+        (Some(_), true) => return Err(Reason::FramingConflict),
+        (None, true) if version_1_0 => return Err(Reason::TransferEncodingUnsupported),
+        (None, true) => Framing::Chunked,
+        (length, false) => Framing::Length(length.unwrap_or(0)),
+    };
+    Ok(Head { length: head.len(), body, upgrade: seen.upgrade && !version_1_0 })
+}
+
+struct RequestLine<'a> {
+    version_1_0: bool,
+    target: Target<'a>,
+}
+
+enum Target<'a> {
+    Origin,
+    Absolute { authority: &'a [u8] },
+}
+
+fn judge_request_line<'a>(line: &'a [u8], limits: &HeadLimits) -> Result<RequestLine<'a>, Reason> {
+    let mut words = line.split(|byte| *byte == b' ');
+    let (Some(method), Some(target), Some(version), None) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        // A bare CR or control character in the line is better named for what it is.
+        let has_control = line.iter().any(|byte| is_control(*byte));
+        return Err(if has_control { Reason::TargetMalformed } else { Reason::RequestLineMalformed });
+    };
+    if method.is_empty() || method.len() > 32 || !method.iter().all(|byte| is_token(*byte)) {
+        return Err(Reason::RequestLineMalformed);
+    }
+    let version_1_0 = match version {
+        b"HTTP/1.1" => false,
+        b"HTTP/1.0" => true,
+        _ => return Err(Reason::RequestLineMalformed),
+    };
+    if matches!(method, b"CONNECT" | b"TRACE") || method == REFUSED_METHOD.as_bytes() {
+        return Err(Reason::MethodForbidden);
+    }
+    if target.len() > limits.target_length {
+        return Err(Reason::TargetTooLong);
+    }
+    Ok(RequestLine { version_1_0, target: judge_target(target)? })
+}
+
+/// Origin-form or absolute-form (RFC 9112 section 3.2). `*` means the server as a whole, about which an app has nothing to say.
+fn judge_target(target: &[u8]) -> Result<Target<'_>, Reason> {
+    let (form, path_and_query) = if target.first() == Some(&b'/') {
+        (Target::Origin, target)
+    } else {
+        let after_scheme = [b"http://".as_slice(), b"https://"]
+            .into_iter()
+            .find(|scheme| target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
+            .and_then(|scheme| target.get(scheme.len()..))
+            .ok_or(Reason::TargetMalformed)?;
+        let end = after_scheme.iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(after_scheme.len());
+        let (authority, rest) = after_scheme.split_at(end);
+        if !host::is_well_formed(authority) {
+            return Err(Reason::HostMalformed);
+        }
+        (Target::Absolute { authority }, rest)
+    };
+    let question = memchr::memchr(b'?', path_and_query).unwrap_or(path_and_query.len());
+    let (path, query) = path_and_query.split_at(question);
+    if path.iter().all(|byte| is_path(*byte)) && query.iter().all(|byte| is_query(*byte)) {
+        Ok(form)
+    } else {
+        Err(Reason::TargetMalformed)
+    }
+}
+
+/// `name ":" OWS value OWS`, without folding.
+fn judge_header_line(line: &[u8]) -> Result<(&[u8], &[u8]), Reason> {
+    if matches!(line.first(), Some(b' ' | b'\t')) {
+        return Err(Reason::HeaderFolded);
+    }
+    let colon = memchr::memchr(b':', line).ok_or(Reason::HeaderMalformed)?;
+    let (name, value) = (line.get(..colon).unwrap_or_default(), line.get(colon + 1..).unwrap_or_default());
+    if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
+        return Err(Reason::HeaderMalformed);
+    }
+    if value.iter().any(|byte| is_control(*byte) && *byte != b'\t') {
+        let bare_cr = memchr::memchr(b'\r', value).is_some();
+        return Err(if bare_cr { Reason::LineEnding } else { Reason::HeaderMalformed });
+    }
+    Ok((name, trim(value)))
+}
+
+/// What the headers that matter here said so far.
+#[derive(Default)]
+struct Seen<'a> {
+    lines: usize,
+    host: Option<&'a [u8]>,
+    length: Option<u64>,
+    chunked: bool,
+    upgrade: bool,
+}
+
+impl<'a> Seen<'a> {
+    fn take(&mut self, name: &'a [u8], value: &'a [u8]) -> Result<(), Reason> {
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        // Lengths first: most names are told apart by them alone.
+        match name.len() {
+            4 if is("host") => {
+                if self.host.is_some() {
+                    return Err(Reason::HostRepeated);
+                }
+                if !host::is_well_formed(value) {
+                    return Err(Reason::HostMalformed);
+                }
+                self.host = Some(value);
+            }
+            7 if is("upgrade") => self.upgrade = true,
+            14 if is("content-length") => {
+                if self.length.is_some() {
+                    return Err(Reason::ContentLengthRepeated);
+                }
+                self.length = Some(decimal(value).ok_or(Reason::ContentLengthMalformed)?);
+            }
+            17 if is("transfer-encoding") => {
+                if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
+                    return Err(Reason::TransferEncodingUnsupported);
+                }
+                self.chunked = true;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// One or more digits that fit into 63 bits; no sign, no list, no spaces inside.
+fn decimal(value: &[u8]) -> Option<u64> {
+    let digits = (1..=19).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
+    let number = std::str::from_utf8(value).ok().filter(|_| digits)?.parse().ok()?;
+    i64::try_from(number).is_ok().then_some(number)
+}
+
+/// Lines without their CR LF. The caller has checked that every LF follows a CR.
+struct Lines<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let newline = memchr::memchr(b'\n', self.rest)?;
+        let line = self.rest.get(..newline.saturating_sub(1))?;
+        self.rest = self.rest.get(newline + 1..)?;
+        Some(line)
+    }
+}
+
+pub(super) fn trim(value: &[u8]) -> &[u8] {
+    let is_ows = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = value.iter().position(|byte| !is_ows(byte)).unwrap_or(value.len());
+    let end = value.iter().rposition(|byte| !is_ows(byte)).map_or(start, |last| last + 1);
+    value.get(start..end).unwrap_or_default()
+}
+
+const fn is_control(byte: u8) -> bool {
+    byte < 0x20 || byte == 0x7f
+}
+
+/// RFC 9110 section 5.6.2.
+pub(super) const fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
+/// What a path may hold: RFC 3986, and what browsers and clients send unencoded all the same.
+const fn is_path(byte: u8) -> bool {
+    matches!(byte, 0x21 | 0x22 | 0x24..=0x3b | 0x3d | 0x40..=0x5f | 0x61..=0x7e)
+}
+
+/// What a query may hold.
+const fn is_query(byte: u8) -> bool {
+    matches!(byte, 0x21 | 0x24..=0x3b | 0x3d | 0x3f..=0x7e)
+}
+
+#[cfg(test)]
+#[path = "head_tests.rs"]
+mod tests;

@@ -1,0 +1,343 @@
+//! The strict wire: what stands between the socket and hyper.
+//!
+//! HTTP/1 bytes are judged before hyper sees them. A head is held back until it is complete and well-formed; bodies pass
+//! while their framing is followed. Well-formed bytes pass untouched. At the first malformed byte the wire stops reading and
+//! gives hyper a request with a private method instead, so that earlier requests are answered first and the refusal
+//! is answered, recorded and dressed by the pipeline like any other.
+
+mod chunk;
+mod head;
+pub(crate) mod proxy;
+
+use std::{
+    cell::RefCell,
+    io::{self, IoSlice},
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use mantlet_controls::{Reason, limits};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use self::{
+    chunk::ChunkReader,
+    head::{Framing, HeadLimits},
+};
+use crate::flow::{Flow, Phase, Upgrade};
+
+/// The request that stands for one that was refused. Its method must be [`mantlet_controls::pipeline::REFUSED_METHOD`].
+const STAND_IN: &[u8] = b"MANTLET-REFUSED / HTTP/1.1\r\nhost: mantlet\r\nconnection: close\r\n\r\n";
+
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Bytes read at once. One buffer a thread: connections own memory only for bytes that they hold back.
+const SCRATCH: usize = 64 << 10;
+
+/// Bytes that may wait for the decision about an upgrade. A WebSocket client sends none before its handshake is answered.
+const EARLY_BYTES: usize = 16 << 10;
+
+thread_local! {
+    static SCRATCH_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
+}
+
+/// What a connection speaks, from its first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http1,
+    Http2,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Before or in a head; `scanned` bytes of it have been searched for its end.
+    Head {
+        scanned: usize,
+    },
+    /// In a body with so many bytes left.
+    Length {
+        left: u64,
+    },
+    Chunked(ChunkReader),
+    /// After a head that asked for another protocol: nothing is handed on before the answer to it is known.
+    AwaitUpgrade,
+    /// HTTP/2: judged elsewhere.
+    Opaque,
+    /// Malformed: the stand-in follows, of which so many bytes have been handed on.
+    Refused {
+        sent: usize,
+    },
+    /// A body broke off, or the client has sent its last byte.
+    Ended,
+}
+
+#[derive(Debug)]
+pub(crate) struct Wire<T> {
+    io: T,
+    flow: Arc<Flow>,
+    limits: HeadLimits,
+    state: State,
+    /// Bytes read but not handed on; the first `judged` of them may be.
+    stash: Vec<u8>,
+    judged: usize,
+    /// The stash holds bytes that have not been judged.
+    fresh: bool,
+    eof: bool,
+}
+
+impl<T> Wire<T> {
+    pub(crate) fn new(io: T, flow: Arc<Flow>, limits: &limits::Policy) -> Self {
+        let limits = HeadLimits {
+            head_size: limits.head_size,
+            header_count: limits.header_count,
+            target_length: limits.target_length,
+        };
+        let state = State::Head { scanned: 0 };
+        Self { io, flow, limits, state, stash: Vec::new(), judged: 0, fresh: false, eof: false }
+    }
+
+    /// Whether the client has closed its side.
+    pub(crate) const fn saw_end(&self) -> bool {
+        self.eof
+    }
+
+    /// The socket and what was read from it but not handed on.
+    pub(crate) fn into_parts(self) -> (T, Vec<u8>) {
+        (self.io, self.stash)
+    }
+
+    pub(crate) const fn io(&mut self) -> &mut T {
+        &mut self.io
+    }
+
+    /// Judges the next bytes; returns how many of them may be handed on.
+    fn judge(&mut self, bytes: &[u8]) -> usize {
+        let mut at = 0;
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            match &mut self.state {
+                State::Head { scanned } => match head::read(rest, scanned, &self.limits) {
+                    Ok(Some(head)) => {
+                        at += head.length;
+                        self.state = match head.body {
+                            Framing::Length(0) if head.upgrade => State::AwaitUpgrade,
+                            Framing::Length(0) => State::Head { scanned: 0 },
+                            Framing::Length(left) => State::Length { left },
+                            Framing::Chunked => State::Chunked(ChunkReader::new()),
+                        };
+                        self.flow.set_upgrade(Upgrade::Undecided);
+                        self.flow.enter(Phase::Busy);
+                    }
+                    Ok(None) => {
+                        self.flow.enter(Phase::Head);
+                        return at;
+                    }
+                    Err(reason) => {
+                        self.refuse(reason);
+                        return at;
+                    }
+                },
+                State::Length { left } => {
+                    let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
+                    at += taken;
+                    *left -= taken as u64;
+                    if *left == 0 {
+                        self.state = State::Head { scanned: 0 };
+                    }
+                }
+                State::Chunked(reader) => match reader.read(rest) {
+                    Ok((taken, ended)) => {
+                        at += taken;
+                        if ended {
+                            self.state = State::Head { scanned: 0 };
+                        }
+                    }
+                    Err(reason) => {
+                        // The head is already with hyper: the body breaks off, and whoever reads it asks for the verdict.
+                        self.flow.condemn(reason);
+                        self.state = State::Ended;
+                        return at;
+                    }
+                },
+                State::Opaque => return bytes.len(),
+                State::AwaitUpgrade | State::Refused { .. } | State::Ended => return at,
+            }
+        }
+        at
+    }
+
+    fn refuse(&mut self, reason: Reason) {
+        self.flow.condemn(reason);
+        self.flow.enter(Phase::Busy);
+        self.state = State::Refused { sent: 0 };
+    }
+
+    /// Judges what the stash holds beyond what has been judged.
+    fn judge_stash(&mut self) {
+        let stash = mem::take(&mut self.stash);
+        self.judged += self.judge(stash.get(self.judged..).unwrap_or_default());
+        self.stash = stash;
+        self.fresh = false;
+    }
+
+    fn hand_on(&mut self, buf: &mut ReadBufCursor<'_>) {
+        let count = self.judged.min(buf.remaining());
+        buf.put_slice(self.stash.get(..count).unwrap_or_default());
+        if count == self.stash.len() {
+            self.stash = Vec::new();
+        } else {
+            self.stash.drain(..count);
+        }
+        self.judged -= count;
+    }
+}
+
+impl<T: AsyncRead + Unpin> Wire<T> {
+    /// Waits for the first byte of a request (all bytes of an HTTP/2 preface, if `http2` is spoken and it may be one).
+    /// `None` if the client closes instead.
+    pub(crate) fn poll_protocol(&mut self, cx: &mut Context<'_>, http2: bool) -> Poll<Option<Protocol>> {
+        loop {
+            if self.stash.starts_with(HTTP2_PREFACE) && http2 {
+                self.state = State::Opaque;
+                self.flow.enter(Phase::Busy);
+                return Poll::Ready(Some(Protocol::Http2));
+            }
+            let may_become_http2 = http2 && HTTP2_PREFACE.starts_with(&self.stash);
+            if !self.stash.is_empty() && !may_become_http2 {
+                return Poll::Ready(Some(Protocol::Http1));
+            }
+            match ready!(self.poll_fill(cx, SCRATCH)) {
+                Ok(0) | Err(_) => return Poll::Ready(None),
+                Ok(_) => self.flow.enter(Phase::Head),
+            }
+        }
+    }
+
+    /// Reads into the stash.
+    fn poll_fill(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
+        SCRATCH_BUFFER.with_borrow_mut(|scratch| {
+            let room = scratch.len().min(most);
+            let mut read = ReadBuf::new(scratch.get_mut(..room).unwrap_or_default());
+            ready!(Pin::new(&mut self.io).poll_read(cx, &mut read))?;
+            self.stash.extend_from_slice(read.filled());
+            self.fresh = true;
+            self.eof |= read.filled().is_empty();
+            Poll::Ready(Ok(read.filled().len()))
+        })
+    }
+
+    /// Reads, judges and hands on in one go, without keeping anything, if all of it may be handed on.
+    fn poll_pass(&mut self, cx: &mut Context<'_>, buf: &mut ReadBufCursor<'_>) -> Poll<io::Result<usize>> {
+        SCRATCH_BUFFER.with_borrow_mut(|scratch| {
+            let room = scratch.len().min(buf.remaining());
+            let mut read = ReadBuf::new(scratch.get_mut(..room).unwrap_or_default());
+            ready!(Pin::new(&mut self.io).poll_read(cx, &mut read))?;
+            let bytes = read.filled();
+            self.eof |= bytes.is_empty();
+            let passed = self.judge(bytes);
+            let (pass, keep) = bytes.split_at(passed);
+            buf.put_slice(pass);
+            if !matches!(self.state, State::Refused { .. } | State::Ended) {
+                self.stash.extend_from_slice(keep);
+            }
+            Poll::Ready(Ok(bytes.len()))
+        })
+    }
+}
+
+impl<T: AsyncRead + Unpin> Read for Wire<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let wire = &mut *self;
+        loop {
+            if wire.judged > 0 {
+                wire.hand_on(&mut buf);
+                return Poll::Ready(Ok(()));
+            }
+            match &mut wire.state {
+                // An end of file here would tell hyper that the client is gone; it is only not heard any more.
+                State::Refused { sent } if *sent == STAND_IN.len() => return Poll::Pending,
+                State::Refused { sent } => {
+                    let rest = STAND_IN.get(*sent..).unwrap_or_default();
+                    let count = rest.len().min(buf.remaining());
+                    buf.put_slice(rest.get(..count).unwrap_or_default());
+                    *sent += count;
+                    wire.stash = Vec::new();
+                    return Poll::Ready(Ok(()));
+                }
+                State::Ended => {
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "malformed body")));
+                }
+                State::AwaitUpgrade if wire.flow.upgrade() == Upgrade::Declined => {
+                    wire.state = State::Head { scanned: 0 };
+                    wire.fresh = !wire.stash.is_empty();
+                    continue;
+                }
+                State::AwaitUpgrade if wire.stash.len() >= EARLY_BYTES => return Poll::Pending,
+                State::AwaitUpgrade => match ready!(wire.poll_fill(cx, EARLY_BYTES))? {
+                    0 => return Poll::Ready(Ok(())),
+                    _ => continue,
+                },
+                State::Head { .. } => {
+                    if let Some(reason) = wire.flow.verdict() {
+                        wire.refuse(reason);
+                        continue;
+                    }
+                    if wire.stash.is_empty() {
+                        wire.flow.enter(Phase::Waiting);
+                    }
+                }
+                State::Length { .. } | State::Chunked(_) | State::Opaque => {}
+            }
+            if wire.fresh {
+                wire.judge_stash();
+                continue;
+            }
+            if wire.stash.is_empty() {
+                let before = buf.remaining();
+                let count = ready!(wire.poll_pass(cx, &mut buf))?;
+                if count == 0 || buf.remaining() != before {
+                    return Poll::Ready(Ok(()));
+                }
+            } else if ready!(wire.poll_fill(cx, SCRATCH))? == 0 {
+                // The client left in the middle of a head: there is nobody to answer.
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+impl<T: AsyncWrite + Unpin> Write for Wire<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.flow.note_write(written.is_pending());
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.flow.note_write(written.is_pending());
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    /// Nothing: the connection closes the socket itself, lingering.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
