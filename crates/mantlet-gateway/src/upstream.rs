@@ -21,6 +21,8 @@ use tokio::net::{TcpStream, UnixStream};
 
 use crate::body::ToApp;
 
+/// Bytes that the head of an answer may have, and that are read from the app at once. uvicorn sets no limit; nginx has 8 KiB.
+const MAX_ANSWER_HEAD: usize = 128 << 10;
 /// Idle connections that a thread keeps.
 const MAX_IDLE: usize = 256;
 
@@ -46,8 +48,6 @@ pub struct UpstreamConfig {
     pub idle_timeout: Duration,
     /// Requests that the app may have in hand at once.
     pub max_concurrent: usize,
-    /// Bytes that the head of an answer may have.
-    pub max_head: usize,
 }
 
 #[derive(Debug)]
@@ -161,7 +161,7 @@ impl Upstream {
         T: Read + Write + Unpin + Send + 'static,
     {
         let mut builder = http1::Builder::new();
-        builder.max_buf_size(self.config.max_head.max(64 << 10));
+        builder.max_buf_size(MAX_ANSWER_HEAD);
         let (sender, connection) = builder.handshake(io).await.map_err(io::Error::other)?;
         tokio::spawn(async move {
             // An error reaches whoever waits for the answer on this connection; nobody else cares.

@@ -1,1 +1,37 @@
-fn main() {}
+//! The `mantlet` command.
+
+mod app;
+mod cli;
+mod config;
+mod operate;
+mod say;
+mod settings;
+
+mod command {
+    pub(crate) mod config;
+    pub(crate) mod run;
+    pub(crate) mod serve;
+}
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+// Chosen for memory: thousands of short-lived buffers of few sizes. Measured in `cargo xtask bench`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Command::Run(arguments) => command::run::run(&arguments),
+        Command::Serve(arguments) => command::serve::serve(&arguments),
+        Command::Config(arguments) => command::config::config(&arguments),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}

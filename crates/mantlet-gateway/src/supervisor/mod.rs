@@ -1,1 +1,239 @@
-//! x
+//! Keeps the app running: starts it, knows when it is ready, starts it again when it crashes, stops it last.
+
+use std::{
+    ffi::OsString,
+    io,
+    os::unix::process::ExitStatusExt,
+    process::ExitStatus,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tokio::{
+    net::{TcpStream, UnixStream},
+    process::{Child, Command},
+    sync::mpsc,
+};
+
+use crate::Address;
+
+/// How often a starting app is asked whether it listens.
+const ASK_EVERY: Duration = Duration::from_millis(25);
+/// The first pause before a crashed app is started again; it doubles with every crash.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// An app that ran this long has recovered: the next pause is the first one again.
+const RECOVERED_AFTER: Duration = Duration::from_secs(60);
+
+/// The app as a program.
+#[derive(Debug, Clone)]
+pub struct AppCommand {
+    /// The program.
+    pub program: OsString,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// Variables added to the environment.
+    pub environment: Vec<(OsString, OsString)>,
+    /// Where it will listen.
+    pub address: Address,
+    /// Time from its start to its first accepted connection.
+    pub ready_timeout: Duration,
+    /// Time it may take to stop before it is killed.
+    pub stop_timeout: Duration,
+}
+
+/// What happens to the app, for whoever tells a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// It is starting and not ready yet; told once a few seconds.
+    Waiting(Duration),
+    /// It accepts connections.
+    Ready(Duration),
+    /// It crashed, or did not get ready after a restart; it starts again after the pause.
+    Crashed(Option<ExitStatus>, Duration),
+}
+
+/// What whoever runs the supervisor asks of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Order {
+    /// Stop the app; the supervisor ends with it.
+    Stop,
+    /// Kill the app at once.
+    Kill,
+    /// Hand a signal on to the app, by its number.
+    Signal(i32),
+}
+
+/// Why the supervisor ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Ending {
+    /// The program could not be started.
+    NotStarted(io::Error),
+    /// It ended before it was ever ready.
+    EndedEarly(ExitStatus),
+    /// It was not ready in time when first started; it has been stopped.
+    NeverReady,
+    /// It ended, by itself with success or because it was told to.
+    Ended(ExitStatus),
+}
+
+/// The exit code that stands for a status, as shells count: a signal is 128 and its number.
+pub fn exit_code(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    u8::try_from(code).unwrap_or(1)
+}
+
+/// Runs the app until it ends for good. `report` is told what happens; `orders` are obeyed.
+pub async fn run(
+    command: &AppCommand,
+    mut orders: mpsc::Receiver<Order>,
+    mut report: impl FnMut(Event),
+) -> Ending {
+    let mut pause = FIRST_PAUSE;
+    let mut was_ready = false;
+    loop {
+        let started = Instant::now();
+        let mut child = match spawn(command) {
+            Ok(child) => child,
+            Err(error) => return Ending::NotStarted(error),
+        };
+        let crashed = match watch(command, &mut child, &mut orders, &mut report).await {
+            Fate::Stopped(status) => return Ending::Ended(status),
+            Fate::NeverReady if !was_ready => return Ending::NeverReady,
+            Fate::NeverReady => None,
+            Fate::EndedEarly(status) if !was_ready => return Ending::EndedEarly(status),
+            Fate::EndedEarly(status) => Some(status),
+            Fate::Ended(status) if status.success() => return Ending::Ended(status),
+            Fate::Ended(status) => {
+                was_ready = true;
+                Some(status)
+            }
+        };
+        if started.elapsed() >= RECOVERED_AFTER {
+            pause = FIRST_PAUSE;
+        }
+        report(Event::Crashed(crashed, pause));
+        let waited = tokio::time::timeout(pause, async {
+            loop {
+                match orders.recv().await {
+                    Some(Order::Signal(_)) => {}
+                    Some(Order::Stop | Order::Kill) | None => return,
+                }
+            }
+        });
+        if waited.await.is_ok() {
+            // Told to stop while there was nothing to stop.
+            return Ending::Ended(ExitStatus::default());
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// What became of one process.
+enum Fate {
+    EndedEarly(ExitStatus),
+    NeverReady,
+    Ended(ExitStatus),
+    Stopped(ExitStatus),
+}
+
+fn spawn(command: &AppCommand) -> io::Result<Child> {
+    if let Address::Unix(path) = &command.address {
+        // What a crashed process left behind is in the way of the next one.
+        let _ = std::fs::remove_file(path);
+    }
+    Command::new(&command.program)
+        .args(&command.arguments)
+        .envs(command.environment.iter().map(|(name, value)| (name, value)))
+        // Its own group: Ctrl-C reaches the gate alone, which lets the app finish first.
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+}
+
+async fn watch(
+    command: &AppCommand,
+    child: &mut Child,
+    orders: &mut mpsc::Receiver<Order>,
+    report: &mut impl FnMut(Event),
+) -> Fate {
+    let started = Instant::now();
+    let mut ready = false;
+    let mut told = Duration::ZERO;
+    let mut ask = tokio::time::interval(ASK_EVERY);
+    let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    let fate = loop {
+        tokio::select! {
+            biased;
+            ended = child.wait() => {
+                let status = ended.unwrap_or_default();
+                break if ready { Fate::Ended(status) } else { Fate::EndedEarly(status) };
+            }
+            order = orders.recv() => match order {
+                Some(Order::Signal(number)) => {
+                    if let (Some(pid), Some(signal)) = (group, Signal::from_named_raw(number)) {
+                        let _ = kill_process(pid, signal);
+                    }
+                }
+                Some(Order::Stop) | None => break Fate::Stopped(stop(child, group, command.stop_timeout, orders).await),
+                Some(Order::Kill) => break Fate::Stopped(stop(child, group, Duration::ZERO, orders).await),
+            },
+            _ = ask.tick(), if !ready => {
+                let age = started.elapsed();
+                if accepts(&command.address).await {
+                    ready = true;
+                    report(Event::Ready(age));
+                } else if age > command.ready_timeout {
+                    stop(child, group, command.stop_timeout, orders).await;
+                    break Fate::NeverReady;
+                } else if age - told > Duration::from_secs(3) {
+                    told = age;
+                    report(Event::Waiting(age));
+                }
+            }
+        }
+    };
+    // Workers that outlived their leader would hold its socket.
+    if let Some(group) = group {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+    fate
+}
+
+/// Asks the app to stop and kills it if it takes too long, or if ordered to.
+async fn stop(
+    child: &mut Child,
+    group: Option<Pid>,
+    patience: Duration,
+    orders: &mut mpsc::Receiver<Order>,
+) -> ExitStatus {
+    if let Some(pid) = group.filter(|_| patience > Duration::ZERO) {
+        let _ = kill_process(pid, Signal::TERM);
+        let ordered_to_kill = async { while !matches!(orders.recv().await, Some(Order::Kill) | None) {} };
+        tokio::select! {
+            ended = child.wait() => return as_asked(ended.unwrap_or_default()),
+            () = ordered_to_kill => {}
+            () = tokio::time::sleep(patience) => {}
+        }
+    }
+    if let Some(group) = group {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+    child.wait().await.unwrap_or_default()
+}
+
+/// An app that was asked to end by a signal and ended by it has done as asked.
+fn as_asked(status: ExitStatus) -> ExitStatus {
+    if status.signal() == Some(Signal::TERM.as_raw()) { ExitStatus::default() } else { status }
+}
+
+async fn accepts(address: &Address) -> bool {
+    match address {
+        Address::Unix(path) => UnixStream::connect(path).await.is_ok(),
+        Address::Tcp(host, port) => TcpStream::connect((host.as_str(), *port)).await.is_ok(),
+    }
+}

@@ -1,0 +1,37 @@
+//! `mantlet run`: starts the app and stands in front of it.
+
+use std::process::ExitCode;
+
+use crate::{
+    app::AppProcess,
+    cli::RunArguments,
+    config::Reader,
+    operate::{self, Operation},
+    say::Failure,
+    settings::Flag,
+};
+
+pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
+    let mut flags = Vec::new();
+    if let Some(app) = &arguments.app {
+        flags.push(Flag::new("app.entrypoint", "APP", app.as_str()));
+    }
+    if let Some(workers) = arguments.workers {
+        flags.push(Flag::new("app.workers", "--workers", workers));
+    }
+    if let Some(python) = &arguments.python {
+        flags.push(Flag::new("app.python", "--python", python.as_str()));
+    }
+    let reader = Reader::new(&arguments.common, flags);
+    let checked = reader.read_at_start()?;
+    let process = AppProcess::prepare(&checked.loaded.config.app, &arguments.server)?;
+    operate::operate(Operation {
+        reader,
+        checked,
+        address: process.command.address.clone(),
+        // The launcher tells uvicorn to keep connections for 75 s; another server is not told.
+        idle_timeout: process.idle_timeout,
+        behind: process.name.clone(),
+        app: Some(process),
+    })
+}

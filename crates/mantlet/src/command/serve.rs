@@ -1,0 +1,31 @@
+//! `mantlet serve`: in front of an app that somebody else runs.
+
+use std::process::ExitCode;
+
+use mantlet_gateway::Address;
+
+use crate::{
+    cli::ServeArguments,
+    config::Reader,
+    operate::{self, Operation},
+    say::Failure,
+    settings::Flag,
+};
+
+pub(crate) fn serve(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
+    let upstream = arguments.upstream.as_deref().map(|url| Flag::new("app.upstream", "--upstream", url));
+    let reader = Reader::new(&arguments.common, upstream.into_iter().collect());
+    let checked = reader.read_at_start()?;
+    let app = &checked.loaded.config.app;
+    let address = app.address().map_err(Failure::usage)?.ok_or_else(|| {
+        Failure::usage(
+            "where does the app listen? say `--upstream http://HOST:PORT` or `--upstream unix:PATH`",
+        )
+    })?;
+    let behind = match &address {
+        Address::Unix(path) => format!("unix:{}", path.display()),
+        Address::Tcp(host, port) => format!("http://{host}:{port}"),
+    };
+    let idle_timeout = app.idle_timeout.0;
+    operate::operate(Operation { reader, checked, address, idle_timeout, behind, app: None })
+}

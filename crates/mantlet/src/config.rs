@@ -1,0 +1,297 @@
+//! The whole configuration: the sections of the controls, and those of the gateway.
+
+use std::{path::PathBuf, thread::available_parallelism, time::Duration};
+
+use mantlet_controls::{
+    Policy, client, headers, limits, path, policy::Mistake as Finding, route, units::Span,
+};
+use mantlet_gateway::{Address, GateConfig, Listen, UpstreamConfig, audit_log::AuditConfig};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cli::CommonArguments,
+    say::{Failure, say},
+    settings::{self, Flag, Loaded, Mistakes, Sources},
+};
+
+/// Variables that begin with `MANTLET_` and are no settings.
+const NOT_SETTINGS: [&str; 2] = ["MANTLET_CONFIG", "MANTLET_SUPERVISOR"];
+
+/// `mantlet.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Config {
+    /// Where to listen: `HOST:PORT`, `:PORT` or `unix:PATH`. Default `127.0.0.1:8000`.
+    pub(crate) listen: String,
+    /// Threads of the gate. Default 0: one for each core.
+    pub(crate) threads: usize,
+    /// Whether HTTP/2 is spoken (with prior knowledge, as without TLS). Default yes.
+    pub(crate) http2: bool,
+    /// Turns every `enforce` into `report`. Default no.
+    pub(crate) report_only: bool,
+    /// Where Mantlet keeps what outlives it. Default `.mantlet`.
+    pub(crate) state_folder: PathBuf,
+    pub(crate) app: AppConfig,
+    pub(crate) shutdown: ShutdownConfig,
+    pub(crate) audit: AuditSection,
+    pub(crate) client: client::Config,
+    pub(crate) limits: limits::Config,
+    pub(crate) path: path::Config,
+    pub(crate) headers: headers::Config,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) route: Vec<route::Config>,
+}
+
+/// `[app]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct AppConfig {
+    /// The app, if it is not where `fastapi run` would look. Default empty.
+    pub(crate) entrypoint: String,
+    /// The Python interpreter. Default empty: `$VIRTUAL_ENV`, `.venv`, the one beside mantlet, `python3`.
+    pub(crate) python: String,
+    /// Worker processes of uvicorn. Default 1.
+    pub(crate) workers: u16,
+    /// For `mantlet serve`: `http://HOST:PORT` or `unix:PATH`. Default empty.
+    pub(crate) upstream: String,
+    /// Time the app may take to start. Default 60 s.
+    pub(crate) ready_timeout: Span,
+    /// Time to connect to the app. Default 5 s.
+    pub(crate) connect_timeout: Span,
+    /// Time from the last byte of a request to the first of its answer. Default 5 min: an app without a gate has no limit at all.
+    pub(crate) response_timeout: Span,
+    /// Time an idle connection to the app is kept. Default 4 s: uvicorn by itself closes after 5 s.
+    pub(crate) idle_timeout: Span,
+    /// Requests that the app may have in hand at once. Default 4,096.
+    pub(crate) max_concurrent: usize,
+    /// Time the app may take to stop before it is killed. Default 15 s.
+    pub(crate) stop_timeout: Span,
+}
+
+/// `[shutdown]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ShutdownConfig {
+    /// Time that requests under way get after SIGTERM. Default 30 s (Kubernetes' own grace period).
+    pub(crate) drain: Span,
+    /// After SIGTERM new connections are accepted until none has been busy for so long. Default 500 ms.
+    pub(crate) quiet: Span,
+}
+
+/// `[audit]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct AuditSection {
+    /// The file of JSON lines; `off` for none. Default `audit.jsonl` in the state folder.
+    pub(crate) file: String,
+    /// Whether refusals are shown on the terminal. Default yes.
+    pub(crate) terminal: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8000".into(),
+            threads: 0,
+            http2: true,
+            report_only: false,
+            state_folder: ".mantlet".into(),
+            app: AppConfig::default(),
+            shutdown: ShutdownConfig::default(),
+            audit: AuditSection::default(),
+            client: client::Config::default(),
+            limits: limits::Config::default(),
+            path: path::Config::default(),
+            headers: headers::Config::default(),
+            route: Vec::new(),
+        }
+    }
+}
+
+impl Default for AppConfig {
+    fn default() -> Self {
+        Self {
+            entrypoint: String::new(),
+            python: String::new(),
+            workers: 1,
+            upstream: String::new(),
+            ready_timeout: Span::secs(60),
+            connect_timeout: Span::secs(5),
+            response_timeout: Span::secs(300),
+            idle_timeout: Span::secs(4),
+            max_concurrent: 4_096,
+            stop_timeout: Span::secs(15),
+        }
+    }
+}
+
+impl Default for ShutdownConfig {
+    fn default() -> Self {
+        Self { drain: Span::secs(30), quiet: Span(Duration::from_millis(500)) }
+    }
+}
+
+impl Default for AuditSection {
+    fn default() -> Self {
+        Self { file: String::new(), terminal: true }
+    }
+}
+
+/// A configuration without mistakes, and what it was made from.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) loaded: Loaded<Config>,
+    pub(crate) policy: Policy,
+    pub(crate) listen: Listen,
+}
+
+/// Reads the configuration again from where it was read first.
+#[derive(Debug, Clone)]
+pub(crate) struct Reader {
+    file: Option<PathBuf>,
+    flags: Vec<Flag>,
+}
+
+impl Reader {
+    pub(crate) fn new(common: &CommonArguments, further: Vec<Flag>) -> Self {
+        let mut flags = common.flags();
+        flags.extend(further);
+        Self { file: common.config.clone(), flags }
+    }
+
+    pub(crate) const fn of_file(file: Option<PathBuf>) -> Self {
+        Self { file, flags: Vec::new() }
+    }
+
+    /// All layers, checked; or every mistake.
+    pub(crate) fn read(&self) -> Result<Checked, Mistakes> {
+        let folder = std::env::current_dir().unwrap_or_default();
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let loaded: Loaded<Config> = settings::load(&Sources {
+            explicit_file: self.file.clone(),
+            folder: &folder,
+            environment: environment.collect(),
+            ignored_variables: &NOT_SETTINGS,
+            flags: self.flags.clone(),
+        })?;
+        let mut findings = Vec::new();
+        let listen = loaded.config.listen.parse::<Listen>();
+        if let Err(message) = &listen {
+            findings.push(Finding::new("listen", message.clone()));
+        }
+        findings.extend(loaded.config.app.check());
+        let policy = loaded.config.controls().check().map_err(|found| findings.extend(found));
+        match (listen, policy) {
+            (Ok(listen), Ok(policy)) if findings.is_empty() => Ok(Checked { loaded, policy, listen }),
+            _ => Err(findings
+                .into_iter()
+                .map(|finding| loaded.origins.locate(&finding.key, finding.message, finding.help))
+                .collect::<Vec<_>>()
+                .into()),
+        }
+    }
+
+    /// As [`Reader::read`], at start: notes are said, mistakes end the command.
+    pub(crate) fn read_at_start(&self) -> Result<Checked, Failure> {
+        let checked =
+            self.read().map_err(|mistakes| Failure::usage(summary(&mistakes, "nothing was started")))?;
+        for note in &checked.loaded.notes {
+            say(format!("note: {note}"));
+        }
+        Ok(checked)
+    }
+}
+
+/// All mistakes and how many they are.
+pub(crate) fn summary(mistakes: &Mistakes, consequence: &str) -> String {
+    let count = mistakes.len();
+    let noun = if count == 1 { "mistake" } else { "mistakes" };
+    format!("{count} {noun} in the configuration; {consequence}\n{mistakes}")
+}
+
+impl Config {
+    fn controls(&self) -> mantlet_controls::Config {
+        mantlet_controls::Config {
+            report_only: self.report_only,
+            client: self.client.clone(),
+            limits: self.limits.clone(),
+            path: self.path.clone(),
+            headers: self.headers.clone(),
+            route: self.route.clone(),
+        }
+    }
+
+    pub(crate) fn gate(&self, listen: Listen, address: Address, idle_timeout: Duration) -> GateConfig {
+        let cores = available_parallelism().map_or(1, std::num::NonZero::get);
+        GateConfig {
+            listen,
+            threads: if self.threads == 0 { cores } else { self.threads },
+            http2: self.http2,
+            proxy_protocol: self.client.proxy_protocol,
+            upstream: UpstreamConfig {
+                address,
+                connect_timeout: self.app.connect_timeout.0,
+                response_timeout: self.app.response_timeout.0,
+                idle_timeout,
+                max_concurrent: self.app.max_concurrent,
+            },
+        }
+    }
+
+    pub(crate) fn audit(&self) -> AuditConfig {
+        let file = match self.audit.file.as_str() {
+            "off" => None,
+            "" => Some(self.state_folder.join("audit.jsonl")),
+            path => Some(path.into()),
+        };
+        AuditConfig { file, terminal: self.audit.terminal }
+    }
+}
+
+impl AppConfig {
+    fn check(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        if self.workers == 0 {
+            findings.push(Finding::new("app.workers", "`0` workers answer nothing").help("write 1 or more"));
+        }
+        if self.max_concurrent == 0 {
+            findings.push(Finding::new("app.max-concurrent", "`0` requests at once are none"));
+        }
+        if let Err(message) = self.address() {
+            findings.push(Finding::new("app.upstream", message));
+        }
+        findings
+    }
+
+    /// The upstream, if one is configured.
+    pub(crate) fn address(&self) -> Result<Option<Address>, String> {
+        let text = self.upstream.as_str();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let hint = "write `http://HOST:PORT` or `unix:PATH`";
+        if let Some(path) = text.strip_prefix("unix:").filter(|path| !path.is_empty()) {
+            return Ok(Some(Address::Unix(path.into())));
+        }
+        if text.starts_with("https://") {
+            return Err(format!("`{text}`: the app is reached over plain HTTP on this machine; {hint}"));
+        }
+        let authority = text
+            .strip_prefix("http://")
+            .map(|rest| rest.trim_end_matches('/'))
+            .filter(|rest| !rest.contains(['/', '@', '?', '#']))
+            .ok_or_else(|| format!("`{text}` is not an upstream; {hint}"))?;
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !host.ends_with(':') => {
+                (host, port.parse::<u16>().ok().filter(|port| *port > 0))
+            }
+            _ => (authority, Some(80)),
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        match port {
+            Some(port) if !host.is_empty() => Ok(Some(Address::Tcp(host.to_owned(), port))),
+            _ => Err(format!("`{text}` is not an upstream; {hint}")),
+        }
+    }
+}

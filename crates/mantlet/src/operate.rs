@@ -1,0 +1,283 @@
+//! From start to end: the gate, the app behind it, signals, reload.
+
+use std::{
+    fs, future, io,
+    path::Path,
+    pin::{Pin, pin},
+    process::ExitCode,
+    time::Duration,
+};
+
+use mantlet_gateway::{
+    Address, Gate, Listen, StartError,
+    audit_log::AuditLog,
+    supervisor::{self, Ending, Event, Order, exit_code},
+};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
+};
+
+use crate::{
+    app::AppProcess,
+    config::{Checked, Reader, summary},
+    say::{Failure, say},
+};
+
+/// Everything that is needed to operate.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    pub(crate) reader: Reader,
+    pub(crate) checked: Checked,
+    pub(crate) address: Address,
+    pub(crate) idle_timeout: Duration,
+    /// What stands behind the gate, for people.
+    pub(crate) behind: String,
+    /// The app, if it is ours to run.
+    pub(crate) app: Option<AppProcess>,
+}
+
+/// Runs until a signal or the app's end.
+pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
+    raise_descriptor_limit();
+    let Operation { reader, checked, address, idle_timeout, behind, app } = operation;
+    let Checked { loaded, policy, listen } = checked;
+    let config = loaded.config;
+    prepare_state_folder(&config.state_folder, &config.audit.file)?;
+    let audit = config.audit();
+    let (log, writer) = AuditLog::open(&audit).map_err(|error| {
+        let file = audit.file.as_deref().unwrap_or(Path::new("")).display();
+        Failure::new(format!("the audit file `{file}` cannot be opened: {error}"))
+    })?;
+    let gate = Gate::start(config.gate(listen, address, idle_timeout), policy, log).map_err(not_listening)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    let drain = (config.shutdown.quiet.0, config.shutdown.drain.0);
+    let outcome = runtime.block_on(Operator { gate: &gate, reader, behind, app, drain }.run());
+    gate.end();
+    writer.finish();
+    outcome
+}
+
+struct Operator<'a> {
+    gate: &'a Gate,
+    reader: Reader,
+    behind: String,
+    app: Option<AppProcess>,
+    /// How long it must be quiet, and how long draining may take.
+    drain: (Duration, Duration),
+}
+
+impl Operator<'_> {
+    async fn run(self) -> Result<ExitCode, Failure> {
+        let mut signals = Signals::new().map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+        let (orders, obeyed) = mpsc::channel(16);
+        let supervised = async {
+            match &self.app {
+                Some(app) => supervisor::run(&app.command, obeyed, |event| self.tell(event)).await,
+                None => {
+                    self.say_ready(&self.behind);
+                    future::pending().await
+                }
+            }
+        };
+        let mut supervised = pin!(supervised);
+        let (quiet, limit) = loop {
+            tokio::select! {
+                ending = &mut supervised => return self.ended(ending).await,
+                name = signals.next() => match name {
+                    Received::Reload => self.reload(),
+                    Received::Forward(number) => drop(orders.try_send(Order::Signal(number))),
+                    // Ctrl-C is somebody who waits; SIGTERM is a scheduler that still sends clients here.
+                    Received::Interrupt => break (Duration::ZERO, self.drain.1),
+                    Received::Terminate => break self.drain,
+                }
+            }
+        };
+        self.stop(&mut signals, supervised, &orders, quiet, limit).await
+    }
+
+    /// Lets requests finish, then stops the app. A second signal cuts both short.
+    async fn stop(
+        &self,
+        signals: &mut Signals,
+        mut supervised: Pin<&mut impl Future<Output = Ending>>,
+        orders: &mpsc::Sender<Order>,
+        quiet: Duration,
+        limit: Duration,
+    ) -> Result<ExitCode, Failure> {
+        let busy = self.gate.busy();
+        if busy > 0 {
+            let noun = if busy == 1 { "request" } else { "requests" };
+            say(format!(
+                "stopping: {busy} {noun} under way may take up to {} s; interrupt again to stop now",
+                limit.as_secs()
+            ));
+        }
+        tokio::select! {
+            ending = &mut supervised => return self.ended(ending).await,
+            () = self.gate.drain(quiet, limit) => {}
+            () = signals.stop_again() => say("stopping now"),
+        }
+        if self.app.is_none() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        // The receiver lives as long as the supervisor.
+        let _ = orders.send(Order::Stop).await;
+        let ending = tokio::select! {
+            ending = &mut supervised => ending,
+            () = signals.stop_again() => {
+                let _ = orders.send(Order::Kill).await;
+                supervised.await
+            }
+        };
+        match ending {
+            Ending::Ended(status) => Ok(ExitCode::from(exit_code(status))),
+            other => self.ended(other).await,
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        let name = self.app.as_ref().map_or_else(|| self.behind.clone(), AppProcess::found);
+        match event {
+            Event::Waiting(age) => say(format!("waiting for {name} to get ready ({} s)", age.as_secs())),
+            Event::Ready(_) => self.say_ready(&name),
+            Event::Crashed(status, pause) => {
+                let how = status
+                    .map_or_else(|| "did not get ready".to_owned(), |status| format!("crashed ({status})"));
+                say(format!("{name} {how}; starting it again in {:.1} s", pause.as_secs_f64()));
+            }
+            _ => {}
+        }
+    }
+
+    fn say_ready(&self, name: &str) {
+        let listen = match self.gate.listen() {
+            Listen::Tcp(address) => format!("http://{address}"),
+            unix @ Listen::Unix(_) => unix.to_string(),
+        };
+        say(format!("{name} is ready behind {listen}"));
+    }
+
+    /// The app has ended for good.
+    async fn ended(&self, ending: Ending) -> Result<ExitCode, Failure> {
+        self.gate.drain(Duration::ZERO, Duration::from_secs(1)).await;
+        let app = self.app.as_ref().ok_or_else(|| Failure::new("nothing to run"))?;
+        match ending {
+            Ending::NotStarted(error) => Err(app.not_started(&error)),
+            Ending::EndedEarly(status) => Err(app.ended_early(status)),
+            Ending::NeverReady => Err(app.never_ready()),
+            Ending::Ended(status) => {
+                say(format!("{} ended ({status})", app.found()));
+                Ok(ExitCode::from(exit_code(status)))
+            }
+            _ => Err(Failure::new("the app ended")),
+        }
+    }
+
+    fn reload(&self) {
+        match self.reader.read() {
+            Ok(checked) => {
+                self.gate.reload(checked.policy);
+                say(
+                    "the configuration was reloaded; `listen`, `threads`, `http2`, `[app]` and `[audit]` change at the next start",
+                );
+            }
+            Err(mistakes) => say(format!("error: {}", summary(&mistakes, "the running one stays in force"))),
+        }
+    }
+}
+
+/// What a signal asks for.
+enum Received {
+    Interrupt,
+    Terminate,
+    Reload,
+    Forward(i32),
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+    user1: Signal,
+    user2: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
+            user2: signal(SignalKind::user_defined2())?,
+        })
+    }
+
+    async fn next(&mut self) -> Received {
+        tokio::select! {
+            _ = self.interrupt.recv() => Received::Interrupt,
+            _ = self.terminate.recv() => Received::Terminate,
+            _ = self.hangup.recv() => Received::Reload,
+            _ = self.user1.recv() => Received::Forward(SignalKind::user_defined1().as_raw_value()),
+            _ = self.user2.recv() => Received::Forward(SignalKind::user_defined2().as_raw_value()),
+        }
+    }
+
+    /// Waits for another signal to stop.
+    async fn stop_again(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+fn not_listening(error: StartError) -> Failure {
+    match error {
+        StartError::Listen(listen, error) => {
+            let hint = match error.kind() {
+                io::ErrorKind::AddrInUse => {
+                    "another program listens there already; stop it, or choose another address with `--listen`"
+                }
+                io::ErrorKind::PermissionDenied => {
+                    "ports below 1024 need a privilege; choose another with `--listen`, or grant CAP_NET_BIND_SERVICE"
+                }
+                io::ErrorKind::AddrNotAvailable => {
+                    "this machine does not have that address; choose another with `--listen`"
+                }
+                _ => "choose another address with `--listen`",
+            };
+            Failure::new(format!("cannot listen on {listen}: {error}\n{hint}"))
+        }
+        error => Failure::new(error.to_string()),
+    }
+}
+
+/// As many descriptors as the system lets us have: two for each request.
+fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // If it cannot be raised, the gate takes fewer connections.
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
+/// The folder for what outlives a run, ignored by git.
+fn prepare_state_folder(folder: &Path, audit_file: &str) -> Result<(), Failure> {
+    if !audit_file.is_empty() {
+        // Nothing else is kept there yet.
+        return Ok(());
+    }
+    let made = fs::create_dir_all(folder).and_then(|()| {
+        let ignore = folder.join(".gitignore");
+        if ignore.exists() { Ok(()) } else { fs::write(ignore, "*\n") }
+    });
+    made.map_err(|error| {
+        let name = folder.display();
+        Failure::new(format!(
+            "the state folder `{name}` cannot be made: {error}\nname another with `state-folder`, or set `[audit] file`"
+        ))
+    })
+}
