@@ -232,7 +232,7 @@ def main():
         try:
             importlib.import_module("uvicorn")
         except ImportError as error:
-            message = f"uvicorn cannot be used ({error}): `pip install \"uvicorn[standard]\"` {ENVIRONMENT}"
+            message = f'uvicorn cannot be used ({error}): `pip install "uvicorn[standard]"` {ENVIRONMENT}'
             raise Failure("uvicorn-missing", message) from None
         root, module, attribute, factory = locate(args.app)
         loaded, attribute, app = import_app(root, module, attribute)
