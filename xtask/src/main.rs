@@ -1,1 +1,59 @@
-fn main() {}
+//! Everything a contributor runs. `cargo xtask` lists the commands.
+
+mod bench;
+mod ci;
+mod demo;
+mod flags;
+mod shell;
+mod test;
+mod tools;
+
+use std::{env, process::ExitCode};
+
+use anyhow::{Result, bail};
+
+use crate::flags::Flags;
+
+const HELP: &str = "\
+Usage: cargo xtask COMMAND [OPTIONS]
+
+Commands:
+  demo    Start the example shop behind Mantlet and say what to try
+  test    Run all tests; install what they need, or say what is missing
+  ci      Run what has to pass before a change is merged, the tests last
+  bench   Compare Mantlet with nginx: CPU a request, memory a connection
+
+`cargo xtask COMMAND --help` lists the options of a command.
+";
+
+fn main() -> ExitCode {
+    match run(env::args().skip(1).collect()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(mut arguments: Vec<String>) -> Result<()> {
+    if arguments.first().is_none_or(|first| matches!(first.as_str(), "--help" | "-h" | "help")) {
+        print!("{HELP}");
+        return Ok(());
+    }
+    let command = arguments.remove(0);
+    let (help, run): (&str, fn(Flags) -> Result<()>) = match command.as_str() {
+        "demo" => (demo::HELP, demo::demo),
+        // The part of `demo` that waits in the background.
+        "demo-guide" => ("", demo::guide),
+        "test" => (test::HELP, test::test),
+        "ci" => (ci::HELP, ci::ci),
+        "bench" => (bench::HELP, bench::bench),
+        _ => bail!("there is no command `{command}`; `cargo xtask` lists them"),
+    };
+    if arguments.iter().any(|argument| matches!(argument.as_str(), "--help" | "-h")) {
+        print!("{help}");
+        return Ok(());
+    }
+    run(Flags::new(arguments))
+}

@@ -1,0 +1,143 @@
+//! `cargo xtask bench`: what Mantlet costs, beside nginx doing the same work in the same run.
+
+mod connections;
+mod report;
+mod server;
+mod usage;
+mod wrk;
+
+use std::{fs, thread, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use self::{
+    report::{Row, Run},
+    server::{Place, Server},
+    wrk::WORKLOADS,
+};
+use crate::{
+    flags::Flags,
+    shell::{cargo, run, target},
+    tools,
+};
+
+pub(crate) const HELP: &str = "\
+Usage: cargo xtask bench [--rounds N] [--seconds S] [--only NAME]
+
+Builds Mantlet with optimisations and compares it with nginx, in rounds that alternate: CPU time a request, then memory a
+connection. Needs nginx and wrk, and installs them on Debian, as root. The result is also in target/bench/report.md.
+
+Options:
+  --rounds N    Rounds for each workload (default 5)
+  --seconds S   Seconds of load in a round (default 8)
+  --only NAME   One of: get-small, post-1k, get-100k, memory
+";
+
+/// Connections that are held open to see what each costs.
+const IDLE_CONNECTIONS: usize = 5_000;
+/// How long connections are left alone before they are counted as idle.
+const IDLE: Duration = Duration::from_secs(3);
+
+pub(crate) fn bench(mut flags: Flags) -> Result<()> {
+    let rounds = flags.value::<usize>("--rounds")?.unwrap_or(5);
+    let seconds = flags.value::<u64>("--seconds")?.unwrap_or(8);
+    let only = flags.value::<String>("--only")?;
+    flags.end()?;
+    ensure!(rounds > 0 && seconds > 0, "`--rounds` and `--seconds` must be 1 or more");
+    let names: Vec<&str> = WORKLOADS.iter().map(|workload| workload.name).chain(["memory"]).collect();
+    if let Some(name) = &only {
+        ensure!(names.contains(&name.as_str()), "`--only {name}`: known are {}", names.join(", "));
+    }
+    let wanted = |name: &str| only.as_ref().is_none_or(|only| only == name);
+
+    let place = Place {
+        folder: target()?.join("bench"),
+        nginx: tools::program(&["nginx"], "nginx")?,
+        mantlet: target()?.join("release/mantlet"),
+    };
+    let wrk = tools::program(&["wrk"], "wrk")?;
+    run(&mut cargo(&["build", "--locked", "--release", "--package", "mantlet"]))?;
+    raise_descriptor_limit();
+    place.prepare()?;
+    let _backend = place.backend()?;
+
+    let mut rows = Vec::new();
+    for workload in WORKLOADS.iter().filter(|workload| wanted(workload.name)) {
+        let nginx = place.peer()?;
+        let mantlet = place.gate()?;
+        // Connections to the backend, caches, branch predictors: what the first second costs is not the point.
+        for server in [&nginx, &mantlet] {
+            wrk::load(&wrk, &place.folder, workload, server.port, 1)?;
+        }
+        let mut figures = (Vec::new(), Vec::new());
+        for round in 1..=rounds {
+            figures.0.push(cost(&nginx, || wrk::load(&wrk, &place.folder, workload, nginx.port, seconds))?);
+            figures
+                .1
+                .push(cost(&mantlet, || wrk::load(&wrk, &place.folder, workload, mantlet.port, seconds))?);
+            if let (Some(nginx), Some(mantlet)) = (figures.0.last(), figures.1.last()) {
+                println!("{}, round {round}: nginx {nginx:.1} µs, Mantlet {mantlet:.1} µs", workload.title);
+            }
+        }
+        rows.push(Row::of_cpu(workload, &figures.1, &figures.0));
+    }
+    if wanted("memory") {
+        rows.extend(memory(&place)?);
+    }
+
+    let report = report::of(&rows, &Run { rounds, seconds, versions: place.versions()? });
+    let file = place.folder.join("report.md");
+    fs::write(&file, &report).with_context(|| format!("`{}` cannot be written", file.display()))?;
+    print!("\n{report}");
+    Ok(())
+}
+
+/// CPU time of a server's process tree for each request of a load, in microseconds.
+fn cost(server: &Server, load: impl FnOnce() -> Result<u64>) -> Result<f64> {
+    let before = usage::cpu(server.id())?;
+    let requests = load()?;
+    let spent = usage::cpu(server.id())?.saturating_sub(before);
+    Ok(spent.as_secs_f64() * 1e6 / report::float(requests))
+}
+
+/// What each server needs, and what a connection adds to it.
+fn memory(place: &Place) -> Result<Vec<Row>> {
+    let mantlet = footprint(|| place.gate())?;
+    let nginx = footprint(|| place.peer())?;
+    println!("memory: measured with {IDLE_CONNECTIONS} connections");
+    let titles = ["memory after start", "idle connection, silent so far", "idle connection, after one GET"];
+    let figures = mantlet.into_iter().zip(nginx);
+    let rows = titles.into_iter().zip(figures).zip([false, true, true]);
+    Ok(rows.map(|((title, pair), of_connection)| Row::of_memory(title, pair.into(), of_connection)).collect())
+}
+
+/// Bytes of a fresh server, then bytes for each connection: one that never spoke, and one that asked once.
+fn footprint(start: impl Fn() -> Result<Server>) -> Result<[f64; 3]> {
+    let server = start()?;
+    thread::sleep(Duration::from_secs(1));
+    let fresh = usage::memory(server.id())?;
+    let silent = held(&server, false)?;
+    // Not the same process again: what it has allocated before would hide what it needs now.
+    drop(server);
+    let asked = held(&start()?, true)?;
+    Ok([fresh, silent, asked])
+}
+
+/// Bytes that each of many connections adds.
+fn held(server: &Server, ask: bool) -> Result<f64> {
+    let before = usage::memory(server.id())?;
+    let connections = connections::open(server.port, IDLE_CONNECTIONS, ask)?;
+    thread::sleep(IDLE);
+    let after = usage::memory(server.id())?;
+    connections::ensure_open(&connections)?;
+    Ok((after - before) / report::float(IDLE_CONNECTIONS as u64))
+}
+
+/// Programs that we start get the limit too.
+fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // If it cannot be raised, opening the connections says what is wrong.
+    let _ = setrlimit(Resource::Nofile, limit);
+}

@@ -1,0 +1,120 @@
+//! Figures as a table.
+
+use std::fmt::Write;
+
+use super::wrk::Workload;
+
+/// How it was measured.
+pub(super) struct Run {
+    pub(super) rounds: usize,
+    pub(super) seconds: u64,
+    /// Of Mantlet and of nginx.
+    pub(super) versions: [String; 2],
+}
+
+/// A line of the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row([String; 5]);
+
+impl Row {
+    /// Microseconds a request, round by round. Rounds are compared in pairs: what disturbed one disturbed the other.
+    pub(super) fn of_cpu(workload: &Workload, mantlet: &[f64], nginx: &[f64]) -> Self {
+        let ratios: Vec<f64> = mantlet.iter().zip(nginx).map(|(ours, theirs)| ours / theirs).collect();
+        let aim = workload.aim.map_or_else(|| "–".to_owned(), |aim| format!("≤ {aim} × nginx"));
+        let micros = |values: &[f64]| with_spread(values, 1, " µs");
+        Self([workload.title.to_owned(), micros(mantlet), micros(nginx), with_spread(&ratios, 2, ""), aim])
+    }
+
+    /// Bytes, of Mantlet and of nginx.
+    pub(super) fn of_memory(title: &str, [mantlet, nginx]: [f64; 2], is_connection: bool) -> Self {
+        let (unit, name, aim) =
+            if is_connection { (1024.0, "KiB", "≤ 8 KiB") } else { (1_048_576.0, "MiB", "–") };
+        let show = |bytes: f64| format!("{:.1} {name}", bytes / unit);
+        let ratio = format!("{:.2}", mantlet / nginx);
+        Self([title.to_owned(), show(mantlet), show(nginx), ratio, aim.to_owned()])
+    }
+}
+
+/// The whole report, in Markdown.
+pub(super) fn of(rows: &[Row], run: &Run) -> String {
+    let [mantlet, nginx] = &run.versions;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut text = format!(
+        "# Mantlet beside nginx\n\n\
+         {mantlet}, {nginx}, {cores} cores; {} rounds of {} s, median (least–most). CPU is user and system time a request\n\
+         of the whole process tree, memory its proportional set size.\n\n",
+        run.rounds, run.seconds,
+    );
+    let header = Row(["", "Mantlet", "nginx", "ratio", "aim"].map(ToOwned::to_owned));
+    let mut widths = [0; 5];
+    for row in rows.iter().chain([&header]) {
+        for (width, cell) in widths.iter_mut().zip(&row.0) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    line(&mut text, &header, widths);
+    line(&mut text, &Row(widths.map(|width| "-".repeat(width))), widths);
+    for row in rows {
+        line(&mut text, row, widths);
+    }
+    text
+}
+
+fn line(text: &mut String, row: &Row, widths: [usize; 5]) {
+    for (cell, width) in row.0.iter().zip(widths) {
+        // Writing to a text cannot fail.
+        let _ = write!(text, "| {cell:width$} ");
+    }
+    text.push_str("|\n");
+}
+
+/// The median, and the least and most if they are not the same.
+fn with_spread(values: &[f64], digits: usize, unit: &str) -> String {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let median = median(&sorted);
+    match (sorted.first(), sorted.last()) {
+        (Some(least), Some(most)) if sorted.len() > 1 => {
+            format!("{median:.digits$}{unit} ({least:.digits$}–{most:.digits$})")
+        }
+        _ => format!("{median:.digits$}{unit}"),
+    }
+}
+
+fn median(sorted: &[f64]) -> f64 {
+    let middle = sorted.len() / 2;
+    let upper = sorted.get(middle).copied().unwrap_or(f64::NAN);
+    match middle.checked_sub(1).and_then(|below| sorted.get(below)) {
+        Some(lower) if sorted.len().is_multiple_of(2) => f64::midpoint(*lower, upper),
+        _ => upper,
+    }
+}
+
+/// Counts here are far below 2⁵³, up to which this is exact.
+#[expect(clippy::cast_precision_loss, reason = "see above")]
+pub(super) const fn float(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians_are_shown_with_their_spread() {
+        assert_eq!(with_spread(&[3.0, 1.0, 2.0], 1, " µs"), "2.0 µs (1.0–3.0)");
+        assert_eq!(with_spread(&[1.0, 2.0], 2, ""), "1.50 (1.00–2.00)");
+        assert_eq!(with_spread(&[1.26], 1, " µs"), "1.3 µs");
+    }
+
+    #[test]
+    fn the_table_is_aligned_markdown() {
+        let rows = [Row::of_memory("memory after start", [3.0 * 1_048_576.0, 1_048_576.0], false)];
+        let run = Run { rounds: 1, seconds: 2, versions: ["mantlet 1".into(), "nginx 2".into()] };
+        let report = of(&rows, &run);
+        let table: Vec<&str> = report.lines().filter(|line| line.starts_with('|')).collect();
+        assert_eq!(table.len(), 3);
+        assert!(table.iter().all(|line| line.chars().count() == table[0].chars().count()), "{report}");
+        assert!(table[2].contains("| 3.0 MiB | 1.0 MiB | 3.00  | –"), "{report}");
+    }
+}

@@ -1,0 +1,175 @@
+//! The programs that are measured, and the backend; none outlives its [`Server`].
+
+use std::{
+    fs::{self, File},
+    net::{TcpListener, TcpStream},
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+
+use super::{connections, usage};
+use crate::shell::output;
+
+const BACKEND: &str = include_str!("../../../bench/backend.conf");
+const NGINX: &str = include_str!("../../../bench/nginx.conf");
+const MANTLET: &str = include_str!("../../../bench/mantlet.toml");
+const POST: &str = include_str!("../../../bench/post.lua");
+
+/// Time that a server gets to start, and to stop before it is killed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Where the servers run and what they are. All names in their configurations are relative to the folder.
+pub(super) struct Place {
+    pub(super) folder: PathBuf,
+    pub(super) nginx: PathBuf,
+    pub(super) mantlet: PathBuf,
+}
+
+impl Place {
+    /// The folder with what does not depend on a port.
+    pub(super) fn prepare(&self) -> Result<()> {
+        fs::create_dir_all(&self.folder)?;
+        self.write("backend.conf", &fill_in(BACKEND, 0))?;
+        self.write("mantlet.toml", MANTLET)?;
+        self.write("post.lua", POST)?;
+        let filler = "x".repeat(100 * 1024 - 11);
+        self.write("100k.json", &format!(r#"{{"data":"{filler}"}}"#))
+    }
+
+    pub(super) fn backend(&self) -> Result<Server> {
+        let socket = self.folder.join("backend.sock");
+        // Left over from a run that was killed, it would be in the way.
+        let _ = fs::remove_file(&socket);
+        let server = self.start("backend", 0, &mut self.nginx_with("backend.conf"))?;
+        server.wait(|| UnixStream::connect(&socket).is_ok())
+    }
+
+    /// nginx as a reverse proxy.
+    pub(super) fn peer(&self) -> Result<Server> {
+        let port = free_port()?;
+        self.write("nginx.conf", &fill_in(NGINX, port))?;
+        self.start("nginx", port, &mut self.nginx_with("nginx.conf"))?.wait_for_answer()
+    }
+
+    /// Mantlet.
+    pub(super) fn gate(&self) -> Result<Server> {
+        let port = free_port()?;
+        let mut mantlet = Command::new(&self.mantlet);
+        mantlet.args(["serve", "--upstream", "unix:backend.sock", "--config", "mantlet.toml"]);
+        mantlet.args(["--listen", &format!("127.0.0.1:{port}")]);
+        self.start("mantlet", port, &mut mantlet)?.wait_for_answer()
+    }
+
+    /// What was measured, for the report.
+    pub(super) fn versions(&self) -> Result<[String; 2]> {
+        let nginx = output(Command::new(&self.nginx).arg("-v"))?;
+        let mantlet = output(Command::new(&self.mantlet).arg("--version"))?;
+        let nginx = nginx.trim().trim_start_matches("nginx version: ").replace('/', " ");
+        Ok([mantlet.trim().to_owned(), nginx])
+    }
+
+    fn nginx_with(&self, config: &str) -> Command {
+        let mut nginx = Command::new(&self.nginx);
+        nginx.args(["-e", "stderr", "-p", ".", "-c", config]);
+        nginx
+    }
+
+    fn start(&self, name: &'static str, port: u16, command: &mut Command) -> Result<Server> {
+        let log = self.folder.join(name).with_extension("log");
+        let file = File::create(&log)?;
+        command.current_dir(&self.folder).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+        let child = command.spawn().with_context(|| format!("{name} cannot be started"))?;
+        Ok(Server { name, child, port, log })
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<()> {
+        let path = self.folder.join(name);
+        fs::write(&path, text).with_context(|| format!("`{}` cannot be written", path.display()))
+    }
+}
+
+/// A running server; stopped, with all its processes, when dropped.
+pub(super) struct Server {
+    name: &'static str,
+    child: Child,
+    /// Where it listens; 0 for a unix socket.
+    pub(super) port: u16,
+    log: PathBuf,
+}
+
+impl Server {
+    /// The process whose tree is the server.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn wait_for_answer(self) -> Result<Self> {
+        let address = ("127.0.0.1", self.port);
+        self.wait(|| {
+            TcpStream::connect(address).is_ok_and(|mut stream| connections::ask(&mut stream).is_ok())
+        })
+    }
+
+    fn wait(mut self, is_ready: impl Fn() -> bool) -> Result<Self> {
+        let started = Instant::now();
+        while !is_ready() {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("{} ended at once ({status}):\n{}", self.name, tail(&self.log));
+            }
+            if started.elapsed() > PATIENCE {
+                bail!("{} does not answer:\n{}", self.name, tail(&self.log));
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        Ok(self)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Of nginx, only the master can stop the workers; killing it first would leave them behind.
+        let processes = usage::tree(self.child.id()).unwrap_or_default();
+        signal(self.child.id(), Signal::TERM);
+        let asked = Instant::now();
+        while asked.elapsed() < PATIENCE {
+            if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        for process in processes {
+            signal(process, Signal::KILL);
+        }
+        let _ = self.child.wait();
+    }
+}
+
+/// A process that has ended meanwhile needs no signal.
+fn signal(process: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(process).ok().and_then(Pid::from_raw) {
+        let _ = kill_process(pid, signal);
+    }
+}
+
+fn fill_in(template: &str, port: u16) -> String {
+    // As root, nginx would have its workers be somebody who may not enter this folder.
+    let user = if geteuid().is_root() { "user root;" } else { "" };
+    template.replace("{{user}}", user).replace("{{port}}", &port.to_string())
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+fn tail(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().rev().take(10).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+}

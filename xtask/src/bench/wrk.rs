@@ -1,0 +1,72 @@
+//! Load, and whether all of it was answered.
+
+use std::{path::Path, process::Command};
+
+use anyhow::{Context, Result, bail};
+
+use crate::shell::output;
+
+/// A kind of request.
+pub(super) struct Workload {
+    pub(super) name: &'static str,
+    pub(super) title: &'static str,
+    path: &'static str,
+    /// What `wrk` is to send, if not a GET; a file of the folder.
+    script: Option<&'static str>,
+    /// Most that Mantlet should cost, as a multiple of nginx.
+    pub(super) aim: Option<f64>,
+}
+
+pub(super) const WORKLOADS: [Workload; 3] = [
+    Workload { name: "get-small", title: "GET, 100 B", path: "/small", script: None, aim: Some(1.15) },
+    Workload { name: "post-1k", title: "POST, 1 KiB", path: "/post", script: Some("post.lua"), aim: None },
+    Workload { name: "get-100k", title: "GET, 100 KiB", path: "/100k", script: None, aim: None },
+];
+
+/// Loads a server and returns how many requests it answered. An error, or an answer that is one, is a failure.
+pub(super) fn load(wrk: &Path, folder: &Path, workload: &Workload, port: u16, seconds: u64) -> Result<u64> {
+    let mut command = Command::new(wrk);
+    command.current_dir(folder).args(["--threads", "2", "--connections", "64", "--timeout", "10s"]);
+    command.args(["--duration", &format!("{seconds}s")]);
+    if let Some(script) = workload.script {
+        command.args(["--script", script]);
+    }
+    command.arg(format!("http://127.0.0.1:{port}{}", workload.path));
+    parse(&output(&mut command)?)
+}
+
+fn parse(text: &str) -> Result<u64> {
+    let errors = ["Socket errors:", "Non-2xx or 3xx responses:"];
+    if errors.iter().any(|error| text.contains(error)) {
+        bail!("not every request was answered as it should be:\n{}", text.trim_end());
+    }
+    let requests = text.lines().find_map(|line| line.trim_start().split_once(" requests in "));
+    let requests = requests.and_then(|(number, _)| number.parse().ok()).filter(|requests| *requests > 0);
+    requests
+        .with_context(|| format!("wrk does not say how many requests were answered:\n{}", text.trim_end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    const FINE: &str = "Running 2s test @ http://127.0.0.1:1/small
+  2 threads and 64 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency     1.05ms  524.36us  15.14ms   91.27%
+  61234 requests in 2.00s, 20.12MB read
+Requests/sec:  30617.00
+";
+
+    #[test]
+    fn only_a_load_without_errors_counts() {
+        assert_eq!(parse(FINE).unwrap(), 61_234);
+        for line in
+            ["  Socket errors: connect 0, read 3, write 0, timeout 0\n", "  Non-2xx or 3xx responses: 1\n"]
+        {
+            parse(&format!("{FINE}{line}")).unwrap_err();
+        }
+        parse("  0 requests in 2.00s, 0.00B read\n").unwrap_err();
+        parse("").unwrap_err();
+    }
+}

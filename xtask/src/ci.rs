@@ -1,0 +1,55 @@
+//! `cargo xtask ci`: what has to pass before a change is merged.
+
+use std::{process::Command, time::Instant};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    flags::Flags,
+    shell::{cargo, root, run},
+    test, tools,
+};
+
+pub(crate) const HELP: &str = "\
+Usage: cargo xtask ci
+
+Formatting, lints, documentation, licences and bans of dependencies, then `cargo xtask test`.
+Stops at the first failure.
+";
+
+/// What has a name to be told by, and fails or does not.
+type Step = (&'static str, fn() -> Result<()>);
+
+pub(crate) fn ci(flags: Flags) -> Result<()> {
+    flags.end()?;
+    let steps: [Step; 5] = [
+        ("formatting", || run(&mut cargo(&["fmt", "--all", "--check"]))),
+        ("lints", lints),
+        ("documentation", documentation),
+        ("dependencies", dependencies),
+        // Last, so that the tests' own summary ends the log.
+        ("tests", || test::all(&[])),
+    ];
+    for (name, step) in steps {
+        println!("ci: {name}");
+        let started = Instant::now();
+        step().with_context(|| format!("ci: {name} failed"))?;
+        println!("ci: {name} passed in {} s", started.elapsed().as_secs());
+    }
+    Ok(())
+}
+
+fn lints() -> Result<()> {
+    run(&mut cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+}
+
+fn documentation() -> Result<()> {
+    let mut doc = cargo(&["doc", "--locked", "--workspace", "--no-deps", "--document-private-items"]);
+    run(doc.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// Without `advisories`: that needs a database from the network, and its news fail yesterday's commit.
+fn dependencies() -> Result<()> {
+    let mut deny = Command::new(tools::cargo_deny()?);
+    run(deny.args(["--locked", "check", "bans", "licenses", "sources"]).current_dir(root()))
+}

@@ -1,0 +1,41 @@
+//! `cargo xtask test`: all tests, with all that they need.
+
+use anyhow::Result;
+
+use crate::{
+    flags::Flags,
+    shell::{cargo, root, run},
+    tools,
+};
+
+pub(crate) const HELP: &str = "\
+Usage: cargo xtask test [FILTER …]
+
+Runs all tests, or those whose names contain a FILTER. What they need beside Rust is installed (on Debian, as root), or
+the command says what is missing and fails: no test is ever skipped.
+
+  Python 3.11 or later with venv, for uvicorn and FastAPI (target/python/dev)
+  Go, to build h2spec (target/tools)
+  Chromium
+";
+
+pub(crate) fn test(flags: Flags) -> Result<()> {
+    all(&flags.rest())
+}
+
+/// Runs the tests whose names contain a filter; all if there is none.
+pub(crate) fn all(filters: &[String]) -> Result<()> {
+    let python = tools::environment("dev", &root().join("python/requirements-dev.txt"))?;
+    let h2spec = tools::h2spec()?;
+    let chromium = tools::chromium()?;
+    // Examples in documentation first: the summary of the tests proper is what should end the output.
+    for kinds in [&["--doc"][..], &["--lib", "--bins", "--tests"]] {
+        let mut tests = cargo(&["test", "--locked", "--workspace"]);
+        tests.args(kinds).arg("--").args(filters);
+        tests.env("MANTLET_TEST_PYTHON", &python);
+        tests.env("MANTLET_TEST_H2SPEC", &h2spec);
+        tests.env("MANTLET_TEST_CHROMIUM", &chromium);
+        run(&mut tests)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! Programs that the commands need: found, or installed, or said to be missing.
+
+mod python;
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Once,
+};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::geteuid;
+
+pub(crate) use python::environment;
+
+use crate::shell::{cargo, find, output, root, run, target};
+
+/// The version of cargo-deny that reads our `deny.toml`.
+const DENY_VERSION: &str = "0.20.2";
+
+/// A program that Debian has in a package.
+pub(crate) fn program(names: &[&str], package: &str) -> Result<PathBuf> {
+    if let Some(found) = find(names) {
+        return Ok(found);
+    }
+    install(package)?;
+    let name = names.first().unwrap_or(&package);
+    find(names).with_context(|| format!("the package `{package}` brought no `{name}`"))
+}
+
+/// A browser for the tests that look at pages.
+pub(crate) fn chromium() -> Result<PathBuf> {
+    program(&["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"], "chromium")
+}
+
+/// h2spec, the conformance test of HTTP/2, built from the sources that `xtask/h2spec/go.sum` locks.
+pub(crate) fn h2spec() -> Result<PathBuf> {
+    let sources = root().join("xtask/h2spec");
+    let lock = fs::read_to_string(sources.join("go.sum")).context("xtask/h2spec/go.sum cannot be read")?;
+    let binary = tools_folder()?.join("bin/h2spec");
+    made_from(&lock, &binary, || {
+        let go = program(&["go"], "golang-go")?;
+        println!("xtask: building h2spec");
+        let mut build = Command::new(go);
+        build.current_dir(sources).env("GOFLAGS", "-mod=readonly").env("GOTOOLCHAIN", "local");
+        build.args(["build", "-trimpath", "-o"]).arg(&binary).arg("github.com/summerwind/h2spec/cmd/h2spec");
+        run(&mut build)
+    })?;
+    Ok(binary)
+}
+
+/// cargo-deny, which judges licences, sources and bans.
+pub(crate) fn cargo_deny() -> Result<PathBuf> {
+    let own = tools_folder()?.join("bin/cargo-deny");
+    for found in [Some(own.clone()), find(&["cargo-deny"])].into_iter().flatten() {
+        let version = output(Command::new(&found).arg("--version"));
+        if version.is_ok_and(|version| version.split_whitespace().any(|word| word == DENY_VERSION)) {
+            return Ok(found);
+        }
+    }
+    println!("xtask: building cargo-deny {DENY_VERSION}; this takes some minutes, once");
+    let package = format!("cargo-deny@{DENY_VERSION}");
+    // Without its default features it needs no C compiler and no certificates: we ask it nothing about the network.
+    let mut install =
+        cargo(&["install", "--quiet", "--locked", "--force", "--no-default-features", &package]);
+    run(install.arg("--root").arg(tools_folder()?))?;
+    Ok(own)
+}
+
+/// Installs a package if this is a Debian on which we may; else says what to do.
+fn install(package: &str) -> Result<()> {
+    static UPDATE: Once = Once::new();
+    let (Some(apt), true) = (find(&["apt-get"]), geteuid().is_root()) else {
+        bail!(
+            "`{package}` is missing; install it with your system's packages (Debian: `apt-get install {package}`)"
+        );
+    };
+    println!("xtask: installing {package}");
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new(&apt);
+        command.args(["-qq", "-o", "DPkg::Lock::Timeout=300"]).args(arguments);
+        run(command.env("DEBIAN_FRONTEND", "noninteractive"))
+    };
+    let mut updated = Ok(());
+    UPDATE.call_once(|| updated = apt(&["update"]));
+    updated?;
+    apt(&["install", "--yes", "--no-install-recommends", package])
+}
+
+fn tools_folder() -> Result<PathBuf> {
+    Ok(target()?.join("tools"))
+}
+
+/// Makes `product` unless it was made from the same `recipe`, which is kept beside it. One process at a time.
+fn made_from(recipe: &str, product: &Path, make: impl FnOnce() -> Result<()>) -> Result<()> {
+    let folder = product.parent().unwrap_or(product);
+    fs::create_dir_all(folder).with_context(|| format!("`{}` cannot be made", folder.display()))?;
+    let lock = File::create(product.with_added_extension("lock"))?;
+    lock.lock()?;
+    let note = product.with_added_extension("made-from");
+    if product.exists() && fs::read_to_string(&note).is_ok_and(|noted| noted == recipe) {
+        return Ok(());
+    }
+    // Without the note, what is half made is made again.
+    if note.exists() {
+        fs::remove_file(&note)?;
+    }
+    make()?;
+    fs::write(&note, recipe)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::made_from;
+
+    #[test]
+    fn a_product_is_made_again_only_for_another_recipe() {
+        let folder = std::env::temp_dir().join(format!("xtask-made-from-{}", std::process::id()));
+        let product = folder.join("sub/product");
+        let mut made = 0;
+        for (recipe, expected) in [("a", 1), ("a", 1), ("b", 2), ("a", 3)] {
+            let make = || {
+                made += 1;
+                Ok(std::fs::write(&product, recipe)?)
+            };
+            made_from(recipe, &product, make).unwrap();
+            assert_eq!(made, expected, "{recipe}");
+        }
+        made_from("c", &product, || anyhow::bail!("half made")).unwrap_err();
+        let make = || {
+            made += 1;
+            Ok(())
+        };
+        made_from("a", &product, make).unwrap();
+        assert_eq!(made, 4, "what failed counts as not made");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
