@@ -16,6 +16,8 @@ pub mod limits;
 pub mod path;
 pub mod route;
 
+mod answer;
+
 pub mod audit;
 pub mod mode;
 pub mod policy;
@@ -25,10 +27,10 @@ pub mod request_id;
 pub mod response;
 pub mod units;
 
+pub use answer::Answer;
 pub use call::{Arrival, Call, Peer, Scheme};
 pub use mode::Mode;
 pub use pipeline::{App, handle};
 pub use policy::{Config, Policy};
 pub use reason::Reason;
 pub use refusal::Refusal;
-pub use response::Answer;

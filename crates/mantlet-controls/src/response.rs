@@ -1,13 +1,7 @@
 //! From a refusal to its answer. The only file that knows statuses and texts.
 
-use std::{
-    pin::Pin,
-    task::{Context, Poll},
-};
-
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
-use http_body::{Body, Frame, SizeHint};
 use serde::Serialize;
 
 use crate::{Call, Reason, Refusal};
@@ -169,7 +163,10 @@ pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(delay) = refusal.retry_after {
         // Whole seconds, rounded up: asking to come back early would only be refused again.
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(delay.as_millis().div_ceil(1000) as u64));
+        headers.insert(
+            header::RETRY_AFTER,
+            HeaderValue::from(delay.as_secs() + u64::from(delay.subsec_nanos() > 0)),
+        );
     }
     if refusal.reason == Reason::MethodForbidden {
         let allow = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
@@ -179,52 +176,4 @@ pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
-}
-
-pin_project_lite::pin_project! {
-    /// The body of an answer: a refusal's own, or the app's.
-    #[derive(Debug)]
-    #[project = AnswerProj]
-    pub enum Answer<B> {
-        /// The few bytes of a refusal.
-        Own { bytes: Option<Bytes> },
-        /// What the app sends, as it sends it.
-        App { #[pin] body: B },
-    }
-}
-
-impl<B> Answer<B> {
-    /// A refusal's body.
-    pub fn own(bytes: Bytes) -> Self {
-        Self::Own { bytes: (!bytes.is_empty()).then_some(bytes) }
-    }
-}
-
-impl<B: Body<Data = Bytes>> Body for Answer<B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        match self.project() {
-            AnswerProj::Own { bytes } => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            AnswerProj::App { body } => body.poll_frame(cx),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Own { bytes } => bytes.is_none(),
-            Self::App { body } => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Own { bytes } => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
-            Self::App { body } => body.size_hint(),
-        }
-    }
 }

@@ -187,7 +187,9 @@ impl ToApp {
             (Some(first), false) => {
                 let mut all = BytesMut::with_capacity(size);
                 all.extend_from_slice(&first);
-                held.iter().for_each(|piece| all.extend_from_slice(piece));
+                for piece in &held {
+                    all.extend_from_slice(piece);
+                }
                 Self::Whole(Some(all.freeze()))
             }
         }

@@ -155,7 +155,7 @@ where
         })
     };
     let mut builder = http1::Builder::new();
-    builder.max_buf_size(policy.limits.head_size.max(64 << 10)).pipeline_flush(true);
+    builder.max_buf_size(policy.limits.head_size.max(64 << 10));
     if policy.limits.header_count > 100 {
         // hyper's own 100 need no allocation; more do.
         builder.max_headers(policy.limits.header_count);

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http_body::Body;
 use hyper::{body::Incoming, client::conn::TrySendError};
 use mantlet_controls::{App, Call, Policy, Reason, Refusal};
 use std::time::Duration;
@@ -59,7 +60,7 @@ impl App<Incoming> for Forward<'_> {
         let permit = upstream.permit().ok_or(Refusal::retry(Reason::AppBusy, RETRY_BUSY))?;
 
         let (mut parts, body) = request.into_parts();
-        let websocket = wants_websocket(&parts.method, parts.version, &parts.headers);
+        let websocket = body.is_end_stream() && wants_websocket(&parts.method, parts.version, &parts.headers);
         let takes_trailers = parts.headers.get(header::TE).is_some_and(|te| te.as_bytes() == b"trailers");
         strip_hop_by_hop(&mut parts.headers);
         if takes_trailers {
@@ -95,6 +96,10 @@ impl App<Incoming> for Forward<'_> {
             let tunnel = Tunnel::new(upgraded, lease.take_permit(), &self.policy.limits, call.client.address);
             self.context.flow.set_tunnel(tunnel);
             return Ok(response.map(|body| FromApp::new(body, lease)));
+        }
+        if websocket {
+            // Some servers read what follows a declined upgrade as another protocol: nothing shall follow.
+            lease.retire();
         }
         strip_hop_by_hop(response.headers_mut());
         Ok(response.map(|body| FromApp::new(body, lease)))

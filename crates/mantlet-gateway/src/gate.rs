@@ -253,7 +253,9 @@ async fn work(socket: Bound, shared: Arc<Shared>, busy: Arc<AtomicUsize>, mut st
     // From now on a connection closes as soon as nothing is under way on it.
     loop {
         let open = REGISTRY.with_borrow(|registry| {
-            registry.iter().for_each(|flow| flow.close());
+            for flow in registry {
+                flow.close();
+            }
             registry.len()
         });
         if open == 0 {

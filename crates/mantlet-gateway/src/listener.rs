@@ -101,7 +101,7 @@ fn socket(address: SocketAddr, share: bool) -> io::Result<StdTcpListener> {
     socket.set_nonblocking(true)?;
     // Linux hands these on to the connections that are accepted.
     socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(60)))?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_mins(1)))?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())

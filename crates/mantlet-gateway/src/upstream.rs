@@ -83,6 +83,7 @@ pub(crate) struct Lease {
     /// It has carried a request before: the app may have closed it meanwhile.
     pub(crate) reused: bool,
     permit: Option<Permit>,
+    /// How long it may wait for its next use; zero if there shall be none.
     idle_timeout: Duration,
 }
 
@@ -92,13 +93,18 @@ impl Lease {
         self.permit = Some(permit);
     }
 
+    /// Makes this use the connection's last.
+    pub(crate) const fn retire(&mut self) {
+        self.idle_timeout = Duration::ZERO;
+    }
+
     pub(crate) const fn take_permit(&mut self) -> Option<Permit> {
         self.permit.take()
     }
 
     /// Returns the connection to this thread's pool, after an answer has been read to its end.
     pub(crate) fn give_back(self) {
-        if self.sender.is_closed() {
+        if self.sender.is_closed() || self.idle_timeout.is_zero() {
             return;
         }
         POOL.with_borrow_mut(|pool| {

@@ -23,7 +23,7 @@ use crate::{config::AppConfig, say::Failure};
 const LAUNCHER: &str = include_str!("../../../python/mantlet/launcher.py");
 
 /// Shorter than the 75 s for which the launcher has uvicorn keep connections.
-const UVICORN_IDLE: Duration = Duration::from_secs(60);
+const UVICORN_IDLE: Duration = Duration::from_mins(1);
 
 /// What will be run.
 #[derive(Debug)]

@@ -74,13 +74,11 @@ impl Operator<'_> {
         let mut signals = Signals::new().map_err(|error| Failure::new(format!("cannot start: {error}")))?;
         let (orders, obeyed) = mpsc::channel(16);
         let supervised = async {
-            match &self.app {
-                Some(app) => supervisor::run(&app.command, obeyed, |event| self.tell(event)).await,
-                None => {
-                    self.say_ready(&self.behind);
-                    future::pending().await
-                }
+            if let Some(app) = &self.app {
+                return supervisor::run(&app.command, obeyed, |event| self.tell(event)).await;
             }
+            self.say_ready(&self.behind);
+            future::pending().await
         };
         let mut supervised = pin!(supervised);
         let (quiet, limit) = loop {
@@ -252,7 +250,7 @@ fn not_listening(error: StartError) -> Failure {
             };
             Failure::new(format!("cannot listen on {listen}: {error}\n{hint}"))
         }
-        error => Failure::new(error.to_string()),
+        error @ StartError::System(_) => Failure::new(error.to_string()),
     }
 }
 

@@ -5,7 +5,7 @@ use super::Networks;
 use crate::policy::Mistake;
 
 /// The `[client]` section.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
     /// Networks whose proxies may say who is calling: `10.0.0.0/8`, an address, or the words `loopback` and `private`. Default none.
@@ -40,18 +40,6 @@ pub enum UnderscoreHeaders {
     Drop,
     /// Passed to the app.
     Pass,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            trusted: Vec::new(),
-            header: ForwardingHeader::default(),
-            proxy_protocol: false,
-            drop: Vec::new(),
-            underscore_headers: UnderscoreHeaders::default(),
-        }
-    }
 }
 
 /// The checked `[client]` section.

@@ -16,7 +16,7 @@ const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
 
 impl Networks {
     /// Reads networks, addresses and the words `loopback` and `private`; an error lists what could not be read.
-    pub fn parse<'a>(texts: &'a [String]) -> Result<Self, Vec<(usize, &'a str)>> {
+    pub fn parse(texts: &[String]) -> Result<Self, Vec<(usize, &str)>> {
         let (mut ranges, mut bad) = (Vec::new(), Vec::new());
         for (index, text) in texts.iter().enumerate() {
             let one = [text.as_str()];

@@ -125,7 +125,7 @@ impl Config {
             }
             HeaderValue::from_str(text)
                 .map_err(|_| {
-                    mistakes.push(Mistake::new(key, "a header value cannot hold control characters"))
+                    mistakes.push(Mistake::new(key, "a header value cannot hold control characters"));
                 })
                 .ok()
         };

@@ -109,7 +109,7 @@ impl Config {
             ("websocket-idle", self.websocket_idle),
         ];
         for (key, span) in spans {
-            if !(Duration::from_millis(100)..=Duration::from_secs(86_400)).contains(&span.0) {
+            if !(Duration::from_millis(100)..=Duration::from_hours(24)).contains(&span.0) {
                 mistakes.push(Mistake::new(key, format!("`{span}` is outside 100ms to 1day")));
             }
         }

@@ -52,12 +52,11 @@ impl Config {
         }
         let mut methods = Vec::new();
         for (at, name) in self.methods.iter().enumerate() {
-            match Method::from_bytes(name.as_bytes()) {
-                Ok(method) => methods.push(method),
-                Err(_) => {
-                    let key = format!("route[{index}].methods[{at}]");
-                    mistakes.push(Mistake::new(key, format!("`{name}` is not a method")));
-                }
+            if let Ok(method) = Method::from_bytes(name.as_bytes()) {
+                methods.push(method);
+            } else {
+                let key = format!("route[{index}].methods[{at}]");
+                mistakes.push(Mistake::new(key, format!("`{name}` is not a method")));
             }
         }
         if !mistakes.is_empty() {

@@ -24,7 +24,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// An app that ran this long has recovered: the next pause is the first one again.
-const RECOVERED_AFTER: Duration = Duration::from_secs(60);
+const RECOVERED_AFTER: Duration = Duration::from_mins(1);
 
 /// The app as a program.
 #[derive(Debug, Clone)]
@@ -190,7 +190,7 @@ async fn watch(
                 } else if age > command.ready_timeout {
                     stop(child, group, command.stop_timeout, orders).await;
                     break Fate::NeverReady;
-                } else if age - told > Duration::from_secs(3) {
+                } else if age.saturating_sub(told) > Duration::from_secs(3) {
                     told = age;
                     report(Event::Waiting(age));
                 }

@@ -48,8 +48,12 @@ enum Parsed {
 }
 
 fn parse(bytes: &[u8]) -> Parsed {
-    // The parser takes any start as a version 1 header that may still come.
-    if !begins_like(bytes, b"PROXY ") && !begins_like(bytes, b"\r\n\r\n\0\r\nQUIT\n") {
+    if begins_like(bytes, b"PROXY ") {
+        // The parser calls some beginnings of a line malformed that are only incomplete.
+        if memchr::memmem::find(bytes, b"\r\n").is_none() {
+            return Parsed::Incomplete;
+        }
+    } else if !begins_like(bytes, b"\r\n\r\n\0\r\nQUIT\n") {
         return Parsed::Malformed;
     }
     let result = HeaderResult::parse(bytes);

@@ -59,6 +59,7 @@ impl Mistakes {
     }
 
     /// Each of them, in order.
+    #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Mistake> {
         self.0.iter()
     }
