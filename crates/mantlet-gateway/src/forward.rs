@@ -112,7 +112,7 @@ impl Forward<'_> {
     /// It is sent again, once and on a new connection, only if it was provably not written, or if it is a GET or HEAD
     /// without body and the reused connection was closed before any answer.
     async fn exchange(&self, request: Request<ToApp>) -> Result<(Response<Incoming>, Lease), Refusal> {
-        let Some(lease) = self.context.shared.upstream.reuse().await else {
+        let Some(lease) = self.context.shared.upstream.reuse() else {
             return self.exchange_on(self.connect().await?, request).await.map_err(|failure| failure.refusal);
         };
         let repeatable =

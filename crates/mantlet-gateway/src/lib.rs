@@ -3,6 +3,7 @@
 //! Decisions about requests are not made here; they are [`mantlet_controls`]. This crate carries bytes to them and
 //! their answers back.
 
+mod admission;
 mod body;
 mod connection;
 mod flow;

@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt;
 use hyper::{
     client::conn::http1::{self, SendRequest},
     rt::{Read, Write},
@@ -131,15 +132,15 @@ impl Upstream {
     }
 
     /// The most recently used idle connection that is still open.
-    pub(crate) async fn reuse(&self) -> Option<Lease> {
+    pub(crate) fn reuse(&self) -> Option<Lease> {
         loop {
             let idle = POOL.with_borrow_mut(VecDeque::pop_back)?;
             let mut sender = idle.sender;
             if idle.since.elapsed() > self.config.idle_timeout {
                 continue;
             }
-            // Not ready only for the moment in which its last answer is being put away.
-            if sender.is_ready() || (!sender.is_closed() && sender.ready().await.is_ok()) {
+            // One that is not ready is closed, or still busy with a request whose answer came early: not waited for.
+            if matches!(sender.ready().now_or_never(), Some(Ok(()))) {
                 return Some(self.lease(sender, true));
             }
         }
