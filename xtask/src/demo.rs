@@ -1,14 +1,11 @@
 //! `cargo xtask demo`: the example shop behind Mantlet.
 //!
 //! In the end this process becomes `mantlet`, so signals and the exit code are its own. What to try is said by a second
-//! process, which waits in the background until the shop answers.
+//! process, which waits in the background until the shop is ready.
 
 use std::{
     env,
-    io::{Read, Write},
-    net::TcpStream,
-    os::unix::process::CommandExt,
-    path::Path,
+    os::unix::{net::UnixStream, process::CommandExt},
     process::Command,
     thread,
     time::Duration,
@@ -18,6 +15,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     flags::Flags,
+    processes,
     shell::{cargo, root, run, target},
     tools,
 };
@@ -90,34 +88,26 @@ fn start_guide(port: u16) -> Result<()> {
     run(shell.args([port.to_string(), std::process::id().to_string()]))
 }
 
-/// Waits until the shop answers, and says what to try; ends at once if the gate has ended.
+/// Waits until the app accepts connections, and says what to try; ends at once if the gate has ended.
 pub(crate) fn guide(mut flags: Flags) -> Result<()> {
     let port = flags.value::<u16>("--port")?.context("`--port` is missing")?;
-    let process = flags.value::<u32>("--process")?.context("`--process` is missing")?;
-    let process = Path::new("/proc").join(process.to_string());
-    loop {
+    let gate = flags.value::<u32>("--process")?.context("`--process` is missing")?;
+    while processes::runs(gate) {
         thread::sleep(Duration::from_millis(200));
-        let is_ready = answers(port);
-        // Asked after the answer: another program may hold the port, and then the gate has ended by now.
-        if !process.exists() {
-            return Ok(());
-        }
-        if is_ready {
+        if accepts(gate)? {
+            // The gate has noticed too, and says so first.
+            thread::sleep(Duration::from_millis(100));
             print!("{}", GUIDE.replace("URL", &format!("http://127.0.0.1:{port}")));
-            return Ok(());
+            break;
         }
     }
+    Ok(())
 }
 
-/// Whether the shop itself answers. Until it runs, the gate answers that it does not yet.
-fn answers(port: u16) -> bool {
-    let ask = || {
-        let mut connection = TcpStream::connect(("127.0.0.1", port))?;
-        connection.set_read_timeout(Some(Duration::from_secs(2)))?;
-        connection.write_all(b"GET /products HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut start = [0; 12];
-        connection.read_exact(&mut start)?;
-        std::io::Result::Ok(&start == b"HTTP/1.1 200")
-    };
-    ask().unwrap_or(false)
+/// Whether the app listens on the socket that its command line names. To ask through the gate would leave a refusal in its
+/// records for each time that it is too early.
+fn accepts(gate: u32) -> Result<bool> {
+    let lines = processes::tree(gate)?.into_iter().map(processes::command_line);
+    let mut sockets = lines.filter_map(|line| line.into_iter().skip_while(|word| word != "--uds").nth(1));
+    Ok(sockets.any(|socket| UnixStream::connect(socket).is_ok()))
 }

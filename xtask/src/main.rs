@@ -4,6 +4,7 @@ mod bench;
 mod ci;
 mod demo;
 mod flags;
+mod processes;
 mod shell;
 mod test;
 mod tools;

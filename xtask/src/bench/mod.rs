@@ -3,7 +3,6 @@
 mod connections;
 mod report;
 mod server;
-mod usage;
 mod wrk;
 
 use std::{fs, thread, time::Duration};
@@ -18,6 +17,7 @@ use self::{
 };
 use crate::{
     flags::Flags,
+    processes,
     shell::{cargo, run, target},
     tools,
 };
@@ -67,15 +67,16 @@ pub(crate) fn bench(mut flags: Flags) -> Result<()> {
         let nginx = place.peer()?;
         let mantlet = place.gate()?;
         // Connections to the backend, caches, branch predictors: what the first second costs is not the point.
-        for server in [&nginx, &mantlet] {
-            wrk::load(&wrk, &place.folder, workload, server.port, 1)?;
-        }
+        let load = |server: &Server, seconds| {
+            let answered = wrk::load(&wrk, &place.folder, workload, server.port, seconds);
+            answered.map_err(|error| server.blamed_for(error))
+        };
+        load(&nginx, 1)?;
+        load(&mantlet, 1)?;
         let mut figures = (Vec::new(), Vec::new());
         for round in 1..=rounds {
-            figures.0.push(cost(&nginx, || wrk::load(&wrk, &place.folder, workload, nginx.port, seconds))?);
-            figures
-                .1
-                .push(cost(&mantlet, || wrk::load(&wrk, &place.folder, workload, mantlet.port, seconds))?);
+            figures.0.push(cost(&nginx, || load(&nginx, seconds))?);
+            figures.1.push(cost(&mantlet, || load(&mantlet, seconds))?);
             if let (Some(nginx), Some(mantlet)) = (figures.0.last(), figures.1.last()) {
                 println!("{}, round {round}: nginx {nginx:.1} µs, Mantlet {mantlet:.1} µs", workload.title);
             }
@@ -95,9 +96,9 @@ pub(crate) fn bench(mut flags: Flags) -> Result<()> {
 
 /// CPU time of a server's process tree for each request of a load, in microseconds.
 fn cost(server: &Server, load: impl FnOnce() -> Result<u64>) -> Result<f64> {
-    let before = usage::cpu(server.id())?;
+    let before = processes::cpu(server.id())?;
     let requests = load()?;
-    let spent = usage::cpu(server.id())?.saturating_sub(before);
+    let spent = processes::cpu(server.id())?.saturating_sub(before);
     Ok(spent.as_secs_f64() * 1e6 / report::float(requests))
 }
 
@@ -116,7 +117,7 @@ fn memory(place: &Place) -> Result<Vec<Row>> {
 fn footprint(start: impl Fn() -> Result<Server>) -> Result<[f64; 3]> {
     let server = start()?;
     thread::sleep(Duration::from_secs(1));
-    let fresh = usage::memory(server.id())?;
+    let fresh = report::float(processes::memory(server.id())?);
     let silent = held(&server, false)?;
     // Not the same process again: what it has allocated before would hide what it needs now.
     drop(server);
@@ -126,12 +127,13 @@ fn footprint(start: impl Fn() -> Result<Server>) -> Result<[f64; 3]> {
 
 /// Bytes that each of many connections adds.
 fn held(server: &Server, ask: bool) -> Result<f64> {
-    let before = usage::memory(server.id())?;
+    let before = processes::memory(server.id())?;
     let connections = connections::open(server.port, IDLE_CONNECTIONS, ask)?;
     thread::sleep(IDLE);
-    let after = usage::memory(server.id())?;
+    let after = processes::memory(server.id())?;
     connections::ensure_open(&connections)?;
-    Ok((after - before) / report::float(IDLE_CONNECTIONS as u64))
+    let added = report::float(after.saturating_sub(before));
+    Ok(added / report::float(IDLE_CONNECTIONS as u64))
 }
 
 /// Programs that we start get the limit too.

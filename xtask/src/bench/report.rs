@@ -39,9 +39,10 @@ impl Row {
 pub(super) fn of(rows: &[Row], run: &Run) -> String {
     let [mantlet, nginx] = &run.versions;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let noun = if run.rounds == 1 { "round" } else { "rounds" };
     let mut text = format!(
         "# Mantlet beside nginx\n\n\
-         {mantlet}, {nginx}, {cores} cores; {} rounds of {} s, median (least–most). CPU is user and system time a request\n\
+         {mantlet}, {nginx}, {cores} cores; {} {noun} of {} s, median (least–most). CPU is user and system time a request\n\
          of the whole process tree, memory its proportional set size.\n\n",
         run.rounds, run.seconds,
     );

@@ -13,8 +13,8 @@ use std::{
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
-use super::{connections, usage};
-use crate::shell::output;
+use super::connections;
+use crate::{processes, shell::output};
 
 const BACKEND: &str = include_str!("../../../bench/backend.conf");
 const NGINX: &str = include_str!("../../../bench/nginx.conf");
@@ -109,6 +109,12 @@ impl Server {
         self.child.id()
     }
 
+    /// Adds to a failure which server it was, and whether it still runs.
+    pub(super) fn blamed_for(&self, error: anyhow::Error) -> anyhow::Error {
+        let state = if processes::runs(self.id()) { "still runs" } else { "has ended" };
+        error.context(format!("{} under load; it {state}:\n{}", self.name, tail(&self.log)))
+    }
+
     fn wait_for_answer(self) -> Result<Self> {
         let address = ("127.0.0.1", self.port);
         self.wait(|| {
@@ -134,7 +140,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // Of nginx, only the master can stop the workers; killing it first would leave them behind.
-        let processes = usage::tree(self.child.id()).unwrap_or_default();
+        let processes = processes::tree(self.child.id()).unwrap_or_default();
         signal(self.child.id(), Signal::TERM);
         let asked = Instant::now();
         while asked.elapsed() < PATIENCE {

@@ -16,18 +16,18 @@ struct Stat {
 }
 
 /// The process and all that descend from it.
-pub(super) fn tree(root: u32) -> Result<Vec<u32>> {
+pub(crate) fn tree(root: u32) -> Result<Vec<u32>> {
     Ok(stats(root)?.into_iter().map(|(process, _)| process).collect())
 }
 
 /// User and system time of the tree so far.
-pub(super) fn cpu(root: u32) -> Result<Duration> {
+pub(crate) fn cpu(root: u32) -> Result<Duration> {
     let ticks: u64 = stats(root)?.iter().map(|(_, stat)| stat.ticks).sum();
     Ok(Duration::from_millis(ticks * 1000 / TICKS))
 }
 
 /// Proportional set size of the tree, in bytes: pages that processes share are counted once.
-pub(super) fn memory(root: u32) -> Result<f64> {
+pub(crate) fn memory(root: u32) -> Result<u64> {
     let mut kib = 0;
     for process in tree(root)? {
         let path = format!("/proc/{process}/smaps_rollup");
@@ -36,7 +36,18 @@ pub(super) fn memory(root: u32) -> Result<f64> {
         let size = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
         kib += size.with_context(|| format!("`{path}` holds no size"))?;
     }
-    Ok(super::report::float(kib * 1024))
+    Ok(kib * 1024)
+}
+
+/// The command line of a process; nothing if it has ended.
+pub(crate) fn command_line(process: u32) -> Vec<String> {
+    let text = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+    text.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+}
+
+/// Whether a process still runs; one that has ended has no program any more, though its parent may not have noticed.
+pub(crate) fn runs(process: u32) -> bool {
+    fs::read_link(format!("/proc/{process}/exe")).is_ok()
 }
 
 fn stats(root: u32) -> Result<Vec<(u32, Stat)>> {
