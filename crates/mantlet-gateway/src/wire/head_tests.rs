@@ -117,3 +117,43 @@ fn a_head_may_arrive_byte_by_byte_and_bare_lf_is_refused_at_once() {
     assert_eq!(read(head.as_bytes(), &mut scanned, &LIMITS).unwrap().unwrap().length, head.len());
     assert_eq!(read(b"GET / HTTP/1.1\n", &mut 0, &LIMITS), Err(Reason::LineEnding));
 }
+
+/// What passes here must pass the parser behind, with the same end; else hyper would answer it, unrecorded.
+#[test]
+fn what_passes_is_understood_alike_by_the_parser_behind() {
+    const SEEDS: [&str; 4] = [
+        "GET /a/b?c=d&e=%20 HTTP/1.1\r\nHost: a.example:80\r\nAccept: */*\r\n\r\n",
+        "POST http://a.example/x HTTP/1.1\r\nHost: a.example\r\nContent-Length: 10\r\nX: \t y \r\n\r\n",
+        "PUT /{x}|[y] HTTP/1.0\r\nHost: [::1]\r\nTransfer-Encoding: chunked\r\nEmpty:\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+    ];
+    const BYTES: &[u8] = b"\r\n\t\0 :;,/?#%@[]{}|\\^`<>\"'0aZ_-.*+\x0b\x7f\x80\xff";
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut passed = 0;
+    for _ in 0..200_000 {
+        let mut head = SEEDS[random.usize(..SEEDS.len())].as_bytes().to_vec();
+        for _ in 0..random.usize(1..4) {
+            let at = random.usize(..head.len());
+            let byte = BYTES[random.usize(..BYTES.len())];
+            match random.u8(..3) {
+                0 => head[at] = byte,
+                1 => head.insert(at, byte),
+                _ => drop(head.remove(at)),
+            }
+        }
+        let Ok(Some(judged)) = read(&head, &mut 0, &LIMITS) else { continue };
+        passed += 1;
+        let shown = String::from_utf8_lossy(&head);
+        let mut headers = [httparse::EMPTY_HEADER; 100];
+        let mut request = httparse::Request::new(&mut headers);
+        let parsed = request.parse(&head).unwrap_or_else(|error| panic!("{error}: {shown:?}"));
+        assert_eq!(parsed, httparse::Status::Complete(judged.length), "{shown:?}");
+        let target = request.path.unwrap();
+        assert!(target.parse::<http::Uri>().is_ok(), "{shown:?}");
+        for header in request.headers {
+            assert!(http::HeaderName::from_bytes(header.name.as_bytes()).is_ok(), "{shown:?}");
+            assert!(http::HeaderValue::from_bytes(header.value).is_ok(), "{shown:?}");
+        }
+    }
+    assert!(passed > 10_000, "only {passed} passed: the seeds do not exercise anything");
+}
