@@ -23,7 +23,7 @@ use tokio::net::{TcpStream, UnixStream};
 use crate::body::ToApp;
 
 /// Bytes that the head of an answer may have, and that are read from the app at once. uvicorn sets no limit; nginx has 8 KiB.
-const MAX_ANSWER_HEAD: usize = 128 << 10;
+const MAX_ANSWER_HEAD: usize = 64 << 10;
 /// Idle connections that a thread keeps.
 const MAX_IDLE: usize = 256;
 

@@ -21,8 +21,9 @@ use tokio::{
 
 use crate::{
     app::AppProcess,
-    config::{Checked, Reader, summary},
+    config::{Checked, Config, Reader, summary},
     say::{Failure, say},
+    settings::{Loaded, Origin},
 };
 
 /// Everything that is needed to operate.
@@ -42,9 +43,9 @@ pub(crate) struct Operation {
 pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
     raise_descriptor_limit();
     let Operation { reader, checked, address, idle_timeout, behind, app } = operation;
-    let Checked { loaded, policy, listen } = checked;
+    let Checked { mut loaded, policy, listen } = checked;
+    prepare_state_folder(&mut loaded)?;
     let config = loaded.config;
-    prepare_state_folder(&config.state_folder, &config.audit.file)?;
     let audit = config.audit();
     let (log, writer) = AuditLog::open(&audit).map_err(|error| {
         let file = audit.file.as_deref().unwrap_or(Path::new("")).display();
@@ -262,20 +263,26 @@ fn raise_descriptor_limit() {
     let _ = setrlimit(Resource::Nofile, limit);
 }
 
-/// The folder for what outlives a run, ignored by git.
-fn prepare_state_folder(folder: &Path, audit_file: &str) -> Result<(), Failure> {
-    if !audit_file.is_empty() {
+/// Makes the folder for what outlives a run, ignored by git. Where the default one cannot be made, as in a read-only container,
+/// nothing is kept and that is said; one that was asked for must be there.
+fn prepare_state_folder(loaded: &mut Loaded<Config>) -> Result<(), Failure> {
+    let config = &mut loaded.config;
+    if !config.audit.file.is_empty() {
         // Nothing else is kept there yet.
         return Ok(());
     }
+    let folder = &config.state_folder;
     let made = fs::create_dir_all(folder).and_then(|()| {
         let ignore = folder.join(".gitignore");
         if ignore.exists() { Ok(()) } else { fs::write(ignore, "*\n") }
     });
-    made.map_err(|error| {
-        let name = folder.display();
-        Failure::new(format!(
-            "the state folder `{name}` cannot be made: {error}\nname another with `state-folder`, or set `[audit] file`"
-        ))
-    })
+    let Err(error) = made else { return Ok(()) };
+    let name = folder.display();
+    let remedy = "name another with `state-folder`, or a file with `[audit] file`";
+    if loaded.origins.of("state-folder") != Origin::Default {
+        return Err(Failure::new(format!("the state folder `{name}` cannot be made: {error}\n{remedy}")));
+    }
+    say(format!("note: the state folder `{name}` cannot be made ({error}); no audit file is kept\n{remedy}"));
+    config.audit.file = "off".into();
+    Ok(())
 }
