@@ -3,8 +3,10 @@
 use std::{
     env,
     ffi::{OsStr, OsString},
-    fs, io,
+    fs::{self, Permissions},
+    io,
     net::TcpListener,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::ExitStatus,
     time::Duration,
@@ -56,8 +58,10 @@ impl AppProcess {
         let cannot = |error: io::Error| Failure::new(format!("cannot make a private folder: {error}"));
         let base = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|folder| folder.is_dir());
         let base = base.unwrap_or_else(env::temp_dir);
-        // Made with mode 0700: uvicorn creates its socket for everybody, the folder keeps everybody out.
-        let folder = tempfile::Builder::new().prefix("mantlet-").tempdir_in(base).map_err(cannot)?;
+        // uvicorn creates its socket for everybody; the folder keeps everybody out.
+        let own = Permissions::from_mode(0o700);
+        let folder =
+            tempfile::Builder::new().prefix("mantlet-").permissions(own).tempdir_in(base).map_err(cannot)?;
         let socket = folder.path().join("app.sock");
         let command = |program, arguments, address| AppCommand {
             program,
