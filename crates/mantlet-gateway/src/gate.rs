@@ -165,9 +165,14 @@ impl Gate {
         }
     }
 
+    /// Cuts off what is still under way.
+    pub fn cut_off(&self) {
+        self.enter(Stage::Ending);
+    }
+
     /// Cuts off what is still under way and waits for the threads.
     pub fn end(self) {
-        self.enter(Stage::Ending);
+        self.cut_off();
         for thread in self.threads {
             // A thread that panicked outside a connection has already said so.
             let _ = thread.join();

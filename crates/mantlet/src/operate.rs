@@ -114,16 +114,21 @@ impl Operator<'_> {
                 limit.as_secs()
             ));
         }
-        tokio::select! {
+        let order = tokio::select! {
             ending = &mut supervised => return self.ended(ending).await,
-            () = self.gate.drain(quiet, limit) => {}
-            () = signals.stop_again() => say("stopping now"),
-        }
+            () = self.gate.drain(quiet, limit) => Order::Stop,
+            () = signals.stop_again() => {
+                say("stopping now");
+                Order::Kill
+            }
+        };
+        // Streams that have not ended by now would hold up the end of the app until it is killed.
+        self.gate.cut_off();
         if self.app.is_none() {
             return Ok(ExitCode::SUCCESS);
         }
         // The receiver lives as long as the supervisor.
-        let _ = orders.send(Order::Stop).await;
+        let _ = orders.send(order).await;
         let ending = tokio::select! {
             ending = &mut supervised => ending,
             () = signals.stop_again() => {
