@@ -251,7 +251,7 @@ fn ticked(mut tick: Pin<&mut Sleep>, cx: &mut std::task::Context<'_>) -> bool {
 }
 
 /// One request through the pipeline.
-async fn answer(context: &Arc<Context>, request: Request<Incoming>) -> Response<ToClient> {
+async fn answer(context: &Arc<Context>, mut request: Request<Incoming>) -> Response<ToClient> {
     let version = request.version();
     let exchange = Exchange::begin(&context.flow, version == Version::HTTP_2);
     let shared = &context.shared;
@@ -262,6 +262,9 @@ async fn answer(context: &Arc<Context>, request: Request<Incoming>) -> Response<
         scheme: Scheme::Http,
         refusal: is_stand_in.then(|| context.flow.verdict()).flatten().map(Into::into),
     };
+    if is_stand_in {
+        restore_request_line(&mut request, &context.flow);
+    }
     let app = Forward { context, policy: &policy };
     let mut response = pipeline::handle(&policy, &shared.audit, &arrival, request, &app).await;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -274,6 +277,15 @@ async fn answer(context: &Arc<Context>, request: Request<Incoming>) -> Response<
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response.map(|body| ToClient::new(body, exchange))
+}
+
+/// Gives the stand-in the method and path of the request it stands for, so that its record can name them.
+fn restore_request_line(request: &mut Request<Incoming>, flow: &Flow) {
+    let Some((method, path)) = flow.take_request_line() else { return };
+    if let (Ok(method), Ok(uri)) = (method.parse(), path.parse()) {
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+    }
 }
 
 /// Says that nothing more will come, and reads what the client is still sending, so that the kernel does not answer it with a

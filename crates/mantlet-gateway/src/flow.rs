@@ -65,6 +65,8 @@ pub(crate) struct Flow {
 #[derive(Debug, Default)]
 struct Rare {
     verdict: Option<Reason>,
+    /// Method and path of the refused head, where they were readable.
+    request_line: Option<(String, String)>,
     tunnel: Option<Tunnel>,
     /// One for each HTTP/2 answer under way: since when its last piece waits for the client, or 0.
     stalls: Vec<Arc<AtomicU64>>,
@@ -158,6 +160,14 @@ impl Flow {
     pub(crate) fn condemn(&self, reason: Reason) {
         self.rare().verdict.get_or_insert(reason);
         self.has_verdict.store(true, Relaxed);
+    }
+
+    pub(crate) fn note_request_line(&self, method: &str, path: &str) {
+        self.rare().request_line = Some((method.to_owned(), path.to_owned()));
+    }
+
+    pub(crate) fn take_request_line(&self) -> Option<(String, String)> {
+        self.rare().request_line.take()
     }
 
     pub(crate) fn verdict(&self) -> Option<Reason> {

@@ -97,6 +97,19 @@ fn judge(head: &[u8], limits: &HeadLimits) -> Result<Head, Reason> {
     Ok(Head { length: head.len(), body, upgrade: seen.upgrade && !version_1_0 })
 }
 
+/// The method and the path (without its query) of a head that was refused for another reason, for its record.
+pub(super) fn request_line(bytes: &[u8]) -> Option<(&str, &str)> {
+    let line = bytes.get(..memchr::memchr(b'\r', bytes)?)?;
+    let mut words = line.split(|byte| *byte == b' ');
+    let (method, target) = (words.next()?, words.next()?);
+    let path = target.get(..memchr::memchr(b'?', target).unwrap_or(target.len()))?;
+    let is_readable = (1..=32).contains(&method.len())
+        && method.iter().all(|byte| is_token(*byte))
+        && path.first() == Some(&b'/')
+        && path.iter().all(|byte| is_path(*byte));
+    Some((std::str::from_utf8(method).ok()?, std::str::from_utf8(path).ok()?)).filter(|_| is_readable)
+}
+
 struct RequestLine<'a> {
     version_1_0: bool,
     target: Target<'a>,

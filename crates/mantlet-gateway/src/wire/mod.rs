@@ -134,6 +134,9 @@ impl<T> Wire<T> {
                         return at;
                     }
                     Err(reason) => {
+                        if let Some((method, path)) = head::request_line(rest) {
+                            self.flow.note_request_line(method, path);
+                        }
                         self.refuse(reason);
                         return at;
                     }
