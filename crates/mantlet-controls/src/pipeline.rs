@@ -148,6 +148,10 @@ fn well_formed<B>(policy: &Policy, request: &mut Request<B>) -> Result<(), Reaso
     if !target.starts_with('/') || !target.is_ascii() {
         return Err(Reason::TargetMalformed);
     }
+    // h2 compares the body with the first one only; the app would see them all.
+    if request.headers().get_all(header::CONTENT_LENGTH).iter().nth(1).is_some() {
+        return Err(Reason::ContentLengthRepeated);
+    }
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let (host, more) = (hosts.next(), hosts.next());
     if more.is_some() {
