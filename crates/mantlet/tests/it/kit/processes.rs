@@ -1,0 +1,65 @@
+use std::{fs, path::Path};
+
+use super::eventually;
+
+/// The children of a process, their children, and so on.
+pub(crate) fn descendants(pid: u32) -> Vec<u32> {
+    let all = parents();
+    let mut found = vec![pid];
+    let mut next = 0;
+    while let Some(parent) = found.get(next).copied() {
+        found.extend(all.iter().filter(|(_, of)| *of == parent).map(|(child, _)| *child));
+        next += 1;
+    }
+    found.split_off(1)
+}
+
+/// Every process with its parent.
+fn parents() -> Vec<(u32, u32)> {
+    let entries = fs::read_dir("/proc").expect("/proc").filter_map(|entry| {
+        let pid = entry.ok()?.file_name().to_str()?.parse().ok()?;
+        let parent = stat(pid)?.get(1)?.parse().ok()?;
+        Some((pid, parent))
+    });
+    entries.collect()
+}
+
+/// What stands in `/proc/PID/stat` behind the name: the state, the parent, …
+fn stat(pid: u32) -> Option<Vec<String>> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = text.rsplit_once(") ")?;
+    Some(fields.split(' ').map(ToOwned::to_owned).collect())
+}
+
+/// Whether a process has ended; whether somebody has asked for its status does not matter.
+pub(crate) fn has_ended(pid: u32) -> bool {
+    stat(pid).is_none_or(|fields| fields[0] == "Z" || fields[0] == "X")
+}
+
+/// Waits until all of these have ended.
+pub(crate) fn wait_for_ends(pids: &[u32]) {
+    eventually(&format!("{pids:?} end"), || pids.iter().all(|pid| has_ended(*pid)).then_some(()));
+}
+
+/// What a process was started with.
+pub(crate) fn command_line(pid: u32) -> Vec<String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    text.split_terminator('\0').map(ToOwned::to_owned).collect()
+}
+
+/// Bytes of memory that a process has in use, and the most that it ever had.
+pub(crate) fn memory(pid: u32) -> (u64, u64) {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a running process");
+    let field = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name)).expect("a known field");
+        let kib = line.split_ascii_whitespace().nth(1).and_then(|value| value.parse::<u64>().ok());
+        kib.expect("a number") * 1024
+    };
+    (field("VmRSS:"), field("VmHWM:"))
+}
+
+/// The permission bits of a file or folder.
+pub(crate) fn mode(path: impl AsRef<Path>) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).expect("it is there").permissions().mode() & 0o7777
+}

@@ -1,0 +1,121 @@
+//! What Mantlet keeps on disk, and what it must never write down.
+
+use std::fs;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::kit::{
+    Client,
+    command::{Process, THREE_LINES, Typed},
+    eventually,
+    processes::mode,
+};
+
+fn records(process: &Process, count: usize) -> Vec<Value> {
+    eventually(&format!("{count} records"), || {
+        let text = fs::read_to_string(process.folder().join(".mantlet/audit.jsonl")).ok()?;
+        let records: Vec<_> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>().ok()?;
+        (records.len() >= count).then_some(records)
+    })
+}
+
+#[test]
+fn the_state_folder_is_private_and_ignored_by_git() {
+    let process = Typed::run(&[]).file("main.py", THREE_LINES).start();
+    process.ready();
+    let state = process.folder().join(".mantlet");
+    assert_eq!(fs::read_to_string(state.join(".gitignore")).unwrap(), "*\n");
+    assert_eq!(mode(state.join("audit.jsonl")), 0o600);
+}
+
+#[test]
+fn a_refusal_is_one_record_and_one_line() {
+    let process = Typed::run(&[]).file("main.py", THREE_LINES).start();
+    let mut client = Client::connect(process.ready());
+    let answer = client.get("/a/%2e%2e/admin");
+    let id = answer.request_id();
+    let line = process.line(id);
+    assert_eq!(
+        line,
+        format!("mantlet: refused GET /a/%2e%2e/admin from 127.0.0.1: 400 path-dot-segment [{id}]")
+    );
+    let [record] = &records(&process, 1)[..] else { panic!("one record") };
+    let mut record = record.clone();
+    let time = record["time"].take();
+    assert!(time.as_str().is_some_and(|time| time.ends_with('Z')), "{time}");
+    assert_eq!(
+        record,
+        serde_json::json!({
+            "time": null,
+            "security_event": "request-refused",
+            "action": "refuse",
+            "reason": "path-dot-segment",
+            "status": 400,
+            "client_ip": "127.0.0.1",
+            "user": null,
+            "method": "GET",
+            "route": "/a/%2e%2e/admin",
+            "request_id": id,
+            "mode": "enforce",
+        })
+    );
+}
+
+/// A file from an earlier run is continued, never begun anew.
+#[test]
+fn records_are_kept_over_runs() {
+    let typed =
+        Typed::run(&[]).file("main.py", THREE_LINES).file(".mantlet/audit.jsonl", "{\"earlier\": true}\n");
+    let process = typed.start();
+    Client::connect(process.ready()).get("/%00");
+    let records = records(&process, 2);
+    assert_eq!(records[0]["earlier"], true);
+    assert_eq!(records[1]["reason"], "path-control-character");
+}
+
+#[test]
+fn no_secret_is_ever_written_down() {
+    const SECRETS: [&str; 6] = ["tokn-q", "tokn-a", "tokn-c", "tokn-b", "tokn-u", "tokn-h"];
+    let credentials = "Authorization: Bearer tokn-a\r\nCookie: session=tokn-c\r\nX-API-Key: tokn-a\r\n";
+    let requests = [
+        format!("GET /%2e%2e/?token=tokn-q HTTP/1.1\r\nHost: localhost\r\n{credentials}\r\n"),
+        format!("GET /?token=tokn-q HTTP/1.1\r\nHost: localhost\r\n{credentials}bad header: tokn-h\r\n\r\n"),
+        format!("GET /?token=tokn-q HTTP/1.1\r\nHost: joe:tokn-u@localhost\r\n{credentials}\r\n"),
+        format!(
+            "GET http://joe:tokn-u@localhost/?token=tokn-q HTTP/1.1\r\nHost: localhost\r\n{credentials}\r\n"
+        ),
+        format!("TRACE /?token=tokn-q HTTP/1.1\r\nHost: localhost\r\n{credentials}\r\n"),
+        format!("GET /?token=tokn-q\u{b}HTTP/1.1\r\nHost: localhost\r\n{credentials}\r\n"),
+        format!(
+            "POST /?token=tokn-q HTTP/1.1\r\nHost: localhost\r\n{credentials}Content-Length: 6\r\n\
+             Transfer-Encoding: chunked\r\n\r\ntokn-b"
+        ),
+        format!(
+            "POST /?token=tokn-q HTTP/1.1\r\nHost: localhost\r\n{credentials}Transfer-Encoding: chunked\r\n\r\n\
+             6\r\ntokn-b\r\ntokn-b\r\n"
+        ),
+        format!("GET /#tokn-q HTTP/1.1\r\nHost: localhost\r\n{credentials}\r\n"),
+    ];
+    // Only Mantlet's own words are of interest: uvicorn's log shows the queries of what it answers.
+    let process = Typed::run(&[]).file("main.py", THREE_LINES).start();
+    let address = process.ready();
+    let refused = requests.len();
+    for request in requests {
+        let mut client = Client::connect(address);
+        client.send(&request);
+        let answer = client.answer();
+        assert!((400..500).contains(&answer.status), "{request:?}: {answer:?}");
+        let text = format!("{:?}{}", answer.headers, String::from_utf8_lossy(&answer.body));
+        assert!(SECRETS.iter().all(|secret| !text.contains(secret)), "{text}");
+    }
+    assert_eq!(records(&process, refused).len(), refused);
+    process.signal(Signal::INT);
+    let finished = process.wait();
+    assert_eq!(finished.stderr.matches("mantlet: refused").count(), refused, "{}", finished.stderr);
+    let file = fs::read_to_string(finished.folder.path().join(".mantlet/audit.jsonl")).unwrap();
+    for secret in SECRETS {
+        assert!(!finished.stderr.contains(secret), "{secret} in\n{}", finished.stderr);
+        assert!(!file.contains(secret), "{secret} in\n{file}");
+    }
+}

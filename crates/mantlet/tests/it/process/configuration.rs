@@ -1,0 +1,172 @@
+//! `mantlet config`, `--help`, and mistakes in the file.
+
+use crate::kit::command::{THREE_LINES, Typed};
+
+const MISTAKEN: &str = "\
+listen = \"127.0.0.1:0\"
+
+[limits]
+head-sise = \"8 KiB\"
+body-rate = \"fast\"
+
+[headers]
+mode = \"enforced\"
+";
+
+const MISTAKES: &str = "
+  mantlet.toml:4: limits.head-sise: unknown key `head-sise`
+    did you mean `head-size`?
+  mantlet.toml:5: limits.body-rate: expected a size such as `16 KiB`, found the text `fast`
+  mantlet.toml:8: headers.mode: `enforced` is not one of `enforce`, `report`, `off`
+    did you mean `enforce`?
+";
+
+#[test]
+fn all_mistakes_are_reported_at_once_and_nothing_is_started() {
+    let says = |consequence: &str| {
+        format!("mantlet: error: 3 mistakes in the configuration; {consequence}{MISTAKES}")
+    };
+    for (arguments, consequence) in [
+        (&["run"][..], "nothing was started"),
+        (&["serve", "--upstream", "http://127.0.0.1:9"], "nothing was started"),
+        (&["config", "check"], "it cannot be used"),
+        (&["config", "show"], "it cannot be used"),
+    ] {
+        // The app would leave a file behind.
+        let finished = Typed::mantlet(arguments)
+            .file("mantlet.toml", MISTAKEN)
+            .file("main.py", &format!("open('started', 'w')\n{THREE_LINES}"))
+            .finish();
+        assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{arguments:?}");
+        assert_eq!(finished.stderr + "\n", says(consequence), "{arguments:?}");
+        let mut left: Vec<_> =
+            finished.folder.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["main.py", "mantlet.toml"], "{arguments:?}");
+    }
+}
+
+/// A value that fits its type may still make no sense.
+#[test]
+fn mistakes_of_sense_have_their_place_too() {
+    let finished = Typed::mantlet(["config", "check"])
+        .file(
+            "mantlet.toml",
+            "[client]\ntrusted = [\"10.0.0.0/8\", \"everybody\"]\n\n[[route]]\npath = \"admin\"\n",
+        )
+        .variable("MANTLET_LIMITS__HEAD_SIZE", "10")
+        .finish();
+    assert_eq!(
+        finished.stderr,
+        "mantlet: error: 3 mistakes in the configuration; it cannot be used
+  mantlet.toml:2: client.trusted[1]: `everybody` is not a network
+    write `10.0.0.0/8`, `192.0.2.7`, `fd00::/8`, `loopback` or `private`
+  mantlet.toml:5: route[0].path: `admin` has no leading `/`
+    write `/admin`
+  environment MANTLET_LIMITS__HEAD_SIZE: limits.head-size: `10 B` is outside 1 KiB to 256 KiB"
+    );
+    assert_eq!(finished.code, Some(2));
+}
+
+#[test]
+fn show_tells_each_value_and_where_it_came_from() {
+    let shown = |typed: Typed| {
+        let finished = typed.finish();
+        assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
+        finished.stdout
+    };
+    let check = |stdout: &str, lines: &[(&str, &str, &str)]| {
+        for (key, value, origin) in lines {
+            let line = stdout.lines().find(|line| line.starts_with(&format!("{key} = ")));
+            let told = line.and_then(|line| line.split_once(" = ")?.1.split_once("  # "));
+            let (told, from) = told.unwrap_or_else(|| panic!("no line for {key} in\n{stdout}"));
+            assert_eq!((told.trim_end(), from), (*value, *origin), "{key}");
+        }
+    };
+
+    let file = "listen = \":9000\"\n[limits]\nhead-size = \"8KiB\"\nheader-count = 20\n";
+    let typed = Typed::mantlet(["config", "show"]).file("mantlet.toml", file);
+    let stdout = shown(
+        typed.variable("MANTLET_LIMITS__HEADER_COUNT", "50").variable("MANTLET_HEADERS__NO_STORE", "false"),
+    );
+    check(
+        &stdout,
+        &[
+            ("listen", "\":9000\"", "mantlet.toml:1"),
+            ("head-size", "\"8 KiB\"", "mantlet.toml:3"),
+            ("header-count", "50", "environment MANTLET_LIMITS__HEADER_COUNT"),
+            ("target-length", "\"8 KiB\"", "default"),
+            ("no-store", "false", "environment MANTLET_HEADERS__NO_STORE"),
+            ("report-only", "false", "default"),
+        ],
+    );
+    // What is shown can be loaded again, and means the same.
+    let values = |stdout: &str| toml::from_str::<toml::Table>(stdout).expect("TOML");
+    let again = shown(Typed::mantlet(["config", "show"]).file("mantlet.toml", &stdout));
+    assert_eq!(values(&stdout), values(&again));
+
+    let project = "[project]\nname = \"shop\"\n\n[tool.mantlet]\nlisten = \":9000\"\n";
+    let stdout = shown(Typed::mantlet(["config", "show"]).file("pyproject.toml", project));
+    check(&stdout, &[("listen", "\":9000\"", "pyproject.toml:5")]);
+}
+
+#[test]
+fn check_says_what_it_looked_at() {
+    let finished = Typed::mantlet(["config", "check"]).finish();
+    assert_eq!(
+        (finished.code, finished.stdout.as_str()),
+        (Some(0), "the configuration is valid (no file, the defaults)")
+    );
+
+    let typed = Typed::mantlet(["config", "check", "--config", "other.toml"]);
+    let finished = typed.file("other.toml", "threads = 2\n").file("mantlet.toml", "thread = 2\n").finish();
+    assert_eq!(
+        (finished.code, finished.stdout.as_str()),
+        (Some(0), "the configuration is valid (other.toml)")
+    );
+
+    let finished = Typed::mantlet(["config", "check", "--config", "none.toml"]).finish();
+    assert_eq!(
+        (finished.code, finished.stderr.as_str()),
+        (
+            Some(2),
+            "mantlet: error: 1 mistake in the configuration; it cannot be used\n  there is no file `none.toml`"
+        )
+    );
+}
+
+#[test]
+fn a_file_that_is_passed_over_is_mentioned() {
+    let finished = Typed::mantlet(["config", "check"])
+        .file("mantlet.toml", "threads = 2\n")
+        .file("pyproject.toml", "[tool.mantlet]\nthreads = 3\n")
+        .finish();
+    let note = "mantlet: note: `[tool.mantlet]` in pyproject.toml is ignored, because there is mantlet.toml";
+    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), note));
+}
+
+#[test]
+fn help_and_version() {
+    let output = |arguments: &[&str]| {
+        let finished = Typed::mantlet(arguments).finish();
+        assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{arguments:?}");
+        finished.stdout
+    };
+    assert_eq!(output(&["--version"]), concat!("mantlet ", env!("CARGO_PKG_VERSION")));
+    let help = output(&["--help"]);
+    for expected in [
+        "\n  run     Start an app and stand in front of it\n",
+        "\n  serve   Stand in front of an app that somebody else runs\n",
+        "\n  config  Show or check the configuration\n",
+        "Start here: `mantlet run main:app`",
+    ] {
+        assert!(help.contains(expected), "{expected:?} in\n{help}");
+    }
+    for (command, expected) in [
+        ("run", "mantlet run -- hypercorn main:app --bind 127.0.0.1:{port}"),
+        ("serve", "mantlet serve --upstream unix:/run/app/app.sock --listen 0.0.0.0:8000"),
+        ("config", "Say whether the configuration is valid; all mistakes at once"),
+    ] {
+        assert!(output(&[command, "--help"]).contains(expected), "{command}");
+    }
+}
