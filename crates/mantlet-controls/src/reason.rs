@@ -76,6 +76,8 @@ reasons! {
     HeadTimeout = "head-timeout",
     /// The body arrived more slowly than `limits.body-rate` for longer than `limits.body-grace`.
     BodyTimeout = "body-timeout",
+    /// The body broke off: the client left, reset the stream, or (over HTTP/2) sent another length than it declared.
+    BodyIncomplete = "body-incomplete",
     /// The path holds a dot segment, plain or encoded.
     PathDotSegment = "path-dot-segment",
     /// The path holds a malformed percent-encoding, or bytes that are not UTF-8.
@@ -146,6 +148,7 @@ mod tests {
                 "trailer-forbidden",
                 "head-timeout",
                 "body-timeout",
+                "body-incomplete",
                 "path-dot-segment",
                 "path-encoding",
                 "path-double-encoded",

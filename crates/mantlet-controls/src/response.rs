@@ -25,6 +25,7 @@ pub const fn status(reason: Reason) -> StatusCode {
         | R::TransferEncodingUnsupported
         | R::ChunkMalformed
         | R::TrailerForbidden
+        | R::BodyIncomplete
         | R::ProxyHeaderMalformed
         | R::PathDotSegment
         | R::PathEncoding
@@ -76,6 +77,7 @@ pub const fn detail(reason: Reason) -> &'static str {
         R::TrailerForbidden => "Malformed chunked body: a trailer may not carry this field",
         R::HeadTimeout => "The request headers took too long to arrive",
         R::BodyTimeout => "The request body took too long to arrive",
+        R::BodyIncomplete => "The request body broke off",
         R::PathDotSegment => "Refused path: it holds a `.` or `..` segment",
         R::PathEncoding => "Refused path: malformed percent-encoding, or not UTF-8",
         R::PathDoubleEncoded => "Refused path: it is percent-encoded twice",

@@ -68,7 +68,7 @@ impl ClientBody {
                 None => return Poll::Ready(None),
                 // Without a verdict the client broke off; nobody will read the answer.
                 Some(Err(_)) => {
-                    return Poll::Ready(Some(Err(self.flow.verdict().unwrap_or(Reason::ChunkMalformed))));
+                    return Poll::Ready(Some(Err(self.flow.verdict().unwrap_or(Reason::BodyIncomplete))));
                 }
                 Some(Ok(frame)) => {
                     let Ok(data) = frame.into_data() else { continue };
