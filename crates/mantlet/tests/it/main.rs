@@ -1,1 +1,21 @@
-fn main() {}
+//! Mantlet from outside: the real binary on real sockets, a real app behind it.
+//!
+//! Tests whose names begin with `row` are the rows of the attack matrix.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking; clippy's own exception does not reach the helpers of test crates"
+)]
+
+mod kit;
+
+mod client;
+mod framing;
+mod http1;
+mod http2;
+mod path;
+mod process;
+mod request_line;

@@ -1,0 +1,230 @@
+use std::{
+    ffi::OsString,
+    fs,
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex},
+    thread::{self, JoinHandle},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{app::apps, eventually, provided};
+
+/// How to start the gateway.
+pub(crate) struct Setup {
+    arguments: Vec<OsString>,
+    config: String,
+    listen: Option<String>,
+    descriptors: Option<u32>,
+}
+
+impl Setup {
+    /// `mantlet serve` in front of an upstream.
+    pub(crate) fn serve(upstream: &str) -> Self {
+        Self::new(["serve", "--upstream", upstream].map(OsString::from).to_vec())
+    }
+
+    /// `mantlet run` of an app in `tests/apps`.
+    pub(crate) fn run(app: &str) -> Self {
+        let python = provided("MANTLET_TEST_PYTHON");
+        Self::new(vec!["run".into(), app.into(), "--python".into(), python])
+    }
+
+    fn new(arguments: Vec<OsString>) -> Self {
+        Self { arguments, config: String::new(), listen: None, descriptors: None }
+    }
+
+    /// The text of `mantlet.toml`.
+    pub(crate) fn config(mut self, config: &str) -> Self {
+        config.clone_into(&mut self.config);
+        self
+    }
+
+    /// Where to listen, if not on a free port.
+    pub(crate) fn listen(mut self, listen: &str) -> Self {
+        self.listen = Some(listen.to_owned());
+        self
+    }
+
+    /// The most descriptors that the process may have.
+    pub(crate) fn descriptors(mut self, most: u32) -> Self {
+        self.descriptors = Some(most);
+        self
+    }
+
+    /// Starts it and waits until it says that it is ready.
+    pub(crate) fn start(self) -> Gateway {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = folder.path().join("mantlet.toml");
+        let state = format!("state-folder = '{}'\n", folder.path().join("state").display());
+        fs::write(&config, state + &self.config).expect("the configuration is written");
+        let mut command = match self.descriptors {
+            None => Command::new(env!("CARGO_BIN_EXE_mantlet")),
+            Some(most) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]);
+                shell.arg(env!("CARGO_BIN_EXE_mantlet"));
+                shell
+            }
+        };
+        // Variables that begin so are settings.
+        for (name, _) in
+            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MANTLET_"))
+        {
+            command.env_remove(name);
+        }
+        let mut child = command
+            .args(self.arguments)
+            .arg("--config")
+            .arg(&config)
+            .args(["--listen", self.listen.as_deref().unwrap_or("127.0.0.1:0")])
+            .current_dir(apps())
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("mantlet starts");
+        let stderr = Log::follow(child.stderr.take().expect("a pipe"));
+        let mut gateway = Gateway { child, folder, listen: String::new(), stderr };
+        let ready = gateway.stderr.wait_for("ready behind ");
+        gateway.listen = ready.rsplit("ready behind ").next().unwrap_or_default().trim().to_owned();
+        gateway
+    }
+}
+
+/// The real binary, running.
+pub(crate) struct Gateway {
+    child: Child,
+    folder: TempDir,
+    listen: String,
+    stderr: Log,
+}
+
+/// What it left behind.
+pub(crate) struct End {
+    pub(crate) status: ExitStatus,
+    pub(crate) audit: Vec<Value>,
+    pub(crate) stderr: String,
+}
+
+impl Gateway {
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.listen.trim_start_matches("http://").parse().expect("an address with a port")
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn audit_file(&self) -> PathBuf {
+        self.folder.path().join("state/audit.jsonl")
+    }
+
+    /// The audit records, once there are as many as expected.
+    pub(crate) fn audit(&self, count: usize) -> Vec<Value> {
+        eventually(&format!("{count} audit records"), || {
+            let records = read_records(&self.audit_file());
+            (records.len() >= count).then_some(records)
+        })
+    }
+
+    /// The only audit record of a request, once it is there.
+    pub(crate) fn audit_of(&self, request_id: &str) -> Value {
+        let of_request = |record: &Value| record["request_id"] == request_id;
+        eventually(&format!("a record of {request_id}"), || {
+            read_records(&self.audit_file()).into_iter().find(of_request)
+        })
+    }
+
+    /// What it has said so far.
+    pub(crate) fn stderr(&self) -> String {
+        self.stderr.text()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).expect("the process is there");
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(mut self) -> End {
+        let status = eventually("mantlet ends", || self.child.try_wait().expect("it can be asked"));
+        self.stderr.finish();
+        let (audit, stderr) = (read_records(&self.audit_file()), self.stderr.text());
+        assert!(!stderr.contains("panicked"), "a panic:\n{stderr}");
+        End { status, audit, stderr }
+    }
+
+    /// Interrupts it: it finishes what is under way, and every record is written.
+    pub(crate) fn end(self) -> End {
+        self.signal(Signal::INT);
+        self.wait()
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // It may have ended by itself. An app of its own ends with it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("what mantlet said:\n{}", self.stderr.text());
+        }
+    }
+}
+
+fn read_records(file: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    // The last line may be half written.
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    whole.lines().map(|line| serde_json::from_str(line).expect("a record is JSON")).collect()
+}
+
+/// The lines that a process writes, as they come.
+pub(super) struct Log {
+    lines: Arc<Mutex<Vec<String>>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Log {
+    pub(super) fn follow(source: impl std::io::Read + Send + 'static) -> Self {
+        let lines = Arc::<Mutex<Vec<String>>>::default();
+        let shared = Arc::clone(&lines);
+        let reader = thread::spawn(move || {
+            for line in BufReader::new(source).lines().map_while(Result::ok) {
+                shared.lock().unwrap().push(line);
+            }
+        });
+        Self { lines, reader: Some(reader) }
+    }
+
+    pub(super) fn text(&self) -> String {
+        self.lines.lock().unwrap().join("\n")
+    }
+
+    pub(super) fn wait_for(&self, text: &str) -> String {
+        eventually(&format!("a line with {text:?}"), || {
+            if self.reader.as_ref().is_some_and(JoinHandle::is_finished) {
+                assert!(self.text().contains(text), "it ended before it wrote a line with {text:?}");
+            }
+            self.lines.lock().unwrap().iter().find(|line| line.contains(text)).cloned()
+        })
+    }
+
+    /// Whether all that will ever be written has been read.
+    pub(super) fn is_complete(&self) -> bool {
+        self.reader.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Reads to the end; the writer has ended.
+    pub(super) fn finish(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What the tests stand on: the real binary, a real app, a tap between them, and clients that may misbehave.
+//!
+//! Nothing here sleeps for luck: what takes time is asked for until it is so, or until [`PATIENCE`] ends.
+
+pub(crate) mod app;
+pub(crate) mod command;
+pub(crate) mod gateway;
+pub(crate) mod http2;
+pub(crate) mod processes;
+pub(crate) mod raw;
+pub(crate) mod stand;
+pub(crate) mod upstream;
+
+use std::{
+    env,
+    ffi::OsString,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    thread,
+    time::{Duration, Instant},
+};
+
+pub(crate) use app::App;
+pub(crate) use gateway::{Gateway, Setup};
+pub(crate) use raw::{Answer, Client};
+pub(crate) use stand::Stand;
+pub(crate) use upstream::Upstream;
+
+/// How long anything may take on a busy machine. Never a measure of how long it should.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks again and again until there is an answer.
+pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A path that no other test uses, by which a request is known wherever it turns up.
+pub(crate) fn marker() -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    format!("/marked-{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed))
+}
+
+/// Something that `cargo xtask test` provides and names in a variable.
+pub(crate) fn provided(variable: &str) -> OsString {
+    env::var_os(variable).unwrap_or_else(|| panic!("{variable} is not set: run `cargo xtask test`"))
+}

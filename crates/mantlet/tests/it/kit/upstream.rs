@@ -1,0 +1,157 @@
+use std::{
+    io::{self, Read, Write},
+    net::Shutdown,
+    os::unix::net::{UnixListener, UnixStream},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    thread,
+};
+
+use tempfile::TempDir;
+
+/// What stands behind the gateway in place of the app: it keeps every byte that reaches it.
+pub(crate) struct Upstream {
+    folder: TempDir,
+    log: Arc<Mutex<Vec<Seen>>>,
+    ended: Arc<AtomicBool>,
+}
+
+/// What one connection brought.
+#[derive(Default, Clone)]
+struct Seen {
+    bytes: Vec<u8>,
+    closed: bool,
+}
+
+/// A connection from the gateway.
+pub(crate) struct Connection {
+    stream: UnixStream,
+    log: Arc<Mutex<Vec<Seen>>>,
+    number: usize,
+}
+
+impl Upstream {
+    /// Treats every connection as told, each on a thread of its own.
+    pub(crate) fn new(treat: impl Fn(&mut Connection) + Send + Sync + 'static) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let listener = UnixListener::bind(folder.path().join("app.sock")).expect("a socket");
+        let (log, ended) = (Arc::<Mutex<Vec<Seen>>>::default(), Arc::<AtomicBool>::default());
+        let (shared, over, treat) = (Arc::clone(&log), Arc::clone(&ended), Arc::new(treat));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                if over.load(SeqCst) {
+                    break;
+                }
+                let number = {
+                    let mut log = shared.lock().unwrap();
+                    log.push(Seen::default());
+                    log.len() - 1
+                };
+                let stream = stream.expect("a connection");
+                let mut connection = Connection { stream, log: Arc::clone(&shared), number };
+                let treat = Arc::clone(&treat);
+                thread::spawn(move || treat(&mut connection));
+            }
+        });
+        Self { folder, log, ended }
+    }
+
+    /// A tap: passes everything on to another socket and back.
+    pub(crate) fn before(app: &Path) -> Self {
+        let app = app.to_owned();
+        Self::new(move |connection| {
+            let Ok(mut inner) = UnixStream::connect(&app) else { return };
+            let mut back = inner.try_clone().expect("a second handle");
+            let mut client = connection.stream.try_clone().expect("a second handle");
+            let answers = thread::spawn(move || {
+                // Either side may leave at any time; then the other is told.
+                let _ = io::copy(&mut back, &mut client);
+                let _ = client.shutdown(Shutdown::Both);
+            });
+            let mut piece = vec![0; 64 << 10];
+            while let Ok(count @ 1..) = connection.read(&mut piece) {
+                if inner.write_all(&piece[..count]).is_err() {
+                    break;
+                }
+            }
+            let _ = inner.shutdown(Shutdown::Both);
+            let _ = answers.join();
+        })
+    }
+
+    /// Reads the head of a request and answers these bytes, then closes.
+    pub(crate) fn answering(answer: impl Into<Vec<u8>>) -> Self {
+        let answer = answer.into();
+        Self::new(move |connection| {
+            connection.read_head();
+            connection.write(&answer);
+        })
+    }
+
+    /// As `--upstream` wants it.
+    pub(crate) fn url(&self) -> String {
+        format!("unix:{}", self.path().display())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("app.sock")
+    }
+
+    /// Everything that has arrived, one connection after the other.
+    pub(crate) fn seen(&self) -> Vec<u8> {
+        self.log.lock().unwrap().iter().flat_map(|seen| seen.bytes.clone()).collect()
+    }
+
+    /// How many connections were made, and how many of them are still open.
+    pub(crate) fn connections(&self) -> (usize, usize) {
+        let log = self.log.lock().unwrap();
+        (log.len(), log.iter().filter(|seen| !seen.closed).count())
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.ended.store(true, SeqCst);
+        // Wakes the thread that accepts.
+        let _ = UnixStream::connect(self.path());
+    }
+}
+
+impl Connection {
+    /// Reads up to the empty line after a head; returns the head.
+    pub(crate) fn read_head(&mut self) -> Vec<u8> {
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") && self.read(&mut byte).is_ok_and(|count| count == 1) {
+            head.push(byte[0]);
+        }
+        head
+    }
+
+    /// Reads until the gateway closes the connection.
+    pub(crate) fn read_to_end(&mut self) {
+        let mut piece = vec![0; 64 << 10];
+        while self.read(&mut piece).is_ok_and(|count| count > 0) {}
+    }
+
+    /// Writes; the gateway may be gone already.
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        let _ = self.stream.write_all(bytes);
+    }
+}
+
+impl Read for Connection {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.stream.read(buffer)?;
+        self.log.lock().unwrap()[self.number].bytes.extend_from_slice(&buffer[..count]);
+        Ok(count)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.log.lock().unwrap()[self.number].closed = true;
+    }
+}
