@@ -14,7 +14,7 @@ const MAX_ROUTE: usize = 512;
 /// One decision. Field names are an interface: collectors parse them.
 #[derive(Debug, Clone, Serialize)]
 pub struct Record {
-    /// When, RFC 3339 in UTC with microseconds.
+    /// When, RFC 3339 in UTC.
     pub time: jiff::Timestamp,
     /// `request-refused`, or `request-would-be-refused` in report mode.
     pub security_event: &'static str,

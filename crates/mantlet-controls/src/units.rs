@@ -82,7 +82,13 @@ impl Span {
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        humantime::format_duration(self.0).fmt(f)
+        const UNITS: [(u128, &str); 4] =
+            [(86_400_000, "days"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+        let millis = self.0.as_millis();
+        match UNITS.into_iter().find(|(unit, _)| millis >= *unit && millis.is_multiple_of(*unit)) {
+            Some((unit, name)) => write!(f, "{}{name}", millis / unit),
+            None => humantime::format_duration(self.0).fmt(f),
+        }
     }
 }
 
@@ -158,5 +164,8 @@ mod tests {
             assert_eq!(again, span);
         }
         assert!(serde_json::from_str::<Span>("-1").is_err());
+        for (secs, shown) in [(365 * 86_400, "365days"), (300, "5m"), (90, "90s"), (0, "0s")] {
+            assert_eq!(Span::secs(secs).to_string(), shown);
+        }
     }
 }

@@ -49,6 +49,8 @@ pub struct AuditWriter {
 #[derive(Debug)]
 enum Message {
     Record(Box<Record>),
+    /// Open the file anew: it may have been moved away.
+    Reopen,
     End,
 }
 
@@ -60,6 +62,7 @@ impl AuditLog {
         let lost = Arc::new(AtomicU64::new(0));
         let writer = Writer {
             file: file.map(BufWriter::new),
+            path: config.file.clone(),
             terminal: config.terminal.then(Terminal::new),
             lost: Arc::clone(&lost),
             complained: false,
@@ -78,6 +81,12 @@ impl Sink for AuditLog {
 }
 
 impl AuditWriter {
+    /// Opens the file anew, as log rotation asks for after it has moved the old one away.
+    pub fn reopen(&self) {
+        // Fails only if the thread is gone already.
+        let _ = self.queue.send(Message::Reopen);
+    }
+
     /// Writes what is queued and ends.
     pub fn finish(self) {
         // Either fails only if the thread is gone already.
@@ -96,6 +105,7 @@ fn open_file(path: &Path) -> io::Result<File> {
 
 struct Writer {
     file: Option<BufWriter<File>>,
+    path: Option<PathBuf>,
     terminal: Option<Terminal>,
     lost: Arc<AtomicU64>,
     complained: bool,
@@ -106,6 +116,7 @@ impl Writer {
         loop {
             match records.recv_timeout(Duration::from_millis(100)) {
                 Ok(Message::Record(record)) => self.write(&record),
+                Ok(Message::Reopen) => self.reopen(),
                 // Nothing came for a while: what has been buffered belongs on the disk.
                 Err(RecvTimeoutError::Timeout) => self.settle(),
                 Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => return self.settle(),
@@ -121,6 +132,17 @@ impl Writer {
         let written = serde_json::to_writer(&mut *file, record).map_err(io::Error::from);
         if let Err(error) = written.and_then(|()| file.write_all(b"\n")) {
             self.complain(&error);
+        }
+    }
+
+    fn reopen(&mut self) {
+        self.settle();
+        match self.path.as_deref().map(open_file).transpose() {
+            Ok(file) => {
+                self.file = file.map(BufWriter::new);
+                self.complained = false;
+            }
+            Err(error) => self.complain(&error),
         }
     }
 

@@ -174,7 +174,9 @@ fn interpreter(config: &AppConfig) -> OsString {
     if !config.python.is_empty() {
         return config.python.clone().into();
     }
-    let active = env::var_os("VIRTUAL_ENV").map(|folder| PathBuf::from(folder).join("bin/python"));
+    let active = env::var_os("VIRTUAL_ENV")
+        .filter(|folder| !folder.is_empty())
+        .map(|folder| PathBuf::from(folder).join("bin/python"));
     let local = env::current_dir().ok().map(|folder| folder.join(".venv/bin/python"));
     let beside = env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("python")));
     let found = [active, local, beside].into_iter().flatten().find(|python| python.is_file());

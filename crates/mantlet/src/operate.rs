@@ -10,7 +10,7 @@ use std::{
 
 use mantlet_gateway::{
     Address, Gate, Listen, StartError,
-    audit_log::AuditLog,
+    audit_log::{AuditLog, AuditWriter},
     supervisor::{self, Ending, Event, Order, exit_code},
 };
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -55,7 +55,8 @@ pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
     let drain = (config.shutdown.quiet.0, config.shutdown.drain.0);
-    let outcome = runtime.block_on(Operator { gate: &gate, reader, behind, app, drain }.run());
+    let outcome =
+        runtime.block_on(Operator { gate: &gate, audit: &writer, reader, behind, app, drain }.run());
     gate.end();
     writer.finish();
     outcome
@@ -63,6 +64,7 @@ pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
 
 struct Operator<'a> {
     gate: &'a Gate,
+    audit: &'a AuditWriter,
     reader: Reader,
     behind: String,
     app: Option<AppProcess>,
@@ -181,11 +183,13 @@ impl Operator<'_> {
     }
 
     fn reload(&self) {
+        self.audit.reopen();
         match self.reader.read() {
             Ok(checked) => {
                 self.gate.reload(checked.policy);
                 say(
-                    "the configuration was reloaded; `listen`, `threads`, `http2`, `[app]` and `[audit]` change at the next start",
+                    "the configuration was reloaded; what concerns sockets, threads, the app, files and shutdown \
+                     changes at the next start",
                 );
             }
             Err(mistakes) => say(format!("error: {}", summary(&mistakes, "the running one stays in force"))),
