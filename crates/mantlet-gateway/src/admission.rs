@@ -1,13 +1,13 @@
 //! Who gets in: counts connections, in all and for each client, and makes room when there is none.
 
 use std::{
-    cell::RefCell,
-    collections::hash_map::RandomState,
+    cell::Cell,
+    collections::{HashMap, hash_map::RandomState},
     hash::BuildHasher,
     io,
     net::IpAddr,
     sync::{
-        Arc, PoisonError,
+        Arc, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
@@ -28,55 +28,73 @@ const EVICTION_SAMPLE: usize = 8;
 const RESERVED_DESCRIPTORS: usize = 64;
 
 thread_local! {
-    /// Every connection of this thread, so that one can be picked at random.
-    static REGISTRY: RefCell<Vec<Arc<Flow>>> = const { RefCell::new(Vec::new()) };
+    /// How many connections live on this thread.
+    static HERE: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Who is in, on all threads: the limits are those of the whole gate. Locked when a connection comes or goes.
+#[derive(Debug, Default)]
+pub(crate) struct Guests {
+    /// Every connection, so that one can be picked at random.
+    all: Vec<Arc<Flow>>,
+    /// Connections of each untrusted address.
+    per_client: HashMap<IpAddr, usize>,
+}
+
+impl Guests {
+    fn of(shared: &Shared) -> MutexGuard<'_, Self> {
+        shared.guests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes the connection that has waited longest, of a few picked at random, to make room for one that may be quicker.
+    /// A client that sends its request promptly is never picked: it has not waited.
+    fn evict(&self) -> bool {
+        // Numbers that a client cannot foresee.
+        let random = RandomState::new();
+        let sample = (0..EVICTION_SAMPLE).filter_map(|n| {
+            let number = usize::try_from(random.hash_one(n)).unwrap_or(0);
+            self.all.get(number.checked_rem(self.all.len())?)
+        });
+        let waits = |flow: &Flow| flow.is_idle() || flow.phase() == Phase::Head;
+        let oldest =
+            sample.filter(|flow| waits(flow) && !flow.should_close()).max_by_key(|flow| flow.phase_age());
+        match oldest {
+            Some(flow) => flow.evict(),
+            // A place that is about to be free is as good.
+            None => return self.all.iter().any(|flow| flow.is_evicted() && waits(flow)),
+        }
+        true
+    }
 }
 
 /// After an accept that failed: without descriptors, somebody who waits must go; else the next try may do better.
-pub(crate) async fn make_room(error: &io::Error) {
+pub(crate) async fn make_room(shared: &Shared, error: &io::Error) {
     // EMFILE and ENFILE have no kind of their own.
     if matches!(error.raw_os_error(), Some(23 | 24)) {
-        evict();
+        Guests::of(shared).evict();
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
-/// Takes a connection in, unless there are too many; then it is closed.
-pub(crate) fn admit<T>(shared: &Arc<Shared>, busy: &Arc<AtomicUsize>, stream: T, peer: Peer)
+/// Takes a connection in or closes it. Says whether the gate is full, so that it took the place of one that waits.
+pub(crate) fn admit<T>(shared: &Arc<Shared>, busy: &Arc<AtomicUsize>, stream: T, peer: Peer) -> bool
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let policy = shared.policy.load();
-    let most = policy.limits.connections.min(shared.ceiling);
-    if shared.connections.load(Relaxed) >= most && !evict() {
-        return connection::refuse_connection(shared, peer, Reason::TooManyConnections);
-    }
-    let address = match peer {
-        Peer::Ip(socket) if !policy.client.trusts(socket.ip().to_canonical()) => {
-            Some(socket.ip().to_canonical())
-        }
-        Peer::Ip(_) | Peer::Unix => None,
-    };
-    if let Some(address) = address {
-        let mut per_client = shared.per_client.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = per_client.entry(address).or_insert(0);
-        if *count >= policy.limits.connections_per_client {
-            drop(per_client);
-            return connection::refuse_connection(shared, peer, Reason::TooManyConnections);
-        }
-        *count += 1;
-    }
-    drop(policy);
     let flow = Arc::new(Flow::new(Arc::clone(busy)));
-    let registered = Registered::new(shared, &flow, address);
+    let Some((registered, full)) = Registered::new(shared, &flow, peer) else {
+        connection::refuse_connection(shared, peer, Reason::TooManyConnections);
+        return false;
+    };
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
         connection::serve(stream, shared, flow, peer).await;
         drop(registered);
     });
+    full
 }
 
-/// A place in the counts and the registry, for as long as the connection lives.
+/// A place among the guests, for as long as the connection lives.
 struct Registered {
     shared: Arc<Shared>,
     flow: Arc<Flow>,
@@ -84,63 +102,57 @@ struct Registered {
 }
 
 impl Registered {
-    fn new(shared: &Arc<Shared>, flow: &Arc<Flow>, address: Option<IpAddr>) -> Self {
+    /// None if there is no place. Says also whether there was one only because somebody had to go.
+    fn new(shared: &Arc<Shared>, flow: &Arc<Flow>, peer: Peer) -> Option<(Self, bool)> {
+        let policy = shared.policy.load();
+        let address = match peer {
+            Peer::Ip(socket) => Some(socket.ip().to_canonical()).filter(|ip| !policy.client.trusts(*ip)),
+            Peer::Unix => None,
+        };
+        let mut guests = Guests::of(shared);
+        // A client that has its share does not drive out others.
+        let held = address.and_then(|address| guests.per_client.get(&address).copied()).unwrap_or(0);
+        if held >= policy.limits.connections_per_client {
+            return None;
+        }
+        let full = guests.all.len() >= policy.limits.connections.min(shared.ceiling);
+        if full && !guests.evict() {
+            return None;
+        }
+        if let Some(address) = address {
+            guests.per_client.insert(address, held + 1);
+        }
+        flow.slot.store(guests.all.len(), Relaxed);
+        guests.all.push(Arc::clone(flow));
+        drop(guests);
         shared.connections.fetch_add(1, Relaxed);
-        REGISTRY.with_borrow_mut(|registry| {
-            flow.slot.store(registry.len(), Relaxed);
-            registry.push(Arc::clone(flow));
-        });
-        Self { shared: Arc::clone(shared), flow: Arc::clone(flow), address }
+        HERE.set(HERE.get() + 1);
+        Some((Self { shared: Arc::clone(shared), flow: Arc::clone(flow), address }, full))
     }
 }
 
 impl Drop for Registered {
     fn drop(&mut self) {
         self.shared.connections.fetch_sub(1, Relaxed);
-        if let Some(address) = self.address {
-            let mut per_client = self.shared.per_client.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(count) = per_client.get_mut(&address) {
-                *count -= 1;
-                if *count == 0 {
-                    per_client.remove(&address);
-                }
+        // INVARIANT: a connection ends on the thread on which it began. At the end of the thread the counter may be gone first.
+        let _ = HERE.try_with(|here| here.set(here.get().saturating_sub(1)));
+        let mut guests = Guests::of(&self.shared);
+        if let Some(address) = self.address
+            && let Some(count) = guests.per_client.get_mut(&address)
+        {
+            *count -= 1;
+            if *count == 0 {
+                guests.per_client.remove(&address);
             }
         }
-        // INVARIANT: a connection ends on the thread on which it began, so its slot is in this registry. At the end of
-        // the thread the registry may be gone first.
-        let _ = REGISTRY.try_with(|registry| {
-            let mut registry = registry.borrow_mut();
-            let slot = self.flow.slot.load(Relaxed);
-            if slot < registry.len() {
-                registry.swap_remove(slot);
-                if let Some(moved) = registry.get(slot) {
-                    moved.slot.store(slot, Relaxed);
-                }
+        let slot = self.flow.slot.load(Relaxed);
+        if slot < guests.all.len() {
+            guests.all.swap_remove(slot);
+            if let Some(moved) = guests.all.get(slot) {
+                moved.slot.store(slot, Relaxed);
             }
-        });
+        }
     }
-}
-
-/// Closes the connection that has waited longest, of a few picked at random, to make room for one that may be quicker.
-/// A client that sends its request promptly is never picked.
-fn evict() -> bool {
-    REGISTRY.with_borrow(|registry| {
-        if registry.is_empty() {
-            return false;
-        }
-        let oldest = (0..EVICTION_SAMPLE)
-            .filter_map(|_| registry.get(random() % registry.len()))
-            .filter(|flow| !flow.should_close() && (flow.is_idle() || flow.phase() == Phase::Head))
-            .max_by_key(|flow| flow.phase_age());
-        let Some(flow) = oldest else { return false };
-        flow.evict();
-        true
-    })
-}
-
-/// A number that a client cannot foresee.
-fn random() -> usize {
-    usize::try_from(RandomState::new().hash_one(0_u8)).unwrap_or(0)
 }
 
 /// Half of the descriptors: a request needs one for the client and one for the app.
@@ -151,12 +163,10 @@ pub(crate) fn descriptor_ceiling() -> usize {
     soft.map_or(usize::MAX, |soft: usize| (soft.saturating_sub(RESERVED_DESCRIPTORS) / 2).max(8))
 }
 
-/// Asks every connection of this thread to end when nothing is under way on it; returns how many are left.
-pub(crate) fn close_all() -> usize {
-    REGISTRY.with_borrow(|registry| {
-        for flow in registry {
-            flow.close();
-        }
-        registry.len()
-    })
+/// Asks every connection to end when nothing is under way on it; returns how many are left on this thread.
+pub(crate) fn close_all(shared: &Shared) -> usize {
+    for flow in &Guests::of(shared).all {
+        flow.close();
+    }
+    HERE.get()
 }

@@ -1,7 +1,6 @@
 //! What is known about a connection while hyper owns its socket.
 //!
-//! The wire writes it, the connection's driver reads it, the listener may ask it to close. All of them run on one
-//! thread; the fields are atomics only so that futures stay `Send`.
+//! The wire writes it and the connection's driver reads it, both on one thread; any thread's listener may ask it to close.
 
 use std::{
     sync::{

@@ -1,9 +1,7 @@
 //! The gate as a whole: its threads, what they share, how it is reloaded and how it ends.
 
 use std::{
-    collections::HashMap,
     io,
-    net::IpAddr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed},
@@ -65,8 +63,7 @@ pub(crate) struct Shared {
     pub(crate) connections: AtomicUsize,
     /// Requests under way, a counter for each thread.
     busy: Vec<Arc<AtomicUsize>>,
-    /// Connections of each untrusted address.
-    pub(crate) per_client: Mutex<HashMap<IpAddr, usize>>,
+    pub(crate) guests: Mutex<admission::Guests>,
     /// Most connections that the descriptor limit allows.
     pub(crate) ceiling: usize,
 }
@@ -114,7 +111,7 @@ impl Gate {
             stage: AtomicU8::new(Stage::Serving as u8),
             connections: AtomicUsize::new(0),
             busy: (0..threads).map(|_| Arc::default()).collect(),
-            per_client: Mutex::default(),
+            guests: Mutex::default(),
             ceiling: admission::descriptor_ceiling(),
         });
         let mut handles = Vec::with_capacity(threads);
@@ -198,18 +195,18 @@ impl Listener {
         })
     }
 
-    async fn accept(&self, shared: &Arc<Shared>, busy: &Arc<AtomicUsize>) -> io::Result<()> {
+    /// Takes the next connection in; says whether the gate is full.
+    async fn accept(&self, shared: &Arc<Shared>, busy: &Arc<AtomicUsize>) -> io::Result<bool> {
         match self {
             Self::Tcp(socket) => {
                 let (stream, address) = socket.accept().await?;
-                admission::admit(shared, busy, stream, Peer::Ip(address));
+                Ok(admission::admit(shared, busy, stream, Peer::Ip(address)))
             }
             Self::Unix(socket) => {
                 let (stream, _) = socket.accept().await?;
-                admission::admit(shared, busy, stream, Peer::Unix);
+                Ok(admission::admit(shared, busy, stream, Peer::Unix))
             }
         }
-        Ok(())
     }
 }
 
@@ -223,19 +220,20 @@ async fn work(socket: Bound, shared: Arc<Shared>, busy: Arc<AtomicUsize>, mut st
         tokio::select! {
             biased;
             _ = stage.wait_for(|stage| matches!(stage, Stage::Closing | Stage::Ending)) => break,
-            accepted = listener.accept(&shared, &busy) => {
-                if let Err(error) = accepted {
-                    admission::make_room(&error).await;
-                }
-            }
+            accepted = listener.accept(&shared, &busy) => match accepted {
+                // Whoever was told to go goes before the next one comes: in a flood there would soon be nobody to choose from.
+                Ok(true) => tokio::task::yield_now().await,
+                Ok(false) => {}
+                Err(error) => admission::make_room(&shared, &error).await,
+            },
         }
     }
     // Connections that the kernel has completed already were not refused: they are served.
-    while let Ok(Ok(())) = tokio::time::timeout(Duration::ZERO, listener.accept(&shared, &busy)).await {}
+    while let Ok(Ok(_)) = tokio::time::timeout(Duration::ZERO, listener.accept(&shared, &busy)).await {}
     drop(listener);
     // From now on a connection closes as soon as nothing is under way on it.
     loop {
-        if admission::close_all() == 0 {
+        if admission::close_all(&shared) == 0 {
             return;
         }
         tokio::select! {
