@@ -43,6 +43,8 @@ use crate::{
 const PARK_AFTER: Duration = Duration::from_millis(500);
 /// How often a connection in use looks at its clocks. Limits are kept to this precision.
 const TICK: Duration = Duration::from_millis(500);
+/// How long a connection that has just been made is waited for, even at the end of the gate: its request is on the way.
+const NEWCOMER: Duration = Duration::from_millis(500);
 /// How long a closed connection is read on, so that a client that is still sending gets to read the answer (RFC 9112 section 9.6).
 const LINGER: Duration = Duration::from_secs(2);
 /// How long an HTTP/2 connection may take to end after it was told to go away.
@@ -129,13 +131,23 @@ async fn parked<T: AsyncRead + Unpin>(
     let http2 = first && context.shared.config.http2;
     let patience = if first { policy.limits.head_timeout } else { policy.limits.idle_timeout };
     let mut clock = pin!(tokio::time::sleep(patience.saturating_sub(flow.phase_age())));
+    let mut last_call = false;
     poll_fn(|cx| {
         flow.waker.register(cx.waker());
         if let Poll::Ready(protocol) = wire.poll_protocol(cx, http2) {
             return Poll::Ready(protocol);
         }
         // Here nothing or a beginning of an HTTP/2 preface has come: nobody waits for an answer.
-        if flow.should_close() || clock.as_mut().poll(cx).is_ready() {
+        if flow.should_close() {
+            if !first || flow.is_evicted() {
+                return Poll::Ready(None);
+            }
+            if !last_call {
+                last_call = true;
+                clock.as_mut().reset(Instant::now() + NEWCOMER.saturating_sub(flow.phase_age()));
+            }
+        }
+        if clock.as_mut().poll(cx).is_ready() {
             return Poll::Ready(None);
         }
         Poll::Pending

@@ -88,6 +88,11 @@ impl App<Incoming> for Forward<'_> {
 
         let (mut response, mut lease) = self.exchange(Request::from_parts(parts, body)).await?;
         lease.hold(permit);
+        if !is_well_framed(&response) {
+            return Err(Reason::AppInvalidResponse.into());
+        }
+        // The version is a matter of each hop.
+        *response.version_mut() = Version::HTTP_11;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             if !websocket {
                 return Err(Reason::AppInvalidResponse.into());
@@ -208,6 +213,17 @@ pub(crate) fn wants_websocket(method: &Method, version: Version, headers: &Heade
                 .split(|b| *b == b',')
                 .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
         })
+}
+
+/// Whether it is clear where an answer ends: by its length, by `chunked` chunks, or with the connection, but never by two of them
+/// (RFC 9112 section 6.3). hyper lets an answer pass that says both, and the client would believe the wrong one.
+fn is_well_framed<B>(response: &Response<B>) -> bool {
+    let mut codings = response.headers().get_all(header::TRANSFER_ENCODING).iter();
+    let Some(coding) = codings.next() else { return true };
+    codings.next().is_none()
+        && coding.as_bytes().eq_ignore_ascii_case(b"chunked")
+        && response.version() == Version::HTTP_11
+        && !response.headers().contains_key(header::CONTENT_LENGTH)
 }
 
 /// Removes what concerns one connection only, and what its `Connection` header names.

@@ -145,12 +145,13 @@ impl Gate {
     }
 
     /// Finishes: goes on accepting and answering, each answer with `Connection: close`, until nothing has been under way for
-    /// `quiet`; then refuses new connections. What is still under way when `limit` has passed is cut off.
+    /// `quiet`, or for half of `limit`; then refuses new connections and lets what is under way end, until `limit` has passed.
     pub async fn drain(&self, quiet: Duration, limit: Duration) {
-        let deadline = Instant::now() + limit;
+        let start = Instant::now();
+        let (last_call, deadline) = (start + limit / 2, start + limit);
         self.enter(Stage::Draining);
         let mut quiet_since = Instant::now();
-        while quiet_since.elapsed() < quiet && Instant::now() < deadline {
+        while quiet_since.elapsed() < quiet && Instant::now() < last_call {
             tokio::time::sleep(Duration::from_millis(20)).await;
             if self.busy() > 0 {
                 quiet_since = Instant::now();
