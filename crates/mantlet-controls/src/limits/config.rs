@@ -96,7 +96,8 @@ impl Config {
         // Larger heads would need larger buffers in every layer below; nobody needs them.
         within("head-size", self.head_size.0, 1 << 10, 256 << 10, size);
         within("header-count", self.header_count as u64, 10, 1_000, count);
-        within("target-length", self.target_length.0, 256, 256 << 10, size);
+        // `http::Uri` holds no more than 65,534 bytes.
+        within("target-length", self.target_length.0, 256, 63 << 10, size);
         within("body-rate", self.body_rate.0, 1, u64::MAX, size);
         within("connections", self.connections as u64, 8, 1 << 24, count);
         within("connections-per-client", self.connections_per_client as u64, 1, 1 << 24, count);

@@ -6,8 +6,12 @@ use super::head::{is_token, trim};
 
 /// Bytes a chunk extension may have. Nobody is known to use any (nginx ignores them, h11 allows 64 KiB with the size line).
 const MAX_EXTENSION: usize = 256;
+/// Bytes that all chunk extensions of a body may have: no more than the reader behind this one takes.
+const MAX_EXTENSIONS: usize = 16 << 10;
 /// Bytes that the trailers may have together.
 const MAX_TRAILERS: usize = 8 << 10;
+/// Lines that the trailers may have: no more than the reader behind this one takes.
+const MAX_TRAILER_LINES: usize = 100;
 /// Hexadecimal digits of a chunk size: enough for 2⁶⁰ bytes.
 const MAX_SIZE_DIGITS: u8 = 15;
 
@@ -49,6 +53,7 @@ enum State {
     Trailer {
         line: Vec<u8>,
         total: usize,
+        lines: usize,
     },
 }
 
@@ -57,11 +62,13 @@ enum State {
 pub(super) struct ChunkReader {
     state: State,
     size: u64,
+    /// Bytes of all extensions so far.
+    extensions: usize,
 }
 
 impl ChunkReader {
     pub(super) const fn new() -> Self {
-        Self { state: State::Size { value: 0, digits: 0 }, size: 0 }
+        Self { state: State::Size { value: 0, digits: 0 }, size: 0, extensions: 0 }
     }
 
     /// Judges the next bytes. Returns how many of them belong to this body and whether it has ended with them.
@@ -78,7 +85,7 @@ impl ChunkReader {
                     }
                     continue;
                 }
-                State::Trailer { line, total } => {
+                State::Trailer { line, total, lines } => {
                     line.push(byte);
                     *total += 1;
                     if *total > MAX_TRAILERS {
@@ -87,6 +94,10 @@ impl ChunkReader {
                     if byte == b'\n' {
                         if line.as_slice() == b"\r\n" {
                             return Ok((at + 1, true));
+                        }
+                        *lines += 1;
+                        if *lines > MAX_TRAILER_LINES {
+                            return Err(Reason::HeaderCountExceeded);
                         }
                         judge_trailer(line)?;
                         line.clear();
@@ -115,10 +126,13 @@ impl ChunkReader {
                 State::Extension { length: 1 }
             }
             (State::Extension { .. }, b'\r') => State::SizeLf { value: self.size },
-            (State::Extension { length }, b'\t' | b' '..=b'~' | 0x80..=0xff) if *length < MAX_EXTENSION => {
+            (State::Extension { length }, b'\t' | b' '..=b'~' | 0x80..=0xff)
+                if *length < MAX_EXTENSION && self.extensions < MAX_EXTENSIONS - 1 =>
+            {
+                self.extensions += 1;
                 State::Extension { length: length + 1 }
             }
-            (State::SizeLf { value: 0 }, b'\n') => State::Trailer { line: Vec::new(), total: 0 },
+            (State::SizeLf { value: 0 }, b'\n') => State::Trailer { line: Vec::new(), total: 0, lines: 0 },
             (State::SizeLf { value }, b'\n') => State::Data { left: *value },
             (State::DataCr, b'\r') => State::DataLf,
             (State::DataLf, b'\n') => State::Size { value: 0, digits: 0 },
@@ -181,6 +195,8 @@ mod tests {
     fn rows_15_16_17_19_chunk_framing_is_exact_or_refused() {
         use Reason as R;
         let long = format!("5;{}\r\nhello\r\n0\r\n\r\n", "x".repeat(64 << 10));
+        let many = format!("1;{}\r\nh\r\n", "x".repeat(200)).repeat(90);
+        let trailers = format!("0\r\n{}\r\n", "X: y\r\n".repeat(101));
         for (body, reason) in [
             ("0_2e\r\n", R::ChunkMalformed),
             ("0x5\r\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
@@ -193,6 +209,8 @@ mod tests {
             ("10000000000000005\r\nhello", R::ChunkMalformed),
             ("5;a\nb\r\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
             (long.as_str(), R::ChunkMalformed),
+            (many.as_str(), R::ChunkMalformed),
+            (trailers.as_str(), R::HeaderCountExceeded),
             ("5\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
             ("5\r\nhelloXX0\r\n\r\n", R::ChunkMalformed),
             ("5\r\nhello\n0\r\n\r\n", R::ChunkMalformed),

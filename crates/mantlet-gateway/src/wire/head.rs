@@ -4,6 +4,9 @@
 
 use mantlet_controls::{Reason, host, pipeline::REFUSED_METHOD};
 
+/// Bytes that a header name may have: as many as the reader behind this one can hold.
+const MAX_NAME: usize = u16::MAX as usize - 1;
+
 /// What may be in a head.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HeadLimits {
@@ -181,6 +184,9 @@ fn judge_header_line(line: &[u8]) -> Result<(&[u8], &[u8]), Reason> {
     let (name, value) = (line.get(..colon).unwrap_or_default(), line.get(colon + 1..).unwrap_or_default());
     if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
         return Err(Reason::HeaderMalformed);
+    }
+    if name.len() > MAX_NAME {
+        return Err(Reason::HeadTooLarge);
     }
     if value.iter().any(|byte| is_control(*byte) && *byte != b'\t') {
         let bare_cr = memchr::memchr(b'\r', value).is_some();
