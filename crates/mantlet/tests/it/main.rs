@@ -13,9 +13,12 @@
 mod kit;
 
 mod client;
+mod docs;
 mod framing;
 mod http1;
 mod http2;
+mod limits;
 mod path;
 mod process;
 mod request_line;
+mod slow;

@@ -105,19 +105,27 @@ impl Client {
             (Some(_), Some(_)) => panic!("an answer with two framings: {answer:?}"),
             _ if bodiless => {}
             (Some(length), None) => answer.body = self.take(length.parse().expect("a length")),
-            (None, Some("chunked")) => loop {
-                let size = usize::from_str_radix(&self.line(), 16).expect("a chunk size");
-                if size == 0 {
-                    answer.trailers = self.fields();
-                    break;
+            (None, Some("chunked")) => {
+                while let Some(chunk) = self.chunk() {
+                    answer.body.extend(chunk);
                 }
-                answer.body.extend(self.take(size));
-                assert_eq!(self.line(), "", "after a chunk");
-            },
+                answer.trailers = self.fields();
+            }
             (None, Some(other)) => panic!("Transfer-Encoding: {other}"),
             (None, None) => answer.body = self.rest(),
         }
         answer
+    }
+
+    /// The next chunk of a body; none at its end, where trailers may follow.
+    pub(crate) fn chunk(&mut self) -> Option<Vec<u8>> {
+        let size = usize::from_str_radix(&self.line(), 16).expect("a chunk size");
+        if size == 0 {
+            return None;
+        }
+        let chunk = self.take(size);
+        assert_eq!(self.line(), "", "after a chunk");
+        Some(chunk)
     }
 
     fn fields(&mut self) -> Vec<(String, String)> {
@@ -168,6 +176,16 @@ impl Client {
     pub(crate) fn expect_closed(&mut self) {
         let rest = self.rest();
         assert!(rest.is_empty(), "more than expected: {:?}", String::from_utf8_lossy(&rest));
+    }
+
+    /// Whether the connection ended, in whatever way, before so many bytes came.
+    pub(crate) fn is_cut_short(&mut self, count: usize) -> bool {
+        let mut piece = vec![0; 64 << 10];
+        let mut received = self.buffer.len();
+        while let Ok(more @ 1..) = self.socket.read(&mut piece) {
+            received += more;
+        }
+        received < count
     }
 
     /// Whether the connection ended without a byte, orderly or by a reset.

@@ -1,0 +1,86 @@
+//! What the documentation shows is true.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use mantlet_controls::{Reason, response};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the root of the repository")
+}
+
+/// The README and all pages.
+fn pages() -> Vec<PathBuf> {
+    let pages = fs::read_dir(root().join("docs")).expect("docs").map(|entry| entry.expect("an entry").path());
+    let mut pages: Vec<_> = pages.filter(|path| path.extension().is_some_and(|kind| kind == "md")).collect();
+    pages.push(root().join("README.md"));
+    assert!(pages.len() > 5, "{pages:?}");
+    pages
+}
+
+/// The fenced blocks of a language, each with the line on which it begins.
+fn blocks(text: &str, language: &str) -> Vec<(usize, String)> {
+    let mut blocks = Vec::new();
+    let mut lines = text.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
+        if line.trim() == format!("```{language}") {
+            let block = lines.by_ref().map(|(_, line)| line).take_while(|line| line.trim() != "```");
+            blocks.push((number + 1, block.collect::<Vec<_>>().join("\n")));
+        }
+    }
+    blocks
+}
+
+#[test]
+fn every_configuration_shown_is_valid() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut found = 0;
+    for page in pages() {
+        let text = fs::read_to_string(&page).expect("a page");
+        for (line, block) in blocks(&text, "toml") {
+            found += 1;
+            // What belongs into pyproject.toml is read as that.
+            let name = if block.contains("[tool.") { "pyproject.toml" } else { "mantlet.toml" };
+            let file = folder.path().join(name);
+            fs::write(&file, &block).expect("a file");
+            let checked = Command::new(env!("CARGO_BIN_EXE_mantlet"))
+                .args(["config", "check", "--config"])
+                .arg(&file)
+                .env_clear()
+                .output()
+                .expect("mantlet starts");
+            let said = String::from_utf8_lossy(&checked.stderr);
+            assert!(checked.status.success(), "{}:{line}\n{block}\n{said}", page.display());
+        }
+    }
+    assert!(found >= 5, "only {found} blocks were found");
+}
+
+#[test]
+fn every_reason_is_documented() {
+    let page = fs::read_to_string(root().join("docs/reasons.md")).expect("docs/reasons.md");
+    let documented: Vec<_> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` | "))
+        .map(|(code, rest)| (code, rest.chars().take_while(char::is_ascii_digit).collect::<String>()))
+        .collect();
+    for reason in Reason::ALL {
+        let entries: Vec<_> = documented.iter().filter(|(code, _)| *code == reason.code()).collect();
+        let [(_, status)] = entries.as_slice() else {
+            panic!("`{}` stands {} times in docs/reasons.md", reason.code(), entries.len());
+        };
+        // Some end a connection, without a status that anybody would see.
+        assert!(
+            status.is_empty() || *status == response::status(*reason).as_str(),
+            "{}: {status}",
+            reason.code()
+        );
+    }
+    let known: Vec<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+    for (code, _) in documented {
+        assert!(known.contains(&code), "`{code}` is documented and does not exist");
+    }
+}
