@@ -14,11 +14,14 @@ mod kit;
 
 mod client;
 mod docs;
+mod faults;
 mod framing;
 mod http1;
 mod http2;
 mod limits;
 mod path;
 mod process;
+mod reload;
 mod request_line;
 mod slow;
+mod streams;

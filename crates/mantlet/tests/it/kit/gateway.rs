@@ -86,15 +86,26 @@ impl Setup {
             .current_dir(apps())
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .stdin(Stdio::null())
+            // An app of its own writes a line for each request.
+            .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .expect("mantlet starts");
         let stderr = Log::follow(child.stderr.take().expect("a pipe"));
         let mut gateway = Gateway { child, folder, listen: String::new(), stderr };
         let ready = gateway.stderr.wait_for("ready behind ");
-        gateway.listen = ready.rsplit("ready behind ").next().unwrap_or_default().trim().to_owned();
+        gateway.listen.push_str(ready.rsplit("ready behind ").next().unwrap_or_default().trim());
         gateway
     }
+}
+
+fn write_config(folder: &Path, text: &str) -> PathBuf {
+    let (config, new) = (folder.join("mantlet.toml"), folder.join("mantlet.toml.new"));
+    let state = format!("state-folder = {:?}\n", folder.join("state"));
+    fs::write(&new, state + text).expect("the configuration is written");
+    // Whoever reads it sees one of the two, whole.
+    fs::rename(&new, &config).expect("the configuration is replaced");
+    config
 }
 
 /// The real binary, running.
@@ -109,7 +120,6 @@ pub(crate) struct Gateway {
 pub(crate) struct End {
     pub(crate) status: ExitStatus,
     pub(crate) audit: Vec<Value>,
-    pub(crate) stderr: String,
 }
 
 impl Gateway {
@@ -121,7 +131,7 @@ impl Gateway {
         self.child.id()
     }
 
-    fn audit_file(&self) -> PathBuf {
+    pub(crate) fn audit_file(&self) -> PathBuf {
         self.folder.path().join("state/audit.jsonl")
     }
 
@@ -141,6 +151,19 @@ impl Gateway {
         })
     }
 
+    /// Gives it another `mantlet.toml` and asks it to read it.
+    pub(crate) fn reload(&self, config: &str) {
+        write_config(self.folder.path(), config);
+        self.signal(Signal::HUP);
+    }
+
+    /// Waits until it has said this so many times.
+    pub(crate) fn wait_for(&self, text: &str, times: usize) {
+        eventually(&format!("{text:?}, {times} times"), || {
+            (self.stderr.text().matches(text).count() >= times).then_some(())
+        });
+    }
+
     /// What it has said so far.
     pub(crate) fn stderr(&self) -> String {
         self.stderr.text()
@@ -157,7 +180,7 @@ impl Gateway {
         self.stderr.finish();
         let (audit, stderr) = (read_records(&self.audit_file()), self.stderr.text());
         assert!(!stderr.contains("panicked"), "a panic:\n{stderr}");
-        End { status, audit, stderr }
+        End { status, audit }
     }
 
     /// Interrupts it: it finishes what is under way, and every record is written.

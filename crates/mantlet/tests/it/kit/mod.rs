@@ -6,10 +6,12 @@ pub(crate) mod app;
 pub(crate) mod command;
 pub(crate) mod gateway;
 pub(crate) mod http2;
+pub(crate) mod load;
 pub(crate) mod processes;
 pub(crate) mod raw;
 pub(crate) mod stand;
 pub(crate) mod upstream;
+pub(crate) mod websocket;
 
 use std::{
     env,

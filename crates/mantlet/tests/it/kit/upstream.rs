@@ -136,6 +136,18 @@ impl Connection {
         while self.read(&mut piece).is_ok_and(|count| count > 0) {}
     }
 
+    /// Reads so many bytes and keeps none of them.
+    pub(crate) fn skip(&mut self, count: u64) {
+        let mut rest = (&mut self.stream).take(count);
+        let skipped = io::copy(&mut rest, &mut io::sink()).expect("bytes to skip");
+        assert_eq!(skipped, count, "the gateway closed before the end of the body");
+    }
+
+    /// Whether these bytes were taken; the gateway may close on the way.
+    pub(crate) fn try_write(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).is_ok()
+    }
+
     /// Writes; the gateway may be gone already.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);

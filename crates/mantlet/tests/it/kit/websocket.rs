@@ -63,8 +63,17 @@ impl WebSocket {
         self.client.send(frame(first, payload));
     }
 
-    /// The next frame: its first byte, and what it carries.
+    /// The next frame: its first byte, and what it carries. Pings are answered on the way, as clients do.
     pub(crate) fn next(&mut self) -> (u8, Vec<u8>) {
+        loop {
+            match self.next_of_any_kind() {
+                (first, payload) if first == FINAL | PING => self.send(FINAL | PONG, &payload),
+                other => return other,
+            }
+        }
+    }
+
+    fn next_of_any_kind(&mut self) -> (u8, Vec<u8>) {
         let head = self.client.take(2);
         let length = match head[1] {
             126 => u64::from(u16::from_be_bytes(self.client.take(2).try_into().unwrap())),

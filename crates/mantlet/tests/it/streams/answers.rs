@@ -139,7 +139,8 @@ fn an_upload_that_breaks_off_is_not_taken_for_complete() {
         let mut client = Client::connect(gateway.addr());
         client.send(format!("POST / HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n"));
         let piece = "b".repeat(100_000);
-        let piece = if framing.contains("chunked") { format!("{:x}\r\n{piece}\r\n", piece.len()) } else { piece };
+        let piece =
+            if framing.contains("chunked") { format!("{:x}\r\n{piece}\r\n", piece.len()) } else { piece };
         client.send(piece);
         eventually("the app has the beginning", || (upstream.seen().len() > 90_000).then_some(()));
         drop(client);

@@ -12,7 +12,8 @@ use crate::kit::{
 fn an_event_does_not_wait_for_the_next() {
     let gateway = Setup::serve(&format!("unix:{}", App::shared().socket().display())).start();
     let mut client = Client::connect(gateway.addr());
-    client.send("GET /sse?n=2&interval=3600 HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
+    client
+        .send("GET /sse?n=2&interval=3600 HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
     let answer = client.head();
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("content-type"), Some("text/event-stream; charset=utf-8"));

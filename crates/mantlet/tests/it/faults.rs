@@ -1,0 +1,5 @@
+//! What clients meet when the app fails, and when the gate ends or changes under them.
+
+mod death;
+mod garbage;
+mod load;

@@ -1,0 +1,208 @@
+//! What is no HTTP is not passed on.
+
+use std::sync::{Mutex, mpsc};
+
+use crate::kit::{
+    Client, Setup, Upstream, eventually,
+    http2::{ask, connect, get, json, talk},
+};
+
+/// Stands in every answer that must not reach a client.
+const MARK: &str = "GARBAGE";
+
+/// Answered as it is, and then closed or not: the client gets a 502, and not a byte of it.
+fn check(answer: impl Into<Vec<u8>>) {
+    let answer = answer.into();
+    let shown = String::from_utf8_lossy(&answer[..answer.len().min(120)]).into_owned();
+    for closes in [true, false] {
+        let bytes = answer.clone();
+        let upstream = Upstream::new(move |connection| {
+            connection.read_head();
+            connection.write(&bytes);
+            if !closes {
+                connection.read_to_end();
+            }
+        });
+        let gateway = Setup::serve(&upstream.url()).start();
+        let mut client = Client::connect(gateway.addr());
+        let refusal = client.get("/");
+        let code = refusal.code();
+        assert_eq!(refusal.status, 502, "{shown:?}");
+        assert!(code == "app-invalid-response" || (closes && code == "app-closed"), "{code}: {shown:?}");
+        let text = format!("{:?} {}", refusal.headers, String::from_utf8_lossy(&refusal.body));
+        assert!(!text.contains(MARK), "{text}");
+        assert_eq!(gateway.audit_of(refusal.request_id())["reason"], code.as_str());
+        assert_eq!(refusal.header("connection"), None, "the client is not to blame");
+        eventually("the app is let go", || (upstream.connections() == (1, 0)).then_some(()));
+
+        talk(async {
+            let answer = ask(&connect(gateway.addr()).await, get("/"), b"").await.unwrap();
+            assert_eq!(answer.status(), 502, "{shown:?}");
+            assert_eq!(json(&answer)["code"], code.as_str(), "{shown:?}");
+        });
+    }
+}
+
+#[test]
+fn row_73_no_http_at_all() {
+    let mut noise = 0x2545_f491_u32;
+    let random: Vec<u8> = (0..2000)
+        .map(|_| {
+            noise ^= noise << 13;
+            noise ^= noise >> 17;
+            noise ^= noise << 5;
+            noise.to_le_bytes()[0]
+        })
+        .collect();
+    check(random);
+    check("GARBAGE\r\n\r\n");
+    check("220 GARBAGE ESMTP\r\n");
+    check("<html>GARBAGE</html>\r\n\r\n");
+    check(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nGARBAGE".to_vec());
+}
+
+#[test]
+fn row_73_status_lines() {
+    for line in [
+        "HTTP/1.1 abc GARBAGE",
+        "HTTP/1.1 99 GARBAGE",
+        "HTTP/1.1 2000 GARBAGE",
+        "HTTP/1.1  200 GARBAGE",
+        "HTTP/2 200 GARBAGE",
+        "HTTP/3.0 200 GARBAGE",
+        "HTTQ/1.1 200 GARBAGE",
+        "http/1.1 200 GARBAGE",
+        "HTTP/1.1 200 GARB\0AGE",
+        "GET /GARBAGE HTTP/1.1",
+    ] {
+        check(format!("{line}\r\nContent-Length: 7\r\n\r\nGARBAGE"));
+    }
+    // Nobody asked for another protocol.
+    check("HTTP/1.1 101 Switching Protocols\r\nUpgrade: GARBAGE\r\nConnection: upgrade\r\n\r\nGARBAGE");
+}
+
+#[test]
+fn row_73_headers() {
+    for header in [
+        "X-A: GARBAGE\0",
+        "X-A: GARB\rAGE",
+        "X-A: GARBAGE\u{1}",
+        "X A: GARBAGE",
+        "X-A : GARBAGE",
+        ": GARBAGE",
+        "X-A GARBAGE",
+        "X-A: GARBAGE\r\n folded",
+        "Content-Length: 7\r\nContent-Length: 8",
+        "Content-Length: 7, 8",
+        "Content-Length: GARBAGE",
+        "Content-Length: -7",
+        "Content-Length: +7",
+        "Content-Length: 99999999999999999999",
+        "Content-Length: 7\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: GARBAGE",
+        "Transfer-Encoding: chunked, identity",
+        "Transfer-Encoding: chunked, chunked",
+    ] {
+        let length = if header.contains("Content-Length") || header.contains("Transfer-Encoding") {
+            ""
+        } else {
+            "Content-Length: 7\r\n"
+        };
+        check(format!("HTTP/1.1 200 OK\r\n{length}{header}\r\n\r\nGARBAGE"));
+    }
+    check(format!("HTTP/1.1 200 OK\r\nX-A: {}\r\nContent-Length: 7\r\n\r\nGARBAGE", MARK.repeat(30_000)));
+    check(format!("HTTP/1.1 200 OK\r\n{}Content-Length: 7\r\n\r\nGARBAGE", "X-A: GARBAGE\r\n".repeat(2000)));
+}
+
+/// hyper reads lines that end in LF alone, as RFC 9112 section 2.2 allows; what the client gets is as it should be.
+#[test]
+fn row_73_line_ends_are_mended() {
+    check("HTTP/1.1 200 OK\rContent-Length: 7\r\rGARBAGE");
+    for sloppy in [
+        "HTTP/1.1 200 OK\nX-A: 1\nContent-Length: 2\n\nok",
+        "HTTP/1.1 200 OK\r\nX-A: 1\nContent-Length: 2\r\n\r\nok",
+    ] {
+        let upstream = Upstream::answering(sloppy);
+        let gateway = Setup::serve(&upstream.url()).start();
+        // It accepts no line that ends otherwise than in CR LF.
+        let answer = Client::connect(gateway.addr()).get("/");
+        assert_eq!((answer.header("x-a"), answer.body.as_slice()), (Some("1"), &b"ok"[..]), "{sloppy:?}");
+    }
+}
+
+/// Garbage in the middle of a body breaks it off where everybody can see it.
+#[test]
+fn row_73_chunks() {
+    for bad in [
+        "xyz\r\nGARBAGE\r\n",
+        "-7\r\nGARBAGE\r\n",
+        "7\r\nGARBAGEGARBAGE\r\n",
+        "ffffffffffffffffff\r\nGARBAGE",
+    ] {
+        let upstream = Upstream::answering(format!(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n{bad}0\r\n\r\n"
+        ));
+        let gateway = Setup::serve(&upstream.url()).start();
+        let mut client = Client::connect(gateway.addr());
+        client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        assert_eq!(client.head().status, 200);
+        let rest = String::from_utf8_lossy(&client.rest()).into_owned();
+        assert!(rest.starts_with("2\r\nok\r\n"), "{rest:?}");
+        assert!(!rest.ends_with("0\r\n\r\n"), "{bad:?}: {rest:?}");
+        assert!(rest.matches(MARK).count() <= 1, "{bad:?}: {rest:?}");
+    }
+}
+
+/// What follows an answer is nobody's: not this client's, not the next one's.
+#[test]
+fn row_73_a_second_answer_is_given_to_nobody() {
+    const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    const SECOND: &str = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nGARBAGE";
+    // In one piece with the answer, and on its own when the client has the answer.
+    for at_once in [true, false] {
+        let (ask, asked) = mpsc::channel::<()>();
+        let (done, is_done) = mpsc::channel::<()>();
+        let (asked, done) = (Mutex::new(asked), Mutex::new(done));
+        let upstream = Upstream::new(move |connection| {
+            connection.read_head();
+            if at_once {
+                connection.write([ANSWER, SECOND].concat().as_bytes());
+            } else {
+                connection.write(ANSWER.as_bytes());
+                asked.lock().unwrap().recv().expect("the test goes on");
+                connection.write(SECOND.as_bytes());
+                done.lock().unwrap().send(()).expect("the test goes on");
+            }
+            connection.read_to_end();
+        });
+        let gateway = Setup::serve(&upstream.url()).start();
+        let mut client = Client::connect(gateway.addr());
+        for _ in 0..20 {
+            let answer = client.get("/");
+            assert_eq!((answer.status, answer.body.as_slice()), (200, &b"ok"[..]), "at once: {at_once}");
+            if !at_once {
+                ask.send(()).unwrap();
+                is_done.recv().unwrap();
+            }
+        }
+        let (made, _) = upstream.connections();
+        assert_eq!(made, 20, "a connection that said too much is not used again");
+    }
+}
+
+/// A head before the head, as `103 Early Hints` is, does no harm.
+#[test]
+fn interim_answers_do_no_harm() {
+    let upstream = Upstream::answering(
+        "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n\
+         HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    );
+    let gateway = Setup::serve(&upstream.url()).start();
+    let mut client = Client::connect(gateway.addr());
+    client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let mut answer = client.answer();
+    while answer.status < 200 {
+        answer = client.answer();
+    }
+    assert_eq!((answer.status, answer.body), (200, b"ok".to_vec()));
+}

@@ -1,0 +1,77 @@
+//! Under load: the app is killed, the gate is ended.
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::kit::{
+    App, Setup, eventually,
+    load::{Load, MANNERS, Manner},
+    processes::descendants,
+};
+
+/// A client of each manner, twice.
+fn crowd() -> Vec<Manner> {
+    MANNERS.repeat(2)
+}
+
+#[test]
+fn the_app_is_killed_under_load() {
+    let gateway = Setup::run("recorder:app").start();
+    let load = Load::start(gateway.addr(), &crowd());
+    for crashes in 1..=3 {
+        load.wait_for(200);
+        let app = descendants(gateway.pid())[0];
+        kill_process(Pid::from_raw(app.cast_signed()).unwrap(), Signal::KILL).unwrap();
+        eventually("the app is ready again", || {
+            (gateway.stderr().matches("is ready behind").count() > crashes).then_some(())
+        });
+    }
+    load.wait_for(200);
+    let tally = load.stop();
+    println!("{tally:?}");
+
+    let expected = ["200", "502 app-closed", "503 app-unavailable"];
+    assert!(tally.answers.keys().all(|kind| expected.contains(&kind.as_str())), "{tally:?}");
+    assert!(tally.count("200") >= 200 && tally.count("503 app-unavailable") > 0, "{tally:?}");
+    // Only an answer that had begun can break off.
+    assert!(tally.broken.iter().all(|problem| problem.ends_with("closed in the answer")), "{tally:?}");
+    assert_eq!(tally.turned_away, 0);
+    assert_eq!(gateway.stderr().matches("crashed (signal: 9 (SIGKILL)); starting it again").count(), 3);
+
+    let load = Load::start(gateway.addr(), &crowd());
+    load.wait_for(100);
+    let tally = load.stop();
+    assert!(tally.broken.is_empty() && tally.answers.len() == 1 && tally.count("200") >= 100, "{tally:?}");
+    assert_eq!(gateway.end().status.code(), Some(0));
+}
+
+/// A scheduler says SIGTERM, and sends clients here for a while yet: all of them are served.
+#[test]
+fn row_77_sigterm_under_load_fails_no_request() {
+    let upstream = format!("unix:{}", App::shared().socket().display());
+    let gateway = Setup::serve(&upstream).start();
+    let load = Load::start(gateway.addr(), &crowd());
+    load.wait_for(200);
+    gateway.signal(Signal::TERM);
+    load.wait_for(200);
+    let tally = load.stop();
+    assert!(tally.broken.is_empty() && tally.turned_away == 0, "{tally:?}");
+    assert_eq!(tally.answers.len(), 1, "{tally:?}");
+    assert!(tally.count("200") >= 400, "{tally:?}");
+    assert_eq!(gateway.wait().status.code(), Some(0));
+}
+
+/// Clients that never stop are refused in the end; until then, each is answered.
+#[test]
+fn row_77_sigterm_under_endless_load_fails_no_request() {
+    let upstream = format!("unix:{}", App::shared().socket().display());
+    let gateway = Setup::serve(&upstream).config("[shutdown]\ndrain = \"6s\"").start();
+    let load = Load::start(gateway.addr(), &crowd());
+    load.wait_for(200);
+    gateway.signal(Signal::TERM);
+    let tally = load.join();
+    println!("{tally:?}");
+    assert!(tally.broken.is_empty(), "{tally:?}");
+    assert_eq!(tally.answers.len(), 1, "{tally:?}");
+    assert_eq!(tally.turned_away, crowd().len());
+    assert_eq!(gateway.wait().status.code(), Some(0));
+}
