@@ -101,7 +101,8 @@ impl Setup {
 
 fn write_config(folder: &Path, text: &str) -> PathBuf {
     let (config, new) = (folder.join("mantlet.toml"), folder.join("mantlet.toml.new"));
-    let state = format!("state-folder = {:?}\n", folder.join("state"));
+    let state = folder.join("state");
+    let state = format!("state-folder = {:?}\n", state.to_str().expect("a path that is text"));
     fs::write(&new, state + text).expect("the configuration is written");
     // Whoever reads it sees one of the two, whole.
     fs::rename(&new, &config).expect("the configuration is replaced");

@@ -47,7 +47,7 @@ fn a_client_that_does_not_read_holds_the_app_back() {
     let upstream = Upstream::new(move |connection| {
         connection.read_head();
         connection.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n").as_bytes());
-        while counted.load(Relaxed) < LENGTH && connection.try_write(&[b'x'; PIECE]) {
+        while counted.load(Relaxed) < LENGTH && connection.try_write(&vec![b'x'; PIECE]) {
             counted.fetch_add(PIECE, Relaxed);
         }
         connection.read_to_end();
@@ -84,7 +84,7 @@ fn an_app_that_does_not_read_holds_the_client_back() {
     let sender = thread::spawn(move || {
         client.send(format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {LENGTH}\r\n\r\n"));
         while counted.load(Relaxed) < LENGTH {
-            client.send([b'x'; PIECE]);
+            client.send(vec![b'x'; PIECE]);
             counted.fetch_add(PIECE, Relaxed);
         }
         client.answer()

@@ -1,0 +1,114 @@
+use std::{
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+    thread,
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{
+    Client, eventually,
+    gateway::Log,
+    provided,
+    websocket::{FINAL, TEXT, WebSocket},
+};
+
+/// Chromium without a screen, showing one page, asked over its debugging protocol.
+pub(crate) struct Browser {
+    process: Child,
+    stderr: Log,
+    socket: WebSocket,
+    asked: u64,
+    /// What the page was accused of so far.
+    violations: Vec<String>,
+    _profile: TempDir,
+}
+
+impl Browser {
+    pub(crate) fn open(url: &str) -> Self {
+        let profile = tempfile::tempdir().expect("a folder");
+        let mut process = Command::new(provided("MANTLET_TEST_CHROMIUM"))
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--no-first-run",
+            ])
+            // Nothing is asked of the network but the page.
+            .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
+            .args(["--disable-default-apps", "--disable-extensions", "--remote-debugging-port=0"])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .arg(url)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the browser in MANTLET_TEST_CHROMIUM starts");
+        let stderr = Log::follow(process.stderr.take().expect("a pipe"));
+        let line = stderr.wait_for("DevTools listening on ws://");
+        let address = line.split("ws://").nth(1).and_then(|rest| rest.split('/').next()).expect("an address");
+        let address: SocketAddr = address.parse().expect("an address");
+        let path = eventually("the browser has a page", || {
+            let targets = Client::connect(address).get("/json/list").json();
+            let page = targets.as_array()?.iter().find(|target| target["type"] == "page")?;
+            Some(page["webSocketDebuggerUrl"].as_str()?.splitn(4, '/').nth(3)?.to_owned())
+        });
+        let socket = WebSocket::open(address, &format!("/{path}"));
+        let mut browser = Self { process, stderr, socket, asked: 0, violations: vec![], _profile: profile };
+        // What was logged before is told as well.
+        browser.ask("Log.enable", &json!({}));
+        browser
+    }
+
+    /// The value of a script in the page; null while there is none.
+    pub(crate) fn evaluate(&mut self, script: &str) -> Value {
+        let answer = self.ask("Runtime.evaluate", &json!({"expression": script, "returnByValue": true}));
+        answer["result"]["result"]["value"].clone()
+    }
+
+    /// Waits until a script has the value `true`.
+    pub(crate) fn wait_until(&mut self, script: &str) {
+        eventually(&format!("`{script}` in the page"), || {
+            (self.evaluate(script) == Value::Bool(true)).then_some(())
+        });
+    }
+
+    /// What has been found to violate a content security policy so far.
+    pub(crate) fn violations(&mut self) -> &[String] {
+        // Whatever was logged before this answer has arrived with it.
+        self.evaluate("0");
+        &self.violations
+    }
+
+    fn ask(&mut self, method: &str, parameters: &Value) -> Value {
+        self.asked += 1;
+        let id = self.asked;
+        let command = json!({"id": id, "method": method, "params": parameters});
+        self.socket.send(FINAL | TEXT, command.to_string().as_bytes());
+        loop {
+            let (first, payload) = self.socket.next();
+            assert_eq!(first, FINAL | TEXT, "{:?}", String::from_utf8_lossy(&payload));
+            let message: Value = serde_json::from_slice(&payload).expect("JSON");
+            let logged = message["params"]["entry"]["text"].as_str().unwrap_or_default();
+            if logged.contains("Content Security Policy") {
+                self.violations.push(logged.to_owned());
+            }
+            if message["id"] == id {
+                return message;
+            }
+        }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Its other processes end with it.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if thread::panicking() {
+            eprintln!("violations: {:#?}\nwhat the browser said:\n{}", self.violations, self.stderr.text());
+        }
+    }
+}
