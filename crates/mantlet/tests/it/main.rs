@@ -27,3 +27,4 @@ mod reload;
 mod request_line;
 mod slow;
 mod streams;
+mod wheel;
