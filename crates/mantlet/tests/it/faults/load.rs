@@ -32,8 +32,10 @@ fn the_app_is_killed_under_load() {
     let expected = ["200", "502 app-closed", "503 app-unavailable"];
     assert!(tally.answers.keys().all(|kind| expected.contains(&kind.as_str())), "{tally:?}");
     assert!(tally.count("200") >= 200 && tally.count("503 app-unavailable") > 0, "{tally:?}");
-    // Only an answer that had begun can break off.
-    assert!(tally.broken.iter().all(|problem| problem.ends_with("closed in the answer")), "{tally:?}");
+    // Only an answer that the app had begun can break off, where the client sees it: one of each client's for each crash at most.
+    let seen =
+        |problem: &String| problem.ends_with("in the answer") || problem.ends_with("before the answer");
+    assert!(tally.broken.iter().all(seen) && tally.broken.len() <= 6, "{tally:?}");
     assert_eq!(tally.turned_away, 0);
     assert_eq!(gateway.stderr().matches("crashed (signal: 9 (SIGKILL)); starting it again").count(), 3);
 
