@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use http::{HeaderMap, Method, Request, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Version, header};
 
 use crate::{
     Policy, Refusal, client::Client, path::CanonicalPath, request_id::RequestId, route::RoutePolicy,
@@ -56,6 +56,10 @@ pub struct Call {
     pub client: Client,
     /// The method as sent.
     pub method: Method,
+    /// The version of HTTP that the client speaks.
+    pub version: Version,
+    /// The origin of the page that asks, if a browser named one.
+    pub origin: Option<HeaderValue>,
     /// The path, canonical once the `path` stop has passed it.
     pub path: CanonicalPath,
     /// What the configuration says about this path.
@@ -75,6 +79,8 @@ impl Call {
             request_id: RequestId::of(headers, client.peer_trusted),
             client,
             method: request.method().clone(),
+            version: request.version(),
+            origin: headers.get(header::ORIGIN).cloned(),
             path: CanonicalPath::as_sent(request.uri()),
             route: Arc::clone(policy.routes.fallback()),
             authenticated: headers.contains_key(header::AUTHORIZATION)

@@ -10,8 +10,11 @@ pub mod pipeline;
 
 pub mod call;
 pub mod client;
+pub mod cors;
+pub mod csrf;
 pub mod headers;
 pub mod host;
+pub mod https;
 pub mod limits;
 pub mod path;
 pub mod route;
@@ -20,6 +23,7 @@ mod answer;
 
 pub mod audit;
 pub mod mode;
+mod origin;
 pub mod policy;
 pub mod reason;
 pub mod refusal;
@@ -31,6 +35,6 @@ pub use answer::Answer;
 pub use call::{Arrival, Call, Peer, Scheme};
 pub use mode::Mode;
 pub use pipeline::{App, handle};
-pub use policy::{Config, Policy};
+pub use policy::{Config, Policy, Surroundings};
 pub use reason::Reason;
 pub use refusal::Refusal;

@@ -4,13 +4,15 @@ use std::{future::Future, panic::AssertUnwindSafe};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderMap, Method, Request, Response, Version, header, uri::PathAndQuery};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Version, header, uri::PathAndQuery,
+};
 use http_body::Body;
 
 use crate::{
-    Answer, Arrival, Call, Mode, Policy, Reason, Refusal,
+    Answer, Arrival, Call, Mode, Policy, Reason, Refusal, Scheme,
     audit::{Record, Sink},
-    client, headers, host, limits,
+    client, headers, host, https, limits,
     path::CanonicalPath,
     request_id::X_REQUEST_ID,
     response,
@@ -30,6 +32,13 @@ pub trait App<B> {
         call: &Call,
         request: Request<B>,
     ) -> impl Future<Output = Result<Response<Self::Body>, Refusal>> + Send;
+
+    /// Whether the app's own CORS answers let pages of this origin send the user's cookies. Asked before such a request is
+    /// refused as forged.
+    fn shares_credentials(&self, call: &Call, origin: &HeaderValue) -> impl Future<Output = bool> + Send {
+        let _ = (call, origin);
+        std::future::ready(false)
+    }
 }
 
 /// Takes a request through every stop, to the app if it passes all, and its answer back.
@@ -46,34 +55,64 @@ pub async fn handle<B, A: App<B>>(
     let mut call = Call::open(policy, arrival, &request);
 
     let outcome = AssertUnwindSafe(async {
-        admit(policy, audit, arrival, &mut call, &mut request)?;
-        app.call(&call, request).await
+        admit(policy, audit, arrival, &mut call, &mut request, app).await?;
+        Ok(app.call(&call, request).await?)
     });
     let outcome = outcome.catch_unwind().await.unwrap_or_else(|_| Err(Reason::InternalError.into()));
 
     let mut answer = match outcome {
         Ok(answer) => answer.map(|body| Answer::App { body }),
-        Err(refusal) => {
+        Err(Ending::Redirected(location)) => response::redirect(location).map(Answer::own),
+        Err(Ending::Preflight(headers)) => {
+            let mut answer = response::preflight(headers).map(Answer::own);
+            dress(policy, &call, answer.headers_mut());
+            return answer;
+        }
+        Err(Ending::Refused(refusal)) => {
             // audit: one record of what was decided.
             audit.record(Record::of(&call, &refusal, Mode::Enforce));
             response::refuse(&call, &refusal).map(Answer::own)
         }
     };
+    // cors: refusals too, or a browser shows its user "CORS error" instead of what went wrong.
+    policy.cors.dress_for(call.origin.as_ref(), answer.headers_mut());
     dress(policy, &call, answer.headers_mut());
     answer
 }
 
+/// How a request ends before the app.
+enum Ending {
+    Refused(Refusal),
+    /// To the encrypted address.
+    Redirected(HeaderValue),
+    /// A preflight, answered with these headers.
+    Preflight(HeaderMap),
+}
+
+impl From<Refusal> for Ending {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Reason> for Ending {
+    fn from(reason: Reason) -> Self {
+        Self::Refused(reason.into())
+    }
+}
+
 /// The stops before the app, in their order.
-fn admit<B>(
+async fn admit<B, A: App<B>>(
     policy: &Policy,
     audit: &impl Sink,
     arrival: &Arrival,
     call: &mut Call,
     request: &mut Request<B>,
-) -> Result<(), Refusal> {
+    app: &A,
+) -> Result<(), Ending> {
     // wire: is this exactly one well-formed request? Nothing else can be judged about bytes that are not.
     if let Some(refusal) = &arrival.refusal {
-        return Err(refusal.clone());
+        return Err(refusal.clone().into());
     }
     well_formed(policy, request)?;
 
@@ -86,8 +125,40 @@ fn admit<B>(
         None => retarget(request, request.uri().path_and_query().cloned()),
     }
 
+    // host: is it ours? Before anything is built from its name, a redirect above all.
+    stop(policy.host.mode, call, audit, || policy.host.verify(text(request, &header::HOST)))?;
+
+    // transport: is it HTTPS where it must be? Before a plain request is told anything else.
+    if call.client.scheme == Scheme::Http
+        && let Some(target) = request.uri().path_and_query()
+    {
+        match policy.https.verify(&call.method, text(request, &header::HOST), target) {
+            https::Verdict::Pass => {}
+            https::Verdict::Redirect(location) => return Err(Ending::Redirected(location)),
+            https::Verdict::Refuse => return Err(Reason::HttpsRequired.into()),
+        }
+    }
+
+    // cors: preflights end here. They carry no credentials, so nothing later could judge them.
+    if let Some(judged) = policy.cors.preflight(&call.method, request.headers())
+        && let Some(headers) = stop(policy.cors.mode, call, audit, || judged)?
+        && policy.cors.is_ours()
+    {
+        return Err(Ending::Preflight(headers));
+    }
+
     // route: what the configuration says about this path. All later stops ask it for their mode.
     call.route = policy.routes.of(&call.method, call.path.as_str()).clone();
+
+    // csrf: could a foreign page have sent this with the user's cookies? After the route, which may have a mode of its own.
+    let forged = policy
+        .csrf
+        .verify(&call.method, request.headers(), |origin| policy.cors.shares_credentials_with(origin));
+    if let Err(reason) = forged
+        && !is_trusted_by(app, call).await
+    {
+        stop(call.route.csrf, call, audit, || Err::<(), _>(reason))?;
+    }
 
     // validate: is the body within its limit? Declared sizes here; undeclared ones are counted as they arrive.
     limits::declared_size(request.headers(), call.route.body_size)?;
@@ -101,7 +172,7 @@ fn admit<B>(
 fn dress(policy: &Policy, call: &Call, answer: &mut HeaderMap) {
     let facts = headers::Facts {
         path: call.path.as_str(),
-        https: call.client.scheme == crate::Scheme::Https,
+        https: call.client.scheme == Scheme::Https,
         authenticated: call.authenticated,
     };
     policy.headers.apply_in(call.route.headers, answer, &facts);
@@ -172,6 +243,19 @@ fn well_formed<B>(policy: &Policy, request: &mut Request<B>) -> Result<(), Reaso
         (None, None) => return Err(Reason::HostMissing),
     };
     if host::is_well_formed(host.as_bytes()) { Ok(()) } else { Err(Reason::HostMalformed) }
+}
+
+/// Whether the app itself trusts the page that asks with the user's cookies.
+async fn is_trusted_by<B, A: App<B>>(app: &A, call: &Call) -> bool {
+    match &call.origin {
+        Some(origin) if call.route.csrf != Mode::Off => app.shares_credentials(call, origin).await,
+        _ => false,
+    }
+}
+
+/// A header as text, if it is there and is text.
+fn text<'r, B>(request: &'r Request<B>, name: &HeaderName) -> Option<&'r str> {
+    request.headers().get(name)?.to_str().ok()
 }
 
 /// Makes the target origin-form: the app is asked for a path on itself, whatever form the client used.

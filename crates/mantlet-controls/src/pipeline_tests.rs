@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 
 use super::{App, handle};
@@ -34,6 +34,10 @@ impl App<()> for Echo {
         assert!(request.uri().path() != "/panic", "the app panicked");
         let seen = format!("{} {:?}", request.uri(), request.headers());
         Ok(Response::new(Answer::own(Bytes::from(seen))))
+    }
+
+    async fn shares_credentials(&self, _: &Call, origin: &HeaderValue) -> bool {
+        origin == "https://friend.example"
     }
 }
 
@@ -80,13 +84,20 @@ fn ask(config: &Config, request: Request<()>) -> (Response<Answer<Answer<NoBody>
     (answer, records.0.into_inner().unwrap())
 }
 
+/// The defaults, where the host of [`get`] is ours.
+fn ours() -> Config {
+    let mut config = Config::default();
+    config.host.allow = vec!["example.com".into()];
+    config
+}
+
 fn get(target: &str) -> Request<()> {
     Request::get(target).header("host", "example.com").body(()).unwrap()
 }
 
 #[test]
 fn a_refusal_has_a_reason_a_record_and_the_headers_of_any_answer() {
-    let (answer, records) = ask(&Config::default(), get("/a/../admin?password=hunter2"));
+    let (answer, records) = ask(&ours(), get("/a/../admin?password=hunter2"));
     assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
     assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
     let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
@@ -104,7 +115,7 @@ fn a_refusal_has_a_reason_a_record_and_the_headers_of_any_answer() {
 
 #[test]
 fn report_only_records_and_lets_pass() {
-    let config = Config { report_only: true, ..Config::default() };
+    let config = Config { report_only: true, ..ours() };
     let (answer, records) = ask(&config, get("/a/../admin?x=1"));
     assert_eq!(answer.status(), StatusCode::OK);
     assert!(text(answer).starts_with("/a/../admin?x=1 "));
@@ -115,7 +126,7 @@ fn report_only_records_and_lets_pass() {
 fn problem_json_when_asked_for() {
     let mut request = get("/a/../b");
     request.headers_mut().insert("accept", "application/problem+json".parse().unwrap());
-    let (answer, _) = ask(&Config::default(), request);
+    let (answer, _) = ask(&ours(), request);
     assert_eq!(answer.headers()["content-type"], "application/problem+json");
     let body = text(answer);
     assert!(
@@ -126,7 +137,7 @@ fn problem_json_when_asked_for() {
 
 #[test]
 fn a_panic_is_one_requests_failure() {
-    let (answer, records) = ask(&Config::default(), get("/panic"));
+    let (answer, records) = ask(&ours(), get("/panic"));
     assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(records[0].reason, "internal-error");
     assert!(text(answer).contains("internal-error"));
@@ -134,7 +145,7 @@ fn a_panic_is_one_requests_failure() {
 
 #[test]
 fn the_app_is_asked_for_the_path_that_was_judged() {
-    let (answer, records) = ask(&Config::default(), get("http://example.com/%61dmin?q=%61"));
+    let (answer, records) = ask(&ours(), get("http://example.com/%61dmin?q=%61"));
     let seen = text(answer);
     assert!(
         seen.starts_with("/admin?q=%61 ") && seen.contains("\"x-forwarded-for\": \"203.0.113.1\""),
@@ -145,7 +156,7 @@ fn the_app_is_asked_for_the_path_that_was_judged() {
 
 #[test]
 fn a_declared_body_over_the_routes_limit_is_refused_unread() {
-    let mut config = Config::default();
+    let mut config = ours();
     config.route = vec![crate::route::Config {
         path: "/upload".into(),
         limits: crate::route::LimitsConfig { body_size: Some(crate::units::Size(10)) },
@@ -156,4 +167,92 @@ fn a_declared_body_over_the_routes_limit_is_refused_unread() {
         request.headers_mut().insert("content-length", length.parse().unwrap());
         assert_eq!(ask(&config, request).0.status(), status, "{path} {length}");
     }
+}
+
+fn with(mut request: Request<()>, headers: &[(&'static str, &'static str)]) -> Request<()> {
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, HeaderValue::from_static(value));
+    }
+    request
+}
+
+fn post(headers: &[(&'static str, &'static str)]) -> Request<()> {
+    let mut request = with(get("/"), headers);
+    *request.method_mut() = Method::POST;
+    request
+}
+
+#[test]
+fn a_foreign_host_is_refused_and_over_http2_misdirected() {
+    for (version, status) in [(Version::HTTP_11, 400), (Version::HTTP_2, 421)] {
+        let mut request = with(get("/"), &[("host", "evil.example")]);
+        *request.version_mut() = version;
+        let (answer, records) = ask(&ours(), request);
+        assert_eq!((answer.status().as_u16(), records[0].reason), (status, "host-unknown"));
+    }
+}
+
+#[test]
+fn plain_requests_go_to_the_encrypted_address_or_nowhere() {
+    let mut config = ours();
+    config.surroundings.has_certificate = true;
+    let (answer, records) = ask(&config, get("/a?b=c"));
+    assert_eq!(answer.status(), StatusCode::PERMANENT_REDIRECT);
+    assert_eq!(answer.headers()["location"], "https://example.com/a?b=c");
+    assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+    assert!(records.is_empty(), "a redirect refuses nothing");
+    let (answer, records) = ask(&config, post(&[]));
+    assert_eq!((answer.status().as_u16(), records[0].reason), (403, "https-required"));
+    let mut path = get("/../x");
+    *path.method_mut() = Method::GET;
+    assert_eq!(ask(&config, path).1[0].reason, "path-dot-segment");
+}
+
+#[test]
+fn preflights_end_here_and_refusals_can_be_read_by_whom_they_concern() {
+    let mut config = ours();
+    config.cors.origins = vec!["https://app.example".into()];
+    let preflight = |origin| {
+        let mut request = with(get("/x"), &[("origin", origin), ("access-control-request-method", "PUT")]);
+        *request.method_mut() = Method::OPTIONS;
+        request
+    };
+    let (answer, records) = ask(&config, preflight("https://app.example"));
+    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+    assert_eq!(answer.headers()["access-control-allow-origin"], "https://app.example");
+    assert!(answer.headers().contains_key("x-request-id") && records.is_empty());
+    let (answer, records) = ask(&config, preflight("https://evil.net"));
+    assert_eq!((answer.status().as_u16(), records[0].reason), (403, "cors-origin-denied"));
+    assert!(!answer.headers().contains_key("access-control-allow-origin"));
+    let (answer, _) = ask(&config, with(get("/a/../b"), &[("origin", "https://app.example")]));
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(answer.headers()["access-control-allow-origin"], "https://app.example");
+    // Without our configuration the app is asked.
+    let (answer, _) = ask(&ours(), preflight("https://app.example"));
+    assert_eq!(answer.status(), StatusCode::OK);
+}
+
+#[test]
+fn row_62_forged_requests_are_refused_unless_somebody_trusts_the_page() {
+    let cookie = ("cookie", "session=1");
+    let check = |config: &Config, request, expected: Option<&str>| {
+        let (answer, records) = ask(config, request);
+        assert_eq!(records.first().map(|record| record.reason), expected);
+        assert_eq!(answer.status().as_u16(), if expected.is_some() { 403 } else { 200 });
+    };
+    check(&ours(), post(&[cookie, ("origin", "https://evil.net")]), Some("csrf-cross-site"));
+    check(&ours(), post(&[cookie, ("origin", "https://friend.example")]), None);
+    check(&ours(), post(&[cookie, ("origin", "https://example.com")]), None);
+    let mut trusting = ours();
+    trusting.cors.origins = vec!["https://app.example".into()];
+    check(&trusting, post(&[cookie, ("origin", "https://app.example")]), Some("csrf-cross-site"));
+    trusting.cors.credentials = true;
+    check(&trusting, post(&[cookie, ("origin", "https://app.example")]), None);
+    let mut webhook = ours();
+    webhook.route = vec![crate::route::Config {
+        path: "/".into(),
+        csrf: crate::route::ModeConfig { mode: Some(crate::Mode::Off) },
+        ..crate::route::Config::default()
+    }];
+    check(&webhook, post(&[cookie, ("origin", "https://evil.net")]), None);
 }

@@ -3,7 +3,7 @@
 //! Each control keeps its own section beside its code. Here they come together: [`Config::check`] turns all of them
 //! into one [`Policy`] or reports every mistake at once. A reload swaps the whole policy, never a part of it.
 
-use crate::{client, headers, limits, path, route};
+use crate::{client, cors, csrf, headers, host, https, limits, path, route};
 
 /// The raw sections of every control.
 #[derive(Debug, Clone, Default)]
@@ -16,10 +16,29 @@ pub struct Config {
     pub limits: limits::Config,
     /// `[path]`
     pub path: path::Config,
+    /// `[host]`
+    pub host: host::Config,
+    /// `[https]`
+    pub https: https::Config,
+    /// `[cors]`
+    pub cors: cors::Config,
+    /// `[csrf]`
+    pub csrf: csrf::Config,
     /// `[headers]`
     pub headers: headers::Config,
     /// `[[route]]`
     pub route: Vec<route::Config>,
+    /// What the configuration does not say.
+    pub surroundings: Surroundings,
+}
+
+/// What decides about defaults and is known only where Mantlet runs.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// Mantlet ends TLS itself.
+    pub has_certificate: bool,
+    /// Names and addresses that are ours: of the listening socket and of the certificate; `*.example.com` as certificates have it.
+    pub own_hosts: Vec<String>,
 }
 
 /// The checked configuration: all that the request path reads.
@@ -31,6 +50,14 @@ pub struct Policy {
     pub limits: limits::Policy,
     /// The canonical path.
     pub path: path::Policy,
+    /// Hosts that are ours.
+    pub host: host::Policy,
+    /// Where HTTPS is required.
+    pub https: https::Policy,
+    /// Whose pages may read answers.
+    pub cors: cors::Policy,
+    /// Whose pages may act with the user's cookies.
+    pub csrf: csrf::Policy,
     /// Security headers.
     pub headers: headers::Policy,
     /// What differs for a route.
@@ -47,20 +74,29 @@ impl Config {
         let path = self.path.check(self.report_only);
         let client = self.client.check().map_err(|found| collect("client", found)).ok();
         let limits = self.limits.check().map_err(|found| collect("limits", found)).ok();
+        let surroundings = &self.surroundings;
+        let host = self.host.check(&surroundings.own_hosts, self.report_only);
+        let host = host.map_err(|found| collect("host", found)).ok();
+        let https =
+            self.https.check(surroundings.has_certificate).map_err(|found| collect("https", found)).ok();
+        let cors = self.cors.check(self.report_only).map_err(|found| collect("cors", found)).ok();
+        let csrf = self.csrf.check().map_err(|found| collect("csrf", found)).ok();
         let headers = self.headers.check().map_err(|found| collect("headers", found)).ok();
         let base = route::RoutePolicy {
             headers: self.headers.mode.under(self.report_only),
+            csrf: self.csrf.mode.under(self.report_only),
             body_size: self.limits.body_size.0,
         };
         let routes = route::Routes::check(&self.route, base, self.report_only)
             .map_err(|found| collect("", found))
             .ok();
-        match (client, limits, headers, routes) {
-            (Some(client), Some(limits), Some(headers), Some(routes)) => {
-                Ok(Policy { client, limits, path, headers, routes })
-            }
-            _ => Err(mistakes),
+        if let (Some(client), Some(limits), Some(host), Some(https), Some(cors), Some(csrf)) =
+            (client, limits, host, https, cors, csrf)
+            && let (Some(headers), Some(routes)) = (headers, routes)
+        {
+            return Ok(Policy { client, limits, path, host, https, cors, csrf, headers, routes });
         }
+        Err(mistakes)
     }
 }
 

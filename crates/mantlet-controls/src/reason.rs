@@ -94,6 +94,22 @@ reasons! {
     PathParameter = "path-parameter",
     /// The path holds a Unicode character that some software reads as `.`, `/` or `\`.
     PathLookalike = "path-lookalike",
+    /// The host is not one of ours (`host.allow`).
+    HostUnknown = "host-unknown",
+    /// A request that changes something came unencrypted where HTTPS is required (`https.required`).
+    HttpsRequired = "https-required",
+    /// A preflight came from an origin that is not in `cors.origins`.
+    CorsOriginDenied = "cors-origin-denied",
+    /// A preflight asked for a method that is not in `cors.methods`.
+    CorsMethodDenied = "cors-method-denied",
+    /// A preflight asked for a request header that is not in `cors.headers`.
+    CorsHeaderDenied = "cors-header-denied",
+    /// A preflight came from a public network into a private one, which `cors.private-network` does not allow.
+    CorsPrivateNetworkDenied = "cors-private-network-denied",
+    /// A foreign page sent this with the user's cookies, and its origin is not trusted (`csrf.trusted-origins`).
+    CsrfCrossSite = "csrf-cross-site",
+    /// A foreign page opened a WebSocket with the user's cookies, and its origin is not trusted (`csrf.trusted-origins`).
+    WebsocketOriginDenied = "websocket-origin-denied",
     /// The body is larger than `limits.body-size`.
     BodyTooLarge = "body-too-large",
     /// This address holds as many connections as `limits.connections-per-client` allows.
@@ -157,6 +173,14 @@ mod tests {
                 "path-empty-segment",
                 "path-parameter",
                 "path-lookalike",
+                "host-unknown",
+                "https-required",
+                "cors-origin-denied",
+                "cors-method-denied",
+                "cors-header-denied",
+                "cors-private-network-denied",
+                "csrf-cross-site",
+                "websocket-origin-denied",
                 "body-too-large",
                 "too-many-connections",
                 "websocket-message-too-large",

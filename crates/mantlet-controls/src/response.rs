@@ -1,7 +1,7 @@
 //! From a refusal to its answer. The only file that knows statuses and texts.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
 use serde::Serialize;
 
 use crate::{Call, Reason, Refusal};
@@ -34,7 +34,15 @@ pub const fn status(reason: Reason) -> StatusCode {
         | R::PathBackslash
         | R::PathEmptySegment
         | R::PathParameter
-        | R::PathLookalike => StatusCode::BAD_REQUEST,
+        | R::PathLookalike
+        | R::HostUnknown => StatusCode::BAD_REQUEST,
+        R::HttpsRequired
+        | R::CorsOriginDenied
+        | R::CorsMethodDenied
+        | R::CorsHeaderDenied
+        | R::CorsPrivateNetworkDenied
+        | R::CsrfCrossSite
+        | R::WebsocketOriginDenied => StatusCode::FORBIDDEN,
         R::MethodForbidden => StatusCode::METHOD_NOT_ALLOWED,
         R::HeadTimeout | R::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
         R::BodyTooLarge | R::WebsocketMessageTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -86,6 +94,15 @@ pub const fn detail(reason: Reason) -> &'static str {
         R::PathEmptySegment => "Refused path: it begins with `//`",
         R::PathParameter => "Refused path: `;` must be percent-encoded as `%3B`",
         R::PathLookalike => "Refused path: it holds a look-alike of `.`, `/` or `\\`",
+        R::HostUnknown => "Unknown host",
+        R::HttpsRequired => "HTTPS required",
+        R::CorsOriginDenied => "CORS: origin not allowed",
+        R::CorsMethodDenied => "CORS: method not allowed",
+        R::CorsHeaderDenied => "CORS: request header not allowed",
+        R::CorsPrivateNetworkDenied => "CORS: access to a private network not allowed",
+        // Word for word what users of CSRF middleware know.
+        R::CsrfCrossSite => "CSRF validation failed",
+        R::WebsocketOriginDenied => "CSRF validation failed: WebSocket from a foreign page",
         R::BodyTooLarge => "Request body too large",
         R::TooManyConnections => "Too many connections from this address",
         R::WebsocketMessageTooLarge => "WebSocket message too large",
@@ -104,6 +121,7 @@ pub const fn closes_connection(reason: Reason) -> bool {
     !matches!(
         status(reason),
         StatusCode::NOT_FOUND
+            | StatusCode::FORBIDDEN
             | StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE
             | StatusCode::GATEWAY_TIMEOUT
@@ -118,6 +136,7 @@ pub const fn closes_connection(reason: Reason) -> bool {
             | Reason::PathEmptySegment
             | Reason::PathParameter
             | Reason::PathLookalike
+            | Reason::HostUnknown
     )
 }
 
@@ -141,7 +160,11 @@ struct Problem<'a> {
 
 /// The answer to a refused call, without the headers that every answer gets.
 pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
-    let status = status(refusal.reason);
+    let status = match refusal.reason {
+        // RFC 9113 section 9.1.2: over HTTP/2 the client may have reused a connection for a host that is not ours.
+        Reason::HostUnknown if call.version == Version::HTTP_2 => StatusCode::MISDIRECTED_REQUEST,
+        reason => status(reason),
+    };
     let (detail, code, request_id) =
         (detail(refusal.reason), refusal.reason.code(), call.request_id.as_str());
     let (content_type, body) = if call.wants_problem {
@@ -177,5 +200,21 @@ pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
     if closes_connection(refusal.reason) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    response
+}
+
+/// Sends a plain request to the encrypted address.
+pub fn redirect(location: HeaderValue) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    response.headers_mut().insert(header::LOCATION, location);
+    response
+}
+
+/// The answer to a preflight that is allowed.
+pub fn preflight(headers: HeaderMap) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    *response.headers_mut() = headers;
     response
 }

@@ -29,7 +29,7 @@ fn every_kind_of_answer_gets_what_fits_it() {
         let value = headers.get(name).map(|value| value.to_str().unwrap());
         match expected {
             Some(part) => {
-                assert!(value.is_some_and(|v| v.contains(part)), "{content_type} {name}: {value:?}")
+                assert!(value.is_some_and(|v| v.contains(part)), "{content_type} {name}: {value:?}");
             }
             None => assert_eq!(value, None, "{content_type} {name}"),
         }
@@ -77,7 +77,7 @@ fn what_the_app_set_stays_and_what_it_leaks_goes() {
 #[test]
 fn personal_json_is_not_stored_and_hsts_needs_https() {
     let json = "application/json";
-    let with = |authenticated, https| Facts { authenticated, https, ..PLAIN };
+    let with = |authenticated, https| Facts { https, authenticated, ..PLAIN };
     assert_eq!(applied(json, with(true, false)).get("cache-control").unwrap(), "no-store");
     assert_eq!(
         applied("application/problem+json", with(true, false)).get("cache-control").unwrap(),

@@ -14,15 +14,17 @@ pub struct Config {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub methods: Vec<String>,
     /// What differs in the security headers.
-    pub headers: HeadersConfig,
+    pub headers: ModeConfig,
+    /// What differs in the protection against cross-site request forgery: `off` for webhooks and the like that carry cookies.
+    pub csrf: ModeConfig,
     /// What differs in the limits.
     pub limits: LimitsConfig,
 }
 
-/// `headers` of a route.
+/// A control of a route, such as `headers`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct HeadersConfig {
+pub struct ModeConfig {
     /// The mode here, if it differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
@@ -64,6 +66,7 @@ impl Config {
         }
         let policy = RoutePolicy {
             headers: self.headers.mode.map_or(base.headers, |mode| mode.under(report_only)),
+            csrf: self.csrf.mode.map_or(base.csrf, |mode| mode.under(report_only)),
             body_size: self.limits.body_size.map_or(base.body_size, |size| size.0),
         };
         Ok((template(&self.path), methods, policy))

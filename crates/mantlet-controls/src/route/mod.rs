@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-pub use config::{Config, HeadersConfig, LimitsConfig};
+pub use config::{Config, LimitsConfig, ModeConfig};
 
 use crate::{Mode, policy::Mistake};
 
@@ -19,6 +19,8 @@ use crate::{Mode, policy::Mistake};
 pub struct RoutePolicy {
     /// Mode of the security headers.
     pub headers: Mode,
+    /// Mode of the protection against cross-site request forgery.
+    pub csrf: Mode,
     /// Bytes that a request body may have.
     pub body_size: u64,
 }
@@ -104,11 +106,15 @@ mod tests {
             .map(|(path, methods, mode)| Config {
                 path: (*path).to_owned(),
                 methods: methods.iter().map(|&m| m.to_owned()).collect(),
-                headers: config::HeadersConfig { mode: Some(*mode) },
+                headers: ModeConfig { mode: Some(*mode) },
                 ..Config::default()
             })
             .collect();
-        Routes::check(&configs, RoutePolicy { headers: Mode::Enforce, body_size: 10 }, false)
+        Routes::check(
+            &configs,
+            RoutePolicy { headers: Mode::Enforce, csrf: Mode::Enforce, body_size: 10 },
+            false,
+        )
     }
 
     #[test]

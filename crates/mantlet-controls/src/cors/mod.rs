@@ -1,0 +1,199 @@
+//! Cross-origin resource sharing: whose pages may read our answers.
+//!
+//! Defends users whose browsers hold their cookies: without CORS a foreign page can send requests but not read what
+//! comes back; a careless CORS answer gives that away. Follows the Fetch standard and the OWASP REST Security cheat sheet.
+//!
+//! With `cors.origins` configured,
+//! 1. a preflight is answered here, before authentication and throttles: 204 if origin, method and headers are allowed, else 403;
+//! 2. every answer to an allowed origin, refusals included, says so, and says `Vary: Origin`, for caches;
+//! 3. a request from another origin passes without such words: its browser will not let the page read the answer.
+//!
+//! Mantlet's words then replace the app's; nothing is doubled. Without configuration the app's own CORS answers pass as they are.
+//!
+//! `null` cannot be allowed, nor `*` together with credentials; a wildcard stands for exactly one label.
+//!
+//! ```
+//! use http::{HeaderMap, HeaderValue, Method};
+//! use mantlet_controls::cors::Config;
+//!
+//! let config = Config { origins: vec!["https://app.example.com".into()], ..Config::default() };
+//! let policy = config.check(false).expect("a valid configuration");
+//! let mut request = HeaderMap::new();
+//! request.insert("origin", HeaderValue::from_static("https://app.example.com"));
+//! let mut answer = HeaderMap::new();
+//! policy.dress(&request, &mut answer);
+//! assert_eq!(answer["access-control-allow-origin"], "https://app.example.com");
+//! assert_eq!(answer["vary"], "origin");
+//! ```
+
+mod config;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+
+pub use config::Config;
+
+use crate::{Mode, Reason, origin::Origins};
+
+const REQUEST_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-request-private-network");
+const ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
+
+/// What an app's own CORS answer consists of.
+const CORS_HEADERS: [HeaderName; 7] = [
+    header::ACCESS_CONTROL_ALLOW_ORIGIN,
+    header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+    header::ACCESS_CONTROL_ALLOW_HEADERS,
+    header::ACCESS_CONTROL_ALLOW_METHODS,
+    header::ACCESS_CONTROL_EXPOSE_HEADERS,
+    header::ACCESS_CONTROL_MAX_AGE,
+    ALLOW_PRIVATE_NETWORK,
+];
+
+#[derive(Debug, Clone)]
+enum Allowed {
+    AppDecides,
+    Any,
+    These(Origins),
+}
+
+/// The checked `[cors]` section.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    pub(crate) mode: Mode,
+    allowed: Allowed,
+    credentials: bool,
+    methods: Vec<Method>,
+    allow_methods: Option<HeaderValue>,
+    any_header: bool,
+    headers: Vec<HeaderName>,
+    expose: Option<HeaderValue>,
+    max_age: HeaderValue,
+    private_network: bool,
+}
+
+impl Policy {
+    /// Whether Mantlet, and not the app, speaks.
+    pub(crate) const fn is_ours(&self) -> bool {
+        matches!(self.mode, Mode::Enforce) && self.is_configured()
+    }
+
+    const fn is_configured(&self) -> bool {
+        !matches!(self.allowed, Allowed::AppDecides)
+    }
+
+    /// Whether pages of this origin may send the user's cookies; for the control against request forgery.
+    pub(crate) fn shares_credentials_with(&self, origin: &str) -> bool {
+        self.credentials && matches!(&self.allowed, Allowed::These(origins) if origins.contains(origin))
+    }
+
+    fn allows(&self, origin: &HeaderValue) -> bool {
+        match &self.allowed {
+            Allowed::AppDecides => false,
+            Allowed::Any => true,
+            Allowed::These(origins) => origin.to_str().is_ok_and(|origin| origins.contains(origin)),
+        }
+    }
+
+    /// Judges a preflight (an OPTIONS request with Origin and Access-Control-Request-Method). `None` if it is not one, or
+    /// if the app answers those.
+    pub fn preflight(&self, method: &Method, request: &HeaderMap) -> Option<Result<HeaderMap, Reason>> {
+        let origin =
+            request.get(header::ORIGIN).filter(|_| *method == Method::OPTIONS && self.is_configured())?;
+        let wanted = request.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
+        Some(self.judge_preflight(origin, wanted, request))
+    }
+
+    fn judge_preflight(
+        &self,
+        origin: &HeaderValue,
+        method: &HeaderValue,
+        request: &HeaderMap,
+    ) -> Result<HeaderMap, Reason> {
+        if !self.allows(origin) {
+            return Err(Reason::CorsOriginDenied);
+        }
+        if !self.methods.iter().any(|allowed| allowed.as_str().as_bytes() == method.as_bytes()) {
+            return Err(Reason::CorsMethodDenied);
+        }
+        let wanted = request.get(header::ACCESS_CONTROL_REQUEST_HEADERS);
+        if let Some(wanted) = wanted.filter(|_| !self.any_header) {
+            let all_allowed =
+                wanted.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).all(|name| {
+                    name.is_empty()
+                        || self
+                            .headers
+                            .iter()
+                            .any(|allowed| name.eq_ignore_ascii_case(allowed.as_str().as_bytes()))
+                });
+            if !all_allowed {
+                return Err(Reason::CorsHeaderDenied);
+            }
+        }
+        let private = request.contains_key(&REQUEST_PRIVATE_NETWORK);
+        if private && !self.private_network {
+            return Err(Reason::CorsPrivateNetworkDenied);
+        }
+        let mut answer = HeaderMap::new();
+        let mut set = |name: HeaderName, value: Option<HeaderValue>| {
+            if let Some(value) = value {
+                answer.insert(name, value);
+            }
+        };
+        set(header::ACCESS_CONTROL_ALLOW_METHODS, self.allow_methods.clone());
+        set(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.cloned());
+        set(header::ACCESS_CONTROL_MAX_AGE, Some(self.max_age.clone()));
+        set(ALLOW_PRIVATE_NETWORK, private.then(|| HeaderValue::from_static("true")));
+        let varies = "origin, access-control-request-method, access-control-request-headers";
+        set(header::VARY, Some(HeaderValue::from_static(varies)));
+        self.allow(origin, &mut answer);
+        Ok(answer)
+    }
+
+    /// Puts our words on an answer, in the place of the app's.
+    pub fn dress(&self, request: &HeaderMap, answer: &mut HeaderMap) {
+        self.dress_for(request.get(header::ORIGIN), answer);
+    }
+
+    pub(crate) fn dress_for(&self, origin: Option<&HeaderValue>, answer: &mut HeaderMap) {
+        if !self.is_ours() {
+            return;
+        }
+        for name in &CORS_HEADERS {
+            answer.remove(name);
+        }
+        if !matches!(self.allowed, Allowed::Any) {
+            add_vary_origin(answer);
+        }
+        let Some(origin) = origin.filter(|origin| self.allows(origin)) else { return };
+        self.allow(origin, answer);
+        if let Some(expose) = &self.expose {
+            answer.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, expose.clone());
+        }
+    }
+
+    fn allow(&self, origin: &HeaderValue, answer: &mut HeaderMap) {
+        let value = match self.allowed {
+            Allowed::Any => HeaderValue::from_static("*"),
+            Allowed::AppDecides | Allowed::These(_) => origin.clone(),
+        };
+        answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, value);
+        if self.credentials {
+            answer.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        }
+    }
+}
+
+/// Caches must not serve one origin's answer to another. An app that says so already is not doubled.
+fn add_vary_origin(answer: &mut HeaderMap) {
+    let says_so = answer.get_all(header::VARY).iter().any(|value| {
+        value.as_bytes().split(|byte| *byte == b',').any(|name| {
+            let name = name.trim_ascii();
+            name == b"*" || name.eq_ignore_ascii_case(b"origin")
+        })
+    });
+    if !says_so {
+        answer.append(header::VARY, HeaderValue::from_static("origin"));
+    }
+}
+
+#[cfg(test)]
+mod tests;

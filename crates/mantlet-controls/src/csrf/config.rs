@@ -1,0 +1,34 @@
+use serde::{Deserialize, Serialize};
+
+use super::Policy;
+use crate::{
+    Mode,
+    origin::{OriginPattern, Origins},
+    policy::Mistake,
+};
+
+/// The `[csrf]` section.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// What a refusal leads to. Default `enforce`.
+    pub mode: Mode,
+    /// Origins whose pages may act with the user's cookies, beside our own and those in `cors.origins` with credentials:
+    /// `https://admin.example.com`, one label as `https://*.example.com`. Default none.
+    pub trusted_origins: Vec<String>,
+}
+
+impl Config {
+    /// Checks the section; keys in mistakes are relative to it.
+    pub fn check(&self) -> Result<Policy, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        let mut trusted = Origins::default();
+        for (index, text) in self.trusted_origins.iter().enumerate() {
+            match OriginPattern::parse(text) {
+                Ok(pattern) => trusted.insert(pattern),
+                Err(message) => mistakes.push(Mistake::new(format!("trusted-origins[{index}]"), message)),
+            }
+        }
+        if mistakes.is_empty() { Ok(Policy { trusted }) } else { Err(mistakes) }
+    }
+}

@@ -1,0 +1,162 @@
+//! Could a foreign page have sent this with the user's cookies?
+//!
+//! Defends users who are logged in with a cookie: a foreign page can make their browser send requests, and the cookie comes
+//! along. Modern browsers say which page a request comes from; this control believes them, as Go's `CrossOriginProtection`
+//! and the OWASP CSRF cheat sheet (Fetch Metadata) do.
+//!
+//! A request passes if
+//! 1. its method is safe (GET, HEAD, OPTIONS) and it opens no WebSocket;
+//! 2. it carries nothing that a browser adds by itself: no cookie, no Basic, Digest or Negotiate credentials;
+//! 3. it carries a bearer credential, which a page has to add itself;
+//! 4. `Sec-Fetch-Site` is `same-origin` or `none` (typed by the user);
+//! 5. without `Sec-Fetch-Site`, its `Origin` names the host that it was sent to, or is missing: then it is no browser, or one from before 2020;
+//! 6. its `Origin` is in `csrf.trusted-origins`, or in `cors.origins` with credentials, or the app's own CORS answers share
+//!    credentials with it ([`crate::App::shares_credentials`]): such a page may act for the user by the app's own word.
+//!
+//! WebSockets are judged alike, whatever their method: the same-origin policy does not protect them.
+//!
+//! To mind in deployment: a front end on another origin (another port is another origin) that logs in with cookies must be trusted by
+//! name. GET requests must not change anything; that is the app's part.
+//!
+//! ```
+//! use http::{HeaderMap, HeaderValue, Method};
+//! use mantlet_controls::{Reason, csrf::Config};
+//!
+//! let policy = Config::default().check().expect("a valid configuration");
+//! let mut headers = HeaderMap::new();
+//! headers.insert("host", HeaderValue::from_static("shop.example"));
+//! headers.insert("cookie", HeaderValue::from_static("session=1"));
+//! headers.insert("origin", HeaderValue::from_static("https://evil.net"));
+//! assert_eq!(policy.verify(&Method::POST, &headers, |_| false), Err(Reason::CsrfCrossSite));
+//! assert_eq!(policy.verify(&Method::GET, &headers, |_| false), Ok(()));
+//! ```
+
+mod config;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+
+pub use config::Config;
+
+use crate::{
+    Reason,
+    origin::{self, Origins},
+};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// The checked `[csrf]` section.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    trusted: Origins,
+}
+
+impl Policy {
+    /// Decides whether a foreign page may have sent this. `shares_credentials` tells whether CORS lets an origin send cookies.
+    pub fn verify(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        shares_credentials: impl FnOnce(&str) -> bool,
+    ) -> Result<(), Reason> {
+        let websocket = opens_websocket(headers);
+        let is_safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+        if (is_safe && !websocket) || !carries_ambient_credentials(headers) {
+            return Ok(());
+        }
+        let origin = headers.get(header::ORIGIN);
+        let from_here = match headers.get(&SEC_FETCH_SITE) {
+            Some(site) => site == "same-origin" || site == "none",
+            None => origin.is_none_or(|origin| names_host(origin, headers.get(header::HOST))),
+        };
+        let trusted = || {
+            origin
+                .and_then(|origin| origin.to_str().ok())
+                .is_some_and(|origin| self.trusted.contains(origin) || shares_credentials(origin))
+        };
+        if from_here || trusted() {
+            Ok(())
+        } else if websocket {
+            Err(Reason::WebsocketOriginDenied)
+        } else {
+            Err(Reason::CsrfCrossSite)
+        }
+    }
+}
+
+fn opens_websocket(headers: &HeaderMap) -> bool {
+    headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// What browsers send without being asked by the page.
+fn carries_ambient_credentials(headers: &HeaderMap) -> bool {
+    match headers.get(header::AUTHORIZATION) {
+        Some(authorization) => {
+            let scheme = authorization.as_bytes().split(|byte| *byte == b' ').next().unwrap_or_default();
+            ["basic", "digest", "negotiate", "ntlm"]
+                .iter()
+                .any(|ambient| scheme.eq_ignore_ascii_case(ambient.as_bytes()))
+        }
+        None => headers.contains_key(header::COOKIE),
+    }
+}
+
+fn names_host(origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
+    match (origin.to_str(), host.map(HeaderValue::to_str)) {
+        (Ok(origin), Some(Ok(host))) => origin::is_host(origin, host),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_62_only_our_own_pages_act_with_the_users_cookies() {
+        use Reason::{CsrfCrossSite as Csrf, WebsocketOriginDenied as Ws};
+        let config = Config { trusted_origins: vec!["https://admin.example".into()], ..Config::default() };
+        let policy = config.check().unwrap();
+        let check = |method: Method, lines: &[(&'static str, &'static str)], expected: Result<(), Reason>| {
+            let mut headers = HeaderMap::new();
+            headers.insert("host", HeaderValue::from_static("shop.example:8000"));
+            for (name, value) in lines {
+                headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+            }
+            let shares = |origin: &str| origin == "https://app.example";
+            assert_eq!(policy.verify(&method, &headers, shares), expected, "{method} {lines:?}");
+        };
+        let cookie = ("cookie", "session=1");
+        let (evil, null) = (("origin", "https://evil.net"), ("origin", "null"));
+        let site = |value| ("sec-fetch-site", value);
+        // Nothing that a browser adds by itself, or nothing that changes anything.
+        check(Method::POST, &[evil, site("cross-site")], Ok(()));
+        check(Method::GET, &[cookie, evil, site("cross-site")], Ok(()));
+        check(Method::POST, &[cookie, evil, site("cross-site"), ("authorization", "Bearer t")], Ok(()));
+        // Our own pages, and programs that are no browsers.
+        check(Method::POST, &[cookie, site("same-origin")], Ok(()));
+        check(Method::POST, &[cookie, site("none")], Ok(()));
+        check(Method::POST, &[cookie], Ok(()));
+        check(Method::POST, &[cookie, ("origin", "http://shop.example:8000")], Ok(()));
+        check(Method::POST, &[cookie, ("origin", "https://shop.example:8000")], Ok(()));
+        // Foreign pages.
+        check(Method::POST, &[cookie, evil], Err(Csrf));
+        check(Method::POST, &[cookie, null], Err(Csrf));
+        check(Method::POST, &[cookie, site("cross-site")], Err(Csrf));
+        check(Method::POST, &[cookie, site("same-site")], Err(Csrf));
+        check(Method::POST, &[cookie, site("anything"), ("origin", "http://shop.example:8000")], Err(Csrf));
+        check(Method::DELETE, &[cookie, evil], Err(Csrf));
+        check(Method::POST, &[cookie, ("origin", "http://shop.example:3000")], Err(Csrf));
+        check(Method::POST, &[cookie, ("origin", "http://shop.example.evil.net:8000")], Err(Csrf));
+        check(Method::POST, &[("authorization", "Basic YTpi"), evil], Err(Csrf));
+        // Trusted by name.
+        check(Method::POST, &[cookie, ("origin", "https://admin.example"), site("cross-site")], Ok(()));
+        check(Method::POST, &[cookie, ("origin", "https://app.example"), site("cross-site")], Ok(()));
+        // WebSockets.
+        let upgrade = ("upgrade", "WebSocket");
+        check(Method::GET, &[upgrade, cookie, evil], Err(Ws));
+        check(Method::GET, &[upgrade, cookie, null, site("cross-site")], Err(Ws));
+        check(Method::GET, &[upgrade, cookie, ("origin", "http://shop.example:8000")], Ok(()));
+        check(Method::GET, &[upgrade, cookie], Ok(()));
+        check(Method::GET, &[upgrade, evil], Ok(()));
+    }
+}

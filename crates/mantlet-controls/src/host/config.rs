@@ -1,0 +1,66 @@
+use std::{collections::HashSet, sync::RwLock};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Policy, shape::is_well_formed, without_port};
+use crate::{Mode, policy::Mistake};
+
+/// Names by which this machine calls itself.
+const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
+/// The `[host]` section.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// What a refusal leads to. Default `enforce` with an allow-list, `report` without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// Hosts that are ours: `example.com`, `*.example.com`, addresses; without ports. Default: the loopback names, the
+    /// listening address and the names of the certificate.
+    pub allow: Vec<String>,
+}
+
+impl Config {
+    /// Checks the section; keys in mistakes are relative to it. `own` are the names that hold where none is configured.
+    pub fn check(&self, own: &[String], report_only: bool) -> Result<Policy, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        let (mut exact, mut suffixes) = (HashSet::new(), HashSet::new());
+        for (index, host) in self.allow.iter().enumerate() {
+            let lower = host.trim_end_matches('.').to_ascii_lowercase();
+            let (name, set) = match lower.strip_prefix('*') {
+                Some(suffix) if suffix.starts_with('.') => (suffix.trim_start_matches('.'), &mut suffixes),
+                _ => (lower.as_str(), &mut exact),
+            };
+            let plain = without_port(name);
+            let has_port = !name.starts_with('[') && name.contains(':');
+            if !is_well_formed(name.as_bytes()) || has_port {
+                mistakes.push(
+                    Mistake::new(format!("allow[{index}]"), format!("`{host}` is not a host"))
+                        .help("write `example.com`, `*.example.com` or an address, without scheme and port"),
+                );
+                continue;
+            }
+            set.insert(if lower.starts_with('*') { format!(".{plain}") } else { plain.to_owned() });
+        }
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        if self.allow.is_empty() {
+            exact.extend(LOOPBACK.map(str::to_owned));
+            for host in own {
+                match host.to_ascii_lowercase().strip_prefix('*') {
+                    Some(suffix) => suffixes.insert(suffix.to_owned()),
+                    None => exact.insert(host.to_ascii_lowercase()),
+                };
+            }
+        }
+        let default = if self.allow.is_empty() { Mode::Report } else { Mode::Enforce };
+        let boxed = |set: HashSet<String>| set.into_iter().map(String::into_boxed_str).collect();
+        Ok(Policy {
+            mode: self.mode.unwrap_or(default).under(report_only),
+            exact: boxed(exact),
+            suffixes: boxed(suffixes),
+            reported: RwLock::default(),
+        })
+    }
+}

@@ -1,0 +1,63 @@
+use serde::{Deserialize, Serialize};
+
+use super::Policy;
+use crate::policy::Mistake;
+
+/// The `[https]` section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// Whether plain requests are turned away. Default `auto`: if Mantlet has a certificate.
+    pub required: Required,
+    /// The port that a redirect names. Default: the one that the request was sent to, which speaks both, if it was named; else 443.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Paths that may be asked for in plain; `*` at the end stands for anything. Default ACME challenges and health checks.
+    pub exempt: Vec<String>,
+}
+
+/// When plain requests are turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Required {
+    /// If Mantlet has a certificate.
+    #[default]
+    Auto,
+    /// Always: a trusted proxy in front ends TLS.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let exempt = ["/.well-known/acme-challenge/*", "/health", "/healthz", "/livez", "/readyz"];
+        Self { required: Required::Auto, port: None, exempt: exempt.map(str::to_owned).to_vec() }
+    }
+}
+
+impl Config {
+    /// Checks the section; keys in mistakes are relative to it.
+    pub fn check(&self, has_certificate: bool) -> Result<Policy, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        if self.port == Some(0) {
+            mistakes.push(Mistake::new("port", "`0` is not a port").help("write 443"));
+        }
+        for (index, path) in self.exempt.iter().enumerate() {
+            if !path.starts_with('/') {
+                let mistake =
+                    Mistake::new(format!("exempt[{index}]"), format!("`{path}` has no leading `/`"));
+                mistakes.push(mistake.help(format!("write `/{path}`")));
+            }
+        }
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        let required = match self.required {
+            Required::Auto => has_certificate,
+            Required::Always => true,
+            Required::Never => false,
+        };
+        Ok(Policy { required, port: self.port, exempt: self.exempt.clone() })
+    }
+}

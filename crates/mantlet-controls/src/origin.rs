@@ -1,0 +1,155 @@
+//! Web origins (RFC 6454): what a page is, to a browser.
+
+use std::collections::HashSet;
+
+use crate::host::{is_well_formed, without_port};
+
+/// A pattern of origins in a configuration: exact, or with `*` for exactly one label of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum OriginPattern {
+    /// `https://app.example.com`
+    Exact(String),
+    /// `https://*.example.com`: what stands before and after the label.
+    OneLabel { before: String, after: String },
+}
+
+impl OriginPattern {
+    /// Reads a pattern; the error says what is wrong.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let lower = text.to_ascii_lowercase();
+        if lower == "null" {
+            return Err(
+                "`null` is the origin of sandboxed and local pages, anybody's; it cannot be allowed".into()
+            );
+        }
+        let (scheme, host) = lower
+            .split_once("://")
+            .ok_or_else(|| format!("`{text}` is not an origin; write `https://HOST`"))?;
+        if !matches!(scheme, "http" | "https") {
+            return Err(format!("`{text}` is not a web origin; write `https://HOST`"));
+        }
+        let host = host.strip_suffix(if scheme == "https" { ":443" } else { ":80" }).unwrap_or(host);
+        match host.strip_prefix("*.") {
+            None if is_well_formed(host.as_bytes()) => Ok(Self::Exact(format!("{scheme}://{host}"))),
+            Some(rest) if is_well_formed(rest.as_bytes()) && without_port(rest).contains('.') => {
+                Ok(Self::OneLabel { before: format!("{scheme}://"), after: format!(".{rest}") })
+            }
+            Some(_) => Err(format!("`{text}` would allow every site of a whole domain ending")),
+            None => Err(format!("`{text}` is not an origin; write `https://HOST`, without a path")),
+        }
+    }
+}
+
+/// Many patterns; finding one costs the length of the origin, not their number.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Origins {
+    exact: HashSet<Box<str>>,
+    /// `https://` + `.example.com`: an origin with its first label taken out.
+    one_label: HashSet<Box<str>>,
+}
+
+impl Origins {
+    pub(crate) fn insert(&mut self, pattern: OriginPattern) {
+        match pattern {
+            OriginPattern::Exact(origin) => self.exact.insert(origin.into()),
+            OriginPattern::OneLabel { before, after } => {
+                self.one_label.insert(format!("{before}{after}").into())
+            }
+        };
+    }
+
+    /// Whether the origin, as a browser writes it, is one of them.
+    pub(crate) fn contains(&self, origin: &str) -> bool {
+        if self.exact.contains(origin) {
+            return true;
+        }
+        let Some((scheme, host)) = origin.split_once("://").filter(|_| !self.one_label.is_empty()) else {
+            return false;
+        };
+        let Some((label, rest)) = host.split_once('.') else { return false };
+        let is_label = !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        is_label && self.one_label.contains(format!("{scheme}://.{rest}").as_str())
+    }
+}
+
+/// Whether an origin names the host that the request was sent to. Schemes are not compared: a proxy may end TLS.
+pub(crate) fn is_host(origin: &str, host: &str) -> bool {
+    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    let default = match scheme {
+        "https" => ":443",
+        "http" => ":80",
+        _ => return false,
+    };
+    let plain = |text: &str| text.strip_suffix(default).unwrap_or(text).to_ascii_lowercase();
+    plain(authority) == plain(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_63_suffix_and_subdomain_tricks_do_not_match() {
+        let mut origins = Origins::default();
+        for pattern in [
+            "https://app.example.com",
+            "https://*.example.org",
+            "http://localhost:3000",
+            "https://x.example:443",
+        ] {
+            origins.insert(OriginPattern::parse(pattern).unwrap());
+        }
+        for (origin, allowed) in [
+            ("https://app.example.com", true),
+            ("https://a.example.org", true),
+            ("http://localhost:3000", true),
+            ("https://x.example", true),
+            ("http://app.example.com", false),
+            ("https://app.example.com.evil.net", false),
+            ("https://evilapp.example.com", false),
+            ("https://app.example.com:8443", false),
+            ("https://a.b.example.org", false),
+            ("https://.example.org", false),
+            ("https://example.org", false),
+            ("https://evil.net/.example.org", false),
+            ("https://evil.net#.example.org", false),
+            ("https://evil_.example.org", false),
+            ("http://localhost:3001", false),
+            ("null", false),
+            ("", false),
+        ] {
+            assert_eq!(origins.contains(origin), allowed, "{origin}");
+        }
+    }
+
+    #[test]
+    fn patterns_that_allow_too_much_are_mistakes() {
+        for bad in [
+            "null",
+            "*",
+            "https://*",
+            "https://*.com",
+            "https://a.*.com",
+            "example.com",
+            "ftp://a",
+            "https://a/b",
+            "https://",
+        ] {
+            assert!(OriginPattern::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_origin_names_a_host_with_its_port() {
+        for (origin, host, same) in [
+            ("https://a.example", "a.example", true),
+            ("https://a.example", "A.example:443", true),
+            ("http://a.example:8000", "a.example:8000", true),
+            ("http://a.example:3000", "a.example:8000", false),
+            ("https://b.example", "a.example", false),
+            ("null", "null", false),
+        ] {
+            assert_eq!(is_host(origin, host), same, "{origin} {host}");
+        }
+    }
+}
