@@ -36,6 +36,7 @@ use crate::{
     flow::{Exchange, Flow, Phase, Upgrade},
     forward::Forward,
     gate::Shared,
+    tls::Prefixed,
     wire::{Protocol, Wire},
 };
 
@@ -58,6 +59,7 @@ pub(crate) struct Context {
     pub(crate) shared: Arc<Shared>,
     pub(crate) flow: Arc<Flow>,
     pub(crate) peer: Peer,
+    pub(crate) scheme: Scheme,
 }
 
 /// How driving a connection ended.
@@ -85,11 +87,61 @@ where
             Ok(Err(_)) | Err(_) => return refuse_connection(&shared, peer, Reason::ProxyHeaderMalformed),
         }
     }
-    let context = Arc::new(Context { shared, flow, peer });
-    let mut first = true;
+    if shared.tls.is_none() {
+        let http2 = shared.config.http2.then_some(Http2::IfItBeginsSo);
+        return serve_requests(wire, Arc::new(Context { shared, flow, peer, scheme: Scheme::Http }), http2)
+            .await;
+    }
+    match begins_like_tls(&mut wire, policy.limits.head_timeout).await {
+        None => {}
+        // Plain requests to the encrypted port are answered like others: redirected or refused by the control that
+        // asks for HTTPS.
+        Some(false) => {
+            let http2 = shared.config.http2.then_some(Http2::IfItBeginsSo);
+            serve_requests(wire, Arc::new(Context { shared, flow, peer, scheme: Scheme::Http }), http2).await;
+        }
+        Some(true) => {
+            let (io, prefix) = wire.into_parts();
+            let Some(tls) = &shared.tls else { return };
+            // A client that fails here is told why by TLS itself.
+            let Ok(stream) = tls.accept(Prefixed::new(prefix, io)).await else { return };
+            // What was agreed on is spoken; a client that agreed on nothing speaks HTTP/1.
+            let http2 = (stream.get_ref().1.alpn_protocol() == Some(b"h2")).then_some(Http2::Agreed);
+            let wire = Wire::new(stream, Arc::clone(&flow), &policy.limits);
+            serve_requests(wire, Arc::new(Context { shared, flow, peer, scheme: Scheme::Https }), http2)
+                .await;
+        }
+    }
+}
+
+/// Whether the first byte is that of a TLS handshake record (RFC 8446 section 5.1). `None` if none came in time.
+async fn begins_like_tls<T: AsyncRead + Unpin>(wire: &mut Wire<T>, patience: Duration) -> Option<bool> {
+    let first = tokio::time::timeout(patience, poll_fn(|cx| wire.poll_first_byte(cx))).await;
+    first.ok().flatten().map(|byte| byte == 0x16)
+}
+
+/// How a connection comes to speak HTTP/2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Http2 {
+    /// By its first bytes.
+    IfItBeginsSo,
+    /// By ALPN.
+    Agreed,
+}
+
+async fn serve_requests<T>(mut wire: Wire<T>, context: Arc<Context>, http2: Option<Http2>)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    if http2 == Some(Http2::Agreed) {
+        wire.leave_to_http2();
+        let policy = context.shared.policy.load_full();
+        return serve_http2(wire, context, &policy).await;
+    }
+    let (mut first, sniff) = (true, http2.is_some());
     loop {
         let policy = context.shared.policy.load_full();
-        match parked(&mut wire, &context, &policy, first).await {
+        match parked(&mut wire, &context, &policy, first, sniff).await {
             None => return,
             Some(Protocol::Http2) => return serve_http2(wire, context, &policy).await,
             Some(Protocol::Http1) => {}
@@ -126,9 +178,10 @@ async fn parked<T: AsyncRead + Unpin>(
     context: &Context,
     policy: &Policy,
     first: bool,
+    sniff: bool,
 ) -> Option<Protocol> {
     let flow = &context.flow;
-    let http2 = first && context.shared.config.http2;
+    let http2 = first && sniff;
     let patience = if first { policy.limits.head_timeout } else { policy.limits.idle_timeout };
     let mut clock = pin!(tokio::time::sleep(patience.saturating_sub(flow.phase_age())));
     let mut last_call = false;
@@ -271,7 +324,7 @@ async fn answer(context: &Arc<Context>, mut request: Request<Incoming>) -> Respo
     let is_stand_in = version != Version::HTTP_2 && request.method() == pipeline::REFUSED_METHOD;
     let arrival = Arrival {
         peer: context.peer,
-        scheme: Scheme::Http,
+        scheme: context.scheme,
         refusal: is_stand_in.then(|| context.flow.verdict()).flatten().map(Into::into),
     };
     if is_stand_in {

@@ -109,6 +109,30 @@ impl App<Incoming> for Forward<'_> {
         strip_hop_by_hop(response.headers_mut());
         Ok(response.map(|body| FromApp::new(body, lease)))
     }
+
+    /// Asks the app as a browser would, with a preflight, and remembers what it said.
+    async fn shares_credentials(&self, call: &Call, origin: &HeaderValue) -> bool {
+        let memory = &self.context.shared.origins;
+        if let Some(known) = memory.recall(origin) {
+            return known;
+        }
+        let Ok(target) = call.path.as_str().parse::<http::Uri>() else { return false };
+        let mut preflight = Request::new(ToApp::Empty);
+        *preflight.method_mut() = Method::OPTIONS;
+        *preflight.uri_mut() = target;
+        let headers = preflight.headers_mut();
+        headers.insert(header::HOST, HeaderValue::from_static("localhost"));
+        headers.insert(header::ORIGIN, origin.clone());
+        if let Ok(method) = HeaderValue::from_str(call.method.as_str()) {
+            headers.insert(header::ACCESS_CONTROL_REQUEST_METHOD, method);
+        }
+        let Ok((response, _)) = self.exchange(preflight).await else { return false };
+        let answer = response.headers();
+        let shares = answer.get(header::ACCESS_CONTROL_ALLOW_ORIGIN) == Some(origin)
+            && answer.get(header::ACCESS_CONTROL_ALLOW_CREDENTIALS).is_some_and(|value| value == "true");
+        memory.remember(origin, shares);
+        shares
+    }
 }
 
 impl Forward<'_> {

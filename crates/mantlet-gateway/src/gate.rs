@@ -22,6 +22,8 @@ use crate::{
     admission,
     audit_log::AuditLog,
     listener::{self, Bound, Listen},
+    origins::SharedOrigins,
+    tls::{LoadedTls, Tls, TlsError},
     upstream::{Upstream, UpstreamConfig},
 };
 
@@ -46,6 +48,9 @@ pub enum StartError {
     /// The address cannot be listened on.
     #[error("cannot listen on {0}: {1}")]
     Listen(Listen, #[source] io::Error),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The machine gives no thread or runtime.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -56,8 +61,10 @@ pub enum StartError {
 pub(crate) struct Shared {
     pub(crate) config: GateConfig,
     pub(crate) policy: ArcSwap<Policy>,
+    pub(crate) tls: Option<Tls>,
     pub(crate) upstream: Upstream,
     pub(crate) audit: AuditLog,
+    pub(crate) origins: SharedOrigins,
     stage: AtomicU8,
     /// Connections of all threads.
     pub(crate) connections: AtomicUsize,
@@ -98,16 +105,23 @@ pub struct Gate {
 
 impl Gate {
     /// Binds the address and starts the threads.
-    pub fn start(config: GateConfig, policy: Policy, audit: AuditLog) -> Result<Self, StartError> {
+    pub fn start(
+        config: GateConfig,
+        tls: Option<LoadedTls>,
+        policy: Policy,
+        audit: AuditLog,
+    ) -> Result<Self, StartError> {
         let threads = config.threads.max(1);
         let (sockets, listen) = listener::bind(&config.listen, threads)
             .map_err(|error| StartError::Listen(config.listen.clone(), error))?;
         let (stage, _) = watch::channel(Stage::Serving);
         let shared = Arc::new(Shared {
+            tls: tls.map(Tls::new).transpose()?,
             upstream: Upstream::new(config.upstream.clone()),
             config,
             policy: ArcSwap::from_pointee(policy),
             audit,
+            origins: SharedOrigins::default(),
             stage: AtomicU8::new(Stage::Serving as u8),
             connections: AtomicUsize::new(0),
             busy: (0..threads).map(|_| Arc::default()).collect(),
@@ -132,6 +146,11 @@ impl Gate {
     /// Swaps the policy. Requests under way keep the one they began with.
     pub fn reload(&self, policy: Policy) {
         self.shared.policy.store(Arc::new(policy));
+    }
+
+    /// Swaps the certificates, if there were any at the start. Connections keep those they began with.
+    pub fn reload_tls(&self, loaded: LoadedTls) -> Result<(), TlsError> {
+        self.shared.tls.as_ref().map_or(Ok(()), |tls| tls.replace(loaded))
     }
 
     /// Connections now open.

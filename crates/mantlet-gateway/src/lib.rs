@@ -10,12 +10,14 @@ mod flow;
 mod forward;
 mod gate;
 mod listener;
+mod origins;
 mod tunnel;
 mod upstream;
 mod wire;
 
 pub mod audit_log;
 pub mod supervisor;
+pub mod tls;
 
 pub use gate::{Gate, GateConfig, StartError};
 pub use listener::Listen;

@@ -72,6 +72,15 @@ pub(crate) struct CommonArguments {
     /// Configuration file [default: mantlet.toml, then [tool.mantlet] in pyproject.toml]
     #[arg(long, short, value_name = "FILE", env = "MANTLET_CONFIG")]
     pub(crate) config: Option<PathBuf>,
+    /// Certificate chain (PEM): switches TLS on
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<String>,
+    /// Private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<String>,
+    /// TLS for development: makes a local authority and a certificate for localhost
+    #[arg(long)]
+    pub(crate) tls_dev: bool,
     /// Record what would be refused, refuse nothing
     #[arg(long)]
     pub(crate) report_only: bool,
@@ -83,6 +92,15 @@ impl CommonArguments {
         let mut flags = Vec::new();
         if let Some(listen) = &self.listen {
             flags.push(Flag::new("listen", "--listen", listen.as_str()));
+        }
+        if let Some(file) = &self.tls_cert {
+            flags.push(Flag::new("tls.certificate", "--tls-cert", file.as_str()));
+        }
+        if let Some(file) = &self.tls_key {
+            flags.push(Flag::new("tls.key", "--tls-key", file.as_str()));
+        }
+        if self.tls_dev {
+            flags.push(Flag::new("tls.dev", "--tls-dev", true));
         }
         if self.report_only {
             flags.push(Flag::new("report-only", "--report-only", true));

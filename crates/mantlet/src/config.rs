@@ -3,15 +3,17 @@
 use std::{path::PathBuf, thread::available_parallelism, time::Duration};
 
 use mantlet_controls::{
-    Policy, client, headers, limits, path, policy::Mistake as Finding, route, units::Span,
+    Policy, Surroundings, client, cors, csrf, headers, host, https, limits, path, policy::Mistake as Finding,
+    route, units::Span,
 };
-use mantlet_gateway::{Address, GateConfig, Listen, UpstreamConfig, audit_log::AuditConfig};
+use mantlet_gateway::{Address, GateConfig, Listen, UpstreamConfig, audit_log::AuditConfig, tls::LoadedTls};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     cli::CommonArguments,
     say::{Failure, say},
     settings::{self, Flag, Loaded, Mistakes, Sources},
+    tls,
 };
 
 /// Variables that begin with `MANTLET_` and are no settings.
@@ -31,12 +33,17 @@ pub(crate) struct Config {
     pub(crate) report_only: bool,
     /// Where Mantlet keeps what outlives it. Default `.mantlet`.
     pub(crate) state_folder: PathBuf,
+    pub(crate) tls: tls::Config,
     pub(crate) app: AppConfig,
     pub(crate) shutdown: ShutdownConfig,
     pub(crate) audit: AuditSection,
     pub(crate) client: client::Config,
     pub(crate) limits: limits::Config,
     pub(crate) path: path::Config,
+    pub(crate) host: host::Config,
+    pub(crate) https: https::Config,
+    pub(crate) cors: cors::Config,
+    pub(crate) csrf: csrf::Config,
     pub(crate) headers: headers::Config,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) route: Vec<route::Config>,
@@ -96,12 +103,17 @@ impl Default for Config {
             http2: true,
             report_only: false,
             state_folder: ".mantlet".into(),
+            tls: tls::Config::default(),
             app: AppConfig::default(),
             shutdown: ShutdownConfig::default(),
             audit: AuditSection::default(),
             client: client::Config::default(),
             limits: limits::Config::default(),
             path: path::Config::default(),
+            host: host::Config::default(),
+            https: https::Config::default(),
+            cors: cors::Config::default(),
+            csrf: csrf::Config::default(),
             headers: headers::Config::default(),
             route: Vec::new(),
         }
@@ -143,6 +155,8 @@ pub(crate) struct Checked {
     pub(crate) loaded: Loaded<Config>,
     pub(crate) policy: Policy,
     pub(crate) listen: Listen,
+    /// Certificates, read and checked, if there are any.
+    pub(crate) tls: Option<LoadedTls>,
 }
 
 /// Reads the configuration again from where it was read first.
@@ -181,9 +195,12 @@ impl Reader {
             findings.push(Finding::new("listen", message.clone()));
         }
         findings.extend(loaded.config.app.check());
-        let policy = loaded.config.controls().check().map_err(|found| findings.extend(found));
+        let tls = loaded.config.tls.read(&loaded.config.state_folder, loaded.config.http2);
+        let tls = tls.map_err(|finding| findings.push(finding)).ok().flatten();
+        let controls = loaded.config.controls(listen.as_ref().ok(), tls.as_ref());
+        let policy = controls.check().map_err(|found| findings.extend(found));
         match (listen, policy) {
-            (Ok(listen), Ok(policy)) if findings.is_empty() => Ok(Checked { loaded, policy, listen }),
+            (Ok(listen), Ok(policy)) if findings.is_empty() => Ok(Checked { loaded, policy, listen, tls }),
             _ => Err(findings
                 .into_iter()
                 .map(|finding| loaded.origins.locate(&finding.key, finding.message, finding.help))
@@ -211,14 +228,19 @@ pub(crate) fn summary(mistakes: &Mistakes, consequence: &str) -> String {
 }
 
 impl Config {
-    fn controls(&self) -> mantlet_controls::Config {
+    fn controls(&self, listen: Option<&Listen>, tls: Option<&LoadedTls>) -> mantlet_controls::Config {
         mantlet_controls::Config {
             report_only: self.report_only,
             client: self.client.clone(),
             limits: self.limits.clone(),
             path: self.path.clone(),
+            host: self.host.clone(),
+            https: self.https.clone(),
+            cors: self.cors.clone(),
+            csrf: self.csrf.clone(),
             headers: self.headers.clone(),
             route: self.route.clone(),
+            surroundings: Surroundings { has_certificate: tls.is_some(), own_hosts: own_hosts(listen, tls) },
         }
     }
 
@@ -247,6 +269,15 @@ impl Config {
         };
         AuditConfig { file, terminal: self.audit.terminal }
     }
+}
+
+/// The address that is listened on and the certificate's names are hosts by which we are known.
+fn own_hosts(listen: Option<&Listen>, tls: Option<&LoadedTls>) -> Vec<String> {
+    let mut hosts = tls.map(LoadedTls::names).unwrap_or_default();
+    if let Some(Listen::Tcp(address)) = listen {
+        hosts.push(address.ip().to_string());
+    }
+    hosts
 }
 
 impl AppConfig {

@@ -6,6 +6,7 @@ mod config;
 mod operate;
 mod say;
 mod settings;
+mod tls;
 
 mod command {
     pub(crate) mod config;

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use mantlet_controls::Scheme;
 use mantlet_gateway::{
     Address, Gate, Listen, StartError,
     audit_log::{AuditLog, AuditWriter},
@@ -43,7 +44,8 @@ pub(crate) struct Operation {
 pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
     raise_descriptor_limit();
     let Operation { reader, checked, address, idle_timeout, behind, app } = operation;
-    let Checked { mut loaded, policy, listen } = checked;
+    let Checked { mut loaded, policy, listen, tls } = checked;
+    let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
     prepare_state_folder(&mut loaded)?;
     let config = loaded.config;
     let audit = config.audit();
@@ -51,12 +53,13 @@ pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
         let file = audit.file.as_deref().unwrap_or(Path::new("")).display();
         Failure::new(format!("the audit file `{file}` cannot be opened: {error}"))
     })?;
-    let gate = Gate::start(config.gate(listen, address, idle_timeout), policy, log).map_err(not_listening)?;
+    let gate =
+        Gate::start(config.gate(listen, address, idle_timeout), tls, policy, log).map_err(not_listening)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
     let drain = (config.shutdown.quiet.0, config.shutdown.drain.0);
     let outcome =
-        runtime.block_on(Operator { gate: &gate, audit: &writer, reader, behind, app, drain }.run());
+        runtime.block_on(Operator { gate: &gate, audit: &writer, reader, scheme, behind, app, drain }.run());
     gate.end();
     writer.finish();
     outcome
@@ -66,6 +69,7 @@ struct Operator<'a> {
     gate: &'a Gate,
     audit: &'a AuditWriter,
     reader: Reader,
+    scheme: Scheme,
     behind: String,
     app: Option<AppProcess>,
     /// How long it must be quiet, and how long draining may take.
@@ -160,7 +164,7 @@ impl Operator<'_> {
 
     fn say_ready(&self, name: &str) {
         let listen = match self.gate.listen() {
-            Listen::Tcp(address) => format!("http://{address}"),
+            Listen::Tcp(address) => format!("{}://{address}", self.scheme.as_str()),
             unix @ Listen::Unix(_) => unix.to_string(),
         };
         say(format!("{name} is ready behind {listen}"));
@@ -186,6 +190,9 @@ impl Operator<'_> {
         self.audit.reopen();
         match self.reader.read() {
             Ok(checked) => {
+                if let Some(Err(error)) = checked.tls.map(|tls| self.gate.reload_tls(tls)) {
+                    return say(format!("error: {error}; the running configuration stays in force"));
+                }
                 self.gate.reload(checked.policy);
                 say(
                     "the configuration was reloaded; what concerns sockets, threads, the app, files and shutdown \
@@ -260,7 +267,7 @@ fn not_listening(error: StartError) -> Failure {
             };
             Failure::new(format!("cannot listen on {listen}: {error}\n{hint}"))
         }
-        error @ StartError::System(_) => Failure::new(error.to_string()),
+        error @ (StartError::System(_) | StartError::Tls(_)) => Failure::new(error.to_string()),
     }
 }
 

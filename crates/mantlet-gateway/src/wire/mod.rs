@@ -197,13 +197,26 @@ impl<T> Wire<T> {
 }
 
 impl<T: AsyncRead + Unpin> Wire<T> {
+    /// Passes everything: the connection speaks HTTP/2, of which the h2 crate is the judge.
+    pub(crate) fn leave_to_http2(&mut self) {
+        self.state = State::Opaque;
+        self.flow.enter(Phase::Busy);
+    }
+
+    /// Waits for the first byte of the connection. `None` if the client closes instead.
+    pub(crate) fn poll_first_byte(&mut self, cx: &mut Context<'_>) -> Poll<Option<u8>> {
+        if self.stash.is_empty() {
+            let _ = ready!(self.poll_fill(cx, SCRATCH));
+        }
+        Poll::Ready(self.stash.first().copied())
+    }
+
     /// Waits for the first byte of a request (all bytes of an HTTP/2 preface, if `http2` is spoken and it may be one).
     /// `None` if the client closes instead.
     pub(crate) fn poll_protocol(&mut self, cx: &mut Context<'_>, http2: bool) -> Poll<Option<Protocol>> {
         loop {
             if self.stash.starts_with(HTTP2_PREFACE) && http2 {
-                self.state = State::Opaque;
-                self.flow.enter(Phase::Busy);
+                self.leave_to_http2();
                 return Poll::Ready(Some(Protocol::Http2));
             }
             let may_become_http2 = http2 && HTTP2_PREFACE.starts_with(&self.stash);

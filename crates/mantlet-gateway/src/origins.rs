@@ -1,0 +1,33 @@
+//! What the app has said about origins: whether its own CORS answers share credentials with them.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use http::HeaderValue;
+
+/// Origins remembered. An attacker can name any number; when there are too many, the memory starts anew.
+const MAX_ORIGINS: usize = 1024;
+/// How long an answer counts. The app may be deployed anew with other words.
+const LIFETIME: Duration = Duration::from_mins(1);
+
+/// Asked only about requests that would be refused otherwise, so a lock does no harm.
+#[derive(Debug, Default)]
+pub(crate) struct SharedOrigins(Mutex<HashMap<HeaderValue, (bool, Instant)>>);
+
+impl SharedOrigins {
+    pub(crate) fn recall(&self, origin: &HeaderValue) -> Option<bool> {
+        let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.get(origin).filter(|(_, since)| since.elapsed() < LIFETIME).map(|(shares, _)| *shares)
+    }
+
+    pub(crate) fn remember(&self, origin: &HeaderValue, shares: bool) {
+        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if answers.len() >= MAX_ORIGINS {
+            answers.clear();
+        }
+        answers.insert(origin.clone(), (shares, Instant::now()));
+    }
+}

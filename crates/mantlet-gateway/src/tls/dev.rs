@@ -1,0 +1,94 @@
+//! Certificates for development: a local authority, made once, and a certificate of it for this machine.
+
+use std::{
+    fs,
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+
+use super::CertificateFiles;
+
+/// Names by which a developer calls this machine.
+const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+/// A certificate older than this is made anew; those from rcgen last far longer, but browsers accept 398 days at most.
+const RENEW_AFTER: Duration = Duration::from_hours(300 * 24);
+
+/// What `--tls-dev` made or found.
+#[derive(Debug)]
+pub struct DevCertificate {
+    /// The certificate and its key.
+    pub files: CertificateFiles,
+    /// The authority's certificate: what a browser must trust.
+    pub authority: PathBuf,
+    /// The authority was made just now: it is not trusted anywhere yet.
+    pub is_new: bool,
+}
+
+/// Makes what is missing in the folder, or too old.
+pub fn prepare(folder: &Path) -> io::Result<DevCertificate> {
+    fs::create_dir_all(folder)?;
+    let file = |name: &str| folder.join(name);
+    let (authority, authority_key) = (file("ca.pem"), file("ca-key.pem"));
+    let files = CertificateFiles { certificate: file("localhost.pem"), key: file("localhost-key.pem") };
+
+    let is_new = !(authority.exists() && authority_key.exists());
+    let key = if is_new {
+        let key = KeyPair::generate().map_err(io::Error::other)?;
+        let certificate = authority_params().self_signed(&key).map_err(io::Error::other)?;
+        write_secret(&authority_key, &key.serialize_pem())?;
+        fs::write(&authority, certificate.pem())?;
+        key
+    } else {
+        KeyPair::from_pem(&fs::read_to_string(&authority_key)?).map_err(io::Error::other)?
+    };
+    if is_new || !is_fresh(&files.certificate) || !files.key.exists() {
+        let own = KeyPair::generate().map_err(io::Error::other)?;
+        let issuer = Issuer::new(authority_params(), key);
+        let certificate =
+            own_params().and_then(|params| params.signed_by(&own, &issuer)).map_err(io::Error::other)?;
+        write_secret(&files.key, &own.serialize_pem())?;
+        fs::write(&files.certificate, certificate.pem())?;
+    }
+    Ok(DevCertificate { files, authority, is_new })
+}
+
+/// The same every time: an issuer is its name and its key.
+fn authority_params() -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.distinguished_name.remove(DnType::CommonName);
+    params.distinguished_name.push(DnType::CommonName, "Mantlet development authority of this machine");
+    params
+}
+
+fn own_params() -> Result<CertificateParams, rcgen::Error> {
+    let mut params = CertificateParams::new(NAMES.map(str::to_owned))?;
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.use_authority_key_identifier_extension = true;
+    params.distinguished_name.remove(DnType::CommonName);
+    params.distinguished_name.push(DnType::CommonName, "localhost");
+    // Chromium and Safari refuse certificates that last longer.
+    let now = std::time::SystemTime::now();
+    params.not_before = (now - Duration::from_hours(24)).into();
+    params.not_after = (now + Duration::from_hours(397 * 24)).into();
+    Ok(params)
+}
+
+fn is_fresh(file: &Path) -> bool {
+    let age =
+        fs::metadata(file).and_then(|meta| meta.modified()).map(|made| made.elapsed().unwrap_or_default());
+    age.is_ok_and(|age| age < RENEW_AFTER)
+}
+
+fn write_secret(file: &Path, text: &str) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)?;
+    file.write_all(text.as_bytes())
+}
