@@ -27,4 +27,5 @@ mod reload;
 mod request_line;
 mod slow;
 mod streams;
+mod tls;
 mod wheel;

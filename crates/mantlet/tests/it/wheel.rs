@@ -38,7 +38,7 @@ fn only_file(folder: &Path) -> PathBuf {
 fn build(out: &Path) -> PathBuf {
     let built = Path::new(env!("CARGO_BIN_EXE_mantlet")).ancestors().nth(2).expect("the target folder");
     let mut maturin = Command::new(provided("MANTLET_TEST_PYTHON"));
-    maturin.args(["-m", "maturin", "build", "--profile", "dev", "--strip", "false", "--offline"]);
+    maturin.args(["-m", "maturin", "build", "--profile", "dev", "--strip", "false", "--locked"]);
     maturin.arg("--target-dir").arg(out.join("target")).arg("--out").arg(out.join("wheel"));
     maturin.current_dir(root()).env("CARGO_BUILD_BUILD_DIR", built);
     output(&mut maturin);

@@ -125,7 +125,7 @@ pub(crate) struct End {
 
 impl Gateway {
     pub(crate) fn addr(&self) -> SocketAddr {
-        self.listen.trim_start_matches("http://").parse().expect("an address with a port")
+        self.listen.rsplit("//").next().unwrap_or_default().parse().expect("an address with a port")
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -49,6 +49,11 @@ impl Client {
         Self { socket: Box::new(socket), buffer: Vec::new() }
     }
 
+    /// A client on a connection that is more than a socket.
+    pub(crate) fn over(socket: impl Socket + 'static) -> Self {
+        Self { socket: Box::new(socket), buffer: Vec::new() }
+    }
+
     pub(crate) fn connect_unix(path: &str) -> Self {
         let socket = UnixStream::connect(path).expect("a connection");
         socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
