@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    pin::pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed},
@@ -26,6 +27,9 @@ use crate::{
     tls::{LoadedTls, Tls, TlsError},
     upstream::{Upstream, UpstreamConfig},
 };
+
+/// How long handshakes that have begun may take when the gate closes.
+const CLOSING_DOORS: Duration = Duration::from_millis(200);
 
 /// How the gate is set up. What is here needs a restart to change; the policy does not.
 #[derive(Debug, Clone)]
@@ -66,6 +70,8 @@ pub(crate) struct Shared {
     pub(crate) audit: AuditLog,
     pub(crate) origins: SharedOrigins,
     stage: AtomicU8,
+    /// Threads that still accept connections.
+    listening: AtomicUsize,
     /// Connections of all threads.
     pub(crate) connections: AtomicUsize,
     /// Requests under way, a counter for each thread.
@@ -123,6 +129,7 @@ impl Gate {
             audit,
             origins: SharedOrigins::default(),
             stage: AtomicU8::new(Stage::Serving as u8),
+            listening: AtomicUsize::new(threads),
             connections: AtomicUsize::new(0),
             busy: (0..threads).map(|_| Arc::default()).collect(),
             guests: Mutex::default(),
@@ -177,7 +184,8 @@ impl Gate {
             }
         }
         self.enter(Stage::Closing);
-        while self.connections() > 0 && Instant::now() < deadline {
+        let is_open = || self.shared.listening.load(Relaxed) > 0 || self.connections() > 0;
+        while is_open() && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -215,6 +223,13 @@ impl Listener {
         })
     }
 
+    /// Lets those in who have knocked, and ignores those who knock from now on.
+    fn ignore_newcomers(&self) {
+        if let Self::Tcp(socket) = self {
+            listener::ignore_newcomers(socket);
+        }
+    }
+
     /// Takes the next connection in; says whether the gate is full.
     async fn accept(&self, shared: &Arc<Shared>, busy: &Arc<AtomicUsize>) -> io::Result<bool> {
         match self {
@@ -230,27 +245,50 @@ impl Listener {
     }
 }
 
-/// A thread's life.
-async fn work(socket: Bound, shared: Arc<Shared>, busy: Arc<AtomicUsize>, mut stage: watch::Receiver<Stage>) {
-    let listener = match Listener::new(socket) {
-        Ok(listener) => listener,
-        Err(error) => return eprintln!("mantlet: a thread cannot listen: {error}"),
-    };
+/// Accepts connections until the gate closes.
+async fn receive(
+    listener: &Listener,
+    shared: &Arc<Shared>,
+    busy: &Arc<AtomicUsize>,
+    stage: &mut watch::Receiver<Stage>,
+) {
+    let mut doors = pin!(async {
+        let _ = stage.wait_for(|stage| matches!(stage, Stage::Closing | Stage::Ending)).await;
+        // Whoever stands in the door when it falls shut is thrown out: so they come in, and nobody follows them.
+        listener.ignore_newcomers();
+        let _ = tokio::time::timeout(CLOSING_DOORS, stage.wait_for(|stage| *stage == Stage::Ending)).await;
+    });
     loop {
         tokio::select! {
             biased;
-            _ = stage.wait_for(|stage| matches!(stage, Stage::Closing | Stage::Ending)) => break,
-            accepted = listener.accept(&shared, &busy) => match accepted {
+            () = &mut doors => return,
+            accepted = listener.accept(shared, busy) => match accepted {
                 // Whoever was told to go goes before the next one comes: in a flood there would soon be nobody to choose from.
                 Ok(true) => tokio::task::yield_now().await,
                 Ok(false) => {}
-                Err(error) => admission::make_room(&shared, &error).await,
+                Err(error) => admission::make_room(shared, &error).await,
             },
         }
     }
-    // Connections that the kernel has completed already were not refused: they are served.
-    while let Ok(Ok(_)) = tokio::time::timeout(Duration::ZERO, listener.accept(&shared, &busy)).await {}
-    drop(listener);
+}
+
+/// A thread that listens, as long as it does.
+struct Listening(Arc<Shared>);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.listening.fetch_sub(1, Relaxed);
+    }
+}
+
+/// A thread's life.
+async fn work(socket: Bound, shared: Arc<Shared>, busy: Arc<AtomicUsize>, mut stage: watch::Receiver<Stage>) {
+    let listening = Listening(Arc::clone(&shared));
+    match Listener::new(socket) {
+        Ok(listener) => receive(&listener, &shared, &busy, &mut stage).await,
+        Err(error) => eprintln!("mantlet: a thread cannot listen: {error}"),
+    }
+    drop(listening);
     // From now on a connection closes as soon as nothing is under way on it.
     loop {
         if admission::close_all(&shared) == 0 {

@@ -4,6 +4,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::kit::{
     App, Setup, eventually,
+    http2::{connect, get, talk},
     load::{Load, MANNERS, Manner},
     processes::descendants,
 };
@@ -50,15 +51,44 @@ fn the_app_is_killed_under_load() {
 #[test]
 fn row_77_sigterm_under_load_fails_no_request() {
     let upstream = format!("unix:{}", App::shared().socket().display());
+    for setup in [Setup::serve(&upstream), Setup::run("recorder:app")] {
+        let gateway = setup.start();
+        let load = Load::start(gateway.addr(), &crowd());
+        load.wait_for(200);
+        gateway.signal(Signal::TERM);
+        load.wait_for(200);
+        let tally = load.stop();
+        assert!(tally.broken.is_empty() && tally.turned_away == 0, "{tally:?}");
+        assert_eq!(tally.answers.len(), 1, "{tally:?}");
+        assert!(tally.count("200") >= 400, "{tally:?}");
+        assert_eq!(gateway.wait().status.code(), Some(0));
+    }
+}
+
+/// Over HTTP/2 clients are told to go, and what they asked before they knew is answered.
+#[test]
+fn row_77_sigterm_fails_no_request_over_http_2() {
+    let upstream = format!("unix:{}", App::shared().socket().display());
     let gateway = Setup::serve(&upstream).start();
-    let load = Load::start(gateway.addr(), &crowd());
-    load.wait_for(200);
-    gateway.signal(Signal::TERM);
-    load.wait_for(200);
-    let tally = load.stop();
-    assert!(tally.broken.is_empty() && tally.turned_away == 0, "{tally:?}");
-    assert_eq!(tally.answers.len(), 1, "{tally:?}");
-    assert!(tally.count("200") >= 400, "{tally:?}");
+    let (mut answered, mut connections) = (0, 0);
+    talk(async {
+        while answered < 400 {
+            let mut open = connect(gateway.addr()).await;
+            connections += 1;
+            while answered < 400 {
+                // A connection that is told to end takes no more requests, but answers those that it has.
+                let Ok(ready) = open.ready().await else { break };
+                open = ready;
+                let Ok((answer, _)) = open.send_request(get("/").body(()).unwrap(), true) else { break };
+                assert_eq!(answer.await.expect("an answer").status(), 200);
+                answered += 1;
+                if answered == 200 {
+                    gateway.signal(Signal::TERM);
+                }
+            }
+        }
+    });
+    assert!(connections > 1, "nobody was told to go");
     assert_eq!(gateway.wait().status.code(), Some(0));
 }
 

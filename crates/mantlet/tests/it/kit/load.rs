@@ -105,13 +105,7 @@ fn run(address: SocketAddr, number: usize, manner: Manner, stop: &AtomicBool, as
     while !stop.load(Relaxed) {
         let mut socket = match open.take().map_or_else(|| connect(address), Ok) {
             Ok(socket) => socket,
-            // Reset is refused a moment earlier: the kernel had begun to accept when the door closed.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset
-                ) =>
-            {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 tally.turned_away += 1;
                 break;
             }
