@@ -16,6 +16,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::{Duration, Instant},
 };
 
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -35,6 +36,9 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Bytes read at once. One buffer a thread: connections own memory only for bytes that they hold back.
 const SCRATCH: usize = 64 << 10;
+
+/// How long an HTTP/2 connection is read on after it is over, so that a client that is still sending gets to read why.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Bytes that may wait for the decision about an upgrade. A WebSocket client sends none before its handshake is answered.
 const EARLY_BYTES: usize = 16 << 10;
@@ -85,6 +89,8 @@ pub(crate) struct Wire<T> {
     /// The stash holds bytes that have not been judged.
     fresh: bool,
     eof: bool,
+    /// Since when an HTTP/2 connection has been over, but for what the client is still sending.
+    closing_since: Option<Instant>,
 }
 
 impl<T> Wire<T> {
@@ -95,7 +101,17 @@ impl<T> Wire<T> {
             target_length: limits.target_length,
         };
         let state = State::Head { scanned: 0 };
-        Self { io, flow, limits, state, stash: Vec::new(), judged: 0, fresh: false, eof: false }
+        Self {
+            io,
+            flow,
+            limits,
+            state,
+            stash: Vec::new(),
+            judged: 0,
+            fresh: false,
+            eof: false,
+            closing_since: None,
+        }
     }
 
     /// Whether the client has closed its side.
@@ -327,7 +343,7 @@ impl<T: AsyncRead + Unpin> Read for Wire<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> Write for Wire<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> Write for Wire<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(cx, buf);
         self.flow.note_write(written.is_pending());
@@ -352,8 +368,19 @@ impl<T: AsyncWrite + Unpin> Write for Wire<T> {
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
-    /// Nothing: the connection closes the socket itself, lingering.
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Over HTTP/1 nothing: the connection closes the socket itself, lingering. HTTP/2 does not give the socket back, so it
+    /// lingers here, for no longer than the connection's ticks let it.
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let wire = &mut *self;
+        if !matches!(wire.state, State::Opaque) {
+            return Poll::Ready(Ok(()));
+        }
+        let since = *wire.closing_since.get_or_insert_with(Instant::now);
+        ready!(Pin::new(&mut wire.io).poll_shutdown(cx))?;
+        while !wire.eof && since.elapsed() < LINGER {
+            ready!(wire.poll_fill(cx, SCRATCH))?;
+            wire.stash.clear();
+        }
         Poll::Ready(Ok(()))
     }
 }
