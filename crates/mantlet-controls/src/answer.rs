@@ -28,6 +28,11 @@ pin_project_lite::pin_project! {
 }
 
 impl<B> Answer<B> {
+    /// Whether Mantlet wrote it, and not the app.
+    pub const fn is_own(&self) -> bool {
+        matches!(self, Self::Own { .. })
+    }
+
     /// A refusal's body.
     pub fn own(bytes: Bytes) -> Self {
         Self::Own { bytes: (!bytes.is_empty()).then_some(bytes) }

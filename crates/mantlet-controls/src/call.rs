@@ -24,6 +24,8 @@ pub struct Arrival {
 pub enum Peer {
     /// An Internet address, from the socket or from a PROXY header.
     Ip(SocketAddr),
+    /// A load balancer that named no client in its PROXY header: nothing that came with the request may speak for one.
+    Unnamed(SocketAddr),
     /// A process on this machine, through a unix socket. Always trusted: the folder's permissions decided who may connect.
     Unix,
 }

@@ -5,7 +5,8 @@ use std::{future::Future, panic::AssertUnwindSafe};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Version, header, uri::PathAndQuery,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header,
+    uri::PathAndQuery,
 };
 use http_body::Body;
 
@@ -65,18 +66,20 @@ pub async fn handle<B, A: App<B>>(
         Err(Ending::Redirected(location)) => response::redirect(location).map(Answer::own),
         Err(Ending::Preflight(headers)) => {
             let mut answer = response::preflight(headers).map(Answer::own);
-            dress(policy, &call, answer.headers_mut());
+            dress(policy, &call, &mut answer);
             return answer;
         }
         Err(Ending::Refused(refusal)) => {
-            // audit: one record of what was decided.
-            audit.record(Record::of(&call, &refusal, Mode::Enforce));
+            // audit: one record of what was decided. A client that has left was not refused.
+            if refusal.reason != Reason::BodyIncomplete || call.version == Version::HTTP_2 {
+                audit.record(Record::of(&call, &refusal, Mode::Enforce));
+            }
             response::refuse(&call, &refusal).map(Answer::own)
         }
     };
     // cors: refusals too, or a browser shows its user "CORS error" instead of what went wrong.
     policy.cors.dress_for(call.origin.as_ref(), answer.headers_mut());
-    dress(policy, &call, answer.headers_mut());
+    dress(policy, &call, &mut answer);
     answer
 }
 
@@ -169,12 +172,14 @@ async fn admit<B, A: App<B>>(
 }
 
 /// What every answer wears, refusals too.
-fn dress(policy: &Policy, call: &Call, answer: &mut HeaderMap) {
+fn dress<B>(policy: &Policy, call: &Call, answer: &mut Response<B>) {
     let facts = headers::Facts {
         path: call.path.as_str(),
         https: call.client.scheme == Scheme::Https,
         authenticated: call.authenticated,
+        not_modified: answer.status() == StatusCode::NOT_MODIFIED,
     };
+    let answer = answer.headers_mut();
     policy.headers.apply_in(call.route.headers, answer, &facts);
     if let header::Entry::Vacant(vacant) = answer.entry(X_REQUEST_ID) {
         vacant.insert(call.request_id.header().clone());
@@ -209,7 +214,9 @@ fn well_formed<B>(policy: &Policy, request: &mut Request<B>) -> Result<(), Reaso
     if request.version() != Version::HTTP_2 {
         return Ok(());
     }
-    if request.headers().len() > policy.limits.header_count {
+    // HTTP/2 clients may split one Cookie header into many fields (RFC 9113 section 8.2.3).
+    let crumbs = request.headers().get_all(header::COOKIE).iter().count().saturating_sub(1);
+    if request.headers().len() - crumbs > policy.limits.header_count {
         return Err(Reason::HeaderCountExceeded);
     }
     let target = request.uri().path_and_query().map_or("", PathAndQuery::as_str);

@@ -16,11 +16,7 @@ use std::{
 use mantlet_controls::{Peer, Reason};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{
-    connection,
-    flow::{Flow, Phase},
-    gate::Shared,
-};
+use crate::{connection, flow::Flow, gate::Shared};
 
 /// Connections looked at when one must make room. Enough to find an old one, few enough to cost nothing.
 const EVICTION_SAMPLE: usize = 8;
@@ -55,14 +51,11 @@ impl Guests {
             let number = usize::try_from(random.hash_one(n)).unwrap_or(0);
             self.all.get(number.checked_rem(self.all.len())?)
         });
-        let waits = |flow: &Flow| flow.is_idle() || flow.phase() == Phase::Head;
+        let waits = |flow: &Flow| flow.is_idle() || flow.is_in_head();
         let oldest =
             sample.filter(|flow| waits(flow) && !flow.should_close()).max_by_key(|flow| flow.phase_age());
-        match oldest {
-            Some(flow) => flow.evict(),
-            // A place that is about to be free is as good.
-            None => return self.all.iter().any(|flow| flow.is_evicted() && waits(flow)),
-        }
+        let Some(flow) = oldest else { return false };
+        flow.evict();
         true
     }
 }
@@ -107,7 +100,7 @@ impl Registered {
         let policy = shared.policy.load();
         let address = match peer {
             Peer::Ip(socket) => Some(socket.ip().to_canonical()).filter(|ip| !policy.client.trusts(*ip)),
-            Peer::Unix => None,
+            Peer::Unnamed(_) | Peer::Unix => None,
         };
         let mut guests = Guests::of(shared);
         // A client that has its share does not drive out others.

@@ -10,13 +10,15 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 use mantlet_controls::audit::{Record, Sink};
+
+use crate::tell;
 
 /// Records that may wait to be written.
 const QUEUE: usize = 16_384;
@@ -74,7 +76,7 @@ impl AuditLog {
 
 impl Sink for AuditLog {
     fn record(&self, record: Record) {
-        if let Err(TrySendError::Full(_)) = self.queue.try_send(Message::Record(Box::new(record))) {
+        if self.queue.try_send(Message::Record(Box::new(record))).is_err() {
             self.lost.fetch_add(1, Relaxed);
         }
     }
@@ -160,7 +162,7 @@ impl Writer {
             }
         }
         if lost > 0 {
-            eprintln!("mantlet: {lost} audit records were lost: they came faster than they could be written");
+            tell(&format!("{lost} audit records were lost: they came faster than they could be written"));
         }
         if let Some(terminal) = &mut self.terminal {
             terminal.settle();
@@ -169,7 +171,7 @@ impl Writer {
 
     fn complain(&mut self, error: &io::Error) {
         if !self.complained {
-            eprintln!("mantlet: the audit file cannot be written: {error}; requests go on without records");
+            tell(&format!("the audit file cannot be written: {error}; requests go on without records"));
             self.complained = true;
         }
     }
@@ -209,13 +211,13 @@ impl Terminal {
             (if record.action == "refuse" { "refused" } else { "would refuse" }, &record.request_id);
         let status = record.status.map_or_else(String::new, |status| format!(" {status}"));
         let id = if id.is_empty() { String::new() } else { format!(" [{id}]") };
-        eprintln!("mantlet: {verb} {what} from {client}:{status} {}{id}", record.reason);
+        tell(&format!("{verb} {what} from {client}:{status} {}{id}", record.reason));
     }
 
     fn settle(&mut self) {
         if self.second.elapsed() >= Duration::from_secs(1) {
             if self.hidden > 0 {
-                eprintln!("mantlet: and {} more; the audit file has them all", self.hidden);
+                tell(&format!("and {} more; the audit file has them all", self.hidden));
             }
             *self = Self::new();
         }

@@ -46,10 +46,13 @@ const PARK_AFTER: Duration = Duration::from_millis(500);
 const TICK: Duration = Duration::from_millis(500);
 /// How long a connection that has just been made is waited for, even at the end of the gate: its request is on the way.
 const NEWCOMER: Duration = Duration::from_millis(500);
-/// How long a closed connection is read on, so that a client that is still sending gets to read the answer (RFC 9112 section 9.6).
+/// How long a closed connection is read on after the client was last heard, so that a client that is still sending gets to
+/// read the answer (RFC 9112 section 9.6).
 const LINGER: Duration = Duration::from_secs(2);
+/// How long it is read on in all.
+const LONGEST_LINGER: Duration = Duration::from_secs(30);
 /// How long an HTTP/2 connection may take to end after it was told to go away.
-const GOODBYE: Duration = Duration::from_secs(5);
+const GOODBYE: Duration = Duration::from_secs(30);
 /// Bytes that an HTTP/2 stream may have waiting for its client.
 const HTTP2_SEND_BUFFER: usize = 64 << 10;
 
@@ -83,7 +86,11 @@ where
         let header = poll_fn(|cx| wire.poll_proxy_header(cx));
         match tokio::time::timeout(policy.limits.head_timeout, header).await {
             Ok(Ok(Some(source))) => peer = Peer::Ip(source),
-            Ok(Ok(None)) => {}
+            Ok(Ok(None)) => {
+                if let Peer::Ip(balancer) = peer {
+                    peer = Peer::Unnamed(balancer);
+                }
+            }
             Ok(Err(_)) | Err(_) => return refuse_connection(&shared, peer, Reason::ProxyHeaderMalformed),
         }
     }
@@ -166,7 +173,7 @@ where
 /// Records that a connection was turned away without an answer.
 pub(crate) fn refuse_connection(shared: &Shared, peer: Peer, reason: Reason) {
     let address = match peer {
-        Peer::Ip(socket) => Some(socket.ip()),
+        Peer::Ip(socket) | Peer::Unnamed(socket) => Some(socket.ip()),
         Peer::Unix => None,
     };
     shared.audit.record(Record::of_connection(address, reason));
@@ -234,7 +241,7 @@ where
             if Pin::new(&mut connection).poll(cx).is_ready() {
                 return Poll::Ready(Outcome::Done);
             }
-            if flow.is_evicted() && flow.phase() == Phase::Head {
+            if flow.is_evicted() && flow.is_in_head() {
                 return Poll::Ready(Outcome::Abort);
             }
             if flow.should_close() && flow.is_idle() {
@@ -259,7 +266,7 @@ where
     (outcome, parts.io, parts.read_buf)
 }
 
-async fn serve_http2<T>(wire: Wire<T>, context: Arc<Context>, policy: &Policy)
+async fn serve_http2<T>(mut wire: Wire<T>, context: Arc<Context>, policy: &Policy)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -276,16 +283,16 @@ where
         .max_concurrent_streams(limits.http2_streams)
         .max_header_list_size(u32::try_from(limits.head_size).unwrap_or(u32::MAX))
         .max_send_buf_size(HTTP2_SEND_BUFFER);
-    let mut connection = pin!(builder.serve_connection(wire, service));
+    let mut connection = Box::pin(builder.serve_connection(&mut wire, service));
     // The preface is not a request: the clock runs until the first one.
     flow.enter(Phase::Waiting);
     let mut tick = pin!(tokio::time::sleep(TICK));
     let mut goodbye: Option<Instant> = None;
-    poll_fn(|cx| {
+    let aborted = poll_fn(|cx| {
         flow.waker.register(cx.waker());
         loop {
             if connection.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(());
+                return Poll::Ready(false);
             }
             let idle = flow.is_idle() && flow.phase_age() >= limits.idle_timeout;
             if goodbye.is_none() && (idle || flow.should_close() || draining.shared.is_draining()) {
@@ -296,14 +303,21 @@ where
             if !ticked(tick.as_mut(), cx) {
                 return Poll::Pending;
             }
+            if flow.is_evicted() && flow.is_idle() {
+                return Poll::Ready(true);
+            }
             let overstayed = goodbye.is_some_and(|since| since.elapsed() >= GOODBYE) && flow.is_idle();
             let stalled = flow.longest_stall().max(flow.write_blocked()) > limits.write_timeout;
             if overstayed || stalled {
-                return Poll::Ready(());
+                return Poll::Ready(true);
             }
         }
     })
     .await;
+    drop(connection);
+    if !aborted && !wire.saw_end() {
+        linger(wire.io()).await;
+    }
 }
 
 /// Whether a tick has passed; sets the next one.
@@ -338,7 +352,10 @@ async fn answer(context: &Arc<Context>, mut request: Request<Incoming>) -> Respo
     let headers = response.headers_mut();
     if version == Version::HTTP_2 {
         headers.remove(header::CONNECTION);
-    } else if shared.is_draining() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+    } else if response.status() != StatusCode::SWITCHING_PROTOCOLS
+        && (shared.is_draining() || (response.body().is_own() && context.flow.expects_body()))
+    {
+        // A body that nobody will read ends the connection with this answer; the client shall know.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response.map(|body| ToClient::new(body, exchange))
@@ -359,8 +376,8 @@ async fn linger<T: AsyncRead + AsyncWrite + Unpin>(io: &mut T) {
     let lingering = async {
         io.shutdown().await?;
         let mut discarded = [0; 1024];
-        while io.read(&mut discarded).await? > 0 {}
+        while tokio::time::timeout(LINGER, io.read(&mut discarded)).await?? > 0 {}
         io::Result::Ok(())
     };
-    let _ = tokio::time::timeout(LINGER, lingering).await;
+    let _ = tokio::time::timeout(LONGEST_LINGER, lingering).await;
 }

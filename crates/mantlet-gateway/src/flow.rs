@@ -52,6 +52,7 @@ pub(crate) struct Flow {
     in_flight: AtomicU32,
     close: AtomicU8,
     has_verdict: AtomicBool,
+    expects_body: AtomicBool,
     /// Requests under way on this thread, over all its connections.
     busy: Arc<AtomicUsize>,
     /// Place in the thread's registry.
@@ -82,6 +83,7 @@ impl Flow {
             in_flight: AtomicU32::new(0),
             close: AtomicU8::new(Close::No as u8),
             has_verdict: AtomicBool::new(false),
+            expects_body: AtomicBool::new(false),
             slot: AtomicUsize::new(0),
             waker: AtomicWaker::new(),
             rare: Mutex::default(),
@@ -110,6 +112,20 @@ impl Flow {
     /// How long the phase has lasted. Means nothing while [`Phase::Busy`].
     pub(crate) fn phase_age(&self) -> Duration {
         age(self.since.load(Relaxed))
+    }
+
+    /// A part of a head has come, and no request is under way before it.
+    pub(crate) fn is_in_head(&self) -> bool {
+        self.phase() == Phase::Head && self.in_flight.load(Relaxed) == 0
+    }
+
+    /// Whether the body of the last head that was read is still to come.
+    pub(crate) fn expects_body(&self) -> bool {
+        self.expects_body.load(Relaxed)
+    }
+
+    pub(crate) fn expect_body(&self, expected: bool) {
+        self.expects_body.store(expected, Relaxed);
     }
 
     pub(crate) fn is_idle(&self) -> bool {

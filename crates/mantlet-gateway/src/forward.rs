@@ -57,8 +57,6 @@ impl App<Incoming> for Forward<'_> {
 
     async fn call(&self, call: &Call, request: Request<Incoming>) -> Result<Response<FromApp>, Refusal> {
         let upstream = &self.context.shared.upstream;
-        let permit = upstream.permit().ok_or(Refusal::retry(Reason::AppBusy, RETRY_BUSY))?;
-
         let (mut parts, body) = request.into_parts();
         let websocket = body.is_end_stream() && wants_websocket(&parts.method, parts.version, &parts.headers);
         let takes_trailers = parts.headers.get(header::TE).is_some_and(|te| te.as_bytes() == b"trailers");
@@ -76,7 +74,7 @@ impl App<Incoming> for Forward<'_> {
         }
         if !parts.headers.contains_key(header::HOST) {
             // Only HTTP/1.0 may leave it out; the app speaks 1.1 with us.
-            parts.headers.insert(header::HOST, HeaderValue::from_static("localhost"));
+            parts.headers.insert(header::HOST, HeaderValue::from_static("unknown.invalid"));
         }
         if websocket {
             parts.headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -85,6 +83,8 @@ impl App<Incoming> for Forward<'_> {
         let limit = call.route.body_size;
         let body =
             ClientBody::new(body, self.context.flow.clone(), limit, &self.policy.limits).hold().await?;
+        // Only now: a client that is slow to send its body holds no place at the app.
+        let permit = upstream.permit().ok_or(Refusal::retry(Reason::AppBusy, RETRY_BUSY))?;
 
         let (mut response, mut lease) = self.exchange(Request::from_parts(parts, body)).await?;
         lease.hold(permit);

@@ -286,7 +286,7 @@ async fn work(socket: Bound, shared: Arc<Shared>, busy: Arc<AtomicUsize>, mut st
     let listening = Listening(Arc::clone(&shared));
     match Listener::new(socket) {
         Ok(listener) => receive(&listener, &shared, &busy, &mut stage).await,
-        Err(error) => eprintln!("mantlet: a thread cannot listen: {error}"),
+        Err(error) => crate::tell(&format!("a thread cannot listen: {error}")),
     }
     drop(listening);
     // From now on a connection closes as soon as nothing is under way on it.

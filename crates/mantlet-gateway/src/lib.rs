@@ -22,3 +22,9 @@ pub mod tls;
 pub use gate::{Gate, GateConfig, StartError};
 pub use listener::Listen;
 pub use upstream::{Address, UpstreamConfig};
+
+/// Says something to a person, on standard error. Nobody may be there to read it: that stops nothing.
+pub fn tell(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "mantlet: {text}");
+}

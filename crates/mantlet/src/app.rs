@@ -56,8 +56,8 @@ struct Status {
 impl AppProcess {
     pub(crate) fn prepare(config: &AppConfig, server: &[OsString]) -> Result<Self, Failure> {
         let cannot = |error: io::Error| Failure::new(format!("cannot make a private folder: {error}"));
-        let base = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|folder| folder.is_dir());
-        let base = base.unwrap_or_else(env::temp_dir);
+        // Not $XDG_RUNTIME_DIR, which goes when its user logs out.
+        let base = env::temp_dir();
         // uvicorn creates its socket for everybody; the folder keeps everybody out.
         let own = Permissions::from_mode(0o700);
         let folder =

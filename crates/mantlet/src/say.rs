@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 /// Says one thing; further lines are set in.
 pub(crate) fn say(text: impl AsRef<str>) {
-    eprintln!("mantlet: {}", text.as_ref().replace('\n', "\n  "));
+    mantlet_gateway::tell(&text.as_ref().replace('\n', "\n  "));
 }
 
 /// Why the command failed, and the code it ends with.

@@ -55,9 +55,12 @@ impl Client {
     pub fn of(arrival: &Arrival, headers: &HeaderMap, policy: &Policy) -> Self {
         let peer = match arrival.peer {
             Peer::Unix => None,
-            Peer::Ip(socket) => Some(socket.ip().to_canonical()),
+            Peer::Ip(socket) | Peer::Unnamed(socket) => Some(socket.ip().to_canonical()),
         };
-        let peer_trusted = peer.is_none_or(|address| policy.trusted.contains(address));
+        let peer_trusted = match arrival.peer {
+            Peer::Unnamed(_) => false,
+            Peer::Ip(_) | Peer::Unix => peer.is_none_or(|address| policy.trusted.contains(address)),
+        };
         if !peer_trusted {
             return Self { address: peer, peer_trusted, scheme: arrival.scheme };
         }

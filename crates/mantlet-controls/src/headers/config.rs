@@ -22,7 +22,7 @@ pub struct Config {
     pub permissions_policy_page: String,
     /// `X-Frame-Options` for data and docs; pages and media get `SAMEORIGIN`. Default `DENY`.
     pub frame_options: String,
-    /// `Cross-Origin-Opener-Policy` for HTML. Default `same-origin-allow-popups`, so that logins in pop-ups work.
+    /// `Cross-Origin-Opener-Policy` for the docs pages; the app's own pages get it as report-only, so that logins in pop-ups work. Default `same-origin-allow-popups`.
     pub cross_origin_opener_policy: String,
     /// `Cross-Origin-Resource-Policy` for data and HTML; media may be embedded elsewhere. Default `same-origin`.
     pub cross_origin_resource_policy: String,
@@ -194,7 +194,8 @@ impl Config {
                 (header::CONTENT_SECURITY_POLICY_REPORT_ONLY, &csp_report),
                 (frame_header.clone(), &frame_self),
                 (permissions_header, &permissions_page),
-                (opener_header, &opener),
+                // Reported only: enforced, it would cut a login pop-up off from the page that opened it.
+                (HeaderName::from_static("cross-origin-opener-policy-report-only"), &opener),
                 (resource_header, &resource),
             ]),
             media: set(&[(frame_header.clone(), &frame_self)]),

@@ -23,7 +23,7 @@
 //! let mut headers = HeaderMap::new();
 //! headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
 //! headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
-//! policy.apply(&mut headers, &Facts { path: "/items", https: false, authenticated: true });
+//! policy.apply(&mut headers, &Facts { path: "/items", https: false, authenticated: true, not_modified: false });
 //! assert_eq!(headers["content-security-policy"], "default-src 'none'; frame-ancestors 'none'");
 //! assert_eq!(headers["cache-control"], "no-store");
 //! assert_eq!(headers["x-frame-options"], "SAMEORIGIN");
@@ -48,6 +48,8 @@ pub struct Facts<'a> {
     pub https: bool,
     /// The request carried a credential.
     pub authenticated: bool,
+    /// The answer only confirms what the client has stored (304).
+    pub not_modified: bool,
 }
 
 /// The checked `[headers]` section: every header ready to be set.
@@ -80,6 +82,10 @@ impl Policy {
         for name in &self.remove {
             headers.remove(name);
         }
+        if facts.not_modified {
+            // Its headers replace those of the stored answer (RFC 9111 section 3.2), whose kind it does not tell.
+            return;
+        }
         let kind = self.kind(headers, facts);
         // An app that says itself who may frame it is not contradicted by the older header.
         let app_decides_framing = headers
@@ -102,6 +108,9 @@ impl Policy {
     }
 
     fn report(&self, headers: &mut HeaderMap, facts: &Facts<'_>) {
+        if facts.not_modified {
+            return;
+        }
         let kind = self.kind(headers, facts);
         let csp = self.set_for(kind).iter().find(|(name, _)| *name == header::CONTENT_SECURITY_POLICY);
         if let Some((_, value)) = csp {

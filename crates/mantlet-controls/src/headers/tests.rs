@@ -3,7 +3,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::{Config, Facts, Policy};
 use crate::Mode;
 
-const PLAIN: Facts<'_> = Facts { path: "/items", https: false, authenticated: false };
+const PLAIN: Facts<'_> = Facts { path: "/items", https: false, authenticated: false, not_modified: false };
 
 fn policy() -> Policy {
     Config::default().check().unwrap()
@@ -107,4 +107,11 @@ fn an_empty_text_switches_a_header_off() {
     config.check().unwrap().apply(&mut headers, &PLAIN);
     assert!(!headers.contains_key("referrer-policy") && !headers.contains_key("x-frame-options"));
     assert!(headers.contains_key("x-content-type-options"));
+}
+
+#[test]
+fn a_confirmation_changes_nothing_of_what_is_stored() {
+    let mut headers = answer(&[("etag", "\"1\""), ("server", "uvicorn")]);
+    policy().apply(&mut headers, &Facts { not_modified: true, https: true, ..PLAIN });
+    assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["etag"]);
 }

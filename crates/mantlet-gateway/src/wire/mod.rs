@@ -142,6 +142,7 @@ impl<T> Wire<T> {
                             Framing::Length(left) => State::Length { left },
                             Framing::Chunked => State::Chunked(ChunkReader::new()),
                         };
+                        self.flow.expect_body(head.body != Framing::Length(0));
                         self.flow.set_upgrade(Upgrade::Undecided);
                         self.flow.enter(Phase::Busy);
                     }
@@ -162,6 +163,7 @@ impl<T> Wire<T> {
                     at += taken;
                     *left -= taken as u64;
                     if *left == 0 {
+                        self.flow.expect_body(false);
                         self.state = State::Head { scanned: 0 };
                     }
                 }
@@ -169,6 +171,7 @@ impl<T> Wire<T> {
                     Ok((taken, ended)) => {
                         at += taken;
                         if ended {
+                            self.flow.expect_body(false);
                             self.state = State::Head { scanned: 0 };
                         }
                     }

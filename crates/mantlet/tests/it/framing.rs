@@ -1,5 +1,10 @@
 //! Rows 1 to 20: where a request ends must have one answer, or the request is refused and the connection closed.
 
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
 use crate::kit::{App, Client, Stand, eventually, marker};
 
 /// Each of these requests is refused and reaches nobody.
@@ -192,10 +197,43 @@ fn row_16_chunk_extension_with_lf_or_64_kb_long() {
 
 #[test]
 fn row_17_bad_chunk_terminator() {
-    let bodies =
-        ["helloXX0\r\n\r\n", "hello\n0\r\n\r\n", "hello\r0\r\n\r\n", "hello0\r\n\r\n", "hello!\r\n0\r\n\r\n"];
+    let bodies = [
+        "helloXX0\r\n\r\n",
+        "hello\n0\r\n\r\n",
+        "hello\r0\r\n\r\n",
+        "hello\rX0\r\n\r\n",
+        "helloX\n0\r\n\r\n",
+        "hello0\r\n\r\n",
+        "hello!\r\n0\r\n\r\n",
+    ];
     check(&bodies.map(|rest| chunked(&format!("5\r\n{rest}"))), 400, "chunk-malformed");
     check(&[chunked("5\nhello\r\n0\r\n\r\n"), chunked("0\n\r\n")], 400, "chunk-malformed");
+}
+
+/// A small body is held back until it is complete: what was well-formed at its beginning does not reach the app either.
+#[test]
+fn rows_15_to_19_a_bad_end_takes_back_a_good_beginning() {
+    for (end, code) in [
+        ("0x5\r\n", "chunk-malformed"),
+        ("5;a\nb\r\n", "chunk-malformed"),
+        ("5\r\nhelloXX", "chunk-malformed"),
+        ("0\r\nHost: other\r\n\r\n", "trailer-forbidden"),
+    ] {
+        // Held back for a second, no longer: on a machine that stood still meanwhile it is tried again.
+        let attempt = || {
+            let begun = Instant::now();
+            let stand = Stand::new();
+            let mut client = stand.connect();
+            client.send(chunked("5\r\nhello\r\n"));
+            thread::sleep(Duration::from_millis(50));
+            client.send(end);
+            let answer = client.answer();
+            (begun.elapsed() < Duration::from_millis(900)).then_some((stand, answer))
+        };
+        let (stand, answer) = eventually("the machine is quick enough", attempt);
+        assert_eq!((answer.status, answer.code().as_str()), (400, code));
+        assert!(stand.tap.seen().is_empty(), "{end:?}");
+    }
 }
 
 #[test]

@@ -133,7 +133,7 @@ fn a_head_that_does_not_arrive_in_time_is_refused() {
 
 #[test]
 fn the_next_head_has_as_much_time() {
-    let stand = Stand::with("[limits]\nhead-timeout = \"500ms\"");
+    let stand = Stand::with("[limits]\nhead-timeout = \"2s\"");
     let mut client = stand.connect();
     client.get("/").record();
     client.send("GET / HTTP/1.1\r\nHost: loc");
@@ -143,7 +143,7 @@ fn the_next_head_has_as_much_time() {
 /// Nobody waits for an answer, so there is none, and nothing that was asked.
 #[test]
 fn a_connection_on_which_nothing_comes_is_closed() {
-    let stand = Stand::with("[limits]\nhead-timeout = \"500ms\"\nidle-timeout = \"1s\"");
+    let stand = Stand::with("[limits]\nhead-timeout = \"2s\"\nidle-timeout = \"1s\"");
     stand.connect().expect_closed();
     let mut client = stand.connect();
     client.get("/").record();

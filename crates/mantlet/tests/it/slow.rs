@@ -117,7 +117,7 @@ fn is_refused(socket: &mut TcpStream) -> bool {
 fn row_78_descriptors_are_exhausted() {
     raise_descriptor_limit();
     let app = format!("unix:{}", App::shared().socket().display());
-    let gateway = Setup::serve(&app).descriptors(256).config("[limits]\nhead-timeout = \"60s\"").start();
+    let gateway = Setup::serve(&app).descriptors(512).config("[limits]\nhead-timeout = \"60s\"").start();
     let address = gateway.addr();
     let slow = Mutex::new(Vec::new());
     serve_meanwhile(address, || {
@@ -137,7 +137,7 @@ fn row_78_descriptors_are_exhausted() {
     let slow = slow.into_inner().unwrap();
     let open = eventually("what was closed is seen", || {
         let open = slow.iter().filter(|socket| !is_closed(socket)).count();
-        (open < 256).then_some(open)
+        (open < 512).then_some(open)
     });
     println!("{open} slow connections are still open");
     // An unfinished head is under way: it would hold up the end.

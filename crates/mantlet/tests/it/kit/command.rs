@@ -113,7 +113,7 @@ impl Typed {
             .args(&self.arguments)
             .current_dir(self.folder.path())
             .env("PYTHONDONTWRITEBYTECODE", "1")
-            .env("XDG_RUNTIME_DIR", self.runtime.path())
+            .env("TMPDIR", self.runtime.path())
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -117,7 +117,7 @@ impl Frames {
         self.client.send([&head, payload].concat());
     }
 
-    /// The next frame; none at the end of the connection. Settings are acknowledged on the way.
+    /// The next frame; none at the end of the connection, however it came. Settings are acknowledged on the way.
     pub(crate) fn next(&mut self) -> Option<Frame> {
         loop {
             let head = self.client.take_or_end(9)?;
@@ -125,7 +125,8 @@ impl Frames {
             let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
             let frame = Frame { kind: head[3], flags: head[4], stream, payload: self.client.take(length) };
             if frame.kind == SETTINGS && frame.flags & ACK == 0 {
-                self.send(SETTINGS, ACK, 0, &[]);
+                // The gateway may be gone already; what it said before can still be read.
+                self.client.try_send([0, 0, 0, SETTINGS, ACK, 0, 0, 0, 0]);
             } else {
                 return Some(frame);
             }

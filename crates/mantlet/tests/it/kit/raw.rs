@@ -1,5 +1,5 @@
 use std::{
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
     os::unix::net::UnixStream,
 };
@@ -166,9 +166,16 @@ impl Client {
         self.buffer.drain(..count).collect()
     }
 
-    /// As [`Client::take`], or none at an orderly end of the connection.
+    /// As [`Client::take`], or none at the end of the connection, orderly or by a reset.
     pub(crate) fn take_or_end(&mut self, count: usize) -> Option<Vec<u8>> {
-        (!self.buffer.is_empty() || self.fill()).then(|| self.take(count))
+        if self.buffer.is_empty() {
+            let mut piece = vec![0; 64 << 10];
+            match self.socket.read(&mut piece) {
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return None,
+                read => self.buffer.extend_from_slice(&piece[..read.expect("something to read, or an end")]),
+            }
+        }
+        (!self.buffer.is_empty()).then(|| self.take(count))
     }
 
     /// Everything up to the end of the connection, whose end must come in time and in order.
@@ -198,9 +205,7 @@ impl Client {
         let mut piece = [0; 1024];
         match self.socket.read(&mut piece) {
             Ok(count) => count == 0,
-            Err(error) => {
-                !matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
-            }
+            Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
         }
     }
 
