@@ -326,12 +326,10 @@ fn a_client_that_leaves_in_its_body_has_asked_nothing() {
         client.send(&request);
         client.finish();
         drop(client);
-        let records = stand.gateway.audit(1);
-        assert_eq!(records[0]["reason"], "body-incomplete", "{headers}");
         let path = request.split(' ').nth(1).unwrap();
-        assert_eq!(records[0]["route"], path);
         stand.connect().get("/clean").record();
-        assert_eq!(stand.gateway.end().audit.len(), 1, "{headers}");
+        // Nobody was refused: people close tabs and leave networks.
+        assert_eq!(stand.gateway.end().audit.len(), 0, "{headers}");
         eventually("the app is let go", || (stand.tap.connections().1 == 0).then_some(()));
         assert!(App::shared().records(path).is_empty(), "{headers}");
     }
