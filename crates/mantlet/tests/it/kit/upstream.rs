@@ -164,6 +164,8 @@ impl Read for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        // First it is so, then it is known.
+        let _ = self.stream.shutdown(Shutdown::Both);
         self.log.lock().unwrap()[self.number].closed = true;
     }
 }
