@@ -187,7 +187,7 @@ impl Forward<'_> {
             let limit = self.context.shared.upstream.config.response_timeout;
             match tokio::time::timeout(limit, sending.as_mut()).await {
                 Ok(output) => return Some(output),
-                Err(_) if progress.is_some_and(Progress::is_under_way) => {}
+                Err(_) if progress.is_some_and(|body| body.is_under_way(limit)) => {}
                 Err(_) => return None,
             }
         }

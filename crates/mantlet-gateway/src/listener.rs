@@ -3,7 +3,10 @@
 use std::{
     fmt, io,
     net::{SocketAddr, TcpListener as StdTcpListener},
-    os::{fd::AsFd, unix::net::UnixListener as StdUnixListener},
+    os::{
+        fd::AsFd,
+        unix::{fs::FileTypeExt, net::UnixListener as StdUnixListener},
+    },
     path::PathBuf,
     str::FromStr,
     time::Duration,
@@ -68,8 +71,11 @@ pub(crate) fn bind(listen: &Listen, threads: usize) -> io::Result<(Vec<Bound>, L
             if std::os::unix::net::UnixStream::connect(path).is_ok() {
                 return Err(io::ErrorKind::AddrInUse.into());
             }
-            if path.exists() {
-                std::fs::remove_file(path)?;
+            match std::fs::symlink_metadata(path) {
+                Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path)?,
+                // Somebody's file is not ours to remove.
+                Ok(_) => return Err(io::ErrorKind::AlreadyExists.into()),
+                Err(_) => {}
             }
             let first = StdUnixListener::bind(path)?;
             first.set_nonblocking(true)?;

@@ -260,6 +260,9 @@ fn not_listening(error: StartError) -> Failure {
                 io::ErrorKind::PermissionDenied => {
                     "ports below 1024 need a privilege; choose another with `--listen`, or grant CAP_NET_BIND_SERVICE"
                 }
+                io::ErrorKind::AlreadyExists => {
+                    "there is a file that is no socket; choose another path with `--listen`"
+                }
                 io::ErrorKind::AddrNotAvailable => {
                     "this machine does not have that address; choose another with `--listen`"
                 }

@@ -144,35 +144,55 @@ pub(crate) struct Stream {
 }
 
 /// How a streamed body fares, for whoever waits for the answer.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Progress(Arc<Mutex<State>>);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum State {
-    #[default]
-    UnderWay,
-    Done,
-    Failed(Reason),
+#[derive(Debug, Clone, Copy)]
+struct State {
+    ended: bool,
+    failure: Option<Reason>,
+    /// The app wants more and the client has not sent it yet.
+    client_is_awaited: bool,
+    /// When the app last asked for a piece.
+    last_wanted: Instant,
 }
 
 impl Progress {
-    fn state(&self) -> State {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn new() -> Self {
+        let last_wanted = Instant::now();
+        Self(Arc::new(Mutex::new(State {
+            ended: false,
+            failure: None,
+            client_is_awaited: false,
+            last_wanted,
+        })))
     }
 
-    fn set(&self, state: State) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn is_under_way(&self) -> bool {
-        self.state() == State::UnderWay
+    fn note_wanted(&self, client_is_awaited: bool) {
+        let mut state = self.state();
+        state.client_is_awaited = client_is_awaited;
+        state.last_wanted = Instant::now();
+    }
+
+    fn end(&self, failure: Option<Reason>) {
+        let mut state = self.state();
+        state.ended = true;
+        state.failure = state.failure.or(failure);
+    }
+
+    /// Whether the body is on its way: the client is awaited, or the app took a piece within this time. An app that
+    /// does not read is not waited for longer than one that has read everything.
+    pub(crate) fn is_under_way(&self, within: Duration) -> bool {
+        let state = self.state();
+        !state.ended && (state.client_is_awaited || state.last_wanted.elapsed() < within)
     }
 
     pub(crate) fn failure(&self) -> Option<Reason> {
-        match self.state() {
-            State::Failed(reason) => Some(reason),
-            State::UnderWay | State::Done => None,
-        }
+        self.state().failure
     }
 }
 
@@ -193,7 +213,7 @@ impl ToApp {
     }
 
     fn stream(held: VecDeque<Bytes>, rest: ClientBody) -> Self {
-        Self::Stream(Box::new(Stream { held, rest, progress: Progress::default() }))
+        Self::Stream(Box::new(Stream { held, rest, progress: Progress::new() }))
     }
 
     pub(crate) fn progress(&self) -> Option<Progress> {
@@ -224,14 +244,16 @@ impl Body for ToApp {
                 if let Some(held) = stream.held.pop_front() {
                     return Poll::Ready(Some(Ok(Frame::data(held))));
                 }
-                match ready!(stream.rest.poll_data(cx)) {
+                let data = stream.rest.poll_data(cx);
+                stream.progress.note_wanted(data.is_pending());
+                match ready!(data) {
                     Some(Ok(data)) => Poll::Ready(Some(Ok(Frame::data(data)))),
                     Some(Err(reason)) => {
-                        stream.progress.set(State::Failed(reason));
+                        stream.progress.end(Some(reason));
                         Poll::Ready(Some(Err(BrokenOff)))
                     }
                     None => {
-                        stream.progress.set(State::Done);
+                        stream.progress.end(None);
                         Poll::Ready(None)
                     }
                 }
@@ -261,8 +283,6 @@ impl Body for ToApp {
 impl Drop for Stream {
     /// A body that nobody reads any more is not under way.
     fn drop(&mut self) {
-        if self.progress.is_under_way() {
-            self.progress.set(State::Done);
-        }
+        self.progress.end(None);
     }
 }

@@ -161,7 +161,7 @@ fn head_204_and_304_have_no_body_and_the_connection_goes_on() {
         let answer = client.get(&format!("/status/{code}"));
         assert_eq!((answer.status, answer.body.len()), (code, 0));
         assert_eq!(answer.header("transfer-encoding"), None);
-        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+        assert!(!answer.request_id().is_empty());
     }
     client.send("HEAD /a/../b HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_eq!(client.answer_to_head().status, 400);

@@ -1,6 +1,10 @@
 //! The app dies or hangs: before it answers, while it answers, and between two requests.
 
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering::SeqCst},
+    mpsc,
+};
 
 use crate::kit::{
     Client, Gateway, Setup, Stand, Upstream, eventually,
@@ -192,6 +196,28 @@ fn row_72_an_app_that_hangs_is_waited_for_so_long() {
     assert_eq!((answer.status, answer.code().as_str()), (504, "app-timeout"));
     eventually("the app is let go", || (upstream.connections() == (1, 0)).then_some(()));
     assert_eq!(asked(&upstream, "/"), 1);
+}
+
+/// An app that does not read what is being uploaded hangs as well.
+#[test]
+fn row_72_an_app_that_does_not_read_is_waited_for_so_long() {
+    let (done, until_done) = mpsc::channel::<()>();
+    let until_done = Mutex::new(until_done);
+    let upstream = Upstream::new(move |connection| {
+        connection.read_head();
+        // Nothing more is read until the test is over.
+        let _ = until_done.lock().unwrap().recv();
+    });
+    let gateway = Setup::serve(&upstream.url()).config("[app]\nresponse-timeout = \"1s\"").start();
+    let mut client = Client::connect(gateway.addr());
+    let size = 20 << 20;
+    client.send(format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n"));
+    // As much as fits into the buffers between here and there; the rest is never wanted.
+    client.try_send(vec![b'x'; 1 << 20]);
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.code().as_str()), (504, "app-timeout"));
+    assert_eq!(answer.header("connection"), Some("close"));
+    drop(done);
 }
 
 #[test]
