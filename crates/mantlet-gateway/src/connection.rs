@@ -20,7 +20,7 @@ use hyper::{
     server::conn::{http1, http2},
     service::service_fn,
 };
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use mantlet_controls::{
     Arrival, Peer, Policy, Reason, Scheme,
     audit::{Record, Sink},
@@ -223,7 +223,8 @@ where
         let context = Arc::clone(context);
         service_fn(move |request| {
             let context = Arc::clone(&context);
-            async move { Ok::<_, Infallible>(answer(&context, request).await) }
+            let exchange = Exchange::begin(&context.flow, false);
+            async move { Ok::<_, Infallible>(answer(&context, request, exchange).await) }
         })
     };
     let mut builder = http1::Builder::new();
@@ -274,10 +275,12 @@ where
     let draining = Arc::clone(&context);
     let service = service_fn(move |request| {
         let context = Arc::clone(&context);
-        async move { Ok::<_, Infallible>(answer(&context, request).await) }
+        // Begun here and not in the future, whose task is made right after: so that it knows which stream is its own.
+        let exchange = Exchange::begin(&context.flow, true);
+        async move { Ok::<_, Infallible>(answer(&context, request, exchange).await) }
     });
     let limits = &policy.limits;
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+    let mut builder = http2::Builder::new(Streams { flow: Arc::clone(&flow) });
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.http2_streams)
@@ -307,7 +310,8 @@ where
                 return Poll::Ready(true);
             }
             let overstayed = goodbye.is_some_and(|since| since.elapsed() >= GOODBYE) && flow.is_idle();
-            let stalled = flow.longest_stall().max(flow.write_blocked()) > limits.write_timeout;
+            flow.abort_stalled_streams(limits.write_timeout);
+            let stalled = flow.write_blocked() > limits.write_timeout;
             if overstayed || stalled {
                 return Poll::Ready(true);
             }
@@ -317,6 +321,28 @@ where
     drop(connection);
     if !aborted && !wire.saw_end() {
         linger(wire.io()).await;
+    }
+}
+
+/// Makes a task for each HTTP/2 stream. One that waits too long for its client ends alone: h2 resets it.
+#[derive(Debug, Clone)]
+struct Streams {
+    flow: Arc<Flow>,
+}
+
+impl<F: Future + Send + 'static> hyper::rt::Executor<F> for Streams {
+    fn execute(&self, future: F) {
+        let stream = self.flow.take_begun_stream();
+        tokio::spawn(async move {
+            let mut future = pin!(future);
+            poll_fn(|cx| {
+                if stream.as_ref().is_some_and(|stream| stream.poll_aborted(cx).is_ready()) {
+                    return Poll::Ready(());
+                }
+                future.as_mut().poll(cx).map(drop)
+            })
+            .await;
+        });
     }
 }
 
@@ -330,9 +356,12 @@ fn ticked(mut tick: Pin<&mut Sleep>, cx: &mut std::task::Context<'_>) -> bool {
 }
 
 /// One request through the pipeline.
-async fn answer(context: &Arc<Context>, mut request: Request<Incoming>) -> Response<ToClient> {
+async fn answer(
+    context: &Arc<Context>,
+    mut request: Request<Incoming>,
+    exchange: Exchange,
+) -> Response<ToClient> {
     let version = request.version();
-    let exchange = Exchange::begin(&context.flow, version == Version::HTTP_2);
     let shared = &context.shared;
     let policy = shared.policy.load_full();
     let is_stand_in = version != Version::HTTP_2 && request.method() == pipeline::REFUSED_METHOD;

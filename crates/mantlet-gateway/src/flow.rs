@@ -7,6 +7,7 @@ use std::{
         Arc, LazyLock, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -68,8 +69,27 @@ struct Rare {
     /// Method and path of the refused head, where they were readable.
     request_line: Option<(String, String)>,
     tunnel: Option<Tunnel>,
-    /// One for each HTTP/2 answer under way: since when its last piece waits for the client, or 0.
-    stalls: Vec<Arc<AtomicU64>>,
+    /// One for each HTTP/2 stream under way.
+    streams: Vec<Arc<Stream>>,
+    /// The stream that has just begun and has no task yet.
+    begun: Option<Arc<Stream>>,
+}
+
+/// An HTTP/2 stream under way.
+#[derive(Debug, Default)]
+pub(crate) struct Stream {
+    /// Since when the last piece of its answer waits for the client, or 0.
+    waits_since: AtomicU64,
+    is_aborted: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl Stream {
+    /// Ready when the stream has waited too long for its client.
+    pub(crate) fn poll_aborted(&self, cx: &Context<'_>) -> Poll<()> {
+        self.waker.register(cx.waker());
+        if self.is_aborted.load(Relaxed) { Poll::Ready(()) } else { Poll::Pending }
+    }
 }
 
 impl Flow {
@@ -205,11 +225,20 @@ impl Flow {
         self.rare().tunnel.take()
     }
 
-    /// The longest time for which a piece of an HTTP/2 answer has waited for the client.
-    pub(crate) fn longest_stall(&self) -> Duration {
-        let rare = self.rare();
-        let stalls = rare.stalls.iter().map(|since| since.load(Relaxed)).filter(|since| *since != 0);
-        stalls.min().map_or(Duration::ZERO, age)
+    /// Ends the streams whose last piece has waited for the client for longer than this.
+    pub(crate) fn abort_stalled_streams(&self, limit: Duration) {
+        for stream in &self.rare().streams {
+            let since = stream.waits_since.load(Relaxed);
+            if since != 0 && age(since) > limit {
+                stream.is_aborted.store(true, Relaxed);
+                stream.waker.wake();
+            }
+        }
+    }
+
+    /// The stream that has just begun, for whoever makes its task.
+    pub(crate) fn take_begun_stream(&self) -> Option<Arc<Stream>> {
+        self.rare().begun.take()
     }
 }
 
@@ -217,26 +246,33 @@ impl Flow {
 #[derive(Debug)]
 pub(crate) struct Exchange {
     flow: Arc<Flow>,
-    stall: Option<Arc<AtomicU64>>,
+    stream: Option<Arc<Stream>>,
 }
 
 impl Exchange {
     pub(crate) fn begin(flow: &Arc<Flow>, multiplexed: bool) -> Self {
         flow.in_flight.fetch_add(1, Relaxed);
         flow.busy.fetch_add(1, Relaxed);
-        let stall = multiplexed.then(|| {
+        let stream = multiplexed.then(|| {
             flow.phase.store(Phase::Busy as u8, Relaxed);
-            let stall = Arc::new(AtomicU64::new(0));
-            flow.rare().stalls.push(Arc::clone(&stall));
-            stall
+            let stream = Arc::<Stream>::default();
+            let mut rare = flow.rare();
+            rare.streams.push(Arc::clone(&stream));
+            rare.begun = Some(Arc::clone(&stream));
+            stream
         });
-        Self { flow: Arc::clone(flow), stall }
+        Self { flow: Arc::clone(flow), stream }
+    }
+
+    /// Whether other exchanges share the connection.
+    pub(crate) const fn is_multiplexed(&self) -> bool {
+        self.stream.is_some()
     }
 
     /// A piece of the answer has been handed on, or (`false`) the next one is wanted.
     pub(crate) fn note_handed_on(&self, handed_on: bool) {
-        if let Some(stall) = &self.stall {
-            stall.store(if handed_on { now() } else { 0 }, Relaxed);
+        if let Some(stream) = &self.stream {
+            stream.waits_since.store(if handed_on { now() } else { 0 }, Relaxed);
         }
     }
 }
@@ -245,8 +281,8 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         self.flow.busy.fetch_sub(1, Relaxed);
         let others = self.flow.in_flight.fetch_sub(1, Relaxed) - 1;
-        if let Some(stall) = &self.stall {
-            self.flow.rare().stalls.retain(|other| !Arc::ptr_eq(other, stall));
+        if let Some(stream) = &self.stream {
+            self.flow.rare().streams.retain(|other| !Arc::ptr_eq(other, stream));
             if others == 0 {
                 self.flow.phase.store(Phase::Waiting as u8, Relaxed);
             }

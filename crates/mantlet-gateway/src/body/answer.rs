@@ -65,16 +65,40 @@ impl Body for FromApp {
     }
 }
 
+/// The largest piece of an answer that is handed to an HTTP/2 stream at once: how long a client takes for one tells whether it
+/// reads at all.
+const STREAM_PIECE: usize = 16 << 10;
+
 /// An answer on its way to the client; its end is the end of the exchange.
 #[derive(Debug)]
 pub(crate) struct ToClient {
     answer: Answer<FromApp>,
+    /// What is left of the app's last piece.
+    rest: Bytes,
     exchange: Exchange,
 }
 
 impl ToClient {
     pub(crate) const fn new(answer: Answer<FromApp>, exchange: Exchange) -> Self {
-        Self { answer, exchange }
+        Self { answer, rest: Bytes::new(), exchange }
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if !self.rest.is_empty() {
+            let size = self.rest.len().min(STREAM_PIECE);
+            return Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(size)))));
+        }
+        let frame = ready!(Pin::new(&mut self.answer).poll_frame(cx));
+        match frame {
+            Some(Ok(frame)) if self.exchange.is_multiplexed() => match frame.into_data() {
+                Ok(mut data) => {
+                    self.rest = data.split_off(data.len().min(STREAM_PIECE));
+                    Poll::Ready(Some(Ok(Frame::data(data))))
+                }
+                Err(frame) => Poll::Ready(Some(Ok(frame))),
+            },
+            frame => Poll::Ready(frame),
+        }
     }
 }
 
@@ -87,16 +111,22 @@ impl Body for ToClient {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         self.exchange.note_handed_on(false);
-        let frame = ready!(Pin::new(&mut self.answer).poll_frame(cx));
+        let piece = ready!(self.poll_piece(cx));
         self.exchange.note_handed_on(true);
-        Poll::Ready(frame)
+        Poll::Ready(piece)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.answer.is_end_stream()
+        self.rest.is_empty() && self.answer.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.answer.size_hint()
+        let (hint, rest) = (self.answer.size_hint(), self.rest.len() as u64);
+        let mut with_rest = SizeHint::new();
+        if let Some(upper) = hint.upper() {
+            with_rest.set_upper(upper + rest);
+        }
+        with_rest.set_lower(hint.lower() + rest);
+        with_rest
     }
 }

@@ -296,22 +296,31 @@ fn a_body_that_is_declared_too_large_is_refused_unread() {
     assert_eq!(stand.gateway.audit(1)[0]["reason"], "body-too-large");
 }
 
-/// A client that never takes an answer holds neither the connection nor the app.
+/// A client that never takes an answer does not hold the app; what else it asked for on the connection goes on.
 #[test]
-fn row_70_a_client_that_opens_no_window_is_closed() {
+fn row_70_a_stream_whose_client_opens_no_window_is_ended_alone() {
     const INITIAL_WINDOW_SIZE: u16 = 4;
+    const RST_STREAM: u8 = 3;
+    const CANCEL: [u8; 4] = [0, 0, 0, 8];
     for window in [0, 1, 20_000] {
         let stand = Stand::with("[limits]\nwrite-timeout = \"1s\"");
         let mut frames = Frames::open(stand.gateway.addr(), &[(INITIAL_WINDOW_SIZE, window)]);
         frames.send(HEADERS, END_HEADERS | END_STREAM, 1, &request("GET", "/file/10000000", &[]));
         assert_eq!(frames.fate(1), Fate::Answered(200));
         let mut received = 0;
-        while let Some(frame) = frames.next() {
+        loop {
+            let frame = frames.next().expect("the connection goes on");
+            if frame.kind == RST_STREAM {
+                assert_eq!((frame.stream, frame.payload.as_slice()), (1, &CANCEL[..]));
+                break;
+            }
             assert_eq!((frame.kind, frame.flags & END_STREAM), (DATA, 0), "{frame:?}");
             received += frame.payload.len();
         }
         assert_eq!(received, usize::try_from(window).unwrap(), "as much as it asked for, then the end");
         eventually("the app is let go", || (stand.tap.connections() == (1, 0)).then_some(()));
+        frames.send(HEADERS, END_HEADERS | END_STREAM, 3, &request("GET", "/status/204", &[]));
+        assert_eq!(frames.fate(3), Fate::Answered(204));
     }
 }
 
