@@ -22,6 +22,8 @@ use crate::tell;
 
 /// Records that may wait to be written.
 const QUEUE: usize = 16_384;
+/// How long a record may stay in memory.
+const SETTLE_EVERY: Duration = Duration::from_millis(100);
 /// Lines a second on the terminal; more are counted.
 const TERMINAL_LINES: u32 = 20;
 
@@ -68,6 +70,7 @@ impl AuditLog {
             terminal: config.terminal.then(Terminal::new),
             lost: Arc::clone(&lost),
             complained: false,
+            settled: Instant::now(),
         };
         let thread = std::thread::Builder::new().name("audit".into()).spawn(move || writer.run(&records))?;
         Ok((Self { queue: queue.clone(), lost }, AuditWriter { queue, thread }))
@@ -111,12 +114,14 @@ struct Writer {
     terminal: Option<Terminal>,
     lost: Arc<AtomicU64>,
     complained: bool,
+    /// When what was buffered was last written.
+    settled: Instant,
 }
 
 impl Writer {
     fn run(mut self, records: &Receiver<Message>) {
         loop {
-            match records.recv_timeout(Duration::from_millis(100)) {
+            match records.recv_timeout(SETTLE_EVERY) {
                 Ok(Message::Record(record)) => self.write(&record),
                 Ok(Message::Reopen) => self.reopen(),
                 // Nothing came for a while: what has been buffered belongs on the disk.
@@ -131,9 +136,17 @@ impl Writer {
             terminal.show(record);
         }
         let Some(file) = &mut self.file else { return };
-        let written = serde_json::to_writer(&mut *file, record).map_err(io::Error::from);
-        if let Err(error) = written.and_then(|()| file.write_all(b"\n")) {
+        // Serialised first, so that a disk that is full tears no line that it could have held.
+        let line = serde_json::to_vec(record).map_err(io::Error::from);
+        let written = line.and_then(|mut line| {
+            line.push(b'\n');
+            file.write_all(&line)
+        });
+        if let Err(error) = written {
             self.complain(&error);
+        }
+        if self.settled.elapsed() >= SETTLE_EVERY {
+            self.settle();
         }
     }
 
@@ -149,6 +162,7 @@ impl Writer {
     }
 
     fn settle(&mut self) {
+        self.settled = Instant::now();
         let lost = self.lost.swap(0, Relaxed);
         if let Some(file) = &mut self.file {
             let noted = if lost > 0 {

@@ -289,6 +289,14 @@ impl AppConfig {
         if self.max_concurrent == 0 {
             findings.push(Finding::new("app.max-concurrent", "`0` requests at once are none"));
         }
+        let spans = [
+            ("ready-timeout", self.ready_timeout),
+            ("connect-timeout", self.connect_timeout),
+            ("response-timeout", self.response_timeout),
+        ];
+        for (key, span) in spans.into_iter().filter(|(_, span)| span.0.is_zero()) {
+            findings.push(Finding::new(format!("app.{key}"), format!("`{span}` leaves no time at all")));
+        }
         if let Err(message) = self.address() {
             findings.push(Finding::new("app.upstream", message));
         }

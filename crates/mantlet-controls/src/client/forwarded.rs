@@ -74,6 +74,8 @@ fn elements_from_right<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl It
         .rev()
         .flat_map(|value| value.to_str().unwrap_or_default().rsplit(','))
         .map(str::trim)
+        // An empty member counts for nothing (RFC 9110 section 5.6.1).
+        .filter(|element| !element.is_empty())
 }
 
 /// The value of a parameter of a `Forwarded` element, without quotes.

@@ -8,42 +8,58 @@ use crate::{Call, request_id::X_REQUEST_ID};
 
 /// Headers by which known proxies tell the app who is calling or what was asked for, and `Proxy` (httpoxy). From
 /// anybody else they are forgeries.
-const FORGEABLE: [&str; 22] = [
+const FORGEABLE: [&str; 35] = [
     "cf-connecting-ip",
     "cf-connecting-ipv6",
     "client-ip",
     "fastly-client-ip",
+    "fly-client-ip",
     "forwarded",
+    "front-end-https",
     "proxy",
+    "proxy-client-ip",
     "remote-user",
     "true-client-ip",
+    "wl-proxy-client-ip",
+    "x-appengine-user-ip",
     "x-authenticated-email",
     "x-authenticated-groups",
     "x-authenticated-user",
     "x-authenticated-userid",
     "x-azure-clientip",
+    "x-client-cert",
+    "x-client-dn",
     "x-client-ip",
+    "x-client-verify",
     "x-cluster-client-ip",
+    "x-endpoint-api-userinfo",
+    "x-envoy-external-address",
     "x-original-forwarded-for",
     "x-original-host",
     "x-original-url",
     "x-real-ip",
     "x-remote-user",
     "x-rewrite-url",
+    "x-scheme",
+    "x-url-scheme",
+    "x-vercel-forwarded-for",
     "x-webauth-user",
 ];
 
 /// The same by prefix.
-const FORGEABLE_PREFIXES: [&str; 9] = [
+const FORGEABLE_PREFIXES: [&str; 12] = [
     "cf-access-",
+    "ssl-client-",
     "tailscale-user-",
     "x-amzn-oidc-",
     "x-auth-request-",
+    "x-consumer-",
     "x-forwarded-",
     "x-goog-authenticated-user-",
     "x-goog-iap-",
     "x-mantlet-",
     "x-ms-client-principal",
+    "x-ssl-client-",
 ];
 
 /// Headers by which a client asks for another method than the one that was judged.
@@ -73,7 +89,7 @@ fn is_dropped(name: &HeaderName, untrusted: bool, policy: &Policy) -> bool {
         return true;
     }
     match text.as_bytes().first() {
-        Some(b'c' | b'f' | b'p' | b'r' | b't' | b'x') => {}
+        Some(b'c' | b'f' | b'p' | b'r' | b's' | b't' | b'w' | b'x') => {}
         _ => return untrusted && policy.drop.contains(name),
     }
     METHOD_OVERRIDES.contains(&text)
