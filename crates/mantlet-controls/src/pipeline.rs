@@ -255,7 +255,7 @@ fn well_formed<B>(policy: &Policy, request: &mut Request<B>) -> Result<(), Reaso
 /// Whether the app itself trusts the page that asks with the user's cookies.
 async fn is_trusted_by<B, A: App<B>>(app: &A, call: &Call) -> bool {
     match &call.origin {
-        Some(origin) if call.route.csrf != Mode::Off => app.shares_credentials(call, origin).await,
+        Some(origin) if call.route.csrf != Mode::Off => Box::pin(app.shares_credentials(call, origin)).await,
         _ => false,
     }
 }

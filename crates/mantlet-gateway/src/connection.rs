@@ -94,31 +94,37 @@ where
             Ok(Err(_)) | Err(_) => return refuse_connection(&shared, peer, Reason::ProxyHeaderMalformed),
         }
     }
-    if shared.tls.is_none() {
-        let http2 = shared.config.http2.then_some(Http2::IfItBeginsSo);
-        return serve_requests(wire, Arc::new(Context { shared, flow, peer, scheme: Scheme::Http }), http2)
-            .await;
+    // Boxed, here and below, is what not every connection comes to: a future is as large as its largest part, and a
+    // waiting connection should cost little.
+    if shared.tls.is_some() {
+        return Box::pin(serve_tls(wire, shared, flow, peer)).await;
     }
-    match begins_like_tls(&mut wire, policy.limits.head_timeout).await {
-        None => {}
+    let http2 = shared.config.http2.then_some(Http2::IfItBeginsSo);
+    serve_requests(wire, Arc::new(Context { shared, flow, peer, scheme: Scheme::Http }), http2).await;
+}
+
+/// Where there is a certificate: the first byte tells whether the client speaks TLS.
+async fn serve_tls<T>(mut wire: Wire<T>, shared: Arc<Shared>, flow: Arc<Flow>, peer: Peer)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let policy = shared.policy.load_full();
+    let Some(is_tls) = begins_like_tls(&mut wire, policy.limits.head_timeout).await else { return };
+    if !is_tls {
         // Plain requests to the encrypted port are answered like others: redirected or refused by the control that
         // asks for HTTPS.
-        Some(false) => {
-            let http2 = shared.config.http2.then_some(Http2::IfItBeginsSo);
-            serve_requests(wire, Arc::new(Context { shared, flow, peer, scheme: Scheme::Http }), http2).await;
-        }
-        Some(true) => {
-            let (io, prefix) = wire.into_parts();
-            let Some(tls) = &shared.tls else { return };
-            // A client that fails here is told why by TLS itself.
-            let Ok(stream) = tls.accept(Prefixed::new(prefix, io)).await else { return };
-            // What was agreed on is spoken; a client that agreed on nothing speaks HTTP/1.
-            let http2 = (stream.get_ref().1.alpn_protocol() == Some(b"h2")).then_some(Http2::Agreed);
-            let wire = Wire::new(stream, Arc::clone(&flow), &policy.limits);
-            serve_requests(wire, Arc::new(Context { shared, flow, peer, scheme: Scheme::Https }), http2)
-                .await;
-        }
+        let http2 = shared.config.http2.then_some(Http2::IfItBeginsSo);
+        let context = Arc::new(Context { shared, flow, peer, scheme: Scheme::Http });
+        return Box::pin(serve_requests(wire, context, http2)).await;
     }
+    let (io, prefix) = wire.into_parts();
+    let Some(tls) = &shared.tls else { return };
+    // A client that fails here is told why by TLS itself.
+    let Ok(stream) = Box::pin(tls.accept(Prefixed::new(prefix, io))).await else { return };
+    // What was agreed on is spoken; a client that agreed on nothing speaks HTTP/1.
+    let http2 = (stream.get_ref().1.alpn_protocol() == Some(b"h2")).then_some(Http2::Agreed);
+    let wire = Wire::new(stream, Arc::clone(&flow), &policy.limits);
+    serve_requests(wire, Arc::new(Context { shared, flow, peer, scheme: Scheme::Https }), http2).await;
 }
 
 /// Whether the first byte is that of a TLS handshake record (RFC 8446 section 5.1). `None` if none came in time.
@@ -143,28 +149,28 @@ where
     if http2 == Some(Http2::Agreed) {
         wire.leave_to_http2();
         let policy = context.shared.policy.load_full();
-        return serve_http2(wire, context, &policy).await;
+        return Box::pin(serve_http2(wire, context, &policy)).await;
     }
     let (mut first, sniff) = (true, http2.is_some());
     loop {
         let policy = context.shared.policy.load_full();
         match parked(&mut wire, &context, &policy, first, sniff).await {
             None => return,
-            Some(Protocol::Http2) => return serve_http2(wire, context, &policy).await,
+            Some(Protocol::Http2) => return Box::pin(serve_http2(wire, context, &policy)).await,
             Some(Protocol::Http1) => {}
         }
         first = false;
-        let (outcome, mut returned, early) = serve_http1(wire, &context, &policy).await;
+        let (outcome, mut returned, early) = Box::pin(serve_http1(wire, &context, &policy)).await;
         match outcome {
             Outcome::Idle => wire = returned,
             Outcome::Abort => return,
             Outcome::Done => match context.flow.take_tunnel() {
                 Some(tunnel) => {
                     let (io, stash) = returned.into_parts();
-                    return tunnel.run(io, [&early[..], &stash].concat(), &context).await;
+                    return Box::pin(tunnel.run(io, [&early[..], &stash].concat(), &context)).await;
                 }
                 None if returned.saw_end() => return,
-                None => return linger(returned.io()).await,
+                None => return Box::pin(linger(returned.io())).await,
             },
         }
     }
