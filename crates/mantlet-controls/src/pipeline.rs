@@ -1,6 +1,6 @@
 //! The road of a request, top to bottom. Reading [`admit`] is reading the product.
 
-use std::{future::Future, panic::AssertUnwindSafe};
+use std::{future::Future, panic::AssertUnwindSafe, pin::pin};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -55,11 +55,14 @@ pub async fn handle<B, A: App<B>>(
     // client: who is really calling. First, because every record names the caller; it refuses nothing.
     let mut call = Call::open(policy, arrival, &request);
 
-    let outcome = AssertUnwindSafe(async {
-        admit(policy, audit, arrival, &mut call, &mut request, app).await?;
-        Ok(app.call(&call, request).await?)
-    });
-    let outcome = outcome.catch_unwind().await.unwrap_or_else(|_| Err(Reason::InternalError.into()));
+    let outcome = {
+        // Pinned where it is made: wrapped by value, this future, the largest of a request, would be copied twice.
+        let walk = pin!(async {
+            admit(policy, audit, arrival, &mut call, &mut request, app).await?;
+            Ok(app.call(&call, request).await?)
+        });
+        AssertUnwindSafe(walk).catch_unwind().await.unwrap_or_else(|_| Err(Reason::InternalError.into()))
+    };
 
     let mut answer = match outcome {
         Ok(answer) => answer.map(|body| Answer::App { body }),

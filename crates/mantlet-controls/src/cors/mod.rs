@@ -96,8 +96,10 @@ impl Policy {
     /// Judges a preflight (an OPTIONS request with Origin and Access-Control-Request-Method). `None` if it is not one, or
     /// if the app answers those.
     pub fn preflight(&self, method: &Method, request: &HeaderMap) -> Option<Result<HeaderMap, Reason>> {
-        let origin =
-            request.get(header::ORIGIN).filter(|_| *method == Method::OPTIONS && self.is_configured())?;
+        if *method != Method::OPTIONS || !self.is_configured() {
+            return None;
+        }
+        let origin = request.get(header::ORIGIN)?;
         let wanted = request.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
         Some(self.judge_preflight(origin, wanted, request))
     }
