@@ -3,6 +3,8 @@
 //! Each control keeps its own section beside its code. Here they come together: [`Config::check`] turns all of them
 //! into one [`Policy`] or reports every mistake at once. A reload swaps the whole policy, never a part of it.
 
+use http::HeaderName;
+
 use crate::{client, cors, csrf, headers, host, https, limits, path, route};
 
 /// The raw sections of every control.
@@ -132,12 +134,36 @@ impl Mistake {
         self
     }
 
+    /// A path that does not begin with `/`.
+    pub(crate) fn of_path(key: impl Into<String>, path: &str) -> Option<Self> {
+        let mistake =
+            || Self::new(key, format!("`{path}` has no leading `/`")).help(format!("write `/{path}`"));
+        (!path.starts_with('/')).then(mistake)
+    }
+
     fn under(mut self, section: &str) -> Self {
         if !section.is_empty() {
             self.key = format!("{section}.{}", self.key);
         }
         self
     }
+}
+
+/// Reads a list of header names; what is none is a mistake.
+pub(crate) fn header_names<'a>(
+    key: &str,
+    names: impl Iterator<Item = (usize, &'a String)>,
+    mistakes: &mut Vec<Mistake>,
+) -> Vec<HeaderName> {
+    let mut read = Vec::new();
+    for (index, name) in names {
+        match name.parse() {
+            Ok(name) => read.push(name),
+            Err(_) => mistakes
+                .push(Mistake::new(format!("{key}[{index}]"), format!("`{name}` is not a header name"))),
+        }
+    }
+    read
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@ use http::HeaderName;
 use serde::{Deserialize, Serialize};
 
 use super::Networks;
-use crate::policy::Mistake;
+use crate::policy::{Mistake, header_names};
 
 /// The `[client]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -69,14 +69,7 @@ impl Config {
             }));
             Networks::default()
         });
-        let mut drop = Vec::new();
-        for (index, name) in self.drop.iter().enumerate() {
-            match name.parse::<HeaderName>() {
-                Ok(name) => drop.push(name),
-                Err(_) => mistakes
-                    .push(Mistake::new(format!("drop[{index}]"), format!("`{name}` is not a header name"))),
-            }
-        }
+        let drop = header_names("drop", self.drop.iter().enumerate(), &mut mistakes);
         if mistakes.is_empty() {
             Ok(Policy {
                 trusted,

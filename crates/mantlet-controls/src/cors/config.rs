@@ -1,13 +1,13 @@
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, Method, header};
+use http::{HeaderValue, Method, header};
 use serde::{Deserialize, Serialize};
 
 use super::{Allowed, Policy};
 use crate::{
     Mode,
     origin::{OriginPattern, Origins},
-    policy::Mistake,
+    policy::{Mistake, header_names},
     units::Span,
 };
 
@@ -79,21 +79,16 @@ impl Config {
                 }
             }
         }
-        let mut names = |key: &str, list: &[String]| -> Vec<HeaderName> {
-            let mut all = Vec::new();
-            for (index, name) in list.iter().enumerate().filter(|(_, name)| *name != "*") {
-                match name.parse() {
-                    Ok(name) => all.push(name),
-                    Err(_) => mistakes.push(Mistake::new(
-                        format!("{key}[{index}]"),
-                        format!("`{name}` is not a header name"),
-                    )),
-                }
-            }
-            all
-        };
-        let mut headers = names("headers", &self.headers);
-        let expose = names("expose", &self.expose);
+        let mut headers = header_names(
+            "headers",
+            self.headers.iter().enumerate().filter(|(_, name)| *name != "*"),
+            &mut mistakes,
+        );
+        let expose = header_names(
+            "expose",
+            self.expose.iter().enumerate().filter(|(_, name)| *name != "*"),
+            &mut mistakes,
+        );
         if !mistakes.is_empty() {
             return Err(mistakes);
         }

@@ -4,7 +4,11 @@ use http::{HeaderName, HeaderValue, header};
 use serde::{Deserialize, Serialize};
 
 use super::Policy;
-use crate::{Mode, policy::Mistake, units::Span};
+use crate::{
+    Mode,
+    policy::{Mistake, header_names},
+    units::Span,
+};
 
 /// The `[headers]` section. An empty text switches that header off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,20 +148,9 @@ impl Config {
         let csp_report = value("content-security-policy.page-report-only", &csp.page_report_only);
         let csp_svg = value("content-security-policy.svg", &csp.svg);
         let hsts = value("strict-transport-security", &self.strict_transport_security.text());
-        let mut remove = Vec::new();
-        for (index, name) in self.remove.iter().enumerate() {
-            match name.parse::<HeaderName>() {
-                Ok(name) => remove.push(name),
-                Err(_) => mistakes
-                    .push(Mistake::new(format!("remove[{index}]"), format!("`{name}` is not a header name"))),
-            }
-        }
+        let remove = header_names("remove", self.remove.iter().enumerate(), &mut mistakes);
         for (index, path) in self.docs_paths.iter().enumerate() {
-            if !path.starts_with('/') {
-                let mistake =
-                    Mistake::new(format!("docs-paths[{index}]"), format!("`{path}` has no leading `/`"));
-                mistakes.push(mistake.help(format!("write `/{path}`")));
-            }
+            mistakes.extend(Mistake::of_path(format!("docs-paths[{index}]"), path));
         }
         if !mistakes.is_empty() {
             return Err(mistakes);
@@ -172,34 +165,33 @@ impl Config {
         let permissions_header = HeaderName::from_static("permissions-policy");
         let opener_header = HeaderName::from_static("cross-origin-opener-policy");
         let resource_header = HeaderName::from_static("cross-origin-resource-policy");
-        let docs_popup = set(&[
-            (policy_header.clone(), &csp_docs),
-            (frame_header.clone(), &frame),
-            (permissions_header.clone(), &permissions),
-            (resource_header.clone(), &resource),
-        ]);
-        let mut docs = docs_popup.clone();
-        docs.extend(opener.clone().map(|value| (opener_header.clone(), value)));
-        Ok(Policy {
-            data: set(&[
-                (policy_header.clone(), &csp_data),
+        // Data and docs differ in their policy alone.
+        let strict = |policy| {
+            set(&[
+                (policy_header.clone(), policy),
                 (frame_header.clone(), &frame),
                 (permissions_header.clone(), &permissions),
                 (resource_header.clone(), &resource),
-            ]),
+            ])
+        };
+        let docs_popup = strict(&csp_docs);
+        let mut docs = docs_popup.clone();
+        docs.extend(opener.clone().map(|value| (opener_header.clone(), value)));
+        Ok(Policy {
+            data: strict(&csp_data),
             docs,
             docs_popup,
             page: set(&[
                 (policy_header.clone(), &csp_page),
                 (header::CONTENT_SECURITY_POLICY_REPORT_ONLY, &csp_report),
                 (frame_header.clone(), &frame_self),
-                (permissions_header, &permissions_page),
+                (permissions_header.clone(), &permissions_page),
                 // Reported only: enforced, it would cut a login pop-up off from the page that opened it.
                 (HeaderName::from_static("cross-origin-opener-policy-report-only"), &opener),
-                (resource_header, &resource),
+                (resource_header.clone(), &resource),
             ]),
             media: set(&[(frame_header.clone(), &frame_self)]),
-            svg: set(&[(policy_header, &csp_svg), (frame_header, &frame_self)]),
+            svg: set(&[(policy_header.clone(), &csp_svg), (frame_header.clone(), &frame_self)]),
             strict_transport_security: hsts,
             no_store: self.no_store,
             remove,

@@ -44,11 +44,7 @@ impl Config {
             mistakes.push(Mistake::new("port", "`0` is not a port").help("write 443"));
         }
         for (index, path) in self.exempt.iter().enumerate() {
-            if !path.starts_with('/') {
-                let mistake =
-                    Mistake::new(format!("exempt[{index}]"), format!("`{path}` has no leading `/`"));
-                mistakes.push(mistake.help(format!("write `/{path}`")));
-            }
+            mistakes.extend(Mistake::of_path(format!("exempt[{index}]"), path));
         }
         if !mistakes.is_empty() {
             return Err(mistakes);

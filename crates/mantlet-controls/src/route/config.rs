@@ -46,12 +46,8 @@ impl Config {
         base: &RoutePolicy,
         report_only: bool,
     ) -> Result<(String, Vec<Method>, RoutePolicy), Vec<Mistake>> {
-        let mut mistakes = Vec::new();
-        if !self.path.starts_with('/') {
-            let mistake =
-                Mistake::new(format!("route[{index}].path"), format!("`{}` has no leading `/`", self.path));
-            mistakes.push(mistake.help(format!("write `/{}`", self.path)));
-        }
+        let mut mistakes: Vec<_> =
+            Mistake::of_path(format!("route[{index}].path"), &self.path).into_iter().collect();
         let mut methods = Vec::new();
         for (at, name) in self.methods.iter().enumerate() {
             if let Ok(method) = Method::from_bytes(name.as_bytes()) {

@@ -27,9 +27,13 @@ impl FromApp {
     }
 
     fn release_at_end(&mut self) {
-        if self.incoming.is_end_stream()
-            && let Some(lease) = self.lease.take()
-        {
+        if self.incoming.is_end_stream() {
+            self.release();
+        }
+    }
+
+    fn release(&mut self) {
+        if let Some(lease) = self.lease.take() {
             lease.give_back();
         }
     }
@@ -46,11 +50,7 @@ impl Body for FromApp {
         let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
         match &frame {
             Some(Ok(_)) => self.release_at_end(),
-            None => {
-                if let Some(lease) = self.lease.take() {
-                    lease.give_back();
-                }
-            }
+            None => self.release(),
             Some(Err(_)) => self.lease = None,
         }
         Poll::Ready(frame)

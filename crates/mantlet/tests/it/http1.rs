@@ -1,12 +1,6 @@
 //! What a well-behaved HTTP/1 client may do, it can do through the gate.
 
-use std::{
-    fmt::Write,
-    io::Read,
-    sync::{Mutex, mpsc},
-    thread,
-    time::Duration,
-};
+use std::{fmt::Write, io::Read, sync::mpsc, thread, time::Duration};
 
 use crate::kit::{Client, Setup, Stand, Upstream, eventually, marker};
 
@@ -269,18 +263,7 @@ fn a_request_for_another_protocol_is_an_ordinary_one() {
 #[test]
 fn events_arrive_as_they_are_sent() {
     let (arrived, has_arrived) = mpsc::channel();
-    let has_arrived = Mutex::new(has_arrived);
-    let upstream = Upstream::new(move |connection| {
-        connection.read_head();
-        connection.write(
-            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
-        );
-        for number in 0..5 {
-            connection.write(format!("9\r\ndata: {number}\n\n\r\n").as_bytes());
-            has_arrived.lock().unwrap().recv().expect("the client is there");
-        }
-        connection.write(b"0\r\n\r\n");
-    });
+    let upstream = Upstream::of_events(5, has_arrived);
     let gateway = Setup::serve(&upstream.url()).start();
     let mut client = Client::connect(gateway.addr());
     client.send(get("/events"));

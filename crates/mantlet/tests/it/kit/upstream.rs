@@ -6,6 +6,7 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering::SeqCst},
+        mpsc::Receiver,
     },
     thread,
 };
@@ -88,6 +89,22 @@ impl Upstream {
         Self::new(move |connection| {
             connection.read_head();
             connection.write(&answer);
+        })
+    }
+
+    /// Answers with so many events, each sent only when the one before has arrived.
+    pub(crate) fn of_events(count: usize, has_arrived: Receiver<()>) -> Self {
+        let has_arrived = Mutex::new(has_arrived);
+        Self::new(move |connection| {
+            connection.read_head();
+            connection.write(
+                b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
+            );
+            for number in 0..count {
+                connection.write(format!("9\r\ndata: {number}\n\n\r\n").as_bytes());
+                has_arrived.lock().unwrap().recv().expect("the client is there");
+            }
+            connection.write(b"0\r\n\r\n");
         })
     }
 

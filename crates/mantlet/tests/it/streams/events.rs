@@ -1,6 +1,6 @@
 //! Server-sent events arrive as they are sent.
 
-use std::sync::{Mutex, mpsc};
+use std::sync::mpsc;
 
 use crate::kit::{
     App, Client, Setup, Upstream, eventually,
@@ -27,18 +27,7 @@ fn an_event_does_not_wait_for_the_next() {
 #[test]
 fn events_arrive_as_they_are_sent_over_http_2() {
     let (arrived, has_arrived) = mpsc::channel();
-    let has_arrived = Mutex::new(has_arrived);
-    let upstream = Upstream::new(move |connection| {
-        connection.read_head();
-        connection.write(
-            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
-        );
-        for number in 0..5 {
-            connection.write(format!("9\r\ndata: {number}\n\n\r\n").as_bytes());
-            has_arrived.lock().unwrap().recv().expect("the client is there");
-        }
-        connection.write(b"0\r\n\r\n");
-    });
+    let upstream = Upstream::of_events(5, has_arrived);
     let gateway = Setup::serve(&upstream.url()).start();
     talk(async {
         let mut sender = connect(gateway.addr()).await.ready().await.unwrap();
