@@ -1,0 +1,93 @@
+//! HTTP/1, driven by hyper for as long as something happens.
+//!
+//! A connection parks: when nothing has happened for a moment between two requests, hyper's state and buffers are
+//! dropped, and only the socket and a few hundred bytes remain until the next byte arrives.
+
+use std::{
+    convert::Infallible,
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use hyper::{server::conn::http1, service::service_fn};
+use mantlet_controls::{Policy, Reason};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{Context, TICK, answer, ticked};
+use crate::{
+    flow::{Exchange, Phase},
+    wire::Wire,
+};
+
+/// Silence after which a connection parks.
+const PARK_AFTER: Duration = Duration::from_millis(500);
+
+/// How driving a connection ended.
+pub(super) enum Outcome {
+    /// Nothing is under way and nothing has been for a moment.
+    Idle,
+    /// hyper is done with it: answered for the last time, switched protocols, or broke.
+    Done,
+    /// It took too long; close without ceremony.
+    Abort,
+}
+
+pub(super) async fn serve<T>(
+    wire: Wire<T>,
+    context: &Arc<Context>,
+    policy: &Policy,
+) -> (Outcome, Wire<T>, Bytes)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = {
+        let context = Arc::clone(context);
+        service_fn(move |request| {
+            let context = Arc::clone(&context);
+            let exchange = Exchange::begin(&context.flow, false);
+            async move { Ok::<_, Infallible>(answer(&context, request, exchange).await) }
+        })
+    };
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(policy.limits.head_size.max(64 << 10));
+    if policy.limits.header_count > 100 {
+        // hyper's own 100 need no allocation; more do.
+        builder.max_headers(policy.limits.header_count);
+    }
+    let mut connection = builder.serve_connection(wire, service);
+    let flow = &context.flow;
+    let mut tick = pin!(tokio::time::sleep(TICK));
+    let outcome = poll_fn(|cx| {
+        flow.waker.register(cx.waker());
+        loop {
+            if Pin::new(&mut connection).poll(cx).is_ready() {
+                return Poll::Ready(Outcome::Done);
+            }
+            if flow.is_evicted() && flow.is_in_head() {
+                return Poll::Ready(Outcome::Abort);
+            }
+            if flow.should_close() && flow.is_idle() {
+                return Poll::Ready(Outcome::Idle);
+            }
+            if !ticked(tick.as_mut(), cx) {
+                return Poll::Pending;
+            }
+            if flow.write_blocked() > policy.limits.write_timeout {
+                return Poll::Ready(Outcome::Abort);
+            }
+            if flow.is_idle() && flow.phase_age() >= PARK_AFTER {
+                return Poll::Ready(Outcome::Idle);
+            }
+            if flow.phase() == Phase::Head && flow.phase_age() >= policy.limits.head_timeout {
+                flow.condemn(Reason::HeadTimeout);
+            }
+        }
+    })
+    .await;
+    let parts = connection.into_parts();
+    (outcome, parts.io, parts.read_buf)
+}

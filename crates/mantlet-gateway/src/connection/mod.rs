@@ -1,0 +1,200 @@
+//! One connection, from its first byte to the protocol that it speaks.
+
+mod answer;
+mod http1;
+mod http2;
+mod linger;
+
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use mantlet_controls::{
+    Peer, Policy, Reason, Scheme,
+    audit::{Record, Sink},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, Sleep},
+};
+
+use self::{answer::answer, http1::Outcome, linger::linger};
+use crate::{
+    flow::Flow,
+    gate::Shared,
+    tls::Prefixed,
+    wire::{Protocol, Wire},
+};
+
+/// How often a connection in use looks at its clocks. Limits are kept to this precision.
+const TICK: Duration = Duration::from_millis(500);
+/// How long a connection that has just been made is waited for, even at the end of the gate: its request is on the way.
+const NEWCOMER: Duration = Duration::from_millis(500);
+
+/// What all requests of a connection share.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) flow: Arc<Flow>,
+    pub(crate) peer: Peer,
+    pub(crate) scheme: Scheme,
+}
+
+/// Serves a connection until it is closed.
+pub(crate) async fn serve<T>(io: T, shared: Arc<Shared>, flow: Arc<Flow>, mut peer: Peer)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let policy = shared.policy.load_full();
+    let mut wire = Wire::new(io, Arc::clone(&flow), &policy.limits);
+    if shared.config.proxy_protocol {
+        let header = poll_fn(|cx| wire.poll_proxy_header(cx));
+        match tokio::time::timeout(policy.limits.head_timeout, header).await {
+            Ok(Ok(Some(source))) => peer = Peer::Ip(source),
+            Ok(Ok(None)) => {
+                if let Peer::Ip(balancer) = peer {
+                    peer = Peer::Unnamed(balancer);
+                }
+            }
+            Ok(Err(_)) | Err(_) => return refuse_connection(&shared, peer, Reason::ProxyHeaderMalformed),
+        }
+    }
+    // Boxed, here and below, is what not every connection comes to: a future is as large as its largest part, and a
+    // waiting connection should cost little.
+    if shared.tls.is_some() {
+        return Box::pin(serve_tls(wire, shared, flow, peer)).await;
+    }
+    let http2 = shared.config.http2.then_some(Http2::IfItBeginsSo);
+    serve_requests(wire, Arc::new(Context { shared, flow, peer, scheme: Scheme::Http }), http2).await;
+}
+
+/// Where there is a certificate: the first byte tells whether the client speaks TLS.
+async fn serve_tls<T>(mut wire: Wire<T>, shared: Arc<Shared>, flow: Arc<Flow>, peer: Peer)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let policy = shared.policy.load_full();
+    let Some(is_tls) = begins_like_tls(&mut wire, policy.limits.head_timeout).await else { return };
+    if !is_tls {
+        // Plain requests to the encrypted port are answered like others: redirected or refused by the control that
+        // asks for HTTPS.
+        let http2 = shared.config.http2.then_some(Http2::IfItBeginsSo);
+        let context = Arc::new(Context { shared, flow, peer, scheme: Scheme::Http });
+        return Box::pin(serve_requests(wire, context, http2)).await;
+    }
+    let (io, prefix) = wire.into_parts();
+    let Some(tls) = &shared.tls else { return };
+    // A client that fails here is told why by TLS itself.
+    let Ok(stream) = Box::pin(tls.accept(Prefixed::new(prefix, io))).await else { return };
+    // What was agreed on is spoken; a client that agreed on nothing speaks HTTP/1.
+    let http2 = (stream.get_ref().1.alpn_protocol() == Some(b"h2")).then_some(Http2::Agreed);
+    let wire = Wire::new(stream, Arc::clone(&flow), &policy.limits);
+    serve_requests(wire, Arc::new(Context { shared, flow, peer, scheme: Scheme::Https }), http2).await;
+}
+
+/// Whether the first byte is that of a TLS handshake record (RFC 8446 section 5.1). `None` if none came in time.
+async fn begins_like_tls<T: AsyncRead + Unpin>(wire: &mut Wire<T>, patience: Duration) -> Option<bool> {
+    let first = tokio::time::timeout(patience, poll_fn(|cx| wire.poll_first_byte(cx))).await;
+    first.ok().flatten().map(|byte| byte == 0x16)
+}
+
+/// How a connection comes to speak HTTP/2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Http2 {
+    /// By its first bytes.
+    IfItBeginsSo,
+    /// By ALPN.
+    Agreed,
+}
+
+async fn serve_requests<T>(mut wire: Wire<T>, context: Arc<Context>, http2: Option<Http2>)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    if http2 == Some(Http2::Agreed) {
+        wire.leave_to_http2();
+        let policy = context.shared.policy.load_full();
+        return Box::pin(http2::serve(wire, context, &policy)).await;
+    }
+    let (mut first, sniff) = (true, http2.is_some());
+    loop {
+        let policy = context.shared.policy.load_full();
+        match parked(&mut wire, &context, &policy, first, sniff).await {
+            None => return,
+            Some(Protocol::Http2) => return Box::pin(http2::serve(wire, context, &policy)).await,
+            Some(Protocol::Http1) => {}
+        }
+        first = false;
+        let (outcome, mut returned, early) = Box::pin(http1::serve(wire, &context, &policy)).await;
+        match outcome {
+            Outcome::Idle => wire = returned,
+            Outcome::Abort => return,
+            Outcome::Done => match context.flow.take_tunnel() {
+                Some(tunnel) => {
+                    let (io, stash) = returned.into_parts();
+                    return Box::pin(tunnel.run(io, [&early[..], &stash].concat(), &context)).await;
+                }
+                None if returned.saw_end() => return,
+                None => return Box::pin(linger(returned.io())).await,
+            },
+        }
+    }
+}
+
+/// Records that a connection was turned away without an answer.
+pub(crate) fn refuse_connection(shared: &Shared, peer: Peer, reason: Reason) {
+    let address = match peer {
+        Peer::Ip(socket) | Peer::Unnamed(socket) => Some(socket.ip()),
+        Peer::Unix => None,
+    };
+    shared.audit.record(Record::of_connection(address, reason));
+}
+
+/// Waits for the next request. `None` if there will be none.
+async fn parked<T: AsyncRead + Unpin>(
+    wire: &mut Wire<T>,
+    context: &Context,
+    policy: &Policy,
+    first: bool,
+    sniff: bool,
+) -> Option<Protocol> {
+    let flow = &context.flow;
+    let http2 = first && sniff;
+    let patience = if first { policy.limits.head_timeout } else { policy.limits.idle_timeout };
+    let mut clock = pin!(tokio::time::sleep(patience.saturating_sub(flow.phase_age())));
+    let mut last_call = false;
+    poll_fn(|cx| {
+        flow.waker.register(cx.waker());
+        if let Poll::Ready(protocol) = wire.poll_protocol(cx, http2) {
+            return Poll::Ready(protocol);
+        }
+        // Here nothing or a beginning of an HTTP/2 preface has come: nobody waits for an answer.
+        if flow.should_close() {
+            if !first || flow.is_evicted() {
+                return Poll::Ready(None);
+            }
+            if !last_call {
+                last_call = true;
+                clock.as_mut().reset(Instant::now() + NEWCOMER.saturating_sub(flow.phase_age()));
+            }
+        }
+        if clock.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Whether a tick has passed; sets the next one.
+fn ticked(mut tick: Pin<&mut Sleep>, cx: &mut std::task::Context<'_>) -> bool {
+    let passed = tick.as_mut().poll(cx).is_ready();
+    if passed {
+        tick.reset(Instant::now() + TICK);
+    }
+    passed
+}
