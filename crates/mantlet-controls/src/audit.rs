@@ -82,6 +82,12 @@ pub trait Sink {
     fn record(&self, record: Record);
 }
 
+impl<F: Fn(Record)> Sink for F {
+    fn record(&self, record: Record) {
+        self(record);
+    }
+}
+
 /// The present, as records tell it.
 pub fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()

@@ -15,8 +15,19 @@ pub struct Arrival {
     pub peer: Peer,
     /// Whether this connection is encrypted by us.
     pub scheme: Scheme,
-    /// The verdict of the wire, if the bytes were not one well-formed request.
-    pub refusal: Option<Refusal>,
+    /// What a strict reader said of the bytes.
+    pub wire: Wire,
+}
+
+/// What a strict reader said of a request's bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wire {
+    /// Nobody has looked: they came through another parser. The pipeline judges what that one left to see.
+    Unread,
+    /// They are one well-formed request.
+    WellFormed,
+    /// They are not.
+    Refused(Refusal),
 }
 
 /// The other end of the connection.
@@ -26,6 +37,8 @@ pub enum Peer {
     Ip(SocketAddr),
     /// A load balancer that named no client in its PROXY header: nothing that came with the request may speak for one.
     Unnamed(SocketAddr),
+    /// Nobody knows. Nothing that came with the request may speak for a client.
+    Unknown,
     /// A process on this machine, through a unix socket. Always trusted: the folder's permissions decided who may connect.
     Unix,
 }

@@ -2,10 +2,11 @@
 //!
 //! Everything here is a plain function over a request and a checked policy. There are no sockets, files,
 //! environment variables or command-line flags in this crate, and no runtime: the gateway is one user of
-//! it, any [`http`] service can be another.
+//! it, any [`http`] service can be another, through a [`layer`].
 //!
 //! Read [`pipeline`] first: its one function is the road that every request takes.
 
+pub mod layer;
 pub mod pipeline;
 
 pub mod call;
@@ -20,6 +21,7 @@ pub mod path;
 pub mod route;
 
 mod answer;
+mod body;
 
 pub mod audit;
 pub mod mode;
@@ -30,9 +32,11 @@ pub mod refusal;
 pub mod request_id;
 pub mod response;
 pub mod units;
+mod well_formed;
 
 pub use answer::Answer;
-pub use call::{Arrival, Call, Peer, Scheme};
+pub use body::RequestBody;
+pub use call::{Arrival, Call, Peer, Scheme, Wire};
 pub use mode::Mode;
 pub use pipeline::{App, handle};
 pub use policy::{Config, Policy, Surroundings};

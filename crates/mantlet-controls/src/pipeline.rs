@@ -5,18 +5,17 @@ use std::{future::Future, panic::AssertUnwindSafe, pin::pin};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header,
-    uri::PathAndQuery,
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version, header, uri::PathAndQuery,
 };
 use http_body::Body;
 
 use crate::{
-    Answer, Arrival, Call, Mode, Policy, Reason, Refusal, Scheme,
+    Answer, Arrival, Call, Mode, Policy, Reason, Refusal, RequestBody, Scheme, Wire,
     audit::{Record, Sink},
-    client, headers, host, https, limits,
+    client, headers, https, limits,
     path::CanonicalPath,
     request_id::X_REQUEST_ID,
-    response,
+    response, well_formed,
 };
 
 /// The method of the request that the wire puts in the place of one it could not accept. A client that sends it is refused.
@@ -29,14 +28,14 @@ pub trait App<B> {
 
     /// Answers a request that every stop has let through; the request is as it should be sent.
     fn call(
-        &self,
+        self,
         call: &Call,
-        request: Request<B>,
+        request: Request<RequestBody<B>>,
     ) -> impl Future<Output = Result<Response<Self::Body>, Refusal>> + Send;
 
     /// Whether the app's own CORS answers let pages of this origin send the user's cookies. Asked before such a request is
     /// refused as forged.
-    fn shares_credentials(&self, call: &Call, origin: &HeaderValue) -> impl Future<Output = bool> + Send {
+    fn shares_credentials(&mut self, call: &Call, origin: &HeaderValue) -> impl Future<Output = bool> + Send {
         let _ = (call, origin);
         std::future::ready(false)
     }
@@ -45,20 +44,25 @@ pub trait App<B> {
 /// Takes a request through every stop, to the app if it passes all, and its answer back.
 ///
 /// A panic on the way is one request's failure: it is answered with `internal-error` and recorded.
-pub async fn handle<B, A: App<B>>(
+pub async fn handle<B, A>(
     policy: &Policy,
     audit: &impl Sink,
     arrival: &Arrival,
-    mut request: Request<B>,
-    app: &A,
-) -> Response<Answer<A::Body>> {
+    request: Request<B>,
+    mut app: A,
+) -> Response<Answer<A::Body>>
+where
+    B: Body<Data = Bytes, Error = Reason> + Unpin,
+    A: App<B>,
+{
+    let mut request = request.map(RequestBody::new);
     // client: who is really calling. First, because every record names the caller; it refuses nothing.
     let mut call = Call::open(policy, arrival, &request);
 
     let outcome = {
         // Pinned where it is made: wrapped by value, this future, the largest of a request, would be copied twice.
         let walk = pin!(async {
-            admit(policy, audit, arrival, &mut call, &mut request, app).await?;
+            admit(policy, audit, arrival, &mut call, &mut request, &mut app).await?;
             Ok(app.call(&call, request).await?)
         });
         AssertUnwindSafe(walk).catch_unwind().await.unwrap_or_else(|_| Err(Reason::InternalError.into()))
@@ -108,19 +112,26 @@ impl From<Reason> for Ending {
 }
 
 /// The stops before the app, in their order.
-async fn admit<B, A: App<B>>(
+async fn admit<B, A>(
     policy: &Policy,
     audit: &impl Sink,
     arrival: &Arrival,
     call: &mut Call,
-    request: &mut Request<B>,
-    app: &A,
-) -> Result<(), Ending> {
+    request: &mut Request<RequestBody<B>>,
+    app: &mut A,
+) -> Result<(), Ending>
+where
+    B: Body<Data = Bytes, Error = Reason> + Unpin,
+    A: App<B>,
+{
     // wire: is this exactly one well-formed request? Nothing else can be judged about bytes that are not.
-    if let Some(refusal) = &arrival.refusal {
+    if let Wire::Refused(refusal) = &arrival.wire {
         return Err(refusal.clone().into());
     }
-    well_formed(policy, request)?;
+    well_formed::verify_method(request.method())?;
+    if arrival.wire == Wire::Unread {
+        well_formed::verify(policy, request)?;
+    }
 
     // path: has it one reading? Before anything that depends on where the request goes.
     match stop(policy.path.mode, call, audit, || CanonicalPath::of(request.uri(), &policy.path))? {
@@ -168,6 +179,7 @@ async fn admit<B, A: App<B>>(
 
     // validate: is the body within its limit? Declared sizes here; undeclared ones are counted as they arrive.
     limits::declared_size(request.headers(), call.route.body_size)?;
+    request.body_mut().limit_to(call.route.body_size);
 
     // The app learns who called from us alone. Last, so that no stop reads headers that we wrote.
     client::prepare(request.headers_mut(), call, &policy.client);
@@ -209,54 +221,8 @@ fn stop<T>(
     }
 }
 
-/// What the strict reader has judged already for HTTP/1, asked of every version: HTTP/2 comes through another parser.
-fn well_formed<B>(policy: &Policy, request: &mut Request<B>) -> Result<(), Reason> {
-    if matches!(*request.method(), Method::CONNECT | Method::TRACE) || request.method() == REFUSED_METHOD {
-        return Err(Reason::MethodForbidden);
-    }
-    if request.version() != Version::HTTP_2 {
-        return Ok(());
-    }
-    // HTTP/2 clients may split one Cookie header into many fields (RFC 9113 section 8.2.3).
-    let crumbs = request.headers().get_all(header::COOKIE).iter().count().saturating_sub(1);
-    if request.headers().len() - crumbs > policy.limits.header_count {
-        return Err(Reason::HeaderCountExceeded);
-    }
-    let target = request.uri().path_and_query().map_or("", PathAndQuery::as_str);
-    if target.len() > policy.limits.target_length {
-        return Err(Reason::TargetTooLong);
-    }
-    if !target.starts_with('/') || !target.is_ascii() {
-        return Err(Reason::TargetMalformed);
-    }
-    // h2 compares the body with the first one only; the app would see them all.
-    if request.headers().get_all(header::CONTENT_LENGTH).iter().nth(1).is_some() {
-        return Err(Reason::ContentLengthRepeated);
-    }
-    let mut hosts = request.headers().get_all(header::HOST).iter();
-    let (host, more) = (hosts.next(), hosts.next());
-    if more.is_some() {
-        return Err(Reason::HostRepeated);
-    }
-    // RFC 9113 section 8.3.1: `:authority` stands for Host; if both are there they must agree.
-    let authority = request.uri().authority().map(http::uri::Authority::as_str);
-    let host = match (authority, host) {
-        (Some(authority), Some(host)) if !authority.as_bytes().eq_ignore_ascii_case(host.as_bytes()) => {
-            return Err(Reason::HostMismatch);
-        }
-        (Some(authority), None) => {
-            let host = http::HeaderValue::from_str(authority).map_err(|_| Reason::HostMalformed)?;
-            request.headers_mut().insert(header::HOST, host.clone());
-            host
-        }
-        (_, Some(host)) => host.clone(),
-        (None, None) => return Err(Reason::HostMissing),
-    };
-    if host::is_well_formed(host.as_bytes()) { Ok(()) } else { Err(Reason::HostMalformed) }
-}
-
 /// Whether the app itself trusts the page that asks with the user's cookies.
-async fn is_trusted_by<B, A: App<B>>(app: &A, call: &Call) -> bool {
+async fn is_trusted_by<B, A: App<B>>(app: &mut A, call: &Call) -> bool {
     match &call.origin {
         Some(origin) if call.route.csrf != Mode::Off => Box::pin(app.shares_credentials(call, origin)).await,
         _ => false,

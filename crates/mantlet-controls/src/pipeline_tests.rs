@@ -11,7 +11,7 @@ use http_body::Body;
 
 use super::{App, handle};
 use crate::{
-    Answer, Arrival, Call, Config, Peer, Policy, Refusal, Scheme,
+    Answer, Arrival, Call, Config, Peer, Policy, Reason, Refusal, RequestBody, Scheme, Wire,
     audit::{Record, Sink},
 };
 
@@ -27,16 +27,20 @@ impl Sink for Records {
 /// Answers with the target and the headers it saw; panics when asked to.
 struct Echo;
 
-impl App<()> for Echo {
+impl App<NoBody> for Echo {
     type Body = Answer<NoBody>;
 
-    async fn call(&self, _: &Call, request: Request<()>) -> Result<Response<Self::Body>, Refusal> {
+    async fn call(
+        self,
+        _: &Call,
+        request: Request<RequestBody<NoBody>>,
+    ) -> Result<Response<Self::Body>, Refusal> {
         assert!(request.uri().path() != "/panic", "the app panicked");
         let seen = format!("{} {:?}", request.uri(), request.headers());
         Ok(Response::new(Answer::own(Bytes::from(seen))))
     }
 
-    async fn shares_credentials(&self, _: &Call, origin: &HeaderValue) -> bool {
+    async fn shares_credentials(&mut self, _: &Call, origin: &HeaderValue) -> bool {
         origin == "https://friend.example"
     }
 }
@@ -45,7 +49,7 @@ struct NoBody;
 
 impl http_body::Body for NoBody {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = Reason;
 
     fn poll_frame(
         self: Pin<&mut Self>,
@@ -75,12 +79,15 @@ where
     String::from_utf8(data.unwrap_or_default().to_vec()).unwrap()
 }
 
-fn ask(config: &Config, request: Request<()>) -> (Response<Answer<Answer<NoBody>>>, Vec<Record>) {
+fn ask(config: &Config, request: Request<NoBody>) -> (Response<Answer<Answer<NoBody>>>, Vec<Record>) {
     let policy: Policy = config.check().unwrap();
-    let arrival =
-        Arrival { peer: Peer::Ip("203.0.113.1:4711".parse().unwrap()), scheme: Scheme::Http, refusal: None };
+    let arrival = Arrival {
+        peer: Peer::Ip("203.0.113.1:4711".parse().unwrap()),
+        scheme: Scheme::Http,
+        wire: Wire::Unread,
+    };
     let records = Records::default();
-    let answer = block_on(handle(&policy, &records, &arrival, request, &Echo));
+    let answer = block_on(handle(&policy, &records, &arrival, request, Echo));
     (answer, records.0.into_inner().unwrap())
 }
 
@@ -91,8 +98,8 @@ fn ours() -> Config {
     config
 }
 
-fn get(target: &str) -> Request<()> {
-    Request::get(target).header("host", "example.com").body(()).unwrap()
+fn get(target: &str) -> Request<NoBody> {
+    Request::get(target).header("host", "example.com").body(NoBody).unwrap()
 }
 
 #[test]
@@ -169,14 +176,14 @@ fn a_declared_body_over_the_routes_limit_is_refused_unread() {
     }
 }
 
-fn with(mut request: Request<()>, headers: &[(&'static str, &'static str)]) -> Request<()> {
+fn with(mut request: Request<NoBody>, headers: &[(&'static str, &'static str)]) -> Request<NoBody> {
     for (name, value) in headers {
         request.headers_mut().insert(*name, HeaderValue::from_static(value));
     }
     request
 }
 
-fn post(headers: &[(&'static str, &'static str)]) -> Request<()> {
+fn post(headers: &[(&'static str, &'static str)]) -> Request<NoBody> {
     let mut request = with(get("/"), headers);
     *request.method_mut() = Method::POST;
     request

@@ -132,6 +132,14 @@ reasons! {
     InternalError = "internal-error",
 }
 
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(crate::response::detail(*self))
+    }
+}
+
+impl std::error::Error for Reason {}
+
 #[cfg(test)]
 mod tests {
     use super::Reason;

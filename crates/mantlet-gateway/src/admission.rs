@@ -100,7 +100,7 @@ impl Registered {
         let policy = shared.policy.load();
         let address = match peer {
             Peer::Ip(socket) => Some(socket.ip().to_canonical()).filter(|ip| !policy.client.trusts(*ip)),
-            Peer::Unnamed(_) | Peer::Unix => None,
+            Peer::Unnamed(_) | Peer::Unknown | Peer::Unix => None,
         };
         let mut guests = Guests::of(shared);
         // A client that has its share does not drive out others.

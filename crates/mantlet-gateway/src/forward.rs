@@ -4,11 +4,11 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 use hyper::{body::Incoming, client::conn::TrySendError};
-use mantlet_controls::{App, Call, Policy, Reason, Refusal};
+use mantlet_controls::{App, Call, Policy, Reason, Refusal, RequestBody};
 use std::time::Duration;
 
 use crate::{
-    body::{ClientBody, FromApp, Progress, ToApp},
+    body::{ClientBody, FromApp, Progress, ToApp, hold},
     connection::Context,
     tunnel::Tunnel,
     upstream::Lease,
@@ -52,10 +52,14 @@ pub(crate) struct Forward<'a> {
     pub(crate) policy: &'a Policy,
 }
 
-impl App<Incoming> for Forward<'_> {
+impl App<ClientBody> for Forward<'_> {
     type Body = FromApp;
 
-    async fn call(&self, call: &Call, request: Request<Incoming>) -> Result<Response<FromApp>, Refusal> {
+    async fn call(
+        self,
+        call: &Call,
+        request: Request<RequestBody<ClientBody>>,
+    ) -> Result<Response<FromApp>, Refusal> {
         let upstream = &self.context.shared.upstream;
         let (mut parts, body) = request.into_parts();
         let websocket = body.is_end_stream() && wants_websocket(&parts.method, parts.version, &parts.headers);
@@ -80,9 +84,7 @@ impl App<Incoming> for Forward<'_> {
             parts.headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
             parts.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         }
-        let limit = call.route.body_size;
-        let body =
-            ClientBody::new(body, self.context.flow.clone(), limit, &self.policy.limits).hold().await?;
+        let body = hold(body).await?;
         // Only now: a client that is slow to send its body holds no place at the app.
         let permit = upstream.permit().ok_or(Refusal::retry(Reason::AppBusy, RETRY_BUSY))?;
 
@@ -111,7 +113,7 @@ impl App<Incoming> for Forward<'_> {
     }
 
     /// Asks the app as a browser would, with a preflight, and remembers what it said.
-    async fn shares_credentials(&self, call: &Call, origin: &HeaderValue) -> bool {
+    async fn shares_credentials(&mut self, call: &Call, origin: &HeaderValue) -> bool {
         let memory = &self.context.shared.origins;
         if let Some(known) = memory.recall(origin) {
             return known;

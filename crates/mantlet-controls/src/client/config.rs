@@ -49,6 +49,8 @@ pub struct Policy {
     pub(crate) header: ForwardingHeader,
     pub(crate) drop: Vec<HeaderName>,
     pub(crate) drop_underscores: bool,
+    /// Another control stands alone: the request's headers are none of its business.
+    pub(crate) leaves_headers: bool,
 }
 
 impl Policy {
@@ -76,6 +78,7 @@ impl Config {
                 header: self.header,
                 drop,
                 drop_underscores: self.underscore_headers == UnderscoreHeaders::Drop,
+                leaves_headers: false,
             })
         } else {
             Err(mistakes)

@@ -67,6 +67,9 @@ const METHOD_OVERRIDES: [&str; 3] = ["x-http-method", "x-http-method-override", 
 
 /// Makes the request's headers fit for the app: forgeries gone; the client, the scheme and the request id stated once.
 pub fn prepare(headers: &mut HeaderMap, call: &Call, policy: &Policy) {
+    if policy.leaves_headers {
+        return;
+    }
     let untrusted = !call.client.peer_trusted;
     let dropped: Vec<HeaderName> =
         headers.keys().filter(|name| is_dropped(name, untrusted, policy)).cloned().collect();

@@ -14,11 +14,11 @@
 //!
 //! ```
 //! use http::HeaderMap;
-//! use mantlet_controls::{Arrival, Peer, Scheme, client::{Client, Config}};
+//! use mantlet_controls::{Arrival, Peer, Scheme, Wire, client::{Client, Config}};
 //!
 //! let config = Config { trusted: vec!["10.0.0.0/8".into()], ..Config::default() };
 //! let policy = config.check().expect("a valid configuration");
-//! let arrival = Arrival { peer: Peer::Ip("10.0.0.1:4711".parse().unwrap()), scheme: Scheme::Http, refusal: None };
+//! let arrival = Arrival { peer: Peer::Ip("10.0.0.1:4711".parse().unwrap()), scheme: Scheme::Http, wire: Wire::Unread };
 //! let mut headers = HeaderMap::new();
 //! headers.insert("x-forwarded-for", "6.6.6.6, 203.0.113.7, 10.2.3.4".parse().unwrap());
 //! assert_eq!(Client::of(&arrival, &headers, &policy).address, Some("203.0.113.7".parse().unwrap()));
@@ -42,7 +42,7 @@ use crate::{Arrival, Peer, Scheme};
 /// The caller, as far as it can be known without credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
-    /// The caller's address; none if a unix socket's peer named nobody.
+    /// The caller's address; none if nobody named it.
     pub address: Option<IpAddr>,
     /// Whether the connection comes from a proxy that may speak for others.
     pub peer_trusted: bool,
@@ -54,11 +54,11 @@ impl Client {
     /// Decides who is calling.
     pub fn of(arrival: &Arrival, headers: &HeaderMap, policy: &Policy) -> Self {
         let peer = match arrival.peer {
-            Peer::Unix => None,
+            Peer::Unix | Peer::Unknown => None,
             Peer::Ip(socket) | Peer::Unnamed(socket) => Some(socket.ip().to_canonical()),
         };
         let peer_trusted = match arrival.peer {
-            Peer::Unnamed(_) => false,
+            Peer::Unnamed(_) | Peer::Unknown => false,
             Peer::Ip(_) | Peer::Unix => peer.is_none_or(|address| policy.trusted.contains(address)),
         };
         if !peer_trusted {

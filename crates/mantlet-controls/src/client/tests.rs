@@ -1,14 +1,14 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 
 use super::*;
-use crate::{Call, Policy as WholePolicy};
+use crate::{Call, Policy as WholePolicy, Wire};
 
 fn arrival(peer: &str) -> Arrival {
     let peer = match peer {
         "unix" => Peer::Unix,
         ip => Peer::Ip(std::net::SocketAddr::new(ip.parse().unwrap(), 4711)),
     };
-    Arrival { peer, scheme: Scheme::Http, refusal: None }
+    Arrival { peer, scheme: Scheme::Http, wire: Wire::Unread }
 }
 
 fn policy(trusted: &[&str], header: ForwardingHeader) -> Policy {

@@ -7,6 +7,11 @@ use crate::{
     units::{Size, Span},
 };
 
+/// Most header lines that can be allowed.
+pub(crate) const MOST_HEADERS: usize = 1_000;
+/// Longest target that can be allowed: `http::Uri` holds no more than 65,534 bytes.
+pub(crate) const LONGEST_TARGET: Size = Size::kib(63);
+
 /// The `[limits]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -95,9 +100,8 @@ impl Config {
         let count = |n: u64| n.to_string();
         // Larger heads would need larger buffers in every layer below; nobody needs them.
         within("head-size", self.head_size.0, 1 << 10, 256 << 10, size);
-        within("header-count", self.header_count as u64, 10, 1_000, count);
-        // `http::Uri` holds no more than 65,534 bytes.
-        within("target-length", self.target_length.0, 256, 63 << 10, size);
+        within("header-count", self.header_count as u64, 10, MOST_HEADERS as u64, count);
+        within("target-length", self.target_length.0, 256, LONGEST_TARGET.0, size);
         within("body-rate", self.body_rate.0, 1, u64::MAX, size);
         within("connections", self.connections as u64, 8, 1 << 24, count);
         within("connections-per-client", self.connections_per_client as u64, 1, 1 << 24, count);

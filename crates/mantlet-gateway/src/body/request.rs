@@ -12,7 +12,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use mantlet_controls::{Reason, Refusal, limits};
+use mantlet_controls::{Reason, Refusal, RequestBody, limits};
 use tokio::time::Sleep;
 
 use crate::flow::Flow;
@@ -22,13 +22,12 @@ const HOLD_SIZE: usize = 64 << 10;
 /// How long an incomplete body is held back, so that clients and apps that talk while uploading still can.
 const HOLD_TIME: Duration = Duration::from_secs(1);
 
-/// A body as the client sends it: counted, and not waited for endlessly. Trailers end here: ASGI apps have no use for them.
+/// A body as the client sends it, which is not waited for endlessly.
 #[derive(Debug)]
 pub(crate) struct ClientBody {
     incoming: Incoming,
     flow: Arc<Flow>,
     received: u64,
-    limit: u64,
     grace: Duration,
     rate: u64,
     /// Time spent waiting for the client; time in which nobody wanted to read is not the client's.
@@ -37,48 +36,15 @@ pub(crate) struct ClientBody {
 }
 
 impl ClientBody {
-    pub(crate) const fn new(
-        incoming: Incoming,
-        flow: Arc<Flow>,
-        limit: u64,
-        limits: &limits::Policy,
-    ) -> Self {
+    pub(crate) const fn new(incoming: Incoming, flow: Arc<Flow>, limits: &limits::Policy) -> Self {
         Self {
             incoming,
             flow,
             received: 0,
-            limit,
             grace: limits.body_grace,
             rate: limits.body_rate,
             waited: Duration::ZERO,
             wait: None,
-        }
-    }
-
-    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Reason>>> {
-        loop {
-            let frame = match Pin::new(&mut self.incoming).poll_frame(cx) {
-                Poll::Ready(frame) => frame,
-                Poll::Pending => return self.poll_patience(cx).map(|reason| Some(Err(reason))),
-            };
-            if let Some((since, _)) = self.wait.take() {
-                self.waited += since.elapsed();
-            }
-            match frame {
-                None => return Poll::Ready(None),
-                // Without a verdict the client broke off; nobody will read the answer.
-                Some(Err(_)) => {
-                    return Poll::Ready(Some(Err(self.flow.verdict().unwrap_or(Reason::BodyIncomplete))));
-                }
-                Some(Ok(frame)) => {
-                    let Ok(data) = frame.into_data() else { continue };
-                    self.received += data.len() as u64;
-                    if self.received > self.limit {
-                        return Poll::Ready(Some(Err(Reason::BodyTooLarge)));
-                    }
-                    return Poll::Ready(Some(Ok(data)));
-                }
-            }
         }
     }
 
@@ -92,37 +58,74 @@ impl ClientBody {
         ready!(sleep.as_mut().poll(cx));
         Poll::Ready(Reason::BodyTimeout)
     }
+}
 
-    /// Waits until the body is complete, too large to hold back, or slow.
-    pub(crate) async fn hold(mut self) -> Result<ToApp, Refusal> {
-        if self.incoming.is_end_stream() {
-            return Ok(ToApp::Empty);
+impl Body for ClientBody {
+    type Data = Bytes;
+    type Error = Reason;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Reason>>> {
+        let frame = match Pin::new(&mut self.incoming).poll_frame(cx) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => return self.poll_patience(cx).map(|reason| Some(Err(reason))),
+        };
+        if let Some((since, _)) = self.wait.take() {
+            self.waited += since.elapsed();
         }
-        if self.incoming.size_hint().lower() > HOLD_SIZE as u64 {
-            return Ok(ToApp::stream(VecDeque::new(), self));
-        }
-        let (mut held, mut size) = (VecDeque::new(), 0);
-        let mut patience: Option<Pin<Box<Sleep>>> = None;
-        loop {
-            let next = poll_fn(|cx| {
-                if let Poll::Ready(next) = self.poll_data(cx) {
-                    return Poll::Ready(Some(next));
-                }
-                let patience = patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(HOLD_TIME)));
-                patience.as_mut().poll(cx).map(|()| None)
-            });
-            match next.await {
-                Some(Some(Ok(data))) => {
-                    size += data.len();
-                    held.push_back(data);
-                    if size > HOLD_SIZE {
-                        return Ok(ToApp::stream(held, self));
-                    }
-                }
-                Some(Some(Err(reason))) => return Err(reason.into()),
-                Some(None) => return Ok(ToApp::whole(held, size)),
-                None => return Ok(ToApp::stream(held, self)),
+        Poll::Ready(frame.map(|frame| match frame {
+            Ok(frame) => {
+                self.received += frame.data_ref().map_or(0, |data| data.len() as u64);
+                Ok(frame)
             }
+            // Without a verdict the client broke off; nobody will read the answer.
+            Err(_) => Err(self.flow.verdict().unwrap_or(Reason::BodyIncomplete)),
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+/// What the pipeline lets through.
+type Judged = RequestBody<ClientBody>;
+
+/// Waits until the body is complete, too large to hold back, or slow.
+pub(crate) async fn hold(mut body: Judged) -> Result<ToApp, Refusal> {
+    if body.is_end_stream() {
+        return Ok(ToApp::Empty);
+    }
+    if body.size_hint().lower() > HOLD_SIZE as u64 {
+        return Ok(ToApp::stream(VecDeque::new(), body));
+    }
+    let (mut held, mut size) = (VecDeque::new(), 0);
+    let mut patience: Option<Pin<Box<Sleep>>> = None;
+    loop {
+        let next = poll_fn(|cx| {
+            if let Poll::Ready(next) = body.poll_data(cx) {
+                return Poll::Ready(Some(next));
+            }
+            let patience = patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(HOLD_TIME)));
+            patience.as_mut().poll(cx).map(|()| None)
+        });
+        match next.await {
+            Some(Some(Ok(data))) => {
+                size += data.len();
+                held.push_back(data);
+                if size > HOLD_SIZE {
+                    return Ok(ToApp::stream(held, body));
+                }
+            }
+            Some(Some(Err(reason))) => return Err(reason.into()),
+            Some(None) => return Ok(ToApp::whole(held, size)),
+            None => return Ok(ToApp::stream(held, body)),
         }
     }
 }
@@ -139,7 +142,7 @@ pub(crate) enum ToApp {
 #[derive(Debug)]
 pub(crate) struct Stream {
     held: VecDeque<Bytes>,
-    rest: ClientBody,
+    rest: Judged,
     progress: Progress,
 }
 
@@ -212,7 +215,7 @@ impl ToApp {
         }
     }
 
-    fn stream(held: VecDeque<Bytes>, rest: ClientBody) -> Self {
+    fn stream(held: VecDeque<Bytes>, rest: Judged) -> Self {
         Self::Stream(Box::new(Stream { held, rest, progress: Progress::new() }))
     }
 
@@ -271,7 +274,7 @@ impl Body for ToApp {
             Self::Whole(Some(bytes)) => SizeHint::with_exact(bytes.len() as u64),
             Self::Stream(stream) => {
                 let held: u64 = stream.held.iter().map(|piece| piece.len() as u64).sum();
-                match stream.rest.incoming.size_hint().exact() {
+                match stream.rest.size_hint().exact() {
                     Some(rest) => SizeHint::with_exact(held + rest),
                     None => SizeHint::default(),
                 }

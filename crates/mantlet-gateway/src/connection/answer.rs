@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
-use mantlet_controls::{Arrival, pipeline};
+use mantlet_controls::{Arrival, Wire, pipeline};
 
 use super::Context;
 use crate::{
-    body::ToClient,
+    body::{ClientBody, ToClient},
     flow::{Exchange, Flow, Upgrade},
     forward::Forward,
 };
@@ -26,13 +26,18 @@ pub(super) async fn answer(
     let arrival = Arrival {
         peer: context.peer,
         scheme: context.scheme,
-        refusal: is_stand_in.then(|| context.flow.verdict()).flatten().map(Into::into),
+        wire: match is_stand_in.then(|| context.flow.verdict()).flatten() {
+            Some(reason) => Wire::Refused(reason.into()),
+            None if version == Version::HTTP_2 => Wire::Unread,
+            None => Wire::WellFormed,
+        },
     };
     if is_stand_in {
         restore_request_line(&mut request, &context.flow);
     }
     let app = Forward { context, policy: &policy };
-    let mut response = pipeline::handle(&policy, &shared.audit, &arrival, request, &app).await;
+    let request = request.map(|body| ClientBody::new(body, Arc::clone(&context.flow), &policy.limits));
+    let mut response = pipeline::handle(&policy, &shared.audit, &arrival, request, app).await;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         context.flow.set_upgrade(Upgrade::Declined);
     }

@@ -149,7 +149,7 @@ where
 pub(crate) fn refuse_connection(shared: &Shared, peer: Peer, reason: Reason) {
     let address = match peer {
         Peer::Ip(socket) | Peer::Unnamed(socket) => Some(socket.ip()),
-        Peer::Unix => None,
+        Peer::Unknown | Peer::Unix => None,
     };
     shared.audit.record(Record::of_connection(address, reason));
 }
