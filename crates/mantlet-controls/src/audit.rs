@@ -16,7 +16,7 @@ const MAX_ROUTE: usize = 512;
 pub struct Record {
     /// When, RFC 3339 in UTC.
     pub time: jiff::Timestamp,
-    /// `request-refused`, or `request-would-be-refused` in report mode.
+    /// `request-refused`; in report mode `request-would-be-refused` or `answer-would-be-changed`; `connection-refused`.
     pub security_event: &'static str,
     /// What was done: `refuse` or `pass`.
     pub action: &'static str,
@@ -36,6 +36,9 @@ pub struct Record {
     pub request_id: String,
     /// The mode of the control that decided.
     pub mode: &'static str,
+    /// The name of what it is about, where the reason does not say it: that of a cookie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
 }
 
 impl Record {
@@ -55,6 +58,16 @@ impl Record {
             route: readable.then(|| shortened(call.path.as_str())),
             request_id: call.request_id.as_str().to_owned(),
             mode: mode.as_str(),
+            subject: None,
+        }
+    }
+
+    /// The record of a cookie of the app that lacks attributes.
+    pub(crate) fn of_cookie(call: &Call, name: String) -> Self {
+        Self {
+            security_event: "answer-would-be-changed",
+            subject: Some(name),
+            ..Self::of(call, &Reason::CookieAttributesMissing.into(), Mode::Report)
         }
     }
 
@@ -72,6 +85,7 @@ impl Record {
             route: None,
             request_id: String::new(),
             mode: Mode::Enforce.as_str(),
+            subject: None,
         }
     }
 }

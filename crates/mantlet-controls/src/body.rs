@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    future::poll_fn,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -29,6 +30,15 @@ impl<B: Body<Data = Bytes, Error = Reason> + Unpin> RequestBody<B> {
     /// Bytes that may come in all; more of them break the body off.
     pub(crate) const fn limit_to(&mut self, limit: u64) {
         self.limit = limit;
+    }
+
+    /// Reads the next piece ahead and keeps it for the app.
+    pub(crate) async fn read_ahead(&mut self) -> Option<Result<Bytes, Reason>> {
+        let next = poll_fn(|cx| self.poll_next(cx)).await;
+        if let Some(Ok(data)) = &next {
+            self.held.push_back(data.clone());
+        }
+        next
     }
 
     /// The next piece, those that were read ahead first.

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use http::{HeaderMap, HeaderValue, Method, Request, Version, header};
 
 use crate::{
-    Policy, Refusal, client::Client, path::CanonicalPath, request_id::RequestId, route::RoutePolicy,
+    Policy, Refusal, client::Client, csrf, path::CanonicalPath, request_id::RequestId, route::RoutePolicy,
 };
 
 /// How a request reached the gate, as far as the transport can tell.
@@ -79,6 +79,8 @@ pub struct Call {
     pub path: CanonicalPath,
     /// What the configuration says about this path.
     pub route: Arc<RoutePolicy>,
+    /// What the request holds of session and token, where tokens are asked for.
+    pub csrf: Option<Box<csrf::token::Held>>,
     /// The request carries a credential: an Authorization header or a cookie.
     pub authenticated: bool,
     /// The client asked for `application/problem+json` (RFC 9457).
@@ -98,6 +100,7 @@ impl Call {
             origin: headers.get(header::ORIGIN).cloned(),
             path: CanonicalPath::as_sent(request.uri()),
             route: Arc::clone(policy.routes.fallback()),
+            csrf: None,
             authenticated: headers.contains_key(header::AUTHORIZATION)
                 || headers.contains_key(header::COOKIE),
             wants_problem: wants_problem(headers),

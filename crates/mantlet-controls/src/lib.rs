@@ -11,6 +11,7 @@ pub mod pipeline;
 
 pub mod call;
 pub mod client;
+pub mod cookies;
 pub mod cors;
 pub mod csrf;
 pub mod headers;
@@ -22,6 +23,7 @@ pub mod route;
 
 mod answer;
 mod body;
+mod cookie;
 
 pub mod audit;
 pub mod mode;

@@ -12,7 +12,7 @@ use http_body::Body;
 use crate::{
     Answer, Arrival, Call, Mode, Policy, Reason, Refusal, RequestBody, Scheme, Wire,
     audit::{Record, Sink},
-    client, headers, https, limits,
+    client, csrf, headers, https, limits,
     path::CanonicalPath,
     request_id::X_REQUEST_ID,
     response, well_formed,
@@ -69,7 +69,20 @@ where
     };
 
     let mut answer = match outcome {
-        Ok(answer) => answer.map(|body| Answer::App { body }),
+        Ok(mut answer) => {
+            // cookies: the app's own, before others are set beside them.
+            let https = call.client.scheme == Scheme::Https;
+            match policy.cookies.mode {
+                Mode::Enforce => policy.cookies.apply(answer.headers_mut(), https),
+                Mode::Report => {
+                    for name in policy.cookies.news(answer.headers(), https) {
+                        audit.record(Record::of_cookie(&call, name));
+                    }
+                }
+                Mode::Off => {}
+            }
+            answer.map(|body| Answer::App { body })
+        }
         Err(Ending::Redirected(location)) => response::redirect(location).map(Answer::own),
         Err(Ending::Preflight(headers)) => {
             let mut answer = response::preflight(headers).map(Answer::own);
@@ -177,9 +190,24 @@ where
         stop(call.route.csrf, call, audit, || Err::<(), _>(reason))?;
     }
 
-    // validate: is the body within its limit? Declared sizes here; undeclared ones are counted as they arrive.
+    // limits: is the body within its limit? Declared sizes here; undeclared ones are counted as they arrive. Before the first
+    // stop that reads a body.
     limits::declared_size(request.headers(), call.route.body_size)?;
     request.body_mut().limit_to(call.route.body_size);
+
+    // csrf token: can the page read our cookie? The last of csrf, for it may have to look into a form.
+    if let Some(tokens) = policy.csrf.tokens.as_ref().filter(|_| call.route.csrf_token != Mode::Off) {
+        let held = tokens.read(request.headers(), call.client.scheme, csrf::is_safe(&call.method));
+        // In the call at once: a refusal's answer sets the cookie too, so that the next try can succeed.
+        let held = &**call.csrf.insert(Box::new(held));
+        if held.is_asked(request.headers()) {
+            let verdict = Box::pin(tokens.verify(held, request)).await?;
+            stop(call.route.csrf_token, call, audit, || verdict)?;
+        }
+        if let Some(held) = &call.csrf {
+            tokens.show_to_app(held, request.headers_mut());
+        }
+    }
 
     // The app learns who called from us alone. Last, so that no stop reads headers that we wrote.
     client::prepare(request.headers_mut(), call, &policy.client);
@@ -188,6 +216,9 @@ where
 
 /// What every answer wears, refusals too.
 fn dress<B>(policy: &Policy, call: &Call, answer: &mut Response<B>) {
+    if let (Some(tokens), Some(held)) = (&policy.csrf.tokens, &call.csrf) {
+        tokens.dress(held, answer);
+    }
     let facts = headers::Facts {
         path: call.path.as_str(),
         https: call.client.scheme == Scheme::Https,

@@ -258,7 +258,7 @@ fn row_62_forged_requests_are_refused_unless_somebody_trusts_the_page() {
     let mut webhook = ours();
     webhook.route = vec![crate::route::Config {
         path: "/".into(),
-        csrf: crate::route::ModeConfig { mode: Some(crate::Mode::Off) },
+        csrf: crate::route::CsrfConfig { mode: Some(crate::Mode::Off), ..Default::default() },
         ..crate::route::Config::default()
     }];
     check(&webhook, post(&[cookie, ("origin", "https://evil.net")]), None);

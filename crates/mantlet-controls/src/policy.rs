@@ -5,7 +5,7 @@
 
 use http::HeaderName;
 
-use crate::{client, cors, csrf, headers, host, https, limits, path, route};
+use crate::{client, cookies, cors, csrf, headers, host, https, limits, path, route};
 
 /// The raw sections of every control.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +26,8 @@ pub struct Config {
     pub cors: cors::Config,
     /// `[csrf]`
     pub csrf: csrf::Config,
+    /// `[cookies]`
+    pub cookies: cookies::Config,
     /// `[headers]`
     pub headers: headers::Config,
     /// `[[route]]`
@@ -41,6 +43,8 @@ pub struct Surroundings {
     pub has_certificate: bool,
     /// Names and addresses that are ours: of the listening socket and of the certificate; `*.example.com` as certificates have it.
     pub own_hosts: Vec<String>,
+    /// What signs tokens against request forgery: the first signs, all are accepted. Without one the policy makes its own.
+    pub csrf_keys: Vec<csrf::token::Key>,
 }
 
 /// The checked configuration: all that the request path reads.
@@ -60,6 +64,8 @@ pub struct Policy {
     pub cors: cors::Policy,
     /// Whose pages may act with the user's cookies.
     pub csrf: csrf::Policy,
+    /// Attributes of the app's cookies.
+    pub cookies: cookies::Policy,
     /// Security headers.
     pub headers: headers::Policy,
     /// What differs for a route.
@@ -82,11 +88,13 @@ impl Config {
         let https =
             self.https.check(surroundings.has_certificate).map_err(|found| collect("https", found)).ok();
         let cors = self.cors.check(self.report_only).map_err(|found| collect("cors", found)).ok();
-        let csrf = self.csrf.check().map_err(|found| collect("csrf", found)).ok();
+        let csrf = self.csrf.check(&surroundings.csrf_keys).map_err(|found| collect("csrf", found)).ok();
+        let cookies = self.cookies.check(self.report_only).map_err(|found| collect("cookies", found)).ok();
         let headers = self.headers.check().map_err(|found| collect("headers", found)).ok();
         let base = route::RoutePolicy {
             headers: self.headers.mode.under(self.report_only),
             csrf: self.csrf.mode.under(self.report_only),
+            csrf_token: self.csrf.token.mode.under(self.report_only),
             body_size: self.limits.body_size.0,
         };
         let routes = route::Routes::check(&self.route, base, self.report_only)
@@ -94,9 +102,9 @@ impl Config {
             .ok();
         if let (Some(client), Some(limits), Some(host), Some(https), Some(cors), Some(csrf)) =
             (client, limits, host, https, cors, csrf)
-            && let (Some(headers), Some(routes)) = (headers, routes)
+            && let (Some(cookies), Some(headers), Some(routes)) = (cookies, headers, routes)
         {
-            return Ok(Policy { client, limits, path, host, https, cors, csrf, headers, routes });
+            return Ok(Policy { client, limits, path, host, https, cors, csrf, cookies, headers, routes });
         }
         Err(mistakes)
     }
@@ -141,7 +149,7 @@ impl Mistake {
         (!path.starts_with('/')).then(mistake)
     }
 
-    fn under(mut self, section: &str) -> Self {
+    pub(crate) fn under(mut self, section: &str) -> Self {
         if !section.is_empty() {
             self.key = format!("{section}.{}", self.key);
         }

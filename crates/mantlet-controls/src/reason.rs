@@ -110,6 +110,10 @@ reasons! {
     CsrfCrossSite = "csrf-cross-site",
     /// A foreign page opened a WebSocket with the user's cookies, and its origin is not trusted (`csrf.trusted-origins`).
     WebsocketOriginDenied = "websocket-origin-denied",
+    /// A request in the name of a session carried no token, where `csrf.token` asks for one.
+    CsrfTokenMissing = "csrf-token-missing",
+    /// The token is not the one in the cookie, or the cookie is not this session's.
+    CsrfTokenInvalid = "csrf-token-invalid",
     /// The body is larger than `limits.body-size`.
     BodyTooLarge = "body-too-large",
     /// This address holds as many connections as `limits.connections-per-client` allows.
@@ -128,6 +132,8 @@ reasons! {
     AppInvalidResponse = "app-invalid-response",
     /// The app did not answer within `app.response-timeout`.
     AppTimeout = "app-timeout",
+    /// A cookie of the app lacks `Secure`, `HttpOnly` or `SameSite` (`cookies`). Only recorded, or mended; nothing is refused for it.
+    CookieAttributesMissing = "cookie-attributes-missing",
     /// Mantlet itself failed. This is a defect; please report it.
     InternalError = "internal-error",
 }
@@ -189,6 +195,8 @@ mod tests {
                 "cors-private-network-denied",
                 "csrf-cross-site",
                 "websocket-origin-denied",
+                "csrf-token-missing",
+                "csrf-token-invalid",
                 "body-too-large",
                 "too-many-connections",
                 "websocket-message-too-large",
@@ -198,6 +206,7 @@ mod tests {
                 "app-closed",
                 "app-invalid-response",
                 "app-timeout",
+                "cookie-attributes-missing",
                 "internal-error",
             ]
         );

@@ -42,6 +42,8 @@ pub const fn status(reason: Reason) -> StatusCode {
         | R::CorsHeaderDenied
         | R::CorsPrivateNetworkDenied
         | R::CsrfCrossSite
+        | R::CsrfTokenMissing
+        | R::CsrfTokenInvalid
         | R::WebsocketOriginDenied => StatusCode::FORBIDDEN,
         R::MethodForbidden => StatusCode::METHOD_NOT_ALLOWED,
         R::HeadTimeout | R::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -49,7 +51,7 @@ pub const fn status(reason: Reason) -> StatusCode {
         R::TargetTooLong => StatusCode::URI_TOO_LONG,
         R::TooManyConnections => StatusCode::TOO_MANY_REQUESTS,
         R::HeadTooLarge | R::HeaderCountExceeded => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        R::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
+        R::CookieAttributesMissing | R::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
         R::AppClosed | R::AppInvalidResponse => StatusCode::BAD_GATEWAY,
         R::AppBusy | R::AppUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         R::AppTimeout => StatusCode::GATEWAY_TIMEOUT,
@@ -103,6 +105,10 @@ pub const fn detail(reason: Reason) -> &'static str {
         // Word for word what users of CSRF middleware know.
         R::CsrfCrossSite => "CSRF validation failed",
         R::WebsocketOriginDenied => "CSRF validation failed: WebSocket from a foreign page",
+        R::CsrfTokenMissing => "CSRF validation failed: the request carries no token",
+        R::CsrfTokenInvalid => {
+            "CSRF validation failed: the token is not this session's; load the page again and retry"
+        }
         R::BodyTooLarge => "Request body too large",
         R::TooManyConnections => "Too many connections from this address",
         R::WebsocketMessageTooLarge => "WebSocket message too large",
@@ -112,6 +118,7 @@ pub const fn detail(reason: Reason) -> &'static str {
         R::AppClosed => "The service closed the connection without an answer",
         R::AppInvalidResponse => "The service gave an invalid answer",
         R::AppTimeout => "The service did not answer in time",
+        R::CookieAttributesMissing => "A cookie lacks Secure, HttpOnly or SameSite",
         R::InternalError => "Internal error",
     }
 }

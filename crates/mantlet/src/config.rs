@@ -3,14 +3,15 @@
 use std::{path::PathBuf, thread::available_parallelism, time::Duration};
 
 use mantlet_controls::{
-    Policy, Surroundings, client, cors, csrf, headers, host, https, limits, path, policy::Mistake as Finding,
-    route, units::Span,
+    Policy, Surroundings, client, cookies, cors, csrf, headers, host, https, limits, path,
+    policy::Mistake as Finding, route, units::Span,
 };
 use mantlet_gateway::{Address, GateConfig, Listen, UpstreamConfig, audit_log::AuditConfig, tls::LoadedTls};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     cli::CommonArguments,
+    csrf_keys,
     say::{Failure, say},
     settings::{self, Flag, Loaded, Mistakes, Sources},
     tls,
@@ -44,6 +45,7 @@ pub(crate) struct Config {
     pub(crate) https: https::Config,
     pub(crate) cors: cors::Config,
     pub(crate) csrf: csrf::Config,
+    pub(crate) cookies: cookies::Config,
     pub(crate) headers: headers::Config,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) route: Vec<route::Config>,
@@ -114,6 +116,7 @@ impl Default for Config {
             https: https::Config::default(),
             cors: cors::Config::default(),
             csrf: csrf::Config::default(),
+            cookies: cookies::Config::default(),
             headers: headers::Config::default(),
             route: Vec::new(),
         }
@@ -197,7 +200,11 @@ impl Reader {
         findings.extend(loaded.config.app.check());
         let tls = loaded.config.tls.read(&loaded.config.state_folder, loaded.config.http2);
         let tls = tls.map_err(|finding| findings.push(finding)).ok().flatten();
-        let controls = loaded.config.controls(listen.as_ref().ok(), tls.as_ref());
+        let mut controls = loaded.config.controls(listen.as_ref().ok(), tls.as_ref());
+        match csrf_keys::read(&loaded.config.csrf, &loaded.config.state_folder) {
+            Ok(keys) => controls.surroundings.csrf_keys = keys,
+            Err(finding) => findings.push(finding),
+        }
         let policy = controls.check().map_err(|found| findings.extend(found));
         match (listen, policy) {
             (Ok(listen), Ok(policy)) if findings.is_empty() => Ok(Checked { loaded, policy, listen, tls }),
@@ -238,9 +245,14 @@ impl Config {
             https: self.https.clone(),
             cors: self.cors.clone(),
             csrf: self.csrf.clone(),
+            cookies: self.cookies.clone(),
             headers: self.headers.clone(),
             route: self.route.clone(),
-            surroundings: Surroundings { has_certificate: tls.is_some(), own_hosts: own_hosts(listen, tls) },
+            surroundings: Surroundings {
+                has_certificate: tls.is_some(),
+                own_hosts: own_hosts(listen, tls),
+                ..Surroundings::default()
+            },
         }
     }
 

@@ -3,9 +3,11 @@
 mod app;
 mod cli;
 mod config;
+mod csrf_keys;
 mod operate;
 mod say;
 mod settings;
+mod state;
 mod tls;
 
 mod command {

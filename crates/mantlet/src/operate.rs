@@ -1,7 +1,7 @@
 //! From start to end: the gate, the app behind it, signals, reload.
 
 use std::{
-    fs, future, io,
+    future, io,
     path::Path,
     pin::{Pin, pin},
     process::ExitCode,
@@ -25,6 +25,7 @@ use crate::{
     config::{Checked, Config, Reader, summary},
     say::{Failure, say},
     settings::{Loaded, Origin},
+    state,
 };
 
 /// Everything that is needed to operate.
@@ -287,15 +288,11 @@ fn raise_descriptor_limit() {
 fn prepare_state_folder(loaded: &mut Loaded<Config>) -> Result<(), Failure> {
     let config = &mut loaded.config;
     if !config.audit.file.is_empty() {
-        // Nothing else is kept there yet.
+        // What else is kept there sees to itself.
         return Ok(());
     }
     let folder = &config.state_folder;
-    let made = fs::create_dir_all(folder).and_then(|()| {
-        let ignore = folder.join(".gitignore");
-        if ignore.exists() { Ok(()) } else { fs::write(ignore, "*\n") }
-    });
-    let Err(error) = made else { return Ok(()) };
+    let Err(error) = state::prepare(folder) else { return Ok(()) };
     let name = folder.display();
     let remedy = "name another with `state-folder`, or a file with `[audit] file`";
     if loaded.origins.of("state-folder") != Origin::Default {

@@ -6,7 +6,7 @@ use mantlet_controls::{policy::Mistake as Finding, units::Span};
 use mantlet_gateway::tls::{CertificateFiles, ClientCertificates, LoadedTls, TlsConfig, dev};
 use serde::{Deserialize, Serialize};
 
-use crate::say::say;
+use crate::{say::say, state};
 
 /// The `[tls]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +56,8 @@ impl Config {
     pub(crate) fn read(&self, state_folder: &Path, http2: bool) -> Result<Option<LoadedTls>, Finding> {
         let mut certificates = self.pairs()?;
         if self.dev {
+            // What goes wrong here goes wrong, and is said, where the certificate is made.
+            let _ = state::prepare(state_folder);
             certificates.push(dev_certificate(&state_folder.join("tls-dev"))?);
         }
         if certificates.is_empty() {

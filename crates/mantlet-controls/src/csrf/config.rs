@@ -1,6 +1,9 @@
 use serde::{Deserialize, Serialize};
 
-use super::Policy;
+use super::{
+    Policy,
+    token::{self, Key},
+};
 use crate::{
     Mode,
     origin::{OriginPattern, Origins},
@@ -16,11 +19,13 @@ pub struct Config {
     /// Origins whose pages may act with the user's cookies, beside our own and those in `cors.origins` with credentials:
     /// `https://admin.example.com`, one label as `https://*.example.com`. Default none.
     pub trusted_origins: Vec<String>,
+    /// The signed double-submit token.
+    pub token: token::Config,
 }
 
 impl Config {
-    /// Checks the section; keys in mistakes are relative to it.
-    pub fn check(&self) -> Result<Policy, Vec<Mistake>> {
+    /// Checks the section; keys in mistakes are relative to it. Without signing keys tokens are good until the policy is replaced.
+    pub fn check(&self, keys: &[Key]) -> Result<Policy, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let mut trusted = Origins::default();
         for (index, text) in self.trusted_origins.iter().enumerate() {
@@ -29,6 +34,10 @@ impl Config {
                 Err(message) => mistakes.push(Mistake::new(format!("trusted-origins[{index}]"), message)),
             }
         }
-        if mistakes.is_empty() { Ok(Policy { trusted }) } else { Err(mistakes) }
+        let tokens = self.token.check(keys).unwrap_or_else(|found| {
+            mistakes.extend(found.into_iter().map(|mistake| mistake.under("token")));
+            None
+        });
+        if mistakes.is_empty() { Ok(Policy { trusted, tokens }) } else { Err(mistakes) }
     }
 }

@@ -13,6 +13,8 @@
 //! 6. its `Origin` is in `csrf.trusted-origins`, or in `cors.origins` with credentials, or the app's own CORS answers share
 //!    credentials with it ([`crate::App::shares_credentials`]): such a page may act for the user by the app's own word.
 //!
+//! Where session cookies are named, a token is asked for beside that: [`token`].
+//!
 //! WebSockets are judged alike, whatever their method: the same-origin policy does not protect them.
 //!
 //! To mind in deployment: a front end on another origin (another port is another origin) that logs in with cookies must be trusted by
@@ -22,7 +24,7 @@
 //! use http::{HeaderMap, HeaderValue, Method};
 //! use mantlet_controls::{Reason, csrf::Config};
 //!
-//! let policy = Config::default().check().expect("a valid configuration");
+//! let policy = Config::default().check(&[]).expect("a valid configuration");
 //! let mut headers = HeaderMap::new();
 //! headers.insert("host", HeaderValue::from_static("shop.example"));
 //! headers.insert("cookie", HeaderValue::from_static("session=1"));
@@ -32,6 +34,7 @@
 //! ```
 
 mod config;
+pub mod token;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
@@ -48,6 +51,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     trusted: Origins,
+    pub(crate) tokens: Option<token::Tokens>,
 }
 
 impl Policy {
@@ -59,8 +63,7 @@ impl Policy {
         shares_credentials: impl FnOnce(&str) -> bool,
     ) -> Result<(), Reason> {
         let websocket = opens_websocket(headers);
-        let is_safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-        if (is_safe && !websocket) || !carries_ambient_credentials(headers) {
+        if (is_safe(method) && !websocket) || !carries_ambient_credentials(headers) {
             return Ok(());
         }
         let origin = headers.get(header::ORIGIN);
@@ -81,6 +84,11 @@ impl Policy {
             Err(Reason::CsrfCrossSite)
         }
     }
+}
+
+/// Methods that change nothing (RFC 9110 section 9.2.1).
+pub(crate) fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 fn opens_websocket(headers: &HeaderMap) -> bool {
@@ -115,7 +123,7 @@ mod tests {
     fn row_62_only_our_own_pages_act_with_the_users_cookies() {
         use Reason::{CsrfCrossSite as Csrf, WebsocketOriginDenied as Ws};
         let config = Config { trusted_origins: vec!["https://admin.example".into()], ..Config::default() };
-        let policy = config.check().unwrap();
+        let policy = config.check(&[]).unwrap();
         let check = |method: Method, lines: &[(&'static str, &'static str)], expected: Result<(), Reason>| {
             let mut headers = HeaderMap::new();
             headers.insert("host", HeaderValue::from_static("shop.example:8000"));

@@ -4,8 +4,8 @@ use http::Extensions;
 
 use super::{Audit, FindPeer, MantletLayer, Shared};
 use crate::{
-    Config, Mode, Scheme, Surroundings, audit::Record, client, cors, csrf, headers, host, https, limits,
-    path, policy::Mistake, route, units::Size,
+    Config, Mode, Scheme, Surroundings, audit::Record, client, cookies, cors, csrf, headers, host, https,
+    limits, path, policy::Mistake, route, units::Size,
 };
 
 /// Sets a [`MantletLayer`] up. Each control takes its own typed section, the same that `mantlet.toml` has.
@@ -53,6 +53,7 @@ impl Builder {
             host: host::Config { mode: Some(Mode::Off), ..host::Config::default() },
             https: https::Config { required: https::Required::Never, ..https::Config::default() },
             csrf: csrf::Config { mode: Mode::Off, ..csrf::Config::default() },
+            cookies: cookies::Config { mode: Mode::Off, ..cookies::Config::default() },
             headers: headers::Config { mode: Mode::Off, ..headers::Config::default() },
             limits: limits::Config {
                 header_count: limits::MOST_HEADERS,
@@ -118,6 +119,13 @@ impl Builder {
     #[must_use]
     pub fn csrf(mut self, section: csrf::Config) -> Self {
         self.config.csrf = section;
+        self
+    }
+
+    /// Attributes of the service's cookies.
+    #[must_use]
+    pub fn cookies(mut self, section: cookies::Config) -> Self {
+        self.config.cookies = section;
         self
     }
 

@@ -16,7 +16,7 @@ pub struct Config {
     /// What differs in the security headers.
     pub headers: ModeConfig,
     /// What differs in the protection against cross-site request forgery: `off` for webhooks and the like that carry cookies.
-    pub csrf: ModeConfig,
+    pub csrf: CsrfConfig,
     /// What differs in the limits.
     pub limits: LimitsConfig,
 }
@@ -28,6 +28,17 @@ pub struct ModeConfig {
     /// The mode here, if it differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
+}
+
+/// `csrf` of a route.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CsrfConfig {
+    /// The mode here, if it differs; `off` holds for the token too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// What differs in the token: `off` for what a front end on another origin sends.
+    pub token: ModeConfig,
 }
 
 /// `limits` of a route.
@@ -63,6 +74,11 @@ impl Config {
         let policy = RoutePolicy {
             headers: self.headers.mode.map_or(base.headers, |mode| mode.under(report_only)),
             csrf: self.csrf.mode.map_or(base.csrf, |mode| mode.under(report_only)),
+            csrf_token: match (self.csrf.token.mode, self.csrf.mode) {
+                (Some(mode), _) => mode.under(report_only),
+                (None, Some(Mode::Off)) => Mode::Off,
+                (None, _) => base.csrf_token,
+            },
             body_size: self.limits.body_size.map_or(base.body_size, |size| size.0),
         };
         Ok((template(&self.path), methods, policy))

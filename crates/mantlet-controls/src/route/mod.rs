@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-pub use config::{Config, LimitsConfig, ModeConfig};
+pub use config::{Config, CsrfConfig, LimitsConfig, ModeConfig};
 
 use crate::{Mode, policy::Mistake};
 
@@ -21,6 +21,8 @@ pub struct RoutePolicy {
     pub headers: Mode,
     /// Mode of the protection against cross-site request forgery.
     pub csrf: Mode,
+    /// Mode of its token.
+    pub csrf_token: Mode,
     /// Bytes that a request body may have.
     pub body_size: u64,
 }
@@ -112,7 +114,12 @@ mod tests {
             .collect();
         Routes::check(
             &configs,
-            RoutePolicy { headers: Mode::Enforce, csrf: Mode::Enforce, body_size: 10 },
+            RoutePolicy {
+                headers: Mode::Enforce,
+                csrf: Mode::Enforce,
+                csrf_token: Mode::Enforce,
+                body_size: 10,
+            },
             false,
         )
     }

@@ -13,6 +13,7 @@
 mod kit;
 
 mod client;
+mod cookies;
 mod docs;
 mod faults;
 mod framing;

@@ -1,0 +1,112 @@
+use std::{fmt, time::Duration};
+
+use http::HeaderName;
+use serde::{Deserialize, Serialize};
+
+use super::{Tokens, value::Signer};
+use crate::{Mode, policy::Mistake, units::Span};
+
+/// Shortest key: as long as what HMAC-SHA-256 gives (RFC 2104 section 3).
+pub const KEY_LENGTH: usize = 32;
+
+/// The `[csrf.token]` section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// What a refusal leads to. Default `enforce`.
+    pub mode: Mode,
+    /// The cookies that say who is logged in: a request that changes something and carries one of them needs a token, which is
+    /// good for this session alone. Default none: no token is asked for.
+    pub session_cookies: Vec<String>,
+    /// The cookie that carries the token, readable by scripts; over HTTPS with `__Host-` before it. Default `csrf_token`.
+    pub cookie: String,
+    /// The header in which a script sends it back. Default `x-csrf-token`.
+    pub header: String,
+    /// The field in which a form sends it back. Default `csrf_token`.
+    pub field: String,
+    /// Age at which a token is replaced; the one before it stays good until the next. Default 1 h.
+    pub rotate_after: Span,
+    /// A file with keys, one on a line, in hexadecimal: the first signs, all are accepted. Default empty: a key of its own in the
+    /// state folder. Several Mantlets before one app need the same.
+    pub key_file: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Enforce,
+            session_cookies: Vec::new(),
+            cookie: "csrf_token".into(),
+            header: "x-csrf-token".into(),
+            field: "csrf_token".into(),
+            rotate_after: Span(Duration::from_hours(1)),
+            key_file: String::new(),
+        }
+    }
+}
+
+/// A secret that signs tokens.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key(Box<[u8]>);
+
+impl Key {
+    /// From bytes that nobody can guess; `None` if they are fewer than [`KEY_LENGTH`].
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        (bytes.len() >= KEY_LENGTH).then(|| Self(bytes.into()))
+    }
+
+    pub(super) const fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(…)")
+    }
+}
+
+impl Config {
+    /// Checks the section; keys in mistakes are relative to it. Without signing keys the policy makes one of its own.
+    pub(in crate::csrf) fn check(&self, keys: &[Key]) -> Result<Option<Tokens>, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        for (index, name) in self.session_cookies.iter().enumerate() {
+            mistakes.extend(not_a_cookie_name(format!("session-cookies[{index}]"), name));
+        }
+        mistakes.extend(not_a_cookie_name("cookie".to_owned(), &self.cookie));
+        // The same bytes as in a form: nothing that would be encoded.
+        if not_a_cookie_name(String::new(), &self.field).is_some() || self.field.contains(['%', '+', '&']) {
+            mistakes.push(Mistake::new("field", format!("`{}` is not a simple field name", self.field)));
+        }
+        if self.session_cookies.contains(&self.cookie) {
+            mistakes.push(Mistake::new("cookie", "the token cannot be the session that it is bound to"));
+        }
+        let header = self.header.parse::<HeaderName>();
+        if header.is_err() {
+            mistakes.push(Mistake::new("header", format!("`{}` is not a header name", self.header)));
+        }
+        let Some(header) = header.ok().filter(|_| mistakes.is_empty()) else { return Err(mistakes) };
+        if self.session_cookies.is_empty() {
+            return Ok(None);
+        }
+        let signer = Signer::new(keys).map_err(|error| {
+            vec![Mistake::new("key-file", format!("the system gives no random bytes for a key: {error}"))]
+        })?;
+        Ok(Some(Tokens {
+            session_cookies: self.session_cookies.clone(),
+            cookie: self.cookie.clone(),
+            host_cookie: format!("__Host-{}", self.cookie),
+            header,
+            field: self.field.clone(),
+            rotate_after: self.rotate_after.0,
+            signer,
+        }))
+    }
+}
+
+/// RFC 6265 section 4.1.1.
+fn not_a_cookie_name(key: String, name: &str) -> Option<Mistake> {
+    let is_token = !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
+    (!is_token).then(|| Mistake::new(key, format!("`{name}` is not a cookie name")))
+}

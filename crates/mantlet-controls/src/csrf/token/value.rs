@@ -1,0 +1,125 @@
+//! What a token says, and how it is signed.
+//!
+//! `base64url(time ‖ nonce ‖ previous nonce ‖ HMAC-SHA-256(key, time ‖ nonce ‖ previous ‖ session))`. The signature ties the
+//! cookie to one session, so that a cookie planted by a neighbouring host is worth nothing; the nonce is what a page has to
+//! send back.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+
+use super::config::{KEY_LENGTH, Key};
+
+const TIME: usize = 8;
+const NONCE: usize = 16;
+const PAYLOAD: usize = TIME + 2 * NONCE;
+/// HMAC-SHA-256.
+const SIGNATURE: usize = 32;
+/// What the signature is for, so that a key that is also used elsewhere gives nothing away.
+const PURPOSE: &[u8] = b"mantlet csrf token 1\0";
+
+/// A token whose signature has been checked, or that has just been made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Value {
+    payload: [u8; PAYLOAD],
+}
+
+impl Value {
+    /// A token with a new nonce.
+    pub(super) fn new() -> Option<Self> {
+        let mut nonce = [0; NONCE];
+        getrandom::fill(&mut nonce).ok()?;
+        Some(Self::of(&nonce, &nonce))
+    }
+
+    fn of(nonce: &[u8; NONCE], previous: &[u8]) -> Self {
+        let mut payload = [0; PAYLOAD];
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let parts = seconds.to_be_bytes().into_iter().chain(*nonce).chain(previous.iter().copied());
+        payload.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
+        Self { payload }
+    }
+
+    pub(super) fn age(&self) -> Duration {
+        let seconds = self.payload.first_chunk::<TIME>().map_or(0, |time| u64::from_be_bytes(*time));
+        let issued = UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+        issued.and_then(|issued| issued.elapsed().ok()).unwrap_or_default()
+    }
+
+    fn nonce(&self) -> &[u8] {
+        self.payload.get(TIME..TIME + NONCE).unwrap_or_default()
+    }
+
+    fn previous(&self) -> &[u8] {
+        self.payload.get(TIME + NONCE..).unwrap_or_default()
+    }
+
+    /// Whether a page that sent this has read our cookie: this one, or the one before it.
+    pub(super) fn is_answered_by(&self, submitted: &[u8]) -> bool {
+        let Some((submitted, _)) = decode(submitted) else { return false };
+        let submitted = Self { payload: submitted };
+        bool::from(submitted.nonce().ct_eq(self.nonce()) | submitted.nonce().ct_eq(self.previous()))
+    }
+}
+
+/// Signs and checks.
+#[derive(Debug, Clone)]
+pub(super) struct Signer {
+    /// The first signs; all are accepted.
+    keys: Vec<Key>,
+}
+
+impl Signer {
+    pub(super) fn new(keys: &[Key]) -> Result<Self, getrandom::Error> {
+        if !keys.is_empty() {
+            return Ok(Self { keys: keys.to_vec() });
+        }
+        let mut own = [0; KEY_LENGTH];
+        getrandom::fill(&mut own)?;
+        Ok(Self { keys: Key::new(&own).into_iter().collect() })
+    }
+
+    /// The token that takes a token's place; what was sent in answer to that one is still accepted. Requests side by side, each of
+    /// which replaces the same token, agree on the next.
+    pub(super) fn successor(&self, before: &Value) -> Option<Value> {
+        let next = mac(self.keys.first()?, &before.payload, b"successor")?.finalize().into_bytes();
+        Some(Value::of(next.first_chunk()?, before.nonce()))
+    }
+
+    /// The token as a cookie's value, bound to this session.
+    pub(super) fn sign(&self, value: &Value, session: &[u8]) -> Option<String> {
+        let mac = mac(self.keys.first()?, &value.payload, session)?;
+        let mut token = value.payload.to_vec();
+        token.extend_from_slice(&mac.finalize().into_bytes());
+        Some(BASE64.encode(token))
+    }
+
+    /// The token in a cookie, if it is ours and this session's.
+    pub(super) fn verify(&self, cookie: &[u8], session: &[u8]) -> Option<Value> {
+        let (payload, signature) = decode(cookie)?;
+        let is_ours =
+            |key| mac(key, &payload, session).is_some_and(|mac| mac.verify_slice(&signature).is_ok());
+        self.keys.iter().any(is_ours).then_some(Value { payload })
+    }
+}
+
+fn decode(text: &[u8]) -> Option<([u8; PAYLOAD], [u8; SIGNATURE])> {
+    let mut token = [0; PAYLOAD + SIGNATURE];
+    let length = BASE64.decode_slice(text, &mut token).ok()?;
+    if length != token.len() {
+        return None;
+    }
+    let (payload, signature) = token.split_first_chunk::<PAYLOAD>()?;
+    Some((*payload, *signature.first_chunk()?))
+}
+
+fn mac(key: &Key, payload: &[u8], session: &[u8]) -> Option<Hmac<Sha256>> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.bytes()).ok()?;
+    mac.update(PURPOSE);
+    mac.update(payload);
+    mac.update(session);
+    Some(mac)
+}
