@@ -14,9 +14,9 @@ use axum::{
     routing::{get, post},
 };
 use mantlet_controls::{
-    Config,
+    Config, Mode,
     audit::Record,
-    cors, host,
+    cookies, cors, csrf, host,
     layer::{InvalidConfig, MantletLayer},
     route,
     units::Size,
@@ -52,6 +52,11 @@ pub fn config() -> Config {
             credentials: true,
             ..Default::default()
         },
+        csrf: csrf::Config {
+            token: csrf::token::Config { session_cookies: vec!["session".into()], ..Default::default() },
+            ..Default::default()
+        },
+        cookies: cookies::Config { mode: Mode::Enforce, ..Default::default() },
         route: vec![route::Config {
             path: "/pictures".into(),
             limits: route::LimitsConfig { body_size: Some(Size::kib(64)) },

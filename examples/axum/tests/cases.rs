@@ -24,7 +24,12 @@ struct Case {
 }
 
 const OURS: (&str, &str) = ("host", "notes.example");
-const COOKIE: (&str, &str) = ("cookie", "session=alice");
+const SESSION: &str = "session=alice";
+const COOKIE: (&str, &str) = ("cookie", SESSION);
+/// `TOKEN` stands for the token that the stand has given to this session.
+const WITH_TOKEN: (&str, &str) = ("cookie", "session=alice; csrf_token=TOKEN");
+const ANSWERED: (&str, &str) = ("x-csrf-token", "TOKEN");
+const PARTS: (&str, &str) = ("content-type", "multipart/form-data; boundary=xyz");
 const FRIEND: (&str, &str) = ("origin", "https://app.notes.example");
 const EVIL: (&str, &str) = ("origin", "https://evil.example");
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -57,6 +62,8 @@ fn refused(
 fn cases() -> Vec<Case> {
     const NOTE: &str = r#"{"text": "Hello"}"#;
     const LETTER: &str = "text=Hello";
+    const UPLOAD: &str =
+        "--xyz\r\nContent-Disposition: form-data; name=\"csrf_token\"\r\n\r\nTOKEN\r\n--xyz--\r\n";
     let (get, post, options) = (Method::GET, Method::POST, Method::OPTIONS);
     vec![
         passes("read", get.clone(), "/notes", &[OURS], "", 200),
@@ -147,14 +154,54 @@ fn cases() -> Vec<Case> {
         ),
         passes("a friend's page reads", get.clone(), "/notes", &[OURS, FRIEND, COOKIE], "", 200),
         passes("a stranger's page reads", get.clone(), "/notes", &[OURS, EVIL], "", 200),
-        passes("a friend's page writes", post.clone(), "/notes", &[OURS, FRIEND, COOKIE, JSON], NOTE, 201),
+        passes(
+            "a friend's page writes",
+            post.clone(),
+            "/notes",
+            &[OURS, FRIEND, WITH_TOKEN, ANSWERED, JSON],
+            NOTE,
+            201,
+        ),
         passes(
             "our own page writes",
             post.clone(),
             "/contact",
-            &[OURS, ("origin", "http://notes.example"), COOKIE, FORM],
+            &[OURS, ("origin", "http://notes.example"), WITH_TOKEN, ANSWERED, FORM],
             LETTER,
             200,
+        ),
+        passes(
+            "our own form",
+            post.clone(),
+            "/contact",
+            &[OURS, WITH_TOKEN, FORM],
+            "text=Hello&csrf_token=TOKEN",
+            200,
+        ),
+        passes("our own upload", post.clone(), "/pictures", &[OURS, WITH_TOKEN, PARTS], UPLOAD, 200),
+        refused(
+            "no token",
+            post.clone(),
+            "/contact",
+            &[OURS, WITH_TOKEN, FORM],
+            LETTER,
+            (403, "csrf-token-missing"),
+        ),
+        refused(
+            "token of nobody",
+            post.clone(),
+            "/contact",
+            &[OURS, COOKIE, FORM],
+            "csrf_token=abc",
+            (403, "csrf-token-invalid"),
+        ),
+        refused(
+            "token of another session",
+            post.clone(),
+            "/contact",
+            &[OURS, ("cookie", "session=mallory; csrf_token=TOKEN"), ANSWERED],
+            "",
+            (403, "csrf-token-invalid"),
         ),
         refused(
             "a stranger's form",
@@ -216,21 +263,29 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-fn request(case: &Case) -> Request<Vec<u8>> {
+fn request(case: &Case, token: &str) -> Request<Vec<u8>> {
+    let body = String::from_utf8(case.body.clone()).unwrap().replace("TOKEN", token).into_bytes();
     let mut request = Request::builder().method(case.method.clone()).uri(case.target);
     for (name, value) in case.headers {
-        request = request.header(*name, *value);
+        request = request.header(*name, value.replace("TOKEN", token));
     }
     let chunked = case.headers.iter().any(|(name, _)| *name == "transfer-encoding");
-    if !case.body.is_empty() && !chunked {
-        request = request.header("content-length", case.body.len());
+    if !body.is_empty() && !chunked {
+        request = request.header("content-length", body.len());
     }
-    request.body(case.body.clone()).unwrap()
+    request.body(body).unwrap()
+}
+
+/// The token that a session is given with its first page.
+async fn token(stand: &Stand) -> String {
+    let page = Request::get("/").header("host", "notes.example").header("cookie", SESSION);
+    stand.ask(page.body(Vec::new()).unwrap()).await.token.unwrap()
 }
 
 async fn check(stand: Stand) {
+    let token = token(&stand).await;
     for case in cases() {
-        let seen = stand.ask(request(&case)).await;
+        let seen = stand.ask(request(&case, &token)).await;
         assert_eq!((seen.status, seen.code.as_deref()), (case.status, case.code), "{}: {seen:?}", case.name);
     }
     let refused: Vec<_> = cases().into_iter().filter_map(|case| case.code).collect();
@@ -255,10 +310,16 @@ async fn the_gateway_decides_alike() {
 #[tokio::test]
 async fn their_answers_are_the_same_to_the_letter() {
     let stands = [Stand::oneshot(), Stand::socket().await, Stand::gateway().await];
+    let mut tokens = Vec::new();
+    for stand in &stands {
+        tokens.push(token(stand).await);
+    }
     for case in cases() {
         let mut answers: Vec<Seen> = Vec::new();
-        for stand in &stands {
-            answers.push(stand.ask(request(&case)).await);
+        for (stand, token) in stands.iter().zip(&tokens) {
+            let mut seen = stand.ask(request(&case, token)).await;
+            seen.token = None;
+            answers.push(seen);
         }
         assert_eq!(answers[0], answers[1], "{}", case.name);
         assert_eq!(answers[0], answers[2], "{}", case.name);

@@ -35,6 +35,8 @@ pub(crate) struct Seen {
     pub(crate) code: Option<String>,
     headers: BTreeMap<String, Vec<String>>,
     body: String,
+    /// The token against request forgery, if one is set.
+    pub(crate) token: Option<String>,
 }
 
 /// A way to ask the API.
@@ -163,9 +165,18 @@ impl Seen {
     {
         let (parts, body) = answer.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
+        let mut token = None;
         let mut headers = BTreeMap::<String, Vec<String>>::new();
         for (name, value) in parts.headers.iter().filter(|(name, _)| !INCIDENTAL.contains(&name.as_str())) {
-            headers.entry(name.to_string()).or_default().push(value.to_str().unwrap().to_owned());
+            let mut value = value.to_str().unwrap().to_owned();
+            if let Some((new, attributes)) =
+                value.strip_prefix("csrf_token=").and_then(|set| set.split_once(';'))
+            {
+                let without = format!("csrf_token=TOKEN;{attributes}");
+                token = Some(new.to_owned());
+                value = without;
+            }
+            headers.entry(name.to_string()).or_default().push(value);
         }
         let text = String::from_utf8_lossy(&body).into_owned();
         let refusal = serde_json::from_slice::<serde_json::Value>(&body).ok();
@@ -173,6 +184,6 @@ impl Seen {
         assert!(code.as_deref().is_none_or(|code| Reason::ALL.iter().any(|reason| reason.code() == code)));
         // The id differs in each answer; that it is the header's is the pipeline's own test.
         let id = parts.headers.get("x-request-id").map_or("", |id| id.to_str().unwrap());
-        Self { status: parts.status.as_u16(), code, headers, body: text.replace(id, "ID") }
+        Self { status: parts.status.as_u16(), code, headers, body: text.replace(id, "ID"), token }
     }
 }
