@@ -78,6 +78,10 @@ reasons! {
     BodyTimeout = "body-timeout",
     /// The body broke off: the client left, reset the stream, or (over HTTP/2) sent another length than it declared.
     BodyIncomplete = "body-incomplete",
+    /// The connection sent more HTTP/2 frames that bring nothing, more resets, or more bytes of one header section than it may.
+    Http2Flood = "http2-flood",
+    /// The connection broke a rule of HTTP/2 that cannot be laid to one request alone (RFC 9113 section 5.4.1).
+    Http2Malformed = "http2-malformed",
     /// The path holds a dot segment, plain or encoded.
     PathDotSegment = "path-dot-segment",
     /// The path holds a malformed percent-encoding, or bytes that are not UTF-8.
@@ -179,6 +183,8 @@ mod tests {
                 "head-timeout",
                 "body-timeout",
                 "body-incomplete",
+                "http2-flood",
+                "http2-malformed",
                 "path-dot-segment",
                 "path-encoding",
                 "path-double-encoded",

@@ -26,6 +26,7 @@ pub const fn status(reason: Reason) -> StatusCode {
         | R::ChunkMalformed
         | R::TrailerForbidden
         | R::BodyIncomplete
+        | R::Http2Malformed
         | R::ProxyHeaderMalformed
         | R::PathDotSegment
         | R::PathEncoding
@@ -49,7 +50,7 @@ pub const fn status(reason: Reason) -> StatusCode {
         R::HeadTimeout | R::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
         R::BodyTooLarge | R::WebsocketMessageTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         R::TargetTooLong => StatusCode::URI_TOO_LONG,
-        R::TooManyConnections => StatusCode::TOO_MANY_REQUESTS,
+        R::TooManyConnections | R::Http2Flood => StatusCode::TOO_MANY_REQUESTS,
         R::HeadTooLarge | R::HeaderCountExceeded => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         R::CookieAttributesMissing | R::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
         R::AppClosed | R::AppInvalidResponse => StatusCode::BAD_GATEWAY,
@@ -88,6 +89,8 @@ pub const fn detail(reason: Reason) -> &'static str {
         R::HeadTimeout => "The request headers took too long to arrive",
         R::BodyTimeout => "The request body took too long to arrive",
         R::BodyIncomplete => "The request body broke off",
+        R::Http2Flood => "Too many HTTP/2 frames that bring nothing",
+        R::Http2Malformed => "Malformed HTTP/2",
         R::PathDotSegment => "Refused path: it holds a `.` or `..` segment",
         R::PathEncoding => "Refused path: malformed percent-encoding, or not UTF-8",
         R::PathDoubleEncoded => "Refused path: it is percent-encoded twice",

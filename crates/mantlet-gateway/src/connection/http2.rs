@@ -1,7 +1,8 @@
-//! HTTP/2, driven by hyper until the connection ends.
+//! HTTP/2, driven by hyper until the connection ends. One that is refused leaves a record, whoever refused it.
 
 use std::{
     convert::Infallible,
+    error::Error,
     future::{Future, poll_fn},
     pin::pin,
     sync::Arc,
@@ -11,13 +12,13 @@ use std::{
 
 use hyper::{server::conn::http2, service::service_fn};
 use hyper_util::rt::TokioTimer;
-use mantlet_controls::Policy;
+use mantlet_controls::{Policy, Reason};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     time::Instant,
 };
 
-use super::{Context, TICK, answer, linger, ticked};
+use super::{Context, TICK, answer, linger, refuse_connection, ticked};
 use crate::{
     flow::{Exchange, Flow, Phase},
     wire::Wire,
@@ -25,6 +26,8 @@ use crate::{
 
 /// How long an HTTP/2 connection may take to end after it was told to go away.
 const GOODBYE: Duration = Duration::from_secs(30);
+/// How long a client that was refused is read on, so that it gets to read why.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Bytes that an HTTP/2 stream may have waiting for its client.
 const HTTP2_SEND_BUFFER: usize = 64 << 10;
 
@@ -33,7 +36,7 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let flow = Arc::clone(&context.flow);
-    let draining = Arc::clone(&context);
+    let client = Arc::clone(&context);
     let service = service_fn(move |request| {
         let context = Arc::clone(&context);
         // Begun here and not in the future, whose task is made right after: so that it knows which stream is its own.
@@ -52,14 +55,14 @@ where
     flow.enter(Phase::Waiting);
     let mut tick = pin!(tokio::time::sleep(TICK));
     let mut goodbye: Option<Instant> = None;
-    let aborted = poll_fn(|cx| {
+    let end = poll_fn(|cx| {
         flow.waker.register(cx.waker());
         loop {
-            if connection.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(false);
+            if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+                return Poll::Ready(End::of(result));
             }
             let idle = flow.is_idle() && flow.phase_age() >= limits.idle_timeout;
-            if goodbye.is_none() && (idle || flow.should_close() || draining.shared.is_draining()) {
+            if goodbye.is_none() && (idle || flow.should_close() || client.shared.is_draining()) {
                 connection.as_mut().graceful_shutdown();
                 goodbye = Some(Instant::now());
                 continue;
@@ -68,21 +71,58 @@ where
                 return Poll::Pending;
             }
             if flow.is_evicted() && flow.is_idle() {
-                return Poll::Ready(true);
+                return Poll::Ready(End::Aborted);
             }
             let overstayed = goodbye.is_some_and(|since| since.elapsed() >= GOODBYE) && flow.is_idle();
             flow.abort_stalled_streams(limits.write_timeout);
             let stalled = flow.write_blocked() > limits.write_timeout;
             if overstayed || stalled {
-                return Poll::Ready(true);
+                return Poll::Ready(End::Aborted);
             }
         }
     })
     .await;
     drop(connection);
-    if !aborted && !wire.saw_end() {
-        linger(wire.io()).await;
+    let (refused, farewell) = match (wire.overdrawn(), end) {
+        (Some(account), _) => (Reason::Http2Flood, account.farewell()),
+        (None, End::Refused(reason)) => (reason, None),
+        (None, End::Done) if !wire.saw_end() => return linger(wire.io()).await,
+        (None, End::Done | End::Aborted) => return,
+    };
+    refuse_connection(&client.shared, client.peer, refused);
+    // Who is refused is not read on for long.
+    let _ = tokio::time::timeout(FAREWELL, say(wire.io(), farewell)).await;
+}
+
+/// How a connection ended.
+enum End {
+    Done,
+    /// The h2 crate sent GOAWAY with an error of the client's.
+    Refused(Reason),
+    /// It took too long; close without ceremony.
+    Aborted,
+}
+
+impl End {
+    fn of(result: Result<(), hyper::Error>) -> Self {
+        let error = result.err();
+        let cause = error.as_ref().and_then(|error| error.source()?.downcast_ref::<h2::Error>());
+        match cause.filter(|cause| cause.is_go_away() && cause.is_library()).and_then(h2::Error::reason) {
+            // Too many resets, empty DATA frames, or CONTINUATION frames and bytes of one header section.
+            Some(h2::Reason::ENHANCE_YOUR_CALM | h2::Reason::COMPRESSION_ERROR) => {
+                Self::Refused(Reason::Http2Flood)
+            }
+            Some(_) => Self::Refused(Reason::Http2Malformed),
+            None => Self::Done,
+        }
     }
+}
+
+async fn say<T: AsyncRead + AsyncWrite + Unpin>(io: &mut T, farewell: Option<[u8; 17]>) {
+    if let Some(frame) = farewell {
+        let _ = io.write_all(&frame).await;
+    }
+    linger(io).await;
 }
 
 /// Makes a task for each HTTP/2 stream. One that waits too long for its client ends alone: h2 resets it.

@@ -6,6 +6,7 @@
 //! is answered, recorded and dressed by the pipeline like any other.
 
 mod chunk;
+mod frames;
 mod head;
 pub(crate) mod proxy;
 
@@ -25,6 +26,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use self::{
     chunk::ChunkReader,
+    frames::Account,
     head::{Framing, HeadLimits},
 };
 use crate::flow::{Flow, Phase, Upgrade};
@@ -67,8 +69,8 @@ enum State {
     Chunked(ChunkReader),
     /// After a head that asked for another protocol: nothing is handed on before the answer to it is known.
     AwaitUpgrade,
-    /// HTTP/2: judged elsewhere.
-    Opaque,
+    /// HTTP/2: judged elsewhere, its frames counted.
+    Http2(Box<Account>),
     /// Malformed: the stand-in follows, of which so many bytes have been handed on.
     Refused {
         sent: usize,
@@ -122,6 +124,14 @@ impl<T> Wire<T> {
     /// The socket and what was read from it but not handed on.
     pub(crate) fn into_parts(self) -> (T, Vec<u8>) {
         (self.io, self.stash)
+    }
+
+    /// The account of an HTTP/2 connection whose client sent more frames that bring nothing than it may.
+    pub(crate) fn overdrawn(&self) -> Option<&Account> {
+        match &self.state {
+            State::Http2(account) if account.is_overdrawn() => Some(account),
+            _ => None,
+        }
     }
 
     pub(crate) const fn io(&mut self) -> &mut T {
@@ -182,7 +192,10 @@ impl<T> Wire<T> {
                         return at;
                     }
                 },
-                State::Opaque => return bytes.len(),
+                State::Http2(account) => {
+                    account.received(rest, Instant::now);
+                    return if account.is_overdrawn() { 0 } else { bytes.len() };
+                }
                 State::AwaitUpgrade | State::Refused { .. } | State::Ended => return at,
             }
         }
@@ -203,6 +216,18 @@ impl<T> Wire<T> {
         self.fresh = false;
     }
 
+    fn note_write(&mut self, written: &Poll<io::Result<usize>>, bufs: &[IoSlice<'_>]) {
+        self.flow.note_write(written.is_pending());
+        if let (State::Http2(account), Poll::Ready(Ok(count))) = (&mut self.state, written) {
+            let mut left = *count;
+            for buf in bufs {
+                let sent = buf.get(..left).unwrap_or(buf);
+                account.sent(sent);
+                left -= sent.len();
+            }
+        }
+    }
+
     fn hand_on(&mut self, buf: &mut ReadBufCursor<'_>) {
         let count = self.judged.min(buf.remaining());
         buf.put_slice(self.stash.get(..count).unwrap_or_default());
@@ -216,9 +241,9 @@ impl<T> Wire<T> {
 }
 
 impl<T: AsyncRead + Unpin> Wire<T> {
-    /// Passes everything: the connection speaks HTTP/2, of which the h2 crate is the judge.
+    /// Counts frames and passes everything: the connection speaks HTTP/2, of which the h2 crate is the judge.
     pub(crate) fn leave_to_http2(&mut self) {
-        self.state = State::Opaque;
+        self.state = State::Http2(Box::new(Account::new(Instant::now())));
         self.flow.enter(Phase::Busy);
     }
 
@@ -326,7 +351,13 @@ impl<T: AsyncRead + Unpin> Read for Wire<T> {
                         wire.flow.enter(Phase::Waiting);
                     }
                 }
-                State::Length { .. } | State::Chunked(_) | State::Opaque => {}
+                State::Http2(account) if account.is_overdrawn() => {
+                    return Poll::Ready(Err(io::Error::new(
+                        io::ErrorKind::ConnectionAborted,
+                        "too many frames",
+                    )));
+                }
+                State::Length { .. } | State::Chunked(_) | State::Http2(_) => {}
             }
             if wire.fresh {
                 wire.judge_stash();
@@ -349,7 +380,7 @@ impl<T: AsyncRead + Unpin> Read for Wire<T> {
 impl<T: AsyncRead + AsyncWrite + Unpin> Write for Wire<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(cx, buf);
-        self.flow.note_write(written.is_pending());
+        self.note_write(&written, &[IoSlice::new(buf)]);
         written
     }
 
@@ -359,7 +390,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Write for Wire<T> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
-        self.flow.note_write(written.is_pending());
+        self.note_write(&written, bufs);
         written
     }
 
@@ -375,7 +406,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Write for Wire<T> {
     /// lingers here, for no longer than the connection's ticks let it.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let wire = &mut *self;
-        if !matches!(wire.state, State::Opaque) {
+        if !matches!(wire.state, State::Http2(_)) {
             return Poll::Ready(Ok(()));
         }
         let since = *wire.closing_since.get_or_insert_with(Instant::now);

@@ -16,6 +16,7 @@ mod client;
 mod cookies;
 mod docs;
 mod faults;
+mod floods;
 mod framing;
 mod headers;
 mod http1;

@@ -77,13 +77,25 @@ pub(crate) struct Frame {
 
 pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const GOAWAY: u8 = 7;
+pub(crate) const PRIORITY: u8 = 2;
+pub(crate) const RST_STREAM: u8 = 3;
+pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const PING: u8 = 6;
+pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const WINDOW_UPDATE: u8 = 8;
+pub(crate) const CONTINUATION: u8 = 9;
 pub(crate) const END_STREAM: u8 = 1;
 pub(crate) const END_HEADERS: u8 = 4;
-const ACK: u8 = 1;
+pub(crate) const ACK: u8 = 1;
 pub(crate) const PROTOCOL_ERROR: u32 = 1;
+pub(crate) const COMPRESSION_ERROR: u32 = 9;
+pub(crate) const ENHANCE_YOUR_CALM: u32 = 11;
+
+/// A frame's bytes.
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("a short payload").to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
 
 /// What came of a stream.
 #[derive(Debug, PartialEq, Eq)]
@@ -112,23 +124,27 @@ impl Frames {
     }
 
     pub(crate) fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-        let length = u32::try_from(payload.len()).expect("a short payload").to_be_bytes();
-        let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
-        self.client.send([&head, payload].concat());
+        self.client.send(frame(kind, flags, stream, payload));
     }
 
-    /// The next frame; none at the end of the connection, however it came. Settings are acknowledged on the way.
+    /// Sends frames of the test's own making, all at once; the gateway may close on the way.
+    pub(crate) fn try_send(&mut self, frames: impl AsRef<[u8]>) -> bool {
+        self.client.try_send(frames)
+    }
+
+    /// The next frame that is not SETTINGS; none at the end of the connection, however it came. Settings are acknowledged on the way.
     pub(crate) fn next(&mut self) -> Option<Frame> {
         loop {
             let head = self.client.take_or_end(9)?;
             let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
             let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
             let frame = Frame { kind: head[3], flags: head[4], stream, payload: self.client.take(length) };
-            if frame.kind == SETTINGS && frame.flags & ACK == 0 {
+            if frame.kind != SETTINGS {
+                return Some(frame);
+            }
+            if frame.flags & ACK == 0 {
                 // The gateway may be gone already; what it said before can still be read.
                 self.client.try_send([0, 0, 0, SETTINGS, ACK, 0, 0, 0, 0]);
-            } else {
-                return Some(frame);
             }
         }
     }

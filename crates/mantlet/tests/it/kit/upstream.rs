@@ -101,7 +101,8 @@ impl Upstream {
                 b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
             );
             for number in 0..count {
-                connection.write(format!("9\r\ndata: {number}\n\n\r\n").as_bytes());
+                let event = format!("data: {number}\n\n");
+                connection.write(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes());
                 has_arrived.lock().unwrap().recv().expect("the client is there");
             }
             connection.write(b"0\r\n\r\n");
