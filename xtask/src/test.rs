@@ -17,6 +17,7 @@ the command says what is missing and fails: no test is ever skipped.
   Python 3.11 or later with venv, for uvicorn and FastAPI (target/python/dev)
   Go, to build h2spec (target/tools)
   Chromium
+  testssl.sh
 ";
 
 pub(crate) fn test(flags: Flags) -> Result<()> {
@@ -28,6 +29,7 @@ pub(crate) fn all(filters: &[String]) -> Result<()> {
     let python = tools::environment("dev", &root().join("python/requirements-dev.txt"))?;
     let h2spec = tools::h2spec()?;
     let chromium = tools::chromium()?;
+    let testssl = tools::program(&["testssl", "testssl.sh"], "testssl.sh")?;
     // Examples in documentation first: the summary of the tests proper is what should end the output.
     for kinds in [&["--doc"][..], &["--lib", "--bins", "--tests"]] {
         let mut tests = cargo(&["test", "--locked", "--workspace"]);
@@ -35,6 +37,7 @@ pub(crate) fn all(filters: &[String]) -> Result<()> {
         tests.env("MANTLET_TEST_PYTHON", &python);
         tests.env("MANTLET_TEST_H2SPEC", &h2spec);
         tests.env("MANTLET_TEST_CHROMIUM", &chromium);
+        tests.env("MANTLET_TEST_TESTSSL", &testssl);
         run(&mut tests)?;
     }
     Ok(())

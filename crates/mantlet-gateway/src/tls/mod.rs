@@ -105,6 +105,8 @@ impl LoadedTls {
         } else {
             vec![b"http/1.1".to_vec()]
         };
+        // All suites are strong, but the strongest is chosen here and not by a client that puts it last.
+        config.ignore_client_order = true;
         // Tickets resume sessions on every thread and cost no memory here.
         config.ticketer = tickets;
         config.session_storage = Arc::new(NoServerSessionStorage {});

@@ -55,6 +55,10 @@ pub(super) fn read(bytes: &[u8], scanned: &mut usize, limits: &HeadLimits) -> Re
         }
     }
     *scanned = bytes.len();
+    if bytes.first().is_some_and(|byte| !is_token(*byte)) {
+        // No method begins so: another protocol, SSLv2 for example, that would never end its line.
+        return Err(Reason::RequestLineMalformed);
+    }
     if bytes.len() > limits.head_size { Err(too_large(bytes, limits)) } else { Ok(None) }
 }
 

@@ -118,6 +118,13 @@ fn a_head_may_arrive_byte_by_byte_and_bare_lf_is_refused_at_once() {
     assert_eq!(read(b"GET / HTTP/1.1\n", &mut 0, &LIMITS), Err(Reason::LineEnding));
 }
 
+#[test]
+fn what_no_method_begins_with_is_refused_at_once() {
+    // The first bytes of an SSLv2 hello.
+    assert_eq!(read(b"\x80\x2e\x01", &mut 0, &LIMITS), Err(Reason::RequestLineMalformed));
+    assert_eq!(read(b"\r", &mut 0, &LIMITS), Err(Reason::RequestLineMalformed));
+}
+
 /// What passes here must pass the parser behind, with the same end; else hyper would answer it, unrecorded.
 #[test]
 fn what_passes_is_understood_alike_by_the_parser_behind() {

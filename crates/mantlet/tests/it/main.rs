@@ -21,6 +21,7 @@ mod framing;
 mod headers;
 mod http1;
 mod http2;
+mod judges;
 mod limits;
 mod pages;
 mod path;
