@@ -23,6 +23,7 @@ mod http1;
 mod http2;
 mod judges;
 mod limits;
+mod origins;
 mod pages;
 mod path;
 mod process;

@@ -1,6 +1,6 @@
 //! Pages in a real browser: they work under the content security policies that they get.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::collections::BTreeSet;
 
 use crate::kit::{
     Client, Setup,
@@ -80,19 +80,7 @@ fn the_documentation_pages_ask_only_for_what_is_allowed() {
 /// reported.
 #[test]
 fn the_apps_own_page_works() {
-    let shop = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/shop");
-    let mut typed = Typed::run(&[]);
-    let mut files = 0;
-    for entry in fs::read_dir(shop).expect("the shop") {
-        let path = entry.expect("a file").path();
-        if path.extension().is_some_and(|kind| kind == "py" || kind == "html") {
-            let name = path.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
-            typed = typed.file(&name, &fs::read_to_string(path).expect("text"));
-            files += 1;
-        }
-    }
-    assert!(files >= 8, "{files}");
-    let process = typed.start();
+    let process = Typed::run(&[]).shop().start();
     let address = process.ready();
     let answer = Client::connect(address).get("/");
     assert!(answer.header("content-security-policy-report-only").is_some());

@@ -1,4 +1,5 @@
 use std::{
+    fs,
     net::SocketAddr,
     process::{Child, Command, Stdio},
     thread,
@@ -27,7 +28,26 @@ pub(crate) struct Browser {
 
 impl Browser {
     pub(crate) fn open(url: &str) -> Self {
+        Self::open_with(url, &[])
+    }
+
+    /// With names that lead to this machine and certificates of any authority, so that there are sites as on the Internet.
+    pub(crate) fn open_on_the_internet(url: &str, names: &str) -> Self {
+        // A page that is asked for with `http` is not tried with `https` first.
+        let arguments = [
+            &format!("--host-resolver-rules={names}"),
+            "--ignore-certificate-errors",
+            "--disable-features=HttpsUpgrades",
+        ];
+        Self::open_with(url, &arguments)
+    }
+
+    fn open_with(url: &str, arguments: &[&str]) -> Self {
         let profile = tempfile::tempdir().expect("a folder");
+        // Cookies are sent from other sites' pages, as browsers do unless their users or makers decide otherwise.
+        fs::create_dir(profile.path().join("Default")).expect("a folder");
+        let preferences = json!({"profile": {"cookie_controls_mode": 0, "block_third_party_cookies": false}});
+        fs::write(profile.path().join("Default/Preferences"), preferences.to_string()).expect("a file");
         let mut process = Command::new(provided("MANTLET_TEST_CHROMIUM"))
             .args([
                 "--headless",
@@ -40,6 +60,7 @@ impl Browser {
             .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
             .args(["--disable-default-apps", "--disable-extensions", "--remote-debugging-port=0"])
             .arg(format!("--user-data-dir={}", profile.path().display()))
+            .args(arguments)
             .arg(url)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -66,6 +87,22 @@ impl Browser {
     pub(crate) fn evaluate(&mut self, script: &str) -> Value {
         let answer = self.ask("Runtime.evaluate", &json!({"expression": script, "returnByValue": true}));
         answer["result"]["result"]["value"].clone()
+    }
+
+    /// What a script promises.
+    pub(crate) fn run(&mut self, script: &str) -> Value {
+        let asked = json!({"expression": script, "returnByValue": true, "awaitPromise": true});
+        let answer = self.ask("Runtime.evaluate", &asked);
+        assert!(answer["result"]["exceptionDetails"].is_null(), "{answer:#}");
+        answer["result"]["result"]["value"].clone()
+    }
+
+    /// Goes to another page, if it is another.
+    pub(crate) fn go(&mut self, url: &str) {
+        if self.evaluate("location.href") != url {
+            self.ask("Page.navigate", &json!({"url": url}));
+        }
+        self.wait_until(&format!("location.href === '{url}' && document.readyState === 'complete'"));
     }
 
     /// Waits until a script has the value `true`.

@@ -92,6 +92,27 @@ impl Typed {
         self.file(name, &content)
     }
 
+    pub(crate) fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// The example shop, in the folder.
+    pub(crate) fn shop(mut self) -> Self {
+        let shop = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/shop");
+        let mut files = 0;
+        for entry in fs::read_dir(shop).expect("the shop") {
+            let path = entry.expect("a file").path();
+            if path.extension().is_some_and(|kind| kind == "py" || kind == "html") {
+                let name = path.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
+                self = self.file(&name, &fs::read_to_string(path).expect("text"));
+                files += 1;
+            }
+        }
+        assert!(files >= 8, "{files}");
+        self
+    }
+
     pub(crate) fn variable(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.variables.push((name.to_owned(), value.into()));
         self
@@ -162,8 +183,8 @@ impl Process {
 
     /// Waits until it says that it is ready; where it listens.
     pub(crate) fn ready(&self) -> SocketAddr {
-        let line = self.line("ready behind http://");
-        line.rsplit("http://").next().and_then(|address| address.parse().ok()).expect("an address")
+        let line = self.line("ready behind http");
+        line.rsplit("//").next().and_then(|address| address.parse().ok()).expect("an address")
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
