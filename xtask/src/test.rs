@@ -15,7 +15,7 @@ Runs all tests, or those whose names contain a FILTER. What they need beside Rus
 the command says what is missing and fails: no test is ever skipped.
 
   Python 3.11 or later with venv, for uvicorn and FastAPI (target/python/dev)
-  Go, to build h2spec (target/tools)
+  Go, to build h2spec and Pebble (target/tools)
   Chromium
   testssl.sh
 ";
@@ -28,6 +28,7 @@ pub(crate) fn test(flags: Flags) -> Result<()> {
 pub(crate) fn all(filters: &[String]) -> Result<()> {
     let python = tools::environment("dev", &root().join("python/requirements-dev.txt"))?;
     let h2spec = tools::h2spec()?;
+    let pebble = tools::pebble()?;
     let chromium = tools::chromium()?;
     let testssl = tools::program(&["testssl", "testssl.sh"], "testssl.sh")?;
     // Examples in documentation first: the summary of the tests proper is what should end the output.
@@ -36,6 +37,7 @@ pub(crate) fn all(filters: &[String]) -> Result<()> {
         tests.args(kinds).arg("--").args(filters);
         tests.env("MANTLET_TEST_PYTHON", &python);
         tests.env("MANTLET_TEST_H2SPEC", &h2spec);
+        tests.env("MANTLET_TEST_PEBBLE", &pebble);
         tests.env("MANTLET_TEST_CHROMIUM", &chromium);
         tests.env("MANTLET_TEST_TESTSSL", &testssl);
         run(&mut tests)?;

@@ -12,6 +12,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use futures_util::future::join_all;
 use mantlet_controls::{Peer, Policy};
 use tokio::{
     net::{TcpListener, UnixListener},
@@ -24,7 +25,7 @@ use crate::{
     audit_log::AuditLog,
     listener::{self, Bound, Listen},
     origins::SharedOrigins,
-    tls::{LoadedTls, Tls, TlsError},
+    tls::{LoadedTls, Tls, TlsError, acme},
     upstream::{Upstream, UpstreamConfig},
 };
 
@@ -36,6 +37,8 @@ const CLOSING_DOORS: Duration = Duration::from_millis(200);
 pub struct GateConfig {
     /// Where to listen.
     pub listen: Listen,
+    /// Where to listen besides, for what comes to another port.
+    pub also_listen: Option<Listen>,
     /// Threads; each has its own runtime.
     pub threads: usize,
     /// Whether HTTP/2 is spoken.
@@ -118,8 +121,16 @@ impl Gate {
         audit: AuditLog,
     ) -> Result<Self, StartError> {
         let threads = config.threads.max(1);
-        let (sockets, listen) = listener::bind(&config.listen, threads)
-            .map_err(|error| StartError::Listen(config.listen.clone(), error))?;
+        let bind = |listen: &Listen| {
+            listener::bind(listen, threads).map_err(|error| StartError::Listen(listen.clone(), error))
+        };
+        let (sockets, listen) = bind(&config.listen)?;
+        let mut sockets: Vec<_> = sockets.into_iter().map(|socket| vec![socket]).collect();
+        if let Some(also) = &config.also_listen {
+            for (of_thread, socket) in sockets.iter_mut().zip(bind(also)?.0) {
+                of_thread.push(socket);
+            }
+        }
         let (stage, _) = watch::channel(Stage::Serving);
         let shared = Arc::new(Shared {
             tls: tls.map(Tls::new).transpose()?,
@@ -136,11 +147,11 @@ impl Gate {
             ceiling: admission::descriptor_ceiling(),
         });
         let mut handles = Vec::with_capacity(threads);
-        for (number, (socket, busy)) in sockets.into_iter().zip(shared.busy.clone()).enumerate() {
+        for (number, (sockets, busy)) in sockets.into_iter().zip(shared.busy.clone()).enumerate() {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let (shared, stage) = (Arc::clone(&shared), stage.subscribe());
             let thread = std::thread::Builder::new().name(format!("gate-{number}"));
-            handles.push(thread.spawn(move || runtime.block_on(work(socket, shared, busy, stage)))?);
+            handles.push(thread.spawn(move || runtime.block_on(work(sockets, shared, busy, stage)))?);
         }
         Ok(Self { shared, stage, threads: handles, listen })
     }
@@ -158,6 +169,19 @@ impl Gate {
     /// Swaps the certificates, if there were any at the start. Connections keep those they began with.
     pub fn reload_tls(&self, loaded: LoadedTls) -> Result<(), TlsError> {
         self.shared.tls.as_ref().map_or(Ok(()), |tls| tls.replace(loaded))
+    }
+
+    /// Keeps the certificate good that is fetched, for as long as it is polled; without TLS it does nothing. Where it is polled
+    /// it reads and writes files: not on a thread of the gate.
+    pub async fn keep_certificates(
+        &self,
+        settings: watch::Receiver<Option<acme::Settings>>,
+        tell: impl Fn(acme::Event),
+    ) {
+        match &self.shared.tls {
+            Some(tls) => tls.keep_fetched(settings, tell).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Connections now open.
@@ -282,12 +306,23 @@ impl Drop for Listening {
 }
 
 /// A thread's life.
-async fn work(socket: Bound, shared: Arc<Shared>, busy: Arc<AtomicUsize>, mut stage: watch::Receiver<Stage>) {
+async fn work(
+    sockets: Vec<Bound>,
+    shared: Arc<Shared>,
+    busy: Arc<AtomicUsize>,
+    mut stage: watch::Receiver<Stage>,
+) {
     let listening = Listening(Arc::clone(&shared));
-    match Listener::new(socket) {
-        Ok(listener) => receive(&listener, &shared, &busy, &mut stage).await,
-        Err(error) => crate::tell(&format!("a thread cannot listen: {error}")),
-    }
+    let receiving = sockets.into_iter().map(|socket| {
+        let (shared, busy, mut stage) = (&shared, &busy, stage.clone());
+        async move {
+            match Listener::new(socket) {
+                Ok(listener) => receive(&listener, shared, busy, &mut stage).await,
+                Err(error) => crate::tell(&format!("a thread cannot listen: {error}")),
+            }
+        }
+    });
+    join_all(receiving).await;
     drop(listening);
     // From now on a connection closes as soon as nothing is under way on it.
     loop {

@@ -199,7 +199,7 @@ impl Reader {
         }
         findings.extend(loaded.config.app.check());
         let tls = loaded.config.tls.read(&loaded.config.state_folder, loaded.config.http2);
-        let tls = tls.map_err(|finding| findings.push(finding)).ok().flatten();
+        let tls = tls.map_err(|found| findings.extend(found)).ok().flatten();
         let mut controls = loaded.config.controls(listen.as_ref().ok(), tls.as_ref());
         match csrf_keys::read(&loaded.config.csrf, &loaded.config.state_folder) {
             Ok(keys) => controls.surroundings.csrf_keys = keys,
@@ -260,6 +260,8 @@ impl Config {
         let cores = available_parallelism().map_or(1, std::num::NonZero::get);
         GateConfig {
             listen,
+            // Checked when it was read.
+            also_listen: self.tls.acme.also_listen().ok().flatten(),
             threads: if self.threads == 0 { cores } else { self.threads },
             http2: self.http2,
             proxy_protocol: self.client.proxy_protocol,

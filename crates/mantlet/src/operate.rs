@@ -13,11 +13,12 @@ use mantlet_gateway::{
     Address, Gate, Listen, StartError,
     audit_log::{AuditLog, AuditWriter},
     supervisor::{self, Ending, Event, Order, exit_code},
+    tls::{LoadedTls, acme},
 };
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    sync::mpsc,
+    sync::{mpsc, watch},
 };
 
 use crate::{
@@ -26,6 +27,7 @@ use crate::{
     say::{Failure, say},
     settings::{Loaded, Origin},
     state,
+    tls::{self, news},
 };
 
 /// Everything that is needed to operate.
@@ -48,19 +50,22 @@ pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
     let Checked { mut loaded, policy, listen, tls } = checked;
     let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
     prepare_state_folder(&mut loaded)?;
+    let certificates = watch::Sender::new(tls.as_ref().and_then(LoadedTls::acme).cloned());
     let config = loaded.config;
     let audit = config.audit();
     let (log, writer) = AuditLog::open(&audit).map_err(|error| {
         let file = audit.file.as_deref().unwrap_or(Path::new("")).display();
         Failure::new(format!("the audit file `{file}` cannot be opened: {error}"))
     })?;
+    let gate = config.gate(listen, address, idle_timeout);
+    let also_listen = gate.also_listen.clone();
     let gate =
-        Gate::start(config.gate(listen, address, idle_timeout), tls, policy, log).map_err(not_listening)?;
+        Gate::start(gate, tls, policy, log).map_err(|error| not_listening(error, also_listen.as_ref()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
     let drain = (config.shutdown.quiet.0, config.shutdown.drain.0);
-    let outcome =
-        runtime.block_on(Operator { gate: &gate, audit: &writer, reader, scheme, behind, app, drain }.run());
+    let operator = Operator { gate: &gate, audit: &writer, reader, certificates, scheme, behind, app, drain };
+    let outcome = runtime.block_on(operator.run());
     gate.end();
     writer.finish();
     outcome
@@ -70,6 +75,8 @@ struct Operator<'a> {
     gate: &'a Gate,
     audit: &'a AuditWriter,
     reader: Reader,
+    /// What is to be fetched.
+    certificates: watch::Sender<Option<acme::Settings>>,
     scheme: Scheme,
     behind: String,
     app: Option<AppProcess>,
@@ -89,9 +96,13 @@ impl Operator<'_> {
             future::pending().await
         };
         let mut supervised = pin!(supervised);
+        let fetching =
+            self.gate.keep_certificates(self.certificates.subscribe(), |event| self.tell_of(&event));
+        let mut fetching = pin!(fetching);
         let (quiet, limit) = loop {
             tokio::select! {
                 ending = &mut supervised => return self.ended(ending).await,
+                () = &mut fetching => {}
                 name = signals.next() => match name {
                     Received::Reload => self.reload(),
                     Received::Forward(number) => drop(orders.try_send(Order::Signal(number))),
@@ -163,6 +174,12 @@ impl Operator<'_> {
         }
     }
 
+    fn tell_of(&self, event: &acme::Event) {
+        if let Some(settings) = &*self.certificates.borrow() {
+            say(news::of(event, settings));
+        }
+    }
+
     fn say_ready(&self, name: &str) {
         let listen = match self.gate.listen() {
             Listen::Tcp(address) => format!("{}://{address}", self.scheme.as_str()),
@@ -191,8 +208,12 @@ impl Operator<'_> {
         self.audit.reopen();
         match self.reader.read() {
             Ok(checked) => {
-                if let Some(Err(error)) = checked.tls.map(|tls| self.gate.reload_tls(tls)) {
-                    return say(format!("error: {error}; the running configuration stays in force"));
+                if let Some(tls) = checked.tls {
+                    let fetched = tls.acme().cloned();
+                    if let Err(error) = self.gate.reload_tls(tls) {
+                        return say(format!("error: {error}; the running configuration stays in force"));
+                    }
+                    self.certificates.send_replace(fetched);
                 }
                 self.gate.reload(checked.policy);
                 say(
@@ -251,23 +272,26 @@ impl Signals {
     }
 }
 
-fn not_listening(error: StartError) -> Failure {
+fn not_listening(error: StartError, also_listen: Option<&Listen>) -> Failure {
     match error {
         StartError::Listen(listen, error) => {
+            let setting = if Some(&listen) == also_listen { "`tls.acme.http-listen`" } else { "`--listen`" };
             let hint = match error.kind() {
                 io::ErrorKind::AddrInUse => {
-                    "another program listens there already; stop it, or choose another address with `--listen`"
+                    format!(
+                        "another program listens there already; stop it, or choose another address with {setting}"
+                    )
                 }
-                io::ErrorKind::PermissionDenied => {
-                    "ports below 1024 need a privilege; choose another with `--listen`, or grant CAP_NET_BIND_SERVICE"
-                }
+                io::ErrorKind::PermissionDenied => format!(
+                    "ports below 1024 need a privilege; choose another with {setting}, or grant CAP_NET_BIND_SERVICE"
+                ),
                 io::ErrorKind::AlreadyExists => {
-                    "there is a file that is no socket; choose another path with `--listen`"
+                    format!("there is a file that is no socket; choose another path with {setting}")
                 }
                 io::ErrorKind::AddrNotAvailable => {
-                    "this machine does not have that address; choose another with `--listen`"
+                    format!("this machine does not have that address; choose another with {setting}")
                 }
-                _ => "choose another address with `--listen`",
+                _ => format!("choose another address with {setting}"),
             };
             Failure::new(format!("cannot listen on {listen}: {error}\n{hint}"))
         }
@@ -287,7 +311,8 @@ fn raise_descriptor_limit() {
 /// nothing is kept and that is said; one that was asked for must be there.
 fn prepare_state_folder(loaded: &mut Loaded<Config>) -> Result<(), Failure> {
     let config = &mut loaded.config;
-    if !config.audit.file.is_empty() {
+    let fetches = config.tls.acme != tls::acme::Config::default();
+    if !config.audit.file.is_empty() && !fetches {
         // What else is kept there sees to itself.
         return Ok(());
     }
@@ -295,7 +320,8 @@ fn prepare_state_folder(loaded: &mut Loaded<Config>) -> Result<(), Failure> {
     let Err(error) = state::prepare(folder) else { return Ok(()) };
     let name = folder.display();
     let remedy = "name another with `state-folder`, or a file with `[audit] file`";
-    if loaded.origins.of("state-folder") != Origin::Default {
+    // A certificate that could not be kept would be asked for at every start, until the server has had enough.
+    if fetches || loaded.origins.of("state-folder") != Origin::Default {
         return Err(Failure::new(format!("the state folder `{name}` cannot be made: {error}\n{remedy}")));
     }
     say(format!("note: the state folder `{name}` cannot be made ({error}); no audit file is kept\n{remedy}"));

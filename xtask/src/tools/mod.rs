@@ -34,17 +34,28 @@ pub(crate) fn chromium() -> Result<PathBuf> {
     program(&["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"], "chromium")
 }
 
-/// h2spec, the conformance test of HTTP/2, built from the sources that `xtask/h2spec/go.sum` locks.
+/// h2spec, the conformance test of HTTP/2.
 pub(crate) fn h2spec() -> Result<PathBuf> {
-    let sources = root().join("xtask/h2spec");
-    let lock = fs::read_to_string(sources.join("go.sum")).context("xtask/h2spec/go.sum cannot be read")?;
-    let binary = tools_folder()?.join("bin/h2spec");
+    from_go("h2spec", "github.com/summerwind/h2spec/cmd/h2spec")
+}
+
+/// Pebble, an ACME server for tests.
+pub(crate) fn pebble() -> Result<PathBuf> {
+    from_go("pebble", "github.com/letsencrypt/pebble/v2/cmd/pebble")
+}
+
+/// A program that is built from the sources that `xtask/NAME/go.sum` locks.
+fn from_go(name: &str, package: &str) -> Result<PathBuf> {
+    let sources = root().join("xtask").join(name);
+    let lock = sources.join("go.sum");
+    let lock = fs::read_to_string(&lock).with_context(|| format!("`{}` cannot be read", lock.display()))?;
+    let binary = tools_folder()?.join("bin").join(name);
     made_from(&lock, &binary, || {
         let go = program(&["go"], "golang-go")?;
-        println!("xtask: building h2spec");
+        println!("xtask: building {name}");
         let mut build = Command::new(go);
         build.current_dir(sources).env("GOFLAGS", "-mod=readonly").env("GOTOOLCHAIN", "local");
-        build.args(["build", "-trimpath", "-o"]).arg(&binary).arg("github.com/summerwind/h2spec/cmd/h2spec");
+        build.args(["build", "-trimpath", "-o"]).arg(&binary).arg(package);
         run(&mut build)
     })?;
     Ok(binary)

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
-use mantlet_controls::{Arrival, Wire, pipeline};
+use mantlet_controls::{Answer, Arrival, Wire, pipeline};
 
 use super::Context;
 use crate::{
-    body::{ClientBody, ToClient},
+    body::{ClientBody, FromApp, ToClient},
     flow::{Exchange, Flow, Upgrade},
     forward::Forward,
+    gate::Shared,
 };
 
 /// One request through the pipeline.
@@ -36,8 +37,15 @@ pub(super) async fn answer(
         restore_request_line(&mut request, &context.flow);
     }
     let app = Forward { context, policy: &policy };
-    let request = request.map(|body| ClientBody::new(body, Arc::clone(&context.flow), &policy.limits));
-    let mut response = pipeline::handle(&policy, &shared.audit, &arrival, request, app).await;
+    // A challenge before the pipeline: the authority comes in plain and under any name, and the app knows nothing of it.
+    let mut response = match answer_to_challenge(shared, &request).filter(|_| !is_stand_in) {
+        Some(answer) => answer,
+        None => {
+            let request =
+                request.map(|body| ClientBody::new(body, Arc::clone(&context.flow), &policy.limits));
+            pipeline::handle(&policy, &shared.audit, &arrival, request, app).await
+        }
+    };
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         context.flow.set_upgrade(Upgrade::Declined);
     }
@@ -51,6 +59,18 @@ pub(super) async fn answer(
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response.map(|body| ToClient::new(body, exchange))
+}
+
+/// The answer to a certificate authority that asks whether a name is ours (RFC 8555 section 8.3), if we have asked it to.
+fn answer_to_challenge(shared: &Shared, request: &Request<Incoming>) -> Option<Response<Answer<FromApp>>> {
+    if *request.method() != Method::GET {
+        return None;
+    }
+    let key_authorization = shared.tls.as_ref()?.challenges().answer(request.uri().path())?;
+    let mut response = Response::new(Answer::own(key_authorization));
+    let octets = HeaderValue::from_static("application/octet-stream");
+    response.headers_mut().insert(header::CONTENT_TYPE, octets);
+    Some(response)
 }
 
 /// Gives the stand-in the method and path of the request it stands for, so that its record can name them.

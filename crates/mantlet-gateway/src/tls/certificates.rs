@@ -1,4 +1,8 @@
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+    sync::Arc,
+};
 
 use rustls::{
     crypto::aws_lc_rs,
@@ -17,65 +21,109 @@ pub(super) struct Certificates {
     exact: HashMap<String, Arc<CertifiedKey>>,
     /// By what follows the `*` of `*.example.com`, which stands for one label.
     wildcard: HashMap<String, Arc<CertifiedKey>>,
-    default: Arc<CertifiedKey>,
+    /// For clients that name no host, or one that none is for. There is none only until the first one has been fetched.
+    default: Option<Arc<CertifiedKey>>,
+    /// Names whose certificate is still to be fetched: another one would not do.
+    awaited: HashSet<String>,
+    from_files: Vec<Certificate>,
+    /// Names whose certificate is fetched.
+    domains: Vec<String>,
+}
+
+/// A certificate that can be shown, and the names that it is for, in lower case.
+#[derive(Debug, Clone)]
+pub(super) struct Certificate {
+    pub(super) key: Arc<CertifiedKey>,
+    pub(super) names: Vec<String>,
 }
 
 impl Certificates {
-    pub(super) fn read(files: &[CertificateFiles]) -> Result<Self, TlsError> {
-        let (mut exact, mut wildcard, mut default) = (HashMap::new(), HashMap::new(), None);
-        for files in files {
-            let (key, names) = read_one(files)?;
+    /// Those from files; besides, one that was fetched for these domains, or will be.
+    pub(super) fn new(
+        from_files: Vec<Certificate>,
+        fetched: Option<&Certificate>,
+        domains: Vec<String>,
+    ) -> Self {
+        let (mut exact, mut wildcard) = (HashMap::new(), HashMap::new());
+        let default = from_files.first().or(fetched).map(|first| Arc::clone(&first.key));
+        // Files last: where both are for a name, somebody has chosen the file.
+        for Certificate { key, names } in fetched.into_iter().chain(&from_files) {
             for name in names {
                 match name.strip_prefix('*') {
-                    Some(suffix) => wildcard.insert(suffix.to_owned(), Arc::clone(&key)),
-                    None => exact.insert(name, Arc::clone(&key)),
+                    Some(suffix) => wildcard.insert(suffix.to_owned(), Arc::clone(key)),
+                    None => exact.insert(name.clone(), Arc::clone(key)),
                 };
             }
-            default.get_or_insert(key);
         }
-        let default = default.ok_or_else(|| TlsError("no certificate is configured".to_owned()))?;
-        Ok(Self { exact, wildcard, default })
+        let mut all =
+            Self { exact, wildcard, default, awaited: HashSet::new(), from_files, domains: Vec::new() };
+        all.awaited = domains.iter().filter(|name| all.find_own(name).is_none()).cloned().collect();
+        all.domains = domains;
+        all
+    }
+
+    /// The same with another one in the place of the one that was fetched.
+    pub(super) fn with_fetched(&self, fetched: &Certificate) -> Self {
+        Self::new(self.from_files.clone(), Some(fetched), self.domains.clone())
     }
 
     pub(super) fn names(&self) -> Vec<String> {
         let wildcards = self.wildcard.keys().map(|suffix| format!("*{suffix}"));
-        self.exact.keys().cloned().chain(wildcards).collect()
+        self.exact.keys().cloned().chain(wildcards).chain(self.awaited.iter().cloned()).collect()
     }
 
-    fn find(&self, name: &str) -> &Arc<CertifiedKey> {
+    /// Whether there are names for which there is nothing to show.
+    pub(super) fn is_incomplete(&self) -> bool {
+        self.default.is_none() || !self.awaited.is_empty()
+    }
+
+    /// What is shown to a client that asks for this name.
+    pub(super) fn find(&self, name: Option<&str>) -> Option<&Arc<CertifiedKey>> {
+        let Some(name) = name else { return self.default.as_ref() };
         let name = name.trim_end_matches('.').to_ascii_lowercase();
-        let wildcard = || self.wildcard.get(name.get(name.find('.')?..)?);
-        self.exact.get(&name).or_else(wildcard).unwrap_or(&self.default)
+        match self.find_own(&name) {
+            None if self.awaited.contains(&name) => None,
+            own => own.or(self.default.as_ref()),
+        }
+    }
+
+    /// The certificate that is for a name in lower case.
+    fn find_own(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
+        self.exact.get(name).or_else(|| self.wildcard.get(name.get(name.find('.')?..)?))
     }
 }
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let key = hello.server_name().map_or(&self.default, |name| self.find(name));
-        Some(Arc::clone(key))
+        self.find(hello.server_name()).map(Arc::clone)
     }
 }
 
-/// A chain with its key, and the names that its first certificate is for.
-fn read_one(files: &CertificateFiles) -> Result<(Arc<CertifiedKey>, Vec<String>), TlsError> {
-    let (file, key_file) = (files.certificate.display(), files.key.display());
-    let chain = read_chain(&files.certificate)?;
-    let key = PrivateKeyDer::from_pem_file(&files.key)
-        .map_err(|error| TlsError(format!("the key `{key_file}` cannot be read: {}", reason(&error))))?;
-    let own = chain.first().ok_or_else(|| TlsError(format!("`{file}` holds no certificate")))?;
-    let names = EndEntityCert::try_from(own)
-        .map_err(|error| TlsError(format!("`{file}` holds a certificate that cannot be used: {error:?}")))?
-        .valid_dns_names()
-        .map(str::to_ascii_lowercase)
-        .collect();
-    let certified =
-        CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()).map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => {
-                TlsError(format!("the key `{key_file}` does not belong to the certificate `{file}`"))
-            }
-            other => TlsError(format!("the key `{key_file}` cannot be used: {other}")),
-        })?;
-    Ok((Arc::new(certified), names))
+impl Certificate {
+    /// A chain with its key, and the names that its first certificate is for.
+    pub(super) fn read(files: &CertificateFiles) -> Result<Self, TlsError> {
+        let (file, key_file) = (files.certificate.display(), files.key.display());
+        let chain = read_chain(&files.certificate)?;
+        let key = PrivateKeyDer::from_pem_file(&files.key)
+            .map_err(|error| TlsError(format!("the key `{key_file}` cannot be read: {}", reason(&error))))?;
+        let own = chain.first().ok_or_else(|| TlsError(format!("`{file}` holds no certificate")))?;
+        let names = EndEntityCert::try_from(own)
+            .map_err(|error| {
+                TlsError(format!("`{file}` holds a certificate that cannot be used: {error:?}"))
+            })?
+            .valid_dns_names()
+            .map(str::to_ascii_lowercase)
+            .collect();
+        let certified = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()).map_err(
+            |error| match error {
+                rustls::Error::InconsistentKeys(_) => {
+                    TlsError(format!("the key `{key_file}` does not belong to the certificate `{file}`"))
+                }
+                other => TlsError(format!("the key `{key_file}` cannot be used: {other}")),
+            },
+        )?;
+        Ok(Self { key: Arc::new(certified), names })
+    }
 }
 
 pub(super) fn read_chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

@@ -1,32 +1,47 @@
-//! TLS: certificates from files, chosen by name, swapped without dropping a connection.
+//! TLS: certificates from files or fetched by ACME, chosen by name, swapped without dropping a connection.
 //!
 //! rustls with aws-lc-rs: TLS 1.2 and 1.3, only suites with forward secrecy and authenticated encryption, the
 //! post-quantum hybrid group first, session tickets whose keys rotate. HTTP/2 and HTTP/1.1 are offered by ALPN.
 
+pub mod acme;
 mod certificates;
 pub mod dev;
 mod prefixed;
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{future::Future, io, path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use rustls::{
     RootCertStore, ServerConfig,
     crypto::aws_lc_rs,
-    server::{NoServerSessionStorage, ProducesTickets, WebPkiClientVerifier, danger::ClientCertVerifier},
+    server::{
+        Acceptor, NoServerSessionStorage, ProducesTickets, WebPkiClientVerifier, danger::ClientCertVerifier,
+    },
     version::{TLS12, TLS13},
 };
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    sync::watch,
+};
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor, server::TlsStream};
 
-use self::certificates::Certificates;
 pub(crate) use self::prefixed::Prefixed;
+use self::{
+    acme::challenge::Challenges,
+    certificates::{Certificate, Certificates},
+};
+
+/// A fatal alert that says that there is no certificate for the name (RFC 8446 section 6, RFC 6066 section 3), as a record of
+/// a connection that has not agreed on anything yet.
+const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
 /// How connections are encrypted.
 #[derive(Debug, Clone)]
 pub struct TlsConfig {
     /// Certificates with their keys; the first is for clients that name no host, or one that none is for.
     pub certificates: Vec<CertificateFiles>,
+    /// A further one that is fetched. Without any from files it is for those clients too.
+    pub acme: Option<acme::Settings>,
     /// Authorities (PEM) whose client certificates are accepted, and whether a client must have one.
     pub client_authorities: Option<(PathBuf, ClientCertificates)>,
     /// Time that a handshake may take.
@@ -61,9 +76,17 @@ pub struct TlsError(String);
 /// The certificates in force, and what does not change with them.
 #[derive(Debug)]
 pub(crate) struct Tls {
-    current: ArcSwap<ServerConfig>,
+    current: ArcSwap<InForce>,
+    challenges: Challenges,
     tickets: Arc<dyn ProducesTickets>,
     handshake_timeout: Duration,
+}
+
+/// What new connections get.
+#[derive(Debug)]
+struct InForce {
+    config: Arc<ServerConfig>,
+    certificates: Arc<Certificates>,
 }
 
 /// Everything read and checked, ready to be put in force.
@@ -77,7 +100,13 @@ pub struct LoadedTls {
 impl LoadedTls {
     /// Reads the files; nothing is in force yet.
     pub fn read(config: TlsConfig) -> Result<Self, TlsError> {
-        let certificates = Certificates::read(&config.certificates)?;
+        let from_files = config.certificates.iter().map(Certificate::read).collect::<Result<Vec<_>, _>>()?;
+        if from_files.is_empty() && config.acme.is_none() {
+            return Err(TlsError("no certificate is configured".to_owned()));
+        }
+        let fetched = config.acme.as_ref().and_then(acme::Settings::fetched);
+        let domains = config.acme.as_ref().map(|acme| acme.domains.clone()).unwrap_or_default();
+        let certificates = Certificates::new(from_files, fetched.as_ref(), domains);
         let verifier = match &config.client_authorities {
             Some((file, clients)) => Some(client_verifier(file, *clients)?),
             None => None,
@@ -85,12 +114,17 @@ impl LoadedTls {
         Ok(Self { config, certificates, verifier })
     }
 
-    /// The names that the certificates are for; wildcards as `*.example.com`.
+    /// The names that the certificates are for, or will be; wildcards as `*.example.com`.
     pub fn names(&self) -> Vec<String> {
         self.certificates.names()
     }
 
-    fn server_config(self, tickets: Arc<dyn ProducesTickets>) -> Result<Arc<ServerConfig>, TlsError> {
+    /// What is to be fetched.
+    pub fn acme(&self) -> Option<&acme::Settings> {
+        self.config.acme.as_ref()
+    }
+
+    fn into_force(self, tickets: Arc<dyn ProducesTickets>) -> Result<Arc<InForce>, TlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13, &TLS12])
@@ -99,7 +133,8 @@ impl LoadedTls {
             Some(verifier) => builder.with_client_cert_verifier(verifier),
             None => builder.with_no_client_auth(),
         };
-        let mut config = builder.with_cert_resolver(Arc::new(self.certificates));
+        let certificates = Arc::new(self.certificates);
+        let mut config = builder.with_cert_resolver(Arc::clone(&certificates) as _);
         config.alpn_protocols = if self.config.http2 {
             vec![b"h2".to_vec(), b"http/1.1".to_vec()]
         } else {
@@ -110,7 +145,7 @@ impl LoadedTls {
         // Tickets resume sessions on every thread and cost no memory here.
         config.ticketer = tickets;
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        Ok(Arc::new(config))
+        Ok(Arc::new(InForce { config: Arc::new(config), certificates }))
     }
 }
 
@@ -119,14 +154,36 @@ impl Tls {
         let tickets = aws_lc_rs::Ticketer::new()
             .map_err(|error| TlsError(format!("session tickets cannot be set up: {error}")))?;
         let handshake_timeout = loaded.config.handshake_timeout;
-        let current = ArcSwap::new(loaded.server_config(Arc::clone(&tickets))?);
-        Ok(Self { current, tickets, handshake_timeout })
+        let current = ArcSwap::new(loaded.into_force(Arc::clone(&tickets))?);
+        Ok(Self { current, challenges: Challenges::default(), tickets, handshake_timeout })
     }
 
     /// Puts other certificates in force. Connections keep the one they began with; tickets stay good.
     pub(crate) fn replace(&self, loaded: LoadedTls) -> Result<(), TlsError> {
-        self.current.store(loaded.server_config(Arc::clone(&self.tickets))?);
+        self.current.store(loaded.into_force(Arc::clone(&self.tickets))?);
         Ok(())
+    }
+
+    /// Puts a certificate in force that was fetched, in the place of the one before it.
+    fn put_fetched(&self, fetched: &Certificate) {
+        let current = self.current.load();
+        let certificates = Arc::new(current.certificates.with_fetched(fetched));
+        let mut config = ServerConfig::clone(&current.config);
+        config.cert_resolver = Arc::clone(&certificates) as _;
+        self.current.store(Arc::new(InForce { config: Arc::new(config), certificates }));
+    }
+
+    /// Keeps what is fetched good; see [`acme::keep`].
+    pub(crate) fn keep_fetched(
+        &self,
+        settings: watch::Receiver<Option<acme::Settings>>,
+        tell: impl Fn(acme::Event),
+    ) -> impl Future<Output = ()> {
+        acme::keep(self, settings, tell)
+    }
+
+    pub(crate) const fn challenges(&self) -> &Challenges {
+        &self.challenges
     }
 
     /// The handshake, within its time.
@@ -134,9 +191,36 @@ impl Tls {
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
-        let acceptor = TlsAcceptor::from(self.current.load_full());
-        let handshake = tokio::time::timeout(self.handshake_timeout, acceptor.accept(io)).await;
+        let current = self.current.load_full();
+        let handshake = async {
+            if self.challenges.leave_tls_alone() && !current.certificates.is_incomplete() {
+                return TlsAcceptor::from(Arc::clone(&current.config)).accept(io).await;
+            }
+            // Boxed: rare, and larger.
+            Box::pin(self.accept_by_hello(io, &current)).await
+        };
+        let handshake = tokio::time::timeout(self.handshake_timeout, handshake).await;
         handshake.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// The handshake where it depends on what the client wants: an authority with a challenge gets its answer and nothing
+    /// else, and a client that asks for a name whose certificate is still to come is told that there is none.
+    async fn accept_by_hello<T>(&self, io: T, current: &InForce) -> io::Result<TlsStream<T>>
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut start = LazyConfigAcceptor::new(Acceptor::default(), io).await?;
+        let challenge = self.challenges.for_handshake(&start.client_hello());
+        if let Some(config) = challenge {
+            start.into_stream(config).await?.shutdown().await?;
+            return Err(io::Error::other("a challenge was answered"));
+        }
+        if current.certificates.find(start.client_hello().server_name()).is_none() {
+            start.io.write_all(&UNRECOGNIZED_NAME).await?;
+            start.io.shutdown().await?;
+            return Err(io::Error::other("there is no certificate yet"));
+        }
+        start.into_stream(Arc::clone(&current.config)).await
     }
 }
 

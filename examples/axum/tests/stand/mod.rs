@@ -76,6 +76,7 @@ impl Stand {
         let (log, writer) = AuditLog::open(&to_file).unwrap();
         let config_of_gate = GateConfig {
             listen: Listen::Tcp(([127, 0, 0, 1], 0).into()),
+            also_listen: None,
             threads: 1,
             http2: true,
             proxy_protocol: false,

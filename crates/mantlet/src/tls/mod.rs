@@ -1,5 +1,8 @@
 //! `[tls]`: which certificates, and whether clients show theirs.
 
+pub(crate) mod acme;
+pub(crate) mod news;
+
 use std::path::Path;
 
 use mantlet_controls::{policy::Mistake as Finding, units::Span};
@@ -27,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) client_required: bool,
     /// Time that a handshake may take. Default 10 s (nginx 60 s).
     pub(crate) handshake_timeout: Span,
+    /// A further certificate, fetched and renewed.
+    pub(crate) acme: acme::Config,
 }
 
 /// A member of `tls.more`.
@@ -47,20 +52,23 @@ impl Default for Config {
             client_authorities: String::new(),
             client_required: false,
             handshake_timeout: Span::secs(10),
+            acme: acme::Config::default(),
         }
     }
 }
 
 impl Config {
     /// Reads and checks the files; `None` without TLS.
-    pub(crate) fn read(&self, state_folder: &Path, http2: bool) -> Result<Option<LoadedTls>, Finding> {
-        let mut certificates = self.pairs()?;
+    pub(crate) fn read(&self, state_folder: &Path, http2: bool) -> Result<Option<LoadedTls>, Vec<Finding>> {
+        let acme = self.acme.check(state_folder)?;
+        let mut certificates = self.pairs().map_err(|finding| vec![finding])?;
         if self.dev {
             // What goes wrong here goes wrong, and is said, where the certificate is made.
             let _ = state::prepare(state_folder);
-            certificates.push(dev_certificate(&state_folder.join("tls-dev"))?);
+            let made = dev_certificate(&state_folder.join("tls-dev")).map_err(|finding| vec![finding])?;
+            certificates.push(made);
         }
-        if certificates.is_empty() {
+        if certificates.is_empty() && acme.is_none() {
             return Ok(None);
         }
         let clients =
@@ -68,11 +76,12 @@ impl Config {
         let authorities = self.client_authorities.as_str();
         let config = TlsConfig {
             certificates,
+            acme,
             client_authorities: (!authorities.is_empty()).then(|| (authorities.into(), clients)),
             handshake_timeout: self.handshake_timeout.0,
             http2,
         };
-        LoadedTls::read(config).map(Some).map_err(|error| Finding::new("tls", error.to_string()))
+        LoadedTls::read(config).map(Some).map_err(|error| vec![Finding::new("tls", error.to_string())])
     }
 
     fn pairs(&self) -> Result<Vec<CertificateFiles>, Finding> {

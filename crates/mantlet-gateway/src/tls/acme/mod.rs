@@ -1,0 +1,250 @@
+//! Certificates fetched by ACME (RFC 8555): asked for when there is none, renewed in time, kept in the state folder.
+//!
+//! All of this runs where the gate is operated from, never on its threads. Those see only the challenges under way, which
+//! they answer, and the certificate when it is swapped in.
+
+pub(crate) mod challenge;
+mod client;
+mod order;
+mod schedule;
+mod state;
+mod trouble;
+
+use std::{
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+
+use instant_acme::CertificateIdentifier;
+use tokio::sync::watch;
+
+pub use self::trouble::Trouble;
+use self::{
+    client::Client,
+    schedule::{moment, pause, renewal},
+    state::{Fetched, Folder},
+};
+use super::{Tls, TlsError, certificates::Certificate};
+
+/// How long is slept at once: a machine that was suspended, or whose clock was set, finds out soon after.
+const NAP: Duration = Duration::from_hours(1);
+/// When the server is asked again for its suggestion, if it could not be asked or does not say (RFC 9773 section 4.3.3).
+const ASK_AGAIN: Duration = Duration::from_hours(6);
+
+/// What to fetch, and from whom. The person has accepted the server's terms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The names of the certificate, in lower case.
+    pub domains: Vec<String>,
+    /// Where the server may tell somebody: `mailto:` addresses.
+    pub contact: Vec<String>,
+    /// The address of the server's directory.
+    pub directory: String,
+    /// The authority (PEM) that the server's own certificate is of; none: those that this machine trusts.
+    pub authority: Option<PathBuf>,
+    /// How the server finds out that the names are ours.
+    pub challenge: Challenge,
+    /// Where the account and the certificate are kept.
+    pub folder: PathBuf,
+}
+
+/// How a server finds out whose a name is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Challenge {
+    /// By a TLS handshake on port 443 (RFC 8737).
+    TlsAlpn01,
+    /// By a request on port 80 (RFC 8555 section 8.3).
+    Http01,
+}
+
+/// What happens, for whoever tells a person.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// There is a certificate already.
+    Found {
+        /// When it ends.
+        until: SystemTime,
+        /// When it will be renewed, as it looks now.
+        renewal: SystemTime,
+    },
+    /// There is none for all names: one is asked for.
+    Asking,
+    /// It has been fetched and is in force.
+    Obtained {
+        /// When it ends.
+        until: SystemTime,
+    },
+    /// It could not be had.
+    Failed {
+        /// Why.
+        trouble: Trouble,
+        /// When it is tried again.
+        pause: Duration,
+        /// When the present one ends, if there is one.
+        until: Option<SystemTime>,
+    },
+    /// Earlier runs have failed: the next attempt has to wait.
+    Postponed(Duration),
+}
+
+impl Settings {
+    /// Whether the file of the authority can be used.
+    pub fn check_authority(&self) -> Result<(), TlsError> {
+        self.authority.as_deref().map_or(Ok(()), |file| client::roots_of(file).map(drop))
+    }
+
+    /// What was fetched before, if it can be used.
+    pub(super) fn fetched(&self) -> Option<Certificate> {
+        Folder(&self.folder).certificate().map(|fetched| fetched.certificate)
+    }
+
+    /// What was fetched before, if it is for all names.
+    fn complete(&self) -> Option<Fetched> {
+        Folder(&self.folder).certificate().filter(|fetched| fetched.covers(&self.domains))
+    }
+}
+
+/// Keeps the certificate good, for as long as it is polled. New settings hold at once; the same ones again try at once.
+pub(crate) async fn keep(tls: &Tls, mut settings: watch::Receiver<Option<Settings>>, tell: impl Fn(Event)) {
+    loop {
+        let current = settings.borrow_and_update().clone();
+        match current {
+            Some(current) => Keeper { tls, settings: &current, tell: &tell }.keep(&mut settings).await,
+            None if settings.changed().await.is_err() => return std::future::pending().await,
+            None => {}
+        }
+    }
+}
+
+struct Keeper<'a, T> {
+    tls: &'a Tls,
+    settings: &'a Settings,
+    tell: &'a T,
+}
+
+/// When the server suggests to renew, and when it is asked again.
+struct Suggestion {
+    at: Option<SystemTime>,
+    again: SystemTime,
+}
+
+impl<T: Fn(Event)> Keeper<'_, T> {
+    /// Until there are other settings.
+    async fn keep(&self, changes: &mut watch::Receiver<Option<Settings>>) {
+        let folder = Folder(&self.settings.folder);
+        let (mut is_known, mut hurry) = (false, false);
+        let mut suggestion: Option<Suggestion> = None;
+        loop {
+            let stored = self.settings.complete();
+            let mut due = SystemTime::now();
+            if let Some(fetched) = &stored {
+                if suggestion.as_ref().is_none_or(|known| known.again <= due) {
+                    suggestion = Some(self.suggestion(fetched, suggestion).await);
+                }
+                due = renewal(fetched, suggestion.as_ref().and_then(|known| known.at));
+                if !is_known {
+                    (self.tell)(Event::Found { until: fetched.not_after, renewal: due });
+                }
+            }
+            let is_due = due <= SystemTime::now();
+            let not_before = folder.failures().not_before();
+            if is_due
+                && !hurry
+                && !is_known
+                && let Ok(pause) = not_before.duration_since(SystemTime::now())
+            {
+                (self.tell)(Event::Postponed(pause));
+            }
+            is_known = true;
+            if !hurry {
+                due = due.max(not_before);
+            }
+            if let Ok(rest) = due.duration_since(SystemTime::now()) {
+                // A little more than the rest, whose end would else be seen too soon.
+                let nap = tokio::time::sleep(rest.min(NAP) + Duration::from_millis(1));
+                tokio::select! {
+                    changed = changes.changed() => match changed {
+                        Ok(()) if changes.borrow_and_update().as_ref() != Some(self.settings) => return,
+                        Ok(()) => hurry = true,
+                        Err(_) => std::future::pending().await,
+                    },
+                    () = nap => {}
+                }
+                continue;
+            }
+            hurry = false;
+            self.attempt(stored.as_ref()).await;
+            suggestion = None;
+            if changes.has_changed().unwrap_or(false) {
+                return;
+            }
+        }
+    }
+
+    /// Fetches a certificate and puts it in force, or notes that it could not be had.
+    async fn attempt(&self, present: Option<&Fetched>) {
+        if present.is_none() {
+            (self.tell)(Event::Asking);
+        }
+        let (folder, until) = (Folder(&self.settings.folder), present.map(|present| present.not_after));
+        let trouble = match self.fetch(present).await {
+            Ok(fetched) => {
+                folder.forget_failures();
+                return (self.tell)(Event::Obtained { until: fetched.not_after });
+            }
+            Err(trouble) => trouble,
+        };
+        let failures = folder.failures().and_another(trouble.refused);
+        let pause = pause(failures.count, failures.refused, trouble.retry_after);
+        // If it cannot be kept, only a restart would ask too soon.
+        let _ = folder.keep_failures(failures.then_wait(pause));
+        (self.tell)(Event::Failed { trouble, pause, until });
+    }
+
+    async fn fetch(&self, present: Option<&Fetched>) -> Result<Fetched, Trouble> {
+        let client = self.client()?;
+        let fetched = order::certificate(self.settings, &client, self.tls.challenges(), present).await;
+        let fetched = fetched.map_err(|trouble| Trouble { retry_after: client.retry_after(), ..trouble })?;
+        // Either would be asked for again at once, for ever.
+        if !fetched.covers(&self.settings.domains) {
+            let what = format!("{} gave a certificate for other names", self.settings.directory);
+            return Err(Trouble::new(true, what, "its status page may say more"));
+        }
+        if fetched.not_after <= SystemTime::now() {
+            let what = format!("{} gave a certificate that has ended already", self.settings.directory);
+            return Err(Trouble::new(true, what, "is this machine's clock right?"));
+        }
+        self.tls.put_fetched(&fetched.certificate);
+        Ok(fetched)
+    }
+
+    fn client(&self) -> Result<Client, Trouble> {
+        Client::new(self.settings.authority.as_deref()).map_err(|fault| {
+            let help = "name the authority of the server's certificate with `directory-authority`";
+            Trouble::new(false, format!("{} cannot be asked: {fault}", self.settings.directory), help)
+        })
+    }
+
+    /// Asks the server when it suggests to renew (ARI, RFC 9773). Not every server can, and nothing depends on it.
+    async fn suggestion(&self, fetched: &Fetched, known: Option<Suggestion>) -> Suggestion {
+        let now = SystemTime::now();
+        let asked = async {
+            let own = CertificateIdentifier::try_from(fetched.own()?).ok()?;
+            Folder(&self.settings.folder).account()?;
+            let client = self.client().ok()?;
+            order::account(self.settings, &client).await.ok()?.renewal_info(&own).await.ok()
+        };
+        match asked.await {
+            Some((info, again)) => {
+                let window = info.suggested_window;
+                let (start, end) = (SystemTime::from(window.start), SystemTime::from(window.end));
+                // The moment stays as it was chosen while it lies in the window.
+                let at = known.and_then(|known| known.at).filter(|at| (start..=end).contains(at));
+                let again = now + again.clamp(Duration::from_mins(1), Duration::from_hours(24));
+                Suggestion { at: Some(at.unwrap_or_else(|| moment(start, end))), again }
+            }
+            None => Suggestion { at: known.and_then(|known| known.at), again: now + ASK_AGAIN },
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! One certificate, from the account to the file.
+
+use std::time::Duration;
+
+use instant_acme::{
+    Account, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error, Identifier, NewAccount,
+    NewOrder, Order, OrderStatus, RetryPolicy,
+};
+use rcgen::{CertificateParams, DistinguishedName, KeyPair};
+
+use super::{
+    Challenge, Settings,
+    challenge::{Challenges, Guard},
+    client::Client,
+    state::{Fetched, Folder, StoredAccount},
+    trouble::Trouble,
+};
+
+/// How the server is asked how far it is. Validation takes some seconds; a server under load takes longer.
+const POLLING: RetryPolicy =
+    RetryPolicy::new().initial_delay(Duration::from_millis(250)).backoff(1.5).timeout(Duration::from_mins(3));
+
+/// The account that is kept in the folder, or a new one.
+pub(super) async fn account(settings: &Settings, client: &Client) -> Result<Account, Trouble> {
+    let (folder, trouble) = (Folder(&settings.folder), |error| Trouble::of(error, settings));
+    let builder = || Account::builder_with_http(Box::new(client.clone()));
+    let contact: Vec<_> = settings.contact.iter().map(String::as_str).collect();
+    if let Some(stored) = folder.account() {
+        let is_as_it_was = stored.contact == settings.contact;
+        let account = builder().from_credentials(stored.credentials).await.map_err(trouble)?;
+        if is_as_it_was {
+            return Ok(account);
+        }
+        match account.update_contacts(&contact).await {
+            Ok(()) => {
+                if let Some(stored) = folder.account() {
+                    keep(settings, &StoredAccount { contact: settings.contact.clone(), ..stored })?;
+                }
+                return Ok(account);
+            }
+            Err(error) if is_of_nobody(&error) => {}
+            Err(error) => return Err(trouble(error)),
+        }
+    }
+    new_account(settings, client).await
+}
+
+async fn new_account(settings: &Settings, client: &Client) -> Result<Account, Trouble> {
+    let contact: Vec<_> = settings.contact.iter().map(String::as_str).collect();
+    // INVARIANT: there are no settings without the person's consent to the terms.
+    let new = NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
+    let builder = Account::builder_with_http(Box::new(client.clone()));
+    let created = builder.create(&new, settings.directory.clone(), None).await;
+    let (account, credentials) = created.map_err(|error| Trouble::of(error, settings))?;
+    keep(settings, &StoredAccount { contact: settings.contact.clone(), credentials })?;
+    Ok(account)
+}
+
+fn keep(settings: &Settings, account: &StoredAccount) -> Result<(), Trouble> {
+    Folder(&settings.folder).keep_account(account).map_err(|error| Trouble::folder(&settings.folder, &error))
+}
+
+/// Fetches a certificate for all domains and keeps it.
+pub(super) async fn certificate(
+    settings: &Settings,
+    client: &Client,
+    challenges: &Challenges,
+    replaced: Option<&Fetched>,
+) -> Result<Fetched, Trouble> {
+    let trouble = |error| Trouble::of(error, settings);
+    let account = account(settings, client).await?;
+    let order = match new_order(settings, &account, replaced).await {
+        // A server that has lost its accounts, or another one at the same address.
+        Err(error) if is_of_nobody(&error) => {
+            new_order(settings, &new_account(settings, client).await?, replaced).await
+        }
+        other => other,
+    };
+    let mut order = order.map_err(trouble)?;
+    let challenged = challenges.begin();
+    authorize(settings, &mut order, &challenged).await?;
+    let status = order.poll_ready(&POLLING).await.map_err(trouble)?;
+    if status != OrderStatus::Ready {
+        return Err(not_validated(settings, &mut order).await);
+    }
+    drop(challenged);
+
+    let (key, request) = signing_request(settings).map_err(|error| {
+        Trouble::new(true, format!("no certificate can be asked for: {error}"), "correct `domains`")
+    })?;
+    order.finalize_csr(&request).await.map_err(trouble)?;
+    let chain = order.poll_certificate(&POLLING).await.map_err(trouble)?;
+    let kept = Folder(&settings.folder).keep_certificate(&chain, &key.serialize_pem());
+    let kept = kept.map_err(|error| Trouble::folder(&settings.folder, &error))?;
+    let directory = &settings.directory;
+    kept.ok_or_else(|| {
+        Trouble::new(
+            true,
+            format!("{directory} gave a certificate that cannot be used"),
+            "its status page may say more",
+        )
+    })
+}
+
+async fn new_order(
+    settings: &Settings,
+    account: &Account,
+    replaced: Option<&Fetched>,
+) -> Result<Order, Error> {
+    let identifiers: Vec<_> = settings.domains.iter().cloned().map(Identifier::Dns).collect();
+    let replaced = replaced.and_then(Fetched::own).and_then(|own| CertificateIdentifier::try_from(own).ok());
+    if let Some(replaced) = replaced {
+        // Renewals that say what they renew are exempt from limits at Let's Encrypt. A server that cannot do it, or will not,
+        // is asked without.
+        match account.new_order(&NewOrder::new(&identifiers).replaces(replaced)).await {
+            Ok(order) => return Ok(order),
+            Err(error @ Error::Api(_)) if !is_of_kind(&error, "rateLimited") => {}
+            Err(Error::Unsupported(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    account.new_order(&NewOrder::new(&identifiers)).await
+}
+
+/// Prepares an answer for each name that has to be validated, and says that it is there.
+async fn authorize(settings: &Settings, order: &mut Order, challenged: &Guard<'_>) -> Result<(), Trouble> {
+    let trouble = |error| Trouble::of(error, settings);
+    let (wanted, name_of_it) = match settings.challenge {
+        Challenge::TlsAlpn01 => (ChallengeType::TlsAlpn01, "tls-alpn-01"),
+        Challenge::Http01 => (ChallengeType::Http01, "http-01"),
+    };
+    let mut authorizations = order.authorizations();
+    while let Some(authorization) = authorizations.next().await {
+        let mut authorization = authorization.map_err(trouble)?;
+        if authorization.status != AuthorizationStatus::Pending {
+            continue;
+        }
+        let name = authorization.identifier().to_string();
+        let Some(mut challenge) = authorization.challenge(wanted.clone()) else {
+            let what = format!("{} does not offer {name_of_it} for {name}", settings.directory);
+            return Err(Trouble::new(true, what, "choose another `challenge`"));
+        };
+        let key = challenge.key_authorization();
+        match settings.challenge {
+            Challenge::TlsAlpn01 => {
+                challenged.by_handshake(&name, key.digest().as_ref()).map_err(|error| {
+                    Trouble::new(
+                        true,
+                        format!("no answer for {name} can be made: {error}"),
+                        "correct `domains`",
+                    )
+                })?;
+            }
+            Challenge::Http01 => challenged.by_request(&challenge.token, key.as_str()),
+        }
+        challenge.set_ready().await.map_err(trouble)?;
+    }
+    Ok(())
+}
+
+/// Which names failed, and what the server says about each.
+async fn not_validated(settings: &Settings, order: &mut Order) -> Trouble {
+    let (mut failed, of_order) = (Vec::new(), order.state().error.clone());
+    let mut authorizations = order.authorizations();
+    while let Some(Ok(mut authorization)) = authorizations.next().await {
+        // If it cannot be asked again, what is known is told.
+        let _ = authorization.refresh().await;
+        let name = authorization.identifier().to_string();
+        let problem = authorization.challenges.iter().find_map(|challenge| challenge.error.clone());
+        failed.extend(problem.map(|problem| (name, problem)));
+    }
+    match of_order {
+        Some(problem) if failed.is_empty() => Trouble::of(Error::Api(problem), settings),
+        _ => Trouble::not_validated(&failed, settings),
+    }
+}
+
+/// A new key with each certificate, so that an old one that leaked is of no use.
+fn signing_request(settings: &Settings) -> Result<(KeyPair, Vec<u8>), rcgen::Error> {
+    let key = KeyPair::generate()?;
+    let mut params = CertificateParams::new(settings.domains.clone())?;
+    params.distinguished_name = DistinguishedName::new();
+    let request = params.serialize_request(&key)?;
+    Ok((key, request.der().to_vec()))
+}
+
+fn is_of_nobody(error: &Error) -> bool {
+    is_of_kind(error, "accountDoesNotExist")
+}
+
+fn is_of_kind(error: &Error, kind: &str) -> bool {
+    matches!(error, Error::Api(problem) if problem.r#type.as_deref().is_some_and(|known| known.ends_with(kind)))
+}

@@ -1,0 +1,151 @@
+//! What outlives a run: the account, the certificate, and how often it could not be had.
+
+use std::{
+    fs, io,
+    io::Write,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use instant_acme::AccountCredentials;
+use rustls::pki_types::CertificateDer;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tempfile::NamedTempFile;
+use x509_parser::{prelude::FromDer, time::ASN1Time};
+
+use crate::tls::{CertificateFiles, certificates::Certificate};
+
+/// The folder of one ACME server. All files are for nobody else's eyes, and replaced whole.
+#[derive(Debug)]
+pub(super) struct Folder<'a>(pub(super) &'a Path);
+
+/// The account at the server.
+#[derive(Serialize, Deserialize)]
+pub(super) struct StoredAccount {
+    pub(super) contact: Vec<String>,
+    pub(super) credentials: AccountCredentials,
+}
+
+/// Attempts that failed, one after the other.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Failures {
+    pub(super) count: u32,
+    /// The server was asked and said no; else it was not reached at all.
+    pub(super) refused: bool,
+    /// Seconds since 1970, before which nothing more is asked.
+    not_before: u64,
+}
+
+/// A certificate that was fetched.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    pub(super) certificate: Certificate,
+    pub(super) not_before: SystemTime,
+    pub(super) not_after: SystemTime,
+    /// When we got it.
+    pub(super) obtained: SystemTime,
+}
+
+impl Folder<'_> {
+    pub(super) fn account(&self) -> Option<StoredAccount> {
+        self.read("account.json")
+    }
+
+    pub(super) fn keep_account(&self, account: &StoredAccount) -> io::Result<()> {
+        self.write("account.json", &serde_json::to_vec_pretty(account)?)
+    }
+
+    pub(super) fn failures(&self) -> Failures {
+        self.read("failures.json").unwrap_or_default()
+    }
+
+    pub(super) fn keep_failures(&self, failures: Failures) -> io::Result<()> {
+        self.write("failures.json", &serde_json::to_vec_pretty(&failures)?)
+    }
+
+    pub(super) fn forget_failures(&self) {
+        // If it stays, it is overwritten the next time.
+        let _ = fs::remove_file(self.0.join("failures.json"));
+    }
+
+    /// The certificate, if there is one that can be used.
+    pub(super) fn certificate(&self) -> Option<Fetched> {
+        let file = self.0.join("certificate.pem");
+        let obtained = fs::metadata(&file).and_then(|meta| meta.modified()).ok()?;
+        Fetched::read(file, obtained)
+    }
+
+    /// Keeps a chain with its key, in one file so that they always fit. Nothing changes if they do not.
+    pub(super) fn keep_certificate(&self, chain: &str, key: &str) -> io::Result<Option<Fetched>> {
+        let file = self.new_file(format!("{key}{chain}").as_bytes())?;
+        let Some(fetched) = Fetched::read(file.path().to_owned(), SystemTime::now()) else { return Ok(None) };
+        self.put(file, "certificate.pem")?;
+        Ok(Some(fetched))
+    }
+
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        serde_json::from_slice(&fs::read(self.0.join(name)).ok()?).ok()
+    }
+
+    fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        self.put(self.new_file(content)?, name)
+    }
+
+    /// Made with mode 0600.
+    fn new_file(&self, content: &[u8]) -> io::Result<NamedTempFile> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(self.0)?;
+        let mut file = NamedTempFile::new_in(self.0)?;
+        file.write_all(content)?;
+        file.as_file().sync_all()?;
+        Ok(file)
+    }
+
+    fn put(&self, file: NamedTempFile, name: &str) -> io::Result<()> {
+        file.persist(self.0.join(name)).map_err(|error| error.error)?;
+        fs::File::open(self.0)?.sync_all()
+    }
+}
+
+impl Failures {
+    /// Another one of this kind; the next attempt is not before.
+    pub(super) fn and_another(self, refused: bool) -> Self {
+        let count = if self.refused == refused { self.count } else { 0 };
+        Self { count: count.saturating_add(1), refused, not_before: 0 }
+    }
+
+    pub(super) fn then_wait(self, pause: Duration) -> Self {
+        let until = SystemTime::now() + pause;
+        Self { not_before: until.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(), ..self }
+    }
+
+    pub(super) fn not_before(self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(self.not_before)
+    }
+}
+
+impl Fetched {
+    fn read(file: PathBuf, obtained: SystemTime) -> Option<Self> {
+        let files = CertificateFiles { certificate: file.clone(), key: file };
+        let certificate = Certificate::read(&files).ok()?;
+        let own = certificate.key.cert.first()?;
+        let (_, parsed) = x509_parser::certificate::X509Certificate::from_der(own).ok()?;
+        let validity = parsed.validity();
+        let (not_before, not_after) = (system_time(validity.not_before)?, system_time(validity.not_after)?);
+        Some(Self { certificate, not_before, not_after, obtained })
+    }
+
+    /// Whether it is for all of these.
+    pub(super) fn covers(&self, domains: &[String]) -> bool {
+        domains.iter().all(|domain| self.certificate.names.contains(domain))
+    }
+
+    pub(super) fn own(&self) -> Option<&CertificateDer<'static>> {
+        self.certificate.key.cert.first()
+    }
+}
+
+fn system_time(time: ASN1Time) -> Option<SystemTime> {
+    Some(UNIX_EPOCH + Duration::from_secs(time.timestamp().try_into().ok()?))
+}

@@ -1,0 +1,113 @@
+//! What went wrong, in words for a person.
+
+use std::{io, path::Path, time::Duration};
+
+use instant_acme::{Error, Problem};
+
+use super::{Challenge, Settings, client::Fault};
+
+/// Why there is no certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// What is wrong.
+    pub what: String,
+    /// What to do about it.
+    pub help: String,
+    /// The server was asked and said no; asking often would use up its patience.
+    pub(super) refused: bool,
+    /// How long the server wants us to wait.
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl Trouble {
+    pub(super) fn new(refused: bool, what: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { what: what.into(), help: help.into(), refused, retry_after: None }
+    }
+
+    /// The folder cannot be written. Nothing is asked for that could not be kept.
+    pub(super) fn folder(folder: &Path, error: &io::Error) -> Self {
+        let what = format!("`{}` cannot be written: {error}", folder.display());
+        Self::new(true, what, "make it writable, or name another folder with `state-folder`")
+    }
+
+    pub(super) fn of(error: Error, settings: &Settings) -> Self {
+        let directory = &settings.directory;
+        match error {
+            Error::Api(problem) => Self::of_problem(&problem, settings),
+            Error::Other(error) if error.is::<Fault>() => {
+                let help = if error.to_string().contains("UnknownIssuer") {
+                    "it shows a certificate of an authority that is not trusted here; name that authority's certificate with \
+                     `directory-authority`"
+                } else {
+                    "is the address right, and may this machine open connections to it?"
+                };
+                Self::new(false, format!("{directory} cannot be reached: {error}"), help)
+            }
+            Error::Json(_) => Self::new(
+                false,
+                format!("{directory} does not answer as an ACME server does"),
+                "is it the address of the server's directory?",
+            ),
+            Error::Timeout(_) => Self::new(
+                true,
+                format!("{directory} did not come to an end in time"),
+                "its status page may say more",
+            ),
+            error => Self::new(true, format!("{directory}: {error}"), "its status page may say more"),
+        }
+    }
+
+    fn of_problem(problem: &Problem, settings: &Settings) -> Self {
+        let what = format!("{} says no: {}", settings.directory, text_of(problem));
+        let kind = problem.r#type.as_deref().unwrap_or_default();
+        let help = match kind.rsplit(':').next().unwrap_or_default() {
+            "rateLimited" => {
+                "its limit is reached; what counts is told in its documentation (Let's Encrypt: \
+                              https://letsencrypt.org/docs/rate-limits/)"
+                    .to_owned()
+            }
+            "rejectedIdentifier" => "it gives no certificates for such a name; correct `domains`".to_owned(),
+            "unsupportedContact" | "invalidContact" => "correct `contact`".to_owned(),
+            "externalAccountRequired" => {
+                "it wants an account made elsewhere (external account binding), which is not \
+                                          supported; use another server"
+                    .to_owned()
+            }
+            "userActionRequired" => "it wants its new terms to be accepted; see its documentation".to_owned(),
+            "caa" => "a CAA record in the DNS forbids it; allow this authority there".to_owned(),
+            "connection" | "dns" | "tls" | "unauthorized" | "incorrectResponse" => reach(settings),
+            _ => "its status page may say more".to_owned(),
+        };
+        Self::new(true, what, help)
+    }
+
+    /// Some names could not be validated.
+    pub(super) fn not_validated(failed: &[(String, Problem)], settings: &Settings) -> Self {
+        let each: Vec<_> =
+            failed.iter().map(|(name, problem)| format!("{name}: {}", text_of(problem))).collect();
+        Self::new(
+            true,
+            format!("{} could not validate {}", settings.directory, each.join("; ")),
+            reach(settings),
+        )
+    }
+}
+
+fn text_of(problem: &Problem) -> String {
+    let text = problem.detail.clone().or_else(|| problem.r#type.clone());
+    let parts = problem.subproblems.iter().map(ToString::to_string);
+    let all: Vec<_> = text.into_iter().chain(parts).collect();
+    if all.is_empty() { "it gives no reason".to_owned() } else { all.join("; ") }
+}
+
+/// How the server must be able to reach us.
+fn reach(settings: &Settings) -> String {
+    let (port, protocol) = match settings.challenge {
+        Challenge::TlsAlpn01 => (443, "TLS that nothing in between ends"),
+        Challenge::Http01 => (80, "HTTP"),
+    };
+    format!(
+        "do the A and AAAA records of each name lead to this machine, and is port {port} open from outside and led to this \
+         gate ({protocol})?"
+    )
+}
