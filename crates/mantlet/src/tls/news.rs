@@ -25,32 +25,36 @@ pub(crate) fn of(event: &Event, settings: &Settings) -> String {
                 date(*until)
             )
         }
-        Event::Failed { trouble, pause, until } => {
-            let consequence = match until {
-                Some(until) => {
-                    format!(
-                        "the certificate for {names} could not be renewed; the present one ends {}",
-                        date(*until)
-                    )
-                }
-                None => format!("there is no certificate for {names}"),
-            };
-            format!(
-                "error: {consequence}\n{}\n{}\ntrying again in {}; to try at once, send SIGHUP (kill -HUP {})",
-                trouble.what,
-                trouble.help,
-                rounded(*pause),
-                std::process::id()
-            )
-        }
-        Event::Postponed(pause) => format!(
-            "there is no certificate for {names}, and asking for one has failed before this start; the next attempt is in \
-             {}\nto try at once, send SIGHUP (kill -HUP {})",
+        Event::Failed { trouble, pause, until } => format!(
+            "error: {}\n{}\n{}\ntrying again in {}; {}",
+            consequence(&names, *until),
+            trouble.what,
+            trouble.help,
             rounded(*pause),
-            std::process::id()
+            hurry()
+        ),
+        Event::Postponed { pause, until } => format!(
+            "{}; asking for one has failed before, and the next attempt is in {}\n{}",
+            consequence(&names, *until),
+            rounded(*pause),
+            hurry()
         ),
         _ => String::new(),
     }
+}
+
+fn consequence(names: &str, until: Option<SystemTime>) -> String {
+    match until {
+        Some(until) => format!("the certificate for {names} is not renewed yet; it ends {}", date(until)),
+        None => format!("there is no certificate for {names}"),
+    }
+}
+
+fn hurry() -> String {
+    format!(
+        "to try at once, unless the server demands the wait, send SIGHUP (kill -HUP {})",
+        std::process::id()
+    )
 }
 
 fn date(time: SystemTime) -> String {

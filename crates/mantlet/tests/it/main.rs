@@ -12,6 +12,7 @@
 
 mod kit;
 
+mod acme;
 mod client;
 mod cookies;
 mod docs;

@@ -100,8 +100,9 @@ fn server_config(
     params.custom_extensions = vec![CustomExtension::new_acme_identifier(digest)];
     let certificate = params.self_signed(&key)?;
     let provider = aws_lc_rs::default_provider();
-    let key = PrivateKeyDer::try_from(key.serialize_der())?;
-    let certified = CertifiedKey::from_der(vec![certificate.der().clone()], key, &provider)?;
+    let key = provider.key_provider.load_private_key(PrivateKeyDer::try_from(key.serialize_der())?)?;
+    // Not judged as others are: the extension is critical, and nobody but the authority knows it.
+    let certified = CertifiedKey::new(vec![certificate.der().clone()], key);
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[&TLS13, &TLS12])?
         .with_no_client_auth()

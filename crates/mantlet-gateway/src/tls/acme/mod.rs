@@ -22,7 +22,7 @@ pub use self::trouble::Trouble;
 use self::{
     client::Client,
     schedule::{moment, pause, renewal},
-    state::{Fetched, Folder},
+    state::{Failures, Fetched, Folder},
 };
 use super::{Tls, TlsError, certificates::Certificate};
 
@@ -84,8 +84,13 @@ pub enum Event {
         /// When the present one ends, if there is one.
         until: Option<SystemTime>,
     },
-    /// Earlier runs have failed: the next attempt has to wait.
-    Postponed(Duration),
+    /// It would be asked for, but has failed before: the next attempt has to wait.
+    Postponed {
+        /// How long.
+        pause: Duration,
+        /// When the present one ends, if there is one.
+        until: Option<SystemTime>,
+    },
 }
 
 impl Settings {
@@ -98,11 +103,6 @@ impl Settings {
     pub(super) fn fetched(&self) -> Option<Certificate> {
         Folder(&self.folder).certificate().map(|fetched| fetched.certificate)
     }
-
-    /// What was fetched before, if it is for all names.
-    fn complete(&self) -> Option<Fetched> {
-        Folder(&self.folder).certificate().filter(|fetched| fetched.covers(&self.domains))
-    }
 }
 
 /// Keeps the certificate good, for as long as it is polled. New settings hold at once; the same ones again try at once.
@@ -110,7 +110,7 @@ pub(crate) async fn keep(tls: &Tls, mut settings: watch::Receiver<Option<Setting
     loop {
         let current = settings.borrow_and_update().clone();
         match current {
-            Some(current) => Keeper { tls, settings: &current, tell: &tell }.keep(&mut settings).await,
+            Some(current) => Keeper::new(tls, &current, &tell).keep(&mut settings).await,
             None if settings.changed().await.is_err() => return std::future::pending().await,
             None => {}
         }
@@ -121,6 +121,10 @@ struct Keeper<'a, T> {
     tls: &'a Tls,
     settings: &'a Settings,
     tell: &'a T,
+    /// What is in force, if it is for all names.
+    present: Option<Fetched>,
+    suggestion: Option<Suggestion>,
+    failures: Failures,
 }
 
 /// When the server suggests to renew, and when it is asked again.
@@ -129,77 +133,92 @@ struct Suggestion {
     again: SystemTime,
 }
 
-impl<T: Fn(Event)> Keeper<'_, T> {
+impl<'a, T: Fn(Event)> Keeper<'a, T> {
+    fn new(tls: &'a Tls, settings: &'a Settings, tell: &'a T) -> Self {
+        let folder = Folder(&settings.folder);
+        let present = folder.certificate().filter(|fetched| fetched.covers(&settings.domains));
+        Self { tls, settings, tell, present, suggestion: None, failures: folder.failures() }
+    }
+
     /// Until there are other settings.
-    async fn keep(&self, changes: &mut watch::Receiver<Option<Settings>>) {
-        let folder = Folder(&self.settings.folder);
-        let (mut is_known, mut hurry) = (false, false);
-        let mut suggestion: Option<Suggestion> = None;
+    async fn keep(&mut self, changes: &mut watch::Receiver<Option<Settings>>) {
+        let wanted = self.due().await;
+        if let Some(until) = self.until() {
+            (self.tell)(Event::Found { until, renewal: wanted });
+        }
+        // Where failures of earlier runs make us wait, that is told.
+        let mut is_news = wanted <= SystemTime::now();
+        let mut hurry = false;
         loop {
-            let stored = self.settings.complete();
-            let mut due = SystemTime::now();
-            if let Some(fetched) = &stored {
-                if suggestion.as_ref().is_none_or(|known| known.again <= due) {
-                    suggestion = Some(self.suggestion(fetched, suggestion).await);
+            // INVARIANT: after an attempt, one of the two lies ahead.
+            let due = self.due().await.max(self.failures.not_before(hurry));
+            let Ok(rest) = due.duration_since(SystemTime::now()) else {
+                if is_news && self.present.is_none() {
+                    (self.tell)(Event::Asking);
                 }
-                due = renewal(fetched, suggestion.as_ref().and_then(|known| known.at));
-                if !is_known {
-                    (self.tell)(Event::Found { until: fetched.not_after, renewal: due });
-                }
-            }
-            let is_due = due <= SystemTime::now();
-            let not_before = folder.failures().not_before();
-            if is_due
-                && !hurry
-                && !is_known
-                && let Ok(pause) = not_before.duration_since(SystemTime::now())
-            {
-                (self.tell)(Event::Postponed(pause));
-            }
-            is_known = true;
-            if !hurry {
-                due = due.max(not_before);
-            }
-            if let Ok(rest) = due.duration_since(SystemTime::now()) {
-                // A little more than the rest, whose end would else be seen too soon.
-                let nap = tokio::time::sleep(rest.min(NAP) + Duration::from_millis(1));
-                tokio::select! {
-                    changed = changes.changed() => match changed {
-                        Ok(()) if changes.borrow_and_update().as_ref() != Some(self.settings) => return,
-                        Ok(()) => hurry = true,
-                        Err(_) => std::future::pending().await,
-                    },
-                    () = nap => {}
+                (is_news, hurry) = (false, false);
+                self.attempt().await;
+                if changes.has_changed().unwrap_or(false) {
+                    if changes.borrow_and_update().as_ref() != Some(self.settings) {
+                        return;
+                    }
+                    hurry = true;
                 }
                 continue;
+            };
+            if is_news {
+                (self.tell)(Event::Postponed { pause: rest, until: self.until() });
+                is_news = false;
             }
-            hurry = false;
-            self.attempt(stored.as_ref()).await;
-            suggestion = None;
-            if changes.has_changed().unwrap_or(false) {
-                return;
+            tokio::select! {
+                changed = changes.changed() => match changed {
+                    Ok(()) if changes.borrow_and_update().as_ref() != Some(self.settings) => return,
+                    Ok(()) => {
+                        hurry = true;
+                        // Somebody is there to be told.
+                        is_news = self.due().await <= SystemTime::now();
+                    }
+                    Err(_) => std::future::pending().await,
+                },
+                // A little more than the rest, whose end would else be seen too soon.
+                () = tokio::time::sleep(rest.min(NAP) + Duration::from_millis(1)) => {}
             }
         }
     }
 
-    /// Fetches a certificate and puts it in force, or notes that it could not be had.
-    async fn attempt(&self, present: Option<&Fetched>) {
-        if present.is_none() {
-            (self.tell)(Event::Asking);
+    /// When a certificate is to be fetched, if nothing has failed.
+    async fn due(&mut self) -> SystemTime {
+        let now = SystemTime::now();
+        let Some(present) = &self.present else { return now };
+        if self.suggestion.as_ref().is_none_or(|known| known.again <= now) {
+            self.suggestion = Some(self.suggestion(present).await);
         }
-        let (folder, until) = (Folder(&self.settings.folder), present.map(|present| present.not_after));
-        let trouble = match self.fetch(present).await {
+        renewal(present, self.suggestion.as_ref().and_then(|known| known.at))
+    }
+
+    /// When the present certificate ends.
+    fn until(&self) -> Option<SystemTime> {
+        self.present.as_ref().map(|present| present.not_after)
+    }
+
+    /// Fetches a certificate and puts it in force, or notes that it could not be had.
+    async fn attempt(&mut self) {
+        let folder = Folder(&self.settings.folder);
+        match self.fetch(self.present.as_ref()).await {
             Ok(fetched) => {
                 folder.forget_failures();
-                return (self.tell)(Event::Obtained { until: fetched.not_after });
+                (self.tell)(Event::Obtained { until: fetched.not_after });
+                (self.present, self.suggestion, self.failures) = (Some(fetched), None, Failures::default());
             }
-            Err(trouble) => trouble,
-        };
-        let failures = folder.failures().and_another(trouble.refused);
-        let pause = pause(failures.count, failures.refused, trouble.retry_after);
-        // If it cannot be kept, only a restart would ask too soon.
-        let _ = folder.keep_failures(failures.then_wait(pause));
-        (self.tell)(Event::Failed { trouble, pause, until });
+            Err(trouble) => {
+                let failures = self.failures.and_another(trouble.refused);
+                let pause = pause(failures.count, failures.refused, trouble.retry_after);
+                self.failures = failures.then_wait(pause, trouble.retry_after);
+                // If it cannot be kept, only the next start asks too soon.
+                let _ = folder.keep_failures(self.failures);
+                (self.tell)(Event::Failed { trouble, pause, until: self.until() });
+            }
+        }
     }
 
     async fn fetch(&self, present: Option<&Fetched>) -> Result<Fetched, Trouble> {
@@ -227,8 +246,8 @@ impl<T: Fn(Event)> Keeper<'_, T> {
     }
 
     /// Asks the server when it suggests to renew (ARI, RFC 9773). Not every server can, and nothing depends on it.
-    async fn suggestion(&self, fetched: &Fetched, known: Option<Suggestion>) -> Suggestion {
-        let now = SystemTime::now();
+    async fn suggestion(&self, fetched: &Fetched) -> Suggestion {
+        let (now, known) = (SystemTime::now(), self.suggestion.as_ref().and_then(|known| known.at));
         let asked = async {
             let own = CertificateIdentifier::try_from(fetched.own()?).ok()?;
             Folder(&self.settings.folder).account()?;
@@ -240,11 +259,11 @@ impl<T: Fn(Event)> Keeper<'_, T> {
                 let window = info.suggested_window;
                 let (start, end) = (SystemTime::from(window.start), SystemTime::from(window.end));
                 // The moment stays as it was chosen while it lies in the window.
-                let at = known.and_then(|known| known.at).filter(|at| (start..=end).contains(at));
+                let at = known.filter(|at| (start..=end).contains(at));
                 let again = now + again.clamp(Duration::from_mins(1), Duration::from_hours(24));
                 Suggestion { at: Some(at.unwrap_or_else(|| moment(start, end))), again }
             }
-            None => Suggestion { at: known.and_then(|known| known.at), again: now + ASK_AGAIN },
+            None => Suggestion { at: known, again: now + ASK_AGAIN },
         }
     }
 }

@@ -78,10 +78,12 @@ pub(super) async fn certificate(
     };
     let mut order = order.map_err(trouble)?;
     let challenged = challenges.begin();
-    authorize(settings, &mut order, &challenged).await?;
-    let status = order.poll_ready(&POLLING).await.map_err(trouble)?;
-    if status != OrderStatus::Ready {
-        return Err(not_validated(settings, &mut order).await);
+    if let Err(trouble) = prove(settings, &mut order, &challenged).await {
+        return Err(if trouble.refused {
+            not_validated(settings, &mut order, trouble).await
+        } else {
+            trouble
+        });
     }
     drop(challenged);
 
@@ -122,8 +124,8 @@ async fn new_order(
     account.new_order(&NewOrder::new(&identifiers)).await
 }
 
-/// Prepares an answer for each name that has to be validated, and says that it is there.
-async fn authorize(settings: &Settings, order: &mut Order, challenged: &Guard<'_>) -> Result<(), Trouble> {
+/// Prepares an answer for each name that has to be validated, says that it is there, and waits until all are validated.
+async fn prove(settings: &Settings, order: &mut Order, challenged: &Guard<'_>) -> Result<(), Trouble> {
     let trouble = |error| Trouble::of(error, settings);
     let (wanted, name_of_it) = match settings.challenge {
         Challenge::TlsAlpn01 => (ChallengeType::TlsAlpn01, "tls-alpn-01"),
@@ -155,12 +157,17 @@ async fn authorize(settings: &Settings, order: &mut Order, challenged: &Guard<'_
         }
         challenge.set_ready().await.map_err(trouble)?;
     }
-    Ok(())
+    match order.poll_ready(&POLLING).await.map_err(trouble)? {
+        OrderStatus::Ready => Ok(()),
+        _ => {
+            Err(Trouble::new(true, format!("{} gave up", settings.directory), "its status page may say more"))
+        }
+    }
 }
 
-/// Which names failed, and what the server says about each.
-async fn not_validated(settings: &Settings, order: &mut Order) -> Trouble {
-    let (mut failed, of_order) = (Vec::new(), order.state().error.clone());
+/// Which names failed, and what the server says about each; if it says nothing, what is known.
+async fn not_validated(settings: &Settings, order: &mut Order, known: Trouble) -> Trouble {
+    let mut failed = Vec::new();
     let mut authorizations = order.authorizations();
     while let Some(Ok(mut authorization)) = authorizations.next().await {
         // If it cannot be asked again, what is known is told.
@@ -169,10 +176,7 @@ async fn not_validated(settings: &Settings, order: &mut Order) -> Trouble {
         let problem = authorization.challenges.iter().find_map(|challenge| challenge.error.clone());
         failed.extend(problem.map(|problem| (name, problem)));
     }
-    match of_order {
-        Some(problem) if failed.is_empty() => Trouble::of(Error::Api(problem), settings),
-        _ => Trouble::not_validated(&failed, settings),
-    }
+    if failed.is_empty() { known } else { Trouble::not_validated(&failed, settings) }
 }
 
 /// A new key with each certificate, so that an old one that leaked is of no use.

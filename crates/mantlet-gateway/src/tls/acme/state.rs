@@ -29,13 +29,15 @@ pub(super) struct StoredAccount {
 
 /// Attempts that failed, one after the other.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(default, rename_all = "kebab-case")]
 pub(super) struct Failures {
     pub(super) count: u32,
     /// The server was asked and said no; else it was not reached at all.
     pub(super) refused: bool,
     /// Seconds since 1970, before which nothing more is asked.
     not_before: u64,
+    /// The same, as the server demanded it.
+    demanded: u64,
 }
 
 /// A certificate that was fetched.
@@ -112,16 +114,19 @@ impl Failures {
     /// Another one of this kind; the next attempt is not before.
     pub(super) fn and_another(self, refused: bool) -> Self {
         let count = if self.refused == refused { self.count } else { 0 };
-        Self { count: count.saturating_add(1), refused, not_before: 0 }
+        Self { count: count.saturating_add(1), refused, not_before: 0, demanded: 0 }
     }
 
-    pub(super) fn then_wait(self, pause: Duration) -> Self {
-        let until = SystemTime::now() + pause;
-        Self { not_before: until.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(), ..self }
+    pub(super) fn then_wait(self, pause: Duration, demanded: Option<Duration>) -> Self {
+        let at = |pause: Duration| {
+            (SystemTime::now() + pause).duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+        };
+        Self { not_before: at(pause), demanded: demanded.map_or(0, at), ..self }
     }
 
-    pub(super) fn not_before(self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(self.not_before)
+    /// When the next attempt is; for a person in a hurry, when the server allows it.
+    pub(super) fn not_before(self, hurry: bool) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(if hurry { self.demanded } else { self.not_before })
     }
 }
 

@@ -34,15 +34,7 @@ impl Trouble {
         let directory = &settings.directory;
         match error {
             Error::Api(problem) => Self::of_problem(&problem, settings),
-            Error::Other(error) if error.is::<Fault>() => {
-                let help = if error.to_string().contains("UnknownIssuer") {
-                    "it shows a certificate of an authority that is not trusted here; name that authority's certificate with \
-                     `directory-authority`"
-                } else {
-                    "is the address right, and may this machine open connections to it?"
-                };
-                Self::new(false, format!("{directory} cannot be reached: {error}"), help)
-            }
+            Error::Other(error) if error.is::<Fault>() => Self::unreached(directory, &error.to_string()),
             Error::Json(_) => Self::new(
                 false,
                 format!("{directory} does not answer as an ACME server does"),
@@ -54,6 +46,21 @@ impl Trouble {
                 "its status page may say more",
             ),
             error => Self::new(true, format!("{directory}: {error}"), "its status page may say more"),
+        }
+    }
+
+    fn unreached(directory: &str, fault: &str) -> Self {
+        match fault.strip_prefix("invalid peer certificate: ") {
+            Some(reason) => Self::new(
+                false,
+                format!("{directory} shows a certificate that is not trusted here ({reason})"),
+                "is it a server of your own? name the authority of its certificate with `directory-authority`",
+            ),
+            None => Self::new(
+                false,
+                format!("{directory} cannot be reached: {fault}"),
+                "is the address right, and may this machine open connections to it?",
+            ),
         }
     }
 
@@ -78,7 +85,8 @@ impl Trouble {
             "connection" | "dns" | "tls" | "unauthorized" | "incorrectResponse" => reach(settings),
             _ => "its status page may say more".to_owned(),
         };
-        Self::new(true, what, help)
+        // A nonce that was refused again and again is nobody's fault, and no limit counts it.
+        Self::new(!kind.ends_with(":badNonce"), what, help)
     }
 
     /// Some names could not be validated.

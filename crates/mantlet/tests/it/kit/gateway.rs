@@ -20,6 +20,7 @@ pub(crate) struct Setup {
     arguments: Vec<OsString>,
     config: String,
     listen: Option<String>,
+    state: Option<PathBuf>,
     descriptors: Option<u32>,
 }
 
@@ -36,7 +37,7 @@ impl Setup {
     }
 
     fn new(arguments: Vec<OsString>) -> Self {
-        Self { arguments, config: String::new(), listen: None, descriptors: None }
+        Self { arguments, config: String::new(), listen: None, state: None, descriptors: None }
     }
 
     /// The text of `mantlet.toml`.
@@ -51,6 +52,12 @@ impl Setup {
         self
     }
 
+    /// A state folder that outlives it.
+    pub(crate) fn state(mut self, folder: &Path) -> Self {
+        self.state = Some(folder.to_owned());
+        self
+    }
+
     /// The most descriptors that the process may have.
     pub(crate) fn descriptors(mut self, most: u32) -> Self {
         self.descriptors = Some(most);
@@ -60,9 +67,8 @@ impl Setup {
     /// Starts it and waits until it says that it is ready.
     pub(crate) fn start(self) -> Gateway {
         let folder = tempfile::tempdir().expect("a folder");
-        let config = folder.path().join("mantlet.toml");
-        let state = format!("state-folder = '{}'\n", folder.path().join("state").display());
-        fs::write(&config, state + &self.config).expect("the configuration is written");
+        let state = self.state.unwrap_or_else(|| folder.path().join("state"));
+        let config = write_config(folder.path(), &state, &self.config);
         let mut command = match self.descriptors {
             None => Command::new(env!("CARGO_BIN_EXE_mantlet")),
             Some(most) => {
@@ -92,16 +98,15 @@ impl Setup {
             .spawn()
             .expect("mantlet starts");
         let stderr = Log::follow(child.stderr.take().expect("a pipe"));
-        let mut gateway = Gateway { child, folder, listen: String::new(), stderr };
+        let mut gateway = Gateway { child, folder, state, listen: String::new(), stderr };
         let ready = gateway.stderr.wait_for("ready behind ");
         gateway.listen.push_str(ready.rsplit("ready behind ").next().unwrap_or_default().trim());
         gateway
     }
 }
 
-fn write_config(folder: &Path, text: &str) -> PathBuf {
+fn write_config(folder: &Path, state: &Path, text: &str) -> PathBuf {
     let (config, new) = (folder.join("mantlet.toml"), folder.join("mantlet.toml.new"));
-    let state = folder.join("state");
     let state = format!("state-folder = {:?}\n", state.to_str().expect("a path that is text"));
     fs::write(&new, state + text).expect("the configuration is written");
     // Whoever reads it sees one of the two, whole.
@@ -113,6 +118,7 @@ fn write_config(folder: &Path, text: &str) -> PathBuf {
 pub(crate) struct Gateway {
     child: Child,
     folder: TempDir,
+    state: PathBuf,
     listen: String,
     stderr: Log,
 }
@@ -133,7 +139,7 @@ impl Gateway {
     }
 
     pub(crate) fn audit_file(&self) -> PathBuf {
-        self.folder.path().join("state/audit.jsonl")
+        self.state.join("audit.jsonl")
     }
 
     /// The audit records, once there are as many as expected.
@@ -154,7 +160,7 @@ impl Gateway {
 
     /// Gives it another `mantlet.toml` and asks it to read it.
     pub(crate) fn reload(&self, config: &str) {
-        write_config(self.folder.path(), config);
+        write_config(self.folder.path(), &self.state, config);
         self.signal(Signal::HUP);
     }
 

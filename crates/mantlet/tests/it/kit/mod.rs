@@ -2,6 +2,7 @@
 //!
 //! Nothing here sleeps for luck: what takes time is asked for until it is so, or until [`PATIENCE`] ends.
 
+pub(crate) mod acme;
 pub(crate) mod app;
 pub(crate) mod browser;
 pub(crate) mod command;
