@@ -38,13 +38,12 @@ pub(super) async fn answer(
     }
     let app = Forward { context, policy: &policy };
     // A challenge before the pipeline: the authority comes in plain and under any name, and the app knows nothing of it.
-    let mut response = match answer_to_challenge(shared, &request).filter(|_| !is_stand_in) {
-        Some(answer) => answer,
-        None => {
-            let request =
-                request.map(|body| ClientBody::new(body, Arc::clone(&context.flow), &policy.limits));
-            pipeline::handle(&policy, &shared.audit, &arrival, request, app).await
-        }
+    let challenged = answer_to_challenge(shared, &request).filter(|_| !is_stand_in);
+    let mut response = if let Some(answer) = challenged {
+        answer
+    } else {
+        let request = request.map(|body| ClientBody::new(body, Arc::clone(&context.flow), &policy.limits));
+        pipeline::handle(&policy, &shared.audit, &arrival, request, app).await
     };
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         context.flow.set_upgrade(Upgrade::Declined);
