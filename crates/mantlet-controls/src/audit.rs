@@ -26,7 +26,7 @@ pub struct Record {
     pub status: Option<u16>,
     /// Who is really calling; none for a unix socket that named nobody.
     pub client_ip: Option<IpAddr>,
-    /// The user, once one is known.
+    /// Who is calling, once that is known: whom a client's certificate names.
     pub user: Option<String>,
     /// The method; none if the request line was not readable.
     pub method: Option<String>,
@@ -53,7 +53,7 @@ impl Record {
             reason: refusal.reason.code(),
             status: refused.then(|| response::status(refusal.reason).as_u16()),
             client_ip: call.client.address,
-            user: None,
+            user: call.certificate.as_ref().map(|certificate| certificate.name.clone()),
             method: readable.then(|| call.method.to_string()),
             route: readable.then(|| shortened(call.path.as_str())),
             request_id: call.request_id.as_str().to_owned(),

@@ -17,6 +17,17 @@ pub struct Arrival {
     pub scheme: Scheme,
     /// What a strict reader said of the bytes.
     pub wire: Wire,
+    /// The certificate that the client has shown and TLS has verified (mTLS).
+    pub certificate: Option<Arc<ClientCertificate>>,
+}
+
+/// A client's certificate: a principal that the transport vouches for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// Whom it names: a URI, an e-mail address or a host of the alternative names, else the common name.
+    pub name: String,
+    /// The certificate as the header `Client-Cert` carries it (RFC 9440).
+    pub header: HeaderValue,
 }
 
 /// What a strict reader said of a request's bytes.
@@ -81,7 +92,9 @@ pub struct Call {
     pub route: Arc<RoutePolicy>,
     /// What the request holds of session and token, where tokens are asked for.
     pub csrf: Option<Box<csrf::token::Held>>,
-    /// The request carries a credential: an Authorization header or a cookie.
+    /// The certificate that the client has shown.
+    pub certificate: Option<Arc<ClientCertificate>>,
+    /// The request carries a credential: an Authorization header, a cookie, or the client's certificate.
     pub authenticated: bool,
     /// The client asked for `application/problem+json` (RFC 9457).
     pub wants_problem: bool,
@@ -102,7 +115,9 @@ impl Call {
             route: Arc::clone(policy.routes.fallback()),
             csrf: None,
             authenticated: headers.contains_key(header::AUTHORIZATION)
-                || headers.contains_key(header::COOKIE),
+                || headers.contains_key(header::COOKIE)
+                || arrival.certificate.is_some(),
+            certificate: arrival.certificate.clone(),
             wants_problem: wants_problem(headers),
         }
     }

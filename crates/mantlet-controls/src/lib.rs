@@ -38,7 +38,7 @@ mod well_formed;
 
 pub use answer::Answer;
 pub use body::RequestBody;
-pub use call::{Arrival, Call, Peer, Scheme, Wire};
+pub use call::{Arrival, Call, ClientCertificate, Peer, Scheme, Wire};
 pub use mode::Mode;
 pub use pipeline::{App, handle};
 pub use policy::{Config, Policy, Surroundings};

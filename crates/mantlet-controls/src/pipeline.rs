@@ -181,9 +181,9 @@ where
     call.route = policy.routes.of(&call.method, call.path.as_str()).clone();
 
     // csrf: could a foreign page have sent this with the user's cookies? After the route, which may have a mode of its own.
-    let forged = policy
-        .csrf
-        .verify(&call.method, request.headers(), |origin| policy.cors.shares_credentials_with(origin));
+    let forged = policy.csrf.verify(&call.method, request.headers(), call.certificate.is_some(), |origin| {
+        policy.cors.shares_credentials_with(origin)
+    });
     if let Err(reason) = forged
         && !is_trusted_by(app, call).await
     {

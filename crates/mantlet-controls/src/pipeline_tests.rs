@@ -85,6 +85,7 @@ fn ask(config: &Config, request: Request<NoBody>) -> (Response<Answer<Answer<NoB
         peer: Peer::Ip("203.0.113.1:4711".parse().unwrap()),
         scheme: Scheme::Http,
         wire: Wire::Unread,
+        certificate: None,
     };
     let records = Records::default();
     let answer = block_on(handle(&policy, &records, &arrival, request, Echo));

@@ -6,11 +6,16 @@ use super::{
 };
 use crate::{Call, request_id::X_REQUEST_ID};
 
+/// The client's certificate, for the app (RFC 9440).
+const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
+
 /// Headers by which known proxies tell the app who is calling or what was asked for, and `Proxy` (httpoxy). From
 /// anybody else they are forgeries.
-const FORGEABLE: [&str; 35] = [
+const FORGEABLE: [&str; 37] = [
     "cf-connecting-ip",
     "cf-connecting-ipv6",
+    "client-cert",
+    "client-cert-chain",
     "client-ip",
     "fastly-client-ip",
     "fly-client-ip",
@@ -84,6 +89,9 @@ pub fn prepare(headers: &mut HeaderMap, call: &Call, policy: &Policy) {
     };
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(call.client.scheme.as_str()));
     headers.insert(X_REQUEST_ID, call.request_id.header().clone());
+    if let Some(certificate) = &call.certificate {
+        headers.insert(CLIENT_CERT, certificate.header.clone());
+    }
 }
 
 fn is_dropped(name: &HeaderName, untrusted: bool, policy: &Policy) -> bool {

@@ -18,7 +18,7 @@
 //!
 //! let config = Config { trusted: vec!["10.0.0.0/8".into()], ..Config::default() };
 //! let policy = config.check().expect("a valid configuration");
-//! let arrival = Arrival { peer: Peer::Ip("10.0.0.1:4711".parse().unwrap()), scheme: Scheme::Http, wire: Wire::Unread };
+//! let arrival = Arrival { peer: Peer::Ip("10.0.0.1:4711".parse().unwrap()), scheme: Scheme::Http, wire: Wire::Unread, certificate: None };
 //! let mut headers = HeaderMap::new();
 //! headers.insert("x-forwarded-for", "6.6.6.6, 203.0.113.7, 10.2.3.4".parse().unwrap());
 //! assert_eq!(Client::of(&arrival, &headers, &policy).address, Some("203.0.113.7".parse().unwrap()));

@@ -8,7 +8,7 @@ fn arrival(peer: &str) -> Arrival {
         "unix" => Peer::Unix,
         ip => Peer::Ip(std::net::SocketAddr::new(ip.parse().unwrap(), 4711)),
     };
-    Arrival { peer, scheme: Scheme::Http, wire: Wire::Unread }
+    Arrival { peer, scheme: Scheme::Http, wire: Wire::Unread, certificate: None }
 }
 
 fn policy(trusted: &[&str], header: ForwardingHeader) -> Policy {

@@ -6,7 +6,7 @@
 //!
 //! A request passes if
 //! 1. its method is safe (GET, HEAD, OPTIONS) and it opens no WebSocket;
-//! 2. it carries nothing that a browser adds by itself: no cookie, no Basic, Digest or Negotiate credentials;
+//! 2. it carries nothing that a browser adds by itself: no cookie, no client certificate, no Basic, Digest or Negotiate credentials;
 //! 3. it carries a bearer credential, which a page has to add itself;
 //! 4. `Sec-Fetch-Site` is `same-origin` or `none` (typed by the user);
 //! 5. without `Sec-Fetch-Site`, its `Origin` names the host that it was sent to, or is missing: then it is no browser, or one from before 2020;
@@ -29,8 +29,8 @@
 //! headers.insert("host", HeaderValue::from_static("shop.example"));
 //! headers.insert("cookie", HeaderValue::from_static("session=1"));
 //! headers.insert("origin", HeaderValue::from_static("https://evil.net"));
-//! assert_eq!(policy.verify(&Method::POST, &headers, |_| false), Err(Reason::CsrfCrossSite));
-//! assert_eq!(policy.verify(&Method::GET, &headers, |_| false), Ok(()));
+//! assert_eq!(policy.verify(&Method::POST, &headers, false, |_| false), Err(Reason::CsrfCrossSite));
+//! assert_eq!(policy.verify(&Method::GET, &headers, false, |_| false), Ok(()));
 //! ```
 
 mod config;
@@ -55,15 +55,17 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Decides whether a foreign page may have sent this. `shares_credentials` tells whether CORS lets an origin send cookies.
+    /// Decides whether a foreign page may have sent this. `has_certificate`: the client has shown
+    /// one, which browsers do by themselves. `shares_credentials` tells whether CORS lets an origin send cookies.
     pub fn verify(
         &self,
         method: &Method,
         headers: &HeaderMap,
+        has_certificate: bool,
         shares_credentials: impl FnOnce(&str) -> bool,
     ) -> Result<(), Reason> {
         let websocket = opens_websocket(headers);
-        if (is_safe(method) && !websocket) || !carries_ambient_credentials(headers) {
+        if (is_safe(method) && !websocket) || !(has_certificate || carries_ambient_credentials(headers)) {
             return Ok(());
         }
         let origin = headers.get(header::ORIGIN);
@@ -131,7 +133,7 @@ mod tests {
                 headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
             }
             let shares = |origin: &str| origin == "https://app.example";
-            assert_eq!(policy.verify(&method, &headers, shares), expected, "{method} {lines:?}");
+            assert_eq!(policy.verify(&method, &headers, false, shares), expected, "{method} {lines:?}");
         };
         let cookie = ("cookie", "session=1");
         let (evil, null) = (("origin", "https://evil.net"), ("origin", "null"));
@@ -147,6 +149,15 @@ mod tests {
         check(Method::POST, &[cookie, ("origin", "http://shop.example:8000")], Ok(()));
         check(Method::POST, &[cookie, ("origin", "https://shop.example:8000")], Ok(()));
         // Foreign pages.
+        let (mut headers, shares) = (HeaderMap::new(), |_: &str| false);
+        assert_eq!(
+            policy.verify(&Method::POST, &headers, true, shares),
+            Ok(()),
+            "a program with a certificate"
+        );
+        headers.insert("origin", HeaderValue::from_static("https://evil.net"));
+        headers.insert("host", HeaderValue::from_static("shop.example"));
+        assert_eq!(policy.verify(&Method::POST, &headers, true, shares), Err(Csrf), "a browser with one");
         check(Method::POST, &[cookie, evil], Err(Csrf));
         check(Method::POST, &[cookie, null], Err(Csrf));
         check(Method::POST, &[cookie, site("cross-site")], Err(Csrf));

@@ -4,6 +4,8 @@
 //! answers and records, from the same configuration. A service behind it sees only requests that every stop has let through; in
 //! their extensions are the [`Client`](crate::client::Client) and the [`RequestId`](crate::request_id::RequestId).
 //!
+//! A server that verifies client certificates puts an `Arc` of a [`ClientCertificate`](crate::ClientCertificate) into the extensions.
+//!
 //! What it cannot do is what happens before there is a request: strict framing, limits on connections and on slow clients.
 //! The server that parses the bytes has to see to those.
 //!
@@ -142,7 +144,8 @@ where
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             let peer = (shared.peer)(request.extensions()).map_or(Peer::Unknown, Peer::Ip);
-            let arrival = Arrival { peer, scheme: shared.scheme, wire: Wire::Unread };
+            let certificate = request.extensions().get().cloned();
+            let arrival = Arrival { peer, scheme: shared.scheme, wire: Wire::Unread, certificate };
             let version = request.version();
             let mut failure = None;
             let app = Behind { service, failure: &mut failure };

@@ -27,6 +27,7 @@ pub(super) async fn answer(
     let arrival = Arrival {
         peer: context.peer,
         scheme: context.scheme,
+        certificate: context.certificate.clone(),
         wire: match is_stand_in.then(|| context.flow.verdict()).flatten() {
             Some(reason) => Wire::Refused(reason.into()),
             None if version == Version::HTTP_2 => Wire::Unread,

@@ -14,7 +14,7 @@ use std::{
 };
 
 use mantlet_controls::{
-    Peer, Policy, Reason, Scheme,
+    ClientCertificate, Peer, Policy, Reason, Scheme,
     audit::{Record, Sink},
 };
 use tokio::{
@@ -26,7 +26,7 @@ use self::{answer::answer, http1::Outcome, linger::linger};
 use crate::{
     flow::Flow,
     gate::Shared,
-    tls::Prefixed,
+    tls::{self, Prefixed},
     wire::{Protocol, Wire},
 };
 
@@ -42,6 +42,7 @@ pub(crate) struct Context {
     pub(crate) flow: Arc<Flow>,
     pub(crate) peer: Peer,
     pub(crate) scheme: Scheme,
+    pub(crate) certificate: Option<Arc<ClientCertificate>>,
 }
 
 /// Serves a connection until it is closed.
@@ -69,7 +70,12 @@ where
         return Box::pin(serve_tls(wire, shared, flow, peer)).await;
     }
     let http2 = shared.config.http2.then_some(Http2::IfItBeginsSo);
-    serve_requests(wire, Arc::new(Context { shared, flow, peer, scheme: Scheme::Http }), http2).await;
+    serve_requests(
+        wire,
+        Arc::new(Context { shared, flow, peer, scheme: Scheme::Http, certificate: None }),
+        http2,
+    )
+    .await;
 }
 
 /// Where there is a certificate: the first byte tells whether the client speaks TLS.
@@ -83,7 +89,7 @@ where
         // Plain requests to the encrypted port are answered like others: redirected or refused by the control that
         // asks for HTTPS.
         let http2 = shared.config.http2.then_some(Http2::IfItBeginsSo);
-        let context = Arc::new(Context { shared, flow, peer, scheme: Scheme::Http });
+        let context = Arc::new(Context { shared, flow, peer, scheme: Scheme::Http, certificate: None });
         return Box::pin(serve_requests(wire, context, http2)).await;
     }
     let (io, prefix) = wire.into_parts();
@@ -92,8 +98,10 @@ where
     let Ok(stream) = Box::pin(tls.accept(Prefixed::new(prefix, io))).await else { return };
     // What was agreed on is spoken; a client that agreed on nothing speaks HTTP/1.
     let http2 = (stream.get_ref().1.alpn_protocol() == Some(b"h2")).then_some(Http2::Agreed);
+    let certificate = tls::client::read(stream.get_ref().1.peer_certificates()).map(Arc::new);
     let wire = Wire::new(stream, Arc::clone(&flow), &policy.limits);
-    serve_requests(wire, Arc::new(Context { shared, flow, peer, scheme: Scheme::Https }), http2).await;
+    let context = Context { shared, flow, peer, scheme: Scheme::Https, certificate };
+    serve_requests(wire, Arc::new(context), http2).await;
 }
 
 /// Whether the first byte is that of a TLS handshake record (RFC 8446 section 5.1). `None` if none came in time.

@@ -5,6 +5,7 @@
 
 pub mod acme;
 mod certificates;
+pub(crate) mod client;
 pub mod dev;
 mod prefixed;
 

@@ -11,6 +11,7 @@ use std::{
     thread,
 };
 
+use rcgen::SanType;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use crate::kit::{
@@ -224,6 +225,61 @@ fn client_certificates_open_the_door_where_they_are_asked_for() {
     assert_eq!(status(Speaks::trusting(&root)), None);
     let stranger = Authority::new(strangers.path()).sign("client", "client");
     assert_eq!(status(Speaks::trusting(&root).showing(stranger)), None);
+}
+
+#[test]
+fn a_clients_certificate_is_a_principal_to_the_app_and_to_the_audit() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path());
+    let root = authority.file();
+    let config =
+        format!("[tls]\n{}client-authorities = {root:?}\n", authority.sign("server", "localhost").config());
+    let gateway = before_the_app(&config);
+    let text = |text: &str| text.try_into().expect("plain text");
+    let (uri, mail) =
+        (SanType::URI(text("spiffe://example/billing")), SanType::Rfc822Name(text("a@b.example")));
+    let host = SanType::DnsName(text("billing.example"));
+    let mut clients = vec![(Speaks::trusting(&root), None)];
+    for (index, (alternatives, name)) in [
+        (vec![], "Billing"),
+        (vec![host.clone()], "billing.example"),
+        (vec![host.clone(), mail.clone()], "a@b.example"),
+        (vec![host, mail, uri], "spiffe://example/billing"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let pair = authority.sign_client(&format!("client-{index}"), "Billing", alternatives);
+        let expected = (name, format!(":{}:", base64(&certificate(&pair))));
+        clients.push((Speaks::trusting(&root).showing(pair), Some(expected)));
+    }
+    for (speaks, expected) in clients {
+        let mut client = speaks.connect(gateway.addr(), "localhost").unwrap().into_client();
+        let forged = "Host: localhost\r\nClient-Cert: :AAAA:\r\nClient-Cert-Chain: :AAAA:\r\n";
+        let record = client.ask(format!("GET /me HTTP/1.1\r\n{forged}\r\n")).record();
+        let headers = record["headers"].as_array().unwrap().iter();
+        let told: Vec<_> =
+            headers.filter(|pair| pair[0].as_str().unwrap().starts_with("client-cert")).collect();
+        match &expected {
+            None => assert!(told.is_empty(), "{told:?}"),
+            Some((_, header)) => assert_eq!(told, [&serde_json::json!(["client-cert", header])]),
+        }
+        let name = expected.map(|(name, _)| name);
+        // A browser shows its certificate to whatever page asks.
+        let foreign = "Host: localhost\r\nOrigin: https://evil.example\r\nContent-Length: 0\r\n";
+        let answer = client.ask(format!("POST /write HTTP/1.1\r\n{foreign}\r\n"));
+        assert_eq!(answer.status, if name.is_some() { 403 } else { 200 });
+        let refused = client.ask("GET /a/../b HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        assert_eq!(gateway.audit_of(refused.request_id())["user"], serde_json::json!(name));
+    }
+}
+
+/// By the tool that everybody has.
+fn base64(bytes: &[u8]) -> String {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut file, bytes).unwrap();
+    let output = Command::new("base64").arg("--wrap=0").arg(file.path()).output().expect("base64 runs");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::{
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, CrlDistributionPoint, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SanType,
 };
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned,
@@ -62,6 +62,16 @@ impl Authority {
         let yesterday = SystemTime::now() - DAY;
         params.not_before = yesterday.into();
         params.not_after = (yesterday + 90 * DAY).into();
+        self.sign_with(file, &params)
+    }
+
+    /// Signs a certificate for a client that has this common name and these alternative names.
+    pub(crate) fn sign_client(&self, file: &str, common: &str, alternatives: Vec<SanType>) -> Pair {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, common);
+        params.subject_alt_names = alternatives;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.sign_with(file, &params)
     }
 

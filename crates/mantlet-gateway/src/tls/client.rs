@@ -1,0 +1,47 @@
+//! Who a client's certificate says it is.
+
+use base64::{Engine, prelude::BASE64_STANDARD as BASE64};
+use http::HeaderValue;
+use mantlet_controls::ClientCertificate;
+use rustls::pki_types::CertificateDer;
+use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer};
+
+/// Reads the certificate that the handshake has verified. `None` if nothing in it is a name.
+pub(crate) fn read(chain: Option<&[CertificateDer<'_>]>) -> Option<ClientCertificate> {
+    let own = chain?.first()?;
+    let (_, certificate) = X509Certificate::from_der(own).ok()?;
+    Some(ClientCertificate { name: name(&certificate)?, header: header(own)? })
+}
+
+/// As narrow a name as there is: a URI (SPIFFE, RFC 9525), an e-mail address or a host of the alternative names, else the common
+/// name, else the whole subject.
+fn name(certificate: &X509Certificate<'_>) -> Option<String> {
+    let alternatives = certificate.subject_alternative_name().ok().flatten();
+    let alternatives = alternatives.map(|extension| &extension.value.general_names[..]).unwrap_or_default();
+    let first = |pick: fn(&GeneralName<'_>) -> Option<String>| alternatives.iter().find_map(pick);
+    let uri = |name: &GeneralName<'_>| match name {
+        GeneralName::URI(uri) => Some((*uri).to_owned()),
+        _ => None,
+    };
+    let mail = |name: &GeneralName<'_>| match name {
+        GeneralName::RFC822Name(address) => Some((*address).to_owned()),
+        _ => None,
+    };
+    let host = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(host) => Some((*host).to_owned()),
+        _ => None,
+    };
+    let common = || certificate.subject().iter_common_name().next()?.as_str().ok().map(str::to_owned);
+    let subject = || Some(certificate.subject().to_string());
+    first(uri)
+        .or_else(|| first(mail))
+        .or_else(|| first(host))
+        .or_else(common)
+        .or_else(subject)
+        .filter(|name| !name.is_empty())
+}
+
+/// RFC 9440 section 2.1: the certificate as a byte sequence of structured fields.
+fn header(certificate: &CertificateDer<'_>) -> Option<HeaderValue> {
+    HeaderValue::try_from(format!(":{}:", BASE64.encode(certificate))).ok()
+}
