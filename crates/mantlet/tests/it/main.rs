@@ -33,4 +33,5 @@ mod request_line;
 mod slow;
 mod streams;
 mod tls;
+mod try_it_out;
 mod wheel;

@@ -105,6 +105,11 @@ impl Browser {
         self.wait_until(&format!("location.href === '{url}' && document.readyState === 'complete'"));
     }
 
+    /// Types into the element that has the focus.
+    pub(crate) fn type_text(&mut self, text: &str) {
+        self.ask("Input.insertText", &json!({"text": text}));
+    }
+
     /// Waits until a script has the value `true`.
     pub(crate) fn wait_until(&mut self, script: &str) {
         eventually(&format!("`{script}` in the page"), || {
