@@ -4,3 +4,4 @@
 //! OpenAPI document. There is no I/O in this crate.
 
 pub mod model;
+pub mod routes;
