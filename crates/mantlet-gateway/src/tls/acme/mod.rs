@@ -144,7 +144,7 @@ impl<'a, T: Fn(Event)> Keeper<'a, T> {
     async fn keep(&mut self, changes: &mut watch::Receiver<Option<Settings>>) {
         let wanted = self.due().await;
         if let Some(until) = self.until() {
-            (self.tell)(Event::Found { until, renewal: wanted });
+            (self.tell)(Event::Found { until, renewal: wanted.max(SystemTime::now()) });
         }
         // Where failures of earlier runs make us wait, that is told.
         let mut is_news = wanted <= SystemTime::now();

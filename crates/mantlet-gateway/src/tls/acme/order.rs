@@ -11,7 +11,7 @@ use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use super::{
     Challenge, Settings,
     challenge::{Challenges, Guard},
-    client::Client,
+    client::{Client, Fault},
     state::{Fetched, Folder, StoredAccount},
     trouble::Trouble,
 };
@@ -115,10 +115,8 @@ async fn new_order(
         // Renewals that say what they renew are exempt from limits at Let's Encrypt. A server that cannot do it, or will not,
         // is asked without.
         match account.new_order(&NewOrder::new(&identifiers).replaces(replaced)).await {
-            Ok(order) => return Ok(order),
-            Err(error @ Error::Api(_)) if !is_of_kind(&error, "rateLimited") => {}
-            Err(Error::Unsupported(_)) => {}
-            Err(error) => return Err(error),
+            Err(error) if !is_fault(&error) && !is_of_kind(&error, "rateLimited") => {}
+            other => return other,
         }
     }
     account.new_order(&NewOrder::new(&identifiers)).await
@@ -190,6 +188,11 @@ fn signing_request(settings: &Settings) -> Result<(KeyPair, Vec<u8>), rcgen::Err
 
 fn is_of_nobody(error: &Error) -> bool {
     is_of_kind(error, "accountDoesNotExist")
+}
+
+/// Whether the server was not reached.
+fn is_fault(error: &Error) -> bool {
+    matches!(error, Error::Other(error) if error.is::<Fault>())
 }
 
 fn is_of_kind(error: &Error, kind: &str) -> bool {
