@@ -151,6 +151,23 @@ fn a_certificate_is_renewed_before_it_ends_and_nobody_notices() {
 }
 
 #[test]
+fn a_renewal_that_fails_is_told_and_the_present_certificate_goes_on() {
+    let mut pebble = Pebble::giving(24);
+    let gateway = pebble.gate(&pebble.config(&NAMES, "")).start();
+    gateway.wait_for(ARRIVED, 1);
+    let root = pebble.root();
+    pebble.go();
+    gateway.wait_for(
+        "error: the certificate for shop.example, www.shop.example is not renewed yet; it ends ",
+        1,
+    );
+    assert_eq!(ask(gateway.addr(), &root, NAMES[0]).status, 200);
+    pebble.come();
+    gateway.wait_for(ARRIVED, 2);
+    assert_eq!(ask(gateway.addr(), &pebble.root(), NAMES[0]).status, 200);
+}
+
+#[test]
 fn names_that_lead_elsewhere_are_told_and_asked_for_again_when_a_person_says_so() {
     let pebble = Pebble::start();
     pebble.names_lead_here(false);
@@ -278,4 +295,20 @@ fn nothing_is_asked_for_that_could_not_be_kept() {
         .finish();
     assert_eq!(finished.code, Some(1));
     assert!(finished.stderr.contains("the state folder `.mantlet` cannot be made"), "{}", finished.stderr);
+}
+
+#[test]
+fn a_further_address_that_is_taken_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let config = format!(
+        "[tls.acme]\ndomains = [\"a.example\"]\naccept-terms = true\ndirectory = \"https://127.0.0.1:1/\"\n\
+         http-listen = \"{address}\"\n"
+    );
+    let finished =
+        Typed::run(&["main:app"]).file("main.py", THREE_LINES).file("mantlet.toml", &config).finish();
+    assert_eq!(finished.code, Some(1));
+    let said = finished.stderr;
+    assert!(said.contains(&format!("cannot listen on {address}")), "{said}");
+    assert!(said.contains("choose another address with `tls.acme.http-listen`"), "{said}");
 }
