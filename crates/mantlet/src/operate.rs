@@ -176,7 +176,7 @@ impl Operator<'_> {
 
     fn tell_of(&self, event: &acme::Event) {
         if let Some(settings) = &*self.certificates.borrow() {
-            say(news::of(event, settings));
+            say(news::of(event, settings, self.gate.listen()));
         }
     }
 

@@ -2,10 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
-use mantlet_gateway::tls::acme::{Event, Settings};
+use mantlet_gateway::{
+    Listen,
+    tls::acme::{Event, Settings},
+};
 
 /// What there is to say.
-pub(crate) fn of(event: &Event, settings: &Settings) -> String {
+pub(crate) fn of(event: &Event, settings: &Settings, listen: &Listen) -> String {
     let names = settings.domains.join(", ");
     match event {
         Event::Found { until, renewal } => {
@@ -26,10 +29,11 @@ pub(crate) fn of(event: &Event, settings: &Settings) -> String {
             )
         }
         Event::Failed { trouble, pause, until } => format!(
-            "error: {}\n{}\n{}\ntrying again in {}; {}",
+            "error: {}\n{}\n{}{}\ntrying again in {}; {}",
             consequence(&names, *until),
             trouble.what,
             trouble.help,
+            if trouble.not_found { format!(" It listens on {listen}.") } else { String::new() },
             rounded(*pause),
             hurry()
         ),

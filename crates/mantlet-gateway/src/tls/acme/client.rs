@@ -23,6 +23,8 @@ use crate::tls::{TlsError, certificates::read_chain};
 
 /// How long one request may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest wait that a server may demand.
+const LONGEST_WAIT: Duration = Duration::from_hours(7 * 24);
 /// The longest answer that is read. Chains of certificates have some KiB.
 const LONGEST_ANSWER: usize = 1 << 20;
 /// Let's Encrypt asks clients to say who they are.
@@ -103,7 +105,7 @@ impl Client {
             let seconds =
                 parts.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
             *self.retry_after.lock().unwrap_or_else(PoisonError::into_inner) =
-                seconds.map(Duration::from_secs);
+                seconds.map(|seconds| Duration::from_secs(seconds).min(LONGEST_WAIT));
         }
         Ok(BytesResponse { parts, body: Box::new(body) })
     }

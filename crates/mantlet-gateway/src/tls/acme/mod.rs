@@ -103,6 +103,11 @@ impl Settings {
     pub(super) fn fetched(&self) -> Option<Certificate> {
         Folder(&self.folder).certificate().map(|fetched| fetched.certificate)
     }
+
+    /// What was fetched before, if it is for all names.
+    fn complete(&self) -> Option<Fetched> {
+        Folder(&self.folder).certificate().filter(|fetched| fetched.covers(&self.domains))
+    }
 }
 
 /// Keeps the certificate good, for as long as it is polled. New settings hold at once; the same ones again try at once.
@@ -113,6 +118,17 @@ pub(crate) async fn keep(tls: &Tls, mut settings: watch::Receiver<Option<Setting
             Some(current) => Keeper::new(tls, &current, &tell).keep(&mut settings).await,
             None if settings.changed().await.is_err() => return std::future::pending().await,
             None => {}
+        }
+    }
+}
+
+/// Until there are other settings; says whether the same ones came again meanwhile.
+async fn others(changes: &mut watch::Receiver<Option<Settings>>, settings: &Settings, again: &mut bool) {
+    loop {
+        match changes.changed().await {
+            Ok(()) if changes.borrow_and_update().as_ref() == Some(settings) => *again = true,
+            Ok(()) => return,
+            Err(_) => std::future::pending().await,
         }
     }
 }
@@ -135,9 +151,8 @@ struct Suggestion {
 
 impl<'a, T: Fn(Event)> Keeper<'a, T> {
     fn new(tls: &'a Tls, settings: &'a Settings, tell: &'a T) -> Self {
-        let folder = Folder(&settings.folder);
-        let present = folder.certificate().filter(|fetched| fetched.covers(&settings.domains));
-        Self { tls, settings, tell, present, suggestion: None, failures: folder.failures() }
+        let failures = Folder(&settings.folder).failures();
+        Self { tls, settings, tell, present: settings.complete(), suggestion: None, failures }
     }
 
     /// Until there are other settings.
@@ -157,12 +172,11 @@ impl<'a, T: Fn(Event)> Keeper<'a, T> {
                     (self.tell)(Event::Asking);
                 }
                 (is_news, hurry) = (false, false);
-                self.attempt().await;
-                if changes.has_changed().unwrap_or(false) {
-                    if changes.borrow_and_update().as_ref() != Some(self.settings) {
-                        return;
-                    }
-                    hurry = true;
+                let settings = self.settings;
+                tokio::select! {
+                    () = self.attempt() => {}
+                    // What is under way is given up: it would put in force what nobody wants any more.
+                    () = others(changes, settings, &mut hurry) => return,
                 }
                 continue;
             };
@@ -174,8 +188,8 @@ impl<'a, T: Fn(Event)> Keeper<'a, T> {
                 changed = changes.changed() => match changed {
                     Ok(()) if changes.borrow_and_update().as_ref() != Some(self.settings) => return,
                     Ok(()) => {
-                        hurry = true;
-                        // Somebody is there to be told.
+                        // As the reload found it; and somebody is there to be told.
+                        (hurry, self.present) = (true, self.settings.complete());
                         is_news = self.due().await <= SystemTime::now();
                     }
                     Err(_) => std::future::pending().await,
@@ -225,15 +239,6 @@ impl<'a, T: Fn(Event)> Keeper<'a, T> {
         let client = self.client()?;
         let fetched = order::certificate(self.settings, &client, self.tls.challenges(), present).await;
         let fetched = fetched.map_err(|trouble| Trouble { retry_after: client.retry_after(), ..trouble })?;
-        // Either would be asked for again at once, for ever.
-        if !fetched.covers(&self.settings.domains) {
-            let what = format!("{} gave a certificate for other names", self.settings.directory);
-            return Err(Trouble::new(true, what, "its status page may say more"));
-        }
-        if fetched.not_after <= SystemTime::now() {
-            let what = format!("{} gave a certificate that has ended already", self.settings.directory);
-            return Err(Trouble::new(true, what, "is this machine's clock right?"));
-        }
         self.tls.put_fetched(&fetched.certificate);
         Ok(fetched)
     }

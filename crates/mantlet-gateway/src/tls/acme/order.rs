@@ -1,6 +1,6 @@
 //! One certificate, from the account to the file.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use instant_acme::{
     Account, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error, Identifier, NewAccount,
@@ -92,16 +92,26 @@ pub(super) async fn certificate(
     })?;
     order.finalize_csr(&request).await.map_err(trouble)?;
     let chain = order.poll_certificate(&POLLING).await.map_err(trouble)?;
-    let kept = Folder(&settings.folder).keep_certificate(&chain, &key.serialize_pem());
-    let kept = kept.map_err(|error| Trouble::folder(&settings.folder, &error))?;
-    let directory = &settings.directory;
-    kept.ok_or_else(|| {
-        Trouble::new(
-            true,
-            format!("{directory} gave a certificate that cannot be used"),
-            "its status page may say more",
-        )
-    })
+    let kept = Folder(&settings.folder)
+        .keep_certificate(&chain, &key.serialize_pem(), |fetched| judge(fetched, settings));
+    kept.map_err(|error| Trouble::folder(&settings.folder, &error))?
+}
+
+/// Whether it is of use. One that is not would be asked for again at once, for ever.
+fn judge(fetched: Option<Fetched>, settings: &Settings) -> Result<Fetched, Trouble> {
+    let no = |what, help| {
+        Err(Trouble::new(true, format!("{} gave a certificate {what}", settings.directory), help))
+    };
+    match fetched {
+        None => no("that cannot be used", "its status page may say more"),
+        Some(fetched) if !fetched.covers(&settings.domains) => {
+            no("for other names", "its status page may say more")
+        }
+        Some(fetched) if fetched.not_after <= SystemTime::now() => {
+            no("that has ended already", "is this machine's clock right?")
+        }
+        Some(fetched) => Ok(fetched),
+    }
 }
 
 async fn new_order(

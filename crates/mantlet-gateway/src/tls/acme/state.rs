@@ -16,6 +16,9 @@ use x509_parser::{prelude::FromDer, time::ASN1Time};
 
 use crate::tls::{CertificateFiles, certificates::Certificate};
 
+/// Longer than any pause.
+const LONGEST_PAUSE: Duration = Duration::from_hours(10 * 24);
+
 /// The folder of one ACME server. All files are for nobody else's eyes, and replaced whole.
 #[derive(Debug)]
 pub(super) struct Folder<'a>(pub(super) &'a Path);
@@ -59,8 +62,11 @@ impl Folder<'_> {
         self.write("account.json", &serde_json::to_vec_pretty(account)?)
     }
 
+    /// What stands in the file, unless it would make us wait longer than anything does: then a clock was wrong.
     pub(super) fn failures(&self) -> Failures {
-        self.read("failures.json").unwrap_or_default()
+        let latest = seconds(SystemTime::now() + LONGEST_PAUSE);
+        let failures: Option<Failures> = self.read("failures.json");
+        failures.filter(|failures| failures.not_before.max(failures.demanded) <= latest).unwrap_or_default()
     }
 
     pub(super) fn keep_failures(&self, failures: Failures) -> io::Result<()> {
@@ -76,15 +82,23 @@ impl Folder<'_> {
     pub(super) fn certificate(&self) -> Option<Fetched> {
         let file = self.0.join("certificate.pem");
         let obtained = fs::metadata(&file).and_then(|meta| meta.modified()).ok()?;
-        Fetched::read(file, obtained)
+        // A file from the future was written by a clock that was wrong.
+        Fetched::read(file, obtained.min(SystemTime::now()))
     }
 
-    /// Keeps a chain with its key, in one file so that they always fit. Nothing changes if they do not.
-    pub(super) fn keep_certificate(&self, chain: &str, key: &str) -> io::Result<Option<Fetched>> {
+    /// Keeps a chain with its key, in one file so that they always fit, if they are found good; else what was kept stays.
+    pub(super) fn keep_certificate<E>(
+        &self,
+        chain: &str,
+        key: &str,
+        judge: impl FnOnce(Option<Fetched>) -> Result<Fetched, E>,
+    ) -> io::Result<Result<Fetched, E>> {
         let file = self.new_file(format!("{key}{chain}").as_bytes())?;
-        let Some(fetched) = Fetched::read(file.path().to_owned(), SystemTime::now()) else { return Ok(None) };
-        self.put(file, "certificate.pem")?;
-        Ok(Some(fetched))
+        let judged = judge(Fetched::read(file.path().to_owned(), SystemTime::now()));
+        if judged.is_ok() {
+            self.put(file, "certificate.pem")?;
+        }
+        Ok(judged)
     }
 
     fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
@@ -118,9 +132,7 @@ impl Failures {
     }
 
     pub(super) fn then_wait(self, pause: Duration, demanded: Option<Duration>) -> Self {
-        let at = |pause: Duration| {
-            (SystemTime::now() + pause).duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
-        };
+        let at = |pause: Duration| seconds(SystemTime::now() + pause);
         Self { not_before: at(pause), demanded: demanded.map_or(0, at), ..self }
     }
 
@@ -149,6 +161,11 @@ impl Fetched {
     pub(super) fn own(&self) -> Option<&CertificateDer<'static>> {
         self.certificate.key.cert.first()
     }
+}
+
+/// Since 1970.
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 fn system_time(time: ASN1Time) -> Option<SystemTime> {

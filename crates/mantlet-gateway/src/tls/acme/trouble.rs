@@ -13,6 +13,8 @@ pub struct Trouble {
     pub what: String,
     /// What to do about it.
     pub help: String,
+    /// The server did not find us under a name: where the gate listens may be why.
+    pub not_found: bool,
     /// The server was asked and said no; asking often would use up its patience.
     pub(super) refused: bool,
     /// How long the server wants us to wait.
@@ -21,7 +23,7 @@ pub struct Trouble {
 
 impl Trouble {
     pub(super) fn new(refused: bool, what: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { what: what.into(), help: help.into(), refused, retry_after: None }
+        Self { what: what.into(), help: help.into(), not_found: false, refused, retry_after: None }
     }
 
     /// The folder cannot be written. Nothing is asked for that could not be kept.
@@ -82,7 +84,9 @@ impl Trouble {
             }
             "userActionRequired" => "it wants its new terms to be accepted; see its documentation".to_owned(),
             "caa" => "a CAA record in the DNS forbids it; allow this authority there".to_owned(),
-            "connection" | "dns" | "tls" | "unauthorized" | "incorrectResponse" => reach(settings),
+            "connection" | "dns" | "tls" | "unauthorized" | "incorrectResponse" => {
+                return Self { not_found: true, ..Self::new(true, what, reach(settings)) };
+            }
             _ => "its status page may say more".to_owned(),
         };
         // A nonce that was refused again and again is nobody's fault, and no limit counts it.
@@ -93,11 +97,8 @@ impl Trouble {
     pub(super) fn not_validated(failed: &[(String, Problem)], settings: &Settings) -> Self {
         let each: Vec<_> =
             failed.iter().map(|(name, problem)| format!("{name}: {}", text_of(problem))).collect();
-        Self::new(
-            true,
-            format!("{} could not validate {}", settings.directory, each.join("; ")),
-            reach(settings),
-        )
+        let what = format!("{} could not validate {}", settings.directory, each.join("; "));
+        Self { not_found: true, ..Self::new(true, what, reach(settings)) }
     }
 }
 
