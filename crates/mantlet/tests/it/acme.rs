@@ -232,6 +232,21 @@ fn a_reload_with_other_names_fetches_another_certificate() {
 }
 
 #[test]
+fn an_attempt_under_way_is_given_up_for_other_settings() {
+    let pebble = Pebble::start();
+    // Takes connections, and says nothing for longer than this test lasts.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let right = pebble.config(&NAMES, "");
+    let line = right.lines().find(|line| line.starts_with("directory =")).unwrap();
+    let wrong = format!("directory = \"https://{}/dir\"", silent.local_addr().unwrap());
+    let gateway = pebble.gate(&right.replace(line, &wrong)).start();
+    gateway.wait_for("asking https://127.0.0.1:", 1);
+    gateway.reload(&right);
+    gateway.wait_for(ARRIVED, 1);
+    assert!(!gateway.stderr().contains("error"), "{}", gateway.stderr());
+}
+
+#[test]
 fn a_wrong_address_and_an_unknown_authority_are_told() {
     let pebble = Pebble::start();
     let told = |config: &str, what: &str, help: &str| {

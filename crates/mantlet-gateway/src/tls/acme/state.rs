@@ -171,3 +171,54 @@ fn seconds(time: SystemTime) -> u64 {
 fn system_time(time: ASN1Time) -> Option<SystemTime> {
     Some(UNIX_EPOCH + Duration::from_secs(time.timestamp().try_into().ok()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn failures_are_counted_by_kind_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("acme/server");
+        let kept = Folder(&path);
+        assert_eq!(kept.failures().count, 0);
+        let pause = Duration::from_mins(5);
+        let failures = Failures::default().and_another(false).and_another(true).and_another(true);
+        assert_eq!((failures.count, failures.refused), (2, true));
+        kept.keep_failures(failures.then_wait(pause, None)).unwrap();
+        let read = kept.failures();
+        assert_eq!((read.count, read.refused), (2, true));
+        let ahead = |hurry| read.not_before(hurry).duration_since(SystemTime::now()).unwrap_or_default();
+        assert!(ahead(false) > pause / 2 && ahead(true).is_zero(), "{read:?}");
+        for (path, mode) in [(path.clone(), 0o700), (path.join("failures.json"), 0o600)] {
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode, "{}", path.display());
+        }
+        let demanded = failures.then_wait(pause, Some(pause)).not_before(true);
+        assert!(demanded > SystemTime::now(), "a server's demand holds for those in a hurry too");
+        kept.forget_failures();
+        assert_eq!(kept.failures().count, 0);
+    }
+
+    #[test]
+    fn broken_files_and_those_of_a_wrong_clock_are_as_if_there_were_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = Folder(folder.path());
+        for text in
+            ["", "{", "[]", r#"{"count":3,"not-before":18446744073709551615}"#, r#"{"demanded":99999999999}"#]
+        {
+            fs::write(folder.path().join("failures.json"), text).unwrap();
+            let failures = kept.failures();
+            assert!(
+                failures.count == 0 && failures.not_before(false) == UNIX_EPOCH,
+                "{text:?}: {failures:?}"
+            );
+        }
+        for text in ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+            fs::write(folder.path().join("certificate.pem"), text).unwrap();
+            fs::write(folder.path().join("account.json"), text).unwrap();
+            assert!(kept.certificate().is_none() && kept.account().is_none(), "{text:?}");
+        }
+    }
+}

@@ -120,3 +120,35 @@ fn reach(settings: &Settings) -> String {
          gate ({protocol})?"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_refusal_has_something_to_do_about_it() {
+        let settings = Settings {
+            domains: vec!["a.example".into()],
+            contact: Vec::new(),
+            directory: "https://ca.example/dir".into(),
+            authority: None,
+            challenge: Challenge::Http01,
+            folder: "state".into(),
+        };
+        let check = |kind: &str, refused: bool, not_found: bool, help: &str| {
+            let problem = format!(r#"{{"type":"urn:ietf:params:acme:error:{kind}","detail":"because"}}"#);
+            let trouble = Trouble::of(Error::Api(serde_json::from_str(&problem).unwrap()), &settings);
+            assert_eq!(trouble.what, "https://ca.example/dir says no: because", "{kind}");
+            assert_eq!((trouble.refused, trouble.not_found), (refused, not_found), "{kind}");
+            assert!(trouble.help.contains(help), "{kind}: {}", trouble.help);
+        };
+        check("rateLimited", true, false, "https://letsencrypt.org/docs/rate-limits/");
+        check("rejectedIdentifier", true, false, "correct `domains`");
+        check("invalidContact", true, false, "correct `contact`");
+        check("externalAccountRequired", true, false, "external account binding");
+        check("caa", true, false, "CAA record");
+        check("connection", true, true, "port 80");
+        check("badNonce", false, false, "status page");
+        check("serverInternal", true, false, "status page");
+    }
+}
