@@ -8,6 +8,9 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
+/// How long an answer may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Opens so many connections; on each, one request is answered if `ask`.
 pub(super) fn open(port: u16, count: usize, ask: bool) -> Result<Vec<TcpStream>> {
     let mut all = Vec::with_capacity(count);
@@ -36,8 +39,13 @@ pub(super) fn ensure_open(connections: &[TcpStream]) -> Result<()> {
 
 /// One request and its whole answer, which must be a success; the connection stays open.
 pub(super) fn ask(stream: &mut TcpStream) -> io::Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    stream.write_all(b"GET /small HTTP/1.1\r\nHost: bench\r\n\r\n")?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    exchange(stream, b"GET /small HTTP/1.1\r\nHost: bench\r\n\r\n")
+}
+
+/// A request and its whole answer, which must be a success.
+pub(super) fn exchange(stream: &mut (impl Read + Write), request: &[u8]) -> io::Result<()> {
+    stream.write_all(request)?;
     let mut answer = Vec::new();
     let mut piece = [0; 4096];
     while !is_complete(&answer) {

@@ -1,8 +1,11 @@
 //! `cargo xtask bench`: what Mantlet costs, beside nginx doing the same work in the same run.
 
 mod connections;
+mod h2load;
 mod report;
 mod server;
+mod tls;
+mod workload;
 mod wrk;
 
 use std::{fs, thread, time::Duration};
@@ -12,8 +15,9 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 
 use self::{
     report::{Row, Run},
-    server::{Place, Server},
-    wrk::WORKLOADS,
+    server::{Channel, Place, Server},
+    tls::Identity,
+    workload::{Generators, WORKLOADS},
 };
 use crate::{
     flags::Flags,
@@ -26,12 +30,12 @@ pub(crate) const HELP: &str = "\
 Usage: cargo xtask bench [--rounds N] [--seconds S] [--only NAME]
 
 Builds Mantlet with optimisations and compares it with nginx, in rounds that alternate: CPU time a request, then memory a
-connection. Needs nginx and wrk, and installs them on Debian, as root. The result is also in target/bench/report.md.
+connection. Needs nginx, wrk and h2load, and installs them on Debian, as root. The result is also in target/bench/report.md.
 
 Options:
   --rounds N    Rounds for each workload (default 5)
   --seconds S   Seconds of load in a round (default 8)
-  --only NAME   One of: get-small, post-1k, get-100k, memory
+  --only NAME   One of: get-small, post-1k, get-100k, tls-get-small, tls-handshake, http2-get-small, memory
 ";
 
 /// Connections that are held open to see what each costs.
@@ -55,8 +59,9 @@ pub(crate) fn bench(mut flags: Flags) -> Result<()> {
         folder: target()?.join("bench"),
         nginx: tools::program(&["nginx"], "nginx")?,
         mantlet: target()?.join("release/mantlet"),
+        identity: Identity::new()?,
     };
-    let wrk = tools::program(&["wrk"], "wrk")?;
+    let generators = Generators::new(&place)?;
     run(&mut cargo(&["build", "--locked", "--release", "--package", "mantlet"]))?;
     raise_descriptor_limit();
     place.prepare()?;
@@ -64,13 +69,10 @@ pub(crate) fn bench(mut flags: Flags) -> Result<()> {
 
     let mut rows = Vec::new();
     for workload in WORKLOADS.iter().filter(|workload| wanted(workload.name)) {
-        let nginx = place.peer()?;
-        let mantlet = place.gate()?;
+        let nginx = place.peer(workload.channel())?;
+        let mantlet = place.gate(workload.channel())?;
         // Connections to the backend, caches, branch predictors: what the first second costs is not the point.
-        let load = |server: &Server, seconds| {
-            let answered = wrk::load(&wrk, &place.folder, workload, server.port, seconds);
-            answered.map_err(|error| server.blamed_for(error))
-        };
+        let load = |server: &Server, seconds| workload.load(&generators, &place, server, seconds);
         load(&nginx, 1)?;
         load(&mantlet, 1)?;
         let mut figures = (Vec::new(), Vec::new());
@@ -104,8 +106,8 @@ fn cost(server: &Server, load: impl FnOnce() -> Result<u64>) -> Result<f64> {
 
 /// What each server needs, and what a connection adds to it.
 fn memory(place: &Place) -> Result<Vec<Row>> {
-    let mantlet = footprint(|| place.gate())?;
-    let nginx = footprint(|| place.peer())?;
+    let mantlet = footprint(|| place.gate(Channel::Plain))?;
+    let nginx = footprint(|| place.peer(Channel::Plain))?;
     println!("memory: measured with {IDLE_CONNECTIONS} connections");
     let titles = ["memory after start", "idle connection, silent so far", "idle connection, after one GET"];
     let figures = mantlet.into_iter().zip(nginx);

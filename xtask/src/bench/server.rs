@@ -13,11 +13,16 @@ use std::{
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
-use super::connections;
+use super::{
+    connections,
+    tls::{Client, Identity},
+};
 use crate::{processes, shell::output};
 
 const BACKEND: &str = include_str!("../../../bench/backend.conf");
 const NGINX: &str = include_str!("../../../bench/nginx.conf");
+const NGINX_TLS: &str = include_str!("../../../bench/nginx-tls.conf");
+const CLIENT: &str = include_str!("../../../bench/client.cnf");
 const MANTLET: &str = include_str!("../../../bench/mantlet.toml");
 const POST: &str = include_str!("../../../bench/post.lua");
 
@@ -29,15 +34,27 @@ pub(super) struct Place {
     pub(super) folder: PathBuf,
     pub(super) nginx: PathBuf,
     pub(super) mantlet: PathBuf,
+    pub(super) identity: Identity,
+}
+
+/// How a server is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Channel {
+    Plain,
+    Tls,
 }
 
 impl Place {
     /// The folder with what does not depend on a port.
     pub(super) fn prepare(&self) -> Result<()> {
         fs::create_dir_all(&self.folder)?;
-        self.write("backend.conf", &fill_in(BACKEND, 0))?;
+        self.write("backend.conf", &fill_in(BACKEND, 0, Channel::Plain))?;
         self.write("mantlet.toml", MANTLET)?;
         self.write("post.lua", POST)?;
+        self.write("nginx-tls.conf", NGINX_TLS)?;
+        self.write("client.cnf", CLIENT)?;
+        self.write("certificate.pem", &self.identity.certificate)?;
+        self.write("key.pem", &self.identity.key)?;
         let filler = "x".repeat(100 * 1024 - 11);
         self.write("100k.json", &format!(r#"{{"data":"{filler}"}}"#))
     }
@@ -51,19 +68,38 @@ impl Place {
     }
 
     /// nginx as a reverse proxy.
-    pub(super) fn peer(&self) -> Result<Server> {
+    pub(super) fn peer(&self, channel: Channel) -> Result<Server> {
         let port = free_port()?;
-        self.write("nginx.conf", &fill_in(NGINX, port))?;
-        self.start("nginx", port, &mut self.nginx_with("nginx.conf"))?.wait_for_answer()
+        self.write("nginx.conf", &fill_in(NGINX, port, channel))?;
+        let server = self.start("nginx", port, &mut self.nginx_with("nginx.conf"))?;
+        self.wait_for_answer(server, channel)
     }
 
     /// Mantlet.
-    pub(super) fn gate(&self) -> Result<Server> {
+    pub(super) fn gate(&self, channel: Channel) -> Result<Server> {
         let port = free_port()?;
         let mut mantlet = Command::new(&self.mantlet);
         mantlet.args(["serve", "--upstream", "unix:backend.sock", "--config", "mantlet.toml"]);
         mantlet.args(["--listen", &format!("127.0.0.1:{port}")]);
-        self.start("mantlet", port, &mut mantlet)?.wait_for_answer()
+        if channel == Channel::Tls {
+            mantlet.args(["--tls-cert", "certificate.pem", "--tls-key", "key.pem"]);
+        }
+        let server = self.start("mantlet", port, &mut mantlet)?;
+        self.wait_for_answer(server, channel)
+    }
+
+    fn wait_for_answer(&self, server: Server, channel: Channel) -> Result<Server> {
+        let port = server.port;
+        match channel {
+            Channel::Plain => server.wait(|| {
+                TcpStream::connect(("127.0.0.1", port))
+                    .is_ok_and(|mut stream| connections::ask(&mut stream).is_ok())
+            }),
+            Channel::Tls => {
+                let client = Client::new(&self.identity)?;
+                server.wait(|| client.ask(port).is_ok())
+            }
+        }
     }
 
     /// What was measured, for the report.
@@ -115,13 +151,6 @@ impl Server {
         error.context(format!("{} under load; it {state}:\n{}", self.name, tail(&self.log)))
     }
 
-    fn wait_for_answer(self) -> Result<Self> {
-        let address = ("127.0.0.1", self.port);
-        self.wait(|| {
-            TcpStream::connect(address).is_ok_and(|mut stream| connections::ask(&mut stream).is_ok())
-        })
-    }
-
     fn wait(mut self, is_ready: impl Fn() -> bool) -> Result<Self> {
         let started = Instant::now();
         while !is_ready() {
@@ -163,10 +192,17 @@ fn signal(process: u32, signal: Signal) {
     }
 }
 
-fn fill_in(template: &str, port: u16) -> String {
+fn fill_in(template: &str, port: u16, channel: Channel) -> String {
     // As root, nginx would have its workers be somebody who may not enter this folder.
     let user = if geteuid().is_root() { "user root;" } else { "" };
-    template.replace("{{user}}", user).replace("{{port}}", &port.to_string())
+    let (listen, include) = match channel {
+        Channel::Plain => ("", ""),
+        // Written so, newer versions understand it too.
+        Channel::Tls => ("ssl http2", "include nginx-tls.conf;"),
+    };
+    let fill = [("user", user), ("port", &port.to_string()), ("channel", listen), ("tls", include)];
+    fill.iter()
+        .fold(template.to_owned(), |text, (name, value)| text.replace(&format!("{{{{{name}}}}}"), value))
 }
 
 /// A port that was free a moment ago.

@@ -6,32 +6,16 @@ use anyhow::{Context, Result, bail};
 
 use crate::shell::output;
 
-/// A kind of request.
-pub(super) struct Workload {
-    pub(super) name: &'static str,
-    pub(super) title: &'static str,
-    path: &'static str,
-    /// What `wrk` is to send, if not a GET; a file of the folder.
-    script: Option<&'static str>,
-    /// Most that Mantlet should cost, as a multiple of nginx.
-    pub(super) aim: Option<f64>,
-}
-
-pub(super) const WORKLOADS: [Workload; 3] = [
-    Workload { name: "get-small", title: "GET, 100 B", path: "/small", script: None, aim: Some(1.15) },
-    Workload { name: "post-1k", title: "POST, 1 KiB", path: "/post", script: Some("post.lua"), aim: None },
-    Workload { name: "get-100k", title: "GET, 100 KiB", path: "/100k", script: None, aim: None },
-];
-
 /// Loads a server and returns how many requests it answered. An error, or an answer that is one, is a failure.
-pub(super) fn load(wrk: &Path, folder: &Path, workload: &Workload, port: u16, seconds: u64) -> Result<u64> {
+pub(super) fn load(wrk: &Path, folder: &Path, script: Option<&str>, url: &str, seconds: u64) -> Result<u64> {
     let mut command = Command::new(wrk);
     command.current_dir(folder).args(["--threads", "2", "--connections", "64", "--timeout", "10s"]);
     command.args(["--duration", &format!("{seconds}s")]);
-    if let Some(script) = workload.script {
+    command.env("OPENSSL_CONF", folder.join("client.cnf"));
+    if let Some(script) = script {
         command.args(["--script", script]);
     }
-    command.arg(format!("http://127.0.0.1:{port}{}", workload.path));
+    command.arg(url);
     parse(&output(&mut command)?)
 }
 
