@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body::Body;
 use hyper::{body::Incoming, client::conn::TrySendError};
 use mantlet_controls::{App, Call, Policy, Reason, Refusal, RequestBody};
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 
 use crate::{
     body::{ClientBody, FromApp, Progress, ToApp, hold},
@@ -145,7 +145,7 @@ impl Forward<'_> {
     /// without body and the reused connection was closed before any answer.
     async fn exchange(&self, request: Request<ToApp>) -> Result<(Response<Incoming>, Lease), Refusal> {
         let Some(lease) = self.context.shared.upstream.reuse() else {
-            return self.exchange_on(self.connect().await?, request).await.map_err(|failure| failure.refusal);
+            return Box::pin(self.exchange_anew(request)).await;
         };
         let repeatable =
             matches!(*request.method(), Method::GET | Method::HEAD) && matches!(request.body(), ToApp::Empty);
@@ -159,33 +159,41 @@ impl Forward<'_> {
             (None, Some(copy)) if failure.died => copy,
             _ => return Err(failure.refusal),
         };
-        self.exchange_on(self.connect().await?, again).await.map_err(|failure| failure.refusal)
+        Box::pin(self.exchange_anew(again)).await
     }
 
-    async fn connect(&self) -> Result<Lease, Refusal> {
+    /// Sends the request on a new connection. Boxed where it is called: rare, and the future of every request would be larger
+    /// for it.
+    async fn exchange_anew(&self, request: Request<ToApp>) -> Result<(Response<Incoming>, Lease), Refusal> {
         let connected = self.context.shared.upstream.connect().await;
-        connected.map_err(|_| Refusal::retry(Reason::AppUnavailable, RETRY_UNAVAILABLE))
+        let lease = connected.map_err(|_| Refusal::retry(Reason::AppUnavailable, RETRY_UNAVAILABLE))?;
+        self.exchange_on(lease, request).await.map_err(|failure| failure.refusal)
     }
 
-    async fn exchange_on(
+    /// The request is handed on at once, so that the future need not hold it.
+    fn exchange_on(
         &self,
         mut lease: Lease,
         request: Request<ToApp>,
-    ) -> Result<(Response<Incoming>, Lease), Failure> {
+    ) -> impl Future<Output = Result<(Response<Incoming>, Lease), Failure>> {
         let progress = request.body().progress();
-        let reused = lease.reused;
         let sending = lease.sender.try_send_request(request);
-        let response = self.within_time(progress.as_ref(), sending).await;
-        match response {
-            Some(Ok(response)) => Ok((response, lease)),
-            Some(Err(error)) => Err(Failure::of(error, reused, progress.as_ref())),
-            None => Err(Failure { refusal: Reason::AppTimeout.into(), unsent: None, died: false }),
+        async move {
+            let response = self.within_time(progress.as_ref(), std::pin::pin!(sending)).await;
+            match response {
+                Some(Ok(response)) => Ok((response, lease)),
+                Some(Err(error)) => Err(Failure::of(error, lease.reused, progress.as_ref())),
+                None => Err(Failure { refusal: Reason::AppTimeout.into(), unsent: None, died: false }),
+            }
         }
     }
 
     /// Waits for the answer; the clock runs from the moment at which the request has been sent.
-    async fn within_time<F: Future>(&self, progress: Option<&Progress>, sending: F) -> Option<F::Output> {
-        let mut sending = std::pin::pin!(sending);
+    async fn within_time<F: Future>(
+        &self,
+        progress: Option<&Progress>,
+        mut sending: Pin<&mut F>,
+    ) -> Option<F::Output> {
         loop {
             let limit = self.context.shared.upstream.config.response_timeout;
             match tokio::time::timeout(limit, sending.as_mut()).await {

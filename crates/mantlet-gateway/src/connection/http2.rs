@@ -41,7 +41,8 @@ where
         let context = Arc::clone(&context);
         // Begun here and not in the future, whose task is made right after: so that it knows which stream is its own.
         let exchange = Exchange::begin(&context.flow, true);
-        async move { Ok::<_, Infallible>(answer(&context, request, exchange).await) }
+        // Boxed at once: hyper and the task's making hand it on several times, and it is large.
+        Box::pin(async move { Ok::<_, Infallible>(answer(&context, request, exchange).await) })
     });
     let limits = &policy.limits;
     let mut builder = http2::Builder::new(Streams { flow: Arc::clone(&flow) });
