@@ -4,6 +4,8 @@ use std::{net::SocketAddr, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, Method, Request, Version, header};
 
+use mantlet_contract::routes::HttpRoute;
+
 use crate::{
     Policy, Refusal, client::Client, csrf, path::CanonicalPath, request_id::RequestId, route::RoutePolicy,
 };
@@ -90,6 +92,8 @@ pub struct Call {
     pub path: CanonicalPath,
     /// What the configuration says about this path.
     pub route: Arc<RoutePolicy>,
+    /// The route of the app's contract, if one is known.
+    pub operation: Option<Arc<HttpRoute>>,
     /// What the request holds of session and token, where tokens are asked for.
     pub csrf: Option<Box<csrf::token::Held>>,
     /// The certificate that the client has shown.
@@ -113,6 +117,7 @@ impl Call {
             origin: headers.get(header::ORIGIN).cloned(),
             path: CanonicalPath::as_sent(request.uri()),
             route: Arc::clone(policy.routes.fallback()),
+            operation: None,
             csrf: None,
             authenticated: headers.contains_key(header::AUTHORIZATION)
                 || headers.contains_key(header::COOKIE)
@@ -127,4 +132,19 @@ fn wants_problem(headers: &HeaderMap) -> bool {
     headers
         .get(header::ACCEPT)
         .is_some_and(|accept| memchr::memmem::find(accept.as_bytes(), b"application/problem+json").is_some())
+}
+
+/// A WebSocket handshake (RFC 6455 section 4.1). Other protocols are not spoken; a request for them is an ordinary one.
+pub fn wants_websocket(method: &Method, version: Version, headers: &HeaderMap) -> bool {
+    *method == Method::GET
+        && version == Version::HTTP_11
+        && headers
+            .get(header::UPGRADE)
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+        && headers.get_all(header::CONNECTION).iter().any(|value| {
+            value
+                .as_bytes()
+                .split(|b| *b == b',')
+                .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+        })
 }

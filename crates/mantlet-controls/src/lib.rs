@@ -11,6 +11,7 @@ pub mod pipeline;
 
 pub mod call;
 pub mod client;
+pub mod contract;
 pub mod cookies;
 pub mod cors;
 pub mod csrf;
@@ -27,6 +28,7 @@ mod cookie;
 
 pub mod audit;
 pub mod mode;
+mod news;
 mod origin;
 pub mod policy;
 pub mod reason;

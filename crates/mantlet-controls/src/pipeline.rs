@@ -12,7 +12,7 @@ use http_body::Body;
 use crate::{
     Answer, Arrival, Call, Mode, Policy, Reason, Refusal, RequestBody, Scheme, Wire,
     audit::{Record, Sink},
-    client, csrf, headers, https, limits,
+    call, client, csrf, headers, https, limits,
     path::CanonicalPath,
     request_id::X_REQUEST_ID,
     response, well_formed,
@@ -179,6 +179,17 @@ where
 
     // route: what the configuration says about this path. All later stops ask it for their mode.
     call.route = policy.routes.of(&call.method, call.path.as_str()).clone();
+
+    // contract: is it an operation of the app? Before anything that depends on which one.
+    let opens_websocket = call::wants_websocket(&call.method, request.version(), request.headers());
+    let verdict = policy.contract.route(&call.method, opens_websocket, call.path.as_str());
+    call.operation = verdict.route;
+    if let Some((mode, refusal)) = verdict.fault {
+        if mode == Mode::Enforce {
+            return Err(refusal.into());
+        }
+        audit.record(Record::of(call, &refusal, mode));
+    }
 
     // csrf: could a foreign page have sent this with the user's cookies? After the route, which may have a mode of its own.
     let forged = policy.csrf.verify(&call.method, request.headers(), call.certificate.is_some(), |origin| {

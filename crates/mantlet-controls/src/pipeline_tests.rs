@@ -1,18 +1,20 @@
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    sync::Mutex,
+    sync::{Arc, Mutex},
     task::Poll,
 };
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
+use serde_json::json;
 
 use super::{App, handle};
 use crate::{
     Answer, Arrival, Call, Config, Peer, Policy, Reason, Refusal, RequestBody, Scheme, Wire,
     audit::{Record, Sink},
+    contract::{Contract, Posture},
 };
 
 #[derive(Default)]
@@ -80,7 +82,10 @@ where
 }
 
 fn ask(config: &Config, request: Request<NoBody>) -> (Response<Answer<Answer<NoBody>>>, Vec<Record>) {
-    let policy: Policy = config.check().unwrap();
+    ask_with(&config.check().unwrap(), request)
+}
+
+fn ask_with(policy: &Policy, request: Request<NoBody>) -> (Response<Answer<Answer<NoBody>>>, Vec<Record>) {
     let arrival = Arrival {
         peer: Peer::Ip("203.0.113.1:4711".parse().unwrap()),
         scheme: Scheme::Http,
@@ -88,7 +93,7 @@ fn ask(config: &Config, request: Request<NoBody>) -> (Response<Answer<Answer<NoB
         certificate: None,
     };
     let records = Records::default();
-    let answer = block_on(handle(&policy, &records, &arrival, request, Echo));
+    let answer = block_on(handle(policy, &records, &arrival, request, Echo));
     (answer, records.0.into_inner().unwrap())
 }
 
@@ -263,4 +268,58 @@ fn row_62_forged_requests_are_refused_unless_somebody_trusts_the_page() {
         ..crate::route::Config::default()
     }];
     check(&webhook, post(&[cookie, ("origin", "https://evil.net")]), None);
+}
+
+/// A contract with one public, one hidden and one documentation route, of an app that can answer nothing else.
+fn contract(source: &str) -> Arc<Contract> {
+    let route = |path: &str, hidden: bool, docs: bool| json!({"kind": "http", "path": path, "methods": ["GET", "POST"], "hidden": hidden, "docs": docs});
+    let routes =
+        [route("/items/{item_id}", false, false), route("/debug", true, false), route("/docs", true, true)];
+    let router = json!({"routes": routes, "redirect-slashes": true, "complete": true});
+    let model = json!({"version": 1, "source": source, "router": router, "shapes": []});
+    Arc::new(Contract::compile(&serde_json::from_value(model).unwrap()).0)
+}
+
+#[test]
+fn only_what_the_app_offers_is_asked_for() {
+    let cases = [
+        ("GET", "/items/7", None, None),
+        ("GET", "/items/7/", None, None),
+        ("GET", "/items/a%2Fb", Some((404, "route-unknown")), Some("route-unknown")),
+        ("DELETE", "/items/7", Some((405, "route-method-unknown")), Some("route-method-unknown")),
+        ("GET", "/.env", Some((404, "route-unknown")), Some("route-unknown")),
+        ("GET", "/debug", Some((404, "route-hidden")), Some("route-hidden")),
+        ("GET", "/docs", Some((404, "route-hidden")), None),
+    ];
+    let policy = |posture, source| {
+        let mut config = ours();
+        config.contract.posture = posture;
+        let mut policy = config.check().unwrap();
+        policy.contract.contract = Some(contract(source));
+        policy
+    };
+    let strict = policy(Posture::Strict, "inspector");
+    let (compatible, claimed) =
+        (policy(Posture::Compatible, "inspector"), policy(Posture::Strict, "document"));
+    for (method, target, refused, reported) in cases {
+        let request = || {
+            let mut request = get(target);
+            *request.method_mut() = method.parse().unwrap();
+            request
+        };
+        let (answer, records) = ask_with(&strict, request());
+        let status = answer.status().as_u16();
+        let seen = records.first().map(|record| (status, record.reason));
+        assert_eq!((seen, records.len()), (refused, usize::from(refused.is_some())), "{method} {target}");
+        assert_eq!(
+            answer.headers().get("allow").map(HeaderValue::as_bytes),
+            (status == 405).then_some(b"GET, POST".as_slice())
+        );
+        for (policy, reported) in [(&compatible, reported), (&claimed, refused.map(|(_, code)| code))] {
+            let first = ask_with(policy, request());
+            assert_eq!(first.0.status(), 200, "{method} {target}");
+            assert_eq!(first.1.first().map(|record| record.reason), reported, "{method} {target}");
+            assert!(ask_with(policy, request()).1.is_empty(), "reported once: {method} {target}");
+        }
+    }
 }

@@ -5,7 +5,7 @@
 
 use http::HeaderName;
 
-use crate::{client, cookies, cors, csrf, headers, host, https, limits, path, route};
+use crate::{client, contract, cookies, cors, csrf, headers, host, https, limits, path, route};
 
 /// The raw sections of every control.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +22,8 @@ pub struct Config {
     pub host: host::Config,
     /// `[https]`
     pub https: https::Config,
+    /// `[contract]`
+    pub contract: contract::Config,
     /// `[cors]`
     pub cors: cors::Config,
     /// `[csrf]`
@@ -60,6 +62,8 @@ pub struct Policy {
     pub host: host::Policy,
     /// Where HTTPS is required.
     pub https: https::Policy,
+    /// What the app accepts.
+    pub contract: contract::Policy,
     /// Whose pages may read answers.
     pub cors: cors::Policy,
     /// Whose pages may act with the user's cookies.
@@ -82,6 +86,7 @@ impl Config {
         let path = self.path.check(self.report_only);
         let client = self.client.check().map_err(|found| collect("client", found)).ok();
         let limits = self.limits.check().map_err(|found| collect("limits", found)).ok();
+        let contract = self.contract.check(self.report_only);
         let surroundings = &self.surroundings;
         let host = self.host.check(&surroundings.own_hosts, self.report_only);
         let host = host.map_err(|found| collect("host", found)).ok();
@@ -104,7 +109,19 @@ impl Config {
             (client, limits, host, https, cors, csrf)
             && let (Some(cookies), Some(headers), Some(routes)) = (cookies, headers, routes)
         {
-            return Ok(Policy { client, limits, path, host, https, cors, csrf, cookies, headers, routes });
+            return Ok(Policy {
+                client,
+                limits,
+                path,
+                host,
+                https,
+                contract,
+                cors,
+                csrf,
+                cookies,
+                headers,
+                routes,
+            });
         }
         Err(mistakes)
     }

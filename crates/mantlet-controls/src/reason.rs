@@ -110,6 +110,12 @@ reasons! {
     CorsHeaderDenied = "cors-header-denied",
     /// A preflight came from a public network into a private one, which `cors.private-network` does not allow.
     CorsPrivateNetworkDenied = "cors-private-network-denied",
+    /// No route of the app has this path.
+    RouteUnknown = "route-unknown",
+    /// A route of the app has this path, but not for this method.
+    RouteMethodUnknown = "route-method-unknown",
+    /// The route is not in the app's document, or is the document itself.
+    RouteHidden = "route-hidden",
     /// A foreign page sent this with the user's cookies, and its origin is not trusted (`csrf.trusted-origins`).
     CsrfCrossSite = "csrf-cross-site",
     /// A foreign page opened a WebSocket with the user's cookies, and its origin is not trusted (`csrf.trusted-origins`).
@@ -199,6 +205,9 @@ mod tests {
                 "cors-method-denied",
                 "cors-header-denied",
                 "cors-private-network-denied",
+                "route-unknown",
+                "route-method-unknown",
+                "route-hidden",
                 "csrf-cross-site",
                 "websocket-origin-denied",
                 "csrf-token-missing",

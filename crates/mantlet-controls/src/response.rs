@@ -46,7 +46,8 @@ pub const fn status(reason: Reason) -> StatusCode {
         | R::CsrfTokenMissing
         | R::CsrfTokenInvalid
         | R::WebsocketOriginDenied => StatusCode::FORBIDDEN,
-        R::MethodForbidden => StatusCode::METHOD_NOT_ALLOWED,
+        R::RouteUnknown | R::RouteHidden => StatusCode::NOT_FOUND,
+        R::RouteMethodUnknown | R::MethodForbidden => StatusCode::METHOD_NOT_ALLOWED,
         R::HeadTimeout | R::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
         R::BodyTooLarge | R::WebsocketMessageTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         R::TargetTooLong => StatusCode::URI_TOO_LONG,
@@ -105,6 +106,9 @@ pub const fn detail(reason: Reason) -> &'static str {
         R::CorsMethodDenied => "CORS: method not allowed",
         R::CorsHeaderDenied => "CORS: request header not allowed",
         R::CorsPrivateNetworkDenied => "CORS: access to a private network not allowed",
+        // Word for word what FastAPI says.
+        R::RouteUnknown | R::RouteHidden => "Not Found",
+        R::RouteMethodUnknown => "Method Not Allowed",
         // Word for word what users of CSRF middleware know.
         R::CsrfCrossSite => "CSRF validation failed",
         R::WebsocketOriginDenied => "CSRF validation failed: WebSocket from a foreign page",
@@ -203,7 +207,9 @@ pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
             HeaderValue::from(delay.as_secs() + u64::from(delay.subsec_nanos() > 0)),
         );
     }
-    if refusal.reason == Reason::MethodForbidden {
+    if let Some(allow) = &refusal.allow {
+        headers.insert(header::ALLOW, allow.clone());
+    } else if refusal.reason == Reason::MethodForbidden {
         let allow = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
         headers.insert(header::ALLOW, allow);
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 use hyper::{body::Incoming, client::conn::TrySendError};
-use mantlet_controls::{App, Call, Policy, Reason, Refusal, RequestBody};
+use mantlet_controls::{App, Call, Policy, Reason, Refusal, RequestBody, call::wants_websocket};
 use std::{pin::Pin, time::Duration};
 
 use crate::{
@@ -233,21 +233,6 @@ fn copy_of(request: &Request<ToApp>) -> Request<ToApp> {
     *copy.uri_mut() = request.uri().clone();
     *copy.headers_mut() = request.headers().clone();
     copy
-}
-
-/// A WebSocket handshake (RFC 6455 section 4.1). Other protocols are not spoken; a request for them is an ordinary one.
-pub(crate) fn wants_websocket(method: &Method, version: Version, headers: &HeaderMap) -> bool {
-    *method == Method::GET
-        && version == Version::HTTP_11
-        && headers
-            .get(header::UPGRADE)
-            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
-        && headers.get_all(header::CONNECTION).iter().any(|value| {
-            value
-                .as_bytes()
-                .split(|b| *b == b',')
-                .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
-        })
 }
 
 /// Whether it is clear where an answer ends: by its length, by `chunked` chunks, or with the connection, but never by two of them

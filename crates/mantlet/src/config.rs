@@ -3,7 +3,7 @@
 use std::{path::PathBuf, thread::available_parallelism, time::Duration};
 
 use mantlet_controls::{
-    Policy, Surroundings, client, cookies, cors, csrf, headers, host, https, limits, path,
+    Policy, Surroundings, client, contract, cookies, cors, csrf, headers, host, https, limits, path,
     policy::Mistake as Finding, route, units::Span,
 };
 use mantlet_gateway::{Address, GateConfig, Listen, UpstreamConfig, audit_log::AuditConfig, tls::LoadedTls};
@@ -43,6 +43,7 @@ pub(crate) struct Config {
     pub(crate) path: path::Config,
     pub(crate) host: host::Config,
     pub(crate) https: https::Config,
+    pub(crate) contract: contract::Config,
     pub(crate) cors: cors::Config,
     pub(crate) csrf: csrf::Config,
     pub(crate) cookies: cookies::Config,
@@ -114,6 +115,7 @@ impl Default for Config {
             path: path::Config::default(),
             host: host::Config::default(),
             https: https::Config::default(),
+            contract: contract::Config::default(),
             cors: cors::Config::default(),
             csrf: csrf::Config::default(),
             cookies: cookies::Config::default(),
@@ -243,6 +245,7 @@ impl Config {
             path: self.path.clone(),
             host: self.host.clone(),
             https: self.https.clone(),
+            contract: self.contract.clone(),
             cors: self.cors.clone(),
             csrf: self.csrf.clone(),
             cookies: self.cookies.clone(),

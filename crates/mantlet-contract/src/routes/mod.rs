@@ -9,7 +9,7 @@
 mod template;
 mod tree;
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 pub use self::template::TemplateError;
 use self::{template::Template, tree::Tree};
@@ -35,7 +35,7 @@ struct Route {
 
 #[derive(Debug)]
 enum Kind {
-    Http(HttpRoute),
+    Http(Arc<HttpRoute>),
     WebSocket,
     Mount(Option<Box<Routes>>),
     Opaque,
@@ -62,7 +62,7 @@ pub enum Found<'r> {
     /// This route answers.
     Http {
         /// The route.
-        route: &'r HttpRoute,
+        route: &'r Arc<HttpRoute>,
         /// Path parameters: names, and where in the path that was asked for their values stand. Those of mounts come first.
         parameters: Vec<(&'r str, Range<usize>)>,
     },
@@ -120,7 +120,7 @@ impl Routes {
                         docs: *docs,
                         operation: operation.as_deref().cloned(),
                     };
-                    (Some(path.clone()), Kind::Http(route))
+                    (Some(path.clone()), Kind::Http(Arc::new(route)))
                 }
                 model::Route::WebSocket { path } => (Some(path.clone()), Kind::WebSocket),
                 model::Route::Mount { path, router } => {
@@ -166,7 +166,7 @@ impl Routes {
         self.tree.collect(own, &mut candidates);
         candidates.extend_from_slice(&self.opaque);
         candidates.sort_unstable();
-        let mut partial: Option<&HttpRoute> = None;
+        let mut partial: Option<&Arc<HttpRoute>> = None;
         for index in candidates {
             let Some(route) = self.entries.get(index as usize) else { continue };
             let values = match route.fit(wanted, own) {

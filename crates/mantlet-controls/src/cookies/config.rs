@@ -1,9 +1,9 @@
-use std::{collections::HashMap, sync::RwLock};
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Policy, Wanted};
-use crate::{Mode, policy::Mistake};
+use super::{MAX_REPORTED, Policy, Wanted};
+use crate::{Mode, news::News, policy::Mistake};
 
 /// The `[cookies]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,7 +86,12 @@ impl Config {
         }
         let others = Wanted { secure: self.secure, http_only: self.http_only, same_site: self.same_site };
         if mistakes.is_empty() {
-            Ok(Policy { mode: self.mode.under(report_only), by_name, others, reported: RwLock::default() })
+            Ok(Policy {
+                mode: self.mode.under(report_only),
+                by_name,
+                others,
+                reported: News::up_to(MAX_REPORTED),
+            })
         } else {
             Err(mistakes)
         }

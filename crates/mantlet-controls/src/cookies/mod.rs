@@ -22,16 +22,13 @@
 
 mod config;
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::{PoisonError, RwLock},
-};
+use std::collections::HashMap;
 
 use http::{HeaderMap, HeaderValue, header};
 
 pub use config::{Config, CookieConfig, SameSite};
 
-use crate::{Mode, cookie::SetCookie};
+use crate::{Mode, cookie::SetCookie, news::News};
 
 /// Cookies that are reported, each once. An app can make up any number of names.
 const MAX_REPORTED: usize = 256;
@@ -42,7 +39,7 @@ pub struct Policy {
     pub(crate) mode: Mode,
     by_name: HashMap<Vec<u8>, Wanted>,
     others: Wanted,
-    reported: RwLock<HashSet<Box<[u8]>>>,
+    reported: News,
 }
 
 /// Attributes that a cookie should have.
@@ -73,17 +70,8 @@ impl Policy {
         let lines = answer.get_all(header::SET_COOKIE).iter();
         let lacking = lines.filter(|line| self.missing(line, https).is_some());
         let names = lacking.filter_map(|line| Some(SetCookie::parse(line.as_bytes())?.name));
-        let new = names.filter(|name| self.is_news(name));
-        new.map(|name| String::from_utf8_lossy(name).into_owned()).collect()
-    }
-
-    fn is_news(&self, name: &[u8]) -> bool {
-        let known = self.reported.read().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MAX_REPORTED || known.contains(name) {
-            return false;
-        }
-        drop(known);
-        self.reported.write().unwrap_or_else(PoisonError::into_inner).insert(name.into())
+        let names = names.map(|name| String::from_utf8_lossy(name).into_owned());
+        names.filter(|name| self.reported.is_new(name)).collect()
     }
 
     fn completed(&self, line: HeaderValue, https: bool) -> HeaderValue {

@@ -1,9 +1,9 @@
-use std::{collections::HashSet, sync::RwLock};
+use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Policy, shape::is_well_formed, without_port};
-use crate::{Mode, policy::Mistake};
+use super::{MAX_REPORTED, Policy, shape::is_well_formed, without_port};
+use crate::{Mode, news::News, policy::Mistake};
 
 /// Names by which this machine calls itself.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -60,7 +60,7 @@ impl Config {
             mode: self.mode.unwrap_or(default).under(report_only),
             exact: boxed(exact),
             suffixes: boxed(suffixes),
-            reported: RwLock::default(),
+            reported: News::up_to(MAX_REPORTED),
         })
     }
 }

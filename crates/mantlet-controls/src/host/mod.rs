@@ -24,21 +24,18 @@
 mod config;
 mod shape;
 
-use std::{
-    collections::HashSet,
-    sync::{PoisonError, RwLock},
-};
+use std::collections::HashSet;
 
 pub use config::Config;
 pub use shape::is_well_formed;
 
-use crate::{Mode, Reason};
+use crate::{Mode, Reason, news::News};
 
 /// Unknown hosts that are reported, each once. A client can make up any number of them.
 const MAX_REPORTED: usize = 64;
 
 /// The checked `[host]` section.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Policy {
     pub(crate) mode: Mode,
     /// Names and addresses in lower case, without port.
@@ -46,7 +43,7 @@ pub struct Policy {
     /// What follows the `*` of a wildcard: `.example.com`.
     suffixes: HashSet<Box<str>>,
     /// Unknown hosts that have been reported.
-    reported: RwLock<HashSet<Box<str>>>,
+    reported: News,
 }
 
 impl Policy {
@@ -66,20 +63,11 @@ impl Policy {
     /// once: it is most likely the app's public name, and a record for every request would say nothing more.
     pub fn verify(&self, host: Option<&str>) -> Result<(), Reason> {
         match host {
-            Some(host) if !self.knows(host) && (self.mode != Mode::Report || self.is_news(host)) => {
+            Some(host) if !self.knows(host) && (self.mode != Mode::Report || self.reported.is_new(host)) => {
                 Err(Reason::HostUnknown)
             }
             _ => Ok(()),
         }
-    }
-
-    fn is_news(&self, host: &str) -> bool {
-        let known = self.reported.read().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MAX_REPORTED || known.contains(host) {
-            return false;
-        }
-        drop(known);
-        self.reported.write().unwrap_or_else(PoisonError::into_inner).insert(host.into())
     }
 }
 

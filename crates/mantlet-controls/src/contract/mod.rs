@@ -1,0 +1,115 @@
+//! Is the request for an operation of the app, and does it fit what the app accepts?
+//!
+//! Defends against everything that the app's authors did not mean to offer: forgotten routes, methods, parameters and fields.
+//! The [`Contract`] says what the app accepts; this control holds requests against it.
+//!
+//! A request passes if
+//! 1. there is no contract, or
+//! 2. a route of the contract has its path and method, or something whose paths are its own business answers it (a mounted foreign
+//!    app), or the app's router would redirect it; or unknown routes are tolerated;
+//! 3. that route is in the app's document, or hidden routes and documentation pages are tolerated.
+//!
+//! What is tolerated and reported is recorded once for each route: the record would say nothing more the second time.
+//!
+//! To mind in deployment: an app that makes routes while it runs has more routes than its contract. In `compatible` posture they
+//! pass.
+
+mod config;
+
+use std::sync::Arc;
+
+use http::{HeaderValue, Method};
+use mantlet_contract::{
+    model,
+    routes::{Found, HttpRoute, Routes, TemplateError, Wanted},
+};
+
+pub use config::{Config, Posture, Tolerance};
+
+use crate::{Mode, Reason, Refusal, news::News};
+
+/// Routes that are reported, each once. A client can make up any number of unknown ones.
+pub(super) const MAX_REPORTED: usize = 256;
+
+/// What the app accepts, ready to be asked.
+#[derive(Debug)]
+pub struct Contract {
+    routes: Routes,
+    /// It is exact; else it is a claim, and only reported.
+    exact: bool,
+}
+
+impl Contract {
+    /// Compiles a contract. Templates that cannot be read may match anything, and are told.
+    pub fn compile(model: &model::Contract) -> (Self, Vec<TemplateError>) {
+        let (routes, errors) = Routes::compile(&model.router);
+        (Self { routes, exact: model.source == model::Source::Inspector }, errors)
+    }
+}
+
+/// The checked `[contract]` section, and the contract in force.
+#[derive(Debug)]
+pub struct Policy {
+    pub(crate) mode: Mode,
+    unknown_routes: Tolerance,
+    hidden_routes: Tolerance,
+    docs: Tolerance,
+    /// None: nothing is known of the app.
+    pub contract: Option<Arc<Contract>>,
+    reported: News,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Config::default().check(false)
+    }
+}
+
+/// What the stop `route` found.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    /// The route, if it is known.
+    pub(crate) route: Option<Arc<HttpRoute>>,
+    /// What is wrong with that, and what is to be done about it.
+    pub(crate) fault: Option<(Mode, Refusal)>,
+}
+
+impl Policy {
+    /// Finds the route of a request.
+    pub(crate) fn route(&self, method: &Method, websocket: bool, path: &str) -> Verdict {
+        let Some(contract) = self.contract.as_ref().filter(|_| self.mode != Mode::Off) else {
+            return Verdict { route: None, fault: None };
+        };
+        let wanted = if websocket { Wanted::WebSocket } else { Wanted::Http(method.as_str()) };
+        let (route, fault) = match contract.routes.find(wanted, path) {
+            Found::Http { route, .. } => {
+                let tolerance = match (route.docs, route.hidden) {
+                    (true, _) => self.docs,
+                    (false, true) => self.hidden_routes,
+                    (false, false) => Tolerance::Allow,
+                };
+                (Some(Arc::clone(route)), Some((tolerance, Reason::RouteHidden.into(), route.path.as_str())))
+            }
+            Found::MethodNotAllowed(allow) => {
+                let allow = HeaderValue::try_from(allow.join(", ")).ok();
+                let refusal = Refusal { allow, ..Reason::RouteMethodUnknown.into() };
+                (None, Some((self.unknown_routes, refusal, path)))
+            }
+            Found::None { certain: true } => {
+                (None, Some((self.unknown_routes, Reason::RouteUnknown.into(), path)))
+            }
+            Found::None { certain: false } | Found::WebSocket | Found::Redirect | Found::Opaque => {
+                (None, None)
+            }
+        };
+        let fault = fault.and_then(|(tolerance, refusal, subject)| {
+            let mode = match tolerance {
+                Tolerance::Reject if contract.exact => self.mode,
+                Tolerance::Reject | Tolerance::Report => Mode::Report,
+                Tolerance::Allow => return None,
+            };
+            (mode != Mode::Report || self.reported.is_new(subject)).then_some((mode, refusal))
+        });
+        Verdict { route, fault }
+    }
+}
