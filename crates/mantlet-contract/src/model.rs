@@ -24,6 +24,9 @@ pub struct Contract {
     /// Versions of what decided: `python`, `fastapi`, `starlette`, `pydantic`.
     #[serde(default)]
     pub made_with: std::collections::BTreeMap<String, String>,
+    /// `FastAPI(root_path=…)`: a path that begins with it is routed without it, any other one as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_path: Option<String>,
     /// The router of the app itself.
     pub router: Router,
     /// All shapes; a [`ShapeId`] is an index.
@@ -64,6 +67,9 @@ pub struct Router {
     /// Whether nothing outside this list can answer. Not so if a middleware of the app's own may answer by itself, or the default for
     /// unknown paths was replaced.
     pub complete: bool,
+    /// The app has a handler of its own for what does not validate: it may answer something else than FastAPI's 422.
+    #[serde(default)]
+    pub answers_invalid: bool,
 }
 
 /// One entry of a router.
