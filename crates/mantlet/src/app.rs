@@ -22,7 +22,10 @@ use tempfile::TempDir;
 use crate::{config::AppConfig, say::Failure};
 
 /// Runs in the app's own interpreter; finds the app and serves it on uvicorn.
-const LAUNCHER: &str = include_str!("../../../python/mantlet/launcher.py");
+pub(crate) const LAUNCHER: &str = include_str!("../../../python/mantlet/launcher.py");
+
+/// The file in which the launcher says what it found.
+pub(crate) const STATUS: &str = "status.json";
 
 /// Shorter than the 75 s for which the launcher has uvicorn keep connections.
 const UVICORN_IDLE: Duration = Duration::from_mins(1);
@@ -41,7 +44,7 @@ pub(crate) struct AppProcess {
 
 /// What the launcher found, or why it did not.
 #[derive(Debug, Deserialize)]
-struct Status {
+pub(crate) struct Status {
     state: String,
     #[serde(default)]
     message: String,
@@ -53,15 +56,48 @@ struct Status {
     title: Option<String>,
 }
 
+impl Status {
+    /// Reads it from the folder that the launcher was told.
+    pub(crate) fn read(folder: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(folder.join(STATUS)).ok()?).ok()
+    }
+
+    /// The app, with its title.
+    pub(crate) fn found(&self) -> Option<String> {
+        let app = self.app.clone()?;
+        Some(self.title.as_ref().map_or_else(|| app.clone(), |title| format!("{app} ({title})")))
+    }
+
+    /// Why there is no app, and where.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let Self { state, message, place, .. } = self;
+        (state == "failed").then(|| match place {
+            Some(place) if !message.contains(place.as_str()) => format!("{message}\nat {place}"),
+            _ => message.clone(),
+        })
+    }
+}
+
+/// A folder of mode 0700 that is removed when it is dropped.
+pub(crate) fn private_folder() -> Result<TempDir, Failure> {
+    // uvicorn creates its socket for everybody; the folder keeps everybody out.
+    let own = Permissions::from_mode(0o700);
+    // Not $XDG_RUNTIME_DIR, which goes when its user logs out.
+    tempfile::Builder::new()
+        .prefix("mantlet-")
+        .permissions(own)
+        .tempdir_in(env::temp_dir())
+        .map_err(|error| cannot_make_folder(&error))
+}
+
+pub(crate) fn cannot_make_folder(error: &io::Error) -> Failure {
+    Failure::new(format!("cannot make a private folder: {error}"))
+}
+
 impl AppProcess {
     pub(crate) fn prepare(config: &AppConfig, server: &[OsString]) -> Result<Self, Failure> {
-        let cannot = |error: io::Error| Failure::new(format!("cannot make a private folder: {error}"));
-        // Not $XDG_RUNTIME_DIR, which goes when its user logs out.
-        let base = env::temp_dir();
-        // uvicorn creates its socket for everybody; the folder keeps everybody out.
-        let own = Permissions::from_mode(0o700);
-        let folder =
-            tempfile::Builder::new().prefix("mantlet-").permissions(own).tempdir_in(base).map_err(cannot)?;
+        let cannot = |error: io::Error| cannot_make_folder(&error);
+        let folder = private_folder()?;
         let socket = folder.path().join("app.sock");
         let command = |program, arguments, address| AppCommand {
             program,
@@ -90,7 +126,7 @@ impl AppProcess {
         }
         arguments.extend(["--uds".into(), socket.clone().into()]);
         arguments.extend(["--workers".into(), config.workers.to_string().into()]);
-        arguments.extend(["--status".into(), folder.path().join("status.json").into()]);
+        arguments.extend(["--status".into(), folder.path().join(STATUS).into()]);
         arguments.extend(["--parent".into(), std::process::id().to_string().into()]);
         let name = if config.entrypoint.is_empty() { "the app" } else { &config.entrypoint };
         Ok(Self {
@@ -103,17 +139,12 @@ impl AppProcess {
     }
 
     fn status(&self) -> Option<Status> {
-        serde_json::from_slice(&fs::read(self.folder.path().join("status.json")).ok()?).ok()
+        Status::read(self.folder.path())
     }
 
     /// What was found, for the line that says that the app is ready.
     pub(crate) fn found(&self) -> String {
-        let status = self.status();
-        let app = status.as_ref().and_then(|status| status.app.clone()).unwrap_or_else(|| self.name.clone());
-        match status.and_then(|status| status.title) {
-            Some(title) => format!("{app} ({title})"),
-            None => app,
-        }
+        self.status().and_then(|status| status.found()).unwrap_or_else(|| self.name.clone())
     }
 
     /// What to say of an app that ended before it was ready.
@@ -122,20 +153,14 @@ impl AppProcess {
             0 => 1,
             code => code,
         };
-        let message = match self.status() {
-            Some(Status { state, message, place, .. }) if state == "failed" => match place {
-                Some(place) if !message.contains(place.as_str()) => format!("{message}\nat {place}"),
-                _ => message,
-            },
-            _ => {
-                let hint = if self.is_own_server {
-                    "its own output above says why; it must listen on `{socket}` or `{port}`"
-                } else {
-                    "its own output above says why"
-                };
-                format!("{} ended before it was ready ({status}); {hint}", self.found())
-            }
-        };
+        let message = self.status().and_then(|status| status.failure()).unwrap_or_else(|| {
+            let hint = if self.is_own_server {
+                "its own output above says why; it must listen on `{socket}` or `{port}`"
+            } else {
+                "its own output above says why"
+            };
+            format!("{} ended before it was ready ({status}); {hint}", self.found())
+        });
         Failure::new(message).with_code(code)
     }
 
@@ -155,22 +180,33 @@ impl AppProcess {
 
     /// What to say if the program itself could not be started.
     pub(crate) fn not_started(&self, error: &io::Error) -> Failure {
-        let program = Path::new(&self.command.program).display();
-        let what = if self.is_own_server { "the command" } else { "the Python interpreter" };
-        let hint = match (error.kind(), self.is_own_server) {
-            (io::ErrorKind::NotFound, true) => "; is it installed and in PATH?",
-            (io::ErrorKind::NotFound, false) => {
-                "; name another with `--python PATH`, or activate the app's environment"
-            }
-            _ => "",
-        };
-        // 127 is what shells say for a command that is not there.
-        Failure::new(format!("{what} `{program}` cannot be started: {error}{hint}")).with_code(127)
+        if !self.is_own_server {
+            return interpreter_not_started(&self.command.program, error);
+        }
+        let hint =
+            if error.kind() == io::ErrorKind::NotFound { "; is it installed and in PATH?" } else { "" };
+        not_started("the command", &self.command.program, error, hint)
     }
 }
 
+/// What to say if the app's interpreter could not be started.
+pub(crate) fn interpreter_not_started(program: &OsStr, error: &io::Error) -> Failure {
+    let hint = if error.kind() == io::ErrorKind::NotFound {
+        "; name another with `--python PATH`, or activate the app's environment"
+    } else {
+        ""
+    };
+    not_started("the Python interpreter", program, error, hint)
+}
+
+fn not_started(what: &str, program: &OsStr, error: &io::Error, hint: &str) -> Failure {
+    let program = Path::new(program).display();
+    // 127 is what shells say for a command that is not there.
+    Failure::new(format!("{what} `{program}` cannot be started: {error}{hint}")).with_code(127)
+}
+
 /// The app's interpreter: as configured, of the active environment, of the folder's, the one Mantlet is installed beside, any.
-fn interpreter(config: &AppConfig) -> OsString {
+pub(crate) fn interpreter(config: &AppConfig) -> OsString {
     if !config.python.is_empty() {
         return config.python.clone().into();
     }

@@ -21,6 +21,8 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Stand in front of an app that somebody else runs
     Serve(ServeArguments),
+    /// Print what an app accepts and promises, as JSON
+    Contract(ContractArguments),
     /// Show or check the configuration
     Config(ConfigArguments),
 }
@@ -107,6 +109,25 @@ impl CommonArguments {
         }
         flags
     }
+}
+
+/// Print what an app accepts and promises, as JSON
+///
+/// The app's own interpreter imports the app, without starting it, and reads its routes and what FastAPI validates for
+/// each. A report for people goes to standard error.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mantlet contract
+  mantlet contract main:app > contract.json")]
+pub(crate) struct ContractArguments {
+    /// The app: `main:app`, `package.module:app`, `main:create_app()` or `path/to/main.py`
+    pub(crate) app: Option<String>,
+    /// Configuration file [default: mantlet.toml, then [tool.mantlet] in pyproject.toml]
+    #[arg(long, short, value_name = "FILE", env = "MANTLET_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// The Python interpreter to use [default: $VIRTUAL_ENV, ./.venv, the one beside mantlet, python3]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) python: Option<String>,
 }
 
 /// Show or check the configuration

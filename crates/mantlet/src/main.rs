@@ -4,6 +4,7 @@ mod app;
 mod cli;
 mod config;
 mod csrf_keys;
+mod inspector;
 mod operate;
 mod say;
 mod settings;
@@ -12,6 +13,7 @@ mod tls;
 
 mod command {
     pub(crate) mod config;
+    pub(crate) mod contract;
     pub(crate) mod run;
     pub(crate) mod serve;
 }
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Run(arguments) => command::run::run(&arguments),
         Command::Serve(arguments) => command::serve::serve(&arguments),
+        Command::Contract(arguments) => command::contract::contract(&arguments),
         Command::Config(arguments) => command::config::config(&arguments),
     };
     match outcome {

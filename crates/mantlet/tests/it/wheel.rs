@@ -100,6 +100,8 @@ fn the_source_distribution_holds_what_the_binary_embeds() {
     );
     for needed in [
         "python/mantlet/launcher.py",
+        "python/mantlet/inspector.py",
+        "python/mantlet/walk.py",
         "crates/mantlet/src/main.rs",
         "crates/mantlet-controls/src/lib.rs",
         "Cargo.lock",

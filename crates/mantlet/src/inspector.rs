@@ -1,0 +1,129 @@
+//! The contract of an app, read by the inspector in the app's own interpreter.
+
+use std::{
+    fs, io,
+    process::{Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use mantlet_contract::model::{Contract, Route, Router};
+use mantlet_gateway::supervisor::exit_code;
+
+use crate::{
+    app::{
+        LAUNCHER, STATUS, Status, cannot_make_folder, interpreter, interpreter_not_started, private_folder,
+    },
+    config::AppConfig,
+    say::Failure,
+};
+
+/// The inspector, and the launcher, by which it finds the app.
+const FILES: [(&str, &str); 7] = [
+    ("launcher.py", LAUNCHER),
+    ("inspector.py", include_str!("../../../python/mantlet/inspector.py")),
+    ("walk.py", include_str!("../../../python/mantlet/walk.py")),
+    ("later.py", include_str!("../../../python/mantlet/later.py")),
+    ("operations.py", include_str!("../../../python/mantlet/operations.py")),
+    ("schemas.py", include_str!("../../../python/mantlet/schemas.py")),
+    ("answers.py", include_str!("../../../python/mantlet/answers.py")),
+];
+
+/// How often it is asked whether it is done.
+const ASK_EVERY: Duration = Duration::from_millis(10);
+
+/// What the inspector found.
+#[derive(Debug)]
+pub(crate) struct Inspected {
+    /// The app, with its title.
+    pub(crate) name: String,
+    /// As it was written.
+    pub(crate) json: String,
+    pub(crate) contract: Contract,
+}
+
+/// Imports the app in its own interpreter and reads its contract.
+pub(crate) fn inspect(config: &AppConfig) -> Result<Inspected, Failure> {
+    let folder = private_folder()?;
+    for (name, content) in FILES {
+        fs::write(folder.path().join(name), content).map_err(|error| cannot_make_folder(&error))?;
+    }
+    let contract = folder.path().join("contract.json");
+    let program = interpreter(config);
+    let mut command = Command::new(&program);
+    command.arg(folder.path().join("inspector.py"));
+    if !config.entrypoint.is_empty() {
+        command.arg(&config.entrypoint);
+    }
+    command.arg("--contract").arg(&contract).arg("--status").arg(folder.path().join(STATUS));
+    // What the app prints is not the contract.
+    command.stdin(Stdio::null()).stdout(io::stderr());
+    let ended = run(&mut command, config.ready_timeout.0)
+        .map_err(|error| interpreter_not_started(&program, &error))?
+        .ok_or_else(|| never_imported(config))?;
+    let status = Status::read(folder.path());
+    if let Some(message) = status.as_ref().and_then(Status::failure) {
+        return Err(Failure::new(message).with_code(exit_code(ended).max(1)));
+    }
+    let name = status.and_then(|status| status.found()).unwrap_or_else(|| spoken(config));
+    let json = fs::read_to_string(&contract).map_err(|_| {
+        let why = "its own output above says why";
+        Failure::new(format!("the contract of {name} was not written ({ended}); {why}"))
+            .with_code(exit_code(ended).max(1))
+    })?;
+    let contract: Contract = serde_json::from_str(&json).map_err(|error| {
+        Failure::new(format!(
+            "the contract of {name} cannot be understood: {error}\nthis is a mistake in mantlet: please report it"
+        ))
+    })?;
+    if operations(&contract.router) == 0 {
+        return Err(Failure::new(format!(
+            "{name} has no operations: nothing would be checked\n\
+             if its routes are added when it starts, or by another module, name the app that has them"
+        )));
+    }
+    Ok(Inspected { name, json, contract })
+}
+
+/// How many operations there are, below mounts too.
+pub(crate) fn operations(router: &Router) -> usize {
+    router
+        .routes
+        .iter()
+        .map(|route| match route {
+            Route::Http { operation, .. } => usize::from(operation.is_some()),
+            Route::Mount { router: Some(router), .. } => operations(router),
+            Route::Mount { router: None, .. } | Route::WebSocket { .. } | Route::Opaque { .. } => 0,
+        })
+        .sum()
+}
+
+/// How it ended; none if it took too long and was killed.
+fn run(command: &mut Command, patience: Duration) -> io::Result<Option<ExitStatus>> {
+    let mut child = command.spawn()?;
+    let started = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if started.elapsed() > patience {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        thread::sleep(ASK_EVERY);
+    }
+}
+
+fn never_imported(config: &AppConfig) -> Failure {
+    Failure::new(format!(
+        "{} was not imported within {} s\n\
+         if it needs longer, set `ready-timeout` under `[app]`, or MANTLET_APP__READY_TIMEOUT=5m",
+        spoken(config),
+        config.ready_timeout.0.as_secs()
+    ))
+}
+
+fn spoken(config: &AppConfig) -> String {
+    if config.entrypoint.is_empty() { "the app".to_owned() } else { config.entrypoint.clone() }
+}

@@ -1,0 +1,204 @@
+"""Reads what a route promises to answer: the names that the app writes, by its Pydantic models' serialization.
+
+A shape says which keys may stand in the JSON and nothing of the values. Where code may write anything, or it is not
+clear what is written, there is no shape.
+"""
+
+from __future__ import annotations
+
+from fastapi.responses import JSONResponse
+from starlette.responses import JSONResponse as StarletteJSONResponse
+
+from .schemas import function_of, name_of
+
+SCALARS = ("none", "bool", "int", "float", "decimal", "str", "bytes", "date", "time", "datetime", "timedelta", "literal")
+PLAIN = {"FastAPI's": JSONResponse, "Starlette's": StarletteJSONResponse}
+FASTER = ("ORJSONResponse", "UJSONResponse")
+FORMATS = ("to-string", "format")
+
+
+class Answers:
+    def __init__(self, shapes):
+        self.shapes = shapes
+        self.anything = shapes.add({"type": "any"})
+        self._known = {}
+
+    def read(self, route):
+        """-> the promised responses of a route."""
+        response_class = getattr(route.response_class, "value", route.response_class)
+        status = route.status_code or inspect_status(response_class)
+        field = route.response_field if writes_json(response_class) else None
+        found = [self.response(status, field, route)]
+        for status, field in declared(route):
+            if status != found[0]["status"]:
+                found.append(self.response(status, field, None))
+        return found
+
+    def response(self, status, field, route):
+        found = {"status": status}
+        if field is not None:
+            by_alias = getattr(route, "response_model_by_alias", True)
+            shape = self.written(field._type_adapter.core_schema, by_alias)
+            if route is not None:
+                shape = self.without(shape, route.response_model_include, route.response_model_exclude)
+            if shape != self.anything:
+                found["shape"] = shape
+        return found
+
+    def written(self, schema, by_alias):
+        try:
+            return self._written(schema, by_alias, {})
+        except Exception:  # internals of a version that is not known
+            return self.anything
+
+    def without(self, index, include, exclude):
+        """`response_model_include` and `…_exclude` as far as they name whole fields of the model itself."""
+        shape = self.shapes.all[index]
+        if shape["type"] != "object" or not (include or exclude):
+            return index
+        excluded = exclude if isinstance(exclude, (set, list, tuple)) else ()
+        if isinstance(exclude, dict):
+            excluded = [name for name, part in exclude.items() if part is True or part is Ellipsis]
+        kept = [field for field in shape["fields"] if field["name"] not in excluded]
+        if include:
+            kept = [field for field in kept if field["name"] in include]
+        return self.shapes.add({**shape, "fields": kept})
+
+    def _written(self, schema, by_alias, definitions):
+        kind = schema["type"]
+        if kind == "definitions":
+            definitions = {**definitions, **{one["ref"]: one for one in schema["definitions"]}}
+            return self._written(schema["schema"], by_alias, definitions)
+        if kind == "definition-ref":
+            schema = definitions[schema["schema_ref"]]
+            kind = schema["type"]
+        if schema.get("serialization"):  # code, unless it only turns a value into a text: either way no keys are known
+            return self.anything
+        if kind in ("model", "dataclass", "typed-dict") and schema.get("ref"):
+            return self._object(schema, by_alias, definitions)
+        if kind in ("list", "set", "frozenset", "deque"):
+            items = schema.get("items_schema")
+            items = self.anything if items is None else self._written(items, by_alias, definitions)
+            return self.around(items, {"type": "list", "items": items})
+        if kind == "tuple":
+            items = [self._written(item, by_alias, definitions) for item in schema["items_schema"]]
+            shape = {"type": "tuple", "items": items, "variadic": schema.get("variadic_item_index")}
+            return self.shapes.add(shape) if any(item != self.anything for item in items) else self.anything
+        if kind == "dict":
+            values = schema.get("values_schema")
+            values = self.anything if values is None else self._written(values, by_alias, definitions)
+            return self.around(values, {"type": "dict", "keys": self.anything, "values": values})
+        if kind == "nullable":
+            inner = self._written(schema["schema"], by_alias, definitions)
+            return self.around(inner, {"type": "nullable", "inner": inner})
+        if kind == "default":
+            return self._written(schema["schema"], by_alias, definitions)
+        if kind in ("union", "tagged-union"):
+            return self._union(schema, by_alias, definitions)
+        if kind == "function-before" or (kind == "function-after" and is_own_validator(schema)):
+            return self._written(schema["schema"], by_alias, definitions)
+        if kind == "lax-or-strict":
+            return self._written(schema["lax_schema"], by_alias, definitions)
+        return self.anything
+
+    def around(self, inner, shape):
+        """A shape around another says something only if that one does."""
+        return self.anything if inner == self.anything else self.shapes.add(shape)
+
+    def _union(self, schema, by_alias, definitions):
+        choices = schema["choices"].values() if isinstance(schema["choices"], dict) else schema["choices"]
+        choices = [choice[0] if isinstance(choice, tuple) else choice for choice in choices]
+        written = [(choice, self._written(choice, by_alias, definitions)) for choice in choices]
+        # A scalar beside an object says nothing of keys; anything else that is unclear makes the whole unclear.
+        if any(index == self.anything and choice["type"] not in SCALARS for choice, index in written):
+            return self.anything
+        indices = list(dict.fromkeys(index for _, index in written))
+        if indices == [self.anything]:
+            return self.anything
+        return self.shapes.add({"type": "union", "choices": indices, "labels": [str(index) for index in indices]})
+
+    def _object(self, schema, by_alias, definitions):
+        key = (schema["ref"], by_alias)
+        if key in self._known:
+            return self._known[key]
+        config = schema.get("config") or {}
+        if config.get("polymorphic_serialization"):
+            return self.anything
+        index = self._known[key] = self.shapes.reserve()
+        try:
+            shape = self._shape(schema, config, by_alias, definitions)
+        except Exception:
+            shape = {"type": "any"}
+        self.shapes.fill(index, shape)
+        return index
+
+    def _shape(self, schema, config, by_alias, definitions):
+        cls, inner = schema.get("cls"), schema
+        if schema["type"] != "typed-dict":
+            inner = schema["schema"]
+        while inner["type"] in ("definitions", "function-before", "function-after"):
+            if inner.get("serialization"):
+                return {"type": "any"}
+            if inner["type"] == "definitions":
+                definitions = {**definitions, **{one["ref"]: one for one in inner["definitions"]}}
+            inner = inner["schema"]
+        if schema.get("root_model"):
+            root = self._written(inner, by_alias, definitions)
+            return {"type": "with-default", "inner": root}
+        if inner["type"] not in ("model-fields", "dataclass-args", "typed-dict") or inner.get("serialization"):
+            return {"type": "any"}
+        fields = inner["fields"]
+        pairs = fields.items() if isinstance(fields, dict) else [(field["name"], field) for field in fields]
+        written = [self._field(name, field, field["schema"], by_alias, definitions) for name, field in pairs
+                   if not field.get("serialization_exclude")]
+        for field in inner.get("computed_fields") or ():
+            computed = {"serialization_alias": field.get("alias")}
+            name, returned = field["property_name"], field.get("return_schema") or {"type": "any"}
+            written.append(self._field(name, computed, returned, by_alias, definitions))
+        extra = inner.get("extra_behavior") or config.get("extra_fields_behavior")
+        return {
+            "type": "object",
+            "name": getattr(cls, "__name__", "object"),
+            "kind": schema["type"],
+            "fields": written,
+            "extra": "allow" if extra == "allow" else "ignore",
+        }
+
+    def _field(self, name, field, schema, by_alias, definitions):
+        alias = field.get("serialization_alias") if by_alias else None
+        shape = self._written(schema, by_alias, definitions)
+        return {"name": name, "lookup": [[alias or name]], "shape": shape, "required": False}
+
+
+def declared(route):
+    """What stands in `responses=` -> (status or none for every other one, model field or none)."""
+    for status in route.responses or {}:
+        field = route.response_fields.get(status)
+        if str(status).isdigit():
+            yield int(status), field
+        elif str(status).lower() == "default":
+            yield None, field
+
+
+def inspect_status(response_class):
+    """The status of a response class that is told none."""
+    import inspect
+
+    parameter = inspect.signature(response_class.__init__).parameters.get("status_code")
+    return parameter.default if parameter is not None and isinstance(parameter.default, int) else 200
+
+
+def writes_json(response_class):
+    """Whether it writes its content as it is; a class of the app's own may put something around it."""
+    if response_class in PLAIN.values():
+        return True
+    return response_class.__module__.startswith("fastapi.") and response_class.__name__ in FASTER
+
+
+def is_own_validator(schema):
+    """A model's own `model_validator(mode="after")`, which gives back the model; another function may give anything."""
+    inner = schema["schema"]
+    function = name_of(function_of(schema))
+    return inner["type"] == "model" and any(
+        function == f"{cls.__qualname__}.{function.rpartition('.')[2]}" for cls in inner["cls"].__mro__
+    )

@@ -1,0 +1,250 @@
+"""Reads what one FastAPI route validates, in the order in which FastAPI does it.
+
+FastAPI has analysed the handler and its dependencies into `Dependant`s; they are read here, never the signatures. How
+values are taken out of a request differs between versions of FastAPI: its own functions are asked where they exist, and
+what an older version does its own way is opaque.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import get_args
+
+from fastapi import params
+from fastapi.dependencies import utils
+from fastapi.security.base import SecurityBase
+from pydantic import BaseModel
+
+LOCATIONS = ("path", "query", "header", "cookie")
+FORMER = "this version of FastAPI takes it out of the request in a way of its own"
+
+get_param_aliases = getattr(utils, "_get_param_aliases", None)
+get_param_model = getattr(utils, "_get_param_model", None)
+get_form_models = getattr(utils, "_get_form_models", None)
+should_embed_body_fields = getattr(utils, "_should_embed_body_fields", None)
+is_json_field = getattr(utils, "_is_json_field", lambda field: False)
+get_cached_model_fields = getattr(utils, "get_cached_model_fields", None)
+# Before FastAPI told them apart, `null` was a body that is missing.
+NULL_IS_MISSING = inspect.signature(utils.solve_dependencies).parameters["body"].default is None
+
+try:
+    from fastapi._compat import field_annotation_is_sequence
+except ImportError:
+    from fastapi.utils import field_annotation_is_sequence  # a version that is not known
+
+
+def flattened(dependant, overrides):
+    """Dependencies before what depends on them. One that is used twice is validated twice, whatever is cached."""
+    for sub in dependant.dependencies:
+        if sub.call in overrides:
+            sub = utils.get_dependant(path=sub.path or "", call=overrides[sub.call], name=sub.name)
+        yield from flattened(sub, overrides)
+    yield dependant
+
+
+class Operations:
+    def __init__(self, shapes, translator):
+        self.shapes = shapes
+        self.translator = translator
+
+    def read(self, route):
+        """-> what an operation accepts; what it promises is added elsewhere."""
+        provider = getattr(route, "dependency_overrides_provider", None)
+        dependants = list(flattened(route.dependant, getattr(provider, "dependency_overrides", None) or {}))
+        reads_request = any(takes_request(dependant) for dependant in dependants)
+        is_form = route.body_field is not None and isinstance(route.body_field.field_info, params.Form)
+        inputs = []
+        for dependant in dependants:
+            for location in LOCATIONS:
+                fields = getattr(dependant, f"{location}_params")
+                inputs += [self.parameter(field, location, fields) for field in fields]
+            inputs += self.body(dependant.body_params, getattr(route, "_embed_body_fields", None), is_form)
+        return {
+            **self.named(route),
+            "body": self.body_kind(route, reads_request, is_form, inputs),
+            "inputs": inputs,
+            "reads-request": reads_request,
+            "security": self.security(dependants),
+        }
+
+    def read_opaque(self, route):
+        """The same for a route whose own class decides how a request is read."""
+        return {
+            **self.named(route),
+            "body": {"kind": "opaque"},
+            "inputs": [],
+            "reads-request": True,
+            "security": self.security(list(flattened(route.dependant, {}))),
+        }
+
+    def named(self, route):
+        return {"id": route.unique_id, "tags": [str(getattr(tag, "value", tag)) for tag in route.tags or []]}
+
+    def body_kind(self, route, reads_request, is_form, inputs):
+        if route.body_field is None:
+            return {"kind": "opaque" if reads_request else "none"}
+        if is_form:
+            return {"kind": "form", "files": any(self.has_files(one) for one in inputs)}
+        strict = getattr(route, "strict_content_type", False)  # older versions read JSON without a Content-Type
+        return {"kind": "json", "strict-content-type": bool(getattr(strict, "value", strict))}
+
+    def has_files(self, taken):
+        if taken["location"] != "body":
+            return False
+        if taken["take"].get("file"):
+            return True
+        seen, open_shapes = set(), [taken["shape"]]
+        while open_shapes:
+            index = open_shapes.pop()
+            if index in seen:
+                continue
+            seen.add(index)
+            shape = self.shapes.all[index]
+            if shape["type"] == "upload-file":
+                return True
+            open_shapes += self.shapes.parts(shape)
+        return False
+
+    # Parameters
+
+    def parameter(self, field, location, fields):
+        former = get_param_model is None or get_param_aliases is None
+        if former and len(fields) == 1 and is_model(field.field_info.annotation):
+            return self.opaque_group(field, location)
+        model = None if former else get_param_model(field)
+        if model is not None:
+            return self.taken(field, location, self.group(field, location, model))
+        # Path parameters and cookies come in a plain dictionary, which has one value for a name.
+        multiple = location in ("query", "header") and is_sequence(field)
+        return self.taken(field, location, {"kind": "field", "names": names(field), "multiple": multiple})
+
+    def group(self, field, location, model):
+        fields = []
+        convert = getattr(field.field_info, "convert_underscores", True)
+        for one in get_cached_model_fields(model):
+            underscores = location == "header" and getattr(one.field_info, "convert_underscores", convert)
+            pairs = [list(pair) for pair in get_param_aliases(one, convert_underscores=underscores)]
+            multiple = location in ("query", "header") and is_sequence(one)
+            fields.append({"names": pairs, "multiple": multiple})
+        return {
+            "kind": "group",
+            "fields": fields,
+            "optional": field.field_info.annotation is not model,
+            "extras": True,
+        }
+
+    # The body
+
+    def body(self, fields, embed, is_form):
+        if not fields:
+            return []
+        if should_embed_body_fields is None:
+            if len(fields) > 1 or is_form or getattr(fields[0].field_info, "embed", None):
+                return [self.opaque_group(field, "body") for field in fields]
+            return [self.taken(fields[0], "body", {"kind": "whole"})]
+        if is_form and get_form_models is None and any(is_model(field.field_info.annotation) for field in fields):
+            return [self.opaque_group(field, "body") for field in fields]
+        models = get_form_models or (lambda field: [])
+        if len(fields) == 1 and not embed and not should_embed_body_fields(fields) and not models(fields[0]):
+            return [self.taken(fields[0], "body", {"kind": "whole"})]
+        return [self.body_field(field, models(field) if is_form else [], is_form) for field in fields]
+
+    def body_field(self, field, models, is_form):
+        if models:
+            fields = [
+                {
+                    "names": [[alias, alias] for alias, _ in get_param_aliases(one)],
+                    "multiple": is_sequence(one),
+                    **({"file": True} if isinstance(one.field_info, params.File) else {}),
+                }
+                # Several models each take their own fields, in code around them.
+                for one in (get_cached_model_fields(models[0]) if len(models) == 1 else [])
+            ]
+            optional = type(None) in get_args(field.field_info.annotation)
+            return self.taken(field, "body", {"kind": "group", "fields": fields, "optional": optional, "extras": True})
+        take = {"kind": "field", "names": names(field), "multiple": is_form and is_sequence(field)}
+        if isinstance(field.field_info, params.File):
+            take["file"] = True
+        return self.taken(field, "body", take)
+
+    # Both
+
+    def taken(self, field, location, take):
+        shape = self.shapes.without_default(self.translator.translate(field._type_adapter.core_schema))
+        required = bool(field.field_info.is_required())
+        if location == "body" and NULL_IS_MISSING and not required:
+            shape = self.shapes.add({"type": "nullable", "inner": shape})
+        found = {"location": location, "take": take, "shape": shape, "required": required}
+        if field.field_info.validate_default:
+            found["validate-default"] = True
+        return found
+
+    def opaque_group(self, field, location):
+        take = {"kind": "group", "fields": [], "optional": True, "extras": True}
+        shape = self.shapes.opaque(FORMER)
+        return {"location": location, "take": take, "shape": shape, "required": False}
+
+    # Security
+
+    def security(self, dependants):
+        """All of them must be met: FastAPI runs every dependency."""
+        found = []
+        for dependant in dependants:
+            scheme = inspect.unwrap(dependant.call) if callable(dependant.call) else dependant.call
+            if isinstance(scheme, SecurityBase):
+                requirement = {
+                    "name": str(scheme.scheme_name),
+                    "scheme": security_scheme(scheme),
+                    "scopes": scopes_of(dependant),
+                    "auto-error": bool(getattr(scheme, "auto_error", True)),
+                }
+                if requirement not in found:
+                    found.append(requirement)
+        return [found] if found else []
+
+
+def takes_request(dependant):
+    if not (dependant.request_param_name or dependant.http_connection_param_name):
+        return False
+    # FastAPI's own schemes read the one place that they declare.
+    return not type(dependant.call).__module__.startswith("fastapi.security")
+
+
+def is_model(annotation):
+    candidates = [annotation, *get_args(annotation)]
+    return any(isinstance(one, type) and issubclass(one, BaseModel) for one in candidates)
+
+
+def is_sequence(field):
+    return not is_json_field(field) and field_annotation_is_sequence(field.field_info.annotation)
+
+
+def names(field):
+    if get_param_aliases is None:
+        return [field.alias]
+    return [name for _, name in get_param_aliases(field)]
+
+
+def scopes_of(dependant):
+    """Scopes asked for here and by everything that depends on it."""
+    requirements = getattr(dependant, "security_requirements", None)  # of older versions
+    if requirements:
+        scopes = [scope for requirement in requirements for scope in requirement.scopes or []]
+    else:
+        parent, own = (getattr(dependant, f"{whose}_oauth_scopes", None) or [] for whose in ("parent", "own"))
+        scopes = [*parent, *own]
+    return list(dict.fromkeys(str(scope) for scope in scopes))
+
+
+def security_scheme(scheme):
+    model = scheme.model
+    kind = str(getattr(model.type_, "value", model.type_))
+    if kind == "apiKey":
+        location = str(getattr(model.in_, "value", model.in_))
+        return {"kind": "api-key", "location": location, "name": model.name}
+    if kind == "http" and model.scheme.lower() in ("bearer", "basic", "digest"):
+        return {"kind": model.scheme.lower()}
+    if kind == "oauth2" and type(scheme).__name__ in ("OAuth2PasswordBearer", "OAuth2AuthorizationCodeBearer"):
+        flow = model.flows.password or model.flows.authorizationCode
+        return {"kind": "bearer", "token-url": getattr(flow, "tokenUrl", None)}
+    return {"kind": "other"}
