@@ -23,6 +23,7 @@ import signal
 import threading
 import time
 import traceback
+import types
 from pathlib import Path
 
 DEFAULT_FILES = ("main.py", "app.py", "api.py", "app/main.py", "app/app.py", "app/api.py")
@@ -153,6 +154,22 @@ def import_failure(error, root, module):
     return Failure("app-import-failed", f"the app `{module}` cannot be imported: {reason}{remedy}", where)
 
 
+def write_contract(file, app, factory, root, module, name):
+    """Has the inspector beside this file say what the app accepts. Whatever goes wrong with that, the app is served."""
+    try:
+        folder = os.path.dirname(os.path.abspath(__file__))
+        sys.modules["mantlet_inspector"] = package = types.ModuleType("mantlet_inspector")
+        package.__path__ = [folder]
+        inspector = importlib.import_module("mantlet_inspector.inspector")
+        found = inspector.contract(inspector.made(app, factory, root, module), name)
+        text = json.dumps(found, allow_nan=False)
+    except Exception as error:
+        text = json.dumps({"failure": f"{type(error).__name__}: {error}"})
+    temporary = Path(f"{file}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(file)
+
+
 def is_under(path, folder):
     return Path(folder) in Path(path).parents
 
@@ -224,6 +241,7 @@ def main():
     parser.add_argument("--uds", required=True, metavar="PATH")
     parser.add_argument("--workers", type=int, default=int(os.environ.get("WEB_CONCURRENCY") or 1))
     parser.add_argument("--status", metavar="FILE", help="where to write what was found, or why not, as JSON")
+    parser.add_argument("--contract", metavar="FILE", help="where to write what the app accepts, as JSON")
     parser.add_argument("--parent", type=int, default=os.getppid(), metavar="PID", help="end when it does")
     args = parser.parse_args()
     del sys.argv[1:]  # ours, not the app's
@@ -242,6 +260,8 @@ def main():
     name, file = f"{module}:{attribute}", getattr(loaded, "__file__", None)
     title = getattr(app, "title", None)
     title = title if isinstance(title, str) else None
+    if args.contract:
+        write_contract(args.contract, app, factory, root, module, name)
     report(args.status, {"state": "found", "app": name, "file": file, "title": title})
     serve(name, factory, args.uds, args.workers)
 

@@ -1,7 +1,7 @@
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    sync::{Arc, Mutex},
+    sync::Mutex,
     task::Poll,
 };
 
@@ -271,13 +271,13 @@ fn row_62_forged_requests_are_refused_unless_somebody_trusts_the_page() {
 }
 
 /// A contract with one public, one hidden and one documentation route, of an app that can answer nothing else.
-fn contract(source: &str) -> Arc<Contract> {
+fn contract(source: &str) -> Contract {
     let route = |path: &str, hidden: bool, docs: bool| json!({"kind": "http", "path": path, "methods": ["GET", "POST"], "hidden": hidden, "docs": docs});
     let routes =
         [route("/items/{item_id}", false, false), route("/debug", true, false), route("/docs", true, true)];
     let router = json!({"routes": routes, "redirect-slashes": true, "complete": true});
     let model = json!({"version": 1, "source": source, "router": router, "shapes": []});
-    Arc::new(Contract::compile(&serde_json::from_value(model).unwrap()).0)
+    Contract::compile(&serde_json::from_value(model).unwrap()).0
 }
 
 #[test]
@@ -294,9 +294,8 @@ fn only_what_the_app_offers_is_asked_for() {
     let policy = |posture, source| {
         let mut config = ours();
         config.contract.posture = posture;
-        let mut policy = config.check().unwrap();
-        policy.contract.contract = Some(contract(source));
-        policy
+        config.surroundings.contract.put(contract(source));
+        config.check().unwrap()
     };
     let strict = policy(Posture::Strict, "inspector");
     let (compatible, claimed) =
@@ -322,4 +321,21 @@ fn only_what_the_app_offers_is_asked_for() {
             assert!(ask_with(policy, request()).1.is_empty(), "reported once: {method} {target}");
         }
     }
+}
+
+#[test]
+fn nothing_passes_while_the_contract_is_awaited() {
+    let config = ours();
+    let (slot, policy) = (&config.surroundings.contract, config.check().unwrap());
+    let status = || ask_with(&policy, get("/debug")).0.status().as_u16();
+    assert_eq!(status(), 200, "nobody waits");
+    slot.await_contract();
+    let (answer, records) = ask_with(&policy, get("/debug"));
+    assert_eq!((answer.status().as_u16(), records[0].reason), (503, "app-unavailable"));
+    assert_eq!(answer.headers()["retry-after"], "2");
+    slot.give_up();
+    assert_eq!(status(), 200);
+    slot.put(contract("inspector"));
+    slot.give_up();
+    assert_eq!(ask_with(&policy, get("/debug")).1[0].reason, "route-hidden", "one that is there stays");
 }

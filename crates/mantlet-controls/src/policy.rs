@@ -47,6 +47,8 @@ pub struct Surroundings {
     pub own_hosts: Vec<String>,
     /// What signs tokens against request forgery: the first signs, all are accepted. Without one the policy makes its own.
     pub csrf_keys: Vec<csrf::token::Key>,
+    /// Where the app's contract is put once it is known.
+    pub contract: contract::Slot,
 }
 
 /// The checked configuration: all that the request path reads.
@@ -86,8 +88,8 @@ impl Config {
         let path = self.path.check(self.report_only);
         let client = self.client.check().map_err(|found| collect("client", found)).ok();
         let limits = self.limits.check().map_err(|found| collect("limits", found)).ok();
-        let contract = self.contract.check(self.report_only);
         let surroundings = &self.surroundings;
+        let contract = self.contract.check(surroundings.contract.clone(), self.report_only);
         let host = self.host.check(&surroundings.own_hosts, self.report_only);
         let host = host.map_err(|found| collect("host", found)).ok();
         let https =

@@ -19,7 +19,13 @@ use mantlet_gateway::{
 use serde::Deserialize;
 use tempfile::TempDir;
 
-use crate::{config::AppConfig, say::Failure};
+use mantlet_contract::model::Contract;
+
+use crate::{
+    config::AppConfig,
+    inspector::{self, CONTRACT},
+    say::Failure,
+};
 
 /// Runs in the app's own interpreter; finds the app and serves it on uvicorn.
 pub(crate) const LAUNCHER: &str = include_str!("../../../python/mantlet/launcher.py");
@@ -119,7 +125,7 @@ impl AppProcess {
             });
         }
         let launcher = folder.path().join("launcher.py");
-        fs::write(&launcher, LAUNCHER).map_err(cannot)?;
+        inspector::write_files(folder.path()).map_err(cannot)?;
         let mut arguments: Vec<OsString> = vec![launcher.into()];
         if !config.entrypoint.is_empty() {
             arguments.push(config.entrypoint.clone().into());
@@ -127,6 +133,7 @@ impl AppProcess {
         arguments.extend(["--uds".into(), socket.clone().into()]);
         arguments.extend(["--workers".into(), config.workers.to_string().into()]);
         arguments.extend(["--status".into(), folder.path().join(STATUS).into()]);
+        arguments.extend(["--contract".into(), folder.path().join(CONTRACT).into()]);
         arguments.extend(["--parent".into(), std::process::id().to_string().into()]);
         let name = if config.entrypoint.is_empty() { "the app" } else { &config.entrypoint };
         Ok(Self {
@@ -136,6 +143,16 @@ impl AppProcess {
             folder,
             is_own_server: false,
         })
+    }
+
+    /// Whether the app says what it accepts: not if it is served by a command of the user's.
+    pub(crate) const fn tells_its_contract(&self) -> bool {
+        !self.is_own_server
+    }
+
+    /// What the app accepts, as it says itself.
+    pub(crate) fn contract(&self) -> Option<Result<Contract, String>> {
+        self.tells_its_contract().then(|| inspector::written(self.folder.path()))
     }
 
     fn status(&self) -> Option<Status> {

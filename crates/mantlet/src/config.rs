@@ -3,8 +3,12 @@
 use std::{path::PathBuf, thread::available_parallelism, time::Duration};
 
 use mantlet_controls::{
-    Policy, Surroundings, client, contract, cookies, cors, csrf, headers, host, https, limits, path,
-    policy::Mistake as Finding, route, units::Span,
+    Policy, Surroundings, client,
+    contract::{self, Slot},
+    cookies, cors, csrf, headers, host, https, limits, path,
+    policy::Mistake as Finding,
+    route,
+    units::Span,
 };
 use mantlet_gateway::{Address, GateConfig, Listen, UpstreamConfig, audit_log::AuditConfig, tls::LoadedTls};
 use serde::{Deserialize, Serialize};
@@ -169,17 +173,19 @@ pub(crate) struct Checked {
 pub(crate) struct Reader {
     file: Option<PathBuf>,
     flags: Vec<Flag>,
+    /// Where every policy that is read finds the app's contract.
+    pub(crate) contract: Slot,
 }
 
 impl Reader {
     pub(crate) fn new(common: &CommonArguments, further: Vec<Flag>) -> Self {
         let mut flags = common.flags();
         flags.extend(further);
-        Self { file: common.config.clone(), flags }
+        Self { file: common.config.clone(), flags, contract: Slot::default() }
     }
 
-    pub(crate) const fn of_file(file: Option<PathBuf>) -> Self {
-        Self { file, flags: Vec::new() }
+    pub(crate) fn of_file(file: Option<PathBuf>) -> Self {
+        Self { file, flags: Vec::new(), contract: Slot::default() }
     }
 
     pub(crate) fn with_flags(mut self, flags: Vec<Flag>) -> Self {
@@ -208,6 +214,7 @@ impl Reader {
         let tls = loaded.config.tls.read(&loaded.config.state_folder, loaded.config.http2);
         let tls = tls.map_err(|found| findings.extend(found)).ok().flatten();
         let mut controls = loaded.config.controls(listen.as_ref().ok(), tls.as_ref());
+        controls.surroundings.contract = self.contract.clone();
         match csrf_keys::read(&loaded.config.csrf, &loaded.config.state_folder) {
             Ok(keys) => controls.surroundings.csrf_keys = keys,
             Err(finding) => findings.push(finding),

@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    path::Path,
     process::{Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
@@ -9,6 +10,7 @@ use std::{
 
 use mantlet_contract::model::{Contract, Route, Router};
 use mantlet_gateway::supervisor::exit_code;
+use serde::Deserialize;
 
 use crate::{
     app::{
@@ -18,7 +20,7 @@ use crate::{
     say::Failure,
 };
 
-/// The inspector, and the launcher, by which it finds the app.
+/// The launcher, and the inspector that it or we ask.
 const FILES: [(&str, &str); 7] = [
     ("launcher.py", LAUNCHER),
     ("inspector.py", include_str!("../../../python/mantlet/inspector.py")),
@@ -28,6 +30,9 @@ const FILES: [(&str, &str); 7] = [
     ("schemas.py", include_str!("../../../python/mantlet/schemas.py")),
     ("answers.py", include_str!("../../../python/mantlet/answers.py")),
 ];
+
+/// The file in which the contract is written.
+pub(crate) const CONTRACT: &str = "contract.json";
 
 /// How often it is asked whether it is done.
 const ASK_EVERY: Duration = Duration::from_millis(10);
@@ -45,10 +50,8 @@ pub(crate) struct Inspected {
 /// Imports the app in its own interpreter and reads its contract.
 pub(crate) fn inspect(config: &AppConfig) -> Result<Inspected, Failure> {
     let folder = private_folder()?;
-    for (name, content) in FILES {
-        fs::write(folder.path().join(name), content).map_err(|error| cannot_make_folder(&error))?;
-    }
-    let contract = folder.path().join("contract.json");
+    write_files(folder.path()).map_err(|error| cannot_make_folder(&error))?;
+    let contract = folder.path().join(CONTRACT);
     let program = interpreter(config);
     let mut command = Command::new(&program);
     command.arg(folder.path().join("inspector.py"));
@@ -83,6 +86,24 @@ pub(crate) fn inspect(config: &AppConfig) -> Result<Inspected, Failure> {
         )));
     }
     Ok(Inspected { name, json, contract })
+}
+
+/// Puts what the app's interpreter runs into a folder.
+pub(crate) fn write_files(folder: &Path) -> io::Result<()> {
+    FILES.iter().try_for_each(|(name, content)| fs::write(folder.join(name), content))
+}
+
+/// The contract that the launcher of a running app has written.
+pub(crate) fn written(folder: &Path) -> Result<Contract, String> {
+    #[derive(Deserialize)]
+    struct Failed {
+        failure: String,
+    }
+    let text = fs::read_to_string(folder.join(CONTRACT)).map_err(|error| error.to_string())?;
+    if let Ok(Failed { failure }) = serde_json::from_str(&text) {
+        return Err(failure);
+    }
+    serde_json::from_str(&text).map_err(|error| format!("it cannot be understood: {error}"))
 }
 
 /// How many operations there are, below mounts too.

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use mantlet_controls::Scheme;
+use mantlet_controls::{Scheme, contract::Contract};
 use mantlet_gateway::{
     Address, Gate, Listen, StartError,
     audit_log::{AuditLog, AuditWriter},
@@ -57,6 +57,9 @@ pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
         let file = audit.file.as_deref().unwrap_or(Path::new("")).display();
         Failure::new(format!("the audit file `{file}` cannot be opened: {error}"))
     })?;
+    if app.as_ref().is_some_and(AppProcess::tells_its_contract) {
+        reader.contract.await_contract();
+    }
     let gate = config.gate(listen, address, idle_timeout);
     let also_listen = gate.also_listen.clone();
     let gate =
@@ -164,7 +167,10 @@ impl Operator<'_> {
         let name = self.app.as_ref().map_or_else(|| self.behind.clone(), AppProcess::found);
         match event {
             Event::Waiting(age) => say(format!("waiting for {name} to get ready ({} s)", age.as_secs())),
-            Event::Ready(_) => self.say_ready(&name),
+            Event::Ready(_) => {
+                self.learn(&name);
+                self.say_ready(&name);
+            }
             Event::Crashed(status, pause) => {
                 let how = status
                     .map_or_else(|| "did not get ready".to_owned(), |status| format!("crashed ({status})"));
@@ -177,6 +183,30 @@ impl Operator<'_> {
     fn tell_of(&self, event: &acme::Event) {
         if let Some(settings) = &*self.certificates.borrow() {
             say(news::of(event, settings, self.gate.listen()));
+        }
+    }
+
+    /// Puts the contract of the app that is ready in force.
+    fn learn(&self, name: &str) {
+        let slot = &self.reader.contract;
+        match self.app.as_ref().and_then(AppProcess::contract) {
+            None => {}
+            Some(Ok(model)) => {
+                let (contract, errors) = Contract::compile(&model);
+                for error in errors {
+                    say(format!("note: {error}; that route is left to the app"));
+                }
+                slot.put(contract);
+            }
+            Some(Err(why)) => {
+                slot.give_up();
+                let consequence = if slot.is_known() {
+                    "the last one stays in force"
+                } else {
+                    "requests are not held against one"
+                };
+                say(format!("note: the contract of {name} cannot be read ({why}); {consequence}"));
+            }
         }
     }
 

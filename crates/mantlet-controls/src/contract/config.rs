@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_REPORTED, Policy};
+use super::{MAX_REPORTED, Policy, Slot};
 use crate::{Mode, news::News};
 
 /// The `[contract]` section.
@@ -47,7 +47,7 @@ pub enum Tolerance {
 
 impl Config {
     /// The section with what the posture decides filled in. There is nothing in it that could be wrong.
-    pub fn check(&self, report_only: bool) -> Policy {
+    pub fn check(&self, slot: Slot, report_only: bool) -> Policy {
         let by_posture = |compatible| match self.posture {
             Posture::Compatible => compatible,
             Posture::Strict => Tolerance::Reject,
@@ -57,7 +57,7 @@ impl Config {
             unknown_routes: self.unknown_routes.unwrap_or(by_posture(Tolerance::Report)),
             hidden_routes: self.hidden_routes.unwrap_or(by_posture(Tolerance::Report)),
             docs: self.docs.unwrap_or(by_posture(Tolerance::Allow)),
-            contract: None,
+            slot,
             reported: News::up_to(MAX_REPORTED),
         }
     }

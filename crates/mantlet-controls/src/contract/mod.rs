@@ -15,8 +15,9 @@
 //! pass.
 
 mod config;
+mod slot;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method};
 use mantlet_contract::{
@@ -25,9 +26,14 @@ use mantlet_contract::{
 };
 
 pub use config::{Config, Posture, Tolerance};
+pub use slot::Slot;
+
+use self::slot::State;
 
 use crate::{Mode, Reason, Refusal, news::News};
 
+/// When to try again while the app is starting.
+const RETRY_AWAITED: Duration = Duration::from_secs(2);
 /// Routes that are reported, each once. A client can make up any number of unknown ones.
 pub(super) const MAX_REPORTED: usize = 256;
 
@@ -47,21 +53,20 @@ impl Contract {
     }
 }
 
-/// The checked `[contract]` section, and the contract in force.
+/// The checked `[contract]` section, and where the contract in force is.
 #[derive(Debug)]
 pub struct Policy {
     pub(crate) mode: Mode,
     unknown_routes: Tolerance,
     hidden_routes: Tolerance,
     docs: Tolerance,
-    /// None: nothing is known of the app.
-    pub contract: Option<Arc<Contract>>,
+    slot: Slot,
     reported: News,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Config::default().check(false)
+        Config::default().check(Slot::default(), false)
     }
 }
 
@@ -77,8 +82,17 @@ pub(crate) struct Verdict {
 impl Policy {
     /// Finds the route of a request.
     pub(crate) fn route(&self, method: &Method, websocket: bool, path: &str) -> Verdict {
-        let Some(contract) = self.contract.as_ref().filter(|_| self.mode != Mode::Off) else {
+        if self.mode == Mode::Off {
             return Verdict { route: None, fault: None };
+        }
+        let state = self.slot.load();
+        let contract = match &**state {
+            State::Unknown => return Verdict { route: None, fault: None },
+            State::Awaited => {
+                let refusal = Refusal::retry(Reason::AppUnavailable, RETRY_AWAITED);
+                return Verdict { route: None, fault: Some((Mode::Enforce, refusal)) };
+            }
+            State::Known(contract) => contract,
         };
         let wanted = if websocket { Wanted::WebSocket } else { Wanted::Http(method.as_str()) };
         let (route, fault) = match contract.routes.find(wanted, path) {

@@ -24,6 +24,7 @@ mod http1;
 mod http2;
 mod judges;
 mod limits;
+mod operations;
 mod origins;
 mod pages;
 mod path;

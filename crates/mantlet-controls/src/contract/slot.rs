@@ -1,0 +1,50 @@
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+
+use super::Contract;
+
+/// Where the contract in force is kept. Every policy of an app has the same slot: an app that starts anew brings another
+/// contract, whatever the configuration is by then. Cloning it gives the same slot.
+#[derive(Debug, Clone, Default)]
+pub struct Slot(Arc<ArcSwap<State>>);
+
+/// What is known of the app.
+#[derive(Debug, Default)]
+pub(super) enum State {
+    /// Nothing, and nothing will be.
+    #[default]
+    Unknown,
+    /// Nothing yet: until then no request passes unjudged.
+    Awaited,
+    /// All of it.
+    Known(Contract),
+}
+
+impl Slot {
+    /// Lets no request pass until there is a contract, or none is waited for any longer.
+    pub fn await_contract(&self) {
+        self.0.store(Arc::new(State::Awaited));
+    }
+
+    /// Puts a contract in force.
+    pub fn put(&self, contract: Contract) {
+        self.0.store(Arc::new(State::Known(contract)));
+    }
+
+    /// Goes on without one, unless there is one.
+    pub fn give_up(&self) {
+        if matches!(**self.0.load(), State::Awaited) {
+            self.0.store(Arc::default());
+        }
+    }
+
+    /// Whether there is one.
+    pub fn is_known(&self) -> bool {
+        matches!(**self.0.load(), State::Known(_))
+    }
+
+    pub(super) fn load(&self) -> Guard<Arc<State>> {
+        self.0.load()
+    }
+}
