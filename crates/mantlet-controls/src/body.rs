@@ -1,13 +1,12 @@
 //! A request's body on its way through the pipeline: counted, and read ahead where a stop has to look into it.
 
 use std::{
-    collections::VecDeque,
     future::poll_fn,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::Reason;
@@ -16,15 +15,16 @@ use crate::Reason;
 #[derive(Debug)]
 pub struct RequestBody<B> {
     inner: B,
-    /// What a stop has read ahead.
-    held: VecDeque<Bytes>,
+    /// What a stop has read ahead, in one piece however small the pieces were that came.
+    ahead: BytesMut,
+    ended: bool,
     received: u64,
     limit: u64,
 }
 
 impl<B: Body<Data = Bytes, Error = Reason> + Unpin> RequestBody<B> {
-    pub(crate) const fn new(inner: B) -> Self {
-        Self { inner, held: VecDeque::new(), received: 0, limit: u64::MAX }
+    pub(crate) fn new(inner: B) -> Self {
+        Self { inner, ahead: BytesMut::new(), ended: false, received: 0, limit: u64::MAX }
     }
 
     /// Bytes that may come in all; more of them break the body off.
@@ -32,35 +32,48 @@ impl<B: Body<Data = Bytes, Error = Reason> + Unpin> RequestBody<B> {
         self.limit = limit;
     }
 
-    /// Reads the next piece ahead and keeps it for the app.
-    pub(crate) async fn read_ahead(&mut self) -> Option<Result<Bytes, Reason>> {
-        let next = poll_fn(|cx| self.poll_next(cx)).await;
-        if let Some(Ok(data)) = &next {
-            self.held.push_back(data.clone());
-        }
-        next
+    /// What has been read ahead.
+    pub(crate) fn ahead(&self) -> &[u8] {
+        &self.ahead
     }
 
-    /// The next piece, those that were read ahead first.
-    pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Reason>>> {
-        match self.held.pop_front() {
-            Some(held) => Poll::Ready(Some(Ok(held))),
-            None => self.poll_next(cx),
+    /// Reads the next piece ahead and keeps it for the app; says whether there was one.
+    pub(crate) async fn read_ahead(&mut self) -> Result<bool, Reason> {
+        match poll_fn(|cx| self.poll_next(cx)).await {
+            Some(data) => {
+                self.ahead.extend_from_slice(&data?);
+                Ok(true)
+            }
+            None => Ok(false),
         }
+    }
+
+    /// The next piece; what was read ahead first.
+    pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Reason>>> {
+        if self.ahead.is_empty() {
+            return self.poll_next(cx);
+        }
+        Poll::Ready(Some(Ok(self.ahead.split().freeze())))
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Reason>>> {
-        loop {
+        // A body may not be asked again after its end.
+        while !self.ended {
             let Some(frame) = ready!(Pin::new(&mut self.inner).poll_frame(cx)) else {
-                return Poll::Ready(None);
+                self.ended = true;
+                break;
             };
             let Ok(data) = frame?.into_data() else { continue };
+            if data.is_empty() {
+                continue;
+            }
             self.received += data.len() as u64;
             if self.received > self.limit {
                 return Poll::Ready(Some(Err(Reason::BodyTooLarge)));
             }
             return Poll::Ready(Some(Ok(data)));
         }
+        Poll::Ready(None)
     }
 }
 
@@ -76,17 +89,17 @@ impl<B: Body<Data = Bytes, Error = Reason> + Unpin> Body for RequestBody<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.held.is_empty() && self.inner.is_end_stream()
+        self.ahead.is_empty() && (self.ended || self.inner.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        let held: u64 = self.held.iter().map(|piece| piece.len() as u64).sum();
-        let rest = self.inner.size_hint();
+        let ahead = self.ahead.len() as u64;
+        let rest = if self.ended { SizeHint::with_exact(0) } else { self.inner.size_hint() };
         let mut hint = SizeHint::new();
         if let Some(upper) = rest.upper() {
-            hint.set_upper(upper + held);
+            hint.set_upper(upper + ahead);
         }
-        hint.set_lower(rest.lower() + held);
+        hint.set_lower(rest.lower() + ahead);
         hint
     }
 }

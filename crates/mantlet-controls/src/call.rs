@@ -37,6 +37,8 @@ pub struct ClientCertificate {
 pub enum Wire {
     /// Nobody has looked: they came through another parser. The pipeline judges what that one left to see.
     Unread,
+    /// Nobody is asked to look.
+    NotAsked,
     /// They are one well-formed request.
     WellFormed,
     /// They are not.
@@ -109,6 +111,8 @@ impl Call {
     pub fn open<B>(policy: &Policy, arrival: &Arrival, request: &Request<B>) -> Self {
         let headers = request.headers();
         let client = Client::of(arrival, headers, &policy.client);
+        // A trusted proxy's certificate is its own and not its users'; what it says of theirs is left as it is.
+        let certificate = arrival.certificate.clone().filter(|_| !client.peer_trusted);
         Self {
             request_id: RequestId::of(headers, client.peer_trusted),
             client,
@@ -121,8 +125,8 @@ impl Call {
             csrf: None,
             authenticated: headers.contains_key(header::AUTHORIZATION)
                 || headers.contains_key(header::COOKIE)
-                || arrival.certificate.is_some(),
-            certificate: arrival.certificate.clone(),
+                || certificate.is_some(),
+            certificate,
             wants_problem: wants_problem(headers),
         }
     }

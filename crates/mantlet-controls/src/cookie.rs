@@ -1,15 +1,66 @@
 //! Cookies as they stand in headers (RFC 6265).
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
+use jiff::fmt::rfc2822::DateTimeParser;
 
-/// The cookies of a request, in their order, over all its lines.
+/// The cookies of a request, in their order, over all its lines. What has no name is none.
 pub(crate) fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
-    let lines = headers.get_all(header::COOKIE).iter();
-    lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';')).filter_map(|pair| {
-        let pair = pair.trim_ascii();
-        let at = memchr::memchr(b'=', pair)?;
-        Some((pair.get(..at)?.trim_ascii(), pair.get(at + 1..)?.trim_ascii()))
-    })
+    headers.get_all(header::COOKIE).iter().flat_map(|line| members(line.as_bytes()).filter_map(pair))
+}
+
+/// Takes a cookie out of a request's lines and leaves every other byte of them as it is; lines that nothing is left of go.
+pub(crate) fn take_out(headers: &mut HeaderMap, name: &[u8]) {
+    let is_it = |member: &[u8]| pair(member).is_some_and(|(found, _)| found == name);
+    let lines: Vec<_> = headers.get_all(header::COOKIE).iter().cloned().collect();
+    if !lines.iter().any(|line| members(line.as_bytes()).any(is_it)) {
+        return;
+    }
+    headers.remove(header::COOKIE);
+    for line in lines {
+        let kept: Vec<_> = members(line.as_bytes()).filter(|member| !is_it(member)).collect();
+        let kept = kept.join(&b';');
+        if let (false, Ok(line)) = (trim(&kept).is_empty(), HeaderValue::from_bytes(kept.trim_ascii_start()))
+        {
+            headers.append(header::COOKIE, line);
+        }
+    }
+}
+
+/// Puts a cookie behind the others.
+pub(crate) fn append(headers: &mut HeaderMap, cookie: &str) {
+    let mut lines: Vec<_> = headers.get_all(header::COOKIE).iter().cloned().collect();
+    let line = match lines.pop() {
+        Some(last) => [last.as_bytes(), b"; ", cookie.as_bytes()].concat(),
+        None => cookie.as_bytes().to_vec(),
+    };
+    let Ok(line) = HeaderValue::from_bytes(&line) else { return };
+    headers.remove(header::COOKIE);
+    for line in lines.into_iter().chain([line]) {
+        headers.append(header::COOKIE, line);
+    }
+}
+
+fn members(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|byte| *byte == b';')
+}
+
+fn pair(member: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = memchr::memchr(b'=', member)?;
+    Some((trim(member.get(..at)?), trim(member.get(at + 1..)?)))
+}
+
+/// As Starlette does: Python's `strip` also takes NEL and the no-break space, which a header may hold.
+fn trim(mut text: &[u8]) -> &[u8] {
+    loop {
+        let before = text.len();
+        text = text.trim_ascii();
+        while let [0x85 | 0xa0, rest @ ..] | [rest @ .., 0x85 | 0xa0] = text {
+            text = rest;
+        }
+        if text.len() == before {
+            return text;
+        }
+    }
 }
 
 /// A `Set-Cookie` line.
@@ -22,7 +73,7 @@ pub(crate) struct SetCookie<'l> {
 }
 
 impl<'l> SetCookie<'l> {
-    /// `None` for what browsers ignore.
+    /// `None` for a cookie without a name.
     pub(crate) fn parse(line: &'l [u8]) -> Option<Self> {
         let (pair, attributes) = match memchr::memchr(b';', line) {
             Some(at) => line.split_at_checked(at)?,
@@ -46,10 +97,56 @@ impl<'l> SetCookie<'l> {
     pub(crate) fn is_removal(&self) -> bool {
         let max_age = self.attribute("max-age");
         let is_past = |seconds: &[u8]| seconds == b"0" || seconds.starts_with(b"-");
-        let epoch = |date: &[u8]| memchr::memmem::find(date, b"1970").is_some();
+        let has_passed = |date: &[u8]| {
+            let when = DateTimeParser::new().relaxed_weekday(true).parse_timestamp(date);
+            when.is_ok_and(|when| when <= jiff::Timestamp::now())
+        };
         max_age.is_some_and(is_past)
-            || (max_age.is_none() && self.attribute("expires").is_some_and(epoch))
+            || (max_age.is_none() && self.attribute("expires").is_some_and(has_passed))
             || self.value.is_empty()
             || self.value == b"\"\""
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(headers: &HeaderMap) -> Vec<&[u8]> {
+        headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect()
+    }
+
+    #[test]
+    fn other_cookies_stay_as_they_are() {
+        let mut headers = HeaderMap::new();
+        for line in [&b"a=1; flag; t=1; b=\"q;r=s\"; c=\xe9 ;d = 2;;e="[..], b" t = 2", b"\xa0t=3;f=4"] {
+            headers.append(header::COOKIE, HeaderValue::from_bytes(line).unwrap());
+        }
+        assert_eq!(pairs(&headers).filter(|(name, _)| *name == b"t").count(), 3);
+        take_out(&mut headers, b"t");
+        let rest = b"a=1; flag; b=\"q;r=s\"; c=\xe9 ;d = 2;;e=";
+        assert_eq!(lines(&headers), [&rest[..], b"f=4"]);
+        append(&mut headers, "t=5");
+        assert_eq!(lines(&headers), [&rest[..], b"f=4; t=5"]);
+        let mut none = HeaderMap::new();
+        append(&mut none, "t=5");
+        assert_eq!(lines(&none), [b"t=5"]);
+    }
+
+    #[test]
+    fn a_cookie_is_removed_by_age_date_or_emptiness() {
+        for (line, removed) in [
+            ("a=1", false),
+            ("a=1; Max-Age=60; Expires=Thu, 01 Jan 1970 00:00:00 GMT", false),
+            ("a=1; Max-Age=0", true),
+            ("a=1; max-age=-1", true),
+            ("a=1; expires=Thu, 01 Jan 1970 00:00:00 GMT", true),
+            ("a=1; Expires=Wed, 01 Jan 2020 00:00:00 GMT", true),
+            ("a=1; Expires=Fri, 01 Jan 2100 00:00:00 GMT", false),
+            ("a=1; Expires=whenever", false),
+            ("a=", true),
+        ] {
+            assert_eq!(SetCookie::parse(line.as_bytes()).unwrap().is_removal(), removed, "{line}");
+        }
     }
 }

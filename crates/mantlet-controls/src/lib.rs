@@ -36,6 +36,7 @@ pub mod refusal;
 pub mod request_id;
 pub mod response;
 pub mod units;
+mod vary;
 mod well_formed;
 
 pub use answer::Answer;

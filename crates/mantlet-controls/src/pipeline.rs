@@ -141,7 +141,9 @@ where
     if let Wire::Refused(refusal) = &arrival.wire {
         return Err(refusal.clone().into());
     }
-    well_formed::verify_method(request.method())?;
+    if arrival.wire != Wire::NotAsked {
+        well_formed::verify_method(request.method())?;
+    }
     if arrival.wire == Wire::Unread {
         well_formed::verify(policy, request)?;
     }

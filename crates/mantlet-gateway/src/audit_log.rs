@@ -221,8 +221,14 @@ impl Terminal {
             _ if record.status.is_some() => "a malformed request".to_owned(),
             _ => "a connection".to_owned(),
         };
-        let (verb, id) =
-            (if record.action == "refuse" { "refused" } else { "would refuse" }, &record.request_id);
+        let id = &record.request_id;
+        let verb = match (record.action, &record.subject) {
+            ("refuse", _) => "refused".to_owned(),
+            (_, Some(cookie)) => {
+                format!("`cookies` would complete the cookie `{}` on", cookie.escape_debug())
+            }
+            _ => "would refuse".to_owned(),
+        };
         let status = record.status.map_or_else(String::new, |status| format!(" {status}"));
         let id = if id.is_empty() { String::new() } else { format!(" [{id}]") };
         tell(&format!("{verb} {what} from {client}:{status} {}{id}", record.reason));

@@ -31,7 +31,7 @@ const HOP_BY_HOP: [HeaderName; 7] = [
 ];
 
 /// Headers that a `Connection` header may not name away: they carry decisions, or describe the message.
-const NOT_NAMED_AWAY: [HeaderName; 12] = [
+const NOT_NAMED_AWAY: [HeaderName; 13] = [
     header::AUTHORIZATION,
     header::COOKIE,
     header::HOST,
@@ -44,6 +44,7 @@ const NOT_NAMED_AWAY: [HeaderName; 12] = [
     HeaderName::from_static("x-forwarded-proto"),
     HeaderName::from_static("x-request-id"),
     HeaderName::from_static("x-csrf-token"),
+    HeaderName::from_static("client-cert"),
 ];
 
 /// The app behind the gate.

@@ -82,6 +82,9 @@ fn random_text() -> Result<String, getrandom::Error> {
 }
 
 fn key(text: &str) -> Option<Key> {
+    if !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
     let digits =
         text.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2));
     let bytes = digits.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect::<Option<Vec<_>>>()?;

@@ -32,7 +32,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 pub use config::Config;
 
-use crate::{Mode, Reason, origin::Origins};
+use crate::{Mode, Reason, origin::Origins, vary};
 
 const REQUEST_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-request-private-network");
 const ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
@@ -163,7 +163,8 @@ impl Policy {
             answer.remove(name);
         }
         if !matches!(self.allowed, Allowed::Any) {
-            add_vary_origin(answer);
+            // Caches must not serve one origin's answer to another.
+            vary::add(answer, "origin");
         }
         let Some(origin) = origin.filter(|origin| self.allows(origin)) else { return };
         self.allow(origin, answer);
@@ -181,19 +182,6 @@ impl Policy {
         if self.credentials {
             answer.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
-    }
-}
-
-/// Caches must not serve one origin's answer to another. An app that says so already is not doubled.
-fn add_vary_origin(answer: &mut HeaderMap) {
-    let says_so = answer.get_all(header::VARY).iter().any(|value| {
-        value.as_bytes().split(|byte| *byte == b',').any(|name| {
-            let name = name.trim_ascii();
-            name == b"*" || name.eq_ignore_ascii_case(b"origin")
-        })
-    });
-    if !says_so {
-        answer.append(header::VARY, HeaderValue::from_static("origin"));
     }
 }
 

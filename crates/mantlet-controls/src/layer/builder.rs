@@ -4,14 +4,15 @@ use http::Extensions;
 
 use super::{Audit, FindPeer, MantletLayer, Shared};
 use crate::{
-    Config, Mode, Scheme, Surroundings, audit::Record, client, cookies, cors, csrf, headers, host, https,
-    limits, path, policy::Mistake, route, units::Size,
+    Config, Mode, Scheme, Surroundings, Wire, audit::Record, client, cookies, cors, csrf, headers, host,
+    https, limits, path, policy::Mistake, route, units::Size,
 };
 
 /// Sets a [`MantletLayer`] up. Each control takes its own typed section, the same that `mantlet.toml` has.
 pub struct Builder {
     config: Config,
     leaves_headers: bool,
+    wire: Wire,
     audit: Audit,
     peer: FindPeer,
     scheme: Scheme,
@@ -41,6 +42,7 @@ impl Builder {
         Self {
             config: Config::default(),
             leaves_headers: false,
+            wire: Wire::Unread,
             audit: Box::new(drop),
             peer: Box::new(|extensions| extensions.get::<SocketAddr>().copied()),
             scheme: Scheme::Http,
@@ -63,13 +65,13 @@ impl Builder {
             },
             ..Config::default()
         };
-        Self { config, leaves_headers: true, ..Self::all() }
+        Self { config, leaves_headers: true, wire: Wire::NotAsked, ..Self::all() }
     }
 
     /// All sections at once, as `mantlet.toml` has them.
     #[must_use]
     pub fn config(self, config: Config) -> Self {
-        Self { config, leaves_headers: false, ..self }
+        Self { config, leaves_headers: false, wire: Wire::Unread, ..self }
     }
 
     /// Who is really calling: which proxies to believe, which forged headers to drop.
@@ -84,6 +86,7 @@ impl Builder {
     #[must_use]
     pub fn limits(mut self, section: limits::Config) -> Self {
         self.config.limits = section;
+        self.wire = Wire::Unread;
         self
     }
 
@@ -184,8 +187,8 @@ impl Builder {
     pub fn build(self) -> Result<MantletLayer, InvalidConfig> {
         let mut policy = self.config.check().map_err(InvalidConfig)?;
         policy.client.leaves_headers = self.leaves_headers;
-        let Self { audit, peer, scheme, .. } = self;
-        Ok(MantletLayer { shared: Arc::new(Shared { policy, audit, peer, scheme }) })
+        let Self { wire, audit, peer, scheme, .. } = self;
+        Ok(MantletLayer { shared: Arc::new(Shared { policy, wire, audit, peer, scheme }) })
     }
 }
 

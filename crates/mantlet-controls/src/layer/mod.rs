@@ -76,6 +76,7 @@ pub struct MantletLayer {
 
 struct Shared {
     policy: Policy,
+    wire: Wire,
     audit: Audit,
     peer: FindPeer,
     scheme: Scheme,
@@ -145,7 +146,7 @@ where
         Box::pin(async move {
             let peer = (shared.peer)(request.extensions()).map_or(Peer::Unknown, Peer::Ip);
             let certificate = request.extensions().get().cloned();
-            let arrival = Arrival { peer, scheme: shared.scheme, wire: Wire::Unread, certificate };
+            let arrival = Arrival { peer, scheme: shared.scheme, wire: shared.wire.clone(), certificate };
             let version = request.version();
             let mut failure = None;
             let app = Behind { service, failure: &mut failure };

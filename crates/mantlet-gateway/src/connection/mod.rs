@@ -98,7 +98,8 @@ where
     let Ok(stream) = Box::pin(tls.accept(Prefixed::new(prefix, io))).await else { return };
     // What was agreed on is spoken; a client that agreed on nothing speaks HTTP/1.
     let http2 = (stream.get_ref().1.alpn_protocol() == Some(b"h2")).then_some(Http2::Agreed);
-    let certificate = tls::client::read(stream.get_ref().1.peer_certificates()).map(Arc::new);
+    let Ok(certificate) = tls::client::read(stream.get_ref().1.peer_certificates()) else { return };
+    let certificate = certificate.map(Arc::new);
     let wire = Wire::new(stream, Arc::clone(&flow), &policy.limits);
     let context = Context { shared, flow, peer, scheme: Scheme::Https, certificate };
     serve_requests(wire, Arc::new(context), http2).await;

@@ -6,11 +6,20 @@ use mantlet_controls::ClientCertificate;
 use rustls::pki_types::CertificateDer;
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer};
 
-/// Reads the certificate that the handshake has verified. `None` if nothing in it is a name.
-pub(crate) fn read(chain: Option<&[CertificateDer<'_>]>) -> Option<ClientCertificate> {
-    let own = chain?.first()?;
-    let (_, certificate) = X509Certificate::from_der(own).ok()?;
-    Some(ClientCertificate { name: name(&certificate)?, header: header(own)? })
+/// A client's certificate that is not good any more: a session that is resumed is not verified again.
+#[derive(Debug)]
+pub(crate) struct Expired;
+
+/// Reads the certificate that the handshake has verified, now or when the session began.
+pub(crate) fn read(chain: Option<&[CertificateDer<'_>]>) -> Result<Option<ClientCertificate>, Expired> {
+    let Some(own) = chain.and_then(<[_]>::first) else { return Ok(None) };
+    // What cannot be read cannot be told apart from one that has expired.
+    let (_, certificate) = X509Certificate::from_der(own).map_err(|_| Expired)?;
+    if !certificate.validity().is_valid() {
+        return Err(Expired);
+    }
+    let name = name(&certificate).unwrap_or_else(|| format!("serial {}", certificate.raw_serial_as_string()));
+    Ok(Some(ClientCertificate { name, header: header(own).ok_or(Expired)? }))
 }
 
 /// As narrow a name as there is: a URI (SPIFFE, RFC 9525), an e-mail address or a host of the alternative names, else the common

@@ -9,7 +9,13 @@ pub(crate) mod client;
 pub mod dev;
 mod prefixed;
 
-use std::{future::Future, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use rustls::{
@@ -79,8 +85,16 @@ pub struct TlsError(String);
 pub(crate) struct Tls {
     current: ArcSwap<InForce>,
     challenges: Challenges,
-    tickets: Arc<dyn ProducesTickets>,
+    tickets: Mutex<Tickets>,
     handshake_timeout: Duration,
+}
+
+/// What sessions are resumed with.
+#[derive(Debug)]
+struct Tickets {
+    current: Arc<dyn ProducesTickets>,
+    /// They carry certificates of clients.
+    asks_clients: bool,
 }
 
 /// What new connections get.
@@ -152,16 +166,23 @@ impl LoadedTls {
 
 impl Tls {
     pub(crate) fn new(loaded: LoadedTls) -> Result<Self, TlsError> {
-        let tickets = aws_lc_rs::Ticketer::new()
-            .map_err(|error| TlsError(format!("session tickets cannot be set up: {error}")))?;
         let handshake_timeout = loaded.config.handshake_timeout;
+        let asks_clients = loaded.verifier.is_some();
+        let tickets = new_tickets()?;
         let current = ArcSwap::new(loaded.into_force(Arc::clone(&tickets))?);
+        let tickets = Mutex::new(Tickets { current: tickets, asks_clients });
         Ok(Self { current, challenges: Challenges::default(), tickets, handshake_timeout })
     }
 
-    /// Puts other certificates in force. Connections keep the one they began with; tickets stay good.
+    /// Puts other certificates in force. Connections keep the one they began with. Tickets stay good, unless clients show
+    /// certificates: a session that is resumed is not verified again, so that one from before would outlive its authority.
     pub(crate) fn replace(&self, loaded: LoadedTls) -> Result<(), TlsError> {
-        self.current.store(loaded.into_force(Arc::clone(&self.tickets))?);
+        let mut tickets = self.tickets.lock().unwrap_or_else(PoisonError::into_inner);
+        let asks_clients = loaded.verifier.is_some();
+        let next =
+            if asks_clients || tickets.asks_clients { new_tickets()? } else { Arc::clone(&tickets.current) };
+        self.current.store(loaded.into_force(Arc::clone(&next))?);
+        *tickets = Tickets { current: next, asks_clients };
         Ok(())
     }
 
@@ -223,6 +244,10 @@ impl Tls {
         }
         start.into_stream(Arc::clone(&current.config)).await
     }
+}
+
+fn new_tickets() -> Result<Arc<dyn ProducesTickets>, TlsError> {
+    aws_lc_rs::Ticketer::new().map_err(|error| TlsError(format!("session tickets cannot be set up: {error}")))
 }
 
 fn client_verifier(

@@ -183,6 +183,7 @@ fn keys_come_from_a_file_or_the_mistake_says_what_to_do() {
     assert_eq!(status(), 200, "two gateways with one key");
     fs::write(&file, format!("{new}\n{old}\n")).unwrap();
     stands[1].gateway.reload(&config);
+    stands[1].gateway.wait_for("mantlet: the configuration was reloaded", 1);
     assert_eq!(status(), 200, "the old key is still accepted");
     for (text, mistake) in
         [("abc", "holds no key on line 1: at least 64 hexadecimal digits"), ("\n", "holds no key")]

@@ -18,7 +18,7 @@ use crate::kit::{
     App, Client, Gateway, Setup,
     command::{THREE_LINES, Typed},
     eventually, provided,
-    tls::{Authority, Pair, Speaks},
+    tls::{Authority, Pair, Settled, Speaks},
 };
 
 const RELOADED: &str = "mantlet: the configuration was reloaded";
@@ -272,6 +272,40 @@ fn a_clients_certificate_is_a_principal_to_the_app_and_to_the_audit() {
         let refused = client.ask("GET /a/../b HTTP/1.1\r\nHost: localhost\r\n\r\n");
         assert_eq!(gateway.audit_of(refused.request_id())["user"], serde_json::json!(name));
     }
+}
+
+#[test]
+fn a_session_does_not_outlive_the_authority_of_its_client() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path());
+    let authorities = folder.path().join("authorities.pem");
+    fs::copy(authority.file(), &authorities).unwrap();
+    let server = authority.sign("server", "localhost").config();
+    let config = |rest: &str| format!("[tls]\n{server}client-authorities = {authorities:?}\n{rest}");
+    let gateway = before_the_app(&config(""));
+    let client = |own: Option<Pair>| match own {
+        Some(own) => Speaks::trusting(&authority.file()).showing(own).settle(),
+        None => Speaks::trusting(&authority.file()).settle(),
+    };
+    let (alice, nobody) = (client(Some(authority.sign_client("alice", "alice", vec![]))), client(None));
+    // One request a connection, after which the client has the server's ticket.
+    let ask = |client: &Settled| {
+        let stream = client.connect(gateway.addr(), "localhost").ok()?;
+        let resumed = stream.is_resumed();
+        let mut stream = stream.into_client();
+        stream.try_send("GET /me HTTP/1.1\r\nHost: localhost\r\n\r\n").then_some(())?;
+        let asked = std::panic::AssertUnwindSafe(|| stream.answer());
+        let answer = std::panic::catch_unwind(asked).ok()?;
+        Some((resumed, answer.record().to_string().contains("client-cert")))
+    };
+    assert_eq!((ask(&alice), ask(&nobody)), (Some((false, true)), Some((false, false))));
+    assert_eq!((ask(&alice), ask(&nobody)), (Some((true, true)), Some((true, false))));
+    // Alice's authority is trusted no more, and everybody has to show a certificate.
+    fs::copy(Authority::new(other.path()).file(), &authorities).unwrap();
+    gateway.reload(&config("client-required = true\n"));
+    gateway.wait_for(RELOADED, 1);
+    assert_eq!((ask(&alice), ask(&nobody)), (None, None));
 }
 
 /// By the tool that everybody has.

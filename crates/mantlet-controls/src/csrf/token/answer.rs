@@ -2,13 +2,13 @@
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
-use super::{Held, Tokens, session_id, value::Value};
-use crate::{Scheme, cookie};
+use super::{Held, Tokens, value::Session};
+use crate::{Scheme, cookie, vary};
 
 /// The session after this answer.
 enum After {
     Same,
-    Changed(Vec<(usize, Vec<u8>)>),
+    Changed(Session),
     Over,
 }
 
@@ -21,28 +21,27 @@ impl Tokens {
         }
         let (value, session) = match self.after(held, answer.headers()) {
             After::Over => return self.remove(held, answer.headers_mut()),
-            After::Same => match held.next {
-                Some(next) => (next, session_id(&held.session)),
-                None => return,
+            After::Same => match (held.next, &held.session) {
+                (Some(next), Some(session)) => (Some(next), session.clone()),
+                _ => return,
             },
             After::Changed(session) => {
-                // An app may renew its session cookie with every answer, and forms that are open must outlive that. What
-                // changes something, a login above all, gets a nonce that nobody knew before.
-                let kept = held.next.or(held.current).filter(|_| held.is_safe);
-                let renewed = || match &held.current {
-                    Some(current) => self.signer.successor(current),
-                    None => Value::new(),
-                };
-                let Some(value) = kept.or_else(renewed) else { return };
-                (value, session_id(&session))
+                // An app may renew its session cookie with every answer, and forms that are open must outlive that: what only
+                // this host can have set is carried over. Under a plain name the old token may have been planted.
+                let kept = held
+                    .next
+                    .or(held.current)
+                    .filter(|_| held.current.is_some() && held.scheme == Scheme::Https);
+                (kept.or_else(|| self.signer.first(&session)), session)
             }
         };
+        let Some(value) = value else { return };
         let Some(token) = self.signer.sign(&value, &session) else { return };
         self.set(held, &format!("{token}; Path=/; SameSite=Lax"), answer.headers_mut());
     }
 
     fn after(&self, held: &Held, answer: &HeaderMap) -> After {
-        let mut session = held.session.clone();
+        let mut cookies = held.cookies.clone();
         let mut is_same = true;
         for set in answer.get_all(header::SET_COOKIE) {
             let Some(set) = cookie::SetCookie::parse(set.as_bytes()) else { continue };
@@ -50,16 +49,16 @@ impl Tokens {
                 continue;
             };
             is_same = false;
-            session.retain(|(known, _)| *known != index);
+            cookies.retain(|(known, _)| *known != index);
             if !set.is_removal() {
-                session.push((index, set.value.to_vec()));
+                cookies.push((index, set.value.to_vec()));
             }
         }
-        session.sort_by_key(|(index, _)| *index);
-        match (is_same, session.is_empty()) {
+        cookies.sort_by_key(|(index, _)| *index);
+        match (is_same, cookies.is_empty()) {
             (true, _) => After::Same,
             (false, true) => After::Over,
-            (false, false) => After::Changed(session),
+            (false, false) => After::Changed(Session::of(&cookies)),
         }
     }
 
@@ -74,7 +73,7 @@ impl Tokens {
         let line = format!("{}={rest}{secure}", self.cookie_name(held.scheme));
         if let Ok(line) = HeaderValue::try_from(line) {
             answer.append(header::SET_COOKIE, line);
-            answer.append(header::VARY, HeaderValue::from_static("cookie"));
+            vary::add(answer, "cookie");
         }
     }
 }

@@ -74,16 +74,34 @@ impl Config {
             mistakes.extend(not_a_cookie_name(format!("session-cookies[{index}]"), name));
         }
         mistakes.extend(not_a_cookie_name("cookie".to_owned(), &self.cookie));
-        // The same bytes as in a form: nothing that would be encoded.
-        if not_a_cookie_name(String::new(), &self.field).is_some() || self.field.contains(['%', '+', '&']) {
-            mistakes.push(Mistake::new("field", format!("`{}` is not a simple field name", self.field)));
+        if self.cookie.starts_with("__") {
+            mistakes.push(
+                Mistake::new("cookie", format!("`{}` begins with a prefix", self.cookie))
+                    .help("leave it out: over HTTPS `__Host-` is put before the name"),
+            );
         }
-        if self.session_cookies.contains(&self.cookie) {
+        // The same bytes in every form: nothing that browsers would encode.
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.*".contains(&byte);
+        if self.field.is_empty() || !self.field.bytes().all(is_plain) {
+            mistakes.push(
+                Mistake::new("field", format!("`{}` is not a simple field name", self.field))
+                    .help("use letters, digits, `-`, `_` and `.`"),
+            );
+        }
+        let host_cookie = format!("__Host-{}", self.cookie);
+        if [&self.cookie, &host_cookie].into_iter().any(|name| self.session_cookies.contains(name)) {
             mistakes.push(Mistake::new("cookie", "the token cannot be the session that it is bound to"));
         }
         let header = self.header.parse::<HeaderName>();
-        if header.is_err() {
-            mistakes.push(Mistake::new("header", format!("`{}` is not a header name", self.header)));
+        match &header {
+            Err(_) => {
+                mistakes.push(Mistake::new("header", format!("`{}` is not a header name", self.header)));
+            }
+            Ok(name) if !name.as_str().starts_with("x-") || self.header.contains('_') => mistakes.push(
+                Mistake::new("header", format!("`{}` may mean something else, or not arrive", self.header))
+                    .help("choose a name that begins with `x-` and has no underscore"),
+            ),
+            Ok(_) => {}
         }
         let Some(header) = header.ok().filter(|_| mistakes.is_empty()) else { return Err(mistakes) };
         if self.session_cookies.is_empty() {
@@ -95,7 +113,7 @@ impl Config {
         Ok(Some(Tokens {
             session_cookies: self.session_cookies.clone(),
             cookie: self.cookie.clone(),
-            host_cookie: format!("__Host-{}", self.cookie),
+            host_cookie,
             header,
             field: self.field.clone(),
             rotate_after: self.rotate_after.0,

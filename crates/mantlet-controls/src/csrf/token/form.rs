@@ -7,10 +7,9 @@ pub(super) const READ_AHEAD: usize = 64 << 10;
 
 /// Looks for one field of a form.
 #[derive(Debug)]
-pub(super) struct Finder {
+pub(super) struct Finder<'f> {
     kind: Kind,
-    field: String,
-    buffer: Vec<u8>,
+    field: &'f str,
     /// Where the pair, or the part, begins that is not complete yet.
     begin: usize,
     /// Up to where its end has been looked for.
@@ -20,65 +19,66 @@ pub(super) struct Finder {
 #[derive(Debug)]
 enum Kind {
     Urlencoded,
-    /// With what stands between parts: CR LF, two hyphens, the boundary.
-    Multipart(Vec<u8>),
+    Multipart {
+        /// What stands between parts: CR LF, two hyphens, the boundary.
+        delimiter: Vec<u8>,
+        /// The first delimiter may have no line before it; whether that has been looked at.
+        begun: bool,
+    },
 }
 
-impl Finder {
+impl<'f> Finder<'f> {
     /// For a body of this type; `None` if it is no form.
-    pub(super) fn for_content_type(content_type: &str, field: &str) -> Option<Self> {
+    pub(super) fn for_content_type(content_type: &str, field: &'f str) -> Option<Self> {
         let (essence, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
         let essence = essence.trim();
-        let (kind, buffer) = if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            (Kind::Urlencoded, Vec::new())
+        let kind = if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            Kind::Urlencoded
         } else if essence.eq_ignore_ascii_case("multipart/form-data") {
             let boundary = parameter(parameters, "boundary").filter(|text| !text.is_empty())?;
-            // The first delimiter has no line before it: so it gets one.
-            (Kind::Multipart(format!("\r\n--{boundary}").into_bytes()), b"\r\n".to_vec())
+            Kind::Multipart { delimiter: format!("\r\n--{boundary}").into_bytes(), begun: false }
         } else {
             return None;
         };
-        Some(Self { kind, field: field.to_owned(), buffer, begin: 0, searched: 0 })
+        Some(Self { kind, field, begin: 0, searched: 0 })
     }
 
-    /// Takes the next bytes; the field's value as soon as it is complete.
-    pub(super) fn feed(&mut self, data: &[u8]) -> Option<&[u8]> {
-        self.buffer.extend_from_slice(data);
-        self.find()
-    }
-
-    /// No more bytes will come: a pair may end with them.
-    pub(super) fn end(&mut self) -> Option<&[u8]> {
-        if matches!(self.kind, Kind::Urlencoded) {
-            self.buffer.push(b'&');
+    /// The field's value, if it is complete in what has arrived so far; `ended` if nothing more will.
+    pub(super) fn find<'b>(&mut self, form: &'b [u8], ended: bool) -> Option<&'b [u8]> {
+        if let Kind::Multipart { delimiter, begun: begun @ false } = &mut self.kind {
+            let first = delimiter.get(2..).unwrap_or_default();
+            if form.len() < first.len() {
+                return None;
+            }
+            *begun = true;
+            if form.starts_with(first) {
+                (self.begin, self.searched) = (first.len(), first.len());
+            }
         }
-        self.find()
-    }
-
-    fn find(&mut self) -> Option<&[u8]> {
-        let Self { kind, field, buffer, begin, searched } = self;
-        let kind = &*kind;
-        let separator: &[u8] = match kind {
+        let separator: &[u8] = match &self.kind {
             Kind::Urlencoded => b"&",
-            Kind::Multipart(delimiter) => delimiter,
+            Kind::Multipart { delimiter, .. } => delimiter,
         };
         loop {
-            let Some(at) = memmem::find(buffer.get(*searched..)?, separator) else {
-                // The separator may be cut in two.
-                *searched = buffer.len().saturating_sub(separator.len() - 1).max(*searched);
-                return None;
+            let found = memmem::find(form.get(self.searched..)?, separator).map(|at| at + self.searched);
+            let end = match (found, &self.kind) {
+                (Some(end), _) => end,
+                (None, Kind::Urlencoded) if ended && self.begin < form.len() => form.len(),
+                (None, _) => {
+                    // The separator may be cut in two.
+                    self.searched = form.len().saturating_sub(separator.len() - 1).max(self.searched);
+                    return None;
+                }
             };
-            let (start, end) = (*begin, *searched + at);
-            *begin = end + separator.len();
-            *searched = *begin;
-            let piece = buffer.get(start..end)?;
-            let value = match kind {
-                Kind::Urlencoded => value_of_pair(piece, field),
-                Kind::Multipart(_) => value_of_part(piece, field),
+            let piece = form.get(self.begin..end)?;
+            self.begin = end + separator.len();
+            self.searched = self.begin;
+            let value = match self.kind {
+                Kind::Urlencoded => value_of_pair(piece, self.field),
+                Kind::Multipart { .. } => value_of_part(piece, self.field),
             };
-            if let Some(value) = value {
-                let from = start + (piece.len() - value.len());
-                return buffer.get(from..end);
+            if value.is_some() {
+                return value;
             }
         }
     }
@@ -120,12 +120,10 @@ mod tests {
         let mut all = Vec::new();
         for size in 1..=form.len().max(1) {
             let mut finder = Finder::for_content_type(content_type, "csrf_token").unwrap();
-            let mut found = None;
-            for piece in form.as_bytes().chunks(size) {
-                found = found.or_else(|| finder.feed(piece).map(<[u8]>::to_vec));
-            }
-            found = found.or_else(|| finder.end().map(<[u8]>::to_vec));
-            all.push(found.map(|value| String::from_utf8(value).unwrap()));
+            let found =
+                (size..form.len()).step_by(size).find_map(|end| finder.find(&form.as_bytes()[..end], false));
+            let found = found.or_else(|| finder.find(form.as_bytes(), true));
+            all.push(found.map(|value| String::from_utf8(value.to_vec()).unwrap()));
         }
         all.dedup();
         assert_eq!(all.len(), 1, "{form:?} depends on how it is cut: {all:?}");

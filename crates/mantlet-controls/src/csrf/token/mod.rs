@@ -24,14 +24,14 @@ mod value;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
+use http::{HeaderMap, HeaderName, Request, header};
 use http_body::Body;
 
 pub use config::{Config, KEY_LENGTH, Key};
 
 use self::{
     form::{Finder, READ_AHEAD},
-    value::{Signer, Value},
+    value::{Session, Signer, Value},
 };
 use crate::{Reason, RequestBody, Scheme, cookie};
 
@@ -48,11 +48,16 @@ pub struct Tokens {
     signer: Signer,
 }
 
+/// Cookies with the token's name that are tried: a neighbouring host may plant any number.
+const MOST_TRIED: usize = 4;
+
 /// What a request holds of session and token.
 #[derive(Debug)]
 pub struct Held {
-    /// The session cookies, by which the session is known.
-    session: Vec<(usize, Vec<u8>)>,
+    /// The session cookies, with their places in the configuration.
+    cookies: Vec<(usize, Vec<u8>)>,
+    /// What they make; none if nobody is logged in.
+    session: Option<Session>,
     /// The token in the cookie, if it is ours and this session's.
     current: Option<Value>,
     /// What the answer will set, if it has to.
@@ -64,26 +69,28 @@ pub struct Held {
 impl Tokens {
     /// Reads what a request holds.
     pub(crate) fn read(&self, headers: &HeaderMap, scheme: Scheme, is_safe: bool) -> Held {
-        let mut session = Vec::new();
-        for (name, value) in cookie::pairs(headers) {
+        let mut cookies = Vec::new();
+        for (name, value) in cookie::pairs(headers).filter(|(_, value)| !value.is_empty()) {
             if let Some(index) = self.session_cookies.iter().position(|known| known.as_bytes() == name) {
-                session.push((index, value.to_vec()));
+                cookies.push((index, value.to_vec()));
             }
         }
-        session.sort_by_key(|(index, _)| *index);
-        let id = session_id(&session);
-        let own = self.cookie_name(scheme);
+        cookies.sort_by_key(|(index, _)| *index);
+        let session = (!cookies.is_empty()).then(|| Session::of(&cookies));
+        let own = self.cookie_name(scheme).as_bytes();
         // A neighbouring host may have planted others of the same name: ours is the one that is signed for this session.
-        let current = cookie::pairs(headers)
-            .filter(|(name, _)| !session.is_empty() && *name == own.as_bytes())
-            .find_map(|(_, value)| self.signer.verify(value, &id));
-        let next = match current {
-            Some(current) if current.age() < self.rotate_after => None,
-            _ if session.is_empty() => None,
-            Some(current) => self.signer.successor(&current),
-            None => Value::new(),
+        let current = session.as_ref().and_then(|session| {
+            let named = cookie::pairs(headers).filter(|(name, _)| *name == own).take(MOST_TRIED);
+            let mut values = named.map(|(_, value)| value);
+            values.find_map(|value| self.signer.verify(value, session))
+        });
+        let next = match (&session, current) {
+            (None, _) => None,
+            (Some(_), Some(current)) if current.age() < self.rotate_after => None,
+            (Some(_), Some(current)) => self.signer.successor(&current),
+            (Some(session), None) => self.signer.first(session),
         };
-        Held { session, current, next, scheme, is_safe }
+        Held { cookies, session, current, next, scheme, is_safe }
     }
 
     /// Decides whether the request proves that its page could read the cookie. Reads a form's first bytes ahead; fails if that does.
@@ -106,14 +113,10 @@ impl Tokens {
         let finder = content_type.and_then(|text| Finder::for_content_type(text, &self.field));
         let Some(mut finder) = finder else { return Ok(Err(Reason::CsrfTokenMissing)) };
         let body = request.body_mut();
-        let mut read = 0;
-        while read < READ_AHEAD {
-            let Some(data) = body.read_ahead().await else {
-                return Ok(finder.end().map_or(Err(Reason::CsrfTokenMissing), judge));
-            };
-            let data = data?;
-            read += data.len();
-            if let Some(submitted) = finder.feed(&data) {
+        let mut ended = false;
+        while !ended && body.ahead().len() < READ_AHEAD {
+            ended = !body.read_ahead().await?;
+            if let Some(submitted) = finder.find(body.ahead(), ended) {
                 return Ok(judge(submitted));
             }
         }
@@ -122,20 +125,12 @@ impl Tokens {
 
     /// Shows the app the token that its forms should carry, under its plain name.
     pub(crate) fn show_to_app(&self, held: &Held, headers: &mut HeaderMap) {
-        let id = session_id(&held.session);
-        let shown = held.next.or(held.current).and_then(|value| self.signer.sign(&value, &id));
+        let Some(session) = &held.session else { return };
+        // The one that the page can answer with whatever becomes of the cookie: a replaced one is still accepted.
+        let shown = held.current.or(held.next).and_then(|value| self.signer.sign(&value, session));
         let Some(token) = shown else { return };
-        let mut line = Vec::new();
-        for (name, value) in cookie::pairs(headers).filter(|(name, _)| *name != self.cookie.as_bytes()) {
-            line.extend_from_slice(name);
-            line.push(b'=');
-            line.extend_from_slice(value);
-            line.extend_from_slice(b"; ");
-        }
-        line.extend_from_slice(format!("{}={token}", self.cookie).as_bytes());
-        if let Ok(line) = HeaderValue::from_bytes(&line) {
-            headers.insert(header::COOKIE, line);
-        }
+        cookie::take_out(headers, self.cookie.as_bytes());
+        cookie::append(headers, &format!("{}={token}", self.cookie));
     }
 
     fn cookie_name(&self, scheme: Scheme) -> &str {
@@ -149,19 +144,8 @@ impl Tokens {
 impl Held {
     /// Whether this request needs a token: it may change something, in the name of a session.
     pub(crate) fn is_asked(&self, headers: &HeaderMap) -> bool {
-        !self.is_safe && !self.session.is_empty() && super::carries_ambient_credentials(headers)
+        !self.is_safe && self.session.is_some() && super::carries_ambient_credentials(headers)
     }
-}
-
-/// Bytes that no other session has: the cookies, each with its length.
-fn session_id(session: &[(usize, Vec<u8>)]) -> Vec<u8> {
-    let mut id = Vec::new();
-    for (index, value) in session {
-        id.extend_from_slice(&(*index as u64).to_be_bytes());
-        id.extend_from_slice(&(value.len() as u64).to_be_bytes());
-        id.extend_from_slice(value);
-    }
-    id
 }
 
 #[cfg(test)]

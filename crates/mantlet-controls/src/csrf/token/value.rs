@@ -1,6 +1,6 @@
 //! What a token says, and how it is signed.
 //!
-//! `base64url(time ‖ nonce ‖ previous nonce ‖ HMAC-SHA-256(key, time ‖ nonce ‖ previous ‖ session))`. The signature ties the
+//! `base64url(time ‖ nonce ‖ previous nonce ‖ HMAC-SHA-256(key, time ‖ nonce ‖ previous ‖ SHA-256(session)))`. The signature ties the
 //! cookie to one session, so that a cookie planted by a neighbouring host is worth nothing; the nonce is what a page has to
 //! send back.
 
@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::config::{KEY_LENGTH, Key};
@@ -28,13 +28,6 @@ pub(super) struct Value {
 }
 
 impl Value {
-    /// A token with a new nonce.
-    pub(super) fn new() -> Option<Self> {
-        let mut nonce = [0; NONCE];
-        getrandom::fill(&mut nonce).ok()?;
-        Some(Self::of(&nonce, &nonce))
-    }
-
     fn of(nonce: &[u8; NONCE], previous: &[u8]) -> Self {
         let mut payload = [0; PAYLOAD];
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -65,6 +58,26 @@ impl Value {
     }
 }
 
+/// A session, by the digest of its cookies: as long as any other, however long they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Session([u8; 32]);
+
+impl Session {
+    /// No digest of a session: what stands in its place where a token is made from another.
+    const SUCCESSOR: Self = Self(*b"successor of another token, none");
+
+    /// Of the session cookies, each with its place in the configuration.
+    pub(super) fn of(cookies: &[(usize, Vec<u8>)]) -> Self {
+        let mut digest = Sha256::new();
+        for (index, value) in cookies {
+            digest.update((*index as u64).to_be_bytes());
+            digest.update((value.len() as u64).to_be_bytes());
+            digest.update(value);
+        }
+        Self(digest.finalize().into())
+    }
+}
+
 /// Signs and checks.
 #[derive(Debug, Clone)]
 pub(super) struct Signer {
@@ -82,15 +95,22 @@ impl Signer {
         Ok(Self { keys: Key::new(&own).into_iter().collect() })
     }
 
+    /// The first token of a session. Requests side by side agree on it, and nobody can know it who does not know the session.
+    pub(super) fn first(&self, session: &Session) -> Option<Value> {
+        let nonce = mac(self.keys.first()?, b"first", session)?.finalize().into_bytes();
+        let nonce = nonce.first_chunk()?;
+        Some(Value::of(nonce, nonce))
+    }
+
     /// The token that takes a token's place; what was sent in answer to that one is still accepted. Requests side by side, each of
     /// which replaces the same token, agree on the next.
     pub(super) fn successor(&self, before: &Value) -> Option<Value> {
-        let next = mac(self.keys.first()?, &before.payload, b"successor")?.finalize().into_bytes();
+        let next = mac(self.keys.first()?, &before.payload, &Session::SUCCESSOR)?.finalize().into_bytes();
         Some(Value::of(next.first_chunk()?, before.nonce()))
     }
 
     /// The token as a cookie's value, bound to this session.
-    pub(super) fn sign(&self, value: &Value, session: &[u8]) -> Option<String> {
+    pub(super) fn sign(&self, value: &Value, session: &Session) -> Option<String> {
         let mac = mac(self.keys.first()?, &value.payload, session)?;
         let mut token = value.payload.to_vec();
         token.extend_from_slice(&mac.finalize().into_bytes());
@@ -98,7 +118,7 @@ impl Signer {
     }
 
     /// The token in a cookie, if it is ours and this session's.
-    pub(super) fn verify(&self, cookie: &[u8], session: &[u8]) -> Option<Value> {
+    pub(super) fn verify(&self, cookie: &[u8], session: &Session) -> Option<Value> {
         let (payload, signature) = decode(cookie)?;
         let is_ours =
             |key| mac(key, &payload, session).is_some_and(|mac| mac.verify_slice(&signature).is_ok());
@@ -116,10 +136,10 @@ fn decode(text: &[u8]) -> Option<([u8; PAYLOAD], [u8; SIGNATURE])> {
     Some((*payload, *signature.first_chunk()?))
 }
 
-fn mac(key: &Key, payload: &[u8], session: &[u8]) -> Option<Hmac<Sha256>> {
+fn mac(key: &Key, payload: &[u8], session: &Session) -> Option<Hmac<Sha256>> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key.bytes()).ok()?;
     mac.update(PURPOSE);
     mac.update(payload);
-    mac.update(session);
+    mac.update(&session.0);
     Some(mac)
 }

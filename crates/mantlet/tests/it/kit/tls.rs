@@ -14,7 +14,7 @@ use rcgen::{
     ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SanType,
 };
 use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
@@ -133,6 +133,11 @@ impl Speaks {
 
     /// Connects; an error if the handshake fails.
     pub(crate) fn connect(self, address: SocketAddr, name: &str) -> io::Result<Stream> {
+        self.settle().connect(address, name)
+    }
+
+    /// A client that remembers its sessions, and resumes them where it may.
+    pub(crate) fn settle(self) -> Settled {
         let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .expect("versions")
@@ -146,8 +151,17 @@ impl Speaks {
             }
         };
         config.alpn_protocols = self.alpn;
+        Settled(Arc::new(config))
+    }
+}
+
+/// How a client speaks TLS, connection after connection.
+pub(crate) struct Settled(Arc<ClientConfig>);
+
+impl Settled {
+    pub(crate) fn connect(&self, address: SocketAddr, name: &str) -> io::Result<Stream> {
         let name = ServerName::try_from(name.to_owned()).expect("a name");
-        let connection = ClientConnection::new(Arc::new(config), name).expect("a client");
+        let connection = ClientConnection::new(Arc::clone(&self.0), name).expect("a client");
         let socket = TcpStream::connect(address)?;
         socket.set_read_timeout(Some(PATIENCE))?;
         socket.set_write_timeout(Some(PATIENCE))?;
@@ -165,6 +179,10 @@ pub(crate) struct Stream(StreamOwned<ClientConnection, TcpStream>);
 impl Stream {
     pub(crate) fn certificate(&self) -> CertificateDer<'static> {
         self.0.conn.peer_certificates().expect("a certificate")[0].clone().into_owned()
+    }
+
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.0.conn.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
     pub(crate) fn protocol(&self) -> Option<&[u8]> {
