@@ -12,7 +12,7 @@ use http_body::Body;
 use crate::{
     Answer, Arrival, Call, Mode, Policy, Reason, Refusal, RequestBody, Scheme, Wire,
     audit::{Record, Sink},
-    call, client, csrf, headers, https, limits,
+    call, client, contract, csrf, headers, https, limits,
     path::CanonicalPath,
     request_id::X_REQUEST_ID,
     response, well_formed,
@@ -185,6 +185,7 @@ where
     // contract: is it an operation of the app? Before anything that depends on which one.
     let opens_websocket = call::wants_websocket(&call.method, request.version(), request.headers());
     let verdict = policy.contract.route(&call.method, opens_websocket, call.path.as_str());
+    let declared_cookies = verdict.session_cookies;
     call.operation = verdict.route;
     if let Some((mode, refusal)) = verdict.fault {
         if mode == Mode::Enforce {
@@ -209,11 +210,15 @@ where
     request.body_mut().limit_to(call.route.body_size);
 
     // csrf token: can the page read our cookie? The last of csrf, for it may have to look into a form.
-    if let Some(tokens) = policy.csrf.tokens.as_ref().filter(|_| call.route.csrf_token != Mode::Off) {
-        let held = tokens.read(request.headers(), call.client.scheme, csrf::is_safe(&call.method));
+    let tokens = &policy.csrf.tokens;
+    let names = tokens.names(&declared_cookies);
+    if !names.is_empty() && call.route.csrf_token != Mode::Off {
+        let held = tokens.read(names, request.headers(), call.client.scheme, csrf::is_safe(&call.method));
         // In the call at once: a refusal's answer sets the cookie too, so that the next try can succeed.
         let held = &**call.csrf.insert(Box::new(held));
-        if held.is_asked(request.headers()) {
+        let concerns =
+            tokens.is_configured() || call.operation.as_deref().is_some_and(contract::declares_cookies);
+        if concerns && held.is_asked(request.headers()) {
             let verdict = Box::pin(tokens.verify(held, request)).await?;
             stop(call.route.csrf_token, call, audit, || verdict)?;
         }
@@ -229,8 +234,8 @@ where
 
 /// What every answer wears, refusals too.
 fn dress<B>(policy: &Policy, call: &Call, answer: &mut Response<B>) {
-    if let (Some(tokens), Some(held)) = (&policy.csrf.tokens, &call.csrf) {
-        tokens.dress(held, answer);
+    if let Some(held) = &call.csrf {
+        policy.csrf.tokens.dress(held, answer);
     }
     let facts = headers::Facts {
         path: call.path.as_str(),

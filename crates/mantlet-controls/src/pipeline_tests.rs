@@ -324,6 +324,29 @@ fn only_what_the_app_offers_is_asked_for() {
 }
 
 #[test]
+fn strict_asks_for_a_token_where_a_cookie_is_declared() {
+    let status = |posture, path: &str| {
+        let mut config = ours();
+        config.contract.posture = posture;
+        let cookie = json!({"kind": "api-key", "location": "cookie", "name": "session"});
+        let operation = |security: serde_json::Value| json!({"id": "x", "body": {"kind": "none"}, "inputs": [], "security": security});
+        let requirement = json!([[{"name": "c", "scheme": cookie, "auto-error": true}]]);
+        let route = |path, security| json!({"kind": "http", "path": path, "methods": ["POST"], "hidden": false, "operation": operation(security)});
+        let routes = [route("/mine", requirement), route("/open", json!([]))];
+        let router = json!({"routes": routes, "redirect-slashes": true, "complete": true});
+        let model = json!({"version": 1, "source": "inspector", "router": router, "shapes": []});
+        config.surroundings.contract.put(Contract::compile(&serde_json::from_value(model).unwrap()).0);
+        let mut request = with(get(path), &[("cookie", "session=alice")]);
+        *request.method_mut() = Method::POST;
+        let (answer, records) = ask(&config, request);
+        (answer.status().as_u16(), answer.headers().contains_key("set-cookie"), records.len())
+    };
+    assert_eq!(status(Posture::Strict, "/mine"), (403, true, 1));
+    assert_eq!(status(Posture::Strict, "/open"), (200, true, 0));
+    assert_eq!(status(Posture::Compatible, "/mine"), (200, false, 0));
+}
+
+#[test]
 fn nothing_passes_while_the_contract_is_awaited() {
     let config = ours();
     let (slot, policy) = (&config.surroundings.contract, config.check().unwrap());

@@ -148,6 +148,22 @@ impl Routes {
         Self { entries: routes, tree, opaque, redirect_slashes, complete }
     }
 
+    /// Every operation, below mounts too.
+    pub fn operations(&self) -> impl Iterator<Item = &Operation> {
+        let mut routers = vec![self];
+        let mut found = Vec::new();
+        while let Some(router) = routers.pop() {
+            for entry in &router.entries {
+                match &entry.kind {
+                    Kind::Http(route) => found.extend(&route.operation),
+                    Kind::Mount(Some(inner)) => routers.push(inner),
+                    Kind::WebSocket | Kind::Mount(None) | Kind::Opaque => {}
+                }
+            }
+        }
+        found.into_iter()
+    }
+
     /// Finds the route for a path, decoded as ASGI's `path` is.
     pub fn find(&self, wanted: Wanted<'_>, path: &str) -> Found<'_> {
         self.find_from(wanted, path, 0, Vec::new())

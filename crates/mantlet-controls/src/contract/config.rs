@@ -54,6 +54,7 @@ impl Config {
         };
         Policy {
             mode: self.mode.under(report_only),
+            posture: self.posture,
             unknown_routes: self.unknown_routes.unwrap_or(by_posture(Tolerance::Report)),
             hidden_routes: self.hidden_routes.unwrap_or(by_posture(Tolerance::Report)),
             docs: self.docs.unwrap_or(by_posture(Tolerance::Allow)),

@@ -21,7 +21,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method};
 use mantlet_contract::{
-    model,
+    model::{self, Location, Operation, SecurityScheme},
     routes::{Found, HttpRoute, Routes, TemplateError, Wanted},
 };
 
@@ -43,20 +43,36 @@ pub struct Contract {
     routes: Routes,
     /// It is exact; else it is a claim, and only reported.
     exact: bool,
+    /// Cookies that operations declare as security.
+    session_cookies: Arc<[String]>,
 }
 
 impl Contract {
     /// Compiles a contract. Templates that cannot be read may match anything, and are told.
     pub fn compile(model: &model::Contract) -> (Self, Vec<TemplateError>) {
         let (routes, errors) = Routes::compile(&model.router);
-        (Self { routes, exact: model.source == model::Source::Inspector }, errors)
+        let mut session_cookies: Vec<_> =
+            routes.operations().flat_map(cookies_of).map(str::to_owned).collect();
+        session_cookies.sort_unstable();
+        session_cookies.dedup();
+        let exact = model.source == model::Source::Inspector;
+        (Self { routes, exact, session_cookies: session_cookies.into() }, errors)
     }
+}
+
+/// Cookies by which an operation knows who is calling.
+fn cookies_of(operation: &Operation) -> impl Iterator<Item = &str> {
+    operation.security.iter().flatten().filter_map(|requirement| match &requirement.scheme {
+        SecurityScheme::ApiKey { location: Location::Cookie, name } => Some(name.as_str()),
+        _ => None,
+    })
 }
 
 /// The checked `[contract]` section, and where the contract in force is.
 #[derive(Debug)]
 pub struct Policy {
     pub(crate) mode: Mode,
+    posture: Posture,
     unknown_routes: Tolerance,
     hidden_routes: Tolerance,
     docs: Tolerance,
@@ -71,26 +87,33 @@ impl Default for Policy {
 }
 
 /// What the stop `route` found.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Verdict {
     /// The route, if it is known.
     pub(crate) route: Option<Arc<HttpRoute>>,
+    /// Cookies that the app's operations declare as security, in strict posture.
+    pub(crate) session_cookies: Arc<[String]>,
     /// What is wrong with that, and what is to be done about it.
     pub(crate) fault: Option<(Mode, Refusal)>,
+}
+
+/// Whether a route declares a cookie as security.
+pub(crate) fn declares_cookies(route: &HttpRoute) -> bool {
+    route.operation.as_ref().is_some_and(|operation| cookies_of(operation).next().is_some())
 }
 
 impl Policy {
     /// Finds the route of a request.
     pub(crate) fn route(&self, method: &Method, websocket: bool, path: &str) -> Verdict {
         if self.mode == Mode::Off {
-            return Verdict { route: None, fault: None };
+            return Verdict::default();
         }
         let state = self.slot.load();
         let contract = match &**state {
-            State::Unknown => return Verdict { route: None, fault: None },
+            State::Unknown => return Verdict::default(),
             State::Awaited => {
                 let refusal = Refusal::retry(Reason::AppUnavailable, RETRY_AWAITED);
-                return Verdict { route: None, fault: Some((Mode::Enforce, refusal)) };
+                return Verdict { fault: Some((Mode::Enforce, refusal)), ..Verdict::default() };
             }
             State::Known(contract) => contract,
         };
@@ -124,6 +147,11 @@ impl Policy {
             };
             (mode != Mode::Report || self.reported.is_new(subject)).then_some((mode, refusal))
         });
-        Verdict { route, fault }
+        // In `compatible` posture nothing may break, and front ends that know of no token would.
+        let session_cookies = match self.posture {
+            Posture::Strict => Arc::clone(&contract.session_cookies),
+            Posture::Compatible => Arc::default(),
+        };
+        Verdict { route, session_cookies, fault }
     }
 }

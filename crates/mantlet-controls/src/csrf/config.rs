@@ -34,10 +34,13 @@ impl Config {
                 Err(message) => mistakes.push(Mistake::new(format!("trusted-origins[{index}]"), message)),
             }
         }
-        let tokens = self.token.check(keys).unwrap_or_else(|found| {
-            mistakes.extend(found.into_iter().map(|mistake| mistake.under("token")));
-            None
-        });
-        if mistakes.is_empty() { Ok(Policy { trusted, tokens }) } else { Err(mistakes) }
+        let tokens = self.token.check(keys);
+        if let Err(found) = &tokens {
+            mistakes.extend(found.iter().cloned().map(|mistake| mistake.under("token")));
+        }
+        match tokens {
+            Ok(tokens) if mistakes.is_empty() => Ok(Policy { trusted, tokens }),
+            _ => Err(mistakes),
+        }
     }
 }

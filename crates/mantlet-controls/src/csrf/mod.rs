@@ -48,10 +48,10 @@ use crate::{
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The checked `[csrf]` section.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Policy {
     trusted: Origins,
-    pub(crate) tokens: Option<token::Tokens>,
+    pub(crate) tokens: token::Tokens,
 }
 
 impl Policy {

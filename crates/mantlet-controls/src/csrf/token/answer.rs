@@ -19,7 +19,7 @@ impl Tokens {
         if answer.status() == StatusCode::NOT_MODIFIED || is_shared(answer.headers()) {
             return;
         }
-        let (value, session) = match self.after(held, answer.headers()) {
+        let (value, session) = match Self::after(held, answer.headers()) {
             After::Over => return self.remove(held, answer.headers_mut()),
             After::Same => match (held.next, &held.session) {
                 (Some(next), Some(session)) => (Some(next), session.clone()),
@@ -40,12 +40,12 @@ impl Tokens {
         self.set(held, &format!("{token}; Path=/; SameSite=Lax"), answer.headers_mut());
     }
 
-    fn after(&self, held: &Held, answer: &HeaderMap) -> After {
+    fn after(held: &Held, answer: &HeaderMap) -> After {
         let mut cookies = held.cookies.clone();
         let mut is_same = true;
         for set in answer.get_all(header::SET_COOKIE) {
             let Some(set) = cookie::SetCookie::parse(set.as_bytes()) else { continue };
-            let Some(index) = self.session_cookies.iter().position(|name| name.as_bytes() == set.name) else {
+            let Some(index) = held.names.iter().position(|name| name.as_bytes() == set.name) else {
                 continue;
             };
             is_same = false;

@@ -16,7 +16,8 @@ pub struct Config {
     /// What a refusal leads to. Default `enforce`.
     pub mode: Mode,
     /// The cookies that say who is logged in: a request that changes something and carries one of them needs a token, which is
-    /// good for this session alone. Default none: no token is asked for.
+    /// good for this session alone. Default: in strict posture those that the app's contract declares as security, on the
+    /// routes that declare them; else none, and no token is asked for.
     pub session_cookies: Vec<String>,
     /// The cookie that carries the token, readable by scripts; over HTTPS with `__Host-` before it. Default `csrf_token`.
     pub cookie: String,
@@ -68,7 +69,7 @@ impl fmt::Debug for Key {
 
 impl Config {
     /// Checks the section; keys in mistakes are relative to it. Without signing keys the policy makes one of its own.
-    pub(in crate::csrf) fn check(&self, keys: &[Key]) -> Result<Option<Tokens>, Vec<Mistake>> {
+    pub(in crate::csrf) fn check(&self, keys: &[Key]) -> Result<Tokens, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         for (index, name) in self.session_cookies.iter().enumerate() {
             mistakes.extend(not_a_cookie_name(format!("session-cookies[{index}]"), name));
@@ -104,21 +105,18 @@ impl Config {
             Ok(_) => {}
         }
         let Some(header) = header.ok().filter(|_| mistakes.is_empty()) else { return Err(mistakes) };
-        if self.session_cookies.is_empty() {
-            return Ok(None);
-        }
         let signer = Signer::new(keys).map_err(|error| {
             vec![Mistake::new("key-file", format!("the system gives no random bytes for a key: {error}"))]
         })?;
-        Ok(Some(Tokens {
-            session_cookies: self.session_cookies.clone(),
+        Ok(Tokens {
+            session_cookies: self.session_cookies.as_slice().into(),
             cookie: self.cookie.clone(),
             host_cookie,
             header,
             field: self.field.clone(),
             rotate_after: self.rotate_after.0,
             signer,
-        }))
+        })
     }
 }
 

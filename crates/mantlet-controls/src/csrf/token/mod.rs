@@ -21,7 +21,7 @@ mod config;
 mod form;
 mod value;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Request, header};
@@ -38,7 +38,7 @@ use crate::{Reason, RequestBody, Scheme, cookie};
 /// The checked `[csrf.token]` section.
 #[derive(Debug, Clone)]
 pub struct Tokens {
-    session_cookies: Vec<String>,
+    session_cookies: Arc<[String]>,
     cookie: String,
     /// Browsers accept it from this host alone (RFC 6265bis section 4.1.3.2).
     host_cookie: String,
@@ -56,6 +56,8 @@ const MOST_TRIED: usize = 4;
 pub struct Held {
     /// The session cookies, with their places in the configuration.
     cookies: Vec<(usize, Vec<u8>)>,
+    /// The names that were looked for.
+    names: Arc<[String]>,
     /// What they make; none if nobody is logged in.
     session: Option<Session>,
     /// The token in the cookie, if it is ours and this session's.
@@ -67,11 +69,27 @@ pub struct Held {
 }
 
 impl Tokens {
-    /// Reads what a request holds.
-    pub(crate) fn read(&self, headers: &HeaderMap, scheme: Scheme, is_safe: bool) -> Held {
+    /// The cookies that say who is logged in: as configured, or as the app declares.
+    pub(crate) fn names<'n>(&'n self, declared: &'n Arc<[String]>) -> &'n Arc<[String]> {
+        if self.is_configured() { &self.session_cookies } else { declared }
+    }
+
+    /// Whether the configuration names session cookies.
+    pub(crate) fn is_configured(&self) -> bool {
+        !self.session_cookies.is_empty()
+    }
+
+    /// Reads what a request holds of these session cookies.
+    pub(crate) fn read(
+        &self,
+        names: &Arc<[String]>,
+        headers: &HeaderMap,
+        scheme: Scheme,
+        is_safe: bool,
+    ) -> Held {
         let mut cookies = Vec::new();
         for (name, value) in cookie::pairs(headers).filter(|(_, value)| !value.is_empty()) {
-            if let Some(index) = self.session_cookies.iter().position(|known| known.as_bytes() == name) {
+            if let Some(index) = names.iter().position(|known| known.as_bytes() == name) {
                 cookies.push((index, value.to_vec()));
             }
         }
@@ -90,7 +108,7 @@ impl Tokens {
             (Some(_), Some(current)) => self.signer.successor(&current),
             (Some(session), None) => self.signer.first(session),
         };
-        Held { cookies, session, current, next, scheme, is_safe }
+        Held { cookies, names: Arc::clone(names), session, current, next, scheme, is_safe }
     }
 
     /// Decides whether the request proves that its page could read the cookie. Reads a form's first bytes ahead; fails if that does.

@@ -8,7 +8,7 @@ use crate::units::Span;
 fn tokens(config: Config) -> Tokens {
     let key = Key::new(&[7; KEY_LENGTH]).unwrap();
     let config = Config { session_cookies: vec!["session".into(), "user".into()], ..config };
-    config.check(&[key]).unwrap().unwrap()
+    config.check(&[key]).unwrap()
 }
 
 fn cookies(line: &str) -> HeaderMap {
@@ -27,7 +27,7 @@ fn set(
     is_safe: bool,
     answer: &[(&str, &str)],
 ) -> Vec<String> {
-    let held = tokens.read(&cookies(request), scheme, is_safe);
+    let held = tokens.read(&tokens.session_cookies, &cookies(request), scheme, is_safe);
     let mut response = Response::new(());
     for (name, value) in answer {
         let name: HeaderName = name.parse().unwrap();
@@ -46,7 +46,7 @@ fn issued(tokens: &Tokens, request: &str, is_safe: bool, answer: &[(&str, &str)]
 }
 
 fn is_answered(tokens: &Tokens, request: &str, submitted: &str) -> bool {
-    let held = tokens.read(&cookies(request), Scheme::Http, false);
+    let held = tokens.read(&tokens.session_cookies, &cookies(request), Scheme::Http, false);
     held.current.is_some_and(|current| current.is_answered_by(submitted.as_bytes()))
 }
 
@@ -82,9 +82,9 @@ fn a_token_is_good_for_its_session_alone() {
 fn keys_are_rotated_without_voiding_tokens() {
     let (old, new) = (Key::new(&[1; 32]).unwrap(), Key::new(&[2; 64]).unwrap());
     let config = Config { session_cookies: vec!["session".into()], ..Config::default() };
-    let before = config.check(std::slice::from_ref(&old)).unwrap().unwrap();
-    let after = config.check(&[new.clone(), old]).unwrap().unwrap();
-    let last = config.check(&[new]).unwrap().unwrap();
+    let before = config.check(std::slice::from_ref(&old)).unwrap();
+    let after = config.check(&[new.clone(), old]).unwrap();
+    let last = config.check(&[new]).unwrap();
     let token = issued(&before, "session=a", true, &[]);
     let request = format!("session=a; csrf_token={token}");
     assert!(is_answered(&after, &request, &token) && !is_answered(&last, &request, &token));
@@ -130,6 +130,7 @@ fn an_app_may_renew_its_session_cookie_with_every_answer() {
                 .remove(0);
         token = line.split(['=', ';']).nth(1).unwrap().to_owned();
         let held = tokens.read(
+            &tokens.session_cookies,
             &cookies(&format!("session={session}; __Host-csrf_token={token}")),
             Scheme::Https,
             false,
@@ -153,7 +154,7 @@ fn pages_loaded_side_by_side_agree_on_the_first_token() {
     assert!(is_answered(&tokens, &format!("session=a; csrf_token={other}"), &one));
     // One on an answer that sets nothing is good all the same.
     let mut headers = cookies("session=a");
-    let held = tokens.read(&headers, Scheme::Http, true);
+    let held = tokens.read(&tokens.session_cookies, &headers, Scheme::Http, true);
     tokens.show_to_app(&held, &mut headers);
     let shown = headers[header::COOKIE].to_str().unwrap().rsplit('=').next().unwrap().to_owned();
     assert!(is_answered(&tokens, &format!("session=a; csrf_token={other}"), &shown));
@@ -179,7 +180,7 @@ fn the_app_finds_the_token_under_one_name() {
     let tokens = tokens(Config::default());
     for scheme in [Scheme::Http, Scheme::Https] {
         let mut headers = cookies("session=a; csrf_token=forged; theme=dark");
-        let held = tokens.read(&headers, scheme, true);
+        let held = tokens.read(&tokens.session_cookies, &headers, scheme, true);
         tokens.show_to_app(&held, &mut headers);
         let line = headers[header::COOKIE].to_str().unwrap();
         let shown = line.strip_prefix("session=a; theme=dark; csrf_token=").unwrap();
@@ -188,14 +189,14 @@ fn the_app_finds_the_token_under_one_name() {
         let set = response.headers()[header::SET_COOKIE].to_str().unwrap();
         let set = set.split(['=', ';']).nth(1).unwrap();
         let request = format!("session=a; {}={set}", tokens.cookie_name(scheme));
-        let held = tokens.read(&cookies(&request), scheme, true);
+        let held = tokens.read(&tokens.session_cookies, &cookies(&request), scheme, true);
         assert!(
             held.current.unwrap().is_answered_by(shown.as_bytes()),
             "the form's token answers the cookie"
         );
     }
     let mut headers = cookies("theme=dark");
-    tokens.show_to_app(&tokens.read(&headers, Scheme::Http, true), &mut headers);
+    tokens.show_to_app(&tokens.read(&tokens.session_cookies, &headers, Scheme::Http, true), &mut headers);
     assert_eq!(headers[header::COOKIE], "theme=dark");
 }
 
