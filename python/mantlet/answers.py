@@ -6,15 +6,19 @@ clear what is written, there is no shape.
 
 from __future__ import annotations
 
+import inspect
+
 from fastapi.responses import JSONResponse
 from starlette.responses import JSONResponse as StarletteJSONResponse
 
 from .schemas import function_of, name_of
 
-SCALARS = ("none", "bool", "int", "float", "decimal", "str", "bytes", "date", "time", "datetime", "timedelta", "literal")
-PLAIN = {"FastAPI's": JSONResponse, "Starlette's": StarletteJSONResponse}
+SCALARS = (
+    *("none", "bool", "int", "float", "decimal", "str", "bytes"),
+    *("date", "time", "datetime", "timedelta", "literal", "enum", "uuid"),
+)
+PLAIN = (JSONResponse, StarletteJSONResponse)
 FASTER = ("ORJSONResponse", "UJSONResponse")
-FORMATS = ("to-string", "format")
 
 
 class Answers:
@@ -26,7 +30,7 @@ class Answers:
     def read(self, route):
         """-> the promised responses of a route."""
         response_class = getattr(route.response_class, "value", route.response_class)
-        status = route.status_code or inspect_status(response_class)
+        status = route.status_code or usual_status(response_class)
         field = route.response_field if writes_json(response_class) else None
         found = [self.response(status, field, route)]
         for status, field in declared(route):
@@ -112,9 +116,9 @@ class Answers:
         # A scalar beside an object says nothing of keys; anything else that is unclear makes the whole unclear.
         if any(index == self.anything and choice["type"] not in SCALARS for choice, index in written):
             return self.anything
-        indices = list(dict.fromkeys(index for _, index in written))
-        if indices == [self.anything]:
-            return self.anything
+        indices = list(dict.fromkeys(index for _, index in written if index != self.anything))
+        if len(indices) < 2:
+            return indices[0] if indices else self.anything
         return self.shapes.add({"type": "union", "choices": indices, "labels": [str(index) for index in indices]})
 
     def _object(self, schema, by_alias, definitions):
@@ -180,17 +184,15 @@ def declared(route):
             yield None, field
 
 
-def inspect_status(response_class):
+def usual_status(response_class):
     """The status of a response class that is told none."""
-    import inspect
-
     parameter = inspect.signature(response_class.__init__).parameters.get("status_code")
     return parameter.default if parameter is not None and isinstance(parameter.default, int) else 200
 
 
 def writes_json(response_class):
     """Whether it writes its content as it is; a class of the app's own may put something around it."""
-    if response_class in PLAIN.values():
+    if response_class in PLAIN:
         return True
     return response_class.__module__.startswith("fastapi.") and response_class.__name__ in FASTER
 

@@ -89,7 +89,16 @@ def main():
         root, module, attribute, factory = launcher.locate(args.app)
         _, attribute, app = launcher.import_app(root, module, attribute)
         name = f"{module}:{attribute}"
-        found = contract(made(app, factory, root, module), name)
+        app = made(app, factory, root, module)
+        try:
+            found = contract(app, name)
+        except launcher.Failure:
+            raise
+        except Exception as error:  # most likely a version that is not known
+            traceback.print_exc()
+            seen = ", ".join(f"{what} {version}" for what, version in versions().items())
+            message = f"the contract of `{name}` cannot be read: {type(error).__name__}: {error} ({seen})"
+            raise launcher.Failure("no-contract", message) from None
     except launcher.Failure as failure:
         launcher.report(args.status, failure.status)
         return launcher.STARTUP_FAILURE

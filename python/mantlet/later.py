@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import functools
 import inspect
 import sysconfig
 import types
@@ -15,35 +16,35 @@ from .schemas import name_of
 # What start-up code may do with an app and leave its routes alone.
 INNOCENT = {"state", "title", "version", "debug", "dependency_overrides", "openapi_schema", "extra"}
 DEPTH = 4
+ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR")
+FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial)
 
 
 def adds_routes(router):
     """-> the name of a start-up function that may, or none."""
     seen = set()
-    handlers = [*getattr(router, "on_startup", ()), router.lifespan_context]
-    for function in functions_in(handlers, set()):
-        if not is_installed(function) and touches_app(function, first_argument(function), seen, 0):
+    for function in functions_in([*getattr(router, "on_startup", ()), router.lifespan_context], set()):
+        if not isinstance(function, types.FunctionType) or is_installed(function):
             return name_of(function)
-        if is_installed(function) and not is_frameworks(function):
+        if touches_app(function, first_argument(function), seen, 0):
             return name_of(function)
     return None
 
 
 def functions_in(things, seen):
-    """Functions, and those that decorators keep inside."""
+    """The code that runs: functions, also those that decorators keep inside, and objects that can be called."""
     for thing in things:
+        thing = getattr(thing, "__func__", thing)
         if id(thing) in seen:
             continue
         seen.add(id(thing))
-        if isinstance(thing, types.MethodType):
-            thing = thing.__func__
-        if not isinstance(thing, types.FunctionType):
-            continue
         if hasattr(thing, "__wrapped__"):
             yield from functions_in([inspect.unwrap(thing)], seen)
-        elif is_frameworks(thing):
-            yield from functions_in(closure(thing), seen)
-        else:
+        elif isinstance(thing, functools.partial):
+            yield from functions_in([thing.func], seen)
+        elif isinstance(thing, types.FunctionType) and is_frameworks(thing):
+            yield from functions_in([one for one in closure(thing) if isinstance(one, FUNCTIONS)], seen)
+        elif not is_frameworks(type(thing)):
             yield thing
 
 
@@ -77,7 +78,7 @@ def codes(code):
 def touches(code, function, argument, seen, depth):
     instructions = [one for one in dis.get_instructions(code) if one.opname not in ("CACHE", "PUSH_NULL", "NOP")]
     for one, following in zip(instructions, [*instructions[1:], None]):
-        attribute = following.argval if following and following.opname in ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR") else None
+        attribute = following.argval if following and following.opname in ATTRIBUTES else None
         if one.opname.startswith(("LOAD_FAST", "LOAD_DEREF", "LOAD_CLOSURE")) and argument is not None:
             loaded = one.argval if isinstance(one.argval, tuple) else (one.argval,)
             if argument in loaded and one.opname != "LOAD_CLOSURE" and attribute not in INNOCENT:

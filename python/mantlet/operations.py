@@ -28,9 +28,9 @@ get_cached_model_fields = getattr(utils, "get_cached_model_fields", None)
 NULL_IS_MISSING = inspect.signature(utils.solve_dependencies).parameters["body"].default is None
 
 try:
+    from fastapi._compat.shared import field_annotation_is_sequence
+except ImportError:  # it was one file
     from fastapi._compat import field_annotation_is_sequence
-except ImportError:
-    from fastapi.utils import field_annotation_is_sequence  # a version that is not known
 
 
 def flattened(dependant, overrides):
@@ -61,7 +61,7 @@ class Operations:
             inputs += self.body(dependant.body_params, getattr(route, "_embed_body_fields", None), is_form)
         return {
             **self.named(route),
-            "body": self.body_kind(route, reads_request, is_form, inputs),
+            "body": self.body_kind(route, reads_request, is_form, inputs, dependants),
             "inputs": inputs,
             "reads-request": reads_request,
             "security": self.security(dependants),
@@ -80,11 +80,11 @@ class Operations:
     def named(self, route):
         return {"id": route.unique_id, "tags": [str(getattr(tag, "value", tag)) for tag in route.tags or []]}
 
-    def body_kind(self, route, reads_request, is_form, inputs):
+    def body_kind(self, route, reads_request, is_form, inputs, dependants):
         if route.body_field is None:
             return {"kind": "opaque" if reads_request else "none"}
         if is_form:
-            return {"kind": "form", "files": any(self.has_files(one) for one in inputs)}
+            return {"kind": "form", "files": any(self.has_files(one) for one in inputs) or takes_files(dependants)}
         strict = getattr(route, "strict_content_type", False)  # older versions read JSON without a Content-Type
         return {"kind": "json", "strict-content-type": bool(getattr(strict, "value", strict))}
 
@@ -208,6 +208,11 @@ def takes_request(dependant):
         return False
     # FastAPI's own schemes read the one place that they declare.
     return not type(dependant.call).__module__.startswith("fastapi.security")
+
+
+def takes_files(dependants):
+    fields = [field for dependant in dependants for field in dependant.body_params]
+    return any(isinstance(field.field_info, params.File) for field in fields)
 
 
 def is_model(annotation):

@@ -26,8 +26,11 @@ TRANSPARENT = {
     "SecretBytes",
 }
 
-IP_FUNCTIONS = {f"ip_v{v}_{kind}_validator": f"ipv{v}-{kind}" for v in (4, 6) for kind in ("address", "interface", "network")}
-IP_FUNCTIONS.update({f"IPvAny{kind.title()}._validate": f"ip-{kind}" for kind in ("address", "interface", "network")})
+IP_KINDS = ("address", "interface", "network")
+IP_FUNCTIONS = {f"ip_v{v}_{kind}_validator": f"ipv{v}-{kind}" for v in (4, 6) for kind in IP_KINDS}
+IP_FUNCTIONS.update({f"IPvAny{kind.title()}._validate": f"ip-{kind}" for kind in IP_KINDS})
+
+ONLY_ERRORS = [({"type": "str"}, "string_type"), ({"type": "bytes"}, "bytes_type")]
 
 FLAGS = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s", re.VERBOSE: "x"}
 
@@ -379,7 +382,8 @@ class Translator:
                 shape = {"type": "then", "inner": self.shapes.add(shape), "why": why}
         post_init = schema.get("post_init")
         if post_init and name_of(getattr(cls, post_init)) != "init_private_attributes":
-            shape = {"type": "then", "inner": self.shapes.add(shape), "why": f"`{name_of(getattr(cls, post_init))}` runs"}
+            why = f"`{name_of(getattr(cls, post_init))}` runs"
+            shape = {"type": "then", "inner": self.shapes.add(shape), "why": why}
         return shape
 
     def _unwrapped(self, schema, config, definitions):
@@ -478,8 +482,8 @@ class Translator:
         return {"type": "with-default", "inner": self.translate(schema["schema"], config, definitions)}
 
     def _union(self, schema, config, definitions):
-        if schema.get("strict"):
-            raise Unknown("a strict union")
+        if schema.get("strict"):  # of older versions
+            config = {**config, "strict": True}
         choices = [choice if isinstance(choice, tuple) else (choice, None) for choice in schema["choices"]]
         custom = schema.get("custom_error_type")
         if custom:  # the error says nothing of the choices, and data from outside is no instance of anything
@@ -499,8 +503,7 @@ class Translator:
         error_type = schema.get("custom_error_type")
         if not error_type:
             return inner
-        shape = self.shapes.all[inner]
-        if shape in ({"type": "str"}, {"type": "bytes"}) and error_type == {"str": "string_type"}.get(shape["type"], "bytes_type"):
+        if (self.shapes.all[inner], error_type) in ONLY_ERRORS:  # it has no other error anyway
             return inner
         return {"type": "custom-error", "inner": inner, "error_type": error_type, "message": error_message(schema)}
 

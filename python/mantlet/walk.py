@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pydantic
 from fastapi import APIRouter, FastAPI
 from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
 from fastapi.exceptions import RequestValidationError
@@ -184,12 +185,16 @@ class Walk:
             found["operation"] = self.operation(route, seen, where)
         except Exception as error:
             self.note(where, f"it cannot be read ({type(error).__name__}: {error})")
+            found["operation"] = self.operations.read_opaque(seen)
         return found
 
     def operation(self, route, seen, where):
         own = (APIRoute, Route)
         if overrides(type(route), own, "handle", "get_route_handler", "__call__") or "app" in changed(route):
             self.note(where, f"the route class `{type(route).__name__}` reads requests itself")
+            return self.operations.read_opaque(seen)
+        if pydantic.VERSION.startswith("1."):
+            self.note(where, f"Pydantic {pydantic.VERSION} validates it: only Pydantic 2 is known")
             return self.operations.read_opaque(seen)
         operation = self.operations.read(seen)
         operation["responses"] = self.answers.read(seen)

@@ -14,6 +14,7 @@ mod kit;
 
 mod acme;
 mod client;
+mod contract;
 mod cookies;
 mod docs;
 mod faults;

@@ -157,6 +157,7 @@ fn help_and_version() {
     for expected in [
         "\n  run       Start an app and stand in front of it\n",
         "\n  serve     Stand in front of an app that somebody else runs\n",
+        "\n  contract  Print what an app accepts and promises, as JSON\n",
         "\n  config    Show or check the configuration\n",
         "Start here: `mantlet run main:app`",
     ] {
@@ -165,6 +166,7 @@ fn help_and_version() {
     for (command, expected) in [
         ("run", "mantlet run -- hypercorn main:app --bind 127.0.0.1:{port}"),
         ("serve", "mantlet serve --upstream unix:/run/app/app.sock --listen 0.0.0.0:8000"),
+        ("contract", "mantlet contract main:app > contract.json"),
         ("config", "Say whether the configuration is valid; all mistakes at once"),
     ] {
         assert!(output(&[command, "--help"]).contains(expected), "{command}");
