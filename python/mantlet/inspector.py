@@ -39,7 +39,7 @@ def contract(app, name):
     if found is None:
         message = f"`{name}` is a `{type(app).__name__}` and no FastAPI app is found in it"
         raise launcher.Failure("no-contract", message)
-    router = walk.app(found, at="")
+    router = walk.within(found, walk.app, "")
     if wrapped:
         router["complete"] = False
     title = getattr(found, "title", None)
@@ -52,7 +52,7 @@ def contract(app, name):
         **({"root-path": root_path} if root_path and walk.strips_root_path else {}),
         "router": router,
         "shapes": walk.shapes.all,
-        "notes": walk.notes,
+        "notes": list(walk.noted.values()),
     }
 
 

@@ -12,6 +12,7 @@ from typing import get_args
 
 from fastapi import params
 from fastapi.dependencies import utils
+from fastapi.openapi.models import SecurityBase as SecurityModel
 from fastapi.security.base import SecurityBase
 from pydantic import BaseModel
 
@@ -193,8 +194,8 @@ class Operations:
             scheme = inspect.unwrap(dependant.call) if callable(dependant.call) else dependant.call
             if isinstance(scheme, SecurityBase):
                 requirement = {
-                    "name": str(scheme.scheme_name),
-                    "scheme": security_scheme(scheme),
+                    "name": str(getattr(scheme, "scheme_name", type(scheme).__name__)),
+                    "scheme": security_scheme(scheme) or {"kind": "other"},
                     "scopes": scopes_of(dependant),
                     "auto-error": bool(getattr(scheme, "auto_error", True)),
                 }
@@ -242,7 +243,10 @@ def scopes_of(dependant):
 
 
 def security_scheme(scheme):
-    model = scheme.model
+    """-> how a credential comes, if that is one of the ways that are known."""
+    model = getattr(scheme, "model", None)
+    if not isinstance(model, SecurityModel):
+        return None
     kind = str(getattr(model.type_, "value", model.type_))
     if kind == "apiKey":
         location = str(getattr(model.in_, "value", model.in_))
@@ -252,4 +256,4 @@ def security_scheme(scheme):
     if kind == "oauth2" and type(scheme).__name__ in ("OAuth2PasswordBearer", "OAuth2AuthorizationCodeBearer"):
         flow = model.flows.password or model.flows.authorizationCode
         return {"kind": "bearer", "token-url": getattr(flow, "tokenUrl", None)}
-    return {"kind": "other"}
+    return None

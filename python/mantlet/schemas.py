@@ -35,6 +35,73 @@ ONLY_ERRORS = [({"type": "str"}, "string_type"), ({"type": "bytes"}, "bytes_type
 FLAGS = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s", re.VERBOSE: "x"}
 
 
+# What is known of schemas, fields and the config: a setting that stands in none of these may change what is accepted.
+COMMON = ("type", "ref", "metadata", "serialization", "strict")
+ORDER = ("gt", "ge", "lt", "le", "multiple_of")
+LENGTHS = ("min_length", "max_length")
+CUSTOM_ERROR = ("custom_error_type", "custom_error_message", "custom_error_context")
+OBJECT = ("computed_fields", "extras_schema", "extras_keys_schema", "extra_behavior", "from_attributes", "config")
+OBJECT += ("populate_by_name", "loc_by_alias")  # of older versions
+CLASS = ("cls", "cls_name", "generic_origin", "schema", "post_init", "revalidate_instances", "frozen", "config")
+URL = ("max_length", "allowed_schemes", "host_required", "default_host", "default_port", "default_path")
+KNOWN = {
+    "any": (),
+    "none": (),
+    "bool": (),
+    "int": ORDER,
+    "float": (*ORDER, "allow_inf_nan"),
+    "decimal": (*ORDER, "allow_inf_nan", "max_digits", "decimal_places"),
+    "str": (
+        *LENGTHS,
+        *("pattern", "regex_engine", "strip_whitespace", "to_lower", "to_upper", "coerce_numbers_to_str"),
+        "ascii_only",
+    ),
+    "bytes": LENGTHS,
+    "date": (*ORDER, "now_op", "now_utc_offset"),
+    "time": (*ORDER, "tz_constraint", "microseconds_precision"),
+    "datetime": (*ORDER, "now_op", "now_utc_offset", "tz_constraint", "microseconds_precision"),
+    "timedelta": (*ORDER, "microseconds_precision"),
+    "literal": ("expected",),
+    "enum": ("cls", "members", "sub_type", "missing"),
+    "uuid": ("version",),
+    "url": URL,
+    "multi-host-url": URL,
+    "json": ("schema",),
+    "list": ("items_schema", *LENGTHS, "fail_fast"),
+    "set": ("items_schema", *LENGTHS, "fail_fast"),
+    "frozenset": ("items_schema", *LENGTHS, "fail_fast"),
+    "tuple": ("items_schema", "variadic_item_index", *LENGTHS, "fail_fast"),
+    "dict": ("keys_schema", "values_schema", *LENGTHS, "fail_fast"),
+    "model": (*CLASS, "custom_init", "root_model", "extra_behavior"),
+    "model-fields": ("fields", "model_name", *OBJECT),
+    "dataclass": (*CLASS, "fields", "slots"),
+    "dataclass-args": ("fields", "dataclass_name", "collect_init_only", *OBJECT),
+    "typed-dict": ("fields", "cls", "cls_name", "total", *OBJECT),
+    "nullable": ("schema",),
+    "default": ("schema", "default", "default_factory", "default_factory_takes_data", "on_error", "validate_default",
+                "copy_default"),
+    "union": ("choices", "auto_collapse", "mode", *CUSTOM_ERROR),
+    "tagged-union": ("choices", "discriminator", "from_attributes", *CUSTOM_ERROR),
+    "chain": ("steps",),
+    "lax-or-strict": ("lax_schema", "strict_schema"),
+    "json-or-python": ("json_schema", "python_schema"),
+    "custom-error": ("schema", *CUSTOM_ERROR),
+    # Fields
+    "model-field": ("schema", "frozen"),
+    "typed-dict-field": ("schema", "required"),
+    "dataclass-field": ("schema", "name", "kw_only", "init", "init_only", "frozen"),
+}
+FIELD = ("validation_alias", "serialization_alias", "serialization_exclude", "serialization_exclude_if")
+CONFIG = {
+    *("title", "strict", "extra_fields_behavior", "typed_dict_total", "from_attributes", "loc_by_alias"),
+    *("revalidate_instances", "validate_default", "allow_inf_nan", "coerce_numbers_to_str", "regex_engine"),
+    *("str_max_length", "str_min_length", "str_strip_whitespace", "str_to_lower", "str_to_upper", "cache_strings"),
+    *("val_json_bytes", "val_temporal_unit", "url_preserve_empty_path", "hide_input_in_errors"),
+    *("validation_error_cause", "validate_by_alias", "validate_by_name", "populate_by_name", "serialize_by_alias"),
+    *("ser_json_timedelta", "ser_json_temporal", "ser_json_bytes", "ser_json_inf_nan", "polymorphic_serialization"),
+}
+
+
 class Unknown(Exception):
     """What cannot be translated, and why."""
 
@@ -207,6 +274,7 @@ class Translator:
         method = getattr(self, "_" + schema["type"].replace("-", "_"), None)
         if method is None:
             raise Unknown(f"the type `{schema['type']}` is left to the app")
+        must_be_known(schema)
         return method(schema, config, definitions)
 
     # Scalars
@@ -242,7 +310,7 @@ class Translator:
         python_regex = either(schema, config, "regex_engine") == "python-re"
         if isinstance(pattern, re.Pattern):
             pattern, python_regex = flagged(pattern), True
-        return {
+        shape = {
             "type": "str",
             "strict": strict(schema, config),
             "min_length": either(schema, config, "min_length", prefix="str_"),
@@ -254,6 +322,9 @@ class Translator:
             "to_upper": either(schema, config, "to_upper", prefix="str_"),
             "coerce_numbers_to_str": either(schema, config, "coerce_numbers_to_str"),
         }
+        if schema.get("ascii_only"):
+            return {"type": "then", "inner": self.shapes.add(shape), "why": "only ASCII passes"}
+        return shape
 
     def _bytes(self, schema, config, definitions):
         # `val_json_bytes` counts only where Pydantic itself parses the JSON; FastAPI hands it Python values.
@@ -427,6 +498,10 @@ class Translator:
         return shape
 
     def _object(self, schema, inner, fields, config, definitions):
+        must_be_known(inner)
+        for key in config:
+            if key not in CONFIG:
+                raise Unknown(f"the setting `{key}` is not known")
         by_alias = config.get("validate_by_alias", True)
         by_name = config.get("validate_by_name") or config.get("populate_by_name") or inner.get("populate_by_name")
         extra = inner.get("extra_behavior") or schema.get("extra_behavior")
@@ -454,6 +529,7 @@ class Translator:
             paths = [path if isinstance(path, list) else [path] for path in paths]
             if by_name and [name] not in paths:
                 paths = [*paths, [name]]
+        must_be_known(field, *FIELD)
         schema = field["schema"]
         required, opaque_default = True, False
         if schema["type"] == "default" and not schema.get("ref"):
@@ -520,10 +596,10 @@ class Translator:
         return self._names[key]
 
     def _tagged_union(self, schema, config, definitions):
-        from pydantic_core import SchemaValidator, ValidationError
-
         discriminator = schema["discriminator"]
         if callable(discriminator):
+            if is_pydantics(discriminator) and name_of(discriminator) == "_get_type_name":
+                return {"type": "any"}  # `JsonValue`: whatever can stand in a request is one
             raise Unknown(f"a function (`{name_of(discriminator)}`) chooses")
         paths = [discriminator] if isinstance(discriminator, str) else discriminator
         paths = [path if isinstance(path, list) else [path] for path in paths]
@@ -590,6 +666,14 @@ class Translator:
 
     def _is_instance(self, schema, config, definitions):
         raise Unknown(f"it must be an instance of `{getattr(schema['cls'], '__name__', schema['cls'])}`")
+
+
+def must_be_known(schema, *further):
+    known = KNOWN.get(schema["type"])
+    for key, value in schema.items():
+        unset = value is None or value is False
+        if known is not None and not unset and key not in (*COMMON, *known, *further):
+            raise Unknown(f"the setting `{key}` of the type `{schema['type']}` is not known")
 
 
 def is_sequence_function(schema):

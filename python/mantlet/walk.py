@@ -58,20 +58,20 @@ class Walk:
 
     def __init__(self):
         self.shapes = Shapes()
-        self.notes = []
+        self.noted = {}
+        self.inside = []  # apps and routers that are being read
         self.operations = Operations(self.shapes, Translator(self.shapes))
         self.answers = Answers(self.shapes)
 
     def note(self, at, why):
-        note = {"at": at, "why": why}
-        if note not in self.notes:
-            self.notes.append(note)
+        self.noted[at, why] = {"at": at, "why": why}
 
     def unwrap(self, app):
         """An ASGI app around the FastAPI one -> (whether there was one, the app in it)."""
         wrapped = []
         while not isinstance(app, Starlette) and len(wrapped) < 10:
-            inner = [one for one in getattr(app, "__dict__", {}).values() if is_asgi(one) and one not in wrapped]
+            inner = [one for one in getattr(app, "__dict__", {}).values() if is_asgi(one)]
+            inner = [one for one in inner if not any(one is seen for seen in wrapped)]
             inner = [one for one in inner if isinstance(one, Starlette)] or inner
             wrapped.append(app)
             if not inner:
@@ -212,10 +212,12 @@ class Walk:
         inside = f"{at}{mount.path}"
         if not known:
             self.note(inside, "a convertor of the app's own: which paths it takes is left to the app")
+        elif any(app is one for one in self.inside):  # routers are equal if their routes are
+            self.note(inside, "it is mounted in itself")
         elif isinstance(app, Starlette) and not getattr(app, "root_path", ""):
-            found["router"] = self.app(app, inside)
+            found["router"] = self.within(app, self.app, inside)
         elif isinstance(app, Router):
-            found["router"] = self.router(app, inside)
+            found["router"] = self.within(app, self.router, inside)
         else:
             kind = app if callable(app) and hasattr(app, "__qualname__") else type(app)
             self.note(inside, f"`{name_of(kind)}` is mounted here: its paths are its own business")
@@ -223,6 +225,13 @@ class Walk:
             self.note(inside, f"the middleware `{type(mount.app).__name__}` may answer by itself")
             found["router"]["complete"] = False
         return found
+
+    def within(self, app, read, at):
+        self.inside.append(app)
+        try:
+            return read(app, at)
+        finally:
+            self.inside.pop()
 
     def frontend(self, route):
         """Files for a browser. They are tried last, also after redirects, and answer below a path."""
