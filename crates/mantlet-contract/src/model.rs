@@ -350,6 +350,8 @@ pub enum Shape {
         to_upper: bool,
         #[serde(default)]
         coerce_numbers_to_str: bool,
+        #[serde(default)]
+        ascii_only: bool,
     },
     Bytes {
         #[serde(default)]
@@ -408,6 +410,9 @@ pub enum Shape {
     },
     /// A member's value.
     Enum {
+        /// Its class, as errors name it where only instances pass.
+        #[serde(default)]
+        name: String,
         values: Vec<Value>,
         /// `int`, `str` or `float` for enumerations that are such.
         #[serde(default)]
@@ -461,6 +466,9 @@ pub enum Shape {
         max_length: Option<u64>,
         #[serde(default)]
         strict: bool,
+        /// Stops at the first error.
+        #[serde(default)]
+        fail_fast: bool,
     },
     Dict {
         keys: ShapeId,
@@ -471,6 +479,9 @@ pub enum Shape {
         max_length: Option<u64>,
         #[serde(default)]
         strict: bool,
+        /// Stops at the first error.
+        #[serde(default)]
+        fail_fast: bool,
     },
     /// A model, dataclass or typed dict.
     Object(Object),
@@ -600,7 +611,7 @@ pub struct Object {
     /// What another key must be, where they are allowed.
     #[serde(default)]
     pub extra_keys: Option<ShapeId>,
-    /// Only instances pass: in the data of a request there are none. For models that are roots of themselves this is the inner strictness.
+    /// Only instances of a dataclass pass: in the data of a request there are none. Models and typed dicts take objects even so.
     #[serde(default)]
     pub strict: bool,
     /// A root model: the value itself is validated as this, and no object is looked for.
