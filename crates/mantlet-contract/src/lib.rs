@@ -1,7 +1,18 @@
 //! What an app accepts and promises.
 //!
 //! [`model`] is the contract itself, independent of where it came from: the inspector that walks a running FastAPI app, or an
-//! OpenAPI document. There is no I/O in this crate.
+//! OpenAPI document. [`compile`] prepares its shapes, [`validate`] judges values by them as Pydantic does, [`json`] reads bodies as Python
+//! does. There is no I/O in this crate.
 
+pub mod compile;
+pub mod fault;
+pub mod json;
 pub mod model;
+mod number;
+mod python;
 pub mod routes;
+mod shape;
+pub mod validate;
+pub mod value;
+
+pub use shape::Shapes;

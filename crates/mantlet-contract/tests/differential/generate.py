@@ -1,0 +1,68 @@
+"""Writes what the real Pydantic says: a line for each type, with its shapes and with values and their errors.
+
+Arguments: the seed, the number of values.
+"""
+
+import json
+import random
+import sys
+import warnings
+
+from pydantic import TypeAdapter, ValidationError
+
+import shapes
+import types_
+from values import TEXTS, Values
+
+EACH = 40
+
+
+def judged(adapter, value):
+    """What FastAPI would get: None if it is accepted, the errors, or nothing to compare if something else is raised."""
+    try:
+        adapter.validate_python(value, from_attributes=True)
+    except ValidationError as error:
+        return [[e["type"], list(e["loc"]), e["msg"]] for e in error.errors(include_url=False, include_input=False)]
+    return None
+
+
+def lines(seed, count):
+    r = random.Random(seed)
+    while count > 0:
+        try:
+            kind = types_.a_type(r) if r.random() < 0.6 else types_.a_model(r)
+            adapter = TypeAdapter(kind)
+        except Exception:  # not every random type is one
+            continue
+        made, root = shapes.translate(adapter.core_schema)
+        values = Values(r, {})
+        cases = []
+        for number in range(EACH):
+            if number % 8 == 7:
+                mode, source = "text", r.choice(TEXTS)
+                value = source
+            else:
+                mode, source = "json", values.value(adapter.core_schema)
+                try:
+                    value = json.loads(source)
+                except ValueError:
+                    continue
+            try:
+                errors = judged(adapter, value)
+                if errors is not None:
+                    json.dumps(errors)
+            except Exception:
+                continue
+            cases.append({"mode": mode, "value": source, "errors": errors})
+        count -= len(cases)
+        yield {"name": str(kind), "shapes": made, "root": root, "cases": cases}
+
+
+def main():
+    warnings.simplefilter("ignore")
+    seed, count = int(sys.argv[1]), int(sys.argv[2])
+    for line in lines(seed, count):
+        print(json.dumps(line, ensure_ascii=True))
+
+
+main()
