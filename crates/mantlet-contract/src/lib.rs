@@ -1,11 +1,12 @@
 //! What an app accepts and promises.
 //!
 //! [`model`] is the contract itself, independent of where it came from: the inspector that walks a running FastAPI app, or an
-//! OpenAPI document. [`compile`] prepares its shapes, [`validate`] judges values by them as Pydantic does, [`json`] reads bodies as Python
-//! does. There is no I/O in this crate.
+//! OpenAPI document. [`compile`] prepares its shapes, [`validate`] judges values by them as Pydantic does, [`inputs`] a whole request as
+//! FastAPI does, [`json`] reads bodies as Python does. There is no I/O in this crate.
 
 pub mod compile;
 pub mod fault;
+pub mod inputs;
 pub mod json;
 pub mod model;
 mod number;

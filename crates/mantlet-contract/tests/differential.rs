@@ -3,6 +3,14 @@
 //! `MANTLET_TEST_PYTHON` names an interpreter with Pydantic; `MANTLET_DIFFERENTIAL_CASES` how many values (default 4,000), and
 //! `MANTLET_DIFFERENTIAL_SEED` which ones.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking; clippy's own exception does not reach the helpers of test crates"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::path::Path;

@@ -1,0 +1,445 @@
+//! A whole request against an operation: what FastAPI's dependencies take out of it and validate, in FastAPI's order and words.
+
+mod body;
+mod encoded;
+mod group;
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+
+use body::Reading;
+use encoded::Pairs;
+
+use crate::fault::{Fault, Loc, Problem};
+use crate::json::{self, Json, Limits, Odd, ParseError};
+use crate::model::{Input, Location, Operation, Take};
+use crate::shape::Shapes;
+use crate::validate::{Outcome, validate};
+use crate::value::{Dict, Value, View};
+
+/// The parts of a request, raw, as they will be forwarded.
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    /// Path parameters as the route's convertors made them.
+    pub path: &'a [(&'a str, PathValue<'a>)],
+    /// Without the question mark.
+    pub query: &'a [u8],
+    /// In order, with names in lower case.
+    pub headers: &'a [(&'a str, &'a [u8])],
+    /// The body.
+    pub body: Body<'a>,
+}
+
+/// A path parameter.
+#[derive(Debug, Clone, Copy)]
+pub enum PathValue<'a> {
+    /// `{name}`, `{name:path}`
+    Text(&'a str),
+    /// `{name:int}`, as it is written.
+    Int(&'a str),
+    /// `{name:float}`, `{name:uuid}`, or a convertor of the app's own.
+    Other,
+}
+
+/// A body.
+#[derive(Debug, Clone, Copy)]
+pub enum Body<'a> {
+    /// All of it, maybe nothing.
+    Whole(&'a [u8]),
+    /// A multipart form that somebody else parsed: each part's name, and its text unless it is an upload.
+    Parts(&'a [(&'a str, Option<&'a str>)]),
+    /// Not here: too large to be judged, or streamed.
+    Elsewhere,
+}
+
+/// What came out.
+#[derive(Debug, Default)]
+pub struct Judgement {
+    /// All faults in FastAPI's order; none if it passes.
+    pub faults: Vec<Fault>,
+    /// Something was not judged, so the app may still refuse.
+    pub undecided: bool,
+    /// Bytes of the body's members that the app would ignore.
+    pub ignored: Vec<Range<usize>>,
+    /// Names in the query that nobody asked for.
+    pub unknown_query: Vec<String>,
+    /// What is odd about the JSON.
+    pub odd: Odd,
+    /// Why the body could not be read here, except malformed JSON, which is a fault. FastAPI answers 400 or does its own.
+    pub unread: Option<ParseError>,
+}
+
+/// Judges a request.
+pub fn judge(operation: &Operation, shapes: &Shapes, request: &Request<'_>, limits: Limits) -> Judgement {
+    let content_type =
+        request.headers.iter().find(|(name, _)| *name == "content-type").map(|(_, value)| *value);
+    let bytes = match request.body {
+        Body::Whole(bytes) => bytes,
+        Body::Parts(_) | Body::Elsewhere => &[],
+    };
+    let reading = body::reading(&operation.body, content_type, bytes.is_empty());
+    let mut judgement = Judgement::default();
+    let mut document: Option<Json<'_>> = None;
+    if reading == Reading::Json {
+        match json::parse(bytes, limits) {
+            Ok(json) => {
+                judgement.odd = json.odd().clone();
+                judgement.undecided = judgement.odd.huge_integer.is_some();
+                document = Some(json);
+            }
+            Err(ParseError::Decode(decode)) => {
+                judgement.faults.push(malformed(&decode));
+                return judgement;
+            }
+            Err(error) => {
+                judgement.unread = Some(error);
+                judgement.undecided = true;
+                return judgement;
+            }
+        }
+    }
+    // FastAPI answers 400 before it validates anything.
+    if judgement.undecided {
+        return judgement;
+    }
+    let received = match (reading, request.body) {
+        (Reading::Unsure, _) | (Reading::Json | Reading::Bytes | Reading::UrlEncoded, Body::Elsewhere) => {
+            Received::Unsure
+        }
+        (Reading::Nothing, Body::Elsewhere) if !matches!(operation.body, crate::model::BodyKind::None) => {
+            Received::Unsure
+        }
+        (Reading::Multipart, Body::Parts(parts)) => Received::Form(FormData::of_parts(parts)),
+        (Reading::Multipart, _) => Received::Unsure,
+        (Reading::UrlEncoded, _) => FormData::of_bytes(bytes).map_or(Received::Unsure, Received::Form),
+        (Reading::Bytes, _) => Received::Value(Value::Bytes(bytes)),
+        (Reading::Json, _) => {
+            document.as_ref().map_or(Received::Nothing, |json| Received::Value(Value::Json(json.root())))
+        }
+        (Reading::Nothing, _) if matches!(operation.body, crate::model::BodyKind::Form { .. }) => {
+            Received::Form(FormData::default())
+        }
+        (Reading::Nothing, _) => Received::Nothing,
+    };
+    let mut run = Run {
+        shapes,
+        request,
+        received,
+        query: if needs(operation, Location::Query) { encoded::query(request.query) } else { Pairs::new() },
+        cookies: if needs(operation, Location::Cookie) { cookies(request) } else { Pairs::new() },
+        used: HashSet::new(),
+        takes_all: false,
+        ignored: HashMap::new(),
+        judgement,
+    };
+    for input in &operation.inputs {
+        run.input(input);
+    }
+    run.finish(operation)
+}
+
+fn needs(operation: &Operation, location: Location) -> bool {
+    operation.inputs.iter().any(|input| input.location == location)
+        || (location == Location::Query && !operation.reads_request)
+}
+
+fn cookies<'a>(request: &Request<'a>) -> Pairs<'a> {
+    let headers = request.headers.iter().filter(|(name, _)| *name == "cookie");
+    encoded::cookies(headers.map(|(_, value)| encoded::latin1(value)))
+}
+
+fn malformed(decode: &json::Decode) -> Fault {
+    let position = i64::try_from(decode.position).unwrap_or(i64::MAX);
+    Problem::new("json_invalid", "JSON decode error")
+        .with("error", decode.message)
+        .at(vec![Loc::from("body"), Loc::Index(position)])
+}
+
+/// The body as FastAPI has it.
+enum Received<'a> {
+    Nothing,
+    Value(Value<'a>),
+    Form(FormData<'a>),
+    Unsure,
+}
+
+/// A form: texts, and uploads as none.
+#[derive(Default)]
+struct FormData<'a> {
+    items: Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>,
+}
+
+/// Starlette refuses more fields, or larger ones, unless the app says otherwise.
+const FORM_FIELDS: usize = 1000;
+const FORM_FIELD: usize = 1024 * 1024;
+
+impl<'a> FormData<'a> {
+    fn of_parts(parts: &[(&'a str, Option<&'a str>)]) -> Self {
+        Self { items: parts.iter().map(|(name, text)| ((*name).into(), text.map(Into::into))).collect() }
+    }
+
+    fn of_bytes(bytes: &'a [u8]) -> Option<Self> {
+        if bytes.split(|byte| *byte == b'&').any(|field| field.len() > FORM_FIELD) {
+            return None;
+        }
+        let pairs = encoded::query(bytes);
+        if pairs.len() > FORM_FIELDS {
+            return None;
+        }
+        Some(Self { items: pairs.into_iter().map(|(name, value)| (name, Some(value))).collect() })
+    }
+}
+
+/// A value that was taken out.
+enum Taken<'a> {
+    Nothing,
+    Value(Value<'a>),
+    Text(Cow<'a, str>),
+    Texts(Vec<Cow<'a, str>>),
+    /// The app decides.
+    Unsure,
+}
+
+struct Run<'r, 'a> {
+    shapes: &'r Shapes,
+    request: &'r Request<'a>,
+    received: Received<'r>,
+    query: Pairs<'r>,
+    cookies: Pairs<'r>,
+    /// Names of the query that somebody takes.
+    used: HashSet<&'r str>,
+    /// Somebody takes them all.
+    takes_all: bool,
+    /// What is ignored below each part of the body: a name, or all of it. Only what all who take the part ignore.
+    ignored: HashMap<Option<&'r str>, Vec<Range<usize>>>,
+    judgement: Judgement,
+}
+
+impl<'r> Run<'r, '_> {
+    fn input(&mut self, input: &'r Input) {
+        match &input.take {
+            Take::Whole => self.whole(input),
+            Take::Field { names, multiple, .. } => self.field(input, names, *multiple),
+            Take::Group { fields, optional, extras } => self.group(input, fields, *optional, *extras),
+        }
+    }
+
+    fn whole(&mut self, input: &'r Input) {
+        let taken = match &self.received {
+            Received::Nothing => Taken::Nothing,
+            Received::Value(value) => {
+                // Whether `null` is a body at all depends on the version of FastAPI.
+                if !input.required && matches!(value.view(), View::None) {
+                    Taken::Unsure
+                } else {
+                    Taken::Value(*value)
+                }
+            }
+            Received::Form(_) | Received::Unsure => Taken::Unsure,
+        };
+        self.validate(input, taken, &["body"], None);
+    }
+
+    fn field(&mut self, input: &'r Input, names: &'r [String], multiple: bool) {
+        let Some(first) = names.first() else { return };
+        let (name, taken) = match input.location {
+            Location::Body => {
+                let Some(found) = self.body_field(names, multiple) else {
+                    self.judgement.faults.push(missing(&["body", first]));
+                    return;
+                };
+                found
+            }
+            location => {
+                let name = names.iter().find(|name| self.has(location, name)).unwrap_or(first);
+                if location == Location::Query {
+                    self.used.insert(name);
+                }
+                (name, self.take(location, name, multiple))
+            }
+        };
+        self.validate(input, taken, &[place(input.location), name], Some(name));
+    }
+
+    /// None if the body is no object: then the field is missing, whether it is required or not.
+    fn body_field(&self, names: &'r [String], multiple: bool) -> Option<(&'r String, Taken<'r>)> {
+        let first = names.first()?;
+        Some(match &self.received {
+            Received::Nothing => (first, Taken::Nothing),
+            Received::Unsure => (first, Taken::Unsure),
+            Received::Value(value) => match value.view() {
+                View::Dict(dict) => names
+                    .iter()
+                    .find_map(|name| Some((name, Taken::Value(dict.get(name)?))))
+                    .unwrap_or((first, Taken::Nothing)),
+                View::Bytes(_) => (first, Taken::Nothing),
+                View::Unknown => (first, Taken::Unsure),
+                _ => return None,
+            },
+            Received::Form(_) => names
+                .iter()
+                .map(|name| (name, self.take(Location::Body, name, multiple)))
+                .find(|(_, taken)| !matches!(taken, Taken::Nothing))
+                .unwrap_or((first, Taken::Nothing)),
+        })
+    }
+
+    fn validate(&mut self, input: &'r Input, taken: Taken<'_>, loc: &[&str], part: Option<&'r str>) {
+        let (text, texts);
+        let value = match taken {
+            Taken::Nothing if input.required => {
+                self.judgement.faults.push(missing(loc));
+                return;
+            }
+            Taken::Nothing => {
+                self.judgement.undecided |= input.validate_default;
+                return;
+            }
+            Taken::Unsure => {
+                self.judgement.undecided = true;
+                return;
+            }
+            Taken::Value(value) => value,
+            Taken::Text(one) => {
+                text = one;
+                Value::Text(&text)
+            }
+            Taken::Texts(many) => {
+                texts = many;
+                Value::Texts(&texts)
+            }
+        };
+        let outcome = validate(self.shapes, input.shape.0, value, loc);
+        self.take_in(input, outcome, part);
+    }
+
+    fn take_in(&mut self, input: &Input, outcome: Outcome, part: Option<&'r str>) {
+        self.judgement.undecided |= outcome.undecided;
+        self.judgement.faults.extend(outcome.faults);
+        if input.location == Location::Body {
+            self.ignored
+                .entry(part)
+                .and_modify(|ignored| ignored.retain(|span| outcome.ignored.contains(span)))
+                .or_insert(outcome.ignored);
+        }
+    }
+
+    fn finish(mut self, operation: &Operation) -> Judgement {
+        if operation.reads_request || !self.judgement.faults.is_empty() {
+            return self.judgement;
+        }
+        if !self.takes_all {
+            let unknown = self.query.iter().filter(|(name, _)| !self.used.contains(&**name));
+            self.judgement.unknown_query = unknown.map(|(name, _)| name.to_string()).collect();
+        }
+        if let Received::Value(Value::Json(item)) = &self.received {
+            self.outside_fields(operation, Value::Json(*item));
+            self.judgement.ignored.extend(self.ignored.into_values().flatten());
+            self.judgement.ignored.sort_by_key(|span| span.start);
+        }
+        self.judgement
+    }
+
+    /// Of a body of several fields, the members that are none of them.
+    fn outside_fields(&mut self, operation: &Operation, body: Value<'_>) {
+        let mut names = HashSet::new();
+        for input in operation.inputs.iter().filter(|input| input.location == Location::Body) {
+            match &input.take {
+                Take::Field { names: own, .. } => names.extend(own.iter().map(String::as_str)),
+                Take::Group { .. } | Take::Whole => return,
+            }
+        }
+        let View::Dict(dict @ Dict::Members(_)) = body.view() else { return };
+        if names.is_empty() {
+            return;
+        }
+        let outside = dict.pairs().filter(|pair| pair.key.is_some_and(|key| !names.contains(key)));
+        self.judgement.ignored.extend(outside.filter_map(|pair| pair.span));
+    }
+
+    fn has(&self, location: Location, name: &str) -> bool {
+        match location {
+            Location::Path => self.request.path.iter().any(|(own, _)| *own == name),
+            Location::Query => self.query.iter().any(|(own, _)| own == name),
+            Location::Header => self.request.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name)),
+            Location::Cookie => self.cookies.iter().any(|(own, _)| own == name),
+            Location::Body => match &self.received {
+                Received::Form(form) => form.items.iter().any(|(own, _)| own == name),
+                _ => false,
+            },
+        }
+    }
+
+    /// The value under a name, as FastAPI's `_get_multidict_value` has it.
+    fn take(&self, location: Location, name: &str, multiple: bool) -> Taken<'r> {
+        match location {
+            Location::Path => {
+                match self.request.path.iter().find(|(own, _)| *own == name).map(|(_, value)| *value) {
+                    None => Taken::Nothing,
+                    Some(PathValue::Text(text)) => Taken::Value(Value::Text(text)),
+                    Some(PathValue::Int(digits)) => Taken::Value(Value::Int(digits)),
+                    Some(PathValue::Other) => Taken::Unsure,
+                }
+            }
+            Location::Query => taken(&self.query, name, multiple),
+            // Cookies are no multidict; an empty one counts as missing where a list is wanted.
+            Location::Cookie => match taken(&self.cookies, name, false) {
+                Taken::Text(text) if multiple && text.is_empty() => Taken::Nothing,
+                taken => taken,
+            },
+            Location::Header => {
+                let mut values = self
+                    .request
+                    .headers
+                    .iter()
+                    .filter(|(own, _)| own.eq_ignore_ascii_case(name))
+                    .map(|(_, value)| encoded::latin1(value));
+                if multiple {
+                    many(values.collect())
+                } else {
+                    values.next().map_or(Taken::Nothing, Taken::Text)
+                }
+            }
+            Location::Body => {
+                let Received::Form(form) = &self.received else { return Taken::Nothing };
+                let found: Vec<_> = form.items.iter().filter(|(own, _)| own == name).collect();
+                let texts = || found.iter().map(|(_, text)| text.clone()).collect::<Option<Vec<_>>>();
+                match found.last() {
+                    None => Taken::Nothing,
+                    Some(_) if multiple => texts().map_or(Taken::Unsure, many),
+                    Some((_, None)) => Taken::Unsure,
+                    Some((_, Some(text))) if text.is_empty() => Taken::Nothing,
+                    Some((_, Some(text))) => Taken::Text(text.clone()),
+                }
+            }
+        }
+    }
+}
+
+fn taken<'r>(pairs: &Pairs<'r>, name: &str, multiple: bool) -> Taken<'r> {
+    let mut found = pairs.iter().filter(|(own, _)| own == name).map(|(_, value)| value);
+    if multiple {
+        many(found.cloned().collect())
+    } else {
+        found.next_back().cloned().map_or(Taken::Nothing, Taken::Text)
+    }
+}
+
+fn many(texts: Vec<Cow<'_, str>>) -> Taken<'_> {
+    if texts.is_empty() { Taken::Nothing } else { Taken::Texts(texts) }
+}
+
+fn missing(loc: &[&str]) -> Fault {
+    Problem::missing().at(loc.iter().map(|part| Loc::from(*part)).collect())
+}
+
+const fn place(location: Location) -> &'static str {
+    match location {
+        Location::Path => "path",
+        Location::Query => "query",
+        Location::Header => "header",
+        Location::Cookie => "cookie",
+        Location::Body => "body",
+    }
+}
