@@ -32,7 +32,7 @@ fn errors_are_pythons() {
         ("\"a\\", 0, "Unterminated string starting at"),
         ("\"a\\x\"", 2, "Invalid \\escape"),
         ("\"\\u12g4\"", 2, "Invalid \\uXXXX escape"),
-        ("\"\\u12\"", 3, "Invalid \\uXXXX escape"),
+        ("\"\\u12\"", 2, "Invalid \\uXXXX escape"),
         ("\"a\nb\"", 2, "Invalid control character at"),
         ("[1 2]", 3, "Expecting ',' delimiter"),
         ("nul", 0, "Expecting value"),

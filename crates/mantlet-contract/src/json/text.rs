@@ -79,7 +79,7 @@ fn unicode(all: &str, at: usize, text: &mut String, broken: &mut bool) -> Result
 fn hex(all: &str, at: usize) -> Result<u32, Stop> {
     let rest = all.get(at + 2..).unwrap_or_default();
     if rest.chars().take(5).count() < 5 {
-        return Err(Stop::At(at + 2, "Invalid \\uXXXX escape"));
+        return Err(Stop::At(at + 1, "Invalid \\uXXXX escape"));
     }
     let digits = rest.get(..4).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
     digits

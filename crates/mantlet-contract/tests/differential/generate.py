@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 import shapes
 import types_
-from values import TEXTS, Values
+from values import Values
 
 EACH = 40
 
@@ -39,10 +39,10 @@ def lines(seed, count):
         cases = []
         for number in range(EACH):
             if number % 8 == 7:
-                mode, source = "text", r.choice(TEXTS)
+                mode, source = "text", values.some_text()
                 value = source
             else:
-                mode, source = "json", values.value(adapter.core_schema)
+                mode, source = "json", values.start(adapter.core_schema)
                 try:
                     value = json.loads(source)
                 except ValueError:

@@ -23,6 +23,13 @@ NUMBERS = [
     "100000000000000000000", "1" + "0" * 400, "0.0", "1.0", "1.5", "-1.5", "0.5", "2.0", "0.1", "0.15", "12.34", "123.456", "1e3", "1e20", "1e308", "1e400",
     "-1e400", "1E-7", "99.995", "1700000000.5", "9223372036854775807.0", "1e18", "86399.9", "NaN", "Infinity", "-Infinity",
 ]
+LETTERS = [*"0123456789+-._:/eETZtzxa,%@[]{} ", "é", "１", "\u3000", "\n", "'", '"', "\\"]
+RIGHT = {
+    "date": ["2024-01-02", "2012-12-31"],
+    "datetime": ["2024-01-02T03:04:05Z", "2024-01-02T03:04:05", "2012-12-31 00:00+01:00"],
+    "time": ["09:30", "12:00:00.5", "19:00:00Z"],
+    "timedelta": ["P1D", "PT5M", "12:34:00"],
+}
 OTHERS = ["null", "true", "false", "[]", "{}", "[1]", "[\"a\"]", "[[]]", "[null]", "{\"a\": 1}", "{\"kind\": \"cat\"}", "[1, 2, 3, 4]", "[{}]", "\"\\ud800\""]
 
 
@@ -35,23 +42,37 @@ def text(value):
 class Values:
     def __init__(self, random, definitions):
         self.r = random
+        self.calm = False
         self.definitions = definitions
 
     def junk(self):
         chance = self.r.random()
         if chance < 0.4:
-            return text(self.r.choice(TEXTS))
+            return text(self.some_text())
         return self.r.choice(NUMBERS) if chance < 0.65 else self.r.choice(OTHERS)
 
+    def some_text(self, texts=TEXTS):
+        """One of the texts, sometimes with a character more, less or another."""
+        value = self.r.choice(texts)
+        for _ in range(self.r.choice([0, 0, 0, 0, 1, 1, 2])):
+            at = self.r.randint(0, len(value))
+            value = value[:at] + self.r.choice(["", *LETTERS]) + value[at + self.r.randint(0, 1) :]
+        return value
+
+    def start(self, schema):
+        """A value, half of them without any junk put in on purpose."""
+        self.calm = self.r.random() < 0.5
+        return self.value(schema)
+
     def value(self, schema, depth=0):
-        if self.r.random() < 0.06 or depth > 8:
+        if depth > 8 or (not self.calm and self.r.random() < 0.06):
             return self.junk()
         method = getattr(self, "for_" + schema["type"].replace("-", "_"), None)
         return self.junk() if method is None else method(schema, depth)
 
     def any_of(self, *choices):
         value = self.r.choice(choices)
-        return value if self.r.random() < 0.85 else self.junk()
+        return value if self.calm or self.r.random() < 0.85 else self.junk()
 
     def array(self, items):
         return "[" + ", ".join(items) + "]"
@@ -65,33 +86,49 @@ class Values:
     for_decimal = for_float
 
     def for_str(self, schema, depth):
-        return text(self.r.choice(TEXTS))
+        if self.calm:
+            longest = min(schema.get("max_length") or 8, 8)
+            shortest = min(schema.get("min_length") or 0, longest)
+            letters = "0123" if "d" in str(schema.get("pattern")) else "aabcdé"
+            return text("".join(self.r.choice(letters) for _ in range(self.r.randint(shortest, longest))))
+        return text(self.some_text())
 
-    for_date = for_datetime = for_time = for_timedelta = lambda self, schema, depth: (
-        text(self.r.choice(TEXTS[TEXTS.index("2024-01-02") : TEXTS.index("PT") + 1]))
-        if self.r.random() < 0.7
-        else self.r.choice(NUMBERS)
-    )
+    def for_time_like(kind):
+        def made(self, schema, depth):
+            if self.calm and self.r.random() < 0.7:
+                return text(self.r.choice(RIGHT[kind]))
+            if self.r.random() < 0.7:
+                return text(self.some_text(TEXTS[TEXTS.index("2024-01-02") : TEXTS.index("PT") + 1]))
+            return self.r.choice(NUMBERS)
+
+        return made
+
+    for_date, for_datetime = for_time_like("date"), for_time_like("datetime")
+    for_time, for_timedelta = for_time_like("time"), for_time_like("timedelta")
 
     def for_bool(self, schema, depth):
         return self.any_of("true", "false", "1", "0", "1.0", "2", *map(text, ["on", "no", "YES", "x"]))
 
     def for_bytes(self, schema, depth):
-        return text(self.r.choice(TEXTS))
+        return text(self.r.choice(["YWJj", "6162", "abc"]) if self.calm else self.some_text())
 
     def for_none(self, schema, depth):
         return "null"
 
     def for_uuid(self, schema, depth):
-        return text(self.r.choice([one for one in TEXTS if "6ba7" in one or "4000" in one]))
+        right = "00000000-0000-4000-8000-000000000000"
+        return text(right if self.calm else self.some_text([one for one in TEXTS if "6ba7" in one or "4000" in one]))
 
     def for_url(self, schema, depth):
-        return text(self.r.choice([one for one in TEXTS if ":" in one or "x" in one]))
+        if self.calm:
+            scheme = self.r.choice(schema.get("allowed_schemes") or ["http", "x-y"])
+            return text(scheme + self.r.choice(["://a.example/b?c", "://u:p@[::1]:99/x", "://localhost:1/db"]))
+        return text(self.some_text([one for one in TEXTS if ":" in one or "x" in one]))
 
     for_multi_host_url = for_url
 
     def for_lax_or_strict(self, schema, depth):
-        return text(self.r.choice(TEXTS[TEXTS.index("1.2.3.4") : TEXTS.index("YWJj")]))
+        return text(self.some_text(TEXTS[TEXTS.index("1.2.3.4") : TEXTS.index("YWJj")]))
 
     def for_literal(self, schema, depth):
         return text(self.r.choice(schema["expected"]))
@@ -122,9 +159,9 @@ class Values:
 
     def members(self, members):
         members = list(members)
-        if self.r.random() < 0.2:
+        if self.r.random() < (0.05 if self.calm else 0.2):
             members.append((self.r.choice(["extra", "a", "b", "kind", "zz", "é"]), self.junk()))
-        if len(members) > 1 and self.r.random() < 0.1:
+        if len(members) > 1 and not self.calm and self.r.random() < 0.1:
             members.append((members[0][0], self.junk()))
         if self.r.random() < 0.2:
             self.r.shuffle(members)
@@ -168,11 +205,11 @@ class Values:
     def fields(self, fields, depth):
         members = []
         for name, field in fields:
-            if self.r.random() < 0.12:
+            if self.r.random() < (0.02 if self.calm else 0.12):
                 continue
             value = self.value(field["schema"], depth + 1)
             alias = field.get("validation_alias")
-            if alias is None or self.r.random() < 0.15:
+            if alias is None or (not self.calm and self.r.random() < 0.15):
                 members.append((name, value))
                 continue
             if isinstance(alias, list):
