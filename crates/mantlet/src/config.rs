@@ -193,11 +193,6 @@ impl Reader {
         self
     }
 
-    pub(crate) fn with_flags(mut self, flags: Vec<Flag>) -> Self {
-        self.flags.extend(flags);
-        self
-    }
-
     /// All layers, checked; or every mistake.
     pub(crate) fn read(&self) -> Result<Checked, Mistakes> {
         let folder = std::env::current_dir().unwrap_or_default();
