@@ -30,7 +30,7 @@ fn ours(routes: &Routes, case: &Case) -> Value {
     match routes.find(wanted, &case.path) {
         Found::Http { route, parameters } => {
             let values: BTreeMap<_, _> =
-                parameters.into_iter().map(|(name, place)| (name, &case.path[place])).collect();
+                parameters.into_iter().map(|found| (found.name, &case.path[found.place])).collect();
             json!({"found": "route", "path": route.path, "values": values})
         }
         Found::WebSocket => json!({"found": "web-socket"}),

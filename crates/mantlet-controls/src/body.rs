@@ -2,6 +2,7 @@
 
 use std::{
     future::poll_fn,
+    ops::Range,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -22,6 +23,18 @@ pub struct RequestBody<B> {
     limit: u64,
 }
 
+impl<B> RequestBody<B> {
+    /// What has been read ahead.
+    pub(crate) fn ahead(&self) -> &[u8] {
+        &self.ahead
+    }
+
+    /// How many bytes have been read ahead.
+    pub(crate) fn ahead_len(&self) -> u64 {
+        self.ahead.len() as u64
+    }
+}
+
 impl<B: Body<Data = Bytes, Error = Reason> + Unpin> RequestBody<B> {
     pub(crate) fn new(inner: B) -> Self {
         Self { inner, ahead: BytesMut::new(), ended: false, received: 0, limit: u64::MAX }
@@ -30,11 +43,6 @@ impl<B: Body<Data = Bytes, Error = Reason> + Unpin> RequestBody<B> {
     /// Bytes that may come in all; more of them break the body off.
     pub(crate) const fn limit_to(&mut self, limit: u64) {
         self.limit = limit;
-    }
-
-    /// What has been read ahead.
-    pub(crate) fn ahead(&self) -> &[u8] {
-        &self.ahead
     }
 
     /// Reads the next piece ahead and keeps it for the app; says whether there was one.
@@ -46,6 +54,18 @@ impl<B: Body<Data = Bytes, Error = Reason> + Unpin> RequestBody<B> {
             }
             None => Ok(false),
         }
+    }
+
+    /// Cuts ranges, in order and apart, out of what has been read ahead.
+    pub(crate) fn cut(&mut self, ranges: &[Range<usize>]) {
+        let mut kept = BytesMut::with_capacity(self.ahead.len());
+        let mut from = 0;
+        for range in ranges {
+            kept.extend_from_slice(self.ahead.get(from..range.start).unwrap_or_default());
+            from = range.end;
+        }
+        kept.extend_from_slice(self.ahead.get(from..).unwrap_or_default());
+        self.ahead = kept;
     }
 
     /// The next piece; what was read ahead first.

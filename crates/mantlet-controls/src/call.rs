@@ -4,10 +4,9 @@ use std::{net::SocketAddr, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, Method, Request, Version, header};
 
-use mantlet_contract::routes::HttpRoute;
-
 use crate::{
-    Policy, Refusal, client::Client, csrf, path::CanonicalPath, request_id::RequestId, route::RoutePolicy,
+    Policy, Refusal, client::Client, contract::Matched, csrf, path::CanonicalPath, request_id::RequestId,
+    route::RoutePolicy,
 };
 
 /// How a request reached the gate, as far as the transport can tell.
@@ -33,7 +32,7 @@ pub struct ClientCertificate {
 }
 
 /// What a strict reader said of a request's bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Wire {
     /// Nobody has looked: they came through another parser. The pipeline judges what that one left to see.
     Unread,
@@ -95,7 +94,7 @@ pub struct Call {
     /// What the configuration says about this path.
     pub route: Arc<RoutePolicy>,
     /// The route of the app's contract, if one is known.
-    pub operation: Option<Arc<HttpRoute>>,
+    pub operation: Option<Matched>,
     /// What the request holds of session and token, where tokens are asked for.
     pub csrf: Option<Box<csrf::token::Held>>,
     /// The certificate that the client has shown.

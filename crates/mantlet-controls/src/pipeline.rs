@@ -216,8 +216,8 @@ where
         let held = tokens.read(names, request.headers(), call.client.scheme, csrf::is_safe(&call.method));
         // In the call at once: a refusal's answer sets the cookie too, so that the next try can succeed.
         let held = &**call.csrf.insert(Box::new(held));
-        let concerns =
-            tokens.is_configured() || call.operation.as_deref().is_some_and(contract::declares_cookies);
+        let concerns = tokens.is_configured()
+            || call.operation.as_ref().is_some_and(|matched| contract::declares_cookies(&matched.route));
         if concerns && held.is_asked(request.headers()) {
             let verdict = Box::pin(tokens.verify(held, request)).await?;
             stop(call.route.csrf_token, call, audit, || verdict)?;
@@ -229,6 +229,18 @@ where
 
     // The app learns who called from us alone. Last, so that no stop reads headers that we wrote.
     client::prepare(request.headers_mut(), call, &policy.client);
+
+    // validate: does the input fit what the app accepts? The very last, for it judges what will be sent.
+    if let Some(matched) = call.operation.as_ref().filter(|_| call.route.contract != Mode::Off) {
+        let mode = call.route.contract;
+        let verdict = Box::pin(policy.contract.input(matched, mode, call.path.as_str(), request)).await?;
+        for (mode, refusal) in verdict.faults {
+            if mode == Mode::Enforce {
+                return Err(refusal.into());
+            }
+            audit.record(Record::of(call, &refusal, mode));
+        }
+    }
     Ok(())
 }
 

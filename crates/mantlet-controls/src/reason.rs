@@ -124,6 +124,14 @@ reasons! {
     CsrfTokenMissing = "csrf-token-missing",
     /// The token is not the one in the cookie, or the cookie is not this session's.
     CsrfTokenInvalid = "csrf-token-invalid",
+    /// A parameter or the body does not fit what the app accepts.
+    InputInvalid = "input-invalid",
+    /// The body or the query has a name that the app does not know.
+    InputUnknown = "input-unknown",
+    /// The JSON has more than one reading: a repeated key, `NaN`, half a surrogate pair, a byte order mark.
+    JsonAmbiguous = "json-ambiguous",
+    /// The JSON is nested deeper than Python can read.
+    JsonTooDeep = "json-too-deep",
     /// The body is larger than `limits.body-size`.
     BodyTooLarge = "body-too-large",
     /// This address holds as many connections as `limits.connections-per-client` allows.
@@ -212,6 +220,10 @@ mod tests {
                 "websocket-origin-denied",
                 "csrf-token-missing",
                 "csrf-token-invalid",
+                "input-invalid",
+                "input-unknown",
+                "json-ambiguous",
+                "json-too-deep",
                 "body-too-large",
                 "too-many-connections",
                 "websocket-message-too-large",

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use http::HeaderValue;
+use mantlet_contract::fault::Fault;
 
 use crate::Reason;
 
 /// A request is not let through: the reason, and what the reason alone does not say.
 ///
 /// [`crate::response`] turns it into an answer; nothing else knows statuses or texts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
     /// The cause.
     pub reason: Reason,
@@ -17,17 +18,19 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
     /// Methods that would be allowed (`Allow`).
     pub allow: Option<HeaderValue>,
+    /// What is wrong with the input, in FastAPI's words; stands for the reason's own text.
+    pub faults: Vec<Fault>,
 }
 
 impl Refusal {
     /// A refusal that can be tried again after `delay`.
     pub const fn retry(reason: Reason, delay: Duration) -> Self {
-        Self { reason, retry_after: Some(delay), allow: None }
+        Self { reason, retry_after: Some(delay), allow: None, faults: Vec::new() }
     }
 }
 
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
-        Self { reason, retry_after: None, allow: None }
+        Self { reason, retry_after: None, allow: None, faults: Vec::new() }
     }
 }

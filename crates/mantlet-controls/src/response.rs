@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
+use mantlet_contract::fault::Fault;
 use serde::Serialize;
 
 use crate::{Call, Reason, Refusal};
@@ -36,6 +37,8 @@ pub const fn status(reason: Reason) -> StatusCode {
         | R::PathEmptySegment
         | R::PathParameter
         | R::PathLookalike
+        | R::JsonAmbiguous
+        | R::JsonTooDeep
         | R::HostUnknown => StatusCode::BAD_REQUEST,
         R::HttpsRequired
         | R::CorsOriginDenied
@@ -47,6 +50,7 @@ pub const fn status(reason: Reason) -> StatusCode {
         | R::CsrfTokenInvalid
         | R::WebsocketOriginDenied => StatusCode::FORBIDDEN,
         R::RouteUnknown | R::RouteHidden => StatusCode::NOT_FOUND,
+        R::InputInvalid | R::InputUnknown => StatusCode::UNPROCESSABLE_ENTITY,
         R::RouteMethodUnknown | R::MethodForbidden => StatusCode::METHOD_NOT_ALLOWED,
         R::HeadTimeout | R::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
         R::BodyTooLarge | R::WebsocketMessageTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -125,6 +129,12 @@ pub const fn detail(reason: Reason) -> &'static str {
         R::AppClosed => "The service closed the connection without an answer",
         R::AppInvalidResponse => "The service gave an invalid answer",
         R::AppTimeout => "The service did not answer in time",
+        R::InputInvalid => "The input does not fit what the service accepts",
+        R::InputUnknown => "The input has a name that the service does not know",
+        R::JsonAmbiguous => {
+            "The JSON has more than one reading: a repeated key, `NaN`, half a character, or a byte order mark"
+        }
+        R::JsonTooDeep => "The JSON is nested too deeply",
         R::CookieAttributesMissing => "A cookie lacks Secure, HttpOnly or SameSite",
         R::InternalError => "Internal error",
     }
@@ -151,14 +161,26 @@ pub const fn closes_connection(reason: Reason) -> bool {
             | Reason::PathParameter
             | Reason::PathLookalike
             | Reason::HostUnknown
+            | Reason::InputInvalid
+            | Reason::InputUnknown
+            | Reason::JsonAmbiguous
+            | Reason::JsonTooDeep
     )
 }
 
 #[derive(Serialize)]
 struct Plain<'a> {
-    detail: &'a str,
+    detail: Detail<'a>,
     code: &'a str,
     request_id: &'a str,
+}
+
+/// A text, or what FastAPI's clients know how to read.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Detail<'a> {
+    Text(&'a str),
+    Faults(&'a [Fault]),
 }
 
 /// RFC 9457. The docs list the reasons by code.
@@ -170,6 +192,8 @@ struct Problem<'a> {
     detail: &'a str,
     code: &'a str,
     request_id: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [Fault],
 }
 
 /// The answer to a refused call, without the headers that every answer gets.
@@ -189,9 +213,14 @@ pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
             detail,
             code,
             request_id,
+            errors: &refusal.faults,
         };
         ("application/problem+json", serde_json::to_vec(&problem))
     } else {
+        let detail = match &refusal.faults[..] {
+            [] => Detail::Text(detail),
+            faults => Detail::Faults(faults),
+        };
         ("application/json", serde_json::to_vec(&Plain { detail, code, request_id }))
     };
     let mut response = Response::new(Bytes::from(body.unwrap_or_default()));

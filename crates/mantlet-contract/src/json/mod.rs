@@ -4,11 +4,13 @@
 //! allocated for a value but its node, and a text is decoded only if it has escapes. Parsing keeps its own stack: depth is a bound, never a
 //! crash. What Python accepts although RFC 8259 or good sense do not is accepted and reported in [`Odd`]; the caller decides.
 
+mod cut;
 mod error;
 mod node;
 mod parse;
 mod text;
 
+pub use cut::cuts;
 pub use error::{Decode, ParseError};
 pub use node::{Item, Items, Kind, Member, Members};
 pub use parse::{Limits, parse};

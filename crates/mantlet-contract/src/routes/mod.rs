@@ -11,7 +11,7 @@ mod tree;
 
 use std::{ops::Range, sync::Arc};
 
-pub use self::template::TemplateError;
+pub use self::template::{Convertor, TemplateError};
 use self::{template::Template, tree::Tree};
 use crate::model::{self, Operation};
 
@@ -63,8 +63,8 @@ pub enum Found<'r> {
     Http {
         /// The route.
         route: &'r Arc<HttpRoute>,
-        /// Path parameters: names, and where in the path that was asked for their values stand. Those of mounts come first.
-        parameters: Vec<(&'r str, Range<usize>)>,
+        /// Path parameters; those of mounts come first.
+        parameters: Vec<Parameter<'r>>,
     },
     /// A WebSocket opens.
     WebSocket,
@@ -79,6 +79,17 @@ pub enum Found<'r> {
         /// Nothing outside the contract can answer either.
         certain: bool,
     },
+}
+
+/// A path parameter of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter<'r> {
+    /// Its name.
+    pub name: &'r str,
+    /// What becomes of its value.
+    pub convertor: Convertor,
+    /// Where in the path that was asked for its value stands.
+    pub place: Range<usize>,
 }
 
 /// What is asked for.
@@ -175,7 +186,7 @@ impl Routes {
         wanted: Wanted<'_>,
         path: &str,
         base: usize,
-        outer: Vec<(&'r str, Range<usize>)>,
+        outer: Vec<Parameter<'r>>,
     ) -> Found<'r> {
         let own = path.get(base..).unwrap_or_default();
         let mut candidates = Vec::new();
@@ -195,12 +206,13 @@ impl Routes {
                 }
                 Fit::Full(values) => values,
             };
-            let named = |mut all: Vec<(&'r str, Range<usize>)>| {
-                let names = route.template.iter().flat_map(|template| &template.names);
-                for (name, place) in names.zip(&values) {
+            let named = |mut all: Vec<Parameter<'r>>| {
+                let parameters = route.template.iter().flat_map(|template| &template.parameters);
+                for ((name, convertor), place) in parameters.zip(&values) {
                     // An inner parameter takes an outer one's place.
-                    all.retain(|(known, _)| known != name);
-                    all.push((name, place.start + base..place.end + base));
+                    all.retain(|known| known.name != name);
+                    let place = place.start + base..place.end + base;
+                    all.push(Parameter { name, convertor: *convertor, place });
                 }
                 all
             };

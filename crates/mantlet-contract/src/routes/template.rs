@@ -23,11 +23,22 @@ pub struct TemplateError {
     pub why: String,
 }
 
+/// What a parameter's value becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Convertor {
+    /// It stays a text: `str`, `path`.
+    Text,
+    /// A number without a sign: `int`.
+    Int,
+    /// Something else: `float`, `uuid`.
+    Other,
+}
+
 /// A template, compiled.
 #[derive(Debug)]
 pub(super) struct Template {
-    /// Names of the parameters, in order.
-    pub(super) names: Vec<String>,
+    /// The parameters, in order.
+    pub(super) parameters: Vec<(String, Convertor)>,
     matcher: Matcher,
 }
 
@@ -59,7 +70,7 @@ pub(super) enum Step<'t> {
 impl Template {
     pub(super) fn compile(template: &str) -> Result<Self, TemplateError> {
         let error = |why: &str| TemplateError { template: template.to_owned(), why: why.to_owned() };
-        let (mut names, mut pattern, mut plain) = (Vec::new(), "^".to_owned(), true);
+        let (mut found, mut pattern, mut plain) = (Vec::<(String, Convertor)>::new(), "^".to_owned(), true);
         let mut end = 0;
         for parameter in parameters(template) {
             let convertor = CONVERTORS.iter().find(|(name, _)| *name == parameter.convertor);
@@ -68,10 +79,15 @@ impl Template {
             plain &= *name == "str";
             pattern += &regex::escape(template.get(end..parameter.place.start).unwrap_or_default());
             pattern.extend(["(", expression, ")"]);
-            if names.contains(&parameter.name.to_owned()) {
+            if found.iter().any(|(known, _)| known == parameter.name) {
                 return Err(error(&format!("`{}` stands in it twice", parameter.name)));
             }
-            names.push(parameter.name.to_owned());
+            let convertor = match *name {
+                "str" | "path" => Convertor::Text,
+                "int" => Convertor::Int,
+                _ => Convertor::Other,
+            };
+            found.push((parameter.name.to_owned(), convertor));
             end = parameter.place.end;
         }
         pattern += &regex::escape(template.get(end..).unwrap_or_default());
@@ -81,17 +97,19 @@ impl Template {
             Some(segments) if plain => Matcher::Plain(segments),
             _ => Matcher::Regex(Regex::new(&pattern).map_err(|_| error("it is too long"))?),
         };
-        Ok(Self { names, matcher })
+        Ok(Self { parameters: found, matcher })
     }
 
     /// Where each parameter's value stands in a path that matches.
     pub(super) fn matches(&self, path: &str) -> Option<Vec<Range<usize>>> {
         match &self.matcher {
             Matcher::Plain(expected) => plainly(expected, path),
-            Matcher::Regex(regex) if self.names.is_empty() => regex.is_match(path).then(Vec::new),
+            Matcher::Regex(regex) if self.parameters.is_empty() => regex.is_match(path).then(Vec::new),
             Matcher::Regex(regex) => {
                 let captures = regex.captures(path)?;
-                (1..=self.names.len()).map(|group| captures.get(group).map(|found| found.range())).collect()
+                (1..=self.parameters.len())
+                    .map(|group| captures.get(group).map(|found| found.range()))
+                    .collect()
             }
         }
     }

@@ -1,10 +1,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_REPORTED, Policy, Slot};
-use crate::{Mode, news::News};
+use crate::{Mode, news::News, units::Size};
 
 /// The `[contract]` section.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
     /// What a refusal leads to. Default `enforce`.
@@ -20,6 +20,48 @@ pub struct Config {
     /// The documentation pages and the document itself. Default `allow`; strict `reject`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub docs: Option<Tolerance>,
+    /// Fields of a body that the app's models ignore: `strip` cuts them out and records it. Default `strip`; strict `reject`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown_fields: Option<Unknown>,
+    /// Names in the query that nobody asked for. Default `report`; strict `reject`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown_query: Option<Tolerance>,
+    /// JSON that has more than one reading: repeated keys, `NaN`, half a surrogate pair, a byte order mark. Default `report`; strict
+    /// `reject`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ambiguous_json: Option<Tolerance>,
+    /// Largest body that is judged; the app alone judges larger ones. Default 1 MiB.
+    pub judged_size: Size,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Enforce,
+            posture: Posture::Compatible,
+            unknown_routes: None,
+            hidden_routes: None,
+            docs: None,
+            unknown_fields: None,
+            unknown_query: None,
+            ambiguous_json: None,
+            judged_size: Size::mib(1),
+        }
+    }
+}
+
+/// What becomes of fields that the app's models ignore.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unknown {
+    /// The request is refused.
+    Reject,
+    /// They are cut out of the body; the rest of its bytes stay as they are. Recorded the first time for a route.
+    Strip,
+    /// They pass, and the first time for a route is recorded.
+    Report,
+    /// They pass.
+    Allow,
 }
 
 /// How strictly the contract is read where it leaves a choice.
@@ -58,6 +100,13 @@ impl Config {
             unknown_routes: self.unknown_routes.unwrap_or(by_posture(Tolerance::Report)),
             hidden_routes: self.hidden_routes.unwrap_or(by_posture(Tolerance::Report)),
             docs: self.docs.unwrap_or(by_posture(Tolerance::Allow)),
+            unknown_fields: self.unknown_fields.unwrap_or(match self.posture {
+                Posture::Compatible => Unknown::Strip,
+                Posture::Strict => Unknown::Reject,
+            }),
+            unknown_query: self.unknown_query.unwrap_or(by_posture(Tolerance::Report)),
+            ambiguous_json: self.ambiguous_json.unwrap_or(by_posture(Tolerance::Report)),
+            judged_size: self.judged_size.bytes(),
             slot,
             reported: News::up_to(MAX_REPORTED),
         }

@@ -15,17 +15,21 @@
 //! pass.
 
 mod config;
+mod input;
 mod slot;
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method};
 use mantlet_contract::{
+    Shapes,
+    compile::compile,
+    json::Limits,
     model::{self, Location, Operation, SecurityScheme},
-    routes::{Found, HttpRoute, Routes, TemplateError, Wanted},
+    routes::{Convertor, Found, HttpRoute, Routes, TemplateError, Wanted},
 };
 
-pub use config::{Config, Posture, Tolerance};
+pub use config::{Config, Posture, Tolerance, Unknown};
 pub use slot::Slot;
 
 use self::slot::State;
@@ -41,6 +45,9 @@ pub(super) const MAX_REPORTED: usize = 256;
 #[derive(Debug)]
 pub struct Contract {
     routes: Routes,
+    shapes: Shapes,
+    /// The minor version of the app's Python 3, whose words differ.
+    python: u8,
     /// It is exact; else it is a claim, and only reported.
     exact: bool,
     /// Cookies that operations declare as security.
@@ -51,12 +58,16 @@ impl Contract {
     /// Compiles a contract. Templates that cannot be read may match anything, and are told.
     pub fn compile(model: &model::Contract) -> (Self, Vec<TemplateError>) {
         let (routes, errors) = Routes::compile(&model.router);
+        let (shapes, _) = compile(&model.shapes);
         let mut session_cookies: Vec<_> =
             routes.operations().flat_map(cookies_of).map(str::to_owned).collect();
         session_cookies.sort_unstable();
         session_cookies.dedup();
+        let version =
+            model.made_with.get("python").and_then(|version| version.split('.').nth(1)?.parse().ok());
+        let python = version.unwrap_or(Limits::default().python);
         let exact = model.source == model::Source::Inspector;
-        (Self { routes, exact, session_cookies: session_cookies.into() }, errors)
+        (Self { routes, shapes, python, exact, session_cookies: session_cookies.into() }, errors)
     }
 }
 
@@ -76,6 +87,10 @@ pub struct Policy {
     unknown_routes: Tolerance,
     hidden_routes: Tolerance,
     docs: Tolerance,
+    unknown_fields: Unknown,
+    unknown_query: Tolerance,
+    ambiguous_json: Tolerance,
+    judged_size: usize,
     slot: Slot,
     reported: News,
 }
@@ -86,11 +101,21 @@ impl Default for Policy {
     }
 }
 
+/// The route of a request.
+#[derive(Debug, Clone)]
+pub struct Matched {
+    pub(crate) contract: Arc<Contract>,
+    /// The route.
+    pub route: Arc<HttpRoute>,
+    /// Path parameters: names, what becomes of their values, and where in the path those stand.
+    pub(crate) parameters: Vec<(String, Convertor, Range<usize>)>,
+}
+
 /// What the stop `route` found.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     /// The route, if it is known.
-    pub(crate) route: Option<Arc<HttpRoute>>,
+    pub(crate) route: Option<Matched>,
     /// Cookies that the app's operations declare as security, in strict posture.
     pub(crate) session_cookies: Arc<[String]>,
     /// What is wrong with that, and what is to be done about it.
@@ -119,13 +144,21 @@ impl Policy {
         };
         let wanted = if websocket { Wanted::WebSocket } else { Wanted::Http(method.as_str()) };
         let (route, fault) = match contract.routes.find(wanted, path) {
-            Found::Http { route, .. } => {
+            Found::Http { route, parameters } => {
                 let tolerance = match (route.docs, route.hidden) {
                     (true, _) => self.docs,
                     (false, true) => self.hidden_routes,
                     (false, false) => Tolerance::Allow,
                 };
-                (Some(Arc::clone(route)), Some((tolerance, Reason::RouteHidden.into(), route.path.as_str())))
+                let parameters = parameters.into_iter();
+                let matched = Matched {
+                    contract: Arc::clone(contract),
+                    route: Arc::clone(route),
+                    parameters: parameters
+                        .map(|found| (found.name.to_owned(), found.convertor, found.place))
+                        .collect(),
+                };
+                (Some(matched), Some((tolerance, Reason::RouteHidden.into(), route.path.as_str())))
             }
             Found::MethodNotAllowed(allow) => {
                 let allow = HeaderValue::try_from(allow.join(", ")).ok();

@@ -18,7 +18,7 @@ pub(super) enum State {
     /// Nothing yet: until then no request passes unjudged.
     Awaited,
     /// All of it.
-    Known(Contract),
+    Known(Arc<Contract>),
 }
 
 impl Slot {
@@ -29,7 +29,7 @@ impl Slot {
 
     /// Puts a contract in force.
     pub fn put(&self, contract: Contract) {
-        self.0.store(Arc::new(State::Known(contract)));
+        self.0.store(Arc::new(State::Known(Arc::new(contract))));
     }
 
     /// Goes on without one, unless there is one.

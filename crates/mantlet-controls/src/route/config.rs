@@ -17,6 +17,8 @@ pub struct Config {
     pub headers: ModeConfig,
     /// What differs in the protection against cross-site request forgery: `off` for webhooks and the like that carry cookies.
     pub csrf: CsrfConfig,
+    /// What differs in the validation of inputs.
+    pub contract: ModeConfig,
     /// What differs in the limits.
     pub limits: LimitsConfig,
 }
@@ -79,6 +81,7 @@ impl Config {
                 (None, Some(Mode::Off)) => Mode::Off,
                 (None, _) => base.csrf_token,
             },
+            contract: self.contract.mode.map_or(base.contract, |mode| mode.under(report_only)),
             body_size: self.limits.body_size.map_or(base.body_size, |size| size.0),
         };
         Ok((template(&self.path), methods, policy))

@@ -23,6 +23,8 @@ pub struct RoutePolicy {
     pub csrf: Mode,
     /// Mode of its token.
     pub csrf_token: Mode,
+    /// Mode of the validation of inputs.
+    pub contract: Mode,
     /// Bytes that a request body may have.
     pub body_size: u64,
 }
@@ -118,6 +120,7 @@ mod tests {
                 headers: Mode::Enforce,
                 csrf: Mode::Enforce,
                 csrf_token: Mode::Enforce,
+                contract: Mode::Enforce,
                 body_size: 10,
             },
             false,

@@ -23,6 +23,7 @@ mod framing;
 mod headers;
 mod http1;
 mod http2;
+mod inputs;
 mod judges;
 mod limits;
 mod operations;

@@ -1,0 +1,198 @@
+//! Does the input fit what the operation accepts?
+
+use http::{HeaderMap, HeaderValue, Request, header};
+use http_body::Body;
+use mantlet_contract::{
+    fault::{Fault, Loc},
+    inputs::{Body as Input, Judgement, PathValue, Request as Parts, judge},
+    json::{self, Limits, ParseError},
+    model::{BodyKind, Location, Operation, SecurityScheme},
+    routes::Convertor,
+};
+
+use super::{Matched, Policy, Tolerance, Unknown};
+use crate::{Mode, Reason, Refusal, RequestBody};
+
+/// Containers inside each other that some Python can still read (3.12: 10,000).
+const DEEPEST: usize = 10_000;
+
+/// What is to be done about an input.
+#[derive(Debug, Default)]
+pub(crate) struct Verdict {
+    /// What is wrong with it, in the mode that it counts in.
+    pub(crate) faults: Vec<(Mode, Refusal)>,
+}
+
+impl Policy {
+    /// Judges a request as it will be forwarded; reads a body ahead that is worth it, and cuts out of it what the app would ignore.
+    pub(crate) async fn input<B>(
+        &self,
+        matched: &Matched,
+        mode: Mode,
+        path: &str,
+        request: &mut Request<RequestBody<B>>,
+    ) -> Result<Verdict, Reason>
+    where
+        B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
+    {
+        let Some(operation) = matched.route.operation.as_ref() else { return Ok(Verdict::default()) };
+        let mode = if matched.contract.exact { mode } else { mode.under(true) };
+        let whole = read_ahead(operation, request, self.judged_size).await?;
+        let judgement = judge_parts(matched, operation, path, request, whole);
+        let mut verdict = Verdict::default();
+        if !judgement.faults.is_empty() {
+            // Without the credential that the app asks for, its own answer is 401, whatever the input.
+            if !lacks_credential(operation, request) {
+                let refusal = Refusal { faults: judgement.faults, ..Reason::InputInvalid.into() };
+                verdict.faults.push((mode, refusal));
+            }
+            return Ok(verdict);
+        }
+        if let Some(ParseError::Depth(_)) = judgement.unread {
+            verdict.faults.push((mode, Reason::JsonTooDeep.into()));
+        }
+        let tolerated = |tolerance| match tolerance {
+            Tolerance::Reject => Some(mode),
+            Tolerance::Report => Some(Mode::Report),
+            Tolerance::Allow => None,
+        };
+        if let (false, Some(mode)) = (judgement.odd.is_nothing(), tolerated(self.ambiguous_json)) {
+            verdict.faults.push((mode, Reason::JsonAmbiguous.into()));
+        }
+        if let (false, Some(mode)) = (judgement.unknown_query.is_empty(), tolerated(self.unknown_query)) {
+            let faults = judgement.unknown_query.iter().map(|name| unknown("query", name)).collect();
+            verdict.faults.push((mode, Refusal { faults, ..Reason::InputUnknown.into() }));
+        }
+        if !judgement.ignored.is_empty() {
+            let body = request.body().ahead();
+            let keys = judgement.ignored.iter().filter_map(|member| key(body.get(member.clone())?));
+            let faults: Vec<_> = keys.map(|key| unknown("body", &key)).collect();
+            let refusal = Refusal { faults, ..Reason::InputUnknown.into() };
+            match self.unknown_fields {
+                Unknown::Reject => verdict.faults.push((mode, refusal)),
+                Unknown::Report => verdict.faults.push((Mode::Report, refusal)),
+                Unknown::Allow => {}
+                Unknown::Strip => {
+                    verdict.faults.push((Mode::Report, refusal));
+                    if mode == Mode::Enforce {
+                        let cuts = json::cuts(body, &judgement.ignored);
+                        request.body_mut().cut(&cuts);
+                        set_length(request);
+                    }
+                }
+            }
+        }
+        verdict.faults.retain(|(mode, refusal)| {
+            *mode != Mode::Report
+                || refusal.reason == Reason::InputInvalid
+                || self.reported.is_new(&format!("{} {}", refusal.reason.code(), matched.route.path))
+        });
+        Ok(verdict)
+    }
+}
+
+/// Reads a body that FastAPI validates by itself; says whether all of it is there.
+async fn read_ahead<B>(
+    operation: &Operation,
+    request: &mut Request<RequestBody<B>>,
+    most: usize,
+) -> Result<bool, Reason>
+where
+    B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
+{
+    let content_type = request.headers().get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let is_multipart =
+        content_type.trim_ascii().get(..10).is_some_and(|text| text.eq_ignore_ascii_case(b"multipart/"));
+    if !matches!(operation.body, BodyKind::Json { .. } | BodyKind::Form { .. }) || is_multipart {
+        return Ok(false);
+    }
+    let body = request.body_mut();
+    if body.size_hint().lower() > most as u64 {
+        return Ok(false);
+    }
+    while body.ahead().len() <= most {
+        if !body.read_ahead().await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn judge_parts<B>(
+    matched: &Matched,
+    operation: &Operation,
+    path: &str,
+    request: &Request<RequestBody<B>>,
+    whole: bool,
+) -> Judgement
+where
+    B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
+{
+    let parameters: Vec<_> = matched
+        .parameters
+        .iter()
+        .map(|(name, convertor, place)| {
+            let value = path.get(place.clone()).unwrap_or_default();
+            let value = match convertor {
+                Convertor::Text => PathValue::Text(value),
+                Convertor::Int => PathValue::Int(value),
+                Convertor::Other => PathValue::Other,
+            };
+            (name.as_str(), value)
+        })
+        .collect();
+    let headers: Vec<_> =
+        request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    let body = if whole { Input::Whole(request.body().ahead()) } else { Input::Elsewhere };
+    let query = request.uri().query().unwrap_or_default().as_bytes();
+    let parts = Parts { path: &parameters, query, headers: &headers, body };
+    let limits = Limits { depth: DEEPEST, python: matched.contract.python };
+    judge(operation, &matched.contract.shapes, &parts, limits)
+}
+
+/// Whether the app would refuse the request for want of a credential that it declares, before it looks at anything else.
+fn lacks_credential<B>(operation: &Operation, request: &Request<B>) -> bool {
+    let headers = request.headers();
+    let has_scheme = |scheme: &str| {
+        let value = headers.get(header::AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
+        value.get(..scheme.len()).is_some_and(|found| found.eq_ignore_ascii_case(scheme.as_bytes()))
+    };
+    let is_there = |scheme: &SecurityScheme| match scheme {
+        SecurityScheme::Bearer { .. } => has_scheme("bearer "),
+        SecurityScheme::Basic => has_scheme("basic "),
+        SecurityScheme::Digest => has_scheme("digest "),
+        SecurityScheme::ApiKey { location: Location::Header, name } => headers.contains_key(name.as_str()),
+        SecurityScheme::ApiKey { location: Location::Cookie, name } => has_cookie(headers, name),
+        SecurityScheme::ApiKey { .. } | SecurityScheme::Other => true,
+    };
+    let is_met = |requirements: &Vec<mantlet_contract::model::SecurityRequirement>| {
+        requirements.iter().all(|requirement| !requirement.auto_error || is_there(&requirement.scheme))
+    };
+    !operation.security.is_empty() && !operation.security.iter().any(is_met)
+}
+
+fn has_cookie(headers: &HeaderMap, name: &str) -> bool {
+    crate::cookie::pairs(headers).any(|(found, _)| found == name.as_bytes())
+}
+
+/// As Pydantic says it of a model that forbids extras.
+fn unknown(location: &str, name: &str) -> Fault {
+    Fault {
+        kind: "extra_forbidden".into(),
+        loc: vec![Loc::from(location), Loc::from(name)],
+        msg: "Extra inputs are not permitted".into(),
+        ctx: serde_json::Map::new(),
+    }
+}
+
+/// The key of a member, as it was written.
+fn key(member: &[u8]) -> Option<String> {
+    serde_json::Deserializer::from_slice(member).into_iter::<String>().next()?.ok()
+}
+
+fn set_length<B>(request: &mut Request<RequestBody<B>>) {
+    let length = HeaderValue::from(request.body().ahead_len());
+    if request.headers().contains_key(header::CONTENT_LENGTH) {
+        request.headers_mut().insert(header::CONTENT_LENGTH, length);
+    }
+}
