@@ -2,7 +2,6 @@
 
 use std::{
     future::poll_fn,
-    ops::Range,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -56,16 +55,9 @@ impl<B: Body<Data = Bytes, Error = Reason> + Unpin> RequestBody<B> {
         }
     }
 
-    /// Cuts ranges, in order and apart, out of what has been read ahead.
-    pub(crate) fn cut(&mut self, ranges: &[Range<usize>]) {
-        let mut kept = BytesMut::with_capacity(self.ahead.len());
-        let mut from = 0;
-        for range in ranges {
-            kept.extend_from_slice(self.ahead.get(from..range.start).unwrap_or_default());
-            from = range.end;
-        }
-        kept.extend_from_slice(self.ahead.get(from..).unwrap_or_default());
-        self.ahead = kept;
+    /// Puts other bytes in the place of what has been read ahead.
+    pub(crate) fn replace_ahead(&mut self, bytes: &[u8]) {
+        self.ahead = BytesMut::from(bytes);
     }
 
     /// The next piece; what was read ahead first.

@@ -52,7 +52,7 @@ pub struct Outcome {
     pub faults: Vec<Fault>,
     /// Something was not judged, so the app may still refuse.
     pub undecided: bool,
-    /// The bytes of members that no model takes.
+    /// The bytes of members that no model takes, in order; none is inside another.
     pub ignored: Vec<Range<usize>>,
 }
 
@@ -76,6 +76,7 @@ pub fn validate<'a>(shapes: &'a Shapes, shape: u32, value: Value<'a>, loc: &[&'a
         steps: 0,
     };
     let accepted = run.check(shape, value);
+    run.ignored.sort_by_key(|span| span.start);
     Outcome {
         faults: if accepted { Vec::new() } else { run.faults },
         undecided: run.undecided,

@@ -1,6 +1,7 @@
 """Writes what the real Pydantic says: a line for each type, with its shapes and with values and their errors.
 
-Arguments: the seed, the number of values.
+Arguments: the seed, the number of values. With `check` after them it makes the same types again and reads lines: the number of a type,
+a value, and the same value with members cut out. Whatever then means something else is written.
 """
 
 import json
@@ -55,13 +56,32 @@ def lines(seed, count):
                 continue
             cases.append({"mode": mode, "value": source, "errors": errors})
         count -= len(cases)
-        yield {"name": str(kind), "shapes": made, "root": root, "cases": cases}
+        yield adapter, {"name": str(kind), "shapes": made, "root": root, "cases": cases}
+
+
+def meaning(adapter, source):
+    try:
+        return repr(adapter.validate_python(json.loads(source), from_attributes=True))
+    except ValidationError as error:
+        return f"refused: {error}"
+
+
+def check(made):
+    adapters = [adapter for adapter, _ in made]
+    for line in sys.stdin:
+        at, whole, cut = json.loads(line)
+        before, after = meaning(adapters[at], whole), meaning(adapters[at], cut)
+        if before != after:
+            print(json.dumps([adapters[at]._type.__repr__(), whole, cut, before, after]))
 
 
 def main():
     warnings.simplefilter("ignore")
     seed, count = int(sys.argv[1]), int(sys.argv[2])
-    for line in lines(seed, count):
+    if sys.argv[3:] == ["check"]:
+        check(lines(seed, count))
+        return
+    for _, line in lines(seed, count):
         print(json.dumps(line, ensure_ascii=True))
 
 

@@ -159,8 +159,8 @@ class Values:
 
     def members(self, members):
         members = list(members)
-        if self.r.random() < (0.05 if self.calm else 0.2):
-            members.append((self.r.choice(["extra", "a", "b", "kind", "zz", "é"]), self.junk()))
+        if self.r.random() < 0.25:
+            members.append((self.r.choice(["extra", "extra", "a", "b", "kind", "zz", "é", "deep", "list"]), self.junk()))
         if len(members) > 1 and not self.calm and self.r.random() < 0.1:
             members.append((members[0][0], self.junk()))
         if self.r.random() < 0.2:

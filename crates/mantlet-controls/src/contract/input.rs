@@ -75,8 +75,8 @@ impl Policy {
                 Unknown::Strip => {
                     verdict.faults.push((Mode::Report, refusal));
                     if mode == Mode::Enforce {
-                        let cuts = json::cuts(body, &judgement.ignored);
-                        request.body_mut().cut(&cuts);
+                        let rest = json::cut(body, &judgement.ignored);
+                        request.body_mut().replace_ahead(&rest);
                         set_length(request);
                     }
                 }
