@@ -135,7 +135,7 @@ impl<'a> Run<'a> {
                 }
             }
             Found::Nowhere => self.refuse(|| {
-                let (shown, expected, tag) = (&*rule.shown_as, &*rule.expected, python::str(tag));
+                let (shown, expected, tag) = (&*rule.shown_as, &*rule.expected, shortened(python::str(tag)));
                 let msg = format!(
                     "Input tag '{tag}' found using {shown} does not match any of the expected tags: {expected}"
                 );
@@ -150,6 +150,15 @@ impl<'a> Run<'a> {
 
 fn expected(kind: &'static str, values: &Values) -> Problem {
     Problem::new(kind, format!("Input should be {}", values.shown)).with("expected", &*values.shown)
+}
+
+/// An answer does not repeat what is long.
+fn shortened(mut tag: String) -> String {
+    if let Some((at, _)) = tag.char_indices().nth(200) {
+        tag.truncate(at);
+        tag.push_str("...");
+    }
+    tag
 }
 
 fn too_large() -> Problem {

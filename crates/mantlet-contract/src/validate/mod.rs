@@ -41,7 +41,7 @@ use crate::value::{Value, View};
 /// Shapes inside each other that are followed.
 pub const MAX_DEPTH: u32 = 300;
 /// Values judged in one validation; unions that try every choice at every level stop here.
-pub const MAX_STEPS: u32 = 4_000_000;
+pub const MAX_STEPS: u32 = 1_000_000;
 /// Faults that are reported; an answer must not be larger than what it answers.
 pub const MAX_FAULTS: usize = 200;
 
