@@ -5,6 +5,7 @@
 //! FastAPI does, [`json`] reads bodies as Python does. There is no I/O in this crate.
 
 pub mod compile;
+pub mod document;
 pub mod fault;
 pub mod inputs;
 pub mod json;

@@ -1,0 +1,125 @@
+//! From `paths` and `servers` to routes. Routing from a document never refuses:
+//!
+//! - What no template fits, and methods that no operation names, are the app's: a last entry may answer anything.
+//! - A path is known with each server's prefix and without: whoever strips it stands before us or behind us.
+//! - A parameter never spans slashes, as the standard has it. FastAPI's `:path` is lost in its document, so
+//!   what it would have matched is unknown, and the app's.
+//! - Where two templates fit the same path, the app's order decides, which is that of FastAPI's document; the standard lets
+//!   paths without parameters win. If order and precision do not agree on the winner, what both fit is not looked at.
+
+mod overlap;
+mod template;
+
+pub(super) use self::template::Names;
+use self::{overlap::Overlaps, template::Template};
+use super::{Reader, dialect::Dialect, operation::METHODS, place::Place, tree::Node};
+use crate::model::{Route, Router};
+
+/// Prefixes of servers that are looked at.
+const MAX_PREFIXES: usize = 8;
+
+impl<'d> Reader<'d> {
+    /// The routes, and how many operations the document has.
+    pub(super) fn router(&mut self) -> (Router, usize) {
+        let root = Place::root(self.root);
+        let of_document = self.prefixes(&root).unwrap_or_default();
+        let mut overlaps = Overlaps::new(self.dialect);
+        let (mut routes, mut operations) = (Vec::new(), 0);
+        let paths: Vec<_> = root.get("paths").iter().flat_map(Place::each).collect();
+        for (path, item) in paths {
+            if path.starts_with("x-") {
+                continue;
+            }
+            let template = match Template::read(path) {
+                Ok(template) => template,
+                Err(why) => {
+                    self.note(&item.at, why);
+                    continue;
+                }
+            };
+            let Some(target) = self.follow(&item) else { continue };
+            let of_path = self.prefixes(&target);
+            for method in METHODS {
+                // What stands beside a reference counts more.
+                let (Some(operation), parent) = (match item.get(method) {
+                    Some(own) => (Some(own), &item),
+                    None => (target.get(method), &target),
+                }) else {
+                    continue;
+                };
+                if operation.members().is_none() {
+                    self.note(&operation.at, "this is no operation");
+                    continue;
+                }
+                operations += 1;
+                let method = method.to_ascii_uppercase();
+                let prefixes = self.prefixes(&operation);
+                let prefixes = prefixes.as_ref().or(of_path.as_ref()).unwrap_or(&of_document);
+                // The standard knows no references here; they are written all the same.
+                let made = self.follow(&operation);
+                let made =
+                    made.map(|operation| self.operation(&method, path, parent, &operation, template.names()));
+                for prefix in std::iter::once("").chain(prefixes.iter().map(String::as_str)) {
+                    let path = template.below(prefix);
+                    overlaps.add(prefix, &path, &method, &operation.at);
+                    let operation = made.clone().map(Box::new);
+                    let methods = vec![method.clone()];
+                    routes.push(Route::Http { path, methods, hidden: false, docs: false, operation });
+                }
+            }
+        }
+        let mut routes = overlaps.resolve(routes, |at, why| self.note(at, why));
+        routes.push(Route::Opaque { why: "a document does not name every route".to_owned() });
+        // Only FastAPI is known to answer as FastAPI does.
+        let answers_invalid = self.dialect == Dialect::Other;
+        (Router { routes, redirect_slashes: false, complete: false, answers_invalid }, operations)
+    }
+
+    /// The prefixes that servers give to paths; none if no servers are named here.
+    fn prefixes(&mut self, place: &Place<'d>) -> Option<Vec<String>> {
+        let servers = place.get("servers")?;
+        let mut prefixes: Vec<String> = Vec::new();
+        for server in servers.items() {
+            let Some(url) = server.text("url") else { continue };
+            let Some(url) = substituted(url, &server) else {
+                self.note(&server.at, "an address with a variable whose default is not known");
+                continue;
+            };
+            let path = match url.split_once("://") {
+                Some((_, rest)) => rest.find('/').and_then(|slash| rest.get(slash..)).unwrap_or_default(),
+                None if url.starts_with('/') || url.is_empty() => &url,
+                None => {
+                    self.note(
+                        &server.at,
+                        format!("`{url}` is relative to where the document lies, which is not known"),
+                    );
+                    continue;
+                }
+            };
+            let path = path.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+            if path.is_empty() || prefixes.iter().any(|known| known == path) {
+                continue;
+            }
+            if path.contains(['{', '}', '%']) || prefixes.len() == MAX_PREFIXES {
+                self.note(&server.at, format!("the prefix `{path}` is not looked at"));
+                continue;
+            }
+            prefixes.push(path.to_owned());
+        }
+        Some(prefixes)
+    }
+}
+
+/// A server's address with the defaults of its variables.
+fn substituted(url: &str, server: &Place<'_>) -> Option<String> {
+    let mut url = url.to_owned();
+    for (name, variable) in server.get("variables").iter().flat_map(Place::each) {
+        let default = match variable.node.get("default") {
+            Some(Node::Text(text)) => text.clone(),
+            Some(Node::Number(number)) => number.to_string(),
+            _ => return None,
+        };
+        url = url.replace(&format!("{{{name}}}"), &default);
+    }
+    Some(url)
+}
