@@ -59,6 +59,7 @@ pub struct Note {
 /// Routes in the order in which the app tries them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, by its name in the format")]
 pub struct Router {
     /// The routes.
     pub routes: Vec<Route>,
@@ -70,6 +71,10 @@ pub struct Router {
     /// The app has a handler of its own for what does not validate: it may answer something else than FastAPI's 422.
     #[serde(default)]
     pub answers_invalid: bool,
+    /// Code of the app's own around it may change a request before it is validated (one middleware of a real app adds a missing
+    /// Content-Type): what seems wrong may be right, so nothing here can be more than reported.
+    #[serde(default)]
+    pub rewrites: bool,
 }
 
 /// One entry of a router.
