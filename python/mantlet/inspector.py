@@ -32,7 +32,8 @@ VERSION = 1
 
 def contract(app, name):
     """-> the contract of an imported app."""
-    from mantlet_inspector.walk import Walk  # needs FastAPI, which only the app's import has shown to be there
+    # It needs FastAPI, which only the app's import has shown to be there.
+    from mantlet_inspector.walk import Walk, set_rewrites
 
     walk = Walk()
     wrapped, found = walk.unwrap(app)
@@ -40,8 +41,9 @@ def contract(app, name):
         message = f"`{name}` is a `{type(app).__name__}` and no FastAPI app is found in it"
         raise launcher.Failure("no-contract", message)
     router = walk.within(found, walk.app, "")
-    if wrapped:
+    if wrapped:  # by what is not looked at
         router["complete"] = False
+        set_rewrites(router)
     title = getattr(found, "title", None)
     root_path = getattr(found, "root_path", "")
     return {
@@ -75,7 +77,7 @@ def made(app, factory, root, module):
     try:
         return app()
     except (Exception, SystemExit) as error:
-        raise launcher.import_failure(error, root, module) from None
+        raise launcher.import_failure(error.with_traceback(error.__traceback__.tb_next), root, module) from None
 
 
 def main():

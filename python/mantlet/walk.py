@@ -15,8 +15,10 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 
 from .answers import Answers
+from .bytecode import package
 from .later import adds_routes
 from .operations import Operations
+from .rewrites import handed_on, may_rewrite
 from .schemas import Shapes, Translator, name_of
 
 try:
@@ -87,9 +89,11 @@ class Walk:
         where = at or "app"
         unsure = []
         if overrides(type(app), (FastAPI, Starlette), "__call__", "build_middleware_stack"):
-            unsure.append(f"`{type(app).__name__}` decides itself what it answers")
-        elif "build_middleware_stack" in vars(app):
+            unsure.append(f"`{type(app).__name__}` decides itself what reaches its routes")
+        elif package(vars(app).get("build_middleware_stack", FastAPI)) not in ("fastapi", "opentelemetry"):
             unsure.append("its middleware is built by code that is not FastAPI's")
+        if unsure:
+            set_rewrites(router)
         unsure += [f"the middleware `{name}` may answer by itself" for name in unknown_middleware(app.user_middleware)]
         for key in (404, 405, HTTPException):
             handler = app.exception_handlers.get(key)
@@ -101,6 +105,11 @@ class Walk:
         for why in unsure:
             self.note(where, f"{why}: unknown paths are left to the app")
             router["complete"] = False
+        for one in app.user_middleware:
+            if qualified(one) not in HARMLESS and may_rewrite(one):
+                why = f"the middleware `{middleware_name(one)}` may change requests: what seems wrong may be right"
+                self.note(where, why)
+                set_rewrites(router)
         handler = app.exception_handlers.get(RequestValidationError)
         if handler not in (None, request_validation_exception_handler):
             self.note(where, f"`{name_of(handler)}` answers what does not validate")
@@ -190,8 +199,12 @@ class Walk:
 
     def operation(self, route, seen, where):
         own = (APIRoute, Route)
-        if overrides(type(route), own, "handle", "get_route_handler", "__call__") or "app" in changed(route):
-            self.note(where, f"the route class `{type(route).__name__}` reads requests itself")
+        unknown = overrides(type(route), own, "__call__") or "app" in changed(route)
+        if not unknown and overrides(type(route), own, "handle", "get_route_handler"):
+            on, hides = handed_on(type(route))
+            unknown = hides or not on
+        if unknown:
+            self.note(where, f"the route class `{type(route).__name__}` reads requests, or answers what is invalid, itself")
             return self.operations.read_opaque(seen)
         if pydantic.VERSION.startswith("1."):
             self.note(where, f"Pydantic {pydantic.VERSION} validates it: only Pydantic 2 is known")
@@ -269,12 +282,24 @@ def changed(route):
 
 
 def unknown_middleware(middleware):
-    for one in middleware:
-        cls = one.cls
-        name = f"{getattr(cls, '__module__', '')}.{getattr(cls, '__qualname__', '')}"
-        if name not in HARMLESS:
-            dispatch = getattr(one, "kwargs", getattr(one, "options", {})).get("dispatch")
-            yield name_of(dispatch or cls)
+    return [middleware_name(one) for one in middleware if qualified(one) not in HARMLESS]
+
+
+def qualified(middleware):
+    return f"{getattr(middleware.cls, '__module__', '')}.{getattr(middleware.cls, '__qualname__', '')}"
+
+
+def middleware_name(middleware):
+    options = getattr(middleware, "kwargs", getattr(middleware, "options", {}))
+    return name_of(options.get("dispatch") or middleware.cls)
+
+
+def set_rewrites(router):
+    """For a router and everything below it."""
+    router["rewrites"] = True
+    for route in router["routes"]:
+        if route.get("router"):
+            set_rewrites(route["router"])
 
 
 def docs_of(app):

@@ -21,10 +21,12 @@ use crate::{
 };
 
 /// The launcher, and the inspector that it or we ask.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 9] = [
     ("launcher.py", LAUNCHER),
     ("inspector.py", include_str!("../../../python/mantlet/inspector.py")),
     ("walk.py", include_str!("../../../python/mantlet/walk.py")),
+    ("bytecode.py", include_str!("../../../python/mantlet/bytecode.py")),
+    ("rewrites.py", include_str!("../../../python/mantlet/rewrites.py")),
     ("later.py", include_str!("../../../python/mantlet/later.py")),
     ("operations.py", include_str!("../../../python/mantlet/operations.py")),
     ("schemas.py", include_str!("../../../python/mantlet/schemas.py")),

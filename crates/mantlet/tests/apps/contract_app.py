@@ -7,6 +7,7 @@ import decimal
 import enum
 import ipaddress
 import uuid
+import zlib
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -342,9 +343,38 @@ def several() -> Optional[dict[str, Union[Cat, Dog]]]: ...
 # Routes
 
 
+class Timed(APIRoute):
+    def get_route_handler(self):
+        handler = super().get_route_handler()
+
+        async def timed(request: Request) -> Response:
+            response = await handler(request)
+            response.headers["X-Time"] = "1"
+            return response
+
+        return timed
+
+
+timed = APIRouter(route_class=Timed)
+
+
+@timed.post("/timed")
+def timed_body(body: Cat) -> None: ...
+
+
+class Inflated(Request):
+    async def body(self) -> bytes:
+        return zlib.decompress(await super().body())
+
+
 class Compressed(APIRoute):
     def get_route_handler(self):
-        return super().get_route_handler()
+        handler = super().get_route_handler()
+
+        async def inflated(request: Request) -> Response:
+            return await handler(Inflated(request.scope, request.receive))
+
+        return inflated
 
 
 compressed = APIRouter(route_class=Compressed)
@@ -410,6 +440,7 @@ outer.add_api_websocket_route("/socket", socket)
 app.include_router(outer)
 app.frontend("/web", directory=Path(__file__).parent)
 app.include_router(compressed)
+app.include_router(timed)
 app.add_route("/plain", plain, methods=["GET"])
 app.mount("/inner", inner)
 app.mount("/router", Router([Route("/deep", plain)]))

@@ -336,6 +336,7 @@ fn inputs_come_in_the_order_in_which_fastapi_validates_them() {
         ("POST /upload", json!({"kind": "form", "files": true}), false),
         ("DELETE /raw", json!({"kind": "opaque"}), true),
         ("POST /compressed", json!({"kind": "opaque"}), true),
+        ("POST /timed", json!({"kind": "json", "strict-content-type": true}), false),
         ("GET /secured", json!({"kind": "none"}), false),
     ] {
         let operation = read.operation(route);
@@ -431,29 +432,61 @@ fn routes_are_in_the_order_of_the_app() {
 }
 
 #[test]
-fn unknown_paths_are_the_apps_where_code_may_answer_them() {
+fn code_around_the_routes_is_looked_at() {
     let head = "from contextlib import asynccontextmanager\nfrom fastapi import APIRouter, FastAPI\n\
                 from fastapi.exceptions import RequestValidationError\n";
     let tail = "\n@app.get('/')\ndef root(): ...\n";
-    for (code, complete, answers_invalid) in [
-        ("app = FastAPI()", true, false),
-        ("app = FastAPI()\n@app.middleware('http')\nasync def own(request, call_next): ...", false, false),
-        ("app = FastAPI()\n@app.exception_handler(404)\nasync def own(request, error): ...", false, false),
+    // Whether unknown paths are refused, whether the app answers what is invalid, whether requests may be changed.
+    for (code, complete, answers_invalid, rewrites) in [
+        ("app = FastAPI()", true, false, false),
+        (
+            "app = FastAPI()\n@app.middleware('http')\nasync def timed(request, call_next):\n    \
+             answer = await call_next(request)\n    answer.headers['X-Time'] = '1'\n    return answer",
+            false,
+            false,
+            false,
+        ),
+        (
+            "app = FastAPI()\n@app.middleware('http')\nasync def typed(request, call_next):\n    \
+             request.scope['headers'] = [*request.scope['headers'], (b'content-type', b'application/json')]\n    \
+             return await call_next(request)",
+            false,
+            false,
+            true,
+        ),
+        (
+            "class Renamed:\n    def __init__(self, app): self.app = app\n    \
+             async def __call__(self, scope, receive, send):\n        \
+             await self.app({**scope, 'path': scope['path'].lower()}, receive, send)\n\
+             app = FastAPI()\napp.add_middleware(Renamed)",
+            false,
+            false,
+            true,
+        ),
+        (
+            "app = FastAPI()\n@app.exception_handler(404)\nasync def own(request, error): ...",
+            false,
+            false,
+            false,
+        ),
         (
             "app = FastAPI()\n@app.exception_handler(RequestValidationError)\nasync def own(request, error): ...",
             true,
             true,
+            false,
         ),
-        ("class Own(FastAPI):\n    async def __call__(self, *args): ...\napp = Own()", false, false),
-        ("app = FastAPI()\napp.router.default = print", false, false),
+        ("class Own(FastAPI):\n    async def __call__(self, *args): ...\napp = Own()", false, false, true),
+        ("app = FastAPI()\napp.router.default = print", false, false, false),
         (
             "@asynccontextmanager\nasync def life(app):\n    app.state.pool = 1\n    yield\napp = FastAPI(lifespan=life)",
             true,
+            false,
             false,
         ),
         (
             "@asynccontextmanager\nasync def life(app):\n    app.mount('/late', app)\n    yield\n\
              app = FastAPI(lifespan=life)",
+            false,
             false,
             false,
         ),
@@ -462,12 +495,14 @@ fn unknown_paths_are_the_apps_where_code_may_answer_them() {
              def late():\n    app.include_router(APIRouter())",
             false,
             false,
+            false,
         ),
-        ("app = FastAPI()\n@app.on_event('startup')\ndef start():\n    print('hello')", true, false),
+        ("app = FastAPI()\n@app.on_event('startup')\ndef start():\n    print('hello')", true, false, false),
     ] {
         let read = read(Typed::mantlet(["contract"]).file("main.py", &format!("{head}{code}{tail}")));
         let router = &read.contract.router;
-        assert_eq!((router.complete, router.answers_invalid), (complete, answers_invalid), "{code}");
+        let found = (router.complete, router.answers_invalid, router.rewrites);
+        assert_eq!(found, (complete, answers_invalid, rewrites), "{code}\n{:?}", read.notes());
         assert_eq!(
             read.contract.notes.is_empty(),
             complete && !answers_invalid,
@@ -483,7 +518,7 @@ fn an_app_in_another_one_is_found() {
                 app = Around(app)\n";
     let read =
         read(Typed::mantlet(["contract", "main:app"]).file("main.py", &format!("{THREE_LINES}{code}")));
-    assert!(!read.contract.router.complete);
+    assert!(!read.contract.router.complete && read.contract.router.rewrites);
     assert_eq!(read.operation("GET /").id, "root__get");
     assert_eq!(read.notes()[0].1, "`Around` stands around it: what it answers by itself is not known");
 }

@@ -1,0 +1,61 @@
+"""Looks at functions of an app without running them."""
+
+from __future__ import annotations
+
+import dis
+import functools
+import inspect
+import sysconfig
+import types
+
+NOISE = ("CACHE", "PUSH_NULL", "NOP", "EXTENDED_ARG", "PRECALL", "RESUME")
+
+
+def codes(code):
+    """The code of a function, and of those within it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from codes(constant)
+
+
+def instructions(code):
+    return [one for one in dis.get_instructions(code) if one.opname not in NOISE]
+
+
+def unwrapped(function):
+    """The function that a decorator, a method or a `partial` stands for; anything else as it is."""
+    while True:
+        if isinstance(function, functools.partial):
+            function = function.func
+        elif isinstance(function, types.MethodType):
+            function = function.__func__
+        elif hasattr(function, "__wrapped__"):
+            function = inspect.unwrap(function)
+        else:
+            return function
+
+
+def globals_in(code, function):
+    """The values of the global names that code loads, with attributes of modules."""
+    loaded = instructions(code)
+    for one, following in zip(loaded, [*loaded[1:], None]):
+        if one.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            value = function.__globals__.get(one.argval)
+            if isinstance(value, types.ModuleType) and following and following.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+                value = getattr(value, following.argval, None)
+            yield value
+
+
+def is_installed(function):
+    paths = sysconfig.get_paths()
+    file = function.__code__.co_filename
+    return file.startswith((paths["stdlib"], paths["purelib"], paths["platlib"])) or "site-packages" in file
+
+
+def is_frameworks(thing):
+    return package(thing) in ("fastapi", "starlette", "contextlib")
+
+
+def package(thing):
+    return (getattr(thing, "__module__", None) or "").partition(".")[0]
