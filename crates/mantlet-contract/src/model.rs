@@ -72,7 +72,7 @@ pub struct Router {
     #[serde(default)]
     pub answers_invalid: bool,
     /// Code of the app's own around it may change a request before it is validated (one middleware of a real app adds a missing
-    /// Content-Type): what seems wrong may be right, so nothing here can be more than reported.
+    /// Content-Type): what seems wrong may be right, so nothing here can be more than reported. Then it is never complete.
     #[serde(default)]
     pub rewrites: bool,
 }
