@@ -42,7 +42,6 @@ def contract(app, name):
         raise launcher.Failure("no-contract", message)
     router = walk.within(found, walk.app, "")
     if wrapped:  # by what is not looked at
-        router["complete"] = False
         set_rewrites(router)
     title = getattr(found, "title", None)
     root_path = getattr(found, "root_path", "")

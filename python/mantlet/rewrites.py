@@ -91,6 +91,7 @@ def changes(code):
     """Whether code stores into a request's scope, its private parts, or what it receives."""
     loaded = instructions(code)
     receives = "receive" in code.co_name
+    passes = {"receive", "call_next"}.intersection(code.co_varnames + code.co_freevars)
     for place, one in enumerate(loaded):
         before = loaded[max(0, place - 2) : place]
         after = loaded[place + 1 : place + 5]
@@ -103,7 +104,7 @@ def changes(code):
             if key.argval in PARTS and is_scope(container) or receives and key.argval == "body":
                 return True
         if one.opname in ("DICT_UPDATE", "DICT_MERGE") and any(map(is_scope, before)):
-            if PARTS.intersection(constants(code)):
+            if passes and PARTS.intersection(constants(code)):  # else it is only a copy to look at
                 return True
         if is_scope(one) and after and after[0].argval in ("update", "setdefault") and after[0].opname in LOADS:
             return True

@@ -18,6 +18,7 @@ from .answers import Answers
 from .bytecode import package
 from .later import adds_routes
 from .operations import Operations
+from .passes import passes_on
 from .rewrites import handed_on, may_rewrite
 from .schemas import Shapes, Translator, name_of
 
@@ -282,7 +283,7 @@ def changed(route):
 
 
 def unknown_middleware(middleware):
-    return [middleware_name(one) for one in middleware if qualified(one) not in HARMLESS]
+    return [middleware_name(one) for one in middleware if qualified(one) not in HARMLESS and not passes_on(one)]
 
 
 def qualified(middleware):
@@ -295,8 +296,8 @@ def middleware_name(middleware):
 
 
 def set_rewrites(router):
-    """For a router and everything below it."""
-    router["rewrites"] = True
+    """For a router and everything below it. Another path may become one of these."""
+    router["rewrites"], router["complete"] = True, False
     for route in router["routes"]:
         if route.get("router"):
             set_rewrites(route["router"])

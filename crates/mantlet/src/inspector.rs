@@ -21,11 +21,12 @@ use crate::{
 };
 
 /// The launcher, and the inspector that it or we ask.
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 10] = [
     ("launcher.py", LAUNCHER),
     ("inspector.py", include_str!("../../../python/mantlet/inspector.py")),
     ("walk.py", include_str!("../../../python/mantlet/walk.py")),
     ("bytecode.py", include_str!("../../../python/mantlet/bytecode.py")),
+    ("passes.py", include_str!("../../../python/mantlet/passes.py")),
     ("rewrites.py", include_str!("../../../python/mantlet/rewrites.py")),
     ("later.py", include_str!("../../../python/mantlet/later.py")),
     ("operations.py", include_str!("../../../python/mantlet/operations.py")),

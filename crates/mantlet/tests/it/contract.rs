@@ -442,6 +442,30 @@ fn code_around_the_routes_is_looked_at() {
         (
             "app = FastAPI()\n@app.middleware('http')\nasync def timed(request, call_next):\n    \
              answer = await call_next(request)\n    answer.headers['X-Time'] = '1'\n    return answer",
+            true,
+            false,
+            false,
+        ),
+        (
+            "app = FastAPI()\n@app.middleware('http')\nasync def page(request, call_next):\n    \
+             answer = await call_next(request)\n    return answer if answer.status_code < 400 else page_of(request)",
+            false,
+            false,
+            false,
+        ),
+        (
+            "class Counted:\n    def __init__(self, app): self.app = app\n    \
+             async def __call__(self, scope, receive, send):\n        async def counted(message): await send(message)\n        \
+             await self.app(scope, receive, counted)\napp = FastAPI()\napp.add_middleware(Counted)",
+            true,
+            false,
+            false,
+        ),
+        (
+            "class Files:\n    def __init__(self, app): self.app = app\n    \
+             async def __call__(self, scope, receive, send):\n        \
+             await (self.files if scope['path'] == '/f' else self.app)(scope, receive, send)\n\
+             app = FastAPI()\napp.add_middleware(Files)",
             false,
             false,
             false,
