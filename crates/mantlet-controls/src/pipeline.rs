@@ -12,7 +12,7 @@ use http_body::Body;
 use crate::{
     Answer, Arrival, Call, Mode, Policy, Reason, Refusal, RequestBody, Scheme, Wire,
     audit::{Record, Sink},
-    call, client, contract, csrf, headers, https, limits,
+    call, client, contract, cors, csrf, headers, https, limits,
     path::CanonicalPath,
     request_id::X_REQUEST_ID,
     response, well_formed,
@@ -33,11 +33,11 @@ pub trait App<B> {
         request: Request<RequestBody<B>>,
     ) -> impl Future<Output = Result<Response<Self::Body>, Refusal>> + Send;
 
-    /// Whether the app's own CORS answers let pages of this origin send the user's cookies. Asked before such a request is
-    /// refused as forged.
-    fn shares_credentials(&mut self, call: &Call, origin: &HeaderValue) -> impl Future<Output = bool> + Send {
+    /// What the app's own CORS answers say to pages of this origin. Asked before such a page's request is refused as forged, and
+    /// before it is refused in a way that the page has to read.
+    fn own_cors(&mut self, call: &Call, origin: &HeaderValue) -> impl Future<Output = cors::Own> + Send {
         let _ = (call, origin);
-        std::future::ready(false)
+        std::future::ready(cors::Own::default())
     }
 }
 
@@ -62,7 +62,17 @@ where
     let outcome = {
         // Pinned where it is made: wrapped by value, this future, the largest of a request, would be copied twice.
         let walk = pin!(async {
-            admit(policy, audit, arrival, &mut call, &mut request, &mut app).await?;
+            if let Err(mut ending) = admit(policy, audit, arrival, &mut call, &mut request, &mut app).await {
+                if let Ending::Refused(refusal) = &mut ending
+                    && let Some(origin) =
+                        call.origin.as_ref().filter(|_| response::is_for_pages(refusal.reason))
+                    && !policy.cors.is_ours()
+                {
+                    // cors: in the app's words, where it has the word.
+                    refusal.cors = Some(Box::new(Box::pin(app.own_cors(&call, origin)).await));
+                }
+                return Err(ending);
+            }
             Ok(app.call(&call, request).await?)
         });
         AssertUnwindSafe(walk).catch_unwind().await.unwrap_or_else(|_| Err(Reason::InternalError.into()))
@@ -94,7 +104,11 @@ where
             if refusal.reason != Reason::BodyIncomplete || call.version == Version::HTTP_2 {
                 audit.record(Record::of(&call, &refusal, Mode::Enforce));
             }
-            response::refuse(&call, &refusal).map(Answer::own)
+            let mut answer = response::refuse(&call, &refusal).map(Answer::own);
+            if let Some(own) = refusal.cors {
+                own.dress(answer.headers_mut());
+            }
+            answer
         }
     };
     // cors: refusals too, or a browser shows its user "CORS error" instead of what went wrong.
@@ -184,7 +198,12 @@ where
 
     // contract: is it an operation of the app? Before anything that depends on which one.
     let opens_websocket = call::wants_websocket(&call.method, request.version(), request.headers());
-    let verdict = policy.contract.route(&call.method, opens_websocket, call.path.as_str());
+    // A preflight that gets here is for the app's own CORS, which answers it whatever the path.
+    let verdict = if cors::is_preflight(&call.method, request.headers()) {
+        contract::Verdict::default()
+    } else {
+        policy.contract.route(&call.method, opens_websocket, call.path.as_str())
+    };
     let declared_cookies = verdict.session_cookies;
     call.operation = verdict.route;
     if let Some((mode, refusal)) = verdict.fault {
@@ -285,7 +304,9 @@ fn stop<T>(
 /// Whether the app itself trusts the page that asks with the user's cookies.
 async fn is_trusted_by<B, A: App<B>>(app: &mut A, call: &Call) -> bool {
     match &call.origin {
-        Some(origin) if call.route.csrf != Mode::Off => Box::pin(app.shares_credentials(call, origin)).await,
+        Some(origin) if call.route.csrf != Mode::Off => {
+            Box::pin(app.own_cors(call, origin)).await.shares_credentials_with(origin)
+        }
         _ => false,
     }
 }

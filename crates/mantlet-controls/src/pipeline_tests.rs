@@ -15,6 +15,7 @@ use crate::{
     Answer, Arrival, Call, Config, Peer, Policy, Reason, Refusal, RequestBody, Scheme, Wire,
     audit::{Record, Sink},
     contract::{Contract, Posture},
+    cors,
 };
 
 #[derive(Default)]
@@ -42,8 +43,9 @@ impl App<NoBody> for Echo {
         Ok(Response::new(Answer::own(Bytes::from(seen))))
     }
 
-    async fn shares_credentials(&mut self, _: &Call, origin: &HeaderValue) -> bool {
-        origin == "https://friend.example"
+    async fn own_cors(&mut self, _: &Call, origin: &HeaderValue) -> cors::Own {
+        let is_friend = origin == "https://friend.example";
+        cors::Own { allow_origin: is_friend.then(|| origin.clone()), credentials: true }
     }
 }
 
@@ -361,4 +363,18 @@ fn nothing_passes_while_the_contract_is_awaited() {
     slot.put(contract("inspector"));
     slot.give_up();
     assert_eq!(ask_with(&policy, get("/debug")).1[0].reason, "route-hidden", "one that is there stays");
+}
+
+#[test]
+fn a_page_that_the_app_trusts_reads_what_is_wrong_with_its_input() {
+    let mut config = ours();
+    config.limits.body_size = crate::units::Size(10);
+    for (origin, allowed) in [("https://friend.example", true), ("https://evil.example", false)] {
+        let request = post(&[("content-length", "11"), ("origin", origin)]);
+        let (answer, _) = ask(&config, request);
+        assert_eq!(answer.status(), 413);
+        let said = answer.headers().get("access-control-allow-origin").map(HeaderValue::as_bytes);
+        assert_eq!(said, allowed.then_some(origin.as_bytes()));
+        assert_eq!(answer.headers().get("vary").is_some(), allowed);
+    }
 }

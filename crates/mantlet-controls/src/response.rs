@@ -140,6 +140,20 @@ pub const fn detail(reason: Reason) -> &'static str {
     }
 }
 
+/// Whether a page's own code reads this refusal and acts by it, as it would by the app's own answer.
+pub(crate) const fn is_for_pages(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::InputInvalid
+            | Reason::InputUnknown
+            | Reason::JsonAmbiguous
+            | Reason::JsonTooDeep
+            | Reason::BodyTooLarge
+            | Reason::CsrfTokenMissing
+            | Reason::CsrfTokenInvalid
+    )
+}
+
 /// Whether the connection can carry another request after this refusal. It cannot if the end of the refused one is unknown.
 pub const fn closes_connection(reason: Reason) -> bool {
     !matches!(

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 use hyper::{body::Incoming, client::conn::TrySendError};
-use mantlet_controls::{App, Call, Policy, Reason, Refusal, RequestBody, call::wants_websocket};
+use mantlet_controls::{App, Call, Policy, Reason, Refusal, RequestBody, call::wants_websocket, cors::Own};
 use std::{pin::Pin, time::Duration};
 
 use crate::{
@@ -114,12 +114,12 @@ impl App<ClientBody> for Forward<'_> {
     }
 
     /// Asks the app as a browser would, with a preflight, and remembers what it said.
-    async fn shares_credentials(&mut self, call: &Call, origin: &HeaderValue) -> bool {
+    async fn own_cors(&mut self, call: &Call, origin: &HeaderValue) -> Own {
         let memory = &self.context.shared.origins;
         if let Some(known) = memory.recall(origin) {
             return known;
         }
-        let Ok(target) = call.path.as_str().parse::<http::Uri>() else { return false };
+        let Ok(target) = call.path.as_str().parse::<http::Uri>() else { return Own::default() };
         let mut preflight = Request::new(ToApp::Empty);
         *preflight.method_mut() = Method::OPTIONS;
         *preflight.uri_mut() = target;
@@ -130,12 +130,10 @@ impl App<ClientBody> for Forward<'_> {
             headers.insert(header::ACCESS_CONTROL_REQUEST_METHOD, method);
         }
         // Boxed: rare, and the future of every request would be larger for it.
-        let Ok((response, _)) = Box::pin(self.exchange(preflight)).await else { return false };
-        let answer = response.headers();
-        let shares = answer.get(header::ACCESS_CONTROL_ALLOW_ORIGIN) == Some(origin)
-            && answer.get(header::ACCESS_CONTROL_ALLOW_CREDENTIALS).is_some_and(|value| value == "true");
-        memory.remember(origin, shares);
-        shares
+        let Ok((response, _)) = Box::pin(self.exchange(preflight)).await else { return Own::default() };
+        let own = Own::of(response.headers());
+        memory.remember(origin, own.clone());
+        own
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use http::HeaderValue;
+use mantlet_controls::cors::Own;
 
 /// Origins remembered. An attacker can name any number; when there are too many, the memory starts anew.
 const MAX_ORIGINS: usize = 1024;
@@ -15,19 +16,19 @@ const LIFETIME: Duration = Duration::from_mins(1);
 
 /// Asked only about requests that would be refused otherwise, so a lock does no harm.
 #[derive(Debug, Default)]
-pub(crate) struct SharedOrigins(Mutex<HashMap<HeaderValue, (bool, Instant)>>);
+pub(crate) struct SharedOrigins(Mutex<HashMap<HeaderValue, (Own, Instant)>>);
 
 impl SharedOrigins {
-    pub(crate) fn recall(&self, origin: &HeaderValue) -> Option<bool> {
+    pub(crate) fn recall(&self, origin: &HeaderValue) -> Option<Own> {
         let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.get(origin).filter(|(_, since)| since.elapsed() < LIFETIME).map(|(shares, _)| *shares)
+        answers.get(origin).filter(|(_, since)| since.elapsed() < LIFETIME).map(|(own, _)| own.clone())
     }
 
-    pub(crate) fn remember(&self, origin: &HeaderValue, shares: bool) {
+    pub(crate) fn remember(&self, origin: &HeaderValue, own: Own) {
         let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if answers.len() >= MAX_ORIGINS {
             answers.clear();
         }
-        answers.insert(origin.clone(), (shares, Instant::now()));
+        answers.insert(origin.clone(), (own, Instant::now()));
     }
 }

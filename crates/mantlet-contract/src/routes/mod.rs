@@ -25,6 +25,8 @@ pub struct Routes {
     opaque: Vec<u32>,
     redirect_slashes: bool,
     complete: bool,
+    /// Of the app itself; empty for none.
+    root_path: String,
 }
 
 #[derive(Debug)]
@@ -48,12 +50,25 @@ pub struct HttpRoute {
     pub path: String,
     /// In capitals, sorted; none means every method.
     pub methods: Vec<String>,
-    /// It is not in the document.
-    pub hidden: bool,
-    /// It belongs to the documentation.
-    pub docs: bool,
+    /// Whom it is shown to.
+    pub visibility: Visibility,
     /// What it accepts, if that is known.
     pub operation: Option<Operation>,
+    /// The app answers what does not validate in words of its own.
+    pub answers_invalid: bool,
+    /// Code of the app may change a request before it is validated.
+    pub rewrites: bool,
+}
+
+/// Whom a route is shown to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Visibility {
+    /// It is in the document.
+    Public,
+    /// It is not.
+    Hidden,
+    /// It is the document itself, or a page of the documentation.
+    Docs,
 }
 
 /// What becomes of a request.
@@ -116,6 +131,13 @@ impl Routes {
         (routes, errors)
     }
 
+    /// Has paths that begin with this one routed without it, as `FastAPI(root_path=…)` does.
+    #[must_use]
+    pub fn with_root_path(mut self, root_path: Option<&str>) -> Self {
+        root_path.unwrap_or_default().clone_into(&mut self.root_path);
+        self
+    }
+
     fn below(prefix: &str, router: &model::Router, errors: &mut Vec<TemplateError>) -> Self {
         let (mut routes, mut tree, mut opaque) = (Vec::new(), Tree::default(), Vec::new());
         for route in &router.routes {
@@ -127,9 +149,14 @@ impl Routes {
                     let route = HttpRoute {
                         path: format!("{prefix}{path}"),
                         methods,
-                        hidden: *hidden,
-                        docs: *docs,
+                        visibility: match (*docs, *hidden) {
+                            (true, _) => Visibility::Docs,
+                            (false, true) => Visibility::Hidden,
+                            (false, false) => Visibility::Public,
+                        },
                         operation: operation.as_deref().cloned(),
+                        answers_invalid: router.answers_invalid,
+                        rewrites: router.rewrites,
                     };
                     (Some(path.clone()), Kind::Http(Arc::new(route)))
                 }
@@ -156,7 +183,7 @@ impl Routes {
             }
         }
         let (redirect_slashes, complete) = (router.redirect_slashes, router.complete);
-        Self { entries: routes, tree, opaque, redirect_slashes, complete }
+        Self { entries: routes, tree, opaque, redirect_slashes, complete, root_path: String::new() }
     }
 
     /// Every operation, below mounts too.
@@ -177,7 +204,11 @@ impl Routes {
 
     /// Finds the route for a path, decoded as ASGI's `path` is.
     pub fn find(&self, wanted: Wanted<'_>, path: &str) -> Found<'_> {
-        self.find_from(wanted, path, 0, Vec::new())
+        let below = path
+            .strip_prefix(self.root_path.as_str())
+            .filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        let base = below.map_or(0, |_| self.root_path.len());
+        self.find_from(wanted, path, base, Vec::new())
     }
 
     /// `base` is where this router's part of the path begins.
@@ -229,7 +260,7 @@ impl Routes {
                 }
             };
         }
-        if let Some(http) = partial {
+        if let Some(http) = partial.filter(|_| self.complete) {
             return Found::MethodNotAllowed(&http.methods);
         }
         if self.redirects(wanted, own) { Found::Redirect } else { Found::None { certain: self.complete } }
@@ -274,5 +305,27 @@ impl Route {
 impl HttpRoute {
     fn allows(&self, method: &str) -> bool {
         self.methods.is_empty() || self.methods.iter().any(|allowed| allowed == method)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_path_is_routed_away() {
+        let router = serde_json::json!({
+            "routes": [{"kind": "http", "path": "/items/{x}", "methods": ["GET"], "hidden": false}],
+            "redirect-slashes": false, "complete": true,
+        });
+        let (routes, _) = Routes::compile(&serde_json::from_value(router).unwrap());
+        let routes = routes.with_root_path(Some("/api"));
+        let value = |path: &'static str| match routes.find(Wanted::Http("GET"), path) {
+            Found::Http { parameters, .. } => Some(&path[parameters[0].place.clone()]),
+            _ => None,
+        };
+        assert_eq!(value("/api/items/7"), Some("7"));
+        assert_eq!(value("/items/8"), Some("8"));
+        assert_eq!((value("/apitems/7"), value("/api")), (None, None));
     }
 }

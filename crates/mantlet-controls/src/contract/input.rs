@@ -1,6 +1,6 @@
 //! Does the input fit what the operation accepts?
 
-use http::{HeaderMap, HeaderValue, Request, header};
+use http::{HeaderValue, Request, header};
 use http_body::Body;
 use mantlet_contract::{
     fault::{Fault, Loc},
@@ -10,7 +10,7 @@ use mantlet_contract::{
     routes::Convertor,
 };
 
-use super::{Matched, Policy, Tolerance, Unknown};
+use super::{Matched, Policy, Posture, Tolerance, Unknown};
 use crate::{Mode, Reason, Refusal, RequestBody};
 
 /// Containers inside each other that some Python can still read (3.12: 10,000).
@@ -36,7 +36,11 @@ impl Policy {
         B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
     {
         let Some(operation) = matched.route.operation.as_ref() else { return Ok(Verdict::default()) };
-        let mode = if matched.contract.exact { mode } else { mode.under(true) };
+        let route = &matched.route;
+        // A claim, or what code of the app may change before it is validated, is no ground for a refusal.
+        let mode = mode.under(!matched.contract.exact || route.rewrites);
+        // An app with words of its own for what does not validate goes on saying them.
+        let its_own_words = route.answers_invalid && self.posture == Posture::Compatible;
         let whole = read_ahead(operation, request, self.judged_size).await?;
         let judgement = judge_parts(matched, operation, path, request, whole);
         let mut verdict = Verdict::default();
@@ -44,7 +48,7 @@ impl Policy {
             // Without the credential that the app asks for, its own answer is 401, whatever the input.
             if !lacks_credential(operation, request) {
                 let refusal = Refusal { faults: judgement.faults, ..Reason::InputInvalid.into() };
-                verdict.faults.push((mode, refusal));
+                verdict.faults.push((mode.under(its_own_words), refusal));
             }
             return Ok(verdict);
         }
@@ -150,29 +154,22 @@ where
     judge(operation, &matched.contract.shapes, &parts, limits)
 }
 
-/// Whether the app would refuse the request for want of a credential that it declares, before it looks at anything else.
+/// Whether the app would refuse the request for want of any credential, where it declares one, before it looks at anything else. A
+/// header of its own or a cookie may be one that the contract does not name.
 fn lacks_credential<B>(operation: &Operation, request: &Request<B>) -> bool {
     let headers = request.headers();
-    let has_scheme = |scheme: &str| {
-        let value = headers.get(header::AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
-        value.get(..scheme.len()).is_some_and(|found| found.eq_ignore_ascii_case(scheme.as_bytes()))
-    };
     let is_there = |scheme: &SecurityScheme| match scheme {
-        SecurityScheme::Bearer { .. } => has_scheme("bearer "),
-        SecurityScheme::Basic => has_scheme("basic "),
-        SecurityScheme::Digest => has_scheme("digest "),
         SecurityScheme::ApiKey { location: Location::Header, name } => headers.contains_key(name.as_str()),
-        SecurityScheme::ApiKey { location: Location::Cookie, name } => has_cookie(headers, name),
-        SecurityScheme::ApiKey { .. } | SecurityScheme::Other => true,
+        SecurityScheme::ApiKey { location: Location::Query, .. } | SecurityScheme::Other => true,
+        SecurityScheme::ApiKey { .. }
+        | SecurityScheme::Bearer { .. }
+        | SecurityScheme::Basic
+        | SecurityScheme::Digest => {
+            headers.contains_key(header::AUTHORIZATION) || headers.contains_key(header::COOKIE)
+        }
     };
-    let is_met = |requirements: &Vec<mantlet_contract::model::SecurityRequirement>| {
-        requirements.iter().all(|requirement| !requirement.auto_error || is_there(&requirement.scheme))
-    };
-    !operation.security.is_empty() && !operation.security.iter().any(is_met)
-}
-
-fn has_cookie(headers: &HeaderMap, name: &str) -> bool {
-    crate::cookie::pairs(headers).any(|(found, _)| found == name.as_bytes())
+    let mut declared = operation.security.iter().flatten().peekable();
+    declared.peek().is_some() && !declared.any(|requirement| is_there(&requirement.scheme))
 }
 
 /// As Pydantic says it of a model that forbids extras.

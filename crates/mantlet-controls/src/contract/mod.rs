@@ -26,7 +26,7 @@ use mantlet_contract::{
     compile::compile,
     json::Limits,
     model::{self, Location, Operation, SecurityScheme},
-    routes::{Convertor, Found, HttpRoute, Routes, TemplateError, Wanted},
+    routes::{Convertor, Found, HttpRoute, Routes, TemplateError, Visibility, Wanted},
 };
 
 pub use config::{Config, Posture, Tolerance, Unknown};
@@ -58,6 +58,7 @@ impl Contract {
     /// Compiles a contract. Templates that cannot be read may match anything, and are told.
     pub fn compile(model: &model::Contract) -> (Self, Vec<TemplateError>) {
         let (routes, errors) = Routes::compile(&model.router);
+        let routes = routes.with_root_path(model.root_path.as_deref());
         let (shapes, _) = compile(&model.shapes);
         let mut session_cookies: Vec<_> =
             routes.operations().flat_map(cookies_of).map(str::to_owned).collect();
@@ -145,10 +146,10 @@ impl Policy {
         let wanted = if websocket { Wanted::WebSocket } else { Wanted::Http(method.as_str()) };
         let (route, fault) = match contract.routes.find(wanted, path) {
             Found::Http { route, parameters } => {
-                let tolerance = match (route.docs, route.hidden) {
-                    (true, _) => self.docs,
-                    (false, true) => self.hidden_routes,
-                    (false, false) => Tolerance::Allow,
+                let tolerance = match route.visibility {
+                    Visibility::Docs => self.docs,
+                    Visibility::Hidden => self.hidden_routes,
+                    Visibility::Public => Tolerance::Allow,
                 };
                 let parameters = parameters.into_iter();
                 let matched = Matched {

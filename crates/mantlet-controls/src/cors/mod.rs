@@ -27,10 +27,12 @@
 //! ```
 
 mod config;
+mod own;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 pub use config::Config;
+pub use own::Own;
 
 use crate::{Mode, Reason, origin::Origins, vary};
 
@@ -96,7 +98,7 @@ impl Policy {
     /// Judges a preflight (an OPTIONS request with Origin and Access-Control-Request-Method). `None` if it is not one, or
     /// if the app answers those.
     pub fn preflight(&self, method: &Method, request: &HeaderMap) -> Option<Result<HeaderMap, Reason>> {
-        if *method != Method::OPTIONS || !self.is_configured() {
+        if !is_preflight(method, request) || !self.is_configured() {
             return None;
         }
         let origin = request.get(header::ORIGIN)?;
@@ -183,6 +185,13 @@ impl Policy {
             answer.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
     }
+}
+
+/// Whether a browser asks for leave (Fetch standard, CORS-preflight request).
+pub(crate) fn is_preflight(method: &Method, request: &HeaderMap) -> bool {
+    *method == Method::OPTIONS
+        && request.contains_key(header::ORIGIN)
+        && request.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@
 //! 4. `Sec-Fetch-Site` is `same-origin` or `none` (typed by the user);
 //! 5. without `Sec-Fetch-Site`, its `Origin` names the host that it was sent to, or is missing: then it is no browser, or one from before 2020;
 //! 6. its `Origin` is in `csrf.trusted-origins`, or in `cors.origins` with credentials, or the app's own CORS answers share
-//!    credentials with it ([`crate::App::shares_credentials`]): such a page may act for the user by the app's own word.
+//!    credentials with it ([`crate::App::own_cors`]): such a page may act for the user by the app's own word.
 //!
 //! Where session cookies are named, a token is asked for beside that: [`token`].
 //!

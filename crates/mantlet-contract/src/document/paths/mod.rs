@@ -72,7 +72,10 @@ impl<'d> Reader<'d> {
         routes.push(Route::Opaque { why: "a document does not name every route".to_owned() });
         // Only FastAPI is known to answer as FastAPI does.
         let answers_invalid = self.dialect == Dialect::Other;
-        (Router { routes, redirect_slashes: false, complete: false, answers_invalid }, operations)
+        (
+            Router { routes, redirect_slashes: false, complete: false, answers_invalid, rewrites: false },
+            operations,
+        )
     }
 
     /// The prefixes that servers give to paths; none if no servers are named here.
