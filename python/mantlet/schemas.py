@@ -310,7 +310,7 @@ class Translator:
         python_regex = either(schema, config, "regex_engine") == "python-re"
         if isinstance(pattern, re.Pattern):
             pattern, python_regex = flagged(pattern), True
-        shape = {
+        return {
             "type": "str",
             "strict": strict(schema, config),
             "min_length": either(schema, config, "min_length", prefix="str_"),
@@ -321,10 +321,8 @@ class Translator:
             "to_lower": either(schema, config, "to_lower", prefix="str_"),
             "to_upper": either(schema, config, "to_upper", prefix="str_"),
             "coerce_numbers_to_str": either(schema, config, "coerce_numbers_to_str"),
+            "ascii_only": schema.get("ascii_only"),
         }
-        if schema.get("ascii_only"):
-            return {"type": "then", "inner": self.shapes.add(shape), "why": "only ASCII passes"}
-        return shape
 
     def _bytes(self, schema, config, definitions):
         # `val_json_bytes` counts only where Pydantic itself parses the JSON; FastAPI hands it Python values.
@@ -364,6 +362,7 @@ class Translator:
     def _enum(self, schema, config, definitions):
         return {
             "type": "enum",
+            "name": schema["cls"].__name__,
             "values": [json_value(member.value, schema["cls"].__qualname__) for member in schema["members"]],
             "sub_type": schema.get("sub_type"),
             "strict": strict(schema, config),
@@ -404,19 +403,16 @@ class Translator:
         return self._list(schema, config, definitions, "frozen-set")
 
     def _tuple(self, schema, config, definitions):
-        if schema.get("fail_fast"):
-            raise Unknown("a tuple that stops at its first error")
         return {
             "type": "tuple",
             "items": [self.translate(item, config, definitions) for item in schema["items_schema"]],
             "variadic": schema.get("variadic_item_index"),
             **lengths(schema),
             "strict": strict(schema, config),
+            "fail_fast": schema.get("fail_fast"),
         }
 
     def _dict(self, schema, config, definitions):
-        if schema.get("fail_fast"):
-            raise Unknown("a dictionary that stops at its first error")
         keys, values = (schema.get(part) or {"type": "any"} for part in ("keys_schema", "values_schema"))
         return {
             "type": "dict",
@@ -424,6 +420,7 @@ class Translator:
             "values": self.translate(values, config, definitions),
             **lengths(schema),
             "strict": strict(schema, config),
+            "fail_fast": schema.get("fail_fast"),
         }
 
     # Objects
