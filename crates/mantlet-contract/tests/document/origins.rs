@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fs, time::Instant};
 
 use mantlet_contract::{
+    compile::compile,
     document,
     model::{Contract, Route, Shape, ShapeId},
     routes::Routes,
@@ -45,6 +46,8 @@ fn assert_sound(name: &str, contract: &Contract) {
     assert_eq!(serde_json::from_str::<Contract>(&json).unwrap(), *contract, "{name} can be written and read");
     let (_, errors) = Routes::compile(&contract.router);
     assert!(errors.is_empty(), "{name}: {errors:?}");
+    let (_, left) = compile(&contract.shapes);
+    assert!(left.is_empty(), "{name}: whatever the reader makes is understood: {left:?}");
     assert!(matches!(contract.router.routes.last(), Some(Route::Opaque { .. })) && !contract.router.complete);
     for (index, shape) in contract.shapes.iter().enumerate() {
         let mut ids = Vec::new();

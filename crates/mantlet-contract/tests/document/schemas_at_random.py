@@ -335,7 +335,7 @@ def judge(rng, document, contract):
     definitions = [{**core(shape), "ref": f"s{id}"} for id, shape in enumerate(contract["shapes"])]
     root = core_schema.definition_reference_schema(f"s{body['shape']}")
     validator = SchemaValidator(core_schema.definitions_schema(root, definitions))
-    figures = {"fit": 0, "misfit": 0, "caught": 0, "refused": []}
+    figures = {"fitting": [], "misfit": 0, "caught": 0, "refused": []}
     for _ in range(60):
         it = json.loads(json.dumps(sample(rng, made, document)))
         try:
@@ -350,7 +350,9 @@ def judge(rng, document, contract):
             passes = True
         except ValidationError as error:
             passes, why = False, str(error)
-        figures["fit" if is_fit else "misfit"] += 1
+        if is_fit:
+            figures["fitting"].append(json.dumps(it))
+        figures["misfit"] += not is_fit
         figures["caught"] += not is_fit and not passes
         if is_fit and not passes:
             figures["refused"].append({"value": it, "schema": made, "components": document["components"]["schemas"], "why": why})
