@@ -4,21 +4,25 @@
 
 use std::net::IpAddr;
 
+use mantlet_contract::fault::{Fault, Loc};
 use serde::Serialize;
 
 use crate::{Call, Mode, Reason, Refusal, response};
 
 /// Longest route text in a record, in bytes. A path may be as long as `limits.target-length`.
 const MAX_ROUTE: usize = 512;
+/// Longest name of a field, in bytes, and most names.
+const MAX_NAME: usize = 40;
+const MAX_NAMES: usize = 5;
 
 /// One decision. Field names are an interface: collectors parse them.
 #[derive(Debug, Clone, Serialize)]
 pub struct Record {
     /// When, RFC 3339 in UTC.
     pub time: jiff::Timestamp,
-    /// `request-refused`; in report mode `request-would-be-refused` or `answer-would-be-changed`; `connection-refused`.
+    /// `request-refused`; `request-changed`; in report mode `request-would-be-refused` or `answer-would-be-changed`; `connection-refused`.
     pub security_event: &'static str,
-    /// What was done: `refuse` or `pass`.
+    /// What was done: `refuse`, `pass` or `strip`.
     pub action: &'static str,
     /// The code of the reason.
     pub reason: &'static str,
@@ -36,7 +40,7 @@ pub struct Record {
     pub request_id: String,
     /// The mode of the control that decided.
     pub mode: &'static str,
-    /// The name of what it is about, where the reason does not say it: that of a cookie.
+    /// The name of what it is about, where the reason does not say it: that of a cookie, or those of unknown fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
 }
@@ -58,7 +62,17 @@ impl Record {
             route: readable.then(|| shortened(call.path.as_str())),
             request_id: call.request_id.as_str().to_owned(),
             mode: mode.as_str(),
-            subject: None,
+            subject: (refusal.reason == Reason::InputUnknown).then(|| names(&refusal.faults)),
+        }
+    }
+
+    /// The record of fields that were cut out of a body.
+    pub(crate) fn of_stripped(call: &Call, refusal: &Refusal) -> Self {
+        Self {
+            security_event: "request-changed",
+            action: "strip",
+            mode: Mode::Enforce.as_str(),
+            ..Self::of(call, refusal, Mode::Report)
         }
     }
 
@@ -108,9 +122,22 @@ pub fn now() -> jiff::Timestamp {
 }
 
 fn shortened(path: &str) -> String {
-    let mut end = path.len().min(MAX_ROUTE);
-    while !path.is_char_boundary(end) {
+    cut(path, MAX_ROUTE).to_owned()
+}
+
+/// The first names that faults are about; a client can make up any number of any length.
+fn names(faults: &[Fault]) -> String {
+    let names = faults.iter().filter_map(|fault| match fault.loc.last() {
+        Some(Loc::Key(name)) => Some(cut(name, MAX_NAME)),
+        _ => None,
+    });
+    names.take(MAX_NAMES).collect::<Vec<_>>().join(", ")
+}
+
+fn cut(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
         end -= 1;
     }
-    path.get(..end).unwrap_or_default().to_owned()
+    text.get(..end).unwrap_or_default()
 }

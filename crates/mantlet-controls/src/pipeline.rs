@@ -230,8 +230,9 @@ where
 
     // csrf token: can the page read our cookie? The last of csrf, for it may have to look into a form.
     let tokens = &policy.csrf.tokens;
-    let names = tokens.names(&declared_cookies);
-    if !names.is_empty() && call.route.csrf_token != Mode::Off {
+    if let Some(names) = tokens.names(declared_cookies.as_ref())
+        && call.route.csrf_token != Mode::Off
+    {
         let held = tokens.read(names, request.headers(), call.client.scheme, csrf::is_safe(&call.method));
         // In the call at once: a refusal's answer sets the cookie too, so that the next try can succeed.
         let held = &**call.csrf.insert(Box::new(held));
@@ -258,6 +259,9 @@ where
                 return Err(refusal.into());
             }
             audit.record(Record::of(call, &refusal, mode));
+        }
+        if let Some(stripped) = &verdict.stripped {
+            audit.record(Record::of_stripped(call, stripped));
         }
     }
     Ok(())

@@ -222,16 +222,17 @@ impl Terminal {
             _ => "a connection".to_owned(),
         };
         let id = &record.request_id;
-        let verb = match (record.action, &record.subject) {
-            ("refuse", _) => "refused".to_owned(),
-            (_, Some(cookie)) => {
-                format!("`cookies` would complete the cookie `{}` on", cookie.escape_debug())
-            }
-            _ => "would refuse".to_owned(),
+        let verb = match record.security_event {
+            "answer-would-be-changed" => "would complete a cookie on",
+            "request-changed" => "cut unknown fields out of",
+            _ if record.action == "refuse" => "refused",
+            _ => "would refuse",
         };
+        let subject = record.subject.as_ref();
+        let subject = subject.map_or_else(String::new, |names| format!(" ({})", names.escape_debug()));
         let status = record.status.map_or_else(String::new, |status| format!(" {status}"));
         let id = if id.is_empty() { String::new() } else { format!(" [{id}]") };
-        tell(&format!("{verb} {what} from {client}:{status} {}{id}", record.reason));
+        tell(&format!("{verb} {what} from {client}:{status} {}{subject}{id}", record.reason));
     }
 
     fn settle(&mut self) {

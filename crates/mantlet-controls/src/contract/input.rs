@@ -21,6 +21,8 @@ const DEEPEST: usize = 10_000;
 pub(crate) struct Verdict {
     /// What is wrong with it, in the mode that it counts in.
     pub(crate) faults: Vec<(Mode, Refusal)>,
+    /// What was cut out of the body, if that is news.
+    pub(crate) stripped: Option<Refusal>,
 }
 
 impl Policy {
@@ -74,23 +76,23 @@ impl Policy {
             let refusal = Refusal { faults, ..Reason::InputUnknown.into() };
             match self.unknown_fields {
                 Unknown::Reject => verdict.faults.push((mode, refusal)),
-                Unknown::Report => verdict.faults.push((Mode::Report, refusal)),
                 Unknown::Allow => {}
-                Unknown::Strip => {
-                    verdict.faults.push((Mode::Report, refusal));
-                    if mode == Mode::Enforce {
-                        let rest = json::cut(body, &judgement.ignored);
-                        request.body_mut().replace_ahead(&rest);
-                        set_length(request);
-                    }
+                Unknown::Strip if mode == Mode::Enforce => {
+                    let rest = json::cut(body, &judgement.ignored);
+                    request.body_mut().replace_ahead(&rest);
+                    set_length(request);
+                    verdict.stripped = Some(refusal);
                 }
+                Unknown::Strip | Unknown::Report => verdict.faults.push((Mode::Report, refusal)),
             }
         }
-        verdict.faults.retain(|(mode, refusal)| {
-            *mode != Mode::Report
-                || refusal.reason == Reason::InputInvalid
-                || self.reported.is_new(&format!("{} {}", refusal.reason.code(), matched.route.path))
-        });
+        // Invalid input is news each time; what is only unknown, the first time for a route.
+        let is_news = |refusal: &Refusal| {
+            refusal.reason == Reason::InputInvalid
+                || self.reported.is_new(&format!("{} {}", refusal.reason.code(), route.path))
+        };
+        verdict.faults.retain(|(mode, refusal)| *mode != Mode::Report || is_news(refusal));
+        verdict.stripped = verdict.stripped.filter(is_news);
         Ok(verdict)
     }
 }

@@ -118,7 +118,7 @@ pub(crate) struct Verdict {
     /// The route, if it is known.
     pub(crate) route: Option<Matched>,
     /// Cookies that the app's operations declare as security, in strict posture.
-    pub(crate) session_cookies: Arc<[String]>,
+    pub(crate) session_cookies: Option<Arc<[String]>>,
     /// What is wrong with that, and what is to be done about it.
     pub(crate) fault: Option<(Mode, Refusal)>,
 }
@@ -183,8 +183,8 @@ impl Policy {
         });
         // In `compatible` posture nothing may break, and front ends that know of no token would.
         let session_cookies = match self.posture {
-            Posture::Strict => Arc::clone(&contract.session_cookies),
-            Posture::Compatible => Arc::default(),
+            Posture::Strict => Some(Arc::clone(&contract.session_cookies)),
+            Posture::Compatible => None,
         };
         Verdict { route, session_cookies, fault }
     }

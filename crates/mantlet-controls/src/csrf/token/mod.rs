@@ -70,8 +70,9 @@ pub struct Held {
 
 impl Tokens {
     /// The cookies that say who is logged in: as configured, or as the app declares.
-    pub(crate) fn names<'n>(&'n self, declared: &'n Arc<[String]>) -> &'n Arc<[String]> {
-        if self.is_configured() { &self.session_cookies } else { declared }
+    pub(crate) fn names<'n>(&'n self, declared: Option<&'n Arc<[String]>>) -> Option<&'n Arc<[String]>> {
+        let configured = self.is_configured().then_some(&self.session_cookies);
+        configured.or(declared.filter(|declared| !declared.is_empty()))
     }
 
     /// Whether the configuration names session cookies.
