@@ -155,31 +155,39 @@ impl<'a> List<'a> {
         }
     }
 
-    pub(crate) fn iter(self) -> impl Iterator<Item = Value<'a>> {
-        let (items, texts) = match self {
-            Self::Items(items) => (Some(items), &[][..]),
-            Self::Texts(texts) => (None, texts),
-        };
-        items.into_iter().flatten().map(Value::Json).chain(texts.iter().map(|text| Value::Text(text)))
+    pub(crate) fn iter(self) -> Values<'a> {
+        match self {
+            Self::Items(items) => Values::Items(items),
+            Self::Texts(texts) => Values::Texts(texts.iter()),
+        }
+    }
+}
+
+/// The values of a list. An enum, not a chain of iterators: this is the innermost loop.
+pub(crate) enum Values<'a> {
+    Items(Items<'a>),
+    Texts(std::slice::Iter<'a, Cow<'a, str>>),
+}
+
+impl<'a> Iterator for Values<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        match self {
+            Self::Items(items) => items.next().map(Value::Json),
+            Self::Texts(texts) => texts.next().map(|text| Value::Text(text)),
+        }
     }
 }
 
 impl<'a> Dict<'a> {
     /// The pairs as a Python dict has them: where a key comes twice, the first's place and the last's value.
-    pub(crate) fn pairs(self) -> impl Iterator<Item = Pair<'a>> {
-        let (members, fields, doubled) = match self {
-            Self::Members(members) if members.doubled() => (None, &[][..], single(members)),
-            Self::Members(members) => (Some(members), &[][..], Vec::new()),
-            Self::Fields(fields) => (None, fields.entries.as_slice(), Vec::new()),
-        };
-        let members = members.into_iter().flatten().map(|member| Pair {
-            key: member.key,
-            value: Value::Json(member.value),
-            span: Some(member.span()),
-        });
-        let fields =
-            fields.iter().map(|(name, entry)| Pair { key: Some(name), value: entry.value(), span: None });
-        members.chain(fields).chain(doubled)
+    pub(crate) fn pairs(self) -> Pairs<'a> {
+        match self {
+            Self::Members(members) if members.doubled() => Pairs::Doubled(single(members).into_iter()),
+            Self::Members(members) => Pairs::Members(members),
+            Self::Fields(fields) => Pairs::Fields(fields.entries.iter()),
+        }
     }
 
     /// The last value under a key.
@@ -192,6 +200,31 @@ impl<'a> Dict<'a> {
             Self::Fields(fields) => {
                 fields.entries.iter().find(|(name, _)| name == key).map(|(_, entry)| entry.value())
             }
+        }
+    }
+}
+
+/// The pairs of a dict.
+pub(crate) enum Pairs<'a> {
+    Members(Members<'a>),
+    Fields(std::slice::Iter<'a, (Cow<'a, str>, Entry<'a>)>),
+    Doubled(std::vec::IntoIter<Pair<'a>>),
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = Pair<'a>;
+
+    fn next(&mut self) -> Option<Pair<'a>> {
+        match self {
+            Self::Members(members) => members.next().map(|member| Pair {
+                key: member.key,
+                value: Value::Json(member.value),
+                span: Some(member.span()),
+            }),
+            Self::Fields(fields) => {
+                fields.next().map(|(name, entry)| Pair { key: Some(name), value: entry.value(), span: None })
+            }
+            Self::Doubled(pairs) => pairs.next(),
         }
     }
 }

@@ -1,6 +1,6 @@
 """Writes what a real FastAPI app says to random requests: its operations first, a line each, then a line for each request.
 
-Arguments: the seed, the number of requests. The operations are written by hand until the inspector writes them.
+Arguments: the seed, the number of requests. The operations are the inspector's.
 """
 
 import asyncio
@@ -13,9 +13,10 @@ from typing import Annotated, List, Literal, Optional
 from fastapi import Body, Cookie, FastAPI, Form, Header, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-import shapes
+from shapes import Shapes, Translator
+from operations import Operations
 from types_ import Cat, Dog
-from values import NUMBERS, OTHERS, TEXTS, Values, text
+from values import TEXTS, Values
 
 
 class Item(BaseModel):
@@ -59,46 +60,32 @@ OPERATIONS = []
 
 
 class Operation:
-    def __init__(self, method, path, body=None):
-        self.translator = shapes.Translator()
-        self.made = {"id": path, "body": body or {"kind": "none"}, "inputs": []}
-        self.method, self.path, self.schemas = method, path, []
+    """What random requests are made from."""
+
+    def __init__(self, method, path, kind="none"):
+        self.method, self.path, self.kind, self.inputs = method, path, kind, []
         OPERATIONS.append(self)
 
-    def input(self, location, kind, take, required=True):
-        schema = TypeAdapter(kind).core_schema
-        self.translator.definitions = {}
-        shape = self.translator.shape(schema, {})
-        self.schemas.append((location, take, schema))
-        self.made["inputs"].append({"location": location, "take": take, "shape": shape, "required": required})
+    def input(self, location, kind, *names):
+        self.inputs.append((location, names, TypeAdapter(kind).core_schema))
         return self
 
-
-def field(*names, multiple=False):
-    return {"kind": "field", "names": names, "multiple": multiple}
-
-
-def group(*fields, optional=False):
-    made = [{"names": [[own, wire]], "multiple": multiple} for own, wire, multiple in fields]
-    return {"kind": "group", "fields": made, "optional": optional, "extras": True}
+    def read(self):
+        """What the inspector makes of it."""
+        shapes = Shapes()
+        route = next(route for route in APP.routes if getattr(route, "path", None) == self.path)
+        made = Operations(shapes, Translator(shapes)).read(route)
+        return {"operation": made, "shapes": shapes.all}
 
 
-WHOLE = {"kind": "whole"}
-JSON = {"kind": "json", "strict-content-type": True}
-FORM = {"kind": "form", "files": False}
-
-Operation("GET", "/path/{number}/{word}").input(
-    "path", Annotated[int, Field(ge=0)], field("number")
-).input("path", Annotated[str, Field(max_length=3)], field("word"))
+Operation("GET", "/path/{number}/{word}").input("path", int, "number").input("path", str, "word")
 
 
 @APP.get("/path/{number}/{word}")
 def path(number: Annotated[int, Path(ge=0)], word: Annotated[str, Path(max_length=3)]): ...
 
 
-Operation("GET", "/query").input("query", str, field("q")).input("query", int, field("n"), False).input(
-    "query", List[int], field("many", multiple=True), False
-).input("query", Optional[bool], field("flagAlias"), False)
+Operation("GET", "/query").input("query", str, "q", "n", "many", "flagAlias")
 
 
 @APP.get("/query")
@@ -110,25 +97,21 @@ def query(
 ): ...
 
 
-Operation("GET", "/filters").input(
-    "query", Filters, group(("limit", "limit", False), ("order", "order", False), ("tag", "tag", True))
-)
+Operation("GET", "/filters").input("query", str, "limit", "order", "tag")
 
 
 @APP.get("/filters")
 def filters(filters: Annotated[Filters, Query()]): ...
 
 
-Operation("GET", "/loose").input("query", Optional[Loose], group(("limit", "limit", False), optional=True), False)
+Operation("GET", "/loose").input("query", str, "limit")
 
 
 @APP.get("/loose")
 def loose(loose: Annotated[Optional[Loose], Query()] = None): ...
 
 
-Operation("GET", "/heads").input(
-    "header", Heads, group(("x_token", "x-token", False), ("x_count", "x-count", True))
-).input("cookie", int, field("session")).input("header", Optional[int], field("x-number"), False)
+HEADS = Operation("GET", "/heads")
 
 
 @APP.get("/heads")
@@ -139,27 +122,22 @@ def heads(
 ): ...
 
 
-HEADS = OPERATIONS.pop()
-# FastAPI takes headers in front of cookies.
-HEADS.made["inputs"] = [HEADS.made["inputs"][index] for index in (0, 2, 1)]
-OPERATIONS.append(HEADS)
-
-Operation("POST", "/item", JSON).input("body", Item, WHOLE)
+Operation("POST", "/item", "json").input("body", Item)
 
 
 @APP.post("/item")
 def item(item: Item): ...
 
 
-Operation("POST", "/maybe", JSON).input("query", int, field("n")).input("body", Optional[Item], WHOLE, False)
+Operation("POST", "/maybe", "json").input("query", int, "n").input("body", Optional[Item])
 
 
 @APP.post("/maybe")
 def maybe(n: int, item: Optional[Item] = None): ...
 
 
-Operation("POST", "/two", JSON).input("body", Item, field("item")).input("body", Owner, field("owner"), False).input(
-    "body", Annotated[int, Field(gt=3)], field("importance")
+Operation("POST", "/two", "json").input("body", Item, "item").input("body", Owner, "owner").input(
+    "body", int, "importance"
 )
 
 
@@ -167,34 +145,28 @@ Operation("POST", "/two", JSON).input("body", Item, field("item")).input("body",
 def two(item: Item, importance: Annotated[int, Body(gt=3)], owner: Owner = None): ...
 
 
-TWO = OPERATIONS.pop()
-TWO.made["inputs"] = [TWO.made["inputs"][index] for index in (0, 2, 1)]
-OPERATIONS.append(TWO)
-
-Operation("POST", "/list", JSON).input("body", List[Item], WHOLE)
+Operation("POST", "/list", "json").input("body", List[Item])
 
 
 @APP.post("/list")
 def a_list(items: List[Item]): ...
 
 
-Operation("POST", "/bytes", JSON).input("body", str, WHOLE)
+Operation("POST", "/bytes", "json").input("body", str)
 
 
 @APP.post("/bytes")
 def some_text(body: Annotated[str, Body()]): ...
 
 
-Operation("POST", "/pet", JSON).input("body", Annotated[Cat | Dog, Field(discriminator="kind")], WHOLE)
+Operation("POST", "/pet", "json").input("body", Annotated[Cat | Dog, Field(discriminator="kind")])
 
 
 @APP.post("/pet")
 def pet(pet: Annotated[Cat | Dog, Body(discriminator="kind")]): ...
 
 
-Operation("POST", "/form", FORM).input("body", str, field("user")).input("body", int, field("age"), False).input(
-    "body", List[str], field("roles", multiple=True), False
-)
+Operation("POST", "/form", "form").input("body", str, "user", "age", "roles")
 
 
 @APP.post("/form")
@@ -203,9 +175,7 @@ def form(
 ): ...
 
 
-Operation("POST", "/login", FORM).input(
-    "body", Login, group(("user", "user", False), ("age", "age", False), ("roles", "roles", True))
-)
+Operation("POST", "/login", "form").input("body", str, "user", "age", "roles")
 
 
 @APP.post("/login")
@@ -233,11 +203,11 @@ class Requests:
 
     def json(self, operation):
         made = Values(self.r, {})
-        inputs = [(take, schema) for location, take, schema in operation.schemas if location == "body"]
-        if inputs[0][0]["kind"] == "whole":
+        inputs = [(names, schema) for location, names, schema in operation.inputs if location == "body"]
+        if not inputs[0][0]:
             value = made.start(inputs[0][1])
         else:
-            members = [(take["names"][0], made.start(schema)) for take, schema in inputs if self.r.random() < 0.9]
+            members = [(names[0], made.start(schema)) for names, schema in inputs if self.r.random() < 0.9]
             value = made.members(members)
         chance = self.r.random()
         if chance < 0.05:
@@ -250,25 +220,20 @@ class Requests:
     def request(self, operation):
         request = {"path": [], "query": "", "headers": [], "body": ""}
         url = operation.path
-        for location, take, _ in operation.schemas:
+        for location, names, _ in operation.inputs:
             if location == "path":
                 value = self.r.choice([one for one in TEXTS if one and one.isascii() and one.isalnum()] + ["1", "22"])
-                request["path"].append([take["names"][0], value])
-                url = url.replace("{" + take["names"][0] + "}", value)
-        names = [
-            wire
-            for location, take, _ in operation.schemas
-            if location == "query" or operation.made["body"]["kind"] == "form"
-            for wire in (take.get("names") or [one["names"][0][1] for one in take.get("fields", [])])
-        ]
+                request["path"].append([names[0], value])
+                url = url.replace("{" + names[0] + "}", value)
+        wanted = "body" if operation.kind == "form" else "query"
+        names = [name for location, names, _ in operation.inputs if location == wanted for name in names]
         body = b""
-        kind = operation.made["body"]["kind"]
-        if kind == "form":
+        if operation.kind == "form":
             body = self.encoded(names).encode()
             request["headers"].append(["content-type", "application/x-www-form-urlencoded"])
         else:
             request["query"] = self.encoded(names)
-        if kind == "json" and self.r.random() < 0.95:
+        if operation.kind == "json" and self.r.random() < 0.95:
             body = self.json(operation)
             content_type = self.r.choice(["application/json"] * 12 + ["application/x+json; a=b", "text/plain", "Application/JSON", None])
             if content_type:
@@ -312,7 +277,7 @@ def main():
     r = random.Random(int(sys.argv[1]))
     made = Requests(r)
     for operation in OPERATIONS:
-        print(json.dumps({"operation": operation.made, "shapes": operation.translator.shapes}))
+        print(json.dumps(operation.read()))
     loop = asyncio.new_event_loop()
     for _ in range(int(sys.argv[2])):
         index = r.randrange(len(OPERATIONS))
