@@ -69,39 +69,49 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// If any choice passes it passes; else all errors, below the choices' labels. What a choice ignores is known to be ignored only if no
-    /// other choice could have won.
+    /// If any choice passes it passes; else all errors, below the choices' labels.
     pub(super) fn union(&mut self, rule: &'a UnionRule, value: Value<'a>) -> bool {
         let start = self.mark();
-        let mut choices = rule.choices.iter();
-        let won = choices.find(|(choice, label)| {
+        let won = rule.choices.iter().position(|(choice, label)| {
             self.ignored.truncate(start.ignored);
             self.undecided = false;
             self.below(Step::Key(label), |run| run.check(*choice, value))
         });
-        if won.is_none() {
+        let Some(won) = won else {
             self.undecided = start.undecided;
             return false;
-        }
+        };
         self.faults.truncate(start.faults);
         let certain = !self.undecided;
-        let after = Mark { ignored: self.ignored.len(), ..start };
         self.undecided |= start.undecided;
-        if self.ignored.len() > start.ignored {
-            let undecided = self.undecided;
-            let alone = certain
-                && (rule.left_to_right
-                    || choices.all(|(choice, label)| {
-                        let passes = self.below(Step::Key(label), |run| run.check(*choice, value));
-                        self.back_to(after);
-                        !passes
-                    }));
-            if !alone {
-                self.ignored.truncate(start.ignored);
-            }
-            self.undecided = undecided;
+        if self.ignored.len() > start.ignored && !(certain && self.alone(rule, won, value, start)) {
+            self.ignored.truncate(start.ignored);
         }
         true
+    }
+
+    /// Whether no other choice would win, neither now nor without the members that the winner ignores: a dict takes what a model
+    /// leaves. Only then they are known to be ignored.
+    fn alone(&mut self, rule: &'a UnionRule, won: usize, value: Value<'a>, start: Mark) -> bool {
+        if !self.hidden.is_empty() {
+            return false;
+        }
+        let after = self.mark();
+        let mut hidden = self.ignored.get(start.ignored..).unwrap_or_default().to_vec();
+        hidden.sort_by_key(|span| span.start);
+        let mut others =
+            rule.choices.iter().enumerate().filter(|(at, _)| *at < won || (*at > won && !rule.left_to_right));
+        let alone = others.all(|(at, (choice, _))| {
+            // Those in front of the winner have refused it as it is.
+            let refused = at < won || !self.check(*choice, value);
+            self.hidden.clone_from(&hidden);
+            let refused = refused && !self.check(*choice, value) && !self.doubt;
+            self.hidden.clear();
+            self.back_to(after);
+            refused
+        });
+        self.doubt = false;
+        alone
     }
 
     pub(super) fn tagged(&mut self, rule: &'a TaggedRule, value: Value<'a>, view: View<'a>) -> bool {

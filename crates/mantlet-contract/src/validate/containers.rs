@@ -188,6 +188,9 @@ impl<'a> Run<'a> {
         let mut accepted = true;
         let mut different = Different::new();
         for pair in dict.pairs() {
+            if self.hides(&pair) {
+                continue;
+            }
             let Some(key) = pair.key else {
                 self.undecided = true;
                 continue;

@@ -36,7 +36,7 @@ use std::ops::Range;
 
 use crate::fault::{Fault, Loc, Problem};
 use crate::shape::{Shape, Shapes};
-use crate::value::{Value, View};
+use crate::value::{Pair, Value, View};
 
 /// Shapes inside each other that are followed.
 pub const MAX_DEPTH: u32 = 300;
@@ -71,6 +71,8 @@ pub fn validate<'a>(shapes: &'a Shapes, shape: u32, value: Value<'a>, loc: &[&'a
         faults: Vec::new(),
         undecided: false,
         ignored: Vec::new(),
+        hidden: Vec::new(),
+        doubt: false,
         slots: Vec::new(),
         depth: 0,
         steps: 0,
@@ -98,6 +100,10 @@ struct Run<'a> {
     faults: Vec<Fault>,
     undecided: bool,
     ignored: Vec<Range<usize>>,
+    /// Members that are looked over, in order: what would be if they were not there.
+    hidden: Vec<Range<usize>>,
+    /// Something may have seen a hidden member nevertheless.
+    doubt: bool,
     /// What the fields of the open objects found: a path and a value.
     slots: Vec<Option<(u32, Value<'a>)>>,
     depth: u32,
@@ -179,6 +185,14 @@ impl<'a> Run<'a> {
                 }
             }
         }
+    }
+
+    /// Whether a member is looked over.
+    fn hides(&self, pair: &Pair<'_>) -> bool {
+        !self.hidden.is_empty()
+            && pair.span.as_ref().is_some_and(|span| {
+                self.hidden.binary_search_by_key(&span.start, |hidden| hidden.start).is_ok()
+            })
     }
 
     /// It passes, but the app decides.

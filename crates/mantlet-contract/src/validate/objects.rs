@@ -41,7 +41,7 @@ impl<'a> Run<'a> {
         }
         if rule.extra != Extra::Ignore {
             for pair in dict.pairs() {
-                accepted &= self.extra(rule, &pair, base);
+                accepted &= self.hides(&pair) || self.extra(rule, &pair, base);
             }
         }
         self.slots.truncate(base);
@@ -51,6 +51,9 @@ impl<'a> Run<'a> {
     /// One pass over the object: each field gets the value under the first of its paths that is there.
     fn collect(&mut self, rule: &'a ObjectRule, dict: Dict<'a>, base: usize) {
         for pair in dict.pairs() {
+            if self.hides(&pair) {
+                continue;
+            }
             let Some(key) = pair.key else {
                 self.undecided = true;
                 continue;
@@ -64,6 +67,7 @@ impl<'a> Run<'a> {
             for wanted in uses {
                 let Some(field) = rule.fields.get(wanted.field as usize) else { continue };
                 let Some(path) = field.paths.get(wanted.path as usize) else { continue };
+                self.doubt |= !path.rest.is_empty() && !self.hidden.is_empty();
                 let Some(value) = follow(pair.value, path) else { continue };
                 if let Some(slot) = self.slots.get_mut(base + wanted.field as usize)
                     && slot.is_none_or(|(earlier, _)| wanted.path <= earlier)

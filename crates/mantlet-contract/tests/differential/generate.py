@@ -72,7 +72,7 @@ def check(made):
         at, whole, cut = json.loads(line)
         before, after = meaning(adapters[at], whole), meaning(adapters[at], cut)
         if before != after:
-            print(json.dumps([adapters[at]._type.__repr__(), whole, cut, before, after]))
+            print(json.dumps([repr(adapters[at]._type), whole, cut, before, after]))
 
 
 def main():
