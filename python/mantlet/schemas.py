@@ -325,8 +325,9 @@ class Translator:
         }
 
     def _bytes(self, schema, config, definitions):
-        # `val_json_bytes` counts only where Pydantic itself parses the JSON; FastAPI hands it Python values.
-        return {"type": "bytes", "strict": strict(schema, config), **lengths(schema)}
+        # In spite of its name `val_json_bytes` counts for Python's texts too.
+        from_text = config.get("val_json_bytes", "utf8")
+        return {"type": "bytes", "strict": strict(schema, config), "from_text": from_text, **lengths(schema)}
 
     def _date(self, schema, config, definitions):
         return {"type": "date", "strict": strict(schema, config), "bounds": bounds(schema), "now": schema.get("now_op")}
