@@ -15,6 +15,8 @@
 //! | `multiple_of` of decimals beyond 26 digits, and by integers beyond 64 bits | rounding in Python's context |
 //! | lengths of sets whose items are not plain scalars, of dicts whose keys are changed by validation | equality is Python's |
 //! | integers in a text of more than 4,000 characters | Python's limit on digits |
+//! | `multiple_of` of durations, integers beyond what a duration holds | not checked by all versions of Pydantic 2 |
+//! | floats that are nearly a multiple | versions differ in how nearly |
 //! | enumeration members by `_missing_`, members that are lists or dicts | the class decides |
 //! | IPv6 zones, netmasks and hostmasks of networks | `ipaddress` |
 //! | what is inside a `Json` text, if it is JSON | JSON mode has rules of its own |

@@ -72,6 +72,9 @@ impl<'a> Run<'a> {
         if let Some(of) = bounds.multiple_of {
             let rest = (float - (float / of).round() * of).abs();
             if rest > 1e-9 {
+                if is_roughly_multiple(float, of) {
+                    return self.unsure();
+                }
                 return self.refuse(|| multiple_of(&of.to_string(), of.into()));
             }
         }
@@ -176,7 +179,13 @@ impl<'a> Run<'a> {
     }
 }
 
-pub(super) fn multiple_of(text: &str, json: Json) -> Problem {
+/// What older versions of Pydantic 2 take for a multiple: large numbers need not be exact.
+fn is_roughly_multiple(float: f64, of: f64) -> bool {
+    let (rest, threshold) = ((float % of).abs(), float.abs() / 1e9);
+    rest <= threshold || (rest - of).abs() <= threshold
+}
+
+fn multiple_of(text: &str, json: Json) -> Problem {
     Problem::new("multiple_of", format!("Input should be a multiple of {text}")).with("multiple_of", json)
 }
 

@@ -7,7 +7,6 @@ use speedate::{
 use strum::EnumMessage as _;
 
 use super::Run;
-use super::number::multiple_of;
 use crate::fault::Problem;
 use crate::model::Timezone;
 use crate::number::Int;
@@ -177,10 +176,8 @@ impl<'a> Run<'a> {
         if let Some(of) = &bounds.multiple_of
             && microseconds(&duration).checked_rem(microseconds(of)).is_some_and(|rest| rest != 0)
         {
-            return self.refuse(|| {
-                let text = human(of);
-                multiple_of(&text, text.clone().into())
-            });
+            // Before 2.14 Pydantic did not check it.
+            return self.unsure();
         }
         self.order(bounds, &duration, |bound| (human(bound), human(bound).into()))
     }
@@ -290,7 +287,8 @@ fn read_duration(view: View<'_>, truncate: bool) -> Result<Duration, Bad> {
         _ => match stamp(view).ok_or(Bad::Type)? {
             Stamp::Int(int) => {
                 let seconds = int.unsigned_abs();
-                let days = u32::try_from(seconds / 86400).map_err(|_| ParseError::DurationDaysTooLarge)?;
+                // Before 2.14 Pydantic let it wrap.
+                let days = u32::try_from(seconds / 86400).map_err(|_| Bad::Unsure)?;
                 Ok(Duration::new(int >= 0, days, (seconds % 86400) as u32, 0)?)
             }
             Stamp::Float(float) if float.is_nan() => Err(NAN),

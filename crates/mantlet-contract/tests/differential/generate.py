@@ -67,12 +67,13 @@ def meaning(adapter, source):
 
 
 def check(made):
-    adapters = [adapter for adapter, _ in made]
+    made = [(line["name"], adapter) for adapter, line in made]
     for line in sys.stdin:
         at, whole, cut = json.loads(line)
-        before, after = meaning(adapters[at], whole), meaning(adapters[at], cut)
+        name, adapter = made[at]
+        before, after = meaning(adapter, whole), meaning(adapter, cut)
         if before != after:
-            print(json.dumps([repr(adapters[at]._type), whole, cut, before, after]))
+            print(json.dumps([name, whole, cut, before, after]))
 
 
 def main():
