@@ -24,6 +24,7 @@ use tokio::{
 use crate::{
     app::AppProcess,
     config::{Checked, Config, Reader, summary},
+    inspector,
     say::{Failure, say},
     settings::{Loaded, Origin},
     state,
@@ -197,6 +198,10 @@ impl Operator<'_> {
                     say(format!("note: {error}; that route is left to the app"));
                 }
                 slot.put(contract);
+                let (operations, opaque) = (inspector::operations(&model.router), model.notes.len());
+                say(format!(
+                    "the contract of {name}: operations {operations}, places where the app decides {opaque} (`mantlet contract` names them)"
+                ));
             }
             Some(Err(why)) => {
                 slot.give_up();

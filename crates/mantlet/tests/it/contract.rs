@@ -168,7 +168,7 @@ fn scalars_are_what_pydantic_accepts() {
                    "to-lower": true}),
         ),
         ("truth", json!({"type": "bool"})),
-        ("raw", json!({"type": "bytes"})),
+        ("raw", json!({"type": "bytes", "from-text": "utf8"})),
         ("day", json!({"type": "date", "bounds": {"ge": "2020-01-02"}})),
         ("birthday", json!({"type": "date", "now": "past"})),
         ("moment", json!({"type": "datetime", "truncate": true, "timezone": "aware"})),
