@@ -268,7 +268,12 @@ fn text_as_int(text: &str) -> AsInt {
         let digits = without_underscores(digits).map_or(Cow::Borrowed(digits), Cow::Owned);
         json_int(&if negative { Cow::Owned(format!("-{digits}")) } else { digits })
     };
-    clean().map_or(INT_PARSING, AsInt::Is)
+    match clean() {
+        Some(int) => AsInt::Is(int),
+        // Old versions of Pydantic 2 take `5.` for 5.
+        None if text.trim_end().ends_with('.') => AsInt::Unsure,
+        None => INT_PARSING,
+    }
 }
 
 /// An integer in JSON's grammar: no leading zeros.

@@ -62,8 +62,8 @@ def lines(seed, count):
 def meaning(adapter, source):
     try:
         return repr(adapter.validate_python(json.loads(source), from_attributes=True))
-    except ValidationError as error:
-        return f"refused: {error}"
+    except ValidationError:
+        return "refused"
 
 
 def check(made):
