@@ -367,7 +367,7 @@ class Translator:
             "values": [json_value(member.value, schema["cls"].__qualname__) for member in schema["members"]],
             "sub_type": schema.get("sub_type"),
             "strict": strict(schema, config),
-            "has_missing": schema.get("missing") is not None,
+            "has_missing": schema.get("missing") is not None or decides_itself(schema["cls"]),
         }
 
     def _uuid(self, schema, config, definitions):
@@ -672,6 +672,12 @@ def must_be_known(schema, *further):
         unset = value is None or value is False
         if known is not None and not unset and key not in (*COMMON, *known, *further):
             raise Unknown(f"the setting `{key}` of the type `{schema['type']}` is not known")
+
+
+def decides_itself(cls):
+    """Whether an enumeration's own code says what is a member: since 2.14 Pydantic asks the class."""
+    own = getattr(cls._missing_, "__func__", None) is not enum.Enum._missing_.__func__
+    return own or type(cls) is not enum.EnumMeta or "__call__" in vars(cls)
 
 
 def is_sequence_function(schema):

@@ -52,6 +52,11 @@ class Found(enum.Enum):
         return cls.a if value == "A" else None
 
 
+class Rights(enum.IntFlag):
+    read = 1
+    write = 2
+
+
 class Tree(BaseModel):
     name: str = Field(min_length=1)
     children: List["Tree"] = []
@@ -100,7 +105,7 @@ def plus(value):
 LEAVES = [
     lambda r: int, lambda r: float, lambda r: str, lambda r: bool, lambda r: bytes, lambda r: Any, lambda r: type(None),
     lambda r: date, lambda r: datetime, lambda r: time, lambda r: timedelta, lambda r: Decimal, lambda r: uuid.UUID,
-    lambda r: Color, lambda r: Level, lambda r: Size, lambda r: Mixed, lambda r: Ratio, lambda r: Found,
+    lambda r: Color, lambda r: Level, lambda r: Size, lambda r: Mixed, lambda r: Ratio, lambda r: Found, lambda r: Rights,
     lambda r: UUID4, lambda r: AnyUrl, lambda r: HttpUrl, lambda r: PostgresDsn, lambda r: RedisDsn,
     lambda r: IPv4Address, lambda r: IPv6Address, lambda r: IPv4Network, lambda r: IPv6Network, lambda r: IPv4Interface,
     lambda r: AwareDatetime, lambda r: NaiveDatetime, lambda r: FutureDate,

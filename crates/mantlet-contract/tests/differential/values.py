@@ -134,7 +134,7 @@ class Values:
         return text(self.r.choice(schema["expected"]))
 
     def for_enum(self, schema, depth):
-        return text(self.r.choice(schema["members"]).value)
+        return text(self.r.choice([*(member.value for member in schema["members"]), "A", 3]))
 
     def for_json(self, schema, depth):
         return text(self.r.choice(["[1, 2]", "[1, \"x\"]", "{", "[1,]", "nan", "1"]))
