@@ -109,7 +109,10 @@ where
     let content_type = request.headers().get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let is_multipart =
         content_type.trim_ascii().get(..10).is_some_and(|text| text.eq_ignore_ascii_case(b"multipart/"));
-    if !matches!(operation.body, BodyKind::Json { .. } | BodyKind::Form { .. }) || is_multipart {
+    // What is compressed is read by nobody but code of the app's own.
+    let is_encoded = request.headers().contains_key(header::CONTENT_ENCODING);
+    let is_validated = matches!(operation.body, BodyKind::Json { .. } | BodyKind::Form { .. });
+    if !is_validated || is_multipart || is_encoded {
         return Ok(false);
     }
     let body = request.body_mut();
