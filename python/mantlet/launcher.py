@@ -260,10 +260,18 @@ def main():
     name, file = f"{module}:{attribute}", getattr(loaded, "__file__", None)
     title = getattr(app, "title", None)
     title = title if isinstance(title, str) else None
+    served = name
+    if factory and args.workers == 1:
+        # Made once, for the inspector and for uvicorn. One that needs uvicorn's event loop is made there.
+        try:
+            served = app = app()
+            factory = False
+        except (Exception, SystemExit):
+            pass
     if args.contract:
         write_contract(args.contract, app, factory, root, module, name)
     report(args.status, {"state": "found", "app": name, "file": file, "title": title})
-    serve(name, factory, args.uds, args.workers)
+    serve(served, factory, args.uds, args.workers)
 
 
 if __name__ == "__main__":
