@@ -1,6 +1,6 @@
 //! The road of a request, top to bottom. Reading [`admit`] is reading the product.
 
-use std::{future::Future, panic::AssertUnwindSafe, pin::pin};
+use std::{future::Future, panic::AssertUnwindSafe, pin::pin, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -62,16 +62,9 @@ where
     let outcome = {
         // Pinned where it is made: wrapped by value, this future, the largest of a request, would be copied twice.
         let walk = pin!(async {
-            if let Err(mut ending) = admit(policy, audit, arrival, &mut call, &mut request, &mut app).await {
-                if let Ending::Refused(refusal) = &mut ending
-                    && let Some(origin) =
-                        call.origin.as_ref().filter(|_| response::is_for_pages(refusal.reason))
-                    && !policy.cors.is_ours()
-                {
-                    // cors: in the app's words, where it has the word.
-                    refusal.cors = Some(Box::new(Box::pin(app.own_cors(&call, origin)).await));
-                }
-                return Err(ending);
+            if let Err(ending) = admit(policy, audit, arrival, &mut call, &mut request, &mut app).await {
+                // Boxed, here and in the stops, is what few requests come to: every request pays for the future's size.
+                return Err(Box::pin(for_its_page(policy, &call, &mut app, ending)).await);
             }
             Ok(app.call(&call, request).await?)
         });
@@ -197,21 +190,7 @@ where
     call.route = policy.routes.of(&call.method, call.path.as_str()).clone();
 
     // contract: is it an operation of the app? Before anything that depends on which one.
-    let opens_websocket = call::wants_websocket(&call.method, request.version(), request.headers());
-    // A preflight that gets here is for the app's own CORS, which answers it whatever the path.
-    let verdict = if cors::is_preflight(&call.method, request.headers()) {
-        contract::Verdict::default()
-    } else {
-        policy.contract.route(&call.method, opens_websocket, call.path.as_str())
-    };
-    let declared_cookies = verdict.session_cookies;
-    call.operation = verdict.route;
-    if let Some((mode, refusal)) = verdict.fault {
-        if mode == Mode::Enforce {
-            return Err(refusal.into());
-        }
-        audit.record(Record::of(call, &refusal, mode));
-    }
+    let declared_cookies = operation(policy, audit, call, request)?;
 
     // csrf: could a foreign page have sent this with the user's cookies? After the route, which may have a mode of its own.
     let forged = policy.csrf.verify(&call.method, request.headers(), call.certificate.is_some(), |origin| {
@@ -265,6 +244,40 @@ where
         }
     }
     Ok(())
+}
+
+/// Learns which operation the request is for; says which cookies the app declares as security.
+fn operation<B>(
+    policy: &Policy,
+    audit: &impl Sink,
+    call: &mut Call,
+    request: &Request<B>,
+) -> Result<Option<Arc<[String]>>, Refusal> {
+    // A preflight that gets here is for the app's own CORS, which answers it whatever the path.
+    if cors::is_preflight(&call.method, request.headers()) {
+        return Ok(None);
+    }
+    let opens_websocket = call::wants_websocket(&call.method, request.version(), request.headers());
+    let verdict = policy.contract.route(&call.method, opens_websocket, call.path.as_str());
+    call.operation = verdict.route;
+    if let Some((mode, refusal)) = verdict.fault {
+        if mode == Mode::Enforce {
+            return Err(refusal);
+        }
+        audit.record(Record::of(call, &refusal, mode));
+    }
+    Ok(verdict.session_cookies)
+}
+
+/// Lets a page that has to read a refusal read it, in the app's words, where the app has the word about CORS.
+async fn for_its_page<B, A: App<B>>(policy: &Policy, call: &Call, app: &mut A, mut ending: Ending) -> Ending {
+    if let Ending::Refused(refusal) = &mut ending
+        && let Some(origin) = call.origin.as_ref().filter(|_| response::is_for_pages(refusal.reason))
+        && !policy.cors.is_ours()
+    {
+        refusal.cors = Some(Box::new(app.own_cors(call, origin).await));
+    }
+    ending
 }
 
 /// What every answer wears, refusals too.

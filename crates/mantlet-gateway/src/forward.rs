@@ -85,7 +85,7 @@ impl App<ClientBody> for Forward<'_> {
             parts.headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
             parts.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         }
-        let body = hold(body).await?;
+        let body = if body.is_end_stream() { ToApp::Empty } else { Box::pin(hold(body)).await? };
         // Only now: a client that is slow to send its body holds no place at the app.
         let permit = upstream.permit().ok_or(Refusal::retry(Reason::AppBusy, RETRY_BUSY))?;
 

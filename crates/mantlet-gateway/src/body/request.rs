@@ -22,11 +22,18 @@ const HOLD_SIZE: usize = 64 << 10;
 /// How long an incomplete body is held back, so that clients and apps that talk while uploading still can.
 const HOLD_TIME: Duration = Duration::from_secs(1);
 
-/// A body as the client sends it, which is not waited for endlessly.
+/// A body as the client sends it, which is not waited for endlessly. Small: it is handed on by value, and most requests have none.
 #[derive(Debug)]
 pub(crate) struct ClientBody {
     incoming: Incoming,
     flow: Arc<Flow>,
+    /// None if there is no body.
+    patience: Option<Box<Patience>>,
+}
+
+/// How long a body is waited for.
+#[derive(Debug)]
+struct Patience {
     received: u64,
     grace: Duration,
     rate: u64,
@@ -36,20 +43,22 @@ pub(crate) struct ClientBody {
 }
 
 impl ClientBody {
-    pub(crate) const fn new(incoming: Incoming, flow: Arc<Flow>, limits: &limits::Policy) -> Self {
-        Self {
-            incoming,
-            flow,
+    pub(crate) fn new(incoming: Incoming, flow: Arc<Flow>, limits: &limits::Policy) -> Self {
+        let patience = Patience {
             received: 0,
             grace: limits.body_grace,
             rate: limits.body_rate,
             waited: Duration::ZERO,
             wait: None,
-        }
+        };
+        let patience = (!incoming.is_end_stream()).then(|| Box::new(patience));
+        Self { incoming, flow, patience }
     }
+}
 
+impl Patience {
     /// Ready when the body has been waited for too long.
-    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
         let (_, sleep) = self.wait.get_or_insert_with(|| {
             let earned = Duration::from_millis(self.received.saturating_mul(1000) / self.rate);
             let left = (self.grace + earned).saturating_sub(self.waited);
@@ -57,6 +66,13 @@ impl ClientBody {
         });
         ready!(sleep.as_mut().poll(cx));
         Poll::Ready(Reason::BodyTimeout)
+    }
+
+    fn note(&mut self, bytes: usize) {
+        self.received += bytes as u64;
+        if let Some((since, _)) = self.wait.take() {
+            self.waited += since.elapsed();
+        }
     }
 }
 
@@ -68,21 +84,20 @@ impl Body for ClientBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Reason>>> {
-        let frame = match Pin::new(&mut self.incoming).poll_frame(cx) {
-            Poll::Ready(frame) => frame,
-            Poll::Pending => return self.poll_patience(cx).map(|reason| Some(Err(reason))),
-        };
-        if let Some((since, _)) = self.wait.take() {
-            self.waited += since.elapsed();
-        }
-        Poll::Ready(frame.map(|frame| match frame {
-            Ok(frame) => {
-                self.received += frame.data_ref().map_or(0, |data| data.len() as u64);
-                Ok(frame)
+        let frame = match (Pin::new(&mut self.incoming).poll_frame(cx), &mut self.patience) {
+            (Poll::Ready(frame), _) => frame,
+            (Poll::Pending, Some(patience)) => {
+                return patience.poll(cx).map(|reason| Some(Err(reason)));
             }
-            // Without a verdict the client broke off; nobody will read the answer.
-            Err(_) => Err(self.flow.verdict().unwrap_or(Reason::BodyIncomplete)),
-        }))
+            (Poll::Pending, None) => return Poll::Pending,
+        };
+        if let Some(patience) = &mut self.patience {
+            let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+            patience.note(data.map_or(0, Bytes::len));
+        }
+        // Without a verdict the client broke off; nobody will read the answer.
+        let broken = |_| self.flow.verdict().unwrap_or(Reason::BodyIncomplete);
+        Poll::Ready(frame.map(|frame| frame.map_err(broken)))
     }
 
     fn is_end_stream(&self) -> bool {
