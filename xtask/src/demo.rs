@@ -55,9 +55,6 @@ but not what an attacker needs:
       400 framing-conflict: two lengths are how requests are smuggled
   curl -i -X POST -H 'X-Forwarded-For: 6.6.6.6' URL/voucher
       the app trusts this header; it gets your real address all the same
-  curl -i URL/users -H 'Content-Type: application/json' \
-       -d '{"username":"eve","email":"eve@example.com","password":"eve-password","is_admin":true}'
-      the app's model does not know `is_admin`: it is cut out, and the terminal says so
 
 Each refusal is one line in examples/shop/.mantlet/audit.jsonl. Ctrl-C ends the demo.
 "#;

@@ -96,6 +96,8 @@ pub(crate) enum Shape {
     Root(u32),
     Nullable(u32),
     Transparent(u32),
+    /// The inner shape, then Python code that may still refuse.
+    Then(u32),
     Union(Box<UnionRule>),
     Tagged(Box<TaggedRule>),
     JsonText(Option<u32>),

@@ -102,7 +102,7 @@ impl Config {
             headers: self.headers.mode.under(self.report_only),
             csrf: self.csrf.mode.under(self.report_only),
             csrf_token: self.csrf.token.mode.under(self.report_only),
-            contract: self.contract.mode.under(self.report_only),
+            contract: self.contract.input_mode(self.report_only),
             body_size: self.limits.body_size.0,
         };
         let routes = route::Routes::check(&self.route, base, self.report_only)

@@ -150,7 +150,8 @@ impl Compiler {
             },
             Model::Object(object) => self.object(object),
             Model::Nullable { inner } => Shape::Nullable(self.id(*inner)),
-            Model::WithDefault { inner } | Model::Then { inner, .. } => Shape::Transparent(self.id(*inner)),
+            Model::WithDefault { inner } => Shape::Transparent(self.id(*inner)),
+            Model::Then { inner, .. } => Shape::Then(self.id(*inner)),
             Model::Union { choices, labels, left_to_right } => self.union(choices, labels, *left_to_right),
             Model::TaggedUnion { discriminator, shown_as, choices } => {
                 self.tagged(discriminator, shown_as.as_deref(), choices)

@@ -199,7 +199,7 @@ fn extra(shapes: &Shapes, shape: u32) -> Option<Extra> {
     let mut shape = shape;
     for _ in 0..20 {
         match shapes.get(shape) {
-            Shape::Nullable(inner) | Shape::Transparent(inner) => shape = *inner,
+            Shape::Nullable(inner) | Shape::Transparent(inner) | Shape::Then(inner) => shape = *inner,
             Shape::Object(rule) => return Some(rule.extra),
             _ => return None,
         }

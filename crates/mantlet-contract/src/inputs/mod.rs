@@ -13,7 +13,7 @@ use encoded::Pairs;
 
 use crate::fault::{Fault, Loc, Problem};
 use crate::json::{self, Json, Limits, Odd, ParseError};
-use crate::model::{Input, Location, Operation, Take};
+use crate::model::{Input, Location, Operation, SecurityScheme, Take};
 use crate::shape::Shapes;
 use crate::validate::{Outcome, validate};
 use crate::value::{Dict, Value, View};
@@ -330,7 +330,13 @@ impl<'r> Run<'r, '_> {
             return self.judgement;
         }
         if !self.takes_all {
-            let unknown = self.query.iter().filter(|(name, _)| !self.used.contains(&**name));
+            // A key that the app asks for is an input, too.
+            let is_key = |name: &str| {
+                operation.security.iter().flatten().any(|requirement| {
+                    matches!(&requirement.scheme, SecurityScheme::ApiKey { location: Location::Query, name: key } if key == name)
+                })
+            };
+            let unknown = self.query.iter().filter(|(name, _)| !self.used.contains(&**name) && !is_key(name));
             self.judgement.unknown_query = unknown.map(|(name, _)| name.to_string()).collect();
         }
         if let Received::Value(Value::Json(item)) = &self.received {

@@ -130,6 +130,7 @@ impl<'a> Run<'a> {
             Shape::Opaque => return self.unsure(),
             Shape::Any => return true,
             Shape::Transparent(inner) | Shape::Root(inner) => return self.check(*inner, value),
+            Shape::Then(inner) => return self.check(*inner, value) && self.unsure(),
             _ => {}
         }
         let view = value.view();
@@ -137,7 +138,7 @@ impl<'a> Run<'a> {
             return self.unsure();
         }
         match shape {
-            Shape::Opaque | Shape::Any | Shape::Transparent(_) | Shape::Root(_) => true,
+            Shape::Opaque | Shape::Any | Shape::Transparent(_) | Shape::Then(_) | Shape::Root(_) => true,
             Shape::None => match view {
                 View::None => true,
                 _ => self.refuse(|| Problem::new("none_required", "Input should be None")),

@@ -20,7 +20,11 @@ pub struct Config {
     /// The documentation pages and the document itself. Default `allow`; strict `reject`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub docs: Option<Tolerance>,
-    /// Fields of a body that the app's models ignore: `strip` cuts them out and records it. Default `strip`; strict `reject`.
+    /// What input that does not fit leads to. Default `report`, as code of the app's own that no reader understands may change a request
+    /// before it is validated; strict `enforce`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<Mode>,
+    /// Fields of a body that the app's models ignore, where `input` is enforced: `strip` cuts them out and records it. Default `strip`; strict `reject`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown_fields: Option<Unknown>,
     /// Names in the query that nobody asked for. Default `report`; strict `reject`.
@@ -42,6 +46,7 @@ impl Default for Config {
             unknown_routes: None,
             hidden_routes: None,
             docs: None,
+            input: None,
             unknown_fields: None,
             unknown_query: None,
             ambiguous_json: None,
@@ -88,6 +93,16 @@ pub enum Tolerance {
 }
 
 impl Config {
+    /// What input that does not fit leads to.
+    pub(crate) fn input_mode(&self, report_only: bool) -> Mode {
+        let by_posture = match self.posture {
+            Posture::Compatible => Mode::Report,
+            Posture::Strict => Mode::Enforce,
+        };
+        let mode = if self.mode == Mode::Enforce { self.input.unwrap_or(by_posture) } else { self.mode };
+        mode.under(report_only)
+    }
+
     /// The section with what the posture decides filled in. There is nothing in it that could be wrong.
     pub fn check(&self, slot: Slot, report_only: bool) -> Policy {
         let by_posture = |compatible| match self.posture {
