@@ -165,6 +165,11 @@ def write_contract(file, app, factory, root, module, name):
         text = json.dumps(found, allow_nan=False)
     except Exception as error:
         text = json.dumps({"failure": f"{type(error).__name__}: {error}"})
+    write_whole(file, text)
+
+
+def write_whole(file, text):
+    """Whoever reads the file sees all of it or nothing."""
     temporary = Path(f"{file}.{os.getpid()}")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(file)
@@ -180,9 +185,7 @@ def shown(path):
 
 def report(file, status):
     if file:
-        temporary = Path(f"{file}.{os.getpid()}")
-        temporary.write_text(json.dumps(status), encoding="utf-8")
-        temporary.replace(file)  # whoever reads it sees all of it or nothing
+        write_whole(file, json.dumps(status))
     elif status["state"] == "failed":
         print("error:", status["message"], file=sys.stderr)
 

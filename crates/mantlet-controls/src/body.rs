@@ -27,11 +27,6 @@ impl<B> RequestBody<B> {
     pub(crate) fn ahead(&self) -> &[u8] {
         &self.ahead
     }
-
-    /// How many bytes have been read ahead.
-    pub(crate) fn ahead_len(&self) -> u64 {
-        self.ahead.len() as u64
-    }
 }
 
 impl<B: Body<Data = Bytes, Error = Reason> + Unpin> RequestBody<B> {

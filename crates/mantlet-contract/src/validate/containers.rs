@@ -188,13 +188,7 @@ impl<'a> Run<'a> {
         let mut accepted = true;
         let mut different = Different::new();
         for pair in dict.pairs() {
-            if self.hides(&pair) {
-                continue;
-            }
-            let Some(key) = pair.key else {
-                self.undecided = true;
-                continue;
-            };
+            let Some(key) = self.key(&pair) else { continue };
             let key_value = crate::value::Value::Text(key);
             let key_passes = self
                 .below(Step::Key(key), |run| run.below(Step::Key("[key]"), |run| run.check(keys, key_value)));

@@ -198,6 +198,15 @@ impl<'a> Run<'a> {
             })
     }
 
+    /// The key of a member that is to be judged; none for one that is looked over, or whose key only the app can read.
+    fn key(&mut self, pair: &Pair<'a>) -> Option<&'a str> {
+        if self.hides(pair) {
+            return None;
+        }
+        self.undecided |= pair.key.is_none();
+        pair.key
+    }
+
     /// It passes, but the app decides.
     fn unsure(&mut self) -> bool {
         self.undecided = true;

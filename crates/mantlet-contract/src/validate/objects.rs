@@ -51,13 +51,7 @@ impl<'a> Run<'a> {
     /// One pass over the object: each field gets the value under the first of its paths that is there.
     fn collect(&mut self, rule: &'a ObjectRule, dict: Dict<'a>, base: usize) {
         for pair in dict.pairs() {
-            if self.hides(&pair) {
-                continue;
-            }
-            let Some(key) = pair.key else {
-                self.undecided = true;
-                continue;
-            };
+            let Some(key) = self.key(&pair) else { continue };
             let Some(uses) = rule.keys.get(key) else {
                 if rule.extra == Extra::Ignore {
                     self.ignored.extend(pair.span);

@@ -37,8 +37,13 @@ impl Policy {
     where
         B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
     {
-        let Some(operation) = matched.route.operation.as_ref() else { return Ok(Verdict::default()) };
         let route = &matched.route;
+        let Some(operation) = route.operation.as_ref() else { return Ok(Verdict::default()) };
+        let has_inputs = !operation.inputs.is_empty() || is_validated(&operation.body);
+        if !has_inputs && request.uri().query().is_none() {
+            // Nothing is declared and nothing came that could be unknown.
+            return Ok(Verdict::default());
+        }
         // A claim, or what code of the app may change before it is validated, is no ground for a refusal.
         let mode = mode.under(!matched.contract.exact || route.rewrites);
         // An app with words of its own for what does not validate goes on saying them.
@@ -97,6 +102,11 @@ impl Policy {
     }
 }
 
+/// Whether FastAPI reads the body by itself.
+const fn is_validated(body: &BodyKind) -> bool {
+    matches!(body, BodyKind::Json { .. } | BodyKind::Form { .. })
+}
+
 /// Reads a body that FastAPI validates by itself; says whether all of it is there.
 async fn read_ahead<B>(
     operation: &Operation,
@@ -111,8 +121,7 @@ where
         content_type.trim_ascii().get(..10).is_some_and(|text| text.eq_ignore_ascii_case(b"multipart/"));
     // What is compressed is read by nobody but code of the app's own.
     let is_encoded = request.headers().contains_key(header::CONTENT_ENCODING);
-    let is_validated = matches!(operation.body, BodyKind::Json { .. } | BodyKind::Form { .. });
-    if !is_validated || is_multipart || is_encoded {
+    if !is_validated(&operation.body) || is_multipart || is_encoded {
         return Ok(false);
     }
     let body = request.body_mut();
@@ -193,7 +202,7 @@ fn key(member: &[u8]) -> Option<String> {
 }
 
 fn set_length<B>(request: &mut Request<RequestBody<B>>) {
-    let length = HeaderValue::from(request.body().ahead_len());
+    let length = HeaderValue::from(request.body().ahead().len());
     if request.headers().contains_key(header::CONTENT_LENGTH) {
         request.headers_mut().insert(header::CONTENT_LENGTH, length);
     }
