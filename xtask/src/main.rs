@@ -3,6 +3,7 @@
 mod bench;
 mod ci;
 mod demo;
+mod differential;
 mod flags;
 mod processes;
 mod shell;
@@ -23,6 +24,8 @@ Commands:
   test    Run all tests; install what they need, or say what is missing
   ci      Run what has to pass before a change is merged, the tests last
   bench   Compare Mantlet with nginx: CPU a request, memory a connection
+  differential
+          Judge random values and requests as Pydantic and FastAPI do, and compare
 
 `cargo xtask COMMAND --help` lists the options of a command.
 ";
@@ -50,6 +53,7 @@ fn run(mut arguments: Vec<String>) -> Result<()> {
         "test" => (test::HELP, test::test),
         "ci" => (ci::HELP, ci::ci),
         "bench" => (bench::HELP, bench::bench),
+        "differential" => (differential::HELP, differential::differential),
         _ => bail!("there is no command `{command}`; `cargo xtask` lists them"),
     };
     if arguments.iter().any(|argument| matches!(argument.as_str(), "--help" | "-h")) {

@@ -58,6 +58,8 @@ struct Tally {
     same_places: usize,
     same_messages: usize,
     misses: BTreeMap<String, (usize, String)>,
+    /// Refused by Pydantic where the app decides: why it does.
+    left: BTreeMap<String, usize>,
     /// The number of a type, a value, and the value without the members that no model takes.
     cut: Vec<(usize, String, String)>,
 }
@@ -113,7 +115,9 @@ fn compare(tally: &mut Tally, number: usize, line: &Line, case: &Case) {
     };
     tally.refused_by_pydantic += 1;
     if outcome.accepted() {
-        if !outcome.undecided {
+        if outcome.undecided {
+            *tally.left.entry(reasons(&line.shapes)).or_default() += 1;
+        } else {
             tally.outside_opaque += 1;
             tally.miss(format!("passed {}", errors[0].0), || example(&[]));
         }
@@ -151,6 +155,20 @@ fn compare(tally: &mut Tally, number: usize, line: &Line, case: &Case) {
     }
 }
 
+/// Why places of a type are left to the app, without the names of functions.
+fn reasons(shapes: &[Shape]) -> String {
+    let reasons = shapes.iter().filter_map(|shape| match shape {
+        Shape::Opaque { why } => Some(why.split('`').next().unwrap_or_default().trim().to_owned()),
+        _ => None,
+    });
+    let reasons: BTreeSet<_> = reasons.collect();
+    if reasons.is_empty() {
+        "a value that cannot be judged".into()
+    } else {
+        Vec::from_iter(reasons).join(", ")
+    }
+}
+
 #[test]
 fn what_pydantic_accepts_passes_and_what_it_refuses_does_not() {
     let python = std::env::var_os("MANTLET_TEST_PYTHON")
@@ -177,6 +195,9 @@ fn what_pydantic_accepts_passes_and_what_it_refuses_does_not() {
     misses.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
     for (group, (count, example)) in misses {
         println!("{count:6} {group}\n      {example}");
+    }
+    for (why, count) in &tally.left {
+        println!("{count:6} left to the app: {why}");
     }
     let refused = Tally::share(tally.refused, tally.outside_opaque);
     let whole = tally.refused - tally.partly;

@@ -1,0 +1,54 @@
+//! `cargo xtask differential`: long comparisons with the real Pydantic and the real FastAPI.
+
+use anyhow::{Result, ensure};
+
+use crate::{
+    flags::Flags,
+    shell::{cargo, root, run},
+    tools,
+};
+
+pub(crate) const HELP: &str = "\
+Usage: cargo xtask differential [--cases N] [--seed S] [--only NAME]
+
+Judges random values as Pydantic does, and random requests as a FastAPI app does, and says how often the two agree. What the
+app accepts and Mantlet would refuse is a failure; everything else is counted, with an example of each kind. The tests do the
+same with a small budget and a fixed seed.
+
+Options:
+  --cases N    Values, and half as many requests (default 100000)
+  --seed S     Which ones (default 7)
+  --only NAME  One of: values, requests
+";
+
+/// The comparisons, by the tests that make them.
+const COMPARISONS: [(&str, &str); 2] = [("values", "differential"), ("requests", "requests")];
+
+pub(crate) fn differential(mut flags: Flags) -> Result<()> {
+    let cases = flags.value::<u64>("--cases")?.unwrap_or(100_000);
+    let seed = flags.value::<u64>("--seed")?.unwrap_or(7);
+    let only = flags.value::<String>("--only")?;
+    flags.end()?;
+    ensure!(cases >= 4_000, "`--cases {cases}`: fewer than 4000 say nothing");
+    if let Some(only) = &only {
+        ensure!(
+            COMPARISONS.iter().any(|(name, _)| name == only),
+            "`--only {only}`: known are values, requests"
+        );
+    }
+    let python = tools::environment("dev", &root().join("python/requirements-dev.txt"))?;
+    for (name, test) in COMPARISONS {
+        if only.as_ref().is_some_and(|only| only != name) {
+            continue;
+        }
+        // A request costs several times what a value costs: each goes through an app.
+        let cases = if name == "requests" { cases / 2 } else { cases };
+        let mut comparison = cargo(&["test", "--locked", "--package", "mantlet-contract", "--test", test]);
+        comparison.args(["--", "--nocapture"]);
+        comparison.env("MANTLET_TEST_PYTHON", &python);
+        comparison.env("MANTLET_DIFFERENTIAL_CASES", cases.to_string());
+        comparison.env("MANTLET_DIFFERENTIAL_SEED", seed.to_string());
+        run(&mut comparison)?;
+    }
+    Ok(())
+}
