@@ -37,6 +37,19 @@ pub(super) fn ensure_open(connections: &[TcpStream]) -> Result<()> {
     Ok(())
 }
 
+/// Whether the app answers what it is asked.
+pub(super) fn is_answered(port: u16) -> bool {
+    let answer = || -> io::Result<Vec<u8>> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(b"GET /products HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        Ok(answer)
+    };
+    answer().is_ok_and(|answer| answer.starts_with(b"HTTP/1.1 200 "))
+}
+
 /// One request and its whole answer, which must be a success; the connection stays open.
 pub(super) fn ask(stream: &mut TcpStream) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;

@@ -4,6 +4,7 @@ mod connections;
 mod h2load;
 mod report;
 mod server;
+mod start;
 mod tls;
 mod workload;
 mod wrk;
@@ -17,12 +18,12 @@ use self::{
     report::{Row, Run},
     server::{Channel, Place, Server},
     tls::Identity,
-    workload::{Generators, WORKLOADS},
+    workload::{Generators, Peer, WORKLOADS},
 };
 use crate::{
     flags::Flags,
     processes,
-    shell::{cargo, run, target},
+    shell::{cargo, root, run, target},
     tools,
 };
 
@@ -35,7 +36,8 @@ connection. Needs nginx, wrk and h2load, and installs them on Debian, as root. T
 Options:
   --rounds N    Rounds for each workload (default 5)
   --seconds S   Seconds of load in a round (default 8)
-  --only NAME   One of: get-small, post-1k, get-100k, tls-get-small, tls-handshake, http2-get-small, memory
+  --only NAME   One of: get-small, post-1k, get-100k, post-validated, get-filtered,
+                post-refused, tls-get-small, tls-handshake, http2-get-small, memory, start
 ";
 
 /// Connections that are held open to see what each costs.
@@ -49,7 +51,8 @@ pub(crate) fn bench(mut flags: Flags) -> Result<()> {
     let only = flags.value::<String>("--only")?;
     flags.end()?;
     ensure!(rounds > 0 && seconds > 0, "`--rounds` and `--seconds` must be 1 or more");
-    let names: Vec<&str> = WORKLOADS.iter().map(|workload| workload.name).chain(["memory"]).collect();
+    let names: Vec<&str> =
+        WORKLOADS.iter().map(|workload| workload.name).chain(["memory", "start"]).collect();
     if let Some(name) = &only {
         ensure!(names.contains(&name.as_str()), "`--only {name}`: known are {}", names.join(", "));
     }
@@ -59,34 +62,42 @@ pub(crate) fn bench(mut flags: Flags) -> Result<()> {
         folder: target()?.join("bench"),
         nginx: tools::program(&["nginx"], "nginx")?,
         mantlet: target()?.join("release/mantlet"),
+        python: tools::environment("dev", &root().join("python/requirements-dev.txt"))?,
         identity: Identity::new()?,
     };
     let generators = Generators::new(&place)?;
     run(&mut cargo(&["build", "--locked", "--release", "--package", "mantlet"]))?;
     raise_descriptor_limit();
     place.prepare()?;
+    place.write_contract(0)?;
     let _backend = place.backend()?;
 
     let mut rows = Vec::new();
     for workload in WORKLOADS.iter().filter(|workload| wanted(workload.name)) {
-        let nginx = place.peer(workload.channel())?;
-        let mantlet = place.gate(workload.channel())?;
+        let (name, peer) = match workload.peer {
+            Peer::Nginx => ("nginx", place.peer(workload.channel())?),
+            Peer::App => ("FastAPI", place.app(0)?),
+        };
+        let mantlet = place.gate(workload.channel(), workload.contract)?;
         // Connections to the backend, caches, branch predictors: what the first second costs is not the point.
         let load = |server: &Server, seconds| workload.load(&generators, &place, server, seconds);
-        load(&nginx, 1)?;
+        load(&peer, 1)?;
         load(&mantlet, 1)?;
         let mut figures = (Vec::new(), Vec::new());
         for round in 1..=rounds {
-            figures.0.push(cost(&nginx, || load(&nginx, seconds))?);
+            figures.0.push(cost(&peer, || load(&peer, seconds))?);
             figures.1.push(cost(&mantlet, || load(&mantlet, seconds))?);
-            if let (Some(nginx), Some(mantlet)) = (figures.0.last(), figures.1.last()) {
-                println!("{}, round {round}: nginx {nginx:.1} µs, Mantlet {mantlet:.1} µs", workload.title);
+            if let (Some(peer), Some(mantlet)) = (figures.0.last(), figures.1.last()) {
+                println!("{}, round {round}: {name} {peer:.1} µs, Mantlet {mantlet:.1} µs", workload.title);
             }
         }
         rows.push(Row::of_cpu(workload, &figures.1, &figures.0));
     }
     if wanted("memory") {
         rows.extend(memory(&place)?);
+    }
+    if wanted("start") {
+        rows.extend(start::measure(&place, rounds)?);
     }
 
     let report = report::of(&rows, &Run { rounds, seconds, versions: place.versions()? });
@@ -106,7 +117,7 @@ fn cost(server: &Server, load: impl FnOnce() -> Result<u64>) -> Result<f64> {
 
 /// What each server needs, and what a connection adds to it.
 fn memory(place: &Place) -> Result<Vec<Row>> {
-    let mantlet = footprint(|| place.gate(Channel::Plain))?;
+    let mantlet = footprint(|| place.gate(Channel::Plain, false))?;
     let nginx = footprint(|| place.peer(Channel::Plain))?;
     println!("memory: measured with {IDLE_CONNECTIONS} connections");
     let titles = ["memory after start", "idle connection, silent so far", "idle connection, after one GET"];

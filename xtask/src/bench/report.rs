@@ -17,12 +17,17 @@ pub(super) struct Run {
 pub(super) struct Row([String; 5]);
 
 impl Row {
-    /// Microseconds a request, round by round. Rounds are compared in pairs: what disturbed one disturbed the other.
+    /// Microseconds a request, round by round.
     pub(super) fn of_cpu(workload: &Workload, mantlet: &[f64], nginx: &[f64]) -> Self {
-        let ratios: Vec<f64> = mantlet.iter().zip(nginx).map(|(ours, theirs)| ours / theirs).collect();
         let aim = workload.aim.map_or_else(|| "–".to_owned(), |aim| format!("≤ {aim} × nginx"));
         let micros = |values: &[f64]| with_spread(values, 1, " µs");
-        Self([workload.title.to_owned(), micros(mantlet), micros(nginx), with_spread(&ratios, 2, ""), aim])
+        Self([workload.title.to_owned(), micros(mantlet), micros(nginx), ratio(mantlet, nginx), aim])
+    }
+
+    /// Milliseconds, round by round.
+    pub(super) fn of_times(title: &str, mantlet: &[f64], peer: &[f64]) -> Self {
+        let millis = |values: &[f64]| with_spread(values, 0, " ms");
+        Self([title.to_owned(), millis(mantlet), millis(peer), ratio(mantlet, peer), "–".to_owned()])
     }
 
     /// Bytes, of Mantlet and of nginx.
@@ -81,6 +86,12 @@ fn with_spread(values: &[f64], digits: usize, unit: &str) -> String {
         }
         _ => format!("{median:.digits$}{unit}"),
     }
+}
+
+/// Rounds are compared in pairs: what disturbed one disturbed the other.
+fn ratio(mantlet: &[f64], peer: &[f64]) -> String {
+    let ratios: Vec<f64> = mantlet.iter().zip(peer).map(|(ours, theirs)| ours / theirs).collect();
+    with_spread(&ratios, 2, "")
 }
 
 fn median(sorted: &[f64]) -> f64 {

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
 use super::{
@@ -24,7 +24,14 @@ const NGINX: &str = include_str!("../../../bench/nginx.conf");
 const NGINX_TLS: &str = include_str!("../../../bench/nginx-tls.conf");
 const CLIENT: &str = include_str!("../../../bench/client.cnf");
 const MANTLET: &str = include_str!("../../../bench/mantlet.toml");
-const POST: &str = include_str!("../../../bench/post.lua");
+const SCRIPTS: [(&str, &str); 3] = [
+    ("post.lua", include_str!("../../../bench/post.lua")),
+    ("order.lua", include_str!("../../../bench/order.lua")),
+    ("invalid-order.lua", include_str!("../../../bench/invalid-order.lua")),
+];
+const APP: &str = include_str!("../../../bench/app.py");
+/// Where the contract of the app is.
+const CONTRACT: &str = "contract.json";
 
 /// Time that a server gets to start, and to stop before it is killed.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,6 +41,8 @@ pub(super) struct Place {
     pub(super) folder: PathBuf,
     pub(super) nginx: PathBuf,
     pub(super) mantlet: PathBuf,
+    /// An interpreter with FastAPI.
+    pub(super) python: PathBuf,
     pub(super) identity: Identity,
 }
 
@@ -50,7 +59,11 @@ impl Place {
         fs::create_dir_all(&self.folder)?;
         self.write("backend.conf", &fill_in(BACKEND, 0, Channel::Plain))?;
         self.write("mantlet.toml", MANTLET)?;
-        self.write("post.lua", POST)?;
+        for (name, text) in SCRIPTS {
+            self.write(name, text)?;
+        }
+        self.write("app.py", APP)?;
+        self.write("products.json", &products())?;
         self.write("nginx-tls.conf", NGINX_TLS)?;
         self.write("client.cnf", CLIENT)?;
         self.write("certificate.pem", &self.identity.certificate)?;
@@ -75,12 +88,52 @@ impl Place {
         self.wait_for_answer(server, channel)
     }
 
+    /// The app, by itself.
+    pub(super) fn app(&self, operations: usize) -> Result<Server> {
+        let port = free_port()?;
+        let mut app = Command::new(&self.python);
+        app.args(["-m", "uvicorn", "app:app", "--log-level", "critical", "--port", &port.to_string()]);
+        app.env("OPERATIONS", operations.to_string());
+        let server = self.start("app", port, &mut app)?;
+        server.wait(|| connections::is_answered(port))
+    }
+
+    /// Mantlet, with the app behind it.
+    pub(super) fn run(&self, operations: usize) -> Result<Server> {
+        let port = free_port()?;
+        let mut mantlet = Command::new(&self.mantlet);
+        mantlet.args([
+            "run",
+            "app:app",
+            "--config",
+            "mantlet.toml",
+            "--listen",
+            &format!("127.0.0.1:{port}"),
+        ]);
+        mantlet.arg("--python").arg(&self.python).env("OPERATIONS", operations.to_string());
+        let server = self.start("mantlet-run", port, &mut mantlet)?;
+        server.wait(|| connections::is_answered(port))
+    }
+
+    /// Writes what the app accepts and promises.
+    pub(super) fn write_contract(&self, operations: usize) -> Result<()> {
+        let mut mantlet = Command::new(&self.mantlet);
+        mantlet.current_dir(&self.folder).args(["contract", "app:app"]).arg("--python").arg(&self.python);
+        mantlet.env("OPERATIONS", operations.to_string()).stderr(Stdio::null());
+        let made = mantlet.output().context("mantlet cannot be started")?;
+        ensure!(made.status.success(), "`mantlet contract` failed ({})", made.status);
+        self.write(CONTRACT, &String::from_utf8_lossy(&made.stdout))
+    }
+
     /// Mantlet.
-    pub(super) fn gate(&self, channel: Channel) -> Result<Server> {
+    pub(super) fn gate(&self, channel: Channel, contract: bool) -> Result<Server> {
         let port = free_port()?;
         let mut mantlet = Command::new(&self.mantlet);
         mantlet.args(["serve", "--upstream", "unix:backend.sock", "--config", "mantlet.toml"]);
         mantlet.args(["--listen", &format!("127.0.0.1:{port}")]);
+        if contract {
+            mantlet.args(["--contract", CONTRACT]);
+        }
         if channel == Channel::Tls {
             mantlet.args(["--tls-cert", "certificate.pem", "--tls-key", "key.pem"]);
         }
@@ -190,6 +243,17 @@ fn signal(process: u32, signal: Signal) {
     if let Some(pid) = i32::try_from(process).ok().and_then(Pid::from_raw) {
         let _ = kill_process(pid, signal);
     }
+}
+
+/// 10 KiB of products, each with a field that the model does not have.
+fn products() -> String {
+    let product = |id: usize| {
+        format!(
+            r#"{{"id":{id},"name":"Pavise","description":"A shield as tall as its owner, of oak and hide","category":"shields","price_cents":9900,"stock":5,"in_stock":true,"picture":null,"supplier_price_cents":4400}}"#
+        )
+    };
+    let all: Vec<_> = (0..10 * 1024 / product(10).len()).map(product).collect();
+    format!("[{}]", all.join(","))
 }
 
 fn fill_in(template: &str, port: u16, channel: Channel) -> String {

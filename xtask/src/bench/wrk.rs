@@ -8,6 +8,15 @@ use crate::shell::output;
 
 /// Loads a server and returns how many requests it answered. An error, or an answer that is one, is a failure.
 pub(super) fn load(wrk: &Path, folder: &Path, script: Option<&str>, url: &str, seconds: u64) -> Result<u64> {
+    parse(&run(wrk, folder, script, url, seconds)?)
+}
+
+/// The same where each answer must be an error.
+pub(super) fn load_refused(wrk: &Path, folder: &Path, script: &str, url: &str, seconds: u64) -> Result<u64> {
+    parse_refused(&run(wrk, folder, Some(script), url, seconds)?)
+}
+
+fn run(wrk: &Path, folder: &Path, script: Option<&str>, url: &str, seconds: u64) -> Result<String> {
     let mut command = Command::new(wrk);
     command.current_dir(folder).args(["--threads", "2", "--connections", "64", "--timeout", "10s"]);
     command.args(["--duration", &format!("{seconds}s")]);
@@ -16,11 +25,23 @@ pub(super) fn load(wrk: &Path, folder: &Path, script: Option<&str>, url: &str, s
         command.args(["--script", script]);
     }
     command.arg(url);
-    parse(&output(&mut command)?)
+    output(&mut command)
+}
+
+const ERRORS: &str = "Non-2xx or 3xx responses:";
+
+fn parse_refused(text: &str) -> Result<u64> {
+    let errors = text.lines().find_map(|line| line.trim_start().strip_prefix(ERRORS)?.trim().parse().ok());
+    let others = text.lines().filter(|line| !line.trim_start().starts_with(ERRORS));
+    let requests = parse(&others.collect::<Vec<_>>().join("\n"))?;
+    if errors != Some(requests) {
+        bail!("not every request was refused:\n{}", text.trim_end());
+    }
+    Ok(requests)
 }
 
 fn parse(text: &str) -> Result<u64> {
-    let errors = ["Socket errors:", "Non-2xx or 3xx responses:"];
+    let errors = ["Socket errors:", ERRORS];
     if errors.iter().any(|error| text.contains(error)) {
         bail!("not every request was answered as it should be:\n{}", text.trim_end());
     }
@@ -32,7 +53,7 @@ fn parse(text: &str) -> Result<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{parse, parse_refused};
 
     const FINE: &str = "Running 2s test @ http://127.0.0.1:1/small
   2 threads and 64 connections
@@ -52,5 +73,13 @@ Requests/sec:  30617.00
         }
         parse("  0 requests in 2.00s, 0.00B read\n").unwrap_err();
         parse("").unwrap_err();
+    }
+
+    #[test]
+    fn where_refusals_are_wanted_each_must_be_one() {
+        let with = |count: u32| format!("{FINE}  Non-2xx or 3xx responses: {count}\n");
+        assert_eq!(parse_refused(&with(61_234)).unwrap(), 61_234);
+        parse_refused(&with(61_233)).unwrap_err();
+        parse_refused(FINE).unwrap_err();
     }
 }
