@@ -11,6 +11,7 @@ pub mod inputs;
 pub mod json;
 pub mod model;
 mod number;
+pub mod places;
 mod python;
 pub mod routes;
 mod shape;

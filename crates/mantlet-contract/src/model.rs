@@ -65,7 +65,7 @@ pub struct Router {
     pub routes: Vec<Route>,
     /// Whether a path with one slash too many or too few is redirected (307).
     pub redirect_slashes: bool,
-    /// Whether nothing outside this list can answer. Not so if a middleware of the app's own may answer by itself, or the default for
+    /// Whether nothing outside this list can answer; in a document's contract that is a claim too. Not so if a middleware of the app's own may answer by itself, or the default for
     /// unknown paths was replaced.
     pub complete: bool,
     /// The app has a handler of its own for what does not validate: it may answer something else than FastAPI's 422.

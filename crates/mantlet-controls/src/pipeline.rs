@@ -232,7 +232,9 @@ where
     // validate: does the input fit what the app accepts? The very last, for it judges what will be sent.
     if let Some(matched) = call.operation.as_ref().filter(|_| call.route.contract != Mode::Off) {
         let mode = call.route.contract;
-        let verdict = Box::pin(policy.contract.input(matched, mode, call.path.as_str(), request)).await?;
+        let verdict =
+            Box::pin(policy.contract.input(matched, mode, &call.route.rules, call.path.as_str(), request))
+                .await?;
         for (mode, refusal) in verdict.faults {
             if mode == Mode::Enforce {
                 return Err(refusal.into());
@@ -258,7 +260,7 @@ fn operation<B>(
         return Ok(None);
     }
     let opens_websocket = call::wants_websocket(&call.method, request.version(), request.headers());
-    let verdict = policy.contract.route(&call.method, opens_websocket, call.path.as_str());
+    let verdict = policy.contract.route(&call.method, opens_websocket, call.path.as_str(), &call.route.rules);
     call.operation = verdict.route;
     if let Some((mode, refusal)) = verdict.fault {
         if mode == Mode::Enforce {

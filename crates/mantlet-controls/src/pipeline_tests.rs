@@ -12,9 +12,9 @@ use serde_json::json;
 
 use super::{App, handle};
 use crate::{
-    Answer, Arrival, Call, Config, Peer, Policy, Reason, Refusal, RequestBody, Scheme, Wire,
+    Answer, Arrival, Call, Config, Mode, Peer, Policy, Reason, Refusal, RequestBody, Scheme, Wire,
     audit::{Record, Sink},
-    contract::{Contract, Posture},
+    contract::{self, Contract, Posture, Tolerance, Trust},
     cors,
 };
 
@@ -296,6 +296,7 @@ fn only_what_the_app_offers_is_asked_for() {
     let policy = |posture, source| {
         let mut config = ours();
         config.contract.posture = posture;
+        config.contract.trust = (source == "document").then_some(Trust::App);
         config.surroundings.contract.put(contract(source));
         config.check().unwrap()
     };
@@ -322,6 +323,66 @@ fn only_what_the_app_offers_is_asked_for() {
             assert_eq!(first.1.first().map(|record| record.reason), reported, "{method} {target}");
             assert!(ask_with(policy, request()).1.is_empty(), "reported once: {method} {target}");
         }
+    }
+}
+
+#[test]
+fn a_document_that_is_trusted_is_enforced() {
+    let status = |posture, trust, method: &str, target: &str| {
+        let mut config = ours();
+        config.contract.posture = posture;
+        config.contract.trust = trust;
+        config.contract.unknown_routes = Some(Tolerance::Reject);
+        config.surroundings.contract.put(contract("document"));
+        let mut request = get(target);
+        *request.method_mut() = method.parse().unwrap();
+        ask(&config, request).0.status().as_u16()
+    };
+    for (posture, trust, expected) in [
+        (Posture::Compatible, None, 200),
+        (Posture::Compatible, Some(Trust::Document), 404),
+        (Posture::Strict, None, 404),
+        (Posture::Strict, Some(Trust::App), 200),
+    ] {
+        assert_eq!(status(posture, trust, "GET", "/.env"), expected, "{posture:?} {trust:?}");
+    }
+    assert_eq!(status(Posture::Strict, None, "DELETE", "/items/7"), 405);
+    // Which of these the app answers no document says.
+    for method in ["HEAD", "OPTIONS"] {
+        assert_eq!(status(Posture::Strict, None, method, "/items/7"), 200, "{method}");
+    }
+}
+
+#[test]
+fn a_route_may_have_lines_of_its_own() {
+    let mut config = ours();
+    config.contract.posture = Posture::Strict;
+    config.surroundings.contract.put(contract("inspector"));
+    let route = |path: &str, contract| crate::route::Config {
+        path: path.into(),
+        contract,
+        ..crate::route::Config::default()
+    };
+    let own = contract::RouteConfig::default;
+    config.route = vec![
+        route("/docs", contract::RouteConfig { docs: Some(Tolerance::Allow), ..own() }),
+        route("/debug", contract::RouteConfig { posture: Some(Posture::Compatible), ..own() }),
+        route(
+            "/made/{path:path}",
+            contract::RouteConfig { unknown_routes: Some(Tolerance::Report), ..own() },
+        ),
+        route("/off/{path:path}", contract::RouteConfig { mode: Some(Mode::Off), ..own() }),
+    ];
+    for (target, status, reason) in [
+        ("/docs", 200, None),
+        ("/debug", 200, Some("route-hidden")),
+        ("/made/by/a/client", 200, Some("route-unknown")),
+        ("/off/x", 200, None),
+        ("/.env", 404, Some("route-unknown")),
+    ] {
+        let (answer, records) = ask(&config, get(target));
+        let seen = (answer.status().as_u16(), records.first().map(|record| record.reason));
+        assert_eq!(seen, (status, reason), "{target}");
     }
 }
 

@@ -90,6 +90,7 @@ impl Config {
         let limits = self.limits.check().map_err(|found| collect("limits", found)).ok();
         let surroundings = &self.surroundings;
         let contract = self.contract.check(surroundings.contract.clone(), self.report_only);
+        let contract = contract.map_err(|found| collect("contract", found)).ok();
         let host = self.host.check(&surroundings.own_hosts, self.report_only);
         let host = host.map_err(|found| collect("host", found)).ok();
         let https =
@@ -103,14 +104,16 @@ impl Config {
             csrf: self.csrf.mode.under(self.report_only),
             csrf_token: self.csrf.token.mode.under(self.report_only),
             contract: self.contract.input_mode(self.report_only),
+            rules: self.contract.rules(self.report_only),
             body_size: self.limits.body_size.0,
         };
-        let routes = route::Routes::check(&self.route, base, self.report_only)
+        let routes = route::Routes::check(&self.route, base, &self.contract, self.report_only)
             .map_err(|found| collect("", found))
             .ok();
         if let (Some(client), Some(limits), Some(host), Some(https), Some(cors), Some(csrf)) =
             (client, limits, host, https, cors, csrf)
-            && let (Some(cookies), Some(headers), Some(routes)) = (cookies, headers, routes)
+            && let (Some(cookies), Some(headers), Some(routes), Some(contract)) =
+                (cookies, headers, routes, contract)
         {
             return Ok(Policy {
                 client,

@@ -184,6 +184,11 @@ impl Gate {
         }
     }
 
+    /// Waits until the app can be reached again after a request found that it could not: it may be another one by then.
+    pub async fn app_returned(&self) {
+        self.shared.upstream.returned.notified().await;
+    }
+
     /// Connections now open.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Relaxed)

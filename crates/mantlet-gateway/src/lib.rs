@@ -16,6 +16,7 @@ mod upstream;
 mod wire;
 
 pub mod audit_log;
+pub mod fetch;
 pub mod supervisor;
 pub mod tls;
 

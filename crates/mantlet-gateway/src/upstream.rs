@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -18,7 +18,10 @@ use hyper::{
     rt::{Read, Write},
 };
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpStream, UnixStream};
+use tokio::{
+    net::{TcpStream, UnixStream},
+    sync::Notify,
+};
 
 use crate::body::ToApp;
 
@@ -55,6 +58,10 @@ pub struct UpstreamConfig {
 pub(crate) struct Upstream {
     pub(crate) config: UpstreamConfig,
     in_hand: Arc<AtomicUsize>,
+    /// It could not be reached when last tried.
+    is_away: AtomicBool,
+    /// It could be reached again.
+    pub(crate) returned: Notify,
 }
 
 struct Idle {
@@ -121,7 +128,12 @@ impl Lease {
 
 impl Upstream {
     pub(crate) fn new(config: UpstreamConfig) -> Self {
-        Self { config, in_hand: Arc::new(AtomicUsize::new(0)) }
+        Self {
+            config,
+            in_hand: Arc::new(AtomicUsize::new(0)),
+            is_away: AtomicBool::new(false),
+            returned: Notify::new(),
+        }
     }
 
     /// The right to send one more request, if the app has not too many in hand.
@@ -159,7 +171,12 @@ impl Upstream {
             }
         };
         let timeout = tokio::time::timeout(self.config.connect_timeout, connecting).await;
-        let sender = timeout.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+        let sender = timeout.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).inspect_err(|_| {
+            self.is_away.store(true, Relaxed);
+        })?;
+        if self.is_away.load(Relaxed) && self.is_away.swap(false, Relaxed) {
+            self.returned.notify_one();
+        }
         Ok(self.lease(sender, false))
     }
 

@@ -193,10 +193,7 @@ impl Operator<'_> {
         match self.app.as_ref().and_then(AppProcess::contract) {
             None => {}
             Some(Ok(model)) => {
-                let (contract, errors) = Contract::compile(&model);
-                for error in errors {
-                    say(format!("note: {error}; that route is left to the app"));
-                }
+                let (contract, _) = Contract::compile(&model);
                 slot.put(contract);
                 let (operations, opaque) = (inspector::operations(&model.router), model.notes.len());
                 say(format!(

@@ -7,13 +7,13 @@ mod object;
 
 use regex::Regex;
 
-use crate::model::{self, Note, Shape as Model, ShapeId};
+use crate::model::{self, Shape as Model, ShapeId};
 use crate::shape::{
     DecimalRule, IpOf, IpRule, Length, Pattern, SequenceOf, Shape, Shapes, StrRule, TupleRule, UrlRule,
 };
 
-/// Compiles all shapes; the notes name what is left to the app, by the shape's index.
-pub fn compile(shapes: &[Model]) -> (Shapes, Vec<Note>) {
+/// Compiles all shapes; says what is left to the app, each with the shape's index.
+pub fn compile(shapes: &[Model]) -> (Shapes, Vec<(usize, String)>) {
     let mut compiler = Compiler { count: shapes.len(), at: 0, notes: Vec::new() };
     let mut compiled = Vec::with_capacity(shapes.len());
     for (index, shape) in shapes.iter().enumerate() {
@@ -26,12 +26,12 @@ pub fn compile(shapes: &[Model]) -> (Shapes, Vec<Note>) {
 struct Compiler {
     count: usize,
     at: usize,
-    notes: Vec<Note>,
+    notes: Vec<(usize, String)>,
 }
 
 impl Compiler {
     fn note(&mut self, why: impl Into<String>) {
-        self.notes.push(Note { at: format!("shape {}", self.at), why: why.into() });
+        self.notes.push((self.at, why.into()));
     }
 
     fn id(&mut self, id: ShapeId) -> u32 {

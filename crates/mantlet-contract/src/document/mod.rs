@@ -6,7 +6,7 @@
 //! 1. What the model cannot say is left to the app, at exactly that place, and is a [`Note`] with its JSON pointer.
 //! 2. Numbers are as Pydantic has them: 64-bit floats, and integers of any length unless written with an exponent.
 //! 3. Types are lax: the app may be, and a document does not say so.
-//! 4. A document does not name every route: what it does not name is the app's to answer, never refused.
+//! 4. Whether it names every route is its own claim; it names no WebSockets.
 //! 5. A part that is broken is a note, not a failure.
 
 mod body;
@@ -52,7 +52,7 @@ pub enum DocumentError {
     Version(String),
     /// No route at all.
     #[error(
-        "the document describes no operation, so nothing could be checked by it; is it the app's whole document?"
+        "the document names no operation, so nothing could be checked by it; is it the app's whole document?"
     )]
     NoOperation,
 }
@@ -78,6 +78,7 @@ pub fn read(text: &str) -> Result<Contract, DocumentError> {
         is_30: is_version(&version, "3.0"),
         shapes: Shapes::default(),
         notes: Notes::default(),
+        unread_prefixes: 0,
     };
     let (router, operations) = reader.router();
     if operations == 0 {
@@ -123,6 +124,8 @@ struct Reader<'d> {
     is_30: bool,
     shapes: Shapes<'d>,
     notes: Notes,
+    /// Prefixes of servers that could not be read.
+    unread_prefixes: usize,
 }
 
 #[derive(Default)]

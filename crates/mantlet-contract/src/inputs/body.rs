@@ -16,14 +16,14 @@ pub(super) enum Reading {
     Unsure,
 }
 
-/// As FastAPI's request handler decides.
-pub(super) fn reading(kind: &BodyKind, content_type: Option<&[u8]>, empty: bool) -> Reading {
+/// As FastAPI's request handler decides; `strict` is `strict_content_type` wherever the app has not set it.
+pub(super) fn reading(kind: &BodyKind, content_type: Option<&[u8]>, empty: bool, strict: bool) -> Reading {
     match kind {
         BodyKind::None => Reading::Nothing,
         BodyKind::Opaque => Reading::Unsure,
         BodyKind::Json { .. } if empty => Reading::Nothing,
         BodyKind::Json { strict_content_type } => match content_type.unwrap_or_default() {
-            [] if *strict_content_type => Reading::Bytes,
+            [] if *strict_content_type || strict => Reading::Bytes,
             [] => Reading::Json,
             // `email.message` has its own ways with these.
             given if !given.is_ascii() => Reading::Unsure,
@@ -66,9 +66,15 @@ mod tests {
             (Some(""), Reading::Bytes),
             (None, Reading::Bytes),
         ] {
-            assert_eq!(reading(&kind, content_type.map(str::as_bytes), false), expected, "{content_type:?}");
+            assert_eq!(
+                reading(&kind, content_type.map(str::as_bytes), false, false),
+                expected,
+                "{content_type:?}"
+            );
         }
-        assert_eq!(reading(&BodyKind::Json { strict_content_type: false }, None, false), Reading::Json);
-        assert_eq!(reading(&kind, None, true), Reading::Nothing);
+        let lenient = BodyKind::Json { strict_content_type: false };
+        assert_eq!(reading(&lenient, None, false, false), Reading::Json);
+        assert_eq!(reading(&lenient, None, false, true), Reading::Bytes);
+        assert_eq!(reading(&kind, None, true, true), Reading::Nothing);
     }
 }

@@ -29,6 +29,8 @@ pub struct Request<'a> {
     pub headers: &'a [(&'a str, &'a [u8])],
     /// The body.
     pub body: Body<'a>,
+    /// A body without a Content-Type is never read as JSON, whatever the app's version does.
+    pub strict_content_type: bool,
 }
 
 /// A path parameter.
@@ -78,7 +80,7 @@ pub fn judge(operation: &Operation, shapes: &Shapes, request: &Request<'_>, limi
         Body::Whole(bytes) => bytes,
         Body::Parts(_) | Body::Elsewhere => &[],
     };
-    let reading = body::reading(&operation.body, content_type, bytes.is_empty());
+    let reading = body::reading(&operation.body, content_type, bytes.is_empty(), request.strict_content_type);
     let mut judgement = Judgement::default();
     let mut document: Option<Json<'_>> = None;
     if reading == Reading::Json {

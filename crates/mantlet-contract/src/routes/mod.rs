@@ -186,20 +186,30 @@ impl Routes {
         Self { entries: routes, tree, opaque, redirect_slashes, complete, root_path: String::new() }
     }
 
-    /// Every operation, below mounts too.
-    pub fn operations(&self) -> impl Iterator<Item = &Operation> {
+    /// Every route that answers HTTP, below mounts too.
+    pub fn http(&self) -> impl Iterator<Item = &Arc<HttpRoute>> {
         let mut routers = vec![self];
         let mut found = Vec::new();
         while let Some(router) = routers.pop() {
             for entry in &router.entries {
                 match &entry.kind {
-                    Kind::Http(route) => found.extend(&route.operation),
+                    Kind::Http(route) => found.push(route),
                     Kind::Mount(Some(inner)) => routers.push(inner),
                     Kind::WebSocket | Kind::Mount(None) | Kind::Opaque => {}
                 }
             }
         }
         found.into_iter()
+    }
+
+    /// Every operation, below mounts too.
+    pub fn operations(&self) -> impl Iterator<Item = &Operation> {
+        self.http().filter_map(|route| route.operation.as_ref())
+    }
+
+    /// Whether nothing outside the routes can answer.
+    pub const fn is_complete(&self) -> bool {
+        self.complete
     }
 
     /// Finds the route for a path, decoded as ASGI's `path` is.

@@ -32,7 +32,7 @@ fn counts(contract: &Contract) -> Counts {
     Counts {
         version: contract.made_with["openapi"].clone(),
         operations: operations.len(),
-        routes: contract.router.routes.len(),
+        routes: contract.router.routes.iter().filter(|route| matches!(route, Route::Http { .. })).count(),
         shapes: contract.shapes.len(),
         opaque: of(|shape| matches!(shape, Shape::Opaque { .. })),
         partly: of(|shape| matches!(shape, Shape::Then { .. })),
@@ -48,7 +48,8 @@ fn assert_sound(name: &str, contract: &Contract) {
     assert!(errors.is_empty(), "{name}: {errors:?}");
     let (_, left) = compile(&contract.shapes);
     assert!(left.is_empty(), "{name}: whatever the reader makes is understood: {left:?}");
-    assert!(matches!(contract.router.routes.last(), Some(Route::Opaque { .. })) && !contract.router.complete);
+    let is_cut = matches!(contract.router.routes.last(), Some(Route::Opaque { .. }));
+    assert_eq!(contract.router.complete, !is_cut, "{name}: what could not be read may be any path");
     for (index, shape) in contract.shapes.iter().enumerate() {
         let mut ids = Vec::new();
         named(&serde_json::to_value(shape).unwrap(), &mut ids);
@@ -123,23 +124,23 @@ fn documents_of_other_origins_load() {
 fn expected() -> BTreeMap<&'static str, Counts> {
     let table = [
         // name, version, operations, routes, shapes, opaque, partly, notes
-        ("airflow-2.yaml", "3.0.3", 89, 199, 915, 7, 0, 11),
-        ("airflow-3-ui.yaml", "3.1.0", 24, 25, 736, 0, 0, 0),
-        ("authentiq.yaml", "3.0.0", 14, 15, 48, 0, 0, 3),
-        ("azure-advisor.yaml", "3.0.0", 13, 14, 93, 0, 0, 0),
-        ("burgershop.yaml", "3.1.0", 5, 6, 45, 0, 0, 0),
+        ("airflow-2.yaml", "3.0.3", 89, 198, 915, 7, 0, 11),
+        ("airflow-3-ui.yaml", "3.1.0", 24, 28, 736, 0, 0, 0),
+        ("authentiq.yaml", "3.0.0", 14, 14, 48, 0, 0, 3),
+        ("azure-advisor.yaml", "3.0.0", 13, 13, 93, 0, 0, 0),
+        ("burgershop.yaml", "3.1.0", 5, 5, 45, 0, 0, 0),
         // Each operation lies in a file of its own.
-        ("digitalocean.yaml", "3.0.0", 0, 296, 0, 0, 0, 295),
-        ("docker.yaml", "3.0.0", 55, 111, 442, 1, 0, 13),
-        ("galaxy.yaml", "3.1.1", 9, 10, 53, 0, 0, 4),
-        ("lxkns.yaml", "3.0.2", 3, 7, 105, 0, 0, 0),
-        ("petstore.json", "3.0.2", 19, 39, 67, 0, 0, 6),
-        ("readme-circular.yaml", "3.0.3", 3, 4, 109, 1, 0, 1),
-        ("readme-discriminators.yaml", "3.0.3", 10, 21, 64, 0, 0, 0),
-        ("readme-parameters.yaml", "3.1.0", 23, 24, 97, 43, 0, 49),
-        ("readme-polymorphism.yaml", "3.0.3", 13, 14, 135, 0, 0, 0),
-        ("readme-types.yaml", "3.1.0", 23, 24, 187, 3, 0, 3),
-        ("readme-validation.yaml", "3.1.0", 5, 6, 43, 0, 0, 0),
+        ("digitalocean.yaml", "3.0.0", 0, 295, 0, 0, 0, 295),
+        ("docker.yaml", "3.0.0", 55, 110, 442, 1, 0, 13),
+        ("galaxy.yaml", "3.1.1", 9, 9, 53, 0, 0, 4),
+        ("lxkns.yaml", "3.0.2", 3, 6, 105, 0, 0, 0),
+        ("petstore.json", "3.0.2", 19, 38, 67, 0, 0, 6),
+        ("readme-circular.yaml", "3.0.3", 3, 3, 109, 1, 0, 1),
+        ("readme-discriminators.yaml", "3.0.3", 10, 20, 64, 0, 0, 0),
+        ("readme-parameters.yaml", "3.1.0", 23, 23, 97, 43, 0, 49),
+        ("readme-polymorphism.yaml", "3.0.3", 13, 13, 135, 0, 0, 0),
+        ("readme-types.yaml", "3.1.0", 23, 23, 187, 3, 0, 3),
+        ("readme-validation.yaml", "3.1.0", 5, 5, 43, 0, 0, 0),
     ];
     let counts =
         |(name, version, operations, routes, shapes, opaque, partly, notes): (_, &str, _, _, _, _, _, _)| {

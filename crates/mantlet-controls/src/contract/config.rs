@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_REPORTED, Policy, Slot};
-use crate::{Mode, news::News, units::Size};
+use super::{MAX_REPORTED, Policy, Rules, Slot};
+use crate::{Mode, news::News, policy::Mistake, units::Size};
 
 /// The `[contract]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,6 +11,13 @@ pub struct Config {
     pub mode: Mode,
     /// `compatible`: nothing that a well-behaved client did before stops working. `strict`: only what the contract says.
     pub posture: Posture,
+    /// Where the gate finds the contract that `mantlet contract` wrote. Default empty: it asks the app. Not read here.
+    pub file: String,
+    /// Where the gate finds the app's OpenAPI document: a file, or an address; `off` asks for none. Default empty: it asks the app. Not read here.
+    pub openapi: String,
+    /// What counts as exact. Default `app`; strict `document`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust: Option<Trust>,
     /// Paths and methods that no route has: `reject` answers 404 and 405 without the app. Default `report`; strict `reject`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown_routes: Option<Tolerance>,
@@ -34,6 +41,10 @@ pub struct Config {
     /// `reject`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ambiguous_json: Option<Tolerance>,
+    /// JSON without a Content-Type: `reject` treats it as FastAPI's `strict_content_type` does, whatever the app's version. Default `as-app`;
+    /// strict `reject`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing_content_type: Option<MissingContentType>,
     /// Largest body that is judged; the app alone judges larger ones. Default 1 MiB.
     pub judged_size: Size,
 }
@@ -43,6 +54,9 @@ impl Default for Config {
         Self {
             mode: Mode::Enforce,
             posture: Posture::Compatible,
+            file: String::new(),
+            openapi: String::new(),
+            trust: None,
             unknown_routes: None,
             hidden_routes: None,
             docs: None,
@@ -50,9 +64,59 @@ impl Default for Config {
             unknown_fields: None,
             unknown_query: None,
             ambiguous_json: None,
+            missing_content_type: None,
             judged_size: Size::mib(1),
         }
     }
+}
+
+/// `contract` of a route: what differs there.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "each is the line of the section that has its name")]
+pub struct RouteConfig {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub posture: Option<Posture>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust: Option<Trust>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown_routes: Option<Tolerance>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hidden_routes: Option<Tolerance>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub docs: Option<Tolerance>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<Mode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown_fields: Option<Unknown>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown_query: Option<Tolerance>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ambiguous_json: Option<Tolerance>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing_content_type: Option<MissingContentType>,
+}
+
+/// Which contracts count as exact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trust {
+    /// Those that were read from the app itself. A document is a claim, and only reported.
+    App,
+    /// Documents too.
+    Document,
+}
+
+/// What becomes of JSON without a Content-Type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MissingContentType {
+    /// As the app's version of FastAPI treats it.
+    AsApp,
+    /// It is no JSON, and gets FastAPI's 422.
+    Reject,
 }
 
 /// What becomes of fields that the app's models ignore.
@@ -103,27 +167,61 @@ impl Config {
         mode.under(report_only)
     }
 
-    /// The section with what the posture decides filled in. There is nothing in it that could be wrong.
-    pub fn check(&self, slot: Slot, report_only: bool) -> Policy {
+    /// The section as it is for a route.
+    pub(crate) fn with(&self, route: &RouteConfig) -> Self {
+        Self {
+            mode: route.mode.unwrap_or(self.mode),
+            posture: route.posture.unwrap_or(self.posture),
+            trust: route.trust.or(self.trust),
+            unknown_routes: route.unknown_routes.or(self.unknown_routes),
+            hidden_routes: route.hidden_routes.or(self.hidden_routes),
+            docs: route.docs.or(self.docs),
+            input: route.input.or(self.input),
+            unknown_fields: route.unknown_fields.or(self.unknown_fields),
+            unknown_query: route.unknown_query.or(self.unknown_query),
+            ambiguous_json: route.ambiguous_json.or(self.ambiguous_json),
+            missing_content_type: route.missing_content_type.or(self.missing_content_type),
+            file: String::new(),
+            openapi: String::new(),
+            judged_size: self.judged_size,
+        }
+    }
+
+    /// What the section says, with what the posture decides filled in.
+    pub(crate) fn rules(&self, report_only: bool) -> Rules {
         let by_posture = |compatible| match self.posture {
             Posture::Compatible => compatible,
             Posture::Strict => Tolerance::Reject,
         };
-        Policy {
+        let (trust, unknown_fields, missing_content_type) = match self.posture {
+            Posture::Compatible => (Trust::App, Unknown::Strip, MissingContentType::AsApp),
+            Posture::Strict => (Trust::Document, Unknown::Reject, MissingContentType::Reject),
+        };
+        Rules {
             mode: self.mode.under(report_only),
             posture: self.posture,
+            trust: self.trust.unwrap_or(trust),
             unknown_routes: self.unknown_routes.unwrap_or(by_posture(Tolerance::Report)),
             hidden_routes: self.hidden_routes.unwrap_or(by_posture(Tolerance::Report)),
             docs: self.docs.unwrap_or(by_posture(Tolerance::Allow)),
-            unknown_fields: self.unknown_fields.unwrap_or(match self.posture {
-                Posture::Compatible => Unknown::Strip,
-                Posture::Strict => Unknown::Reject,
-            }),
+            unknown_fields: self.unknown_fields.unwrap_or(unknown_fields),
             unknown_query: self.unknown_query.unwrap_or(by_posture(Tolerance::Report)),
             ambiguous_json: self.ambiguous_json.unwrap_or(by_posture(Tolerance::Report)),
+            missing_content_type: self.missing_content_type.unwrap_or(missing_content_type),
+        }
+    }
+
+    /// The checked section.
+    pub fn check(&self, slot: Slot, report_only: bool) -> Result<Policy, Vec<Mistake>> {
+        if !self.file.is_empty() && !self.openapi.is_empty() {
+            let both = "`file` and `openapi` both say where the contract comes from";
+            return Err(vec![Mistake::new("openapi", both).help("remove one of the two")]);
+        }
+        Ok(Policy {
+            mode: self.mode.under(report_only),
             judged_size: self.judged_size.bytes(),
             slot,
             reported: News::up_to(MAX_REPORTED),
-        }
+        })
     }
 }

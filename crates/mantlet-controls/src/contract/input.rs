@@ -10,7 +10,7 @@ use mantlet_contract::{
     routes::Convertor,
 };
 
-use super::{Matched, Policy, Posture, Tolerance, Unknown};
+use super::{Matched, MissingContentType, Policy, Posture, Rules, Tolerance, Unknown};
 use crate::{Mode, Reason, Refusal, RequestBody};
 
 /// Containers inside each other that some Python can still read (3.12: 10,000).
@@ -31,6 +31,7 @@ impl Policy {
         &self,
         matched: &Matched,
         mode: Mode,
+        rules: &Rules,
         path: &str,
         request: &mut Request<RequestBody<B>>,
     ) -> Result<Verdict, Reason>
@@ -45,11 +46,11 @@ impl Policy {
             return Ok(Verdict::default());
         }
         // A claim, or what code of the app may change before it is validated, is no ground for a refusal.
-        let mode = mode.under(!matched.contract.exact || route.rewrites);
+        let mode = mode.under(!matched.contract.counts(rules) || route.rewrites);
         // An app with words of its own for what does not validate goes on saying them.
-        let its_own_words = route.answers_invalid && self.posture == Posture::Compatible;
+        let its_own_words = route.answers_invalid && rules.posture == Posture::Compatible;
         let whole = read_ahead(operation, request, self.judged_size).await?;
-        let judgement = judge_parts(matched, operation, path, request, whole);
+        let judgement = judge_parts(matched, operation, rules, path, request, whole);
         let mut verdict = Verdict::default();
         if !judgement.faults.is_empty() {
             // Without the credential that the app asks for, its own answer is 401, whatever the input.
@@ -67,10 +68,10 @@ impl Policy {
             Tolerance::Report => Some(Mode::Report),
             Tolerance::Allow => None,
         };
-        if let (false, Some(mode)) = (judgement.odd.is_nothing(), tolerated(self.ambiguous_json)) {
+        if let (false, Some(mode)) = (judgement.odd.is_nothing(), tolerated(rules.ambiguous_json)) {
             verdict.faults.push((mode, Reason::JsonAmbiguous.into()));
         }
-        if let (false, Some(mode)) = (judgement.unknown_query.is_empty(), tolerated(self.unknown_query)) {
+        if let (false, Some(mode)) = (judgement.unknown_query.is_empty(), tolerated(rules.unknown_query)) {
             let faults = judgement.unknown_query.iter().map(|name| unknown("query", name)).collect();
             verdict.faults.push((mode, Refusal { faults, ..Reason::InputUnknown.into() }));
         }
@@ -79,7 +80,7 @@ impl Policy {
             let keys = judgement.ignored.iter().filter_map(|member| key(body.get(member.clone())?));
             let faults: Vec<_> = keys.map(|key| unknown("body", &key)).collect();
             let refusal = Refusal { faults, ..Reason::InputUnknown.into() };
-            match self.unknown_fields {
+            match rules.unknown_fields {
                 Unknown::Reject => verdict.faults.push((mode, refusal)),
                 Unknown::Allow => {}
                 Unknown::Strip if mode == Mode::Enforce => {
@@ -139,6 +140,7 @@ where
 fn judge_parts<B>(
     matched: &Matched,
     operation: &Operation,
+    rules: &Rules,
     path: &str,
     request: &Request<RequestBody<B>>,
     whole: bool,
@@ -163,7 +165,8 @@ where
         request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
     let body = if whole { Input::Whole(request.body().ahead()) } else { Input::Elsewhere };
     let query = request.uri().query().unwrap_or_default().as_bytes();
-    let parts = Parts { path: &parameters, query, headers: &headers, body };
+    let strict_content_type = rules.missing_content_type == MissingContentType::Reject;
+    let parts = Parts { path: &parameters, query, headers: &headers, body, strict_content_type };
     let limits = Limits { depth: DEEPEST, python: matched.contract.python };
     judge(operation, &matched.contract.shapes, &parts, limits)
 }

@@ -25,11 +25,12 @@ use mantlet_contract::{
     Shapes,
     compile::compile,
     json::Limits,
-    model::{self, Location, Operation, SecurityScheme},
-    routes::{Convertor, Found, HttpRoute, Routes, TemplateError, Visibility, Wanted},
+    model::{self, Location, Note, Operation, SecurityScheme},
+    places::places,
+    routes::{Convertor, Found, HttpRoute, Routes, Visibility, Wanted},
 };
 
-pub use config::{Config, Posture, Tolerance, Unknown};
+pub use config::{Config, MissingContentType, Posture, RouteConfig, Tolerance, Trust, Unknown};
 pub use slot::Slot;
 
 use self::slot::State;
@@ -48,18 +49,29 @@ pub struct Contract {
     shapes: Shapes,
     /// The minor version of the app's Python 3, whose words differ.
     python: u8,
-    /// It is exact; else it is a claim, and only reported.
+    /// It was read from the app; else it is a claim, and only reported unless documents are trusted.
     exact: bool,
     /// Cookies that operations declare as security.
     session_cookies: Arc<[String]>,
 }
 
 impl Contract {
-    /// Compiles a contract. Templates that cannot be read may match anything, and are told.
-    pub fn compile(model: &model::Contract) -> (Self, Vec<TemplateError>) {
+    /// Compiles a contract. What is not understood is left to the app, and told.
+    pub fn compile(model: &model::Contract) -> (Self, Vec<Note>) {
         let (routes, errors) = Routes::compile(&model.router);
         let routes = routes.with_root_path(model.root_path.as_deref());
-        let (shapes, _) = compile(&model.shapes);
+        let (shapes, left) = compile(&model.shapes);
+        let mut notes: Vec<_> = errors
+            .into_iter()
+            .map(|error| Note { at: error.template, why: format!("it is no path template: {}", error.why) })
+            .collect();
+        if !left.is_empty() {
+            let places = places(model);
+            notes.extend(left.into_iter().map(|(shape, why)| {
+                let place = places.get(shape).cloned().flatten();
+                Note { at: place.unwrap_or_else(|| format!("shape {shape}")), why }
+            }));
+        }
         let mut session_cookies: Vec<_> =
             routes.operations().flat_map(cookies_of).map(str::to_owned).collect();
         session_cookies.sort_unstable();
@@ -68,7 +80,17 @@ impl Contract {
             model.made_with.get("python").and_then(|version| version.split('.').nth(1)?.parse().ok());
         let python = version.unwrap_or(Limits::default().python);
         let exact = model.source == model::Source::Inspector;
-        (Self { routes, shapes, python, exact, session_cookies: session_cookies.into() }, errors)
+        (Self { routes, shapes, python, exact, session_cookies: session_cookies.into() }, notes)
+    }
+
+    /// Its routes.
+    pub const fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
+    /// Whether what it says counts; otherwise it is a claim.
+    pub fn counts(&self, rules: &Rules) -> bool {
+        self.exact || rules.trust == Trust::Document
     }
 }
 
@@ -80,17 +102,26 @@ fn cookies_of(operation: &Operation) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The checked `[contract]` section, and where the contract in force is.
+/// What holds for a route: each line of the section, and what the posture says where the section does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the line of the section that has its name")]
+pub struct Rules {
+    pub mode: Mode,
+    pub posture: Posture,
+    pub trust: Trust,
+    pub unknown_routes: Tolerance,
+    pub hidden_routes: Tolerance,
+    pub docs: Tolerance,
+    pub unknown_fields: Unknown,
+    pub unknown_query: Tolerance,
+    pub ambiguous_json: Tolerance,
+    pub missing_content_type: MissingContentType,
+}
+
+/// What is the same for every route, and where the contract in force is.
 #[derive(Debug)]
 pub struct Policy {
     pub(crate) mode: Mode,
-    posture: Posture,
-    unknown_routes: Tolerance,
-    hidden_routes: Tolerance,
-    docs: Tolerance,
-    unknown_fields: Unknown,
-    unknown_query: Tolerance,
-    ambiguous_json: Tolerance,
     judged_size: usize,
     slot: Slot,
     reported: News,
@@ -98,7 +129,13 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Config::default().check(Slot::default(), false)
+        // As a configuration without a mistake would have it.
+        Self {
+            mode: Mode::Enforce,
+            judged_size: Config::default().judged_size.bytes(),
+            slot: Slot::default(),
+            reported: News::up_to(MAX_REPORTED),
+        }
     }
 }
 
@@ -130,8 +167,8 @@ pub(crate) fn declares_cookies(route: &HttpRoute) -> bool {
 
 impl Policy {
     /// Finds the route of a request.
-    pub(crate) fn route(&self, method: &Method, websocket: bool, path: &str) -> Verdict {
-        if self.mode == Mode::Off {
+    pub(crate) fn route(&self, method: &Method, websocket: bool, path: &str, rules: &Rules) -> Verdict {
+        if self.mode == Mode::Off && rules.mode == Mode::Off {
             return Verdict::default();
         }
         let state = self.slot.load();
@@ -147,8 +184,8 @@ impl Policy {
         let (route, fault) = match contract.routes.find(wanted, path) {
             Found::Http { route, parameters } => {
                 let tolerance = match route.visibility {
-                    Visibility::Docs => self.docs,
-                    Visibility::Hidden => self.hidden_routes,
+                    Visibility::Docs => rules.docs,
+                    Visibility::Hidden => rules.hidden_routes,
                     Visibility::Public => Tolerance::Allow,
                 };
                 let parameters = parameters.into_iter();
@@ -161,28 +198,35 @@ impl Policy {
                 };
                 (Some(matched), Some((tolerance, Reason::RouteHidden.into(), route.path.as_str())))
             }
+            // A document names neither; servers answer them by themselves. Nor does it name WebSockets.
+            Found::MethodNotAllowed(_)
+                if !contract.exact && matches!(*method, Method::HEAD | Method::OPTIONS) =>
+            {
+                (None, None)
+            }
+            Found::None { .. } if !contract.exact && websocket => (None, None),
             Found::MethodNotAllowed(allow) => {
                 let allow = HeaderValue::try_from(allow.join(", ")).ok();
                 let refusal = Refusal { allow, ..Reason::RouteMethodUnknown.into() };
-                (None, Some((self.unknown_routes, refusal, path)))
+                (None, Some((rules.unknown_routes, refusal, path)))
             }
             Found::None { certain: true } => {
-                (None, Some((self.unknown_routes, Reason::RouteUnknown.into(), path)))
+                (None, Some((rules.unknown_routes, Reason::RouteUnknown.into(), path)))
             }
             Found::None { certain: false } | Found::WebSocket | Found::Redirect | Found::Opaque => {
                 (None, None)
             }
         };
-        let fault = fault.and_then(|(tolerance, refusal, subject)| {
+        let fault = fault.filter(|_| rules.mode != Mode::Off).and_then(|(tolerance, refusal, subject)| {
             let mode = match tolerance {
-                Tolerance::Reject if contract.exact => self.mode,
+                Tolerance::Reject if contract.counts(rules) => rules.mode,
                 Tolerance::Reject | Tolerance::Report => Mode::Report,
                 Tolerance::Allow => return None,
             };
             (mode != Mode::Report || self.reported.is_new(subject)).then_some((mode, refusal))
         });
         // In `compatible` posture nothing may break, and front ends that know of no token would.
-        let session_cookies = match self.posture {
+        let session_cookies = match rules.posture {
             Posture::Strict => Some(Arc::clone(&contract.session_cookies)),
             Posture::Compatible => None,
         };

@@ -2,7 +2,7 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 
 use super::RoutePolicy;
-use crate::{Mode, policy::Mistake, units::Size};
+use crate::{Mode, contract, policy::Mistake, units::Size};
 
 /// A `[[route]]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -17,8 +17,8 @@ pub struct Config {
     pub headers: ModeConfig,
     /// What differs in the protection against cross-site request forgery: `off` for webhooks and the like that carry cookies.
     pub csrf: CsrfConfig,
-    /// What differs in the validation of inputs.
-    pub contract: ModeConfig,
+    /// What differs in what the contract leads to.
+    pub contract: contract::RouteConfig,
     /// What differs in the limits.
     pub limits: LimitsConfig,
 }
@@ -57,6 +57,7 @@ impl Config {
         &self,
         index: usize,
         base: &RoutePolicy,
+        contract: &contract::Config,
         report_only: bool,
     ) -> Result<(String, Vec<Method>, RoutePolicy), Vec<Mistake>> {
         let mut mistakes: Vec<_> =
@@ -73,6 +74,7 @@ impl Config {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
+        let contract = contract.with(&self.contract);
         let policy = RoutePolicy {
             headers: self.headers.mode.map_or(base.headers, |mode| mode.under(report_only)),
             csrf: self.csrf.mode.map_or(base.csrf, |mode| mode.under(report_only)),
@@ -81,7 +83,8 @@ impl Config {
                 (None, Some(Mode::Off)) => Mode::Off,
                 (None, _) => base.csrf_token,
             },
-            contract: self.contract.mode.map_or(base.contract, |mode| mode.under(report_only)),
+            contract: contract.input_mode(report_only),
+            rules: contract.rules(report_only),
             body_size: self.limits.body_size.map_or(base.body_size, |size| size.0),
         };
         Ok((template(&self.path), methods, policy))

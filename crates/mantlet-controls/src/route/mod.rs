@@ -12,7 +12,11 @@ use http::Method;
 
 pub use config::{Config, CsrfConfig, LimitsConfig, ModeConfig};
 
-use crate::{Mode, policy::Mistake};
+use crate::{
+    Mode,
+    contract::{self, Rules},
+    policy::Mistake,
+};
 
 /// The settings of one route.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +29,8 @@ pub struct RoutePolicy {
     pub csrf_token: Mode,
     /// Mode of the validation of inputs.
     pub contract: Mode,
+    /// What else the contract leads to.
+    pub rules: Rules,
     /// Bytes that a request body may have.
     pub body_size: u64,
 }
@@ -62,11 +68,16 @@ impl Routes {
     }
 
     /// Checks the `[[route]]` sections against what holds without them.
-    pub fn check(configs: &[Config], base: RoutePolicy, report_only: bool) -> Result<Self, Vec<Mistake>> {
+    pub fn check(
+        configs: &[Config],
+        base: RoutePolicy,
+        contract: &contract::Config,
+        report_only: bool,
+    ) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let mut by_template: Vec<(usize, String, Vec<Entry>)> = Vec::new();
         for (index, config) in configs.iter().enumerate() {
-            match config.check(index, &base, report_only) {
+            match config.check(index, &base, contract, report_only) {
                 Err(found) => mistakes.extend(found),
                 Ok((template, methods, policy)) => {
                     let entry = Entry { methods, policy: Arc::new(policy) };
@@ -121,8 +132,10 @@ mod tests {
                 csrf: Mode::Enforce,
                 csrf_token: Mode::Enforce,
                 contract: Mode::Enforce,
+                rules: contract::Config::default().rules(false),
                 body_size: 10,
             },
+            &contract::Config::default(),
             false,
         )
     }

@@ -7,6 +7,7 @@ pub mod acme;
 mod certificates;
 pub(crate) mod client;
 pub mod dev;
+pub(crate) mod outgoing;
 mod prefixed;
 
 use std::{

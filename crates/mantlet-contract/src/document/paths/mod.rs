@@ -1,6 +1,7 @@
-//! From `paths` and `servers` to routes. Routing from a document never refuses:
+//! From `paths` and `servers` to routes:
 //!
-//! - What no template fits, and methods that no operation names, are the app's: a last entry may answer anything.
+//! - The list is complete if all of it could be read. That is the document's claim: who does not trust it refuses nothing for it.
+//! - FastAPI's own pages are not in its document, and are added. One slash more or less may be redirected.
 //! - A path is known with each server's prefix and without: whoever strips it stands before us or behind us.
 //! - A parameter never spans slashes, as the standard has it. FastAPI's `:path` is lost in its document, so
 //!   what it would have matched is unknown, and the app's.
@@ -24,7 +25,7 @@ impl<'d> Reader<'d> {
         let root = Place::root(self.root);
         let of_document = self.prefixes(&root).unwrap_or_default();
         let mut overlaps = Overlaps::new(self.dialect);
-        let (mut routes, mut operations) = (Vec::new(), 0);
+        let (mut routes, mut operations, mut is_whole) = (Vec::new(), 0, true);
         let paths: Vec<_> = root.get("paths").iter().flat_map(Place::each).collect();
         for (path, item) in paths {
             if path.starts_with("x-") {
@@ -34,10 +35,14 @@ impl<'d> Reader<'d> {
                 Ok(template) => template,
                 Err(why) => {
                     self.note(&item.at, why);
+                    is_whole = false;
                     continue;
                 }
             };
-            let Some(target) = self.follow(&item) else { continue };
+            let Some(target) = self.follow(&item) else {
+                is_whole = false;
+                continue;
+            };
             let of_path = self.prefixes(&target);
             for method in METHODS {
                 // What stands beside a reference counts more.
@@ -49,6 +54,7 @@ impl<'d> Reader<'d> {
                 };
                 if operation.members().is_none() {
                     self.note(&operation.at, "this is no operation");
+                    is_whole = false;
                     continue;
                 }
                 operations += 1;
@@ -69,11 +75,20 @@ impl<'d> Reader<'d> {
             }
         }
         let mut routes = overlaps.resolve(routes, |at, why| self.note(at, why));
-        routes.push(Route::Opaque { why: "a document does not name every route".to_owned() });
+        if self.dialect == Dialect::FastApi {
+            for prefix in std::iter::once("").chain(of_document.iter().map(String::as_str)) {
+                add_pages(prefix, &mut routes);
+            }
+        }
+        // A server's prefix that could not be read stands before paths that are not known.
+        is_whole &= self.unread_prefixes == 0;
+        if !is_whole {
+            routes.push(Route::Opaque { why: "some paths of the document could not be read".to_owned() });
+        }
         // Only FastAPI is known to answer as FastAPI does.
         let answers_invalid = self.dialect == Dialect::Other;
         (
-            Router { routes, redirect_slashes: false, complete: false, answers_invalid, rewrites: false },
+            Router { routes, redirect_slashes: true, complete: is_whole, answers_invalid, rewrites: false },
             operations,
         )
     }
@@ -86,6 +101,7 @@ impl<'d> Reader<'d> {
             let Some(url) = server.text("url") else { continue };
             let Some(url) = substituted(url, &server) else {
                 self.note(&server.at, "an address with a variable whose default is not known");
+                self.unread_prefixes += 1;
                 continue;
             };
             let path = match url.split_once("://") {
@@ -96,6 +112,7 @@ impl<'d> Reader<'d> {
                         &server.at,
                         format!("`{url}` is relative to where the document lies, which is not known"),
                     );
+                    self.unread_prefixes += 1;
                     continue;
                 }
             };
@@ -105,11 +122,24 @@ impl<'d> Reader<'d> {
             }
             if path.contains(['{', '}', '%']) || prefixes.len() == MAX_PREFIXES {
                 self.note(&server.at, format!("the prefix `{path}` is not looked at"));
+                self.unread_prefixes += 1;
                 continue;
             }
             prefixes.push(path.to_owned());
         }
         Some(prefixes)
+    }
+}
+
+/// FastAPI's own pages where they are by default; they come before what the app's author wrote.
+fn add_pages(prefix: &str, routes: &mut Vec<Route>) {
+    for page in ["/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"] {
+        let page = format!("{prefix}{page}");
+        if routes.iter().any(|route| matches!(route, Route::Http { path, .. } if *path == page)) {
+            continue;
+        }
+        let methods = vec!["GET".to_owned(), "HEAD".to_owned()];
+        routes.insert(0, Route::Http { path: page, methods, hidden: true, docs: true, operation: None });
     }
 }
 

@@ -15,11 +15,15 @@ use http_body::Body;
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use instant_acme::{BodyWrapper, BytesResponse, HttpClient};
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName};
+use rustls::{RootCertStore, pki_types::ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::tls::{TlsError, certificates::read_chain};
+use crate::tls::{
+    TlsError,
+    certificates::read_chain,
+    outgoing::{connector, roots_of_this_machine},
+};
 
 /// How long one request may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -58,17 +62,8 @@ impl Client {
             Some(file) => roots_of(file).map_err(|error| Fault(error.to_string()))?,
             None => roots_of_this_machine(),
         };
-        if roots.is_empty() {
-            return Err(Fault(
-                "this machine trusts no certificate authority (is `ca-certificates` installed?)".into(),
-            ));
-        }
-        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| Fault(error.to_string()))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self { tls: TlsConnector::from(Arc::new(config)), retry_after: Arc::default() })
+        let tls = connector(roots).map_err(|error| Fault(error.to_string()))?;
+        Ok(Self { tls, retry_after: Arc::default() })
     }
 
     /// How long the server asked us to wait, if it did.
@@ -136,13 +131,6 @@ async fn read(mut body: Incoming) -> Result<Bytes, Fault> {
         }
     }
     Ok(bytes.freeze())
-}
-
-fn roots_of_this_machine() -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    // What cannot be used is of no use to anybody else here either.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    roots
 }
 
 /// The authorities in a PEM file.

@@ -1,0 +1,175 @@
+//! Asks a server for one thing: the app behind the gate, or whoever is at an address. Bounded in size and time; redirects are not
+//! followed, for whoever is asked should not choose who answers.
+
+use std::{pin::Pin, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
+use http_body::Body;
+use hyper::{
+    body::Incoming,
+    client::conn::http1,
+    rt::{Read, Write},
+};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::{
+    Address,
+    body::ToApp,
+    tls::outgoing::{connector, roots_of_this_machine},
+};
+
+const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("mantlet/", env!("CARGO_PKG_VERSION")));
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    server: Address,
+    is_https: bool,
+    host: HeaderValue,
+    path: Uri,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// Nobody is there, or not to be understood: it may be worth another try.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The answer is longer than is read.
+    #[error("the answer is longer than {} MiB", .0 >> 20)]
+    TooLong(usize),
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Fetched {
+    /// Its status.
+    pub status: StatusCode,
+    /// Where it redirects to.
+    pub location: Option<String>,
+    /// Its body.
+    pub body: Bytes,
+}
+
+impl Target {
+    /// Something of the app behind the gate, which is asked as this host. None if it is no path or no host.
+    pub fn of_app(server: &Address, host: &str, path: &str) -> Option<Self> {
+        let (host, path) = (host.parse().ok()?, path.parse().ok()?);
+        Some(Self { server: server.clone(), is_https: false, host, path })
+    }
+
+    /// What is at an address; or what is wrong with it.
+    pub fn of_url(url: &str) -> Result<Self, String> {
+        let wrong = || format!("`{url}` is not an address; write `https://HOST/openapi.json`");
+        let uri: Uri = url.parse().map_err(|_| wrong())?;
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(wrong());
+        };
+        if authority.as_str().contains('@') {
+            return Err(
+                "an address with a password in it is not asked; leave out what stands before `@`".into()
+            );
+        }
+        let (is_https, port) = match scheme {
+            "http" => (false, 80),
+            "https" => (true, 443),
+            _ => return Err(wrong()),
+        };
+        let bare = authority.host().trim_start_matches('[').trim_end_matches(']');
+        let path = uri.path_and_query().map_or_else(|| Uri::from_static("/"), |path| path.clone().into());
+        Ok(Self {
+            server: Address::Tcp(bare.to_owned(), authority.port_u16().unwrap_or(port)),
+            is_https,
+            host: authority.as_str().parse().map_err(|_| wrong())?,
+            path,
+        })
+    }
+}
+
+/// Asks; reads an answer of at most so many bytes.
+pub async fn fetch(target: &Target, patience: Duration, most: usize) -> Result<Fetched, FetchError> {
+    let answer = tokio::time::timeout(patience, ask(target, most)).await;
+    answer.unwrap_or_else(|_| {
+        Err(FetchError::Unreachable(format!("no whole answer within {} s", patience.as_secs())))
+    })
+}
+
+async fn ask(target: &Target, most: usize) -> Result<Fetched, FetchError> {
+    let away = |error: std::io::Error| FetchError::Unreachable(error.to_string());
+    let response = match &target.server {
+        Address::Unix(path) => {
+            exchange(target, TokioIo::new(UnixStream::connect(path).await.map_err(away)?)).await?
+        }
+        Address::Tcp(host, port) => {
+            let socket = TcpStream::connect((host.as_str(), *port)).await.map_err(away)?;
+            if target.is_https {
+                let unreachable = |error: String| FetchError::Unreachable(error);
+                let name = ServerName::try_from(host.clone())
+                    .map_err(|_| unreachable(format!("`{host}` is not the name of a server")))?;
+                let tls =
+                    connector(roots_of_this_machine()).map_err(|error| unreachable(error.to_string()))?;
+                exchange(target, TokioIo::new(tls.connect(name, socket).await.map_err(away)?)).await?
+            } else {
+                exchange(target, TokioIo::new(socket)).await?
+            }
+        }
+    };
+    let (parts, body) = response.into_parts();
+    let location = parts.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
+    Ok(Fetched { status: parts.status, location: location.map(str::to_owned), body: read(body, most).await? })
+}
+
+async fn exchange<T>(target: &Target, io: T) -> Result<Response<Incoming>, FetchError>
+where
+    T: Read + Write + Unpin + Send + 'static,
+{
+    let (mut sender, connection) = http1::handshake(io).await.map_err(|error| broken(&error))?;
+    // Ends with the sender and the answer.
+    tokio::spawn(connection);
+    let mut request = Request::new(ToApp::Empty);
+    *request.uri_mut() = target.path.clone();
+    let headers = request.headers_mut();
+    headers.insert(header::HOST, target.host.clone());
+    headers.insert(header::USER_AGENT, USER_AGENT);
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, */*;q=0.5"));
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    sender.send_request(request).await.map_err(|error| broken(&error))
+}
+
+fn broken(error: &hyper::Error) -> FetchError {
+    FetchError::Unreachable(format!("the connection broke: {error}"))
+}
+
+async fn read(mut body: Incoming, most: usize) -> Result<Bytes, FetchError> {
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        bytes.extend_from_slice(frame.map_err(|error| broken(&error))?.data_ref().map_or(&[], |data| data));
+        if bytes.len() > most {
+            return Err(FetchError::TooLong(most));
+        }
+    }
+    Ok(bytes.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let of =
+            |url| Target::of_url(url).map(|target| (target.server, target.is_https, target.path.to_string()));
+        let tcp = |host: &str, port| Address::Tcp(host.to_owned(), port);
+        assert_eq!(of("https://a.example/x?y=1"), Ok((tcp("a.example", 443), true, "/x?y=1".to_owned())));
+        assert_eq!(of("http://[::1]:8000"), Ok((tcp("::1", 8000), false, "/".to_owned())));
+        for wrong in
+            ["", "a.example/x", "ftp://a.example/x", "https://user:word@a.example/", "https:///x", "/x"]
+        {
+            assert!(of(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! TLS towards servers that we ask.
+
+use std::sync::Arc;
+
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use tokio_rustls::TlsConnector;
+
+use super::TlsError;
+
+/// Trusts these authorities, of which there must be some.
+pub(crate) fn connector(roots: RootCertStore) -> Result<TlsConnector, TlsError> {
+    if roots.is_empty() {
+        return Err(TlsError(
+            "this machine trusts no certificate authority (is `ca-certificates` installed?)".into(),
+        ));
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| TlsError(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// The authorities that this machine trusts.
+pub(crate) fn roots_of_this_machine() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    // What cannot be used is of no use to anybody else here either.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+}
