@@ -46,6 +46,7 @@ pub(crate) struct AppProcess {
     /// 0700; holds the socket, the launcher and its status. Removed at the end.
     folder: TempDir,
     is_own_server: bool,
+    tells_its_contract: bool,
 }
 
 /// What the launcher found, or why it did not.
@@ -101,7 +102,12 @@ pub(crate) fn cannot_make_folder(error: &io::Error) -> Failure {
 }
 
 impl AppProcess {
-    pub(crate) fn prepare(config: &AppConfig, server: &[OsString]) -> Result<Self, Failure> {
+    /// What will be run; `tells_its_contract` if it is asked for it: a command of the user's cannot be.
+    pub(crate) fn prepare(
+        config: &AppConfig,
+        server: &[OsString],
+        tells_its_contract: bool,
+    ) -> Result<Self, Failure> {
         let cannot = |error: io::Error| cannot_make_folder(&error);
         let folder = private_folder()?;
         let socket = folder.path().join("app.sock");
@@ -122,6 +128,7 @@ impl AppProcess {
                 idle_timeout: config.idle_timeout.0,
                 folder,
                 is_own_server: true,
+                tells_its_contract: false,
             });
         }
         let launcher = folder.path().join("launcher.py");
@@ -133,7 +140,9 @@ impl AppProcess {
         arguments.extend(["--uds".into(), socket.clone().into()]);
         arguments.extend(["--workers".into(), config.workers.to_string().into()]);
         arguments.extend(["--status".into(), folder.path().join(STATUS).into()]);
-        arguments.extend(["--contract".into(), folder.path().join(CONTRACT).into()]);
+        if tells_its_contract {
+            arguments.extend(["--contract".into(), folder.path().join(CONTRACT).into()]);
+        }
         arguments.extend(["--parent".into(), std::process::id().to_string().into()]);
         let name = if config.entrypoint.is_empty() { "the app" } else { &config.entrypoint };
         Ok(Self {
@@ -142,16 +151,17 @@ impl AppProcess {
             idle_timeout: UVICORN_IDLE,
             folder,
             is_own_server: false,
+            tells_its_contract,
         })
     }
 
-    /// Whether the app says what it accepts: not if it is served by a command of the user's.
+    /// Whether the app says what it accepts.
     pub(crate) const fn tells_its_contract(&self) -> bool {
-        !self.is_own_server
+        self.tells_its_contract
     }
 
     /// What the app accepts, as it says itself.
-    pub(crate) fn contract(&self) -> Option<Result<Contract, String>> {
+    pub(crate) fn contract(&self) -> Option<Result<(String, Contract), String>> {
         self.tells_its_contract().then(|| inspector::written(self.folder.path()))
     }
 

@@ -35,6 +35,7 @@ pub(crate) enum Command {
 #[command(after_help = "Examples:
   mantlet run
   mantlet run main:app --listen 0.0.0.0:8000 --workers 4
+  mantlet run main:app --contract contract.json
   mantlet run -- gunicorn -k uvicorn_worker.UvicornWorker -b unix:{socket} main:app
   mantlet run -- hypercorn main:app --bind 127.0.0.1:{port}")]
 pub(crate) struct RunArguments {
@@ -42,6 +43,8 @@ pub(crate) struct RunArguments {
     pub(crate) app: Option<String>,
     #[command(flatten)]
     pub(crate) common: CommonArguments,
+    #[command(flatten)]
+    pub(crate) contract: ContractSource,
     /// Worker processes of uvicorn [default: 1]
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<i64>,
@@ -54,16 +57,58 @@ pub(crate) struct RunArguments {
 }
 
 /// Stand in front of an app that somebody else runs
+///
+/// What the app accepts is read from --contract or --openapi; without either, from the app's own OpenAPI document, which is asked for
+/// at /openapi.json and where else it usually is. What does not fit a document is only recorded, unless you trust it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   mantlet serve --upstream http://127.0.0.1:9000
-  mantlet serve --upstream unix:/run/app/app.sock --listen 0.0.0.0:8000")]
+  mantlet serve --upstream unix:/run/app/app.sock --listen 0.0.0.0:8000
+  mantlet serve --upstream http://app:9000 --contract contract.json
+  mantlet serve --upstream http://app:9000 --openapi https://docs.example.com/openapi.json --trust-document")]
 pub(crate) struct ServeArguments {
     /// Where the app listens: `http://HOST:PORT` or `unix:PATH`
     #[arg(long, value_name = "URL")]
     pub(crate) upstream: Option<String>,
     #[command(flatten)]
     pub(crate) common: CommonArguments,
+    #[command(flatten)]
+    pub(crate) contract: ContractSource,
+}
+
+/// Where the contract comes from, and what counts as one.
+#[derive(Debug, Args)]
+pub(crate) struct ContractSource {
+    /// What `mantlet contract` wrote; the app is not asked
+    #[arg(long, value_name = "FILE", conflicts_with = "openapi")]
+    pub(crate) contract: Option<String>,
+    /// An OpenAPI document of the app, JSON or YAML; `off`: none [default: the app is asked]
+    #[arg(long, value_name = "FILE|URL")]
+    pub(crate) openapi: Option<String>,
+    /// Enforce an OpenAPI document too, as --strict does, and not only record what does not fit it
+    #[arg(long)]
+    pub(crate) trust_document: bool,
+}
+
+impl ContractSource {
+    /// The flags that were given, as settings: one takes the place of whatever the file says.
+    pub(crate) fn flags(&self) -> Vec<Flag> {
+        let mut flags = Vec::new();
+        let mut place = |name: &str, file: &str, openapi: &str| {
+            flags.push(Flag::new("contract.file", name, file));
+            flags.push(Flag::new("contract.openapi", name, openapi));
+        };
+        if let Some(file) = &self.contract {
+            place("--contract", file, "");
+        }
+        if let Some(document) = &self.openapi {
+            place("--openapi", "", document);
+        }
+        if self.trust_document {
+            flags.push(Flag::new("contract.trust", "--trust-document", "document"));
+        }
+        flags
+    }
 }
 
 #[derive(Debug, Args)]
@@ -83,6 +128,9 @@ pub(crate) struct CommonArguments {
     /// TLS for development: makes a local authority and a certificate for localhost
     #[arg(long)]
     pub(crate) tls_dev: bool,
+    /// Refuse what the contract does not name: unknown routes and fields, hidden routes, the documentation
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Record what would be refused, refuse nothing
     #[arg(long)]
     pub(crate) report_only: bool,
@@ -104,6 +152,9 @@ impl CommonArguments {
         if self.tls_dev {
             flags.push(Flag::new("tls.dev", "--tls-dev", true));
         }
+        if self.strict {
+            flags.push(Flag::new("contract.posture", "--strict", "strict"));
+        }
         if self.report_only {
             flags.push(Flag::new("report-only", "--report-only", true));
         }
@@ -114,14 +165,20 @@ impl CommonArguments {
 /// Print what an app accepts and promises, as JSON
 ///
 /// The app's own interpreter imports the app, without starting it, and reads its routes and what FastAPI validates for
-/// each. A report for people goes to standard error.
+/// each. With --openapi nothing is run, and a document is read instead. A report for people goes to standard error: what is
+/// known, and every place where only the app can decide.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   mantlet contract
-  mantlet contract main:app > contract.json")]
+  mantlet contract main:app > contract.json
+  mantlet contract --openapi https://api.example.com/openapi.json > /dev/null")]
 pub(crate) struct ContractArguments {
     /// The app: `main:app`, `package.module:app`, `main:create_app()` or `path/to/main.py`
+    #[arg(conflicts_with = "openapi")]
     pub(crate) app: Option<String>,
+    /// An OpenAPI document, JSON or YAML, in place of an app
+    #[arg(long, value_name = "FILE|URL")]
+    pub(crate) openapi: Option<String>,
     /// Configuration file [default: mantlet.toml, then [tool.mantlet] in pyproject.toml]
     #[arg(long, short, value_name = "FILE", env = "MANTLET_CONFIG")]
     pub(crate) config: Option<PathBuf>,

@@ -10,11 +10,14 @@ use mantlet_controls::{
     route,
     units::Span,
 };
-use mantlet_gateway::{Address, GateConfig, Listen, UpstreamConfig, audit_log::AuditConfig, tls::LoadedTls};
+use mantlet_gateway::{
+    Address, GateConfig, Listen, UpstreamConfig, audit_log::AuditConfig, fetch::Target, tls::LoadedTls,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     cli::CommonArguments,
+    contract_source::is_url,
     csrf_keys,
     say::{Failure, say},
     settings::{self, Flag, Loaded, Mistakes, Sources},
@@ -211,6 +214,12 @@ impl Reader {
             findings.push(Finding::new("listen", message.clone()));
         }
         findings.extend(loaded.config.app.check());
+        let openapi = &loaded.config.contract.openapi;
+        if is_url(openapi)
+            && let Err(message) = Target::of_url(openapi)
+        {
+            findings.push(Finding::new("contract.openapi", message));
+        }
         let tls = loaded.config.tls.read(&loaded.config.state_folder, loaded.config.http2);
         let tls = tls.map_err(|found| findings.extend(found)).ok().flatten();
         let mut controls = loaded.config.controls(listen.as_ref().ok(), tls.as_ref());
@@ -288,6 +297,16 @@ impl Config {
                 max_concurrent: self.app.max_concurrent,
             },
         }
+    }
+
+    /// The name by which we ask the app: one of ours, for an app may answer to no other.
+    pub(crate) fn host_to_ask(&self, address: &Address) -> String {
+        let own = self.host.allow.iter().find(|host| !host.starts_with('*'));
+        own.cloned().unwrap_or_else(|| match address {
+            Address::Tcp(host, port) if host.contains(':') => format!("[{host}]:{port}"),
+            Address::Tcp(host, port) => format!("{host}:{port}"),
+            Address::Unix(_) => "localhost".to_owned(),
+        })
     }
 
     pub(crate) fn audit(&self) -> AuditConfig {

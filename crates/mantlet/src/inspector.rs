@@ -96,8 +96,8 @@ pub(crate) fn write_files(folder: &Path) -> io::Result<()> {
     FILES.iter().try_for_each(|(name, content)| fs::write(folder.join(name), content))
 }
 
-/// The contract that the launcher of a running app has written.
-pub(crate) fn written(folder: &Path) -> Result<Contract, String> {
+/// The contract that the launcher of a running app has written, as text and understood.
+pub(crate) fn written(folder: &Path) -> Result<(String, Contract), String> {
     #[derive(Deserialize)]
     struct Failed {
         failure: String,
@@ -106,7 +106,9 @@ pub(crate) fn written(folder: &Path) -> Result<Contract, String> {
     if let Ok(Failed { failure }) = serde_json::from_str(&text) {
         return Err(failure);
     }
-    serde_json::from_str(&text).map_err(|error| format!("it cannot be understood: {error}"))
+    let contract =
+        serde_json::from_str(&text).map_err(|error| format!("it cannot be understood: {error}"))?;
+    Ok((text, contract))
 }
 
 /// How many operations there are, below mounts too.

@@ -3,9 +3,11 @@
 mod app;
 mod cli;
 mod config;
+mod contract_source;
 mod csrf_keys;
 mod inspector;
 mod operate;
+mod report;
 mod say;
 mod settings;
 mod state;

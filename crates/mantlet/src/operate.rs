@@ -5,10 +5,11 @@ use std::{
     path::Path,
     pin::{Pin, pin},
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
-use mantlet_controls::{Scheme, contract::Contract};
+use mantlet_controls::Scheme;
 use mantlet_gateway::{
     Address, Gate, Listen, StartError,
     audit_log::{AuditLog, AuditWriter},
@@ -24,7 +25,7 @@ use tokio::{
 use crate::{
     app::AppProcess,
     config::{Checked, Config, Reader, summary},
-    inspector,
+    contract_source::{Behind, Found, Keeper, Source, Trouble, read_url},
     say::{Failure, say},
     settings::{Loaded, Origin},
     state,
@@ -40,6 +41,8 @@ pub(crate) struct Operation {
     pub(crate) idle_timeout: Duration,
     /// What stands behind the gate, for people.
     pub(crate) behind: String,
+    /// Where the contract comes from.
+    pub(crate) source: Source,
     /// The app, if it is ours to run.
     pub(crate) app: Option<AppProcess>,
 }
@@ -47,7 +50,7 @@ pub(crate) struct Operation {
 /// Runs until a signal or the app's end.
 pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
     raise_descriptor_limit();
-    let Operation { reader, checked, address, idle_timeout, behind, app } = operation;
+    let Operation { reader, checked, address, idle_timeout, behind, source, app } = operation;
     let Checked { mut loaded, policy, listen, tls } = checked;
     let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
     prepare_state_folder(&mut loaded)?;
@@ -61,14 +64,43 @@ pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
     if app.as_ref().is_some_and(AppProcess::tells_its_contract) {
         reader.contract.await_contract();
     }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    // What was named must be good, or nothing starts; an address may have nobody there yet.
+    let named = match &source {
+        Source::Url(url) => Some(runtime.block_on(read_url(url))),
+        other => other.read_file(),
+    };
+    let named = match named {
+        Some(Err(Trouble::Broken(why))) => return Err(Failure::new(why)),
+        Some(Err(Trouble::Away(_))) | None => None,
+        Some(Ok(found)) => Some(found),
+    };
+    let asked = Behind { address: address.clone(), host: config.host_to_ask(&address), name: behind.clone() };
+    let keeper = Keeper::new(reader.contract.clone(), source, asked, Arc::clone(policy.routes.fallback()));
+    let is_found = named.is_some();
+    if let Some(found) = named {
+        keeper.put(found);
+    }
     let gate = config.gate(listen, address, idle_timeout);
     let also_listen = gate.also_listen.clone();
     let gate =
         Gate::start(gate, tls, policy, log).map_err(|error| not_listening(error, also_listen.as_ref()))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
     let drain = (config.shutdown.quiet.0, config.shutdown.drain.0);
-    let operator = Operator { gate: &gate, audit: &writer, reader, certificates, scheme, behind, app, drain };
+    // What was found already is read again only when somebody asks; an app of ours is asked when it is ready.
+    let asks_at_once = !is_found && app.is_none();
+    let operator = Operator {
+        gate: &gate,
+        audit: &writer,
+        reader,
+        keeper,
+        asks_at_once,
+        certificates,
+        scheme,
+        behind,
+        app,
+        drain,
+    };
     let outcome = runtime.block_on(operator.run());
     gate.end();
     writer.finish();
@@ -79,6 +111,9 @@ struct Operator<'a> {
     gate: &'a Gate,
     audit: &'a AuditWriter,
     reader: Reader,
+    keeper: Keeper,
+    /// Whether the contract is still to be read.
+    asks_at_once: bool,
     /// What is to be fetched.
     certificates: watch::Sender<Option<acme::Settings>>,
     scheme: Scheme,
@@ -103,10 +138,13 @@ impl Operator<'_> {
         let fetching =
             self.gate.keep_certificates(self.certificates.subscribe(), |event| self.tell_of(&event));
         let mut fetching = pin!(fetching);
+        let keeping = self.keeper.keep(self.asks_at_once, async || self.gate.app_returned().await);
+        let mut keeping = pin!(keeping);
         let (quiet, limit) = loop {
             tokio::select! {
                 ending = &mut supervised => return self.ended(ending).await,
                 () = &mut fetching => {}
+                () = &mut keeping => {}
                 name = signals.next() => match name {
                     Received::Reload => self.reload(),
                     Received::Forward(number) => drop(orders.try_send(Order::Signal(number))),
@@ -189,25 +227,14 @@ impl Operator<'_> {
 
     /// Puts the contract of the app that is ready in force.
     fn learn(&self, name: &str) {
-        let slot = &self.reader.contract;
         match self.app.as_ref().and_then(AppProcess::contract) {
-            None => {}
-            Some(Ok(model)) => {
-                let (contract, _) = Contract::compile(&model);
-                slot.put(contract);
-                let (operations, opaque) = (inspector::operations(&model.router), model.notes.len());
-                say(format!(
-                    "the contract of {name}: operations {operations}, places where the app decides {opaque} (`mantlet contract` names them)"
-                ));
+            // Its document may be another one than before.
+            None => self.keeper.asked.notify_one(),
+            Some(Ok((text, model))) => {
+                self.keeper.put(Found::of_app(name, &text, model));
             }
             Some(Err(why)) => {
-                slot.give_up();
-                let consequence = if slot.is_known() {
-                    "the last one stays in force"
-                } else {
-                    "requests are not held against one"
-                };
-                say(format!("note: the contract of {name} cannot be read ({why}); {consequence}"));
+                self.keeper.go_on_without(&format!("the contract of {name} cannot be read: {why}"));
             }
         }
     }
@@ -247,11 +274,15 @@ impl Operator<'_> {
                     }
                     self.certificates.send_replace(fetched);
                 }
+                let tells = self.app.as_ref().is_some_and(AppProcess::tells_its_contract);
+                let source = Source::of(&checked.loaded.config.contract, tells);
+                let of_every_route = Arc::clone(checked.policy.routes.fallback());
                 self.gate.reload(checked.policy);
                 say(
                     "the configuration was reloaded; what concerns sockets, threads, the app, files and shutdown \
                      changes at the next start",
                 );
+                self.keeper.reload(source, of_every_route);
             }
             Err(mistakes) => say(format!("error: {}", summary(&mistakes, "the running one stays in force"))),
         }

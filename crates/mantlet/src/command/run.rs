@@ -6,6 +6,7 @@ use crate::{
     app::AppProcess,
     cli::RunArguments,
     config::Reader,
+    contract_source::Source,
     operate::{self, Operation},
     say::Failure,
     settings::Flag,
@@ -22,9 +23,12 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     if let Some(python) = &arguments.python {
         flags.push(Flag::new("app.python", "--python", python.as_str()));
     }
+    flags.extend(arguments.contract.flags());
     let reader = Reader::new(&arguments.common, flags);
     let checked = reader.read_at_start()?;
-    let process = AppProcess::prepare(&checked.loaded.config.app, &arguments.server)?;
+    let config = &checked.loaded.config;
+    let source = Source::of(&config.contract, arguments.server.is_empty());
+    let process = AppProcess::prepare(&config.app, &arguments.server, source == Source::App)?;
     operate::operate(Operation {
         reader,
         checked,
@@ -32,6 +36,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
         // The launcher tells uvicorn to keep connections for 75 s; another server is not told.
         idle_timeout: process.idle_timeout,
         behind: process.name.clone(),
+        source,
         app: Some(process),
     })
 }

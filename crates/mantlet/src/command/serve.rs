@@ -7,6 +7,7 @@ use mantlet_gateway::Address;
 use crate::{
     cli::ServeArguments,
     config::Reader,
+    contract_source::Source,
     operate::{self, Operation},
     say::Failure,
     settings::Flag,
@@ -14,7 +15,8 @@ use crate::{
 
 pub(crate) fn serve(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
     let upstream = arguments.upstream.as_deref().map(|url| Flag::new("app.upstream", "--upstream", url));
-    let reader = Reader::new(&arguments.common, upstream.into_iter().collect());
+    let flags = upstream.into_iter().chain(arguments.contract.flags()).collect();
+    let reader = Reader::new(&arguments.common, flags);
     let checked = reader.read_at_start()?;
     let app = &checked.loaded.config.app;
     let address = app.address().map_err(Failure::usage)?.ok_or_else(|| {
@@ -27,5 +29,6 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
         Address::Tcp(host, port) => format!("http://{host}:{port}"),
     };
     let idle_timeout = app.idle_timeout.0;
-    operate::operate(Operation { reader, checked, address, idle_timeout, behind, app: None })
+    let source = Source::of(&checked.loaded.config.contract, false);
+    operate::operate(Operation { reader, checked, address, idle_timeout, behind, source, app: None })
 }

@@ -25,9 +25,15 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// `mantlet serve` in front of an upstream.
+    /// `mantlet serve` in front of an upstream that is asked for nothing but what clients ask for.
     pub(crate) fn serve(upstream: &str) -> Self {
-        Self::new(["serve", "--upstream", upstream].map(OsString::from).to_vec())
+        Self::serve_with(upstream, &["--openapi", "off"])
+    }
+
+    /// `mantlet serve` with these arguments.
+    pub(crate) fn serve_with(upstream: &str, arguments: &[&str]) -> Self {
+        let arguments = ["serve", "--upstream", upstream].into_iter().chain(arguments.iter().copied());
+        Self::new(arguments.map(OsString::from).collect())
     }
 
     /// `mantlet run` of an app in `tests/apps`.

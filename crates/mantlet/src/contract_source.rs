@@ -1,0 +1,416 @@
+//! Where the contract comes from, if not from the app that we run: a file, an address, or the app behind the gate, which may be away.
+//!
+//! The last good one stays in force until there is another. The gate never waits for it.
+
+use std::{
+    cell::{Cell, RefCell},
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use mantlet_contract::{
+    document::{self, DocumentError},
+    model::{self, Route, VERSION},
+};
+use mantlet_controls::{
+    Mode,
+    contract::{Config, Contract, Slot},
+    route::RoutePolicy,
+};
+use mantlet_gateway::{
+    Address,
+    fetch::{FetchError, Target, fetch},
+};
+use tokio::sync::Notify;
+
+use crate::{inspector::operations, report::Report, say::say};
+
+/// Where apps have their document. FastAPI's default first; the last is asked only if nothing else was found.
+const USUAL: [&str; 5] =
+    ["/openapi.json", "/api/openapi.json", "/api/v1/openapi.json", "/v1/openapi.json", LAST_USUAL];
+const LAST_USUAL: &str = "/api";
+/// Time that a server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest document that is fetched. The longest that is known has 10 MiB.
+const LONGEST: usize = 16 << 20;
+/// Pauses between two attempts at what could not be reached.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+/// Where the contract comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// There is none.
+    None,
+    /// The app that we run tells it.
+    App,
+    /// What `mantlet contract` wrote.
+    File(PathBuf),
+    /// An OpenAPI document in a file.
+    Document(PathBuf),
+    /// One at an address.
+    Url(String),
+    /// The app's own, wherever it is.
+    Behind,
+}
+
+/// A contract that was read.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) model: model::Contract,
+    /// Whose it is.
+    pub(crate) name: String,
+    /// Where it was read, as one says it.
+    pub(crate) from: String,
+    /// Changes with its text.
+    pub(crate) hash: u64,
+    /// What else has to be said.
+    pub(crate) aside: Vec<String>,
+}
+
+impl Found {
+    /// What an app that we run said of itself.
+    pub(crate) fn of_app(name: &str, text: &str, model: model::Contract) -> Self {
+        let (name, from) = (name.to_owned(), "read from the app".to_owned());
+        Self { model, name, from, hash: hash_of(text), aside: Vec::new() }
+    }
+}
+
+/// Why there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// Nobody answers: that may change by itself.
+    Away(String),
+    /// There is one, or should be, and it cannot be used.
+    Broken(String),
+}
+
+impl Source {
+    /// What the configuration says; `app_tells` if the app is ours to run and to ask.
+    pub(crate) fn of(config: &Config, app_tells: bool) -> Self {
+        match (config.file.as_str(), config.openapi.as_str()) {
+            _ if config.mode == Mode::Off => Self::None,
+            ("", "") if app_tells => Self::App,
+            ("", "") => Self::Behind,
+            ("", "off") => Self::None,
+            ("", url) if is_url(url) => Self::Url(url.to_owned()),
+            ("", file) => Self::Document(file.into()),
+            (file, _) => Self::File(file.into()),
+        }
+    }
+
+    /// Reads it from a file, if it is in one.
+    pub(crate) fn read_file(&self) -> Option<Result<Found, Trouble>> {
+        match self {
+            Self::File(file) => Some(read_contract(file)),
+            Self::Document(file) => Some(read_document(file)),
+            Self::None | Self::App | Self::Url(_) | Self::Behind => None,
+        }
+    }
+}
+
+/// Whether a document is at an address, and not in a file.
+pub(crate) fn is_url(text: &str) -> bool {
+    text.starts_with("http://") || text.starts_with("https://")
+}
+
+fn hash_of(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What `mantlet contract` wrote.
+fn read_contract(file: &Path) -> Result<Found, Trouble> {
+    let broken = |why: String| Trouble::Broken(format!("the contract `{}` {why}", file.display()));
+    let text = fs::read_to_string(file).map_err(|error| broken(format!("cannot be read: {error}")))?;
+    let value: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| broken(format!("is no valid JSON: {error}")))?;
+    if value.get("openapi").is_some() || value.get("swagger").is_some() {
+        return Err(broken("is an OpenAPI document; name it with `--openapi`".to_owned()));
+    }
+    let again = "write it again with `mantlet contract APP > contract.json`";
+    match value.get("version").and_then(serde_json::Value::as_u64) {
+        Some(version) if version == u64::from(VERSION) => {}
+        Some(version) => {
+            return Err(broken(format!("has version {version}, and this mantlet knows {VERSION}; {again}")));
+        }
+        None => return Err(broken(format!("is not what `mantlet contract` writes; {again}"))),
+    }
+    let model: model::Contract = serde_json::from_value(value)
+        .map_err(|error| broken(format!("cannot be understood: {error}; {again}")))?;
+    if operations(&model.router) == 0 {
+        return Err(broken(format!("names no operation, so nothing would be checked; {again}")));
+    }
+    let name = model.title.clone().unwrap_or_else(|| "the app".to_owned());
+    Ok(Found {
+        model,
+        name,
+        from: format!("as `{}` has it", file.display()),
+        hash: hash_of(&text),
+        aside: vec![],
+    })
+}
+
+/// An OpenAPI document in a file.
+pub(crate) fn read_document(file: &Path) -> Result<Found, Trouble> {
+    let place = format!("`{}`", file.display());
+    let text = fs::read(file)
+        .map_err(|error| Trouble::Broken(format!("the document {place} cannot be read: {error}")))?;
+    understood(&text, &place).map_err(Trouble::Broken)
+}
+
+/// A document that was read from a place.
+fn understood(text: &[u8], place: &str) -> Result<Found, String> {
+    let text = std::str::from_utf8(text).map_err(|_| format!("the document {place} is not UTF-8"))?;
+    let model = document::read(text).map_err(|error| {
+        if error == DocumentError::NotOpenApi && text.contains("\"made-with\"") {
+            return format!("{place} is what `mantlet contract` writes; name it with `--contract`");
+        }
+        format!("{place} cannot be used: {error}")
+    })?;
+    let name = model.title.clone().unwrap_or_else(|| "the app".to_owned());
+    Ok(Found { model, name, from: format!("from the document {place}"), hash: hash_of(text), aside: vec![] })
+}
+
+/// A document at an address.
+pub(crate) async fn read_url(url: &str) -> Result<Found, Trouble> {
+    let target = Target::of_url(url).map_err(Trouble::Broken)?;
+    let answer = match fetch(&target, PATIENCE, LONGEST).await {
+        Ok(answer) => answer,
+        Err(FetchError::Unreachable(why)) => {
+            return Err(Trouble::Away(format!("`{url}` cannot be asked: {why}")));
+        }
+        Err(error @ FetchError::TooLong(_)) => return Err(Trouble::Broken(format!("`{url}`: {error}"))),
+    };
+    let status = answer.status.as_u16();
+    match (status, answer.location) {
+        (200, _) => understood(&answer.body, &format!("`{url}`")).map_err(Trouble::Broken),
+        (300..=399, Some(location)) => Err(Trouble::Broken(format!(
+            "`{url}` redirects to `{location}`, and redirects are not followed; name that address if it is right"
+        ))),
+        (502..=504, _) => Err(Trouble::Away(format!("`{url}` answers {status}"))),
+        _ => Err(Trouble::Broken(format!("`{url}` answers {status} in place of a document"))),
+    }
+}
+
+/// The app behind the gate.
+#[derive(Debug, Clone)]
+pub(crate) struct Behind {
+    pub(crate) address: Address,
+    /// The name by which it is asked: an app may answer to no other.
+    pub(crate) host: String,
+    pub(crate) name: String,
+}
+
+impl Behind {
+    /// The app's own document. Of several, the one that says most.
+    async fn read(&self) -> Result<Found, Trouble> {
+        let mut all: Vec<(&str, Found)> = Vec::new();
+        let mut faults = Vec::new();
+        for path in USUAL {
+            if path == LAST_USUAL && !all.is_empty() {
+                continue;
+            }
+            let Some(target) = Target::of_app(&self.address, &self.host, path) else { continue };
+            let answer = match fetch(&target, PATIENCE, LONGEST).await {
+                Ok(answer) => answer,
+                Err(FetchError::Unreachable(why)) => return Err(Trouble::Away(why)),
+                Err(error @ FetchError::TooLong(_)) => {
+                    faults.push(format!("`{path}`: {error}"));
+                    continue;
+                }
+            };
+            match (answer.status.as_u16(), answer.location) {
+                (200, _) => match understood(&answer.body, &format!("at `{path}`")) {
+                    Ok(found) if all.iter().any(|(_, known)| known.hash == found.hash) => {}
+                    Ok(found) => all.push((path, found)),
+                    // Front ends answer every path with their page.
+                    Err(_) if !looks_like_a_document(&answer.body) => {}
+                    Err(why) => faults.push(why),
+                },
+                (status @ 502..=504, _) => {
+                    return Err(Trouble::Away(format!("it answers {status} at `{path}`")));
+                }
+                (300..=399, Some(location)) if path != LAST_USUAL => {
+                    faults
+                        .push(format!("`{path}` redirects to `{location}`, and redirects are not followed"));
+                }
+                (status @ (401 | 403), _) => faults.push(format!("`{path}` answers {status}")),
+                _ => {}
+            }
+        }
+        let size = |found: &Found| (operations(&found.model.router), found.model.router.routes.len());
+        let Some(best) =
+            (0..all.len()).rev().max_by_key(|index| all.get(*index).map(|(_, found)| size(found)))
+        else {
+            let mut why =
+                format!("no OpenAPI document was found behind the gate (asked for `{}`)", USUAL.join("`, `"));
+            for fault in faults {
+                why.push('\n');
+                why.push_str(&fault);
+            }
+            why.push_str("\nname one with `--openapi FILE|URL`, or write a contract with `mantlet contract` and name it with `--contract`");
+            return Err(Trouble::Broken(why));
+        };
+        let (_, mut found) = all.swap_remove(best);
+        self.name.clone_into(&mut found.name);
+        if let Some(title) = &found.model.title {
+            found.name = format!("{} ({title})", self.name);
+        }
+        for (path, other) in &all {
+            // Each knows routes that the other does not.
+            found.model.router.complete = false;
+            found
+                .model
+                .router
+                .routes
+                .push(Route::Opaque { why: format!("there is another document at `{path}`") });
+            found.aside.push(format!(
+                "there is another document at `{path}` ({} operations), which is not looked at; `--openapi` names one",
+                operations(&other.model.router)
+            ));
+        }
+        Ok(found)
+    }
+}
+
+/// Whether somebody meant it to be one.
+fn looks_like_a_document(body: &[u8]) -> bool {
+    let start = body.trim_ascii_start();
+    start.is_empty()
+        || start.starts_with(b"{")
+        || start.starts_with(b"openapi:")
+        || start.starts_with(b"swagger:")
+}
+
+/// Puts contracts in force, and says what they lead to.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    slot: Slot,
+    behind: Behind,
+    source: RefCell<Source>,
+    /// What the configuration says of every route.
+    policy: RefCell<std::sync::Arc<RoutePolicy>>,
+    report: RefCell<Option<Report>>,
+    /// What was said last.
+    told: RefCell<String>,
+    hash: Cell<Option<u64>>,
+    /// Somebody wants it read again.
+    pub(crate) asked: Notify,
+}
+
+impl Keeper {
+    pub(crate) fn new(
+        slot: Slot,
+        source: Source,
+        behind: Behind,
+        policy: std::sync::Arc<RoutePolicy>,
+    ) -> Self {
+        Self {
+            slot,
+            behind,
+            source: RefCell::new(source),
+            policy: RefCell::new(policy),
+            report: RefCell::default(),
+            told: RefCell::default(),
+            hash: Cell::default(),
+            asked: Notify::new(),
+        }
+    }
+
+    /// Puts a contract in force, if it is another one.
+    pub(crate) fn put(&self, found: Found) {
+        let Found { model, name, from, hash, aside } = found;
+        if self.slot.is_known() && self.hash.replace(Some(hash)) == Some(hash) {
+            return;
+        }
+        self.hash.set(Some(hash));
+        let (contract, left) = Contract::compile(&model);
+        self.report.replace(Some(Report::new(name, from, &model, &contract, left)));
+        self.slot.put(contract);
+        self.tell();
+        for text in aside {
+            say(format!("note: {text}"));
+        }
+    }
+
+    /// Says what is in force, unless that was said last.
+    fn tell(&self) {
+        if let Some(report) = &*self.report.borrow() {
+            let text = report.brief(&self.policy.borrow());
+            if *self.told.borrow() != text {
+                say(&text);
+                self.told.replace(text);
+            }
+        }
+    }
+
+    /// Takes another configuration; then everything is read again.
+    pub(crate) fn reload(&self, source: Source, policy: std::sync::Arc<RoutePolicy>) {
+        self.source.replace(source);
+        self.policy.replace(policy);
+        self.tell();
+        self.asked.notify_one();
+    }
+
+    /// Goes on with the last one, if there is one.
+    pub(crate) fn go_on_without(&self, why: &str) {
+        self.slot.give_up();
+        let consequence = if self.slot.is_known() {
+            "the last contract stays in force"
+        } else {
+            "requests are not held against a contract"
+        };
+        say(format!("note: {why}\n{consequence}"));
+    }
+
+    /// Reads the contract whenever it may be another one, for as long as it is polled; what is away, again and again.
+    pub(crate) async fn keep(&self, starts_at_once: bool, app_returned: impl AsyncFn()) {
+        if !starts_at_once {
+            self.asked.notified().await;
+        }
+        let mut pause = FIRST_PAUSE;
+        let mut known_trouble = None;
+        loop {
+            let source = self.source.borrow().clone();
+            let read = match &source {
+                Source::None | Source::App => None,
+                Source::File(_) | Source::Document(_) => source.read_file(),
+                Source::Url(url) => Some(read_url(url).await),
+                Source::Behind => Some(self.behind.read().await),
+            };
+            let mut is_away = false;
+            match read {
+                None => {}
+                Some(Ok(found)) => {
+                    (pause, known_trouble) = (FIRST_PAUSE, None);
+                    self.put(found);
+                }
+                Some(Err(trouble)) => {
+                    is_away = matches!(trouble, Trouble::Away(_));
+                    if known_trouble.as_ref() != Some(&trouble) {
+                        self.go_on_without(&match &trouble {
+                            Trouble::Away(why) if source == Source::Behind => {
+                                format!(
+                                    "{} cannot be asked for its document yet: {why}; it is asked again",
+                                    self.behind.name
+                                )
+                            }
+                            Trouble::Away(why) => format!("{why}; it is asked again"),
+                            Trouble::Broken(why) => why.clone(),
+                        });
+                        known_trouble = Some(trouble);
+                    }
+                }
+            }
+            tokio::select! {
+                () = self.asked.notified() => (pause, known_trouble) = (FIRST_PAUSE, None),
+                () = app_returned() => pause = FIRST_PAUSE,
+                () = tokio::time::sleep(pause), if is_away => pause = (pause * 2).min(LONGEST_PAUSE),
+            }
+        }
+    }
+}

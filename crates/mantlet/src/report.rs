@@ -1,0 +1,241 @@
+//! The load report: what is known of an app, where the app decides, what is enforced and what is only recorded.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt::Write as _,
+};
+
+use mantlet_contract::model::{self, Note, Route, Router, Source};
+use mantlet_controls::{
+    Mode,
+    contract::{Contract, Posture, Tolerance},
+    route::RoutePolicy,
+};
+
+/// Reasons that are named at start.
+const REASONS: usize = 3;
+
+/// What a person wants to know of a contract.
+#[derive(Debug)]
+pub(crate) struct Report {
+    /// The app, or the document.
+    name: String,
+    /// Where the contract was read.
+    from: String,
+    is_claim: bool,
+    operations: usize,
+    hidden: Vec<String>,
+    web_sockets: usize,
+    foreign: usize,
+    is_complete: bool,
+    /// Operations that code of the app may reach before what came is validated.
+    rewritten: usize,
+    /// Operations whose 422 is the app's own.
+    own_words: usize,
+    /// Operations of whose good answers something is known.
+    described: usize,
+    notes: Vec<Note>,
+}
+
+impl Report {
+    pub(crate) fn new(
+        name: impl Into<String>,
+        from: impl Into<String>,
+        model: &model::Contract,
+        contract: &Contract,
+        left: Vec<Note>,
+    ) -> Self {
+        let mut report = Self {
+            name: name.into(),
+            from: from.into(),
+            is_claim: model.source == Source::Document,
+            operations: 0,
+            hidden: Vec::new(),
+            web_sockets: 0,
+            foreign: 0,
+            is_complete: model.router.complete,
+            rewritten: 0,
+            own_words: 0,
+            described: 0,
+            notes: model.notes.iter().cloned().chain(left).collect(),
+        };
+        report.count_others(&model.router);
+        let mut known = HashSet::new();
+        for route in contract.routes().http() {
+            let Some(operation) = &route.operation else { continue };
+            // A document's operations are known below the prefix of each server, too.
+            if report.is_claim && !known.insert((&operation.id, &route.methods)) {
+                continue;
+            }
+            report.operations += 1;
+            report.rewritten += usize::from(route.rewrites);
+            report.own_words += usize::from(!route.rewrites && route.answers_invalid);
+            if route.visibility == mantlet_contract::routes::Visibility::Hidden {
+                report.hidden.push(format!("{} {}", route.methods.join(","), route.path));
+            }
+            let is_good = |status: Option<u16>| status.is_none_or(|status| (200..300).contains(&status));
+            let mut answers = operation.responses.iter();
+            report.described +=
+                usize::from(answers.any(|response| is_good(response.status) && response.shape.is_some()));
+        }
+        report
+    }
+
+    fn count_others(&mut self, router: &Router) {
+        for route in &router.routes {
+            match route {
+                Route::WebSocket { .. } => self.web_sockets += 1,
+                Route::Mount { router: Some(router), .. } => self.count_others(router),
+                Route::Mount { router: None, .. } => self.foreign += 1,
+                Route::Http { .. } | Route::Opaque { .. } => {}
+            }
+        }
+    }
+
+    /// In a few lines, with what it leads to.
+    pub(crate) fn brief(&self, policy: &RoutePolicy) -> String {
+        let mut text = self.head();
+        let _ = write!(text, "\n{}", self.consequence(policy));
+        let reasons = self.reasons();
+        if !reasons.is_empty() {
+            let _ = write!(text, "\nthe app decides at {}: ", amount(self.notes.len(), "place"));
+            let named: Vec<_> = reasons
+                .iter()
+                .take(REASONS)
+                .map(|(why, places)| match places.len() {
+                    1 => (*why).to_owned(),
+                    number => format!("{why} ({number})"),
+                })
+                .collect();
+            text.push_str(&named.join("; "));
+            if reasons.len() > REASONS {
+                let _ = write!(text, "; and {}", amount(reasons.len() - REASONS, "other reason"));
+            }
+            text.push_str(" (`mantlet contract` names them)");
+        }
+        text
+    }
+
+    /// With every place.
+    pub(crate) fn full(&self) -> String {
+        let mut text = self.head();
+        let unknown = match (self.is_complete, self.is_claim) {
+            (true, false) => "known not to be the app's",
+            (true, true) => "not the app's, as the document has it",
+            (false, _) => "left to the app",
+        };
+        let _ = write!(text, "\nunknown paths: {unknown}");
+        let _ = write!(text, "\n{}", self.answers());
+        if !self.hidden.is_empty() {
+            text.push_str("\nnot in its document:");
+            for place in &self.hidden {
+                let _ = write!(text, "\n  {place}");
+            }
+        }
+        if self.notes.is_empty() {
+            text.push_str("\nnothing is opaque");
+            return text;
+        }
+        let _ = write!(text, "\n{} where the app decides:", amount(self.notes.len(), "place"));
+        for (why, places) in self.reasons() {
+            let _ = write!(text, "\n  {why}");
+            for place in places {
+                let _ = write!(text, "\n    {place}");
+            }
+        }
+        text
+    }
+
+    fn head(&self) -> String {
+        let mut text =
+            format!("the contract of {}, {}: {}", self.name, self.from, amount(self.operations, "operation"));
+        if !self.hidden.is_empty() {
+            let _ = write!(text, " ({} not in its document)", self.hidden.len());
+        }
+        for (number, noun) in
+            [(self.web_sockets, "WebSocket"), (self.foreign, "mount of another kind of app")]
+        {
+            if number > 0 {
+                let _ = write!(text, ", {}", amount(number, noun));
+            }
+        }
+        text
+    }
+
+    fn answers(&self) -> String {
+        format!("answers: described for {} of {}", self.described, self.operations)
+    }
+
+    /// What is enforced, what is only recorded, and why.
+    fn consequence(&self, policy: &RoutePolicy) -> String {
+        let rules = &policy.rules;
+        let is_trusted = rules.trust == mantlet_controls::contract::Trust::Document;
+        let answers = self.answers();
+        if rules.mode == Mode::Off {
+            return "nothing is held against it: `mode = \"off\"` under `[contract]`".to_owned();
+        }
+        if self.is_claim && !is_trusted {
+            return format!(
+                "reported, not enforced: a document is a claim; `--trust-document`, or `trust = \"document\"` under `[contract]`, enforces it\n{answers}"
+            );
+        }
+        let trusted = if self.is_claim {
+            "the document is trusted, and enforced like the app's own word\n"
+        } else {
+            ""
+        };
+        let mut free = self.operations - self.rewritten;
+        let mut only = Vec::new();
+        if self.rewritten > 0 {
+            only.push(format!("{} (code of the app may change requests before)", self.rewritten));
+        }
+        if self.own_words > 0 && rules.posture == Posture::Compatible {
+            free -= self.own_words;
+            only.push(format!("{} (the app answers it in words of its own)", self.own_words));
+        }
+        let input = match policy.contract {
+            Mode::Enforce if only.is_empty() => "enforced".to_owned(),
+            Mode::Enforce => format!("enforced for {free}, only reported for {}", only.join(" and ")),
+            Mode::Report => "reported".to_owned(),
+            Mode::Off => "not judged".to_owned(),
+        };
+        let said = |tolerance: Tolerance| match tolerance {
+            Tolerance::Reject if rules.mode == Mode::Enforce => "refused",
+            Tolerance::Reject | Tolerance::Report => "reported",
+            Tolerance::Allow => "let through",
+        };
+        let unknown = if self.is_complete {
+            said(rules.unknown_routes)
+        } else {
+            "left to the app, for something else may answer them"
+        };
+        let mut text = format!("{trusted}input: {input}\nunknown paths and methods: {unknown}");
+        if !self.hidden.is_empty() {
+            let _ = write!(text, "; hidden routes: {}", said(rules.hidden_routes));
+        }
+        let _ = write!(text, "\n{answers}");
+        text
+    }
+
+    /// Reasons with their places, the most frequent first.
+    fn reasons(&self) -> Vec<(&str, Vec<&str>)> {
+        let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for Note { at, why } in &self.notes {
+            reasons.entry(why).or_default().push(at);
+        }
+        let mut reasons: Vec<_> = reasons.into_iter().collect();
+        reasons.sort_by_key(|(_, places)| std::cmp::Reverse(places.len()));
+        reasons
+    }
+}
+
+fn amount(number: usize, noun: &str) -> String {
+    match number {
+        0 => format!("no {noun}"),
+        1 => format!("1 {noun}"),
+        _ => match noun.split_once(' ') {
+            Some((first, rest)) if first == "mount" => format!("{number} {first}s {rest}"),
+            _ => format!("{number} {noun}s"),
+        },
+    }
+}
