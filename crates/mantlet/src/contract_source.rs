@@ -25,7 +25,11 @@ use mantlet_gateway::{
 };
 use tokio::sync::Notify;
 
-use crate::{inspector::operations, report::Report, say::say};
+use crate::{
+    inspector::operations,
+    report::{Report, amount},
+    say::say,
+};
 
 /// Where apps have their document. FastAPI's default first; the last is asked only if nothing else was found.
 const USUAL: [&str; 5] =
@@ -269,8 +273,8 @@ impl Behind {
                 .routes
                 .push(Route::Opaque { why: format!("there is another document at `{path}`") });
             found.aside.push(format!(
-                "there is another document at `{path}` ({} operations), which is not looked at; `--openapi` names one",
-                operations(&other.model.router)
+                "there is another document at `{path}` ({}), which is not looked at; `--openapi` names one",
+                amount(operations(&other.model.router), "operation")
             ));
         }
         Ok(found)

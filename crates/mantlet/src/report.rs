@@ -111,7 +111,8 @@ impl Report {
             if reasons.len() > REASONS {
                 let _ = write!(text, "; and {}", amount(reasons.len() - REASONS, "other reason"));
             }
-            text.push_str(" (`mantlet contract` names them)");
+            let document = if self.is_claim { " --openapi" } else { "" };
+            let _ = write!(text, " (`mantlet contract{document}` names them)");
         }
         text
     }
@@ -119,12 +120,11 @@ impl Report {
     /// With every place.
     pub(crate) fn full(&self) -> String {
         let mut text = self.head();
-        let unknown = match (self.is_complete, self.is_claim) {
-            (true, false) => "known not to be the app's",
-            (true, true) => "not the app's, as the document has it",
-            (false, _) => "left to the app",
-        };
-        let _ = write!(text, "\nunknown paths: {unknown}");
+        text.push_str(match (self.is_complete, self.is_claim) {
+            (true, false) => "\npaths: all are known",
+            (true, true) => "\npaths: all are known, if the document is true",
+            (false, _) => "\npaths: not all are known, so unknown ones are left to the app",
+        });
         let _ = write!(text, "\n{}", self.answers());
         if !self.hidden.is_empty() {
             text.push_str("\nnot in its document:");
@@ -229,7 +229,7 @@ impl Report {
     }
 }
 
-fn amount(number: usize, noun: &str) -> String {
+pub(crate) fn amount(number: usize, noun: &str) -> String {
     match number {
         0 => format!("no {noun}"),
         1 => format!("1 {noun}"),

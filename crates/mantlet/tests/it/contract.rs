@@ -562,8 +562,9 @@ fn the_shop_is_read() {
     let read = read(Typed::mantlet(["contract"]).shop());
     assert_eq!(
         read.said,
-        "mantlet: the contract of main:app (Archers' shop): 22 operations (2 not in its document), 1 WebSocket, \
-         no mount of another kind of app\n  unknown paths: refused\n  7 places where the app decides:\n    \
+        "mantlet: the contract of main:app (Archers' shop), read from the app: 22 operations (2 not in its document), \
+         1 WebSocket\n  paths: all are known\n  answers: described for 2 of 22\n  not in its document:\n    GET /\n    \
+         GET /internal/debug\n  7 places where the app decides:\n    \
          the handler or a dependency reads the raw request\n      GET /users/me body\n      GET /orders body\n      \
          GET /orders/{order_id} body\n      GET /admin/users body\n      GET /admin/orders body\n      \
          DELETE /admin/products/{product_id} body\n      POST /voucher body"

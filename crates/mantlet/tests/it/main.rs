@@ -14,9 +14,11 @@ mod kit;
 
 mod acme;
 mod client;
+mod content_types;
 mod contract;
 mod cookies;
 mod docs;
+mod documents;
 mod faults;
 mod floods;
 mod framing;

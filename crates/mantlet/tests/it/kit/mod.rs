@@ -14,6 +14,7 @@ pub(crate) mod raw;
 pub(crate) mod stand;
 pub(crate) mod tls;
 pub(crate) mod upstream;
+pub(crate) mod uvicorn;
 pub(crate) mod websocket;
 
 use std::{
@@ -29,6 +30,7 @@ pub(crate) use gateway::{Gateway, Setup};
 pub(crate) use raw::{Answer, Client};
 pub(crate) use stand::Stand;
 pub(crate) use upstream::Upstream;
+pub(crate) use uvicorn::Uvicorn;
 
 /// How long anything may take on a busy machine. Never a measure of how long it should.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

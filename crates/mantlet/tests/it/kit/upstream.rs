@@ -1,6 +1,6 @@
 use std::{
     io::{self, Read, Write},
-    net::Shutdown,
+    net::{Shutdown, SocketAddr, TcpListener},
     os::unix::net::{UnixListener, UnixStream},
     path::{Path, PathBuf},
     sync::{
@@ -112,6 +112,39 @@ impl Upstream {
     /// As `--upstream` wants it.
     pub(crate) fn url(&self) -> String {
         format!("unix:{}", self.path().display())
+    }
+
+    /// Listens on a free port of this machine too.
+    pub(crate) fn listen_on_tcp(&self) -> SocketAddr {
+        self.listen_on_tcp_at(([127, 0, 0, 1], 0).into())
+    }
+
+    /// Listens at this address too, for as long as the tests last.
+    pub(crate) fn listen_on_tcp_at(&self, address: SocketAddr) -> SocketAddr {
+        let listener = TcpListener::bind(address).expect("an address that is free");
+        let bound = listener.local_addr().expect("an address");
+        let socket = self.path();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (mut client, Ok(mut inner)) =
+                    (stream.expect("a connection"), UnixStream::connect(&socket))
+                else {
+                    break;
+                };
+                let (mut back, mut answer) = (
+                    inner.try_clone().expect("a second handle"),
+                    client.try_clone().expect("a second handle"),
+                );
+                thread::spawn(move || {
+                    let _ = io::copy(&mut back, &mut answer);
+                    let _ = answer.shutdown(Shutdown::Both);
+                    // Whoever writes learns that nobody reads.
+                    let _ = back.shutdown(Shutdown::Both);
+                });
+                thread::spawn(move || io::copy(&mut client, &mut inner));
+            }
+        });
+        bound
     }
 
     fn path(&self) -> PathBuf {

@@ -1,0 +1,50 @@
+"""Apps whose document is elsewhere, empty, one of two, or not there at all."""
+
+from fastapi import FastAPI
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
+from fastapi.responses import HTMLResponse
+from pydantic import BaseModel
+
+
+class Item(BaseModel):
+    name: str
+
+
+def with_items(app: FastAPI) -> FastAPI:
+    @app.post("/items/{number}")
+    def add(number: int, item: Item) -> Item:
+        return item
+
+    return app
+
+
+none = with_items(FastAPI(openapi_url=None))
+empty = FastAPI(title="Empty")
+elsewhere = with_items(FastAPI(openapi_url="/api/v1/openapi.json"))
+at_api = with_items(FastAPI(openapi_url="/api"))
+prefixed = with_items(FastAPI(servers=[{"url": "/api"}], root_path_in_servers=False))
+picky = with_items(FastAPI())
+picky.add_middleware(TrustedHostMiddleware, allowed_hosts=["shop.example"])
+
+two = FastAPI(title="Outer")
+inner = with_items(FastAPI(title="Inner"))
+
+
+@inner.get("/more")
+def more() -> int:
+    return 1
+
+
+@two.get("/health")
+def health() -> int:
+    return 1
+
+
+two.mount("/api", inner)
+
+page = with_items(FastAPI(openapi_url=None))
+
+
+@page.get("/{path:path}")
+def front_end(path: str) -> HTMLResponse:
+    return HTMLResponse("<!doctype html><title>Front end</title>")

@@ -1,0 +1,225 @@
+//! A contract or a document that was named.
+
+use std::fs;
+
+use rustix::process::Signal;
+
+use super::{ask, before, seen};
+use crate::kit::{App, Setup, Upstream, Uvicorn, command::Typed};
+
+/// One operation, and a body that must have a name.
+const DOCUMENT: &str = r#"{"openapi": "3.1.0", "info": {"title": "Shop", "version": "1"}, "paths": {"/echo": {"post": {
+    "requestBody": {"content": {"application/json": {"schema": {
+        "type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}
+    }}}}
+}}}}"#;
+
+fn app() -> String {
+    format!("unix:{}", App::shared().socket().display())
+}
+
+/// An HTTP server that answers every request so.
+fn answering(head: &str, body: &str) -> (std::net::SocketAddr, Upstream) {
+    let answer = format!("{head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+    let upstream = Upstream::answering(answer);
+    (upstream.listen_on_tcp(), upstream)
+}
+
+#[test]
+fn a_file_is_reported_trusted_or_enforced_by_posture() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("openapi.yaml");
+    fs::write(&file, DOCUMENT).unwrap();
+    let named = ["--openapi", file.to_str().unwrap()];
+    let with = |more: &[&'static str], config: &str| {
+        Setup::serve_with(&app(), &[&named[..], more].concat()).config(config).start()
+    };
+    let bad = |gateway: &crate::kit::Gateway| {
+        (seen(&ask(gateway, "POST", "/echo", "{}")).1, seen(&ask(gateway, "GET", "/else", "")).1)
+    };
+    let claimed = with(&[], "[contract]\ninput = \"enforce\"\nunknown-routes = \"reject\"\n");
+    assert!(claimed.stderr().contains("the contract of Shop, from the document `"), "{}", claimed.stderr());
+    assert!(claimed.stderr().contains("reported, not enforced"), "{}", claimed.stderr());
+    assert_eq!(bad(&claimed), (String::new(), String::new()));
+    // In the words of an app that is not FastAPI's there is no telling what its 422 looks like, unless the posture is strict.
+    let strict = with(&["--strict"], "");
+    assert!(strict.stderr().contains("unknown paths and methods: refused"), "{}", strict.stderr());
+    assert_eq!(bad(&strict), ("input-invalid".into(), "route-unknown".into()));
+    let open = with(&["--strict"], "[contract]\nunknown-routes = \"report\"\n");
+    assert_eq!(bad(&open), ("input-invalid".into(), String::new()));
+    let doubted = with(&["--strict"], "[contract]\ntrust = \"app\"\n");
+    assert!(doubted.stderr().contains("reported, not enforced"), "{}", doubted.stderr());
+    assert_eq!(bad(&doubted), (String::new(), String::new()));
+    let trusted = with(&["--trust-document"], "[contract]\nunknown-routes = \"reject\"\n");
+    assert_eq!(bad(&trusted).1, "route-unknown");
+}
+
+#[test]
+fn an_address_is_asked_and_redirects_are_not_followed() {
+    let (address, _server) = answering("HTTP/1.1 200 OK", DOCUMENT);
+    let url = format!("http://{address}/openapi.json");
+    let gateway = Setup::serve_with(&app(), &["--openapi", &url]).start();
+    assert!(
+        gateway.stderr().contains(&format!("from the document `{url}`: 1 operation\n")),
+        "{}",
+        gateway.stderr()
+    );
+
+    let failing = [
+        (
+            "HTTP/1.1 302 Found\r\nLocation: https://login.example/",
+            "",
+            "redirects to `https://login.example/`, and redirects are not",
+        ),
+        ("HTTP/1.1 404 Not Found", "", "answers 404 in place of a document"),
+        ("HTTP/1.1 200 OK", r#"{"openapi": "3.1.0", "paths": {}}"#, "the document names no operation"),
+        ("HTTP/1.1 200 OK", "<html>", "cannot be used: "),
+    ];
+    for (head, body, says) in failing {
+        let (address, _server) = answering(head, body);
+        let url = format!("http://{address}/openapi.json");
+        let serve =
+            ["serve", "--upstream", "http://127.0.0.1:1", "--listen", "127.0.0.1:0", "--openapi", &url];
+        let ended = Typed::mantlet(serve).finish();
+        assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+        assert!(ended.stderr.contains(says) && !ended.stderr.contains("ready behind"), "{}", ended.stderr);
+        let looked = Typed::mantlet(["contract", "--openapi", &url]).finish();
+        assert_eq!(looked.code, Some(1));
+        assert!(looked.stderr.contains(says) && looked.stdout.is_empty(), "{}", looked.stderr);
+    }
+}
+
+#[test]
+fn a_document_that_is_too_long_is_not_read_to_its_end() {
+    let upstream = Upstream::new(|connection| {
+        connection.read_head();
+        connection.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+        while connection.try_write(&vec![b' '; 64 << 10]) {}
+    });
+    let url = format!("http://{}/", upstream.listen_on_tcp());
+    let ended = Typed::mantlet(["contract", "--openapi", &url]).finish();
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("the answer is longer than 16 MiB"), "{}", ended.stderr);
+}
+
+#[test]
+fn an_address_where_nobody_is_yet_is_asked_again() {
+    let server = Upstream::answering(format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{DOCUMENT}",
+        DOCUMENT.len()
+    ));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    drop(taken);
+    let url = format!("http://{address}/openapi.json");
+    let gateway = Setup::serve_with(&app(), &["--openapi", &url]).start();
+    gateway.wait_for("Connection refused", 1);
+    gateway.wait_for("it is asked again\n  requests are not held against a contract", 1);
+    server.listen_on_tcp_at(address);
+    gateway.wait_for("1 operation\n", 1);
+}
+
+#[test]
+fn a_contract_that_was_written_is_enforced_without_the_app() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = Typed::mantlet(["contract", "careful:app"]).app("careful.py").finish();
+    let file = folder.path().join("contract.json");
+    fs::write(&file, written.stdout).unwrap();
+    let file = file.to_str().unwrap();
+    let _app = Uvicorn::serve("careful:app", folder.path());
+    let gateway = before(folder.path(), &["--contract", file], "[contract]\ninput = \"enforce\"\n");
+    assert!(
+        gateway.stderr().contains("contract.json` has it: 8 operations (1 not in its document)"),
+        "{}",
+        gateway.stderr()
+    );
+    assert_eq!(seen(&ask(&gateway, "POST", "/closed", "{}")), (422, "input-invalid".into()));
+    assert_eq!(seen(&ask(&gateway, "POST", "/closed", r#"{"name": "a"}"#)), (200, String::new()));
+
+    // `run` with a file asks neither the inspector nor the app.
+    let run = Typed::run(&["careful:app", "--contract", file, "--strict"]).app("careful.py").start();
+    run.ready();
+    assert!(run.stderr().contains("contract.json` has it"), "{}", run.stderr());
+    assert!(!run.stderr().contains("read from the app"), "{}", run.stderr());
+}
+
+#[test]
+fn what_cannot_be_used_starts_nothing() {
+    let contract = |version: u32| {
+        format!(
+            r#"{{"version": {version}, "source": "inspector", "router": {{"routes": [], "redirect-slashes": true, "complete": true}}, "shapes": []}}"#
+        )
+    };
+    for (flag, text, says) in [
+        ("--contract", "{", "is no valid JSON"),
+        ("--contract", DOCUMENT, "is an OpenAPI document; name it with `--openapi`"),
+        ("--contract", &*contract(1), "names no operation"),
+        ("--contract", &*contract(2), "has version 2, and this mantlet knows 1; write it again"),
+        ("--openapi", &*contract(1), "no OpenAPI document"),
+        ("--openapi", r#"{"openapi": "3.1.0", "paths": {}}"#, "the document names no operation"),
+        ("--openapi", "", "the document is empty"),
+        ("--openapi", r#"{"swagger": "2.0"}"#, "Swagger 2.0"),
+    ] {
+        let serve = ["serve", "--upstream", "http://127.0.0.1:1", "--listen", "127.0.0.1:0", flag, "named"];
+        let ended = Typed::mantlet(serve).file("named", text).finish();
+        assert_eq!(ended.code, Some(1), "{text}");
+        assert!(
+            ended.stderr.contains(says) && !ended.stderr.contains("ready behind"),
+            "{text}: {}",
+            ended.stderr
+        );
+    }
+    let missing = ["serve", "--upstream", "http://127.0.0.1:1", "--contract", "nowhere.json"];
+    assert!(
+        Typed::mantlet(missing)
+            .finish()
+            .stderr
+            .contains("the contract `nowhere.json` cannot be read: No such file")
+    );
+    for (config, says) in [
+        (
+            "[contract]\nfile = \"a\"\nopenapi = \"b\"\n",
+            "mantlet.toml:3: contract.openapi: `file` and `openapi` both say",
+        ),
+        (
+            "[contract]\nopenapi = \"https://me:word@x/\"\n",
+            "contract.openapi: an address with a password in it",
+        ),
+        ("[[route]]\npath = \"/x\"\ncontract.unknown-field = \"strip\"\n", "did you mean `unknown-fields`?"),
+        (
+            "[[route]]\npath = \"/x\"\ncontract.docs = \"never\"\n",
+            "route[0].contract.docs: `never` is not one of",
+        ),
+    ] {
+        let checked = Typed::mantlet(["config", "check"]).file("mantlet.toml", config).finish();
+        assert_eq!(checked.code, Some(2), "{config}");
+        assert!(checked.stderr.contains(says), "{config}{}", checked.stderr);
+    }
+}
+
+#[test]
+fn one_that_breaks_leaves_the_last_good_one_in_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("openapi.json");
+    fs::write(&file, DOCUMENT).unwrap();
+    let gateway = Setup::serve_with(&app(), &["--openapi", file.to_str().unwrap(), "--strict"]).start();
+    let refused = || seen(&ask(&gateway, "POST", "/echo", "{}")).1;
+    assert_eq!(refused(), "input-invalid");
+    for (number, broken) in ["{", r#"{"openapi": "3.1.0", "paths": {}}"#].into_iter().enumerate() {
+        fs::write(&file, broken).unwrap();
+        gateway.signal(Signal::HUP);
+        gateway.wait_for("the last contract stays in force", number + 1);
+        assert_eq!(refused(), "input-invalid");
+    }
+    fs::remove_file(&file).unwrap();
+    gateway.signal(Signal::HUP);
+    gateway.wait_for("cannot be read: No such file", 1);
+    assert_eq!(refused(), "input-invalid");
+    fs::write(&file, DOCUMENT.replace("[\"name\"]", "[]")).unwrap();
+    gateway.signal(Signal::HUP);
+    gateway.wait_for("the configuration was reloaded", 4);
+    crate::kit::eventually("the new one is in force", || (refused().is_empty()).then_some(()));
+    // Another posture makes another report.
+    gateway.reload("[contract]\nunknown-routes = \"allow\"\n");
+    gateway.wait_for("unknown paths and methods: let through", 1);
+}
