@@ -57,15 +57,17 @@ pub(crate) struct RunArguments {
 }
 
 /// Stand in front of an app that somebody else runs
-///
-/// What the app accepts is read from --contract or --openapi; without either, from the app's own OpenAPI document, which is asked for
-/// at /openapi.json and where else it usually is. What does not fit a document is only recorded, unless you trust it.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_help = "\
+What the app accepts is read from --contract or --openapi; without either, from the app's own
+OpenAPI document, which is asked for at /openapi.json and where else it usually is. What does not
+fit a document is only recorded, unless you trust it.
+
+Examples:
   mantlet serve --upstream http://127.0.0.1:9000
   mantlet serve --upstream unix:/run/app/app.sock --listen 0.0.0.0:8000
   mantlet serve --upstream http://app:9000 --contract contract.json
-  mantlet serve --upstream http://app:9000 --openapi https://docs.example.com/openapi.json --trust-document")]
+  mantlet serve --upstream http://app:9000 --openapi openapi.yaml --trust-document")]
 pub(crate) struct ServeArguments {
     /// Where the app listens: `http://HOST:PORT` or `unix:PATH`
     #[arg(long, value_name = "URL")]
@@ -163,12 +165,13 @@ impl CommonArguments {
 }
 
 /// Print what an app accepts and promises, as JSON
-///
-/// The app's own interpreter imports the app, without starting it, and reads its routes and what FastAPI validates for
-/// each. With --openapi nothing is run, and a document is read instead. A report for people goes to standard error: what is
-/// known, and every place where only the app can decide.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_help = "\
+The app's own interpreter imports the app, without starting it, and reads its routes and what
+FastAPI validates for each. With --openapi nothing is run, and a document is read instead. A report
+for people goes to standard error: what is known, and every place where only the app can decide.
+
+Examples:
   mantlet contract
   mantlet contract main:app > contract.json
   mantlet contract --openapi https://api.example.com/openapi.json > /dev/null")]
