@@ -12,7 +12,7 @@ use std::{
 
 use mantlet_contract::{
     document::{self, DocumentError},
-    model::{self, Route, VERSION},
+    model::{self, Route, Router, VERSION},
 };
 use mantlet_controls::{
     Mode,
@@ -259,7 +259,8 @@ impl Behind {
             why.push_str("\nname one with `--openapi FILE|URL`, or write a contract with `mantlet contract` and name it with `--contract`");
             return Err(Trouble::Broken(why));
         };
-        let (_, mut found) = all.swap_remove(best);
+        let (path, mut found) = all.swap_remove(best);
+        add_page(path, &mut found.model.router);
         self.name.clone_into(&mut found.name);
         if let Some(title) = &found.model.title {
             found.name = format!("{} ({title})", self.name);
@@ -278,6 +279,15 @@ impl Behind {
             ));
         }
         Ok(found)
+    }
+}
+
+/// The document itself is a page of the app, wherever it is.
+fn add_page(path: &str, router: &mut Router) {
+    if !router.routes.iter().any(|route| matches!(route, Route::Http { path: known, .. } if known == path)) {
+        let methods = vec!["GET".to_owned(), "HEAD".to_owned()];
+        let path = path.to_owned();
+        router.routes.insert(0, Route::Http { path, methods, hidden: true, docs: true, operation: None });
     }
 }
 
@@ -412,7 +422,11 @@ impl Keeper {
             }
             tokio::select! {
                 () = self.asked.notified() => (pause, known_trouble) = (FIRST_PAUSE, None),
-                () = app_returned() => pause = FIRST_PAUSE,
+                () = app_returned() => {
+                    // One that comes and goes all the time is not asked each time.
+                    tokio::time::sleep(FIRST_PAUSE).await;
+                    pause = FIRST_PAUSE;
+                }
                 () = tokio::time::sleep(pause), if is_away => pause = (pause * 2).min(LONGEST_PAUSE),
             }
         }

@@ -85,12 +85,9 @@ impl<'d> Reader<'d> {
         if !is_whole {
             routes.push(Route::Opaque { why: "some paths of the document could not be read".to_owned() });
         }
-        // Only FastAPI is known to answer as FastAPI does.
-        let answers_invalid = self.dialect == Dialect::Other;
-        (
-            Router { routes, redirect_slashes: true, complete: is_whole, answers_invalid, rewrites: false },
-            operations,
-        )
+        // What code there is, and in what words it answers, a document does not say: whoever trusts it wants it enforced.
+        let (answers_invalid, rewrites) = (false, false);
+        (Router { routes, redirect_slashes: true, complete: is_whole, answers_invalid, rewrites }, operations)
     }
 
     /// The prefixes that servers give to paths; none if no servers are named here.

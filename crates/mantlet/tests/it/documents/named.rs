@@ -1,11 +1,14 @@
 //! A contract or a document that was named.
 
-use std::fs;
+use std::{
+    fs,
+    sync::atomic::{AtomicUsize, Ordering::SeqCst},
+};
 
 use rustix::process::Signal;
 
 use super::{ask, before, seen};
-use crate::kit::{App, Setup, Upstream, Uvicorn, command::Typed};
+use crate::kit::{App, Setup, Upstream, Uvicorn, command::Typed, tls::Authority};
 
 /// One operation, and a body that must have a name.
 const DOCUMENT: &str = r#"{"openapi": "3.1.0", "info": {"title": "Shop", "version": "1"}, "paths": {"/echo": {"post": {
@@ -41,7 +44,6 @@ fn a_file_is_reported_trusted_or_enforced_by_posture() {
     assert!(claimed.stderr().contains("the contract of Shop, from the document `"), "{}", claimed.stderr());
     assert!(claimed.stderr().contains("reported, not enforced"), "{}", claimed.stderr());
     assert_eq!(bad(&claimed), (String::new(), String::new()));
-    // In the words of an app that is not FastAPI's there is no telling what its 422 looks like, unless the posture is strict.
     let strict = with(&["--strict"], "");
     assert!(strict.stderr().contains("unknown paths and methods: refused"), "{}", strict.stderr());
     assert_eq!(bad(&strict), ("input-invalid".into(), "route-unknown".into()));
@@ -50,8 +52,8 @@ fn a_file_is_reported_trusted_or_enforced_by_posture() {
     let doubted = with(&["--strict"], "[contract]\ntrust = \"app\"\n");
     assert!(doubted.stderr().contains("reported, not enforced"), "{}", doubted.stderr());
     assert_eq!(bad(&doubted), (String::new(), String::new()));
-    let trusted = with(&["--trust-document"], "[contract]\nunknown-routes = \"reject\"\n");
-    assert_eq!(bad(&trusted).1, "route-unknown");
+    let lines = "[contract]\ninput = \"enforce\"\nunknown-routes = \"reject\"\n";
+    assert_eq!(bad(&with(&["--trust-document"], lines)), ("input-invalid".into(), "route-unknown".into()));
 }
 
 #[test]
@@ -87,6 +89,63 @@ fn an_address_is_asked_and_redirects_are_not_followed() {
         assert_eq!(looked.code, Some(1));
         assert!(looked.stderr.contains(says) && looked.stdout.is_empty(), "{}", looked.stderr);
     }
+}
+
+#[test]
+fn an_encrypted_address_is_asked_if_its_certificate_is_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path());
+    let config = format!("[tls]\n{}", authority.sign("a", "localhost").config());
+    let server = Upstream::answering(format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{DOCUMENT}",
+        DOCUMENT.len()
+    ));
+    // Mantlet itself is the server that speaks TLS.
+    let gateway = Setup::serve(&server.url()).config(&config).start();
+    let url = format!("https://localhost:{}/openapi.json", gateway.addr().port());
+    let ask = || Typed::mantlet(["contract", "--openapi", &url]);
+    let known = ask().variable("SSL_CERT_FILE", authority.file()).finish();
+    assert_eq!(known.code, Some(0), "{}", known.stderr);
+    assert!(known.stderr.contains(&format!("from the document `{url}`: 1 operation")), "{}", known.stderr);
+    let unknown = ask().finish();
+    assert_eq!(unknown.code, Some(1));
+    assert!(
+        unknown.stderr.contains("cannot be asked: invalid peer certificate: UnknownIssuer"),
+        "{}",
+        unknown.stderr
+    );
+}
+
+#[test]
+fn an_address_is_asked_again_when_a_person_says_so_and_after_an_answer_in_between() {
+    let count = AtomicUsize::new(0);
+    let answers = [
+        ("503 Service Unavailable", String::new()),
+        ("200 OK", DOCUMENT.to_owned()),
+        ("404 Not Found", String::new()),
+        ("200 OK", DOCUMENT.replace("/echo", "/other")),
+    ];
+    let server = Upstream::new(move |connection| {
+        connection.read_head();
+        let (status, body) = &answers[count.fetch_add(1, SeqCst)];
+        let length = body.len();
+        let head =
+            format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+        connection.write(head.as_bytes());
+    });
+    let url = format!("http://{}/", server.listen_on_tcp());
+    let gateway = Setup::serve_with(&app(), &["--openapi", &url, "--strict"]).start();
+    gateway.wait_for("1 operation\n", 1);
+    let codes = || ["/echo", "/other"].map(|path| seen(&ask(&gateway, "POST", path, "{}")).1);
+    let first = ["input-invalid".to_owned(), "route-unknown".to_owned()];
+    assert_eq!(codes(), first);
+    gateway.signal(Signal::HUP);
+    gateway.wait_for("answers 404 in place of a document\n  the last contract stays in force", 1);
+    assert_eq!(codes(), first);
+    gateway.signal(Signal::HUP);
+    crate::kit::eventually("the other one is in force", || {
+        (codes() == ["route-unknown".to_owned(), "input-invalid".to_owned()]).then_some(())
+    });
 }
 
 #[test]

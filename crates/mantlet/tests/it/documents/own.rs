@@ -42,6 +42,13 @@ fn it_is_found_where_apps_have_it() {
         );
         let good = ask(&gateway, "POST", "/items/1", r#"{"name": "a"}"#);
         assert_eq!(good.status, 200, "{app}: {good:?}");
+        let path = says.split('`').nth(1).unwrap();
+        assert_eq!(ask(&gateway, "GET", path, "").status, 200);
+        let records = gateway.end().audit;
+        assert!(
+            records.iter().all(|record| record["reason"] == "input-invalid"),
+            "the document is known: {records:?}"
+        );
     }
 }
 
