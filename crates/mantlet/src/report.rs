@@ -195,6 +195,8 @@ impl Report {
         }
         let input = match policy.contract {
             Mode::Enforce if only.is_empty() => "enforced".to_owned(),
+            // Where nothing is left, nothing is enforced.
+            Mode::Enforce if free == 0 => format!("only reported for {}", only.join(" and ")),
             Mode::Enforce => format!("enforced for {free}, only reported for {}", only.join(" and ")),
             Mode::Report => "reported".to_owned(),
             Mode::Off => "not judged".to_owned(),
@@ -239,3 +241,7 @@ pub(crate) fn amount(number: usize, noun: &str) -> String {
         },
     }
 }
+
+#[cfg(test)]
+#[path = "report_tests.rs"]
+mod tests;

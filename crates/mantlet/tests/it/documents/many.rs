@@ -91,3 +91,10 @@ fn a_document_of_two_megabytes_is_served() {
     assert_eq!(super::seen(&super::ask(&gateway, "POST", "/things7/1/parts7", "{}")).1, "input-invalid");
     assert_eq!(super::seen(&super::ask(&gateway, "GET", "/things7/1/parts8", "")).1, "route-unknown");
 }
+
+#[test]
+fn what_only_compiling_finds_is_named_with_its_place() {
+    let told = Typed::mantlet(["contract", "python_regex:app"]).app("python_regex.py").finish();
+    let place = "the pattern `^(?=a)\\w+$` is one of Python's `re`\n      POST /items body[].code";
+    assert!(told.stderr.contains(place), "{}", told.stderr);
+}

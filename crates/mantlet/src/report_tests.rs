@@ -1,0 +1,111 @@
+use mantlet_controls::{
+    Config, Policy,
+    contract::{Posture, Tolerance, Trust},
+};
+use serde_json::{Value, json};
+
+use super::*;
+
+/// An app with two public operations, a hidden one, one below code that may change requests, a WebSocket and a foreign app.
+fn model(source: &str, complete: bool) -> model::Contract {
+    let shown = json!([{"status": 200, "shape": 0}]);
+    let operation = |id: &str, responses: &Value| json!({"id": id, "body": {"kind": "none"}, "inputs": [], "responses": responses});
+    let route = |path: &str, hidden: bool, responses: &Value| json!({"kind": "http", "path": path, "methods": ["GET"], "hidden": hidden, "operation": operation(path, responses)});
+    let none = json!([{"status": 404, "shape": 0}]);
+    let behind = json!({"routes": [route("/x", false, &none)], "redirect-slashes": true, "complete": false, "rewrites": true});
+    let note = |at: &str, why: &str| json!({"at": at, "why": why});
+    let model = json!({
+        "version": 1, "source": source, "shapes": [{"type": "any"}],
+        "router": {"redirect-slashes": true, "complete": complete, "routes": [
+            route("/a", false, &shown), route("/b", false, &none), route("/debug", true, &none),
+            {"kind": "mount", "path": "/behind", "router": behind},
+            {"kind": "web-socket", "path": "/ws"}, {"kind": "mount", "path": "/flask", "router": null},
+        ]},
+        "notes": [note("GET /a", "raw"), note("GET /b", "raw"), note("GET /b", "one"), note("GET /b", "two"), note("GET /b", "three")],
+    });
+    serde_json::from_value(model).unwrap()
+}
+
+fn report(source: &str, complete: bool) -> Report {
+    let model = model(source, complete);
+    let (contract, left) = Contract::compile(&model);
+    Report::new("main:app", "read from the app", &model, &contract, left)
+}
+
+fn policy(set: impl Fn(&mut mantlet_controls::contract::Config)) -> Policy {
+    let mut config = Config::default();
+    config.contract.input = Some(Mode::Enforce);
+    set(&mut config.contract);
+    config.check().unwrap()
+}
+
+fn lines(report: &Report, policy: &Policy) -> Vec<String> {
+    report.brief(policy.routes.fallback()).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn what_is_enforced_and_what_is_not_is_said() {
+    let head = "the contract of main:app, read from the app: 4 operations (1 not in its document), 1 WebSocket, \
+                1 mount of another kind of app";
+    let places = "the app decides at 5 places: raw (2); one; three; and 1 other reason (`mantlet contract` names them)";
+    let input = "input: enforced for 3, only reported for 1 (code of the app may change requests before)";
+    let compatible = policy(|_| {});
+    assert_eq!(
+        lines(&report("inspector", true), &compatible),
+        [
+            head,
+            input,
+            "unknown paths and methods: reported; hidden routes: reported",
+            "answers: described for 1 of 4",
+            places
+        ]
+    );
+    let strict = policy(|contract| {
+        contract.posture = Posture::Strict;
+        contract.hidden_routes = Some(Tolerance::Allow);
+    });
+    let said = lines(&report("inspector", true), &strict);
+    assert_eq!(said[2], "unknown paths and methods: refused; hidden routes: let through");
+    let said = lines(&report("inspector", false), &strict);
+    assert!(said[2].starts_with("unknown paths and methods: left to the app"), "{said:?}");
+    let off = policy(|contract| contract.mode = Mode::Off);
+    assert!(lines(&report("inspector", true), &off)[1].starts_with("nothing is held against it"));
+    let only_recorded = Config { report_only: true, ..Config::default() }.check().unwrap();
+    assert_eq!(lines(&report("inspector", true), &only_recorded)[1], "input: reported");
+}
+
+#[test]
+fn a_document_is_a_claim_until_it_is_trusted() {
+    let claim = report("document", true);
+    let said = lines(&claim, &policy(|_| {}));
+    assert!(
+        said[1].starts_with("reported, not enforced: a document is a claim; `--trust-document`"),
+        "{said:?}"
+    );
+    for trusting in [
+        policy(|contract| contract.trust = Some(Trust::Document)),
+        policy(|contract| contract.posture = Posture::Strict),
+    ] {
+        let said = lines(&claim, &trusting);
+        assert_eq!(said[1], "the document is trusted, and enforced like the app's own word");
+        assert!(said[2].starts_with("input: enforced for 3"), "{said:?}");
+        assert!(said.len() <= 6, "{said:?}");
+    }
+    let doubting = policy(|contract| {
+        contract.posture = Posture::Strict;
+        contract.trust = Some(Trust::App);
+    });
+    assert!(lines(&claim, &doubting)[1].starts_with("reported, not enforced"));
+}
+
+#[test]
+fn every_place_is_named_in_full() {
+    let full = report("inspector", true).full();
+    for expected in [
+        "\npaths: all are known\nanswers: described for 1 of 4\nnot in its document:\n  GET /debug\n",
+        "\n5 places where the app decides:\n  raw\n    GET /a\n    GET /b\n  one\n    GET /b\n",
+    ] {
+        assert!(full.contains(expected), "{full}");
+    }
+    assert!(report("document", false).full().contains("paths: not all are known"));
+}
