@@ -343,7 +343,13 @@ impl Keeper {
         }
         self.hash.set(Some(hash));
         let (contract, left) = Contract::compile(&model);
-        self.report.replace(Some(Report::new(name, from, &model, &contract, left)));
+        let report = Report::new(name, from, &model, &contract, left);
+        if report.is_empty() {
+            say(
+                "error: the contract names no operation that can be read: no input is judged, only paths are known",
+            );
+        }
+        self.report.replace(Some(report));
         self.slot.put(contract);
         self.tell();
         for text in aside {

@@ -92,6 +92,11 @@ impl Report {
         }
     }
 
+    /// Whether there is nothing whose input could be judged.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.operations == 0
+    }
+
     /// In a few lines, with what it leads to.
     pub(crate) fn brief(&self, policy: &RoutePolicy) -> String {
         let mut text = self.head();
@@ -187,7 +192,10 @@ impl Report {
         let mut free = self.operations - self.rewritten;
         let mut only = Vec::new();
         if self.rewritten > 0 {
-            only.push(format!("{} (code of the app may change requests before)", self.rewritten));
+            only.push(format!(
+                "{} (code before them is not proven to leave requests as they are)",
+                self.rewritten
+            ));
         }
         if self.own_words > 0 && rules.posture == Posture::Compatible {
             free -= self.own_words;

@@ -48,7 +48,7 @@ fn what_is_enforced_and_what_is_not_is_said() {
     let head = "the contract of main:app, read from the app: 4 operations (1 not in its document), 1 WebSocket, \
                 1 mount of another kind of app";
     let places = "the app decides at 5 places: raw (2); one; three; and 1 other reason (`mantlet contract` names them)";
-    let input = "input: enforced for 3, only reported for 1 (code of the app may change requests before)";
+    let input = "input: enforced for 3, only reported for 1 (code before them is not proven to leave requests as they are)";
     let compatible = policy(|_| {});
     assert_eq!(
         lines(&report("inspector", true), &compatible),

@@ -1,7 +1,7 @@
 //! The app's own document, wherever it is.
 
 use super::{ask, before, seen};
-use crate::kit::Uvicorn;
+use crate::kit::{Client, Uvicorn, command::Typed};
 
 const REPORTED: &str = "reported, not enforced: a document is a claim";
 
@@ -109,8 +109,33 @@ fn an_app_that_is_away_is_asked_again_and_one_that_comes_back_too() {
 
 #[test]
 fn another_server_of_run_is_asked_when_it_is_ready() {
-    let typed = crate::kit::command::Typed::run(&["--", "uvicorn", "careful:app", "--uds", "{socket}"]);
+    let typed = Typed::run(&["--", "uvicorn", "careful:app", "--uds", "{socket}"]);
     let process = typed.app("careful.py").start();
     process.ready();
     process.line("from the document at `/openapi.json`: 7 operations");
+}
+
+#[test]
+fn an_app_that_starts_anew_brings_another_contract() {
+    let app = "import os\nfrom fastapi import FastAPI\napp = FastAPI()\n\
+               @app.get('/end')\ndef end(): os._exit(1)\n\
+               if os.path.exists('started'):\n    @app.get('/second')\n    def second(): return 2\n\
+               open('started', 'w').close()\n";
+    let process = Typed::run(&["main:app", "--strict"]).file("main.py", app).start();
+    let address = process.ready();
+    process.line("read from the app: 1 operation");
+    let status = |path: &str| Client::connect(address).get(path).status;
+    assert_eq!(status("/second"), 404);
+    assert_eq!(status("/end"), 502);
+    process.line("read from the app: 2 operations");
+    assert_eq!(status("/second"), 200);
+}
+
+#[test]
+fn an_app_without_operations_is_not_passed_over_in_silence() {
+    let app = "from fastapi import FastAPI\napp = FastAPI()\n";
+    let process = Typed::run(&["main:app", "--strict"]).file("main.py", app).start();
+    let address = process.ready();
+    process.line("error: the contract names no operation that can be read");
+    assert_eq!(Client::connect(address).get("/nothing").code(), "route-unknown", "its paths are known");
 }
