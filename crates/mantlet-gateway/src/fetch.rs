@@ -30,6 +30,8 @@ pub struct Target {
     is_https: bool,
     host: HeaderValue,
     path: Uri,
+    /// The app is told that its client came over HTTPS, as it is told of others.
+    says_https: bool,
 }
 
 /// Why there is no answer.
@@ -55,10 +57,11 @@ pub struct Fetched {
 }
 
 impl Target {
-    /// Something of the app behind the gate, which is asked as this host. None if it is no path or no host.
-    pub fn of_app(server: &Address, host: &str, path: &str) -> Option<Self> {
+    /// Something of the app behind the gate, which is asked as by a client of this host, over HTTPS or not. None if it is no path
+    /// or no host.
+    pub fn of_app(server: &Address, host: &str, path: &str, says_https: bool) -> Option<Self> {
         let (host, path) = (host.parse().ok()?, path.parse().ok()?);
-        Some(Self { server: server.clone(), is_https: false, host, path })
+        Some(Self { server: server.clone(), is_https: false, host, path, says_https })
     }
 
     /// What is at an address; or what is wrong with it.
@@ -85,6 +88,7 @@ impl Target {
             is_https,
             host: authority.as_str().parse().map_err(|_| wrong())?,
             path,
+            says_https: false,
         })
     }
 }
@@ -133,6 +137,9 @@ where
     *request.uri_mut() = target.path.clone();
     let headers = request.headers_mut();
     headers.insert(header::HOST, target.host.clone());
+    if target.says_https {
+        headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
+    }
     headers.insert(header::USER_AGENT, USER_AGENT);
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, */*;q=0.5"));
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));

@@ -7,6 +7,7 @@ use std::{
     fs,
     hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -206,80 +207,100 @@ pub(crate) struct Behind {
     pub(crate) address: Address,
     /// The name by which it is asked: an app may answer to no other.
     pub(crate) host: String,
+    /// Its clients come over HTTPS: an app may send all others there.
+    pub(crate) is_https: bool,
     pub(crate) name: String,
+}
+
+/// What the app answered where its document may be.
+#[derive(Default)]
+struct Asked {
+    found: Vec<(&'static str, Found)>,
+    /// What is wrong with answers that should have been one.
+    faults: Vec<String>,
+    /// Why nobody answered, if that may change.
+    away: Option<String>,
 }
 
 impl Behind {
     /// The app's own document. Of several, the one that says most.
     async fn read(&self) -> Result<Found, Trouble> {
-        let mut all: Vec<(&str, Found)> = Vec::new();
-        let mut faults = Vec::new();
+        let Asked { mut found, faults, away } = self.ask().await;
+        let size =
+            |(_, found): &(_, Found)| (operations(&found.model.router), found.model.router.routes.len());
+        let best = (0..found.len()).rev().max_by_key(|index| found.get(*index).map(size));
+        let Some((path, mut best)) = best.map(|index| found.remove(index)) else {
+            return Err(away.map_or_else(|| Trouble::Broken(not_found(&faults)), Trouble::Away));
+        };
+        add_page(path, &mut best.model.router);
+        best.name = match &best.model.title {
+            Some(title) => format!("{} ({title})", self.name),
+            None => self.name.clone(),
+        };
+        for (path, other) in &found {
+            // Each knows routes that the other does not.
+            let why = format!("there is another document at `{path}`");
+            best.aside.push(format!(
+                "{why} ({}), which is not looked at; `--openapi` names one",
+                amount(operations(&other.model.router), "operation")
+            ));
+            best.model.router.complete = false;
+            best.model.router.routes.push(Route::Opaque { why });
+        }
+        Ok(best)
+    }
+
+    async fn ask(&self) -> Asked {
+        let mut asked = Asked::default();
+        let mut somebody_answered = false;
         for path in USUAL {
-            if path == LAST_USUAL && !all.is_empty() {
-                continue;
+            if path == LAST_USUAL && !asked.found.is_empty() {
+                break;
             }
-            let Some(target) = Target::of_app(&self.address, &self.host, path) else { continue };
+            let Some(target) = Target::of_app(&self.address, &self.host, path, self.is_https) else {
+                continue;
+            };
             let answer = match fetch(&target, PATIENCE, LONGEST).await {
                 Ok(answer) => answer,
-                Err(FetchError::Unreachable(why)) => return Err(Trouble::Away(why)),
-                Err(error @ FetchError::TooLong(_)) => {
-                    faults.push(format!("`{path}`: {error}"));
+                // One of the app's own paths may have an answer that does not end.
+                Err(error) if somebody_answered || matches!(error, FetchError::TooLong(_)) => {
+                    asked.faults.push(format!("`{path}`: {error}"));
                     continue;
                 }
+                Err(error) => {
+                    asked.away = Some(error.to_string());
+                    break;
+                }
             };
+            somebody_answered = true;
             match (answer.status.as_u16(), answer.location) {
                 (200, _) => match understood(&answer.body, &format!("at `{path}`")) {
-                    Ok(found) if all.iter().any(|(_, known)| known.hash == found.hash) => {}
-                    Ok(found) => all.push((path, found)),
+                    Ok(found) if asked.found.iter().any(|(_, known)| known.hash == found.hash) => {}
+                    Ok(found) => asked.found.push((path, found)),
                     // Front ends answer every path with their page.
                     Err(_) if !looks_like_a_document(&answer.body) => {}
-                    Err(why) => faults.push(why),
+                    Err(why) => asked.faults.push(why),
                 },
-                (status @ 502..=504, _) => {
-                    return Err(Trouble::Away(format!("it answers {status} at `{path}`")));
-                }
-                (300..=399, Some(location)) if path != LAST_USUAL => {
-                    faults
-                        .push(format!("`{path}` redirects to `{location}`, and redirects are not followed"));
-                }
-                (status @ (401 | 403), _) => faults.push(format!("`{path}` answers {status}")),
+                (status @ 502..=504, _) => asked.away = Some(format!("it answers {status} at `{path}`")),
+                (300..=399, Some(location)) if path != LAST_USUAL => asked
+                    .faults
+                    .push(format!("`{path}` redirects to `{location}`, and redirects are not followed")),
+                (status @ (401 | 403), _) => asked.faults.push(format!("`{path}` answers {status}")),
                 _ => {}
             }
         }
-        let size = |found: &Found| (operations(&found.model.router), found.model.router.routes.len());
-        let Some(best) =
-            (0..all.len()).rev().max_by_key(|index| all.get(*index).map(|(_, found)| size(found)))
-        else {
-            let mut why =
-                format!("no OpenAPI document was found behind the gate (asked for `{}`)", USUAL.join("`, `"));
-            for fault in faults {
-                why.push('\n');
-                why.push_str(&fault);
-            }
-            why.push_str("\nname one with `--openapi FILE|URL`, or write a contract with `mantlet contract` and name it with `--contract`");
-            return Err(Trouble::Broken(why));
-        };
-        let (path, mut found) = all.swap_remove(best);
-        add_page(path, &mut found.model.router);
-        self.name.clone_into(&mut found.name);
-        if let Some(title) = &found.model.title {
-            found.name = format!("{} ({title})", self.name);
-        }
-        for (path, other) in &all {
-            // Each knows routes that the other does not.
-            found.model.router.complete = false;
-            found
-                .model
-                .router
-                .routes
-                .push(Route::Opaque { why: format!("there is another document at `{path}`") });
-            found.aside.push(format!(
-                "there is another document at `{path}` ({}), which is not looked at; `--openapi` names one",
-                amount(operations(&other.model.router), "operation")
-            ));
-        }
-        Ok(found)
+        asked
     }
+}
+
+fn not_found(faults: &[String]) -> String {
+    let mut why =
+        format!("no OpenAPI document was found behind the gate (asked for `{}`)", USUAL.join("`, `"));
+    for fault in faults {
+        why.push('\n');
+        why.push_str(fault);
+    }
+    why + "\nname one with `--openapi FILE|URL`, or write a contract with `mantlet contract` and name it with `--contract`"
 }
 
 /// The document itself is a page of the app, wherever it is.
@@ -307,7 +328,7 @@ pub(crate) struct Keeper {
     behind: Behind,
     source: RefCell<Source>,
     /// What the configuration says of every route.
-    policy: RefCell<std::sync::Arc<RoutePolicy>>,
+    policy: RefCell<Arc<RoutePolicy>>,
     report: RefCell<Option<Report>>,
     /// What was said last.
     told: RefCell<String>,
@@ -317,12 +338,7 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    pub(crate) fn new(
-        slot: Slot,
-        source: Source,
-        behind: Behind,
-        policy: std::sync::Arc<RoutePolicy>,
-    ) -> Self {
+    pub(crate) fn new(slot: Slot, source: Source, behind: Behind, policy: Arc<RoutePolicy>) -> Self {
         Self {
             slot,
             behind,
@@ -369,7 +385,7 @@ impl Keeper {
     }
 
     /// Takes another configuration; then everything is read again.
-    pub(crate) fn reload(&self, source: Source, policy: std::sync::Arc<RoutePolicy>) {
+    pub(crate) fn reload(&self, source: Source, policy: Arc<RoutePolicy>) {
         self.source.replace(source);
         self.policy.replace(policy);
         self.tell();

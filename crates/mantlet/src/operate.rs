@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use mantlet_controls::Scheme;
+use mantlet_controls::{Scheme, https::Required};
 use mantlet_gateway::{
     Address, Gate, Listen, StartError,
     audit_log::{AuditLog, AuditWriter},
@@ -76,7 +76,12 @@ pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
         Some(Err(Trouble::Away(_))) | None => None,
         Some(Ok(found)) => Some(found),
     };
-    let asked = Behind { address: address.clone(), host: config.host_to_ask(&address), name: behind.clone() };
+    let asked = Behind {
+        address: address.clone(),
+        host: config.host_to_ask(&address),
+        is_https: scheme == Scheme::Https || config.https.required == Required::Always,
+        name: behind.clone(),
+    };
     let keeper = Keeper::new(reader.contract.clone(), source, asked, Arc::clone(policy.routes.fallback()));
     let is_found = named.is_some();
     if let Some(found) = named {

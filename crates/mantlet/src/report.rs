@@ -5,10 +5,13 @@ use std::{
     fmt::Write as _,
 };
 
-use mantlet_contract::model::{self, Note, Route, Router, Source};
+use mantlet_contract::{
+    model::{self, Note, Route, Router, Source},
+    routes::Visibility,
+};
 use mantlet_controls::{
     Mode,
-    contract::{Contract, Posture, Tolerance},
+    contract::{Contract, Posture, Tolerance, Trust},
     route::RoutePolicy,
 };
 
@@ -70,7 +73,7 @@ impl Report {
             report.operations += 1;
             report.rewritten += usize::from(route.rewrites);
             report.own_words += usize::from(!route.rewrites && route.answers_invalid);
-            if route.visibility == mantlet_contract::routes::Visibility::Hidden {
+            if route.visibility == Visibility::Hidden {
                 report.hidden.push(format!("{} {}", route.methods.join(","), route.path));
             }
             let is_good = |status: Option<u16>| status.is_none_or(|status| (200..300).contains(&status));
@@ -174,7 +177,7 @@ impl Report {
     /// What is enforced, what is only recorded, and why.
     fn consequence(&self, policy: &RoutePolicy) -> String {
         let rules = &policy.rules;
-        let is_trusted = rules.trust == mantlet_controls::contract::Trust::Document;
+        let is_trusted = rules.trust == Trust::Document;
         let answers = self.answers();
         if rules.mode == Mode::Off {
             return "nothing is held against it: `mode = \"off\"` under `[contract]`".to_owned();

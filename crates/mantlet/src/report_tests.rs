@@ -1,7 +1,4 @@
-use mantlet_controls::{
-    Config, Policy,
-    contract::{Posture, Tolerance, Trust},
-};
+use mantlet_controls::{Config, Policy};
 use serde_json::{Value, json};
 
 use super::*;

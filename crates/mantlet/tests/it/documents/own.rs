@@ -53,11 +53,32 @@ fn it_is_found_where_apps_have_it() {
 }
 
 #[test]
+fn other_answers_do_not_stand_in_the_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let _app = Uvicorn::serve("documented:endless", folder.path());
+    let gateway = before(folder.path(), &[], "");
+    gateway.wait_for("from the document at `/api/openapi.json`: 1 operation\n", 1);
+}
+
+#[test]
 fn an_app_that_answers_to_one_host_is_asked_by_it() {
     let folder = tempfile::tempdir().unwrap();
     let _app = Uvicorn::serve("documented:picky", folder.path());
     let gateway = before(folder.path(), &[], "[host]\nallow = [\"*.example\", \"shop.example\"]\n");
     gateway.wait_for("from the document at `/openapi.json`: 1 operation\n", 1);
+}
+
+#[test]
+fn an_app_that_wants_https_is_asked_as_its_clients_ask() {
+    let folder = tempfile::tempdir().unwrap();
+    let _app = Uvicorn::serve("documented:encrypted", folder.path());
+    let gateway = before(folder.path(), &[], "[https]\nrequired = \"always\"\n");
+    gateway.wait_for("from the document at `/openapi.json`: 1 operation\n", 1);
+    let plain = before(folder.path(), &[], "");
+    plain.wait_for(
+        "`/openapi.json` redirects to `https://localhost/openapi.json`, and redirects are not followed",
+        1,
+    );
 }
 
 #[test]
