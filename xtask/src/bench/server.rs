@@ -133,6 +133,8 @@ impl Place {
         mantlet.args(["--listen", &format!("127.0.0.1:{port}")]);
         if contract {
             mantlet.args(["--contract", CONTRACT]);
+        } else {
+            mantlet.args(["--openapi", "off"]);
         }
         if channel == Channel::Tls {
             mantlet.args(["--tls-cert", "certificate.pem", "--tls-key", "key.pem"]);
