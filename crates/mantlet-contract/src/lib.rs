@@ -2,7 +2,7 @@
 //!
 //! [`model`] is the contract itself, independent of where it came from: the inspector that walks a running FastAPI app, or an
 //! OpenAPI document. [`compile`] prepares its shapes, [`validate`] judges values by them as Pydantic does, [`inputs`] a whole request as
-//! FastAPI does, [`json`] reads bodies as Python does. There is no I/O in this crate.
+//! FastAPI does, [`json`] and [`multipart`] read bodies as Python does. There is no I/O in this crate.
 
 pub mod compile;
 pub mod document;
@@ -10,6 +10,7 @@ pub mod fault;
 pub mod inputs;
 pub mod json;
 pub mod model;
+pub mod multipart;
 mod number;
 pub mod places;
 mod python;

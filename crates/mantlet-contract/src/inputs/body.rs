@@ -10,7 +10,6 @@ pub(super) enum Reading {
     Json,
     Bytes,
     UrlEncoded,
-    /// By whoever parses it.
     Multipart,
     /// The app decides.
     Unsure,

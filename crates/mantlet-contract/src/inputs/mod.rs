@@ -14,6 +14,7 @@ use encoded::Pairs;
 use crate::fault::{Fault, Loc, Problem};
 use crate::json::{self, Json, Limits, Odd, ParseError};
 use crate::model::{Input, Location, Operation, SecurityScheme, Take};
+use crate::multipart;
 use crate::shape::Shapes;
 use crate::validate::{Outcome, validate};
 use crate::value::{Dict, Value, View};
@@ -49,8 +50,6 @@ pub enum PathValue<'a> {
 pub enum Body<'a> {
     /// All of it, maybe nothing.
     Whole(&'a [u8]),
-    /// A multipart form that somebody else parsed: each part's name, and its text unless it is an upload.
-    Parts(&'a [(&'a str, Option<&'a str>)]),
     /// Not here: too large to be judged, or streamed.
     Elsewhere,
 }
@@ -78,7 +77,7 @@ pub fn judge(operation: &Operation, shapes: &Shapes, request: &Request<'_>, limi
         request.headers.iter().find(|(name, _)| *name == "content-type").map(|(_, value)| *value);
     let bytes = match request.body {
         Body::Whole(bytes) => bytes,
-        Body::Parts(_) | Body::Elsewhere => &[],
+        Body::Elsewhere => &[],
     };
     let reading = body::reading(&operation.body, content_type, bytes.is_empty(), request.strict_content_type);
     let mut judgement = Judgement::default();
@@ -112,8 +111,11 @@ pub fn judge(operation: &Operation, shapes: &Shapes, request: &Request<'_>, limi
         (Reading::Nothing, Body::Elsewhere) if !matches!(operation.body, crate::model::BodyKind::None) => {
             Received::Unsure
         }
-        (Reading::Multipart, Body::Parts(parts)) => Received::Form(FormData::of_parts(parts)),
-        (Reading::Multipart, _) => Received::Unsure,
+        (Reading::Multipart, Body::Elsewhere) => Received::Unsure,
+        (Reading::Multipart, Body::Whole(_)) => {
+            FormData::of_multipart(content_type.unwrap_or_default(), bytes)
+                .map_or(Received::Unsure, Received::Form)
+        }
         (Reading::UrlEncoded, _) => FormData::of_bytes(bytes).map_or(Received::Unsure, Received::Form),
         (Reading::Bytes, _) => Received::Value(Value::Bytes(bytes)),
         (Reading::Json, _) => {
@@ -177,8 +179,16 @@ const FORM_FIELDS: usize = 1000;
 const FORM_FIELD: usize = 1024 * 1024;
 
 impl<'a> FormData<'a> {
-    fn of_parts(parts: &[(&'a str, Option<&'a str>)]) -> Self {
-        Self { items: parts.iter().map(|(name, text)| ((*name).into(), text.map(Into::into))).collect() }
+    fn of_multipart(content_type: &[u8], bytes: &[u8]) -> Option<Self> {
+        let parts = multipart::read(content_type, bytes)?.parts;
+        let texts = parts.iter().filter_map(|part| part.text.as_ref());
+        let (fields, largest) = (texts.clone().count(), texts.map(String::len).max().unwrap_or(0));
+        if fields > FORM_FIELDS || parts.len() - fields > FORM_FIELDS || largest > FORM_FIELD {
+            return None;
+        }
+        Some(Self {
+            items: parts.into_iter().map(|part| (part.name.into(), part.text.map(Into::into))).collect(),
+        })
     }
 
     fn of_bytes(bytes: &'a [u8]) -> Option<Self> {

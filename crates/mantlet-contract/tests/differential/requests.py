@@ -10,7 +10,7 @@ import sys
 import warnings
 from typing import Annotated, List, Literal, Optional
 
-from fastapi import Body, Cookie, FastAPI, Form, Header, Path, Query
+from fastapi import Body, Cookie, FastAPI, File, Form, Header, Path, Query, UploadFile
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from shapes import Shapes, Translator
@@ -182,6 +182,46 @@ Operation("POST", "/login", "form").input("body", str, "user", "age", "roles")
 def login(login: Annotated[Login, Form()]): ...
 
 
+Operation("POST", "/upload", "form").input("body", str, "file", "note", "n")
+
+
+@APP.post("/upload")
+def upload(file: UploadFile, note: Annotated[str, Form(min_length=2)], n: Annotated[Optional[int], Form()] = None): ...
+
+
+Operation("POST", "/uploads", "form").input("body", str, "files", "tags")
+
+
+@APP.post("/uploads")
+def uploads(files: List[UploadFile], tags: Annotated[List[int], Form()], more: Annotated[List[UploadFile], File()] = []): ...
+
+
+Operation("POST", "/content", "form").input("body", str, "content", "contents", "n")
+
+
+@APP.post("/content")
+def content(
+    content: Annotated[bytes, File(max_length=5)],
+    contents: Annotated[List[bytes], File()],
+    n: Annotated[int, Form(ge=1)],
+    maybe: Annotated[Optional[UploadFile], File()] = None,
+): ...
+
+
+class Profile(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    user: str = Field(min_length=2)
+    age: int
+    picture: Optional[UploadFile] = None
+
+
+Operation("POST", "/profile", "form").input("body", str, "user", "age", "picture")
+
+
+@APP.post("/profile")
+def profile(profile: Annotated[Profile, Form()]): ...
+
+
 class Requests:
     def __init__(self, r):
         self.r = r
@@ -197,6 +237,20 @@ class Requests:
             value = quote_plus(value) if chance < 0.5 else quote(value) if chance < 0.9 else "%zz%C3+%e9"
             pairs.append(name if self.r.random() < 0.05 else f"{name}={value}")
         return self.r.choice(["&", "&", "&", "&&"]).join(pairs)
+
+    def multipart(self, names):
+        boundary = "----------------------------boundary"
+        body = b""
+        for _ in range(self.r.randint(0, 5)):
+            name = self.r.choice([*names, *names, *names, "other", "maybe", ""])
+            value = self.r.choice([*TEXTS, "up", "5", "50", "ada", "1", "2"]).encode("utf-8", "surrogatepass")
+            file = name in ("file", "files", "content", "contents", "picture", "maybe")
+            file = self.r.random() < (0.8 if file else 0.1)
+            filename = self.r.choice(['; filename="a.txt"', '; filename=""', '; filename="größe"']) if file else ""
+            kind = "Content-Type: text/plain\r\n" if file else ""
+            head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{filename}\r\n{kind}\r\n'
+            body += head.encode() + value + b"\r\n"
+        return f"multipart/form-data; boundary={boundary}", body + f"--{boundary}--\r\n".encode()
 
     def header(self, names):
         return "".join(c for c in self.r.choice([*TEXTS, "1", "2"]) if 32 <= ord(c) < 127).strip()
@@ -228,7 +282,10 @@ class Requests:
         wanted = "body" if operation.kind == "form" else "query"
         names = [name for location, names, _ in operation.inputs if location == wanted for name in names]
         body = b""
-        if operation.kind == "form":
+        if operation.kind == "form" and self.r.random() < 0.6:
+            content_type, body = self.multipart(names)
+            request["headers"].append(["content-type", content_type])
+        elif operation.kind == "form":
             body = self.encoded(names).encode()
             request["headers"].append(["content-type", "application/x-www-form-urlencoded"])
         else:

@@ -1,0 +1,105 @@
+//! A whole form at once.
+
+use std::borrow::Cow;
+
+use super::{FormType, Head, Parser, Sink, Trouble};
+
+/// A form that has been read.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Form {
+    /// Its complete parts in their order.
+    pub parts: Vec<Part>,
+}
+
+/// A part of it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// The name of the field.
+    pub name: String,
+    /// Its text; none for an upload.
+    pub text: Option<String>,
+}
+
+/// Reads a form as Starlette does; none if the app may read it otherwise, or refuse it.
+pub fn read(content_type: &[u8], body: &[u8]) -> Option<Form> {
+    let form_type = FormType::of(content_type).filter(|form_type| form_type.trouble.is_none())?;
+    let mut reader = Reader {
+        charset: Charset::of(form_type.charset.as_deref())?,
+        form: Form::default(),
+        name: String::new(),
+        text: None,
+    };
+    // Nothing at all is a form without fields.
+    if !body.is_empty() {
+        let mut parser = Parser::new(&form_type.boundary);
+        parser.push(body, &mut reader).and_then(|()| parser.end(&mut reader)).ok()?;
+    }
+    Some(reader.form)
+}
+
+struct Reader {
+    charset: Charset,
+    form: Form,
+    name: String,
+    text: Option<Vec<u8>>,
+}
+
+/// The app decides.
+struct Unsure;
+
+impl Sink for Reader {
+    type Stop = Unsure;
+
+    fn part(&mut self, head: &Head) -> Result<(), Unsure> {
+        self.name = self.charset.decode(head.name()).into_owned();
+        self.text = head.file_name().is_none().then(Vec::new);
+        Ok(())
+    }
+
+    fn data(&mut self, data: &[u8]) -> Result<(), Unsure> {
+        if let Some(text) = &mut self.text {
+            text.extend_from_slice(data);
+        }
+        Ok(())
+    }
+
+    fn part_end(&mut self) -> Result<(), Unsure> {
+        let text = self.text.take().map(|text| self.charset.decode(&text).into_owned());
+        self.form.parts.push(Part { name: std::mem::take(&mut self.name), text });
+        Ok(())
+    }
+
+    fn trouble(&mut self, _: Trouble) -> Result<(), Unsure> {
+        Err(Unsure)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Charset {
+    Utf8,
+    Ascii,
+    Latin1,
+}
+
+impl Charset {
+    /// Those that are sent; Python knows a hundred more.
+    fn of(name: Option<&[u8]>) -> Option<Self> {
+        let Some(name) = name else { return Some(Self::Utf8) };
+        let name: Vec<u8> = name.iter().filter(|byte| !matches!(byte, b'-' | b'_')).copied().collect();
+        match name.to_ascii_lowercase().as_slice() {
+            b"utf8" => Some(Self::Utf8),
+            b"ascii" | b"usascii" => Some(Self::Ascii),
+            b"latin1" | b"iso88591" => Some(Self::Latin1),
+            _ => None,
+        }
+    }
+
+    /// What cannot be decoded is latin-1.
+    fn decode(self, bytes: &[u8]) -> Cow<'_, str> {
+        let text = match self {
+            Self::Utf8 => std::str::from_utf8(bytes).ok(),
+            Self::Ascii | Self::Latin1 => std::str::from_utf8(bytes).ok().filter(|text| text.is_ascii()),
+        };
+        text.map_or_else(|| bytes.iter().map(|byte| char::from(*byte)).collect::<String>().into(), Cow::from)
+    }
+}
