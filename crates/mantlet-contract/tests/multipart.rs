@@ -2,8 +2,6 @@
 //! without trouble is read as they read it, however the bytes are cut.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
     reason = "a test fails by panicking; clippy's own exception does not reach the helpers of test crates"
 )]
 
@@ -29,11 +27,14 @@ fn unhex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
 }
 
+/// Name, file name, content.
+type Part = (Vec<u8>, Option<Vec<u8>>, Vec<u8>);
+
 /// Everything that a parser says.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Heard {
-    parts: Vec<(Vec<u8>, Option<Vec<u8>>, Vec<u8>)>,
-    open: Option<(Vec<u8>, Option<Vec<u8>>, Vec<u8>)>,
+    parts: Vec<Part>,
+    open: Option<Part>,
     troubles: Vec<Trouble>,
 }
 

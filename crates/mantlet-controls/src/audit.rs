@@ -40,7 +40,8 @@ pub struct Record {
     pub request_id: String,
     /// The mode of the control that decided.
     pub mode: &'static str,
-    /// The name of what it is about, where the reason does not say it: that of a cookie, or those of unknown fields.
+    /// The name of what it is about, where the reason does not say it: that of a cookie, those of unknown fields, what
+    /// is wrong with a form.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
 }
@@ -64,6 +65,11 @@ impl Record {
             mode: mode.as_str(),
             subject: (refusal.reason == Reason::InputUnknown).then(|| names(&refusal.faults)),
         }
+    }
+
+    /// With what it is about in particular, if that is known.
+    pub(crate) fn about(self, what: Option<&str>) -> Self {
+        Self { subject: what.map(str::to_owned).or(self.subject), ..self }
     }
 
     /// The record of fields that were cut out of a body.

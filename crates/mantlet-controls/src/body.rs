@@ -9,7 +9,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 
-use crate::Reason;
+use crate::{Reason, watch::Watch};
 
 /// A request's body as the stops see it and the app gets it. Trailers end here: ASGI apps and extractors have no use for them.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct RequestBody<B> {
     ended: bool,
     received: u64,
     limit: u64,
+    /// Who looks at what passes. Boxed, for few bodies are looked at.
+    watch: Option<Box<Watch>>,
 }
 
 impl<B> RequestBody<B> {
@@ -31,12 +33,17 @@ impl<B> RequestBody<B> {
 
 impl<B: Body<Data = Bytes, Error = Reason> + Unpin> RequestBody<B> {
     pub(crate) fn new(inner: B) -> Self {
-        Self { inner, ahead: BytesMut::new(), ended: false, received: 0, limit: u64::MAX }
+        Self { inner, ahead: BytesMut::new(), ended: false, received: 0, limit: u64::MAX, watch: None }
     }
 
     /// Bytes that may come in all; more of them break the body off.
     pub(crate) const fn limit_to(&mut self, limit: u64) {
         self.limit = limit;
+    }
+
+    /// Lets somebody see each piece before anybody else does.
+    pub(crate) fn watch_with(&mut self, watch: Watch) {
+        self.watch = Some(Box::new(watch));
     }
 
     /// Reads the next piece ahead and keeps it for the app; says whether there was one.
@@ -67,6 +74,11 @@ impl<B: Body<Data = Bytes, Error = Reason> + Unpin> RequestBody<B> {
         // A body may not be asked again after its end.
         while !self.ended {
             let Some(frame) = ready!(Pin::new(&mut self.inner).poll_frame(cx)) else {
+                if let Some(watch) = &mut self.watch
+                    && let Err(reason) = watch.end()
+                {
+                    return Poll::Ready(Some(Err(reason)));
+                }
                 self.ended = true;
                 break;
             };
@@ -77,6 +89,14 @@ impl<B: Body<Data = Bytes, Error = Reason> + Unpin> RequestBody<B> {
             self.received += data.len() as u64;
             if self.received > self.limit {
                 return Poll::Ready(Some(Err(Reason::BodyTooLarge)));
+            }
+            if let Some(watch) = &mut self.watch {
+                watch.see(&data)?;
+                // Whoever has got all that was declared does not ask again.
+                if self.inner.is_end_stream() {
+                    watch.end()?;
+                    self.watch = None;
+                }
             }
             return Poll::Ready(Some(Ok(data)));
         }

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Version, header};
 
 use crate::{
     Policy, Refusal, client::Client, contract::Matched, csrf, path::CanonicalPath, request_id::RequestId,
-    route::RoutePolicy,
+    route::RoutePolicy, watch::Findings,
 };
 
 /// How a request reached the gate, as far as the transport can tell.
@@ -97,6 +97,8 @@ pub struct Call {
     pub operation: Option<Matched>,
     /// What the request holds of session and token, where tokens are asked for.
     pub csrf: Option<Box<csrf::token::Held>>,
+    /// What was seen in the body, if somebody looks at it.
+    pub(crate) watched: Option<Arc<Findings>>,
     /// The certificate that the client has shown.
     pub certificate: Option<Arc<ClientCertificate>>,
     /// The request carries a credential: an Authorization header, a cookie, or the client's certificate.
@@ -122,6 +124,7 @@ impl Call {
             route: Arc::clone(policy.routes.fallback()),
             operation: None,
             csrf: None,
+            watched: None,
             authenticated: headers.contains_key(header::AUTHORIZATION)
                 || headers.contains_key(header::COOKIE)
                 || certificate.is_some(),

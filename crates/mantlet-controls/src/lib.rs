@@ -15,12 +15,14 @@ pub mod contract;
 pub mod cookies;
 pub mod cors;
 pub mod csrf;
+pub mod encoding;
 pub mod headers;
 pub mod host;
 pub mod https;
 pub mod limits;
 pub mod path;
 pub mod route;
+pub mod uploads;
 
 mod answer;
 mod body;
@@ -37,6 +39,7 @@ pub mod request_id;
 pub mod response;
 pub mod units;
 mod vary;
+mod watch;
 mod well_formed;
 
 pub use answer::Answer;

@@ -15,7 +15,9 @@ use crate::{
     call, client, contract, cors, csrf, headers, https, limits,
     path::CanonicalPath,
     request_id::X_REQUEST_ID,
-    response, well_formed,
+    response,
+    watch::{self, Findings, Watch},
+    well_formed,
 };
 
 /// The method of the request that the wire puts in the place of one it could not accept. A client that sends it is refused.
@@ -71,6 +73,7 @@ where
         AssertUnwindSafe(walk).catch_unwind().await.unwrap_or_else(|_| Err(Reason::InternalError.into()))
     };
 
+    let seen = note_watched(policy, &call, audit);
     let mut answer = match outcome {
         Ok(mut answer) => {
             // cookies: the app's own, before others are set beside them.
@@ -95,7 +98,7 @@ where
         Err(Ending::Refused(refusal)) => {
             // audit: one record of what was decided. A client that has left was not refused.
             if refusal.reason != Reason::BodyIncomplete || call.version == Version::HTTP_2 {
-                audit.record(Record::of(&call, &refusal, Mode::Enforce));
+                audit.record(Record::of(&call, &refusal, Mode::Enforce).about(seen));
             }
             let mut answer = response::refuse(&call, &refusal).map(Answer::own);
             if let Some(own) = refusal.cors {
@@ -207,6 +210,11 @@ where
     limits::declared_size(request.headers(), call.route.body_size)?;
     request.body_mut().limit_to(call.route.body_size);
 
+    // uploads: is it a form, or compressed? Then it is watched as it passes. Before the first stop that reads a body, too.
+    if watch::concerns(request.headers()) && !request.body().is_end_stream() {
+        watch_body(call, request)?;
+    }
+
     // csrf token: can the page read our cookie? The last of csrf, for it may have to look into a form.
     let tokens = &policy.csrf.tokens;
     if let Some(names) = tokens.names(declared_cookies.as_ref())
@@ -269,6 +277,36 @@ fn operation<B>(
         audit.record(Record::of(call, &refusal, mode));
     }
     Ok(verdict.session_cookies)
+}
+
+/// Begins to watch a body as it passes.
+fn watch_body<B>(call: &mut Call, request: &mut Request<RequestBody<B>>) -> Result<(), Reason>
+where
+    B: Body<Data = Bytes, Error = Reason> + Unpin,
+{
+    // In the call at once: what is seen in the head is told too.
+    let findings = Arc::clone(call.watched.insert(Arc::<Findings>::default()));
+    if let Some(watch) = Watch::begin(call, request.headers(), &findings)? {
+        request.body_mut().watch_with(watch);
+    }
+    Ok(())
+}
+
+/// Records what was seen in a body and let through; says for what it broke off, if it did.
+fn note_watched(policy: &Policy, call: &Call, audit: &impl Sink) -> Option<&'static str> {
+    let mut broken_off = None;
+    for finding in call.watched.as_ref()?.take() {
+        if finding.mode == Mode::Enforce {
+            broken_off = Some(finding.what);
+            continue;
+        }
+        let route = call.operation.as_ref().map_or("", |matched| matched.route.path.as_str());
+        let name = || format!("{} {} {route}", finding.reason.code(), finding.what);
+        if !finding.tolerated || policy.watched.is_new(&name()) {
+            audit.record(Record::of(call, &finding.reason.into(), Mode::Report).about(Some(finding.what)));
+        }
+    }
+    broken_off
 }
 
 /// Lets a page that has to read a refusal read it, in the app's words, where the app has the word about CORS.

@@ -5,7 +5,10 @@
 
 use http::HeaderName;
 
-use crate::{client, contract, cookies, cors, csrf, headers, host, https, limits, path, route};
+use crate::{
+    client, contract, cookies, cors, csrf, encoding, headers, host, https, limits, news::News, path, route,
+    uploads,
+};
 
 /// The raw sections of every control.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +35,10 @@ pub struct Config {
     pub cookies: cookies::Config,
     /// `[headers]`
     pub headers: headers::Config,
+    /// `[uploads]`
+    pub uploads: uploads::Config,
+    /// `[encoding]`
+    pub encoding: encoding::Config,
     /// `[[route]]`
     pub route: Vec<route::Config>,
     /// What the configuration does not say.
@@ -76,6 +83,8 @@ pub struct Policy {
     pub headers: headers::Policy,
     /// What differs for a route.
     pub routes: route::Routes,
+    /// What was seen in bodies and has been recorded.
+    pub(crate) watched: News,
 }
 
 impl Config {
@@ -99,6 +108,11 @@ impl Config {
         let csrf = self.csrf.check(&surroundings.csrf_keys).map_err(|found| collect("csrf", found)).ok();
         let cookies = self.cookies.check(self.report_only).map_err(|found| collect("cookies", found)).ok();
         let headers = self.headers.check().map_err(|found| collect("headers", found)).ok();
+        let posture = self.contract.posture;
+        let uploads = uploads::Policy::of(posture).with(&self.uploads, self.report_only);
+        let uploads = uploads.map_err(|found| collect("uploads", found)).ok();
+        let encoding = encoding::Policy::of(posture).with(&self.encoding, self.report_only);
+        let encoding = encoding.map_err(|found| collect("encoding", found)).ok();
         let base = route::RoutePolicy {
             headers: self.headers.mode.under(self.report_only),
             csrf: self.csrf.mode.under(self.report_only),
@@ -106,6 +120,8 @@ impl Config {
             contract: self.contract.input_mode(self.report_only),
             rules: self.contract.rules(self.report_only),
             body_size: self.limits.body_size.0,
+            uploads: uploads.clone().unwrap_or_else(|| uploads::Policy::of(posture)),
+            encoding: encoding.clone().unwrap_or_else(|| encoding::Policy::of(posture)),
         };
         let routes = route::Routes::check(&self.route, base, &self.contract, self.report_only)
             .map_err(|found| collect("", found))
@@ -114,6 +130,8 @@ impl Config {
             (client, limits, host, https, cors, csrf)
             && let (Some(cookies), Some(headers), Some(routes), Some(contract)) =
                 (cookies, headers, routes, contract)
+            && uploads.is_some()
+            && encoding.is_some()
         {
             return Ok(Policy {
                 client,
@@ -127,6 +145,7 @@ impl Config {
                 cookies,
                 headers,
                 routes,
+                watched: News::up_to(contract::MAX_REPORTED),
             });
         }
         Err(mistakes)

@@ -132,7 +132,23 @@ reasons! {
     JsonAmbiguous = "json-ambiguous",
     /// The JSON is nested deeper than Python can read.
     JsonTooDeep = "json-too-deep",
-    /// The body is larger than `limits.body-size`.
+    /// A multipart form is malformed: its boundary, a part's headers, its end.
+    MultipartMalformed = "multipart-malformed",
+    /// A file in a form is larger than `uploads.file-size`.
+    UploadTooLarge = "upload-too-large",
+    /// A form has more files than `uploads.files`, or more fields than `uploads.fields`.
+    UploadTooManyParts = "upload-too-many-parts",
+    /// A file name in a form is a path, or no name at all (`uploads.unusual-names`).
+    UploadNameForbidden = "upload-name-forbidden",
+    /// A file's type is not one of `uploads.types`, or its content is not of that type.
+    UploadTypeForbidden = "upload-type-forbidden",
+    /// The Content-Encoding is not one that can be looked into, or there are several.
+    ContentEncodingUnsupported = "content-encoding-unsupported",
+    /// The body is not what its Content-Encoding says.
+    ContentEncodingMalformed = "content-encoding-malformed",
+    /// The body becomes more than `encoding.max-ratio` times larger when it is inflated.
+    BodyBomb = "body-bomb",
+    /// The body is larger than `limits.body-size`, as it comes or inflated.
     BodyTooLarge = "body-too-large",
     /// This address holds as many connections as `limits.connections-per-client` allows.
     TooManyConnections = "too-many-connections",
@@ -224,6 +240,14 @@ mod tests {
                 "input-unknown",
                 "json-ambiguous",
                 "json-too-deep",
+                "multipart-malformed",
+                "upload-too-large",
+                "upload-too-many-parts",
+                "upload-name-forbidden",
+                "upload-type-forbidden",
+                "content-encoding-unsupported",
+                "content-encoding-malformed",
+                "body-bomb",
                 "body-too-large",
                 "too-many-connections",
                 "websocket-message-too-large",

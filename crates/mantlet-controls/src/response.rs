@@ -39,6 +39,9 @@ pub const fn status(reason: Reason) -> StatusCode {
         | R::PathLookalike
         | R::JsonAmbiguous
         | R::JsonTooDeep
+        | R::MultipartMalformed
+        | R::UploadNameForbidden
+        | R::ContentEncodingMalformed
         | R::HostUnknown => StatusCode::BAD_REQUEST,
         R::HttpsRequired
         | R::CorsOriginDenied
@@ -53,7 +56,12 @@ pub const fn status(reason: Reason) -> StatusCode {
         R::InputInvalid | R::InputUnknown => StatusCode::UNPROCESSABLE_ENTITY,
         R::RouteMethodUnknown | R::MethodForbidden => StatusCode::METHOD_NOT_ALLOWED,
         R::HeadTimeout | R::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-        R::BodyTooLarge | R::WebsocketMessageTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        R::BodyTooLarge
+        | R::BodyBomb
+        | R::UploadTooLarge
+        | R::UploadTooManyParts
+        | R::WebsocketMessageTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        R::UploadTypeForbidden | R::ContentEncodingUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         R::TargetTooLong => StatusCode::URI_TOO_LONG,
         R::TooManyConnections | R::Http2Flood => StatusCode::TOO_MANY_REQUESTS,
         R::HeadTooLarge | R::HeaderCountExceeded => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -120,6 +128,16 @@ pub const fn detail(reason: Reason) -> &'static str {
         R::CsrfTokenInvalid => {
             "CSRF validation failed: the token is not this session's; load the page again and retry"
         }
+        R::MultipartMalformed => "Malformed multipart form",
+        R::UploadTooLarge => "File too large",
+        R::UploadTooManyParts => "Too many files or fields in one form",
+        R::UploadNameForbidden => "File name not allowed: send a plain name, without a path",
+        R::UploadTypeForbidden => {
+            "File type not allowed, or the file is not of the type that it is declared to be"
+        }
+        R::ContentEncodingUnsupported => "Unsupported Content-Encoding",
+        R::ContentEncodingMalformed => "The body is not what its Content-Encoding says",
+        R::BodyBomb => "Request body too large when inflated",
         R::BodyTooLarge => "Request body too large",
         R::TooManyConnections => "Too many connections from this address",
         R::WebsocketMessageTooLarge => "WebSocket message too large",
@@ -149,6 +167,11 @@ pub(crate) const fn is_for_pages(reason: Reason) -> bool {
             | Reason::JsonAmbiguous
             | Reason::JsonTooDeep
             | Reason::BodyTooLarge
+            | Reason::MultipartMalformed
+            | Reason::UploadTooLarge
+            | Reason::UploadTooManyParts
+            | Reason::UploadNameForbidden
+            | Reason::UploadTypeForbidden
             | Reason::CsrfTokenMissing
             | Reason::CsrfTokenInvalid
     )

@@ -5,10 +5,11 @@ use std::{path::PathBuf, thread::available_parallelism, time::Duration};
 use mantlet_controls::{
     Policy, Surroundings, client,
     contract::{self, Slot},
-    cookies, cors, csrf, headers, host, https, limits, path,
+    cookies, cors, csrf, encoding, headers, host, https, limits, path,
     policy::Mistake as Finding,
     route,
     units::Span,
+    uploads,
 };
 use mantlet_gateway::{
     Address, GateConfig, Listen, UpstreamConfig, audit_log::AuditConfig, fetch::Target, tls::LoadedTls,
@@ -55,6 +56,8 @@ pub(crate) struct Config {
     pub(crate) csrf: csrf::Config,
     pub(crate) cookies: cookies::Config,
     pub(crate) headers: headers::Config,
+    pub(crate) uploads: uploads::Config,
+    pub(crate) encoding: encoding::Config,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) route: Vec<route::Config>,
 }
@@ -127,6 +130,8 @@ impl Default for Config {
             csrf: csrf::Config::default(),
             cookies: cookies::Config::default(),
             headers: headers::Config::default(),
+            uploads: uploads::Config::default(),
+            encoding: encoding::Config::default(),
             route: Vec::new(),
         }
     }
@@ -271,6 +276,8 @@ impl Config {
             csrf: self.csrf.clone(),
             cookies: self.cookies.clone(),
             headers: self.headers.clone(),
+            uploads: self.uploads.clone(),
+            encoding: self.encoding.clone(),
             route: self.route.clone(),
             surroundings: Surroundings {
                 has_certificate: tls.is_some(),

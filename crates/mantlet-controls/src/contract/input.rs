@@ -117,12 +117,9 @@ async fn read_ahead<B>(
 where
     B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
 {
-    let content_type = request.headers().get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    let is_multipart =
-        content_type.trim_ascii().get(..10).is_some_and(|text| text.eq_ignore_ascii_case(b"multipart/"));
     // What is compressed is read by nobody but code of the app's own.
     let is_encoded = request.headers().contains_key(header::CONTENT_ENCODING);
-    if !is_validated(&operation.body) || is_multipart || is_encoded {
+    if !is_validated(&operation.body) || is_encoded {
         return Ok(false);
     }
     let body = request.body_mut();

@@ -4,8 +4,8 @@ use http::Extensions;
 
 use super::{Audit, FindPeer, MantletLayer, Shared};
 use crate::{
-    Config, Mode, Scheme, Surroundings, Wire, audit::Record, client, cookies, cors, csrf, headers, host,
-    https, limits, path, policy::Mistake, route, units::Size,
+    Config, Mode, Scheme, Surroundings, Wire, audit::Record, client, cookies, cors, csrf, encoding, headers,
+    host, https, limits, path, policy::Mistake, route, units::Size, uploads,
 };
 
 /// Sets a [`MantletLayer`] up. Each control takes its own typed section, the same that `mantlet.toml` has.
@@ -57,6 +57,8 @@ impl Builder {
             csrf: csrf::Config { mode: Mode::Off, ..csrf::Config::default() },
             cookies: cookies::Config { mode: Mode::Off, ..cookies::Config::default() },
             headers: headers::Config { mode: Mode::Off, ..headers::Config::default() },
+            uploads: uploads::Config { mode: Some(Mode::Off), ..uploads::Config::default() },
+            encoding: encoding::Config { mode: Some(Mode::Off), ..encoding::Config::default() },
             limits: limits::Config {
                 header_count: limits::MOST_HEADERS,
                 target_length: limits::LONGEST_TARGET,
@@ -129,6 +131,20 @@ impl Builder {
     #[must_use]
     pub fn cookies(mut self, section: cookies::Config) -> Self {
         self.config.cookies = section;
+        self
+    }
+
+    /// Multipart forms and their files.
+    #[must_use]
+    pub fn uploads(mut self, section: uploads::Config) -> Self {
+        self.config.uploads = section;
+        self
+    }
+
+    /// Compressed bodies.
+    #[must_use]
+    pub fn encoding(mut self, section: encoding::Config) -> Self {
+        self.config.encoding = section;
         self
     }
 

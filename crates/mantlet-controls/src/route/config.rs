@@ -2,7 +2,7 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 
 use super::RoutePolicy;
-use crate::{Mode, contract, policy::Mistake, units::Size};
+use crate::{Mode, contract, encoding, policy::Mistake, units::Size, uploads};
 
 /// A `[[route]]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -21,6 +21,10 @@ pub struct Config {
     pub contract: contract::RouteConfig,
     /// What differs in the limits.
     pub limits: LimitsConfig,
+    /// What differs for forms and their files.
+    pub uploads: uploads::Config,
+    /// What differs for compressed bodies.
+    pub encoding: encoding::Config,
 }
 
 /// A control of a route, such as `headers`.
@@ -71,9 +75,17 @@ impl Config {
                 mistakes.push(Mistake::new(key, format!("`{name}` is not a method")));
             }
         }
-        if !mistakes.is_empty() {
+        let mut collect = |section: &str, found: Vec<Mistake>| {
+            let section = format!("route[{index}].{section}");
+            mistakes.extend(found.into_iter().map(|mistake| mistake.under(&section)));
+        };
+        let uploads =
+            base.uploads.with(&self.uploads, report_only).map_err(|found| collect("uploads", found));
+        let encoding =
+            base.encoding.with(&self.encoding, report_only).map_err(|found| collect("encoding", found));
+        let (Ok(uploads), Ok(encoding), true) = (uploads, encoding, mistakes.is_empty()) else {
             return Err(mistakes);
-        }
+        };
         let contract = contract.with(&self.contract);
         let policy = RoutePolicy {
             headers: self.headers.mode.map_or(base.headers, |mode| mode.under(report_only)),
@@ -86,6 +98,8 @@ impl Config {
             contract: contract.input_mode(report_only),
             rules: contract.rules(report_only),
             body_size: self.limits.body_size.map_or(base.body_size, |size| size.0),
+            uploads,
+            encoding,
         };
         Ok((template(&self.path), methods, policy))
     }

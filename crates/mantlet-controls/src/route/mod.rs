@@ -15,7 +15,9 @@ pub use config::{Config, CsrfConfig, LimitsConfig, ModeConfig};
 use crate::{
     Mode,
     contract::{self, Rules},
+    encoding,
     policy::Mistake,
+    uploads,
 };
 
 /// The settings of one route.
@@ -33,6 +35,10 @@ pub struct RoutePolicy {
     pub rules: Rules,
     /// Bytes that a request body may have.
     pub body_size: u64,
+    /// What forms and their files may be.
+    pub uploads: uploads::Policy,
+    /// What compressed bodies may become.
+    pub encoding: encoding::Policy,
 }
 
 /// All routes that the configuration names, and the settings of all others.
@@ -114,6 +120,7 @@ impl Routes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contract::Posture;
 
     fn routes(list: &[(&str, &[&str], Mode)]) -> Result<Routes, Vec<Mistake>> {
         let configs: Vec<_> = list
@@ -134,6 +141,8 @@ mod tests {
                 contract: Mode::Enforce,
                 rules: contract::Config::default().rules(false),
                 body_size: 10,
+                uploads: uploads::Policy::of(Posture::Compatible),
+                encoding: encoding::Policy::of(Posture::Compatible),
             },
             &contract::Config::default(),
             false,

@@ -1,0 +1,49 @@
+use serde::{Deserialize, Serialize};
+
+use super::Policy;
+use crate::{
+    Mode,
+    contract::{Posture, Tolerance},
+    policy::Mistake,
+};
+
+/// The `[encoding]` section, and what of it differs for a route.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// What a refusal leads to. Default `enforce`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// How many times larger a body may become when it is inflated; the first MiB is free. Default 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_ratio: Option<u32>,
+    /// Codings that cannot be looked into, several codings, and bodies that are not what their coding says. Default `report`; strict
+    /// `reject`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<Tolerance>,
+}
+
+impl Policy {
+    /// What holds before anything is configured.
+    pub(crate) const fn of(posture: Posture) -> Self {
+        let unreadable = match posture {
+            Posture::Compatible => Tolerance::Report,
+            Posture::Strict => Tolerance::Reject,
+        };
+        Self { mode: Mode::Enforce, max_ratio: 100, unreadable }
+    }
+
+    /// With what a section says; keys in mistakes are relative to it.
+    pub(crate) fn with(&self, config: &Config, report_only: bool) -> Result<Self, Vec<Mistake>> {
+        if config.max_ratio == Some(0) {
+            return Err(vec![
+                Mistake::new("max-ratio", "`0` lets no compressed body pass").help("write `1` or more"),
+            ]);
+        }
+        Ok(Self {
+            mode: config.mode.unwrap_or(self.mode).under(report_only),
+            max_ratio: config.max_ratio.unwrap_or(self.max_ratio),
+            unreadable: config.unreadable.unwrap_or(self.unreadable),
+        })
+    }
+}

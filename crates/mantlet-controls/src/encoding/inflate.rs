@@ -1,0 +1,175 @@
+//! Inflates what passes, and forgets it.
+
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
+
+use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+
+use super::Coding;
+use crate::{Reason, route::RoutePolicy, uploads::FormWatch, watch::Findings};
+
+/// Inflated bytes for which there is no ratio yet.
+const FREE: u64 = 1 << 20;
+
+/// Watches one compressed body. Its memory is the decoder's: a window of 32 KiB, and as much for output.
+#[derive(Debug)]
+pub(crate) struct Inflate {
+    decoder: Decoder,
+    findings: Arc<Findings>,
+    route: Arc<RoutePolicy>,
+}
+
+#[derive(Debug)]
+enum Decoder {
+    Gzip(MultiGzDecoder<Counter>),
+    Zlib(ZlibDecoder<Counter>),
+    Raw(DeflateDecoder<Counter>),
+    /// `deflate` is zlib's format (RFC 9110 section 8.4.1.2), or what some send under its name; the first two bytes tell.
+    Deflate(Vec<u8>, Counter),
+    /// It is not what it says.
+    Lost,
+}
+
+/// Counts what comes out of a decoder.
+#[derive(Debug)]
+struct Counter {
+    received: u64,
+    inflated: u64,
+    route: Arc<RoutePolicy>,
+    findings: Arc<Findings>,
+    form: Option<FormWatch>,
+    /// Why it wants no more.
+    verdict: Option<Reason>,
+}
+
+impl Counter {
+    fn see(&mut self, data: &[u8]) -> Result<(), Reason> {
+        self.inflated += data.len() as u64;
+        let policy = &self.route.encoding;
+        if self.inflated > self.route.body_size {
+            self.findings.note(Reason::BodyTooLarge, policy.mode, policy.mode, "inflated")?;
+        }
+        if self.inflated > FREE && self.inflated / u64::from(policy.max_ratio) > self.received {
+            self.findings.note(Reason::BodyBomb, policy.mode, policy.mode, "the ratio")?;
+        }
+        self.form.as_mut().map_or(Ok(()), |form| form.see(data))
+    }
+}
+
+impl Write for Counter {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        if let Err(reason) = self.see(data) {
+            self.verdict = Some(reason);
+            return Err(io::ErrorKind::Other.into());
+        }
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Inflate {
+    pub(crate) fn begin(
+        coding: Coding,
+        route: Arc<RoutePolicy>,
+        form: Option<FormWatch>,
+        findings: Arc<Findings>,
+    ) -> Self {
+        let counter = Counter {
+            received: 0,
+            inflated: 0,
+            route: Arc::clone(&route),
+            findings: Arc::clone(&findings),
+            form,
+            verdict: None,
+        };
+        let decoder = match coding {
+            Coding::Gzip => Decoder::Gzip(MultiGzDecoder::new(counter)),
+            Coding::Deflate => Decoder::Deflate(Vec::new(), counter),
+        };
+        Self { decoder, findings, route }
+    }
+
+    /// The next piece.
+    pub(crate) fn see(&mut self, data: &[u8]) -> Result<(), Reason> {
+        if let Decoder::Deflate(first, _) = &mut self.decoder {
+            first.extend_from_slice(data);
+            let Decoder::Deflate(first, counter) = std::mem::replace(&mut self.decoder, Decoder::Lost) else {
+                return Ok(());
+            };
+            self.decoder = match first.first_chunk::<2>() {
+                None => {
+                    self.decoder = Decoder::Deflate(first, counter);
+                    return Ok(());
+                }
+                Some(mark) if mark[0] & 0x0F == 8 && u16::from_be_bytes(*mark) % 31 == 0 => {
+                    Decoder::Zlib(ZlibDecoder::new(counter))
+                }
+                Some(_) => Decoder::Raw(DeflateDecoder::new(counter)),
+            };
+            return self.push(&first);
+        }
+        self.push(data)
+    }
+
+    fn push(&mut self, data: &[u8]) -> Result<(), Reason> {
+        if let Some(counter) = self.decoder.counter() {
+            counter.received += data.len() as u64;
+        }
+        let written = match &mut self.decoder {
+            Decoder::Gzip(decoder) => decoder.write_all(data),
+            Decoder::Zlib(decoder) => decoder.write_all(data),
+            Decoder::Raw(decoder) => decoder.write_all(data),
+            Decoder::Deflate(..) | Decoder::Lost => Ok(()),
+        };
+        self.settle(written.is_ok())
+    }
+
+    /// There is no more.
+    pub(crate) fn end(&mut self) -> Result<(), Reason> {
+        let finished = match &mut self.decoder {
+            Decoder::Gzip(decoder) => decoder.try_finish(),
+            Decoder::Zlib(decoder) => decoder.try_finish(),
+            Decoder::Raw(decoder) => decoder.try_finish(),
+            Decoder::Deflate(first, _) if first.is_empty() => Ok(()),
+            Decoder::Deflate(..) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Decoder::Lost => return Ok(()),
+        };
+        self.settle(finished.is_ok())?;
+        match self.decoder.counter().and_then(|counter| counter.form.as_mut()) {
+            Some(form) => form.end(),
+            None => Ok(()),
+        }
+    }
+
+    fn settle(&mut self, succeeded: bool) -> Result<(), Reason> {
+        if succeeded {
+            return Ok(());
+        }
+        if let Some(reason) = self.decoder.counter().and_then(|counter| counter.verdict) {
+            return Err(reason);
+        }
+        let policy = &self.route.encoding;
+        self.findings.note(Reason::ContentEncodingMalformed, policy.unreadable(), policy.mode, "the body")?;
+        let form = self.decoder.counter().and_then(|counter| counter.form.as_ref());
+        let seen = form.map_or(Ok(()), FormWatch::give_up);
+        self.decoder = Decoder::Lost;
+        seen
+    }
+}
+
+impl Decoder {
+    fn counter(&mut self) -> Option<&mut Counter> {
+        match self {
+            Self::Gzip(decoder) => Some(decoder.get_mut()),
+            Self::Zlib(decoder) => Some(decoder.get_mut()),
+            Self::Raw(decoder) => Some(decoder.get_mut()),
+            Self::Deflate(_, counter) => Some(counter),
+            Self::Lost => None,
+        }
+    }
+}

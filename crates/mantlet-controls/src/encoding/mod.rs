@@ -1,0 +1,76 @@
+//! Compressed bodies: what becomes of them is limited, not only what comes.
+//!
+//! Defends against bodies that are small on the way and fill the app's memory when it inflates them. FastAPI inflates nothing by itself; a
+//! middleware of the app may. The body passes as it came; a copy is inflated piece by piece, counted and forgotten. A form is watched as
+//! what it is inflated.
+//!
+//! A body passes if
+//! 1. it has no coding, or one that can be looked into: `gzip`, `deflate`. Others pass in `compatible` posture and are reported;
+//! 2. inflated it is no larger than the route's `limits.body-size`;
+//! 3. beyond its first MiB it is not more than `max-ratio` times larger than what came.
+
+mod config;
+mod inflate;
+
+use http::{HeaderMap, header};
+
+pub use config::Config;
+pub(crate) use inflate::Inflate;
+
+use crate::{Mode, contract::Tolerance};
+
+/// The checked section, for a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Mode of the control.
+    pub mode: Mode,
+    max_ratio: u32,
+    unreadable: Tolerance,
+}
+
+impl Policy {
+    /// What becomes of a body that cannot be looked into.
+    pub(crate) const fn unreadable(&self) -> Mode {
+        match self.unreadable {
+            Tolerance::Reject => self.mode,
+            Tolerance::Report => self.mode.under(true),
+            Tolerance::Allow => Mode::Off,
+        }
+    }
+}
+
+/// A coding that can be looked into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Coding {
+    Gzip,
+    Deflate,
+}
+
+/// What a request says of its body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoded {
+    Not,
+    As(Coding),
+    /// Several codings, or one that nobody here knows.
+    Unreadable,
+}
+
+/// Reads the Content-Encoding.
+pub(crate) fn of(headers: &HeaderMap) -> Encoded {
+    let mut found = Encoded::Not;
+    for value in headers.get_all(header::CONTENT_ENCODING) {
+        for coding in value.as_bytes().split(|byte| *byte == b',') {
+            let coding = match coding.trim_ascii().to_ascii_lowercase().as_slice() {
+                b"" | b"identity" => continue,
+                b"gzip" | b"x-gzip" => Encoded::As(Coding::Gzip),
+                b"deflate" => Encoded::As(Coding::Deflate),
+                _ => Encoded::Unreadable,
+            };
+            found = if found == Encoded::Not { coding } else { Encoded::Unreadable };
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+use std::{io::Write, sync::Arc};
+
+use flate2::{
+    Compression,
+    write::{DeflateEncoder, GzEncoder, ZlibEncoder},
+};
+use http::HeaderMap;
+
+use super::*;
+use crate::{
+    Reason,
+    contract::Posture,
+    route::RoutePolicy,
+    uploads::{self, FormWatch},
+    watch::Findings,
+};
+
+fn route(posture: Posture, max_ratio: u32) -> Arc<RoutePolicy> {
+    let config = Config { max_ratio: Some(max_ratio), ..Config::default() };
+    Arc::new(RoutePolicy {
+        headers: Mode::Off,
+        csrf: Mode::Off,
+        csrf_token: Mode::Off,
+        contract: Mode::Off,
+        rules: crate::contract::Config::default().rules(false),
+        body_size: 10 << 20,
+        uploads: uploads::Policy::of(posture),
+        encoding: Policy::of(posture).with(&config, false).unwrap(),
+    })
+}
+
+fn gzip(data: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(data).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// How many bytes passed, and what was said.
+fn said(
+    route: &Arc<RoutePolicy>,
+    coding: Coding,
+    body: &[u8],
+    pieces: usize,
+) -> (usize, Result<Vec<Reason>, Reason>) {
+    let findings = Arc::<Findings>::default();
+    let mut inflate = Inflate::begin(coding, Arc::clone(route), None, Arc::clone(&findings));
+    let mut passed = 0;
+    for piece in body.chunks(pieces) {
+        if let Err(reason) = inflate.see(piece) {
+            return (passed, Err(reason));
+        }
+        passed += piece.len();
+    }
+    let seen = || findings.take().into_iter().map(|finding| finding.reason).collect();
+    (passed, inflate.end().map(|()| seen()))
+}
+
+#[test]
+fn codings() {
+    for (values, expected) in [
+        (&[][..], Encoded::Not),
+        (&["identity"], Encoded::Not),
+        (&["GZip"], Encoded::As(Coding::Gzip)),
+        (&["identity, x-gzip"], Encoded::As(Coding::Gzip)),
+        (&["deflate"], Encoded::As(Coding::Deflate)),
+        (&["gzip, gzip"], Encoded::Unreadable),
+        (&["gzip", "deflate"], Encoded::Unreadable),
+        (&["compress"], Encoded::Unreadable),
+    ] {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(header::CONTENT_ENCODING, value.parse().unwrap());
+        }
+        assert_eq!(of(&headers), expected, "{values:?}");
+    }
+}
+
+#[test]
+fn row_51_bombs_break_off() {
+    let zeros = vec![0; 20 << 20];
+    let bomb = gzip(&zeros);
+    assert!(bomb.len() < 30 << 10, "about 1000:1");
+    let compatible = route(Posture::Compatible, 100);
+    for pieces in [1, 1000, 1 << 20] {
+        let (passed, verdict) = said(&compatible, Coding::Gzip, &bomb, pieces);
+        assert_eq!(verdict, Err(Reason::BodyBomb), "in pieces of {pieces}");
+        assert!(passed < 12 << 10, "{passed} of {}", bomb.len());
+    }
+    // In members of their own none is large.
+    let members = gzip(&vec![0; 512 << 10]).repeat(100);
+    assert_eq!(said(&compatible, Coding::Gzip, &members, 1000).1, Err(Reason::BodyBomb));
+    // Whatever the ratio, no more than a body may have.
+    assert_eq!(
+        said(&route(Posture::Compatible, 100_000), Coding::Gzip, &bomb, 1000).1,
+        Err(Reason::BodyTooLarge)
+    );
+}
+
+#[test]
+fn honest_bodies_pass() {
+    let data: Vec<u8> =
+        (0..2_000_000_u32).flat_map(|number| (number / 7).to_string().into_bytes()).take(2 << 20).collect();
+    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
+    zlib.write_all(&data).unwrap();
+    let mut raw = DeflateEncoder::new(Vec::new(), Compression::default());
+    raw.write_all(&data).unwrap();
+    let strict = route(Posture::Strict, 100);
+    for (coding, body) in [
+        (Coding::Gzip, gzip(&data)),
+        (Coding::Gzip, [gzip(b"a"), gzip(b"b")].concat()),
+        (Coding::Gzip, gzip(b"")),
+        (Coding::Deflate, zlib.finish().unwrap()),
+        (Coding::Deflate, raw.finish().unwrap()),
+        // The first MiB is free.
+        (Coding::Gzip, gzip(&vec![0; 1 << 20])),
+    ] {
+        for pieces in [61, 4096, 1 << 20] {
+            assert_eq!(
+                said(&strict, coding, &body, pieces),
+                (body.len(), Ok(Vec::new())),
+                "{coding:?} {pieces}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_not_what_it_says() {
+    let body = gzip(b"hello hello hello");
+    for body in [&b"hello"[..], &body[..body.len() - 3], &[&body[..], b"more"].concat()] {
+        let reported = said(&route(Posture::Compatible, 100), Coding::Gzip, body, 2);
+        assert_eq!(reported, (body.len(), Ok(vec![Reason::ContentEncodingMalformed])));
+        assert_eq!(
+            said(&route(Posture::Strict, 100), Coding::Gzip, body, 2).1,
+            Err(Reason::ContentEncodingMalformed)
+        );
+    }
+    assert_eq!(
+        said(&route(Posture::Strict, 100), Coding::Deflate, b"x", 1).1,
+        Err(Reason::ContentEncodingMalformed)
+    );
+}
+
+#[test]
+fn a_compressed_form_is_a_form() {
+    let route = route(Posture::Compatible, 100);
+    let form_type = mantlet_contract::multipart::FormType::of(b"multipart/form-data; boundary=b").unwrap();
+    for (body, expected) in [
+        (
+            "--b\r\nContent-Disposition: form-data; name=a; filename=\"../x\"\r\n\r\n",
+            Err(Reason::UploadNameForbidden),
+        ),
+        ("--b\r\nContent-Disposition: form-data; name=a; filename=\"x\"\r\n\r\n\r\n--b--", Ok(())),
+        ("no form", Err(Reason::MultipartMalformed)),
+    ] {
+        let findings = Arc::<Findings>::default();
+        let form = FormWatch::begin(&form_type, Arc::clone(&route), true, Arc::clone(&findings)).unwrap();
+        let mut inflate = Inflate::begin(Coding::Gzip, Arc::clone(&route), Some(form), findings);
+        let seen = inflate.see(&gzip(body.as_bytes())).and_then(|()| inflate.end());
+        assert_eq!(seen, expected, "{body}");
+    }
+}
