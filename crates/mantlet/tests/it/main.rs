@@ -39,4 +39,5 @@ mod slow;
 mod streams;
 mod tls;
 mod try_it_out;
+mod uploads;
 mod wheel;
