@@ -1,7 +1,13 @@
 //! Large forms stream: the app has their beginning while the client still sends, and never the end of one that is refused.
 
+use http::Request;
+
 use super::{END, file};
-use crate::kit::{Client, Gateway, Setup, eventually, processes::memory};
+use crate::kit::{
+    Client, Gateway, Setup, eventually,
+    http2::{ask, connect, get, json, talk},
+    processes::memory,
+};
 
 const PIECE: usize = 64 << 10;
 
@@ -92,4 +98,57 @@ fn row_52_a_hundred_megabytes_pass_by_one_line() {
 
     let mut client = begin(&gateway, "/many", &framing);
     assert_eq!(client.answer().code(), "body-too-large", "another route");
+}
+
+/// What is seen only at the end is seen before the app sees that end.
+#[test]
+fn row_56_a_form_without_its_end_never_ends_for_the_app() {
+    let gateway = Setup::run("uploads:app").config("[contract]\nposture = \"strict\"\n").start();
+    let body = file("f", "x", &"x".repeat(8 * PIECE));
+    for (name, framing) in [
+        ("endless-chunked", "Transfer-Encoding: chunked".to_owned()),
+        ("endless-sized", format!("Content-Length: {}", body.len())),
+    ] {
+        let mut client = begin(&gateway, &format!("/raw/{name}"), &framing);
+        if name == "endless-chunked" {
+            client.send(chunk(body.as_bytes()));
+            client.send("0\r\n\r\n");
+        } else {
+            client.send(&body);
+        }
+        let answer = client.answer();
+        assert_eq!((answer.status, answer.code().as_str()), (400, "multipart-malformed"), "{name}");
+        assert_eq!(gateway.audit_of(answer.request_id())["subject"], "no final boundary");
+        reached(&gateway, name, 0);
+        let seen = Client::connect(gateway.addr()).get(&format!("/seen/{name}")).json();
+        assert_eq!(seen["ended"], false, "{name}: {seen}");
+    }
+}
+
+#[test]
+fn row_52_over_http_2_the_stream_alone_is_cut_off() {
+    let config = "[[route]]\npath = \"/raw/{name}\"\nuploads.file-size = \"500 KiB\"\n";
+    let gateway = Setup::run("uploads:app").config(config).start();
+    talk(async {
+        let sender = connect(gateway.addr()).await;
+        let request = Request::post("http://localhost/raw/http2")
+            .header("content-type", "multipart/form-data; boundary=b")
+            .body(())
+            .expect("a request");
+        let (answer, mut stream) = sender
+            .clone()
+            .ready()
+            .await
+            .expect("it is open")
+            .send_request(request, false)
+            .expect("it is sent");
+        let start = file("f", "x", &"x".repeat(16 * PIECE));
+        // Nobody reads it all.
+        stream.send_data(start.into(), false).expect("it is taken");
+        let answer = answer.await.expect("an answer");
+        assert_eq!(answer.status(), 413);
+        let next = ask(&sender, get("/seen/http2"), b"").await.expect("the connection goes on");
+        let seen = json(&next);
+        assert_eq!(seen["ended"], false, "{seen}");
+    });
 }
