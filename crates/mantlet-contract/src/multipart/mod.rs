@@ -54,7 +54,7 @@ pub enum Trouble {
     HeaderRepeated,
     /// A name or file name comes twice.
     ParameterRepeated,
-    /// A file name in a form that RFC 7578 forbids: `filename*=`.
+    /// A file name in a form that RFC 7578 forbids, `filename*=`, and not the plain one's.
     ParameterExtended,
     /// The Content-Disposition is not `form-data`.
     NotFormData,

@@ -43,9 +43,14 @@ impl Options {
         self.parameters.iter().filter(|(own, _)| own == name).count() > 1
     }
 
-    /// Whether there is `filename*=` or the like (RFC 5987). Some versions ignore them, some let them win.
+    /// Whether there is `filename*=` or the like (RFC 5987) that says something else than the plain parameter: some versions ignore
+    /// it, some let it win. .NET always sends both.
     pub fn is_extended(&self) -> bool {
-        self.parameters.iter().any(|(name, _)| name.contains(&b'*'))
+        let says_the_same = |name: &[u8], value: &[u8]| {
+            let plain = name.strip_suffix(b"*").and_then(|plain| self.get(plain));
+            plain.is_some() && decode_extended(value).as_deref() == plain
+        };
+        self.parameters.iter().any(|(name, value)| name.contains(&b'*') && !says_the_same(name, value))
     }
 }
 
@@ -60,6 +65,25 @@ fn segments(header: &[u8]) -> impl Iterator<Item = &[u8]> {
         before = *byte;
         cuts
     })
+}
+
+/// `utf-8''` and percent-encoded bytes.
+fn decode_extended(value: &[u8]) -> Option<Vec<u8>> {
+    let (charset, rest) = value.split_first_chunk::<7>()?;
+    if !charset.eq_ignore_ascii_case(b"utf-8''") {
+        return None;
+    }
+    let mut out = Vec::with_capacity(rest.len());
+    let mut rest = rest.iter();
+    while let Some(byte) = rest.next() {
+        if *byte != b'%' {
+            out.push(*byte);
+            continue;
+        }
+        let mut digit = || char::from(*rest.next()?).to_digit(16);
+        out.push(u8::try_from(digit()? * 16 + digit()?).ok()?);
+    }
+    Some(out)
 }
 
 fn strip(text: &[u8]) -> &[u8] {
@@ -132,5 +156,14 @@ mod tests {
         }
         assert!(Options::of(b"form-data; name=a; filename=\"b").quotes_unbalanced);
         assert!(Options::of(b"a; x=1; x=2").repeats(b"x"));
+        for (header, expected) in [
+            (&b"form-data; name=a; filename=\"x y\"; filename*=UTF-8''x%20y"[..], false),
+            (b"form-data; name=a; filename=x; filename*=utf-8''%7", true),
+            (b"form-data; name=a; filename=x; filename*=utf-8''y", true),
+            (b"form-data; name=a; filename*=utf-8''y", true),
+            (b"form-data; name*0=a", true),
+        ] {
+            assert_eq!(Options::of(header).is_extended(), expected, "{}", String::from_utf8_lossy(header));
+        }
     }
 }

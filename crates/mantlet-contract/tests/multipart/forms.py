@@ -40,6 +40,8 @@ class Forms:
         lines = [f"{disposition}: form-data; name={self.quote(name)}"]
         if self.r.random() < 0.5:
             lines[0] += f"; filename={self.quote(self.r.choice(FILES))}"
+            if self.r.random() < 0.1:  # .NET
+                lines[0] = f"{disposition}: form-data; name={self.quote(name)}; filename=\"a b.txt\"; filename*=utf-8''a%20b.txt"
             if self.r.random() < 0.8:
                 lines.append("Content-Type: " + self.r.choice(["image/png", "text/plain; charset=utf-8", "application/octet-stream"]))
         if self.r.random() < 0.1:
