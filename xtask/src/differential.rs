@@ -11,18 +11,20 @@ use crate::{
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask differential [--cases N] [--seed S] [--only NAME]
 
-Judges random values as Pydantic does, and random requests as a FastAPI app does, and says how often the two agree. What the
+Judges random values as Pydantic does, random requests as a FastAPI app does, and reads random forms as python-multipart does,
+and says how often the two agree. What the
 app accepts and Mantlet would refuse is a failure; everything else is counted, with an example of each kind. The tests do the
 same with a small budget and a fixed seed.
 
 Options:
-  --cases N    Values, and half as many requests (default 100000)
+  --cases N    Values, and half as many requests and forms (default 100000)
   --seed S     Which ones (default 7)
-  --only NAME  One of: values, requests
+  --only NAME  One of: values, requests, forms
 ";
 
 /// The comparisons, by the tests that make them.
-const COMPARISONS: [(&str, &str); 2] = [("values", "differential"), ("requests", "requests")];
+const COMPARISONS: [(&str, &str); 3] =
+    [("values", "differential"), ("requests", "requests"), ("forms", "multipart")];
 
 pub(crate) fn differential(mut flags: Flags) -> Result<()> {
     let cases = flags.value::<u64>("--cases")?.unwrap_or(100_000);
@@ -33,7 +35,7 @@ pub(crate) fn differential(mut flags: Flags) -> Result<()> {
     if let Some(only) = &only {
         ensure!(
             COMPARISONS.iter().any(|(name, _)| name == only),
-            "`--only {only}`: known are values, requests"
+            "`--only {only}`: known are values, requests, forms"
         );
     }
     let python = tools::environment("dev", &root().join("python/requirements-dev.txt"))?;
@@ -42,7 +44,7 @@ pub(crate) fn differential(mut flags: Flags) -> Result<()> {
             continue;
         }
         // A request costs several times what a value costs: each goes through an app.
-        let cases = if name == "requests" { cases / 2 } else { cases };
+        let cases = if name == "values" { cases } else { cases / 2 };
         let mut comparison = cargo(&["test", "--locked", "--package", "mantlet-contract", "--test", test]);
         comparison.args(["--", "--nocapture"]);
         comparison.env("MANTLET_TEST_PYTHON", &python);

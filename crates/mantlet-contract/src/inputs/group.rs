@@ -140,7 +140,7 @@ impl<'r> Run<'r, '_> {
                 .map(|(name, value)| ((*name).into(), Some(encoded::latin1(value))))
                 .collect(),
             Location::Body => match &self.received {
-                Received::Form(FormData { items }) => items.clone(),
+                Received::Form(FormData { items, .. }) => items.clone(),
                 _ => Vec::new(),
             },
         };
@@ -190,7 +190,7 @@ fn entry(taken: Taken<'_>) -> Option<Entry<'_>> {
         Taken::Text(text) => Some(Entry::One(text)),
         Taken::Texts(texts) => Some(Entry::Many(texts)),
         Taken::Value(Value::Text(text)) => Some(Entry::One(text.into())),
-        Taken::Value(_) | Taken::Unsure => Some(Entry::File),
+        Taken::Value(_) | Taken::Content(_) | Taken::Unsure => Some(Entry::File),
     }
 }
 

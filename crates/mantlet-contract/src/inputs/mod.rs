@@ -172,6 +172,8 @@ enum Received<'a> {
 #[derive(Default)]
 struct FormData<'a> {
     items: Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>,
+    /// What the last upload under a name holds.
+    contents: HashMap<String, Option<Vec<u8>>>,
 }
 
 /// Starlette refuses more fields, or larger ones, unless the app says otherwise.
@@ -186,9 +188,14 @@ impl<'a> FormData<'a> {
         if fields > FORM_FIELDS || parts.len() - fields > FORM_FIELDS || largest > FORM_FIELD {
             return None;
         }
-        Some(Self {
-            items: parts.into_iter().map(|part| (part.name.into(), part.text.map(Into::into))).collect(),
-        })
+        let mut form = Self::default();
+        for part in parts {
+            if part.text.is_none() {
+                form.contents.insert(part.name.clone(), part.content);
+            }
+            form.items.push((part.name.into(), part.text.map(Into::into)));
+        }
+        Some(form)
     }
 
     fn of_bytes(bytes: &'a [u8]) -> Option<Self> {
@@ -199,7 +206,8 @@ impl<'a> FormData<'a> {
         if pairs.len() > FORM_FIELDS {
             return None;
         }
-        Some(Self { items: pairs.into_iter().map(|(name, value)| (name, Some(value))).collect() })
+        let items = pairs.into_iter().map(|(name, value)| (name, Some(value))).collect();
+        Some(Self { items, contents: HashMap::new() })
     }
 }
 
@@ -209,6 +217,8 @@ enum Taken<'a> {
     Value(Value<'a>),
     Text(Cow<'a, str>),
     Texts(Vec<Cow<'a, str>>),
+    /// Of an upload.
+    Content(Vec<u8>),
     /// The app decides.
     Unsure,
 }
@@ -232,7 +242,7 @@ impl<'r> Run<'r, '_> {
     fn input(&mut self, input: &'r Input) {
         match &input.take {
             Take::Whole => self.whole(input),
-            Take::Field { names, multiple, .. } => self.field(input, names, *multiple),
+            Take::Field { names, multiple, file } => self.field(input, names, *multiple, *file),
             Take::Group { fields, optional, extras } => self.group(input, fields, *optional, *extras),
         }
     }
@@ -253,7 +263,7 @@ impl<'r> Run<'r, '_> {
         self.validate(input, taken, &["body"], None);
     }
 
-    fn field(&mut self, input: &'r Input, names: &'r [String], multiple: bool) {
+    fn field(&mut self, input: &'r Input, names: &'r [String], multiple: bool, file: bool) {
         let Some(first) = names.first() else { return };
         let (name, taken) = match input.location {
             Location::Body => {
@@ -261,7 +271,13 @@ impl<'r> Run<'r, '_> {
                     self.judgement.faults.push(missing(&["body", first]));
                     return;
                 };
-                found
+                match (found, &self.received) {
+                    ((name, Taken::Unsure), Received::Form(form)) if file && !multiple => {
+                        let content = form.contents.get(name).cloned().flatten();
+                        (name, content.map_or(Taken::Unsure, Taken::Content))
+                    }
+                    (found, _) => found,
+                }
             }
             location => {
                 let name = names.iter().find(|name| self.has(location, name)).unwrap_or(first);
@@ -298,7 +314,7 @@ impl<'r> Run<'r, '_> {
     }
 
     fn validate(&mut self, input: &'r Input, taken: Taken<'_>, loc: &[&str], part: Option<&'r str>) {
-        let (text, texts);
+        let (text, texts, content);
         let value = match taken {
             Taken::Nothing if input.required => {
                 self.judgement.faults.push(missing(loc));
@@ -316,6 +332,10 @@ impl<'r> Run<'r, '_> {
             Taken::Text(one) => {
                 text = one;
                 Value::Text(&text)
+            }
+            Taken::Content(bytes) => {
+                content = bytes;
+                Value::Bytes(&content)
             }
             Taken::Texts(many) => {
                 texts = many;

@@ -18,6 +18,8 @@ pub struct Part {
     pub name: String,
     /// Its text; none for an upload.
     pub text: Option<String>,
+    /// What an upload holds, if it is one at all: browsers send an empty one without a name where no file was chosen.
+    pub content: Option<Vec<u8>>,
 }
 
 /// Reads a form as Starlette does; none if the app may read it otherwise, or refuse it.
@@ -27,7 +29,9 @@ pub fn read(content_type: &[u8], body: &[u8]) -> Option<Form> {
         charset: Charset::of(form_type.charset.as_deref())?,
         form: Form::default(),
         name: String::new(),
-        text: None,
+        is_file: false,
+        has_file_name: false,
+        content: Vec::new(),
     };
     // Nothing at all is a form without fields.
     if !body.is_empty() {
@@ -41,7 +45,9 @@ struct Reader {
     charset: Charset,
     form: Form,
     name: String,
-    text: Option<Vec<u8>>,
+    is_file: bool,
+    has_file_name: bool,
+    content: Vec<u8>,
 }
 
 /// The app decides.
@@ -52,20 +58,26 @@ impl Sink for Reader {
 
     fn part(&mut self, head: &Head) -> Result<(), Unsure> {
         self.name = self.charset.decode(head.name()).into_owned();
-        self.text = head.file_name().is_none().then(Vec::new);
+        self.is_file = head.file_name().is_some();
+        self.has_file_name = head.file_name().is_some_and(|name| !name.is_empty());
+        self.content.clear();
         Ok(())
     }
 
     fn data(&mut self, data: &[u8]) -> Result<(), Unsure> {
-        if let Some(text) = &mut self.text {
-            text.extend_from_slice(data);
-        }
+        self.content.extend_from_slice(data);
         Ok(())
     }
 
     fn part_end(&mut self) -> Result<(), Unsure> {
-        let text = self.text.take().map(|text| self.charset.decode(&text).into_owned());
-        self.form.parts.push(Part { name: std::mem::take(&mut self.name), text });
+        let name = std::mem::take(&mut self.name);
+        let content = std::mem::take(&mut self.content);
+        self.form.parts.push(if self.is_file {
+            let is_one = self.has_file_name || !content.is_empty();
+            Part { name, text: None, content: is_one.then_some(content) }
+        } else {
+            Part { name, text: Some(self.charset.decode(&content).into_owned()), content: None }
+        });
         Ok(())
     }
 

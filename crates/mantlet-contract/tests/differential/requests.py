@@ -208,6 +208,13 @@ def content(
 ): ...
 
 
+Operation("POST", "/one", "form").input("body", str, "content", "n")
+
+
+@APP.post("/one")
+def one(content: Annotated[bytes, File(min_length=1, max_length=5)], n: Annotated[Optional[bytes], File(max_length=3)] = None): ...
+
+
 class Profile(BaseModel):
     model_config = ConfigDict(extra="forbid")
     user: str = Field(min_length=2)
