@@ -69,7 +69,6 @@ impl Trouble {
             | Self::BoundaryTooLong
             | Self::BoundaryRepeated
             | Self::FirstBoundary
-            | Self::BoundaryPadding
             | Self::HeaderName
             | Self::HeaderLineEnd
             | Self::HeaderControl
@@ -80,6 +79,7 @@ impl Trouble {
             Self::BoundaryLong
             | Self::Preamble
             | Self::BoundaryPadded
+            | Self::BoundaryPadding
             | Self::BoundaryInContent
             | Self::EndMissing
             | Self::HeaderRepeated
@@ -87,6 +87,18 @@ impl Trouble {
             | Self::ParameterExtended
             | Self::NotFormData => false,
         }
+    }
+
+    /// Whether versions of python-multipart differ in where parts begin and end, or in which name counts.
+    pub const fn is_ambiguous(self) -> bool {
+        matches!(
+            self,
+            Self::Preamble
+                | Self::BoundaryPadded
+                | Self::BoundaryPadding
+                | Self::HeaderRepeated
+                | Self::ParameterRepeated
+        )
     }
 
     /// A few words for the record.
@@ -136,6 +148,11 @@ impl Head {
     /// The name of the file; none if the part is not one.
     pub fn file_name(&self) -> Option<&[u8]> {
         self.disposition.get(b"filename")
+    }
+
+    /// The name in `filename*`, which some versions take for that of the file.
+    pub fn extended_file_name(&self) -> Option<Vec<u8>> {
+        self.disposition.get_extended(b"filename*")
     }
 
     /// Takes a line in; gives what it is lost for.

@@ -38,6 +38,11 @@ impl Options {
         self.parameters.iter().rev().find(|(own, _)| own == name).map(|(_, value)| &**value)
     }
 
+    /// The value of a parameter in the form of RFC 5987; as it is written, if it cannot be decoded.
+    pub fn get_extended(&self, name: &[u8]) -> Option<Vec<u8>> {
+        self.get(name).map(|value| decode_extended(value).unwrap_or_else(|| value.to_vec()))
+    }
+
     /// Whether a parameter comes more than once.
     pub fn repeats(&self, name: &[u8]) -> bool {
         self.parameters.iter().filter(|(own, _)| own == name).count() > 1

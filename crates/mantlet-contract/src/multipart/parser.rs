@@ -201,7 +201,8 @@ impl Parser {
     }
 
     fn head_complete<'d, S: Sink>(&mut self, rest: &'d [u8], sink: &mut S) -> Result<&'d [u8], S::Stop> {
-        if self.head.disposition.get(b"name").is_none() {
+        // Some versions take `name*` for a name.
+        if self.head.disposition.get(b"name").is_none() && !self.head.disposition.is_extended() {
             return self.lose(Trouble::NameMissing, sink);
         }
         for trouble in self.head.troubles() {
@@ -271,7 +272,13 @@ impl Parser {
             }
             (State::Padding(false), b' ' | b'\t') => State::Padding(false),
             (State::Padding(false), b'\r') => State::Padding(true),
-            (State::Padding(_), _) => return self.lose(Trouble::BoundaryPadding, sink),
+            (State::Padding(_), _) => {
+                // Some versions refuse this, others take it for content.
+                sink.trouble(Trouble::BoundaryPadding)?;
+                sink.data(&self.delimiter)?;
+                self.state = State::Data(0);
+                return Ok(data);
+            }
             (State::AfterDelimiter(before), _) => {
                 sink.trouble(Trouble::BoundaryInContent)?;
                 sink.data(&self.delimiter)?;

@@ -89,6 +89,25 @@ fn row_56_forms_that_are_no_forms() {
         let limited = route(Posture::Compatible, &limited);
         assert_eq!(said(&limited, false, content_type, body.as_bytes()), Err(Reason::MultipartMalformed));
     }
+    // Limits are not evaded by what versions of python-multipart read in two ways.
+    let limited = route(Posture::Compatible, &Config { file_size: Some(Size(10)), ..Config::default() });
+    let large = "x".repeat(11);
+    for (body, expected) in [
+        (file("x", "", "x\r\n--b \r\n\r\nx"), Reason::MultipartMalformed),
+        (file("x\"; filename=\"y", "", "x"), Reason::MultipartMalformed),
+        (
+            format!(
+                "--b\r\nContent-Disposition: form-data; name=f; filename*=utf-8''x\r\n\r\n{large}\r\n--b--"
+            ),
+            Reason::UploadTooLarge,
+        ),
+        (
+            "--b\r\nContent-Disposition: form-data; name=f; filename*=utf-8''..%2Fx\r\n\r\n".to_owned(),
+            Reason::UploadNameForbidden,
+        ),
+    ] {
+        assert_eq!(said(&limited, true, TYPE, body.as_bytes()), Err(expected), "{body}");
+    }
     // python-multipart takes these.
     for (content_type, body) in [
         (&*format!("multipart/form-data; boundary={long}"), FORM.replace("--b", &format!("--{long}"))),

@@ -129,7 +129,8 @@ impl Sink for Judge {
     type Stop = Reason;
 
     fn part(&mut self, head: &Head) -> Result<(), Reason> {
-        let Some(name) = head.file_name() else {
+        let extended = head.extended_file_name();
+        let Some(name) = head.file_name().or(extended.as_deref()) else {
             self.fields = self.fields.saturating_add(1);
             if self.fields > self.policy().fields {
                 self.found(self.firm(), Reason::UploadTooManyParts, "fields")?;
@@ -140,12 +141,20 @@ impl Sink for Judge {
         if self.files > self.policy().files {
             self.found(self.firm(), Reason::UploadTooManyParts, "files")?;
         }
-        match names::fault(name) {
-            Some(NameFault::Dangerous(what)) => self.found(self.firm(), Reason::UploadNameForbidden, what)?,
-            Some(NameFault::Unusual(what)) => {
-                self.found(self.tolerated(self.policy().unusual_names), Reason::UploadNameForbidden, what)?;
+        for name in [Some(name), extended.as_deref()].into_iter().flatten() {
+            match names::fault(name) {
+                Some(NameFault::Dangerous(what)) => {
+                    self.found(self.firm(), Reason::UploadNameForbidden, what)?;
+                }
+                Some(NameFault::Unusual(what)) => {
+                    self.found(
+                        self.tolerated(self.policy().unusual_names),
+                        Reason::UploadNameForbidden,
+                        what,
+                    )?;
+                }
+                None => {}
             }
-            None => {}
         }
         let declared = types::essence(head.content_type.as_deref());
         self.file = Some(File { declared, head: Some(Vec::new()), ..File::default() });
@@ -183,7 +192,8 @@ impl Sink for Judge {
     fn trouble(&mut self, trouble: Trouble) -> Result<(), Reason> {
         let mode = if trouble.is_malformed() {
             self.firm()
-        } else if self.policy().strict {
+        } else if self.policy().strict || (self.policy().explicit && trouble.is_ambiguous()) {
+            // A limit that somebody has set is not evaded by a second reading.
             self.policy().mode
         } else {
             self.policy().mode.under(true)
