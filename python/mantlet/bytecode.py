@@ -36,26 +36,7 @@ def unwrapped(function):
             return function
 
 
-def globals_in(code, function):
-    """The values of the global names that code loads, with attributes of modules."""
-    loaded = instructions(code)
-    for one, following in zip(loaded, [*loaded[1:], None]):
-        if one.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-            value = function.__globals__.get(one.argval)
-            if isinstance(value, types.ModuleType) and following and following.opname in ("LOAD_ATTR", "LOAD_METHOD"):
-                value = getattr(value, following.argval, None)
-            yield value
-
-
 def is_installed(function):
     paths = sysconfig.get_paths()
     file = function.__code__.co_filename
     return file.startswith((paths["stdlib"], paths["purelib"], paths["platlib"])) or "site-packages" in file
-
-
-def is_frameworks(thing):
-    return package(thing) in ("fastapi", "starlette", "contextlib")
-
-
-def package(thing):
-    return (getattr(thing, "__module__", None) or "").partition(".")[0]

@@ -33,16 +33,13 @@ VERSION = 1
 def contract(app, name):
     """-> the contract of an imported app."""
     # It needs FastAPI, which only the app's import has shown to be there.
-    from mantlet_inspector.walk import Walk, set_rewrites
+    from mantlet_inspector.walk import Walk
 
     walk = Walk()
-    wrapped, found = walk.unwrap(app)
+    router, found = walk.contract(app)
     if found is None:
         message = f"`{name}` is a `{type(app).__name__}` and no FastAPI app is found in it"
         raise launcher.Failure("no-contract", message)
-    router = walk.within(found, walk.app, "")
-    if wrapped:  # by what is not looked at
-        set_rewrites(router)
     title = getattr(found, "title", None)
     root_path = getattr(found, "root_path", "")
     return {

@@ -1,30 +1,49 @@
-"""Whether an app may get more routes when it starts: by looking at its start-up code, which is not run."""
+"""Whether an app may get other routes, or another way to them, when it starts: by looking at its start-up code, which is not run."""
 
 from __future__ import annotations
 
 import types
 
 from starlette.applications import Starlette
-from starlette.routing import Router
+from starlette.routing import BaseRoute, Router
 
-from .bytecode import codes, instructions, is_frameworks, is_installed, unwrapped
+from .bytecode import codes, instructions, is_installed, unwrapped
+from .raised import mentioned_in
 from .schemas import name_of
+from .source import is_frameworks, is_standard, file_of, node_of
 
-# What start-up code may do with an app and leave its routes alone.
-INNOCENT = {"state", "title", "version", "debug", "dependency_overrides", "openapi_schema", "extra"}
+# What start-up code may do with an app and leave it as it is.
+INNOCENT = {"state", "title", "version", "debug", "openapi_schema", "extra", "url_path_for"}
+# What puts routes behind those that are there: what these accept stays as it is.
+ADDS = {
+    "add_api_route", "add_api_websocket_route", "add_route", "add_websocket_route", "api_route", "delete", "get", "head", "host",
+    "include_router", "mount", "options", "patch", "post", "put", "route", "trace", "websocket", "websocket_route",
+}
+# Names that stand for nothing else: code that comes to them, by whatever way, changes an app.
+CHANGES = {
+    "add_exception_handler", "add_middleware", "build_middleware_stack", "dependant", "dependency_overrides",
+    "exception_handlers", "get_request_handler", "get_route_handler", "middleware_stack", "request_response", "route_class",
+    "solve_dependencies", "user_middleware",
+}
+ROUTING = {"add_api_route", "add_api_websocket_route", "add_route", "add_websocket_route", "include_router"}
 DEPTH = 4
 ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR")
 
 
-def adds_routes(router):
-    """-> the name of a start-up function that may, or none."""
-    seen = set()
+def changes_app(router, raised):
+    """-> (the name of a start-up function that may change the app, whether that may be more than routes behind the others)."""
+    seen, adds = set(), None
     for function in handlers([*getattr(router, "on_startup", ()), router.lifespan_context], set()):
         if not isinstance(function, types.FunctionType) or is_installed(function):
-            return name_of(function)
-        if touches_app(function, first_argument(function), seen, 0):
-            return name_of(function)
-    return None
+            return name_of(function), True
+        found = touched(function, first_argument(function), seen, 0)
+        node = node_of(function)
+        names = raised.called(mentioned_in(node, True)) if node is not None else CHANGES
+        if found == "changes" or names & CHANGES:
+            return name_of(function), True
+        if found or names & ROUTING:
+            adds = adds or name_of(function)
+    return adds, False
 
 
 def handlers(things, seen):
@@ -34,11 +53,15 @@ def handlers(things, seen):
         if id(thing) in seen:
             continue
         seen.add(id(thing))
-        if isinstance(thing, types.FunctionType) and is_frameworks(thing):
+        if isinstance(thing, types.FunctionType) and is_theirs(thing):
             inside = (unwrapped(one) for one in closure(thing))
             yield from handlers([one for one in inside if isinstance(one, types.FunctionType)], seen)
-        elif not is_frameworks(type(thing)):
+        elif not is_theirs(type(thing)):
             yield thing
+
+
+def is_theirs(thing):
+    return is_frameworks(thing) or getattr(thing, "__module__", "") == "contextlib" and is_standard(file_of(thing))
 
 
 def closure(function):
@@ -54,28 +77,30 @@ def first_argument(function):
     return names[0] if names else None
 
 
-def touches_app(function, argument, seen, depth):
+def touched(function, argument, seen, depth):
+    """What a function does to an app: `adds`, `changes`, or none."""
     if id(function) in seen:
-        return False
+        return None
     seen.add(id(function))
-    return any(touches(code, function, argument, seen, depth) for code in codes(function.__code__))
+    found = {one for code in codes(function.__code__) for one in touches(code, function, argument, seen, depth) if one}
+    return "changes" if "changes" in found else "adds" if found else None
 
 
 def touches(code, function, argument, seen, depth):
     loaded = instructions(code)
     for one, following in zip(loaded, [*loaded[1:], None]):
         attribute = following.argval if following and following.opname in ATTRIBUTES else None
+        how = None if attribute in INNOCENT else "adds" if attribute in ADDS else "changes"
         if one.opname.startswith(("LOAD_FAST", "LOAD_DEREF")) and argument is not None:
             names = one.argval if isinstance(one.argval, tuple) else (one.argval,)
-            if argument in names and attribute not in INNOCENT:
-                return True
+            if argument in names and how:
+                yield how
         elif one.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
             value = function.__globals__.get(one.argval)
             if isinstance(value, types.ModuleType) and attribute:
                 value, attribute = getattr(value, attribute, None), None
-            if isinstance(value, (Starlette, Router)) and attribute not in INNOCENT:
-                return True
+                how = "changes"
+            if isinstance(value, (Starlette, Router, BaseRoute)) and how:
+                yield how
             if isinstance(value, types.FunctionType) and not is_installed(value) and depth < DEPTH:
-                if touches_app(value, None, seen, depth + 1):
-                    return True
-    return False
+                yield touched(value, None, seen, depth + 1)

@@ -43,16 +43,20 @@ def flattened(dependant, overrides):
     yield dependant
 
 
+def dependants_of(route):
+    """The handler comes last."""
+    provider = getattr(route, "dependency_overrides_provider", None)
+    return list(flattened(route.dependant, getattr(provider, "dependency_overrides", None) or {}))
+
+
 class Operations:
     def __init__(self, shapes, translator):
         self.shapes = shapes
         self.translator = translator
 
-    def read(self, route):
-        """-> what an operation accepts; what it promises is added elsewhere."""
-        provider = getattr(route, "dependency_overrides_provider", None)
-        dependants = list(flattened(route.dependant, getattr(provider, "dependency_overrides", None) or {}))
-        reads_request = any(takes_request(dependant) for dependant in dependants)
+    def read(self, route, reads_request=False):
+        """-> what an operation accepts; what it promises is added elsewhere. Whether it reads more than it declares is told."""
+        dependants = dependants_of(route)
         is_form = route.body_field is not None and isinstance(route.body_field.field_info, params.Form)
         inputs = []
         for dependant in dependants:
@@ -202,13 +206,6 @@ class Operations:
                 if requirement not in found:
                     found.append(requirement)
         return [found] if found else []
-
-
-def takes_request(dependant):
-    if not (dependant.request_param_name or dependant.http_connection_param_name):
-        return False
-    # FastAPI's own schemes read the one place that they declare.
-    return not type(dependant.call).__module__.startswith("fastapi.security")
 
 
 def takes_files(dependants):

@@ -7,19 +7,18 @@ import re
 import pydantic
 from fastapi import APIRouter, FastAPI
 from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, ValidationException
 from fastapi.routing import APIRoute, APIWebSocketRoute
 from starlette import convertors
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 
+from . import known, patched, proof, source
 from .answers import Answers
-from .bytecode import package
-from .later import adds_routes
-from .operations import Operations
-from .passes import passes_on
-from .rewrites import handed_on, may_rewrite
+from .before import Before
+from .later import changes_app
+from .operations import Operations, dependants_of
 from .schemas import Shapes, Translator, name_of
 
 try:
@@ -27,24 +26,8 @@ try:
 except ImportError:
     get_route_path = None
 
-# They answer by themselves only what would be refused anyway, or what is asked of themselves.
-HARMLESS = {
-    *(f"starlette.middleware.{name}" for name in (
-        "authentication.AuthenticationMiddleware",
-        "cors.CORSMiddleware",
-        "errors.ServerErrorMiddleware",
-        "exceptions.ExceptionMiddleware",
-        "gzip.GZipMiddleware",
-        "httpsredirect.HTTPSRedirectMiddleware",
-        "sessions.SessionMiddleware",
-        "trustedhost.TrustedHostMiddleware",
-    )),
-    "fastapi.middleware.asyncexitstack.AsyncExitStackMiddleware",
-    "uvicorn.middleware.proxy_headers.ProxyHeadersMiddleware",
-    "asgi_correlation_id.middleware.CorrelationIdMiddleware",
-}
 ROUTES = (APIRoute, APIWebSocketRoute, Route, WebSocketRoute, Mount)
-BODY_LIMIT = ("RequestBodyLimitMiddleware", "wrap_app_with_body_limit", "AppBodyLimitMiddleware")
+OWN_ERRORS = (RequestValidationError, ValidationException)
 
 CONVERTORS = {
     convertors.StringConvertor: "str",
@@ -63,6 +46,7 @@ class Walk:
         self.shapes = Shapes()
         self.noted = {}
         self.inside = []  # apps and routers that are being read
+        self.before = Before()
         self.operations = Operations(self.shapes, Translator(self.shapes))
         self.answers = Answers(self.shapes)
 
@@ -70,7 +54,7 @@ class Walk:
         self.noted[at, why] = {"at": at, "why": why}
 
     def unwrap(self, app):
-        """An ASGI app around the FastAPI one -> (whether there was one, the app in it)."""
+        """An ASGI app around the FastAPI one -> (what stands around it, the app in it)."""
         wrapped = []
         while not isinstance(app, Starlette) and len(wrapped) < 10:
             inner = [one for one in getattr(app, "__dict__", {}).values() if is_asgi(one)]
@@ -78,44 +62,92 @@ class Walk:
             inner = [one for one in inner if isinstance(one, Starlette)] or inner
             wrapped.append(app)
             if not inner:
-                return True, None
-            self.note("app", f"`{type(app).__name__}` stands around it: what it answers by itself is not known")
+                return wrapped, None
             app = inner[0]
-        return bool(wrapped), app if isinstance(app, Starlette) else None
+        return wrapped, app if isinstance(app, Starlette) else None
+
+    def contract(self, app):
+        """-> the router of an app that may stand in others, and the app itself; none if there is none."""
+        around, found = self.unwrap(app)
+        if found is None:
+            return None, None
+        router = self.within(found, self.app, "")
+        for one in around:
+            self.passes(type(one), vars(one), one, router, "app")
+        changed = patched.replaced()
+        if changed:
+            self.note("app", f"`{changed}` was replaced: nothing is known of what is validated, input is reported, not refused")
+            set_rewrites(router)
+        return router, found
+
+    def passes(self, cls, options, instance, router, at, what="middleware"):
+        """A middleware around a router."""
+        facts = proof.middleware(cls, options, instance)
+        code = options.get("dispatch") or cls
+        place = source.where(proof.code_of(cls, options))
+        name = f"the {what} `{name_of(code)}`" + (f" ({place})" if place else "")
+        if facts.rewrites:
+            self.note(at, f"{name} {facts.rewrites}: input is reported, not refused")
+            set_rewrites(router)
+        if facts.answers:
+            self.note(at, f"{name} {facts.answers}: its own words stand for what does not validate")
+            set_below(router, "answers-invalid", True)
+            set_below(router, "complete", False)
+        if facts.reads:
+            self.note(at, f"{name} {facts.reads}: nothing is cut out of bodies")
+            set_reads(router)
+        header = known.header_written(cls, options)
+        if header:
+            set_written(router, header.lower())
 
     # Apps and routers
 
     def app(self, app, at):
-        router = self.router(app.router, at, docs_of(app))
         where = at or "app"
-        unsure = []
+        odd = self.odd_handlers(app, where)
+        outer, self.before.odd = self.before.odd, odd
+        try:
+            router = self.router(app.router, at, docs_of(app))
+        finally:
+            self.before.odd = outer
+        for one in app.user_middleware:
+            options = getattr(one, "kwargs", getattr(one, "options", {}))
+            self.passes(one.cls, options, None, router, where)
+        unsure, changes = [], []
         if overrides(type(app), (FastAPI, Starlette), "__call__", "build_middleware_stack"):
-            unsure.append(f"`{type(app).__name__}` decides itself what reaches its routes")
-        elif package(vars(app).get("build_middleware_stack", FastAPI)) not in ("fastapi", "opentelemetry"):
-            unsure.append("its middleware is built by code that is not FastAPI's")
-        if unsure:
-            set_rewrites(router)
-        unsure += [f"the middleware `{name}` may answer by itself" for name in unknown_middleware(app.user_middleware)]
+            changes.append(f"`{type(app).__name__}` decides itself what reaches its routes")
+        elif any(name in vars(app) for name in ("__call__", "router_class")) or not builds_its_own(app):
+            changes.append("its middleware is built by code that is not FastAPI's")
         for key in (404, 405, HTTPException):
             handler = app.exception_handlers.get(key)
             if handler is not None and handler is not http_exception_handler:
                 unsure.append(f"`{name_of(handler)}` answers for unknown paths")
-        later = adds_routes(app.router)
+        later, anything = changes_app(app.router, self.before.raised)
         if later:
-            unsure.append(f"`{later}` may add routes when the app starts")
+            more = changes if anything else unsure
+            more.append(f"`{later}` may change the app when it starts" if anything else f"`{later}` may add routes when the app starts")
         for why in unsure:
             self.note(where, f"{why}: unknown paths are left to the app")
             router["complete"] = False
-        for one in app.user_middleware:
-            if qualified(one) not in HARMLESS and may_rewrite(one):
-                why = f"the middleware `{middleware_name(one)}` may change requests: what seems wrong may be right"
-                self.note(where, why)
-                set_rewrites(router)
-        handler = app.exception_handlers.get(RequestValidationError)
-        if handler not in (None, request_validation_exception_handler):
-            self.note(where, f"`{name_of(handler)}` answers what does not validate")
-            router["answers-invalid"] = True
+        for why in changes:
+            self.note(where, f"{why}: unknown paths are left to the app, and input is reported, not refused")
+            set_rewrites(router)
+        handler = next((app.exception_handlers[key] for key in OWN_ERRORS if key in app.exception_handlers), None)
+        if handler is not request_validation_exception_handler and (handler is not None or isinstance(app, FastAPI)):
+            self.note(where, f"`{name_of(handler) if handler else 'nothing'}` answers what does not validate")
+            set_below(router, "answers-invalid", True)
         return router
+
+    def odd_handlers(self, app, where):
+        """Handlers of exceptions that may answer with something that is no error -> [(exception, its name)]."""
+        found = []
+        for key, handler in app.exception_handlers.items():
+            if key in OWN_ERRORS or source.is_frameworks(handler) or proof.answers_errors(handler):
+                continue
+            place = source.where(handler)
+            self.note(where, f"`{name_of(handler)}` ({place}) may answer an exception with something that is no error")
+            found.append((key, name_of(handler)))
+        return found
 
     def router(self, router, at, docs=()):
         routes = []
@@ -128,15 +160,31 @@ class Walk:
             self.note(at or "app", f"`{name_of(router.default)}` answers unknown paths: they are left to the app")
             complete = False
         own = overrides(type(router), (APIRouter, Router), "__call__", "app", "handle", "matches")
-        stack = getattr(router, "middleware_stack", None)
-        around = stack is not None and stack != router.app and type(stack).__name__ not in BODY_LIMIT
-        if own or around:
-            name = type(router if own else stack).__name__
+        own = own or any(name in vars(router) for name in ("app", "handle", "matches", "__call__"))
+        if own:
+            name = type(router).__name__
             self.note(at or "app", f"`{name}` decides itself what it answers: unknown paths are left to the app")
             complete = False
+            routes.insert(0, {"kind": "opaque", "why": f"the router `{name}` decides itself"})
+        found = {"routes": routes, "redirect-slashes": bool(router.redirect_slashes), "complete": complete}
         if own:
-            routes.insert(0, {"kind": "opaque", "why": f"the router `{type(router).__name__}` decides itself"})
-        return {"routes": routes, "redirect-slashes": bool(router.redirect_slashes), "complete": complete}
+            set_rewrites(found)
+        if hasattr(router, "middleware_stack"):
+            self.chain(router.middleware_stack, router.app, found, at or "app")
+        return found
+
+    def chain(self, outer, inner, router, at):
+        """Middleware that is made already, one in another."""
+        seen = 0
+        while outer != inner:
+            seen += 1
+            if isinstance(outer, Starlette) or seen > 20 or not hasattr(outer, "__dict__"):
+                self.note(at, f"`{name_of(type(outer))}` stands around it: input is reported, not refused")
+                set_rewrites(router)
+                return
+            self.passes(type(outer), vars(outer), outer, router, at)
+            following = vars(outer).get("app", vars(outer).get("_app"))
+            outer = following if following is not None else object()
 
     # Routes
 
@@ -199,18 +247,19 @@ class Walk:
         return found
 
     def operation(self, route, seen, where):
-        own = (APIRoute, Route)
-        unknown = overrides(type(route), own, "__call__") or "app" in changed(route)
-        if not unknown and overrides(type(route), own, "handle", "get_route_handler"):
-            on, hides = handed_on(type(route))
-            unknown = hides or not on
-        if unknown:
+        if not is_plain(route):
             self.note(where, f"the route class `{type(route).__name__}` reads requests, or answers what is invalid, itself")
             return self.operations.read_opaque(seen)
         if pydantic.VERSION.startswith("1."):
             self.note(where, f"Pydantic {pydantic.VERSION} validates it: only Pydantic 2 is known")
             return self.operations.read_opaque(seen)
-        operation = self.operations.read(seen)
+        runs = self.before.of(dependants_of(seen))
+        operation = self.operations.read(seen, runs.reads)
+        if runs.why:
+            self.note(where, runs.why)
+            operation["rewrites"] = True
+        elif runs.reads and operation["body"]["kind"] in ("json", "form"):
+            self.note(where, "the handler or a dependency may look at the raw request: nothing is cut out of its body")
         operation["responses"] = self.answers.read(seen)
         if operation["body"]["kind"] == "opaque":
             self.note(f"{where} body", "the handler or a dependency reads the raw request")
@@ -235,9 +284,8 @@ class Walk:
         else:
             kind = app if callable(app) and hasattr(app, "__qualname__") else type(app)
             self.note(inside, f"`{name_of(kind)}` is mounted here: its paths are its own business")
-        if app is not mount.app and "router" in found and type(mount.app).__name__ not in BODY_LIMIT:
-            self.note(inside, f"the middleware `{type(mount.app).__name__}` may answer by itself")
-            found["router"]["complete"] = False
+        if "router" in found:
+            self.chain(mount.app, app, found["router"], inside)
         return found
 
     def within(self, app, read, at):
@@ -275,32 +323,75 @@ def overrides(cls, bases, *methods):
     return False
 
 
-def changed(route):
-    """Attributes that somebody replaced after the route was made."""
-    code = getattr(route.app, "__code__", None) or getattr(type(route.app).__call__, "__code__", None)
-    file = (code and code.co_filename) or ""
-    return () if "fastapi" in file or "starlette" in file else ("app",)
+def is_plain(route):
+    """Whether a route works as FastAPI made it."""
+    if overrides(type(route), (APIRoute, Route), "__call__", "handle", "get_route_handler", "app", "matches"):
+        return False
+    if any(name in vars(route) for name in ("handle", "get_route_handler", "matches")):
+        return False
+    app = route.app
+    code = getattr(app, "__code__", None)
+    return code is not None and (source.is_frameworks(app) or is_instruments(app))
 
 
-def unknown_middleware(middleware):
-    return [middleware_name(one) for one in middleware if qualified(one) not in HARMLESS and not passes_on(one)]
+def is_instruments(function):
+    file = source.file_of(function)
+    return source.is_installed(file) and any(f"/{name}/" in file.replace("\\", "/") for name in known.INSTRUMENTS)
 
 
-def qualified(middleware):
-    return f"{getattr(middleware.cls, '__module__', '')}.{getattr(middleware.cls, '__qualname__', '')}"
-
-
-def middleware_name(middleware):
-    options = getattr(middleware, "kwargs", getattr(middleware, "options", {}))
-    return name_of(options.get("dispatch") or middleware.cls)
+def builds_its_own(app):
+    """Whether FastAPI builds the middleware."""
+    builds = vars(app).get("build_middleware_stack")
+    if builds is None:
+        return app.middleware_stack is None
+    function = getattr(builds, "__func__", builds)
+    hooks = [
+        cell.cell_contents
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ())
+        if name.endswith("_hook")
+    ]
+    return is_instruments(function) and not any(hooks)
 
 
 def set_rewrites(router):
     """For a router and everything below it. Another path may become one of these."""
-    router["rewrites"], router["complete"] = True, False
+    set_below(router, "rewrites", True)
+    set_below(router, "complete", False)
+
+
+def set_below(router, key, value):
+    router[key] = value
     for route in router["routes"]:
         if route.get("router"):
-            set_rewrites(route["router"])
+            set_below(route["router"], key, value)
+
+
+def operations_in(router):
+    for route in router["routes"]:
+        if route.get("router"):
+            yield from operations_in(route["router"])
+        elif route.get("operation"):
+            yield route["operation"]
+
+
+def set_reads(router):
+    for operation in operations_in(router):
+        operation["reads-request"] = True
+
+
+def set_written(router, header):
+    """For operations that take a header which a middleware writes."""
+    for operation in operations_in(router):
+        for one in operation["inputs"]:
+            if one["location"] == "header" and header in names_taken(one["take"]):
+                operation["rewrites"] = True
+
+
+def names_taken(take):
+    names = list(take.get("names", ()))
+    for field in take.get("fields", ()):
+        names += [name for pair in field["names"] for name in pair]
+    return {name.lower().replace("_", "-") for name in names}
 
 
 def docs_of(app):

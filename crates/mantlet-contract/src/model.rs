@@ -71,7 +71,7 @@ pub struct Router {
     /// The app has a handler of its own for what does not validate: it may answer something else than FastAPI's 422.
     #[serde(default)]
     pub answers_invalid: bool,
-    /// Code of the app's own around it may change a request before it is validated (one middleware of a real app adds a missing
+    /// Code around it is not proven to leave requests as they are until they are validated (one middleware of a real app adds a missing
     /// Content-Type): what seems wrong may be right, so nothing here can be more than reported. Then it is never complete.
     #[serde(default)]
     pub rewrites: bool,
@@ -129,9 +129,13 @@ pub struct Operation {
     pub body: BodyKind,
     /// What is validated, in FastAPI's order: its errors come in this order.
     pub inputs: Vec<Input>,
-    /// The handler or a dependency takes the raw request: it may read parameters that nobody declared.
+    /// The handler or something that runs before it may look at bytes of the body, or at parameters that nobody declared.
     #[serde(default)]
     pub reads_request: bool,
+    /// A dependency may change the request before it is validated, or answer by itself with something that is no error: what seems
+    /// wrong may be right, so nothing here can be more than reported.
+    #[serde(default)]
+    pub rewrites: bool,
     /// Security requirements; any one suffices. None: nothing is declared.
     #[serde(default)]
     pub security: Vec<Vec<SecurityRequirement>>,

@@ -21,13 +21,18 @@ use crate::{
 };
 
 /// The launcher, and the inspector that it or we ask.
-const FILES: [(&str, &str); 10] = [
+const FILES: [(&str, &str); 15] = [
     ("launcher.py", LAUNCHER),
     ("inspector.py", include_str!("../../../python/mantlet/inspector.py")),
     ("walk.py", include_str!("../../../python/mantlet/walk.py")),
+    ("before.py", include_str!("../../../python/mantlet/before.py")),
+    ("proof.py", include_str!("../../../python/mantlet/proof.py")),
+    ("kinds.py", include_str!("../../../python/mantlet/kinds.py")),
+    ("known.py", include_str!("../../../python/mantlet/known.py")),
+    ("raised.py", include_str!("../../../python/mantlet/raised.py")),
+    ("patched.py", include_str!("../../../python/mantlet/patched.py")),
+    ("source.py", include_str!("../../../python/mantlet/source.py")),
     ("bytecode.py", include_str!("../../../python/mantlet/bytecode.py")),
-    ("passes.py", include_str!("../../../python/mantlet/passes.py")),
-    ("rewrites.py", include_str!("../../../python/mantlet/rewrites.py")),
     ("later.py", include_str!("../../../python/mantlet/later.py")),
     ("operations.py", include_str!("../../../python/mantlet/operations.py")),
     ("schemas.py", include_str!("../../../python/mantlet/schemas.py")),

@@ -25,6 +25,7 @@ impl<'d> Reader<'d> {
             body,
             inputs: parameters.inputs.into_iter().chain(of_body).collect(),
             reads_request: parameters.has_other_names,
+            rewrites: false,
             security: self.security(operation),
             responses: self.responses(operation),
         }

@@ -156,7 +156,8 @@ impl Routes {
                         },
                         operation: operation.as_deref().cloned(),
                         answers_invalid: router.answers_invalid,
-                        rewrites: router.rewrites,
+                        rewrites: router.rewrites
+                            || operation.as_ref().is_some_and(|operation| operation.rewrites),
                     };
                     (Some(path.clone()), Kind::Http(Arc::new(route)))
                 }

@@ -27,8 +27,8 @@ pub struct Config {
     /// The documentation pages and the document itself. Default `allow`; strict `reject`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub docs: Option<Tolerance>,
-    /// What input that does not fit leads to. Default `report`, as code of the app's own that no reader understands may change a request
-    /// before it is validated; strict `enforce`.
+    /// What input that does not fit leads to. Default `enforce`; where code of the app's own is not proven to leave requests as they are,
+    /// it is never more than reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<Mode>,
     /// Fields of a body that the app's models ignore, where `input` is enforced: `strip` cuts them out and records it. Default `strip`; strict `reject`.
@@ -159,11 +159,7 @@ pub enum Tolerance {
 impl Config {
     /// What input that does not fit leads to.
     pub(crate) fn input_mode(&self, report_only: bool) -> Mode {
-        let by_posture = match self.posture {
-            Posture::Compatible => Mode::Report,
-            Posture::Strict => Mode::Enforce,
-        };
-        let mode = if self.mode == Mode::Enforce { self.input.unwrap_or(by_posture) } else { self.mode };
+        let mode = if self.mode == Mode::Enforce { self.input.unwrap_or(Mode::Enforce) } else { self.mode };
         mode.under(report_only)
     }
 

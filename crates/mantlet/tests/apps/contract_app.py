@@ -268,14 +268,21 @@ def upload(content: Annotated[bytes, File()], more: list[UploadFile], note: Anno
 
 
 @app.delete("/raw")
-async def raw(request: Request) -> None: ...
+async def raw(request: Request) -> None:
+    await request.body()
 
 
 lenient = APIRouter(prefix="/lenient", strict_content_type=False, tags=["lenient"])
 
 
 @lenient.post("/json")
-def lenient_json(body: Cat, request: Request) -> None: ...
+def lenient_json(body: Cat, request: Request) -> None:
+    print(request.query_params)
+
+
+@app.post("/named")
+def named(body: Cat, request: Request) -> None:
+    print(request.client, request.headers.get("user-agent"))
 
 
 # Security

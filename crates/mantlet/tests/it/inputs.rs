@@ -5,8 +5,6 @@ use serde_json::{Value, json};
 
 use crate::kit::{Answer, Client, Gateway, Setup};
 
-/// Nothing else differs from the default.
-const ENFORCED: &str = "[contract]\ninput = \"enforce\"\n";
 const STRICT: &str = "[contract]\nposture = \"strict\"\n";
 
 fn ask(gateway: &Gateway, method: &str, target: &str, lines: &str, body: &str) -> Answer {
@@ -32,7 +30,7 @@ const ORDER: &str =
 
 #[test]
 fn what_the_app_would_refuse_is_refused_in_its_words() {
-    let gateway = Setup::run("careful:app").config(ENFORCED).start();
+    let gateway = Setup::run("careful:app").start();
     let refused = |answer: Answer, expected: Value| {
         assert_eq!(
             (answer.status, answer.json()["code"].as_str()),
@@ -89,7 +87,7 @@ fn what_the_app_would_refuse_is_refused_in_its_words() {
 
 #[test]
 fn what_the_app_would_accept_passes() {
-    let gateway = Setup::run("careful:app").config(ENFORCED).start();
+    let gateway = Setup::run("careful:app").start();
     let answer = post(&gateway, "/orders", ORDER);
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.json()["order"]["lines"][0]["quantity"], 2, "lax coercion");
@@ -120,7 +118,7 @@ fn what_the_app_would_accept_passes() {
 fn row_53_unknown_fields_are_cut_out_or_refused() {
     let body = r#"{ "is_admin": true, "customer":"Ann" , "lines":[{"sku":"ABC-1","price":0,"quantity":1}],"x":{"a":[1]} }"#;
     let cut = r#"{ "customer":"Ann" , "lines":[{"sku":"ABC-1","quantity":1}] }"#;
-    let gateway = Setup::run("careful:app").config(ENFORCED).start();
+    let gateway = Setup::run("careful:app").start();
     for _ in 0..2 {
         let answer = post(&gateway, "/orders", body);
         assert_eq!(
@@ -157,10 +155,8 @@ fn rows_46_to_49_json_with_more_than_one_reading() {
         ("\u{feff}{\"name\": \"a\"}", "json-ambiguous"),
         (r#"{"name": "\ud800"}"#, "json-ambiguous"),
     ];
-    let (compatible, strict) = (
-        Setup::run("careful:app").config(ENFORCED).start(),
-        Setup::run("careful:app").config(STRICT).start(),
-    );
+    let (compatible, strict) =
+        (Setup::run("careful:app").start(), Setup::run("careful:app").config(STRICT).start());
     for (body, code) in odd {
         let answer = post(&strict, "/open", body);
         assert_eq!((answer.status, answer.code().as_str()), (400, code), "{body}");
@@ -182,8 +178,8 @@ fn rows_46_to_49_json_with_more_than_one_reading() {
 }
 
 #[test]
-fn by_default_the_app_answers_and_the_record_says_what_was_wrong() {
-    let gateway = Setup::run("careful:app").start();
+fn where_it_is_only_reported_the_app_answers_and_the_record_says_what_was_wrong() {
+    let gateway = Setup::run("careful:app").config("[contract]\ninput = \"report\"\n").start();
     let answer = post(&gateway, "/closed", "{}");
     assert_eq!(answer.status, 422);
     assert!(answer.json().get("code").is_none(), "the app's own: {answer:?}");

@@ -13,6 +13,7 @@
 mod kit;
 
 mod acme;
+mod around;
 mod client;
 mod content_types;
 mod contract;

@@ -1,0 +1,60 @@
+"""What runs before FastAPI validates an operation: its dependencies, and what they may raise."""
+
+from __future__ import annotations
+
+import types
+from collections import namedtuple
+
+from . import proof, source
+from .raised import Raised, hides_errors
+
+# Why input is only reported, if it is; whether somebody looks at what is not declared.
+Runs = namedtuple("Runs", "why reads")
+
+
+class Before:
+    def __init__(self):
+        self.raised = Raised()
+        self.odd = []  # exceptions whose handlers may answer with something that is no error, and those
+
+    def of(self, dependants):
+        why, reads = None, False
+        for dependant in dependants[:-1]:
+            call = dependant.call
+            if is_frameworks_own(call):
+                continue
+            found, names = None, asked(dependant)
+            if names:
+                facts = proof.dependency(call, names)
+                reads = reads or facts.reads is not None or not facts.is_proven()
+                found = facts.rewrites
+            found = found or self.may_answer(call)
+            if found and why is None:
+                place = source.where(proof.code_of(call, {}))
+                why = f"the dependency `{proof.name_of(call)}` ({place}) {found}: input is reported, not refused"
+        handler = dependants[-1]
+        return Runs(why, reads or bool(asked(handler)) and proof.reads(handler.call, asked(handler)))
+
+    def may_answer(self, call):
+        try:
+            place = self.raised.may_redirect(call)
+            if place:
+                return f"may raise an `HTTPException` that is no error ({place})"
+            for exception, handler in self.odd:
+                if self.raised.may_raise(call, exception):
+                    return f"may raise what `{handler}` answers"
+            if hides_errors(call):
+                return "catches what FastAPI raises for an invalid request"
+        except proof.Unproven as why:
+            return str(why)
+        return None
+
+
+def asked(dependant):
+    """The arguments as which it takes the raw request."""
+    return [name for name in (dependant.request_param_name, dependant.http_connection_param_name) if name]
+
+
+def is_frameworks_own(call):
+    """FastAPI's own schemes read the one place that they declare."""
+    return source.is_frameworks(call) or (not isinstance(call, types.FunctionType) and source.is_frameworks(type(call)))

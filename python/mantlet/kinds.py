@@ -1,0 +1,76 @@
+"""What an expression of code that is not run may stand for, and what may be done with it so that a request stays as it is."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+
+# `sure` if it is nothing else; `data` is what only some kinds have: a value, a function, a class.
+Kind = namedtuple("Kind", "name sure data")
+
+
+def kind(name, data=None):
+    return Kind(name, True, data)
+
+
+FREE = kind("free")  # nothing of the request, or a copy that cannot be written
+NOTHING = kind("nothing")  # `None`
+REQUEST = kind("request")  # the one that came
+MADE = kind("made-request")  # around the same scope; with what is received, if that is its data
+SCOPE, RECEIVE, SEND = kind("scope"), kind("receive"), kind("send")
+CALL_NEXT, APP = kind("call_next"), kind("app")
+HEADERS, RAW_HEADERS, COOKIES, QUERY, PATH = map(kind, ("headers", "raw headers", "cookies", "query", "path parameters"))
+JSON = kind("json")  # of a body that FastAPI validates after
+COMING, ANSWER = kind("coming"), kind("answer")  # what the app inside answers
+MESSAGE = kind("message")  # of that
+REFUSAL = kind("refusal")  # an answer of its own whose status is an error
+OWN = kind("own answer")  # one whose status may be anything
+EXCEPTION, ERROR_STATUS = kind("exception"), kind("error status")
+# An object of a class of the app's own is `object`, the value of a name `value`, a call whose result matters to nobody yet `call`.
+THE_APP, ROUTE = kind("the app"), kind("route")
+
+REQUESTS = ("request", "made-request")
+MAPPINGS = ("headers", "cookies", "query", "path parameters")
+READ_ONLY = (*MAPPINGS, "raw headers", "json", "message")
+# Kinds that lead nowhere: whoever has them can do nothing to a request or its answer.
+HARMLESS = ("free", "nothing", "value", "object", "call", "exception", "error status", "refusal", "own answer")
+
+REQUEST_FREE = {
+    "method", "client", "url", "base_url", "state", "session", "user", "auth", "url_for", "is_disconnected", "get",
+}
+READERS = {"get", "items", "keys", "values", "getlist", "multi_items", "copy"}
+# What Starlette and FastAPI read of a scope.
+TAKEN = {
+    "app", "app_root_path", "asgi", "client", "endpoint", "extensions", "headers", "http_version", "method", "path",
+    "path_params", "query_string", "raw_path", "root_path", "route", "router", "scheme", "server", "subprotocols", "type",
+}
+APP_FREE = {
+    "state", "title", "version", "description", "debug", "extra", "root_path", "url_path_for", "openapi", "docs_url",
+    "openapi_url", "redoc_url", "summary",
+}
+ROUTE_FREE = {"path", "path_format", "name", "tags", "methods", "operation_id", "summary", "include_in_schema", "deprecated"}
+ANSWER_FREE = {"headers", "raw_headers", "status_code", "background", "media_type", "charset", "set_cookie", "delete_cookie"}
+
+
+def is_private(key):
+    return key.startswith(("fastapi", "starlette", "_"))
+
+
+def joined(one, other):
+    """What a name stands for that holds the one or the other; none if that is not known."""
+    if one == other:
+        return one
+    if one.name == other.name and one.data == other.data:
+        return one._replace(sure=False)
+    for a, b in ((one, other), (other, one)):
+        if a.name == "nothing":
+            return b
+    for a, b in ((one, other), (other, one)):
+        if {a.name, b.name} == {"answer", "refusal"}:
+            return ANSWER
+        if {a.name, b.name} <= {"answer", "refusal", "own answer"}:
+            return OWN
+        if a.name in HARMLESS and b.name in HARMLESS:
+            return FREE
+        if a.name in HARMLESS:
+            return b._replace(sure=False)
+    return None

@@ -1,0 +1,94 @@
+"""Whether somebody put functions of his own in the place of FastAPI's, Starlette's or Pydantic's."""
+
+from __future__ import annotations
+
+import sys
+import types
+
+from . import known, source
+
+# Where a request goes until it is validated.
+MODULES = (
+    "fastapi.applications",
+    "fastapi.dependencies.utils",
+    "fastapi.exception_handlers",
+    "fastapi.exceptions",
+    "fastapi.param_functions",
+    "fastapi.params",
+    "fastapi.routing",
+    "fastapi.security.api_key",
+    "fastapi.security.http",
+    "fastapi.security.oauth2",
+    "pydantic.main",
+    "pydantic.type_adapter",
+    "starlette._exception_handler",
+    "starlette.applications",
+    "starlette.concurrency",
+    "starlette.datastructures",
+    "starlette.exceptions",
+    "starlette.formparsers",
+    "starlette.middleware.base",
+    "starlette.middleware.errors",
+    "starlette.middleware.exceptions",
+    "starlette.requests",
+    "starlette.routing",
+)
+# What these import themselves.
+NEEDED = (
+    "annotated_doc",
+    "annotated_types",
+    "anyio",
+    "email_validator",
+    "httpx",
+    "httpx2",
+    "itsdangerous",
+    "jinja2",
+    "multipart",
+    "pydantic_core",
+    "python_multipart",
+    "typing_extensions.py",
+    "typing_inspection",
+    "wrapt",
+)
+
+
+def replaced():
+    """What was replaced, by its name; none if nothing."""
+    for name in MODULES:
+        module = sys.modules.get(name)
+        for where, value in parts(module) if module is not None else ():
+            if is_foreign(value):
+                return f"{name}.{where}"
+    return None
+
+
+def parts(module):
+    for name, value in list(vars(module).items()):
+        yield name, value
+        if isinstance(value, type) and value.__module__ == module.__name__:
+            for inner, part in list(vars(value).items()):
+                yield f"{name}.{inner}", part
+
+
+def is_foreign(value):
+    if isinstance(value, property):
+        return any(is_foreign(one) for one in (value.fget, value.fset) if one is not None)
+    if isinstance(value, (staticmethod, classmethod)):
+        value = value.__func__
+    if isinstance(value, (type, types.ModuleType)) or not callable(value):
+        return isinstance(value, type) and is_apps_own(source.file_of(value))
+    code = getattr(value, "__code__", None)
+    if code is not None:
+        return is_apps_own(code.co_filename)
+    kind = type(value)
+    return is_apps_own(source.file_of(kind)) or kind.__module__.startswith("unittest.")
+
+
+def is_apps_own(file):
+    """The app's, or of a package that is not known to call what it replaces."""
+    if source.is_standard(file) or file.startswith(source.FRAMEWORKS) or file.startswith("<"):
+        return False
+    if not source.is_installed(file):
+        return True
+    top = file.replace("\\", "/").rpartition("-packages/")[2].partition("/")[0]
+    return top not in (*known.INSTRUMENTS, *NEEDED)

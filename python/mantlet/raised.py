@@ -1,0 +1,289 @@
+"""What dependencies may answer before FastAPI validates: by the exceptions that they may raise.
+
+An exception is no refusal if its handler answers with something that is no error, or if it is an `HTTPException` with the
+status of a redirect. Where those are raised is looked for in all modules of the app; whether a dependency comes there, by
+the names that it mentions, and the names that the code of those mentions.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import http
+import os
+import sys
+import types
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from . import source
+from .proof import callable_of
+
+OURS = os.path.dirname(__file__)
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+class Raised:
+    """All code that may raise an `HTTPException`, by names."""
+
+    def __init__(self):
+        self.mentions = {}  # name -> names that the code of this name mentions
+        self.functions = set()  # those that are no variables
+        self.odd = {}  # name -> where its code raises what is no error
+        for module in list(sys.modules.values()):
+            if isinstance(module, types.ModuleType) and is_apps(module):
+                try:
+                    self.add(module)
+                except Exception:  # not Python that this version reads: nothing runs of it either
+                    continue
+
+    def add(self, module):
+        for node in source.tree_of(module.__file__).body:
+            self.define(node, module, None)
+
+    def define(self, node, module, cls):
+        if isinstance(node, DEFINITIONS):
+            names = [node.name]
+            self.functions.add(node.name)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [one.id for one in targets if isinstance(one, ast.Name)]
+        else:
+            names = []
+        mentioned = mentioned_in(node, is_plain(node, cls or module)) if names else ()
+        odd = odd_in(node, module, cls) if names else None
+        for name in names:
+            self.mentions.setdefault(name, set()).update(mentioned)
+            if odd:
+                self.odd[name] = odd
+        if isinstance(node, ast.ClassDef):
+            cls = vars(module).get(node.name)
+        for one in ast.iter_child_nodes(node):
+            if isinstance(one, ast.stmt) and not (isinstance(one, (ast.Assign, ast.AnnAssign)) and isinstance(node, FUNCTIONS)):
+                self.define(one, module, cls)
+
+    def reached(self, call):
+        """The names that the code of a dependency may come to; none if it cannot be read."""
+        names, seen, waiting = set(), set(), [call]
+        while waiting:
+            one = waiting.pop()
+            if id(one) in seen:
+                continue
+            seen.add(id(one))
+            function = callable_of(one)[0]
+            held = [*(getattr(function, "__defaults__", None) or ()), *closure(function)]
+            if isinstance(one, type):
+                names.add(one.__name__)
+            elif not isinstance(one, types.FunctionType):
+                names.add(type(one).__name__)
+                held += getattr(getattr(one, "__self__", one), "__dict__", {}).values()
+            node = source.node_of(function)
+            if node is not None:
+                names |= mentioned_in(node, True) | {getattr(node, "name", "")}
+            elif not names:
+                return None
+            waiting += [each for each in held if callable(each) and is_read(each)]
+            if len(seen) > 200:
+                return None
+        return self.closed(names)
+
+    def called(self, names):
+        """Names that code comes to through functions and classes."""
+        return self.closed(names, self.functions)
+
+    def closed(self, names, through=None):
+        open_names, seen = list(names), set()
+        while open_names:
+            name = open_names.pop()
+            if name not in seen:
+                seen.add(name)
+                if through is None or name in through:
+                    open_names += self.mentions.get(name, ())
+        return seen
+
+    def may_redirect(self, call):
+        """Where a dependency may raise an `HTTPException` that is no error, if it may."""
+        function = callable_of(call)[0]
+        held = [*closure(function), *getattr(getattr(call, "__self__", call), "__dict__", {}).values()]
+        if any(isinstance(one, HTTPException) and one.status_code < 400 for one in held):
+            return "one that it was made with"
+        node = source.node_of(function)
+        module = sys.modules.get(function.__module__ or "")
+        odd = odd_in(node, module, None) if node is not None and module is not None else None
+        if odd or not self.odd:
+            return odd
+        names = self.reached(call)
+        if names is None:
+            return "in code that cannot be read"
+        return next((place for name, place in sorted(self.odd.items()) if name in names), None)
+
+    def may_raise(self, call, exception):
+        """Whether a dependency may raise an exception of the app's own. Those of others need not be mentioned."""
+        if not isinstance(exception, type) or not is_apps(sys.modules.get(exception.__module__)):
+            return True
+        names = self.reached(call)
+        return names is None or bool(names & {one.__name__ for one in subclasses(exception)})
+
+
+def closure(function):
+    for cell in getattr(function, "__closure__", None) or ():
+        try:
+            yield cell.cell_contents
+        except ValueError:
+            continue
+
+
+def is_read(thing):
+    """Whether it has code of the app's own."""
+    if isinstance(thing, functools.partial) or source.is_frameworks(thing):
+        return False
+    if not isinstance(thing, (type, types.FunctionType, types.MethodType)):
+        thing = type(thing)
+    file = source.file_of(thing)
+    return not source.is_standard(file) and not file.startswith(source.FRAMEWORKS)
+
+
+def odd_in(node, module, cls):
+    """Where a piece of code makes an `HTTPException` that need be no error."""
+    for one in ast.walk(node):
+        if isinstance(one, ast.Call) and is_odd(one, module, node, cls):
+            return f"{module.__name__}:{one.lineno}"
+    return None
+
+
+def subclasses(cls):
+    found = {cls}
+    for one in cls.__subclasses__():
+        found |= subclasses(one)
+    return found
+
+
+def is_apps(module):
+    """Code that may raise FastAPI's exceptions: the app's own, and what is installed and knows them."""
+    file = getattr(module, "__file__", None) or ""
+    if not file.endswith(".py") or source.is_standard(file) or file.startswith(source.FRAMEWORKS):
+        return False
+    if os.path.dirname(file) == OURS:
+        return False
+    if not source.is_installed(file):
+        return True
+    return any(isinstance(value, type) and issubclass(value, HTTPException) for value in list(vars(module).values()))
+
+
+def is_plain(node, held):
+    """Whether a function is still the one that was written: its decorators then run no more."""
+    value = vars(held).get(getattr(node, "name", None))
+    return source.node_of(getattr(value, "__func__", value)) is node
+
+
+def mentioned_in(node, plain):
+    names, parts = set(), [node]
+    if isinstance(node, FUNCTIONS):
+        parts = [*node.body, *node.args.defaults, *filter(None, node.args.kw_defaults)]
+        parts += () if plain else node.decorator_list
+    for one in (inner for part in parts for inner in ast.walk(part)):
+        if isinstance(one, ast.Name):
+            names.add(one.id)
+        elif isinstance(one, ast.Attribute):
+            names.add(one.attr)
+        elif isinstance(one, (ast.Import, ast.ImportFrom)):
+            names |= {alias.name.rpartition(".")[2] for alias in one.names}
+    # Methods of that kind are part of their class.
+    return {name for name in names if not (name.startswith("__") and name.endswith("__"))}
+
+
+def is_odd(call, module, inside, cls):
+    """Whether a call makes an `HTTPException` whose status need not be an error."""
+    if is_super_init(call):
+        # A class of the app's own, which says its status itself.
+        made = cls if cls is not None else vars(module).get(getattr(inside, "name", None))
+        if not (isinstance(made, type) and issubclass(made, HTTPException)):
+            return False
+    else:
+        made = value_of(call.func, module)
+        if made is None:
+            name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+            if not name.endswith("HTTPException"):
+                return False
+        elif not (isinstance(made, type) and issubclass(made, HTTPException)):
+            return False
+        elif made.__init__ is not HTTPException.__init__ and not source.is_frameworks(made.__init__):
+            return False  # its own `super().__init__` is judged
+    status = next((one.value for one in call.keywords if one.arg == "status_code"), None)
+    if status is None and call.args:
+        status = call.args[0]
+    return status is None or not is_error(status, module, cls)
+
+
+def is_super_init(call):
+    function = call.func
+    if not (isinstance(function, ast.Attribute) and function.attr == "__init__"):
+        return False
+    inner = function.value
+    return isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name) and inner.func.id == "super"
+
+
+def is_error(node, module, cls):
+    if isinstance(node, ast.IfExp):
+        return is_error(node.body, module, cls) and is_error(node.orelse, module, cls)
+    if isinstance(node, ast.Constant):
+        value = node.value
+    elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
+        value = getattr(cls, node.attr, None)
+    else:
+        value = value_of(node, module)
+    if isinstance(value, http.HTTPStatus):
+        value = value.value
+    return type(value) is int and 400 <= value <= 599
+
+
+def value_of(node, module):
+    if isinstance(node, ast.Name):
+        return vars(module).get(node.id)
+    if isinstance(node, ast.Attribute):
+        base = value_of(node.value, module)
+        value = source.UNKNOWN if base is None else source.attribute_of(base, node.attr)
+        return None if value is source.UNKNOWN else value
+    return None
+
+
+def hides_errors(call):
+    """Whether a dependency with `yield` catches what FastAPI raises for an invalid request, and goes on with something else."""
+    function = callable_of(call)[0]
+    node = source.node_of(function)
+    if node is None:
+        return False
+    for one in ast.walk(node):
+        if not isinstance(one, ast.Try) or not any(isinstance(inner, ast.Yield) for body in one.body for inner in ast.walk(body)):
+            continue
+        if any(isinstance(inner, ast.Return) for last in one.finalbody for inner in ast.walk(last)):
+            return True
+        for handler in one.handlers:
+            if catches(handler.type, function) and not raises_again(handler):
+                return True
+    return False
+
+
+def catches(node, function):
+    if node is None:
+        return True
+    if isinstance(node, ast.Tuple):
+        return any(catches(one, function) for one in node.elts)
+    value = source.UNKNOWN
+    if isinstance(node, ast.Name):
+        value = source.value_of(function, node.id)
+    elif isinstance(node, ast.Attribute):
+        value = value_of(node, sys.modules.get(function.__module__))
+    values = value if isinstance(value, tuple) else (value,)
+    return any(not isinstance(one, type) or issubclass(RequestValidationError, one) for one in values)
+
+
+def raises_again(handler):
+    if any(isinstance(one, ast.Return) for one in ast.walk(handler)):
+        return False
+    last = handler.body[-1]
+    if not isinstance(last, ast.Raise):
+        return False
+    return last.exc is None or (isinstance(last.exc, ast.Name) and last.exc.id == handler.name)

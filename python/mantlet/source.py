@@ -1,0 +1,145 @@
+"""The source of functions that are not run: as syntax trees, and the values of the names in them."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import enum
+import functools
+import inspect
+import os
+import sys
+import sysconfig
+import types
+
+import fastapi
+import pydantic
+import starlette
+
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+FRAMEWORKS = tuple(os.path.dirname(one.__file__) + os.sep for one in (fastapi, starlette, pydantic))
+STANDARD = tuple(
+    path + os.sep
+    for name in ("stdlib", "platstdlib")
+    for path in {sysconfig.get_path(name), os.path.realpath(sysconfig.get_path(name))}
+)
+INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+UNKNOWN = object()
+
+
+def code_of(thing):
+    code = getattr(thing, "__code__", None)
+    return code if isinstance(code, types.CodeType) else None
+
+
+def file_of(thing):
+    """Where the code of a function or a class stands, or nothing."""
+    code = code_of(thing)
+    if code is not None:
+        return code.co_filename
+    module = sys.modules.get(getattr(thing, "__module__", None) or "")
+    return getattr(module, "__file__", None) or ""
+
+
+def is_frameworks(thing):
+    """By its file: names can be copied, and are (`functools.wraps`)."""
+    return file_of(thing).startswith(FRAMEWORKS)
+
+
+def is_installed(file):
+    return any(part in file for part in INSTALLED)
+
+
+def is_standard(file):
+    """Python's own; the frozen parts have no file."""
+    return not file or file.startswith("<frozen") or (file.startswith(STANDARD) and not is_installed(file))
+
+
+@functools.lru_cache(maxsize=None)
+def tree_of(file):
+    with open(file, "rb") as opened:
+        return ast.parse(opened.read(), file)
+
+
+@functools.lru_cache(maxsize=None)
+def functions_in(file):
+    """The functions of a file by name and first line, which is that of the first decorator."""
+    found = {}
+    for node in ast.walk(tree_of(file)):
+        if isinstance(node, FUNCTIONS):
+            lines = [node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))]
+            found.setdefault((getattr(node, "name", "<lambda>"), min(lines)), []).append(node)
+    return found
+
+
+def node_of(function):
+    """The tree of a function as it runs, not of what it wraps; none if that is not certain."""
+    code = code_of(function)
+    if code is None:
+        return None
+    try:
+        found = functions_in(code.co_filename).get((code.co_name, code.co_firstlineno), ())
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return None
+    return found[0] if len(found) == 1 else None
+
+
+@functools.lru_cache(maxsize=None)
+def rebound(file):
+    """Names that some function of a module gives another value while the app runs."""
+    return {name for node in ast.walk(tree_of(file)) if isinstance(node, ast.Global) for name in node.names}
+
+
+def value_of(function, name):
+    """What a name that is not the function's own stands for."""
+    code = function.__code__
+    if name in code.co_freevars and function.__closure__:
+        try:
+            return function.__closure__[code.co_freevars.index(name)].cell_contents
+        except ValueError:
+            return UNKNOWN
+    if name in function.__globals__:
+        return UNKNOWN if name in rebound(code.co_filename) else function.__globals__[name]
+    return getattr(builtins, name, UNKNOWN)
+
+
+def attribute_of(value, name):
+    """An attribute that can be had without running code."""
+    if isinstance(value, types.ModuleType):
+        return vars(value).get(name, UNKNOWN)
+    if isinstance(value, enum.EnumMeta) and name in value.__members__:
+        return value.__members__[name]
+    try:
+        found = inspect.getattr_static(value, name)
+    except AttributeError:
+        return UNKNOWN
+    if isinstance(found, (staticmethod, classmethod)):
+        return found.__func__ if isinstance(found, staticmethod) else types.MethodType(found.__func__, value)
+    if isinstance(found, types.FunctionType) and not isinstance(value, type):
+        own = getattr(value, "__dict__", {})
+        return found if name in own else types.MethodType(found, value)
+    return UNKNOWN if isinstance(found, property) or hasattr(type(found), "__get__") and not callable(found) else found
+
+
+@functools.lru_cache(maxsize=None)
+def stored_in(cls):
+    """Attributes that the methods of a class give its objects; none if they may be any."""
+    names = set()
+    for base in cls.__mro__:
+        for function in vars(base).values():
+            function = getattr(function, "__func__", function)
+            node = None if base is object or is_frameworks(base) else node_of(function)
+            for one in ast.walk(node) if node is not None else ():
+                if isinstance(one, ast.Attribute) and isinstance(one.ctx, ast.Store):
+                    names.add(one.attr)
+                if getattr(one, "id", getattr(one, "attr", None)) in ("setattr", "__dict__", "vars", "__setattr__"):
+                    return None
+    return names
+
+
+def where(function):
+    """`main.py:12`"""
+    code = code_of(function)
+    if code is None:
+        return os.path.basename(file_of(function)) or "of which there is no file"
+    return f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}"
