@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
+import enum
+import functools
 import types
+import uuid
 from collections import namedtuple
+
+from pydantic import BaseModel
+from starlette.datastructures import UploadFile
 
 from . import proof, source
 from .raised import Raised, hides_errors
@@ -14,8 +21,11 @@ Runs = namedtuple("Runs", "why reads")
 
 class Before:
     def __init__(self):
-        self.raised = Raised()
         self.odd = []  # exceptions whose handlers may answer with something that is no error, and those
+
+    @functools.cached_property
+    def raised(self):
+        return Raised()  # all of the app's code is read for it
 
     def of(self, dependants):
         why, reads = None, False
@@ -23,9 +33,9 @@ class Before:
             call = dependant.call
             if is_frameworks_own(call):
                 continue
-            found, names = None, asked(dependant)
-            if names:
-                facts = proof.dependency(call, names)
+            found, names, bodies = None, asked(dependant), bodies_of(dependant)
+            if names or bodies:
+                facts = proof.dependency(call, names, bodies)
                 reads = reads or facts.reads is not None or not facts.is_proven()
                 found = facts.rewrites
             found = found or self.may_answer(call)
@@ -53,6 +63,18 @@ class Before:
 def asked(dependant):
     """The arguments as which it takes the raw request."""
     return [name for name in (dependant.request_param_name, dependant.http_connection_param_name) if name]
+
+
+def bodies_of(dependant):
+    """Arguments that are parts of the body as it came. A model is one of its own."""
+    return [field.name for field in dependant.body_params if not is_own_value(field.field_info.annotation)]
+
+
+def is_own_value(annotation):
+    while hasattr(annotation, "__metadata__"):
+        annotation = annotation.__origin__
+    own = (BaseModel, str, bytes, int, float, bool, enum.Enum, uuid.UUID, datetime.date, UploadFile)
+    return isinstance(annotation, type) and issubclass(annotation, own)
 
 
 def is_frameworks_own(call):

@@ -30,7 +30,7 @@ DEPTH = 4
 ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR")
 
 
-def changes_app(router, raised):
+def changes_app(router, before):
     """-> (the name of a start-up function that may change the app, whether that may be more than routes behind the others)."""
     seen, adds = set(), None
     for function in handlers([*getattr(router, "on_startup", ()), router.lifespan_context], set()):
@@ -38,7 +38,7 @@ def changes_app(router, raised):
             return name_of(function), True
         found = touched(function, first_argument(function), seen, 0)
         node = node_of(function)
-        names = raised.called(mentioned_in(node, True)) if node is not None else CHANGES
+        names = before.raised.called(mentioned_in(node, True)) if node is not None else CHANGES
         if found == "changes" or names & CHANGES:
             return name_of(function), True
         if found or names & ROUTING:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import types
+
+import starlette.requests
 
 from . import known, source
 
@@ -54,6 +57,8 @@ NEEDED = (
 
 def replaced():
     """What was replaced, by its name; none if nothing."""
+    if starlette.requests.json is not json or is_foreign(json.loads) or not source.is_standard(source.file_of(json.loads)):
+        return "json.loads"
     for name in MODULES:
         module = sys.modules.get(name)
         for where, value in parts(module) if module is not None else ():
@@ -77,11 +82,9 @@ def is_foreign(value):
         value = value.__func__
     if isinstance(value, (type, types.ModuleType)) or not callable(value):
         return isinstance(value, type) and is_apps_own(source.file_of(value))
-    code = getattr(value, "__code__", None)
-    if code is not None:
-        return is_apps_own(code.co_filename)
-    kind = type(value)
-    return is_apps_own(source.file_of(kind)) or kind.__module__.startswith("unittest.")
+    if type(value).__module__.startswith("wrapt"):
+        return is_apps_own(source.file_of(getattr(value, "_self_wrapper", None)))
+    return is_apps_own(source.file_of(value)) or type(value).__module__.startswith("unittest.")
 
 
 def is_apps_own(file):

@@ -15,6 +15,7 @@ import types
 
 from starlette.applications import Starlette
 from starlette.datastructures import URL, Headers, MutableHeaders, QueryParams
+from starlette.exceptions import HTTPException
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
@@ -32,7 +33,10 @@ READING = {
 COPYING = (dict, list, tuple, set, sorted, enumerate, iter, next)
 # They run any code or reach any object.
 OPEN = {"exec", "eval", "compile", "globals", "locals", "vars", "__import__", "delattr", "setattr", "breakpoint"}
-FRAMES = {"_getframe", "currentframe", "get_objects", "get_referrers", "get_referents", "__globals__", "__closure__", "__code__", "__dict__"}
+FRAMES = {
+    "_getframe", "currentframe", "get_objects", "get_referrers", "get_referents", "__globals__", "__closure__", "__code__", "__dict__",
+    "__init__", "__setattr__",
+}
 
 
 class Unproven(Exception):
@@ -46,6 +50,7 @@ class Facts:
         self.rewrites = None  # it may change the request, or answer by itself
         self.answers = None  # it may turn an answer into another
         self.reads = None  # it looks at bytes of the body or at names in the query
+        self.preflights = False  # it answers OPTIONS by itself
 
     def is_proven(self):
         return not (self.rewrites or self.answers)
@@ -62,9 +67,9 @@ def middleware(cls, options, instance=None):
     return proving(facts, lambda prover: prover.middleware(cls, options, instance))
 
 
-def dependency(call, names):
-    """A dependency that is handed the request, by these names. FastAPI validates the very same object after."""
-    return proving(Facts(), lambda prover: prover.dependency(call, names), "dependency")
+def dependency(call, names, bodies=()):
+    """A dependency that is handed the request, by these names, or parts of the body. FastAPI validates the very same objects after."""
+    return proving(Facts(), lambda prover: prover.dependency(call, names, bodies), "dependency")
 
 
 def reads(call, names):
@@ -73,9 +78,11 @@ def reads(call, names):
     return not facts.is_proven() or facts.reads is not None
 
 
-def answers_errors(handler):
+def answers_errors(handler, key):
     """Whether a handler of exceptions only ever answers with an error."""
-    facts = proving(Facts(), lambda prover: prover.handler(handler), "handler")
+    if qualified_function(handler) in ERRORS:
+        return True
+    facts = proving(Facts(), lambda prover: prover.handler(handler, key), "handler")
     return facts.is_proven()
 
 
@@ -127,11 +134,11 @@ class Prover:
             self.init(cls, me)
             arguments = [kinds.REQUEST, kinds.CALL_NEXT]
             self.answered(self.returned(handler, [me, *arguments] if is_method else arguments, {}, 0))
-            if cls.__call__ is BaseHTTPMiddleware.__call__:
+            if source.is_frameworks(source.behind(cls.__call__)):
                 return
         else:
             self.init(cls, me)
-        self.returned(cls.__call__, [me, kinds.SCOPE, kinds.RECEIVE, kinds.SEND], {}, 0)
+        self.returned(source.behind(cls.__call__), [me, kinds.SCOPE, kinds.RECEIVE, kinds.SEND], {}, 0)
 
     def init(self, cls, me):
         """What stands in the place of the app inside, and whether something else is put there later."""
@@ -149,6 +156,9 @@ class Prover:
                 self.returned(init, [me, kinds.APP], {}, 0, making=True)
         elif issubclass(cls, BaseHTTPMiddleware):
             me.data.apps.add("app")
+        for name in me.data.apps:
+            if hasattr(cls, name) and "__dataclass_fields__" not in vars(cls):
+                raise Unproven(f"decides in its class what `{name}` is")
         guarded = me.data.apps | GUARDED
         for base in own:
             for name, function in vars(base).items():
@@ -164,14 +174,16 @@ class Prover:
         if on_error is not None and not source.is_frameworks(on_error if default is source.UNKNOWN else default):
             self.handler(on_error)
 
-    def dependency(self, call, names):
+    def dependency(self, call, names, bodies=()):
         function, first = callable_of(call)
-        came = self.returned(function, first, dict.fromkeys(names, kinds.REQUEST), 0)
+        named = {**dict.fromkeys(bodies, kinds.JSON), **dict.fromkeys(names, kinds.REQUEST)}
+        came = self.returned(function, first, named, 0)
         if came.name not in kinds.HARMLESS:
             raise Unproven("hands the request on to whoever depends on it")
 
-    def handler(self, handler):
-        came = self.returned(handler, [FREE, kinds.EXCEPTION], {}, 0)
+    def handler(self, handler, key=None):
+        told = isinstance(key, int) or (isinstance(key, type) and issubclass(key, HTTPException))
+        came = self.returned(handler, [FREE, kinds.EXCEPTION if told else FREE], {}, 0)
         if came.name != "refusal" or not came.sure:
             raise Unproven("may answer something that is no error")
 
@@ -190,7 +202,7 @@ class Prover:
             raise Unproven("is made of parts (`partial`)")
         if isinstance(function, types.MethodType):
             first, function = [self.of_value(function.__self__)], function.__func__
-        elif not isinstance(function, types.FunctionType):
+        elif type(function) is not types.FunctionType:
             call = source.attribute_of(type(function), "__call__")
             if not isinstance(call, types.FunctionType):
                 raise Unproven(f"hands the request to `{name_of(function)}`, whose source cannot be read")
@@ -271,7 +283,7 @@ def code_of(thing, options):
         return options["dispatch"]
     if isinstance(thing, type):
         for name in ("dispatch", "__call__", "__init__"):
-            function = vars(thing).get(name)
+            function = source.behind(vars(thing).get(name))
             if isinstance(function, types.FunctionType):
                 return function
         return thing
@@ -475,9 +487,17 @@ class Read:
         for handler in node.handlers:
             if handler.type is not None:
                 self.see(handler.type)
-            if handler.name:
-                self.bind(handler.name, kinds.EXCEPTION, handler)
+            if handler.name is None:
+                self.block(handler.body)
+                continue
+            told = handler.type is not None and is_http(self.see(handler.type))
+            # The name is gone after the block.
+            before = self.names.get(handler.name)
+            self.names[handler.name] = kinds.EXCEPTION if told else FREE
             self.block(handler.body)
+            del self.names[handler.name]
+            if before is not None:
+                self.names[handler.name] = before
         self.block(node.orelse)
         self.block(node.finalbody)
 
@@ -485,8 +505,29 @@ class Read:
 
     def on_If(self, node):
         self.readable(self.see(node.test), node.test)
+        if self.is_preflight(node.test):
+            before, self.result = self.result, None
+            self.block(node.body)
+            if self.result is not None and self.result.name == "own answer":
+                self.prover.facts.preflights, self.result = True, before
+            elif self.result is not None and before is not None:
+                came = joined(before, self.result)
+                self.result = came if came is not None else self.fail("returns now one thing, now another", node)
+            elif self.result is None:
+                self.result = before
+            self.block(node.orelse)
+            return
         self.block(node.body)
         self.block(node.orelse)
+
+    def is_preflight(self, node):
+        """`request.method == "OPTIONS"`"""
+        if not (isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq)):
+            return False
+        left, right = node.left, node.comparators[0]
+        if constant(right) != "OPTIONS" or not isinstance(left, ast.Attribute) or left.attr != "method":
+            return False
+        return self.see(left.value).name in kinds.REQUESTS
 
     def on_While(self, node):
         self.on_If(node)
@@ -759,6 +800,11 @@ class Read:
         return FREE
 
     def see_Attribute(self, node):
+        if isinstance(node.value, ast.Attribute) and node.value.attr == "url":
+            if node.attr in URL_PARTS and self.see(node.value.value).name in kinds.REQUESTS:
+                return FREE
+            if node.attr not in ("replace", "__str__"):
+                self.reads(node)
         return self.attribute(self.see(node.value), node.attr, node)
 
     def attribute(self, base, name, node):
@@ -796,6 +842,8 @@ class Read:
 
     def of_request(self, base, name, node):
         if name in kinds.REQUEST_FREE and name != "get":
+            if name == "url" and self.prover.place != "middleware":
+                self.reads(node)
             return FREE
         simple = {
             "headers": kinds.HEADERS, "cookies": kinds.COOKIES, "path_params": kinds.PATH, "scope": kinds.SCOPE,
@@ -838,6 +886,10 @@ class Read:
             self.fail(f"reaches into other code (`{name}`)", node)
         if isinstance(value, types.ModuleType) and is_file(value) and name in source.rebound(value.__file__):
             return FREE
+        if not isinstance(value, (types.ModuleType, type, types.FunctionType)) and source.is_read(type(value)):
+            stored = source.stored_in(type(value), made=True)
+            if stored is None or name in stored:
+                return FREE
         found = source.attribute_of(value, name)
         if found is source.UNKNOWN:
             return FREE
@@ -1187,6 +1239,7 @@ class Read:
         return type(value) is int and 400 <= value <= 599
 
 
+URL_PARTS = {"path", "scheme", "hostname", "port", "netloc", "is_secure", "username", "fragment"}
 GUARDED = {"app", "dispatch", "dispatch_func", "__call__", "__class__"}
 TEXT = {
     "lower", "upper", "strip", "split", "startswith", "endswith", "encode", "isdigit", "replace", "rstrip", "lstrip", "count",
@@ -1219,6 +1272,12 @@ def always_sends(block, senders):
         elif isinstance(one, (ast.Return, ast.Raise)):
             return False
     return False
+
+
+def is_http(value):
+    """Whether exceptions have a status that is looked at elsewhere (`raised.py`)."""
+    held = value.data.value if value.name == "value" else None
+    return isinstance(held, type) and issubclass(held, HTTPException)
 
 
 def is_harmless(value):

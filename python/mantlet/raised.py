@@ -72,6 +72,10 @@ class Raised:
             if id(one) in seen:
                 continue
             seen.add(id(one))
+            if isinstance(one, functools.partial):
+                waiting += [each for each in (one.func, *one.args, *one.keywords.values()) if callable(each) and is_read(each)]
+                names.add("partial")
+                continue
             function = callable_of(one)[0]
             held = [*(getattr(function, "__defaults__", None) or ()), *closure(function)]
             if isinstance(one, type):
@@ -105,8 +109,10 @@ class Raised:
 
     def may_redirect(self, call):
         """Where a dependency may raise an `HTTPException` that is no error, if it may."""
-        function = callable_of(call)[0]
+        function = callable_of(whole(call))[0]
         held = [*closure(function), *getattr(getattr(call, "__self__", call), "__dict__", {}).values()]
+        if isinstance(call, functools.partial):
+            held += [*call.args, *call.keywords.values()]
         if any(isinstance(one, HTTPException) and one.status_code < 400 for one in held):
             return "one that it was made with"
         node = source.node_of(function)
@@ -127,6 +133,12 @@ class Raised:
         return names is None or bool(names & {one.__name__ for one in subclasses(exception)})
 
 
+def whole(call):
+    while isinstance(call, functools.partial):
+        call = call.func
+    return call
+
+
 def closure(function):
     for cell in getattr(function, "__closure__", None) or ():
         try:
@@ -137,18 +149,21 @@ def closure(function):
 
 def is_read(thing):
     """Whether it has code of the app's own."""
-    if isinstance(thing, functools.partial) or source.is_frameworks(thing):
-        return False
-    if not isinstance(thing, (type, types.FunctionType, types.MethodType)):
-        thing = type(thing)
-    file = source.file_of(thing)
-    return not source.is_standard(file) and not file.startswith(source.FRAMEWORKS)
+    if isinstance(thing, functools.partial):
+        return True
+    return source.is_read(thing if isinstance(thing, (type, types.FunctionType, types.MethodType)) else type(thing))
 
 
 def odd_in(node, module, cls):
     """Where a piece of code makes an `HTTPException` that need be no error."""
+    aliases = {
+        alias.asname or alias.name: alias.name
+        for one in ast.walk(node)
+        if isinstance(one, ast.ImportFrom)
+        for alias in one.names
+    }
     for one in ast.walk(node):
-        if isinstance(one, ast.Call) and is_odd(one, module, node, cls):
+        if isinstance(one, ast.Call) and is_odd(one, module, node, cls, aliases):
             return f"{module.__name__}:{one.lineno}"
     return None
 
@@ -194,7 +209,7 @@ def mentioned_in(node, plain):
     return {name for name in names if not (name.startswith("__") and name.endswith("__"))}
 
 
-def is_odd(call, module, inside, cls):
+def is_odd(call, module, inside, cls, aliases):
     """Whether a call makes an `HTTPException` whose status need not be an error."""
     if is_super_init(call):
         # A class of the app's own, which says its status itself.
@@ -205,7 +220,7 @@ def is_odd(call, module, inside, cls):
         made = value_of(call.func, module)
         if made is None:
             name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-            if not name.endswith("HTTPException"):
+            if not aliases.get(name, name).endswith("HTTPException"):
                 return False
         elif not (isinstance(made, type) and issubclass(made, HTTPException)):
             return False
@@ -251,7 +266,7 @@ def value_of(node, module):
 
 def hides_errors(call):
     """Whether a dependency with `yield` catches what FastAPI raises for an invalid request, and goes on with something else."""
-    function = callable_of(call)[0]
+    function = callable_of(whole(call))[0]
     node = source.node_of(function)
     if node is None:
         return False

@@ -28,8 +28,10 @@ UNKNOWN = object()
 
 
 def code_of(thing):
-    code = getattr(thing, "__code__", None)
-    return code if isinstance(code, types.CodeType) else None
+    """By its very type: a proxy (`wrapt`) shows the code of what it stands for, and runs another."""
+    if type(thing) is types.MethodType:
+        thing = thing.__func__
+    return thing.__code__ if type(thing) is types.FunctionType else None
 
 
 def file_of(thing):
@@ -37,7 +39,8 @@ def file_of(thing):
     code = code_of(thing)
     if code is not None:
         return code.co_filename
-    module = sys.modules.get(getattr(thing, "__module__", None) or "")
+    cls = thing if issubclass(type(thing), type) else type(thing)
+    module = sys.modules.get(getattr(cls, "__module__", None) or "")
     return getattr(module, "__file__", None) or ""
 
 
@@ -46,8 +49,24 @@ def is_frameworks(thing):
     return file_of(thing).startswith(FRAMEWORKS)
 
 
+def behind(function):
+    """The method that Sentry calls from the one that it puts in its place."""
+    while is_installed(file_of(function)) and f"{os.sep}sentry_sdk{os.sep}" in file_of(function):
+        code = code_of(function)
+        if code is None or "old_call" not in code.co_freevars:
+            break
+        function = function.__closure__[code.co_freevars.index("old_call")].cell_contents
+    return function
+
+
 def is_installed(file):
     return any(part in file for part in INSTALLED)
+
+
+def is_read(thing):
+    """Whether it is code of the app's own, or of what is installed beside the frameworks."""
+    file = file_of(thing)
+    return not is_standard(file) and not file.startswith(FRAMEWORKS)
 
 
 def is_standard(file):
@@ -122,13 +141,13 @@ def attribute_of(value, name):
 
 
 @functools.lru_cache(maxsize=None)
-def stored_in(cls):
-    """Attributes that the methods of a class give its objects; none if they may be any."""
+def stored_in(cls, made=False):
+    """Attributes that the methods of a class give its objects, once they are made if so; none if they may be any."""
     names = set()
     for base in cls.__mro__:
-        for function in vars(base).values():
+        for name, function in list(vars(base).items()):
             function = getattr(function, "__func__", function)
-            node = None if base is object or is_frameworks(base) else node_of(function)
+            node = None if base is object or is_frameworks(base) or (made and name == "__init__") else node_of(function)
             for one in ast.walk(node) if node is not None else ():
                 if isinstance(one, ast.Attribute) and isinstance(one.ctx, ast.Store):
                     names.add(one.attr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 
 import pydantic
@@ -19,6 +20,7 @@ from .answers import Answers
 from .before import Before
 from .later import changes_app
 from .operations import Operations, dependants_of
+from .raised import closure, whole
 from .schemas import Shapes, Translator, name_of
 
 try:
@@ -80,12 +82,15 @@ class Walk:
             set_rewrites(router)
         return router, found
 
-    def passes(self, cls, options, instance, router, at, what="middleware"):
-        """A middleware around a router."""
+    def passes(self, cls, options, instance, router, at, odd=()):
+        """A middleware around a router, and what becomes of exceptions that it raises."""
         facts = proof.middleware(cls, options, instance)
-        code = options.get("dispatch") or cls
-        place = source.where(proof.code_of(cls, options))
-        name = f"the {what} `{name_of(code)}`" + (f" ({place})" if place else "")
+        code = proof.code_of(cls, options)
+        name = f"the middleware `{name_of(options.get('dispatch') or cls)}` ({source.where(code)})"
+        if not facts.rewrites and not known.is_known(cls, options):
+            self.before.odd, outer = odd, self.before.odd
+            facts.rewrites = self.before.may_answer(code)
+            self.before.odd = outer
         if facts.rewrites:
             self.note(at, f"{name} {facts.rewrites}: input is reported, not refused")
             set_rewrites(router)
@@ -96,6 +101,11 @@ class Walk:
         if facts.reads:
             self.note(at, f"{name} {facts.reads}: nothing is cut out of bodies")
             set_reads(router)
+        if facts.preflights:
+            set_below(router, "complete", False)
+            for route in routes_in(router):
+                if not route["methods"] or "OPTIONS" in route["methods"]:
+                    route["operation"]["rewrites"] = True
         header = known.header_written(cls, options)
         if header:
             set_written(router, header.lower())
@@ -111,8 +121,11 @@ class Walk:
         finally:
             self.before.odd = outer
         for one in app.user_middleware:
-            options = getattr(one, "kwargs", getattr(one, "options", {}))
-            self.passes(one.cls, options, None, router, where)
+            if not source.is_frameworks(type(one)):
+                self.note(where, f"`{type(one).__name__}` makes a middleware in a way of its own: input is reported, not refused")
+                set_rewrites(router)
+                continue
+            self.passes(one.cls, options_of(one), None, router, where, odd)
         unsure, changes = [], []
         if overrides(type(app), (FastAPI, Starlette), "__call__", "build_middleware_stack"):
             changes.append(f"`{type(app).__name__}` decides itself what reaches its routes")
@@ -122,7 +135,7 @@ class Walk:
             handler = app.exception_handlers.get(key)
             if handler is not None and handler is not http_exception_handler:
                 unsure.append(f"`{name_of(handler)}` answers for unknown paths")
-        later, anything = changes_app(app.router, self.before.raised)
+        later, anything = changes_app(app.router, self.before)
         if later:
             more = changes if anything else unsure
             more.append(f"`{later}` may change the app when it starts" if anything else f"`{later}` may add routes when the app starts")
@@ -142,7 +155,7 @@ class Walk:
         """Handlers of exceptions that may answer with something that is no error -> [(exception, its name)]."""
         found = []
         for key, handler in app.exception_handlers.items():
-            if key in OWN_ERRORS or source.is_frameworks(handler) or proof.answers_errors(handler):
+            if key in OWN_ERRORS or source.is_frameworks(handler) or proof.answers_errors(handler, key):
                 continue
             place = source.where(handler)
             self.note(where, f"`{name_of(handler)}` ({place}) may answer an exception with something that is no error")
@@ -182,7 +195,7 @@ class Walk:
                 self.note(at, f"`{name_of(type(outer))}` stands around it: input is reported, not refused")
                 set_rewrites(router)
                 return
-            self.passes(type(outer), vars(outer), outer, router, at)
+            self.passes(type(outer), vars(outer), outer, router, at, self.before.odd)
             following = vars(outer).get("app", vars(outer).get("_app"))
             outer = following if following is not None else object()
 
@@ -329,9 +342,9 @@ def is_plain(route):
         return False
     if any(name in vars(route) for name in ("handle", "get_route_handler", "matches")):
         return False
-    app = route.app
-    code = getattr(app, "__code__", None)
-    return code is not None and (source.is_frameworks(app) or is_instruments(app))
+    # What FastAPI made of the handler, and what that calls.
+    made = [route.app, *(one for one in closure(route.app) if callable(one))]
+    return all(source.is_frameworks(one) or is_instruments(one) for one in map(whole, made))
 
 
 def is_instruments(function):
@@ -366,12 +379,29 @@ def set_below(router, key, value):
             set_below(route["router"], key, value)
 
 
-def operations_in(router):
+def options_of(middleware):
+    """What a middleware is made with, by names."""
+    options = dict(getattr(middleware, "kwargs", getattr(middleware, "options", {})))
+    given = getattr(middleware, "args", ())
+    if given:
+        function = middleware.cls.__init__ if isinstance(middleware.cls, type) else middleware.cls
+        names = list(inspect.signature(function).parameters)[2 if isinstance(middleware.cls, type) else 1 :]
+        options.update(zip(names, given))
+    return options
+
+
+def routes_in(router):
+    """Those with an operation."""
     for route in router["routes"]:
         if route.get("router"):
-            yield from operations_in(route["router"])
+            yield from routes_in(route["router"])
         elif route.get("operation"):
-            yield route["operation"]
+            yield route
+
+
+def operations_in(router):
+    for route in routes_in(router):
+        yield route["operation"]
 
 
 def set_reads(router):

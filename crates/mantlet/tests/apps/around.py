@@ -6,25 +6,21 @@
 """
 
 import asyncio
-import base64
 import functools
-import gzip
 import hashlib
 import hmac
-import json
 import logging
 import time
 import uuid
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from http import HTTPStatus
-from typing import Annotated
+from typing import Any
 
 import around_helpers as helpers
 import fastapi
 from around_helpers import Guard, current_user, envelope, fixed
-from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Request, Security, status
-from fastapi.exception_handlers import http_exception_handler
+from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException, Request, status
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
@@ -1011,3 +1007,259 @@ async def elsewhere(_):
 
 
 below("/reported/overrides-elsewhere", lifespan=elsewhere)
+
+
+# More of each
+
+
+@http("/enforced/own-preflight")
+async def preflighted(request: Request, call_next):
+    if request.method == "OPTIONS":
+        return Response(headers={"Access-Control-Allow-Origin": "*"})
+    response = await call_next(request)
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    return response
+
+
+@http("/enforced/tries")
+async def tries(request: Request, call_next):
+    try:
+        tenant = helpers.tenant_of(request)
+        if tenant is None:
+            raise HTTPException(status_code=400, detail="no tenant")
+        return await call_next(request)
+    except HTTPException as error:
+        return JSONResponse({"detail": error.detail}, status_code=error.status_code)
+    except (ValueError, KeyError) as error:
+        logger.warning("bad request", exc_info=error)
+        return JSONResponse({"detail": str(error)}, status_code=400)
+
+
+class Tracker:
+    def __init__(self):
+        self.seen = {}
+
+    def note(self, method: str, path: str):
+        self.seen[path] = method
+
+    def key_of(self, request: Request) -> str:
+        return request.headers.get("x-key") or request.cookies.get("key", "")
+
+
+tracker = Tracker()
+
+
+@http("/enforced/tracked")
+async def tracked(request: Request, call_next):
+    tracker.note(request.method, request.url.path)
+    key = tracker.key_of(request)
+    with helpers.span(request.method, path=request.url.path, route=getattr(request.scope.get("route"), "path", None)):
+        response = await call_next(request)
+    if key and request.method in ("GET", "HEAD") and response.status_code == 200:
+        response.headers["Cache-Control"] = "private"
+    logger.info({"method": request.method, "path": request.url.path, "agent": request.headers["host"], "query": None})
+    return response
+
+
+class Language:
+    def __init__(self, app, default="en"):
+        self.app, self.default = app, default
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] not in ("http", "websocket"):
+            return await self.app(scope, receive, send)
+        headers = dict(scope["headers"])
+        accepted = headers.get(b"accept-language", b"").decode("latin-1")
+        scope["state"]["language"] = accepted[:2] or self.default
+        return await self.app(scope, receive, send)
+
+
+below("/enforced/language").add_middleware(Language)
+
+
+@dependency("/enforced/session")
+async def session_of(request: Request):
+    pool = request.app.state._state.get("pool") if hasattr(request.app.state, "_state") else None
+    async with helpers.opened(pool) as session:
+        yield session
+
+
+@asgi("/reported/one-of-two")
+class OneOfTwo:
+    def __init__(self, app):
+        self.app = app
+        self.other = Replay(app) if app is None else None
+
+    async def __call__(self, scope, receive, send):
+        await (self.app if self.other is None else self.other)(scope, receive, send)
+
+
+@asgi("/reported/property")
+class Property:
+    def __init__(self, app):
+        self.inside = app
+
+    @property
+    def inside(self):
+        return Replay(self.inner)
+
+    @inside.setter
+    def inside(self, app):
+        self.inner = app
+
+    async def __call__(self, scope, receive, send):
+        await self.inside(scope, receive, send)
+
+
+@http("/reported/own-status")
+async def own_status(request: Request, call_next):
+    try:
+        return await call_next(await helpers.checked(request))
+    except helpers.Shown as shown:
+        return JSONResponse({"shown": True}, status_code=shown.status_code)
+
+
+@http("/reported/status-of-own-error")
+async def status_of_own_error(request: Request, call_next):
+    try:
+        helpers.show()
+        return await call_next(request)
+    except helpers.Shown as shown:
+        return JSONResponse({"shown": True}, status_code=shown.status_code)
+
+
+@dependency("/reported/any-body-rewritten")
+def any_body_rewritten(item: Any = Body(None)):
+    item["name"] = "fixed"
+
+
+@dependency("/reported/redirects-by-alias")
+def redirects_by_alias():
+    from fastapi import HTTPException as Elsewhere
+
+    raise Elsewhere(302, headers={"Location": "/"})
+
+
+below("/reported/redirects-by-partial", dependencies=[functools.partial(made_with(helpers.Sessions().ensure))])
+
+
+class Answered(Exception):
+    pass
+
+
+raising = below("/reported/raises-what-is-answered")
+
+
+@raising.middleware("http")
+async def raises(request: Request, call_next):
+    if not request.headers.get("x-calm"):
+        raise Answered
+    return await call_next(request)
+
+
+@raising.exception_handler(Exception)
+async def answered(request: Request, error: Exception):
+    return JSONResponse({"ok": False}, status_code=200)
+
+
+class Positional(BaseHTTPMiddleware):
+    def __init__(self, app, check):
+        super().__init__(app)
+        self.check = check
+
+    async def dispatch(self, request, call_next):
+        await self.check(request)
+        return await call_next(request)
+
+
+below("/reported/check-given").add_middleware(Positional, check=helpers.normalise)
+below("/reported/dispatch-given").add_middleware(BaseHTTPMiddleware, dispatch=helpers.FIXER.dispatch)
+
+
+@http("/reported/reset-by-with")
+async def reset_by_with(request: Request, call_next):
+    with helpers.replaced(request.url.path) as request:
+        return await call_next(request)
+
+
+@http("/reported/own-refusal-softened")
+async def own_refusal_softened(request: Request, call_next):
+    refusal = JSONResponse({"ok": True}, status_code=400)
+    refusal.status_code = 200
+    return refusal
+
+
+@http("/reported/looped")
+async def looped(request: Request, call_next):
+    before = None
+    for _ in range(2):
+        if before is not None:
+            await helpers.fix_first(before)
+        before = [request]
+    return await call_next(request)
+
+
+@http("/reported/nested")
+async def nested(request: Request, call_next):
+    async def fix():
+        await request.body()
+        request._body = FIXED
+
+    await fix()
+    return await call_next(request)
+
+
+@http("/reported/given-away")
+async def given_away(request: Request, call_next):
+    await asyncio.create_task(helpers.normalise(request))
+    return await call_next(request)
+
+
+@http("/reported/in-a-comprehension")
+async def comprehended(request: Request, call_next):
+    [await step(one) for step in [helpers.normalise] for one in [request]]
+    return await call_next(request)
+
+
+@http("/reported/by-keyword")
+async def by_keyword(request: Request, call_next):
+    await helpers.normalise(**{"request": request})
+    return await call_next(request)
+
+
+@http("/reported/matched")
+async def matched(request: Request, call_next):
+    (renamed, _) = (request, 1)
+    await renamed.body()
+    renamed._body = FIXED
+    return await call_next(renamed)
+
+
+@http("/reported/setitem")
+async def set_item(request: Request, call_next):
+    request.scope.__setitem__("headers", [(b"content-type", b"application/json"), (b"x-name", b"1")])
+    return await call_next(request)
+
+
+@http("/reported/query-changed")
+async def query_changed(request: Request, call_next):
+    request.scope["query_string"] = b"page=1"
+    return await call_next(request)
+
+
+@http("/reported/mutable-headers")
+async def mutable_headers(request: Request, call_next):
+    MutableHeaders(scope=request.scope)["x-name"] = "1"
+    return await call_next(request)
+
+
+@http("/reported/mutable-copy")
+async def mutable_raw(request: Request, call_next):
+    MutableHeaders(raw=request.scope["headers"]).append("x-name", "1")
+    return await call_next(request)
+
+
+@http("/reported/url-rewritten")
+async def url_rewritten(request: Request, call_next):
+    request.scope["path"] = request.url.path.lower()
+    return await call_next(request)

@@ -1,6 +1,7 @@
 """What `around.py` calls in another module."""
 
 import logging
+from contextlib import asynccontextmanager, contextmanager
 
 from fastapi import HTTPException, Request
 from starlette.responses import JSONResponse
@@ -19,6 +20,17 @@ def tenant_of(request: Request):
 
 def refuse(code, why):
     return JSONResponse({"detail": why}, status_code=code)
+
+
+@contextmanager
+def span(name, **attributes):
+    logger.debug(name, extra=attributes)
+    yield
+
+
+@asynccontextmanager
+async def opened(pool):
+    yield pool
 
 
 async def connect():
@@ -56,6 +68,10 @@ fixed = normalise
 class Fixer:
     async def fix(self, request):
         await normalise(request)
+
+    async def dispatch(self, request, call_next):
+        await normalise(request)
+        return await call_next(request)
 
     @staticmethod
     async def fix_static(request):
@@ -114,3 +130,26 @@ class Plugin:
         from around import app
 
         app.dependency_overrides[rewrite_path] = lambda: None
+
+
+class Shown(Exception):
+    status_code = 200
+
+
+def show():
+    raise Shown
+
+
+async def checked(request):
+    return request
+
+
+class replaced:
+    def __init__(self, path):
+        self.path = path
+
+    def __enter__(self):
+        return FixedRequest({"type": "http"})
+
+    def __exit__(self, *error):
+        return None
