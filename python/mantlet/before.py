@@ -27,7 +27,7 @@ class Before:
     def raised(self):
         return Raised()  # all of the app's code is read for it
 
-    def of(self, dependants):
+    def of(self, dependants, has_body):
         why, reads = None, False
         for dependant in dependants[:-1]:
             call = dependant.call
@@ -35,7 +35,7 @@ class Before:
                 continue
             found, names, bodies = None, asked(dependant), bodies_of(dependant)
             if names or bodies:
-                facts = proof.dependency(call, names, bodies)
+                facts = proof.dependency(call, names, bodies, has_body)
                 reads = reads or facts.reads is not None or not facts.is_proven()
                 found = facts.rewrites
             found = found or self.may_answer(call)

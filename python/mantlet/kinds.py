@@ -26,7 +26,7 @@ REFUSAL = kind("refusal")  # an answer of its own whose status is an error
 OWN = kind("own answer")  # one whose status may be anything
 EXCEPTION, ERROR_STATUS = kind("exception"), kind("error status")
 # An object of a class of the app's own is `object`, the value of a name `value`, a call whose result matters to nobody yet `call`.
-THE_APP, ROUTE = kind("the app"), kind("route")
+THE_APP, ROUTE, ROUTES = kind("the app"), kind("route"), kind("routes")
 
 REQUESTS = ("request", "made-request")
 MAPPINGS = ("headers", "cookies", "query", "path parameters")
@@ -35,19 +35,19 @@ READ_ONLY = (*MAPPINGS, "raw headers", "json", "message")
 HARMLESS = ("free", "nothing", "value", "object", "call", "exception", "error status", "refusal", "own answer")
 
 REQUEST_FREE = {
-    "method", "client", "url", "base_url", "state", "session", "user", "auth", "url_for", "is_disconnected", "get",
+    "method", "client", "url", "base_url", "state", "session", "user", "auth", "url_for",
 }
 READERS = {"get", "items", "keys", "values", "getlist", "multi_items", "copy"}
-# What Starlette and FastAPI read of a scope.
+# What Starlette and FastAPI read of a scope until a request is validated.
 TAKEN = {
-    "app", "app_root_path", "asgi", "client", "endpoint", "extensions", "headers", "http_version", "method", "path",
-    "path_params", "query_string", "raw_path", "root_path", "route", "router", "scheme", "server", "subprotocols", "type",
+    "app", "app_root_path", "asgi", "endpoint", "extensions", "headers", "http_version", "method", "path", "path_params",
+    "query_string", "raw_path", "root_path", "route", "router", "subprotocols", "type",
 }
 APP_FREE = {
     "state", "title", "version", "description", "debug", "extra", "root_path", "url_path_for", "openapi", "docs_url",
     "openapi_url", "redoc_url", "summary",
 }
-ROUTE_FREE = {"path", "path_format", "name", "tags", "methods", "operation_id", "summary", "include_in_schema", "deprecated"}
+ROUTE_FREE = {"endpoint", "path", "path_format", "name", "tags", "methods", "operation_id", "summary", "include_in_schema", "deprecated"}
 ANSWER_FREE = {"headers", "raw_headers", "status_code", "background", "media_type", "charset", "set_cookie", "delete_cookie"}
 
 

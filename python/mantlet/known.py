@@ -54,6 +54,7 @@ KNOWN = {
     "starlette_context.middleware.context_middleware.ContextMiddleware": plugins_are_its_own,
     "starlette_context.middleware.raw_middleware.RawContextMiddleware": plugins_are_its_own,
 }
+SLOWAPI = ("slowapi.middleware.SlowAPIMiddleware", "slowapi.middleware.SlowAPIASGIMiddleware")
 # They put functions of their own in the place of FastAPI's, which call those.
 INSTRUMENTS = ("sentry_sdk", "opentelemetry")
 

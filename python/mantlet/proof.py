@@ -67,9 +67,11 @@ def middleware(cls, options, instance=None):
     return proving(facts, lambda prover: prover.middleware(cls, options, instance))
 
 
-def dependency(call, names, bodies=()):
-    """A dependency that is handed the request, by these names, or parts of the body. FastAPI validates the very same objects after."""
-    return proving(Facts(), lambda prover: prover.dependency(call, names, bodies), "dependency")
+def dependency(call, names, bodies=(), has_body=True):
+    """A dependency that is handed the request, by these names, or parts of the body. FastAPI validates the very same objects after,
+    a body if there is one to validate."""
+    place = "dependency" if has_body else "handler"
+    return proving(Facts(), lambda prover: prover.dependency(call, names, bodies), place)
 
 
 def reads(call, names):
@@ -182,7 +184,7 @@ class Prover:
             raise Unproven("hands the request on to whoever depends on it")
 
     def handler(self, handler, key=None):
-        told = isinstance(key, int) or (isinstance(key, type) and issubclass(key, HTTPException))
+        told = isinstance(key, int) or (isinstance(key, type) and (issubclass(key, HTTPException) or are_errors(key)))
         came = self.returned(handler, [FREE, kinds.EXCEPTION if told else FREE], {}, 0)
         if came.name != "refusal" or not came.sure:
             raise Unproven("may answer something that is no error")
@@ -467,7 +469,7 @@ class Read:
     def on_For(self, node):
         came = self.see(node.iter)
         self.readable(came, node.iter)
-        self.store(node.target, kinds.JSON if came.name == "json" else FREE)
+        self.store(node.target, PARTS.get(came.name, FREE))
         self.block(node.body)
         self.block(node.orelse)
 
@@ -623,7 +625,7 @@ class Read:
     def readable(self, value, node):
         if value.name == "query" or value.name == "json":
             self.reads(node)
-        if value.name not in (*kinds.READ_ONLY, "request", "made-request", "answer", "the app", "self", "route") and not is_harmless(value):
+        if value.name not in (*kinds.READ_ONLY, "request", "made-request", "answer", "the app", "self", "route", "routes") and not is_harmless(value):
             if value.name == "function":
                 return
             self.fail(f"uses the {value.name} in a way that is not known", node)
@@ -730,7 +732,7 @@ class Read:
         for generator in node.generators:
             came = self.see(generator.iter)
             self.readable(came, generator.iter)
-            self.store(generator.target, kinds.JSON if came.name == "json" else FREE)
+            self.store(generator.target, PARTS.get(came.name, FREE))
             for test in generator.ifs:
                 self.readable(self.see(test), test)
         for name in ("elt", "key", "value"):
@@ -817,10 +819,16 @@ class Read:
         if base.name in ("the app", "app") :
             if name in kinds.APP_FREE:
                 return FREE
+            if name == "routes":
+                return kinds.ROUTES
+            if name == "router":
+                return kinds.THE_APP
             self.fail(f"uses `{name}` of the app", node)
         if base.name == "route":
             if name in kinds.ROUTE_FREE:
                 return FREE
+            if name == "matches":
+                return kind("method", (base, name))
             self.fail(f"uses `{name}` of the route", node)
         if base.name == "value":
             return self.of_value(base.data.value, name, node)
@@ -841,7 +849,7 @@ class Read:
         self.fail(f"uses `{name}` of `{base.name}`", node)
 
     def of_request(self, base, name, node):
-        if name in kinds.REQUEST_FREE and name != "get":
+        if name in kinds.REQUEST_FREE:
             if name == "url" and self.prover.place != "middleware":
                 self.reads(node)
             return FREE
@@ -856,7 +864,7 @@ class Read:
             return kinds.QUERY
         if name == "receive" and base.name == "made-request" and base.data == "receives":
             return kinds.RECEIVE._replace(sure=base.sure)
-        if name in ("body", "json", "form", "stream", "get"):
+        if name in ("body", "json", "form", "stream", "get", "is_disconnected"):
             return kind("method", (base, name))
         self.fail(f"uses `{name}` of the request", node)
 
@@ -1020,6 +1028,8 @@ class Read:
 
     def call_method(self, method, arguments, named, node):
         base, name = method
+        if base.name == "route" and [one.name for one in arguments] == ["scope"] and not named:
+            return FREE  # Starlette's own; a route class with another is opaque
         for one in (*arguments, *named.values()):
             self.harmless(one, node)
         if base.name in kinds.REQUESTS:
@@ -1051,10 +1061,12 @@ class Read:
         self.fail(f"calls `{name}` of the {base.name}", node)
 
     def call_request(self, base, name, node):
-        self.reads(node)
         if name == "get":
             return self.part_of_scope(constant(node.args[0]) if node.args else None, node)
         place = self.prover.place
+        if name == "is_disconnected" and place != "middleware":
+            return FREE  # before, it could take a part of the body
+        self.reads(node)
         if base.name == "made-request" and place != "handler":
             self.fail("takes the body out of what is received", node)
         if name == "body" or place == "handler":
@@ -1239,6 +1251,7 @@ class Read:
         return type(value) is int and 400 <= value <= 599
 
 
+PARTS = {"json": kinds.JSON, "routes": kinds.ROUTE}
 URL_PARTS = {"path", "scheme", "hostname", "port", "netloc", "is_secure", "username", "fragment"}
 GUARDED = {"app", "dispatch", "dispatch_func", "__call__", "__class__"}
 TEXT = {
@@ -1254,8 +1267,8 @@ ERRORS = {
 def always_sends(block, senders):
     """Whether a block sends whatever way is taken."""
     for one in block:
-        if isinstance(one, (ast.Expr, ast.Return)) and isinstance(one.value, ast.Await):
-            call = one.value.value
+        if isinstance(one, (ast.Expr, ast.Return)):
+            call = one.value.value if isinstance(one.value, ast.Await) else one.value if isinstance(one, ast.Return) else None
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in senders:
                 return True
         if isinstance(one, (ast.With, ast.AsyncWith)) and always_sends(one.body, senders):
@@ -1278,6 +1291,13 @@ def is_http(value):
     """Whether exceptions have a status that is looked at elsewhere (`raised.py`)."""
     held = value.data.value if value.name == "value" else None
     return isinstance(held, type) and issubclass(held, HTTPException)
+
+
+def are_errors(cls):
+    """Exceptions of the app's own that say their status once and for all."""
+    stored, status = source.stored_in(cls), getattr(cls, "status_code", None)
+    here = stored is not None and "status_code" not in stored and type(status) is int and 400 <= status <= 599
+    return here and all(map(are_errors, cls.__subclasses__()))
 
 
 def is_harmless(value):

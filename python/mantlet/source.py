@@ -11,6 +11,7 @@ import os
 import sys
 import sysconfig
 import types
+import warnings
 
 import fastapi
 import pydantic
@@ -41,6 +42,10 @@ def file_of(thing):
         return code.co_filename
     cls = thing if issubclass(type(thing), type) else type(thing)
     module = sys.modules.get(getattr(cls, "__module__", None) or "")
+    return getattr(module, "__file__", None) or ""
+
+
+def file_in(module):
     return getattr(module, "__file__", None) or ""
 
 
@@ -125,7 +130,11 @@ def value_of(function, name):
 def attribute_of(value, name):
     """An attribute that can be had without running code."""
     if isinstance(value, types.ModuleType):
-        return vars(value).get(name, UNKNOWN)
+        if name in vars(value) or not file_in(value).startswith(FRAMEWORKS):
+            return vars(value).get(name, UNKNOWN)
+        with warnings.catch_warnings():  # a former name
+            warnings.simplefilter("ignore")
+            return getattr(value, name, UNKNOWN)
     if isinstance(value, enum.EnumMeta) and name in value.__members__:
         return value.__members__[name]
     try:

@@ -125,7 +125,8 @@ class Walk:
                 self.note(where, f"`{type(one).__name__}` makes a middleware in a way of its own: input is reported, not refused")
                 set_rewrites(router)
                 continue
-            self.passes(one.cls, options_of(one), None, router, where, odd)
+            if not limits_plainly(one.cls, app, odd):
+                self.passes(one.cls, options_of(one), None, router, where, odd)
         unsure, changes = [], []
         if overrides(type(app), (FastAPI, Starlette), "__call__", "build_middleware_stack"):
             changes.append(f"`{type(app).__name__}` decides itself what reaches its routes")
@@ -266,7 +267,7 @@ class Walk:
         if pydantic.VERSION.startswith("1."):
             self.note(where, f"Pydantic {pydantic.VERSION} validates it: only Pydantic 2 is known")
             return self.operations.read_opaque(seen)
-        runs = self.before.of(dependants_of(seen))
+        runs = self.before.of(dependants_of(seen), seen.body_field is not None)
         operation = self.operations.read(seen, runs.reads)
         if runs.why:
             self.note(where, runs.why)
@@ -388,6 +389,17 @@ def options_of(middleware):
         names = list(inspect.signature(function).parameters)[2 if isinstance(middleware.cls, type) else 1 :]
         options.update(zip(names, given))
     return options
+
+
+def limits_plainly(cls, app, odd):
+    """SlowAPI's middleware leaves requests alone as far as the function does that tells who asks. It answers 429 through the app's handler."""
+    if known.qualified(cls) not in known.SLOWAPI or not known.is_theirs(cls):
+        return False
+    tells = getattr(getattr(app.state, "limiter", None), "_key_func", None)
+    if tells is None or any(getattr(key, "__name__", "") in ("RateLimitExceeded", "Exception") for key, _ in odd):
+        return False
+    names = list(inspect.signature(tells).parameters)[:1]
+    return not names or proof.dependency(tells, names).is_proven()
 
 
 def routes_in(router):

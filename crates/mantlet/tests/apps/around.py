@@ -1263,3 +1263,118 @@ async def mutable_raw(request: Request, call_next):
 async def url_rewritten(request: Request, call_next):
     request.scope["path"] = request.url.path.lower()
     return await call_next(request)
+
+
+@asgi("/enforced/upload-size", most=1_000_000)
+class UploadSize(BaseHTTPMiddleware):
+    def __init__(self, app, most: int) -> None:
+        super().__init__(app)
+        self.most = most
+
+    async def dispatch(self, request, call_next):
+        if request.method == "POST":
+            if "content-length" not in request.headers:
+                return Response(status_code=status.HTTP_411_LENGTH_REQUIRED)
+            if int(request.headers["content-length"]) > self.most:
+                return Response(status_code=status.HTTP_413_REQUEST_ENTITY_TOO_LARGE)
+        return await call_next(request)
+
+
+@asgi("/enforced/measured")
+class Measured(BaseHTTPMiddleware):
+    async def dispatch(self, request, call_next):
+        path = self.template_of(request)
+        try:
+            response = await call_next(request)
+        except BaseException as error:
+            logger.error(path)
+            raise error from None
+        else:
+            code = response.status_code
+        finally:
+            tracker.note(request.method, path)
+        logger.info("%s %s", path, code)
+        return response
+
+    @staticmethod
+    def template_of(request):
+        for route in request.app.routes:
+            match, _ = route.matches(request.scope)
+            if match.value == 2:
+                return route.path
+        return request.url.path
+
+
+@http("/enforced/answer-in-finally")
+async def in_finally(request: Request, call_next):
+    response = Response(status_code=500)
+    try:
+        request.state.session = object()
+        response = await call_next(request)
+    except Exception:
+        logger.exception("uncaught")
+        raise
+    finally:
+        response.headers["X-Time"] = str(time.perf_counter_ns())
+        return response
+
+
+@asgi("/enforced/plain-function-sends")
+class PlainSend:
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        def sends(message):
+            if message["type"] == "http.response.start":
+                message.setdefault("headers", []).append((b"x-plain", b"1"))
+            return send(message)
+
+        await self.app(scope, receive, sends)
+
+
+@http("/enforced/scheme")
+async def schemed(request: Request, call_next):
+    if request.headers.get("x-forwarded-proto") == "https":
+        request.scope["scheme"] = "https"
+    return await call_next(request)
+
+
+class AppError(Exception):
+    status_code = 400
+
+
+class Gone(AppError):
+    status_code = 410
+
+
+def gone():
+    if helpers.SIZE > 5:
+        raise Gone("gone")
+
+
+told = below("/enforced/own-errors", dependencies=[gone])
+
+
+@told.exception_handler(AppError)
+async def app_error(request: Request, error: AppError):
+    return JSONResponse(status_code=error.status_code, content={"detail": str(error)})
+
+
+@told.exception_handler(Exception)
+async def any_error(request, error):
+    logger.exception("uncaught")
+    return JSONResponse({"detail": str(error), "path": request.url.path}, status_code=500)
+
+
+@http("/reported/waits")
+async def waits(request: Request, call_next):
+    if "x-waits" in request.headers and await request.is_disconnected():
+        return Response(status_code=499)
+    return await call_next(request)
+
+
+@http("/reported/routes-changed")
+async def routes_changed(request: Request, call_next):
+    request.app.router.routes.clear()
+    return await call_next(request)

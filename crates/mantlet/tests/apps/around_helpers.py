@@ -7,6 +7,7 @@ from fastapi import HTTPException, Request
 from starlette.responses import JSONResponse
 
 logger = logging.getLogger("audit")
+SIZE = 5
 
 
 def audit(request: Request):
