@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from starlette.datastructures import UploadFile
 
 from . import proof, source
+from .pieces import Unproven, code_of, name_of
 from .raised import Raised, hides_errors
 
 # Why input is only reported, if it is; whether somebody looks at what is not declared.
@@ -40,8 +41,8 @@ class Before:
                 found = facts.rewrites
             found = found or self.may_answer(call)
             if found and why is None:
-                place = source.where(proof.code_of(call, {}))
-                why = f"the dependency `{proof.name_of(call)}` ({place}) {found}: input is reported, not refused"
+                place = source.where(code_of(call, {}))
+                why = f"the dependency `{name_of(call)}` ({place}) {found}: input is reported, not refused"
         handler = dependants[-1]
         return Runs(why, reads or bool(asked(handler)) and proof.reads(handler.call, asked(handler)))
 
@@ -55,7 +56,7 @@ class Before:
                     return f"may raise what `{handler}` answers"
             if hides_errors(call):
                 return "catches what FastAPI raises for an invalid request"
-        except proof.Unproven as why:
+        except Unproven as why:
             return str(why)
         return None
 

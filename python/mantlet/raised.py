@@ -18,7 +18,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from . import source
-from .proof import callable_of
+from .pieces import callable_of
 
 OURS = os.path.dirname(__file__)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

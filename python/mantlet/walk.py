@@ -20,6 +20,7 @@ from .answers import Answers
 from .before import Before
 from .later import changes_app
 from .operations import Operations, dependants_of
+from .pieces import code_of
 from .raised import closure, whole
 from .schemas import Shapes, Translator, name_of
 
@@ -85,7 +86,7 @@ class Walk:
     def passes(self, cls, options, instance, router, at, odd=()):
         """A middleware around a router, and what becomes of exceptions that it raises."""
         facts = proof.middleware(cls, options, instance)
-        code = proof.code_of(cls, options)
+        code = code_of(cls, options)
         name = f"the middleware `{name_of(options.get('dispatch') or cls)}` ({source.where(code)})"
         if not facts.rewrites and not known.is_known(cls, options):
             self.before.odd, outer = odd, self.before.odd

@@ -21,12 +21,16 @@ use crate::{
 };
 
 /// The launcher, and the inspector that it or we ask.
-const FILES: [(&str, &str); 15] = [
+const FILES: [(&str, &str); 19] = [
     ("launcher.py", LAUNCHER),
     ("inspector.py", include_str!("../../../python/mantlet/inspector.py")),
     ("walk.py", include_str!("../../../python/mantlet/walk.py")),
     ("before.py", include_str!("../../../python/mantlet/before.py")),
     ("proof.py", include_str!("../../../python/mantlet/proof.py")),
+    ("pieces.py", include_str!("../../../python/mantlet/pieces.py")),
+    ("reading.py", include_str!("../../../python/mantlet/reading.py")),
+    ("expressions.py", include_str!("../../../python/mantlet/expressions.py")),
+    ("calls.py", include_str!("../../../python/mantlet/calls.py")),
     ("kinds.py", include_str!("../../../python/mantlet/kinds.py")),
     ("known.py", include_str!("../../../python/mantlet/known.py")),
     ("raised.py", include_str!("../../../python/mantlet/raised.py")),

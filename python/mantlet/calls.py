@@ -1,0 +1,407 @@
+"""Reads calls: what is handed to whom, and what comes of it."""
+
+from __future__ import annotations
+
+import ast
+import http
+import logging
+import types
+
+from starlette.datastructures import URL, Headers, MutableHeaders, QueryParams
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import RedirectResponse, Response
+
+from . import kinds, known, source
+from .kinds import FREE, kind
+from .pieces import Box, Me, Unproven, constant, is_harmless, is_security, is_super, owner_of, qualified_function
+
+READING = {
+    "str", "repr", "bool", "len", "isinstance", "id", "hash", "dict", "list", "tuple", "set", "sorted", "any", "all", "hasattr",
+    "print", "enumerate", "iter", "next",
+}
+COPYING = (dict, list, tuple, set, sorted, enumerate, iter, next)
+# They run any code or reach any object.
+OPEN = {"exec", "eval", "compile", "globals", "locals", "vars", "__import__", "delattr", "setattr", "breakpoint"}
+TEXT = {
+    "lower", "upper", "strip", "split", "startswith", "endswith", "encode", "isdigit", "replace", "rstrip", "lstrip", "count",
+}
+ERRORS = {
+    "fastapi.exception_handlers.http_exception_handler",
+    "fastapi.exception_handlers.request_validation_exception_handler",
+    "slowapi.extension._rate_limit_exceeded_handler",
+}
+
+
+class Calls:
+    def see_Call(self, node):
+        if is_super(node):
+            return kind("super")
+        if isinstance(node.func, ast.Attribute) and is_super(node.func.value):
+            return self.call_super(node)
+        callee = self.see(node.func)
+        arguments, named = [], {}
+        for one in node.args:
+            if isinstance(one, ast.Starred):
+                self.see_Starred(one)
+            else:
+                arguments.append(self.see(one))
+        starred = any(isinstance(one, ast.Starred) for one in node.args)
+        for keyword in node.keywords:
+            value = self.see(keyword.value)
+            if keyword.arg is None:
+                if value.name not in kinds.MAPPINGS:
+                    self.harmless(value, node)
+                starred = True
+            else:
+                named[keyword.arg] = value
+        if starred and any(not is_harmless(one) for one in (*arguments, *named.values())):
+            self.fail("hands the request on among arguments that are not known", node)
+        return self.call(callee, arguments, named, node)
+
+    def call(self, callee, arguments, named, node):
+        every = [*arguments, *named.values()]
+        if not callee.sure and not all(map(is_harmless, every)):
+            self.fail("hands the request to what need not be the app inside", node)
+        if callee.name == "call_next":
+            if len(every) != 1 or every[0].name != "request" or not every[0].sure:
+                self.fail("hands on another request than came", node)
+            return kinds.COMING._replace(sure=callee.sure)
+        if callee.name == "app":
+            self.call_app(arguments, named, node)
+            return FREE
+        if callee.name == "send":
+            return self.call_send(every, node)
+        if callee.name == "receive":
+            self.fail("takes the body out of what is received", node)
+        if callee.name == "method":
+            return self.call_method(callee.data, arguments, named, node)
+        if callee.name == "own method":
+            function, me = callee.data
+            return self.call_function(function.value, [me, *arguments], named, node)
+        if callee.name == "function":
+            inner, outer = callee.data
+            return type(self)(self.prover, self.function, outer, self.depth + 1).run(inner, arguments, named)
+        if callee.name in ("refusal", "own answer"):
+            if any(not is_harmless(one) for one in every):
+                if callee.name == "own answer" or not callee.sure:
+                    self.fail("answers by itself, with something that need not be an error", node)
+                names = [one.name for one in every]
+                if names != ["scope", "receive", "send"]:
+                    self.fail("answers in a way that is not understood", node)
+            return FREE
+        if callee.name == "value":
+            return self.call_value(callee.data.value, arguments, named, node)
+        if callee.name == "call":
+            pass
+        for one in every:
+            self.harmless(one, node)
+        return FREE
+
+    def call_app(self, arguments, named, node):
+        given = dict(zip(("scope", "receive", "send"), arguments))
+        given.update(named)
+        for name in ("scope", "receive"):
+            came = given.get(name)
+            if came is None or came.name != name or not came.sure:
+                self.fail(f"hands on another {name} than came", node)
+        send = given.get("send")
+        if send is None or len(given) != 3:
+            self.fail("calls the app in a way that is not understood", node)
+        if send.name == "send" and send.sure:
+            return
+        try:
+            self.wrapper(send, node)
+        except Unproven as why:
+            self.prover.facts.answers = self.prover.facts.answers or f"may change what the app answers: {why}"
+
+    def wrapper(self, send, node):
+        """A function that stands in the place of `send`."""
+        if send.name == "function":
+            inner, outer = send.data
+            came = type(self)(self.prover, self.function, outer, self.depth + 1).run(inner, [kinds.MESSAGE], {})
+            senders, where = set(), outer
+            while where is not None:
+                senders |= {name for name, one in where.names.items() if one.name == "send" and one.sure}
+                where = where.outer
+            if isinstance(inner, ast.Lambda) or not always_sends(inner.body, senders):
+                raise Unproven("it may keep a part of it back")
+        else:
+            raise Unproven("it is sent through code that is not understood")
+        if not is_harmless(came):
+            raise Unproven("it is sent through code that is not understood")
+
+    def call_send(self, every, node):
+        if len(every) == 1 and every[0].name == "message" and every[0].sure:
+            return FREE
+        message = node.args[0] if len(node.args) == 1 and isinstance(node.args[0], ast.Dict) else None
+        parts = {}
+        for key, value in zip(message.keys, message.values) if message is not None else ():
+            parts[constant(key) if key is not None else None] = value
+        kind_of_message = constant(parts.get("type"))
+        if self.is_inside_wrapper():
+            self.answers("sends something of its own", node)
+        elif kind_of_message == "http.response.start" and self.is_error(parts.get("status")):
+            pass
+        elif kind_of_message != "http.response.body" or None in parts:
+            self.fail("answers by itself, with something that need not be an error", node)
+        return FREE
+
+    def is_inside_wrapper(self):
+        where = self
+        while where is not None:
+            if any(one.name == "message" for one in where.names.values()):
+                return True
+            where = where.outer
+        return False
+
+    def call_method(self, method, arguments, named, node):
+        base, name = method
+        if base.name == "route" and [one.name for one in arguments] == ["scope"] and not named:
+            return FREE  # Starlette's own; a route class with another is opaque
+        for one in (*arguments, *named.values()):
+            self.harmless(one, node)
+        if base.name in kinds.REQUESTS:
+            return self.call_request(base, name, node)
+        if base.name == "scope":
+            key = constant(node.args[0]) if node.args else None
+            if name == "get":
+                return self.part_of_scope(key, node)
+            if name == "setdefault" and isinstance(key, str) and key not in kinds.TAKEN and not kinds.is_private(key):
+                return FREE
+        elif base.name == "raw headers":
+            if name in ("copy", "index", "count"):
+                return FREE
+        elif base.name == "message":
+            if name in ("get", "keys"):
+                return FREE
+            if name == "setdefault" and constant(node.args[0]) == "headers":
+                return FREE
+        elif base.name in kinds.MAPPINGS and name in kinds.READERS:
+            self.readable(base, node)
+            return FREE
+        elif base.name == "headers" and name == "mutablecopy":
+            return FREE
+        elif base.name == "json" and name in ("get", "keys", "values", "items"):
+            self.reads(node)
+            return kinds.JSON
+        elif base.name == "json" and name in TEXT:
+            return FREE
+        self.fail(f"calls `{name}` of the {base.name}", node)
+
+    def call_request(self, base, name, node):
+        if name == "get":
+            return self.part_of_scope(constant(node.args[0]) if node.args else None, node)
+        place = self.prover.place
+        if name == "is_disconnected" and place != "middleware":
+            return FREE  # before, it could take a part of the body
+        self.reads(node)
+        if base.name == "made-request" and place != "handler":
+            self.fail("takes the body out of what is received", node)
+        if name == "body" or place == "handler":
+            return FREE
+        if name == "json":
+            return FREE if place == "middleware" else kinds.JSON
+        self.fail(f"calls `{name}` of the request: nothing of it is left after", node)
+
+    def call_value(self, value, arguments, named, node):
+        every = [*arguments, *named.values()]
+        if isinstance(value, types.BuiltinFunctionType) and value.__name__ in OPEN and value.__module__ == "builtins":
+            if value.__name__ not in ("setattr", "delattr") or not all(map(is_harmless, every)):
+                self.fail(f"calls `{value.__name__}`", node)
+            return FREE
+        if getattr(value, "__module__", None) == "builtins" and getattr(value, "__name__", "") in READING:
+            if value in COPYING and any(one.name == "json" for one in every):
+                self.fail("copies what of the body is validated after", node)
+            for one in every:
+                self.readable(one, node)
+            return FREE
+        if value is getattr and len(arguments) >= 2:
+            name = constant(node.args[1])
+            if is_harmless(arguments[0]):
+                for one in every:
+                    self.harmless(one, node)
+                return FREE
+            if not isinstance(name, str):
+                self.fail("reads an attribute that is not known", node)
+            for one in every[2:]:
+                self.harmless(one, node)
+            return self.attribute(arguments[0], name, node)
+        if isinstance(value, type):
+            return self.make(value, arguments, named, node)
+        if isinstance(value, types.MethodType) and isinstance(value.__self__, logging.Logger):
+            for one in every:
+                if one.name in kinds.MAPPINGS:
+                    self.readable(one, node)
+                else:
+                    self.harmless(one, node)
+            return FREE
+        called = qualified_function(value)
+        if called in ("asyncio.tasks.wait_for", "asyncio.tasks.shield") and arguments and arguments[0].name == "coming":
+            for one in every[1:]:
+                self.harmless(one, node)
+            return arguments[0]
+        if called == "typing.cast" and len(arguments) == 2:
+            return arguments[1]
+        if called in ("starlette.concurrency.run_in_threadpool", "asyncio.threads.to_thread") and arguments:
+            return self.call(arguments[0], arguments[1:], named, node)
+        if called in ERRORS:
+            return kinds.REFUSAL
+        return self.call_function(value, arguments, named, node)
+
+    def call_function(self, value, arguments, named, node):
+        every = [*arguments, *named.values()]
+        tracked = [one for one in every if not is_harmless(one) and one.name not in ("function", "self")]
+        if any(one.name == "app" for one in tracked):
+            self.fail("hands the app inside on", node)
+        if not tracked:
+            for one in every:
+                if one.name == "function":
+                    self.mention(one, node)
+            if any(one.name == "self" for one in every[1:]):
+                self.fail("hands itself on", node)
+            if isinstance(value, (types.FunctionType, types.MethodType)) and not source.is_frameworks(value):
+                return kind("call", Box((value, tuple(arguments), dict(named))))
+            return FREE
+        if isinstance(value, types.FunctionType) and is_security(value):
+            return FREE
+        return self.prover.returned(value, arguments, named, self.depth + 1)
+
+    def call_super(self, node):
+        """`super().method(…)`"""
+        method = node.func.attr
+        arguments = [self.see(one) for one in node.args if not isinstance(one, ast.Starred)]
+        named = {one.arg: self.see(one.value) for one in node.keywords if one.arg is not None}
+        me = next((one for one in self.names.values() if one.name == "self"), None)
+        defined = self.function.__qualname__.rpartition(".")[0].rpartition(".")[2]
+        first = None
+        if me is not None:
+            order = me.data.cls.__mro__
+            place = next((index for index, one in enumerate(order) if one.__name__ == defined), None)
+            if place is not None:
+                first = next((one for one in order[place + 1 :] if method in vars(one)), None)
+        if first is None:
+            values = [*arguments, *named.values()]
+            if all(map(is_harmless, values)):
+                return FREE
+            held = next((one for one in self.names.values() if one.name == "value"), None)
+            if held is not None:
+                found = getattr(super(owner_of(held.data.value, self.function), held.data.value), method, None)
+                if isinstance(found, types.MethodType) and is_security(found.__func__):
+                    return FREE
+            self.fail(f"hands the request to `{method}` of another class", node)
+        function = vars(first)[method]
+        if first is object:
+            return FREE
+        if method == "__init__" and first is BaseHTTPMiddleware:
+            if set(named) - {"app", "dispatch"} or len(arguments) > 1:
+                self.fail("is made in a way that is not understood", node)
+            given = [*arguments, named.get("app")]
+            if given[0] is None or given[0].name != "app" or not self.making:
+                self.fail("is made in a way that is not understood", node)
+            dispatch = named.get("dispatch")
+            if dispatch is not None and not is_own(dispatch, me.data.cls, "dispatch"):
+                self.fail("is made in a way that is not understood", node)
+            me.data.apps.add("app")
+            return FREE
+        if method == "__call__" and first is BaseHTTPMiddleware:
+            if [one.name for one in arguments] != ["scope", "receive", "send"] or not all(one.sure for one in arguments):
+                self.fail("hands on another request than came", node)
+            return FREE
+        if source.is_frameworks(first):
+            if method == "__init__" and known.qualified(first) in known.KNOWN:
+                return FREE
+            if known.is_known(first, {}) and [one.name for one in arguments] == ["scope", "receive", "send"]:
+                return FREE
+            if is_security(function):
+                return FREE
+            self.fail(f"hands the request to `{first.__name__}`", node)
+        return self.prover.returned(function, [me, *arguments], named, self.depth + 1, making=self.making)
+
+    def make(self, cls, arguments, named, node):
+        """An object of a class."""
+        every = [*arguments, *named.values()]
+        names = [one.name for one in arguments]
+        if cls in (Request, HTTPConnection):
+            if names == ["scope"] and not named or cls is HTTPConnection and names[:1] == ["scope"]:
+                return kinds.MADE
+            if names[:2] == ["scope", "receive"] and all(one.sure for one in every) and set(names[2:]) <= {"send"}:
+                return kind("made-request", "receives")
+            self.fail("makes another request", node)
+        if cls is Headers:
+            if {one.name for one in every} <= {"scope", "raw headers", "headers", "free"}:
+                return kinds.HEADERS
+        if cls is MutableHeaders and any(one.name in ("scope", "raw headers", "headers") for one in every):
+            self.fail("may change the headers of the request", node)
+        if cls is MutableHeaders and [one.name for one in every] == ["message"]:
+            return FREE
+        if cls is URL and [one.name for one in every] == ["scope"]:
+            return FREE
+        if cls is QueryParams:
+            self.reads(node)
+        if issubclass(cls, Response):
+            for one in every:
+                self.harmless(one, node)
+            return self.response(cls, node)
+        for one in every:
+            if one.name == "function":
+                self.mention(one, node)
+        if any(not is_harmless(one) and one.name != "function" for one in every):
+            if source.is_frameworks(cls) or not isinstance(cls.__init__, types.FunctionType):
+                self.fail(f"hands the request to `{cls.__name__}`", node)
+            self.prover.returned(cls.__init__, [kind("self", Me(cls, None)), *arguments], named, self.depth + 1)
+        own = not source.is_frameworks(cls) and source.file_of(cls)
+        return kind("object", Box(cls)) if own and "__getattr__" not in vars(cls) else FREE
+
+    def response(self, cls, node):
+        if issubclass(cls, RedirectResponse) or not source.is_frameworks(cls.__init__):
+            return kinds.OWN
+        status = next((one.value for one in node.keywords if one.arg == "status_code"), None)
+        if status is None and len(node.args) > 1:
+            status = node.args[1]
+        if any(one.arg is None for one in node.keywords) or any(isinstance(one, ast.Starred) for one in node.args):
+            return kinds.OWN
+        return kinds.REFUSAL if self.is_error(status) else kinds.OWN
+
+    def is_error(self, node):
+        """Whether an expression is the status of an error."""
+        if node is None:
+            return False
+        if isinstance(node, ast.IfExp):
+            return self.is_error(node.body) and self.is_error(node.orelse)
+        value = constant(node)
+        if value is None and isinstance(node, (ast.Name, ast.Attribute)):
+            seen = self.see(node)
+            if seen.name == "error status":
+                return True
+            value = seen.data.value if seen.name == "value" else None
+        if isinstance(value, http.HTTPStatus):
+            value = value.value
+        return type(value) is int and 400 <= value <= 599
+
+
+def always_sends(block, senders):
+    """Whether a block sends whatever way is taken."""
+    for one in block:
+        if isinstance(one, (ast.Expr, ast.Return)):
+            call = one.value.value if isinstance(one.value, ast.Await) else one.value if isinstance(one, ast.Return) else None
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in senders:
+                return True
+        if isinstance(one, (ast.With, ast.AsyncWith)) and always_sends(one.body, senders):
+            return True
+        if isinstance(one, ast.Try) and (always_sends(one.body, senders) or always_sends(one.finalbody, senders)):
+            return True
+        if isinstance(one, ast.If):
+            ways = always_sends(one.body, senders), always_sends(one.orelse, senders)
+            if all(ways):
+                return True
+            ends = (any(isinstance(each, (ast.Return, ast.Raise)) for each in ast.walk(way)) for way in one.body + one.orelse)
+            if any(ends) and not ways[0]:
+                return False
+        elif isinstance(one, (ast.Return, ast.Raise)):
+            return False
+    return False
+
+
+def is_own(value, cls, name):
+    return value.name == "own method" and value.data[0].value is getattr(cls, name, None)

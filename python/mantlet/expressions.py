@@ -1,0 +1,314 @@
+"""Reads expressions: what they stand for, and whether a request stays as it is."""
+
+from __future__ import annotations
+
+import ast
+import types
+
+from . import kinds, source
+from .kinds import FREE, joined, kind
+from .pieces import Box, constant, is_harmless, owner
+
+FRAMES = {
+    "_getframe", "currentframe", "get_objects", "get_referrers", "get_referents", "__globals__", "__closure__", "__code__", "__dict__",
+    "__init__", "__setattr__",
+}
+PARTS = {"json": kinds.JSON, "routes": kinds.ROUTE}
+URL_PARTS = {"path", "scheme", "hostname", "port", "netloc", "is_secure", "username", "fragment"}
+
+
+class Expressions:
+    def used(self, node):
+        """An expression that goes somewhere by itself."""
+        self.harmless(self.see(node), node)
+
+    def harmless(self, value, node):
+        if value.name == "function":
+            self.mention(value, node)
+        elif not is_harmless(value):
+            self.fail(f"hands the {value.name} on", node)
+
+    def readable(self, value, node):
+        if value.name == "query" or value.name == "json":
+            self.reads(node)
+        if value.name not in (*kinds.READ_ONLY, "request", "made-request", "answer", "the app", "self", "route", "routes") and not is_harmless(value):
+            if value.name == "function":
+                return
+            self.fail(f"uses the {value.name} in a way that is not known", node)
+
+    def mention(self, made, node):
+        """A function inside that somebody else may call, with anything."""
+        inner, outer = made.data
+        type(self)(self.prover, self.function, outer, self.depth + 1).checked(inner, outer)
+
+    def checked(self, node, outer):
+        came = self.run(node, [], {})
+        if not is_harmless(came):
+            self.fail(f"hands the {came.name} on", node)
+
+    def reads(self, node):
+        self.prover.facts.reads = self.prover.facts.reads or f"looks at the query or the body (line {node.lineno})"
+
+    def answers(self, what, node):
+        self.prover.facts.answers = self.prover.facts.answers or f"{what} (line {node.lineno})"
+
+    def see(self, node):
+        method = getattr(self, "see_" + type(node).__name__, None)
+        if method is not None:
+            return method(node)
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.expr):
+                self.used(child)
+        return FREE
+
+    def see_Constant(self, node):
+        if type(node.value) is int:
+            return kind("value", Box(node.value))
+        return kinds.NOTHING if node.value is None else FREE
+
+    def look_up(self, node):
+        where = self
+        while where is not None:
+            if node.id in where.names and not (where is self and node.id in self.elsewhere):
+                return where.names[node.id]
+            where = where.outer
+        if node.id in self.assigned and node.id not in self.elsewhere:
+            return FREE  # not assigned yet, or deleted
+        value = source.value_of(self.function, node.id)
+        return FREE if value is source.UNKNOWN else self.prover.of_value(value)
+
+    def see_Name(self, node):
+        return self.look_up(node)
+
+    def see_NamedExpr(self, node):
+        value = self.see(node.value)
+        self.store(node.target, value)
+        return value
+
+    def see_Await(self, node):
+        value = self.see(node.value)
+        return kinds.ANSWER._replace(sure=value.sure) if value.name == "coming" else value
+
+    def see_Yield(self, node):
+        if node.value is not None:
+            self.used(node.value)
+        return FREE
+
+    see_YieldFrom = see_Yield
+
+    def see_JoinedStr(self, node):
+        for one in node.values:
+            if isinstance(one, ast.FormattedValue):
+                self.readable(self.see(one.value), one)
+                if one.format_spec is not None:
+                    self.see(one.format_spec)
+        return FREE
+
+    def see_BoolOp(self, node):
+        return self.either([self.see(one) for one in node.values], node)
+
+    def see_IfExp(self, node):
+        self.readable(self.see(node.test), node.test)
+        return self.either([self.see(node.body), self.see(node.orelse)], node)
+
+    def either(self, values, node):
+        came = values[0]
+        for value in values[1:]:
+            # A value of its own beside another is not the other.
+            came = joined(came, value)
+            if came is None:
+                self.fail("is now one thing, now another", node)
+        return came
+
+    def see_UnaryOp(self, node):
+        self.readable(self.see(node.operand), node)
+        return FREE
+
+    def see_Compare(self, node):
+        for one in (node.left, *node.comparators):
+            value = self.see(one)
+            if value.name != "scope":  # `"x" in scope`
+                self.readable(value, one)
+        return FREE
+
+    def see_Lambda(self, node):
+        return kind("function", (node, self))
+
+    def comprehension(self, node):
+        for generator in node.generators:
+            came = self.see(generator.iter)
+            self.readable(came, generator.iter)
+            self.store(generator.target, PARTS.get(came.name, FREE))
+            for test in generator.ifs:
+                self.readable(self.see(test), test)
+        for name in ("elt", "key", "value"):
+            if getattr(node, name, None) is not None:
+                self.used(getattr(node, name))
+        return FREE
+
+    see_ListComp = see_SetComp = see_DictComp = see_GeneratorExp = comprehension
+
+    def see_Dict(self, node):
+        for key, value in zip(node.keys, node.values):
+            if key is None:
+                came = self.see(value)
+                if came.name in kinds.MAPPINGS:
+                    self.readable(came, value)
+                else:
+                    self.harmless(came, value)
+            else:
+                self.used(key)
+                self.used(value)
+        return FREE
+
+    def see_Starred(self, node):
+        came = self.see(node.value)
+        if came.name in (*kinds.MAPPINGS, "raw headers"):
+            self.readable(came, node)
+        else:
+            self.harmless(came, node)
+        return FREE
+
+    def see_Subscript(self, node):
+        base = self.see(node.value)
+        self.used(node.slice)
+        key = constant(node.slice)
+        if base.name == "scope":
+            return self.part_of_scope(key, node)
+        if base.name in kinds.MAPPINGS:
+            self.readable(base, node)
+            return FREE
+        if base.name == "raw headers":
+            return FREE
+        if base.name == "json":
+            self.reads(node)
+            return kinds.JSON
+        if base.name == "message":
+            return FREE
+        if base.name not in ("free", "value", "object", "call", "exception", "nothing"):
+            self.fail(f"takes something out of the {base.name}", node)
+        return FREE
+
+    def part_of_scope(self, key, node):
+        if not isinstance(key, str):
+            self.fail("takes something out of the scope that is not known", node)
+        if key == "headers":
+            return kinds.RAW_HEADERS
+        if key == "path_params":
+            return kinds.PATH
+        if key == "query_string":
+            self.reads(node)
+            return FREE
+        if key == "app":
+            return kinds.THE_APP
+        if key == "route":
+            return kinds.ROUTE
+        if key == "router" or kinds.is_private(key):
+            self.fail(f"takes {key!r} out of the scope", node)
+        return FREE
+
+    def see_Attribute(self, node):
+        if isinstance(node.value, ast.Attribute) and node.value.attr == "url":
+            if node.attr in URL_PARTS and self.see(node.value.value).name in kinds.REQUESTS:
+                return FREE
+            if node.attr not in ("replace", "__str__"):
+                self.reads(node)
+        return self.attribute(self.see(node.value), node.attr, node)
+
+    def attribute(self, base, name, node):
+        if name in FRAMES:
+            self.fail(f"reaches into other code (`{name}`)", node)
+        if base.name in kinds.REQUESTS:
+            return self.of_request(base, name, node)
+        if base.name == "self":
+            return self.of_self(base, name, node)
+        if base.name in ("the app", "app") :
+            if name in kinds.APP_FREE:
+                return FREE
+            if name == "routes":
+                return kinds.ROUTES
+            if name == "router":
+                return kinds.THE_APP
+            self.fail(f"uses `{name}` of the app", node)
+        if base.name == "route":
+            if name in kinds.ROUTE_FREE:
+                return FREE
+            if name == "matches":
+                return kind("method", (base, name))
+            self.fail(f"uses `{name}` of the route", node)
+        if base.name == "value":
+            return self.of_value(base.data.value, name, node)
+        if base.name in ("answer", "coming"):
+            if name not in kinds.ANSWER_FREE:
+                self.answers(f"uses `{name}` of what the app answered", node)
+            return FREE
+        if base.name == "object":
+            return self.of_class(base.data.value, base, name)
+        if base.name == "exception":
+            return kinds.ERROR_STATUS if name == "status_code" else FREE
+        if base.name in ("refusal", "own answer"):
+            return FREE
+        if base.name in (*kinds.MAPPINGS, "raw headers", "scope", "message", "json"):
+            return kind("method", (base, name))
+        if is_harmless(base):
+            return FREE
+        self.fail(f"uses `{name}` of `{base.name}`", node)
+
+    def of_request(self, base, name, node):
+        if name in kinds.REQUEST_FREE:
+            if name == "url" and self.prover.place != "middleware":
+                self.reads(node)
+            return FREE
+        simple = {
+            "headers": kinds.HEADERS, "cookies": kinds.COOKIES, "path_params": kinds.PATH, "scope": kinds.SCOPE,
+            "app": kinds.THE_APP,
+        }
+        if name in simple:
+            return simple[name]
+        if name == "query_params":
+            self.reads(node)
+            return kinds.QUERY
+        if name == "receive" and base.name == "made-request" and base.data == "receives":
+            return kinds.RECEIVE._replace(sure=base.sure)
+        if name in ("body", "json", "form", "stream", "get", "is_disconnected"):
+            return kind("method", (base, name))
+        self.fail(f"uses `{name}` of the request", node)
+
+    def of_self(self, base, name, node):
+        me = base.data
+        if name in me.apps:
+            return kinds.APP
+        if me.instance is not None and name in vars(me.instance):
+            return self.prover.of_value(vars(me.instance)[name])
+        return self.of_class(me.cls, base, name)
+
+    def of_class(self, cls, base, name):
+        """A method of an object that is not made yet."""
+        stored = source.stored_in(cls)
+        found = source.attribute_of(cls, name)
+        if stored is None or name in stored:
+            return FREE
+        if isinstance(found, types.FunctionType):
+            static = isinstance(vars(owner(cls, name)).get(name), staticmethod)
+            return kind("value", Box(found)) if static else kind("own method", (Box(found), base))
+        if isinstance(found, types.MethodType):
+            return kind("value", Box(found))
+        return FREE
+
+    def of_value(self, value, name, node):
+        if name in FRAMES:
+            self.fail(f"reaches into other code (`{name}`)", node)
+        if isinstance(value, types.ModuleType) and is_file(value) and name in source.rebound(value.__file__):
+            return FREE
+        if not isinstance(value, (types.ModuleType, type, types.FunctionType)) and source.is_read(type(value)):
+            stored = source.stored_in(type(value), made=True)
+            if stored is None or name in stored:
+                return FREE
+        found = source.attribute_of(value, name)
+        if found is source.UNKNOWN:
+            return FREE
+        return self.prover.of_value(found)
+
+
+def is_file(module):
+    return bool(getattr(module, "__file__", None)) and module.__file__.endswith(".py")

@@ -1,0 +1,323 @@
+"""Reads one function: its statements, and what it stores where."""
+
+from __future__ import annotations
+
+import ast
+
+from . import kinds, source
+from .calls import Calls
+from .expressions import PARTS, Expressions
+from .kinds import FREE, joined, kind
+from .pieces import DEPTH, GUARDED, STEPS, Unproven, constant, is_harmless, is_http, name_of
+
+
+class Read(Calls, Expressions):
+    """One function that is read, or one inside another."""
+
+    def __init__(self, prover, function, outer, depth):
+        self.prover = prover
+        self.function = function
+        self.outer = outer
+        self.depth = depth
+        self.making = False
+        self.names = {}
+        self.elsewhere = set()  # names that are assigned further out
+        self.result = None
+
+    def run(self, node, arguments, named):
+        if self.depth > 2 * DEPTH:
+            raise Unproven("hands the request on too often to be followed")
+        parameters = node.args
+        names = [one.arg for one in parameters.posonlyargs + parameters.args]
+        given = dict(zip(names, arguments))
+        rest = arguments[len(names) :]
+        if any(not is_harmless(one) for one in rest):
+            raise Unproven("takes what it is handed as `*args`")
+        for name, value in named.items():
+            if name not in names and name not in [one.arg for one in parameters.kwonlyargs]:
+                if is_harmless(value):
+                    continue
+                raise Unproven("takes what it is handed as `**kwargs`")
+            given[name] = value
+        for one in [*parameters.posonlyargs, *parameters.args, *parameters.kwonlyargs]:
+            self.names[one.arg] = given.get(one.arg, FREE)
+        for one in (parameters.vararg, parameters.kwarg):
+            if one is not None:
+                self.names[one.arg] = FREE
+        body = node.body if isinstance(node.body, list) else [ast.Return(value=node.body)]
+        assigned = {one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
+        self.assigned = assigned
+        before = None
+        # Names of a loop may be read before the line that gives them a value: until nothing changes.
+        for _ in range(4):
+            self.result = None
+            self.block(body)
+            now = dict(self.names)
+            if now == before:
+                break
+            before = now
+        else:
+            raise Unproven("is too tangled to be understood")
+        return self.result or kinds.NOTHING
+
+    def fail(self, what, node):
+        line = getattr(node, "lineno", None)
+        raise Unproven(f"{what} (line {line})" if line else what)
+
+    # Statements
+
+    def block(self, body):
+        for statement in body:
+            self.statement(statement)
+
+    def statement(self, node):
+        self.prover.steps += 1
+        if self.prover.steps > STEPS:
+            raise Unproven("is too long to be followed")
+        method = getattr(self, "on_" + type(node).__name__, None)
+        if method is None:
+            self.parts(node)
+        else:
+            method(node)
+
+    def parts(self, node):
+        """A statement that is only the sum of its parts."""
+        for _, value in ast.iter_fields(node):
+            for one in value if isinstance(value, list) else [value]:
+                if isinstance(one, ast.expr):
+                    self.used(one)
+                elif isinstance(one, ast.stmt):
+                    self.statement(one)
+                elif isinstance(one, ast.AST):
+                    self.parts(one)
+                # Names that a `match` binds.
+        for name in ("name", "rest"):
+            bound = getattr(node, name, None)
+            if isinstance(bound, str) and type(node).__name__.startswith("Match"):
+                self.bind(bound, FREE, node)
+
+    def on_FunctionDef(self, node):
+        for one in node.decorator_list:
+            self.used(one)
+        for one in [*node.args.defaults, *filter(None, node.args.kw_defaults)]:
+            self.used(one)
+        made = kind("function", (node, self))
+        if node.decorator_list:
+            self.mention(made, node)
+            made = FREE
+        self.bind(node.name, made, node)
+
+    on_AsyncFunctionDef = on_FunctionDef
+
+    def on_ClassDef(self, node):
+        self.fail("defines a class inside", node)
+
+    def on_Global(self, node):
+        self.elsewhere.update(node.names)
+
+    on_Nonlocal = on_Global
+
+    def on_Pass(self, node):
+        pass
+
+    on_Import = on_ImportFrom = on_Break = on_Continue = on_Pass
+
+    def on_Return(self, node):
+        value = kinds.NOTHING if node.value is None else self.see(node.value)
+        value = self.forced(value)
+        if self.result is None:
+            self.result = value
+            return
+        came = joined(self.result, value)
+        if came is None:
+            self.fail("returns now one thing, now another", node)
+        self.result = came
+
+    def forced(self, value):
+        """A call of another function whose result matters."""
+        if value.name == "call":
+            function, arguments, named = value.data.value
+            try:
+                return self.prover.returned(function, arguments, named, self.depth + 1)
+            except Unproven:
+                return FREE
+        return value
+
+    def on_Expr(self, node):
+        value = self.see(node.value)
+        if value.name in ("yielded",):
+            return
+
+    def on_Assign(self, node):
+        if len(node.targets) == 1 and isinstance(node.targets[0], (ast.Tuple, ast.List)):
+            if isinstance(node.value, (ast.Tuple, ast.List)) and len(node.value.elts) == len(node.targets[0].elts):
+                for target, value in zip(node.targets[0].elts, node.value.elts):
+                    self.store(target, self.see(value))
+                return
+        value = self.see(node.value)
+        for target in node.targets:
+            self.store(target, value)
+
+    def on_AnnAssign(self, node):
+        if node.value is not None:
+            self.store(node.target, self.see(node.value))
+
+    def on_AugAssign(self, node):
+        self.used(node.value)
+        if isinstance(node.target, ast.Name):
+            if not is_harmless(self.look_up(node.target)):
+                self.fail("changes it in place", node)
+            return
+        self.store(node.target, FREE)
+
+    def on_Delete(self, node):
+        for target in node.targets:
+            if isinstance(target, ast.Name):
+                continue
+            base = self.see(target.value)
+            if not is_harmless(base) and base.name != "self":
+                self.fail(f"deletes something of the {base.name}", node)
+
+    def on_For(self, node):
+        came = self.see(node.iter)
+        self.readable(came, node.iter)
+        self.store(node.target, PARTS.get(came.name, FREE))
+        self.block(node.body)
+        self.block(node.orelse)
+
+    on_AsyncFor = on_For
+
+    def on_With(self, node):
+        for one in node.items:
+            self.used(one.context_expr)
+            if one.optional_vars is not None:
+                self.store(one.optional_vars, FREE)
+        self.block(node.body)
+
+    on_AsyncWith = on_With
+
+    def on_Try(self, node):
+        self.block(node.body)
+        for handler in node.handlers:
+            if handler.type is not None:
+                self.see(handler.type)
+            if handler.name is None:
+                self.block(handler.body)
+                continue
+            told = handler.type is not None and is_http(self.see(handler.type))
+            # The name is gone after the block.
+            before = self.names.get(handler.name)
+            self.names[handler.name] = kinds.EXCEPTION if told else FREE
+            self.block(handler.body)
+            del self.names[handler.name]
+            if before is not None:
+                self.names[handler.name] = before
+        self.block(node.orelse)
+        self.block(node.finalbody)
+
+    on_TryStar = on_Try
+
+    def on_If(self, node):
+        self.readable(self.see(node.test), node.test)
+        if self.is_preflight(node.test):
+            before, self.result = self.result, None
+            self.block(node.body)
+            if self.result is not None and self.result.name == "own answer":
+                self.prover.facts.preflights, self.result = True, before
+            elif self.result is not None and before is not None:
+                came = joined(before, self.result)
+                self.result = came if came is not None else self.fail("returns now one thing, now another", node)
+            elif self.result is None:
+                self.result = before
+            self.block(node.orelse)
+            return
+        self.block(node.body)
+        self.block(node.orelse)
+
+    def is_preflight(self, node):
+        """`request.method == "OPTIONS"`"""
+        if not (isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq)):
+            return False
+        left, right = node.left, node.comparators[0]
+        if constant(right) != "OPTIONS" or not isinstance(left, ast.Attribute) or left.attr != "method":
+            return False
+        return self.see(left.value).name in kinds.REQUESTS
+
+    def on_While(self, node):
+        self.on_If(node)
+
+    # Storing
+
+    def bind(self, name, value, node):
+        where = self
+        if name in self.elsewhere:
+            where = self.outer
+            while where is not None and name not in where.names:
+                where = where.outer
+            if where is None:
+                if not is_harmless(value):
+                    self.fail(f"keeps the {value.name} in `{name}`", node)
+                return
+        if value.name == "value" or value.name == "call":
+            pass
+        if name in where.names:
+            came = joined(where.names[name], value)
+            if came is None:
+                self.fail(f"`{name}` is now one thing, now another", node)
+            value = came
+        where.names[name] = value
+
+    def store(self, target, value):
+        if isinstance(target, ast.Name):
+            self.bind(target.id, value, target)
+        elif isinstance(target, (ast.Tuple, ast.List)):
+            if not is_harmless(value) and value.name not in kinds.MAPPINGS:
+                self.fail(f"takes the {value.name} apart", target)
+            for one in target.elts:
+                self.store(one, FREE)
+        elif isinstance(target, ast.Starred):
+            self.store(target.value, value)
+        elif isinstance(target, ast.Attribute):
+            self.store_attribute(target, value)
+        elif isinstance(target, ast.Subscript):
+            self.store_item(target, value)
+        else:
+            self.fail("stores in a way that is not understood", target)
+
+    def store_attribute(self, target, value):
+        base = self.see(target.value)
+        if base.name == "self":
+            me = base.data
+            if value.name == "app" and value.sure and self.making:
+                me.apps.add(target.attr)
+                return
+            if target.attr in me.apps or target.attr in ("dispatch", "dispatch_func", "__class__"):
+                self.fail(f"puts something else in the place of `{target.attr}`", target)
+        elif base.name == "answer":
+            if target.attr not in ("background", "media_type", "charset", "headers", "raw_headers"):
+                self.answers(f"sets `{target.attr}` of what the app answered", target)
+            return self.harmless(value, target)
+        elif base.name in ("refusal", "own answer"):
+            if target.attr in ("status_code", "__class__"):
+                self.fail("changes the status of its own answer", target)
+        elif base.name == "value":
+            held = base.data.value
+            if source.is_frameworks(held) or source.is_frameworks(type(held)) or target.attr in GUARDED:
+                self.fail(f"changes `{name_of(held)}`", target)
+        elif base.name not in ("free", "object", "call", "exception"):
+            self.fail(f"sets `{target.attr}` of the {base.name}", target)
+        self.harmless(value, target)
+
+    def store_item(self, target, value):
+        base = self.see(target.value)
+        self.used(target.slice)
+        self.harmless(value, target)
+        key = constant(target.slice)
+        if base.name == "scope":
+            if not isinstance(key, str) or key in kinds.TAKEN or kinds.is_private(key):
+                self.fail(f"writes {key!r} into the scope" if key else "writes into the scope", target)
+        elif base.name == "message":
+            if key != "headers":
+                self.answers("changes what the app answers", target)
+        elif base.name not in ("free", "value", "object", "call"):
+            self.fail(f"writes into the {base.name}", target)
