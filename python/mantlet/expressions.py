@@ -31,7 +31,7 @@ class Expressions:
     def readable(self, value, node):
         if value.name == "query" or value.name == "json":
             self.reads(node)
-        if value.name not in (*kinds.READ_ONLY, "request", "made-request", "answer", "the app", "self", "route", "routes") and not is_harmless(value):
+        if value.name not in (*kinds.READ_ONLY, "request", "made-request", "answer", "refusal", "the app", "self", "route", "routes") and not is_harmless(value):
             if value.name == "function":
                 return
             self.fail(f"uses the {value.name} in a way that is not known", node)

@@ -32,7 +32,7 @@ REQUESTS = ("request", "made-request")
 MAPPINGS = ("headers", "cookies", "query", "path parameters")
 READ_ONLY = (*MAPPINGS, "raw headers", "json", "message")
 # Kinds that lead nowhere: whoever has them can do nothing to a request or its answer.
-HARMLESS = ("free", "nothing", "value", "object", "call", "exception", "error status", "refusal", "own answer")
+HARMLESS = ("free", "nothing", "value", "object", "call", "exception", "error status", "own answer")
 
 REQUEST_FREE = {
     "method", "client", "url", "base_url", "state", "session", "user", "auth", "url_for",

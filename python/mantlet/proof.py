@@ -127,6 +127,8 @@ class Prover:
         for name in me.data.apps:
             if hasattr(cls, name) and "__dataclass_fields__" not in vars(cls):
                 raise Unproven(f"decides in its class what `{name}` is")
+        if source.stored_in(cls) is None:
+            raise Unproven("sets attributes by their names")
         guarded = me.data.apps | GUARDED
         for base in own:
             for name, function in vars(base).items():

@@ -162,10 +162,54 @@ def odd_in(node, module, cls):
         if isinstance(one, ast.ImportFrom)
         for alias in one.names
     }
+    plain, mentions = set(), []
     for one in ast.walk(node):
         if isinstance(one, ast.Call) and is_odd(one, module, node, cls, aliases):
             return f"{module.__name__}:{one.lineno}"
+        plain.update(id(inner) for part in named_only(one) for inner in ast.walk(part))
+        if isinstance(one, (ast.Name, ast.Attribute)) and isinstance(one.ctx, ast.Load) and is_http(value_of(one, module)):
+            mentions.append(one)
+    # The class in other hands, or an error that is changed after.
+    mentioned = [one for one in mentions if id(one) not in plain]
+    changed = [
+        one
+        for one in (ast.walk(node) if mentions else ())
+        if isinstance(one, ast.Attribute) and isinstance(one.ctx, ast.Store) and one.attr == "status_code"
+    ]
+    if isinstance(node, ast.ClassDef) and is_http(vars(module).get(node.name)):
+        made = vars(module)[node.name]
+        says = made.__init__ is HTTPException.__init__ or source.is_frameworks(made.__init__)
+        changed += [] if says or any(isinstance(one, ast.Call) and is_super_init(one) for one in ast.walk(node)) else [node]
+    for one in (*mentioned, *changed):
+        return f"{module.__name__}:{one.lineno}"
     return None
+
+
+def is_http(value):
+    return isinstance(value, type) and issubclass(value, HTTPException)
+
+
+def named_only(node):
+    """Where a class may be named and nothing is made of it but what is judged."""
+    if isinstance(node, ast.Call):
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        about = name in ("isinstance", "issubclass", "exception_handler", "add_exception_handler", "suppress")
+        return [node.func, *(node.args if about else ())]
+    if isinstance(node, ast.ExceptHandler):
+        return [node.type] if node.type is not None else []
+    if isinstance(node, ast.ClassDef):
+        return node.bases
+    if isinstance(node, ast.AnnAssign):
+        return [node.annotation]
+    if isinstance(node, ast.arg):
+        return [node.annotation] if node.annotation is not None else []
+    if isinstance(node, FUNCTIONS):
+        return [node.returns] if node.returns is not None else []
+    if isinstance(node, ast.Attribute):
+        return [node.value]
+    if isinstance(node, ast.Dict):
+        return [one for one in node.keys if one is not None]
+    return []
 
 
 def subclasses(cls):

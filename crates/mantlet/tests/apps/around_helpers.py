@@ -154,3 +154,26 @@ class replaced:
 
     def __exit__(self, *error):
         return None
+
+
+async def call_with(get):
+    await normalise(get())
+
+
+def fix_kw(**named):
+    named["r"].scope["path"] = "/"
+
+
+def soften(answer):
+    answer.status_code = 200
+
+
+def it():
+    yield b""
+
+
+def go_away(self):
+    raise HTTPException(302)
+
+
+Fixer.go_away = go_away
