@@ -35,7 +35,7 @@ class Answers:
         found = [self.response(status, field, route)]
         for status, field in declared(route):
             if status != found[0]["status"]:
-                found.append(self.response(status, field, None))
+                found.append({**self.response(status, field, None), "claimed": True})
         return found
 
     def response(self, status, field, route):
@@ -113,6 +113,8 @@ class Answers:
         choices = schema["choices"].values() if isinstance(schema["choices"], dict) else schema["choices"]
         choices = [choice[0] if isinstance(choice, tuple) else choice for choice in choices]
         written = [(choice, self._written(choice, by_alias, definitions)) for choice in choices]
+        if any(choice["type"] == "enum" and not is_scalar(choice) for choice in choices):
+            return self.anything
         # A scalar beside an object says nothing of keys; anything else that is unclear makes the whole unclear.
         if any(index == self.anything and choice["type"] not in SCALARS for choice, index in written):
             return self.anything
@@ -172,6 +174,10 @@ class Answers:
         alias = field.get("serialization_alias") if by_alias else None
         shape = self._written(schema, by_alias, definitions)
         return {"name": name, "lookup": [[alias or name]], "shape": shape, "required": False}
+
+
+def is_scalar(enumeration):
+    return all(not isinstance(member.value, (dict, list, tuple)) for member in enumeration["members"])
 
 
 def declared(route):

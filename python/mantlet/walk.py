@@ -18,6 +18,7 @@ from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 from . import known, patched, proof, source
 from .answers import Answers
 from .before import Before
+from .envelopes import answers_errors_well, claim, claim_answers, middleware_wraps, route_class_wraps
 from .later import changes_app
 from .operations import Operations, dependants_of
 from .pieces import code_of
@@ -99,6 +100,10 @@ class Walk:
             self.note(at, f"{name} {facts.answers}: its own words stand for what does not validate")
             set_below(router, "answers-invalid", True)
             set_below(router, "complete", False)
+        if facts.rewrites or facts.answers or middleware_wraps(cls, options):
+            if not facts.rewrites and not facts.answers:
+                self.note(at, f"{name} may change answers: what models say of them is a claim")
+            claim(router)
         if facts.reads:
             self.note(at, f"{name} {facts.reads}: nothing is cut out of bodies")
             set_reads(router)
@@ -151,6 +156,10 @@ class Walk:
         if handler is not request_validation_exception_handler and (handler is not None or isinstance(app, FastAPI)):
             self.note(where, f"`{name_of(handler) if handler else 'nothing'}` answers what does not validate")
             set_below(router, "answers-invalid", True)
+        handler = answers_errors_well(app)
+        if handler:
+            self.note(where, f"the error handler `{handler}` may change answers: what models say of them is a claim")
+            claim(router)
         return router
 
     def odd_handlers(self, app, where):
@@ -184,6 +193,7 @@ class Walk:
         found = {"routes": routes, "redirect-slashes": bool(router.redirect_slashes), "complete": complete}
         if own:
             set_rewrites(found)
+            claim(found)
         if hasattr(router, "middleware_stack"):
             self.chain(router.middleware_stack, router.app, found, at or "app")
         return found
@@ -196,6 +206,7 @@ class Walk:
             if isinstance(outer, Starlette) or seen > 20 or not hasattr(outer, "__dict__"):
                 self.note(at, f"`{name_of(type(outer))}` stands around it: input is reported, not refused")
                 set_rewrites(router)
+                claim(router)
                 return
             self.passes(type(outer), vars(outer), outer, router, at, self.before.odd)
             following = vars(outer).get("app", vars(outer).get("_app"))
@@ -276,6 +287,8 @@ class Walk:
         elif runs.reads and operation["body"]["kind"] in ("json", "form"):
             self.note(where, "the handler or a dependency may look at the raw request: nothing is cut out of its body")
         operation["responses"] = self.answers.read(seen)
+        if route_class_wraps(type(route)):
+            claim_answers(operation)
         if operation["body"]["kind"] == "opaque":
             self.note(f"{where} body", "the handler or a dependency reads the raw request")
         for one in operation["inputs"]:

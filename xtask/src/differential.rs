@@ -11,20 +11,20 @@ use crate::{
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask differential [--cases N] [--seed S] [--only NAME]
 
-Judges random values as Pydantic does, random requests as a FastAPI app does, and reads random forms as python-multipart does,
-and says how often the two agree. What the
-app accepts and Mantlet would refuse is a failure; everything else is counted, with an example of each kind. The tests do the
-same with a small budget and a fixed seed.
+Judges random values as Pydantic does, random requests as a FastAPI app does, reads random forms as python-multipart does, and
+says how often the two agree. What the app accepts and Mantlet would refuse is a failure, and so is a field that FastAPI has
+written by a response model and Mantlet would cut out; everything else is counted, with an example of each kind. The tests do
+the same with a small budget and a fixed seed.
 
 Options:
-  --cases N    Values, and half as many requests and forms (default 100000)
+  --cases N    Values, and half as many requests, forms and answers (default 100000)
   --seed S     Which ones (default 7)
-  --only NAME  One of: values, requests, forms
+  --only NAME  One of: values, requests, forms, answers
 ";
 
 /// The comparisons, by the tests that make them.
-const COMPARISONS: [(&str, &str); 3] =
-    [("values", "differential"), ("requests", "requests"), ("forms", "multipart")];
+const COMPARISONS: [(&str, &str); 4] =
+    [("values", "differential"), ("requests", "requests"), ("forms", "multipart"), ("answers", "answers")];
 
 pub(crate) fn differential(mut flags: Flags) -> Result<()> {
     let cases = flags.value::<u64>("--cases")?.unwrap_or(100_000);
@@ -35,7 +35,7 @@ pub(crate) fn differential(mut flags: Flags) -> Result<()> {
     if let Some(only) = &only {
         ensure!(
             COMPARISONS.iter().any(|(name, _)| name == only),
-            "`--only {only}`: known are values, requests, forms"
+            "`--only {only}`: known are values, requests, forms, answers"
         );
     }
     let python = tools::environment("dev", &root().join("python/requirements-dev.txt"))?;

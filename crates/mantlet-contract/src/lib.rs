@@ -2,8 +2,10 @@
 //!
 //! [`model`] is the contract itself, independent of where it came from: the inspector that walks a running FastAPI app, or an
 //! OpenAPI document. [`compile`] prepares its shapes, [`validate`] judges values by them as Pydantic does, [`inputs`] a whole request as
-//! FastAPI does, [`json`] and [`multipart`] read bodies as Python does. There is no I/O in this crate.
+//! FastAPI does, [`json`] and [`multipart`] read bodies as Python does, [`answers`] holds answers against what is promised. There is no
+//! I/O in this crate.
 
+pub mod answers;
 pub mod compile;
 pub mod document;
 pub mod fault;

@@ -287,6 +287,9 @@ pub struct Response {
     /// What the JSON may hold, by the names that the app writes.
     #[serde(default)]
     pub shape: Option<ShapeId>,
+    /// It is only documented (`responses=`), or code of the app's own may change it on its way out: FastAPI does not see to it.
+    #[serde(default)]
+    pub claimed: bool,
 }
 
 /// Names a shape in [`Contract::shapes`].

@@ -24,6 +24,15 @@ pin_project_lite::pin_project! {
             #[pin]
             body: B,
         },
+        /// What the app has sent, read whole.
+        Read {
+            bytes: Option<Bytes>,
+        },
+        /// What the app has sent, and the rest of it as it comes.
+        Ahead {
+            bytes: Option<Bytes>,
+            rest: Pin<Box<B>>,
+        },
     }
 }
 
@@ -31,6 +40,11 @@ impl<B> Answer<B> {
     /// Whether Mantlet wrote it, and not the app.
     pub const fn is_own(&self) -> bool {
         matches!(self, Self::Own { .. })
+    }
+
+    /// What the app has sent, or what stands in its place.
+    pub(crate) fn read(bytes: Bytes) -> Self {
+        Self::Read { bytes: (!bytes.is_empty()).then_some(bytes) }
     }
 
     /// A refusal's body.
@@ -48,22 +62,33 @@ impl<B: Body<Data = Bytes>> Body for Answer<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match self.project() {
-            AnswerProj::Own { bytes } => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            AnswerProj::Own { bytes } | AnswerProj::Read { bytes } => {
+                Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+            }
             AnswerProj::App { body } => body.poll_frame(cx),
+            AnswerProj::Ahead { bytes, rest } => match bytes.take() {
+                Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                None => rest.as_mut().poll_frame(cx),
+            },
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Own { bytes } => bytes.is_none(),
+            Self::Own { bytes } | Self::Read { bytes } => bytes.is_none(),
             Self::App { body } => body.is_end_stream(),
+            Self::Ahead { bytes, rest } => bytes.is_none() && rest.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Own { bytes } => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
+            Self::Own { bytes } | Self::Read { bytes } => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64))
+            }
             Self::App { body } => body.size_hint(),
+            // Of a body whose length nobody knew.
+            Self::Ahead { .. } => SizeHint::new(),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The audit record: what was decided about a request, in one line of JSON.
 //!
-//! A record never holds a query string, a cookie, a token, a password or a body. The path is in it; the query is not.
+//! A record never holds a query string, a cookie, a token, a password or a body. The path is in it; the query is not. One thing is: what
+//! the app said when it failed, where that was kept from the client; it is nowhere else.
 
 use std::net::IpAddr;
 
+use http::StatusCode;
 use mantlet_contract::fault::{Fault, Loc};
 use serde::Serialize;
 
@@ -14,15 +16,18 @@ const MAX_ROUTE: usize = 512;
 /// Longest name of a field, in bytes, and most names.
 const MAX_NAME: usize = 40;
 const MAX_NAMES: usize = 5;
+/// Most bytes of what the app said when it failed.
+pub(crate) const MAX_ORIGINAL: usize = 16 << 10;
 
 /// One decision. Field names are an interface: collectors parse them.
 #[derive(Debug, Clone, Serialize)]
 pub struct Record {
     /// When, RFC 3339 in UTC.
     pub time: jiff::Timestamp,
-    /// `request-refused`; `request-changed`; in report mode `request-would-be-refused` or `answer-would-be-changed`; `connection-refused`.
+    /// `request-refused`; `request-changed`; `answer-changed`; in report mode `request-would-be-refused` or `answer-would-be-changed`;
+    /// `answer-not-judged`; `connection-refused`.
     pub security_event: &'static str,
-    /// What was done: `refuse`, `pass` or `strip`.
+    /// What was done: `refuse`, `pass`, `strip` or `replace`.
     pub action: &'static str,
     /// The code of the reason.
     pub reason: &'static str,
@@ -44,6 +49,9 @@ pub struct Record {
     /// is wrong with a form.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
+    /// What the app said when it failed, where that was kept from the client; at most 16 KiB of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub original: Option<String>,
 }
 
 impl Record {
@@ -64,6 +72,7 @@ impl Record {
             request_id: call.request_id.as_str().to_owned(),
             mode: mode.as_str(),
             subject: (refusal.reason == Reason::InputUnknown).then(|| names(&refusal.faults)),
+            original: None,
         }
     }
 
@@ -91,6 +100,41 @@ impl Record {
         }
     }
 
+    /// The record of an answer that was changed, or would have been; what it is about are fields, if anything.
+    pub(crate) fn of_answer(call: &Call, reason: Reason, mode: Mode, names: &[String]) -> Self {
+        let changed = mode == Mode::Enforce;
+        let mut record = Self::of(call, &reason.into(), Mode::Report);
+        record.security_event = if changed { "answer-changed" } else { "answer-would-be-changed" };
+        record.action = if changed { "strip" } else { "pass" };
+        record.mode = mode.as_str();
+        let shown: Vec<_> = names.iter().take(MAX_NAMES).map(|name| cut(name, MAX_NAME)).collect();
+        record.subject = (!shown.is_empty()).then(|| shown.join(", "));
+        record
+    }
+
+    /// The record of an answer that nobody could look into; the word says why.
+    pub(crate) fn of_unjudged(call: &Call, why: &str) -> Self {
+        Self {
+            security_event: "answer-not-judged",
+            subject: Some(cut(why, MAX_NAME).to_owned()),
+            ..Self::of(call, &Reason::ResponseNotJudged.into(), Mode::Report)
+        }
+    }
+
+    /// The record of an answer by which the app told of its inside.
+    pub(crate) fn of_hidden(call: &Call, status: StatusCode, mode: Mode, original: &[u8]) -> Self {
+        let hidden = mode == Mode::Enforce;
+        let original = original.get(..MAX_ORIGINAL).unwrap_or(original);
+        Self {
+            action: if hidden { "replace" } else { "pass" },
+            status: hidden.then_some(status.as_u16()),
+            // Where the client has it, nobody needs it here.
+            original: (hidden && !original.is_empty())
+                .then(|| String::from_utf8_lossy(original).into_owned()),
+            ..Self::of_answer(call, Reason::AppErrorHidden, mode, &[])
+        }
+    }
+
     /// The record of a connection that was closed before a request was read.
     pub fn of_connection(client_ip: Option<IpAddr>, reason: Reason) -> Self {
         Self {
@@ -106,6 +150,7 @@ impl Record {
             request_id: String::new(),
             mode: Mode::Enforce.as_str(),
             subject: None,
+            original: None,
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod host;
 pub mod https;
 pub mod limits;
 pub mod path;
+pub mod responses;
 pub mod route;
 pub mod uploads;
 

@@ -15,7 +15,7 @@ use crate::{
     call, client, contract, cors, csrf, headers, https, limits,
     path::CanonicalPath,
     request_id::X_REQUEST_ID,
-    response,
+    response, responses,
     watch::{self, Findings, Watch},
     well_formed,
 };
@@ -68,7 +68,13 @@ where
                 // Boxed, here and in the stops, is what few requests come to: every request pays for the future's size.
                 return Err(Box::pin(for_its_page(policy, &call, &mut app, ending)).await);
             }
-            Ok(app.call(&call, request).await?)
+            // responses: what the app may not answer with. First on the way back, for all else is about what is sent.
+            responses::prepare(call.route.responses, request.headers_mut());
+            let mut answer = app.call(&call, request).await?;
+            if responses::concerns(&call, &mut answer) {
+                return Ok(Box::pin(policy.responses.filter(&call, audit, answer)).await?);
+            }
+            Ok(answer.map(|body| Answer::App { body }))
         });
         AssertUnwindSafe(walk).catch_unwind().await.unwrap_or_else(|_| Err(Reason::InternalError.into()))
     };
@@ -87,7 +93,7 @@ where
                 }
                 Mode::Off => {}
             }
-            answer.map(|body| Answer::App { body })
+            answer
         }
         Err(Ending::Redirected(location)) => response::redirect(location).map(Answer::own),
         Err(Ending::Preflight(headers)) => {

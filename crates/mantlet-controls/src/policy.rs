@@ -6,8 +6,8 @@
 use http::HeaderName;
 
 use crate::{
-    client, contract, cookies, cors, csrf, encoding, headers, host, https, limits, news::News, path, route,
-    uploads,
+    client, contract, cookies, cors, csrf, encoding, headers, host, https, limits, news::News, path,
+    responses, route, uploads,
 };
 
 /// The raw sections of every control.
@@ -31,6 +31,8 @@ pub struct Config {
     pub cors: cors::Config,
     /// `[csrf]`
     pub csrf: csrf::Config,
+    /// `[responses]`
+    pub responses: responses::Config,
     /// `[cookies]`
     pub cookies: cookies::Config,
     /// `[headers]`
@@ -77,6 +79,8 @@ pub struct Policy {
     pub cors: cors::Policy,
     /// Whose pages may act with the user's cookies.
     pub csrf: csrf::Policy,
+    /// What answers may hold.
+    pub responses: responses::Policy,
     /// Attributes of the app's cookies.
     pub cookies: cookies::Policy,
     /// Security headers.
@@ -107,6 +111,8 @@ impl Config {
         let cors = self.cors.check(self.report_only).map_err(|found| collect("cors", found)).ok();
         let csrf = self.csrf.check(&surroundings.csrf_keys).map_err(|found| collect("csrf", found)).ok();
         let cookies = self.cookies.check(self.report_only).map_err(|found| collect("cookies", found)).ok();
+        let responses = self.responses.check();
+        let responses = responses.map_err(|found| collect("responses", found)).ok();
         let headers = self.headers.check().map_err(|found| collect("headers", found)).ok();
         let posture = self.contract.posture;
         let uploads = uploads::Policy::of(posture).with(&self.uploads, self.report_only);
@@ -119,6 +125,7 @@ impl Config {
             csrf_token: self.csrf.token.mode.under(self.report_only),
             contract: self.contract.input_mode(self.report_only),
             rules: self.contract.rules(self.report_only),
+            responses: self.responses.actions(self.report_only),
             body_size: self.limits.body_size.0,
             uploads: uploads.clone().unwrap_or_else(|| uploads::Policy::of(posture)),
             encoding: encoding.clone().unwrap_or_else(|| encoding::Policy::of(posture)),
@@ -128,8 +135,8 @@ impl Config {
             .ok();
         if let (Some(client), Some(limits), Some(host), Some(https), Some(cors), Some(csrf)) =
             (client, limits, host, https, cors, csrf)
-            && let (Some(cookies), Some(headers), Some(routes), Some(contract)) =
-                (cookies, headers, routes, contract)
+            && let (Some(cookies), Some(headers), Some(routes), Some(contract), Some(responses)) =
+                (cookies, headers, routes, contract, responses)
             && uploads.is_some()
             && encoding.is_some()
         {
@@ -142,6 +149,7 @@ impl Config {
                 contract,
                 cors,
                 csrf,
+                responses,
                 cookies,
                 headers,
                 routes,

@@ -166,6 +166,14 @@ reasons! {
     AppInvalidResponse = "app-invalid-response",
     /// The app did not answer within `app.response-timeout`.
     AppTimeout = "app-timeout",
+    /// An answer has a field that the declared response model does not have (`responses`). It is cut out, or only recorded.
+    ResponseFieldUnknown = "response-field-unknown",
+    /// An answer has a field with the name of a secret (`responses`). It is cut out, or only recorded.
+    ResponseFieldSensitive = "response-field-sensitive",
+    /// A JSON answer was too large to be looked into, or in an encoding that is not known. Only recorded.
+    ResponseNotJudged = "response-not-judged",
+    /// The app failed: what it answered may tell of its inside, and the client got this instead.
+    AppErrorHidden = "app-error-hidden",
     /// A cookie of the app lacks `Secure`, `HttpOnly` or `SameSite` (`cookies`). Only recorded, or mended; nothing is refused for it.
     CookieAttributesMissing = "cookie-attributes-missing",
     /// Mantlet itself failed. This is a defect; please report it.
@@ -257,6 +265,10 @@ mod tests {
                 "app-closed",
                 "app-invalid-response",
                 "app-timeout",
+                "response-field-unknown",
+                "response-field-sensitive",
+                "response-not-judged",
+                "app-error-hidden",
                 "cookie-attributes-missing",
                 "internal-error",
             ]

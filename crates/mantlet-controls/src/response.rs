@@ -65,7 +65,12 @@ pub const fn status(reason: Reason) -> StatusCode {
         R::TargetTooLong => StatusCode::URI_TOO_LONG,
         R::TooManyConnections | R::Http2Flood => StatusCode::TOO_MANY_REQUESTS,
         R::HeadTooLarge | R::HeaderCountExceeded => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        R::CookieAttributesMissing | R::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
+        R::ResponseFieldUnknown
+        | R::ResponseFieldSensitive
+        | R::ResponseNotJudged
+        | R::AppErrorHidden
+        | R::CookieAttributesMissing
+        | R::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
         R::AppClosed | R::AppInvalidResponse => StatusCode::BAD_GATEWAY,
         R::AppBusy | R::AppUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         R::AppTimeout => StatusCode::GATEWAY_TIMEOUT,
@@ -153,6 +158,10 @@ pub const fn detail(reason: Reason) -> &'static str {
             "The JSON has more than one reading: a repeated key, `NaN`, half a character, or a byte order mark"
         }
         R::JsonTooDeep => "The JSON is nested too deeply",
+        R::ResponseFieldUnknown => "The answer has a field that its model does not have",
+        R::ResponseFieldSensitive => "The answer has a field with the name of a secret",
+        R::ResponseNotJudged => "The answer could not be looked into",
+        R::AppErrorHidden => "The service failed; name the request id when you report it",
         R::CookieAttributesMissing => "A cookie lacks Secure, HttpOnly or SameSite",
         R::InternalError => "Internal error",
     }
@@ -240,30 +249,11 @@ pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
         Reason::HostUnknown if call.version == Version::HTTP_2 => StatusCode::MISDIRECTED_REQUEST,
         reason => status(reason),
     };
-    let (detail, code, request_id) =
-        (detail(refusal.reason), refusal.reason.code(), call.request_id.as_str());
-    let (content_type, body) = if call.wants_problem {
-        let problem = Problem {
-            r#type: format!("urn:mantlet:reason:{code}"),
-            title: status.canonical_reason().unwrap_or_default(),
-            status: status.as_u16(),
-            detail,
-            code,
-            request_id,
-            errors: &refusal.faults,
-        };
-        ("application/problem+json", serde_json::to_vec(&problem))
-    } else {
-        let detail = match &refusal.faults[..] {
-            [] => Detail::Text(detail),
-            faults => Detail::Faults(faults),
-        };
-        ("application/json", serde_json::to_vec(&Plain { detail, code, request_id }))
-    };
-    let mut response = Response::new(Bytes::from(body.unwrap_or_default()));
+    let (content_type, body) = body(call, refusal.reason, &refusal.faults, status);
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CONTENT_TYPE, content_type);
     // Several refusals have statuses that caches may keep by themselves (RFC 9110 section 15.1).
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(delay) = refusal.retry_after {
@@ -283,6 +273,34 @@ pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// What stands in the place of an answer by which the app would have told of its inside; the status and all else are the app's.
+pub(crate) fn hide(call: &Call, status: StatusCode) -> (HeaderValue, Bytes) {
+    body(call, Reason::AppErrorHidden, &[], status)
+}
+
+fn body(call: &Call, reason: Reason, faults: &[Fault], status: StatusCode) -> (HeaderValue, Bytes) {
+    let (detail, code, request_id) = (detail(reason), reason.code(), call.request_id.as_str());
+    let (content_type, body) = if call.wants_problem {
+        let problem = Problem {
+            r#type: format!("urn:mantlet:reason:{code}"),
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail,
+            code,
+            request_id,
+            errors: faults,
+        };
+        ("application/problem+json", serde_json::to_vec(&problem))
+    } else {
+        let detail = match faults {
+            [] => Detail::Text(detail),
+            faults => Detail::Faults(faults),
+        };
+        ("application/json", serde_json::to_vec(&Plain { detail, code, request_id }))
+    };
+    (HeaderValue::from_static(content_type), Bytes::from(body.unwrap_or_default()))
 }
 
 /// Sends a plain request to the encrypted address.

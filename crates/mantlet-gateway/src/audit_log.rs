@@ -223,7 +223,13 @@ impl Terminal {
         };
         let id = &record.request_id;
         let verb = match record.security_event {
-            "answer-would-be-changed" => "would complete a cookie on",
+            "answer-would-be-changed" if record.reason == "cookie-attributes-missing" => {
+                "would complete a cookie on"
+            }
+            "answer-would-be-changed" => "would change the answer to",
+            "answer-changed" if record.action == "replace" => "hid what the app answered to",
+            "answer-changed" => "cut fields out of the answer to",
+            "answer-not-judged" => "could not look into the answer to",
             "request-changed" => "cut unknown fields out of",
             _ if record.action == "refuse" => "refused",
             _ => "would refuse",

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The launcher, and the inspector that it or we ask.
-const FILES: [(&str, &str); 19] = [
+const FILES: [(&str, &str); 20] = [
     ("launcher.py", LAUNCHER),
     ("inspector.py", include_str!("../../../python/mantlet/inspector.py")),
     ("walk.py", include_str!("../../../python/mantlet/walk.py")),
@@ -40,6 +40,7 @@ const FILES: [(&str, &str); 19] = [
     ("later.py", include_str!("../../../python/mantlet/later.py")),
     ("operations.py", include_str!("../../../python/mantlet/operations.py")),
     ("schemas.py", include_str!("../../../python/mantlet/schemas.py")),
+    ("envelopes.py", include_str!("../../../python/mantlet/envelopes.py")),
     ("answers.py", include_str!("../../../python/mantlet/answers.py")),
 ];
 

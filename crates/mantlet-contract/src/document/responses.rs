@@ -35,8 +35,9 @@ impl<'d> Reader<'d> {
                 }
             }
         }
-        let named = named.into_iter().map(|(status, shape)| Response { status: Some(status), shape });
-        named.chain(default.map(|shape| Response { status: None, shape })).collect()
+        let named =
+            named.into_iter().map(|(status, shape)| Response { status: Some(status), shape, claimed: true });
+        named.chain(default.map(|shape| Response { status: None, shape, claimed: true })).collect()
     }
 
     /// The shape of a response's JSON; none if nothing or something else is promised, or several things.

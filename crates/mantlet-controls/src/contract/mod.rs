@@ -16,6 +16,7 @@
 
 mod config;
 mod input;
+mod promise;
 mod slot;
 
 use std::{ops::Range, sync::Arc, time::Duration};
@@ -31,6 +32,7 @@ use mantlet_contract::{
 };
 
 pub use config::{Config, MissingContentType, Posture, RouteConfig, Tolerance, Trust, Unknown};
+pub(crate) use promise::Promised;
 pub use slot::Slot;
 
 use self::slot::State;
@@ -40,7 +42,7 @@ use crate::{Mode, Reason, Refusal, news::News};
 /// When to try again while the app is starting.
 const RETRY_AWAITED: Duration = Duration::from_secs(2);
 /// Routes that are reported, each once. A client can make up any number of unknown ones.
-pub(super) const MAX_REPORTED: usize = 256;
+pub(crate) const MAX_REPORTED: usize = 256;
 
 /// What the app accepts, ready to be asked.
 #[derive(Debug)]
@@ -53,6 +55,8 @@ pub struct Contract {
     exact: bool,
     /// Cookies that operations declare as security.
     session_cookies: Arc<[String]>,
+    /// Where operations say that tokens come from, each with a slash in front.
+    token_paths: Vec<Box<str>>,
 }
 
 impl Contract {
@@ -80,7 +84,11 @@ impl Contract {
             model.made_with.get("python").and_then(|version| version.split('.').nth(1)?.parse().ok());
         let python = version.unwrap_or(Limits::default().python);
         let exact = model.source == model::Source::Inspector;
-        (Self { routes, shapes, python, exact, session_cookies: session_cookies.into() }, notes)
+        let mut token_paths: Vec<_> = routes.operations().flat_map(token_paths_of).collect();
+        token_paths.sort_unstable();
+        token_paths.dedup();
+        let session_cookies = session_cookies.into();
+        (Self { routes, shapes, python, exact, session_cookies, token_paths }, notes)
     }
 
     /// Its routes.
@@ -99,6 +107,22 @@ fn cookies_of(operation: &Operation) -> impl Iterator<Item = &str> {
     operation.security.iter().flatten().filter_map(|requirement| match &requirement.scheme {
         SecurityScheme::ApiKey { location: Location::Cookie, name } => Some(name.as_str()),
         _ => None,
+    })
+}
+
+/// Where an operation says that its tokens come from.
+fn token_paths_of(operation: &Operation) -> impl Iterator<Item = Box<str>> {
+    let urls = operation.security.iter().flatten().filter_map(|requirement| match &requirement.scheme {
+        SecurityScheme::Bearer { token_url } => token_url.as_deref(),
+        _ => None,
+    });
+    urls.filter_map(|url| {
+        let path = match url.split_once("://") {
+            Some((_, rest)) => rest.split_once('/')?.1,
+            None => url,
+        };
+        let path = path.trim_start_matches("./").trim_matches('/');
+        (!path.is_empty()).then(|| format!("/{path}").into())
     })
 }
 

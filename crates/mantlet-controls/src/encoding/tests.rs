@@ -23,6 +23,7 @@ fn route(posture: Posture, max_ratio: u32) -> Arc<RoutePolicy> {
         csrf_token: Mode::Off,
         contract: Mode::Off,
         rules: crate::contract::Config::default().rules(false),
+        responses: crate::responses::Actions::default(),
         body_size: 10 << 20,
         uploads: uploads::Policy::of(posture),
         encoding: Policy::of(posture).with(&config, false).unwrap(),

@@ -5,7 +5,7 @@ use http::Extensions;
 use super::{Audit, FindPeer, MantletLayer, Shared};
 use crate::{
     Config, Mode, Scheme, Surroundings, Wire, audit::Record, client, cookies, cors, csrf, encoding, headers,
-    host, https, limits, path, policy::Mistake, route, units::Size, uploads,
+    host, https, limits, path, policy::Mistake, responses, route, units::Size, uploads,
 };
 
 /// Sets a [`MantletLayer`] up. Each control takes its own typed section, the same that `mantlet.toml` has.
@@ -55,6 +55,7 @@ impl Builder {
             host: host::Config { mode: Some(Mode::Off), ..host::Config::default() },
             https: https::Config { required: https::Required::Never, ..https::Config::default() },
             csrf: csrf::Config { mode: Mode::Off, ..csrf::Config::default() },
+            responses: responses::Config { mode: Mode::Off, ..responses::Config::default() },
             cookies: cookies::Config { mode: Mode::Off, ..cookies::Config::default() },
             headers: headers::Config { mode: Mode::Off, ..headers::Config::default() },
             uploads: uploads::Config { mode: Some(Mode::Off), ..uploads::Config::default() },
@@ -124,6 +125,13 @@ impl Builder {
     #[must_use]
     pub fn csrf(mut self, section: csrf::Config) -> Self {
         self.config.csrf = section;
+        self
+    }
+
+    /// What answers may hold.
+    #[must_use]
+    pub fn responses(mut self, section: responses::Config) -> Self {
+        self.config.responses = section;
         self
     }
 

@@ -2,7 +2,7 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 
 use super::RoutePolicy;
-use crate::{Mode, contract, encoding, policy::Mistake, units::Size, uploads};
+use crate::{Mode, contract, encoding, policy::Mistake, responses, units::Size, uploads};
 
 /// A `[[route]]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub struct Config {
     pub csrf: CsrfConfig,
     /// What differs in what the contract leads to.
     pub contract: contract::RouteConfig,
+    /// What differs in the filtering of answers.
+    pub responses: responses::RouteConfig,
     /// What differs in the limits.
     pub limits: LimitsConfig,
     /// What differs for forms and their files.
@@ -97,6 +99,7 @@ impl Config {
             },
             contract: contract.input_mode(report_only),
             rules: contract.rules(report_only),
+            responses: self.responses.actions(base.responses, report_only),
             body_size: self.limits.body_size.map_or(base.body_size, |size| size.0),
             uploads,
             encoding,

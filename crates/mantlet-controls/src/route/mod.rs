@@ -17,7 +17,7 @@ use crate::{
     contract::{self, Rules},
     encoding,
     policy::Mistake,
-    uploads,
+    responses, uploads,
 };
 
 /// The settings of one route.
@@ -33,6 +33,8 @@ pub struct RoutePolicy {
     pub contract: Mode,
     /// What else the contract leads to.
     pub rules: Rules,
+    /// What becomes of what an answer should not hold.
+    pub responses: responses::Actions,
     /// Bytes that a request body may have.
     pub body_size: u64,
     /// What forms and their files may be.
@@ -140,6 +142,7 @@ mod tests {
                 csrf_token: Mode::Enforce,
                 contract: Mode::Enforce,
                 rules: contract::Config::default().rules(false),
+                responses: responses::Actions::default(),
                 body_size: 10,
                 uploads: uploads::Policy::of(Posture::Compatible),
                 encoding: encoding::Policy::of(Posture::Compatible),

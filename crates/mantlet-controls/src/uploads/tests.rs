@@ -15,6 +15,7 @@ pub(crate) fn route(posture: Posture, config: &Config) -> Arc<RoutePolicy> {
         csrf_token: Mode::Off,
         contract: Mode::Off,
         rules: crate::contract::Config::default().rules(false),
+        responses: crate::responses::Actions::default(),
         body_size: 10 << 20,
         uploads: Policy::of(posture).with(config, false).unwrap(),
         encoding: encoding::Policy::of(posture),

@@ -81,8 +81,8 @@ fn every_answer_of_the_app_is_dressed() {
     check("GET /status/204", 204, &[&DATA]);
     // It confirms what the client has stored, whose headers it would replace.
     check("GET /status/304", 304, &[]);
-    // Text that says what went wrong, not a page.
-    check("GET /boom", 500, &[&DATA]);
+    // It failed: the plain error in the place of what it said.
+    check("GET /boom", 500, &[&DATA, &[("cache-control", "no-store")]]);
     check("GET /sse?n=1&interval=0", 200, &[&DATA]);
     check("GET /html", 200, &[&PAGE]);
     check("GET /bytes/10", 200, &[&MEDIA]);

@@ -36,6 +36,7 @@ mod path;
 mod process;
 mod reload;
 mod request_line;
+mod responses;
 mod slow;
 mod streams;
 mod tls;

@@ -1,0 +1,288 @@
+//! What of an answer its promise does not have, and which of its members have names that should not leave.
+//!
+//! A promise says which keys may stand and nothing of values. What may fit any branch of a union stays, an object without a single
+//! promised key is something else than what was promised and stays whole, and so does everything below a place that is not known.
+
+use std::ops::Range;
+
+use crate::json::{Item, Json, Kind, Members};
+use crate::model::Extra;
+use crate::shape::{ObjectRule, Shape, Shapes};
+
+/// Members and shapes that are held against each other in one answer; beyond them everything is promised.
+const MAX_STEPS: usize = 4_000_000;
+/// Shapes that one value may have; beyond them it may be anything.
+const MAX_SHAPES: usize = 256;
+
+/// What was found.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Members that nothing in the promise has.
+    pub unknown: Vec<Range<usize>>,
+    /// Members with a name of the list, and whether the promise names them.
+    pub named: Vec<(Range<usize>, bool)>,
+}
+
+/// What is promised of an answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Promise<'a> {
+    /// All shapes.
+    pub shapes: &'a Shapes,
+    /// Those that the answer may have, any one of them.
+    pub any_of: &'a [u32],
+}
+
+impl Promise<'_> {
+    /// Whether an object with this key is promised.
+    pub fn has(&self, key: &str) -> bool {
+        let mut look = Look::new(self.shapes);
+        let set = look.set(self.any_of);
+        (set.start..set.end).any(|at| match look.sets.get(at).map(|shape| self.shapes.get(*shape)) {
+            Some(Shape::Object(rule)) => rule.keys.contains_key(key),
+            _ => false,
+        })
+    }
+}
+
+/// Looks through an answer. A member is `named` if the function says so of its key and value.
+pub fn look(
+    json: &Json<'_>,
+    promise: Option<Promise<'_>>,
+    is_named: impl Fn(&str, Kind<'_>) -> bool,
+) -> Found {
+    let nothing = Shapes::default();
+    let mut look = Look::new(promise.map_or(&nothing, |promise| promise.shapes));
+    let set = promise.map_or(ANYTHING, |promise| look.set(promise.any_of));
+    look.open.push((json.root(), set));
+    while let Some((item, set)) = look.open.pop() {
+        match item.kind() {
+            Kind::Array(items) => {
+                let below = look.items(set);
+                look.open.extend(items.filter(|item| is_container(item.kind())).map(|item| (item, below)));
+            }
+            Kind::Object(members) => look.object(members, set, &is_named),
+            _ => {}
+        }
+    }
+    look.found.unknown.sort_by_key(|span| span.start);
+    look.found.named.sort_by_key(|(span, _)| span.start);
+    look.found
+}
+
+/// The shapes that a value may be: a part of [`Look::sets`]. Empty: anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Set {
+    start: usize,
+    end: usize,
+}
+
+const ANYTHING: Set = Set { start: 0, end: 0 };
+
+struct Look<'a> {
+    shapes: &'a Shapes,
+    sets: Vec<u32>,
+    /// The sets of single shapes, as far as they have been asked for.
+    known: Vec<Option<Set>>,
+    /// Containers that are not looked into yet. Kept here, so that depth is no matter.
+    open: Vec<(Item<'a>, Set)>,
+    found: Found,
+    steps: usize,
+}
+
+/// What is promised under a key.
+#[derive(Debug, Clone, Copy)]
+enum Under {
+    /// Nothing has it.
+    Nothing,
+    /// Anything may stand there, under this name or another.
+    Anything,
+    /// A field has the name.
+    Field(Set),
+    /// Any name may have this.
+    Value(Set),
+}
+
+impl<'a> Look<'a> {
+    fn new(shapes: &'a Shapes) -> Self {
+        Self {
+            shapes,
+            sets: Vec::new(),
+            known: Vec::new(),
+            open: Vec::new(),
+            found: Found::default(),
+            steps: 0,
+        }
+    }
+
+    fn object(&mut self, members: Members<'a>, set: Set, is_named: &impl Fn(&str, Kind<'_>) -> bool) {
+        let before = self.found.unknown.len();
+        let mut anything_promised = set == ANYTHING;
+        for member in members {
+            let value = member.value.kind();
+            let is_container = is_container(value);
+            let under = match member.key {
+                Some(key) if set != ANYTHING => self.under(key, set, is_container),
+                _ => Under::Anything,
+            };
+            match under {
+                Under::Nothing => self.found.unknown.push(member.span()),
+                _ => anything_promised = true,
+            }
+            if member.key.is_some_and(|key| is_named(key, value)) {
+                self.found.named.push((member.span(), matches!(under, Under::Field(_))));
+            }
+            if is_container {
+                let below = match under {
+                    Under::Field(set) | Under::Value(set) => set,
+                    Under::Nothing | Under::Anything => ANYTHING,
+                };
+                self.open.push((member.value, below));
+            }
+        }
+        if !anything_promised {
+            self.found.unknown.truncate(before);
+        }
+    }
+
+    /// What the shapes of an object have under a key. What may stand below matters only for containers.
+    fn under(&mut self, key: &str, set: Set, is_container: bool) -> Under {
+        let (mut first, mut more) = (None, Vec::new());
+        let mut is_field = false;
+        for at in set.start..set.end {
+            self.steps += 1;
+            let Some(shape) = self.sets.get(at) else { continue };
+            let found = match self.shapes.get(*shape) {
+                Shape::Object(rule) => match field(rule, key) {
+                    Has::Field(shape) => {
+                        is_field = true;
+                        shape
+                    }
+                    Has::Value(shape) => shape,
+                    Has::Anything => return Under::Anything,
+                    Has::Nothing => continue,
+                },
+                Shape::Dict { values, .. } => *values,
+                _ => continue,
+            };
+            // Nearly always there is one, and no list is needed.
+            match first {
+                None => first = Some(found),
+                Some(_) => more.push(found),
+            }
+        }
+        let Some(first) = first else { return Under::Nothing };
+        let below = if !is_container {
+            ANYTHING
+        } else if more.is_empty() {
+            self.set(&[first])
+        } else {
+            more.push(first);
+            self.set(&more)
+        };
+        if is_field { Under::Field(below) } else { Under::Value(below) }
+    }
+
+    /// What the items of an array may be.
+    fn items(&mut self, set: Set) -> Set {
+        let mut below = Vec::new();
+        for at in set.start..set.end {
+            let Some(shape) = self.sets.get(at) else { continue };
+            match self.shapes.get(*shape) {
+                Shape::Sequence { items: Some(items), .. } => below.push(*items),
+                Shape::Sequence { items: None, .. } => return ANYTHING,
+                Shape::Tuple(rule) => below.extend(&rule.items),
+                _ => {}
+            }
+        }
+        self.set(&below)
+    }
+
+    /// The containers that stand behind these shapes. None at all: only scalars are promised, so a container is something else.
+    fn set(&mut self, shapes: &[u32]) -> Set {
+        if self.steps > MAX_STEPS {
+            return ANYTHING;
+        }
+        if let [shape] = shapes {
+            let at = *shape as usize;
+            if let Some(Some(known)) = self.known.get(at) {
+                return *known;
+            }
+            let set = self.expand(shapes);
+            if at >= self.known.len() && at < self.shapes.shapes.len() {
+                self.known.resize(at + 1, None);
+            }
+            if let Some(known) = self.known.get_mut(at) {
+                *known = Some(set);
+            }
+            return set;
+        }
+        self.expand(shapes)
+    }
+
+    fn expand(&mut self, shapes: &[u32]) -> Set {
+        let start = self.sets.len();
+        let mut seen: Vec<u32> = Vec::new();
+        let mut open = shapes.to_vec();
+        while let Some(id) = open.pop() {
+            self.steps += 1;
+            if seen.contains(&id) {
+                continue;
+            }
+            seen.push(id);
+            match self.shapes.get(id) {
+                Shape::Object(_) | Shape::Dict { .. } | Shape::Sequence { .. } | Shape::Tuple(_) => {
+                    self.sets.push(id);
+                }
+                Shape::Nullable(inner)
+                | Shape::Transparent(inner)
+                | Shape::Root(inner)
+                | Shape::Then(inner)
+                | Shape::Custom { inner, .. } => open.push(*inner),
+                Shape::Union(rule) => open.extend(rule.choices.iter().map(|(choice, _)| *choice)),
+                Shape::Tagged(rule) => open.extend(&rule.choices),
+                Shape::Opaque | Shape::Any => {
+                    self.sets.truncate(start);
+                    return ANYTHING;
+                }
+                _ => {}
+            }
+            if seen.len() > MAX_SHAPES {
+                self.sets.truncate(start);
+                return ANYTHING;
+            }
+        }
+        let end = self.sets.len();
+        if start == end { ANYTHING } else { Set { start, end } }
+    }
+}
+
+/// What one shape has under a key.
+enum Has {
+    Field(u32),
+    Value(u32),
+    Anything,
+    Nothing,
+}
+
+fn field(rule: &ObjectRule, key: &str) -> Has {
+    let Some(uses) = rule.keys.get(key) else {
+        return match (rule.extra, rule.extras) {
+            (Extra::Allow, Some(extras)) => Has::Value(extras),
+            (Extra::Allow, None) => Has::Anything,
+            (Extra::Ignore | Extra::Forbid, _) => Has::Nothing,
+        };
+    };
+    let [only] = uses.as_slice() else { return Has::Anything };
+    let Some(field) = rule.fields.get(only.field as usize) else { return Has::Anything };
+    match field.paths.get(only.path as usize) {
+        Some(path) if path.rest.is_empty() => Has::Field(field.shape),
+        _ => Has::Anything,
+    }
+}
+
+fn is_container(value: Kind<'_>) -> bool {
+    matches!(value, Kind::Array(_) | Kind::Object(_))
+}
+
+#[cfg(test)]
+mod tests;

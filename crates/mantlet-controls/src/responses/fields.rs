@@ -1,0 +1,124 @@
+//! Which fields of an answer should not leave.
+
+use std::ops::Range;
+
+use http::StatusCode;
+use mantlet_contract::{
+    answers::{Found, look},
+    json::{self, Json, Kind, Limits},
+    routes::Visibility,
+};
+
+use super::{Policy, names, promised};
+use crate::{
+    Call, Mode, Reason,
+    audit::{Record, Sink},
+    contract::{Posture, Promised},
+};
+
+impl Policy {
+    /// The answer without the fields that should not leave; none if it stays as it is.
+    pub(super) fn without_fields(
+        &self,
+        call: &Call,
+        audit: &impl Sink,
+        status: StatusCode,
+        body: &[u8],
+    ) -> Option<Vec<u8>> {
+        let actions = call.route.responses;
+        let promise = promised(call, status);
+        let may_hold_secrets = actions.sensitive_fields() != Mode::Off && self.names.may_be_in(body);
+        let may_hold_unknown = actions.unknown_fields() != Mode::Off && promise.is_some();
+        if !may_hold_unknown && !may_hold_secrets {
+            return None;
+        }
+        // What is no JSON is no business of ours. Depth costs nothing.
+        let json = json::parse(body, Limits { depth: usize::MAX, ..Limits::default() }).ok()?;
+        let asks = may_hold_secrets && !is_schema(call, &json);
+        let found = self.found(call, &json, promise, asks);
+        let (secret, declared): (Vec<_>, Vec<_>) =
+            found.named.into_iter().partition(|(span, declared)| must_go(call, &json, body, span, *declared));
+
+        let mut cut = Vec::new();
+        let mut act = |mode: Mode, reason: Reason, spans: Vec<Range<usize>>| {
+            if spans.is_empty() || mode == Mode::Off {
+                return;
+            }
+            if self.is_news(call, reason, mode) {
+                let names: Vec<_> = spans.iter().filter_map(|span| key(body.get(span.clone())?)).collect();
+                audit.record(Record::of_answer(call, reason, mode, &names));
+            }
+            if mode == Mode::Enforce {
+                cut.extend(spans);
+            }
+        };
+        let unknown = found.unknown.into_iter().filter(|span| secret.iter().all(|(known, _)| known != span));
+        // A claim is no ground for a change, unless somebody says so.
+        let claimed = promise.is_some_and(|promise| promise.claimed) && !counts(call);
+        act(actions.unknown_fields().under(claimed), Reason::ResponseFieldUnknown, unknown.collect());
+        let spans = |found: Vec<(Range<usize>, bool)>| found.into_iter().map(|(span, _)| span).collect();
+        act(actions.sensitive_fields(), Reason::ResponseFieldSensitive, spans(secret));
+        // Where the answer says so itself it is meant; still somebody should know.
+        act(actions.sensitive_fields().under(true), Reason::ResponseFieldSensitive, spans(declared));
+        (!cut.is_empty()).then(|| json::cut(body, &outermost(cut)))
+    }
+
+    fn found(&self, call: &Call, json: &Json<'_>, promise: Option<Promised>, asks: bool) -> Found {
+        let promise = promise.as_ref().zip(call.operation.as_ref());
+        let promise = promise.map(|(promise, matched)| promise.as_promise(matched));
+        look(json, promise, |key, value| asks && self.names.has(key, value))
+    }
+}
+
+/// Whether a field with the name of a secret has to go: passwords always, some others unless they are handed out on purpose.
+fn must_go(call: &Call, json: &Json<'_>, body: &[u8], span: &Range<usize>, declared: bool) -> bool {
+    let name = body.get(span.clone()).and_then(key);
+    !name.is_some_and(|name| names::may_be_handed_out(&name))
+        || !(declared && call.route.rules.posture == Posture::Compatible || gives_tokens(call, json))
+}
+
+/// Whether a claim is taken at its word: in strict posture, and a document that is trusted.
+fn counts(call: &Call) -> bool {
+    let rules = &call.route.rules;
+    rules.posture == Posture::Strict
+        || call.operation.as_ref().is_some_and(|matched| {
+            let contract = &matched.contract;
+            !contract.is_exact() && contract.counts(rules)
+        })
+}
+
+/// Whether an answer gives tokens: its place says so, or a token is in it.
+fn gives_tokens(call: &Call, json: &Json<'_>) -> bool {
+    call.operation.as_ref().is_some_and(crate::contract::Matched::gives_tokens)
+        || root_has(json, |key, value| key == "access_token" && matches!(value, Kind::Text(_)))
+}
+
+/// Whether an answer describes fields and holds none: the app's document, or a schema.
+fn is_schema(call: &Call, json: &Json<'_>) -> bool {
+    call.operation.as_ref().is_some_and(|matched| matched.route.visibility == Visibility::Docs)
+        || root_has(json, |key, value| {
+            matches!(key, "openapi" | "swagger" | "$schema") && matches!(value, Kind::Text(_))
+        })
+}
+
+fn root_has(json: &Json<'_>, is: impl Fn(&str, Kind<'_>) -> bool) -> bool {
+    let Kind::Object(mut members) = json.root().kind() else { return false };
+    members.any(|member| member.key.is_some_and(|key| is(key, member.value.kind())))
+}
+
+/// The key of a member.
+fn key(member: &[u8]) -> Option<String> {
+    serde_json::Deserializer::from_slice(member).into_iter::<String>().next()?.ok()
+}
+
+/// In order, and none inside another.
+fn outermost(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    spans.sort_by_key(|span| span.start);
+    let mut end = 0;
+    spans.retain(|span| {
+        let outer = span.start >= end;
+        end = end.max(span.end);
+        outer
+    });
+    spans
+}

@@ -1,0 +1,206 @@
+//! What the headers of an answer say about its body, and how they change with it.
+
+use std::{borrow::Cow, io::Read};
+
+use flate2::read::MultiGzDecoder;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+/// What a body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `application/json` and everything that ends in `+json`; not sequences of JSON, which stream.
+    Json,
+    /// HTML, plain text and the like, and what says nothing of itself.
+    Text,
+    /// Anything else.
+    Other,
+}
+
+impl Kind {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let Some(value) = headers.get(header::CONTENT_TYPE) else { return Self::Text };
+        let essence = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        let begins =
+            |with: &[u8]| essence.get(..with.len()).is_some_and(|part| part.eq_ignore_ascii_case(with));
+        let suffix = essence.len().checked_sub(5).and_then(|at| essence.get(at..)).unwrap_or_default();
+        if essence.eq_ignore_ascii_case(b"application/json")
+            || essence.eq_ignore_ascii_case(b"text/json")
+            || suffix.eq_ignore_ascii_case(b"+json")
+        {
+            Self::Json
+        } else if essence.eq_ignore_ascii_case(b"text/event-stream") || !begins(b"text/") {
+            Self::Other
+        } else {
+            Self::Text
+        }
+    }
+}
+
+/// Headers that describe the bytes of a body as they were.
+const DIGESTS: [HeaderName; 5] = [
+    header::ETAG,
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("content-md5"),
+];
+
+/// Headers that describe a body, whatever its bytes.
+const DESCRIPTIONS: [HeaderName; 7] = [
+    header::CONTENT_ENCODING,
+    header::CONTENT_LANGUAGE,
+    header::CONTENT_DISPOSITION,
+    header::CONTENT_RANGE,
+    header::ACCEPT_RANGES,
+    header::LAST_MODIFIED,
+    header::TRAILER,
+];
+
+/// Describes what is left of a body after something was cut out of it.
+pub(super) fn shorten(headers: &mut HeaderMap, length: usize) {
+    forget_digests(headers);
+    headers.remove(header::CONTENT_ENCODING);
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+}
+
+/// Removes what was said of other bytes.
+fn forget_digests(headers: &mut HeaderMap) {
+    for name in &DIGESTS {
+        headers.remove(name);
+    }
+}
+
+/// Describes a body of Mantlet's own in the place of the app's.
+pub(super) fn replace(headers: &mut HeaderMap, content_type: HeaderValue, length: usize) {
+    forget_digests(headers);
+    for name in &DESCRIPTIONS {
+        headers.remove(name);
+    }
+    headers.insert(header::CONTENT_TYPE, content_type);
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
+
+/// Whether a body is compressed in the one way that is read here.
+pub(super) fn is_gzip(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
+    codings.next().is_some_and(is_gzip_token) && codings.next().is_none()
+}
+
+fn is_gzip_token(token: &[u8]) -> bool {
+    let token = token.trim_ascii();
+    token.eq_ignore_ascii_case(b"gzip") || token.eq_ignore_ascii_case(b"x-gzip")
+}
+
+fn is_identity(token: &[u8]) -> bool {
+    token.trim_ascii().is_empty() || token.trim_ascii().eq_ignore_ascii_case(b"identity")
+}
+
+/// A body without its compression; none if it is larger than that, or cannot be read.
+pub(super) fn plain<'b>(headers: &HeaderMap, body: &'b [u8], most: usize) -> Option<Cow<'b, [u8]>> {
+    if headers.get_all(header::CONTENT_ENCODING).iter().all(|coding| is_identity(coding.as_bytes())) {
+        return Some(body.into());
+    }
+    if !is_gzip(headers) {
+        return None;
+    }
+    let mut plain = Vec::new();
+    let mut decoder = MultiGzDecoder::new(body).take(most as u64 + 1);
+    decoder.read_to_end(&mut plain).ok()?;
+    (plain.len() <= most).then(|| plain.into())
+}
+
+/// Leaves of the codings that a client can read those that are read here: nobody shall choose one by which an answer passes unseen.
+pub(super) fn ask_for_gzip_at_most(request: &mut HeaderMap) {
+    if !request.contains_key(header::ACCEPT_ENCODING) {
+        return;
+    }
+    let is_read = |part: &&[u8]| {
+        let token = part.split(|byte| *byte == b';').next().unwrap_or_default();
+        is_gzip_token(token) || is_identity(token)
+    };
+    let values = request.get_all(header::ACCEPT_ENCODING).iter();
+    let parts: Vec<_> = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).collect();
+    if parts.iter().all(is_read) {
+        return;
+    }
+    let kept: Vec<_> = parts.into_iter().filter(is_read).map(<[u8]>::trim_ascii).collect();
+    let kept = kept.join(&b", "[..]);
+    // Without the header any coding would be welcome.
+    let value =
+        if kept.is_empty() { Ok(HeaderValue::from_static("identity")) } else { HeaderValue::try_from(kept) };
+    if let Ok(value) = value {
+        request.insert(header::ACCEPT_ENCODING, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(name: &HeaderName, values: &[&'static str]) -> HeaderMap {
+        values.iter().map(|value| (name.clone(), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn kinds_of_bodies() {
+        for (content_type, kind) in [
+            ("application/json", Kind::Json),
+            ("Application/JSON; charset=utf-8", Kind::Json),
+            ("application/problem+json", Kind::Json),
+            ("application/vnd.api+json;v=1", Kind::Json),
+            ("application/x-ndjson", Kind::Other),
+            ("application/json-seq", Kind::Other),
+            ("application/jsonl", Kind::Other),
+            ("text/event-stream", Kind::Other),
+            ("text/html; charset=utf-8", Kind::Text),
+            ("text/plain", Kind::Text),
+            ("image/png", Kind::Other),
+            ("json", Kind::Other),
+        ] {
+            assert_eq!(Kind::of(&of(&header::CONTENT_TYPE, &[content_type])), kind, "{content_type}");
+        }
+        assert_eq!(Kind::of(&HeaderMap::new()), Kind::Text);
+    }
+
+    #[test]
+    fn only_what_can_be_read_is_asked_for() {
+        for (sent, forwarded) in [
+            (&["gzip"][..], Some("gzip")),
+            (&["gzip, deflate, br, zstd"], Some("gzip")),
+            (&["br;q=1.0, gzip;q=0.8, *;q=0.1"], Some("gzip;q=0.8")),
+            (&["br", "GZIP, identity;q=0.5"], Some("GZIP, identity;q=0.5")),
+            (&["br"], Some("identity")),
+            (&["*"], Some("identity")),
+            (&["gzip ,identity"], Some("gzip ,identity")),
+            (&[""], Some("")),
+            (&[], None),
+        ] {
+            let mut headers = of(&header::ACCEPT_ENCODING, sent);
+            ask_for_gzip_at_most(&mut headers);
+            let found: Vec<_> = headers.get_all(header::ACCEPT_ENCODING).iter().collect();
+            assert_eq!(found, forwarded.into_iter().collect::<Vec<_>>(), "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn compressed_bodies_are_read_within_a_bound() {
+        use std::io::Write;
+        let compressed = |plain: &[u8]| {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(plain).unwrap();
+            encoder.finish().unwrap()
+        };
+        let gzip = of(&header::CONTENT_ENCODING, &["gzip"]);
+        let body = compressed(b"hello");
+        assert_eq!(plain(&gzip, &body, 5).as_deref(), Some(&b"hello"[..]));
+        assert_eq!(plain(&gzip, &body, 4), None);
+        assert_eq!(plain(&gzip, &compressed(&vec![b' '; 4 << 20]), 1 << 20), None, "a bomb");
+        assert_eq!(plain(&gzip, b"no gzip", 100), None);
+        assert_eq!(plain(&gzip, body.get(..body.len() - 9).unwrap(), 100), None, "broken off");
+        assert_eq!(plain(&of(&header::CONTENT_ENCODING, &["br"]), b"x", 100), None);
+        assert_eq!(plain(&of(&header::CONTENT_ENCODING, &["gzip, gzip"]), b"x", 100), None);
+        assert_eq!(plain(&HeaderMap::new(), b"x", 0).as_deref(), Some(&b"x"[..]));
+        assert_eq!(plain(&of(&header::CONTENT_ENCODING, &["identity"]), b"x", 0).as_deref(), Some(&b"x"[..]));
+    }
+}

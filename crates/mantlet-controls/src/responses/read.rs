@@ -1,0 +1,71 @@
+//! Reading an answer's body, as far as it is worth it.
+
+use std::{future::poll_fn, pin::Pin};
+
+use bytes::{Bytes, BytesMut};
+use http_body::Body;
+
+use crate::Answer;
+
+/// What has been read.
+pub(super) enum Seen<B> {
+    /// All of it.
+    Whole(Bytes),
+    /// As much as is worth it, and there is more.
+    Begun(Bytes, Pin<Box<B>>),
+    /// Nothing.
+    Unread(B),
+}
+
+impl<B> Seen<B> {
+    pub(super) fn beginning(&self) -> &[u8] {
+        match self {
+            Self::Whole(bytes) | Self::Begun(bytes, _) => bytes,
+            Self::Unread(_) => &[],
+        }
+    }
+
+    /// The answer as the app sends it.
+    pub(super) fn into_answer(self) -> Answer<B> {
+        match self {
+            Self::Whole(bytes) => Answer::read(bytes),
+            Self::Begun(bytes, rest) => Answer::Ahead { bytes: Some(bytes), rest },
+            Self::Unread(body) => Answer::App { body },
+        }
+    }
+}
+
+/// Reads a body of up to so many bytes. One that is known to be longer is left alone.
+pub(super) async fn read<B: Body<Data = Bytes>>(body: B, most: usize) -> Result<Seen<B>, B::Error> {
+    if body.size_hint().lower() > most as u64 { Ok(Seen::Unread(body)) } else { begin(body, most).await }
+}
+
+/// Reads a body up to so many bytes, however long it is.
+pub(super) async fn begin<B: Body<Data = Bytes>>(body: B, most: usize) -> Result<Seen<B>, B::Error> {
+    let mut body = Box::pin(body);
+    let Some(first) = next(&mut body).await? else { return Ok(Seen::Whole(Bytes::new())) };
+    if body.is_end_stream() && first.len() <= most {
+        // Nearly always it comes in one piece.
+        return Ok(Seen::Whole(first));
+    }
+    let mut all = BytesMut::from(first);
+    while all.len() <= most {
+        match next(&mut body).await? {
+            Some(piece) => all.extend_from_slice(&piece),
+            None => return Ok(Seen::Whole(all.freeze())),
+        }
+    }
+    Ok(Seen::Begun(all.freeze(), body))
+}
+
+/// The next piece; trailers have no meaning for a body that was read.
+async fn next<B: Body<Data = Bytes>>(body: &mut Pin<Box<B>>) -> Result<Option<Bytes>, B::Error> {
+    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+        match frame?.into_data() {
+            Ok(data) if data.is_empty() => {}
+            Ok(data) => return Ok(Some(data)),
+            Err(_) => {}
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,435 @@
+//! What becomes of an answer: given headers and body, expected status, body and records.
+
+use std::{
+    collections::VecDeque,
+    io::Write,
+    pin::{Pin, pin},
+    sync::Mutex,
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use serde_json::{Value, json};
+
+use crate::{
+    App, Arrival, Call, Config, Peer, Policy, Reason, Refusal, RequestBody, Scheme, Wire,
+    audit::{Record, Sink},
+    contract::{Contract, Posture, Slot, Trust},
+    handle, responses, route,
+};
+
+/// The app's body: pieces, and whether their length is known.
+struct Pieces(VecDeque<Bytes>, bool);
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Reason;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Reason>>> {
+        match self.0.pop_front() {
+            // An empty piece stands for a connection that breaks.
+            Some(piece) if piece.is_empty() => Poll::Ready(Some(Err(Reason::AppClosed))),
+            piece => Poll::Ready(piece.map(|piece| Ok(Frame::data(piece)))),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let length: usize = self.0.iter().map(Bytes::len).sum();
+        if self.1 { SizeHint::with_exact(length as u64) } else { SizeHint::new() }
+    }
+}
+
+struct Answers(Option<Response<Pieces>>);
+
+impl App<Pieces> for Answers {
+    type Body = Pieces;
+
+    async fn call(mut self, _: &Call, _: Request<RequestBody<Pieces>>) -> Result<Response<Pieces>, Refusal> {
+        Ok(self.0.take().unwrap())
+    }
+}
+
+#[derive(Default)]
+struct Records(Mutex<Vec<Record>>);
+
+impl Sink for Records {
+    fn record(&self, record: Record) {
+        self.0.lock().unwrap().push(record);
+    }
+}
+
+/// `GET /users/{id}` answers a user `{id, friends: [user], secret}`, and in words 503 `{status}`; `/token` a token.
+fn contract(source: &str) -> Contract {
+    let field =
+        |name: &str, shape: u32| json!({"name": name, "lookup": [[name]], "shape": shape, "required": false});
+    let object = |fields: Value| json!({"type": "object", "name": "A", "kind": "model", "fields": fields, "extra": "ignore"});
+    let route = |path: &str, responses: Value| {
+        let operation = json!({"id": path, "body": {"kind": "none"}, "inputs": [], "responses": responses});
+        json!({"kind": "http", "path": path, "methods": ["GET", "HEAD"], "hidden": false, "operation": operation})
+    };
+    let users = json!([{"status": 200, "shape": 1}, {"status": 201, "shape": 3, "claimed": true}, {"status": 503, "shape": 3, "claimed": true}]);
+    let contract = json!({
+        "version": 1,
+        "source": source,
+        "router": {"redirect-slashes": true, "complete": true, "routes": [
+            route("/users/{id}", users),
+            route("/other", json!([])),
+            route("/token", json!([{"status": 200, "shape": 4}])),
+        ]},
+        "shapes": [
+            {"type": "any"},
+            object(json!([field("id", 0), field("friends", 2), field("secret", 0), field("password", 0)])),
+            {"type": "list", "items": 1},
+            object(json!([field("status", 0)])),
+            object(json!([field("access_token", 0), field("client_secret", 0)])),
+        ],
+    });
+    Contract::compile(&serde_json::from_value(contract).unwrap()).0
+}
+
+fn policy(change: impl FnOnce(&mut Config)) -> Policy {
+    let mut config = Config::default();
+    config.host.allow = vec!["example.com".into()];
+    change(&mut config);
+    config.surroundings.contract.put(contract("inspector"));
+    config.check().unwrap()
+}
+
+fn strict() -> Policy {
+    policy(|config| config.contract.posture = Posture::Strict)
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+    }
+}
+
+struct Told {
+    status: u16,
+    headers: HeaderMap,
+    body: String,
+    /// Reason, action and subject.
+    records: Vec<(&'static str, &'static str, Option<String>)>,
+    original: Option<String>,
+}
+
+fn ask(policy: &Policy, path: &str, answer: Response<Pieces>) -> Told {
+    let arrival = Arrival {
+        peer: Peer::Ip("203.0.113.1:4711".parse().unwrap()),
+        scheme: Scheme::Http,
+        wire: Wire::Unread,
+        certificate: None,
+    };
+    let request = Request::get(path).header("host", "example.com");
+    let request = request.body(Pieces(VecDeque::new(), true)).unwrap();
+    let sink = Records::default();
+    let answer = block_on(handle(policy, &sink, &arrival, request, Answers(Some(answer))));
+    let (parts, body) = answer.into_parts();
+    let (mut body, mut bytes) = (pin!(body), Vec::new());
+    while let Some(frame) = block_on(std::future::poll_fn(|cx| body.as_mut().poll_frame(cx))) {
+        bytes.extend(frame.unwrap().into_data().unwrap());
+    }
+    let records = sink.0.into_inner().unwrap();
+    Told {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        body: String::from_utf8_lossy(&bytes).into_owned(),
+        original: records.iter().find_map(|record| record.original.clone()),
+        records: records.into_iter().map(|record| (record.reason, record.action, record.subject)).collect(),
+    }
+}
+
+fn answer(status: u16, content_type: &str, body: impl Into<Bytes>) -> Response<Pieces> {
+    let body = body.into();
+    let response = Response::builder().status(status).header("content-type", content_type);
+    let response = response.header("content-length", body.len()).header("etag", "\"1\"");
+    response.body(Pieces([body].into(), true)).unwrap()
+}
+
+fn json_answer(status: u16, body: &str) -> Response<Pieces> {
+    answer(status, "application/json", body.to_owned())
+}
+
+fn gzip(body: &str) -> Bytes {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(body.as_bytes()).unwrap();
+    encoder.finish().unwrap().into()
+}
+
+/// The user that was promised, and more.
+const LEAK: &str =
+    r#"{"id": 1, "hashed_password": "$2b$12", "is_admin": true, "friends": [{"id": 2, "note": "x"}]}"#;
+const CUT: &str = r#"{"id": 1, "friends": [{"id": 2}]}"#;
+
+#[test]
+fn fields_that_should_not_leave_are_cut_out() {
+    let (unknown, secret) = ("response-field-unknown", "response-field-sensitive");
+    for (path, body, expected, reasons) in [
+        ("/users/1", LEAK, CUT, &[unknown, secret][..]),
+        ("/users/1", CUT, CUT, &[]),
+        ("/users/1", r#"{"detail": "x"}"#, r#"{"detail": "x"}"#, &[]),
+        (
+            "/users/1",
+            r#"{"id": 1, "x": {"pwd": "a"}, "friends": []}"#,
+            r#"{"id": 1, "friends": []}"#,
+            &[unknown, secret],
+        ),
+        // A password goes even if it was promised; another secret stays then, and is told.
+        ("/users/1", r#"{"id": 1, "password": "a"}"#, r#"{"id": 1}"#, &[secret]),
+        ("/users/1", r#"{"id": 1, "secret": "a"}"#, r#"{"id": 1, "secret": "a"}"#, &[secret]),
+        // Nothing is promised.
+        ("/other", LEAK, &LEAK.replace(r#""hashed_password": "$2b$12", "#, ""), &[secret]),
+        ("/other", r#"[[{"Client-Secret": "a"}]]"#, "[[{}]]", &[secret]),
+        (
+            "/other",
+            r#"{"schema": {"password": {"type": "string"}}}"#,
+            r#"{"schema": {"password": {"type": "string"}}}"#,
+            &[],
+        ),
+        (
+            "/other",
+            r#"{"openapi": "3.1.0", "example": {"password": "string"}}"#,
+            r#"{"openapi": "3.1.0", "example": {"password": "string"}}"#,
+            &[],
+        ),
+        ("/unknown", r#"{"secret": "a"}"#, "{}", &["route-unknown", secret]),
+        // Tokens come from here, and no passwords.
+        (
+            "/other",
+            r#"{"access_token": "t", "secret": "a", "pass_hash": "a"}"#,
+            r#"{"access_token": "t", "secret": "a"}"#,
+            &[secret, secret],
+        ),
+        (
+            "/token",
+            r#"{"access_token": "t", "client_secret": "a"}"#,
+            r#"{"access_token": "t", "client_secret": "a"}"#,
+            &[secret],
+        ),
+        // No JSON, whatever it calls itself.
+        ("/users/1", r#"{"id": 1, "password": "a"#, r#"{"id": 1, "password": "a"#, &[]),
+    ] {
+        let told = ask(&policy(|_| {}), path, json_answer(200, body));
+        assert_eq!(told.body, expected, "{path} {body}");
+        let found: Vec<_> = told.records.iter().map(|(reason, ..)| *reason).collect();
+        assert_eq!(found, reasons, "{path} {body}");
+        assert_eq!(told.headers["content-length"], expected.len().to_string(), "{path} {body}");
+        assert_eq!(told.headers.contains_key("etag"), body == expected, "{path} {body}");
+    }
+}
+
+#[test]
+fn records_name_fields_and_are_told_once_for_a_route() {
+    let policy = policy(|_| {});
+    let records = ask(&policy, "/users/1", json_answer(200, LEAK)).records;
+    let subject = |names: &str| Some(names.to_owned());
+    assert_eq!(
+        records,
+        [
+            ("response-field-unknown", "strip", subject("is_admin, note")),
+            ("response-field-sensitive", "strip", subject("hashed_password")),
+        ]
+    );
+    let again = ask(&policy, "/users/2", json_answer(200, LEAK));
+    assert_eq!((again.body.as_str(), again.records.len()), (CUT, 0));
+}
+
+#[test]
+fn what_is_only_a_claim_is_reported_unless_the_posture_is_strict() {
+    // Nothing sees to it that the app keeps what `responses=` says; and the route's own model may be written with any status.
+    let body = r#"{"status": "made", "id": 1, "x": 1}"#;
+    let told = ask(&policy(|_| {}), "/users/1", json_answer(201, body));
+    assert_eq!((told.body.as_str(), told.records[0].1), (body, "pass"));
+    assert_eq!(ask(&strict(), "/users/1", json_answer(201, body)).body, r#"{"status": "made", "id": 1}"#);
+    // A status that nobody named.
+    assert_eq!(ask(&strict(), "/users/1", json_answer(202, body)).body, body);
+    // In strict posture a name is a name.
+    assert_eq!(
+        ask(&strict(), "/users/1", json_answer(200, r#"{"id": 1, "secret": "a"}"#)).body,
+        r#"{"id": 1}"#
+    );
+}
+
+#[test]
+fn a_document_that_is_trusted_is_taken_at_its_word() {
+    let body = r#"{"status": "made", "x": 1}"#;
+    for (trust, expected) in [(None, body), (Some(Trust::Document), r#"{"status": "made"}"#)] {
+        let mut slot = Slot::default();
+        let policy = policy(|config| {
+            config.contract.trust = trust;
+            slot = config.surroundings.contract.clone();
+        });
+        slot.put(contract("document"));
+        assert_eq!(ask(&policy, "/users/1", json_answer(201, body)).body, expected, "{trust:?}");
+    }
+}
+
+#[test]
+fn settings_for_all_and_for_a_route() {
+    let report_only = policy(|config| config.report_only = true);
+    let told = ask(&report_only, "/users/1", json_answer(200, LEAK));
+    assert_eq!((told.body.as_str(), told.records.len(), told.records[0].1), (LEAK, 2, "pass"));
+    assert!(told.headers.contains_key("etag"));
+    let failed = ask(&report_only, "/users/1", answer(500, "text/plain", "Internal Server Error"));
+    assert_eq!((failed.body.as_str(), failed.records[0].1), ("Internal Server Error", "pass"));
+    assert_eq!(failed.original, None);
+
+    let of_route = policy(|config| {
+        config.responses.sensitive_names = vec!["is-admin".into()];
+        let responses = responses::RouteConfig {
+            unknown_fields: Some(responses::Fields::Allow),
+            errors: Some(responses::Errors::Allow),
+            ..responses::RouteConfig::default()
+        };
+        config.route =
+            vec![route::Config { path: "/users/{id}".into(), responses, ..route::Config::default() }];
+    });
+    let told =
+        ask(&of_route, "/users/1", json_answer(200, r#"{"id": 1, "isAdmin": 1, "password": "a", "x": 1}"#));
+    assert_eq!(told.body, r#"{"id": 1, "password": "a", "x": 1}"#);
+    assert_eq!(ask(&of_route, "/users/1", answer(500, "text/plain", "oops")).body, "oops");
+    let off = policy(|config| config.responses.mode = crate::Mode::Off);
+    let told = ask(&off, "/users/1", json_answer(200, LEAK));
+    assert_eq!((told.body.as_str(), told.records.len()), (LEAK, 0));
+}
+
+#[test]
+fn compressed_answers_are_read_too() {
+    let compressed = |coding: &'static str, known: bool, body: Bytes| {
+        let mut answer = answer(200, "application/json", body);
+        answer.headers_mut().insert("content-encoding", coding.parse().unwrap());
+        answer.headers_mut().insert("vary", "accept-encoding".parse().unwrap());
+        if !known {
+            answer.headers_mut().remove("content-length");
+            answer.body_mut().1 = false;
+            let whole = answer.body_mut().0.pop_front().unwrap();
+            answer.body_mut().0.extend([whole.slice(..9), whole.slice(9..)]);
+        }
+        answer
+    };
+    for known in [true, false] {
+        let told = ask(&policy(|_| {}), "/users/1", compressed("gzip", known, gzip(LEAK)));
+        assert_eq!((told.body.as_str(), told.headers.get("content-encoding")), (CUT, None));
+        assert_eq!(told.headers["content-length"], CUT.len().to_string());
+        assert_eq!(told.headers["vary"], "accept-encoding");
+        // Nothing to cut: the bytes are the app's.
+        let told = ask(&policy(|_| {}), "/users/1", compressed("gzip", known, gzip(CUT)));
+        assert_eq!(told.body, String::from_utf8_lossy(&gzip(CUT)));
+        assert_eq!(told.headers["content-encoding"], "gzip");
+    }
+    let told = ask(&policy(|_| {}), "/users/1", compressed("br", true, Bytes::from(LEAK)));
+    assert_eq!(told.body, LEAK);
+    assert_eq!(told.records, [("response-not-judged", "pass", Some("br".to_owned()))]);
+}
+
+#[test]
+fn what_streams_or_is_too_large_passes() {
+    let unknown_length = || {
+        let mut answer = json_answer(200, LEAK);
+        answer.headers_mut().remove("content-length");
+        answer.body_mut().1 = false;
+        answer
+    };
+    let told = ask(&policy(|_| {}), "/users/1", unknown_length());
+    assert_eq!((told.body.as_str(), told.records.len()), (LEAK, 0));
+    for content_type in ["application/x-ndjson", "text/event-stream", "application/octet-stream", "text/html"]
+    {
+        let told = ask(&policy(|_| {}), "/users/1", answer(200, content_type, LEAK));
+        assert_eq!((told.body.as_str(), told.records.len()), (LEAK, 0), "{content_type}");
+    }
+    let told = ask(&policy(|_| {}), "/users/1", json_answer(206, LEAK));
+    assert_eq!((told.body.as_str(), told.records.len()), (LEAK, 0));
+
+    let small = policy(|config| config.responses.judged_size = crate::units::Size(LEAK.len() as u64 - 1));
+    for records in [1, 0] {
+        let told = ask(&small, "/users/1", json_answer(200, LEAK));
+        assert_eq!((told.body.as_str(), told.records.len()), (LEAK, records));
+    }
+    // Compressed and of unknown length: what was read ahead comes first, then the rest.
+    let long = format!("[{}]", (0..400).map(|n| (n * n).to_string()).collect::<Vec<_>>().join(","));
+    let whole = gzip(&long);
+    assert!(whole.len() > LEAK.len() * 3);
+    let mut answer = answer(200, "application/json", whole.clone());
+    answer.headers_mut().insert("content-encoding", "gzip".parse().unwrap());
+    answer.headers_mut().remove("content-length");
+    *answer.body_mut() = Pieces(whole.chunks(50).map(Bytes::copy_from_slice).collect(), false);
+    let told = ask(&small, "/users/2", answer);
+    assert_eq!(told.body, String::from_utf8_lossy(&whole));
+    let broken = Pieces([Bytes::from_static(b"[1,"), Bytes::new()].into(), true);
+    let told = ask(&policy(|_| {}), "/users/1", json_answer(200, "x").map(|_| broken));
+    assert_eq!((told.status, told.records[0].0), (502, "app-closed"));
+}
+
+const TRACEBACK: &str = "Traceback (most recent call last):\n  File \"main.py\", line 1\nKeyError: 'x'";
+
+#[test]
+fn failures_are_hidden_and_the_record_has_them() {
+    let down = r#"{"status": "down"}"#;
+    let traceback = json!({"error": TRACEBACK}).to_string();
+    // Path, status, type, body; whether it is hidden in `compatible` and in strict posture.
+    for (path, status, content_type, body, compatible, in_strict) in [
+        ("/other", 500, "text/plain", "Internal Server Error", true, true),
+        ("/other", 500, "text/html", "<h1>KeyError</h1>", true, true),
+        ("/other", 500, "application/json", down, true, true),
+        ("/other", 500, "image/png", "x", true, true),
+        ("/other", 503, "application/json", down, false, true),
+        ("/users/1", 503, "application/json", down, false, false),
+        ("/users/1", 503, "application/json", &traceback, true, true),
+        ("/other", 503, "text/html", "<h1>Down</h1>", true, true),
+        ("/other", 400, "application/json", &traceback, true, true),
+        ("/other", 404, "text/plain", TRACEBACK, true, true),
+        ("/other", 404, "text/html", "<h1>No</h1>", false, false),
+        ("/other", 422, "application/json", r#"{"detail": []}"#, false, false),
+        ("/other", 200, "application/json", &traceback, false, false),
+    ] {
+        for (policy, hidden) in [(policy(|_| {}), compatible), (strict(), in_strict)] {
+            let mut answer = answer(status, content_type, body.to_owned());
+            answer.headers_mut().insert("retry-after", "7".parse().unwrap());
+            answer.headers_mut().insert("content-disposition", "inline".parse().unwrap());
+            let told = ask(&policy, path, answer);
+            let case = format!("{path} {status} {content_type} {body} {hidden}");
+            assert_eq!((told.status, &told.headers["retry-after"] == "7"), (status, true), "{case}");
+            assert_eq!(told.headers["content-length"], told.body.len().to_string(), "{case}");
+            if !hidden {
+                assert_eq!((told.body.as_str(), told.records.len()), (body, 0), "{case}");
+                continue;
+            }
+            let said: Value = serde_json::from_str(&told.body).unwrap();
+            assert_eq!(said["code"], "app-error-hidden", "{case}");
+            assert_eq!(said["request_id"], told.headers["x-request-id"].to_str().unwrap(), "{case}");
+            for gone in ["etag", "content-disposition"] {
+                assert!(!told.headers.contains_key(gone), "{case}");
+            }
+            assert_eq!(told.records, [("app-error-hidden", "replace", None)], "{case}");
+            assert_eq!(told.original.as_deref(), (content_type != "image/png").then_some(body), "{case}");
+        }
+    }
+    let long = "x".repeat(100_000);
+    assert_eq!(ask(&policy(|_| {}), "/other", json_answer(500, &long)).original.unwrap().len(), 16 << 10);
+    let larger = "x".repeat(3 << 20);
+    let pieces = Pieces([Bytes::from(larger.clone()), Bytes::from(larger)].into(), true);
+    let told = ask(&policy(|_| {}), "/other", answer(500, "text/html", "x").map(|_| pieces));
+    assert_eq!((told.original.unwrap().len(), told.body.len() < 1000), (16 << 10, true));
+}
+
+#[test]
+fn mistakes_are_named() {
+    let mut config = Config::default();
+    config.responses.sensitive_names = vec!["password".into(), String::new(), "x".repeat(65)];
+    config.responses.judged_size = crate::units::Size::mib(65);
+    let keys: Vec<_> = config.check().unwrap_err().into_iter().map(|mistake| mistake.key).collect();
+    assert_eq!(
+        keys,
+        ["responses.sensitive-names[1]", "responses.sensitive-names[2]", "responses.judged-size"]
+    );
+}

@@ -1,0 +1,117 @@
+"""Whether code around an operation may change what FastAPI has written: by looking at it.
+
+A middleware that wraps every answer into `{"data": …}` writes fields that no model has. One has to touch the body for
+that, and few do; where one does, or an error handler answers as if nothing had happened, what models say of answers is
+a claim.
+"""
+
+from __future__ import annotations
+
+import types
+
+from .bytecode import codes, instructions, unwrapped
+from .source import is_frameworks
+
+MESSAGE = {"http.response.body", "body"}
+# They measure answers or compress them.
+KNOWN = ("asgi_correlation_id", "brotli_asgi", "opentelemetry", "prometheus_fastapi_instrumentator", "sentry_sdk")
+DEPTH = 3
+
+
+def middleware_wraps(cls, options):
+    """Whether a middleware may change answers."""
+    parts = [part for part in (cls, options.get("dispatch")) if part is not None]
+    return any(package(part) not in KNOWN and wraps(part) for part in parts)
+
+
+def answers_errors_well(app):
+    """The name of an error handler that may answer as if nothing had happened; nothing if none does."""
+    handlers = [handler for handler in app.exception_handlers.values() if may_answer_200(handler)]
+    return name_of(handlers[0]) if handlers else None
+
+
+def claim(router):
+    """What is promised in a router and everything below it is only a claim."""
+    for route in router["routes"]:
+        claim_answers(route.get("operation") or {})
+        if route.get("router"):
+            claim(route["router"])
+
+
+def claim_answers(operation):
+    for response in operation.get("responses", ()):
+        response["claimed"] = True
+
+
+def wraps(thing, touched=frozenset({"body_iterator"}), depth=0, seen=None):
+    """Whether a class or function touches the body of an answer."""
+    seen = set() if seen is None else seen
+    thing = unwrapped(thing)
+    if id(thing) in seen or is_frameworks(thing):
+        return False
+    seen.add(id(thing))
+    if isinstance(thing, type):
+        called = [
+            unwrapped(getattr(value, "__func__", value))
+            for cls in thing.__mro__
+            if not is_frameworks(cls) and cls is not object
+            for value in vars(cls).values()
+            if callable(value) or hasattr(value, "__func__")
+        ]
+        functions = [function for function in called if isinstance(function, types.FunctionType)]
+        # Compiled code cannot be looked at.
+        return bool(called and not functions) or any(wraps(one, touched, depth, seen) for one in functions)
+    if not isinstance(thing, types.FunctionType):
+        return isinstance(thing, types.BuiltinFunctionType) or wraps(type(thing), touched, depth, seen)
+    for code in codes(thing.__code__):
+        if touched.intersection(code.co_names) or MESSAGE.intersection(texts(code)):
+            return True
+        for value in globals_in(code, thing):
+            near = isinstance(value, types.FunctionType) and package(value) == package(thing)
+            if near and depth < DEPTH and wraps(value, touched, depth + 1, seen):
+                return True
+    return False
+
+
+def route_class_wraps(cls):
+    """A route class sees answers as they were rendered."""
+    return not is_frameworks(cls) and wraps(cls, frozenset({"body_iterator", "body", "render"}))
+
+
+def may_answer_200(handler):
+    """Whether an error handler may answer with a status for which a model is declared."""
+    handler = unwrapped(handler)
+    if is_frameworks(handler):
+        return False
+    if not isinstance(handler, types.FunctionType):
+        return True
+    inner = list(codes(handler.__code__))
+    says_200 = any(type(one) is int and 200 <= one < 300 for code in inner for one in code.co_consts)
+    return says_200 or not any("status_code" in texts(code) for code in inner)
+
+
+def texts(code):
+    found = set()
+    for constant in code.co_consts:
+        values = constant if isinstance(constant, (tuple, frozenset)) else (constant,)
+        found.update(value for value in values if isinstance(value, str))
+    return found
+
+
+def name_of(thing):
+    return getattr(unwrapped(thing), "__qualname__", type(thing).__name__)
+
+
+def globals_in(code, function):
+    """The values of the global names that code loads, with attributes of modules."""
+    loaded = instructions(code)
+    for one, following in zip(loaded, [*loaded[1:], None]):
+        if one.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            value = function.__globals__.get(one.argval)
+            if isinstance(value, types.ModuleType) and following and following.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+                value = getattr(value, following.argval, None)
+            yield value
+
+
+def package(thing):
+    return (getattr(thing, "__module__", None) or "").partition(".")[0]
