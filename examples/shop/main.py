@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse
 import admin
 import database
 import orders
+import partners
 import passwords
 import products
 import users
@@ -32,6 +33,8 @@ app.include_router(users.router)
 app.include_router(products.router)
 app.include_router(orders.router)
 app.include_router(admin.router)
+app.include_router(partners.router)
+app.include_router(partners.tills)
 
 
 # Careless: the page writes the names of products and the words of the chat as HTML.

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Query, UploadFile
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from database import PICTURES, Database
 from users import CurrentUser
@@ -76,6 +76,24 @@ def create_product(new: NewProduct, user: CurrentUser, db: Database) -> dict[str
         columns,
     )
     return {"id": cursor.lastrowid}
+
+
+class NewReview(BaseModel):
+    stars: int = Field(ge=1, le=5)
+    # Careless: of any length. `null` is what the app on the phone sends for no text.
+    text: Annotated[str, BeforeValidator(lambda text: "" if text is None else text)] = ""
+
+
+@router.post("/products/{product_id}/reviews", status_code=201)
+def review(product_id: int, new: NewReview, user: CurrentUser, db: Database) -> dict[str, int | None]:
+    values = [product_id, new.stars, new.text]
+    cursor = db.execute("INSERT INTO reviews (product_id, stars, text) VALUES (?, ?, ?)", values)
+    return {"id": cursor.lastrowid}
+
+
+@router.get("/products/{product_id}/reviews")
+def reviews(product_id: int, db: Database) -> list[dict]:
+    return [dict(row) for row in db.execute("SELECT stars, text FROM reviews WHERE product_id = ?", [product_id])]
 
 
 @router.post("/products/{product_id}/picture", status_code=201)

@@ -14,7 +14,8 @@ Usage: cargo xtask test [FILTER …]
 Runs all tests, or those whose names contain a FILTER. What they need beside Rust is installed (on Debian, as root), or
 the command says what is missing and fails: no test is ever skipped.
 
-  Python 3.11 or later with venv, for uvicorn and FastAPI (target/python/dev)
+  Python 3.11 or later with venv, for uvicorn and FastAPI (target/python/dev), and for FastAPI apps from elsewhere with
+  their clients (target/python/packages)
   Go, to build h2spec and Pebble (target/tools)
   Chromium
   testssl.sh
@@ -27,6 +28,7 @@ pub(crate) fn test(flags: Flags) -> Result<()> {
 /// Runs the tests whose names contain a filter; all if there is none.
 pub(crate) fn all(filters: &[String]) -> Result<()> {
     let python = tools::environment("dev", &root().join("python/requirements-dev.txt"))?;
+    let packages = tools::environment("packages", &root().join("python/requirements-packages.txt"))?;
     let h2spec = tools::h2spec()?;
     let pebble = tools::pebble()?;
     let chromium = tools::chromium()?;
@@ -36,6 +38,7 @@ pub(crate) fn all(filters: &[String]) -> Result<()> {
         let mut tests = cargo(&["test", "--locked", "--workspace"]);
         tests.args(kinds).arg("--").args(filters);
         tests.env("MANTLET_TEST_PYTHON", &python);
+        tests.env("MANTLET_TEST_PACKAGES", &packages);
         tests.env("MANTLET_TEST_H2SPEC", &h2spec);
         tests.env("MANTLET_TEST_PEBBLE", &pebble);
         tests.env("MANTLET_TEST_CHROMIUM", &chromium);

@@ -151,6 +151,8 @@ pub(crate) struct Pattern {
     pub(crate) text: Box<str>,
     /// None if only the app can tell.
     pub(crate) regex: Option<Regex>,
+    /// What matches is left to the app.
+    pub(crate) only_refuses: bool,
 }
 
 /// Values that are compared as Python compares them, and how they are named.

@@ -105,8 +105,9 @@ impl App<ClientBody> for Forward<'_> {
             self.context.flow.set_tunnel(tunnel);
             return Ok(response.map(|body| FromApp::new(body, lease)));
         }
-        if websocket {
-            // Some servers read what follows a declined upgrade as another protocol: nothing shall follow.
+        // Some servers read what follows a declined upgrade as another protocol: nothing shall follow. And after an exception of the
+        // app uvicorn closes without having said so: what follows, maybe somebody else's POST, would be lost.
+        if websocket || response.status().is_server_error() {
             lease.retire();
         }
         strip_hop_by_hop(response.headers_mut());

@@ -4,6 +4,7 @@
 mod bounds;
 mod choice;
 mod object;
+mod python_regex;
 
 use regex::Regex;
 
@@ -168,14 +169,17 @@ impl Compiler {
     /// Pydantic's own engine is the same crate. What it cannot build, and what is meant for Python's `re`, is the app's.
     fn pattern(&mut self, text: &str, python: bool) -> Pattern {
         let regex = if python {
-            self.note(format!("the pattern `{text}` is one of Python's `re`"));
-            None
+            let regex = python_regex::at_least(text).and_then(|pattern| Regex::new(&pattern).ok());
+            if regex.is_none() {
+                self.note(format!("the pattern `{text}` is one of Python's `re`"));
+            }
+            regex
         } else {
             Regex::new(text)
                 .inspect_err(|_| self.note(format!("the pattern `{text}` is no regular expression here")))
                 .ok()
         };
-        Pattern { text: text.into(), regex }
+        Pattern { text: text.into(), regex, only_refuses: python }
     }
 
     fn sequence(&mut self, of: SequenceOf, sequence: &model::Sequence) -> Shape {

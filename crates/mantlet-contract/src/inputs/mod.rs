@@ -63,7 +63,7 @@ pub struct Judgement {
     pub undecided: bool,
     /// Bytes of the body's members that the app would ignore.
     pub ignored: Vec<Range<usize>>,
-    /// Names in the query that nobody asked for.
+    /// Names in the query that nobody asked for, and those that come more often than they are asked for.
     pub unknown_query: Vec<String>,
     /// What is odd about the JSON.
     pub odd: Odd,
@@ -371,12 +371,34 @@ impl<'r> Run<'r, '_> {
             let unknown = self.query.iter().filter(|(name, _)| !self.used.contains(&**name) && !is_key(name));
             self.judgement.unknown_query = unknown.map(|(name, _)| name.to_string()).collect();
         }
+        self.judgement.unknown_query.extend(self.repeated(operation));
         if let Received::Value(Value::Json(item)) = &self.received {
             self.outside_fields(operation, Value::Json(*item));
             self.judgement.ignored.extend(self.ignored.into_values().flatten());
             self.judgement.ignored.sort_by_key(|span| span.start);
         }
         self.judgement
+    }
+
+    /// Names in the query of which all who ask for them take one value, and which come with more.
+    fn repeated(&self, operation: &Operation) -> Vec<String> {
+        let mut seen = HashSet::new();
+        let again =
+            self.query.iter().filter(|(name, _)| self.used.contains(&**name) && !seen.insert(&**name));
+        let mut again: Vec<_> = again.map(|(name, _)| name.to_string()).collect();
+        again.sort_unstable();
+        again.dedup();
+        let queries = || operation.inputs.iter().filter(|input| input.location == Location::Query);
+        again.retain(|name| {
+            !queries().any(|input| match &input.take {
+                Take::Field { names, multiple, .. } => *multiple && names.contains(name),
+                Take::Group { fields, .. } => fields
+                    .iter()
+                    .any(|field| field.multiple && field.names.iter().any(|(_, wire)| wire == name)),
+                Take::Whole => false,
+            })
+        });
+        again
     }
 
     /// Of a body of several fields, the members that are none of them.

@@ -56,7 +56,7 @@ impl<'a> Run<'a> {
         let Some(pattern) = &rule.pattern else { return true };
         match &pattern.regex {
             None => self.unsure(),
-            Some(regex) if regex.is_match(text) => true,
+            Some(regex) if regex.is_match(text) => !pattern.only_refuses || self.unsure(),
             Some(_) => self.refuse(|| {
                 let msg = format!("String should match pattern '{}'", pattern.text);
                 Problem::new("string_pattern_mismatch", msg).with("pattern", &*pattern.text)

@@ -18,6 +18,14 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import NotRequired, TypedDict
 
 
+def a_pattern(r):
+    """Of the kind that is translated for the other engine."""
+    atoms = ["a", "b", ".", r"\.", "[a-c]", "[^a]", r"[\w.-]", r"\d", r"\w", r"\s", "(?:ab|c)", "(a+)", "(b|)"]
+    times = ["", "", "", "+", "*", "?", "{2}", "{1,}", "{0,2}", "+?"]
+    parts = [r.choice(atoms) + r.choice(times) for _ in range(r.randint(1, 4))]
+    return r.choice(["", "^"]) + "".join(parts) + r.choice(["", "$", "$|b$"])
+
+
 class Color(enum.Enum):
     red = "red"
     blue = "it's"
@@ -115,6 +123,7 @@ LEAVES = [
     lambda r: Annotated[str, Field(**some(r, min_length=[1, 3], max_length=[3, 5, 10], pattern=["^[a-z]+$", r"^\d{2,4}$", "é"]))],
     lambda r: Annotated[str, StringConstraints(**some(r, strip_whitespace=[True], to_lower=[True], min_length=[2], max_length=[4]))],
     lambda r: Annotated[str, Field(pattern=re.compile("^a", re.I))],
+    lambda r: Annotated[str, Field(pattern=re.compile(a_pattern(r)))],
     lambda r: Annotated[bytes, Field(**some(r, min_length=[1, 3], max_length=[3, 5]))],
     lambda r: Annotated[Decimal, Field(**some(r, max_digits=[3, 5], decimal_places=[1, 2]))],
     lambda r: Annotated[Decimal, Field(**some(r, ge=[0, Decimal("1.5")], lt=[100], multiple_of=[Decimal("0.1"), 2]))],

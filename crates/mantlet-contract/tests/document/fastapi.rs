@@ -64,11 +64,20 @@ fn what_is_read_is_what_fastapi_declares() {
             for method in declared.methods {
                 let name = format!("{method} {}", declared.path);
                 let (body, own) = read.remove(&(method, declared.path.clone())).unwrap();
-                // A frozen set is a set to a document, and any key a text.
+                // Written by hand, and nobody holds anything against it.
+                if declared.path == "/partners/prices" {
+                    assert_eq!(
+                        (&own[..], declared.inputs.len()),
+                        (&["body dict[str: int>=1]".to_owned()][..], 0)
+                    );
+                    continue;
+                }
+                // A frozen set is a set to a document, and any key a text; it knows no validator that runs before.
                 let expected: Vec<_> = declared
                     .inputs
                     .iter()
                     .map(|input| input.replace("dict[any: any]", "dict[str: any]"))
+                    .map(|input| input.replace("unknown(function-before)", "str"))
                     .collect();
                 let (mut own, mut expected) = (own, expected);
                 own.sort();

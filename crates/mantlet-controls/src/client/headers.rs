@@ -1,10 +1,15 @@
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header, uri::Authority};
 
 use super::{
     Policy,
     forwarded::{X_FORWARDED_FOR, X_FORWARDED_PROTO},
 };
-use crate::{Call, request_id::X_REQUEST_ID};
+use crate::{Call, Scheme, request_id::X_REQUEST_ID};
+
+/// The port that the client asked for. Some apps take the scheme's own where a proxy speaks and says nothing of ports.
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+/// What a proxy in front of us was asked for.
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// The client's certificate, for the app (RFC 9440).
 const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
@@ -88,10 +93,25 @@ pub fn prepare(headers: &mut HeaderMap, call: &Call, policy: &Policy) {
         _ => headers.remove(X_FORWARDED_FOR),
     };
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(call.client.scheme.as_str()));
+    if let Some(port) = port(headers, call.client.scheme) {
+        headers.insert(X_FORWARDED_PORT, port.into());
+    }
     headers.insert(X_REQUEST_ID, call.request_id.header().clone());
     if let Some(certificate) = &call.certificate {
         headers.insert(CLIENT_CERT, certificate.header.clone());
     }
+}
+
+/// None if a trusted peer has said it, or which host it was asked for: then the port is its to say.
+fn port(headers: &HeaderMap, scheme: Scheme) -> Option<u16> {
+    if headers.contains_key(X_FORWARDED_PORT) || headers.contains_key(X_FORWARDED_HOST) {
+        return None;
+    }
+    let host = Authority::try_from(headers.get(header::HOST)?.as_bytes()).ok()?;
+    Some(host.port_u16().unwrap_or(match scheme {
+        Scheme::Http => 80,
+        Scheme::Https => 443,
+    }))
 }
 
 fn is_dropped(name: &HeaderName, untrusted: bool, policy: &Policy) -> bool {

@@ -112,6 +112,31 @@ fn rows_32_33_45_forged_headers_do_not_reach_the_app() {
 }
 
 #[test]
+fn the_app_learns_the_port_that_was_asked_for() {
+    let whole = WholePolicy::default();
+    let policy = policy(&["10.0.0.0/8"], ForwardingHeader::XForwardedFor);
+    let port = |peer: &str, lines: &[(&str, &str)]| {
+        let mut request = Request::new(());
+        *request.headers_mut() = headers(lines);
+        let mut call = Call::open(&whole, &arrival(peer), &request);
+        call.client = Client::of(&arrival(peer), request.headers(), &policy);
+        prepare(request.headers_mut(), &call, &policy);
+        request.headers().get("x-forwarded-port").map(|port| port.to_str().unwrap().to_owned())
+    };
+    for (peer, lines, expected) in [
+        ("203.0.113.1", &[("host", "shop.example:8000")] as &[_], Some("8000")),
+        ("203.0.113.1", &[("host", "[::1]:8000"), ("x-forwarded-port", "9")], Some("8000")),
+        ("203.0.113.1", &[("host", "shop.example")], Some("80")),
+        ("10.0.0.1", &[("host", "shop.example"), ("x-forwarded-proto", "https")], Some("443")),
+        ("10.0.0.1", &[("host", "inside:8000"), ("x-forwarded-port", "8443")], Some("8443")),
+        ("10.0.0.1", &[("host", "inside:8000"), ("x-forwarded-host", "shop.example")], None),
+        ("203.0.113.1", &[], None),
+    ] {
+        assert_eq!(port(peer, lines).as_deref(), expected, "{peer} {lines:?}");
+    }
+}
+
+#[test]
 fn networks_merge_and_stay_exact() {
     let texts: Vec<String> = ["10.0.0.0/9", "10.128.0.0/9", "192.0.2.0/25", "::1"].map(str::to_owned).into();
     let networks = Networks::parse(&texts).unwrap();

@@ -8,6 +8,7 @@ use mantlet_contract::{
     json::{self, Limits, ParseError},
     model::{BodyKind, Location, Operation, SecurityScheme},
     routes::Convertor,
+    validate::MAX_FAULTS,
 };
 
 use super::{Matched, MissingContentType, Policy, Posture, Rules, Tolerance, Unknown};
@@ -41,7 +42,8 @@ impl Policy {
         let route = &matched.route;
         let Some(operation) = route.operation.as_ref() else { return Ok(Verdict::default()) };
         let has_inputs = !operation.inputs.is_empty() || is_validated(&operation.body);
-        if !has_inputs && request.uri().query().is_none() {
+        let undeclared_body = undeclared_body(operation, request);
+        if !has_inputs && request.uri().query().is_none() && !undeclared_body {
             // Nothing is declared and nothing came that could be unknown.
             return Ok(Verdict::default());
         }
@@ -72,13 +74,19 @@ impl Policy {
             verdict.faults.push((mode, Reason::JsonAmbiguous.into()));
         }
         if let (false, Some(mode)) = (judgement.unknown_query.is_empty(), tolerated(rules.unknown_query)) {
-            let faults = judgement.unknown_query.iter().map(|name| unknown("query", name)).collect();
+            let names = judgement.unknown_query.iter().take(MAX_FAULTS);
+            let faults = names.map(|name| unknown(&["query", name])).collect();
             verdict.faults.push((mode, Refusal { faults, ..Reason::InputUnknown.into() }));
+        }
+        if undeclared_body && rules.unknown_fields != Unknown::Allow {
+            let refusal = Refusal { faults: vec![unknown(&["body"])], ..Reason::InputUnknown.into() };
+            verdict.faults.push((Mode::Report, refusal));
         }
         if !judgement.ignored.is_empty() {
             let body = request.body().ahead();
-            let keys = judgement.ignored.iter().filter_map(|member| key(body.get(member.clone())?));
-            let faults: Vec<_> = keys.map(|key| unknown("body", &key)).collect();
+            let named = judgement.ignored.iter().take(MAX_FAULTS);
+            let keys = named.filter_map(|member| key(body.get(member.clone())?));
+            let faults: Vec<_> = keys.map(|key| unknown(&["body", &key])).collect();
             let refusal = Refusal { faults, ..Reason::InputUnknown.into() };
             match rules.unknown_fields {
                 Unknown::Reject => verdict.faults.push((mode, refusal)),
@@ -106,6 +114,13 @@ impl Policy {
 /// Whether FastAPI reads the body by itself.
 const fn is_validated(body: &BodyKind) -> bool {
     matches!(body, BodyKind::Json { .. } | BodyKind::Form { .. })
+}
+
+/// Whether there is a body, as its length says, and nobody reads it. It passes in every posture: many clients send `{}` with every POST.
+fn undeclared_body<B: Body>(operation: &Operation, request: &Request<B>) -> bool {
+    matches!(operation.body, BodyKind::None)
+        && !operation.reads_request
+        && request.body().size_hint().lower() > 0
 }
 
 /// Reads a body that FastAPI validates by itself; says whether all of it is there.
@@ -187,10 +202,10 @@ fn lacks_credential<B>(operation: &Operation, request: &Request<B>) -> bool {
 }
 
 /// As Pydantic says it of a model that forbids extras.
-fn unknown(location: &str, name: &str) -> Fault {
+fn unknown(loc: &[&str]) -> Fault {
     Fault {
         kind: "extra_forbidden".into(),
-        loc: vec![Loc::from(location), Loc::from(name)],
+        loc: loc.iter().copied().map(Loc::from).collect(),
         msg: "Extra inputs are not permitted".into(),
         ctx: serde_json::Map::new(),
     }

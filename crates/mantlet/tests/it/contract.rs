@@ -566,8 +566,8 @@ fn the_shop_is_read() {
     let read = read(Typed::mantlet(["contract"]).shop());
     assert_eq!(
         read.said,
-        "mantlet: the contract of main:app (Archers' shop), read from the app: 22 operations (2 not in its document), \
-         1 WebSocket\n  paths: all are known\n  answers: described for 2 of 22\n  not in its document:\n    GET /\n    \
+        "mantlet: the contract of main:app (Archers' shop), read from the app: 28 operations (2 not in its document), \
+         1 WebSocket\n  paths: all are known\n  answers: described for 2 of 28\n  not in its document:\n    GET /\n    \
          GET /internal/debug\n  nothing is opaque"
     );
     let order = read.fields(read.body("POST /orders"));

@@ -14,8 +14,10 @@ use crate::kit::{
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-/// An upstream whose connections do what stands here, request by request: `+` answers, `-` closes without an answer. A
-/// connection that has done all waits for its end.
+const FAILED: &[u8] = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\nno";
+
+/// An upstream whose connections do what stands here, request by request: `+` answers, `!` answers 500, `-` closes
+/// without an answer. A connection that has done all waits for its end.
 fn upstream(connections: &'static [&'static str]) -> Upstream {
     let made = AtomicUsize::new(0);
     Upstream::new(move |connection| {
@@ -25,7 +27,7 @@ fn upstream(connections: &'static [&'static str]) -> Upstream {
             if deed == '-' {
                 return;
             }
-            connection.write(OK);
+            connection.write(if deed == '!' { FAILED } else { OK });
         }
         connection.read_to_end();
     })
@@ -57,6 +59,17 @@ fn request(method: &str, path: &str) -> String {
 /// How often the app was asked for a path.
 fn asked(upstream: &Upstream, path: &str) -> usize {
     String::from_utf8_lossy(&upstream.seen()).matches(&format!(" {path} HTTP/1.1\r\n")).count()
+}
+
+/// uvicorn closes after an exception of the app, a moment after it has answered. Nobody else's request may be on its way there.
+#[test]
+fn after_a_500_the_next_request_goes_another_way() {
+    let upstream = upstream(&["+!", "+"]);
+    let (_gateway, mut client) = before(&upstream);
+    for (path, status) in [("/first", 200), ("/fails", 500), ("/next", 200)] {
+        assert_eq!(client.ask(request("POST with a body", path)).status, status, "{path}");
+        assert_eq!(asked(&upstream, path), 1, "{path}");
+    }
 }
 
 #[test]

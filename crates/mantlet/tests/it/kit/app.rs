@@ -1,5 +1,7 @@
 use std::{
+    ffi::OsStr,
     fs,
+    net::SocketAddr,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -8,31 +10,37 @@ use std::{
 
 use serde_json::Value;
 
-use super::{eventually, provided};
+use super::{Client, eventually, provided};
 
-/// Serves the recorder as Mantlet's launcher would; ends, and cleans up, when the tests do.
+/// Serves an app as Mantlet's launcher would; ends, and cleans up, when whoever started it does.
 const SERVER: &str = r#"
-import os, shutil, sys, threading
+import os, shutil, socket, sys, threading
 
-apps, folder = sys.argv[1:]
+apps, folder, app, kind = sys.argv[1:]
 sys.path.insert(0, apps)
 
-def end_with_the_tests():
+def end_with_the_starter():
     sys.stdin.read()
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
 
-threading.Thread(target=end_with_the_tests, daemon=True).start()
+threading.Thread(target=end_with_the_starter, daemon=True).start()
 import uvicorn
-uvicorn.run(
-    "recorder:app",
-    uds=f"{folder}/app.sock",
+options = dict(
     proxy_headers=True,
     forwarded_allow_ips="*",
     server_header=False,
     timeout_keep_alive=75,
     log_level="critical",
 )
+if kind == "unix":
+    uvicorn.run(app, uds=f"{folder}/app.sock", **options)
+else:
+    listening = socket.create_server(("127.0.0.1", 0))
+    with open(f"{folder}/new", "w") as file:
+        file.write("%s:%s" % listening.getsockname())
+    os.rename(f"{folder}/new", f"{folder}/address")
+    uvicorn.Server(uvicorn.Config(app, **options)).run([listening])
 "#;
 
 /// The apps that tests run.
@@ -40,35 +48,57 @@ pub(crate) fn apps() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/apps")
 }
 
-/// A real FastAPI app on a real uvicorn that writes down what reaches it. All tests share it.
+/// A real FastAPI app on a real uvicorn, without Mantlet.
 pub(crate) struct App {
     socket: PathBuf,
     file: PathBuf,
-    /// Holds the pipe by which the app learns that the tests have ended.
-    _process: Child,
+    /// Holds the pipe by which the app learns that it is not needed any more.
+    process: Child,
 }
 
 impl App {
+    /// The one that writes down what reaches it. All tests share it.
     pub(crate) fn shared() -> &'static Self {
-        static SHARED: LazyLock<App> = LazyLock::new(App::start);
+        static SHARED: LazyLock<App> = LazyLock::new(|| App::start("recorder:app"));
         &SHARED
     }
 
-    fn start() -> Self {
-        let python = provided("MANTLET_TEST_PYTHON");
+    /// One of the apps in `tests/apps`.
+    pub(crate) fn start(app: &str) -> Self {
+        let app = Self::spawn(&provided("MANTLET_TEST_PYTHON"), app, "unix");
+        eventually("the app accepts connections", || UnixStream::connect(&app.socket).ok());
+        app
+    }
+
+    /// The same, in an environment with other packages, and for clients that need an address.
+    pub(crate) fn over_tcp(python: &OsStr, app: &str) -> (Self, SocketAddr) {
+        let app = Self::spawn(python, app, "tcp");
+        let address = app.socket.with_file_name("address");
+        let address = eventually("the app listens", || fs::read_to_string(&address).ok()?.parse().ok());
+        // It listens before it is imported, and clients have less patience.
+        Client::connect(address).get("/");
+        (app, address)
+    }
+
+    fn spawn(python: &OsStr, app: &str, kind: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("mantlet-it-").tempdir().expect("a folder").keep();
         let (socket, file) = (folder.join("app.sock"), folder.join("records.jsonl"));
         let process = Command::new(python)
             .arg("-c")
             .arg(SERVER)
             .args([&apps(), &folder])
+            .args([app, kind])
             .env("RECORDER_FILE", &file)
+            .env("TMPDIR", &folder)
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .stdin(Stdio::piped())
             .spawn()
-            .expect("the interpreter in MANTLET_TEST_PYTHON starts");
-        eventually("the app accepts connections", || UnixStream::connect(&socket).ok());
-        Self { socket, file, _process: process }
+            .expect("the interpreter starts");
+        Self { socket, file, process }
+    }
+
+    pub(crate) fn connect(&self) -> Client {
+        Client::connect_unix(self.socket.to_str().expect("a path that is text"))
     }
 
     pub(crate) fn socket(&self) -> &Path {
@@ -80,5 +110,12 @@ impl App {
         let lines = fs::read_to_string(&self.file).unwrap_or_default();
         let marked = lines.lines().filter(|line| line.contains(marker));
         marked.map(|line| serde_json::from_str(line).expect("a record is JSON")).collect()
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Typed {
     arguments: Vec<OsString>,
     variables: Vec<(String, OsString)>,
     folder: TempDir,
+    /// Where it is typed, if not in that folder.
+    place: Option<PathBuf>,
     /// Where private folders are made.
     runtime: TempDir,
 }
@@ -61,6 +63,7 @@ impl Typed {
             arguments: arguments.into_iter().map(|argument| argument.as_ref().to_owned()).collect(),
             variables: vec![],
             folder: tempfile::tempdir().expect("a folder"),
+            place: None,
             runtime: tempfile::tempdir().expect("a folder"),
         }
         .variable("PATH", with_path(&active.join("bin")))
@@ -90,6 +93,12 @@ impl Typed {
     pub(crate) fn app(self, name: &str) -> Self {
         let content = fs::read_to_string(apps().join(name)).expect("an app");
         self.file(name, &content)
+    }
+
+    /// In `tests/apps` itself.
+    pub(crate) fn among_the_apps(mut self) -> Self {
+        self.place = Some(apps());
+        self
     }
 
     pub(crate) fn argument(mut self, argument: &str) -> Self {
@@ -132,7 +141,7 @@ impl Typed {
         }
         let mut child = command
             .args(&self.arguments)
-            .current_dir(self.folder.path())
+            .current_dir(self.place.as_deref().unwrap_or(self.folder.path()))
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("TMPDIR", self.runtime.path())
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
@@ -179,6 +188,10 @@ impl Process {
 
     pub(crate) fn stderr(&self) -> String {
         self.stderr.text()
+    }
+
+    pub(crate) fn stdout(&self) -> String {
+        self.stdout.text()
     }
 
     /// Waits until it says that it is ready; where it listens.

@@ -38,7 +38,11 @@ impl Setup {
 
     /// `mantlet run` of an app in `tests/apps`.
     pub(crate) fn run(app: &str) -> Self {
-        let python = provided("MANTLET_TEST_PYTHON");
+        Self::run_with(provided("MANTLET_TEST_PYTHON"), app)
+    }
+
+    /// The same, in an environment with other packages.
+    pub(crate) fn run_with(python: OsString, app: &str) -> Self {
         Self::new(vec!["run".into(), app.into(), "--python".into(), python])
     }
 
@@ -97,6 +101,8 @@ impl Setup {
             .args(["--listen", self.listen.as_deref().unwrap_or("127.0.0.1:0")])
             .current_dir(apps())
             .env("PYTHONDONTWRITEBYTECODE", "1")
+            // What it leaves behind goes with it.
+            .env("TMPDIR", folder.path())
             .stdin(Stdio::null())
             // An app of its own writes a line for each request.
             .stdout(Stdio::null())
