@@ -43,7 +43,7 @@ def claim_answers(operation):
         response["claimed"] = True
 
 
-def wraps(thing, touched=frozenset({"body_iterator"}), depth=0, seen=None):
+def wraps(thing, depth=0, seen=None):
     """Whether a class or function touches the body of an answer."""
     seen = set() if seen is None else seen
     thing = unwrapped(thing)
@@ -60,22 +60,17 @@ def wraps(thing, touched=frozenset({"body_iterator"}), depth=0, seen=None):
         ]
         functions = [function for function in called if isinstance(function, types.FunctionType)]
         # Compiled code cannot be looked at.
-        return bool(called and not functions) or any(wraps(one, touched, depth, seen) for one in functions)
+        return bool(called and not functions) or any(wraps(one, depth, seen) for one in functions)
     if not isinstance(thing, types.FunctionType):
-        return isinstance(thing, types.BuiltinFunctionType) or wraps(type(thing), touched, depth, seen)
+        return isinstance(thing, types.BuiltinFunctionType) or wraps(type(thing), depth, seen)
     for code in codes(thing.__code__):
-        if touched.intersection(code.co_names) or MESSAGE.intersection(texts(code)):
+        if "body_iterator" in code.co_names or MESSAGE.intersection(texts(code)):
             return True
         for value in globals_in(code, thing):
             near = isinstance(value, types.FunctionType) and package(value) == package(thing)
-            if near and depth < DEPTH and wraps(value, touched, depth + 1, seen):
+            if near and depth < DEPTH and wraps(value, depth + 1, seen):
                 return True
     return False
-
-
-def route_class_wraps(cls):
-    """A route class sees answers as they were rendered."""
-    return not is_frameworks(cls) and wraps(cls, frozenset({"body_iterator", "body", "render"}))
 
 
 def may_answer_200(handler):

@@ -18,7 +18,7 @@ from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 from . import known, patched, proof, source
 from .answers import Answers
 from .before import Before
-from .envelopes import answers_errors_well, claim, claim_answers, middleware_wraps, route_class_wraps
+from .envelopes import answers_errors_well, claim, middleware_wraps
 from .later import changes_app
 from .operations import Operations, dependants_of
 from .pieces import code_of
@@ -287,8 +287,6 @@ class Walk:
         elif runs.reads and operation["body"]["kind"] in ("json", "form"):
             self.note(where, "the handler or a dependency may look at the raw request: nothing is cut out of its body")
         operation["responses"] = self.answers.read(seen)
-        if route_class_wraps(type(route)):
-            claim_answers(operation)
         if operation["body"]["kind"] == "opaque":
             self.note(f"{where} body", "the handler or a dependency reads the raw request")
         for one in operation["inputs"]:

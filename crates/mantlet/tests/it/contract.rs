@@ -568,7 +568,9 @@ fn the_shop_is_read() {
         read.said,
         "mantlet: the contract of main:app (Archers' shop), read from the app: 28 operations (2 not in its document), \
          1 WebSocket\n  paths: all are known\n  answers: described for 2 of 28\n  not in its document:\n    GET /\n    \
-         GET /internal/debug\n  nothing is opaque"
+         GET /internal/debug\n  3 places where the app decides:\n    the handler or a dependency reads the raw request\n      \
+         POST /partners/payments body\n      PUT /partners/prices body\n    a validator (`NewReview.<lambda>`) runs before\n      \
+         POST /products/{product_id}/reviews body.text"
     );
     let order = read.fields(read.body("POST /orders"));
     assert_eq!(order["quantity"], json!({"type": "int", "bounds": {"ge": "1", "le": "100"}}));

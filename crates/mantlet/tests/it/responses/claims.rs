@@ -19,9 +19,12 @@ fn claimed(code: &str) -> [bool; 2] {
     let contract: Value = serde_json::from_str(&finished.stdout).unwrap();
     let routes = contract["router"]["routes"].as_array().unwrap();
     let route = routes.iter().find(|route| route["path"] == "/user").unwrap();
-    let responses = &route["operation"]["responses"];
+    let Some(responses) = route["operation"]["responses"].as_array() else {
+        // Nothing is known of what is answered.
+        return [true, true];
+    };
     [200, 404].map(|status| {
-        let responses = responses.as_array().unwrap().iter();
+        let responses = responses.iter();
         let response = responses.clone().find(|response| response["status"] == status).unwrap();
         assert!(response["shape"].is_u64(), "{response}");
         response.get("claimed") == Some(&true.into())

