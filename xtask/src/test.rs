@@ -19,6 +19,7 @@ the command says what is missing and fails: no test is ever skipped.
   Go, to build h2spec and Pebble (target/tools)
   Chromium
   testssl.sh
+  Redis
 ";
 
 pub(crate) fn test(flags: Flags) -> Result<()> {
@@ -33,6 +34,7 @@ pub(crate) fn all(filters: &[String]) -> Result<()> {
     let pebble = tools::pebble()?;
     let chromium = tools::chromium()?;
     let testssl = tools::program(&["testssl", "testssl.sh"], "testssl.sh")?;
+    let redis = tools::program(&["redis-server", "valkey-server"], "redis-server")?;
     // Examples in documentation first: the summary of the tests proper is what should end the output.
     for kinds in [&["--doc"][..], &["--lib", "--bins", "--tests"]] {
         let mut tests = cargo(&["test", "--locked", "--workspace"]);
@@ -43,6 +45,7 @@ pub(crate) fn all(filters: &[String]) -> Result<()> {
         tests.env("MANTLET_TEST_PEBBLE", &pebble);
         tests.env("MANTLET_TEST_CHROMIUM", &chromium);
         tests.env("MANTLET_TEST_TESTSSL", &testssl);
+        tests.env("MANTLET_TEST_REDIS", &redis);
         run(&mut tests)?;
     }
     Ok(())

@@ -9,6 +9,7 @@ pub mod answers;
 pub mod compile;
 pub mod document;
 pub mod fault;
+pub mod flows;
 pub mod inputs;
 pub mod json;
 pub mod model;

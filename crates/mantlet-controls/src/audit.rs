@@ -25,7 +25,7 @@ pub struct Record {
     /// When, RFC 3339 in UTC.
     pub time: jiff::Timestamp,
     /// `request-refused`; `request-changed`; `answer-changed`; in report mode `request-would-be-refused` or `answer-would-be-changed`;
-    /// `answer-not-judged`; `connection-refused`.
+    /// `answer-not-judged`; `connection-refused`; `store-unavailable`, `store-recovered`.
     pub security_event: &'static str,
     /// What was done: `refuse`, `pass`, `strip` or `replace`.
     pub action: &'static str,
@@ -45,7 +45,7 @@ pub struct Record {
     pub request_id: String,
     /// The mode of the control that decided.
     pub mode: &'static str,
-    /// The name of what it is about, where the reason does not say it: that of a cookie, those of unknown fields, what
+    /// The name of what it is about, where the reason does not say it: that of a cookie or of a rule, those of unknown fields, what
     /// is wrong with a form.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
@@ -71,7 +71,10 @@ impl Record {
             route: readable.then(|| shortened(call.path.as_str())),
             request_id: call.request_id.as_str().to_owned(),
             mode: mode.as_str(),
-            subject: (refusal.reason == Reason::InputUnknown).then(|| names(&refusal.faults)),
+            subject: match &refusal.subject {
+                Some(subject) => Some(subject.as_ref().to_owned()),
+                None => (refusal.reason == Reason::InputUnknown).then(|| names(&refusal.faults)),
+            },
             original: None,
         }
     }
@@ -97,6 +100,15 @@ impl Record {
             security_event: "answer-would-be-changed",
             subject: Some(name),
             ..Self::of(call, &Reason::CookieAttributesMissing.into(), Mode::Report)
+        }
+    }
+
+    /// The record of a store of shared counters that does not answer, or does so again.
+    pub fn of_store(answers: bool) -> Self {
+        Self {
+            security_event: if answers { "store-recovered" } else { "store-unavailable" },
+            action: "pass",
+            ..Self::of_connection(None, Reason::StoreUnavailable)
         }
     }
 

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Version, header};
 
 use crate::{
     Policy, Refusal, client::Client, contract::Matched, csrf, path::CanonicalPath, request_id::RequestId,
-    route::RoutePolicy, watch::Findings,
+    route::RoutePolicy, throttle, watch::Findings,
 };
 
 /// How a request reached the gate, as far as the transport can tell.
@@ -95,6 +95,10 @@ pub struct Call {
     pub route: Arc<RoutePolicy>,
     /// The route of the app's contract, if one is known.
     pub operation: Option<Matched>,
+    /// What its answer decides, if it tries to log in or the like.
+    pub(crate) attempt: Option<Box<throttle::Attempt>>,
+    /// Where the client stands with the rule that is nearest to its end, if answers tell.
+    pub(crate) standing: Option<Box<throttle::Standing>>,
     /// What the request holds of session and token, where tokens are asked for.
     pub csrf: Option<Box<csrf::token::Held>>,
     /// What was seen in the body, if somebody looks at it.
@@ -123,6 +127,8 @@ impl Call {
             path: CanonicalPath::as_sent(request.uri()),
             route: Arc::clone(policy.routes.fallback()),
             operation: None,
+            attempt: None,
+            standing: None,
             csrf: None,
             watched: None,
             authenticated: headers.contains_key(header::AUTHORIZATION)

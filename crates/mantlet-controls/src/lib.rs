@@ -23,6 +23,7 @@ pub mod limits;
 pub mod path;
 pub mod responses;
 pub mod route;
+pub mod throttle;
 pub mod uploads;
 
 mod answer;

@@ -15,7 +15,7 @@ use crate::{
     call, client, contract, cors, csrf, headers, https, limits,
     path::CanonicalPath,
     request_id::X_REQUEST_ID,
-    response, responses,
+    response, responses, throttle,
     watch::{self, Findings, Watch},
     well_formed,
 };
@@ -34,6 +34,11 @@ pub trait App<B> {
         call: &Call,
         request: Request<RequestBody<B>>,
     ) -> impl Future<Output = Result<Response<Self::Body>, Refusal>> + Send;
+
+    /// Where several gates count together, if they do.
+    fn store(&self) -> Option<&Arc<dyn throttle::Store>> {
+        None
+    }
 
     /// What the app's own CORS answers say to pages of this origin. Asked before such a page's request is refused as forged, and
     /// before it is refused in a way that the page has to read.
@@ -82,6 +87,12 @@ where
     let seen = note_watched(policy, &call, audit);
     let mut answer = match outcome {
         Ok(mut answer) => {
+            if let Some(attempt) = &call.attempt {
+                attempt.ended(answer.status());
+            }
+            if let Some(standing) = &call.standing {
+                standing.dress(answer.headers_mut());
+            }
             // cookies: the app's own, before others are set beside them.
             let https = call.client.scheme == Scheme::Https;
             match policy.cookies.mode {
@@ -103,7 +114,9 @@ where
         }
         Err(Ending::Refused(refusal)) => {
             // audit: one record of what was decided. A client that has left was not refused.
-            if refusal.reason != Reason::BodyIncomplete || call.version == Version::HTTP_2 {
+            if !refusal.repeated
+                && (refusal.reason != Reason::BodyIncomplete || call.version == Version::HTTP_2)
+            {
                 audit.record(Record::of(&call, &refusal, Mode::Enforce).about(seen));
             }
             let mut answer = response::refuse(&call, &refusal).map(Answer::own);
@@ -195,6 +208,10 @@ where
         return Err(Ending::Preflight(headers));
     }
 
+    // throttle: has this address had its share? Before anything that costs more than a look at it.
+    let verdict = policy.throttle.early(call, request, app.store()).await;
+    throttled(audit, call, verdict)?;
+
     // route: what the configuration says about this path. All later stops ask it for their mode.
     call.route = policy.routes.of(&call.method, call.path.as_str()).clone();
 
@@ -240,6 +257,13 @@ where
         }
     }
 
+    // throttle: has this user or account? After csrf, so that no foreign page can use up what is theirs.
+    if policy.throttle.has_late(call) {
+        let (verdict, attempt) = Box::pin(policy.throttle.late(call, request, app.store())).await?;
+        throttled(audit, call, verdict)?;
+        call.attempt = attempt.map(Box::new);
+    }
+
     // The app learns who called from us alone. Last, so that no stop reads headers that we wrote.
     client::prepare(request.headers_mut(), call, &policy.client);
 
@@ -258,6 +282,23 @@ where
         if let Some(stripped) = &verdict.stripped {
             audit.record(Record::of_stripped(call, stripped));
         }
+    }
+    Ok(())
+}
+
+/// What the rules of `[throttle]` lead to. Many refusals of one key are one record.
+fn throttled(audit: &impl Sink, call: &mut Call, verdict: throttle::Verdict) -> Result<(), Refusal> {
+    for (mode, refusal) in verdict.faults {
+        match mode {
+            Mode::Enforce => return Err(refusal),
+            Mode::Report if !refusal.repeated => audit.record(Record::of(call, &refusal, mode)),
+            Mode::Report | Mode::Off => {}
+        }
+    }
+    if let Some(standing) = verdict.standing
+        && call.standing.as_ref().is_none_or(|known| standing.is_nearer_its_end_than(known))
+    {
+        call.standing = Some(standing);
     }
     Ok(())
 }

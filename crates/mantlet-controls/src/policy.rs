@@ -7,7 +7,7 @@ use http::HeaderName;
 
 use crate::{
     client, contract, cookies, cors, csrf, encoding, headers, host, https, limits, news::News, path,
-    responses, route, uploads,
+    responses, route, throttle, uploads,
 };
 
 /// The raw sections of every control.
@@ -29,6 +29,8 @@ pub struct Config {
     pub contract: contract::Config,
     /// `[cors]`
     pub cors: cors::Config,
+    /// `[throttle]`
+    pub throttle: throttle::Config,
     /// `[csrf]`
     pub csrf: csrf::Config,
     /// `[responses]`
@@ -56,6 +58,8 @@ pub struct Surroundings {
     pub own_hosts: Vec<String>,
     /// What signs tokens against request forgery: the first signs, all are accepted. Without one the policy makes its own.
     pub csrf_keys: Vec<csrf::token::Key>,
+    /// What rules of `[throttle]` remember.
+    pub throttle: throttle::Memory,
     /// Where the app's contract is put once it is known.
     pub contract: contract::Slot,
 }
@@ -77,6 +81,8 @@ pub struct Policy {
     pub contract: contract::Policy,
     /// Whose pages may read answers.
     pub cors: cors::Policy,
+    /// How often clients may ask.
+    pub throttle: throttle::Policy,
     /// Whose pages may act with the user's cookies.
     pub csrf: csrf::Policy,
     /// What answers may hold.
@@ -109,6 +115,8 @@ impl Config {
         let https =
             self.https.check(surroundings.has_certificate).map_err(|found| collect("https", found)).ok();
         let cors = self.cors.check(self.report_only).map_err(|found| collect("cors", found)).ok();
+        let throttle = self.throttle.check(&surroundings.throttle, self.report_only);
+        let throttle = throttle.map_err(|found| collect("throttle", found)).ok();
         let csrf = self.csrf.check(&surroundings.csrf_keys).map_err(|found| collect("csrf", found)).ok();
         let cookies = self.cookies.check(self.report_only).map_err(|found| collect("cookies", found)).ok();
         let responses = self.responses.check();
@@ -137,6 +145,7 @@ impl Config {
             (client, limits, host, https, cors, csrf)
             && let (Some(cookies), Some(headers), Some(routes), Some(contract), Some(responses)) =
                 (cookies, headers, routes, contract, responses)
+            && let Some(throttle) = throttle
             && uploads.is_some()
             && encoding.is_some()
         {
@@ -148,6 +157,7 @@ impl Config {
                 https,
                 contract,
                 cors,
+                throttle,
                 csrf,
                 responses,
                 cookies,

@@ -110,6 +110,10 @@ reasons! {
     CorsHeaderDenied = "cors-header-denied",
     /// A preflight came from a public network into a private one, which `cors.private-network` does not allow.
     CorsPrivateNetworkDenied = "cors-private-network-denied",
+    /// A client, an account or another key of a rule has used up its rate (`[throttle]`).
+    RateLimited = "rate-limited",
+    /// The store of shared counters does not answer: rules count as their `fail` says. No request is refused for it alone.
+    StoreUnavailable = "store-unavailable",
     /// No route of the app has this path.
     RouteUnknown = "route-unknown",
     /// A route of the app has this path, but not for this method.
@@ -237,6 +241,8 @@ mod tests {
                 "cors-method-denied",
                 "cors-header-denied",
                 "cors-private-network-denied",
+                "rate-limited",
+                "store-unavailable",
                 "route-unknown",
                 "route-method-unknown",
                 "route-hidden",

@@ -1,11 +1,11 @@
 //! The verdict against a request.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::HeaderValue;
 use mantlet_contract::fault::Fault;
 
-use crate::{Reason, cors};
+use crate::{Reason, cors, throttle::Standing};
 
 /// A request is not let through: the reason, and what the reason alone does not say.
 ///
@@ -20,6 +20,12 @@ pub struct Refusal {
     pub allow: Option<HeaderValue>,
     /// What is wrong with the input, in FastAPI's words; stands for the reason's own text.
     pub faults: Vec<Fault>,
+    /// Where the client stands with a rule that is used up.
+    pub limit: Option<Box<Standing>>,
+    /// A record of a moment ago says the same.
+    pub repeated: bool,
+    /// What it is about, where the reason does not say it: the name of a rule.
+    pub subject: Option<Arc<str>>,
     /// What the app's own CORS answers say to the page that asked.
     pub(crate) cors: Option<Box<cors::Own>>,
 }
@@ -27,12 +33,30 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal that can be tried again after `delay`.
     pub const fn retry(reason: Reason, delay: Duration) -> Self {
-        Self { reason, retry_after: Some(delay), allow: None, faults: Vec::new(), cors: None }
+        Self {
+            reason,
+            retry_after: Some(delay),
+            allow: None,
+            faults: Vec::new(),
+            limit: None,
+            repeated: false,
+            subject: None,
+            cors: None,
+        }
     }
 }
 
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
-        Self { reason, retry_after: None, allow: None, faults: Vec::new(), cors: None }
+        Self {
+            reason,
+            retry_after: None,
+            allow: None,
+            faults: Vec::new(),
+            limit: None,
+            repeated: false,
+            subject: None,
+            cors: None,
+        }
     }
 }

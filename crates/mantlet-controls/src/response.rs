@@ -63,7 +63,7 @@ pub const fn status(reason: Reason) -> StatusCode {
         | R::WebsocketMessageTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         R::UploadTypeForbidden | R::ContentEncodingUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         R::TargetTooLong => StatusCode::URI_TOO_LONG,
-        R::TooManyConnections | R::Http2Flood => StatusCode::TOO_MANY_REQUESTS,
+        R::TooManyConnections | R::Http2Flood | R::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         R::HeadTooLarge | R::HeaderCountExceeded => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         R::ResponseFieldUnknown
         | R::ResponseFieldSensitive
@@ -72,7 +72,7 @@ pub const fn status(reason: Reason) -> StatusCode {
         | R::CookieAttributesMissing
         | R::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
         R::AppClosed | R::AppInvalidResponse => StatusCode::BAD_GATEWAY,
-        R::AppBusy | R::AppUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        R::AppBusy | R::AppUnavailable | R::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         R::AppTimeout => StatusCode::GATEWAY_TIMEOUT,
     }
 }
@@ -133,6 +133,8 @@ pub const fn detail(reason: Reason) -> &'static str {
         R::CsrfTokenInvalid => {
             "CSRF validation failed: the token is not this session's; load the page again and retry"
         }
+        R::RateLimited => "Too many requests; `Retry-After` says when to try again",
+        R::StoreUnavailable => "The store of shared counters does not answer",
         R::MultipartMalformed => "Malformed multipart form",
         R::UploadTooLarge => "File too large",
         R::UploadTooManyParts => "Too many files or fields in one form",
@@ -183,6 +185,7 @@ pub(crate) const fn is_for_pages(reason: Reason) -> bool {
             | Reason::UploadTypeForbidden
             | Reason::CsrfTokenMissing
             | Reason::CsrfTokenInvalid
+            | Reason::RateLimited
     )
 }
 
@@ -207,6 +210,7 @@ pub const fn closes_connection(reason: Reason) -> bool {
             | Reason::PathParameter
             | Reason::PathLookalike
             | Reason::HostUnknown
+            | Reason::RateLimited
             | Reason::InputInvalid
             | Reason::InputUnknown
             | Reason::JsonAmbiguous
@@ -262,6 +266,9 @@ pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
             header::RETRY_AFTER,
             HeaderValue::from(delay.as_secs() + u64::from(delay.subsec_nanos() > 0)),
         );
+    }
+    if let Some(limit) = &refusal.limit {
+        limit.dress(headers);
     }
     if let Some(allow) = &refusal.allow {
         headers.insert(header::ALLOW, allow.clone());

@@ -4,8 +4,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 use hyper::{body::Incoming, client::conn::TrySendError};
-use mantlet_controls::{App, Call, Policy, Reason, Refusal, RequestBody, call::wants_websocket, cors::Own};
-use std::{pin::Pin, time::Duration};
+use mantlet_controls::{
+    App, Call, Policy, Reason, Refusal, RequestBody, call::wants_websocket, cors::Own, throttle::Store,
+};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use crate::{
     body::{ClientBody, FromApp, Progress, ToApp, hold},
@@ -87,7 +89,8 @@ impl App<ClientBody> for Forward<'_> {
         }
         let body = if body.is_end_stream() { ToApp::Empty } else { Box::pin(hold(body)).await? };
         // Only now: a client that is slow to send its body holds no place at the app.
-        let permit = upstream.permit().ok_or(Refusal::retry(Reason::AppBusy, RETRY_BUSY))?;
+        let permit =
+            upstream.shares.take(call.client.address).ok_or(Refusal::retry(Reason::AppBusy, RETRY_BUSY))?;
 
         let (mut response, mut lease) = self.exchange(Request::from_parts(parts, body)).await?;
         lease.hold(permit);
@@ -112,6 +115,10 @@ impl App<ClientBody> for Forward<'_> {
         }
         strip_hop_by_hop(response.headers_mut());
         Ok(response.map(|body| FromApp::new(body, lease)))
+    }
+
+    fn store(&self) -> Option<&Arc<dyn Store>> {
+        self.context.shared.store.as_ref()
     }
 
     /// Asks the app as a browser would, with a preflight, and remembers what it said.

@@ -13,7 +13,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use futures_util::future::join_all;
-use mantlet_controls::{Peer, Policy};
+use mantlet_controls::{Peer, Policy, throttle::Store};
 use tokio::{
     net::{TcpListener, UnixListener},
     sync::watch,
@@ -25,6 +25,7 @@ use crate::{
     audit_log::AuditLog,
     listener::{self, Bound, Listen},
     origins::SharedOrigins,
+    store::StoreConfig,
     tls::{LoadedTls, Tls, TlsError, acme},
     upstream::{Upstream, UpstreamConfig},
 };
@@ -47,6 +48,8 @@ pub struct GateConfig {
     pub proxy_protocol: bool,
     /// The app.
     pub upstream: UpstreamConfig,
+    /// Where several gates count together.
+    pub store: Option<StoreConfig>,
 }
 
 /// Why the gate could not start.
@@ -64,7 +67,6 @@ pub enum StartError {
 }
 
 /// What every thread sees.
-#[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) config: GateConfig,
     pub(crate) policy: ArcSwap<Policy>,
@@ -72,6 +74,7 @@ pub(crate) struct Shared {
     pub(crate) upstream: Upstream,
     pub(crate) audit: AuditLog,
     pub(crate) origins: SharedOrigins,
+    pub(crate) store: Option<Arc<dyn Store>>,
     stage: AtomicU8,
     /// Threads that still accept connections.
     listening: AtomicUsize,
@@ -82,6 +85,12 @@ pub(crate) struct Shared {
     pub(crate) guests: Mutex<admission::Guests>,
     /// Most connections that the descriptor limit allows.
     pub(crate) ceiling: usize,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("config", &self.config).finish_non_exhaustive()
+    }
 }
 
 impl Shared {
@@ -132,6 +141,7 @@ impl Gate {
             }
         }
         let (stage, _) = watch::channel(Stage::Serving);
+        let store = config.store.as_ref().map(|store| store.open(audit.clone())).transpose()?;
         let shared = Arc::new(Shared {
             tls: tls.map(Tls::new).transpose()?,
             upstream: Upstream::new(config.upstream.clone()),
@@ -139,6 +149,7 @@ impl Gate {
             policy: ArcSwap::from_pointee(policy),
             audit,
             origins: SharedOrigins::default(),
+            store,
             stage: AtomicU8::new(Stage::Serving as u8),
             listening: AtomicUsize::new(threads),
             connections: AtomicUsize::new(0),

@@ -11,6 +11,8 @@ mod forward;
 mod gate;
 mod listener;
 mod origins;
+mod shares;
+mod store;
 mod tunnel;
 mod upstream;
 mod wire;
@@ -22,6 +24,7 @@ pub mod tls;
 
 pub use gate::{Gate, GateConfig, StartError};
 pub use listener::Listen;
+pub use store::StoreConfig;
 pub use upstream::{Address, UpstreamConfig};
 
 /// Says something to a person, on standard error. Nobody may be there to read it: that stops nothing.

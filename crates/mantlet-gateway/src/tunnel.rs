@@ -22,7 +22,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{connection::Context, upstream::Permit};
+use crate::{connection::Context, shares::Permit};
 
 /// Bytes moved at once; one buffer a thread.
 const PIECE: usize = 32 << 10;

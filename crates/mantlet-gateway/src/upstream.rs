@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -23,7 +23,10 @@ use tokio::{
     sync::Notify,
 };
 
-use crate::body::ToApp;
+use crate::{
+    body::ToApp,
+    shares::{Permit, Shares},
+};
 
 /// Bytes that the head of an answer may have, and that are read from the app at once. uvicorn sets no limit; nginx has 8 KiB.
 const MAX_ANSWER_HEAD: usize = 64 << 10;
@@ -57,7 +60,7 @@ pub struct UpstreamConfig {
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub(crate) config: UpstreamConfig,
-    in_hand: Arc<AtomicUsize>,
+    pub(crate) shares: Arc<Shares>,
     /// It could not be reached when last tried.
     is_away: AtomicBool,
     /// It could be reached again.
@@ -72,16 +75,6 @@ struct Idle {
 thread_local! {
     /// INVARIANT: borrowed only within a function that does not await. A process has one app, so the pool needs no key.
     static POOL: RefCell<VecDeque<Idle>> = const { RefCell::new(VecDeque::new()) };
-}
-
-/// The right to have one more request in the app's hands.
-#[derive(Debug)]
-pub(crate) struct Permit(Arc<AtomicUsize>);
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
-    }
 }
 
 /// A borrowed connection.
@@ -129,18 +122,11 @@ impl Lease {
 impl Upstream {
     pub(crate) fn new(config: UpstreamConfig) -> Self {
         Self {
+            shares: Shares::of(config.max_concurrent),
             config,
-            in_hand: Arc::new(AtomicUsize::new(0)),
             is_away: AtomicBool::new(false),
             returned: Notify::new(),
         }
-    }
-
-    /// The right to send one more request, if the app has not too many in hand.
-    pub(crate) fn permit(&self) -> Option<Permit> {
-        let permit = Permit(Arc::clone(&self.in_hand));
-        // Counted first, so that two threads cannot both take the last place; the drop takes it back.
-        (self.in_hand.fetch_add(1, Relaxed) < self.config.max_concurrent).then_some(permit)
     }
 
     /// The most recently used idle connection that is still open.

@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Serve(ServeArguments),
     /// Print what an app accepts and promises, as JSON
     Contract(ContractArguments),
+    /// Name the sensitive operations of an app, and how often each may be tried
+    Throttles(ThrottlesArguments),
     /// Show or check the configuration
     Config(ConfigArguments),
 }
@@ -188,6 +190,20 @@ pub(crate) struct ContractArguments {
     /// The Python interpreter to use [default: $VIRTUAL_ENV, ./.venv, the one beside mantlet, python3]
     #[arg(long, value_name = "PATH")]
     pub(crate) python: Option<String>,
+}
+
+/// Name the sensitive operations of an app, and how often each may be tried
+///
+/// Logins, password resets, registrations and the like are found by what the app says of itself, and get limits for each
+/// client address and each account. `[throttle]` changes them.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mantlet throttles
+  mantlet throttles main:app
+  mantlet throttles --openapi openapi.json")]
+pub(crate) struct ThrottlesArguments {
+    #[command(flatten)]
+    pub(crate) contract: ContractArguments,
 }
 
 /// Show or check the configuration

@@ -7,7 +7,7 @@ use mantlet_controls::{
     contract::{self, Slot},
     cookies, cors, csrf, encoding, headers, host, https, limits, path,
     policy::Mistake as Finding,
-    responses, route,
+    responses, route, throttle,
     units::Span,
     uploads,
 };
@@ -22,7 +22,7 @@ use crate::{
     csrf_keys,
     say::{Failure, say},
     settings::{self, Flag, Loaded, Mistakes, Sources},
-    tls,
+    store, tls,
 };
 
 /// Variables that begin with `MANTLET_` and are no settings.
@@ -46,6 +46,7 @@ pub(crate) struct Config {
     pub(crate) app: AppConfig,
     pub(crate) shutdown: ShutdownConfig,
     pub(crate) audit: AuditSection,
+    pub(crate) store: store::Config,
     pub(crate) client: client::Config,
     pub(crate) limits: limits::Config,
     pub(crate) path: path::Config,
@@ -54,6 +55,7 @@ pub(crate) struct Config {
     pub(crate) contract: contract::Config,
     pub(crate) cors: cors::Config,
     pub(crate) csrf: csrf::Config,
+    pub(crate) throttle: throttle::Config,
     pub(crate) responses: responses::Config,
     pub(crate) cookies: cookies::Config,
     pub(crate) headers: headers::Config,
@@ -121,6 +123,7 @@ impl Default for Config {
             app: AppConfig::default(),
             shutdown: ShutdownConfig::default(),
             audit: AuditSection::default(),
+            store: store::Config::default(),
             client: client::Config::default(),
             limits: limits::Config::default(),
             path: path::Config::default(),
@@ -129,6 +132,7 @@ impl Default for Config {
             contract: contract::Config::default(),
             cors: cors::Config::default(),
             csrf: csrf::Config::default(),
+            throttle: throttle::Config::default(),
             responses: responses::Config::default(),
             cookies: cookies::Config::default(),
             headers: headers::Config::default(),
@@ -185,17 +189,24 @@ pub(crate) struct Reader {
     flags: Vec<Flag>,
     /// Where every policy that is read finds the app's contract.
     pub(crate) contract: Slot,
+    /// What the rules of every policy that is read remember.
+    throttle: throttle::Memory,
 }
 
 impl Reader {
     pub(crate) fn new(common: &CommonArguments, further: Vec<Flag>) -> Self {
         let mut flags = common.flags();
         flags.extend(further);
-        Self { file: common.config.clone(), flags, contract: Slot::default() }
+        Self {
+            file: common.config.clone(),
+            flags,
+            contract: Slot::default(),
+            throttle: throttle::Memory::default(),
+        }
     }
 
     pub(crate) fn of_file(file: Option<PathBuf>) -> Self {
-        Self { file, flags: Vec::new(), contract: Slot::default() }
+        Self { file, flags: Vec::new(), contract: Slot::default(), throttle: throttle::Memory::default() }
     }
 
     pub(crate) fn with_flags(mut self, flags: Vec<Flag>) -> Self {
@@ -221,6 +232,7 @@ impl Reader {
             findings.push(Finding::new("listen", message.clone()));
         }
         findings.extend(loaded.config.app.check());
+        findings.extend(loaded.config.store.read().err());
         let openapi = &loaded.config.contract.openapi;
         if is_url(openapi)
             && let Err(message) = Target::of_url(openapi)
@@ -231,6 +243,7 @@ impl Reader {
         let tls = tls.map_err(|found| findings.extend(found)).ok().flatten();
         let mut controls = loaded.config.controls(listen.as_ref().ok(), tls.as_ref());
         controls.surroundings.contract = self.contract.clone();
+        controls.surroundings.throttle = self.throttle.clone();
         match csrf_keys::read(&loaded.config.csrf, &loaded.config.state_folder) {
             Ok(keys) => controls.surroundings.csrf_keys = keys,
             Err(finding) => findings.push(finding),
@@ -276,6 +289,7 @@ impl Config {
             contract: self.contract.clone(),
             cors: self.cors.clone(),
             csrf: self.csrf.clone(),
+            throttle: self.throttle.clone(),
             responses: self.responses.clone(),
             cookies: self.cookies.clone(),
             headers: self.headers.clone(),
@@ -306,6 +320,8 @@ impl Config {
                 idle_timeout,
                 max_concurrent: self.app.max_concurrent,
             },
+            // Checked when it was read.
+            store: self.store.read().ok().flatten(),
         }
     }
 

@@ -11,6 +11,7 @@ mod report;
 mod say;
 mod settings;
 mod state;
+mod store;
 mod tls;
 
 mod command {
@@ -18,6 +19,7 @@ mod command {
     pub(crate) mod contract;
     pub(crate) mod run;
     pub(crate) mod serve;
+    pub(crate) mod throttles;
 }
 
 use std::process::ExitCode;
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => command::run::run(&arguments),
         Command::Serve(arguments) => command::serve::serve(&arguments),
         Command::Contract(arguments) => command::contract::contract(&arguments),
+        Command::Throttles(arguments) => command::throttles::throttles(&arguments),
         Command::Config(arguments) => command::config::config(&arguments),
     };
     match outcome {

@@ -39,10 +39,21 @@ pub(super) fn ensure_open(connections: &[TcpStream]) -> Result<()> {
 
 /// Whether the app answers what it is asked.
 pub(super) fn is_answered(port: u16) -> bool {
+    is_answer(port, "/products")
+}
+
+/// Whether there is any answer of the app.
+pub(super) fn is_ready(port: u16) -> bool {
+    is_answer(port, "/counts")
+}
+
+fn is_answer(port: u16, path: &str) -> bool {
     let answer = || -> io::Result<Vec<u8>> {
         let mut stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        stream.write_all(b"GET /products HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")?;
+        stream.write_all(
+            format!("GET {path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n").as_bytes(),
+        )?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer)?;
         Ok(answer)
@@ -71,7 +82,7 @@ pub(super) fn exchange(stream: &mut (impl Read + Write), request: &[u8]) -> io::
 }
 
 /// Whether head and body are there; the backend says how long its answers are.
-fn is_complete(answer: &[u8]) -> bool {
+pub(super) fn is_complete(answer: &[u8]) -> bool {
     let text = String::from_utf8_lossy(answer);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
     let length = head.lines().find_map(|line| {

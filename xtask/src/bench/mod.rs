@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what Mantlet costs, beside nginx doing the same work in the same run.
 
 mod connections;
+mod goodput;
 mod h2load;
 mod report;
 mod server;
@@ -37,7 +38,7 @@ Options:
   --rounds N    Rounds for each workload (default 5)
   --seconds S   Seconds of load in a round (default 8)
   --only NAME   One of: get-small, post-1k, get-100k, post-validated, get-filtered,
-                post-refused, tls-get-small, tls-handshake, http2-get-small, memory, start
+                post-refused, tls-get-small, tls-handshake, http2-get-small, memory, start, goodput
 ";
 
 /// Connections that are held open to see what each costs.
@@ -52,7 +53,7 @@ pub(crate) fn bench(mut flags: Flags) -> Result<()> {
     flags.end()?;
     ensure!(rounds > 0 && seconds > 0, "`--rounds` and `--seconds` must be 1 or more");
     let names: Vec<&str> =
-        WORKLOADS.iter().map(|workload| workload.name).chain(["memory", "start"]).collect();
+        WORKLOADS.iter().map(|workload| workload.name).chain(["memory", "start", "goodput"]).collect();
     if let Some(name) = &only {
         ensure!(names.contains(&name.as_str()), "`--only {name}`: known are {}", names.join(", "));
     }
@@ -63,6 +64,7 @@ pub(crate) fn bench(mut flags: Flags) -> Result<()> {
         nginx: tools::program(&["nginx"], "nginx")?,
         mantlet: target()?.join("release/mantlet"),
         python: tools::environment("dev", &root().join("python/requirements-dev.txt"))?,
+        stack_python: tools::environment("bench", &root().join("bench/requirements.txt"))?,
         identity: Identity::new()?,
     };
     let generators = Generators::new(&place)?;
@@ -100,7 +102,9 @@ pub(crate) fn bench(mut flags: Flags) -> Result<()> {
         rows.extend(start::measure(&place, rounds)?);
     }
 
-    let report = report::of(&rows, &Run { rounds, seconds, versions: place.versions()? });
+    let goodput = if wanted("goodput") { goodput::measure(&place, seconds.max(10))? } else { Vec::new() };
+
+    let report = report::of(&rows, &goodput, &Run { rounds, seconds, versions: place.versions()? });
     let file = place.folder.join("report.md");
     fs::write(&file, &report).with_context(|| format!("`{}` cannot be written", file.display()))?;
     print!("\n{report}");

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::workload::Workload;
+use super::{goodput::Line, workload::Workload};
 
 /// How it was measured.
 pub(super) struct Run {
@@ -30,6 +30,18 @@ impl Row {
         Self([title.to_owned(), millis(mantlet), millis(peer), ratio(mantlet, peer), "–".to_owned()])
     }
 
+    fn of_goodput(of: &Line) -> Self {
+        let times = |[median, late]: [f64; 2]| format!("{median:.1} / {late:.1} ms");
+        let failed = if of.failed == 0 { String::new() } else { format!(", {} failed", of.failed) };
+        Self([
+            of.title.to_owned(),
+            times(of.alone),
+            times(of.beside) + &failed,
+            format!("{} / {}", of.reached, of.refused),
+            format!("{:.1} µs", of.cost),
+        ])
+    }
+
     /// Bytes, of Mantlet and of nginx.
     pub(super) fn of_memory(title: &str, [mantlet, nginx]: [f64; 2], is_connection: bool) -> Self {
         let (unit, name, aim) =
@@ -41,7 +53,7 @@ impl Row {
 }
 
 /// The whole report, in Markdown.
-pub(super) fn of(rows: &[Row], run: &Run) -> String {
+pub(super) fn of(rows: &[Row], goodput: &[Line], run: &Run) -> String {
     let [mantlet, nginx] = &run.versions;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let noun = if run.rounds == 1 { "round" } else { "rounds" };
@@ -52,19 +64,31 @@ pub(super) fn of(rows: &[Row], run: &Run) -> String {
          certificate on both sides.\n\n",
         run.rounds, run.seconds,
     );
-    let header = Row(["", "Mantlet", "nginx", "ratio", "aim"].map(ToOwned::to_owned));
+    table(&mut text, rows, ["", "Mantlet", "nginx", "ratio", "aim"]);
+    if !goodput.is_empty() {
+        text.push_str(
+            "\nA client that asks 50 times a second, alone and beside a flood of 64 connections from another address; time to the\n\
+             whole answer, median and 99th percentile. CPU is of everything on the server's side, for each request of the flood.\n\n",
+        );
+        let rows: Vec<_> = goodput.iter().map(Row::of_goodput).collect();
+        table(&mut text, &rows, ["", "alone", "beside the flood", "flood: reached the app / refused", "CPU"]);
+    }
+    text
+}
+
+fn table(text: &mut String, rows: &[Row], header: [&str; 5]) {
+    let header = Row(header.map(ToOwned::to_owned));
     let mut widths = [0; 5];
     for row in rows.iter().chain([&header]) {
         for (width, cell) in widths.iter_mut().zip(&row.0) {
             *width = cell.chars().count().max(*width);
         }
     }
-    line(&mut text, &header, widths);
-    line(&mut text, &Row(widths.map(|width| "-".repeat(width))), widths);
+    line(text, &header, widths);
+    line(text, &Row(widths.map(|width| "-".repeat(width))), widths);
     for row in rows {
-        line(&mut text, row, widths);
+        line(text, row, widths);
     }
-    text
 }
 
 fn line(text: &mut String, row: &Row, widths: [usize; 5]) {
@@ -124,7 +148,7 @@ mod tests {
     fn the_table_is_aligned_markdown() {
         let rows = [Row::of_memory("memory after start", [3.0 * 1_048_576.0, 1_048_576.0], false)];
         let run = Run { rounds: 1, seconds: 2, versions: ["mantlet 1".into(), "nginx 2".into()] };
-        let report = of(&rows, &run);
+        let report = of(&rows, &[], &run);
         let table: Vec<&str> = report.lines().filter(|line| line.starts_with('|')).collect();
         assert_eq!(table.len(), 3);
         assert!(table.iter().all(|line| line.chars().count() == table[0].chars().count()), "{report}");

@@ -29,6 +29,7 @@ const SCRIPTS: [(&str, &str); 3] = [
     ("order.lua", include_str!("../../../bench/order.lua")),
     ("invalid-order.lua", include_str!("../../../bench/invalid-order.lua")),
 ];
+const STACK: &str = include_str!("../../../bench/stack.py");
 const APP: &str = include_str!("../../../bench/app.py");
 /// Where the contract of the app is.
 const CONTRACT: &str = "contract.json";
@@ -43,6 +44,8 @@ pub(super) struct Place {
     pub(super) mantlet: PathBuf,
     /// An interpreter with FastAPI.
     pub(super) python: PathBuf,
+    /// An interpreter with the in-process stack.
+    pub(super) stack_python: PathBuf,
     pub(super) identity: Identity,
 }
 
@@ -63,6 +66,7 @@ impl Place {
             self.write(name, text)?;
         }
         self.write("app.py", APP)?;
+        self.write("stack.py", STACK)?;
         self.write("products.json", &products())?;
         self.write("nginx-tls.conf", NGINX_TLS)?;
         self.write("client.cnf", CLIENT)?;
@@ -113,6 +117,38 @@ impl Place {
         mantlet.arg("--python").arg(&self.python).env("OPERATIONS", operations.to_string());
         let server = self.start("mantlet-run", port, &mut mantlet)?;
         server.wait(|| connections::is_answered(port))
+    }
+
+    /// An app of `stack.py`, on uvicorn.
+    pub(super) fn stack_app(&self, app: &str) -> Result<Server> {
+        let port = free_port()?;
+        let mut uvicorn = Command::new(&self.stack_python);
+        uvicorn.args([
+            "-m",
+            "uvicorn",
+            app,
+            "--log-level",
+            "critical",
+            "--no-access-log",
+            "--port",
+            &port.to_string(),
+        ]);
+        let server = self.start("stack", port, &mut uvicorn)?;
+        server.wait(|| TcpStream::connect(("127.0.0.1", port)).is_ok())
+    }
+
+    /// The bare one behind Mantlet as it is without configuration.
+    pub(super) fn stack_behind_mantlet(&self) -> Result<Server> {
+        let port = free_port()?;
+        let mut mantlet = Command::new(&self.mantlet);
+        mantlet.args(["run", "stack:bare", "--listen", &format!("127.0.0.1:{port}")]);
+        mantlet.arg("--python").arg(&self.stack_python).env("MANTLET_AUDIT__TERMINAL", "false");
+        // Its own configuration lies elsewhere: the one here is for other loads.
+        let folder = self.folder.join("defaults");
+        fs::create_dir_all(&folder)?;
+        fs::copy(self.folder.join("stack.py"), folder.join("stack.py"))?;
+        let server = self.start_in(&folder, "mantlet-defaults", port, &mut mantlet)?;
+        server.wait(|| connections::is_ready(port))
     }
 
     /// Writes what the app accepts and promises.
@@ -172,9 +208,19 @@ impl Place {
     }
 
     fn start(&self, name: &'static str, port: u16, command: &mut Command) -> Result<Server> {
+        self.start_in(&self.folder, name, port, command)
+    }
+
+    fn start_in(
+        &self,
+        folder: &Path,
+        name: &'static str,
+        port: u16,
+        command: &mut Command,
+    ) -> Result<Server> {
         let log = self.folder.join(name).with_extension("log");
         let file = File::create(&log)?;
-        command.current_dir(&self.folder).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+        command.current_dir(folder).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
         let child = command.spawn().with_context(|| format!("{name} cannot be started"))?;
         Ok(Server { name, child, port, log })
     }

@@ -19,12 +19,13 @@ mod input;
 mod promise;
 mod slot;
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{collections::HashMap, ops::Range, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method};
 use mantlet_contract::{
     Shapes,
     compile::compile,
+    flows::{self, Flow, Found as Sensitive},
     json::Limits,
     model::{self, Location, Note, Operation, SecurityScheme},
     places::places,
@@ -55,6 +56,8 @@ pub struct Contract {
     exact: bool,
     /// Cookies that operations declare as security.
     session_cookies: Arc<[String]>,
+    /// Sensitive operations, by their paths.
+    flows: HashMap<String, Vec<Sensitive>>,
     /// Where operations say that tokens come from, each with a slash in front.
     token_paths: Vec<Box<str>>,
 }
@@ -84,11 +87,15 @@ impl Contract {
             model.made_with.get("python").and_then(|version| version.split('.').nth(1)?.parse().ok());
         let python = version.unwrap_or(Limits::default().python);
         let exact = model.source == model::Source::Inspector;
+        let mut flows: HashMap<String, Vec<Sensitive>> = HashMap::new();
+        for found in flows::find(model) {
+            flows.entry(found.path.clone()).or_default().push(found);
+        }
         let mut token_paths: Vec<_> = routes.operations().flat_map(token_paths_of).collect();
         token_paths.sort_unstable();
         token_paths.dedup();
         let session_cookies = session_cookies.into();
-        (Self { routes, shapes, python, exact, session_cookies, token_paths }, notes)
+        (Self { routes, shapes, python, exact, session_cookies, flows, token_paths }, notes)
     }
 
     /// Its routes.
@@ -171,6 +178,15 @@ pub struct Matched {
     pub route: Arc<HttpRoute>,
     /// Path parameters: names, what becomes of their values, and where in the path those stand.
     pub(crate) parameters: Vec<(String, Convertor, Range<usize>)>,
+}
+
+impl Matched {
+    /// What is sensitive about the operation, if anything.
+    pub(crate) fn flow(&self, method: &Method) -> Option<&Flow> {
+        let found = self.contract.flows.get(&self.route.path)?;
+        let of_method = |found: &&Sensitive| found.methods.iter().any(|name| name == method.as_str());
+        found.iter().find(of_method).map(|found| &found.flow)
+    }
 }
 
 /// What the stop `route` found.

@@ -109,7 +109,7 @@ impl Config {
 }
 
 /// FastAPI's `{name:path}` in the router's words: `{*name}`; other converters (`{id:int}`) match any segment.
-fn template(path: &str) -> String {
+pub(crate) fn template(path: &str) -> String {
     let segments: Vec<String> = path
         .split('/')
         .map(|segment| {

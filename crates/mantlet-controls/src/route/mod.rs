@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use http::Method;
 
+pub(crate) use config::template;
 pub use config::{Config, CsrfConfig, LimitsConfig, ModeConfig};
 
 use crate::{

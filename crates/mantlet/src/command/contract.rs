@@ -20,6 +20,24 @@ use crate::{
 };
 
 pub(crate) fn contract(arguments: &ContractArguments) -> Result<ExitCode, Failure> {
+    let Described { name, from, model, json } = read(arguments)?;
+    let (contract, left) = Contract::compile(&model);
+    say(Report::new(name, from, &model, &contract, left).full());
+    writeln!(io::stdout().lock(), "{json}")
+        .map_err(|error| Failure::new(format!("the contract cannot be printed: {error}")))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A contract that somebody asked for.
+pub(crate) struct Described {
+    pub(crate) name: String,
+    pub(crate) from: String,
+    pub(crate) model: model::Contract,
+    pub(crate) json: String,
+}
+
+/// Reads the contract of the app, or of the document, that the arguments name.
+pub(crate) fn read(arguments: &ContractArguments) -> Result<Described, Failure> {
     if let Some(place) = &arguments.openapi {
         return of_document(place);
     }
@@ -35,11 +53,11 @@ pub(crate) fn contract(arguments: &ContractArguments) -> Result<ExitCode, Failur
         .read()
         .map_err(|mistakes| Failure::usage(summary(&mistakes, "it cannot be used")))?;
     let Inspected { name, json, contract } = inspect(&checked.loaded.config.app)?;
-    print(&name, "read from the app", &contract, &json)
+    Ok(Described { name, from: "read from the app".into(), model: contract, json })
 }
 
 /// The same for a document; nothing is run.
-fn of_document(place: &str) -> Result<ExitCode, Failure> {
+fn of_document(place: &str) -> Result<Described, Failure> {
     let read = if is_url(place) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?.block_on(read_url(place))
@@ -50,13 +68,5 @@ fn of_document(place: &str) -> Result<ExitCode, Failure> {
         read.map_err(|(Trouble::Away(why) | Trouble::Broken(why))| Failure::new(why))?;
     let json = serde_json::to_string(&model)
         .map_err(|error| Failure::new(format!("the contract cannot be written: {error}")))?;
-    print(&name, &from, &model, &json)
-}
-
-fn print(name: &str, from: &str, model: &model::Contract, json: &str) -> Result<ExitCode, Failure> {
-    let (contract, left) = Contract::compile(model);
-    say(Report::new(name, from, model, &contract, left).full());
-    writeln!(io::stdout().lock(), "{json}")
-        .map_err(|error| Failure::new(format!("the contract cannot be printed: {error}")))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Described { name, from, model, json })
 }

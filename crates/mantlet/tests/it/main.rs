@@ -42,6 +42,7 @@ mod responses;
 mod shop;
 mod slow;
 mod streams;
+mod throttle;
 mod tls;
 mod try_it_out;
 mod uploads;

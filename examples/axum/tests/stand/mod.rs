@@ -75,6 +75,7 @@ impl Stand {
         let to_file = AuditConfig { file: Some(audit.path().to_owned()), terminal: false };
         let (log, writer) = AuditLog::open(&to_file).unwrap();
         let config_of_gate = GateConfig {
+            store: None,
             listen: Listen::Tcp(([127, 0, 0, 1], 0).into()),
             also_listen: None,
             threads: 1,

@@ -11,6 +11,7 @@ pub(crate) mod http2;
 pub(crate) mod load;
 pub(crate) mod processes;
 pub(crate) mod raw;
+pub(crate) mod redis;
 pub(crate) mod stand;
 pub(crate) mod tls;
 pub(crate) mod upstream;

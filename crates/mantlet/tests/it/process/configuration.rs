@@ -155,10 +155,11 @@ fn help_and_version() {
     assert_eq!(output(&["--version"]), concat!("mantlet ", env!("CARGO_PKG_VERSION")));
     let help = output(&["--help"]);
     for expected in [
-        "\n  run       Start an app and stand in front of it\n",
-        "\n  serve     Stand in front of an app that somebody else runs\n",
-        "\n  contract  Print what an app accepts and promises, as JSON\n",
-        "\n  config    Show or check the configuration\n",
+        "\n  run        Start an app and stand in front of it\n",
+        "\n  serve      Stand in front of an app that somebody else runs\n",
+        "\n  contract   Print what an app accepts and promises, as JSON\n",
+        "\n  throttles  Name the sensitive operations of an app, and how often each may be tried\n",
+        "\n  config     Show or check the configuration\n",
         "Start here: `mantlet run main:app`",
     ] {
         assert!(help.contains(expected), "{expected:?} in\n{help}");

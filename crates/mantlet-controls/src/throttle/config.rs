@@ -1,0 +1,266 @@
+use std::{collections::HashMap, fmt, str::FromStr, time::Duration};
+
+use http::{HeaderName, Method};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::{
+    Memory, Policy, Told, flow,
+    gcra::Rate,
+    rule::{Counter, KeyPart, Rule, Rules, Target},
+    store::Fail,
+};
+use crate::{Mode, client::Networks, policy::Mistake, units::Span};
+
+/// The `[throttle]` section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// What too many requests lead to. Default `enforce`.
+    pub mode: Mode,
+    /// Requests of one client address in a time, whatever they are for. Default `100/s`; a page that loads a hundred things at once and a
+    /// test run of some thousand requests a minute stay below it.
+    pub rate: RateText,
+    /// Requests of one client address at once. Default 400.
+    pub burst: u32,
+    /// Addresses, accounts and other keys that are remembered for each rule; 16 bytes each. Default 131,072 (2 MiB).
+    pub keys: usize,
+    /// Addresses of IPv6 that count as one, by the bits that they share. Default 64: what one customer has at least (RFC 6177).
+    pub ipv6_prefix: u8,
+    /// Addresses and networks that are not throttled: health checks, monitoring. Default none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exempt: Vec<String>,
+    /// Which answers tell what is left (`RateLimit`, `RateLimit-Policy`, `X-RateLimit-…`). Default `refused`.
+    pub headers: Told,
+    /// What too many attempts to log in, to reset a password and the like lead to: operations that the contract shows to be such.
+    /// Default `enforce`.
+    pub sensitive: Mode,
+    /// Rules beside these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rule: Vec<RuleConfig>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Enforce,
+            rate: RateText { count: 100, period: Duration::from_secs(1) },
+            burst: 400,
+            keys: 1 << 17,
+            ipv6_prefix: 64,
+            exempt: Vec::new(),
+            headers: Told::Refused,
+            sensitive: Mode::Enforce,
+            rule: Vec::new(),
+        }
+    }
+}
+
+/// A `[[throttle.rule]]` section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RuleConfig {
+    /// Its name, in records and in `RateLimit-Policy`.
+    pub name: String,
+    /// Path templates that it is about, as in `[[route]]`; none means all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
+    /// Methods that it is about; none means all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<String>,
+    /// Tags of operations that it is about; none means all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// What is counted by: `ip`, `user`, `api-key`, `route`, `header:NAME`, `field:NAME` (of a JSON body or a form), or several of them together.
+    /// Default `ip`.
+    #[serde(default = "by_address")]
+    pub key: Vec<String>,
+    /// Requests in a time: `10/s`, `100/m`, `5/15m`.
+    pub rate: RateText,
+    /// Requests at once. Default as many as the rate's number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<u32>,
+    /// What it does while the store does not answer: `local` counts on this machine alone, `open` lets everything pass, `closed` nothing.
+    /// Default `local`.
+    #[serde(default)]
+    pub fail: Fail,
+    /// The mode of this rule, if it differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+}
+
+fn by_address() -> Vec<String> {
+    vec!["ip".into()]
+}
+
+/// A rate as people write it: `100/s`, `5/15m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateText {
+    pub(super) count: u32,
+    pub(super) period: Duration,
+}
+
+impl fmt::Display for RateText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let period = Span(self.period).to_string();
+        // `1s` is written `s`.
+        let unit = period.strip_prefix('1').filter(|unit| unit.chars().all(char::is_alphabetic));
+        write!(f, "{}/{}", self.count, unit.unwrap_or(&period))
+    }
+}
+
+impl FromStr for RateText {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (count, period) = text.split_once('/').ok_or(())?;
+        let period = period.trim();
+        let spelled = if period.starts_with(|first: char| first.is_ascii_digit()) {
+            period.to_owned()
+        } else {
+            format!("1{period}")
+        };
+        let period = humantime::parse_duration(&spelled).map_err(drop)?;
+        Ok(Self { count: count.trim().parse().map_err(drop)?, period })
+    }
+}
+
+impl Serialize for RateText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for RateText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let wrong =
+            |()| de::Error::invalid_value(de::Unexpected::Str(&text), &"a rate such as `100/s` or `5/15m`");
+        text.parse().map_err(wrong)
+    }
+}
+
+impl Config {
+    /// Checks the section; keys in mistakes are relative to it. What is remembered stays with rules of the same name.
+    pub fn check(&self, memory: &Memory, report_only: bool) -> Result<Policy, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        if !(32..=128).contains(&self.ipv6_prefix) {
+            let message = format!("`{}` is outside 32 to 128", self.ipv6_prefix);
+            mistakes.push(Mistake::new("ipv6-prefix", message));
+        }
+        if !(1_024..=1 << 26).contains(&self.keys) {
+            mistakes.push(Mistake::new("keys", format!("`{}` is outside 1024 to 67108864", self.keys)));
+        }
+        let exempt = Networks::parse(&self.exempt);
+        for (index, text) in exempt.as_ref().err().into_iter().flatten() {
+            let message = format!("`{text}` is no network");
+            let help = "write `10.0.0.0/8`, `203.0.113.7`, `private` or `loopback`";
+            mistakes.push(Mistake::new(format!("exempt[{index}]"), message).help(help));
+        }
+        let client = rate_of(self.rate, Some(self.burst), "rate", &mut mistakes);
+        let mut names = HashMap::new();
+        let mut rules = Rules::default();
+        for (index, config) in self.rule.iter().enumerate() {
+            let at = |key: &str| format!("rule[{index}].{key}");
+            if config.name.is_empty()
+                || !config.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+            {
+                let message = format!("`{}` is no name: letters, digits, `-`, `_` and `.`", config.name);
+                mistakes.push(Mistake::new(at("name"), message));
+            }
+            if let Some(first) = names.insert(config.name.as_str(), index) {
+                mistakes.push(Mistake::new(
+                    at("name"),
+                    format!("`{}` is the name of `rule[{first}]` too", config.name),
+                ));
+            }
+            let rate = rate_of(config.rate, config.burst, &at("rate"), &mut mistakes);
+            let key: Vec<_> = config.key.iter().map(|part| KeyPart::from_str(part)).collect();
+            for (part, parsed) in config.key.iter().zip(&key) {
+                if parsed.is_err() {
+                    let message = format!("`{part}` is nothing that can be counted by");
+                    let help = "write `ip`, `user`, `api-key`, `route`, `header:NAME` or `field:NAME`";
+                    mistakes.push(Mistake::new(at("key"), message).help(help));
+                }
+            }
+            if key.is_empty() {
+                mistakes.push(Mistake::new(at("key"), "names nothing to count by"));
+            }
+            let methods: Vec<_> =
+                config.methods.iter().filter_map(|name| Method::from_bytes(name.as_bytes()).ok()).collect();
+            if methods.len() != config.methods.len() {
+                mistakes.push(Mistake::new(at("methods"), "holds what is no method"));
+            }
+            let (Some(rate), Ok(key)) = (rate, key.into_iter().collect::<Result<Vec<_>, _>>()) else {
+                continue;
+            };
+            let counter = Counter {
+                name: config.name.as_str().into(),
+                rate,
+                table: memory.table(&config.name, self.keys),
+                mode: config.mode.unwrap_or(self.mode).under(report_only || self.mode == Mode::Report),
+                fail: config.fail,
+            };
+            let rule = Rule { counter, key: key.into() };
+            let target = Target { paths: &config.paths, methods, tags: &config.tags };
+            rules.add(rule, &target).unwrap_or_else(|message| {
+                mistakes.push(
+                    Mistake::new(at("paths"), message)
+                        .help("write `/items/{item_id}` or `/files/{path:path}`"),
+                );
+            });
+        }
+        match (client, exempt) {
+            (Some(client), Ok(exempt)) if mistakes.is_empty() => Ok(Policy {
+                mode: self.mode.under(report_only),
+                sensitive: self.sensitive.under(report_only || self.mode == Mode::Report),
+                client: Counter {
+                    name: "client".into(),
+                    rate: client,
+                    table: memory.table("client", self.keys),
+                    mode: self.mode.under(report_only),
+                    fail: Fail::Local,
+                },
+                rules,
+                exempt,
+                ipv6_prefix: self.ipv6_prefix,
+                told: self.headers,
+                recorded: memory.table("recorded", self.keys),
+                flows: flow::Memory::new(
+                    memory,
+                    self.keys,
+                    self.sensitive.under(report_only || self.mode == Mode::Report),
+                ),
+            }),
+            _ => Err(mistakes),
+        }
+    }
+}
+
+fn rate_of(text: RateText, burst: Option<u32>, key: &str, mistakes: &mut Vec<Mistake>) -> Option<Rate> {
+    let rate = Rate::new(text.count, text.period, burst.unwrap_or(text.count));
+    if rate.is_none() {
+        let message =
+            format!("`{text}` cannot be counted: at least 1 in at most 400 days, and a burst of at least 1");
+        mistakes.push(Mistake::new(key, message));
+    }
+    rate
+}
+
+impl FromStr for KeyPart {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Ok(match text.split_once(':') {
+            None => match text {
+                "ip" => Self::Ip,
+                "user" => Self::User,
+                "api-key" => Self::ApiKey,
+                "route" => Self::Route,
+                _ => return Err(()),
+            },
+            Some(("header", name)) => Self::Header(HeaderName::from_bytes(name.as_bytes()).map_err(drop)?),
+            Some(("field", name)) if !name.is_empty() => Self::Field(name.into()),
+            Some(_) => return Err(()),
+        })
+    }
+}

@@ -1,0 +1,265 @@
+//! Has this client had its share?
+//!
+//! Defends the app against more requests than one client should make: floods, scans, passwords guessed by the thousand, mails sent
+//! by the hundred.
+//!
+//! A request passes if
+//! 1. its client is exempt, or has not used up the general rate of addresses;
+//! 2. no rule of the configuration that it falls under says otherwise;
+//! 3. where the contract shows its operation to be sensitive, neither its address nor the account that it names has had too many
+//!    attempts.
+//!
+//! Rates are counted by GCRA ([`gcra`]), in a fixed amount of memory ([`table`]). A refused request costs the app nothing.
+//!
+//! To mind in deployment: behind a proxy that is not in `client.trusted`, all clients are one. If it is a neighbour, the general rate only
+//! reports it; the other rules count on. Counters live in this
+//! process: they begin anew with it, and stay through a reload.
+
+mod attempts;
+mod config;
+mod flow;
+mod gcra;
+mod key;
+mod rule;
+mod store;
+mod table;
+mod told;
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use http::{HeaderMap, Request, header};
+use http_body::Body;
+use serde::{Deserialize, Serialize};
+
+pub use attempts::{KNOWN, LONGEST, delay_after};
+pub use config::{Config, RateText, RuleConfig};
+pub(crate) use flow::Attempt;
+pub use flow::{Limit, Limits, limits_of};
+pub use gcra::{Decision, Rate};
+pub use store::{Fail, Key, Outcome, Store, Take};
+pub use table::Table;
+pub use told::Standing;
+
+use self::rule::{Counter, Rules};
+use crate::{Call, Mode, Reason, Refusal, RequestBody, client::Networks};
+
+/// When to try again while a rule that fails closed has no store.
+const CLOSED: Duration = Duration::from_secs(1);
+/// Of refusals by one rule of one key, the first in this time is recorded: a flood would fill any disk.
+const RECORDED: Duration = Duration::from_mins(1);
+
+/// Which answers tell what is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Told {
+    /// All of them.
+    Always,
+    /// Refusals.
+    Refused,
+    /// None.
+    Off,
+}
+
+/// What is remembered, by the names of rules. It outlives the policy: a reload forgets nothing. Cloning it gives the same memory.
+#[derive(Debug, Clone, Default)]
+pub struct Memory(Arc<Mutex<HashMap<Box<str>, Arc<Table>>>>);
+
+impl Memory {
+    /// The table of a rule; it keeps the size that it was made with.
+    fn table(&self, rule: &str, keys: usize) -> Arc<Table> {
+        let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(tables.entry(rule.into()).or_insert_with(|| Arc::new(Table::with_room_for(keys))))
+    }
+}
+
+/// The checked `[throttle]` section.
+#[derive(Debug)]
+pub struct Policy {
+    pub(crate) mode: Mode,
+    sensitive: Mode,
+    client: Counter,
+    rules: Rules,
+    exempt: Networks,
+    ipv6_prefix: u8,
+    told: Told,
+    recorded: Arc<Table>,
+    flows: flow::Memory,
+}
+
+/// What a stop found.
+#[derive(Debug, Default)]
+pub(crate) struct Verdict {
+    /// Rules that are used up, each in its mode.
+    pub(crate) faults: Vec<(Mode, Refusal)>,
+    /// Where the client stands with the rule that is nearest to its end, if that is told.
+    pub(crate) standing: Option<Box<Standing>>,
+}
+
+impl Verdict {
+    fn add(&mut self, policy: &Policy, counter: &Counter, mode: Mode, key: Key, decision: Decision) {
+        let standing =
+            || Box::new(Standing { rule: Arc::clone(&counter.name), rate: counter.rate, decision });
+        if let Some(wait) = decision.wait {
+            let limit = (policy.told != Told::Off).then(standing);
+            let repeated = !policy.is_news(&counter.name, key);
+            let subject = Some(Arc::clone(&counter.name));
+            let refusal = Refusal { limit, repeated, subject, ..Refusal::retry(Reason::RateLimited, wait) };
+            self.faults.push((mode, refusal));
+        } else if policy.told == Told::Always
+            && self.standing.as_ref().is_none_or(|known| decision.remaining < known.decision.remaining)
+        {
+            self.standing = Some(standing());
+        }
+    }
+}
+
+/// A rule that is asked, the mode in which it counts here, and the key.
+type Asked<'p> = (&'p Counter, Mode, Key);
+
+impl Policy {
+    /// What can be decided before the route is known.
+    pub(crate) fn early<'p, B>(
+        &'p self,
+        call: &Call,
+        request: &Request<RequestBody<B>>,
+        store: Option<&'p Arc<dyn Store>>,
+    ) -> impl Future<Output = Verdict> + use<'p, B> {
+        let mut verdict = Verdict::default();
+        let mut asked = Vec::new();
+        if self.mode != Mode::Off && !self.is_exempt(call) {
+            if let Some(address) = call.client.address {
+                let mode = self.client.mode.under(is_undeclared_proxy(call, request.headers(), address));
+                let key = self.group(address);
+                if store.is_some() {
+                    asked.push((&self.client, mode, key));
+                } else {
+                    // The most frequent case: nothing is collected.
+                    verdict.add(self, &self.client, mode, key, take_here(&self.client, key));
+                }
+            }
+            if self.rules.has(true) {
+                let rules = self.rules.of(true, &call.method, call.path.as_str(), &[]);
+                asked.extend(rules.into_iter().filter_map(|rule| {
+                    Some((&rule.counter, rule.counter.mode, self.key(rule, call, request)?))
+                }));
+            }
+        }
+        async move {
+            if !asked.is_empty() {
+                Box::pin(self.ask(&asked, store, &mut verdict)).await;
+            }
+            verdict
+        }
+    }
+
+    /// What depends on the route, on who is calling, or on the body.
+    pub(crate) async fn late<B>(
+        &self,
+        call: &Call,
+        request: &mut Request<RequestBody<B>>,
+        store: Option<&Arc<dyn Store>>,
+    ) -> Result<(Verdict, Option<Attempt>), Reason>
+    where
+        B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
+    {
+        let mut verdict = Verdict::default();
+        let operation = call.operation.as_ref().and_then(|matched| matched.route.operation.as_ref());
+        let tags = operation.map_or(&[][..], |operation| &operation.tags);
+        let rules = self.rules.of(false, &call.method, call.path.as_str(), tags);
+        if rules.iter().any(|rule| key::needs_body(rule)) {
+            key::read_ahead(request).await?;
+        }
+        let keyed = rules
+            .into_iter()
+            .filter_map(|rule| Some((&rule.counter, rule.counter.mode, self.key(rule, call, request)?)));
+        let asked: Vec<Asked<'_>> = keyed.collect();
+        self.ask(&asked, store, &mut verdict).await;
+        let attempt = self.attempt(call, request, store, &mut verdict).await?;
+        Ok((verdict, attempt))
+    }
+
+    /// Asks rules, together where they are shared; says what each has decided.
+    async fn ask(
+        &self,
+        asked: &[Asked<'_>],
+        store: Option<&Arc<dyn Store>>,
+        verdict: &mut Verdict,
+    ) -> Vec<Decision> {
+        let shared = match store {
+            Some(store) if !asked.is_empty() => {
+                let takes: Vec<_> = asked
+                    .iter()
+                    .map(|(counter, _, key)| Take { rule: &counter.name, key: *key, rate: counter.rate })
+                    .collect();
+                store.take(&takes).await
+            }
+            _ => None,
+        };
+        let mut shared = shared.map(Vec::into_iter);
+        let mut decisions = Vec::with_capacity(asked.len());
+        for (counter, mode, key) in asked {
+            let decision = match (&mut shared, store.map(|_| counter.fail)) {
+                (Some(decisions), _) => decisions.next().unwrap_or(Decision::PASS),
+                (None, Some(Fail::Open)) => Decision::PASS,
+                (None, Some(Fail::Closed)) => Decision::wait(CLOSED),
+                (None, None | Some(Fail::Local)) => take_here(counter, *key),
+            };
+            verdict.add(self, counter, *mode, *key, decision);
+            decisions.push(decision);
+        }
+        decisions
+    }
+
+    /// Whether there is anything to ask `late` for.
+    pub(crate) fn has_late(&self, call: &Call) -> bool {
+        self.mode != Mode::Off
+            && !self.is_exempt(call)
+            && (self.rules.has(false) || self.flow(call).is_some())
+    }
+
+    fn is_exempt(&self, call: &Call) -> bool {
+        call.client.address.is_some_and(|address| self.exempt.contains(address))
+    }
+
+    /// Whether this is the first refusal of a key for some time.
+    fn is_news(&self, rule: &str, key: Key) -> bool {
+        let key = self.recorded.key((rule, key));
+        Rate::new(1, RECORDED, 1).is_some_and(|rate| self.recorded.take(key, &rate).wait.is_none())
+    }
+
+    /// Addresses that count as one: an IPv6 customer has at least a /64.
+    fn group(&self, address: IpAddr) -> Key {
+        let bits = match address {
+            IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(address) => {
+                let host = 128 - u32::from(self.ipv6_prefix);
+                address.to_bits() >> host << host
+            }
+        };
+        bits.to_be_bytes()
+    }
+}
+
+/// Counts on this machine.
+fn take_here(counter: &Counter, key: Key) -> Decision {
+    counter.table.take(counter.table.key(key), &counter.rate)
+}
+
+/// A neighbour that speaks for others, as far as can be seen, and is not in `client.trusted`: it would be refused for what all of them ask.
+/// From the Internet nobody looks so.
+fn is_undeclared_proxy(call: &Call, headers: &HeaderMap, address: IpAddr) -> bool {
+    let is_neighbour = match address {
+        IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
+        IpAddr::V6(address) => {
+            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
+        }
+    };
+    is_neighbour
+        && !call.client.peer_trusted
+        && (headers.contains_key("x-forwarded-for") || headers.contains_key(header::FORWARDED))
+}

@@ -1,0 +1,138 @@
+//! Which rules a request falls under, and what it is counted by.
+
+use std::{collections::HashMap, sync::Arc};
+
+use http::{HeaderName, Method};
+
+use super::{gcra::Rate, store::Fail, table::Table};
+use crate::{Mode, route::template};
+
+/// One rule.
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub(super) counter: Counter,
+    pub(super) key: Box<[KeyPart]>,
+}
+
+/// What counts for a rule.
+#[derive(Debug, Clone)]
+pub(super) struct Counter {
+    pub(super) name: Arc<str>,
+    pub(super) rate: Rate,
+    /// What is counted on this machine.
+    pub(super) table: Arc<Table>,
+    pub(super) mode: Mode,
+    pub(super) fail: Fail,
+}
+
+/// A part of what a rule counts by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum KeyPart {
+    Ip,
+    User,
+    ApiKey,
+    Route,
+    Header(HeaderName),
+    Field(Box<str>),
+}
+
+impl Rule {
+    /// Whether it can be asked before anything is known of the route.
+    fn is_early(&self) -> bool {
+        self.key.iter().all(|part| matches!(part, KeyPart::Ip | KeyPart::Header(_)))
+    }
+}
+
+/// What a rule is about.
+pub(super) struct Target<'c> {
+    pub(super) paths: &'c [String],
+    pub(super) methods: Vec<Method>,
+    pub(super) tags: &'c [String],
+}
+
+/// Rules by what they are about: finding those of a request costs its path and its tags, not the number of rules.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    all: Vec<Entry>,
+    /// Those without paths and tags.
+    everywhere: Vec<usize>,
+    by_path: matchit::Router<usize>,
+    /// What the router leads to.
+    of_path: Vec<(String, Vec<usize>)>,
+    by_tag: HashMap<Box<str>, Vec<usize>>,
+    has_early: bool,
+    has_late: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    rule: Rule,
+    /// None means all.
+    methods: Vec<Method>,
+    /// Where paths are named too.
+    tags: Vec<Box<str>>,
+    early: bool,
+}
+
+impl Rules {
+    /// Adds a rule; fails with what is wrong with its paths.
+    pub(super) fn add(&mut self, rule: Rule, target: &Target<'_>) -> Result<(), String> {
+        let number = self.all.len();
+        let early = rule.is_early() && target.tags.is_empty();
+        for path in target.paths {
+            if !path.starts_with('/') {
+                return Err(format!("`{path}` has no leading `/`"));
+            }
+            let template = template(path);
+            if let Some((_, numbers)) = self.of_path.iter_mut().find(|(known, _)| *known == template) {
+                numbers.push(number);
+                continue;
+            }
+            self.by_path.insert(template.clone(), self.of_path.len()).map_err(|error| match error {
+                matchit::InsertError::Conflict { with } => {
+                    format!("`{path}` matches the same paths as `{with}`")
+                }
+                _ => format!("`{path}` is not a path template"),
+            })?;
+            self.of_path.push((template, vec![number]));
+        }
+        if target.paths.is_empty() && target.tags.is_empty() {
+            self.everywhere.push(number);
+        }
+        if target.paths.is_empty() {
+            for tag in target.tags {
+                self.by_tag.entry(tag.as_str().into()).or_default().push(number);
+            }
+        }
+        let tags = target.tags.iter().map(|tag| tag.as_str().into()).collect();
+        *(if early { &mut self.has_early } else { &mut self.has_late }) = true;
+        self.all.push(Entry { rule, methods: target.methods.clone(), tags, early });
+        Ok(())
+    }
+
+    /// Whether there are rules for this stage.
+    pub(super) const fn has(&self, early: bool) -> bool {
+        if early { self.has_early } else { self.has_late }
+    }
+
+    /// The rules that a request falls under at this stage, in their order.
+    pub(super) fn of(&self, early: bool, method: &Method, path: &str, tags: &[String]) -> Vec<&Rule> {
+        let mut numbers = self.everywhere.clone();
+        if let Ok(found) = self.by_path.at(path) {
+            numbers.extend(self.of_path.get(*found.value).map_or(&[][..], |(_, numbers)| numbers));
+        }
+        if !self.by_tag.is_empty() {
+            numbers.extend(tags.iter().filter_map(|tag| self.by_tag.get(&**tag)).flatten());
+        }
+        numbers.sort_unstable();
+        numbers.dedup();
+        let entries = numbers.into_iter().filter_map(|number| self.all.get(number));
+        let applies = |entry: &&Entry| {
+            entry.early == early
+                && (entry.methods.is_empty() || entry.methods.contains(method))
+                && (entry.tags.is_empty()
+                    || entry.tags.iter().any(|tag| tags.iter().any(|own| **own == **tag)))
+        };
+        entries.filter(applies).map(|entry| &entry.rule).collect()
+    }
+}
