@@ -73,7 +73,7 @@ class Answers:
         if kind == "definitions":
             definitions = {**definitions, **{one["ref"]: one for one in schema["definitions"]}}
             return self._written(schema["schema"], by_alias, definitions)
-        if kind == "definition-ref":
+        if kind == "definition-ref" and not schema.get("serialization"):
             schema = definitions[schema["schema_ref"]]
             kind = schema["type"]
         if schema.get("serialization"):  # code, unless it only turns a value into a text: either way no keys are known

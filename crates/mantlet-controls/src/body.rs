@@ -3,6 +3,10 @@
 use std::{
     future::poll_fn,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -10,6 +14,28 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::{Reason, watch::Watch};
+
+/// Bytes of larger bodies that may be held at once, all requests together.
+const MOST_HELD: usize = 256 << 20;
+/// Bytes of a body that are not counted: small requests pass whatever else is under way.
+const SMALL: usize = 64 << 10;
+
+/// What bodies that are read ahead hold, all requests together. Cloning it gives the same budget.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Budget(Arc<AtomicUsize>);
+
+/// A body's part of it.
+#[derive(Debug)]
+struct Held {
+    budget: Budget,
+    bytes: usize,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.budget.0.fetch_sub(self.bytes, Relaxed);
+    }
+}
 
 /// A request's body as the stops see it and the app gets it. Trailers end here: ASGI apps and extractors have no use for them.
 #[derive(Debug)]
@@ -20,6 +46,7 @@ pub struct RequestBody<B> {
     ended: bool,
     received: u64,
     limit: u64,
+    held: Option<Box<Held>>,
     /// Who looks at what passes. Boxed, for few bodies are looked at.
     watch: Option<Box<Watch>>,
 }
@@ -33,7 +60,15 @@ impl<B> RequestBody<B> {
 
 impl<B: Body<Data = Bytes, Error = Reason> + Unpin> RequestBody<B> {
     pub(crate) fn new(inner: B) -> Self {
-        Self { inner, ahead: BytesMut::new(), ended: false, received: 0, limit: u64::MAX, watch: None }
+        Self {
+            inner,
+            ahead: BytesMut::new(),
+            ended: false,
+            received: 0,
+            limit: u64::MAX,
+            held: None,
+            watch: None,
+        }
     }
 
     /// Bytes that may come in all; more of them break the body off.
@@ -55,6 +90,18 @@ impl<B: Body<Data = Bytes, Error = Reason> + Unpin> RequestBody<B> {
             }
             None => Ok(false),
         }
+    }
+
+    /// Counts what has been read ahead; says whether there is room for it.
+    pub(crate) fn hold(&mut self, budget: &Budget) -> bool {
+        let bytes = self.ahead.len();
+        if bytes <= SMALL {
+            return true;
+        }
+        let held = self.held.get_or_insert_with(|| Box::new(Held { budget: budget.clone(), bytes: 0 }));
+        let more = bytes.saturating_sub(held.bytes);
+        held.bytes += more;
+        held.budget.0.fetch_add(more, Relaxed) + more <= MOST_HELD
     }
 
     /// Puts other bytes in the place of what has been read ahead.

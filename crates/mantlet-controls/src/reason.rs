@@ -132,6 +132,8 @@ reasons! {
     InputInvalid = "input-invalid",
     /// The body or the query has a name that the app does not know.
     InputUnknown = "input-unknown",
+    /// The body could not be judged: it is larger than `contract.judged-size`, too deep, or costs too much.
+    InputNotJudged = "input-not-judged",
     /// The JSON has more than one reading: a repeated key, `NaN`, half a surrogate pair, a byte order mark.
     JsonAmbiguous = "json-ambiguous",
     /// The JSON is nested deeper than Python can read.
@@ -252,6 +254,7 @@ mod tests {
                 "csrf-token-invalid",
                 "input-invalid",
                 "input-unknown",
+                "input-not-judged",
                 "json-ambiguous",
                 "json-too-deep",
                 "multipart-malformed",

@@ -56,7 +56,8 @@ pub const fn status(reason: Reason) -> StatusCode {
         R::InputInvalid | R::InputUnknown => StatusCode::UNPROCESSABLE_ENTITY,
         R::RouteMethodUnknown | R::MethodForbidden => StatusCode::METHOD_NOT_ALLOWED,
         R::HeadTimeout | R::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-        R::BodyTooLarge
+        R::InputNotJudged
+        | R::BodyTooLarge
         | R::BodyBomb
         | R::UploadTooLarge
         | R::UploadTooManyParts
@@ -155,9 +156,10 @@ pub const fn detail(reason: Reason) -> &'static str {
         R::AppInvalidResponse => "The service gave an invalid answer",
         R::AppTimeout => "The service did not answer in time",
         R::InputInvalid => "The input does not fit what the service accepts",
+        R::InputNotJudged => "The body is too large, or too costly, to be looked into",
         R::InputUnknown => "The input has a name that the service does not know",
         R::JsonAmbiguous => {
-            "The JSON has more than one reading: a repeated key, `NaN`, half a character, or a byte order mark"
+            "The JSON has more than one reading: a repeated key, `NaN`, half a character, a byte order mark, or another encoding than UTF-8"
         }
         R::JsonTooDeep => "The JSON is nested too deeply",
         R::ResponseFieldUnknown => "The answer has a field that its model does not have",
@@ -175,6 +177,7 @@ pub(crate) const fn is_for_pages(reason: Reason) -> bool {
         reason,
         Reason::InputInvalid
             | Reason::InputUnknown
+            | Reason::InputNotJudged
             | Reason::JsonAmbiguous
             | Reason::JsonTooDeep
             | Reason::BodyTooLarge

@@ -25,6 +25,7 @@ use tokio::{
 
 use crate::{
     body::ToApp,
+    lenient::Lenient,
     shares::{Permit, Shares},
 };
 
@@ -172,7 +173,7 @@ impl Upstream {
     {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(MAX_ANSWER_HEAD);
-        let (sender, connection) = builder.handshake(io).await.map_err(io::Error::other)?;
+        let (sender, connection) = builder.handshake(Lenient::new(io)).await.map_err(io::Error::other)?;
         tokio::spawn(async move {
             // An error reaches whoever waits for the answer on this connection; nobody else cares.
             let _ = connection.with_upgrades().await;

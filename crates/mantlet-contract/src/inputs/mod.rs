@@ -61,6 +61,8 @@ pub struct Judgement {
     pub faults: Vec<Fault>,
     /// Something was not judged, so the app may still refuse.
     pub undecided: bool,
+    /// It was too deep, or cost too much, to be judged to its end.
+    pub exhausted: bool,
     /// Bytes of the body's members that the app would ignore.
     pub ignored: Vec<Range<usize>>,
     /// Names in the query that nobody asked for, and those that come more often than they are asked for.
@@ -348,6 +350,7 @@ impl<'r> Run<'r, '_> {
 
     fn take_in(&mut self, input: &Input, outcome: Outcome, part: Option<&'r str>) {
         self.judgement.undecided |= outcome.undecided;
+        self.judgement.exhausted |= outcome.exhausted;
         self.judgement.faults.extend(outcome.faults);
         if input.location == Location::Body {
             self.ignored

@@ -265,12 +265,13 @@ impl Parser<'_> {
         if self.peek() == Some(b'-') {
             self.at += 1;
         }
+        let first = self.at;
         match self.peek() {
             Some(b'0') => self.at += 1,
             Some(b'1'..=b'9') => self.digits(),
             _ => return Err(Stop::At(start, "Expecting value")),
         }
-        let digits = self.at - start;
+        let digits = self.at - first;
         let mut float = false;
         if self.peek() == Some(b'.') && self.bytes.get(self.at + 1).is_some_and(u8::is_ascii_digit) {
             float = true;

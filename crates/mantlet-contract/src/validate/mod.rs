@@ -54,6 +54,8 @@ pub struct Outcome {
     pub faults: Vec<Fault>,
     /// Something was not judged, so the app may still refuse.
     pub undecided: bool,
+    /// It was too deep, or cost too much, to be judged to its end.
+    pub exhausted: bool,
     /// The bytes of members that no model takes, in order; none is inside another.
     pub ignored: Vec<Range<usize>>,
 }
@@ -72,6 +74,7 @@ pub fn validate<'a>(shapes: &'a Shapes, shape: u32, value: Value<'a>, loc: &[&'a
         loc: loc.iter().map(|part| Step::Key(part)).collect(),
         faults: Vec::new(),
         undecided: false,
+        exhausted: false,
         ignored: Vec::new(),
         hidden: Vec::new(),
         doubt: false,
@@ -84,6 +87,7 @@ pub fn validate<'a>(shapes: &'a Shapes, shape: u32, value: Value<'a>, loc: &[&'a
     Outcome {
         faults: if accepted { Vec::new() } else { run.faults },
         undecided: run.undecided,
+        exhausted: run.exhausted,
         ignored: if accepted { run.ignored } else { Vec::new() },
     }
 }
@@ -101,6 +105,7 @@ struct Run<'a> {
     loc: Vec<Step<'a>>,
     faults: Vec<Fault>,
     undecided: bool,
+    exhausted: bool,
     ignored: Vec<Range<usize>>,
     /// Members that are looked over, in order: what would be if they were not there.
     hidden: Vec<Range<usize>>,
@@ -116,6 +121,7 @@ impl<'a> Run<'a> {
     /// Whether the value passes. If not, there is a fault for it (unless there are too many already).
     fn check(&mut self, shape: u32, value: Value<'a>) -> bool {
         if self.depth >= MAX_DEPTH || self.steps >= MAX_STEPS {
+            self.exhausted = true;
             return self.unsure();
         }
         self.depth += 1;

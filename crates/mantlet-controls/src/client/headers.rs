@@ -4,7 +4,7 @@ use super::{
     Policy,
     forwarded::{X_FORWARDED_FOR, X_FORWARDED_PROTO},
 };
-use crate::{Call, Scheme, request_id::X_REQUEST_ID};
+use crate::{Call, Scheme, contract, request_id::X_REQUEST_ID};
 
 /// The port that the client asked for. Some apps take the scheme's own where a proxy speaks and says nothing of ports.
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
@@ -82,7 +82,7 @@ pub fn prepare(headers: &mut HeaderMap, call: &Call, policy: &Policy) {
     }
     let untrusted = !call.client.peer_trusted;
     let dropped: Vec<HeaderName> =
-        headers.keys().filter(|name| is_dropped(name, untrusted, policy)).cloned().collect();
+        headers.keys().filter(|name| is_dropped(name, untrusted, policy, call)).cloned().collect();
     for name in dropped {
         headers.remove(name);
     }
@@ -114,10 +114,14 @@ fn port(headers: &HeaderMap, scheme: Scheme) -> Option<u16> {
     }))
 }
 
-fn is_dropped(name: &HeaderName, untrusted: bool, policy: &Policy) -> bool {
+fn is_dropped(name: &HeaderName, untrusted: bool, policy: &Policy, call: &Call) -> bool {
     let text = name.as_str();
     if policy.drop_underscores && memchr::memchr(b'_', text.as_bytes()).is_some() {
-        return true;
+        // What the operation itself asks for is confused with nothing.
+        return !call
+            .operation
+            .as_ref()
+            .is_some_and(|matched| contract::declares_header(&matched.route, text));
     }
     match text.as_bytes().first() {
         Some(b'c' | b'f' | b'p' | b'r' | b's' | b't' | b'w' | b'x') => {}

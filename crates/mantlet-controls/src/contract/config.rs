@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_REPORTED, Policy, Rules, Slot};
-use crate::{Mode, news::News, policy::Mistake, units::Size};
+use crate::{Mode, body::Budget, news::News, policy::Mistake, units::Size};
 
 /// The `[contract]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -217,7 +217,9 @@ impl Config {
             mode: self.mode.under(report_only),
             judged_size: self.judged_size.bytes(),
             slot,
-            reported: News::up_to(MAX_REPORTED),
+            budget: Budget::default(),
+            reported: News::up_to(usize::MAX),
+            made_up: News::up_to(MAX_REPORTED),
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Does the input fit what the operation accepts?
 
+use std::time::Duration;
+
 use http::{HeaderValue, Request, header};
 use http_body::Body;
 use mantlet_contract::{
@@ -12,10 +14,13 @@ use mantlet_contract::{
 };
 
 use super::{Matched, MissingContentType, Policy, Posture, Rules, Tolerance, Unknown};
-use crate::{Mode, Reason, Refusal, RequestBody};
+use crate::{Mode, Reason, Refusal, RequestBody, body::Budget};
 
 /// Containers inside each other that some Python can still read (3.12: 10,000).
 const DEEPEST: usize = 10_000;
+
+/// When to try again while too much is being judged.
+const RETRY_BUSY: Duration = Duration::from_secs(1);
 
 /// What is to be done about an input.
 #[derive(Debug, Default)]
@@ -35,7 +40,7 @@ impl Policy {
         rules: &Rules,
         path: &str,
         request: &mut Request<RequestBody<B>>,
-    ) -> Result<Verdict, Reason>
+    ) -> Result<Verdict, Refusal>
     where
         B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
     {
@@ -51,9 +56,19 @@ impl Policy {
         let mode = mode.under(!matched.contract.counts(rules) || route.rewrites);
         // An app with words of its own for what does not validate goes on saying them.
         let its_own_words = route.answers_invalid && rules.posture == Posture::Compatible;
-        let whole = read_ahead(operation, request, self.judged_size).await?;
-        let judgement = judge_parts(matched, operation, rules, path, request, whole);
+        let reading = read_ahead(operation, route.rewrites, request, self.judged_size, &self.budget).await?;
+        let judgement = judge_parts(matched, operation, rules, path, request, reading == Reading::Whole);
         let mut verdict = Verdict::default();
+        // Whatever keeps a body from being judged is told; what only hides it, and no client needs, does not pass.
+        let in_strict = mode.under(rules.posture == Posture::Compatible);
+        let unjudged = judgement.exhausted || reading == Reading::TooLarge && !is_multipart(request);
+        if unjudged && judgement.faults.is_empty() {
+            verdict.faults.push((in_strict, Reason::InputNotJudged.into()));
+        }
+        // RFC 8259 section 8.1: JSON is UTF-8. Python guesses what else it could be.
+        if let Some(ParseError::Encoding) = judgement.unread {
+            verdict.faults.push((mode, Reason::JsonAmbiguous.into()));
+        }
         if !judgement.faults.is_empty() {
             // Without the credential that the app asks for, its own answer is 401, whatever the input.
             if !lacks_credential(operation, request) {
@@ -123,30 +138,49 @@ fn undeclared_body<B: Body>(operation: &Operation, request: &Request<B>) -> bool
         && request.body().size_hint().lower() > 0
 }
 
-/// Reads a body that FastAPI validates by itself; says whether all of it is there.
+/// How much of a body has been read ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// It is not for FastAPI to validate, or not as it came.
+    None,
+    Whole,
+    TooLarge,
+}
+
+/// Reads a body that FastAPI validates by itself. FastAPI takes no notice of a Content-Encoding; code of the app's own may.
 async fn read_ahead<B>(
     operation: &Operation,
+    rewrites: bool,
     request: &mut Request<RequestBody<B>>,
     most: usize,
-) -> Result<bool, Reason>
+    budget: &Budget,
+) -> Result<Reading, Refusal>
 where
     B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
 {
-    // What is compressed is read by nobody but code of the app's own.
-    let is_encoded = request.headers().contains_key(header::CONTENT_ENCODING);
+    let is_encoded = rewrites && request.headers().contains_key(header::CONTENT_ENCODING);
     if !is_validated(&operation.body) || is_encoded {
-        return Ok(false);
+        return Ok(Reading::None);
     }
     let body = request.body_mut();
     if body.size_hint().lower() > most as u64 {
-        return Ok(false);
+        return Ok(Reading::TooLarge);
     }
     while body.ahead().len() <= most {
         if !body.read_ahead().await? {
-            return Ok(true);
+            return Ok(Reading::Whole);
+        }
+        if !body.hold(budget) {
+            return Err(Refusal::retry(Reason::AppBusy, RETRY_BUSY));
         }
     }
-    Ok(false)
+    Ok(Reading::TooLarge)
+}
+
+/// A form with files, which may have any size.
+fn is_multipart<B>(request: &Request<B>) -> bool {
+    let content_type = request.headers().get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    content_type.trim_ascii_start().get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/"))
 }
 
 fn judge_parts<B>(
@@ -184,18 +218,22 @@ where
 }
 
 /// Whether the app would refuse the request for want of any credential, where it declares one, before it looks at anything else. A
-/// header of its own or a cookie may be one that the contract does not name.
+/// cookie may be one that the contract does not name.
 fn lacks_credential<B>(operation: &Operation, request: &Request<B>) -> bool {
     let headers = request.headers();
+    let has_cookie = headers.contains_key(header::COOKIE);
+    let given = headers.get(header::AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
+    let has_scheme = |scheme: &str| {
+        let given = given.split(|byte| *byte == b' ').next();
+        given.is_some_and(|given| given.eq_ignore_ascii_case(scheme.as_bytes()))
+    };
     let is_there = |scheme: &SecurityScheme| match scheme {
         SecurityScheme::ApiKey { location: Location::Header, name } => headers.contains_key(name.as_str()),
         SecurityScheme::ApiKey { location: Location::Query, .. } | SecurityScheme::Other => true,
-        SecurityScheme::ApiKey { .. }
-        | SecurityScheme::Bearer { .. }
-        | SecurityScheme::Basic
-        | SecurityScheme::Digest => {
-            headers.contains_key(header::AUTHORIZATION) || headers.contains_key(header::COOKIE)
-        }
+        SecurityScheme::ApiKey { .. } => has_cookie,
+        SecurityScheme::Bearer { .. } => has_cookie || has_scheme("bearer"),
+        SecurityScheme::Basic => has_cookie || has_scheme("basic"),
+        SecurityScheme::Digest => has_cookie || has_scheme("digest"),
     };
     let mut declared = operation.security.iter().flatten().peekable();
     declared.peek().is_some() && !declared.any(|requirement| is_there(&requirement.scheme))

@@ -27,7 +27,7 @@ use mantlet_contract::{
     compile::compile,
     flows::{self, Flow, Found as Sensitive},
     json::Limits,
-    model::{self, Location, Note, Operation, SecurityScheme},
+    model::{self, Location, Note, Operation, SecurityScheme, Take},
     places::places,
     routes::{Convertor, Found, HttpRoute, Routes, Visibility, Wanted},
 };
@@ -38,7 +38,7 @@ pub use slot::Slot;
 
 use self::slot::State;
 
-use crate::{Mode, Reason, Refusal, news::News};
+use crate::{Mode, Reason, Refusal, body::Budget, news::News};
 
 /// When to try again while the app is starting.
 const RETRY_AWAITED: Duration = Duration::from_secs(2);
@@ -155,7 +155,12 @@ pub struct Policy {
     pub(crate) mode: Mode,
     judged_size: usize,
     slot: Slot,
+    /// What bodies that are being judged hold.
+    budget: Budget,
+    /// Of routes; there are only so many.
     reported: News,
+    /// Of what clients make up.
+    made_up: News,
 }
 
 impl Default for Policy {
@@ -165,7 +170,9 @@ impl Default for Policy {
             mode: Mode::Enforce,
             judged_size: Config::default().judged_size.bytes(),
             slot: Slot::default(),
-            reported: News::up_to(MAX_REPORTED),
+            budget: Budget::default(),
+            reported: News::up_to(usize::MAX),
+            made_up: News::up_to(MAX_REPORTED),
         }
     }
 }
@@ -203,6 +210,25 @@ pub(crate) struct Verdict {
 /// Whether a route declares a cookie as security.
 pub(crate) fn declares_cookies(route: &HttpRoute) -> bool {
     route.operation.as_ref().is_some_and(|operation| cookies_of(operation).next().is_some())
+}
+
+/// Whether a route declares a header of this name, in lower case: as a parameter, or as what a key comes in.
+pub(crate) fn declares_header(route: &HttpRoute, name: &str) -> bool {
+    let Some(operation) = &route.operation else { return false };
+    let is_it = |own: &str| own.eq_ignore_ascii_case(name);
+    let is_key = operation.security.iter().flatten().any(|requirement| {
+        matches!(&requirement.scheme, SecurityScheme::ApiKey { location: Location::Header, name } if is_it(name))
+    });
+    is_key
+        || operation.inputs.iter().filter(|input| input.location == Location::Header).any(
+            |input| match &input.take {
+                Take::Field { names, .. } => names.iter().any(|own| is_it(own)),
+                Take::Group { fields, .. } => {
+                    fields.iter().any(|field| field.names.iter().any(|(_, own)| is_it(own)))
+                }
+                Take::Whole => false,
+            },
+        )
 }
 
 impl Policy {
@@ -263,7 +289,9 @@ impl Policy {
                 Tolerance::Reject | Tolerance::Report => Mode::Report,
                 Tolerance::Allow => return None,
             };
-            (mode != Mode::Report || self.reported.is_new(subject)).then_some((mode, refusal))
+            let news = if route.is_some() { &self.reported } else { &self.made_up };
+            let is_news = || news.is_new(&format!("{} {method} {subject}", refusal.reason.code()));
+            (mode != Mode::Report || is_news()).then_some((mode, refusal))
         });
         // In `compatible` posture nothing may break, and front ends that know of no token would.
         let session_cookies = match rules.posture {

@@ -7,7 +7,10 @@
 
 use std::{
     hash::{BuildHasher, Hash, RandomState},
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Instant,
 };
 
@@ -20,7 +23,7 @@ const SLOTS: usize = 8;
 #[derive(Debug)]
 pub struct Table {
     /// Buckets one after the other: the hashes of their keys, 0 for none, then the values.
-    cells: Box<[AtomicU64]>,
+    cells: OnceLock<Box<[AtomicU64]>>,
     buckets: usize,
     seed: RandomState,
     start: Instant,
@@ -33,11 +36,10 @@ struct Slot<'t> {
 }
 
 impl Table {
-    /// Room for so many keys, rounded up to a power of two. Memory is taken as keys come: 16 bytes each.
+    /// Room for so many keys, rounded up to a power of two: 16 bytes each, which are taken with the first key.
     pub fn with_room_for(keys: usize) -> Self {
         let buckets = keys.div_ceil(SLOTS).max(1).next_power_of_two();
-        let cells = bytemuck::zeroed_slice_box(buckets * SLOTS * 2);
-        Self { cells, buckets, seed: RandomState::new(), start: Instant::now() }
+        Self { cells: OnceLock::new(), buckets, seed: RandomState::new(), start: Instant::now() }
     }
 
     /// The hash of a key.
@@ -85,7 +87,8 @@ impl Table {
     fn slots(&self, key: u64) -> impl Iterator<Item = Slot<'_>> {
         // The number of buckets is a power of two.
         let bucket = usize::try_from(key >> 8).unwrap_or(usize::MAX) & (self.buckets - 1);
-        let cells = self.cells.get(bucket * SLOTS * 2..).and_then(|rest| rest.first_chunk::<{ SLOTS * 2 }>());
+        let all = self.cells.get_or_init(|| bytemuck::zeroed_slice_box(self.buckets * SLOTS * 2));
+        let cells = all.get(bucket * SLOTS * 2..).and_then(|rest| rest.first_chunk::<{ SLOTS * 2 }>());
         let (keys, values) = cells.map_or((&[][..], &[][..]), |cells| cells.split_at(SLOTS));
         keys.iter().zip(values).map(|(key, value)| Slot { key, value })
     }
@@ -147,7 +150,7 @@ mod tests {
             table.take_at(table.key(address), &slow, 2);
         }
         assert!(table.take_at(refused, &slow, 3).wait.is_some());
-        assert_eq!(table.cells.len(), 2 * 4_096);
+        assert_eq!(table.cells.get().unwrap().len(), 2 * 4_096);
     }
 
     #[test]

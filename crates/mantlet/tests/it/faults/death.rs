@@ -260,3 +260,18 @@ fn an_app_with_its_hands_full_is_not_given_more() {
     drop(hanging);
     eventually("there is room again", || (stand.connect().get("/").status == 200).then_some(()));
 }
+
+/// An app that does not want the rest of a body says so and closes: the answer counts, not that the rest could not be sent.
+#[test]
+fn an_answer_that_comes_before_the_end_of_a_body_is_not_lost() {
+    let gateway = crate::kit::Setup::run("early:app").start();
+    let body = vec![b'x'; 3 << 20];
+    for _ in 0..20 {
+        let mut client = Client::connect(gateway.addr());
+        client
+            .send(format!("POST /no HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len()));
+        client.try_send(&body);
+        let answer = client.answer();
+        assert_eq!((answer.status, &*answer.body), (413, &br#"{"detail":"too large"}"#[..]));
+    }
+}

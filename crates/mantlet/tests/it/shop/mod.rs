@@ -2,6 +2,7 @@
 //! answers.
 
 mod careless;
+mod hidden;
 mod inputs;
 mod json;
 mod paths;
