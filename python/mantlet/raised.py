@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import functools
 import http
+import importlib.util
 import os
 import sys
 import types
@@ -32,14 +33,33 @@ class Raised:
         self.mentions = {}  # name -> names that the code of this name mentions
         self.functions = set()  # those that are no variables
         self.odd = {}  # name -> where its code raises what is no error
-        for module in list(sys.modules.values()):
-            if isinstance(module, types.ModuleType) and is_apps(module):
-                try:
-                    self.add(module)
-                except Exception:  # not Python that this version reads: nothing runs of it either
-                    continue
+        modules = [one for one in list(sys.modules.values()) if isinstance(one, types.ModuleType) and is_apps(one)]
+        hidden = set()
+        for module in modules:
+            try:
+                self.add(module)
+            except Exception:  # there is no source, or none that can be read
+                hidden.add(module.__name__)
+        if hidden:
+            for module in modules:
+                self.hide(module, hidden)
+
+    def hide(self, module, hidden):
+        """Whoever comes to code that cannot be read may come to anything: by the names that lead there."""
+        if module.__name__ in hidden:
+            self.odd[module.__name__.rpartition(".")[2]] = unread(module.__name__)
+        for name, value in list(vars(module).items()):
+            defined = value.__name__ if isinstance(value, types.ModuleType) else module_of(value)
+            if defined not in hidden or name.startswith("__"):
+                continue
+            self.odd[name] = unread(defined)
+            for inner, part in list(vars(value).items()) if isinstance(value, type) else ():
+                if callable(part) and not inner.startswith("__"):
+                    self.odd[inner] = unread(defined)
 
     def add(self, module):
+        if not module.__file__.endswith(".py"):
+            raise OSError
         for node in source.tree_of(module.__file__).body:
             self.define(node, module, None)
 
@@ -81,12 +101,12 @@ class Raised:
             if isinstance(one, type):
                 names.add(one.__name__)
             elif not isinstance(one, types.FunctionType):
-                names.add(type(one).__name__)
+                names |= {type(one).__name__, getattr(one, "__name__", "")}
                 held += getattr(getattr(one, "__self__", one), "__dict__", {}).values()
             node = source.node_of(function)
             if node is not None:
                 names |= mentioned_in(node, True) | {getattr(node, "name", "")}
-            elif not names:
+            elif not names or (isinstance(one, types.FunctionType) and not source.is_installed(source.file_of(one))):
                 return None
             waiting += [each for each in held if callable(each) and is_read(each)]
             if len(seen) > 200:
@@ -116,9 +136,9 @@ class Raised:
         if any(isinstance(one, HTTPException) and one.status_code < 400 for one in held):
             return "one that it was made with"
         node = source.node_of(function)
-        module = sys.modules.get(function.__module__ or "")
+        module = sys.modules.get(module_of(function) or "")
         odd = odd_in(node, module, None) if node is not None and module is not None else None
-        if odd or not self.odd:
+        if odd:
             return odd
         names = self.reached(call)
         if names is None:
@@ -137,6 +157,19 @@ def whole(call):
     while isinstance(call, functools.partial):
         call = call.func
     return call
+
+
+def unread(name):
+    return f"in `{name}`, whose source cannot be read"
+
+
+def module_of(value):
+    """The name of the module in which a function, a class, or that of an object, is defined."""
+    try:
+        name = value.__module__
+    except Exception:  # there is none, or it is a proxy of nothing
+        return None
+    return name if isinstance(name, str) else None
 
 
 def closure(function):
@@ -166,6 +199,10 @@ def odd_in(node, module, cls):
     for one in ast.walk(node):
         if isinstance(one, ast.Call) and is_odd(one, module, node, cls, aliases):
             return f"{module.__name__}:{one.lineno}"
+        if isinstance(one, source.FUNCTIONS) and not source.is_installed(source.file_in(module)):
+            away = next((inner for inner in ast.walk(one) if leads_anywhere(inner, module)), None)
+            if away is not None:
+                return f"{module.__name__}:{away.lineno}"
         plain.update(id(inner) for part in named_only(one) for inner in ast.walk(part))
         if isinstance(one, (ast.Name, ast.Attribute)) and isinstance(one.ctx, ast.Load) and is_http(value_of(one, module)):
             mentions.append(one)
@@ -183,6 +220,59 @@ def odd_in(node, module, cls):
     for one in (*mentioned, *changed):
         return f"{module.__name__}:{one.lineno}"
     return None
+
+
+def leads_anywhere(node, module):
+    """Ways of a function to a class that no name tells."""
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return any(is_unread_yet(name) for name in imported(node, module))
+    if isinstance(node, ast.Attribute):
+        if node.attr in ("__subclasses__", "__globals__", "__builtins__"):
+            return True
+        held = value_of(node.value, module)
+        return (held is sys and node.attr == "modules") or (node.attr == "__dict__" and holds_http(held))
+    if not isinstance(node, ast.Call):
+        return False
+    name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+    if name == "import_module" or (isinstance(node.func, ast.Name) and name in ("__import__", "eval", "exec", "globals")):
+        return True
+    # A part of a module by its name.
+    if name not in ("getattr", "vars") or not node.args or not holds_http(value_of(node.args[0], module)):
+        return False
+    told = value_of(node, module)
+    return told is None or is_http(told)
+
+
+def holds_http(module):
+    if not isinstance(module, types.ModuleType):
+        return False
+    return source.file_in(module).startswith(source.FRAMEWORKS) or any(map(is_http, list(vars(module).values())))
+
+
+def imported(node, module):
+    """The modules that an import comes to."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    base = node.module or ""
+    if node.level:
+        package = (getattr(module, "__package__", None) or "").split(".")
+        base = ".".join([*package[: len(package) - node.level + 1], *([base] if base else [])])
+    held = vars(sys.modules[base]) if base in sys.modules else {}
+    return [base, *(f"{base}.{alias.name}" for alias in node.names if base in sys.modules and alias.name not in held)]
+
+
+def is_unread_yet(name):
+    """Whether a module is the app's own, and not imported until a request comes."""
+    if name in sys.modules:
+        return False
+    try:
+        spec = importlib.util.find_spec(name.partition(".")[0])
+    except (ImportError, ValueError):
+        return False
+    if spec is None:
+        return False
+    places = [*(spec.submodule_search_locations or ()), spec.origin or ""]
+    return not any(place in ("built-in", "frozen") or source.is_installed(place + os.sep) or source.is_standard(place) for place in places if place)
 
 
 def is_http(value):
@@ -222,7 +312,7 @@ def subclasses(cls):
 def is_apps(module):
     """Code that may raise FastAPI's exceptions: the app's own, and what is installed and knows them."""
     file = getattr(module, "__file__", None) or ""
-    if not file.endswith(".py") or source.is_standard(file) or file.startswith(source.FRAMEWORKS):
+    if source.is_standard(file) or file.startswith(source.FRAMEWORKS):
         return False
     if os.path.dirname(file) == OURS:
         return False
@@ -305,6 +395,10 @@ def value_of(node, module):
         base = value_of(node.value, module)
         value = source.UNKNOWN if base is None else source.attribute_of(base, node.attr)
         return None if value is source.UNKNOWN else value
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr" and len(node.args) > 1:
+        name = node.args[1]
+        if isinstance(name, ast.Constant) and isinstance(name.value, str):
+            return value_of(ast.Attribute(node.args[0], name.value), module)
     return None
 
 

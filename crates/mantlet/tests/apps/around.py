@@ -1384,3 +1384,33 @@ async def waits(request: Request, call_next):
 async def routes_changed(request: Request, call_next):
     request.app.router.routes.clear()
     return await call_next(request)
+
+
+@dependency("/enforced/cached")
+@functools.lru_cache
+def settings():
+    return {"debug": False}
+
+
+@dependency("/enforced/imports-late")
+def imports_late():
+    from json import dumps
+
+    from around_helpers import fixed as same
+    from fastapi.encoders import jsonable_encoder
+
+    logger.setLevel(getattr(logging, "INFO", None))
+    return dumps(jsonable_encoder({"one": str(same)}))
+
+
+@dependency("/enforced/compiled-packages")
+def compiled_packages():
+    import sqlite3
+
+    from pydantic_core import to_json
+
+    connection = sqlite3.connect(":memory:")
+    try:
+        yield to_json({})
+    finally:
+        connection.close()

@@ -1,8 +1,14 @@
 """Ways to hide from whoever reads code that a request is changed, or answered: none is proven. They are only read, never run."""
 
 import functools
+import importlib
+import pathlib
+import py_compile
+import sys
+import tempfile
 
 import around_helpers as helpers
+import fastapi
 from fastapi import Body, Depends, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel
@@ -519,3 +525,116 @@ def d_raise_set():
 @dependency
 def d_raise_method():
     helpers.FIXER.go_away()
+
+
+def written(folder, name, text):
+    path = pathlib.Path(folder, name + ".py")
+    path.write_text(text)
+    return path
+
+
+FOLDER = tempfile.TemporaryDirectory()
+RAISES = """
+from fastapi import HTTPException
+
+def dep():
+    raise HTTPException(303)
+
+class Guard:
+    def check_it(self):
+        raise HTTPException(303)
+"""
+sys.path.append(FOLDER.name)
+# One without source, one whose source is gone, one that is too deep to be read, one that is not imported yet.
+compiled = written(FOLDER.name, "sourceless", RAISES)
+py_compile.compile(str(compiled), cfile=str(compiled.with_suffix(".pyc")))
+compiled.unlink()
+sourceless = importlib.import_module("sourceless")
+guard = sourceless.Guard()
+gone = written(FOLDER.name, "around_gone", RAISES.replace("dep", "gone"))
+around_gone = importlib.import_module("around_gone")
+gone.unlink()
+deep = written(FOLDER.name, "around_deep", RAISES.replace("dep", "deep"))
+around_deep = importlib.import_module("around_deep")
+deep.write_text(RAISES + "x = " + "-" * 100_000 + "1")
+written(FOLDER.name, "around_later", RAISES.replace("dep", "later"))
+# A sum that is too long to be followed.
+LONG = f"""
+async def too_long(request, call_next):
+    sum = {"1 + " * 600}1
+    return await call_next(request)
+"""
+written(FOLDER.name, "around_long", LONG)
+http(importlib.import_module("around_long").too_long)
+
+
+@http
+async def query_emptied(request: Request, call_next):
+    request.query_params._list.clear()
+    return await call_next(request)
+
+
+@dependency
+def d_sourceless():
+    return sourceless.dep()
+
+
+below("d_sourceless_itself", deps=[sourceless.dep])
+
+
+@dependency
+def d_sourceless_object():
+    guard.check_it()
+
+
+@dependency
+def d_sourceless_method(checks=[sourceless.Guard()]):
+    checks[0].check_it()
+
+
+@dependency
+def d_source_gone():
+    return around_gone.gone()
+
+
+@dependency
+def d_source_too_deep():
+    return around_deep.deep()
+
+
+@dependency
+def d_imported_later():
+    from around_later import later
+
+    later()
+
+
+@dependency
+def d_name_made():
+    raise getattr(__import__("fastapi"), "HTTP" + "Exception")(303)
+
+
+@dependency
+def d_attribute_made():
+    raise getattr(fastapi, "HTTP" + "Exception")(303)
+
+
+@dependency
+def d_attribute():
+    raise getattr(fastapi, "HTTPException")(303)
+
+
+@dependency
+def d_of_modules():
+    raise sys.modules["fastapi"].HTTPException(303)
+
+
+@dependency
+def d_imported_by_name():
+    module = importlib.import_module("fastapi")
+    raise module.HTTPException(303)
+
+
+@dependency
+def d_variables():
+    raise vars(fastapi)["HTTPException"](303)
