@@ -58,6 +58,8 @@ class Before:
                 return "catches what FastAPI raises for an invalid request"
         except Unproven as why:
             return str(why)
+        except Exception:
+            return "is not understood: its source cannot be followed"
         return None
 
 

@@ -92,8 +92,6 @@ class Calls:
             return FREE
         if callee.name == "value":
             return self.call_value(callee.data.value, arguments, named, node)
-        if callee.name == "call":
-            pass
         for one in every:
             self.harmless(one, node)
         return FREE
@@ -187,7 +185,7 @@ class Calls:
             return kinds.JSON
         elif base.name == "json" and name in TEXT:
             return FREE
-        self.fail(f"calls `{name}` of the {base.name}", node)
+        self.fail(f"calls `{name}` of {kinds.said(base)}", node)
 
     def call_request(self, base, name, node):
         if name == "get":

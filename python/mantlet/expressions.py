@@ -26,7 +26,7 @@ class Expressions:
         if value.name == "function":
             self.mention(value, node)
         elif not is_harmless(value):
-            self.fail(f"hands the {value.name} on", node)
+            self.fail(f"hands {kinds.said(value)} on", node)
 
     def readable(self, value, node):
         if value.name == "query" or value.name == "json":
@@ -34,7 +34,7 @@ class Expressions:
         if value.name not in (*kinds.READ_ONLY, "request", "made-request", "answer", "refusal", "the app", "self", "route", "routes") and not is_harmless(value):
             if value.name == "function":
                 return
-            self.fail(f"uses the {value.name} in a way that is not known", node)
+            self.fail(f"uses {kinds.said(value)} in a way that is not known", node)
 
     def mention(self, made, node):
         """A function inside that somebody else may call, with anything."""
@@ -44,7 +44,7 @@ class Expressions:
     def checked(self, node, outer):
         came = self.run(node, [], {})
         if not is_harmless(came):
-            self.fail(f"hands the {came.name} on", node)
+            self.fail(f"hands {kinds.said(came)} on", node)
 
     def reads(self, node):
         self.prover.facts.reads = self.prover.facts.reads or f"looks at the query or the body (line {node.lineno})"
@@ -186,7 +186,7 @@ class Expressions:
         if base.name == "message":
             return FREE
         if base.name not in ("free", "value", "object", "call", "exception", "nothing"):
-            self.fail(f"takes something out of the {base.name}", node)
+            self.fail(f"takes something out of {kinds.said(base)}", node)
         return FREE
 
     def part_of_scope(self, key, node):
@@ -252,7 +252,7 @@ class Expressions:
             return kind("method", (base, name))
         if is_harmless(base):
             return FREE
-        self.fail(f"uses `{name}` of `{base.name}`", node)
+        self.fail(f"uses `{name}` of {kinds.said(base)}", node)
 
     def of_request(self, base, name, node):
         if name in kinds.REQUEST_FREE:

@@ -51,6 +51,24 @@ ROUTE_FREE = {"endpoint", "path", "path_format", "name", "tags", "methods", "ope
 ANSWER_FREE = {"headers", "raw_headers", "status_code", "background", "media_type", "charset", "set_cookie", "delete_cookie"}
 
 
+SAID = {
+    "made-request": "the request", "raw headers": "the headers", "receive": "`receive`", "send": "`send`", "call_next": "`call_next`",
+    "app": "the app inside", "the app": "the app", "json": "the body", "coming": "what the app answers", "answer": "what the app answers",
+    "message": "what the app answers", "refusal": "its own answer", "own answer": "its own answer", "self": "the middleware itself",
+    "function": "a function inside", "routes": "the app's routes",
+}
+
+
+def said(value):
+    """What a person calls it."""
+    if value.name == "method":
+        base, name = value.data
+        return f"`{name}` of {said(base)}"
+    if value.name == "own method":
+        return "a method of its own"
+    return SAID.get(value.name, f"the {value.name}")
+
+
 def is_private(key):
     return key.startswith(("fastapi", "starlette", "_"))
 

@@ -55,12 +55,13 @@ def answers_errors(handler, key):
 
 
 def proving(facts, prove, place="middleware"):
+    prover = Prover(facts, place)
     try:
-        prove(Prover(facts, place))
+        prove(prover)
     except Unproven as why:
         facts.rewrites = str(why)
-    except Exception as error:  # no source, or not one that is understood
-        facts.rewrites = f"is not understood ({type(error).__name__})"
+    except Exception:  # no source, or not one that is understood
+        facts.rewrites = f"is not understood: its source cannot be followed{prover.reached()}"
     return facts
 
 
@@ -70,6 +71,10 @@ class Prover:
         self.place = place
         self.known = {}
         self.steps = 0
+        self.place_read = None  # a function, and a line of it
+
+    def reached(self):
+        return f" at {source.place(*self.place_read)}" if self.place_read else ""
 
     # Pieces
 

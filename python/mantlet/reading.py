@@ -72,6 +72,7 @@ class Read(Calls, Expressions):
 
     def statement(self, node):
         self.prover.steps += 1
+        self.prover.place_read = (self.function, node.lineno)
         if self.prover.steps > STEPS:
             raise Unproven("is too long to be followed")
         method = getattr(self, "on_" + type(node).__name__, None)
@@ -90,7 +91,7 @@ class Read(Calls, Expressions):
                     self.statement(one)
                 elif isinstance(one, ast.AST):
                     self.parts(one)
-                # Names that a `match` binds.
+        # Names that a `match` binds.
         for name in ("name", "rest"):
             bound = getattr(node, name, None)
             if isinstance(bound, str) and type(node).__name__.startswith("Match"):
@@ -144,9 +145,7 @@ class Read(Calls, Expressions):
         return value
 
     def on_Expr(self, node):
-        value = self.see(node.value)
-        if value.name in ("yielded",):
-            return
+        self.see(node.value)
 
     def on_Assign(self, node):
         if len(node.targets) == 1 and isinstance(node.targets[0], (ast.Tuple, ast.List)):
@@ -176,7 +175,7 @@ class Read(Calls, Expressions):
                 continue
             base = self.see(target.value)
             if not is_harmless(base) and base.name != "self":
-                self.fail(f"deletes something of the {base.name}", node)
+                self.fail(f"deletes something of {kinds.said(base)}", node)
 
     def on_For(self, node):
         came = self.see(node.iter)
@@ -256,10 +255,8 @@ class Read(Calls, Expressions):
                 where = where.outer
             if where is None:
                 if not is_harmless(value):
-                    self.fail(f"keeps the {value.name} in `{name}`", node)
+                    self.fail(f"keeps {kinds.said(value)} in `{name}`", node)
                 return
-        if value.name == "value" or value.name == "call":
-            pass
         if name in where.names:
             came = joined(where.names[name], value)
             if came is None:
@@ -272,7 +269,7 @@ class Read(Calls, Expressions):
             self.bind(target.id, value, target)
         elif isinstance(target, (ast.Tuple, ast.List)):
             if not is_harmless(value) and value.name not in kinds.MAPPINGS:
-                self.fail(f"takes the {value.name} apart", target)
+                self.fail(f"takes {kinds.said(value)} apart", target)
             for one in target.elts:
                 self.store(one, FREE)
         elif isinstance(target, ast.Starred):
@@ -305,7 +302,7 @@ class Read(Calls, Expressions):
             if source.is_frameworks(held) or source.is_frameworks(type(held)) or target.attr in GUARDED:
                 self.fail(f"changes `{name_of(held)}`", target)
         elif base.name not in ("free", "object", "call", "exception"):
-            self.fail(f"sets `{target.attr}` of the {base.name}", target)
+            self.fail(f"sets `{target.attr}` of {kinds.said(base)}", target)
         self.harmless(value, target)
 
     def store_item(self, target, value):
@@ -320,4 +317,4 @@ class Read(Calls, Expressions):
             if key != "headers":
                 self.answers("changes what the app answers", target)
         elif base.name not in ("free", "value", "object", "call"):
-            self.fail(f"writes into the {base.name}", target)
+            self.fail(f"writes into {kinds.said(base)}", target)

@@ -226,9 +226,9 @@ class Translator:
             return self.shapes.opaque(str(unknown))
         except RecursionError:
             raise
-        except Exception as error:  # internals of a version that is not known
+        except Exception:  # internals of a version that is not known
             kind = schema.get("type") if isinstance(schema, dict) else schema
-            return self.shapes.opaque(f"the schema `{kind}` cannot be read ({type(error).__name__}: {error})")
+            return self.shapes.opaque(f"Pydantic's schema `{kind}` is not one that is known")
 
     def _translate(self, schema, config, definitions):
         kind = schema["type"]
@@ -257,9 +257,8 @@ class Translator:
                 shape = self._shape(schema, config, definitions)
             except Unknown as unknown:
                 shape = {"type": "opaque", "why": str(unknown)}
-            except Exception as error:
-                why = f"the schema `{schema['type']}` cannot be read ({type(error).__name__}: {error})"
-                shape = {"type": "opaque", "why": why}
+            except Exception:
+                shape = {"type": "opaque", "why": f"Pydantic's schema `{schema['type']}` is not one that is known"}
             if isinstance(shape, int):  # stands for another one
                 shape = {"type": "with-default", "inner": shape}
             self.shapes.fill(index, shape)

@@ -170,4 +170,8 @@ def where(function):
     code = code_of(function)
     if code is None:
         return os.path.basename(file_of(function)) or "of which there is no file"
-    return f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}"
+    return place(function, code.co_firstlineno)
+
+
+def place(function, line):
+    return f"{os.path.basename(file_of(function))}:{line}"

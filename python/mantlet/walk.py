@@ -218,9 +218,9 @@ class Walk:
         """One entry of a router -> routes of the contract. The context is how an included one appears."""
         try:
             return self.read(route, context, at, docs)
-        except Exception as error:
+        except Exception:  # most likely a version that is not known
             path = getattr(context or route, "path", None) or type(route).__name__
-            self.note(f"{at}{path}", f"it cannot be read ({type(error).__name__}: {error})")
+            self.note(f"{at}{path}", f"what FastAPI made of {named(route)} is not understood")
             return [{"kind": "opaque", "why": f"a route that cannot be read (`{path}`)"}]
 
     def read(self, route, context, at, docs):
@@ -267,8 +267,8 @@ class Walk:
             return found
         try:
             found["operation"] = self.operation(route, seen, where)
-        except Exception as error:
-            self.note(where, f"it cannot be read ({type(error).__name__}: {error})")
+        except Exception:
+            self.note(where, f"what FastAPI made of {named(route)} is not understood")
             found["operation"] = self.operations.read_opaque(seen)
         return found
 
@@ -347,6 +347,11 @@ def overrides(cls, bases, *methods):
         if own is not None and own not in [getattr(base, method, None) for base in bases]:
             return True
     return False
+
+
+def named(route):
+    endpoint = getattr(route, "endpoint", None)
+    return "it" if endpoint is None else f"`{name_of(endpoint)}` ({source.where(endpoint)})"
 
 
 def is_plain(route):

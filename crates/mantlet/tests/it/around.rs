@@ -67,6 +67,21 @@ fn what_hides_that_it_changes_requests_is_not_proven() {
     judged("around_attacks", &[("reported", 61)]);
 }
 
+#[test]
+fn notes_say_what_code_does_and_where() {
+    let contract = read("around_attacks");
+    for (path, why) in [
+        ("/reported/query_emptied", "uses `clear` of `_list` of the query"),
+        ("/reported/too_long", "its source cannot be followed at around_long.py:3"),
+        ("/reported/d_sourceless", "whose source cannot be read"),
+    ] {
+        let told = |at: &str, said: &str| at.contains(path) && said.contains(why);
+        assert!(contract.notes.iter().any(|note| told(&note.at, &note.why)), "{path}: {:?}", contract.notes);
+    }
+    let unclear = contract.notes.iter().find(|note| note.why.contains("Error)") || note.why.contains("`method`"));
+    assert!(unclear.is_none(), "{unclear:?}");
+}
+
 /// Holds what is told of each case against its path; there are at least so many of each kind.
 fn judged(app: &str, least: &[(&str, usize)]) {
     let contract = read(app);
