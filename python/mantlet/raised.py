@@ -19,7 +19,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from . import source
-from .pieces import callable_of
+from .pieces import callable_of, owner
 
 OURS = os.path.dirname(__file__)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -74,7 +74,7 @@ class Raised:
             names = []
         mentioned = mentioned_in(node, is_plain(node, cls or module)) if names else ()
         odd = odd_in(node, module, cls) if names else None
-        for name in names:
+        for name in told_by(names):
             self.mentions.setdefault(name, set()).update(mentioned)
             if odd:
                 self.odd[name] = odd
@@ -105,7 +105,7 @@ class Raised:
                 held += getattr(getattr(one, "__self__", one), "__dict__", {}).values()
             node = source.node_of(function)
             if node is not None:
-                names |= mentioned_in(node, True) | {getattr(node, "name", "")}
+                names |= mentioned_in(node, True) | told_by({getattr(node, "name", "")})
             elif not names or (isinstance(one, types.FunctionType) and not source.is_installed(source.file_of(one))):
                 return None
             waiting += [each for each in held if callable(each) and is_read(each)]
@@ -215,7 +215,8 @@ def odd_in(node, module, cls):
     ]
     if isinstance(node, ast.ClassDef) and is_http(vars(module).get(node.name)):
         made = vars(module)[node.name]
-        says = made.__init__ is HTTPException.__init__ or source.is_frameworks(made.__init__)
+        inherited = owner(made, "__init__")  # judged there, and named among the bases
+        says = (inherited is not made and is_http(inherited)) or source.is_frameworks(made.__init__)
         changed += [] if says or any(isinstance(one, ast.Call) and is_super_init(one) for one in ast.walk(node)) else [node]
     for one in (*mentioned, *changed):
         return f"{module.__name__}:{one.lineno}"
@@ -339,17 +340,23 @@ def mentioned_in(node, plain):
             names.add(one.attr)
         elif isinstance(one, (ast.Import, ast.ImportFrom)):
             names |= {alias.name.rpartition(".")[2] for alias in one.names}
-    # Methods of that kind are part of their class.
+    return told_by(names)
+
+
+def told_by(names):
+    """Without methods like `__init__`, which are part of their class."""
     return {name for name in names if not (name.startswith("__") and name.endswith("__"))}
 
 
 def is_odd(call, module, inside, cls, aliases):
     """Whether a call makes an `HTTPException` whose status need not be an error."""
+    holder = cls
     if is_super_init(call):
         # A class of the app's own, which says its status itself.
         made = cls if cls is not None else vars(module).get(getattr(inside, "name", None))
         if not (isinstance(made, type) and issubclass(made, HTTPException)):
             return False
+        holder = made
     else:
         made = value_of(call.func, module)
         if made is None:
@@ -363,7 +370,7 @@ def is_odd(call, module, inside, cls, aliases):
     status = next((one.value for one in call.keywords if one.arg == "status_code"), None)
     if status is None and call.args:
         status = call.args[0]
-    return status is None or not is_error(status, module, cls)
+    return status is None or not is_error(status, module, holder)
 
 
 def is_super_init(call):
@@ -380,11 +387,20 @@ def is_error(node, module, cls):
     if isinstance(node, ast.Constant):
         value = node.value
     elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
-        value = getattr(cls, node.attr, None)
+        return cls is not None and all(says_error(one, node.attr) for one in subclasses(cls))
     else:
         value = value_of(node, module)
-    if isinstance(value, http.HTTPStatus):
-        value = value.value
+    return is_status(value)
+
+
+def says_error(cls, name):
+    """Whether an attribute of a class is a status of an error, once and for all."""
+    stored, value = source.stored_in(cls), getattr(cls, name, None)
+    return stored is not None and name not in stored and is_status(value)
+
+
+def is_status(value):
+    value = value.value if isinstance(value, http.HTTPStatus) else value
     return type(value) is int and 400 <= value <= 599
 
 

@@ -25,7 +25,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.routing import APIRoute
-from fastapi.security import OAuth2PasswordBearer
+from fastapi.security import HTTPBearer, OAuth2PasswordBearer
 from pydantic import BaseModel
 from starlette.authentication import AuthCredentials, AuthenticationBackend, SimpleUser
 from starlette.datastructures import Headers, MutableHeaders
@@ -1414,3 +1414,44 @@ def compiled_packages():
         yield to_json({})
     finally:
         connection.close()
+
+
+class DetailedError(HTTPException):
+    STATUS = 500
+
+    def __init__(self, **more):
+        super().__init__(status_code=self.STATUS, detail="no", **more)
+
+
+class Forbidden(DetailedError):
+    STATUS = status.HTTP_403_FORBIDDEN
+
+
+@dependency("/enforced/status-of-the-class")
+def forbids():
+    if helpers.SIZE > 5:
+        raise Forbidden()
+
+
+class Bearer(HTTPBearer):
+    def __init__(self, auto_error=False):
+        super(Bearer, self).__init__(auto_error=auto_error)
+
+    async def __call__(self, request: Request):
+        credentials = await super(Bearer, self).__call__(request)
+        if credentials and credentials.scheme != "Bearer":
+            raise HTTPException(403)
+        return credentials
+
+
+dependency("/enforced/bearer")(Bearer())
+
+
+class Told(HTTPException):
+    def __init__(self, status_code):
+        super().__init__(status_code=status_code)
+
+
+@dependency("/reported/status-handed-over")
+def status_handed_over():
+    raise Told(303)

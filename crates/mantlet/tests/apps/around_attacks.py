@@ -638,3 +638,34 @@ def d_imported_by_name():
 @dependency
 def d_variables():
     raise vars(fastapi)["HTTPException"](303)
+
+
+class Detailed(HTTPException):
+    STATUS = 404
+
+    def __init__(self):
+        super().__init__(status_code=self.STATUS)
+
+
+class Elsewhere(Detailed):
+    STATUS = 303
+
+
+@dependency
+def d_status_of_a_subclass():
+    raise Elsewhere()
+
+
+class Sets:
+    def __init__(self):
+        self.status_code = 303
+        self.detail = self.headers = None
+
+
+class Mixed(Sets, HTTPException):
+    pass
+
+
+@dependency
+def d_mixed_in():
+    raise Mixed()
