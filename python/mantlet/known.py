@@ -1,10 +1,14 @@
 """Middleware of others whose code was read for this list, by the full name of the very class: a subclass may do anything.
 
+A later major version than the one that was read may do something else: it is not known.
+
 They leave requests as they are but for what is said here, answer by themselves only what is asked of them or what they
 refuse, and change nothing but headers and encodings of answers.
 """
 
 from __future__ import annotations
+
+from importlib import metadata
 
 from . import source
 
@@ -54,6 +58,19 @@ KNOWN = {
     "starlette_context.middleware.context_middleware.ContextMiddleware": plugins_are_its_own,
     "starlette_context.middleware.raw_middleware.RawContextMiddleware": plugins_are_its_own,
 }
+# The versions that were read. Those of FastAPI, Starlette and uvicorn are the ones that Mantlet is tested with.
+READ = {
+    "asgi_correlation_id": "5.0.1",
+    "brotli_asgi": "1.7.0",
+    "opentelemetry": "0.66b2",
+    "prometheus_fastapi_instrumentator": "8.1.0",
+    "sentry_sdk": "2.75.0",
+    "slowapi": "0.1.10",
+    "starlette_context": "0.5.1",
+    "starlette_exporter": "0.24.0",
+}
+# Where a package is installed under another name.
+DISTRIBUTIONS = {"opentelemetry": "opentelemetry-instrumentation-asgi"}
 SLOWAPI = ("slowapi.middleware.SlowAPIMiddleware", "slowapi.middleware.SlowAPIASGIMiddleware")
 # They put functions of their own in the place of FastAPI's, which call those.
 INSTRUMENTS = ("sentry_sdk", "opentelemetry")
@@ -71,7 +88,33 @@ def qualified(cls):
 
 def is_theirs(cls):
     file = source.file_of(cls)
-    return source.is_frameworks(cls) or source.is_installed(file)
+    return source.is_frameworks(cls) or (source.is_installed(file) and not is_later(cls.__module__.partition(".")[0]))
+
+
+def is_later(package):
+    """Whether a package is of a later major version than the one that was read."""
+    if package not in READ:
+        return False
+    try:
+        installed = metadata.version(DISTRIBUTIONS.get(package, package.replace("_", "-")))
+    except metadata.PackageNotFoundError:
+        return True
+    return major(installed) > major(READ[package])
+
+
+def major(version):
+    number = version.partition(".")[0]
+    return int(number) if number.isdigit() else 0
+
+
+def slowapi_asks(cls, app, odd):
+    """The function that tells SlowAPI's middleware who asks: as far as that leaves requests alone, so does the middleware, which
+    answers 429 through the app's handler. None if it is another middleware, or that handler may answer with what is no error."""
+    if qualified(cls) not in SLOWAPI or not is_theirs(cls):
+        return None
+    if any(getattr(key, "__name__", "") in ("RateLimitExceeded", "Exception") for key, _ in odd):
+        return None
+    return getattr(getattr(app.state, "limiter", None), "_key_func", None)
 
 
 def header_written(cls, options):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import inspect
 import types
 
 from starlette.applications import Starlette
@@ -38,6 +39,12 @@ def dependency(call, names, bodies=(), has_body=True):
     a body if there is one to validate."""
     place = "dependency" if has_body else "handler"
     return proving(Facts(), lambda prover: prover.dependency(call, names, bodies), place)
+
+
+def leaves_alone(function):
+    """A function that is handed the request as its first argument, if it takes any."""
+    names = list(inspect.signature(function).parameters)[:1]
+    return not names or dependency(function, names).is_proven()
 
 
 def reads(call, names):

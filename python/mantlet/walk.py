@@ -131,7 +131,8 @@ class Walk:
                 self.note(where, f"`{type(one).__name__}` makes a middleware in a way of its own: input is reported, not refused")
                 set_rewrites(router)
                 continue
-            if not limits_plainly(one.cls, app, odd):
+            tells = known.slowapi_asks(one.cls, app, odd)
+            if tells is None or not proof.leaves_alone(tells):
                 self.passes(one.cls, options_of(one), None, router, where, odd)
         unsure, changes = [], []
         if overrides(type(app), (FastAPI, Starlette), "__call__", "build_middleware_stack"):
@@ -406,17 +407,6 @@ def options_of(middleware):
         names = list(inspect.signature(function).parameters)[2 if isinstance(middleware.cls, type) else 1 :]
         options.update(zip(names, given))
     return options
-
-
-def limits_plainly(cls, app, odd):
-    """SlowAPI's middleware leaves requests alone as far as the function does that tells who asks. It answers 429 through the app's handler."""
-    if known.qualified(cls) not in known.SLOWAPI or not known.is_theirs(cls):
-        return False
-    tells = getattr(getattr(app.state, "limiter", None), "_key_func", None)
-    if tells is None or any(getattr(key, "__name__", "") in ("RateLimitExceeded", "Exception") for key, _ in odd):
-        return False
-    names = list(inspect.signature(tells).parameters)[:1]
-    return not names or proof.dependency(tells, names).is_proven()
 
 
 def routes_in(router):

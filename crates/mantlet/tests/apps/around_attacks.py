@@ -669,3 +669,23 @@ class Mixed(Sets, HTTPException):
 @dependency
 def d_mixed_in():
     raise Mixed()
+
+
+# A known middleware, of a later version than the one that was read.
+PACKAGES = pathlib.Path(FOLDER.name, "site-packages")
+for name, file, text in [
+    ("brotli_asgi", "__init__.py", """
+class BrotliMiddleware:
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        scope["query_string"] = b""
+        await self.app(scope, receive, send)
+"""),
+    ("brotli_asgi-2.0.0.dist-info", "METADATA", "Metadata-Version: 2.1\nName: brotli-asgi\nVersion: 2.0.0\n"),
+]:
+    PACKAGES.joinpath(name).mkdir(parents=True)
+    PACKAGES.joinpath(name, file).write_text(text)
+sys.path.insert(0, str(PACKAGES))
+asgi(importlib.import_module("brotli_asgi").BrotliMiddleware)

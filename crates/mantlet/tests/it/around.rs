@@ -78,7 +78,8 @@ fn notes_say_what_code_does_and_where() {
         let told = |at: &str, said: &str| at.contains(path) && said.contains(why);
         assert!(contract.notes.iter().any(|note| told(&note.at, &note.why)), "{path}: {:?}", contract.notes);
     }
-    let unclear = contract.notes.iter().find(|note| note.why.contains("Error)") || note.why.contains("`method`"));
+    let unclear =
+        contract.notes.iter().find(|note| note.why.contains("Error)") || note.why.contains("`method`"));
     assert!(unclear.is_none(), "{unclear:?}");
 }
 
