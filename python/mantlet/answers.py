@@ -11,7 +11,8 @@ import inspect
 from fastapi.responses import JSONResponse
 from starlette.responses import JSONResponse as StarletteJSONResponse
 
-from .schemas import function_of, name_of
+from .pieces import name_of
+from .schemas import function_of
 
 SCALARS = (
     *("none", "bool", "int", "float", "decimal", "str", "bytes"),

@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 
 from . import kinds, known, source
 from .kinds import FREE, kind
-from .pieces import Box, Me, Unproven, constant, is_harmless, is_security, is_super, owner_of, qualified_function
+from .pieces import Box, Me, Unproven, constant, is_harmless, is_security, is_super, owner_of
 
 READING = {
     "str", "repr", "bool", "len", "isinstance", "id", "hash", "dict", "list", "tuple", "set", "sorted", "any", "all", "hasattr",
@@ -234,7 +234,7 @@ class Calls:
                 else:
                     self.harmless(one, node)
             return FREE
-        called = qualified_function(value)
+        called = known.qualified(value)
         if called in ("asyncio.tasks.wait_for", "asyncio.tasks.shield") and arguments and arguments[0].name == "coming":
             for one in every[1:]:
                 self.harmless(one, node)

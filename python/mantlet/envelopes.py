@@ -10,6 +10,7 @@ from __future__ import annotations
 import types
 
 from .bytecode import codes, instructions, unwrapped
+from .pieces import name_of
 from .source import is_frameworks
 
 MESSAGE = {"http.response.body", "body"}
@@ -27,7 +28,7 @@ def middleware_wraps(cls, options):
 def answers_errors_well(app):
     """The name of an error handler that may answer as if nothing had happened; nothing if none does."""
     handlers = [handler for handler in app.exception_handlers.values() if may_answer_200(handler)]
-    return name_of(handlers[0]) if handlers else None
+    return name_of(unwrapped(handlers[0])) if handlers else None
 
 
 def claim(router):
@@ -91,10 +92,6 @@ def texts(code):
         values = constant if isinstance(constant, (tuple, frozenset)) else (constant,)
         found.update(value for value in values if isinstance(value, str))
     return found
-
-
-def name_of(thing):
-    return getattr(unwrapped(thing), "__qualname__", type(thing).__name__)
 
 
 def globals_in(code, function):

@@ -8,8 +8,8 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Router
 
 from .bytecode import codes, instructions, is_installed, unwrapped
+from .pieces import name_of
 from .raised import mentioned_in
-from .schemas import name_of
 from .source import is_frameworks, is_standard, file_of, node_of
 
 # What start-up code may do with an app and leave it as it is.

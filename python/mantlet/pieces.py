@@ -95,7 +95,10 @@ def code_of(thing, options):
 
 
 def name_of(thing):
-    return getattr(thing, "__qualname__", None) or type(thing).__name__
+    """How to name code to the person who wrote it."""
+    while isinstance(thing, functools.partial):
+        thing = thing.func
+    return getattr(thing, "__qualname__", None) or type(thing).__qualname__
 
 
 def is_harmless(value):
@@ -129,10 +132,6 @@ def owner(cls, name):
 
 def owner_of(value, function):
     return next((one for one in type(value).__mro__ if function in vars(one).values()), type(value))
-
-
-def qualified_function(value):
-    return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"
 
 
 def is_security(function):

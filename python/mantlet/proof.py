@@ -20,7 +20,7 @@ from starlette.routing import Router
 from . import kinds, known, source
 from .calls import ERRORS
 from .kinds import FREE, kind
-from .pieces import DEPTH, GUARDED, Box, Facts, Me, Unproven, are_errors, callable_of, name_of, qualified_function
+from .pieces import DEPTH, GUARDED, Box, Facts, Me, Unproven, are_errors, callable_of, name_of
 from .reading import Read
 
 # What there is to prove
@@ -55,7 +55,7 @@ def reads(call, names):
 
 def answers_errors(handler, key):
     """Whether a handler of exceptions only ever answers with an error."""
-    if qualified_function(handler) in ERRORS:
+    if known.qualified(handler) in ERRORS:
         return True
     facts = proving(Facts(), lambda prover: prover.handler(handler, key), "handler")
     return facts.is_proven()

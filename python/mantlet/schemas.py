@@ -13,6 +13,8 @@ import functools
 import json
 import re
 
+from .pieces import name_of
+
 INTERNAL = ("pydantic._internal.", "pydantic.types", "pydantic.networks")
 
 # Functions of Pydantic's own around a schema that accept exactly what that schema accepts from a request's data.
@@ -104,13 +106,6 @@ CONFIG = {
 
 class Unknown(Exception):
     """What cannot be translated, and why."""
-
-
-def name_of(function):
-    """How to name code to the person who wrote it."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    return getattr(function, "__qualname__", None) or type(function).__qualname__
 
 
 def is_pydantics(function):

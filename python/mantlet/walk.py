@@ -21,9 +21,9 @@ from .before import Before
 from .envelopes import answers_errors_well, claim, middleware_wraps
 from .later import changes_app
 from .operations import Operations, dependants_of
-from .pieces import code_of
+from .pieces import code_of, name_of
 from .raised import closure, whole
-from .schemas import Shapes, Translator, name_of
+from .schemas import Shapes, Translator
 
 try:
     from starlette._utils import get_route_path
