@@ -96,7 +96,7 @@ class Raised:
                 waiting += [each for each in (one.func, *one.args, *one.keywords.values()) if callable(each) and is_read(each)]
                 names.add("partial")
                 continue
-            function = callable_of(one)[0]
+            function = source.generated_for(callable_of(one)[0])
             held = [*(getattr(function, "__defaults__", None) or ()), *closure(function)]
             if isinstance(one, type):
                 names.add(one.__name__)
@@ -129,7 +129,7 @@ class Raised:
 
     def may_redirect(self, call):
         """Where a dependency may raise an `HTTPException` that is no error, if it may."""
-        function = callable_of(whole(call))[0]
+        function = source.generated_for(callable_of(whole(call))[0])
         held = [*closure(function), *getattr(getattr(call, "__self__", call), "__dict__", {}).values()]
         if isinstance(call, functools.partial):
             held += [*call.args, *call.keywords.values()]
@@ -370,7 +370,27 @@ def is_odd(call, module, inside, cls, aliases):
     status = next((one.value for one in call.keywords if one.arg == "status_code"), None)
     if status is None and call.args:
         status = call.args[0]
+    if isinstance(status, ast.Name):
+        given = assigned(inside, status.id)
+        if given:  # None of them may be anything else, nor one of the same name outside.
+            outside = [status] if status.id in vars(module) else []
+            return None in given or not all(is_error(one, module, holder) for one in (*given, *outside))
     return status is None or not is_error(status, module, holder)
+
+
+def assigned(inside, name):
+    """What a name is given in a piece of code; with `None` for what is not known."""
+    stores, values = 0, []
+    for one in ast.walk(inside):
+        stores += isinstance(one, ast.Name) and one.id == name and isinstance(one.ctx, (ast.Store, ast.Del))
+        plain = one.targets if isinstance(one, ast.Assign) else [one.target] if isinstance(one, ast.AnnAssign) else ()
+        values += [one.value for target in plain if isinstance(target, ast.Name) and target.id == name]
+        bound = (getattr(one, key, None) for key in ("arg", "asname", "name", "rest"))
+        if not isinstance(one, ast.keyword) and name in bound:
+            values.append(None)
+        if isinstance(one, (ast.Global, ast.Nonlocal)) and name in one.names:
+            values.append(None)
+    return values if stores == len([one for one in values if one is not None]) else [*values, None]
 
 
 def is_super_init(call):
@@ -420,7 +440,7 @@ def value_of(node, module):
 
 def hides_errors(call):
     """Whether a dependency with `yield` catches what FastAPI raises for an invalid request, and goes on with something else."""
-    function = callable_of(whole(call))[0]
+    function = source.generated_for(callable_of(whole(call))[0])
     node = source.node_of(function)
     if node is None:
         return False

@@ -64,6 +64,14 @@ def behind(function):
     return function
 
 
+def generated_for(function):
+    """The function that one which `makefun` has written for it calls; itself if it is no such one."""
+    code = code_of(function)
+    if code is None or code.co_names != ("_func_impl_",):
+        return function
+    return function.__globals__.get("_func_impl_", function)
+
+
 def is_installed(file):
     return any(part in file for part in INSTALLED)
 

@@ -20,7 +20,7 @@ from typing import Any
 import around_helpers as helpers
 import fastapi
 from around_helpers import Guard, current_user, envelope, fixed
-from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException, Request, status
+from fastapi import APIRouter, Body, Depends, FastAPI, Header, HTTPException, Request, status
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
@@ -1455,3 +1455,54 @@ class Told(HTTPException):
 @dependency("/reported/status-handed-over")
 def status_handed_over():
     raise Told(303)
+
+
+@dependency("/enforced/status-chosen")
+def status_chosen(x_user: str = Header("")):
+    code = status.HTTP_401_UNAUTHORIZED
+    if x_user:
+        code = 403
+    if helpers.SIZE > 5:
+        raise HTTPException(status_code=code)
+
+
+@dependency("/reported/status-chosen-well")
+def status_chosen_well(x_user: str = Header("")):
+    code = 401
+    if not x_user:
+        code = 303
+    raise HTTPException(code)
+
+
+@dependency("/reported/status-of-an-argument")
+def status_of_an_argument(code: int = 303):
+    if code == 401:
+        code = 401
+    raise HTTPException(status_code=code)
+
+
+@dependency("/reported/status-of-a-loop")
+def status_of_a_loop():
+    code = 401
+    for code in (303,):
+        raise HTTPException(status_code=code)
+
+
+def generated(function):
+    """As `makefun` makes functions, with a signature that `fastapi-users` gives them."""
+    made = {"_func_impl_": function}
+    exec(compile("async def made(q: str = ''):\n    return await _func_impl_(q=q)\n", "<makefun-gen-0>", "exec"), made)
+    return made["made"]
+
+
+async def refuses(q):
+    if helpers.SIZE > 5:
+        raise HTTPException(403)
+
+
+async def leads_away(q):
+    raise HTTPException(303)
+
+
+dependency("/enforced/generated")(generated(refuses))
+dependency("/reported/generated")(generated(leads_away))
