@@ -37,7 +37,9 @@ const USUAL: [&str; 5] =
     ["/openapi.json", "/api/openapi.json", "/api/v1/openapi.json", "/v1/openapi.json", LAST_USUAL];
 const LAST_USUAL: &str = "/api";
 /// Time that a server may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// The same before anything listens.
+pub(crate) const PATIENCE_AT_START: Duration = Duration::from_secs(1);
 /// The longest document that is fetched. The longest that is known has 10 MiB.
 const LONGEST: usize = 16 << 20;
 /// Pauses between two attempts at what could not be reached.
@@ -181,9 +183,9 @@ fn understood(text: &[u8], place: &str) -> Result<Found, String> {
 }
 
 /// A document at an address.
-pub(crate) async fn read_url(url: &str) -> Result<Found, Trouble> {
+pub(crate) async fn read_url(url: &str, patience: Duration) -> Result<Found, Trouble> {
     let target = Target::of_url(url).map_err(Trouble::Broken)?;
-    let answer = match fetch(&target, PATIENCE, LONGEST).await {
+    let answer = match fetch(&target, patience, LONGEST).await {
         Ok(answer) => answer,
         Err(FetchError::Unreachable(why)) => {
             return Err(Trouble::Away(format!("`{url}` cannot be asked: {why}")));
@@ -215,6 +217,7 @@ pub(crate) struct Behind {
 /// What the app answered where its document may be.
 #[derive(Default)]
 struct Asked {
+    paths: Vec<&'static str>,
     found: Vec<(&'static str, Found)>,
     /// What is wrong with answers that should have been one.
     faults: Vec<String>,
@@ -225,12 +228,12 @@ struct Asked {
 impl Behind {
     /// The app's own document. Of several, the one that says most.
     async fn read(&self) -> Result<Found, Trouble> {
-        let Asked { mut found, faults, away } = self.ask().await;
+        let Asked { paths, mut found, faults, away } = self.ask().await;
         let size =
             |(_, found): &(_, Found)| (operations(&found.model.router), found.model.router.routes.len());
         let best = (0..found.len()).rev().max_by_key(|index| found.get(*index).map(size));
         let Some((path, mut best)) = best.map(|index| found.remove(index)) else {
-            return Err(away.map_or_else(|| Trouble::Broken(not_found(&faults)), Trouble::Away));
+            return Err(away.map_or_else(|| Trouble::Broken(not_found(&paths, &faults)), Trouble::Away));
         };
         add_page(path, &mut best.model.router);
         best.name = match &best.model.title {
@@ -258,8 +261,10 @@ impl Behind {
                 break;
             }
             let Some(target) = Target::of_app(&self.address, &self.host, path, self.is_https) else {
-                continue;
+                asked.faults.push(format!("it cannot be asked: `{}` is no name of a host", self.host));
+                break;
             };
+            asked.paths.push(path);
             let answer = match fetch(&target, PATIENCE, LONGEST).await {
                 Ok(answer) => answer,
                 // One of the app's own paths may have an answer that does not end.
@@ -293,9 +298,11 @@ impl Behind {
     }
 }
 
-fn not_found(faults: &[String]) -> String {
-    let mut why =
-        format!("no OpenAPI document was found behind the gate (asked for `{}`)", USUAL.join("`, `"));
+fn not_found(paths: &[&str], faults: &[String]) -> String {
+    let mut why = "no OpenAPI document was found behind the gate".to_owned();
+    if !paths.is_empty() {
+        why = format!("{why} (asked for `{}`)", paths.join("`, `"));
+    }
     for fault in faults {
         why.push('\n');
         why.push_str(fault);
@@ -319,6 +326,11 @@ fn looks_like_a_document(body: &[u8]) -> bool {
         || start.starts_with(b"{")
         || start.starts_with(b"openapi:")
         || start.starts_with(b"swagger:")
+}
+
+/// Says that the configuration wants no contract.
+pub(crate) fn say_none() {
+    say("note: the configuration asks for no contract\nrequests are not held against a contract");
 }
 
 /// Puts contracts in force, and says what they lead to.
@@ -386,10 +398,28 @@ impl Keeper {
 
     /// Takes another configuration; then everything is read again.
     pub(crate) fn reload(&self, source: Source, policy: Arc<RoutePolicy>) {
-        self.source.replace(source);
         self.policy.replace(policy);
+        let has_ended = source == Source::None && self.source() != Source::None;
+        self.source.replace(source);
+        if has_ended {
+            self.forget();
+        }
         self.tell();
         self.asked.notify_one();
+    }
+
+    /// Where the contract comes from by now.
+    pub(crate) fn source(&self) -> Source {
+        self.source.borrow().clone()
+    }
+
+    /// Goes on without one, because the configuration says so.
+    fn forget(&self) {
+        self.slot.forget();
+        self.hash.take();
+        self.report.take();
+        self.told.take();
+        say_none();
     }
 
     /// Goes on with the last one, if there is one.
@@ -405,21 +435,22 @@ impl Keeper {
 
     /// Reads the contract whenever it may be another one, for as long as it is polled; what is away, again and again.
     pub(crate) async fn keep(&self, starts_at_once: bool, app_returned: impl AsyncFn()) {
-        if !starts_at_once {
-            self.asked.notified().await;
-        }
+        let mut is_wanted = starts_at_once;
         let mut pause = FIRST_PAUSE;
         let mut known_trouble = None;
         loop {
-            let source = self.source.borrow().clone();
+            let source = self.source();
             let read = match &source {
+                _ if !is_wanted => None,
                 Source::None | Source::App => None,
                 Source::File(_) | Source::Document(_) => source.read_file(),
-                Source::Url(url) => Some(read_url(url).await),
+                Source::Url(url) => Some(read_url(url, PATIENCE).await),
                 Source::Behind => Some(self.behind.read().await),
             };
+            is_wanted = true;
             let mut is_away = false;
-            match read {
+            // While it was read, another source may have been named. That was asked for, too.
+            match read.filter(|_| source == self.source()) {
                 None => {}
                 Some(Ok(found)) => {
                     (pause, known_trouble) = (FIRST_PAUSE, None);
@@ -444,7 +475,8 @@ impl Keeper {
             }
             tokio::select! {
                 () = self.asked.notified() => (pause, known_trouble) = (FIRST_PAUSE, None),
-                () = app_returned() => {
+                // Its own document may be another one by now; nothing else is.
+                () = app_returned(), if source == Source::Behind => {
                     // One that comes and goes all the time is not asked each time.
                     tokio::time::sleep(FIRST_PAUSE).await;
                     pause = FIRST_PAUSE;
@@ -454,3 +486,7 @@ impl Keeper {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "contract_source_tests.rs"]
+mod tests;

@@ -25,7 +25,7 @@ use tokio::{
 use crate::{
     app::AppProcess,
     config::{Checked, Config, Reader, summary},
-    contract_source::{Behind, Found, Keeper, Source, Trouble, read_url},
+    contract_source::{Behind, Found, Keeper, PATIENCE_AT_START, Source, Trouble, read_url, say_none},
     say::{Failure, say},
     settings::{Loaded, Origin},
     state,
@@ -66,9 +66,9 @@ pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
-    // What was named must be good, or nothing starts; an address may have nobody there yet.
+    // What was named must be good, or nothing starts; an address may have nobody there yet, and is not waited for.
     let named = match &source {
-        Source::Url(url) => Some(runtime.block_on(read_url(url))),
+        Source::Url(url) => Some(runtime.block_on(read_url(url, PATIENCE_AT_START))),
         other => other.read_file(),
     };
     let named = match named {
@@ -82,6 +82,10 @@ pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
         is_https: scheme == Scheme::Https || config.https.required == Required::Always,
         name: behind.clone(),
     };
+    let is_named = source != Source::Behind;
+    if source == Source::None {
+        say_none();
+    }
     let keeper = Keeper::new(reader.contract.clone(), source, asked, Arc::clone(policy.routes.fallback()));
     let is_found = named.is_some();
     if let Some(found) = named {
@@ -93,7 +97,7 @@ pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
         Gate::start(gate, tls, policy, log).map_err(|error| not_listening(error, also_listen.as_ref()))?;
     let drain = (config.shutdown.quiet.0, config.shutdown.drain.0);
     // What was found already is read again only when somebody asks; an app of ours is asked when it is ready.
-    let asks_at_once = !is_found && app.is_none();
+    let asks_at_once = !is_found && (is_named || app.is_none());
     let operator = Operator {
         gate: &gate,
         audit: &writer,
@@ -230,17 +234,19 @@ impl Operator<'_> {
         }
     }
 
-    /// Puts the contract of the app that is ready in force.
+    /// Puts the contract of the app that is ready in force, unless another source is named by now.
     fn learn(&self, name: &str) {
-        match self.app.as_ref().and_then(AppProcess::contract) {
+        match self.keeper.source() {
             // Its document may be another one than before.
-            None => self.keeper.asked.notify_one(),
-            Some(Ok((text, model))) => {
-                self.keeper.put(Found::of_app(name, &text, model));
-            }
-            Some(Err(why)) => {
-                self.keeper.go_on_without(&format!("the contract of {name} cannot be read: {why}"));
-            }
+            Source::Behind => self.keeper.asked.notify_one(),
+            Source::App => match self.app.as_ref().and_then(AppProcess::contract) {
+                Some(Ok((text, model))) => self.keeper.put(Found::of_app(name, &text, model)),
+                Some(Err(why)) => {
+                    self.keeper.go_on_without(&format!("the contract of {name} cannot be read: {why}"));
+                }
+                None => {}
+            },
+            Source::None | Source::File(_) | Source::Document(_) | Source::Url(_) => {}
         }
     }
 
@@ -287,7 +293,15 @@ impl Operator<'_> {
                     "the configuration was reloaded; what concerns sockets, threads, the app, files and shutdown \
                      changes at the next start",
                 );
+                // What the app said when it got ready holds again. One that is not ready yet says it then.
+                let is_apps_again = source == Source::App && self.keeper.source() != Source::App;
                 self.keeper.reload(source, of_every_route);
+                if is_apps_again
+                    && let Some(app) = &self.app
+                    && matches!(app.contract(), Some(Ok(_)))
+                {
+                    self.learn(&app.found());
+                }
             }
             Err(mistakes) => say(format!("error: {}", summary(&mistakes, "the running one stays in force"))),
         }

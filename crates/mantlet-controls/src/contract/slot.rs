@@ -39,6 +39,11 @@ impl Slot {
         }
     }
 
+    /// Goes on without any.
+    pub fn forget(&self) {
+        self.0.store(Arc::default());
+    }
+
     /// Whether there is one.
     pub fn is_known(&self) -> bool {
         matches!(**self.0.load(), State::Known(_))

@@ -12,7 +12,7 @@ use mantlet_controls::contract::Contract;
 use crate::{
     cli::ContractArguments,
     config::{Reader, summary},
-    contract_source::{Found, Trouble, is_url, read_document, read_url},
+    contract_source::{Found, PATIENCE, Trouble, is_url, read_document, read_url},
     inspector::{Inspected, inspect},
     report::Report,
     say::{Failure, say},
@@ -60,7 +60,9 @@ pub(crate) fn read(arguments: &ContractArguments) -> Result<Described, Failure> 
 fn of_document(place: &str) -> Result<Described, Failure> {
     let read = if is_url(place) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?.block_on(read_url(place))
+        runtime
+            .map_err(|error| Failure::new(format!("cannot start: {error}")))?
+            .block_on(read_url(place, PATIENCE))
     } else {
         read_document(Path::new(place))
     };

@@ -179,6 +179,60 @@ fn an_address_where_nobody_is_yet_is_asked_again() {
 }
 
 #[test]
+fn an_address_that_is_silent_at_first_does_not_hold_up_the_start() {
+    let count = AtomicUsize::new(0);
+    let server = Upstream::new(move |connection| {
+        connection.read_head();
+        if count.fetch_add(1, SeqCst) == 0 {
+            // Until nobody waits any longer.
+            return connection.read_to_end();
+        }
+        let length = DOCUMENT.len();
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{DOCUMENT}");
+        connection.write(head.as_bytes());
+    });
+    let url = format!("http://{}/", server.listen_on_tcp());
+    let gateway = Setup::serve_with(&app(), &["--openapi", &url]).start();
+    gateway.wait_for("1 operation\n", 1);
+}
+
+#[test]
+fn a_contract_that_is_not_asked_for_any_longer_is_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let document = folder.path().join("openapi.json");
+    fs::write(&document, DOCUMENT).unwrap();
+    let section = format!("[contract]\nposture = \"strict\"\nopenapi = {:?}\n", document.to_str().unwrap());
+    let gateway = Setup::serve_with(&app(), &[]).config(&section).start();
+    assert_eq!(seen(&ask(&gateway, "POST", "/echo", "{}")).1, "input-invalid");
+    gateway.reload("[contract]\nposture = \"strict\"\nopenapi = \"off\"\n");
+    gateway.wait_for("asks for no contract\n  requests are not held against a contract", 1);
+    assert_eq!(seen(&ask(&gateway, "POST", "/echo", "{}")), (200, String::new()));
+    gateway.reload(&section);
+    gateway.wait_for("from the document `", 2);
+    assert_eq!(seen(&ask(&gateway, "POST", "/echo", "{}")).1, "input-invalid");
+}
+
+#[test]
+fn a_file_that_is_named_later_is_not_displaced_by_the_app_and_the_app_is_believed_again_without_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let document = folder.path().join("openapi.json");
+    fs::write(&document, DOCUMENT).unwrap();
+    let strict = "[contract]\nposture = \"strict\"\n";
+    let named = format!("{strict}openapi = {:?}\n", document.to_str().unwrap());
+    let gateway = Setup::run("careful:app").config(strict).start();
+    gateway.wait_for("read from the app", 1);
+    let code = || seen(&ask(&gateway, "POST", "/echo", "{}")).1;
+    assert_eq!(code(), "route-unknown");
+    gateway.reload(&named);
+    gateway.wait_for("from the document `", 1);
+    assert_eq!(code(), "input-invalid");
+    gateway.reload(strict);
+    gateway.wait_for("read from the app", 2);
+    assert_eq!(code(), "route-unknown");
+}
+
+#[test]
 fn a_contract_that_was_written_is_enforced_without_the_app() {
     let folder = tempfile::tempdir().unwrap();
     let written = Typed::mantlet(["contract", "careful:app"]).app("careful.py").finish();
