@@ -197,6 +197,8 @@ fn types_are_those_that_may_come() {
         ("application/octet-stream", gif, Ok(vec![]), Ok(vec![])),
         ("application/octet-stream", "hello", forbidden(), Ok(vec![])),
         ("text/plain", gif, forbidden(), Ok(vec!["the content"])),
+        ("image/svg+xml", "<svg xmlns='http://www.w3.org/2000/svg'/>", forbidden(), Ok(vec![])),
+        ("image/svg+xml", "<!DOCTYPE html><script>alert(1)</script>", forbidden(), Ok(vec!["the content"])),
     ] {
         let body = file("x", &format!("Content-Type: {declared}\r\n"), content);
         assert_eq!(said(&images, false, TYPE, body.as_bytes()), limited, "{declared} {content}");

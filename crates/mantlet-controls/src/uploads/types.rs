@@ -21,10 +21,10 @@ impl Pattern {
             .then(|| Self(text.to_ascii_lowercase().into()))
     }
 
-    /// Whether it names a type, which is in lower case.
+    /// Whether it names a type, which is in lower case. Browsers run what is XML as a page: that has to be named itself.
     pub(super) fn matches(&self, essence: &str) -> bool {
         match self.0.strip_suffix('*') {
-            Some(kind) => essence.starts_with(kind),
+            Some(kind) => essence.starts_with(kind) && !essence.ends_with("+xml"),
             None => *self.0 == *essence,
         }
     }
@@ -57,17 +57,29 @@ enum Class {
     Program,
 }
 
+/// Whether it is a page. Comments say nothing: SVG and Markdown begin with them, too.
+fn is_page(head: &[u8]) -> bool {
+    let mut rest = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
+    while let Some(comment) = rest.strip_prefix(b"<!--") {
+        // What hides behind a long one is taken for the worst.
+        let Some(end) = memchr::memmem::find(comment, b"-->") else { return true };
+        rest = comment.get(end + 3..).unwrap_or_default().trim_ascii_start();
+    }
+    sniff(rest) == Some("text/html")
+}
+
 /// Whether a file is obviously something else than it is declared to be.
 pub(super) fn contradicts(declared: &str, head: &[u8]) -> bool {
+    // Markdown holds HTML by its nature.
+    if !matches!(declared, "text/html" | "application/xhtml+xml" | "text/markdown") && is_page(head) {
+        return true;
+    }
     let Some(class) = declared_class(declared) else { return false };
     let found = sniffed_class(head);
     match (class, found) {
         // PDF may begin with other bytes.
         (Class::Pdf, _) => memchr::memmem::find(head, b"%PDF-").is_none(),
-        (Class::Text, Some(Class::Markup)) => {
-            sniff(head) == Some("text/html")
-                && matches!(declared, "text/plain" | "text/csv" | "application/json")
-        }
+        (Class::Text, Some(Class::Markup)) => false,
         // Some signatures are words: `BMW` begins as a bitmap does.
         (Class::Text, Some(_)) => is_binary(head),
         // What always has a signature, and has none.
@@ -145,6 +157,16 @@ mod tests {
             ("image/svg+xml", b"<!-- made by x --><svg xmlns='...'>", false),
             ("image/svg+xml", b"<svg xmlns='...'>", false),
             ("image/svg+xml", PNG, true),
+            ("image/svg+xml", b"<!DOCTYPE html><script>alert(1)</script>", true),
+            ("image/svg+xml", b"<!-- --> <!-- x --><script>alert(1)</script>", true),
+            ("image/svg+xml", b"\xEF\xBB\xBF<html><script>alert(1)</script>", true),
+            ("image/svg+xml", b"<!-- a comment that does not end", true),
+            ("image/x-unheard-of", b"<html><p>", true),
+            ("application/xml", b"<html><p>", true),
+            ("application/x-unheard-of", b"<html><p>", true),
+            ("text/html", b"<html><p>", false),
+            ("application/xhtml+xml", b"<html lang=en xmlns=...>", false),
+            ("text/plain", b"<?xml version='1.0'?>", false),
             ("application/pdf", b"%PDF-1.7", false),
             ("application/pdf", b"\r\n\r\n%PDF-1.4", false),
             ("application/pdf", b"MZ\x90\0", true),
@@ -171,6 +193,9 @@ mod tests {
     fn patterns() {
         let image = Pattern::of("Image/*").unwrap();
         assert!(image.matches("image/png") && !image.matches("images/png"));
+        assert!(
+            !image.matches("image/svg+xml") && Pattern::of("image/svg+xml").unwrap().matches("image/svg+xml")
+        );
         assert!(Pattern::of("application/pdf").unwrap().matches("application/pdf"));
         assert!(
             ["*", "image", "image/", "image/*x", "*/*", "a b/c"]
