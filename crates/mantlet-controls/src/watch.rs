@@ -60,15 +60,11 @@ impl Findings {
 /// Sees each piece of a body before the app does.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    kind: Kind,
+    /// What it becomes when it is inflated.
+    inflate: Option<Inflate>,
+    /// What it is as it comes.
+    form: Option<FormWatch>,
     verdict: Option<Reason>,
-}
-
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "whoever holds one holds it in a box")]
-enum Kind {
-    Form(FormWatch),
-    Compressed(Inflate),
 }
 
 /// Whether a body is one to be watched. The only price of other requests.
@@ -95,10 +91,8 @@ impl Watch {
         let content_type = headers.get(header::CONTENT_TYPE).filter(|_| route.uploads.mode != Mode::Off);
         let form_type = content_type.and_then(|value| FormType::of(value.as_bytes()));
         let coding = match encoded {
-            Encoded::Not => None,
-            // What is not inflated is no form yet.
-            Encoded::As(_) if route.encoding.mode == Mode::Off => return Ok(None),
-            Encoded::As(coding) => Some(coding),
+            Encoded::As(coding) if route.encoding.mode != Mode::Off => Some(coding),
+            Encoded::Not | Encoded::As(_) => None,
             Encoded::Unreadable => {
                 let policy = &route.encoding;
                 findings.note(
@@ -107,51 +101,82 @@ impl Watch {
                     policy.mode,
                     "the coding",
                 )?;
-                return Ok(None);
+                None
             }
         };
+        let reader = reader(call);
         let form = form_type.map(|form_type| {
-            FormWatch::begin(&form_type, Arc::clone(route), reads_form(call), Arc::clone(findings))
+            let certain = reader != Reader::Unknown;
+            FormWatch::begin(&form_type, Arc::clone(route), certain, Arc::clone(findings))
         });
         let form = form.transpose()?;
-        let kind = match (coding, form) {
-            (Some(coding), form) => {
-                Kind::Compressed(Inflate::begin(coding, Arc::clone(route), form, Arc::clone(findings)))
+        let is_read_as_it_comes = encoded == Encoded::Not || reader == Reader::FastApi;
+        let (form, within) = match form {
+            Some(form) if is_read_as_it_comes => (Some(form), None),
+            Some(form) if coding.is_none() => {
+                form.is_unseen()?;
+                (None, None)
             }
-            (None, Some(form)) => Kind::Form(form),
-            (None, None) => return Ok(None),
+            within => (None, within),
         };
-        Ok(Some(Self { kind, verdict: None }))
+        let inflate =
+            coding.map(|coding| Inflate::begin(coding, Arc::clone(route), within, Arc::clone(findings)));
+        if inflate.is_none() && form.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Self { inflate, form, verdict: None }))
     }
 
     /// The next piece. Once it has been refused, so is everything after it.
     pub(crate) fn see(&mut self, data: &[u8]) -> Result<(), Reason> {
-        let seen = match (self.verdict, &mut self.kind) {
-            (Some(reason), _) => Err(reason),
-            (None, Kind::Form(form)) => form.see(data),
-            (None, Kind::Compressed(inflate)) => inflate.see(data),
-        };
-        self.verdict = seen.err();
-        seen
+        self.ask(|inflate| inflate.see(data), |form| form.see(data))
     }
 
     /// There is no more.
     pub(crate) fn end(&mut self) -> Result<(), Reason> {
-        let ended = match (self.verdict, &mut self.kind) {
-            (Some(reason), _) => Err(reason),
-            (None, Kind::Form(form)) => form.end(),
-            (None, Kind::Compressed(inflate)) => inflate.end(),
-        };
-        self.verdict = ended.err();
-        ended
+        self.ask(Inflate::end, FormWatch::end)
+    }
+
+    fn ask(
+        &mut self,
+        inflate: impl FnOnce(&mut Inflate) -> Result<(), Reason>,
+        form: impl FnOnce(&mut FormWatch) -> Result<(), Reason>,
+    ) -> Result<(), Reason> {
+        let seen = self
+            .verdict
+            .map_or(Ok(()), Err)
+            .and_then(|()| self.inflate.as_mut().map_or(Ok(()), inflate))
+            .and_then(|()| self.form.as_mut().map_or(Ok(()), form));
+        self.verdict = seen.err();
+        seen
     }
 }
 
-/// Whether it is certain that FastAPI reads the body as a form.
-fn reads_form(call: &Call) -> bool {
-    call.operation.as_ref().is_some_and(|matched| {
-        let operation = matched.route.operation.as_ref();
-        matched.contract.counts(&call.route.rules)
-            && operation.is_some_and(|one| matches!(one.body, BodyKind::Form { .. }))
-    })
+/// Who reads a body as a form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    /// Nobody, or code that nobody has looked into.
+    Unknown,
+    /// FastAPI in the end; code of the app may inflate the body before.
+    Behind,
+    /// FastAPI, as it comes: it ignores a Content-Encoding.
+    FastApi,
 }
+
+fn reader(call: &Call) -> Reader {
+    let Some(matched) = &call.operation else { return Reader::Unknown };
+    let operation = matched.route.operation.as_ref();
+    let is_form = operation.is_some_and(|one| matches!(one.body, BodyKind::Form { .. }));
+    if !is_form || !matched.contract.counts(&call.route.rules) {
+        Reader::Unknown
+    } else if matched.contract.is_exact() && !matched.route.rewrites {
+        Reader::FastApi
+    } else {
+        // A document does not say what else the app does.
+        Reader::Behind
+    }
+}
+
+#[cfg(test)]
+#[path = "watch_tests.rs"]
+mod tests;

@@ -2,7 +2,7 @@
 //!
 //! Defends against bodies that are small on the way and fill the app's memory when it inflates them. FastAPI inflates nothing by itself; a
 //! middleware of the app may. The body passes as it came; a copy is inflated piece by piece, counted and forgotten. A form is watched as
-//! what it is inflated.
+//! what it is inflated, or as it comes where FastAPI reads it so.
 //!
 //! A body passes if
 //! 1. it has no coding, or one that can be looked into: `gzip`, `deflate`. Others pass in `compatible` posture and are reported;

@@ -43,6 +43,13 @@ impl FormWatch {
         self.judge.found(self.judge.firm(), Reason::MultipartMalformed, "cannot be inflated")
     }
 
+    /// Nobody looks into it. Where somebody has set a limit, it does not pass.
+    pub(crate) fn is_unseen(&self) -> Result<(), Reason> {
+        let policy = self.judge.policy();
+        let mode = if policy.explicit { policy.mode } else { Mode::Off };
+        self.judge.found(mode, Reason::MultipartMalformed, "cannot be inflated")
+    }
+
     /// There is no more.
     pub(crate) fn end(&mut self) -> Result<(), Reason> {
         self.parser.end(&mut self.judge)

@@ -68,11 +68,19 @@ fn other_codings_are_reported_and_refused_in_strict_posture() {
     assert_eq!(told, ["content-encoding-unsupported", "content-encoding-malformed"], "each once");
 }
 
-/// A form does not escape by being compressed.
+/// A form does not escape by being compressed where the app may inflate it, nor by saying that it is where nobody does.
 #[test]
 fn row_56_a_compressed_form_is_a_form() {
-    let gateway = Setup::run("uploads:app").start();
-    let body = gzip((file("picture", "../x", "x") + END).as_bytes());
-    let answer = post(&gateway, "/picture", &format!("{TYPE}{GZIP}"), body);
+    let config = "[uploads]\nfile-size = \"5 KiB\"\ntypes = [\"image/*\"]\n";
+    let gateway = Setup::run("uploads:app").config(config).start();
+    let form = file("picture", "../x", "x") + END;
+    let answer = post(&gateway, "/raw/form", &format!("{TYPE}{GZIP}"), gzip(form.as_bytes()));
     assert_eq!((answer.status, answer.code().as_str()), (400, "upload-name-forbidden"));
+    for coding in ["br", "gzip, gzip", "gzip"] {
+        let lines = format!("{TYPE}Content-Encoding: {coding}\r\n");
+        let answer = post(&gateway, "/picture", &lines, &form);
+        assert_eq!((answer.status, answer.code().as_str()), (400, "upload-name-forbidden"), "{coding}");
+        let answer = post(&gateway, "/raw/form", &lines, &form);
+        assert_eq!((answer.status, answer.code().as_str()), (400, "multipart-malformed"), "{coding}");
+    }
 }

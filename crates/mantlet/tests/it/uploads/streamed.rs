@@ -39,11 +39,10 @@ fn the_app_receives_while_the_client_sends() {
     let whole = file("f", "x", &content) + END;
     let (beginning, end) = whole.split_at(whole.len() - END.len());
     client.send(chunk(beginning.as_bytes()));
-    let first = reached(&gateway, "early", 60 << 10);
+    reached(&gateway, "early", 60 << 10);
     client.send(chunk(end.as_bytes()));
     client.send("0\r\n\r\n");
     assert_eq!(client.answer().json()["bytes"], whole.len());
-    assert!(first < whole.len() as u64);
 }
 
 #[test]
