@@ -119,8 +119,7 @@ impl Record {
         record.security_event = if changed { "answer-changed" } else { "answer-would-be-changed" };
         record.action = if changed { "strip" } else { "pass" };
         record.mode = mode.as_str();
-        let shown: Vec<_> = names.iter().take(MAX_NAMES).map(|name| cut(name, MAX_NAME)).collect();
-        record.subject = (!shown.is_empty()).then(|| shown.join(", "));
+        record.subject = (!names.is_empty()).then(|| first_of(names.iter().map(String::as_str)));
         record
     }
 
@@ -191,10 +190,24 @@ fn shortened(path: &str) -> String {
 /// The first names that faults are about; a client can make up any number of any length.
 fn names(faults: &[Fault]) -> String {
     let names = faults.iter().filter_map(|fault| match fault.loc.last() {
-        Some(Loc::Key(name)) => Some(cut(name, MAX_NAME)),
+        Some(Loc::Key(name)) => Some(name.as_str()),
         _ => None,
     });
-    names.take(MAX_NAMES).collect::<Vec<_>>().join(", ")
+    first_of(names)
+}
+
+/// The first names, each once.
+fn first_of<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let mut shown = Vec::new();
+    for name in names.map(|name| cut(name, MAX_NAME)) {
+        if shown.len() == MAX_NAMES {
+            break;
+        }
+        if !shown.contains(&name) {
+            shown.push(name);
+        }
+    }
+    shown.join(", ")
 }
 
 fn cut(text: &str, most: usize) -> &str {

@@ -17,6 +17,11 @@ impl News {
         Self { most, known: RwLock::default() }
     }
 
+    /// Whether this has been told.
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).contains(name)
+    }
+
     /// Whether this is told for the first time.
     pub(crate) fn is_new(&self, name: &str) -> bool {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);

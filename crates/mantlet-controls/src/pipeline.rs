@@ -74,7 +74,7 @@ where
                 return Err(Box::pin(for_its_page(policy, &call, &mut app, ending)).await);
             }
             // responses: what the app may not answer with. First on the way back, for all else is about what is sent.
-            responses::prepare(call.route.responses, request.headers_mut());
+            policy.responses.prepare(&call, request.headers_mut());
             let mut answer = app.call(&call, request).await?;
             if responses::concerns(&call, &mut answer) {
                 return Ok(Box::pin(policy.responses.filter(&call, audit, answer)).await?);

@@ -170,6 +170,7 @@ impl Config {
             names: SecretNames::new(&self.sensitive_names),
             judged_size: self.judged_size.bytes(),
             reported: News::up_to(MAX_REPORTED),
+            streams: News::up_to(MAX_REPORTED),
         })
     }
 }

@@ -28,7 +28,8 @@ impl Policy {
         let actions = call.route.responses;
         let promise = promised(call, status);
         let may_hold_secrets = actions.sensitive_fields() != Mode::Off && self.names.may_be_in(body);
-        let may_hold_unknown = actions.unknown_fields() != Mode::Off && promise.is_some();
+        let for_unknown = mode_of_unknown(call, promise);
+        let may_hold_unknown = for_unknown != Mode::Off;
         if !may_hold_unknown && !may_hold_secrets {
             return None;
         }
@@ -36,8 +37,14 @@ impl Policy {
         let json = json::parse(body, Limits { depth: usize::MAX, ..Limits::default() }).ok()?;
         let asks = may_hold_secrets && !is_schema(call, &json);
         let found = self.found(call, &json, promise, asks);
-        let (secret, declared): (Vec<_>, Vec<_>) =
-            found.named.into_iter().partition(|(span, declared)| must_go(call, &json, body, span, *declared));
+        let gives_tokens = !found.named.is_empty() && gives_tokens(call, &json);
+        let stays_if_declared = call.route.rules.posture == Posture::Compatible;
+        // Passwords always go, some others unless they are handed out on purpose.
+        let (secret, declared): (Vec<_>, Vec<_>) = found.named.into_iter().partition(|(span, declared)| {
+            let on_purpose = gives_tokens || (*declared && stays_if_declared);
+            !(on_purpose
+                && body.get(span.clone()).and_then(key).is_some_and(|key| names::may_be_handed_out(&key)))
+        });
 
         let mut cut = Vec::new();
         let mut act = |mode: Mode, reason: Reason, spans: Vec<Range<usize>>| {
@@ -52,10 +59,10 @@ impl Policy {
                 cut.extend(spans);
             }
         };
-        let unknown = found.unknown.into_iter().filter(|span| secret.iter().all(|(known, _)| known != span));
-        // A claim is no ground for a change, unless somebody says so.
-        let claimed = promise.is_some_and(|promise| promise.claimed) && !counts(call);
-        act(actions.unknown_fields().under(claimed), Reason::ResponseFieldUnknown, unknown.collect());
+        let is_secret =
+            |span: &Range<usize>| secret.binary_search_by_key(&span.start, |(known, _)| known.start).is_ok();
+        let unknown = found.unknown.into_iter().filter(|span| !is_secret(span));
+        act(for_unknown, Reason::ResponseFieldUnknown, unknown.collect());
         let spans = |found: Vec<(Range<usize>, bool)>| found.into_iter().map(|(span, _)| span).collect();
         act(actions.sensitive_fields(), Reason::ResponseFieldSensitive, spans(secret));
         // Where the answer says so itself it is meant; still somebody should know.
@@ -70,11 +77,11 @@ impl Policy {
     }
 }
 
-/// Whether a field with the name of a secret has to go: passwords always, some others unless they are handed out on purpose.
-fn must_go(call: &Call, json: &Json<'_>, body: &[u8], span: &Range<usize>, declared: bool) -> bool {
-    let name = body.get(span.clone()).and_then(key);
-    !name.is_some_and(|name| names::may_be_handed_out(&name))
-        || !(declared && call.route.rules.posture == Posture::Compatible || gives_tokens(call, json))
+/// What becomes of fields past what is promised. A claim is no ground for a change, unless somebody says so.
+pub(super) fn mode_of_unknown(call: &Call, promise: Option<Promised>) -> Mode {
+    promise.map_or(Mode::Off, |promise| {
+        call.route.responses.unknown_fields().under(promise.claimed && !counts(call))
+    })
 }
 
 /// Whether a claim is taken at its word: in strict posture, and a document that is trusted.

@@ -63,6 +63,12 @@ pub(super) fn shorten(headers: &mut HeaderMap, length: usize) {
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
 }
 
+/// Leaves open what bytes a body has.
+pub(super) fn forget_bytes(headers: &mut HeaderMap) {
+    forget_digests(headers);
+    headers.remove(header::CONTENT_LENGTH);
+}
+
 /// Removes what was said of other bytes.
 fn forget_digests(headers: &mut HeaderMap) {
     for name in &DIGESTS {
@@ -96,39 +102,60 @@ fn is_identity(token: &[u8]) -> bool {
     token.trim_ascii().is_empty() || token.trim_ascii().eq_ignore_ascii_case(b"identity")
 }
 
-/// A body without its compression; none if it is larger than that, or cannot be read.
-pub(super) fn plain<'b>(headers: &HeaderMap, body: &'b [u8], most: usize) -> Option<Cow<'b, [u8]>> {
-    if headers.get_all(header::CONTENT_ENCODING).iter().all(|coding| is_identity(coding.as_bytes())) {
-        return Some(body.into());
-    }
+/// Why an answer is not judged: that it is larger than what is.
+pub(super) const TOO_LARGE: &str = "too large";
+
+/// A body without its compression, or why it cannot be had.
+pub(super) fn plain<'b>(
+    headers: &'b HeaderMap,
+    body: &'b [u8],
+    most: usize,
+) -> Result<Cow<'b, [u8]>, &'b str> {
+    let codings = || headers.get_all(header::CONTENT_ENCODING).iter();
+    let Some(coding) = codings().find(|coding| !is_identity(coding.as_bytes())) else {
+        return Ok(body.into());
+    };
     if !is_gzip(headers) {
-        return None;
+        return Err(coding.to_str().unwrap_or("unknown coding"));
     }
     let mut plain = Vec::new();
     let mut decoder = MultiGzDecoder::new(body).take(most as u64 + 1);
-    decoder.read_to_end(&mut plain).ok()?;
-    (plain.len() <= most).then(|| plain.into())
+    decoder.read_to_end(&mut plain).map_err(|_| "broken gzip")?;
+    if plain.len() > most { Err(TOO_LARGE) } else { Ok(plain.into()) }
 }
 
 /// Leaves of the codings that a client can read those that are read here: nobody shall choose one by which an answer passes unseen.
-pub(super) fn ask_for_gzip_at_most(request: &mut HeaderMap) {
+pub(super) fn ask_for_gzip_at_most(request: &mut HeaderMap, gzip: bool) {
     if !request.contains_key(header::ACCEPT_ENCODING) {
         return;
     }
-    let is_read = |part: &&[u8]| {
-        let token = part.split(|byte| *byte == b';').next().unwrap_or_default();
-        is_gzip_token(token) || is_identity(token)
-    };
+    let (mut first, mut more, mut drops) = (None, Vec::new(), false);
     let values = request.get_all(header::ACCEPT_ENCODING).iter();
-    let parts: Vec<_> = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).collect();
-    if parts.iter().all(is_read) {
+    for part in values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
+    {
+        let token = part.split(|byte| *byte == b';').next().unwrap_or_default();
+        if part.is_empty() {
+            continue;
+        }
+        if !(gzip && is_gzip_token(token)) && !is_identity(token) {
+            drops = true;
+        } else if first.is_none() {
+            first = Some(part);
+        } else {
+            more.extend_from_slice(b", ");
+            more.extend_from_slice(part);
+        }
+    }
+    if !drops {
         return;
     }
-    let kept: Vec<_> = parts.into_iter().filter(is_read).map(<[u8]>::trim_ascii).collect();
-    let kept = kept.join(&b", "[..]);
-    // Without the header any coding would be welcome.
-    let value =
-        if kept.is_empty() { Ok(HeaderValue::from_static("identity")) } else { HeaderValue::try_from(kept) };
+    let value = match first {
+        // Without the header any coding would be welcome.
+        None => Ok(HeaderValue::from_static("identity")),
+        // What browsers send comes to this.
+        Some(b"gzip") if more.is_empty() => Ok(HeaderValue::from_static("gzip")),
+        Some(first) => HeaderValue::try_from([first, &more].concat()),
+    };
     if let Ok(value) = value {
         request.insert(header::ACCEPT_ENCODING, value);
     }
@@ -177,10 +204,13 @@ mod tests {
             (&[], None),
         ] {
             let mut headers = of(&header::ACCEPT_ENCODING, sent);
-            ask_for_gzip_at_most(&mut headers);
+            ask_for_gzip_at_most(&mut headers, true);
             let found: Vec<_> = headers.get_all(header::ACCEPT_ENCODING).iter().collect();
             assert_eq!(found, forwarded.into_iter().collect::<Vec<_>>(), "{sent:?}");
         }
+        let mut headers = of(&header::ACCEPT_ENCODING, &["gzip, br"]);
+        ask_for_gzip_at_most(&mut headers, false);
+        assert_eq!(headers[header::ACCEPT_ENCODING], "identity");
     }
 
     #[test]
@@ -193,14 +223,14 @@ mod tests {
         };
         let gzip = of(&header::CONTENT_ENCODING, &["gzip"]);
         let body = compressed(b"hello");
-        assert_eq!(plain(&gzip, &body, 5).as_deref(), Some(&b"hello"[..]));
-        assert_eq!(plain(&gzip, &body, 4), None);
-        assert_eq!(plain(&gzip, &compressed(&vec![b' '; 4 << 20]), 1 << 20), None, "a bomb");
-        assert_eq!(plain(&gzip, b"no gzip", 100), None);
-        assert_eq!(plain(&gzip, body.get(..body.len() - 9).unwrap(), 100), None, "broken off");
-        assert_eq!(plain(&of(&header::CONTENT_ENCODING, &["br"]), b"x", 100), None);
-        assert_eq!(plain(&of(&header::CONTENT_ENCODING, &["gzip, gzip"]), b"x", 100), None);
-        assert_eq!(plain(&HeaderMap::new(), b"x", 0).as_deref(), Some(&b"x"[..]));
-        assert_eq!(plain(&of(&header::CONTENT_ENCODING, &["identity"]), b"x", 0).as_deref(), Some(&b"x"[..]));
+        assert_eq!(plain(&gzip, &body, 5).as_deref(), Ok(&b"hello"[..]));
+        assert_eq!(plain(&gzip, &body, 4), Err(TOO_LARGE));
+        assert_eq!(plain(&gzip, &compressed(&vec![b' '; 4 << 20]), 1 << 20), Err(TOO_LARGE), "a bomb");
+        assert_eq!(plain(&gzip, b"no gzip", 100), Err("broken gzip"));
+        assert_eq!(plain(&gzip, body.get(..body.len() - 9).unwrap(), 100), Err("broken gzip"), "broken off");
+        assert_eq!(plain(&of(&header::CONTENT_ENCODING, &["br"]), b"x", 100), Err("br"));
+        assert_eq!(plain(&of(&header::CONTENT_ENCODING, &["gzip, gzip"]), b"x", 100), Err("gzip, gzip"));
+        assert_eq!(plain(&HeaderMap::new(), b"x", 0).as_deref(), Ok(&b"x"[..]));
+        assert_eq!(plain(&of(&header::CONTENT_ENCODING, &["identity"]), b"x", 0).as_deref(), Ok(&b"x"[..]));
     }
 }

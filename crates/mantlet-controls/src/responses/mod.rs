@@ -29,7 +29,7 @@ mod read;
 mod tests;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode, header};
+use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::Body;
 
 pub use config::{Actions, Config, Errors, Fields, RouteConfig};
@@ -48,13 +48,8 @@ pub struct Policy {
     names: SecretNames,
     judged_size: usize,
     reported: News,
-}
-
-/// Asks the app for nothing that could not be read. Before the request is sent.
-pub(crate) fn prepare(actions: Actions, request: &mut HeaderMap) {
-    if actions.all().contains(&Mode::Enforce) {
-        message::ask_for_gzip_at_most(request);
-    }
+    /// Routes that have answered compressed JSON of unknown length: maybe a stream.
+    streams: News,
 }
 
 /// Whether an answer has to be looked into. Every answer is asked; few are concerned.
@@ -74,27 +69,41 @@ pub(crate) fn concerns<B: Body>(call: &Call, answer: &mut Response<B>) -> bool {
         return false;
     }
     let kind = Kind::of(answer.headers());
-    let looks_at_fields = kind == Kind::Json
-        && (actions.sensitive_fields() != Mode::Off
-            || (actions.unknown_fields() != Mode::Off && promised(call, status).is_some()));
-    let looks_for_failure = actions.errors() != Mode::Off && status.as_u16() >= 400;
     if call.method == Method::HEAD {
-        if kind == Kind::Json && actions.unknown_fields() == Mode::Enforce && promised(call, status).is_some()
-        {
-            // That of a GET may be another one.
-            answer.headers_mut().remove(header::CONTENT_LENGTH);
+        if may_act(call, status, kind, |mode| mode == Mode::Enforce) {
+            // What a GET answers may have other bytes.
+            message::forget_bytes(answer.headers_mut());
         }
         return false;
     }
-    if looks_for_failure && status.is_server_error() {
+    if actions.errors() != Mode::Off && status.is_server_error() {
         return true;
     }
-    let ends = message::is_gzip(answer.headers())
-        || answer.body().size_hint().exact().is_some_and(|length| length > 0);
-    ends && (looks_at_fields || (looks_for_failure && kind != Kind::Other))
+    let ends = match answer.body().size_hint().exact() {
+        Some(length) => length > 0,
+        // Compressed, a stream cannot be told from an answer that ends at once; where nothing is changed, nothing is held back.
+        None => message::is_gzip(answer.headers()) && actions.all().contains(&Mode::Enforce),
+    };
+    ends && may_act(call, status, kind, |mode| mode != Mode::Off)
+}
+
+/// Whether something of an answer may be acted on, by what its head says; the function says in which modes.
+fn may_act(call: &Call, status: StatusCode, kind: Kind, acts: impl Fn(Mode) -> bool) -> bool {
+    let actions = call.route.responses;
+    let is_json = kind == Kind::Json;
+    (acts(actions.errors()) && (status.is_server_error() || (status.as_u16() >= 400 && kind != Kind::Other)))
+        || (is_json && acts(actions.sensitive_fields()))
+        || (is_json && acts(fields::mode_of_unknown(call, promised(call, status))))
 }
 
 impl Policy {
+    /// Asks the app for nothing that could not be read. Before the request is sent.
+    pub(crate) fn prepare(&self, call: &Call, request: &mut HeaderMap) {
+        if call.route.responses.all().contains(&Mode::Enforce) {
+            message::ask_for_gzip_at_most(request, !self.streams.knows(route(call)));
+        }
+    }
+
     /// Looks into an answer that is concerned; cuts out of it, or replaces it.
     pub(crate) async fn filter<B: Body<Data = Bytes>>(
         &self,
@@ -104,6 +113,10 @@ impl Policy {
     ) -> Result<Response<Answer<B>>, Refusal> {
         let (mut parts, body) = answer.into_parts();
         let kind = Kind::of(&parts.headers);
+        if kind == Kind::Json && body.size_hint().exact().is_none() && message::is_gzip(&parts.headers) {
+            // This one is read to its end; the next ones come uncompressed, so that those of them that stream are known.
+            self.streams.is_new(route(call));
+        }
         let failed = parts.status.is_server_error() && call.route.responses.errors() == Mode::Enforce;
         let seen = match kind {
             Kind::Json => read::read(body, self.judged_size).await,
@@ -115,12 +128,12 @@ impl Policy {
         let seen = seen.map_err(|_| Refusal::from(Reason::AppClosed))?;
         let plain = match &seen {
             Seen::Whole(bytes) => message::plain(&parts.headers, bytes, self.judged_size),
-            Seen::Begun(..) | Seen::Unread(_) => None,
+            Seen::Begun(..) | Seen::Unread(_) => Err(message::TOO_LARGE),
         };
-        if failure::is_failure(call, parts.status, kind, plain.as_deref()) {
+        if failure::is_failure(call, parts.status, kind, plain.as_deref().ok()) {
             let mode = call.route.responses.errors();
             if mode == Mode::Enforce {
-                let original = plain.as_deref().unwrap_or_else(|| seen.beginning());
+                let original = plain.as_deref().unwrap_or_else(|_| seen.beginning());
                 audit.record(Record::of_hidden(call, parts.status, mode, original));
                 let (content_type, bytes) = response::hide(call, parts.status);
                 message::replace(&mut parts.headers, content_type, bytes.len());
@@ -133,11 +146,14 @@ impl Policy {
         if kind != Kind::Json {
             return Ok(Response::from_parts(parts, seen.into_answer()));
         }
-        let Some(plain) = plain else {
-            if self.is_news(call, Reason::ResponseNotJudged, Mode::Report) {
-                audit.record(Record::of_unjudged(call, why_unjudged(&parts.headers)));
+        let plain = match plain {
+            Ok(plain) => plain,
+            Err(why) => {
+                if self.is_news(call, Reason::ResponseNotJudged, Mode::Report) {
+                    audit.record(Record::of_unjudged(call, why));
+                }
+                return Ok(Response::from_parts(parts, seen.into_answer()));
             }
-            return Ok(Response::from_parts(parts, seen.into_answer()));
         };
         let Some(rest) = self.without_fields(call, audit, parts.status, &plain) else {
             return Ok(Response::from_parts(parts, seen.into_answer()));
@@ -148,19 +164,17 @@ impl Policy {
 
     /// Whether this is told of a route for the first time.
     fn is_news(&self, call: &Call, reason: Reason, mode: Mode) -> bool {
-        let route = call.operation.as_ref().map_or(call.path.as_str(), |matched| &matched.route.path);
-        self.reported.is_new(&format!("{} {} {} {route}", reason.code(), mode.as_str(), call.method))
+        let method = call.operation.as_ref().map_or("", |_| call.method.as_str());
+        self.reported.is_new(&format!("{} {} {method} {}", reason.code(), mode.as_str(), route(call)))
     }
+}
+
+/// What answers are remembered by. All that have no route together: a client can make up any number of paths, and of methods.
+fn route(call: &Call) -> &str {
+    call.operation.as_ref().map_or("", |matched| &matched.route.path)
 }
 
 /// What the contract promises of an answer.
 fn promised(call: &Call, status: StatusCode) -> Option<crate::contract::Promised> {
     call.operation.as_ref()?.promised(status.as_u16())
-}
-
-fn why_unjudged(headers: &HeaderMap) -> &str {
-    match headers.get(header::CONTENT_ENCODING).and_then(|coding| coding.to_str().ok()) {
-        Some(coding) if !message::is_gzip(headers) => coding,
-        _ => "too large",
-    }
 }

@@ -49,8 +49,15 @@ struct Answers(Option<Response<Pieces>>);
 impl App<Pieces> for Answers {
     type Body = Pieces;
 
-    async fn call(mut self, _: &Call, _: Request<RequestBody<Pieces>>) -> Result<Response<Pieces>, Refusal> {
-        Ok(self.0.take().unwrap())
+    async fn call(
+        mut self,
+        _: &Call,
+        request: Request<RequestBody<Pieces>>,
+    ) -> Result<Response<Pieces>, Refusal> {
+        let mut answer = self.0.take().unwrap();
+        // It says what it was asked for.
+        answer.headers_mut().insert("x-asked", request.headers()["accept-encoding"].clone());
+        Ok(answer)
     }
 }
 
@@ -124,13 +131,18 @@ struct Told {
 }
 
 fn ask(policy: &Policy, path: &str, answer: Response<Pieces>) -> Told {
+    ask_by("GET", policy, path, answer)
+}
+
+fn ask_by(method: &str, policy: &Policy, path: &str, answer: Response<Pieces>) -> Told {
     let arrival = Arrival {
         peer: Peer::Ip("203.0.113.1:4711".parse().unwrap()),
         scheme: Scheme::Http,
         wire: Wire::Unread,
         certificate: None,
     };
-    let request = Request::get(path).header("host", "example.com");
+    let request = Request::builder().method(method).uri(path).header("host", "example.com");
+    let request = request.header("accept-encoding", "gzip, br");
     let request = request.body(Pieces(VecDeque::new(), true)).unwrap();
     let sink = Records::default();
     let answer = block_on(handle(policy, &sink, &arrival, request, Answers(Some(answer))));
@@ -226,6 +238,35 @@ fn fields_that_should_not_leave_are_cut_out() {
         assert_eq!(told.headers["content-length"], expected.len().to_string(), "{path} {body}");
         assert_eq!(told.headers.contains_key("etag"), body == expected, "{path} {body}");
     }
+}
+
+#[test]
+fn many_fields_cost_what_they_weigh() {
+    // Compared with each other, they would take hours.
+    let many = 200_000;
+    let policy = policy(|config| config.responses.judged_size = crate::units::Size::mib(32));
+    let user = r#"{"id":1,"pwd":"a","x":1}"#;
+    let body = format!("[{}]", [user].repeat(many).join(","));
+    let friends = format!(r#"{{"id":1,"friends":{body}}}"#);
+    let told = ask(&policy, "/users/1", json_answer(200, &friends));
+    assert_eq!(told.body.len(), friends.len() - many * r#","pwd":"a","x":1"#.len());
+    // Whether a token is among the fields at the top is looked up once.
+    let members: Vec<_> = (0..many).map(|n| format!(r#""{n}":{{"secret":"a"}}"#)).collect();
+    let body = format!("{{{}}}", members.join(","));
+    let told = ask(&policy, "/other", json_answer(200, &body));
+    assert_eq!(told.body.len(), body.len() - many * r#""secret":"a""#.len());
+}
+
+#[test]
+fn a_name_is_told_once_and_made_up_paths_hide_nothing() {
+    let policy = policy(|_| {});
+    let body = r#"[{"pwd": "a"}, {"pwd": "a"}, {"pwd": "a"}, {"pwd": "a"}, {"pwd": "a"}, {"password": "a"}]"#;
+    let told = ask(&policy, "/other", json_answer(200, body)).records;
+    assert_eq!(told, [("response-field-sensitive", "strip", Some("pwd, password".to_owned()))]);
+    for n in 0..300 {
+        ask(&policy, &format!("/made-up/{n}"), json_answer(200, r#"{"pwd": "a"}"#));
+    }
+    assert_eq!(ask(&policy, "/users/1", json_answer(200, LEAK)).records.len(), 2);
 }
 
 #[test]
@@ -330,6 +371,51 @@ fn compressed_answers_are_read_too() {
     let told = ask(&policy(|_| {}), "/users/1", compressed("br", true, Bytes::from(LEAK)));
     assert_eq!(told.body, LEAK);
     assert_eq!(told.records, [("response-not-judged", "pass", Some("br".to_owned()))]);
+}
+
+#[test]
+fn what_may_be_a_compressed_stream_is_asked_for_uncompressed() {
+    let policy = policy(|_| {});
+    let compressed = || {
+        let mut answer = answer(200, "application/json", gzip(LEAK));
+        answer.headers_mut().insert("content-encoding", "gzip".parse().unwrap());
+        answer.headers_mut().remove("content-length");
+        answer.body_mut().1 = false;
+        answer
+    };
+    // The first one is read: nobody shall switch the filter off by asking for gzip.
+    let told = ask(&policy, "/users/1", compressed());
+    assert_eq!((told.body.as_str(), &told.headers["x-asked"] == "gzip"), (CUT, true));
+    let told = ask(&policy, "/users/2", compressed());
+    assert_eq!((told.body.as_str(), &told.headers["x-asked"] == "identity"), (CUT, true));
+    assert_eq!(ask(&policy, "/other", json_answer(200, CUT)).headers["x-asked"], "gzip");
+    // Where nothing is changed, nothing is held back.
+    let report = self::policy(|config| config.report_only = true);
+    let told = ask(&report, "/users/1", compressed());
+    assert_eq!((told.records.len(), &told.headers["x-asked"] == "gzip, br"), (0, true));
+}
+
+#[test]
+fn a_head_says_nothing_that_a_get_may_not_hold() {
+    let same = |policy: &Policy, path: &str, answer: Response<Pieces>| {
+        let told = ask_by("HEAD", policy, path, answer.map(|_| Pieces(VecDeque::new(), true)));
+        let said = ["content-length", "etag"].map(|name| told.headers.contains_key(name));
+        assert_eq!(said[0], said[1]);
+        said[0]
+    };
+    let by_model = policy(|config| config.responses.sensitive_fields = responses::Fields::Report);
+    for (policy, path, status, expected) in [
+        (policy(|_| {}), "/other", 200, false),
+        (policy(|_| {}), "/other", 500, false),
+        (policy(|config| config.report_only = true), "/users/1", 200, true),
+    ] {
+        assert_eq!(same(&policy, path, json_answer(status, LEAK)), expected, "{path} {status}");
+    }
+    for (path, status, expected) in [("/users/1", 200, false), ("/users/1", 201, true), ("/other", 200, true)]
+    {
+        assert_eq!(same(&by_model, path, json_answer(status, LEAK)), expected, "{path} {status}");
+    }
+    assert!(same(&policy(|_| {}), "/other", answer(200, "text/html", "x")));
 }
 
 #[test]
