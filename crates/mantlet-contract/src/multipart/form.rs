@@ -87,7 +87,7 @@ impl Sink for Reader {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Charset {
+pub(super) enum Charset {
     Utf8,
     Ascii,
     Latin1,
@@ -95,7 +95,7 @@ enum Charset {
 
 impl Charset {
     /// Those that are sent; Python knows a hundred more.
-    fn of(name: Option<&[u8]>) -> Option<Self> {
+    pub(super) fn of(name: Option<&[u8]>) -> Option<Self> {
         let Some(name) = name else { return Some(Self::Utf8) };
         let name: Vec<u8> = name.iter().filter(|byte| !matches!(byte, b'-' | b'_')).copied().collect();
         match name.to_ascii_lowercase().as_slice() {

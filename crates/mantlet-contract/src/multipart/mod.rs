@@ -24,6 +24,8 @@ pub enum Trouble {
     BoundaryLong,
     /// There is more than one.
     BoundaryRepeated,
+    /// A charset that no client sends. Python knows a hundred, in which names and texts are other ones.
+    CharsetUnknown,
     /// The body does not begin with it.
     FirstBoundary,
     /// Line ends and something else come before it.
@@ -68,6 +70,7 @@ impl Trouble {
             | Self::BoundaryEmpty
             | Self::BoundaryTooLong
             | Self::BoundaryRepeated
+            | Self::CharsetUnknown
             | Self::FirstBoundary
             | Self::HeaderName
             | Self::HeaderLineEnd
@@ -108,6 +111,7 @@ impl Trouble {
             Self::BoundaryEmpty => "an empty boundary",
             Self::BoundaryTooLong | Self::BoundaryLong => "a boundary that is too long",
             Self::BoundaryRepeated => "two boundaries",
+            Self::CharsetUnknown => "an unknown charset",
             Self::FirstBoundary | Self::Preamble => "does not begin with the boundary",
             Self::BoundaryPadded | Self::BoundaryPadding => "something after a boundary",
             Self::BoundaryInContent => "a boundary in the content",
@@ -248,6 +252,8 @@ impl FormType {
             Some(_) if options.repeats(b"boundary") => Some(Trouble::BoundaryRepeated),
             Some(boundary) => Parser::boundary_trouble(boundary),
         };
+        let is_readable = form::Charset::of(options.get(b"charset")).is_some();
+        let trouble = trouble.or((!is_readable).then_some(Trouble::CharsetUnknown));
         Some(Self {
             boundary: options.get(b"boundary").unwrap_or_default().to_vec(),
             charset: options.get(b"charset").map(<[u8]>::to_vec),

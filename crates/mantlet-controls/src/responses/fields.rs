@@ -22,12 +22,15 @@ impl Policy {
         &self,
         call: &Call,
         audit: &impl Sink,
-        status: StatusCode,
+        (status, is_file): (StatusCode, bool),
         body: &[u8],
     ) -> Option<Vec<u8>> {
         let actions = call.route.responses;
         let promise = promised(call, status);
-        let may_hold_secrets = actions.sensitive_fields() != Mode::Off && self.names.may_be_in(body);
+        // What is wrong with a password is no password, and a file is what somebody put there.
+        let may_name_secrets = !is_file && !status.is_client_error();
+        let may_hold_secrets =
+            may_name_secrets && actions.sensitive_fields() != Mode::Off && self.names.may_be_in(body);
         let for_unknown = mode_of_unknown(call, promise);
         let may_hold_unknown = for_unknown != Mode::Off;
         if !may_hold_unknown && !may_hold_secrets {
@@ -38,10 +41,11 @@ impl Policy {
         let asks = may_hold_secrets && !is_schema(call, &json);
         let found = self.found(call, &json, promise, asks);
         let gives_tokens = !found.named.is_empty() && gives_tokens(call, &json);
-        let stays_if_declared = call.route.rules.posture == Posture::Compatible;
+        // A key that is made is shown once, and without it the client has nothing: in `compatible` posture that is only told.
+        let stays = gives_tokens || call.route.rules.posture == Posture::Compatible;
         // Passwords always go, some others unless they are handed out on purpose.
-        let (secret, declared): (Vec<_>, Vec<_>) = found.named.into_iter().partition(|(span, declared)| {
-            let on_purpose = gives_tokens || (*declared && stays_if_declared);
+        let (secret, declared): (Vec<_>, Vec<_>) = found.named.into_iter().partition(|(span, _)| {
+            let on_purpose = stays;
             !(on_purpose
                 && body.get(span.clone()).and_then(key).is_some_and(|key| names::may_be_handed_out(&key)))
         });

@@ -137,7 +137,7 @@ pub(super) fn ask_for_gzip_at_most(request: &mut HeaderMap, gzip: bool) {
         if part.is_empty() {
             continue;
         }
-        if !(gzip && is_gzip_token(token)) && !is_identity(token) {
+        if !(is_identity(token) || gzip && is_gzip_token(token)) {
             drops = true;
         } else if first.is_none() {
             first = Some(part);

@@ -29,7 +29,7 @@ mod read;
 mod tests;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body::Body;
 
 pub use config::{Actions, Config, Errors, Fields, RouteConfig};
@@ -155,7 +155,9 @@ impl Policy {
                 return Ok(Response::from_parts(parts, seen.into_answer()));
             }
         };
-        let Some(rest) = self.without_fields(call, audit, parts.status, &plain) else {
+        let is_file = parts.headers.contains_key(header::LAST_MODIFIED)
+            || parts.headers.contains_key(header::CONTENT_DISPOSITION);
+        let Some(rest) = self.without_fields(call, audit, (parts.status, is_file), &plain) else {
             return Ok(Response::from_parts(parts, seen.into_answer()));
         };
         message::shorten(&mut parts.headers, rest.len());
