@@ -79,7 +79,11 @@ impl Target {
         let (is_https, port) = match scheme {
             "http" => (false, 80),
             "https" => (true, 443),
-            _ => return Err(wrong()),
+            _ => {
+                return Err(format!(
+                    "`{url}` cannot be asked: only `http://` and `https://` can; a file is named by its path"
+                ));
+            }
         };
         let bare = authority.host().trim_start_matches('[').trim_end_matches(']');
         let path = uri.path_and_query().map_or_else(|| Uri::from_static("/"), |path| path.clone().into());
@@ -178,5 +182,6 @@ mod tests {
         {
             assert!(of(wrong).is_err(), "{wrong}");
         }
+        assert!(of("ftp://a.example/x").is_err_and(|why| why.contains("only `http://` and `https://`")));
     }
 }

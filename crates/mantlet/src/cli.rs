@@ -84,7 +84,7 @@ pub(crate) struct ServeArguments {
 #[derive(Debug, Args)]
 pub(crate) struct ContractSource {
     /// What `mantlet contract` wrote; the app is not asked
-    #[arg(long, value_name = "FILE", conflicts_with = "openapi")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) contract: Option<String>,
     /// An OpenAPI document of the app, JSON or YAML; `off`: none [default: the app is asked]
     #[arg(long, value_name = "FILE|URL")]
@@ -95,18 +95,18 @@ pub(crate) struct ContractSource {
 }
 
 impl ContractSource {
-    /// The flags that were given, as settings: one takes the place of whatever the file says.
+    /// The flags that were given, as settings: one takes the place of whatever the file says. Both at once are a mistake that
+    /// the section finds.
     pub(crate) fn flags(&self) -> Vec<Flag> {
         let mut flags = Vec::new();
-        let mut place = |name: &str, file: &str, openapi: &str| {
-            flags.push(Flag::new("contract.file", name, file));
-            flags.push(Flag::new("contract.openapi", name, openapi));
-        };
-        if let Some(file) = &self.contract {
-            place("--contract", file, "");
-        }
-        if let Some(document) = &self.openapi {
-            place("--openapi", "", document);
+        if self.contract.is_some() || self.openapi.is_some() {
+            for (key, own, value, other) in [
+                ("contract.file", "--contract", &self.contract, "--openapi"),
+                ("contract.openapi", "--openapi", &self.openapi, "--contract"),
+            ] {
+                let name = if value.is_some() { own } else { other };
+                flags.push(Flag::new(key, name, value.as_deref().unwrap_or_default()));
+            }
         }
         if self.trust_document {
             flags.push(Flag::new("contract.trust", "--trust-document", "document"));

@@ -6,6 +6,7 @@ use std::{
     cell::{Cell, RefCell},
     fs,
     hash::{DefaultHasher, Hash, Hasher},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -81,7 +82,7 @@ impl Found {
     /// What an app that we run said of itself.
     pub(crate) fn of_app(name: &str, text: &str, model: model::Contract) -> Self {
         let (name, from) = (name.to_owned(), "read from the app".to_owned());
-        Self { model, name, from, hash: hash_of(text), aside: Vec::new() }
+        Self { model, name, from, hash: hash_of(text.as_bytes()), aside: Vec::new() }
     }
 }
 
@@ -120,21 +121,35 @@ impl Source {
 
 /// Whether a document is at an address, and not in a file.
 pub(crate) fn is_url(text: &str) -> bool {
-    text.starts_with("http://") || text.starts_with("https://")
+    text.contains("://")
 }
 
-fn hash_of(text: &str) -> u64 {
+fn hash_of(text: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     hasher.finish()
 }
 
+/// What is said of a file that cannot be read.
+fn unreadable(error: &io::Error, file: &Path, remedy: &str) -> String {
+    if error.kind() == io::ErrorKind::NotFound {
+        let folder = std::env::current_dir().ok().filter(|_| file.is_relative());
+        let place = folder.map(|folder| format!("; it is looked for from `{}`", folder.display()));
+        return format!("does not exist{}\n{remedy}", place.unwrap_or_default());
+    }
+    let text = error.to_string();
+    // The number says nothing that the words do not.
+    let why = text.split(" (os error").next().unwrap_or_default();
+    format!("cannot be read: {why}")
+}
+
 /// What `mantlet contract` wrote.
 fn read_contract(file: &Path) -> Result<Found, Trouble> {
     let broken = |why: String| Trouble::Broken(format!("the contract `{}` {why}", file.display()));
-    let text = fs::read_to_string(file).map_err(|error| broken(format!("cannot be read: {error}")))?;
-    let value: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| broken(format!("is no valid JSON: {error}")))?;
+    let write = "write it with `mantlet contract APP > contract.json`";
+    let text = fs::read(file).map_err(|error| broken(unreadable(&error, file, write)))?;
+    let value: serde_json::Value = serde_json::from_slice(&text)
+        .map_err(|error| broken(format!("is no valid JSON: {error}\n{write}")))?;
     if value.get("openapi").is_some() || value.get("swagger").is_some() {
         return Err(broken("is an OpenAPI document; name it with `--openapi`".to_owned()));
     }
@@ -164,14 +179,21 @@ fn read_contract(file: &Path) -> Result<Found, Trouble> {
 /// An OpenAPI document in a file.
 pub(crate) fn read_document(file: &Path) -> Result<Found, Trouble> {
     let place = format!("`{}`", file.display());
-    let text = fs::read(file)
-        .map_err(|error| Trouble::Broken(format!("the document {place} cannot be read: {error}")))?;
+    let remedy = "name the app's OpenAPI document: a file, or an address such as `https://HOST/openapi.json`";
+    let text = fs::read(file).map_err(|error| {
+        Trouble::Broken(format!("the document {place} {}", unreadable(&error, file, remedy)))
+    })?;
     understood(&text, &place).map_err(Trouble::Broken)
 }
 
 /// A document that was read from a place.
 fn understood(text: &[u8], place: &str) -> Result<Found, String> {
     let text = std::str::from_utf8(text).map_err(|_| format!("the document {place} is not UTF-8"))?;
+    if is_page(text) {
+        return Err(format!(
+            "{place} is an HTML page and no OpenAPI document; that of a FastAPI app is at `/openapi.json`"
+        ));
+    }
     let model = document::read(text).map_err(|error| {
         if error == DocumentError::NotOpenApi && text.contains("\"made-with\"") {
             return format!("{place} is what `mantlet contract` writes; name it with `--contract`");
@@ -179,7 +201,20 @@ fn understood(text: &[u8], place: &str) -> Result<Found, String> {
         format!("{place} cannot be used: {error}")
     })?;
     let name = model.title.clone().unwrap_or_else(|| "the app".to_owned());
-    Ok(Found { model, name, from: format!("from the document {place}"), hash: hash_of(text), aside: vec![] })
+    Ok(Found {
+        model,
+        name,
+        from: format!("from the document {place}"),
+        hash: hash_of(text.as_bytes()),
+        aside: vec![],
+    })
+}
+
+fn is_page(text: &str) -> bool {
+    let start = text.trim_start();
+    ["<!doctype html", "<html"]
+        .iter()
+        .any(|tag| start.get(..tag.len()).is_some_and(|start| start.eq_ignore_ascii_case(tag)))
 }
 
 /// A document at an address.

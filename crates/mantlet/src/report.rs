@@ -6,7 +6,7 @@ use std::{
 };
 
 use mantlet_contract::{
-    model::{self, Note, Route, Router, Source},
+    model::{self, Note, Route, Router, Shape, ShapeId, Source},
     routes::Visibility,
 };
 use mantlet_controls::{
@@ -78,8 +78,9 @@ impl Report {
             }
             let is_good = |status: Option<u16>| status.is_none_or(|status| (200..300).contains(&status));
             let mut answers = operation.responses.iter();
-            report.described +=
-                usize::from(answers.any(|response| is_good(response.status) && response.shape.is_some()));
+            report.described += usize::from(
+                answers.any(|response| is_good(response.status) && says_something(model, response.shape)),
+            );
         }
         report
     }
@@ -120,7 +121,8 @@ impl Report {
                 let _ = write!(text, "; and {}", amount(reasons.len() - REASONS, "other reason"));
             }
             let document = if self.is_claim { " --openapi" } else { "" };
-            let _ = write!(text, " (`mantlet contract{document}` names them)");
+            let them = if self.notes.len() == 1 { "it" } else { "them" };
+            let _ = write!(text, " (`mantlet contract{document}` names {them})");
         }
         text
     }
@@ -141,7 +143,7 @@ impl Report {
             }
         }
         if self.notes.is_empty() {
-            text.push_str("\nnothing is opaque");
+            text.push_str("\nno place is known where only the app can decide");
             return text;
         }
         let _ = write!(text, "\n{} where the app decides:", amount(self.notes.len(), "place"));
@@ -160,11 +162,12 @@ impl Report {
         if !self.hidden.is_empty() {
             let _ = write!(text, " ({} not in its document)", self.hidden.len());
         }
-        for (number, noun) in
-            [(self.web_sockets, "WebSocket"), (self.foreign, "mount of another kind of app")]
-        {
+        for (number, one, more) in [
+            (self.web_sockets, "WebSocket", "WebSockets"),
+            (self.foreign, "mount of another kind of app", "mounts of another kind of app"),
+        ] {
             if number > 0 {
-                let _ = write!(text, ", {}", amount(number, noun));
+                let _ = write!(text, ", {number} {}", if number == 1 { one } else { more });
             }
         }
         text
@@ -187,10 +190,12 @@ impl Report {
                 "reported, not enforced: a document is a claim; `--trust-document`, or `trust = \"document\"` under `[contract]`, enforces it\n{answers}"
             );
         }
-        let trusted = if self.is_claim {
-            "the document is trusted, and enforced like the app's own word\n"
-        } else {
-            ""
+        let trusted = match (self.is_claim, rules.posture) {
+            (false, _) => "",
+            (true, Posture::Strict) => "the document is trusted, for the posture is strict\n",
+            (true, Posture::Compatible) => {
+                "the document is trusted, as `--trust-document` or `trust = \"document\"` says\n"
+            }
         };
         let mut free = self.operations - self.rewritten;
         let mut only = Vec::new();
@@ -242,14 +247,17 @@ impl Report {
     }
 }
 
+/// Whether a shape tells more of an answer than that there is one.
+fn says_something(model: &model::Contract, shape: Option<ShapeId>) -> bool {
+    let shape = shape.and_then(|shape| usize::try_from(shape.0).ok().and_then(|at| model.shapes.get(at)));
+    shape.is_some_and(|shape| !matches!(shape, Shape::Any | Shape::Opaque { .. }))
+}
+
 pub(crate) fn amount(number: usize, noun: &str) -> String {
     match number {
         0 => format!("no {noun}"),
         1 => format!("1 {noun}"),
-        _ => match noun.split_once(' ') {
-            Some((first, rest)) if first == "mount" => format!("{number} {first}s {rest}"),
-            _ => format!("{number} {noun}s"),
-        },
+        _ => format!("{number} {noun}s"),
     }
 }
 

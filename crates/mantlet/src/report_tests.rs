@@ -8,11 +8,12 @@ fn model(source: &str, complete: bool) -> model::Contract {
     let shown = json!([{"status": 200, "shape": 0}]);
     let operation = |id: &str, responses: &Value| json!({"id": id, "body": {"kind": "none"}, "inputs": [], "responses": responses});
     let route = |path: &str, hidden: bool, responses: &Value| json!({"kind": "http", "path": path, "methods": ["GET"], "hidden": hidden, "operation": operation(path, responses)});
-    let none = json!([{"status": 404, "shape": 0}]);
+    // The second says nothing that could be held against an answer.
+    let none = json!([{"status": 404, "shape": 0}, {"status": 200, "shape": 1}]);
     let behind = json!({"routes": [route("/x", false, &none)], "redirect-slashes": true, "complete": false, "rewrites": true});
     let note = |at: &str, why: &str| json!({"at": at, "why": why});
     let model = json!({
-        "version": 1, "source": source, "shapes": [{"type": "any"}],
+        "version": 1, "source": source, "shapes": [{"type": "bool"}, {"type": "any"}],
         "router": {"redirect-slashes": true, "complete": complete, "routes": [
             route("/a", false, &shown), route("/b", false, &none), route("/debug", true, &none),
             {"kind": "mount", "path": "/behind", "router": behind},
@@ -79,12 +80,15 @@ fn a_document_is_a_claim_until_it_is_trusted() {
         said[1].starts_with("reported, not enforced: a document is a claim; `--trust-document`"),
         "{said:?}"
     );
-    for trusting in [
-        policy(|contract| contract.trust = Some(Trust::Document)),
-        policy(|contract| contract.posture = Posture::Strict),
+    for (trusting, why) in [
+        (
+            policy(|contract| contract.trust = Some(Trust::Document)),
+            "as `--trust-document` or `trust = \"document\"` says",
+        ),
+        (policy(|contract| contract.posture = Posture::Strict), "for the posture is strict"),
     ] {
         let said = lines(&claim, &trusting);
-        assert_eq!(said[1], "the document is trusted, and enforced like the app's own word");
+        assert_eq!(said[1], format!("the document is trusted, {why}"));
         assert!(said[2].starts_with("input: enforced for 3"), "{said:?}");
         assert!(said.len() <= 6, "{said:?}");
     }
@@ -105,4 +109,20 @@ fn every_place_is_named_in_full() {
         assert!(full.contains(expected), "{full}");
     }
     assert!(report("document", false).full().contains("paths: not all are known"));
+}
+
+#[test]
+fn one_place_and_none_are_said_in_words_of_their_own() {
+    let mut report = report("inspector", true);
+    report.notes.truncate(1);
+    let said = lines(&report, &policy(|_| {}));
+    assert_eq!(said.last().unwrap(), "the app decides at 1 place: raw (`mantlet contract` names it)");
+    report.notes.clear();
+    assert!(
+        report.full().ends_with("\nno place is known where only the app can decide"),
+        "{}",
+        report.full()
+    );
+    report.foreign = 2;
+    assert!(report.full().contains(", 2 mounts of another kind of app\n"), "{}", report.full());
 }

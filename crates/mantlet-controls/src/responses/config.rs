@@ -161,7 +161,7 @@ impl Config {
         if self.judged_size > LARGEST {
             // It is held in memory, for each request.
             let message = format!("`{}` is more than {LARGEST}", self.judged_size);
-            mistakes.push(Mistake::new("judged-size", message));
+            mistakes.push(Mistake::new("judged-size", message).help(format!("write `{LARGEST}` or less")));
         }
         if !mistakes.is_empty() {
             return Err(mistakes);

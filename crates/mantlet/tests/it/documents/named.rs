@@ -75,7 +75,11 @@ fn an_address_is_asked_and_redirects_are_not_followed() {
         ),
         ("HTTP/1.1 404 Not Found", "", "answers 404 in place of a document"),
         ("HTTP/1.1 200 OK", r#"{"openapi": "3.1.0", "paths": {}}"#, "the document names no operation"),
-        ("HTTP/1.1 200 OK", "<html>", "cannot be used: "),
+        (
+            "HTTP/1.1 200 OK",
+            "<html>",
+            "is an HTML page and no OpenAPI document; that of a FastAPI app is at `/openapi.json`",
+        ),
     ];
     for (head, body, says) in failing {
         let (address, _server) = answering(head, body);
@@ -287,8 +291,18 @@ fn what_cannot_be_used_starts_nothing() {
         Typed::mantlet(missing)
             .finish()
             .stderr
-            .contains("the contract `nowhere.json` cannot be read: No such file")
+            .contains("the contract `nowhere.json` does not exist; it is looked for from `/")
     );
+    let both = ["serve", "--upstream", "http://127.0.0.1:1", "--contract", "a", "--openapi", "b"];
+    let ended = Typed::mantlet(both).finish();
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    for says in ["--openapi: contract.openapi: `file` and `openapi` both say", "remove one of the two"] {
+        assert!(ended.stderr.contains(says), "{}", ended.stderr);
+    }
+    let other = ["serve", "--upstream", "http://127.0.0.1:1", "--openapi", "ftp://x/y"];
+    let ended = Typed::mantlet(other).finish();
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    assert!(ended.stderr.contains("only `http://` and `https://` can"), "{}", ended.stderr);
     for (config, says) in [
         (
             "[contract]\nfile = \"a\"\nopenapi = \"b\"\n",
@@ -326,7 +340,7 @@ fn one_that_breaks_leaves_the_last_good_one_in_force() {
     }
     fs::remove_file(&file).unwrap();
     gateway.signal(Signal::HUP);
-    gateway.wait_for("cannot be read: No such file", 1);
+    gateway.wait_for("openapi.json` does not exist", 1);
     assert_eq!(refused(), "input-invalid");
     fs::write(&file, DOCUMENT.replace("[\"name\"]", "[]")).unwrap();
     gateway.signal(Signal::HUP);
