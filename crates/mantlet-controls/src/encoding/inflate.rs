@@ -28,7 +28,7 @@ enum Decoder {
     Raw(DeflateDecoder<Counter>),
     /// `deflate` is zlib's format (RFC 9110 section 8.4.1.2), or what some send under its name; the first two bytes tell.
     Deflate(Vec<u8>, Counter),
-    /// It is not what it says.
+    /// It is not what it says, or enough has been seen of it.
     Lost,
 }
 
@@ -40,28 +40,35 @@ struct Counter {
     route: Arc<RoutePolicy>,
     findings: Arc<Findings>,
     form: Option<FormWatch>,
-    /// Why it wants no more.
-    verdict: Option<Reason>,
+    /// Once it wants no more: whether the body breaks off.
+    verdict: Option<Result<(), Reason>>,
 }
 
 impl Counter {
-    fn see(&mut self, data: &[u8]) -> Result<(), Reason> {
+    /// What is decided about it, or nothing yet.
+    fn see(&mut self, data: &[u8]) -> Option<Result<(), Reason>> {
         self.inflated += data.len() as u64;
         let policy = &self.route.encoding;
-        if self.inflated > self.route.body_size {
-            self.findings.note(Reason::BodyTooLarge, policy.mode, policy.mode, "inflated")?;
+        let excess = if self.inflated > self.route.body_size {
+            Some((Reason::BodyTooLarge, "inflated"))
+        } else if self.inflated > FREE && self.inflated / u64::from(policy.max_ratio) > self.received {
+            Some((Reason::BodyBomb, "the ratio"))
+        } else {
+            None
+        };
+        if let Some((reason, what)) = excess {
+            let noted = self.findings.note(reason, policy.mode, policy.mode, what);
+            // Reported or refused: nothing more is inflated for it.
+            return Some(noted.and_then(|()| self.form.as_ref().map_or(Ok(()), FormWatch::is_unseen)));
         }
-        if self.inflated > FREE && self.inflated / u64::from(policy.max_ratio) > self.received {
-            self.findings.note(Reason::BodyBomb, policy.mode, policy.mode, "the ratio")?;
-        }
-        self.form.as_mut().map_or(Ok(()), |form| form.see(data))
+        self.form.as_mut().and_then(|form| form.see(data).err().map(Err))
     }
 }
 
 impl Write for Counter {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        if let Err(reason) = self.see(data) {
-            self.verdict = Some(reason);
+        if let Some(verdict) = self.see(data) {
+            self.verdict = Some(verdict);
             return Err(io::ErrorKind::Other.into());
         }
         Ok(data.len())
@@ -96,24 +103,26 @@ impl Inflate {
 
     /// The next piece.
     pub(crate) fn see(&mut self, data: &[u8]) -> Result<(), Reason> {
-        if let Decoder::Deflate(first, _) = &mut self.decoder {
-            first.extend_from_slice(data);
-            let Decoder::Deflate(first, counter) = std::mem::replace(&mut self.decoder, Decoder::Lost) else {
-                return Ok(());
-            };
-            self.decoder = match first.first_chunk::<2>() {
-                None => {
-                    self.decoder = Decoder::Deflate(first, counter);
-                    return Ok(());
-                }
-                Some(mark) if mark[0] & 0x0F == 8 && u16::from_be_bytes(*mark) % 31 == 0 => {
-                    Decoder::Zlib(ZlibDecoder::new(counter))
-                }
-                Some(_) => Decoder::Raw(DeflateDecoder::new(counter)),
-            };
-            return self.push(&first);
+        match std::mem::replace(&mut self.decoder, Decoder::Lost) {
+            Decoder::Deflate(mut first, counter) => {
+                first.extend_from_slice(data);
+                self.decoder = match first.first_chunk::<2>() {
+                    None => {
+                        self.decoder = Decoder::Deflate(first, counter);
+                        return Ok(());
+                    }
+                    Some(mark) if mark[0] & 0x0F == 8 && u16::from_be_bytes(*mark) % 31 == 0 => {
+                        Decoder::Zlib(ZlibDecoder::new(counter))
+                    }
+                    Some(_) => Decoder::Raw(DeflateDecoder::new(counter)),
+                };
+                self.push(&first)
+            }
+            decoder => {
+                self.decoder = decoder;
+                self.push(data)
+            }
         }
-        self.push(data)
     }
 
     fn push(&mut self, data: &[u8]) -> Result<(), Reason> {
@@ -150,8 +159,9 @@ impl Inflate {
         if succeeded {
             return Ok(());
         }
-        if let Some(reason) = self.decoder.counter().and_then(|counter| counter.verdict) {
-            return Err(reason);
+        if let Some(verdict) = self.decoder.counter().and_then(|counter| counter.verdict) {
+            self.decoder = Decoder::Lost;
+            return verdict;
         }
         let policy = &self.route.encoding;
         self.findings.note(Reason::ContentEncodingMalformed, policy.unreadable(), policy.mode, "the body")?;

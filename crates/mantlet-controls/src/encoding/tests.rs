@@ -97,6 +97,17 @@ fn row_51_bombs_break_off() {
     );
 }
 
+/// In report mode nobody pays for the rest: what follows, larger and malformed, is not seen.
+#[test]
+fn row_51_a_reported_bomb_is_not_inflated_to_its_end() {
+    let bomb = [gzip(&vec![0; 20 << 20]), b"no gzip".to_vec()].concat();
+    let mut report = RoutePolicy::clone(&route(Posture::Compatible, 100));
+    report.encoding.mode = Mode::Report;
+    let report = Arc::new(report);
+    let whole = (bomb.len(), Ok(vec![Reason::BodyBomb]));
+    assert_eq!(said(&report, Coding::Gzip, &bomb, 1000), whole);
+}
+
 #[test]
 fn honest_bodies_pass() {
     let data: Vec<u8> =
