@@ -110,7 +110,7 @@ impl App<ClientBody> for Forward<'_> {
         }
         // Some servers read what follows a declined upgrade as another protocol: nothing shall follow. And after an exception of the
         // app uvicorn closes without having said so: what follows, maybe somebody else's POST, would be lost.
-        if websocket || response.status().is_server_error() {
+        if websocket || response.status() == StatusCode::INTERNAL_SERVER_ERROR {
             lease.retire();
         }
         strip_hop_by_hop(response.headers_mut());
