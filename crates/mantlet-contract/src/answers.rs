@@ -32,18 +32,6 @@ pub struct Promise<'a> {
     pub any_of: &'a [u32],
 }
 
-impl Promise<'_> {
-    /// Whether an object with this key is promised.
-    pub fn has(&self, key: &str) -> bool {
-        let mut look = Look::new(self.shapes);
-        let set = look.set(self.any_of);
-        (set.start..set.end).any(|at| match look.sets.get(at).map(|shape| self.shapes.get(*shape)) {
-            Some(Shape::Object(rule)) => rule.keys.contains_key(key),
-            _ => false,
-        })
-    }
-}
-
 /// Looks through an answer. A member is `named` if the function says so of its key and value.
 pub fn look(
     json: &Json<'_>,
