@@ -107,6 +107,7 @@ fn forms_are_read_as_python_multipart_reads_them() {
             // Refused there too, but for what only an attack would look like.
             let attack = [
                 Trouble::BoundaryRepeated,
+                Trouble::CharsetUnknown,
                 Trouble::BoundaryEmpty,
                 Trouble::HeaderControl,
                 Trouble::QuotesUnbalanced,

@@ -2,10 +2,14 @@
 
 import pathlib
 import sys
+import types
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[4] / "python" / "mantlet"))
+# The files are a package, of the name that they have beside an app.
+package = types.ModuleType("mantlet_inspector")
+package.__path__ = [str(pathlib.Path(__file__).resolve().parents[4] / "python" / "mantlet")]
+sys.modules["mantlet_inspector"] = package
 
-from schemas import Shapes, Translator  # noqa: E402
+from mantlet_inspector.schemas import Shapes, Translator  # noqa: E402
 
 
 def translate(schema):

@@ -70,8 +70,9 @@ pub(crate) fn concerns<B: Body>(call: &Call, answer: &mut Response<B>) -> bool {
     }
     let kind = Kind::of(answer.headers());
     if call.method == Method::HEAD {
-        if may_act(call, status, kind, |mode| mode == Mode::Enforce) {
-            // What a GET answers may have other bytes.
+        let promise = promised(call, status);
+        if kind == Kind::Json && fields::mode_of_unknown(call, promise) == Mode::Enforce {
+            // What a GET answers may have other bytes. That a secret would be cut out of it is too rare to take the length of every HEAD.
             message::forget_bytes(answer.headers_mut());
         }
         return false;
@@ -84,11 +85,12 @@ pub(crate) fn concerns<B: Body>(call: &Call, answer: &mut Response<B>) -> bool {
         // Compressed, a stream cannot be told from an answer that ends at once; where nothing is changed, nothing is held back.
         None => message::is_gzip(answer.headers()) && actions.all().contains(&Mode::Enforce),
     };
-    ends && may_act(call, status, kind, |mode| mode != Mode::Off)
+    ends && may_act(call, status, kind)
 }
 
-/// Whether something of an answer may be acted on, by what its head says; the function says in which modes.
-fn may_act(call: &Call, status: StatusCode, kind: Kind, acts: impl Fn(Mode) -> bool) -> bool {
+/// Whether something of an answer may be acted on, by what its head says.
+fn may_act(call: &Call, status: StatusCode, kind: Kind) -> bool {
+    let acts = |mode: Mode| mode != Mode::Off;
     let actions = call.route.responses;
     let is_json = kind == Kind::Json;
     (acts(actions.errors()) && (status.is_server_error() || (status.as_u16() >= 400 && kind != Kind::Other)))

@@ -201,7 +201,9 @@ fn fields_that_should_not_leave_are_cut_out() {
         ("/users/1", r#"{"id": 1, "secret": "a"}"#, r#"{"id": 1, "secret": "a"}"#, &[secret]),
         // Nothing is promised.
         ("/other", LEAK, &LEAK.replace(r#""hashed_password": "$2b$12", "#, ""), &[secret]),
-        ("/other", r#"[[{"Client-Secret": "a"}]]"#, "[[{}]]", &[secret]),
+        ("/other", r#"[[{"Pass-Hash": "a"}]]"#, "[[{}]]", &[secret]),
+        // What is shown once is only told.
+        ("/other", r#"[[{"Client-Secret": "a"}]]"#, r#"[[{"Client-Secret": "a"}]]"#, &[secret]),
         (
             "/other",
             r#"{"schema": {"password": {"type": "string"}}}"#,
@@ -214,7 +216,7 @@ fn fields_that_should_not_leave_are_cut_out() {
             r#"{"openapi": "3.1.0", "example": {"password": "string"}}"#,
             &[],
         ),
-        ("/unknown", r#"{"secret": "a"}"#, "{}", &["route-unknown", secret]),
+        ("/unknown", r#"{"password": "a"}"#, "{}", &["route-unknown", secret]),
         // Tokens come from here, and no passwords.
         (
             "/other",
@@ -251,10 +253,10 @@ fn many_fields_cost_what_they_weigh() {
     let told = ask(&policy, "/users/1", json_answer(200, &friends));
     assert_eq!(told.body.len(), friends.len() - many * r#","pwd":"a","x":1"#.len());
     // Whether a token is among the fields at the top is looked up once.
-    let members: Vec<_> = (0..many).map(|n| format!(r#""{n}":{{"secret":"a"}}"#)).collect();
+    let members: Vec<_> = (0..many).map(|n| format!(r#""{n}":{{"passwd":"a"}}"#)).collect();
     let body = format!("{{{}}}", members.join(","));
     let told = ask(&policy, "/other", json_answer(200, &body));
-    assert_eq!(told.body.len(), body.len() - many * r#""secret":"a""#.len());
+    assert_eq!(told.body.len(), body.len() - many * r#""passwd":"a""#.len());
 }
 
 #[test]
@@ -405,8 +407,8 @@ fn a_head_says_nothing_that_a_get_may_not_hold() {
     };
     let by_model = policy(|config| config.responses.sensitive_fields = responses::Fields::Report);
     for (policy, path, status, expected) in [
-        (policy(|_| {}), "/other", 200, false),
-        (policy(|_| {}), "/other", 500, false),
+        (policy(|_| {}), "/other", 200, true),
+        (policy(|_| {}), "/users/1", 200, false),
         (policy(|config| config.report_only = true), "/users/1", 200, true),
     ] {
         assert_eq!(same(&policy, path, json_answer(status, LEAK)), expected, "{path} {status}");

@@ -101,10 +101,9 @@ fn what_the_app_would_accept_passes() {
     assert_eq!(ask(&gateway, "GET", "/search?page=%202&tag=a&tag=b", "", "").json()["page"], 2);
     let form = "Content-Type: application/x-www-form-urlencoded\r\n";
     assert_eq!(ask(&gateway, "POST", "/contact", form, "subject=a+b&age=7").json()["subject"], "a b");
-    // Compressed: only code of the app's own could read it.
+    // FastAPI takes no notice of a Content-Encoding.
     let encoded = "Content-Type: application/json\r\nContent-Encoding: gzip\r\n";
-    let answer = ask(&gateway, "POST", "/closed", encoded, "{}");
-    assert!(answer.json().get("code").is_none(), "the app's own: {answer:?}");
+    assert_eq!(ask(&gateway, "POST", "/closed", encoded, r#"{"name": "a"}"#).status, 200);
     // The app asks for a key before it looks at the body; so its own answer is right.
     let keyed = post(&gateway, "/keyed", "{}");
     assert!(matches!(keyed.status, 401 | 403), "{keyed:?}");

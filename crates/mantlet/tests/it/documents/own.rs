@@ -34,7 +34,7 @@ fn it_is_found_where_apps_have_it() {
         let _app = Uvicorn::serve(app, folder.path());
         let gateway = before(folder.path(), &["--trust-document"], "[contract]\ninput = \"enforce\"\n");
         gateway.wait_for(says, 1);
-        gateway.wait_for("the document is trusted, and enforced", 1);
+        gateway.wait_for("the document is trusted, as `--trust-document`", 1);
         assert_eq!(
             seen(&ask(&gateway, "POST", at, r#"{"name": "a"}"#)),
             (422, "input-invalid".into()),
