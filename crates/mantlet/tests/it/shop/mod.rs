@@ -6,6 +6,7 @@ mod hidden;
 mod inputs;
 mod json;
 mod paths;
+mod uploads;
 
 use std::{fs, net::SocketAddr};
 
