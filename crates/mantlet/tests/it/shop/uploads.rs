@@ -19,7 +19,7 @@ fn picture(file_name: &str) -> String {
 #[test]
 fn row_51_a_gzip_bomb_does_not_reach_the_app() {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    (0..100).for_each(|_| encoder.write_all(&[0; 1 << 20]).expect("memory"));
+    (0..100).for_each(|_| encoder.write_all(&vec![0; 1 << 20]).expect("memory"));
     let bomb = encoder.finish().expect("memory");
     assert!(bomb.len() < 128 << 10, "about 1000:1");
     let lines = "Content-Type: application/json\r\nContent-Encoding: gzip\r\n";
