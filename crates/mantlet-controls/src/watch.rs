@@ -69,14 +69,15 @@ pub(crate) struct Watch {
 
 /// Whether a body is one to be watched. The only price of other requests.
 pub(crate) fn concerns(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::CONTENT_ENCODING)
-        || headers.get(header::CONTENT_TYPE).is_some_and(|value| {
-            value
-                .as_bytes()
-                .trim_ascii_start()
-                .first_chunk()
-                .is_some_and(|kind: &[u8; 10]| kind.eq_ignore_ascii_case(b"multipart/"))
-        })
+    headers.contains_key(header::CONTENT_ENCODING) || is_multipart(headers)
+}
+
+/// Whether a body is a form with files, or something else in parts.
+pub(crate) fn is_multipart(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|value| {
+        let kind = value.as_bytes().trim_ascii_start().get(..10);
+        kind.is_some_and(|kind| kind.eq_ignore_ascii_case(b"multipart/"))
+    })
 }
 
 impl Watch {

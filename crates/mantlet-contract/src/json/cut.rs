@@ -27,6 +27,11 @@ pub fn cut(body: &[u8], members: &[Range<usize>]) -> Vec<u8> {
     out
 }
 
+/// The key of a member, given its bytes.
+pub fn key(member: &[u8]) -> Option<String> {
+    serde_json::Deserializer::from_slice(member).into_iter::<String>().next()?.ok()
+}
+
 const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }

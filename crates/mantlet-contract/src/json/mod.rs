@@ -10,7 +10,7 @@ mod node;
 mod parse;
 mod text;
 
-pub use cut::cut;
+pub use cut::{cut, key};
 pub use error::{Decode, ParseError};
 pub use node::{Item, Items, Kind, Member, Members};
 pub use parse::{Limits, parse};

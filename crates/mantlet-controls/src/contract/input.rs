@@ -14,7 +14,7 @@ use mantlet_contract::{
 };
 
 use super::{Matched, MissingContentType, Policy, Posture, Rules, Tolerance, Unknown};
-use crate::{Mode, Reason, Refusal, RequestBody, body::Budget};
+use crate::{Mode, Reason, Refusal, RequestBody, body::Budget, watch::is_multipart};
 
 /// Containers inside each other that some Python can still read (3.12: 10,000).
 const DEEPEST: usize = 10_000;
@@ -61,7 +61,9 @@ impl Policy {
         let mut verdict = Verdict::default();
         // Whatever keeps a body from being judged is told; what only hides it, and no client needs, does not pass.
         let in_strict = mode.under(rules.posture == Posture::Compatible);
-        let unjudged = judgement.exhausted || reading == Reading::TooLarge && !is_multipart(request);
+        // A form with files may have any size.
+        let too_large = reading == Reading::TooLarge && !is_multipart(request.headers());
+        let unjudged = judgement.exhausted || too_large;
         if unjudged && judgement.faults.is_empty() {
             verdict.faults.push((in_strict, Reason::InputNotJudged.into()));
         }
@@ -100,7 +102,7 @@ impl Policy {
         if !judgement.ignored.is_empty() {
             let body = request.body().ahead();
             let named = judgement.ignored.iter().take(MAX_FAULTS);
-            let keys = named.filter_map(|member| key(body.get(member.clone())?));
+            let keys = named.filter_map(|member| json::key(body.get(member.clone())?));
             let faults: Vec<_> = keys.map(|key| unknown(&["body", &key])).collect();
             let refusal = Refusal { faults, ..Reason::InputUnknown.into() };
             match rules.unknown_fields {
@@ -177,12 +179,6 @@ where
     Ok(Reading::TooLarge)
 }
 
-/// A form with files, which may have any size.
-fn is_multipart<B>(request: &Request<B>) -> bool {
-    let content_type = request.headers().get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    content_type.trim_ascii_start().get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/"))
-}
-
 fn judge_parts<B>(
     matched: &Matched,
     operation: &Operation,
@@ -247,11 +243,6 @@ fn unknown(loc: &[&str]) -> Fault {
         msg: "Extra inputs are not permitted".into(),
         ctx: serde_json::Map::new(),
     }
-}
-
-/// The key of a member, as it was written.
-fn key(member: &[u8]) -> Option<String> {
-    serde_json::Deserializer::from_slice(member).into_iter::<String>().next()?.ok()
 }
 
 fn set_length<B>(request: &mut Request<RequestBody<B>>) {

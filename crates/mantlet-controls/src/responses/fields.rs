@@ -45,9 +45,11 @@ impl Policy {
         let stays = gives_tokens || call.route.rules.posture == Posture::Compatible;
         // Passwords always go, some others unless they are handed out on purpose.
         let (secret, declared): (Vec<_>, Vec<_>) = found.named.into_iter().partition(|(span, _)| {
-            let on_purpose = stays;
-            !(on_purpose
-                && body.get(span.clone()).and_then(key).is_some_and(|key| names::may_be_handed_out(&key)))
+            !(stays
+                && body
+                    .get(span.clone())
+                    .and_then(json::key)
+                    .is_some_and(|key| names::may_be_handed_out(&key)))
         });
 
         let mut cut = Vec::new();
@@ -56,7 +58,8 @@ impl Policy {
                 return;
             }
             if self.is_news(call, reason, mode) {
-                let names: Vec<_> = spans.iter().filter_map(|span| key(body.get(span.clone())?)).collect();
+                let names: Vec<_> =
+                    spans.iter().filter_map(|span| json::key(body.get(span.clone())?)).collect();
                 audit.record(Record::of_answer(call, reason, mode, &names));
             }
             if mode == Mode::Enforce {
@@ -115,11 +118,6 @@ fn is_schema(call: &Call, json: &Json<'_>) -> bool {
 fn root_has(json: &Json<'_>, is: impl Fn(&str, Kind<'_>) -> bool) -> bool {
     let Kind::Object(mut members) = json.root().kind() else { return false };
     members.any(|member| member.key.is_some_and(|key| is(key, member.value.kind())))
-}
-
-/// The key of a member.
-fn key(member: &[u8]) -> Option<String> {
-    serde_json::Deserializer::from_slice(member).into_iter::<String>().next()?.ok()
 }
 
 /// In order, and none inside another.
