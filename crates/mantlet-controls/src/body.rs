@@ -3,39 +3,17 @@
 use std::{
     future::poll_fn,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
     task::{Context, Poll, ready},
 };
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 
-use crate::{Reason, watch::Watch};
-
-/// Bytes of larger bodies that may be held at once, all requests together.
-const MOST_HELD: usize = 256 << 20;
-/// Bytes of a body that are not counted: small requests pass whatever else is under way.
-const SMALL: usize = 64 << 10;
-
-/// What bodies that are read ahead hold, all requests together. Cloning it gives the same budget.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Budget(Arc<AtomicUsize>);
-
-/// A body's part of it.
-#[derive(Debug)]
-struct Held {
-    budget: Budget,
-    bytes: usize,
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.budget.0.fetch_sub(self.bytes, Relaxed);
-    }
-}
+use crate::{
+    Reason,
+    budget::{Budget, Part},
+    watch::Watch,
+};
 
 /// A request's body as the stops see it and the app gets it. Trailers end here: ASGI apps and extractors have no use for them.
 #[derive(Debug)]
@@ -46,7 +24,8 @@ pub struct RequestBody<B> {
     ended: bool,
     received: u64,
     limit: u64,
-    held: Option<Box<Held>>,
+    /// What is counted of it, if it is large.
+    held: Option<Box<Part>>,
     /// Who looks at what passes. Boxed, for few bodies are looked at.
     watch: Option<Box<Watch>>,
 }
@@ -94,14 +73,8 @@ impl<B: Body<Data = Bytes, Error = Reason> + Unpin> RequestBody<B> {
 
     /// Counts what has been read ahead; says whether there is room for it.
     pub(crate) fn hold(&mut self, budget: &Budget) -> bool {
-        let bytes = self.ahead.len();
-        if bytes <= SMALL {
-            return true;
-        }
-        let held = self.held.get_or_insert_with(|| Box::new(Held { budget: budget.clone(), bytes: 0 }));
-        let more = bytes.saturating_sub(held.bytes);
-        held.bytes += more;
-        held.budget.0.fetch_add(more, Relaxed) + more <= MOST_HELD
+        let held = self.held.get_or_insert_with(|| Box::new(budget.part()));
+        held.grow_to(self.ahead.len())
     }
 
     /// Puts other bytes in the place of what has been read ahead.

@@ -28,6 +28,7 @@ pub mod uploads;
 
 mod answer;
 mod body;
+mod budget;
 mod cookie;
 
 pub mod audit;

@@ -120,6 +120,9 @@ where
                 audit.record(Record::of(&call, &refusal, Mode::Enforce).about(seen));
             }
             let mut answer = response::refuse(&call, &refusal).map(Answer::own);
+            if let Some(tarpit) = policy.throttle.tarpit(&refusal) {
+                answer.extensions_mut().insert(tarpit);
+            }
             if let Some(own) = refusal.cors {
                 own.dress(answer.headers_mut());
             }

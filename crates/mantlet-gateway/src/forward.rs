@@ -89,10 +89,13 @@ impl App<ClientBody> for Forward<'_> {
         }
         let body = if body.is_end_stream() { ToApp::Empty } else { Box::pin(hold(body)).await? };
         // Only now: a client that is slow to send its body holds no place at the app.
-        let permit =
-            upstream.shares.take(call.client.address).ok_or(Refusal::retry(Reason::AppBusy, RETRY_BUSY))?;
+        let busy = || Refusal::retry(Reason::AppBusy, RETRY_BUSY);
+        let client = upstream.shares.counter(call.client.address);
+        let turn = upstream.turns.take(client).await.ok_or_else(busy)?;
+        let permit = upstream.shares.take(client).ok_or_else(busy)?;
 
         let (mut response, mut lease) = self.exchange(Request::from_parts(parts, body)).await?;
+        turn.answered(kind_of(call));
         lease.hold(permit);
         if !is_well_framed(&response) {
             return Err(Reason::AppInvalidResponse.into());
@@ -232,6 +235,11 @@ impl Failure {
         };
         Self { died: reused && reason == Reason::AppClosed, refusal: reason.into(), unsent }
     }
+}
+
+/// Requests of one operation take the app about as long.
+fn kind_of(call: &Call) -> Option<usize> {
+    call.operation.as_ref().map(|matched| std::ptr::from_ref(&*matched.route).addr() / size_of::<usize>())
 }
 
 fn copy_of(request: &Request<ToApp>) -> Request<ToApp> {

@@ -15,6 +15,7 @@ mod origins;
 mod shares;
 mod store;
 mod tunnel;
+mod turns;
 mod upstream;
 mod wire;
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// Counters of clients. Two clients that fall on the same one share it, which matters only when the app is busy.
-const COUNTERS: usize = 4_096;
+pub(crate) const COUNTERS: usize = 4_096;
 
 /// What the app has in hand.
 #[derive(Debug)]
@@ -37,10 +37,14 @@ impl Shares {
         Arc::new(Self { most, in_hand, clients, of_client, seed: RandomState::new() })
     }
 
+    /// The counter of a client.
+    pub(crate) fn counter(&self, client: Option<IpAddr>) -> usize {
+        usize::try_from(self.seed.hash_one(client)).unwrap_or_default() % COUNTERS
+    }
+
     /// The right to send one more request of this client, if the app has not too many in hand. While it has few, everybody may have as many
     /// as there is room for; later nobody may have more than an equal share of seven eighths: newcomers find room.
-    pub(crate) fn take(self: &Arc<Self>, client: Option<IpAddr>) -> Option<Permit> {
-        let counter = usize::try_from(self.seed.hash_one(client)).unwrap_or_default() % COUNTERS;
+    pub(crate) fn take(self: &Arc<Self>, counter: usize) -> Option<Permit> {
         // Counted first, so that two threads cannot both take the last place; the drop takes it back.
         let permit = Permit { shares: Arc::clone(self), counter };
         let own = self.of_client.get(counter)?.fetch_add(1, Relaxed) as usize;
@@ -66,28 +70,17 @@ impl Drop for Permit {
 mod tests {
     use super::*;
 
-    fn address(last: u8) -> IpAddr {
-        [192, 0, 2, last].into()
-    }
-
-    /// An address that has a counter of its own.
-    fn another(shares: &Arc<Shares>, than: IpAddr) -> IpAddr {
-        let counter = |client| shares.take(Some(client)).unwrap().counter;
-        let taken = counter(than);
-        (0..255).map(address).find(|client| counter(*client) != taken).unwrap()
-    }
-
     #[test]
     fn one_client_leaves_room_for_others_who_get_as_much() {
         let shares = Shares::of(16);
-        let (a, b) = (address(1), another(&shares, address(1)));
-        let mut of_a: Vec<_> = std::iter::from_fn(|| shares.take(Some(a))).collect();
+        let (a, b) = (1, 2);
+        let mut of_a: Vec<_> = std::iter::from_fn(|| shares.take(a)).collect();
         assert_eq!(of_a.len(), 14);
-        let of_b: Vec<_> = std::iter::from_fn(|| shares.take(Some(b))).collect();
+        let of_b: Vec<_> = std::iter::from_fn(|| shares.take(b)).collect();
         assert_eq!(of_b.len(), 2, "there are no more places");
         // What one gives back, the other gets, until both have the same.
         of_a.truncate(5);
-        let more: Vec<_> = std::iter::from_fn(|| shares.take(Some(b))).collect();
+        let more: Vec<_> = std::iter::from_fn(|| shares.take(b)).collect();
         assert_eq!(of_b.len() + more.len(), 7);
         drop((of_a, of_b, more));
         assert_eq!((shares.in_hand.load(Relaxed), shares.clients.load(Relaxed)), (0, 0));

@@ -27,6 +27,7 @@ use crate::{
     body::ToApp,
     lenient::Lenient,
     shares::{Permit, Shares},
+    turns::Turns,
 };
 
 /// Bytes that the head of an answer may have, and that are read from the app at once. uvicorn sets no limit; nginx has 8 KiB.
@@ -56,12 +57,15 @@ pub struct UpstreamConfig {
     pub idle_timeout: Duration,
     /// Requests that the app may have in hand at once.
     pub max_concurrent: usize,
+    /// How long a request waits while the app has more in hand than it works on; zero if none shall wait.
+    pub queue_timeout: Duration,
 }
 
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub(crate) config: UpstreamConfig,
     pub(crate) shares: Arc<Shares>,
+    pub(crate) turns: Arc<Turns>,
     /// It could not be reached when last tried.
     is_away: AtomicBool,
     /// It could be reached again.
@@ -124,6 +128,7 @@ impl Upstream {
     pub(crate) fn new(config: UpstreamConfig) -> Self {
         Self {
             shares: Shares::of(config.max_concurrent),
+            turns: Turns::new(config.queue_timeout, config.max_concurrent),
             config,
             is_away: AtomicBool::new(false),
             returned: Notify::new(),

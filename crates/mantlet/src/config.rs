@@ -87,6 +87,8 @@ pub(crate) struct AppConfig {
     pub(crate) idle_timeout: Span,
     /// Requests that the app may have in hand at once. Default 4,096.
     pub(crate) max_concurrent: usize,
+    /// How long a request waits while the app has more in hand than it works on; `0s`: none waits. Default 5 s.
+    pub(crate) queue_timeout: Span,
     /// Time the app may take to stop before it is killed. Default 15 s.
     pub(crate) stop_timeout: Span,
 }
@@ -155,6 +157,7 @@ impl Default for AppConfig {
             response_timeout: Span::secs(300),
             idle_timeout: Span::secs(4),
             max_concurrent: 4_096,
+            queue_timeout: Span::secs(5),
             stop_timeout: Span::secs(15),
         }
     }
@@ -319,6 +322,7 @@ impl Config {
                 response_timeout: self.app.response_timeout.0,
                 idle_timeout,
                 max_concurrent: self.app.max_concurrent,
+                queue_timeout: self.app.queue_timeout.0,
             },
             // Checked when it was read.
             store: self.store.read().ok().flatten(),

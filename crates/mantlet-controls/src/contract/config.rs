@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_REPORTED, Policy, Rules, Slot};
-use crate::{Mode, body::Budget, news::News, policy::Mistake, units::Size};
+use crate::{Mode, budget::Budget, news::News, policy::Mistake, units::Size};
 
 /// The `[contract]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,7 +14,7 @@ use mantlet_contract::{
 };
 
 use super::{Matched, MissingContentType, Policy, Posture, Rules, Tolerance, Unknown};
-use crate::{Mode, Reason, Refusal, RequestBody, body::Budget, watch::is_multipart};
+use crate::{Mode, Reason, Refusal, RequestBody, budget::Budget, watch::is_multipart};
 
 /// Containers inside each other that some Python can still read (3.12: 10,000).
 const DEEPEST: usize = 10_000;

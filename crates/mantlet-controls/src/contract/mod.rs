@@ -38,7 +38,7 @@ pub use slot::Slot;
 
 use self::slot::State;
 
-use crate::{Mode, Reason, Refusal, body::Budget, news::News};
+use crate::{Mode, Reason, Refusal, budget::Budget, news::News};
 
 /// When to try again while the app is starting.
 const RETRY_AWAITED: Duration = Duration::from_secs(2);

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Policy, names::SecretNames};
-use crate::{Mode, contract::MAX_REPORTED, news::News, policy::Mistake, units::Size};
+use crate::{Mode, budget::Budget, contract::MAX_REPORTED, news::News, policy::Mistake, units::Size};
 
 /// Largest answer that can be read whole.
 const LARGEST: Size = Size::mib(64);
@@ -169,6 +169,7 @@ impl Config {
         Ok(Policy {
             names: SecretNames::new(&self.sensitive_names),
             judged_size: self.judged_size.bytes(),
+            budget: Budget::default(),
             reported: News::up_to(MAX_REPORTED),
             streams: News::up_to(MAX_REPORTED),
         })

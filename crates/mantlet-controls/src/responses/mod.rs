@@ -28,25 +28,36 @@ mod read;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body::Body;
 
 pub use config::{Actions, Config, Errors, Fields, RouteConfig};
 
-use self::{message::Kind, names::SecretNames, read::Seen};
+use self::{
+    message::Kind,
+    names::SecretNames,
+    read::{Seen, Trouble},
+};
 use crate::{
     Answer, Call, Mode, Reason, Refusal,
     audit::{Record, Sink},
+    budget::Budget,
     news::News,
     response,
 };
+
+/// When to try again while too many answers wait for clients that do not read them.
+const RETRY_BUSY: Duration = Duration::from_secs(1);
 
 /// The checked `[responses]` section.
 #[derive(Debug)]
 pub struct Policy {
     names: SecretNames,
     judged_size: usize,
+    budget: Budget,
     reported: News,
     /// Routes that have answered compressed JSON of unknown length: maybe a stream.
     streams: News,
@@ -120,14 +131,19 @@ impl Policy {
             self.streams.is_new(route(call));
         }
         let failed = parts.status.is_server_error() && call.route.responses.errors() == Mode::Enforce;
+        let mut part = self.budget.part();
+        let most = self.judged_size;
         let seen = match kind {
-            Kind::Json => read::read(body, self.judged_size).await,
+            Kind::Json => read::read(body, most, &mut part).await,
             // It is replaced whatever it says; the beginning is for the record.
-            Kind::Text if failed => read::begin(body, self.judged_size).await,
-            Kind::Text if !parts.status.is_server_error() => read::read(body, self.judged_size).await,
+            Kind::Text if failed => read::begin(body, most, &mut part).await,
+            Kind::Text if !parts.status.is_server_error() => read::read(body, most, &mut part).await,
             Kind::Text | Kind::Other => Ok(Seen::Unread(body)),
         };
-        let seen = seen.map_err(|_| Refusal::from(Reason::AppClosed))?;
+        let seen = seen.map_err(|trouble| match trouble {
+            Trouble::App => Refusal::from(Reason::AppClosed),
+            Trouble::NoRoom => Refusal::retry(Reason::AppBusy, RETRY_BUSY),
+        })?;
         let plain = match &seen {
             Seen::Whole(bytes) => message::plain(&parts.headers, bytes, self.judged_size),
             Seen::Begun(..) | Seen::Unread(_) => Err(message::TOO_LARGE),
@@ -146,7 +162,7 @@ impl Policy {
             }
         }
         if kind != Kind::Json {
-            return Ok(Response::from_parts(parts, seen.into_answer()));
+            return Ok(Response::from_parts(parts, seen.into_answer(part)));
         }
         let plain = match plain {
             Ok(plain) => plain,
@@ -154,16 +170,16 @@ impl Policy {
                 if self.is_news(call, Reason::ResponseNotJudged, Mode::Report) {
                     audit.record(Record::of_unjudged(call, why));
                 }
-                return Ok(Response::from_parts(parts, seen.into_answer()));
+                return Ok(Response::from_parts(parts, seen.into_answer(part)));
             }
         };
         let is_file = parts.headers.contains_key(header::LAST_MODIFIED)
             || parts.headers.contains_key(header::CONTENT_DISPOSITION);
         let Some(rest) = self.without_fields(call, audit, (parts.status, is_file), &plain) else {
-            return Ok(Response::from_parts(parts, seen.into_answer()));
+            return Ok(Response::from_parts(parts, seen.into_answer(part)));
         };
         message::shorten(&mut parts.headers, rest.len());
-        Ok(Response::from_parts(parts, Answer::read(rest.into())))
+        Ok(Response::from_parts(parts, Answer::read(part.with(rest.into()))))
     }
 
     /// Whether this is told of a route for the first time.

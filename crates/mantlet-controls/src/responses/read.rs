@@ -5,7 +5,7 @@ use std::{future::poll_fn, pin::Pin};
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
 
-use crate::Answer;
+use crate::{Answer, budget::Part};
 
 /// What has been read.
 pub(super) enum Seen<B> {
@@ -17,6 +17,14 @@ pub(super) enum Seen<B> {
     Unread(B),
 }
 
+/// Why an answer could not be read.
+pub(super) enum Trouble {
+    /// The app has broken off.
+    App,
+    /// Too much is held already, for clients that do not read.
+    NoRoom,
+}
+
 impl<B> Seen<B> {
     pub(super) fn beginning(&self) -> &[u8] {
         match self {
@@ -25,31 +33,49 @@ impl<B> Seen<B> {
         }
     }
 
-    /// The answer as the app sends it.
-    pub(super) fn into_answer(self) -> Answer<B> {
+    /// The answer as the app sends it, with what is counted of it.
+    pub(super) fn into_answer(self, part: Part) -> Answer<B> {
         match self {
-            Self::Whole(bytes) => Answer::read(bytes),
-            Self::Begun(bytes, rest) => Answer::Ahead { bytes: Some(bytes), rest },
+            Self::Whole(bytes) => Answer::read(part.with(bytes)),
+            Self::Begun(bytes, rest) => Answer::Ahead { bytes: Some(part.with(bytes)), rest },
             Self::Unread(body) => Answer::App { body },
         }
     }
 }
 
 /// Reads a body of up to so many bytes. One that is known to be longer is left alone.
-pub(super) async fn read<B: Body<Data = Bytes>>(body: B, most: usize) -> Result<Seen<B>, B::Error> {
-    if body.size_hint().lower() > most as u64 { Ok(Seen::Unread(body)) } else { begin(body, most).await }
+pub(super) async fn read<B: Body<Data = Bytes>>(
+    body: B,
+    most: usize,
+    part: &mut Part,
+) -> Result<Seen<B>, Trouble> {
+    if body.size_hint().lower() > most as u64 {
+        Ok(Seen::Unread(body))
+    } else {
+        begin(body, most, part).await
+    }
 }
 
 /// Reads a body up to so many bytes, however long it is.
-pub(super) async fn begin<B: Body<Data = Bytes>>(body: B, most: usize) -> Result<Seen<B>, B::Error> {
+pub(super) async fn begin<B: Body<Data = Bytes>>(
+    body: B,
+    most: usize,
+    part: &mut Part,
+) -> Result<Seen<B>, Trouble> {
     let mut body = Box::pin(body);
     let Some(first) = next(&mut body).await? else { return Ok(Seen::Whole(Bytes::new())) };
+    if !part.grow_to(first.len()) {
+        return Err(Trouble::NoRoom);
+    }
     if body.is_end_stream() && first.len() <= most {
         // Nearly always it comes in one piece.
         return Ok(Seen::Whole(first));
     }
     let mut all = BytesMut::from(first);
     while all.len() <= most {
+        if !part.grow_to(all.len()) {
+            return Err(Trouble::NoRoom);
+        }
         match next(&mut body).await? {
             Some(piece) => all.extend_from_slice(&piece),
             None => return Ok(Seen::Whole(all.freeze())),
@@ -59,9 +85,9 @@ pub(super) async fn begin<B: Body<Data = Bytes>>(body: B, most: usize) -> Result
 }
 
 /// The next piece; trailers have no meaning for a body that was read.
-async fn next<B: Body<Data = Bytes>>(body: &mut Pin<Box<B>>) -> Result<Option<Bytes>, B::Error> {
+async fn next<B: Body<Data = Bytes>>(body: &mut Pin<Box<B>>) -> Result<Option<Bytes>, Trouble> {
     while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-        match frame?.into_data() {
+        match frame.map_err(|_| Trouble::App)?.into_data() {
             Ok(data) if data.is_empty() => {}
             Ok(data) => return Ok(Some(data)),
             Err(_) => {}

@@ -14,7 +14,7 @@ use http_body::{Body, Frame, SizeHint};
 use serde_json::{Value, json};
 
 use crate::{
-    App, Arrival, Call, Config, Peer, Policy, Reason, Refusal, RequestBody, Scheme, Wire,
+    Answer, App, Arrival, Call, Config, Peer, Policy, Reason, Refusal, RequestBody, Scheme, Wire,
     audit::{Record, Sink},
     contract::{Contract, Posture, Slot, Trust},
     handle, responses, route,
@@ -135,17 +135,7 @@ fn ask(policy: &Policy, path: &str, answer: Response<Pieces>) -> Told {
 }
 
 fn ask_by(method: &str, policy: &Policy, path: &str, answer: Response<Pieces>) -> Told {
-    let arrival = Arrival {
-        peer: Peer::Ip("203.0.113.1:4711".parse().unwrap()),
-        scheme: Scheme::Http,
-        wire: Wire::Unread,
-        certificate: None,
-    };
-    let request = Request::builder().method(method).uri(path).header("host", "example.com");
-    let request = request.header("accept-encoding", "gzip, br");
-    let request = request.body(Pieces(VecDeque::new(), true)).unwrap();
-    let sink = Records::default();
-    let answer = block_on(handle(policy, &sink, &arrival, request, Answers(Some(answer))));
+    let (answer, sink) = unread(method, policy, path, answer);
     let (parts, body) = answer.into_parts();
     let (mut body, mut bytes) = (pin!(body), Vec::new());
     while let Some(frame) = block_on(std::future::poll_fn(|cx| body.as_mut().poll_frame(cx))) {
@@ -159,6 +149,27 @@ fn ask_by(method: &str, policy: &Policy, path: &str, answer: Response<Pieces>) -
         original: records.iter().find_map(|record| record.original.clone()),
         records: records.into_iter().map(|record| (record.reason, record.action, record.subject)).collect(),
     }
+}
+
+/// An answer whose body nobody has read yet.
+fn unread(
+    method: &str,
+    policy: &Policy,
+    path: &str,
+    answer: Response<Pieces>,
+) -> (Response<Answer<Pieces>>, Records) {
+    let arrival = Arrival {
+        peer: Peer::Ip("203.0.113.1:4711".parse().unwrap()),
+        scheme: Scheme::Http,
+        wire: Wire::Unread,
+        certificate: None,
+    };
+    let request = Request::builder().method(method).uri(path).header("host", "example.com");
+    let request = request.header("accept-encoding", "gzip, br");
+    let request = request.body(Pieces(VecDeque::new(), true)).unwrap();
+    let sink = Records::default();
+    let answer = block_on(handle(policy, &sink, &arrival, request, Answers(Some(answer))));
+    (answer, sink)
 }
 
 fn answer(status: u16, content_type: &str, body: impl Into<Bytes>) -> Response<Pieces> {
@@ -520,4 +531,17 @@ fn mistakes_are_named() {
         keys,
         ["responses.sensitive-names[1]", "responses.sensitive-names[2]", "responses.judged-size"]
     );
+}
+
+#[test]
+fn clients_that_do_not_read_cannot_make_us_hold_any_number_of_answers() {
+    let policy = policy(|_| {});
+    let large = Bytes::from(format!("\"{}\"", "a".repeat((1 << 20) - 2)));
+    let ask = || unread("GET", &policy, "/other", answer(200, "application/json", large.clone())).0;
+    let held: Vec<_> = (0..256).map(|_| ask()).collect();
+    assert!(held.iter().all(|answer| answer.status() == 200));
+    assert_eq!(ask().status(), 503);
+    assert_eq!(unread("GET", &policy, "/users/1", json_answer(200, LEAK)).0.status(), 200, "small ones pass");
+    drop(held);
+    assert_eq!(ask().status(), 200);
 }

@@ -11,6 +11,8 @@ use super::{
 };
 use crate::{Mode, client::Networks, policy::Mistake, units::Span};
 
+const LONGEST_TARPIT: Duration = Duration::from_secs(10);
+
 /// The `[throttle]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -31,6 +33,9 @@ pub struct Config {
     pub exempt: Vec<String>,
     /// Which answers tell what is left (`RateLimit`, `RateLimit-Policy`, `X-RateLimit-…`). Default `refused`.
     pub headers: Told,
+    /// How long the answer waits that refuses somebody who goes on after a refusal: a flood on some connections becomes a trickle. Default
+    /// 100 ms; `0s`: it does not wait.
+    pub tarpit: Span,
     /// What too many attempts to log in, to reset a password and the like lead to: operations that the contract shows to be such.
     /// Default `enforce`.
     pub sensitive: Mode,
@@ -49,6 +54,7 @@ impl Default for Config {
             ipv6_prefix: 64,
             exempt: Vec::new(),
             headers: Told::Refused,
+            tarpit: Span(Duration::from_millis(100)),
             sensitive: Mode::Enforce,
             rule: Vec::new(),
         }
@@ -150,6 +156,11 @@ impl Config {
         if !(1_024..=1 << 26).contains(&self.keys) {
             mistakes.push(Mistake::new("keys", format!("`{}` is outside 1024 to 67108864", self.keys)));
         }
+        if self.tarpit.0 > LONGEST_TARPIT {
+            let message = format!("`{}` is more than {}", self.tarpit, Span(LONGEST_TARPIT));
+            let help = "the connections of whoever waits are ours too";
+            mistakes.push(Mistake::new("tarpit", message).help(help));
+        }
         let exempt = Networks::parse(&self.exempt);
         for (index, text) in exempt.as_ref().err().into_iter().flatten() {
             let message = format!("`{text}` is no network");
@@ -224,6 +235,7 @@ impl Config {
                 exempt,
                 ipv6_prefix: self.ipv6_prefix,
                 told: self.headers,
+                tarpit: self.tarpit.0,
                 recorded: memory.table("recorded", self.keys),
                 flows: flow::Memory::new(
                     memory,

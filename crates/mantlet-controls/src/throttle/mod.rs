@@ -65,6 +65,10 @@ pub enum Told {
     Off,
 }
 
+/// An extension of an answer that whoever sends it should let wait: the client has been refused before and goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tarpit(pub Duration);
+
 /// What is remembered, by the names of rules. It outlives the policy: a reload forgets nothing. Cloning it gives the same memory.
 #[derive(Debug, Clone, Default)]
 pub struct Memory(Arc<Mutex<HashMap<Box<str>, Arc<Table>>>>);
@@ -87,6 +91,7 @@ pub struct Policy {
     exempt: Networks,
     ipv6_prefix: u8,
     told: Told,
+    tarpit: Duration,
     recorded: Arc<Table>,
     flows: flow::Memory,
 }
@@ -213,6 +218,12 @@ impl Policy {
             decisions.push(decision);
         }
         decisions
+    }
+
+    /// How long a refusal should wait, if it should.
+    pub(crate) fn tarpit(&self, refusal: &Refusal) -> Option<Tarpit> {
+        let goes_on = refusal.reason == Reason::RateLimited && refusal.repeated;
+        (goes_on && !self.tarpit.is_zero()).then_some(Tarpit(self.tarpit))
     }
 
     /// Whether there is anything to ask `late` for.

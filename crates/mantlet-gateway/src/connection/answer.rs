@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
-use mantlet_controls::{Answer, Arrival, Wire, pipeline};
+use mantlet_controls::{Answer, Arrival, Wire, pipeline, throttle::Tarpit};
 
 use super::Context;
 use crate::{
@@ -46,6 +46,10 @@ pub(super) async fn answer(
         let request = request.map(|body| ClientBody::new(body, Arc::clone(&context.flow), &policy.limits));
         pipeline::handle(&policy, &shared.audit, &arrival, request, app).await
     };
+    if let Some(Tarpit(span)) = response.extensions().get() {
+        // Boxed: the future of every request would be larger for it.
+        Box::pin(tokio::time::sleep(*span)).await;
+    }
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         context.flow.set_upgrade(Upgrade::Declined);
     }

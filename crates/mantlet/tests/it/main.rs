@@ -14,6 +14,7 @@ mod kit;
 
 mod acme;
 mod around;
+mod busy;
 mod client;
 mod content_types;
 mod contract;

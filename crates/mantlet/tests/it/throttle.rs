@@ -12,7 +12,7 @@ use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 use crate::kit::{Answer, Client, Setup};
 
 /// A client at another address of the loopback network.
-fn from(address: &str, gateway: SocketAddr) -> Client {
+pub(crate) fn from(address: &str, gateway: SocketAddr) -> Client {
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
     bind(&socket, &SocketAddr::new(address.parse::<IpAddr>().expect("an address"), 0))
         .expect("a loopback address");
@@ -22,7 +22,7 @@ fn from(address: &str, gateway: SocketAddr) -> Client {
     Client::over(stream)
 }
 
-fn get(client: &mut Client, target: &str, headers: &str) -> Answer {
+pub(crate) fn get(client: &mut Client, target: &str, headers: &str) -> Answer {
     client.ask(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"))
 }
 

@@ -1,0 +1,337 @@
+//! How much an app works on at once.
+//!
+//! A request that has the app for itself takes so long. Beside others it takes as long if the app waits for something else, and longer if
+//! they wait for the app: for its one thread, its pool, its database. From the two times follows how many it needs in hand to be busy without
+//! letting them wait (the gradient of Netflix's concurrency-limits, on TCP Vegas' idea): as many as it has, times the one, divided by the other.
+//!
+//! Times of an app differ for other reasons too. So a limit is put only where requests take both twice as long as alone and longer than anybody
+//! would not notice; and one that turns out to cost throughput is raised until nobody waits, and none is put for a while.
+
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+/// Answers are looked at together: those of so long, and so many, but never of longer than [`LONGEST`]. Fewer while there is no limit, for a flood
+/// shall be noticed at once.
+const WINDOW: Duration = Duration::from_millis(100);
+const ANSWERS: u64 = 32;
+const WATCH: (Duration, u64) = (Duration::from_millis(25), 16);
+const LONGEST: Duration = Duration::from_secs(1);
+/// Kinds of requests that are told apart.
+const KINDS: usize = 256;
+/// What takes less does not harm anybody.
+const UNNOTICED: f64 = 0.005;
+/// What the app may take without being seen as late: as long as one thread of it needs to stay busy.
+const SHORTEST: f64 = 0.002;
+/// A limit may have cost throughput where that falls below so much of what it was.
+const SUSPECT: f64 = 0.8;
+/// After a limit that cost throughput, none is put for so long; twice as long after each further one, up to the last.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(5));
+/// Fewest that the app is given at once: while one answer is on its way, there is the next to work on.
+const FEWEST: usize = 2;
+/// Windows without anybody waiting after which there is no limit any more.
+const CALM: u32 = 20;
+
+/// An answer that has begun.
+#[derive(Debug)]
+pub(super) struct Sample {
+    pub(super) kind: Option<usize>,
+    pub(super) took: Duration,
+    /// Nothing else was with the app.
+    pub(super) alone: bool,
+    /// Somebody waits.
+    pub(super) waits: bool,
+    pub(super) now: Duration,
+}
+
+#[derive(Debug)]
+pub(super) struct Meter {
+    limit: AtomicUsize,
+    /// Nanoseconds that a request of each kind takes alone, on average; the last is for all kinds.
+    alone: Box<[AtomicU64]>,
+    /// When the window began, in nanoseconds.
+    began: AtomicU64,
+    answers: AtomicU64,
+    took: AtomicU64,
+    /// What they would have taken alone.
+    would_take: AtomicU64,
+    judge: Mutex<Judge>,
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self {
+            limit: AtomicUsize::new(usize::MAX),
+            alone: (0..=KINDS).map(|_| AtomicU64::new(0)).collect(),
+            began: AtomicU64::new(0),
+            answers: AtomicU64::new(0),
+            took: AtomicU64::new(0),
+            would_take: AtomicU64::new(0),
+            judge: Mutex::default(),
+        }
+    }
+}
+
+impl Meter {
+    /// Most that the app should have in hand.
+    pub(super) fn limit(&self) -> usize {
+        self.limit.load(Relaxed)
+    }
+
+    #[cfg(test)]
+    pub(super) fn put(&self, limit: usize) {
+        self.limit.store(limit, Relaxed);
+    }
+
+    pub(super) fn learn(&self, sample: &Sample) {
+        let took = u64::try_from(sample.took.as_nanos()).unwrap_or(u64::MAX >> 16);
+        let kinds = [sample.kind.map_or(KINDS, |kind| kind % KINDS), KINDS];
+        let known = kinds.iter().filter_map(|kind| self.alone.get(*kind));
+        let would_take = if sample.alone {
+            for average in known {
+                let before = average.load(Relaxed);
+                // The first is all that is known; later ones count a sixteenth each.
+                let after = if before == 0 { took } else { before - before / 16 + took / 16 };
+                average.store(after.max(1), Relaxed);
+            }
+            if self.limit() == usize::MAX {
+                return;
+            }
+            took
+        } else {
+            let mut alone = known.map(|average| average.load(Relaxed)).filter(|alone| *alone > 0);
+            alone.next().unwrap_or(took / 2).min(took)
+        };
+        self.would_take.fetch_add(would_take, Relaxed);
+        self.took.fetch_add(took, Relaxed);
+        let answers = self.answers.fetch_add(1, Relaxed) + 1;
+        let now = u64::try_from(sample.now.as_nanos()).unwrap_or(u64::MAX);
+        let passed = Duration::from_nanos(now.saturating_sub(self.began.load(Relaxed)));
+        let (shortest, fewest) = if self.limit() == usize::MAX { WATCH } else { (WINDOW, ANSWERS) };
+        if passed >= shortest && (answers >= fewest || passed >= LONGEST)
+            // Somebody else may be at it.
+            && let Ok(mut judge) = self.judge.try_lock()
+        {
+            self.began.store(now, Relaxed);
+            let window = Window {
+                now: sample.now,
+                // What came in before a silence is no measure of it.
+                passed: seconds(passed.min(LONGEST)),
+                answers: float(self.answers.swap(0, Relaxed)),
+                took: seconds(Duration::from_nanos(self.took.swap(0, Relaxed))),
+                would_take: seconds(Duration::from_nanos(self.would_take.swap(0, Relaxed))),
+                waits: sample.waits,
+            };
+            self.limit.store(judge.limit(&window).unwrap_or(usize::MAX), Relaxed);
+        }
+    }
+}
+
+/// What was seen in a window; times in seconds.
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    now: Duration,
+    passed: f64,
+    answers: f64,
+    took: f64,
+    would_take: f64,
+    waits: bool,
+}
+
+/// Whether the limit costs throughput: it is doubled for a window and put back for another, for an app may be slower for reasons of its own.
+#[derive(Debug, Clone, Copy)]
+enum Doubt {
+    None,
+    /// It is doubled; with it, the throughput was this.
+    Doubled(f64),
+    /// It is back; with twice of it, the throughput was this.
+    Back(f64),
+}
+
+/// Decides on the limit, window by window.
+#[derive(Debug)]
+struct Judge {
+    limit: Option<usize>,
+    /// Answers a second that the app is known to be able to give.
+    throughput: f64,
+    doubt: Doubt,
+    calm: u32,
+    pause: Duration,
+    /// Before this, no limit gets lower.
+    not_before: Duration,
+}
+
+impl Default for Judge {
+    fn default() -> Self {
+        let (calm, pause, not_before) = (0, PAUSES.0, Duration::ZERO);
+        Self { limit: None, throughput: 0.0, doubt: Doubt::None, calm, pause, not_before }
+    }
+}
+
+impl Judge {
+    fn limit(&mut self, window: &Window) -> Option<usize> {
+        let at_work = window.took / window.passed;
+        let mean = window.took / window.answers;
+        let alone = window.would_take / window.answers;
+        let throughput = window.answers / window.passed;
+        let fitting = whole(at_work * (alone * 1.5).max(SHORTEST) / mean);
+        let is_paused = window.now < self.not_before;
+        let Some(limit) = self.limit else {
+            let is_late = at_work >= 4.0 && mean >= UNNOTICED && mean >= alone * 2.0;
+            if is_late && !is_paused {
+                (self.throughput, self.doubt, self.calm) = (throughput, Doubt::None, 0);
+                self.limit = Some(fitting);
+            }
+            return self.limit;
+        };
+        let little_more = limit + (limit / 4).max(1);
+        if !window.waits {
+            self.calm += 1;
+            self.limit = (self.calm < CALM).then_some(little_more);
+            return self.limit;
+        }
+        self.calm = 0;
+        let doubt = std::mem::replace(&mut self.doubt, Doubt::None);
+        let is_less = |than: f64| throughput < than * SUSPECT;
+        self.limit = Some(match doubt {
+            _ if is_paused => limit * 2,
+            Doubt::None if is_less(self.throughput) => {
+                self.doubt = Doubt::Doubled(throughput);
+                limit * 2
+            }
+            Doubt::Doubled(before) if before < throughput * SUSPECT => {
+                self.doubt = Doubt::Back(throughput);
+                (limit / 2).max(FEWEST)
+            }
+            Doubt::Back(doubled) if is_less(doubled) => {
+                self.not_before = window.now + self.pause;
+                self.pause = (self.pause * 2).min(PAUSES.1);
+                limit * 2
+            }
+            _ => {
+                let known = if matches!(doubt, Doubt::None) { self.throughput * 0.98 } else { 0.0 };
+                self.throughput = throughput.max(known);
+                fitting.min(little_more)
+            }
+        });
+        self.limit
+    }
+}
+
+fn whole(number: f64) -> usize {
+    // A float becomes the nearest number that there is.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let whole = number.ceil().max(0.0) as usize;
+    whole.max(FEWEST)
+}
+
+fn seconds(span: Duration) -> f64 {
+    span.as_secs_f64().max(1e-9)
+}
+
+fn float(count: u64) -> f64 {
+    u32::try_from(count).map_or(f64::from(u32::MAX), f64::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An app, as seen from outside: how long a request takes when so many are with it.
+    struct App {
+        took: fn(f64) -> f64,
+        /// What is believed that a request takes alone.
+        alone: f64,
+        /// How much slower it is in a window, for reasons of its own.
+        slower: fn(u32) -> f64,
+    }
+
+    impl App {
+        /// The limits of so many windows, when so many clients each have a request there or in the line.
+        fn limits(&self, clients: usize, windows: u32) -> (Vec<Option<usize>>, f64) {
+            let mut judge = Judge::default();
+            let (mut now, mut answered, mut limits) = (Duration::ZERO, 0.0, Vec::new());
+            for window in 0..windows {
+                let at_work = judge.limit.unwrap_or(usize::MAX).min(clients);
+                let took = (self.took)(float(at_work as u64)) * (self.slower)(window);
+                let throughput = float(at_work as u64) / took;
+                let passed = (float(ANSWERS) / throughput).max(0.05);
+                now += Duration::from_secs_f64(passed);
+                let answers = throughput * passed;
+                answered += answers;
+                limits.push(judge.limit(&Window {
+                    now,
+                    passed,
+                    answers,
+                    took: took * answers,
+                    would_take: self.alone.min(took) * answers,
+                    waits: at_work < clients,
+                }));
+            }
+            (limits, answered / now.as_secs_f64())
+        }
+    }
+
+    #[test]
+    fn one_thread_that_works_gets_what_keeps_it_busy() {
+        let app = App { took: |at_work| at_work * 0.0014, alone: 0.0014, slower: |_| 1.0 };
+        let (limits, throughput) = app.limits(64, 40);
+        assert!(limits.iter().skip(2).all(|limit| limit.is_some_and(|limit| limit <= 3)), "{limits:?}");
+        assert!(throughput > 0.99 / 0.0014, "{throughput}");
+    }
+
+    #[test]
+    fn an_app_that_is_slower_now_and_then_is_still_protected() {
+        let slower = |window| if window % 7 == 3 { 1.6 } else { 1.0 };
+        let app = App { took: |at_work| at_work * 0.0014, alone: 0.0014, slower };
+        let (limits, _) = app.limits(64, 700);
+        let unprotected = limits.iter().filter(|limit| limit.is_none_or(|limit| limit > 8)).count();
+        assert!(unprotected < 7, "{unprotected} of 700");
+    }
+
+    #[test]
+    fn four_workers_get_four_times_as_much() {
+        let app = App { took: |at_work| (at_work / 4.0).max(1.0) * 0.01, alone: 0.01, slower: |_| 1.0 };
+        let (limits, throughput) = app.limits(64, 40);
+        assert!(limits.iter().skip(2).all(|limit| matches!(limit, Some(4..=8))), "{limits:?}");
+        assert!(throughput > 0.98 * 400.0, "{throughput}");
+    }
+
+    #[test]
+    fn an_app_that_waits_for_others_is_never_held_back() {
+        let app = App { took: |_| 0.2, alone: 0.2, slower: |_| 1.0 };
+        assert!(app.limits(1_000, 200).0.iter().all(Option::is_none));
+        // Nor one that is quick.
+        let app = App { took: |at_work| at_work * 0.000_05, alone: 0.000_05, slower: |_| 1.0 };
+        assert!(app.limits(64, 200).0.iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn a_wrong_belief_costs_little_and_less_each_time() {
+        // It seemed to take 10 ms, and takes 50 however many there are.
+        let app = App { took: |_| 0.05, alone: 0.01, slower: |_| 1.0 };
+        let (limits, throughput) = app.limits(100, 2_000);
+        let held_back = limits.iter().filter(|limit| limit.is_some_and(|limit| limit < 100)).count();
+        assert!(held_back < 60, "{held_back} of 2000");
+        assert!(throughput > 0.97 * 2_000.0, "{throughput}");
+    }
+
+    #[test]
+    fn when_nobody_waits_any_more_the_limit_goes() {
+        let mut judge = Judge { limit: Some(3), throughput: 700.0, ..Judge::default() };
+        let quiet = Window {
+            now: Duration::from_secs(9),
+            passed: 0.1,
+            answers: 16.0,
+            took: 0.03,
+            would_take: 0.03,
+            waits: false,
+        };
+        let limits: Vec<_> = (0..CALM).map(|_| judge.limit(&quiet)).collect();
+        assert_eq!(limits.last(), Some(&None));
+    }
+}

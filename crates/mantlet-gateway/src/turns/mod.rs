@@ -1,0 +1,217 @@
+//! Whose turn it is: an app that has more in hand than it works on gets the rest little by little, and from everybody in turn.
+//!
+//! What waits inside an app waits in the order of its coming: one client's thousand requests come before another's one. So they wait
+//! here, each client in a line of its own, as soon as the app is seen to have more than it works on ([`meter`]). Until then nobody
+//! waits, and this costs a few counters.
+//!
+//! Nothing here knows how long an app should need. What has been with it for a while without an answer, as requests are that wait for news, does
+//! not count as its work any more.
+
+mod line;
+mod meter;
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::oneshot;
+
+use self::{
+    line::Line,
+    meter::{Meter, Sample},
+};
+use crate::shares::COUNTERS;
+
+/// What was begun in this time or in the one before counts as the app's work.
+const EPOCH: Duration = Duration::from_millis(500);
+/// Epochs that have a counter.
+const EPOCHS: usize = 4;
+/// How often whoever waits looks for himself: nobody tells when a request does not count any more.
+const LOOK: Duration = Duration::from_millis(200);
+/// Beyond the limit, clients that have nothing with the app find so many places.
+const NEWCOMERS: usize = 8;
+
+/// Who is with the app, and who waits.
+#[derive(Debug)]
+pub(crate) struct Turns {
+    start: Instant,
+    epoch: AtomicUsize,
+    /// Requests that were begun in an epoch and have no answer yet.
+    begun: [AtomicUsize; EPOCHS],
+    of_client: Box<[AtomicU32]>,
+    waiting: AtomicUsize,
+    line: Mutex<Line>,
+    meter: Meter,
+    /// How long somebody waits at most; none if nobody shall.
+    patience: Option<Duration>,
+    /// How many may wait.
+    most: usize,
+}
+
+/// The right to have the app work on a request.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    turns: Arc<Turns>,
+    client: usize,
+    epoch: usize,
+    since: Instant,
+    /// Nobody else was there when it began.
+    alone: bool,
+}
+
+impl Turns {
+    pub(crate) fn new(patience: Duration, most: usize) -> Arc<Self> {
+        Arc::new(Self {
+            start: Instant::now(),
+            epoch: AtomicUsize::new(0),
+            begun: Default::default(),
+            of_client: (0..COUNTERS).map(|_| AtomicU32::new(0)).collect(),
+            waiting: AtomicUsize::new(0),
+            line: Mutex::default(),
+            meter: Meter::default(),
+            patience: (!patience.is_zero()).then_some(patience),
+            most,
+        })
+    }
+
+    /// Waits for a turn of this client, if it has to; none if that was in vain.
+    pub(crate) async fn take(self: &Arc<Self>, client: usize) -> Option<Turn> {
+        // Counted first, so that two threads cannot both take the last place; the drop takes it back.
+        let mut turn = self.begin(client);
+        let at_work = self.at_work(turn.epoch);
+        turn.alone = at_work <= 1;
+        let limit = self.meter.limit();
+        let is_free = at_work <= limit && self.waiting.load(SeqCst) == 0;
+        let is_newcomer = || {
+            let own = self.of_client.get(client).map_or(0, |own| own.load(SeqCst));
+            own <= 1 && at_work <= limit.saturating_mul(2).saturating_add(NEWCOMERS)
+        };
+        let Some(patience) = self.patience.filter(|_| !is_free && !is_newcomer()) else {
+            return Some(turn);
+        };
+        drop(turn);
+        Box::pin(self.wait(client, patience)).await
+    }
+
+    async fn wait(self: &Arc<Self>, client: usize, patience: Duration) -> Option<Turn> {
+        let (tell, mut told) = oneshot::channel();
+        {
+            let mut line = self.line();
+            if !line.join(client, tell, self.most) {
+                return None;
+            }
+            self.waiting.store(line.len(), SeqCst);
+        }
+        let end = tokio::time::Instant::now() + patience;
+        loop {
+            // A place may have become free while we went to the line.
+            self.call_next();
+            let look = (tokio::time::Instant::now() + LOOK).min(end);
+            match tokio::time::timeout_at(look, &mut told).await {
+                Ok(turn) => return turn.ok(),
+                Err(_) if look == end => return None,
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Lets those who wait go in, as many as there are places.
+    fn call_next(self: &Arc<Self>) {
+        let mut called = Vec::new();
+        {
+            let mut line = self.line();
+            while self.at_work(self.epoch_at(Instant::now())) < self.meter.limit()
+                && let Some((client, tell)) = line.next()
+            {
+                called.push((tell, self.begin(client)));
+            }
+            self.waiting.store(line.len(), SeqCst);
+        }
+        for (tell, turn) in called {
+            // One that has left meanwhile gives it back.
+            let _ = tell.send(turn);
+        }
+    }
+
+    fn line(&self) -> std::sync::MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(self: &Arc<Self>, client: usize) -> Turn {
+        let since = Instant::now();
+        let epoch = self.epoch_at(since);
+        if let Some(own) = self.of_client.get(client) {
+            own.fetch_add(1, SeqCst);
+        }
+        self.of_epoch(epoch).fetch_add(1, SeqCst);
+        Turn { turns: Arc::clone(self), client, epoch, since, alone: false }
+    }
+
+    fn at_work(&self, epoch: usize) -> usize {
+        self.of_epoch(epoch).load(SeqCst) + self.of_epoch(epoch.wrapping_sub(1)).load(SeqCst)
+    }
+
+    fn of_epoch(&self, epoch: usize) -> &AtomicUsize {
+        let [zero, one, two, three] = &self.begun;
+        match epoch % EPOCHS {
+            0 => zero,
+            1 => one,
+            2 => two,
+            _ => three,
+        }
+    }
+
+    fn epoch_at(&self, now: Instant) -> usize {
+        let passed = now.saturating_duration_since(self.start).as_nanos() / EPOCH.as_nanos();
+        // From two on, so that there is always one before.
+        let epoch = usize::try_from(passed).unwrap_or(usize::MAX / 2) + 2;
+        let before = self.epoch.load(SeqCst);
+        if before < epoch && self.epoch.compare_exchange(before, epoch, SeqCst, SeqCst).is_ok() {
+            // The counter of the next epoch is that of one long gone; after a silence all are.
+            if before + 1 < epoch {
+                self.begun.iter().for_each(|count| count.store(0, SeqCst));
+            }
+            self.of_epoch(epoch + 1).store(0, SeqCst);
+        }
+        epoch
+    }
+}
+
+impl Turn {
+    /// The app has begun to answer. `kind` tells requests apart that take the app differently long.
+    pub(crate) fn answered(self, kind: Option<usize>) {
+        let turns = &self.turns;
+        let now = Instant::now();
+        let alone = self.alone && turns.at_work(turns.epoch_at(now)) <= 1;
+        let took = now.saturating_duration_since(self.since);
+        let waits = turns.waiting.load(SeqCst) > 0;
+        turns.meter.learn(&Sample { kind, took, alone, waits, now: now - turns.start });
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let turns = &self.turns;
+        let epoch = turns.epoch_at(Instant::now());
+        let minus_one = |count: &AtomicUsize| {
+            // Its epoch may have been forgotten in between.
+            let _ = count.fetch_update(SeqCst, SeqCst, |count| count.checked_sub(1));
+        };
+        if epoch - self.epoch < 2 {
+            minus_one(turns.of_epoch(self.epoch));
+        }
+        if let Some(own) = turns.of_client.get(self.client) {
+            own.fetch_sub(1, SeqCst);
+        }
+        if turns.waiting.load(SeqCst) > 0 {
+            turns.call_next();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
