@@ -87,6 +87,7 @@ impl Stand {
                 response_timeout: Duration::from_mins(1),
                 idle_timeout: Duration::from_secs(5),
                 max_concurrent: 100,
+                queue_timeout: Duration::from_secs(5),
             },
         };
         let gate = Gate::start(config_of_gate, None, config().check().unwrap(), log).unwrap();
