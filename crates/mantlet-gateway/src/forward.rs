@@ -5,7 +5,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body::Body;
 use hyper::{body::Incoming, client::conn::TrySendError};
 use mantlet_controls::{
-    App, Call, Policy, Reason, Refusal, RequestBody, call::wants_websocket, cors::Own, throttle::Store,
+    App, Call, Mode, Policy, Reason, Refusal, RequestBody,
+    audit::{Record, Sink as _},
+    call::wants_websocket,
+    cors::Own,
+    throttle::{Presence, Store},
 };
 use std::{pin::Pin, sync::Arc, time::Duration};
 
@@ -90,9 +94,10 @@ impl App<ClientBody> for Forward<'_> {
         let body = if body.is_end_stream() { ToApp::Empty } else { Box::pin(hold(body)).await? };
         // Only now: a client that is slow to send its body holds no place at the app.
         let busy = || Refusal::retry(Reason::AppBusy, RETRY_BUSY);
+        let presence = self.enter(call)?;
         let client = upstream.shares.counter(call.client.address);
         let turn = upstream.turns.take(client).await.ok_or_else(busy)?;
-        let permit = upstream.shares.take(client).ok_or_else(busy)?;
+        let permit = upstream.shares.take(client).ok_or_else(busy)?.with(presence);
 
         let (mut response, mut lease) = self.exchange(Request::from_parts(parts, body)).await?;
         turn.answered(kind_of(call));
@@ -149,6 +154,21 @@ impl App<ClientBody> for Forward<'_> {
 }
 
 impl Forward<'_> {
+    /// Counts the request for its client, where that is limited.
+    fn enter(&self, call: &Call) -> Result<Option<Presence>, Refusal> {
+        let (presence, refusal) = self.policy.throttle.enter(call);
+        match refusal {
+            Some((Mode::Enforce, refusal)) => Err(refusal),
+            Some((mode, refusal)) => {
+                if !refusal.repeated {
+                    self.context.shared.audit.record(Record::of(call, &refusal, mode));
+                }
+                Ok(None)
+            }
+            None => Ok(presence),
+        }
+    }
+
     /// Sends the request on a pooled connection or a new one.
     ///
     /// It is sent again, once and on a new connection, only if it was provably not written, or if it is a GET or HEAD

@@ -9,6 +9,8 @@ use std::{
     },
 };
 
+use mantlet_controls::throttle::Presence;
+
 /// Counters of clients. Two clients that fall on the same one share it, which matters only when the app is busy.
 pub(crate) const COUNTERS: usize = 4_096;
 
@@ -28,6 +30,16 @@ pub(crate) struct Shares {
 pub(crate) struct Permit {
     shares: Arc<Shares>,
     counter: usize,
+    /// What is counted for the client alone, where that is limited.
+    presence: Option<Presence>,
+}
+
+impl Permit {
+    pub(crate) fn with(self, presence: Option<Presence>) -> Self {
+        let mut permit = self;
+        permit.presence = presence;
+        permit
+    }
 }
 
 impl Shares {
@@ -46,7 +58,7 @@ impl Shares {
     /// as there is room for; later nobody may have more than an equal share of seven eighths: newcomers find room.
     pub(crate) fn take(self: &Arc<Self>, counter: usize) -> Option<Permit> {
         // Counted first, so that two threads cannot both take the last place; the drop takes it back.
-        let permit = Permit { shares: Arc::clone(self), counter };
+        let permit = Permit { shares: Arc::clone(self), counter, presence: None };
         let own = self.of_client.get(counter)?.fetch_add(1, Relaxed) as usize;
         let clients = self.clients.fetch_add(usize::from(own == 0), Relaxed) + usize::from(own == 0);
         let in_hand = self.in_hand.fetch_add(1, Relaxed);

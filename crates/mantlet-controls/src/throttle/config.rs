@@ -1,4 +1,4 @@
-use std::{collections::HashMap, fmt, str::FromStr, time::Duration};
+use std::{collections::HashMap, fmt, str::FromStr, sync::Arc, time::Duration};
 
 use http::{HeaderName, Method};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -33,6 +33,8 @@ pub struct Config {
     pub exempt: Vec<String>,
     /// Which answers tell what is left (`RateLimit`, `RateLimit-Policy`, `X-RateLimit-…`). Default `refused`.
     pub headers: Told,
+    /// Requests of one client address that the app has in hand at once. Default 0: no number, but a busy app is shared equally.
+    pub concurrent: u32,
     /// How long the answer waits that refuses somebody who goes on after a refusal: a flood on some connections becomes a trickle. Default
     /// 100 ms; `0s`: it does not wait.
     pub tarpit: Span,
@@ -55,6 +57,7 @@ impl Default for Config {
             exempt: Vec::new(),
             headers: Told::Refused,
             tarpit: Span(Duration::from_millis(100)),
+            concurrent: 0,
             sensitive: Mode::Enforce,
             rule: Vec::new(),
         }
@@ -236,6 +239,8 @@ impl Config {
                 ipv6_prefix: self.ipv6_prefix,
                 told: self.headers,
                 tarpit: self.tarpit.0,
+                concurrent: (self.concurrent > 0).then_some(self.concurrent),
+                presences: Arc::clone(&memory.presences),
                 recorded: memory.table("recorded", self.keys),
                 flows: flow::Memory::new(
                     memory,

@@ -16,6 +16,7 @@
 //! process: they begin anew with it, and stay through a reload.
 
 mod attempts;
+mod concurrent;
 mod config;
 mod flow;
 mod gcra;
@@ -37,6 +38,7 @@ use http_body::Body;
 use serde::{Deserialize, Serialize};
 
 pub use attempts::{KNOWN, LONGEST, delay_after};
+pub use concurrent::Presence;
 pub use config::{Config, RateText, RuleConfig};
 pub(crate) use flow::Attempt;
 pub use flow::{Limit, Limits, limits_of};
@@ -71,12 +73,15 @@ pub struct Tarpit(pub Duration);
 
 /// What is remembered, by the names of rules. It outlives the policy: a reload forgets nothing. Cloning it gives the same memory.
 #[derive(Debug, Clone, Default)]
-pub struct Memory(Arc<Mutex<HashMap<Box<str>, Arc<Table>>>>);
+pub struct Memory {
+    tables: Arc<Mutex<HashMap<Box<str>, Arc<Table>>>>,
+    presences: Arc<concurrent::Concurrent>,
+}
 
 impl Memory {
     /// The table of a rule; it keeps the size that it was made with.
     fn table(&self, rule: &str, keys: usize) -> Arc<Table> {
-        let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(tables.entry(rule.into()).or_insert_with(|| Arc::new(Table::with_room_for(keys))))
     }
 }
@@ -92,6 +97,8 @@ pub struct Policy {
     ipv6_prefix: u8,
     told: Told,
     tarpit: Duration,
+    concurrent: Option<u32>,
+    presences: Arc<concurrent::Concurrent>,
     recorded: Arc<Table>,
     flows: flow::Memory,
 }

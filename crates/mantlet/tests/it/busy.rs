@@ -102,3 +102,29 @@ fn an_app_that_waits_for_something_else_gets_all_at_once() {
     let most: usize = String::from_utf8_lossy(&most).parse().expect("a number");
     assert!(most > 90, "{most} of 100 at once");
 }
+
+#[test]
+fn a_client_has_no_more_in_the_apps_hands_than_it_may() {
+    let gateway = Setup::run("busy:app")
+        .config("[throttle]\nrate = \"100000/s\"\nburst = 100000\nconcurrent = 5\n")
+        .start();
+    let address = gateway.addr();
+    let statuses = Mutex::new(Vec::new());
+    let ask = |from_address: &str| {
+        let status = get(&mut from(from_address, address), "/news", "").status;
+        statuses.lock().expect("no panic").push(status);
+    };
+    thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| ask("127.0.3.1"));
+        }
+    });
+    let mut statuses = statuses.into_inner().expect("no panic");
+    statuses.sort_unstable();
+    assert!(statuses.contains(&200) && statuses.contains(&429), "{statuses:?}");
+    let most = get(&mut Client::connect(address), "/most", "").body;
+    assert_eq!(String::from_utf8_lossy(&most), "5");
+    let records = gateway.end().audit;
+    let seen: Vec<_> = records.iter().map(|one| (one["reason"].as_str(), one["subject"].as_str())).collect();
+    assert_eq!(seen, [(Some("rate-limited"), Some("concurrent"))]);
+}

@@ -1,0 +1,107 @@
+//! How many requests of one client the app has in hand.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+};
+
+use super::{Key, Policy, Refusal};
+use crate::{Call, Mode, Reason};
+
+/// Counters in a row. A client has one in each of two rows and counts as the smaller says: only one who shares both with others who are
+/// there counts as more than he is.
+const COUNTERS: usize = 1 << 14;
+
+/// Who is there, in a fixed amount of memory (128 KiB) and without a lock.
+#[derive(Debug)]
+pub(super) struct Concurrent {
+    rows: [Box<[AtomicU32]>; 2],
+    seed: RandomState,
+}
+
+impl Default for Concurrent {
+    fn default() -> Self {
+        let row = || (0..COUNTERS).map(|_| AtomicU32::new(0)).collect();
+        Self { rows: [row(), row()], seed: RandomState::new() }
+    }
+}
+
+/// A request that is there, until this is dropped.
+#[derive(Debug)]
+pub struct Presence {
+    of: Arc<Concurrent>,
+    places: [usize; 2],
+}
+
+impl Concurrent {
+    /// One more request of this client, if he has fewer than so many.
+    fn enter(self: &Arc<Self>, client: Key, most: u32) -> Option<Presence> {
+        let hash = self.seed.hash_one(client);
+        let place = |bits: u64| usize::try_from(bits).unwrap_or_default() % COUNTERS;
+        // Counted first, so that two threads cannot both take the last place; the drop takes it back.
+        let presence = Presence { of: Arc::clone(self), places: [place(hash), place(hash >> 32)] };
+        let least = presence.counters().map(|counter| counter.fetch_add(1, Relaxed)).min();
+        least.is_none_or(|there| there < most).then_some(presence)
+    }
+}
+
+impl Presence {
+    fn counters(&self) -> impl Iterator<Item = &AtomicU32> {
+        self.of.rows.iter().zip(self.places).filter_map(|(row, place)| row.get(place))
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        for counter in self.counters() {
+            counter.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+impl Policy {
+    /// Counts a request for as long as the app has it in hand; in `report` mode a refusal is returned beside its mode.
+    pub fn enter(&self, call: &Call) -> (Option<Presence>, Option<(Mode, Refusal)>) {
+        let Some(most) = self.concurrent else { return (None, None) };
+        let Some(address) = call.client.address.filter(|_| self.mode != Mode::Off && !self.is_exempt(call))
+        else {
+            return (None, None);
+        };
+        let key = self.group(address);
+        let presence = self.presences.enter(key, most);
+        let refusal = presence.is_none().then(|| {
+            let repeated = !self.is_news("concurrent", key);
+            let subject = Some("concurrent".into());
+            (self.mode, Refusal { repeated, subject, ..Refusal::retry(Reason::RateLimited, super::CLOSED) })
+        });
+        (presence, refusal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_has_so_many_places_and_gets_them_back() {
+        let concurrent = Arc::<Concurrent>::default();
+        let (a, b) = ([1; 16], [2; 16]);
+        let of_a: Vec<_> = std::iter::from_fn(|| concurrent.enter(a, 3)).take(10).collect();
+        assert_eq!(of_a.len(), 3);
+        assert!(concurrent.enter(b, 3).is_some());
+        drop(of_a);
+        assert!(concurrent.enter(a, 3).is_some());
+    }
+
+    #[test]
+    fn hardly_anybody_counts_for_others() {
+        let concurrent = Arc::<Concurrent>::default();
+        let client = |number: u32| u128::from(number).to_be_bytes();
+        let there: Vec<_> = (0..1_000).map(|number| concurrent.enter(client(number), 100)).collect();
+        let wrong = (0..1_000).filter(|number| concurrent.enter(client(*number), 2).is_none()).count();
+        assert!(wrong < 30, "{wrong} of {} count as two", there.len());
+    }
+}
