@@ -3,10 +3,14 @@
 use std::{
     fs,
     hint::black_box,
+    net::{IpAddr, Ipv4Addr},
     time::{Duration, Instant},
 };
 
-use mantlet_controls::throttle::{Rate, Table};
+use mantlet_controls::{
+    Mode,
+    throttle::{BanConfig, Config, Memory, Rate, Table},
+};
 
 fn resident() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -49,6 +53,34 @@ fn main() {
     println!("memory: {fresh} KiB before the first key, {filled} KiB with 1,000,000 keys");
     println!(
         "a sweep of 10,000,000 addresses: {sweep:.0} ns each, {} KiB after it; who was refused before is refused still: {still}",
+        resident() - before
+    );
+    bans();
+}
+
+/// What bans cost a request, and whether a sweep of addresses frees who is banned.
+fn bans() {
+    let ban = BanConfig { mode: Mode::Enforce, ..BanConfig::default() };
+    let config = Config { ban, keys: 1 << 20, ..Config::default() };
+    let Ok(policy) = config.check(&Memory::default(), false) else { return };
+    let Some(bans) = policy.bans() else { return };
+    let address = |number: u32| IpAddr::from(Ipv4Addr::from_bits(number));
+    let why = || "404 of the app".to_owned();
+    let ask = |number: u32| {
+        black_box(bans.left(address(number)));
+    };
+    let nobody = nanos(5_000_000, ask);
+    let before = resident();
+    let banned = address(u32::MAX);
+    while bans.refused(banned, why).is_none() {}
+    let somebody = nanos(5_000_000, ask);
+    let sweep = nanos(10_000_000, |number| {
+        black_box(bans.refused(address(number), why));
+    });
+    let still = bans.left(banned).is_some();
+    println!("whether an address is banned: {nobody:.0} ns while nobody is, {somebody:.0} ns else");
+    println!(
+        "refusals of 10,000,000 addresses: {sweep:.0} ns each, {} KiB; who was banned before is banned still: {still}",
         resident() - before
     );
 }

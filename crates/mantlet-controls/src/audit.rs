@@ -25,9 +25,10 @@ pub struct Record {
     /// When, RFC 3339 in UTC.
     pub time: jiff::Timestamp,
     /// `request-refused`; `request-changed`; `answer-changed`; in report mode `request-would-be-refused` or `answer-would-be-changed`;
-    /// `answer-not-judged`; `connection-refused`; `store-unavailable`, `store-recovered`.
+    /// `answer-not-judged`; `connection-refused`; `store-unavailable`, `store-recovered`; `client-banned`, in report mode
+    /// `client-would-be-banned`; `ban-lifted`.
     pub security_event: &'static str,
-    /// What was done: `refuse`, `pass`, `strip` or `replace`.
+    /// What was done: `refuse`, `pass`, `strip`, `replace`, `ban` or `lift`.
     pub action: &'static str,
     /// The code of the reason.
     pub reason: &'static str,
@@ -49,6 +50,9 @@ pub struct Record {
     /// is wrong with a form.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
+    /// When it ends, if it lasts: a ban.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<jiff::Timestamp>,
     /// What the app said when it failed, where that was kept from the client; at most 16 KiB of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub original: Option<String>,
@@ -75,6 +79,7 @@ impl Record {
                 Some(subject) => Some(subject.as_ref().to_owned()),
                 None => (refusal.reason == Reason::InputUnknown).then(|| names(&refusal.faults)),
             },
+            until: None,
             original: None,
         }
     }
@@ -109,6 +114,29 @@ impl Record {
             security_event: if answers { "store-recovered" } else { "store-unavailable" },
             action: "pass",
             ..Self::of_connection(None, Reason::StoreUnavailable)
+        }
+    }
+
+    /// The record of a ban that begins with a call, and what was refused last.
+    pub(crate) fn of_ban(call: &Call, mode: Mode, why: String, until: jiff::Timestamp) -> Self {
+        let banned = mode == Mode::Enforce;
+        Self {
+            security_event: if banned { "client-banned" } else { "client-would-be-banned" },
+            action: if banned { "ban" } else { "pass" },
+            mode: mode.as_str(),
+            subject: Some(why),
+            until: Some(until),
+            ..Self::of(call, &Reason::ClientBanned.into(), Mode::Report)
+        }
+    }
+
+    /// The record of a ban that somebody has ended, of an address or a network.
+    pub fn of_lifted(address: &str) -> Self {
+        Self {
+            security_event: "ban-lifted",
+            action: "lift",
+            subject: Some(address.to_owned()),
+            ..Self::of_connection(address.parse().ok(), Reason::ClientBanned)
         }
     }
 
@@ -161,6 +189,7 @@ impl Record {
             request_id: String::new(),
             mode: Mode::Enforce.as_str(),
             subject: None,
+            until: None,
             original: None,
         }
     }

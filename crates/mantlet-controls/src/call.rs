@@ -95,6 +95,8 @@ pub struct Call {
     pub route: Arc<RoutePolicy>,
     /// The route of the app's contract, if one is known.
     pub operation: Option<Matched>,
+    /// A refusal of this request counts towards a ban.
+    pub(crate) may_be_banned: bool,
     /// What its answer decides, if it tries to log in or the like.
     pub(crate) attempt: Option<Box<throttle::Attempt>>,
     /// Where the client stands with the rule that is nearest to its end, if answers tell.
@@ -127,6 +129,7 @@ impl Call {
             path: CanonicalPath::as_sent(request.uri()),
             route: Arc::clone(policy.routes.fallback()),
             operation: None,
+            may_be_banned: false,
             attempt: None,
             standing: None,
             csrf: None,

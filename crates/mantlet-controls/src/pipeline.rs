@@ -90,6 +90,7 @@ where
             if let Some(attempt) = &call.attempt {
                 attempt.ended(answer.status());
             }
+            note_refused(policy, audit, &call, answer.status(), None);
             if let Some(standing) = &call.standing {
                 standing.dress(answer.headers_mut());
             }
@@ -120,6 +121,7 @@ where
                 audit.record(Record::of(&call, &refusal, Mode::Enforce).about(seen));
             }
             let mut answer = response::refuse(&call, &refusal).map(Answer::own);
+            note_refused(policy, audit, &call, answer.status(), Some(refusal.reason));
             if let Some(tarpit) = policy.throttle.tarpit(&refusal) {
                 answer.extensions_mut().insert(tarpit);
             }
@@ -133,6 +135,13 @@ where
     policy.cors.dress_for(call.origin.as_ref(), answer.headers_mut());
     dress(policy, &call, &mut answer);
     answer
+}
+
+/// bans: whoever is refused again and again is shut out. After the refusal's own record, which says what for.
+fn note_refused(policy: &Policy, audit: &impl Sink, call: &Call, status: StatusCode, reason: Option<Reason>) {
+    if let Some(record) = policy.throttle.note_refused(call, status, reason) {
+        audit.record(record);
+    }
 }
 
 /// How a request ends before the app.
@@ -169,6 +178,9 @@ where
     B: Body<Data = Bytes, Error = Reason> + Unpin,
     A: App<B>,
 {
+    // bans: is this address shut out? Before anything else is judged, so that it costs next to nothing.
+    policy.throttle.banned(call, request.headers(), &policy.client.trusted)?;
+
     // wire: is this exactly one well-formed request? Nothing else can be judged about bytes that are not.
     if let Wire::Refused(refusal) = &arrival.wire {
         return Err(refusal.clone().into());

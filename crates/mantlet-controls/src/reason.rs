@@ -34,6 +34,8 @@ macro_rules! reasons {
 }
 
 reasons! {
+    /// The address is banned: it has had too many refusals (`[throttle.ban]`).
+    ClientBanned = "client-banned",
     /// The request line is not `METHOD SP TARGET SP HTTP/1.x` (RFC 9112 section 3).
     RequestLineMalformed = "request-line-malformed",
     /// The request target has a form or a byte that a target may not have (RFC 9112 section 3.2).
@@ -205,6 +207,7 @@ mod tests {
         assert_eq!(
             codes,
             [
+                "client-banned",
                 "request-line-malformed",
                 "target-malformed",
                 "target-too-long",

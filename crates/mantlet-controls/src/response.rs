@@ -43,7 +43,8 @@ pub const fn status(reason: Reason) -> StatusCode {
         | R::UploadNameForbidden
         | R::ContentEncodingMalformed
         | R::HostUnknown => StatusCode::BAD_REQUEST,
-        R::HttpsRequired
+        R::ClientBanned
+        | R::HttpsRequired
         | R::CorsOriginDenied
         | R::CorsMethodDenied
         | R::CorsHeaderDenied
@@ -82,6 +83,9 @@ pub const fn status(reason: Reason) -> StatusCode {
 pub const fn detail(reason: Reason) -> &'static str {
     use Reason as R;
     match reason {
+        R::ClientBanned => {
+            "This address is shut out for too many refused requests; `Retry-After` says until when, and whoever runs this service can let it in earlier"
+        }
         R::RequestLineMalformed => "Malformed request line: expected `METHOD /path HTTP/1.1`",
         R::TargetMalformed => {
             "Malformed request target: percent-encode every character that a URL may not hold"

@@ -215,6 +215,16 @@ impl Terminal {
         }
         self.shown += 1;
         let client = record.client_ip.map_or_else(|| "a local process".to_owned(), |ip| ip.to_string());
+        let subject = record.subject.as_deref().unwrap_or_default();
+        match record.security_event {
+            event @ ("client-banned" | "client-would-be-banned") => {
+                let verb = if event == "client-banned" { "banned" } else { "would ban" };
+                let until = record.until.map_or_else(String::new, |until| format!(" until {until:.0}"));
+                return tell(&format!("{verb} {client}{until}: the last refusal was {subject}"));
+            }
+            "ban-lifted" => return tell(&format!("lifted the ban of {}", subject.escape_debug())),
+            _ => {}
+        }
         let what = match (&record.method, &record.route) {
             // Debug escapes control characters, which a path may hold before it is judged.
             (Some(method), Some(route)) => format!("{method} {}", route.escape_debug()),

@@ -155,7 +155,7 @@ fn broken(error: &hyper::Error) -> FetchError {
     FetchError::Unreachable(format!("the connection broke: {error}"))
 }
 
-async fn read(mut body: Incoming, most: usize) -> Result<Bytes, FetchError> {
+pub(crate) async fn read(mut body: Incoming, most: usize) -> Result<Bytes, FetchError> {
     let mut bytes = BytesMut::new();
     while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
         bytes.extend_from_slice(frame.map_err(|error| broken(&error))?.data_ref().map_or(&[], |data| data));

@@ -21,6 +21,7 @@ use tokio::{
 };
 
 use crate::{
+    admin::{self, Admin},
     admission,
     audit_log::AuditLog,
     listener::{self, Bound, Listen},
@@ -193,6 +194,11 @@ impl Gate {
             Some(tls) => tls.keep_fetched(settings, tell).await,
             None => std::future::pending().await,
         }
+    }
+
+    /// Answers at the admin socket for as long as it is polled, if there is one: not on a thread of the gate.
+    pub async fn administer(&self, admin: Option<&Admin>) {
+        admin::serve(admin, &self.shared).await;
     }
 
     /// Waits until the app can be reached again after a request found that it could not: it may be another one by then.

@@ -19,6 +19,7 @@ mod turns;
 mod upstream;
 mod wire;
 
+pub mod admin;
 pub mod audit_log;
 pub mod fetch;
 pub mod supervisor;

@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Contract(ContractArguments),
     /// Name the sensitive operations of an app, and how often each may be tried
     Throttles(ThrottlesArguments),
+    /// Show who is banned, and end a ban
+    Bans(BansArguments),
     /// Show or check the configuration
     Config(ConfigArguments),
 }
@@ -204,6 +206,42 @@ pub(crate) struct ContractArguments {
 pub(crate) struct ThrottlesArguments {
     #[command(flatten)]
     pub(crate) contract: ContractArguments,
+}
+
+/// Show who is banned, and end a ban
+///
+/// Asks the Mantlet that runs with this configuration, through the admin socket in its state folder.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mantlet bans
+  mantlet bans lift 203.0.113.7
+  mantlet bans lift 2001:db8:0:1::/64
+  mantlet bans lift all")]
+pub(crate) struct BansArguments {
+    #[command(subcommand)]
+    pub(crate) action: Option<BansAction>,
+    #[command(flatten)]
+    pub(crate) running: Running,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BansAction {
+    /// End the ban of an address, or all
+    Lift {
+        /// As `mantlet bans` lists it, or `all`
+        address: String,
+    },
+}
+
+/// Which Mantlet is asked: the one that runs with this configuration.
+#[derive(Debug, Args)]
+pub(crate) struct Running {
+    /// Configuration file [default: mantlet.toml, then [tool.mantlet] in pyproject.toml]
+    #[arg(long, short, value_name = "FILE", env = "MANTLET_CONFIG", global = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
 }
 
 /// Show or check the configuration

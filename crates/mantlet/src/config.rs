@@ -17,6 +17,7 @@ use mantlet_gateway::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    admin,
     cli::CommonArguments,
     contract_source::is_url,
     csrf_keys,
@@ -46,6 +47,7 @@ pub(crate) struct Config {
     pub(crate) app: AppConfig,
     pub(crate) shutdown: ShutdownConfig,
     pub(crate) audit: AuditSection,
+    pub(crate) admin: admin::Config,
     pub(crate) store: store::Config,
     pub(crate) client: client::Config,
     pub(crate) limits: limits::Config,
@@ -125,6 +127,7 @@ impl Default for Config {
             app: AppConfig::default(),
             shutdown: ShutdownConfig::default(),
             audit: AuditSection::default(),
+            admin: admin::Config::default(),
             store: store::Config::default(),
             client: client::Config::default(),
             limits: limits::Config::default(),
@@ -217,18 +220,23 @@ impl Reader {
         self
     }
 
-    /// All layers, checked; or every mistake.
-    pub(crate) fn read(&self) -> Result<Checked, Mistakes> {
+    /// All layers, without a look at what they name; or what is wrong with their form.
+    pub(crate) fn load(&self) -> Result<Loaded<Config>, Mistakes> {
         let folder = std::env::current_dir().unwrap_or_default();
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        let loaded: Loaded<Config> = settings::load(&Sources {
+        settings::load(&Sources {
             explicit_file: self.file.clone(),
             folder: &folder,
             environment: environment.collect(),
             ignored_variables: &NOT_SETTINGS,
             flags: self.flags.clone(),
-        })?;
+        })
+    }
+
+    /// All layers, checked; or every mistake.
+    pub(crate) fn read(&self) -> Result<Checked, Mistakes> {
+        let loaded = self.load()?;
         let mut findings = Vec::new();
         let listen = loaded.config.listen.parse::<Listen>();
         if let Err(message) = &listen {

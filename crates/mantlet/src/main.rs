@@ -1,5 +1,6 @@
 //! The `mantlet` command.
 
+mod admin;
 mod app;
 mod cli;
 mod config;
@@ -15,6 +16,7 @@ mod store;
 mod tls;
 
 mod command {
+    pub(crate) mod bans;
     pub(crate) mod config;
     pub(crate) mod contract;
     pub(crate) mod run;
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => command::serve::serve(&arguments),
         Command::Contract(arguments) => command::contract::contract(&arguments),
         Command::Throttles(arguments) => command::throttles::throttles(&arguments),
+        Command::Bans(arguments) => command::bans::bans(&arguments),
         Command::Config(arguments) => command::config::config(&arguments),
     };
     match outcome {

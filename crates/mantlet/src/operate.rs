@@ -12,6 +12,7 @@ use std::{
 use mantlet_controls::{Scheme, https::Required};
 use mantlet_gateway::{
     Address, Gate, Listen, StartError,
+    admin::Admin,
     audit_log::{AuditLog, AuditWriter},
     supervisor::{self, Ending, Event, Order, exit_code},
     tls::{LoadedTls, acme},
@@ -23,6 +24,7 @@ use tokio::{
 };
 
 use crate::{
+    admin,
     app::AppProcess,
     config::{Checked, Config, Reader, summary},
     contract_source::{Behind, Found, Keeper, PATIENCE_AT_START, Source, Trouble, read_url, say_none},
@@ -54,6 +56,7 @@ pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
     let Checked { mut loaded, policy, listen, tls } = checked;
     let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
     prepare_state_folder(&mut loaded)?;
+    let admin = admin::open(&loaded)?;
     let certificates = watch::Sender::new(tls.as_ref().and_then(LoadedTls::acme).cloned());
     let config = loaded.config;
     let audit = config.audit();
@@ -105,6 +108,7 @@ pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
         keeper,
         asks_at_once,
         certificates,
+        admin,
         scheme,
         behind,
         app,
@@ -125,6 +129,7 @@ struct Operator<'a> {
     asks_at_once: bool,
     /// What is to be fetched.
     certificates: watch::Sender<Option<acme::Settings>>,
+    admin: Option<Admin>,
     scheme: Scheme,
     behind: String,
     app: Option<AppProcess>,
@@ -149,11 +154,13 @@ impl Operator<'_> {
         let mut fetching = pin!(fetching);
         let keeping = self.keeper.keep(self.asks_at_once, async || self.gate.app_returned().await);
         let mut keeping = pin!(keeping);
+        let mut administering = pin!(self.gate.administer(self.admin.as_ref()));
         let (quiet, limit) = loop {
             tokio::select! {
                 ending = &mut supervised => return self.ended(ending).await,
                 () = &mut fetching => {}
                 () = &mut keeping => {}
+                () = &mut administering => {}
                 name = signals.next() => match name {
                     Received::Reload => self.reload(),
                     Received::Forward(number) => drop(orders.try_send(Order::Signal(number))),

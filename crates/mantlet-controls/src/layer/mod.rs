@@ -61,7 +61,7 @@ pub use builder::{Builder, InvalidConfig};
 
 use crate::{
     Answer, App, Arrival, Call, Peer, Policy, Reason, Refusal, RequestBody, Scheme, Wire, audit::Record,
-    pipeline,
+    pipeline, throttle::Bans,
 };
 use body::{Foreign, Verdict};
 
@@ -86,6 +86,11 @@ impl MantletLayer {
     /// The whole pipeline, with secure defaults.
     pub fn builder() -> Builder {
         Builder::all()
+    }
+
+    /// Who is banned, if `[throttle.ban]` is on: to be listed and let in again.
+    pub fn bans(&self) -> Option<&Bans> {
+        self.shared.policy.throttle.bans()
     }
 
     /// No control at all; each that is named to the builder then stands alone.

@@ -4,7 +4,7 @@ use http::{HeaderName, Method};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{
-    Memory, Policy, Told, flow,
+    Memory, Policy, Told, ban, flow,
     gcra::Rate,
     rule::{Counter, KeyPart, Rule, Rules, Target},
     store::Fail,
@@ -41,6 +41,8 @@ pub struct Config {
     /// What too many attempts to log in, to reset a password and the like lead to: operations that the contract shows to be such.
     /// Default `enforce`.
     pub sensitive: Mode,
+    /// Addresses that are shut out for a while.
+    pub ban: ban::Config,
     /// Rules beside these.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rule: Vec<RuleConfig>,
@@ -59,6 +61,7 @@ impl Default for Config {
             tarpit: Span(Duration::from_millis(100)),
             concurrent: 0,
             sensitive: Mode::Enforce,
+            ban: ban::Config::default(),
             rule: Vec::new(),
         }
     }
@@ -151,19 +154,7 @@ impl<'de> Deserialize<'de> for RateText {
 impl Config {
     /// Checks the section; keys in mistakes are relative to it. What is remembered stays with rules of the same name.
     pub fn check(&self, memory: &Memory, report_only: bool) -> Result<Policy, Vec<Mistake>> {
-        let mut mistakes = Vec::new();
-        if !(32..=128).contains(&self.ipv6_prefix) {
-            let message = format!("`{}` is outside 32 to 128", self.ipv6_prefix);
-            mistakes.push(Mistake::new("ipv6-prefix", message));
-        }
-        if !(1_024..=1 << 26).contains(&self.keys) {
-            mistakes.push(Mistake::new("keys", format!("`{}` is outside 1024 to 67108864", self.keys)));
-        }
-        if self.tarpit.0 > LONGEST_TARPIT {
-            let message = format!("`{}` is more than {}", self.tarpit, Span(LONGEST_TARPIT));
-            let help = "the connections of whoever waits are ours too";
-            mistakes.push(Mistake::new("tarpit", message).help(help));
-        }
+        let mut mistakes = self.mistaken_numbers();
         let exempt = Networks::parse(&self.exempt);
         for (index, text) in exempt.as_ref().err().into_iter().flatten() {
             let message = format!("`{text}` is no network");
@@ -171,6 +162,7 @@ impl Config {
             mistakes.push(Mistake::new(format!("exempt[{index}]"), message).help(help));
         }
         let client = rate_of(self.rate, Some(self.burst), "rate", &mut mistakes);
+        let bans = self.ban.check(self, memory, report_only, &mut mistakes);
         let mut names = HashMap::new();
         let mut rules = Rules::default();
         for (index, config) in self.rule.iter().enumerate() {
@@ -247,13 +239,36 @@ impl Config {
                     self.keys,
                     self.sensitive.under(report_only || self.mode == Mode::Report),
                 ),
+                bans,
             }),
             _ => Err(mistakes),
         }
     }
+
+    fn mistaken_numbers(&self) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        if !(32..=128).contains(&self.ipv6_prefix) {
+            let message = format!("`{}` is outside 32 to 128", self.ipv6_prefix);
+            mistakes.push(Mistake::new("ipv6-prefix", message));
+        }
+        if !(1_024..=1 << 26).contains(&self.keys) {
+            mistakes.push(Mistake::new("keys", format!("`{}` is outside 1024 to 67108864", self.keys)));
+        }
+        if self.tarpit.0 > LONGEST_TARPIT {
+            let message = format!("`{}` is more than {}", self.tarpit, Span(LONGEST_TARPIT));
+            let help = "the connections of whoever waits are ours too";
+            mistakes.push(Mistake::new("tarpit", message).help(help));
+        }
+        mistakes
+    }
 }
 
-fn rate_of(text: RateText, burst: Option<u32>, key: &str, mistakes: &mut Vec<Mistake>) -> Option<Rate> {
+pub(super) fn rate_of(
+    text: RateText,
+    burst: Option<u32>,
+    key: &str,
+    mistakes: &mut Vec<Mistake>,
+) -> Option<Rate> {
     let rate = Rate::new(text.count, text.period, burst.unwrap_or(text.count));
     if rate.is_none() {
         let message =

@@ -9,13 +9,15 @@
 //! 3. where the contract shows its operation to be sensitive, neither its address nor the account that it names has had too many
 //!    attempts.
 //!
-//! Rates are counted by GCRA ([`gcra`]), in a fixed amount of memory ([`table`]). A refused request costs the app nothing.
+//! Rates are counted by GCRA ([`gcra`]), in a fixed amount of memory ([`table`]). A refused request costs the app nothing. Who is refused again
+//! and again may be shut out ([`ban`]).
 //!
 //! To mind in deployment: behind a proxy that is not in `client.trusted`, all clients are one. If it is a neighbour, the general rate only
 //! reports it; the other rules count on. Counters live in this
 //! process: they begin anew with it, and stay through a reload.
 
 mod attempts;
+mod ban;
 mod concurrent;
 mod config;
 mod flow;
@@ -38,6 +40,7 @@ use http_body::Body;
 use serde::{Deserialize, Serialize};
 
 pub use attempts::{KNOWN, LONGEST, delay_after};
+pub use ban::{Ban, Bans, Config as BanConfig, Lift};
 pub use concurrent::Presence;
 pub use config::{Config, RateText, RuleConfig};
 pub(crate) use flow::Attempt;
@@ -75,6 +78,7 @@ pub struct Tarpit(pub Duration);
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
     tables: Arc<Mutex<HashMap<Box<str>, Arc<Table>>>>,
+    banned: Arc<ban::List>,
     presences: Arc<concurrent::Concurrent>,
 }
 
@@ -101,6 +105,7 @@ pub struct Policy {
     presences: Arc<concurrent::Concurrent>,
     recorded: Arc<Table>,
     flows: flow::Memory,
+    bans: Option<Bans>,
 }
 
 /// What a stop found.
@@ -229,7 +234,8 @@ impl Policy {
 
     /// How long a refusal should wait, if it should.
     pub(crate) fn tarpit(&self, refusal: &Refusal) -> Option<Tarpit> {
-        let goes_on = refusal.reason == Reason::RateLimited && refusal.repeated;
+        let goes_on =
+            matches!(refusal.reason, Reason::RateLimited | Reason::ClientBanned) && refusal.repeated;
         (goes_on && !self.tarpit.is_zero()).then_some(Tarpit(self.tarpit))
     }
 
@@ -250,17 +256,21 @@ impl Policy {
         Rate::new(1, RECORDED, 1).is_some_and(|rate| self.recorded.take(key, &rate).wait.is_none())
     }
 
-    /// Addresses that count as one: an IPv6 customer has at least a /64.
     fn group(&self, address: IpAddr) -> Key {
-        let bits = match address {
-            IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
-            IpAddr::V6(address) => {
-                let host = 128 - u32::from(self.ipv6_prefix);
-                address.to_bits() >> host << host
-            }
-        };
-        bits.to_be_bytes()
+        group(address, self.ipv6_prefix)
     }
+}
+
+/// Addresses that count as one: an IPv6 customer has at least a /64.
+fn group(address: IpAddr, ipv6_prefix: u8) -> Key {
+    let bits = match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(address) => {
+            let host = 128 - u32::from(ipv6_prefix);
+            address.to_bits() >> host << host
+        }
+    };
+    bits.to_be_bytes()
 }
 
 /// Counts on this machine.

@@ -72,6 +72,18 @@ impl Table {
         rate.tell(outcome, now)
     }
 
+    /// Whether it never had a key.
+    pub(super) fn is_unused(&self) -> bool {
+        self.cells.get().is_none()
+    }
+
+    /// Forgets all keys.
+    pub(super) fn clear(&self) {
+        for cell in self.cells.get().into_iter().flatten() {
+            cell.store(0, Relaxed);
+        }
+    }
+
     /// The value of a key; 0 if none is known.
     pub(super) fn value(&self, key: u64) -> u64 {
         let slot = self.slots(key).find(|slot| slot.key.load(Relaxed) == key);

@@ -13,6 +13,7 @@
 mod kit;
 
 mod acme;
+mod admin;
 mod around;
 mod busy;
 mod client;

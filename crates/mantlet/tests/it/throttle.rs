@@ -1,5 +1,6 @@
 //! How often clients may ask: rates of addresses, rules of the configuration, and attempts to log in.
 
+mod bans;
 mod store;
 
 use std::{

@@ -13,7 +13,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{app::apps, eventually, provided};
+use super::{
+    app::apps,
+    command::{Finished, Typed},
+    eventually, provided,
+};
 
 /// How to start the gateway.
 pub(crate) struct Setup {
@@ -154,6 +158,15 @@ impl Gateway {
 
     pub(crate) fn audit_file(&self) -> PathBuf {
         self.state.join("audit.jsonl")
+    }
+
+    /// What a command says that asks it.
+    pub(crate) fn tell(&self, arguments: &[&str]) -> Finished {
+        Typed::mantlet(arguments).argument("--config").argument(&self.config_file()).finish()
+    }
+
+    fn config_file(&self) -> String {
+        self.folder.path().join("mantlet.toml").to_str().expect("a path that is text").to_owned()
     }
 
     /// The audit records, once there are as many as expected.

@@ -1,0 +1,505 @@
+//! Who is refused again and again is shut out for a while.
+//!
+//! Defends the app, and whoever reads its records, against scanners and guessers that stay below every rate: an address that has had too many
+//! refusals of any kind is refused before anything of its requests is judged.
+//!
+//! A refusal counts if
+//! 1. it is the client's fault, by its status; what foreign pages make a browser send, and what a client breaks off, is not;
+//! 2. it is Mantlet's own, or the app's answer 401, 403, 404, 405 or 422;
+//! 3. the address is not banned already, and nobody whom the configuration trusts or exempts.
+//!
+//! Each request asks a [`Table`]; the list is for people, and touched when a ban begins or ends.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Key, Memory, Policy, RateText, config::rate_of, gcra::Rate, group, is_undeclared_proxy, table::Table,
+};
+use crate::{
+    Call, Mode, Reason, Refusal,
+    audit::{Record, now},
+    client::Networks,
+    policy::Mistake,
+    units::Span,
+};
+
+/// Bans that people see. More are in force, and not listed.
+const MOST_LISTED: usize = 4_096;
+/// A further ban within this time of the last one is twice as long.
+const REPEATED: Duration = Duration::from_hours(24);
+/// The longest that doubling leads to.
+const LONGEST: Duration = Duration::from_hours(24);
+/// Names that no rule can have.
+const REFUSALS: &str = "ban:refusals";
+const UNTIL: &str = "ban:until";
+const WOULD: &str = "ban:would";
+
+/// The `[throttle.ban]` section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// What too many refusals of an address lead to. Default `off`: many people may share an address.
+    pub mode: Mode,
+    /// Refusals of one address in a time that lead to a ban. Default `50/10m`.
+    pub after: RateText,
+    /// How long the first ban lasts; each further one within a day of the last is twice as long, up to a day. Default 1 h.
+    #[serde(rename = "for")]
+    pub duration: Span,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Off,
+            after: RateText { count: 50, period: Duration::from_mins(10) },
+            duration: Span(Duration::from_hours(1)),
+        }
+    }
+}
+
+impl Config {
+    /// Checks the section; none if nobody is to be banned.
+    pub(super) fn check(
+        &self,
+        throttle: &super::Config,
+        memory: &Memory,
+        report_only: bool,
+        mistakes: &mut Vec<Mistake>,
+    ) -> Option<Bans> {
+        let after = rate_of(self.after, None, "ban.after", mistakes);
+        let longest = Duration::from_hours(400 * 24);
+        if self.duration.0 < Duration::from_secs(1) || self.duration.0 > longest {
+            let message = format!("`{}` is outside 1s to 400days", self.duration);
+            mistakes.push(Mistake::new("ban.for", message));
+        }
+        let mode = match throttle.mode {
+            Mode::Off => Mode::Off,
+            mode => self.mode.under(report_only || mode == Mode::Report),
+        };
+        let until = match mode {
+            Mode::Off => return None,
+            Mode::Enforce => UNTIL,
+            Mode::Report => WOULD,
+        };
+        Some(Bans {
+            mode,
+            after: after?,
+            duration: self.duration.0,
+            ipv6_prefix: throttle.ipv6_prefix,
+            refusals: memory.table(REFUSALS, throttle.keys),
+            until: memory.table(until, throttle.keys),
+            list: Arc::clone(&memory.banned),
+        })
+    }
+}
+
+/// A ban, as people see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ban {
+    /// The address, or the network of IPv6 that counts as one.
+    pub address: String,
+    /// When it began.
+    pub since: Timestamp,
+    /// When it ends.
+    pub until: Timestamp,
+    /// What was refused last: the code of a reason, or a status of the app.
+    pub why: String,
+    /// The first, the second and so on of those that follow each other within a day.
+    pub count: u64,
+}
+
+/// Who is banned, for people.
+#[derive(Debug, Default)]
+pub(super) struct List(Mutex<BTreeMap<Key, Listed>>);
+
+#[derive(Debug)]
+struct Listed {
+    address: String,
+    since: Timestamp,
+    /// Milliseconds, by the table's clock: wall clocks jump.
+    until: u64,
+    why: String,
+    count: u64,
+}
+
+/// Who is banned, and who is about to be.
+#[derive(Debug)]
+pub struct Bans {
+    mode: Mode,
+    after: Rate,
+    duration: Duration,
+    ipv6_prefix: u8,
+    refusals: Arc<Table>,
+    /// When a ban ends, and its `count`: milliseconds, then eight bits.
+    until: Arc<Table>,
+    list: Arc<List>,
+}
+
+/// What became of the wish to end a ban.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lift {
+    /// It has ended.
+    Lifted(String),
+    /// That address is not banned.
+    NotBanned,
+    /// That is no address.
+    NoAddress,
+}
+
+impl Bans {
+    /// Whether bans are enforced or only reported.
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// How long an address is banned yet.
+    pub fn left(&self, address: IpAddr) -> Option<Duration> {
+        self.left_of(group(address, self.ipv6_prefix))
+    }
+
+    /// Counts a refusal of an address; says how long it is banned for, if this was one too many. One that is banned is not counted.
+    pub fn refused(&self, address: IpAddr, why: impl Fn() -> String) -> Option<Duration> {
+        let key = group(address, self.ipv6_prefix);
+        if self.left_of(key).is_some() {
+            return None;
+        }
+        let slot = self.refusals.key(key);
+        let counted = self.refusals.take(slot, &self.after);
+        if counted.wait.is_none() && counted.remaining > 0 {
+            return None;
+        }
+        // When the ban has ended, all begins anew.
+        self.refusals.change(slot, |_| Some(0));
+        self.begin(key, address, self.now(), why)
+    }
+
+    /// Those in force, the last to end first.
+    pub fn list(&self) -> Vec<Ban> {
+        if self.mode != Mode::Enforce {
+            return Vec::new();
+        }
+        let (now, millis) = (now(), self.now());
+        let mut list = self.list.lock();
+        list.retain(|_, listed| listed.until > millis);
+        let mut bans: Vec<_> = list.values().map(|listed| listed.at(now, millis)).collect();
+        drop(list);
+        bans.sort_by(|a, b| b.until.cmp(&a.until).then_with(|| a.address.cmp(&b.address)));
+        bans
+    }
+
+    /// Ends the ban of an address, or of what stands in the list.
+    pub fn lift(&self, text: &str) -> Lift {
+        let mut list = self.list.lock();
+        let listed = list.iter().find(|(_, listed)| listed.address == text).map(|(key, _)| *key);
+        let key = match (listed, text.parse::<IpAddr>()) {
+            (Some(key), _) => key,
+            (None, Ok(address)) => group(address.to_canonical(), self.ipv6_prefix),
+            (None, Err(_)) => return Lift::NoAddress,
+        };
+        let was_banned = self.left_of(key).is_some();
+        self.until.change(self.until.key(key), |_| Some(0));
+        let name = list.remove(&key).map_or_else(|| text.to_owned(), |listed| listed.address);
+        if was_banned && self.mode == Mode::Enforce { Lift::Lifted(name) } else { Lift::NotBanned }
+    }
+
+    /// Ends all bans; says which, as far as they are listed.
+    pub fn lift_all(&self) -> Vec<String> {
+        let bans = self.list();
+        self.list.lock().clear();
+        self.until.clear();
+        bans.into_iter().map(|ban| ban.address).collect()
+    }
+
+    fn left_of(&self, key: Key) -> Option<Duration> {
+        if self.until.is_unused() {
+            return None;
+        }
+        let until = self.until.value(self.until.key(key)) >> 8;
+        let now = self.now();
+        (until > now).then(|| Duration::from_millis(until - now))
+    }
+
+    fn begin(&self, key: Key, address: IpAddr, now: u64, why: impl Fn() -> String) -> Option<Duration> {
+        let mut begun = None;
+        self.until.change(self.until.key(key), |value| {
+            let (until, count) = (value >> 8, value & 0xff);
+            begun = None;
+            // Of several refusals at once, one was the first.
+            if until > now {
+                return None;
+            }
+            let is_repeated = until > 0 && now < until + millis(REPEATED);
+            let count = if is_repeated { (count + 1).min(0xff) } else { 1 };
+            let until = now + millis(self.duration_of(count));
+            begun = Some((until, count));
+            Some(until << 8 | count)
+        });
+        let (until, count) = begun?;
+        if self.mode == Mode::Enforce {
+            let address = shown(key, address, self.ipv6_prefix);
+            self.list.add(key, Listed { address, since: crate::audit::now(), until, why: why(), count }, now);
+        }
+        Some(Duration::from_millis(until - now))
+    }
+
+    fn duration_of(&self, count: u64) -> Duration {
+        let doubled = u32::try_from(count.saturating_sub(1)).unwrap_or(u32::MAX).min(20);
+        self.duration.saturating_mul(1 << doubled).min(LONGEST.max(self.duration))
+    }
+
+    /// Milliseconds; a new table is a moment old.
+    fn now(&self) -> u64 {
+        self.until.now() / 1_000_000 + 1
+    }
+}
+
+impl Listed {
+    fn at(&self, now: Timestamp, millis: u64) -> Ban {
+        Ban {
+            address: self.address.clone(),
+            since: self.since,
+            until: after(now, Duration::from_millis(self.until.saturating_sub(millis))),
+            why: self.why.clone(),
+            count: self.count,
+        }
+    }
+}
+
+impl List {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Listed>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, key: Key, listed: Listed, now: u64) {
+        let mut list = self.lock();
+        if list.len() >= MOST_LISTED && !list.contains_key(&key) {
+            list.retain(|_, listed| listed.until > now);
+        }
+        if list.len() >= MOST_LISTED
+            && let Some(first) = list.iter().min_by_key(|(_, listed)| listed.until).map(|(key, _)| *key)
+        {
+            list.remove(&first);
+        }
+        list.insert(key, listed);
+    }
+}
+
+impl Policy {
+    /// Who is banned, if anybody can be.
+    pub const fn bans(&self) -> Option<&Bans> {
+        self.bans.as_ref()
+    }
+
+    /// Refuses who is banned. Also learns whether refusals of this request will count.
+    pub(crate) fn banned(
+        &self,
+        call: &mut Call,
+        headers: &HeaderMap,
+        trusted: &Networks,
+    ) -> Result<(), Refusal> {
+        let (Some(bans), Some(address)) = (&self.bans, call.client.address) else { return Ok(()) };
+        if self.is_exempt(call) || trusted.contains(address) || is_undeclared_proxy(call, headers, address) {
+            return Ok(());
+        }
+        call.may_be_banned = true;
+        let Some(left) = bans.left(address).filter(|_| bans.mode == Mode::Enforce) else { return Ok(()) };
+        let repeated = !self.is_news(UNTIL, group(address, self.ipv6_prefix));
+        Err(Refusal { repeated, ..Refusal::retry(Reason::ClientBanned, left) })
+    }
+
+    /// Counts what was refused, by Mantlet for a reason or else by the app. The record of the ban that it leads to, if it does.
+    pub(crate) fn note_refused(
+        &self,
+        call: &Call,
+        status: StatusCode,
+        reason: Option<Reason>,
+    ) -> Option<Record> {
+        let bans = self.bans.as_ref().filter(|_| call.may_be_banned)?;
+        if !reason.map_or_else(|| is_refusal_of_app(status), |reason| is_clients_fault(reason, status)) {
+            return None;
+        }
+        let why = || {
+            reason
+                .map_or_else(|| format!("{} of the app", status.as_u16()), |reason| reason.code().to_owned())
+        };
+        let length = bans.refused(call.client.address?, why)?;
+        Some(Record::of_ban(call, bans.mode, why(), after(now(), length)))
+    }
+}
+
+fn is_refusal_of_app(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 401 | 403 | 404 | 405 | 422)
+}
+
+/// Whether a client is to blame for a refusal. Not for what a foreign page has made its browser send, or nobody could open one without the risk
+/// of being shut out; not for a slow network; not for having been refused as banned.
+const fn is_clients_fault(reason: Reason, status: StatusCode) -> bool {
+    use Reason as R;
+    let by_status =
+        matches!(status.as_u16(), 400 | 401 | 403 | 404 | 405 | 413 | 414 | 415 | 422 | 429 | 431);
+    by_status
+        && !matches!(
+            reason,
+            R::ClientBanned
+                | R::BodyIncomplete
+                | R::CorsOriginDenied
+                | R::CorsMethodDenied
+                | R::CorsHeaderDenied
+                | R::CorsPrivateNetworkDenied
+                | R::CsrfCrossSite
+                | R::CsrfTokenMissing
+                | R::CsrfTokenInvalid
+                | R::WebsocketOriginDenied
+        )
+}
+
+/// What counts as one, as people write it.
+fn shown(key: Key, address: IpAddr, ipv6_prefix: u8) -> String {
+    match address {
+        IpAddr::V6(_) if ipv6_prefix < 128 => format!("{}/{ipv6_prefix}", Ipv6Addr::from(key)),
+        address => address.to_string(),
+    }
+}
+
+/// A time that long after another.
+fn after(now: Timestamp, span: Duration) -> Timestamp {
+    now.checked_add(span).unwrap_or(Timestamp::MAX)
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX >> 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn bans(config: Config, keys: usize) -> Bans {
+        let throttle = super::super::Config { ban: config, keys, ..super::super::Config::default() };
+        throttle.check(&Memory::default(), false).unwrap().bans.unwrap()
+    }
+
+    fn enforced(after: &str, duration: Duration) -> Config {
+        Config { mode: Mode::Enforce, after: after.parse().unwrap(), duration: Span(duration) }
+    }
+
+    fn v4(number: u32) -> IpAddr {
+        Ipv4Addr::from_bits(number).into()
+    }
+
+    fn why() -> String {
+        "404 of the app".into()
+    }
+
+    #[test]
+    fn as_many_refusals_as_the_configuration_says_and_nobody_else() {
+        let bans = bans(enforced("3/10m", Duration::from_hours(1)), 1_024);
+        let refused = [0; 5].map(|_| bans.refused(v4(1), why).is_some());
+        assert_eq!(refused, [false, false, true, false, false]);
+        assert!(bans.left(v4(1)).is_some() && bans.left(v4(2)).is_none());
+        assert_eq!(bans.lift("nobody"), Lift::NoAddress);
+        assert_eq!(bans.lift("0.0.0.2"), Lift::NotBanned);
+        assert_eq!(bans.lift("0.0.0.1"), Lift::Lifted("0.0.0.1".into()));
+        assert_eq!(bans.left(v4(1)), None);
+        // All begins anew.
+        assert_eq!([0; 3].map(|_| bans.refused(v4(1), why).is_some()), [false, false, true]);
+        assert_eq!(bans.lift_all(), ["0.0.0.1"]);
+        assert_eq!((bans.left(v4(1)), bans.list()), (None, vec![]));
+    }
+
+    #[test]
+    fn each_further_ban_is_twice_as_long_until_a_day_has_passed() {
+        let bans = bans(enforced("1/10m", Duration::from_hours(1)), 1_024);
+        let (key, hour, mut now) = (group(v4(1), 64), millis(Duration::from_hours(1)), 1);
+        let mut hours = Vec::new();
+        for _ in 0..7 {
+            let span = bans.begin(key, v4(1), now, why).unwrap();
+            assert_eq!(bans.begin(key, v4(1), now + millis(span) - 1, why), None, "while it lasts");
+            hours.push(span.as_secs() / 3_600);
+            now += millis(span) + hour;
+        }
+        assert_eq!(hours, [1, 2, 4, 8, 16, 24, 24]);
+        let later = now + millis(REPEATED);
+        assert_eq!(bans.begin(key, v4(1), later, why), Some(Duration::from_hours(1)));
+        // Whoever bans for longer than doubling leads to, does.
+        let longer = super::tests::bans(enforced("1/10m", Duration::from_hours(48)), 1_024);
+        assert_eq!(longer.duration_of(5), Duration::from_hours(48));
+    }
+
+    #[test]
+    fn of_refusals_at_once_one_begins_the_ban() {
+        let bans = bans(enforced("10/10m", Duration::from_hours(1)), 1_024);
+        let begun: usize = std::thread::scope(|scope| {
+            let threads = [(); 4]
+                .map(|()| scope.spawn(|| (0..10).filter(|_| bans.refused(v4(1), why).is_some()).count()));
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!((begun, bans.list()[0].count), (1, 1));
+    }
+
+    #[test]
+    fn a_sweep_of_addresses_frees_nobody() {
+        let bans = bans(enforced("3/10m", Duration::from_hours(1)), 4_096);
+        let (banned, nearly) = (v4(1), v4(2));
+        while bans.refused(banned, why).is_none() {}
+        for _ in 0..2 {
+            assert_eq!(bans.refused(nearly, why), None);
+        }
+        for number in 1_000..1_001_000 {
+            bans.refused(v4(number), why);
+        }
+        assert!(bans.left(banned).is_some());
+        assert!(bans.refused(nearly, why).is_some());
+        assert_eq!(bans.list().len(), 2);
+    }
+
+    #[test]
+    fn the_list_has_an_end_and_the_bans_have_not() {
+        let bans = bans(enforced("1/10m", Duration::from_hours(1)), 1 << 17);
+        for number in 0..5_000 {
+            assert!(bans.refused(v4(number), why).is_some());
+        }
+        assert_eq!(bans.list().len(), MOST_LISTED);
+        assert!((0..5_000).all(|number| bans.left(v4(number)).is_some()));
+        assert!(matches!(bans.lift("0.0.0.0"), Lift::Lifted(_)), "one that is not listed any more");
+    }
+
+    #[test]
+    fn nobody_is_banned_where_the_section_only_reports_or_sleeps() {
+        for (section, ban, report_only, expected) in [
+            (Mode::Enforce, Mode::Enforce, false, Some(Mode::Enforce)),
+            (Mode::Enforce, Mode::Enforce, true, Some(Mode::Report)),
+            (Mode::Report, Mode::Enforce, false, Some(Mode::Report)),
+            (Mode::Enforce, Mode::Report, false, Some(Mode::Report)),
+            (Mode::Off, Mode::Enforce, false, None),
+            (Mode::Enforce, Mode::Off, false, None),
+        ] {
+            let ban = Config { mode: ban, ..Config::default() };
+            let throttle = super::super::Config { mode: section, ban, ..super::super::Config::default() };
+            let policy = throttle.check(&Memory::default(), report_only).unwrap();
+            assert_eq!(policy.bans().map(Bans::mode), expected);
+        }
+    }
+
+    #[test]
+    fn mistakes() {
+        let throttle = super::super::Config {
+            ban: enforced("0/10m", Duration::ZERO),
+            ..super::super::Config::default()
+        };
+        let mistakes = throttle.check(&Memory::default(), false).unwrap_err();
+        let keys: Vec<_> = mistakes.into_iter().map(|mistake| mistake.key).collect();
+        assert_eq!(keys, ["ban.after", "ban.for"]);
+    }
+}

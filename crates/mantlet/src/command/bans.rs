@@ -1,0 +1,84 @@
+//! `mantlet bans`: who is banned, and ending a ban.
+
+use std::process::ExitCode;
+
+use http::Method;
+use mantlet_controls::{Mode, throttle::Ban};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{
+    admin::Client,
+    cli::{BansAction, BansArguments},
+    say::{Failure, say},
+};
+
+pub(crate) fn bans(arguments: &BansArguments) -> Result<ExitCode, Failure> {
+    let client = Client::of(&arguments.running)?;
+    let answer = match &arguments.action {
+        None => client.ask(Method::GET, &["bans"])?,
+        Some(BansAction::Lift { address }) if address == "all" => client.ask(Method::DELETE, &["bans"])?,
+        Some(BansAction::Lift { address }) => client.ask(Method::DELETE, &["bans", address])?,
+    };
+    if arguments.running.json {
+        println!("{answer}");
+    } else if arguments.action.is_none() {
+        list(answer)?;
+    } else {
+        lifted(answer)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(answer: Value) -> Result<(), Failure> {
+    #[derive(Deserialize)]
+    struct Listed {
+        mode: Mode,
+        bans: Vec<Ban>,
+    }
+    let Listed { mode, bans } = understood(answer)?;
+    match (mode, bans.len()) {
+        (Mode::Off, _) => say("bans are off; `mode = \"enforce\"` under `[throttle.ban]` switches them on"),
+        (Mode::Report, _) => {
+            say("bans are only reported: see the audit records `client-would-be-banned`");
+        }
+        (Mode::Enforce, 0) => say("nobody is banned"),
+        (Mode::Enforce, _) => {}
+    }
+    if bans.is_empty() {
+        return Ok(());
+    }
+    let row = |cells: [&str; 5]| {
+        let [address, since, until, count, why] = cells;
+        println!("{address:<43}  {since:<20}  {until:<20}  {count:>5}  {why}");
+    };
+    row(["address", "since", "until", "count", "last refusal"]);
+    for ban in bans {
+        let (since, until) = (format!("{:.0}", ban.since), format!("{:.0}", ban.until));
+        row([&ban.address, &since, &until, &ban.count.to_string(), &ban.why]);
+    }
+    Ok(())
+}
+
+fn lifted(answer: Value) -> Result<(), Failure> {
+    #[derive(Deserialize)]
+    struct Lifted {
+        lifted: Vec<String>,
+    }
+    let Lifted { lifted } = understood(answer)?;
+    if lifted.is_empty() {
+        say("nobody was banned");
+    }
+    for address in lifted {
+        println!("{address} is not banned any more");
+    }
+    Ok(())
+}
+
+fn understood<T: for<'de> Deserialize<'de>>(answer: Value) -> Result<T, Failure> {
+    serde_json::from_value(answer).map_err(|error| {
+        Failure::new(format!(
+            "the Mantlet that runs gave an answer that this one does not understand: {error}\nis it another version?"
+        ))
+    })
+}
