@@ -21,6 +21,8 @@ pub const KNOWN: Duration = Duration::from_hours(30 * 24);
 /// What is remembered of attempts of one kind, on this machine.
 #[derive(Debug, Clone)]
 pub(super) struct Attempts {
+    /// What kind that is.
+    pub(super) purpose: Arc<str>,
     /// When an account may be tried again, and how often it was in vain: milliseconds, then eight bits.
     pub(super) delays: Arc<Table>,
     /// When an account was last logged in to from an address.

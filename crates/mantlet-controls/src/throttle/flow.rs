@@ -7,11 +7,12 @@ use http_body::Body;
 use mantlet_contract::flows::{Flow, Purpose};
 
 use super::{
-    Fail, Key, Outcome, Policy, Store, Verdict,
+    Account, Fail, Key, Outcome, Policy, Store, Take, Tried, Try, Verdict,
     attempts::Attempts,
     gcra::{Decision, Rate},
     key,
     rule::Counter,
+    take_here,
 };
 use crate::{Call, Mode, Reason, RequestBody};
 
@@ -93,12 +94,77 @@ impl Memory {
                 by_address: counter(&format!("{name}-by-address"), limits.address)?,
                 by_account: limits.account.and_then(|limit| counter(&format!("{name}-by-account"), limit)),
                 attempts: Attempts {
+                    purpose: (*name).into(),
                     delays: memory.table(&format!("{name}-delays"), keys),
                     known: memory.table(&format!("{name}-known"), keys),
                 },
             })
         });
         Self(remembered.collect())
+    }
+}
+
+impl Remembered {
+    /// Its counters in the order in which a store is asked for them, with their keys.
+    fn counters(
+        &self,
+        address: Option<Key>,
+        account: Option<Key>,
+    ) -> impl Iterator<Item = (&(Counter, Limit), Key)> {
+        let of_address = address.map(|key| (&self.by_address, key));
+        let of_account = self.by_account.as_ref().zip(account);
+        of_address.into_iter().chain(of_account)
+    }
+}
+
+/// An attempt that is about to be counted.
+pub(super) struct Trying<'p> {
+    remembered: &'p Remembered,
+    address: Option<Key>,
+    /// The account, for strangers and for whoever is at this address.
+    account: Option<(Key, Key)>,
+}
+
+impl Trying<'_> {
+    pub(super) async fn ask(&self, store: Option<&Arc<dyn Store>>) -> Tried {
+        let Some(store) = store else { return self.ask_here() };
+        let (by_address, _) = &self.remembered.by_address;
+        let take = |key| Take { rule: &by_address.name, key, rate: by_address.rate };
+        let by_account = self.remembered.by_account.as_ref().zip(self.account);
+        let asked = Try {
+            purpose: &self.remembered.attempts.purpose,
+            takes: self.address.map(take).into_iter().collect(),
+            account: by_account.map(|((counter, _), (stranger, pair))| Account {
+                rule: &counter.name,
+                rate: counter.rate,
+                stranger,
+                pair,
+            }),
+        };
+        store.attempt(&asked).await.unwrap_or_else(|| self.ask_here())
+    }
+
+    /// Counts on this machine.
+    fn ask_here(&self) -> Tried {
+        let attempts = &self.remembered.attempts;
+        let is_known = self.account.is_some_and(|(_, pair)| attempts.knows(pair));
+        let account = self.account_key(is_known);
+        let delay = account.and_then(|account| attempts.delay(account));
+        let counters = || self.remembered.counters(self.address, account);
+        let decisions = counters().map(|((counter, _), key)| take_here(counter, key)).collect();
+        let tried = Tried { is_known, delay, decisions };
+        if !tried.passes() {
+            for (((counter, _), key), decision) in counters().zip(&tried.decisions) {
+                if decision.wait.is_none() {
+                    counter.give_back(key);
+                }
+            }
+        }
+        tried
+    }
+
+    fn account_key(&self, is_known: bool) -> Option<Key> {
+        self.account.map(|(stranger, pair)| if is_known { pair } else { stranger })
     }
 }
 
@@ -136,19 +202,23 @@ impl Attempt {
         } else {
             return;
         };
-        if let Some(store) = &self.store {
-            store.learn(outcome);
-        }
+        self.tell(outcome);
     }
 
     fn give_back(&self) {
         for (counter, key) in &self.counted {
-            counter.table.give_back(counter.table.key(key), &counter.rate);
+            counter.give_back(*key);
         }
-        if let (Some(store), false) = (&self.store, self.counted.is_empty()) {
+        if !self.counted.is_empty() {
             let counted = self.counted.iter();
-            let counted = counted.map(|(counter, key)| (Box::from(&*counter.name), *key, counter.rate));
-            store.learn(Outcome::GiveBack(counted.collect()));
+            let counted = counted.map(|(counter, key)| (Arc::clone(&counter.name), *key, counter.rate));
+            self.tell(Outcome::GiveBack(counted.collect()));
+        }
+    }
+
+    fn tell(&self, outcome: Outcome) {
+        if let Some(store) = &self.store {
+            store.learn(Arc::clone(&self.attempts.purpose), outcome);
         }
     }
 }
@@ -161,70 +231,67 @@ impl Policy {
         call.operation.as_ref()?.flow(&call.method)
     }
 
-    /// Counts an attempt on a sensitive operation.
-    pub(super) async fn attempt<B>(
+    /// What an attempt on a sensitive operation is counted by.
+    pub(super) async fn trying<B>(
         &self,
         call: &Call,
         request: &mut Request<RequestBody<B>>,
-        store: Option<&Arc<dyn Store>>,
-        verdict: &mut Verdict,
-    ) -> Result<Option<Attempt>, Reason>
+    ) -> Result<Option<Trying<'_>>, Reason>
     where
         B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
     {
         let Some(flow) = self.flow(call) else { return Ok(None) };
-        let Some(known) = self.flows.0.iter().find(|known| known.purpose == flow.purpose) else {
+        let Some(remembered) = self.flows.0.iter().find(|known| known.purpose == flow.purpose) else {
             return Ok(None);
         };
         let address = call.client.address.map(|address| self.group(address));
-        let (attempts, counted) = (known.attempts.clone(), Vec::new());
-        let mut attempt = Attempt { attempts, store: store.cloned(), counted, account: None };
-        let mut asked = Vec::new();
-        asked.extend(address.map(|address| (&known.by_address, address)));
-        let mut waits = None;
-        if let (Some(by_account), Some(name)) = (&known.by_account, &flow.account) {
+        let mut account = None;
+        if let (Some(_), Some(name)) = (&remembered.by_account, &flow.account) {
             key::read_ahead(request).await?;
-            if let Some(name) = key::field(request.headers(), request.body().ahead(), name) {
-                let pair = account_key(&name, address);
-                // Who has logged in from here before is counted apart from strangers.
-                let is_known = match store {
-                    Some(store) => store.knows(pair).await,
-                    None => None,
-                };
-                let is_known = is_known.unwrap_or_else(|| known.attempts.knows(pair));
-                let account = account_key(&name, address.filter(|_| is_known));
-                asked.push((by_account, account));
-                if by_account.1.failures {
-                    attempt.account = Some((account, pair));
-                    let delay = match store {
-                        Some(store) => store.delay(account).await,
-                        None => None,
-                    };
-                    waits = delay
-                        .unwrap_or_else(|| known.attempts.delay(account))
-                        .map(|wait| (by_account, account, wait));
-                }
-            }
+            account = key::field(request.headers(), request.body().ahead(), name)
+                .map(|name| (account_key(&name, None), account_key(&name, address)));
         }
-        let counters: Vec<_> =
-            asked.iter().map(|((counter, _), key)| (counter, counter.mode, *key)).collect();
-        let decisions = self.ask(&counters, store, verdict).await;
-        let mut refused = waits.is_some();
-        if let Some(((counter, _), account, wait)) = waits {
-            verdict.add(self, counter, counter.mode, account, Decision::wait(wait));
+        Ok(Some(Trying { remembered, address, account }))
+    }
+
+    /// What comes of it: an attempt that may be made, beside what rules have said already.
+    pub(super) fn tried(
+        &self,
+        trying: &Trying<'_>,
+        tried: &Tried,
+        store: Option<&Arc<dyn Store>>,
+        verdict: &mut Verdict,
+    ) -> Option<Attempt> {
+        let Trying { remembered, address, account } = trying;
+        let counted_account = trying.account_key(tried.is_known);
+        let counters = || remembered.counters(*address, counted_account);
+        if let (Some(wait), Some(((counter, _), key))) = (tried.delay, counters().last()) {
+            verdict.add(self, counter, counter.mode, key, Decision::wait(wait));
         }
-        for (((counter, limit), key), decision) in asked.into_iter().zip(decisions) {
-            refused |= decision.wait.is_some();
-            if decision.wait.is_none() && limit.failures {
-                attempt.counted.push((counter.clone(), key));
-            }
+        for (((counter, _), key), decision) in counters().zip(&tried.decisions) {
+            verdict.add(self, counter, counter.mode, key, *decision);
         }
-        if refused && self.sensitive == Mode::Enforce {
+        let mut attempt = Attempt {
+            attempts: remembered.attempts.clone(),
+            store: store.cloned(),
+            counted: Vec::new(),
+            account: None,
+        };
+        let refused = verdict.faults.iter().any(|(mode, _)| *mode == Mode::Enforce);
+        if tried.passes() {
+            // Of what will be tried, failures alone may be given back.
+            let counted = counters().filter(|((_, limit), _)| refused || limit.failures);
+            attempt.counted.extend(counted.map(|((counter, _), key)| (counter.clone(), key)));
+        }
+        if refused {
             // It will not be tried.
             attempt.give_back();
-            return Ok(None);
+            return None;
         }
-        Ok(Some(attempt))
+        if remembered.by_account.as_ref().is_some_and(|(_, limit)| limit.failures) {
+            attempt.account = counted_account.zip(account.map(|(_, pair)| pair));
+        }
+        Some(attempt)
     }
 }
 

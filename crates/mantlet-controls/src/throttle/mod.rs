@@ -35,6 +35,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future;
 use http::{HeaderMap, Request, header};
 use http_body::Body;
 use serde::{Deserialize, Serialize};
@@ -46,7 +47,7 @@ pub use config::{Config, RateText, RuleConfig};
 pub(crate) use flow::Attempt;
 pub use flow::{Limit, Limits, limits_of};
 pub use gcra::{Decision, Rate};
-pub use store::{Fail, Key, Outcome, Store, Take};
+pub use store::{Account, Fail, Key, Outcome, Store, Take, Tried, Try};
 pub use table::Table;
 pub use told::Standing;
 
@@ -195,18 +196,20 @@ impl Policy {
             .into_iter()
             .filter_map(|rule| Some((&rule.counter, rule.counter.mode, self.key(rule, call, request)?)));
         let asked: Vec<Asked<'_>> = keyed.collect();
-        self.ask(&asked, store, &mut verdict).await;
-        let attempt = self.attempt(call, request, store, &mut verdict).await?;
+        let trying = self.trying(call, request).await?;
+        let of_rules = self.ask(&asked, store, &mut verdict);
+        // Both are written to a store before the first answer is waited for.
+        let Some(trying) = trying else {
+            of_rules.await;
+            return Ok((verdict, None));
+        };
+        let ((), tried) = future::join(of_rules, trying.ask(store)).await;
+        let attempt = self.tried(&trying, &tried, store, &mut verdict);
         Ok((verdict, attempt))
     }
 
-    /// Asks rules, together where they are shared; says what each has decided.
-    async fn ask(
-        &self,
-        asked: &[Asked<'_>],
-        store: Option<&Arc<dyn Store>>,
-        verdict: &mut Verdict,
-    ) -> Vec<Decision> {
+    /// Asks rules, together where they are shared.
+    async fn ask(&self, asked: &[Asked<'_>], store: Option<&Arc<dyn Store>>, verdict: &mut Verdict) {
         let shared = match store {
             Some(store) if !asked.is_empty() => {
                 let takes: Vec<_> = asked
@@ -218,7 +221,6 @@ impl Policy {
             _ => None,
         };
         let mut shared = shared.map(Vec::into_iter);
-        let mut decisions = Vec::with_capacity(asked.len());
         for (counter, mode, key) in asked {
             let decision = match (&mut shared, store.map(|_| counter.fail)) {
                 (Some(decisions), _) => decisions.next().unwrap_or(Decision::PASS),
@@ -227,9 +229,7 @@ impl Policy {
                 (None, None | Some(Fail::Local)) => take_here(counter, *key),
             };
             verdict.add(self, counter, *mode, *key, decision);
-            decisions.push(decision);
         }
-        decisions
     }
 
     /// How long a refusal should wait, if it should.

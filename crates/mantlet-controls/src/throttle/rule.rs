@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use http::{HeaderName, Method};
 
-use super::{gcra::Rate, store::Fail, table::Table};
+use super::{Key, gcra::Rate, store::Fail, table::Table};
 use crate::{Mode, route::template};
 
 /// One rule.
@@ -23,6 +23,13 @@ pub(super) struct Counter {
     pub(super) table: Arc<Table>,
     pub(super) mode: Mode,
     pub(super) fail: Fail,
+}
+
+impl Counter {
+    /// Takes back what was counted on this machine.
+    pub(super) fn give_back(&self, key: Key) {
+        self.table.give_back(self.table.key(key), &self.rate);
+    }
 }
 
 /// A part of what a rule counts by.

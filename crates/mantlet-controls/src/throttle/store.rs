@@ -1,6 +1,6 @@
 //! Where several gates count together.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -21,16 +21,58 @@ pub struct Take<'r> {
     pub rate: Rate,
 }
 
+/// An attempt on something that can be guessed, or asked for too often.
+#[derive(Debug, Clone)]
+pub struct Try<'r> {
+    /// What it is for, such as `login`: what is remembered of accounts is remembered for each purpose.
+    pub purpose: &'r str,
+    /// What it is counted by beside the account.
+    pub takes: Vec<Take<'r>>,
+    /// The account, if it names one.
+    pub account: Option<Account<'r>>,
+}
+
+/// An account, and what counts attempts on it.
+#[derive(Debug, Clone)]
+pub struct Account<'r> {
+    /// The name of the rule.
+    pub rule: &'r str,
+    /// The rule's rate.
+    pub rate: Rate,
+    /// What counts strangers.
+    pub stranger: Key,
+    /// What counts an address from which somebody has logged in to the account.
+    pub pair: Key,
+}
+
+/// What a store says of an attempt.
+#[derive(Debug, Clone)]
+pub struct Tried {
+    /// Whether somebody has logged in to the account from this address, lately.
+    pub is_known: bool,
+    /// How long the account must not be tried.
+    pub delay: Option<Duration>,
+    /// Of each counter; the account's is the last. It is counted by all of them, or by none if one or the delay refuses it.
+    pub decisions: Vec<Decision>,
+}
+
+impl Tried {
+    /// Whether it may be tried; then it has been counted.
+    pub fn passes(&self) -> bool {
+        self.delay.is_none() && self.decisions.iter().all(|decision| decision.wait.is_none())
+    }
+}
+
 /// What has become of an attempt.
 #[derive(Debug, Clone)]
 pub enum Outcome {
     /// It was no failure: what was counted is given back.
-    GiveBack(Vec<(Box<str>, Key, Rate)>),
-    /// An attempt on an account has failed.
+    GiveBack(Vec<(Arc<str>, Key, Rate)>),
+    /// It has failed; the account, as it was counted.
     Failed(Key),
-    /// An account was logged in to, from an address.
+    /// Somebody has logged in to an account.
     Succeeded {
-        /// The account.
+        /// The account, as it was counted.
         account: Key,
         /// The account and the address.
         pair: Key,
@@ -38,18 +80,16 @@ pub enum Outcome {
 }
 
 /// Counters that are shared. Nothing here may take longer than some tens of milliseconds; none stands for a store that does not answer.
+/// Every question is one round trip.
 pub trait Store: Send + Sync {
-    /// Counts requests, all or none of them answered.
+    /// Counts requests, each by itself.
     fn take<'a>(&'a self, takes: &'a [Take<'a>]) -> BoxFuture<'a, Option<Vec<Decision>>>;
 
-    /// Whether somebody has logged in to an account from an address, lately.
-    fn knows(&self, pair: Key) -> BoxFuture<'_, Option<bool>>;
+    /// Counts an attempt.
+    fn attempt<'a>(&'a self, asked: &'a Try<'a>) -> BoxFuture<'a, Option<Tried>>;
 
-    /// How long an account must not be tried.
-    fn delay(&self, account: Key) -> BoxFuture<'_, Option<Option<Duration>>>;
-
-    /// Learns what has become of an attempt; nobody waits for it.
-    fn learn(&self, outcome: Outcome);
+    /// Learns what has become of an attempt for a purpose; nobody waits for it.
+    fn learn(&self, purpose: Arc<str>, outcome: Outcome);
 }
 
 /// What a rule does while the store does not answer.

@@ -54,7 +54,10 @@ impl Table {
 
     /// Takes back what was counted.
     pub fn give_back(&self, key: u64, rate: &Rate) {
-        self.change(key, |moment| Some(rate.before(moment)));
+        // What has been forgotten meanwhile takes no other's place.
+        if let Some(slot) = self.known_slot(key) {
+            let _ = slot.value.fetch_update(Relaxed, Relaxed, |moment| Some(rate.before(moment)));
+        }
     }
 
     /// The present, in nanoseconds since the table was made.
@@ -86,8 +89,7 @@ impl Table {
 
     /// The value of a key; 0 if none is known.
     pub(super) fn value(&self, key: u64) -> u64 {
-        let slot = self.slots(key).find(|slot| slot.key.load(Relaxed) == key);
-        slot.map_or(0, |slot| slot.value.load(Relaxed))
+        self.known_slot(key).map_or(0, |slot| slot.value.load(Relaxed))
     }
 
     /// Changes the value of a key; 0 stands for none, and none leaves it as it is. May ask more than once.
@@ -103,6 +105,11 @@ impl Table {
         let cells = all.get(bucket * SLOTS * 2..).and_then(|rest| rest.first_chunk::<{ SLOTS * 2 }>());
         let (keys, values) = cells.map_or((&[][..], &[][..]), |cells| cells.split_at(SLOTS));
         keys.iter().zip(values).map(|(key, value)| Slot { key, value })
+    }
+
+    /// The slot of a key that has one.
+    fn known_slot(&self, key: u64) -> Option<Slot<'_>> {
+        self.slots(key).find(|slot| slot.key.load(Relaxed) == key)
     }
 
     /// The slot of a key, which it may have taken from another.

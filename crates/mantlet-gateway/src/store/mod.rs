@@ -4,6 +4,8 @@
 mod circuit;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "redis")]
+mod scripts;
 
 use std::{fmt, io, sync::Arc, time::Duration};
 

@@ -1,6 +1,6 @@
 //! Counters that several gates share, in Redis or Valkey.
 //!
-//! A decision is one script, which Redis runs as a whole and by its own clock; those of a request go out together, and those of many requests
+//! A decision is one script, which Redis runs as a whole and by its own clock; those of a stage go out together, and those of many requests
 //! in one write. A store that does not answer within [`StoreConfig::timeout`] is left alone for a while, longer each time, and every rule does
 //! meanwhile what it says (`fail`). One request then finds out whether it is back.
 
@@ -9,55 +9,21 @@ use std::{cell::RefCell, fmt::Write as _, sync::Arc, time::Duration};
 use futures_util::future::{BoxFuture, try_join_all};
 use mantlet_controls::{
     audit::{Record, Sink as _},
-    throttle::{Decision, KNOWN, Key, LONGEST, Outcome, Store, Take, delay_after},
+    throttle::{Decision, KNOWN, Key, LONGEST, Outcome, Rate, Store, Take, Tried, Try, delay_after},
 };
-use redis::{Client, RedisResult, Script, aio::MultiplexedConnection};
+use redis::{Client, RedisResult, aio::MultiplexedConnection};
 use tokio::sync::oneshot;
 
-use super::{StoreConfig, circuit::Circuit};
+use super::{StoreConfig, circuit::Circuit, scripts::Scripts};
 use crate::audit_log::AuditLog;
 
 /// How long a connection may take, beside the requests that go on without it.
 const CONNECT: Duration = Duration::from_secs(2);
 /// Failures in a row after which the delay of an account does not grow any more.
 const COUNTED: u64 = 24;
-
-const TAKE: &str = "
-local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
-local interval, most = tonumber(ARGV[1]), tonumber(ARGV[2])
-local moment = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)
--- Further ahead than it can be: the clock was set back.
-moment = math.min(moment, now + most)
-local after = moment + interval
-if after - now > most then return {0, moment - now} end
-redis.call('SET', KEYS[1], string.format('%.0f', after), 'PX', math.ceil((after - now) / 1000) + 1)
-return {1, after - now}";
-
-const GIVE_BACK: &str = "
-local moment = tonumber(redis.call('GET', KEYS[1]) or 0)
-if moment > 0 then redis.call('SET', KEYS[1], string.format('%.0f', moment - tonumber(ARGV[1])), 'KEEPTTL') end
-return 0";
-
-const FAILED: &str = "
-local count = redis.call('HINCRBY', KEYS[1], 'count', 1)
-local delay = tonumber(ARGV[math.min(count, #ARGV)])
-local time = redis.call('TIME')
-redis.call('HSET', KEYS[1], 'until', string.format('%.0f', time[1] * 1000 + time[2] / 1000 + delay))
-redis.call('PEXPIRE', KEYS[1], delay + tonumber(ARGV[#ARGV]))
-return 0";
-
-const DELAY: &str = "
-local time = redis.call('TIME')
-local rest = tonumber(redis.call('HGET', KEYS[1], 'until') or 0) - (time[1] * 1000 + time[2] / 1000)
-return math.max(math.ceil(rest), 0)";
-
-struct Scripts {
-    take: Script,
-    give_back: Script,
-    failed: Script,
-    delay: Script,
-}
+/// Names of what is remembered of accounts, beside their counters.
+const DELAY: &str = "delay";
+const KNOWN_HERE: &str = "known";
 
 /// The store. Each thread of the gate has a connection of its own, which all its requests share.
 #[derive(Clone)]
@@ -85,14 +51,8 @@ thread_local! {
 
 impl RedisStore {
     pub(crate) fn new(config: StoreConfig, audit: AuditLog) -> RedisResult<Self> {
-        let scripts = Scripts {
-            take: Script::new(TAKE),
-            give_back: Script::new(GIVE_BACK),
-            failed: Script::new(FAILED),
-            delay: Script::new(DELAY),
-        };
         let client = Client::open(config.url.as_str())?;
-        Ok(Self(Arc::new(Inner { client, config, scripts, circuit: Circuit::new(), audit })))
+        Ok(Self(Arc::new(Inner { client, config, scripts: Scripts::new(), circuit: Circuit::new(), audit })))
     }
 
     /// Asks, if the store is not being left alone, and not for longer than a request may wait.
@@ -160,27 +120,28 @@ impl RedisStore {
         told.await.ok().flatten()
     }
 
-    fn key(&self, kind: &str, key: Key) -> String {
-        let mut name = format!("{}:{kind}:", self.0.config.prefix);
-        for byte in key {
-            // Writing to a text cannot fail.
-            let _ = write!(name, "{byte:02x}");
-        }
-        name
+    /// What a rule counts. In a cluster these are spread over its nodes.
+    fn key_of_rule(&self, rule: &str, key: Key) -> String {
+        named(&self.0.config.prefix, rule, key)
     }
 
-    async fn note(&self, outcome: Outcome) {
+    /// What is remembered for a purpose. A cluster keeps together what has the same words in braces, and so may ask all of it in one script.
+    fn key_of_attempt(&self, purpose: &str, what: &str, key: Key) -> String {
+        named(&self.0.config.prefix, &format!("{{{purpose}}}:{what}"), key)
+    }
+
+    async fn note(&self, purpose: &str, outcome: Outcome) {
         let scripts = &self.0.scripts;
         let noted = self.ask(async |mut connection| match outcome {
             Outcome::GiveBack(counted) => {
+                let mut call = scripts.give_back.prepare_invoke();
                 for (rule, key, rate) in counted {
-                    let mut call = scripts.give_back.key(self.key(&rule, key));
-                    call.arg(rate.spans().0 / 1_000).invoke_async::<()>(&mut connection).await?;
+                    call.key(self.key_of_attempt(purpose, &rule, key)).arg(micros(rate).0);
                 }
-                Ok(())
+                call.invoke_async::<()>(&mut connection).await
             }
             Outcome::Failed(account) => {
-                let mut call = scripts.failed.key(self.key("delay", account));
+                let mut call = scripts.failed.key(self.key_of_attempt(purpose, DELAY, account));
                 for failures in 1..=COUNTED {
                     call.arg(millis(delay_after(failures)));
                 }
@@ -188,8 +149,8 @@ impl RedisStore {
             }
             Outcome::Succeeded { account, pair } => {
                 let mut pipe = redis::pipe();
-                pipe.del(self.key("delay", account)).ignore();
-                pipe.set_ex(self.key("known", pair), 1, KNOWN.as_secs()).ignore();
+                pipe.del(self.key_of_attempt(purpose, DELAY, account)).ignore();
+                pipe.set_ex(self.key_of_attempt(purpose, KNOWN_HERE, pair), 1, KNOWN.as_secs()).ignore();
                 pipe.query_async(&mut connection).await
             }
         });
@@ -199,15 +160,12 @@ impl RedisStore {
 
 impl Store for RedisStore {
     fn take<'a>(&'a self, takes: &'a [Take<'a>]) -> BoxFuture<'a, Option<Vec<Decision>>> {
-        let one = |take: &Take<'_>, mut connection: MultiplexedConnection| {
-            let (interval, most) = take.rate.spans();
-            let mut call = self.0.scripts.take.key(self.key(take.rule, take.key));
-            call.arg((interval / 1_000).max(1)).arg(most / 1_000);
-            let rate = take.rate;
-            async move {
-                let (passes, ahead): (bool, u64) = call.invoke_async(&mut connection).await?;
-                Ok(rate.decided(passes, Duration::from_micros(ahead)))
-            }
+        let one = async |take: &Take<'_>, mut connection: MultiplexedConnection| {
+            let mut call = self.0.scripts.count.key(self.key_of_rule(take.rule, take.key));
+            let (interval, most) = micros(take.rate);
+            let call = call.arg(interval).arg(most);
+            let (_, _, passes, ahead): (u64, u64, bool, u64) = call.invoke_async(&mut connection).await?;
+            Ok(take.rate.decided(passes, Duration::from_micros(ahead)))
         };
         Box::pin(self.ask(async move |connection| {
             // All are written before the first answer is waited for.
@@ -215,25 +173,61 @@ impl Store for RedisStore {
         }))
     }
 
-    fn knows(&self, pair: Key) -> BoxFuture<'_, Option<bool>> {
-        let key = self.key("known", pair);
+    fn attempt<'a>(&'a self, asked: &'a Try<'a>) -> BoxFuture<'a, Option<Tried>> {
         Box::pin(self.ask(async move |mut connection| {
-            redis::cmd("EXISTS").arg(key).query_async(&mut connection).await
+            let key = |what: &str, key| self.key_of_attempt(asked.purpose, what, key);
+            let mut call = self.0.scripts.count.prepare_invoke();
+            for take in &asked.takes {
+                call.key(key(take.rule, take.key));
+            }
+            if let Some(account) = &asked.account {
+                call.key(key(account.rule, account.stranger)).key(key(KNOWN_HERE, account.pair));
+                call.key(key(DELAY, account.stranger)).key(key(DELAY, account.pair));
+                call.key(key(account.rule, account.pair));
+            }
+            let rates = asked.takes.iter().map(|take| take.rate);
+            let rates = rates.chain(asked.account.as_ref().map(|account| account.rate));
+            for rate in rates.clone() {
+                let (interval, most) = micros(rate);
+                call.arg(interval).arg(most);
+            }
+            let answer: Vec<u64> = call.invoke_async(&mut connection).await?;
+            let delay = answer.get(1).copied().unwrap_or(0);
+            Ok(Tried {
+                is_known: answer.first() == Some(&1),
+                delay: (delay > 0).then(|| Duration::from_millis(delay).min(LONGEST)),
+                decisions: decisions(&answer, rates).collect(),
+            })
         }))
     }
 
-    fn delay(&self, account: Key) -> BoxFuture<'_, Option<Option<Duration>>> {
-        let key = self.key("delay", account);
-        Box::pin(self.ask(async move |mut connection| {
-            let rest: u64 = self.0.scripts.delay.key(key).invoke_async(&mut connection).await?;
-            Ok((rest > 0).then(|| Duration::from_millis(rest).min(LONGEST)))
-        }))
-    }
-
-    fn learn(&self, outcome: Outcome) {
+    fn learn(&self, purpose: Arc<str>, outcome: Outcome) {
         let store = self.clone();
-        tokio::spawn(async move { store.note(outcome).await });
+        tokio::spawn(async move { store.note(&purpose, outcome).await });
     }
+}
+
+/// What the script has answered, for each counter.
+fn decisions(answer: &[u64], rates: impl IntoIterator<Item = Rate>) -> impl Iterator<Item = Decision> {
+    let answers = answer.get(2..).unwrap_or_default().as_chunks::<2>().0.iter();
+    answers
+        .zip(rates)
+        .map(|([passes, ahead], rate)| rate.decided(*passes == 1, Duration::from_micros(*ahead)))
+}
+
+fn named(prefix: &str, kind: &str, key: Key) -> String {
+    let mut name = format!("{prefix}:{kind}:");
+    for byte in key {
+        // Writing to a text cannot fail.
+        let _ = write!(name, "{byte:02x}");
+    }
+    name
+}
+
+/// The spans of a rate as the scripts count them.
+fn micros(rate: Rate) -> (u64, u64) {
+    let (interval, most) = rate.spans();
+    ((interval / 1_000).max(1), most / 1_000)
 }
 
 fn millis(span: Duration) -> u64 {

@@ -1,6 +1,7 @@
 //! A real Redis, on a unix socket.
 
 use std::{
+    io::{BufRead, BufReader, Lines, Write},
     os::unix::net::UnixStream,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -8,7 +9,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{eventually, provided};
+use super::{PATIENCE, eventually, provided};
 
 /// A server that forgets everything when it ends.
 pub(crate) struct Redis {
@@ -56,8 +57,43 @@ impl Redis {
         kill_process(pid, if pause { Signal::STOP } else { Signal::CONT }).expect("the signal is taken");
     }
 
+    /// Everything that it is asked from now on.
+    pub(crate) fn monitor(&self) -> Monitor {
+        Monitor(self.ask(&["MONITOR"]))
+    }
+
+    /// Asks; what it goes on to say.
+    fn ask(&self, words: &[&str]) -> Lines<BufReader<UnixStream>> {
+        let mut stream = UnixStream::connect(self.socket()).expect("redis listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let words: Vec<_> = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
+        stream.write_all(format!("*{}\r\n{}", words.len(), words.concat()).as_bytes()).expect("it takes it");
+        let mut lines = BufReader::new(stream).lines();
+        let answer = lines.next().expect("an answer").expect("an answer");
+        assert!(!answer.starts_with('-'), "{answer}");
+        lines
+    }
+
     fn socket(&self) -> PathBuf {
         self.folder.path().join("redis.sock")
+    }
+}
+
+/// What a server is asked.
+pub(crate) struct Monitor(Lines<BufReader<UnixStream>>);
+
+impl Monitor {
+    /// What clients have asked, up to where all of these have been run; what scripts have run in between is left out.
+    pub(crate) fn until(&mut self, all: &[&str]) -> Vec<String> {
+        let (mut seen, mut awaited) = (Vec::new(), all.to_vec());
+        while !awaited.is_empty() {
+            let line = self.0.next().expect("it goes on").expect("a line");
+            awaited.retain(|one| !line.contains(one));
+            if !line.contains("[0 lua]") {
+                seen.push(line);
+            }
+        }
+        seen
     }
 }
 

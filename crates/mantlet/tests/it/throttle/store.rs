@@ -57,6 +57,56 @@ fn attempts_on_an_account_are_counted_together() {
     assert_eq!(log_in(&mut from("127.0.2.1", gates[1].addr()), "alice", "right"), 200);
 }
 
+#[test]
+fn a_login_is_two_questions_and_what_it_came_to_is_told_afterwards() {
+    let redis = Redis::start();
+    let gateway = gate(
+        &redis,
+        "rule = [{ name = \"all-logins\", paths = [\"/token\"], key = [\"route\"], rate = \"100/s\" }]\n",
+    );
+    let mut client = Client::connect(gateway.addr());
+    let mut monitor = redis.monitor();
+    let mut asked = |name: &str, password: &str, last: &[&str]| {
+        log_in(&mut client, name, password);
+        monitor.until(last)
+    };
+    // Scripts are there then, and the connection.
+    asked("bob", "right", &["\"SETEX\"", "\"KEEPTTL\""]);
+    asked("bob", "wrong", &["\"HINCRBY\""]);
+    let wrong = asked("alice", "wrong", &["\"HINCRBY\""]);
+    // One by the address; the rule and the attempt in one write; the failure.
+    let has = |line: &String, all: &[&str]| all.iter().all(|part| line.contains(part));
+    assert_eq!(wrong.len(), 4, "{wrong:#?}");
+    assert!(has(&wrong[0], &["EVALSHA", "mantlet:client:"]), "{wrong:#?}");
+    assert!(has(&wrong[1], &["EVALSHA", "mantlet:all-logins:"]), "{wrong:#?}");
+    assert!(has(
+        &wrong[2],
+        &["EVALSHA", "}:login-by-address:", "}:login-by-account:", "}:delay:", "}:known:"]
+    ));
+    assert!(has(&wrong[3], &["EVALSHA", "{login}:delay:"]), "{wrong:#?}");
+    let right = asked("alice", "right", &["\"SETEX\"", "\"KEEPTTL\""]);
+    assert_eq!(right.iter().filter(|line| line.contains("EVALSHA")).count(), 4, "{right:#?}");
+    assert!(!right.iter().any(|line| line.contains("LOAD")), "{right:#?}");
+}
+
+#[test]
+fn what_one_counter_refuses_no_other_counts() {
+    let redis = Redis::start();
+    for store in ["", &redis.config()] {
+        let gateway = Setup::run("logins:app").config(&format!("{store}[throttle]\n")).start();
+        let mut client = Client::connect(gateway.addr());
+        let mut ask = |email: &str| {
+            let body = format!(r#"{{"email": "{email}"}}"#);
+            let head = "POST /forgot-password HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json";
+            client.ask(format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())).status
+        };
+        let statuses: Vec<_> = (0..40).map(|_| ask("a@example.com")).collect();
+        assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 5, "{statuses:?}");
+        // The address may ask thirty times an hour.
+        assert_eq!(ask("b@example.com"), 200, "{store}");
+    }
+}
+
 /// Three rules that are used up after one request, each with another answer to a store that is away.
 const RULES: &str = r#"
     rate = "100000/s"

@@ -1,0 +1,68 @@
+//! What Redis runs. Each script is a whole: nothing comes between its commands. The clock is that of Redis, in microseconds.
+
+use redis::Script;
+
+/// Counts by all counters or by none, each in the way of `gcra.rs`.
+///
+/// `KEYS` are the counters. Of an account there follow: whether it is known here, the delay of a stranger, that of who is known, and the
+/// counter of who is known, which then takes the place of the last. `ARGV` are the spans of each counter. The answer: whether it is known,
+/// milliseconds of delay, then for each counter whether it passes and how far ahead it is.
+const COUNT: &str = "
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local counters = #ARGV / 2
+local keys, known, delay = {unpack(KEYS, 1, counters)}, 0, 0
+if #KEYS > counters then
+  known = redis.call('EXISTS', KEYS[counters + 1])
+  local free = tonumber(redis.call('HGET', KEYS[counters + 2 + known], 'until') or 0)
+  delay = math.max(math.ceil(free - now / 1000), 0)
+  if known == 1 then keys[counters] = KEYS[counters + 4] end
+end
+local passes, after, answer = delay == 0, {}, {known, delay}
+for i, key in ipairs(keys) do
+  local interval, most = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
+  local moment = math.max(tonumber(redis.call('GET', key) or 0), now)
+  -- Further ahead than it can be: the clock was set back.
+  moment = math.min(moment, now + most)
+  after[i] = moment + interval
+  local fits = after[i] - now <= most
+  passes = passes and fits
+  answer[2 * i + 1], answer[2 * i + 2] = fits and 1 or 0, moment - now
+end
+if passes then
+  for i, key in ipairs(keys) do
+    local ahead = after[i] - now
+    redis.call('SET', key, string.format('%.0f', after[i]), 'PX', math.ceil(ahead / 1000) + 1)
+    answer[2 * i + 2] = ahead
+  end
+end
+return answer";
+
+/// Takes back what each of `KEYS` was counted by, as `ARGV` says. What has expired stays away.
+const GIVE_BACK: &str = "
+for i, key in ipairs(KEYS) do
+  local moment = redis.call('GET', key)
+  if moment then redis.call('SET', key, string.format('%.0f', moment - ARGV[i]), 'KEEPTTL') end
+end
+return 0";
+
+/// Counts a failure of an account. `ARGV` are the milliseconds of delay after each, and last of all how long after a delay it is remembered.
+const FAILED: &str = "
+local count = redis.call('HINCRBY', KEYS[1], 'count', 1)
+local delay = tonumber(ARGV[math.min(count, #ARGV - 1)])
+local time = redis.call('TIME')
+redis.call('HSET', KEYS[1], 'until', string.format('%.0f', time[1] * 1000 + time[2] / 1000 + delay))
+redis.call('PEXPIRE', KEYS[1], delay + tonumber(ARGV[#ARGV]))
+return 0";
+
+pub(super) struct Scripts {
+    pub(super) count: Script,
+    pub(super) give_back: Script,
+    pub(super) failed: Script,
+}
+
+impl Scripts {
+    pub(super) fn new() -> Self {
+        Self { count: Script::new(COUNT), give_back: Script::new(GIVE_BACK), failed: Script::new(FAILED) }
+    }
+}
