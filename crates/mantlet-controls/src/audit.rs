@@ -108,11 +108,12 @@ impl Record {
         }
     }
 
-    /// The record of a store of shared counters that does not answer, or does so again.
-    pub fn of_store(answers: bool) -> Self {
+    /// The record of a store of shared counters that does not answer as it should, and why, or does so again.
+    pub fn of_store(fault: Option<&str>) -> Self {
         Self {
-            security_event: if answers { "store-recovered" } else { "store-unavailable" },
+            security_event: if fault.is_some() { "store-unavailable" } else { "store-recovered" },
             action: "pass",
+            subject: fault.map(str::to_owned),
             ..Self::of_connection(None, Reason::StoreUnavailable)
         }
     }

@@ -214,6 +214,13 @@ impl Terminal {
             return;
         }
         self.shown += 1;
+        let subject = record.subject.as_ref();
+        let subject = subject.map_or_else(String::new, |names| format!(" ({})", names.escape_debug()));
+        match record.security_event {
+            "store-unavailable" => return tell(&format!("the store does not answer as it should{subject}")),
+            "store-recovered" => return tell("the store answers again"),
+            _ => {}
+        }
         let client = record.client_ip.map_or_else(|| "a local process".to_owned(), |ip| ip.to_string());
         let subject = record.subject.as_deref().unwrap_or_default();
         match record.security_event {
@@ -244,8 +251,6 @@ impl Terminal {
             _ if record.action == "refuse" => "refused",
             _ => "would refuse",
         };
-        let subject = record.subject.as_ref();
-        let subject = subject.map_or_else(String::new, |names| format!(" ({})", names.escape_debug()));
         let status = record.status.map_or_else(String::new, |status| format!(" {status}"));
         let id = if id.is_empty() { String::new() } else { format!(" [{id}]") };
         tell(&format!("{verb} {what} from {client}:{status} {}{subject}{id}", record.reason));

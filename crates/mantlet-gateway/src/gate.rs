@@ -334,6 +334,9 @@ async fn work(
     busy: Arc<AtomicUsize>,
     mut stage: watch::Receiver<Stage>,
 ) {
+    if let Some(store) = &shared.store {
+        store.connect();
+    }
     let listening = Listening(Arc::clone(&shared));
     let receiving = sockets.into_iter().map(|socket| {
         let (shared, busy, mut stage) = (&shared, &busy, stage.clone());

@@ -42,7 +42,7 @@ impl Config {
                 let text = fs::read_to_string(path);
                 text.map_err(|error| finding(format!("`{path}` cannot be read: {error}")))?.trim().to_owned()
             }
-            _ if self.url.contains('@') => {
+            _ if self.url.contains('@') || self.url.contains("pass=") => {
                 return Err(finding("a password does not belong into a configuration".into())
                     .help("write `env:NAME` or `file:PATH`, and the URL there"));
             }

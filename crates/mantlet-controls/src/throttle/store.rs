@@ -82,6 +82,9 @@ pub enum Outcome {
 /// Counters that are shared. Nothing here may take longer than some tens of milliseconds; none stands for a store that does not answer.
 /// Every question is one round trip.
 pub trait Store: Send + Sync {
+    /// Makes ready on a thread of the gate, so that no request waits for that, and so that what is wrong is known at once.
+    fn connect(&self);
+
     /// Counts requests, each by itself.
     fn take<'a>(&'a self, takes: &'a [Take<'a>]) -> BoxFuture<'a, Option<Vec<Decision>>>;
 

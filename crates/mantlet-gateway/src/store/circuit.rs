@@ -14,47 +14,80 @@ pub(super) struct Circuit {
     /// Until when it is left alone, in milliseconds since the start; 0 while it answers.
     until: AtomicU64,
     pause: AtomicU64,
+    /// How often it has failed. Connections that are older than the last failure may be half dead.
+    failures: AtomicU64,
+}
+
+/// A question that may be put to the store.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Question {
+    /// How often the store had failed when it was put.
+    pub(super) failures: u64,
+    /// Whether it finds out how the store is.
+    finds_out: bool,
 }
 
 impl Circuit {
     pub(super) fn new() -> Self {
-        Self { start: Instant::now(), until: AtomicU64::new(0), pause: AtomicU64::new(PAUSES.0) }
-    }
-
-    /// Whether to ask. After a pause one request finds out, and the others wait for what it finds.
-    pub(super) fn may_ask(&self) -> bool {
-        self.may_ask_at(self.now())
-    }
-
-    fn may_ask_at(&self, now: u64) -> bool {
-        let until = self.until.load(Relaxed);
-        until == 0
-            || now >= until && self.until.compare_exchange(until, now + PAUSES.0, Relaxed, Relaxed).is_ok()
-    }
-
-    /// It has not answered; whether that is news.
-    pub(super) fn failed(&self) -> bool {
-        self.failed_at(self.now())
-    }
-
-    fn failed_at(&self, now: u64) -> bool {
-        let before = self.until.load(Relaxed);
-        if before > now + PAUSES.0 {
-            // Somebody else has just said so.
-            return false;
+        Self {
+            start: Instant::now(),
+            until: AtomicU64::new(0),
+            pause: AtomicU64::new(PAUSES.0),
+            failures: AtomicU64::new(0),
         }
-        let pause = self.pause.load(Relaxed);
-        self.pause.store((pause * 2).min(PAUSES.1), Relaxed);
-        self.until.swap(now + pause, Relaxed) == 0
     }
 
-    /// It has answered; whether that is news.
-    pub(super) fn answered(&self) -> bool {
-        if self.until.load(Relaxed) == 0 {
-            return false;
+    /// How often it has failed.
+    pub(super) fn failures(&self) -> u64 {
+        self.failures.load(Relaxed)
+    }
+
+    /// Whether to ask. After a pause one request finds out, and the others go on without.
+    pub(super) fn question(&self) -> Option<Question> {
+        self.question_at(self.now())
+    }
+
+    fn question_at(&self, now: u64) -> Option<Question> {
+        let question = Question { failures: self.failures(), finds_out: false };
+        match self.until.load(Relaxed) {
+            0 => Some(question),
+            until if now < until => None,
+            until => {
+                // If its client goes away, it will never tell: then another one finds out.
+                let is_ours = self.until.compare_exchange(until, now + PAUSES.0, Relaxed, Relaxed).is_ok();
+                is_ours.then_some(Question { finds_out: true, ..question })
+            }
         }
-        self.pause.store(PAUSES.0, Relaxed);
-        self.until.swap(0, Relaxed) != 0
+    }
+
+    /// It has not answered; whether that is news. Many who ask at once fail at once: the first speaks for all.
+    pub(super) fn failed(&self, question: Question) -> bool {
+        self.failed_at(question, self.now())
+    }
+
+    fn failed_at(&self, question: Question, now: u64) -> bool {
+        let is_news = if question.finds_out {
+            let pause = self.pause.load(Relaxed);
+            self.until.store(now + pause, Relaxed);
+            self.pause.store((pause * 2).min(PAUSES.1), Relaxed);
+            false
+        } else {
+            // It may have been put before the last failure, and the store may be back since.
+            let is_news = question.failures == self.failures()
+                && self.until.compare_exchange(0, now + PAUSES.0, Relaxed, Relaxed).is_ok();
+            if !is_news {
+                return false;
+            }
+            self.pause.store(PAUSES.0 * 2, Relaxed);
+            true
+        };
+        self.failures.fetch_add(1, Relaxed);
+        is_news
+    }
+
+    /// It has answered; whether that is news. Only who finds out says so: other answers may have been on their way when it failed.
+    pub(super) fn answered(&self, question: Question) -> bool {
+        question.finds_out && self.until.swap(0, Relaxed) != 0
     }
 
     fn now(&self) -> u64 {
@@ -64,19 +97,40 @@ impl Circuit {
 
 #[cfg(test)]
 mod tests {
-    use super::Circuit;
+    use super::*;
 
     #[test]
     fn a_store_that_fails_is_asked_by_one_request_after_each_pause() {
         let circuit = Circuit::new();
-        assert!(circuit.may_ask_at(0));
-        assert!(circuit.failed_at(0));
-        assert!(!circuit.failed_at(1), "it is news once");
-        assert!(!circuit.may_ask_at(100));
-        assert!(circuit.may_ask_at(2_000));
-        assert!(!circuit.may_ask_at(2_000), "one finds out");
-        assert!(circuit.answered());
-        assert!(!circuit.answered());
-        assert!(circuit.may_ask_at(2_001));
+        let mut now = 0;
+        assert!(circuit.failed_at(circuit.question_at(now).unwrap(), now), "it is news");
+        for pause in [250, 500, 1_000, 2_000, 4_000, 5_000, 5_000] {
+            assert!(circuit.question_at(now + pause - 1).is_none());
+            now += pause;
+            let question = circuit.question_at(now).unwrap();
+            assert!(circuit.question_at(now).is_none(), "one finds out");
+            assert!(!circuit.failed_at(question, now), "it is news once");
+        }
+        now += 5_000;
+        let question = circuit.question_at(now).unwrap();
+        // It never told: its client went away.
+        now += 250;
+        assert!(circuit.answered(circuit.question_at(now).unwrap()));
+        assert!(!circuit.answered(question));
+        assert!(circuit.failed_at(circuit.question_at(now).unwrap(), now));
+        assert!(circuit.question_at(now + 250).is_some(), "the pauses begin anew");
+    }
+
+    #[test]
+    fn who_asked_before_a_failure_tells_nothing_new() {
+        let circuit = Circuit::new();
+        let [first, late, later] = [circuit.question_at(0).unwrap(); 3];
+        assert!(circuit.failed_at(first, 50));
+        assert!(!circuit.failed_at(late, 50), "all of them fail at once");
+        assert!(!circuit.answered(late));
+        assert!(circuit.question_at(299).is_none(), "which makes the pause no longer");
+        assert!(circuit.answered(circuit.question_at(300).unwrap()));
+        assert!(!circuit.failed_at(later, 301), "by now it is back");
+        assert!(circuit.question_at(301).is_some());
     }
 }

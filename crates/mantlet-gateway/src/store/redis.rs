@@ -4,15 +4,15 @@
 //! in one write. A store that does not answer within [`StoreConfig::timeout`] is left alone for a while, longer each time, and every rule does
 //! meanwhile what it says (`fail`). One request then finds out whether it is back.
 
-use std::{cell::RefCell, fmt::Write as _, sync::Arc, time::Duration};
+use std::{borrow::Cow, cell::RefCell, fmt::Write as _, sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, try_join_all};
 use mantlet_controls::{
     audit::{Record, Sink as _},
     throttle::{Decision, KNOWN, Key, LONGEST, Outcome, Rate, Store, Take, Tried, Try, delay_after},
 };
-use redis::{Client, RedisResult, aio::MultiplexedConnection};
-use tokio::sync::oneshot;
+use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, aio::MultiplexedConnection};
+use tokio::{sync::watch, time::timeout};
 
 use super::{StoreConfig, circuit::Circuit, scripts::Scripts};
 use crate::audit_log::AuditLog;
@@ -37,11 +37,18 @@ struct Inner {
     audit: AuditLog,
 }
 
+/// What is wrong with a store, in a few words. They never hold what the URL does: it may have a password.
+type Fault = Cow<'static, str>;
+
+/// It takes too long.
+const SLOW: Fault = Cow::Borrowed("no answer");
+
 enum Connection {
     None,
-    /// Somebody is connecting.
-    UnderWay,
-    Open(MultiplexedConnection),
+    /// Somebody is connecting; whoever wants to may wait for it.
+    UnderWay(watch::Receiver<Option<Result<MultiplexedConnection, Fault>>>),
+    /// There is one, made when the store had failed so often.
+    Open(u64, MultiplexedConnection),
 }
 
 thread_local! {
@@ -57,67 +64,72 @@ impl RedisStore {
 
     /// Asks, if the store is not being left alone, and not for longer than a request may wait.
     async fn ask<T>(&self, question: impl AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>) -> Option<T> {
-        let store = &self.0;
-        if !store.circuit.may_ask() {
-            return None;
-        }
+        self.ask_within(self.0.config.timeout, question).await
+    }
+
+    async fn ask_within<T>(
+        &self,
+        time: Duration,
+        question: impl AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>,
+    ) -> Option<T> {
+        let Inner { circuit, audit, .. } = &*self.0;
+        let permit = circuit.question()?;
         let answer = async {
-            let Some(connection) = self.connection().await else { return Ok(None) };
-            question(connection).await.map(Some)
+            let connection = self.connection(permit.failures).await?;
+            question(connection).await.map_err(|error| fault(&error))
         };
-        match tokio::time::timeout(store.config.timeout, answer).await {
-            Ok(Ok(Some(answer))) => {
-                if store.circuit.answered() {
-                    store.audit.record(Record::of_store(true));
+        match timeout(time, answer).await.unwrap_or(Err(SLOW)) {
+            Ok(answer) => {
+                if circuit.answered(permit) {
+                    audit.record(Record::of_store(None));
                 }
                 Some(answer)
             }
-            Ok(Ok(None)) => None,
-            Ok(Err(_)) | Err(_) => {
-                // Another one is made when it is asked again: this one may be half dead.
-                CONNECTION.with_borrow_mut(|connection| {
-                    if matches!(connection, Connection::Open(_)) {
-                        *connection = Connection::None;
-                    }
-                });
-                self.failed();
+            Err(fault) => {
+                if circuit.failed(permit) {
+                    audit.record(Record::of_store(Some(&fault)));
+                }
                 None
             }
         }
     }
 
-    fn failed(&self) {
-        if self.0.circuit.failed() {
-            self.0.audit.record(Record::of_store(false));
-        }
-    }
-
-    /// The thread's connection. One that is under way is waited for by whoever began it; the others go on without.
-    async fn connection(&self) -> Option<MultiplexedConnection> {
+    /// The thread's connection, unless it is older than the last failure.
+    async fn connection(&self, failures: u64) -> Result<MultiplexedConnection, Fault> {
         let known = CONNECTION.with_borrow_mut(|connection| match connection {
-            Connection::Open(open) => Some(Some(open.clone())),
-            Connection::UnderWay => Some(None),
-            Connection::None => {
-                *connection = Connection::UnderWay;
-                None
+            Connection::Open(made, open) if *made >= failures => Ok(open.clone()),
+            Connection::UnderWay(made) => Err(made.clone()),
+            old => {
+                let (tell, made) = watch::channel(None);
+                *old = Connection::UnderWay(made.clone());
+                // It is made beside the requests that wait for it, which may have to go on without.
+                tokio::spawn(self.clone().make(tell));
+                Err(made)
             }
         });
-        if let Some(known) = known {
-            return known;
-        }
-        let (tell, told) = oneshot::channel();
-        let store = self.clone();
-        tokio::spawn(async move {
-            let made = tokio::time::timeout(CONNECT, store.0.client.get_multiplexed_async_connection()).await;
-            let made = made.ok().and_then(Result::ok);
-            if made.is_none() {
-                store.failed();
-            }
-            CONNECTION.set(made.clone().map_or(Connection::None, Connection::Open));
-            // Whoever began it may have gone on without.
-            let _ = tell.send(made);
+        let mut made = match known {
+            Ok(open) => return Ok(open),
+            Err(made) => made,
+        };
+        let made = made.wait_for(Option::is_some).await.ok().and_then(|made| made.clone());
+        made.unwrap_or(Err(SLOW))
+    }
+
+    async fn make(self, tell: watch::Sender<Option<Result<MultiplexedConnection, Fault>>>) {
+        let store = &self.0;
+        // What takes too long is given up by whoever asks.
+        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        let making = store.client.get_multiplexed_async_connection_with_config(&config);
+        let made = match timeout(CONNECT, making).await {
+            Ok(made) => made.map_err(|error| fault(&error)),
+            Err(_) => Err(SLOW),
+        };
+        CONNECTION.set(match &made {
+            Ok(open) => Connection::Open(store.circuit.failures(), open.clone()),
+            Err(_) => Connection::None,
         });
-        told.await.ok().flatten()
+        // Nobody may be waiting any more.
+        let _ = tell.send(Some(made));
     }
 
     /// What a rule counts. In a cluster these are spread over its nodes.
@@ -201,9 +213,29 @@ impl Store for RedisStore {
         }))
     }
 
+    fn connect(&self) {
+        let store = self.clone();
+        tokio::spawn(async move {
+            let ping = async |mut connection: MultiplexedConnection| {
+                redis::cmd("PING").query_async::<()>(&mut connection).await
+            };
+            store.ask_within(CONNECT, ping).await
+        });
+    }
+
     fn learn(&self, purpose: Arc<str>, outcome: Outcome) {
         let store = self.clone();
         tokio::spawn(async move { store.note(&purpose, outcome).await });
+    }
+}
+
+fn fault(error: &RedisError) -> Fault {
+    match (error.kind(), error.code()) {
+        (ErrorKind::AuthenticationFailed, _) => Cow::Borrowed("the password is refused"),
+        // `OOM`, `READONLY`, `NOPERM` and the like; what follows them is for people who know the commands.
+        (_, Some(code)) => Cow::Owned(code.to_owned()),
+        (ErrorKind::Io, _) => Cow::Owned(error.to_string()),
+        _ => Cow::Owned(error.category().to_owned()),
     }
 }
 

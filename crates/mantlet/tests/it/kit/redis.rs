@@ -24,9 +24,13 @@ impl Redis {
         redis
     }
 
-    /// `[store]` of a configuration.
+    /// `[store]` of a configuration. A machine that is busy is no store that is away.
     pub(crate) fn config(&self) -> String {
-        format!("[store]\nurl = \"redis+unix://{}\"\n", self.socket().display())
+        format!("[store]\ntimeout = \"500ms\"\nurl = \"{}\"\n", self.url())
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis+unix://{}", self.socket().display())
     }
 
     /// Starts it again, where it was.
@@ -57,20 +61,31 @@ impl Redis {
         kill_process(pid, if pause { Signal::STOP } else { Signal::CONT }).expect("the signal is taken");
     }
 
-    /// Everything that it is asked from now on.
-    pub(crate) fn monitor(&self) -> Monitor {
-        Monitor(self.ask(&["MONITOR"]))
+    /// Tells it something, which it must take.
+    pub(crate) fn tell(&self, commands: &[&[&str]]) {
+        self.ask(commands);
     }
 
-    /// Asks; what it goes on to say.
-    fn ask(&self, words: &[&str]) -> Lines<BufReader<UnixStream>> {
+    /// Everything that it is asked from now on.
+    pub(crate) fn monitor(&self) -> Monitor {
+        Monitor(self.ask(&[&["MONITOR"]]))
+    }
+
+    /// Asks, on one connection; what it goes on to say.
+    fn ask(&self, commands: &[&[&str]]) -> Lines<BufReader<UnixStream>> {
         let mut stream = UnixStream::connect(self.socket()).expect("redis listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        let words: Vec<_> = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
-        stream.write_all(format!("*{}\r\n{}", words.len(), words.concat()).as_bytes()).expect("it takes it");
+        for words in commands {
+            write!(stream, "*{}\r\n", words.len()).expect("it takes it");
+            for word in *words {
+                write!(stream, "${}\r\n{word}\r\n", word.len()).expect("it takes it");
+            }
+        }
         let mut lines = BufReader::new(stream).lines();
-        let answer = lines.next().expect("an answer").expect("an answer");
-        assert!(!answer.starts_with('-'), "{answer}");
+        for answer in lines.by_ref().take(commands.len()) {
+            let answer = answer.expect("an answer");
+            assert!(!answer.starts_with('-'), "{answer}");
+        }
         lines
     }
 
