@@ -10,9 +10,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Config {
-    /// `redis://HOST:PORT/DB`, `rediss://…` with TLS, `redis+unix:///PATH`; `env:NAME` or `file:PATH` say where it is, and must where it holds a
-    /// password. Default empty: each gate counts for itself.
+    /// `redis://HOST:PORT/DB`, `redis+unix:///PATH`, `redis+cluster://HOST:PORT,HOST:PORT`, `redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB`;
+    /// `rediss` with TLS; `env:NAME` or `file:PATH` say where it is, and must where it holds a password. Default empty: each gate counts for
+    /// itself.
     pub(crate) url: String,
+    /// The authority of its certificate, PEM. Default empty: those that the machine trusts.
+    pub(crate) authority: String,
     /// How long a request waits for the store. Default 50 ms.
     pub(crate) timeout: Span,
     /// What the names of its keys begin with. Default `mantlet`.
@@ -23,6 +26,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             url: String::new(),
+            authority: String::new(),
             timeout: Span(std::time::Duration::from_millis(50)),
             prefix: "mantlet".into(),
         }
@@ -51,9 +55,20 @@ impl Config {
         if !(1..=1_000).contains(&self.timeout.0.as_millis()) {
             return Err(Finding::new("store.timeout", format!("`{}` is outside 1ms to 1s", self.timeout)));
         }
-        let store = StoreConfig { url, timeout: self.timeout.0, prefix: self.prefix.clone() };
+        let authority = match self.authority.as_str() {
+            "" => None,
+            path => Some(fs::read(path).map_err(|error| {
+                Finding::new("store.authority", format!("`{path}` cannot be read: {error}"))
+            })?),
+        };
+        if authority.is_some() && !url.starts_with("rediss") && !url.starts_with("valkeys") {
+            let finding = Finding::new("store.authority", "the URL does not say that TLS is spoken");
+            return Err(finding.help("write `rediss://…`"));
+        }
+        let store = StoreConfig { url, authority, timeout: self.timeout.0, prefix: self.prefix.clone() };
         if !store.is_valid() {
-            return Err(finding("is no URL of a store".into()).help("write `redis://127.0.0.1:6379`"));
+            let help = "write `redis://127.0.0.1:6379`, `redis+cluster://HOST:PORT,HOST:PORT` or `redis+sentinel://HOST:PORT,HOST:PORT/NAME`";
+            return Err(finding("is no URL of a store".into()).help(help));
         }
         Ok(Some(store))
     }

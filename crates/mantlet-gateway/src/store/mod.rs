@@ -3,6 +3,8 @@
 #[cfg(feature = "redis")]
 mod circuit;
 #[cfg(feature = "redis")]
+mod link;
+#[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "redis")]
 mod scripts;
@@ -16,8 +18,11 @@ use crate::audit_log::AuditLog;
 /// Where the store is.
 #[derive(Clone)]
 pub struct StoreConfig {
-    /// `redis://host:port/db`, `rediss://…` with TLS, `redis+unix:///path`; may hold a password.
+    /// `redis://host:port/db`, `redis+unix:///path`, `redis+cluster://host:port,host:port`, `redis+sentinel://host:port,host:port/name/db`;
+    /// `rediss` with TLS. May hold a password.
     pub url: String,
+    /// The authority of its certificate, PEM; none: those that the machine trusts.
+    pub authority: Option<Vec<u8>>,
     /// How long a request waits for a decision.
     pub timeout: Duration,
     /// What names of keys begin with.
@@ -47,7 +52,7 @@ impl StoreConfig {
     /// Whether it could be opened.
     pub fn is_valid(&self) -> bool {
         #[cfg(feature = "redis")]
-        return ::redis::Client::open(self.url.as_str()).is_ok();
+        return link::Target::new(self).is_ok();
         #[cfg(not(feature = "redis"))]
         false
     }

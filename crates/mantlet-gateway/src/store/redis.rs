@@ -11,10 +11,15 @@ use mantlet_controls::{
     audit::{Record, Sink as _},
     throttle::{Decision, KNOWN, Key, LONGEST, Outcome, Rate, Store, Take, Tried, Try, delay_after},
 };
-use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, aio::MultiplexedConnection};
+use redis::{ErrorKind, RedisError, RedisResult};
 use tokio::{sync::watch, time::timeout};
 
-use super::{StoreConfig, circuit::Circuit, scripts::Scripts};
+use super::{
+    StoreConfig,
+    circuit::Circuit,
+    link::{Link, Target},
+    scripts::Scripts,
+};
 use crate::audit_log::AuditLog;
 
 /// How long a connection may take, beside the requests that go on without it.
@@ -30,7 +35,7 @@ const KNOWN_HERE: &str = "known";
 pub(crate) struct RedisStore(Arc<Inner>);
 
 struct Inner {
-    client: Client,
+    target: Target,
     config: StoreConfig,
     scripts: Scripts,
     circuit: Circuit,
@@ -46,9 +51,9 @@ const SLOW: Fault = Cow::Borrowed("no answer");
 enum Connection {
     None,
     /// Somebody is connecting; whoever wants to may wait for it.
-    UnderWay(watch::Receiver<Option<Result<MultiplexedConnection, Fault>>>),
+    UnderWay(watch::Receiver<Option<Result<Link, Fault>>>),
     /// There is one, made when the store had failed so often.
-    Open(u64, MultiplexedConnection),
+    Open(u64, Link),
 }
 
 thread_local! {
@@ -58,19 +63,19 @@ thread_local! {
 
 impl RedisStore {
     pub(crate) fn new(config: StoreConfig, audit: AuditLog) -> RedisResult<Self> {
-        let client = Client::open(config.url.as_str())?;
-        Ok(Self(Arc::new(Inner { client, config, scripts: Scripts::new(), circuit: Circuit::new(), audit })))
+        let target = Target::new(&config)?;
+        Ok(Self(Arc::new(Inner { target, config, scripts: Scripts::new(), circuit: Circuit::new(), audit })))
     }
 
     /// Asks, if the store is not being left alone, and not for longer than a request may wait.
-    async fn ask<T>(&self, question: impl AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>) -> Option<T> {
+    async fn ask<T>(&self, question: impl AsyncFnOnce(Link) -> RedisResult<T>) -> Option<T> {
         self.ask_within(self.0.config.timeout, question).await
     }
 
     async fn ask_within<T>(
         &self,
         time: Duration,
-        question: impl AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>,
+        question: impl AsyncFnOnce(Link) -> RedisResult<T>,
     ) -> Option<T> {
         let Inner { circuit, audit, .. } = &*self.0;
         let permit = circuit.question()?;
@@ -95,7 +100,7 @@ impl RedisStore {
     }
 
     /// The thread's connection, unless it is older than the last failure.
-    async fn connection(&self, failures: u64) -> Result<MultiplexedConnection, Fault> {
+    async fn connection(&self, failures: u64) -> Result<Link, Fault> {
         let known = CONNECTION.with_borrow_mut(|connection| match connection {
             Connection::Open(made, open) if *made >= failures => Ok(open.clone()),
             Connection::UnderWay(made) => Err(made.clone()),
@@ -115,12 +120,9 @@ impl RedisStore {
         made.unwrap_or(Err(SLOW))
     }
 
-    async fn make(self, tell: watch::Sender<Option<Result<MultiplexedConnection, Fault>>>) {
+    async fn make(self, tell: watch::Sender<Option<Result<Link, Fault>>>) {
         let store = &self.0;
-        // What takes too long is given up by whoever asks.
-        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-        let making = store.client.get_multiplexed_async_connection_with_config(&config);
-        let made = match timeout(CONNECT, making).await {
+        let made = match timeout(CONNECT, store.target.connect()).await {
             Ok(made) => made.map_err(|error| fault(&error)),
             Err(_) => Err(SLOW),
         };
@@ -172,7 +174,7 @@ impl RedisStore {
 
 impl Store for RedisStore {
     fn take<'a>(&'a self, takes: &'a [Take<'a>]) -> BoxFuture<'a, Option<Vec<Decision>>> {
-        let one = async |take: &Take<'_>, mut connection: MultiplexedConnection| {
+        let one = async |take: &Take<'_>, mut connection: Link| {
             let mut call = self.0.scripts.count.key(self.key_of_rule(take.rule, take.key));
             let (interval, most) = micros(take.rate);
             let call = call.arg(interval).arg(most);
@@ -216,9 +218,8 @@ impl Store for RedisStore {
     fn connect(&self) {
         let store = self.clone();
         tokio::spawn(async move {
-            let ping = async |mut connection: MultiplexedConnection| {
-                redis::cmd("PING").query_async::<()>(&mut connection).await
-            };
+            let ping =
+                async |mut connection: Link| redis::cmd("PING").query_async::<()>(&mut connection).await;
             store.ask_within(CONNECT, ping).await
         });
     }

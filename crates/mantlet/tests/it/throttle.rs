@@ -2,6 +2,7 @@
 
 mod bans;
 mod store;
+mod stores;
 
 use std::{
     net::{IpAddr, SocketAddr},

@@ -112,7 +112,7 @@ fn what_one_counter_refuses_no_other_counts() {
 }
 
 /// Three rules that are used up after one request, each with another answer to a store that is away.
-const RULES: &str = r#"
+pub(super) const RULES: &str = r#"
     rate = "100000/s"
     burst = 100000
     rule = [
@@ -122,23 +122,23 @@ const RULES: &str = r#"
     ]
 "#;
 
-fn statuses(client: &mut Client) -> [u16; 3] {
+pub(super) fn statuses(client: &mut Client) -> [u16; 3] {
     ["/items/1", "/attempts", "/docs"].map(|path| get(client, path, "").status)
 }
 
 /// What [`statuses`] are while a store counts and all is used up; and without one, once this machine has counted one of each.
-const COUNTED: [u16; 3] = [429; 3];
-const ALONE: [u16; 3] = [429, 200, 429];
+pub(super) const COUNTED: [u16; 3] = [429; 3];
+pub(super) const ALONE: [u16; 3] = [429, 200, 429];
 
-fn wait_for(client: &mut Client, expected: [u16; 3]) {
+pub(super) fn wait_for(client: &mut Client, expected: [u16; 3]) {
     eventually(&format!("{expected:?}"), || (statuses(client) == expected).then_some(()));
 }
 
-const LOST: &str = "store-unavailable";
-const BACK: &str = "store-recovered";
+pub(super) const LOST: &str = "store-unavailable";
+pub(super) const BACK: &str = "store-recovered";
 
 /// What its records say of the store, in order: what has happened, and why.
-fn events(gateway: Gateway) -> Vec<String> {
+pub(super) fn events(gateway: Gateway) -> Vec<String> {
     let records = gateway.end().audit;
     let of_store = records.iter().filter(|record| record["reason"] == LOST);
     let words = of_store.flat_map(|record| [&record["security_event"], &record["subject"]]);
