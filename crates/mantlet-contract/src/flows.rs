@@ -25,6 +25,24 @@ pub enum Purpose {
     Checkout,
 }
 
+impl Purpose {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Login, Self::Reset, Self::Verify, Self::Register, Self::Redeem, Self::Checkout];
+
+    /// The word in the configuration and in the names of counters.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Reset => "reset",
+            Self::Verify => "verify",
+            Self::Register => "register",
+            Self::Redeem => "redeem",
+            Self::Checkout => "checkout",
+        }
+    }
+}
+
 /// A sensitive operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flow {

@@ -37,7 +37,7 @@ pub(super) fn reading(kind: &BodyKind, content_type: Option<&[u8]>, empty: bool,
     }
 }
 
-fn media_type(content_type: &[u8]) -> Vec<u8> {
+pub(super) fn media_type(content_type: &[u8]) -> Vec<u8> {
     content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase()
 }
 

@@ -3,6 +3,9 @@
 mod body;
 mod encoded;
 mod group;
+mod named;
+
+pub use named::{Named, named};
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};

@@ -107,7 +107,7 @@ impl Charset {
     }
 
     /// What cannot be decoded is latin-1.
-    fn decode(self, bytes: &[u8]) -> Cow<'_, str> {
+    pub(super) fn decode(self, bytes: &[u8]) -> Cow<'_, str> {
         let text = match self {
             Self::Utf8 => std::str::from_utf8(bytes).ok(),
             Self::Ascii | Self::Latin1 => std::str::from_utf8(bytes).ok().filter(|text| text.is_ascii()),

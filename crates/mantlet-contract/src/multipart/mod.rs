@@ -4,10 +4,12 @@
 //! python-multipart reads; what is odd about it nevertheless it tells as [`Trouble`]. A test holds it to the real python-multipart.
 
 mod form;
+mod last;
 mod options;
 mod parser;
 
 pub use form::{Form, Part, read};
+pub(crate) use last::last;
 pub use options::Options;
 pub use parser::{HEAD_SIZE, HEADERS, Parser, Sink};
 

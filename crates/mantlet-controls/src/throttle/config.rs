@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::{
     Memory, Policy, Told, ban, flow,
     gcra::Rate,
+    operation::{OperationConfig, Operations},
     rule::{Counter, KeyPart, Rule, Rules, Target},
     store::Fail,
 };
@@ -43,6 +44,9 @@ pub struct Config {
     pub sensitive: Mode,
     /// Addresses that are shut out for a while.
     pub ban: ban::Config,
+    /// What differs for sensitive operations, and operations that are sensitive though the contract does not show it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub operation: Vec<OperationConfig>,
     /// Rules beside these.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rule: Vec<RuleConfig>,
@@ -62,6 +66,7 @@ impl Default for Config {
             concurrent: 0,
             sensitive: Mode::Enforce,
             ban: ban::Config::default(),
+            operation: Vec::new(),
             rule: Vec::new(),
         }
     }
@@ -215,10 +220,13 @@ impl Config {
                 );
             });
         }
+        let (sensitive, report_only) = (self.sensitive, report_only || self.mode == Mode::Report);
+        let base = flow::Base { memory, keys: self.keys, sensitive, report_only };
+        let operations = Operations::check(&self.operation, &base, &mut mistakes);
         match (client, exempt) {
             (Some(client), Ok(exempt)) if mistakes.is_empty() => Ok(Policy {
                 mode: self.mode.under(report_only),
-                sensitive: self.sensitive.under(report_only || self.mode == Mode::Report),
+                sensitive: sensitive.under(report_only),
                 client: Counter {
                     name: "client".into(),
                     rate: client,
@@ -234,12 +242,9 @@ impl Config {
                 concurrent: (self.concurrent > 0).then_some(self.concurrent),
                 presences: Arc::clone(&memory.presences),
                 recorded: memory.table("recorded", self.keys),
-                flows: flow::Memory::new(
-                    memory,
-                    self.keys,
-                    self.sensitive.under(report_only || self.mode == Mode::Report),
-                ),
                 bans,
+                flows: flow::Memory::new(&base),
+                operations,
             }),
             _ => Err(mistakes),
         }

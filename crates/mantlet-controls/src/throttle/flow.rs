@@ -59,52 +59,72 @@ pub const fn limits_of(purpose: Purpose) -> Limits {
     }
 }
 
-const PURPOSES: [(Purpose, &str); 6] = [
-    (Purpose::Login, "login"),
-    (Purpose::Reset, "reset"),
-    (Purpose::Verify, "verify"),
-    (Purpose::Register, "register"),
-    (Purpose::Redeem, "redeem"),
-    (Purpose::Checkout, "checkout"),
-];
+/// What is the same for all that is remembered.
+#[derive(Debug)]
+pub(super) struct Base<'m> {
+    pub(super) memory: &'m super::Memory,
+    pub(super) keys: usize,
+    /// The mode, as it is written.
+    pub(super) sensitive: Mode,
+    /// Whether what would be refused is only recorded.
+    pub(super) report_only: bool,
+}
 
 /// What is remembered for each purpose.
 #[derive(Debug)]
 pub(super) struct Memory(Vec<Remembered>);
 
+/// What is remembered of attempts for a purpose.
 #[derive(Debug)]
-struct Remembered {
-    purpose: Purpose,
+pub(super) struct Remembered {
+    pub(super) purpose: Purpose,
     by_address: (Counter, Limit),
     by_account: Option<(Counter, Limit)>,
     attempts: Attempts,
 }
 
 impl Memory {
-    pub(super) fn new(memory: &super::Memory, keys: usize, mode: Mode) -> Self {
-        let counter = |name: &str, limit: Limit| {
-            let rate = Rate::new(limit.count, limit.period, limit.count)?;
-            let table = memory.table(name, keys);
-            Some((Counter { name: name.into(), rate, table, mode, fail: Fail::Local }, limit))
-        };
-        let remembered = PURPOSES.iter().filter_map(|(purpose, name)| {
-            let limits = limits_of(*purpose);
-            Some(Remembered {
-                purpose: *purpose,
-                by_address: counter(&format!("{name}-by-address"), limits.address)?,
-                by_account: limits.account.and_then(|limit| counter(&format!("{name}-by-account"), limit)),
-                attempts: Attempts {
-                    purpose: (*name).into(),
-                    delays: memory.table(&format!("{name}-delays"), keys),
-                    known: memory.table(&format!("{name}-known"), keys),
-                },
-            })
+    pub(super) fn new(base: &Base<'_>) -> Self {
+        let mode = base.sensitive.under(base.report_only);
+        let remembered = Purpose::ALL.into_iter().filter_map(|purpose| {
+            let names = [purpose.name().to_owned(), purpose.name().to_owned()];
+            Remembered::new(base, purpose, limits_of(purpose), names, mode)
         });
         Self(remembered.collect())
     }
 }
 
 impl Remembered {
+    /// With counters of these names: by address, and by account. Delays are those of the purpose.
+    pub(super) fn new(
+        base: &Base<'_>,
+        purpose: Purpose,
+        limits: Limits,
+        [address, account]: [String; 2],
+        mode: Mode,
+    ) -> Option<Self> {
+        let table = |name: &str| base.memory.table(name, base.keys);
+        let counter = |name: &str, limit: Limit| {
+            let rate = Rate::new(limit.count, limit.period, limit.count)?;
+            Some((Counter { name: name.into(), rate, table: table(name), mode, fail: Fail::Local }, limit))
+        };
+        let name = purpose.name();
+        Some(Self {
+            purpose,
+            by_address: counter(&format!("{address}-by-address"), limits.address)?,
+            by_account: limits.account.and_then(|limit| counter(&format!("{account}-by-account"), limit)),
+            attempts: Attempts {
+                purpose: name.into(),
+                delays: table(&format!("{name}-delays")),
+                known: table(&format!("{name}-known")),
+            },
+        })
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        Limits { address: self.by_address.1, account: self.by_account.as_ref().map(|(_, limit)| *limit) }
+    }
+
     /// Its counters in the order in which a store is asked for them, with their keys.
     fn counters(
         &self,
@@ -115,6 +135,15 @@ impl Remembered {
         let of_account = self.by_account.as_ref().zip(account);
         of_address.into_iter().chain(of_account)
     }
+}
+
+/// What holds for an attempt: by the contract, or by the configuration.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sensitive<'a> {
+    pub(super) known: &'a Remembered,
+    /// The field that names the account.
+    pub(super) account: Option<&'a str>,
+    pub(super) mode: Mode,
 }
 
 /// An attempt that is about to be counted.
@@ -224,31 +253,39 @@ impl Attempt {
 }
 
 impl Policy {
-    pub(super) fn flow<'c>(&self, call: &'c Call) -> Option<&'c Flow> {
-        if self.sensitive == Mode::Off {
-            return None;
+    /// What holds for a request, if its operation is sensitive.
+    pub(super) fn flow<'a>(&'a self, call: &'a Call) -> Option<Sensitive<'a>> {
+        let shown = call.operation.as_ref().and_then(|matched| matched.flow(&call.method));
+        match self.operations.of(call) {
+            Some(operation) => operation.for_flow(shown),
+            None => self.usual(shown?),
         }
-        call.operation.as_ref()?.flow(&call.method)
+    }
+
+    /// What holds for what the contract shows, unless the configuration says otherwise.
+    pub(super) fn usual<'a>(&'a self, flow: &'a Flow) -> Option<Sensitive<'a>> {
+        let known = self.flows.0.iter().find(|known| known.purpose == flow.purpose)?;
+        let mode = self.sensitive;
+        (mode != Mode::Off).then_some(Sensitive { known, account: flow.account.as_deref(), mode })
     }
 
     /// What an attempt on a sensitive operation is counted by.
-    pub(super) async fn trying<B>(
-        &self,
-        call: &Call,
+    pub(super) async fn trying<'p, B>(
+        &'p self,
+        call: &'p Call,
         request: &mut Request<RequestBody<B>>,
-    ) -> Result<Option<Trying<'_>>, Reason>
+    ) -> Result<Option<Trying<'p>>, Reason>
     where
         B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
     {
-        let Some(flow) = self.flow(call) else { return Ok(None) };
-        let Some(remembered) = self.flows.0.iter().find(|known| known.purpose == flow.purpose) else {
+        let Some(Sensitive { known: remembered, account: field, .. }) = self.flow(call) else {
             return Ok(None);
         };
         let address = call.client.address.map(|address| self.group(address));
         let mut account = None;
-        if let (Some(_), Some(name)) = (&remembered.by_account, &flow.account) {
+        if let (Some(_), Some(field)) = (&remembered.by_account, field) {
             key::read_ahead(request).await?;
-            account = key::field(request.headers(), request.body().ahead(), name)
+            account = key::account(request, field)
                 .map(|name| (account_key(&name, None), account_key(&name, address)));
         }
         Ok(Some(Trying { remembered, address, account }))

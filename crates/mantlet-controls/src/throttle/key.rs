@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderValue, Request, header};
 use http_body::Body;
-use mantlet_contract::model::{Location, SecurityScheme};
+use mantlet_contract::{
+    inputs::{Named, named},
+    model::{Location, SecurityScheme},
+};
 
 use sha2::{Digest, Sha256};
 
@@ -37,7 +40,10 @@ where
 
 impl Policy {
     /// The key of a request for a rule; none if it lacks a part.
-    pub(super) fn key<B>(&self, rule: &Rule, call: &Call, request: &Request<RequestBody<B>>) -> Option<Key> {
+    pub(super) fn key<B>(&self, rule: &Rule, call: &Call, request: &Request<RequestBody<B>>) -> Option<Key>
+    where
+        B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
+    {
         if let ([KeyPart::Ip], Some(address)) = (&*rule.key, call.client.address) {
             return Some(self.group(address));
         }
@@ -52,9 +58,10 @@ impl Policy {
                     None => Cow::Borrowed(call.path.as_str().as_bytes()),
                 },
                 KeyPart::Header(name) => Cow::Borrowed(request.headers().get(name)?.as_bytes()),
-                KeyPart::Field(name) => {
-                    Cow::Owned(field(request.headers(), request.body().ahead(), name)?.into_bytes())
-                }
+                KeyPart::Field(name) => match field(request, name) {
+                    Named::Text(text) => Cow::Owned(text.into_bytes()),
+                    Named::Nothing | Named::Unsure => return None,
+                },
             });
         }
         Some(hashed(parts.iter().map(|part| &**part)))
@@ -84,25 +91,63 @@ fn api_key<'r>(call: &Call, headers: &'r HeaderMap) -> Option<Cow<'r, [u8]>> {
     })
 }
 
-/// A field of a JSON object or a form that has been read ahead, as accounts are compared: without case and spaces around it. Of several of
-/// one name the last counts, as for FastAPI.
-pub(super) fn field(headers: &HeaderMap, body: &[u8], name: &str) -> Option<String> {
-    let content_type = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    let text = if starts_with(content_type, b"application/x-www-form-urlencoded") {
-        form_urlencoded::parse(body).filter(|(own, _)| own == name).last()?.1.into_owned()
-    } else if starts_with(content_type, b"multipart/form-data") {
-        return None;
-    } else {
-        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
-        match object.get(name)? {
-            serde_json::Value::String(text) => text.clone(),
-            value => value.to_string(),
-        }
-    };
-    let text = text.trim().to_lowercase();
-    (!text.is_empty()).then_some(text)
+/// The account that a request names. All who hide it in a body that is not read here share one, or guesses would only have to be long.
+pub(super) fn account<B>(request: &Request<RequestBody<B>>, name: &str) -> Option<String>
+where
+    B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
+{
+    match field(request, name) {
+        Named::Text(text) => Some(text),
+        Named::Nothing => None,
+        Named::Unsure => Some(String::new()),
+    }
 }
 
-fn starts_with(value: &[u8], start: &[u8]) -> bool {
-    value.trim_ascii_start().get(..start.len()).is_some_and(|own| own.eq_ignore_ascii_case(start))
+/// A field of a body that has been read ahead, as accounts are compared: without case and spaces around it, and numbers however they are written.
+fn field<B>(request: &Request<RequestBody<B>>, name: &str) -> Named
+where
+    B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
+{
+    let body = request.body();
+    if body.size_hint().lower() > READ_AHEAD as u64 {
+        return Named::Unsure;
+    }
+    let content_type = request.headers().get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    match named(content_type, body.ahead(), name) {
+        Named::Text(text) => compared(&text).map_or(Named::Nothing, Named::Text),
+        other => other,
+    }
+}
+
+fn compared(text: &str) -> Option<String> {
+    /// Larger numbers are not exact.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let text = text.trim();
+    let number = text.replace('_', "").parse::<f64>();
+    match number {
+        Ok(number) if number.abs() < EXACT && number.fract() == 0.0 => Some(format!("{number:.0}")),
+        _ => (!text.is_empty()).then(|| text.to_lowercase()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::compared;
+
+    #[test]
+    fn what_names_one_account_is_one_key() {
+        for (texts, expected) in [
+            (&["alice", " Alice\t", "ALICE"][..], Some("alice")),
+            (&["7", "07", "+7", "7.0", "7e0", "0_7", " 7 "], Some("7")),
+            (&["491701234567890"], Some("491701234567890")),
+            (&["99999999999999999999"], Some("99999999999999999999")),
+            (&["nan"], Some("nan")),
+            (&["7.5"], Some("7.5")),
+            (&["", "  "], None),
+        ] {
+            for text in texts {
+                assert_eq!(compared(text).as_deref(), expected, "{text:?}");
+            }
+        }
+    }
 }

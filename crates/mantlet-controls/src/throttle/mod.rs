@@ -6,7 +6,7 @@
 //! A request passes if
 //! 1. its client is exempt, or has not used up the general rate of addresses;
 //! 2. no rule of the configuration that it falls under says otherwise;
-//! 3. where the contract shows its operation to be sensitive, neither its address nor the account that it names has had too many
+//! 3. where the contract shows its operation to be sensitive, or the configuration says so, neither its address nor the account that it names has had too many
 //!    attempts.
 //!
 //! Rates are counted by GCRA ([`gcra`]), in a fixed amount of memory ([`table`]). A refused request costs the app nothing. Who is refused again
@@ -22,7 +22,9 @@ mod concurrent;
 mod config;
 mod flow;
 mod gcra;
+mod in_force;
 mod key;
+mod operation;
 mod rule;
 mod store;
 mod table;
@@ -47,6 +49,8 @@ pub use config::{Config, RateText, RuleConfig};
 pub(crate) use flow::Attempt;
 pub use flow::{Limit, Limits, limits_of};
 pub use gcra::{Decision, Rate};
+pub use in_force::{Gets, InForce};
+pub use operation::{OperationConfig, PurposeText};
 pub use store::{Account, Fail, Key, Outcome, Store, Take, Tried, Try};
 pub use table::Table;
 pub use told::Standing;
@@ -107,6 +111,7 @@ pub struct Policy {
     recorded: Arc<Table>,
     flows: flow::Memory,
     bans: Option<Bans>,
+    operations: operation::Operations,
 }
 
 /// What a stop found.
@@ -146,7 +151,10 @@ impl Policy {
         call: &Call,
         request: &Request<RequestBody<B>>,
         store: Option<&'p Arc<dyn Store>>,
-    ) -> impl Future<Output = Verdict> + use<'p, B> {
+    ) -> impl Future<Output = Verdict> + use<'p, B>
+    where
+        B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
+    {
         let mut verdict = Verdict::default();
         let mut asked = Vec::new();
         if self.mode != Mode::Off && !self.is_exempt(call) {

@@ -2,58 +2,82 @@
 
 use std::{fmt::Write as _, process::ExitCode};
 
-use mantlet_contract::flows::{self, Found, Purpose};
+use mantlet_contract::flows;
 use mantlet_controls::{
-    throttle::{Limit, limits_of},
+    Mode,
+    throttle::{Gets, InForce, Limit},
     units::Span,
 };
 
 use crate::{
     cli::ThrottlesArguments,
     command::contract::{Described, read},
+    config::{Checked, Reader, summary},
     say::{Failure, say},
 };
 
 pub(crate) fn throttles(arguments: &ThrottlesArguments) -> Result<ExitCode, Failure> {
+    let checked = Reader::of_file(arguments.contract.config.clone())
+        .read()
+        .map_err(|mistakes| Failure::usage(summary(&mistakes, "it cannot be used")))?;
     let Described { name, model, .. } = read(&arguments.contract)?;
-    say(report(&name, &flows::find(&model)));
+    say(report(&name, &checked, &flows::find(&model)));
     Ok(ExitCode::SUCCESS)
 }
 
-fn report(name: &str, found: &[Found]) -> String {
-    let mut text = match found.len() {
+fn report(name: &str, checked: &Checked, found: &[flows::Found]) -> String {
+    let operations = checked.policy.throttle.sensitive_operations(found);
+    let mut text = match operations.iter().filter(|one| one.gets != Gets::Unknown).count() {
         0 => format!(
             "{name} has no operation that looks sensitive: none is named by a tokenUrl, by a word such as `login`, or by its fields\n\
-             rules of your own are `[[throttle.rule]]`"
+             name yours with `[[throttle.operation]]`; rules for others are `[[throttle.rule]]`"
         ),
         1 => format!("{name} has 1 sensitive operation"),
         count => format!("{name} has {count} sensitive operations"),
     };
-    for Found { path, methods, flow } in found {
-        let limits = limits_of(flow.purpose);
-        // Writing to a text cannot fail.
+    if checked.loaded.config.throttle.mode == Mode::Off {
         let _ =
-            write!(text, "\n  {} {path}\n    {}: {}", methods.join(", "), purpose(flow.purpose), flow.why);
-        let _ = write!(text, "\n    for each address {}", shown(limits.address));
-        if let (Some(limit), Some(account)) = (limits.account, &flow.account) {
-            let _ = write!(text, "; for each account (`{account}`) {}", shown(limit));
-        }
+            write!(text, "\nnone of this is in force: {} switches throttles off", origin(checked, "mode"));
+    }
+    for InForce { methods, path, why, section, gets } in operations {
+        let place = section.map(|section| origin(checked, &format!("operation[{section}]")));
+        let sections = &checked.loaded.config.throttle.operation;
+        let is_named = section.and_then(|section| sections.get(section)?.purpose).is_some();
+        // Writing to a text cannot fail.
+        let _ = write!(text, "\n  {} {path}\n    ", methods.join(", "));
+        let _ = match gets {
+            Gets::Nothing => {
+                let place = place.unwrap_or_else(|| origin(checked, "sensitive"));
+                write!(text, "exempt: {place} says so")
+            }
+            Gets::Unknown => {
+                let place = place.unwrap_or_default();
+                write!(text, "no limits: {place} names no `purpose`, and the contract shows none")
+            }
+            Gets::Limits { purpose, limits, account, mode } => {
+                let why = match (why, place) {
+                    (Some(why), None) => why,
+                    (Some(why), Some(place)) if !is_named => format!("{why}; {place} changes what it gets"),
+                    (_, place) => format!("{} says so", place.unwrap_or_default()),
+                };
+                let _ =
+                    write!(text, "{}: {why}\n    for each address {}", purpose.name(), shown(limits.address));
+                if let (Some(limit), Some(account)) = (limits.account, &account) {
+                    let _ = write!(text, "; for each account (`{account}`) {}", shown(limit));
+                }
+                write!(text, "{}", if mode == Mode::Report { "; more are only recorded" } else { "" })
+            }
+        };
     }
     text
+}
+
+/// Where a key of `[throttle]` was set.
+fn origin(checked: &Checked, key: &str) -> String {
+    checked.loaded.origins.of(&format!("throttle.{key}")).to_string()
 }
 
 fn shown(limit: Limit) -> String {
     let what = if limit.failures { " failures" } else { "" };
     format!("{}{what} in {}", limit.count, Span(limit.period))
-}
-
-const fn purpose(purpose: Purpose) -> &'static str {
-    match purpose {
-        Purpose::Login => "login",
-        Purpose::Reset => "reset",
-        Purpose::Verify => "verify",
-        Purpose::Register => "register",
-        Purpose::Redeem => "redeem",
-        Purpose::Checkout => "checkout",
-    }
 }

@@ -1,6 +1,7 @@
 //! How often clients may ask: rates of addresses, rules of the configuration, and attempts to log in.
 
 mod bans;
+mod operations;
 mod store;
 mod stores;
 
