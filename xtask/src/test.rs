@@ -20,6 +20,7 @@ the command says what is missing and fails: no test is ever skipped.
   Chromium
   testssl.sh
   Redis
+  libfaketime
 ";
 
 pub(crate) fn test(flags: Flags) -> Result<()> {
@@ -35,6 +36,7 @@ pub(crate) fn all(filters: &[String]) -> Result<()> {
     let chromium = tools::chromium()?;
     let testssl = tools::program(&["testssl", "testssl.sh"], "testssl.sh")?;
     let redis = tools::program(&["redis-server", "valkey-server"], "redis-server")?;
+    let faketime = tools::faketime()?;
     // Examples in documentation first: the summary of the tests proper is what should end the output.
     for kinds in [&["--doc"][..], &["--lib", "--bins", "--tests"]] {
         let mut tests = cargo(&["test", "--locked", "--workspace"]);
@@ -46,6 +48,7 @@ pub(crate) fn all(filters: &[String]) -> Result<()> {
         tests.env("MANTLET_TEST_CHROMIUM", &chromium);
         tests.env("MANTLET_TEST_TESTSSL", &testssl);
         tests.env("MANTLET_TEST_REDIS", &redis);
+        tests.env("MANTLET_TEST_FAKETIME", &faketime);
         run(&mut tests)?;
     }
     Ok(())

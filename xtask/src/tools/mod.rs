@@ -34,6 +34,23 @@ pub(crate) fn chromium() -> Result<PathBuf> {
     program(&["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"], "chromium")
 }
 
+/// libfaketime, under which the clock of a process can be set.
+pub(crate) fn faketime() -> Result<PathBuf> {
+    const NAME: &str = "faketime/libfaketimeMT.so.1";
+    if let Some(found) = library(NAME) {
+        return Ok(found);
+    }
+    install("libfaketime")?;
+    library(NAME).context("the package `libfaketime` brought no `libfaketimeMT.so.1`")
+}
+
+/// A library where distributions keep them: Debian in a folder of the machine's architecture.
+fn library(name: &str) -> Option<PathBuf> {
+    let folders = ["/usr/lib64", "/usr/lib", "/usr/local/lib"].map(PathBuf::from);
+    let inner = fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path());
+    folders.into_iter().chain(inner).map(|folder| folder.join(name)).find(|path| path.is_file())
+}
+
 /// h2spec, the conformance test of HTTP/2.
 pub(crate) fn h2spec() -> Result<PathBuf> {
     from_go("h2spec", "github.com/summerwind/h2spec/cmd/h2spec")

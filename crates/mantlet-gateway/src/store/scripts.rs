@@ -7,6 +7,9 @@ use redis::Script;
 /// `KEYS` are the counters. Of an account there follow: whether it is known here, the delay of a stranger, that of who is known, and the
 /// counter of who is known, which then takes the place of the last. `ARGV` are the spans of each counter. The answer: whether it is known,
 /// milliseconds of delay, then for each counter whether it passes and how far ahead it is.
+///
+/// What is further ahead than it can be shows that the clock was set back. That is put right at once, or it would be found again and again until the clock
+/// is where it was.
 const COUNT: &str = "
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -14,16 +17,24 @@ local counters = #ARGV / 2
 local keys, known, delay = {unpack(KEYS, 1, counters)}, 0, 0
 if #KEYS > counters then
   known = redis.call('EXISTS', KEYS[counters + 1])
-  local free = tonumber(redis.call('HGET', KEYS[counters + 2 + known], 'until') or 0)
-  delay = math.max(math.ceil(free - now / 1000), 0)
+  local account = KEYS[counters + 2 + known]
+  local waits = redis.call('HMGET', account, 'until', 'delay')
+  local longest = tonumber(waits[2] or 0)
+  delay = math.max(math.ceil(tonumber(waits[1] or 0) - now / 1000), 0)
+  if delay > longest then
+    delay = longest
+    redis.call('HSET', account, 'until', string.format('%.0f', now / 1000 + delay))
+  end
   if known == 1 then keys[counters] = KEYS[counters + 4] end
 end
 local passes, after, answer = delay == 0, {}, {known, delay}
 for i, key in ipairs(keys) do
   local interval, most = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
   local moment = math.max(tonumber(redis.call('GET', key) or 0), now)
-  -- Further ahead than it can be: the clock was set back.
-  moment = math.min(moment, now + most)
+  if moment > now + most then
+    moment = now + most
+    redis.call('SET', key, string.format('%.0f', moment), 'PX', math.ceil(most / 1000) + 1)
+  end
   after[i] = moment + interval
   local fits = after[i] - now <= most
   passes = passes and fits
@@ -51,7 +62,7 @@ const FAILED: &str = "
 local count = redis.call('HINCRBY', KEYS[1], 'count', 1)
 local delay = tonumber(ARGV[math.min(count, #ARGV - 1)])
 local time = redis.call('TIME')
-redis.call('HSET', KEYS[1], 'until', string.format('%.0f', time[1] * 1000 + time[2] / 1000 + delay))
+redis.call('HSET', KEYS[1], 'until', string.format('%.0f', time[1] * 1000 + time[2] / 1000 + delay), 'delay', delay)
 redis.call('PEXPIRE', KEYS[1], delay + tonumber(ARGV[#ARGV]))
 return 0";
 

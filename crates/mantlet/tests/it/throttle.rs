@@ -1,7 +1,10 @@
 //! How often clients may ask: rates of addresses, rules of the configuration, and attempts to log in.
 
 mod bans;
+mod accuracy;
+mod clock;
 mod operations;
+mod resets;
 mod store;
 mod stores;
 

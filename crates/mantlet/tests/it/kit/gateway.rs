@@ -26,6 +26,7 @@ pub(crate) struct Setup {
     listen: Option<String>,
     state: Option<PathBuf>,
     descriptors: Option<u32>,
+    variables: Vec<(&'static str, OsString)>,
 }
 
 impl Setup {
@@ -51,7 +52,14 @@ impl Setup {
     }
 
     fn new(arguments: Vec<OsString>) -> Self {
-        Self { arguments, config: String::new(), listen: None, state: None, descriptors: None }
+        Self {
+            arguments,
+            config: String::new(),
+            listen: None,
+            state: None,
+            descriptors: None,
+            variables: vec![],
+        }
     }
 
     /// The text of `mantlet.toml`.
@@ -75,6 +83,12 @@ impl Setup {
     /// The most descriptors that the process may have.
     pub(crate) fn descriptors(mut self, most: u32) -> Self {
         self.descriptors = Some(most);
+        self
+    }
+
+    /// Variables of its environment.
+    pub(crate) fn variables(mut self, variables: Vec<(&'static str, OsString)>) -> Self {
+        self.variables = variables;
         self
     }
 
@@ -107,6 +121,7 @@ impl Setup {
             .env("PYTHONDONTWRITEBYTECODE", "1")
             // What it leaves behind goes with it.
             .env("TMPDIR", folder.path())
+            .envs(self.variables)
             .stdin(Stdio::null())
             // An app of its own writes a line for each request.
             .stdout(Stdio::null())

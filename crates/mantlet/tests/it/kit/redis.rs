@@ -1,6 +1,7 @@
 //! A real Redis, on a unix socket; and several of them, which know each other.
 
 use std::{
+    ffi::OsString,
     fs,
     io::{BufRead, BufReader, Lines, Read, Write},
     net::{TcpListener, TcpStream},
@@ -18,11 +19,17 @@ use super::{PATIENCE, eventually, provided};
 pub(crate) struct Redis {
     folder: tempfile::TempDir,
     running: Option<Child>,
+    variables: Vec<(&'static str, OsString)>,
 }
 
 impl Redis {
     pub(crate) fn start() -> Self {
-        let mut redis = Self { folder: tempfile::tempdir().expect("a folder"), running: None };
+        Self::start_with(vec![])
+    }
+
+    /// With these variables in its environment.
+    pub(crate) fn start_with(variables: Vec<(&'static str, OsString)>) -> Self {
+        let mut redis = Self { folder: tempfile::tempdir().expect("a folder"), running: None, variables };
         redis.come();
         redis
     }
@@ -42,6 +49,7 @@ impl Redis {
         command.args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"]).arg(self.socket());
         command
             .current_dir(self.folder.path())
+            .envs(self.variables.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());

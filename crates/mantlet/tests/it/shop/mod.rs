@@ -2,6 +2,7 @@
 //! answers.
 
 mod careless;
+mod guesses;
 mod hidden;
 mod inputs;
 mod json;
