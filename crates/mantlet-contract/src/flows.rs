@@ -50,6 +50,8 @@ pub struct Flow {
     pub purpose: Purpose,
     /// The field of the body that names the account it is about.
     pub account: Option<String>,
+    /// Other names under which the app takes it if that one is not there, in its order.
+    pub aliases: Vec<String>,
     /// What shows it: `the tokenUrl of OAuth2PasswordBearer`, `the word "login" in its path`.
     pub why: String,
 }
@@ -154,10 +156,14 @@ impl<'c> Search<'c> {
     fn flow(&self, path: &str, operation: &Operation) -> Option<Flow> {
         let fields = self.fields(operation);
         let named = |names: &[&str]| {
-            names.iter().find_map(|name| fields.iter().find(|field| simple(field) == simple(name)).cloned())
+            let is_named =
+                |field: &&Vec<String>, name: &str| field.iter().any(|own| simple(own) == simple(name));
+            names.iter().find_map(|name| fields.iter().find(|field| is_named(field, name)))
         };
-        let account = named(&ACCOUNTS);
-        let flow = |purpose, why| Some(Flow { purpose, account: account.clone(), why });
+        let mut names = named(&ACCOUNTS).into_iter().flatten().cloned();
+        let (account, aliases) = (names.next(), names.collect::<Vec<_>>());
+        let flow =
+            |purpose, why| Some(Flow { purpose, account: account.clone(), aliases: aliases.clone(), why });
         if let Some((_, scheme)) = self.token_urls.iter().find(|(url, _)| *url == path.trim_matches('/')) {
             return flow(Purpose::Login, format!("it is the tokenUrl of `{scheme}`"));
         }
@@ -173,22 +179,23 @@ impl<'c> Search<'c> {
                 }
             }
         }
-        let secret = named(&SECRETS).filter(|_| account.is_some() && operation.body != BodyKind::None)?;
+        let secret =
+            named(&SECRETS).filter(|_| account.is_some() && operation.body != BodyKind::None)?.first()?;
         // Who is known already does not log in.
         operation.security.is_empty().then_some(())?;
         let account = account.clone()?;
         flow(Purpose::Login, format!("its fields are `{account}` and `{secret}`"))
     }
 
-    fn fields(&self, operation: &Operation) -> Vec<String> {
+    /// Fields of the body, each with its names in the order in which the app looks for them.
+    fn fields(&self, operation: &Operation) -> Vec<Vec<String>> {
         let mut fields = Vec::new();
         for input in operation.inputs.iter().filter(|input| input.location == Location::Body) {
             match &input.take {
-                Take::Field { names, .. } => fields.extend(names.iter().cloned()),
+                Take::Field { names, .. } => fields.push(names.clone()),
                 Take::Group { fields: group, .. } => {
-                    fields.extend(
-                        group.iter().flat_map(|field| field.names.iter().map(|(_, wire)| wire.clone())),
-                    );
+                    let wires = group.iter().map(|field| field.names.iter().map(|(_, wire)| wire.clone()));
+                    fields.extend(wires.map(Iterator::collect));
                 }
                 Take::Whole => self.fields_of(input, &mut fields),
             }
@@ -197,18 +204,20 @@ impl<'c> Search<'c> {
     }
 
     /// Of a model; what stands around it does not change its fields.
-    fn fields_of(&self, input: &Input, fields: &mut Vec<String>) {
+    fn fields_of(&self, input: &Input, fields: &mut Vec<Vec<String>>) {
         let shape = |id: ShapeId| self.shapes.get(id.0 as usize);
         let mut next = Some(input.shape);
         // Bounded, for a shape may stand around itself.
         for _ in 0..8 {
             next = match next.and_then(shape) {
                 Some(Shape::Object(object)) => {
-                    let names = object.fields.iter().flat_map(|field| field.lookup.iter());
-                    fields.extend(names.filter_map(|path| match &path[..] {
+                    let name = |path: &Vec<PathItem>| match &path[..] {
                         [PathItem::Key(name)] => Some(name.clone()),
                         _ => None,
-                    }));
+                    };
+                    fields.extend(
+                        object.fields.iter().map(|field| field.lookup.iter().filter_map(name).collect()),
+                    );
                     return;
                 }
                 Some(

@@ -1,6 +1,7 @@
 use std::{collections::HashMap, fmt, str::FromStr, sync::Arc, time::Duration};
 
 use http::{HeaderName, Method};
+use mantlet_contract::flows::Purpose;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{
@@ -172,12 +173,7 @@ impl Config {
         let mut rules = Rules::default();
         for (index, config) in self.rule.iter().enumerate() {
             let at = |key: &str| format!("rule[{index}].{key}");
-            if config.name.is_empty()
-                || !config.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-            {
-                let message = format!("`{}` is no name: letters, digits, `-`, `_` and `.`", config.name);
-                mistakes.push(Mistake::new(at("name"), message));
-            }
+            mistakes.extend(wrong_name(&config.name).map(|message| Mistake::new(at("name"), message)));
             if let Some(first) = names.insert(config.name.as_str(), index) {
                 mistakes.push(Mistake::new(
                     at("name"),
@@ -268,6 +264,17 @@ impl Config {
     }
 }
 
+fn wrong_name(name: &str) -> Option<String> {
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
+        return Some(format!("`{name}` is no name: letters, digits, `-`, `_` and `.`"));
+    }
+    let is_of_attempts = Purpose::ALL.iter().any(|purpose| name.starts_with(purpose.name()))
+        && ["-by-address", "-by-account", "-delays", "-known"].iter().any(|end| name.ends_with(end));
+    // They would count together.
+    (is_of_attempts || ["client", "recorded"].contains(&name))
+        .then(|| format!("`{name}` is the name of a counter that is there without configuration"))
+}
+
 pub(super) fn rate_of(
     text: RateText,
     burst: Option<u32>,
@@ -299,5 +306,22 @@ impl FromStr for KeyPart {
             Some(("field", name)) if !name.is_empty() => Self::Field(name.into()),
             Some(_) => return Err(()),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrong_name;
+
+    #[test]
+    fn names_of_rules_are_not_those_of_counters_that_are_there_anyway() {
+        for name in
+            ["client", "recorded", "login-by-account", "login-token-by-address", "reset-delays", "", "a b"]
+        {
+            assert!(wrong_name(name).is_some(), "{name:?}");
+        }
+        for name in ["search", "login-page", "by-account", "clients"] {
+            assert_eq!(wrong_name(name), None);
+        }
     }
 }

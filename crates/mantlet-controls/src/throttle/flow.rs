@@ -143,6 +143,8 @@ pub(super) struct Sensitive<'a> {
     pub(super) known: &'a Remembered,
     /// The field that names the account.
     pub(super) account: Option<&'a str>,
+    /// Other names of it.
+    pub(super) aliases: &'a [String],
     pub(super) mode: Mode,
 }
 
@@ -266,7 +268,8 @@ impl Policy {
     pub(super) fn usual<'a>(&'a self, flow: &'a Flow) -> Option<Sensitive<'a>> {
         let known = self.flows.0.iter().find(|known| known.purpose == flow.purpose)?;
         let mode = self.sensitive;
-        (mode != Mode::Off).then_some(Sensitive { known, account: flow.account.as_deref(), mode })
+        let (account, aliases) = (flow.account.as_deref(), &*flow.aliases);
+        (mode != Mode::Off).then_some(Sensitive { known, account, aliases, mode })
     }
 
     /// What an attempt on a sensitive operation is counted by.
@@ -278,14 +281,14 @@ impl Policy {
     where
         B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
     {
-        let Some(Sensitive { known: remembered, account: field, .. }) = self.flow(call) else {
+        let Some(Sensitive { known: remembered, account: field, aliases, .. }) = self.flow(call) else {
             return Ok(None);
         };
         let address = call.client.address.map(|address| self.group(address));
         let mut account = None;
         if let (Some(_), Some(field)) = (&remembered.by_account, field) {
             key::read_ahead(request).await?;
-            account = key::account(request, field)
+            account = key::account(request, field, aliases)
                 .map(|name| (account_key(&name, None), account_key(&name, address)));
         }
         Ok(Some(Trying { remembered, address, account }))

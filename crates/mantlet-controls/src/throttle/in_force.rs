@@ -108,7 +108,7 @@ fn is_below(path: &str, wide: &str) -> bool {
 }
 
 fn gets(sensitive: Option<Sensitive<'_>>, otherwise: Gets) -> Gets {
-    sensitive.map_or(otherwise, |Sensitive { known, account, mode }| Gets::Limits {
+    sensitive.map_or(otherwise, |Sensitive { known, account, mode, .. }| Gets::Limits {
         purpose: known.purpose,
         limits: known.limits(),
         account: account.map(str::to_owned),
@@ -124,7 +124,8 @@ mod tests {
     use crate::throttle::{Config, Limit, Memory};
 
     fn found(path: &str, purpose: Purpose, account: Option<&str>) -> Found {
-        let flow = Flow { purpose, account: account.map(str::to_owned), why: "a word".into() };
+        let account = account.map(str::to_owned);
+        let flow = Flow { purpose, account, aliases: vec![], why: "a word".into() };
         Found { path: path.into(), methods: vec!["POST".into()], flow }
     }
 

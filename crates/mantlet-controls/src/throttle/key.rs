@@ -91,16 +91,18 @@ fn api_key<'r>(call: &Call, headers: &'r HeaderMap) -> Option<Cow<'r, [u8]>> {
     })
 }
 
-/// The account that a request names. All who hide it in a body that is not read here share one, or guesses would only have to be long.
-pub(super) fn account<B>(request: &Request<RequestBody<B>>, name: &str) -> Option<String>
+/// The account that a request names, under the first of these names that it has. All who hide it in a body that is not read here share
+/// one, or guesses would only have to be long.
+pub(super) fn account<B>(request: &Request<RequestBody<B>>, name: &str, aliases: &[String]) -> Option<String>
 where
     B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
 {
-    match field(request, name) {
+    let mut names = std::iter::once(name).chain(aliases.iter().map(String::as_str));
+    names.find_map(|name| match field(request, name) {
         Named::Text(text) => Some(text),
         Named::Nothing => None,
         Named::Unsure => Some(String::new()),
-    }
+    })
 }
 
 /// A field of a body that has been read ahead, as accounts are compared: without case and spaces around it, and numbers however they are written.

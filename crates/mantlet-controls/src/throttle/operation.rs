@@ -260,13 +260,15 @@ impl Operation {
             Some(named) => named.purpose(),
             None => flow.map(|flow| flow.purpose),
         }?;
-        let account = match &self.account {
-            Some(name) => Some(name.as_str()),
-            None => flow.and_then(|flow| flow.account.as_deref()),
+        let (account, aliases) = match (&self.account, flow) {
+            (Some(name), _) => (Some(name.as_str()), &[][..]),
+            (None, Some(flow)) => (flow.account.as_deref(), &*flow.aliases),
+            (None, None) => (None, &[][..]),
         };
         Some(Sensitive {
             known: self.remembered.iter().find(|known| known.purpose == purpose)?,
             account: account.filter(|name| !name.is_empty()),
+            aliases,
             mode: self.mode,
         })
     }

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi.security import OAuth2PasswordRequestForm
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
 
 app = FastAPI()
 attempts: list[str] = []
@@ -16,6 +17,21 @@ def log_in(form: Annotated[OAuth2PasswordRequestForm, Depends()]) -> dict[str, s
     if form.password != "right":
         raise HTTPException(400, "Wrong password")
     return {"access_token": "a", "token_type": "bearer"}
+
+
+class Credentials(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+    user_name: str
+    password: str
+
+
+@app.post("/session")
+def begin(credentials: Credentials) -> dict[str, str]:
+    attempts.append(credentials.user_name)
+    if credentials.password != "right":
+        raise HTTPException(401, "Wrong password")
+    return {"session": "a"}
 
 
 class Forgotten(BaseModel):

@@ -57,7 +57,7 @@ fn assert_exact(gates: &[Gateway], tolerance: f64) {
     let asked: Vec<Asked> = thread::scope(|scope| {
         let clients: Vec<_> = gates
             .iter()
-            .map(|gate| gate.addr())
+            .map(Gateway::addr)
             .map(|addr| scope.spawn(move || ask(addr, start, a_second)))
             .collect();
         clients.into_iter().flat_map(|client| client.join().expect("no panic")).collect()

@@ -77,10 +77,13 @@ purpose = \"redeem\"
     let finished =
         Typed::mantlet(["throttles", "logins:app"]).app("logins.py").file("mantlet.toml", config).finish();
     let expected = "\
-mantlet: logins:app (FastAPI) has 3 sensitive operations
+mantlet: logins:app (FastAPI) has 4 sensitive operations
     POST /token
       login: the word `token` is in its path; mantlet.toml:1 changes what it gets
       for each address 50 failures in 15m; for each account (`username`) 5 failures in 15m; more are only recorded
+    POST /session
+      login: its fields are `userName` and `password`
+      for each address 50 failures in 15m; for each account (`userName`) 10 failures in 15m
     POST /forgot-password
       exempt: mantlet.toml:6 says so
     GET /items/{item_id}
@@ -114,6 +117,16 @@ fn an_account_is_known_however_it_is_named() {
     // The same account as in other forms: it has to wait there too.
     let form = "application/x-www-form-urlencoded";
     assert_eq!(post(&gateway, 9, "/token", form, "username=alice&password=wrong"), 429);
+    // Nor is it another one under another name that the app takes.
+    let statuses: Vec<_> = (1..=8)
+        .map(|number| {
+            let name = if number % 2 == 0 { "userName" } else { "user_name" };
+            let body = format!("{{\"{name}\": \"bob\", \"password\": \"wrong\"}}");
+            post(&gateway, number, "/session", "application/json", body)
+        })
+        .collect();
+    assert_eq!(statuses[..4], [401; 4]);
+    assert!(statuses[4..].contains(&429), "{statuses:?}");
     // What Python's JSON takes hides it no more than blanks.
     let odd = [
         r#"{"email": "x@example.com"}"#,
