@@ -9,7 +9,10 @@ use http::StatusCode;
 use mantlet_contract::fault::{Fault, Loc};
 use serde::Serialize;
 
-use crate::{Call, Mode, Reason, Refusal, response};
+use crate::{
+    Call, Mode, Reason, Refusal, response,
+    throttle::{Summary, Used},
+};
 
 /// Longest route text in a record, in bytes. A path may be as long as `limits.target-length`.
 const MAX_ROUTE: usize = 512;
@@ -26,7 +29,7 @@ pub struct Record {
     pub time: jiff::Timestamp,
     /// `request-refused`; `request-changed`; `answer-changed`; in report mode `request-would-be-refused` or `answer-would-be-changed`;
     /// `answer-not-judged`; `connection-refused`; `store-unavailable`, `store-recovered`; `client-banned`, in report mode
-    /// `client-would-be-banned`; `ban-lifted`.
+    /// `client-would-be-banned`; `ban-lifted`; `throttle-usage`.
     pub security_event: &'static str,
     /// What was done: `refuse`, `pass`, `strip`, `replace`, `ban` or `lift`.
     pub action: &'static str,
@@ -53,6 +56,12 @@ pub struct Record {
     /// When it ends, if it lasts: a ban.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<jiff::Timestamp>,
+    /// A short hash of what a rule counts by, where that is no address: eight hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// How much was asked of a rule that only reports.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Box<Summary>>,
     /// What the app said when it failed, where that was kept from the client; at most 16 KiB of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub original: Option<String>,
@@ -80,6 +89,8 @@ impl Record {
                 None => (refusal.reason == Reason::InputUnknown).then(|| names(&refusal.faults)),
             },
             until: None,
+            key: refusal.key.map(|key| format!("{:08x}", u32::from_be_bytes(key))),
+            usage: None,
             original: None,
         }
     }
@@ -141,6 +152,18 @@ impl Record {
         }
     }
 
+    /// The record of what was asked, in one window, of a rule that only reports.
+    pub fn of_usage(used: Used) -> Self {
+        Self {
+            security_event: "throttle-usage",
+            action: "pass",
+            mode: Mode::Report.as_str(),
+            subject: Some(used.rule.as_ref().to_owned()),
+            usage: Some(Box::new(used.summary)),
+            ..Self::of_connection(None, Reason::RateLimited)
+        }
+    }
+
     /// The record of an answer that was changed, or would have been; what it is about are fields, if anything.
     pub(crate) fn of_answer(call: &Call, reason: Reason, mode: Mode, names: &[String]) -> Self {
         let changed = mode == Mode::Enforce;
@@ -191,6 +214,8 @@ impl Record {
             mode: Mode::Enforce.as_str(),
             subject: None,
             until: None,
+            key: None,
+            usage: None,
             original: None,
         }
     }

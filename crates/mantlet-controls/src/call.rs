@@ -99,6 +99,8 @@ pub struct Call {
     pub(crate) may_be_banned: bool,
     /// What its answer decides, if it tries to log in or the like.
     pub(crate) attempt: Option<Box<throttle::Attempt>>,
+    /// Where it was counted by rules that only report: they learn how it was answered.
+    pub(crate) counted: Option<Box<throttle::Counted>>,
     /// Where the client stands with the rule that is nearest to its end, if answers tell.
     pub(crate) standing: Option<Box<throttle::Standing>>,
     /// What the request holds of session and token, where tokens are asked for.
@@ -131,6 +133,7 @@ impl Call {
             operation: None,
             may_be_banned: false,
             attempt: None,
+            counted: None,
             standing: None,
             csrf: None,
             watched: None,

@@ -131,6 +131,10 @@ where
             answer
         }
     };
+    // throttle: whether the client got what it asked for, for rules that only report. Last of what learns, for a refusal is an answer too.
+    if let Some(counted) = &call.counted {
+        counted.answered(answer.status());
+    }
     // cors: refusals too, or a browser shows its user "CORS error" instead of what went wrong.
     policy.cors.dress_for(call.origin.as_ref(), answer.headers_mut());
     dress(policy, &call, &mut answer);
@@ -303,6 +307,11 @@ where
 
 /// What the rules of `[throttle]` lead to. Many refusals of one key are one record.
 fn throttled(audit: &impl Sink, call: &mut Call, verdict: throttle::Verdict) -> Result<(), Refusal> {
+    match (&mut call.counted, verdict.counted) {
+        (Some(counted), Some(later)) => counted.and(*later),
+        (counted, Some(first)) => *counted = Some(first),
+        (_, None) => {}
+    }
     for (mode, refusal) in verdict.faults {
         match mode {
             Mode::Enforce => return Err(refusal),

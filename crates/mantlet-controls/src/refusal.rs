@@ -26,6 +26,8 @@ pub struct Refusal {
     pub repeated: bool,
     /// What it is about, where the reason does not say it: the name of a rule.
     pub subject: Option<Arc<str>>,
+    /// Some of the hash of what that rule counts by, where it is no address.
+    pub key: Option<[u8; 4]>,
     /// What the app's own CORS answers say to the page that asked.
     pub(crate) cors: Option<Box<cors::Own>>,
 }
@@ -41,6 +43,7 @@ impl Refusal {
             limit: None,
             repeated: false,
             subject: None,
+            key: None,
             cors: None,
         }
     }
@@ -56,6 +59,7 @@ impl From<Reason> for Refusal {
             limit: None,
             repeated: false,
             subject: None,
+            key: None,
             cors: None,
         }
     }

@@ -132,7 +132,10 @@ impl Writer {
     }
 
     fn write(&mut self, record: &Record) {
-        if let Some(terminal) = &mut self.terminal {
+        // How much was asked is nothing that has happened.
+        if let Some(terminal) = &mut self.terminal
+            && record.usage.is_none()
+        {
             terminal.show(record);
         }
         let Some(file) = &mut self.file else { return };

@@ -13,7 +13,11 @@ use std::{
 
 use arc_swap::ArcSwap;
 use futures_util::future::join_all;
-use mantlet_controls::{Peer, Policy, throttle::Store};
+use mantlet_controls::{
+    Peer, Policy,
+    audit::{Record, Sink},
+    throttle::Store,
+};
 use tokio::{
     net::{TcpListener, UnixListener},
     sync::watch,
@@ -33,6 +37,8 @@ use crate::{
 
 /// How long handshakes that have begun may take when the gate closes.
 const CLOSING_DOORS: Duration = Duration::from_millis(200);
+/// How often it is asked whether a window of use is over.
+const LOOK_AT_USAGE: Duration = Duration::from_secs(1);
 
 /// How the gate is set up. What is here needs a restart to change; the policy does not.
 #[derive(Debug, Clone)]
@@ -142,6 +148,7 @@ impl Gate {
             }
         }
         let (stage, _) = watch::channel(Stage::Serving);
+        policy.throttle.usages.begin();
         let store = config.store.as_ref().map(|store| store.open(audit.clone())).transpose()?;
         let shared = Arc::new(Shared {
             tls: tls.map(Tls::new).transpose()?,
@@ -206,6 +213,20 @@ impl Gate {
         self.shared.upstream.returned.notified().await;
     }
 
+    /// Records how much is asked of rules that only report, for as long as it is polled. It reads tables: not on a thread of the gate.
+    pub async fn keep_usage(&self) {
+        loop {
+            tokio::time::sleep(LOOK_AT_USAGE).await;
+            self.record_usage(false);
+        }
+    }
+
+    fn record_usage(&self, is_end: bool) {
+        for used in self.shared.policy.load().throttle.usages.read(is_end) {
+            self.shared.audit.record(Record::of_usage(used));
+        }
+    }
+
     /// Connections now open.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Relaxed)
@@ -242,12 +263,13 @@ impl Gate {
     }
 
     /// Cuts off what is still under way and waits for the threads.
-    pub fn end(self) {
+    pub fn end(mut self) {
         self.cut_off();
-        for thread in self.threads {
+        for thread in self.threads.drain(..) {
             // A thread that panicked outside a connection has already said so.
             let _ = thread.join();
         }
+        self.record_usage(true);
     }
 
     /// Requests whose answer has not ended.

@@ -196,16 +196,22 @@ pub(crate) struct ContractArguments {
 
 /// Name the sensitive operations of an app, and how often each may be tried
 ///
+/// With --from it suggests limits instead, from what clients have asked while rules only reported.
+///
 /// Logins, password resets, registrations and the like are found by what the app says of itself, and get limits for each
 /// client address and each account. `[throttle]` changes them.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   mantlet throttles
   mantlet throttles main:app
-  mantlet throttles --openapi openapi.json")]
+  mantlet throttles --openapi openapi.json
+  mantlet throttles --from .mantlet/audit.jsonl")]
 pub(crate) struct ThrottlesArguments {
     #[command(flatten)]
     pub(crate) contract: ContractArguments,
+    /// Audit files with records of use; `-` reads standard input. Prints limits as TOML
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["app", "openapi", "python"])]
+    pub(crate) from: Vec<PathBuf>,
 }
 
 /// Show who is banned, and end a ban

@@ -155,12 +155,14 @@ impl Operator<'_> {
         let keeping = self.keeper.keep(self.asks_at_once, async || self.gate.app_returned().await);
         let mut keeping = pin!(keeping);
         let mut administering = pin!(self.gate.administer(self.admin.as_ref()));
+        let mut measuring = pin!(self.gate.keep_usage());
         let (quiet, limit) = loop {
             tokio::select! {
                 ending = &mut supervised => return self.ended(ending).await,
                 () = &mut fetching => {}
                 () = &mut keeping => {}
                 () = &mut administering => {}
+                () = &mut measuring => {}
                 name = signals.next() => match name {
                     Received::Reload => self.reload(),
                     Received::Forward(number) => drop(orders.try_send(Order::Signal(number))),

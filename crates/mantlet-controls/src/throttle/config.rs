@@ -10,6 +10,7 @@ use super::{
     operation::{OperationConfig, Operations},
     rule::{Counter, KeyPart, Rule, Rules, Target},
     store::Fail,
+    usage::Subject,
 };
 use crate::{Mode, client::Networks, policy::Mistake, units::Span};
 
@@ -117,6 +118,27 @@ pub struct RateText {
     pub(super) period: Duration,
 }
 
+impl RateText {
+    /// So many in so much time.
+    pub const fn new(count: u32, period: Duration) -> Self {
+        Self { count, period }
+    }
+
+    pub(super) const fn of(rate: Rate) -> Self {
+        Self::new(rate.count(), rate.period())
+    }
+
+    /// So many.
+    pub const fn count(self) -> u32 {
+        self.count
+    }
+
+    /// In so much time.
+    pub const fn period(self) -> Duration {
+        self.period
+    }
+}
+
 impl fmt::Display for RateText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let period = Span(self.period).to_string();
@@ -204,6 +226,7 @@ impl Config {
                 name: config.name.as_str().into(),
                 rate,
                 table: memory.table(&config.name, self.keys),
+                usage: memory.usage(Subject::of_rule(config, rate), self.keys),
                 mode: config.mode.unwrap_or(self.mode).under(report_only || self.mode == Mode::Report),
                 fail: config.fail,
             };
@@ -227,11 +250,13 @@ impl Config {
                     name: "client".into(),
                     rate: client,
                     table: memory.table("client", self.keys),
+                    usage: memory.usage(Subject::of_clients(client), self.keys),
                     mode: self.mode.under(report_only),
                     fail: Fail::Local,
                 },
                 rules,
                 exempt,
+                usages: memory.usages.clone(),
                 ipv6_prefix: self.ipv6_prefix,
                 told: self.headers,
                 tarpit: self.tarpit.0,

@@ -13,6 +13,7 @@ use super::{
     key,
     rule::Counter,
     take_here,
+    usage::{Counts, Subject},
 };
 use crate::{Call, Mode, Reason, RequestBody};
 
@@ -104,15 +105,20 @@ impl Remembered {
         mode: Mode,
     ) -> Option<Self> {
         let table = |name: &str| base.memory.table(name, base.keys);
-        let counter = |name: &str, limit: Limit| {
+        let counter = |name: &str, by: &str, limit: Limit| {
             let rate = Rate::new(limit.count, limit.period, limit.count)?;
-            Some((Counter { name: name.into(), rate, table: table(name), mode, fail: Fail::Local }, limit))
+            let counts = if limit.failures { Counts::Failures } else { Counts::Requests };
+            let usage = base.memory.usage(Subject::of_limit(name, rate, by, counts), base.keys);
+            let (table, name) = (table(name), name.into());
+            Some((Counter { name, rate, table, usage, mode, fail: Fail::Local }, limit))
         };
         let name = purpose.name();
         Some(Self {
             purpose,
-            by_address: counter(&format!("{address}-by-address"), limits.address)?,
-            by_account: limits.account.and_then(|limit| counter(&format!("{account}-by-account"), limit)),
+            by_address: counter(&format!("{address}-by-address"), "ip", limits.address)?,
+            by_account: limits
+                .account
+                .and_then(|limit| counter(&format!("{account}-by-account"), "account", limit)),
             attempts: Attempts {
                 purpose: name.into(),
                 delays: table(&format!("{name}-delays")),
@@ -309,6 +315,7 @@ impl Policy {
             verdict.add(self, counter, counter.mode, key, Decision::wait(wait));
         }
         for (((counter, _), key), decision) in counters().zip(&tried.decisions) {
+            verdict.count(counter, counter.mode, key, decision);
             verdict.add(self, counter, counter.mode, key, *decision);
         }
         let mut attempt = Attempt {

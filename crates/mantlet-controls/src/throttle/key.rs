@@ -134,7 +134,7 @@ fn compared(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::compared;
+    use super::{compared, hashed};
 
     #[test]
     fn what_names_one_account_is_one_key() {
@@ -151,5 +151,14 @@ mod tests {
                 assert_eq!(compared(text).as_deref(), expected, "{text:?}");
             }
         }
+    }
+
+    #[test]
+    fn keys_are_hashed_as_docs_audit_md_says() {
+        let short = |parts: &[&str]| {
+            let key = hashed(parts.iter().map(|part| part.as_bytes()));
+            key[..4].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+        };
+        assert_eq!([short(&["alice", ""]), short(&["secret-key"])], ["f3fb053e", "3486a277"]);
     }
 }

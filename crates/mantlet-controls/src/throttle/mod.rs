@@ -22,6 +22,7 @@ mod concurrent;
 mod config;
 mod flow;
 mod gcra;
+mod histogram;
 mod in_force;
 mod key;
 mod operation;
@@ -29,6 +30,7 @@ mod rule;
 mod store;
 mod table;
 mod told;
+mod usage;
 
 use std::{
     collections::HashMap,
@@ -49,13 +51,19 @@ pub use config::{Config, RateText, RuleConfig};
 pub(crate) use flow::Attempt;
 pub use flow::{Limit, Limits, limits_of};
 pub use gcra::{Decision, Rate};
+pub use histogram::Histogram;
 pub use in_force::{Gets, InForce};
 pub use operation::{OperationConfig, PurposeText};
 pub use store::{Account, Fail, Key, Outcome, Store, Take, Tried, Try};
 pub use table::Table;
 pub use told::Standing;
+pub(crate) use usage::Counted;
+pub use usage::{Clients, Counts, Summary, Usages, Used};
 
-use self::rule::{Counter, Rules};
+use self::{
+    rule::{Counter, Rules},
+    usage::{Subject, Usage},
+};
 use crate::{Call, Mode, Reason, Refusal, RequestBody, client::Networks};
 
 /// When to try again while a rule that fails closed has no store.
@@ -85,6 +93,7 @@ pub struct Memory {
     tables: Arc<Mutex<HashMap<Box<str>, Arc<Table>>>>,
     banned: Arc<ban::List>,
     presences: Arc<concurrent::Concurrent>,
+    usages: Usages,
 }
 
 impl Memory {
@@ -92,6 +101,11 @@ impl Memory {
     fn table(&self, rule: &str, keys: usize) -> Arc<Table> {
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(tables.entry(rule.into()).or_insert_with(|| Arc::new(Table::with_room_for(keys))))
+    }
+
+    /// Where use of a rule is counted.
+    fn usage(&self, subject: Subject, keys: usize) -> Arc<Usage> {
+        self.usages.of(subject, keys)
     }
 }
 
@@ -109,6 +123,8 @@ pub struct Policy {
     concurrent: Option<u32>,
     presences: Arc<concurrent::Concurrent>,
     recorded: Arc<Table>,
+    /// How much is asked of rules that only report.
+    pub usages: Usages,
     flows: flow::Memory,
     bans: Option<Bans>,
     operations: operation::Operations,
@@ -121,9 +137,23 @@ pub(crate) struct Verdict {
     pub(crate) faults: Vec<(Mode, Refusal)>,
     /// Where the client stands with the rule that is nearest to its end, if that is told.
     pub(crate) standing: Option<Box<Standing>>,
+    /// Where the request was counted, if it falls under rules that only report.
+    pub(crate) counted: Option<Box<Counted>>,
+    /// A neighbour that speaks for others is no client whose use tells anything of clients.
+    is_proxied: bool,
 }
 
 impl Verdict {
+    /// Counts the use of a rule that only reports.
+    fn count(&mut self, counter: &Counter, mode: Mode, key: Key, decision: &Decision) {
+        let is_stray = self.is_proxied && counter.usage.is_by_address();
+        // A rule that only such a neighbour makes report has nothing to learn.
+        if mode == Mode::Report && (counter.mode == Mode::Report || !is_stray) {
+            let counted = self.counted.get_or_insert_default();
+            counted.count(&counter.usage, key, decision.wait.is_some(), is_stray);
+        }
+    }
+
     fn add(&mut self, policy: &Policy, counter: &Counter, mode: Mode, key: Key, decision: Decision) {
         let standing =
             || Box::new(Standing { rule: Arc::clone(&counter.name), rate: counter.rate, decision });
@@ -131,7 +161,10 @@ impl Verdict {
             let limit = (policy.told != Told::Off).then(standing);
             let repeated = !policy.is_news(&counter.name, key);
             let subject = Some(Arc::clone(&counter.name));
-            let refusal = Refusal { limit, repeated, subject, ..Refusal::retry(Reason::RateLimited, wait) };
+            // An address is in the record anyway.
+            let key = key.first_chunk().copied().filter(|_| !counter.usage.is_by_address());
+            let refusal =
+                Refusal { limit, repeated, subject, key, ..Refusal::retry(Reason::RateLimited, wait) };
             self.faults.push((mode, refusal));
         } else if policy.told == Told::Always
             && self.standing.as_ref().is_none_or(|known| decision.remaining < known.decision.remaining)
@@ -159,13 +192,16 @@ impl Policy {
         let mut asked = Vec::new();
         if self.mode != Mode::Off && !self.is_exempt(call) {
             if let Some(address) = call.client.address {
-                let mode = self.client.mode.under(is_undeclared_proxy(call, request.headers(), address));
+                verdict.is_proxied = is_undeclared_proxy(call, request.headers(), address);
+                let mode = self.client.mode.under(verdict.is_proxied);
                 let key = self.group(address);
                 if store.is_some() {
                     asked.push((&self.client, mode, key));
                 } else {
                     // The most frequent case: nothing is collected.
-                    verdict.add(self, &self.client, mode, key, take_here(&self.client, key));
+                    let decision = take_here(&self.client, key);
+                    verdict.count(&self.client, mode, key, &decision);
+                    verdict.add(self, &self.client, mode, key, decision);
                 }
             }
             if self.rules.has(true) {
@@ -236,6 +272,7 @@ impl Policy {
                 (None, Some(Fail::Closed)) => Decision::wait(CLOSED),
                 (None, None | Some(Fail::Local)) => take_here(counter, *key),
             };
+            verdict.count(counter, *mode, *key, &decision);
             verdict.add(self, counter, *mode, *key, decision);
         }
     }

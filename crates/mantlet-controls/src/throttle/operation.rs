@@ -339,7 +339,7 @@ mod tests {
             &mut mistakes,
         );
         assert_eq!(mistakes, []);
-        let mut names: Vec<_> = memory.0.lock().unwrap().keys().cloned().collect();
+        let mut names: Vec<_> = memory.tables.lock().unwrap().keys().cloned().collect();
         names.sort_unstable();
         let expected = [
             "login-a-b-2-by-account",

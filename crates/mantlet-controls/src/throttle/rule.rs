@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use http::{HeaderName, Method};
 
-use super::{Key, gcra::Rate, store::Fail, table::Table};
+use super::{Key, gcra::Rate, store::Fail, table::Table, usage::Usage};
 use crate::{Mode, route::template};
 
 /// One rule.
@@ -21,6 +21,8 @@ pub(super) struct Counter {
     pub(super) rate: Rate,
     /// What is counted on this machine.
     pub(super) table: Arc<Table>,
+    /// How much is asked of it while it only reports.
+    pub(super) usage: Arc<Usage>,
     pub(super) mode: Mode,
     pub(super) fail: Fail,
 }

@@ -98,6 +98,19 @@ impl Table {
         let _ = slot.value.fetch_update(Relaxed, Relaxed, change);
     }
 
+    /// Forgets all keys, and tells their values.
+    pub(super) fn empty(&self, mut tell: impl FnMut(u64)) {
+        for bucket in self.cells.get().into_iter().flat_map(|cells| cells.chunks_exact(SLOTS * 2)) {
+            let (keys, values) = bucket.split_at(SLOTS);
+            for (key, value) in keys.iter().zip(values) {
+                if key.load(Relaxed) != 0 {
+                    key.store(0, Relaxed);
+                    tell(value.swap(0, Relaxed));
+                }
+            }
+        }
+    }
+
     fn slots(&self, key: u64) -> impl Iterator<Item = Slot<'_>> {
         // The number of buckets is a power of two.
         let bucket = usize::try_from(key >> 8).unwrap_or(usize::MAX) & (self.buckets - 1);

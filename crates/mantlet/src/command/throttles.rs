@@ -1,4 +1,9 @@
-//! `mantlet throttles`: names the sensitive operations of an app, and what they get.
+//! `mantlet throttles`: names the sensitive operations of an app, and what they get; with `--from` it suggests limits.
+
+mod limits;
+mod lines;
+mod sum;
+mod usage;
 
 use std::{fmt::Write as _, process::ExitCode};
 
@@ -17,6 +22,9 @@ use crate::{
 };
 
 pub(crate) fn throttles(arguments: &ThrottlesArguments) -> Result<ExitCode, Failure> {
+    if !arguments.from.is_empty() {
+        return usage::suggest(&arguments.from);
+    }
     let checked = Reader::of_file(arguments.contract.config.clone())
         .read()
         .map_err(|mistakes| Failure::usage(summary(&mistakes, "it cannot be used")))?;
