@@ -6,6 +6,7 @@ mod h2load;
 mod report;
 mod server;
 mod start;
+mod throttle;
 mod tls;
 mod workload;
 mod wrk;
@@ -32,13 +33,16 @@ pub(crate) const HELP: &str = "\
 Usage: cargo xtask bench [--rounds N] [--seconds S] [--only NAME]
 
 Builds Mantlet with optimisations and compares it with nginx, in rounds that alternate: CPU time a request, then memory a
-connection. Needs nginx, wrk and h2load, and installs them on Debian, as root. The result is also in target/bench/report.md.
+connection; then what throttles cost. Needs nginx, wrk, h2load and redis-server, and installs them on Debian, as root. The
+result is also in target/bench/report.md.
 
 Options:
   --rounds N    Rounds for each workload (default 5)
   --seconds S   Seconds of load in a round (default 8)
   --only NAME   One of: get-small, post-1k, get-100k, post-validated, get-filtered,
-                post-refused, tls-get-small, tls-handshake, http2-get-small, memory, start, goodput
+                post-refused, tls-get-small, tls-handshake, http2-get-small, memory, start, goodput,
+                refusal (a 429, beside slowapi), decision (of a rate, in memory), redis (the same in
+                Redis on loopback)
 ";
 
 /// Connections that are held open to see what each costs.
@@ -52,8 +56,11 @@ pub(crate) fn bench(mut flags: Flags) -> Result<()> {
     let only = flags.value::<String>("--only")?;
     flags.end()?;
     ensure!(rounds > 0 && seconds > 0, "`--rounds` and `--seconds` must be 1 or more");
-    let names: Vec<&str> =
-        WORKLOADS.iter().map(|workload| workload.name).chain(["memory", "start", "goodput"]).collect();
+    let names: Vec<&str> = WORKLOADS
+        .iter()
+        .map(|workload| workload.name)
+        .chain(["memory", "start", "goodput", "refusal", "decision", "redis"])
+        .collect();
     if let Some(name) = &only {
         ensure!(names.contains(&name.as_str()), "`--only {name}`: known are {}", names.join(", "));
     }
@@ -104,7 +111,19 @@ pub(crate) fn bench(mut flags: Flags) -> Result<()> {
 
     let goodput = if wanted("goodput") { goodput::measure(&place, seconds.max(10))? } else { Vec::new() };
 
-    let report = report::of(&rows, &goodput, &Run { rounds, seconds, versions: place.versions()? });
+    let mut throttles = String::new();
+    if wanted("refusal") {
+        throttles += &throttle::refusals(&place, &generators, rounds, seconds)?;
+    }
+    if wanted("decision") {
+        throttles += &throttle::decisions()?;
+    }
+    if wanted("redis") {
+        throttles += &throttle::redis(&place, rounds, seconds)?;
+    }
+
+    let report =
+        report::of(&rows, &goodput, &Run { rounds, seconds, versions: place.versions()? }) + &throttles;
     let file = place.folder.join("report.md");
     fs::write(&file, &report).with_context(|| format!("`{}` cannot be written", file.display()))?;
     print!("\n{report}");

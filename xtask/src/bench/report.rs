@@ -30,6 +30,19 @@ impl Row {
         Self([title.to_owned(), millis(mantlet), millis(peer), ratio(mantlet, peer), "–".to_owned()])
     }
 
+    /// Microseconds of a refusal, round by round.
+    pub(super) fn of_refusals(title: &str, mantlet: &[f64], peer: &[f64]) -> Self {
+        let micros = |values: &[f64]| with_spread(values, 1, " µs");
+        Self([title.to_owned(), micros(mantlet), micros(peer), ratio(mantlet, peer), String::new()])
+    }
+
+    /// Milliseconds without and with something, round by round.
+    pub(super) fn of_delays(title: &str, without: &[f64], with: &[f64]) -> Self {
+        let millis = |values: &[f64]| with_spread(values, 3, " ms");
+        let added: Vec<f64> = without.iter().zip(with).map(|(before, after)| after - before).collect();
+        Self([title.to_owned(), millis(without), millis(with), millis(&added), String::new()])
+    }
+
     fn of_goodput(of: &Line) -> Self {
         let times = |[median, late]: [f64; 2]| format!("{median:.1} / {late:.1} ms");
         let failed = if of.failed == 0 { String::new() } else { format!(", {} failed", of.failed) };
@@ -73,6 +86,13 @@ pub(super) fn of(rows: &[Row], goodput: &[Line], run: &Run) -> String {
         let rows: Vec<_> = goodput.iter().map(Row::of_goodput).collect();
         table(&mut text, &rows, ["", "alone", "beside the flood", "flood: reached the app / refused", "CPU"]);
     }
+    text
+}
+
+/// A table of its own, with what there is to say about it.
+pub(super) fn section(text: &str, rows: &[Row], header: [&str; 5]) -> String {
+    let mut text = text.to_owned();
+    table(&mut text, rows, header);
     text
 }
 

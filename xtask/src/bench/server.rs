@@ -30,6 +30,7 @@ const SCRIPTS: [(&str, &str); 3] = [
     ("invalid-order.lua", include_str!("../../../bench/invalid-order.lua")),
 ];
 const STACK: &str = include_str!("../../../bench/stack.py");
+const LIMITED: &str = include_str!("../../../bench/limited.py");
 const APP: &str = include_str!("../../../bench/app.py");
 /// Where the contract of the app is.
 const CONTRACT: &str = "contract.json";
@@ -67,6 +68,7 @@ impl Place {
         }
         self.write("app.py", APP)?;
         self.write("stack.py", STACK)?;
+        self.write("limited.py", LIMITED)?;
         self.write("products.json", &products())?;
         self.write("nginx-tls.conf", NGINX_TLS)?;
         self.write("client.cnf", CLIENT)?;
@@ -149,6 +151,46 @@ impl Place {
         fs::copy(self.folder.join("stack.py"), folder.join("stack.py"))?;
         let server = self.start_in(&folder, "mantlet-defaults", port, &mut mantlet)?;
         server.wait(|| connections::is_ready(port))
+    }
+
+    /// The bare app of `limited.py` behind Mantlet, where an address may ask a thousand times: while it starts, it is asked, too.
+    pub(super) fn refusing(&self) -> Result<Server> {
+        let port = free_port()?;
+        let config = "[throttle]\nrate = \"1/h\"\nburst = 1000\ntarpit = \"0s\"\n";
+        self.write("refusing.toml", config)?;
+        let mut mantlet = Command::new(&self.mantlet);
+        mantlet.args(["run", "limited:bare", "--config", "refusing.toml"]);
+        mantlet.args(["--listen", &format!("127.0.0.1:{port}")]);
+        mantlet.arg("--python").arg(&self.stack_python).env("MANTLET_AUDIT__TERMINAL", "false");
+        let server = self.start("mantlet-refusing", port, &mut mantlet)?;
+        server.wait(|| connections::is_ready(port))
+    }
+
+    /// Mantlet in front of the backend, with a rule that lets everything pass; counted in Redis, if that is on a port.
+    pub(super) fn counting(&self, redis: Option<u16>) -> Result<Server> {
+        let port = free_port()?;
+        let name = if redis.is_some() { "counting-in-redis" } else { "counting" };
+        let store =
+            redis.map_or_else(String::new, |port| format!("[store]\nurl = \"redis://127.0.0.1:{port}\"\n"));
+        let rule = "[[throttle.rule]]\nname = \"small\"\npaths = [\"/small\"]\nrate = \"1000000/s\"\n";
+        let config = format!("{store}[throttle]\nrate = \"1000000/s\"\nburst = 1000000\n{rule}");
+        let file = format!("{name}.toml");
+        self.write(&file, &config)?;
+        let mut mantlet = Command::new(&self.mantlet);
+        mantlet.args(["serve", "--upstream", "unix:backend.sock", "--openapi", "off", "--config", &file]);
+        mantlet.args(["--listen", &format!("127.0.0.1:{port}")]);
+        let server = self.start(name, port, &mut mantlet)?;
+        self.wait_for_answer(server, Channel::Plain)
+    }
+
+    /// Redis on a port, with nothing on disk.
+    pub(super) fn redis(&self) -> Result<Server> {
+        let port = free_port()?;
+        let mut redis =
+            Command::new(crate::tools::program(&["redis-server", "valkey-server"], "redis-server")?);
+        redis.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+        let server = self.start("redis", port, &mut redis)?;
+        server.wait(|| TcpStream::connect(("127.0.0.1", port)).is_ok())
     }
 
     /// Writes what the app accepts and promises.

@@ -86,7 +86,7 @@ const fn of(
 
 /// The programs that make the load.
 pub(super) struct Generators {
-    wrk: PathBuf,
+    pub(super) wrk: PathBuf,
     h2load: PathBuf,
     tls: Client,
 }
@@ -132,7 +132,7 @@ impl Workload {
             }
             Refused(script) => {
                 let url = format!("http://127.0.0.1:{port}{}", self.path);
-                wrk::load_refused(&with.wrk, &place.folder, script, &url, seconds)
+                wrk::load_refused(&with.wrk, &place.folder, Some(script), &url, seconds)
             }
             Handshakes => with.tls.load(port, seconds),
             Streams => h2load::load(&with.h2load, self.path, port, seconds),

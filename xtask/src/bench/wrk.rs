@@ -12,8 +12,14 @@ pub(super) fn load(wrk: &Path, folder: &Path, script: Option<&str>, url: &str, s
 }
 
 /// The same where each answer must be an error.
-pub(super) fn load_refused(wrk: &Path, folder: &Path, script: &str, url: &str, seconds: u64) -> Result<u64> {
-    parse_refused(&run(wrk, folder, Some(script), url, seconds)?)
+pub(super) fn load_refused(
+    wrk: &Path,
+    folder: &Path,
+    script: Option<&str>,
+    url: &str,
+    seconds: u64,
+) -> Result<u64> {
+    parse_refused(&run(wrk, folder, script, url, seconds)?)
 }
 
 fn run(wrk: &Path, folder: &Path, script: Option<&str>, url: &str, seconds: u64) -> Result<String> {
