@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     Call, Mode, Reason, Refusal, response,
-    throttle::{Summary, Used},
+    throttle::{Summary, Used, Warning},
 };
 
 /// Longest route text in a record, in bytes. A path may be as long as `limits.target-length`.
@@ -28,7 +28,7 @@ pub struct Record {
     /// When, RFC 3339 in UTC.
     pub time: jiff::Timestamp,
     /// `request-refused`; `request-changed`; `answer-changed`; in report mode `request-would-be-refused` or `answer-would-be-changed`;
-    /// `answer-not-judged`; `connection-refused`; `store-unavailable`, `store-recovered`; `client-banned`, in report mode
+    /// `answer-not-judged`; `connection-refused`; `quota-warning`, `quota-reset`; `store-unavailable`, `store-recovered`; `client-banned`, in report mode
     /// `client-would-be-banned`; `ban-lifted`; `throttle-usage`.
     pub security_event: &'static str,
     /// What was done: `refuse`, `pass`, `strip`, `replace`, `ban` or `lift`.
@@ -116,6 +116,26 @@ impl Record {
             security_event: "answer-would-be-changed",
             subject: Some(name),
             ..Self::of(call, &Reason::CookieAttributesMissing.into(), Mode::Report)
+        }
+    }
+
+    /// The record of a key that has used up most of a quota.
+    pub(crate) fn of_quota(call: &Call, warning: &Warning) -> Self {
+        Self {
+            security_event: "quota-warning",
+            mode: warning.mode.as_str(),
+            subject: Some(warning.quota.as_ref().to_owned()),
+            ..Self::of(call, &Reason::QuotaExceeded.into(), Mode::Report)
+        }
+    }
+
+    /// The record of what is used up of a quota, given back by whoever operates the gate.
+    pub fn of_reset(quota: &str) -> Self {
+        Self {
+            security_event: "quota-reset",
+            action: "lift",
+            subject: Some(quota.to_owned()),
+            ..Self::of_connection(None, Reason::QuotaExceeded)
         }
     }
 

@@ -101,6 +101,8 @@ pub struct Call {
     pub(crate) attempt: Option<Box<throttle::Attempt>>,
     /// Where it was counted by rules that only report: they learn how it was answered.
     pub(crate) counted: Option<Box<throttle::Counted>>,
+    /// The quotas that it is counted for, until the app has answered.
+    pub(crate) taken: Option<Box<throttle::Taken>>,
     /// Where the client stands with the rule that is nearest to its end, if answers tell.
     pub(crate) standing: Option<Box<throttle::Standing>>,
     /// What the request holds of session and token, where tokens are asked for.
@@ -134,6 +136,7 @@ impl Call {
             may_be_banned: false,
             attempt: None,
             counted: None,
+            taken: None,
             standing: None,
             csrf: None,
             watched: None,

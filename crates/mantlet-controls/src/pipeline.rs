@@ -70,12 +70,21 @@ where
         // Pinned where it is made: wrapped by value, this future, the largest of a request, would be copied twice.
         let walk = pin!(async {
             if let Err(ending) = admit(policy, audit, arrival, &mut call, &mut request, &mut app).await {
+                if let Some(taken) = &call.taken {
+                    taken.give_back();
+                }
                 // Boxed, here and in the stops, is what few requests come to: every request pays for the future's size.
                 return Err(Box::pin(for_its_page(policy, &call, &mut app, ending)).await);
             }
             // responses: what the app may not answer with. First on the way back, for all else is about what is sent.
             policy.responses.prepare(&call, request.headers_mut());
-            let mut answer = app.call(&call, request).await?;
+            let answer = app.call(&call, request).await;
+            if let (Err(refusal), Some(taken)) = (&answer, &call.taken)
+                && throttle::is_unseen(refusal.reason)
+            {
+                taken.give_back();
+            }
+            let mut answer = answer?;
             if responses::concerns(&call, &mut answer) {
                 return Ok(Box::pin(policy.responses.filter(&call, audit, answer)).await?);
             }
@@ -89,6 +98,11 @@ where
         Ok(mut answer) => {
             if let Some(attempt) = &call.attempt {
                 attempt.ended(answer.status());
+            }
+            if let Some(taken) = &call.taken {
+                for warning in taken.answered(answer.status()) {
+                    audit.record(Record::of_quota(&call, &warning));
+                }
             }
             note_refused(policy, audit, &call, answer.status(), None);
             if let Some(standing) = &call.standing {
@@ -278,9 +292,10 @@ where
 
     // throttle: has this user or account? After csrf, so that no foreign page can use up what is theirs.
     if policy.throttle.has_late(call) {
-        let (verdict, attempt) = Box::pin(policy.throttle.late(call, request, app.store())).await?;
+        let (verdict, attempt, taken) = Box::pin(policy.throttle.late(call, request, app.store())).await?;
         throttled(audit, call, verdict)?;
         call.attempt = attempt.map(Box::new);
+        call.taken = taken.map(Box::new);
     }
 
     // The app learns who called from us alone. Last, so that no stop reads headers that we wrote.

@@ -114,6 +114,8 @@ reasons! {
     CorsPrivateNetworkDenied = "cors-private-network-denied",
     /// A client, an account or another key of a rule has used up its rate (`[throttle]`).
     RateLimited = "rate-limited",
+    /// A user, an API key or another key has used up a quota (`[[throttle.quota]]`).
+    QuotaExceeded = "quota-exceeded",
     /// The store of shared counters does not answer: rules count as their `fail` says. No request is refused for it alone.
     StoreUnavailable = "store-unavailable",
     /// No route of the app has this path.
@@ -247,6 +249,7 @@ mod tests {
                 "cors-header-denied",
                 "cors-private-network-denied",
                 "rate-limited",
+                "quota-exceeded",
                 "store-unavailable",
                 "route-unknown",
                 "route-method-unknown",

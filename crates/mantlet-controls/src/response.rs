@@ -65,7 +65,9 @@ pub const fn status(reason: Reason) -> StatusCode {
         | R::WebsocketMessageTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         R::UploadTypeForbidden | R::ContentEncodingUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         R::TargetTooLong => StatusCode::URI_TOO_LONG,
-        R::TooManyConnections | R::Http2Flood | R::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        R::TooManyConnections | R::Http2Flood | R::RateLimited | R::QuotaExceeded => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
         R::HeadTooLarge | R::HeaderCountExceeded => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         R::ResponseFieldUnknown
         | R::ResponseFieldSensitive
@@ -139,6 +141,7 @@ pub const fn detail(reason: Reason) -> &'static str {
             "CSRF validation failed: the token is not this session's; load the page again and retry"
         }
         R::RateLimited => "Too many requests; `Retry-After` says when to try again",
+        R::QuotaExceeded => "The quota is used up; `Retry-After` says when there is a new one",
         R::StoreUnavailable => "The store of shared counters does not answer",
         R::MultipartMalformed => "Malformed multipart form",
         R::UploadTooLarge => "File too large",
@@ -193,6 +196,7 @@ pub(crate) const fn is_for_pages(reason: Reason) -> bool {
             | Reason::CsrfTokenMissing
             | Reason::CsrfTokenInvalid
             | Reason::RateLimited
+            | Reason::QuotaExceeded
     )
 }
 
@@ -218,6 +222,7 @@ pub const fn closes_connection(reason: Reason) -> bool {
             | Reason::PathLookalike
             | Reason::HostUnknown
             | Reason::RateLimited
+            | Reason::QuotaExceeded
             | Reason::InputInvalid
             | Reason::InputUnknown
             | Reason::JsonAmbiguous

@@ -3,7 +3,10 @@
 //! Whoever may open the socket may do everything: that is its owner alone (mode 0600). It is served where it is polled, never on a thread of the
 //! gate, and what is asked is short: no request has a body.
 
+mod quotas;
+
 use std::{
+    borrow::Cow,
     convert::Infallible,
     fs::{self, File, Permissions},
     io,
@@ -157,7 +160,15 @@ pub(crate) async fn serve(admin: Option<&Admin>, shared: &Arc<Shared>) {
 
 async fn converse(stream: UnixStream, shared: &Arc<Shared>) {
     let service = service_fn(async |request: Request<Incoming>| {
-        let outcome = answer(&request, &shared.policy.load(), &shared.audit);
+        let policy = shared.policy.load_full();
+        let question = quotas::Question { policy: &policy, store: shared.store.as_ref(), now: quotas::now() };
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let segments = segments(&path);
+        let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
+        let outcome = match question.answer(&method, &path, &segments, &shared.audit).await {
+            Some(outcome) => outcome,
+            None => answer(&request, &policy, &shared.audit),
+        };
         Ok::<_, Infallible>(respond(outcome))
     });
     let connection = server::conn::http1::Builder::new()
@@ -197,11 +208,15 @@ fn respond(outcome: Result<Value, Trouble>) -> Response<Answer<Incoming>> {
     response
 }
 
-/// What can be asked. Segments of a path are percent-decoded one by one: a key may hold anything.
+/// The segments of a path, percent-decoded one by one: a key may hold anything.
+fn segments(path: &str) -> Vec<Cow<'_, str>> {
+    path.split('/').skip(1).map(|segment| percent_decode_str(segment).decode_utf8_lossy()).collect()
+}
+
+/// What can be asked.
 fn answer<B>(request: &Request<B>, policy: &Policy, audit: &impl Sink) -> Result<Value, Trouble> {
     let path = request.uri().path();
-    let segments: Vec<_> =
-        path.split('/').skip(1).map(|segment| percent_decode_str(segment).decode_utf8_lossy()).collect();
+    let segments = segments(path);
     let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
     let method = request.method();
     match segments.as_slice() {
@@ -216,7 +231,9 @@ fn answer<B>(request: &Request<B>, policy: &Policy, audit: &impl Sink) -> Result
         },
         _ => Err(Trouble::new(
             StatusCode::NOT_FOUND,
-            format!("there is no `{path}`; ask for `/bans` or `/bans/{{address}}`"),
+            format!(
+                "there is no `{path}`; ask for `/bans`, `/bans/{{address}}`, `/quotas` or `/quotas/{{quota}}/{{key}}`"
+            ),
         )),
     }
 }

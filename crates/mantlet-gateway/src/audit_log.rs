@@ -232,6 +232,12 @@ impl Terminal {
                 let until = record.until.map_or_else(String::new, |until| format!(" until {until:.0}"));
                 return tell(&format!("{verb} {client}{until}: the last refusal was {subject}"));
             }
+            "quota-warning" => {
+                let who =
+                    record.user.as_deref().map_or(client.clone(), |user| user.escape_debug().to_string());
+                return tell(&format!("{who} has used up most of the quota {subject}"));
+            }
+            "quota-reset" => return tell(&format!("reset a key of the quota {subject}")),
             "ban-lifted" => return tell(&format!("lifted the ban of {}", subject.escape_debug())),
             _ => {}
         }

@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Throttles(ThrottlesArguments),
     /// Show who is banned, and end a ban
     Bans(BansArguments),
+    /// Show what is used up of quotas, and give it back
+    Quotas(QuotasArguments),
     /// Show or check the configuration
     Config(ConfigArguments),
 }
@@ -236,6 +238,33 @@ pub(crate) enum BansAction {
     Lift {
         /// As `mantlet bans` lists it, or `all`
         address: String,
+    },
+}
+
+/// Show what is used up of quotas, and give it back
+///
+/// Asks the Mantlet that runs with this configuration, through the admin socket in its state folder.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mantlet quotas
+  mantlet quotas reset free-plan alice
+  mantlet quotas reset free-plan 203.0.113.7
+  mantlet quotas reset free-plan 8f14e45fceea167a5a36dedd4bea2543")]
+pub(crate) struct QuotasArguments {
+    #[command(subcommand)]
+    pub(crate) action: Option<QuotasAction>,
+    #[command(flatten)]
+    pub(crate) running: Running,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum QuotasAction {
+    /// Give back what a key has used up
+    Reset {
+        /// The name of the quota
+        quota: String,
+        /// As `mantlet quotas` lists it, or the API key itself
+        key: String,
     },
 }
 

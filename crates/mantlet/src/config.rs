@@ -196,7 +196,7 @@ pub(crate) struct Reader {
     /// Where every policy that is read finds the app's contract.
     pub(crate) contract: Slot,
     /// What the rules of every policy that is read remember.
-    throttle: throttle::Memory,
+    pub(crate) throttle: throttle::Memory,
 }
 
 impl Reader {

@@ -19,6 +19,7 @@ mod command {
     pub(crate) mod bans;
     pub(crate) mod config;
     pub(crate) mod contract;
+    pub(crate) mod quotas;
     pub(crate) mod run;
     pub(crate) mod serve;
     pub(crate) mod throttles;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => command::serve::serve(&arguments),
         Command::Contract(arguments) => command::contract::contract(&arguments),
         Command::Throttles(arguments) => command::throttles::throttles(&arguments),
+        Command::Quotas(arguments) => command::quotas::quotas(&arguments),
         Command::Bans(arguments) => command::bans::bans(&arguments),
         Command::Config(arguments) => command::config::config(&arguments),
     };

@@ -14,6 +14,7 @@ use mantlet_gateway::{
     Address, Gate, Listen, StartError,
     admin::Admin,
     audit_log::{AuditLog, AuditWriter},
+    quota_file::QuotaFile,
     supervisor::{self, Ending, Event, Order, exit_code},
     tls::{LoadedTls, acme},
 };
@@ -33,6 +34,9 @@ use crate::{
     state,
     tls::{self, news},
 };
+
+/// What is used up of quotas, in the state folder.
+const QUOTAS: &str = "quotas.jsonl";
 
 /// Everything that is needed to operate.
 #[derive(Debug)]
@@ -64,6 +68,9 @@ pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
         let file = audit.file.as_deref().unwrap_or(Path::new("")).display();
         Failure::new(format!("the audit file `{file}` cannot be opened: {error}"))
     })?;
+    let quotas =
+        QuotaFile::open(config.state_folder.join(QUOTAS), reader.throttle.clone(), config.throttle.keys);
+    let quotas = quotas.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
     if app.as_ref().is_some_and(AppProcess::tells_its_contract) {
         reader.contract.await_contract();
     }
@@ -116,6 +123,7 @@ pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
     };
     let outcome = runtime.block_on(operator.run());
     gate.end();
+    quotas.finish();
     writer.finish();
     outcome
 }

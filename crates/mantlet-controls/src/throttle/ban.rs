@@ -363,7 +363,7 @@ const fn is_clients_fault(reason: Reason, status: StatusCode) -> bool {
 }
 
 /// What counts as one, as people write it.
-fn shown(key: Key, address: IpAddr, ipv6_prefix: u8) -> String {
+pub(super) fn shown(key: Key, address: IpAddr, ipv6_prefix: u8) -> String {
     match address {
         IpAddr::V6(_) if ipv6_prefix < 128 => format!("{}/{ipv6_prefix}", Ipv6Addr::from(key)),
         address => address.to_string(),

@@ -5,7 +5,7 @@ use mantlet_contract::flows::Purpose;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{
-    Memory, Policy, Told, ban, flow,
+    Memory, Policy, QuotaConfig, Told, ban, flow,
     gcra::Rate,
     operation::{OperationConfig, Operations},
     rule::{Counter, KeyPart, Rule, Rules, Target},
@@ -52,6 +52,9 @@ pub struct Config {
     /// Rules beside these.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rule: Vec<RuleConfig>,
+    /// Requests of a user or an API key in an hour, a day, a month. Default none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quota: Vec<QuotaConfig>,
 }
 
 impl Default for Config {
@@ -70,6 +73,7 @@ impl Default for Config {
             ban: ban::Config::default(),
             operation: Vec::new(),
             rule: Vec::new(),
+            quota: Vec::new(),
         }
     }
 }
@@ -242,6 +246,7 @@ impl Config {
         let (sensitive, report_only) = (self.sensitive, report_only || self.mode == Mode::Report);
         let base = flow::Base { memory, keys: self.keys, sensitive, report_only };
         let operations = Operations::check(&self.operation, &base, &mut mistakes);
+        let quotas = self.check_quotas(memory, report_only, &mut mistakes);
         match (client, exempt) {
             (Some(client), Ok(exempt)) if mistakes.is_empty() => Ok(Policy {
                 mode: self.mode.under(report_only),
@@ -255,6 +260,7 @@ impl Config {
                     fail: Fail::Local,
                 },
                 rules,
+                quotas,
                 exempt,
                 usages: memory.usages.clone(),
                 ipv6_prefix: self.ipv6_prefix,

@@ -242,7 +242,7 @@ impl Attempt {
         self.tell(outcome);
     }
 
-    fn give_back(&self) {
+    pub(super) fn give_back(&self) {
         for (counter, key) in &self.counted {
             counter.give_back(*key);
         }

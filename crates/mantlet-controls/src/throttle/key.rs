@@ -40,7 +40,12 @@ where
 
 impl Policy {
     /// The key of a request for a rule; none if it lacks a part.
-    pub(super) fn key<B>(&self, rule: &Rule, call: &Call, request: &Request<RequestBody<B>>) -> Option<Key>
+    pub(super) fn key<B, C>(
+        &self,
+        rule: &Rule<C>,
+        call: &Call,
+        request: &Request<RequestBody<B>>,
+    ) -> Option<Key>
     where
         B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
     {

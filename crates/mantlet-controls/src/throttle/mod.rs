@@ -5,7 +5,7 @@
 //!
 //! A request passes if
 //! 1. its client is exempt, or has not used up the general rate of addresses;
-//! 2. no rule of the configuration that it falls under says otherwise;
+//! 2. no rule and no quota of the configuration that it falls under says otherwise;
 //! 3. where the contract shows its operation to be sensitive, or the configuration says so, neither its address nor the account that it names has had too many
 //!    attempts.
 //!
@@ -26,6 +26,7 @@ mod histogram;
 mod in_force;
 mod key;
 mod operation;
+mod quota;
 mod rule;
 mod store;
 mod table;
@@ -54,6 +55,11 @@ pub use gcra::{Decision, Rate};
 pub use histogram::Histogram;
 pub use in_force::{Gets, InForce};
 pub use operation::{OperationConfig, PurposeText};
+pub use quota::{
+    Charged, Count, Holder, Ledger, Limits as QuotaLimits, Quota, QuotaConfig, Second, Span, Spend, Spent,
+    UsedUp, Window, hex_of_key, key_of_hex, moment,
+};
+pub(crate) use quota::{Taken, Warning, is_unseen};
 pub use store::{Account, Fail, Key, Outcome, Store, Take, Tried, Try};
 pub use table::Table;
 pub use told::Standing;
@@ -92,6 +98,7 @@ pub struct Tarpit(pub Duration);
 pub struct Memory {
     tables: Arc<Mutex<HashMap<Box<str>, Arc<Table>>>>,
     banned: Arc<ban::List>,
+    ledgers: Arc<Mutex<HashMap<Box<str>, Arc<Ledger>>>>,
     presences: Arc<concurrent::Concurrent>,
     usages: Usages,
 }
@@ -107,6 +114,18 @@ impl Memory {
     fn usage(&self, subject: Subject, keys: usize) -> Arc<Usage> {
         self.usages.of(subject, keys)
     }
+
+    /// What a quota has counted on this machine; it keeps the size that it was made with.
+    pub fn ledger(&self, quota: &str, keys: usize) -> Arc<Ledger> {
+        let mut ledgers = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(ledgers.entry(quota.into()).or_insert_with(|| Arc::new(Ledger::with_room_for(keys))))
+    }
+
+    /// What all quotas have counted on this machine.
+    pub fn ledgers(&self) -> Vec<(Box<str>, Arc<Ledger>)> {
+        let ledgers = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
+        ledgers.iter().map(|(name, ledger)| (name.clone(), Arc::clone(ledger))).collect()
+    }
 }
 
 /// The checked `[throttle]` section.
@@ -116,6 +135,7 @@ pub struct Policy {
     sensitive: Mode,
     client: Counter,
     rules: Rules,
+    quotas: Rules<Quota>,
     exempt: Networks,
     ipv6_prefix: u8,
     told: Told,
@@ -155,8 +175,9 @@ impl Verdict {
     }
 
     fn add(&mut self, policy: &Policy, counter: &Counter, mode: Mode, key: Key, decision: Decision) {
-        let standing =
-            || Box::new(Standing { rule: Arc::clone(&counter.name), rate: counter.rate, decision });
+        let standing = || {
+            Box::new(Standing { rule: Arc::clone(&counter.name), rate: counter.rate, decision, near: false })
+        };
         if let Some(wait) = decision.wait {
             let limit = (policy.told != Told::Off).then(standing);
             let repeated = !policy.is_news(&counter.name, key);
@@ -225,7 +246,7 @@ impl Policy {
         call: &Call,
         request: &mut Request<RequestBody<B>>,
         store: Option<&Arc<dyn Store>>,
-    ) -> Result<(Verdict, Option<Attempt>), Reason>
+    ) -> Result<(Verdict, Option<Attempt>, Option<Taken>), Reason>
     where
         B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
     {
@@ -243,13 +264,29 @@ impl Policy {
         let trying = self.trying(call, request).await?;
         let of_rules = self.ask(&asked, store, &mut verdict);
         // Both are written to a store before the first answer is waited for.
-        let Some(trying) = trying else {
-            of_rules.await;
-            return Ok((verdict, None));
+        let attempt = match trying {
+            None => {
+                of_rules.await;
+                None
+            }
+            Some(trying) => {
+                let ((), tried) = future::join(of_rules, trying.ask(store)).await;
+                self.tried(&trying, &tried, store, &mut verdict)
+            }
         };
-        let ((), tried) = future::join(of_rules, trying.ask(store)).await;
-        let attempt = self.tried(&trying, &tried, store, &mut verdict);
-        Ok((verdict, attempt))
+        // Last: what is refused is not counted.
+        let mut taken = None;
+        if self.quotas.has(false) && !verdict.is_refusal() {
+            let quotas = self.quotas_of(call, request, tags);
+            if !quotas.is_empty() {
+                taken = self.spend(call, quotas, store, &mut verdict).await;
+            }
+        }
+        if let Some(attempt) = attempt.as_ref().filter(|_| verdict.is_refusal()) {
+            // It will not be tried.
+            attempt.give_back();
+        }
+        Ok((verdict, attempt, taken))
     }
 
     /// Asks rules, together where they are shared.
@@ -288,7 +325,7 @@ impl Policy {
     pub(crate) fn has_late(&self, call: &Call) -> bool {
         self.mode != Mode::Off
             && !self.is_exempt(call)
-            && (self.rules.has(false) || self.flow(call).is_some())
+            && (self.rules.has(false) || self.quotas.has(false) || self.flow(call).is_some())
     }
 
     fn is_exempt(&self, call: &Call) -> bool {

@@ -9,8 +9,8 @@ use crate::{Mode, route::template};
 
 /// One rule.
 #[derive(Debug)]
-pub(super) struct Rule {
-    pub(super) counter: Counter,
+pub(super) struct Rule<C = Counter> {
+    pub(super) counter: C,
     pub(super) key: Box<[KeyPart]>,
 }
 
@@ -45,7 +45,7 @@ pub(super) enum KeyPart {
     Field(Box<str>),
 }
 
-impl Rule {
+impl<C> Rule<C> {
     /// Whether it can be asked before anything is known of the route.
     fn is_early(&self) -> bool {
         self.key.iter().all(|part| matches!(part, KeyPart::Ip | KeyPart::Header(_)))
@@ -60,9 +60,9 @@ pub(super) struct Target<'c> {
 }
 
 /// Rules by what they are about: finding those of a request costs its path and its tags, not the number of rules.
-#[derive(Debug, Default)]
-pub(super) struct Rules {
-    all: Vec<Entry>,
+#[derive(Debug)]
+pub(super) struct Rules<C = Counter> {
+    all: Vec<Entry<C>>,
     /// Those without paths and tags.
     everywhere: Vec<usize>,
     by_path: matchit::Router<usize>,
@@ -74,8 +74,8 @@ pub(super) struct Rules {
 }
 
 #[derive(Debug)]
-struct Entry {
-    rule: Rule,
+struct Entry<C> {
+    rule: Rule<C>,
     /// None means all.
     methods: Vec<Method>,
     /// Where paths are named too.
@@ -83,11 +83,34 @@ struct Entry {
     early: bool,
 }
 
-impl Rules {
+impl<C> Default for Rules<C> {
+    fn default() -> Self {
+        Self {
+            all: Vec::new(),
+            everywhere: Vec::new(),
+            by_path: matchit::Router::new(),
+            of_path: Vec::new(),
+            by_tag: HashMap::new(),
+            has_early: false,
+            has_late: false,
+        }
+    }
+}
+
+impl<C> Rules<C> {
     /// Adds a rule; fails with what is wrong with its paths.
-    pub(super) fn add(&mut self, rule: Rule, target: &Target<'_>) -> Result<(), String> {
-        let number = self.all.len();
+    pub(super) fn add(&mut self, rule: Rule<C>, target: &Target<'_>) -> Result<(), String> {
         let early = rule.is_early() && target.tags.is_empty();
+        self.add_at(early, rule, target)
+    }
+
+    /// Adds one that is not asked early, whatever it counts by.
+    pub(super) fn add_late(&mut self, rule: Rule<C>, target: &Target<'_>) -> Result<(), String> {
+        self.add_at(false, rule, target)
+    }
+
+    fn add_at(&mut self, early: bool, rule: Rule<C>, target: &Target<'_>) -> Result<(), String> {
+        let number = self.all.len();
         for path in target.paths {
             if !path.starts_with('/') {
                 return Err(format!("`{path}` has no leading `/`"));
@@ -124,8 +147,13 @@ impl Rules {
         if early { self.has_early } else { self.has_late }
     }
 
+    /// All of them, in their order.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Rule<C>> {
+        self.all.iter().map(|entry| &entry.rule)
+    }
+
     /// The rules that a request falls under at this stage, in their order.
-    pub(super) fn of(&self, early: bool, method: &Method, path: &str, tags: &[String]) -> Vec<&Rule> {
+    pub(super) fn of(&self, early: bool, method: &Method, path: &str, tags: &[String]) -> Vec<&Rule<C>> {
         let mut numbers = self.everywhere.clone();
         if let Ok(found) = self.by_path.at(path) {
             numbers.extend(self.of_path.get(*found.value).map_or(&[][..], |(_, numbers)| numbers));
@@ -136,7 +164,7 @@ impl Rules {
         numbers.sort_unstable();
         numbers.dedup();
         let entries = numbers.into_iter().filter_map(|number| self.all.get(number));
-        let applies = |entry: &&Entry| {
+        let applies = |entry: &&Entry<C>| {
             entry.early == early
                 && (entry.methods.is_empty() || entry.methods.contains(method))
                 && (entry.tags.is_empty()

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use super::gcra::{Decision, Rate};
+use super::{
+    gcra::{Decision, Rate},
+    quota::{Charged, Holder, Spend, Spent},
+};
 
 /// A key of a rule, the same on every machine: an address, or a hash of what the rule counts by.
 pub type Key = [u8; 16];
@@ -93,6 +96,18 @@ pub trait Store: Send + Sync {
 
     /// Learns what has become of an attempt for a purpose; nobody waits for it.
     fn learn(&self, purpose: Arc<str>, outcome: Outcome);
+
+    /// Counts a request for quotas, all or none of them answered.
+    fn count<'a>(&'a self, spends: &'a [Spend<'a>]) -> BoxFuture<'a, Option<Vec<Charged>>>;
+
+    /// Takes back what was counted for quotas; nobody waits for it.
+    fn uncount(&self, spent: Vec<Spent>);
+
+    /// What the keys of a quota have used up. May take its time: it is asked for people.
+    fn holders<'a>(&'a self, quota: &'a str) -> BoxFuture<'a, Option<Vec<Holder>>>;
+
+    /// Forgets what a key has used up of a quota; whether it was known.
+    fn reset<'a>(&'a self, quota: &'a str, key: Key) -> BoxFuture<'a, Option<bool>>;
 }
 
 /// What a rule does while the store does not answer.

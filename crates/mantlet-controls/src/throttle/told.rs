@@ -12,12 +12,18 @@ pub struct Standing {
     pub(super) rule: Arc<str>,
     pub(super) rate: Rate,
     pub(super) decision: Decision,
+    /// It is worth a warning.
+    pub(super) near: bool,
 }
 
 impl Standing {
     /// Which of two rules a client should know of.
     pub(crate) const fn is_nearer_its_end_than(&self, other: &Self) -> bool {
-        self.decision.remaining < other.decision.remaining
+        match (self.near, other.near) {
+            (true, false) => true,
+            (false, true) => false,
+            _ => self.decision.remaining < other.decision.remaining,
+        }
     }
 
     /// Writes it on an answer, unless the app tells of limits of its own.

@@ -4,12 +4,17 @@
 //! in one write. A store that does not answer within [`StoreConfig::timeout`] is left alone for a while, longer each time, and every rule does
 //! meanwhile what it says (`fail`). One request then finds out whether it is back.
 
+mod quota;
+
 use std::{borrow::Cow, cell::RefCell, fmt::Write as _, sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, try_join_all};
 use mantlet_controls::{
     audit::{Record, Sink as _},
-    throttle::{Decision, KNOWN, Key, LONGEST, Outcome, Rate, Store, Take, Tried, Try, delay_after},
+    throttle::{
+        Charged, Decision, Holder, KNOWN, Key, LONGEST, Outcome, Rate, Spend, Spent, Store, Take, Tried, Try,
+        delay_after,
+    },
 };
 use redis::{ErrorKind, RedisError, RedisResult};
 use tokio::{sync::watch, time::timeout};
@@ -227,6 +232,23 @@ impl Store for RedisStore {
     fn learn(&self, purpose: Arc<str>, outcome: Outcome) {
         let store = self.clone();
         tokio::spawn(async move { store.note(&purpose, outcome).await });
+    }
+
+    fn count<'a>(&'a self, spends: &'a [Spend<'a>]) -> BoxFuture<'a, Option<Vec<Charged>>> {
+        Box::pin(self.count_spends(spends))
+    }
+
+    fn uncount(&self, spent: Vec<Spent>) {
+        let store = self.clone();
+        tokio::spawn(async move { store.take_back(spent).await });
+    }
+
+    fn holders<'a>(&'a self, quota: &'a str) -> BoxFuture<'a, Option<Vec<Holder>>> {
+        Box::pin(self.all_holders(quota))
+    }
+
+    fn reset<'a>(&'a self, quota: &'a str, key: Key) -> BoxFuture<'a, Option<bool>> {
+        Box::pin(self.forget(quota, key))
     }
 }
 

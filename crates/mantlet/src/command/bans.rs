@@ -75,7 +75,8 @@ fn lifted(answer: Value) -> Result<(), Failure> {
     Ok(())
 }
 
-fn understood<T: for<'de> Deserialize<'de>>(answer: Value) -> Result<T, Failure> {
+/// What an answer says.
+pub(crate) fn understood<T: for<'de> Deserialize<'de>>(answer: Value) -> Result<T, Failure> {
     serde_json::from_value(answer).map_err(|error| {
         Failure::new(format!(
             "the Mantlet that runs gave an answer that this one does not understand: {error}\nis it another version?"

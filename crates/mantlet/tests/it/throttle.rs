@@ -4,6 +4,7 @@ mod accuracy;
 mod bans;
 mod clock;
 mod operations;
+mod quotas;
 mod resets;
 mod store;
 mod stores;

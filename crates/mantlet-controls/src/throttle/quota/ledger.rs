@@ -1,0 +1,430 @@
+//! What is counted on this machine.
+//!
+//! Each key belongs to one of many small lists, by a hash whose seed nobody outside knows; a list has a lock of its own and room for twice the
+//! keys that it should have to hold. In a list that is full, a new key takes the place of the key that would be missed least: one whose
+//! windows are over, else one that the app has never accepted, else the one that has used up least. So nobody can make the gate
+//! forget what he has used up, nor is anybody kept out because others have filled it.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+use super::{
+    super::Key,
+    Charged, Limits, UsedUp,
+    window::{Count, Second, Window},
+};
+
+/// Keys that a list should have to hold, and for which it has room.
+const USUAL: usize = 32;
+const ROOM: usize = 2 * USUAL;
+
+/// What the keys of a quota have used up.
+#[derive(Debug)]
+pub struct Ledger {
+    lists: OnceLock<Box<[Mutex<List>]>>,
+    count: usize,
+    seed: RandomState,
+    changed: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct List {
+    entries: Vec<Entry>,
+    /// Keys that were told and are here no more.
+    gone: Vec<Key>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    key: Key,
+    /// For each window of [`Window::ALL`].
+    counts: [Count; 3],
+    label: Option<Box<str>>,
+    /// The app has answered it otherwise than with 401 or 403: only that is kept for good.
+    accepted: bool,
+    /// It is otherwise than it was told.
+    changed: bool,
+    /// It was told.
+    told: bool,
+}
+
+/// What a key has used up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The key.
+    pub key: Key,
+    /// Who it is, where that is no secret.
+    pub label: Option<Box<str>>,
+    /// For each window of [`Window::ALL`]; nothing used in any of them stands for a key that is forgotten.
+    pub counts: [Count; 3],
+}
+
+impl Holder {
+    const fn gone(key: Key) -> Self {
+        Self { key, label: None, counts: [Count { from: 0, used: 0, warned: false }; 3] }
+    }
+
+    /// Whether nothing is used up.
+    pub fn is_gone(&self) -> bool {
+        self.counts.iter().all(|count| count.used == 0)
+    }
+}
+
+impl Ledger {
+    /// Room for so many keys and up to twice as many, which is taken as they come.
+    pub(crate) fn with_room_for(keys: usize) -> Self {
+        Self {
+            lists: OnceLock::new(),
+            count: keys.div_ceil(USUAL).max(1),
+            seed: RandomState::new(),
+            changed: AtomicBool::new(false),
+        }
+    }
+
+    /// Counts a request of a key, if none of the windows is used up.
+    pub(super) fn take(
+        &self,
+        key: Key,
+        limits: &Limits,
+        now: Second,
+        label: impl FnOnce() -> Option<Box<str>>,
+    ) -> Charged {
+        let Some(mut list) = self.list(key) else { return Charged::NOTHING };
+        let entry = list.entry(key, now, label);
+        let mut counted = Charged { passes: true, warns: false, windows: [None; 3] };
+        let all = || Window::ALL.into_iter().zip(limits.of);
+        for ((window, limit), count) in all().zip(&mut entry.counts) {
+            if let Some(limit) = limit {
+                count.roll(window.at(now));
+                counted.passes &= count.used < limit;
+            }
+        }
+        for (((window, limit), count), told) in all().zip(&mut entry.counts).zip(&mut counted.windows) {
+            if limit.is_none() {
+                continue;
+            }
+            if counted.passes {
+                count.used += 1;
+            }
+            let rest = window.at(count.from).until.saturating_sub(now);
+            *told = Some(UsedUp { from: count.from, rest, used: count.used });
+        }
+        if counted.passes && entry.accepted {
+            entry.changed = true;
+            self.changed.store(true, Relaxed);
+        }
+        counted
+    }
+
+    /// Takes back what was counted, in the windows that began at these moments.
+    pub(super) fn give_back(&self, key: Key, windows: &[Option<Second>; 3]) {
+        let Some(mut list) = self.list(key) else { return };
+        let Some(entry) = list.entries.iter_mut().find(|entry| entry.key == key) else { return };
+        for (count, from) in entry.counts.iter_mut().zip(windows) {
+            if *from == Some(count.from) {
+                count.used = count.used.saturating_sub(1);
+            }
+        }
+        if entry.counts.iter().all(|count| count.used == 0) {
+            list.forget(key);
+        } else {
+            entry.changed = true;
+        }
+        self.changed.store(true, Relaxed);
+    }
+
+    /// The app has accepted a key. Whether that is worth a warning, the first in one of its windows.
+    pub(super) fn accept(&self, key: Key, limits: &Limits) -> bool {
+        let Some(mut list) = self.list(key) else { return false };
+        let Some(entry) = list.entries.iter_mut().find(|entry| entry.key == key) else { return false };
+        let mut warns = false;
+        for (count, limit) in entry.counts.iter_mut().zip(limits.of) {
+            if limit.is_some_and(|limit| count.used >= limits.warning_at(limit)) && !count.warned {
+                (count.warned, warns) = (true, true);
+            }
+        }
+        if warns || !entry.accepted {
+            (entry.accepted, entry.changed) = (true, true);
+            self.changed.store(true, Relaxed);
+        }
+        warns
+    }
+
+    /// Puts in what was kept elsewhere.
+    pub fn restore(&self, holder: Holder) {
+        let Some(mut list) = self.list(holder.key) else { return };
+        if holder.is_gone() {
+            return list.forget(holder.key);
+        }
+        let entry = list.entry(holder.key, 0, || holder.label);
+        (entry.counts, entry.accepted, entry.told) = (holder.counts, true, true);
+    }
+
+    /// Forgets a key; whether it was known.
+    pub fn reset(&self, key: Key) -> bool {
+        let Some(mut list) = self.list(key) else { return false };
+        let known = list.entries.len();
+        list.forget(key);
+        self.changed.store(true, Relaxed);
+        list.entries.len() < known
+    }
+
+    /// What has changed of accepted keys since it was last asked for.
+    pub fn changes(&self) -> Vec<Holder> {
+        let mut changes = Vec::new();
+        if !self.changed.swap(false, Relaxed) {
+            return changes;
+        }
+        self.each(|list| {
+            changes.extend(list.gone.drain(..).map(Holder::gone));
+            for entry in list.entries.iter_mut().filter(|entry| entry.accepted && entry.changed) {
+                (entry.changed, entry.told) = (false, true);
+                changes.push(entry.holder());
+            }
+        });
+        changes
+    }
+
+    /// All accepted keys; what is over is forgotten.
+    pub fn everything(&self, now: Second) -> Vec<Holder> {
+        let mut all = Vec::new();
+        self.each(|list| {
+            list.gone.clear();
+            list.entries.retain(|entry| !entry.is_over(now));
+            for entry in list.entries.iter_mut().filter(|entry| entry.accepted) {
+                (entry.changed, entry.told) = (false, true);
+                all.push(entry.holder());
+            }
+        });
+        all
+    }
+
+    /// What accepted keys have used up by now in the windows that are not over.
+    pub fn holders(&self, now: Second) -> Vec<Holder> {
+        let mut all = Vec::new();
+        self.each(|list| {
+            let accepted = list.entries.iter().filter(|entry| entry.accepted);
+            all.extend(accepted.map(|entry| entry.holder().at(now)).filter(|holder| !holder.is_gone()));
+        });
+        all
+    }
+
+    /// What a key has used up by now.
+    pub fn holder(&self, key: Key, now: Second) -> Option<Holder> {
+        let list = self.list(key)?;
+        let entry = list.entries.iter().find(|entry| entry.key == key)?;
+        Some(entry.holder().at(now)).filter(|holder| !holder.is_gone())
+    }
+
+    fn each(&self, mut look: impl FnMut(&mut List)) {
+        for list in self.lists.get().into_iter().flatten() {
+            look(&mut list.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    fn list(&self, key: Key) -> Option<MutexGuard<'_, List>> {
+        let lists = self.lists.get_or_init(|| (0..self.count).map(|_| Mutex::default()).collect());
+        let number = usize::try_from(self.seed.hash_one(key) >> 1).unwrap_or_default() % lists.len();
+        lists.get(number).map(|list| list.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Holder {
+    /// Without windows that are over.
+    #[must_use]
+    pub fn at(mut self, now: Second) -> Self {
+        for (window, count) in Window::ALL.into_iter().zip(&mut self.counts) {
+            count.roll(window.at(now));
+        }
+        self
+    }
+}
+
+impl Entry {
+    fn holder(&self) -> Holder {
+        Holder { key: self.key, label: self.label.clone(), counts: self.counts }
+    }
+
+    fn is_over(&self, now: Second) -> bool {
+        Window::ALL.into_iter().zip(&self.counts).all(|(window, count)| count.is_over(window, now))
+    }
+
+    /// The larger, the more it would be missed.
+    fn weight(&self, now: Second) -> (bool, bool, u32) {
+        (
+            !self.is_over(now),
+            self.accepted,
+            self.counts.iter().map(|count| count.used).max().unwrap_or_default(),
+        )
+    }
+}
+
+impl List {
+    /// The entry of a key, which it may have taken from another.
+    fn entry(&mut self, key: Key, now: Second, label: impl FnOnce() -> Option<Box<str>>) -> &mut Entry {
+        let known = self.entries.iter().position(|entry| entry.key == key);
+        let place = known.unwrap_or_else(|| {
+            if self.entries.len() >= ROOM
+                && let Some(least) =
+                    self.entries.iter().min_by_key(|entry| entry.weight(now)).map(|entry| entry.key)
+            {
+                self.forget(least);
+            }
+            let counts = [Count::default(); 3];
+            let entry = Entry { key, counts, label: label(), accepted: false, changed: false, told: false };
+            self.entries.push(entry);
+            self.entries.len() - 1
+        });
+        #[expect(clippy::indexing_slicing, reason = "it was found there, or put there")]
+        &mut self.entries[place]
+    }
+
+    fn forget(&mut self, key: Key) {
+        if let Some(place) = self.entries.iter().position(|entry| entry.key == key)
+            && self.entries.swap_remove(place).told
+        {
+            self.gone.push(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Second = 1_764_000_000;
+
+    fn key(number: u32) -> Key {
+        let mut key = Key::default();
+        key[..4].copy_from_slice(&number.to_be_bytes());
+        key
+    }
+
+    fn limits(hour: u32) -> Limits {
+        Limits { of: [Some(hour), None, None], warn: 80 }
+    }
+
+    fn take(ledger: &Ledger, number: u32, hour: u32) -> Charged {
+        ledger.take(key(number), &limits(hour), NOW, || None)
+    }
+
+    fn accept(ledger: &Ledger, number: u32, hour: u32) -> bool {
+        ledger.accept(key(number), &limits(hour))
+    }
+
+    fn windows(counted: &Charged) -> [Option<Second>; 3] {
+        counted.windows.map(|window| window.map(|window| window.from))
+    }
+
+    #[test]
+    fn each_window_has_its_own_end_and_none_is_counted_if_one_is_used_up() {
+        let ledger = Ledger::with_room_for(1_024);
+        let limits = Limits { of: [Some(2), Some(3), Some(100)], warn: 80 };
+        let take = |now| ledger.take(key(1), &limits, now, || None);
+        assert!(take(NOW).passes);
+        assert!(take(NOW).passes);
+        let refused = take(NOW);
+        assert!(!refused.passes);
+        let used = |counted: &Charged| counted.windows.map(|window| window.unwrap().used);
+        assert_eq!(used(&refused), [2, 2, 2]);
+        assert_eq!(refused.windows[0].unwrap().rest, Window::Hour.at(NOW).until - NOW);
+        // The next hour begins, the day goes on.
+        let later = Window::Hour.at(NOW).until;
+        assert_eq!(used(&take(later)), [1, 3, 3]);
+        assert!(!take(later).passes);
+        assert!(take(Window::Day.at(later).until).passes);
+    }
+
+    #[test]
+    fn threads_use_up_no_more_together_than_there_is_and_one_of_them_is_warned() {
+        let ledger = Ledger::with_room_for(1_024);
+        let seen: Vec<_> = std::thread::scope(|scope| {
+            let ask = || take(&ledger, 1, 1_000).passes.then(|| accept(&ledger, 1, 1_000));
+            let threads: Vec<_> =
+                (0..4).map(|_| scope.spawn(move || (0..500).map(|_| ask()).collect::<Vec<_>>())).collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(seen.iter().flatten().count(), 1_000);
+        assert_eq!(seen.iter().filter(|warns| **warns == Some(true)).count(), 1);
+    }
+
+    #[test]
+    fn what_is_given_back_leaves_nothing_behind() {
+        let ledger = Ledger::with_room_for(1_024);
+        for number in 0..100 {
+            let counted = take(&ledger, number, 10);
+            ledger.give_back(key(number), &windows(&counted));
+        }
+        let mut left = 0;
+        ledger.each(|list| left += list.entries.len() + list.gone.len());
+        assert_eq!(left, 0);
+        // Given back is only what was taken in the same window.
+        let counted = take(&ledger, 1, 10);
+        ledger.take(key(1), &limits(10), NOW + 3_600, || None);
+        ledger.give_back(key(1), &windows(&counted));
+        accept(&ledger, 1, 10);
+        assert_eq!(ledger.holder(key(1), NOW + 3_600).unwrap().counts[0].used, 1);
+    }
+
+    #[test]
+    fn made_up_keys_neither_grow_it_nor_free_who_is_used_up_nor_keep_anybody_out() {
+        let ledger = Ledger::with_room_for(1_024);
+        while take(&ledger, 0, 3).passes {}
+        accept(&ledger, 0, 10);
+        // A neighbour of the flood whom the app knows, with little used.
+        take(&ledger, 1, 3);
+        accept(&ledger, 1, 10);
+        for number in 2..100_000 {
+            assert!(take(&ledger, number, 3).passes, "new keys are let in");
+        }
+        let mut held = 0;
+        ledger.each(|list| held += list.entries.len());
+        assert!(held <= 2_048, "{held}");
+        assert!(!take(&ledger, 0, 3).passes);
+        assert_eq!(ledger.holder(key(1), NOW).unwrap().counts[0].used, 1);
+        // Nor do keys that the app accepts, if they have used up less.
+        for number in 2..100_000 {
+            take(&ledger, number, 3);
+            accept(&ledger, number, 10);
+        }
+        assert!(!take(&ledger, 0, 3).passes);
+    }
+
+    #[test]
+    fn as_many_keys_as_it_is_made_for_are_all_remembered() {
+        let ledger = Ledger::with_room_for(20_000);
+        for number in 0..20_000 {
+            take(&ledger, number, 3);
+            accept(&ledger, number, 10);
+        }
+        assert_eq!(ledger.holders(NOW).len(), 20_000);
+    }
+
+    #[test]
+    fn changes_are_told_once_and_bring_another_ledger_to_the_same_state() {
+        let (ledger, copy) = (Ledger::with_room_for(1_024), Ledger::with_room_for(1_024));
+        let tell = || ledger.changes().into_iter().map(|change| copy.restore(change)).count();
+        ledger.take(key(1), &limits(10), NOW, || Some("alice".into()));
+        assert_eq!(tell(), 0, "the app has not accepted it yet");
+        accept(&ledger, 1, 10);
+        take(&ledger, 2, 10);
+        accept(&ledger, 2, 10);
+        assert_eq!(tell(), 2);
+        assert_eq!(tell(), 0);
+        take(&ledger, 1, 10);
+        assert!(ledger.reset(key(2)));
+        assert!(!ledger.reset(key(2)));
+        assert_eq!(tell(), 2);
+        assert_eq!(copy.holders(NOW), ledger.holders(NOW));
+        assert_eq!(copy.holders(NOW)[0].counts[0].used, 2);
+        let later = Window::Hour.at(NOW).until;
+        assert_eq!(ledger.holders(later).len(), 0);
+        assert_eq!(ledger.everything(later).len(), 1, "the clock could be set back to it");
+        assert_eq!(ledger.everything(later + 3_600).len(), 0);
+    }
+}

@@ -1,0 +1,356 @@
+//! How much of its plan has this user had?
+//!
+//! A quota is a number of requests in calendar windows of UTC: an hour, a day, a month. It is no defence against haste, which rates are, but a
+//! promise that is kept: so many and no more, whatever is restarted meanwhile.
+//!
+//! 1. What is counted is what the app accepts. A request counts before it is forwarded, so that many at once are no more than there is; it is given
+//!    back if the app answers 401 or 403, if another stop refuses it, and if the app cannot be reached.
+//! 2. A key costs lasting memory once the app has accepted it. Made-up keys leave nothing behind.
+//! 3. API keys and values of headers are known by their hash alone.
+//!
+//! To mind in deployment: the windows are by the wall clock of this machine, or by that of the store.
+
+mod config;
+mod ledger;
+mod window;
+
+use std::{
+    cmp::Reverse,
+    fmt::{self, Write as _},
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use http::{Request, StatusCode};
+use http_body::Body;
+
+pub use config::QuotaConfig;
+pub use ledger::{Holder, Ledger};
+pub use window::{Count, Second, Span, Window, moment};
+
+use self::window::now;
+use super::{
+    CLOSED, Decision, Fail, Key, Policy, Rate, Standing, Store, Told, Verdict, ban, key,
+    rule::{KeyPart, Rule},
+};
+use crate::{Call, Mode, Reason, Refusal, RequestBody};
+
+/// Longest name of a key that is shown, in bytes: a path may be as long as it likes.
+const MAX_LABEL: usize = 128;
+
+/// One quota.
+#[derive(Debug)]
+pub struct Quota {
+    /// Its name.
+    pub name: Arc<str>,
+    /// How much there is.
+    pub limits: Limits,
+    /// What is counted on this machine.
+    pub ledger: Arc<Ledger>,
+    mode: Mode,
+    fail: Fail,
+}
+
+impl Quota {
+    /// Whether it refuses.
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+}
+
+/// How many requests there are in which window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// For each window of [`Window::ALL`], if it is limited.
+    pub of: [Option<u32>; 3],
+    /// Per cent of a window that are worth a warning.
+    pub warn: u8,
+}
+
+impl Limits {
+    /// Requests in a window that lead to a warning.
+    pub fn warning_at(&self, limit: u32) -> u32 {
+        let at = (u64::from(limit) * u64::from(self.warn)).div_ceil(100);
+        u32::try_from(at).unwrap_or(limit).max(1)
+    }
+}
+
+/// What became of a request that a quota is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Charged {
+    /// There was something left, and the request is counted.
+    pub passes: bool,
+    /// It is the one with which the key is warned, where a store knows that.
+    pub warns: bool,
+    /// For each window of [`Window::ALL`] that is limited.
+    pub windows: [Option<UsedUp>; 3],
+}
+
+/// What is used up of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsedUp {
+    /// When it began.
+    pub from: Second,
+    /// Seconds to its end.
+    pub rest: Second,
+    /// Requests, with this one if it is counted.
+    pub used: u32,
+}
+
+impl Charged {
+    /// Nobody has counted.
+    const NOTHING: Self = Self { passes: true, warns: false, windows: [None; 3] };
+
+    /// Where the key stands in the window that is nearest to its end: of those that are used up, in the one that ends last.
+    fn standing(&self, quota: &Quota) -> Option<Standing> {
+        let windows = Window::ALL.into_iter().zip(self.windows).zip(quota.limits.of);
+        let told = windows.filter_map(|((window, used), limit)| {
+            let (used, limit) = (used?, limit?);
+            let remaining = limit.saturating_sub(used.used);
+            let reset = Duration::from_secs(used.rest.max(1));
+            let rate = Rate::new(limit, window.at(used.from).length(), limit)?;
+            let wait = (!self.passes && remaining == 0).then_some(reset);
+            let decision = Decision { wait, remaining, reset };
+            let near = used.used >= quota.limits.warning_at(limit);
+            Some(Standing { rule: Arc::clone(&quota.name), rate, decision, near })
+        });
+        told.min_by_key(|standing| (standing.decision.remaining, Reverse(standing.decision.reset)))
+    }
+}
+
+/// A request that a store is asked to count.
+#[derive(Debug, Clone)]
+pub struct Spend<'q> {
+    /// The name of the quota.
+    pub quota: &'q str,
+    /// How much there is.
+    pub limits: Limits,
+    /// Whose request it is.
+    pub key: Key,
+    /// Who that is, where it is no secret.
+    pub label: Option<Box<str>>,
+}
+
+/// What a store has counted and gets back.
+#[derive(Debug, Clone)]
+pub struct Spent {
+    /// The name of the quota.
+    pub quota: Arc<str>,
+    /// Whose request it was.
+    pub key: Key,
+    /// When the windows began in which it was counted.
+    pub windows: [Option<Second>; 3],
+    /// It was the one with which the key should have been warned.
+    pub warns: bool,
+    /// How much there is.
+    pub limits: Limits,
+}
+
+/// Quotas that a request has been counted for, until it is known what the app says of it.
+pub(crate) struct Taken {
+    all: Vec<One>,
+    store: Option<Arc<dyn Store>>,
+}
+
+struct One {
+    spent: Spent,
+    mode: Mode,
+    /// What has counted, if it was this machine.
+    ledger: Option<Arc<Ledger>>,
+}
+
+/// A key has used up most of a quota.
+#[derive(Debug)]
+pub(crate) struct Warning {
+    pub(crate) quota: Arc<str>,
+    pub(crate) mode: Mode,
+}
+
+impl fmt::Debug for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.all.iter().map(|one| &one.spent)).finish()
+    }
+}
+
+impl Taken {
+    /// Learns what the app has answered.
+    pub(crate) fn answered(&self, status: StatusCode) -> Vec<Warning> {
+        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            self.give_back();
+            return Vec::new();
+        }
+        let warned = self.all.iter().filter(|one| match &one.ledger {
+            Some(ledger) => ledger.accept(one.spent.key, &one.spent.limits),
+            None => one.spent.warns,
+        });
+        warned.map(|one| Warning { quota: Arc::clone(&one.spent.quota), mode: one.mode }).collect()
+    }
+
+    /// The app has not got the request, or does not know who sent it.
+    pub(crate) fn give_back(&self) {
+        let mut shared = Vec::new();
+        for One { spent, ledger, .. } in &self.all {
+            match ledger {
+                Some(ledger) => ledger.give_back(spent.key, &spent.windows),
+                None => shared.push(spent.clone()),
+            }
+        }
+        if let Some(store) = self.store.as_ref().filter(|_| !shared.is_empty()) {
+            store.uncount(shared);
+        }
+    }
+}
+
+/// A key as people and stores write it.
+pub fn hex_of_key(key: Key) -> String {
+    let mut text = String::with_capacity(2 * key.len());
+    for byte in key {
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+/// A key that was written so.
+pub fn key_of_hex(text: &str) -> Option<Key> {
+    let is_hex = text.len() == 32 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+    is_hex.then(|| u128::from_str_radix(text, 16).ok()).flatten().map(u128::to_be_bytes)
+}
+
+/// Whether the app cannot have seen a request that ended so.
+pub(crate) const fn is_unseen(reason: Reason) -> bool {
+    matches!(reason, Reason::AppBusy | Reason::AppUnavailable | Reason::RateLimited)
+}
+
+/// A quota that is asked, and whose request it is.
+pub(super) type Asked<'p> = (&'p Rule<Quota>, Key);
+
+impl Policy {
+    /// All quotas.
+    pub fn quotas(&self) -> impl Iterator<Item = &Quota> {
+        self.quotas.all().map(|rule| &rule.counter)
+    }
+
+    /// The key of whoever a text names, for a quota: an address, a user, an API key. Of several together nobody can be named so.
+    pub fn key_of_text(&self, quota: &str, text: &str) -> Option<Key> {
+        let rule = self.quotas.all().find(|rule| *rule.counter.name == *quota)?;
+        match &*rule.key {
+            [KeyPart::Ip] => {
+                let address = text.split_once('/').map_or(text, |(address, _)| address);
+                Some(self.group(address.parse::<IpAddr>().ok()?))
+            }
+            [_] => Some(key::hashed(std::iter::once(text.as_bytes()))),
+            _ => None,
+        }
+    }
+
+    /// The quotas that are about a request.
+    pub(super) fn quotas_of<B>(
+        &self,
+        call: &Call,
+        request: &Request<RequestBody<B>>,
+        tags: &[String],
+    ) -> Vec<Asked<'_>>
+    where
+        B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
+    {
+        let rules = self.quotas.of(false, &call.method, call.path.as_str(), tags);
+        rules.into_iter().filter_map(|rule| Some((rule, self.key(rule, call, request)?))).collect()
+    }
+
+    /// Counts a request for quotas: for all of them or for none.
+    pub(super) async fn spend(
+        &self,
+        call: &Call,
+        asked: Vec<Asked<'_>>,
+        store: Option<&Arc<dyn Store>>,
+        verdict: &mut Verdict,
+    ) -> Option<Taken> {
+        let shared = match store {
+            Some(store) => {
+                let spends = asked.iter().map(|(rule, key)| Spend {
+                    quota: &rule.counter.name,
+                    limits: rule.counter.limits,
+                    key: *key,
+                    label: self.label(rule, call),
+                });
+                store.count(&spends.collect::<Vec<_>>()).await
+            }
+            None => None,
+        };
+        let mut shared = shared.map(Vec::into_iter);
+        let mut taken = Taken { all: Vec::new(), store: store.cloned() };
+        for (rule, key) in asked {
+            let quota = &rule.counter;
+            let (counted, ledger) = match (&mut shared, store.map(|_| quota.fail)) {
+                (Some(counted), _) => (counted.next().unwrap_or(Charged::NOTHING), None),
+                (None, Some(Fail::Open)) => (Charged::NOTHING, None),
+                (None, Some(Fail::Closed)) => (Charged { passes: false, ..Charged::NOTHING }, None),
+                (None, None | Some(Fail::Local)) => {
+                    let counted = quota.ledger.take(key, &quota.limits, now(), || self.label(rule, call));
+                    (counted, Some(Arc::clone(&quota.ledger)))
+                }
+            };
+            verdict.add_quota(self, quota, key, &counted);
+            if counted.passes && counted != Charged::NOTHING {
+                let windows = counted.windows.map(|window| window.map(|window| window.from));
+                let spent = Spent {
+                    quota: Arc::clone(&quota.name),
+                    key,
+                    windows,
+                    warns: counted.warns,
+                    limits: quota.limits,
+                };
+                taken.all.push(One { spent, mode: quota.mode, ledger });
+            }
+        }
+        if verdict.is_refusal() {
+            taken.give_back();
+            return None;
+        }
+        Some(taken)
+    }
+
+    /// Who a key is, as far as that may be shown to whoever operates the gate.
+    fn label(&self, rule: &Rule<Quota>, call: &Call) -> Option<Box<str>> {
+        let shown = rule.key.iter().filter_map(|part| match part {
+            KeyPart::Ip => {
+                let shown = |address| ban::shown(self.group(address), address, self.ipv6_prefix);
+                call.client.address.map(shown)
+            }
+            KeyPart::User => call.certificate.as_ref().map(|certificate| certificate.name.clone()),
+            KeyPart::Route => call.operation.as_ref().map(|matched| matched.route.path.clone()),
+            KeyPart::ApiKey | KeyPart::Header(_) | KeyPart::Field(_) => None,
+        });
+        let mut text = shown.collect::<Vec<_>>().join(", ");
+        while text.len() > MAX_LABEL {
+            text.pop();
+        }
+        (!text.is_empty()).then(|| text.into())
+    }
+}
+
+impl Verdict {
+    fn add_quota(&mut self, policy: &Policy, quota: &Quota, key: Key, counted: &Charged) {
+        let standing = counted.standing(quota);
+        if !counted.passes {
+            let wait = standing.as_ref().map_or(CLOSED, |standing| standing.decision.reset);
+            let limit = standing.filter(|_| policy.told != Told::Off).map(Box::new);
+            let repeated = !policy.is_news(&quota.name, key);
+            let subject = Some(Arc::clone(&quota.name));
+            let refusal = Refusal { limit, repeated, subject, ..Refusal::retry(Reason::QuotaExceeded, wait) };
+            self.faults.push((quota.mode, refusal));
+        } else if policy.told == Told::Always
+            && let Some(standing) = standing
+            && self.standing.as_ref().is_none_or(|known| standing.is_nearer_its_end_than(known))
+        {
+            self.standing = Some(Box::new(standing));
+        }
+    }
+
+    /// Whether the request ends here.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.faults.iter().any(|(mode, _)| *mode == Mode::Enforce)
+    }
+}

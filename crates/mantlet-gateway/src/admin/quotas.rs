@@ -1,0 +1,137 @@
+//! What is used up of quotas: `GET /quotas`, `GET` and `DELETE /quotas/{quota}/{key}`.
+
+use std::{cmp::Reverse, sync::Arc};
+
+use http::{Method, StatusCode};
+use mantlet_controls::{
+    Policy,
+    audit::{self, Record, Sink},
+    throttle::{Holder, Quota, Second, Store, Window, hex_of_key, key_of_hex, moment},
+};
+use serde_json::{Value, json};
+
+use super::{Trouble, no_method};
+
+/// Keys of a quota that are listed, those that have used up most.
+const LISTED: usize = 100;
+
+/// What is asked, and of whom.
+pub(super) struct Question<'q> {
+    pub(super) policy: &'q Policy,
+    pub(super) store: Option<&'q Arc<dyn Store>>,
+    pub(super) now: Second,
+}
+
+impl Question<'_> {
+    /// The answer, if the path is about quotas.
+    pub(super) async fn answer(
+        &self,
+        method: &Method,
+        path: &str,
+        segments: &[&str],
+        audit: &impl Sink,
+    ) -> Option<Result<Value, Trouble>> {
+        Some(match (segments, method) {
+            (["quotas"], &Method::GET) => self.list().await,
+            (["quotas"], _) => Err(no_method(method, path, "GET")),
+            (["quotas", quota, key], &Method::GET) => self.show(quota, key).await,
+            (["quotas", quota, key], &Method::DELETE) => self.reset(quota, key, audit).await,
+            (["quotas", _, _], _) => Err(no_method(method, path, "GET, DELETE")),
+            _ => return None,
+        })
+    }
+
+    async fn list(&self) -> Result<Value, Trouble> {
+        let mut quotas = Vec::new();
+        for quota in self.policy.throttle.quotas() {
+            let mut holders = self.holders(quota).await?;
+            let count = holders.len();
+            holders.sort_by_cached_key(|holder| Reverse(share(quota, holder)));
+            let most: Vec<_> = holders.iter().take(LISTED).map(|holder| self.row(quota, holder)).collect();
+            let [hour, day, month] = quota.limits.of;
+            quotas.push(json!({
+                "name": &*quota.name,
+                "mode": quota.mode(),
+                "limits": { "hour": hour, "day": day, "month": month },
+                "warn": quota.limits.warn,
+                "keys": count,
+                "most": most,
+            }));
+        }
+        Ok(json!({ "quotas": quotas }))
+    }
+
+    async fn show(&self, quota: &str, key: &str) -> Result<Value, Trouble> {
+        let (quota, holder) = self.find(quota, key).await?;
+        Ok(self.row(quota, &holder))
+    }
+
+    async fn reset(&self, quota: &str, key: &str, audit: &impl Sink) -> Result<Value, Trouble> {
+        let (quota, holder) = self.find(quota, key).await?;
+        // What was counted here while the store was away, too.
+        quota.ledger.reset(holder.key);
+        if let Some(store) = self.store {
+            store.reset(&quota.name, holder.key).await.ok_or_else(no_store)?;
+        }
+        audit.record(Record::of_reset(&quota.name));
+        Ok(json!({ "reset": self.row(quota, &holder) }))
+    }
+
+    /// A key: by its hash, by itself, or by its label.
+    async fn find(&self, name: &str, key: &str) -> Result<(&Quota, Holder), Trouble> {
+        let throttle = &self.policy.throttle;
+        let quota = throttle.quotas().find(|quota| *quota.name == *name).ok_or_else(|| {
+            let message = format!("there is no quota `{name}`; `GET /quotas` lists all");
+            Trouble::new(StatusCode::NOT_FOUND, message)
+        })?;
+        let keys = [key_of_hex(key), throttle.key_of_text(name, key)];
+        let mut holders = self.holders(quota).await?;
+        let known = holders.iter().position(|holder| keys.contains(&Some(holder.key)));
+        let known = known.or_else(|| holders.iter().position(|holder| holder.label.as_deref() == Some(key)));
+        let holder = known.map(|place| holders.swap_remove(place)).ok_or_else(|| {
+            // It may be an API key, and does not belong into a text.
+            let message = format!("that key has used up nothing of `{name}`; `GET /quotas` lists who has");
+            Trouble::new(StatusCode::NOT_FOUND, message)
+        })?;
+        Ok((quota, holder))
+    }
+
+    /// Whoever has used up something: in the store, if there is one.
+    async fn holders(&self, quota: &Quota) -> Result<Vec<Holder>, Trouble> {
+        let Some(store) = self.store else { return Ok(quota.ledger.holders(self.now)) };
+        let holders = store.holders(&quota.name).await.ok_or_else(no_store)?;
+        let present = holders.into_iter().map(|holder| holder.at(self.now));
+        Ok(present.filter(|holder| !holder.is_gone()).collect())
+    }
+
+    fn row(&self, quota: &Quota, holder: &Holder) -> Value {
+        let mut row = json!({ "key": hex_of_key(holder.key), "label": holder.label });
+        for ((window, limit), count) in Window::ALL.into_iter().zip(quota.limits.of).zip(&holder.counts) {
+            if let (Some(limit), Some(row)) = (limit, row.as_object_mut()) {
+                let until = moment(window.at(count.from.max(window.at(self.now).from)).until);
+                let told = json!({ "used": count.used, "limit": limit, "until": until });
+                row.insert(window.name().to_owned(), told);
+            }
+        }
+        row
+    }
+}
+
+/// How much of the window that is nearest to its end is used up, in millionths.
+fn share(quota: &Quota, holder: &Holder) -> u64 {
+    let shares = quota.limits.of.iter().zip(&holder.counts);
+    let shares = shares.filter_map(|(limit, count)| {
+        (*limit).map(|limit| u64::from(count.used) * 1_000_000 / u64::from(limit))
+    });
+    shares.max().unwrap_or_default()
+}
+
+fn no_store() -> Trouble {
+    let message = "the store of shared counters does not answer; quotas are counted there";
+    Trouble::new(StatusCode::SERVICE_UNAVAILABLE, message)
+}
+
+/// The present.
+pub(super) fn now() -> Second {
+    audit::now().as_second().unsigned_abs()
+}

@@ -1,0 +1,233 @@
+//! What quotas have counted on this machine, in a file that outlives the process.
+//!
+//! A thread of its own adds what has changed each second, one line of JSON a key; the last line of a key counts. Now and then, and at the end,
+//! the file is written anew, beside the old one, and takes its place as a whole. A process that is killed has lost a second of counting
+//! at most.
+
+use std::{
+    borrow::Cow,
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use mantlet_controls::{
+    audit,
+    throttle::{Count, Holder, Memory, Second, hex_of_key, key_of_hex},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::tell;
+
+/// How often what has changed is written.
+const EVERY: Duration = Duration::from_secs(1);
+/// How often the file is written anew, in seconds, and how many lines may be added before.
+const ANEW: Second = 3_600;
+const ADDED: usize = 4_096;
+
+/// What a key has used up; without any window, it is forgotten.
+#[derive(Serialize, Deserialize)]
+struct Line<'a> {
+    quota: Cow<'a, str>,
+    key: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hour: Option<Count>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    day: Option<Count>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    month: Option<Count>,
+}
+
+impl Line<'_> {
+    fn holder(self) -> Option<(String, Holder)> {
+        let counts = [self.hour, self.day, self.month].map(Option::unwrap_or_default);
+        let holder = Holder { key: key_of_hex(&self.key)?, label: self.label, counts };
+        Some((self.quota.into_owned(), holder))
+    }
+}
+
+/// The thread that writes; ends when told, after everything is written.
+#[derive(Debug)]
+pub struct QuotaFile {
+    end: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl QuotaFile {
+    /// Reads the file, if there is one, and keeps it. Without it quotas count all the same, for as long as the process lives.
+    pub fn open(path: PathBuf, memory: Memory, keys: usize) -> io::Result<Self> {
+        match fs::read(&path) {
+            Ok(text) => restore(&text, &path, &memory, keys),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                tell(&format!("`{}` cannot be read: {error}; quotas begin anew", path.display()));
+            }
+        }
+        let (end, ended) = channel();
+        let writer = Writer { path, memory, file: None, lines: 0, added: 0, since: 0, complained: false };
+        let thread = std::thread::Builder::new().name("quotas".into()).spawn(move || writer.run(&ended))?;
+        Ok(Self { end, thread })
+    }
+
+    /// Writes everything and ends.
+    pub fn finish(self) {
+        // Either fails only if the thread is gone already.
+        let _ = self.end.send(());
+        let _ = self.thread.join();
+    }
+}
+
+/// Puts in what was kept.
+fn restore(text: &[u8], path: &Path, memory: &Memory, keys: usize) {
+    let mut damaged = 0;
+    let mut lines = text.split(|byte| *byte == b'\n').peekable();
+    while let Some(line) = lines.next() {
+        // The last one was being written when the process was killed, or is empty.
+        if lines.peek().is_none() {
+            break;
+        }
+        match serde_json::from_slice::<Line<'_>>(line).ok().and_then(Line::holder) {
+            Some((quota, holder)) => memory.ledger(&quota, keys).restore(holder),
+            None => damaged += 1,
+        }
+    }
+    if damaged > 0 {
+        tell(&format!("{damaged} lines of `{}` cannot be read and are left out", path.display()));
+    }
+}
+
+struct Writer {
+    path: PathBuf,
+    memory: Memory,
+    /// Open while nothing has gone wrong with it.
+    file: Option<File>,
+    /// Lines that it had when it was written anew, and those that were added.
+    lines: usize,
+    added: usize,
+    /// When it was written anew.
+    since: Second,
+    complained: bool,
+}
+
+impl Writer {
+    fn run(mut self, ended: &Receiver<()>) {
+        loop {
+            let is_last = !matches!(ended.recv_timeout(EVERY), Err(RecvTimeoutError::Timeout));
+            let written = self.write(is_last);
+            if let Err(error) = &written {
+                // Whatever has become of it, it is written anew.
+                self.file = None;
+                if !self.complained {
+                    let path = self.path.display();
+                    tell(&format!(
+                        "`{path}` cannot be written: {error}; quotas count on, and are forgotten when Mantlet ends"
+                    ));
+                }
+            }
+            self.complained = written.is_err();
+            if is_last {
+                return;
+            }
+        }
+    }
+
+    fn write(&mut self, is_last: bool) -> io::Result<()> {
+        let now = audit::now().as_second().unsigned_abs();
+        let is_old = now.abs_diff(self.since) >= ANEW || self.added > ADDED.max(2 * self.lines);
+        let Some(file) = self.file.as_mut().filter(|_| !is_old && !is_last) else {
+            return self.write_anew(now);
+        };
+        let mut text = Vec::new();
+        for (quota, ledger) in self.memory.ledgers() {
+            self.added += push(&mut text, &quota, ledger.changes())?;
+        }
+        if text.is_empty() {
+            return Ok(());
+        }
+        file.write_all(&text)?;
+        file.sync_data()
+    }
+
+    fn write_anew(&mut self, now: Second) -> io::Result<()> {
+        let (mut text, mut lines) = (Vec::new(), 0);
+        for (quota, ledger) in self.memory.ledgers() {
+            lines += push(&mut text, &quota, ledger.everything(now))?;
+        }
+        // Nobody needs a file with nothing in it.
+        if lines == 0 && !self.path.exists() {
+            return Ok(());
+        }
+        let new = self.path.with_extension("jsonl.new");
+        let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
+        file.write_all(&text)?;
+        file.sync_data()?;
+        fs::rename(&new, &self.path)?;
+        (self.file, self.lines, self.added, self.since) = (Some(file), lines, 0, now);
+        Ok(())
+    }
+}
+
+/// Adds lines; how many.
+fn push(text: &mut Vec<u8>, quota: &str, holders: Vec<Holder>) -> io::Result<usize> {
+    let count = holders.len();
+    for Holder { key, label, counts } in holders {
+        let [hour, day, month] = counts.map(|count| (count.used > 0).then_some(count));
+        let (quota, key) = (Cow::Borrowed(quota), Cow::Owned(hex_of_key(key)));
+        serde_json::to_writer(&mut *text, &Line { quota, key, label, hour, day, month })?;
+        text.push(b'\n');
+    }
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use mantlet_controls::throttle::Window;
+
+    use super::*;
+
+    const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+    fn used(memory: &Memory, key: &str) -> Option<u32> {
+        let now = audit::now().as_second().unsigned_abs();
+        let holder = memory.ledger("plan", 1_024).holder(key_of_hex(key)?, now)?;
+        Some(holder.counts[1].used)
+    }
+
+    fn line(key: &str, used: u32) -> String {
+        let from = Window::Day.at(audit::now().as_second().unsigned_abs()).from;
+        format!("{{\"quota\":\"plan\",\"key\":\"{key}\",\"day\":{{\"from\":{from},\"used\":{used}}}}}\n")
+    }
+
+    #[test]
+    fn the_last_whole_line_of_a_key_counts_and_the_file_comes_out_as_it_went_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("quotas.jsonl");
+        let other = KEY.replace('0', "f");
+        let gone = format!("{{\"quota\":\"plan\",\"key\":\"{other}\"}}\n");
+        let text = [line(KEY, 3), line(&other, 9), "no line\n".into(), line(KEY, 5), gone].concat();
+        // The process was killed while it wrote.
+        fs::write(&path, text + line(KEY, 7).trim_end()).unwrap();
+        let memory = Memory::default();
+        QuotaFile::open(path.clone(), memory.clone(), 1_024).unwrap().finish();
+        assert_eq!(used(&memory, KEY), Some(5));
+        assert_eq!(used(&memory, &other), None);
+        assert_eq!(fs::read_to_string(&path).unwrap(), line(KEY, 5));
+        let again = Memory::default();
+        QuotaFile::open(path, again.clone(), 1_024).unwrap().finish();
+        assert_eq!(used(&again, KEY), Some(5));
+    }
+
+    #[test]
+    fn without_quotas_there_is_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("quotas.jsonl");
+        QuotaFile::open(path.clone(), Memory::default(), 1_024).unwrap().finish();
+        assert!(!path.exists());
+    }
+}
