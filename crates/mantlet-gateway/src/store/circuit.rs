@@ -14,6 +14,8 @@ pub(super) struct Circuit {
     /// Until when it is left alone, in milliseconds since the start; 0 while it answers.
     until: AtomicU64,
     pause: AtomicU64,
+    /// When it was last back.
+    back: AtomicU64,
     /// How often it has failed. Connections that are older than the last failure may be half dead.
     failures: AtomicU64,
 }
@@ -33,6 +35,7 @@ impl Circuit {
             start: Instant::now(),
             until: AtomicU64::new(0),
             pause: AtomicU64::new(PAUSES.0),
+            back: AtomicU64::new(0),
             failures: AtomicU64::new(0),
         }
     }
@@ -66,28 +69,36 @@ impl Circuit {
     }
 
     fn failed_at(&self, question: Question, now: u64) -> bool {
-        let is_news = if question.finds_out {
-            let pause = self.pause.load(Relaxed);
-            self.until.store(now + pause, Relaxed);
-            self.pause.store((pause * 2).min(PAUSES.1), Relaxed);
-            false
-        } else {
-            // It may have been put before the last failure, and the store may be back since.
-            let is_news = question.failures == self.failures()
-                && self.until.compare_exchange(0, now + PAUSES.0, Relaxed, Relaxed).is_ok();
-            if !is_news {
-                return false;
-            }
-            self.pause.store(PAUSES.0 * 2, Relaxed);
-            true
+        let pause = match self.pause.load(Relaxed) {
+            // One that fails again and again is no news each time: a cluster may have lost one of its nodes.
+            pause if now.saturating_sub(self.back.load(Relaxed)) <= PAUSES.1 => pause,
+            pause if question.finds_out => pause,
+            _ => PAUSES.0,
         };
+        if question.finds_out {
+            self.until.store(now + pause, Relaxed);
+        } else if question.failures != self.failures()
+            || self.until.compare_exchange(0, now + pause, Relaxed, Relaxed).is_err()
+        {
+            // It may have been put before the last failure, and the store may be back since.
+            return false;
+        }
+        self.pause.store((pause * 2).min(PAUSES.1), Relaxed);
         self.failures.fetch_add(1, Relaxed);
-        is_news
+        !question.finds_out
     }
 
     /// It has answered; whether that is news. Only who finds out says so: other answers may have been on their way when it failed.
     pub(super) fn answered(&self, question: Question) -> bool {
-        question.finds_out && self.until.swap(0, Relaxed) != 0
+        self.answered_at(question, self.now())
+    }
+
+    fn answered_at(&self, question: Question, now: u64) -> bool {
+        if !question.finds_out {
+            return false;
+        }
+        self.back.store(now, Relaxed);
+        self.until.swap(0, Relaxed) != 0
     }
 
     fn now(&self) -> u64 {
@@ -115,8 +126,14 @@ mod tests {
         let question = circuit.question_at(now).unwrap();
         // It never told: its client went away.
         now += 250;
-        assert!(circuit.answered(circuit.question_at(now).unwrap()));
-        assert!(!circuit.answered(question));
+        assert!(circuit.answered_at(circuit.question_at(now).unwrap(), now));
+        assert!(!circuit.answered_at(question, now));
+        // Lost again at once, it is left alone as long as before.
+        assert!(circuit.failed_at(circuit.question_at(now).unwrap(), now));
+        assert!(circuit.question_at(now + 4_999).is_none());
+        now += 5_000;
+        assert!(circuit.answered_at(circuit.question_at(now).unwrap(), now));
+        now += 5_001;
         assert!(circuit.failed_at(circuit.question_at(now).unwrap(), now));
         assert!(circuit.question_at(now + 250).is_some(), "the pauses begin anew");
     }
@@ -127,9 +144,9 @@ mod tests {
         let [first, late, later] = [circuit.question_at(0).unwrap(); 3];
         assert!(circuit.failed_at(first, 50));
         assert!(!circuit.failed_at(late, 50), "all of them fail at once");
-        assert!(!circuit.answered(late));
+        assert!(!circuit.answered_at(late, 50));
         assert!(circuit.question_at(299).is_none(), "which makes the pause no longer");
-        assert!(circuit.answered(circuit.question_at(300).unwrap()));
+        assert!(circuit.answered_at(circuit.question_at(300).unwrap(), 300));
         assert!(!circuit.failed_at(later, 301), "by now it is back");
         assert!(circuit.question_at(301).is_some());
     }
