@@ -12,7 +12,11 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::{from, get};
-use crate::kit::{Answer, Client, Gateway, Setup, eventually, redis::Redis};
+use crate::kit::{
+    Answer, Client, Gateway, Setup, eventually,
+    redis::Redis,
+    tls::{Authority, Speaks},
+};
 
 /// What every test needs: requests are not refused for their rate.
 const RATE: &str = "[throttle]\nrate = \"100000/s\"\nburst = 100000\n";
@@ -246,6 +250,35 @@ fn the_owner_sees_who_has_used_up_what_and_gives_it_back() {
     assert!(reset("paid", "gold-key").stderr.contains("there is no quota `paid`"));
     let records = gateway.end().audit;
     assert_eq!(records.iter().filter(|record| record["security_event"] == "quota-reset").count(), 3);
+}
+
+#[test]
+fn a_user_of_a_client_certificate_is_counted_and_shown_by_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let authority = Authority::new(folder.path());
+    let (root, server) = (authority.file(), authority.sign("server", "localhost").config());
+    let tls = format!("[tls]\n{server}client-authorities = {root:?}\n");
+    let of_users = "[[throttle.quota]]\nname = \"staff\"\nkey = [\"user\", \"route\"]\nday = 2\n";
+    let gateway = gate(&format!("{tls}{RATE}{of_users}"));
+    let client = |name: Option<&str>| {
+        let speaks = Speaks::trusting(&root);
+        let speaks = match name {
+            Some(name) => speaks.showing(authority.sign_client(name, name, vec![])),
+            None => speaks,
+        };
+        speaks.connect(gateway.addr(), "localhost").expect("TLS").into_client()
+    };
+    let [mut alice, mut bob, mut nobody] = [Some("alice"), Some("bob"), None].map(client);
+    let three = |client: &mut Client| [0; 3].map(|_| get(client, "/served", "").status);
+    assert_eq!(three(&mut alice), [200, 200, 429]);
+    assert_eq!(three(&mut nobody), [200; 3], "who is nobody is not counted");
+    assert_eq!(get(&mut bob, "/served", "").status, 200);
+    assert_eq!(listed(&gateway)["most"][0]["label"], "alice, /served");
+    let said = gateway.tell(&["quotas", "reset", "staff", "alice, /served"]);
+    assert_eq!(said.stdout.trim(), "alice, /served has all of `staff` again", "{}", said.stderr);
+    assert_eq!(three(&mut alice), [200, 200, 429]);
+    let warned = gateway.end().audit;
+    assert!(warned.iter().any(|one| one["security_event"] == "quota-warning" && one["user"] == "alice"));
 }
 
 #[test]
