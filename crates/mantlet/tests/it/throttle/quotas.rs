@@ -58,7 +58,7 @@ fn days_of_month() -> i64 {
 
 /// `[store]` for a machine that is busy.
 fn patient(redis: &Redis) -> String {
-    redis.config().replace("[store]\n", "[store]\ntimeout = \"1s\"\n")
+    redis.config().replace("500ms", "1s")
 }
 
 /// What the gate says of its first quota.
