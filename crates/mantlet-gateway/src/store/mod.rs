@@ -45,6 +45,7 @@ impl StoreConfig {
 
     /// None is built in.
     #[cfg(not(feature = "redis"))]
+    #[expect(clippy::unused_self, reason = "it is asked as where there is one")]
     pub(crate) fn open(&self, _: AuditLog) -> io::Result<Arc<dyn Store>> {
         Err(io::Error::other("this Mantlet was built without a store"))
     }
