@@ -12,7 +12,7 @@ use crate::kit::{Client, Gateway, Setup, redis::Redis};
 const RATE: f64 = 100.0;
 const BURST: f64 = 20.0;
 const SPAN: Duration = Duration::from_secs(10);
-const RULE: &str = "[throttle]\nrate = \"100000/s\"\nburst = 100000\n\
+const RULE: &str = "[throttle]\nrate = \"100000/s\"\nburst = 100000\ntarpit = \"0s\"\n\
     [[throttle.rule]]\nname = \"shared\"\npaths = [\"/items/{id}\"]\nrate = \"100/s\"\nburst = 20\n";
 
 /// When a request was sent, when its answer was there, and whether it passed.
