@@ -1,11 +1,14 @@
 //! How a store is reached: one server, a cluster, or the master that sentinels name.
 
+use std::collections::HashMap;
+
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, IntoConnectionInfo, Pipeline, RedisFuture, RedisResult,
     TlsCertificates, TlsMode, Value,
     aio::{ConnectionLike, MultiplexedConnection},
     cluster::ClusterClient,
     cluster_async::ClusterConnection,
+    cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo},
     sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType},
 };
 
@@ -13,6 +16,9 @@ use super::StoreConfig;
 
 /// How often a cluster is asked again that says the key is elsewhere.
 const REDIRECTIONS: u32 = 3;
+
+/// Keys that a node looks at between two other questions.
+const AT_ONCE: usize = 1_000;
 
 /// Where a store is.
 pub(super) enum Target {
@@ -138,6 +144,54 @@ impl Sentinels {
             }
         }
         client.build()
+    }
+}
+
+impl Link {
+    /// The names of all keys that are like this, on every node.
+    pub(super) async fn names(&mut self, pattern: &str) -> RedisResult<Vec<String>> {
+        type Part = (u64, Vec<String>);
+        let scan = |cursor: u64| {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(AT_ONCE);
+            scan
+        };
+        let mut names = Vec::new();
+        match self {
+            Self::One(link) => {
+                let mut cursor = 0;
+                loop {
+                    let (next, found): Part = scan(cursor).query_async(link).await?;
+                    names.extend(found);
+                    cursor = next;
+                    if cursor == 0 {
+                        break;
+                    }
+                }
+            }
+            Self::Cluster(link) => {
+                // Each node has a cursor of its own.
+                let all = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
+                let parts: HashMap<String, Part> =
+                    redis::from_redis_value(link.route_command(scan(0), all).await?)?;
+                for (address, (mut cursor, found)) in parts {
+                    names.extend(found);
+                    let (host, port) = address.rsplit_once(':').unwrap_or((&address, ""));
+                    let node = SingleNodeRoutingInfo::ByAddress {
+                        host: host.to_owned(),
+                        port: port.parse().unwrap_or_default(),
+                    };
+                    while cursor != 0 {
+                        let node = RoutingInfo::SingleNode(node.clone());
+                        let (next, found): Part =
+                            redis::from_redis_value(link.route_command(scan(cursor), node).await?)?;
+                        names.extend(found);
+                        cursor = next;
+                    }
+                }
+            }
+        }
+        Ok(names)
     }
 }
 

@@ -151,25 +151,16 @@ impl RedisStore {
     pub(super) async fn all_holders(&self, quota: &str) -> Option<Vec<Holder>> {
         let start = format!("{}:quota:{quota}:", self.0.config.prefix);
         self.patiently(async |mut connection| {
-            let (mut holders, mut cursor) = (Vec::new(), 0_u64);
-            loop {
-                let names: Vec<String>;
-                let mut scan = redis::cmd("SCAN");
-                scan.arg(cursor).arg("MATCH").arg(format!("{start}*")).arg("COUNT").arg(AT_ONCE);
-                (cursor, names) = scan.query_async(&mut connection).await?;
-                if !names.is_empty() {
-                    let mut all = redis::pipe();
-                    for name in &names {
-                        all.hgetall(name);
-                    }
-                    let found: Vec<HashMap<String, String>> = all.query_async(&mut connection).await?;
-                    let keys = names.iter().map(|name| name.strip_prefix(&start).and_then(key_of_hex));
-                    holders.extend(keys.zip(&found).filter_map(|(key, fields)| Some(holder(key?, fields))));
-                }
-                if cursor == 0 {
-                    return Ok(holders);
-                }
+            let names = connection.names(&format!("{start}*")).await?;
+            let mut holders = Vec::with_capacity(names.len());
+            for names in names.chunks(AT_ONCE) {
+                let one = async |name: &String, mut connection: Link| connection.hgetall(name).await;
+                let found = names.iter().map(|name| one(name, connection.clone()));
+                let found: Vec<HashMap<String, String>> = try_join_all(found).await?;
+                let keys = names.iter().map(|name| name.strip_prefix(&start).and_then(key_of_hex));
+                holders.extend(keys.zip(&found).filter_map(|(key, fields)| Some(holder(key?, fields))));
             }
+            Ok(holders)
         })
         .await
     }

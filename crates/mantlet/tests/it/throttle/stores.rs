@@ -1,7 +1,7 @@
 //! Stores that are more than one server, and one that is reached over TLS.
 
 use super::{
-    assert_made_to_wait, from, log_in,
+    assert_made_to_wait, from, get, log_in,
     store::{ALONE, BACK, COUNTED, LOST, RULES, events, wait_for},
 };
 use crate::kit::{
@@ -30,7 +30,8 @@ fn a_cluster_counts_for_several_gates_and_is_missed_while_it_is_down() {
     let mut nodes = Node::cluster();
     let hosts: Vec<_> = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
     let store = format!("url = \"redis+cluster://{}\"", hosts.join(","));
-    let gates = [gate(&store, RULES), gate(&store, RULES)];
+    let throttle = format!("{RULES}\n[[throttle.quota]]\nname = \"each\"\nkey = [\"ip\"]\nday = 1000\n");
+    let gates = [gate(&store, &throttle), gate(&store, &throttle)];
     let mut clients = gates.each_ref().map(|gate| Client::connect(gate.addr()));
     wait_for(&mut clients[0], COUNTED);
     // What one has counted, the other knows: nothing passes there.
@@ -45,6 +46,13 @@ fn a_cluster_counts_for_several_gates_and_is_missed_while_it_is_down() {
         .collect();
     assert_made_to_wait(&statuses);
     assert_eq!(log_in(&mut from("127.0.2.1", gates[1].addr()), "alice", "right"), 200);
+    // Wherever a quota's keys lie, they are seen.
+    let keys: Vec<_> = (0..24).map(|number| format!("127.0.3.{}", number + 1)).collect();
+    for key in &keys {
+        assert_eq!(get(&mut from(key, gates[0].addr()), "/attempts-of-all", "").status, 404);
+    }
+    let seen = gates[1].tell(&["quotas", "--json"]).stdout;
+    assert!(keys.iter().all(|key| seen.contains(&format!("{key}\""))), "{seen}");
     // With one node, a cluster has lost slots and answers nothing at all.
     nodes[0].go();
     wait_for(&mut clients[0], ALONE);
