@@ -217,28 +217,27 @@ impl Terminal {
             return;
         }
         self.shown += 1;
-        let subject = record.subject.as_ref();
-        let subject = subject.map_or_else(String::new, |names| format!(" ({})", names.escape_debug()));
+        let name = record.subject.as_deref().unwrap_or_default();
+        let subject = if name.is_empty() { String::new() } else { format!(" ({})", name.escape_debug()) };
         match record.security_event {
             "store-unavailable" => return tell(&format!("the store does not answer as it should{subject}")),
             "store-recovered" => return tell("the store answers again"),
             _ => {}
         }
         let client = record.client_ip.map_or_else(|| "a local process".to_owned(), |ip| ip.to_string());
-        let subject = record.subject.as_deref().unwrap_or_default();
         match record.security_event {
             event @ ("client-banned" | "client-would-be-banned") => {
                 let verb = if event == "client-banned" { "banned" } else { "would ban" };
                 let until = record.until.map_or_else(String::new, |until| format!(" until {until:.0}"));
-                return tell(&format!("{verb} {client}{until}: the last refusal was {subject}"));
+                return tell(&format!("{verb} {client}{until}: the last refusal was {name}"));
             }
             "quota-warning" => {
                 let who =
                     record.user.as_deref().map_or(client.clone(), |user| user.escape_debug().to_string());
-                return tell(&format!("{who} has used up most of the quota {subject}"));
+                return tell(&format!("{who} has used up most of the quota {name}"));
             }
-            "quota-reset" => return tell(&format!("reset a key of the quota {subject}")),
-            "ban-lifted" => return tell(&format!("lifted the ban of {}", subject.escape_debug())),
+            "quota-reset" => return tell(&format!("reset a key of the quota {name}")),
+            "ban-lifted" => return tell(&format!("lifted the ban of {}", name.escape_debug())),
             _ => {}
         }
         let what = match (&record.method, &record.route) {

@@ -77,6 +77,9 @@ const CLOSED: Duration = Duration::from_secs(1);
 /// Of refusals by one rule of one key, the first in this time is recorded: a flood would fill any disk.
 const RECORDED: Duration = Duration::from_mins(1);
 
+/// Of an address' connections that are refused for a reason, so many are recorded in that time.
+const CONNECTIONS_RECORDED: u32 = 10;
+
 /// Which answers tell what is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -330,6 +333,13 @@ impl Policy {
 
     fn is_exempt(&self, call: &Call) -> bool {
         call.client.address.is_some_and(|address| self.exempt.contains(address))
+    }
+
+    /// Whether one more connection of an address that is refused is worth a record: a flood of them would fill any disk.
+    pub fn records_connection(&self, address: IpAddr, reason: Reason) -> bool {
+        let key = self.recorded.key((reason.code(), self.group(address)));
+        let rate = Rate::new(CONNECTIONS_RECORDED, RECORDED, CONNECTIONS_RECORDED);
+        rate.is_none_or(|rate| self.recorded.take(key, &rate).wait.is_none())
     }
 
     /// Whether this is the first refusal of a key for some time.
