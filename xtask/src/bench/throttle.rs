@@ -71,7 +71,7 @@ fn use_up(port: u16) -> Result<()> {
 pub(super) fn decisions() -> Result<String> {
     let mut example = cargo(&["run", "--locked", "--release", "--quiet", "--package", "mantlet-controls"]);
     let lines = output(example.args(["--example", "throttle"]))?;
-    ensure!(lines.lines().count() == 3, "the example says something else than it did:\n{lines}");
+    ensure!(lines.lines().count() == 5, "the example says something else than it did:\n{lines}");
     let lines: String = lines.lines().map(|line| format!("- {line}\n")).collect::<Vec<_>>().concat();
     Ok(format!(
         "\nA decision of a rate in memory (`cargo run --release -p mantlet-controls --example throttle`):\n\n{lines}"
