@@ -76,7 +76,7 @@ const WORDS: [(Purpose, &[&str]); 6] = [
         Purpose::Redeem,
         &["coupon", "coupons", "voucher", "vouchers", "referral", "referrals", "redeem", "promo", "giftcard"],
     ),
-    (Purpose::Checkout, &["checkout", "purchase", "payment", "payments", "pay"]),
+    (Purpose::Checkout, &["checkout", "purchase"]),
     (Purpose::Login, &["login", "signin", "logon", "authenticate", "token"]),
 ];
 

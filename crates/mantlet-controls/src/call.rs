@@ -118,6 +118,21 @@ pub struct Call {
 }
 
 impl Call {
+    /// Takes back what was counted of a request that the app will not see.
+    pub(crate) fn give_back(&self) {
+        self.unanswered(true);
+    }
+
+    /// Takes back what was counted of a request that the app has not answered.
+    pub(crate) fn unanswered(&self, unseen: bool) {
+        if let Some(attempt) = &self.attempt {
+            attempt.unanswered(unseen);
+        }
+        if let Some(taken) = self.taken.as_ref().filter(|_| unseen) {
+            taken.give_back();
+        }
+    }
+
     /// Learns who is calling. Nothing is refused here.
     pub fn open<B>(policy: &Policy, arrival: &Arrival, request: &Request<B>) -> Self {
         let headers = request.headers();

@@ -40,6 +40,12 @@ pub trait App<B> {
         None
     }
 
+    /// What the app's own CORS was seen to say to pages of this origin, lately. Nobody is asked.
+    fn known_cors(&self, origin: &HeaderValue) -> Option<cors::Own> {
+        let _ = origin;
+        None
+    }
+
     /// What the app's own CORS answers say to pages of this origin. Asked before such a page's request is refused as forged, and
     /// before it is refused in a way that the page has to read.
     fn own_cors(&mut self, call: &Call, origin: &HeaderValue) -> impl Future<Output = cors::Own> + Send {
@@ -70,19 +76,16 @@ where
         // Pinned where it is made: wrapped by value, this future, the largest of a request, would be copied twice.
         let walk = pin!(async {
             if let Err(ending) = admit(policy, audit, arrival, &mut call, &mut request, &mut app).await {
-                if let Some(taken) = &call.taken {
-                    taken.give_back();
-                }
+                call.give_back();
                 // Boxed, here and in the stops, is what few requests come to: every request pays for the future's size.
                 return Err(Box::pin(for_its_page(policy, &call, &mut app, ending)).await);
             }
             // responses: what the app may not answer with. First on the way back, for all else is about what is sent.
             policy.responses.prepare(&call, request.headers_mut());
             let answer = app.call(&call, request).await;
-            if let (Err(refusal), Some(taken)) = (&answer, &call.taken)
-                && throttle::is_unseen(refusal.reason)
-            {
-                taken.give_back();
+            if let Err(refusal) = &answer {
+                // What the app has not answered was no failure, and what it has not seen does not count at all.
+                call.unanswered(throttle::is_unseen(refusal.reason));
             }
             let mut answer = answer?;
             if responses::concerns(&call, &mut answer) {
@@ -97,7 +100,7 @@ where
     let mut answer = match outcome {
         Ok(mut answer) => {
             if let Some(attempt) = &call.attempt {
-                attempt.ended(answer.status());
+                attempt.ended(answer.status(), answer.headers(), call.path.as_str());
             }
             if let Some(taken) = &call.taken {
                 for warning in taken.answered(answer.status()) {
@@ -401,7 +404,13 @@ async fn for_its_page<B, A: App<B>>(policy: &Policy, call: &Call, app: &mut A, m
         && let Some(origin) = call.origin.as_ref().filter(|_| response::is_for_pages(refusal.reason))
         && !policy.cors.is_ours()
     {
-        refusal.cors = Some(Box::new(app.own_cors(call, origin).await));
+        // Whoever asks too much shall cost the app nothing, not even a preflight.
+        let own = if throttle::is_about_amounts(refusal.reason) {
+            app.known_cors(origin)
+        } else {
+            Some(app.own_cors(call, origin).await)
+        };
+        refusal.cors = own.map(Box::new);
     }
     ending
 }

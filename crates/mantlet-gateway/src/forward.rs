@@ -101,6 +101,11 @@ impl App<ClientBody> for Forward<'_> {
 
         let (mut response, mut lease) = self.exchange(Request::from_parts(parts, body)).await?;
         turn.answered(kind_of(call));
+        if let Some(origin) = &call.origin
+            && response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN)
+        {
+            self.context.shared.seen_origins.learn(origin, response.headers());
+        }
         lease.hold(permit);
         if !is_well_framed(&response) {
             return Err(Reason::AppInvalidResponse.into());
@@ -127,6 +132,10 @@ impl App<ClientBody> for Forward<'_> {
 
     fn store(&self) -> Option<&Arc<dyn Store>> {
         self.context.shared.store.as_ref()
+    }
+
+    fn known_cors(&self, origin: &HeaderValue) -> Option<Own> {
+        self.context.shared.seen_origins.recall(origin)
     }
 
     /// Asks the app as a browser would, with a preflight, and remembers what it said.

@@ -81,6 +81,8 @@ pub(crate) struct Shared {
     pub(crate) upstream: Upstream,
     pub(crate) audit: AuditLog,
     pub(crate) origins: SharedOrigins,
+    /// What was seen on answers, which nobody asked for.
+    pub(crate) seen_origins: SharedOrigins,
     pub(crate) store: Option<Arc<dyn Store>>,
     stage: AtomicU8,
     /// Threads that still accept connections.
@@ -157,6 +159,7 @@ impl Gate {
             policy: ArcSwap::from_pointee(policy),
             audit,
             origins: SharedOrigins::default(),
+            seen_origins: SharedOrigins::default(),
             store,
             stage: AtomicU8::new(Stage::Serving as u8),
             listening: AtomicUsize::new(threads),

@@ -15,6 +15,8 @@ const FREE: u64 = 3;
 const FIRST: Duration = Duration::from_secs(1);
 /// The longest.
 pub const LONGEST: Duration = Duration::from_mins(15);
+/// Addresses that an account may be known from, at most; a power of two.
+const PLACES: u64 = 32;
 /// How long an address stays known to an account.
 pub const KNOWN: Duration = Duration::from_hours(30 * 24);
 
@@ -25,15 +27,28 @@ pub(super) struct Attempts {
     pub(super) purpose: Arc<str>,
     /// When an account may be tried again, and how often it was in vain: milliseconds, then eight bits.
     pub(super) delays: Arc<Table>,
-    /// When an account was last logged in to from an address.
+    /// When an account was last logged in to from an address: seconds, then some bits of the address' hash.
     pub(super) known: Arc<Table>,
 }
 
 impl Attempts {
     /// Whether somebody has logged in to an account from an address.
-    pub(super) fn knows(&self, pair: Key) -> bool {
-        let since = self.known.value(self.known.key(pair));
-        since > 0 && self.known.now().saturating_sub(since) < nanos(KNOWN)
+    pub(super) fn knows(&self, account: Key, pair: Key) -> bool {
+        let (place, print) = self.place(account, pair);
+        let value = self.known.value(place);
+        value & u64::from(u32::MAX) == print && self.seconds().saturating_sub(value >> 32) < KNOWN.as_secs()
+    }
+
+    /// Where an address of an account is remembered, and what it is known again by. An account has some places and no more, or whoever logs in to his own
+    /// from many addresses could make the gate forget those of all others.
+    fn place(&self, account: Key, pair: Key) -> (u64, u64) {
+        let hash = self.known.key(pair);
+        (self.known.key((account, hash >> 32 & (PLACES - 1))), hash & u64::from(u32::MAX))
+    }
+
+    /// Since the table was made; a new one is a moment old.
+    fn seconds(&self) -> u64 {
+        self.known.now() / 1_000_000_000 + 1
     }
 
     /// How long an account must not be tried.
@@ -54,10 +69,12 @@ impl Attempts {
         });
     }
 
-    pub(super) fn succeeded(&self, account: Key, pair: Key) {
-        self.delays.change(self.delays.key(account), |_| Some(0));
-        let now = self.known.now().max(1);
-        self.known.change(self.known.key(pair), |_| Some(now));
+    /// Somebody has logged in to an account, counted so, whose address is known from now on.
+    pub(super) fn succeeded(&self, counted: Key, account: Key, pair: Key) {
+        self.delays.change(self.delays.key(counted), |_| Some(0));
+        let (place, print) = self.place(account, pair);
+        let value = self.seconds() << 32 | print;
+        self.known.change(place, |_| Some(value));
     }
 }
 
@@ -72,6 +89,24 @@ fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX >> 9)
 }
 
-fn nanos(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(number: u64) -> Key {
+        u128::from(number).to_be_bytes()
+    }
+
+    #[test]
+    fn nobody_makes_the_gate_forget_whom_others_are_known_to() {
+        let table = |keys| Arc::new(Table::with_room_for(keys));
+        let attempts = Attempts { purpose: "login".into(), delays: table(64), known: table(1_024) };
+        attempts.succeeded(key(1), key(1), key(100));
+        for address in 0..100_000 {
+            attempts.succeeded(key(2), key(2), key(1_000 + address));
+        }
+        assert!(attempts.knows(key(1), key(100)));
+        assert!(!attempts.knows(key(1), key(101)));
+        assert!(!attempts.knows(key(2), key(100)));
+    }
 }

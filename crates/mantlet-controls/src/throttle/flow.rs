@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use http::{Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use http_body::Body;
 use mantlet_contract::flows::{Flow, Purpose};
 
@@ -184,7 +184,7 @@ impl Trying<'_> {
     /// Counts on this machine.
     fn ask_here(&self) -> Tried {
         let attempts = &self.remembered.attempts;
-        let is_known = self.account.is_some_and(|(_, pair)| attempts.knows(pair));
+        let is_known = self.account.is_some_and(|(stranger, pair)| attempts.knows(stranger, pair));
         let account = self.account_key(is_known);
         let delay = account.and_then(|account| attempts.delay(account));
         let counters = || self.remembered.counters(self.address, account);
@@ -205,14 +205,67 @@ impl Trying<'_> {
     }
 }
 
+/// Where an attempt is counted.
+#[derive(Debug)]
+struct Charge {
+    counter: Counter,
+    key: Key,
+    /// Whether failures alone count there.
+    of_failures: bool,
+}
+
+/// Whom an attempt names.
+#[derive(Debug, Clone, Copy)]
+struct Named {
+    /// As it was counted.
+    account: Key,
+    /// The account, for strangers.
+    stranger: Key,
+    /// The account and the address.
+    pair: Key,
+}
+
+/// What an answer says of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Failed,
+    Succeeded,
+    /// Neither.
+    Unclear,
+}
+
+impl End {
+    /// Pages redirect: back to themselves if it was in vain, elsewhere and with a session if not.
+    fn of(status: StatusCode, headers: &HeaderMap, path: &str) -> Self {
+        match status {
+            StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::Failed,
+            _ if status.is_success() => Self::Succeeded,
+            _ if status.is_redirection() => {
+                let location = headers.get(header::LOCATION).map_or(&b""[..], HeaderValue::as_bytes);
+                let location = String::from_utf8_lossy(location).to_lowercase();
+                let (target, query) = location.split_once('?').unwrap_or((&location, ""));
+                let says = |text: &str, words: &[&str]| words.iter().any(|word| text.contains(word));
+                let is_back = target.ends_with(&path.to_lowercase()) || says(target, &["login", "signin"]);
+                if is_back || says(query, &["error", "fail", "invalid"]) {
+                    Self::Failed
+                } else if headers.contains_key(header::SET_COOKIE) {
+                    Self::Succeeded
+                } else {
+                    Self::Unclear
+                }
+            }
+            _ => Self::Unclear,
+        }
+    }
+}
+
 /// An attempt under way: what its answer decides.
 pub(crate) struct Attempt {
     attempts: Attempts,
     store: Option<Arc<dyn Store>>,
     /// Counted before the answer is known, so that many at once are no more than the rule says; given back if it was no failure.
-    counted: Vec<(Counter, Key)>,
-    /// The account, and the account with the address.
-    account: Option<(Key, Key)>,
+    counted: Vec<Charge>,
+    account: Option<Named>,
 }
 
 impl fmt::Debug for Attempt {
@@ -222,34 +275,38 @@ impl fmt::Debug for Attempt {
 }
 
 impl Attempt {
-    /// Learns how it ended.
-    pub(crate) fn ended(&self, status: StatusCode) {
-        let failed =
-            matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-        if !failed {
-            self.give_back();
+    /// Learns how it ended, at this path.
+    pub(crate) fn ended(&self, status: StatusCode, headers: &HeaderMap, path: &str) {
+        let end = End::of(status, headers, path);
+        if end != End::Failed {
+            self.unanswered(false);
         }
-        let Some((account, pair)) = self.account else { return };
-        let outcome = if failed {
-            self.attempts.failed(account);
-            Outcome::Failed(account)
-        } else if status.is_success() || status.is_redirection() {
-            self.attempts.succeeded(account, pair);
-            Outcome::Succeeded { account, pair }
-        } else {
-            return;
+        let Some(Named { account, stranger, pair }) = self.account else { return };
+        let outcome = match end {
+            End::Failed => {
+                self.attempts.failed(account);
+                Outcome::Failed(account)
+            }
+            End::Succeeded => {
+                self.attempts.succeeded(account, stranger, pair);
+                Outcome::Succeeded { account, pair }
+            }
+            End::Unclear => return,
         };
         self.tell(outcome);
     }
 
-    pub(super) fn give_back(&self) {
-        for (counter, key) in &self.counted {
+    /// Takes back what is not to count: everything if the app has not seen it, else what counts failures alone.
+    pub(crate) fn unanswered(&self, unseen: bool) {
+        let back = || self.counted.iter().filter(|charge| unseen || charge.of_failures);
+        for Charge { counter, key, .. } in back() {
             counter.give_back(*key);
         }
-        if !self.counted.is_empty() {
-            let counted = self.counted.iter();
-            let counted = counted.map(|(counter, key)| (Arc::clone(&counter.name), *key, counter.rate));
-            self.tell(Outcome::GiveBack(counted.collect()));
+        let told: Vec<_> = back()
+            .map(|Charge { counter, key, .. }| (Arc::clone(&counter.name), *key, counter.rate))
+            .collect();
+        if !told.is_empty() {
+            self.tell(Outcome::GiveBack(told));
         }
     }
 
@@ -326,17 +383,23 @@ impl Policy {
         };
         let refused = verdict.faults.iter().any(|(mode, _)| *mode == Mode::Enforce);
         if tried.passes() {
-            // Of what will be tried, failures alone may be given back.
-            let counted = counters().filter(|((_, limit), _)| refused || limit.failures);
-            attempt.counted.extend(counted.map(|((counter, _), key)| (counter.clone(), key)));
+            attempt.counted.extend(counters().map(|((counter, limit), key)| Charge {
+                counter: counter.clone(),
+                key,
+                of_failures: limit.failures,
+            }));
         }
         if refused {
             // It will not be tried.
-            attempt.give_back();
+            attempt.unanswered(true);
             return None;
         }
         if remembered.by_account.as_ref().is_some_and(|(_, limit)| limit.failures) {
-            attempt.account = counted_account.zip(account.map(|(_, pair)| pair));
+            attempt.account = counted_account.zip(*account).map(|(account, (stranger, pair))| Named {
+                account,
+                stranger,
+                pair,
+            });
         }
         Some(attempt)
     }
@@ -345,4 +408,29 @@ impl Policy {
 /// An account, for strangers or for those at an address.
 fn account_key(name: &str, address: Option<Key>) -> Key {
     key::hashed([name.as_bytes(), address.as_ref().map_or(&[][..], |address| &address[..])].into_iter())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_says_whether_an_attempt_was_in_vain() {
+        for (status, location, cookie, expected) in [
+            (200, None, false, End::Succeeded),
+            (401, None, true, End::Failed),
+            (422, None, false, End::Unclear),
+            (303, Some("/login?error=1"), true, End::Failed),
+            (302, Some("https://shop.example/auth/Session"), false, End::Failed),
+            (303, Some("/?login=failed"), false, End::Failed),
+            (303, Some("/account"), true, End::Succeeded),
+            (303, Some("/account"), false, End::Unclear),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.extend(location.map(|to| (header::LOCATION, HeaderValue::from_static(to))));
+            headers.extend(cookie.then_some((header::SET_COOKIE, HeaderValue::from_static("session=1"))));
+            let end = End::of(StatusCode::from_u16(status).unwrap(), &headers, "/auth/session");
+            assert_eq!(end, expected, "{status} {location:?} {cookie}");
+        }
+    }
 }

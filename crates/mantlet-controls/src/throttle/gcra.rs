@@ -70,8 +70,10 @@ impl Rate {
         self.period
     }
 
-    /// The moment of a key after another request; unchanged if the request does not pass.
+    /// The moment of a key after another request. If that does not pass, it is unchanged, or put right and to be kept.
     pub(crate) fn next(&self, before: Moment, now: Moment) -> Result<Moment, Moment> {
+        // Further ahead than it can be: the rate was another one before a reload. Kept, or it would be found again and again.
+        let before = before.min(now + self.ahead);
         let after = before.max(now) + self.interval;
         if after - now <= self.ahead { Ok(after) } else { Err(before) }
     }
@@ -147,6 +149,22 @@ mod tests {
         let later = SECOND + u64::try_from(wait.as_nanos()).unwrap();
         rate.next(moment, later - 1).unwrap_err();
         rate.next(moment, later).unwrap();
+    }
+
+    #[test]
+    fn a_rate_that_is_raised_frees_whoever_had_used_up_the_lower_one() {
+        let (low, high) = (
+            Rate::new(5, Duration::from_hours(1), 5).unwrap(),
+            Rate::new(100, Duration::from_secs(1), 100).unwrap(),
+        );
+        let mut moment = 0;
+        while let Ok(after) = low.next(moment, SECOND) {
+            moment = after;
+        }
+        let refused = high.next(moment, SECOND);
+        let moment = refused.unwrap_err();
+        assert_eq!(high.tell(refused, SECOND).wait, Some(Duration::from_millis(10)));
+        high.next(moment, SECOND + 10_000_000).unwrap();
     }
 
     #[test]

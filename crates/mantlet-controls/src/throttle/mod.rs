@@ -96,6 +96,11 @@ pub enum Told {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tarpit(pub Duration);
 
+/// Whether a refusal is for how much somebody asks, and not for what.
+pub(crate) const fn is_about_amounts(reason: Reason) -> bool {
+    matches!(reason, Reason::RateLimited | Reason::QuotaExceeded | Reason::ClientBanned)
+}
+
 /// What is remembered, by the names of rules. It outlives the policy: a reload forgets nothing. Cloning it gives the same memory.
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
@@ -287,7 +292,7 @@ impl Policy {
         }
         if let Some(attempt) = attempt.as_ref().filter(|_| verdict.is_refusal()) {
             // It will not be tried.
-            attempt.give_back();
+            attempt.unanswered(true);
         }
         Ok((verdict, attempt, taken))
     }

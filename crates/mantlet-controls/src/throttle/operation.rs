@@ -7,7 +7,7 @@ use mantlet_contract::flows::{Flow, Purpose};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Limit, Limits, RateText,
+    Counts, Limit, Limits, RateText,
     config::rate_of,
     flow::{Base, Remembered, Sensitive},
     limits_of,
@@ -35,6 +35,9 @@ pub struct OperationConfig {
     /// The same for one account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_account: Option<RateText>,
+    /// What both count: `failures` (the app's 400, 401, 403), or `requests` where a failure cannot be told from its status. Default that of the purpose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Counts>,
     /// The mode here, if it differs from `sensitive`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
@@ -182,14 +185,15 @@ impl OperationConfig {
             }
         }
         let has_limits = self.by_address.is_some() || self.by_account.is_some();
-        let changes = self.account.is_some() || has_limits || self.mode.is_some();
+        let changes = self.account.is_some() || has_limits || self.counts.is_some() || self.mode.is_some();
         match self.purpose {
             Some(PurposeText::None) if changes => {
                 let message = "`none` exempts these operations, and what else stands here has no effect";
                 mistakes.push(Mistake::new("purpose", message).help("leave one of the two out"));
             }
             None if !changes => {
-                let help = "say what differs: `purpose`, `account`, `by-address`, `by-account` or `mode`";
+                let help =
+                    "say what differs: `purpose`, `account`, `by-address`, `by-account`, `counts` or `mode`";
                 mistakes.push(Mistake::new("paths", "nothing differs for these operations").help(help));
             }
             _ => {}
@@ -208,13 +212,15 @@ impl OperationConfig {
 
     fn limits(&self, purpose: Purpose) -> Limits {
         let usual = limits_of(purpose);
-        let changed = |rate: RateText, usual| Limit { count: rate.count, period: rate.period, ..usual };
+        let changed = |rate: Option<RateText>, usual: Limit| Limit {
+            count: rate.map_or(usual.count, |rate| rate.count),
+            period: rate.map_or(usual.period, |rate| rate.period),
+            failures: self.counts.map_or(usual.failures, |counts| counts == Counts::Failures),
+        };
+        let account = usual.account.or(self.by_account.map(|_| usual.address));
         Limits {
-            address: self.by_address.map_or(usual.address, |rate| changed(rate, usual.address)),
-            account: match self.by_account {
-                Some(rate) => Some(changed(rate, usual.account.unwrap_or(usual.address))),
-                None => usual.account,
-            },
+            address: changed(self.by_address, usual.address),
+            account: account.map(|usual| changed(self.by_account, usual)),
         }
     }
 
@@ -225,7 +231,8 @@ impl OperationConfig {
         let remembered = Purpose::ALL.into_iter().filter(is_meant).filter_map(|purpose| {
             let usual = purpose.name();
             let name = |is_own: bool| if is_own { format!("{usual}-{place}") } else { usual.to_owned() };
-            let names = [name(self.by_address.is_some()), name(self.by_account.is_some())];
+            let is_own = |rate: Option<RateText>| rate.is_some() || self.counts.is_some();
+            let names = [name(is_own(self.by_address)), name(is_own(self.by_account))];
             Remembered::new(base, purpose, self.limits(purpose), names, mode)
         });
         Operation {

@@ -67,10 +67,21 @@ pub(super) struct Rules<C = Counter> {
     everywhere: Vec<usize>,
     by_path: matchit::Router<usize>,
     /// What the router leads to.
-    of_path: Vec<(String, Vec<usize>)>,
+    of_path: Vec<OfPath>,
     by_tag: HashMap<Box<str>, Vec<usize>>,
     has_early: bool,
     has_late: bool,
+}
+
+/// The rules of a template.
+#[derive(Debug)]
+struct OfPath {
+    template: String,
+    numbers: Vec<usize>,
+    /// Matches what it does, alone.
+    router: matchit::Router<()>,
+    /// Other templates that may match the same paths, less precisely.
+    others: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -116,17 +127,26 @@ impl<C> Rules<C> {
                 return Err(format!("`{path}` has no leading `/`"));
             }
             let template = template(path);
-            if let Some((_, numbers)) = self.of_path.iter_mut().find(|(known, _)| *known == template) {
-                numbers.push(number);
+            if let Some(known) = self.of_path.iter_mut().find(|known| known.template == template) {
+                known.numbers.push(number);
                 continue;
             }
-            self.by_path.insert(template.clone(), self.of_path.len()).map_err(|error| match error {
+            let mut router = matchit::Router::new();
+            let inserted = self.by_path.insert(template.clone(), self.of_path.len());
+            inserted.and_then(|()| router.insert(template.clone(), ())).map_err(|error| match error {
                 matchit::InsertError::Conflict { with } => {
                     format!("`{path}` matches the same paths as `{with}`")
                 }
                 _ => format!("`{path}` is not a path template"),
             })?;
-            self.of_path.push((template, vec![number]));
+            let (place, mut others) = (self.of_path.len(), Vec::new());
+            for (other, known) in self.of_path.iter_mut().enumerate() {
+                if may_meet(&known.template, &template) {
+                    known.others.push(place);
+                    others.push(other);
+                }
+            }
+            self.of_path.push(OfPath { template, numbers: vec![number], router, others });
         }
         if target.paths.is_empty() && target.tags.is_empty() {
             self.everywhere.push(number);
@@ -155,8 +175,12 @@ impl<C> Rules<C> {
     /// The rules that a request falls under at this stage, in their order.
     pub(super) fn of(&self, early: bool, method: &Method, path: &str, tags: &[String]) -> Vec<&Rule<C>> {
         let mut numbers = self.everywhere.clone();
-        if let Ok(found) = self.by_path.at(path) {
-            numbers.extend(self.of_path.get(*found.value).map_or(&[][..], |(_, numbers)| numbers));
+        // The router knows the most precise template; a rule for a less precise one holds too.
+        if let Some(found) = self.by_path.at(path).ok().and_then(|found| self.of_path.get(*found.value)) {
+            numbers.extend(&found.numbers);
+            let others = found.others.iter().filter_map(|other| self.of_path.get(*other));
+            let others = others.filter(|other| other.router.at(path).is_ok());
+            numbers.extend(others.flat_map(|other| &other.numbers));
         }
         if !self.by_tag.is_empty() {
             numbers.extend(tags.iter().filter_map(|tag| self.by_tag.get(&**tag)).flatten());
@@ -171,5 +195,47 @@ impl<C> Rules<C> {
                     || entry.tags.iter().any(|tag| tags.iter().any(|own| **own == **tag)))
         };
         entries.filter(applies).map(|entry| &entry.rule).collect()
+    }
+}
+
+/// Whether two templates may match the same path.
+fn may_meet(one: &str, other: &str) -> bool {
+    let (mut ours, mut theirs) = (one.split('/'), other.split('/'));
+    loop {
+        match (ours.next(), theirs.next()) {
+            (None, None) => return true,
+            // The rest of one of them is whatever there is.
+            (Some(part), _) | (_, Some(part)) if part.contains("{*") => return true,
+            (Some(ours), Some(theirs)) if ours == theirs || ours.contains('{') || theirs.contains('{') => {}
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_for_a_more_precise_path_lifts_no_other() {
+        let mut rules = Rules::<&str>::default();
+        for (name, path, method) in [
+            ("item", "/items/{item_id}", None),
+            ("seventh", "/items/7", Some(Method::DELETE)),
+            ("everything", "/{path:path}", None),
+            ("pictures", "/items/{item_id}/picture", None),
+        ] {
+            let rule = Rule { counter: name, key: [KeyPart::Ip].into() };
+            let (paths, methods) = ([path.to_owned()], Vec::from_iter(method));
+            rules.add(rule, &Target { paths: &paths, methods, tags: &[] }).unwrap();
+        }
+        let of = |method, path| -> Vec<_> {
+            rules.of(true, &method, path, &[]).into_iter().map(|rule| rule.counter).collect()
+        };
+        assert_eq!(of(Method::GET, "/items/7"), ["item", "everything"]);
+        assert_eq!(of(Method::DELETE, "/items/7"), ["item", "seventh", "everything"]);
+        assert_eq!(of(Method::GET, "/items/8"), ["item", "everything"]);
+        assert_eq!(of(Method::GET, "/items/7/picture"), ["everything", "pictures"]);
+        assert_eq!(of(Method::GET, "/other/x/y/z"), ["everything"]);
     }
 }

@@ -70,7 +70,8 @@ impl Table {
         let mut outcome = Err(0);
         self.change(key, |before| {
             outcome = rate.next(before, now);
-            outcome.ok()
+            let (Ok(after) | Err(after)) = outcome;
+            (after != before).then_some(after)
         });
         rate.tell(outcome, now)
     }
@@ -183,6 +184,15 @@ mod tests {
         }
         assert!(table.take_at(refused, &slow, 3).wait.is_some());
         assert_eq!(table.cells.get().unwrap().len(), 2 * 4_096);
+    }
+
+    #[test]
+    fn a_rate_that_is_raised_holds_for_whoever_was_refused_by_the_lower_one() {
+        let table = Table::with_room_for(16);
+        let (key, high) = (table.key("a"), rate(60_000, 10));
+        while table.take_at(key, &rate(1, 5), 1).wait.is_none() {}
+        assert!(table.take_at(key, &high, 1).wait.is_some());
+        assert_eq!(table.take_at(key, &high, 1_000_001).wait, None, "a millisecond later there is one more");
     }
 
     #[test]

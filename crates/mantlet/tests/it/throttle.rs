@@ -204,3 +204,60 @@ fn rules_of_the_configuration_hold_for_what_they_name() {
     let expected = [("watched", "report"), ("items", "enforce"), ("keys", "enforce"), ("watched", "report")];
     assert_eq!(seen, expected.map(|(rule, mode)| (Some(rule), Some(mode))));
 }
+
+#[test]
+fn an_attempt_that_the_app_has_not_answered_is_no_failure() {
+    let gateway = Setup::run("logins:app").config("[throttle]\n").start();
+    let mut client = Client::connect(gateway.addr());
+    let form = "username=bob";
+    let head = "POST /token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded";
+    for _ in 0..12 {
+        // Without a password it does not get there.
+        let answer = client.ask(format!("{head}\r\nContent-Length: {}\r\n\r\n{form}", form.len()));
+        assert_eq!(answer.status, 422);
+    }
+    assert_eq!(log_in(&mut client, "bob", "right"), 200);
+    assert_eq!(attempts(&mut client), 1);
+}
+
+fn post_page(client: &mut Client, password: &str) -> u16 {
+    let form = format!("username=alice&password={password}");
+    let head = "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded";
+    client.ask(format!("{head}\r\nContent-Length: {}\r\n\r\n{form}", form.len())).status
+}
+
+#[test]
+fn a_redirect_back_to_the_page_is_a_failure_and_requests_can_be_counted_instead() {
+    let gateway = Setup::run("pages:app").config("[throttle]\n").start();
+    let mut client = Client::connect(gateway.addr());
+    for _ in 0..12 {
+        assert_eq!(post_page(&mut client, "right"), 303);
+    }
+    let statuses: Vec<_> = (0..6).map(|_| post_page(&mut client, "wrong")).collect();
+    assert_eq!(statuses[..4], [303; 4]);
+    assert!(statuses[4..].contains(&429), "{statuses:?}");
+    let counting =
+        "[[throttle.operation]]\npaths = [\"/login\"]\nby-account = \"3/15m\"\ncounts = \"requests\"\n";
+    let gateway = Setup::run("pages:app").config(counting).start();
+    let mut client = Client::connect(gateway.addr());
+    assert_eq!([(); 4].map(|()| post_page(&mut client, "right")), [303, 303, 303, 429]);
+}
+
+#[test]
+fn a_page_reads_why_it_is_refused_and_the_app_is_not_even_asked_whether_it_may() {
+    let gateway = Setup::run("pages:app").config("[throttle]\nrate = \"2/h\"\nburst = 2\n").start();
+    let mut client = Client::connect(gateway.addr());
+    let ask = |client: &mut Client, origin: &str| get(client, "/", &format!("Origin: {origin}\r\n"));
+    for _ in 0..2 {
+        assert_eq!(ask(&mut client, "https://shop.example").status, 200);
+    }
+    let refused = ask(&mut client, "https://shop.example");
+    assert_eq!(refused.status, 429);
+    assert_eq!(refused.header("access-control-allow-origin"), Some("https://shop.example"));
+    for number in 0..5 {
+        let refused = ask(&mut client, &format!("https://x{number}.example"));
+        assert_eq!((refused.status, refused.header("access-control-allow-origin")), (429, None));
+    }
+    let seen = get(&mut from("127.0.1.9", gateway.addr()), "/seen", "").body;
+    assert_eq!(String::from_utf8_lossy(&seen), r#"["GET","GET","GET"]"#);
+}
