@@ -95,12 +95,23 @@ impl App<ClientBody> for Forward<'_> {
         // Only now: a client that is slow to send its body holds no place at the app.
         let busy = || Refusal::retry(Reason::AppBusy, RETRY_BUSY);
         let presence = self.enter(call)?;
-        let client = upstream.shares.counter(call.client.address);
+        let client = upstream.shares.counter(self.policy.throttle.client_key(call));
         let turn = upstream.turns.take(client).await.ok_or_else(busy)?;
-        let permit = upstream.shares.take(client).ok_or_else(busy)?.with(presence);
+        let Some(permit) = upstream.shares.take(client) else {
+            turn.over();
+            return Err(busy());
+        };
+        let permit = permit.with(presence);
+        let is_streamed = matches!(body, ToApp::Stream(_));
 
-        let (mut response, mut lease) = self.exchange(Request::from_parts(parts, body)).await?;
-        turn.answered(kind_of(call));
+        let (mut response, mut lease) = match self.exchange(Request::from_parts(parts, body)).await {
+            Ok(answer) => answer,
+            Err(refusal) => {
+                turn.over();
+                return Err(refusal);
+            }
+        };
+        turn.answered(kind_of(call), is_streamed);
         if let Some(origin) = &call.origin
             && response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN)
         {

@@ -2,17 +2,16 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
-    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
     },
 };
 
-use mantlet_controls::throttle::Presence;
+use mantlet_controls::throttle::{Key, Presence};
 
 /// Counters of clients. Two clients that fall on the same one share it, which matters only when the app is busy.
-pub(crate) const COUNTERS: usize = 4_096;
+const COUNTERS: usize = 4_096;
 
 /// What the app has in hand.
 #[derive(Debug)]
@@ -50,7 +49,7 @@ impl Shares {
     }
 
     /// The counter of a client.
-    pub(crate) fn counter(&self, client: Option<IpAddr>) -> usize {
+    pub(crate) fn counter(&self, client: Option<Key>) -> usize {
         usize::try_from(self.seed.hash_one(client)).unwrap_or_default() % COUNTERS
     }
 

@@ -307,10 +307,11 @@ impl Policy {
         trusted: &Networks,
     ) -> Result<(), Refusal> {
         let (Some(bans), Some(address)) = (&self.bans, call.client.address) else { return Ok(()) };
-        if self.is_exempt(call) || trusted.contains(address) || is_undeclared_proxy(call, headers, address) {
+        if self.is_exempt(call) || trusted.contains(address) {
             return Ok(());
         }
-        call.may_be_banned = true;
+        // Looking like a proxy ends no ban.
+        call.may_be_banned = !is_undeclared_proxy(call, headers, address);
         let Some(left) = bans.left(address).filter(|_| bans.mode == Mode::Enforce) else { return Ok(()) };
         let repeated = !self.is_news(UNTIL, group(address, self.ipv6_prefix));
         Err(Refusal { repeated, ..Refusal::retry(Reason::ClientBanned, left) })

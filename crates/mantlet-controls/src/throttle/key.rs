@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, HeaderValue, Request, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use http_body::Body;
 use mantlet_contract::{
     inputs::{Named, named},
@@ -62,10 +62,12 @@ impl Policy {
                     Some(matched) => Cow::Borrowed(matched.route.path.as_bytes()),
                     None => Cow::Borrowed(call.path.as_str().as_bytes()),
                 },
-                KeyPart::Header(name) => Cow::Borrowed(request.headers().get(name)?.as_bytes()),
+                KeyPart::Header(name) => header_value(name, request.headers().get(name)?),
                 KeyPart::Field(name) => match field(request, name) {
                     Named::Text(text) => Cow::Owned(text.into_bytes()),
-                    Named::Nothing | Named::Unsure => return None,
+                    Named::Nothing => return None,
+                    // All who hide it share one, or a rule would end where a body is long enough.
+                    Named::Unsure => Cow::Borrowed(b"\0unsure"),
                 },
             });
         }
@@ -83,6 +85,17 @@ pub(super) fn hashed<'p>(parts: impl Iterator<Item = &'p [u8]>) -> Key {
     let mut key = Key::default();
     key.copy_from_slice(hash.finalize().first_chunk::<16>().unwrap_or(&[0; 16]));
     key
+}
+
+/// The value of a header; a credential without what may be written in more than one way (RFC 9110 section 11.4).
+fn header_value<'r>(name: &HeaderName, value: &'r HeaderValue) -> Cow<'r, [u8]> {
+    let value = value.as_bytes().trim_ascii();
+    if *name != header::AUTHORIZATION {
+        return Cow::Borrowed(value);
+    }
+    let mut parts = value.splitn(2, |byte| *byte == b' ');
+    let scheme = parts.next().unwrap_or_default().to_ascii_lowercase();
+    Cow::Owned([&*scheme, b" ", parts.next().unwrap_or_default().trim_ascii()].concat())
 }
 
 /// A key that the operation declares.
@@ -129,7 +142,14 @@ where
 fn compared(text: &str) -> Option<String> {
     /// Larger numbers are not exact.
     const EXACT: f64 = 9_007_199_254_740_992.0;
-    let text = text.trim();
+    // What Python's `str.strip` takes away: four control characters more than what is white space.
+    let text = text.trim_matches(|c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c));
+    let digits = text.trim_start_matches('+').replace('_', "");
+    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        // Of any length.
+        let digits = digits.trim_start_matches('0');
+        return Some(if digits.is_empty() { "0" } else { digits }.to_owned());
+    }
     let number = text.replace('_', "").parse::<f64>();
     match number {
         Ok(number) if number.abs() < EXACT && number.fract() == 0.0 => Some(format!("{number:.0}")),
@@ -147,7 +167,8 @@ mod tests {
             (&["alice", " Alice\t", "ALICE"][..], Some("alice")),
             (&["7", "07", "+7", "7.0", "7e0", "0_7", " 7 "], Some("7")),
             (&["491701234567890"], Some("491701234567890")),
-            (&["99999999999999999999"], Some("99999999999999999999")),
+            (&["99999999999999999999", "0099999999999999999999"], Some("99999999999999999999")),
+            (&["bob\u{1c}", "\u{1f}Bob"], Some("bob")),
             (&["nan"], Some("nan")),
             (&["7.5"], Some("7.5")),
             (&["", "  "], None),

@@ -353,6 +353,11 @@ impl Policy {
         Rate::new(1, RECORDED, 1).is_some_and(|rate| self.recorded.take(key, &rate).wait.is_none())
     }
 
+    /// Who a client is, as addresses are grouped; none if nobody knows.
+    pub fn client_key(&self, call: &Call) -> Option<Key> {
+        call.client.address.map(|address| self.group(address))
+    }
+
     fn group(&self, address: IpAddr) -> Key {
         group(address, self.ipv6_prefix)
     }

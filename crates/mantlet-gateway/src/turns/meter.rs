@@ -15,8 +15,8 @@ use std::{
     time::Duration,
 };
 
-/// Answers are looked at together: those of so long, and so many, but never of longer than [`LONGEST`]. Fewer while there is no limit, for a flood
-/// shall be noticed at once.
+/// Answers are looked at together: those of so long, and so many, but not of longer than [`LONGEST`] without need. Fewer while there is no limit or it is being
+/// lowered, for a flood shall be noticed at once.
 const WINDOW: Duration = Duration::from_millis(100);
 const ANSWERS: u64 = 32;
 const WATCH: (Duration, u64) = (Duration::from_millis(25), 16);
@@ -43,6 +43,8 @@ pub(super) struct Sample {
     pub(super) took: Duration,
     /// Nothing else was with the app.
     pub(super) alone: bool,
+    /// Nothing else was there when it began: what came later is answered later.
+    pub(super) began_alone: bool,
     /// Somebody waits.
     pub(super) waits: bool,
     pub(super) now: Duration,
@@ -51,7 +53,7 @@ pub(super) struct Sample {
 #[derive(Debug)]
 pub(super) struct Meter {
     limit: AtomicUsize,
-    /// Nanoseconds that a request of each kind takes alone, on average; the last is for all kinds.
+    /// Nanoseconds that a request of each kind takes alone, on average; the last is for those of no kind.
     alone: Box<[AtomicU64]>,
     /// When the window began, in nanoseconds.
     began: AtomicU64,
@@ -59,6 +61,9 @@ pub(super) struct Meter {
     took: AtomicU64,
     /// What they would have taken alone.
     would_take: AtomicU64,
+    /// How long a window must be at least, in nanoseconds, and how many answers it must have.
+    shortest: AtomicU64,
+    fewest: AtomicU64,
     judge: Mutex<Judge>,
 }
 
@@ -71,6 +76,8 @@ impl Default for Meter {
             answers: AtomicU64::new(0),
             took: AtomicU64::new(0),
             would_take: AtomicU64::new(0),
+            shortest: AtomicU64::new(0),
+            fewest: AtomicU64::new(WATCH.1),
             judge: Mutex::default(),
         }
     }
@@ -89,30 +96,25 @@ impl Meter {
 
     pub(super) fn learn(&self, sample: &Sample) {
         let took = u64::try_from(sample.took.as_nanos()).unwrap_or(u64::MAX >> 16);
-        let kinds = [sample.kind.map_or(KINDS, |kind| kind % KINDS), KINDS];
-        let known = kinds.iter().filter_map(|kind| self.alone.get(*kind));
-        let would_take = if sample.alone {
-            for average in known {
-                let before = average.load(Relaxed);
-                // The first is all that is known; later ones count a sixteenth each.
-                let after = if before == 0 { took } else { before - before / 16 + took / 16 };
-                average.store(after.max(1), Relaxed);
-            }
-            if self.limit() == usize::MAX {
+        let Some(average) = self.alone.get(sample.kind.map_or(KINDS, |kind| kind % KINDS)) else { return };
+        let known = average.load(Relaxed);
+        if sample.alone || sample.began_alone && known == 0 {
+            // The first is all that is known; later ones count a sixteenth each.
+            let after = if known == 0 { took } else { known - known / 16 + took / 16 };
+            average.store(after.max(1), Relaxed);
+            if sample.alone && self.limit() == usize::MAX {
                 return;
             }
-            took
-        } else {
-            let mut alone = known.map(|average| average.load(Relaxed)).filter(|alone| *alone > 0);
-            alone.next().unwrap_or(took / 2).min(took)
-        };
+        }
+        // Of whose kind nothing is known, nothing is held against the app.
+        let would_take = if sample.alone || known == 0 { took } else { known.min(took) };
         self.would_take.fetch_add(would_take, Relaxed);
         self.took.fetch_add(took, Relaxed);
         let answers = self.answers.fetch_add(1, Relaxed) + 1;
         let now = u64::try_from(sample.now.as_nanos()).unwrap_or(u64::MAX);
         let passed = Duration::from_nanos(now.saturating_sub(self.began.load(Relaxed)));
-        let (shortest, fewest) = if self.limit() == usize::MAX { WATCH } else { (WINDOW, ANSWERS) };
-        if passed >= shortest && (answers >= fewest || passed >= LONGEST)
+        let shortest = Duration::from_nanos(self.shortest.load(Relaxed));
+        if passed >= shortest && (answers >= self.fewest.load(Relaxed) || passed >= LONGEST.max(shortest))
             // Somebody else may be at it.
             && let Ok(mut judge) = self.judge.try_lock()
         {
@@ -120,13 +122,21 @@ impl Meter {
             let window = Window {
                 now: sample.now,
                 // What came in before a silence is no measure of it.
-                passed: seconds(passed.min(LONGEST)),
+                passed: seconds(passed.min(LONGEST.max(shortest))),
                 answers: float(self.answers.swap(0, Relaxed)),
                 took: seconds(Duration::from_nanos(self.took.swap(0, Relaxed))),
                 would_take: seconds(Duration::from_nanos(self.would_take.swap(0, Relaxed))),
                 waits: sample.waits,
             };
-            self.limit.store(judge.limit(&window).unwrap_or(usize::MAX), Relaxed);
+            let (before, after) = (judge.limit, judge.limit(&window));
+            self.limit.store(after.unwrap_or(usize::MAX), Relaxed);
+            // What a lower limit leads to is seen when those are answered that it let in.
+            let is_lowered = after.is_some_and(|after| before.is_none_or(|before| after < before));
+            let (shortest, fewest) = if after.is_none() || is_lowered { WATCH } else { (WINDOW, ANSWERS) };
+            let mean = Duration::from_secs_f64(window.took / window.answers);
+            let shortest = u64::try_from(shortest.max(mean.min(PAUSES.0)).as_nanos()).unwrap_or(u64::MAX);
+            self.shortest.store(shortest, Relaxed);
+            self.fewest.store(fewest, Relaxed);
         }
     }
 }
@@ -184,18 +194,22 @@ impl Judge {
             let is_late = at_work >= 4.0 && mean >= UNNOTICED && mean >= alone * 2.0;
             if is_late && !is_paused {
                 (self.throughput, self.doubt, self.calm) = (throughput, Doubt::None, 0);
-                self.limit = Some(fitting);
+                self.limit = Some(fitting.max(whole(at_work / 2.0)));
             }
             return self.limit;
         };
         let little_more = limit + (limit / 4).max(1);
+        let doubt = std::mem::replace(&mut self.doubt, Doubt::None);
         if !window.waits {
+            if matches!(doubt, Doubt::Doubled(before) if before < throughput * SUSPECT) {
+                // There was nobody left to wait.
+                self.pause_at(window.now);
+            }
             self.calm += 1;
             self.limit = (self.calm < CALM).then_some(little_more);
             return self.limit;
         }
         self.calm = 0;
-        let doubt = std::mem::replace(&mut self.doubt, Doubt::None);
         let is_less = |than: f64| throughput < than * SUSPECT;
         self.limit = Some(match doubt {
             _ if is_paused => limit * 2,
@@ -208,17 +222,24 @@ impl Judge {
                 (limit / 2).max(FEWEST)
             }
             Doubt::Back(doubled) if is_less(doubled) => {
-                self.not_before = window.now + self.pause;
-                self.pause = (self.pause * 2).min(PAUSES.1);
+                self.pause_at(window.now);
                 limit * 2
             }
             _ => {
                 let known = if matches!(doubt, Doubt::None) { self.throughput * 0.98 } else { 0.0 };
                 self.throughput = throughput.max(known);
-                fitting.min(little_more)
+                // Never by more than half, so that what it costs is seen in time.
+                fitting.min(little_more).max(limit / 2)
             }
         });
         self.limit
+    }
+}
+
+impl Judge {
+    fn pause_at(&mut self, now: Duration) {
+        self.not_before = now + self.pause;
+        self.pause = (self.pause * 2).min(PAUSES.1);
     }
 }
 
@@ -280,7 +301,7 @@ mod tests {
     fn one_thread_that_works_gets_what_keeps_it_busy() {
         let app = App { took: |at_work| at_work * 0.0014, alone: 0.0014, slower: |_| 1.0 };
         let (limits, throughput) = app.limits(64, 40);
-        assert!(limits.iter().skip(2).all(|limit| limit.is_some_and(|limit| limit <= 3)), "{limits:?}");
+        assert!(limits.iter().skip(6).all(|limit| limit.is_some_and(|limit| limit <= 3)), "{limits:?}");
         assert!(throughput > 0.99 / 0.0014, "{throughput}");
     }
 
@@ -297,7 +318,7 @@ mod tests {
     fn four_workers_get_four_times_as_much() {
         let app = App { took: |at_work| (at_work / 4.0).max(1.0) * 0.01, alone: 0.01, slower: |_| 1.0 };
         let (limits, throughput) = app.limits(64, 40);
-        assert!(limits.iter().skip(2).all(|limit| matches!(limit, Some(4..=8))), "{limits:?}");
+        assert!(limits.iter().skip(6).all(|limit| matches!(limit, Some(4..=8))), "{limits:?}");
         assert!(throughput > 0.98 * 400.0, "{throughput}");
     }
 

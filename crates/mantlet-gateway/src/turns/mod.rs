@@ -13,7 +13,7 @@ mod meter;
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicUsize, Ordering::SeqCst},
     },
     time::{Duration, Instant},
 };
@@ -24,7 +24,6 @@ use self::{
     line::Line,
     meter::{Meter, Sample},
 };
-use crate::shares::COUNTERS;
 
 /// What was begun in this time or in the one before counts as the app's work.
 const EPOCH: Duration = Duration::from_millis(500);
@@ -32,17 +31,14 @@ const EPOCH: Duration = Duration::from_millis(500);
 const EPOCHS: usize = 4;
 /// How often whoever waits looks for himself: nobody tells when a request does not count any more.
 const LOOK: Duration = Duration::from_millis(200);
-/// Beyond the limit, clients that have nothing with the app find so many places.
-const NEWCOMERS: usize = 8;
 
-/// Who is with the app, and who waits.
+/// Who is with the app, and who waits. While somebody waits, everybody does, so that nobody waits for those who came later.
 #[derive(Debug)]
 pub(crate) struct Turns {
     start: Instant,
     epoch: AtomicUsize,
     /// Requests that were begun in an epoch and have no answer yet.
     begun: [AtomicUsize; EPOCHS],
-    of_client: Box<[AtomicU32]>,
     waiting: AtomicUsize,
     line: Mutex<Line>,
     meter: Meter,
@@ -56,7 +52,6 @@ pub(crate) struct Turns {
 #[derive(Debug)]
 pub(crate) struct Turn {
     turns: Arc<Turns>,
-    client: usize,
     epoch: usize,
     since: Instant,
     /// Nobody else was there when it began.
@@ -69,7 +64,6 @@ impl Turns {
             start: Instant::now(),
             epoch: AtomicUsize::new(0),
             begun: Default::default(),
-            of_client: (0..COUNTERS).map(|_| AtomicU32::new(0)).collect(),
             waiting: AtomicUsize::new(0),
             line: Mutex::default(),
             meter: Meter::default(),
@@ -81,19 +75,13 @@ impl Turns {
     /// Waits for a turn of this client, if it has to; none if that was in vain.
     pub(crate) async fn take(self: &Arc<Self>, client: usize) -> Option<Turn> {
         // Counted first, so that two threads cannot both take the last place; the drop takes it back.
-        let mut turn = self.begin(client);
+        let mut turn = self.begin();
         let at_work = self.at_work(turn.epoch);
         turn.alone = at_work <= 1;
         let limit = self.meter.limit();
         let is_free = at_work <= limit && self.waiting.load(SeqCst) == 0;
-        let is_newcomer = || {
-            let own = self.of_client.get(client).map_or(0, |own| own.load(SeqCst));
-            own <= 1 && at_work <= limit.saturating_mul(2).saturating_add(NEWCOMERS)
-        };
-        let Some(patience) = self.patience.filter(|_| !is_free && !is_newcomer()) else {
-            return Some(turn);
-        };
-        drop(turn);
+        let Some(patience) = self.patience.filter(|_| !is_free) else { return Some(turn) };
+        turn.over();
         Box::pin(self.wait(client, patience)).await
     }
 
@@ -125,15 +113,17 @@ impl Turns {
         {
             let mut line = self.line();
             while self.at_work(self.epoch_at(Instant::now())) < self.meter.limit()
-                && let Some((client, tell)) = line.next()
+                && let Some(tell) = line.next()
             {
-                called.push((tell, self.begin(client)));
+                called.push((tell, self.begin()));
             }
             self.waiting.store(line.len(), SeqCst);
         }
         for (tell, turn) in called {
-            // One that has left meanwhile gives it back.
-            let _ = tell.send(turn);
+            if let Err(turn) = tell.send(turn) {
+                // Who has left meanwhile gives it back.
+                turn.over();
+            }
         }
     }
 
@@ -141,14 +131,11 @@ impl Turns {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(self: &Arc<Self>, client: usize) -> Turn {
+    fn begin(self: &Arc<Self>) -> Turn {
         let since = Instant::now();
         let epoch = self.epoch_at(since);
-        if let Some(own) = self.of_client.get(client) {
-            own.fetch_add(1, SeqCst);
-        }
         self.of_epoch(epoch).fetch_add(1, SeqCst);
-        Turn { turns: Arc::clone(self), client, epoch, since, alone: false }
+        Turn { turns: Arc::clone(self), epoch, since, alone: false }
     }
 
     fn at_work(&self, epoch: usize) -> usize {
@@ -182,30 +169,29 @@ impl Turns {
 }
 
 impl Turn {
-    /// The app has begun to answer. `kind` tells requests apart that take the app differently long.
-    pub(crate) fn answered(self, kind: Option<usize>) {
+    /// The app has begun to answer. `kind` tells requests apart that take the app differently long; none is learned of a request whose client
+    /// took his time to send it.
+    pub(crate) fn answered(self, kind: Option<usize>, is_streamed: bool) {
         let turns = &self.turns;
         let now = Instant::now();
-        let alone = self.alone && turns.at_work(turns.epoch_at(now)) <= 1;
-        let took = now.saturating_duration_since(self.since);
-        let waits = turns.waiting.load(SeqCst) > 0;
-        turns.meter.learn(&Sample { kind, took, alone, waits, now: now - turns.start });
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let turns = &self.turns;
-        let epoch = turns.epoch_at(Instant::now());
-        let minus_one = |count: &AtomicUsize| {
-            // Its epoch may have been forgotten in between.
-            let _ = count.fetch_update(SeqCst, SeqCst, |count| count.checked_sub(1));
-        };
-        if epoch - self.epoch < 2 {
-            minus_one(turns.of_epoch(self.epoch));
+        let epoch = turns.epoch_at(now);
+        // What has not counted as work for a while says nothing of it.
+        if !is_streamed && epoch - self.epoch < 2 {
+            let alone = self.alone && turns.at_work(epoch) <= 1;
+            let took = now.saturating_duration_since(self.since);
+            let waits = turns.waiting.load(SeqCst) > 0;
+            let began_alone = self.alone;
+            turns.meter.learn(&Sample { kind, took, alone, began_alone, waits, now: now - turns.start });
         }
-        if let Some(own) = turns.of_client.get(self.client) {
-            own.fetch_sub(1, SeqCst);
+        self.over();
+    }
+
+    /// The app does not work on it. A turn that is only dropped goes on to count for a moment: whoever leaves without an answer does not stop the app.
+    pub(crate) fn over(self) {
+        let turns = &self.turns;
+        if turns.epoch_at(Instant::now()) - self.epoch < 2 {
+            // Its epoch may have been forgotten in between.
+            let _ = turns.of_epoch(self.epoch).fetch_update(SeqCst, SeqCst, |count| count.checked_sub(1));
         }
         if turns.waiting.load(SeqCst) > 0 {
             turns.call_next();

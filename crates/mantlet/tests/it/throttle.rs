@@ -261,3 +261,30 @@ fn a_page_reads_why_it_is_refused_and_the_app_is_not_even_asked_whether_it_may()
     let seen = get(&mut from("127.0.1.9", gateway.addr()), "/seen", "").body;
     assert_eq!(String::from_utf8_lossy(&seen), r#"["GET","GET","GET"]"#);
 }
+
+#[test]
+fn a_key_is_the_same_however_it_is_written_or_hidden() {
+    let config = r#"
+        [throttle]
+        sensitive = "off"
+        tarpit = "0s"
+        rule = [
+            { name = "mails", paths = ["/forgot-password"], key = ["field:email"], rate = "2/h" },
+            { name = "tokens", paths = ["/attempts"], key = ["header:authorization"], rate = "2/h" },
+        ]
+    "#;
+    let gateway = Setup::run("logins:app").config(config).start();
+    let mail = |body: &str| {
+        let head = "POST /forgot-password HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json";
+        // A refusal before the body has been read ends the connection.
+        let mut client = Client::connect(gateway.addr());
+        client.ask(format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())).status
+    };
+    let long = format!(r#"{{"email": "a@example.com", "pad": "{}"}}"#, "a".repeat(70_000));
+    assert_eq!([(); 3].map(|()| mail(&long)), [200, 200, 429], "who hides a key shares one");
+    assert_eq!(mail(r#"{"email": "b@example.com"}"#), 200);
+    let mut client = Client::connect(gateway.addr());
+    let mut with =
+        |credential: &str| get(&mut client, "/attempts", &format!("Authorization: {credential}\r\n")).status;
+    assert_eq!(["Bearer a", "bearer   a", "BEARER a", "Bearer b"].map(&mut with), [200, 200, 429, 200]);
+}
