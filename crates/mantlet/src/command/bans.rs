@@ -1,6 +1,6 @@
 //! `mantlet bans`: who is banned, and ending a ban.
 
-use std::process::ExitCode;
+use std::{fmt::Write as _, process::ExitCode};
 
 use http::Method;
 use mantlet_controls::{Mode, throttle::Ban};
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{
     admin::Client,
     cli::{BansAction, BansArguments},
-    say::{Failure, say},
+    say::{Failure, print, say},
 };
 
 pub(crate) fn bans(arguments: &BansArguments) -> Result<ExitCode, Failure> {
@@ -21,16 +21,16 @@ pub(crate) fn bans(arguments: &BansArguments) -> Result<ExitCode, Failure> {
         Some(BansAction::Lift { address }) => client.ask(Method::DELETE, &["bans", address])?,
     };
     if arguments.running.json {
-        println!("{answer}");
+        print(&format!("{answer}\n"))?;
     } else if arguments.action.is_none() {
-        list(answer)?;
+        print(&list(answer)?)?;
     } else {
-        lifted(answer)?;
+        print(&lifted(answer)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(answer: Value) -> Result<(), Failure> {
+fn list(answer: Value) -> Result<String, Failure> {
     #[derive(Deserialize)]
     struct Listed {
         mode: Mode,
@@ -45,22 +45,23 @@ fn list(answer: Value) -> Result<(), Failure> {
         (Mode::Enforce, 0) => say("nobody is banned"),
         (Mode::Enforce, _) => {}
     }
+    let mut text = String::new();
     if bans.is_empty() {
-        return Ok(());
+        return Ok(text);
     }
-    let row = |cells: [&str; 5]| {
-        let [address, since, until, count, why] = cells;
-        println!("{address:<43}  {since:<20}  {until:<20}  {count:>5}  {why}");
+    let mut row = |[address, since, until, count, why]: [&str; 5]| {
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "{address:<43}  {since:<20}  {until:<20}  {count:>5}  {why}");
     };
     row(["address", "since", "until", "count", "last refusal"]);
     for ban in bans {
         let (since, until) = (format!("{:.0}", ban.since), format!("{:.0}", ban.until));
         row([&ban.address, &since, &until, &ban.count.to_string(), &ban.why]);
     }
-    Ok(())
+    Ok(text)
 }
 
-fn lifted(answer: Value) -> Result<(), Failure> {
+fn lifted(answer: Value) -> Result<String, Failure> {
     #[derive(Deserialize)]
     struct Lifted {
         lifted: Vec<String>,
@@ -69,10 +70,11 @@ fn lifted(answer: Value) -> Result<(), Failure> {
     if lifted.is_empty() {
         say("nobody was banned");
     }
+    let mut text = String::new();
     for address in lifted {
-        println!("{address} is not banned any more");
+        let _ = writeln!(text, "{address} is not banned any more");
     }
-    Ok(())
+    Ok(text)
 }
 
 /// What an answer says.

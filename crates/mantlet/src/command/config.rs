@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::{
     cli::{ConfigAction, ConfigArguments},
     config::{Reader, summary},
-    say::{Failure, say},
+    say::{Failure, print, say},
 };
 
 pub(crate) fn config(arguments: &ConfigArguments) -> Result<ExitCode, Failure> {
@@ -17,14 +17,14 @@ pub(crate) fn config(arguments: &ConfigArguments) -> Result<ExitCode, Failure> {
         say(format!("note: {note}"));
     }
     match &arguments.action {
-        ConfigAction::Show(_) => print!("{}", checked.loaded.show()),
+        ConfigAction::Show(_) => print(&checked.loaded.show())?,
         ConfigAction::Check(_) => {
             let from = checked
                 .loaded
                 .file
                 .as_ref()
                 .map_or_else(|| "no file, the defaults".to_owned(), |file| file.display().to_string());
-            println!("the configuration is valid ({from})");
+            print(&format!("the configuration is valid ({from})\n"))?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -1,6 +1,6 @@
 //! `mantlet quotas`: what is used up of quotas, and giving it back.
 
-use std::process::ExitCode;
+use std::{fmt::Write as _, process::ExitCode};
 
 use http::Method;
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use crate::{
     admin::Client,
     cli::{QuotasAction, QuotasArguments},
     command::bans::understood,
-    say::{Failure, say},
+    say::{Failure, print, say},
 };
 
 pub(crate) fn quotas(arguments: &QuotasArguments) -> Result<ExitCode, Failure> {
@@ -20,14 +20,14 @@ pub(crate) fn quotas(arguments: &QuotasArguments) -> Result<ExitCode, Failure> {
         Some(QuotasAction::Reset { quota, key }) => client.ask(Method::DELETE, &["quotas", quota, key])?,
     };
     if arguments.running.json {
-        println!("{answer}");
+        print(&format!("{answer}\n"))?;
         return Ok(ExitCode::SUCCESS);
     }
     match &arguments.action {
-        None => list(answer)?,
+        None => print(&list(answer)?)?,
         Some(QuotasAction::Reset { quota, .. }) => {
             let Reset { reset } = understood(answer)?;
-            println!("{} has all of `{quota}` again", reset.name());
+            print(&format!("{} has all of `{quota}` again\n", reset.name()))?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -80,8 +80,9 @@ impl Row {
     }
 }
 
-fn list(answer: Value) -> Result<(), Failure> {
+fn list(answer: Value) -> Result<String, Failure> {
     let Listed { quotas } = understood(answer)?;
+    let mut text = String::new();
     if quotas.is_empty() {
         say("there are no quotas; `[[throttle.quota]]` makes one");
     }
@@ -90,23 +91,25 @@ fn list(answer: Value) -> Result<(), Failure> {
         let limits = limits.iter().filter_map(|(window, limit)| Some(format!("{} {window}", (*limit)?)));
         let limits = limits.collect::<Vec<_>>().join(", ");
         let gap = if number == 0 { "" } else { "\n" };
-        println!(
+        // Writing to a text cannot fail.
+        let _ = writeln!(
+            text,
             "{gap}{name}: {limits}; {keys} {} used something",
             if *keys == 1 { "key has" } else { "keys have" }
         );
         if !most.is_empty() {
-            row(["key", "hour", "day", "month"]);
+            row(&mut text, ["key", "hour", "day", "month"]);
         }
         for used in most {
             let cell = |used: &Option<Used>| used.as_ref().map_or_else(|| "-".to_owned(), Used::cell);
             let name = used.name().escape_debug().to_string();
-            row([&name, &cell(&used.hour), &cell(&used.day), &cell(&used.month)]);
+            row(&mut text, [&name, &cell(&used.hour), &cell(&used.day), &cell(&used.month)]);
         }
         if most.len() < *keys {
-            println!("  and {} that have used up less", keys - most.len());
+            let _ = writeln!(text, "  and {} that have used up less", keys - most.len());
         }
     }
-    Ok(())
+    Ok(text)
 }
 
 impl Used {
@@ -116,6 +119,6 @@ impl Used {
     }
 }
 
-fn row([key, hour, day, month]: [&str; 4]) {
-    println!("  {key:<43}  {hour:>16}  {day:>16}  {month:>16}");
+fn row(text: &mut String, [key, hour, day, month]: [&str; 4]) {
+    let _ = writeln!(text, "  {key:<43}  {hour:>16}  {day:>16}  {month:>16}");
 }

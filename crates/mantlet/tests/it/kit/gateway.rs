@@ -180,7 +180,7 @@ impl Gateway {
         Typed::mantlet(arguments).argument("--config").argument(&self.config_file()).finish()
     }
 
-    fn config_file(&self) -> String {
+    pub(crate) fn config_file(&self) -> String {
         self.folder.path().join("mantlet.toml").to_str().expect("a path that is text").to_owned()
     }
 

@@ -4,6 +4,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::Path,
+    process::Command,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
@@ -250,6 +251,25 @@ fn the_owner_sees_who_has_used_up_what_and_gives_it_back() {
     assert!(reset("paid", "gold-key").stderr.contains("there is no quota `paid`"));
     let records = gateway.end().audit;
     assert_eq!(records.iter().filter(|record| record["security_event"] == "quota-reset").count(), 3);
+}
+
+#[test]
+fn who_has_seen_enough_may_close_the_pipe() {
+    let gateway = gate(&quota("month = 4"));
+    let file = gateway.config_file();
+    for command in [&["quotas"][..], &["quotas", "--json"], &["bans", "--json"], &["config", "show"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let said = Command::new(env!("CARGO_BIN_EXE_mantlet"))
+            .args(command)
+            .args(["--config", &file])
+            .env_clear()
+            .stdout(writer)
+            .output()
+            .expect("it runs");
+        let stderr = String::from_utf8_lossy(&said.stderr);
+        assert!(said.status.success() && !stderr.contains("panicked"), "{command:?}: {stderr}");
+    }
 }
 
 #[test]
