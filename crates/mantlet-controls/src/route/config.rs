@@ -70,7 +70,7 @@ impl Config {
             Mistake::of_path(format!("route[{index}].path"), &self.path).into_iter().collect();
         let mut methods = Vec::new();
         for (at, name) in self.methods.iter().enumerate() {
-            if let Ok(method) = Method::from_bytes(name.as_bytes()) {
+            if let Some(method) = method(name) {
                 methods.push(method);
             } else {
                 let key = format!("route[{index}].methods[{at}]");
@@ -106,6 +106,16 @@ impl Config {
         };
         Ok((template(&self.path), methods, policy))
     }
+}
+
+/// A method as people write it: methods of HTTP are upper case, and FastAPI takes `get` for one too.
+pub(crate) fn method(name: &str) -> Option<Method> {
+    Method::from_bytes(name.to_ascii_uppercase().as_bytes()).ok()
+}
+
+/// Methods as people write them; none if one of them is no method.
+pub(crate) fn methods(names: &[String]) -> Option<Vec<Method>> {
+    names.iter().map(|name| method(name)).collect()
 }
 
 /// FastAPI's `{name:path}` in the router's words: `{*name}`; other converters (`{id:int}`) match any segment.

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use http::Method;
 
-pub(crate) use config::template;
 pub use config::{Config, CsrfConfig, LimitsConfig, ModeConfig};
+pub(crate) use config::{methods, template};
 
 use crate::{
     Mode,
@@ -158,7 +158,7 @@ mod tests {
         let routes = routes(&[
             ("/items/{id}", &[], Mode::Off),
             ("/items/special", &[], Mode::Report),
-            ("/files/{path:path}", &["POST"], Mode::Off),
+            ("/files/{path:path}", &["post"], Mode::Off),
         ])
         .unwrap();
         for (method, path, mode) in [

@@ -1,6 +1,6 @@
 use std::{collections::HashMap, fmt, str::FromStr, sync::Arc, time::Duration};
 
-use http::{HeaderName, Method};
+use http::HeaderName;
 use mantlet_contract::flows::Purpose;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -12,7 +12,7 @@ use super::{
     store::Fail,
     usage::Subject,
 };
-use crate::{Mode, client::Networks, policy::Mistake, units::Span};
+use crate::{Mode, client::Networks, policy::Mistake, route::methods, units::Span};
 
 const LONGEST_TARPIT: Duration = Duration::from_secs(10);
 
@@ -218,12 +218,12 @@ impl Config {
             if key.is_empty() {
                 mistakes.push(Mistake::new(at("key"), "names nothing to count by"));
             }
-            let methods: Vec<_> =
-                config.methods.iter().filter_map(|name| Method::from_bytes(name.as_bytes()).ok()).collect();
-            if methods.len() != config.methods.len() {
+            let methods = methods(&config.methods);
+            if methods.is_none() {
                 mistakes.push(Mistake::new(at("methods"), "holds what is no method"));
             }
-            let (Some(rate), Ok(key)) = (rate, key.into_iter().collect::<Result<Vec<_>, _>>()) else {
+            let key = key.into_iter().collect::<Result<Vec<_>, _>>();
+            let (Some(rate), Ok(key), Some(methods)) = (rate, key, methods) else {
                 continue;
             };
             let counter = Counter {
@@ -342,7 +342,27 @@ impl FromStr for KeyPart {
 
 #[cfg(test)]
 mod tests {
-    use super::wrong_name;
+    use http::Method;
+
+    use super::{Config, Memory, wrong_name};
+
+    #[test]
+    fn methods_may_be_written_in_lower_case() {
+        let config: Config = serde_json::from_value(serde_json::json!({
+            "rule": [{"name": "pages", "rate": "5/s", "methods": ["get"]}],
+            "quota": [{"name": "plan", "key": ["ip"], "day": 5, "methods": ["get"]}],
+            "operation": [{"paths": ["/"], "purpose": "login", "methods": ["get"]}],
+        }))
+        .unwrap();
+        let policy = config.check(&Memory::default(), false).unwrap();
+        let found = |method| {
+            let rules = policy.rules.of(true, &method, "/", &[]).len();
+            let quotas = policy.quotas.of(false, &method, "/", &[]).len();
+            (rules, quotas, policy.operations.number_of(&method, "/"))
+        };
+        assert_eq!(found(Method::GET), (1, 1, Some(0)));
+        assert_eq!(found(Method::POST), (0, 0, None));
+    }
 
     #[test]
     fn names_of_rules_are_not_those_of_counters_that_are_there_anyway() {

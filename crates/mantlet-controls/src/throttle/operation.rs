@@ -12,7 +12,11 @@ use super::{
     flow::{Base, Remembered, Sensitive},
     limits_of,
 };
-use crate::{Call, Mode, policy::Mistake, route::template};
+use crate::{
+    Call, Mode,
+    policy::Mistake,
+    route::{methods, template},
+};
 
 /// A `[[throttle.operation]]` section: what differs for operations that are sensitive, or that somebody takes for such.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,9 +116,8 @@ impl Operations {
         for (index, config) in configs.iter().enumerate() {
             let mut found = Vec::new();
             config.check(&mut found);
-            let methods: Vec<_> =
-                config.methods.iter().filter_map(|name| Method::from_bytes(name.as_bytes()).ok()).collect();
-            if methods.len() != config.methods.len() || methods.is_empty() {
+            let methods = methods(&config.methods).unwrap_or_default();
+            if methods.is_empty() {
                 found.push(Mistake::new("methods", "names no method, or what is none"));
             }
             if let Err(mistake) = operations.route(index, &config.paths, &methods) {
@@ -237,7 +240,7 @@ impl OperationConfig {
         });
         Operation {
             paths: self.paths.clone(),
-            methods: self.methods.clone(),
+            methods: self.methods.iter().map(|name| name.to_ascii_uppercase()).collect(),
             purpose: self.purpose,
             account: self.account.clone(),
             mode,
@@ -312,7 +315,7 @@ mod tests {
             {"paths": ["/f"], "purpose": "login", "by-address": "0/h"},
             {"paths": ["/g"], "purpose": "login", "methods": ["PO ST"]},
             {"paths": ["/h"], "purpose": "login", "methods": ["POST"]},
-            {"paths": ["/h"], "purpose": "reset", "methods": ["PUT", "POST"]},
+            {"paths": ["/h"], "purpose": "reset", "methods": ["PUT", "post"]},
             {"paths": ["/h"], "purpose": "none", "methods": ["DELETE"]},
         ]));
         let zero = "`0/h` cannot be counted: at least 1 in at most 400 days, and a burst of at least 1";

@@ -1,6 +1,5 @@
 use std::str::FromStr as _;
 
-use http::Method;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -10,7 +9,7 @@ use super::{
     },
     Limits, Quota,
 };
-use crate::{Mode, policy::Mistake};
+use crate::{Mode, policy::Mistake, route::methods};
 
 /// A `[[throttle.quota]]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,7 +78,9 @@ impl Config {
                 mode: config.mode.unwrap_or(self.mode).under(report_only || self.mode == Mode::Report),
                 fail: config.fail,
             };
-            let target = Target { paths: &config.paths, methods: config.methods(), tags: &config.tags };
+            // What is no method is a mistake by now.
+            let methods = methods(&config.methods).unwrap_or_default();
+            let target = Target { paths: &config.paths, methods, tags: &config.tags };
             quotas.add_late(Rule { counter, key }, &target).unwrap_or_else(|message| {
                 let help = "write `/items/{item_id}` or `/files/{path:path}`";
                 mistakes.push(Mistake::new(at("paths"), message).help(help));
@@ -90,10 +91,6 @@ impl Config {
 }
 
 impl QuotaConfig {
-    fn methods(&self) -> Vec<Method> {
-        self.methods.iter().filter_map(|name| Method::from_bytes(name.as_bytes()).ok()).collect()
-    }
-
     fn mistakes(&self, at: &impl Fn(&str) -> String) -> Vec<Mistake> {
         let mut mistakes = Vec::new();
         if self.name.is_empty()
@@ -124,7 +121,7 @@ impl QuotaConfig {
         if !(1..=100).contains(&self.warn) {
             mistakes.push(Mistake::new(at("warn"), format!("`{}` is outside 1 to 100", self.warn)));
         }
-        if self.methods().len() != self.methods.len() {
+        if methods(&self.methods).is_none() {
             mistakes.push(Mistake::new(at("methods"), "holds what is no method"));
         }
         mistakes
