@@ -6,8 +6,14 @@ const MARKS: [&str; 4] = ["secret", "password", "token", "key"];
 /// Marks of a table all of whose values are secrets, whatever they are called.
 const TABLE_MARKS: [&str; 2] = ["secret", "password"];
 
+/// What rules and quotas count by: a key of another kind.
+const HARMLESS: [[&str; 3]; 2] = [["throttle", "rule", "key"], ["throttle", "quota", "key"]];
+
 /// Whether the value under these names, outermost first, looks like a secret.
-pub(super) fn is_secret<'a>(names: impl DoubleEndedIterator<Item = &'a str>) -> bool {
+pub(super) fn is_secret<'a>(names: impl DoubleEndedIterator<Item = &'a str> + Clone) -> bool {
+    if HARMLESS.iter().any(|harmless| names.clone().eq(harmless.iter().copied())) {
+        return false;
+    }
     names.rev().map(str::to_lowercase).enumerate().any(|(distance, name)| {
         let marks: &[&str] = if distance == 0 { &MARKS } else { &TABLE_MARKS };
         marks.iter().any(|mark| name.contains(mark))

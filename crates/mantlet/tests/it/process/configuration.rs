@@ -173,3 +173,13 @@ fn help_and_version() {
         assert!(output(&[command, "--help"]).contains(expected), "{command}");
     }
 }
+
+#[test]
+fn show_tells_what_rules_count_by() {
+    let rule = "[[throttle.rule]]\nname = \"search\"\nkey = [\"user\"]\nrate = \"5/s\"\n";
+    let quota = "[[throttle.quota]]\nname = \"plan\"\nkey = [\"api-key\"]\nday = 5\n";
+    let said = Typed::mantlet(["config", "show"]).file("mantlet.toml", &format!("{rule}{quota}")).finish();
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    assert!(!said.stdout.contains("not shown"), "{}", said.stdout);
+    assert!(said.stdout.contains("key = [\"user\"]") && said.stdout.contains("key = [\"api-key\"]"));
+}
