@@ -2,11 +2,11 @@
 //!
 //! A thread of its own adds what has changed each second, one line of JSON a key; the last line of a key counts. Now and then, and at the end,
 //! the file is written anew, beside the old one, and takes its place as a whole. A process that is killed has lost a second of counting
-//! at most.
+//! at most. Who keeps the file holds a lock beside it: of two gates in one folder, the second does not write over what the first has counted.
 
 use std::{
     borrow::Cow,
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -62,15 +62,11 @@ pub struct QuotaFile {
 impl QuotaFile {
     /// Reads the file, if there is one, and keeps it. Without it quotas count all the same, for as long as the process lives.
     pub fn open(path: PathBuf, memory: Memory, keys: usize) -> io::Result<Self> {
-        match fs::read(&path) {
-            Ok(text) => restore(&text, &path, &memory, keys),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => {
-                tell(&format!("`{}` cannot be read: {error}; quotas begin anew", path.display()));
-            }
-        }
+        let kept = Kept::default();
+        let writer =
+            Writer { path, memory, kept, file: None, lines: 0, added: 0, since: 0, complained: false };
+        let writer = writer.begin(keys);
         let (end, ended) = channel();
-        let writer = Writer { path, memory, file: None, lines: 0, added: 0, since: 0, complained: false };
         let thread = std::thread::Builder::new().name("quotas".into()).spawn(move || writer.run(&ended))?;
         Ok(Self { end, thread })
     }
@@ -83,9 +79,9 @@ impl QuotaFile {
     }
 }
 
-/// Puts in what was kept.
-fn restore(text: &[u8], path: &Path, memory: &Memory, keys: usize) {
-    let mut damaged = 0;
+/// Puts in what was kept; whether there was anything in it but what cannot be read.
+fn restore(text: &[u8], path: &Path, memory: &Memory, keys: usize) -> bool {
+    let (mut damaged, mut restored) = (0, 0);
     let mut lines = text.split(|byte| *byte == b'\n').peekable();
     while let Some(line) = lines.next() {
         // The last one was being written when the process was killed, or is empty.
@@ -93,18 +89,38 @@ fn restore(text: &[u8], path: &Path, memory: &Memory, keys: usize) {
             break;
         }
         match serde_json::from_slice::<Line<'_>>(line).ok().and_then(Line::holder) {
-            Some((quota, holder)) => memory.ledger(&quota, keys).restore(holder),
+            Some((quota, holder)) => {
+                memory.ledger(&quota, keys).restore(holder);
+                restored += 1;
+            }
             None => damaged += 1,
         }
+    }
+    if damaged > 0 && restored == 0 {
+        return false;
     }
     if damaged > 0 {
         tell(&format!("{damaged} lines of `{}` cannot be read and are left out", path.display()));
     }
+    true
+}
+
+/// Whether the file is ours to write.
+#[derive(Default)]
+enum Kept {
+    /// Nothing was there to be written yet.
+    #[default]
+    Nothing,
+    /// Locked for as long as this is open.
+    Here(#[expect(dead_code, reason = "the lock ends with it")] File),
+    /// By another Mantlet. What it writes later is not known here, so that stays so.
+    Elsewhere,
 }
 
 struct Writer {
     path: PathBuf,
     memory: Memory,
+    kept: Kept,
     /// Open while nothing has gone wrong with it.
     file: Option<File>,
     /// Lines that it had when it was written anew, and those that were added.
@@ -116,6 +132,56 @@ struct Writer {
 }
 
 impl Writer {
+    /// Reads what was kept.
+    fn begin(mut self, keys: usize) -> Self {
+        // What goes wrong with it is said when something is to be written.
+        let is_ours = self.memory.ledgers().is_empty() || self.is_ours().unwrap_or(true);
+        let why = match fs::read(&self.path) {
+            Ok(text) if restore(&text, &self.path, &self.memory, keys) => return self,
+            Ok(_) => "no line of it is one of quotas".to_owned(),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return self;
+            }
+            Err(error) => error.to_string(),
+        };
+        let (path, aside) = (self.path.display(), self.path.with_extension("jsonl.unreadable"));
+        let moved = if is_ours && fs::rename(&self.path, &aside).is_ok() {
+            format!("; it is kept as `{}`", aside.display())
+        } else {
+            String::new()
+        };
+        tell(&format!("`{path}` cannot be read: {why}; quotas begin anew{moved}"));
+        self
+    }
+
+    /// Takes the lock, unless another Mantlet has it, which is said once.
+    fn is_ours(&mut self) -> io::Result<bool> {
+        match self.kept {
+            Kept::Here(_) => return Ok(true),
+            Kept::Elsewhere => return Ok(false),
+            Kept::Nothing => {}
+        }
+        // Not the file itself, which another one takes the place of.
+        let path = self.path.with_extension("lock");
+        let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
+        match lock.try_lock() {
+            Ok(()) => {
+                self.kept = Kept::Here(lock);
+                Ok(true)
+            }
+            Err(TryLockError::WouldBlock) => {
+                self.kept = Kept::Elsewhere;
+                let folder = self.path.parent().unwrap_or(Path::new(".")).display();
+                tell(&format!(
+                    "another Mantlet keeps the quotas of `{folder}`; those that are counted here are forgotten when \
+                     this one ends\n  name another folder with `state-folder`, or let both count in one `[store]`"
+                ));
+                Ok(false)
+            }
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
     fn run(mut self, ended: &Receiver<()>) {
         loop {
             let is_last = !matches!(ended.recv_timeout(EVERY), Err(RecvTimeoutError::Timeout));
@@ -161,6 +227,10 @@ impl Writer {
         }
         // Nobody needs a file with nothing in it.
         if lines == 0 && !self.path.exists() {
+            return Ok(());
+        }
+        // A gate without quotas has no say in those of others.
+        if self.memory.ledgers().is_empty() || !self.is_ours()? {
             return Ok(());
         }
         let new = self.path.with_extension("jsonl.new");
@@ -221,6 +291,38 @@ mod tests {
         let again = Memory::default();
         QuotaFile::open(path, again.clone(), 1_024).unwrap().finish();
         assert_eq!(used(&again, KEY), Some(5));
+    }
+
+    #[test]
+    fn of_two_in_one_folder_the_second_does_not_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("quotas.jsonl");
+        fs::write(&path, line(KEY, 3)).unwrap();
+        let [first, second] = [(); 2].map(|()| Memory::default());
+        for memory in [&first, &second] {
+            memory.ledger("plan", 1_024);
+        }
+        let files =
+            [&first, &second].map(|memory| QuotaFile::open(path.clone(), memory.clone(), 1_024).unwrap());
+        second.ledger("plan", 1_024).reset(key_of_hex(KEY).unwrap());
+        let [kept, other] = files;
+        other.finish();
+        assert_eq!(fs::read_to_string(&path).unwrap(), line(KEY, 3));
+        first.ledger("plan", 1_024).reset(key_of_hex(KEY).unwrap());
+        kept.finish();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "", "the first does");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_kept_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("quotas.jsonl");
+        fs::write(&path, "somebody's notes\nand more\n").unwrap();
+        let memory = Memory::default();
+        memory.ledger("plan", 1_024);
+        QuotaFile::open(path.clone(), memory, 1_024).unwrap().finish();
+        let aside = fs::read_to_string(folder.path().join("quotas.jsonl.unreadable")).unwrap();
+        assert_eq!(aside, "somebody's notes\nand more\n");
     }
 
     #[test]
