@@ -151,7 +151,10 @@ impl RedisStore {
     pub(super) async fn all_holders(&self, quota: &str) -> Option<Vec<Holder>> {
         let start = format!("{}:quota:{quota}:", self.0.config.prefix);
         self.patiently(async |mut connection| {
-            let names = connection.names(&format!("{start}*")).await?;
+            let mut names = connection.names(&format!("{start}*")).await?;
+            // One may be named twice when Redis grows meanwhile.
+            names.sort_unstable();
+            names.dedup();
             let mut holders = Vec::with_capacity(names.len());
             for names in names.chunks(AT_ONCE) {
                 let one = async |name: &String, mut connection: Link| connection.hgetall(name).await;
