@@ -180,7 +180,14 @@ impl Operator<'_> {
                 }
             }
         };
-        self.stop(&mut signals, supervised, &orders, quiet, limit).await
+        let mut stopping = pin!(self.stop(&mut signals, supervised, &orders, quiet, limit));
+        loop {
+            // Draining may take long, and who is banned may be asked for meanwhile.
+            tokio::select! {
+                outcome = &mut stopping => return outcome,
+                () = &mut administering => {}
+            }
+        }
     }
 
     /// Lets requests finish, then stops the app. A second signal cuts both short.
@@ -423,7 +430,9 @@ fn prepare_state_folder(loaded: &mut Loaded<Config>) -> Result<(), Failure> {
     if fetches || loaded.origins.of("state-folder") != Origin::Default {
         return Err(Failure::new(format!("the state folder `{name}` cannot be made: {error}\n{remedy}")));
     }
-    say(format!("note: the state folder `{name}` cannot be made ({error}); no audit file is kept\n{remedy}"));
+    say(format!(
+        "note: the state folder `{name}` cannot be made ({error}); no audit file is kept\n{remedy}"
+    ));
     config.audit.file = "off".into();
     Ok(())
 }

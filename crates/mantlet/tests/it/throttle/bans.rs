@@ -1,10 +1,11 @@
 //! Who is refused again and again is shut out, and nobody else.
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::{from, get};
 use crate::kit::{
-    Client, Gateway, Setup,
+    Client, Gateway, Setup, eventually,
     http2::{ask, connect, json, talk},
 };
 
@@ -198,4 +199,18 @@ fn a_reload_ends_no_ban_and_forgets_no_refusal() {
         [get(&mut banned, "/items/1", "").status, get(&mut nearly, "/items/1", "").status],
         [200, 403]
     );
+}
+
+#[test]
+fn the_owner_is_answered_while_mantlet_drains() {
+    let gateway = gate(&format!("{BANS}[shutdown]\nquiet = \"40s\"\ndrain = \"90s\"\n"));
+    gateway.signal(Signal::TERM);
+    eventually("it drains", || {
+        let answer = get(&mut Client::connect(gateway.addr()), "/items/1", "");
+        (answer.header("connection") == Some("close")).then_some(())
+    });
+    let said = gateway.tell(&["bans"]);
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    gateway.signal(Signal::TERM);
+    gateway.wait();
 }
