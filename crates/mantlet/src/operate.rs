@@ -430,9 +430,7 @@ fn prepare_state_folder(loaded: &mut Loaded<Config>) -> Result<(), Failure> {
     if fetches || loaded.origins.of("state-folder") != Origin::Default {
         return Err(Failure::new(format!("the state folder `{name}` cannot be made: {error}\n{remedy}")));
     }
-    say(format!(
-        "note: the state folder `{name}` cannot be made ({error}); no audit file is kept\n{remedy}"
-    ));
+    say(format!("note: the state folder `{name}` cannot be made ({error}); no audit file is kept\n{remedy}"));
     config.audit.file = "off".into();
     Ok(())
 }

@@ -81,7 +81,7 @@ impl Question<'_> {
     async fn find(&self, name: &str, key: &str) -> Result<(&Quota, Holder), Trouble> {
         let throttle = &self.policy.throttle;
         let quota = throttle.quotas().find(|quota| *quota.name == *name).ok_or_else(|| {
-            let message = format!("there is no quota `{name}`; `GET /quotas` lists all");
+            let message = format!("there is no quota `{name}`; `mantlet quotas` lists all");
             Trouble::new(StatusCode::NOT_FOUND, message)
         })?;
         let keys = [key_of_hex(key), throttle.key_of_text(name, key)];
@@ -90,7 +90,7 @@ impl Question<'_> {
         let known = known.or_else(|| holders.iter().position(|holder| holder.label.as_deref() == Some(key)));
         let holder = known.map(|place| holders.swap_remove(place)).ok_or_else(|| {
             // It may be an API key, and does not belong into a text.
-            let message = format!("that key has used up nothing of `{name}`; `GET /quotas` lists who has");
+            let message = format!("that key has used up nothing of `{name}`; `mantlet quotas` lists who has");
             Trouble::new(StatusCode::NOT_FOUND, message)
         })?;
         Ok((quota, holder))

@@ -64,10 +64,12 @@ impl Config {
         let mut quotas = Rules::default();
         for (index, config) in self.quota.iter().enumerate() {
             let at = |key: &str| format!("quota[{index}].{key}");
-            let earlier = self.quota.iter().take(index).map(|quota| &quota.name);
             mistakes.extend(config.mistakes(&at));
-            if earlier.chain(self.rule.iter().map(|rule| &rule.name)).any(|name| *name == config.name) {
-                let message = format!("`{}` is the name of another quota or rule too", config.name);
+            let rule = self.rule.iter().position(|rule| rule.name == config.name);
+            let earlier = self.quota.iter().take(index).position(|quota| quota.name == config.name);
+            let taken = rule.map(|rule| format!("rule[{rule}]"));
+            if let Some(other) = taken.or_else(|| earlier.map(|quota| format!("quota[{quota}]"))) {
+                let message = format!("`{}` is the name of `{other}` too", config.name);
                 mistakes.push(Mistake::new(at("name"), message));
             }
             let key = config.key.iter().filter_map(|part| KeyPart::from_str(part).ok()).collect();

@@ -91,11 +91,12 @@ fn section(text: &mut String, one: &Use) -> fmt::Result {
     let windows = if one.windows == 1 { "window" } else { "windows" };
     writeln!(
         text,
-        "#   {} {windows} of {window}, from {} to {} UTC; in all of them {} clients, at most {} in one",
+        "#   {} {windows} of {window}, from {} to {} UTC; in all of them {} {}, at most {} in one",
         Number(one.windows),
         one.first.strftime("%Y-%m-%d %H:%M"),
         one.last.strftime("%Y-%m-%d %H:%M"),
         Number(seen.keys),
+        if seen.keys == 1 { "client" } else { "clients" },
         Number(one.most_at_once),
     )?;
     if seen.keys > 0 {
