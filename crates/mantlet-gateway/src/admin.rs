@@ -221,7 +221,7 @@ fn answer<B>(request: &Request<B>, policy: &Policy, audit: &impl Sink) -> Result
     let method = request.method();
     match segments.as_slice() {
         ["bans"] => match *method {
-            Method::GET => Ok(list_bans(policy.throttle.bans())),
+            Method::GET => Ok(list_bans(policy)),
             Method::DELETE => lift_bans(policy.throttle.bans(), audit),
             _ => Err(no_method(method, path, "GET, DELETE")),
         },
@@ -243,9 +243,10 @@ fn no_method(method: &Method, path: &str, allow: &'static str) -> Trouble {
     Trouble { allow: Some(allow), ..Trouble::new(StatusCode::METHOD_NOT_ALLOWED, message) }
 }
 
-fn list_bans(bans: Option<&Bans>) -> Value {
+fn list_bans(policy: &Policy) -> Value {
+    let bans = policy.throttle.bans();
     let mode = bans.map_or(Mode::Off, Bans::mode);
-    json!({ "mode": mode, "bans": bans.map(Bans::list).unwrap_or_default() })
+    json!({ "throttle": policy.throttle.mode(), "mode": mode, "bans": bans.map(Bans::list).unwrap_or_default() })
 }
 
 fn lift_bans(bans: Option<&Bans>, audit: &impl Sink) -> Result<Value, Trouble> {

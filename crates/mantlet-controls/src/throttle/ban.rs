@@ -294,6 +294,11 @@ impl List {
 }
 
 impl Policy {
+    /// Whether throttles are in force at all.
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
     /// Who is banned, if anybody can be.
     pub const fn bans(&self) -> Option<&Bans> {
         self.bans.as_ref()

@@ -58,7 +58,7 @@ impl Question<'_> {
                 "most": most,
             }));
         }
-        Ok(json!({ "quotas": quotas }))
+        Ok(json!({ "throttle": self.policy.throttle.mode(), "quotas": quotas }))
     }
 
     async fn show(&self, quota: &str, key: &str) -> Result<Value, Trouble> {

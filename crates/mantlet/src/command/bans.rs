@@ -33,11 +33,15 @@ pub(crate) fn bans(arguments: &BansArguments) -> Result<ExitCode, Failure> {
 fn list(answer: Value) -> Result<String, Failure> {
     #[derive(Deserialize)]
     struct Listed {
+        throttle: Mode,
         mode: Mode,
         bans: Vec<Ban>,
     }
-    let Listed { mode, bans } = understood(answer)?;
+    let Listed { throttle, mode, bans } = understood(answer)?;
     match (mode, bans.len()) {
+        (Mode::Off, _) if throttle == Mode::Off => {
+            say("bans are off: `mode` under `[throttle]` is `off`, and nothing of it is in force");
+        }
         (Mode::Off, _) => say("bans are off; `mode = \"enforce\"` under `[throttle.ban]` switches them on"),
         (Mode::Report, _) => {
             say("bans are only reported: see the audit records `client-would-be-banned`");

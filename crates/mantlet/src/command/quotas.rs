@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, process::ExitCode};
 
 use http::Method;
+use mantlet_controls::Mode;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -40,6 +41,7 @@ struct Reset {
 
 #[derive(Deserialize)]
 struct Listed {
+    throttle: Mode,
     quotas: Vec<Quota>,
 }
 
@@ -81,7 +83,10 @@ impl Row {
 }
 
 fn list(answer: Value) -> Result<String, Failure> {
-    let Listed { quotas } = understood(answer)?;
+    let Listed { throttle, quotas } = understood(answer)?;
+    if throttle == Mode::Off {
+        say("nothing is counted: `mode` under `[throttle]` is `off`, and no quota is in force");
+    }
     let mut text = String::new();
     if quotas.is_empty() {
         say("there are no quotas; `[[throttle.quota]]` makes one");

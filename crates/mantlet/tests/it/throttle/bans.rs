@@ -214,3 +214,14 @@ fn the_owner_is_answered_while_mantlet_drains() {
     gateway.signal(Signal::TERM);
     gateway.wait();
 }
+
+#[test]
+fn who_has_switched_throttles_off_is_told_so() {
+    let quota = "[[throttle.quota]]\nname = \"plan\"\nkey = [\"ip\"]\nday = 5\n";
+    let gateway = gate(&format!("[throttle]\nmode = \"off\"\n{quota}{BANS}"));
+    for command in ["bans", "quotas"] {
+        let said = gateway.tell(&[command]);
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        assert!(said.stderr.contains("`mode` under `[throttle]` is `off`"), "{}", said.stderr);
+    }
+}
