@@ -24,7 +24,7 @@ fn its_owner_alone_may_open_it_and_it_goes_with_mantlet() {
     assert_eq!(mode(&socket), 0o600);
     let answer = ask(&socket, "GET /bans");
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
-    assert_eq!(answer.json(), serde_json::json!({ "mode": "off", "bans": [] }));
+    assert_eq!(answer.json(), serde_json::json!({ "mode": "off", "throttle": "off", "bans": [] }));
     gateway.end();
     let left: Vec<_> = fs::read_dir(state.path()).expect("it is there").flatten().collect();
     assert!(left.iter().all(|entry| !entry.file_name().to_string_lossy().contains("admin")), "{left:?}");

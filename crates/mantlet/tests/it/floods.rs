@@ -98,18 +98,18 @@ fn row_68_answers_that_nobody_reads_cost_no_memory() {
     let stand = Stand::new();
     stand.connect().get("/clean").record();
     let (start, _) = memory(stand.gateway.pid());
-    let flooders: Vec<_> = (0..50)
+    let flooders: Vec<_> = (0..10)
         .map(|_| {
             let mut frames = Frames::open(stand.gateway.addr(), &[]);
-            frames.try_send(frame(PING, 0, 0, &[7; 8]).repeat(50_000));
+            frames.try_send(frame(PING, 0, 0, &[7; 8]).repeat(250_000));
             frames
         })
         .collect();
-    let records = stand.gateway.audit(50);
+    let records = stand.gateway.audit(10);
     assert!(records.iter().all(|record| record["reason"] == "http2-flood"));
     let (_, most) = memory(stand.gateway.pid());
     let grown = most.saturating_sub(start);
-    println!("50 floods of PING: memory grew by {} KiB at most", grown >> 10);
+    println!("10 floods of PING: memory grew by {} KiB at most", grown >> 10);
     assert!(grown < 16 << 20, "{grown} bytes");
     drop(flooders);
 }
@@ -194,7 +194,8 @@ fn row_66_rapid_reset_is_told_to_go_away() {
     println!("a clean client's p50 and p99: alone {alone:.2?}, beside rapid resets {beside:.2?}");
     let records = stand.gateway.end().audit;
     let floods = records.iter().filter(|record| record["reason"] == "http2-flood");
-    assert_eq!(floods.count(), 20);
+    // Of the twenty of one address, ten: more would fill any disk.
+    assert_eq!(floods.count(), 10);
 }
 
 /// As rapid reset, but each request is at the app before it is given up, where no queue of resets can grow.
