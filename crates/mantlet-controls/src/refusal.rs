@@ -34,18 +34,8 @@ pub struct Refusal {
 
 impl Refusal {
     /// A refusal that can be tried again after `delay`.
-    pub const fn retry(reason: Reason, delay: Duration) -> Self {
-        Self {
-            reason,
-            retry_after: Some(delay),
-            allow: None,
-            faults: Vec::new(),
-            limit: None,
-            repeated: false,
-            subject: None,
-            key: None,
-            cors: None,
-        }
+    pub fn retry(reason: Reason, delay: Duration) -> Self {
+        Self { retry_after: Some(delay), ..reason.into() }
     }
 }
 

@@ -16,7 +16,9 @@ const LIFETIME: Duration = Duration::from_mins(1);
 
 /// Asked only about requests that would be refused otherwise, so a lock does no harm; what is learned in passing does not wait for it.
 #[derive(Debug, Default)]
-pub(crate) struct SharedOrigins(Mutex<HashMap<HeaderValue, (Own, Instant)>>);
+pub(crate) struct SharedOrigins(Mutex<Answers>);
+
+type Answers = HashMap<HeaderValue, (Own, Instant)>;
 
 impl SharedOrigins {
     pub(crate) fn recall(&self, origin: &HeaderValue) -> Option<Own> {
@@ -30,17 +32,17 @@ impl SharedOrigins {
         if answers.get(origin).is_some_and(|(_, since)| since.elapsed() < LIFETIME / 2) {
             return;
         }
-        if answers.len() >= MAX_ORIGINS {
-            answers.clear();
-        }
-        answers.insert(origin.clone(), (Own::of(headers), Instant::now()));
+        put(&mut answers, origin, Own::of(headers));
     }
 
     pub(crate) fn remember(&self, origin: &HeaderValue, own: Own) {
-        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if answers.len() >= MAX_ORIGINS {
-            answers.clear();
-        }
-        answers.insert(origin.clone(), (own, Instant::now()));
+        put(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner), origin, own);
     }
+}
+
+fn put(answers: &mut Answers, origin: &HeaderValue, own: Own) {
+    if answers.len() >= MAX_ORIGINS {
+        answers.clear();
+    }
+    answers.insert(origin.clone(), (own, Instant::now()));
 }

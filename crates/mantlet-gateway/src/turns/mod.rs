@@ -74,7 +74,7 @@ impl Turns {
 
     /// Waits for a turn of this client, if it has to; none if that was in vain.
     pub(crate) async fn take(self: &Arc<Self>, client: usize) -> Option<Turn> {
-        // Counted first, so that two threads cannot both take the last place; the drop takes it back.
+        // Counted first, so that two threads cannot both take the last place; what has to wait is taken back.
         let mut turn = self.begin();
         let at_work = self.at_work(turn.epoch);
         turn.alone = at_work <= 1;
