@@ -4,6 +4,7 @@ mod bench;
 mod ci;
 mod demo;
 mod differential;
+mod field;
 mod flags;
 mod processes;
 mod shell;
@@ -22,6 +23,7 @@ Usage: cargo xtask COMMAND [OPTIONS]
 Commands:
   demo    Start the example shop behind Mantlet and say what to try
   test    Run all tests; install what they need, or say what is missing
+  field   Run the cases in `field/`: small apps, alone and behind the gate
   ci      Run what has to pass before a change is merged, the tests last
   bench   Compare Mantlet with nginx: CPU a request, memory a connection
   differential
@@ -53,6 +55,7 @@ fn run(mut arguments: Vec<String>) -> Result<()> {
         "test" => (test::HELP, test::test),
         "ci" => (ci::HELP, ci::ci),
         "bench" => (bench::HELP, bench::bench),
+        "field" => (field::HELP, field::field),
         "differential" => (differential::HELP, differential::differential),
         _ => bail!("there is no command `{command}`; `cargo xtask` lists them"),
     };

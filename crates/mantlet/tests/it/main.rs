@@ -23,6 +23,7 @@ mod cookies;
 mod docs;
 mod documents;
 mod faults;
+mod field;
 mod floods;
 mod framing;
 mod headers;

@@ -65,14 +65,19 @@ impl App {
 
     /// One of the apps in `tests/apps`.
     pub(crate) fn start(app: &str) -> Self {
-        let app = Self::spawn(&provided("MANTLET_TEST_PYTHON"), app, "unix");
+        let app = Self::spawn(&provided("MANTLET_TEST_PYTHON"), &apps(), app, "unix");
         eventually("the app accepts connections", || UnixStream::connect(&app.socket).ok());
         app
     }
 
     /// The same, in an environment with other packages, and for clients that need an address.
     pub(crate) fn over_tcp(python: &OsStr, app: &str) -> (Self, SocketAddr) {
-        let app = Self::spawn(python, app, "tcp");
+        Self::of_folder(python, &apps(), app)
+    }
+
+    /// The same, of an app in another folder.
+    pub(crate) fn of_folder(python: &OsStr, apps: &Path, app: &str) -> (Self, SocketAddr) {
+        let app = Self::spawn(python, apps, app, "tcp");
         let address = app.socket.with_file_name("address");
         let address = eventually("the app listens", || fs::read_to_string(&address).ok()?.parse().ok());
         // It listens before it is imported, and clients have less patience.
@@ -80,13 +85,13 @@ impl App {
         (app, address)
     }
 
-    fn spawn(python: &OsStr, app: &str, kind: &str) -> Self {
+    fn spawn(python: &OsStr, apps: &Path, app: &str, kind: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("mantlet-it-").tempdir().expect("a folder").keep();
         let (socket, file) = (folder.join("app.sock"), folder.join("records.jsonl"));
         let process = Command::new(python)
             .arg("-c")
             .arg(SERVER)
-            .args([&apps(), &folder])
+            .args([apps, &folder])
             .args([app, kind])
             .env("RECORDER_FILE", &file)
             .env("TMPDIR", &folder)

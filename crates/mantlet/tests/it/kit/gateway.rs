@@ -27,6 +27,9 @@ pub(crate) struct Setup {
     state: Option<PathBuf>,
     descriptors: Option<u32>,
     variables: Vec<(&'static str, OsString)>,
+    working_folder: PathBuf,
+    /// Nothing is added to the configuration but the state folder.
+    as_it_is: bool,
 }
 
 impl Setup {
@@ -59,6 +62,8 @@ impl Setup {
             state: None,
             descriptors: None,
             variables: vec![],
+            working_folder: apps(),
+            as_it_is: false,
         }
     }
 
@@ -66,6 +71,13 @@ impl Setup {
     pub(crate) fn config(mut self, config: &str) -> Self {
         config.clone_into(&mut self.config);
         self
+    }
+
+    /// `mantlet run` of an app in this folder, in the configuration that is given and no other.
+    pub(crate) fn run_in(folder: &Path, app: &str, arguments: &[String]) -> Self {
+        let mut setup = Self::run(app);
+        setup.arguments.extend(arguments.iter().map(OsString::from));
+        Self { working_folder: folder.to_owned(), as_it_is: true, ..setup }
     }
 
     /// Where to listen, if not on a free port.
@@ -96,7 +108,11 @@ impl Setup {
     pub(crate) fn start(self) -> Gateway {
         let folder = tempfile::tempdir().expect("a folder");
         let state = self.state.unwrap_or_else(|| folder.path().join("state"));
-        let config = write_config(folder.path(), &state, &self.config);
+        let config = if self.as_it_is {
+            write_as_it_is(folder.path(), &state, &self.config)
+        } else {
+            write_config(folder.path(), &state, &self.config)
+        };
         let mut command = match self.descriptors {
             None => Command::new(env!("CARGO_BIN_EXE_mantlet")),
             Some(most) => {
@@ -117,7 +133,7 @@ impl Setup {
             .arg("--config")
             .arg(&config)
             .args(["--listen", self.listen.as_deref().unwrap_or("127.0.0.1:0")])
-            .current_dir(apps())
+            .current_dir(self.working_folder)
             .env("PYTHONDONTWRITEBYTECODE", "1")
             // What it leaves behind goes with it.
             .env("TMPDIR", folder.path())
@@ -137,11 +153,15 @@ impl Setup {
 }
 
 fn write_config(folder: &Path, state: &Path, text: &str) -> PathBuf {
-    let (config, new) = (folder.join("mantlet.toml"), folder.join("mantlet.toml.new"));
-    let state = format!("state-folder = {:?}\n", state.to_str().expect("a path that is text"));
     // Tests ask more often than clients may: those that are about that say so.
     let throttle = if text.contains("[throttle") { "" } else { "\n[throttle]\nmode = \"off\"\n" };
-    fs::write(&new, state + text + throttle).expect("the configuration is written");
+    write_as_it_is(folder, state, &format!("{text}{throttle}"))
+}
+
+fn write_as_it_is(folder: &Path, state: &Path, text: &str) -> PathBuf {
+    let (config, new) = (folder.join("mantlet.toml"), folder.join("mantlet.toml.new"));
+    let state = format!("state-folder = {:?}\n", state.to_str().expect("a path that is text"));
+    fs::write(&new, state + text).expect("the configuration is written");
     // Whoever reads it sees one of the two, whole.
     fs::rename(&new, &config).expect("the configuration is replaced");
     config
