@@ -10,7 +10,7 @@ use mantlet_contract::fault::{Fault, Loc};
 use serde::Serialize;
 
 use crate::{
-    Call, Mode, Reason, Refusal, response,
+    Call, Mode, Reason, Refusal, remedy, response,
     throttle::{Summary, Used, Warning},
 };
 
@@ -53,6 +53,9 @@ pub struct Record {
     /// is wrong with a form.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
+    /// The line of configuration that changes what was done: that lets it pass, or enforces what was only reported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
     /// When it ends, if it lasts: a ban.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<jiff::Timestamp>,
@@ -88,6 +91,7 @@ impl Record {
                 Some(subject) => Some(subject.as_ref().to_owned()),
                 None => (refusal.reason == Reason::InputUnknown).then(|| names(&refusal.faults)),
             },
+            remedy: remedy::of(call, refusal, mode),
             until: None,
             key: refusal.key.map(|key| format!("{:08x}", u32::from_be_bytes(key))),
             usage: None,
@@ -106,6 +110,7 @@ impl Record {
             security_event: "request-changed",
             action: "strip",
             mode: Mode::Enforce.as_str(),
+            remedy: remedy::of(call, refusal, Mode::Enforce),
             ..Self::of(call, refusal, Mode::Report)
         }
     }
@@ -123,6 +128,7 @@ impl Record {
     pub(crate) fn of_quota(call: &Call, warning: &Warning) -> Self {
         Self {
             security_event: "quota-warning",
+            remedy: None,
             mode: warning.mode.as_str(),
             subject: Some(warning.quota.as_ref().to_owned()),
             ..Self::of(call, &Reason::QuotaExceeded.into(), Mode::Report)
@@ -156,6 +162,7 @@ impl Record {
             security_event: if banned { "client-banned" } else { "client-would-be-banned" },
             action: if banned { "ban" } else { "pass" },
             mode: mode.as_str(),
+            remedy: remedy::of(call, &Reason::ClientBanned.into(), mode),
             subject: Some(why),
             until: Some(until),
             ..Self::of(call, &Reason::ClientBanned.into(), Mode::Report)
@@ -187,7 +194,9 @@ impl Record {
     /// The record of an answer that was changed, or would have been; what it is about are fields, if anything.
     pub(crate) fn of_answer(call: &Call, reason: Reason, mode: Mode, names: &[String]) -> Self {
         let changed = mode == Mode::Enforce;
-        let mut record = Self::of(call, &reason.into(), Mode::Report);
+        let refusal = reason.into();
+        let mut record = Self::of(call, &refusal, Mode::Report);
+        record.remedy = remedy::of(call, &refusal, mode);
         record.security_event = if changed { "answer-changed" } else { "answer-would-be-changed" };
         record.action = if changed { "strip" } else { "pass" };
         record.mode = mode.as_str();
@@ -233,6 +242,7 @@ impl Record {
             request_id: String::new(),
             mode: Mode::Enforce.as_str(),
             subject: None,
+            remedy: None,
             until: None,
             key: None,
             usage: None,

@@ -38,6 +38,7 @@ mod origin;
 pub mod policy;
 pub mod reason;
 pub mod refusal;
+pub mod remedy;
 pub mod request_id;
 pub mod response;
 pub mod units;

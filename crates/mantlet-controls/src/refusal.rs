@@ -17,7 +17,7 @@ pub struct Refusal {
     /// When it is worth trying again, for reasons that pass (`Retry-After`).
     pub retry_after: Option<Duration>,
     /// Methods that would be allowed (`Allow`).
-    pub allow: Option<HeaderValue>,
+    pub allow: Option<Box<HeaderValue>>,
     /// What is wrong with the input, in FastAPI's words; stands for the reason's own text.
     pub faults: Vec<Fault>,
     /// Where the client stands with a rule that is used up.
@@ -28,6 +28,8 @@ pub struct Refusal {
     pub subject: Option<Arc<str>>,
     /// Some of the hash of what that rule counts by, where it is no address.
     pub key: Option<[u8; 4]>,
+    /// The line of configuration that changes it, where the reason and the operation alone do not say it.
+    pub remedy: Option<Box<str>>,
     /// What the app's own CORS answers say to the page that asked.
     pub(crate) cors: Option<Box<cors::Own>>,
 }
@@ -50,6 +52,7 @@ impl From<Reason> for Refusal {
             repeated: false,
             subject: None,
             key: None,
+            remedy: None,
             cors: None,
         }
     }

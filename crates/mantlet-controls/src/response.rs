@@ -283,7 +283,7 @@ pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
         limit.dress(headers);
     }
     if let Some(allow) = &refusal.allow {
-        headers.insert(header::ALLOW, allow.clone());
+        headers.insert(header::ALLOW, HeaderValue::clone(allow));
     } else if refusal.reason == Reason::MethodForbidden {
         let allow = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
         headers.insert(header::ALLOW, allow);

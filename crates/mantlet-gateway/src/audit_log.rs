@@ -261,7 +261,11 @@ impl Terminal {
         };
         let status = record.status.map_or_else(String::new, |status| format!(" {status}"));
         let id = if id.is_empty() { String::new() } else { format!(" [{id}]") };
-        tell(&format!("{verb} {what} from {client}:{status} {}{subject}{id}", record.reason));
+        let remedy = record.remedy.as_ref().map_or_else(String::new, |line| {
+            let effect = if record.action == "pass" { "enforce" } else { "allow" };
+            format!("; to {effect} it: {line}")
+        });
+        tell(&format!("{verb} {what} from {client}:{status} {}{subject}{id}{remedy}", record.reason));
     }
 
     fn settle(&mut self) {

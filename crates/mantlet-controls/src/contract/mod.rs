@@ -273,7 +273,7 @@ impl Policy {
             Found::None { .. } if !contract.exact && websocket => (None, None),
             Found::MethodNotAllowed(allow) => {
                 let allow = HeaderValue::try_from(allow.join(", ")).ok();
-                let refusal = Refusal { allow, ..Reason::RouteMethodUnknown.into() };
+                let refusal = Refusal { allow: allow.map(Box::new), ..Reason::RouteMethodUnknown.into() };
                 (None, Some((rules.unknown_routes, refusal, path)))
             }
             Found::None { certain: true } => {

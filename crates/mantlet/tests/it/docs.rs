@@ -34,6 +34,26 @@ fn blocks(text: &str, language: &str) -> Vec<(usize, String)> {
     blocks
 }
 
+/// What a record tells an operator to write is taken as it is.
+#[test]
+fn every_remedy_is_valid_configuration() {
+    let remedies = mantlet_controls::remedy::all();
+    assert!(remedies.len() > 60, "{remedies:#?}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("mantlet.toml");
+    for line in remedies {
+        assert!(!line.contains('\n'), "{line}");
+        fs::write(&file, format!("{line}\n[audit]\nterminal = true\n")).expect("a file");
+        let checked = Command::new(env!("CARGO_BIN_EXE_mantlet"))
+            .args(["config", "check", "--config"])
+            .arg(&file)
+            .env_clear()
+            .output()
+            .expect("mantlet starts");
+        assert!(checked.status.success(), "{line}\n{}", String::from_utf8_lossy(&checked.stderr));
+    }
+}
+
 #[test]
 fn every_configuration_shown_is_valid() {
     let folder = tempfile::tempdir().expect("a folder");

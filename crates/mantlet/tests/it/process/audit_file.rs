@@ -38,7 +38,10 @@ fn a_refusal_is_one_record_and_one_line() {
     let line = process.line(id);
     assert_eq!(
         line,
-        format!("mantlet: refused GET /a/%2e%2e/admin from 127.0.0.1: 400 path-dot-segment [{id}]")
+        format!(
+            "mantlet: refused GET /a/%2e%2e/admin from 127.0.0.1: 400 path-dot-segment [{id}]; \
+             to allow it: path.mode = \"report\""
+        )
     );
     let [record] = &records(&process, 1)[..] else { panic!("one record") };
     let mut record = record.clone();
@@ -58,6 +61,7 @@ fn a_refusal_is_one_record_and_one_line() {
             "route": "/a/%2e%2e/admin",
             "request_id": id,
             "mode": "enforce",
+            "remedy": "path.mode = \"report\"",
         })
     );
 }
