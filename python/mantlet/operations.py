@@ -17,6 +17,7 @@ from fastapi.security.base import SecurityBase
 from pydantic import BaseModel
 
 LOCATIONS = ("path", "query", "header", "cookie")
+MOST_NAMES = 64
 FORMER = "this version of FastAPI takes it out of the request in a way of its own"
 
 get_param_aliases = getattr(utils, "_get_param_aliases", None)
@@ -70,17 +71,32 @@ class Operations:
             "inputs": inputs,
             "reads-request": reads_request,
             "security": self.security(dependants),
+            **(names_of_bodies(route, dependants, is_form) if any(map(self.hides_names, inputs)) else {}),
         }
 
     def read_opaque(self, route):
         """The same for a route whose own class decides how a request is read."""
+        dependants = list(flattened(route.dependant, {}))
+        is_form = route.body_field is not None and isinstance(route.body_field.field_info, params.Form)
         return {
             **self.named(route),
             "body": {"kind": "opaque"},
             "inputs": [],
             "reads-request": True,
-            "security": self.security(list(flattened(route.dependant, {}))),
+            "security": self.security(dependants),
+            **names_of_bodies(route, dependants, is_form),
         }
+
+    def hides_names(self, taken):
+        """Whether a body has names that its shape does not tell."""
+        if taken["location"] != "body":
+            return False
+        shape = self.shapes.all[taken["shape"]]
+        for _ in range(8):
+            if shape["type"] not in ("nullable", "with-default", "then", "custom-error"):
+                break
+            shape = self.shapes.all[shape["inner"]]
+        return shape["type"] == "opaque" or (taken["take"]["kind"] == "group" and not taken["take"]["fields"])
 
     def named(self, route):
         return {"id": route.unique_id, "tags": [str(getattr(tag, "value", tag)) for tag in route.tags or []]}
@@ -206,6 +222,30 @@ class Operations:
                 if requirement not in found:
                     found.append(requirement)
         return [found] if found else []
+
+
+def names_of_bodies(route, dependants, is_form):
+    """-> names in a body of which the rest is opaque: an account among them can be counted by nevertheless."""
+    fields = [field for dependant in dependants for field in dependant.body_params]
+    embeds = getattr(route, "_embed_body_fields", None) or getattr(fields[0].field_info, "embed", None) if fields else None
+    named = []
+    for field in fields:
+        at = [field.alias] if is_form or embeds or len(fields) > 1 else []
+        inner = [] if is_form else names_in(field.field_info.annotation, at, 2)
+        named += inner or ([at] if at else [])
+    named = [list(path) for path in dict.fromkeys(map(tuple, named))]
+    return {"named": named[:MOST_NAMES]} if named else {}
+
+
+def names_in(annotation, at, depth):
+    """-> names of a model's fields, and of those of models in it."""
+    found = []
+    for one in (annotation, *get_args(annotation)):
+        for name, field in (getattr(one, "model_fields", None) or {}).items() if isinstance(one, type) else ():
+            alias = field.validation_alias or field.alias
+            path = [*at, alias if isinstance(alias, str) else name]
+            found += (names_in(field.annotation, path, depth - 1) if depth > 1 else []) or [path]
+    return found
 
 
 def takes_files(dependants):

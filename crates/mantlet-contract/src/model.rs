@@ -27,6 +27,9 @@ pub struct Contract {
     /// `FastAPI(root_path=…)`: a path that begins with it is routed without it, any other one as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_path: Option<String>,
+    /// Prefixes that a document's servers give to its paths: each path is known with each of them, and without.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prefixes: Vec<String>,
     /// The router of the app itself.
     pub router: Router,
     /// All shapes; a [`ShapeId`] is an index.
@@ -139,6 +142,9 @@ pub struct Operation {
     /// Security requirements; any one suffices. None: nothing is declared.
     #[serde(default)]
     pub security: Vec<Vec<SecurityRequirement>>,
+    /// Names in the body of which nothing else is known: how this version of FastAPI, or code of the app's own, takes them out is opaque.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub named: Vec<Vec<String>>,
     /// What is promised.
     #[serde(default)]
     pub responses: Vec<Response>,

@@ -80,7 +80,7 @@ impl Record {
             security_event: if refused { "request-refused" } else { "request-would-be-refused" },
             action: if refused { "refuse" } else { "pass" },
             reason: refusal.reason.code(),
-            status: refused.then(|| response::status(refusal.reason).as_u16()),
+            status: refused.then(|| response::status(refusal.told()).as_u16()),
             client_ip: call.client.address,
             user: call.certificate.as_ref().map(|certificate| certificate.name.clone()),
             method: readable.then(|| call.method.to_string()),

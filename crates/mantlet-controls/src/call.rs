@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use http::{HeaderMap, HeaderValue, Method, Request, Version, header};
 
 use crate::{
-    Policy, Refusal, client::Client, contract::Matched, csrf, path::CanonicalPath, request_id::RequestId,
+    Policy, Refusal, client::Client, contract::Matched, csrf, path::{CanonicalPath, Place, Spellings}, request_id::RequestId,
     route::RoutePolicy, throttle, watch::Findings,
 };
 
@@ -91,10 +91,14 @@ pub struct Call {
     pub origin: Option<HeaderValue>,
     /// The path, canonical once the `path` stop has passed it.
     pub path: CanonicalPath,
+    /// Where that goes in the app, however it is spelled.
+    pub(crate) place: Place,
     /// What the configuration says about this path.
     pub route: Arc<RoutePolicy>,
     /// The route of the app's contract, if one is known.
     pub operation: Option<Matched>,
+    /// Nothing is there for clients: whatever the app says to a preflight but that it may ask, this is the answer.
+    pub(crate) absent: Option<Box<Refusal>>,
     /// A refusal of this request counts towards a ban.
     pub(crate) may_be_banned: bool,
     /// What its answer decides, if it tries to log in or the like.
@@ -133,6 +137,16 @@ impl Call {
         }
     }
 
+    /// The path that the app routes by: what settings are about.
+    pub fn own_path(&self) -> &str {
+        self.place.own(self.path.as_str())
+    }
+
+    /// The spellings by which the configuration may name that path.
+    pub(crate) fn spellings(&self) -> Spellings<'_> {
+        self.place.spellings(self.path.as_str())
+    }
+
     /// Learns who is calling. Nothing is refused here.
     pub fn open<B>(policy: &Policy, arrival: &Arrival, request: &Request<B>) -> Self {
         let headers = request.headers();
@@ -146,8 +160,10 @@ impl Call {
             version: request.version(),
             origin: headers.get(header::ORIGIN).cloned(),
             path: CanonicalPath::as_sent(request.uri()),
+            place: Place::default(),
             route: Arc::clone(policy.routes.fallback()),
             operation: None,
+            absent: None,
             may_be_banned: false,
             attempt: None,
             counted: None,

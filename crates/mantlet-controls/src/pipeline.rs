@@ -88,6 +88,9 @@ where
                 call.unanswered(throttle::is_unseen(refusal.reason));
             }
             let mut answer = answer?;
+            if let Some(refusal) = call.absent.take().filter(|_| !answer.status().is_success()) {
+                return Err((*refusal).into());
+            }
             if responses::concerns(&call, &mut answer) {
                 return Ok(Box::pin(policy.responses.filter(&call, audit, answer)).await?);
             }
@@ -100,7 +103,7 @@ where
     let mut answer = match outcome {
         Ok(mut answer) => {
             if let Some(attempt) = &call.attempt {
-                attempt.ended(answer.status(), answer.headers(), call.path.as_str());
+                attempt.ended(answer.status(), answer.headers(), call.own_path());
             }
             if let Some(taken) = &call.taken {
                 for warning in taken.answered(answer.status()) {
@@ -221,6 +224,8 @@ where
         }
         None => retarget(request, request.uri().path_and_query().cloned()),
     }
+    // Where it goes, whichever of the app's root paths it is spelled with: all that follows is about that. Sent is what came.
+    call.place = policy.contract.place_of(call.path.as_str(), policy.path.roots.as_ref());
 
     // host: is it ours? Before anything is built from its name, a redirect above all.
     stop(policy.host.mode, call, audit, || policy.host.verify(text(request, &header::HOST)))?;
@@ -229,7 +234,7 @@ where
     if call.client.scheme == Scheme::Http
         && let Some(target) = request.uri().path_and_query()
     {
-        match policy.https.verify(&call.method, text(request, &header::HOST), target) {
+        match policy.https.verify(&call.method, text(request, &header::HOST), target, call.spellings()) {
             https::Verdict::Pass => {}
             https::Verdict::Redirect(location) => return Err(Ending::Redirected(location)),
             https::Verdict::Refuse => return Err(Reason::HttpsRequired.into()),
@@ -249,7 +254,7 @@ where
     throttled(audit, call, verdict)?;
 
     // route: what the configuration says about this path. All later stops ask it for their mode.
-    call.route = policy.routes.of(&call.method, call.path.as_str()).clone();
+    call.route = policy.routes.of(&call.method, call.spellings()).clone();
 
     // contract: is it an operation of the app? Before anything that depends on which one.
     let declared_cookies = operation(policy, audit, call, request)?;
@@ -352,12 +357,15 @@ fn operation<B>(
     call: &mut Call,
     request: &Request<B>,
 ) -> Result<Option<Arc<[String]>>, Refusal> {
-    // A preflight that gets here is for the app's own CORS, which answers it whatever the path.
+    let (path, rules) = (call.path.as_str(), &call.route.rules);
+    // A preflight that gets here is for the app's own CORS, which answers it whatever the path. What else the app might say to one for
+    // what clients shall not know of could tell them.
     if cors::is_preflight(&call.method, request.headers()) {
+        call.absent = policy.contract.absent(path, &call.place, rules).map(Box::new);
         return Ok(None);
     }
     let opens_websocket = call::wants_websocket(&call.method, request.version(), request.headers());
-    let verdict = policy.contract.route(&call.method, opens_websocket, call.path.as_str(), &call.route.rules);
+    let verdict = policy.contract.route(&call.method, opens_websocket, path, &call.place, rules);
     call.operation = verdict.route;
     if let Some((mode, refusal)) = verdict.fault {
         if mode == Mode::Enforce {
@@ -421,7 +429,7 @@ fn dress<B>(policy: &Policy, call: &Call, answer: &mut Response<B>) {
         policy.csrf.tokens.dress(held, answer);
     }
     let facts = headers::Facts {
-        path: call.path.as_str(),
+        path: policy.headers.path_of_docs(call.spellings()),
         https: call.client.scheme == Scheme::Https,
         authenticated: call.authenticated,
         not_modified: answer.status() == StatusCode::NOT_MODIFIED,

@@ -104,7 +104,7 @@ impl Config {
         let mut collect = |section: &str, found: Vec<Mistake>| {
             mistakes.extend(found.into_iter().map(|mistake| mistake.under(section)));
         };
-        let path = self.path.check(self.report_only);
+        let path = self.path.check(self.report_only).map_err(|found| collect("path", found)).ok();
         let client = self.client.check().map_err(|found| collect("client", found)).ok();
         let limits = self.limits.check().map_err(|found| collect("limits", found)).ok();
         let surroundings = &self.surroundings;
@@ -115,7 +115,7 @@ impl Config {
         let https =
             self.https.check(surroundings.has_certificate).map_err(|found| collect("https", found)).ok();
         let cors = self.cors.check(self.report_only).map_err(|found| collect("cors", found)).ok();
-        let throttle = self.throttle.check(&surroundings.throttle, self.report_only);
+        let throttle = self.throttle.under(self.contract.posture).check(&surroundings.throttle, self.report_only);
         let throttle = throttle.map_err(|found| collect("throttle", found)).ok();
         let csrf = self.csrf.check(&surroundings.csrf_keys).map_err(|found| collect("csrf", found)).ok();
         let cookies = self.cookies.check(self.report_only).map_err(|found| collect("cookies", found)).ok();
@@ -145,7 +145,7 @@ impl Config {
             (client, limits, host, https, cors, csrf)
             && let (Some(cookies), Some(headers), Some(routes), Some(contract), Some(responses)) =
                 (cookies, headers, routes, contract, responses)
-            && let Some(throttle) = throttle
+            && let (Some(throttle), Some(path)) = (throttle, path)
             && uploads.is_some()
             && encoding.is_some()
         {

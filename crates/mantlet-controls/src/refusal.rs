@@ -14,6 +14,8 @@ use crate::{Reason, cors, throttle::Standing};
 pub struct Refusal {
     /// The cause.
     pub reason: Reason,
+    /// What the client is told instead, where the cause would betray something.
+    pub seems: Option<Reason>,
     /// When it is worth trying again, for reasons that pass (`Retry-After`).
     pub retry_after: Option<Duration>,
     /// Methods that would be allowed (`Allow`).
@@ -35,6 +37,11 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// What the client is told.
+    pub fn told(&self) -> Reason {
+        self.seems.unwrap_or(self.reason)
+    }
+
     /// A refusal that can be tried again after `delay`.
     pub fn retry(reason: Reason, delay: Duration) -> Self {
         Self { retry_after: Some(delay), ..reason.into() }
@@ -45,6 +52,7 @@ impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
         Self {
             reason,
+            seems: None,
             retry_after: None,
             allow: None,
             faults: Vec::new(),

@@ -260,12 +260,13 @@ struct Problem<'a> {
 
 /// The answer to a refused call, without the headers that every answer gets.
 pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
-    let status = match refusal.reason {
+    let reason = refusal.told();
+    let status = match reason {
         // RFC 9113 section 9.1.2: over HTTP/2 the client may have reused a connection for a host that is not ours.
         Reason::HostUnknown if call.version == Version::HTTP_2 => StatusCode::MISDIRECTED_REQUEST,
         reason => status(reason),
     };
-    let (content_type, body) = body(call, refusal.reason, &refusal.faults, status);
+    let (content_type, body) = body(call, reason, &refusal.faults, status);
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -284,11 +285,11 @@ pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
     }
     if let Some(allow) = &refusal.allow {
         headers.insert(header::ALLOW, HeaderValue::clone(allow));
-    } else if refusal.reason == Reason::MethodForbidden {
+    } else if reason == Reason::MethodForbidden {
         let allow = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
         headers.insert(header::ALLOW, allow);
     }
-    if closes_connection(refusal.reason) {
+    if closes_connection(reason) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response

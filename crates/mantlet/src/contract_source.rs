@@ -28,6 +28,7 @@ use mantlet_gateway::{
 use tokio::sync::Notify;
 
 use crate::{
+    effect::{Facts, Settings},
     inspector::operations,
     report::{Report, amount},
     say::say,
@@ -377,6 +378,9 @@ pub(crate) struct Keeper {
     /// What the configuration says of every route.
     policy: RefCell<Arc<RoutePolicy>>,
     report: RefCell<Option<Report>>,
+    /// What the configuration says, and what is known of the app: what has no effect is told.
+    settings: RefCell<Option<Settings>>,
+    facts: RefCell<Option<Facts>>,
     /// What was said last.
     told: RefCell<String>,
     hash: Cell<Option<u64>>,
@@ -392,6 +396,8 @@ impl Keeper {
             source: RefCell::new(source),
             policy: RefCell::new(policy),
             report: RefCell::default(),
+            settings: RefCell::default(),
+            facts: RefCell::default(),
             told: RefCell::default(),
             hash: Cell::default(),
             asked: Notify::new(),
@@ -413,6 +419,7 @@ impl Keeper {
             );
         }
         self.report.replace(Some(report));
+        self.facts.replace(Some(Facts::of(&model, contract.routes())));
         self.slot.put(contract);
         self.tell();
         for text in aside {
@@ -424,9 +431,17 @@ impl Keeper {
     fn tell(&self) {
         if let Some(report) = &*self.report.borrow() {
             let text = report.brief(&self.policy.borrow());
-            if *self.told.borrow() != text {
+            let notes = match (&*self.settings.borrow(), &*self.facts.borrow()) {
+                (Some(settings), Some(facts)) => settings.notes(facts),
+                _ => Vec::new(),
+            };
+            let told = std::iter::once(&text).chain(&notes).fold(String::new(), |told, one| told + one + "\n");
+            if *self.told.borrow() != told {
                 say(&text);
-                self.told.replace(text);
+                for note in notes {
+                    say(note);
+                }
+                self.told.replace(told);
             }
         }
     }
@@ -443,6 +458,11 @@ impl Keeper {
         self.asked.notify_one();
     }
 
+    /// Takes what a configuration says, to be held against what is known of the app.
+    pub(crate) fn heed(&self, settings: Settings) {
+        self.settings.replace(Some(settings));
+    }
+
     /// Where the contract comes from by now.
     pub(crate) fn source(&self) -> Source {
         self.source.borrow().clone()
@@ -453,6 +473,7 @@ impl Keeper {
         self.slot.forget();
         self.hash.take();
         self.report.take();
+        self.facts.take();
         self.told.take();
         say_none();
     }

@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod contract_source;
 mod csrf_keys;
+mod effect;
 mod inspector;
 mod operate;
 mod report;

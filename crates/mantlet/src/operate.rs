@@ -28,6 +28,7 @@ use crate::{
     admin,
     app::AppProcess,
     config::{Checked, Config, Reader, summary},
+    effect::Settings,
     contract_source::{Behind, Found, Keeper, PATIENCE_AT_START, Source, Trouble, read_url, say_none},
     say::{Failure, say},
     settings::{Loaded, Origin},
@@ -62,6 +63,7 @@ pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
     prepare_state_folder(&mut loaded)?;
     let admin = admin::open(&loaded)?;
     let certificates = watch::Sender::new(tls.as_ref().and_then(LoadedTls::acme).cloned());
+    let settings = Settings::of(&loaded);
     let config = loaded.config;
     let audit = config.audit();
     let (log, writer) = AuditLog::open(&audit).map_err(|error| {
@@ -97,6 +99,7 @@ pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
         say_none();
     }
     let keeper = Keeper::new(reader.contract.clone(), source, asked, Arc::clone(policy.routes.fallback()));
+    keeper.heed(settings);
     let is_found = named.is_some();
     if let Some(found) = named {
         keeper.put(found);
@@ -312,6 +315,7 @@ impl Operator<'_> {
                 let tells = self.app.as_ref().is_some_and(AppProcess::tells_its_contract);
                 let source = Source::of(&checked.loaded.config.contract, tells);
                 let of_every_route = Arc::clone(checked.policy.routes.fallback());
+                self.keeper.heed(Settings::of(&checked.loaded));
                 self.gate.reload(checked.policy);
                 say(
                     "the configuration was reloaded; what concerns sockets, threads, the app, files and shutdown \

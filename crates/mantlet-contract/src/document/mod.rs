@@ -80,7 +80,7 @@ pub fn read(text: &str) -> Result<Contract, DocumentError> {
         notes: Notes::default(),
         unread_prefixes: 0,
     };
-    let (router, operations) = reader.router();
+    let (router, operations, prefixes) = reader.router();
     if operations == 0 {
         return Err(DocumentError::NoOperation);
     }
@@ -91,6 +91,7 @@ pub fn read(text: &str) -> Result<Contract, DocumentError> {
         title: root.get("info").and_then(|info| info.get("title")?.text()).map(str::to_owned),
         made_with: [("openapi".to_owned(), version)].into(),
         root_path: None,
+        prefixes,
         router,
         shapes: reader.shapes.list,
         notes: reader.notes.list,

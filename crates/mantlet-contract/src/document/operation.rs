@@ -27,6 +27,7 @@ impl<'d> Reader<'d> {
             reads_request: parameters.has_other_names,
             rewrites: false,
             security: self.security(operation),
+            named: Vec::new(),
             responses: self.responses(operation),
         }
     }

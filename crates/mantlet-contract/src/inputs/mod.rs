@@ -5,7 +5,7 @@ mod encoded;
 mod group;
 mod named;
 
-pub use named::{Named, named};
+pub use named::{Named, in_cookies, in_query, named};
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};

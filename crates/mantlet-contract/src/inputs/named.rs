@@ -1,5 +1,7 @@
 //! What a body says under a name: whom a login is for, to whom a message goes.
 
+use std::borrow::Cow;
+
 use crate::json::{self, Kind, Limits, ParseError};
 use crate::multipart;
 
@@ -17,13 +19,30 @@ pub enum Named {
     Unsure,
 }
 
-/// Looks for a member of a JSON object, or a field of a form, as FastAPI would take it: of several the last.
-pub fn named(content_type: &[u8], body: &[u8], name: &str) -> Named {
+/// Looks for a member of a JSON object, or of one in it, or for a field of a form, as FastAPI would take it: of several the last. What is in an object
+/// in JSON has a name with dots in a form.
+pub fn named(content_type: &[u8], body: &[u8], keys: &[impl AsRef<str>]) -> Named {
+    let name = || match keys {
+        [name] => Cow::Borrowed(name.as_ref()),
+        keys => Cow::Owned(keys.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(".")),
+    };
     match media_type(content_type).as_slice() {
-        b"application/x-www-form-urlencoded" => in_urlencoded(body, name),
-        b"multipart/form-data" => multipart::last(content_type, body, name),
-        _ => in_json(body, name),
+        b"application/x-www-form-urlencoded" => in_urlencoded(body, &name()),
+        b"multipart/form-data" => multipart::last(content_type, body, &name()),
+        _ => in_json(body, keys),
     }
+}
+
+/// A parameter of a query, as Starlette takes it: of several the last.
+pub fn in_query(query: &[u8], name: &str) -> Option<String> {
+    let found = encoded::query(query).into_iter().rfind(|(own, _)| own == name);
+    found.map(|(_, value)| value.into_owned())
+}
+
+/// A cookie, as Starlette takes it: of several the last.
+pub fn in_cookies<'h>(headers: impl Iterator<Item = &'h [u8]>, name: &str) -> Option<String> {
+    let found = encoded::cookies(headers.map(encoded::latin1)).into_iter().rfind(|(own, _)| own == name);
+    found.map(|(_, value)| value.into_owned())
 }
 
 fn in_urlencoded(body: &[u8], name: &str) -> Named {
@@ -40,7 +59,7 @@ fn in_urlencoded(body: &[u8], name: &str) -> Named {
     if last(encoded::query(&separated)) == found { found } else { Named::Unsure }
 }
 
-fn in_json(body: &[u8], name: &str) -> Named {
+fn in_json(body: &[u8], keys: &[impl AsRef<str>]) -> Named {
     let json = match json::parse(body, Limits::default()) {
         Ok(json) => json,
         // Python refuses it too.
@@ -48,20 +67,19 @@ fn in_json(body: &[u8], name: &str) -> Named {
         // Python reads UTF-16, and goes deeper.
         Err(ParseError::Encoding | ParseError::Depth(_) | ParseError::Size) => return Named::Unsure,
     };
-    let Kind::Object(members) = json.root().kind() else { return Named::Nothing };
-    let mut found = Named::Nothing;
-    for member in members {
-        if member.key == Some(name) {
-            found = match member.value.kind() {
-                Kind::Text(text) | Kind::Int(text) | Kind::Float(text) => Named::Text(text.to_owned()),
-                Kind::BrokenText | Kind::HugeInt => Named::Unsure,
-                Kind::Null | Kind::Bool(_) | Kind::Constant(_) | Kind::Array(_) | Kind::Object(_) => {
-                    Named::Nothing
-                }
-            };
-        }
+    let mut value = json.root();
+    for key in keys {
+        let Kind::Object(members) = value.kind() else { return Named::Nothing };
+        let Some(member) = members.filter(|member| member.key == Some(key.as_ref())).last() else {
+            return Named::Nothing;
+        };
+        value = member.value;
     }
-    found
+    match value.kind() {
+        Kind::Text(text) | Kind::Int(text) | Kind::Float(text) => Named::Text(text.to_owned()),
+        Kind::BrokenText | Kind::HugeInt => Named::Unsure,
+        Kind::Null | Kind::Bool(_) | Kind::Constant(_) | Kind::Array(_) | Kind::Object(_) => Named::Nothing,
+    }
 }
 
 #[cfg(test)]
@@ -90,10 +108,10 @@ mod tests {
             (b"{\0\"\0u\0s\0e\0r\0\"\0:\0\"\0a\0\"\0}\0", Named::Unsure),
             (b"", Named::Nothing),
         ] {
-            assert_eq!(named(b"application/json", body, "user"), expected, "{}", body.escape_ascii());
+            assert_eq!(named(b"application/json", body, &["user"]), expected, "{}", body.escape_ascii());
         }
         let deep = format!("{{\"user\": \"alice\", \"x\": {}{}}}", "[".repeat(200), "]".repeat(200));
-        assert_eq!(named(b"application/json", deep.as_bytes(), "user"), Named::Unsure);
+        assert_eq!(named(b"application/json", deep.as_bytes(), &["user"]), Named::Unsure);
     }
 
     #[test]
@@ -109,7 +127,7 @@ mod tests {
             (b"user=bob&x=1;user=alice", Named::Unsure),
         ] {
             let content_type = b"Application/X-WWW-Form-URLEncoded; charset=utf-8";
-            assert_eq!(named(content_type, body, "user"), expected, "{}", body.escape_ascii());
+            assert_eq!(named(content_type, body, &["user"]), expected, "{}", body.escape_ascii());
         }
     }
 
@@ -134,18 +152,18 @@ mod tests {
             ("x".to_owned() + &user("alice"), Named::Unsure),
         ] {
             let body = parts + "--b--\r\n";
-            let found = named(b"multipart/form-data; boundary=b", body.as_bytes(), "user");
+            let found = named(b"multipart/form-data; boundary=b", body.as_bytes(), &["user"]);
             assert_eq!(found, expected, "{body:?}");
         }
         // What does not end is no field yet.
         let body = user("alice") + "--b\r\nContent-Disposition: form-data; name=user\r\n\r\nbob";
-        assert_eq!(named(b"multipart/form-data; boundary=b", body.as_bytes(), "user"), text("alice"));
+        assert_eq!(named(b"multipart/form-data; boundary=b", body.as_bytes(), &["user"]), text("alice"));
         let body = user("alice") + "--b--\r\n";
         assert_eq!(
-            named(b"multipart/form-data; boundary=b; charset=utf-16", body.as_bytes(), "user"),
+            named(b"multipart/form-data; boundary=b; charset=utf-16", body.as_bytes(), &["user"]),
             Named::Unsure
         );
-        assert_eq!(named(b"multipart/form-data", body.as_bytes(), "user"), Named::Unsure);
-        assert_eq!(named(b"multipart/form-data; boundary=b", b"", "user"), Named::Nothing);
+        assert_eq!(named(b"multipart/form-data", body.as_bytes(), &["user"]), Named::Unsure);
+        assert_eq!(named(b"multipart/form-data; boundary=b", b"", &["user"]), Named::Nothing);
     }
 }

@@ -6,12 +6,16 @@
 //! Templates stand in a tree of segments. A lookup walks the path once and collects the few routes that could match; only those are
 //! tried. It costs the length of the path, not the number of routes.
 
+mod root;
 mod template;
 mod tree;
 
 use std::{ops::Range, sync::Arc};
 
-pub use self::template::{Convertor, TemplateError};
+pub use self::{
+    root::{Roots, Start},
+    template::{Convertor, TemplateError},
+};
 use self::{template::Template, tree::Tree};
 use crate::model::{self, Operation};
 
@@ -25,8 +29,19 @@ pub struct Routes {
     opaque: Vec<u32>,
     redirect_slashes: bool,
     complete: bool,
-    /// Of the app itself; empty for none.
-    root_path: String,
+    /// Of the app itself.
+    roots: Roots,
+}
+
+/// Where a router stands.
+#[derive(Debug, Default)]
+struct Below {
+    /// What it is mounted below.
+    path: String,
+    /// Bytes of that which the outermost mount stands for.
+    mount: Option<usize>,
+    /// Of a document's servers.
+    prefixes: Roots,
 }
 
 #[derive(Debug)]
@@ -48,6 +63,10 @@ enum Kind {
 pub struct HttpRoute {
     /// As the app has it, with what it is mounted below.
     pub path: String,
+    /// Bytes of that before what settings are about: the prefix of a document's server.
+    own_at: usize,
+    /// Bytes of that which a mount stands for, if it is below one.
+    mount: Option<usize>,
     /// In capitals, sorted; none means every method.
     pub methods: Vec<String>,
     /// Whom it is shown to.
@@ -83,8 +102,15 @@ pub enum Found<'r> {
     },
     /// A WebSocket opens.
     WebSocket,
-    /// The router answers 405; these methods are allowed.
-    MethodNotAllowed(&'r [String]),
+    /// The router answers 405; these methods are allowed, by whichever of its routes.
+    MethodNotAllowed(Vec<&'r str>),
+    /// Something answers that is kept from clients, or would say that it is there.
+    Veiled {
+        /// What it is.
+        route: &'r Arc<HttpRoute>,
+        /// Methods by which something else answers that path: without what is veiled, the router would answer 405.
+        allowed: Vec<&'r str>,
+    },
     /// The router redirects to the path with another slash.
     Redirect,
     /// Something whose paths are its own business answers.
@@ -116,6 +142,25 @@ pub enum Wanted<'r> {
     WebSocket,
 }
 
+/// What is kept from clients, as if it were not there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Veil {
+    /// What is not in the document.
+    pub hidden: bool,
+    /// The document, and pages of documentation.
+    pub docs: bool,
+}
+
+impl Veil {
+    const fn covers(self, route: &HttpRoute) -> bool {
+        match route.visibility {
+            Visibility::Public => false,
+            Visibility::Hidden => self.hidden,
+            Visibility::Docs => self.docs,
+        }
+    }
+}
+
 enum Fit {
     None,
     /// The path fits, the method does not.
@@ -127,18 +172,32 @@ impl Routes {
     /// Compiles a router; templates that cannot be read are routes that may match anything, and are told.
     pub fn compile(router: &model::Router) -> (Self, Vec<TemplateError>) {
         let mut errors = Vec::new();
-        let routes = Self::below("", router, &mut errors);
+        let routes = Self::below(&Below::default(), router, &mut errors);
+        (routes, errors)
+    }
+
+    /// Compiles the router of a document, whose paths are there with these prefixes of its servers and without.
+    pub fn compile_below(prefixes: &Roots, router: &model::Router) -> (Self, Vec<TemplateError>) {
+        let mut errors = Vec::new();
+        let below = Below { prefixes: prefixes.clone(), ..Below::default() };
+        let routes = Self::below(&below, router, &mut errors);
         (routes, errors)
     }
 
     /// Has paths that begin with this one routed without it, as `FastAPI(root_path=…)` does.
     #[must_use]
     pub fn with_root_path(mut self, root_path: Option<&str>) -> Self {
-        root_path.unwrap_or_default().clone_into(&mut self.root_path);
+        self.roots = Roots::new(root_path);
         self
     }
 
-    fn below(prefix: &str, router: &model::Router, errors: &mut Vec<TemplateError>) -> Self {
+    /// The root path of the app.
+    pub const fn roots(&self) -> &Roots {
+        &self.roots
+    }
+
+    fn below(below: &Below, router: &model::Router, errors: &mut Vec<TemplateError>) -> Self {
+        let Below { path: prefix, mount, prefixes } = below;
         let (mut routes, mut tree, mut opaque) = (Vec::new(), Tree::default(), Vec::new());
         for route in &router.routes {
             let index = u32::try_from(routes.len()).unwrap_or(u32::MAX);
@@ -146,8 +205,11 @@ impl Routes {
                 model::Route::Http { path, methods, hidden, docs, operation } => {
                     let mut methods = methods.clone();
                     methods.sort_unstable();
+                    let whole = format!("{prefix}{path}");
                     let route = HttpRoute {
-                        path: format!("{prefix}{path}"),
+                        own_at: prefixes.start_in(&whole).at,
+                        mount: *mount,
+                        path: whole,
                         methods,
                         visibility: match (*docs, *hidden) {
                             (true, _) => Visibility::Docs,
@@ -163,9 +225,10 @@ impl Routes {
                 }
                 model::Route::WebSocket { path } => (Some(path.clone()), Kind::WebSocket),
                 model::Route::Mount { path, router } => {
-                    let inner = router
-                        .as_ref()
-                        .map(|router| Box::new(Self::below(&format!("{prefix}{path}"), router, errors)));
+                    let whole = format!("{prefix}{path}");
+                    let mount = Some(mount.unwrap_or(whole.len()));
+                    let below = Below { path: whole, mount, prefixes: prefixes.clone() };
+                    let inner = router.as_ref().map(|router| Box::new(Self::below(&below, router, errors)));
                     (Some(format!("{path}/{{path:path}}")), Kind::Mount(inner))
                 }
                 model::Route::Opaque { .. } => (None, Kind::Opaque),
@@ -184,7 +247,7 @@ impl Routes {
             }
         }
         let (redirect_slashes, complete) = (router.redirect_slashes, router.complete);
-        Self { entries: routes, tree, opaque, redirect_slashes, complete, root_path: String::new() }
+        Self { entries: routes, tree, opaque, redirect_slashes, complete, roots: Roots::default() }
     }
 
     /// Every route that answers HTTP, below mounts too.
@@ -215,38 +278,39 @@ impl Routes {
 
     /// Finds the route for a path, decoded as ASGI's `path` is.
     pub fn find(&self, wanted: Wanted<'_>, path: &str) -> Found<'_> {
-        let below = path
-            .strip_prefix(self.root_path.as_str())
-            .filter(|rest| rest.is_empty() || rest.starts_with('/'));
-        let base = below.map_or(0, |_| self.root_path.len());
-        self.find_from(wanted, path, base, Vec::new())
+        self.find_from(wanted, path, self.roots.start_in(path), Veil::default())
+    }
+
+    /// The same for a path of which it is known where what is routed by begins; what is under the veil is found to be veiled.
+    pub fn find_from(&self, wanted: Wanted<'_>, path: &str, start: Start, veil: Veil) -> Found<'_> {
+        self.walk(&Asked { wanted, path, lacks_root: start.lacks_root, veil }, start.at, Vec::new())
     }
 
     /// `base` is where this router's part of the path begins.
-    fn find_from<'r>(
-        &'r self,
-        wanted: Wanted<'_>,
-        path: &str,
-        base: usize,
-        outer: Vec<Parameter<'r>>,
-    ) -> Found<'r> {
-        let own = path.get(base..).unwrap_or_default();
+    fn walk<'r>(&'r self, asked: &Asked<'_>, base: usize, outer: Vec<Parameter<'r>>) -> Found<'r> {
+        let own = asked.path.get(base..).unwrap_or_default();
         let mut candidates = Vec::new();
         self.tree.collect(own, &mut candidates);
         candidates.extend_from_slice(&self.opaque);
         candidates.sort_unstable();
-        let mut partial: Option<&Arc<HttpRoute>> = None;
+        let (mut allowed, mut veiled, mut is_shut) = (Vec::new(), None, false);
         for index in candidates {
             let Some(route) = self.entries.get(index as usize) else { continue };
-            let values = match route.fit(wanted, own) {
-                Fit::None => continue,
-                Fit::Partial => {
-                    if let (None, Kind::Http(http)) = (partial, &route.kind) {
-                        partial = Some(http);
-                    }
+            let values = match (route.fit(asked.wanted, own), &route.kind) {
+                (Fit::None, _) => continue,
+                (fit, Kind::Http(http)) if asked.veil.covers(http) => {
+                    veiled.get_or_insert(http);
+                    is_shut |= matches!(fit, Fit::Full(_));
                     continue;
                 }
-                Fit::Full(values) => values,
+                (Fit::Partial, Kind::Http(http)) => {
+                    allowed.extend(http.methods.iter().map(String::as_str));
+                    continue;
+                }
+                (Fit::Partial, _) => continue,
+                // The app would not come to it.
+                (Fit::Full(_), _) if is_shut => continue,
+                (Fit::Full(values), _) => values,
             };
             let named = |mut all: Vec<Parameter<'r>>| {
                 let parameters = route.template.iter().flat_map(|template| &template.parameters);
@@ -263,36 +327,76 @@ impl Routes {
                 Kind::WebSocket => Found::WebSocket,
                 Kind::Opaque | Kind::Mount(None) => Found::Opaque,
                 Kind::Mount(Some(inner)) => {
-                    // The mount's own parameter is what its router goes on with, from the slash before it.
+                    // The mount's own parameter is what its router goes on with, from the slash before it. The mount adds its path to the root
+                    // path, and where that does not stand, what is mounted sees all of it.
                     let rest = values.last().map_or(own.len(), |place| place.start.saturating_sub(1));
                     let mut outer = named(outer);
                     outer.pop();
-                    inner.find_from(wanted, path, base + rest, outer)
+                    inner.walk(asked, if asked.lacks_root { 0 } else { base + rest }, outer)
                 }
             };
         }
-        if let Some(http) = partial.filter(|_| self.complete) {
-            return Found::MethodNotAllowed(&http.methods);
+        allowed.sort_unstable();
+        allowed.dedup();
+        let veiled = veiled.or_else(|| self.veiled_with_another_slash(asked, own));
+        if let Some(route) = veiled {
+            if !self.complete {
+                allowed.clear();
+            }
+            return Found::Veiled { route, allowed };
         }
-        if self.redirects(wanted, own) { Found::Redirect } else { Found::None { certain: self.complete } }
+        if !allowed.is_empty() && self.complete {
+            return Found::MethodNotAllowed(allowed);
+        }
+        if self.with_another_slash(asked, own).any(|_| true) {
+            Found::Redirect
+        } else {
+            Found::None { certain: self.complete }
+        }
     }
 
-    fn redirects(&self, wanted: Wanted<'_>, path: &str) -> bool {
-        if !self.redirect_slashes || path == "/" || wanted == Wanted::WebSocket {
-            return false;
-        }
+    /// Routes to which the router would redirect.
+    fn with_another_slash(&self, asked: &Asked<'_>, path: &str) -> impl Iterator<Item = &Route> {
         let other = match path.strip_suffix('/') {
-            Some(_) => path.trim_end_matches('/').to_owned(),
-            None => format!("{path}/"),
+            _ if !self.redirect_slashes || path == "/" || asked.wanted == Wanted::WebSocket => None,
+            Some(_) => Some(path.trim_end_matches('/').to_owned()),
+            None => Some(format!("{path}/")),
         };
         let mut candidates = Vec::new();
-        self.tree.collect(&other, &mut candidates);
-        let fits = |index: u32| {
-            let route = self.entries.get(index as usize);
-            route.is_some_and(|route| !matches!(route.fit(wanted, &other), Fit::None))
-        };
-        candidates.into_iter().any(fits)
+        if let Some(other) = &other {
+            self.tree.collect(other, &mut candidates);
+        }
+        let wanted = asked.wanted;
+        candidates.into_iter().filter_map(move |index| {
+            let route = self.entries.get(index as usize)?;
+            (!matches!(route.fit(wanted, other.as_deref()?), Fit::None)).then_some(route)
+        })
     }
+
+    /// The route that a redirect would betray, if it is nothing but that.
+    fn veiled_with_another_slash(&self, asked: &Asked<'_>, path: &str) -> Option<&Arc<HttpRoute>> {
+        if asked.veil == Veil::default() {
+            return None;
+        }
+        let mut found = None;
+        for route in self.with_another_slash(asked, path) {
+            match &route.kind {
+                Kind::Http(http) if asked.veil.covers(http) => {
+                    found.get_or_insert(http);
+                }
+                _ => return None,
+            }
+        }
+        found
+    }
+}
+
+/// A request, as far as routes are concerned.
+struct Asked<'a> {
+    wanted: Wanted<'a>,
+    path: &'a str,
+    lacks_root: bool,
+    veil: Veil,
 }
 
 impl Route {
@@ -314,6 +418,16 @@ impl Route {
 }
 
 impl HttpRoute {
+    /// The path by which settings name it: of a document's, without the prefix of a server.
+    pub fn own_path(&self) -> &str {
+        self.path.get(self.own_at..).unwrap_or(&self.path)
+    }
+
+    /// What it is mounted below, if it is: the outermost mount. No document names what is below one.
+    pub fn mount(&self) -> Option<&str> {
+        self.path.get(..self.mount?)
+    }
+
     fn allows(&self, method: &str) -> bool {
         self.methods.is_empty() || self.methods.iter().any(|allowed| allowed == method)
     }
@@ -338,5 +452,75 @@ mod tests {
         assert_eq!(value("/api/items/7"), Some("7"));
         assert_eq!(value("/items/8"), Some("8"));
         assert_eq!((value("/apitems/7"), value("/api")), (None, None));
+    }
+
+    fn routes(routes: serde_json::Value) -> Routes {
+        let router = serde_json::json!({"routes": routes, "redirect-slashes": true, "complete": true});
+        Routes::compile(&serde_json::from_value(router).unwrap()).0
+    }
+
+    fn http(path: &str, method: &str, hidden: bool) -> serde_json::Value {
+        serde_json::json!({"kind": "http", "path": path, "methods": [method], "hidden": hidden})
+    }
+
+    /// What is found, in a word, with its path or methods.
+    fn found(routes: &Routes, method: &str, path: &str, veil: Veil) -> String {
+        match routes.find_from(Wanted::Http(method), path, routes.roots().start_in(path), veil) {
+            Found::Http { route, .. } => format!("is {}", route.path),
+            Found::MethodNotAllowed(allowed) => format!("allows {}", allowed.join(" ")),
+            Found::Veiled { route, allowed } => format!("veiled {} {}", route.path, allowed.join(" ")),
+            Found::Redirect => "redirect".to_owned(),
+            Found::None { certain: true } => "none".to_owned(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_veiled_leaves_no_trace_whatever_the_method_and_the_slash() {
+        let routes = routes(serde_json::json!([
+            http("/internal", "GET", true),
+            http("/both", "GET", true),
+            http("/both", "POST", false),
+            http("/items/{x}", "GET", false),
+            http("/items/{x}", "PUT", false),
+            http("/items/{x}", "DELETE", true),
+            http("/slash/", "GET", true),
+        ]));
+        let veil = Veil { hidden: true, docs: false };
+        for (method, path, plain, veiled) in [
+            ("GET", "/internal", "is /internal", "veiled /internal "),
+            ("POST", "/internal", "allows GET", "veiled /internal "),
+            ("GET", "/internal/", "redirect", "veiled /internal "),
+            ("PUT", "/internal/", "redirect", "veiled /internal "),
+            ("GET", "/slash", "redirect", "veiled /slash/ "),
+            ("GET", "/both", "is /both", "veiled /both POST"),
+            ("POST", "/both", "is /both", "is /both"),
+            ("PUT", "/both", "allows GET POST", "veiled /both POST"),
+            ("POST", "/items/7", "allows DELETE GET PUT", "veiled /items/{x} GET PUT"),
+            ("GET", "/items/7/", "redirect", "redirect"),
+            ("GET", "/nothing", "none", "none"),
+        ] {
+            assert_eq!(found(&routes, method, path, Veil::default()), plain, "{method} {path}");
+            assert_eq!(found(&routes, method, path, veil), veiled, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn without_the_root_path_a_mounted_app_sees_the_whole_path() {
+        let inner = serde_json::json!({"routes": [http("/x", "GET", false), http("/sub/y", "GET", false)], "redirect-slashes": false, "complete": true});
+        let mount = serde_json::json!({"kind": "mount", "path": "/sub", "router": inner});
+        let routes = routes(serde_json::json!([mount, http("/z", "GET", false)]));
+        let plain = |path| found(&routes, "GET", path, Veil::default());
+        assert_eq!(["/sub/x", "/sub/y", "/z"].map(plain), ["is /sub/x", "none", "is /z"]);
+        let routes = routes_with_root(routes);
+        let below = |path| found(&routes, "GET", path, Veil::default());
+        assert_eq!(["/api/sub/x", "/api/z", "/z"].map(below), ["is /sub/x", "is /z", "is /z"]);
+        assert_eq!(["/sub/x", "/sub/y"].map(below), ["none", "is /sub/sub/y"]);
+        let mounts: Vec<_> = routes.http().map(|route| (route.path.as_str(), route.mount())).collect();
+        assert_eq!(mounts, [("/z", None), ("/sub/x", Some("/sub")), ("/sub/sub/y", Some("/sub"))]);
+    }
+
+    fn routes_with_root(routes: Routes) -> Routes {
+        routes.with_root_path(Some("/api"))
     }
 }

@@ -29,7 +29,7 @@ use mantlet_contract::{
     json::Limits,
     model::{self, Location, Note, Operation, SecurityScheme, Take},
     places::places,
-    routes::{Convertor, Found, HttpRoute, Routes, Visibility, Wanted},
+    routes::{Convertor, Found, HttpRoute, Roots, Routes, Start, Veil, Visibility, Wanted},
 };
 
 pub use config::{Config, MissingContentType, Posture, RouteConfig, Tolerance, Trust, Unknown};
@@ -38,7 +38,7 @@ pub use slot::Slot;
 
 use self::slot::State;
 
-use crate::{Mode, Reason, Refusal, budget::Budget, news::News};
+use crate::{Mode, Reason, Refusal, budget::Budget, news::News, path::Place};
 
 /// When to try again while the app is starting.
 const RETRY_AWAITED: Duration = Duration::from_secs(2);
@@ -49,6 +49,8 @@ pub(crate) const MAX_REPORTED: usize = 256;
 #[derive(Debug)]
 pub struct Contract {
     routes: Routes,
+    /// Paths below which the app answers as well: its root path, the prefixes of a document's servers.
+    roots: Roots,
     shapes: Shapes,
     /// The minor version of the app's Python 3, whose words differ.
     python: u8,
@@ -65,8 +67,10 @@ pub struct Contract {
 impl Contract {
     /// Compiles a contract. What is not understood is left to the app, and told.
     pub fn compile(model: &model::Contract) -> (Self, Vec<Note>) {
-        let (routes, errors) = Routes::compile(&model.router);
+        let prefixes = Roots::new(model.prefixes.iter().map(String::as_str));
+        let (routes, errors) = Routes::compile_below(&prefixes, &model.router);
         let routes = routes.with_root_path(model.root_path.as_deref());
+        let roots = Roots::new(model.root_path.iter().chain(&model.prefixes).map(String::as_str));
         let (shapes, left) = compile(&model.shapes);
         let mut notes: Vec<_> = errors
             .into_iter()
@@ -95,12 +99,27 @@ impl Contract {
         token_paths.sort_unstable();
         token_paths.dedup();
         let session_cookies = session_cookies.into();
-        (Self { routes, shapes, python, exact, session_cookies, flows, token_paths }, notes)
+        (Self { routes, roots, shapes, python, exact, session_cookies, flows, token_paths }, notes)
     }
 
     /// Its routes.
     pub const fn routes(&self) -> &Routes {
         &self.routes
+    }
+
+    /// Whether what is not tolerated is refused.
+    fn refuses(&self, rules: &Rules, tolerance: Tolerance) -> bool {
+        tolerance == Tolerance::Reject && self.counts(rules) && rules.mode == Mode::Enforce
+    }
+
+    /// What is kept from clients.
+    fn veil(&self, rules: &Rules) -> Veil {
+        Veil { hidden: self.refuses(rules, rules.hidden_routes), docs: self.refuses(rules, rules.docs) }
+    }
+
+    /// Where its routes begin in a path that goes to a place. Those of a document have the prefixes of its servers.
+    fn start_of(&self, place: &Place) -> Start {
+        if self.exact { place.start() } else { Start::default() }
     }
 
     /// Whether what it says counts; otherwise it is a claim.
@@ -123,14 +142,7 @@ fn token_paths_of(operation: &Operation) -> impl Iterator<Item = Box<str>> {
         SecurityScheme::Bearer { token_url } => token_url.as_deref(),
         _ => None,
     });
-    urls.filter_map(|url| {
-        let path = match url.split_once("://") {
-            Some((_, rest)) => rest.split_once('/')?.1,
-            None => url,
-        };
-        let path = path.trim_start_matches("./").trim_matches('/');
-        (!path.is_empty()).then(|| format!("/{path}").into())
-    })
+    urls.filter_map(|url| flows::path_of(url).map(Into::into))
 }
 
 /// What holds for a route: each line of the section, and what the posture says where the section does not.
@@ -207,6 +219,14 @@ pub(crate) struct Verdict {
     pub(crate) fault: Option<(Mode, Refusal)>,
 }
 
+/// What a client is told of a path that only these methods have, or none.
+fn absent(allowed: &[&str]) -> (Reason, Option<Box<HeaderValue>>) {
+    if allowed.is_empty() {
+        return (Reason::RouteUnknown, None);
+    }
+    (Reason::RouteMethodUnknown, HeaderValue::try_from(allowed.join(", ")).ok().map(Box::new))
+}
+
 /// Whether a route declares a cookie as security.
 pub(crate) fn declares_cookies(route: &HttpRoute) -> bool {
     route.operation.as_ref().is_some_and(|operation| cookies_of(operation).next().is_some())
@@ -232,8 +252,39 @@ pub(crate) fn declares_header(route: &HttpRoute, name: &str) -> bool {
 }
 
 impl Policy {
-    /// Finds the route of a request.
-    pub(crate) fn route(&self, method: &Method, websocket: bool, path: &str, rules: &Rules) -> Verdict {
+    /// Where a path goes in the app. Root paths that the configuration names stand for those of the contract.
+    pub(crate) fn place_of(&self, path: &str, roots: Option<&Roots>) -> Place {
+        match (roots, &**self.slot.load()) {
+            (Some(roots), _) => Place::of(path, roots),
+            (None, State::Known(contract)) => Place::of(path, &contract.roots),
+            (None, State::Unknown | State::Awaited) => Place::default(),
+        }
+    }
+
+    /// What a client is told that may ask for something that is not there, or not for clients.
+    pub(crate) fn absent(&self, path: &str, place: &Place, rules: &Rules) -> Option<Refusal> {
+        let state = self.slot.load();
+        let State::Known(contract) = &**state else { return None };
+        let refuses_unknown = contract.refuses(rules, rules.unknown_routes);
+        let wanted = Wanted::Http(Method::OPTIONS.as_str());
+        match contract.routes.find_from(wanted, path, contract.start_of(place), contract.veil(rules)) {
+            Found::Veiled { allowed, .. } if allowed.is_empty() => {
+                Some(Refusal { seems: Some(Reason::RouteUnknown), ..Reason::RouteHidden.into() })
+            }
+            Found::None { certain: true } if refuses_unknown => Some(Reason::RouteUnknown.into()),
+            _ => None,
+        }
+    }
+
+    /// Finds the route of a request, whose path goes to a place.
+    pub(crate) fn route(
+        &self,
+        method: &Method,
+        websocket: bool,
+        path: &str,
+        place: &Place,
+        rules: &Rules,
+    ) -> Verdict {
         if self.mode == Mode::Off && rules.mode == Mode::Off {
             return Verdict::default();
         }
@@ -247,7 +298,8 @@ impl Policy {
             State::Known(contract) => contract,
         };
         let wanted = if websocket { Wanted::WebSocket } else { Wanted::Http(method.as_str()) };
-        let (route, fault) = match contract.routes.find(wanted, path) {
+        let start = contract.start_of(place);
+        let (route, fault) = match contract.routes.find_from(wanted, path, start, contract.veil(rules)) {
             Found::Http { route, parameters } => {
                 let tolerance = match route.visibility {
                     Visibility::Docs => rules.docs,
@@ -262,7 +314,14 @@ impl Policy {
                         .map(|found| (found.name.to_owned(), found.convertor, found.place))
                         .collect(),
                 };
-                (Some(matched), Some((tolerance, Reason::RouteHidden.into(), route.path.as_str())))
+                // What a mount holds is in no document: one record says so of all of it.
+                let subject = route.mount().unwrap_or(&route.path);
+                (Some(matched), Some((tolerance, Reason::RouteHidden.into(), subject)))
+            }
+            Found::Veiled { route, allowed } => {
+                let (reason, allow) = absent(&allowed);
+                let refusal = Refusal { seems: Some(reason), allow, ..Reason::RouteHidden.into() };
+                (None, Some((Tolerance::Reject, refusal, route.path.as_str())))
             }
             // A document names neither; servers answer them by themselves. Nor does it name WebSockets.
             Found::MethodNotAllowed(_)
@@ -271,9 +330,9 @@ impl Policy {
                 (None, None)
             }
             Found::None { .. } if !contract.exact && websocket => (None, None),
-            Found::MethodNotAllowed(allow) => {
-                let allow = HeaderValue::try_from(allow.join(", ")).ok();
-                let refusal = Refusal { allow: allow.map(Box::new), ..Reason::RouteMethodUnknown.into() };
+            Found::MethodNotAllowed(allowed) => {
+                let (_, allow) = absent(&allowed);
+                let refusal = Refusal { allow, ..Reason::RouteMethodUnknown.into() };
                 (None, Some((rules.unknown_routes, refusal, path)))
             }
             Found::None { certain: true } => {
@@ -290,6 +349,8 @@ impl Policy {
                 Tolerance::Allow => return None,
             };
             let news = if route.is_some() { &self.reported } else { &self.made_up };
+            let is_mount = route.as_ref().is_some_and(|matched| matched.route.mount().is_some());
+            let method = if is_mount { "" } else { method.as_str() };
             let is_news = || news.is_new(&format!("{} {method} {subject}", refusal.reason.code()));
             (mode != Mode::Report || is_news()).then_some((mode, refusal))
         });

@@ -37,7 +37,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header, header::Entry};
 pub use config::{Config, ContentSecurityPolicy, StrictTransportSecurity};
 pub use kind::Kind;
 
-use crate::Mode;
+use crate::{Mode, path::Spellings};
 
 /// What decides, beside the answer itself, which headers it gets.
 #[derive(Debug, Clone, Copy)]
@@ -116,6 +116,12 @@ impl Policy {
         if let Some((_, value)) = csp {
             set_default(headers, &header::CONTENT_SECURITY_POLICY_REPORT_ONLY, value);
         }
+    }
+
+    /// The spelling of a path by which it is that of a documentation page, if it has one; else the app's own.
+    pub(crate) fn path_of_docs<'p>(&self, path: Spellings<'p>) -> &'p str {
+        let is_docs = |path: &&str| self.docs_paths.iter().any(|docs| docs == path);
+        path.iter().find(is_docs).unwrap_or(path.own())
     }
 
     fn kind(&self, headers: &HeaderMap, facts: &Facts<'_>) -> Kind {

@@ -17,6 +17,8 @@ mod config;
 
 use http::{HeaderValue, Method, uri::PathAndQuery};
 
+use crate::path::Spellings;
+
 pub use config::{Config, Required};
 
 /// The checked `[https]` section.
@@ -39,9 +41,15 @@ pub enum Verdict {
 }
 
 impl Policy {
-    /// Decides about a plain request.
-    pub fn verify(&self, method: &Method, host: Option<&str>, target: &PathAndQuery) -> Verdict {
-        if !self.required || self.exempts(target.path()) {
+    /// Decides about a plain request for a path, however that may be spelled.
+    pub fn verify(
+        &self,
+        method: &Method,
+        host: Option<&str>,
+        target: &PathAndQuery,
+        path: Spellings<'_>,
+    ) -> Verdict {
+        if !self.required || path.iter().any(|path| self.exempts(path)) {
             return Verdict::Pass;
         }
         if !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
@@ -80,7 +88,8 @@ mod tests {
             config.check(false).unwrap()
         };
         let check = |method: Method, host: &str, target: &'static str, port, expected: &str| {
-            let verdict = policy(port).verify(&method, Some(host), &PathAndQuery::from_static(target));
+            let target = PathAndQuery::from_static(target);
+            let verdict = policy(port).verify(&method, Some(host), &target, Spellings::one(target.path()));
             let shown = match verdict {
                 Verdict::Pass => "pass".to_owned(),
                 Verdict::Refuse => "refuse".to_owned(),

@@ -22,12 +22,14 @@
 //! ```
 
 mod config;
+mod place;
 
 use std::borrow::Cow;
 
 use http::{Uri, uri::PathAndQuery};
 
 pub use config::{Config, Policy};
+pub use place::{Place, Spellings};
 
 use crate::Reason;
 

@@ -113,6 +113,11 @@ pub(crate) fn method(name: &str) -> Option<Method> {
     Method::from_bytes(name.to_ascii_uppercase().as_bytes()).ok()
 }
 
+/// What a HEAD is answered by, where a route has no answer of its own to it: settings for GET hold for it too.
+pub(crate) fn as_get(method: &Method) -> Option<&'static Method> {
+    (*method == Method::HEAD).then_some(&Method::GET)
+}
+
 /// Methods as people write them; none if one of them is no method.
 pub(crate) fn methods(names: &[String]) -> Option<Vec<Method>> {
     names.iter().map(|name| method(name)).collect()

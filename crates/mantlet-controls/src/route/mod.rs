@@ -11,12 +11,13 @@ use std::sync::Arc;
 use http::Method;
 
 pub use config::{Config, CsrfConfig, LimitsConfig, ModeConfig};
-pub(crate) use config::{methods, template};
+pub(crate) use config::{as_get, methods, template};
 
 use crate::{
     Mode,
     contract::{self, Rules},
     encoding,
+    path::Spellings,
     policy::Mistake,
     responses, uploads,
 };
@@ -65,15 +66,18 @@ impl Routes {
         &self.fallback
     }
 
-    /// The settings for a method and a canonical path.
-    pub fn of(&self, method: &Method, path: &str) -> &Arc<RoutePolicy> {
+    /// The settings for a method and a canonical path, by whichever of its spellings a template names it.
+    pub fn of(&self, method: &Method, path: Spellings<'_>) -> &Arc<RoutePolicy> {
         if self.is_empty {
             return &self.fallback;
         }
-        let Ok(found) = self.router.at(path) else { return &self.fallback };
-        let named = found.value.iter().find(|entry| entry.methods.contains(method));
-        let any = || found.value.iter().find(|entry| entry.methods.is_empty());
-        named.or_else(any).map_or(&self.fallback, |entry| &entry.policy)
+        let entry = path.iter().find_map(|path| {
+            let entries = self.router.at(path).ok()?.value;
+            let named = |method: &Method| entries.iter().find(|entry| entry.methods.contains(method));
+            let any = || entries.iter().find(|entry| entry.methods.is_empty());
+            named(method).or_else(|| named(as_get(method)?)).or_else(any)
+        });
+        entry.map_or(&self.fallback, |entry| &entry.policy)
     }
 
     /// Checks the `[[route]]` sections against what holds without them.
@@ -170,7 +174,7 @@ mod tests {
             (Method::GET, "/files/a/b", Mode::Enforce),
             (Method::GET, "/", Mode::Enforce),
         ] {
-            assert_eq!(routes.of(&method, path).headers, mode, "{method} {path}");
+            assert_eq!(routes.of(&method, Spellings::one(path)).headers, mode, "{method} {path}");
         }
     }
 

@@ -16,7 +16,7 @@ const FIRST: Duration = Duration::from_secs(1);
 /// The longest.
 pub const LONGEST: Duration = Duration::from_mins(15);
 /// Addresses that an account may be known from, at most; a power of two.
-const PLACES: u64 = 32;
+pub const PLACES: u64 = 32;
 /// How long an address stays known to an account.
 pub const KNOWN: Duration = Duration::from_hours(30 * 24);
 

@@ -12,7 +12,7 @@ use super::{
     store::Fail,
     usage::Subject,
 };
-use crate::{Mode, client::Networks, policy::Mistake, route::methods, units::Span};
+use crate::{Mode, client::Networks, contract::Posture, policy::Mistake, route::methods, units::Span};
 
 const LONGEST_TARPIT: Duration = Duration::from_secs(10);
 
@@ -44,6 +44,9 @@ pub struct Config {
     /// What too many attempts to log in, to reset a password and the like lead to: operations that the contract shows to be such.
     /// Default `enforce`.
     pub sensitive: Mode,
+    /// The same where nothing but a word in a path or the names of fields shows it. Default `report`, and `enforce` in strict posture; never more than `sensitive`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspected: Option<Mode>,
     /// Addresses that are shut out for a while.
     pub ban: ban::Config,
     /// What differs for sensitive operations, and operations that are sensitive though the contract does not show it.
@@ -70,6 +73,7 @@ impl Default for Config {
             tarpit: Span(Duration::from_millis(100)),
             concurrent: 0,
             sensitive: Mode::Enforce,
+            suspected: None,
             ban: ban::Config::default(),
             operation: Vec::new(),
             rule: Vec::new(),
@@ -93,7 +97,7 @@ pub struct RuleConfig {
     /// Tags of operations that it is about; none means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// What is counted by: `ip`, `user`, `api-key`, `route`, `header:NAME`, `field:NAME` (of a JSON body or a form), or several of them together.
+    /// What is counted by: `ip`, `user`, `api-key`, `bearer`, `route`, `header:NAME`, `field:NAME` (of a JSON body or a form), or several of them together.
     /// Default `ip`.
     #[serde(default = "by_address")]
     pub key: Vec<String>,
@@ -211,7 +215,7 @@ impl Config {
             for (part, parsed) in config.key.iter().zip(&key) {
                 if parsed.is_err() {
                     let message = format!("`{part}` is nothing that can be counted by");
-                    let help = "write `ip`, `user`, `api-key`, `route`, `header:NAME` or `field:NAME`";
+                    let help = "write `ip`, `user`, `api-key`, `bearer`, `route`, `header:NAME` or `field:NAME`";
                     mistakes.push(Mistake::new(at("key"), message).help(help));
                 }
             }
@@ -251,6 +255,7 @@ impl Config {
             (Some(client), Ok(exempt)) if mistakes.is_empty() => Ok(Policy {
                 mode: self.mode.under(report_only),
                 sensitive: sensitive.under(report_only),
+                suspected: self.suspected().under(report_only),
                 client: Counter {
                     name: "client".into(),
                     rate: client,
@@ -274,6 +279,22 @@ impl Config {
                 operations,
             }),
             _ => Err(mistakes),
+        }
+    }
+
+    /// The section as the posture fills it in.
+    #[must_use]
+    pub fn under(&self, posture: Posture) -> Self {
+        let strict = (posture == Posture::Strict).then_some(Mode::Enforce);
+        Self { suspected: self.suspected.or(strict), ..self.clone() }
+    }
+
+    /// What holds where an operation only looks sensitive.
+    fn suspected(&self) -> Mode {
+        match (self.sensitive, self.suspected.unwrap_or(Mode::Report)) {
+            (Mode::Off, _) | (_, Mode::Off) => Mode::Off,
+            (Mode::Report, _) | (_, Mode::Report) => Mode::Report,
+            (Mode::Enforce, Mode::Enforce) => Mode::Enforce,
         }
     }
 
@@ -330,6 +351,7 @@ impl FromStr for KeyPart {
                 "ip" => Self::Ip,
                 "user" => Self::User,
                 "api-key" => Self::ApiKey,
+                "bearer" => Self::Bearer,
                 "route" => Self::Route,
                 _ => return Err(()),
             },
@@ -345,6 +367,7 @@ mod tests {
     use http::Method;
 
     use super::{Config, Memory, wrong_name};
+    use crate::path::Spellings;
 
     #[test]
     fn methods_may_be_written_in_lower_case() {
@@ -356,9 +379,9 @@ mod tests {
         .unwrap();
         let policy = config.check(&Memory::default(), false).unwrap();
         let found = |method| {
-            let rules = policy.rules.of(true, &method, "/", &[]).len();
-            let quotas = policy.quotas.of(false, &method, "/", &[]).len();
-            (rules, quotas, policy.operations.number_of(&method, "/"))
+            let rules = policy.rules.of(true, &method, Spellings::one("/"), &[]).len();
+            let quotas = policy.quotas.of(false, &method, Spellings::one("/"), &[]).len();
+            (rules, quotas, policy.operations.number_of(&method, Spellings::one("/")))
         };
         assert_eq!(found(Method::GET), (1, 1, Some(0)));
         assert_eq!(found(Method::POST), (0, 0, None));

@@ -4,10 +4,10 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use http_body::Body;
-use mantlet_contract::flows::{Flow, Purpose};
+use mantlet_contract::flows::{Evidence, Flow, Place, Purpose};
 
 use super::{
-    Account, Fail, Key, Outcome, Policy, Store, Take, Tried, Try, Verdict,
+    Account, Fail, Key, Outcome, Policy, Shown, Store, Take, Tried, Try, Verdict,
     attempts::Attempts,
     gcra::{Decision, Rate},
     key,
@@ -79,17 +79,50 @@ pub(super) struct Memory(Vec<Remembered>);
 #[derive(Debug)]
 pub(super) struct Remembered {
     pub(super) purpose: Purpose,
-    by_address: (Counter, Limit),
-    by_account: Option<(Counter, Limit)>,
+    by_address: Counted,
+    by_account: Option<Counted>,
     attempts: Attempts,
+}
+
+/// What counts attempts.
+#[derive(Debug)]
+struct Counted {
+    counter: Counter,
+    limit: Limit,
+    /// Operations of a section are counted together; else each by itself.
+    is_of_section: bool,
+}
+
+impl Counted {
+    /// The key of an operation's attempts by a key. Of several operations the same one is counted apart, in one table.
+    fn key(&self, operation: Key, key: Key) -> Key {
+        if self.is_of_section { key } else { (u128::from_be_bytes(operation) ^ u128::from_be_bytes(key)).to_be_bytes() }
+    }
+}
+
+/// Names of a section's own counters; none for those of the purpose.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    pub(super) by_address: Option<String>,
+    pub(super) by_account: Option<String>,
+}
+
+/// How certain it is that an operation is sensitive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Certainty {
+    /// The contract shows it, or the configuration says so.
+    Known,
+    /// If it answers 401 it is: that is what wrong passwords get, and nothing else counts.
+    ByAnswer,
+    /// It only looks so.
+    Suspected,
 }
 
 impl Memory {
     pub(super) fn new(base: &Base<'_>) -> Self {
         let mode = base.sensitive.under(base.report_only);
         let remembered = Purpose::ALL.into_iter().filter_map(|purpose| {
-            let names = [purpose.name().to_owned(), purpose.name().to_owned()];
-            Remembered::new(base, purpose, limits_of(purpose), names, mode)
+            Remembered::new(base, purpose, limits_of(purpose), Names::default(), mode)
         });
         Self(remembered.collect())
     }
@@ -101,24 +134,25 @@ impl Remembered {
         base: &Base<'_>,
         purpose: Purpose,
         limits: Limits,
-        [address, account]: [String; 2],
+        names: Names,
         mode: Mode,
     ) -> Option<Self> {
         let table = |name: &str| base.memory.table(name, base.keys);
-        let counter = |name: &str, by: &str, limit: Limit| {
+        let name = purpose.name();
+        let counter = |own: &Option<String>, by: &str, limit: Limit| {
+            let kind = if by == "ip" { "address" } else { "account" };
+            let name = format!("{}-by-{kind}", own.as_deref().unwrap_or(name));
             let rate = Rate::new(limit.count, limit.period, limit.count)?;
             let counts = if limit.failures { Counts::Failures } else { Counts::Requests };
-            let usage = base.memory.usage(Subject::of_limit(name, rate, by, counts), base.keys);
-            let (table, name) = (table(name), name.into());
-            Some((Counter { name, rate, table, usage, mode, fail: Fail::Local }, limit))
+            let usage = base.memory.usage(Subject::of_limit(&name, rate, by, counts), base.keys);
+            let (table, name) = (table(&name), name.as_str().into());
+            let counter = Counter { name, rate, table, usage, mode, fail: Fail::Local };
+            Some(Counted { counter, limit, is_of_section: own.is_some() })
         };
-        let name = purpose.name();
         Some(Self {
             purpose,
-            by_address: counter(&format!("{address}-by-address"), "ip", limits.address)?,
-            by_account: limits
-                .account
-                .and_then(|limit| counter(&format!("{account}-by-account"), "account", limit)),
+            by_address: counter(&names.by_address, "ip", limits.address)?,
+            by_account: limits.account.and_then(|limit| counter(&names.by_account, "account", limit)),
             attempts: Attempts {
                 purpose: name.into(),
                 delays: table(&format!("{name}-delays")),
@@ -128,15 +162,15 @@ impl Remembered {
     }
 
     pub(super) fn limits(&self) -> Limits {
-        Limits { address: self.by_address.1, account: self.by_account.as_ref().map(|(_, limit)| *limit) }
+        Limits { address: self.by_address.limit, account: self.by_account.as_ref().map(|counted| counted.limit) }
     }
 
-    /// Its counters in the order in which a store is asked for them, with their keys.
+    /// Its counters in the order in which a store is asked for them, with what is counted.
     fn counters(
         &self,
         address: Option<Key>,
         account: Option<Key>,
-    ) -> impl Iterator<Item = (&(Counter, Limit), Key)> {
+    ) -> impl Iterator<Item = (&Counted, Key)> {
         let of_address = address.map(|key| (&self.by_address, key));
         let of_account = self.by_account.as_ref().zip(account);
         of_address.into_iter().chain(of_account)
@@ -147,16 +181,19 @@ impl Remembered {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sensitive<'a> {
     pub(super) known: &'a Remembered,
-    /// The field that names the account.
-    pub(super) account: Option<&'a str>,
-    /// Other names of it.
-    pub(super) aliases: &'a [String],
+    /// Where the account is named: the first of these that a request has.
+    pub(super) accounts: &'a [Place],
     pub(super) mode: Mode,
+    pub(super) certainty: Certainty,
 }
 
 /// An attempt that is about to be counted.
 pub(super) struct Trying<'p> {
     remembered: &'p Remembered,
+    mode: Mode,
+    certainty: Certainty,
+    /// Which operation it is.
+    operation: Key,
     address: Option<Key>,
     /// The account, for strangers and for whoever is at this address.
     account: Option<(Key, Key)>,
@@ -165,17 +202,22 @@ pub(super) struct Trying<'p> {
 impl Trying<'_> {
     pub(super) async fn ask(&self, store: Option<&Arc<dyn Store>>) -> Tried {
         let Some(store) = store else { return self.ask_here() };
-        let (by_address, _) = &self.remembered.by_address;
-        let take = |key| Take { rule: &by_address.name, key, rate: by_address.rate };
+        let by_address = &self.remembered.by_address;
+        let take = |key| Take {
+            rule: &by_address.counter.name,
+            key: by_address.key(self.operation, key),
+            rate: by_address.counter.rate,
+        };
         let by_account = self.remembered.by_account.as_ref().zip(self.account);
         let asked = Try {
             purpose: &self.remembered.attempts.purpose,
             takes: self.address.map(take).into_iter().collect(),
-            account: by_account.map(|((counter, _), (stranger, pair))| Account {
-                rule: &counter.name,
-                rate: counter.rate,
+            account: by_account.map(|(counted, (stranger, pair))| Account {
+                rule: &counted.counter.name,
+                rate: counted.counter.rate,
                 stranger,
                 pair,
+                counted: [stranger, pair].map(|key| counted.key(self.operation, key)),
             }),
         };
         store.attempt(&asked).await.unwrap_or_else(|| self.ask_here())
@@ -187,17 +229,22 @@ impl Trying<'_> {
         let is_known = self.account.is_some_and(|(stranger, pair)| attempts.knows(stranger, pair));
         let account = self.account_key(is_known);
         let delay = account.and_then(|account| attempts.delay(account));
-        let counters = || self.remembered.counters(self.address, account);
-        let decisions = counters().map(|((counter, _), key)| take_here(counter, key)).collect();
+        let counters = || self.counters(account);
+        let decisions = counters().map(|(counted, key)| take_here(&counted.counter, counted.key(self.operation, key)));
+        let decisions = decisions.collect();
         let tried = Tried { is_known, delay, decisions };
         if !tried.passes() {
-            for (((counter, _), key), decision) in counters().zip(&tried.decisions) {
+            for ((counted, key), decision) in counters().zip(&tried.decisions) {
                 if decision.wait.is_none() {
-                    counter.give_back(key);
+                    counted.counter.give_back(counted.key(self.operation, key));
                 }
             }
         }
         tried
+    }
+
+    fn counters(&self, account: Option<Key>) -> impl Iterator<Item = (&Counted, Key)> {
+        self.remembered.counters(self.address, account)
     }
 
     fn account_key(&self, is_known: bool) -> Option<Key> {
@@ -236,8 +283,11 @@ enum End {
 
 impl End {
     /// Pages redirect: back to themselves if it was in vain, elsewhere and with a session if not.
-    fn of(status: StatusCode, headers: &HeaderMap, path: &str) -> Self {
+    fn of(status: StatusCode, headers: &HeaderMap, path: &str, certainty: Certainty) -> Self {
         match status {
+            // What was wrong may be anything.
+            StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN if certainty == Certainty::ByAnswer => Self::Unclear,
+            _ if status.is_redirection() && certainty == Certainty::ByAnswer => Self::Unclear,
             StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::Failed,
             _ if status.is_success() => Self::Succeeded,
             _ if status.is_redirection() => {
@@ -263,6 +313,7 @@ impl End {
 pub(crate) struct Attempt {
     attempts: Attempts,
     store: Option<Arc<dyn Store>>,
+    certainty: Certainty,
     /// Counted before the answer is known, so that many at once are no more than the rule says; given back if it was no failure.
     counted: Vec<Charge>,
     account: Option<Named>,
@@ -277,7 +328,7 @@ impl fmt::Debug for Attempt {
 impl Attempt {
     /// Learns how it ended, at this path.
     pub(crate) fn ended(&self, status: StatusCode, headers: &HeaderMap, path: &str) {
-        let end = End::of(status, headers, path);
+        let end = End::of(status, headers, path, self.certainty);
         if end != End::Failed {
             self.unanswered(false);
         }
@@ -289,7 +340,7 @@ impl Attempt {
             }
             End::Succeeded => {
                 self.attempts.succeeded(account, stranger, pair);
-                Outcome::Succeeded { account, pair }
+                Outcome::Succeeded { counted: account, account: stranger, pair }
             }
             End::Unclear => return,
         };
@@ -322,17 +373,33 @@ impl Policy {
     pub(super) fn flow<'a>(&'a self, call: &'a Call) -> Option<Sensitive<'a>> {
         let shown = call.operation.as_ref().and_then(|matched| matched.flow(&call.method));
         match self.operations.of(call) {
-            Some(operation) => operation.for_flow(shown),
+            Some((operation, _)) => operation.for_flow(shown),
             None => self.usual(shown?),
         }
+    }
+
+    /// Which operation a request is for, by the contract or by a template of the configuration: never by what a client can choose.
+    fn operation_key(&self, call: &Call) -> Key {
+        let template = match (&call.operation, self.operations.of(call)) {
+            (Some(matched), _) => matched.route.own_path(),
+            (None, Some((_, template))) => template,
+            (None, None) => "",
+        };
+        key::hashed([&b"operation"[..], template.as_bytes()].into_iter())
     }
 
     /// What holds for what the contract shows, unless the configuration says otherwise.
     pub(super) fn usual<'a>(&'a self, flow: &'a Flow) -> Option<Sensitive<'a>> {
         let known = self.flows.0.iter().find(|known| known.purpose == flow.purpose)?;
-        let mode = self.sensitive;
-        let (account, aliases) = (flow.account.as_deref(), &*flow.aliases);
-        (mode != Mode::Off).then_some(Sensitive { known, account, aliases, mode })
+        let (mode, certainty) = match flow.evidence {
+            Evidence::Known => (self.sensitive, Certainty::Known),
+            // Whoever wants to have the others limited too, means all of them.
+            _ if self.suspected == Mode::Enforce => (self.sensitive, Certainty::Known),
+            Evidence::Inputs => (self.sensitive, Certainty::ByAnswer),
+            Evidence::Word => (self.suspected, Certainty::Suspected),
+        };
+        let accounts = &*flow.accounts;
+        (mode != Mode::Off).then_some(Sensitive { known, accounts, mode, certainty })
     }
 
     /// What an attempt on a sensitive operation is counted by.
@@ -344,17 +411,20 @@ impl Policy {
     where
         B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
     {
-        let Some(Sensitive { known: remembered, account: field, aliases, .. }) = self.flow(call) else {
+        let Some(Sensitive { known: remembered, accounts, mode, certainty }) = self.flow(call) else {
             return Ok(None);
         };
         let address = call.client.address.map(|address| self.group(address));
         let mut account = None;
-        if let (Some(_), Some(field)) = (&remembered.by_account, field) {
-            key::read_ahead(request).await?;
-            account = key::account(request, field, aliases)
+        if remembered.by_account.is_some() && !accounts.is_empty() {
+            if accounts.iter().any(|place| matches!(place, Place::Body(_))) {
+                key::read_ahead(request).await?;
+            }
+            account = key::account(call, request, accounts)
                 .map(|name| (account_key(&name, None), account_key(&name, address)));
         }
-        Ok(Some(Trying { remembered, address, account }))
+        let operation = self.operation_key(call);
+        Ok(Some(Trying { remembered, mode, certainty, operation, address, account }))
     }
 
     /// What comes of it: an attempt that may be made, beside what rules have said already.
@@ -365,28 +435,39 @@ impl Policy {
         store: Option<&Arc<dyn Store>>,
         verdict: &mut Verdict,
     ) -> Option<Attempt> {
-        let Trying { remembered, address, account } = trying;
+        let Trying { remembered, mode, certainty, operation, account, .. } = trying;
         let counted_account = trying.account_key(tried.is_known);
-        let counters = || remembered.counters(*address, counted_account);
-        if let (Some(wait), Some(((counter, _), key))) = (tried.delay, counters().last()) {
-            verdict.add(self, counter, counter.mode, key, Decision::wait(wait));
+        let counters = || trying.counters(counted_account);
+        // Of what only looks sensitive, one record says so, and nothing is to be learned from how much it is asked.
+        let suspected = (*certainty == Certainty::Suspected).then_some(*operation);
+        let mut add = |counted: &Counted, key, decision| {
+            let shown = Shown { counted: counted.key(*operation, key), key, suspected };
+            verdict.add_shown(self, &counted.counter, *mode, shown, decision);
+        };
+        if let (Some(wait), Some((counted, key))) = (tried.delay, counters().last()) {
+            add(counted, key, Decision::wait(wait));
         }
-        for (((counter, _), key), decision) in counters().zip(&tried.decisions) {
-            verdict.count(counter, counter.mode, key, decision);
-            verdict.add(self, counter, counter.mode, key, *decision);
+        for ((counted, key), decision) in counters().zip(&tried.decisions) {
+            add(counted, key, *decision);
+        }
+        if suspected.is_none() {
+            for ((counted, key), decision) in counters().zip(&tried.decisions) {
+                verdict.count(&counted.counter, *mode, counted.key(*operation, key), decision);
+            }
         }
         let mut attempt = Attempt {
             attempts: remembered.attempts.clone(),
             store: store.cloned(),
+            certainty: *certainty,
             counted: Vec::new(),
             account: None,
         };
         let refused = verdict.faults.iter().any(|(mode, _)| *mode == Mode::Enforce);
         if tried.passes() {
-            attempt.counted.extend(counters().map(|((counter, limit), key)| Charge {
-                counter: counter.clone(),
-                key,
-                of_failures: limit.failures,
+            attempt.counted.extend(counters().map(|(counted, key)| Charge {
+                counter: counted.counter.clone(),
+                key: counted.key(*operation, key),
+                of_failures: counted.limit.failures,
             }));
         }
         if refused {
@@ -394,7 +475,7 @@ impl Policy {
             attempt.unanswered(true);
             return None;
         }
-        if remembered.by_account.as_ref().is_some_and(|(_, limit)| limit.failures) {
+        if remembered.by_account.as_ref().is_some_and(|counted| counted.limit.failures) {
             attempt.account = counted_account.zip(*account).map(|(account, (stranger, pair))| Named {
                 account,
                 stranger,
@@ -429,8 +510,12 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.extend(location.map(|to| (header::LOCATION, HeaderValue::from_static(to))));
             headers.extend(cookie.then_some((header::SET_COOKIE, HeaderValue::from_static("session=1"))));
-            let end = End::of(StatusCode::from_u16(status).unwrap(), &headers, "/auth/session");
-            assert_eq!(end, expected, "{status} {location:?} {cookie}");
+            let status = StatusCode::from_u16(status).unwrap();
+            let end = |certainty| End::of(status, &headers, "/auth/session", certainty);
+            assert_eq!(end(Certainty::Known), expected, "{status} {location:?} {cookie}");
+            // Where only its inputs say that it is a login, its answer has to.
+            let by_answer = if status.is_success() || status == 401 { expected } else { End::Unclear };
+            assert_eq!(end(Certainty::ByAnswer), by_answer, "{status} {location:?} {cookie}");
         }
     }
 }

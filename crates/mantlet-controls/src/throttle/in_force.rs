@@ -1,10 +1,13 @@
 //! All sensitive operations, and what holds for each: what `mantlet throttles` prints.
 
 use http::Method;
-use mantlet_contract::flows::{Found, Purpose};
+use mantlet_contract::flows::{Evidence, Found, Place, Purpose};
 
-use super::{Limits, Policy, flow::Sensitive};
-use crate::{Mode, route::template};
+use super::{
+    Limits, Policy,
+    flow::{Certainty, Sensitive},
+};
+use crate::{Mode, path::Spellings, route::template};
 
 /// A sensitive operation, and what holds for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,10 +33,14 @@ pub enum Gets {
         purpose: Purpose,
         /// How many attempts.
         limits: Limits,
-        /// The field that names an account.
-        account: Option<String>,
+        /// Where the account is named.
+        accounts: Vec<Place>,
         /// Whether too many are refused.
         mode: Mode,
+        /// How it is known to be sensitive; a section that is about it knows.
+        evidence: Evidence,
+        /// It may name an account that nobody can find.
+        may_name_more: bool,
     },
     /// It is exempt.
     Nothing,
@@ -51,7 +58,7 @@ impl Policy {
             let mut by_section: Vec<(Option<usize>, Vec<String>)> = Vec::new();
             for name in methods {
                 let method = Method::from_bytes(name.as_bytes());
-                let section = method.ok().and_then(|method| operations.number_of(&method, path));
+                let section = method.ok().and_then(|method| operations.number_of(&method, Spellings::one(path)));
                 match by_section.iter_mut().find(|(known, _)| *known == section) {
                     Some((_, names)) => names.push(name.clone()),
                     None => by_section.push((section, vec![name.clone()])),
@@ -60,8 +67,8 @@ impl Policy {
             for (section, methods) in by_section {
                 let operation = section.and_then(|section| operations.all.get(section));
                 let gets = match operation {
-                    Some(operation) => gets(operation.for_flow(Some(flow)), Gets::Nothing),
-                    None => gets(self.usual(flow), Gets::Nothing),
+                    Some(operation) => gets(operation.for_flow(Some(flow)), flow.may_name_more, Gets::Nothing),
+                    None => gets(self.usual(flow), flow.may_name_more, Gets::Nothing),
                 };
                 all.push(InForce { methods, path: path.clone(), why: Some(flow.why.clone()), section, gets });
             }
@@ -82,7 +89,7 @@ impl Policy {
                     path: path.clone(),
                     why: None,
                     section: Some(section),
-                    gets: gets(operation.for_flow(flow), otherwise),
+                    gets: gets(operation.for_flow(flow), true, otherwise),
                 });
             }
         }
@@ -95,7 +102,7 @@ impl Policy {
             is_below(&found.path, path)
                 && found.methods.iter().any(|name| {
                     Method::from_bytes(name.as_bytes())
-                        .is_ok_and(|method| self.operations.number_of(&method, &found.path) == Some(section))
+                        .is_ok_and(|method| self.operations.number_of(&method, Spellings::one(&found.path)) == Some(section))
                 })
         })
     }
@@ -107,12 +114,18 @@ fn is_below(path: &str, wide: &str) -> bool {
     router.insert(template(wide), ()).is_ok() && router.at(path).is_ok()
 }
 
-fn gets(sensitive: Option<Sensitive<'_>>, otherwise: Gets) -> Gets {
-    sensitive.map_or(otherwise, |Sensitive { known, account, mode, .. }| Gets::Limits {
+fn gets(sensitive: Option<Sensitive<'_>>, may_name_more: bool, otherwise: Gets) -> Gets {
+    sensitive.map_or(otherwise, |Sensitive { known, accounts, mode, certainty }| Gets::Limits {
         purpose: known.purpose,
         limits: known.limits(),
-        account: account.map(str::to_owned),
+        accounts: accounts.to_vec(),
         mode,
+        evidence: match certainty {
+            Certainty::Known => Evidence::Known,
+            Certainty::ByAnswer => Evidence::Inputs,
+            Certainty::Suspected => Evidence::Word,
+        },
+        may_name_more,
     })
 }
 
@@ -124,8 +137,9 @@ mod tests {
     use crate::throttle::{Config, Limit, Memory};
 
     fn found(path: &str, purpose: Purpose, account: Option<&str>) -> Found {
-        let account = account.map(str::to_owned);
-        let flow = Flow { purpose, account, aliases: vec![], why: "a word".into() };
+        let accounts = account.map(Place::read).into_iter().collect();
+        let (evidence, why) = (Evidence::Known, "a word".into());
+        let flow = Flow { purpose, evidence, accounts, may_name_more: false, why };
         Found { path: path.into(), methods: vec!["POST".into()], flow }
     }
 
@@ -136,10 +150,10 @@ mod tests {
             let gets = match one.gets {
                 Gets::Nothing => "nothing".into(),
                 Gets::Unknown => "unknown".into(),
-                Gets::Limits { purpose, limits, account, mode } => format!(
+                Gets::Limits { purpose, limits, accounts, mode, .. } => format!(
                     "{} {} {} {} {}",
                     purpose.name(),
-                    account.unwrap_or("-".into()),
+                    accounts.first().map_or("-".into(), Place::to_string),
                     rate(limits.address),
                     limits.account.map_or("-".into(), rate),
                     mode.as_str()

@@ -2,10 +2,16 @@
 
 use std::borrow::Cow;
 
+use base64::{
+    Engine,
+    alphabet::STANDARD,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use http_body::Body;
 use mantlet_contract::{
-    inputs::{Named, named},
+    flows::Place,
+    inputs::{Named, in_cookies, in_query, named},
     model::{Location, SecurityScheme},
 };
 
@@ -13,9 +19,18 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Key, Policy,
+    account::compared,
     rule::{KeyPart, Rule},
 };
 use crate::{Call, Reason, RequestBody};
+
+/// However it is padded.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
 
 /// Longest body in which a field is looked for: forms of logins are short.
 const READ_AHEAD: usize = 64 << 10;
@@ -57,13 +72,14 @@ impl Policy {
             parts.push(match part {
                 KeyPart::Ip => Cow::Owned(self.group(call.client.address?).to_vec()),
                 KeyPart::User => Cow::Borrowed(call.certificate.as_ref()?.name.as_bytes()),
-                KeyPart::ApiKey => api_key(call, request.headers())?,
+                KeyPart::ApiKey => api_key(call, request)?,
+                KeyPart::Bearer => Cow::Borrowed(bearer(request.headers())?),
                 KeyPart::Route => match &call.operation {
-                    Some(matched) => Cow::Borrowed(matched.route.path.as_bytes()),
-                    None => Cow::Borrowed(call.path.as_str().as_bytes()),
+                    Some(matched) => Cow::Borrowed(matched.route.own_path().as_bytes()),
+                    None => Cow::Borrowed(call.own_path().as_bytes()),
                 },
                 KeyPart::Header(name) => header_value(name, request.headers().get(name)?),
-                KeyPart::Field(name) => match field(request, name) {
+                KeyPart::Field(name) => match field(request, std::slice::from_ref(name)) {
                     Named::Text(text) => Cow::Owned(text.into_bytes()),
                     Named::Nothing => return None,
                     // All who hide it share one, or a rule would end where a body is long enough.
@@ -98,33 +114,71 @@ fn header_value<'r>(name: &HeaderName, value: &'r HeaderValue) -> Cow<'r, [u8]> 
     Cow::Owned([&*scheme, b" ", parts.next().unwrap_or_default().trim_ascii()].concat())
 }
 
-/// A key that the operation declares.
-fn api_key<'r>(call: &Call, headers: &'r HeaderMap) -> Option<Cow<'r, [u8]>> {
+/// A credential that the operation declares, without what may be written in more than one way: the first that the request has.
+fn api_key<'r, B>(call: &Call, request: &'r Request<B>) -> Option<Cow<'r, [u8]>> {
     let operation = call.operation.as_ref()?.route.operation.as_ref()?;
+    let headers = request.headers();
     operation.security.iter().flatten().find_map(|requirement| match &requirement.scheme {
         SecurityScheme::ApiKey { location: Location::Header, name } => {
             headers.get(name.as_str()).map(|value| Cow::Borrowed(value.as_bytes()))
         }
-        _ => None,
+        SecurityScheme::ApiKey { location: Location::Query, name } => {
+            in_query(request.uri().query()?.as_bytes(), name).map(|value| Cow::Owned(value.into_bytes()))
+        }
+        SecurityScheme::ApiKey { location: Location::Cookie, name } => {
+            let cookies = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
+            in_cookies(cookies, name).map(|value| Cow::Owned(value.into_bytes()))
+        }
+        SecurityScheme::Bearer { .. } => bearer(headers).map(Cow::Borrowed),
+        SecurityScheme::Basic => basic(headers).map(Cow::Owned),
+        SecurityScheme::ApiKey { .. } | SecurityScheme::Digest | SecurityScheme::Other => None,
     })
 }
 
-/// The account that a request names, under the first of these names that it has. All who hide it in a body that is not read here share
+/// What stands after the scheme of a credential (RFC 9110 section 11.4), if it is this one.
+fn credential<'r>(headers: &'r HeaderMap, scheme: &[u8]) -> Option<&'r [u8]> {
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes().trim_ascii();
+    let at = value.iter().position(|byte| *byte == b' ')?;
+    let (own, rest) = value.split_at_checked(at)?;
+    let rest = rest.trim_ascii();
+    (own.eq_ignore_ascii_case(scheme) && !rest.is_empty()).then_some(rest)
+}
+
+/// The token of `Authorization: Bearer`.
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    credential(headers, b"bearer")
+}
+
+/// `user:password` of `Authorization: Basic`, as Python decodes it: what is not of the alphabet it passes over.
+fn basic(headers: &HeaderMap) -> Option<Vec<u8>> {
+    let text = credential(headers, b"basic")?;
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let digits: Vec<u8> = text.iter().copied().filter(is_digit).collect();
+    Some(BASE64.decode(&digits).unwrap_or(digits))
+}
+
+/// The account that a request names, in the first of these places that it has. All who hide it in a body that is not read here share
 /// one, or guesses would only have to be long.
-pub(super) fn account<B>(request: &Request<RequestBody<B>>, name: &str, aliases: &[String]) -> Option<String>
+pub(super) fn account<B>(call: &Call, request: &Request<RequestBody<B>>, places: &[Place]) -> Option<String>
 where
     B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
 {
-    let mut names = std::iter::once(name).chain(aliases.iter().map(String::as_str));
-    names.find_map(|name| match field(request, name) {
-        Named::Text(text) => Some(text),
-        Named::Nothing => None,
-        Named::Unsure => Some(String::new()),
+    places.iter().find_map(|place| match place {
+        Place::Body(keys) => match field(request, keys) {
+            Named::Text(text) => Some(text),
+            Named::Nothing => None,
+            Named::Unsure => Some(String::new()),
+        },
+        Place::Query(name) => compared(&in_query(request.uri().query()?.as_bytes(), name)?),
+        Place::Path(name) => {
+            let (_, _, place) = call.operation.as_ref()?.parameters.iter().find(|(own, ..)| own == name)?;
+            compared(call.path.as_str().get(place.clone())?)
+        }
     })
 }
 
-/// A field of a body that has been read ahead, as accounts are compared: without case and spaces around it, and numbers however they are written.
-fn field<B>(request: &Request<RequestBody<B>>, name: &str) -> Named
+/// A field of a body that has been read ahead, as accounts are compared.
+fn field<B>(request: &Request<RequestBody<B>>, keys: &[impl AsRef<str>]) -> Named
 where
     B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
 {
@@ -133,49 +187,31 @@ where
         return Named::Unsure;
     }
     let content_type = request.headers().get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    match named(content_type, body.ahead(), name) {
+    match named(content_type, body.ahead(), keys) {
         Named::Text(text) => compared(&text).map_or(Named::Nothing, Named::Text),
         other => other,
     }
 }
 
-fn compared(text: &str) -> Option<String> {
-    /// Larger numbers are not exact.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    // What Python's `str.strip` takes away: four control characters more than what is white space.
-    let text = text.trim_matches(|c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c));
-    let digits = text.trim_start_matches('+').replace('_', "");
-    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        // Of any length.
-        let digits = digits.trim_start_matches('0');
-        return Some(if digits.is_empty() { "0" } else { digits }.to_owned());
-    }
-    let number = text.replace('_', "").parse::<f64>();
-    match number {
-        Ok(number) if number.abs() < EXACT && number.fract() == 0.0 => Some(format!("{number:.0}")),
-        _ => (!text.is_empty()).then(|| text.to_lowercase()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{compared, hashed};
+    use super::*;
 
     #[test]
-    fn what_names_one_account_is_one_key() {
-        for (texts, expected) in [
-            (&["alice", " Alice\t", "ALICE"][..], Some("alice")),
-            (&["7", "07", "+7", "7.0", "7e0", "0_7", " 7 "], Some("7")),
-            (&["491701234567890"], Some("491701234567890")),
-            (&["99999999999999999999", "0099999999999999999999"], Some("99999999999999999999")),
-            (&["bob\u{1c}", "\u{1f}Bob"], Some("bob")),
-            (&["nan"], Some("nan")),
-            (&["7.5"], Some("7.5")),
-            (&["", "  "], None),
-        ] {
-            for text in texts {
-                assert_eq!(compared(text).as_deref(), expected, "{text:?}");
-            }
+    fn a_credential_is_one_however_it_is_written() {
+        let with = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, HeaderValue::from_static(value));
+            headers
+        };
+        for value in ["Bearer abc", "bearer   abc ", "BEARER abc"] {
+            assert_eq!(bearer(&with(value)), Some(&b"abc"[..]), "{value}");
+        }
+        for value in ["Bearer", "Bearer ", "Basic abc", "abc"] {
+            assert_eq!(bearer(&with(value)), None, "{value}");
+        }
+        for value in ["Basic dXNlcjpwYXNz", "basic  dXNlcjpwYXNz==", "Basic dXNl*cjpw-YXNz="] {
+            assert_eq!(basic(&with(value)).as_deref(), Some(&b"user:pass"[..]), "{value}");
         }
     }
 

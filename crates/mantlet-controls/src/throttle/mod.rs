@@ -16,6 +16,7 @@
 //! reports it; the other rules count on. Counters live in this
 //! process: they begin anew with it, and stay through a reload.
 
+mod account;
 mod attempts;
 mod ban;
 mod concurrent;
@@ -45,7 +46,7 @@ use http::{HeaderMap, Request, header};
 use http_body::Body;
 use serde::{Deserialize, Serialize};
 
-pub use attempts::{KNOWN, LONGEST, delay_after};
+pub use attempts::{KNOWN, LONGEST, PLACES, delay_after};
 pub use ban::{Ban, Bans, Config as BanConfig, Lift};
 pub use concurrent::Presence;
 pub use config::{Config, RateText, RuleConfig};
@@ -76,6 +77,8 @@ use crate::{Call, Mode, Reason, Refusal, RequestBody, client::Networks};
 const CLOSED: Duration = Duration::from_secs(1);
 /// Of refusals by one rule of one key, the first in this time is recorded: a flood would fill any disk.
 const RECORDED: Duration = Duration::from_mins(1);
+/// The same for an operation that only looks sensitive: the record is for whoever says whether it is.
+const SUSPECTED: Duration = Duration::from_hours(24);
 
 /// Of an address' connections that are refused for a reason, so many are recorded in that time.
 const CONNECTIONS_RECORDED: u32 = 10;
@@ -141,6 +144,8 @@ impl Memory {
 pub struct Policy {
     pub(crate) mode: Mode,
     sensitive: Mode,
+    /// The same where an operation only looks so.
+    suspected: Mode,
     client: Counter,
     rules: Rules,
     quotas: Rules<Quota>,
@@ -183,15 +188,22 @@ impl Verdict {
     }
 
     fn add(&mut self, policy: &Policy, counter: &Counter, mode: Mode, key: Key, decision: Decision) {
+        self.add_shown(policy, counter, mode, Shown { counted: key, key, suspected: None }, decision);
+    }
+
+    fn add_shown(&mut self, policy: &Policy, counter: &Counter, mode: Mode, shown: Shown, decision: Decision) {
         let standing = || {
             Box::new(Standing { rule: Arc::clone(&counter.name), rate: counter.rate, decision, near: false })
         };
         if let Some(wait) = decision.wait {
             let limit = (policy.told != Told::Off).then(standing);
-            let repeated = !policy.is_news(&counter.name, key);
+            let repeated = match shown.suspected {
+                Some(operation) => !policy.is_news_for(SUSPECTED, &counter.name, operation),
+                None => !policy.is_news(&counter.name, shown.counted),
+            };
             let subject = Some(Arc::clone(&counter.name));
             // An address is in the record anyway.
-            let key = key.first_chunk().copied().filter(|_| !counter.usage.is_by_address());
+            let key = shown.key.first_chunk().copied().filter(|_| !counter.usage.is_by_address());
             let refusal =
                 Refusal { limit, repeated, subject, key, ..Refusal::retry(Reason::RateLimited, wait) };
             self.faults.push((mode, refusal));
@@ -201,6 +213,17 @@ impl Verdict {
             self.standing = Some(standing());
         }
     }
+}
+
+/// What was counted, and what of it is told.
+#[derive(Debug, Clone, Copy)]
+struct Shown {
+    /// The key that was counted.
+    counted: Key,
+    /// The key of whom it is about.
+    key: Key,
+    /// The operation, if it only looks sensitive.
+    suspected: Option<Key>,
 }
 
 /// A rule that is asked, the mode in which it counts here, and the key.
@@ -234,7 +257,7 @@ impl Policy {
                 }
             }
             if self.rules.has(true) {
-                let rules = self.rules.of(true, &call.method, call.path.as_str(), &[]);
+                let rules = self.rules.of(true, &call.method, call.spellings(), &[]);
                 asked.extend(rules.into_iter().filter_map(|rule| {
                     Some((&rule.counter, rule.counter.mode, self.key(rule, call, request)?))
                 }));
@@ -261,7 +284,7 @@ impl Policy {
         let mut verdict = Verdict::default();
         let operation = call.operation.as_ref().and_then(|matched| matched.route.operation.as_ref());
         let tags = operation.map_or(&[][..], |operation| &operation.tags);
-        let rules = self.rules.of(false, &call.method, call.path.as_str(), tags);
+        let rules = self.rules.of(false, &call.method, call.spellings(), tags);
         if rules.iter().any(|rule| key::needs_body(rule)) {
             key::read_ahead(request).await?;
         }
@@ -349,8 +372,13 @@ impl Policy {
 
     /// Whether this is the first refusal of a key for some time.
     fn is_news(&self, rule: &str, key: Key) -> bool {
+        self.is_news_for(RECORDED, rule, key)
+    }
+
+    /// The same for another time.
+    fn is_news_for(&self, time: Duration, rule: &str, key: Key) -> bool {
         let key = self.recorded.key((rule, key));
-        Rate::new(1, RECORDED, 1).is_some_and(|rate| self.recorded.take(key, &rate).wait.is_none())
+        Rate::new(1, time, 1).is_some_and(|rate| self.recorded.take(key, &rate).wait.is_none())
     }
 
     /// Who a client is, as addresses are grouped; none if nobody knows.

@@ -3,17 +3,18 @@
 use std::collections::HashSet;
 
 use http::Method;
-use mantlet_contract::flows::{Flow, Purpose};
+use mantlet_contract::flows::{Flow, Place, Purpose};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Counts, Limit, Limits, RateText,
     config::rate_of,
-    flow::{Base, Remembered, Sensitive},
+    flow::{Base, Certainty, Names, Remembered, Sensitive},
     limits_of,
 };
 use crate::{
     Call, Mode,
+    path::Spellings,
     policy::Mistake,
     route::{methods, template},
 };
@@ -30,10 +31,11 @@ pub struct OperationConfig {
     /// What they are for, whatever the contract says; `none` exempts. Default what the contract shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<PurposeText>,
-    /// The field of the body that names the account; empty for none. Default what the contract shows.
+    /// The field of the body that names the account (`user.email` for one in an object), `query:NAME` or `path:NAME`; empty for none. Default what the
+    /// contract shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// Attempts of one client address, counted for these operations alone. Default that of the purpose, counted for all of them together.
+    /// Attempts of one client address, counted for these operations together. Default that of the purpose, counted for each operation by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_address: Option<RateText>,
     /// The same for one account.
@@ -102,7 +104,8 @@ pub(super) struct Operation {
     pub(super) paths: Vec<String>,
     pub(super) methods: Vec<String>,
     pub(super) purpose: Option<PurposeText>,
-    account: Option<String>,
+    /// None if the contract is to show it, no place for none.
+    account: Option<Vec<Place>>,
     pub(super) mode: Mode,
     /// What it gets: for its purpose, or for each that the contract may show.
     remembered: Vec<Remembered>,
@@ -160,19 +163,27 @@ impl Operations {
         Ok(())
     }
 
-    pub(super) fn number_of(&self, method: &Method, path: &str) -> Option<usize> {
-        let found = self.by_path.at(path).ok()?;
-        let (_, operations) = self.of_path.get(*found.value)?;
-        operations.iter().find(|(methods, _)| methods.contains(method)).map(|(_, number)| *number)
+    pub(super) fn number_of(&self, method: &Method, path: Spellings<'_>) -> Option<usize> {
+        self.find(method, path).map(|(_, number)| number)
     }
 
-    /// What the configuration says of a request's operation. Below a root path only the contract knows which route it is.
-    pub(super) fn of(&self, call: &Call) -> Option<&Operation> {
+    /// The template that a path has here, and which section it is of.
+    fn find(&self, method: &Method, path: Spellings<'_>) -> Option<(&str, usize)> {
+        path.iter().find_map(|path| {
+            let found = self.by_path.at(path).ok()?;
+            let (template, operations) = self.of_path.get(*found.value)?;
+            let (_, number) = operations.iter().find(|(methods, _)| methods.contains(method))?;
+            Some((template.as_str(), *number))
+        })
+    }
+
+    /// What the configuration says of a request's operation, and the template by which it names it.
+    pub(super) fn of(&self, call: &Call) -> Option<(&Operation, &str)> {
         if self.all.is_empty() {
             return None;
         }
-        let of_route = || self.number_of(&call.method, &call.operation.as_ref()?.route.path);
-        self.all.get(self.number_of(&call.method, call.path.as_str()).or_else(of_route)?)
+        let (template, number) = self.find(&call.method, call.spellings())?;
+        Some((self.all.get(number)?, template))
     }
 }
 
@@ -233,20 +244,28 @@ impl OperationConfig {
         let is_meant = |purpose: &Purpose| self.purpose.is_none_or(|named| named.purpose() == Some(*purpose));
         let remembered = Purpose::ALL.into_iter().filter(is_meant).filter_map(|purpose| {
             let usual = purpose.name();
-            let name = |is_own: bool| if is_own { format!("{usual}-{place}") } else { usual.to_owned() };
-            let is_own = |rate: Option<RateText>| rate.is_some() || self.counts.is_some();
-            let names = [name(is_own(self.by_address)), name(is_own(self.by_account))];
+            // With limits of their own, all operations of the section are counted together.
+            let own = |rate: Option<RateText>| {
+                let is_own = rate.is_some() || self.counts.is_some();
+                is_own.then(|| format!("{usual}-{place}"))
+            };
+            let names = Names { by_address: own(self.by_address), by_account: own(self.by_account) };
             Remembered::new(base, purpose, self.limits(purpose), names, mode)
         });
         Operation {
             paths: self.paths.clone(),
             methods: self.methods.iter().map(|name| name.to_ascii_uppercase()).collect(),
             purpose: self.purpose,
-            account: self.account.clone(),
+            account: self.account.as_deref().map(places),
             mode,
             remembered: remembered.collect(),
         }
     }
+}
+
+/// Where an account is named, as the configuration has it.
+fn places(text: &str) -> Vec<Place> {
+    (!text.is_empty()).then(|| Place::read(text)).into_iter().collect()
 }
 
 /// A name for counters of its own, which a reload gives again: of a path what may stand in a name.
@@ -270,16 +289,16 @@ impl Operation {
             Some(named) => named.purpose(),
             None => flow.map(|flow| flow.purpose),
         }?;
-        let (account, aliases) = match (&self.account, flow) {
-            (Some(name), _) => (Some(name.as_str()), &[][..]),
-            (None, Some(flow)) => (flow.account.as_deref(), &*flow.aliases),
-            (None, None) => (None, &[][..]),
+        let accounts = match (&self.account, flow) {
+            (Some(places), _) => places,
+            (None, Some(flow)) => &*flow.accounts,
+            (None, None) => &[],
         };
         Some(Sensitive {
             known: self.remembered.iter().find(|known| known.purpose == purpose)?,
-            account: account.filter(|name| !name.is_empty()),
-            aliases,
+            accounts,
             mode: self.mode,
+            certainty: Certainty::Known,
         })
     }
 }

@@ -5,7 +5,11 @@ use std::{collections::HashMap, sync::Arc};
 use http::{HeaderName, Method};
 
 use super::{Key, gcra::Rate, store::Fail, table::Table, usage::Usage};
-use crate::{Mode, route::template};
+use crate::{
+    Mode,
+    path::Spellings,
+    route::{as_get, template},
+};
 
 /// One rule.
 #[derive(Debug)]
@@ -40,6 +44,7 @@ pub(super) enum KeyPart {
     Ip,
     User,
     ApiKey,
+    Bearer,
     Route,
     Header(HeaderName),
     Field(Box<str>),
@@ -48,7 +53,7 @@ pub(super) enum KeyPart {
 impl<C> Rule<C> {
     /// Whether it can be asked before anything is known of the route.
     fn is_early(&self) -> bool {
-        self.key.iter().all(|part| matches!(part, KeyPart::Ip | KeyPart::Header(_)))
+        self.key.iter().all(|part| matches!(part, KeyPart::Ip | KeyPart::Bearer | KeyPart::Header(_)))
     }
 }
 
@@ -173,14 +178,22 @@ impl<C> Rules<C> {
     }
 
     /// The rules that a request falls under at this stage, in their order.
-    pub(super) fn of(&self, early: bool, method: &Method, path: &str, tags: &[String]) -> Vec<&Rule<C>> {
+    pub(super) fn of(
+        &self,
+        early: bool,
+        method: &Method,
+        path: Spellings<'_>,
+        tags: &[String],
+    ) -> Vec<&Rule<C>> {
         let mut numbers = self.everywhere.clone();
-        // The router knows the most precise template; a rule for a less precise one holds too.
-        if let Some(found) = self.by_path.at(path).ok().and_then(|found| self.of_path.get(*found.value)) {
-            numbers.extend(&found.numbers);
-            let others = found.others.iter().filter_map(|other| self.of_path.get(*other));
-            let others = others.filter(|other| other.router.at(path).is_ok());
-            numbers.extend(others.flat_map(|other| &other.numbers));
+        for path in path.iter() {
+            // The router knows the most precise template; a rule for a less precise one holds too.
+            if let Some(found) = self.by_path.at(path).ok().and_then(|found| self.of_path.get(*found.value)) {
+                numbers.extend(&found.numbers);
+                let others = found.others.iter().filter_map(|other| self.of_path.get(*other));
+                let others = others.filter(|other| other.router.at(path).is_ok());
+                numbers.extend(others.flat_map(|other| &other.numbers));
+            }
         }
         if !self.by_tag.is_empty() {
             numbers.extend(tags.iter().filter_map(|tag| self.by_tag.get(&**tag)).flatten());
@@ -190,7 +203,9 @@ impl<C> Rules<C> {
         let entries = numbers.into_iter().filter_map(|number| self.all.get(number));
         let applies = |entry: &&Entry<C>| {
             entry.early == early
-                && (entry.methods.is_empty() || entry.methods.contains(method))
+                && (entry.methods.is_empty()
+                    || entry.methods.contains(method)
+                    || as_get(method).is_some_and(|get| entry.methods.contains(get)))
                 && (entry.tags.is_empty()
                     || entry.tags.iter().any(|tag| tags.iter().any(|own| **own == **tag)))
         };
@@ -230,7 +245,7 @@ mod tests {
             rules.add(rule, &Target { paths: &paths, methods, tags: &[] }).unwrap();
         }
         let of = |method, path| -> Vec<_> {
-            rules.of(true, &method, path, &[]).into_iter().map(|rule| rule.counter).collect()
+            rules.of(true, &method, Spellings::one(path), &[]).into_iter().map(|rule| rule.counter).collect()
         };
         assert_eq!(of(Method::GET, "/items/7"), ["item", "everything"]);
         assert_eq!(of(Method::DELETE, "/items/7"), ["item", "seventh", "everything"]);

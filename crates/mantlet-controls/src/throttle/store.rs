@@ -42,10 +42,12 @@ pub struct Account<'r> {
     pub rule: &'r str,
     /// The rule's rate.
     pub rate: Rate,
-    /// What counts strangers.
+    /// The account, for strangers to it.
     pub stranger: Key,
-    /// What counts an address from which somebody has logged in to the account.
+    /// The account and the address: it stands for itself if somebody has logged in to the account from there.
     pub pair: Key,
+    /// By what these two are counted for the operation.
+    pub counted: [Key; 2],
 }
 
 /// What a store says of an attempt.
@@ -76,6 +78,8 @@ pub enum Outcome {
     /// Somebody has logged in to an account.
     Succeeded {
         /// The account, as it was counted.
+        counted: Key,
+        /// The account.
         account: Key,
         /// The account and the address.
         pair: Key,
@@ -105,6 +109,9 @@ pub trait Store: Send + Sync {
 
     /// What the keys of a quota have used up. May take its time: it is asked for people.
     fn holders<'a>(&'a self, quota: &'a str) -> BoxFuture<'a, Option<Vec<Holder>>>;
+
+    /// What a key has used up of a quota, if it is known.
+    fn holder<'a>(&'a self, quota: &'a str, key: Key) -> BoxFuture<'a, Option<Option<Holder>>>;
 
     /// Forgets what a key has used up of a quota; whether it was known.
     fn reset<'a>(&'a self, quota: &'a str, key: Key) -> BoxFuture<'a, Option<bool>>;

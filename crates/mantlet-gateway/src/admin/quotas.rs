@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use mantlet_controls::{
     Policy,
     audit::{self, Record, Sink},
-    throttle::{Holder, Quota, Second, Store, Window, hex_of_key, key_of_hex, moment},
+    throttle::{Holder, Key, Quota, Second, Store, Window, hex_of_key, key_of_hex, moment},
 };
 use serde_json::{Value, json};
 
@@ -84,16 +84,32 @@ impl Question<'_> {
             let message = format!("there is no quota `{name}`; `mantlet quotas` lists all");
             Trouble::new(StatusCode::NOT_FOUND, message)
         })?;
-        let keys = [key_of_hex(key), throttle.key_of_text(name, key)];
-        let mut holders = self.holders(quota).await?;
-        let known = holders.iter().position(|holder| keys.contains(&Some(holder.key)));
-        let known = known.or_else(|| holders.iter().position(|holder| holder.label.as_deref() == Some(key)));
-        let holder = known.map(|place| holders.swap_remove(place)).ok_or_else(|| {
+        let by_text = throttle.key_of_text(name, key);
+        // Each is asked for by itself: there may be millions of others.
+        for key in [key_of_hex(key), by_text].into_iter().flatten() {
+            if let Some(holder) = self.holder(quota, key).await? {
+                return Ok((quota, holder));
+            }
+        }
+        // Only what is counted by several things together has a label that is not what is hashed.
+        let mut labelled = None;
+        if by_text.is_none() && key_of_hex(key).is_none() {
+            let holders = self.holders(quota).await?;
+            labelled = holders.into_iter().find(|holder| holder.label.as_deref() == Some(key));
+        }
+        let holder = labelled.ok_or_else(|| {
             // It may be an API key, and does not belong into a text.
             let message = format!("that key has used up nothing of `{name}`; `mantlet quotas` lists who has");
             Trouble::new(StatusCode::NOT_FOUND, message)
         })?;
         Ok((quota, holder))
+    }
+
+    /// What one key has used up: in the store, if there is one.
+    async fn holder(&self, quota: &Quota, key: Key) -> Result<Option<Holder>, Trouble> {
+        let Some(store) = self.store else { return Ok(quota.ledger.holder(key, self.now)) };
+        let holder = store.holder(&quota.name, key).await.ok_or_else(no_store)?;
+        Ok(holder.map(|holder| holder.at(self.now)).filter(|holder| !holder.is_gone()))
     }
 
     /// Whoever has used up something: in the store, if there is one.

@@ -12,8 +12,8 @@ use futures_util::future::{BoxFuture, try_join_all};
 use mantlet_controls::{
     audit::{Record, Sink as _},
     throttle::{
-        Charged, Decision, Holder, KNOWN, Key, LONGEST, Outcome, Rate, Spend, Spent, Store, Take, Tried, Try,
-        delay_after,
+        Charged, Decision, Holder, KNOWN, Key, LONGEST, Outcome, PLACES, Rate, Spend, Spent, Store, Take, Tried,
+        Try, delay_after,
     },
 };
 use redis::{ErrorKind, RedisError, RedisResult};
@@ -33,7 +33,7 @@ const CONNECT: Duration = Duration::from_secs(2);
 const COUNTED: u64 = 24;
 /// Names of what is remembered of accounts, beside their counters.
 const DELAY: &str = "delay";
-const KNOWN_HERE: &str = "known";
+const PLACES_OF: &str = "places";
 
 /// The store. Each thread of the gate has a connection of its own, which all its requests share.
 #[derive(Clone)]
@@ -166,11 +166,11 @@ impl RedisStore {
                 }
                 call.arg(millis(LONGEST)).invoke_async(&mut connection).await
             }
-            Outcome::Succeeded { account, pair } => {
-                let mut pipe = redis::pipe();
-                pipe.del(self.key_of_attempt(purpose, DELAY, account)).ignore();
-                pipe.set_ex(self.key_of_attempt(purpose, KNOWN_HERE, pair), 1, KNOWN.as_secs()).ignore();
-                pipe.query_async(&mut connection).await
+            Outcome::Succeeded { counted, account, pair } => {
+                let mut call = scripts.succeeded.key(self.key_of_attempt(purpose, PLACES_OF, account));
+                call.key(self.key_of_attempt(purpose, DELAY, counted));
+                call.arg(&pair[..]).arg(PLACES).arg(KNOWN.as_secs());
+                call.invoke_async::<()>(&mut connection).await
             }
         });
         noted.await;
@@ -182,7 +182,7 @@ impl Store for RedisStore {
         let one = async |take: &Take<'_>, mut connection: Link| {
             let mut call = self.0.scripts.count.key(self.key_of_rule(take.rule, take.key));
             let (interval, most) = micros(take.rate);
-            let call = call.arg(interval).arg(most);
+            let call = call.arg(1).arg(interval).arg(most);
             let (_, _, passes, ahead): (u64, u64, bool, u64) = call.invoke_async(&mut connection).await?;
             Ok(take.rate.decided(passes, Duration::from_micros(ahead)))
         };
@@ -200,15 +200,20 @@ impl Store for RedisStore {
                 call.key(key(take.rule, take.key));
             }
             if let Some(account) = &asked.account {
-                call.key(key(account.rule, account.stranger)).key(key(KNOWN_HERE, account.pair));
+                let [stranger, pair] = account.counted;
+                call.key(key(account.rule, stranger)).key(key(PLACES_OF, account.stranger));
                 call.key(key(DELAY, account.stranger)).key(key(DELAY, account.pair));
-                call.key(key(account.rule, account.pair));
+                call.key(key(account.rule, pair));
             }
             let rates = asked.takes.iter().map(|take| take.rate);
             let rates = rates.chain(asked.account.as_ref().map(|account| account.rate));
+            call.arg(rates.clone().count());
             for rate in rates.clone() {
                 let (interval, most) = micros(rate);
                 call.arg(interval).arg(most);
+            }
+            if let Some(account) = &asked.account {
+                call.arg(&account.pair[..]).arg(KNOWN.as_secs());
             }
             let answer: Vec<u64> = call.invoke_async(&mut connection).await?;
             let delay = answer.get(1).copied().unwrap_or(0);
@@ -245,6 +250,10 @@ impl Store for RedisStore {
 
     fn holders<'a>(&'a self, quota: &'a str) -> BoxFuture<'a, Option<Vec<Holder>>> {
         Box::pin(self.all_holders(quota))
+    }
+
+    fn holder<'a>(&'a self, quota: &'a str, key: Key) -> BoxFuture<'a, Option<Option<Holder>>> {
+        Box::pin(self.one_holder(quota, key))
     }
 
     fn reset<'a>(&'a self, quota: &'a str, key: Key) -> BoxFuture<'a, Option<bool>> {

@@ -4,19 +4,21 @@ use redis::Script;
 
 /// Counts by all counters or by none, each in the way of `gcra.rs`.
 ///
-/// `KEYS` are the counters. Of an account there follow: whether it is known here, the delay of a stranger, that of who is known, and the
-/// counter of who is known, which then takes the place of the last. `ARGV` are the spans of each counter. The answer: whether it is known,
-/// milliseconds of delay, then for each counter whether it passes and how far ahead it is.
+/// `KEYS` are the counters. Of an account there follow: from where it is known, the delay of a stranger, that of who is known, and the
+/// counter of who is known, which then takes the place of the last. `ARGV` are how many counters there are, the spans of each, and for an account where the
+/// attempt is from and for how many seconds that stays known. The answer: whether it is known, milliseconds of delay, then for each counter whether it passes
+/// and how far ahead it is.
 ///
 /// What is further ahead than it can be shows that the clock was set back. That is put right at once, or it would be found again and again until the clock
 /// is where it was.
 const COUNT: &str = "
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local counters = #ARGV / 2
+local counters = tonumber(ARGV[1])
 local keys, known, delay = {unpack(KEYS, 1, counters)}, 0, 0
 if #KEYS > counters then
-  known = redis.call('EXISTS', KEYS[counters + 1])
+  local since = redis.call('ZSCORE', KEYS[counters + 1], ARGV[2 * counters + 2])
+  if since and since + ARGV[2 * counters + 3] > tonumber(time[1]) then known = 1 end
   local account = KEYS[counters + 2 + known]
   local waits = redis.call('HMGET', account, 'until', 'delay')
   local longest = tonumber(waits[2] or 0)
@@ -29,7 +31,7 @@ if #KEYS > counters then
 end
 local passes, after, answer = delay == 0, {}, {known, delay}
 for i, key in ipairs(keys) do
-  local interval, most = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
+  local interval, most = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
   local moment = math.max(tonumber(redis.call('GET', key) or 0), now)
   if moment > now + most then
     moment = now + most
@@ -66,14 +68,29 @@ redis.call('HSET', KEYS[1], 'until', string.format('%.0f', time[1] * 1000 + time
 redis.call('PEXPIRE', KEYS[1], delay + tonumber(ARGV[#ARGV]))
 return 0";
 
+/// Remembers from where somebody has got in to an account: `KEYS` are where that is, and the delay that is over. `ARGV` are the place, how many of an
+/// account are remembered, and for how many seconds. Who gets in to his own account from ever more places makes only that forget the oldest ones.
+const SUCCEEDED: &str = "
+redis.call('ZADD', KEYS[1], redis.call('TIME')[1], ARGV[1])
+redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -1 - ARGV[2])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+redis.call('DEL', KEYS[2])
+return 0";
+
 pub(super) struct Scripts {
     pub(super) count: Script,
     pub(super) give_back: Script,
     pub(super) failed: Script,
+    pub(super) succeeded: Script,
 }
 
 impl Scripts {
     pub(super) fn new() -> Self {
-        Self { count: Script::new(COUNT), give_back: Script::new(GIVE_BACK), failed: Script::new(FAILED) }
+        Self {
+            count: Script::new(COUNT),
+            give_back: Script::new(GIVE_BACK),
+            failed: Script::new(FAILED),
+            succeeded: Script::new(SUCCEEDED),
+        }
     }
 }

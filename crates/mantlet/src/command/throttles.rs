@@ -7,7 +7,7 @@ mod usage;
 
 use std::{fmt::Write as _, process::ExitCode};
 
-use mantlet_contract::flows;
+use mantlet_contract::flows::{self, Evidence, Place, Purpose};
 use mantlet_controls::{
     Mode,
     throttle::{Gets, InForce, Limit},
@@ -62,7 +62,7 @@ fn report(name: &str, checked: &Checked, found: &[flows::Found]) -> String {
                 let place = place.unwrap_or_default();
                 write!(text, "no limits: {place} names no `purpose`, and the contract shows none")
             }
-            Gets::Limits { purpose, limits, account, mode } => {
+            Gets::Limits { purpose, limits, accounts, mode, evidence, may_name_more } => {
                 let why = match (why, place) {
                     (Some(why), None) => why,
                     (Some(why), Some(place)) if !is_named => format!("{why}; {place} changes what it gets"),
@@ -70,14 +70,46 @@ fn report(name: &str, checked: &Checked, found: &[flows::Found]) -> String {
                 };
                 let _ =
                     write!(text, "{}: {why}\n    for each address {}", purpose.name(), shown(limits.address));
-                if let (Some(limit), Some(account)) = (limits.account, &account) {
-                    let _ = write!(text, "; for each account (`{account}`) {}", shown(limit));
+                if let (Some(limit), false) = (limits.account, accounts.is_empty()) {
+                    let accounts = accounts.iter().map(Place::to_string).collect::<Vec<_>>().join("` or `");
+                    let _ = write!(text, "; for each account (`{accounts}`) {}", shown(limit));
                 }
-                write!(text, "{}", if mode == Mode::Report { "; more are only recorded" } else { "" })
+                let _ = write!(text, "{}", match (mode, evidence) {
+                    (Mode::Report, Evidence::Word) => "; more are only recorded, for a word proves nothing",
+                    (Mode::Report, _) => "; more are only recorded",
+                    (_, Evidence::Inputs) => "; a failure is a 401",
+                    _ => "",
+                });
+                if evidence == Evidence::Word && mode == Mode::Report {
+                    let _ = write!(text, "\n    {}", line_of(path.as_str(), purpose, &methods));
+                }
+                if accounts.is_empty() && wants_account(purpose, may_name_more, evidence) {
+                    let _ = write!(
+                        text,
+                        "\n    no account is found in what it takes, so none is limited: name it with `account` under `[[throttle.operation]]`"
+                    );
+                }
+                Ok(())
             }
         };
     }
     text
+}
+
+/// The section with which an operation is limited that only looks sensitive.
+pub(crate) fn line_of(path: &str, purpose: Purpose, methods: &[String]) -> String {
+    let of_others = methods.iter().any(|method| !matches!(method.as_str(), "POST" | "PUT" | "PATCH"));
+    let methods = if of_others { format!(", methods = {methods:?}") } else { String::new() };
+    format!("`throttle.operation = [{{ paths = [\"{path}\"]{methods}, purpose = \"{}\" }}]` refuses them", purpose.name())
+}
+
+/// Whether an operation names an account if it is what it seems to be, and it is worth a word that none is found.
+pub(crate) const fn wants_account(purpose: Purpose, may_name_more: bool, evidence: Evidence) -> bool {
+    match purpose {
+        Purpose::Login => true,
+        Purpose::Reset | Purpose::Verify => may_name_more && !matches!(evidence, Evidence::Word),
+        Purpose::Register | Purpose::Redeem | Purpose::Checkout => false,
+    }
 }
 
 /// Where a key of `[throttle]` was set.

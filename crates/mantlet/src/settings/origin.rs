@@ -124,7 +124,7 @@ impl Origins {
 
     /// The origin of an effective value: unlike [`Origins::of`], what a table did not mention
     /// is a default.
-    pub(super) fn of_value(&self, key: &str) -> Origin {
+    pub(crate) fn of_value(&self, key: &str) -> Origin {
         match self.nearest(key) {
             Some((name, entry)) if name == key || !entry.is_table => entry.origin.clone(),
             _ => Origin::Default,

@@ -20,13 +20,14 @@ use crate::model::{Route, Router};
 const MAX_PREFIXES: usize = 8;
 
 impl<'d> Reader<'d> {
-    /// The routes, and how many operations the document has.
-    pub(super) fn router(&mut self) -> (Router, usize) {
+    /// The routes, how many operations the document has, and the prefixes with which paths are known beside their own.
+    pub(super) fn router(&mut self) -> (Router, usize, Vec<String>) {
         let root = Place::root(self.root);
         let of_document = self.prefixes(&root).unwrap_or_default();
         let mut overlaps = Overlaps::new(self.dialect);
         let (mut routes, mut operations, mut is_whole) = (Vec::new(), 0, true);
         let paths: Vec<_> = root.get("paths").iter().flat_map(Place::each).collect();
+        let mut known_prefixes: Vec<String> = Vec::new();
         for (path, item) in paths {
             if path.starts_with("x-") {
                 continue;
@@ -61,6 +62,11 @@ impl<'d> Reader<'d> {
                 let method = method.to_ascii_uppercase();
                 let prefixes = self.prefixes(&operation);
                 let prefixes = prefixes.as_ref().or(of_path.as_ref()).unwrap_or(&of_document);
+                for prefix in prefixes {
+                    if !known_prefixes.contains(prefix) {
+                        known_prefixes.push(prefix.clone());
+                    }
+                }
                 // The standard knows no references here; they are written all the same.
                 let made = self.follow(&operation);
                 let made =
@@ -74,6 +80,12 @@ impl<'d> Reader<'d> {
                 }
             }
         }
+        // What is a path by itself is not another one's with a prefix.
+        let is_own = |prefix: &String| {
+            let begins = |path: &str| path.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.starts_with('/'));
+            root.get("paths").iter().flat_map(Place::each).any(|(path, _)| begins(path))
+        };
+        known_prefixes.retain(|prefix| !is_own(prefix));
         let mut routes = overlaps.resolve(routes, |at, why| self.note(at, why));
         if self.dialect == Dialect::FastApi {
             for prefix in std::iter::once("").chain(of_document.iter().map(String::as_str)) {
@@ -87,7 +99,8 @@ impl<'d> Reader<'d> {
         }
         // What code there is, and in what words it answers, a document does not say: whoever trusts it wants it enforced.
         let (answers_invalid, rewrites) = (false, false);
-        (Router { routes, redirect_slashes: true, complete: is_whole, answers_invalid, rewrites }, operations)
+        let router = Router { routes, redirect_slashes: true, complete: is_whole, answers_invalid, rewrites };
+        (router, operations, known_prefixes)
     }
 
     /// The prefixes that servers give to paths; none if no servers are named here.

@@ -104,7 +104,7 @@ impl QuotaConfig {
         for part in &self.key {
             if !KeyPart::from_str(part).is_ok_and(|part| !matches!(part, KeyPart::Field(_))) {
                 let message = format!("`{part}` is nothing that a quota can be counted by");
-                let help = "write `user`, `api-key`, `ip`, `route` or `header:NAME`";
+                let help = "write `user`, `api-key`, `bearer`, `ip`, `route` or `header:NAME`";
                 mistakes.push(Mistake::new(at("key"), message).help(help));
             }
         }

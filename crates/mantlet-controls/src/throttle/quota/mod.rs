@@ -255,7 +255,7 @@ impl Policy {
     where
         B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
     {
-        let rules = self.quotas.of(false, &call.method, call.path.as_str(), tags);
+        let rules = self.quotas.of(false, &call.method, call.spellings(), tags);
         rules.into_iter().filter_map(|rule| Some((rule, self.key(rule, call, request)?))).collect()
     }
 
@@ -320,8 +320,8 @@ impl Policy {
                 call.client.address.map(shown)
             }
             KeyPart::User => call.certificate.as_ref().map(|certificate| certificate.name.clone()),
-            KeyPart::Route => call.operation.as_ref().map(|matched| matched.route.path.clone()),
-            KeyPart::ApiKey | KeyPart::Header(_) | KeyPart::Field(_) => None,
+            KeyPart::Route => call.operation.as_ref().map(|matched| matched.route.own_path().to_owned()),
+            KeyPart::ApiKey | KeyPart::Bearer | KeyPart::Header(_) | KeyPart::Field(_) => None,
         });
         let mut text = shown.collect::<Vec<_>>().join(", ");
         while text.len() > MAX_LABEL {

@@ -168,6 +168,16 @@ impl RedisStore {
         .await
     }
 
+    /// One key of a quota: it is asked for by its name, whatever else there is.
+    pub(super) async fn one_holder(&self, quota: &str, key: Key) -> Option<Option<Holder>> {
+        let name = self.quota_key(quota, key);
+        self.patiently(async |mut connection| {
+            let fields: HashMap<String, String> = connection.hgetall(name).await?;
+            Ok((!fields.is_empty()).then(|| holder(key, &fields)))
+        })
+        .await
+    }
+
     pub(super) async fn forget(&self, quota: &str, key: Key) -> Option<bool> {
         let name = self.quota_key(quota, key);
         self.patiently(async |mut connection| connection.del(name).await).await

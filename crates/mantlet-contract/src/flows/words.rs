@@ -1,0 +1,148 @@
+//! Words in paths and names of fields, and what they show.
+
+use super::Purpose;
+
+/// Words and what they show, in the order in which they decide: `/password/reset/verify` is about resetting.
+pub(super) const WORDS: [(Purpose, &[&str]); 6] = [
+    (Purpose::Reset, &["reset", "forgot", "forgotten", "recover", "recovery", "password", "passwd"]),
+    (Purpose::Verify, &["otp", "totp", "mfa", "2fa", "verify", "verification", "confirm", "activate", "pin"]),
+    (Purpose::Register, &["register", "registration", "signup", "invite", "invitation", "invitations"]),
+    (
+        Purpose::Redeem,
+        &["coupon", "coupons", "voucher", "vouchers", "referral", "referrals", "redeem", "promo", "giftcard"],
+    ),
+    (Purpose::Checkout, &["checkout", "purchase"]),
+    (Purpose::Login, &["login", "signin", "logon", "authenticate", "token"]),
+];
+
+/// Words that show a login only beside an account and a password.
+pub(super) const OF_LOGINS: [&str; 4] = ["session", "sessions", "auth", "sso"];
+
+/// Words that are about one-time codes and nothing else.
+pub(super) const OF_CODES: [&str; 4] = ["otp", "totp", "mfa", "2fa"];
+
+/// Two words that are one.
+const PAIRS: [(&str, &str, &str); 5] = [
+    ("log", "in", "login"),
+    ("sign", "in", "signin"),
+    ("sign", "up", "signup"),
+    ("gift", "card", "giftcard"),
+    ("log", "on", "logon"),
+];
+
+/// Names of accounts and addresses, the surest first, without what people write differently.
+const ACCOUNTS: [&str; 17] = [
+    "username",
+    "email",
+    "login",
+    "emailaddress",
+    "phone",
+    "phonenumber",
+    "mobile",
+    "mobilenumber",
+    "msisdn",
+    "useremail",
+    "loginname",
+    "loginid",
+    "accountname",
+    "mail",
+    "identifier",
+    "account",
+    "user",
+];
+/// Those of them that name much else, too: only beside a secret they are accounts.
+const VAGUE: usize = 3;
+/// Names that name an account where it is known from elsewhere that there is one.
+const IDS: [&str; 6] = ["userid", "accountid", "uid", "memberid", "customerid", "customernumber"];
+/// What the last word of such a name is: `customer_email`.
+const LAST: [&str; 4] = ["email", "username", "phone", "mobile"];
+
+const SECRETS: [&str; 6] = ["password", "passwd", "passphrase", "passcode", "pin", "pwd"];
+/// Names of one-time codes: those that are nothing else.
+const CODES: [&str; 8] = [
+    "otp",
+    "totp",
+    "otpcode",
+    "verificationcode",
+    "confirmationcode",
+    "mfacode",
+    "securitycode",
+    "smscode",
+];
+
+/// How surely a name is that of an account: the smaller, the surer. None: it is not.
+pub(super) fn rank_of_account(name: &str) -> Option<usize> {
+    let plain = simple(name);
+    if let Some(rank) = ACCOUNTS.iter().position(|known| *known == plain) {
+        return Some(rank);
+    }
+    let words = words(name);
+    if words.last().is_some_and(|last| LAST.contains(&last.as_str())) {
+        return Some(ACCOUNTS.len() - VAGUE - 1);
+    }
+    IDS.contains(&plain.as_str()).then_some(ACCOUNTS.len())
+}
+
+/// Whether a name of this rank is that of an account or an address by itself.
+pub(super) const fn is_plainly_an_account(rank: usize) -> bool {
+    rank < ACCOUNTS.len() - VAGUE
+}
+
+/// Whether a name is that of a password: `new_password` is, too.
+pub(super) fn is_secret(name: &str) -> bool {
+    SECRETS.contains(&simple(name).as_str())
+        || words(name).last().is_some_and(|last| matches!(last.as_str(), "password" | "passwd" | "passphrase"))
+}
+
+/// Whether a name is that of a one-time code.
+pub(super) fn is_code(name: &str) -> bool {
+    CODES.contains(&simple(name).as_str())
+}
+
+/// Whether a name is that of a code of any kind: also of a program's.
+pub(super) fn may_be_a_code(name: &str) -> bool {
+    is_code(name) || words(name).last().is_some_and(|last| last == "code")
+}
+
+/// Whether a name is that of something to turn in.
+pub(super) fn is_coupon(name: &str) -> bool {
+    may_be_a_code(name)
+        || words(name).iter().any(|word| matches!(word.as_str(), "coupon" | "voucher" | "promo" | "giftcard"))
+}
+
+/// Without what people write differently: `userName`, `user_name`.
+pub(super) fn simple(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// The words of a path or an identifier, without parameters: `/auth/logIn/{user}` has `auth`, `log`, `in` and `login`.
+pub(super) fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for segment in text.split('/').filter(|segment| !segment.starts_with('{')) {
+        let mut word = String::new();
+        let mut before = ' ';
+        for c in segment.chars() {
+            let begins = c.is_ascii_uppercase() && before.is_ascii_lowercase();
+            if (begins || !c.is_ascii_alphanumeric()) && !word.is_empty() {
+                words.push(std::mem::take(&mut word));
+            }
+            if c.is_ascii_alphanumeric() {
+                word.push(c.to_ascii_lowercase());
+            }
+            before = c;
+        }
+        if !word.is_empty() {
+            words.push(word);
+        }
+    }
+    let pairs: Vec<_> = words
+        .windows(2)
+        .filter_map(|pair| {
+            let [first, second] = pair else { return None };
+            let (_, _, both) = PAIRS.iter().find(|(a, b, _)| a == first && b == second)?;
+            Some((*both).to_owned())
+        })
+        .collect();
+    words.extend(pairs);
+    words
+}

@@ -1,0 +1,88 @@
+//! Where a request goes in the app, however its path is spelled: what all settings are about.
+//!
+//! With `FastAPI(root_path="/api")`, `/search` and `/api/search` are one operation. It has one limit, one count, one setting, whichever of
+//! the two the configuration names and whichever a client asks for. What is sent to the app stays as it came.
+
+use mantlet_contract::routes::{Roots, Start};
+
+/// Where a path goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    start: Start,
+    /// Spellings beside the one that came and the app's own. Empty for an app without a root path, and for a path that has the only one.
+    others: Box<[Box<str>]>,
+}
+
+/// The spellings of a path: the app's own first.
+#[derive(Debug, Clone, Copy)]
+pub struct Spellings<'p> {
+    own: &'p str,
+    sent: Option<&'p str>,
+    others: &'p [Box<str>],
+}
+
+impl Place {
+    /// Where a path goes in an app that has these root paths.
+    pub fn of(path: &str, roots: &Roots) -> Self {
+        if roots.is_empty() {
+            return Self::default();
+        }
+        let start = roots.start_in(path);
+        let own = path.get(start.at..).unwrap_or_default();
+        let others = roots.all().filter(|root| root.len() != start.at || !path.starts_with(root));
+        Self { start, others: others.map(|root| format!("{root}{own}").into()).collect() }
+    }
+
+    /// Where what the app routes by begins in the path.
+    pub const fn start(&self) -> Start {
+        self.start
+    }
+
+    /// The path that the app routes by.
+    pub fn own<'p>(&self, path: &'p str) -> &'p str {
+        path.get(self.start.at..).unwrap_or_default()
+    }
+
+    /// All spellings of the path.
+    pub fn spellings<'p>(&'p self, path: &'p str) -> Spellings<'p> {
+        let sent = (self.start.at > 0).then_some(path);
+        Spellings { own: self.own(path), sent, others: &self.others }
+    }
+}
+
+impl<'p> Spellings<'p> {
+    /// Of a path that has one.
+    pub const fn one(path: &'p str) -> Self {
+        Self { own: path, sent: None, others: &[] }
+    }
+
+    /// The app's own.
+    pub const fn own(&self) -> &'p str {
+        self.own
+    }
+
+    /// All of them, the app's own first.
+    pub fn iter(&self) -> impl Iterator<Item = &'p str> + use<'p> {
+        let others = self.others;
+        std::iter::once(self.own).chain(self.sent).chain(others.iter().map(|other| &**other))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_spellings_of_an_operation_are_known_whichever_came() {
+        let spellings = |path, roots: &[&str]| {
+            let place = Place::of(path, &Roots::new(roots.iter().copied()));
+            place.spellings(path).iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(spellings("/search", &[]), ["/search"]);
+        assert_eq!(spellings("/search", &["/api"]), ["/search", "/api/search"]);
+        assert_eq!(spellings("/api/search", &["/api"]), ["/search", "/api/search"]);
+        assert_eq!(spellings("/v1/x", &["/v"]), ["/v1/x", "/v/v1/x"]);
+        assert_eq!(spellings("/b/x", &["/a", "/b"]), ["/x", "/b/x", "/a/x"]);
+        assert_eq!(spellings("/api", &["/api"]), ["", "/api"]);
+    }
+}

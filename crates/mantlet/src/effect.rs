@@ -1,0 +1,407 @@
+//! What the configuration says, held against what is known of the app: what cannot take effect is told at start, with its place, and so is what
+//! is limited without being asked for.
+//!
+//! These are notes and no mistakes: an app may answer what its contract does not know.
+
+use std::collections::HashSet;
+
+use mantlet_contract::{
+    flows::{self, Evidence, Found, Place},
+    model::{self, BodyKind, Location, Operation, Route, Router, SecurityScheme, Take},
+    routes::{Roots, Routes},
+};
+use mantlet_controls::{
+    Mode,
+    contract::Posture,
+    throttle::{Gets, InForce, Memory, Policy as Throttle},
+    uploads,
+};
+
+use crate::{
+    command::throttles::{line_of, wants_account},
+    config::Config,
+    settings::{Loaded, Origin, Origins},
+};
+
+/// Operations that are named in one line.
+const NAMED: usize = 8;
+/// Headers that clients send whether an app declares them or not.
+const USUAL_HEADERS: [&str; 14] = [
+    "accept",
+    "accept-language",
+    "authorization",
+    "cookie",
+    "forwarded",
+    "host",
+    "origin",
+    "referer",
+    "user-agent",
+    "x-forwarded-for",
+    "x-real-ip",
+    "x-request-id",
+    "cf-connecting-ip",
+    "true-client-ip",
+];
+
+/// What a configuration says, and where.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    config: Box<Config>,
+    origins: Origins,
+}
+
+/// What is known of an app, as far as settings are about it.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    routes: Vec<Fact>,
+    /// Below these anything may be.
+    foreign: Vec<String>,
+    /// Nothing else can answer.
+    is_whole: bool,
+    roots: Roots,
+    root_path: Option<String>,
+    sensitive: Vec<Found>,
+    operations: usize,
+    /// Operations whose input is only reported, whatever the posture.
+    rewritten: usize,
+}
+
+/// One route.
+#[derive(Debug)]
+struct Fact {
+    path: String,
+    /// None means all.
+    methods: Vec<String>,
+    tags: Vec<String>,
+    takes: HashSet<String>,
+    /// Not all that it takes is known.
+    may_take_more: bool,
+    headers: HashSet<String>,
+    has_key: bool,
+    takes_form: bool,
+    is_operation: bool,
+}
+
+impl Facts {
+    pub(crate) fn of(model: &model::Contract, routes: &Routes) -> Self {
+        let of_route = |route: &std::sync::Arc<mantlet_contract::routes::HttpRoute>| {
+            let operation = route.operation.as_ref();
+            let (places, is_whole) = operation.map_or((Vec::new(), false), |one| flows::places(model, one));
+            Fact {
+                path: route.own_path().to_owned(),
+                methods: route.methods.clone(),
+                tags: operation.map(|one| one.tags.clone()).unwrap_or_default(),
+                takes: places.iter().map(Place::to_string).collect(),
+                may_take_more: !is_whole,
+                headers: operation.map(headers_of).unwrap_or_default(),
+                has_key: operation.is_some_and(has_key),
+                takes_form: operation.is_none_or(|one| !matches!(one.body, BodyKind::None | BodyKind::Json { .. })),
+                is_operation: operation.is_some(),
+            }
+        };
+        let mut facts = Self {
+            routes: routes.http().map(of_route).collect(),
+            foreign: Vec::new(),
+            is_whole: model.router.complete,
+            roots: Roots::new(model.root_path.iter().chain(&model.prefixes).map(String::as_str)),
+            root_path: model.root_path.clone(),
+            sensitive: flows::find(model),
+            operations: routes.operations().count(),
+            rewritten: routes.http().filter(|route| route.operation.is_some() && route.rewrites).count(),
+        };
+        facts.others("", &model.router);
+        facts
+    }
+
+    /// What is no HTTP route.
+    fn others(&mut self, below: &str, router: &Router) {
+        for route in &router.routes {
+            match route {
+                Route::Mount { path, router: Some(router) } => self.others(&format!("{below}{path}"), router),
+                Route::Mount { path, router: None } => self.foreign.push(format!("{below}{path}")),
+                Route::WebSocket { path } => self.foreign.push(format!("{below}{path}")),
+                Route::Opaque { .. } => self.foreign.push(below.to_owned()),
+                Route::Http { .. } => {}
+            }
+        }
+    }
+
+    /// The routes that a template of the configuration is about; none if nobody knows.
+    fn about(&self, template: &str) -> Option<Vec<&Fact>> {
+        let own = template.get(self.roots.start_in(template).at..).unwrap_or(template);
+        let found: Vec<_> = self.routes.iter().filter(|fact| may_meet(own, &fact.path)).collect();
+        let may_be_foreign = || self.foreign.iter().any(|mount| may_meet(own, &format!("{mount}/{{rest:path}}")) || own == mount);
+        (!found.is_empty() || !may_be_foreign()).then_some(found)
+    }
+}
+
+impl Fact {
+    fn has(&self, method: &str) -> bool {
+        self.methods.is_empty() || self.methods.iter().any(|own| own.eq_ignore_ascii_case(method))
+    }
+}
+
+/// Headers that an operation declares, as a parameter or for a key.
+fn headers_of(operation: &Operation) -> HashSet<String> {
+    let mut names = HashSet::new();
+    for input in operation.inputs.iter().filter(|input| input.location == Location::Header) {
+        match &input.take {
+            Take::Field { names: own, .. } => names.extend(own.iter().map(|name| name.to_ascii_lowercase())),
+            Take::Group { fields, .. } => {
+                let all = fields.iter().flat_map(|field| &field.names);
+                names.extend(all.map(|(_, name)| name.to_ascii_lowercase()));
+            }
+            Take::Whole => {}
+        }
+    }
+    for requirement in operation.security.iter().flatten() {
+        if let SecurityScheme::ApiKey { location: Location::Header, name } = &requirement.scheme {
+            names.insert(name.to_ascii_lowercase());
+        }
+    }
+    names
+}
+
+/// Whether it declares a credential that can be counted by.
+fn has_key(operation: &Operation) -> bool {
+    operation.security.iter().flatten().any(|requirement| {
+        matches!(
+            requirement.scheme,
+            SecurityScheme::ApiKey { .. } | SecurityScheme::Bearer { .. } | SecurityScheme::Basic
+        )
+    })
+}
+
+/// Whether two templates may match the same path.
+fn may_meet(one: &str, other: &str) -> bool {
+    let (mut ours, mut theirs) = (one.split('/'), other.split('/'));
+    loop {
+        match (ours.next(), theirs.next()) {
+            (None, None) => return true,
+            (Some(part), _) | (_, Some(part)) if part.contains(":path}") => return true,
+            (Some(ours), Some(theirs)) if ours == theirs || ours.contains('{') || theirs.contains('{') => {}
+            _ => return false,
+        }
+    }
+}
+
+impl Settings {
+    pub(crate) fn of(loaded: &Loaded<Config>) -> Self {
+        Self { config: Box::new(loaded.config.clone()), origins: loaded.origins.clone() }
+    }
+
+    /// All that is to be told.
+    pub(crate) fn notes(&self, facts: &Facts) -> Vec<String> {
+        let mut notes = self.without_effect(facts);
+        notes.extend(self.limited(facts));
+        notes
+    }
+
+    fn note(&self, key: &str, what: &str) -> String {
+        format!("note: {}: `{key}` {what}", self.origins.of(key))
+    }
+
+    /// Settings that cannot take effect.
+    fn without_effect(&self, facts: &Facts) -> Vec<String> {
+        let mut notes = Vec::new();
+        let config = &*self.config;
+        if let (own, Some(known)) = (config.path.root_path.as_str(), &facts.root_path)
+            && !own.is_empty()
+            && own != known
+        {
+            notes.push(self.note("path.root-path", &format!("stands for the app's own root path, `{known}`")));
+        }
+        for (index, route) in config.route.iter().enumerate() {
+            let key = |name: &str| format!("route[{index}].{name}");
+            let found = self.about(facts, &mut notes, &key("path"), &route.path, &key("methods"), &route.methods);
+            if let Some(found) = found
+                && route.uploads != uploads::Config::default()
+                && !found.is_empty()
+                && !found.iter().any(|fact| fact.takes_form)
+            {
+                notes.push(self.note(&key("uploads"), "has no effect: what it is about takes no form"));
+            }
+        }
+        let throttle = &config.throttle;
+        if throttle.mode != Mode::Off {
+            for (index, rule) in throttle.rule.iter().enumerate() {
+                let rule = Counting { paths: &rule.paths, methods: &rule.methods, tags: &rule.tags, key: &rule.key };
+                self.counting(facts, &mut notes, &format!("throttle.rule[{index}]"), &rule);
+            }
+            for (index, quota) in throttle.quota.iter().enumerate() {
+                let quota =
+                    Counting { paths: &quota.paths, methods: &quota.methods, tags: &quota.tags, key: &quota.key };
+                self.counting(facts, &mut notes, &format!("throttle.quota[{index}]"), &quota);
+            }
+            for (index, operation) in throttle.operation.iter().enumerate() {
+                let key = |name: &str| format!("throttle.operation[{index}].{name}");
+                let mut found = Some(Vec::new());
+                for (at, path) in operation.paths.iter().enumerate() {
+                    let of_path =
+                        self.about(facts, &mut notes, &key(&format!("paths[{at}]")), path, &key("methods"), &operation.methods);
+                    found = found.zip(of_path).map(|(all, more)| [all, more].concat());
+                }
+                let account = operation.account.as_deref().filter(|name| !name.is_empty());
+                if let (Some(account), Some(found)) = (account, found)
+                    && !found.is_empty()
+                    && !found.iter().any(|fact| fact.may_take_more || fact.takes.contains(account))
+                {
+                    notes.push(self.note(&key("account"), &format!("finds nobody: nothing of that takes `{account}`")));
+                }
+            }
+        }
+        for (section, paths) in
+            [("https.exempt", &config.https.exempt), ("headers.docs-paths", &config.headers.docs_paths)]
+        {
+            for (at, path) in paths.iter().enumerate().filter(|(_, path)| !path.ends_with('*')) {
+                let key = format!("{section}[{at}]");
+                if self.origins.of_value(section) != Origin::Default {
+                    self.about(facts, &mut notes, &key, path, "", &[]);
+                }
+            }
+        }
+        let posture = config.contract.posture;
+        if posture == Posture::Strict && facts.operations > 0 && facts.rewritten == facts.operations {
+            notes.push(format!(
+                "note: {}: strict posture refuses no input of this app, it is only reported: no operation is proven to get requests as they came \
+                 (`mantlet contract` says why)",
+                self.origins.of("contract.posture")
+            ));
+        }
+        notes
+    }
+
+    /// The routes that a template is about; what is none is told.
+    fn about<'f>(
+        &self,
+        facts: &'f Facts,
+        notes: &mut Vec<String>,
+        key: &str,
+        template: &str,
+        methods_key: &str,
+        methods: &[String],
+    ) -> Option<Vec<&'f Fact>> {
+        let found = facts.about(template)?;
+        if found.is_empty() {
+            let what = if facts.is_whole {
+                format!("has no effect: the app has no route `{template}`")
+            } else {
+                format!("may have no effect: no route `{template}` is known")
+            };
+            notes.push(self.note(key, &what));
+            return Some(found);
+        }
+        let of_methods = |fact: &&Fact| methods.is_empty() || methods.iter().any(|method| fact.has(method));
+        if !found.iter().any(of_methods) {
+            let what = format!("has no effect: `{template}` is not there for {}", methods.join(", "));
+            notes.push(self.note(methods_key, &what));
+        }
+        Some(found.into_iter().filter(of_methods).collect())
+    }
+
+    /// What a rule or a quota cannot count.
+    fn counting(&self, facts: &Facts, notes: &mut Vec<String>, section: &str, rule: &Counting<'_>) {
+        let key = |name: &str| format!("{section}.{name}");
+        let mut found = Some(Vec::new());
+        for (at, path) in rule.paths.iter().enumerate() {
+            let of_path = self.about(facts, notes, &key(&format!("paths[{at}]")), path, &key("methods"), rule.methods);
+            found = found.zip(of_path).map(|(all, more)| [all, more].concat());
+        }
+        if rule.paths.is_empty() {
+            let of_methods = |fact: &&Fact| rule.methods.is_empty() || rule.methods.iter().any(|one| fact.has(one));
+            found = Some(facts.routes.iter().filter(of_methods).collect());
+        }
+        for (at, tag) in rule.tags.iter().enumerate() {
+            if !facts.routes.iter().any(|fact| fact.tags.contains(tag)) {
+                notes.push(self.note(&key(&format!("tags[{at}]")), &format!("has no effect: no operation has the tag `{tag}`")));
+            }
+        }
+        let Some(mut found) = found else { return };
+        if !rule.tags.is_empty() {
+            found.retain(|fact| fact.tags.iter().any(|tag| rule.tags.contains(tag)));
+        }
+        found.retain(|fact| fact.is_operation);
+        if found.is_empty() {
+            // That has been told, or nothing is known.
+            return;
+        }
+        for (at, part) in rule.key.iter().enumerate() {
+            let what = match part.split_once(':') {
+                None if part == "api-key" && !found.iter().any(|fact| fact.has_key) => {
+                    "counts nothing: no operation that this is about declares an API key, a bearer token or basic credentials".to_owned()
+                }
+                None if part == "user" && self.config.tls.client_authorities.is_empty() => {
+                    "counts nothing: `user` is whom a client certificate names, and `tls.client-authorities` asks for none".to_owned()
+                }
+                Some(("header", name))
+                    if !USUAL_HEADERS.iter().any(|usual| usual.eq_ignore_ascii_case(name))
+                        && !found.iter().any(|fact| fact.headers.contains(&name.to_ascii_lowercase())) =>
+                {
+                    format!("counts only requests that have `{name}`, and no operation that this is about declares it")
+                }
+                Some(("field", name)) if !found.iter().any(|fact| fact.may_take_more || fact.takes.contains(name)) => {
+                    format!("counts nothing: no operation that this is about takes a field `{name}`")
+                }
+                _ => continue,
+            };
+            notes.push(self.note(&key(&format!("key[{at}]")), &what));
+        }
+    }
+
+    /// What is limited, what is only recorded, and which logins have no account that is found.
+    fn limited(&self, facts: &Facts) -> Vec<String> {
+        let throttle = self.config.throttle.under(self.config.contract.posture);
+        let Ok(policy) = throttle.check(&Memory::default(), self.config.report_only) else { return Vec::new() };
+        if policy.mode() == Mode::Off {
+            return Vec::new();
+        }
+        let all = Throttle::sensitive_operations(&policy, &facts.sensitive);
+        let (mut refused, mut recorded, mut notes) = (Vec::new(), Vec::new(), Vec::new());
+        for InForce { methods, path, gets, .. } in &all {
+            let Gets::Limits { purpose, accounts, mode, evidence, may_name_more, .. } = gets else { continue };
+            let name = format!("{} {path} ({})", methods.join(","), purpose.name());
+            if *mode == Mode::Enforce { refused.push(name.clone()) } else { recorded.push(name.clone()) }
+            if accounts.is_empty() && wants_account(*purpose, *may_name_more, *evidence) {
+                let known = if *mode == Mode::Enforce { "limited for each address alone" } else { "not limited" };
+                notes.push(format!(
+                    "note: {name} looks like one that names an account, and none is found in what it takes: it is {known}; `throttle.operation = [{{ paths = \
+                     [\"{path}\"], purpose = \"{}\", account = \"FIELD\" }}]` names it",
+                    purpose.name()
+                ));
+            }
+        }
+        let mut lines = Vec::new();
+        if !refused.is_empty() {
+            lines.push(format!("limited against guessing and flooding: {} (`mantlet throttles` says how)", some(&refused)));
+        }
+        if !recorded.is_empty() {
+            let only_words = all.iter().find_map(|one| match &one.gets {
+                Gets::Limits { purpose, mode: Mode::Report, evidence: Evidence::Word, .. } => {
+                    Some(line_of(&one.path, *purpose, &one.methods))
+                }
+                _ => None,
+            });
+            let line = only_words.map(|line| format!("; {line}")).unwrap_or_default();
+            lines.push(format!("only recorded if they are asked for too often: {}{line}", some(&recorded)));
+        }
+        lines.extend(notes);
+        lines
+    }
+}
+
+/// What a rule is about, and what it counts by.
+struct Counting<'c> {
+    paths: &'c [String],
+    methods: &'c [String],
+    tags: &'c [String],
+    key: &'c [String],
+}
+
+/// The first ones, and how many there are beside.
+fn some(names: &[String]) -> String {
+    let mut text = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > NAMED {
+        text += &format!(" and {} more", names.len() - NAMED);
+    }
+    text
+}
