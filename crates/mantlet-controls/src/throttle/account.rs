@@ -36,8 +36,8 @@ fn folded(text: &str) -> Cow<'_, str> {
     let classes = CanonicalCombiningClassMapBorrowed::new();
     let is_seen = |c: &char| !is_ignorable(*c) && classes.get_u8(*c) == 0;
     let plain = |text: &str| normal.normalize_iter(text.chars()).filter(is_seen).collect::<String>();
-    // Upper case first: it makes `SS` of `ß`, and one sigma of two. What that gives may have other forms again.
-    plain(&plain(text).to_uppercase().to_lowercase()).into()
+    // Upper case makes `SS` of `ß` and one sigma of two, once `ẞ` is one. What that gives may have other forms again.
+    plain(&plain(text).to_lowercase().to_uppercase().to_lowercase()).into()
 }
 
 /// `Default_Ignorable_Code_Point` of the Unicode Character Database.
