@@ -5,8 +5,15 @@ use std::{net::SocketAddr, sync::Arc};
 use http::{HeaderMap, HeaderValue, Method, Request, Version, header};
 
 use crate::{
-    Policy, Refusal, client::Client, contract::Matched, csrf, path::{CanonicalPath, Place, Spellings}, request_id::RequestId,
-    route::RoutePolicy, throttle, watch::Findings,
+    Policy, Refusal,
+    client::Client,
+    contract::Matched,
+    csrf,
+    path::{CanonicalPath, Place, Spellings},
+    request_id::RequestId,
+    route::RoutePolicy,
+    throttle,
+    watch::Findings,
 };
 
 /// How a request reached the gate, as far as the transport can tell.

@@ -115,7 +115,8 @@ impl Config {
         let https =
             self.https.check(surroundings.has_certificate).map_err(|found| collect("https", found)).ok();
         let cors = self.cors.check(self.report_only).map_err(|found| collect("cors", found)).ok();
-        let throttle = self.throttle.under(self.contract.posture).check(&surroundings.throttle, self.report_only);
+        let throttle =
+            self.throttle.under(self.contract.posture).check(&surroundings.throttle, self.report_only);
         let throttle = throttle.map_err(|found| collect("throttle", found)).ok();
         let csrf = self.csrf.check(&surroundings.csrf_keys).map_err(|found| collect("csrf", found)).ok();
         let cookies = self.cookies.check(self.report_only).map_err(|found| collect("cookies", found)).ok();

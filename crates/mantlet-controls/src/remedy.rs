@@ -56,9 +56,7 @@ fn write(line: &Line, operation: Option<&str>, method: &str, origin: Option<&str
     match line {
         Top(text) => Some((*text).to_owned()),
         Route(text) => Some(match operation {
-            Some(path) => {
-                format!("route = [{{ path = {}, methods = [{}], {text} }}]", quoted(path), quoted(method))
-            }
+            Some(path) => of_route(path, method, text).into(),
             None => (*text).to_owned(),
         }),
         // A page without a name of its own (`null`) cannot be trusted by name.
@@ -71,6 +69,21 @@ fn write(line: &Line, operation: Option<&str>, method: &str, origin: Option<&str
         },
         Nothing => None,
     }
+}
+
+/// The line for a route that is known, whether or not the request may know of it.
+pub(crate) fn of_route(path: &str, method: &str, text: &str) -> Box<str> {
+    format!("route = [{{ path = {}, methods = [{}], {text} }}]", quoted(path), quoted(method)).into()
+}
+
+/// The line that says of a sensitive operation what `text` does; none if nobody knows which one it is.
+pub(crate) fn of_operation(path: &str, method: &str, text: &str) -> Option<Box<str>> {
+    let methods = match method {
+        "POST" | "PUT" | "PATCH" => String::new(),
+        other => format!("methods = [{}], ", quoted(other)),
+    };
+    let line = || format!("throttle.operation = [{{ paths = [{}], {methods}{text} }}]", quoted(path)).into();
+    (!path.is_empty()).then(line)
 }
 
 /// A text as TOML writes it.

@@ -42,7 +42,8 @@ fn said(policy: &Policy, path: &str, coding: &str, body: &[u8]) -> (Result<(), R
     let arrival = Arrival { peer, scheme: Scheme::Http, wire: Wire::Unread, certificate: None };
     let mut call = Call::open(policy, &arrival, &request);
     call.route = Arc::clone(policy.routes.of(request.method(), call.spellings()));
-    call.operation = policy.contract.route(request.method(), false, path, &call.place, &call.route.rules).route;
+    call.operation =
+        policy.contract.route(request.method(), false, path, &call.place, &call.route.rules).route;
     assert!(call.operation.is_some());
     let findings = Arc::<Findings>::default();
     let verdict = Watch::begin(&call, request.headers(), &findings).and_then(|watch| {

@@ -435,7 +435,8 @@ impl Keeper {
                 (Some(settings), Some(facts)) => settings.notes(facts),
                 _ => Vec::new(),
             };
-            let told = std::iter::once(&text).chain(&notes).fold(String::new(), |told, one| told + one + "\n");
+            let told =
+                std::iter::once(&text).chain(&notes).fold(String::new(), |told, one| told + one + "\n");
             if *self.told.borrow() != told {
                 say(&text);
                 for note in notes {

@@ -95,7 +95,8 @@ impl Facts {
                 may_take_more: !is_whole,
                 headers: operation.map(headers_of).unwrap_or_default(),
                 has_key: operation.is_some_and(has_key),
-                takes_form: operation.is_none_or(|one| !matches!(one.body, BodyKind::None | BodyKind::Json { .. })),
+                takes_form: operation
+                    .is_none_or(|one| !matches!(one.body, BodyKind::None | BodyKind::Json { .. })),
                 is_operation: operation.is_some(),
             }
         };
@@ -130,7 +131,9 @@ impl Facts {
     fn about(&self, template: &str) -> Option<Vec<&Fact>> {
         let own = template.get(self.roots.start_in(template).at..).unwrap_or(template);
         let found: Vec<_> = self.routes.iter().filter(|fact| may_meet(own, &fact.path)).collect();
-        let may_be_foreign = || self.foreign.iter().any(|mount| may_meet(own, &format!("{mount}/{{rest:path}}")) || own == mount);
+        let may_be_foreign = || {
+            self.foreign.iter().any(|mount| may_meet(own, &format!("{mount}/{{rest:path}}")) || own == mount)
+        };
         (!found.is_empty() || !may_be_foreign()).then_some(found)
     }
 }
@@ -209,11 +212,13 @@ impl Settings {
             && !own.is_empty()
             && own != known
         {
-            notes.push(self.note("path.root-path", &format!("stands for the app's own root path, `{known}`")));
+            notes
+                .push(self.note("path.root-path", &format!("stands for the app's own root path, `{known}`")));
         }
         for (index, route) in config.route.iter().enumerate() {
             let key = |name: &str| format!("route[{index}].{name}");
-            let found = self.about(facts, &mut notes, &key("path"), &route.path, &key("methods"), &route.methods);
+            let found =
+                self.about(facts, &mut notes, &key("path"), &route.path, &key("methods"), &route.methods);
             if let Some(found) = found
                 && route.uploads != uploads::Config::default()
                 && !found.is_empty()
@@ -225,20 +230,31 @@ impl Settings {
         let throttle = &config.throttle;
         if throttle.mode != Mode::Off {
             for (index, rule) in throttle.rule.iter().enumerate() {
-                let rule = Counting { paths: &rule.paths, methods: &rule.methods, tags: &rule.tags, key: &rule.key };
+                let rule =
+                    Counting { paths: &rule.paths, methods: &rule.methods, tags: &rule.tags, key: &rule.key };
                 self.counting(facts, &mut notes, &format!("throttle.rule[{index}]"), &rule);
             }
             for (index, quota) in throttle.quota.iter().enumerate() {
-                let quota =
-                    Counting { paths: &quota.paths, methods: &quota.methods, tags: &quota.tags, key: &quota.key };
+                let quota = Counting {
+                    paths: &quota.paths,
+                    methods: &quota.methods,
+                    tags: &quota.tags,
+                    key: &quota.key,
+                };
                 self.counting(facts, &mut notes, &format!("throttle.quota[{index}]"), &quota);
             }
             for (index, operation) in throttle.operation.iter().enumerate() {
                 let key = |name: &str| format!("throttle.operation[{index}].{name}");
                 let mut found = Some(Vec::new());
                 for (at, path) in operation.paths.iter().enumerate() {
-                    let of_path =
-                        self.about(facts, &mut notes, &key(&format!("paths[{at}]")), path, &key("methods"), &operation.methods);
+                    let of_path = self.about(
+                        facts,
+                        &mut notes,
+                        &key(&format!("paths[{at}]")),
+                        path,
+                        &key("methods"),
+                        &operation.methods,
+                    );
                     found = found.zip(of_path).map(|(all, more)| [all, more].concat());
                 }
                 let account = operation.account.as_deref().filter(|name| !name.is_empty());
@@ -246,7 +262,12 @@ impl Settings {
                     && !found.is_empty()
                     && !found.iter().any(|fact| fact.may_take_more || fact.takes.contains(account))
                 {
-                    notes.push(self.note(&key("account"), &format!("finds nobody: nothing of that takes `{account}`")));
+                    notes.push(
+                        self.note(
+                            &key("account"),
+                            &format!("finds nobody: nothing of that takes `{account}`"),
+                        ),
+                    );
                 }
             }
         }
@@ -304,16 +325,21 @@ impl Settings {
         let key = |name: &str| format!("{section}.{name}");
         let mut found = Some(Vec::new());
         for (at, path) in rule.paths.iter().enumerate() {
-            let of_path = self.about(facts, notes, &key(&format!("paths[{at}]")), path, &key("methods"), rule.methods);
+            let of_path =
+                self.about(facts, notes, &key(&format!("paths[{at}]")), path, &key("methods"), rule.methods);
             found = found.zip(of_path).map(|(all, more)| [all, more].concat());
         }
         if rule.paths.is_empty() {
-            let of_methods = |fact: &&Fact| rule.methods.is_empty() || rule.methods.iter().any(|one| fact.has(one));
+            let of_methods =
+                |fact: &&Fact| rule.methods.is_empty() || rule.methods.iter().any(|one| fact.has(one));
             found = Some(facts.routes.iter().filter(of_methods).collect());
         }
         for (at, tag) in rule.tags.iter().enumerate() {
             if !facts.routes.iter().any(|fact| fact.tags.contains(tag)) {
-                notes.push(self.note(&key(&format!("tags[{at}]")), &format!("has no effect: no operation has the tag `{tag}`")));
+                notes.push(self.note(
+                    &key(&format!("tags[{at}]")),
+                    &format!("has no effect: no operation has the tag `{tag}`"),
+                ));
             }
         }
         let Some(mut found) = found else { return };
@@ -351,18 +377,27 @@ impl Settings {
     /// What is limited, what is only recorded, and which logins have no account that is found.
     fn limited(&self, facts: &Facts) -> Vec<String> {
         let throttle = self.config.throttle.under(self.config.contract.posture);
-        let Ok(policy) = throttle.check(&Memory::default(), self.config.report_only) else { return Vec::new() };
+        let Ok(policy) = throttle.check(&Memory::default(), self.config.report_only) else {
+            return Vec::new();
+        };
         if policy.mode() == Mode::Off {
             return Vec::new();
         }
         let all = Throttle::sensitive_operations(&policy, &facts.sensitive);
         let (mut refused, mut recorded, mut notes) = (Vec::new(), Vec::new(), Vec::new());
         for InForce { methods, path, gets, .. } in &all {
-            let Gets::Limits { purpose, accounts, mode, evidence, may_name_more, .. } = gets else { continue };
+            let Gets::Limits { purpose, accounts, mode, evidence, may_name_more, .. } = gets else {
+                continue;
+            };
             let name = format!("{} {path} ({})", methods.join(","), purpose.name());
-            if *mode == Mode::Enforce { refused.push(name.clone()) } else { recorded.push(name.clone()) }
+            if *mode == Mode::Enforce {
+                refused.push(name.clone())
+            } else {
+                recorded.push(name.clone())
+            }
             if accounts.is_empty() && wants_account(*purpose, *may_name_more, *evidence) {
-                let known = if *mode == Mode::Enforce { "limited for each address alone" } else { "not limited" };
+                let known =
+                    if *mode == Mode::Enforce { "limited for each address alone" } else { "not limited" };
                 notes.push(format!(
                     "note: {name} looks like one that names an account, and none is found in what it takes: it is {known}; `throttle.operation = [{{ paths = \
                      [\"{path}\"], purpose = \"{}\", account = \"FIELD\" }}]` names it",
@@ -372,7 +407,10 @@ impl Settings {
         }
         let mut lines = Vec::new();
         if !refused.is_empty() {
-            lines.push(format!("limited against guessing and flooding: {} (`mantlet throttles` says how)", some(&refused)));
+            lines.push(format!(
+                "limited against guessing and flooding: {} (`mantlet throttles` says how)",
+                some(&refused)
+            ));
         }
         if !recorded.is_empty() {
             let only_words = all.iter().find_map(|one| match &one.gets {

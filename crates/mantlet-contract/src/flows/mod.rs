@@ -118,7 +118,8 @@ impl<'c> Search<'c> {
                 Route::Http { operation: Some(operation), .. } => {
                     for requirement in operation.security.iter().flatten() {
                         if let SecurityScheme::Bearer { token_url: Some(url) } = &requirement.scheme {
-                            self.token_urls.extend(path_of(url).map(|path| (path, requirement.name.as_str())));
+                            self.token_urls
+                                .extend(path_of(url).map(|path| (path, requirement.name.as_str())));
                         }
                     }
                 }
@@ -135,7 +136,8 @@ impl<'c> Search<'c> {
                     let path = format!("{below}{path}");
                     if let Some(flow) = self.flow(&path, methods, operation) {
                         // A page for a login is none, unless the account comes in its query.
-                        let counts = |name: &&String| changes(name) || !methods.iter().any(|name| changes(name));
+                        let counts =
+                            |name: &&String| changes(name) || !methods.iter().any(|name| changes(name));
                         let methods = methods.iter().filter(counts).cloned().collect();
                         self.found.push(Found { path, methods, flow });
                     }
@@ -246,8 +248,7 @@ impl Inputs {
             })
         };
         match purpose {
-            Purpose::Login => self.has_secret() || has_account() || has_code(),
-            Purpose::Verify => self.has_secret() || has_account() || has_code(),
+            Purpose::Login | Purpose::Verify => self.has_secret() || has_account() || has_code(),
             Purpose::Reset => is_anonymous && (self.has_secret() || has_account() || has_code()),
             Purpose::Register | Purpose::Checkout => is_anonymous && (self.has_secret() || has_account()),
             Purpose::Redeem => self.has(|taken| is_coupon(&taken.name)) || has_account(),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::model::{
-    BodyKind, Input, Location, ObjectKind, Operation, PathItem, Shape, ShapeId, Take,
+    BodyKind, Field, Input, Location, Object, ObjectKind, Operation, PathItem, Shape, ShapeId, Take,
 };
 
 /// Objects in objects that are looked into.
@@ -70,7 +70,8 @@ const SHORT: u64 = 16;
 
 /// All that an operation takes, and whether that is all of it.
 pub(super) fn taken(shapes: &[Shape], operation: &Operation) -> (Vec<Taken>, bool) {
-    let mut search = Search { shapes, left: MOST, found: Vec::new(), is_whole: operation.body != BodyKind::Opaque };
+    let mut search =
+        Search { shapes, left: MOST, found: Vec::new(), is_whole: operation.body != BodyKind::Opaque };
     for input in &operation.inputs {
         search.input(input);
     }
@@ -124,7 +125,13 @@ impl Search<'_> {
         }
     }
 
-    fn add(&mut self, names: &[String], place: fn(String) -> Place, is_required: bool, shape: Option<ShapeId>) {
+    fn add(
+        &mut self,
+        names: &[String],
+        place: fn(String) -> Place,
+        is_required: bool,
+        shape: Option<ShapeId>,
+    ) {
         let Some(name) = names.first().cloned() else { return };
         let value = shape.map_or(Value::Scalar, |shape| self.value(shape));
         let places = names.iter().cloned().map(place).collect();
@@ -173,7 +180,8 @@ impl Search<'_> {
     fn field_of(&self, id: ShapeId, name: &str) -> Option<(ShapeId, bool)> {
         let Some(Shape::Object(object)) = self.bare(id) else { return None };
         let is_it = |path: &Vec<PathItem>| matches!(&path[..], [PathItem::Key(key)] if key == name);
-        let field = object.fields.iter().find(|field| field.name == name || field.lookup.iter().any(is_it))?;
+        let field =
+            object.fields.iter().find(|field| field.name == name || field.lookup.iter().any(is_it))?;
         Some((field.shape, field.required))
     }
 
@@ -182,29 +190,14 @@ impl Search<'_> {
         let Some(left) = self.left.checked_sub(1) else { return };
         self.left = left;
         let next: Vec<ShapeId> = match self.bare(id) {
-            Some(Shape::Object(object)) => match (object.root, object.kind) {
-                (Some(root), ObjectKind::Model) => vec![root],
-                _ => {
-                    let fields: Vec<_> = object
-                        .fields
-                        .iter()
-                        .map(|field| {
-                            let path = |path: &Vec<PathItem>| {
-                                path.iter().map(|item| match item {
-                                    PathItem::Key(key) => Some(key.clone()),
-                                    PathItem::Index(_) => None,
-                                }).collect::<Option<Vec<_>>>()
-                            };
-                            let paths: Vec<_> = field.lookup.iter().filter_map(path).collect();
-                            (paths, field.required, field.shape)
-                        })
-                        .collect();
-                    for (paths, is_required, shape) in fields {
-                        self.field(keys, &paths, is_required, shape);
-                    }
-                    return;
+            Some(Shape::Object(Object { root: Some(root), kind: ObjectKind::Model, .. })) => vec![*root],
+            Some(Shape::Object(object)) => {
+                let fields: Vec<_> = object.fields.iter().map(named).collect();
+                for (paths, is_required, shape) in fields {
+                    self.field(keys, &paths, is_required, shape);
                 }
-            },
+                return;
+            }
             Some(Shape::Union { choices, .. }) => choices.clone(),
             Some(Shape::TaggedUnion { choices, .. }) => choices.iter().map(|(_, shape)| *shape).collect(),
             Some(Shape::Opaque { .. } | Shape::Any | Shape::Dict { .. }) => {
@@ -234,4 +227,14 @@ impl Search<'_> {
         let places = places.into_iter().map(Place::Body).collect();
         self.found.push(Taken { places, name, is_required, value });
     }
+}
+
+/// The keys under which a field is looked for, whether it must be there, and what it must be.
+fn named(field: &Field) -> (Vec<Vec<String>>, bool, ShapeId) {
+    let key = |item: &PathItem| match item {
+        PathItem::Key(key) => Some(key.clone()),
+        PathItem::Index(_) => None,
+    };
+    let paths = field.lookup.iter().filter_map(|path| path.iter().map(key).collect()).collect();
+    (paths, field.required, field.shape)
 }

@@ -122,7 +122,10 @@ fn words_alone_prove_nothing() {
         (Row("POST", "/confirm", "k", json!(["bool:email"]), ""), "verify word"),
         // Who is known already may have a thousand people to invite, and keep passwords of his own.
         (Row("POST", "/invitations", "l", json!(["email"]), "bearer"), "register word email"),
-        (Row("POST", "/password", "m", json!(["site", "username", "password"]), "bearer"), "reset word username"),
+        (
+            Row("POST", "/password", "m", json!(["site", "username", "password"]), "bearer"),
+            "reset word username",
+        ),
         (Row("POST", "/login", "n", json!(["id_token"]), ""), "login word"),
         // Neither word nor account, or words in other places.
         (Row("POST", "/token", "o", json!(["label"]), "bearer"), "-"),
@@ -144,13 +147,24 @@ fn accounts_are_found_wherever_they_stand() {
         (Row("POST", "/b/login", "b", json!([{"shape": 4}]), ""), "login known credentials.username"),
         (Row("POST", "/c/login", "c", json!([{"shape": 5}]), ""), "login known username,email"),
         (Row("POST", "/d/login", "d", json!([{"shape": 6}]), ""), "login known username"),
-        (Row("POST", "/e/login", "e", json!(["query:username", "query:password"]), ""), "login known query:username"),
-        (Row("GET", "/f/login", "f", json!(["query:email", "query:password"]), ""), "login inputs query:email"),
-        (Row("POST", "/users/{user_id}/login", "g", json!(["path:user_id", "password"]), ""), "login known path:user_id"),
+        (
+            Row("POST", "/e/login", "e", json!(["query:username", "query:password"]), ""),
+            "login known query:username",
+        ),
+        (
+            Row("GET", "/f/login", "f", json!(["query:email", "query:password"]), ""),
+            "login inputs query:email",
+        ),
+        (
+            Row("POST", "/users/{user_id}/login", "g", json!(["path:user_id", "password"]), ""),
+            "login known path:user_id",
+        ),
         (Row("POST", "/h/login", "h", json!([{"shape": 8}]), ""), "login word"),
     ]);
     let mut contract = contract(&[Row("POST", "/login", "a", json!([]), "")]);
-    let Some(Route::Http { operation: Some(operation), .. }) = contract.router.routes.first_mut() else { panic!() };
+    let Some(Route::Http { operation: Some(operation), .. }) = contract.router.routes.first_mut() else {
+        panic!()
+    };
     operation.named = vec![vec!["form".into(), "username".into()], vec!["form".into(), "password".into()]];
     let found = find(&contract);
     assert_eq!(found[0].flow.accounts, [Place::read("form.username")]);

@@ -59,16 +59,8 @@ const LAST: [&str; 4] = ["email", "username", "phone", "mobile"];
 
 const SECRETS: [&str; 6] = ["password", "passwd", "passphrase", "passcode", "pin", "pwd"];
 /// Names of one-time codes: those that are nothing else.
-const CODES: [&str; 8] = [
-    "otp",
-    "totp",
-    "otpcode",
-    "verificationcode",
-    "confirmationcode",
-    "mfacode",
-    "securitycode",
-    "smscode",
-];
+const CODES: [&str; 8] =
+    ["otp", "totp", "otpcode", "verificationcode", "confirmationcode", "mfacode", "securitycode", "smscode"];
 
 /// How surely a name is that of an account: the smaller, the surer. None: it is not.
 pub(super) fn rank_of_account(name: &str) -> Option<usize> {
@@ -91,7 +83,9 @@ pub(super) const fn is_plainly_an_account(rank: usize) -> bool {
 /// Whether a name is that of a password: `new_password` is, too.
 pub(super) fn is_secret(name: &str) -> bool {
     SECRETS.contains(&simple(name).as_str())
-        || words(name).last().is_some_and(|last| matches!(last.as_str(), "password" | "passwd" | "passphrase"))
+        || words(name)
+            .last()
+            .is_some_and(|last| matches!(last.as_str(), "password" | "passwd" | "passphrase"))
 }
 
 /// Whether a name is that of a one-time code.

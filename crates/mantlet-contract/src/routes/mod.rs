@@ -454,7 +454,7 @@ mod tests {
         assert_eq!((value("/apitems/7"), value("/api")), (None, None));
     }
 
-    fn routes(routes: serde_json::Value) -> Routes {
+    fn routes(routes: &serde_json::Value) -> Routes {
         let router = serde_json::json!({"routes": routes, "redirect-slashes": true, "complete": true});
         Routes::compile(&serde_json::from_value(router).unwrap()).0
     }
@@ -477,7 +477,7 @@ mod tests {
 
     #[test]
     fn what_is_veiled_leaves_no_trace_whatever_the_method_and_the_slash() {
-        let routes = routes(serde_json::json!([
+        let routes = routes(&serde_json::json!([
             http("/internal", "GET", true),
             http("/both", "GET", true),
             http("/both", "POST", false),
@@ -509,7 +509,7 @@ mod tests {
     fn without_the_root_path_a_mounted_app_sees_the_whole_path() {
         let inner = serde_json::json!({"routes": [http("/x", "GET", false), http("/sub/y", "GET", false)], "redirect-slashes": false, "complete": true});
         let mount = serde_json::json!({"kind": "mount", "path": "/sub", "router": inner});
-        let routes = routes(serde_json::json!([mount, http("/z", "GET", false)]));
+        let routes = routes(&serde_json::json!([mount, http("/z", "GET", false)]));
         let plain = |path| found(&routes, "GET", path, Veil::default());
         assert_eq!(["/sub/x", "/sub/y", "/z"].map(plain), ["is /sub/x", "none", "is /z"]);
         let routes = routes_with_root(routes);

@@ -38,7 +38,7 @@ pub use slot::Slot;
 
 use self::slot::State;
 
-use crate::{Mode, Reason, Refusal, budget::Budget, news::News, path::Place};
+use crate::{Mode, Reason, Refusal, budget::Budget, news::News, path::Place, remedy};
 
 /// When to try again while the app is starting.
 const RETRY_AWAITED: Duration = Duration::from_secs(2);
@@ -219,6 +219,13 @@ pub(crate) struct Verdict {
     pub(crate) fault: Option<(Mode, Refusal)>,
 }
 
+/// The line that changes what becomes of a route that is in no document.
+fn remedy_of(route: &HttpRoute, method: &Method, what: &str) -> Option<Box<str>> {
+    let key = if route.visibility == Visibility::Docs { "docs" } else { "hidden-routes" };
+    (route.visibility != Visibility::Public)
+        .then(|| remedy::of_route(route.own_path(), method.as_str(), &format!("contract.{key} = \"{what}\"")))
+}
+
 /// What a client is told of a path that only these methods have, or none.
 fn absent(allowed: &[&str]) -> (Reason, Option<Box<HeaderValue>>) {
     if allowed.is_empty() {
@@ -320,7 +327,8 @@ impl Policy {
             }
             Found::Veiled { route, allowed } => {
                 let (reason, allow) = absent(&allowed);
-                let refusal = Refusal { seems: Some(reason), allow, ..Reason::RouteHidden.into() };
+                let remedy = remedy_of(route, method, "report");
+                let refusal = Refusal { seems: Some(reason), allow, remedy, ..Reason::RouteHidden.into() };
                 (None, Some((Tolerance::Reject, refusal, route.path.as_str())))
             }
             // A document names neither; servers answer them by themselves. Nor does it name WebSockets.
@@ -342,18 +350,25 @@ impl Policy {
                 (None, None)
             }
         };
-        let fault = fault.filter(|_| rules.mode != Mode::Off).and_then(|(tolerance, refusal, subject)| {
-            let mode = match tolerance {
-                Tolerance::Reject if contract.counts(rules) => rules.mode,
-                Tolerance::Reject | Tolerance::Report => Mode::Report,
-                Tolerance::Allow => return None,
-            };
-            let news = if route.is_some() { &self.reported } else { &self.made_up };
-            let is_mount = route.as_ref().is_some_and(|matched| matched.route.mount().is_some());
-            let method = if is_mount { "" } else { method.as_str() };
-            let is_news = || news.is_new(&format!("{} {method} {subject}", refusal.reason.code()));
-            (mode != Mode::Report || is_news()).then_some((mode, refusal))
-        });
+        let fault =
+            fault.filter(|_| rules.mode != Mode::Off).and_then(|(tolerance, mut refusal, subject)| {
+                let mode = match tolerance {
+                    Tolerance::Reject if contract.counts(rules) => rules.mode,
+                    Tolerance::Reject | Tolerance::Report => Mode::Report,
+                    Tolerance::Allow => return None,
+                };
+                let news = if route.is_some() { &self.reported } else { &self.made_up };
+                let is_mount = route.as_ref().is_some_and(|matched| matched.route.mount().is_some());
+                let of_method = if is_mount { "" } else { method.as_str() };
+                let is_news = || news.is_new(&format!("{} {of_method} {subject}", refusal.reason.code()));
+                if mode == Mode::Report && !is_news() {
+                    return None;
+                }
+                if let Some(matched) = &route {
+                    refusal.remedy = remedy_of(&matched.route, method, "reject");
+                }
+                Some((mode, refusal))
+            });
         // In `compatible` posture nothing may break, and front ends that know of no token would.
         let session_cookies = match rules.posture {
             Posture::Strict => Some(Arc::clone(&contract.session_cookies)),

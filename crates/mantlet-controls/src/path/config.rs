@@ -32,7 +32,8 @@ impl Config {
         let root = self.root_path.as_str();
         if !root.is_empty() && (!root.starts_with('/') || root.ends_with('/')) {
             let help = format!("write `/{}`", root.trim_matches('/'));
-            let message = format!("`{root}` is not a root path: it begins with a `/` and does not end with one");
+            let message =
+                format!("`{root}` is not a root path: it begins with a `/` and does not end with one");
             return Err(vec![Mistake::new("root-path", message).help(help)]);
         }
         let roots = (!root.is_empty()).then(|| Roots::new([root]));

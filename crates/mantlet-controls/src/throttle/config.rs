@@ -215,7 +215,8 @@ impl Config {
             for (part, parsed) in config.key.iter().zip(&key) {
                 if parsed.is_err() {
                     let message = format!("`{part}` is nothing that can be counted by");
-                    let help = "write `ip`, `user`, `api-key`, `bearer`, `route`, `header:NAME` or `field:NAME`";
+                    let help =
+                        "write `ip`, `user`, `api-key`, `bearer`, `route`, `header:NAME` or `field:NAME`";
                     mistakes.push(Mistake::new(at("key"), message).help(help));
                 }
             }

@@ -15,7 +15,7 @@ use super::{
     take_here,
     usage::{Counts, Subject},
 };
-use crate::{Call, Mode, Reason, RequestBody};
+use crate::{Call, Mode, Reason, RequestBody, remedy};
 
 /// What is counted, and how many of it in which time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +96,11 @@ struct Counted {
 impl Counted {
     /// The key of an operation's attempts by a key. Of several operations the same one is counted apart, in one table.
     fn key(&self, operation: Key, key: Key) -> Key {
-        if self.is_of_section { key } else { (u128::from_be_bytes(operation) ^ u128::from_be_bytes(key)).to_be_bytes() }
+        if self.is_of_section {
+            key
+        } else {
+            (u128::from_be_bytes(operation) ^ u128::from_be_bytes(key)).to_be_bytes()
+        }
     }
 }
 
@@ -121,9 +125,9 @@ pub(super) enum Certainty {
 impl Memory {
     pub(super) fn new(base: &Base<'_>) -> Self {
         let mode = base.sensitive.under(base.report_only);
-        let remembered = Purpose::ALL.into_iter().filter_map(|purpose| {
-            Remembered::new(base, purpose, limits_of(purpose), Names::default(), mode)
-        });
+        let remembered = Purpose::ALL
+            .into_iter()
+            .filter_map(|purpose| Remembered::new(base, purpose, limits_of(purpose), Names::default(), mode));
         Self(remembered.collect())
     }
 }
@@ -162,15 +166,14 @@ impl Remembered {
     }
 
     pub(super) fn limits(&self) -> Limits {
-        Limits { address: self.by_address.limit, account: self.by_account.as_ref().map(|counted| counted.limit) }
+        Limits {
+            address: self.by_address.limit,
+            account: self.by_account.as_ref().map(|counted| counted.limit),
+        }
     }
 
     /// Its counters in the order in which a store is asked for them, with what is counted.
-    fn counters(
-        &self,
-        address: Option<Key>,
-        account: Option<Key>,
-    ) -> impl Iterator<Item = (&Counted, Key)> {
+    fn counters(&self, address: Option<Key>, account: Option<Key>) -> impl Iterator<Item = (&Counted, Key)> {
         let of_address = address.map(|key| (&self.by_address, key));
         let of_account = self.by_account.as_ref().zip(account);
         of_address.into_iter().chain(of_account)
@@ -194,6 +197,8 @@ pub(super) struct Trying<'p> {
     certainty: Certainty,
     /// Which operation it is.
     operation: Key,
+    template: &'p str,
+    method: &'p str,
     address: Option<Key>,
     /// The account, for strangers and for whoever is at this address.
     account: Option<(Key, Key)>,
@@ -230,7 +235,8 @@ impl Trying<'_> {
         let account = self.account_key(is_known);
         let delay = account.and_then(|account| attempts.delay(account));
         let counters = || self.counters(account);
-        let decisions = counters().map(|(counted, key)| take_here(&counted.counter, counted.key(self.operation, key)));
+        let decisions =
+            counters().map(|(counted, key)| take_here(&counted.counter, counted.key(self.operation, key)));
         let decisions = decisions.collect();
         let tried = Tried { is_known, delay, decisions };
         if !tried.passes() {
@@ -286,7 +292,9 @@ impl End {
     fn of(status: StatusCode, headers: &HeaderMap, path: &str, certainty: Certainty) -> Self {
         match status {
             // What was wrong may be anything.
-            StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN if certainty == Certainty::ByAnswer => Self::Unclear,
+            StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN if certainty == Certainty::ByAnswer => {
+                Self::Unclear
+            }
             _ if status.is_redirection() && certainty == Certainty::ByAnswer => Self::Unclear,
             StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::Failed,
             _ if status.is_success() => Self::Succeeded,
@@ -379,13 +387,12 @@ impl Policy {
     }
 
     /// Which operation a request is for, by the contract or by a template of the configuration: never by what a client can choose.
-    fn operation_key(&self, call: &Call) -> Key {
-        let template = match (&call.operation, self.operations.of(call)) {
+    fn template<'a>(&'a self, call: &'a Call) -> &'a str {
+        match (&call.operation, self.operations.of(call)) {
             (Some(matched), _) => matched.route.own_path(),
             (None, Some((_, template))) => template,
             (None, None) => "",
-        };
-        key::hashed([&b"operation"[..], template.as_bytes()].into_iter())
+        }
     }
 
     /// What holds for what the contract shows, unless the configuration says otherwise.
@@ -423,8 +430,9 @@ impl Policy {
             account = key::account(call, request, accounts)
                 .map(|name| (account_key(&name, None), account_key(&name, address)));
         }
-        let operation = self.operation_key(call);
-        Ok(Some(Trying { remembered, mode, certainty, operation, address, account }))
+        let (template, method) = (self.template(call), call.method.as_str());
+        let operation = key::hashed([&b"operation"[..], template.as_bytes()].into_iter());
+        Ok(Some(Trying { remembered, mode, certainty, operation, template, method, address, account }))
     }
 
     /// What comes of it: an attempt that may be made, beside what rules have said already.
@@ -435,14 +443,21 @@ impl Policy {
         store: Option<&Arc<dyn Store>>,
         verdict: &mut Verdict,
     ) -> Option<Attempt> {
-        let Trying { remembered, mode, certainty, operation, account, .. } = trying;
+        let Trying { remembered, mode, certainty, operation, template, method, account, .. } = trying;
         let counted_account = trying.account_key(tried.is_known);
         let counters = || trying.counters(counted_account);
         // Of what only looks sensitive, one record says so, and nothing is to be learned from how much it is asked.
         let suspected = (*certainty == Certainty::Suspected).then_some(*operation);
         let mut add = |counted: &Counted, key, decision| {
             let shown = Shown { counted: counted.key(*operation, key), key, suspected };
-            verdict.add_shown(self, &counted.counter, *mode, shown, decision);
+            if let Some(refusal) = verdict.add_shown(self, &counted.counter, *mode, shown, decision) {
+                let line = match (certainty, mode) {
+                    (Certainty::Suspected, _) => format!("purpose = \"{}\"", remembered.purpose.name()),
+                    (_, Mode::Enforce) => "mode = \"report\"".to_owned(),
+                    (_, Mode::Report | Mode::Off) => "mode = \"enforce\"".to_owned(),
+                };
+                refusal.remedy = remedy::of_operation(template, method, &line);
+            }
         };
         if let (Some(wait), Some((counted, key))) = (tried.delay, counters().last()) {
             add(counted, key, Decision::wait(wait));

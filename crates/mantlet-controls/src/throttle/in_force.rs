@@ -58,7 +58,8 @@ impl Policy {
             let mut by_section: Vec<(Option<usize>, Vec<String>)> = Vec::new();
             for name in methods {
                 let method = Method::from_bytes(name.as_bytes());
-                let section = method.ok().and_then(|method| operations.number_of(&method, Spellings::one(path)));
+                let section =
+                    method.ok().and_then(|method| operations.number_of(&method, Spellings::one(path)));
                 match by_section.iter_mut().find(|(known, _)| *known == section) {
                     Some((_, names)) => names.push(name.clone()),
                     None => by_section.push((section, vec![name.clone()])),
@@ -67,7 +68,9 @@ impl Policy {
             for (section, methods) in by_section {
                 let operation = section.and_then(|section| operations.all.get(section));
                 let gets = match operation {
-                    Some(operation) => gets(operation.for_flow(Some(flow)), flow.may_name_more, Gets::Nothing),
+                    Some(operation) => {
+                        gets(operation.for_flow(Some(flow)), flow.may_name_more, Gets::Nothing)
+                    }
                     None => gets(self.usual(flow), flow.may_name_more, Gets::Nothing),
                 };
                 all.push(InForce { methods, path: path.clone(), why: Some(flow.why.clone()), section, gets });
@@ -101,8 +104,9 @@ impl Policy {
         found.iter().any(|found| {
             is_below(&found.path, path)
                 && found.methods.iter().any(|name| {
-                    Method::from_bytes(name.as_bytes())
-                        .is_ok_and(|method| self.operations.number_of(&method, Spellings::one(&found.path)) == Some(section))
+                    Method::from_bytes(name.as_bytes()).is_ok_and(|method| {
+                        self.operations.number_of(&method, Spellings::one(&found.path)) == Some(section)
+                    })
                 })
         })
     }

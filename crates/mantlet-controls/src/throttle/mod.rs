@@ -191,7 +191,15 @@ impl Verdict {
         self.add_shown(policy, counter, mode, Shown { counted: key, key, suspected: None }, decision);
     }
 
-    fn add_shown(&mut self, policy: &Policy, counter: &Counter, mode: Mode, shown: Shown, decision: Decision) {
+    /// The refusal that it leads to, if it does.
+    fn add_shown(
+        &mut self,
+        policy: &Policy,
+        counter: &Counter,
+        mode: Mode,
+        shown: Shown,
+        decision: Decision,
+    ) -> Option<&mut Refusal> {
         let standing = || {
             Box::new(Standing { rule: Arc::clone(&counter.name), rate: counter.rate, decision, near: false })
         };
@@ -207,11 +215,15 @@ impl Verdict {
             let refusal =
                 Refusal { limit, repeated, subject, key, ..Refusal::retry(Reason::RateLimited, wait) };
             self.faults.push((mode, refusal));
-        } else if policy.told == Told::Always
+            return self.faults.last_mut().map(|(_, refusal)| refusal);
+        }
+        if policy.told == Told::Always
+            && shown.suspected.is_none()
             && self.standing.as_ref().is_none_or(|known| decision.remaining < known.decision.remaining)
         {
             self.standing = Some(standing());
         }
+        None
     }
 }
 

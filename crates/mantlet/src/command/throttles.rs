@@ -74,12 +74,17 @@ fn report(name: &str, checked: &Checked, found: &[flows::Found]) -> String {
                     let accounts = accounts.iter().map(Place::to_string).collect::<Vec<_>>().join("` or `");
                     let _ = write!(text, "; for each account (`{accounts}`) {}", shown(limit));
                 }
-                let _ = write!(text, "{}", match (mode, evidence) {
-                    (Mode::Report, Evidence::Word) => "; more are only recorded, for a word proves nothing",
-                    (Mode::Report, _) => "; more are only recorded",
-                    (_, Evidence::Inputs) => "; a failure is a 401",
-                    _ => "",
-                });
+                let _ = write!(
+                    text,
+                    "{}",
+                    match (mode, evidence) {
+                        (Mode::Report, Evidence::Word) =>
+                            "; more are only recorded, for a word proves nothing",
+                        (Mode::Report, _) => "; more are only recorded",
+                        (_, Evidence::Inputs) => "; a failure is a 401",
+                        _ => "",
+                    }
+                );
                 if evidence == Evidence::Word && mode == Mode::Report {
                     let _ = write!(text, "\n    {}", line_of(path.as_str(), purpose, &methods));
                 }
@@ -100,7 +105,10 @@ fn report(name: &str, checked: &Checked, found: &[flows::Found]) -> String {
 pub(crate) fn line_of(path: &str, purpose: Purpose, methods: &[String]) -> String {
     let of_others = methods.iter().any(|method| !matches!(method.as_str(), "POST" | "PUT" | "PATCH"));
     let methods = if of_others { format!(", methods = {methods:?}") } else { String::new() };
-    format!("`throttle.operation = [{{ paths = [\"{path}\"]{methods}, purpose = \"{}\" }}]` refuses them", purpose.name())
+    format!(
+        "`throttle.operation = [{{ paths = [\"{path}\"]{methods}, purpose = \"{}\" }}]` refuses them",
+        purpose.name()
+    )
 }
 
 /// Whether an operation names an account if it is what it seems to be, and it is worth a word that none is found.

@@ -80,7 +80,7 @@ fn lines_of_a_route_take_the_place_of_the_sections() {
         ("POST", "/open", r#"{"name": "a", "name": "b"}"#, 200, None),
         ("POST", "/orders", r#"{"customer": "a", "customer": "b"}"#, 422, Some("input-invalid")),
         ("GET", "/docs", "", 200, None),
-        ("GET", "/redoc", "", 404, Some("route-hidden")),
+        ("GET", "/redoc", "", 404, Some("route-unknown")),
         ("PUT", "/uploads/a/b", "", 404, None),
         ("PUT", "/upload", "", 404, Some("route-unknown")),
     ] {

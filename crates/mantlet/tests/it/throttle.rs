@@ -6,6 +6,7 @@ mod clock;
 mod operations;
 mod quotas;
 mod resets;
+mod said;
 mod store;
 mod stores;
 mod usage;

@@ -82,7 +82,8 @@ impl<'d> Reader<'d> {
         }
         // What is a path by itself is not another one's with a prefix.
         let is_own = |prefix: &String| {
-            let begins = |path: &str| path.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.starts_with('/'));
+            let begins =
+                |path: &str| path.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.starts_with('/'));
             root.get("paths").iter().flat_map(Place::each).any(|(path, _)| begins(path))
         };
         known_prefixes.retain(|prefix| !is_own(prefix));

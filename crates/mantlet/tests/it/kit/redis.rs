@@ -77,6 +77,11 @@ impl Redis {
         self.ask(commands);
     }
 
+    /// A text that it answers with.
+    pub(crate) fn text(&self, command: &[&str]) -> String {
+        self.ask(&[command]).next().expect("a text").expect("a line")
+    }
+
     /// Everything that it is asked from now on.
     pub(crate) fn monitor(&self) -> Monitor {
         Monitor(self.ask(&[&["MONITOR"]]))

@@ -83,8 +83,8 @@ mantlet: logins:app (FastAPI) has 4 sensitive operations
       login: the word `token` is in its path; mantlet.toml:1 changes what it gets
       for each address 50 failures in 15m; for each account (`username`) 5 failures in 15m; more are only recorded
     POST /session
-      login: its fields are `userName` and `password`
-      for each address 50 failures in 15m; for each account (`userName`) 10 failures in 15m
+      login: it takes `userName` and `password`
+      for each address 50 failures in 15m; for each account (`userName` or `user_name`) 10 failures in 15m
     POST /forgot-password
       exempt: mantlet.toml:6 says so
     GET /items/{item_id}

@@ -322,7 +322,12 @@ fn gates_count_together_in_redis_and_each_quota_does_without_it_what_it_says() {
     // One sees what both have counted, and gives it back for both.
     let seen = listed(&gates[1]);
     assert_eq!((&seen["keys"], &seen["most"][0]["month"]["used"]), (&1.into(), &60.into()));
+    // However many keys others have there, one is asked for by itself, and so is one that is not there.
+    let mut monitor = redis.monitor();
+    assert_eq!(gates[1].tell(&["quotas", "reset", "free", "no-key"]).code, Some(1));
     assert_eq!(gates[1].tell(&["quotas", "reset", "free", "gold-key"]).code, Some(0));
+    let asked = monitor.until(&["\"DEL\""]);
+    assert!(!asked.iter().any(|line| line.contains("SCAN")), "{asked:#?}");
     assert_eq!(ask(&mut clients[0], "gold-key").status, 200);
 
     redis.go();
