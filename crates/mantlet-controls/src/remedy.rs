@@ -243,6 +243,13 @@ pub fn all() -> Vec<String> {
             }
         }
     }
+    for text in ["contract.docs = \"reject\"", "contract.hidden-routes = \"report\""] {
+        all.push(of_route("/internal", "GET", text).into());
+    }
+    for (method, text) in [("POST", "purpose = \"reset\""), ("GET", "purpose = \"login\", mode = \"report\"")]
+    {
+        all.extend(of_operation("/a/{b}", method, text).map(String::from));
+    }
     all.sort_unstable();
     all.dedup();
     all

@@ -384,16 +384,16 @@ impl Settings {
             return Vec::new();
         }
         let all = Throttle::sensitive_operations(&policy, &facts.sensitive);
-        let (mut refused, mut recorded, mut notes) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut refused, mut watched, mut recorded, mut notes) = (vec![], vec![], vec![], vec![]);
         for InForce { methods, path, gets, .. } in &all {
             let Gets::Limits { purpose, accounts, mode, evidence, may_name_more, .. } = gets else {
                 continue;
             };
             let name = format!("{} {path} ({})", methods.join(","), purpose.name());
-            if *mode == Mode::Enforce {
-                refused.push(name.clone())
-            } else {
-                recorded.push(name.clone())
+            match (mode, evidence) {
+                (Mode::Enforce, Evidence::Inputs) => watched.push(name.clone()),
+                (Mode::Enforce, _) => refused.push(name.clone()),
+                _ => recorded.push(name.clone()),
             }
             if accounts.is_empty() && wants_account(*purpose, *may_name_more, *evidence) {
                 let known =
@@ -411,6 +411,9 @@ impl Settings {
                 "limited against guessing and flooding: {} (`mantlet throttles` says how)",
                 some(&refused)
             ));
+        }
+        if !watched.is_empty() {
+            lines.push(format!("limited as logins once they have answered 401: {}", some(&watched)));
         }
         if !recorded.is_empty() {
             let only_words = all.iter().find_map(|one| match &one.gets {

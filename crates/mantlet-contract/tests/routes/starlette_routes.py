@@ -16,6 +16,7 @@ from starlette.routing import Mount, Route, Router, WebSocketRoute
 WORDS = ["items", "users", "a", "b", "me", "v1", "7"]
 PARAMETERS = ["{x}", "{y}", "{z:int}", "{f:float}", "{u:uuid}", "{p:path}", "{x}.json", "v{y}", "{x}-{y}"]
 METHODS = ["GET", "POST", "HEAD"]
+ROOTS = ["", "", "/api", "/items", "/v1/b", "/api/"]
 UUID = "0f0f0f0f-1111-2222-3333-0123456789ab"
 
 
@@ -84,7 +85,7 @@ def paths(rng, model, prefix=""):
             yield path + "/more"
 
 
-def outcome(app, kind, method, path):
+def outcome(app, kind, method, path, root):
     """What Starlette's router does, found by letting it run until it hands over to a route."""
     seen = {}
 
@@ -112,7 +113,7 @@ def outcome(app, kind, method, path):
     async def send(message):
         sent.append(message)
 
-    scope = {"type": kind, "path": path, "root_path": "", "query_string": b"", "headers": [(b"host", b"h")],
+    scope = {"type": kind, "path": path, "root_path": root, "query_string": b"", "headers": [(b"host", b"h")],
              "server": ("h", 80), "scheme": "http", "app": app}
     if kind == "http":
         scope["method"] = method
@@ -137,15 +138,17 @@ def main():
     rng = random.Random(int(sys.argv[1]))
     for _ in range(int(sys.argv[2])):
         app, model = router(rng)
+        root = rng.choice(ROOTS)
         cases = []
         asked = list(paths(rng, model)) + ["/", "/items", "//", "/sub", "/sub/"]
         for path in rng.sample(asked, min(len(asked), 12)):
+            path = rng.choice(["", root, root, root + "x", root.rstrip("/")]) + path
             if not path.startswith("/"):
                 continue
             kind = "websocket" if rng.random() < 0.15 else "http"
             method = rng.choice(METHODS)
-            cases.append({"kind": kind, "method": method, "path": path, "outcome": outcome(app, kind, method, path)})
-        print(json.dumps({"router": model, "cases": cases}))
+            cases.append({"kind": kind, "method": method, "path": path, "outcome": outcome(app, kind, method, path, root)})
+        print(json.dumps({"router": model, "root": root, "cases": cases}))
 
 
 main()

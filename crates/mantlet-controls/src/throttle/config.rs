@@ -14,6 +14,8 @@ use super::{
 };
 use crate::{Mode, client::Networks, contract::Posture, policy::Mistake, route::methods, units::Span};
 
+/// Operations of which it is remembered that they have answered 401.
+const PROVEN: usize = 4_096;
 const LONGEST_TARPIT: Duration = Duration::from_secs(10);
 
 /// The `[throttle]` section.
@@ -277,6 +279,7 @@ impl Config {
                 recorded: memory.table("recorded", self.keys),
                 bans,
                 flows: flow::Memory::new(&base),
+                proven: memory.table("proven", PROVEN),
                 operations,
             }),
             _ => Err(mistakes),
@@ -324,7 +327,7 @@ fn wrong_name(name: &str) -> Option<String> {
     let is_of_attempts = Purpose::ALL.iter().any(|purpose| name.starts_with(purpose.name()))
         && ["-by-address", "-by-account", "-delays", "-known"].iter().any(|end| name.ends_with(end));
     // They would count together.
-    (is_of_attempts || ["client", "recorded"].contains(&name))
+    (is_of_attempts || ["client", "recorded", "proven"].contains(&name))
         .then(|| format!("`{name}` is the name of a counter that is there without configuration"))
 }
 

@@ -12,6 +12,7 @@ use super::{
     gcra::{Decision, Rate},
     key,
     rule::Counter,
+    table::Table,
     take_here,
     usage::{Counts, Subject},
 };
@@ -116,7 +117,7 @@ pub(super) struct Names {
 pub(super) enum Certainty {
     /// The contract shows it, or the configuration says so.
     Known,
-    /// If it answers 401 it is: that is what wrong passwords get, and nothing else counts.
+    /// Once it has answered 401 it is: that is what wrong passwords get, and nothing else counts. Until then it is only watched.
     ByAnswer,
     /// It only looks so.
     Suspected,
@@ -125,9 +126,9 @@ pub(super) enum Certainty {
 impl Memory {
     pub(super) fn new(base: &Base<'_>) -> Self {
         let mode = base.sensitive.under(base.report_only);
-        let remembered = Purpose::ALL
-            .into_iter()
-            .filter_map(|purpose| Remembered::new(base, purpose, limits_of(purpose), Names::default(), mode));
+        let remembered = Purpose::ALL.into_iter().filter_map(|purpose| {
+            Remembered::new(base, purpose, limits_of(purpose), &Names::default(), mode)
+        });
         Self(remembered.collect())
     }
 }
@@ -138,7 +139,7 @@ impl Remembered {
         base: &Base<'_>,
         purpose: Purpose,
         limits: Limits,
-        names: Names,
+        names: &Names,
         mode: Mode,
     ) -> Option<Self> {
         let table = |name: &str| base.memory.table(name, base.keys);
@@ -202,6 +203,8 @@ pub(super) struct Trying<'p> {
     address: Option<Key>,
     /// The account, for strangers and for whoever is at this address.
     account: Option<(Key, Key)>,
+    /// Where it is remembered that the operation has answered 401, if it has not yet.
+    unproven: Option<&'p Arc<Table>>,
 }
 
 impl Trying<'_> {
@@ -251,6 +254,23 @@ impl Trying<'_> {
 
     fn counters(&self, account: Option<Key>) -> impl Iterator<Item = (&Counted, Key)> {
         self.remembered.counters(self.address, account)
+    }
+
+    /// Whether nothing is counted yet.
+    pub(super) const fn is_watched(&self) -> bool {
+        self.unproven.is_some()
+    }
+
+    /// The attempt of an operation that is only watched.
+    pub(super) fn watched(&self) -> Option<Attempt> {
+        self.unproven.map(|proven| Attempt {
+            attempts: self.remembered.attempts.clone(),
+            store: None,
+            certainty: self.certainty,
+            learns: Some((Arc::clone(proven), self.operation)),
+            counted: Vec::new(),
+            account: None,
+        })
     }
 
     fn account_key(&self, is_known: bool) -> Option<Key> {
@@ -322,6 +342,8 @@ pub(crate) struct Attempt {
     attempts: Attempts,
     store: Option<Arc<dyn Store>>,
     certainty: Certainty,
+    /// Where it is remembered that the operation has answered 401.
+    learns: Option<(Arc<Table>, Key)>,
     /// Counted before the answer is known, so that many at once are no more than the rule says; given back if it was no failure.
     counted: Vec<Charge>,
     account: Option<Named>,
@@ -336,6 +358,10 @@ impl fmt::Debug for Attempt {
 impl Attempt {
     /// Learns how it ended, at this path.
     pub(crate) fn ended(&self, status: StatusCode, headers: &HeaderMap, path: &str) {
+        if let Some((proven, operation)) = self.learns.as_ref().filter(|_| status == StatusCode::UNAUTHORIZED)
+        {
+            proven.change(proven.key(operation), |_| Some(1));
+        }
         let end = End::of(status, headers, path, self.certainty);
         if end != End::Failed {
             self.unanswered(false);
@@ -432,7 +458,19 @@ impl Policy {
         }
         let (template, method) = (self.template(call), call.method.as_str());
         let operation = key::hashed([&b"operation"[..], template.as_bytes()].into_iter());
-        Ok(Some(Trying { remembered, mode, certainty, operation, template, method, address, account }))
+        let is_proven = |proven: &Arc<Table>| proven.value(proven.key(operation)) > 0;
+        let unproven = (certainty == Certainty::ByAnswer && !is_proven(&self.proven)).then_some(&self.proven);
+        Ok(Some(Trying {
+            remembered,
+            mode,
+            certainty,
+            operation,
+            template,
+            method,
+            address,
+            account,
+            unproven,
+        }))
     }
 
     /// What comes of it: an attempt that may be made, beside what rules have said already.
@@ -474,6 +512,7 @@ impl Policy {
             attempts: remembered.attempts.clone(),
             store: store.cloned(),
             certainty: *certainty,
+            learns: None,
             counted: Vec::new(),
             account: None,
         };

@@ -159,6 +159,8 @@ pub struct Policy {
     /// How much is asked of rules that only report.
     pub usages: Usages,
     flows: flow::Memory,
+    /// Operations that have answered 401.
+    proven: Arc<Table>,
     bans: Option<Bans>,
     operations: operation::Operations,
 }
@@ -311,6 +313,10 @@ impl Policy {
             None => {
                 of_rules.await;
                 None
+            }
+            Some(trying) if trying.is_watched() => {
+                of_rules.await;
+                trying.watched()
             }
             Some(trying) => {
                 let ((), tried) = future::join(of_rules, trying.ask(store)).await;

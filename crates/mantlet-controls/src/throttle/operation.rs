@@ -250,7 +250,7 @@ impl OperationConfig {
                 is_own.then(|| format!("{usual}-{place}"))
             };
             let names = Names { by_address: own(self.by_address), by_account: own(self.by_account) };
-            Remembered::new(base, purpose, self.limits(purpose), names, mode)
+            Remembered::new(base, purpose, self.limits(purpose), &names, mode)
         });
         Operation {
             paths: self.paths.clone(),

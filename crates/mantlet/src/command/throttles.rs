@@ -81,7 +81,7 @@ fn report(name: &str, checked: &Checked, found: &[flows::Found]) -> String {
                         (Mode::Report, Evidence::Word) =>
                             "; more are only recorded, for a word proves nothing",
                         (Mode::Report, _) => "; more are only recorded",
-                        (_, Evidence::Inputs) => "; a failure is a 401",
+                        (_, Evidence::Inputs) => "; once it has answered 401, and a failure is that alone",
                         _ => "",
                     }
                 );

@@ -31,6 +31,17 @@ def log_in_as_folded(credentials: Folded) -> str:
     raise HTTPException(401, "Wrong password")
 
 
+class Relay(Credentials):
+    ttl: int = 60
+
+
+@app.post("/relays")
+def relay(relay: Relay) -> str:
+    if relay.username == "nobody":
+        raise HTTPException(400, "There is one of that name")
+    return "made"
+
+
 @app.post("/reset")
 def reset() -> str:
     return "a new game"
