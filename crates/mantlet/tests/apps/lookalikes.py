@@ -42,6 +42,11 @@ def relay(relay: Relay) -> str:
     return "made"
 
 
+@app.post("/enter")
+def enter(credentials: Credentials) -> str:
+    raise HTTPException(401, "Wrong password")
+
+
 @app.post("/reset")
 def reset() -> str:
     return "a new game"

@@ -171,3 +171,22 @@ fn an_account_that_is_hidden_from_the_gate_is_counted_with_all_that_are() {
     let mut client = Client::connect(gateway.addr());
     assert_eq!(super::attempts(&mut client), 4 + 1 + 5);
 }
+
+#[test]
+fn what_takes_an_account_and_a_password_is_a_login_once_it_has_answered_401() {
+    let gateway = Setup::run("lookalikes:app").config("[throttle]\n").start();
+    let send = |number: u8, target: &str, name: &str| {
+        let body = format!(r#"{{"username": "{name}", "password": "wrong"}}"#);
+        post(&gateway, number, target, "application/json", body)
+    };
+    // It says what is wrong, and that is no password.
+    assert_eq!([(); 60].map(|()| send(1, "/relays", "nobody")), [400; 60]);
+    assert_eq!(send(1, "/relays", "ann"), 200);
+    // Both spellings are one login.
+    let statuses: Vec<_> = (1..=12)
+        .map(|number| send(number, if number % 2 == 0 { "/enter" } else { "/api/enter" }, "ann"))
+        .collect();
+    assert_eq!(statuses[..5], [401; 5]);
+    assert!(statuses[5..].contains(&429), "{statuses:?}");
+    assert_eq!(send(20, "/enter", "bob"), 401);
+}

@@ -9,7 +9,7 @@ fn the_start_names_what_is_limited_and_what_only_looks_so() {
     let said = gateway.stderr();
     for line in [
         "limited against guessing and flooding: POST /login (login), POST /opaque/login (login) (`mantlet throttles` says how)",
-        "limited as logins once they have answered 401: POST /relays (login)",
+        "limited as logins once they have answered 401: POST /relays (login), POST /enter (login)",
         "only recorded if they are asked for too often: POST /reset (reset), POST /raw/login (login); \
          `throttle.operation = [{ paths = [\"/reset\"], purpose = \"reset\" }]` refuses them",
         "note: POST /raw/login (login) looks like one that names an account, and none is found in what it takes: it is not limited; \
