@@ -439,3 +439,50 @@ fn a_page_that_the_app_trusts_reads_what_is_wrong_with_its_input() {
         assert_eq!(answer.headers().get("vary").is_some(), allowed);
     }
 }
+
+#[test]
+fn settings_are_about_the_operation_whichever_root_path_is_before_it() {
+    let with_root = |config: &Config| {
+        let mut model: serde_json::Value = json!({"version": 1, "source": "inspector", "shapes": []});
+        let route = |path: &str| json!({"kind": "http", "path": path, "methods": ["GET"], "hidden": false});
+        model["router"] = json!({"routes": [route("/health"), route("/v1/health"), route("/docs")], "redirect-slashes": true, "complete": true});
+        model["root-path"] = json!("/v");
+        config.surroundings.contract.put(Contract::compile(&serde_json::from_value(model).unwrap()).0);
+        config.check().unwrap()
+    };
+    for named in ["/health", "/v/health"] {
+        let mut config = ours();
+        (config.https.required, config.https.exempt) = (crate::https::Required::Always, vec![named.into()]);
+        let policy = with_root(&config);
+        let status = |target| ask_with(&policy, get(target)).0.status().as_u16();
+        assert_eq!(["/health", "/v/health", "/%76/h%65alth"].map(status), [200; 3], "{named}");
+        assert_eq!(["/v1/health", "/v/v1/health", "/vhealth"].map(status), [308; 3], "{named}");
+    }
+    // What is sent is what came.
+    let policy = with_root(&ours());
+    for target in ["/v/health?x=/v", "/health"] {
+        let (answer, records) = ask_with(&policy, get(target));
+        assert!(records.is_empty(), "{records:?}");
+        assert!(text(answer).starts_with(&format!("{target} ")), "{target}");
+    }
+    // Without a contract a root path that the configuration names does the same.
+    let mut config = ours();
+    config.path.root_path = "/v".into();
+    let body_size = Some(crate::units::Size(3));
+    config.route = vec![crate::route::Config {
+        path: "/v/upload".into(),
+        limits: crate::route::LimitsConfig { body_size, ..Default::default() },
+        ..crate::route::Config::default()
+    }];
+    let policy = config.check().unwrap();
+    for (target, status) in [("/upload", 413), ("/v/upload", 413), ("/v/v/upload", 200), ("/v1/upload", 200)]
+    {
+        let mut request = get(target);
+        *request.method_mut() = Method::POST;
+        request.headers_mut().insert("content-length", HeaderValue::from_static("4"));
+        assert_eq!(ask_with(&policy, request).0.status().as_u16(), status, "{target}");
+    }
+    config.path.root_path = "v/".into();
+    let mistakes: Vec<_> = config.check().unwrap_err().into_iter().map(|mistake| mistake.key).collect();
+    assert_eq!(mistakes, ["path.root-path"]);
+}
