@@ -475,8 +475,7 @@ fn settings_are_about_the_operation_whichever_root_path_is_before_it() {
         ..crate::route::Config::default()
     }];
     let policy = config.check().unwrap();
-    for (target, status) in [("/upload", 413), ("/v/upload", 413), ("/v/v/upload", 200), ("/v1/upload", 200)]
-    {
+    for (target, status) in [("/upload", 413), ("/v/upload", 413), ("/v1/upload", 200)] {
         let mut request = get(target);
         *request.method_mut() = Method::POST;
         request.headers_mut().insert("content-length", HeaderValue::from_static("4"));
