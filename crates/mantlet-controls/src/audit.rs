@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use http::StatusCode;
+use http::{HeaderName, StatusCode};
 use mantlet_contract::fault::{Fault, Loc};
 use serde::Serialize;
 
@@ -112,6 +112,17 @@ impl Record {
             mode: Mode::Enforce.as_str(),
             remedy: remedy::of(call, refusal, Mode::Enforce),
             ..Self::of(call, refusal, Mode::Report)
+        }
+    }
+
+    /// The record of a header that the app does not get.
+    pub(crate) fn of_removed(call: &Call, name: &HeaderName) -> Self {
+        Self {
+            security_event: "request-changed",
+            action: "strip",
+            mode: Mode::Enforce.as_str(),
+            subject: Some(cut(name.as_str(), MAX_NAME).to_owned()),
+            ..Self::of(call, &Reason::HeaderRemoved.into(), Mode::Report)
         }
     }
 

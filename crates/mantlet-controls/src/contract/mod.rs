@@ -60,6 +60,8 @@ pub struct Contract {
     flows: HashMap<String, Vec<Sensitive>>,
     /// Where operations say that tokens come from, each with a slash in front.
     token_paths: Vec<Box<str>>,
+    /// A WSGI app is mounted, to which `x_user` and `x-user` are one header.
+    folds_headers: bool,
 }
 
 impl Contract {
@@ -95,7 +97,9 @@ impl Contract {
         token_paths.sort_unstable();
         token_paths.dedup();
         let session_cookies = session_cookies.into();
-        (Self { routes, shapes, python, exact, session_cookies, flows, token_paths }, notes)
+        // What is mounted is named by its class: `WSGIMiddleware`, `WsgiToAsgi`.
+        let folds_headers = model.notes.iter().any(|note| note.why.to_ascii_lowercase().contains("wsgi"));
+        (Self { routes, shapes, python, exact, session_cookies, flows, token_paths, folds_headers }, notes)
     }
 
     /// Its routes.
@@ -232,6 +236,11 @@ pub(crate) fn declares_header(route: &HttpRoute, name: &str) -> bool {
 }
 
 impl Policy {
+    /// Whether something in the app takes `x_user` and `x-user` for one header.
+    pub(crate) fn folds_headers(&self) -> bool {
+        matches!(&**self.slot.load(), State::Known(contract) if contract.folds_headers)
+    }
+
     /// Finds the route of a request.
     pub(crate) fn route(&self, method: &Method, websocket: bool, path: &str, rules: &Rules) -> Verdict {
         if self.mode == Mode::Off && rules.mode == Mode::Off {
