@@ -101,7 +101,7 @@ pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
     if let Some(found) = named {
         keeper.put(found);
     }
-    let gate = config.gate(listen, address, idle_timeout);
+    let gate = config.gate(listen, address, idle_timeout, reader.server);
     let also_listen = gate.also_listen.clone();
     let gate =
         Gate::start(gate, tls, policy, log).map_err(|error| not_listening(error, also_listen.as_ref()))?;

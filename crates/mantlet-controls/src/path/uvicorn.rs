@@ -81,12 +81,10 @@ fn unquote(path: &[u8]) -> Option<Vec<u8>> {
             1
         };
         rest = after.get(taken..).unwrap_or_default();
-        match memchr::memchr(b'%', rest) {
-            Some(at) => next = at,
-            None => {
-                decoded.extend_from_slice(rest);
-                return has_changed.then_some(decoded);
-            }
-        }
+        let Some(at) = memchr::memchr(b'%', rest) else {
+            decoded.extend_from_slice(rest);
+            return has_changed.then_some(decoded);
+        };
+        next = at;
     }
 }
