@@ -135,8 +135,16 @@ const METHOD_OVERRIDES: [&str; 3] = ["x-http-method", "x-http-method-override", 
 pub fn is_forgeable(name: &str) -> bool {
     // Most names of requests begin with none of these letters.
     matches!(name.as_bytes().first(), Some(b'c' | b'f' | b'p' | b'r' | b's' | b't' | b'w' | b'x'))
-        && (FORGEABLE.binary_search(&name).is_ok()
-            || FORGEABLE_PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
+        && (FORGEABLE.binary_search(&name).is_ok() || has_forgeable_prefix(name))
+}
+
+/// The prefixes that are not after `name` in the alphabet end with the only one that it may have.
+fn has_forgeable_prefix(name: &str) -> bool {
+    let after = FORGEABLE_PREFIXES.partition_point(|prefix| *prefix <= name);
+    after
+        .checked_sub(1)
+        .and_then(|at| FORGEABLE_PREFIXES.get(at))
+        .is_some_and(|prefix| name.starts_with(prefix))
 }
 
 /// Whether a header of this name asks for another method.
@@ -168,5 +176,15 @@ mod tests {
     #[test]
     fn the_lists_are_sorted() {
         assert!(NOT_NAMED_AWAY.is_sorted() && FORGEABLE.is_sorted() && FORGEABLE_PREFIXES.is_sorted());
+        // None is the beginning of another: the nearest one before a name is the only one that can be its own.
+        assert!(FORGEABLE_PREFIXES.is_sorted_by(|a, b| !b.starts_with(a)));
+        for prefix in FORGEABLE_PREFIXES {
+            assert!(is_forgeable(prefix) && is_forgeable(&format!("{prefix}zz")), "{prefix}");
+        }
+        for name in
+            ["x-forwarded", "x-vouch", "x-request-id", "x-api-key", "content-type", "cookie", "x-amz-date"]
+        {
+            assert!(!is_forgeable(name), "{name}");
+        }
     }
 }
