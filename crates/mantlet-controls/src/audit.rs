@@ -5,12 +5,14 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderName, StatusCode};
+use http::StatusCode;
 use mantlet_contract::fault::{Fault, Loc};
 use serde::Serialize;
 
 use crate::{
-    Call, Mode, Reason, Refusal, remedy, response,
+    Call, Mode, Reason, Refusal,
+    client::Removed,
+    remedy, response,
     throttle::{Summary, Used, Warning},
 };
 
@@ -116,12 +118,13 @@ impl Record {
     }
 
     /// The record of a header that the app does not get.
-    pub(crate) fn of_removed(call: &Call, name: &HeaderName) -> Self {
+    pub(crate) fn of_removed(call: &Call, removed: &Removed) -> Self {
         Self {
             security_event: "request-changed",
             action: "strip",
             mode: Mode::Enforce.as_str(),
-            subject: Some(cut(name.as_str(), MAX_NAME).to_owned()),
+            subject: Some(cut(removed.name.as_str(), MAX_NAME).to_owned()),
+            remedy: remedy::of_removed(removed),
             ..Self::of(call, &Reason::HeaderRemoved.into(), Mode::Report)
         }
     }

@@ -301,9 +301,9 @@ where
     // The app learns who called from us alone. Last, so that no stop reads headers that we wrote.
     let removed =
         client::prepare(request.headers_mut(), call, &policy.client, || policy.contract.folds_headers());
-    for name in removed {
-        if policy.removed.is_new(name.as_str()) {
-            audit.record(Record::of_removed(call, &name));
+    for header in removed {
+        if policy.removed.is_new(header.name.as_str()) {
+            audit.record(Record::of_removed(call, &header));
         }
     }
 

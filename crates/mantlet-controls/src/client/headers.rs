@@ -16,6 +16,30 @@ const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host")
 /// The client's certificate, for the app (RFC 9440).
 const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 
+/// A header that the app does not get.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// Its name.
+    pub name: HeaderName,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why the app does not get a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Known software beside the client writes it.
+    Forgeable,
+    /// `client.drop` names it.
+    Configured,
+    /// Its name has an underscore.
+    Underscore,
+    /// The client's own `Connection` header names it.
+    Named,
+    /// It asks for another method than the one that was judged.
+    MethodOverride,
+}
+
 /// Makes the request's headers fit for the app: forgeries gone, and what `Connection` names; the client, the scheme and the request id
 /// stated once. What is removed and might be missed is returned. `folds` tells whether something in the app takes `_` for `-`.
 pub fn prepare(
@@ -23,18 +47,23 @@ pub fn prepare(
     call: &Call,
     policy: &Policy,
     folds: impl Fn() -> bool,
-) -> Vec<HeaderName> {
+) -> Vec<Removed> {
     if policy.leaves_headers {
         return Vec::new();
     }
     let untrusted = !call.client.peer_trusted;
-    let mut removed: Vec<HeaderName> =
-        headers.keys().filter(|name| is_dropped(name, untrusted, policy, call, &folds)).cloned().collect();
+    let mut removed: Vec<Removed> = headers
+        .keys()
+        .filter_map(|name| {
+            let why = why_dropped(name, untrusted, policy, call, &folds)?;
+            Some(Removed { name: name.clone(), why })
+        })
+        .collect();
     if headers.get_all(header::CONNECTION).iter().any(|value| !is_plain_connection(value)) {
         removed.extend(named_away(headers, policy));
     }
-    for name in &removed {
-        headers.remove(name);
+    for header in &removed {
+        headers.remove(&header.name);
     }
     // Whatever a trusted peer sent in these has been read into the call; the app gets our reading of it.
     headers.remove(header::FORWARDED);
@@ -65,13 +94,13 @@ fn port(headers: &HeaderMap, scheme: Scheme) -> Option<u16> {
     }))
 }
 
-fn is_dropped(
+fn why_dropped(
     name: &HeaderName,
     untrusted: bool,
     policy: &Policy,
     call: &Call,
     folds: &impl Fn() -> bool,
-) -> bool {
+) -> Option<Why> {
     let text = name.as_str();
     if memchr::memchr(b'_', text.as_bytes()).is_some() {
         let is_dropped = match policy.underscores {
@@ -82,10 +111,17 @@ fn is_dropped(
         // What the operation itself asks for is confused with nothing.
         let declares =
             || call.operation.as_ref().is_some_and(|matched| contract::declares_header(&matched.route, text));
-        return is_dropped && !declares();
+        return (is_dropped && !declares()).then_some(Why::Underscore);
     }
-    is_method_override(text)
-        || untrusted && (policy.drop.contains(name) || is_forgeable(text) && !policy.keep.contains(name))
+    if is_method_override(text) {
+        Some(Why::MethodOverride)
+    } else if untrusted && policy.drop.contains(name) {
+        Some(Why::Configured)
+    } else if untrusted && is_forgeable(text) && !policy.keep.contains(name) {
+        Some(Why::Forgeable)
+    } else {
+        None
+    }
 }
 
 /// What nearly every client says, if it says anything.
@@ -94,12 +130,13 @@ fn is_plain_connection(value: &HeaderValue) -> bool {
 }
 
 /// What the `Connection` headers of a request name, of what they may name.
-fn named_away(headers: &HeaderMap, policy: &Policy) -> Vec<HeaderName> {
+fn named_away(headers: &HeaderMap, policy: &Policy) -> Vec<Removed> {
     let values = headers.get_all(header::CONNECTION).iter();
     values
         .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
         .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
         .filter(|name| !HOP_BY_HOP.contains(name) && may_be_named_away(name, policy))
         .filter(|name| headers.contains_key(name))
+        .map(|name| Removed { name, why: Why::Named })
         .collect()
 }

@@ -35,7 +35,7 @@ use std::net::IpAddr;
 use http::HeaderMap;
 
 pub use config::{Config, ForwardingHeader, Policy, UnderscoreHeaders};
-pub use headers::prepare;
+pub use headers::{Removed, Why, prepare};
 pub use names::{HOP_BY_HOP, is_forgeable};
 pub use networks::Networks;
 
