@@ -35,7 +35,7 @@ fn judge_decoded(path: &str) -> Result<(), Reason> {
     if memchr::memchr(0, bytes).is_some() || bytes.last() == Some(&b'\n') {
         return Err(Reason::PathControlCharacter);
     }
-    if holds_dot_segment(path, &['/']) {
+    if memchr::memmem::find(bytes, b"/.").is_some() && holds_dot_segment(path, &['/']) {
         return Err(Reason::PathDotSegment);
     }
     if memchr::memchr(b'\\', bytes).is_some() && holds_dot_segment(path, &['/', '\\']) {
