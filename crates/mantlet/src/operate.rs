@@ -35,6 +35,9 @@ use crate::{
     tls::{self, news},
 };
 
+/// An app that takes longer to start may be one that never will.
+const LONG_START: Duration = Duration::from_secs(30);
+
 /// What is used up of quotas, in the state folder.
 const QUOTAS: &str = "quotas.jsonl";
 
@@ -238,7 +241,12 @@ impl Operator<'_> {
     fn tell(&self, event: Event) {
         let name = self.app.as_ref().map_or_else(|| self.behind.clone(), AppProcess::found);
         match event {
-            Event::Waiting(age) => say(format!("waiting for {name} to get ready ({} s)", age.as_secs())),
+            Event::Waiting(age) => {
+                let has_limit = self.app.as_ref().is_some_and(|app| app.command.ready_timeout.is_some());
+                let hint =
+                    if has_limit || age < LONG_START { "" } else { "; `app.ready-timeout` would end it" };
+                say(format!("waiting for {name} to get ready ({} s){hint}", age.as_secs()));
+            }
             Event::Ready(_) => {
                 self.learn(&name);
                 self.say_ready(&name);
