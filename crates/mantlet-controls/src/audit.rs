@@ -10,7 +10,9 @@ use mantlet_contract::fault::{Fault, Loc};
 use serde::Serialize;
 
 use crate::{
-    Call, Mode, Reason, Refusal, remedy, response,
+    Call, Mode, Reason, Refusal,
+    client::Removed,
+    remedy, response,
     throttle::{Summary, Used, Warning},
 };
 
@@ -112,6 +114,18 @@ impl Record {
             mode: Mode::Enforce.as_str(),
             remedy: remedy::of(call, refusal, Mode::Enforce),
             ..Self::of(call, refusal, Mode::Report)
+        }
+    }
+
+    /// The record of a header that the app does not get.
+    pub(crate) fn of_removed(call: &Call, removed: &Removed) -> Self {
+        Self {
+            security_event: "request-changed",
+            action: "strip",
+            mode: Mode::Enforce.as_str(),
+            subject: Some(cut(removed.name.as_str(), MAX_NAME).to_owned()),
+            remedy: remedy::of_removed(removed),
+            ..Self::of(call, &Reason::HeaderRemoved.into(), Mode::Report)
         }
     }
 

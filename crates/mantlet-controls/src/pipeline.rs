@@ -217,13 +217,9 @@ where
     }
 
     // path: has it one reading? Before anything that depends on where the request goes.
-    match stop(policy.path.mode, call, audit, || CanonicalPath::of(request.uri(), &policy.path))? {
-        Some(path) => {
-            retarget(request, path.target(request.uri()));
-            call.path = path;
-        }
-        None => retarget(request, request.uri().path_and_query().cloned()),
-    }
+    let path = stop(policy.path.mode, call, audit, || CanonicalPath::of(request.uri(), &policy.path))?;
+    call.path = path.unwrap_or_else(|| CanonicalPath::unjudged(request.uri(), &policy.path));
+    retarget(request, call.path.target(request.uri()));
     // Where it goes, whichever of the app's root paths it is spelled with: all that follows is about that. Sent is what came.
     call.place = policy.contract.place_of(call.path.as_str(), policy.path.roots.as_ref());
 
@@ -271,8 +267,9 @@ where
 
     // limits: is the body within its limit? Declared sizes here; undeclared ones are counted as they arrive. Before the first
     // stop that reads a body.
-    limits::declared_size(request.headers(), call.route.body_size)?;
-    request.body_mut().limit_to(call.route.body_size);
+    let body_size = call.route.body_size.of(call.operation.as_ref());
+    limits::declared_size(request.headers(), body_size)?;
+    request.body_mut().limit_to(body_size);
 
     // uploads: is it a form, or compressed? Then it is watched as it passes. Before the first stop that reads a body, too.
     if watch::concerns(request.headers()) && !request.body().is_end_stream() {
@@ -307,7 +304,13 @@ where
     }
 
     // The app learns who called from us alone. Last, so that no stop reads headers that we wrote.
-    client::prepare(request.headers_mut(), call, &policy.client);
+    let removed =
+        client::prepare(request.headers_mut(), call, &policy.client, || policy.contract.folds_headers());
+    for header in removed {
+        if policy.removed.is_new(header.name.as_str()) {
+            audit.record(Record::of_removed(call, &header));
+        }
+    }
 
     // validate: does the input fit what the app accepts? The very last, for it judges what will be sent.
     if let Some(matched) = call.operation.as_ref().filter(|_| call.route.contract != Mode::Off) {

@@ -429,7 +429,7 @@ fn nothing_passes_while_the_contract_is_awaited() {
 #[test]
 fn a_page_that_the_app_trusts_reads_what_is_wrong_with_its_input() {
     let mut config = ours();
-    config.limits.body_size = crate::units::Size(10);
+    config.limits.body_size = Some(crate::units::Size(10));
     for (origin, allowed) in [("https://friend.example", true), ("https://evil.example", false)] {
         let request = post(&[("content-length", "11"), ("origin", origin)]);
         let (answer, _) = ask(&config, request);

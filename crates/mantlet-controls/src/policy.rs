@@ -49,9 +49,21 @@ pub struct Config {
     pub surroundings: Surroundings,
 }
 
+/// The server that stands behind: how it reads what it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Server {
+    /// Any: what one of them may read in another way counts.
+    #[default]
+    Unknown,
+    /// uvicorn, which Mantlet has started itself: its reading is known.
+    Uvicorn,
+}
+
 /// What decides about defaults and is known only where Mantlet runs.
 #[derive(Debug, Clone, Default)]
 pub struct Surroundings {
+    /// What stands behind.
+    pub server: Server,
     /// Mantlet ends TLS itself.
     pub has_certificate: bool,
     /// Names and addresses that are ours: of the listening socket and of the certificate; `*.example.com` as certificates have it.
@@ -95,6 +107,8 @@ pub struct Policy {
     pub routes: route::Routes,
     /// What was seen in bodies and has been recorded.
     pub(crate) watched: News,
+    /// Headers that were removed, and have been recorded.
+    pub(crate) removed: News,
 }
 
 impl Config {
@@ -104,8 +118,10 @@ impl Config {
         let mut collect = |section: &str, found: Vec<Mistake>| {
             mistakes.extend(found.into_iter().map(|mistake| mistake.under(section)));
         };
-        let path = self.path.check(self.report_only).map_err(|found| collect("path", found)).ok();
-        let client = self.client.check().map_err(|found| collect("client", found)).ok();
+        let (server, posture) = (self.surroundings.server, self.contract.posture);
+        let path =
+            self.path.check(server, posture, self.report_only).map_err(|found| collect("path", found)).ok();
+        let client = self.client.check(server, posture).map_err(|found| collect("client", found)).ok();
         let limits = self.limits.check().map_err(|found| collect("limits", found)).ok();
         let surroundings = &self.surroundings;
         let contract = self.contract.check(surroundings.contract.clone(), self.report_only);
@@ -123,7 +139,6 @@ impl Config {
         let responses = self.responses.check();
         let responses = responses.map_err(|found| collect("responses", found)).ok();
         let headers = self.headers.check().map_err(|found| collect("headers", found)).ok();
-        let posture = self.contract.posture;
         let uploads = uploads::Policy::of(posture).with(&self.uploads, self.report_only);
         let uploads = uploads.map_err(|found| collect("uploads", found)).ok();
         let encoding = encoding::Policy::of(posture).with(&self.encoding, self.report_only);
@@ -135,7 +150,8 @@ impl Config {
             contract: self.contract.input_mode(self.report_only),
             rules: self.contract.rules(self.report_only),
             responses: self.responses.actions(self.report_only),
-            body_size: self.limits.body_size.0,
+            body_size: self.limits.body_sizes(posture),
+            response_timeout: None,
             uploads: uploads.clone().unwrap_or_else(|| uploads::Policy::of(posture)),
             encoding: encoding.clone().unwrap_or_else(|| encoding::Policy::of(posture)),
         };
@@ -165,6 +181,7 @@ impl Config {
                 headers,
                 routes,
                 watched: News::up_to(contract::MAX_REPORTED),
+                removed: News::up_to(client::MAX_RECORDED),
             });
         }
         Err(mistakes)

@@ -132,6 +132,8 @@ reasons! {
     CsrfTokenMissing = "csrf-token-missing",
     /// The token is not the one in the cookie, or the cookie is not this session's.
     CsrfTokenInvalid = "csrf-token-invalid",
+    /// The app does not get a header: other software writes it, or it may be taken for one that other software writes. Only recorded, once a name.
+    HeaderRemoved = "header-removed",
     /// A parameter or the body does not fit what the app accepts.
     InputInvalid = "input-invalid",
     /// The body or the query has a name that the app does not know.
@@ -258,6 +260,7 @@ mod tests {
                 "websocket-origin-denied",
                 "csrf-token-missing",
                 "csrf-token-invalid",
+                "header-removed",
                 "input-invalid",
                 "input-unknown",
                 "input-not-judged",

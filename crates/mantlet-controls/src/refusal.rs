@@ -46,6 +46,11 @@ impl Refusal {
     pub fn retry(reason: Reason, delay: Duration) -> Self {
         Self { retry_after: Some(delay), ..reason.into() }
     }
+
+    /// A refusal about something that the reason does not say.
+    pub fn about(reason: Reason, subject: impl Into<Arc<str>>) -> Self {
+        Self { subject: Some(subject.into()), ..reason.into() }
+    }
 }
 
 impl From<Reason> for Refusal {

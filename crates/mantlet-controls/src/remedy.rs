@@ -8,7 +8,10 @@ use std::fmt::Write;
 
 use mantlet_contract::fault::Loc;
 
-use crate::{Call, Mode, Reason, Refusal};
+use crate::{
+    Call, Mode, Reason, Refusal,
+    client::{Removed, Why},
+};
 
 /// Where a line belongs, and what it says.
 enum Line {
@@ -183,12 +186,12 @@ fn line(reason: Reason, mode: Mode) -> Line {
             either(Route("encoding.unreadable = \"report\""), Route("encoding.unreadable = \"reject\""))
         }
         Reason::BodyBomb => either(Route("encoding.max-ratio = 1000"), Route("encoding.mode = \"enforce\"")),
-        Reason::BodyTooLarge => Route("limits.body-size = \"4 GiB\""),
+        Reason::BodyTooLarge => Route("limits.body-size = \"64 GiB\""),
         Reason::TooManyConnections => Top("limits.connections-per-client = 16384"),
         Reason::WebsocketMessageTooLarge => Top("limits.websocket-message = \"256 MiB\""),
         Reason::ProxyHeaderMalformed => Top("client.proxy-protocol = false"),
         Reason::AppBusy => Top("app.queue-timeout = \"30s\""),
-        Reason::AppTimeout => Top("app.response-timeout = \"1h\""),
+        Reason::AppTimeout => Top("app.response-timeout = \"4h\""),
         Reason::ResponseFieldUnknown => either(
             Route("responses.unknown-fields = \"report\""),
             Route("responses.unknown-fields = \"strip\""),
@@ -213,6 +216,7 @@ fn line(reason: Reason, mode: Mode) -> Line {
         | Reason::HostRepeated
         | Reason::HostMalformed
         | Reason::HostMismatch
+        | Reason::HeaderRemoved
         | Reason::ContentLengthMalformed
         | Reason::ContentLengthRepeated
         | Reason::FramingConflict
@@ -228,6 +232,15 @@ fn line(reason: Reason, mode: Mode) -> Line {
         | Reason::AppClosed
         | Reason::AppInvalidResponse
         | Reason::InternalError => Nothing,
+    }
+}
+
+/// The line that lets a header through which the app does not get.
+pub(crate) fn of_removed(removed: &Removed) -> Option<String> {
+    match removed.why {
+        Why::Forgeable => Some(format!("client.keep = [{}]", quoted(removed.name.as_str()))),
+        Why::Underscore => Some("client.underscore-headers = \"pass\"".to_owned()),
+        Why::Configured | Why::Named | Why::MethodOverride => None,
     }
 }
 

@@ -74,6 +74,7 @@ pub const fn status(reason: Reason) -> StatusCode {
         | R::ResponseNotJudged
         | R::AppErrorHidden
         | R::CookieAttributesMissing
+        | R::HeaderRemoved
         | R::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
         R::AppClosed | R::AppInvalidResponse => StatusCode::BAD_GATEWAY,
         R::AppBusy | R::AppUnavailable | R::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -162,6 +163,7 @@ pub const fn detail(reason: Reason) -> &'static str {
         R::AppClosed => "The service closed the connection without an answer",
         R::AppInvalidResponse => "The service gave an invalid answer",
         R::AppTimeout => "The service did not answer in time",
+        R::HeaderRemoved => "The service does not get a header of this name",
         R::InputInvalid => "The input does not fit what the service accepts",
         R::InputNotJudged => "The body is too large, or too costly, to be looked into",
         R::InputUnknown => "The input has a name that the service does not know",

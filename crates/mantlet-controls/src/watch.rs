@@ -120,8 +120,9 @@ impl Watch {
             }
             within => (None, within),
         };
-        let inflate =
-            coding.map(|coding| Inflate::begin(coding, Arc::clone(route), within, Arc::clone(findings)));
+        let most = route.body_size.of(call.operation.as_ref());
+        let inflate = coding
+            .map(|coding| Inflate::begin(coding, most, Arc::clone(route), within, Arc::clone(findings)));
         if inflate.is_none() && form.is_none() {
             return Ok(None);
         }

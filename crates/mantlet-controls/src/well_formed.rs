@@ -26,7 +26,9 @@ pub(crate) fn verify<B>(policy: &Policy, request: &mut Request<B>) -> Result<(),
     if target.len() > policy.limits.target_length {
         return Err(Reason::TargetTooLong);
     }
-    if !target.starts_with('/') || !target.is_ascii() {
+    // Starlette reads bytes beyond ASCII in a query as latin-1; in a path uvicorn takes none.
+    let is_plain = target.is_ascii() || policy.path.takes_raw_bytes() && request.uri().path().is_ascii();
+    if !target.starts_with('/') || !is_plain {
         return Err(Reason::TargetMalformed);
     }
     // Parsers compare the body with the first one only; the app would see them all.

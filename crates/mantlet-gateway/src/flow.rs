@@ -44,6 +44,16 @@ enum Close {
     Evicted,
 }
 
+/// How many header lines the parser of this connection takes.
+#[repr(u8)]
+enum Room {
+    Plain,
+    /// A head waits that has more.
+    Asked,
+    /// As many as may come.
+    Ample,
+}
+
 #[derive(Debug)]
 pub(crate) struct Flow {
     phase: AtomicU8,
@@ -54,6 +64,8 @@ pub(crate) struct Flow {
     close: AtomicU8,
     has_verdict: AtomicBool,
     expects_body: AtomicBool,
+    has_hints: AtomicBool,
+    room: AtomicU8,
     /// Requests under way on this thread, over all its connections.
     busy: Arc<AtomicUsize>,
     /// Place in the thread's registry.
@@ -69,6 +81,8 @@ struct Rare {
     /// Method and path of the refused head, where they were readable.
     request_line: Option<(String, String)>,
     tunnel: Option<Tunnel>,
+    /// Interim answers to the request under way.
+    hints: Vec<u8>,
     /// One for each HTTP/2 stream under way.
     streams: Vec<Arc<Stream>>,
     /// The stream that has just begun and has no task yet.
@@ -104,6 +118,8 @@ impl Flow {
             close: AtomicU8::new(Close::No as u8),
             has_verdict: AtomicBool::new(false),
             expects_body: AtomicBool::new(false),
+            has_hints: AtomicBool::new(false),
+            room: AtomicU8::new(Room::Plain as u8),
             slot: AtomicUsize::new(0),
             waker: AtomicWaker::new(),
             rare: Mutex::default(),
@@ -152,6 +168,44 @@ impl Flow {
         self.phase() == Phase::Waiting
             && self.in_flight.load(Relaxed) == 0
             && self.write_blocked() == Duration::ZERO
+    }
+
+    /// No request is under way, and all answers are written; a head may have come in.
+    pub(crate) fn is_between(&self) -> bool {
+        self.in_flight.load(Relaxed) == 0 && self.write_blocked() == Duration::ZERO
+    }
+
+    /// A head with many lines waits for a parser that takes it.
+    pub(crate) fn ask_for_room(&self) {
+        self.room.store(Room::Asked as u8, Relaxed);
+    }
+
+    pub(crate) fn asks_for_room(&self) -> bool {
+        self.room.load(Relaxed) == Room::Asked as u8
+    }
+
+    /// Whether the next parser shall take as many lines as may come.
+    pub(crate) fn needs_room(&self) -> bool {
+        let was = self.room.load(Relaxed);
+        if was == Room::Asked as u8 {
+            self.room.store(Room::Ample as u8, Relaxed);
+        }
+        was != Room::Plain as u8
+    }
+
+    /// Takes an interim answer to the request under way, for the wire to write.
+    pub(crate) fn hint(&self, bytes: &[u8]) {
+        self.rare().hints.extend_from_slice(bytes);
+        self.has_hints.store(true, Relaxed);
+        self.waker.wake();
+    }
+
+    pub(crate) fn take_hints(&self) -> Option<Vec<u8>> {
+        if !self.has_hints.load(Relaxed) {
+            return None;
+        }
+        self.has_hints.store(false, Relaxed);
+        Some(std::mem::take(&mut self.rare().hints))
     }
 
     pub(crate) fn write_blocked(&self) -> Duration {

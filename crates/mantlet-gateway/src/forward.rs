@@ -1,18 +1,31 @@
 //! The last step of the pipeline: asks the app, and streams its answer back.
 
+mod early;
+mod framing;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header};
-use http_body::Body;
+use http_body::{Body, Frame};
 use hyper::{body::Incoming, client::conn::TrySendError};
 use mantlet_controls::{
     App, Call, Mode, Policy, Reason, Refusal, RequestBody,
     audit::{Record, Sink as _},
     call::wants_websocket,
+    client,
     cors::Own,
     throttle::{Presence, Store},
 };
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{
+    error::Error as _,
+    future::poll_fn,
+    io::{self, ErrorKind},
+    pin::Pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
+use self::framing::Framing;
 use crate::{
     body::{ClientBody, FromApp, Progress, ToApp, hold},
     connection::Context,
@@ -20,38 +33,17 @@ use crate::{
     upstream::Lease,
 };
 
+/// How often it is looked whether an answer has begun.
+const LOOKS: usize = 3;
+
 /// When to try again after the app could not be reached: a restart takes about that long.
 const RETRY_UNAVAILABLE: Duration = Duration::from_secs(2);
 /// When to try again after the app had too much in hand.
 const RETRY_BUSY: Duration = Duration::from_secs(1);
 
-/// Headers that end at each hop (RFC 9110 section 7.6.1), and two that never had a standard.
-const HOP_BY_HOP: [HeaderName; 7] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    HeaderName::from_static("http2-settings"),
-];
-
-/// Headers that a `Connection` header may not name away: they carry decisions, or describe the message.
-const NOT_NAMED_AWAY: [HeaderName; 13] = [
-    header::AUTHORIZATION,
-    header::COOKIE,
-    header::HOST,
-    header::ORIGIN,
-    header::REFERER,
-    header::CONTENT_LENGTH,
-    header::CONTENT_TYPE,
-    header::CONTENT_ENCODING,
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-forwarded-proto"),
-    HeaderName::from_static("x-request-id"),
-    HeaderName::from_static("x-csrf-token"),
-    HeaderName::from_static("client-cert"),
-];
+/// Headers of an answer that its `Connection` header may not name away: they describe the message.
+const NOT_NAMED_AWAY: [HeaderName; 4] =
+    [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::CONTENT_ENCODING, header::SET_COOKIE];
 
 /// The app behind the gate.
 pub(crate) struct Forward<'a> {
@@ -71,7 +63,10 @@ impl App<ClientBody> for Forward<'_> {
         let (mut parts, body) = request.into_parts();
         let websocket = body.is_end_stream() && wants_websocket(&parts.method, parts.version, &parts.headers);
         let takes_trailers = parts.headers.get(header::TE).is_some_and(|te| te.as_bytes() == b"trailers");
-        strip_hop_by_hop(&mut parts.headers);
+        // What `Connection` names went before our own headers came.
+        for name in &client::HOP_BY_HOP {
+            parts.headers.remove(name);
+        }
         if takes_trailers {
             // The client's wish is met on both hops: the app's trailers pass through.
             parts.headers.insert(header::TE, HeaderValue::from_static("trailers"));
@@ -103,8 +98,15 @@ impl App<ClientBody> for Forward<'_> {
         };
         let permit = permit.with(presence);
         let is_streamed = matches!(body, ToApp::Stream(_));
+        let is_head = parts.method == Method::HEAD;
+        let limit = call.route.response_timeout.unwrap_or(upstream.config.response_timeout);
+        let mut request = Request::from_parts(parts, body);
+        if call.version == Version::HTTP_11 && !upstream.config.is_uvicorn {
+            // uvicorn sends none.
+            early::pass_on(&mut request, &self.context.flow);
+        }
 
-        let (mut response, mut lease) = match self.exchange(Request::from_parts(parts, body)).await {
+        let (mut response, mut lease) = match self.exchange(request, limit).await {
             Ok(answer) => answer,
             Err(refusal) => {
                 turn.over();
@@ -118,17 +120,26 @@ impl App<ClientBody> for Forward<'_> {
             self.context.shared.seen_origins.learn(origin, response.headers());
         }
         lease.hold(permit);
-        if !is_well_framed(&response) {
-            return Err(Reason::AppInvalidResponse.into());
+        match framing::mend(&mut response, is_head) {
+            Ok(Framing::Plain) => {}
+            Ok(Framing::Bodiless) => lease.rest(),
+            Ok(Framing::Doubtful) => lease.retire(),
+            Err(what) => return Err(invalid(what)),
         }
         // The version is a matter of each hop.
         *response.version_mut() = Version::HTTP_11;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             if !websocket {
-                return Err(Reason::AppInvalidResponse.into());
+                return Err(invalid("a switch of protocols that was not asked for"));
             }
             let upgraded = hyper::upgrade::on(&mut response);
-            let tunnel = Tunnel::new(upgraded, lease.take_permit(), &self.policy.limits, call.client.address);
+            let tunnel = Tunnel::new(
+                upgraded,
+                lease.take_permit(),
+                &self.policy.limits,
+                call.client.address,
+                response.headers(),
+            );
             self.context.flow.set_tunnel(tunnel);
             return Ok(response.map(|body| FromApp::new(body, lease)));
         }
@@ -138,6 +149,11 @@ impl App<ClientBody> for Forward<'_> {
             lease.retire();
         }
         strip_hop_by_hop(response.headers_mut());
+        if response.body().size_hint().exact().is_none() {
+            // Boxed: rarer than answers of a known length.
+            let first = Box::pin(begin(response.body_mut())).await?;
+            return Ok(response.map(|body| FromApp::begun(first, body, lease)));
+        }
         Ok(response.map(|body| FromApp::new(body, lease)))
     }
 
@@ -166,7 +182,10 @@ impl App<ClientBody> for Forward<'_> {
             headers.insert(header::ACCESS_CONTROL_REQUEST_METHOD, method);
         }
         // Boxed: rare, and the future of every request would be larger for it.
-        let Ok((response, _)) = Box::pin(self.exchange(preflight)).await else { return Own::default() };
+        let limit = self.context.shared.upstream.config.response_timeout;
+        let Ok((response, _)) = Box::pin(self.exchange(preflight, limit)).await else {
+            return Own::default();
+        };
         let own = Own::of(response.headers());
         memory.remember(origin, own.clone());
         own
@@ -193,14 +212,18 @@ impl Forward<'_> {
     ///
     /// It is sent again, once and on a new connection, only if it was provably not written, or if it is a GET or HEAD
     /// without body and the reused connection was closed before any answer.
-    async fn exchange(&self, request: Request<ToApp>) -> Result<(Response<Incoming>, Lease), Refusal> {
+    async fn exchange(
+        &self,
+        request: Request<ToApp>,
+        limit: Duration,
+    ) -> Result<(Response<Incoming>, Lease), Refusal> {
         let Some(lease) = self.context.shared.upstream.reuse() else {
-            return Box::pin(self.exchange_anew(request)).await;
+            return Box::pin(self.exchange_anew(request, limit)).await;
         };
         let repeatable =
             matches!(*request.method(), Method::GET | Method::HEAD) && matches!(request.body(), ToApp::Empty);
         let copy = repeatable.then(|| copy_of(&request));
-        let failure = match self.exchange_on(lease, request).await {
+        let failure = match Self::exchange_on(lease, request, limit).await {
             Ok(answer) => return Ok(answer),
             Err(failure) => failure,
         };
@@ -209,27 +232,31 @@ impl Forward<'_> {
             (None, Some(copy)) if failure.died => copy,
             _ => return Err(failure.refusal),
         };
-        Box::pin(self.exchange_anew(again)).await
+        Box::pin(self.exchange_anew(again, limit)).await
     }
 
     /// Sends the request on a new connection. Boxed where it is called: rare, and the future of every request would be larger
     /// for it.
-    async fn exchange_anew(&self, request: Request<ToApp>) -> Result<(Response<Incoming>, Lease), Refusal> {
+    async fn exchange_anew(
+        &self,
+        request: Request<ToApp>,
+        limit: Duration,
+    ) -> Result<(Response<Incoming>, Lease), Refusal> {
         let connected = self.context.shared.upstream.connect().await;
         let lease = connected.map_err(|_| Refusal::retry(Reason::AppUnavailable, RETRY_UNAVAILABLE))?;
-        self.exchange_on(lease, request).await.map_err(|failure| failure.refusal)
+        Self::exchange_on(lease, request, limit).await.map_err(|failure| failure.refusal)
     }
 
     /// The request is handed on at once, so that the future need not hold it.
     fn exchange_on(
-        &self,
         mut lease: Lease,
         request: Request<ToApp>,
+        limit: Duration,
     ) -> impl Future<Output = Result<(Response<Incoming>, Lease), Failure>> {
         let progress = request.body().progress();
         let sending = lease.sender.try_send_request(request);
         async move {
-            let response = self.within_time(progress.as_ref(), std::pin::pin!(sending)).await;
+            let response = within_time(limit, progress.as_ref(), std::pin::pin!(sending)).await;
             match response {
                 Some(Ok(response)) => Ok((response, lease)),
                 Some(Err(error)) => Err(Failure::of(error, lease.reused, progress.as_ref())),
@@ -237,22 +264,49 @@ impl Forward<'_> {
             }
         }
     }
+}
 
-    /// Waits for the answer; the clock runs from the moment at which the request has been sent.
-    async fn within_time<F: Future>(
-        &self,
-        progress: Option<&Progress>,
-        mut sending: Pin<&mut F>,
-    ) -> Option<F::Output> {
-        loop {
-            let limit = self.context.shared.upstream.config.response_timeout;
-            match tokio::time::timeout(limit, sending.as_mut()).await {
-                Ok(output) => return Some(output),
-                Err(_) if progress.is_some_and(|body| body.is_under_way(limit)) => {}
-                Err(_) => return None,
-            }
+/// Waits for the answer; the clock runs from the moment at which the request has been sent.
+async fn within_time<F: Future>(
+    limit: Duration,
+    progress: Option<&Progress>,
+    mut sending: Pin<&mut F>,
+) -> Option<F::Output> {
+    loop {
+        match tokio::time::timeout(limit, sending.as_mut()).await {
+            Ok(output) => return Some(output),
+            Err(_) if progress.is_some_and(|body| body.is_under_way(limit)) => {}
+            Err(_) => return None,
         }
     }
+}
+
+/// The app's answer is not one, and why.
+fn invalid(what: impl Into<Arc<str>>) -> Refusal {
+    Refusal::about(Reason::AppInvalidResponse, what)
+}
+
+/// Looks for the first piece of an answer of unknown length, if it is there already: one that is broken from its start is refused, and the
+/// client does not get an empty answer. A stream that has not begun is not waited for.
+async fn begin(body: &mut Incoming) -> Result<Option<Frame<Bytes>>, Refusal> {
+    for _ in 0..LOOKS {
+        match poll_fn(|cx| Poll::Ready(Pin::new(&mut *body).poll_frame(cx))).await {
+            Poll::Ready(Some(Ok(frame))) => return Ok(Some(frame)),
+            Poll::Ready(Some(Err(error))) => return Err(broken(&error)),
+            Poll::Ready(None) => return Ok(None),
+            // The connection's own task has to read first.
+            Poll::Pending => tokio::task::yield_now().await,
+        }
+    }
+    Ok(None)
+}
+
+fn broken(error: &hyper::Error) -> Refusal {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    if error.is_incomplete_message() || cause.is_some_and(|cause| cause.kind() == ErrorKind::UnexpectedEof) {
+        return Reason::AppClosed.into();
+    }
+    invalid("a chunk is malformed")
 }
 
 /// Why a connection did not bring an answer.
@@ -273,7 +327,15 @@ impl Failure {
             None if error.is_parse() => Reason::AppInvalidResponse,
             None => Reason::AppClosed,
         };
-        Self { died: reused && reason == Reason::AppClosed, refusal: reason.into(), unsent }
+        let refusal = match reason {
+            Reason::AppInvalidResponse if error.is_parse_too_large() => {
+                invalid("its head has more than 256 KiB or 512 lines")
+            }
+            // hyper's words, in which nothing of the answer stands.
+            Reason::AppInvalidResponse => invalid(error.to_string()),
+            _ => reason.into(),
+        };
+        Self { died: reused && reason == Reason::AppClosed, refusal, unsent }
     }
 }
 
@@ -290,18 +352,7 @@ fn copy_of(request: &Request<ToApp>) -> Request<ToApp> {
     copy
 }
 
-/// Whether it is clear where an answer ends: by its length, by `chunked` chunks, or with the connection, but never by two of them
-/// (RFC 9112 section 6.3). hyper lets an answer pass that says both, and the client would believe the wrong one.
-fn is_well_framed<B>(response: &Response<B>) -> bool {
-    let mut codings = response.headers().get_all(header::TRANSFER_ENCODING).iter();
-    let Some(coding) = codings.next() else { return true };
-    codings.next().is_none()
-        && coding.as_bytes().eq_ignore_ascii_case(b"chunked")
-        && response.version() == Version::HTTP_11
-        && !response.headers().contains_key(header::CONTENT_LENGTH)
-}
-
-/// Removes what concerns one connection only, and what its `Connection` header names.
+/// Removes from an answer what concerns one connection only, and what its `Connection` header names.
 fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if headers.contains_key(header::CONNECTION) {
         let named: Vec<HeaderName> = headers
@@ -309,13 +360,13 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
             .iter()
             .flat_map(|value| value.as_bytes().split(|b| *b == b','))
             .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
-            .filter(|name| !NOT_NAMED_AWAY.contains(name) && !HOP_BY_HOP.contains(name))
+            .filter(|name| !NOT_NAMED_AWAY.contains(name) && !client::HOP_BY_HOP.contains(name))
             .collect();
         for name in named {
             headers.remove(name);
         }
     }
-    for name in &HOP_BY_HOP {
+    for name in &client::HOP_BY_HOP {
         headers.remove(name);
     }
 }
@@ -345,20 +396,19 @@ mod tests {
     }
 
     #[test]
-    fn row_31_connection_cannot_name_away_what_decides() {
+    fn what_is_of_the_apps_connection_ends_here() {
         let mut headers = headers(&[
-            ("connection", "authorization, X-Request-ID , x-mine, keep-alive"),
-            ("authorization", "Bearer a"),
-            ("x-request-id", "1"),
+            ("connection", "content-type, X-Mine, keep-alive"),
+            ("content-type", "text/plain"),
             ("x-mine", "a"),
             ("keep-alive", "timeout=5"),
-            ("te", "trailers"),
-            ("accept", "*/*"),
+            ("transfer-encoding", "chunked"),
+            ("x-other", "b"),
         ]);
         strip_hop_by_hop(&mut headers);
         let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
-        assert_eq!(names, ["accept", "authorization", "x-request-id"]);
+        assert_eq!(names, ["content-type", "x-other"]);
     }
 
     #[test]

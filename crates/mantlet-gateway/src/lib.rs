@@ -13,6 +13,7 @@ mod lenient;
 mod listener;
 mod origins;
 mod shares;
+mod socket;
 mod store;
 mod tunnel;
 mod turns;

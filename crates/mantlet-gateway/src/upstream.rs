@@ -27,11 +27,17 @@ use crate::{
     body::ToApp,
     lenient::Lenient,
     shares::{Permit, Shares},
+    socket::{Watcher, watch_tcp, watch_unix},
     turns::Turns,
 };
 
-/// Bytes that the head of an answer may have, and that are read from the app at once. uvicorn sets no limit; nginx has 8 KiB.
-const MAX_ANSWER_HEAD: usize = 64 << 10;
+/// Bytes that the head of an answer may have, and that are read from the app at once. uvicorn sets no limit; Chrome takes 256 KiB.
+const MAX_ANSWER_HEAD: usize = 256 << 10;
+/// Lines that it may have. uvicorn, nginx and browsers set no limit.
+const MAX_ANSWER_LINES: usize = 512;
+/// How long a connection rests after an answer without a body, where the server is not known: one that sends a body all the same does so
+/// within this time.
+const REST: Duration = Duration::from_millis(100);
 /// Idle connections that a thread keeps.
 const MAX_IDLE: usize = 256;
 
@@ -59,6 +65,8 @@ pub struct UpstreamConfig {
     pub max_concurrent: usize,
     /// How long a request waits while the app has more in hand than it works on; zero if none shall wait.
     pub queue_timeout: Duration,
+    /// It is uvicorn, which Mantlet has started: it writes one answer to a request, and nothing else.
+    pub is_uvicorn: bool,
 }
 
 #[derive(Debug)]
@@ -74,12 +82,15 @@ pub(crate) struct Upstream {
 
 struct Idle {
     sender: SendRequest<ToApp>,
+    watcher: Watcher,
     since: Instant,
 }
 
 thread_local! {
     /// INVARIANT: borrowed only within a function that does not await. A process has one app, so the pool needs no key.
     static POOL: RefCell<VecDeque<Idle>> = const { RefCell::new(VecDeque::new()) };
+    /// Those that rest, the next one to be used again first.
+    static RESTING: RefCell<VecDeque<Idle>> = const { RefCell::new(VecDeque::new()) };
 }
 
 /// A borrowed connection.
@@ -88,6 +99,9 @@ pub(crate) struct Lease {
     pub(crate) sender: SendRequest<ToApp>,
     /// It has carried a request before: the app may have closed it meanwhile.
     pub(crate) reused: bool,
+    watcher: Watcher,
+    /// Its answer has no body, and a server that is not known may send one.
+    rests: bool,
     permit: Option<Permit>,
     /// How long it may wait for its next use; zero if there shall be none.
     idle_timeout: Duration,
@@ -104,6 +118,11 @@ impl Lease {
         self.idle_timeout = Duration::ZERO;
     }
 
+    /// Its answer has no body.
+    pub(crate) const fn rest(&mut self) {
+        self.rests = !matches!(self.watcher, Watcher::Off);
+    }
+
     pub(crate) const fn take_permit(&mut self) -> Option<Permit> {
         self.permit.take()
     }
@@ -113,13 +132,14 @@ impl Lease {
         if self.sender.is_closed() || self.idle_timeout.is_zero() {
             return;
         }
-        POOL.with_borrow_mut(|pool| {
+        let pool = if self.rests { &RESTING } else { &POOL };
+        pool.with_borrow_mut(|pool| {
             let now = Instant::now();
             let is_stale = |idle: &Idle| now.duration_since(idle.since) > self.idle_timeout;
             while pool.front().is_some_and(is_stale) || pool.len() >= MAX_IDLE {
                 pool.pop_front();
             }
-            pool.push_back(Idle { sender: self.sender, since: now });
+            pool.push_back(Idle { sender: self.sender, watcher: self.watcher, since: now });
         });
     }
 }
@@ -138,14 +158,14 @@ impl Upstream {
     /// The most recently used idle connection that is still open.
     pub(crate) fn reuse(&self) -> Option<Lease> {
         loop {
-            let idle = POOL.with_borrow_mut(VecDeque::pop_back)?;
+            let idle = POOL.with_borrow_mut(VecDeque::pop_back).or_else(rested)?;
             let mut sender = idle.sender;
             if idle.since.elapsed() > self.config.idle_timeout {
                 continue;
             }
             // One that is not ready is closed, or still busy with a request whose answer came early: not waited for.
-            if matches!(sender.ready().now_or_never(), Some(Ok(()))) {
-                return Some(self.lease(sender, true));
+            if matches!(sender.ready().now_or_never(), Some(Ok(()))) && idle.watcher.is_quiet() {
+                return Some(self.lease(sender, idle.watcher, true));
             }
         }
     }
@@ -154,39 +174,57 @@ impl Upstream {
     pub(crate) async fn connect(&self) -> io::Result<Lease> {
         let connecting = async {
             match &self.config.address {
-                Address::Unix(path) => self.handshake(TokioIo::new(UnixStream::connect(path).await?)).await,
+                Address::Unix(path) => {
+                    let stream = UnixStream::connect(path).await?;
+                    if self.config.is_uvicorn {
+                        return self.handshake(TokioIo::new(stream), Watcher::Off).await;
+                    }
+                    let (io, watcher) = watch_unix(stream);
+                    self.handshake(TokioIo::new(io), watcher).await
+                }
                 Address::Tcp(host, port) => {
                     let stream = TcpStream::connect((host.as_str(), *port)).await?;
                     stream.set_nodelay(true)?;
-                    self.handshake(TokioIo::new(stream)).await
+                    let (io, watcher) = watch_tcp(stream);
+                    self.handshake(TokioIo::new(io), watcher).await
                 }
             }
         };
         let timeout = tokio::time::timeout(self.config.connect_timeout, connecting).await;
-        let sender = timeout.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).inspect_err(|_| {
-            self.is_away.store(true, Relaxed);
-        })?;
+        let (sender, watcher) =
+            timeout.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).inspect_err(|_| {
+                self.is_away.store(true, Relaxed);
+            })?;
         if self.is_away.load(Relaxed) && self.is_away.swap(false, Relaxed) {
             self.returned.notify_one();
         }
-        Ok(self.lease(sender, false))
+        Ok(self.lease(sender, watcher, false))
     }
 
-    async fn handshake<T>(&self, io: T) -> io::Result<SendRequest<ToApp>>
+    async fn handshake<T>(&self, io: T, watcher: Watcher) -> io::Result<(SendRequest<ToApp>, Watcher)>
     where
         T: Read + Write + Unpin + Send + 'static,
     {
         let mut builder = http1::Builder::new();
-        builder.max_buf_size(MAX_ANSWER_HEAD);
+        builder.max_buf_size(MAX_ANSWER_HEAD).max_headers(MAX_ANSWER_LINES);
         let (sender, connection) = builder.handshake(Lenient::new(io)).await.map_err(io::Error::other)?;
         tokio::spawn(async move {
             // An error reaches whoever waits for the answer on this connection; nobody else cares.
             let _ = connection.with_upgrades().await;
         });
-        Ok(sender)
+        Ok((sender, watcher))
     }
 
-    const fn lease(&self, sender: SendRequest<ToApp>, reused: bool) -> Lease {
-        Lease { sender, reused, permit: None, idle_timeout: self.config.idle_timeout }
+    const fn lease(&self, sender: SendRequest<ToApp>, watcher: Watcher, reused: bool) -> Lease {
+        let idle_timeout = self.config.idle_timeout;
+        Lease { sender, reused, watcher, rests: false, permit: None, idle_timeout }
     }
+}
+
+/// A connection that has rested long enough.
+fn rested() -> Option<Idle> {
+    RESTING.with_borrow_mut(|resting| {
+        let has_rested = resting.front().is_some_and(|idle| idle.since.elapsed() >= REST);
+        has_rested.then(|| resting.pop_front()).flatten()
+    })
 }

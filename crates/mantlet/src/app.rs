@@ -116,7 +116,7 @@ impl AppProcess {
             arguments,
             environment: Vec::new(),
             address,
-            ready_timeout: config.ready_timeout.0,
+            ready_timeout: config.ready_timeout.map(|span| span.0),
             stop_timeout: config.stop_timeout.0,
         };
         if let [program, arguments @ ..] = server {
@@ -193,7 +193,7 @@ impl AppProcess {
 
     /// What to say of an app that did not get ready.
     pub(crate) fn never_ready(&self) -> Failure {
-        let seconds = self.command.ready_timeout.as_secs();
+        let seconds = self.command.ready_timeout.unwrap_or_default().as_secs();
         let place = match &self.command.address {
             Address::Unix(_) => "its socket".to_owned(),
             Address::Tcp(host, port) => format!("{host}:{port}"),

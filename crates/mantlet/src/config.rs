@@ -6,7 +6,7 @@ use mantlet_controls::{
     Policy, Surroundings, client,
     contract::{self, Slot},
     cookies, cors, csrf, encoding, headers, host, https, limits, path,
-    policy::Mistake as Finding,
+    policy::{Mistake as Finding, Server},
     responses, route, throttle,
     units::Span,
     uploads,
@@ -79,11 +79,12 @@ pub(crate) struct AppConfig {
     pub(crate) workers: u16,
     /// For `mantlet serve`: `http://HOST:PORT` or `unix:PATH`. Default empty.
     pub(crate) upstream: String,
-    /// Time the app may take to start. Default 60 s.
-    pub(crate) ready_timeout: Span,
+    /// Time the app may take to start, after which it is stopped. Default: as long as it lives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ready_timeout: Option<Span>,
     /// Time to connect to the app. Default 5 s.
     pub(crate) connect_timeout: Span,
-    /// Time from the last byte of a request to the first of its answer. Default 5 min: an app without a gate has no limit at all.
+    /// Time from the last byte of a request to the first of its answer. Default 1 h: an app without a gate has no limit at all.
     pub(crate) response_timeout: Span,
     /// Time an idle connection to the app is kept. Default 4 s: uvicorn by itself closes after 5 s.
     pub(crate) idle_timeout: Span,
@@ -155,9 +156,9 @@ impl Default for AppConfig {
             python: String::new(),
             workers: 1,
             upstream: String::new(),
-            ready_timeout: Span::secs(60),
+            ready_timeout: None,
             connect_timeout: Span::secs(5),
-            response_timeout: Span::secs(300),
+            response_timeout: Span::secs(3600),
             idle_timeout: Span::secs(4),
             max_concurrent: 4_096,
             queue_timeout: Span::secs(5),
@@ -193,6 +194,8 @@ pub(crate) struct Checked {
 pub(crate) struct Reader {
     file: Option<PathBuf>,
     flags: Vec<Flag>,
+    /// What stands behind.
+    pub(crate) server: Server,
     /// Where every policy that is read finds the app's contract.
     pub(crate) contract: Slot,
     /// What the rules of every policy that is read remember.
@@ -206,13 +209,26 @@ impl Reader {
         Self {
             file: common.config.clone(),
             flags,
+            server: Server::Unknown,
             contract: Slot::default(),
             throttle: throttle::Memory::default(),
         }
     }
 
     pub(crate) fn of_file(file: Option<PathBuf>) -> Self {
-        Self { file, flags: Vec::new(), contract: Slot::default(), throttle: throttle::Memory::default() }
+        Self {
+            file,
+            flags: Vec::new(),
+            server: Server::Unknown,
+            contract: Slot::default(),
+            throttle: throttle::Memory::default(),
+        }
+    }
+
+    /// Says what stands behind: the defaults depend on it.
+    pub(crate) fn in_front_of(mut self, server: Server) -> Self {
+        self.server = server;
+        self
     }
 
     pub(crate) fn with_flags(mut self, flags: Vec<Flag>) -> Self {
@@ -253,6 +269,7 @@ impl Reader {
         let tls = loaded.config.tls.read(&loaded.config.state_folder, loaded.config.http2);
         let tls = tls.map_err(|found| findings.extend(found)).ok().flatten();
         let mut controls = loaded.config.controls(listen.as_ref().ok(), tls.as_ref());
+        controls.surroundings.server = self.server;
         controls.surroundings.contract = self.contract.clone();
         controls.surroundings.throttle = self.throttle.clone();
         match csrf_keys::read(&loaded.config.csrf, &loaded.config.state_folder) {
@@ -315,7 +332,13 @@ impl Config {
         }
     }
 
-    pub(crate) fn gate(&self, listen: Listen, address: Address, idle_timeout: Duration) -> GateConfig {
+    pub(crate) fn gate(
+        &self,
+        listen: Listen,
+        address: Address,
+        idle_timeout: Duration,
+        server: Server,
+    ) -> GateConfig {
         let cores = available_parallelism().map_or(1, std::num::NonZero::get);
         GateConfig {
             listen,
@@ -331,6 +354,7 @@ impl Config {
                 idle_timeout,
                 max_concurrent: self.app.max_concurrent,
                 queue_timeout: self.app.queue_timeout.0,
+                is_uvicorn: server == Server::Uvicorn,
             },
             // Checked when it was read.
             store: self.store.read().ok().flatten(),
@@ -376,7 +400,7 @@ impl AppConfig {
             findings.push(Finding::new("app.max-concurrent", "`0` requests at once are none"));
         }
         let spans = [
-            ("ready-timeout", self.ready_timeout),
+            ("ready-timeout", self.ready_timeout.unwrap_or(self.connect_timeout)),
             ("connect-timeout", self.connect_timeout),
             ("response-timeout", self.response_timeout),
         ];

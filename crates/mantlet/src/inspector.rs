@@ -74,7 +74,7 @@ pub(crate) fn inspect(config: &AppConfig) -> Result<Inspected, Failure> {
     command.arg("--contract").arg(&contract).arg("--status").arg(folder.path().join(STATUS));
     // What the app prints is not the contract.
     command.stdin(Stdio::null()).stdout(io::stderr());
-    let ended = run(&mut command, config.ready_timeout.0)
+    let ended = run(&mut command, config.ready_timeout.map_or(Duration::MAX, |span| span.0))
         .map_err(|error| interpreter_not_started(&program, &error))?
         .ok_or_else(|| never_imported(config))?;
     let status = Status::read(folder.path());
@@ -156,7 +156,7 @@ fn never_imported(config: &AppConfig) -> Failure {
         "{} was not imported within {} s\n\
          if it needs longer, set `ready-timeout` under `[app]`, or MANTLET_APP__READY_TIMEOUT=5m",
         spoken(config),
-        config.ready_timeout.0.as_secs()
+        config.ready_timeout.map_or(0, |span| span.0.as_secs())
     ))
 }
 

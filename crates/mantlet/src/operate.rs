@@ -36,6 +36,9 @@ use crate::{
     tls::{self, news},
 };
 
+/// An app that takes longer to start may be one that never will.
+const LONG_START: Duration = Duration::from_secs(30);
+
 /// What is used up of quotas, in the state folder.
 const QUOTAS: &str = "quotas.jsonl";
 
@@ -104,7 +107,7 @@ pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
     if let Some(found) = named {
         keeper.put(found);
     }
-    let gate = config.gate(listen, address, idle_timeout);
+    let gate = config.gate(listen, address, idle_timeout, reader.server);
     let also_listen = gate.also_listen.clone();
     let gate =
         Gate::start(gate, tls, policy, log).map_err(|error| not_listening(error, also_listen.as_ref()))?;
@@ -241,7 +244,12 @@ impl Operator<'_> {
     fn tell(&self, event: Event) {
         let name = self.app.as_ref().map_or_else(|| self.behind.clone(), AppProcess::found);
         match event {
-            Event::Waiting(age) => say(format!("waiting for {name} to get ready ({} s)", age.as_secs())),
+            Event::Waiting(age) => {
+                let has_limit = self.app.as_ref().is_some_and(|app| app.command.ready_timeout.is_some());
+                let hint =
+                    if has_limit || age < LONG_START { "" } else { "; `app.ready-timeout` would end it" };
+                say(format!("waiting for {name} to get ready ({} s){hint}", age.as_secs()));
+            }
             Event::Ready(_) => {
                 self.learn(&name);
                 self.say_ready(&name);

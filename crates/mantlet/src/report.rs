@@ -6,17 +6,38 @@ use std::{
 };
 
 use mantlet_contract::{
-    model::{self, Note, Route, Router, Shape, ShapeId, Source},
+    model::{self, Location, Note, Operation, Route, Router, SecurityScheme, Shape, ShapeId, Source, Take},
     routes::Visibility,
 };
 use mantlet_controls::{
     Mode,
+    client::is_forgeable,
     contract::{Contract, Posture, Tolerance, Trust},
     route::RoutePolicy,
 };
 
 /// Reasons that are named at start.
 const REASONS: usize = 3;
+
+/// Headers that are named.
+const REMOVED: usize = 5;
+
+/// Headers that an operation declares, in lower case: as parameters, or as what a key comes in.
+fn declared_headers(operation: &Operation) -> impl Iterator<Item = String> {
+    let keys = operation.security.iter().flatten().filter_map(|requirement| match &requirement.scheme {
+        SecurityScheme::ApiKey { location: Location::Header, name } => Some(name.as_str()),
+        _ => None,
+    });
+    let inputs = operation.inputs.iter().filter(|input| input.location == Location::Header);
+    let names = inputs.flat_map(|input| match &input.take {
+        Take::Field { names, .. } => names.iter().map(String::as_str).collect::<Vec<_>>(),
+        Take::Group { fields, .. } => {
+            fields.iter().flat_map(|field| &field.names).map(|(_, name)| name.as_str()).collect()
+        }
+        Take::Whole => Vec::new(),
+    });
+    keys.chain(names).map(str::to_ascii_lowercase)
+}
 
 /// What a person wants to know of a contract.
 #[derive(Debug)]
@@ -37,6 +58,8 @@ pub(crate) struct Report {
     own_words: usize,
     /// Operations of whose good answers something is known.
     described: usize,
+    /// Headers that the app reads, and that clients may not send.
+    removed: Vec<String>,
     notes: Vec<Note>,
 }
 
@@ -60,6 +83,7 @@ impl Report {
             rewritten: 0,
             own_words: 0,
             described: 0,
+            removed: Vec::new(),
             notes: model.notes.iter().cloned().chain(left).collect(),
         };
         report.count_others(&model.router);
@@ -71,6 +95,7 @@ impl Report {
                 continue;
             }
             report.operations += 1;
+            report.removed.extend(declared_headers(operation).filter(|name| is_forgeable(name)));
             report.rewritten += usize::from(route.rewrites);
             report.own_words += usize::from(!route.rewrites && route.answers_invalid);
             if route.visibility == Visibility::Hidden {
@@ -82,6 +107,8 @@ impl Report {
                 answers.any(|response| is_good(response.status) && says_something(model, response.shape)),
             );
         }
+        report.removed.sort_unstable();
+        report.removed.dedup();
         report
     }
 
@@ -105,6 +132,7 @@ impl Report {
     pub(crate) fn brief(&self, policy: &RoutePolicy) -> String {
         let mut text = self.head();
         let _ = write!(text, "\n{}", self.consequence(policy));
+        text.push_str(&self.removed());
         let reasons = self.reasons();
         if !reasons.is_empty() {
             let _ = write!(text, "\nthe app decides at {}: ", amount(self.notes.len(), "place"));
@@ -127,6 +155,20 @@ impl Report {
         text
     }
 
+    /// What the app reads and does not get from clients, if there is such a thing.
+    fn removed(&self) -> String {
+        if self.removed.is_empty() {
+            return String::new();
+        }
+        let names: Vec<_> = self.removed.iter().take(REMOVED).map(|name| format!("`{name}`")).collect();
+        let more = self.removed.len().saturating_sub(REMOVED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!(
+            "\nheaders: the app reads {}{more}, which only proxies in `client.trusted` may send; `client.keep` lets clients",
+            names.join(", ")
+        )
+    }
+
     /// With every place.
     pub(crate) fn full(&self) -> String {
         let mut text = self.head();
@@ -136,6 +178,7 @@ impl Report {
             (false, _) => "\npaths: not all are known, so unknown ones are left to the app",
         });
         let _ = write!(text, "\n{}", self.answers());
+        text.push_str(&self.removed());
         if !self.hidden.is_empty() {
             text.push_str("\nnot in its document:");
             for place in &self.hidden {

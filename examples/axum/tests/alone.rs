@@ -80,7 +80,7 @@ async fn each_control_decides_alone() {
             none().cors(cors::Config { origins: vec!["https://app.example".into()], ..Default::default() })
         }),
         ("csrf", &|| none().csrf(csrf::Config::default())),
-        ("limits", &|| none().limits(limits::Config { body_size: Size(10), ..Default::default() })),
+        ("limits", &|| none().limits(limits::Config { body_size: Some(Size(10)), ..Default::default() })),
     ];
     for (name, builder) in builders {
         let (refused, seen, headers) = decides(builder).await;

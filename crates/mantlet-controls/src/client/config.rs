@@ -2,7 +2,10 @@ use http::HeaderName;
 use serde::{Deserialize, Serialize};
 
 use super::Networks;
-use crate::policy::{Mistake, header_names};
+use crate::{
+    contract::Posture,
+    policy::{Mistake, Server, header_names},
+};
 
 /// The `[client]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -16,8 +19,12 @@ pub struct Config {
     pub proxy_protocol: bool,
     /// Header names to drop from untrusted peers, beside the well-known identity headers. Default none.
     pub drop: Vec<String>,
-    /// What becomes of header names with an underscore. Default `drop` (as nginx does).
-    pub underscore_headers: UnderscoreHeaders,
+    /// Header names of the well-known ones that clients may send themselves. Default none.
+    pub keep: Vec<String>,
+    /// What becomes of header names with an underscore. Default `drop-if-confused` where Mantlet has started uvicorn and the posture is
+    /// `compatible`, else `drop` (as nginx does).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub underscore_headers: Option<UnderscoreHeaders>,
 }
 
 /// The header that trusted proxies write.
@@ -31,13 +38,15 @@ pub enum ForwardingHeader {
     Forwarded,
 }
 
-/// What becomes of header names with an underscore, which CGI-style servers read as hyphens.
+/// What becomes of header names with an underscore, which CGI-style servers read as hyphens. ASGI does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UnderscoreHeaders {
     /// Dropped.
     #[default]
     Drop,
+    /// Dropped if, with hyphens, they are headers that Mantlet writes, judges or removes; or if a WSGI app is mounted in the app.
+    DropIfConfused,
     /// Passed to the app.
     Pass,
 }
@@ -48,7 +57,8 @@ pub struct Policy {
     pub(crate) trusted: Networks,
     pub(crate) header: ForwardingHeader,
     pub(crate) drop: Vec<HeaderName>,
-    pub(crate) drop_underscores: bool,
+    pub(crate) keep: Vec<HeaderName>,
+    pub(crate) underscores: UnderscoreHeaders,
     /// Another control stands alone: the request's headers are none of its business.
     pub(crate) leaves_headers: bool,
 }
@@ -62,7 +72,7 @@ impl Policy {
 
 impl Config {
     /// Checks the section; keys in mistakes are relative to it.
-    pub fn check(&self) -> Result<Policy, Vec<Mistake>> {
+    pub fn check(&self, server: Server, posture: Posture) -> Result<Policy, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let trusted = Networks::parse(&self.trusted).unwrap_or_else(|bad| {
             mistakes.extend(bad.into_iter().map(|(index, text)| {
@@ -72,12 +82,18 @@ impl Config {
             Networks::default()
         });
         let drop = header_names("drop", self.drop.iter().enumerate(), &mut mistakes);
+        let keep = header_names("keep", self.keep.iter().enumerate(), &mut mistakes);
+        let by_default = match (server, posture) {
+            (Server::Uvicorn, Posture::Compatible) => UnderscoreHeaders::DropIfConfused,
+            _ => UnderscoreHeaders::Drop,
+        };
         if mistakes.is_empty() {
             Ok(Policy {
                 trusted,
                 header: self.header,
                 drop,
-                drop_underscores: self.underscore_headers == UnderscoreHeaders::Drop,
+                keep,
+                underscores: self.underscore_headers.unwrap_or(by_default),
                 leaves_headers: false,
             })
         } else {

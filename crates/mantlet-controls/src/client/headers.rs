@@ -2,7 +2,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, header, uri::Authority};
 
 use super::{
     Policy,
+    config::UnderscoreHeaders as Underscores,
     forwarded::{X_FORWARDED_FOR, X_FORWARDED_PROTO},
+    names::{HOP_BY_HOP, is_forgeable, is_method_override, may_be_named_away, resembles_what_matters},
 };
 use crate::{Call, Scheme, contract, request_id::X_REQUEST_ID};
 
@@ -14,77 +16,54 @@ const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host")
 /// The client's certificate, for the app (RFC 9440).
 const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 
-/// Headers by which known proxies tell the app who is calling or what was asked for, and `Proxy` (httpoxy). From
-/// anybody else they are forgeries.
-const FORGEABLE: [&str; 37] = [
-    "cf-connecting-ip",
-    "cf-connecting-ipv6",
-    "client-cert",
-    "client-cert-chain",
-    "client-ip",
-    "fastly-client-ip",
-    "fly-client-ip",
-    "forwarded",
-    "front-end-https",
-    "proxy",
-    "proxy-client-ip",
-    "remote-user",
-    "true-client-ip",
-    "wl-proxy-client-ip",
-    "x-appengine-user-ip",
-    "x-authenticated-email",
-    "x-authenticated-groups",
-    "x-authenticated-user",
-    "x-authenticated-userid",
-    "x-azure-clientip",
-    "x-client-cert",
-    "x-client-dn",
-    "x-client-ip",
-    "x-client-verify",
-    "x-cluster-client-ip",
-    "x-endpoint-api-userinfo",
-    "x-envoy-external-address",
-    "x-original-forwarded-for",
-    "x-original-host",
-    "x-original-url",
-    "x-real-ip",
-    "x-remote-user",
-    "x-rewrite-url",
-    "x-scheme",
-    "x-url-scheme",
-    "x-vercel-forwarded-for",
-    "x-webauth-user",
-];
+/// A header that the app does not get.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// Its name.
+    pub name: HeaderName,
+    /// Why.
+    pub why: Why,
+}
 
-/// The same by prefix.
-const FORGEABLE_PREFIXES: [&str; 12] = [
-    "cf-access-",
-    "ssl-client-",
-    "tailscale-user-",
-    "x-amzn-oidc-",
-    "x-auth-request-",
-    "x-consumer-",
-    "x-forwarded-",
-    "x-goog-authenticated-user-",
-    "x-goog-iap-",
-    "x-mantlet-",
-    "x-ms-client-principal",
-    "x-ssl-client-",
-];
+/// Why the app does not get a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Known software beside the client writes it.
+    Forgeable,
+    /// `client.drop` names it.
+    Configured,
+    /// Its name has an underscore.
+    Underscore,
+    /// The client's own `Connection` header names it.
+    Named,
+    /// It asks for another method than the one that was judged.
+    MethodOverride,
+}
 
-/// Headers by which a client asks for another method than the one that was judged.
-const METHOD_OVERRIDES: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
-
-/// Makes the request's headers fit for the app: forgeries gone; the client, the scheme and the request id stated once.
-pub fn prepare(headers: &mut HeaderMap, call: &Call, policy: &Policy) {
+/// Makes the request's headers fit for the app: forgeries gone, and what `Connection` names; the client, the scheme and the request id
+/// stated once. What is removed and might be missed is returned. `folds` tells whether something in the app takes `_` for `-`.
+pub fn prepare(
+    headers: &mut HeaderMap,
+    call: &Call,
+    policy: &Policy,
+    folds: impl Fn() -> bool,
+) -> Vec<Removed> {
     if policy.leaves_headers {
-        return;
+        return Vec::new();
     }
     let untrusted = !call.client.peer_trusted;
-    let dropped: Vec<HeaderName> =
-        headers.keys().filter(|name| is_dropped(name, untrusted, policy, call)).cloned().collect();
-    for name in dropped {
-        headers.remove(name);
+    let mut removed: Vec<Removed> = headers
+        .keys()
+        .filter_map(|name| {
+            let why = why_dropped(name, untrusted, policy, call, &folds)?;
+            Some(Removed { name: name.clone(), why })
+        })
+        .collect();
+    if headers.get_all(header::CONNECTION).iter().any(|value| !is_plain_connection(value)) {
+        removed.extend(named_away(headers, policy));
+    }
+    for header in &removed {
+        headers.remove(&header.name);
     }
     // Whatever a trusted peer sent in these has been read into the call; the app gets our reading of it.
     headers.remove(header::FORWARDED);
@@ -100,6 +79,7 @@ pub fn prepare(headers: &mut HeaderMap, call: &Call, policy: &Policy) {
     if let Some(certificate) = &call.certificate {
         headers.insert(CLIENT_CERT, certificate.header.clone());
     }
+    removed
 }
 
 /// None if a trusted peer has said it, or which host it was asked for: then the port is its to say.
@@ -114,22 +94,49 @@ fn port(headers: &HeaderMap, scheme: Scheme) -> Option<u16> {
     }))
 }
 
-fn is_dropped(name: &HeaderName, untrusted: bool, policy: &Policy, call: &Call) -> bool {
+fn why_dropped(
+    name: &HeaderName,
+    untrusted: bool,
+    policy: &Policy,
+    call: &Call,
+    folds: &impl Fn() -> bool,
+) -> Option<Why> {
     let text = name.as_str();
-    if policy.drop_underscores && memchr::memchr(b'_', text.as_bytes()).is_some() {
+    if memchr::memchr(b'_', text.as_bytes()).is_some() {
+        let is_dropped = match policy.underscores {
+            Underscores::Pass => false,
+            Underscores::Drop => true,
+            Underscores::DropIfConfused => resembles_what_matters(text, policy) || folds(),
+        };
         // What the operation itself asks for is confused with nothing.
-        return !call
-            .operation
-            .as_ref()
-            .is_some_and(|matched| contract::declares_header(&matched.route, text));
+        let declares =
+            || call.operation.as_ref().is_some_and(|matched| contract::declares_header(&matched.route, text));
+        return (is_dropped && !declares()).then_some(Why::Underscore);
     }
-    match text.as_bytes().first() {
-        Some(b'c' | b'f' | b'p' | b'r' | b's' | b't' | b'w' | b'x') => {}
-        _ => return untrusted && policy.drop.contains(name),
+    if is_method_override(text) {
+        Some(Why::MethodOverride)
+    } else if untrusted && policy.drop.contains(name) {
+        Some(Why::Configured)
+    } else if untrusted && is_forgeable(text) && !policy.keep.contains(name) {
+        Some(Why::Forgeable)
+    } else {
+        None
     }
-    METHOD_OVERRIDES.contains(&text)
-        || (untrusted
-            && (FORGEABLE.contains(&text)
-                || FORGEABLE_PREFIXES.iter().any(|prefix| text.starts_with(prefix))
-                || policy.drop.contains(name)))
+}
+
+/// What nearly every client says, if it says anything.
+fn is_plain_connection(value: &HeaderValue) -> bool {
+    matches!(value.as_bytes(), b"keep-alive" | b"close" | b"Keep-Alive" | b"Upgrade" | b"upgrade")
+}
+
+/// What the `Connection` headers of a request name, of what they may name.
+fn named_away(headers: &HeaderMap, policy: &Policy) -> Vec<Removed> {
+    let values = headers.get_all(header::CONNECTION).iter();
+    values
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
+        .filter(|name| !HOP_BY_HOP.contains(name) && may_be_named_away(name, policy))
+        .filter(|name| headers.contains_key(name))
+        .map(|name| Removed { name, why: Why::Named })
+        .collect()
 }

@@ -14,10 +14,10 @@
 //!
 //! ```
 //! use http::HeaderMap;
-//! use mantlet_controls::{Arrival, Peer, Scheme, Wire, client::{Client, Config}};
+//! use mantlet_controls::{Arrival, Peer, Scheme, Wire, client::{Client, Config}, contract::Posture, policy::Server};
 //!
 //! let config = Config { trusted: vec!["10.0.0.0/8".into()], ..Config::default() };
-//! let policy = config.check().expect("a valid configuration");
+//! let policy = config.check(Server::Unknown, Posture::Compatible).expect("a valid configuration");
 //! let arrival = Arrival { peer: Peer::Ip("10.0.0.1:4711".parse().unwrap()), scheme: Scheme::Http, wire: Wire::Unread, certificate: None };
 //! let mut headers = HeaderMap::new();
 //! headers.insert("x-forwarded-for", "6.6.6.6, 203.0.113.7, 10.2.3.4".parse().unwrap());
@@ -27,6 +27,7 @@
 mod config;
 mod forwarded;
 mod headers;
+mod names;
 mod networks;
 
 use std::net::IpAddr;
@@ -34,10 +35,14 @@ use std::net::IpAddr;
 use http::HeaderMap;
 
 pub use config::{Config, ForwardingHeader, Policy, UnderscoreHeaders};
-pub use headers::prepare;
+pub use headers::{Removed, Why, prepare};
+pub use names::{HOP_BY_HOP, is_forgeable};
 pub use networks::Networks;
 
 use crate::{Arrival, Peer, Scheme};
+
+/// Names of removed headers that are recorded, each once. A client can make up any number of them.
+pub(crate) const MAX_RECORDED: usize = 64;
 
 /// The caller, as far as it can be known without credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 
 use super::*;
-use crate::{Call, Policy as WholePolicy, Wire};
+use crate::{Call, Policy as WholePolicy, Wire, contract::Posture, policy::Server};
 
 fn arrival(peer: &str) -> Arrival {
     let peer = match peer {
@@ -13,7 +13,7 @@ fn arrival(peer: &str) -> Arrival {
 
 fn policy(trusted: &[&str], header: ForwardingHeader) -> Policy {
     let trusted = trusted.iter().map(|&t| t.to_owned()).collect();
-    Config { trusted, header, ..Config::default() }.check().unwrap()
+    Config { trusted, header, ..Config::default() }.check(Server::Unknown, Posture::Compatible).unwrap()
 }
 
 fn headers(lines: &[(&str, &str)]) -> HeaderMap {
@@ -93,7 +93,7 @@ fn rows_32_33_45_forged_headers_do_not_reach_the_app() {
         *request.headers_mut() = headers(&sent);
         let mut call = Call::open(&whole, &arrival(peer), &request);
         call.client = Client::of(&arrival(peer), request.headers(), policy);
-        prepare(request.headers_mut(), &call, policy);
+        prepare(request.headers_mut(), &call, policy, || false);
         let mut names: Vec<_> = request.headers().keys().map(|name| name.as_str().to_owned()).collect();
         names.sort();
         (names, request.headers()["x-forwarded-for"].clone())
@@ -120,7 +120,7 @@ fn the_app_learns_the_port_that_was_asked_for() {
         *request.headers_mut() = headers(lines);
         let mut call = Call::open(&whole, &arrival(peer), &request);
         call.client = Client::of(&arrival(peer), request.headers(), &policy);
-        prepare(request.headers_mut(), &call, &policy);
+        prepare(request.headers_mut(), &call, &policy, || false);
         request.headers().get("x-forwarded-port").map(|port| port.to_str().unwrap().to_owned())
     };
     for (peer, lines, expected) in [

@@ -62,6 +62,8 @@ pub struct Contract {
     flows: HashMap<String, Vec<Sensitive>>,
     /// Where operations say that tokens come from, each with a slash in front.
     token_paths: Vec<Box<str>>,
+    /// A WSGI app is mounted, to which `x_user` and `x-user` are one header.
+    folds_headers: bool,
 }
 
 impl Contract {
@@ -99,7 +101,12 @@ impl Contract {
         token_paths.sort_unstable();
         token_paths.dedup();
         let session_cookies = session_cookies.into();
-        (Self { routes, roots, shapes, python, exact, session_cookies, flows, token_paths }, notes)
+        // What is mounted is named by its class: `WSGIMiddleware`, `WsgiToAsgi`.
+        let folds_headers = model.notes.iter().any(|note| note.why.to_ascii_lowercase().contains("wsgi"));
+        (
+            Self { routes, roots, shapes, python, exact, session_cookies, flows, token_paths, folds_headers },
+            notes,
+        )
     }
 
     /// Its routes.
@@ -259,6 +266,11 @@ pub(crate) fn declares_header(route: &HttpRoute, name: &str) -> bool {
 }
 
 impl Policy {
+    /// Whether something in the app takes `x_user` and `x-user` for one header.
+    pub(crate) fn folds_headers(&self) -> bool {
+        matches!(&**self.slot.load(), State::Known(contract) if contract.folds_headers)
+    }
+
     /// Where a path goes in the app. Root paths that the configuration names stand for those of the contract.
     pub(crate) fn place_of(&self, path: &str, roots: Option<&Roots>) -> Place {
         match (roots, &**self.slot.load()) {

@@ -37,6 +37,8 @@ enum Decoder {
 struct Counter {
     received: u64,
     inflated: u64,
+    /// How large it may become.
+    most: u64,
     route: Arc<RoutePolicy>,
     findings: Arc<Findings>,
     form: Option<FormWatch>,
@@ -49,7 +51,7 @@ impl Counter {
     fn see(&mut self, data: &[u8]) -> Option<Result<(), Reason>> {
         self.inflated += data.len() as u64;
         let policy = &self.route.encoding;
-        let excess = if self.inflated > self.route.body_size {
+        let excess = if self.inflated > self.most {
             Some((Reason::BodyTooLarge, "inflated"))
         } else if self.inflated > FREE && self.inflated / u64::from(policy.max_ratio) > self.received {
             Some((Reason::BodyBomb, "the ratio"))
@@ -82,6 +84,7 @@ impl Write for Counter {
 impl Inflate {
     pub(crate) fn begin(
         coding: Coding,
+        most: u64,
         route: Arc<RoutePolicy>,
         form: Option<FormWatch>,
         findings: Arc<Findings>,
@@ -89,6 +92,7 @@ impl Inflate {
         let counter = Counter {
             received: 0,
             inflated: 0,
+            most,
             route: Arc::clone(&route),
             findings: Arc::clone(&findings),
             form,

@@ -24,7 +24,8 @@ fn route(posture: Posture, max_ratio: u32) -> Arc<RoutePolicy> {
         contract: Mode::Off,
         rules: crate::contract::Config::default().rules(false),
         responses: crate::responses::Actions::default(),
-        body_size: 10 << 20,
+        body_size: crate::limits::BodySizes::all(crate::units::Size(10 << 20)),
+        response_timeout: None,
         uploads: uploads::Policy::of(posture),
         encoding: Policy::of(posture).with(&config, false).unwrap(),
     })
@@ -44,7 +45,7 @@ fn said(
     pieces: usize,
 ) -> (usize, Result<Vec<Reason>, Reason>) {
     let findings = Arc::<Findings>::default();
-    let mut inflate = Inflate::begin(coding, Arc::clone(route), None, Arc::clone(&findings));
+    let mut inflate = Inflate::begin(coding, 10 << 20, Arc::clone(route), None, Arc::clone(&findings));
     let mut passed = 0;
     for piece in body.chunks(pieces) {
         if let Err(reason) = inflate.see(piece) {
@@ -167,7 +168,7 @@ fn a_compressed_form_is_a_form() {
     ] {
         let findings = Arc::<Findings>::default();
         let form = FormWatch::begin(&form_type, Arc::clone(&route), true, Arc::clone(&findings)).unwrap();
-        let mut inflate = Inflate::begin(Coding::Gzip, Arc::clone(&route), Some(form), findings);
+        let mut inflate = Inflate::begin(Coding::Gzip, 10 << 20, Arc::clone(&route), Some(form), findings);
         let seen = inflate.see(&gzip(body.as_bytes())).and_then(|()| inflate.end());
         assert_eq!(seen, expected, "{body}");
     }

@@ -63,7 +63,7 @@ impl Builder {
             limits: limits::Config {
                 header_count: limits::MOST_HEADERS,
                 target_length: limits::LONGEST_TARGET,
-                body_size: Size(u64::MAX),
+                body_size: Some(Size(u64::MAX)),
                 ..limits::Config::default()
             },
             ..Config::default()

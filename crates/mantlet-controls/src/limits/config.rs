@@ -1,8 +1,10 @@
 use std::time::Duration;
 
+use mantlet_contract::model::BodyKind;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    contract::{Matched, Posture},
     policy::Mistake,
     units::{Size, Span},
 };
@@ -12,18 +14,27 @@ pub(crate) const MOST_HEADERS: usize = 1_000;
 /// Longest target that can be allowed: `http::Uri` holds no more than 65,534 bytes.
 pub(crate) const LONGEST_TARGET: Size = Size::kib(63);
 
+/// Bytes of a body that the app holds in memory as a whole.
+const HELD: Size = Size::mib(256);
+/// Bytes of a body that it may take piece by piece.
+const STREAMED: Size = Size::mib(16 << 10);
+
 /// The `[limits]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
-    /// Bytes a request head may have: request line and headers. Default 16 KiB (uvicorn 64 KiB, nginx 32 KiB, Envoy 60 KiB).
+    /// Bytes a request head may have: request line and headers. Default 64 KiB (uvicorn with h11 and balancers of AWS and Google 64 KiB,
+    /// Envoy 60 KiB, nginx 32 KiB).
     pub head_size: Size,
-    /// Header lines a request may have. Default 100 (hyper 100, Envoy 100).
+    /// Header lines a request may have. Default 256 (uvicorn and nginx count none; HAProxy 101, Envoy 100).
     pub header_count: usize,
-    /// Bytes a request target may have. Default 8 KiB (RFC 9112 section 3 asks for at least 8,000; nginx 8 KiB).
+    /// Bytes a request target may have. Default 60 KiB (uvicorn and Google's balancers count it with the head; RFC 9112 section 3 asks for
+    /// at least 8,000).
     pub target_length: Size,
-    /// Bytes a request body may have. Default 256 MiB; bodies are streamed, so this protects the app's disk, not Mantlet's memory.
-    pub body_size: Size,
+    /// Bytes a request body may have. Default, in `compatible`: 256 MiB where the app is known to hold it in memory as a whole (JSON, forms
+    /// without files), else 16 GiB; in `strict` 256 MiB. Bodies are streamed, so this protects the app, not Mantlet's memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body_size: Option<Size>,
     /// Time for a head to arrive, from its first byte or from the start of the connection. Default 15 s (Apache 20 s, HAProxy's guide 10 s).
     pub head_timeout: Span,
     /// Time a body may be waited for beyond its size divided by `body-rate`. Default 20 s (Apache's `mod_reqtimeout` 20 s).
@@ -49,10 +60,10 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            head_size: Size::kib(16),
-            header_count: 100,
-            target_length: Size::kib(8),
-            body_size: Size::mib(256),
+            head_size: Size::kib(64),
+            header_count: 256,
+            target_length: Size::kib(60),
+            body_size: None,
             head_timeout: Span::secs(15),
             body_grace: Span::secs(20),
             body_rate: Size(500),
@@ -64,6 +75,32 @@ impl Default for Config {
             websocket_idle: Span::secs(300),
             websocket_message: Size::mib(16),
         }
+    }
+}
+
+/// Bytes that a request body may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BodySizes {
+    /// One that the app is known to hold in memory as a whole.
+    held: u64,
+    /// Any other.
+    other: u64,
+}
+
+impl BodySizes {
+    /// The same for all.
+    pub const fn all(size: Size) -> Self {
+        Self { held: size.0, other: size.0 }
+    }
+
+    /// For a request of this operation, if one is known.
+    pub(crate) fn of(self, operation: Option<&Matched>) -> u64 {
+        let is_held = operation.filter(|matched| matched.contract.is_exact()).is_some_and(|matched| {
+            matched.route.operation.as_ref().is_some_and(|operation| {
+                matches!(operation.body, BodyKind::Json { .. } | BodyKind::Form { files: false })
+            })
+        });
+        if is_held { self.held } else { self.other }
     }
 }
 
@@ -87,6 +124,15 @@ pub struct Policy {
 }
 
 impl Config {
+    /// What bodies may have.
+    pub(crate) fn body_sizes(&self, posture: Posture) -> BodySizes {
+        match (self.body_size, posture) {
+            (Some(size), _) => BodySizes::all(size),
+            (None, Posture::Strict) => BodySizes::all(HELD),
+            (None, Posture::Compatible) => BodySizes { held: HELD.0, other: STREAMED.0 },
+        }
+    }
+
     /// Checks the section; keys in mistakes are relative to it.
     pub fn check(&self) -> Result<Policy, Vec<Mistake>> {
         let mut mistakes = Vec::new();

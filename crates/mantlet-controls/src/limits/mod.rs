@@ -9,7 +9,7 @@ mod config;
 
 use http::{HeaderMap, header};
 
-pub use config::{Config, Policy};
+pub use config::{BodySizes, Config, Policy};
 pub(crate) use config::{LONGEST_TARGET, MOST_HEADERS};
 
 use crate::Reason;

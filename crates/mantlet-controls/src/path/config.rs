@@ -1,7 +1,11 @@
 use mantlet_contract::routes::Roots;
 use serde::{Deserialize, Serialize};
 
-use crate::{Mode, policy::Mistake};
+use crate::{
+    Mode,
+    contract::Posture,
+    policy::{Mistake, Server},
+};
 
 /// The `[path]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -9,12 +13,27 @@ use crate::{Mode, policy::Mistake};
 pub struct Config {
     /// What a refusal leads to. Default `enforce`.
     pub mode: Mode,
-    /// Whether `;` may stand in a path as it is. Default no: some servers cut the path off there.
+    /// Whose reading of a path counts: `uvicorn`, or `any` server's. Default `uvicorn` where Mantlet has started it and the posture is
+    /// `compatible`, else `any`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<Readers>,
+    /// Whether `;` may stand in a path as it is, where any server's reading counts. Default no: some servers cut the path off there.
     pub allow_semicolons: bool,
     /// A path below which the app answers as well, such as `/api`: `/api/search` and `/search` are then one operation for all settings. Default
     /// empty: what the contract says (`FastAPI(root_path=…)`, the servers of a document).
     #[serde(skip_serializing_if = "String::is_empty")]
     pub root_path: String,
+}
+
+/// Whose reading of a path counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Readers {
+    /// That of uvicorn and Starlette: decoded once, nothing cut off, nothing resolved.
+    Uvicorn,
+    /// That of any server: what one of them may read in another way is refused.
+    #[default]
+    Any,
 }
 
 /// The checked `[path]` section.
@@ -24,11 +43,26 @@ pub struct Policy {
     pub(crate) semicolons: bool,
     /// None if it is for the contract to say.
     pub(crate) roots: Option<Roots>,
+    pub(crate) readers: Readers,
+    /// The posture is `strict`.
+    pub(crate) strict: bool,
+}
+
+impl Policy {
+    /// Whether bytes that browsers encode and other clients do not, such as `"` in a query, may come as they are.
+    pub const fn takes_raw_bytes(&self) -> bool {
+        matches!(self.readers, Readers::Uvicorn)
+    }
+
+    /// Whether an empty line may come before a request line (RFC 9112 section 2.2).
+    pub const fn takes_empty_line(&self) -> bool {
+        !self.strict
+    }
 }
 
 impl Config {
     /// Checks the section; keys in mistakes are relative to it.
-    pub fn check(&self, report_only: bool) -> Result<Policy, Vec<Mistake>> {
+    pub fn check(&self, server: Server, posture: Posture, report_only: bool) -> Result<Policy, Vec<Mistake>> {
         let root = self.root_path.as_str();
         if !root.is_empty() && (!root.starts_with('/') || root.ends_with('/')) {
             let help = format!("write `/{}`", root.trim_matches('/'));
@@ -37,6 +71,17 @@ impl Config {
             return Err(vec![Mistake::new("root-path", message).help(help)]);
         }
         let roots = (!root.is_empty()).then(|| Roots::new([root]));
-        Ok(Policy { mode: self.mode.under(report_only), semicolons: self.allow_semicolons, roots })
+        let strict = posture == Posture::Strict;
+        let known = match server {
+            Server::Uvicorn if !strict => Readers::Uvicorn,
+            Server::Uvicorn | Server::Unknown => Readers::Any,
+        };
+        Ok(Policy {
+            mode: self.mode.under(report_only),
+            semicolons: self.allow_semicolons,
+            roots,
+            readers: self.server.unwrap_or(known),
+            strict,
+        })
     }
 }

@@ -2,7 +2,14 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 
 use super::RoutePolicy;
-use crate::{Mode, contract, encoding, policy::Mistake, responses, units::Size, uploads};
+use crate::{
+    Mode, contract, encoding,
+    limits::BodySizes,
+    policy::Mistake,
+    responses,
+    units::{Size, Span},
+    uploads,
+};
 
 /// A `[[route]]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -27,6 +34,9 @@ pub struct Config {
     pub uploads: uploads::Config,
     /// What differs for compressed bodies.
     pub encoding: encoding::Config,
+    /// Time from the last byte of a request to the first of its answer here, if that differs (`app.response-timeout`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_timeout: Option<Span>,
 }
 
 /// A control of a route, such as `headers`.
@@ -77,6 +87,10 @@ impl Config {
                 mistakes.push(Mistake::new(key, format!("`{name}` is not a method")));
             }
         }
+        if let Some(span) = self.response_timeout.filter(|span| span.0.is_zero()) {
+            let key = format!("route[{index}].response-timeout");
+            mistakes.push(Mistake::new(key, format!("`{span}` leaves no time at all")));
+        }
         let mut collect = |section: &str, found: Vec<Mistake>| {
             let section = format!("route[{index}].{section}");
             mistakes.extend(found.into_iter().map(|mistake| mistake.under(&section)));
@@ -100,7 +114,8 @@ impl Config {
             contract: contract.input_mode(report_only),
             rules: contract.rules(report_only),
             responses: self.responses.actions(base.responses, report_only),
-            body_size: self.limits.body_size.map_or(base.body_size, |size| size.0),
+            body_size: self.limits.body_size.map_or(base.body_size, BodySizes::all),
+            response_timeout: self.response_timeout.map(|span| span.0),
             uploads,
             encoding,
         };

@@ -6,7 +6,7 @@
 
 mod config;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::Method;
 
@@ -17,6 +17,7 @@ use crate::{
     Mode,
     contract::{self, Rules},
     encoding,
+    limits::BodySizes,
     path::Spellings,
     policy::Mistake,
     responses, uploads,
@@ -38,7 +39,9 @@ pub struct RoutePolicy {
     /// What becomes of what an answer should not hold.
     pub responses: responses::Actions,
     /// Bytes that a request body may have.
-    pub body_size: u64,
+    pub body_size: BodySizes,
+    /// Time from the last byte of a request to the first of its answer, if it is another one here.
+    pub response_timeout: Option<Duration>,
     /// What forms and their files may be.
     pub uploads: uploads::Policy,
     /// What compressed bodies may become.
@@ -148,7 +151,8 @@ mod tests {
                 contract: Mode::Enforce,
                 rules: contract::Config::default().rules(false),
                 responses: responses::Actions::default(),
-                body_size: 10,
+                body_size: BodySizes::all(crate::units::Size(10)),
+                response_timeout: None,
                 uploads: uploads::Policy::of(Posture::Compatible),
                 encoding: encoding::Policy::of(Posture::Compatible),
             },

@@ -16,7 +16,8 @@ pub(crate) fn route(posture: Posture, config: &Config) -> Arc<RoutePolicy> {
         contract: Mode::Off,
         rules: crate::contract::Config::default().rules(false),
         responses: crate::responses::Actions::default(),
-        body_size: 10 << 20,
+        body_size: crate::limits::BodySizes::all(crate::units::Size(10 << 20)),
+        response_timeout: None,
         uploads: Policy::of(posture).with(config, false).unwrap(),
         encoding: encoding::Policy::of(posture),
     })

@@ -15,13 +15,20 @@ use crate::{flow::Exchange, upstream::Lease};
 /// The app's answer; gives the connection to the app back when it has ended.
 #[derive(Debug)]
 pub(crate) struct FromApp {
+    /// What has been looked at already.
+    first: Option<Frame<Bytes>>,
     incoming: Incoming,
     lease: Option<Lease>,
 }
 
 impl FromApp {
     pub(crate) fn new(incoming: Incoming, lease: Lease) -> Self {
-        let mut body = Self { incoming, lease: Some(lease) };
+        Self::begun(None, incoming, lease)
+    }
+
+    /// One of which a piece has been read.
+    pub(crate) fn begun(first: Option<Frame<Bytes>>, incoming: Incoming, lease: Lease) -> Self {
+        let mut body = Self { first, incoming, lease: Some(lease) };
         body.release_at_end();
         body
     }
@@ -47,6 +54,9 @@ impl Body for FromApp {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
         let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
         match &frame {
             Some(Ok(_)) => self.release_at_end(),
@@ -57,9 +67,10 @@ impl Body for FromApp {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.first.is_none() && self.incoming.is_end_stream()
     }
 
+    /// Of what has been read a part already, nobody knows the length.
     fn size_hint(&self) -> SizeHint {
         self.incoming.size_hint()
     }

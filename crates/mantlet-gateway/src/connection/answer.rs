@@ -50,6 +50,10 @@ pub(super) async fn answer(
         // Boxed: the future of every request would be larger for it.
         Box::pin(tokio::time::sleep(*span)).await;
     }
+    if version == Version::HTTP_11 {
+        // The answer itself comes now: what has not been said before it is not said any more.
+        context.flow.take_hints();
+    }
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         context.flow.set_upgrade(Upgrade::Declined);
     }

@@ -26,9 +26,12 @@ use crate::{
 /// Silence after which a connection parks.
 const PARK_AFTER: Duration = Duration::from_millis(500);
 
+/// Bytes beyond a head that may be read with it: the empty line before it.
+const SLACK: usize = 1 << 10;
+
 /// How driving a connection ended.
 pub(super) enum Outcome {
-    /// Nothing is under way and nothing has been for a moment.
+    /// Nothing is under way and nothing has been for a moment, or the next request needs another parser.
     Idle,
     /// hyper is done with it: answered for the last time, switched protocols, or broke.
     Done,
@@ -37,7 +40,7 @@ pub(super) enum Outcome {
 }
 
 pub(super) async fn serve<T>(
-    wire: Wire<T>,
+    mut wire: Wire<T>,
     context: &Arc<Context>,
     policy: &Policy,
 ) -> (Outcome, Wire<T>, Bytes)
@@ -53,10 +56,11 @@ where
         })
     };
     let mut builder = http1::Builder::new();
-    builder.max_buf_size(policy.limits.head_size.max(64 << 10));
-    if policy.limits.header_count > 100 {
-        // hyper's own 100 need no allocation; more do.
+    builder.max_buf_size(policy.limits.head_size.max(64 << 10) + SLACK);
+    if context.flow.needs_room() {
+        // hyper's own 100 header lines need no allocation for each request; more do.
         builder.max_headers(policy.limits.header_count);
+        wire.make_room();
     }
     let mut connection = builder.serve_connection(wire, service);
     let flow = &context.flow;
@@ -66,6 +70,9 @@ where
         loop {
             if Pin::new(&mut connection).poll(cx).is_ready() {
                 return Poll::Ready(Outcome::Done);
+            }
+            if flow.asks_for_room() && flow.is_between() {
+                return Poll::Ready(Outcome::Idle);
             }
             if flow.is_evicted() && flow.is_in_head() {
                 return Poll::Ready(Outcome::Abort);

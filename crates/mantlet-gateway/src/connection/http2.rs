@@ -49,7 +49,8 @@ where
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.http2_streams)
-        .max_header_list_size(u32::try_from(limits.head_size).unwrap_or(u32::MAX))
+        // HTTP/2 counts 32 bytes more for each field (RFC 9113 section 6.5.2).
+        .max_header_list_size(u32::try_from(limits.head_size + 32 * limits.header_count).unwrap_or(u32::MAX))
         .max_send_buf_size(HTTP2_SEND_BUFFER);
     let mut connection = Box::pin(builder.serve_connection(&mut wire, service));
     // The preface is not a request: the clock runs until the first one.

@@ -51,7 +51,7 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let policy = shared.policy.load_full();
-    let mut wire = Wire::new(io, Arc::clone(&flow), &policy.limits);
+    let mut wire = Wire::new(io, Arc::clone(&flow), &policy);
     if shared.config.proxy_protocol {
         let header = poll_fn(|cx| wire.poll_proxy_header(cx));
         match tokio::time::timeout(policy.limits.head_timeout, header).await {
@@ -100,7 +100,7 @@ where
     let http2 = (stream.get_ref().1.alpn_protocol() == Some(b"h2")).then_some(Http2::Agreed);
     let Ok(certificate) = tls::client::read(stream.get_ref().1.peer_certificates()) else { return };
     let certificate = certificate.map(Arc::new);
-    let wire = Wire::new(stream, Arc::clone(&flow), &policy.limits);
+    let wire = Wire::new(stream, Arc::clone(&flow), &policy);
     let context = Context { shared, flow, peer, scheme: Scheme::Https, certificate };
     serve_requests(wire, Arc::new(context), http2).await;
 }

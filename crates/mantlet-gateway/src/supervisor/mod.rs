@@ -37,8 +37,8 @@ pub struct AppCommand {
     pub environment: Vec<(OsString, OsString)>,
     /// Where it will listen.
     pub address: Address,
-    /// Time from its start to its first accepted connection.
-    pub ready_timeout: Duration,
+    /// Time from its start to its first accepted connection; none if it may take as long as it lives.
+    pub ready_timeout: Option<Duration>,
     /// Time it may take to stop before it is killed.
     pub stop_timeout: Duration,
 }
@@ -47,7 +47,7 @@ pub struct AppCommand {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// It is starting and not ready yet; told once a few seconds.
+    /// It is starting and not ready yet; told once a few seconds, later twice a minute.
     Waiting(Duration),
     /// It accepts connections.
     Ready(Duration),
@@ -187,10 +187,10 @@ async fn watch(
                 if accepts(&command.address).await {
                     ready = true;
                     report(Event::Ready(age));
-                } else if age > command.ready_timeout {
+                } else if command.ready_timeout.is_some_and(|limit| age > limit) {
                     stop(child, group, command.stop_timeout, orders).await;
                     break Fate::NeverReady;
-                } else if age.saturating_sub(told) > Duration::from_secs(3) {
+                } else if age.saturating_sub(told) > pause_between(age) {
                     told = age;
                     report(Event::Waiting(age));
                 }
@@ -229,6 +229,11 @@ async fn stop(
 /// An app that was asked to end by a signal and ended by it has done as asked.
 fn as_asked(status: ExitStatus) -> ExitStatus {
     if status.signal() == Some(Signal::TERM.as_raw()) { ExitStatus::default() } else { status }
+}
+
+/// How long until it is said again that the app is waited for: what takes long need not be said often.
+fn pause_between(age: Duration) -> Duration {
+    if age < Duration::from_secs(30) { Duration::from_secs(3) } else { Duration::from_secs(30) }
 }
 
 async fn accepts(address: &Address) -> bool {

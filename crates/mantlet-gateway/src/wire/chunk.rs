@@ -39,6 +39,7 @@ enum State {
         digits: u8,
     },
     Extension {
+        part: Extension,
         length: usize,
     },
     SizeLf {
@@ -55,6 +56,57 @@ enum State {
         total: usize,
         lines: usize,
     },
+}
+
+/// Where in a chunk extension the reader is: `";" BWS name [ BWS "=" BWS value ]`, as often as it likes. A value is a token or quoted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extension {
+    /// After the semicolon.
+    BeforeName,
+    Name,
+    /// After blanks behind a name: `=` or another extension follows.
+    AfterName,
+    /// After the `=`.
+    BeforeValue,
+    Value,
+    Quoted,
+    /// After a backslash in quotes.
+    Escaped,
+    /// After the closing quote.
+    QuoteClosed,
+    /// After blanks behind a value: another extension follows.
+    AfterValue,
+}
+
+impl Extension {
+    /// The next byte; none if it may not stand here.
+    const fn next(self, byte: u8) -> Option<Self> {
+        let is_blank = matches!(byte, b' ' | b'\t');
+        Some(match self {
+            Self::BeforeName if is_blank => Self::BeforeName,
+            Self::BeforeName | Self::Name if is_token(byte) => Self::Name,
+            Self::Name | Self::AfterName if is_blank => Self::AfterName,
+            Self::Name | Self::AfterName if byte == b'=' => Self::BeforeValue,
+            Self::BeforeValue if is_blank => Self::BeforeValue,
+            Self::BeforeValue if byte == b'"' => Self::Quoted,
+            Self::BeforeValue | Self::Value if is_token(byte) => Self::Value,
+            Self::Quoted if byte == b'"' => Self::QuoteClosed,
+            Self::Quoted if byte == b'\\' => Self::Escaped,
+            Self::Quoted | Self::Escaped if is_blank || byte > b' ' && byte != 0x7f => Self::Quoted,
+            Self::Value | Self::QuoteClosed | Self::AfterValue if is_blank => Self::AfterValue,
+            _ if byte == b';' && self.may_end_before_another() => Self::BeforeName,
+            _ => return None,
+        })
+    }
+
+    const fn may_end_before_another(self) -> bool {
+        self.may_end() || matches!(self, Self::AfterName | Self::AfterValue)
+    }
+
+    /// Whether the line may end here.
+    const fn may_end(self) -> bool {
+        matches!(self, Self::Name | Self::Value | Self::QuoteClosed)
+    }
 }
 
 /// Follows a chunked body through however many reads it comes in.
@@ -123,14 +175,14 @@ impl ChunkReader {
             (State::Size { value, digits: 1.. }, b'\r') => State::SizeLf { value: *value },
             (State::Size { value, digits: 1.. }, b';') => {
                 self.size = *value;
-                State::Extension { length: 1 }
+                State::Extension { part: Extension::BeforeName, length: 1 }
             }
-            (State::Extension { .. }, b'\r') => State::SizeLf { value: self.size },
-            (State::Extension { length }, b'\t' | b' '..=b'~' | 0x80..=0xff)
+            (State::Extension { part, .. }, b'\r') if part.may_end() => State::SizeLf { value: self.size },
+            (State::Extension { part, length }, _)
                 if *length < MAX_EXTENSION && self.extensions < MAX_EXTENSIONS - 1 =>
             {
                 self.extensions += 1;
-                State::Extension { length: length + 1 }
+                State::Extension { part: part.next(byte).ok_or(Reason::ChunkMalformed)?, length: length + 1 }
             }
             (State::SizeLf { value: 0 }, b'\n') => State::Trailer { line: Vec::new(), total: 0, lines: 0 },
             (State::SizeLf { value }, b'\n') => State::Data { left: *value },
@@ -182,6 +234,7 @@ mod tests {
             ("0\r\n\r\n", ""),
             ("5\r\nhello\r\n0\r\n\r\n", "GET / HTTP/1.1\r\n"),
             ("5;name=value\r\nhello\r\n1a\r\nabcdefghijklmnopqrstuvwxyz\r\n000\r\n\r\n", "x"),
+            ("5;a;b=c; d = e ;f=\"q \\\" ; \u{e9}\"\r\nhello\r\n0;last\r\n\r\n", "x"),
             ("1\r\n\n\r\n0\r\nX-Checksum: 1\r\nX-Other:\r\n\r\n", ""),
         ] {
             for piece in [1, 3, 1024] {
@@ -211,6 +264,20 @@ mod tests {
             (long.as_str(), R::ChunkMalformed),
             (many.as_str(), R::ChunkMalformed),
             (trailers.as_str(), R::HeaderCountExceeded),
+            ("5;\r\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
+            ("5; \r\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
+            ("5;;a\r\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
+            ("5;a;\r\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
+            ("5;a=\r\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
+            ("5;=b\r\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
+            ("5;a b\r\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
+            ("5;a=b c\r\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
+            ("5;a \r\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
+            ("5;bad[=x\r\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
+            ("5;a=b[\r\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
+            ("5;a=\"b\r\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
+            ("5;a=\"b\"c\r\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
+            ("5;caf\u{e9}\r\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
             ("5\nhello\r\n0\r\n\r\n", R::ChunkMalformed),
             ("5\r\nhelloXX0\r\n\r\n", R::ChunkMalformed),
             ("5\r\nhello\n0\r\n\r\n", R::ChunkMalformed),

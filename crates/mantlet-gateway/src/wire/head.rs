@@ -7,12 +7,17 @@ use mantlet_controls::{Reason, host, pipeline::REFUSED_METHOD};
 /// Bytes that a header name may have: as many as the reader behind this one can hold.
 const MAX_NAME: usize = u16::MAX as usize - 1;
 
+/// Bytes that a target may have: as many as the reader behind this one can hold.
+const LONGEST_TARGET: usize = u16::MAX as usize - 1;
+
 /// What may be in a head.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HeadLimits {
     pub(super) head_size: usize,
     pub(super) header_count: usize,
     pub(super) target_length: usize,
+    /// Bytes that browsers encode in a target may come as they are.
+    pub(super) raw_bytes: bool,
 }
 
 /// Where a head ends and what follows it.
@@ -23,6 +28,10 @@ pub(super) struct Head {
     pub(super) body: Framing,
     /// The client asks to switch protocols: what follows may not be HTTP.
     pub(super) upgrade: bool,
+    /// Header lines.
+    pub(super) lines: usize,
+    /// The target holds bytes that the reader behind this one takes only encoded, see [`encoded`].
+    pub(super) raw: bool,
 }
 
 /// How the body's end is known (RFC 9112 section 6.3).
@@ -72,7 +81,7 @@ fn too_large(bytes: &[u8], limits: &HeadLimits) -> Reason {
 fn judge(head: &[u8], limits: &HeadLimits) -> Result<Head, Reason> {
     let mut lines = Lines { rest: head };
     let request_line = lines.next().unwrap_or_default();
-    let RequestLine { version_1_0, target } = judge_request_line(request_line, limits)?;
+    let RequestLine { version_1_0, target, raw } = judge_request_line(request_line, limits)?;
 
     let mut seen = Seen::default();
     for line in lines {
@@ -101,7 +110,8 @@ fn judge(head: &[u8], limits: &HeadLimits) -> Result<Head, Reason> {
         (None, true) => Framing::Chunked,
         (length, false) => Framing::Length(length.unwrap_or(0)),
     };
-    Ok(Head { length: head.len(), body, upgrade: seen.upgrade && !version_1_0 })
+    let upgrade = seen.upgrade && !version_1_0;
+    Ok(Head { length: head.len(), body, upgrade, lines: seen.lines, raw })
 }
 
 /// The method and the path (without its query) of a head that was refused for another reason, for its record.
@@ -120,6 +130,7 @@ pub(super) fn request_line(bytes: &[u8]) -> Option<(&str, &str)> {
 struct RequestLine<'a> {
     version_1_0: bool,
     target: Target<'a>,
+    raw: bool,
 }
 
 enum Target<'a> {
@@ -150,11 +161,13 @@ fn judge_request_line<'a>(line: &'a [u8], limits: &HeadLimits) -> Result<Request
     if target.len() > limits.target_length {
         return Err(Reason::TargetTooLong);
     }
-    Ok(RequestLine { version_1_0, target: judge_target(target)? })
+    let (target, raw) = judge_target(target, limits.raw_bytes)?;
+    Ok(RequestLine { version_1_0, target, raw })
 }
 
-/// Origin-form or absolute-form (RFC 9112 section 3.2). `*` means the server as a whole, about which an app has nothing to say.
-fn judge_target(target: &[u8]) -> Result<Target<'_>, Reason> {
+/// Origin-form or absolute-form (RFC 9112 section 3.2), and whether it holds raw bytes. `*` means the server as a whole, about which an
+/// app has nothing to say.
+fn judge_target(target: &[u8], raw_bytes: bool) -> Result<(Target<'_>, bool), Reason> {
     let (form, path_and_query) = if target.first() == Some(&b'/') {
         (Target::Origin, target)
     } else {
@@ -173,9 +186,56 @@ fn judge_target(target: &[u8]) -> Result<Target<'_>, Reason> {
     let question = memchr::memchr(b'?', path_and_query).unwrap_or(path_and_query.len());
     let (path, query) = path_and_query.split_at(question);
     if path.iter().all(|byte| is_path(*byte)) && query.iter().all(|byte| is_query(*byte)) {
-        Ok(form)
+        Ok((form, false))
+    } else if raw_bytes
+        && path.iter().all(|byte| is_path(*byte) || is_raw_in_path(*byte))
+        && query.iter().all(|byte| is_query(*byte) || is_raw_in_query(*byte))
+    {
+        Ok((form, true))
     } else {
         Err(Reason::TargetMalformed)
+    }
+}
+
+/// The same head with its target's raw bytes percent-encoded, as a browser sends them. Whoever decodes the target reads the same.
+pub(super) fn encoded(head: &[u8], limits: &HeadLimits) -> Result<Vec<u8>, Reason> {
+    let start = memchr::memchr(b' ', head).map_or(0, |at| at + 1);
+    let rest = head.get(start..).unwrap_or_default();
+    let (target, rest) = rest.split_at(memchr::memchr(b' ', rest).unwrap_or_default());
+    let (path, query) = target.split_at(memchr::memchr(b'?', target).unwrap_or(target.len()));
+    let mut encoded = Vec::with_capacity(head.len() + 64);
+    encoded.extend_from_slice(head.get(..start).unwrap_or_default());
+    for byte in path {
+        push(&mut encoded, *byte, is_raw_in_path(*byte));
+    }
+    // Bytes beyond ASCII are latin-1 to Starlette, and are carried as they are if they happen to be UTF-8.
+    let is_text = std::str::from_utf8(query).is_ok();
+    for byte in query {
+        match byte {
+            0x80.. if is_text => encoded.push(*byte),
+            0x80.. => {
+                for byte in char::from(*byte).encode_utf8(&mut [0; 2]).bytes() {
+                    push(&mut encoded, byte, true);
+                }
+            }
+            _ => push(&mut encoded, *byte, is_raw_in_query(*byte)),
+        }
+    }
+    if encoded.len() - start > LONGEST_TARGET {
+        return Err(Reason::TargetTooLong);
+    }
+    encoded.extend_from_slice(rest);
+    if encoded.len() > limits.head_size.max(LONGEST_TARGET) { Err(Reason::HeadTooLarge) } else { Ok(encoded) }
+}
+
+fn push(encoded: &mut Vec<u8>, byte: u8, raw: bool) {
+    if raw {
+        encoded.push(b'%');
+        for nibble in [byte >> 4, byte & 0xf] {
+            encoded.push(b"0123456789ABCDEF".get(usize::from(nibble)).copied().unwrap_or(b'0'));
+        }
+    } else {
+        encoded.push(byte);
     }
 }
 
@@ -301,6 +361,16 @@ pub(super) const fn is_token(byte: u8) -> bool {
 /// What a path may hold: RFC 3986, and what browsers and clients send unencoded all the same.
 const fn is_path(byte: u8) -> bool {
     matches!(byte, 0x21 | 0x22 | 0x24..=0x3b | 0x3d | 0x40..=0x5f | 0x61..=0x7e)
+}
+
+/// What clients other than browsers also send in a path, and no reader takes for anything else.
+const fn is_raw_in_path(byte: u8) -> bool {
+    matches!(byte, b'<' | b'>' | b'`')
+}
+
+/// The same in a query.
+const fn is_raw_in_query(byte: u8) -> bool {
+    matches!(byte, b'"' | b'<' | b'>' | 0x80..)
 }
 
 /// What a query may hold.

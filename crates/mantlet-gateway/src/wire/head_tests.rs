@@ -1,6 +1,7 @@
 use super::*;
 
-const LIMITS: HeadLimits = HeadLimits { head_size: 16 << 10, header_count: 100, target_length: 8 << 10 };
+const LIMITS: HeadLimits =
+    HeadLimits { head_size: 16 << 10, header_count: 100, target_length: 8 << 10, raw_bytes: false };
 
 fn judge_all(head: &str) -> Result<Option<Head>, Reason> {
     read(head.as_bytes(), &mut 0, &LIMITS)

@@ -21,7 +21,7 @@ use std::{
 };
 
 use hyper::rt::{Read, ReadBufCursor, Write};
-use mantlet_controls::{Reason, limits};
+use mantlet_controls::{Policy, Reason};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use self::{
@@ -33,6 +33,9 @@ use crate::flow::{Flow, Phase, Upgrade};
 
 /// The request that stands for one that was refused. Its method must be [`mantlet_controls::pipeline::REFUSED_METHOD`].
 const STAND_IN: &[u8] = b"MANTLET-REFUSED / HTTP/1.1\r\nhost: mantlet\r\nconnection: close\r\n\r\n";
+
+/// Header lines that the parser behind takes without an allocation for each request.
+const PLAIN_LINES: usize = 100;
 
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -71,6 +74,16 @@ enum State {
     AwaitUpgrade,
     /// HTTP/2: judged elsewhere, its frames counted.
     Http2(Box<Account>),
+    /// A head whose target had to be encoded: what is handed on instead of the first bytes of the stash.
+    Encoded {
+        head: Vec<u8>,
+        sent: usize,
+        /// Bytes of the stash that it stands for.
+        length: usize,
+        next: Box<State>,
+    },
+    /// In front of a head with more lines than the parser behind takes: another one is awaited.
+    Crowded,
     /// Malformed: the stand-in follows, of which so many bytes have been handed on.
     Refused {
         sent: usize,
@@ -80,11 +93,19 @@ enum State {
 }
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Wire<T> {
     io: T,
     flow: Arc<Flow>,
     limits: HeadLimits,
     state: State,
+    /// One empty line before a request is passed over (RFC 9112 section 2.2).
+    takes_empty_line: bool,
+    saw_empty_line: bool,
+    /// The parser behind takes more header lines than it does without an allocation.
+    is_roomy: bool,
+    /// Interim answers, or what is left of one that has been begun.
+    hints: Vec<u8>,
     /// Bytes read but not handed on; the first `judged` of them may be.
     stash: Vec<u8>,
     judged: usize,
@@ -96,11 +117,12 @@ pub(crate) struct Wire<T> {
 }
 
 impl<T> Wire<T> {
-    pub(crate) fn new(io: T, flow: Arc<Flow>, limits: &limits::Policy) -> Self {
+    pub(crate) fn new(io: T, flow: Arc<Flow>, policy: &Policy) -> Self {
         let limits = HeadLimits {
-            head_size: limits.head_size,
-            header_count: limits.header_count,
-            target_length: limits.target_length,
+            head_size: policy.limits.head_size,
+            header_count: policy.limits.header_count,
+            target_length: policy.limits.target_length,
+            raw_bytes: policy.path.takes_raw_bytes(),
         };
         let state = State::Head { scanned: 0 };
         Self {
@@ -108,6 +130,10 @@ impl<T> Wire<T> {
             flow,
             limits,
             state,
+            takes_empty_line: policy.path.takes_empty_line(),
+            saw_empty_line: false,
+            is_roomy: false,
+            hints: Vec::new(),
             stash: Vec::new(),
             judged: 0,
             fresh: false,
@@ -134,6 +160,15 @@ impl<T> Wire<T> {
         }
     }
 
+    /// The parser behind takes as many header lines as may come.
+    pub(crate) fn make_room(&mut self) {
+        self.is_roomy = true;
+        if matches!(self.state, State::Crowded) {
+            self.state = State::Head { scanned: 0 };
+            self.fresh = !self.stash.is_empty();
+        }
+    }
+
     pub(crate) const fn io(&mut self) -> &mut T {
         &mut self.io
     }
@@ -143,15 +178,53 @@ impl<T> Wire<T> {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             match &mut self.state {
+                State::Head { scanned: 0 }
+                    if self.takes_empty_line && !self.saw_empty_line && rest.first() == Some(&b'\r') =>
+                {
+                    // Some clients of old send it after a body.
+                    match rest.get(1) {
+                        Some(b'\n') => {
+                            self.saw_empty_line = true;
+                            at += 2;
+                        }
+                        Some(_) => {
+                            self.refuse(Reason::RequestLineMalformed);
+                            return at;
+                        }
+                        None => return at,
+                    }
+                }
                 State::Head { scanned } => match head::read(rest, scanned, &self.limits) {
+                    Ok(Some(head)) if head.lines > PLAIN_LINES && !self.is_roomy => {
+                        self.state = State::Crowded;
+                        self.flow.enter(Phase::Head);
+                        self.flow.ask_for_room();
+                        return at;
+                    }
                     Ok(Some(head)) => {
                         at += head.length;
-                        self.state = match head.body {
+                        self.saw_empty_line = false;
+                        let next = match head.body {
                             Framing::Length(0) if head.upgrade => State::AwaitUpgrade,
                             Framing::Length(0) => State::Head { scanned: 0 },
                             Framing::Length(left) => State::Length { left },
                             Framing::Chunked => State::Chunked(ChunkReader::new()),
                         };
+                        if head.raw {
+                            at -= head.length;
+                            match head::encoded(rest.get(..head.length).unwrap_or_default(), &self.limits) {
+                                Ok(encoded) => {
+                                    let (length, next) = (head.length, Box::new(next));
+                                    self.state = State::Encoded { head: encoded, sent: 0, length, next };
+                                }
+                                Err(reason) => {
+                                    self.refuse(reason);
+                                    return at;
+                                }
+                            }
+                        } else {
+                            self.state = next;
+                        }
                         self.flow.expect_body(head.body != Framing::Length(0));
                         self.flow.set_upgrade(Upgrade::Undecided);
                         self.flow.enter(Phase::Busy);
@@ -196,7 +269,11 @@ impl<T> Wire<T> {
                     account.received(rest, Instant::now);
                     return if account.is_overdrawn() { 0 } else { bytes.len() };
                 }
-                State::AwaitUpgrade | State::Refused { .. } | State::Ended => return at,
+                State::AwaitUpgrade
+                | State::Encoded { .. }
+                | State::Crowded
+                | State::Refused { .. }
+                | State::Ended => return at,
             }
         }
         at
@@ -329,6 +406,21 @@ impl<T: AsyncRead + Unpin> Read for Wire<T> {
                     wire.stash = Vec::new();
                     return Poll::Ready(Ok(()));
                 }
+                State::Encoded { head, sent, length, next } => {
+                    if *sent == head.len() {
+                        wire.stash.drain(..(*length).min(wire.stash.len()));
+                        wire.state = mem::replace(next, State::Ended);
+                        wire.fresh = !wire.stash.is_empty();
+                        continue;
+                    }
+                    let rest = head.get(*sent..).unwrap_or_default();
+                    let count = rest.len().min(buf.remaining());
+                    buf.put_slice(rest.get(..count).unwrap_or_default());
+                    *sent += count;
+                    return Poll::Ready(Ok(()));
+                }
+                // The connection's driver looks after each poll whether room is asked for.
+                State::Crowded => return Poll::Pending,
                 State::Ended => {
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "malformed body")));
                 }
@@ -377,8 +469,23 @@ impl<T: AsyncRead + Unpin> Read for Wire<T> {
     }
 }
 
+impl<T: AsyncWrite + Unpin> Wire<T> {
+    /// Writes what is left of interim answers.
+    fn poll_write_hints(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.hints.is_empty() {
+            let count = ready!(Pin::new(&mut self.io).poll_write(cx, &self.hints))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.hints.drain(..count);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl<T: AsyncRead + AsyncWrite + Unpin> Write for Wire<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_write_hints(cx))?;
         let written = Pin::new(&mut self.io).poll_write(cx, buf);
         self.note_write(&written, &[IoSlice::new(buf)]);
         written
@@ -389,6 +496,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Write for Wire<T> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_write_hints(cx))?;
         let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
         self.note_write(&written, bufs);
         written
@@ -398,7 +506,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Write for Wire<T> {
         self.io.is_write_vectored()
     }
 
+    /// Here everything that hyper had to write is written, and no answer has been begun: the place of interim ones.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(hints) = self.flow.take_hints() {
+            self.hints.extend_from_slice(&hints);
+        }
+        ready!(self.poll_write_hints(cx))?;
         Pin::new(&mut self.io).poll_flush(cx)
     }
 

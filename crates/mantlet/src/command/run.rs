@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use mantlet_controls::policy::Server;
+
 use crate::{
     app::AppProcess,
     cli::RunArguments,
@@ -24,7 +26,8 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
         flags.push(Flag::new("app.python", "--python", python.as_str()));
     }
     flags.extend(arguments.contract.flags());
-    let reader = Reader::new(&arguments.common, flags);
+    let server = if arguments.server.is_empty() { Server::Uvicorn } else { Server::Unknown };
+    let reader = Reader::new(&arguments.common, flags).in_front_of(server);
     let checked = reader.read_at_start()?;
     let config = &checked.loaded.config;
     let source = Source::of(&config.contract, arguments.server.is_empty());

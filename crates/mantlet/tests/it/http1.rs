@@ -307,3 +307,64 @@ fn trailers_of_the_app_reach_a_client_that_takes_them() {
     assert_eq!(answer.body, b"ok");
     assert_eq!(answer.trailers, [("x-checksum".to_owned(), "1".to_owned())]);
 }
+
+/// Clients of old send an empty line after a body (RFC 9112 section 2.2).
+#[test]
+fn an_empty_line_before_a_request_is_passed_over() {
+    let stand = Stand::with("[limits]\nhead-timeout = \"500ms\"");
+    let mut client = stand.connect();
+    let path = marker();
+    for _ in 0..3 {
+        let record = client.ask(post(&path, "hello") + "\r\n").record();
+        assert_eq!(record["body"], "hello");
+    }
+    // It is not the beginning of a request: the connection waits for one as long as any other.
+    let (wait, waited) = mpsc::channel::<()>();
+    assert!(waited.recv_timeout(Duration::from_secs(2)).is_err());
+    drop(wait);
+    assert_eq!(client.ask("\r\n".to_owned() + &get(&path)).record()["path"], path.as_str());
+    // In pieces, too, but not twice.
+    for piece in ["\r", "\n", "GET"] {
+        client.send(piece);
+    }
+    assert_eq!(client.ask(&get(&path)[3..]).record()["path"], path.as_str());
+    client.send("\r\n\r\n".to_owned() + &get(&path));
+    assert_eq!(client.answer().code(), "request-line-malformed");
+    assert_eq!(stand.gateway.end().audit.len(), 1);
+}
+
+/// What has more header lines than most is read by another parser; whatever is before and behind it on the connection is answered too.
+#[test]
+fn many_headers_among_requests_in_a_pipeline() {
+    let stand = Stand::new();
+    let mut client = stand.connect();
+    let many = |path: &str, count: usize| {
+        let lines: String = (0..count).map(|number| format!("X-N-{number}: {number}\r\n")).collect();
+        format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n")
+    };
+    let paths: Vec<_> = (0..6).map(|_| marker()).collect();
+    client.send(
+        [
+            get(&paths[0]),
+            many(&paths[1], 150),
+            get(&paths[2]),
+            post(&paths[3], "hello"),
+            many(&paths[4], 255),
+            many(&paths[5], 100),
+        ]
+        .concat(),
+    );
+    for (path, count) in paths.iter().zip([0, 150, 0, 0, 255, 100]) {
+        let record = client.answer().record();
+        assert_eq!(record["path"], path.as_str());
+        let headers = record["headers"].as_array().unwrap().iter();
+        assert_eq!(headers.filter(|pair| pair[0].as_str().unwrap().starts_with("x-n-")).count(), count);
+    }
+    // In pieces, and after the connection has rested.
+    let slow = many(&paths[0], 200);
+    for piece in slow.as_bytes().chunks(700) {
+        client.send(piece);
+    }
+    client.answer().record();
+    assert_eq!(client.ask(many(&paths[0], 256)).code(), "header-count-exceeded");
+}

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use crate::kit::{Answer, App, Client, Stand, eventually, marker};
+use crate::kit::{Answer, App, Client, Gateway, Setup, Stand, eventually, http2, marker, processes::memory};
 
 /// The refusal of a request, after which its connection closes; the only record of all.
 fn expect_refusal(stand: &Stand, client: &mut Client, status: u16, code: &str) -> Answer {
@@ -250,4 +250,79 @@ fn at_the_edge_of_what_can_be_configured_refusals_are_our_own() {
         end.audit.iter().map(|record| record["reason"].as_str().unwrap()).collect::<Vec<_>>(),
         refused
     );
+}
+
+/// What uvicorn takes, and balancers in front of it pass elsewhere, passes by default, over HTTP/2 too.
+#[test]
+fn large_heads_are_ordinary() {
+    let stand = Stand::new();
+    let long = |length: usize| "a".repeat(length);
+    let many: String = (0..250).map(|number| format!("X-{number}: {number}\r\n")).collect();
+    for (target, headers) in [
+        (format!("/?q={}", long(59_000)), String::new()),
+        (format!("/{}", long(59_000)), String::new()),
+        (
+            "/".to_owned(),
+            format!("Authorization: Bearer {}\r\nCookie: session={}\r\n", long(12_000), long(5_000)),
+        ),
+        ("/".to_owned(), format!("X-Long: {}\r\n", long(60_000))),
+        ("/".to_owned(), many),
+    ] {
+        let answer =
+            stand.connect().ask(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"));
+        assert_eq!(answer.status, 200, "{:?}", String::from_utf8_lossy(&answer.body));
+        let fields: Vec<(String, String)> = headers
+            .lines()
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect();
+        http2::talk(async {
+            let sender = http2::connect(stand.gateway.addr()).await;
+            let request = http::Request::builder().uri(format!("http://localhost{target}"));
+            let request = fields.iter().fold(request, |request, (name, value)| request.header(name, value));
+            let answer = http2::ask(&sender, request, b"").await.unwrap();
+            assert_eq!(answer.status(), 200, "HTTP/2, {} fields", fields.len());
+        });
+    }
+    assert!(stand.gateway.end().audit.is_empty());
+}
+
+/// A model file of 300 MiB goes through, and Mantlet does not grow by it. What FastAPI would hold in memory as a whole has its limit.
+#[test]
+fn a_body_that_comes_piece_by_piece_may_be_large() {
+    let gateway = Setup::run("bodies:app").start();
+    let most = |gateway: &Gateway| memory(gateway.pid()).1;
+    let piece = vec![b'x'; 1 << 20];
+    let mut client = Client::connect(gateway.addr());
+    let before = most(&gateway);
+    client.send(format!("PUT /raw HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", 300 << 20));
+    for _ in 0..300 {
+        client.send(&piece);
+    }
+    assert_eq!(client.answer().json(), 300 << 20);
+    let grown = most(&gateway).saturating_sub(before);
+    assert!(grown < 32 << 20, "{grown} bytes more");
+
+    let json = "Content-Type: application/json\r\n";
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    for (path, kind) in [("/json", json), ("/fields", form)] {
+        let mut client = Client::connect(gateway.addr());
+        let length = (256 << 20) + 1;
+        client.send(format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\n{kind}Content-Length: {length}\r\n\r\n"
+        ));
+        assert_eq!(client.answer().code(), "body-too-large", "{path}");
+    }
+    let mut client = Client::connect(gateway.addr());
+    client.send(format!(
+        "PUT /raw HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
+        (16_u64 << 30) + 1
+    ));
+    assert_eq!(client.answer().code(), "body-too-large");
+
+    let strict = Setup::run("bodies:app").config("[contract]\nposture = \"strict\"").start();
+    let mut client = Client::connect(strict.addr());
+    client
+        .send(format!("PUT /raw HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", (256 << 20) + 1));
+    assert_eq!(client.answer().code(), "body-too-large");
 }

@@ -38,6 +38,7 @@ mod origins;
 mod packages;
 mod pages;
 mod path;
+mod path_readings;
 mod process;
 mod reload;
 mod request_line;

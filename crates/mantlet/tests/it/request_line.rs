@@ -132,8 +132,8 @@ fn row_31_connection_cannot_strip_what_decides() {
     let stand = Stand::new();
     let answer = stand.connect().ask(get(
         "Host: localhost\r\nAuthorization: Bearer a\r\nCookie: b=c\r\nX-Mine: d\r\nX-CSRF-Token: e\r\n\
-         Connection: Authorization, X-Request-ID, Cookie, X-Forwarded-For\r\n\
-         Connection: x-forwarded-proto, host, x-mine, X-CSRF-Token, close",
+         Sec-Fetch-Site: same-origin\r\nConnection: Authorization, X-Request-ID, Cookie, X-Forwarded-For, sec-fetch-site\r\n\
+         Connection: x-forwarded-proto, x-forwarded-port, host, x-mine, X-CSRF-Token, accept-encoding, close",
     ));
     let record = answer.record();
     assert_eq!(values(&record, "authorization"), ["Bearer a"]);
@@ -143,6 +143,8 @@ fn row_31_connection_cannot_strip_what_decides() {
     assert_eq!(values(&record, "x-request-id"), [answer.request_id()]);
     assert_eq!(values(&record, "x-forwarded-for"), ["127.0.0.1"]);
     assert_eq!(values(&record, "x-forwarded-proto"), ["http"]);
+    assert_eq!(values(&record, "x-forwarded-port"), ["80"]);
+    assert_eq!(values(&record, "sec-fetch-site"), ["same-origin"]);
     assert!(values(&record, "x-mine").is_empty(), "a header of the client's own it may name: {record}");
     assert!(values(&record, "connection").is_empty(), "{record}");
 }
@@ -182,6 +184,26 @@ fn row_32_forged_forwarding_and_identity_headers_are_dropped() {
     assert_eq!(values(&record, "x-forwarded-port"), ["80"]);
     assert_eq!(values(&record, "x-forwarded-proto"), ["http"]);
     assert_eq!(record["client"][0], "127.0.0.1", "what the app takes for the client's address");
+}
+
+/// A proxy that hands `Connection` on has its own words taken away by nobody.
+#[test]
+fn row_31_nor_what_a_trusted_peer_says() {
+    let stand = Stand::with("[client]\ntrusted = [\"127.0.0.1\"]\ndrop = [\"x-tenant\"]");
+    let record = stand
+        .connect()
+        .ask(get(
+            "Host: localhost\r\nX-Forwarded-User: alice\r\nRemote-User: alice\r\nX-Tenant: a\r\nX-Mine: b\r\n\
+             Connection: x-forwarded-user, remote-user, x-tenant, x-mine",
+        ))
+        .record();
+    for name in ["x-forwarded-user", "remote-user", "x-tenant"] {
+        assert_eq!(values(&record, name).len(), 1, "{name}: {record}");
+    }
+    assert!(values(&record, "x-mine").is_empty());
+    let removed = &stand.gateway.audit(1)[0];
+    assert_eq!((&removed["reason"], &removed["subject"]), (&"header-removed".into(), &"x-mine".into()));
+    assert_eq!((&removed["security_event"], &removed["status"]), (&"request-changed".into(), &Value::Null));
 }
 
 #[test]

@@ -88,6 +88,7 @@ impl Stand {
                 idle_timeout: Duration::from_secs(5),
                 max_concurrent: 100,
                 queue_timeout: Duration::from_secs(5),
+                is_uvicorn: false,
             },
         };
         let gate = Gate::start(config_of_gate, None, config().check().unwrap(), log).unwrap();

@@ -211,6 +211,23 @@ fn row_72_an_app_that_hangs_is_waited_for_so_long() {
     assert_eq!(asked(&upstream, "/"), 1);
 }
 
+/// A report may take an hour, on its own route.
+#[test]
+fn a_route_may_be_waited_for_longer() {
+    let upstream = Upstream::new(|connection| {
+        while connection.next_head().is_some() {
+            std::thread::sleep(std::time::Duration::from_millis(1500));
+            connection.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        }
+    });
+    let config =
+        "[app]\nresponse-timeout = \"500ms\"\n[[route]]\npath = \"/reports/{id}\"\nresponse-timeout = \"1h\"";
+    let gateway = Setup::serve(&upstream.url()).config(config).start();
+    assert_eq!(Client::connect(gateway.addr()).get("/reports/7").body, b"ok");
+    let answer = Client::connect(gateway.addr()).get("/other");
+    assert_eq!((answer.status, answer.code().as_str()), (504, "app-timeout"));
+}
+
 /// An app that does not read what is being uploaded hangs as well.
 #[test]
 fn row_72_an_app_that_does_not_read_is_waited_for_so_long() {

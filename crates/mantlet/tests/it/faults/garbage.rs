@@ -206,3 +206,155 @@ fn interim_answers_do_no_harm() {
     }
     assert_eq!((answer.status, answer.body), (200, b"ok".to_vec()));
 }
+
+/// A stream that is broken from its start is refused, and so is one that ends before it has begun.
+#[test]
+fn row_73_a_first_chunk_that_is_none() {
+    const HEAD: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for bad in [
+        "xyz\r\nGARBAGE\r\n",
+        "-7\r\nGARBAGE\r\n",
+        "GARBAGE",
+        "ffffffffffffffffff\r\nGARBAGE",
+        "7 7\r\nGARBAGE\r\n0\r\n\r\n",
+    ] {
+        check(format!("{HEAD}{bad}"));
+    }
+    let upstream = Upstream::answering(HEAD);
+    let gateway = Setup::serve(&upstream.url()).start();
+    let answer = Client::connect(gateway.addr()).get("/");
+    assert_eq!((answer.status, answer.code().as_str()), (502, "app-closed"));
+}
+
+/// What is wrong with an answer is in the record, and none of it.
+#[test]
+fn row_73_the_record_says_what_was_wrong() {
+    for (answer, what) in [
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\nGARBAGE",
+            "its Transfer-Encoding is not `chunked`",
+        ),
+        ("HTTP/1.1 200 OK\r\nX-A: GARBAGE\0\r\nContent-Length: 0\r\n\r\n", "invalid HTTP header parsed"),
+        ("HTTP/1.1 abc GARBAGE\r\n\r\n", "invalid HTTP status-code parsed"),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nGARBAGE", "a chunk is malformed"),
+    ] {
+        let upstream = Upstream::answering(answer);
+        let gateway = Setup::serve(&upstream.url()).start();
+        let refusal = Client::connect(gateway.addr()).get("/reports/7");
+        let record = gateway.audit_of(refusal.request_id());
+        assert_eq!(
+            (&record["subject"], &record["route"]),
+            (&what.into(), &"/reports/7".into()),
+            "{answer:?}"
+        );
+    }
+}
+
+/// RFC 9112 section 6.3: chunked wins over a length. The connection serves no other request.
+#[test]
+fn an_answer_that_says_twice_how_long_it_is_has_one_meaning() {
+    for (lines, body) in [
+        ("Content-Length: 9999\r\nTransfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n"),
+        ("Transfer-Encoding: Chunked\r\nContent-Length: 2\r\n", "5\r\nhello\r\n0\r\n\r\n"),
+        ("Content-Length: 5\r\nContent-Length: 5\r\n", "hello"),
+        ("Content-Length: 5, 5\r\n", "hello"),
+    ] {
+        let answer = format!("HTTP/1.1 200 OK\r\n{lines}\r\n{body}");
+        let upstream = Upstream::new(move |connection| {
+            while connection.next_head().is_some() {
+                connection.write(answer.as_bytes());
+            }
+        });
+        let gateway = Setup::serve(&upstream.url()).start();
+        let mut client = Client::connect(gateway.addr());
+        for _ in 0..3 {
+            let answer = client.get("/");
+            assert_eq!((answer.status, answer.body.as_slice()), (200, &b"hello"[..]), "{lines:?}");
+            let lengths =
+                answer.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+            assert!(lengths.count() <= 1, "{answer:?}");
+        }
+        assert_eq!(upstream.connections().0, 3, "{lines:?}: a connection in doubt is not used again");
+        talk(async {
+            let answer = ask(&connect(gateway.addr()).await, get("/"), b"").await.unwrap();
+            assert_eq!((answer.status().as_u16(), answer.body().as_slice()), (200, &b"hello"[..]));
+        });
+    }
+}
+
+/// A body where there may be none comes after its answer: it is not the next one's, however late it is.
+#[test]
+fn row_73_a_body_that_may_not_be_is_given_to_nobody() {
+    const STRAY: &str = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nGARBAGE";
+    const NEXT: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    for (method, bodiless) in [
+        ("GET", "HTTP/1.1 204 No Content\r\n\r\n"),
+        ("GET", "HTTP/1.1 304 Not Modified\r\n\r\n"),
+        ("HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n"),
+        ("DELETE", "HTTP/1.1 204 No Content\r\nContent-Length: 7\r\n\r\n"),
+    ] {
+        for late in [0, 20] {
+            let upstream = Upstream::new(move |connection| {
+                while let Some(head) = connection.next_head() {
+                    if head.starts_with(method) && head.contains("/bodiless") {
+                        connection.write(bodiless.as_bytes());
+                        std::thread::sleep(std::time::Duration::from_millis(late));
+                        connection.write(STRAY.as_bytes());
+                    } else {
+                        connection.write(NEXT.as_bytes());
+                    }
+                }
+            });
+            let gateway = Setup::serve(&upstream.url()).start();
+            let mut client = Client::connect(gateway.addr());
+            for _ in 0..5 {
+                client.send(format!("{method} /bodiless HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+                client.head();
+                // At once, and when what is stray has come.
+                for _ in 0..3 {
+                    let answer = client.get("/");
+                    assert_eq!(answer.body, b"ok", "{method} {bodiless:?} after {late} ms");
+                    std::thread::sleep(std::time::Duration::from_millis(60));
+                }
+            }
+        }
+    }
+}
+
+/// Early Hints reach clients of HTTP/1.1, once each and before the answer; what is of the connection does not.
+#[test]
+fn early_hints_are_passed_on() {
+    let upstream = Upstream::new(|connection| {
+        while connection.next_head().is_some() {
+            for number in 0..2 {
+                let link = format!(
+                    "Link: </{number}.css>; rel=preload\r\nConnection: keep-alive\r\nContent-Length: 7\r\n"
+                );
+                connection.write(format!("HTTP/1.1 103 Early Hints\r\n{link}\r\n").as_bytes());
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+            connection.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        }
+    });
+    let gateway = Setup::serve(&upstream.url()).start();
+    let mut client = Client::connect(gateway.addr());
+    // One after the other, and both at once.
+    for at_once in [1, 2] {
+        client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(at_once));
+        for _ in 0..at_once {
+            for number in 0..2 {
+                let hint = client.head();
+                assert_eq!(hint.status, 103);
+                assert_eq!(hint.header("link"), Some(format!("</{number}.css>; rel=preload").as_str()));
+                assert_eq!((hint.header("connection"), hint.header("content-length")), (None, None));
+            }
+            assert_eq!(client.answer().body, b"ok");
+        }
+    }
+    client.send("GET / HTTP/1.0\r\nHost: localhost\r\n\r\n");
+    assert_eq!(client.answer().status, 200, "HTTP/1.0 knows none");
+    talk(async {
+        let answer = ask(&connect(gateway.addr()).await, get("/"), b"").await.unwrap();
+        assert_eq!(answer.body().as_slice(), b"ok");
+    });
+}

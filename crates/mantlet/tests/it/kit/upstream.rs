@@ -181,6 +181,12 @@ impl Connection {
         head
     }
 
+    /// The next head, as text; none if the gateway has closed the connection.
+    pub(crate) fn next_head(&mut self) -> Option<String> {
+        let head = self.read_head();
+        (!head.is_empty()).then(|| String::from_utf8_lossy(&head).into_owned())
+    }
+
     /// Reads until the gateway closes the connection.
     pub(crate) fn read_to_end(&mut self) {
         let mut piece = vec![0; 64 << 10];

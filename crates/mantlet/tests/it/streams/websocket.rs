@@ -155,3 +155,102 @@ fn a_gate_that_ends_says_goodbye() {
         assert_eq!(gateway.wait().status.code(), Some(0));
     }
 }
+
+/// Opens a WebSocket on which messages may be compressed.
+fn open_compressing(gateway: &Gateway, parameters: &str) -> WebSocket {
+    let mut client = Client::connect(gateway.addr());
+    let extension = format!("\r\nSec-WebSocket-Extensions: permessage-deflate{parameters}\r\n\r\n");
+    client.send(handshake("/ws").replace("\r\n\r\n", &extension));
+    WebSocket::accepted(client)
+}
+
+/// As a browser compresses messages: each may refer to those before it.
+struct Compressor(flate2::Compress);
+
+impl Compressor {
+    fn new() -> Self {
+        Self(flate2::Compress::new(flate2::Compression::best(), false))
+    }
+
+    fn compress(&mut self, data: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(data.len() + 1024);
+        self.0.compress_vec(data, &mut out, flate2::FlushCompress::Sync).unwrap();
+        out.truncate(out.len() - 4);
+        out
+    }
+}
+
+/// The first byte of a frame says that its message is compressed.
+const COMPRESSED: u8 = 0x40;
+
+/// Real uvicorn agrees to compression: what a message becomes is what counts.
+#[test]
+fn a_message_that_becomes_too_large_ends_the_connection() {
+    let gateway = before_the_app("[limits]\nwebsocket-message = \"1KiB\"");
+    // The last part is the one that is too much, alone, in pieces, or for what it repeats.
+    let noise: Vec<u8> =
+        (0..1024_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect();
+    let check = |parameters: &str, messages: &[&[u8]], in_pieces: bool| {
+        let mut socket = open_compressing(&gateway, parameters);
+        let mut compressor = Compressor::new();
+        let (last, before) = messages.split_last().unwrap();
+        for message in before {
+            socket.send(FINAL | COMPRESSED | BINARY, &compressor.compress(message));
+            assert_eq!(socket.next().0 & 0x0f, BINARY, "it comes back");
+        }
+        let payload = compressor.compress(last);
+        assert!(payload.len() < 1024, "{} bytes on the wire", payload.len());
+        if in_pieces {
+            let (first, rest) = payload.split_at(payload.len() / 2);
+            socket.send(COMPRESSED | BINARY, first);
+            socket.send(FINAL | PING, b"still there?");
+            socket.send(FINAL, rest);
+        } else {
+            socket.send(FINAL | COMPRESSED | BINARY, &payload);
+        }
+        loop {
+            match socket.next() {
+                (first, _) if first & 0x0f == PONG => {}
+                (first, payload) => {
+                    assert_eq!((first, &payload[..2]), (FINAL | CLOSE, &1009_u16.to_be_bytes()[..]));
+                    break;
+                }
+            }
+        }
+    };
+    let zeros = vec![0; 900_000];
+    check("", &[&zeros], false);
+    check("; client_max_window_bits", &[&zeros], true);
+    check("; client_no_context_takeover", &[&zeros], false);
+    check("", &[&noise, &noise, &[&noise[..], b"!"].concat()], false);
+    check("", &[&[0; 1024], &[0; 1025]], true);
+    let records = gateway.audit(5);
+    assert!(records.iter().all(|record| record["reason"] == "websocket-message-too-large"), "{records:?}");
+}
+
+/// Within the limit nothing changes: many messages, compressed or not, large ones too.
+#[test]
+fn compressed_messages_come_back() {
+    let gateway = before_the_app("");
+    for parameters in
+        ["", "; client_max_window_bits=10", "; client_no_context_takeover; server_no_context_takeover"]
+    {
+        let mut socket = open_compressing(&gateway, parameters);
+        let mut compressor = Compressor::new();
+        for round in 0..50 {
+            if parameters.contains("takeover") {
+                compressor = Compressor::new();
+            }
+            // With a window of 1 KiB nothing may refer farther back.
+            let data = format!("message {round} ").repeat(if parameters.contains("10") { 20 } else { 2000 });
+            if parameters.contains("10") {
+                compressor = Compressor::new();
+            }
+            socket.send(FINAL | COMPRESSED | TEXT, &compressor.compress(data.as_bytes()));
+            assert_eq!(socket.next().0 & 0x0f, TEXT);
+        }
+        socket.send(FINAL | TEXT, b"plain");
+        assert_eq!(socket.next().0 & 0x0f, TEXT);
+    }
+    assert!(gateway.end().audit.is_empty());
+}

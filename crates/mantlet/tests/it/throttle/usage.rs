@@ -217,5 +217,8 @@ fn a_neighbour_that_speaks_for_others_is_no_client_to_choose_by() {
         let whose = &usage_of_clients[whose];
         assert_eq!((&whose["keys"], &whose["most"]), (&keys.into(), &most.into()), "{usage_of_clients}");
     }
-    assert_eq!(asked("enforce"), Vec::<Value>::new());
+    // That what it says is not believed is recorded, once.
+    let enforced = asked("enforce");
+    let reasons: Vec<_> = enforced.iter().map(|record| record["reason"].clone()).collect();
+    assert_eq!(reasons, [Value::from("header-removed")]);
 }

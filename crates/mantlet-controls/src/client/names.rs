@@ -1,0 +1,190 @@
+//! Names of headers that say more than a client may say of itself.
+
+use http::{HeaderName, header};
+
+use super::Policy;
+
+/// Headers that end at each hop (RFC 9110 section 7.6.1), and two that never had a standard.
+pub const HOP_BY_HOP: [HeaderName; 7] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("http2-settings"),
+];
+
+/// Headers that a `Connection` header may not name away: stops have decided by them, or they describe the message. Nor may it name
+/// those that proxies or Mantlet itself write, see [`is_forgeable`].
+const NOT_NAMED_AWAY: [&str; 22] = [
+    "accept-encoding",
+    "access-control-request-headers",
+    "access-control-request-method",
+    "authorization",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "host",
+    "origin",
+    "proxy-authorization",
+    "referer",
+    "sec-fetch-dest",
+    "sec-fetch-mode",
+    "sec-fetch-site",
+    "sec-fetch-user",
+    "trailer",
+    "x-csrf-token",
+    "x-csrftoken",
+    "x-request-id",
+    "x-xsrf-token",
+];
+
+/// Headers by which known proxies, gateways and platforms tell the app who is calling or what was asked for, and `Proxy` (httpoxy). From
+/// anybody else they are forgeries. Sorted.
+const FORGEABLE: [&str; 55] = [
+    "cf-connecting-ip",
+    "cf-connecting-ipv6",
+    "cf-pseudo-ipv4",
+    "client-cert",
+    "client-cert-chain",
+    "client-ip",
+    "cloudfront-forwarded-proto",
+    "cloudfront-viewer-address",
+    "fastly-client-ip",
+    "fly-client-ip",
+    "forwarded",
+    "front-end-https",
+    "proxy",
+    "proxy-client-ip",
+    "remote-addr",
+    "remote-email",
+    "remote-groups",
+    "remote-name",
+    "remote-user",
+    "true-client-ip",
+    "wl-proxy-client-ip",
+    "wl-proxy-ssl",
+    "x-arr-clientcert",
+    "x-arr-ssl",
+    "x-authenticated-email",
+    "x-authenticated-groups",
+    "x-authenticated-user",
+    "x-authenticated-userid",
+    "x-azure-clientip",
+    "x-azure-socketip",
+    "x-client-cert",
+    "x-client-dn",
+    "x-client-ip",
+    "x-client-verify",
+    "x-cluster-client-ip",
+    "x-credential-identifier",
+    "x-endpoint-api-userinfo",
+    "x-envoy-external-address",
+    "x-envoy-internal",
+    "x-envoy-original-path",
+    "x-original-forwarded-for",
+    "x-original-host",
+    "x-original-method",
+    "x-original-uri",
+    "x-original-url",
+    "x-proxyuser-ip",
+    "x-real-ip",
+    "x-remote-group",
+    "x-remote-user",
+    "x-rewrite-url",
+    "x-scheme",
+    "x-script-name",
+    "x-url-scheme",
+    "x-vercel-forwarded-for",
+    "x-webauth-user",
+];
+
+/// The same by prefix, each of one product or convention.
+const FORGEABLE_PREFIXES: [&str; 22] = [
+    "cf-access-",                 // Cloudflare Access
+    "ssl-client-",                // nginx, as its documentation names them
+    "tailscale-user-",            // Tailscale Serve
+    "x-amzn-mtls-",               // AWS ALB, client certificates
+    "x-amzn-oidc-",               // AWS ALB, OIDC
+    "x-anonymous-consumer",       // Kong
+    "x-appengine-",               // App Engine
+    "x-auth-request-",            // oauth2-proxy
+    "x-authentik-",               // authentik
+    "x-consumer-",                // Kong
+    "x-forwarded-",               // everybody; Traefik's client certificates, Authelia, oauth2-proxy
+    "x-goog-authenticated-user-", // Google IAP
+    "x-goog-iap-",                // Google IAP
+    "x-mantlet-",
+    "x-ms-client-principal", // Azure App Service
+    "x-ms-token-aad-",       // Azure App Service
+    "x-pomerium-",           // Pomerium
+    "x-remote-extra-",       // Kubernetes' authenticating proxy
+    "x-ssl-client-",         // HAProxy, nginx
+    "x-token-subject",       // Ory Oathkeeper, KrakenD
+    "x-vouch-",              // Vouch
+    "x-webauth-",            // Grafana's auth proxy, Gitea
+];
+
+/// Headers by which a client asks for another method than the one that was judged.
+const METHOD_OVERRIDES: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
+
+/// Whether known software beside the client writes a header of this name.
+pub fn is_forgeable(name: &str) -> bool {
+    // Most names of requests begin with none of these letters.
+    matches!(name.as_bytes().first(), Some(b'c' | b'f' | b'p' | b'r' | b's' | b't' | b'w' | b'x'))
+        && (FORGEABLE.binary_search(&name).is_ok() || has_forgeable_prefix(name))
+}
+
+/// The prefixes that are not after `name` in the alphabet end with the only one that it may have.
+fn has_forgeable_prefix(name: &str) -> bool {
+    let after = FORGEABLE_PREFIXES.partition_point(|prefix| *prefix <= name);
+    after
+        .checked_sub(1)
+        .and_then(|at| FORGEABLE_PREFIXES.get(at))
+        .is_some_and(|prefix| name.starts_with(prefix))
+}
+
+/// Whether a header of this name asks for another method.
+pub(super) fn is_method_override(name: &str) -> bool {
+    METHOD_OVERRIDES.contains(&name)
+}
+
+/// Whether `Connection` may name it away: its sender's own business, of which nothing depends here.
+pub(super) fn may_be_named_away(name: &HeaderName, policy: &Policy) -> bool {
+    let text = name.as_str();
+    NOT_NAMED_AWAY.binary_search(&text).is_err() && !is_forgeable(text) && !policy.drop.contains(name)
+}
+
+/// Whether a server that takes `_` for `-` would confuse this name, which has one, with one that matters here.
+pub(super) fn resembles_what_matters(name: &str, policy: &Policy) -> bool {
+    let folded = name.replace('_', "-");
+    let folded = folded.as_str();
+    NOT_NAMED_AWAY.binary_search(&folded).is_ok()
+        || HOP_BY_HOP.iter().any(|own| own == folded)
+        || is_forgeable(folded)
+        || is_method_override(folded)
+        || policy.drop.iter().any(|own| own == folded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lists_are_sorted() {
+        assert!(NOT_NAMED_AWAY.is_sorted() && FORGEABLE.is_sorted() && FORGEABLE_PREFIXES.is_sorted());
+        // None is the beginning of another: the nearest one before a name is the only one that can be its own.
+        assert!(FORGEABLE_PREFIXES.is_sorted_by(|a, b| !b.starts_with(a)));
+        for prefix in FORGEABLE_PREFIXES {
+            assert!(is_forgeable(prefix) && is_forgeable(&format!("{prefix}zz")), "{prefix}");
+        }
+        for name in
+            ["x-forwarded", "x-vouch", "x-request-id", "x-api-key", "content-type", "cookie", "x-amz-date"]
+        {
+            assert!(!is_forgeable(name), "{name}");
+        }
+    }
+}

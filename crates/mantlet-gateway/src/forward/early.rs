@@ -1,0 +1,40 @@
+//! Interim answers (RFC 9110 section 15.2), such as 103 Early Hints: passed on to clients that speak HTTP/1.1.
+//!
+//! hyper's server writes none, so the wire does, between two answers. Over HTTP/2 they would have to go through hyper's own encoder of
+//! headers, to which there is no door.
+
+use std::sync::Arc;
+
+use http::Request;
+
+use super::client;
+use crate::{body::ToApp, flow::Flow};
+
+/// Bytes of an interim answer that are passed on.
+const LONGEST: usize = 16 << 10;
+
+/// Has interim answers to this request written to the client.
+pub(super) fn pass_on(request: &mut Request<ToApp>, flow: &Arc<Flow>) {
+    let flow = Arc::clone(flow);
+    hyper::ext::on_informational(request, move |interim| {
+        let status = interim.status();
+        // 100 is between the two ends of each connection.
+        if status.as_u16() == 100 {
+            return;
+        }
+        let reason = status.canonical_reason().unwrap_or_default();
+        let mut bytes = format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).into_bytes();
+        for (name, value) in interim.headers() {
+            let is_framing = matches!(name.as_str(), "content-length" | "trailer" | "set-cookie");
+            if !is_framing && !client::HOP_BY_HOP.contains(name) {
+                for piece in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+                    bytes.extend_from_slice(piece);
+                }
+            }
+        }
+        bytes.extend_from_slice(b"\r\n");
+        if bytes.len() <= LONGEST {
+            flow.hint(&bytes);
+        }
+    });
+}

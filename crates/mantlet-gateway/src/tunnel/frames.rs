@@ -1,0 +1,164 @@
+//! The frames that a client sends.
+
+use http::HeaderMap;
+
+use super::{
+    MESSAGE_TOO_BIG, PROTOCOL_ERROR,
+    deflate::{Deflate, PIECE},
+};
+
+/// Follows the frames that a client sends (RFC 6455 section 5.2): each masked, messages not over the limit. What is compressed
+/// (RFC 7692) is counted as what it becomes.
+#[derive(Debug)]
+pub(super) struct FrameReader {
+    header: Vec<u8>,
+    payload_left: u64,
+    /// Bytes of the message so far: as they come or, of a compressed one, inflated.
+    message: u64,
+    limit: u64,
+    frame: Frame,
+    mask: [u8; 4],
+    /// Bytes of the frame that have been unmasked.
+    unmasked: usize,
+    /// What was agreed on about compression, if anything.
+    deflate: Option<Box<Deflate>>,
+}
+
+/// The frame under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Frame {
+    /// Its head says all that is to be known of it.
+    Plain,
+    /// It belongs to a compressed message, of which it may be the last.
+    Compressed { is_last: bool },
+}
+
+impl FrameReader {
+    /// `agreed` are the headers of the app's answer to the handshake.
+    pub(super) fn new(limit: u64, agreed: &HeaderMap) -> Self {
+        Self {
+            header: Vec::new(),
+            payload_left: 0,
+            message: 0,
+            limit,
+            frame: Frame::Plain,
+            mask: [0; 4],
+            unmasked: 0,
+            deflate: Deflate::agreed(agreed).map(Box::new),
+        }
+    }
+
+    /// Takes the next bytes; an error is the code to close with.
+    pub(super) fn read(&mut self, mut bytes: &[u8]) -> Result<(), u16> {
+        while let Some((first, rest)) = bytes.split_first() {
+            if self.payload_left > 0 {
+                let take = usize::try_from(self.payload_left).unwrap_or(usize::MAX).min(bytes.len());
+                let (payload, rest) = bytes.split_at(take);
+                self.payload_left -= take as u64;
+                if let Frame::Compressed { is_last } = self.frame {
+                    self.inflate(payload)?;
+                    self.end_message(is_last && self.payload_left == 0)?;
+                }
+                bytes = rest;
+                continue;
+            }
+            self.header.push(*first);
+            bytes = rest;
+            self.take_header()?;
+        }
+        Ok(())
+    }
+
+    fn take_header(&mut self) -> Result<(), u16> {
+        let &[first, second, ref extended @ ..] = self.header.as_slice() else { return Ok(()) };
+        let masked = second & 0x80 != 0;
+        if !masked {
+            return Err(PROTOCOL_ERROR);
+        }
+        let length = match second & 0x7f {
+            126 => match extended {
+                [a, b, ..] => u64::from(u16::from_be_bytes([*a, *b])),
+                _ => return Ok(()),
+            },
+            127 => match extended.first_chunk::<8>() {
+                Some(bytes) => u64::from_be_bytes(*bytes),
+                None => return Ok(()),
+            },
+            short => u64::from(short),
+        };
+        // Then comes the masking key; with it the frame's head is complete.
+        let extended_length = match second & 0x7f {
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        self.judge(first, length)?;
+        let Some(mask) = extended.get(extended_length..).and_then(|rest| rest.first_chunk::<4>()) else {
+            return Ok(());
+        };
+        self.mask = *mask;
+        self.unmasked = 0;
+        self.payload_left = length;
+        self.header = Vec::new();
+        let (is_control, is_last) = (first & 0x08 != 0, first & 0x80 != 0);
+        self.frame = Frame::Plain;
+        if is_control {
+            // It may stand between the frames of a message and is none of them.
+            return Ok(());
+        }
+        let is_compressed = self.is_compressed(first);
+        if let Some(deflate) = &mut self.deflate {
+            deflate.is_under_way = is_compressed;
+        }
+        if is_compressed {
+            self.frame = Frame::Compressed { is_last };
+            return self.end_message(is_last && length == 0);
+        }
+        self.message = if is_last { 0 } else { self.message.saturating_add(length) };
+        Ok(())
+    }
+
+    /// The first frame of a message says whether it is compressed (RSV1); the others continue it.
+    fn is_compressed(&self, first: u8) -> bool {
+        let is_first = first & 0x0f != 0;
+        self.deflate
+            .as_ref()
+            .is_some_and(|deflate| if is_first { first & 0x40 != 0 } else { deflate.is_under_way })
+    }
+
+    fn judge(&self, first: u8, length: u64) -> Result<(), u16> {
+        let is_control = first & 0x08 != 0;
+        if is_control && length > 125 {
+            Err(PROTOCOL_ERROR)
+        } else if !is_control
+            && !self.is_compressed(first)
+            && self.message.saturating_add(length) > self.limit
+        {
+            Err(MESSAGE_TOO_BIG)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn inflate(&mut self, payload: &[u8]) -> Result<(), u16> {
+        let Some(deflate) = &mut self.deflate else { return Ok(()) };
+        for piece in payload.chunks(PIECE) {
+            self.message =
+                deflate.inflate_masked(piece, self.mask, self.unmasked, self.message, self.limit)?;
+            self.unmasked = (self.unmasked + piece.len()) % 4;
+        }
+        Ok(())
+    }
+
+    fn end_message(&mut self, ends: bool) -> Result<(), u16> {
+        if ends && let Some(deflate) = &mut self.deflate {
+            deflate.end(self.message, self.limit)?;
+            self.message = 0;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "frames_tests.rs"]
+mod tests;
