@@ -14,8 +14,9 @@ use mantlet_controls::{
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use crate::{
-    body::{ClientBody, FromApp, Progress, ToApp, hold},
+    body::{ClientBody, FromApp, Progress, ToApp, Unfinished, hold},
     connection::Context,
+    leaving::{Awaited, Held, Place},
     tunnel::Tunnel,
     upstream::Lease,
 };
@@ -91,27 +92,38 @@ impl App<ClientBody> for Forward<'_> {
             parts.headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
             parts.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         }
-        let body = if body.is_end_stream() { ToApp::Empty } else { Box::pin(hold(body)).await? };
+        let client = upstream.shares.client(self.policy.throttle.client_key(call));
+        let mut body = if body.is_end_stream() {
+            ToApp::Empty
+        } else {
+            let patience = upstream.config.queue_timeout;
+            let patience = (!patience.is_zero()).then_some(patience);
+            let place = || upstream.unfinished.take(client);
+            Box::pin(hold(body, Unfinished { place, patience })).await?
+        };
         // Only now: a client that is slow to send its body holds no place at the app.
         let busy = || Refusal::retry(Reason::AppBusy, RETRY_BUSY);
         let presence = self.enter(call)?;
-        let client = upstream.shares.counter(self.policy.throttle.client_key(call));
-        let turn = upstream.turns.take(client).await.ok_or_else(busy)?;
+        let kind = kind_of(call);
+        let turn = upstream.turns.take(client, kind).await.ok_or_else(busy)?;
         let Some(permit) = upstream.shares.take(client) else {
             turn.over();
             return Err(busy());
         };
-        let permit = permit.with(presence);
-        let is_streamed = matches!(body, ToApp::Stream(_));
+        let held = Held::of(turn, &mut body, &upstream.turns, client);
+        let mut place = Some(Place { held, permit: permit.with(presence), kind });
 
-        let (mut response, mut lease) = match self.exchange(Request::from_parts(parts, body)).await {
-            Ok(answer) => answer,
-            Err(refusal) => {
-                turn.over();
+        let answer = self.exchange(Request::from_parts(parts, body), &mut place).await;
+        let (mut response, mut lease, permit) = match (answer, place) {
+            (Ok((response, lease)), Some(place)) => (response, lease, place.answered()),
+            (Ok(_), None) => return Err(Reason::InternalError.into()),
+            (Err(refusal), place) => {
+                if let Some(place) = place {
+                    place.over();
+                }
                 return Err(refusal);
             }
         };
-        turn.answered(kind_of(call), is_streamed);
         if let Some(origin) = &call.origin
             && response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN)
         {
@@ -166,7 +178,9 @@ impl App<ClientBody> for Forward<'_> {
             headers.insert(header::ACCESS_CONTROL_REQUEST_METHOD, method);
         }
         // Boxed: rare, and the future of every request would be larger for it.
-        let Ok((response, _)) = Box::pin(self.exchange(preflight)).await else { return Own::default() };
+        let Ok((response, _)) = Box::pin(self.exchange(preflight, &mut None)).await else {
+            return Own::default();
+        };
         let own = Own::of(response.headers());
         memory.remember(origin, own.clone());
         own
@@ -193,14 +207,18 @@ impl Forward<'_> {
     ///
     /// It is sent again, once and on a new connection, only if it was provably not written, or if it is a GET or HEAD
     /// without body and the reused connection was closed before any answer.
-    async fn exchange(&self, request: Request<ToApp>) -> Result<(Response<Incoming>, Lease), Refusal> {
+    async fn exchange(
+        &self,
+        request: Request<ToApp>,
+        place: &mut Option<Place>,
+    ) -> Result<(Response<Incoming>, Lease), Refusal> {
         let Some(lease) = self.context.shared.upstream.reuse() else {
-            return Box::pin(self.exchange_anew(request)).await;
+            return Box::pin(self.exchange_anew(request, place)).await;
         };
         let repeatable =
             matches!(*request.method(), Method::GET | Method::HEAD) && matches!(request.body(), ToApp::Empty);
         let copy = repeatable.then(|| copy_of(&request));
-        let failure = match self.exchange_on(lease, request).await {
+        let failure = match self.exchange_on(lease, request, place).await {
             Ok(answer) => return Ok(answer),
             Err(failure) => failure,
         };
@@ -209,30 +227,35 @@ impl Forward<'_> {
             (None, Some(copy)) if failure.died => copy,
             _ => return Err(failure.refusal),
         };
-        Box::pin(self.exchange_anew(again)).await
+        Box::pin(self.exchange_anew(again, place)).await
     }
 
     /// Sends the request on a new connection. Boxed where it is called: rare, and the future of every request would be larger
     /// for it.
-    async fn exchange_anew(&self, request: Request<ToApp>) -> Result<(Response<Incoming>, Lease), Refusal> {
+    async fn exchange_anew(
+        &self,
+        request: Request<ToApp>,
+        place: &mut Option<Place>,
+    ) -> Result<(Response<Incoming>, Lease), Refusal> {
         let connected = self.context.shared.upstream.connect().await;
         let lease = connected.map_err(|_| Refusal::retry(Reason::AppUnavailable, RETRY_UNAVAILABLE))?;
-        self.exchange_on(lease, request).await.map_err(|failure| failure.refusal)
+        self.exchange_on(lease, request, place).await.map_err(|failure| failure.refusal)
     }
 
     /// The request is handed on at once, so that the future need not hold it.
-    fn exchange_on(
-        &self,
+    fn exchange_on<'p>(
+        &'p self,
         mut lease: Lease,
         request: Request<ToApp>,
-    ) -> impl Future<Output = Result<(Response<Incoming>, Lease), Failure>> {
+        place: &'p mut Option<Place>,
+    ) -> impl Future<Output = Result<(Response<Incoming>, Lease), Failure>> + 'p {
         let progress = request.body().progress();
         let sending = lease.sender.try_send_request(request);
         async move {
-            let response = self.within_time(progress.as_ref(), std::pin::pin!(sending)).await;
-            match response {
-                Some(Ok(response)) => Ok((response, lease)),
-                Some(Err(error)) => Err(Failure::of(error, lease.reused, progress.as_ref())),
+            let mut awaited = Awaited::new(sending, lease, place);
+            match self.within_time(progress.as_ref(), Pin::new(&mut awaited)).await {
+                Some(Ok(answer)) => Ok(answer),
+                Some(Err((error, reused))) => Err(Failure::of(error, reused, progress.as_ref())),
                 None => Err(Failure { refusal: Reason::AppTimeout.into(), unsent: None, died: false }),
             }
         }

@@ -4,7 +4,7 @@ use std::{
     cell::RefCell,
     collections::VecDeque,
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -32,6 +32,8 @@ use crate::{
 
 /// Bytes that the head of an answer may have, and that are read from the app at once. uvicorn sets no limit; nginx has 8 KiB.
 const MAX_ANSWER_HEAD: usize = 64 << 10;
+/// How soon an app is asked again that has too many waiting to be let in.
+const KNOCK_AGAIN: Duration = Duration::from_millis(5);
 /// Idle connections that a thread keeps.
 const MAX_IDLE: usize = 256;
 
@@ -65,6 +67,8 @@ pub struct UpstreamConfig {
 pub(crate) struct Upstream {
     pub(crate) config: UpstreamConfig,
     pub(crate) shares: Arc<Shares>,
+    /// Of these, requests whose body is still on its way: half of the places are for the others.
+    pub(crate) unfinished: Arc<Shares>,
     pub(crate) turns: Arc<Turns>,
     /// It could not be reached when last tried.
     is_away: AtomicBool,
@@ -128,6 +132,7 @@ impl Upstream {
     pub(crate) fn new(config: UpstreamConfig) -> Self {
         Self {
             shares: Shares::of(config.max_concurrent),
+            unfinished: Shares::of(config.max_concurrent.div_ceil(2)),
             turns: Turns::new(config.queue_timeout, config.max_concurrent),
             config,
             is_away: AtomicBool::new(false),
@@ -154,7 +159,7 @@ impl Upstream {
     pub(crate) async fn connect(&self) -> io::Result<Lease> {
         let connecting = async {
             match &self.config.address {
-                Address::Unix(path) => self.handshake(TokioIo::new(UnixStream::connect(path).await?)).await,
+                Address::Unix(path) => self.handshake(TokioIo::new(knock(path).await?)).await,
                 Address::Tcp(host, port) => {
                     let stream = TcpStream::connect((host.as_str(), *port)).await?;
                     stream.set_nodelay(true)?;
@@ -188,5 +193,15 @@ impl Upstream {
 
     const fn lease(&self, sender: SendRequest<ToApp>, reused: bool) -> Lease {
         Lease { sender, reused, permit: None, idle_timeout: self.config.idle_timeout }
+    }
+}
+
+/// Connects to a unix socket. Where too many wait to be let in, Linux refuses at once what it lets wait over TCP.
+async fn knock(path: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(KNOCK_AGAIN).await,
+            connected => return connected,
+        }
     }
 }

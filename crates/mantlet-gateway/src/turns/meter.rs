@@ -94,9 +94,19 @@ impl Meter {
         self.limit.store(limit, Relaxed);
     }
 
+    /// What a request of a kind takes alone, if that is known.
+    pub(super) fn alone(&self, kind: Option<usize>) -> Option<Duration> {
+        let nanos = self.average(kind)?.load(Relaxed);
+        (nanos > 0).then(|| Duration::from_nanos(nanos))
+    }
+
+    fn average(&self, kind: Option<usize>) -> Option<&AtomicU64> {
+        self.alone.get(kind.map_or(KINDS, |kind| kind % KINDS))
+    }
+
     pub(super) fn learn(&self, sample: &Sample) {
         let took = u64::try_from(sample.took.as_nanos()).unwrap_or(u64::MAX >> 16);
-        let Some(average) = self.alone.get(sample.kind.map_or(KINDS, |kind| kind % KINDS)) else { return };
+        let Some(average) = self.average(sample.kind) else { return };
         let known = average.load(Relaxed);
         if sample.alone || sample.began_alone && known == 0 {
             // The first is all that is known; later ones count a sixteenth each.

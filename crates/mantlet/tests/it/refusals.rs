@@ -3,7 +3,8 @@
 use std::{net::SocketAddr, thread};
 
 use crate::kit::{
-    Client, End, Gateway, Setup, Upstream,
+    Client, Gateway, Setup, Upstream,
+    gateway::End,
     http2::{DATA, END_HEADERS, END_STREAM, Frames, HEADERS, block, frame},
 };
 
