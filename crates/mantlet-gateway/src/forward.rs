@@ -194,8 +194,11 @@ impl Forward<'_> {
         match refusal {
             Some((Mode::Enforce, refusal)) => Err(refusal),
             Some((mode, refusal)) => {
-                if !refusal.repeated {
-                    self.context.shared.audit.record(Record::of(call, &refusal, mode));
+                let audit = &self.context.shared.audit;
+                if refusal.repeated {
+                    audit.repeated(call, refusal.reason, mode);
+                } else {
+                    audit.record(Record::of(call, &refusal, mode));
                 }
                 Ok(None)
             }

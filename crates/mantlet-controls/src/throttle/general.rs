@@ -77,7 +77,8 @@ impl Policy {
         if let Some(wait) = take_here(&self.client, key).wait {
             let repeated = !self.is_news(&self.client.name, key);
             let subject = Some(Arc::clone(&self.client.name));
-            let refusal = Refusal { repeated, subject, ..Refusal::retry(Reason::RateLimited, wait) };
+            let remedy = Some(format!("throttle.rate = \"{MUCH}\"").into());
+            let refusal = Refusal { repeated, subject, remedy, ..Refusal::retry(Reason::RateLimited, wait) };
             verdict.faults.push((Mode::Report, refusal));
         }
     }

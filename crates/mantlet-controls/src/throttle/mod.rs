@@ -194,8 +194,17 @@ impl Verdict {
             let subject = Some(Arc::clone(&counter.name));
             // An address is in the record anyway.
             let key = key.first_chunk().copied().filter(|_| !counter.usage.is_by_address());
-            let refusal =
-                Refusal { limit, repeated, subject, key, ..Refusal::retry(Reason::RateLimited, wait) };
+            // No rule of the configuration can have that name.
+            let is_general = *counter.name == *"client" && mode == Mode::Enforce;
+            let remedy = is_general.then(|| "throttle.rate = \"auto\"".into());
+            let refusal = Refusal {
+                limit,
+                repeated,
+                subject,
+                key,
+                remedy,
+                ..Refusal::retry(Reason::RateLimited, wait)
+            };
             self.faults.push((mode, refusal));
         } else if policy.told == Told::Always
             && self.standing.as_ref().is_none_or(|known| decision.remaining < known.decision.remaining)
