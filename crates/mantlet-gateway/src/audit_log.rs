@@ -266,7 +266,7 @@ impl Terminal {
                 return tell(&format!("{who} has used up most of the quota {name}"));
             }
             "quota-reset" => return tell(&format!("reset a key of the quota {name}")),
-            "records-summed" => return self.show_sum(record),
+            "records-summed" => return tell_sum(record),
             "ban-lifted" => return tell(&format!("lifted the ban of {}", name.escape_debug())),
             _ => {}
         }
@@ -298,18 +298,6 @@ impl Terminal {
         tell(&format!("{verb} {what} from {client}:{status} {}{subject}{id}{remedy}", record.reason));
     }
 
-    /// Of how much there is no line. Of an address alone, the file tells.
-    fn show_sum(&self, record: &Record) {
-        let Some(summed) = record.summed.as_ref().filter(|_| record.client_ip.is_none()) else { return };
-        let did = if summed.event.contains("would-be") { "would refuse" } else { "refused or noted" };
-        let from = match summed.addresses {
-            None | Some(1) => String::new(),
-            Some(count) => format!(" from {count} addresses"),
-        };
-        let (count, reason, seconds) = (summed.count, record.reason, summed.seconds);
-        tell(&format!("{did} {count} more{from} in {seconds} s: {reason}"));
-    }
-
     fn settle(&mut self) {
         if self.second.elapsed() >= Duration::from_secs(1) {
             if self.hidden > 0 {
@@ -318,4 +306,16 @@ impl Terminal {
             *self = Self::new();
         }
     }
+}
+
+/// Of how much there is no line. Of an address alone, the file tells.
+fn tell_sum(record: &Record) {
+    let Some(summed) = record.summed.as_ref().filter(|_| record.client_ip.is_none()) else { return };
+    let did = if summed.event.contains("would-be") { "would refuse" } else { "refused or noted" };
+    let from = match summed.addresses {
+        None | Some(1) => String::new(),
+        Some(count) => format!(" from {count} addresses"),
+    };
+    let (count, reason, seconds) = (summed.count, record.reason, summed.seconds);
+    tell(&format!("{did} {count} more{from} in {seconds} s: {reason}"));
 }

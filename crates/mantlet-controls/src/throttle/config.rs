@@ -28,7 +28,7 @@ pub struct Config {
     /// Requests of one client address in a time, whatever they are for. Default `auto`: as many as the app can carry; an app that is asked more is
     /// shared among its clients.
     pub rate: GeneralRate,
-    /// Requests of one client address at once, where `rate` is a number. Default 400.
+    /// Requests of one client address at once, where `rate` is a number; another number than the default, which is 400, means `100/s` if `rate` is not said.
     pub burst: u32,
     /// Addresses, accounts and other keys that are remembered for each rule; 16 bytes each. Default 131,072 (2 MiB).
     pub keys: usize,
@@ -262,7 +262,8 @@ impl Config {
                     mode: self.mode.under(report_only),
                     fail: Fail::Local,
                 },
-                is_fixed: self.rate != GeneralRate::Auto,
+                // Who says how many at once wants no more.
+                is_fixed: self.rate != GeneralRate::Auto || self.burst != BURST,
                 refusals: memory.table(REFUSALS_TABLE, self.keys),
                 rules,
                 quotas,
@@ -287,11 +288,6 @@ impl Config {
         if !(32..=128).contains(&self.ipv6_prefix) {
             let message = format!("`{}` is outside 32 to 128", self.ipv6_prefix);
             mistakes.push(Mistake::new("ipv6-prefix", message));
-        }
-        if self.rate == GeneralRate::Auto && self.burst != BURST {
-            let message = format!("`{}` at once are of no rate", self.burst);
-            let help = "write `rate = \"100/s\"` beside it";
-            mistakes.push(Mistake::new("burst", message).help(help));
         }
         if !(1_024..=1 << 26).contains(&self.keys) {
             mistakes.push(Mistake::new("keys", format!("`{}` is outside 1024 to 67108864", self.keys)));

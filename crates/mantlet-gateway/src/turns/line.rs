@@ -121,7 +121,9 @@ impl Line {
         }
         self.len = self.clients.values().map(|own| own.requests.len()).sum();
         let networks: Vec<_> = self.networks.keys().copied().collect();
-        networks.into_iter().for_each(|network| self.put_in_place(network));
+        for network in networks {
+            self.put_in_place(network);
+        }
     }
 
     /// Whoever is next and still there.

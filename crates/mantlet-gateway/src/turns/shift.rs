@@ -68,18 +68,16 @@ impl Keeper {
 
     /// Ready when the app may be given more; says whether it may at all.
     pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        let waits = match &mut self.waits {
-            Some(waits) => waits,
-            None => {
-                let state = self.shift.state();
-                if state.turn.is_some() || state.is_answered {
-                    return Poll::Ready(true);
-                }
-                drop(state);
-                let (turns, client) = (Arc::clone(&self.turns), self.client);
-                self.waits.insert(Box::pin(async move { turns.resume(client).await }))
+        if self.waits.is_none() {
+            let state = self.shift.state();
+            if state.turn.is_some() || state.is_answered {
+                return Poll::Ready(true);
             }
-        };
+        }
+        let waits = self.waits.get_or_insert_with(|| {
+            let (turns, client) = (Arc::clone(&self.turns), self.client);
+            Box::pin(async move { turns.resume(client).await })
+        });
         let turn = ready!(waits.as_mut().poll(cx));
         self.waits = None;
         let has_turn = turn.is_some();

@@ -11,9 +11,7 @@ use std::{
 
 use crate::{
     kit::{
-        Client, Setup, Upstream,
-        command::Typed,
-        eventually,
+        Client, Setup, Upstream, eventually,
         http2::{
             DATA, END_HEADERS, END_STREAM, Fate, Frames, GOAWAY, HEADERS, PING, RST_STREAM, block, frame,
         },
@@ -75,10 +73,12 @@ fn whoever_asks_much_from_elsewhere_is_recorded_once() {
 }
 
 #[test]
-fn a_burst_without_a_rate_is_a_mistake() {
-    let checked =
-        Typed::mantlet(["config", "check"]).file("mantlet.toml", "[throttle]\nburst = 50\n").finish();
-    assert!(checked.stderr.contains("write `rate = \"100/s\"` beside it"), "{}", checked.stderr);
+fn whoever_says_how_many_at_once_has_a_rate() {
+    let upstream = quick();
+    let gateway = Setup::serve(&upstream.url()).config("[throttle]\nburst = 5\n").start();
+    let mut client = Client::connect(gateway.addr());
+    let mut statuses = (0..5_000).map(|_| get(&mut client, "/", "").status);
+    assert!(statuses.any(|status| status == 429));
 }
 
 /// An app of which each request works until the test lets it go on, and then answers; and how many have begun.

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, thread};
 use crate::kit::{
     Client, Gateway, Setup, Upstream,
     gateway::End,
-    http2::{DATA, END_HEADERS, END_STREAM, Frames, HEADERS, block, frame},
+    http2::{DATA, END_HEADERS, END_STREAM, Frames, HEADERS, WINDOW_UPDATE, block, frame},
 };
 
 /// Most bytes that records of one kind may take in a minute, and the summaries.
@@ -87,6 +87,7 @@ fn refused_over_http2(address: SocketAddr, hundreds: u32) {
         let streams = (0..100).map(|number| 2 * (100 * hundred + number) + 1);
         let requests = streams.map(|stream| frame(HEADERS, END_HEADERS | END_STREAM, stream, &fields));
         frames.try_send(requests.collect::<Vec<_>>().concat());
+        frames.try_send(frame(WINDOW_UPDATE, 0, 0, &[0, 0, 255, 255]));
         let mut left = 100;
         while left > 0 {
             let piece = frames.next().expect("the connection goes on");
