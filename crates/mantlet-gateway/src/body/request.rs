@@ -21,6 +21,8 @@ use crate::{flow::Flow, shares::Permit, turns::Keeper};
 const HOLD_SIZE: usize = 64 << 10;
 /// How long an incomplete body is held back, so that clients and apps that talk while uploading still can.
 const HOLD_TIME: Duration = Duration::from_secs(1);
+/// Bytes of an incomplete body that are held on while there is no place for it at the app.
+const HOLD_ON: usize = 4 << 10;
 /// How often a body that is to go on looks whether there is a place for it.
 const LOOK: Duration = Duration::from_millis(50);
 /// When to try again after there was none for too long.
@@ -138,6 +140,7 @@ where
         return begin(held, body, unfinished).await;
     }
     let mut patience: Option<Pin<Box<Sleep>>> = None;
+    let mut most = HOLD_SIZE;
     loop {
         let next = poll_fn(|cx| {
             if let Poll::Ready(next) = body.poll_data(cx) {
@@ -150,14 +153,15 @@ where
             Some(Some(Ok(data))) => {
                 size += data.len();
                 held.push_back(data);
-                if size > HOLD_SIZE {
+                if size > most {
                     return begin(held, body, unfinished).await;
                 }
             }
             Some(Some(Err(reason))) => return Err(reason.into()),
             Some(None) => return Ok(ToApp::whole(held, size)),
+            None if size > HOLD_ON => return begin(held, body, unfinished).await,
             None => match (unfinished.place)() {
-                None if unfinished.patience.is_some() => patience = None,
+                None if unfinished.patience.is_some() => (patience, most) = (None, HOLD_ON),
                 place => return Ok(ToApp::stream(held, body, place)),
             },
         }
