@@ -1,6 +1,7 @@
 """The same small app twice: bare, and with the stack that a careful team puts into the process."""
 
 import asyncio
+import time
 from typing import Annotated
 
 import jwt
@@ -11,7 +12,7 @@ from slowapi.errors import RateLimitExceeded
 from slowapi.middleware import SlowAPIMiddleware
 from slowapi.util import get_remote_address
 from starlette.middleware.base import BaseHTTPMiddleware
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette_csrf import CSRFMiddleware
 
 KEY = "a key for benchmarks, long enough for HS256"
@@ -33,6 +34,30 @@ async def work(request: Request) -> dict[str, str]:
     return {"name": "Pavise", "category": "shields"}
 
 
+pool = asyncio.Semaphore(10)
+
+
+async def ten_at_once(request: Request) -> str:
+    """Twenty milliseconds with one of ten connections to a database."""
+    await request.body()
+    async with pool:
+        answered["ten"] = answered.get("ten", 0) + 1
+        await asyncio.sleep(0.02)
+    return "done"
+
+
+async def one_at_once(request: Request) -> str:
+    """Five milliseconds of work; all others wait."""
+    await request.body()
+    answered["one"] = answered.get("one", 0) + 1
+    time.sleep(0.005)  # noqa: ASYNC251
+    return "done"
+
+
+async def large() -> Response:
+    return Response(bytes(5 << 20))
+
+
 async def counts() -> dict[str, int]:
     return answered
 
@@ -40,6 +65,9 @@ async def counts() -> dict[str, int]:
 bare = FastAPI()
 bare.get("/work")(work)
 bare.get("/counts")(counts)
+bare.api_route("/ten-at-once", methods=["GET", "POST"])(ten_at_once)
+bare.api_route("/one-at-once", methods=["GET", "POST"])(one_at_once)
+bare.get("/large")(large)
 
 
 def user(authorization: Annotated[str | None, Header()] = None) -> str:

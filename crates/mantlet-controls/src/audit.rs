@@ -3,11 +3,15 @@
 //! A record never holds a query string, a cookie, a token, a password or a body. The path is in it; the query is not. One thing is: what
 //! the app said when it failed, where that was kept from the client; it is nowhere else.
 
+mod sums;
+
 use std::net::IpAddr;
 
 use http::StatusCode;
 use mantlet_contract::fault::{Fault, Loc};
 use serde::Serialize;
+
+pub use sums::{Summed, Sums};
 
 use crate::{
     Call, Mode, Reason, Refusal,
@@ -31,9 +35,9 @@ pub struct Record {
     pub time: jiff::Timestamp,
     /// `request-refused`; `request-changed`; `answer-changed`; in report mode `request-would-be-refused` or `answer-would-be-changed`;
     /// `answer-not-judged`; `connection-refused`; `quota-warning`, `quota-reset`; `store-unavailable`, `store-recovered`; `client-banned`, in report mode
-    /// `client-would-be-banned`; `ban-lifted`; `throttle-usage`.
+    /// `client-would-be-banned`; `ban-lifted`; `throttle-usage`; `records-summed`.
     pub security_event: &'static str,
-    /// What was done: `refuse`, `pass`, `strip`, `replace`, `ban` or `lift`.
+    /// What was done: `refuse`, `pass`, `strip`, `replace`, `ban`, `lift` or `count`.
     pub action: &'static str,
     /// The code of the reason.
     pub reason: &'static str,
@@ -67,6 +71,9 @@ pub struct Record {
     /// How much was asked of a rule that only reports.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Box<Summary>>,
+    /// How many records like the others were counted and not kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summed: Option<Box<Summed>>,
     /// What the app said when it failed, where that was kept from the client; at most 16 KiB of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub original: Option<String>,
@@ -79,7 +86,7 @@ impl Record {
         let readable = call.method.as_str() != crate::pipeline::REFUSED_METHOD;
         Self {
             time: now(),
-            security_event: if refused { "request-refused" } else { "request-would-be-refused" },
+            security_event: event(mode),
             action: if refused { "refuse" } else { "pass" },
             reason: refusal.reason.code(),
             status: refused.then(|| response::status(refusal.told()).as_u16()),
@@ -97,6 +104,7 @@ impl Record {
             until: None,
             key: refusal.key.map(|key| format!("{:08x}", u32::from_be_bytes(key))),
             usage: None,
+            summed: None,
             original: None,
         }
     }
@@ -205,6 +213,17 @@ impl Record {
         }
     }
 
+    /// The record of records that were not kept; of one address, or of all.
+    fn of_sum(client_ip: Option<IpAddr>, reason: &'static str, summed: Summed) -> Self {
+        Self {
+            security_event: "records-summed",
+            action: "count",
+            reason,
+            summed: Some(Box::new(summed)),
+            ..Self::of_connection(client_ip, Reason::InternalError)
+        }
+    }
+
     /// The record of an answer that was changed, or would have been; what it is about are fields, if anything.
     pub(crate) fn of_answer(call: &Call, reason: Reason, mode: Mode, names: &[String]) -> Self {
         let changed = mode == Mode::Enforce;
@@ -260,6 +279,7 @@ impl Record {
             until: None,
             key: None,
             usage: None,
+            summed: None,
             original: None,
         }
     }
@@ -269,6 +289,19 @@ impl Record {
 pub trait Sink {
     /// Takes one record.
     fn record(&self, record: Record);
+
+    /// Learns of a decision that a record of a moment ago has told already. By default it is forgotten.
+    fn repeated(&self, call: &Call, reason: Reason, mode: Mode) {
+        let _ = (call, reason, mode);
+    }
+}
+
+/// What is said to have happened to a request that a control decided against.
+pub const fn event(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Enforce => "request-refused",
+        Mode::Report | Mode::Off => "request-would-be-refused",
+    }
 }
 
 impl<F: Fn(Record)> Sink for F {

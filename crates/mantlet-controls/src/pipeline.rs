@@ -135,14 +135,14 @@ where
         }
         Err(Ending::Refused(refusal)) => {
             // audit: one record of what was decided. A client that has left was not refused.
-            if !refusal.repeated
-                && (refusal.reason != Reason::BodyIncomplete || call.version == Version::HTTP_2)
-            {
+            if refusal.repeated {
+                audit.repeated(&call, refusal.reason, Mode::Enforce);
+            } else if refusal.reason != Reason::BodyIncomplete || call.version == Version::HTTP_2 {
                 audit.record(Record::of(&call, &refusal, Mode::Enforce).about(seen));
             }
             let mut answer = response::refuse(&call, &refusal).map(Answer::own);
             note_refused(policy, audit, &call, answer.status(), Some(refusal.reason));
-            if let Some(tarpit) = policy.throttle.tarpit(&refusal) {
+            if let Some(tarpit) = policy.throttle.tarpit(&call, &refusal) {
                 answer.extensions_mut().insert(tarpit);
             }
             if let Some(own) = refusal.cors {
@@ -341,8 +341,9 @@ fn throttled(audit: &impl Sink, call: &mut Call, verdict: throttle::Verdict) -> 
     for (mode, refusal) in verdict.faults {
         match mode {
             Mode::Enforce => return Err(refusal),
-            Mode::Report if !refusal.repeated => audit.record(Record::of(call, &refusal, mode)),
-            Mode::Report | Mode::Off => {}
+            Mode::Report if refusal.repeated => audit.repeated(call, refusal.reason, mode),
+            Mode::Report => audit.record(Record::of(call, &refusal, mode)),
+            Mode::Off => {}
         }
     }
     if let Some(standing) = verdict.standing

@@ -16,7 +16,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mantlet_controls::audit::{Record, Sink};
+use mantlet_controls::{
+    Call, Mode, Reason,
+    audit::{self, Record, Sink, Sums},
+};
 
 use crate::tell;
 
@@ -41,6 +44,7 @@ pub struct AuditConfig {
 pub struct AuditLog {
     queue: SyncSender<Message>,
     lost: Arc<AtomicU64>,
+    sums: Arc<Sums>,
 }
 
 /// The thread that writes; ends when told, after all that was queued is written.
@@ -63,25 +67,33 @@ impl AuditLog {
     pub fn open(config: &AuditConfig) -> io::Result<(Self, AuditWriter)> {
         let file = config.file.as_deref().map(open_file).transpose()?;
         let (queue, records) = sync_channel(QUEUE);
-        let lost = Arc::new(AtomicU64::new(0));
+        let (lost, sums) = (Arc::new(AtomicU64::new(0)), Arc::<Sums>::default());
         let writer = Writer {
             file: file.map(BufWriter::new),
             path: config.file.clone(),
             terminal: config.terminal.then(Terminal::new),
             lost: Arc::clone(&lost),
+            sums: Arc::clone(&sums),
             complained: false,
             settled: Instant::now(),
         };
         let thread = std::thread::Builder::new().name("audit".into()).spawn(move || writer.run(&records))?;
-        Ok((Self { queue: queue.clone(), lost }, AuditWriter { queue, thread }))
+        Ok((Self { queue: queue.clone(), lost, sums }, AuditWriter { queue, thread }))
     }
 }
 
 impl Sink for AuditLog {
     fn record(&self, record: Record) {
-        if self.queue.try_send(Message::Record(Box::new(record))).is_err() {
+        // What is kept of a flood is little, so the queue has room for what else there is to say.
+        if self.sums.keeps(&record, Instant::now())
+            && self.queue.try_send(Message::Record(Box::new(record))).is_err()
+        {
             self.lost.fetch_add(1, Relaxed);
         }
+    }
+
+    fn repeated(&self, call: &Call, reason: Reason, mode: Mode) {
+        self.sums.count(audit::event(mode), reason, call.client.address, Instant::now());
     }
 }
 
@@ -113,6 +125,7 @@ struct Writer {
     path: Option<PathBuf>,
     terminal: Option<Terminal>,
     lost: Arc<AtomicU64>,
+    sums: Arc<Sums>,
     complained: bool,
     /// When what was buffered was last written.
     settled: Instant,
@@ -122,11 +135,23 @@ impl Writer {
     fn run(mut self, records: &Receiver<Message>) {
         loop {
             match records.recv_timeout(SETTLE_EVERY) {
-                Ok(Message::Record(record)) => self.write(&record),
+                Ok(Message::Record(record)) => {
+                    self.write(&record);
+                    if self.settled.elapsed() >= SETTLE_EVERY {
+                        self.sum_up(false);
+                        self.settle();
+                    }
+                }
                 Ok(Message::Reopen) => self.reopen(),
                 // Nothing came for a while: what has been buffered belongs on the disk.
-                Err(RecvTimeoutError::Timeout) => self.settle(),
-                Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => return self.settle(),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.sum_up(false);
+                    self.settle();
+                }
+                Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => {
+                    self.sum_up(true);
+                    return self.settle();
+                }
             }
         }
     }
@@ -148,8 +173,12 @@ impl Writer {
         if let Err(error) = written {
             self.complain(&error);
         }
-        if self.settled.elapsed() >= SETTLE_EVERY {
-            self.settle();
+    }
+
+    /// Writes what was counted instead of being recorded, once its time is over.
+    fn sum_up(&mut self, is_end: bool) {
+        for record in self.sums.read(Instant::now(), is_end) {
+            self.write(&record);
         }
     }
 
@@ -237,6 +266,7 @@ impl Terminal {
                 return tell(&format!("{who} has used up most of the quota {name}"));
             }
             "quota-reset" => return tell(&format!("reset a key of the quota {name}")),
+            "records-summed" => return tell_sum(record),
             "ban-lifted" => return tell(&format!("lifted the ban of {}", name.escape_debug())),
             _ => {}
         }
@@ -277,4 +307,16 @@ impl Terminal {
             *self = Self::new();
         }
     }
+}
+
+/// Of how much there is no line. Of an address alone, the file tells.
+fn tell_sum(record: &Record) {
+    let Some(summed) = record.summed.as_ref().filter(|_| record.client_ip.is_none()) else { return };
+    let did = if summed.event.contains("would-be") { "would refuse" } else { "refused or noted" };
+    let from = match summed.addresses {
+        None | Some(1) => String::new(),
+        Some(count) => format!(" from {count} addresses"),
+    };
+    let (count, reason, seconds) = (summed.count, record.reason, summed.seconds);
+    tell(&format!("{did} {count} more{from} in {seconds} s: {reason}"));
 }

@@ -27,8 +27,9 @@ use std::{
 
 use self::framing::Framing;
 use crate::{
-    body::{ClientBody, FromApp, Progress, ToApp, hold},
+    body::{ClientBody, FromApp, Progress, ToApp, Unfinished, hold},
     connection::Context,
+    leaving::{Awaited, Held, Place},
     tunnel::Tunnel,
     upstream::Lease,
 };
@@ -86,34 +87,45 @@ impl App<ClientBody> for Forward<'_> {
             parts.headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
             parts.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         }
-        let body = if body.is_end_stream() { ToApp::Empty } else { Box::pin(hold(body)).await? };
+        let client = upstream.shares.client(self.policy.throttle.client_key(call));
+        let mut body = if body.is_end_stream() {
+            ToApp::Empty
+        } else {
+            let patience = upstream.config.queue_timeout;
+            let patience = (!patience.is_zero()).then_some(patience);
+            let place = || upstream.unfinished.take(client);
+            Box::pin(hold(body, Unfinished { place, patience })).await?
+        };
         // Only now: a client that is slow to send its body holds no place at the app.
         let busy = || Refusal::retry(Reason::AppBusy, RETRY_BUSY);
         let presence = self.enter(call)?;
-        let client = upstream.shares.counter(self.policy.throttle.client_key(call));
-        let turn = upstream.turns.take(client).await.ok_or_else(busy)?;
+        let kind = kind_of(call);
+        let turn = upstream.turns.take(client, kind).await.ok_or_else(busy)?;
         let Some(permit) = upstream.shares.take(client) else {
             turn.over();
             return Err(busy());
         };
-        let permit = permit.with(presence);
-        let is_streamed = matches!(body, ToApp::Stream(_));
         let is_head = parts.method == Method::HEAD;
         let limit = call.route.response_timeout.unwrap_or(upstream.config.response_timeout);
+        let held = Held::of(turn, &mut body, &upstream.turns, client);
+        let mut place = Some(Place { held, permit: permit.with(presence), kind });
         let mut request = Request::from_parts(parts, body);
         if call.version == Version::HTTP_11 && !upstream.config.is_uvicorn {
             // uvicorn sends none.
             early::pass_on(&mut request, &self.context.flow);
         }
 
-        let (mut response, mut lease) = match self.exchange(request, limit).await {
-            Ok(answer) => answer,
-            Err(refusal) => {
-                turn.over();
+        let answer = self.exchange(request, limit, &mut place).await;
+        let (mut response, mut lease, permit) = match (answer, place) {
+            (Ok((response, lease)), Some(place)) => (response, lease, place.answered()),
+            (Ok(_), None) => return Err(Reason::InternalError.into()),
+            (Err(refusal), place) => {
+                if let Some(place) = place {
+                    place.over();
+                }
                 return Err(refusal);
             }
         };
-        turn.answered(kind_of(call), is_streamed);
         if let Some(origin) = &call.origin
             && response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN)
         {
@@ -183,7 +195,7 @@ impl App<ClientBody> for Forward<'_> {
         }
         // Boxed: rare, and the future of every request would be larger for it.
         let limit = self.context.shared.upstream.config.response_timeout;
-        let Ok((response, _)) = Box::pin(self.exchange(preflight, limit)).await else {
+        let Ok((response, _)) = Box::pin(self.exchange(preflight, limit, &mut None)).await else {
             return Own::default();
         };
         let own = Own::of(response.headers());
@@ -199,8 +211,11 @@ impl Forward<'_> {
         match refusal {
             Some((Mode::Enforce, refusal)) => Err(refusal),
             Some((mode, refusal)) => {
-                if !refusal.repeated {
-                    self.context.shared.audit.record(Record::of(call, &refusal, mode));
+                let audit = &self.context.shared.audit;
+                if refusal.repeated {
+                    audit.repeated(call, refusal.reason, mode);
+                } else {
+                    audit.record(Record::of(call, &refusal, mode));
                 }
                 Ok(None)
             }
@@ -216,14 +231,15 @@ impl Forward<'_> {
         &self,
         request: Request<ToApp>,
         limit: Duration,
+        place: &mut Option<Place>,
     ) -> Result<(Response<Incoming>, Lease), Refusal> {
         let Some(lease) = self.context.shared.upstream.reuse() else {
-            return Box::pin(self.exchange_anew(request, limit)).await;
+            return Box::pin(self.exchange_anew(request, limit, place)).await;
         };
         let repeatable =
             matches!(*request.method(), Method::GET | Method::HEAD) && matches!(request.body(), ToApp::Empty);
         let copy = repeatable.then(|| copy_of(&request));
-        let failure = match Self::exchange_on(lease, request, limit).await {
+        let failure = match Self::exchange_on(lease, request, limit, place).await {
             Ok(answer) => return Ok(answer),
             Err(failure) => failure,
         };
@@ -232,7 +248,7 @@ impl Forward<'_> {
             (None, Some(copy)) if failure.died => copy,
             _ => return Err(failure.refusal),
         };
-        Box::pin(self.exchange_anew(again, limit)).await
+        Box::pin(self.exchange_anew(again, limit, place)).await
     }
 
     /// Sends the request on a new connection. Boxed where it is called: rare, and the future of every request would be larger
@@ -241,10 +257,11 @@ impl Forward<'_> {
         &self,
         request: Request<ToApp>,
         limit: Duration,
+        place: &mut Option<Place>,
     ) -> Result<(Response<Incoming>, Lease), Refusal> {
         let connected = self.context.shared.upstream.connect().await;
         let lease = connected.map_err(|_| Refusal::retry(Reason::AppUnavailable, RETRY_UNAVAILABLE))?;
-        Self::exchange_on(lease, request, limit).await.map_err(|failure| failure.refusal)
+        Self::exchange_on(lease, request, limit, place).await.map_err(|failure| failure.refusal)
     }
 
     /// The request is handed on at once, so that the future need not hold it.
@@ -252,14 +269,15 @@ impl Forward<'_> {
         mut lease: Lease,
         request: Request<ToApp>,
         limit: Duration,
+        place: &mut Option<Place>,
     ) -> impl Future<Output = Result<(Response<Incoming>, Lease), Failure>> {
         let progress = request.body().progress();
         let sending = lease.sender.try_send_request(request);
         async move {
-            let response = within_time(limit, progress.as_ref(), std::pin::pin!(sending)).await;
-            match response {
-                Some(Ok(response)) => Ok((response, lease)),
-                Some(Err(error)) => Err(Failure::of(error, lease.reused, progress.as_ref())),
+            let mut awaited = Awaited::new(sending, lease, place);
+            match within_time(limit, progress.as_ref(), Pin::new(&mut awaited)).await {
+                Some(Ok(answer)) => Ok(answer),
+                Some(Err((error, reused))) => Err(Failure::of(error, reused, progress.as_ref())),
                 None => Err(Failure { refusal: Reason::AppTimeout.into(), unsent: None, died: false }),
             }
         }

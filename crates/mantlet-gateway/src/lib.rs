@@ -9,6 +9,7 @@ mod connection;
 mod flow;
 mod forward;
 mod gate;
+mod leaving;
 mod lenient;
 mod listener;
 mod origins;

@@ -1,4 +1,4 @@
-//! How many requests the app has in hand, and whose they are: no client shall take all of it.
+//! How many requests the app has in hand, and whose they are: no client and no network shall take all of it.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -11,16 +11,26 @@ use std::{
 use mantlet_controls::throttle::{Key, Presence};
 
 /// Counters of clients. Two clients that fall on the same one share it, which matters only when the app is busy.
-const COUNTERS: usize = 4_096;
+pub(crate) const COUNTERS: usize = 4_096;
+/// A network counts as so many clients, however many addresses it has: an attacker has a whole one as easily as an address.
+pub(crate) const CLIENTS_OF_NETWORK: usize = 8;
+/// Bits that addresses of a network share, of the 128 of IPv6 and of IPv4 in it: 48, what a site has (RFC 6177), and 24 of 32.
+const NETWORK_BITS: (u32, u32) = (48, 96 + 24);
+
+/// The counters of a client and of its network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Client {
+    pub(crate) own: usize,
+    pub(crate) network: usize,
+}
 
 /// What the app has in hand.
 #[derive(Debug)]
 pub(crate) struct Shares {
     most: usize,
     in_hand: AtomicUsize,
-    /// Counters that are not zero.
-    clients: AtomicUsize,
-    of_client: Box<[AtomicU32]>,
+    clients: Counters,
+    networks: Counters,
     seed: RandomState,
 }
 
@@ -28,7 +38,7 @@ pub(crate) struct Shares {
 #[derive(Debug)]
 pub(crate) struct Permit {
     shares: Arc<Shares>,
-    counter: usize,
+    client: Client,
     /// What is counted for the client alone, where that is limited.
     presence: Option<Presence>,
 }
@@ -43,27 +53,29 @@ impl Permit {
 
 impl Shares {
     pub(crate) fn of(most: usize) -> Arc<Self> {
-        let of_client = (0..COUNTERS).map(|_| AtomicU32::new(0)).collect();
-        let (in_hand, clients) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Arc::new(Self { most, in_hand, clients, of_client, seed: RandomState::new() })
+        let (clients, networks) = (Counters::default(), Counters::default());
+        Arc::new(Self { most, in_hand: AtomicUsize::new(0), clients, networks, seed: RandomState::new() })
     }
 
-    /// The counter of a client.
-    pub(crate) fn counter(&self, client: Option<Key>) -> usize {
-        usize::try_from(self.seed.hash_one(client)).unwrap_or_default() % COUNTERS
+    /// The counters of a client; those of the unknown are the same.
+    pub(crate) fn client(&self, key: Option<Key>) -> Client {
+        let counter = |hash: u64| usize::try_from(hash).unwrap_or_default() % COUNTERS;
+        let network = key.map(network);
+        Client { own: counter(self.seed.hash_one(key)), network: counter(self.seed.hash_one(network)) }
     }
 
     /// The right to send one more request of this client, if the app has not too many in hand. While it has few, everybody may have as many
     /// as there is room for; later nobody may have more than an equal share of seven eighths: newcomers find room.
-    pub(crate) fn take(self: &Arc<Self>, counter: usize) -> Option<Permit> {
+    pub(crate) fn take(self: &Arc<Self>, client: Client) -> Option<Permit> {
         // Counted first, so that two threads cannot both take the last place; the drop takes it back.
-        let permit = Permit { shares: Arc::clone(self), counter, presence: None };
-        let own = self.of_client.get(counter)?.fetch_add(1, Relaxed) as usize;
-        let clients = self.clients.fetch_add(usize::from(own == 0), Relaxed) + usize::from(own == 0);
+        let permit = Permit { shares: Arc::clone(self), client, presence: None };
+        let (own, clients) = self.clients.enter(client.own);
+        let (of_network, networks) = self.networks.enter(client.network);
         let in_hand = self.in_hand.fetch_add(1, Relaxed);
-        let share = (self.most - self.most / 8) / clients.max(1);
-        let has_room = in_hand < self.most && (in_hand < self.most / 2 || own < share.max(1));
-        has_room.then_some(permit)
+        let shared = self.most - self.most / 8;
+        let share = (shared / clients.max(1)).max(1);
+        let is_fair = own < share && of_network < (share * CLIENTS_OF_NETWORK).max(shared / networks.max(1));
+        (in_hand < self.most && (in_hand < self.most / 2 || is_fair)).then_some(permit)
     }
 }
 
@@ -71,8 +83,45 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let shares = &self.shares;
         shares.in_hand.fetch_sub(1, Relaxed);
-        if shares.of_client.get(self.counter).is_some_and(|counter| counter.fetch_sub(1, Relaxed) == 1) {
-            shares.clients.fetch_sub(1, Relaxed);
+        shares.clients.leave(self.client.own);
+        shares.networks.leave(self.client.network);
+    }
+}
+
+/// The network of a client: an address of IPv4 stands in one of IPv6.
+fn network(key: Key) -> u128 {
+    let bits = u128::from_be_bytes(key);
+    let (of_v6, of_v4) = NETWORK_BITS;
+    let is_v4 = bits >> 32 == 0xffff;
+    let host = 128 - if is_v4 { of_v4 } else { of_v6 };
+    bits >> host << host
+}
+
+/// Counters, and how many of them are not zero.
+#[derive(Debug)]
+struct Counters {
+    there: AtomicUsize,
+    each: Box<[AtomicU32]>,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self { there: AtomicUsize::new(0), each: (0..COUNTERS).map(|_| AtomicU32::new(0)).collect() }
+    }
+}
+
+impl Counters {
+    /// Counts one more; says what it was before, and how many are there now.
+    fn enter(&self, number: usize) -> (usize, usize) {
+        let Some(counter) = self.each.get(number) else { return (0, 1) };
+        let own = counter.fetch_add(1, Relaxed) as usize;
+        let there = self.there.fetch_add(usize::from(own == 0), Relaxed) + usize::from(own == 0);
+        (own, there)
+    }
+
+    fn leave(&self, number: usize) {
+        if self.each.get(number).is_some_and(|counter| counter.fetch_sub(1, Relaxed) == 1) {
+            self.there.fetch_sub(1, Relaxed);
         }
     }
 }
@@ -84,7 +133,7 @@ mod tests {
     #[test]
     fn one_client_leaves_room_for_others_who_get_as_much() {
         let shares = Shares::of(16);
-        let (a, b) = (1, 2);
+        let [a, b] = [1, 2].map(|number| Client { own: number, network: number });
         let mut of_a: Vec<_> = std::iter::from_fn(|| shares.take(a)).collect();
         assert_eq!(of_a.len(), 14);
         let of_b: Vec<_> = std::iter::from_fn(|| shares.take(b)).collect();
@@ -94,6 +143,31 @@ mod tests {
         let more: Vec<_> = std::iter::from_fn(|| shares.take(b)).collect();
         assert_eq!(of_b.len() + more.len(), 7);
         drop((of_a, of_b, more));
-        assert_eq!((shares.in_hand.load(Relaxed), shares.clients.load(Relaxed)), (0, 0));
+        let there = [&shares.in_hand, &shares.clients.there, &shares.networks.there];
+        assert_eq!(there.map(|count| count.load(Relaxed)), [0; 3]);
+    }
+
+    #[test]
+    fn many_addresses_of_one_network_leave_room_for_others() {
+        let shares = Shares::of(4_096);
+        let of = |address: [u8; 4]| {
+            let mapped = std::net::Ipv4Addr::from(address).to_ipv6_mapped();
+            shares.client(Some(mapped.octets()))
+        };
+        assert_eq!(of([10, 0, 0, 1]).network, of([10, 0, 0, 200]).network);
+        assert_ne!(of([10, 0, 0, 1]).network, of([10, 0, 1, 1]).network);
+        let site = |last: u16| {
+            let address = std::net::Ipv6Addr::new(0x2001, 0xdb8, 7, last, 0, 0, 0, 1);
+            shares.client(Some(address.octets()))
+        };
+        assert_eq!(site(1).network, site(2).network);
+        let one = |own| Client { own, network: 1 };
+        let mut flood: Vec<_> = (0..20_000).filter_map(|number| shares.take(one(number % 200))).collect();
+        assert_eq!(flood.len(), 3_400, "alone, all of it but what newcomers find");
+        let other = |number: usize| Client { own: 1_000 + number, network: 1_000 + number };
+        let others: Vec<_> = (0..100).filter_map(|number| shares.take(other(number))).collect();
+        assert_eq!(others.len(), 100);
+        flood.truncate(3_000);
+        assert!(shares.take(one(201)).is_none(), "what it gives back is for others");
     }
 }

@@ -4,7 +4,7 @@ use std::{
     cell::RefCell,
     collections::VecDeque,
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -38,6 +38,8 @@ const MAX_ANSWER_LINES: usize = 512;
 /// How long a connection rests after an answer without a body, where the server is not known: one that sends a body all the same does so
 /// within this time.
 const REST: Duration = Duration::from_millis(100);
+/// How soon an app is asked again that has too many waiting to be let in.
+const KNOCK_AGAIN: Duration = Duration::from_millis(5);
 /// Idle connections that a thread keeps.
 const MAX_IDLE: usize = 256;
 
@@ -73,6 +75,8 @@ pub struct UpstreamConfig {
 pub(crate) struct Upstream {
     pub(crate) config: UpstreamConfig,
     pub(crate) shares: Arc<Shares>,
+    /// Of these, requests whose body is still on its way: half of the places are for the others.
+    pub(crate) unfinished: Arc<Shares>,
     pub(crate) turns: Arc<Turns>,
     /// It could not be reached when last tried.
     is_away: AtomicBool,
@@ -148,6 +152,7 @@ impl Upstream {
     pub(crate) fn new(config: UpstreamConfig) -> Self {
         Self {
             shares: Shares::of(config.max_concurrent),
+            unfinished: Shares::of(config.max_concurrent.div_ceil(2)),
             turns: Turns::new(config.queue_timeout, config.max_concurrent),
             config,
             is_away: AtomicBool::new(false),
@@ -175,7 +180,7 @@ impl Upstream {
         let connecting = async {
             match &self.config.address {
                 Address::Unix(path) => {
-                    let stream = UnixStream::connect(path).await?;
+                    let stream = knock(path).await?;
                     if self.config.is_uvicorn {
                         return self.handshake(TokioIo::new(stream), Watcher::Off).await;
                     }
@@ -227,4 +232,14 @@ fn rested() -> Option<Idle> {
         let has_rested = resting.front().is_some_and(|idle| idle.since.elapsed() >= REST);
         has_rested.then(|| resting.pop_front()).flatten()
     })
+}
+
+/// Connects to a unix socket. Where too many wait to be let in, Linux refuses at once what it lets wait over TCP.
+async fn knock(path: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(KNOCK_AGAIN).await,
+            connected => return connected,
+        }
+    }
 }

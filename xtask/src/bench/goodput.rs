@@ -25,7 +25,7 @@ const RATE: u32 = 50;
 /// Connections of the flood, each with one request after another.
 const FLOOD: usize = 64;
 /// Addresses of the two.
-const CLIENT: [u8; 4] = [127, 0, 0, 1];
+pub(super) const CLIENT: [u8; 4] = [127, 0, 0, 1];
 const ATTACKER: [u8; 4] = [127, 0, 3, 1];
 
 /// One line of the table.
@@ -91,7 +91,7 @@ fn line(title: &'static str, server: &Server, headers: &str, seconds: u64) -> Re
 }
 
 /// Milliseconds of each request of a client that asks at a fixed rate, counted from when it should have been sent; and how many failed.
-fn steady(address: SocketAddr, request: &str, time: Duration) -> Result<(Vec<f64>, usize)> {
+pub(super) fn steady(address: SocketAddr, request: &str, time: Duration) -> Result<(Vec<f64>, usize)> {
     let times = Mutex::new((Vec::new(), 0));
     let (start, count) = (Instant::now(), u32::try_from(time.as_secs())? * RATE);
     thread::scope(|scope| {
@@ -132,7 +132,7 @@ fn attack(address: SocketAddr, request: &str, over: &AtomicBool, [passed, refuse
 }
 
 /// Requests that the app has answered.
-fn counted(address: SocketAddr) -> Result<u64> {
+pub(super) fn counted(address: SocketAddr) -> Result<u64> {
     let mut connection = connect(address, [127, 0, 4, 1])?;
     connection.write_all(b"GET /counts HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
@@ -142,7 +142,7 @@ fn counted(address: SocketAddr) -> Result<u64> {
     Ok(counts.values().sum())
 }
 
-fn connect(address: SocketAddr, from: [u8; 4]) -> io::Result<TcpStream> {
+pub(super) fn connect(address: SocketAddr, from: [u8; 4]) -> io::Result<TcpStream> {
     use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
     bind(&socket, &SocketAddr::from((from, 0)))?;
@@ -154,7 +154,7 @@ fn connect(address: SocketAddr, from: [u8; 4]) -> io::Result<TcpStream> {
 }
 
 /// A request and its whole answer; its status.
-fn exchange(stream: &mut TcpStream, request: &str) -> io::Result<u16> {
+pub(super) fn exchange(stream: &mut TcpStream, request: &str) -> io::Result<u16> {
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     let mut piece = [0; 4096];
@@ -168,7 +168,7 @@ fn exchange(stream: &mut TcpStream, request: &str) -> io::Result<u16> {
     status.ok_or_else(|| ErrorKind::InvalidData.into())
 }
 
-fn percentile(times: &[f64], percent: usize) -> f64 {
+pub(super) fn percentile(times: &[f64], percent: usize) -> f64 {
     let mut sorted = times.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted

@@ -3,6 +3,7 @@
 mod connections;
 mod goodput;
 mod h2load;
+mod load;
 mod report;
 mod server;
 mod start;
@@ -41,6 +42,7 @@ Options:
   --seconds S   Seconds of load in a round (default 8)
   --only NAME   One of: get-small, post-1k, get-100k, post-validated, get-filtered,
                 post-refused, tls-get-small, tls-handshake, http2-get-small, memory, start, goodput,
+                load (what an app can carry, and floods of a slow one),
                 refusal (a 429, beside slowapi), decision (of a rate, in memory), redis (the same in
                 Redis on loopback)
 ";
@@ -59,7 +61,7 @@ pub(crate) fn bench(mut flags: Flags) -> Result<()> {
     let names: Vec<&str> = WORKLOADS
         .iter()
         .map(|workload| workload.name)
-        .chain(["memory", "start", "goodput", "refusal", "decision", "redis"])
+        .chain(["memory", "start", "goodput", "load", "refusal", "decision", "redis"])
         .collect();
     if let Some(name) = &only {
         ensure!(names.contains(&name.as_str()), "`--only {name}`: known are {}", names.join(", "));
@@ -112,6 +114,9 @@ pub(crate) fn bench(mut flags: Flags) -> Result<()> {
     let goodput = if wanted("goodput") { goodput::measure(&place, seconds.max(10))? } else { Vec::new() };
 
     let mut throttles = String::new();
+    if wanted("load") {
+        throttles += &load::measure(&place, seconds.max(10))?;
+    }
     if wanted("refusal") {
         throttles += &throttle::refusals(&place, &generators, rounds, seconds)?;
     }

@@ -55,6 +55,26 @@ impl Row {
         ])
     }
 
+    /// Milliseconds at the median and at the 99th percentile, alone and beside a flood; what of the flood reached the app and what was refused.
+    pub(super) fn of_flood(
+        title: &str,
+        alone: [f64; 2],
+        beside: [f64; 2],
+        failed: usize,
+        [reached, refused]: [u64; 2],
+    ) -> Self {
+        let times = |[median, late]: [f64; 2]| format!("{median:.1} / {late:.1} ms");
+        let failed = if failed == 0 { String::new() } else { format!(", {failed} failed") };
+        let ratio = format!("{:.2}", beside[1] / alone[1]);
+        Self([
+            title.to_owned(),
+            times(alone),
+            times(beside) + &failed,
+            ratio,
+            format!("{reached} / {refused}"),
+        ])
+    }
+
     /// Bytes, of Mantlet and of nginx.
     pub(super) fn of_memory(title: &str, [mantlet, nginx]: [f64; 2], is_connection: bool) -> Self {
         let (unit, name, aim) =

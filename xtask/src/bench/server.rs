@@ -153,6 +153,18 @@ impl Place {
         server.wait(|| connections::is_ready(port))
     }
 
+    /// Mantlet as it is without configuration, before the stand-in for an app.
+    pub(super) fn defaults_before_backend(&self) -> Result<Server> {
+        let port = free_port()?;
+        let folder = self.folder.join("defaults");
+        fs::create_dir_all(&folder)?;
+        let mut mantlet = Command::new(&self.mantlet);
+        mantlet.args(["serve", "--upstream", "unix:../backend.sock", "--openapi", "off"]);
+        mantlet.args(["--listen", &format!("127.0.0.1:{port}")]).env("MANTLET_AUDIT__TERMINAL", "false");
+        let server = self.start_in(&folder, "mantlet-before-backend", port, &mut mantlet)?;
+        self.wait_for_answer(server, Channel::Plain)
+    }
+
     /// The bare app of `limited.py` behind Mantlet, where an address may ask a thousand times: while it starts, it is asked, too.
     pub(super) fn refusing(&self) -> Result<Server> {
         let port = free_port()?;

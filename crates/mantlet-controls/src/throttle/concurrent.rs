@@ -75,7 +75,11 @@ impl Policy {
         let refusal = presence.is_none().then(|| {
             let repeated = !self.is_news("concurrent", key);
             let subject = Some("concurrent".into());
-            (self.mode, Refusal { repeated, subject, ..Refusal::retry(Reason::RateLimited, super::CLOSED) })
+            let remedy = (self.mode == Mode::Enforce).then(|| "throttle.concurrent = 0".into());
+            (
+                self.mode,
+                Refusal { repeated, subject, remedy, ..Refusal::retry(Reason::RateLimited, super::CLOSED) },
+            )
         });
         (presence, refusal)
     }

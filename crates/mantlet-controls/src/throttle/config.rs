@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::{
     Memory, Policy, QuotaConfig, Told, ban, flow,
     gcra::Rate,
+    general::{GeneralRate, REFUSALS_TABLE},
     operation::{OperationConfig, Operations},
     rule::{Counter, KeyPart, Rule, Rules, Target},
     store::Fail,
@@ -17,6 +18,8 @@ use crate::{Mode, client::Networks, contract::Posture, policy::Mistake, route::m
 /// Operations of which it is remembered that they have answered 401.
 const PROVEN: usize = 4_096;
 const LONGEST_TARPIT: Duration = Duration::from_secs(10);
+/// Requests at once where the general rate is a number.
+const BURST: u32 = 400;
 
 /// The `[throttle]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,10 +27,10 @@ const LONGEST_TARPIT: Duration = Duration::from_secs(10);
 pub struct Config {
     /// What too many requests lead to. Default `enforce`.
     pub mode: Mode,
-    /// Requests of one client address in a time, whatever they are for. Default `100/s`; a page that loads a hundred things at once and a
-    /// test run of some thousand requests a minute stay below it.
-    pub rate: RateText,
-    /// Requests of one client address at once. Default 400.
+    /// Requests of one client address in a time, whatever they are for. Default `auto`: as many as the app can carry; an app that is asked more is
+    /// shared among its clients.
+    pub rate: GeneralRate,
+    /// Requests of one client address at once, where `rate` is a number; another number than the default, which is 400, means `100/s` if `rate` is not said.
     pub burst: u32,
     /// Addresses, accounts and other keys that are remembered for each rule; 16 bytes each. Default 131,072 (2 MiB).
     pub keys: usize,
@@ -66,8 +69,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             mode: Mode::Enforce,
-            rate: RateText { count: 100, period: Duration::from_secs(1) },
-            burst: 400,
+            rate: GeneralRate::Auto,
+            burst: BURST,
             keys: 1 << 17,
             ipv6_prefix: 64,
             exempt: Vec::new(),
@@ -199,7 +202,7 @@ impl Config {
             let help = "write `10.0.0.0/8`, `203.0.113.7`, `private` or `loopback`";
             mistakes.push(Mistake::new(format!("exempt[{index}]"), message).help(help));
         }
-        let client = rate_of(self.rate, Some(self.burst), "rate", &mut mistakes);
+        let client = rate_of(self.rate.counted(), Some(self.burst), "rate", &mut mistakes);
         let bans = self.ban.check(self, memory, report_only, &mut mistakes);
         let mut names = HashMap::new();
         let mut rules = Rules::default();
@@ -267,6 +270,9 @@ impl Config {
                     mode: self.mode.under(report_only),
                     fail: Fail::Local,
                 },
+                // Who says how many at once wants no more.
+                is_fixed: self.rate != GeneralRate::Auto || self.burst != BURST,
+                refusals: memory.table(REFUSALS_TABLE, self.keys),
                 rules,
                 quotas,
                 exempt,

@@ -4,7 +4,7 @@
 //! by the hundred.
 //!
 //! A request passes if
-//! 1. its client is exempt, or has not used up the general rate of addresses;
+//! 1. its client is exempt, or has not used up the general rate of addresses, where the configuration has one;
 //! 2. no rule and no quota of the configuration that it falls under says otherwise;
 //! 3. where the contract shows its operation to be sensitive, or the configuration says so, neither its address nor the account that it names has had too many
 //!    attempts.
@@ -23,6 +23,7 @@ mod concurrent;
 mod config;
 mod flow;
 mod gcra;
+mod general;
 mod histogram;
 mod in_force;
 mod key;
@@ -53,6 +54,7 @@ pub use config::{Config, RateText, RuleConfig};
 pub(crate) use flow::Attempt;
 pub use flow::{Limit, Limits, limits_of};
 pub use gcra::{Decision, Rate};
+pub use general::GeneralRate;
 pub use histogram::Histogram;
 pub use in_force::{Gets, InForce};
 pub use operation::{OperationConfig, PurposeText};
@@ -79,9 +81,6 @@ const CLOSED: Duration = Duration::from_secs(1);
 const RECORDED: Duration = Duration::from_mins(1);
 /// The same for an operation that only looks sensitive: the record is for whoever says whether it is.
 const SUSPECTED: Duration = Duration::from_hours(24);
-
-/// Of an address' connections that are refused for a reason, so many are recorded in that time.
-const CONNECTIONS_RECORDED: u32 = 10;
 
 /// Which answers tell what is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,6 +146,9 @@ pub struct Policy {
     /// The same where an operation only looks so.
     suspected: Mode,
     client: Counter,
+    /// The general rate is a number of the configuration.
+    is_fixed: bool,
+    refusals: Arc<Table>,
     rules: Rules,
     quotas: Rules<Quota>,
     exempt: Networks,
@@ -214,8 +216,17 @@ impl Verdict {
             let subject = Some(Arc::clone(&counter.name));
             // An address is in the record anyway.
             let key = shown.key.first_chunk().copied().filter(|_| !counter.usage.is_by_address());
-            let refusal =
-                Refusal { limit, repeated, subject, key, ..Refusal::retry(Reason::RateLimited, wait) };
+            // No rule of the configuration can have that name.
+            let is_general = *counter.name == *"client" && mode == Mode::Enforce;
+            let remedy = is_general.then(|| "throttle.rate = \"auto\"".into());
+            let refusal = Refusal {
+                limit,
+                repeated,
+                subject,
+                key,
+                remedy,
+                ..Refusal::retry(Reason::RateLimited, wait)
+            };
             self.faults.push((mode, refusal));
             return self.faults.last_mut().map(|(_, refusal)| refusal);
         }
@@ -257,7 +268,9 @@ impl Policy {
         let mut verdict = Verdict::default();
         let mut asked = Vec::new();
         if self.mode != Mode::Off && !self.is_exempt(call) {
-            if let Some(address) = call.client.address {
+            if let Some(address) = call.client.address.filter(|_| !self.counts_rate()) {
+                self.note_much(address, &mut verdict);
+            } else if let Some(address) = call.client.address {
                 verdict.is_proxied = is_undeclared_proxy(call, request.headers(), address);
                 let mode = self.client.mode.under(verdict.is_proxied);
                 let key = self.group(address);
@@ -363,11 +376,9 @@ impl Policy {
         }
     }
 
-    /// How long a refusal should wait, if it should.
-    pub(crate) fn tarpit(&self, refusal: &Refusal) -> Option<Tarpit> {
-        let goes_on =
-            matches!(refusal.reason, Reason::RateLimited | Reason::ClientBanned) && refusal.repeated;
-        (goes_on && !self.tarpit.is_zero()).then_some(Tarpit(self.tarpit))
+    /// Whether the general rate is counted, because it refuses, or because a number for it is to be found.
+    fn counts_rate(&self) -> bool {
+        self.is_fixed || self.mode == Mode::Report
     }
 
     /// Whether there is anything to ask `late` for.
@@ -379,13 +390,6 @@ impl Policy {
 
     fn is_exempt(&self, call: &Call) -> bool {
         call.client.address.is_some_and(|address| self.exempt.contains(address))
-    }
-
-    /// Whether one more connection of an address that is refused is worth a record: a flood of them would fill any disk.
-    pub fn records_connection(&self, address: IpAddr, reason: Reason) -> bool {
-        let key = self.recorded.key((reason.code(), self.group(address)));
-        let rate = Rate::new(CONNECTIONS_RECORDED, RECORDED, CONNECTIONS_RECORDED);
-        rate.is_none_or(|rate| self.recorded.take(key, &rate).wait.is_none())
     }
 
     /// Whether this is the first refusal of a key for some time.

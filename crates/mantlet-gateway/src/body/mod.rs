@@ -4,4 +4,4 @@ mod answer;
 mod request;
 
 pub(crate) use answer::{FromApp, ToClient};
-pub(crate) use request::{ClientBody, Progress, ToApp, hold};
+pub(crate) use request::{ClientBody, Progress, ToApp, Unfinished, hold};

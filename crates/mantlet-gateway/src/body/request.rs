@@ -15,12 +15,18 @@ use hyper::body::Incoming;
 use mantlet_controls::{Reason, Refusal, RequestBody, limits};
 use tokio::time::Sleep;
 
-use crate::flow::Flow;
+use crate::{flow::Flow, shares::Permit, turns::Keeper};
 
 /// Bytes of a body that are held back until it is complete. A request that fits is judged whole before the app sees any of it.
 const HOLD_SIZE: usize = 64 << 10;
 /// How long an incomplete body is held back, so that clients and apps that talk while uploading still can.
 const HOLD_TIME: Duration = Duration::from_secs(1);
+/// Bytes of an incomplete body that are held on while there is no place for it at the app.
+const HOLD_ON: usize = 4 << 10;
+/// How often a body that is to go on looks whether there is a place for it.
+const LOOK: Duration = Duration::from_millis(50);
+/// When to try again after there was none for too long.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// A body as the client sends it, which is not waited for endlessly. Small: it is handed on by value, and most requests have none.
 #[derive(Debug)]
@@ -112,16 +118,29 @@ impl Body for ClientBody {
 /// What the pipeline lets through.
 type Judged = RequestBody<ClientBody>;
 
-/// Waits until the body is complete, too large to hold back, or slow.
-pub(crate) async fn hold(mut body: Judged) -> Result<ToApp, Refusal> {
+/// Where bodies find a place that go to the app before they are complete.
+pub(crate) struct Unfinished<P> {
+    /// A place, if there is one.
+    pub(crate) place: P,
+    /// How long a body waits for one that cannot be held any longer; none if it needs none.
+    pub(crate) patience: Option<Duration>,
+}
+
+/// Waits until the body is complete, too large to hold back, or slow. One that is slow is held on while there is no place for it: those who send nothing
+/// would have the app hold it.
+pub(crate) async fn hold<P>(mut body: Judged, unfinished: Unfinished<P>) -> Result<ToApp, Refusal>
+where
+    P: Fn() -> Option<Permit>,
+{
     if body.is_end_stream() {
         return Ok(ToApp::Empty);
     }
-    if body.size_hint().lower() > HOLD_SIZE as u64 {
-        return Ok(ToApp::stream(VecDeque::new(), body));
-    }
     let (mut held, mut size) = (VecDeque::new(), 0);
+    if body.size_hint().lower() > HOLD_SIZE as u64 {
+        return begin(held, body, unfinished).await;
+    }
     let mut patience: Option<Pin<Box<Sleep>>> = None;
+    let mut most = HOLD_SIZE;
     loop {
         let next = poll_fn(|cx| {
             if let Poll::Ready(next) = body.poll_data(cx) {
@@ -134,13 +153,34 @@ pub(crate) async fn hold(mut body: Judged) -> Result<ToApp, Refusal> {
             Some(Some(Ok(data))) => {
                 size += data.len();
                 held.push_back(data);
-                if size > HOLD_SIZE {
-                    return Ok(ToApp::stream(held, body));
+                if size > most {
+                    return begin(held, body, unfinished).await;
                 }
             }
             Some(Some(Err(reason))) => return Err(reason.into()),
             Some(None) => return Ok(ToApp::whole(held, size)),
-            None => return Ok(ToApp::stream(held, body)),
+            None if size > HOLD_ON => return begin(held, body, unfinished).await,
+            None => match (unfinished.place)() {
+                None if unfinished.patience.is_some() => (patience, most) = (None, HOLD_ON),
+                place => return Ok(ToApp::stream(held, body, place)),
+            },
+        }
+    }
+}
+
+/// A body that cannot be held any longer finds a place or is refused.
+async fn begin<P>(held: VecDeque<Bytes>, body: Judged, unfinished: Unfinished<P>) -> Result<ToApp, Refusal>
+where
+    P: Fn() -> Option<Permit>,
+{
+    let start = Instant::now();
+    loop {
+        match ((unfinished.place)(), unfinished.patience) {
+            (None, Some(patience)) if start.elapsed() >= patience => {
+                return Err(Refusal::retry(Reason::AppBusy, RETRY));
+            }
+            (None, Some(_)) => tokio::time::sleep(LOOK).await,
+            (place, _) => return Ok(ToApp::stream(held, body, place)),
         }
     }
 }
@@ -159,6 +199,10 @@ pub(crate) struct Stream {
     held: VecDeque<Bytes>,
     rest: Judged,
     progress: Progress,
+    /// Its place among those that are not complete, until it is.
+    place: Option<Permit>,
+    /// Whether the app may be given more.
+    keeper: Option<Keeper>,
 }
 
 /// How a streamed body fares, for whoever waits for the answer.
@@ -230,8 +274,8 @@ impl ToApp {
         }
     }
 
-    fn stream(held: VecDeque<Bytes>, rest: Judged) -> Self {
-        Self::Stream(Box::new(Stream { held, rest, progress: Progress::new() }))
+    fn stream(held: VecDeque<Bytes>, rest: Judged, place: Option<Permit>) -> Self {
+        Self::Stream(Box::new(Stream { held, rest, progress: Progress::new(), place, keeper: None }))
     }
 
     pub(crate) fn progress(&self) -> Option<Progress> {
@@ -259,22 +303,7 @@ impl Body for ToApp {
             Self::Empty => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Stream(stream) => {
-                if let Some(held) = stream.held.pop_front() {
-                    return Poll::Ready(Some(Ok(Frame::data(held))));
-                }
-                let data = stream.rest.poll_data(cx);
-                stream.progress.note_wanted(data.is_pending());
-                match ready!(data) {
-                    Some(Ok(data)) => Poll::Ready(Some(Ok(Frame::data(data)))),
-                    Some(Err(reason)) => {
-                        stream.progress.end(Some(reason));
-                        Poll::Ready(Some(Err(BrokenOff)))
-                    }
-                    None => {
-                        stream.progress.end(None);
-                        Poll::Ready(None)
-                    }
-                }
+                stream.poll_piece(cx).map(|piece| piece.map(|piece| piece.map(Frame::data)))
             }
         }
     }
@@ -295,6 +324,48 @@ impl Body for ToApp {
                 }
             }
         }
+    }
+}
+
+impl Stream {
+    /// From now on each piece needs the turn that this keeps.
+    pub(crate) fn keep(&mut self, keeper: Keeper) {
+        self.keeper = Some(keeper);
+    }
+
+    /// The next piece, once it has come and the app may be given it. The end is a piece too: with it the app begins to work.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
+        if self.held.is_empty() {
+            let data = self.rest.poll_data(cx);
+            self.progress.note_wanted(data.is_pending());
+            match data {
+                Poll::Ready(Some(Ok(data))) => self.held.push_back(data),
+                Poll::Ready(Some(Err(reason))) => return self.break_off(reason),
+                Poll::Ready(None) => {}
+                Poll::Pending => {
+                    if let Some(keeper) = &self.keeper {
+                        keeper.pause();
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+        if let Some(keeper) = &mut self.keeper
+            && !ready!(keeper.poll_turn(cx))
+        {
+            return self.break_off(Reason::AppBusy);
+        }
+        let piece = self.held.pop_front();
+        if piece.is_none() {
+            self.place = None;
+            self.progress.end(None);
+        }
+        Poll::Ready(piece.map(Ok))
+    }
+
+    fn break_off(&mut self, reason: Reason) -> Poll<Option<Result<Bytes, BrokenOff>>> {
+        self.progress.end(Some(reason));
+        Poll::Ready(Some(Err(BrokenOff)))
     }
 }
 

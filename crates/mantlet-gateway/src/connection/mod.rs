@@ -160,10 +160,7 @@ pub(crate) fn refuse_connection(shared: &Shared, peer: Peer, reason: Reason) {
         Peer::Ip(socket) | Peer::Unnamed(socket) => Some(socket.ip()),
         Peer::Unknown | Peer::Unix => None,
     };
-    let throttle = &shared.policy.load().throttle;
-    if address.is_none_or(|address| throttle.records_connection(address, reason)) {
-        shared.audit.record(Record::of_connection(address, reason));
-    }
+    shared.audit.record(Record::of_connection(address, reason));
 }
 
 /// Waits for the next request. `None` if there will be none.

@@ -1,19 +1,55 @@
-//! Those who wait: each client in a line of its own, and the lines in turn.
+//! Those who wait, and who is next: the client that the app has lately worked least for.
+//!
+//! What the app works for a client counts for some seconds, and less with each moment (forward decay: Cormode and others, 2009). Who comes now stands where
+//! one stands for whom just this request was worked at this moment: before those who have had more, and behind those who came earlier and have had as little. So
+//! a crowd of newcomers passes over nobody. A network counts as a few clients, however many addresses it has.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use tokio::sync::oneshot;
 
 use super::Turn;
+use crate::shares::{CLIENTS_OF_NETWORK, COUNTERS, Client};
+
+/// Seconds in which what was worked for a client loses two thirds of its weight.
+const MEMORY: f64 = 2.0;
 
 #[derive(Debug, Default)]
 pub(super) struct Line {
-    of: HashMap<usize, VecDeque<oneshot::Sender<Turn>>>,
-    /// Clients that wait, the next one first.
-    pub(super) order: VecDeque<usize>,
+    clients: HashMap<usize, Waiting>,
+    networks: HashMap<usize, Network>,
+    /// Networks in which clients wait, the next one first.
+    order: BTreeSet<Place>,
+    served: Served,
     len: usize,
     /// Who was refused since somebody looked for those who have left.
     refused: usize,
+}
+
+/// Where a client or a network stands: by what was worked for it, then by when it came.
+type Place = (Score, u64, usize);
+
+/// A client's requests that wait.
+#[derive(Debug)]
+struct Waiting {
+    network: usize,
+    place: Place,
+    requests: VecDeque<Request>,
+}
+
+#[derive(Debug)]
+struct Request {
+    tell: oneshot::Sender<Turn>,
+    /// Seconds that the app works on it.
+    cost: f64,
+}
+
+/// Clients of a network that wait, the next one first, and how many requests they have.
+#[derive(Debug, Default)]
+struct Network {
+    place: Place,
+    order: BTreeSet<Place>,
+    requests: usize,
 }
 
 impl Line {
@@ -21,9 +57,16 @@ impl Line {
         self.len
     }
 
-    /// Goes to the end of the client's line, unless it is too long: all together are at most so many, and no client has more than an equal
-    /// share of seven eighths.
-    pub(super) fn join(&mut self, client: usize, tell: oneshot::Sender<Turn>, most: usize) -> bool {
+    /// Goes to the end of the client's line, unless that is too long: all together are at most so many, and no client and no network has more than its
+    /// share of seven eighths. `cost` is in seconds, `now` in seconds since any moment.
+    pub(super) fn join(
+        &mut self,
+        client: Client,
+        tell: oneshot::Sender<Turn>,
+        cost: f64,
+        now: f64,
+        most: usize,
+    ) -> bool {
         if !self.has_room(client, most) {
             // Those who have left make room; looked for only now and then, for it takes a look at everybody.
             self.refused += 1;
@@ -35,51 +78,286 @@ impl Line {
                 return false;
             }
         }
-        let own = self.of.entry(client).or_default();
-        if own.is_empty() {
-            self.order.push_back(client);
-        }
-        own.push_back(tell);
         self.len += 1;
+        let request = Request { tell, cost };
+        if let Some(own) = self.clients.get_mut(&client.own) {
+            own.requests.push_back(request);
+            self.networks.entry(own.network).or_default().requests += 1;
+            return true;
+        }
+        let place = self.served.place(client.own, Score::of(cost, now));
+        let requests = VecDeque::from([request]);
+        self.clients.insert(client.own, Waiting { network: client.network, place, requests });
+        let network = self.networks.entry(client.network).or_default();
+        network.requests += 1;
+        network.order.insert(place);
+        self.put_in_place(client.network);
         true
     }
 
-    fn has_room(&self, client: usize, most: usize) -> bool {
-        let own = self.of.get(&client).map_or(0, VecDeque::len);
-        let clients = self.order.len() + usize::from(own == 0);
-        self.len < most && own < ((most - most / 8) / clients).max(1)
+    fn has_room(&self, client: Client, most: usize) -> bool {
+        let own = self.clients.get(&client.own).map_or(0, |waiting| waiting.requests.len());
+        let network = self.networks.get(&client.network);
+        let clients = self.clients.len() + usize::from(own == 0);
+        let networks = self.networks.len() + usize::from(network.is_none());
+        let shared = most - most / 8;
+        let share = (shared / clients).max(1);
+        let of_network = network.map_or(0, |network| network.requests);
+        self.len < most && own < share && of_network < (share * CLIENTS_OF_NETWORK).max(shared / networks)
     }
 
     fn forget_who_has_left(&mut self) {
         self.refused = 0;
-        self.of.retain(|_, own| {
-            own.retain(|tell| !tell.is_closed());
-            !own.is_empty()
+        self.clients.retain(|_, own| {
+            own.requests.retain(|request| !request.tell.is_closed());
+            !own.requests.is_empty()
         });
-        self.order.retain(|client| self.of.contains_key(client));
-        self.len = self.of.values().map(VecDeque::len).sum();
+        self.networks.clear();
+        self.order.clear();
+        for own in self.clients.values() {
+            let network = self.networks.entry(own.network).or_default();
+            network.requests += own.requests.len();
+            network.order.insert(own.place);
+        }
+        self.len = self.clients.values().map(|own| own.requests.len()).sum();
+        let networks: Vec<_> = self.networks.keys().copied().collect();
+        for network in networks {
+            self.put_in_place(network);
+        }
     }
 
     /// Whoever is next and still there.
-    pub(super) fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
-        while let Some(client) = self.order.pop_front() {
-            let Some(own) = self.of.get_mut(&client) else { continue };
+    pub(super) fn next(&mut self, now: f64) -> Option<oneshot::Sender<Turn>> {
+        loop {
+            let (_, _, network_number) = *self.order.first()?;
+            let network = self.networks.get_mut(&network_number)?;
+            let (_, _, number) = network.order.pop_first()?;
+            let own = self.clients.get_mut(&number)?;
+            let before = own.requests.len();
             let mut next = None;
             while next.is_none()
-                && let Some(tell) = own.pop_front()
+                && let Some(request) = own.requests.pop_front()
             {
-                self.len -= 1;
-                next = Some(tell).filter(|tell| !tell.is_closed());
+                next = Some(request).filter(|request| !request.tell.is_closed());
             }
-            if own.is_empty() {
-                self.of.remove(&client);
+            self.len -= before - own.requests.len();
+            network.requests -= before - own.requests.len();
+            if let Some(request) = &next {
+                self.served.serve(number, network_number, request.cost, now);
+            }
+            if own.requests.is_empty() {
+                self.clients.remove(&number);
             } else {
-                self.order.push_back(client);
+                own.place = self.served.place(number, Score::default());
+                network.order.insert(own.place);
             }
-            if let Some(tell) = next {
-                return Some(tell);
+            self.put_in_place(network_number);
+            if let Some(request) = next {
+                return Some(request.tell);
             }
         }
-        None
+    }
+
+    /// A network stands where its first client does, or further back if much was worked for all of its clients together.
+    fn put_in_place(&mut self, number: usize) {
+        let Some(network) = self.networks.get_mut(&number) else { return };
+        self.order.remove(&network.place);
+        let Some((first, came, _)) = network.order.first() else {
+            self.networks.remove(&number);
+            return;
+        };
+        network.place = (self.served.of_network(number).max(*first), *came, number);
+        self.order.insert(network.place);
+    }
+}
+
+/// The logarithm of what was worked for a client, each second of work weighing more the later it was: so all of them lose weight alike without being touched.
+/// Not negative, so its bits are in its own order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+struct Score(u64);
+
+impl Score {
+    /// What is added keeps the logarithm of the shortest work above zero.
+    const BASE: f64 = 100.0;
+
+    fn of(work: f64, now: f64) -> Self {
+        Self::from_log(work.max(1e-6).ln() + now / MEMORY + Self::BASE)
+    }
+
+    fn from_log(log: f64) -> Self {
+        Self(log.max(0.0).to_bits())
+    }
+
+    const fn log(self) -> f64 {
+        f64::from_bits(self.0)
+    }
+
+    fn and(self, other: Self) -> Self {
+        let (less, more) = (self.min(other), self.max(other));
+        if less == Self::default() {
+            return more;
+        }
+        Self::from_log(more.log() + (less.log() - more.log()).exp().ln_1p())
+    }
+
+    /// What one of so many has of it.
+    fn part(self, of: usize) -> Self {
+        let parts = u32::try_from(of).unwrap_or(u32::MAX);
+        Self::from_log(self.log() - f64::from(parts).ln())
+    }
+}
+
+/// What was worked for whom, in a fixed amount of memory.
+#[derive(Debug)]
+struct Served {
+    clients: Box<[Score]>,
+    networks: Box<[Score]>,
+    numbers: u64,
+}
+
+impl Default for Served {
+    fn default() -> Self {
+        let none = || vec![Score::default(); COUNTERS].into();
+        Self { clients: none(), networks: none(), numbers: 0 }
+    }
+}
+
+impl Served {
+    /// Where a client stands who has come or was let in just now, at least.
+    fn place(&mut self, client: usize, least: Score) -> Place {
+        self.numbers += 1;
+        let score = self.clients.get(client).copied().unwrap_or_default();
+        (score.max(least), self.numbers, client)
+    }
+
+    fn of_network(&self, network: usize) -> Score {
+        self.networks.get(network).map_or(Score::default(), |score| score.part(CLIENTS_OF_NETWORK))
+    }
+
+    fn serve(&mut self, client: usize, network: usize, cost: f64, now: f64) {
+        let work = Score::of(cost, now);
+        for score in [self.clients.get_mut(client), self.networks.get_mut(network)].into_iter().flatten() {
+            *score = score.and(work);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COST: f64 = 0.01;
+
+    /// A line in which clients wait, each with so many requests; the order in which so many of them are let in.
+    struct Waiters {
+        line: Line,
+        told: Vec<oneshot::Receiver<Turn>>,
+        now: f64,
+    }
+
+    impl Waiters {
+        fn new() -> Self {
+            Self { line: Line::default(), told: Vec::new(), now: 0.0 }
+        }
+
+        fn join(&mut self, own: usize, network: usize, most: usize) -> bool {
+            let (tell, told) = oneshot::channel();
+            self.told.push(told);
+            self.line.join(Client { own, network }, tell, COST, self.now, most)
+        }
+
+        /// Who is let in: the client whose line is one shorter.
+        fn next(&mut self) -> Option<usize> {
+            let before: Vec<_> =
+                self.line.clients.iter().map(|(own, waiting)| (*own, waiting.requests.len())).collect();
+            self.now += COST;
+            self.line.next(self.now)?;
+            let left = |own: usize| self.line.clients.get(&own).map_or(0, |waiting| waiting.requests.len());
+            before.into_iter().find(|(own, count)| left(*own) < *count).map(|(own, _)| own)
+        }
+    }
+
+    #[test]
+    fn nobody_gets_all_of_the_line() {
+        let mut waiters = Waiters::new();
+        let of_one = (0..100).filter(|_| waiters.join(1, 1, 16)).count();
+        let of_two = (0..100).filter(|_| waiters.join(2, 2, 16)).count();
+        assert_eq!((of_one, of_two), (14, 2));
+        assert_eq!(waiters.line.clients.len(), 2, "who is refused has no place there");
+        waiters.told.clear();
+        let tries = (0..3).any(|_| waiters.join(2, 2, 16));
+        assert!(tries, "those who have left make room, sooner or later");
+    }
+
+    #[test]
+    fn a_network_has_no_more_than_a_few_clients_or_its_share() {
+        let mut waiters = Waiters::new();
+        let of_network = (0..10_000).filter(|number| waiters.join(number % 200, 1, 4_096)).count();
+        assert_eq!(of_network, 3_584 / 200 * 200, "alone it has all");
+        let mut waiters = Waiters::new();
+        for own in 1_000..1_004 {
+            assert!(waiters.join(own, own, 4_096));
+        }
+        let of_network = (0..10_000).filter(|number| waiters.join(number % 200, 1, 4_096)).count();
+        assert_eq!(of_network, 3_584 / 5);
+    }
+
+    #[test]
+    fn whoever_asks_little_does_not_wait_for_those_who_ask_much() {
+        let mut waiters = Waiters::new();
+        // Two hundred addresses of one network, and five clients elsewhere with a request now and then.
+        for number in 0..3_000 {
+            assert!(waiters.join(number % 200, 1, 4_096));
+        }
+        for _ in 0..100 {
+            waiters.next().unwrap();
+        }
+        for round in 0..20 {
+            for own in 1_000..1_005 {
+                assert!(waiters.join(own, own, 4_096));
+            }
+            let next: Vec<_> = (0..40).map(|_| waiters.next().unwrap()).collect();
+            let last = next.iter().rposition(|own| *own >= 1_000).unwrap();
+            assert!(last <= 5, "round {round}: {next:?}");
+        }
+    }
+
+    #[test]
+    fn a_crowd_of_newcomers_passes_over_nobody() {
+        let mut waiters = Waiters::new();
+        assert!(waiters.join(1, 1, 4_096));
+        waiters.next().unwrap();
+        for number in 2..50 {
+            assert!(waiters.join(number, number, 4_096));
+        }
+        assert!(waiters.join(1, 1, 4_096));
+        let mut others = 50..2_000;
+        // For each that is let in, three come.
+        let before = std::iter::from_fn(|| {
+            for own in others.by_ref().take(3) {
+                assert!(waiters.join(own, own, 4_096));
+            }
+            waiters.next()
+        });
+        let before = before.take_while(|own| *own != 1).count();
+        assert!(before < 50, "{before} were let in before");
+    }
+
+    #[test]
+    fn two_that_ask_for_all_get_as_much_over_time() {
+        let mut waiters = Waiters::new();
+        let mut got = [0, 0];
+        for _ in 0..10_000 {
+            for own in [0, 1] {
+                // The one always has ten waiting and the other two.
+                while waiters.line.clients.get(&own).map_or(0, |waiting| waiting.requests.len())
+                    < [10, 2][own]
+                {
+                    assert!(waiters.join(own, own, 4_096));
+                }
+            }
+            got[waiters.next().unwrap()] += 1;
+        }
+        assert!(got.iter().all(|got| (4_900..=5_100).contains(got)), "{got:?}");
     }
 }

@@ -31,7 +31,10 @@ const SHORTEST: f64 = 0.002;
 const SUSPECT: f64 = 0.8;
 /// After a limit that cost throughput, none is put for so long; twice as long after each further one, up to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(5));
-/// Fewest that the app is given at once: while one answer is on its way, there is the next to work on.
+/// How much more than it works on the app is given, so that there is the next to work on while an answer is on its way. What waits inside it, everybody
+/// waits for.
+const AHEAD: f64 = 1.25;
+/// Fewest that the app is given at once if it is quick. What takes longer than [`UNNOTICED`] hides the moment in which the next one comes.
 const FEWEST: usize = 2;
 /// Windows without anybody waiting after which there is no limit any more.
 const CALM: u32 = 20;
@@ -94,9 +97,19 @@ impl Meter {
         self.limit.store(limit, Relaxed);
     }
 
+    /// What a request of a kind takes alone, if that is known.
+    pub(super) fn alone(&self, kind: Option<usize>) -> Option<Duration> {
+        let nanos = self.average(kind)?.load(Relaxed);
+        (nanos > 0).then(|| Duration::from_nanos(nanos))
+    }
+
+    fn average(&self, kind: Option<usize>) -> Option<&AtomicU64> {
+        self.alone.get(kind.map_or(KINDS, |kind| kind % KINDS))
+    }
+
     pub(super) fn learn(&self, sample: &Sample) {
         let took = u64::try_from(sample.took.as_nanos()).unwrap_or(u64::MAX >> 16);
-        let Some(average) = self.alone.get(sample.kind.map_or(KINDS, |kind| kind % KINDS)) else { return };
+        let Some(average) = self.average(sample.kind) else { return };
         let known = average.load(Relaxed);
         if sample.alone || sample.began_alone && known == 0 {
             // The first is all that is known; later ones count a sixteenth each.
@@ -188,7 +201,8 @@ impl Judge {
         let mean = window.took / window.answers;
         let alone = window.would_take / window.answers;
         let throughput = window.answers / window.passed;
-        let fitting = whole(at_work * (alone * 1.5).max(SHORTEST) / mean);
+        let fitting = at_work * (alone * AHEAD).max(SHORTEST) / mean;
+        let fitting = if alone < UNNOTICED { whole(fitting) } else { whole_of_slow(fitting) };
         let is_paused = window.now < self.not_before;
         let Some(limit) = self.limit else {
             let is_late = at_work >= 4.0 && mean >= UNNOTICED && mean >= alone * 2.0;
@@ -219,7 +233,7 @@ impl Judge {
             }
             Doubt::Doubled(before) if before < throughput * SUSPECT => {
                 self.doubt = Doubt::Back(throughput);
-                (limit / 2).max(FEWEST)
+                (limit / 2).max(1)
             }
             Doubt::Back(doubled) if is_less(doubled) => {
                 self.pause_at(window.now);
@@ -229,7 +243,7 @@ impl Judge {
                 let known = if matches!(doubt, Doubt::None) { self.throughput * 0.98 } else { 0.0 };
                 self.throughput = throughput.max(known);
                 // Never by more than half, so that what it costs is seen in time.
-                fitting.min(little_more).max(limit / 2)
+                fitting.min(little_more).max(limit.div_ceil(2))
             }
         });
         self.limit
@@ -244,10 +258,18 @@ impl Judge {
 }
 
 fn whole(number: f64) -> usize {
+    nearest(number.ceil()).max(FEWEST)
+}
+
+fn whole_of_slow(number: f64) -> usize {
+    nearest(number.floor()).max(1)
+}
+
+fn nearest(number: f64) -> usize {
     // A float becomes the nearest number that there is.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let whole = number.ceil().max(0.0) as usize;
-    whole.max(FEWEST)
+    let whole = number.max(0.0) as usize;
+    whole
 }
 
 fn seconds(span: Duration) -> f64 {

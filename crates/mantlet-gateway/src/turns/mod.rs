@@ -1,14 +1,15 @@
-//! Whose turn it is: an app that has more in hand than it works on gets the rest little by little, and from everybody in turn.
+//! Whose turn it is: an app that has more in hand than it works on gets the rest little by little, and from those first for whom it has worked least.
 //!
 //! What waits inside an app waits in the order of its coming: one client's thousand requests come before another's one. So they wait
-//! here, each client in a line of its own, as soon as the app is seen to have more than it works on ([`meter`]). Until then nobody
-//! waits, and this costs a few counters.
+//! here, each client in a line of its own ([`line`]), as soon as the app is seen to have more than it works on ([`meter`]). Until then nobody
+//! waits, and this costs a few counters. Whoever has more waiting than his share of the places is refused at once, and whoever has waited too long.
 //!
 //! Nothing here knows how long an app should need. What has been with it for a while without an answer, as requests are that wait for news, does
 //! not count as its work any more.
 
 mod line;
 mod meter;
+mod shift;
 
 use std::{
     sync::{
@@ -20,10 +21,12 @@ use std::{
 
 use tokio::sync::oneshot;
 
+pub(crate) use self::shift::{Keeper, Shift};
 use self::{
     line::Line,
     meter::{Meter, Sample},
 };
+use crate::shares::Client;
 
 /// What was begun in this time or in the one before counts as the app's work.
 const EPOCH: Duration = Duration::from_millis(500);
@@ -31,6 +34,9 @@ const EPOCH: Duration = Duration::from_millis(500);
 const EPOCHS: usize = 4;
 /// How often whoever waits looks for himself: nobody tells when a request does not count any more.
 const LOOK: Duration = Duration::from_millis(200);
+/// What a request takes of whose kind nothing is known, and what a piece of a body takes.
+const UNKNOWN: Duration = Duration::from_millis(1);
+const PIECE: Duration = Duration::from_micros(100);
 
 /// Who is with the app, and who waits. While somebody waits, everybody does, so that nobody waits for those who came later.
 #[derive(Debug)]
@@ -72,8 +78,8 @@ impl Turns {
         })
     }
 
-    /// Waits for a turn of this client, if it has to; none if that was in vain.
-    pub(crate) async fn take(self: &Arc<Self>, client: usize) -> Option<Turn> {
+    /// Waits for a turn of this client, if it has to; none if that was in vain. `kind` tells requests apart that take the app differently long.
+    pub(crate) async fn take(self: &Arc<Self>, client: Client, kind: Option<usize>) -> Option<Turn> {
         // Counted first, so that two threads cannot both take the last place; what has to wait is taken back.
         let mut turn = self.begin();
         let at_work = self.at_work(turn.epoch);
@@ -82,14 +88,25 @@ impl Turns {
         let is_free = at_work <= limit && self.waiting.load(SeqCst) == 0;
         let Some(patience) = self.patience.filter(|_| !is_free) else { return Some(turn) };
         turn.over();
-        Box::pin(self.wait(client, patience)).await
+        let cost = self.meter.alone(kind).unwrap_or(UNKNOWN);
+        Box::pin(self.wait(client, cost, patience)).await
     }
 
-    async fn wait(self: &Arc<Self>, client: usize, patience: Duration) -> Option<Turn> {
+    /// The same for a request that the app has, and that has more for it.
+    async fn resume(self: &Arc<Self>, client: Client) -> Option<Turn> {
+        let turn = self.begin();
+        let is_free = self.at_work(turn.epoch) <= self.meter.limit() && self.waiting.load(SeqCst) == 0;
+        let Some(patience) = self.patience.filter(|_| !is_free) else { return Some(turn) };
+        turn.over();
+        self.wait(client, PIECE, patience).await
+    }
+
+    async fn wait(self: &Arc<Self>, client: Client, cost: Duration, patience: Duration) -> Option<Turn> {
         let (tell, mut told) = oneshot::channel();
         {
             let mut line = self.line();
-            if !line.join(client, tell, self.most) {
+            let now = self.start.elapsed().as_secs_f64();
+            if !line.join(client, tell, cost.as_secs_f64(), now, self.most) {
                 return None;
             }
             self.waiting.store(line.len(), SeqCst);
@@ -112,8 +129,10 @@ impl Turns {
         let mut called = Vec::new();
         {
             let mut line = self.line();
-            while self.at_work(self.epoch_at(Instant::now())) < self.meter.limit()
-                && let Some(tell) = line.next()
+            let now = Instant::now();
+            let since = now.saturating_duration_since(self.start).as_secs_f64();
+            while self.at_work(self.epoch_at(now)) < self.meter.limit()
+                && let Some(tell) = line.next(since)
             {
                 called.push((tell, self.begin()));
             }
@@ -184,6 +203,14 @@ impl Turn {
             turns.meter.learn(&Sample { kind, took, alone, began_alone, waits, now: now - turns.start });
         }
         self.over();
+    }
+
+    /// How long its answer is worth waiting for when its client has left. The app works on, and what it works on has a turn. Of a request of a kind that
+    /// takes longer than that, the app learns at once that nobody waits: it may want to know.
+    pub(crate) fn lingers(&self, kind: Option<usize>) -> Option<Duration> {
+        let is_quick = self.turns.meter.alone(kind).is_none_or(|alone| alone < EPOCH);
+        let left = (2 * EPOCH).saturating_sub(self.since.elapsed());
+        (is_quick && !left.is_zero()).then_some(left)
     }
 
     /// The app does not work on it. A turn that is only dropped goes on to count for a moment: whoever leaves without an answer does not stop the app.

@@ -8,15 +8,20 @@ fn turns(limit: usize) -> Arc<Turns> {
     turns
 }
 
+/// A client in a network of its own.
+fn client(own: usize) -> Client {
+    Client { own, network: own }
+}
+
 /// Takes as many turns as there are without waiting.
-fn all_at_once(turns: &Arc<Turns>, client: usize) -> Vec<Turn> {
-    std::iter::from_fn(|| turns.take(client).now_or_never().flatten()).collect()
+fn all_at_once(turns: &Arc<Turns>, own: usize) -> Vec<Turn> {
+    std::iter::from_fn(|| turns.take(client(own), None).now_or_never().flatten()).collect()
 }
 
 #[tokio::test]
 async fn without_a_limit_nobody_waits() {
     let turns = turns(usize::MAX);
-    let many: Vec<_> = (0..100).map(|_| turns.take(1).now_or_never()).collect();
+    let many: Vec<_> = (0..100).map(|_| turns.take(client(1), None).now_or_never()).collect();
     assert!(many.iter().all(|turn| matches!(turn, Some(Some(_)))));
 }
 
@@ -25,13 +30,13 @@ async fn of_many_clients_with_one_request_each_none_is_passed_over() {
     let turns = turns(2);
     let served = Arc::new((0..30).map(|_| AtomicUsize::new(0)).collect::<Vec<_>>());
     let clients: Vec<_> = (0..30)
-        .map(|client| {
+        .map(|own| {
             let (turns, served) = (Arc::clone(&turns), Arc::clone(&served));
             tokio::spawn(async move {
                 loop {
-                    let turn = turns.take(client).await.unwrap();
+                    let turn = turns.take(client(own), None).await.unwrap();
                     tokio::task::yield_now().await;
-                    served[client].fetch_add(1, SeqCst);
+                    served[own].fetch_add(1, SeqCst);
                     turn.over();
                 }
             })
@@ -48,7 +53,7 @@ async fn of_many_clients_with_one_request_each_none_is_passed_over() {
 #[tokio::test]
 async fn whoever_leaves_without_an_answer_still_counts_for_a_moment() {
     let turns = turns(2);
-    drop(turns.take(1).await.unwrap());
+    drop(turns.take(client(1), None).await.unwrap());
     assert_eq!(all_at_once(&turns, 1).len(), 1);
     assert_eq!(turns.at_work(turns.epoch_at(Instant::now() + 3 * EPOCH)), 0);
 }
@@ -56,14 +61,14 @@ async fn whoever_leaves_without_an_answer_still_counts_for_a_moment() {
 #[tokio::test]
 async fn lines_take_turns() {
     let turns = turns(1);
-    let first = turns.take(1).await.unwrap();
+    let first = turns.take(client(1), None).await.unwrap();
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
-    for client in [1, 1, 1, 2, 2] {
+    for own in [1, 1, 1, 2, 2] {
         let (turns, tell) = (Arc::clone(&turns), tell.clone());
         tokio::spawn(async move {
             // Both have something there already: neither is let in for being new.
-            let turn = turns.wait(client, Duration::from_mins(1)).await.unwrap();
-            tell.send(client).unwrap();
+            let turn = turns.wait(client(own), UNKNOWN, Duration::from_mins(1)).await.unwrap();
+            tell.send(own).unwrap();
             turn.over();
         });
         tokio::task::yield_now().await;
@@ -81,29 +86,11 @@ async fn lines_take_turns() {
 async fn patience_ends_and_whoever_leaves_takes_no_place() {
     let turns = Turns::new(Duration::from_millis(50), 64);
     turns.meter.put(1);
-    let first = turns.take(1).await.unwrap();
-    assert!(turns.take(1).now_or_never().is_none(), "it waits, and leaves");
-    assert!(turns.take(1).await.is_none(), "its time is over");
+    let first = turns.take(client(1), None).await.unwrap();
+    assert!(turns.take(client(1), None).now_or_never().is_none(), "it waits, and leaves");
+    assert!(turns.take(client(1), None).await.is_none(), "its time is over");
     first.over();
-    assert!(turns.take(1).now_or_never().flatten().is_some());
-}
-
-#[test]
-fn nobody_gets_all_of_the_line() {
-    let mut line = Line::default();
-    let mut waiting = Vec::new();
-    let mut join = |line: &mut Line, client| {
-        let (tell, told) = oneshot::channel();
-        waiting.push(told);
-        line.join(client, tell, 16)
-    };
-    let of_one = (0..100).filter(|_| join(&mut line, 1)).count();
-    let of_two = (0..100).filter(|_| join(&mut line, 2)).count();
-    assert_eq!((of_one, of_two), (14, 2));
-    assert_eq!(line.order.len(), 2, "who is refused has no place there");
-    drop(waiting);
-    let mut tries = (0..3).map(|_| line.join(2, oneshot::channel().0, 16));
-    assert!(tries.any(|joined| joined), "those who have left make room, sooner or later");
+    assert!(turns.take(client(1), None).now_or_never().flatten().is_some());
 }
 
 #[tokio::test]
@@ -115,4 +102,37 @@ async fn what_waits_for_news_does_not_count_for_long() {
     assert_eq!(turns.at_work(later), 0);
     long.into_iter().for_each(Turn::over);
     assert_eq!(turns.at_work(later), 0, "nor is it taken off twice");
+}
+
+#[tokio::test]
+async fn a_body_that_is_awaited_has_no_turn() {
+    let turns = turns(1);
+    let turn = turns.take(client(1), None).await.unwrap();
+    let (shift, mut keeper) = Shift::new(turn, &turns, client(1));
+    let poll =
+        |keeper: &mut Keeper| keeper.poll_turn(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+    assert!(poll(&mut keeper).is_ready());
+    keeper.pause();
+    let other = turns.take(client(2), None).await.unwrap();
+    assert!(poll(&mut keeper).is_pending(), "it waits like others");
+    other.over();
+    assert_eq!(poll(&mut keeper), std::task::Poll::Ready(true));
+    assert!(turns.take(client(2), None).now_or_never().is_none(), "it has the only turn");
+    shift.end().unwrap().over();
+    keeper.pause();
+    assert_eq!(poll(&mut keeper), std::task::Poll::Ready(true), "what comes after the answer needs none");
+}
+
+#[tokio::test]
+async fn what_is_quick_is_worth_waiting_for() {
+    let turns = turns(usize::MAX);
+    let turn = turns.take(client(1), Some(1)).await.unwrap();
+    assert!(turn.lingers(Some(1)).is_some(), "nothing is known of it");
+    let now = Duration::from_secs(1);
+    let took =
+        |kind, took| Sample { kind: Some(kind), took, alone: true, began_alone: true, waits: false, now };
+    turns.meter.learn(&took(1, Duration::from_millis(5)));
+    turns.meter.learn(&took(2, Duration::from_secs(20)));
+    assert!(turn.lingers(Some(1)).is_some_and(|left| left <= 2 * EPOCH));
+    assert_eq!(turn.lingers(Some(2)), None, "it may listen for its client");
 }

@@ -180,6 +180,18 @@ pub(crate) struct Gateway {
 pub(crate) struct End {
     pub(crate) status: ExitStatus,
     pub(crate) audit: Vec<Value>,
+    /// How much like it was counted and not recorded.
+    pub(crate) sums: Vec<Value>,
+}
+
+impl End {
+    /// How often something was decided for a reason, recorded or only counted.
+    pub(crate) fn count(&self, reason: &str) -> u64 {
+        let recorded = self.audit.iter().filter(|record| record["reason"] == reason).count();
+        let of_all = |sum: &&Value| sum["reason"] == reason && sum["client_ip"].is_null();
+        let counted = self.sums.iter().filter(of_all).filter_map(|sum| sum["summed"]["count"].as_u64());
+        u64::try_from(recorded).expect("a count") + counted.sum::<u64>()
+    }
 }
 
 impl Gateway {
@@ -207,7 +219,7 @@ impl Gateway {
     /// The audit records, once there are as many as expected.
     pub(crate) fn audit(&self, count: usize) -> Vec<Value> {
         eventually(&format!("{count} audit records"), || {
-            let records = read_records(&self.audit_file());
+            let (records, _) = read_records(&self.audit_file());
             (records.len() >= count).then_some(records)
         })
     }
@@ -216,7 +228,7 @@ impl Gateway {
     pub(crate) fn audit_of(&self, request_id: &str) -> Value {
         let of_request = |record: &Value| record["request_id"] == request_id;
         eventually(&format!("a record of {request_id}"), || {
-            read_records(&self.audit_file()).into_iter().find(of_request)
+            read_records(&self.audit_file()).0.into_iter().find(of_request)
         })
     }
 
@@ -247,9 +259,9 @@ impl Gateway {
     pub(crate) fn wait(mut self) -> End {
         let status = eventually("mantlet ends", || self.child.try_wait().expect("it can be asked"));
         self.stderr.finish();
-        let (audit, stderr) = (read_records(&self.audit_file()), self.stderr.text());
+        let ((audit, sums), stderr) = (read_records(&self.audit_file()), self.stderr.text());
         assert!(!stderr.contains("panicked"), "a panic:\n{stderr}");
-        End { status, audit }
+        End { status, audit, sums }
     }
 
     /// Interrupts it: it finishes what is under way, and every record is written.
@@ -270,11 +282,13 @@ impl Drop for Gateway {
     }
 }
 
-fn read_records(file: &Path) -> Vec<Value> {
+/// What was recorded, and what was only counted.
+fn read_records(file: &Path) -> (Vec<Value>, Vec<Value>) {
     let text = fs::read_to_string(file).unwrap_or_default();
     // The last line may be half written.
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    whole.lines().map(|line| serde_json::from_str(line).expect("a record is JSON")).collect()
+    let records = whole.lines().map(|line| serde_json::from_str::<Value>(line).expect("a record is JSON"));
+    records.partition(|record| record["security_event"] != "records-summed")
 }
 
 /// The lines that a process writes, as they come.

@@ -28,7 +28,7 @@ fn a_login_is_two_questions_and_what_it_came_to_is_told_afterwards() {
     let redis = Redis::start();
     let gateway = gate(
         &redis,
-        "rule = [{ name = \"all-logins\", paths = [\"/token\"], key = [\"route\"], rate = \"100/s\" }]\n",
+        "rate = \"100/s\"\nrule = [{ name = \"all-logins\", paths = [\"/token\"], key = [\"route\"], rate = \"100/s\" }]\n",
     );
     let mut client = Client::connect(gateway.addr());
     let mut monitor = redis.monitor();

@@ -1,0 +1,159 @@
+//! A client that leaves before it is answered: the app works on, so its place stays taken until the app has answered.
+//!
+//! An app is not stopped by a connection that ends; one that opens and resets streams would have it work for nobody, on as much as it likes at once. So the
+//! answer of a request that is quick is waited for in its client's place, for as long as it would count as work. Of one that takes long the app learns at
+//! once that nobody waits.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::{body::Incoming, client::conn::TrySendError};
+use tokio::runtime::Handle;
+
+use crate::{
+    body::{FromApp, ToApp},
+    shares::{Client, Permit},
+    turns::{Shift, Turn, Turns},
+    upstream::Lease,
+};
+
+/// Bytes of an answer that are read for nobody, so that the connection can be used again.
+const DRAINED: u64 = 64 << 10;
+
+/// What a request has of the app while it is there.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) held: Held,
+    pub(crate) permit: Permit,
+    /// Requests of a kind take the app about as long.
+    pub(crate) kind: Option<usize>,
+}
+
+/// Its turn, which one whose body is on its way has only now and then.
+#[derive(Debug)]
+pub(crate) enum Held {
+    Turn(Turn),
+    Shift(Shift),
+}
+
+impl Held {
+    /// The turn of a request with this body.
+    pub(crate) fn of(turn: Turn, body: &mut ToApp, turns: &Arc<Turns>, client: Client) -> Self {
+        let ToApp::Stream(stream) = body else { return Self::Turn(turn) };
+        let (shift, keeper) = Shift::new(turn, turns, client);
+        stream.keep(keeper);
+        Self::Shift(shift)
+    }
+}
+
+impl Place {
+    /// The app has begun to answer.
+    pub(crate) fn answered(self) -> Permit {
+        let (turn, is_streamed) = match self.held {
+            Held::Turn(turn) => (Some(turn), false),
+            Held::Shift(shift) => (shift.end(), true),
+        };
+        if let Some(turn) = turn {
+            turn.answered(self.kind, is_streamed);
+        }
+        self.permit
+    }
+
+    /// The app does not work on it.
+    pub(crate) fn over(self) {
+        let turn = match self.held {
+            Held::Turn(turn) => Some(turn),
+            Held::Shift(shift) => shift.end(),
+        };
+        if let Some(turn) = turn {
+            turn.over();
+        }
+    }
+
+    /// How long the answer is worth waiting for without its client, if at all. A body that breaks off ends the request anyway.
+    fn lingers(&self) -> Option<Duration> {
+        match &self.held {
+            Held::Turn(turn) => turn.lingers(self.kind),
+            Held::Shift(_) => None,
+        }
+    }
+}
+
+/// What hyper makes of a request that is sent.
+pub(crate) trait Sending:
+    Future<Output = Result<Response<Incoming>, TrySendError<Request<ToApp>>>> + Send + 'static
+{
+}
+
+impl<F> Sending for F where
+    F: Future<Output = Result<Response<Incoming>, TrySendError<Request<ToApp>>>> + Send + 'static
+{
+}
+
+/// An answer that is waited for, also when nobody polls this any more.
+pub(crate) struct Awaited<'p, F: Sending> {
+    /// With the connection that it is sent on; none once it has ended.
+    sent: Option<(Pin<Box<F>>, Lease)>,
+    place: &'p mut Option<Place>,
+}
+
+impl<'p, F: Sending> Awaited<'p, F> {
+    pub(crate) fn new(sending: F, lease: Lease, place: &'p mut Option<Place>) -> Self {
+        Self { sent: Some((Box::pin(sending), lease)), place }
+    }
+}
+
+impl<F: Sending> Future for Awaited<'_, F> {
+    /// A failure comes with whether the connection had been used before.
+    type Output = Result<(Response<Incoming>, Lease), (TrySendError<Request<ToApp>>, bool)>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some((sending, _)) = &mut self.sent else { return Poll::Pending };
+        let Poll::Ready(outcome) = sending.as_mut().poll(cx) else { return Poll::Pending };
+        let Some((_, lease)) = self.sent.take() else { return Poll::Pending };
+        Poll::Ready(match outcome {
+            Ok(response) => Ok((response, lease)),
+            Err(error) => Err((error, lease.reused)),
+        })
+    }
+}
+
+impl<F: Sending> Drop for Awaited<'_, F> {
+    fn drop(&mut self) {
+        let Some((sending, lease)) = self.sent.take() else { return };
+        if let Some(patience) = self.place.as_ref().and_then(Place::lingers)
+            && let (Some(place), Ok(runtime)) = (self.place.take(), Handle::try_current())
+        {
+            runtime.spawn(linger(sending, lease, place, patience));
+        }
+    }
+}
+
+async fn linger<F: Sending>(sending: Pin<Box<F>>, mut lease: Lease, place: Place, patience: Duration) {
+    match tokio::time::timeout(patience, sending).await {
+        Ok(Ok(response)) => {
+            drop(place.answered());
+            if response.status().is_server_error() {
+                lease.retire();
+            }
+            let mut body = FromApp::new(response.into_body(), lease);
+            if body.size_hint().exact().is_some_and(|size| size <= DRAINED) {
+                let drain = async {
+                    while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {}
+                };
+                // Else the connection ends.
+                let _ = tokio::time::timeout(patience, drain).await;
+            }
+        }
+        Ok(Err(_)) => place.over(),
+        // It does not count any more.
+        Err(_) => drop(place),
+    }
+}

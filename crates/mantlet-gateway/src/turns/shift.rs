@@ -1,0 +1,93 @@
+//! The turn of a request whose body is still on its way.
+//!
+//! The app works on what it has been given. While it is its client who is awaited, others have their turn: thousands of unfinished bodies are no work.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, ready},
+};
+
+use super::{Turn, Turns};
+use crate::shares::Client;
+
+/// What the body and whoever waits for the answer share.
+#[derive(Debug, Clone)]
+pub(crate) struct Shift(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    turn: Option<Turn>,
+    /// The app has begun to answer: what it does with the rest is its own affair.
+    is_answered: bool,
+}
+
+/// The body's side of it.
+pub(crate) struct Keeper {
+    turns: Arc<Turns>,
+    client: Client,
+    shift: Shift,
+    waits: Option<Pin<Box<dyn Future<Output = Option<Turn>> + Send>>>,
+}
+
+impl fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keeper").field("shift", &self.shift).finish_non_exhaustive()
+    }
+}
+
+impl Shift {
+    pub(crate) fn new(turn: Turn, turns: &Arc<Turns>, client: Client) -> (Self, Keeper) {
+        let shift = Self(Arc::new(Mutex::new(State { turn: Some(turn), is_answered: false })));
+        let keeper = Keeper { turns: Arc::clone(turns), client, shift: shift.clone(), waits: None };
+        (shift, keeper)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The app has begun to answer, or will not. Its turn, if it has one.
+    pub(crate) fn end(&self) -> Option<Turn> {
+        let mut state = self.state();
+        state.is_answered = true;
+        state.turn.take()
+    }
+}
+
+impl Keeper {
+    /// The client is awaited.
+    pub(crate) fn pause(&self) {
+        let turn = self.shift.state().turn.take();
+        if let Some(turn) = turn {
+            turn.over();
+        }
+    }
+
+    /// Ready when the app may be given more; says whether it may at all.
+    pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        if self.waits.is_none() {
+            let state = self.shift.state();
+            if state.turn.is_some() || state.is_answered {
+                return Poll::Ready(true);
+            }
+        }
+        let waits = self.waits.get_or_insert_with(|| {
+            let (turns, client) = (Arc::clone(&self.turns), self.client);
+            Box::pin(async move { turns.resume(client).await })
+        });
+        let turn = ready!(waits.as_mut().poll(cx));
+        self.waits = None;
+        let has_turn = turn.is_some();
+        let mut state = self.shift.state();
+        let unused = if state.is_answered { turn } else { std::mem::replace(&mut state.turn, turn) };
+        let is_answered = state.is_answered;
+        drop(state);
+        if let Some(turn) = unused {
+            turn.over();
+        }
+        Poll::Ready(has_turn || is_answered)
+    }
+}
