@@ -16,6 +16,8 @@ from fastapi.openapi.models import SecurityBase as SecurityModel
 from fastapi.security.base import SecurityBase
 from pydantic import BaseModel
 
+from .pieces import name_of
+
 LOCATIONS = ("path", "query", "header", "cookie")
 FORMER = "this version of FastAPI takes it out of the request in a way of its own"
 
@@ -34,17 +36,25 @@ except ImportError:  # it was one file
     from fastapi._compat import field_annotation_is_sequence
 
 
-def flattened(dependant, overrides):
-    """Dependencies before what depends on them. One that is used twice is validated twice, whatever is cached."""
+def flattened(dependant, overrides, before=0):
+    """Dependencies before what depends on them, each with the number of the first that it depends on. One that is used twice is
+    validated twice, whatever is cached."""
+    first = before
     for sub in dependant.dependencies:
         if sub.call in overrides:
             sub = utils.get_dependant(path=sub.path or "", call=overrides[sub.call], name=sub.name)
-        yield from flattened(sub, overrides)
-    yield dependant
+        for one in flattened(sub, overrides, before):
+            before += 1
+            yield one
+    yield dependant, first
 
 
 def dependants_of(route):
     """The handler comes last."""
+    return [dependant for dependant, _ in spans_of(route)]
+
+
+def spans_of(route):
     provider = getattr(route, "dependency_overrides_provider", None)
     return list(flattened(route.dependant, getattr(provider, "dependency_overrides", None) or {}))
 
@@ -54,20 +64,24 @@ class Operations:
         self.shapes = shapes
         self.translator = translator
 
-    def read(self, route, reads_request=False):
-        """-> what an operation accepts; what it promises is added elsewhere. Whether it reads more than it declares is told."""
-        dependants = dependants_of(route)
+    def read(self, route, reads_request=False, refuses=lambda call: None):
+        """-> what an operation accepts; what it promises is added elsewhere. Whether it reads more than it declares is told, and where a
+        dependency refuses."""
+        spans = spans_of(route)
+        dependants = [dependant for dependant, _ in spans]
         is_form = route.body_field is not None and isinstance(route.body_field.field_info, params.Form)
-        inputs = []
+        inputs, counts = [], [0]
         for dependant in dependants:
             for location in LOCATIONS:
                 fields = getattr(dependant, f"{location}_params")
                 inputs += [self.parameter(field, location, fields) for field in fields]
             inputs += self.body(dependant.body_params, getattr(route, "_embed_body_fields", None), is_form)
+            counts.append(len(inputs))
         return {
             **self.named(route),
             "body": self.body_kind(route, reads_request, is_form, inputs, dependants),
             "inputs": inputs,
+            "guards": guards(spans, counts, refuses),
             "reads-request": reads_request,
             "security": self.security(dependants),
         }
@@ -79,7 +93,7 @@ class Operations:
             "body": {"kind": "opaque"},
             "inputs": [],
             "reads-request": True,
-            "security": self.security(list(flattened(route.dependant, {}))),
+            "security": self.security([dependant for dependant, _ in flattened(route.dependant, {})]),
         }
 
     def named(self, route):
@@ -206,6 +220,19 @@ class Operations:
                 if requirement not in found:
                     found.append(requirement)
         return [found] if found else []
+
+
+def guards(spans, counts, refuses):
+    """Dependencies that may refuse. FastAPI calls one unless something that it, or what it depends on, takes is invalid: these inputs. One of
+    those that have the same inputs is told."""
+    found = []
+    for index, (dependant, first) in enumerate(spans[:-1]):
+        place = refuses(dependant.call)
+        if place:
+            span = [counts[first], counts[index + 1]]
+            if not any(one["inputs"] == span for one in found):
+                found.append({"inputs": span, "why": f"`{name_of(dependant.call)}` ({place})"})
+    return found
 
 
 def takes_files(dependants):

@@ -5,8 +5,15 @@ use std::{net::SocketAddr, sync::Arc};
 use http::{HeaderMap, HeaderValue, Method, Request, Version, header};
 
 use crate::{
-    Policy, Refusal, client::Client, contract::Matched, csrf, path::CanonicalPath, request_id::RequestId,
-    route::RoutePolicy, throttle, watch::Findings,
+    Policy, Refusal,
+    client::Client,
+    contract::{Matched, agreement::Judged},
+    csrf,
+    path::CanonicalPath,
+    request_id::RequestId,
+    route::RoutePolicy,
+    throttle,
+    watch::Findings,
 };
 
 /// How a request reached the gate, as far as the transport can tell.
@@ -95,6 +102,8 @@ pub struct Call {
     pub route: Arc<RoutePolicy>,
     /// The route of the app's contract, if one is known.
     pub operation: Option<Matched>,
+    /// What the app's verdict on its input is held against.
+    pub(crate) judged: Judged,
     /// A refusal of this request counts towards a ban.
     pub(crate) may_be_banned: bool,
     /// What its answer decides, if it tries to log in or the like.
@@ -148,6 +157,7 @@ impl Call {
             path: CanonicalPath::as_sent(request.uri()),
             route: Arc::clone(policy.routes.fallback()),
             operation: None,
+            judged: Judged::Unasked,
             may_be_banned: false,
             attempt: None,
             counted: None,

@@ -88,7 +88,12 @@ where
                 call.unanswered(throttle::is_unseen(refusal.reason));
             }
             let mut answer = answer?;
-            if responses::concerns(&call, &mut answer) {
+            // contract: what the app says of input that was left to it. A body that has to be looked into is read by `responses`.
+            let is_concerned = responses::concerns(&call, &mut answer);
+            if !(is_concerned && call.judged.asks_for(answer.status())) {
+                contract::learn(&call, audit, answer.status(), None);
+            }
+            if is_concerned {
                 return Ok(Box::pin(policy.responses.filter(&call, audit, answer)).await?);
             }
             Ok(answer.map(|body| Answer::App { body }))
@@ -314,11 +319,17 @@ where
             if mode == Mode::Enforce {
                 return Err(refusal.into());
             }
-            audit.record(Record::of(call, &refusal, mode));
+            let left = verdict.waits && refusal.reason == Reason::InputInvalid;
+            audit.record(if left {
+                Record::of_left(call, &refusal)
+            } else {
+                Record::of(call, &refusal, mode)
+            });
         }
         if let Some(stripped) = &verdict.stripped {
             audit.record(Record::of_stripped(call, stripped));
         }
+        call.judged = verdict.judged;
     }
     Ok(())
 }

@@ -62,6 +62,9 @@ pub enum Body<'a> {
 pub struct Judgement {
     /// All faults in FastAPI's order; none if it passes.
     pub faults: Vec<Fault>,
+    /// A dependency is called all the same, and may refuse before the app says what is invalid. Never so where the body cannot be read, which
+    /// FastAPI says first.
+    pub guarded: bool,
     /// Something was not judged, so the app may still refuse.
     pub undecided: bool,
     /// It was too deep, or cost too much, to be judged to its end.
@@ -142,10 +145,20 @@ pub fn judge(operation: &Operation, shapes: &Shapes, request: &Request<'_>, limi
         ignored: HashMap::new(),
         judgement,
     };
+    // How many faults there are once each input is judged.
+    let mut seen = Vec::with_capacity(operation.inputs.len());
     for input in &operation.inputs {
         run.input(input);
+        seen.push(run.judgement.faults.len());
     }
+    run.judgement.guarded = is_guarded(operation, &seen);
     run.finish(operation)
+}
+
+/// Whether a dependency that may refuse is called: nothing is wrong with what it, and what it depends on, takes.
+fn is_guarded(operation: &Operation, faults: &[usize]) -> bool {
+    let until = |input: usize| input.checked_sub(1).and_then(|last| faults.get(last)).copied().unwrap_or(0);
+    operation.guards.iter().any(|guard| until(guard.inputs.0) == until(guard.inputs.1))
 }
 
 fn needs(operation: &Operation, location: Location) -> bool {

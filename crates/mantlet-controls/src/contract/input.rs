@@ -13,11 +13,17 @@ use mantlet_contract::{
     validate::MAX_FAULTS,
 };
 
-use super::{Matched, MissingContentType, Policy, Posture, Rules, Tolerance, Unknown};
+use super::{
+    InputOrder, Matched, MissingContentType, Policy, Posture, Rules, Tolerance, Unknown, UnprovenInput,
+    agreement::Judged, place,
+};
 use crate::{Mode, Reason, Refusal, RequestBody, budget::Budget, watch::is_multipart};
 
 /// Containers inside each other that some Python can still read (3.12: 10,000).
 const DEEPEST: usize = 10_000;
+
+/// Places that are told of one request.
+const MAX_TOLD: usize = 5;
 
 /// When to try again while too much is being judged.
 const RETRY_BUSY: Duration = Duration::from_secs(1);
@@ -29,6 +35,10 @@ pub(crate) struct Verdict {
     pub(crate) faults: Vec<(Mode, Refusal)>,
     /// What was cut out of the body, if that is news.
     pub(crate) stripped: Option<Refusal>,
+    /// What the app's answer is held against.
+    pub(crate) judged: Judged,
+    /// It would be refused, but the app may refuse it in another way before.
+    pub(crate) waits: bool,
 }
 
 impl Policy {
@@ -53,7 +63,8 @@ impl Policy {
             return Ok(Verdict::default());
         }
         // A claim, or what code of the app may change before it is validated, is no ground for a refusal.
-        let mode = mode.under(!matched.contract.counts(rules) || route.rewrites);
+        let unproven = route.rewrites && rules.unproven_input == UnprovenInput::Report;
+        let mode = mode.under(!matched.contract.counts(rules) || unproven);
         // An app with words of its own for what does not validate goes on saying them.
         let its_own_words = route.answers_invalid && rules.posture == Posture::Compatible;
         let reading = read_ahead(operation, route.rewrites, request, self.judged_size, &self.budget).await?;
@@ -67,20 +78,51 @@ impl Policy {
         if unjudged && judgement.faults.is_empty() {
             verdict.faults.push((in_strict, Reason::InputNotJudged.into()));
         }
+        // Until FastAPI reads the body, only what is around it may refuse; then it answers 400, as long as Python guesses no other encoding.
+        let as_app = matched.contract.exact && rules.input_order == InputOrder::AsApp;
+        let unread = mode.under(as_app && route.refuses_first.is_some());
         // RFC 8259 section 8.1: JSON is UTF-8. Python guesses what else it could be.
         if let Some(ParseError::Encoding) = judgement.unread {
-            verdict.faults.push((mode, Reason::JsonAmbiguous.into()));
+            let guessed = is_guessed(request.body().ahead());
+            verdict.faults.push((if guessed { mode } else { unread }, Reason::JsonAmbiguous.into()));
         }
         if !judgement.faults.is_empty() {
-            // Without the credential that the app asks for, its own answer is 401, whatever the input.
-            if !lacks_credential(operation, request) {
-                let refusal = Refusal { faults: judgement.faults, ..Reason::InputInvalid.into() };
-                verdict.faults.push((mode.under(its_own_words), refusal));
+            // A document does not tell what comes first. Without the credential that it asks for the app's own answer is 401, whatever the input.
+            if !as_app && lacks_credential(operation, request) {
+                return Ok(verdict);
+            }
+            let first = route.refuses_first.is_some() || judgement.guarded;
+            verdict.waits =
+                mode == Mode::Enforce && as_app && first && !is_ours_alone(operation, rules, request);
+            let mode = mode.under(its_own_words || verdict.waits);
+            let mut places = Vec::new();
+            for fault in &judgement.faults {
+                let told = place::told(fault, &matched.contract.declared);
+                if places.len() < MAX_TOLD && !places.contains(&told) {
+                    places.push(told);
+                }
+            }
+            let in_part = judgement.undecided || judgement.exhausted;
+            if mode == Mode::Report {
+                verdict.judged = Judged::Invalid { faults: judgement.faults.as_slice().into(), in_part };
+                let is_news = |told: &String| {
+                    self.places.is_new(&format!("{} {} {told}", request.method(), route.path))
+                };
+                places.retain(is_news);
+            }
+            if !places.is_empty() {
+                let subject = Some(places.join("; ").into());
+                let faults = judgement.faults;
+                verdict.faults.push((mode, Refusal { faults, subject, ..Reason::InputInvalid.into() }));
             }
             return Ok(verdict);
         }
+        let is_judged = !judgement.undecided && !unjudged && reading != Reading::None;
+        if is_judged && matched.is_observed(mode != Mode::Enforce || its_own_words) {
+            verdict.judged = Judged::Valid;
+        }
         if let Some(ParseError::Depth(_)) = judgement.unread {
-            verdict.faults.push((mode, Reason::JsonTooDeep.into()));
+            verdict.faults.push((unread, Reason::JsonTooDeep.into()));
         }
         let tolerated = |tolerance| match tolerance {
             Tolerance::Reject => Some(mode),
@@ -117,15 +159,26 @@ impl Policy {
                 Unknown::Strip | Unknown::Report => verdict.faults.push((Mode::Report, refusal)),
             }
         }
-        // Invalid input is news each time; what is only unknown, the first time for a route.
-        let is_news = |refusal: &Refusal| {
-            refusal.reason == Reason::InputInvalid
-                || self.reported.is_new(&format!("{} {}", refusal.reason.code(), route.path))
-        };
+        // What is only unknown is news the first time for a route.
+        let is_news =
+            |refusal: &Refusal| self.reported.is_new(&format!("{} {}", refusal.reason.code(), route.path));
         verdict.faults.retain(|(mode, refusal)| *mode != Mode::Report || is_news(refusal));
         verdict.stripped = verdict.stripped.filter(is_news);
         Ok(verdict)
     }
+}
+
+/// Whether Python takes these bytes for another encoding than UTF-8, and may read them (`json.detect_encoding`).
+fn is_guessed(bytes: &[u8]) -> bool {
+    let begins = bytes.get(..4.min(bytes.len())).unwrap_or_default();
+    begins.contains(&0) || begins.starts_with(b"\xff\xfe") || begins.starts_with(b"\xfe\xff")
+}
+
+/// Whether the app may accept what is only invalid by a line of the configuration.
+fn is_ours_alone<B>(operation: &Operation, rules: &Rules, request: &Request<B>) -> bool {
+    rules.missing_content_type == MissingContentType::Reject
+        && operation.body == BodyKind::Json { strict_content_type: false }
+        && !request.headers().contains_key(header::CONTENT_TYPE)
 }
 
 /// Whether FastAPI reads the body by itself.

@@ -34,6 +34,7 @@ mod judges;
 mod limits;
 mod misfits;
 mod operations;
+mod order;
 mod origins;
 mod packages;
 mod pages;
