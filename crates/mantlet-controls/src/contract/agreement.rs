@@ -7,7 +7,8 @@
 //! - *different*: the app's 422 names others;
 //! - *missed*: the gate has found nothing, and the app says 422;
 //! - *contradicted*: the gate has found something, and the app answers as if nothing were wrong;
-//! - *refused first*: the app says 401, 403, 404 or 429 to what the gate found invalid, which proves nothing but that something may come first.
+//! - *refused first*: the app says 401, 403, 404 or 429 to what the gate found invalid, or any refusal where something is known that may refuse,
+//!   which proves nothing but that something comes first.
 //!
 //! What has been agreed often, and in no other way, can be enforced by one line (`unproven-input`).
 
@@ -138,13 +139,22 @@ enum Meaning {
     RefusedFirst,
 }
 
+/// What is known of a route's own answers.
+#[derive(Debug, Clone, Copy, Default)]
+struct Facts {
+    /// It says in words of its own what is invalid.
+    own_words: bool,
+    /// Something may refuse a request before, with whatever status.
+    may_refuse: bool,
+}
+
 impl Judged {
     /// Whether the body of an answer has to be looked into.
     pub(crate) fn asks_for(&self, status: StatusCode) -> bool {
         status == StatusCode::UNPROCESSABLE_ENTITY && !matches!(self, Self::Unasked)
     }
 
-    fn meaning(&self, status: StatusCode, body: Option<&[u8]>, own_words: bool) -> Meaning {
+    fn meaning(&self, status: StatusCode, body: Option<&[u8]>, route: Facts) -> Meaning {
         let said = body.and_then(faults_in);
         match self {
             Self::Unasked => Meaning::Nothing,
@@ -168,8 +178,9 @@ impl Judged {
                     }
                 }
                 (401 | 403 | 404 | 429, _) => Meaning::RefusedFirst,
+                (300..=421 | 423..=499, _) if route.may_refuse => Meaning::RefusedFirst,
                 // What the app says in words of its own.
-                (400..=499, None) if own_words => Meaning::Invalid,
+                (400..=499, None) if route.own_words => Meaning::Invalid,
                 (422 | 500..=599, _) => Meaning::Nothing,
                 _ => Meaning::Contradicted,
             },
@@ -201,10 +212,13 @@ fn faults_in(body: &[u8]) -> Option<BTreeSet<(String, String)>> {
 impl Matched {
     /// Whether what the app says of its input is asked for: where the verdict is not carried out at once.
     pub(super) fn is_observed(&self, reported: bool) -> bool {
+        reported || self.may_refuse()
+    }
+
+    /// Whether something may refuse a request before its input is validated.
+    fn may_refuse(&self) -> bool {
         let operation = self.route.operation.as_ref();
-        reported
-            || self.route.refuses_first.is_some()
-            || operation.is_some_and(|operation| !operation.guards.is_empty())
+        self.route.refuses_first.is_some() || operation.is_some_and(|one| !one.guards.is_empty())
     }
 
     /// Learns what the app has answered, with its body if that was asked for. Returns what the gate had found, if the app contradicts it for
@@ -217,7 +231,8 @@ impl Matched {
         request_id: &str,
     ) -> Option<String> {
         let tally = self.contract.tallies.get(&address(&self.route))?;
-        let counter = match judged.meaning(status, body, self.route.answers_invalid) {
+        let facts = Facts { own_words: self.route.answers_invalid, may_refuse: self.may_refuse() };
+        let counter = match judged.meaning(status, body, facts) {
             Meaning::Nothing => return None,
             Meaning::Valid => &tally.valid,
             Meaning::Invalid => &tally.invalid,

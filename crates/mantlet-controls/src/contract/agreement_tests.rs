@@ -42,9 +42,17 @@ fn an_answer_means_what_it_proves() {
         (invalid(false), 503, "", false, Meaning::Nothing),
     ] {
         let status = StatusCode::from_u16(status).unwrap();
-        let means = judged.meaning(status, Some(body.as_bytes()), own_words);
+        let facts = Facts { own_words, may_refuse: false };
+        let means = judged.meaning(status, Some(body.as_bytes()), facts);
         assert_eq!(means, expected, "{judged:?} {status} {body} {own_words}");
     }
+    // A redirect to HTTPS, an unknown host, a body that is too large.
+    let guarded = Facts { may_refuse: true, ..Facts::default() };
+    for status in [307, 400, 413] {
+        let status = StatusCode::from_u16(status).unwrap();
+        assert_eq!(invalid(false).meaning(status, None, guarded), Meaning::RefusedFirst, "{status}");
+    }
+    assert_eq!(invalid(false).meaning(StatusCode::CREATED, None, guarded), Meaning::Contradicted);
 }
 
 #[test]
