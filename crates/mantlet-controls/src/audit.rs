@@ -115,6 +115,7 @@ impl Record {
         Self {
             security_event: "contract-contradicted",
             subject: Some(found),
+            remedy: None,
             ..Self::of(call, &Reason::InputInvalid.into(), Mode::Report)
         }
     }

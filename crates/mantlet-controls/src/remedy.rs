@@ -44,6 +44,11 @@ pub(crate) fn of(call: &Call, refusal: &Refusal, mode: Mode) -> Option<String> {
     )
 }
 
+/// A line in a section of one operation.
+pub(crate) fn of_operation(path: &str, method: &str, text: &'static str) -> Option<Box<str>> {
+    write(&Route(text), Some(path), method, None).map(Into::into)
+}
+
 fn unknown_query(mode: Mode) -> Line {
     Route(if mode == Mode::Enforce {
         "contract.unknown-query = \"report\""

@@ -28,6 +28,7 @@ use mantlet_gateway::{
 use tokio::sync::Notify;
 
 use crate::{
+    agreement,
     inspector::operations,
     report::{Report, amount},
     say::say,
@@ -380,6 +381,8 @@ pub(crate) struct Keeper {
     /// What was said last.
     told: RefCell<String>,
     hash: Cell<Option<u64>>,
+    /// What is kept of how often the app agrees.
+    agreement: Option<PathBuf>,
     /// Somebody wants it read again.
     pub(crate) asked: Notify,
 }
@@ -394,8 +397,14 @@ impl Keeper {
             report: RefCell::default(),
             told: RefCell::default(),
             hash: Cell::default(),
+            agreement: None,
             asked: Notify::new(),
         }
+    }
+
+    /// Recalls what was kept in this file.
+    pub(crate) fn recalling(self, file: PathBuf) -> Self {
+        Self { agreement: Some(file), ..self }
     }
 
     /// Puts a contract in force, if it is another one.
@@ -406,7 +415,12 @@ impl Keeper {
         }
         self.hash.set(Some(hash));
         let (contract, left) = Contract::compile(&model);
-        let report = Report::new(name, from, &model, &contract, left);
+        let contract = contract.identified(hash);
+        if let Some(file) = &self.agreement {
+            agreement::recall(file, &contract);
+        }
+        let rules = self.policy.borrow().rules;
+        let report = Report::new(name, from, &model, &contract, left).with_agreement(&contract, rules);
         if report.is_empty() {
             say(
                 "error: the contract names no operation that can be read: no input is judged, only paths are known",

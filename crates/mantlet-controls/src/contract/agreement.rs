@@ -256,6 +256,25 @@ impl Matched {
 }
 
 impl Contract {
+    /// Remembers what was seen in an earlier life of the gate, of the same contract.
+    pub fn remember(&self, all: &[Seen]) {
+        for route in self.routes.http() {
+            let known = all.iter().find(|seen| seen.path == route.path && seen.methods == route.methods);
+            let (Some(seen), Some(tally)) = (known, self.tallies.get(&address(route))) else { continue };
+            for (counter, count) in [
+                (&tally.valid, seen.valid),
+                (&tally.invalid, seen.invalid),
+                (&tally.different, seen.different),
+                (&tally.missed, seen.missed),
+                (&tally.contradicted, seen.contradicted),
+                (&tally.refused_first, seen.refused_first),
+            ] {
+                counter.fetch_add(count, Ordering::Relaxed);
+            }
+            tally.last.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&seen.last);
+        }
+    }
+
     /// What has been seen of each operation whose verdicts are not all carried out at once.
     pub fn agreement(&self, rules_of: impl Fn(&str, &str) -> Rules) -> Vec<Seen> {
         let routes = self.routes.http().filter_map(|route| {

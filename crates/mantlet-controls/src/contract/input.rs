@@ -17,7 +17,7 @@ use super::{
     InputOrder, Matched, MissingContentType, Policy, Posture, Rules, Tolerance, Unknown, UnprovenInput,
     agreement::Judged, place,
 };
-use crate::{Mode, Reason, Refusal, RequestBody, budget::Budget, watch::is_multipart};
+use crate::{Mode, Reason, Refusal, RequestBody, budget::Budget, remedy, watch::is_multipart};
 
 /// Containers inside each other that some Python can still read (3.12: 10,000).
 const DEEPEST: usize = 10_000;
@@ -111,9 +111,19 @@ impl Policy {
                 places.retain(is_news);
             }
             if !places.is_empty() {
+                let line = match (verdict.waits, mode) {
+                    (true, _) => Some("contract.input-order = \"first\""),
+                    (false, Mode::Report) if unproven => Some("contract.unproven-input = \"enforce\""),
+                    (false, Mode::Report) if its_own_words => Some("contract.posture = \"strict\""),
+                    _ => None,
+                };
+                let remedy =
+                    line.and_then(|line| remedy::of_operation(&route.path, request.method().as_str(), line));
                 let subject = Some(places.join("; ").into());
                 let faults = judgement.faults;
-                verdict.faults.push((mode, Refusal { faults, subject, ..Reason::InputInvalid.into() }));
+                verdict
+                    .faults
+                    .push((mode, Refusal { faults, subject, remedy, ..Reason::InputInvalid.into() }));
             }
             return Ok(verdict);
         }

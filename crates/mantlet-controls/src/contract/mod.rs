@@ -71,6 +71,8 @@ pub struct Contract {
     shapes: Shapes,
     /// The minor version of the app's Python 3, whose words differ.
     python: u8,
+    /// What it is known again by.
+    identity: u64,
     /// It was read from the app; else it is a claim, and only reported unless documents are trusted.
     exact: bool,
     /// Cookies that operations declare as security.
@@ -120,9 +122,30 @@ impl Contract {
         let session_cookies = session_cookies.into();
         let declared = place::declared(&model.shapes, routes.operations());
         let tallies = routes.http().map(|route| (address(route), Tally::default())).collect();
-        let found =
-            Self { routes, shapes, python, exact, session_cookies, flows, token_paths, declared, tallies };
+        let found = Self {
+            routes,
+            shapes,
+            python,
+            identity: 0,
+            exact,
+            session_cookies,
+            flows,
+            token_paths,
+            declared,
+            tallies,
+        };
         (found, notes)
+    }
+
+    /// With what it is known again by.
+    #[must_use]
+    pub fn identified(self, identity: u64) -> Self {
+        Self { identity, ..self }
+    }
+
+    /// What it is known again by.
+    pub const fn identity(&self) -> u64 {
+        self.identity
     }
 
     /// Its routes.
@@ -284,10 +307,7 @@ pub(crate) fn learn(call: &Call, audit: &impl Sink, status: StatusCode, body: Op
 impl Policy {
     /// The contract in force, if one is known.
     pub fn in_force(&self) -> Option<Arc<Contract>> {
-        match &**self.slot.load() {
-            State::Known(contract) => Some(Arc::clone(contract)),
-            State::Unknown | State::Awaited => None,
-        }
+        self.slot.known()
     }
 
     /// Finds the route of a request.

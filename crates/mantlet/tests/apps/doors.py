@@ -362,6 +362,31 @@ class Raises(BaseHTTPMiddleware):
 
 mounted("raises").add_middleware(Raises)
 
+class Odd:
+    """Changes nothing, but who could tell."""
+
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        await self.app(dict(scope), receive, send)
+
+
+class Mends:
+    """Adds a header that is missing."""
+
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] == "http" and b"x-tenant" not in dict(scope["headers"]):
+            scope = {**scope, "headers": [*scope["headers"], (b"x-tenant", b"1")]}
+        await self.app(scope, receive, send)
+
+
+mounted("odd").add_middleware(Odd)
+mounted("mends").add_middleware(Mends)
+
 outer = FastAPI()
 
 

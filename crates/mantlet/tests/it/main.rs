@@ -14,6 +14,7 @@ mod kit;
 
 mod acme;
 mod admin;
+mod agreement;
 mod around;
 mod busy;
 mod client;

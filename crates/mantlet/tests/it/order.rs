@@ -66,6 +66,8 @@ const MOUNTS: &[&str] = &[
     "/in/outer/deep",
     "/in/looked-up",
     "/in/overridden",
+    "/in/odd",
+    "/in/mends",
 ];
 const BODIES: &[&str] = &[
     r#"{"amount": 5, "to": "bob"}"#,
@@ -234,8 +236,13 @@ fn status_and_words_are_those_of_the_app_whatever_stands_in_front_of_it() {
     }
     drop(bare);
     let records = gateway.end().audit;
+    // One middleware mends what is invalid, and nothing but agreement could tell.
     let contradicted: Vec<_> =
         records.iter().filter(|record| record["security_event"] == "contract-contradicted").collect();
+    let contradicted: Vec<_> = contradicted
+        .into_iter()
+        .filter(|record| !record["route"].to_string().contains("/in/mends/"))
+        .collect();
     println!(
         "{cases} requests: the app refuses {refused} first and says 422 to {invalid}, of which the gate said {ours} itself; {} differ",
         different.len()
