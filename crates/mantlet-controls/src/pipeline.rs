@@ -312,9 +312,9 @@ where
     // validate: does the input fit what the app accepts? The very last, for it judges what will be sent.
     if let Some(matched) = call.operation.as_ref().filter(|_| call.route.contract != Mode::Off) {
         let mode = call.route.contract;
+        let about = (call.path.as_str(), Some(policy.csrf.tokens.field()));
         let verdict =
-            Box::pin(policy.contract.input(matched, mode, &call.route.rules, call.path.as_str(), request))
-                .await?;
+            Box::pin(policy.contract.input(matched, mode, &call.route.rules, about, request)).await?;
         for (mode, refusal) in verdict.faults {
             if mode == Mode::Enforce {
                 return Err(refusal.into());

@@ -6,7 +6,7 @@ use http::{HeaderValue, Request, header};
 use http_body::Body;
 use mantlet_contract::{
     fault::{Fault, Loc},
-    inputs::{Body as Input, Judgement, PathValue, Request as Parts, judge},
+    inputs::{Body as Input, Judgement, PathValue, Request as Parts, judge, without},
     json::{self, Limits, ParseError},
     model::{BodyKind, Location, Operation, SecurityScheme},
     routes::Convertor,
@@ -48,7 +48,7 @@ impl Policy {
         matched: &Matched,
         mode: Mode,
         rules: &Rules,
-        path: &str,
+        (path, own_field): (&str, Option<&str>),
         request: &mut Request<RequestBody<B>>,
     ) -> Result<Verdict, Refusal>
     where
@@ -68,7 +68,7 @@ impl Policy {
         // An app with words of its own for what does not validate goes on saying them.
         let its_own_words = route.answers_invalid && rules.posture == Posture::Compatible;
         let reading = read_ahead(operation, route.rewrites, request, self.judged_size, &self.budget).await?;
-        let judgement = judge_parts(matched, operation, rules, path, request, reading == Reading::Whole);
+        let mut judgement = judge_parts(matched, operation, rules, path, request, reading == Reading::Whole);
         let mut verdict = Verdict::default();
         // Whatever keeps a body from being judged is told; what only hides it, and no client needs, does not pass.
         let in_strict = mode.under(rules.posture == Posture::Compatible);
@@ -167,6 +167,27 @@ impl Policy {
                     verdict.stripped = Some(refusal);
                 }
                 Unknown::Strip | Unknown::Report => verdict.faults.push((Mode::Report, refusal)),
+            }
+        }
+        // The token against forged requests is ours.
+        judgement.ignored_fields.retain(|(name, _)| own_field != Some(name.as_str()));
+        if !judgement.ignored_fields.is_empty() {
+            let named = judgement.ignored_fields.iter().take(MAX_FAULTS);
+            let faults: Vec<_> = named.map(|(name, _)| unknown(&["body", name])).collect();
+            let refusal = Refusal { faults, ..Reason::InputUnknown.into() };
+            let spans: Vec<_> = judgement.ignored_fields.iter().map(|(_, span)| span.clone()).collect();
+            let is_multipart = is_multipart(request.headers());
+            let cut = (rules.unknown_fields == Unknown::Strip && mode == Mode::Enforce)
+                .then(|| without(request.body().ahead(), &spans, is_multipart));
+            match (rules.unknown_fields, cut.flatten()) {
+                (Unknown::Reject, _) => verdict.faults.push((mode, refusal)),
+                (Unknown::Allow, _) => {}
+                (_, Some(rest)) => {
+                    request.body_mut().replace_ahead(&rest);
+                    set_length(request);
+                    verdict.stripped = Some(refusal);
+                }
+                (Unknown::Strip | Unknown::Report, None) => verdict.faults.push((Mode::Report, refusal)),
             }
         }
         // What is only unknown is news the first time for a route.
