@@ -122,6 +122,7 @@ impl Watch {
         };
         let inflate =
             coding.map(|coding| Inflate::begin(coding, Arc::clone(route), within, Arc::clone(findings)));
+        let inflate = inflate.transpose()?;
         if inflate.is_none() && form.is_none() {
             return Ok(None);
         }
