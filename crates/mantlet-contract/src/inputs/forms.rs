@@ -4,19 +4,19 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::{Body, Received, Run, body, content_type};
-use crate::model::{Extra, Operation, Take};
+use crate::model::{Extra, Location, Operation, Take};
 use crate::multipart;
 use crate::shape::{ObjectRule, Shape, Shapes};
 
-impl<'r> Run<'r, '_> {
+impl Run<'_, '_> {
     /// Fields that no input takes. None are told if it is not certain which bytes are theirs.
-    pub(super) fn outside_form(&self, operation: &'r Operation) -> Option<Vec<(String, Range<usize>)>> {
+    pub(super) fn outside_form(&self, operation: &Operation) -> Option<Vec<(String, Range<usize>)>> {
         let (Received::Form(form), Body::Whole(bytes)) = (&self.received, self.request.body) else {
             return None;
         };
         let mut taken: HashSet<&str> = HashSet::new();
         let mut models = Vec::new();
-        for input in operation.inputs.iter().filter(|input| super::place(input.location) == "body") {
+        for input in operation.inputs.iter().filter(|input| input.location == Location::Body) {
             match &input.take {
                 Take::Field { names, .. } => taken.extend(names.iter().map(String::as_str)),
                 Take::Group { fields, .. } => {

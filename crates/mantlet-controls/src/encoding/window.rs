@@ -169,7 +169,7 @@ impl<W: Write> Zstd<W> {
                     return Err(malformed());
                 }
                 // The content of a run is one byte, whatever its size.
-                let length = 3 + if header >> 1 & 3 == 1 { 1 } else { size };
+                let length = 3 + if (header >> 1) & 3 == 1 { 1 } else { size };
                 let Some(block) = rest.get(..length) else { return Ok(None) };
                 self.decoder.decode_from_to(block, &mut []).map_err(|_| malformed())?;
                 if header & 1 == 1 {
