@@ -17,6 +17,7 @@ from fastapi.security.base import SecurityBase
 from pydantic import BaseModel
 
 from .pieces import name_of
+from .refusals import named_at
 
 LOCATIONS = ("path", "query", "header", "cookie")
 FORMER = "this version of FastAPI takes it out of the request in a way of its own"
@@ -231,7 +232,7 @@ def guards(spans, counts, refuses):
         if place:
             span = [counts[first], counts[index + 1]]
             if not any(one["inputs"] == span for one in found):
-                found.append({"inputs": span, "why": f"`{name_of(dependant.call)}` ({place})"})
+                found.append({"inputs": span, "why": named_at(name_of(dependant.call), place)})
     return found
 
 

@@ -413,6 +413,12 @@ def closure(function: types.FunctionType) -> Iterator[Any]:
             continue
 
 
+def named_at(name: str, place: str) -> str:
+    """A piece and where it refuses: in itself, or in what it comes to."""
+    own = f"`{name}`, "
+    return f"`{name}` ({place[len(own):] if place.startswith(own) else place})"
+
+
 def scheme(found: SecurityBase) -> str | None:
     """Where a scheme of FastAPI's refuses: without its credential, and `HTTPBasic` what is not written as it should be."""
     refuses = getattr(found, "auto_error", True) or isinstance(found, HTTPBasic)

@@ -23,6 +23,7 @@ from .later import changes_app
 from .operations import Operations, dependants_of
 from .pieces import code_of, name_of
 from .raised import closure, whole
+from .refusals import named_at
 from .schemas import Shapes, Translator
 
 try:
@@ -118,7 +119,7 @@ class Walk:
         elif not known.is_known(cls, options):
             place = self.before.refusals.middleware(cls, options)
             if place:
-                set_refuses(router, f"the middleware `{name_of(options.get('dispatch') or cls)}` ({place})")
+                set_refuses(router, "the middleware " + named_at(name_of(options.get("dispatch") or cls), place))
         header = known.header_written(cls, options)
         if header:
             set_written(router, header.lower())

@@ -275,8 +275,8 @@ impl Report {
         if let Some(first) = most.filter(|_| self.waiting > 0 && rules.input_order == InputOrder::AsApp) {
             let _ = write!(
                 text,
-                "\nfor {} of them by the app itself, for something may refuse first, such as {first}",
-                self.waiting
+                "\nfor {} by the app itself, where something may refuse first: {first}",
+                amount(self.waiting, "operation")
             );
         }
         if only_reported && !self.is_claim {

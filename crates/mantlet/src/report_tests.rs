@@ -134,14 +134,15 @@ fn one_place_and_none_are_said_in_words_of_their_own() {
 fn what_waits_for_the_app_and_what_has_been_agreed_is_said() {
     let mut report = report("inspector", true);
     report.waiting = 2;
-    report.guarded.insert("`current_user` (`current_user`, users.py:21)".to_owned(), 2);
+    report.guarded.insert("`current_user` (users.py:21)".to_owned(), 2);
     report.offered = 1;
     let said = lines(&report, &policy(|_| {}));
-    let waits = "for 2 of them by the app itself, for something may refuse first, such as `current_user` (`current_user`, users.py:21)";
+    let waits =
+        "for 2 operations by the app itself, where something may refuse first: `current_user` (users.py:21)";
     let agreed = "1 operation has always agreed with the app: `mantlet contract --agreement` prints the lines that enforce that";
     assert_eq!((said[2].as_str(), said[4].as_str()), (waits, agreed), "{said:?}");
     let full = report.full();
-    let named = "\nmay refuse before input is validated:\n  `current_user` (`current_user`, users.py:21): 2 operations\n";
+    let named = "\nmay refuse before input is validated:\n  `current_user` (users.py:21): 2 operations\n";
     assert!(full.contains(named), "{full}");
     let first = policy(|contract| contract.input_order = Some(InputOrder::First));
     assert!(!lines(&report, &first).iter().any(|line| line == waits));

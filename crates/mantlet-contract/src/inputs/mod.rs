@@ -149,11 +149,13 @@ pub fn judge(operation: &Operation, shapes: &Shapes, request: &Request<'_>, limi
         ignored: HashMap::new(),
         judgement,
     };
-    // How many faults there are once each input is judged.
-    let mut seen = Vec::with_capacity(operation.inputs.len());
+    // How many faults there are once each input is judged; nobody asks where nothing may refuse.
+    let mut seen = Vec::new();
     for input in &operation.inputs {
         run.input(input);
-        seen.push(run.judgement.faults.len());
+        if !operation.guards.is_empty() {
+            seen.push(run.judgement.faults.len());
+        }
     }
     run.judgement.guarded = !is_read || is_guarded(operation, &seen);
     run.finish(operation)
