@@ -82,7 +82,7 @@ class Operations:
             **self.named(route),
             "body": self.body_kind(route, reads_request, is_form, inputs, dependants),
             "inputs": inputs,
-            "guards": guards(spans, counts, refuses),
+            "guards": [*validators(dependants, refuses), *guards(spans, counts, refuses)],
             "reads-request": reads_request,
             "security": self.security(dependants),
         }
@@ -221,6 +221,39 @@ class Operations:
                 if requirement not in found:
                     found.append(requirement)
         return [found] if found else []
+
+
+def validators(dependants, refuses):
+    """Validators of the app's own that may refuse: they run while FastAPI validates, and what they raise comes before what else is invalid."""
+    seen = {}
+    for dependant in dependants:
+        for field in [field for kind in (*LOCATIONS, "body") for field in getattr(dependant, f"{kind}_params")]:
+            for function in functions_in(field._type_adapter.core_schema):
+                place = refuses(function) if id(function) not in seen else None
+                seen[id(function)] = function
+                if place:
+                    return [{"inputs": [0, 0], "why": named_at(name_of(function), place)}]
+    return []
+
+
+def functions_in(schema):
+    """The functions that a core schema calls."""
+    waiting, seen = [schema], {}
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen or not isinstance(one, (dict, list, tuple)):
+            continue
+        seen[id(one)] = one
+        if not isinstance(one, dict):
+            waiting += one
+            continue
+        kind = one.get("type")
+        if isinstance(kind, str) and kind.startswith("function-") and isinstance(one.get("function"), dict):
+            yield one["function"]["function"]
+        if kind == "model":
+            names = ["__init__"] * bool(one.get("custom_init")) + [one["post_init"]] * bool(one.get("post_init"))
+            yield from (getattr(one["cls"], name) for name in names)
+        waiting += [value for key, value in one.items() if key not in ("metadata", "serialization")]
 
 
 def guards(spans, counts, refuses):

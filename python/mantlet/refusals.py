@@ -19,6 +19,7 @@ from typing import Any, Iterator, NamedTuple
 from fastapi.exceptions import RequestValidationError
 from fastapi.security.base import SecurityBase
 from fastapi.security.http import HTTPBasic
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -94,7 +95,8 @@ class Refusals:
         elif isinstance(thing, type):
             if not is_foreign(thing) and not issubclass(thing, BaseException):
                 # What making an object of it runs, and using it in ways that have no name. Other methods are followed where they are asked for.
-                waiting += [(one, thing) for one in functions_of(thing) if one.__name__.startswith("__")]
+                every = issubclass(thing, BaseModel)  # validators have any name
+                waiting += [(one, thing) for one in functions_of(thing) if every or one.__name__.startswith(("__", "_missing_"))]
         elif isinstance(thing, (list, tuple, set, frozenset, dict)):
             held = list(thing.values() if isinstance(thing, dict) else thing)
             waiting += [(one, None) for one in held[:MOST] if callable(one)]
@@ -106,6 +108,9 @@ class Refusals:
                 waiting.append((wrapped, None))
             elif not is_foreign(type(thing)):
                 waiting.append((type(thing).__call__, thing))
+        elif not is_foreign(type(thing)):
+            # Using it in ways that have no name.
+            waiting += [(one, thing) for one in functions_of(type(thing)) if one.__name__.startswith("__") and one.__name__ != "__init__"]
         return None
 
     def function(self, function: types.FunctionType, me: Any, waiting: list[tuple[Any, Any]], answers: bool) -> str | None:
