@@ -251,8 +251,8 @@ def functions_in(schema):
         if isinstance(kind, str) and kind.startswith("function-") and isinstance(one.get("function"), dict):
             yield one["function"]["function"]
         if kind == "model":
-            names = ["__init__"] * bool(one.get("custom_init")) + [one["post_init"]] * bool(one.get("post_init"))
-            yield from (getattr(one["cls"], name) for name in names)
+            names = ("__init__" if one.get("custom_init") else None, one.get("post_init"))
+            yield from (getattr(one["cls"], name) for name in names if name)
         waiting += [value for key, value in one.items() if key not in ("metadata", "serialization")]
 
 
