@@ -127,7 +127,8 @@ impl Policy {
             }
             return Ok(verdict);
         }
-        let is_judged = !judgement.undecided && !unjudged && reading != Reading::None;
+        let is_seen = reading == Reading::Whole || !is_validated(&operation.body);
+        let is_judged = is_seen && !judgement.undecided && !judgement.exhausted;
         if is_judged && matched.is_observed(mode != Mode::Enforce || its_own_words) {
             verdict.judged = Judged::Valid;
         }
