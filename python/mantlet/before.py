@@ -15,6 +15,7 @@ from starlette.datastructures import UploadFile
 from . import proof, source
 from .pieces import Unproven, code_of, name_of
 from .raised import Raised, hides_errors
+from .refusals import Refusals
 
 # Why input is only reported, if it is; whether somebody looks at what is not declared.
 Runs = namedtuple("Runs", "why reads")
@@ -23,6 +24,7 @@ Runs = namedtuple("Runs", "why reads")
 class Before:
     def __init__(self):
         self.odd = []  # exceptions whose handlers may answer with something that is no error, and those
+        self.refusals = Refusals()
 
     @functools.cached_property
     def raised(self):

@@ -58,6 +58,16 @@ KNOWN = {
     "starlette_context.middleware.context_middleware.ContextMiddleware": plugins_are_its_own,
     "starlette_context.middleware.raw_middleware.RawContextMiddleware": plugins_are_its_own,
 }
+# Those of them that may refuse a request before the app inside sees it.
+REFUSE = {
+    "starlette.middleware.httpsredirect.HTTPSRedirectMiddleware": always,
+    "starlette.middleware.trustedhost.TrustedHostMiddleware": lambda given: "*" not in (given.get("allowed_hosts") or ["*"]),
+    "starlette.middleware.body_limit.RequestBodyLimitMiddleware": always,
+    "starlette.middleware.authentication.AuthenticationMiddleware": always,
+    # They may judge the headers that they read.
+    "starlette_context.middleware.context_middleware.ContextMiddleware": lambda given: bool(given.get("plugins")),
+    "starlette_context.middleware.raw_middleware.RawContextMiddleware": lambda given: bool(given.get("plugins")),
+}
 # The versions that were read. Those of FastAPI, Starlette and uvicorn are the ones that Mantlet is tested with.
 READ = {
     "asgi_correlation_id": "5.0.1",
@@ -80,6 +90,12 @@ def is_known(cls, options):
     proven = KNOWN.get(qualified(cls))
     # The name alone can be had by anybody.
     return proven is not None and is_theirs(cls) and proven(options)
+
+
+def may_refuse(cls, options):
+    """Whether one of them may refuse a request. Those that are made already keep what they were made with."""
+    refuses = REFUSE.get(qualified(cls))
+    return refuses is not None and refuses(options)
 
 
 def qualified(cls):

@@ -16,6 +16,9 @@ from fastapi.openapi.models import SecurityBase as SecurityModel
 from fastapi.security.base import SecurityBase
 from pydantic import BaseModel
 
+from .pieces import name_of
+from .refusals import named_at
+
 LOCATIONS = ("path", "query", "header", "cookie")
 MOST_NAMES = 64
 FORMER = "this version of FastAPI takes it out of the request in a way of its own"
@@ -35,17 +38,25 @@ except ImportError:  # it was one file
     from fastapi._compat import field_annotation_is_sequence
 
 
-def flattened(dependant, overrides):
-    """Dependencies before what depends on them. One that is used twice is validated twice, whatever is cached."""
+def flattened(dependant, overrides, before=0):
+    """Dependencies before what depends on them, each with the number of the first that it depends on. One that is used twice is
+    validated twice, whatever is cached."""
+    first = before
     for sub in dependant.dependencies:
         if sub.call in overrides:
             sub = utils.get_dependant(path=sub.path or "", call=overrides[sub.call], name=sub.name)
-        yield from flattened(sub, overrides)
-    yield dependant
+        for one in flattened(sub, overrides, before):
+            before += 1
+            yield one
+    yield dependant, first
 
 
 def dependants_of(route):
     """The handler comes last."""
+    return [dependant for dependant, _ in spans_of(route)]
+
+
+def spans_of(route):
     provider = getattr(route, "dependency_overrides_provider", None)
     return list(flattened(route.dependant, getattr(provider, "dependency_overrides", None) or {}))
 
@@ -55,20 +66,24 @@ class Operations:
         self.shapes = shapes
         self.translator = translator
 
-    def read(self, route, reads_request=False):
-        """-> what an operation accepts; what it promises is added elsewhere. Whether it reads more than it declares is told."""
-        dependants = dependants_of(route)
+    def read(self, route, reads_request=False, refuses=lambda call: None):
+        """-> what an operation accepts; what it promises is added elsewhere. Whether it reads more than it declares is told, and where a
+        dependency refuses."""
+        spans = spans_of(route)
+        dependants = [dependant for dependant, _ in spans]
         is_form = route.body_field is not None and isinstance(route.body_field.field_info, params.Form)
-        inputs = []
+        inputs, counts = [], [0]
         for dependant in dependants:
             for location in LOCATIONS:
                 fields = getattr(dependant, f"{location}_params")
                 inputs += [self.parameter(field, location, fields) for field in fields]
             inputs += self.body(dependant.body_params, getattr(route, "_embed_body_fields", None), is_form)
+            counts.append(len(inputs))
         return {
             **self.named(route),
             "body": self.body_kind(route, reads_request, is_form, inputs, dependants),
             "inputs": inputs,
+            "guards": [*validators(dependants, refuses), *guards(spans, counts, refuses)],
             "reads-request": reads_request,
             "security": self.security(dependants),
             **(names_of_bodies(route, dependants, is_form) if any(map(self.hides_names, inputs)) else {}),
@@ -76,7 +91,7 @@ class Operations:
 
     def read_opaque(self, route):
         """The same for a route whose own class decides how a request is read."""
-        dependants = list(flattened(route.dependant, {}))
+        dependants = [dependant for dependant, _ in flattened(route.dependant, {})]
         is_form = route.body_field is not None and isinstance(route.body_field.field_info, params.Form)
         return {
             **self.named(route),
@@ -245,6 +260,52 @@ def names_in(annotation, at, depth):
             alias = field.validation_alias or field.alias
             path = [*at, alias if isinstance(alias, str) else name]
             found += (names_in(field.annotation, path, depth - 1) if depth > 1 else []) or [path]
+    return found
+
+
+def validators(dependants, refuses):
+    """Validators of the app's own that may refuse: they run while FastAPI validates, and what they raise comes before what else is invalid."""
+    seen = {}
+    for dependant in dependants:
+        for field in [field for kind in (*LOCATIONS, "body") for field in getattr(dependant, f"{kind}_params")]:
+            for function in functions_in(field._type_adapter.core_schema):
+                place = refuses(function) if id(function) not in seen else None
+                seen[id(function)] = function
+                if place:
+                    return [{"inputs": [0, 0], "why": named_at(name_of(function), place)}]
+    return []
+
+
+def functions_in(schema):
+    """The functions that a core schema calls."""
+    waiting, seen = [schema], {}
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen or not isinstance(one, (dict, list, tuple)):
+            continue
+        seen[id(one)] = one
+        if not isinstance(one, dict):
+            waiting += one
+            continue
+        kind = one.get("type")
+        if isinstance(kind, str) and kind.startswith("function-") and isinstance(one.get("function"), dict):
+            yield one["function"]["function"]
+        if kind == "model":
+            names = ("__init__" if one.get("custom_init") else None, one.get("post_init"))
+            yield from (getattr(one["cls"], name) for name in names if name)
+        waiting += [value for key, value in one.items() if key not in ("metadata", "serialization")]
+
+
+def guards(spans, counts, refuses):
+    """Dependencies that may refuse. FastAPI calls one unless something that it, or what it depends on, takes is invalid: these inputs. One of
+    those that have the same inputs is told."""
+    found = []
+    for index, (dependant, first) in enumerate(spans[:-1]):
+        place = refuses(dependant.call)
+        if place:
+            span = [counts[first], counts[index + 1]]
+            if not any(one["inputs"] == span for one in found):
+                found.append({"inputs": span, "why": named_at(name_of(dependant.call), place)})
     return found
 
 

@@ -23,6 +23,7 @@ from .later import changes_app
 from .operations import Operations, dependants_of
 from .pieces import code_of, name_of
 from .raised import closure, whole
+from .refusals import named_at
 from .schemas import Shapes, Translator
 
 try:
@@ -50,6 +51,7 @@ class Walk:
         self.shapes = Shapes()
         self.noted = {}
         self.inside = []  # apps and routers that are being read
+        self.around = []  # those and the ways in which they are included, whose limits hold for a route
         self.before = Before()
         self.operations = Operations(self.shapes, Translator(self.shapes))
         self.answers = Answers(self.shapes)
@@ -112,6 +114,12 @@ class Walk:
             for route in routes_in(router):
                 if not route["methods"] or "OPTIONS" in route["methods"]:
                     route["operation"]["rewrites"] = True
+        if known.may_refuse(cls, options):
+            set_refuses(router, f"the middleware `{name_of(cls)}`")
+        elif not known.is_known(cls, options):
+            place = self.before.refusals.middleware(cls, options)
+            if place:
+                set_refuses(router, "the middleware " + named_at(name_of(options.get("dispatch") or cls), place))
         header = known.header_written(cls, options)
         if header:
             set_written(router, header.lower())
@@ -122,10 +130,12 @@ class Walk:
         where = at or "app"
         odd = self.odd_handlers(app, where)
         outer, self.before.odd = self.before.odd, odd
+        handled, refusals = self.before.refusals.handled, self.before.refusals
+        refusals.handled = [*handled, *refusals.handlers_of(app)]
         try:
             router = self.router(app.router, at, docs_of(app))
         finally:
-            self.before.odd = outer
+            self.before.odd, refusals.handled = outer, handled
         for one in app.user_middleware:
             if not source.is_frameworks(type(one)):
                 self.note(where, f"`{type(one).__name__}` makes a middleware in a way of its own: input is reported, not refused")
@@ -134,6 +144,8 @@ class Walk:
             tells = known.slowapi_asks(one.cls, app, odd)
             if tells is None or not proof.leaves_alone(tells):
                 self.passes(one.cls, options_of(one), None, router, where, odd)
+            else:
+                set_refuses(router, f"the middleware `{name_of(one.cls)}`")
         unsure, changes = [], []
         if overrides(type(app), (FastAPI, Starlette), "__call__", "build_middleware_stack"):
             changes.append(f"`{type(app).__name__}` decides itself what reaches its routes")
@@ -230,9 +242,11 @@ class Walk:
                 why = f"the router `{type(route.original_router).__name__}` decides itself"
                 return [self.opaque(f"{at}{route.include_context.prefix}", why)]
             found = []
+            outer, self.around = self.around, [*self.around, route.original_router, route.include_context]
             for candidate in route.effective_candidates():
                 original = getattr(candidate, "original_route", None)
                 found += self.routes(candidate if original is None else original, candidate, at, docs)
+            self.around = outer
             return found
         seen = context if isinstance(route, APIRoute) and context is not None else route
         if context is not None and seen is route and hasattr(context, "starlette_route"):
@@ -281,7 +295,10 @@ class Walk:
             self.note(where, f"Pydantic {pydantic.VERSION} validates it: only Pydantic 2 is known")
             return self.operations.read_opaque(seen)
         runs = self.before.of(dependants_of(seen), seen.body_field is not None)
-        operation = self.operations.read(seen, runs.reads)
+        operation = self.operations.read(seen, runs.reads, self.before.refusals.dependency)
+        limit = limits_of(route, seen, self.around)
+        if limit:
+            operation["refuses-first"] = limit
         if runs.why:
             self.note(where, runs.why)
             operation["rewrites"] = True
@@ -317,10 +334,12 @@ class Walk:
 
     def within(self, app, read, at):
         self.inside.append(app)
+        outer, self.around = self.around, [*self.around, app]
         try:
             return read(app, at)
         finally:
             self.inside.pop()
+            self.around = outer
 
     def frontend(self, route):
         """Files for a browser. They are tried last, also after redirects, and answer below a path."""
@@ -389,6 +408,23 @@ def set_rewrites(router):
     """For a router and everything below it. Another path may become one of these."""
     set_below(router, "rewrites", True)
     set_below(router, "complete", False)
+
+
+def set_refuses(router, why):
+    """For a router and everything below it: the first that is found is told."""
+    for one in (router, *(route["router"] for route in router["routes"] if route.get("router"))):
+        one.setdefault("refuses-first", why)
+        if one is not router:
+            set_refuses(one, why)
+
+
+def limits_of(*places):
+    """What the app says of the size of bodies and forms: FastAPI refuses what is larger before it validates."""
+    around = [*places[:-1], *places[-1]]
+    for name in ("max_body_size", "form_limits"):
+        if any(getattr(one, name, None) for one in [*around, *(getattr(one, "router", None) for one in around)]):
+            return f"`{name}`"
+    return None
 
 
 def set_below(router, key, value):

@@ -13,18 +13,24 @@ Usage: cargo xtask differential [--cases N] [--seed S] [--only NAME]
 
 Judges random values as Pydantic does, random requests as a FastAPI app does, reads random forms as python-multipart does, and
 says how often the two agree. What the app accepts and Mantlet would refuse is a failure, and so is a field that FastAPI has
-written by a response model and Mantlet would cut out; everything else is counted, with an example of each kind. The tests do
-the same with a small budget and a fixed seed.
+written by a response model and Mantlet would cut out; everything else is counted, with an example of each kind. Requests with and
+without credentials go to an app whose dependencies and middleware refuse, bare and behind Mantlet (order): each status has to
+be the same. The tests do the same with a small budget and a fixed seed.
 
 Options:
-  --cases N    Values, and half as many requests, forms and answers (default 100000)
+  --cases N    Values, half as many requests, forms and answers, and a fifth as many of order (default 100000)
   --seed S     Which ones (default 7)
-  --only NAME  One of: values, requests, forms, answers
+  --only NAME  One of: values, requests, forms, answers, order
 ";
 
 /// The comparisons, by the tests that make them.
-const COMPARISONS: [(&str, &str); 4] =
-    [("values", "differential"), ("requests", "requests"), ("forms", "multipart"), ("answers", "answers")];
+const COMPARISONS: [(&str, &str); 5] = [
+    ("values", "differential"),
+    ("requests", "requests"),
+    ("forms", "multipart"),
+    ("answers", "answers"),
+    ("order", "it"),
+];
 
 pub(crate) fn differential(mut flags: Flags) -> Result<()> {
     let cases = flags.value::<u64>("--cases")?.unwrap_or(100_000);
@@ -35,7 +41,7 @@ pub(crate) fn differential(mut flags: Flags) -> Result<()> {
     if let Some(only) = &only {
         ensure!(
             COMPARISONS.iter().any(|(name, _)| name == only),
-            "`--only {only}`: known are values, requests, forms, answers"
+            "`--only {only}`: known are values, requests, forms, answers, order"
         );
     }
     let python = tools::environment("dev", &root().join("python/requirements-dev.txt"))?;
@@ -44,9 +50,14 @@ pub(crate) fn differential(mut flags: Flags) -> Result<()> {
             continue;
         }
         // A request costs several times what a value costs: each goes through an app.
-        let cases = if name == "values" { cases } else { cases / 2 };
-        let mut comparison = cargo(&["test", "--locked", "--package", "mantlet-contract", "--test", test]);
-        comparison.args(["--", "--nocapture"]);
+        let (cases, package, filters): (_, _, &[&str]) = match name {
+            "values" => (cases, "mantlet-contract", &[]),
+            // Each goes through two servers.
+            "order" => (cases / 5, "mantlet", &["order::status"]),
+            _ => (cases / 2, "mantlet-contract", &[]),
+        };
+        let mut comparison = cargo(&["test", "--locked", "--package", package, "--test", test]);
+        comparison.args(["--", "--nocapture"]).args(filters);
         comparison.env("MANTLET_TEST_PYTHON", &python);
         comparison.env("MANTLET_DIFFERENTIAL_CASES", cases.to_string());
         comparison.env("MANTLET_DIFFERENTIAL_SEED", seed.to_string());

@@ -78,6 +78,9 @@ pub struct Router {
     /// Content-Type): what seems wrong may be right, so nothing here can be more than reported. Then it is never complete.
     #[serde(default)]
     pub rewrites: bool,
+    /// What around it may refuse a request before its input is validated, if anything: a middleware that asks for a credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refuses_first: Option<String>,
 }
 
 /// One entry of a router.
@@ -139,6 +142,12 @@ pub struct Operation {
     /// wrong may be right, so nothing here can be more than reported.
     #[serde(default)]
     pub rewrites: bool,
+    /// What may refuse a request before its body is read, if anything: a limit of the app's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refuses_first: Option<String>,
+    /// Dependencies that may refuse a request before what is invalid elsewhere is told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<Guard>,
     /// Security requirements; any one suffices. None: nothing is declared.
     #[serde(default)]
     pub security: Vec<Vec<SecurityRequirement>>,
@@ -148,6 +157,17 @@ pub struct Operation {
     /// What is promised.
     #[serde(default)]
     pub responses: Vec<Response>,
+}
+
+/// A dependency that may refuse: its answer (401, 403, 429) comes before 422, for FastAPI calls all dependencies whose own input is
+/// valid, and only then says what was invalid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guard {
+    /// What it and those that it depends on take: inputs from this one up to, not with, that one. If any of them is invalid, it is not called.
+    pub inputs: (usize, usize),
+    /// Which one, and where it refuses.
+    pub why: String,
 }
 
 /// How a body is read.

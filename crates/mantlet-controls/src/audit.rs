@@ -33,7 +33,7 @@ pub(crate) const MAX_ORIGINAL: usize = 16 << 10;
 pub struct Record {
     /// When, RFC 3339 in UTC.
     pub time: jiff::Timestamp,
-    /// `request-refused`; `request-changed`; `answer-changed`; in report mode `request-would-be-refused` or `answer-would-be-changed`;
+    /// `request-refused`; `request-changed`; `request-left-to-app`; `contract-contradicted`; `answer-changed`; in report mode `request-would-be-refused` or `answer-would-be-changed`;
     /// `answer-not-judged`; `connection-refused`; `quota-warning`, `quota-reset`; `store-unavailable`, `store-recovered`; `client-banned`, in report mode
     /// `client-would-be-banned`; `ban-lifted`; `throttle-usage`; `records-summed`.
     pub security_event: &'static str,
@@ -112,6 +112,22 @@ impl Record {
     /// With what it is about in particular, if that is known.
     pub(crate) fn about(self, what: Option<&str>) -> Self {
         Self { subject: what.map(str::to_owned).or(self.subject), ..self }
+    }
+
+    /// The record of input that does not fit and was left to the app, which may refuse the request in another way before.
+    pub(crate) fn of_left(call: &Call, refusal: &Refusal) -> Self {
+        let mode = Mode::Enforce.as_str();
+        Self { security_event: "request-left-to-app", mode, ..Self::of(call, refusal, Mode::Report) }
+    }
+
+    /// The record of input that the app has accepted although the gate takes it for invalid.
+    pub(crate) fn of_contradicted(call: &Call, found: String) -> Self {
+        Self {
+            security_event: "contract-contradicted",
+            subject: Some(found),
+            remedy: None,
+            ..Self::of(call, &Reason::InputInvalid.into(), Mode::Report)
+        }
     }
 
     /// The record of fields that were cut out of a body.

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Version, header};
 use crate::{
     Policy, Refusal,
     client::Client,
-    contract::Matched,
+    contract::{Matched, agreement::Judged},
     csrf,
     path::{CanonicalPath, Place, Spellings},
     request_id::RequestId,
@@ -106,6 +106,8 @@ pub struct Call {
     pub operation: Option<Matched>,
     /// Nothing is there for clients: whatever the app says to a preflight but that it may ask, this is the answer.
     pub(crate) absent: Option<Box<Refusal>>,
+    /// What the app's verdict on its input is held against.
+    pub(crate) judged: Judged,
     /// A refusal of this request counts towards a ban.
     pub(crate) may_be_banned: bool,
     /// What its answer decides, if it tries to log in or the like.
@@ -171,6 +173,7 @@ impl Call {
             route: Arc::clone(policy.routes.fallback()),
             operation: None,
             absent: None,
+            judged: Judged::Unasked,
             may_be_banned: false,
             attempt: None,
             counted: None,

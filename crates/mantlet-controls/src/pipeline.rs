@@ -91,7 +91,12 @@ where
             if let Some(refusal) = call.absent.take().filter(|_| !answer.status().is_success()) {
                 return Err((*refusal).into());
             }
-            if responses::concerns(&call, &mut answer) {
+            // contract: what the app says of input that was left to it. A body that has to be looked into is read by `responses`.
+            let is_concerned = responses::concerns(&call, &mut answer);
+            if !(is_concerned && call.judged.asks_for(answer.status())) {
+                contract::learn(&call, audit, answer.status(), None);
+            }
+            if is_concerned {
                 return Ok(Box::pin(policy.responses.filter(&call, audit, answer)).await?);
             }
             Ok(answer.map(|body| Answer::App { body }))
@@ -315,18 +320,24 @@ where
     // validate: does the input fit what the app accepts? The very last, for it judges what will be sent.
     if let Some(matched) = call.operation.as_ref().filter(|_| call.route.contract != Mode::Off) {
         let mode = call.route.contract;
+        let about = (call.path.as_str(), Some(policy.csrf.tokens.field()));
         let verdict =
-            Box::pin(policy.contract.input(matched, mode, &call.route.rules, call.path.as_str(), request))
-                .await?;
+            Box::pin(policy.contract.input(matched, mode, &call.route.rules, about, request)).await?;
         for (mode, refusal) in verdict.faults {
             if mode == Mode::Enforce {
                 return Err(refusal.into());
             }
-            audit.record(Record::of(call, &refusal, mode));
+            let left = verdict.waits && refusal.reason == Reason::InputInvalid;
+            audit.record(if left {
+                Record::of_left(call, &refusal)
+            } else {
+                Record::of(call, &refusal, mode)
+            });
         }
         if let Some(stripped) = &verdict.stripped {
             audit.record(Record::of_stripped(call, stripped));
         }
+        call.judged = verdict.judged;
     }
     Ok(())
 }

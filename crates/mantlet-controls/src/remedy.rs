@@ -80,7 +80,7 @@ pub(crate) fn of_route(path: &str, method: &str, text: &str) -> Box<str> {
 }
 
 /// The line that says of a sensitive operation what `text` does; none if nobody knows which one it is.
-pub(crate) fn of_operation(path: &str, method: &str, text: &str) -> Option<Box<str>> {
+pub(crate) fn of_sensitive(path: &str, method: &str, text: &str) -> Option<Box<str>> {
     let methods = match method {
         "POST" | "PUT" | "PATCH" => String::new(),
         other => format!("methods = [{}], ", quoted(other)),
@@ -261,7 +261,7 @@ pub fn all() -> Vec<String> {
     }
     for (method, text) in [("POST", "purpose = \"reset\""), ("GET", "purpose = \"login\", mode = \"report\"")]
     {
-        all.extend(of_operation("/a/{b}", method, text).map(String::from));
+        all.extend(of_sensitive("/a/{b}", method, text).map(String::from));
     }
     all.sort_unstable();
     all.dedup();

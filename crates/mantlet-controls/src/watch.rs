@@ -123,6 +123,7 @@ impl Watch {
         let most = route.body_size.of(call.operation.as_ref());
         let inflate = coding
             .map(|coding| Inflate::begin(coding, most, Arc::clone(route), within, Arc::clone(findings)));
+        let inflate = inflate.transpose()?;
         if inflate.is_none() && form.is_none() {
             return Ok(None);
         }

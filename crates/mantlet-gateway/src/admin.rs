@@ -229,10 +229,14 @@ fn answer<B>(request: &Request<B>, policy: &Policy, audit: &impl Sink) -> Result
             Method::DELETE => lift_ban(policy.throttle.bans(), address, audit),
             _ => Err(no_method(method, path, "DELETE")),
         },
+        ["agreement"] => match *method {
+            Method::GET => Ok(agreement(policy)),
+            _ => Err(no_method(method, path, "GET")),
+        },
         _ => Err(Trouble::new(
             StatusCode::NOT_FOUND,
             format!(
-                "there is no `{path}`; ask for `/bans`, `/bans/{{address}}`, `/quotas` or `/quotas/{{quota}}/{{key}}`"
+                "there is no `{path}`; ask for `/agreement`, `/bans`, `/bans/{{address}}`, `/quotas` or `/quotas/{{quota}}/{{key}}`"
             ),
         )),
     }
@@ -241,6 +245,18 @@ fn answer<B>(request: &Request<B>, policy: &Policy, audit: &impl Sink) -> Result
 fn no_method(method: &Method, path: &str, allow: &'static str) -> Trouble {
     let message = format!("`{path}` does not take {method}; it takes {allow}");
     Trouble { allow: Some(allow), ..Trouble::new(StatusCode::METHOD_NOT_ALLOWED, message) }
+}
+
+/// What the app has said to input that was judged and left to it.
+fn agreement(policy: &Policy) -> Value {
+    let contract = policy.contract.in_force();
+    let operations = contract.as_ref().map(|contract| {
+        contract.agreement(|method, path| {
+            let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
+            policy.routes.of(&method, mantlet_controls::path::Spellings::one(path)).rules
+        })
+    });
+    json!({ "contract": contract.is_some(), "operations": operations.unwrap_or_default() })
 }
 
 fn list_bans(policy: &Policy) -> Value {

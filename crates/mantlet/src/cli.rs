@@ -22,7 +22,7 @@ pub(crate) enum Command {
     /// Stand in front of an app that somebody else runs
     Serve(ServeArguments),
     /// Print what an app accepts and promises, as JSON
-    Contract(ContractArguments),
+    Contract(DescribeArguments),
     /// Name the sensitive operations of an app, and how often each may be tried
     Throttles(ThrottlesArguments),
     /// Show who is banned, and end a ban
@@ -180,7 +180,21 @@ for people goes to standard error: what is known, and every place where only the
 Examples:
   mantlet contract
   mantlet contract main:app > contract.json
-  mantlet contract --openapi https://api.example.com/openapi.json > /dev/null")]
+  mantlet contract --openapi https://api.example.com/openapi.json > /dev/null
+  mantlet contract --agreement")]
+pub(crate) struct DescribeArguments {
+    #[command(flatten)]
+    pub(crate) contract: ContractArguments,
+    /// Ask the Mantlet that runs how often its app agrees on what is invalid, and which lines enforce that
+    #[arg(long, conflicts_with_all = ["app", "openapi", "python"])]
+    pub(crate) agreement: bool,
+    /// With --agreement: print JSON
+    #[arg(long, requires = "agreement")]
+    pub(crate) json: bool,
+}
+
+/// Whose contract it is.
+#[derive(Debug, Args)]
 pub(crate) struct ContractArguments {
     /// The app: `main:app`, `package.module:app`, `main:create_app()` or `path/to/main.py`
     #[arg(conflicts_with = "openapi")]

@@ -28,6 +28,7 @@ use mantlet_gateway::{
 use tokio::sync::Notify;
 
 use crate::{
+    agreement,
     effect::{Facts, Settings},
     inspector::operations,
     report::{Report, amount},
@@ -384,6 +385,8 @@ pub(crate) struct Keeper {
     /// What was said last.
     told: RefCell<String>,
     hash: Cell<Option<u64>>,
+    /// What is kept of how often the app agrees.
+    agreement: Option<PathBuf>,
     /// Somebody wants it read again.
     pub(crate) asked: Notify,
 }
@@ -400,8 +403,14 @@ impl Keeper {
             facts: RefCell::default(),
             told: RefCell::default(),
             hash: Cell::default(),
+            agreement: None,
             asked: Notify::new(),
         }
+    }
+
+    /// Recalls what was kept in this file.
+    pub(crate) fn recalling(self, file: PathBuf) -> Self {
+        Self { agreement: Some(file), ..self }
     }
 
     /// Puts a contract in force, if it is another one.
@@ -412,7 +421,12 @@ impl Keeper {
         }
         self.hash.set(Some(hash));
         let (contract, left) = Contract::compile(&model);
-        let report = Report::new(name, from, &model, &contract, left);
+        let contract = contract.identified(hash);
+        if let Some(file) = &self.agreement {
+            agreement::recall(file, &contract);
+        }
+        let rules = self.policy.borrow().rules;
+        let report = Report::new(name, from, &model, &contract, left).with_agreement(&contract, rules);
         if report.is_empty() {
             say(
                 "error: the contract names no operation that can be read: no input is judged, only paths are known",

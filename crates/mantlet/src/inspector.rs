@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The launcher, and the inspector that it or we ask.
-const FILES: [(&str, &str); 20] = [
+const FILES: [(&str, &str); 21] = [
     ("launcher.py", LAUNCHER),
     ("inspector.py", include_str!("../../../python/mantlet/inspector.py")),
     ("walk.py", include_str!("../../../python/mantlet/walk.py")),
@@ -34,6 +34,7 @@ const FILES: [(&str, &str); 20] = [
     ("kinds.py", include_str!("../../../python/mantlet/kinds.py")),
     ("known.py", include_str!("../../../python/mantlet/known.py")),
     ("raised.py", include_str!("../../../python/mantlet/raised.py")),
+    ("refusals.py", include_str!("../../../python/mantlet/refusals.py")),
     ("patched.py", include_str!("../../../python/mantlet/patched.py")),
     ("source.py", include_str!("../../../python/mantlet/source.py")),
     ("bytecode.py", include_str!("../../../python/mantlet/bytecode.py")),

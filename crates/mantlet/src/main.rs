@@ -1,6 +1,7 @@
 //! The `mantlet` command.
 
 mod admin;
+mod agreement;
 mod app;
 mod cli;
 mod config;

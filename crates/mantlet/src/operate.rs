@@ -25,7 +25,7 @@ use tokio::{
 };
 
 use crate::{
-    admin,
+    admin, agreement,
     app::AppProcess,
     config::{Checked, Config, Reader, summary},
     contract_source::{Behind, Found, Keeper, PATIENCE_AT_START, Source, Trouble, read_url, say_none},
@@ -101,7 +101,11 @@ pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
     if source == Source::None {
         say_none();
     }
-    let keeper = Keeper::new(reader.contract.clone(), source, asked, Arc::clone(policy.routes.fallback()));
+    let agreement = config.state_folder.join(agreement::FILE);
+    let fallback = Arc::clone(policy.routes.fallback());
+    let contract = reader.contract.clone();
+    let keeper =
+        Keeper::new(contract.clone(), source, asked, Arc::clone(&fallback)).recalling(agreement.clone());
     keeper.heed(settings);
     let is_found = named.is_some();
     if let Some(found) = named {
@@ -129,6 +133,9 @@ pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
     };
     let outcome = runtime.block_on(operator.run());
     gate.end();
+    if let Some(contract) = contract.known() {
+        agreement::keep(&agreement, &contract, fallback.rules);
+    }
     quotas.finish();
     writer.finish();
     outcome

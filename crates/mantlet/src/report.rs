@@ -12,7 +12,7 @@ use mantlet_contract::{
 use mantlet_controls::{
     Mode,
     client::is_forgeable,
-    contract::{Contract, Posture, Tolerance, Trust},
+    contract::{Contract, InputOrder, Posture, Rules, Tolerance, Trust, UnprovenInput},
     route::RoutePolicy,
 };
 
@@ -56,6 +56,12 @@ pub(crate) struct Report {
     rewritten: usize,
     /// Operations whose 422 is the app's own.
     own_words: usize,
+    /// Operations whose invalid input waits for what may refuse a request before; one of those that may.
+    waiting: usize,
+    /// What it is that may refuse, and before how many operations.
+    guarded: BTreeMap<String, usize>,
+    /// Operations whose input is only reported, and on which the app has agreed often.
+    offered: usize,
     /// Operations of whose good answers something is known.
     described: usize,
     /// Headers that the app reads, and that clients may not send.
@@ -82,6 +88,9 @@ impl Report {
             is_complete: model.router.complete,
             rewritten: 0,
             own_words: 0,
+            waiting: 0,
+            guarded: BTreeMap::new(),
+            offered: 0,
             described: 0,
             removed: Vec::new(),
             notes: model.notes.iter().cloned().chain(left).collect(),
@@ -98,6 +107,13 @@ impl Report {
             report.removed.extend(declared_headers(operation).filter(|name| is_forgeable(name)));
             report.rewritten += usize::from(route.rewrites);
             report.own_words += usize::from(!route.rewrites && route.answers_invalid);
+            let guards = operation.guards.iter().map(|guard| &guard.why);
+            let first: Vec<_> = route.refuses_first.iter().chain(guards).collect();
+            let is_enforced = !route.rewrites && !route.answers_invalid && !operation.inputs.is_empty();
+            report.waiting += usize::from(is_enforced && !first.is_empty());
+            for why in first {
+                *report.guarded.entry(why.clone()).or_default() += 1;
+            }
             if route.visibility == Visibility::Hidden {
                 report.hidden.push(format!("{} {}", route.methods.join(","), route.path));
             }
@@ -110,6 +126,12 @@ impl Report {
         report.removed.sort_unstable();
         report.removed.dedup();
         report
+    }
+
+    /// With what the app has agreed to in an earlier life of the gate.
+    pub(crate) fn with_agreement(mut self, contract: &Contract, rules: Rules) -> Self {
+        self.offered = contract.agreement(|_, _| rules).iter().filter(|seen| seen.is_offered()).count();
+        self
     }
 
     fn count_others(&mut self, router: &Router) {
@@ -179,6 +201,12 @@ impl Report {
         });
         let _ = write!(text, "\n{}", self.answers());
         text.push_str(&self.removed());
+        if !self.guarded.is_empty() {
+            text.push_str("\nmay refuse before input is validated:");
+            for (why, number) in &self.guarded {
+                let _ = write!(text, "\n  {why}: {}", amount(*number, "operation"));
+            }
+        }
         if !self.hidden.is_empty() {
             text.push_str("\nnot in its document:");
             for place in &self.hidden {
@@ -240,12 +268,13 @@ impl Report {
                 "the document is trusted, as `--trust-document` or `trust = \"document\"` says\n"
             }
         };
-        let mut free = self.operations - self.rewritten;
+        let rewritten = if rules.unproven_input == UnprovenInput::Report { self.rewritten } else { 0 };
+        let mut free = self.operations - rewritten;
         let mut only = Vec::new();
-        if self.rewritten > 0 {
+        if rewritten > 0 {
             only.push(format!(
                 "{} (code before them is not proven to leave requests as they are)",
-                self.rewritten
+                rewritten
             ));
         }
         if self.own_words > 0 && rules.posture == Posture::Compatible {
@@ -270,11 +299,42 @@ impl Report {
         } else {
             "left to the app, for something else may answer them"
         };
-        let mut text = format!("{trusted}input: {input}\nunknown paths and methods: {unknown}");
+        let mut text = format!("{trusted}input: {input}");
+        if policy.contract == Mode::Enforce {
+            text.push_str(&self.left_to_the_app(rules, !only.is_empty()));
+        }
+        let _ = write!(text, "\nunknown paths and methods: {unknown}");
         if !self.hidden.is_empty() {
             let _ = write!(text, "; hidden routes: {}", said(rules.hidden_routes));
         }
         let _ = write!(text, "\n{answers}");
+        text
+    }
+
+    /// What waits for the app, what is lost where input is only reported, and what could be enforced.
+    fn left_to_the_app(&self, rules: &Rules, only_reported: bool) -> String {
+        let mut text = String::new();
+        let most = self.guarded.iter().max_by_key(|(_, number)| **number).map(|(why, _)| why);
+        if let Some(first) = most.filter(|_| self.waiting > 0 && rules.input_order == InputOrder::AsApp) {
+            let _ = write!(
+                text,
+                "\nfor {} by the app itself, where something may refuse first: {first}",
+                amount(self.waiting, "operation")
+            );
+        }
+        if only_reported && !self.is_claim {
+            text.push_str(
+                "\nwhere it is only reported FastAPI validates all the same; enforced, invalid requests would not reach the app, and fields that its models ignore would be cut out",
+            );
+        }
+        if self.offered > 0 {
+            let they = if self.offered == 1 { "has" } else { "have" };
+            let _ = write!(
+                text,
+                "\n{} {they} always agreed with the app: `mantlet contract --agreement` prints the lines that enforce that",
+                amount(self.offered, "operation"),
+            );
+        }
         text
     }
 

@@ -47,12 +47,15 @@ fn what_is_enforced_and_what_is_not_is_said() {
                 1 mount of another kind of app";
     let places = "the app decides at 5 places: raw (2); one; three; and 1 other reason (`mantlet contract` names them)";
     let input = "input: enforced for 3, only reported for 1 (code before them is not proven to leave requests as they are)";
+    let lost = "where it is only reported FastAPI validates all the same; enforced, invalid requests would not reach the app, \
+                and fields that its models ignore would be cut out";
     let compatible = policy(|_| {});
     assert_eq!(
         lines(&report("inspector", true), &compatible),
         [
             head,
             input,
+            lost,
             "unknown paths and methods: reported; hidden routes: reported",
             "answers: described for 1 of 4",
             places
@@ -63,9 +66,9 @@ fn what_is_enforced_and_what_is_not_is_said() {
         contract.hidden_routes = Some(Tolerance::Allow);
     });
     let said = lines(&report("inspector", true), &strict);
-    assert_eq!(said[2], "unknown paths and methods: refused; hidden routes: let through");
+    assert_eq!(said[3], "unknown paths and methods: refused; hidden routes: let through");
     let said = lines(&report("inspector", false), &strict);
-    assert!(said[2].starts_with("unknown paths and methods: left to the app"), "{said:?}");
+    assert!(said[3].starts_with("unknown paths and methods: left to the app"), "{said:?}");
     let off = policy(|contract| contract.mode = Mode::Off);
     assert!(lines(&report("inspector", true), &off)[1].starts_with("nothing is held against it"));
     let only_recorded = Config { report_only: true, ..Config::default() }.check().unwrap();
@@ -125,4 +128,24 @@ fn one_place_and_none_are_said_in_words_of_their_own() {
     );
     report.foreign = 2;
     assert!(report.full().contains(", 2 mounts of another kind of app\n"), "{}", report.full());
+}
+
+#[test]
+fn what_waits_for_the_app_and_what_has_been_agreed_is_said() {
+    let mut report = report("inspector", true);
+    report.waiting = 2;
+    report.guarded.insert("`current_user` (users.py:21)".to_owned(), 2);
+    report.offered = 1;
+    let said = lines(&report, &policy(|_| {}));
+    let waits =
+        "for 2 operations by the app itself, where something may refuse first: `current_user` (users.py:21)";
+    let agreed = "1 operation has always agreed with the app: `mantlet contract --agreement` prints the lines that enforce that";
+    assert_eq!((said[2].as_str(), said[4].as_str()), (waits, agreed), "{said:?}");
+    let full = report.full();
+    let named = "\nmay refuse before input is validated:\n  `current_user` (users.py:21): 2 operations\n";
+    assert!(full.contains(named), "{full}");
+    let first = policy(|contract| contract.input_order = Some(InputOrder::First));
+    assert!(!lines(&report, &first).iter().any(|line| line == waits));
+    let enforced = policy(|contract| contract.unproven_input = Some(UnprovenInput::Enforce));
+    assert_eq!(lines(&report, &enforced)[1], "input: enforced");
 }

@@ -26,6 +26,8 @@ impl<'d> Reader<'d> {
             inputs: parameters.inputs.into_iter().chain(of_body).collect(),
             reads_request: parameters.has_other_names,
             rewrites: false,
+            refuses_first: None,
+            guards: Vec::new(),
             security: self.security(operation),
             named: Vec::new(),
             responses: self.responses(operation),

@@ -2,9 +2,11 @@
 
 mod body;
 mod encoded;
+mod forms;
 mod group;
 mod named;
 
+pub use forms::without;
 pub use named::{Named, in_cookies, in_query, named};
 
 use std::borrow::Cow;
@@ -16,7 +18,7 @@ use encoded::Pairs;
 
 use crate::fault::{Fault, Loc, Problem};
 use crate::json::{self, Json, Limits, Odd, ParseError};
-use crate::model::{Input, Location, Operation, SecurityScheme, Take};
+use crate::model::{BodyKind, Input, Location, Operation, SecurityScheme, Take};
 use crate::multipart;
 use crate::shape::Shapes;
 use crate::validate::{Outcome, validate};
@@ -62,12 +64,17 @@ pub enum Body<'a> {
 pub struct Judgement {
     /// All faults in FastAPI's order; none if it passes.
     pub faults: Vec<Fault>,
+    /// A dependency is called all the same, and may refuse before the app says what is invalid. Never so where the body cannot be read, which
+    /// FastAPI says first.
+    pub guarded: bool,
     /// Something was not judged, so the app may still refuse.
     pub undecided: bool,
     /// It was too deep, or cost too much, to be judged to its end.
     pub exhausted: bool,
     /// Bytes of the body's members that the app would ignore.
     pub ignored: Vec<Range<usize>>,
+    /// Names and bytes of a form's fields that the app would ignore.
+    pub ignored_fields: Vec<(String, Range<usize>)>,
     /// Names in the query that nobody asked for, and those that come more often than they are asked for.
     pub unknown_query: Vec<String>,
     /// What is odd about the JSON.
@@ -78,8 +85,7 @@ pub struct Judgement {
 
 /// Judges a request.
 pub fn judge(operation: &Operation, shapes: &Shapes, request: &Request<'_>, limits: Limits) -> Judgement {
-    let content_type =
-        request.headers.iter().find(|(name, _)| *name == "content-type").map(|(_, value)| *value);
+    let content_type = content_type(request);
     let bytes = match request.body {
         Body::Whole(bytes) => bytes,
         Body::Elsewhere => &[],
@@ -113,9 +119,7 @@ pub fn judge(operation: &Operation, shapes: &Shapes, request: &Request<'_>, limi
         (Reading::Unsure, _) | (Reading::Json | Reading::Bytes | Reading::UrlEncoded, Body::Elsewhere) => {
             Received::Unsure
         }
-        (Reading::Nothing, Body::Elsewhere) if !matches!(operation.body, crate::model::BodyKind::None) => {
-            Received::Unsure
-        }
+        (Reading::Nothing, Body::Elsewhere) if !matches!(operation.body, BodyKind::None) => Received::Unsure,
         (Reading::Multipart, Body::Elsewhere) => Received::Unsure,
         (Reading::Multipart, Body::Whole(_)) => {
             FormData::of_multipart(content_type.unwrap_or_default(), bytes)
@@ -126,11 +130,14 @@ pub fn judge(operation: &Operation, shapes: &Shapes, request: &Request<'_>, limi
         (Reading::Json, _) => {
             document.as_ref().map_or(Received::Nothing, |json| Received::Value(Value::Json(json.root())))
         }
-        (Reading::Nothing, _) if matches!(operation.body, crate::model::BodyKind::Form { .. }) => {
+        (Reading::Nothing, _) if matches!(operation.body, BodyKind::Form { .. }) => {
             Received::Form(FormData::default())
         }
         (Reading::Nothing, _) => Received::Nothing,
     };
+    // What cannot be read here FastAPI may answer with 400, before it validates anything.
+    let is_read = !matches!(received, Received::Unsure)
+        || !matches!(operation.body, BodyKind::Json { .. } | BodyKind::Form { .. });
     let mut run = Run {
         shapes,
         request,
@@ -142,10 +149,26 @@ pub fn judge(operation: &Operation, shapes: &Shapes, request: &Request<'_>, limi
         ignored: HashMap::new(),
         judgement,
     };
+    // How many faults there are once each input is judged; nobody asks where nothing may refuse.
+    let mut seen = Vec::new();
     for input in &operation.inputs {
         run.input(input);
+        if !operation.guards.is_empty() {
+            seen.push(run.judgement.faults.len());
+        }
     }
+    run.judgement.guarded = !is_read || is_guarded(operation, &seen);
     run.finish(operation)
+}
+
+/// Whether a dependency that may refuse is called: nothing is wrong with what it, and what it depends on, takes.
+fn is_guarded(operation: &Operation, faults: &[usize]) -> bool {
+    let until = |input: usize| input.checked_sub(1).and_then(|last| faults.get(last)).copied().unwrap_or(0);
+    operation.guards.iter().any(|guard| until(guard.inputs.0) == until(guard.inputs.1))
+}
+
+fn content_type<'a>(request: &Request<'a>) -> Option<&'a [u8]> {
+    request.headers.iter().find(|(name, _)| *name == "content-type").map(|(_, value)| *value)
 }
 
 fn needs(operation: &Operation, location: Location) -> bool {
@@ -378,6 +401,9 @@ impl<'r> Run<'r, '_> {
             self.judgement.unknown_query = unknown.map(|(name, _)| name.to_string()).collect();
         }
         self.judgement.unknown_query.extend(self.repeated(operation));
+        if let Some(fields) = self.outside_form(operation) {
+            self.judgement.ignored_fields = fields;
+        }
         if let Received::Value(Value::Json(item)) = &self.received {
             self.outside_fields(operation, Value::Json(*item));
             self.judgement.ignored.extend(self.ignored.into_values().flatten());

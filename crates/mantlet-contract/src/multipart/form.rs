@@ -1,6 +1,7 @@
 //! A whole form at once.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::{FormType, Head, Parser, Sink, Trouble};
 
@@ -114,4 +115,23 @@ impl Charset {
         };
         text.map_or_else(|| bytes.iter().map(|byte| char::from(*byte)).collect::<String>().into(), Cow::from)
     }
+}
+
+/// Where each part of a form stands, from its boundary to the next one; none if that is not certain.
+pub fn spans(content_type: &[u8], body: &[u8]) -> Option<Vec<Range<usize>>> {
+    let form_type = FormType::of(content_type).filter(|form_type| form_type.trouble.is_none())?;
+    let parts = read(content_type, body)?.parts.len();
+    if body.is_empty() {
+        return Some(Vec::new());
+    }
+    // In a form without trouble no content holds the boundary at the beginning of a line.
+    let line = [b"--", form_type.boundary.as_slice()].concat();
+    let delimiter = [b"\r\n", line.as_slice()].concat();
+    let first = body.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    body.get(first..).filter(|rest| rest.starts_with(&line))?;
+    let after = body.get(first + line.len()..)?;
+    let others = memchr::memmem::find_iter(after, &delimiter).map(|at| first + line.len() + at + 2);
+    let begins: Vec<_> = std::iter::once(first).chain(others).collect();
+    let spans: Vec<_> = begins.windows(2).filter_map(|pair| Some(*pair.first()?..*pair.last()?)).collect();
+    (spans.len() == parts).then_some(spans)
 }

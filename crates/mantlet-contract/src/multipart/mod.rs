@@ -8,7 +8,7 @@ mod last;
 mod options;
 mod parser;
 
-pub use form::{Form, Part, read};
+pub use form::{Form, Part, read, spans};
 pub(crate) use last::last;
 pub use options::Options;
 pub use parser::{HEAD_SIZE, HEADERS, Parser, Sink};

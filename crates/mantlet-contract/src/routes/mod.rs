@@ -77,6 +77,8 @@ pub struct HttpRoute {
     pub answers_invalid: bool,
     /// Code of the app may change a request before it is validated.
     pub rewrites: bool,
+    /// What may refuse a request before its body is read, if anything.
+    pub refuses_first: Option<String>,
 }
 
 /// Whom a route is shown to.
@@ -220,6 +222,11 @@ impl Routes {
                         answers_invalid: router.answers_invalid,
                         rewrites: router.rewrites
                             || operation.as_ref().is_some_and(|operation| operation.rewrites),
+                        refuses_first: router
+                            .refuses_first
+                            .as_ref()
+                            .or_else(|| operation.as_ref()?.refuses_first.as_ref())
+                            .cloned(),
                     };
                     (Some(path.clone()), Kind::Http(Arc::new(route)))
                 }

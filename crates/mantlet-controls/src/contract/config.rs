@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_REPORTED, Policy, Rules, Slot};
+use super::{MAX_PLACES, MAX_REPORTED, Policy, Rules, Slot};
 use crate::{Mode, budget::Budget, news::News, policy::Mistake, units::Size};
 
 /// The `[contract]` section.
@@ -31,6 +31,13 @@ pub struct Config {
     /// it is never more than reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<Mode>,
+    /// What input that does not fit leads to where code of the app's own is not proven to leave requests as they are. Default `report`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unproven_input: Option<UnprovenInput>,
+    /// Whether input is refused before what the app asks first (a credential, an address). Default `as-app`: what may be refused otherwise is the
+    /// app's to refuse.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_order: Option<InputOrder>,
     /// Fields of a body that the app's models ignore, where `input` is enforced: `strip` cuts them out and records it. Default `strip`; strict `reject`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown_fields: Option<Unknown>,
@@ -61,6 +68,8 @@ impl Default for Config {
             hidden_routes: None,
             docs: None,
             input: None,
+            unproven_input: None,
+            input_order: None,
             unknown_fields: None,
             unknown_query: None,
             ambiguous_json: None,
@@ -90,6 +99,10 @@ pub struct RouteConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<Mode>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub unproven_input: Option<UnprovenInput>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_order: Option<InputOrder>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown_fields: Option<Unknown>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown_query: Option<Tolerance>,
@@ -107,6 +120,26 @@ pub enum Trust {
     App,
     /// Documents too.
     Document,
+}
+
+/// What input leads to that code of the app's own may change before it is validated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnprovenInput {
+    /// It passes and is recorded, once for a place; whether the app agrees is counted.
+    Report,
+    /// What `input` says, as if the code were proven.
+    Enforce,
+}
+
+/// When input is refused that the app would refuse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InputOrder {
+    /// When the app would: where something may refuse the request before, the app is asked.
+    AsApp,
+    /// First of all.
+    First,
 }
 
 /// What becomes of JSON without a Content-Type.
@@ -173,6 +206,8 @@ impl Config {
             hidden_routes: route.hidden_routes.or(self.hidden_routes),
             docs: route.docs.or(self.docs),
             input: route.input.or(self.input),
+            unproven_input: route.unproven_input.or(self.unproven_input),
+            input_order: route.input_order.or(self.input_order),
             unknown_fields: route.unknown_fields.or(self.unknown_fields),
             unknown_query: route.unknown_query.or(self.unknown_query),
             ambiguous_json: route.ambiguous_json.or(self.ambiguous_json),
@@ -200,6 +235,8 @@ impl Config {
             unknown_routes: self.unknown_routes.unwrap_or(by_posture(Tolerance::Report)),
             hidden_routes: self.hidden_routes.unwrap_or(by_posture(Tolerance::Report)),
             docs: self.docs.unwrap_or(by_posture(Tolerance::Allow)),
+            unproven_input: self.unproven_input.unwrap_or(UnprovenInput::Report),
+            input_order: self.input_order.unwrap_or(InputOrder::AsApp),
             unknown_fields: self.unknown_fields.unwrap_or(unknown_fields),
             unknown_query: self.unknown_query.unwrap_or(by_posture(Tolerance::Report)),
             ambiguous_json: self.ambiguous_json.unwrap_or(by_posture(Tolerance::Report)),
@@ -220,6 +257,7 @@ impl Config {
             budget: Budget::default(),
             reported: News::up_to(usize::MAX),
             made_up: News::up_to(MAX_REPORTED),
+            places: News::up_to(MAX_PLACES),
         })
     }
 }

@@ -6,18 +6,24 @@ use http::{HeaderValue, Request, header};
 use http_body::Body;
 use mantlet_contract::{
     fault::{Fault, Loc},
-    inputs::{Body as Input, Judgement, PathValue, Request as Parts, judge},
+    inputs::{Body as Input, Judgement, PathValue, Request as Parts, judge, without},
     json::{self, Limits, ParseError},
     model::{BodyKind, Location, Operation, SecurityScheme},
     routes::Convertor,
     validate::MAX_FAULTS,
 };
 
-use super::{Matched, MissingContentType, Policy, Posture, Rules, Tolerance, Unknown};
-use crate::{Mode, Reason, Refusal, RequestBody, budget::Budget, watch::is_multipart};
+use super::{
+    InputOrder, Matched, MissingContentType, Policy, Posture, Rules, Tolerance, Unknown, UnprovenInput,
+    agreement::Judged, place,
+};
+use crate::{Mode, Reason, Refusal, RequestBody, budget::Budget, remedy, watch::is_multipart};
 
 /// Containers inside each other that some Python can still read (3.12: 10,000).
 const DEEPEST: usize = 10_000;
+
+/// Places that are told of one request.
+const MAX_TOLD: usize = 5;
 
 /// When to try again while too much is being judged.
 const RETRY_BUSY: Duration = Duration::from_secs(1);
@@ -29,6 +35,10 @@ pub(crate) struct Verdict {
     pub(crate) faults: Vec<(Mode, Refusal)>,
     /// What was cut out of the body, if that is news.
     pub(crate) stripped: Option<Refusal>,
+    /// What the app's answer is held against.
+    pub(crate) judged: Judged,
+    /// It would be refused, but the app may refuse it in another way before.
+    pub(crate) waits: bool,
 }
 
 impl Policy {
@@ -38,7 +48,7 @@ impl Policy {
         matched: &Matched,
         mode: Mode,
         rules: &Rules,
-        path: &str,
+        (path, own_field): (&str, Option<&str>),
         request: &mut Request<RequestBody<B>>,
     ) -> Result<Verdict, Refusal>
     where
@@ -53,11 +63,12 @@ impl Policy {
             return Ok(Verdict::default());
         }
         // A claim, or what code of the app may change before it is validated, is no ground for a refusal.
-        let mode = mode.under(!matched.contract.counts(rules) || route.rewrites);
+        let unproven = route.rewrites && rules.unproven_input == UnprovenInput::Report;
+        let mode = mode.under(!matched.contract.counts(rules) || unproven);
         // An app with words of its own for what does not validate goes on saying them.
         let its_own_words = route.answers_invalid && rules.posture == Posture::Compatible;
         let reading = read_ahead(operation, route.rewrites, request, self.judged_size, &self.budget).await?;
-        let judgement = judge_parts(matched, operation, rules, path, request, reading == Reading::Whole);
+        let mut judgement = judge_parts(matched, operation, rules, path, request, reading == Reading::Whole);
         let mut verdict = Verdict::default();
         // Whatever keeps a body from being judged is told; what only hides it, and no client needs, does not pass.
         let in_strict = mode.under(rules.posture == Posture::Compatible);
@@ -67,20 +78,61 @@ impl Policy {
         if unjudged && judgement.faults.is_empty() {
             verdict.faults.push((in_strict, Reason::InputNotJudged.into()));
         }
+        // Until FastAPI reads the body, only what is around it may refuse; then it answers 400, as long as Python guesses no other encoding.
+        let as_app = matched.contract.exact && rules.input_order == InputOrder::AsApp;
+        let unread = mode.under(as_app && route.refuses_first.is_some());
         // RFC 8259 section 8.1: JSON is UTF-8. Python guesses what else it could be.
         if let Some(ParseError::Encoding) = judgement.unread {
-            verdict.faults.push((mode, Reason::JsonAmbiguous.into()));
+            let guessed = is_guessed(request.body().ahead());
+            verdict.faults.push((if guessed { mode } else { unread }, Reason::JsonAmbiguous.into()));
         }
         if !judgement.faults.is_empty() {
-            // Without the credential that the app asks for, its own answer is 401, whatever the input.
-            if !lacks_credential(operation, request) {
-                let refusal = Refusal { faults: judgement.faults, ..Reason::InputInvalid.into() };
-                verdict.faults.push((mode.under(its_own_words), refusal));
+            // A document does not tell what comes first. Without the credential that it asks for the app's own answer is 401, whatever the input.
+            if !as_app && lacks_credential(operation, request) {
+                return Ok(verdict);
+            }
+            let first = route.refuses_first.is_some() || judgement.guarded;
+            verdict.waits =
+                mode == Mode::Enforce && as_app && first && !is_ours_alone(operation, rules, request);
+            let mode = mode.under(its_own_words || verdict.waits);
+            let mut places = Vec::new();
+            for fault in &judgement.faults {
+                let told = place::told(fault, &matched.contract.declared);
+                if places.len() < MAX_TOLD && !places.contains(&told) {
+                    places.push(told);
+                }
+            }
+            let in_part = judgement.undecided || judgement.exhausted;
+            if mode == Mode::Report {
+                verdict.judged = Judged::Invalid { faults: judgement.faults.as_slice().into(), in_part };
+                let is_news = |told: &String| {
+                    self.places.is_new(&format!("{} {} {told}", request.method(), route.path))
+                };
+                places.retain(is_news);
+            }
+            if !places.is_empty() {
+                let line = match (verdict.waits, mode) {
+                    (true, _) => Some("contract.input-order = \"first\""),
+                    (false, Mode::Report) if unproven => Some("contract.unproven-input = \"enforce\""),
+                    (false, Mode::Report) if its_own_words => Some("contract.posture = \"strict\""),
+                    _ => None,
+                };
+                let remedy = line.map(|line| remedy::of_route(&route.path, request.method().as_str(), line));
+                let subject = Some(places.join("; ").into());
+                let faults = judgement.faults;
+                verdict
+                    .faults
+                    .push((mode, Refusal { faults, subject, remedy, ..Reason::InputInvalid.into() }));
             }
             return Ok(verdict);
         }
+        let is_seen = reading == Reading::Whole || !is_validated(&operation.body);
+        let is_judged = is_seen && !judgement.undecided && !judgement.exhausted;
+        if is_judged && matched.is_observed(mode != Mode::Enforce || its_own_words) {
+            verdict.judged = Judged::Valid;
+        }
         if let Some(ParseError::Depth(_)) = judgement.unread {
-            verdict.faults.push((mode, Reason::JsonTooDeep.into()));
+            verdict.faults.push((unread, Reason::JsonTooDeep.into()));
         }
         let tolerated = |tolerance| match tolerance {
             Tolerance::Reject => Some(mode),
@@ -117,15 +169,47 @@ impl Policy {
                 Unknown::Strip | Unknown::Report => verdict.faults.push((Mode::Report, refusal)),
             }
         }
-        // Invalid input is news each time; what is only unknown, the first time for a route.
-        let is_news = |refusal: &Refusal| {
-            refusal.reason == Reason::InputInvalid
-                || self.reported.is_new(&format!("{} {}", refusal.reason.code(), route.path))
-        };
+        // The token against forged requests is ours.
+        judgement.ignored_fields.retain(|(name, _)| own_field != Some(name.as_str()));
+        if !judgement.ignored_fields.is_empty() {
+            let named = judgement.ignored_fields.iter().take(MAX_FAULTS);
+            let faults: Vec<_> = named.map(|(name, _)| unknown(&["body", name])).collect();
+            let refusal = Refusal { faults, ..Reason::InputUnknown.into() };
+            let spans: Vec<_> = judgement.ignored_fields.iter().map(|(_, span)| span.clone()).collect();
+            let is_multipart = is_multipart(request.headers());
+            let cut = (rules.unknown_fields == Unknown::Strip && mode == Mode::Enforce)
+                .then(|| without(request.body().ahead(), &spans, is_multipart));
+            match (rules.unknown_fields, cut.flatten()) {
+                (Unknown::Reject, _) => verdict.faults.push((mode, refusal)),
+                (Unknown::Allow, _) => {}
+                (_, Some(rest)) => {
+                    request.body_mut().replace_ahead(&rest);
+                    set_length(request);
+                    verdict.stripped = Some(refusal);
+                }
+                (Unknown::Strip | Unknown::Report, None) => verdict.faults.push((Mode::Report, refusal)),
+            }
+        }
+        // What is only unknown is news the first time for a route.
+        let is_news =
+            |refusal: &Refusal| self.reported.is_new(&format!("{} {}", refusal.reason.code(), route.path));
         verdict.faults.retain(|(mode, refusal)| *mode != Mode::Report || is_news(refusal));
         verdict.stripped = verdict.stripped.filter(is_news);
         Ok(verdict)
     }
+}
+
+/// Whether Python takes these bytes for another encoding than UTF-8, and may read them (`json.detect_encoding`).
+fn is_guessed(bytes: &[u8]) -> bool {
+    let begins = bytes.get(..4.min(bytes.len())).unwrap_or_default();
+    begins.contains(&0) || begins.starts_with(b"\xff\xfe") || begins.starts_with(b"\xfe\xff")
+}
+
+/// Whether the app may accept what is only invalid by a line of the configuration.
+fn is_ours_alone<B>(operation: &Operation, rules: &Rules, request: &Request<B>) -> bool {
+    rules.missing_content_type == MissingContentType::Reject
+        && operation.body == BodyKind::Json { strict_content_type: false }
+        && !request.headers().contains_key(header::CONTENT_TYPE)
 }
 
 /// Whether FastAPI reads the body by itself.

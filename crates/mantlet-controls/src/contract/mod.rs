@@ -14,14 +14,21 @@
 //! To mind in deployment: an app that makes routes while it runs has more routes than its contract. In `compatible` posture they
 //! pass.
 
+pub mod agreement;
 mod config;
 mod input;
+mod place;
 mod promise;
 mod slot;
 
-use std::{collections::HashMap, ops::Range, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+    sync::Arc,
+    time::Duration,
+};
 
-use http::{HeaderValue, Method};
+use http::{HeaderValue, Method, StatusCode};
 use mantlet_contract::{
     Shapes,
     compile::compile,
@@ -32,18 +39,32 @@ use mantlet_contract::{
     routes::{Convertor, Found, HttpRoute, Roots, Routes, Start, Veil, Visibility, Wanted},
 };
 
-pub use config::{Config, MissingContentType, Posture, RouteConfig, Tolerance, Trust, Unknown};
+pub use config::{
+    Config, InputOrder, MissingContentType, Posture, RouteConfig, Tolerance, Trust, Unknown, UnprovenInput,
+};
 pub(crate) use promise::Promised;
 pub use slot::Slot;
 
-use self::slot::State;
+use self::{
+    agreement::{Judged, Tally},
+    slot::State,
+};
 
-use crate::{Mode, Reason, Refusal, budget::Budget, news::News, path::Place, remedy};
+use crate::{
+    Call, Mode, Reason, Refusal,
+    audit::{Record, Sink},
+    budget::Budget,
+    news::News,
+    path::Place,
+    remedy,
+};
 
 /// When to try again while the app is starting.
 const RETRY_AWAITED: Duration = Duration::from_secs(2);
 /// Routes that are reported, each once. A client can make up any number of unknown ones.
 pub(crate) const MAX_REPORTED: usize = 256;
+/// Places of operations at which input was found invalid, each once with what is wrong.
+const MAX_PLACES: usize = 4096;
 
 /// What the app accepts, ready to be asked.
 #[derive(Debug)]
@@ -54,6 +75,8 @@ pub struct Contract {
     shapes: Shapes,
     /// The minor version of the app's Python 3, whose words differ.
     python: u8,
+    /// What it is known again by.
+    identity: u64,
     /// It was read from the app; else it is a claim, and only reported unless documents are trusted.
     exact: bool,
     /// Cookies that operations declare as security.
@@ -64,6 +87,10 @@ pub struct Contract {
     token_paths: Vec<Box<str>>,
     /// A WSGI app is mounted, to which `x_user` and `x-user` are one header.
     folds_headers: bool,
+    /// Words that the app's authors wrote: only those are told of a place.
+    declared: HashSet<Box<str>>,
+    /// What the app said to what was judged and left to it, of each route by its place in memory, which it keeps as long as this contract.
+    tallies: HashMap<usize, Tally>,
 }
 
 impl Contract {
@@ -103,10 +130,34 @@ impl Contract {
         let session_cookies = session_cookies.into();
         // What is mounted is named by its class: `WSGIMiddleware`, `WsgiToAsgi`.
         let folds_headers = model.notes.iter().any(|note| note.why.to_ascii_lowercase().contains("wsgi"));
-        (
-            Self { routes, roots, shapes, python, exact, session_cookies, flows, token_paths, folds_headers },
-            notes,
-        )
+        let declared = place::declared(&model.shapes, routes.operations());
+        let tallies = routes.http().map(|route| (address(route), Tally::default())).collect();
+        let found = Self {
+            routes,
+            roots,
+            shapes,
+            python,
+            identity: 0,
+            exact,
+            session_cookies,
+            flows,
+            token_paths,
+            folds_headers,
+            declared,
+            tallies,
+        };
+        (found, notes)
+    }
+
+    /// With what it is known again by.
+    #[must_use]
+    pub fn identified(self, identity: u64) -> Self {
+        Self { identity, ..self }
+    }
+
+    /// What it is known again by.
+    pub const fn identity(&self) -> u64 {
+        self.identity
     }
 
     /// Its routes.
@@ -133,6 +184,10 @@ impl Contract {
     pub fn counts(&self, rules: &Rules) -> bool {
         self.exact || rules.trust == Trust::Document
     }
+}
+
+fn address(route: &Arc<HttpRoute>) -> usize {
+    Arc::as_ptr(route).addr()
 }
 
 /// Cookies by which an operation knows who is calling.
@@ -162,6 +217,8 @@ pub struct Rules {
     pub unknown_routes: Tolerance,
     pub hidden_routes: Tolerance,
     pub docs: Tolerance,
+    pub unproven_input: UnprovenInput,
+    pub input_order: InputOrder,
     pub unknown_fields: Unknown,
     pub unknown_query: Tolerance,
     pub ambiguous_json: Tolerance,
@@ -180,6 +237,8 @@ pub struct Policy {
     reported: News,
     /// Of what clients make up.
     made_up: News,
+    /// Of places of input.
+    places: News,
 }
 
 impl Default for Policy {
@@ -192,6 +251,7 @@ impl Default for Policy {
             budget: Budget::default(),
             reported: News::up_to(usize::MAX),
             made_up: News::up_to(MAX_REPORTED),
+            places: News::up_to(MAX_PLACES),
         }
     }
 }
@@ -265,7 +325,26 @@ pub(crate) fn declares_header(route: &HttpRoute, name: &str) -> bool {
         )
 }
 
+/// Learns what the app has answered to what was judged and left to it; with the body, if that was asked for.
+pub(crate) fn learn(call: &Call, audit: &impl Sink, status: StatusCode, body: Option<&[u8]>) {
+    if matches!(call.judged, Judged::Unasked) {
+        return;
+    }
+    let told = call
+        .operation
+        .as_ref()
+        .and_then(|matched| matched.answered(&call.judged, status, body, call.request_id.as_str()));
+    if let Some(told) = told {
+        audit.record(Record::of_contradicted(call, told));
+    }
+}
+
 impl Policy {
+    /// The contract in force, if one is known.
+    pub fn in_force(&self) -> Option<Arc<Contract>> {
+        self.slot.known()
+    }
+
     /// Whether something in the app takes `x_user` and `x-user` for one header.
     pub(crate) fn folds_headers(&self) -> bool {
         matches!(&**self.slot.load(), State::Known(contract) if contract.folds_headers)

@@ -49,6 +49,14 @@ impl Slot {
         matches!(**self.0.load(), State::Known(_))
     }
 
+    /// The contract in force.
+    pub fn known(&self) -> Option<Arc<Contract>> {
+        match &**self.0.load() {
+            State::Known(contract) => Some(Arc::clone(contract)),
+            State::Unknown | State::Awaited => None,
+        }
+    }
+
     pub(super) fn load(&self) -> Guard<Arc<State>> {
         self.0.load()
     }

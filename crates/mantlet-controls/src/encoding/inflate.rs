@@ -7,13 +7,16 @@ use std::{
 
 use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
-use super::Coding;
+use super::{
+    Coding,
+    window::{Brotli, Leave, Zstd},
+};
 use crate::{Reason, route::RoutePolicy, uploads::FormWatch, watch::Findings};
 
 /// Inflated bytes for which there is no ratio yet.
 const FREE: u64 = 1 << 20;
 
-/// Watches one compressed body. Its memory is the decoder's: a window of 32 KiB, and as much for output.
+/// Watches one compressed body. Its memory is the decoder's: a window of 32 KiB, and as much for output; of `br` and `zstd` up to 16 MiB.
 #[derive(Debug)]
 pub(crate) struct Inflate {
     decoder: Decoder,
@@ -26,6 +29,8 @@ enum Decoder {
     Gzip(MultiGzDecoder<Counter>),
     Zlib(ZlibDecoder<Counter>),
     Raw(DeflateDecoder<Counter>),
+    Brotli(Brotli<Counter>),
+    Zstd(Zstd<Counter>),
     /// `deflate` is zlib's format (RFC 9110 section 8.4.1.2), or what some send under its name; the first two bytes tell.
     Deflate(Vec<u8>, Counter),
     /// It is not what it says, or enough has been seen of it.
@@ -69,6 +74,10 @@ impl Counter {
 
 impl Write for Counter {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        // A decoder that ends hands on what it still has.
+        if self.verdict.is_some() {
+            return Err(io::ErrorKind::Other.into());
+        }
         if let Some(verdict) = self.see(data) {
             self.verdict = Some(verdict);
             return Err(io::ErrorKind::Other.into());
@@ -88,7 +97,15 @@ impl Inflate {
         route: Arc<RoutePolicy>,
         form: Option<FormWatch>,
         findings: Arc<Findings>,
-    ) -> Self {
+    ) -> Result<Self, Reason> {
+        let leave = matches!(coding, Coding::Brotli | Coding::Zstd).then(Leave::take);
+        if let Some(None) = leave {
+            let policy = &route.encoding;
+            let what = "too many at once";
+            findings.note(Reason::ContentEncodingUnsupported, policy.unreadable(), policy.mode, what)?;
+            form.as_ref().map_or(Ok(()), FormWatch::is_unseen)?;
+        }
+        let leave = leave.flatten();
         let counter = Counter {
             received: 0,
             inflated: 0,
@@ -98,11 +115,14 @@ impl Inflate {
             form,
             verdict: None,
         };
-        let decoder = match coding {
-            Coding::Gzip => Decoder::Gzip(MultiGzDecoder::new(counter)),
-            Coding::Deflate => Decoder::Deflate(Vec::new(), counter),
+        let decoder = match (coding, leave) {
+            (Coding::Gzip, _) => Decoder::Gzip(MultiGzDecoder::new(counter)),
+            (Coding::Deflate, _) => Decoder::Deflate(Vec::new(), counter),
+            (Coding::Brotli, Some(leave)) => Decoder::Brotli(Brotli::new(counter, leave)),
+            (Coding::Zstd, Some(leave)) => Decoder::Zstd(Zstd::new(counter, leave)),
+            (Coding::Brotli | Coding::Zstd, None) => Decoder::Lost,
         };
-        Self { decoder, findings, route }
+        Ok(Self { decoder, findings, route })
     }
 
     /// The next piece.
@@ -137,6 +157,8 @@ impl Inflate {
             Decoder::Gzip(decoder) => decoder.write_all(data),
             Decoder::Zlib(decoder) => decoder.write_all(data),
             Decoder::Raw(decoder) => decoder.write_all(data),
+            Decoder::Brotli(decoder) => decoder.write_all(data),
+            Decoder::Zstd(decoder) => decoder.write_all(data),
             Decoder::Deflate(..) | Decoder::Lost => Ok(()),
         };
         self.settle(written.is_ok())
@@ -148,6 +170,8 @@ impl Inflate {
             Decoder::Gzip(decoder) => decoder.try_finish(),
             Decoder::Zlib(decoder) => decoder.try_finish(),
             Decoder::Raw(decoder) => decoder.try_finish(),
+            Decoder::Brotli(decoder) => decoder.try_finish(),
+            Decoder::Zstd(decoder) => decoder.try_finish(),
             Decoder::Deflate(first, _) if first.is_empty() => Ok(()),
             Decoder::Deflate(..) => Err(io::ErrorKind::UnexpectedEof.into()),
             Decoder::Lost => return Ok(()),
@@ -182,6 +206,8 @@ impl Decoder {
             Self::Gzip(decoder) => Some(decoder.get_mut()),
             Self::Zlib(decoder) => Some(decoder.get_mut()),
             Self::Raw(decoder) => Some(decoder.get_mut()),
+            Self::Brotli(decoder) => Some(decoder.get_mut()),
+            Self::Zstd(decoder) => Some(decoder.get_mut()),
             Self::Deflate(_, counter) => Some(counter),
             Self::Lost => None,
         }

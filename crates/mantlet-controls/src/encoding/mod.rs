@@ -5,12 +5,13 @@
 //! what it is inflated, or as it comes where FastAPI reads it so.
 //!
 //! A body passes if
-//! 1. it has no coding, or one that can be looked into: `gzip`, `deflate`. Others pass in `compatible` posture and are reported;
+//! 1. it has no coding, or one that can be looked into: `gzip`, `deflate`, `br`, `zstd`. Others pass in `compatible` posture and are reported;
 //! 2. inflated it is no larger than the route's `limits.body-size`;
 //! 3. beyond its first MiB it is not more than `max-ratio` times larger than what came.
 
 mod config;
 mod inflate;
+mod window;
 
 use http::{HeaderMap, header};
 
@@ -44,6 +45,8 @@ impl Policy {
 pub(crate) enum Coding {
     Gzip,
     Deflate,
+    Brotli,
+    Zstd,
 }
 
 /// What a request says of its body.
@@ -64,6 +67,8 @@ pub(crate) fn of(headers: &HeaderMap) -> Encoded {
                 b"" | b"identity" => continue,
                 b"gzip" | b"x-gzip" => Encoded::As(Coding::Gzip),
                 b"deflate" => Encoded::As(Coding::Deflate),
+                b"br" => Encoded::As(Coding::Brotli),
+                b"zstd" => Encoded::As(Coding::Zstd),
                 _ => Encoded::Unreadable,
             };
             found = if found == Encoded::Not { coding } else { Encoded::Unreadable };

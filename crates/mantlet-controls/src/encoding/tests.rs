@@ -45,7 +45,8 @@ fn said(
     pieces: usize,
 ) -> (usize, Result<Vec<Reason>, Reason>) {
     let findings = Arc::<Findings>::default();
-    let mut inflate = Inflate::begin(coding, 10 << 20, Arc::clone(route), None, Arc::clone(&findings));
+    let mut inflate =
+        Inflate::begin(coding, 10 << 20, Arc::clone(route), None, Arc::clone(&findings)).unwrap();
     let mut passed = 0;
     for piece in body.chunks(pieces) {
         if let Err(reason) = inflate.see(piece) {
@@ -65,6 +66,9 @@ fn codings() {
         (&["GZip"], Encoded::As(Coding::Gzip)),
         (&["identity, x-gzip"], Encoded::As(Coding::Gzip)),
         (&["deflate"], Encoded::As(Coding::Deflate)),
+        (&["br"], Encoded::As(Coding::Brotli)),
+        (&["ZSTD"], Encoded::As(Coding::Zstd)),
+        (&["zstd, gzip"], Encoded::Unreadable),
         (&["gzip, gzip"], Encoded::Unreadable),
         (&["gzip", "deflate"], Encoded::Unreadable),
         (&["compress"], Encoded::Unreadable),
@@ -168,8 +172,79 @@ fn a_compressed_form_is_a_form() {
     ] {
         let findings = Arc::<Findings>::default();
         let form = FormWatch::begin(&form_type, Arc::clone(&route), true, Arc::clone(&findings)).unwrap();
-        let mut inflate = Inflate::begin(Coding::Gzip, 10 << 20, Arc::clone(&route), Some(form), findings);
+        let mut inflate =
+            Inflate::begin(Coding::Gzip, 10 << 20, Arc::clone(&route), Some(form), findings).unwrap();
         let seen = inflate.see(&gzip(body.as_bytes())).and_then(|()| inflate.end());
         assert_eq!(seen, expected, "{body}");
     }
+}
+
+fn zstd(data: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(data, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
+/// `brotli.compress(…)` of Python: a text, and 20 MiB of zeros.
+const BROTLI_TEXT: &[u8] = &[
+    27, 32, 0, 248, 141, 148, 110, 222, 68, 85, 134, 214, 108, 32, 105, 111, 187, 16, 67, 36, 129, 71, 30,
+    48, 18, 75, 27, 15, 85, 229, 23, 205, 0,
+];
+const BROTLI_ZEROS: &[u8] = &[
+    203, 255, 255, 63, 248, 39, 0, 226, 177, 64, 32, 247, 254, 143, 255, 255, 127, 240, 79, 0, 196, 97, 17,
+    128, 238, 253, 95, 254, 255, 255, 224, 159, 0, 136, 195, 2, 0, 221, 251, 31,
+];
+/// `zstd -19 --check` of 20 MiB of zeros.
+const ZSTD_ZEROS: &[u8] = include_bytes!("zeros.zst");
+
+#[test]
+fn row_51_brotli_and_zstd_are_read_too() {
+    let text: Vec<u8> =
+        (0..200_000_u32).flat_map(|number| (number / 7).to_string().into_bytes()).take(1 << 20).collect();
+    let skipped = [&[0x50, 0x2A, 0x4D, 0x18, 3, 0, 0, 0, 1, 2, 3][..], &zstd(b"after")].concat();
+    let strict = route(Posture::Strict, 100);
+    for (coding, body) in [
+        (Coding::Brotli, BROTLI_TEXT.to_vec()),
+        (Coding::Zstd, zstd(&text)),
+        (Coding::Zstd, [zstd(b"a"), zstd(b""), zstd(&text)].concat()),
+        (Coding::Zstd, skipped),
+    ] {
+        for pieces in [1, 61, 4096, 1 << 20] {
+            assert_eq!(
+                said(&strict, coding, &body, pieces),
+                (body.len(), Ok(Vec::new())),
+                "{coding:?} {pieces}"
+            );
+        }
+        let cut = &body[..body.len() - 1];
+        assert_eq!(said(&strict, coding, cut, 61).1, Err(Reason::ContentEncodingMalformed), "{coding:?}");
+        let more = [&body[..], b"more"].concat();
+        assert_eq!(said(&strict, coding, &more, 61).1, Err(Reason::ContentEncodingMalformed), "{coding:?}");
+    }
+    for (coding, bomb) in [(Coding::Brotli, BROTLI_ZEROS), (Coding::Zstd, ZSTD_ZEROS)] {
+        for pieces in [1, 1000] {
+            assert_eq!(said(&strict, coding, bomb, pieces).1, Err(Reason::BodyBomb), "{coding:?} {pieces}");
+        }
+        assert_eq!(
+            said(&strict, coding, b"no such thing at all, really", 7).1,
+            Err(Reason::ContentEncodingMalformed)
+        );
+    }
+    few_windows_at_once();
+}
+
+/// A part of the test above, for others would find none left.
+fn few_windows_at_once() {
+    let compatible = route(Posture::Compatible, 100);
+    let begin = |findings: &Arc<Findings>| {
+        Inflate::begin(Coding::Zstd, 10 << 20, Arc::clone(&compatible), None, Arc::clone(findings)).unwrap()
+    };
+    let mut running = Vec::new();
+    let told = (0..40).any(|_| {
+        let findings = Arc::<Findings>::default();
+        running.push(begin(&findings));
+        findings.take().iter().any(|finding| finding.reason == Reason::ContentEncodingUnsupported)
+    });
+    assert!(told, "the forty-first is not looked into, and that is told");
+    // What is not looked into passes.
+    let mut last = running.pop().unwrap();
+    assert_eq!(last.see(b"anything").and_then(|()| last.end()), Ok(()));
 }

@@ -45,6 +45,7 @@ use crate::{
     Answer, Call, Mode, Reason, Refusal,
     audit::{Record, Sink},
     budget::Budget,
+    contract,
     news::News,
     response,
 };
@@ -67,7 +68,8 @@ pub struct Policy {
 pub(crate) fn concerns<B: Body>(call: &Call, answer: &mut Response<B>) -> bool {
     let actions = call.route.responses;
     let status = answer.status();
-    if actions.all() == [Mode::Off; 3]
+    let is_asked = call.judged.asks_for(status);
+    if (actions.all() == [Mode::Off; 3] && !is_asked)
         || status.is_informational()
         || matches!(
             status,
@@ -96,7 +98,7 @@ pub(crate) fn concerns<B: Body>(call: &Call, answer: &mut Response<B>) -> bool {
         // Compressed, a stream cannot be told from an answer that ends at once; where nothing is changed, nothing is held back.
         None => message::is_gzip(answer.headers()) && actions.all().contains(&Mode::Enforce),
     };
-    ends && may_act(call, status, kind)
+    ends && (may_act(call, status, kind) || (is_asked && kind == Kind::Json))
 }
 
 /// Whether something of an answer may be acted on, by what its head says.
@@ -148,6 +150,9 @@ impl Policy {
             Seen::Whole(bytes) => message::plain(&parts.headers, bytes, self.judged_size),
             Seen::Begun(..) | Seen::Unread(_) => Err(message::TOO_LARGE),
         };
+        if call.judged.asks_for(parts.status) {
+            contract::learn(call, audit, parts.status, plain.as_deref().ok());
+        }
         if failure::is_failure(call, parts.status, kind, plain.as_deref().ok()) {
             let mode = call.route.responses.errors();
             if mode == Mode::Enforce {
@@ -167,7 +172,8 @@ impl Policy {
         let plain = match plain {
             Ok(plain) => plain,
             Err(why) => {
-                if self.is_news(call, Reason::ResponseNotJudged, Mode::Report) {
+                let acts = may_act(call, parts.status, kind);
+                if acts && self.is_news(call, Reason::ResponseNotJudged, Mode::Report) {
                     audit.record(Record::of_unjudged(call, why));
                 }
                 return Ok(Response::from_parts(parts, seen.into_answer(part)));

@@ -494,7 +494,7 @@ impl Policy {
                     (_, Mode::Enforce) => "mode = \"report\"".to_owned(),
                     (_, Mode::Report | Mode::Off) => "mode = \"enforce\"".to_owned(),
                 };
-                refusal.remedy = remedy::of_operation(template, method, &line);
+                refusal.remedy = remedy::of_sensitive(template, method, &line);
             }
         };
         if let (Some(wait), Some((counted, key))) = (tried.delay, counters().last()) {

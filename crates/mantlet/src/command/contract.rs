@@ -6,25 +6,44 @@ use std::{
     process::ExitCode,
 };
 
+use http::Method;
 use mantlet_contract::model;
 use mantlet_controls::contract::Contract;
 
 use crate::{
-    cli::ContractArguments,
+    admin::Client,
+    agreement,
+    cli::{ContractArguments, DescribeArguments, Running},
+    command::bans::understood,
     config::{Reader, summary},
     contract_source::{Found, PATIENCE, Trouble, is_url, read_document, read_url},
     inspector::{Inspected, inspect},
     report::Report,
-    say::{Failure, say},
+    say::{Failure, print, say},
     settings::Flag,
 };
 
-pub(crate) fn contract(arguments: &ContractArguments) -> Result<ExitCode, Failure> {
-    let Described { name, from, model, json } = read(arguments)?;
+pub(crate) fn contract(arguments: &DescribeArguments) -> Result<ExitCode, Failure> {
+    if arguments.agreement {
+        return agreed(arguments);
+    }
+    let Described { name, from, model, json } = read(&arguments.contract)?;
     let (contract, left) = Contract::compile(&model);
     say(Report::new(name, from, &model, &contract, left).full());
     writeln!(io::stdout().lock(), "{json}")
         .map_err(|error| Failure::new(format!("the contract cannot be printed: {error}")))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says how often the app of the Mantlet that runs agrees with it.
+fn agreed(arguments: &DescribeArguments) -> Result<ExitCode, Failure> {
+    let running = Running { config: arguments.contract.config.clone(), json: arguments.json };
+    let answer = Client::of(&running)?.ask(Method::GET, &["agreement"])?;
+    if arguments.json {
+        print(&format!("{answer}\n"))?;
+    } else {
+        print(&agreement::table(&understood::<agreement::Answer>(answer)?))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -115,7 +115,8 @@ fn post(gateway: &Gateway, target: &str, body: &str) -> Answer {
 #[test]
 fn behind_the_gate_nothing_is_refused_that_is_not_proven() {
     let contract = read("around");
-    let gateway = Setup::run("around:app").start();
+    // What may refuse first is a matter of its own.
+    let gateway = Setup::run("around:app").config("[contract]\ninput-order = \"first\"\n").start();
     let mut answers = BTreeMap::new();
     for path in cases(&contract).keys().filter(|path| !path.contains("in-a-mount")) {
         let answer = post(&gateway, &format!("{path}/items"), "{}");
@@ -150,4 +151,23 @@ fn behind_the_gate_nothing_is_refused_that_is_not_proven() {
     ] {
         assert_eq!(answers.get(path), Some(&status), "{path}");
     }
+}
+
+/// Each way to a refusal is found, whatever it is called; what refuses nothing is known to.
+#[test]
+fn what_may_refuse_before_fastapi_validates_is_found() {
+    let typed =
+        Typed::mantlet(["contract", "refusals:app"]).app("refusals.py").app("refusals_late.py").finish();
+    assert_eq!(typed.code, Some(0), "{}", typed.stderr);
+    let contract: Contract = serde_json::from_str(&typed.stdout).unwrap();
+    assert_eq!(contract.router.refuses_first, None);
+    let mut counts = [0, 0];
+    for route in &contract.router.routes {
+        let Route::Http { path, operation: Some(operation), .. } = route else { continue };
+        let refuses = path.starts_with("/refuses/");
+        assert_eq!(!operation.guards.is_empty(), refuses, "{path}: {:?}", operation.guards);
+        counts[usize::from(refuses)] += 1;
+    }
+    assert!(counts[0] >= 10 && counts[1] >= 35, "{counts:?}");
+    assert!(typed.stderr.contains("may refuse before input is validated:"), "{}", typed.stderr);
 }

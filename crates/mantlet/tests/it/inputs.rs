@@ -189,3 +189,35 @@ fn where_it_is_only_reported_the_app_answers_and_the_record_says_what_was_wrong(
     let order = ORDER.replace("\"due\"", "\"is_admin\": true, \"due\"");
     assert_eq!(post(&gateway, "/orders", &order).json()["length"], order.len(), "nothing is cut out");
 }
+
+#[test]
+fn row_53_unknown_fields_of_forms_are_cut_out_or_refused() {
+    let urlencoded = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let multipart = "Content-Type: multipart/form-data; boundary=sep\r\n";
+    let part = |name: &str, value: &str| {
+        format!("--sep\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let form = part("is_admin", "1") + &part("subject", "hi") + "--sep--\r\n";
+    let gateway = Setup::run("careful:app").start();
+    for (lines, body) in [(urlencoded, "subject=hi&is_admin=1"), (multipart, form.as_str())] {
+        let answer = ask(&gateway, "POST", "/contact", lines, body);
+        assert_eq!((answer.status, answer.json()["subject"].as_str()), (200, Some("hi")), "{answer:?}");
+    }
+    // The token against forged requests is none of the app's fields.
+    assert_eq!(ask(&gateway, "POST", "/contact", urlencoded, "subject=a&csrf_token=x").status, 200);
+    let told: Vec<_> = gateway
+        .end()
+        .audit
+        .iter()
+        .map(|record| ["route", "action", "reason"].map(|name| record[name].clone()))
+        .collect();
+    assert_eq!(json!(told), json!([["/contact", "strip", "input-unknown"]]), "once for a route");
+
+    let gateway = Setup::run("careful:app").config(STRICT).start();
+    for (lines, body) in [(urlencoded, "subject=hi&is_admin=1"), (multipart, form.as_str())] {
+        let answer = ask(&gateway, "POST", "/contact", lines, body);
+        assert_eq!((answer.status, answer.code().as_str()), (422, "input-unknown"), "{answer:?}");
+        assert_eq!(json!(faults(&answer)), json!([["extra_forbidden", ["body", "is_admin"]]]));
+    }
+    assert_eq!(ask(&gateway, "POST", "/contact", urlencoded, "subject=a&csrf_token=x&age=7").status, 200);
+}

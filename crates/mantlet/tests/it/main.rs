@@ -14,6 +14,7 @@ mod kit;
 
 mod acme;
 mod admin;
+mod agreement;
 mod around;
 mod busy;
 mod client;
@@ -35,6 +36,7 @@ mod limits;
 mod load;
 mod misfits;
 mod operations;
+mod order;
 mod origins;
 mod packages;
 mod pages;

@@ -100,7 +100,14 @@ impl<'d> Reader<'d> {
         }
         // What code there is, and in what words it answers, a document does not say: whoever trusts it wants it enforced.
         let (answers_invalid, rewrites) = (false, false);
-        let router = Router { routes, redirect_slashes: true, complete: is_whole, answers_invalid, rewrites };
+        let router = Router {
+            routes,
+            redirect_slashes: true,
+            complete: is_whole,
+            answers_invalid,
+            rewrites,
+            refuses_first: None,
+        };
         (router, operations, known_prefixes)
     }
 

@@ -69,6 +69,11 @@ pub struct Held {
 }
 
 impl Tokens {
+    /// The form's field in which a token comes.
+    pub(crate) fn field(&self) -> &str {
+        &self.field
+    }
+
     /// The cookies that say who is logged in: as configured, or as the app declares.
     pub(crate) fn names<'n>(&'n self, declared: Option<&'n Arc<[String]>>) -> Option<&'n Arc<[String]>> {
         let configured = self.is_configured().then_some(&self.session_cookies);

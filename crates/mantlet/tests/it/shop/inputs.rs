@@ -88,3 +88,33 @@ fn row_57_a_query_parameter_that_comes_twice() {
     let record = compatible.told().remove(0);
     assert_eq!((&record["action"], &record["subject"]), (&json!("pass"), &json!("limit")));
 }
+
+/// Where the app asks for a login first, its 401 stays what it is, in both postures; with one, what is invalid gets the app's own 422.
+#[test]
+fn who_is_not_logged_in_is_told_so_and_nothing_else() {
+    for config in ["", "[contract]\nposture = \"strict\"\n"] {
+        let shop = Shop::open(config);
+        let ask = |lines: &str, target: &str, body: &str| {
+            let length = body.len();
+            Client::connect(shop.addr).ask(format!(
+                "POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{lines}Content-Length: {length}\r\n\r\n{body}"
+            ))
+        };
+        for lines in ["", "Authorization: Bearer expired\r\n", "Cookie: session=old\r\n"] {
+            let answer = ask(lines, "/orders", r#"{"product_id": "x"}"#);
+            assert_eq!(answer.status, 401, "{answer:?}");
+            assert!(
+                !String::from_utf8_lossy(&answer.body).contains("quantity"),
+                "no list of fields: {answer:?}"
+            );
+        }
+        let answer = ask(&shop.login, "/orders", r#"{"product_id": "x"}"#);
+        assert_eq!(answer.status, 422);
+        assert!(answer.json().get("code").is_none(), "the app's own: {answer:?}");
+        // Where nothing may refuse first, the gate does; so it does for what FastAPI cannot read.
+        shop.unreached(|| {
+            shop.refused(&ask("", "/users", "{}"), 422, "input-invalid");
+            shop.refused(&ask("", "/orders", "{"), 422, "input-invalid");
+        });
+    }
+}

@@ -19,9 +19,10 @@ use crate::kit::{
     eventually,
 };
 
-/// Nothing that a well-behaved client did before stops working.
-const COMPATIBLE: &str = "[contract]\ninput = \"enforce\"\n";
-const STRICT: &str = "[contract]\nposture = \"strict\"\n";
+/// Nothing that a well-behaved client did before stops working. What is invalid is refused before anything else, so that it is seen what the gate
+/// itself refuses; `order.rs` and `inputs.rs` show the order of the app, which is the default.
+const COMPATIBLE: &str = "[contract]\ninput-order = \"first\"\n";
+const STRICT: &str = "[contract]\nposture = \"strict\"\ninput-order = \"first\"\n";
 
 struct Shop {
     process: Process,
