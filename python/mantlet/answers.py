@@ -6,6 +6,7 @@ clear what is written, there is no shape.
 
 from __future__ import annotations
 
+import functools
 import inspect
 
 from fastapi.responses import JSONResponse
@@ -191,6 +192,7 @@ def declared(route):
             yield None, field
 
 
+@functools.lru_cache(maxsize=None)
 def usual_status(response_class):
     """The status of a response class that is told none."""
     parameter = inspect.signature(response_class.__init__).parameters.get("status_code")

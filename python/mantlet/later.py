@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Router
 
 from .bytecode import codes, instructions, is_installed, unwrapped
-from .pieces import name_of
+from .pieces import Unproven, name_of
 from .raised import mentioned_in
 from .source import is_frameworks, is_standard, file_of, node_of
 
@@ -38,7 +38,10 @@ def changes_app(router, before):
             return name_of(function), True
         found = touched(function, first_argument(function), seen, 0)
         node = node_of(function)
-        names = before.raised.called(mentioned_in(node, True)) if node is not None else CHANGES
+        try:
+            names = before.raised.called(mentioned_in(node, True)) if node is not None else CHANGES
+        except Unproven:
+            names = CHANGES
         if found == "changes" or names & CHANGES:
             return name_of(function), True
         if found or names & ROUTING:

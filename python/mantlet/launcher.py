@@ -154,17 +154,20 @@ def import_failure(error, root, module):
     return Failure("app-import-failed", f"the app `{module}` cannot be imported: {reason}{remedy}", where)
 
 
-def write_contract(file, app, factory, root, module, name):
+def write_contract(file, app, factory, root, module, name, memories, bound):
     """Has the inspector beside this file say what the app accepts. Whatever goes wrong with that, the app is served."""
     try:
         folder = os.path.dirname(os.path.abspath(__file__))
         sys.modules["mantlet_inspector"] = package = types.ModuleType("mantlet_inspector")
         package.__path__ = [folder]
         inspector = importlib.import_module("mantlet_inspector.inspector")
-        found = inspector.contract(inspector.made(app, factory, root, module), name)
+        found = inspector.contract(inspector.made(app, factory, root, module), name, memories, bound)
         text = json.dumps(found, allow_nan=False)
     except Exception as error:
         text = json.dumps({"failure": f"{type(error).__name__}: {error}"})
+    # What was read of the app's code is not carried along while it serves.
+    for loaded in [one for one in sys.modules if one.partition(".")[0] == "mantlet_inspector"]:
+        vars(sys.modules.pop(loaded)).clear()
     write_whole(file, text)
 
 
@@ -245,6 +248,8 @@ def main():
     parser.add_argument("--workers", type=int, default=int(os.environ.get("WEB_CONCURRENCY") or 1))
     parser.add_argument("--status", metavar="FILE", help="where to write what was found, or why not, as JSON")
     parser.add_argument("--contract", metavar="FILE", help="where to write what the app accepts, as JSON")
+    parser.add_argument("--memory", metavar="FILE", help="what is remembered of the app's code")
+    parser.add_argument("--read-timeout", type=float, metavar="SECONDS", help="how long the app's code may be read; 0: as long as it takes")
     parser.add_argument("--parent", type=int, default=os.getppid(), metavar="PID", help="end when it does")
     args = parser.parse_args()
     del sys.argv[1:]  # ours, not the app's
@@ -272,7 +277,7 @@ def main():
         except (Exception, SystemExit):
             pass
     if args.contract:
-        write_contract(args.contract, app, factory, root, module, name)
+        write_contract(args.contract, app, factory, root, module, name, args.memory, args.read_timeout)
     report(args.status, {"state": "found", "app": name, "file": file, "title": title})
     serve(served, factory, args.uds, args.workers)
 

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.routing import Router
 
-from . import kinds, known, source
+from . import kinds, known, memory, source
 from .calls import ERRORS
 from .kinds import FREE, kind
 from .pieces import DEPTH, GUARDED, Box, Facts, Me, Unproven, are_errors, callable_of, name_of
@@ -67,6 +67,8 @@ def proving(facts, prove, place="middleware"):
         prove(prover)
     except Unproven as why:
         facts.rewrites = str(why)
+    except memory.Late:
+        facts.rewrites = memory.current.said()
     except Exception:  # no source, or not one that is understood
         facts.rewrites = f"is not understood: its source cannot be followed{prover.reached()}"
     return facts

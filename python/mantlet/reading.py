@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from . import kinds, source
+from . import kinds, memory, source
 from .calls import Calls
 from .expressions import PARTS, Expressions
 from .kinds import FREE, joined, kind
@@ -73,6 +73,8 @@ class Read(Calls, Expressions):
     def statement(self, node):
         self.prover.steps += 1
         self.prover.place_read = (self.function, node.lineno)
+        if self.prover.steps % 64 == 0 and self.prover.place != "middleware":
+            memory.current.check()
         if self.prover.steps > STEPS:
             raise Unproven("is too long to be followed")
         method = getattr(self, "on_" + type(node).__name__, None)

@@ -11,6 +11,7 @@ import decimal
 import enum
 import functools
 import json
+import marshal
 import re
 
 from .pieces import name_of
@@ -123,6 +124,9 @@ def function_of(schema):
     return function.get("function") if isinstance(function, dict) else function
 
 
+WANTED = {"fields", "items", "choices", "expected", "values", "labels"}  # also if they are empty
+
+
 class Shapes:
     """The contract's list of shapes. Equal ones are listed once."""
 
@@ -132,7 +136,10 @@ class Shapes:
 
     def add(self, shape):
         shape = compact(shape)
-        key = json.dumps(shape, sort_keys=True)
+        try:
+            key = marshal.dumps(shape, 2)  # a version that writes equal values equally
+        except ValueError:  # a text or a number of a class of its own
+            key = json.dumps(shape, sort_keys=True)
         if key not in self._index:
             self._index[key] = len(self.all)
             self.all.append(shape)
@@ -191,15 +198,14 @@ def named_parts(shape):
 
 def compact(shape):
     """Leaves out what is none, false or empty, except where the format wants it."""
-    wanted = {"fields", "items", "choices", "expected", "values", "labels"}
     kept = {}
     for key, value in shape.items():
-        key = key.replace("_", "-")
-        if value is None or value is False and key not in ("allow-inf-nan", "loc-by-alias") or (value == {}):
-            continue
-        if value == [] and key not in wanted:
-            continue
-        kept[key] = value
+        if value or value == 0 and value is not False:
+            kept[key.replace("_", "-")] = value
+        elif value is not None:
+            key = key.replace("_", "-")
+            if value == "" or value is False and key in ("allow-inf-nan", "loc-by-alias") or (value == [] and key in WANTED):
+                kept[key] = value
     return kept
 
 

@@ -17,6 +17,8 @@ import fastapi
 import pydantic
 import starlette
 
+from . import index, memory
+
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 FRAMEWORKS = tuple(os.path.dirname(one.__file__) + os.sep for one in (fastapi, starlette, pydantic))
 STANDARD = tuple(
@@ -33,6 +35,15 @@ def code_of(thing):
     if type(thing) is types.MethodType:
         thing = thing.__func__
     return thing.__code__ if type(thing) is types.FunctionType else None
+
+
+def is_class(thing):
+    """By its very type, too: asked what they are, proxies load what they stand for."""
+    return issubclass(type(thing), type)
+
+
+def is_module(thing):
+    return issubclass(type(thing), types.ModuleType)
 
 
 def file_of(thing):
@@ -88,38 +99,75 @@ def is_standard(file):
 
 
 @functools.lru_cache(maxsize=None)
-def tree_of(file):
-    with open(file, "rb") as opened:
-        return ast.parse(opened.read(), file)
+def piece_of(file, line):
+    """The tree of what stands in a module around a line: of no more than that where the lines are known."""
+    if not memory.are_known(file) or b"coding" in b"".join(memory.lines_of(file)[:2]):
+        return memory.tree_of(file)
+    pieces = [piece for piece in memory.facts_of(file).pieces if piece[0] <= line <= piece[1]]
+    if not pieces:
+        return ast.Module([], [])
+    first, last = min(piece[0] for piece in pieces), max(piece[1] for piece in pieces)
+    return piece_between(file, first, last)
 
 
 @functools.lru_cache(maxsize=None)
-def functions_in(file):
-    """The functions of a file by name and first line, which is that of the first decorator."""
-    found = {}
-    for node in ast.walk(tree_of(file)):
-        if isinstance(node, FUNCTIONS):
-            lines = [node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))]
-            found.setdefault((getattr(node, "name", "<lambda>"), min(lines)), []).append(node)
-    return found
+def piece_between(file, first, last):
+    # Empty lines before it keep the numbers.
+    return ast.parse(b"\n" * (first - 1) + b"".join(memory.lines_of(file)[first - 1 : last]), file)
+
+
+def around(node, line):
+    """The nodes within one that a line is in, outer ones first."""
+    for one in ast.iter_child_nodes(node):
+        end = getattr(one, "end_lineno", None)
+        if end is None:
+            yield from around(one, line)
+        elif index.first_line(one) <= line <= end:
+            yield one
+            yield from around(one, line)
 
 
 def node_of(function):
     """The tree of a function as it runs, not of what it wraps; none if that is not certain."""
     code = code_of(function)
-    if code is None:
-        return None
+    return None if code is None else node_at(code.co_filename, code.co_name, code.co_firstlineno)
+
+
+@functools.lru_cache(maxsize=None)
+def node_at(file, name, line):
+    """The function of this name whose first line, that of the first decorator, this is."""
     try:
-        found = functions_in(code.co_filename).get((code.co_name, code.co_firstlineno), ())
+        if memory.are_known(file) and memory.facts_of(file).functions.get(f"{name} {line}") != 1:
+            return None
+        found = [
+            one
+            for one in around(piece_of(file, line), line)
+            if isinstance(one, FUNCTIONS) and getattr(one, "name", "<lambda>") == name and index.first_line(one) == line
+        ]
     except (OSError, SyntaxError, ValueError, RecursionError):
         return None
     return found[0] if len(found) == 1 else None
 
 
+def definition_at(file, place):
+    """The function, class or assignment that begins at a place."""
+    first, line, column = place
+    found = [
+        one
+        for one in around(piece_of(file, first), line)
+        if isinstance(one, (*index.DEFINITIONS, ast.Assign, ast.AnnAssign)) and (one.lineno, one.col_offset) == (line, column)
+    ]
+    return found[0]
+
+
 @functools.lru_cache(maxsize=None)
 def rebound(file):
     """Names that some function of a module gives another value while the app runs."""
-    return {name for node in ast.walk(tree_of(file)) if isinstance(node, ast.Global) for name in node.names}
+    if memory.are_known(file):
+        return memory.facts_of(file).rebound
+    if b"global" not in memory.text_of(file):
+        return frozenset()
+    return {name for node in ast.walk(memory.tree_of(file)) if isinstance(node, ast.Global) for name in node.names}
 
 
 def value_of(function, name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 
@@ -15,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 
-from . import known, patched, proof, source
+from . import known, memory, patched, proof, source
 from .answers import Answers
 from .before import Before
 from .envelopes import answers_errors_well, claim, middleware_wraps
@@ -50,6 +51,7 @@ class Walk:
         self.shapes = Shapes()
         self.noted = {}
         self.inside = []  # apps and routers that are being read
+        self.kept = {}  # what FastAPI has worked out of included routers, before it is asked to
         self.before = Before()
         self.operations = Operations(self.shapes, Translator(self.shapes))
         self.answers = Answers(self.shapes)
@@ -75,9 +77,15 @@ class Walk:
         around, found = self.unwrap(app)
         if found is None:
             return None, None
-        router = self.within(found, self.app, "")
+        try:
+            router = self.within(found, self.app, "")
+        finally:
+            self.leave()
         for one in around:
             self.passes(type(one), vars(one), one, router, "app")
+        if memory.current.is_late:
+            why = "not all code was read in time: what was not is taken for code that may do anything, and input is reported there"
+            self.note("app", f"{why}: {memory.current.said()}")
         changed = patched.replaced()
         if changed:
             self.note("app", f"`{changed}` was replaced: nothing is known of what is validated, input is reported, not refused")
@@ -115,6 +123,17 @@ class Walk:
         header = known.header_written(cls, options)
         if header:
             set_written(router, header.lower())
+
+    # What FastAPI works out of a router that was included, it keeps: code that changes routes when the app starts would change them in vain.
+
+    def note_kept(self, route):
+        names = [name for name in vars(route) if name.startswith("_effective") and not name.endswith("lock")]
+        self.kept.setdefault(id(route), (route, {name: vars(route)[name] for name in names}))
+
+    def leave(self):
+        """Leaves the app as it was found."""
+        for route, kept in self.kept.values():
+            vars(route).update(kept)
 
     # Apps and routers
 
@@ -177,6 +196,9 @@ class Walk:
     def router(self, router, at, docs=()):
         routes = []
         for route in router.routes:
+            if hasattr(route, "effective_candidates"):
+                self.note_kept(route)
+        for route in router.routes:
             routes += self.routes(route, None, at, docs)
         for route in low_priority(router):
             routes += self.frontend(route)
@@ -230,6 +252,7 @@ class Walk:
                 why = f"the router `{type(route.original_router).__name__}` decides itself"
                 return [self.opaque(f"{at}{route.include_context.prefix}", why)]
             found = []
+            self.note_kept(route)
             for candidate in route.effective_candidates():
                 original = getattr(candidate, "original_route", None)
                 found += self.routes(candidate if original is None else original, candidate, at, docs)
@@ -341,6 +364,7 @@ def is_asgi(thing):
     return callable(thing) and not isinstance(thing, type) and hasattr(thing, "__dict__")
 
 
+@functools.lru_cache(maxsize=None)
 def overrides(cls, bases, *methods):
     """Whether a class of the app's own replaces one of the methods."""
     for method in methods:

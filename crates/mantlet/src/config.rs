@@ -81,6 +81,9 @@ pub(crate) struct AppConfig {
     pub(crate) upstream: String,
     /// Time the app may take to start. Default 60 s.
     pub(crate) ready_timeout: Span,
+    /// Time of the processor for reading the app's code at its start; what is not proven by then is only reported. `0s`: as long as it
+    /// takes. Default 2 s.
+    pub(crate) read_timeout: Span,
     /// Time to connect to the app. Default 5 s.
     pub(crate) connect_timeout: Span,
     /// Time from the last byte of a request to the first of its answer. Default 5 min: an app without a gate has no limit at all.
@@ -156,6 +159,7 @@ impl Default for AppConfig {
             workers: 1,
             upstream: String::new(),
             ready_timeout: Span::secs(60),
+            read_timeout: Span::secs(2),
             connect_timeout: Span::secs(5),
             response_timeout: Span::secs(300),
             idle_timeout: Span::secs(4),
