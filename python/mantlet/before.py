@@ -12,7 +12,7 @@ from collections import namedtuple
 from pydantic import BaseModel
 from starlette.datastructures import UploadFile
 
-from . import proof, source
+from . import proof, relatives, source
 from .pieces import Unproven, code_of, name_of
 from .raised import Raised, hides_errors
 
@@ -98,4 +98,5 @@ def is_own_value(annotation):
 
 def is_frameworks_own(call):
     """FastAPI's own schemes read the one place that they declare."""
-    return source.is_frameworks(call) or (not isinstance(call, types.FunctionType) and source.is_frameworks(type(call)))
+    own = source.is_frameworks(call) or (not isinstance(call, types.FunctionType) and source.is_frameworks(type(call)))
+    return own or relatives.keeps_request(call)

@@ -31,11 +31,12 @@ from mantlet_inspector import launcher
 VERSION = 1
 
 
-def contract(app, name, memories=None, bound=None):
-    """-> the contract of an imported app. Facts of its files are kept in `memories`; its code is read for `bound` seconds at most."""
+def contract(app, name, memories=None, bound=None, ahead=None):
+    """-> the contract of an imported app. Facts of its files are kept in `memories`, and some were read `ahead`; its code is read for
+    `bound` seconds at most."""
     from mantlet_inspector import memory
 
-    begun = memory.begin(memories, memory.DEFAULT_BOUND if bound is None else bound)
+    begun = memory.begin(memories, memory.DEFAULT_BOUND if bound is None else bound, ahead)
     collects = gc.isenabled()
     gc.disable()  # all that is made here is kept until the end, and an app's objects are many
     try:

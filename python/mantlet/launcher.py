@@ -29,6 +29,7 @@ from pathlib import Path
 DEFAULT_FILES = ("main.py", "app.py", "api.py", "app/main.py", "app/app.py", "app/api.py")
 ENVIRONMENT = f"in `{sys.executable}`, or run mantlet in the app's own environment"
 SUPERVISOR = "MANTLET_SUPERVISOR"  # in the environment: the process whose children are uvicorn's workers
+READ_TIMEOUT = 2  # seconds
 STARTUP_FAILURE = 3  # uvicorn's own code for an app that could not start
 ORPHAN_GRACE = 5  # seconds from SIGTERM to SIGKILL once the parent is gone
 
@@ -154,21 +155,40 @@ def import_failure(error, root, module):
     return Failure("app-import-failed", f"the app `{module}` cannot be imported: {reason}{remedy}", where)
 
 
-def write_contract(file, app, factory, root, module, name, memories, bound):
+def inspectors(module):
+    """A module of the files beside this one. They are a package, so that the app may have modules of the same names."""
+    if "mantlet_inspector" not in sys.modules:
+        sys.modules["mantlet_inspector"] = package = types.ModuleType("mantlet_inspector")
+        package.__path__ = [os.path.dirname(os.path.abspath(__file__))]
+    return importlib.import_module(f"mantlet_inspector.{module}")
+
+
+def write_contract(file, app, factory, root, module, name, memories, bound, ahead=None):
     """Has the inspector beside this file say what the app accepts. Whatever goes wrong with that, the app is served."""
     try:
-        folder = os.path.dirname(os.path.abspath(__file__))
-        sys.modules["mantlet_inspector"] = package = types.ModuleType("mantlet_inspector")
-        package.__path__ = [folder]
-        inspector = importlib.import_module("mantlet_inspector.inspector")
-        found = inspector.contract(inspector.made(app, factory, root, module), name, memories, bound)
+        inspector = inspectors("inspector")
+        app = inspector.made(app, factory, root, module)
+        found = inspector.contract(app, name, memories, bound, ahead and ahead.found(bound or READ_TIMEOUT))
         text = json.dumps(found, allow_nan=False)
-    except Exception as error:
-        text = json.dumps({"failure": f"{type(error).__name__}: {error}"})
+    except Exception:  # most likely a version that is not known
+        why = "`mantlet contract` shows where it fails; please report it"
+        text = json.dumps({"failure": f"{versions()} are put together in a way that is not understood ({why})"})
     # What was read of the app's code is not carried along while it serves.
     for loaded in [one for one in sys.modules if one.partition(".")[0] == "mantlet_inspector"]:
         vars(sys.modules.pop(loaded)).clear()
     write_whole(file, text)
+
+
+def versions():
+    from importlib import metadata
+
+    found = [f"Python {'.'.join(map(str, sys.version_info[:3]))}"]
+    for name in ("fastapi", "starlette", "pydantic"):
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return ", ".join(found)
 
 
 def write_whole(file, text):
@@ -261,6 +281,9 @@ def main():
             message = f'uvicorn cannot be used ({error}): `pip install "uvicorn[standard]"` {ENVIRONMENT}'
             raise Failure("uvicorn-missing", message) from None
         root, module, attribute, factory = locate(args.app)
+        ahead = None
+        if args.contract:
+            ahead = inspectors("ahead").Ahead(str(root), args.memory, f"{args.contract}.ahead")
         loaded, attribute, app = import_app(root, module, attribute)
     except Failure as failure:
         report(args.status, failure.status)
@@ -277,7 +300,7 @@ def main():
         except (Exception, SystemExit):
             pass
     if args.contract:
-        write_contract(args.contract, app, factory, root, module, name, args.memory, args.read_timeout)
+        write_contract(args.contract, app, factory, root, module, name, args.memory, args.read_timeout, ahead)
     report(args.status, {"state": "found", "app": name, "file": file, "title": title})
     serve(served, factory, args.uds, args.workers)
 

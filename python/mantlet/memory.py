@@ -8,6 +8,7 @@ write is as good as none: everything is read again, and nothing of it is ever an
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import hashlib
 import json
@@ -15,7 +16,8 @@ import os
 import stat
 import sys
 import time
-from typing import Any, Optional
+import zipimport
+from typing import Any, Iterator, Optional
 
 from . import index
 
@@ -28,18 +30,34 @@ class Late(Exception):
 
 
 class Memory:
-    def __init__(self, file: Optional[str] = None, bound: float = DEFAULT_BOUND):
+    def __init__(self, file: Optional[str] = None, bound: float = DEFAULT_BOUND, ahead: Optional[dict[str, Any]] = None):
         self.file = file
         self.bound = bound
-        self.began = time.thread_time()
+        self.spent = 0.0  # seconds of reading
+        self.began: Optional[float] = None  # when what is being read now was begun
         self.is_late = False
         self.reads = 0  # files that were parsed for their facts
+        self.ahead = ahead or {}  # what was read while the app was imported
         self.used: dict[str, Any] = {}
         self.former = load(file, made_with()) if file else {}
 
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """What is done within is reading. The processor's time counts, so that a busy machine changes little."""
+        if self.began is not None:
+            yield
+            return
+        self.began = time.thread_time()
+        try:
+            yield
+        finally:
+            self.spent += time.thread_time() - self.began
+            self.began = None
+
     def check(self) -> None:
-        """Called between pieces of work that may wait: the processor's time counts, so that a busy machine changes nothing."""
-        if self.is_late or (self.bound and time.thread_time() - self.began > self.bound):
+        """Called between pieces of work that may wait."""
+        spent = self.spent + (0.0 if self.began is None else time.thread_time() - self.began)
+        if self.is_late or (self.bound and spent > self.bound):
             self.is_late = True
             raise Late
 
@@ -57,9 +75,9 @@ class Memory:
 current = Memory()  # that of this process
 
 
-def begin(file: Optional[str], bound: float) -> Memory:
+def begin(file: Optional[str], bound: float, ahead: Optional[dict[str, Any]]) -> Memory:
     global current
-    current = Memory(file, bound)
+    current = Memory(file, bound, ahead)
     facts_of.cache_clear()
     return current
 
@@ -70,8 +88,19 @@ def said_seconds(bound: float) -> str:
 
 @functools.lru_cache(maxsize=None)
 def text_of(file: str) -> bytes:
-    with open(file, "rb") as opened:
-        return opened.read()
+    try:
+        with open(file, "rb") as opened:
+            return opened.read()
+    except NotADirectoryError:
+        return in_archive(file)
+
+
+def in_archive(file: str) -> bytes:
+    """A file of a zip archive from which Python imports."""
+    archive = os.path.dirname(file)
+    while not os.path.isfile(archive) and archive != os.path.dirname(archive):
+        archive = os.path.dirname(archive)
+    return zipimport.zipimporter(archive).get_data(file)
 
 
 @functools.lru_cache(maxsize=None)
@@ -89,6 +118,9 @@ def facts_of(file: str) -> index.Facts:
     """May raise what reading and parsing do, or that it is too late for it."""
     key = hash_of(file)
     kept = current.used.get(key) or current.former.get(key)
+    if kept is None and key in current.ahead:
+        kept = current.ahead[key]
+        current.reads += 1
     if kept is None:
         current.check()
         facts = index.read(ast.parse(text_of(file), file))  # the tree of a whole file is large, and not kept
@@ -96,14 +128,21 @@ def facts_of(file: str) -> index.Facts:
         if current.file:
             current.used[key] = facts.kept()
         return facts
+    try:
+        facts = index.Facts.of(kept)
+    except Exception:  # what is remembered is broken
+        current.used.pop(key, None)
+        current.former.pop(key, None)
+        current.ahead.pop(key, None)
+        return facts_of.__wrapped__(file)
     current.used[key] = kept
-    return index.Facts.of(kept)
+    return facts
 
 
 def are_known(file: str) -> bool:
     """Whether the facts of a file need not be read."""
     key = hash_of(file)
-    return key in current.used or key in current.former
+    return key in current.used or key in current.former or key in current.ahead
 
 
 @functools.lru_cache(maxsize=None)

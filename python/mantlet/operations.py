@@ -30,8 +30,11 @@ NULL_IS_MISSING = inspect.signature(utils.solve_dependencies).parameters["body"]
 
 try:
     from fastapi._compat.shared import field_annotation_is_sequence
-except ImportError:  # it was one file
-    from fastapi._compat import field_annotation_is_sequence
+except ImportError:
+    try:  # it was one file
+        from fastapi._compat import field_annotation_is_sequence
+    except ImportError:  # before FastAPI 0.100, which knows Pydantic 1 only: what its operations accept is not read
+        field_annotation_is_sequence = None
 
 
 def flattened(dependant, overrides):

@@ -64,7 +64,8 @@ def answers_errors(handler, key):
 def proving(facts, prove, place="middleware"):
     prover = Prover(facts, place)
     try:
-        prove(prover)
+        with memory.current.reading():
+            prove(prover)
     except Unproven as why:
         facts.rewrites = str(why)
     except memory.Late:

@@ -35,6 +35,10 @@ class Raised:
         self.functions = set()  # those that are no variables
         self.odd = {}  # name -> where its code raises what is no error
         self.is_late = False
+        with memory.current.reading():
+            self.read()
+
+    def read(self):
         modules = [one for one in list(sys.modules.values()) if source.is_module(one) and is_apps(one)]
         hidden = set()
         for module in modules:
@@ -69,17 +73,17 @@ class Raised:
         for one in memory.facts_of(module.__file__).definitions:
             inner = one.body.union(*(whole[child] for child in one.children))
             whole.append(inner.union(*one.around))
-            odd.append(any(odd[child] for child in one.children) or looked.may_be_odd(one))
             is_plain = one.kind == "function" and (not one.around[0] or looked.is_plain(one))
             mentioned = told_by(inner if is_plain else inner | one.around[0] if one.kind == "function" else whole[-1])
             cls = vars(module).get(one.cls) if one.cls is not None else None
-            found = odd_in(source.definition_at(module.__file__, one.place), module, cls) if odd[-1] else None
+            found = odd_in(source.definition_at(module.__file__, one.place), module, cls) if looked.may_be_odd(one) else None
+            odd.append(found or next((odd[child] for child in one.children if odd[child]), None))
             if one.kind != "value":
                 self.functions.update(one.names)
             for name in told_by(one.names):
                 self.mentions.setdefault(name, set()).update(mentioned)
-                if found:
-                    self.odd[name] = found
+                if odd[-1]:
+                    self.odd[name] = odd[-1]
 
     def reached(self, call):
         """The names that the code of a dependency may come to; none if it cannot be read."""

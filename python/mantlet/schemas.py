@@ -14,6 +14,7 @@ import json
 import marshal
 import re
 
+from . import relatives
 from .pieces import name_of
 
 INTERNAL = ("pydantic._internal.", "pydantic.types", "pydantic.networks")
@@ -429,8 +430,11 @@ class Translator:
     def _model(self, schema, config, definitions):
         cls = schema["cls"]
         config = schema.get("config") or {}
-        if schema.get("custom_init"):
+        made = relatives.how_made(cls) if schema.get("custom_init") else "validated"
+        if made is None:
             raise Unknown(f"`{cls.__qualname__}.__init__` decides")
+        if made == "table":
+            return self._table(cls, config)
         inner = schema["schema"]
         if schema.get("root_model"):
             shape = {
@@ -454,6 +458,21 @@ class Translator:
             why = f"`{name_of(getattr(cls, post_init))}` runs"
             shape = {"type": "then", "inner": self.shapes.add(shape), "why": why}
         return shape
+
+    def _table(self, cls, config):
+        """Of SQLModel: nothing is validated but that an object comes."""
+        anything = self.shapes.add({"type": "any"})
+        shape = {
+            "type": "object",
+            "name": cls.__name__,
+            "kind": "model",
+            "fields": [
+                {"name": name, "lookup": paths, "shape": anything, "required": False}
+                for name, paths in relatives.table_fields(cls)
+            ],
+            "extra": "allow" if config.get("extra_fields_behavior") == "allow" else "ignore",
+        }
+        return {"type": "then", "inner": self.shapes.add(shape), "why": f"`{cls.__qualname__}` is a table, which SQLModel does not validate"}
 
     def _unwrapped(self, schema, config, definitions):
         """The fields below validators that run after them -> (the fields, definitions, what runs)."""

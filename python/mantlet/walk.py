@@ -9,18 +9,19 @@ import re
 import pydantic
 from fastapi import APIRouter, FastAPI
 from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
-from fastapi.exceptions import RequestValidationError, ValidationException
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, APIWebSocketRoute
 from starlette import convertors
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 
 from . import known, memory, patched, proof, source
 from .answers import Answers
 from .before import Before
 from .envelopes import answers_errors_well, claim, middleware_wraps
-from .later import changes_app
+from .later import changes_app, late_pages
 from .operations import Operations, dependants_of
 from .pieces import code_of, name_of
 from .raised import closure, whole
@@ -30,6 +31,10 @@ try:
     from starlette._utils import get_route_path
 except ImportError:
     get_route_path = None
+try:
+    from fastapi.exceptions import ValidationException
+except ImportError:
+    ValidationException = RequestValidationError
 
 ROUTES = (APIRoute, APIWebSocketRoute, Route, WebSocketRoute, Mount)
 OWN_ERRORS = (RequestValidationError, ValidationException)
@@ -51,6 +56,8 @@ class Walk:
         self.shapes = Shapes()
         self.noted = {}
         self.inside = []  # apps and routers that are being read
+        self.starts = []  # code that may change the app when it starts
+        self.late = []  # routes that take more when the app has started
         self.kept = {}  # what FastAPI has worked out of included routers, before it is asked to
         self.before = Before()
         self.operations = Operations(self.shapes, Translator(self.shapes))
@@ -79,7 +86,10 @@ class Walk:
             return None, None
         try:
             router = self.within(found, self.app, "")
-        finally:
+        except BaseException:
+            self.leave()
+            raise
+        if self.starts:
             self.leave()
         for one in around:
             self.passes(type(one), vars(one), one, router, "app")
@@ -124,7 +134,8 @@ class Walk:
         if header:
             set_written(router, header.lower())
 
-    # What FastAPI works out of a router that was included, it keeps: code that changes routes when the app starts would change them in vain.
+    # What FastAPI works out of a router that was included, it keeps, and the first request is the quicker for it. But code that changes
+    # routes when the app starts would change them in vain.
 
     def note_kept(self, route):
         names = [name for name in vars(route) if name.startswith("_effective") and not name.endswith("lock")]
@@ -139,6 +150,8 @@ class Walk:
 
     def app(self, app, at):
         where = at or "app"
+        self.late += late_pages(app.router)
+        self.starts += self.late
         odd = self.odd_handlers(app, where)
         outer, self.before.odd = self.before.odd, odd
         try:
@@ -164,6 +177,7 @@ class Walk:
                 unsure.append(f"`{name_of(handler)}` answers for unknown paths")
         later, anything = changes_app(app.router, self.before)
         if later:
+            self.starts.append(later)
             more = changes if anything else unsure
             more.append(f"`{later}` may change the app when it starts" if anything else f"`{later}` may add routes when the app starts")
         for why in unsure:
@@ -301,13 +315,17 @@ class Walk:
             self.note(where, f"the route class `{type(route).__name__}` reads requests, or answers what is invalid, itself")
             return self.operations.read_opaque(seen)
         if pydantic.VERSION.startswith("1."):
-            self.note(where, f"Pydantic {pydantic.VERSION} validates it: only Pydantic 2 is known")
+            why = f"Pydantic {pydantic.VERSION} validates here, and only Pydantic 2 is known: which routes there are is known, what they accept is left to the app"
+            self.note("app", why)
             return self.operations.read_opaque(seen)
         runs = self.before.of(dependants_of(seen), seen.body_field is not None)
         operation = self.operations.read(seen, runs.reads)
         if runs.why:
             self.note(where, runs.why)
             operation["rewrites"] = True
+        elif any(route is one for one in self.late):
+            self.note(where, "it gets the parameters of a page when the app starts: input is reported, not refused")
+            operation["rewrites"] = operation["reads-request"] = True
         elif runs.reads and operation["body"]["kind"] in ("json", "form"):
             self.note(where, "the handler or a dependency may look at the raw request: nothing is cut out of its body")
         operation["responses"] = self.answers.read(seen)
@@ -391,13 +409,14 @@ def is_plain(route):
 
 
 def is_instruments(function):
-    file = source.file_of(function)
-    return source.is_installed(file) and any(f"/{name}/" in file.replace("\\", "/") for name in known.INSTRUMENTS)
+    return source.package_of(source.file_of(function)) in known.INSTRUMENTS
 
 
 def builds_its_own(app):
     """Whether FastAPI builds the middleware."""
     builds = vars(app).get("build_middleware_stack")
+    if builds is None and "build_middleware_stack" not in Starlette.__call__.__code__.co_names:  # older versions build it at once
+        return type(app.middleware_stack) is ServerErrorMiddleware
     if builds is None:
         return app.middleware_stack is None
     function = getattr(builds, "__func__", builds)

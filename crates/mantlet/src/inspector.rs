@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The launcher, and the inspector that it or we ask.
-const FILES: [(&str, &str); 22] = [
+const FILES: [(&str, &str); 24] = [
     ("launcher.py", LAUNCHER),
     ("inspector.py", include_str!("../../../python/mantlet/inspector.py")),
     ("walk.py", include_str!("../../../python/mantlet/walk.py")),
@@ -38,6 +38,8 @@ const FILES: [(&str, &str); 22] = [
     ("raised.py", include_str!("../../../python/mantlet/raised.py")),
     ("patched.py", include_str!("../../../python/mantlet/patched.py")),
     ("index.py", include_str!("../../../python/mantlet/index.py")),
+    ("relatives.py", include_str!("../../../python/mantlet/relatives.py")),
+    ("ahead.py", include_str!("../../../python/mantlet/ahead.py")),
     ("memory.py", include_str!("../../../python/mantlet/memory.py")),
     ("source.py", include_str!("../../../python/mantlet/source.py")),
     ("bytecode.py", include_str!("../../../python/mantlet/bytecode.py")),

@@ -39,6 +39,7 @@ mod packages;
 mod pages;
 mod path;
 mod process;
+mod reading;
 mod reload;
 mod request_line;
 mod responses;
