@@ -30,7 +30,7 @@ class Ahead:
         self.ended = threading.Event()
         self.told: set[str] = set()
         self.process: Optional[subprocess.Popen[bytes]] = None
-        if memories is not None and not os.path.exists(memories) and processors() > 1:
+        if sys.executable and memories is not None and not os.path.exists(memories) and processors() > 1:
             self.start()
 
     def start(self) -> None:
@@ -55,7 +55,9 @@ class Ahead:
             pass
 
     def news(self) -> list[str]:
-        files = [vars(one).get("__file__") for one in list(sys.modules.values()) if issubclass(type(one), types.ModuleType)]
+        modules = [one for one in list(sys.modules.values()) if issubclass(type(one), types.ModuleType)]
+        # One that loads itself when it is asked must not be asked.
+        files = [object.__getattribute__(one, "__dict__").get("__file__") for one in modules]
         found = {one for one in files if isinstance(one, str) and one.endswith(".py") and "\n" not in one} - self.told
         self.told |= found
         standard = (sysconfig.get_path("stdlib"), HERE)

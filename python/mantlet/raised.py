@@ -48,17 +48,18 @@ class Raised:
                 self.is_late = True
                 return
             except Exception:  # there is no source, or none that can be read
-                hidden.add(module.__name__)
+                hidden.add(source.name_in(module))
         if hidden:
             for module in modules:
                 self.hide(module, hidden)
 
     def hide(self, module, hidden):
         """Whoever comes to code that cannot be read may come to anything: by the names that lead there."""
-        if module.__name__ in hidden:
-            self.odd[module.__name__.rpartition(".")[2]] = unread(module.__name__)
-        for name, value in list(vars(module).items()):
-            defined = value.__name__ if source.is_module(value) else module_of(value)
+        own = source.name_in(module)
+        if own in hidden:
+            self.odd[own.rpartition(".")[2]] = unread(own)
+        for name, value in list(source.names_in(module).items()):
+            defined = source.name_in(value) if source.is_module(value) else module_of(value)
             if defined not in hidden or name.startswith("__"):
                 continue
             self.odd[name] = unread(defined)
@@ -67,6 +68,8 @@ class Raised:
                     self.odd[inner] = unread(defined)
 
     def add(self, module):
+        if source.loads_itself(module):
+            raise OSError
         if not module.__file__.endswith(".py"):
             raise OSError
         looked, whole, odd = Looked(module), [], []
@@ -160,7 +163,7 @@ class Looked:
     def __init__(self, module: types.ModuleType):
         self.module = module
         self.values: dict[str, Any] = {}
-        self.https = {name for name, value in list(vars(module).items()) if is_http(value)}
+        self.https = {name for name, value in list(source.names_in(module).items()) if is_http(value)}
         facts = memory.facts_of(module.__file__ or "")
         self.aliases = {mark[6:] for one in facts.definitions for mark in one.marks if mark.startswith("alias ")}
         self.is_own = not source.is_installed(source.file_in(module))
@@ -316,7 +319,7 @@ def leads_anywhere(node, module):
 def holds_http(module):
     if not source.is_module(module):
         return False
-    return source.file_in(module).startswith(source.FRAMEWORKS) or any(map(is_http, list(vars(module).values())))
+    return source.file_in(module).startswith(source.FRAMEWORKS) or any(map(is_http, list(source.names_in(module).values())))
 
 
 def imported(node, module):
@@ -381,14 +384,14 @@ def subclasses(cls):
 
 def is_apps(module):
     """Code that may raise FastAPI's exceptions: the app's own, and what is installed and knows them."""
-    file = getattr(module, "__file__", None) or ""
+    file = source.file_in(module)
     if source.is_standard(file) or file.startswith(source.FRAMEWORKS):
         return False
     if os.path.dirname(file) == OURS:
         return False
     if not source.is_installed(file):
         return True
-    return any(map(is_http, list(vars(module).values())))
+    return any(map(is_http, list(source.names_in(module).values())))
 
 
 def mentioned_in(node, plain):

@@ -82,8 +82,22 @@ def module_file_of(function):
     return file_in(module) if module is not None and vars(module) is names else None
 
 
+def names_in(module):
+    """The names of a module as it is: one that loads itself when it is asked stays unloaded."""
+    return object.__getattribute__(module, "__dict__")
+
+
+def name_in(module):
+    return names_in(module).get("__name__") or ""
+
+
+def loads_itself(module):
+    """Whether looking at a module may run its code."""
+    return type(module).__getattribute__ is not types.ModuleType.__getattribute__
+
+
 def file_in(module):
-    return getattr(module, "__file__", None) or ""
+    return (is_module(module) and names_in(module).get("__file__")) or ""
 
 
 def is_frameworks(thing):
@@ -268,9 +282,9 @@ def value_of(function, name):
 
 def attribute_of(value, name):
     """An attribute that can be had without running code."""
-    if isinstance(value, types.ModuleType):
-        if name in vars(value) or not file_in(value).startswith(FRAMEWORKS):
-            return vars(value).get(name, UNKNOWN)
+    if is_module(value):
+        if name in names_in(value) or not file_in(value).startswith(FRAMEWORKS):
+            return names_in(value).get(name, UNKNOWN)
         with warnings.catch_warnings():  # a former name
             warnings.simplefilter("ignore")
             return getattr(value, name, UNKNOWN)

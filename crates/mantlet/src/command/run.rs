@@ -33,12 +33,8 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
         // What is read of the app's code is kept there. Without it all of it is read at each start, which is no failure.
         let _ = state::prepare(&config.state_folder);
     }
-    let process = AppProcess::prepare(
-        &config.app,
-        &config.state_folder,
-        &arguments.server,
-        source == Source::App,
-    )?;
+    let process =
+        AppProcess::prepare(&config.app, &config.state_folder, &arguments.server, source == Source::App)?;
     operate::operate(Operation {
         reader,
         checked,

@@ -241,3 +241,36 @@ fn an_app_in_an_archive_is_read_there() {
     let said = typed.variable("PYTHONPATH", folder.path().join("app.zip")).finish().stderr;
     assert!(said.contains(REDIRECTS), "{said}");
 }
+
+#[test]
+fn modules_that_load_when_they_are_asked_are_not_asked() {
+    let folder = app();
+    let lazy = r#"
+import importlib.util, sys
+
+def lazily(name):
+    spec = importlib.util.find_spec(name)
+    spec.loader = importlib.util.LazyLoader(spec.loader)
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+class Proxy:
+    """As clients have for what is configured later."""
+
+    @property
+    def __class__(self):
+        open("asked", "w").close()
+        return object
+
+heavy = lazily("heavy")
+proxy = Proxy()
+"#;
+    fs::write(folder.path().join("main.py"), format!("{lazy}{MAIN}")).unwrap();
+    fs::write(folder.path().join("heavy.py"), "open('loaded', 'w').close()\n").unwrap();
+    let (_, said) = contract(folder.path());
+    assert!(said.contains(REDIRECTS), "{said}");
+    for trace in ["loaded", "asked"] {
+        assert!(!folder.path().join(trace).exists(), "{trace}");
+    }
+}
