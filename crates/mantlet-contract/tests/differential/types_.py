@@ -7,7 +7,7 @@ from dataclasses import field as dataclass_field
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Network
-from typing import Annotated, Any, Dict, FrozenSet, List, Literal, Optional, Sequence, Set, Tuple, Union
+from typing import Annotated, Any, Dict, FrozenSet, List, Literal, Optional, Set, Tuple, Union
 
 from pydantic import (
     UUID4, AfterValidator, AliasChoices, AliasPath, AnyUrl, AwareDatetime, BaseModel, BeforeValidator, ConfigDict,
@@ -194,7 +194,7 @@ def a_type(r, depth=0):
     hashable = lambda: r.choice([int, str, float, Any, Annotated[str, Field(max_length=3)], Level, Tuple[int, str]])
     kind = r.randint(0, 17)
     if kind == 0:
-        return r.choice([List, List, Sequence])[inner()]
+        return List[inner()]
     if kind == 1:
         return Annotated[List[inner()], lengths(r)]
     if kind == 2:
