@@ -113,10 +113,9 @@ def import_app(root, module, attribute):
             message = f"FastAPI is not installed: `pip install fastapi` {ENVIRONMENT}"
             raise Failure("fastapi-missing", message) from None
         FastAPI = ()
-    apps = [name for name in dir(loaded) if isinstance(getattr(loaded, name, None), FastAPI)]
-    apps.sort(key=lambda name: (name != "app", name != "api"))
-    if not attribute and apps:
-        return loaded, apps[0], getattr(loaded, apps[0])
+    if not attribute and apps_in(loaded, FastAPI):
+        found = apps_in(loaded, FastAPI)[0]
+        return loaded, found, getattr(loaded, found)
 
     file = shown(getattr(loaded, "__file__", None) or module)
     problem = f"`{file}` holds no FastAPI app: looked for `app`, for `api`, then for any FastAPI object"
@@ -130,8 +129,14 @@ def import_app(root, module, attribute):
         if found is not missing:
             problem = f"`{module}:{attribute}` is a `{type(found).__name__}`, not an ASGI app"
     factories = [f"{name}()" for name in ("create_app", "get_app", "make_app") if hasattr(loaded, name)]
-    meant = " or ".join(f"`{module}:{name}`" for name in apps or factories)
+    meant = " or ".join(f"`{module}:{name}`" for name in apps_in(loaded, FastAPI) or factories)
     raise Failure("no-app-object", problem + (f"; did you mean {meant}" if meant else ""), file)
+
+
+def apps_in(module, kind):
+    """The names of apps. Every name of the module is asked what it is, which may load what it stands for."""
+    names = [name for name in dir(module) if isinstance(getattr(module, name, None), kind)]
+    return sorted(names, key=lambda name: (name != "app", name != "api"))
 
 
 def import_failure(error, root, module):

@@ -31,11 +31,11 @@ class Read(Calls, Expressions):
         names = [one.arg for one in parameters.posonlyargs + parameters.args]
         given = dict(zip(names, arguments))
         rest = arguments[len(names) :]
-        if any(not is_harmless(one) for one in rest) and is_used(parameters.vararg, node):
+        if any(not is_harmless(one) for one in rest) and self.looks_at(parameters.vararg, node):
             raise Unproven("takes what it is handed as `*args`")
         for name, value in named.items():
             if name not in names and name not in [one.arg for one in parameters.kwonlyargs]:
-                if is_harmless(value) or not is_used(parameters.kwarg, node):
+                if is_harmless(value) or not self.looks_at(parameters.kwarg, node):
                     continue
                 raise Unproven("takes what it is handed as `**kwargs`")
             given[name] = value
@@ -59,6 +59,12 @@ class Read(Calls, Expressions):
         else:
             raise Unproven("is too tangled to be understood")
         return self.result or kinds.NOTHING
+
+    def looks_at(self, parameter, node):
+        """Whether a function looks at what comes as `*args` or `**kwargs`; a middleware that does not is not one that hands requests on."""
+        if parameter is None or self.prover.place == "middleware":
+            return True
+        return any(isinstance(one, ast.Name) and one.id == parameter.arg for one in ast.walk(node))
 
     def fail(self, what, node):
         line = getattr(node, "lineno", None)
@@ -320,8 +326,3 @@ class Read(Calls, Expressions):
                 self.answers("changes what the app answers", target)
         elif base.name not in ("free", "value", "object", "call"):
             self.fail(f"writes into {kinds.said(base)}", target)
-
-
-def is_used(parameter, node):
-    """Whether a function that takes what comes as `*args` or `**kwargs` looks at it."""
-    return parameter is None or any(isinstance(one, ast.Name) and one.id == parameter.arg for one in ast.walk(node))

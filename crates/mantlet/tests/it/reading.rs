@@ -268,7 +268,7 @@ proxy = Proxy()
 "#;
     fs::write(folder.path().join("main.py"), format!("{lazy}{MAIN}")).unwrap();
     fs::write(folder.path().join("heavy.py"), "open('loaded', 'w').close()\n").unwrap();
-    let (_, said) = contract(folder.path());
+    let said = Typed::mantlet(["contract", "main:app"]).at(folder.path()).finish().stderr;
     assert!(said.contains(REDIRECTS), "{said}");
     for trace in ["loaded", "asked"] {
         assert!(!folder.path().join(trace).exists(), "{trace}");
