@@ -19,6 +19,10 @@ from typing import Any, Optional
 HERE = os.path.dirname(os.path.abspath(__file__))
 HTTP = b"HTTPException"
 LOOK_EVERY = 0.1  # seconds
+# Modules of an app that is worth it. A process costs more than reading a small one.
+MANY = 1_000
+# Nothing is asked of them.
+FRAMEWORKS = ("fastapi", "starlette", "pydantic", "pydantic_core")
 
 
 class Ahead:
@@ -30,32 +34,36 @@ class Ahead:
         self.ended = threading.Event()
         self.told: set[str] = set()
         self.process: Optional[subprocess.Popen[bytes]] = None
+        self.thread: Optional[threading.Thread] = None
         if sys.executable and memories is not None and not os.path.exists(memories) and processors() > 1:
-            self.start()
-
-    def start(self) -> None:
-        try:
-            with open(self.place, "wb") as out:
-                self.process = subprocess.Popen(
-                    [sys.executable, "-I", "-S", os.path.join(HERE, "ahead.py")], stdin=subprocess.PIPE, stdout=out, stderr=subprocess.DEVNULL
-                )
-        except OSError:
-            return
-        self.thread = threading.Thread(target=self.tell, name="mantlet-ahead", daemon=True)
-        self.thread.start()
+            self.thread = threading.Thread(target=self.tell, name="mantlet-ahead", daemon=True)
+            self.thread.start()
 
     def tell(self) -> None:
-        pipe: Any = self.process and self.process.stdin
+        waiting: list[str] = []
         try:
             while not self.ended.wait(LOOK_EVERY):
-                for file in self.news():
-                    pipe.write(file.encode(sys.getfilesystemencoding(), "surrogateescape") + b"\n")
+                waiting += self.news()
+                if self.process is None and len(waiting) < MANY:
+                    continue
+                pipe: Any = self.started().stdin
+                for file in waiting:
+                    pipe.write(os.fsencode(file) + b"\n")
                 pipe.flush()
-        except (OSError, ValueError):  # it has ended
+                waiting = []
+        except (OSError, ValueError):  # it cannot be started, or has ended
             pass
 
+    def started(self) -> subprocess.Popen[bytes]:
+        if self.process is None:
+            command = [sys.executable, "-I", "-S", os.path.join(HERE, "ahead.py")]
+            with open(self.place, "wb") as out:
+                self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.DEVNULL)
+        return self.process
+
     def news(self) -> list[str]:
-        modules = [one for one in list(sys.modules.values()) if issubclass(type(one), types.ModuleType)]
+        known = [(name.partition(".")[0], one) for name, one in list(sys.modules.items())]
+        modules = [one for name, one in known if name not in FRAMEWORKS and issubclass(type(one), types.ModuleType)]
         # One that loads itself when it is asked must not be asked.
         files = [object.__getattribute__(one, "__dict__").get("__file__") for one in modules]
         found = {one for one in files if isinstance(one, str) and one.endswith(".py") and "\n" not in one} - self.told
@@ -69,10 +77,11 @@ class Ahead:
 
     def found(self, patience: float) -> dict[str, Any]:
         """What was read, by the hash of its text. It waits for what is being read, but not longer than that."""
+        self.ended.set()
+        if self.thread is not None:
+            self.thread.join(patience)
         if self.process is None:
             return {}
-        self.ended.set()
-        self.thread.join(patience)
         try:
             self.process.communicate(timeout=patience)
         except (subprocess.TimeoutExpired, OSError, ValueError):

@@ -52,6 +52,14 @@ def dependants_of(route):
     return list(flattened(route.dependant, getattr(provider, "dependency_overrides", None) or {}))
 
 
+def fields_of(route):
+    """All that FastAPI validates for a route, and what it writes."""
+    for dependant in dependants_of(route):
+        for location in (*LOCATIONS, "body"):
+            yield from getattr(dependant, f"{location}_params")
+    yield from (one for one in (route.body_field, route.response_field) if one is not None)
+
+
 class Operations:
     def __init__(self, shapes, translator):
         self.shapes = shapes

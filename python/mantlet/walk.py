@@ -22,7 +22,7 @@ from .answers import Answers
 from .before import Before
 from .envelopes import answers_errors_well, claim, middleware_wraps
 from .later import changes_app, late_pages
-from .operations import Operations, dependants_of
+from .operations import Operations, dependants_of, fields_of
 from .pieces import code_of, name_of
 from .raised import closure, whole
 from .schemas import Shapes, Translator
@@ -317,6 +317,9 @@ class Walk:
         if pydantic.VERSION.startswith("1."):
             why = f"Pydantic {pydantic.VERSION} validates here, and only Pydantic 2 is known: which routes there are is known, what they accept is left to the app"
             self.note("app", why)
+            return self.operations.read_opaque(seen)
+        if any(not hasattr(one, "_type_adapter") for one in fields_of(seen)):
+            self.note(where, "a model of `pydantic.v1` is among what it takes or answers: only Pydantic 2 is known")
             return self.operations.read_opaque(seen)
         runs = self.before.of(dependants_of(seen), seen.body_field is not None)
         operation = self.operations.read(seen, runs.reads)
