@@ -11,10 +11,11 @@ from collections import namedtuple
 
 from pydantic import BaseModel
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 
 from . import proof, relatives, source
 from .pieces import Unproven, code_of, name_of
-from .raised import Raised, hides_errors
+from .raised import Raised, hides_errors, subclasses
 
 # Why input is only reported, if it is; whether somebody looks at what is not declared.
 Runs = namedtuple("Runs", "why reads")
@@ -61,6 +62,14 @@ class Before:
         if key not in self.known:
             self.known[key] = call, self.may_answer(call)
         return self.known[key][1]
+
+    def may_refuse(self, call):
+        """Whether the code of a function, by the names that it comes to, may make an `HTTPException`."""
+        try:
+            names = self.raised.reached(call)
+        except Unproven:
+            return True
+        return names is None or bool(names & {one.__name__ for one in subclasses(HTTPException)})
 
     def may_answer(self, call):
         try:

@@ -8,6 +8,7 @@ the names that it mentions, and the names that the code of those mentions.
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import http
 import importlib.util
@@ -519,6 +520,31 @@ def hides_errors(call):
             if catches(handler.type, function) and not raises_again(handler):
                 return True
     return False
+
+
+def hides_errors_of(function):
+    """Whether a function may go on with something else after what FastAPI raises within it for an invalid request."""
+    node = source.node_of(function)
+    for one in ast.walk(node) if node is not None else ():
+        if isinstance(one, (ast.With, ast.AsyncWith)) and not all(lets_through(item.context_expr, function) for item in one.items):
+            return True
+        if isinstance(one, ast.Try):
+            if any(isinstance(inner, ast.Return) for last in one.finalbody for inner in ast.walk(last)):
+                return True
+            if any(catches(handler.type, function) and not raises_again(handler) for handler in one.handlers):
+                return True
+    return node is None
+
+
+def lets_through(node, function):
+    """Whether what a `with` enters surely lets exceptions pass."""
+    made = node.func if isinstance(node, ast.Call) else None
+    value = source.UNKNOWN
+    if isinstance(made, ast.Name):
+        value = source.value_of(function, made.id)
+    elif isinstance(made, ast.Attribute) and isinstance(made.value, ast.Name):
+        value = source.attribute_of(source.value_of(function, made.value.id), made.attr)
+    return value in (contextlib.ExitStack, contextlib.AsyncExitStack, contextlib.nullcontext)
 
 
 def catches(node, function):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+import types
 
 import pydantic
 from fastapi import APIRouter, FastAPI
@@ -311,9 +312,14 @@ class Walk:
         return found
 
     def operation(self, route, seen, where):
+        reads = False
         if not is_plain(route):
-            self.note(where, f"the route class `{type(route).__name__}` reads requests, or answers what is invalid, itself")
-            return self.operations.read_opaque(seen)
+            facts = self.around_handler(route)
+            if facts is None or not facts.is_proven():
+                why = facts and (facts.rewrites or facts.answers) or "reads requests, or answers what is invalid, itself"
+                self.note(where, f"the route class `{type(route).__name__}` {why}: what it accepts is not known")
+                return self.operations.read_opaque(seen)
+            reads = facts.reads is not None
         if pydantic.VERSION.startswith("1."):
             why = f"Pydantic {pydantic.VERSION} validates here, and only Pydantic 2 is known: which routes there are is known, what they accept is left to the app"
             self.note("app", why)
@@ -322,6 +328,7 @@ class Walk:
             self.note(where, "a model of `pydantic.v1` is among what it takes or answers: only Pydantic 2 is known")
             return self.operations.read_opaque(seen)
         runs = self.before.of(dependants_of(seen), seen.body_field is not None)
+        runs = runs._replace(reads=runs.reads or reads)
         operation = self.operations.read(seen, runs.reads)
         if runs.why:
             self.note(where, runs.why)
@@ -338,6 +345,24 @@ class Walk:
             for place, why in self.shapes.opaque_places(one["shape"], set()):
                 self.note(f"{where} {one['location']}{of(one['take'])}{place}", why)
         return operation
+
+    def around_handler(self, route):
+        """What is known of the function that a route class of the app's own puts around FastAPI's handler; none if it does something else."""
+        if overrides(type(route), (APIRoute, Route), "__call__", "handle", "app", "matches"):
+            return None
+        if any(name in vars(route) for name in ("handle", "get_route_handler", "matches")):
+            return None
+        made = [whole(one) for one in (route.app, *closure(route.app)) if callable(one)]
+        own = [one for one in made if not source.is_frameworks(one) and not is_instruments(one)]
+        if len(own) != 1 or not isinstance(own[0], types.FunctionType):
+            return None
+        inner = [one for one in closure(own[0]) if getattr(one, "__qualname__", "") == "get_request_handler.<locals>.app"]
+        if len(inner) != 1 or not source.is_frameworks(inner[0]):
+            return None
+        facts = proof.route_handler(own[0], inner[0])
+        if not facts.rewrites and (self.before.answer_of(own[0]) or self.before.may_refuse(own[0])):
+            facts.rewrites = "may refuse before FastAPI validates"
+        return facts
 
     def mount(self, mount, at):
         path, known = pattern(mount)
