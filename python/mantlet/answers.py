@@ -6,13 +6,14 @@ clear what is written, there is no shape.
 
 from __future__ import annotations
 
+import functools
 import inspect
 
 from fastapi.responses import JSONResponse
 from starlette.responses import JSONResponse as StarletteJSONResponse
 
 from .pieces import name_of
-from .schemas import function_of
+from .schemas import function_of, is_pydantics
 
 SCALARS = (
     *("none", "bool", "int", "float", "decimal", "str", "bytes"),
@@ -77,6 +78,9 @@ class Answers:
         if kind == "definition-ref" and not schema.get("serialization"):
             schema = definitions[schema["schema_ref"]]
             kind = schema["type"]
+        if kind == "json-or-python" and is_sequence(schema):
+            items = self._written(schema["json_schema"]["items_schema"], by_alias, definitions)
+            return self.around(items, {"type": "list", "items": items})
         if schema.get("serialization"):  # code, unless it only turns a value into a text: either way no keys are known
             return self.anything
         if kind in ("model", "dataclass", "typed-dict") and schema.get("ref"):
@@ -177,6 +181,13 @@ class Answers:
         return {"name": name, "lookup": [[alias or name]], "shape": shape, "required": False}
 
 
+def is_sequence(schema):
+    """`Sequence[…]`, which Pydantic writes as a list."""
+    function = schema.get("serialization", {}).get("function")
+    inner = schema["json_schema"]
+    return is_pydantics(function) and name_of(function) == "serialize_sequence_via_list" and "items_schema" in inner
+
+
 def is_scalar(enumeration):
     return all(not isinstance(member.value, (dict, list, tuple)) for member in enumeration["members"])
 
@@ -191,6 +202,7 @@ def declared(route):
             yield None, field
 
 
+@functools.lru_cache(maxsize=None)
 def usual_status(response_class):
     """The status of a response class that is told none."""
     parameter = inspect.signature(response_class.__init__).parameters.get("status_code")

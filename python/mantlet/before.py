@@ -11,10 +11,11 @@ from collections import namedtuple
 
 from pydantic import BaseModel
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 
-from . import proof, source
+from . import proof, relatives, source
 from .pieces import Unproven, code_of, name_of
-from .raised import Raised, hides_errors
+from .raised import Raised, hides_errors, subclasses
 from .refusals import Refusals
 
 # Why input is only reported, if it is; whether somebody looks at what is not declared.
@@ -23,6 +24,7 @@ Runs = namedtuple("Runs", "why reads")
 
 class Before:
     def __init__(self):
+        self.known = {}  # with what it is about, so that no other gets its id
         self.odd = []  # exceptions whose handlers may answer with something that is no error, and those
         self.refusals = Refusals()
 
@@ -38,15 +40,38 @@ class Before:
                 continue
             found, names, bodies = None, asked(dependant), bodies_of(dependant)
             if names or bodies:
-                facts = proof.dependency(call, names, bodies, has_body)
+                facts = self.facts_of(call, names, bodies, has_body)
                 reads = reads or facts.reads is not None or not facts.is_proven()
                 found = facts.rewrites
-            found = found or self.may_answer(call)
+            if why is None:
+                found = found or self.answer_of(call)
             if found and why is None:
                 place = source.where(code_of(call, {}))
                 why = f"the dependency `{name_of(call)}` ({place}) {found}: input is reported, not refused"
         handler = dependants[-1]
         return Runs(why, reads or bool(asked(handler)) and proof.reads(handler.call, asked(handler)))
+
+    # A dependency stands before many operations, and is read once.
+
+    def facts_of(self, call, names, bodies, has_body):
+        key = (id(call), *names, None, *bodies, has_body)
+        if key not in self.known:
+            self.known[key] = call, proof.dependency(call, names, bodies, has_body)
+        return self.known[key][1]
+
+    def answer_of(self, call):
+        key = (id(call), *(id(exception) for exception, _ in self.odd))
+        if key not in self.known:
+            self.known[key] = call, self.may_answer(call)
+        return self.known[key][1]
+
+    def may_refuse(self, call):
+        """Whether the code of a function, by the names that it comes to, may make an `HTTPException`."""
+        try:
+            names = self.raised.reached(call)
+        except Unproven:
+            return True
+        return names is None or bool(names & {one.__name__ for one in subclasses(HTTPException)})
 
     def may_answer(self, call):
         try:
@@ -84,4 +109,5 @@ def is_own_value(annotation):
 
 def is_frameworks_own(call):
     """FastAPI's own schemes read the one place that they declare."""
-    return source.is_frameworks(call) or (not isinstance(call, types.FunctionType) and source.is_frameworks(type(call)))
+    own = source.is_frameworks(call) or (not isinstance(call, types.FunctionType) and source.is_frameworks(type(call)))
+    return own or relatives.keeps_request(call)

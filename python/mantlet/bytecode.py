@@ -5,8 +5,9 @@ from __future__ import annotations
 import dis
 import functools
 import inspect
-import sysconfig
 import types
+
+from . import source
 
 NOISE = ("CACHE", "PUSH_NULL", "NOP", "EXTENDED_ARG", "PRECALL", "RESUME")
 
@@ -37,6 +38,5 @@ def unwrapped(function):
 
 
 def is_installed(function):
-    paths = sysconfig.get_paths()
     file = function.__code__.co_filename
-    return file.startswith((paths["stdlib"], paths["purelib"], paths["platlib"])) or "site-packages" in file
+    return source.is_installed(file) or source.is_standard(file)

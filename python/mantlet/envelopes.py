@@ -11,7 +11,7 @@ import types
 
 from .bytecode import codes, instructions, unwrapped
 from .pieces import name_of
-from .source import is_frameworks
+from .source import is_class, is_frameworks, is_module
 
 MESSAGE = {"http.response.body", "body"}
 # They measure answers or compress them.
@@ -51,7 +51,7 @@ def wraps(thing, depth=0, seen=None):
     if id(thing) in seen or is_frameworks(thing):
         return False
     seen.add(id(thing))
-    if isinstance(thing, type):
+    if is_class(thing):
         called = [
             unwrapped(getattr(value, "__func__", value))
             for cls in thing.__mro__
@@ -100,7 +100,7 @@ def globals_in(code, function):
     for one, following in zip(loaded, [*loaded[1:], None]):
         if one.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
             value = function.__globals__.get(one.argval)
-            if isinstance(value, types.ModuleType) and following and following.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+            if is_module(value) and following and following.opname in ("LOAD_ATTR", "LOAD_METHOD"):
                 value = getattr(value, following.argval, None)
             yield value
 

@@ -20,6 +20,7 @@ if __name__ == "__main__":
     package.__path__ = [HERE]
 
 import argparse
+import gc
 import json
 import platform
 import traceback
@@ -30,8 +31,23 @@ from mantlet_inspector import launcher
 VERSION = 1
 
 
-def contract(app, name):
-    """-> the contract of an imported app."""
+def contract(app, name, memories=None, bound=None, ahead=None):
+    """-> the contract of an imported app. Facts of its files are kept in `memories`, and some were read `ahead`; its code is read for
+    `bound` seconds at most."""
+    from mantlet_inspector import memory
+
+    begun = memory.begin(memories, memory.DEFAULT_BOUND if bound is None else bound, ahead)
+    collects = gc.isenabled()
+    gc.disable()  # all that is made here is kept until the end, and an app's objects are many
+    try:
+        return made_contract(app, name)
+    finally:
+        begun.keep()
+        if collects:
+            gc.enable()
+
+
+def made_contract(app, name):
     # It needs FastAPI, which only the app's import has shown to be there.
     from mantlet_inspector.walk import Walk
 
@@ -80,6 +96,8 @@ def main():
     parser = argparse.ArgumentParser(prog="mantlet-inspector")
     parser.add_argument("app", nargs="?", metavar="APP")
     parser.add_argument("--contract", required=True, metavar="FILE", help="where to write it")
+    parser.add_argument("--memory", metavar="FILE", help="what is remembered of the app's code")
+    parser.add_argument("--read-timeout", type=float, metavar="SECONDS", help="how long the app's code may be read; 0: as long as it takes")
     parser.add_argument("--status", metavar="FILE", help="where to write what was found, or why not, as JSON")
     args = parser.parse_args()
     del sys.argv[1:]  # ours, not the app's
@@ -89,7 +107,7 @@ def main():
         name = f"{module}:{attribute}"
         app = made(app, factory, root, module)
         try:
-            found = contract(app, name)
+            found = contract(app, name, args.memory, args.read_timeout)
         except launcher.Failure:
             raise
         except Exception as error:  # most likely a version that is not known

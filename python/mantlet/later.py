@@ -8,8 +8,9 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Router
 
 from .bytecode import codes, instructions, is_installed, unwrapped
-from .pieces import name_of
+from .pieces import Unproven, name_of
 from .raised import mentioned_in
+from .relatives import pages_added, without_pages
 from .source import is_frameworks, is_standard, file_of, node_of
 
 # What start-up code may do with an app and leave it as it is.
@@ -38,7 +39,10 @@ def changes_app(router, before):
             return name_of(function), True
         found = touched(function, first_argument(function), seen, 0)
         node = node_of(function)
-        names = before.raised.called(mentioned_in(node, True)) if node is not None else CHANGES
+        try:
+            names = before.raised.called(mentioned_in(node, True)) if node is not None else CHANGES
+        except Unproven:
+            names = CHANGES
         if found == "changes" or names & CHANGES:
             return name_of(function), True
         if found or names & ROUTING:
@@ -56,8 +60,27 @@ def handlers(things, seen):
         if isinstance(thing, types.FunctionType) and is_theirs(thing):
             inside = (unwrapped(one) for one in closure(thing))
             yield from handlers([one for one in inside if isinstance(one, types.FunctionType)], seen)
+        elif pages_added(thing):
+            yield from handlers([pages_added(thing)[1]], seen)
         elif not is_theirs(type(thing)):
             yield thing
+
+
+def late_pages(router):
+    """Routes that will take the parameters of a page when the app has started."""
+    found, waiting, seen = [], [*getattr(router, "on_startup", ()), router.lifespan_context], set()
+    while waiting:
+        thing = unwrapped(waiting.pop())
+        if id(thing) in seen or not isinstance(thing, types.FunctionType):
+            continue
+        seen.add(id(thing))
+        added = pages_added(thing)
+        if added:
+            found += without_pages(added[0].routes)
+            waiting.append(added[1])
+        elif is_theirs(thing):
+            waiting += closure(thing)
+    return found
 
 
 def is_theirs(thing):

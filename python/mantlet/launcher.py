@@ -29,6 +29,7 @@ from pathlib import Path
 DEFAULT_FILES = ("main.py", "app.py", "api.py", "app/main.py", "app/app.py", "app/api.py")
 ENVIRONMENT = f"in `{sys.executable}`, or run mantlet in the app's own environment"
 SUPERVISOR = "MANTLET_SUPERVISOR"  # in the environment: the process whose children are uvicorn's workers
+READ_TIMEOUT = 2  # seconds
 STARTUP_FAILURE = 3  # uvicorn's own code for an app that could not start
 ORPHAN_GRACE = 5  # seconds from SIGTERM to SIGKILL once the parent is gone
 
@@ -112,10 +113,9 @@ def import_app(root, module, attribute):
             message = f"FastAPI is not installed: `pip install fastapi` {ENVIRONMENT}"
             raise Failure("fastapi-missing", message) from None
         FastAPI = ()
-    apps = [name for name in dir(loaded) if isinstance(getattr(loaded, name, None), FastAPI)]
-    apps.sort(key=lambda name: (name != "app", name != "api"))
-    if not attribute and apps:
-        return loaded, apps[0], getattr(loaded, apps[0])
+    if not attribute and apps_in(loaded, FastAPI):
+        found = apps_in(loaded, FastAPI)[0]
+        return loaded, found, getattr(loaded, found)
 
     file = shown(getattr(loaded, "__file__", None) or module)
     problem = f"`{file}` holds no FastAPI app: looked for `app`, for `api`, then for any FastAPI object"
@@ -129,8 +129,14 @@ def import_app(root, module, attribute):
         if found is not missing:
             problem = f"`{module}:{attribute}` is a `{type(found).__name__}`, not an ASGI app"
     factories = [f"{name}()" for name in ("create_app", "get_app", "make_app") if hasattr(loaded, name)]
-    meant = " or ".join(f"`{module}:{name}`" for name in apps or factories)
+    meant = " or ".join(f"`{module}:{name}`" for name in apps_in(loaded, FastAPI) or factories)
     raise Failure("no-app-object", problem + (f"; did you mean {meant}" if meant else ""), file)
+
+
+def apps_in(module, kind):
+    """The names of apps. Every name of the module is asked what it is, which may load what it stands for."""
+    names = [name for name in dir(module) if isinstance(getattr(module, name, None), kind)]
+    return sorted(names, key=lambda name: (name != "app", name != "api"))
 
 
 def import_failure(error, root, module):
@@ -154,18 +160,40 @@ def import_failure(error, root, module):
     return Failure("app-import-failed", f"the app `{module}` cannot be imported: {reason}{remedy}", where)
 
 
-def write_contract(file, app, factory, root, module, name):
+def inspectors(module):
+    """A module of the files beside this one. They are a package, so that the app may have modules of the same names."""
+    if "mantlet_inspector" not in sys.modules:
+        sys.modules["mantlet_inspector"] = package = types.ModuleType("mantlet_inspector")
+        package.__path__ = [os.path.dirname(os.path.abspath(__file__))]
+    return importlib.import_module(f"mantlet_inspector.{module}")
+
+
+def write_contract(file, app, factory, root, module, name, memories, bound, ahead=None):
     """Has the inspector beside this file say what the app accepts. Whatever goes wrong with that, the app is served."""
     try:
-        folder = os.path.dirname(os.path.abspath(__file__))
-        sys.modules["mantlet_inspector"] = package = types.ModuleType("mantlet_inspector")
-        package.__path__ = [folder]
-        inspector = importlib.import_module("mantlet_inspector.inspector")
-        found = inspector.contract(inspector.made(app, factory, root, module), name)
+        inspector = inspectors("inspector")
+        app = inspector.made(app, factory, root, module)
+        found = inspector.contract(app, name, memories, bound, ahead and ahead.found(bound or READ_TIMEOUT))
         text = json.dumps(found, allow_nan=False)
-    except Exception as error:
-        text = json.dumps({"failure": f"{type(error).__name__}: {error}"})
+    except Exception:  # most likely a version that is not known
+        why = "`mantlet contract` shows where it fails; please report it"
+        text = json.dumps({"failure": f"{versions()} are put together in a way that is not understood ({why})"})
+    # What was read of the app's code is not carried along while it serves.
+    for loaded in [one for one in sys.modules if one.partition(".")[0] == "mantlet_inspector"]:
+        vars(sys.modules.pop(loaded)).clear()
     write_whole(file, text)
+
+
+def versions():
+    from importlib import metadata
+
+    found = [f"Python {'.'.join(map(str, sys.version_info[:3]))}"]
+    for name in ("fastapi", "starlette", "pydantic"):
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return ", ".join(found)
 
 
 def write_whole(file, text):
@@ -245,6 +273,8 @@ def main():
     parser.add_argument("--workers", type=int, default=int(os.environ.get("WEB_CONCURRENCY") or 1))
     parser.add_argument("--status", metavar="FILE", help="where to write what was found, or why not, as JSON")
     parser.add_argument("--contract", metavar="FILE", help="where to write what the app accepts, as JSON")
+    parser.add_argument("--memory", metavar="FILE", help="what is remembered of the app's code")
+    parser.add_argument("--read-timeout", type=float, metavar="SECONDS", help="how long the app's code may be read; 0: as long as it takes")
     parser.add_argument("--parent", type=int, default=os.getppid(), metavar="PID", help="end when it does")
     args = parser.parse_args()
     del sys.argv[1:]  # ours, not the app's
@@ -256,6 +286,9 @@ def main():
             message = f'uvicorn cannot be used ({error}): `pip install "uvicorn[standard]"` {ENVIRONMENT}'
             raise Failure("uvicorn-missing", message) from None
         root, module, attribute, factory = locate(args.app)
+        ahead = None
+        if args.contract:
+            ahead = inspectors("ahead").Ahead(str(root), args.memory, f"{args.contract}.ahead")
         loaded, attribute, app = import_app(root, module, attribute)
     except Failure as failure:
         report(args.status, failure.status)
@@ -272,7 +305,7 @@ def main():
         except (Exception, SystemExit):
             pass
     if args.contract:
-        write_contract(args.contract, app, factory, root, module, name)
+        write_contract(args.contract, app, factory, root, module, name, args.memory, args.read_timeout, ahead)
     report(args.status, {"state": "found", "app": name, "file": file, "title": title})
     serve(served, factory, args.uds, args.workers)
 

@@ -34,8 +34,11 @@ NULL_IS_MISSING = inspect.signature(utils.solve_dependencies).parameters["body"]
 
 try:
     from fastapi._compat.shared import field_annotation_is_sequence
-except ImportError:  # it was one file
-    from fastapi._compat import field_annotation_is_sequence
+except ImportError:
+    try:  # it was one file
+        from fastapi._compat import field_annotation_is_sequence
+    except ImportError:  # before FastAPI 0.100, which knows Pydantic 1 only: what its operations accept is not read
+        field_annotation_is_sequence = None
 
 
 def flattened(dependant, overrides, before=0):
@@ -59,6 +62,14 @@ def dependants_of(route):
 def spans_of(route):
     provider = getattr(route, "dependency_overrides_provider", None)
     return list(flattened(route.dependant, getattr(provider, "dependency_overrides", None) or {}))
+
+
+def fields_of(route):
+    """All that FastAPI validates for a route, and what it writes."""
+    for dependant in dependants_of(route):
+        for location in (*LOCATIONS, "body"):
+            yield from getattr(dependant, f"{location}_params")
+    yield from (one for one in (route.body_field, route.response_field) if one is not None)
 
 
 class Operations:

@@ -36,24 +36,6 @@ MODULES = (
     "starlette.requests",
     "starlette.routing",
 )
-# What these import themselves.
-NEEDED = (
-    "annotated_doc",
-    "annotated_types",
-    "anyio",
-    "email_validator",
-    "httpx",
-    "httpx2",
-    "itsdangerous",
-    "jinja2",
-    "multipart",
-    "pydantic_core",
-    "python_multipart",
-    "typing_extensions.py",
-    "typing_inspection",
-    "wrapt",
-)
-
 
 def replaced():
     """What was replaced, by its name; none if nothing."""
@@ -91,7 +73,4 @@ def is_apps_own(file):
     """The app's, or of a package that is not known to call what it replaces."""
     if source.is_standard(file) or file.startswith(source.FRAMEWORKS) or file.startswith("<"):
         return False
-    if not source.is_installed(file):
-        return True
-    top = file.replace("\\", "/").rpartition("-packages/")[2].partition("/")[0]
-    return top not in (*known.INSTRUMENTS, *NEEDED)
+    return source.package_of(file) not in (*known.INSTRUMENTS, *source.NEEDED)

@@ -17,9 +17,10 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.routing import Router
 
-from . import kinds, known, source
+from . import kinds, known, memory, source
 from .calls import ERRORS
 from .kinds import FREE, kind
+from .raised import hides_errors_of
 from .pieces import DEPTH, GUARDED, Box, Facts, Me, Unproven, are_errors, callable_of, name_of
 from .reading import Read
 
@@ -53,6 +54,14 @@ def reads(call, names):
     return not facts.is_proven() or facts.reads is not None
 
 
+def route_handler(handler, inner):
+    """What a route class of the app's own puts around FastAPI's handler of a request, which validates."""
+    facts = proving(Facts(), lambda prover: prover.route_handler(handler, inner), "dependency")
+    if hides_errors_of(handler):
+        facts.rewrites = facts.rewrites or "may catch what FastAPI raises for an invalid request"
+    return facts
+
+
 def answers_errors(handler, key):
     """Whether a handler of exceptions only ever answers with an error."""
     if known.qualified(handler) in ERRORS:
@@ -64,9 +73,12 @@ def answers_errors(handler, key):
 def proving(facts, prove, place="middleware"):
     prover = Prover(facts, place)
     try:
-        prove(prover)
+        with memory.current.reading():
+            prove(prover)
     except Unproven as why:
         facts.rewrites = str(why)
+    except memory.Late:
+        facts.rewrites = memory.current.said()
     except Exception:  # no source, or not one that is understood
         facts.rewrites = f"is not understood: its source cannot be followed{prover.reached()}"
     return facts
@@ -79,6 +91,7 @@ class Prover:
         self.known = {}
         self.steps = 0
         self.place_read = None  # a function, and a line of it
+        self.inner = None  # FastAPI's handler, in the hands of a route class
 
     def reached(self):
         return f" at {source.place(*self.place_read)}" if self.place_read else ""
@@ -162,6 +175,12 @@ class Prover:
         came = self.returned(function, first, named, 0)
         if came.name not in kinds.HARMLESS:
             raise Unproven("hands the request on to whoever depends on it")
+
+    def route_handler(self, handler, inner):
+        self.inner = inner
+        came = self.returned(handler, [kinds.REQUEST], {}, 0)
+        if came.name != "answer" or not came.sure:
+            raise Unproven("may answer by itself before FastAPI validates")
 
     def handler(self, handler, key=None):
         told = isinstance(key, int) or (isinstance(key, type) and (issubclass(key, HTTPException) or are_errors(key)))

@@ -8,22 +8,24 @@ the names that it mentions, and the names that the code of those mentions.
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import http
 import importlib.util
 import os
 import sys
 import types
+from typing import Any, Optional
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from . import source
-from .pieces import callable_of, owner
+from . import memory, source
+from .index import HTTP, Definition
+from .pieces import Unproven, callable_of, owner
 
 OURS = os.path.dirname(__file__)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 class Raised:
@@ -33,56 +35,59 @@ class Raised:
         self.mentions = {}  # name -> names that the code of this name mentions
         self.functions = set()  # those that are no variables
         self.odd = {}  # name -> where its code raises what is no error
-        modules = [one for one in list(sys.modules.values()) if isinstance(one, types.ModuleType) and is_apps(one)]
+        self.is_late = False
+        with memory.current.reading():
+            self.read()
+
+    def read(self):
+        modules = [one for one in list(sys.modules.values()) if source.is_module(one) and is_apps(one)]
         hidden = set()
         for module in modules:
             try:
                 self.add(module)
+            except memory.Late:
+                self.is_late = True
+                return
             except Exception:  # there is no source, or none that can be read
-                hidden.add(module.__name__)
+                hidden.add(source.name_in(module))
         if hidden:
             for module in modules:
                 self.hide(module, hidden)
 
     def hide(self, module, hidden):
         """Whoever comes to code that cannot be read may come to anything: by the names that lead there."""
-        if module.__name__ in hidden:
-            self.odd[module.__name__.rpartition(".")[2]] = unread(module.__name__)
-        for name, value in list(vars(module).items()):
-            defined = value.__name__ if isinstance(value, types.ModuleType) else module_of(value)
+        own = source.name_in(module)
+        if own in hidden:
+            self.odd[own.rpartition(".")[2]] = unread(own)
+        for name, value in list(source.names_in(module).items()):
+            defined = source.name_in(value) if source.is_module(value) else module_of(value)
             if defined not in hidden or name.startswith("__"):
                 continue
             self.odd[name] = unread(defined)
-            for inner, part in list(vars(value).items()) if isinstance(value, type) else ():
+            for inner, part in list(vars(value).items()) if source.is_class(value) else ():
                 if callable(part) and not inner.startswith("__"):
                     self.odd[inner] = unread(defined)
 
     def add(self, module):
+        if source.loads_itself(module):
+            raise OSError
         if not module.__file__.endswith(".py"):
             raise OSError
-        for node in source.tree_of(module.__file__).body:
-            self.define(node, module, None)
-
-    def define(self, node, module, cls):
-        if isinstance(node, DEFINITIONS):
-            names = [node.name]
-            self.functions.add(node.name)
-        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names = [one.id for one in targets if isinstance(one, ast.Name)]
-        else:
-            names = []
-        mentioned = mentioned_in(node, is_plain(node, cls or module)) if names else ()
-        odd = odd_in(node, module, cls) if names else None
-        for name in told_by(names):
-            self.mentions.setdefault(name, set()).update(mentioned)
-            if odd:
-                self.odd[name] = odd
-        if isinstance(node, ast.ClassDef):
-            cls = vars(module).get(node.name)
-        for one in ast.iter_child_nodes(node):
-            if isinstance(one, ast.stmt) and not (isinstance(one, (ast.Assign, ast.AnnAssign)) and isinstance(node, FUNCTIONS)):
-                self.define(one, module, cls)
+        looked, whole, odd = Looked(module), [], []
+        for one in memory.facts_of(module.__file__).definitions:
+            inner = one.body.union(*(whole[child] for child in one.children))
+            whole.append(inner.union(*one.around))
+            is_plain = one.kind == "function" and (not one.around[0] or looked.is_plain(one))
+            mentioned = told_by(inner if is_plain else inner | one.around[0] if one.kind == "function" else whole[-1])
+            cls = vars(module).get(one.cls) if one.cls is not None else None
+            found = odd_in(source.definition_at(module.__file__, one.place), module, cls) if looked.may_be_odd(one) else None
+            odd.append(found or next((odd[child] for child in one.children if odd[child]), None))
+            if one.kind != "value":
+                self.functions.update(one.names)
+            for name in told_by(one.names):
+                self.mentions.setdefault(name, set()).update(mentioned)
+                if odd[-1]:
+                    self.odd[name] = odd[-1]
 
     def reached(self, call):
         """The names that the code of a dependency may come to; none if it cannot be read."""
@@ -118,13 +123,13 @@ class Raised:
         return self.closed(names, self.functions)
 
     def closed(self, names, through=None):
-        open_names, seen = list(names), set()
-        while open_names:
-            name = open_names.pop()
-            if name not in seen:
-                seen.add(name)
-                if through is None or name in through:
-                    open_names += self.mentions.get(name, ())
+        if self.is_late:
+            raise Unproven(memory.current.said())
+        seen, coming = set(), set(names)
+        while coming:
+            seen |= coming
+            leading = coming if through is None else coming & through
+            coming = set().union(*(self.mentions.get(name, ()) for name in leading)) - seen
         return seen
 
     def may_redirect(self, call):
@@ -151,6 +156,73 @@ class Raised:
             return True
         names = self.reached(call)
         return names is None or bool(names & {one.__name__ for one in subclasses(exception)})
+
+
+class Looked:
+    """A module in which names are looked up, each once, to tell which definitions need a closer look (`odd_in`)."""
+
+    def __init__(self, module: types.ModuleType):
+        self.module = module
+        self.values: dict[str, Any] = {}
+        self.https = {name for name, value in list(source.names_in(module).items()) if is_http(value)}
+        facts = memory.facts_of(module.__file__ or "")
+        self.aliases = {mark[6:] for one in facts.definitions for mark in one.marks if mark.startswith("alias ")}
+        self.is_own = not source.is_installed(source.file_in(module))
+
+    def value(self, text: str) -> Any:
+        """What a name with attributes stands for; none if that is not known."""
+        if text not in self.values:
+            base, _, name = text.rpartition(".")
+            held = self.value(base) if base else None
+            found = vars(self.module).get(name) if not base else source.UNKNOWN if held is None else source.attribute_of(held, name)
+            self.values[text] = None if found is source.UNKNOWN else found
+        return self.values[text]
+
+    def is_plain(self, one: Definition) -> bool:
+        """Whether a function is still the one that was written: its decorators then run no more."""
+        held = self.module if one.cls is None else vars(self.module).get(one.cls)
+        value = getattr(held, "__dict__", {}).get(one.names[0])
+        code = source.code_of(getattr(value, "__func__", value))
+        at = (self.module.__file__, one.names[0], one.place[0])
+        return code is not None and (code.co_filename, code.co_name, code.co_firstlineno) == at
+
+    def may_be_odd(self, one: Definition) -> bool:
+        """Without regard to what stands inside; what may not is none."""
+        if "status" in one.marks or not self.https.isdisjoint(one.uses):
+            return True
+        if one.kind == "class" and is_http(vars(self.module).get(one.names[0])):
+            return True
+        if any("." in use and is_http(self.value(use)) for use in one.uses):
+            return True
+        if any(self.makes(name, statuses, one.cls) for name, statuses in one.calls.items()):
+            return True
+        return self.is_own and any(self.leads_away(mark) for mark in one.marks)
+
+    def makes(self, name: str, statuses: set[str], cls: Optional[str]) -> bool:
+        if name == "super().__init__":
+            return cls is not None and is_http(vars(self.module).get(cls))
+        made = self.value(name)
+        if made is None:
+            last = name.rpartition(".")[2]
+            if not last.endswith(HTTP) and last not in self.aliases:
+                return False
+        elif not is_http(made):
+            return False
+        return not all(status and is_status(self.value(status)) for status in statuses)
+
+    def leads_away(self, mark: str) -> bool:
+        how, _, what = mark.partition(" ")
+        if how == "of":
+            held = self.value(what)
+            return held is sys or holds_http(held)
+        if how == "import":
+            return any(map(is_unread_yet, what.split()))
+        if how == "from":
+            base, *names = what.split(" ")
+            level = len(base) - len(base.lstrip("."))
+            aliases = [ast.alias(name) for name in names]
+            return any(map(is_unread_yet, imported(ast.ImportFrom(base[level:] or None, aliases, level), self.module)))
+        return how == "way"
 
 
 def whole(call):
@@ -244,10 +316,11 @@ def leads_anywhere(node, module):
     return told is None or is_http(told)
 
 
+@functools.lru_cache(maxsize=None)
 def holds_http(module):
-    if not isinstance(module, types.ModuleType):
+    if not source.is_module(module):
         return False
-    return source.file_in(module).startswith(source.FRAMEWORKS) or any(map(is_http, list(vars(module).values())))
+    return source.file_in(module).startswith(source.FRAMEWORKS) or any(map(is_http, list(source.names_in(module).values())))
 
 
 def imported(node, module):
@@ -277,7 +350,7 @@ def is_unread_yet(name):
 
 
 def is_http(value):
-    return isinstance(value, type) and issubclass(value, HTTPException)
+    return source.is_class(value) and issubclass(value, HTTPException)
 
 
 def named_only(node):
@@ -312,20 +385,14 @@ def subclasses(cls):
 
 def is_apps(module):
     """Code that may raise FastAPI's exceptions: the app's own, and what is installed and knows them."""
-    file = getattr(module, "__file__", None) or ""
+    file = source.file_in(module)
     if source.is_standard(file) or file.startswith(source.FRAMEWORKS):
         return False
     if os.path.dirname(file) == OURS:
         return False
     if not source.is_installed(file):
         return True
-    return any(isinstance(value, type) and issubclass(value, HTTPException) for value in list(vars(module).values()))
-
-
-def is_plain(node, held):
-    """Whether a function is still the one that was written: its decorators then run no more."""
-    value = vars(held).get(getattr(node, "name", None))
-    return source.node_of(getattr(value, "__func__", value)) is node
+    return any(map(is_http, list(source.names_in(module).values())))
 
 
 def mentioned_in(node, plain):
@@ -453,6 +520,31 @@ def hides_errors(call):
             if catches(handler.type, function) and not raises_again(handler):
                 return True
     return False
+
+
+def hides_errors_of(function):
+    """Whether a function may go on with something else after what FastAPI raises within it for an invalid request."""
+    node = source.node_of(function)
+    for one in ast.walk(node) if node is not None else ():
+        if isinstance(one, (ast.With, ast.AsyncWith)) and not all(lets_through(item.context_expr, function) for item in one.items):
+            return True
+        if isinstance(one, ast.Try):
+            if any(isinstance(inner, ast.Return) for last in one.finalbody for inner in ast.walk(last)):
+                return True
+            if any(catches(handler.type, function) and not raises_again(handler) for handler in one.handlers):
+                return True
+    return node is None
+
+
+def lets_through(node, function):
+    """Whether what a `with` enters surely lets exceptions pass."""
+    made = node.func if isinstance(node, ast.Call) else None
+    value = source.UNKNOWN
+    if isinstance(made, ast.Name):
+        value = source.value_of(function, made.id)
+    elif isinstance(made, ast.Attribute) and isinstance(made.value, ast.Name):
+        value = source.attribute_of(source.value_of(function, made.value.id), made.attr)
+    return value in (contextlib.ExitStack, contextlib.AsyncExitStack, contextlib.nullcontext)
 
 
 def catches(node, function):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from . import kinds, source
+from . import kinds, memory, source
 from .calls import Calls
 from .expressions import PARTS, Expressions
 from .kinds import FREE, joined, kind
@@ -31,11 +31,11 @@ class Read(Calls, Expressions):
         names = [one.arg for one in parameters.posonlyargs + parameters.args]
         given = dict(zip(names, arguments))
         rest = arguments[len(names) :]
-        if any(not is_harmless(one) for one in rest):
+        if any(not is_harmless(one) for one in rest) and self.looks_at(parameters.vararg, node):
             raise Unproven("takes what it is handed as `*args`")
         for name, value in named.items():
             if name not in names and name not in [one.arg for one in parameters.kwonlyargs]:
-                if is_harmless(value):
+                if is_harmless(value) or not self.looks_at(parameters.kwarg, node):
                     continue
                 raise Unproven("takes what it is handed as `**kwargs`")
             given[name] = value
@@ -60,6 +60,12 @@ class Read(Calls, Expressions):
             raise Unproven("is too tangled to be understood")
         return self.result or kinds.NOTHING
 
+    def looks_at(self, parameter, node):
+        """Whether a function looks at what comes as `*args` or `**kwargs`; a middleware that does not is not one that hands requests on."""
+        if parameter is None or self.prover.place == "middleware":
+            return True
+        return any(isinstance(one, ast.Name) and one.id == parameter.arg for one in ast.walk(node))
+
     def fail(self, what, node):
         line = getattr(node, "lineno", None)
         raise Unproven(f"{what} (line {line})" if line else what)
@@ -73,6 +79,8 @@ class Read(Calls, Expressions):
     def statement(self, node):
         self.prover.steps += 1
         self.prover.place_read = (self.function, node.lineno)
+        if self.prover.steps % 64 == 0 and self.prover.place != "middleware":
+            memory.current.check()
         if self.prover.steps > STEPS:
             raise Unproven("is too long to be followed")
         method = getattr(self, "on_" + type(node).__name__, None)

@@ -11,8 +11,10 @@ import decimal
 import enum
 import functools
 import json
+import marshal
 import re
 
+from . import relatives
 from .pieces import name_of
 
 INTERNAL = ("pydantic._internal.", "pydantic.types", "pydantic.networks")
@@ -123,6 +125,9 @@ def function_of(schema):
     return function.get("function") if isinstance(function, dict) else function
 
 
+WANTED = {"fields", "items", "choices", "expected", "values", "labels"}  # also if they are empty
+
+
 class Shapes:
     """The contract's list of shapes. Equal ones are listed once."""
 
@@ -132,7 +137,10 @@ class Shapes:
 
     def add(self, shape):
         shape = compact(shape)
-        key = json.dumps(shape, sort_keys=True)
+        try:
+            key = marshal.dumps(shape, 2)  # a version that writes equal values equally
+        except ValueError:  # a text or a number of a class of its own
+            key = json.dumps(shape, sort_keys=True)
         if key not in self._index:
             self._index[key] = len(self.all)
             self.all.append(shape)
@@ -191,15 +199,14 @@ def named_parts(shape):
 
 def compact(shape):
     """Leaves out what is none, false or empty, except where the format wants it."""
-    wanted = {"fields", "items", "choices", "expected", "values", "labels"}
     kept = {}
     for key, value in shape.items():
-        key = key.replace("_", "-")
-        if value is None or value is False and key not in ("allow-inf-nan", "loc-by-alias") or (value == {}):
-            continue
-        if value == [] and key not in wanted:
-            continue
-        kept[key] = value
+        if value or value == 0 and value is not False:
+            kept[key.replace("_", "-")] = value
+        elif value is not None:
+            key = key.replace("_", "-")
+            if value == "" or value is False and key in ("allow-inf-nan", "loc-by-alias") or (value == [] and key in WANTED):
+                kept[key] = value
     return kept
 
 
@@ -423,8 +430,11 @@ class Translator:
     def _model(self, schema, config, definitions):
         cls = schema["cls"]
         config = schema.get("config") or {}
-        if schema.get("custom_init"):
+        made = relatives.how_made(cls) if schema.get("custom_init") else "validated"
+        if made is None:
             raise Unknown(f"`{cls.__qualname__}.__init__` decides")
+        if made == "table":
+            return self._table(cls, config)
         inner = schema["schema"]
         if schema.get("root_model"):
             shape = {
@@ -448,6 +458,21 @@ class Translator:
             why = f"`{name_of(getattr(cls, post_init))}` runs"
             shape = {"type": "then", "inner": self.shapes.add(shape), "why": why}
         return shape
+
+    def _table(self, cls, config):
+        """Of SQLModel: nothing is validated but that an object comes."""
+        anything = self.shapes.add({"type": "any"})
+        shape = {
+            "type": "object",
+            "name": cls.__name__,
+            "kind": "model",
+            "fields": [
+                {"name": name, "lookup": paths, "shape": anything, "required": False}
+                for name, paths in relatives.table_fields(cls)
+            ],
+            "extra": "allow" if config.get("extra_fields_behavior") == "allow" else "ignore",
+        }
+        return {"type": "then", "inner": self.shapes.add(shape), "why": f"`{cls.__qualname__}` is a table, which SQLModel does not validate"}
 
     def _unwrapped(self, schema, config, definitions):
         """The fields below validators that run after them -> (the fields, definitions, what runs)."""

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
+import types
 
 import pydantic
 from fastapi import APIRouter, FastAPI
 from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
-from fastapi.exceptions import RequestValidationError, ValidationException
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, APIWebSocketRoute
 from starlette import convertors
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 
-from . import known, patched, proof, source
+from . import known, memory, patched, proof, source
 from .answers import Answers
 from .before import Before
 from .envelopes import answers_errors_well, claim, middleware_wraps
-from .later import changes_app
-from .operations import Operations, dependants_of
+from .later import changes_app, late_pages
+from .operations import Operations, dependants_of, fields_of
 from .pieces import code_of, name_of
 from .raised import closure, whole
 from .refusals import named_at
@@ -30,6 +33,10 @@ try:
     from starlette._utils import get_route_path
 except ImportError:
     get_route_path = None
+try:
+    from fastapi.exceptions import ValidationException
+except ImportError:
+    ValidationException = RequestValidationError
 
 ROUTES = (APIRoute, APIWebSocketRoute, Route, WebSocketRoute, Mount)
 OWN_ERRORS = (RequestValidationError, ValidationException)
@@ -52,6 +59,9 @@ class Walk:
         self.noted = {}
         self.inside = []  # apps and routers that are being read
         self.around = []  # those and the ways in which they are included, whose limits hold for a route
+        self.starts = []  # code that may change the app when it starts
+        self.late = []  # routes that take more when the app has started
+        self.kept = {}  # what FastAPI has worked out of included routers, before it is asked to
         self.before = Before()
         self.operations = Operations(self.shapes, Translator(self.shapes))
         self.answers = Answers(self.shapes)
@@ -77,9 +87,18 @@ class Walk:
         around, found = self.unwrap(app)
         if found is None:
             return None, None
-        router = self.within(found, self.app, "")
+        try:
+            router = self.within(found, self.app, "")
+        except BaseException:
+            self.leave()
+            raise
+        if self.starts:
+            self.leave()
         for one in around:
             self.passes(type(one), vars(one), one, router, "app")
+        if memory.current.is_late:
+            why = "not all code was read in time: what was not is taken for code that may do anything, and input is reported there"
+            self.note("app", f"{why}: {memory.current.said()}")
         changed = patched.replaced()
         if changed:
             self.note("app", f"`{changed}` was replaced: nothing is known of what is validated, input is reported, not refused")
@@ -124,10 +143,24 @@ class Walk:
         if header:
             set_written(router, header.lower())
 
+    # What FastAPI works out of a router that was included, it keeps, and the first request is the quicker for it. But code that changes
+    # routes when the app starts would change them in vain.
+
+    def note_kept(self, route):
+        names = [name for name in vars(route) if name.startswith("_effective") and not name.endswith("lock")]
+        self.kept.setdefault(id(route), (route, {name: vars(route)[name] for name in names}))
+
+    def leave(self):
+        """Leaves the app as it was found."""
+        for route, kept in self.kept.values():
+            vars(route).update(kept)
+
     # Apps and routers
 
     def app(self, app, at):
         where = at or "app"
+        self.late += late_pages(app.router)
+        self.starts += self.late
         odd = self.odd_handlers(app, where)
         outer, self.before.odd = self.before.odd, odd
         handled, refusals = self.before.refusals.handled, self.before.refusals
@@ -157,6 +190,7 @@ class Walk:
                 unsure.append(f"`{name_of(handler)}` answers for unknown paths")
         later, anything = changes_app(app.router, self.before)
         if later:
+            self.starts.append(later)
             more = changes if anything else unsure
             more.append(f"`{later}` may change the app when it starts" if anything else f"`{later}` may add routes when the app starts")
         for why in unsure:
@@ -188,6 +222,9 @@ class Walk:
 
     def router(self, router, at, docs=()):
         routes = []
+        for route in router.routes:
+            if hasattr(route, "effective_candidates"):
+                self.note_kept(route)
         for route in router.routes:
             routes += self.routes(route, None, at, docs)
         for route in low_priority(router):
@@ -243,6 +280,7 @@ class Walk:
                 return [self.opaque(f"{at}{route.include_context.prefix}", why)]
             found = []
             outer, self.around = self.around, [*self.around, route.original_router, route.include_context]
+            self.note_kept(route)
             for candidate in route.effective_candidates():
                 original = getattr(candidate, "original_route", None)
                 found += self.routes(candidate if original is None else original, candidate, at, docs)
@@ -288,13 +326,23 @@ class Walk:
         return found
 
     def operation(self, route, seen, where):
+        reads = False
         if not is_plain(route):
-            self.note(where, f"the route class `{type(route).__name__}` reads requests, or answers what is invalid, itself")
-            return self.operations.read_opaque(seen)
+            facts = self.around_handler(route)
+            if facts is None or not facts.is_proven():
+                why = facts and (facts.rewrites or facts.answers) or "reads requests, or answers what is invalid, itself"
+                self.note(where, f"the route class `{type(route).__name__}` {why}: what it accepts is not known")
+                return self.operations.read_opaque(seen)
+            reads = facts.reads is not None
         if pydantic.VERSION.startswith("1."):
-            self.note(where, f"Pydantic {pydantic.VERSION} validates it: only Pydantic 2 is known")
+            why = f"Pydantic {pydantic.VERSION} validates here, and only Pydantic 2 is known: which routes there are is known, what they accept is left to the app"
+            self.note("app", why)
+            return self.operations.read_opaque(seen)
+        if any(not hasattr(one, "_type_adapter") for one in fields_of(seen)):
+            self.note(where, "a model of `pydantic.v1` is among what it takes or answers: only Pydantic 2 is known")
             return self.operations.read_opaque(seen)
         runs = self.before.of(dependants_of(seen), seen.body_field is not None)
+        runs = runs._replace(reads=runs.reads or reads)
         operation = self.operations.read(seen, runs.reads, self.before.refusals.dependency)
         limit = limits_of(route, seen, self.around)
         if limit:
@@ -302,6 +350,9 @@ class Walk:
         if runs.why:
             self.note(where, runs.why)
             operation["rewrites"] = True
+        elif any(route is one for one in self.late):
+            self.note(where, "it gets the parameters of a page when the app starts: input is reported, not refused")
+            operation["rewrites"] = operation["reads-request"] = True
         elif runs.reads and operation["body"]["kind"] in ("json", "form"):
             self.note(where, "the handler or a dependency may look at the raw request: nothing is cut out of its body")
         operation["responses"] = self.answers.read(seen)
@@ -311,6 +362,24 @@ class Walk:
             for place, why in self.shapes.opaque_places(one["shape"], set()):
                 self.note(f"{where} {one['location']}{of(one['take'])}{place}", why)
         return operation
+
+    def around_handler(self, route):
+        """What is known of the function that a route class of the app's own puts around FastAPI's handler; none if it does something else."""
+        if overrides(type(route), (APIRoute, Route), "__call__", "handle", "app", "matches"):
+            return None
+        if any(name in vars(route) for name in ("handle", "get_route_handler", "matches")):
+            return None
+        made = [whole(one) for one in (route.app, *closure(route.app)) if callable(one)]
+        own = [one for one in made if not source.is_frameworks(one) and not is_instruments(one)]
+        if len(own) != 1 or not isinstance(own[0], types.FunctionType):
+            return None
+        inner = [one for one in closure(own[0]) if getattr(one, "__qualname__", "") == "get_request_handler.<locals>.app"]
+        if len(inner) != 1 or not source.is_frameworks(inner[0]):
+            return None
+        facts = proof.route_handler(own[0], inner[0])
+        if not facts.rewrites and (self.before.answer_of(own[0]) or self.before.may_refuse(own[0])):
+            facts.rewrites = "may refuse before FastAPI validates"
+        return facts
 
     def mount(self, mount, at):
         path, known = pattern(mount)
@@ -360,6 +429,7 @@ def is_asgi(thing):
     return callable(thing) and not isinstance(thing, type) and hasattr(thing, "__dict__")
 
 
+@functools.lru_cache(maxsize=None)
 def overrides(cls, bases, *methods):
     """Whether a class of the app's own replaces one of the methods."""
     for method in methods:
@@ -386,13 +456,14 @@ def is_plain(route):
 
 
 def is_instruments(function):
-    file = source.file_of(function)
-    return source.is_installed(file) and any(f"/{name}/" in file.replace("\\", "/") for name in known.INSTRUMENTS)
+    return source.package_of(source.file_of(function)) in known.INSTRUMENTS
 
 
 def builds_its_own(app):
     """Whether FastAPI builds the middleware."""
     builds = vars(app).get("build_middleware_stack")
+    if builds is None and "build_middleware_stack" not in Starlette.__call__.__code__.co_names:  # older versions build it at once
+        return type(app.middleware_stack) is ServerErrorMiddleware
     if builds is None:
         return app.middleware_stack is None
     function = getattr(builds, "__func__", builds)

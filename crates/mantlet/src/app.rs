@@ -105,6 +105,7 @@ impl AppProcess {
     /// What will be run; `tells_its_contract` if it is asked for it: a command of the user's cannot be.
     pub(crate) fn prepare(
         config: &AppConfig,
+        state_folder: &Path,
         server: &[OsString],
         tells_its_contract: bool,
     ) -> Result<Self, Failure> {
@@ -142,6 +143,7 @@ impl AppProcess {
         arguments.extend(["--status".into(), folder.path().join(STATUS).into()]);
         if tells_its_contract {
             arguments.extend(["--contract".into(), folder.path().join(CONTRACT).into()]);
+            arguments.extend(inspector::reading(config, state_folder));
         }
         arguments.extend(["--parent".into(), std::process::id().to_string().into()]);
         let name = if config.entrypoint.is_empty() { "the app" } else { &config.entrypoint };

@@ -82,6 +82,9 @@ pub(crate) struct AppConfig {
     /// Time the app may take to start, after which it is stopped. Default: as long as it lives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ready_timeout: Option<Span>,
+    /// Time of the processor for reading the app's code at its start; what is not proven by then is only reported. `0s`: as long as it
+    /// takes. Default 2 s.
+    pub(crate) read_timeout: Span,
     /// Time to connect to the app. Default 5 s.
     pub(crate) connect_timeout: Span,
     /// Time from the last byte of a request to the first of its answer. Default 1 h: an app without a gate has no limit at all.
@@ -157,6 +160,7 @@ impl Default for AppConfig {
             workers: 1,
             upstream: String::new(),
             ready_timeout: None,
+            read_timeout: Span::secs(2),
             connect_timeout: Span::secs(5),
             response_timeout: Span::secs(3600),
             idle_timeout: Span::secs(4),

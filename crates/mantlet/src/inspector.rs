@@ -1,6 +1,8 @@
 //! The contract of an app, read by the inspector in the app's own interpreter.
 
 use std::{
+    env,
+    ffi::OsString,
     fs, io,
     path::Path,
     process::{Command, ExitStatus, Stdio},
@@ -21,7 +23,7 @@ use crate::{
 };
 
 /// The launcher, and the inspector that it or we ask.
-const FILES: [(&str, &str); 21] = [
+const FILES: [(&str, &str); 25] = [
     ("launcher.py", LAUNCHER),
     ("inspector.py", include_str!("../../../python/mantlet/inspector.py")),
     ("walk.py", include_str!("../../../python/mantlet/walk.py")),
@@ -36,6 +38,10 @@ const FILES: [(&str, &str); 21] = [
     ("raised.py", include_str!("../../../python/mantlet/raised.py")),
     ("refusals.py", include_str!("../../../python/mantlet/refusals.py")),
     ("patched.py", include_str!("../../../python/mantlet/patched.py")),
+    ("index.py", include_str!("../../../python/mantlet/index.py")),
+    ("relatives.py", include_str!("../../../python/mantlet/relatives.py")),
+    ("ahead.py", include_str!("../../../python/mantlet/ahead.py")),
+    ("memory.py", include_str!("../../../python/mantlet/memory.py")),
     ("source.py", include_str!("../../../python/mantlet/source.py")),
     ("bytecode.py", include_str!("../../../python/mantlet/bytecode.py")),
     ("later.py", include_str!("../../../python/mantlet/later.py")),
@@ -61,8 +67,19 @@ pub(crate) struct Inspected {
     pub(crate) contract: Contract,
 }
 
+/// What is remembered of the app's code from one start to the next, in the state folder.
+const MEMORY: &str = "code.json";
+
+/// How the inspector is told how long it may read, and what it may remember where. A relative folder counts from where the app starts, which is
+/// here.
+pub(crate) fn reading(config: &AppConfig, state_folder: &Path) -> [OsString; 4] {
+    let memory = env::current_dir().unwrap_or_default().join(state_folder).join(MEMORY);
+    let bound = config.read_timeout.0.as_secs_f64().to_string();
+    ["--memory".into(), memory.into(), "--read-timeout".into(), bound.into()]
+}
+
 /// Imports the app in its own interpreter and reads its contract.
-pub(crate) fn inspect(config: &AppConfig) -> Result<Inspected, Failure> {
+pub(crate) fn inspect(config: &AppConfig, state_folder: &Path) -> Result<Inspected, Failure> {
     let folder = private_folder()?;
     write_files(folder.path()).map_err(|error| cannot_make_folder(&error))?;
     let contract = folder.path().join(CONTRACT);
@@ -72,6 +89,7 @@ pub(crate) fn inspect(config: &AppConfig) -> Result<Inspected, Failure> {
     if !config.entrypoint.is_empty() {
         command.arg(&config.entrypoint);
     }
+    command.args(reading(config, state_folder));
     command.arg("--contract").arg(&contract).arg("--status").arg(folder.path().join(STATUS));
     // What the app prints is not the contract.
     command.stdin(Stdio::null()).stdout(io::stderr());

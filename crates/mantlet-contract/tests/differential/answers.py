@@ -12,7 +12,7 @@ import sys
 import types
 import warnings
 from dataclasses import make_dataclass
-from typing import Annotated, Any, Dict, List, Optional, Tuple, Union
+from typing import Annotated, Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from fastapi import FastAPI
 from pydantic import (
@@ -86,7 +86,7 @@ def a_type(r, depth=0):
     inner = lambda: a_type(r, depth + 1)
     kind = r.randint(0, 14)
     if kind == 0:
-        return List[inner()]
+        return r.choice([List, List, Sequence])[inner()]
     if kind == 1:
         return Tuple[inner(), inner()]
     if kind == 2:
@@ -100,7 +100,7 @@ def a_type(r, depth=0):
     if kind == 7:
         return SerializeAsAny[inner()]
     if kind == 8:
-        return r.choice([types_.Tree, types_.Point, types_.Closed, types_.Movie, types_.Numbers])
+        return r.choice([types_.Tree, types_.Point, types_.Closed, types_.Movie, types_.Numbers, types_.Hero, types_.NewTeam])
     if kind == 9:
         return RootModel[inner()]
     if kind == 10:

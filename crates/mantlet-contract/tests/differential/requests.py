@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from shapes import Shapes, Translator
 from mantlet_inspector.operations import Operations
-from types_ import Cat, Dog
+from types_ import Cat, Dog, Hero, HeroBase, NewTeam
 from values import TEXTS, Values
 
 
@@ -227,6 +227,35 @@ Operation("POST", "/profile", "form").input("body", str, "user", "age", "picture
 
 @APP.post("/profile")
 def profile(profile: Annotated[Profile, Form()]): ...
+
+
+# Of SQLModel: validated, a table, in the query and in a form.
+Operation("POST", "/team", "json").input("body", NewTeam)
+
+
+@APP.post("/team")
+def team(team: NewTeam): ...
+
+
+Operation("POST", "/hero", "json").input("body", Hero)
+
+
+@APP.post("/hero")
+def hero(hero: Hero): ...
+
+
+Operation("GET", "/heroes").input("query", str, "name", "age", "team_id", "secretName")
+
+
+@APP.get("/heroes")
+def heroes(hero: Annotated[HeroBase, Query()]): ...
+
+
+Operation("POST", "/hero-form", "form").input("body", str, "name", "age", "team_id", "secretName")
+
+
+@APP.post("/hero-form")
+def hero_form(hero: Annotated[HeroBase, Form()]): ...
 
 
 class Requests:

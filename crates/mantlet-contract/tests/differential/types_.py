@@ -15,6 +15,8 @@ from pydantic import (
     StringConstraints, Tag, create_model,
 )
 from pydantic.dataclasses import dataclass
+from sqlalchemy import Column, String
+from sqlmodel import Field as SqlField, Relationship, SQLModel
 from typing_extensions import NotRequired, TypedDict
 
 
@@ -103,6 +105,41 @@ class Movie(TypedDict):
     year: NotRequired[int]
 
 
+class TeamBase(SQLModel):
+    name: str = SqlField(index=True, max_length=5)
+    city: Optional[str] = None
+
+
+class Team(TeamBase, table=True):
+    id: Optional[int] = SqlField(default=None, primary_key=True)
+    heroes: List["Hero"] = Relationship(back_populates="team")
+
+
+class HeroBase(SQLModel):
+    name: str
+    age: Optional[int] = SqlField(default=None, ge=0)
+    team_id: Optional[int] = SqlField(default=None, foreign_key="team.id")
+    secret: str = SqlField(default="x", sa_column=Column(String), schema_extra={"validation_alias": "secretName"})
+
+
+class Hero(HeroBase, table=True):
+    id: Optional[int] = SqlField(default=None, primary_key=True)
+    level: Level = Level.low
+    team: Optional[Team] = Relationship(back_populates="heroes")
+
+
+class NewHero(HeroBase):
+    model_config = ConfigDict(extra="forbid")
+    color: Color = Color.red
+
+
+class NewTeam(TeamBase):
+    model_config = ConfigDict(populate_by_name=True)
+    heroes: List[NewHero] = []
+    leader: Optional[HeroBase] = SqlField(default=None, alias="leaderAlias")
+    founded: Optional[date] = None
+
+
 Numbers = RootModel[List[int]]
 
 
@@ -137,6 +174,7 @@ LEAVES = [
     lambda r: Annotated[int, BeforeValidator(plus)],
     lambda r: r.choice([Json, Json[List[int]]]),
     lambda r: r.choice([Tree, Point, Closed, Movie, Numbers, Cat]),
+    lambda r: r.choice([Team, Hero, NewHero, NewTeam, HeroBase]),
 ]
 
 
@@ -221,4 +259,7 @@ def a_model(r, depth=0):
         elif chance < 0.3:
             options["default_factory"] = list
         fields[name] = (kind, Field(**options))
+    if r.random() < 0.25:
+        base = type(f"Base{COUNT}", (SQLModel,), {"model_config": ConfigDict(**config), "__module__": __name__})
+        return create_model(f"Model{COUNT}", __base__=base, **fields)
     return create_model(f"Model{COUNT}", __config__=ConfigDict(**config), **fields)

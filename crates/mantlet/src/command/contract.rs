@@ -71,7 +71,8 @@ pub(crate) fn read(arguments: &ContractArguments) -> Result<Described, Failure> 
         .with_flags(flags)
         .read()
         .map_err(|mistakes| Failure::usage(summary(&mistakes, "it cannot be used")))?;
-    let Inspected { name, json, contract } = inspect(&checked.loaded.config.app)?;
+    let Inspected { name, json, contract } =
+        inspect(&checked.loaded.config.app, &checked.loaded.config.state_folder)?;
     Ok(Described { name, from: "read from the app".into(), model: contract, json })
 }
 

@@ -12,6 +12,7 @@ use crate::{
     operate::{self, Operation},
     say::Failure,
     settings::Flag,
+    state,
 };
 
 pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
@@ -31,7 +32,12 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     let checked = reader.read_at_start()?;
     let config = &checked.loaded.config;
     let source = Source::of(&config.contract, arguments.server.is_empty());
-    let process = AppProcess::prepare(&config.app, &arguments.server, source == Source::App)?;
+    if source == Source::App {
+        // What is read of the app's code is kept there. Without it all of it is read at each start, which is no failure.
+        let _ = state::prepare(&config.state_folder);
+    }
+    let process =
+        AppProcess::prepare(&config.app, &config.state_folder, &arguments.server, source == Source::App)?;
     operate::operate(Operation {
         reader,
         checked,

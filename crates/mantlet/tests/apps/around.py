@@ -6,6 +6,7 @@
 """
 
 import asyncio
+import contextlib
 import functools
 import hashlib
 import hmac
@@ -958,6 +959,54 @@ class ReplayedRoute(APIRoute):
 
 
 below("/reported/route-class", route_class=ReplayedRoute)
+
+
+class MeasuredRoute(APIRoute):
+    def get_route_handler(self):
+        measured_handler = super().get_route_handler()
+
+        async def measured(request: Request):
+            async with contextlib.AsyncExitStack() as stack:
+                request.scope["my_stack"] = stack
+                answer = await measured_handler(request)
+            answer.headers["X-Measured"] = request.method
+            return answer
+
+        return measured
+
+
+below("/enforced/route-class", route_class=MeasuredRoute)
+
+
+class BarredRoute(APIRoute):
+    def get_route_handler(self):
+        barred_handler = super().get_route_handler()
+
+        async def barred(request: Request):
+            if "x-key" not in request.headers:
+                raise HTTPException(401)
+            return await barred_handler(request)
+
+        return barred
+
+
+# What it refuses comes before what does not validate.
+below("/reported/route-class-that-refuses", route_class=BarredRoute)
+
+
+class ForgivingRoute(APIRoute):
+    def get_route_handler(self):
+        forgiving_handler = super().get_route_handler()
+
+        async def forgiving(request: Request):
+            with contextlib.suppress(Exception):
+                answer = await forgiving_handler(request)
+            return answer
+
+        return forgiving
+
+
+below("/reported/route-class-that-forgives", route_class=ForgivingRoute)
 
 
 class SignedRoute(APIRoute):

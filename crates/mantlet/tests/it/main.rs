@@ -43,6 +43,7 @@ mod pages;
 mod path;
 mod path_readings;
 mod process;
+mod reading;
 mod refusals;
 mod reload;
 mod request_line;

@@ -101,6 +101,12 @@ impl Typed {
         self
     }
 
+    /// In a folder that is there already.
+    pub(crate) fn at(mut self, folder: &Path) -> Self {
+        self.place = Some(folder.to_owned());
+        self
+    }
+
     pub(crate) fn argument(mut self, argument: &str) -> Self {
         self.arguments.push(argument.into());
         self
