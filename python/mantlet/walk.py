@@ -18,7 +18,7 @@ from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 from . import known, patched, proof, source
 from .answers import Answers
 from .before import Before
-from .envelopes import answers_errors_well, claim, middleware_wraps
+from .envelopes import answers_errors_well, claim, claim_answers, errors_answered, middleware_wraps
 from .later import changes_app
 from .operations import Operations, dependants_of
 from .pieces import code_of, name_of
@@ -157,6 +157,9 @@ class Walk:
         if handler is not request_validation_exception_handler and (handler is not None or isinstance(app, FastAPI)):
             self.note(where, f"`{name_of(handler) if handler else 'nothing'}` answers what does not validate")
             set_below(router, "answers-invalid", True)
+        answered = errors_answered(app)
+        if answered:
+            router["handles"] = answered
         handler = answers_errors_well(app)
         if handler:
             self.note(where, f"the error handler `{handler}` may change answers: what models say of them is a claim")
@@ -276,7 +279,9 @@ class Walk:
     def operation(self, route, seen, where):
         if not is_plain(route):
             self.note(where, f"the route class `{type(route).__name__}` reads requests, or answers what is invalid, itself")
-            return self.operations.read_opaque(seen)
+            operation = {**self.operations.read_opaque(seen), "responses": self.answers.read(seen)}
+            claim_answers(operation)
+            return operation
         if pydantic.VERSION.startswith("1."):
             self.note(where, f"Pydantic {pydantic.VERSION} validates it: only Pydantic 2 is known")
             return self.operations.read_opaque(seen)

@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mantlet_controls::audit::{Record, Sink};
+use mantlet_controls::audit::{Keep, Record, Sink};
 
 use crate::tell;
 
@@ -82,6 +82,11 @@ impl Sink for AuditLog {
         if self.queue.try_send(Message::Record(Box::new(record))).is_err() {
             self.lost.fetch_add(1, Relaxed);
         }
+    }
+
+    fn keep(&self) -> Option<Keep> {
+        let log = self.clone();
+        Some(Arc::new(move |record| log.record(record)))
     }
 }
 

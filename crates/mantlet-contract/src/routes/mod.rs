@@ -58,6 +58,8 @@ pub struct HttpRoute {
     pub answers_invalid: bool,
     /// Code of the app may change a request before it is validated.
     pub rewrites: bool,
+    /// Statuses from 500 on that error handlers around it may answer with.
+    pub handles: Box<[u16]>,
 }
 
 /// Whom a route is shown to.
@@ -127,7 +129,7 @@ impl Routes {
     /// Compiles a router; templates that cannot be read are routes that may match anything, and are told.
     pub fn compile(router: &model::Router) -> (Self, Vec<TemplateError>) {
         let mut errors = Vec::new();
-        let routes = Self::below("", router, &mut errors);
+        let routes = Self::below("", router, &[], &mut errors);
         (routes, errors)
     }
 
@@ -138,7 +140,9 @@ impl Routes {
         self
     }
 
-    fn below(prefix: &str, router: &model::Router, errors: &mut Vec<TemplateError>) -> Self {
+    fn below(prefix: &str, router: &model::Router, handled: &[u16], errors: &mut Vec<TemplateError>) -> Self {
+        // What an app's own handlers do not take is raised on to those around it.
+        let handled = [handled, &router.handles].concat();
         let (mut routes, mut tree, mut opaque) = (Vec::new(), Tree::default(), Vec::new());
         for route in &router.routes {
             let index = u32::try_from(routes.len()).unwrap_or(u32::MAX);
@@ -158,14 +162,15 @@ impl Routes {
                         answers_invalid: router.answers_invalid,
                         rewrites: router.rewrites
                             || operation.as_ref().is_some_and(|operation| operation.rewrites),
+                        handles: handled.as_slice().into(),
                     };
                     (Some(path.clone()), Kind::Http(Arc::new(route)))
                 }
                 model::Route::WebSocket { path } => (Some(path.clone()), Kind::WebSocket),
                 model::Route::Mount { path, router } => {
-                    let inner = router
-                        .as_ref()
-                        .map(|router| Box::new(Self::below(&format!("{prefix}{path}"), router, errors)));
+                    let inner = router.as_ref().map(|router| {
+                        Box::new(Self::below(&format!("{prefix}{path}"), router, &handled, errors))
+                    });
                     (Some(format!("{path}/{{path:path}}")), Kind::Mount(inner))
                 }
                 model::Route::Opaque { .. } => (None, Kind::Opaque),

@@ -19,7 +19,12 @@ mod input;
 mod promise;
 mod slot;
 
-use std::{collections::HashMap, ops::Range, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+    sync::Arc,
+    time::Duration,
+};
 
 use http::{HeaderValue, Method};
 use mantlet_contract::{
@@ -60,6 +65,8 @@ pub struct Contract {
     flows: HashMap<String, Vec<Sensitive>>,
     /// Where operations say that tokens come from, each with a slash in front.
     token_paths: Vec<Box<str>>,
+    /// Every name that a field or a parameter has anywhere: these are the app's own words.
+    names: HashSet<Box<str>>,
 }
 
 impl Contract {
@@ -95,7 +102,13 @@ impl Contract {
         token_paths.sort_unstable();
         token_paths.dedup();
         let session_cookies = session_cookies.into();
-        (Self { routes, shapes, python, exact, session_cookies, flows, token_paths }, notes)
+        let names = names_of(model, &routes);
+        (Self { routes, shapes, python, exact, session_cookies, flows, token_paths, names }, notes)
+    }
+
+    /// Whether a field or a parameter has this name anywhere.
+    pub(crate) fn has_name(&self, name: &str) -> bool {
+        self.names.contains(name)
     }
 
     /// Its routes.
@@ -107,6 +120,34 @@ impl Contract {
     pub fn counts(&self, rules: &Rules) -> bool {
         self.exact || rules.trust == Trust::Document
     }
+}
+
+/// All names of fields and parameters.
+fn names_of(model: &model::Contract, routes: &Routes) -> HashSet<Box<str>> {
+    let mut names: HashSet<Box<str>> = HashSet::new();
+    for shape in &model.shapes {
+        let model::Shape::Object(object) = shape else { continue };
+        for field in &object.fields {
+            names.insert(field.name.as_str().into());
+            for step in field.lookup.iter().flatten() {
+                if let model::PathItem::Key(key) = step {
+                    names.insert(key.as_str().into());
+                }
+            }
+        }
+    }
+    for input in routes.operations().flat_map(|operation| &operation.inputs) {
+        match &input.take {
+            Take::Field { names: taken, .. } => names.extend(taken.iter().map(|name| name.as_str().into())),
+            Take::Group { fields, .. } => {
+                let taken =
+                    fields.iter().flat_map(|field| &field.names).map(|(_, name)| name.as_str().into());
+                names.extend(taken);
+            }
+            Take::Whole => {}
+        }
+    }
+    names
 }
 
 /// Cookies by which an operation knows who is calling.

@@ -25,6 +25,7 @@ mod documents;
 mod faults;
 mod field;
 mod floods;
+mod foreign;
 mod framing;
 mod headers;
 mod http1;

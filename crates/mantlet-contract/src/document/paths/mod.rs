@@ -87,7 +87,17 @@ impl<'d> Reader<'d> {
         }
         // What code there is, and in what words it answers, a document does not say: whoever trusts it wants it enforced.
         let (answers_invalid, rewrites) = (false, false);
-        (Router { routes, redirect_slashes: true, complete: is_whole, answers_invalid, rewrites }, operations)
+        (
+            Router {
+                routes,
+                redirect_slashes: true,
+                complete: is_whole,
+                answers_invalid,
+                rewrites,
+                handles: Vec::new(),
+            },
+            operations,
+        )
     }
 
     /// The prefixes that servers give to paths; none if no servers are named here.
