@@ -221,6 +221,7 @@ impl Record {
             action: if replaced { "replace" } else { "pass" },
             mode: mode.as_str(),
             subject: Some(why.to_owned()),
+            remedy: remedy::of(call, &Reason::ResponseNotJudged.into(), mode),
             ..Self::of(call, &Reason::ResponseNotJudged.into(), Mode::Report)
         }
     }

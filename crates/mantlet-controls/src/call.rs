@@ -78,6 +78,7 @@ impl Scheme {
 
 /// One request on its way through the pipeline.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Call {
     /// The id that ties the answer, the app's log and the audit record together.
     pub request_id: RequestId,

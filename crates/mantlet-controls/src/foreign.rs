@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 /// Longest name that is told, in bytes.
 const MAX_NAME: usize = 40;
 
-/// Methods that are told by name: of HTTP, WebDAV and caches.
+/// Methods that are told by name: of HTTP, `WebDAV` and caches.
 const METHODS: [&str; 24] = [
     "GET",
     "HEAD",
@@ -45,7 +45,12 @@ pub(crate) fn name(name: &str, is_known: bool) -> String {
 /// A method.
 pub(crate) fn method(method: &Method) -> String {
     let text = method.as_str();
-    if METHODS.contains(&text) { text.to_owned() } else { shape(text) }
+    if is_known(text) { text.to_owned() } else { shape(text) }
+}
+
+/// Whether a method is one that is told by name.
+pub(crate) fn is_known(method: &str) -> bool {
+    METHODS.contains(&method)
 }
 
 /// How long a text is, and the beginning of its SHA-256.

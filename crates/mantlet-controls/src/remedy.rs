@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use mantlet_contract::fault::Loc;
 
-use crate::{Call, Mode, Reason, Refusal};
+use crate::{Call, Mode, Reason, Refusal, foreign};
 
 /// Where a line belongs, and what it says.
 enum Line {
@@ -56,6 +56,10 @@ fn write(line: &Line, operation: Option<&str>, method: &str, origin: Option<&str
     match line {
         Top(text) => Some((*text).to_owned()),
         Route(text) => Some(match operation {
+            // A made-up method is no text for a record.
+            Some(path) if !foreign::is_known(method) => {
+                format!("route = [{{ path = {}, {text} }}]", quoted(path))
+            }
             Some(path) => {
                 format!("route = [{{ path = {}, methods = [{}], {text} }}]", quoted(path), quoted(method))
             }
@@ -184,7 +188,9 @@ fn line(reason: Reason, mode: Mode) -> Line {
             Route("responses.sensitive-fields = \"report\""),
             Route("responses.sensitive-fields = \"strip\""),
         ),
-        Reason::ResponseNotJudged => Top("responses.judged-size = \"64 MiB\""),
+        Reason::ResponseNotJudged => {
+            either(Route("responses.unjudged = \"pass\""), Route("responses.unjudged = \"replace\""))
+        }
         Reason::AppErrorHidden => {
             either(Route("responses.errors = \"report\""), Route("responses.errors = \"replace\""))
         }

@@ -154,6 +154,8 @@ pub struct Actions {
     secrets: Secrets,
     errors: Errors,
     unjudged: Unjudged,
+    /// An operator has chosen that: it holds where nothing else is enforced, too.
+    unjudged_is_chosen: bool,
 }
 
 impl Actions {
@@ -195,11 +197,11 @@ impl Actions {
         self.errors == Errors::ReplaceInternal
     }
 
-    /// What becomes of JSON that cannot be looked into as a whole.
-    pub(crate) fn unjudged(self) -> Mode {
+    /// What becomes of JSON that cannot be looked into as a whole, if something would be enforced in it.
+    pub(crate) fn unjudged(self, enforces: bool) -> Mode {
         self.within(match self.unjudged {
-            Unjudged::Replace => Mode::Enforce,
-            Unjudged::Pass => Mode::Report,
+            Unjudged::Replace if enforces || self.unjudged_is_chosen => Mode::Enforce,
+            Unjudged::Replace | Unjudged::Pass => Mode::Report,
         })
     }
 
@@ -245,6 +247,7 @@ impl Config {
             secrets: self.sensitive_fields.unwrap_or(secrets),
             errors: self.errors.unwrap_or(errors),
             unjudged: self.unjudged.unwrap_or(unjudged),
+            unjudged_is_chosen: self.unjudged.is_some(),
         }
     }
 

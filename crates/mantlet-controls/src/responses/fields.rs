@@ -149,9 +149,9 @@ fn sorted(
         if by_name {
             // Passwords always go, some others unless they are handed out on purpose.
             if stays && names::may_be_handed_out(&key) {
-                told.push(span)
+                told.push(span);
             } else {
-                secret.push(span)
+                secret.push(span);
             }
             continue;
         }

@@ -263,7 +263,7 @@ impl Policy {
         let enforces = for_unknown == Mode::Enforce
             || (may_name_secrets && call.route.responses.secret_names() == Mode::Enforce);
         // A stream has no size that a client could have chosen to be too large.
-        let mode = call.route.responses.unjudged().under(!parts.ends || !enforces);
+        let mode = call.route.responses.unjudged(enforces).under(!parts.ends);
         if mode == Mode::Enforce {
             audit.record(Record::of_unjudged(call, mode, why));
             let (content_type, bytes) = crate::response::unjudged(call);

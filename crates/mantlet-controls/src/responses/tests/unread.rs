@@ -126,11 +126,12 @@ fn in_strict_posture_what_cannot_be_judged_does_not_leave() {
     });
     assert_eq!(ask(&pass, "/other", json_answer(200, &large)).status, 200);
     let replace = policy(|config| config.responses.unjudged = Some(responses::Unjudged::Replace));
-    assert_eq!(
-        ask(&replace, "/other", json_answer(200, &large)).status,
-        200,
-        "where nothing would be cut by name, it may pass"
-    );
+    assert_eq!(ask(&replace, "/other", json_answer(200, &large)).status, 500);
+    let reported = policy(|config| {
+        config.contract.posture = Posture::Strict;
+        config.responses.sensitive_fields = Some(responses::Secrets::Report);
+    });
+    assert_eq!(ask(&reported, "/other", json_answer(200, &large)).status, 200, "nothing is enforced in it");
     // A stream has no size that a client could choose to be too large; nor has a file names of the app's.
     let stream = answer_of(200, "application/json", large.clone(), false, 1_000);
     assert_eq!(ask(&strict(), "/other", stream).status, 200);
