@@ -1,7 +1,7 @@
 """Reads what a route promises to answer: the names that the app writes, by its Pydantic models' serialization.
 
-A shape says which keys may stand in the JSON and nothing of the values. Where code may write anything, or it is not
-clear what is written, there is no shape.
+A shape says which keys may stand in the JSON and nothing of the values. Where code may write anything, a shape says at
+least which names are declared; where it is not clear what is written, there is none.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ SCALARS = (
 )
 PLAIN = (JSONResponse, StarletteJSONResponse)
 FASTER = ("ORJSONResponse", "UJSONResponse")
+CLASSES = ("1XX", "2XX", "3XX", "4XX", "5XX")
 
 
 class Answers:
@@ -33,15 +34,18 @@ class Answers:
         """-> the promised responses of a route."""
         response_class = getattr(route.response_class, "value", route.response_class)
         status = route.status_code or usual_status(response_class)
-        field = route.response_field if writes_json(response_class) else None
+        writes = writes_json(response_class)
+        field = route.response_field if writes or is_json(response_class) else None
         found = [self.response(status, field, route)]
+        if not writes:
+            found[0]["claimed"] = True
         for status, field in declared(route):
             if status != found[0]["status"]:
                 found.append({**self.response(status, field, None), "claimed": True})
         return found
 
     def response(self, status, field, route):
-        found = {"status": status}
+        found = {"class": int(status[0])} if isinstance(status, str) else {"status": status}
         if field is not None:
             by_alias = getattr(route, "response_model_by_alias", True)
             shape = self.written(field._type_adapter.core_schema, by_alias)
@@ -82,7 +86,7 @@ class Answers:
             items = self._written(schema["json_schema"]["items_schema"], by_alias, definitions)
             return self.around(items, {"type": "list", "items": items})
         if schema.get("serialization"):  # code, unless it only turns a value into a text: either way no keys are known
-            return self.anything
+            return self.declared(schema, by_alias, definitions)
         if kind in ("model", "dataclass", "typed-dict") and schema.get("ref"):
             return self._object(schema, by_alias, definitions)
         if kind in ("list", "set", "frozenset", "deque"):
@@ -95,8 +99,10 @@ class Answers:
             return self.shapes.add(shape) if any(item != self.anything for item in items) else self.anything
         if kind == "dict":
             values = schema.get("values_schema")
-            values = self.anything if values is None else self._written(values, by_alias, definitions)
-            return self.around(values, {"type": "dict", "keys": self.anything, "values": values})
+            if values is None or values["type"] == "any":
+                return self.anything
+            values = self._written(values, by_alias, definitions)
+            return self.shapes.add({"type": "dict", "keys": self.anything, "values": values})
         if kind == "nullable":
             inner = self._written(schema["schema"], by_alias, definitions)
             return self.around(inner, {"type": "nullable", "inner": inner})
@@ -133,15 +139,30 @@ class Answers:
         if key in self._known:
             return self._known[key]
         config = schema.get("config") or {}
-        if config.get("polymorphic_serialization"):
-            return self.anything
         index = self._known[key] = self.shapes.reserve()
         try:
             shape = self._shape(schema, config, by_alias, definitions)
+            if config.get("polymorphic_serialization"):
+                shape = open_to_more(shape)
         except Exception:
             shape = {"type": "any"}
         self.shapes.fill(index, shape)
         return index
+
+    def declared(self, schema, by_alias, definitions):
+        """A model that code writes: anything may stand in it, under the names of its fields too."""
+        if schema["type"] not in ("model", "dataclass", "typed-dict") or not schema.get("ref"):
+            return self.anything
+        key = (schema["ref"], by_alias, "declared")
+        if key not in self._known:
+            self._known[key] = self.shapes.reserve()
+            plain = {name: value for name, value in schema.items() if name != "serialization"}
+            try:
+                shape = open_to_more(self._shape(plain, schema.get("config") or {}, by_alias, definitions))
+            except Exception:
+                shape = {"type": "any"}
+            self.shapes.fill(self._known[key], shape)
+        return self._known[key]
 
     def _shape(self, schema, config, by_alias, definitions):
         cls, inner = schema.get("cls"), schema
@@ -188,16 +209,23 @@ def is_sequence(schema):
     return is_pydantics(function) and name_of(function) == "serialize_sequence_via_list" and "items_schema" in inner
 
 
+def open_to_more(shape):
+    """The same names, and any others."""
+    return {**shape, "extra": "allow"} if shape["type"] == "object" else shape
+
+
 def is_scalar(enumeration):
     return all(not isinstance(member.value, (dict, list, tuple)) for member in enumeration["members"])
 
 
 def declared(route):
-    """What stands in `responses=` -> (status or none for every other one, model field or none)."""
+    """What stands in `responses=` -> (status, a class of them as `5XX`, or none for every other one; model field or none)."""
     for status in route.responses or {}:
         field = route.response_fields.get(status)
         if str(status).isdigit():
             yield int(status), field
+        elif str(status).upper() in CLASSES:
+            yield str(status).upper(), field
         elif str(status).lower() == "default":
             yield None, field
 
@@ -214,6 +242,11 @@ def writes_json(response_class):
     if response_class in PLAIN:
         return True
     return response_class.__module__.startswith("fastapi.") and response_class.__name__ in FASTER
+
+
+def is_json(response_class):
+    """Whether it is a class of the app's own for JSON: what it writes may have something around it."""
+    return issubclass(response_class, StarletteJSONResponse) or "json" in str(response_class.media_type)
 
 
 def is_own_validator(schema):

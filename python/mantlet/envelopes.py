@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import types
 
+from starlette.exceptions import HTTPException
+
 from .bytecode import codes, instructions, unwrapped
 from .pieces import name_of
 from .source import is_class, is_frameworks, is_module
@@ -29,6 +31,25 @@ def answers_errors_well(app):
     """The name of an error handler that may answer as if nothing had happened; nothing if none does."""
     handlers = [handler for handler in app.exception_handlers.values() if may_answer_200(handler)]
     return name_of(unwrapped(handlers[0])) if handlers else None
+
+
+def errors_answered(app):
+    """Statuses from 500 on that error handlers of the app's own may answer with: their words are meant."""
+    found = set()
+    for key, handler in app.exception_handlers.items():
+        handler = unwrapped(handler)
+        if is_frameworks(handler):
+            continue
+        if key is HTTPException:
+            found.update(range(500, 600))
+        elif key is Exception:
+            found.add(500)
+        elif isinstance(key, int):
+            found.add(key)
+        if isinstance(handler, types.FunctionType):
+            for code in codes(handler.__code__):
+                found.update(value for value in (*code.co_consts, *globals_in(code, handler)) if type(value) is int)
+    return sorted(status for status in found if 500 <= status < 600)
 
 
 def claim(router):

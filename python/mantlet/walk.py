@@ -21,7 +21,7 @@ from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 from . import known, memory, patched, proof, source
 from .answers import Answers
 from .before import Before
-from .envelopes import answers_errors_well, claim, middleware_wraps
+from .envelopes import answers_errors_well, claim, claim_answers, errors_answered, middleware_wraps
 from .later import changes_app, late_pages
 from .operations import Operations, dependants_of, fields_of
 from .pieces import code_of, name_of
@@ -203,6 +203,9 @@ class Walk:
         if handler is not request_validation_exception_handler and (handler is not None or isinstance(app, FastAPI)):
             self.note(where, f"`{name_of(handler) if handler else 'nothing'}` answers what does not validate")
             set_below(router, "answers-invalid", True)
+        answered = errors_answered(app)
+        if answered:
+            router["handles"] = answered
         handler = answers_errors_well(app)
         if handler:
             self.note(where, f"the error handler `{handler}` may change answers: what models say of them is a claim")
@@ -332,7 +335,9 @@ class Walk:
             if facts is None or not facts.is_proven():
                 why = facts and (facts.rewrites or facts.answers) or "reads requests, or answers what is invalid, itself"
                 self.note(where, f"the route class `{type(route).__name__}` {why}: what it accepts is not known")
-                return self.operations.read_opaque(seen)
+                operation = {**self.operations.read_opaque(seen), "responses": self.answers.read(seen)}
+                claim_answers(operation)
+                return operation
             reads = facts.reads is not None
         if pydantic.VERSION.startswith("1."):
             why = f"Pydantic {pydantic.VERSION} validates here, and only Pydantic 2 is known: which routes there are is known, what they accept is left to the app"

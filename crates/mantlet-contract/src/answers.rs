@@ -3,6 +3,7 @@
 //! A promise says which keys may stand and nothing of values. What may fit any branch of a union stays, an object without a single
 //! promised key is something else than what was promised and stays whole, and so does everything below a place that is not known.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::json::{Item, Json, Kind, Members};
@@ -14,13 +15,17 @@ const MAX_STEPS: usize = 4_000_000;
 /// Shapes that one value may have; beyond them it may be anything.
 const MAX_SHAPES: usize = 256;
 
+/// Shapes of an operation in which names are looked up.
+const MAX_DECLARING: usize = 20_000;
+
 /// What was found.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Found {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found<T> {
     /// Members that nothing in the promise has.
     pub unknown: Vec<Range<usize>>,
-    /// Members with a name of the list, and whether the promise names them.
-    pub named: Vec<(Range<usize>, bool)>,
+    /// Members with a name of the list, whether they are declared (the promise names them, or has any name there for a value of its
+    /// own), and what the list says of them.
+    pub named: Vec<(Range<usize>, bool, T)>,
 }
 
 /// What is promised of an answer.
@@ -32,12 +37,12 @@ pub struct Promise<'a> {
     pub any_of: &'a [u32],
 }
 
-/// Looks through an answer. A member is `named` if the function says so of its key and value.
-pub fn look(
+/// Looks through an answer. A member is `named` if the function says something of its key and value.
+pub fn look<T>(
     json: &Json<'_>,
     promise: Option<Promise<'_>>,
-    is_named: impl Fn(&str, Kind<'_>) -> bool,
-) -> Found {
+    is_named: impl Fn(&str, Kind<'_>) -> Option<T>,
+) -> Found<T> {
     let nothing = Shapes::default();
     let mut look = Look::new(promise.map_or(&nothing, |promise| promise.shapes));
     let set = promise.map_or(ANYTHING, |promise| look.set(promise.any_of));
@@ -53,8 +58,43 @@ pub fn look(
         }
     }
     look.found.unknown.sort_by_key(|span| span.start);
-    look.found.named.sort_by_key(|(span, _)| span.start);
+    look.found.named.sort_by_key(|(span, ..)| span.start);
     look.found
+}
+
+/// Whether one of the names that these shapes give their fields, on the wire or in Python, is asked for. Beyond a bound nothing is.
+pub fn declares(shapes: &Shapes, from: impl Iterator<Item = u32>, mut is: impl FnMut(&str) -> bool) -> bool {
+    let mut open: Vec<u32> = from.collect();
+    let mut seen = HashSet::new();
+    while let Some(id) = open.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        if seen.len() > MAX_DECLARING {
+            return false;
+        }
+        match shapes.get(id) {
+            Shape::Object(rule) => {
+                if rule.keys.keys().chain(&rule.names).any(|name| is(name)) {
+                    return true;
+                }
+                open.extend(rule.fields.iter().map(|field| field.shape));
+                open.extend(rule.extras);
+            }
+            Shape::Sequence { items, .. } => open.extend(*items),
+            Shape::Dict { values, .. } => open.push(*values),
+            Shape::Tuple(rule) => open.extend(&rule.items),
+            Shape::Nullable(inner)
+            | Shape::Transparent(inner)
+            | Shape::Root(inner)
+            | Shape::Then(inner)
+            | Shape::Custom { inner, .. } => open.push(*inner),
+            Shape::Union(rule) => open.extend(rule.choices.iter().map(|(choice, _)| *choice)),
+            Shape::Tagged(rule) => open.extend(&rule.choices),
+            _ => {}
+        }
+    }
+    false
 }
 
 /// The shapes that a value may be: a part of [`Look::sets`]. Empty: anything.
@@ -66,14 +106,14 @@ struct Set {
 
 const ANYTHING: Set = Set { start: 0, end: 0 };
 
-struct Look<'a> {
+struct Look<'a, T> {
     shapes: &'a Shapes,
     sets: Vec<u32>,
     /// The sets of single shapes, as far as they have been asked for.
     known: Vec<Option<Set>>,
     /// Containers that are not looked into yet. Kept here, so that depth is no matter.
     open: Vec<(Item<'a>, Set)>,
-    found: Found,
+    found: Found<T>,
     steps: usize,
 }
 
@@ -90,19 +130,19 @@ enum Under {
     Value(Set),
 }
 
-impl<'a> Look<'a> {
+impl<'a, T> Look<'a, T> {
     fn new(shapes: &'a Shapes) -> Self {
         Self {
             shapes,
             sets: Vec::new(),
             known: Vec::new(),
             open: Vec::new(),
-            found: Found::default(),
+            found: Found { unknown: Vec::new(), named: Vec::new() },
             steps: 0,
         }
     }
 
-    fn object(&mut self, members: Members<'a>, set: Set, is_named: &impl Fn(&str, Kind<'_>) -> bool) {
+    fn object(&mut self, members: Members<'a>, set: Set, is_named: &impl Fn(&str, Kind<'_>) -> Option<T>) {
         let before = self.found.unknown.len();
         let mut anything_promised = set == ANYTHING;
         for member in members {
@@ -116,8 +156,9 @@ impl<'a> Look<'a> {
                 Under::Nothing => self.found.unknown.push(member.span()),
                 _ => anything_promised = true,
             }
-            if member.key.is_some_and(|key| is_named(key, value)) {
-                self.found.named.push((member.span(), matches!(under, Under::Field(_))));
+            if let Some(what) = member.key.and_then(|key| is_named(key, value)) {
+                let declared = matches!(under, Under::Field(_) | Under::Value(_));
+                self.found.named.push((member.span(), declared, what));
             }
             if is_container {
                 let below = match under {

@@ -74,6 +74,9 @@ pub struct Router {
     /// The app has a handler of its own for what does not validate: it may answer something else than FastAPI's 422.
     #[serde(default)]
     pub answers_invalid: bool,
+    /// Statuses from 500 on that error handlers of the app's own may answer with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub handles: Vec<u16>,
     /// Code around it is not proven to leave requests as they are until they are validated (one middleware of a real app adds a missing
     /// Content-Type): what seems wrong may be right, so nothing here can be more than reported. Then it is never complete.
     #[serde(default)]
@@ -310,6 +313,9 @@ pub struct Response {
     /// The status; none stands for every status that no other one names.
     #[serde(default)]
     pub status: Option<u16>,
+    /// The first digit of all statuses that it stands for (`5XX`), where it names no single one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<u16>,
     /// What the JSON may hold, by the names that the app writes.
     #[serde(default)]
     pub shape: Option<ShapeId>,

@@ -54,9 +54,9 @@ fn what_fastapi_writes_is_what_is_promised() {
             let response = line.responses.iter().find(|response| response.status == Some(*status));
             let Some(shape) = response.and_then(|response| response.shape) else { continue };
             promised += 1;
-            let unknown = |body: &str| -> Found {
+            let unknown = |body: &str| -> Found<()> {
                 let json = parse(body.as_bytes(), Limits { depth: usize::MAX, ..Limits::default() }).unwrap();
-                look(&json, Some(Promise { shapes: &shapes, any_of: &[shape.0] }), |_, _| false)
+                look(&json, Some(Promise { shapes: &shapes, any_of: &[shape.0] }), |_, _| None::<()>)
             };
             if let Some(span) = unknown(body).unknown.first() {
                 wrong.insert(line.name.clone(), format!("{} of {body}", &body[span.clone()]));

@@ -10,6 +10,8 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use crate::responses::Scanned;
+
 pin_project_lite::pin_project! {
     /// The body of an answer: a refusal's own, or the app's.
     #[derive(Debug)]
@@ -32,6 +34,10 @@ pin_project_lite::pin_project! {
         Ahead {
             bytes: Option<Bytes>,
             rest: Pin<Box<B>>,
+        },
+        /// What the app sends, looked through as it comes.
+        Scanned {
+            scanned: Box<Scanned<B>>,
         },
     }
 }
@@ -70,6 +76,7 @@ impl<B: Body<Data = Bytes>> Body for Answer<B> {
                 Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
                 None => rest.as_mut().poll_frame(cx),
             },
+            AnswerProj::Scanned { scanned } => scanned.poll(cx),
         }
     }
 
@@ -78,6 +85,7 @@ impl<B: Body<Data = Bytes>> Body for Answer<B> {
             Self::Own { bytes } | Self::Read { bytes } => bytes.is_none(),
             Self::App { body } => body.is_end_stream(),
             Self::Ahead { bytes, rest } => bytes.is_none() && rest.is_end_stream(),
+            Self::Scanned { scanned } => scanned.is_at_end(),
         }
     }
 
@@ -89,6 +97,7 @@ impl<B: Body<Data = Bytes>> Body for Answer<B> {
             Self::App { body } => body.size_hint(),
             // Of a body whose length nobody knew.
             Self::Ahead { .. } => SizeHint::new(),
+            Self::Scanned { scanned } => scanned.hint(),
         }
     }
 }

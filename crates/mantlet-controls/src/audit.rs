@@ -1,11 +1,12 @@
 //! The audit record: what was decided about a request, in one line of JSON.
 //!
-//! A record never holds a query string, a cookie, a token, a password or a body. The path is in it; the query is not. One thing is: what
-//! the app said when it failed, where that was kept from the client; it is nowhere else.
+//! A record never holds a query string, a cookie, a token, a password or a body, nor a name that a client may have made up: those are told
+//! by their shape. The path is in it; the query is not. One thing is: what the app said when it failed, where that was kept from the
+//! client; it is nowhere else.
 
 mod sums;
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use http::StatusCode;
 use mantlet_contract::fault::{Fault, Loc};
@@ -16,14 +17,13 @@ pub use sums::{Summed, Sums};
 use crate::{
     Call, Mode, Reason, Refusal,
     client::Removed,
-    remedy, response,
+    foreign, remedy, response,
     throttle::{Summary, Used, Warning},
 };
 
 /// Longest route text in a record, in bytes. A path may be as long as `limits.target-length`.
 const MAX_ROUTE: usize = 512;
-/// Longest name of a field, in bytes, and most names.
-const MAX_NAME: usize = 40;
+/// Most names of fields.
 const MAX_NAMES: usize = 5;
 /// Most bytes of what the app said when it failed.
 pub(crate) const MAX_ORIGINAL: usize = 16 << 10;
@@ -92,13 +92,13 @@ impl Record {
             status: refused.then(|| response::status(refusal.told()).as_u16()),
             client_ip: call.client.address,
             user: call.certificate.as_ref().map(|certificate| certificate.name.clone()),
-            method: readable.then(|| call.method.to_string()),
+            method: readable.then(|| foreign::method(&call.method)),
             route: readable.then(|| shortened(call.path.as_str())),
             request_id: call.request_id.as_str().to_owned(),
             mode: mode.as_str(),
             subject: match &refusal.subject {
                 Some(subject) => Some(subject.as_ref().to_owned()),
-                None => (refusal.reason == Reason::InputUnknown).then(|| names(&refusal.faults)),
+                None => (refusal.reason == Reason::InputUnknown).then(|| names(call, &refusal.faults)),
             },
             remedy: remedy::of(call, refusal, mode),
             until: None,
@@ -147,7 +147,7 @@ impl Record {
             security_event: "request-changed",
             action: "strip",
             mode: Mode::Enforce.as_str(),
-            subject: Some(cut(removed.name.as_str(), MAX_NAME).to_owned()),
+            subject: Some(cut(removed.name.as_str(), foreign::MAX_NAME).to_owned()),
             remedy: remedy::of_removed(removed),
             ..Self::of(call, &Reason::HeaderRemoved.into(), Mode::Report)
         }
@@ -249,15 +249,28 @@ impl Record {
         record.security_event = if changed { "answer-changed" } else { "answer-would-be-changed" };
         record.action = if changed { "strip" } else { "pass" };
         record.mode = mode.as_str();
-        record.subject = (!names.is_empty()).then(|| first_of(names.iter().map(String::as_str)));
+        // Names of secrets are those of the list, whatever the app answers; others may have been made up by a client.
+        let is_of_secrets = reason == Reason::ResponseFieldSensitive;
+        let names =
+            names.iter().map(|name| if is_of_secrets { foreign::name(name, true) } else { told(call, name) });
+        record.subject = Some(first_of(names)).filter(|subject| !subject.is_empty());
         record
     }
 
+    /// With the names of fields that it is about. They are those of secrets, so the list of names is all that they tell.
+    pub(crate) fn naming(self, names: &[String]) -> Self {
+        Self { subject: Some(first_of(names.iter().map(|name| foreign::name(name, true)))), ..self }
+    }
+
     /// The record of an answer that nobody could look into; the word says why.
-    pub(crate) fn of_unjudged(call: &Call, why: &str) -> Self {
+    pub(crate) fn of_unjudged(call: &Call, mode: Mode, why: &str) -> Self {
+        let replaced = mode == Mode::Enforce;
         Self {
             security_event: "answer-not-judged",
-            subject: Some(cut(why, MAX_NAME).to_owned()),
+            action: if replaced { "replace" } else { "pass" },
+            mode: mode.as_str(),
+            subject: Some(why.to_owned()),
+            remedy: remedy::of(call, &Reason::ResponseNotJudged.into(), mode),
             ..Self::of(call, &Reason::ResponseNotJudged.into(), Mode::Report)
         }
     }
@@ -301,10 +314,18 @@ impl Record {
     }
 }
 
+/// Takes records after the request that they are about has been handled: what is found in an answer that streams.
+pub type Keep = Arc<dyn Fn(Record) + Send + Sync>;
+
 /// Where records go. Must not block: the pipeline calls it.
 pub trait Sink {
     /// Takes one record.
     fn record(&self, record: Record);
+
+    /// The same, for later. Without it, what is found in an answer that streams is not told.
+    fn keep(&self) -> Option<Keep> {
+        None
+    }
 
     /// Learns of a decision that a record of a moment ago has told already. By default it is forgotten.
     fn repeated(&self, call: &Call, reason: Reason, mode: Mode) {
@@ -336,18 +357,25 @@ fn shortened(path: &str) -> String {
 }
 
 /// The first names that faults are about; a client can make up any number of any length.
-fn names(faults: &[Fault]) -> String {
-    let names = faults.iter().filter_map(|fault| match fault.loc.last() {
-        Some(Loc::Key(name)) => Some(name.as_str()),
+fn names(call: &Call, faults: &[Fault]) -> String {
+    let names = faults.iter().filter_map(|fault| match fault.loc.as_slice() {
+        // The place itself.
+        [Loc::Key(place)] => Some(place.clone()),
+        [.., Loc::Key(name)] => Some(told(call, name)),
         _ => None,
     });
     first_of(names)
 }
 
+/// A name, as far as the app's contract has it.
+fn told(call: &Call, name: &str) -> String {
+    foreign::name(name, call.operation.as_ref().is_some_and(|matched| matched.contract.has_name(name)))
+}
+
 /// The first names, each once.
-fn first_of<'n>(names: impl Iterator<Item = &'n str>) -> String {
+fn first_of(names: impl Iterator<Item = String>) -> String {
     let mut shown = Vec::new();
-    for name in names.map(|name| cut(name, MAX_NAME)) {
+    for name in names {
         if shown.len() == MAX_NAMES {
             break;
         }
@@ -358,7 +386,7 @@ fn first_of<'n>(names: impl Iterator<Item = &'n str>) -> String {
     shown.join(", ")
 }
 
-fn cut(text: &str, most: usize) -> &str {
+pub(crate) fn cut(text: &str, most: usize) -> &str {
     let mut end = text.len().min(most);
     while !text.is_char_boundary(end) {
         end -= 1;

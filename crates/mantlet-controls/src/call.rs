@@ -85,6 +85,7 @@ impl Scheme {
 
 /// One request on its way through the pipeline.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Call {
     /// The id that ties the answer, the app's log and the audit record together.
     pub request_id: RequestId,
@@ -128,6 +129,10 @@ pub struct Call {
     pub authenticated: bool,
     /// The client asked for `application/problem+json` (RFC 9457).
     pub wants_problem: bool,
+    /// It came over HTTPS under a name that the world knows, on the port that it is known by.
+    pub(crate) public_host: bool,
+    /// A page of the same site asks for it as a script or a style, as browsers say.
+    pub(crate) loaded_as_code: bool,
 }
 
 impl Call {
@@ -186,8 +191,27 @@ impl Call {
                 || certificate.is_some(),
             certificate,
             wants_problem: wants_problem(headers),
+            public_host: client.scheme == Scheme::Https && is_public(headers, &client),
+            loaded_as_code: is_code(headers),
         }
     }
+}
+
+/// Whether the name that the browser used is public. A trusted proxy says which one that was.
+fn is_public(headers: &HeaderMap, client: &Client) -> bool {
+    let forwarded = headers.get_all("x-forwarded-host").iter().next_back().filter(|_| client.peer_trusted);
+    let host = forwarded.or_else(|| headers.get(header::HOST)).and_then(|host| host.to_str().ok());
+    host.is_some_and(|host| crate::headers::is_public(host.rsplit(',').next().unwrap_or_default().trim()))
+}
+
+/// Fetch Metadata: what the answer is for, and whose page asks.
+fn is_code(headers: &HeaderMap) -> bool {
+    let is_for_code = |value: &HeaderValue| {
+        let value = value.as_bytes();
+        [&b"script"[..], b"style", b"worker", b"sharedworker", b"serviceworker"].contains(&value)
+    };
+    headers.get("sec-fetch-dest").is_some_and(is_for_code)
+        && headers.get("sec-fetch-site").is_some_and(|site| site != "cross-site")
 }
 
 fn wants_problem(headers: &HeaderMap) -> bool {

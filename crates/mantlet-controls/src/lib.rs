@@ -30,6 +30,7 @@ mod answer;
 mod body;
 mod budget;
 mod cookie;
+mod foreign;
 
 pub mod audit;
 pub mod mode;

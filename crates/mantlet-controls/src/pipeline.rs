@@ -8,6 +8,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version, header, uri::PathAndQuery,
 };
 use http_body::Body;
+use mantlet_contract::routes::Visibility;
 
 use crate::{
     Answer, Arrival, Call, Mode, Policy, Reason, Refusal, RequestBody, Scheme, Wire,
@@ -15,7 +16,7 @@ use crate::{
     call, client, contract, cors, csrf, headers, https, limits,
     path::CanonicalPath,
     request_id::X_REQUEST_ID,
-    response, responses, throttle,
+    response, throttle,
     watch::{self, Findings, Watch},
     well_formed,
 };
@@ -92,7 +93,7 @@ where
                 return Err((*refusal).into());
             }
             // contract: what the app says of input that was left to it. A body that has to be looked into is read by `responses`.
-            let is_concerned = responses::concerns(&call, &mut answer);
+            let is_concerned = policy.responses.concerns(&call, &mut answer);
             if !(is_concerned && call.judged.asks_for(answer.status())) {
                 contract::learn(&call, audit, answer.status(), None);
             }
@@ -135,7 +136,7 @@ where
         Err(Ending::Redirected(location)) => response::redirect(location).map(Answer::own),
         Err(Ending::Preflight(headers)) => {
             let mut answer = response::preflight(headers).map(Answer::own);
-            dress(policy, &call, &mut answer);
+            dress(policy, &call, &mut answer, true);
             return answer;
         }
         Err(Ending::Refused(refusal)) => {
@@ -162,7 +163,8 @@ where
     }
     // cors: refusals too, or a browser shows its user "CORS error" instead of what went wrong.
     policy.cors.dress_for(call.origin.as_ref(), answer.headers_mut());
-    dress(policy, &call, &mut answer);
+    let own = answer.body().is_own();
+    dress(policy, &call, &mut answer, own);
     answer
 }
 
@@ -439,7 +441,7 @@ async fn for_its_page<B, A: App<B>>(policy: &Policy, call: &Call, app: &mut A, m
 }
 
 /// What every answer wears, refusals too.
-fn dress<B>(policy: &Policy, call: &Call, answer: &mut Response<B>) {
+fn dress<B: Body>(policy: &Policy, call: &Call, answer: &mut Response<B>, own: bool) {
     if let Some(held) = &call.csrf {
         policy.csrf.tokens.dress(held, answer);
     }
@@ -448,6 +450,11 @@ fn dress<B>(policy: &Policy, call: &Call, answer: &mut Response<B>) {
         https: call.client.scheme == Scheme::Https,
         authenticated: call.authenticated,
         not_modified: answer.status() == StatusCode::NOT_MODIFIED,
+        own,
+        docs: call.operation.as_ref().map(|matched| matched.route.visibility == Visibility::Docs),
+        public_host: call.public_host,
+        loaded_as_code: call.loaded_as_code,
+        empty: answer.body().size_hint().exact() == Some(0),
     };
     let answer = answer.headers_mut();
     policy.headers.apply_in(call.route.headers, answer, &facts);

@@ -138,7 +138,7 @@ impl Config {
         let cookies = self.cookies.check(self.report_only).map_err(|found| collect("cookies", found)).ok();
         let responses = self.responses.check();
         let responses = responses.map_err(|found| collect("responses", found)).ok();
-        let headers = self.headers.check().map_err(|found| collect("headers", found)).ok();
+        let headers = self.headers.check(posture).map_err(|found| collect("headers", found)).ok();
         let uploads = uploads::Policy::of(posture).with(&self.uploads, self.report_only);
         let uploads = uploads.map_err(|found| collect("uploads", found)).ok();
         let encoding = encoding::Policy::of(posture).with(&self.encoding, self.report_only);
@@ -149,15 +149,16 @@ impl Config {
             csrf_token: self.csrf.token.mode.under(self.report_only),
             contract: self.contract.input_mode(self.report_only),
             rules: self.contract.rules(self.report_only),
-            responses: self.responses.actions(self.report_only),
+            responses: self.responses.actions(posture, self.report_only),
             body_size: self.limits.body_sizes(posture),
             response_timeout: None,
             uploads: uploads.clone().unwrap_or_else(|| uploads::Policy::of(posture)),
             encoding: encoding.clone().unwrap_or_else(|| encoding::Policy::of(posture)),
         };
-        let routes = route::Routes::check(&self.route, base, &self.contract, self.report_only)
-            .map_err(|found| collect("", found))
-            .ok();
+        let routes =
+            route::Routes::check(&self.route, base, &self.contract, &self.responses, self.report_only)
+                .map_err(|found| collect("", found))
+                .ok();
         if let (Some(client), Some(limits), Some(host), Some(https), Some(cors), Some(csrf)) =
             (client, limits, host, https, cors, csrf)
             && let (Some(cookies), Some(headers), Some(routes), Some(contract), Some(responses)) =

@@ -11,6 +11,7 @@ use mantlet_contract::fault::Loc;
 use crate::{
     Call, Mode, Reason, Refusal,
     client::{Removed, Why},
+    foreign,
 };
 
 /// Where a line belongs, and what it says.
@@ -76,6 +77,10 @@ fn write(line: &Line, operation: Option<&str>, method: &str, origin: Option<&str
 
 /// The line for a route that is known, whether or not the request may know of it.
 pub(crate) fn of_route(path: &str, method: &str, text: &str) -> Box<str> {
+    // A made-up method is no text for a record.
+    if !foreign::is_known(method) {
+        return format!("route = [{{ path = {}, {text} }}]", quoted(path)).into();
+    }
     format!("route = [{{ path = {}, methods = [{}], {text} }}]", quoted(path), quoted(method)).into()
 }
 
@@ -200,7 +205,9 @@ fn line(reason: Reason, mode: Mode) -> Line {
             Route("responses.sensitive-fields = \"report\""),
             Route("responses.sensitive-fields = \"strip\""),
         ),
-        Reason::ResponseNotJudged => Top("responses.judged-size = \"64 MiB\""),
+        Reason::ResponseNotJudged => {
+            either(Route("responses.unjudged = \"pass\""), Route("responses.unjudged = \"replace\""))
+        }
         Reason::AppErrorHidden => {
             either(Route("responses.errors = \"report\""), Route("responses.errors = \"replace\""))
         }

@@ -302,6 +302,11 @@ pub(crate) fn hide(call: &Call, status: StatusCode) -> (HeaderValue, Bytes) {
     body(call, Reason::AppErrorHidden, &[], status)
 }
 
+/// What stands in the place of an answer that could not be looked into.
+pub(crate) fn unjudged(call: &Call) -> (HeaderValue, Bytes) {
+    body(call, Reason::ResponseNotJudged, &[], status(Reason::ResponseNotJudged))
+}
+
 fn body(call: &Call, reason: Reason, faults: &[Fault], status: StatusCode) -> (HeaderValue, Bytes) {
     let (detail, code, request_id) = (detail(reason), reason.code(), call.request_id.as_str());
     let (content_type, body) = if call.wants_problem {

@@ -18,7 +18,7 @@ use std::{
 
 use mantlet_controls::{
     Call, Mode, Reason,
-    audit::{self, Record, Sink, Sums},
+    audit::{self, Keep, Record, Sink, Sums},
 };
 
 use crate::tell;
@@ -94,6 +94,11 @@ impl Sink for AuditLog {
 
     fn repeated(&self, call: &Call, reason: Reason, mode: Mode) {
         self.sums.count(audit::event(mode), reason, call.client.address, Instant::now());
+    }
+
+    fn keep(&self) -> Option<Keep> {
+        let log = self.clone();
+        Some(Arc::new(move |record| log.record(record)))
     }
 }
 

@@ -94,14 +94,18 @@ async fn each_control_decides_alone() {
             seen.contains("root") && seen.contains("6.6.6.6"),
             "{name} left the request as it was: {seen}"
         );
-        assert!(!headers.contains_key("x-frame-options"), "{name} left the answer as it was: {headers:?}");
+        assert!(!headers.contains_key("referrer-policy"), "{name} left the answer as it was: {headers:?}");
     }
     let (refused, seen, headers) = decides(&|| none().headers(headers::Config::default())).await;
     assert!(refused.is_empty() && seen.contains("root"), "{refused:?} {seen}");
+    assert_eq!(headers["referrer-policy"], "strict-origin-when-cross-origin");
+    assert!(!headers.contains_key("x-frame-options"), "nobody has asked for it: {headers:?}");
+    let frames = headers::Config { frame_options: Some("DENY".into()), ..Default::default() };
+    let (.., headers) = decides(&|| none().headers(frames.clone())).await;
     assert_eq!(headers["x-frame-options"], "DENY");
     let (refused, seen, headers) = decides(&|| none().client(client::Config::default())).await;
     assert!(refused.is_empty() && !seen.contains("root") && !seen.contains("6.6.6.6"), "{refused:?} {seen}");
-    assert!(!headers.contains_key("x-frame-options"), "{headers:?}");
+    assert!(!headers.contains_key("referrer-policy"), "{headers:?}");
     let (refused, ..) = decides(&none).await;
     assert!(refused.is_empty(), "{refused:?}");
 }

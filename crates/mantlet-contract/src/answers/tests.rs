@@ -27,7 +27,7 @@ fn shapes() -> Vec<Shape> {
 fn kept(shape: u32, body: &str) -> String {
     let (shapes, _) = compile(&shapes());
     let json = parse(body.as_bytes(), Limits { depth: usize::MAX, ..Limits::default() }).unwrap();
-    let found = look(&json, Some(Promise { shapes: &shapes, any_of: &[shape] }), |_, _| false);
+    let found = look(&json, Some(Promise { shapes: &shapes, any_of: &[shape] }), |_, _| None::<()>);
     // What is inside another goes with it.
     let mut outer: Vec<std::ops::Range<usize>> = Vec::new();
     for span in found.unknown {
@@ -78,13 +78,17 @@ fn names_are_found_wherever_they_stand() {
     let (shapes, _) = compile(&shapes());
     let body = r#"{"id": {"secret": "a"}, "x": {"secret": 1, "y": [{"secret": null}]}, "email": "secret"}"#;
     let json = parse(body.as_bytes(), Limits::default()).unwrap();
-    let is_named = |key: &str, value: Kind<'_>| key == "secret" && !matches!(value, Kind::Null);
+    let is_named =
+        |key: &str, value: Kind<'_>| (key == "secret" && !matches!(value, Kind::Null)).then_some(());
     let found = look(&json, Some(Promise { shapes: &shapes, any_of: &[1] }), is_named);
-    let texts: Vec<_> = found.named.iter().map(|(span, promised)| (&body[span.clone()], *promised)).collect();
+    let texts: Vec<_> =
+        found.named.iter().map(|(span, promised, ())| (&body[span.clone()], *promised)).collect();
     assert_eq!(texts, [(r#""secret": "a""#, false), (r#""secret": 1"#, false)]);
     assert_eq!(look(&json, None, is_named).named.len(), 2);
-    let named = look(&json, Some(Promise { shapes: &shapes, any_of: &[1] }), |key, _| key == "email").named;
-    assert_eq!(named.iter().map(|(_, promised)| *promised).collect::<Vec<_>>(), [true]);
+    let named =
+        look(&json, Some(Promise { shapes: &shapes, any_of: &[1] }), |key, _| (key == "email").then_some(()))
+            .named;
+    assert_eq!(named.iter().map(|(_, promised, ())| *promised).collect::<Vec<_>>(), [true]);
 }
 
 #[test]

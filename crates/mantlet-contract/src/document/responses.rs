@@ -27,7 +27,8 @@ impl<'d> Reader<'d> {
                 _ => self.note(&response.at, format!("`{status}` is no status")),
             }
         }
-        // The model has no ranges. One that promises nothing needs no place, unless the default would stand for it.
+        let classes: Vec<_> = ranges.iter().map(|(first, _)| first / 100).collect();
+        // Shapes stand with single statuses. A range that promises nothing needs none, unless the default would stand for it.
         for (first, shape) in ranges {
             if shape.is_some() || default.flatten().is_some() {
                 for status in first..first + 100 {
@@ -35,9 +36,10 @@ impl<'d> Reader<'d> {
                 }
             }
         }
-        let named =
-            named.into_iter().map(|(status, shape)| Response { status: Some(status), shape, claimed: true });
-        named.chain(default.map(|shape| Response { status: None, shape, claimed: true })).collect()
+        let claim = |status, class, shape| Response { status, class, shape, claimed: true };
+        let named = named.into_iter().map(|(status, shape)| claim(Some(status), None, shape));
+        let classes = classes.into_iter().map(|class| claim(None, Some(class), None));
+        named.chain(classes).chain(default.map(|shape| claim(None, None, shape))).collect()
     }
 
     /// The shape of a response's JSON; none if nothing or something else is promised, or several things.

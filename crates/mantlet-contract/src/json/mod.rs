@@ -13,7 +13,7 @@ mod text;
 pub use cut::{cut, key};
 pub use error::{Decode, ParseError};
 pub use node::{Item, Items, Kind, Member, Members};
-pub use parse::{Limits, parse};
+pub use parse::{Limits, parse, parse_first};
 
 use std::ops::Range;
 

@@ -52,6 +52,7 @@ pub fn parse(body: &[u8], limits: Limits) -> Result<Json<'_>, ParseError> {
         odd: Odd { byte_order_mark: offset != 0, ..Odd::default() },
         offset,
         limits,
+        lenient: false,
     };
     parser.run().map_err(|stop| match stop {
         Stop::Depth => ParseError::Depth(limits.depth),
@@ -63,6 +64,37 @@ pub fn parse(body: &[u8], limits: Limits) -> Result<Json<'_>, ParseError> {
     let Parser { nodes, decoded, odd, .. } = parser;
     #[expect(clippy::cast_possible_truncation, reason = "three")]
     Ok(Json { text, nodes, decoded, offset: offset as u32, odd })
+}
+
+/// Parses the first value of a text as far as its meaning is clear: a comma too many does no harm, and what follows the value is left.
+/// Says where that begins.
+pub fn parse_first(body: &[u8]) -> Result<(Json<'_>, usize), ParseError> {
+    if u32::try_from(body.len()).is_err() {
+        return Err(ParseError::Size);
+    }
+    let text = std::str::from_utf8(body).map_err(|_| ParseError::Encoding)?;
+    let limits = Limits { depth: usize::MAX, python: 0 };
+    let mut parser = Parser {
+        text,
+        bytes: body,
+        at: 0,
+        nodes: Vec::new(),
+        decoded: Vec::new(),
+        open: Vec::new(),
+        odd: Odd::default(),
+        offset: 0,
+        limits,
+        lenient: true,
+    };
+    parser.first().map_err(|stop| {
+        let (position, message) = match stop {
+            Stop::At(position, message) => (position, message),
+            Stop::Depth => (0, "nested too deeply"),
+        };
+        ParseError::Decode(Decode { position, message })
+    })?;
+    let Parser { nodes, decoded, odd, at, .. } = parser;
+    Ok((Json { text, nodes, decoded, offset: 0, odd }, at))
 }
 
 /// Why parsing stopped; positions are bytes here.
@@ -82,17 +114,23 @@ struct Parser<'a> {
     odd: Odd,
     offset: usize,
     limits: Limits,
+    /// A comma may stand at the end of a container.
+    lenient: bool,
 }
 
 impl Parser<'_> {
-    fn run(&mut self) -> Result<(), Stop> {
+    fn first(&mut self) -> Result<(), Stop> {
         self.space();
         loop {
             self.value()?;
             if !self.after_value()? {
-                break;
+                return Ok(());
             }
         }
+    }
+
+    fn run(&mut self) -> Result<(), Stop> {
+        self.first()?;
         self.space();
         if self.at == self.bytes.len() { Ok(()) } else { Err(Stop::At(self.at, "Extra data")) }
     }
@@ -135,6 +173,10 @@ impl Parser<'_> {
                     self.at += 1;
                     self.space();
                     let end = if object { b'}' } else { b']' };
+                    if self.lenient && self.peek() == Some(end) {
+                        self.close();
+                        continue;
+                    }
                     if self.limits.python >= 13 && self.peek() == Some(end) {
                         let message = if object {
                             "Illegal trailing comma before end of object"

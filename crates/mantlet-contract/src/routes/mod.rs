@@ -42,6 +42,8 @@ struct Below {
     mount: Option<usize>,
     /// Of a document's servers.
     prefixes: Roots,
+    /// Statuses that error handlers around it may answer with.
+    handled: Vec<u16>,
 }
 
 #[derive(Debug)]
@@ -79,6 +81,8 @@ pub struct HttpRoute {
     pub rewrites: bool,
     /// What may refuse a request before its body is read, if anything.
     pub refuses_first: Option<String>,
+    /// Statuses from 500 on that error handlers around it may answer with.
+    pub handles: Box<[u16]>,
 }
 
 /// Whom a route is shown to.
@@ -199,7 +203,9 @@ impl Routes {
     }
 
     fn below(below: &Below, router: &model::Router, errors: &mut Vec<TemplateError>) -> Self {
-        let Below { path: prefix, mount, prefixes } = below;
+        let Below { path: prefix, mount, prefixes, handled } = below;
+        // What an app's own handlers do not take is raised on to those around it.
+        let handled = [handled.as_slice(), &router.handles].concat();
         let (mut routes, mut tree, mut opaque) = (Vec::new(), Tree::default(), Vec::new());
         for route in &router.routes {
             let index = u32::try_from(routes.len()).unwrap_or(u32::MAX);
@@ -227,6 +233,7 @@ impl Routes {
                             .as_ref()
                             .or_else(|| operation.as_ref()?.refuses_first.as_ref())
                             .cloned(),
+                        handles: handled.as_slice().into(),
                     };
                     (Some(path.clone()), Kind::Http(Arc::new(route)))
                 }
@@ -234,7 +241,8 @@ impl Routes {
                 model::Route::Mount { path, router } => {
                     let whole = format!("{prefix}{path}");
                     let mount = Some(mount.unwrap_or(whole.len()));
-                    let below = Below { path: whole, mount, prefixes: prefixes.clone() };
+                    let below =
+                        Below { path: whole, mount, prefixes: prefixes.clone(), handled: handled.clone() };
                     let inner = router.as_ref().map(|router| Box::new(Self::below(&below, router, errors)));
                     (Some(format!("{path}/{{path:path}}")), Kind::Mount(inner))
                 }

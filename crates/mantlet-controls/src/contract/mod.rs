@@ -91,6 +91,8 @@ pub struct Contract {
     declared: HashSet<Box<str>>,
     /// What the app said to what was judged and left to it, of each route by its place in memory, which it keeps as long as this contract.
     tallies: HashMap<usize, Tally>,
+    /// Every name that a field or a parameter has anywhere: these are the app's own words.
+    names: HashSet<Box<str>>,
 }
 
 impl Contract {
@@ -132,6 +134,7 @@ impl Contract {
         let folds_headers = model.notes.iter().any(|note| note.why.to_ascii_lowercase().contains("wsgi"));
         let declared = place::declared(&model.shapes, routes.operations());
         let tallies = routes.http().map(|route| (address(route), Tally::default())).collect();
+        let names = names_of(model, &routes);
         let found = Self {
             routes,
             roots,
@@ -145,6 +148,7 @@ impl Contract {
             folds_headers,
             declared,
             tallies,
+            names,
         };
         (found, notes)
     }
@@ -158,6 +162,11 @@ impl Contract {
     /// What it is known again by.
     pub const fn identity(&self) -> u64 {
         self.identity
+    }
+
+    /// Whether a field or a parameter has this name anywhere.
+    pub(crate) fn has_name(&self, name: &str) -> bool {
+        self.names.contains(name)
     }
 
     /// Its routes.
@@ -188,6 +197,34 @@ impl Contract {
 
 fn address(route: &Arc<HttpRoute>) -> usize {
     Arc::as_ptr(route).addr()
+}
+
+/// All names of fields and parameters.
+fn names_of(model: &model::Contract, routes: &Routes) -> HashSet<Box<str>> {
+    let mut names: HashSet<Box<str>> = HashSet::new();
+    for shape in &model.shapes {
+        let model::Shape::Object(object) = shape else { continue };
+        for field in &object.fields {
+            names.insert(field.name.as_str().into());
+            for step in field.lookup.iter().flatten() {
+                if let model::PathItem::Key(key) = step {
+                    names.insert(key.as_str().into());
+                }
+            }
+        }
+    }
+    for input in routes.operations().flat_map(|operation| &operation.inputs) {
+        match &input.take {
+            Take::Field { names: taken, .. } => names.extend(taken.iter().map(|name| name.as_str().into())),
+            Take::Group { fields, .. } => {
+                let taken =
+                    fields.iter().flat_map(|field| &field.names).map(|(_, name)| name.as_str().into());
+                names.extend(taken);
+            }
+            Take::Whole => {}
+        }
+    }
+    names
 }
 
 /// Cookies by which an operation knows who is calling.

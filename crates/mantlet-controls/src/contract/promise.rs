@@ -1,8 +1,8 @@
 //! What an operation promises to answer.
 
 use mantlet_contract::{
-    answers::Promise,
-    model::{Response, ShapeId},
+    answers::{Promise, declares},
+    model::ShapeId,
 };
 
 use super::{Contract, Matched};
@@ -33,7 +33,9 @@ impl Matched {
     pub(crate) fn promised(&self, status: u16) -> Option<Promised> {
         let responses = &self.route.operation.as_ref()?.responses;
         let named = responses.iter().position(|response| response.status == Some(status));
-        let at = named.or_else(|| responses.iter().position(|response| response.status.is_none()))?;
+        let at = named.or_else(|| {
+            responses.iter().position(|response| response.status.is_none() && response.class.is_none())
+        })?;
         let response = responses.get(at)?;
         let ShapeId(shape) = response.shape?;
         // FastAPI writes by the first one, whatever status a handler sets; the others it only shows.
@@ -41,9 +43,23 @@ impl Matched {
         Some(Promised { shapes: [shape, own], claimed: response.claimed })
     }
 
-    /// What is declared for exactly this status.
-    pub(crate) fn declared(&self, status: u16) -> Option<&Response> {
-        self.route.operation.as_ref()?.responses.iter().find(|response| response.status == Some(status))
+    /// Whether an answer with this status is one that the app means: the operation declares it, by itself, by its class or by
+    /// `default`, in whatever words, or an error handler of the app's own answers with it.
+    pub(crate) fn means(&self, status: u16) -> bool {
+        let responses = self.route.operation.iter().flat_map(|operation| &operation.responses);
+        let mut declared = responses.map(|response| match (response.status, response.class) {
+            (Some(named), _) => named == status,
+            (None, Some(class)) => class == status / 100,
+            (None, None) => true,
+        });
+        declared.any(|is_it| is_it) || self.route.handles.contains(&status)
+    }
+
+    /// The first name by which one of the operation's models, for whatever status, declares what is asked for.
+    pub(crate) fn declares(&self, is: impl FnMut(&str) -> bool) -> bool {
+        let responses = self.route.operation.iter().flat_map(|operation| &operation.responses);
+        let shapes = responses.filter_map(|response| response.shape).map(|ShapeId(shape)| shape);
+        declares(&self.contract.shapes, shapes, is)
     }
 
     /// Whether tokens come from here.

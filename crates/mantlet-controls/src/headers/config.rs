@@ -3,59 +3,73 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, header};
 use serde::{Deserialize, Serialize};
 
-use super::Policy;
+use super::{Policy, Sets};
 use crate::{
     Mode,
+    contract::Posture,
     policy::{Mistake, header_names},
     units::Span,
 };
 
-/// The `[headers]` section. An empty text switches that header off.
+/// The `[headers]` section. An empty text switches that header off. What is not set depends on the posture: in `compatible`, a header by
+/// which a page could lose something is not sent, or only as a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
     /// `enforce`, `report` (only `Content-Security-Policy-Report-Only` is sent) or `off`. Default `enforce`.
     pub mode: Mode,
-    /// `X-Content-Type-Options`. Default `nosniff`.
-    pub content_type_options: String,
-    /// `Referrer-Policy`. Default `strict-origin-when-cross-origin` (OWASP HTTP Headers cheat sheet).
+    /// `X-Content-Type-Options`. Default `nosniff`, in `compatible` posture not on what has no Content-Type, and not on what a page of the app loads as a script or style.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_type_options: Option<String>,
+    /// `Referrer-Policy`. Default `strict-origin-when-cross-origin`, which browsers do by themselves.
     pub referrer_policy: String,
-    /// `Permissions-Policy` for data and docs. Default: no powerful feature.
-    pub permissions_policy: String,
-    /// `Permissions-Policy` for the app's own pages. Default: powerful features for the page itself, as browsers do anyway, not for frames in it.
-    pub permissions_policy_page: String,
-    /// `X-Frame-Options` for data and docs; pages and media get `SAMEORIGIN`. Default `DENY`.
-    pub frame_options: String,
-    /// `Cross-Origin-Opener-Policy` for the docs pages; the app's own pages get it as report-only, so that logins in pop-ups work. Default `same-origin-allow-popups`.
-    pub cross_origin_opener_policy: String,
-    /// `Cross-Origin-Resource-Policy` for data and HTML; media may be embedded elsewhere. Default `same-origin`.
-    pub cross_origin_resource_policy: String,
-    /// `Cache-Control: no-store` on JSON that sets no Cache-Control, if the request carried a credential. Default yes.
+    /// `Permissions-Policy` for data and docs. Default: no powerful feature; in `compatible` posture for data alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permissions_policy: Option<String>,
+    /// `Permissions-Policy` for the app's own pages. Default none: it takes what `<iframe allow=…>` hands to frames. Strict: powerful features for the page itself, not for frames in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permissions_policy_page: Option<String>,
+    /// `X-Frame-Options` for data and docs; pages and media get `SAMEORIGIN` then. Default none: an app may be made to be embedded. Strict `DENY`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frame_options: Option<String>,
+    /// `Cross-Origin-Opener-Policy` for the docs pages; the app's own pages get it as report-only, so that logins in pop-ups work. Default `same-origin-allow-popups`, in `compatible`
+    /// posture as report-only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cross_origin_opener_policy: Option<String>,
+    /// `Cross-Origin-Resource-Policy` for data and HTML; what elements load may be embedded elsewhere. Default none; strict `same-origin`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cross_origin_resource_policy: Option<String>,
+    /// `Cache-Control: no-store` on JSON that sets no Cache-Control, if the request carried a credential; in `compatible` posture not beside an `ETag`, `Last-Modified` or `Expires`. Default yes.
     pub no_store: bool,
     /// Headers of the app that are removed. Default `server` and `x-powered-by`.
     pub remove: Vec<String>,
-    /// Where FastAPI's documentation pages are. Default `/docs`, `/docs/oauth2-redirect` and `/redoc`.
+    /// Where documentation pages are. Default: where the app's contract says that FastAPI's own are; without one `/docs`, `/docs/oauth2-redirect` and `/redoc`.
     pub docs_paths: Vec<String>,
     /// `Content-Security-Policy`, for what is served.
     pub content_security_policy: ContentSecurityPolicy,
-    /// `Strict-Transport-Security`, on HTTPS only.
+    /// `Strict-Transport-Security`, on HTTPS only, and only for public names on port 443.
     pub strict_transport_security: StrictTransportSecurity,
 }
 
-/// `[headers.content-security-policy]`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// `[headers.content-security-policy]`. What is set is enforced; what is not set is in `compatible` posture only reported by browsers, but for data.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ContentSecurityPolicy {
-    /// For data: nothing may be loaded, nobody may frame it.
-    pub data: String,
+    /// For data: nothing may be loaded; strict: and nobody may frame it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
     /// For FastAPI's documentation pages: what Swagger UI and ReDoc load, by default from their CDN.
-    pub docs: String,
-    /// Enforced on the app's own pages.
-    pub page: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub docs: Option<String>,
+    /// For the app's own pages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
     /// Sent to the app's own pages as `Content-Security-Policy-Report-Only`: what could be enforced.
-    pub page_report_only: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page_report_only: Option<String>,
     /// For SVG images: no scripts.
-    pub svg: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub svg: Option<String>,
 }
 
 /// `[headers.strict-transport-security]`
@@ -70,45 +84,43 @@ pub struct StrictTransportSecurity {
     pub preload: bool,
 }
 
+const NOSNIFF: &str = "nosniff";
+const FEATURES: &str = "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()";
+const FEATURES_OF_A_PAGE: &str = "camera=(self), display-capture=(self), geolocation=(self), microphone=(self), payment=(self), usb=(self)";
+const FRAMES: &str = "DENY";
+const OPENER: &str = "same-origin-allow-popups";
+const RESOURCES: &str = "same-origin";
+/// Without a word about frames: an app may show its texts in one.
+const DATA_IN_FRAMES: &str = "default-src 'none'";
+const DATA: &str = "default-src 'none'; frame-ancestors 'none'";
+const DOCS: &str = "default-src 'none'; \
+                    script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; \
+                    style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net https://fonts.googleapis.com; \
+                    font-src 'self' data: https://fonts.gstatic.com; \
+                    img-src 'self' data: https://fastapi.tiangolo.com https://cdn.redoc.ly; \
+                    connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'self'; \
+                    frame-ancestors 'none'";
+const PAGE: &str = "base-uri 'self'; object-src 'none'; frame-ancestors 'self'";
+const PAGE_REPORT_ONLY: &str =
+    "default-src 'self'; base-uri 'self'; object-src 'none'; frame-ancestors 'self'";
+const SVG: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'";
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             mode: Mode::Enforce,
-            content_type_options: "nosniff".into(),
+            content_type_options: None,
             referrer_policy: "strict-origin-when-cross-origin".into(),
-            permissions_policy: "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"
-                .into(),
-            permissions_policy_page:
-                "camera=(self), display-capture=(self), geolocation=(self), microphone=(self), payment=(self), usb=(self)"
-                    .into(),
-            frame_options: "DENY".into(),
-            cross_origin_opener_policy: "same-origin-allow-popups".into(),
-            cross_origin_resource_policy: "same-origin".into(),
+            permissions_policy: None,
+            permissions_policy_page: None,
+            frame_options: None,
+            cross_origin_opener_policy: None,
+            cross_origin_resource_policy: None,
             no_store: true,
             remove: vec!["server".into(), "x-powered-by".into()],
-            docs_paths: vec!["/docs".into(), "/docs/oauth2-redirect".into(), "/redoc".into()],
+            docs_paths: Vec::new(),
             content_security_policy: ContentSecurityPolicy::default(),
             strict_transport_security: StrictTransportSecurity::default(),
-        }
-    }
-}
-
-impl Default for ContentSecurityPolicy {
-    fn default() -> Self {
-        Self {
-            data: "default-src 'none'; frame-ancestors 'none'".into(),
-            docs: "default-src 'none'; \
-                   script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; \
-                   style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net https://fonts.googleapis.com; \
-                   font-src 'self' data: https://fonts.gstatic.com; \
-                   img-src 'self' data: https://fastapi.tiangolo.com https://cdn.redoc.ly; \
-                   connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'self'; \
-                   frame-ancestors 'none'"
-                .into(),
-            page: "base-uri 'self'; object-src 'none'; frame-ancestors 'self'".into(),
-            page_report_only:
-                "default-src 'self'; base-uri 'self'; object-src 'none'; frame-ancestors 'self'".into(),
-            svg: "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'".into(),
         }
     }
 }
@@ -121,7 +133,7 @@ impl Default for StrictTransportSecurity {
 
 impl Config {
     /// Checks the section; keys in mistakes are relative to it.
-    pub fn check(&self) -> Result<Policy, Vec<Mistake>> {
+    pub fn check(&self, posture: Posture) -> Result<Policy, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let mut value = |key: &str, text: &str| -> Option<HeaderValue> {
             if text.is_empty() {
@@ -134,19 +146,32 @@ impl Config {
                 .ok()
         };
         let csp = &self.content_security_policy;
-        let nosniff = value("content-type-options", &self.content_type_options);
-        let referrer = value("referrer-policy", &self.referrer_policy);
-        let permissions = value("permissions-policy", &self.permissions_policy);
-        let permissions_page = value("permissions-policy-page", &self.permissions_policy_page);
-        let frame = value("frame-options", &self.frame_options);
-        let frame_self = frame.as_ref().map(|_| HeaderValue::from_static("SAMEORIGIN"));
-        let opener = value("cross-origin-opener-policy", &self.cross_origin_opener_policy);
-        let resource = value("cross-origin-resource-policy", &self.cross_origin_resource_policy);
-        let csp_data = value("content-security-policy.data", &csp.data);
-        let csp_docs = value("content-security-policy.docs", &csp.docs);
-        let csp_page = value("content-security-policy.page", &csp.page);
-        let csp_report = value("content-security-policy.page-report-only", &csp.page_report_only);
-        let csp_svg = value("content-security-policy.svg", &csp.svg);
+        let mut choice = |key: &str, set: &Option<String>, default: &'static str| Choice {
+            is_set: set.is_some(),
+            value: value(key, set.as_deref().unwrap_or(default)),
+        };
+        let values = Values {
+            nosniff: choice("content-type-options", &self.content_type_options, NOSNIFF),
+            permissions: choice("permissions-policy", &self.permissions_policy, FEATURES),
+            permissions_page: choice(
+                "permissions-policy-page",
+                &self.permissions_policy_page,
+                FEATURES_OF_A_PAGE,
+            ),
+            frame: choice("frame-options", &self.frame_options, FRAMES),
+            opener: choice("cross-origin-opener-policy", &self.cross_origin_opener_policy, OPENER),
+            resource: choice("cross-origin-resource-policy", &self.cross_origin_resource_policy, RESOURCES),
+            csp_data: choice("content-security-policy.data", &csp.data, DATA),
+            csp_docs: choice("content-security-policy.docs", &csp.docs, DOCS),
+            csp_page: choice("content-security-policy.page", &csp.page, PAGE),
+            csp_report: choice(
+                "content-security-policy.page-report-only",
+                &csp.page_report_only,
+                PAGE_REPORT_ONLY,
+            ),
+            csp_svg: choice("content-security-policy.svg", &csp.svg, SVG),
+            referrer: value("referrer-policy", &self.referrer_policy),
+        };
         let hsts = value("strict-transport-security", &self.strict_transport_security.text());
         let remove = header_names("remove", self.remove.iter().enumerate(), &mut mistakes);
         for (index, path) in self.docs_paths.iter().enumerate() {
@@ -155,48 +180,117 @@ impl Config {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-
-        let set = |headers: &[(HeaderName, &Option<HeaderValue>)]| -> Vec<(HeaderName, HeaderValue)> {
-            let common = [(header::X_CONTENT_TYPE_OPTIONS, &nosniff), (header::REFERRER_POLICY, &referrer)];
-            let all = common.iter().chain(headers);
-            all.filter_map(|(name, value)| Some((name.clone(), (*value).clone()?))).collect()
-        };
-        let (policy_header, frame_header) = (header::CONTENT_SECURITY_POLICY, header::X_FRAME_OPTIONS);
-        let permissions_header = HeaderName::from_static("permissions-policy");
-        let opener_header = HeaderName::from_static("cross-origin-opener-policy");
-        let resource_header = HeaderName::from_static("cross-origin-resource-policy");
-        // Data and docs differ in their policy alone.
-        let strict = |policy| {
-            set(&[
-                (policy_header.clone(), policy),
-                (frame_header.clone(), &frame),
-                (permissions_header.clone(), &permissions),
-                (resource_header.clone(), &resource),
-            ])
-        };
-        let docs_popup = strict(&csp_docs);
-        let mut docs = docs_popup.clone();
-        docs.extend(opener.clone().map(|value| (opener_header.clone(), value)));
+        let strict = posture == Posture::Strict;
         Ok(Policy {
-            data: strict(&csp_data),
-            docs,
-            docs_popup,
-            page: set(&[
-                (policy_header.clone(), &csp_page),
-                (header::CONTENT_SECURITY_POLICY_REPORT_ONLY, &csp_report),
-                (frame_header.clone(), &frame_self),
-                (permissions_header.clone(), &permissions_page),
-                // Reported only: enforced, it would cut a login pop-up off from the page that opened it.
-                (HeaderName::from_static("cross-origin-opener-policy-report-only"), &opener),
-                (resource_header.clone(), &resource),
-            ]),
-            media: set(&[(frame_header.clone(), &frame_self)]),
-            svg: set(&[(policy_header.clone(), &csp_svg), (frame_header.clone(), &frame_self)]),
+            own: values.sets(true).data,
+            sets: values.sets(strict),
+            strict,
+            always_nosniff: strict || self.content_type_options.is_some(),
             strict_transport_security: hsts,
             no_store: self.no_store,
             remove,
             docs_paths: self.docs_paths.clone(),
         })
+    }
+}
+
+/// A header's value, and whether an operator has chosen it.
+struct Choice {
+    is_set: bool,
+    value: Option<HeaderValue>,
+}
+
+impl Choice {
+    /// The value where it is sent: chosen, or by posture.
+    fn sent(&self, by_posture: bool) -> Option<HeaderValue> {
+        self.value.clone().filter(|_| self.is_set || by_posture)
+    }
+}
+
+struct Values {
+    nosniff: Choice,
+    permissions: Choice,
+    permissions_page: Choice,
+    frame: Choice,
+    opener: Choice,
+    resource: Choice,
+    csp_data: Choice,
+    csp_docs: Choice,
+    csp_page: Choice,
+    csp_report: Choice,
+    csp_svg: Choice,
+    referrer: Option<HeaderValue>,
+}
+
+impl Values {
+    /// What each kind of answer gets. Where it is not strict, only what no page can lose anything by, and what was chosen.
+    fn sets(&self, strict: bool) -> Sets {
+        let permissions = HeaderName::from_static("permissions-policy");
+        let opener = HeaderName::from_static("cross-origin-opener-policy");
+        let opener_report = HeaderName::from_static("cross-origin-opener-policy-report-only");
+        let resource = HeaderName::from_static("cross-origin-resource-policy");
+        let (policy, report) = (header::CONTENT_SECURITY_POLICY, header::CONTENT_SECURITY_POLICY_REPORT_ONLY);
+        let frame = self.frame.sent(strict);
+        let frame_self = frame.as_ref().map(|_| HeaderValue::from_static("SAMEORIGIN"));
+        let set = |headers: Vec<(&HeaderName, Option<HeaderValue>)>| -> Vec<(HeaderName, HeaderValue)> {
+            let common = [
+                (&header::X_CONTENT_TYPE_OPTIONS, self.nosniff.value.clone()),
+                (&header::REFERRER_POLICY, self.referrer.clone()),
+            ];
+            let all = common.into_iter().chain(headers);
+            all.filter_map(|(name, value)| Some((name.clone(), value?))).collect()
+        };
+        // A policy that is not enforced is reported.
+        let reported = |choice: &Choice| choice.value.clone().filter(|_| !choice.is_set && !strict);
+        let framing = (&header::X_FRAME_OPTIONS, frame.clone());
+        let framing_self = (&header::X_FRAME_OPTIONS, frame_self.clone());
+        let own_resource = (&resource, self.resource.sent(strict));
+        let data_policy = if strict || self.csp_data.is_set {
+            self.csp_data.value.clone()
+        } else {
+            Some(HeaderValue::from_static(DATA_IN_FRAMES))
+        };
+        let docs_popup = set(vec![
+            (&policy, self.csp_docs.sent(strict)),
+            (&report, reported(&self.csp_docs)),
+            framing.clone(),
+            (&permissions, self.permissions.sent(strict)),
+            own_resource.clone(),
+        ]);
+        let mut docs = docs_popup.clone();
+        docs.extend(self.opener.sent(strict).map(|value| (opener.clone(), value)));
+        docs.extend(reported(&self.opener).map(|value| (opener_report.clone(), value)));
+        Sets {
+            data: set(vec![
+                (&policy, data_policy),
+                framing.clone(),
+                (&permissions, self.permissions.value.clone()),
+                own_resource.clone(),
+            ]),
+            untyped: set(vec![
+                (&policy, self.csp_data.sent(strict)),
+                framing,
+                (&permissions, self.permissions.sent(strict)),
+                own_resource.clone(),
+            ]),
+            docs,
+            docs_popup,
+            page: set(vec![
+                (&policy, self.csp_page.sent(strict)),
+                (&report, self.csp_report.value.clone()),
+                framing_self.clone(),
+                (&permissions, self.permissions_page.sent(strict)),
+                // Reported only: enforced, it would cut a login pop-up off from the page that opened it.
+                (&opener_report, self.opener.value.clone()),
+                own_resource,
+            ]),
+            media: set(vec![framing_self.clone()]),
+            svg: set(vec![
+                (&policy, self.csp_svg.sent(strict)),
+                (&report, reported(&self.csp_svg)),
+                framing_self,
+            ]),
+        }
     }
 }
 

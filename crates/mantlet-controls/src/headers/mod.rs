@@ -4,12 +4,15 @@
 //! windows that reach into each other, shared caches that keep personal data, and servers that announce
 //! their version. Follows the OWASP REST Security and HTTP Headers cheat sheets.
 //!
-//! What is set depends on what is served ([`Kind`]):
-//! 1. *Data* (JSON and all that is not below) may load nothing and be framed by nobody.
-//! 2. *Docs* (FastAPI's Swagger UI and ReDoc pages) get a policy under which they work, including their CDN.
-//! 3. *Page* (the app's own HTML) is not broken: enforced is only what a page rarely notices; the strict policy is sent as
+//! What is set depends on what is served ([`Kind`]), and on the posture. In `compatible` posture a header by which a page, a frame, a pop-up or
+//! whoever embeds or downloads could lose something is not set, or only as a report:
+//! 1. *Data* (JSON and text) may load nothing.
+//! 2. *Docs* (FastAPI's Swagger UI and ReDoc pages) and *pages* (the app's own HTML) get their policies as
 //!    `Content-Security-Policy-Report-Only`.
-//! 4. *Media* (images, fonts, scripts, styles, PDF, downloads) may be embedded elsewhere, as before; an SVG may not run scripts.
+//! 3. *Media* (whatever elements of a page load) is left alone.
+//!
+//! In `strict` posture the policies are enforced, nobody frames data, and only the same origin loads it. Refusals, which are Mantlet's own, always
+//! wear all that data wears.
 //!
 //! A header that the app set stays as it is. `Server` and `X-Powered-By` are removed.
 //!
@@ -17,13 +20,13 @@
 //!
 //! ```
 //! use http::{HeaderMap, HeaderValue, header};
-//! use mantlet_controls::headers::{Config, Facts};
+//! use mantlet_controls::{contract::Posture, headers::{Config, Facts}};
 //!
-//! let policy = Config::default().check().expect("a valid configuration");
+//! let policy = Config::default().check(Posture::Strict).expect("a valid configuration");
 //! let mut headers = HeaderMap::new();
 //! headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
 //! headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
-//! policy.apply(&mut headers, &Facts { path: "/items", https: false, authenticated: true, not_modified: false });
+//! policy.apply(&mut headers, &Facts { path: "/items", authenticated: true, ..Facts::default() });
 //! assert_eq!(headers["content-security-policy"], "default-src 'none'; frame-ancestors 'none'");
 //! assert_eq!(headers["cache-control"], "no-store");
 //! assert_eq!(headers["x-frame-options"], "SAMEORIGIN");
@@ -31,16 +34,19 @@
 
 mod config;
 mod kind;
+mod public;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header, header::Entry};
 
 pub use config::{Config, ContentSecurityPolicy, StrictTransportSecurity};
 pub use kind::Kind;
+pub(crate) use public::is_public;
 
 use crate::{Mode, path::Spellings};
 
 /// What decides, beside the answer itself, which headers it gets.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Facts<'a> {
     /// The canonical path.
     pub path: &'a str,
@@ -50,17 +56,41 @@ pub struct Facts<'a> {
     pub authenticated: bool,
     /// The answer only confirms what the client has stored (304).
     pub not_modified: bool,
+    /// Mantlet wrote it, and not the app.
+    pub own: bool,
+    /// The contract says whether this is one of FastAPI's documentation pages; none if there is no contract.
+    pub docs: Option<bool>,
+    /// The caller used a public name, on the port that it is known by.
+    pub public_host: bool,
+    /// A page of the same site loads it as a script or a style.
+    pub loaded_as_code: bool,
+    /// There is no body whose bytes a browser could look at.
+    pub empty: bool,
 }
 
-/// The checked `[headers]` section: every header ready to be set.
+/// Where documentation pages are, if nobody says so.
+const DOCS_PATHS: [&str; 3] = ["/docs", "/docs/oauth2-redirect", "/redoc"];
+
+/// Headers by what is served, ready to be set.
 #[derive(Debug, Clone)]
-pub struct Policy {
+struct Sets {
     data: Vec<(HeaderName, HeaderValue)>,
+    untyped: Vec<(HeaderName, HeaderValue)>,
     docs: Vec<(HeaderName, HeaderValue)>,
     docs_popup: Vec<(HeaderName, HeaderValue)>,
     page: Vec<(HeaderName, HeaderValue)>,
     media: Vec<(HeaderName, HeaderValue)>,
     svg: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// The checked `[headers]` section.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// What Mantlet's own answers wear.
+    own: Vec<(HeaderName, HeaderValue)>,
+    sets: Sets,
+    strict: bool,
+    always_nosniff: bool,
     strict_transport_security: Option<HeaderValue>,
     no_store: bool,
     remove: Vec<HeaderName>,
@@ -91,18 +121,32 @@ impl Policy {
         let app_decides_framing = headers
             .get(header::CONTENT_SECURITY_POLICY)
             .is_some_and(|csp| memchr::memmem::find(csp.as_bytes(), b"frame-ancestors").is_some());
-        let set = self.set_for(kind);
+        let set = if facts.own { &self.own } else { self.set_for(kind) };
+        let may_sniff = !facts.own && !self.always_nosniff && {
+            // A script with another type runs without the header, and a page without one is shown.
+            facts.loaded_as_code || (kind == Kind::Untyped && !facts.empty)
+        };
         headers.reserve(set.len() + 3);
         for (name, value) in set {
-            if app_decides_framing && name == header::X_FRAME_OPTIONS {
+            if (app_decides_framing && name == header::X_FRAME_OPTIONS)
+                || (may_sniff && name == header::X_CONTENT_TYPE_OPTIONS)
+            {
                 continue;
             }
             set_default(headers, name, value);
         }
-        if let Some(value) = self.strict_transport_security.as_ref().filter(|_| facts.https) {
+        if let Some(value) =
+            self.strict_transport_security.as_ref().filter(|_| facts.https && facts.public_host)
+        {
             set_default(headers, &header::STRICT_TRANSPORT_SECURITY, value);
         }
-        if self.no_store && facts.authenticated && kind == Kind::Data && kind::is_json(headers) {
+        let may_be_stored = !self.strict && !facts.own && {
+            // Without these nothing is used again from a store, so that there is nothing to lose.
+            [header::ETAG, header::LAST_MODIFIED, header::EXPIRES]
+                .iter()
+                .any(|name| headers.contains_key(name))
+        };
+        if self.no_store && facts.authenticated && !may_be_stored && kind::is_json(headers) {
             set_default(headers, &header::CACHE_CONTROL, &HeaderValue::from_static("no-store"));
         }
     }
@@ -112,7 +156,10 @@ impl Policy {
             return;
         }
         let kind = self.kind(headers, facts);
-        let csp = self.set_for(kind).iter().find(|(name, _)| *name == header::CONTENT_SECURITY_POLICY);
+        let is_policy = |name: &HeaderName| {
+            [header::CONTENT_SECURITY_POLICY, header::CONTENT_SECURITY_POLICY_REPORT_ONLY].contains(name)
+        };
+        let csp = self.set_for(kind).iter().find(|(name, _)| is_policy(name));
         if let Some((_, value)) = csp {
             set_default(headers, &header::CONTENT_SECURITY_POLICY_REPORT_ONLY, value);
         }
@@ -126,7 +173,7 @@ impl Policy {
 
     fn kind(&self, headers: &HeaderMap, facts: &Facts<'_>) -> Kind {
         match Kind::of(headers) {
-            Kind::Page if self.docs_paths.iter().any(|path| path == facts.path) => {
+            Kind::Page if self.is_docs(facts) => {
                 // The page in which an identity provider's pop-up ends must still reach the window that opened it.
                 if facts.path.ends_with("/oauth2-redirect") { Kind::DocsPopup } else { Kind::Docs }
             }
@@ -134,14 +181,23 @@ impl Policy {
         }
     }
 
+    fn is_docs(&self, facts: &Facts<'_>) -> bool {
+        match facts.docs {
+            _ if !self.docs_paths.is_empty() => self.docs_paths.iter().any(|path| path == facts.path),
+            Some(docs) => docs,
+            None => DOCS_PATHS.contains(&facts.path),
+        }
+    }
+
     fn set_for(&self, kind: Kind) -> &[(HeaderName, HeaderValue)] {
         match kind {
-            Kind::Data => &self.data,
-            Kind::Docs => &self.docs,
-            Kind::DocsPopup => &self.docs_popup,
-            Kind::Page => &self.page,
-            Kind::Media => &self.media,
-            Kind::Svg => &self.svg,
+            Kind::Data => &self.sets.data,
+            Kind::Xml | Kind::Untyped => &self.sets.untyped,
+            Kind::Docs => &self.sets.docs,
+            Kind::DocsPopup => &self.sets.docs_popup,
+            Kind::Page => &self.sets.page,
+            Kind::Media => &self.sets.media,
+            Kind::Svg => &self.sets.svg,
         }
     }
 }

@@ -43,7 +43,7 @@ impl Builder {
             config: Config::default(),
             leaves_headers: false,
             wire: Wire::Unread,
-            audit: Box::new(drop),
+            audit: Audit(Arc::new(drop)),
             peer: Box::new(|extensions| extensions.get::<SocketAddr>().copied()),
             scheme: Scheme::Http,
         }
@@ -195,7 +195,7 @@ impl Builder {
     /// Where audit records go. It must not block. Default: nowhere.
     #[must_use]
     pub fn audit(mut self, sink: impl Fn(Record) + Send + Sync + 'static) -> Self {
-        self.audit = Box::new(sink);
+        self.audit = Audit(Arc::new(sink));
         self
     }
 

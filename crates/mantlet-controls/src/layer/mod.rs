@@ -60,12 +60,26 @@ pub use body::GuardedBody;
 pub use builder::{Builder, InvalidConfig};
 
 use crate::{
-    Answer, App, Arrival, Call, Peer, Policy, Reason, Refusal, RequestBody, Scheme, Wire, audit::Record,
-    pipeline, throttle::Bans,
+    Answer, App, Arrival, Call, Peer, Policy, Reason, Refusal, RequestBody, Scheme, Wire,
+    audit::{Keep, Record, Sink},
+    pipeline,
+    throttle::Bans,
 };
 use body::{Foreign, Verdict};
 
-type Audit = Box<dyn Fn(Record) + Send + Sync>;
+/// Where records go.
+struct Audit(Keep);
+
+impl Sink for Audit {
+    fn record(&self, record: Record) {
+        (self.0)(record);
+    }
+
+    fn keep(&self) -> Option<Keep> {
+        Some(Arc::clone(&self.0))
+    }
+}
+
 type FindPeer = Box<dyn Fn(&Extensions) -> Option<SocketAddr> + Send + Sync>;
 
 /// Puts the controls in front of a service. Made by [`MantletLayer::builder`] or [`MantletLayer::none`]; cloning it is cheap.

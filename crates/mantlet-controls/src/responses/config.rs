@@ -1,7 +1,16 @@
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Policy, names::SecretNames};
-use crate::{Mode, budget::Budget, contract::MAX_REPORTED, news::News, policy::Mistake, units::Size};
+use crate::{
+    Mode,
+    budget::Budget,
+    contract::{MAX_REPORTED, Posture},
+    news::News,
+    policy::Mistake,
+    units::Size,
+};
 
 /// Largest answer that can be read whole.
 const LARGEST: Size = Size::mib(64);
@@ -12,15 +21,21 @@ const LARGEST: Size = Size::mib(64);
 pub struct Config {
     /// `report` records what would be changed, `off` looks at no answer. Default `enforce`.
     pub mode: Mode,
-    /// Fields that the declared response model does not have. Default `strip`.
-    pub unknown_fields: Fields,
-    /// Fields with the name of a secret. Default `strip`.
-    pub sensitive_fields: Fields,
+    /// Fields that the declared response model does not have. Default `report`; strict `strip`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown_fields: Option<Fields>,
+    /// Fields with the name of a secret. Default `strip-certain`; strict `strip`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sensitive_fields: Option<Secrets>,
     /// Which names those are. Upper and lower case, `_` and `-` make no difference. Default: see the docs.
     pub sensitive_names: Vec<String>,
-    /// What the app says when it fails: status 500 and others from 500 on, and tracebacks from 400 on. Default `replace`.
-    pub errors: Errors,
-    /// Largest answer that is judged; larger ones stream. Default 1 MiB.
+    /// What the app says when it fails. Default `replace-internal`; strict `replace`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub errors: Option<Errors>,
+    /// JSON that cannot be looked into as a whole: too large, a part, no JSON after all. Default `pass`; strict `replace`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unjudged: Option<Unjudged>,
+    /// Largest answer that is judged as a whole. Default 1 MiB.
     pub judged_size: Size,
 }
 
@@ -28,10 +43,11 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             mode: Mode::Enforce,
-            unknown_fields: Fields::Strip,
-            sensitive_fields: Fields::Strip,
+            unknown_fields: None,
+            sensitive_fields: None,
             sensitive_names: SecretNames::default_names(),
-            errors: Errors::Replace,
+            errors: None,
+            unjudged: None,
             judged_size: Size::mib(1),
         }
     }
@@ -49,12 +65,40 @@ pub enum Fields {
     Allow,
 }
 
+/// What becomes of fields with the name of a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Secrets {
+    /// They are cut out by their names, whatever their values, also where the model declares them.
+    Strip,
+    /// Those that nothing declares are cut out where the value is one that only a secret has: a password's hash. The others pass; what is not declared is recorded the
+    /// first time for a route.
+    StripCertain,
+    /// They pass, and the first time for a route is recorded.
+    Report,
+    /// They pass.
+    Allow,
+}
+
+/// What becomes of JSON that cannot be looked into as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unjudged {
+    /// It passes, recorded the first time for a route; values that only a secret has are written over on their way.
+    Pass,
+    /// The client gets a plain error in its place. What streams without a length passes as above.
+    Replace,
+}
+
 /// What becomes of what the app says when it fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Errors {
-    /// The client gets a plain error with the request id in its place; the app's words go to the audit record.
+    /// What nothing declares, from 500 on, and tracebacks from 400 on: the client gets a plain error with the request id in its place; the app's words go to the audit
+    /// record. JSON of 501 to 599 passes in `compatible` posture.
     Replace,
+    /// Only what tells of the app's inside and says nothing to a client: Starlette's bare 500, its debugging page, tracebacks, from 500 on.
+    ReplaceInternal,
     /// It passes, and the first time for a route is recorded.
     Report,
     /// It passes.
@@ -74,7 +118,7 @@ impl From<Fields> for Mode {
 impl From<Errors> for Mode {
     fn from(errors: Errors) -> Self {
         match errors {
-            Errors::Replace => Self::Enforce,
+            Errors::Replace | Errors::ReplaceInternal => Self::Enforce,
             Errors::Report => Self::Report,
             Errors::Allow => Self::Off,
         }
@@ -93,39 +137,86 @@ pub struct RouteConfig {
     pub unknown_fields: Option<Fields>,
     /// What becomes of fields here with the name of a secret, if that differs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sensitive_fields: Option<Fields>,
+    pub sensitive_fields: Option<Secrets>,
     /// What becomes here of what the app says when it fails, if that differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub errors: Option<Errors>,
+    /// What becomes here of JSON that cannot be looked into as a whole, if that differs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unjudged: Option<Unjudged>,
 }
 
 /// What becomes of what an answer should not hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Actions {
     mode: Mode,
-    unknown_fields: Mode,
-    sensitive_fields: Mode,
-    errors: Mode,
+    unknown_fields: Fields,
+    secrets: Secrets,
+    errors: Errors,
+    unjudged: Unjudged,
+    /// An operator has chosen that: it holds where nothing else is enforced, too.
+    unjudged_is_chosen: bool,
 }
 
 impl Actions {
     /// What becomes of fields that no model has.
     pub(crate) fn unknown_fields(self) -> Mode {
-        self.within(self.unknown_fields)
+        self.within(self.unknown_fields.into())
     }
 
-    /// What becomes of fields with the name of a secret.
-    pub(crate) fn sensitive_fields(self) -> Mode {
-        self.within(self.sensitive_fields)
+    /// What becomes of values that only a secret has, where nothing declares them.
+    pub(crate) fn certain_secrets(self) -> Mode {
+        self.within(match self.secrets {
+            Secrets::Strip | Secrets::StripCertain => Mode::Enforce,
+            Secrets::Report => Mode::Report,
+            Secrets::Allow => Mode::Off,
+        })
+    }
+
+    /// What becomes of other fields with the name of a secret.
+    pub(crate) fn secret_names(self) -> Mode {
+        self.within(match self.secrets {
+            Secrets::Strip => Mode::Enforce,
+            Secrets::StripCertain | Secrets::Report => Mode::Report,
+            Secrets::Allow => Mode::Off,
+        })
+    }
+
+    /// Whether a name alone is ground enough, also where it is declared.
+    pub(crate) fn is_by_name(self) -> bool {
+        self.secrets != Secrets::StripCertain
     }
 
     /// What becomes of what the app says when it fails.
     pub(crate) fn errors(self) -> Mode {
-        self.within(self.errors)
+        self.within(self.errors.into())
     }
 
-    pub(super) fn all(self) -> [Mode; 3] {
-        [self.unknown_fields(), self.sensitive_fields(), self.errors()]
+    /// Whether only what tells of the app's inside counts as a failure.
+    pub(crate) fn only_internal(self) -> bool {
+        self.errors == Errors::ReplaceInternal
+    }
+
+    /// What becomes of JSON that cannot be looked into as a whole, if something would be enforced in it.
+    pub(crate) fn unjudged(self, enforces: bool) -> Mode {
+        self.within(match self.unjudged {
+            Unjudged::Replace if enforces || self.unjudged_is_chosen => Mode::Enforce,
+            Unjudged::Replace | Unjudged::Pass => Mode::Report,
+        })
+    }
+
+    /// Whether no answer is looked at.
+    pub(crate) fn are_off(self) -> bool {
+        self.all() == [Mode::Off; 3]
+    }
+
+    /// Whether answers may be changed.
+    pub(crate) fn may_change(self) -> bool {
+        self.all().contains(&Mode::Enforce)
+    }
+
+    fn all(self) -> [Mode; 3] {
+        [self.unknown_fields(), self.certain_secrets(), self.errors()]
     }
 
     fn within(self, action: Mode) -> Mode {
@@ -136,13 +227,40 @@ impl Actions {
     }
 }
 
+impl Default for Actions {
+    fn default() -> Self {
+        Config::default().actions(Posture::Compatible, false)
+    }
+}
+
 impl Config {
-    pub(crate) fn actions(&self, report_only: bool) -> Actions {
+    pub(crate) fn actions(&self, posture: Posture, report_only: bool) -> Actions {
+        let (unknown_fields, secrets, errors, unjudged) = match posture {
+            Posture::Compatible => {
+                (Fields::Report, Secrets::StripCertain, Errors::ReplaceInternal, Unjudged::Pass)
+            }
+            Posture::Strict => (Fields::Strip, Secrets::Strip, Errors::Replace, Unjudged::Replace),
+        };
         Actions {
             mode: self.mode.under(report_only),
-            unknown_fields: self.unknown_fields.into(),
-            sensitive_fields: self.sensitive_fields.into(),
-            errors: self.errors.into(),
+            unknown_fields: self.unknown_fields.unwrap_or(unknown_fields),
+            secrets: self.sensitive_fields.unwrap_or(secrets),
+            errors: self.errors.unwrap_or(errors),
+            unjudged: self.unjudged.unwrap_or(unjudged),
+            unjudged_is_chosen: self.unjudged.is_some(),
+        }
+    }
+
+    /// The section as it is for a route.
+    pub(crate) fn with(&self, route: &RouteConfig) -> Self {
+        Self {
+            mode: route.mode.unwrap_or(self.mode),
+            unknown_fields: route.unknown_fields.or(self.unknown_fields),
+            sensitive_fields: route.sensitive_fields.or(self.sensitive_fields),
+            sensitive_names: Vec::new(),
+            errors: route.errors.or(self.errors),
+            unjudged: route.unjudged.or(self.unjudged),
+            judged_size: self.judged_size,
         }
     }
 
@@ -167,22 +285,12 @@ impl Config {
             return Err(mistakes);
         }
         Ok(Policy {
-            names: SecretNames::new(&self.sensitive_names),
+            names: Arc::new(SecretNames::new(&self.sensitive_names)),
             judged_size: self.judged_size.bytes(),
             budget: Budget::default(),
-            reported: News::up_to(MAX_REPORTED),
+            reported: Arc::new(News::up_to(MAX_REPORTED)),
+            changed: News::up_to(MAX_REPORTED),
             streams: News::up_to(MAX_REPORTED),
         })
-    }
-}
-
-impl RouteConfig {
-    pub(crate) fn actions(&self, base: Actions, report_only: bool) -> Actions {
-        Actions {
-            mode: self.mode.map_or(base.mode, |mode| mode.under(report_only)),
-            unknown_fields: self.unknown_fields.map_or(base.unknown_fields, Mode::from),
-            sensitive_fields: self.sensitive_fields.map_or(base.sensitive_fields, Mode::from),
-            errors: self.errors.map_or(base.errors, Mode::from),
-        }
     }
 }

@@ -6,31 +6,80 @@ use memchr::memmem;
 use super::message::Kind;
 use crate::{Call, Mode, contract::Posture};
 
-/// How Python begins to tell where it failed. Starlette's debugging pages for browsers have a heading instead.
-const TRACEBACKS: [&[u8]; 2] = [b"Traceback (most recent call last)", b"<h2>Traceback</h2>"];
+/// What Starlette and uvicorn answer when a handler raises.
+const BARE: &[u8] = b"Internal Server Error";
+/// The page that Starlette shows with `debug=True`.
+const DEBUGGING_PAGE: &[u8] = b"<title>Starlette Debugger</title>";
+/// How Python begins to tell where it failed.
+const TRACEBACK: &[u8] = b"Traceback (most recent call last)";
+/// How it goes on: `File "main.py", line 3`, whatever becomes of the quotes in JSON or HTML.
+const FRAME: [&[u8]; 2] = [b"File ", b", line "];
 
-/// Whether the answer should not leave as it is. What cannot be read is none that the app meant, from 500 on.
+/// Whether the answer should not leave as it is.
 pub(super) fn is_failure(call: &Call, status: StatusCode, kind: Kind, body: Option<&[u8]>) -> bool {
-    if status.as_u16() < 400 || call.route.responses.errors() == Mode::Off {
+    let actions = call.route.responses;
+    if status.as_u16() < 400 || actions.errors() == Mode::Off {
         return false;
     }
-    let tells = |body: &[u8]| TRACEBACKS.iter().any(|text| memmem::find(body, text).is_some());
+    let means = || call.operation.as_ref().is_some_and(|matched| matched.means(status.as_u16()));
+    if actions.only_internal() {
+        let Some(body) = body.filter(|_| status.is_server_error()) else { return false };
+        return match kind {
+            Kind::Text => (is_bare(status, body) && !means()) || tells(body),
+            Kind::Json => is_traceback(body) && !declares_traceback(call, status),
+            Kind::Stream | Kind::Other => false,
+        };
+    }
     if body.is_some_and(tells) {
         return true;
     }
-    if !status.is_server_error() {
+    if !status.is_server_error() || means() {
         return false;
     }
     if kind != Kind::Json || body.is_none() {
+        // What cannot be read is none that the app meant.
         return true;
     }
-    let declared = call.operation.as_ref().and_then(|matched| matched.declared(status.as_u16()));
     match call.route.rules.posture {
         // A handler that answers 503 with JSON means it; nobody means 500 who does not say so.
-        Posture::Compatible => {
-            status == StatusCode::INTERNAL_SERVER_ERROR
-                && declared.is_none_or(|response| response.shape.is_none())
-        }
-        Posture::Strict => declared.is_none(),
+        Posture::Compatible => status == StatusCode::INTERNAL_SERVER_ERROR,
+        Posture::Strict => true,
     }
+}
+
+/// Whether it says that the app has failed, and nothing else.
+pub(super) fn is_bare(status: StatusCode, body: &[u8]) -> bool {
+    status == StatusCode::INTERNAL_SERVER_ERROR && body.trim_ascii() == BARE
+}
+
+/// Whether a failure of so many bytes, of which only the head is seen, is such a one.
+pub(super) fn may_be_bare(status: StatusCode, kind: Kind, length: Option<u64>) -> bool {
+    status == StatusCode::INTERNAL_SERVER_ERROR && kind == Kind::Text && length == Some(BARE.len() as u64)
+}
+
+fn tells(body: &[u8]) -> bool {
+    is_traceback(body) || memmem::find(body, DEBUGGING_PAGE).is_some()
+}
+
+/// A heading alone is none: an answer may speak of tracebacks.
+fn is_traceback(body: &[u8]) -> bool {
+    let mut rest = body;
+    [TRACEBACK, FRAME[0], FRAME[1]].into_iter().all(|text| match memmem::find(rest, text) {
+        Some(at) => {
+            rest = rest.get(at + text.len()..).unwrap_or_default();
+            true
+        }
+        None => false,
+    })
+}
+
+/// Whether the operation declares the status, and somewhere a field for a traceback: then showing one is what it is for.
+fn declares_traceback(call: &Call, status: StatusCode) -> bool {
+    let is_for_one = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        ["trace", "stack"].iter().any(|word| name.contains(word))
+    };
+    call.operation
+        .as_ref()
+        .is_some_and(|matched| matched.means(status.as_u16()) && matched.declares(is_for_one))
 }

@@ -2,55 +2,88 @@
 
 use std::ops::Range;
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use mantlet_contract::{
     answers::{Found, look},
-    json::{self, Json, Kind, Limits},
+    json::{self, Json, Kind, Limits, ParseError},
     routes::Visibility,
 };
 
-use super::{Policy, names, promised};
+use super::{
+    Policy, lenient, names, promised,
+    secrets::{self, Secret},
+};
 use crate::{
     Call, Mode, Reason,
     audit::{Record, Sink},
     contract::{Posture, Promised},
 };
 
+/// What becomes of an answer.
+pub(super) enum Outcome {
+    /// It stays as it is.
+    Same,
+    /// This is left of it.
+    Rest(Vec<u8>),
+    /// It is no JSON.
+    Unreadable(&'static str),
+}
+
+/// A member with the name of a secret.
+struct Named {
+    span: Range<usize>,
+    /// Its place in the model declares it, or a model of the operation declares its name.
+    declared: bool,
+    certain: Option<Secret>,
+}
+
 impl Policy {
-    /// The answer without the fields that should not leave; none if it stays as it is.
-    pub(super) fn without_fields(
+    /// Looks for fields that should not leave, tells of them and cuts them out.
+    pub(super) fn judge_fields(
         &self,
         call: &Call,
         audit: &impl Sink,
         (status, is_file): (StatusCode, bool),
         body: &[u8],
-    ) -> Option<Vec<u8>> {
+    ) -> Outcome {
         let actions = call.route.responses;
         let promise = promised(call, status);
-        // What is wrong with a password is no password, and a file is what somebody put there.
-        let may_name_secrets = !is_file && !status.is_client_error();
-        let may_hold_secrets =
-            may_name_secrets && actions.sensitive_fields() != Mode::Off && self.names.may_be_in(body);
-        let for_unknown = mode_of_unknown(call, promise);
-        let may_hold_unknown = for_unknown != Mode::Off;
-        if !may_hold_unknown && !may_hold_secrets {
-            return None;
+        let may_hold_secrets = may_name_secrets(call, status, is_file) && self.names.may_be_in(body);
+        let mut for_unknown = mode_of_unknown(call, promise);
+        if for_unknown == Mode::Report && self.is_told(call, Reason::ResponseFieldUnknown, for_unknown) {
+            // It would not be told again.
+            for_unknown = Mode::Off;
         }
-        // What is no JSON is no business of ours. Depth costs nothing.
-        let json = json::parse(body, Limits { depth: usize::MAX, ..Limits::default() }).ok()?;
-        let asks = may_hold_secrets && !is_schema(call, &json);
-        let found = self.found(call, &json, promise, asks);
-        let gives_tokens = !found.named.is_empty() && gives_tokens(call, &json);
-        // A key that is made is shown once, and without it the client has nothing: in `compatible` posture that is only told.
-        let stays = gives_tokens || call.route.rules.posture == Posture::Compatible;
-        // Passwords always go, some others unless they are handed out on purpose.
-        let (secret, declared): (Vec<_>, Vec<_>) = found.named.into_iter().partition(|(span, _)| {
-            !(stays
-                && body
-                    .get(span.clone())
-                    .and_then(json::key)
-                    .is_some_and(|key| names::may_be_handed_out(&key)))
-        });
+        if for_unknown == Mode::Off && !may_hold_secrets {
+            return Outcome::Same;
+        }
+        let text;
+        let values = match json::parse(body, Limits { depth: usize::MAX, ..Limits::default() }) {
+            Ok(json) => vec![(0, json)],
+            Err(error) => {
+                text = lenient::as_text(body);
+                match lenient::values(&text) {
+                    Some(values) => values,
+                    None if error == ParseError::Encoding => return Outcome::Unreadable("not UTF-8"),
+                    None => return Outcome::Unreadable("not JSON"),
+                }
+            }
+        };
+
+        let asks = may_hold_secrets && !values.iter().any(|(_, json)| is_schema(call, json));
+        let (mut unknown, mut named) = (Vec::new(), Vec::new());
+        for (at, json) in &values {
+            let found = self.found(call, json, promise, asks);
+            let moved = |span: Range<usize>| span.start + at..span.end + at;
+            unknown.extend(found.unknown.into_iter().map(moved));
+            named.extend(found.named.into_iter().map(|(span, declared, certain)| Named {
+                span: moved(span),
+                declared,
+                certain,
+            }));
+        }
+        let gives_tokens = !named.is_empty() && values.iter().any(|(_, json)| gives_tokens(call, json));
+        let (secret, told) = sorted(call, body, named, gives_tokens);
 
         let mut cut = Vec::new();
         let mut act = |mode: Mode, reason: Reason, spans: Vec<Range<usize>>| {
@@ -66,22 +99,94 @@ impl Policy {
                 cut.extend(spans);
             }
         };
-        let is_secret =
-            |span: &Range<usize>| secret.binary_search_by_key(&span.start, |(known, _)| known.start).is_ok();
-        let unknown = found.unknown.into_iter().filter(|span| !is_secret(span));
-        act(for_unknown, Reason::ResponseFieldUnknown, unknown.collect());
-        let spans = |found: Vec<(Range<usize>, bool)>| found.into_iter().map(|(span, _)| span).collect();
-        act(actions.sensitive_fields(), Reason::ResponseFieldSensitive, spans(secret));
-        // Where the answer says so itself it is meant; still somebody should know.
-        act(actions.sensitive_fields().under(true), Reason::ResponseFieldSensitive, spans(declared));
-        (!cut.is_empty()).then(|| json::cut(body, &outermost(cut)))
+        let is_in = |list: &[Range<usize>], span: &Range<usize>| {
+            list.binary_search_by_key(&span.start, |known| known.start).is_ok()
+        };
+        let unknown = unknown.into_iter().filter(|span| !is_in(&secret, span) && !is_in(&told, span));
+        let unknown: Vec<_> = unknown.collect();
+        act(for_unknown, Reason::ResponseFieldUnknown, unknown);
+        let by_name = actions.is_by_name();
+        let mode = if by_name { actions.secret_names() } else { actions.certain_secrets() };
+        act(mode, Reason::ResponseFieldSensitive, secret);
+        // What stays is meant, or nobody can tell; still an operator should know.
+        act(actions.secret_names().under(true), Reason::ResponseFieldSensitive, told);
+        if cut.is_empty() { Outcome::Same } else { Outcome::Rest(json::cut(body, &outermost(cut))) }
     }
 
-    fn found(&self, call: &Call, json: &Json<'_>, promise: Option<Promised>, asks: bool) -> Found {
+    fn found(
+        &self,
+        call: &Call,
+        json: &Json<'_>,
+        promise: Option<Promised>,
+        asks: bool,
+    ) -> Found<Option<Secret>> {
         let promise = promise.as_ref().zip(call.operation.as_ref());
         let promise = promise.map(|(promise, matched)| promise.as_promise(matched));
-        look(json, promise, |key, value| asks && self.names.has(key, value))
+        look(json, promise, |key, value| {
+            (asks && self.names.has(key, value)).then(|| match value {
+                Kind::Text(text) => secrets::certain(text),
+                _ => None,
+            })
+        })
     }
+}
+
+/// Members that should not leave, and those that are only told; each list in the order of the answer.
+fn sorted(
+    call: &Call,
+    body: &[u8],
+    named: Vec<Named>,
+    gives_tokens: bool,
+) -> (Vec<Range<usize>>, Vec<Range<usize>>) {
+    let by_name = call.route.responses.is_by_name();
+    // A key that is made is shown once, and without it the client has nothing: in `compatible` posture that is only told.
+    let stays = gives_tokens || call.route.rules.posture == Posture::Compatible;
+    let (mut secret, mut told) = (Vec::new(), Vec::new());
+    // Nearly always one name comes again and again.
+    let mut known: Option<(String, bool)> = None;
+    for Named { span, declared, certain } in named {
+        let Some(key) = body.get(span.clone()).and_then(json::key) else { continue };
+        if by_name {
+            // Passwords always go, some others unless they are handed out on purpose.
+            if stays && names::may_be_handed_out(&key) {
+                told.push(span);
+            } else {
+                secret.push(span);
+            }
+            continue;
+        }
+        let declared = declared || {
+            match &known {
+                Some((name, declared)) if *name == key => *declared,
+                _ => known.insert((key.clone(), is_declared(call, &key))).1,
+            }
+        };
+        match (declared, certain) {
+            (true, None) => {}
+            (false, Some(certain)) if leaves_by_mistake(call, certain) => secret.push(span),
+            _ => told.push(span),
+        }
+    }
+    (secret, told)
+}
+
+/// Whether the operation's models declare a name, wherever.
+fn is_declared(call: &Call, key: &str) -> bool {
+    call.operation.as_ref().is_some_and(|matched| matched.declares(|name| names::is_same(name, key)))
+}
+
+/// A hash is of use to no client. A private key is, to the one for whom it is made; it is not read back.
+pub(super) fn leaves_by_mistake(call: &Call, certain: Secret) -> bool {
+    match certain {
+        Secret::PasswordHash => true,
+        Secret::PrivateKey => matches!(call.method, Method::GET | Method::HEAD),
+    }
+}
+
+/// Whether names of secrets are looked for. What is wrong with a password is no password, and a file is what somebody put there.
+pub(super) fn may_name_secrets(call: &Call, status: StatusCode, is_file: bool) -> bool {
+    let actions = call.route.responses;
+    !is_file && !status.is_client_error() && actions.certain_secrets() != Mode::Off
 }
 
 /// What becomes of fields past what is promised. A claim is no ground for a change, unless somebody says so.

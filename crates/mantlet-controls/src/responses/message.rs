@@ -8,8 +8,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 /// What a body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// `application/json` and everything that ends in `+json`; not sequences of JSON, which stream.
+    /// `application/json` and everything that ends in `+json`.
     Json,
+    /// Sequences of JSON, which stream: lines of it, events.
+    Stream,
     /// HTML, plain text and the like, and what says nothing of itself.
     Text,
     /// Anything else.
@@ -17,24 +19,43 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    /// Whether it may tell of the app's inside in words.
+    pub(super) fn is_readable(self) -> bool {
+        matches!(self, Self::Json | Self::Text)
+    }
+
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let Some(value) = headers.get(header::CONTENT_TYPE) else { return Self::Text };
         let essence = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
         let begins =
             |with: &[u8]| essence.get(..with.len()).is_some_and(|part| part.eq_ignore_ascii_case(with));
         let suffix = essence.len().checked_sub(5).and_then(|at| essence.get(at..)).unwrap_or_default();
-        if essence.eq_ignore_ascii_case(b"application/json")
+        if STREAMS.iter().any(|name| essence.eq_ignore_ascii_case(name.as_bytes())) {
+            Self::Stream
+        } else if essence.eq_ignore_ascii_case(b"application/json")
             || essence.eq_ignore_ascii_case(b"text/json")
             || suffix.eq_ignore_ascii_case(b"+json")
         {
             Self::Json
-        } else if essence.eq_ignore_ascii_case(b"text/event-stream") || !begins(b"text/") {
+        } else if !begins(b"text/") {
             Self::Other
         } else {
             Self::Text
         }
     }
 }
+
+/// Types of bodies that hold one JSON text after another.
+const STREAMS: [&str; 8] = [
+    "text/event-stream",
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/jsonl",
+    "application/x-jsonlines",
+    "application/jsonlines",
+    "application/json-seq",
+    "application/stream+json",
+];
 
 /// Headers that describe the bytes of a body as they were.
 const DIGESTS: [HeaderName; 5] = [
@@ -60,6 +81,8 @@ const DESCRIPTIONS: [HeaderName; 7] = [
 pub(super) fn shorten(headers: &mut HeaderMap, length: usize) {
     forget_digests(headers);
     headers.remove(header::CONTENT_ENCODING);
+    // A part of it would be one of other bytes.
+    headers.remove(header::ACCEPT_RANGES);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
 }
 
@@ -69,8 +92,18 @@ pub(super) fn forget_bytes(headers: &mut HeaderMap) {
     headers.remove(header::CONTENT_LENGTH);
 }
 
+/// Whether an answer is a file that somebody put there.
+pub(super) fn is_file(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::LAST_MODIFIED) || headers.contains_key(header::CONTENT_DISPOSITION)
+}
+
+/// Whether a body has no coding.
+pub(super) fn is_plain(headers: &HeaderMap) -> bool {
+    headers.get_all(header::CONTENT_ENCODING).iter().all(|coding| is_identity(coding.as_bytes()))
+}
+
 /// Removes what was said of other bytes.
-fn forget_digests(headers: &mut HeaderMap) {
+pub(super) fn forget_digests(headers: &mut HeaderMap) {
     for name in &DIGESTS {
         headers.remove(name);
     }
@@ -102,21 +135,25 @@ fn is_identity(token: &[u8]) -> bool {
     token.trim_ascii().is_empty() || token.trim_ascii().eq_ignore_ascii_case(b"identity")
 }
 
+/// Codings that are told by name.
+const CODINGS: [&str; 6] = ["br", "zstd", "deflate", "compress", "gzip, gzip", "dcb"];
 /// Why an answer is not judged: that it is larger than what is.
 pub(super) const TOO_LARGE: &str = "too large";
 
 /// A body without its compression, or why it cannot be had.
 pub(super) fn plain<'b>(
-    headers: &'b HeaderMap,
+    headers: &HeaderMap,
     body: &'b [u8],
     most: usize,
-) -> Result<Cow<'b, [u8]>, &'b str> {
+) -> Result<Cow<'b, [u8]>, &'static str> {
     let codings = || headers.get_all(header::CONTENT_ENCODING).iter();
     let Some(coding) = codings().find(|coding| !is_identity(coding.as_bytes())) else {
         return Ok(body.into());
     };
     if !is_gzip(headers) {
-        return Err(coding.to_str().unwrap_or("unknown coding"));
+        // The app's word may be any, a client's too.
+        let known = CODINGS.iter().find(|known| coding.as_bytes().eq_ignore_ascii_case(known.as_bytes()));
+        return Err(known.copied().unwrap_or("unknown coding"));
     }
     let mut plain = Vec::new();
     let mut decoder = MultiGzDecoder::new(body).take(most as u64 + 1);
@@ -176,10 +213,10 @@ mod tests {
             ("Application/JSON; charset=utf-8", Kind::Json),
             ("application/problem+json", Kind::Json),
             ("application/vnd.api+json;v=1", Kind::Json),
-            ("application/x-ndjson", Kind::Other),
-            ("application/json-seq", Kind::Other),
-            ("application/jsonl", Kind::Other),
-            ("text/event-stream", Kind::Other),
+            ("application/x-ndjson", Kind::Stream),
+            ("application/json-seq", Kind::Stream),
+            ("application/jsonl", Kind::Stream),
+            ("text/event-stream", Kind::Stream),
             ("text/html; charset=utf-8", Kind::Text),
             ("text/plain", Kind::Text),
             ("image/png", Kind::Other),

@@ -4,50 +4,59 @@
 //! with a record, and against errors that tell of the app's inside.
 //!
 //! An answer passes as it is if
-//! 1. it is not JSON of a known length up to `judged-size`: streams stream, and what is too large is reported once for a route;
-//! 2. each of its fields is one that the response model declared for its status has, or no model is declared, or nothing of it is what
-//!    the model has;
-//! 3. no field has the name of a secret and a value that could be one, or the docs below name the exception;
-//! 4. it is no failure: a status from 500 on that the app did not mean, or a traceback in an answer from 400 on.
+//! 1. no field has the name of a secret and a value that only a secret has, which nothing in the operation's models declares; in `strict` posture:
+//!    no field has such a name at all;
+//! 2. it does not tell of the app's inside: Starlette's bare 500, its debugging page, a traceback, from 500 on; in `strict` posture: it is no failure that nothing
+//!    declares;
+//! 3. in `strict` posture: each of its fields is one that the response model declared for its status has, or no model is declared, or
+//!    nothing of it is what the model has; and it is JSON that can be looked into as a whole.
 //!
-//! Fields are cut out by their bytes; those between are the app's. A failure is replaced by a plain error with the request id, and
-//! what the app said goes to the audit record.
+//! Fields are cut out by their bytes; those between are the app's. In what streams, is too large or cannot be read, a secret's value is written over on its way. A
+//! failure is replaced by a plain error with the request id, and what the app said goes to the audit record.
 //!
-//! Secrets that are no passwords stay where the response model names them (`compatible`), and in answers that give tokens: there they
-//! are handed out on purpose. The app's own document, and JSON that is a schema, is not looked into for them.
+//! What FastAPI writes by a response model has no fields past it. Those that are past it were written by code of the app's own, on purpose or
+//! not: nobody can tell, so in `compatible` posture they are recorded and pass.
 //!
 //! To mind in deployment: what an app compresses is read if it is gzip, so no other coding is asked for.
 
 mod config;
 mod failure;
 mod fields;
+mod lenient;
 mod message;
 mod names;
 mod read;
+mod scan;
+mod scanned;
+mod secrets;
 
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode, header};
+use http::{HeaderMap, Method, Response, StatusCode, header, response};
 use http_body::Body;
 
-pub use config::{Actions, Config, Errors, Fields, RouteConfig};
+pub use config::{Actions, Config, Errors, Fields, RouteConfig, Secrets, Unjudged};
+pub use scanned::Scanned;
 
 use self::{
+    fields::Outcome,
     message::Kind,
     names::SecretNames,
     read::{Seen, Trouble},
+    scan::{Scanner, Wanted},
+    scanned::Tell,
+    secrets::Secret,
 };
 use crate::{
     Answer, Call, Mode, Reason, Refusal,
     audit::{Record, Sink},
-    budget::Budget,
+    budget::{Budget, Part},
     contract,
     news::News,
-    response,
 };
 
 /// When to try again while too many answers wait for clients that do not read them.
@@ -56,65 +65,106 @@ const RETRY_BUSY: Duration = Duration::from_secs(1);
 /// The checked `[responses]` section.
 #[derive(Debug)]
 pub struct Policy {
-    names: SecretNames,
+    names: Arc<SecretNames>,
     judged_size: usize,
     budget: Budget,
-    reported: News,
+    reported: Arc<News>,
+    /// Routes of which an answer was changed.
+    changed: News,
     /// Routes that have answered compressed JSON of unknown length: maybe a stream.
     streams: News,
 }
 
-/// Whether an answer has to be looked into. Every answer is asked; few are concerned.
-pub(crate) fn concerns<B: Body>(call: &Call, answer: &mut Response<B>) -> bool {
-    let actions = call.route.responses;
-    let status = answer.status();
-    let is_asked = call.judged.asks_for(status);
-    if (actions.all() == [Mode::Off; 3] && !is_asked)
-        || status.is_informational()
-        || matches!(
-            status,
-            StatusCode::NO_CONTENT
-                | StatusCode::RESET_CONTENT
-                | StatusCode::PARTIAL_CONTENT
-                | StatusCode::NOT_MODIFIED
-        )
-    {
-        return false;
-    }
-    let kind = Kind::of(answer.headers());
-    if call.method == Method::HEAD {
-        let promise = promised(call, status);
-        if kind == Kind::Json && fields::mode_of_unknown(call, promise) == Mode::Enforce {
-            // What a GET answers may have other bytes. That a secret would be cut out of it is too rare to take the length of every HEAD.
-            message::forget_bytes(answer.headers_mut());
-        }
-        return false;
-    }
-    if actions.errors() != Mode::Off && status.is_server_error() {
-        return true;
-    }
-    let ends = match answer.body().size_hint().exact() {
-        Some(length) => length > 0,
-        // Compressed, a stream cannot be told from an answer that ends at once; where nothing is changed, nothing is held back.
-        None => message::is_gzip(answer.headers()) && actions.all().contains(&Mode::Enforce),
-    };
-    ends && (may_act(call, status, kind) || (is_asked && kind == Kind::Json))
-}
-
-/// Whether something of an answer may be acted on, by what its head says.
-fn may_act(call: &Call, status: StatusCode, kind: Kind) -> bool {
-    let acts = |mode: Mode| mode != Mode::Off;
-    let actions = call.route.responses;
-    let is_json = kind == Kind::Json;
-    (acts(actions.errors()) && (status.is_server_error() || (status.as_u16() >= 400 && kind != Kind::Other)))
-        || (is_json && acts(actions.sensitive_fields()))
-        || (is_json && acts(fields::mode_of_unknown(call, promised(call, status))))
+/// An answer of the app, taken apart.
+struct Parts<B> {
+    head: response::Parts,
+    seen: Seen<B>,
+    /// What it has of the budget.
+    part: Part,
+    /// Whether its length was known.
+    ends: bool,
 }
 
 impl Policy {
+    /// Whether an answer has to be looked into. Every answer is asked; few are concerned.
+    pub(crate) fn concerns<B: Body>(&self, call: &Call, answer: &mut Response<B>) -> bool {
+        let actions = call.route.responses;
+        let status = answer.status();
+        // contract: what the app says of input that was left to it.
+        let is_asked = call.judged.asks_for(status);
+        if (actions.are_off() && !is_asked)
+            || status.is_informational()
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
+        {
+            return false;
+        }
+        let kind = Kind::of(answer.headers());
+        if call.method == Method::HEAD {
+            self.prepare_head(call, status, kind, answer.headers_mut());
+            return false;
+        }
+        let acts = |mode: Mode| mode != Mode::Off;
+        let length = answer.body().size_hint().exact();
+        if acts(actions.errors())
+            && status.is_server_error()
+            && (kind.is_readable() || !actions.only_internal())
+        {
+            return true;
+        }
+        match kind {
+            Kind::Json if length == Some(0) => false,
+            // Compressed, a stream cannot be told from an answer that ends at once; where nothing is changed, nothing is held back.
+            Kind::Json if length.is_none() && message::is_gzip(answer.headers()) && !actions.may_change() => {
+                false
+            }
+            Kind::Json => {
+                is_asked
+                    || acts(actions.certain_secrets())
+                    || acts(fields::mode_of_unknown(call, promised(call, status)))
+                    || (acts(actions.errors()) && status.as_u16() >= 400 && !actions.only_internal())
+            }
+            Kind::Text => {
+                acts(actions.errors())
+                    && status.as_u16() >= 400
+                    && !actions.only_internal()
+                    && length != Some(0)
+            }
+            Kind::Stream => acts(actions.certain_secrets()) && message::is_plain(answer.headers()),
+            Kind::Other => false,
+        }
+    }
+
+    /// An answer to HEAD says of a body what the answer to GET would say.
+    fn prepare_head(&self, call: &Call, status: StatusCode, kind: Kind, headers: &mut HeaderMap) {
+        let actions = call.route.responses;
+        if status.is_server_error() && actions.errors() == Mode::Enforce {
+            let length =
+                headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+            if failure::may_be_bare(status, kind, length) {
+                let (content_type, bytes) = crate::response::hide(call, status);
+                message::replace(headers, content_type, bytes.len());
+            } else if kind.is_readable() || !actions.only_internal() {
+                message::forget_bytes(headers);
+            }
+            return;
+        }
+        if kind != Kind::Json {
+            return;
+        }
+        let is_cut = fields::mode_of_unknown(call, promised(call, status)) == Mode::Enforce;
+        if is_cut || self.changed.knows(route(call)) {
+            message::forget_bytes(headers);
+        } else if fields::may_name_secrets(call, status, message::is_file(headers))
+            && actions.certain_secrets() == Mode::Enforce
+        {
+            // A GET may hold a secret that is cut out; only its bytes would tell.
+            headers.remove(header::CONTENT_LENGTH);
+        }
+    }
+
     /// Asks the app for nothing that could not be read. Before the request is sent.
     pub(crate) fn prepare(&self, call: &Call, request: &mut HeaderMap) {
-        if call.route.responses.all().contains(&Mode::Enforce) {
+        if call.route.responses.may_change() {
             message::ask_for_gzip_at_most(request, !self.streams.knows(route(call)));
         }
     }
@@ -126,73 +176,177 @@ impl Policy {
         audit: &impl Sink,
         answer: Response<B>,
     ) -> Result<Response<Answer<B>>, Refusal> {
-        let (mut parts, body) = answer.into_parts();
-        let kind = Kind::of(&parts.headers);
-        if kind == Kind::Json && body.size_hint().exact().is_none() && message::is_gzip(&parts.headers) {
+        let (head, body) = answer.into_parts();
+        let actions = call.route.responses;
+        let kind = Kind::of(&head.headers);
+        let (status, is_gzip) = (head.status, message::is_gzip(&head.headers));
+        let ends = body.size_hint().exact().is_some() || is_gzip;
+        if kind == Kind::Json && body.size_hint().exact().is_none() && is_gzip {
             // This one is read to its end; the next ones come uncompressed, so that those of them that stream are known.
             self.streams.is_new(route(call));
         }
-        let failed = parts.status.is_server_error() && call.route.responses.errors() == Mode::Enforce;
-        let mut part = self.budget.part();
-        let most = self.judged_size;
+        let failed = status.is_server_error() && actions.errors() != Mode::Off;
+        let replaces = failed && actions.errors() == Mode::Enforce && !actions.only_internal();
+        let (mut part, most) = (self.budget.part(), self.judged_size);
         let seen = match kind {
-            Kind::Json => read::read(body, most, &mut part).await,
+            Kind::Json | Kind::Text if status == StatusCode::PARTIAL_CONTENT => Ok(Seen::Unread(body)),
             // It is replaced whatever it says; the beginning is for the record.
-            Kind::Text if failed => read::begin(body, most, &mut part).await,
-            Kind::Text if !parts.status.is_server_error() => read::read(body, most, &mut part).await,
-            Kind::Text | Kind::Other => Ok(Seen::Unread(body)),
+            Kind::Text if replaces => read::begin(body, most, &mut part).await,
+            Kind::Json | Kind::Text if ends || replaces => read::read(body, most, &mut part).await,
+            // A stream. Where it tells of the app's inside, it does so at once.
+            Kind::Json | Kind::Text if failed => read::first(body, &mut part).await,
+            Kind::Text if !status.is_server_error() => read::read(body, most, &mut part).await,
+            Kind::Json | Kind::Text | Kind::Stream | Kind::Other => Ok(Seen::Unread(body)),
         };
         let seen = seen.map_err(|trouble| match trouble {
             Trouble::App => Refusal::from(Reason::AppClosed),
             Trouble::NoRoom => Refusal::retry(Reason::AppBusy, RETRY_BUSY),
         })?;
-        let plain = match &seen {
-            Seen::Whole(bytes) => message::plain(&parts.headers, bytes, self.judged_size),
-            Seen::Begun(..) | Seen::Unread(_) => Err(message::TOO_LARGE),
+        let mut parts = Parts { head, seen, part, ends };
+        let plain = match &parts.seen {
+            Seen::Whole(bytes) => message::plain(&parts.head.headers, bytes, self.judged_size),
+            Seen::Begun(..) | Seen::Unread(_) if status == StatusCode::PARTIAL_CONTENT => Err("a part"),
+            Seen::Begun(..) | Seen::Unread(_) if ends => Err(message::TOO_LARGE),
+            Seen::Begun(..) | Seen::Unread(_) => Err("of unknown length"),
         };
-        if call.judged.asks_for(parts.status) {
-            contract::learn(call, audit, parts.status, plain.as_deref().ok());
+        if call.judged.asks_for(status) {
+            contract::learn(call, audit, status, plain.as_deref().ok());
         }
-        if failure::is_failure(call, parts.status, kind, plain.as_deref().ok()) {
-            let mode = call.route.responses.errors();
+        let begun = plain.as_deref().ok().or_else(|| match &parts.seen {
+            Seen::Begun(bytes, _) if message::is_plain(&parts.head.headers) => Some(&**bytes),
+            _ => None,
+        });
+        if failure::is_failure(call, status, kind, begun) {
+            let mode = actions.errors();
             if mode == Mode::Enforce {
-                let original = plain.as_deref().unwrap_or_else(|_| seen.beginning());
-                audit.record(Record::of_hidden(call, parts.status, mode, original));
-                let (content_type, bytes) = response::hide(call, parts.status);
-                message::replace(&mut parts.headers, content_type, bytes.len());
-                return Ok(Response::from_parts(parts, Answer::read(bytes)));
+                let original = begun.unwrap_or_else(|| parts.seen.beginning());
+                audit.record(Record::of_hidden(call, status, mode, original));
+                let (content_type, bytes) = crate::response::hide(call, status);
+                message::replace(&mut parts.head.headers, content_type, bytes.len());
+                return Ok(Response::from_parts(parts.head, Answer::read(bytes)));
             }
             if self.is_news(call, Reason::AppErrorHidden, mode) {
-                audit.record(Record::of_hidden(call, parts.status, mode, &[]));
+                audit.record(Record::of_hidden(call, status, mode, &[]));
             }
         }
-        if kind != Kind::Json {
-            return Ok(Response::from_parts(parts, seen.into_answer(part)));
-        }
-        let plain = match plain {
-            Ok(plain) => plain,
-            Err(why) => {
-                let acts = may_act(call, parts.status, kind);
-                if acts && self.is_news(call, Reason::ResponseNotJudged, Mode::Report) {
-                    audit.record(Record::of_unjudged(call, why));
+        match (kind, plain) {
+            (Kind::Json, Ok(plain)) => {
+                let is_file = message::is_file(&parts.head.headers);
+                match self.judge_fields(call, audit, (status, is_file), &plain) {
+                    Outcome::Same => {}
+                    Outcome::Rest(rest) => {
+                        self.changed.is_new(route(call));
+                        message::shorten(&mut parts.head.headers, rest.len());
+                        return Ok(Response::from_parts(
+                            parts.head,
+                            Answer::read(parts.part.with(rest.into())),
+                        ));
+                    }
+                    Outcome::Unreadable(why) => return Ok(self.unjudged(call, audit, parts, why)),
                 }
-                return Ok(Response::from_parts(parts, seen.into_answer(part)));
             }
+            (Kind::Json, Err(why)) => return Ok(self.unjudged(call, audit, parts, why)),
+            (Kind::Stream, _) => return Ok(self.scanned(call, audit, parts)),
+            (Kind::Text | Kind::Other, _) => {}
+        }
+        Ok(Response::from_parts(parts.head, parts.seen.into_answer(parts.part)))
+    }
+
+    /// What becomes of JSON that was not judged.
+    fn unjudged<B: Body<Data = Bytes>>(
+        &self,
+        call: &Call,
+        audit: &impl Sink,
+        mut parts: Parts<B>,
+        why: &'static str,
+    ) -> Response<Answer<B>> {
+        let status = parts.head.status;
+        let is_file = message::is_file(&parts.head.headers);
+        let may_name_secrets = fields::may_name_secrets(call, status, is_file);
+        let for_unknown = fields::mode_of_unknown(call, promised(call, status));
+        if !may_name_secrets && for_unknown == Mode::Off {
+            return Response::from_parts(parts.head, parts.seen.into_answer(parts.part));
+        }
+        let enforces = for_unknown == Mode::Enforce
+            || (may_name_secrets && call.route.responses.secret_names() == Mode::Enforce);
+        // A stream has no size that a client could have chosen to be too large.
+        let mode = call.route.responses.unjudged(enforces).under(!parts.ends);
+        if mode == Mode::Enforce {
+            audit.record(Record::of_unjudged(call, mode, why));
+            let (content_type, bytes) = crate::response::unjudged(call);
+            parts.head.status = StatusCode::INTERNAL_SERVER_ERROR;
+            message::replace(&mut parts.head.headers, content_type, bytes.len());
+            return Response::from_parts(parts.head, Answer::read(bytes));
+        }
+        if self.is_news(call, Reason::ResponseNotJudged, mode) {
+            audit.record(Record::of_unjudged(call, mode, why));
+        }
+        if may_name_secrets && message::is_plain(&parts.head.headers) {
+            return self.scanned(call, audit, parts);
+        }
+        Response::from_parts(parts.head, parts.seen.into_answer(parts.part))
+    }
+
+    /// Has what is not judged looked through for values that only a secret has.
+    fn scanned<B: Body<Data = Bytes>>(
+        &self,
+        call: &Call,
+        audit: &impl Sink,
+        mut parts: Parts<B>,
+    ) -> Response<Answer<B>> {
+        let mode = call.route.responses.certain_secrets();
+        let (reason, keep) = (Reason::ResponseFieldSensitive, audit.keep());
+        let declared =
+            self.names.declared_by(|is| call.operation.as_ref().is_some_and(|matched| matched.declares(is)));
+        let wanted = Wanted {
+            names: Arc::clone(&self.names),
+            declared,
+            private_keys: fields::leaves_by_mistake(call, Secret::PrivateKey),
+            masks: mode == Mode::Enforce,
         };
-        let is_file = parts.headers.contains_key(header::LAST_MODIFIED)
-            || parts.headers.contains_key(header::CONTENT_DISPOSITION);
-        let Some(rest) = self.without_fields(call, audit, (parts.status, is_file), &plain) else {
-            return Ok(Response::from_parts(parts, seen.into_answer(part)));
+        let scanner = Scanner::new(wanted);
+        let (ahead, rest) = match parts.seen {
+            Seen::Whole(bytes) => {
+                let (out, names) = scanner.whole(&bytes);
+                if names.is_empty() {
+                    let answer = Answer::read(parts.part.with(bytes));
+                    return Response::from_parts(parts.head, answer);
+                }
+                if self.is_news(call, reason, mode) {
+                    audit.record(Record::of_answer(call, reason, mode, &names));
+                }
+                message::forget_digests(&mut parts.head.headers);
+                let answer = Answer::read(parts.part.with(out.into()));
+                return Response::from_parts(parts.head, answer);
+            }
+            Seen::Begun(bytes, rest) => (Some(parts.part.with(bytes)), rest),
+            Seen::Unread(body) => (None, Box::pin(body)),
         };
-        message::shorten(&mut parts.headers, rest.len());
-        Ok(Response::from_parts(parts, Answer::read(part.with(rest.into()))))
+        let tell = Tell {
+            keep,
+            record: Record::of_answer(call, reason, mode, &[]),
+            reported: Arc::clone(&self.reported),
+            known_as: known_as(call, reason, mode),
+        };
+        let scanned = Box::new(Scanned::new(ahead, rest, scanner, tell));
+        Response::from_parts(parts.head, Answer::Scanned { scanned })
     }
 
     /// Whether this is told of a route for the first time.
     fn is_news(&self, call: &Call, reason: Reason, mode: Mode) -> bool {
-        let method = call.operation.as_ref().map_or("", |_| call.method.as_str());
-        self.reported.is_new(&format!("{} {} {method} {}", reason.code(), mode.as_str(), route(call)))
+        self.reported.is_new(&known_as(call, reason, mode))
     }
+
+    /// Whether this has been told of a route.
+    fn is_told(&self, call: &Call, reason: Reason, mode: Mode) -> bool {
+        self.reported.knows(&known_as(call, reason, mode))
+    }
+}
+
+/// By what it is known that something has been told of a route.
+fn known_as(call: &Call, reason: Reason, mode: Mode) -> String {
+    let method = call.operation.as_ref().map_or("", |_| call.method.as_str());
+    format!("{} {} {method} {}", reason.code(), mode.as_str(), route(call))
 }
 
 /// What answers are remembered by. All that have no route together: a client can make up any number of paths, and of methods.

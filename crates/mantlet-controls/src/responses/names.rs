@@ -1,6 +1,6 @@
 //! Names of fields that hold secrets.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use mantlet_contract::json::Kind;
@@ -96,9 +96,42 @@ impl SecretNames {
 
     /// Whether a member is one: its key is on the list, and its value is one that could be a secret.
     pub(super) fn has(&self, key: &str, value: Kind<'_>) -> bool {
-        let mut buffer = [0; LONGEST];
-        could_be_secret(value) && normalised(key, &mut buffer).is_some_and(|name| self.names.contains(name))
+        could_be_secret(value) && self.has_name(key)
     }
+
+    /// Those on the list that models declare; the function says whether one of their names is asked for.
+    pub(super) fn declared_by(
+        &self,
+        declares: impl FnOnce(&mut dyn FnMut(&str) -> bool) -> bool,
+    ) -> Arc<[Box<str>]> {
+        let mut found: Vec<Box<str>> = Vec::new();
+        // It is asked of all of them.
+        declares(&mut |name| {
+            if self.has_name(name) && !is_among(name, &found) {
+                found.push(name.into());
+            }
+            false
+        });
+        found.into()
+    }
+
+    /// Whether a key is on the list.
+    pub(super) fn has_name(&self, key: &str) -> bool {
+        let mut buffer = [0; LONGEST];
+        normalised(key, &mut buffer).is_some_and(|name| self.names.contains(name))
+    }
+}
+
+/// Whether two names are the same, however they are written.
+pub(super) fn is_same(one: &str, other: &str) -> bool {
+    let (mut first, mut second) = ([0; LONGEST], [0; LONGEST]);
+    let first = normalised(one, &mut first);
+    first.is_some() && first == normalised(other, &mut second)
+}
+
+/// Whether a name is one of these, however it is written.
+pub(super) fn is_among(name: &str, all: &[Box<str>]) -> bool {
+    all.iter().any(|known| is_same(known, name))
 }
 
 /// Whether the name is one of those that are handed out on purpose now and then. None that an operator has added is.

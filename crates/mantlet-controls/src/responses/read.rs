@@ -56,6 +56,16 @@ pub(super) async fn read<B: Body<Data = Bytes>>(
     }
 }
 
+/// Reads the first piece of a body, if there is room for it.
+pub(super) async fn first<B: Body<Data = Bytes>>(body: B, part: &mut Part) -> Result<Seen<B>, Trouble> {
+    let mut body = Box::pin(body);
+    let Some(first) = next(&mut body).await? else { return Ok(Seen::Whole(Bytes::new())) };
+    if !part.grow_to(first.len()) {
+        return Err(Trouble::NoRoom);
+    }
+    Ok(if body.is_end_stream() { Seen::Whole(first) } else { Seen::Begun(first, body) })
+}
+
 /// Reads a body up to so many bytes, however long it is.
 pub(super) async fn begin<B: Body<Data = Bytes>>(
     body: B,

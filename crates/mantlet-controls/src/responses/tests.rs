@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     io::Write,
     pin::{Pin, pin},
-    sync::Mutex,
+    sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
 };
 
@@ -13,9 +13,13 @@ use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use serde_json::{Value, json};
 
+mod defaults;
+mod unread;
+
+use super::secrets::BCRYPT;
 use crate::{
     Answer, App, Arrival, Call, Config, Peer, Policy, Reason, Refusal, RequestBody, Scheme, Wire,
-    audit::{Record, Sink},
+    audit::{Keep, Record, Sink},
     contract::{Contract, Posture, Slot, Trust},
     handle, responses, route,
 };
@@ -62,15 +66,21 @@ impl App<Pieces> for Answers {
 }
 
 #[derive(Default)]
-struct Records(Mutex<Vec<Record>>);
+struct Records(Arc<Mutex<Vec<Record>>>);
 
 impl Sink for Records {
     fn record(&self, record: Record) {
         self.0.lock().unwrap().push(record);
     }
+
+    fn keep(&self) -> Option<Keep> {
+        let records = Arc::clone(&self.0);
+        Some(Arc::new(move |record| records.lock().unwrap().push(record)))
+    }
 }
 
-/// `GET /users/{id}` answers a user `{id, friends: [user], secret}`, and in words 503 `{status}`; `/token` a token.
+/// `GET /users/{id}` answers a user `{id, friends: [user], secret, password}`, and in words 503 `{status}`; `/token` a token; `/vault` whatever
+/// its code writes of `{password}`; `/told` says in words what it answers from 500 on, and `/handled` has a handler for 500.
 fn contract(source: &str) -> Contract {
     let field =
         |name: &str, shape: u32| json!({"name": name, "lookup": [[name]], "shape": shape, "required": false});
@@ -87,6 +97,13 @@ fn contract(source: &str) -> Contract {
             route("/users/{id}", users),
             route("/other", json!([])),
             route("/token", json!([{"status": 200, "shape": 4}])),
+            route("/vault", json!([{"status": 200, "shape": 5}])),
+            route("/run", json!([{"status": 200}, {"status": 500, "shape": 6, "claimed": true}])),
+            route("/class", json!([{"status": 200}, {"class": 5, "claimed": true}])),
+            route("/default", json!([{"status": 200}, {"claimed": true}])),
+            {"kind": "mount", "path": "/app", "router": {
+                "redirect-slashes": true, "complete": true, "handles": [500], "routes": [route("/handled", json!([]))],
+            }},
         ]},
         "shapes": [
             {"type": "any"},
@@ -94,6 +111,10 @@ fn contract(source: &str) -> Contract {
             {"type": "list", "items": 1},
             object(json!([field("status", 0)])),
             object(json!([field("access_token", 0), field("client_secret", 0)])),
+            {"type": "object", "name": "V", "kind": "model", "fields": [field("id", 0), field("items", 7)], "extra": "allow"},
+            object(json!([field("traceback", 0)])),
+            {"type": "dict", "keys": 0, "values": 8},
+            object(json!([field("password", 0)])),
         ],
     });
     Contract::compile(&serde_json::from_value(contract).unwrap()).0
@@ -105,6 +126,20 @@ fn policy(change: impl FnOnce(&mut Config)) -> Policy {
     change(&mut config);
     config.surroundings.contract.put(contract("inspector"));
     config.check().unwrap()
+}
+
+/// What was the default before values counted: names and models alone.
+fn by_name() -> Policy {
+    by_name_and(|_| {})
+}
+
+fn by_name_and(change: impl FnOnce(&mut Config)) -> Policy {
+    policy(|config| {
+        change(config);
+        config.responses.unknown_fields = Some(responses::Fields::Strip);
+        config.responses.sensitive_fields = Some(responses::Secrets::Strip);
+        config.responses.errors = Some(responses::Errors::Replace);
+    })
 }
 
 fn strict() -> Policy {
@@ -141,7 +176,7 @@ fn ask_by(method: &str, policy: &Policy, path: &str, answer: Response<Pieces>) -
     while let Some(frame) = block_on(std::future::poll_fn(|cx| body.as_mut().poll_frame(cx))) {
         bytes.extend(frame.unwrap().into_data().unwrap());
     }
-    let records = sink.0.into_inner().unwrap();
+    let records = std::mem::take(&mut *sink.0.lock().unwrap());
     Told {
         status: parts.status.as_u16(),
         headers: parts.headers,
@@ -192,6 +227,11 @@ fn gzip(body: &str) -> Bytes {
 /// The user that was promised, and more.
 const LEAK: &str =
     r#"{"id": 1, "hashed_password": "$2b$12", "is_admin": true, "friends": [{"id": 2, "note": "x"}]}"#;
+/// The same with a hash that is one, which no client has a use for.
+fn leak() -> String {
+    LEAK.replace("$2b$12", BCRYPT)
+}
+
 const CUT: &str = r#"{"id": 1, "friends": [{"id": 2}]}"#;
 
 #[test]
@@ -241,10 +281,8 @@ fn fields_that_should_not_leave_are_cut_out() {
             r#"{"access_token": "t", "client_secret": "a"}"#,
             &[secret],
         ),
-        // No JSON, whatever it calls itself.
-        ("/users/1", r#"{"id": 1, "password": "a"#, r#"{"id": 1, "password": "a"#, &[]),
     ] {
-        let told = ask(&policy(|_| {}), path, json_answer(200, body));
+        let told = ask(&by_name(), path, json_answer(200, body));
         assert_eq!(told.body, expected, "{path} {body}");
         let found: Vec<_> = told.records.iter().map(|(reason, ..)| *reason).collect();
         assert_eq!(found, reasons, "{path} {body}");
@@ -257,7 +295,7 @@ fn fields_that_should_not_leave_are_cut_out() {
 fn many_fields_cost_what_they_weigh() {
     // Compared with each other, they would take hours.
     let many = 200_000;
-    let policy = policy(|config| config.responses.judged_size = crate::units::Size::mib(32));
+    let policy = by_name_and(|config| config.responses.judged_size = crate::units::Size::mib(32));
     let user = r#"{"id":1,"pwd":"a","x":1}"#;
     let body = format!("[{}]", [user].repeat(many).join(","));
     let friends = format!(r#"{{"id":1,"friends":{body}}}"#);
@@ -272,7 +310,7 @@ fn many_fields_cost_what_they_weigh() {
 
 #[test]
 fn a_name_is_told_once_and_made_up_paths_hide_nothing() {
-    let policy = policy(|_| {});
+    let policy = by_name();
     let body = r#"[{"pwd": "a"}, {"pwd": "a"}, {"pwd": "a"}, {"pwd": "a"}, {"pwd": "a"}, {"password": "a"}]"#;
     let told = ask(&policy, "/other", json_answer(200, body)).records;
     assert_eq!(told, [("response-field-sensitive", "strip", Some("pwd, password".to_owned()))]);
@@ -284,7 +322,7 @@ fn a_name_is_told_once_and_made_up_paths_hide_nothing() {
 
 #[test]
 fn records_name_fields_and_are_told_once_for_a_route() {
-    let policy = policy(|_| {});
+    let policy = by_name();
     let records = ask(&policy, "/users/1", json_answer(200, LEAK)).records;
     let subject = |names: &str| Some(names.to_owned());
     assert_eq!(
@@ -302,7 +340,7 @@ fn records_name_fields_and_are_told_once_for_a_route() {
 fn what_is_only_a_claim_is_reported_unless_the_posture_is_strict() {
     // Nothing sees to it that the app keeps what `responses=` says; and the route's own model may be written with any status.
     let body = r#"{"status": "made", "id": 1, "x": 1}"#;
-    let told = ask(&policy(|_| {}), "/users/1", json_answer(201, body));
+    let told = ask(&by_name(), "/users/1", json_answer(201, body));
     assert_eq!((told.body.as_str(), told.records[0].1), (body, "pass"));
     assert_eq!(ask(&strict(), "/users/1", json_answer(201, body)).body, r#"{"status": "made", "id": 1}"#);
     // A status that nobody named.
@@ -319,7 +357,7 @@ fn a_document_that_is_trusted_is_taken_at_its_word() {
     let body = r#"{"status": "made", "x": 1}"#;
     for (trust, expected) in [(None, body), (Some(Trust::Document), r#"{"status": "made"}"#)] {
         let mut slot = Slot::default();
-        let policy = policy(|config| {
+        let policy = by_name_and(|config| {
             config.contract.trust = trust;
             slot = config.surroundings.contract.clone();
         });
@@ -330,7 +368,7 @@ fn a_document_that_is_trusted_is_taken_at_its_word() {
 
 #[test]
 fn settings_for_all_and_for_a_route() {
-    let report_only = policy(|config| config.report_only = true);
+    let report_only = by_name_and(|config| config.report_only = true);
     let told = ask(&report_only, "/users/1", json_answer(200, LEAK));
     assert_eq!((told.body.as_str(), told.records.len(), told.records[0].1), (LEAK, 2, "pass"));
     assert!(told.headers.contains_key("etag"));
@@ -338,7 +376,7 @@ fn settings_for_all_and_for_a_route() {
     assert_eq!((failed.body.as_str(), failed.records[0].1), ("Internal Server Error", "pass"));
     assert_eq!(failed.original, None);
 
-    let of_route = policy(|config| {
+    let of_route = by_name_and(|config| {
         config.responses.sensitive_names = vec!["is-admin".into()];
         let responses = responses::RouteConfig {
             unknown_fields: Some(responses::Fields::Allow),
@@ -352,7 +390,7 @@ fn settings_for_all_and_for_a_route() {
         ask(&of_route, "/users/1", json_answer(200, r#"{"id": 1, "isAdmin": 1, "password": "a", "x": 1}"#));
     assert_eq!(told.body, r#"{"id": 1, "password": "a", "x": 1}"#);
     assert_eq!(ask(&of_route, "/users/1", answer(500, "text/plain", "oops")).body, "oops");
-    let off = policy(|config| config.responses.mode = crate::Mode::Off);
+    let off = by_name_and(|config| config.responses.mode = crate::Mode::Off);
     let told = ask(&off, "/users/1", json_answer(200, LEAK));
     assert_eq!((told.body.as_str(), told.records.len()), (LEAK, 0));
 }
@@ -372,23 +410,25 @@ fn compressed_answers_are_read_too() {
         answer
     };
     for known in [true, false] {
-        let told = ask(&policy(|_| {}), "/users/1", compressed("gzip", known, gzip(LEAK)));
+        let told = ask(&by_name(), "/users/1", compressed("gzip", known, gzip(LEAK)));
         assert_eq!((told.body.as_str(), told.headers.get("content-encoding")), (CUT, None));
         assert_eq!(told.headers["content-length"], CUT.len().to_string());
         assert_eq!(told.headers["vary"], "accept-encoding");
         // Nothing to cut: the bytes are the app's.
-        let told = ask(&policy(|_| {}), "/users/1", compressed("gzip", known, gzip(CUT)));
+        let told = ask(&by_name(), "/users/1", compressed("gzip", known, gzip(CUT)));
         assert_eq!(told.body, String::from_utf8_lossy(&gzip(CUT)));
         assert_eq!(told.headers["content-encoding"], "gzip");
     }
-    let told = ask(&policy(|_| {}), "/users/1", compressed("br", true, Bytes::from(LEAK)));
+    let told = ask(&by_name(), "/users/1", compressed("br", true, Bytes::from(LEAK)));
     assert_eq!(told.body, LEAK);
     assert_eq!(told.records, [("response-not-judged", "pass", Some("br".to_owned()))]);
+    let told = ask(&by_name(), "/users/1", compressed("sk-live", true, Bytes::from(LEAK)));
+    assert_eq!(told.records, [("response-not-judged", "pass", Some("unknown coding".to_owned()))]);
 }
 
 #[test]
 fn what_may_be_a_compressed_stream_is_asked_for_uncompressed() {
-    let policy = policy(|_| {});
+    let policy = by_name();
     let compressed = || {
         let mut answer = answer(200, "application/json", gzip(LEAK));
         answer.headers_mut().insert("content-encoding", "gzip".parse().unwrap());
@@ -403,7 +443,7 @@ fn what_may_be_a_compressed_stream_is_asked_for_uncompressed() {
     assert_eq!((told.body.as_str(), &told.headers["x-asked"] == "identity"), (CUT, true));
     assert_eq!(ask(&policy, "/other", json_answer(200, CUT)).headers["x-asked"], "gzip");
     // Where nothing is changed, nothing is held back.
-    let report = self::policy(|config| config.report_only = true);
+    let report = by_name_and(|config| config.report_only = true);
     let told = ask(&report, "/users/1", compressed());
     assert_eq!((told.records.len(), &told.headers["x-asked"] == "gzip, br"), (0, true));
 }
@@ -412,23 +452,42 @@ fn what_may_be_a_compressed_stream_is_asked_for_uncompressed() {
 fn a_head_says_nothing_that_a_get_may_not_hold() {
     let same = |policy: &Policy, path: &str, answer: Response<Pieces>| {
         let told = ask_by("HEAD", policy, path, answer.map(|_| Pieces(VecDeque::new(), true)));
-        let said = ["content-length", "etag"].map(|name| told.headers.contains_key(name));
-        assert_eq!(said[0], said[1]);
-        said[0]
+        ["content-length", "etag"].map(|name| told.headers.contains_key(name))
     };
-    let by_model = policy(|config| config.responses.sensitive_fields = responses::Fields::Report);
+    let by_model = by_name_and(|config| config.responses.mode = crate::Mode::Enforce);
     for (policy, path, status, expected) in [
-        (policy(|_| {}), "/other", 200, true),
-        (policy(|_| {}), "/users/1", 200, false),
-        (policy(|config| config.report_only = true), "/users/1", 200, true),
+        // Only the bytes would tell whether a secret is cut out of them.
+        (policy(|_| {}), "/other", 200, [false, true]),
+        (policy(|_| {}), "/users/1", 200, [false, true]),
+        (policy(|_| {}), "/users/1", 404, [true, true]),
+        (policy(|config| config.report_only = true), "/users/1", 200, [true, true]),
+        (by_model, "/users/1", 200, [false, false]),
     ] {
         assert_eq!(same(&policy, path, json_answer(status, LEAK)), expected, "{path} {status}");
     }
-    for (path, status, expected) in [("/users/1", 200, false), ("/users/1", 201, true), ("/other", 200, true)]
-    {
-        assert_eq!(same(&by_model, path, json_answer(status, LEAK)), expected, "{path} {status}");
+    let policy = policy(|_| {});
+    assert_eq!(same(&policy, "/other", answer(200, "text/html", "x")), [true, true]);
+    let mut file = json_answer(200, LEAK);
+    file.headers_mut().insert("last-modified", "Tue, 24 Nov 2026 06:00:00 GMT".parse().unwrap());
+    assert_eq!(same(&policy, "/other", file), [true, true], "a file is not looked into");
+    // Once something was cut out of a route's answers, nothing of their bytes is told.
+    ask(&policy, "/other", json_answer(200, &leak()));
+    assert_eq!(same(&policy, "/other", json_answer(200, LEAK)), [false, false]);
+}
+
+#[test]
+fn a_head_of_a_failure_says_what_a_get_says() {
+    for answer in [answer(500, "text/plain; charset=utf-8", "Internal Server Error")] {
+        let (head, body) = answer.into_parts();
+        let policy = policy(|_| {});
+        let get = Response::from_parts(head.clone(), body);
+        let get = ask(&policy, "/other", get);
+        let head =
+            ask_by("HEAD", &policy, "/other", Response::from_parts(head, Pieces(VecDeque::new(), true)));
+        for name in ["content-length", "content-type", "etag"] {
+            assert_eq!(head.headers.get(name), get.headers.get(name), "{name}");
+        }
     }
-    assert!(same(&policy(|_| {}), "/other", answer(200, "text/html", "x")));
 }
 
 #[test]
@@ -439,17 +498,23 @@ fn what_streams_or_is_too_large_passes() {
         answer.body_mut().1 = false;
         answer
     };
-    let told = ask(&policy(|_| {}), "/users/1", unknown_length());
-    assert_eq!((told.body.as_str(), told.records.len()), (LEAK, 0));
+    let unjudged = |told: &Told, why: &str| {
+        assert_eq!(told.records, [("response-not-judged", "pass", Some(why.to_owned()))]);
+    };
+    let told = ask(&by_name(), "/users/1", unknown_length());
+    assert_eq!(told.body, LEAK);
+    unjudged(&told, "of unknown length");
     for content_type in ["application/x-ndjson", "text/event-stream", "application/octet-stream", "text/html"]
     {
-        let told = ask(&policy(|_| {}), "/users/1", answer(200, content_type, LEAK));
+        let told = ask(&by_name(), "/users/1", answer(200, content_type, LEAK));
         assert_eq!((told.body.as_str(), told.records.len()), (LEAK, 0), "{content_type}");
     }
-    let told = ask(&policy(|_| {}), "/users/1", json_answer(206, LEAK));
-    assert_eq!((told.body.as_str(), told.records.len()), (LEAK, 0));
+    let told = ask(&by_name(), "/users/1", json_answer(206, LEAK));
+    assert_eq!(told.body, LEAK);
+    unjudged(&told, "a part");
 
-    let small = policy(|config| config.responses.judged_size = crate::units::Size(LEAK.len() as u64 - 1));
+    let small =
+        by_name_and(|config| config.responses.judged_size = crate::units::Size(LEAK.len() as u64 - 1));
     for records in [1, 0] {
         let told = ask(&small, "/users/1", json_answer(200, LEAK));
         assert_eq!((told.body.as_str(), told.records.len()), (LEAK, records));
@@ -465,7 +530,7 @@ fn what_streams_or_is_too_large_passes() {
     let told = ask(&small, "/users/2", answer);
     assert_eq!(told.body, String::from_utf8_lossy(&whole));
     let broken = Pieces([Bytes::from_static(b"[1,"), Bytes::new()].into(), true);
-    let told = ask(&policy(|_| {}), "/users/1", json_answer(200, "x").map(|_| broken));
+    let told = ask(&by_name(), "/users/1", json_answer(200, "x").map(|_| broken));
     assert_eq!((told.status, told.records[0].0), (502, "app-closed"));
 }
 
@@ -484,6 +549,13 @@ fn failures_are_hidden_and_the_record_has_them() {
         ("/other", 503, "application/json", down, false, true),
         ("/users/1", 503, "application/json", down, false, false),
         ("/users/1", 503, "application/json", &traceback, true, true),
+        // Whatever the words in which an app says that it means it.
+        ("/run", 500, "application/json", down, false, false),
+        ("/class", 502, "application/json", down, false, false),
+        ("/class", 502, "text/html", "<h1>Down</h1>", false, false),
+        ("/default", 500, "application/json", down, false, false),
+        ("/app/handled", 500, "application/json", down, false, false),
+        ("/app/handled", 502, "application/json", down, false, true),
         ("/other", 503, "text/html", "<h1>Down</h1>", true, true),
         ("/other", 400, "application/json", &traceback, true, true),
         ("/other", 404, "text/plain", TRACEBACK, true, true),
@@ -491,7 +563,7 @@ fn failures_are_hidden_and_the_record_has_them() {
         ("/other", 422, "application/json", r#"{"detail": []}"#, false, false),
         ("/other", 200, "application/json", &traceback, false, false),
     ] {
-        for (policy, hidden) in [(policy(|_| {}), compatible), (strict(), in_strict)] {
+        for (policy, hidden) in [(by_name(), compatible), (strict(), in_strict)] {
             let mut answer = answer(status, content_type, body.to_owned());
             answer.headers_mut().insert("retry-after", "7".parse().unwrap());
             answer.headers_mut().insert("content-disposition", "inline".parse().unwrap());
@@ -514,11 +586,63 @@ fn failures_are_hidden_and_the_record_has_them() {
         }
     }
     let long = "x".repeat(100_000);
-    assert_eq!(ask(&policy(|_| {}), "/other", json_answer(500, &long)).original.unwrap().len(), 16 << 10);
+    assert_eq!(ask(&by_name(), "/other", json_answer(500, &long)).original.unwrap().len(), 16 << 10);
     let larger = "x".repeat(3 << 20);
     let pieces = Pieces([Bytes::from(larger.clone()), Bytes::from(larger)].into(), true);
-    let told = ask(&policy(|_| {}), "/other", answer(500, "text/html", "x").map(|_| pieces));
+    let told = ask(&by_name(), "/other", answer(500, "text/html", "x").map(|_| pieces));
     assert_eq!((told.original.unwrap().len(), told.body.len() < 1000), (16 << 10, true));
+}
+
+#[test]
+fn by_default_only_what_tells_of_the_apps_inside_is_hidden() {
+    let traceback = json!({"error": TRACEBACK}).to_string();
+    let field = json!({"traceback": TRACEBACK}).to_string();
+    let page = "<html><head><title>Starlette Debugger</title></head><p>KeyError</p>";
+    let escaped = "<pre>Traceback (most recent call last):\n  File &quot;main.py&quot;, line 1</pre>";
+    for (path, status, content_type, body, hidden) in [
+        ("/other", 500, "text/plain; charset=utf-8", "Internal Server Error", true),
+        ("/other", 500, "text/plain", TRACEBACK, true),
+        ("/other", 500, "text/html", page, true),
+        ("/other", 503, "text/html", escaped, true),
+        ("/other", 500, "application/json", &traceback, true),
+        ("/run", 500, "application/json", &traceback, false),
+        ("/run", 500, "application/json", &field, false),
+        ("/run", 503, "application/json", &field, true),
+        // Code of the app wrote it.
+        ("/other", 500, "application/json", r#"{"error": {"message": "no", "type": "server_error"}}"#, false),
+        ("/other", 500, "application/json", r#"{"detail": "Internal Server Error"}"#, false),
+        ("/other", 500, "text/html", "<h1>We are sorry</h1>", false),
+        ("/other", 500, "text/plain", "database is locked", false),
+        ("/other", 502, "text/plain", "Internal Server Error", false),
+        ("/other", 500, "image/png", "x", false),
+        ("/other", 500, "text/plain", "see: Traceback (most recent call last)", false),
+        ("/app/handled", 500, "text/plain", "Internal Server Error", false),
+        ("/class", 500, "text/plain", "Internal Server Error", false),
+        // What a user's code did.
+        ("/other", 422, "application/json", &traceback, false),
+        ("/other", 400, "text/plain", TRACEBACK, false),
+        ("/other", 200, "application/json", &traceback, false),
+    ] {
+        let told = ask(&policy(|_| {}), path, answer(status, content_type, body.to_owned()));
+        let case = format!("{path} {status} {content_type} {body}");
+        assert_eq!(told.status, status, "{case}");
+        if hidden {
+            assert_eq!(told.records, [("app-error-hidden", "replace", None)], "{case}");
+            assert_eq!(told.original.as_deref(), Some(body), "{case}");
+        } else {
+            assert_eq!((told.body.as_str(), told.records.len()), (body, 0), "{case}");
+        }
+    }
+    // A failure that streams is told at once or not at all: nothing is held back.
+    let streamed = |first: &str| {
+        let mut answer = answer(500, "text/plain", "x");
+        answer.headers_mut().remove("content-length");
+        answer.map(|_| Pieces([first.to_owned().into(), Bytes::from_static(b" and more")].into(), false))
+    };
+    let told = ask(&policy(|_| {}), "/other", streamed("one moment"));
+    assert_eq!((told.body.as_str(), told.records.len()), ("one moment and more", 0));
+    let told = ask(&policy(|_| {}), "/other", streamed(TRACEBACK));
+    assert_eq!(told.records[0].0, "app-error-hidden");
 }
 
 #[test]

@@ -74,6 +74,7 @@ impl Config {
         index: usize,
         base: &RoutePolicy,
         contract: &contract::Config,
+        responses: &responses::Config,
         report_only: bool,
     ) -> Result<(String, Vec<Method>, RoutePolicy), Vec<Mistake>> {
         let mut mistakes: Vec<_> =
@@ -113,7 +114,7 @@ impl Config {
             },
             contract: contract.input_mode(report_only),
             rules: contract.rules(report_only),
-            responses: self.responses.actions(base.responses, report_only),
+            responses: responses.with(&self.responses).actions(contract.posture, report_only),
             body_size: self.limits.body_size.map_or(base.body_size, BodySizes::all),
             response_timeout: self.response_timeout.map(|span| span.0),
             uploads,

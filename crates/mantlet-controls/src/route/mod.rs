@@ -88,12 +88,13 @@ impl Routes {
         configs: &[Config],
         base: RoutePolicy,
         contract: &contract::Config,
+        responses: &responses::Config,
         report_only: bool,
     ) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let mut by_template: Vec<(usize, String, Vec<Entry>)> = Vec::new();
         for (index, config) in configs.iter().enumerate() {
-            match config.check(index, &base, contract, report_only) {
+            match config.check(index, &base, contract, responses, report_only) {
                 Err(found) => mistakes.extend(found),
                 Ok((template, methods, policy)) => {
                     let entry = Entry { methods, policy: Arc::new(policy) };
@@ -150,13 +151,14 @@ mod tests {
                 csrf_token: Mode::Enforce,
                 contract: Mode::Enforce,
                 rules: contract::Config::default().rules(false),
-                responses: responses::Actions::default(),
+                responses: responses::Config::default().actions(Posture::Compatible, false),
                 body_size: BodySizes::all(crate::units::Size(10)),
                 response_timeout: None,
                 uploads: uploads::Policy::of(Posture::Compatible),
                 encoding: encoding::Policy::of(Posture::Compatible),
             },
             &contract::Config::default(),
+            &responses::Config::default(),
             false,
         )
     }

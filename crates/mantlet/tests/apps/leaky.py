@@ -12,6 +12,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 app = FastAPI()
+HASH = "$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW"
 
 
 class Friend(BaseModel):
@@ -36,7 +37,7 @@ class User(BaseModel):
 
 
 class UserInDB(User):
-    hashed_password: str = "$2b$12$abc"
+    hashed_password: str = HASH
 
 
 class Open(BaseModel):
@@ -67,7 +68,7 @@ WHOLE = {
     "by_name": {"anything": {"name": "Ben", "hashed_password": "x"}},
     "pet": {"lives": 9, "name": "Tom", "chip": 7},
     "shownAs": "user 1",
-    "hashed_password": "$2b$12$abc",
+    "hashed_password": HASH,
 }
 
 
@@ -162,8 +163,22 @@ def partial():
 
 
 @app.get("/boom")
+@app.head("/boom", include_in_schema=False)
 def boom():
     raise KeyError("the inside")
+
+
+@app.get("/boom-json")
+def boom_json():
+    return JSONResponse({"error": {"message": "no", "type": "server_error"}}, 500)
+
+
+@app.get("/told-by-the-app")
+def told_by_the_app():
+    try:
+        boom()
+    except KeyError:
+        return JSONResponse({"error": traceback.format_exc()}, 500)
 
 
 @app.get("/boom-declared", responses={500: {"model": Problem}})
@@ -200,6 +215,15 @@ def told_in_text():
         boom()
     except KeyError:
         return PlainTextResponse(traceback.format_exc(), 404)
+
+
+handled = FastAPI()
+handled.router.routes.extend(app.router.routes)
+
+
+@handled.exception_handler(Exception)
+async def unexpected(request, error):
+    return PlainTextResponse("Internal Server Error", 500)
 
 
 debugging = FastAPI(debug=True)

@@ -26,6 +26,7 @@ mod documents;
 mod faults;
 mod field;
 mod floods;
+mod foreign;
 mod framing;
 mod headers;
 mod http1;

@@ -9,6 +9,11 @@ mod shop;
 use crate::kit::{Answer, Client, Gateway};
 
 const STRICT: &str = "[contract]\nposture = \"strict\"\n";
+/// Names and models alone decide.
+const BY_NAME: &str =
+    "[responses]\nunknown-fields = \"strip\"\nsensitive-fields = \"strip\"\nerrors = \"replace\"\n";
+/// A password's hash, as the app has it.
+const HASH: &str = "$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW";
 
 fn get(gateway: &Gateway, path: &str) -> Answer {
     get_with(gateway, path, "")

@@ -25,7 +25,7 @@ impl Documented {
     fn open(&self, path: &str) -> Browser {
         let (shop, cdn) = (self.shop.ready(), self.cdn.addr());
         let policy = Client::connect(shop).get(path);
-        let policy = policy.header("content-security-policy").expect("a policy");
+        let policy = policy.header("content-security-policy-report-only").expect("a policy");
         assert!(
             policy.starts_with("default-src 'none'; script-src 'self' 'unsafe-inline' https://"),
             "{policy}"

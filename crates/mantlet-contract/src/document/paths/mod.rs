@@ -107,6 +107,7 @@ impl<'d> Reader<'d> {
             answers_invalid,
             rewrites,
             refuses_first: None,
+            handles: Vec::new(),
         };
         (router, operations, known_prefixes)
     }

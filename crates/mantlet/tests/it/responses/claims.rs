@@ -71,3 +71,39 @@ fn code_that_may_write_answers_is_looked_at() {
         assert_eq!(claimed(&code), [expected, true], "{code}");
     }
 }
+
+/// What an app declares of its failures, in whatever words, and what handlers of its own answer.
+#[test]
+fn failures_that_are_meant_are_in_the_contract() {
+    let code = "from fastapi import FastAPI\nfrom fastapi.responses import JSONResponse, PlainTextResponse\nfrom pydantic import BaseModel, model_serializer\n\
+                app = FastAPI()\nclass Busy(Exception): ...\n\
+                class Pretty(JSONResponse): ...\n\
+                class Written(BaseModel):\n    password: str\n    @model_serializer(mode='wrap')\n    def write(self, handler): return handler(self)\n\
+                @app.exception_handler(Exception)\nasync def unexpected(request, error): return PlainTextResponse('oops', status_code=500)\n\
+                @app.exception_handler(Busy)\nasync def busy(request, error): return JSONResponse({}, status_code=503)\n\
+                @app.get('/a', responses={'5XX': {'description': 'down'}, 'default': {'description': 'more'}, 500: {'model': dict}})\ndef a() -> dict[str, str]: ...\n\
+                @app.get('/b', response_class=Pretty)\ndef b() -> Written: ...\n\
+                @app.get('/c')\ndef c() -> dict: ...\n";
+    let finished = Typed::mantlet(["contract"]).file("main.py", code).finish();
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    let contract: Value = serde_json::from_str(&finished.stdout).unwrap();
+    assert_eq!(contract["router"]["handles"], serde_json::json!([500, 503]));
+    let responses = |path: &str| {
+        let routes = contract["router"]["routes"].as_array().unwrap();
+        let route = routes.iter().find(|route| route["path"] == path).unwrap();
+        route["operation"]["responses"].as_array().unwrap().clone()
+    };
+    let shape = |response: &Value| {
+        contract["shapes"][usize::try_from(response["shape"].as_u64().unwrap()).unwrap()].clone()
+    };
+    let of_a = responses("/a");
+    assert_eq!(shape(&of_a[0])["type"], "dict", "its values are declared, under any name");
+    let declared: Vec<_> = of_a.iter().skip(1).map(|one| (&one["status"], &one["class"])).collect();
+    let null = Value::Null;
+    assert_eq!(declared, [(&null, &Value::from(5)), (&null, &null), (&Value::from(500), &null)]);
+    // What code writes still says which names are declared, and nothing more.
+    let written = &responses("/b")[0];
+    assert_eq!((shape(written)["extra"].as_str(), written["claimed"].as_bool()), (Some("allow"), Some(true)));
+    assert_eq!(shape(written)["fields"][0]["name"], "password");
+    assert_eq!(responses("/c")[0].get("shape"), None);
+}

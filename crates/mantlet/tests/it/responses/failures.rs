@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{STRICT, get, get_with, text};
-use crate::kit::{Answer, Gateway, Setup};
+use super::{BY_NAME, STRICT, get, get_with, text};
+use crate::kit::{Answer, Client, Gateway, Setup};
 
 /// The plain error in the place of what the app said, which its record has.
 fn is_hidden(gateway: &Gateway, answer: &Answer, status: u16, said: &str) {
@@ -18,8 +18,40 @@ fn is_hidden(gateway: &Gateway, answer: &Answer, status: u16, said: &str) {
 }
 
 #[test]
-fn failures_are_replaced_and_recorded() {
+fn what_tells_of_the_apps_inside_is_hidden_and_what_its_code_wrote_passes() {
     let gateway = Setup::run("leaky:app").start();
+    is_hidden(&gateway, &get(&gateway, "/boom"), 500, "Internal Server Error");
+    is_hidden(&gateway, &get(&gateway, "/told-by-the-app"), 500, "KeyError: 'the inside'");
+    for path in
+        ["/down", "/down-html", "/down-declared", "/boom-declared", "/boom-json", "/told", "/told-in-text"]
+    {
+        let answer = get(&gateway, path);
+        assert!(answer.status >= 400 && !text(&answer).contains("app-error-hidden"), "{path}: {answer:?}");
+    }
+    let answer = get(&gateway, "/boom-json");
+    assert_eq!(answer.json(), json!({"error": {"message": "no", "type": "server_error"}}));
+    let head = |gateway: &Gateway| {
+        let mut client = Client::connect(gateway.addr());
+        client.send("HEAD /boom HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        client.answer_to_head()
+    };
+    let (head, boom) = (head(&gateway), get(&gateway, "/boom"));
+    for name in ["content-length", "content-type"] {
+        assert_eq!(head.header(name), boom.header(name), "{name}");
+    }
+    assert_eq!(gateway.end().audit.len(), 4);
+
+    // A handler of the app's own for what it does not expect.
+    let gateway = Setup::run("leaky:handled").start();
+    let answer = get(&gateway, "/boom");
+    assert_eq!((answer.status, text(&answer)), (500, "Internal Server Error"));
+    let strict = Setup::run("leaky:handled").config(STRICT).start();
+    assert_eq!(text(&get(&strict, "/boom")), "Internal Server Error");
+}
+
+#[test]
+fn failures_are_replaced_and_recorded() {
+    let gateway = Setup::run("leaky:app").config(BY_NAME).start();
     is_hidden(&gateway, &get(&gateway, "/boom"), 500, "Internal Server Error");
     is_hidden(&gateway, &get(&gateway, "/down-html"), 502, "10.0.0.7");
     is_hidden(&gateway, &get(&gateway, "/told"), 400, "KeyError: 'the inside'");
@@ -41,7 +73,7 @@ fn a_debugging_page_never_leaves() {
 
 #[test]
 fn an_answer_that_was_meant_passes() {
-    let gateway = Setup::run("leaky:app").start();
+    let gateway = Setup::run("leaky:app").config(BY_NAME).start();
     let down = get(&gateway, "/down");
     assert_eq!((down.status, down.json()), (503, json!({"detail": {"status": "down"}})));
     assert_eq!(down.header("retry-after"), Some("7"));

@@ -2,11 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{STRICT, get, get_with, text};
+use super::{BY_NAME, HASH, STRICT, get, get_with, text};
 use crate::kit::{
-    Client, Setup,
+    Client, Gateway, Setup,
     http2::{ask, connect, get as get_over_http2, talk},
 };
+
+/// Names past the model. One is neither a common word nor in the contract.
+const SHAPES: &str = "is_admin, note, <4 characters, d7cea730>";
 
 /// What is left of a user whom a handler has answered whole, past its model.
 const CUT: &str = concat!(
@@ -15,8 +18,45 @@ const CUT: &str = concat!(
 );
 
 #[test]
-fn fields_past_the_model_are_cut_out() {
+fn what_a_handler_writes_itself_is_told_and_only_what_is_surely_a_secret_goes() {
     let gateway = Setup::run("leaky:app").start();
+    let plain = Setup::run("leaky:app").config("[responses]\nmode = \"off\"\n").start();
+    let without = |gateway: &Gateway, path: &str| {
+        let mut answer = get(gateway, path).json();
+        answer.as_object_mut().unwrap().remove("hashed_password");
+        answer
+    };
+    // Fields past the model stay; the hash does not, wherever no model has it.
+    for path in ["/bypassed", "/no-model"] {
+        let answer = get(&gateway, path);
+        assert_eq!(answer.json(), without(&plain, path), "{path}");
+        assert!(!text(&answer).contains("hashed_password\":\"$2b$"));
+    }
+    // What models declare is the app's own word, and so is what FastAPI writes.
+    for path in ["/honest", "/in-db", "/key", "/token-model", "/open", "/schema", "/not-found"] {
+        assert_eq!(text(&get(&gateway, path)), text(&get(&plain, path)), "{path}");
+    }
+    assert_eq!(get(&gateway, "/in-db").json()["hashed_password"], HASH);
+    let told = gateway.end().audit;
+    let told: Vec<_> =
+        told.iter().map(|record| ["action", "reason", "route"].map(|name| &record[name])).collect();
+    assert_eq!(
+        json!(told),
+        json!([
+            ["pass", "response-field-unknown", "/bypassed"],
+            ["strip", "response-field-sensitive", "/bypassed"],
+            // That of a friend, which is no hash in any format.
+            ["pass", "response-field-sensitive", "/bypassed"],
+            ["strip", "response-field-sensitive", "/no-model"],
+            ["pass", "response-field-sensitive", "/no-model"],
+            ["pass", "response-field-sensitive", "/in-db"],
+        ])
+    );
+}
+
+#[test]
+fn fields_past_the_model_are_cut_out() {
+    let gateway = Setup::run("leaky:app").config(BY_NAME).start();
     let answer = get(&gateway, "/bypassed");
     assert_eq!((answer.status, text(&answer)), (200, CUT));
     assert_eq!(answer.header("etag"), None, "it was that of other bytes");
@@ -41,15 +81,15 @@ fn fields_past_the_model_are_cut_out() {
     assert_eq!(
         json!(told),
         json!([
-            ["answer-changed", "strip", "response-field-unknown", "/bypassed", "is_admin, note, chip"],
+            ["answer-changed", "strip", "response-field-unknown", "/bypassed", SHAPES],
             ["answer-changed", "strip", "response-field-sensitive", "/bypassed", "hashed_password"],
         ])
     );
 }
 
 #[test]
-fn secrets_never_leave_wherever_they_stand() {
-    let gateway = Setup::run("leaky:app").start();
+fn by_their_names_secrets_never_leave_wherever_they_stand() {
+    let gateway = Setup::run("leaky:app").config(BY_NAME).start();
     let answer = get(&gateway, "/no-model").json();
     assert_eq!((&answer["is_admin"], answer.get("hashed_password")), (&json!(false), None));
     assert_eq!(answer["by_name"]["anything"], json!({"name": "Ben"}));
@@ -89,13 +129,14 @@ fn without_a_contract_secrets_and_errors_are_judged() {
     let gateway = Setup::serve(&format!("http://{}", app.addr())).start();
     let answer = get(&gateway, "/bypassed").json();
     assert_eq!((&answer["is_admin"], answer.get("hashed_password")), (&json!(false), None));
+    assert_eq!(answer["by_name"]["anything"]["hashed_password"], "x");
     assert!(text(&get(&gateway, "/openapi.json")).contains("hashed_password"));
     assert_eq!(get(&gateway, "/boom").code(), "app-error-hidden");
 }
 
 #[test]
 fn settings_say_what_becomes_of_fields() {
-    let config = "[responses]\nunknown-fields = \"report\"\nsensitive-names = [\"e_mail\"]\n\
+    let config = "[responses]\nunknown-fields = \"report\"\nsensitive-fields = \"strip\"\nsensitive-names = [\"e_mail\"]\n\
                   [[route]]\npath = \"/no-model\"\nresponses.mode = \"off\"\n";
     let gateway = Setup::run("leaky:app").config(config).start();
     let answer = get(&gateway, "/bypassed").json();
@@ -111,7 +152,7 @@ fn settings_say_what_becomes_of_fields() {
 /// A middleware may put something around answers; its names may be those of a model.
 #[test]
 fn what_a_middleware_wraps_is_left_alone() {
-    let gateway = Setup::run("leaky:wrapped").start();
+    let gateway = Setup::run("leaky:wrapped").config(BY_NAME).start();
     let answer = get(&gateway, "/honest");
     assert_eq!((&answer.json()["id"], &answer.json()["data"]["id"]), (&json!(0), &json!(1)), "{answer:?}");
     let record = gateway.audit_of(answer.request_id());
@@ -123,7 +164,7 @@ fn what_a_middleware_wraps_is_left_alone() {
 #[test]
 fn no_coding_lets_an_answer_pass_unseen() {
     for app in ["leaky:compressed", "leaky:brotli"] {
-        let gateway = Setup::run(app).start();
+        let gateway = Setup::run(app).config(BY_NAME).start();
         for codings in ["gzip", "br", "gzip, deflate, br, zstd", "br;q=1, *;q=0.5", "identity"] {
             let answer = get_with(&gateway, "/compressible", &format!("Accept-Encoding: {codings}\r\n"));
             assert_eq!((answer.header("content-encoding"), text(&answer)), (None, CUT), "{app} {codings}");
