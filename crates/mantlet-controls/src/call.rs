@@ -5,8 +5,16 @@ use std::{net::SocketAddr, sync::Arc};
 use http::{HeaderMap, HeaderValue, Method, Request, Version, header};
 
 use crate::{
-    Policy, Refusal, client::Client, contract::Matched, csrf, path::CanonicalPath, request_id::RequestId,
-    route::RoutePolicy, throttle, watch::Findings,
+    Policy, Refusal,
+    client::{self, Client},
+    contract::Matched,
+    csrf,
+    host::Host,
+    path::CanonicalPath,
+    request_id::RequestId,
+    route::RoutePolicy,
+    throttle,
+    watch::Findings,
 };
 
 /// How a request reached the gate, as far as the transport can tell.
@@ -87,6 +95,8 @@ pub struct Call {
     pub method: Method,
     /// The version of HTTP that the client speaks.
     pub version: Version,
+    /// The host that is asked, in one spelling once the wire has passed it.
+    pub host: Host,
     /// The origin of the page that asks, if a browser named one.
     pub origin: Option<HeaderValue>,
     /// The path, canonical once the `path` stop has passed it.
@@ -141,9 +151,10 @@ impl Call {
         let certificate = arrival.certificate.clone().filter(|_| !client.peer_trusted);
         Self {
             request_id: RequestId::of(headers, client.peer_trusted),
-            client,
             method: request.method().clone(),
             version: request.version(),
+            host: Host::of(headers, client::forwarded_host(headers, &client, &policy.client)),
+            client,
             origin: headers.get(header::ORIGIN).cloned(),
             path: CanonicalPath::as_sent(request.uri()),
             route: Arc::clone(policy.routes.fallback()),

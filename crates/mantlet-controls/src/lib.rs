@@ -33,6 +33,7 @@ mod cookie;
 
 pub mod audit;
 pub mod mode;
+mod networks;
 mod news;
 mod origin;
 pub mod policy;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::host::{is_well_formed, without_port};
+use crate::host::{self, is_well_formed, without_port};
 
 /// A pattern of origins in a configuration: exact, or with `*` for exactly one label of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,14 +74,28 @@ impl Origins {
 
 /// Whether an origin names the host that the request was sent to. Schemes are not compared: a proxy may end TLS.
 pub(crate) fn is_host(origin: &str, host: &str) -> bool {
-    let Some((scheme, authority)) = origin.split_once("://") else { return false };
-    let default = match scheme {
-        "https" => ":443",
-        "http" => ":80",
-        _ => return false,
+    authority(origin).is_some_and(|(authority, port)| host::is_same(authority, host, port))
+}
+
+/// Whether the page is of this machine, to whoever sees it.
+pub(crate) fn is_loopback(origin: &str) -> bool {
+    authority(origin).is_some_and(|(authority, _)| host::is_loopback(authority))
+}
+
+/// An origin as records may show it: it is a web origin, or `null`. Anything else is the client's own text.
+pub(crate) fn shown(origin: &str) -> Option<&str> {
+    (origin == "null" || authority(origin).is_some()).then_some(origin)
+}
+
+/// The host and port of a web origin, and the port that stands for none.
+fn authority(origin: &str) -> Option<(&str, &'static str)> {
+    let (scheme, authority) = origin.split_once("://")?;
+    let port = match scheme {
+        "https" => "443",
+        "http" => "80",
+        _ => return None,
     };
-    let plain = |text: &str| text.strip_suffix(default).unwrap_or(text).to_ascii_lowercase();
-    plain(authority) == plain(host)
+    is_well_formed(authority.as_bytes()).then_some((authority, port))
 }
 
 #[cfg(test)]

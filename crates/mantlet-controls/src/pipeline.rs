@@ -4,15 +4,13 @@ use std::{future::Future, panic::AssertUnwindSafe, pin::pin, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version, header, uri::PathAndQuery,
-};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header, uri::PathAndQuery};
 use http_body::Body;
 
 use crate::{
     Answer, Arrival, Call, Mode, Policy, Reason, Refusal, RequestBody, Scheme, Wire,
     audit::{Record, Sink},
-    call, client, contract, cors, csrf, headers, https, limits,
+    call, client, contract, cors, csrf, headers, host, https, limits, origin,
     path::CanonicalPath,
     request_id::X_REQUEST_ID,
     response, responses, throttle,
@@ -40,17 +38,21 @@ pub trait App<B> {
         None
     }
 
-    /// What the app's own CORS was seen to say to pages of this origin, lately. Nobody is asked.
-    fn known_cors(&self, origin: &HeaderValue) -> Option<cors::Own> {
-        let _ = origin;
+    /// What the app's own CORS was seen to say, lately, to the page that asks, where it asks. Nobody is asked.
+    fn known_cors(&self, call: &Call) -> Option<cors::Own> {
+        let _ = call;
         None
     }
 
-    /// What the app's own CORS answers say to pages of this origin. Asked before such a page's request is refused as forged, and
-    /// before it is refused in a way that the page has to read.
-    fn own_cors(&mut self, call: &Call, origin: &HeaderValue) -> impl Future<Output = cors::Own> + Send {
-        let _ = (call, origin);
-        std::future::ready(cors::Own::default())
+    /// What the app's own CORS says to a preflight, which is as the page's browser would send it before this request. Asked before
+    /// such a page's request is refused as forged, and before it is refused in a way that the page has to read.
+    fn own_cors(
+        &mut self,
+        call: &Call,
+        preflight: Request<()>,
+    ) -> impl Future<Output = Result<cors::Own, cors::Silence>> + Send {
+        let _ = (call, preflight);
+        std::future::ready(Ok(cors::Own::default()))
     }
 }
 
@@ -78,7 +80,8 @@ where
             if let Err(ending) = admit(policy, audit, arrival, &mut call, &mut request, &mut app).await {
                 call.give_back();
                 // Boxed, here and in the stops, is what few requests come to: every request pays for the future's size.
-                return Err(Box::pin(for_its_page(policy, &call, &mut app, ending)).await);
+                let preflight = for_words(policy, &call, &request, &ending);
+                return Err(Box::pin(for_its_page(policy, &call, preflight, &mut app, ending)).await);
             }
             // responses: what the app may not answer with. First on the way back, for all else is about what is sent.
             policy.responses.prepare(&call, request.headers_mut());
@@ -213,6 +216,12 @@ where
         well_formed::verify(policy, request)?;
     }
 
+    // host: one spelling, which is judged and sent. Before anything reads it.
+    if !policy.client.leaves_headers {
+        host::respell(request);
+    }
+    call.host.read_again(request.headers());
+
     // path: has it one reading? Before anything that depends on where the request goes.
     match stop(policy.path.mode, call, audit, || CanonicalPath::of(request.uri(), &policy.path))? {
         Some(path) => {
@@ -222,14 +231,23 @@ where
         None => retarget(request, request.uri().path_and_query().cloned()),
     }
 
+    // route: what the configuration says about this path. All later stops ask it for their mode.
+    call.route = policy.routes.of(&call.method, call.path.as_str()).clone();
+
     // host: is it ours? Before anything is built from its name, a redirect above all.
-    stop(policy.host.mode, call, audit, || policy.host.verify(text(request, &header::HOST)))?;
+    let mode = call.route.host;
+    let known =
+        stop(mode, call, audit, || policy.host.verify(mode, &call.host, &call.method, call.path.as_str()))?;
+    if known == Some(host::Known::AsForwarded) && mode == Mode::Enforce && !policy.client.leaves_headers {
+        // The app shall not read another host than the one that was judged.
+        call.host.send_forwarded(request.headers_mut());
+    }
 
     // transport: is it HTTPS where it must be? Before a plain request is told anything else.
     if call.client.scheme == Scheme::Http
         && let Some(target) = request.uri().path_and_query()
     {
-        match policy.https.verify(&call.method, text(request, &header::HOST), target) {
+        match policy.https.verify(&call.method, call.host.asked(), target) {
             https::Verdict::Pass => {}
             https::Verdict::Redirect(location) => return Err(Ending::Redirected(location)),
             https::Verdict::Refuse => return Err(Reason::HttpsRequired.into()),
@@ -238,7 +256,8 @@ where
 
     // cors: preflights end here. They carry no credentials, so nothing later could judge them.
     if let Some(judged) = policy.cors.preflight(&call.method, request.headers())
-        && let Some(headers) = stop(policy.cors.mode, call, audit, || judged)?
+        && let Some(headers) =
+            stop(policy.cors.mode, call, audit, || judged.map_err(|reason| of_origin(reason, call)))?
         && policy.cors.is_ours()
     {
         return Err(Ending::Preflight(headers));
@@ -248,20 +267,23 @@ where
     let verdict = policy.throttle.early(call, request, app.store()).await;
     throttled(audit, call, verdict)?;
 
-    // route: what the configuration says about this path. All later stops ask it for their mode.
-    call.route = policy.routes.of(&call.method, call.path.as_str()).clone();
-
     // contract: is it an operation of the app? Before anything that depends on which one.
     let declared_cookies = operation(policy, audit, call, request)?;
 
     // csrf: could a foreign page have sent this with the user's cookies? After the route, which may have a mode of its own.
-    let forged = policy.csrf.verify(&call.method, request.headers(), call.certificate.is_some(), |origin| {
-        policy.cors.shares_credentials_with(origin)
-    });
-    if let Err(reason) = forged
-        && !is_trusted_by(app, call).await
-    {
-        stop(call.route.csrf, call, audit, || Err::<(), _>(reason))?;
+    let mut forged = forged(policy, arrival, call, request).err();
+    if forged.is_some() && call.route.csrf != Mode::Off {
+        let preflight = cors::preflight(policy, call, request);
+        if is_trusted_by(app, call, preflight).await? {
+            forged = None;
+        }
+    }
+    let tokens = &policy.csrf.tokens;
+    let names = tokens.names(declared_cookies.as_ref()).filter(|_| call.route.csrf_token != Mode::Off);
+    if let Some(refusal) = forged.take_if(|refusal| {
+        refusal.reason != Reason::CsrfCrossSite || names.is_none_or(|names| !tokens.may_prove(names, request))
+    }) {
+        stop(call.route.csrf, call, audit, || Err::<(), _>(refusal))?;
     }
 
     // limits: is the body within its limit? Declared sizes here; undeclared ones are counted as they arrive. Before the first
@@ -275,22 +297,31 @@ where
     }
 
     // csrf token: can the page read our cookie? The last of csrf, for it may have to look into a form.
-    let tokens = &policy.csrf.tokens;
-    if let Some(names) = tokens.names(declared_cookies.as_ref())
-        && call.route.csrf_token != Mode::Off
-    {
+    if let Some(names) = names {
         let held = tokens.read(names, request.headers(), call.client.scheme, csrf::is_safe(&call.method));
         // In the call at once: a refusal's answer sets the cookie too, so that the next try can succeed.
         let held = &**call.csrf.insert(Box::new(held));
         let concerns = tokens.is_configured()
             || call.operation.as_ref().is_some_and(|matched| contract::declares_cookies(&matched.route));
-        if concerns && held.is_asked(request.headers()) {
+        if (concerns || forged.is_some()) && held.is_asked(request.headers()) {
             let verdict = Box::pin(tokens.verify(held, request)).await?;
-            stop(call.route.csrf_token, call, audit, || verdict)?;
+            match forged.take() {
+                // The token is proof of the page, whatever its origin says: no foreign page knows it.
+                Some(_) if verdict.is_ok() => {}
+                Some(refusal) => {
+                    stop(call.route.csrf, call, audit, || Err::<(), _>(refusal))?;
+                }
+                None => {
+                    stop(call.route.csrf_token, call, audit, || verdict)?;
+                }
+            }
         }
         if let Some(held) = &call.csrf {
             tokens.show_to_app(held, request.headers_mut());
         }
+    }
+    if let Some(refusal) = forged {
+        stop(call.route.csrf, call, audit, || Err::<(), _>(refusal))?;
     }
 
     // throttle: has this user or account? After csrf, so that no foreign page can use up what is theirs.
@@ -398,17 +429,36 @@ fn note_watched(policy: &Policy, call: &Call, audit: &impl Sink) -> Option<&'sta
     broken_off
 }
 
+/// What to ask the app before a refusal that a page has to read. Whoever asks too much shall cost the app nothing, not even that.
+fn for_words<B>(policy: &Policy, call: &Call, request: &Request<B>, ending: &Ending) -> Option<Request<()>> {
+    match ending {
+        Ending::Refused(refusal)
+            if response::is_for_pages(refusal.reason)
+                && !throttle::is_about_amounts(refusal.reason)
+                && !policy.cors.is_ours() =>
+        {
+            cors::preflight(policy, call, request)
+        }
+        _ => None,
+    }
+}
+
 /// Lets a page that has to read a refusal read it, in the app's words, where the app has the word about CORS.
-async fn for_its_page<B, A: App<B>>(policy: &Policy, call: &Call, app: &mut A, mut ending: Ending) -> Ending {
+async fn for_its_page<B, A: App<B>>(
+    policy: &Policy,
+    call: &Call,
+    preflight: Option<Request<()>>,
+    app: &mut A,
+    mut ending: Ending,
+) -> Ending {
     if let Ending::Refused(refusal) = &mut ending
-        && let Some(origin) = call.origin.as_ref().filter(|_| response::is_for_pages(refusal.reason))
+        && call.origin.is_some()
         && !policy.cors.is_ours()
     {
-        // Whoever asks too much shall cost the app nothing, not even a preflight.
-        let own = if throttle::is_about_amounts(refusal.reason) {
-            app.known_cors(origin)
-        } else {
-            Some(app.own_cors(call, origin).await)
+        let own = match preflight {
+            Some(preflight) => app.own_cors(call, preflight).await.ok(),
+            None if throttle::is_about_amounts(refusal.reason) => app.known_cors(call),
+            None => None,
         };
         refusal.cors = own.map(Box::new);
     }
@@ -434,38 +484,60 @@ fn dress<B>(policy: &Policy, call: &Call, answer: &mut Response<B>) {
 }
 
 /// Asks a control in its mode: a refusal counts, or is recorded and forgotten, or is not asked for.
-fn stop<T>(
+fn stop<T, E: Into<Refusal>>(
     mode: Mode,
     call: &Call,
     audit: &impl Sink,
-    decide: impl FnOnce() -> Result<T, Reason>,
+    decide: impl FnOnce() -> Result<T, E>,
 ) -> Result<Option<T>, Refusal> {
     if mode == Mode::Off {
         return Ok(None);
     }
-    match decide() {
+    match decide().map_err(Into::into) {
         Ok(value) => Ok(Some(value)),
-        Err(reason) if mode == Mode::Report => {
-            audit.record(Record::of(call, &reason.into(), Mode::Report));
+        Err(refusal) if mode == Mode::Report => {
+            audit.record(Record::of(call, &refusal, Mode::Report));
             Ok(None)
         }
-        Err(reason) => Err(reason.into()),
+        Err(refusal) => Err(refusal),
     }
 }
 
-/// Whether the app itself trusts the page that asks with the user's cookies.
-async fn is_trusted_by<B, A: App<B>>(app: &mut A, call: &Call) -> bool {
-    match &call.origin {
-        Some(origin) if call.route.csrf != Mode::Off => {
-            Box::pin(app.own_cors(call, origin)).await.shares_credentials_with(origin)
-        }
-        _ => false,
-    }
+/// Whether a foreign page may have sent the request, as far as is known without asking the app.
+fn forged<B>(policy: &Policy, arrival: &Arrival, call: &Call, request: &Request<B>) -> Result<(), Refusal> {
+    let facts = csrf::Facts {
+        has_certificate: call.certificate.is_some(),
+        forwarded_host: call.host.forwarded(),
+        is_local: client::is_local(arrival, request.headers()),
+    };
+    let shares = |origin: &str| policy.cors.shares_credentials_with(origin);
+    policy
+        .csrf
+        .verify(&call.method, request.headers(), &facts, shares)
+        .map_err(|reason| of_origin(reason, call))
 }
 
-/// A header as text, if it is there and is text.
-fn text<'r, B>(request: &'r Request<B>, name: &HeaderName) -> Option<&'r str> {
-    request.headers().get(name)?.to_str().ok()
+/// A refusal for an origin, which its record shows.
+fn of_origin(reason: Reason, call: &Call) -> Refusal {
+    let origin = call.origin.as_ref().and_then(|origin| origin::shown(origin.to_str().ok()?));
+    Refusal { subject: origin.map(Into::into), ..reason.into() }
+}
+
+/// Whether the app itself trusts the page that asks with the user's cookies. An answer that is not about CORS is not a word of trust; an app that cannot
+/// be asked cannot be asked for more.
+async fn is_trusted_by<B, A: App<B>>(
+    app: &mut A,
+    call: &Call,
+    preflight: Option<Request<()>>,
+) -> Result<bool, Refusal> {
+    let (Some(origin), Some(preflight)) = (&call.origin, preflight) else {
+        return Ok(false);
+    };
+    match Box::pin(app.own_cors(call, preflight)).await {
+        Ok(own) => Ok(own.shares_credentials_with(origin)),
+        Err(cors::Silence::Unclear) => Ok(false),
+        Err(cors::Silence::Unasked(refusal)) => Err(refusal),
+    }
 }
 
 /// Makes the target origin-form: the app is asked for a path on itself, whatever form the client used.

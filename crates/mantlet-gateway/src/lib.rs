@@ -12,6 +12,7 @@ mod gate;
 mod lenient;
 mod listener;
 mod origins;
+mod preflight;
 mod shares;
 mod store;
 mod tunnel;

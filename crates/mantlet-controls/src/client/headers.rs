@@ -1,15 +1,10 @@
-use http::{HeaderMap, HeaderName, HeaderValue, header, uri::Authority};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{
     Policy,
-    forwarded::{X_FORWARDED_FOR, X_FORWARDED_PROTO},
+    forwarded::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO},
 };
-use crate::{Call, Scheme, contract, request_id::X_REQUEST_ID};
-
-/// The port that the client asked for. Some apps take the scheme's own where a proxy speaks and says nothing of ports.
-const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-/// What a proxy in front of us was asked for.
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+use crate::{Call, Scheme, contract, host, request_id::X_REQUEST_ID};
 
 /// The client's certificate, for the app (RFC 9440).
 const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
@@ -93,7 +88,8 @@ pub fn prepare(headers: &mut HeaderMap, call: &Call, policy: &Policy) {
         _ => headers.remove(X_FORWARDED_FOR),
     };
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(call.client.scheme.as_str()));
-    if let Some(port) = port(headers, call.client.scheme) {
+    // The port that the client asked for: some apps take the scheme's own where a proxy speaks and says nothing of ports.
+    if let Some(port) = port(headers, call) {
         headers.insert(X_FORWARDED_PORT, port.into());
     }
     headers.insert(X_REQUEST_ID, call.request_id.header().clone());
@@ -102,16 +98,29 @@ pub fn prepare(headers: &mut HeaderMap, call: &Call, policy: &Policy) {
     }
 }
 
-/// None if a trusted peer has said it, or which host it was asked for: then the port is its to say.
-fn port(headers: &HeaderMap, scheme: Scheme) -> Option<u16> {
-    if headers.contains_key(X_FORWARDED_PORT) || headers.contains_key(X_FORWARDED_HOST) {
+/// None if a trusted peer has said it, or which host it was asked for without saying a port: then the port is its to say.
+fn port(headers: &HeaderMap, call: &Call) -> Option<u16> {
+    if headers.contains_key(X_FORWARDED_PORT) {
         return None;
     }
-    let host = Authority::try_from(headers.get(header::HOST)?.as_bytes()).ok()?;
-    Some(host.port_u16().unwrap_or(match scheme {
-        Scheme::Http => 80,
-        Scheme::Https => 443,
-    }))
+    let forwarded = call.host.forwarded();
+    if forwarded.is_none() && headers.contains_key(X_FORWARDED_HOST) {
+        return None;
+    }
+    let host = forwarded.or_else(|| headers.get(header::HOST)?.to_str().ok())?;
+    match host::split(host).1.and_then(|port| port.parse().ok()) {
+        Some(port) => Some(port),
+        None if forwarded.is_some() => None,
+        None => Some(match call.client.scheme {
+            Scheme::Http => 80,
+            Scheme::Https => 443,
+        }),
+    }
+}
+
+/// Whether proxies add a header of this name, to tell who is calling or what was asked for.
+pub(crate) fn is_of_proxies(name: &str) -> bool {
+    FORGEABLE.contains(&name) || FORGEABLE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn is_dropped(name: &HeaderName, untrusted: bool, policy: &Policy, call: &Call) -> bool {
@@ -127,9 +136,5 @@ fn is_dropped(name: &HeaderName, untrusted: bool, policy: &Policy, call: &Call) 
         Some(b'c' | b'f' | b'p' | b'r' | b's' | b't' | b'w' | b'x') => {}
         _ => return untrusted && policy.drop.contains(name),
     }
-    METHOD_OVERRIDES.contains(&text)
-        || (untrusted
-            && (FORGEABLE.contains(&text)
-                || FORGEABLE_PREFIXES.iter().any(|prefix| text.starts_with(prefix))
-                || policy.drop.contains(name)))
+    METHOD_OVERRIDES.contains(&text) || (untrusted && (is_of_proxies(text) || policy.drop.contains(name)))
 }

@@ -26,6 +26,8 @@ use crate::{
 pub struct RoutePolicy {
     /// Mode of the security headers.
     pub headers: Mode,
+    /// Mode of the control of hosts.
+    pub host: Mode,
     /// Mode of the protection against cross-site request forgery.
     pub csrf: Mode,
     /// Mode of its token.
@@ -139,6 +141,7 @@ mod tests {
             &configs,
             RoutePolicy {
                 headers: Mode::Enforce,
+                host: Mode::Enforce,
                 csrf: Mode::Enforce,
                 csrf_token: Mode::Enforce,
                 contract: Mode::Enforce,
