@@ -435,7 +435,9 @@ fn for_words<B>(policy: &Policy, call: &Call, request: &Request<B>, ending: &End
         Ending::Refused(refusal)
             if response::is_for_pages(refusal.reason)
                 && !throttle::is_about_amounts(refusal.reason)
-                && !policy.cors.is_ours() =>
+                && !policy.cors.is_ours()
+                // A page of our own needs no leave.
+                && !csrf::is_from_here(request.headers(), call.host.forwarded()) =>
         {
             cors::preflight(policy, call, request)
         }

@@ -19,7 +19,7 @@ use mantlet_contract::{
 use mantlet_controls::{
     Mode,
     contract::{Config, Contract, Slot},
-    route::RoutePolicy,
+    route::Routes,
 };
 use mantlet_gateway::{
     Address,
@@ -375,7 +375,7 @@ pub(crate) struct Keeper {
     behind: Behind,
     source: RefCell<Source>,
     /// What the configuration says of every route.
-    policy: RefCell<Arc<RoutePolicy>>,
+    policy: RefCell<Arc<Routes>>,
     report: RefCell<Option<Report>>,
     /// What was said last.
     told: RefCell<String>,
@@ -385,7 +385,7 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    pub(crate) fn new(slot: Slot, source: Source, behind: Behind, policy: Arc<RoutePolicy>) -> Self {
+    pub(crate) fn new(slot: Slot, source: Source, behind: Behind, policy: Arc<Routes>) -> Self {
         Self {
             slot,
             behind,
@@ -432,7 +432,7 @@ impl Keeper {
     }
 
     /// Takes another configuration; then everything is read again.
-    pub(crate) fn reload(&self, source: Source, policy: Arc<RoutePolicy>) {
+    pub(crate) fn reload(&self, source: Source, policy: Arc<Routes>) {
         self.policy.replace(policy);
         let has_ended = source == Source::None && self.source() != Source::None;
         self.source.replace(source);

@@ -96,7 +96,7 @@ pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
     if source == Source::None {
         say_none();
     }
-    let keeper = Keeper::new(reader.contract.clone(), source, asked, Arc::clone(policy.routes.fallback()));
+    let keeper = Keeper::new(reader.contract.clone(), source, asked, Arc::new(policy.routes.clone()));
     let is_found = named.is_some();
     if let Some(found) = named {
         keeper.put(found);
@@ -311,7 +311,7 @@ impl Operator<'_> {
                 }
                 let tells = self.app.as_ref().is_some_and(AppProcess::tells_its_contract);
                 let source = Source::of(&checked.loaded.config.contract, tells);
-                let of_every_route = Arc::clone(checked.policy.routes.fallback());
+                let of_every_route = Arc::new(checked.policy.routes.clone());
                 self.gate.reload(checked.policy);
                 say(
                     "the configuration was reloaded; what concerns sockets, threads, the app, files and shutdown \

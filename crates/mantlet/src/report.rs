@@ -5,18 +5,22 @@ use std::{
     fmt::Write as _,
 };
 
+use http::Method;
 use mantlet_contract::{
+    callbacks::{self, Callback},
     model::{self, Note, Route, Router, Shape, ShapeId, Source},
     routes::Visibility,
 };
 use mantlet_controls::{
     Mode,
     contract::{Contract, Posture, Tolerance, Trust},
-    route::RoutePolicy,
+    route::{RoutePolicy, Routes},
 };
 
 /// Reasons that are named at start.
 const REASONS: usize = 3;
+/// Operations that look like callbacks that are named at start.
+const CALLBACKS: usize = 5;
 
 /// What a person wants to know of a contract.
 #[derive(Debug)]
@@ -37,6 +41,8 @@ pub(crate) struct Report {
     own_words: usize,
     /// Operations of whose good answers something is known.
     described: usize,
+    /// Operations to which pages of other sites may send their users on purpose.
+    callbacks: Vec<Callback>,
     notes: Vec<Note>,
 }
 
@@ -60,6 +66,7 @@ impl Report {
             rewritten: 0,
             own_words: 0,
             described: 0,
+            callbacks: callbacks::find(model),
             notes: model.notes.iter().cloned().chain(left).collect(),
         };
         report.count_others(&model.router);
@@ -102,9 +109,10 @@ impl Report {
     }
 
     /// In a few lines, with what it leads to.
-    pub(crate) fn brief(&self, policy: &RoutePolicy) -> String {
+    pub(crate) fn brief(&self, routes: &Routes) -> String {
         let mut text = self.head();
-        let _ = write!(text, "\n{}", self.consequence(policy));
+        let _ = write!(text, "\n{}", self.consequence(routes.fallback()));
+        self.name_callbacks(routes, &mut text);
         let reasons = self.reasons();
         if !reasons.is_empty() {
             let _ = write!(text, "\nthe app decides at {}: ", amount(self.notes.len(), "place"));
@@ -125,6 +133,29 @@ impl Report {
             let _ = write!(text, " (`mantlet contract{document}` names {them})");
         }
         text
+    }
+
+    /// Those at which the protection against forged requests would stand in the way, and the line that lets them pass.
+    fn name_callbacks(&self, routes: &Routes, text: &mut String) {
+        let refused = |callback: &&Callback| routes.of(&Method::POST, &callback.path).csrf == Mode::Enforce;
+        let refused: Vec<_> = self.callbacks.iter().filter(refused).collect();
+        let Some(first) = refused.first() else { return };
+        let looks = if refused.len() == 1 {
+            "1 operation looks"
+        } else {
+            &format!("{} operations look", refused.len())
+        };
+        let named = refused
+            .iter()
+            .take(CALLBACKS)
+            .map(|callback| format!("POST {} ({})", callback.path, callback.why));
+        let named = named.collect::<Vec<_>>().join("; ");
+        let more = if refused.len() > CALLBACKS { "; …" } else { "" };
+        let _ = write!(
+            text,
+            "\n{looks} like a callback that a page of another site sends: {named}{more}\n  there a browser with any cookie gets 403 `csrf-cross-site`, unless its origin is in `csrf.trusted-origins`, or the route says `csrf.mode = \"off\"`: route = [{{ path = {:?}, methods = [\"POST\"], csrf.mode = \"off\" }}]",
+            first.path
+        );
     }
 
     /// With every place.

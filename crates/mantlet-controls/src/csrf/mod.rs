@@ -85,14 +85,8 @@ impl Policy {
         {
             return Ok(());
         }
-        let origin = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or("null"));
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let names =
-            |host: Option<&str>| origin.zip(host).is_some_and(|(origin, host)| origin::is_host(origin, host));
-        let from_here = match headers.get(&SEC_FETCH_SITE) {
-            Some(site) => site == "same-origin" || site == "none",
-            None => origin.is_none() || names(host) || names(facts.forwarded_host),
-        };
+        let origin = origin_of(headers);
+        let host = host_of(headers);
         let trusted = || {
             origin.is_some_and(|origin| self.trusted.contains(origin) || shares_credentials(origin))
                 || (self.loopback
@@ -100,7 +94,7 @@ impl Policy {
                     && host.is_some_and(host::is_loopback)
                     && origin.is_some_and(origin::is_loopback))
         };
-        if from_here || trusted() {
+        if is_from_here(headers, facts.forwarded_host) || trusted() {
             Ok(())
         } else if websocket {
             Err(Reason::WebsocketOriginDenied)
@@ -108,6 +102,25 @@ impl Policy {
             Err(Reason::CsrfCrossSite)
         }
     }
+}
+
+/// Whether the request comes from a page of the host that it was sent to, or that a trusted proxy was asked for, or from no page.
+pub(crate) fn is_from_here(headers: &HeaderMap, forwarded_host: Option<&str>) -> bool {
+    let origin = origin_of(headers);
+    let names =
+        |host: Option<&str>| origin.zip(host).is_some_and(|(origin, host)| origin::is_host(origin, host));
+    match headers.get(&SEC_FETCH_SITE) {
+        Some(site) => site == "same-origin" || site == "none",
+        None => origin.is_none() || names(host_of(headers)) || names(forwarded_host),
+    }
+}
+
+fn origin_of(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or("null"))
+}
+
+fn host_of(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::HOST).and_then(|host| host.to_str().ok())
 }
 
 /// Methods that change nothing (RFC 9110 section 9.2.1).

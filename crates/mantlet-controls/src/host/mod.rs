@@ -116,6 +116,14 @@ impl Policy {
     }
 }
 
+/// A host as `host.allow` has it.
+pub(crate) fn listed(host: &str) -> String {
+    match spelling::address(host) {
+        Some(std::net::IpAddr::V6(address)) => format!("[{address}]"),
+        _ => spelling::name(host).into_owned(),
+    }
+}
+
 /// The host of `host:port`; brackets of an IPv6 address are dropped.
 pub(crate) fn without_port(host: &str) -> &str {
     match host.strip_prefix('[') {
