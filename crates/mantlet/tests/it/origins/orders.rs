@@ -92,7 +92,7 @@ fn no_order_of_requests_changes_a_verdict() {
 
     for seed in 1..=4_u64 {
         let gateway = gate();
-        let mut state = seed * 0x9e37_79b9_7f4a_7c15;
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         for step in 0..300 {
             let index = next(&mut state) % tries.len();
             let seen = tries[index].ask(&gateway);
