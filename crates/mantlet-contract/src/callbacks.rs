@@ -69,7 +69,7 @@ fn why(shapes: &[Shape], path: &str, operation: &Operation) -> Option<String> {
         BodyKind::Form { .. } => {
             let fields = fields(shapes, operation);
             let has = |name: &&str| fields.iter().any(|own| own == name);
-            let (what, names) = FORMS.iter().find(|(_, names)| names.iter().all(|name| has(&name)))?;
+            let (what, names) = FORMS.iter().find(|(_, names)| names.iter().all(has))?;
             Some(format!(
                 "{what}: {}",
                 names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ")

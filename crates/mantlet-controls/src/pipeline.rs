@@ -235,13 +235,7 @@ where
     call.route = policy.routes.of(&call.method, call.path.as_str()).clone();
 
     // host: is it ours? Before anything is built from its name, a redirect above all.
-    let mode = call.route.host;
-    let known =
-        stop(mode, call, audit, || policy.host.verify(mode, &call.host, &call.method, call.path.as_str()))?;
-    if known == Some(host::Known::AsForwarded) && mode == Mode::Enforce && !policy.client.leaves_headers {
-        // The app shall not read another host than the one that was judged.
-        call.host.send_forwarded(request.headers_mut());
-    }
+    verify_host(policy, audit, call, request)?;
 
     // transport: is it HTTPS where it must be? Before a plain request is told anything else.
     if call.client.scheme == Scheme::Http
@@ -271,19 +265,18 @@ where
     let declared_cookies = operation(policy, audit, call, request)?;
 
     // csrf: could a foreign page have sent this with the user's cookies? After the route, which may have a mode of its own.
-    let mut forged = forged(policy, arrival, call, request).err();
-    if forged.is_some() && call.route.csrf != Mode::Off {
-        let preflight = cors::preflight(policy, call, request);
-        if is_trusted_by(app, call, preflight).await? {
-            forged = None;
-        }
-    }
     let tokens = &policy.csrf.tokens;
     let names = tokens.names(declared_cookies.as_ref()).filter(|_| call.route.csrf_token != Mode::Off);
+    let suspect = suspect(policy, arrival, call, request);
+    let mut forged = match suspect {
+        Some(suspect) => Box::pin(foreign(call, *suspect, app)).await?,
+        None => None,
+    };
+    // What a token may still prove waits for it.
     if let Some(refusal) = forged.take_if(|refusal| {
         refusal.reason != Reason::CsrfCrossSite || names.is_none_or(|names| !tokens.may_prove(names, request))
     }) {
-        stop(call.route.csrf, call, audit, || Err::<(), _>(refusal))?;
+        stop(call.route.csrf, call, audit, || Err::<(), _>(*refusal))?;
     }
 
     // limits: is the body within its limit? Declared sizes here; undeclared ones are counted as they arrive. Before the first
@@ -304,24 +297,20 @@ where
         let concerns = tokens.is_configured()
             || call.operation.as_ref().is_some_and(|matched| contract::declares_cookies(&matched.route));
         if (concerns || forged.is_some()) && held.is_asked(request.headers()) {
-            let verdict = Box::pin(tokens.verify(held, request)).await?;
-            match forged.take() {
-                // The token is proof of the page, whatever its origin says: no foreign page knows it.
-                Some(_) if verdict.is_ok() => {}
-                Some(refusal) => {
-                    stop(call.route.csrf, call, audit, || Err::<(), _>(refusal))?;
-                }
-                None => {
-                    stop(call.route.csrf_token, call, audit, || verdict)?;
-                }
-            }
+            let verdict = Box::pin(tokens.verify(held, request)).await?.map_err(Refusal::from);
+            // The token is proof of the page, whatever its origin says: no foreign page knows it.
+            let (mode, verdict) = match forged.take() {
+                Some(refusal) => (call.route.csrf, verdict.or(Err(*refusal))),
+                None => (call.route.csrf_token, verdict),
+            };
+            stop(mode, call, audit, || verdict)?;
         }
         if let Some(held) = &call.csrf {
             tokens.show_to_app(held, request.headers_mut());
         }
     }
     if let Some(refusal) = forged {
-        stop(call.route.csrf, call, audit, || Err::<(), _>(refusal))?;
+        stop(call.route.csrf, call, audit, || Err::<(), _>(*refusal))?;
     }
 
     // throttle: has this user or account? After csrf, so that no foreign page can use up what is theirs.
@@ -505,18 +494,41 @@ fn stop<T, E: Into<Refusal>>(
     }
 }
 
-/// Whether a foreign page may have sent the request, as far as is known without asking the app.
-fn forged<B>(policy: &Policy, arrival: &Arrival, call: &Call, request: &Request<B>) -> Result<(), Refusal> {
+/// Puts the host to its control. Where only a trusted proxy's word makes it known, the app is sent that one.
+fn verify_host<B>(
+    policy: &Policy,
+    audit: &impl Sink,
+    call: &mut Call,
+    request: &mut Request<B>,
+) -> Result<(), Refusal> {
+    let mode = call.route.host;
+    let verify = || policy.host.verify(mode, &call.host, &call.method, call.path.as_str());
+    let known = stop(mode, call, audit, verify)?;
+    if known == Some(host::Known::AsForwarded) && mode == Mode::Enforce && !policy.client.leaves_headers {
+        call.host.send_forwarded(request.headers_mut());
+    }
+    Ok(())
+}
+
+/// A request that a foreign page may have sent, as far as is known without asking the app.
+struct Suspect {
+    refusal: Refusal,
+    /// What to ask the app; nothing where it does not matter.
+    preflight: Option<Request<()>>,
+}
+
+fn suspect<B>(policy: &Policy, arrival: &Arrival, call: &Call, request: &Request<B>) -> Option<Box<Suspect>> {
     let facts = csrf::Facts {
         has_certificate: call.certificate.is_some(),
         forwarded_host: call.host.forwarded(),
         is_local: client::is_local(arrival, request.headers()),
     };
     let shares = |origin: &str| policy.cors.shares_credentials_with(origin);
-    policy
-        .csrf
-        .verify(&call.method, request.headers(), &facts, shares)
-        .map_err(|reason| of_origin(reason, call))
+    let reason = policy.csrf.verify(&call.method, request.headers(), &facts, shares).err()?;
+    let is_asked = call.route.csrf != Mode::Off;
+    let preflight = is_asked.then(|| cors::preflight(policy, call, request)).flatten();
+    // Boxed: rare, and the future of every request would be larger for it.
+    Some(Box::new(Suspect { refusal: of_origin(reason, call), preflight }))
 }
 
 /// A refusal for an origin, which its record shows.
@@ -525,19 +537,19 @@ fn of_origin(reason: Reason, call: &Call) -> Refusal {
     Refusal { subject: origin.map(Into::into), ..reason.into() }
 }
 
-/// Whether the app itself trusts the page that asks with the user's cookies. An answer that is not about CORS is not a word of trust; an app that cannot
-/// be asked cannot be asked for more.
-async fn is_trusted_by<B, A: App<B>>(
-    app: &mut A,
+/// The refusal of a suspect, if the app does not trust its page either. An answer that is not about CORS is not a word of trust; an app that cannot be
+/// asked cannot be asked for more.
+async fn foreign<B, A: App<B>>(
     call: &Call,
-    preflight: Option<Request<()>>,
-) -> Result<bool, Refusal> {
-    let (Some(origin), Some(preflight)) = (&call.origin, preflight) else {
-        return Ok(false);
-    };
-    match Box::pin(app.own_cors(call, preflight)).await {
-        Ok(own) => Ok(own.shares_credentials_with(origin)),
-        Err(cors::Silence::Unclear) => Ok(false),
+    suspect: Suspect,
+    app: &mut A,
+) -> Result<Option<Box<Refusal>>, Refusal> {
+    let Suspect { refusal, preflight } = suspect;
+    let refusal = Some(Box::new(refusal));
+    let (Some(origin), Some(preflight)) = (&call.origin, preflight) else { return Ok(refusal) };
+    match app.own_cors(call, preflight).await {
+        Ok(own) if own.shares_credentials_with(origin) => Ok(None),
+        Ok(_) | Err(cors::Silence::Unclear) => Ok(refusal),
         Err(cors::Silence::Unasked(refusal)) => Err(refusal),
     }
 }

@@ -51,13 +51,11 @@ pub(crate) fn address(host: &str) -> Option<IpAddr> {
 
 /// Whether a host, without its port, is this machine to whoever asks: `localhost`, a name below it (RFC 6761 section 6.3), or a loopback address.
 pub(crate) fn is_loopback(host: &str) -> bool {
-    match address(host) {
-        Some(address) => address.is_loopback(),
-        None => {
-            let name = name(host);
-            name == "localhost" || name.strip_suffix(".localhost").is_some_and(|rest| !rest.is_empty())
-        }
+    if let Some(address) = address(host) {
+        return address.is_loopback();
     }
+    let name = name(host);
+    name == "localhost" || name.strip_suffix(".localhost").is_some_and(|rest| !rest.is_empty())
 }
 
 /// Whether two well-formed hosts, with or without ports, are the same, where `port` stands for none. Letter case, an empty port and zeros before

@@ -3,6 +3,7 @@
 //! The user has logged in to the shop with a cookie that every site's page can send. Among what the app sees are Mantlet's own questions: `OPTIONS`, as the
 //! page's browser would send it, before a request is refused as forged.
 
+mod callbacks;
 mod orders;
 mod world;
 
