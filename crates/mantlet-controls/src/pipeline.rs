@@ -217,10 +217,11 @@ where
     }
 
     // host: one spelling, which is judged and sent. Before anything reads it.
-    if !policy.client.leaves_headers {
-        host::respell(request);
+    if policy.client.leaves_headers || !host::respell(request) {
+        call.host.read_if_new(request.headers());
+    } else {
+        call.host.read_again(request.headers());
     }
-    call.host.read_again(request.headers());
 
     // path: has it one reading? Before anything that depends on where the request goes.
     match stop(policy.path.mode, call, audit, || CanonicalPath::of(request.uri(), &policy.path))? {
@@ -241,7 +242,8 @@ where
     if call.client.scheme == Scheme::Http
         && let Some(target) = request.uri().path_and_query()
     {
-        match policy.https.verify(&call.method, call.host.asked(), target) {
+        let host = policy.host.to_build_from(call.route.host, &call.host);
+        match policy.https.verify(&call.method, host, target) {
             https::Verdict::Pass => {}
             https::Verdict::Redirect(location) => return Err(Ending::Redirected(location)),
             https::Verdict::Refuse => return Err(Reason::HttpsRequired.into()),

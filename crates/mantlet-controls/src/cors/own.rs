@@ -93,6 +93,10 @@ pub(crate) fn preflight<B>(policy: &Policy, call: &Call, request: &Request<B>) -
         asked.insert(SEC_FETCH_DEST, HeaderValue::from_static("empty"));
     }
     client::prepare(asked, call, &policy.client);
+    // Browsers show no certificate with a preflight, as they send no cookie (Fetch standard, credentials mode).
+    if call.certificate.is_some() {
+        asked.remove("client-cert");
+    }
     asked.insert(header::ORIGIN, origin);
     asked.insert(header::ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_str(call.method.as_str()).ok()?);
     // Fetch standard, CORS-unsafe request-header names: sorted, each once, without a space.

@@ -20,6 +20,13 @@ impl Host {
         self.sent = headers.get(header::HOST).cloned();
     }
 
+    /// Reads what is sent, if there was none before: it may have come with the target.
+    pub(crate) fn read_if_new(&mut self, headers: &HeaderMap) {
+        if self.sent.is_none() {
+            self.read_again(headers);
+        }
+    }
+
     /// The `Host` header, which is the one that the app is sent.
     pub fn sent(&self) -> Option<&str> {
         self.sent.as_ref().and_then(|host| host.to_str().ok())
@@ -44,8 +51,8 @@ impl Host {
     }
 }
 
-/// Puts the Host of a request into its one spelling. Where only the target has one, it is the target's (RFC 9112 section 3.2.2).
-pub(crate) fn respell<B>(request: &mut Request<B>) {
+/// Puts the Host of a request into its one spelling; says whether it had another. Where only the target has one, it is the target's (RFC 9112 section 3.2.2).
+pub(crate) fn respell<B>(request: &mut Request<B>) -> bool {
     let authority = || request.uri().authority().map(http::uri::Authority::as_str);
     let spelling = match request.headers().get(header::HOST) {
         Some(host) => host.to_str().ok().and_then(spelling::respelled),
@@ -53,7 +60,7 @@ pub(crate) fn respell<B>(request: &mut Request<B>) {
             .filter(|host| is_well_formed(host.as_bytes()))
             .map(|host| spelling::respelled(host).unwrap_or_else(|| host.to_owned())),
     };
-    if let Some(host) = spelling.and_then(|host| HeaderValue::try_from(host).ok()) {
-        request.headers_mut().insert(header::HOST, host);
-    }
+    let Some(host) = spelling.and_then(|host| HeaderValue::try_from(host).ok()) else { return false };
+    request.headers_mut().insert(header::HOST, host);
+    true
 }

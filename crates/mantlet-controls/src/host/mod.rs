@@ -110,6 +110,14 @@ impl Policy {
         Err(Refusal { subject: Some(sent.into()), ..Reason::HostUnknown.into() })
     }
 
+    /// The host of which something may be built, a redirect: what a trusted proxy was asked for; where unknown hosts are refused, only
+    /// if that is known, for a client may have written it where the proxy leaves it alone.
+    pub(crate) fn to_build_from<'h>(&self, mode: Mode, host: &'h Host) -> Option<&'h str> {
+        host.forwarded()
+            .filter(|forwarded| mode != Mode::Enforce || self.knows(forwarded))
+            .or_else(|| host.sent())
+    }
+
     /// A name of ours, for a request that names none; none where no list says which are ours.
     pub fn first(&self) -> Option<&str> {
         self.first.as_deref()
@@ -232,5 +240,15 @@ mod tests {
         assert_eq!(verify("app:8000", Some("ok.example:8443"), &post, "/items"), Ok(Known::AsForwarded));
         assert_eq!(verify("ok.example", Some("evil.example"), &post, "/items"), Ok(Known::AsSent));
         assert_eq!(verify("app:8000", Some("evil.example"), &post, "/items"), unknown("app:8000"));
+
+        let builds = |mode, forwarded: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("host", HeaderValue::from_static("ok.example"));
+            let host = Host::of(&headers, Some(HeaderValue::from_static(forwarded)));
+            policy.to_build_from(mode, &host).unwrap().to_owned()
+        };
+        assert_eq!(builds(Mode::Enforce, "ok.example:8443"), "ok.example:8443");
+        assert_eq!(builds(Mode::Enforce, "evil.example"), "ok.example");
+        assert_eq!(builds(Mode::Report, "public.example"), "public.example");
     }
 }
