@@ -5,6 +5,7 @@
 
 mod callbacks;
 mod orders;
+mod proxies;
 mod world;
 
 use self::world::{Row, World};
