@@ -6,6 +6,7 @@
 //! I/O in this crate.
 
 pub mod answers;
+pub mod callbacks;
 pub mod compile;
 pub mod document;
 pub mod fault;

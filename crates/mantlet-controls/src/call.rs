@@ -6,9 +6,10 @@ use http::{HeaderMap, HeaderValue, Method, Request, Version, header};
 
 use crate::{
     Policy, Refusal,
-    client::Client,
+    client::{self, Client},
     contract::{Matched, agreement::Judged},
     csrf,
+    host::Host,
     path::{CanonicalPath, Place, Spellings},
     request_id::RequestId,
     route::RoutePolicy,
@@ -95,6 +96,8 @@ pub struct Call {
     pub method: Method,
     /// The version of HTTP that the client speaks.
     pub version: Version,
+    /// The host that is asked, in one spelling once the wire has passed it.
+    pub host: Host,
     /// The origin of the page that asks, if a browser named one.
     pub origin: Option<HeaderValue>,
     /// The path, canonical once the `path` stop has passed it.
@@ -169,9 +172,10 @@ impl Call {
         let certificate = arrival.certificate.clone().filter(|_| !client.peer_trusted);
         Self {
             request_id: RequestId::of(headers, client.peer_trusted),
-            client,
             method: request.method().clone(),
             version: request.version(),
+            host: Host::of(headers, client::forwarded_host(headers, &client, &policy.client)),
+            client,
             origin: headers.get(header::ORIGIN).cloned(),
             path: CanonicalPath::as_sent(request.uri()),
             place: Place::default(),

@@ -34,6 +34,7 @@ mod foreign;
 
 pub mod audit;
 pub mod mode;
+mod networks;
 mod news;
 mod origin;
 pub mod policy;

@@ -2,7 +2,18 @@
 
 use std::collections::HashSet;
 
-use crate::host::{is_well_formed, without_port};
+use crate::host::{self, is_well_formed, without_port};
+
+/// Schemes of pages that are no web sites, and have an origin all the same: browsers' extensions and programs that are made of pages.
+const APPS: [&str; 7] = [
+    "capacitor",
+    "chrome-extension",
+    "ionic",
+    "moz-extension",
+    "safari-web-extension",
+    "tauri",
+    "vscode-webview",
+];
 
 /// A pattern of origins in a configuration: exact, or with `*` for exactly one label of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,10 +36,15 @@ impl OriginPattern {
         let (scheme, host) = lower
             .split_once("://")
             .ok_or_else(|| format!("`{text}` is not an origin; write `https://HOST`"))?;
-        if !matches!(scheme, "http" | "https") {
+        if !matches!(scheme, "http" | "https") && !APPS.contains(&scheme) {
             return Err(format!("`{text}` is not a web origin; write `https://HOST`"));
         }
-        let host = host.strip_suffix(if scheme == "https" { ":443" } else { ":80" }).unwrap_or(host);
+        let port = match scheme {
+            "https" => ":443",
+            "http" => ":80",
+            _ => "",
+        };
+        let host = host.strip_suffix(port).unwrap_or(host);
         match host.strip_prefix("*.") {
             None if is_well_formed(host.as_bytes()) => Ok(Self::Exact(format!("{scheme}://{host}"))),
             Some(rest) if is_well_formed(rest.as_bytes()) && without_port(rest).contains('.') => {
@@ -74,14 +90,33 @@ impl Origins {
 
 /// Whether an origin names the host that the request was sent to. Schemes are not compared: a proxy may end TLS.
 pub(crate) fn is_host(origin: &str, host: &str) -> bool {
-    let Some((scheme, authority)) = origin.split_once("://") else { return false };
-    let default = match scheme {
-        "https" => ":443",
-        "http" => ":80",
-        _ => return false,
+    authority(origin).is_some_and(|(authority, port)| host::is_same(authority, host, port))
+}
+
+/// Whether the page is of this machine, to whoever sees it.
+pub(crate) fn is_loopback(origin: &str) -> bool {
+    authority(origin).is_some_and(|(authority, _)| host::is_loopback(authority))
+}
+
+/// An origin as records may show it: it is one that could be trusted by name, or `null`. Anything else is the client's own text.
+pub(crate) fn shown(origin: &str) -> Option<&str> {
+    (origin == "null" || is_name(origin)).then_some(origin)
+}
+
+/// Whether a configuration can name this origin.
+pub(crate) fn is_name(origin: &str) -> bool {
+    !origin.contains('*') && OriginPattern::parse(origin).is_ok()
+}
+
+/// The host and port of a web origin, and the port that stands for none.
+fn authority(origin: &str) -> Option<(&str, &'static str)> {
+    let (scheme, authority) = origin.split_once("://")?;
+    let port = match scheme {
+        "https" => "443",
+        "http" => "80",
+        _ => return None,
     };
-    let plain = |text: &str| text.strip_suffix(default).unwrap_or(text).to_ascii_lowercase();
-    plain(authority) == plain(host)
+    is_well_formed(authority.as_bytes()).then_some((authority, port))
 }
 
 #[cfg(test)]
@@ -96,6 +131,8 @@ mod tests {
             "https://*.example.org",
             "http://localhost:3000",
             "https://x.example:443",
+            "chrome-extension://abcdefghijklmnop",
+            "capacitor://localhost",
         ] {
             origins.insert(OriginPattern::parse(pattern).unwrap());
         }
@@ -115,6 +152,10 @@ mod tests {
             ("https://evil.net#.example.org", false),
             ("https://evil_.example.org", false),
             ("http://localhost:3001", false),
+            ("chrome-extension://abcdefghijklmnop", true),
+            ("chrome-extension://other", false),
+            ("capacitor://localhost", true),
+            ("http://localhost", false),
             ("null", false),
             ("", false),
         ] {
@@ -136,6 +177,23 @@ mod tests {
             "https://",
         ] {
             assert!(OriginPattern::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn records_show_origins_and_no_other_text() {
+        for (origin, expected) in [
+            ("https://evil.example:8443", true),
+            ("http://[::1]:5173", true),
+            ("moz-extension://0f0f", true),
+            ("null", true),
+            ("sk_live_abc", false),
+            ("https://*.example.com", false),
+            ("https://user:password@a.example", false),
+            ("https://a.example/?token=x", false),
+            ("", false),
+        ] {
+            assert_eq!(shown(origin).is_some(), expected, "{origin}");
         }
     }
 

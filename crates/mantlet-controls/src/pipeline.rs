@@ -4,16 +4,14 @@ use std::{future::Future, panic::AssertUnwindSafe, pin::pin, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version, header, uri::PathAndQuery,
-};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header, uri::PathAndQuery};
 use http_body::Body;
 use mantlet_contract::routes::Visibility;
 
 use crate::{
     Answer, Arrival, Call, Mode, Policy, Reason, Refusal, RequestBody, Scheme, Wire,
     audit::{Record, Sink},
-    call, client, contract, cors, csrf, headers, https, limits,
+    call, client, contract, cors, csrf, headers, host, https, limits, origin,
     path::CanonicalPath,
     request_id::X_REQUEST_ID,
     response, throttle,
@@ -41,17 +39,21 @@ pub trait App<B> {
         None
     }
 
-    /// What the app's own CORS was seen to say to pages of this origin, lately. Nobody is asked.
-    fn known_cors(&self, origin: &HeaderValue) -> Option<cors::Own> {
-        let _ = origin;
+    /// What the app's own CORS was seen to say, lately, to the page that asks, where it asks. Nobody is asked.
+    fn known_cors(&self, call: &Call) -> Option<cors::Own> {
+        let _ = call;
         None
     }
 
-    /// What the app's own CORS answers say to pages of this origin. Asked before such a page's request is refused as forged, and
-    /// before it is refused in a way that the page has to read.
-    fn own_cors(&mut self, call: &Call, origin: &HeaderValue) -> impl Future<Output = cors::Own> + Send {
-        let _ = (call, origin);
-        std::future::ready(cors::Own::default())
+    /// What the app's own CORS says to a preflight, which is as the page's browser would send it before this request. Asked before
+    /// such a page's request is refused as forged, and before it is refused in a way that the page has to read.
+    fn own_cors(
+        &mut self,
+        call: &Call,
+        preflight: Request<()>,
+    ) -> impl Future<Output = Result<cors::Own, cors::Silence>> + Send {
+        let _ = (call, preflight);
+        std::future::ready(Ok(cors::Own::default()))
     }
 }
 
@@ -79,7 +81,8 @@ where
             if let Err(ending) = admit(policy, audit, arrival, &mut call, &mut request, &mut app).await {
                 call.give_back();
                 // Boxed, here and in the stops, is what few requests come to: every request pays for the future's size.
-                return Err(Box::pin(for_its_page(policy, &call, &mut app, ending)).await);
+                let preflight = for_words(policy, &call, &request, &ending);
+                return Err(Box::pin(for_its_page(policy, &call, preflight, &mut app, ending)).await);
             }
             // responses: what the app may not answer with. First on the way back, for all else is about what is sent.
             policy.responses.prepare(&call, request.headers_mut());
@@ -223,6 +226,13 @@ where
         well_formed::verify(policy, request)?;
     }
 
+    // host: one spelling, which is judged and sent. Before anything reads it.
+    if policy.client.leaves_headers || !host::respell(request) {
+        call.host.read_if_new(request.headers());
+    } else {
+        call.host.read_again(request.headers());
+    }
+
     // path: has it one reading? Before anything that depends on where the request goes.
     let path = stop(policy.path.mode, call, audit, || CanonicalPath::of(request.uri(), &policy.path))?;
     call.path = path.unwrap_or_else(|| CanonicalPath::unjudged(request.uri(), &policy.path));
@@ -230,14 +240,18 @@ where
     // Where it goes, whichever of the app's root paths it is spelled with: all that follows is about that. Sent is what came.
     call.place = policy.contract.place_of(call.path.as_str(), policy.path.roots.as_ref());
 
+    // route: what the configuration says about this path. All later stops ask it for their mode.
+    call.route = policy.routes.of(&call.method, call.spellings()).clone();
+
     // host: is it ours? Before anything is built from its name, a redirect above all.
-    stop(policy.host.mode, call, audit, || policy.host.verify(text(request, &header::HOST)))?;
+    verify_host(policy, audit, call, request)?;
 
     // transport: is it HTTPS where it must be? Before a plain request is told anything else.
     if call.client.scheme == Scheme::Http
         && let Some(target) = request.uri().path_and_query()
     {
-        match policy.https.verify(&call.method, text(request, &header::HOST), target, call.spellings()) {
+        let host = policy.host.to_build_from(call.route.host, &call.host);
+        match policy.https.verify(&call.method, host, target, call.spellings()) {
             https::Verdict::Pass => {}
             https::Verdict::Redirect(location) => return Err(Ending::Redirected(location)),
             https::Verdict::Refuse => return Err(Reason::HttpsRequired.into()),
@@ -246,7 +260,8 @@ where
 
     // cors: preflights end here. They carry no credentials, so nothing later could judge them.
     if let Some(judged) = policy.cors.preflight(&call.method, request.headers())
-        && let Some(headers) = stop(policy.cors.mode, call, audit, || judged)?
+        && let Some(headers) =
+            stop(policy.cors.mode, call, audit, || judged.map_err(|reason| of_origin(reason, call)))?
         && policy.cors.is_ours()
     {
         return Err(Ending::Preflight(headers));
@@ -256,20 +271,22 @@ where
     let verdict = policy.throttle.early(call, request, app.store()).await;
     throttled(audit, call, verdict)?;
 
-    // route: what the configuration says about this path. All later stops ask it for their mode.
-    call.route = policy.routes.of(&call.method, call.spellings()).clone();
-
     // contract: is it an operation of the app? Before anything that depends on which one.
     let declared_cookies = operation(policy, audit, call, request)?;
 
     // csrf: could a foreign page have sent this with the user's cookies? After the route, which may have a mode of its own.
-    let forged = policy.csrf.verify(&call.method, request.headers(), call.certificate.is_some(), |origin| {
-        policy.cors.shares_credentials_with(origin)
-    });
-    if let Err(reason) = forged
-        && !is_trusted_by(app, call).await
-    {
-        stop(call.route.csrf, call, audit, || Err::<(), _>(reason))?;
+    let tokens = &policy.csrf.tokens;
+    let names = tokens.names(declared_cookies.as_ref()).filter(|_| call.route.csrf_token != Mode::Off);
+    let suspect = suspect(policy, arrival, call, request);
+    let mut forged = match suspect {
+        Some(suspect) => Box::pin(foreign(call, *suspect, app)).await?,
+        None => None,
+    };
+    // What a token may still prove waits for it.
+    if let Some(refusal) = forged.take_if(|refusal| {
+        refusal.reason != Reason::CsrfCrossSite || names.is_none_or(|names| !tokens.may_prove(names, request))
+    }) {
+        stop(call.route.csrf, call, audit, || Err::<(), _>(*refusal))?;
     }
 
     // limits: is the body within its limit? Declared sizes here; undeclared ones are counted as they arrive. Before the first
@@ -284,22 +301,27 @@ where
     }
 
     // csrf token: can the page read our cookie? The last of csrf, for it may have to look into a form.
-    let tokens = &policy.csrf.tokens;
-    if let Some(names) = tokens.names(declared_cookies.as_ref())
-        && call.route.csrf_token != Mode::Off
-    {
+    if let Some(names) = names {
         let held = tokens.read(names, request.headers(), call.client.scheme, csrf::is_safe(&call.method));
         // In the call at once: a refusal's answer sets the cookie too, so that the next try can succeed.
         let held = &**call.csrf.insert(Box::new(held));
         let concerns = tokens.is_configured()
             || call.operation.as_ref().is_some_and(|matched| contract::declares_cookies(&matched.route));
-        if concerns && held.is_asked(request.headers()) {
-            let verdict = Box::pin(tokens.verify(held, request)).await?;
-            stop(call.route.csrf_token, call, audit, || verdict)?;
+        if (concerns || forged.is_some()) && held.is_asked(request.headers()) {
+            let verdict = Box::pin(tokens.verify(held, request)).await?.map_err(Refusal::from);
+            // The token is proof of the page, whatever its origin says: no foreign page knows it.
+            let (mode, verdict) = match forged.take() {
+                Some(refusal) => (call.route.csrf, verdict.or(Err(*refusal))),
+                None => (call.route.csrf_token, verdict),
+            };
+            stop(mode, call, audit, || verdict)?;
         }
         if let Some(held) = &call.csrf {
             tokens.show_to_app(held, request.headers_mut());
         }
+    }
+    if let Some(refusal) = forged {
+        stop(call.route.csrf, call, audit, || Err::<(), _>(*refusal))?;
     }
 
     // throttle: has this user or account? After csrf, so that no foreign page can use up what is theirs.
@@ -423,17 +445,38 @@ fn note_watched(policy: &Policy, call: &Call, audit: &impl Sink) -> Option<&'sta
     broken_off
 }
 
+/// What to ask the app before a refusal that a page has to read. Whoever asks too much shall cost the app nothing, not even that.
+fn for_words<B>(policy: &Policy, call: &Call, request: &Request<B>, ending: &Ending) -> Option<Request<()>> {
+    match ending {
+        Ending::Refused(refusal)
+            if response::is_for_pages(refusal.reason)
+                && !throttle::is_about_amounts(refusal.reason)
+                && !policy.cors.is_ours()
+                // A page of our own needs no leave.
+                && !csrf::is_from_here(request.headers(), call.host.forwarded()) =>
+        {
+            cors::preflight(policy, call, request)
+        }
+        _ => None,
+    }
+}
+
 /// Lets a page that has to read a refusal read it, in the app's words, where the app has the word about CORS.
-async fn for_its_page<B, A: App<B>>(policy: &Policy, call: &Call, app: &mut A, mut ending: Ending) -> Ending {
+async fn for_its_page<B, A: App<B>>(
+    policy: &Policy,
+    call: &Call,
+    preflight: Option<Request<()>>,
+    app: &mut A,
+    mut ending: Ending,
+) -> Ending {
     if let Ending::Refused(refusal) = &mut ending
-        && let Some(origin) = call.origin.as_ref().filter(|_| response::is_for_pages(refusal.reason))
+        && call.origin.is_some()
         && !policy.cors.is_ours()
     {
-        // Whoever asks too much shall cost the app nothing, not even a preflight.
-        let own = if throttle::is_about_amounts(refusal.reason) {
-            app.known_cors(origin)
-        } else {
-            Some(app.own_cors(call, origin).await)
+        let own = match preflight {
+            Some(preflight) => app.own_cors(call, preflight).await.ok(),
+            None if throttle::is_about_amounts(refusal.reason) => app.known_cors(call),
+            None => None,
         };
         refusal.cors = own.map(Box::new);
     }
@@ -464,38 +507,83 @@ fn dress<B: Body>(policy: &Policy, call: &Call, answer: &mut Response<B>, own: b
 }
 
 /// Asks a control in its mode: a refusal counts, or is recorded and forgotten, or is not asked for.
-fn stop<T>(
+fn stop<T, E: Into<Refusal>>(
     mode: Mode,
     call: &Call,
     audit: &impl Sink,
-    decide: impl FnOnce() -> Result<T, Reason>,
+    decide: impl FnOnce() -> Result<T, E>,
 ) -> Result<Option<T>, Refusal> {
     if mode == Mode::Off {
         return Ok(None);
     }
-    match decide() {
+    match decide().map_err(Into::into) {
         Ok(value) => Ok(Some(value)),
-        Err(reason) if mode == Mode::Report => {
-            audit.record(Record::of(call, &reason.into(), Mode::Report));
+        Err(refusal) if mode == Mode::Report => {
+            audit.record(Record::of(call, &refusal, Mode::Report));
             Ok(None)
         }
-        Err(reason) => Err(reason.into()),
+        Err(refusal) => Err(refusal),
     }
 }
 
-/// Whether the app itself trusts the page that asks with the user's cookies.
-async fn is_trusted_by<B, A: App<B>>(app: &mut A, call: &Call) -> bool {
-    match &call.origin {
-        Some(origin) if call.route.csrf != Mode::Off => {
-            Box::pin(app.own_cors(call, origin)).await.shares_credentials_with(origin)
-        }
-        _ => false,
+/// Puts the host to its control. Where only a trusted proxy's word makes it known, the app is sent that one.
+fn verify_host<B>(
+    policy: &Policy,
+    audit: &impl Sink,
+    call: &mut Call,
+    request: &mut Request<B>,
+) -> Result<(), Refusal> {
+    let mode = call.route.host;
+    let verify = || policy.host.verify(mode, &call.host, &call.method, call.path.as_str());
+    let known = stop(mode, call, audit, verify)?;
+    if known == Some(host::Known::AsForwarded) && mode == Mode::Enforce && !policy.client.leaves_headers {
+        call.host.send_forwarded(request.headers_mut());
     }
+    Ok(())
 }
 
-/// A header as text, if it is there and is text.
-fn text<'r, B>(request: &'r Request<B>, name: &HeaderName) -> Option<&'r str> {
-    request.headers().get(name)?.to_str().ok()
+/// A request that a foreign page may have sent, as far as is known without asking the app.
+struct Suspect {
+    refusal: Refusal,
+    /// What to ask the app; nothing where it does not matter.
+    preflight: Option<Request<()>>,
+}
+
+fn suspect<B>(policy: &Policy, arrival: &Arrival, call: &Call, request: &Request<B>) -> Option<Box<Suspect>> {
+    let facts = csrf::Facts {
+        has_certificate: call.certificate.is_some(),
+        forwarded_host: call.host.forwarded(),
+        is_local: client::is_local(arrival, request.headers()),
+    };
+    let shares = |origin: &str| policy.cors.shares_credentials_with(origin);
+    let reason = policy.csrf.verify(&call.method, request.headers(), &facts, shares).err()?;
+    let is_asked = call.route.csrf != Mode::Off;
+    let preflight = is_asked.then(|| cors::preflight(policy, call, request)).flatten();
+    // Boxed: rare, and the future of every request would be larger for it.
+    Some(Box::new(Suspect { refusal: of_origin(reason, call), preflight }))
+}
+
+/// A refusal for an origin, which its record shows.
+fn of_origin(reason: Reason, call: &Call) -> Refusal {
+    let origin = call.origin.as_ref().and_then(|origin| origin::shown(origin.to_str().ok()?));
+    Refusal { subject: origin.map(Into::into), ..reason.into() }
+}
+
+/// The refusal of a suspect, if the app does not trust its page either. An answer that is not about CORS is not a word of trust; an app that cannot be
+/// asked cannot be asked for more.
+async fn foreign<B, A: App<B>>(
+    call: &Call,
+    suspect: Suspect,
+    app: &mut A,
+) -> Result<Option<Box<Refusal>>, Refusal> {
+    let Suspect { refusal, preflight } = suspect;
+    let refusal = Some(Box::new(refusal));
+    let (Some(origin), Some(preflight)) = (&call.origin, preflight) else { return Ok(refusal) };
+    match app.own_cors(call, preflight).await {
+        Ok(own) if own.shares_credentials_with(origin) => Ok(None),
+        Ok(_) | Err(cors::Silence::Unclear) => Ok(refusal),
+        Err(cors::Silence::Unasked(refusal)) => Err(refusal),
+    }
 }
 
 /// Makes the target origin-form: the app is asked for a path on itself, whatever form the client used.

@@ -43,9 +43,10 @@ impl App<NoBody> for Echo {
         Ok(Response::new(Answer::own(Bytes::from(seen))))
     }
 
-    async fn own_cors(&mut self, _: &Call, origin: &HeaderValue) -> cors::Own {
+    async fn own_cors(&mut self, _: &Call, preflight: Request<()>) -> Result<cors::Own, cors::Silence> {
+        let origin = &preflight.headers()["origin"];
         let is_friend = origin == "https://friend.example";
-        cors::Own { allow_origin: is_friend.then(|| origin.clone()), credentials: true }
+        Ok(cors::Own { allow_origin: is_friend.then(|| origin.clone()), credentials: true })
     }
 }
 

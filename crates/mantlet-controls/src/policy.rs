@@ -6,8 +6,11 @@
 use http::HeaderName;
 
 use crate::{
-    client, contract, cookies, cors, csrf, encoding, headers, host, https, limits, news::News, path,
-    responses, route, throttle, uploads,
+    client,
+    contract::{self, Posture},
+    cookies, cors, csrf, encoding, headers, host, https, limits,
+    news::News,
+    path, responses, route, throttle, uploads,
 };
 
 /// The raw sections of every control.
@@ -134,7 +137,9 @@ impl Config {
         let throttle =
             self.throttle.under(self.contract.posture).check(&surroundings.throttle, self.report_only);
         let throttle = throttle.map_err(|found| collect("throttle", found)).ok();
-        let csrf = self.csrf.check(&surroundings.csrf_keys).map_err(|found| collect("csrf", found)).ok();
+        let loopback = self.csrf.loopback.or((self.contract.posture == Posture::Strict).then_some(false));
+        let csrf = csrf::Config { loopback, ..self.csrf.clone() }.check(&surroundings.csrf_keys);
+        let csrf = csrf.map_err(|found| collect("csrf", found)).ok();
         let cookies = self.cookies.check(self.report_only).map_err(|found| collect("cookies", found)).ok();
         let responses = self.responses.check();
         let responses = responses.map_err(|found| collect("responses", found)).ok();
@@ -145,6 +150,7 @@ impl Config {
         let encoding = encoding.map_err(|found| collect("encoding", found)).ok();
         let base = route::RoutePolicy {
             headers: self.headers.mode.under(self.report_only),
+            host: host.as_ref().map_or(crate::Mode::Enforce, |host| host.mode),
             csrf: self.csrf.mode.under(self.report_only),
             csrf_token: self.csrf.token.mode.under(self.report_only),
             contract: self.contract.input_mode(self.report_only),

@@ -11,7 +11,7 @@ use mantlet_contract::fault::Loc;
 use crate::{
     Call, Mode, Reason, Refusal,
     client::{Removed, Why},
-    foreign,
+    foreign, host, origin,
 };
 
 /// Where a line belongs, and what it says.
@@ -22,11 +22,13 @@ enum Line {
     Route(&'static str),
     /// A list of origins: that of the page that asked.
     Origins(&'static str),
+    /// A list of hosts: that which was asked for.
+    Hosts(&'static str),
     /// Nothing would change it.
     None,
 }
 
-use Line::{None as Nothing, Origins, Route, Top};
+use Line::{Hosts, None as Nothing, Origins, Route, Top};
 
 /// The line that changes what `mode` led to.
 pub(crate) fn of(call: &Call, refusal: &Refusal, mode: Mode) -> Option<String> {
@@ -40,12 +42,22 @@ pub(crate) fn of(call: &Call, refusal: &Refusal, mode: Mode) -> Option<String> {
         reason => line(reason, mode),
     };
     let operation = call.operation.as_ref().map(|matched| matched.route.path.as_str());
-    write(
-        &line,
+    let page = Asked {
         operation,
-        call.method.as_str(),
-        call.origin.as_ref().and_then(|origin| origin.to_str().ok()),
-    )
+        method: call.method.as_str(),
+        origin: call.origin.as_ref().and_then(|origin| origin.to_str().ok()),
+        host: call.host.sent(),
+    };
+    write(&line, page)
+}
+
+/// What of a request may stand in a line.
+#[derive(Clone, Copy)]
+struct Asked<'c> {
+    operation: Option<&'c str>,
+    method: &'c str,
+    origin: Option<&'c str>,
+    host: Option<&'c str>,
 }
 
 fn unknown_query(mode: Mode) -> Line {
@@ -56,21 +68,27 @@ fn unknown_query(mode: Mode) -> Line {
     })
 }
 
-fn write(line: &Line, operation: Option<&str>, method: &str, origin: Option<&str>) -> Option<String> {
+fn write(line: &Line, asked: Asked<'_>) -> Option<String> {
     match line {
         Top(text) => Some((*text).to_owned()),
-        Route(text) => Some(match operation {
-            Some(path) => of_route(path, method, text).into(),
+        Route(text) => Some(match asked.operation {
+            Some(path) => of_route(path, asked.method, text).into(),
             None => (*text).to_owned(),
         }),
-        // A page without a name of its own (`null`) cannot be trusted by name.
-        Origins(key) => match origin.filter(|origin| origin.contains("://")) {
-            Some(origin) => Some(format!("{key} = [{}]", quoted(origin))),
-            None if key.starts_with("csrf") => {
-                write(&Route("csrf.mode = \"report\""), operation, method, None)
+        Origins(key) => {
+            // A page without a name of its own (`null`) cannot be trusted by name.
+            let named = asked.origin.filter(|origin| origin::is_name(origin));
+            let named = named.map(|origin| format!("{key} = [{}]", quoted(origin)));
+            // A callback of another site is sent by whichever page that site likes.
+            let here = asked.operation.filter(|_| key.starts_with("csrf"));
+            let here = here.and_then(|_| write(&Route("csrf.mode = \"off\""), asked));
+            match (named, here) {
+                (Some(named), Some(here)) => Some(format!("{named} # or for this operation: {here}")),
+                (None, None) if key.starts_with("csrf") => Some("csrf.mode = \"report\"".to_owned()),
+                (named, here) => named.or(here),
             }
-            None => None,
-        },
+        }
+        Hosts(key) => Some(format!("{key} = [{}]", quoted(&host::listed(asked.host?)))),
         Nothing => None,
     }
 }
@@ -135,7 +153,8 @@ fn line(reason: Reason, mode: Mode) -> Line {
         | Reason::PathBackslash
         | Reason::PathEmptySegment
         | Reason::PathLookalike => either(Top("path.mode = \"report\""), Top("path.mode = \"enforce\"")),
-        Reason::HostUnknown => either(Top("host.mode = \"report\""), Top("host.mode = \"enforce\"")),
+        // A list enforces, and this host is in it.
+        Reason::HostUnknown => Hosts("host.allow"),
         Reason::HttpsRequired => Top("https.required = \"never\""),
         Reason::CorsOriginDenied => either(Origins("cors.origins"), Top("cors.mode = \"enforce\"")),
         Reason::CorsPrivateNetworkDenied => {
@@ -257,9 +276,16 @@ pub fn all() -> Vec<String> {
     for mode in [Mode::Enforce, Mode::Report] {
         let lines = Reason::ALL.iter().map(|reason| line(*reason, mode)).chain([unknown_query(mode)]);
         for line in lines {
+            let hosts =
+                [Some("Shop.example.:8000"), Some("[2001:DB8::1]:8000"), Some("10.244.0.5:8000"), None];
             for operation in [None, Some("/items/{item_id}/\"é\\")] {
-                all.extend(write(&line, operation, "POST", Some("https://front.example")));
-                all.extend(write(&line, operation, "POST", None));
+                for (origin, host) in
+                    [Some("https://front.example"), Some("capacitor://localhost"), Some("null"), None]
+                        .into_iter()
+                        .zip(hosts)
+                {
+                    all.extend(write(&line, Asked { operation, method: "POST", origin, host }));
+                }
             }
         }
     }

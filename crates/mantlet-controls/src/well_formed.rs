@@ -46,8 +46,11 @@ fn verify_host<B>(request: &mut Request<B>) -> Result<(), Reason> {
         return Err(Reason::HostRepeated);
     }
     let authority = request.uri().authority().map(http::uri::Authority::as_str);
+    let port = if request.uri().scheme() == Some(&http::uri::Scheme::HTTPS) { "443" } else { "80" };
     let host = match (authority, host) {
-        (Some(authority), Some(host)) if !authority.as_bytes().eq_ignore_ascii_case(host.as_bytes()) => {
+        (Some(authority), Some(host))
+            if !host.to_str().is_ok_and(|host| host::is_same(authority, host, port)) =>
+        {
             return Err(Reason::HostMismatch);
         }
         (Some(authority), None) => {

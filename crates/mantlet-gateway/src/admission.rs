@@ -5,7 +5,7 @@ use std::{
     collections::{HashMap, hash_map::RandomState},
     hash::BuildHasher,
     io,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -70,11 +70,17 @@ pub(crate) async fn make_room(shared: &Shared, error: &io::Error) {
 }
 
 /// Takes a connection in or closes it. Says whether the gate is full, so that it took the place of one that waits.
-pub(crate) fn admit<T>(shared: &Arc<Shared>, busy: &Arc<AtomicUsize>, stream: T, peer: Peer) -> bool
+pub(crate) fn admit<T>(
+    shared: &Arc<Shared>,
+    busy: &Arc<AtomicUsize>,
+    stream: T,
+    peer: Peer,
+    local: Option<SocketAddr>,
+) -> bool
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let flow = Arc::new(Flow::new(Arc::clone(busy)));
+    let flow = Arc::new(Flow::new(Arc::clone(busy), local));
     let Some((registered, full)) = Registered::new(shared, &flow, peer) else {
         connection::refuse_connection(shared, peer, Reason::TooManyConnections);
         return false;

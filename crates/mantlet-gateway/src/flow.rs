@@ -3,6 +3,7 @@
 //! The wire writes it and the connection's driver reads it, both on one thread; any thread's listener may ask it to close.
 
 use std::{
+    net::SocketAddr,
     sync::{
         Arc, LazyLock, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
@@ -68,6 +69,8 @@ pub(crate) struct Flow {
     room: AtomicU8,
     /// Requests under way on this thread, over all its connections.
     busy: Arc<AtomicUsize>,
+    /// The address that the client has connected to; none of a unix socket.
+    pub(crate) local: Option<SocketAddr>,
     /// Place in the thread's registry.
     pub(crate) slot: AtomicUsize,
     pub(crate) waker: AtomicWaker,
@@ -107,9 +110,10 @@ impl Stream {
 }
 
 impl Flow {
-    pub(crate) fn new(busy: Arc<AtomicUsize>) -> Self {
+    pub(crate) fn new(busy: Arc<AtomicUsize>, local: Option<SocketAddr>) -> Self {
         Self {
             busy,
+            local,
             phase: AtomicU8::new(Phase::Waiting as u8),
             since: AtomicU64::new(now()),
             upgrade: AtomicU8::new(Upgrade::Undecided as u8),

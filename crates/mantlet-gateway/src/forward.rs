@@ -12,7 +12,7 @@ use mantlet_controls::{
     audit::{Record, Sink as _},
     call::wants_websocket,
     client,
-    cors::Own,
+    cors::{Own, Silence},
     throttle::{Presence, Store},
 };
 use std::{
@@ -40,7 +40,7 @@ const LOOKS: usize = 3;
 /// When to try again after the app could not be reached: a restart takes about that long.
 const RETRY_UNAVAILABLE: Duration = Duration::from_secs(2);
 /// When to try again after the app had too much in hand.
-const RETRY_BUSY: Duration = Duration::from_secs(1);
+pub(crate) const RETRY_BUSY: Duration = Duration::from_secs(1);
 
 /// Headers of an answer that its `Connection` header may not name away: they describe the message.
 const NOT_NAMED_AWAY: [HeaderName; 4] =
@@ -79,10 +79,7 @@ impl App<ClientBody> for Forward<'_> {
             parts.version = Version::HTTP_11;
             join_cookies(&mut parts.headers);
         }
-        if !parts.headers.contains_key(header::HOST) {
-            // Only HTTP/1.0 may leave it out; the app speaks 1.1 with us.
-            parts.headers.insert(header::HOST, HeaderValue::from_static("unknown.invalid"));
-        }
+        self.name_host(&mut parts.headers);
         if websocket {
             parts.headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
             parts.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
@@ -126,10 +123,12 @@ impl App<ClientBody> for Forward<'_> {
                 return Err(refusal);
             }
         };
-        if let Some(origin) = &call.origin
+        if call.origin.is_some()
             && response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN)
+            && let seen = &self.context.shared.seen_origins
+            && let Some(key) = seen.key_of_place(call)
         {
-            self.context.shared.seen_origins.learn(origin, response.headers());
+            seen.learn(key, response.headers());
         }
         lease.hold(permit);
         match framing::mend(&mut response, is_head) {
@@ -173,38 +172,30 @@ impl App<ClientBody> for Forward<'_> {
         self.context.shared.store.as_ref()
     }
 
-    fn known_cors(&self, origin: &HeaderValue) -> Option<Own> {
-        self.context.shared.seen_origins.recall(origin)
+    fn known_cors(&self, call: &Call) -> Option<Own> {
+        let seen = &self.context.shared.seen_origins;
+        seen.recall(seen.key_of_place(call)?)
     }
 
     /// Asks the app as a browser would, with a preflight, and remembers what it said.
-    async fn own_cors(&mut self, call: &Call, origin: &HeaderValue) -> Own {
-        let memory = &self.context.shared.origins;
-        if let Some(known) = memory.recall(origin) {
-            return known;
-        }
-        let Ok(target) = call.path.as_str().parse::<http::Uri>() else { return Own::default() };
-        let mut preflight = Request::new(ToApp::Empty);
-        *preflight.method_mut() = Method::OPTIONS;
-        *preflight.uri_mut() = target;
-        let headers = preflight.headers_mut();
-        headers.insert(header::HOST, HeaderValue::from_static("localhost"));
-        headers.insert(header::ORIGIN, origin.clone());
-        if let Ok(method) = HeaderValue::from_str(call.method.as_str()) {
-            headers.insert(header::ACCESS_CONTROL_REQUEST_METHOD, method);
-        }
+    async fn own_cors(&mut self, call: &Call, preflight: Request<()>) -> Result<Own, Silence> {
         // Boxed: rare, and the future of every request would be larger for it.
-        let limit = self.context.shared.upstream.config.response_timeout;
-        let Ok((response, _)) = Box::pin(self.exchange(preflight, limit, &mut None)).await else {
-            return Own::default();
-        };
-        let own = Own::of(response.headers());
-        memory.remember(origin, own.clone());
-        own
+        Box::pin(self.ask_own_cors(call, preflight)).await
     }
 }
 
 impl Forward<'_> {
+    /// Only HTTP/1.0 may leave the host out; the app speaks 1.1 with us. It gets one that no client has chosen: a name of ours, or the address that was
+    /// connected to, which is what uvicorn takes.
+    pub(crate) fn name_host(&self, headers: &mut HeaderMap) {
+        if headers.contains_key(header::HOST) {
+            return;
+        }
+        let local = self.context.flow.local.map(|address| address.to_string());
+        let named = self.policy.host.first().or(local.as_deref()).and_then(|name| name.parse().ok());
+        headers.insert(header::HOST, named.unwrap_or(HeaderValue::from_static("localhost")));
+    }
+
     /// Counts the request for its client, where that is limited.
     fn enter(&self, call: &Call) -> Result<Option<Presence>, Refusal> {
         let (presence, refusal) = self.policy.throttle.enter(call);
@@ -227,7 +218,7 @@ impl Forward<'_> {
     ///
     /// It is sent again, once and on a new connection, only if it was provably not written, or if it is a GET or HEAD
     /// without body and the reused connection was closed before any answer.
-    async fn exchange(
+    pub(crate) async fn exchange(
         &self,
         request: Request<ToApp>,
         limit: Duration,

@@ -306,11 +306,12 @@ impl Listener {
         match self {
             Self::Tcp(socket) => {
                 let (stream, address) = socket.accept().await?;
-                Ok(admission::admit(shared, busy, stream, Peer::Ip(address)))
+                let local = stream.local_addr().ok();
+                Ok(admission::admit(shared, busy, stream, Peer::Ip(address), local))
             }
             Self::Unix(socket) => {
                 let (stream, _) = socket.accept().await?;
-                Ok(admission::admit(shared, busy, stream, Peer::Unix))
+                Ok(admission::admit(shared, busy, stream, Peer::Unix, None))
             }
         }
     }

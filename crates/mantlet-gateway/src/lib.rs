@@ -13,6 +13,7 @@ mod leaving;
 mod lenient;
 mod listener;
 mod origins;
+mod preflight;
 mod shares;
 mod socket;
 mod store;

@@ -1,48 +1,93 @@
-//! What the app has said about origins: whether its own CORS answers share credentials with them.
+//! What the app has said about origins, remembered by what it was asked.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::RandomState},
+    hash::{BuildHasher, Hash, Hasher},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, HeaderValue};
-use mantlet_controls::cors::Own;
+use http::{HeaderMap, Request, header};
+use mantlet_controls::{Call, cors::Own, request_id::X_REQUEST_ID};
 
-/// Origins remembered. An attacker can name any number; when there are too many, the memory starts anew.
-const MAX_ORIGINS: usize = 1024;
+/// Answers remembered. A client can ask any number of questions; when there are too many, the memory starts anew.
+const MAX_ANSWERS: usize = 4096;
+/// Longest origin that is remembered, in bytes. A host name has at most 253.
+const MAX_ORIGIN: usize = 512;
 /// How long an answer counts. The app may be deployed anew with other words.
 const LIFETIME: Duration = Duration::from_mins(1);
 
+/// Of a question, by two hashes that a client cannot foresee.
+pub(crate) type Key = (u64, u64);
+
 /// Asked only about requests that would be refused otherwise, so a lock does no harm; what is learned in passing does not wait for it.
 #[derive(Debug, Default)]
-pub(crate) struct SharedOrigins(Mutex<Answers>);
-
-type Answers = HashMap<HeaderValue, (Own, Instant)>;
+pub(crate) struct SharedOrigins {
+    answers: Mutex<HashMap<Key, (Own, Instant)>>,
+    hashers: (RandomState, RandomState),
+}
 
 impl SharedOrigins {
-    pub(crate) fn recall(&self, origin: &HeaderValue) -> Option<Own> {
-        let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.get(origin).filter(|(_, since)| since.elapsed() < LIFETIME).map(|(own, _)| own.clone())
+    fn key_of(&self, write: impl Fn(&mut dyn Hasher)) -> Key {
+        let hash = |state: &RandomState| {
+            let mut hasher = state.build_hasher();
+            write(&mut hasher);
+            hasher.finish()
+        };
+        (hash(&self.hashers.0), hash(&self.hashers.1))
     }
 
-    /// Remembers what an answer says to an origin, unless that is known. Nobody waits for it.
-    pub(crate) fn learn(&self, origin: &HeaderValue, headers: &HeaderMap) {
-        let Ok(mut answers) = self.0.try_lock() else { return };
-        if answers.get(origin).is_some_and(|(_, since)| since.elapsed() < LIFETIME / 2) {
+    /// Of a preflight: of all that the app can see in it, but for the id that every request has of its own.
+    pub(crate) fn key_of_preflight(&self, preflight: &Request<()>) -> Key {
+        self.key_of(|mut hasher| {
+            preflight.uri().hash(&mut hasher);
+            for (name, value) in preflight.headers() {
+                if name != X_REQUEST_ID {
+                    (name.as_str(), value.as_bytes()).hash(&mut hasher);
+                }
+            }
+        })
+    }
+
+    /// Of the place that a page asks: who asks, how, and which operation, or which path where none is known.
+    pub(crate) fn key_of_place(&self, call: &Call) -> Option<Key> {
+        let origin = call.origin.as_ref().filter(|origin| origin.len() <= MAX_ORIGIN)?;
+        let place = match &call.operation {
+            Some(matched) => matched.route.path.as_str(),
+            None => call.path.as_str(),
+        };
+        let (scheme, host) = (call.client.scheme.as_str(), call.host.asked());
+        Some(self.key_of(|mut hasher| {
+            (origin.as_bytes(), scheme, host, call.method.as_str(), place).hash(&mut hasher);
+        }))
+    }
+
+    pub(crate) fn recall(&self, key: Key) -> Option<Own> {
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.get(&key).filter(|(_, since)| since.elapsed() < LIFETIME).map(|(own, _)| own.clone())
+    }
+
+    /// Remembers what an answer says, unless that is known. Nobody waits for it.
+    pub(crate) fn learn(&self, key: Key, headers: &HeaderMap) {
+        let Ok(mut answers) = self.answers.try_lock() else { return };
+        if answers.get(&key).is_some_and(|(_, since)| since.elapsed() < LIFETIME / 2) {
             return;
         }
-        put(&mut answers, origin, Own::of(headers));
+        if headers.get(header::ACCESS_CONTROL_ALLOW_ORIGIN).is_some_and(|value| value.len() <= MAX_ORIGIN) {
+            put(&mut answers, key, Own::of(headers));
+        }
     }
 
-    pub(crate) fn remember(&self, origin: &HeaderValue, own: Own) {
-        put(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner), origin, own);
+    pub(crate) fn remember(&self, key: Key, own: Own) {
+        if own.allow_origin.as_ref().is_none_or(|value| value.len() <= MAX_ORIGIN) {
+            put(&mut self.answers.lock().unwrap_or_else(PoisonError::into_inner), key, own);
+        }
     }
 }
 
-fn put(answers: &mut Answers, origin: &HeaderValue, own: Own) {
-    if answers.len() >= MAX_ORIGINS {
+fn put(answers: &mut HashMap<Key, (Own, Instant)>, key: Key, own: Own) {
+    if answers.len() >= MAX_ANSWERS {
         answers.clear();
     }
-    answers.insert(origin.clone(), (own, Instant::now()));
+    answers.insert(key, (own, Instant::now()));
 }

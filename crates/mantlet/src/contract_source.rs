@@ -19,7 +19,7 @@ use mantlet_contract::{
 use mantlet_controls::{
     Mode,
     contract::{Config, Contract, Slot},
-    route::RoutePolicy,
+    route::Routes,
 };
 use mantlet_gateway::{
     Address,
@@ -377,7 +377,7 @@ pub(crate) struct Keeper {
     behind: Behind,
     source: RefCell<Source>,
     /// What the configuration says of every route.
-    policy: RefCell<Arc<RoutePolicy>>,
+    policy: RefCell<Arc<Routes>>,
     report: RefCell<Option<Report>>,
     /// What the configuration says, and what is known of the app: what has no effect is told.
     settings: RefCell<Option<Settings>>,
@@ -392,7 +392,7 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    pub(crate) fn new(slot: Slot, source: Source, behind: Behind, policy: Arc<RoutePolicy>) -> Self {
+    pub(crate) fn new(slot: Slot, source: Source, behind: Behind, policy: Arc<Routes>) -> Self {
         Self {
             slot,
             behind,
@@ -425,7 +425,7 @@ impl Keeper {
         if let Some(file) = &self.agreement {
             agreement::recall(file, &contract);
         }
-        let rules = self.policy.borrow().rules;
+        let rules = self.policy.borrow().fallback().rules;
         let report = Report::new(name, from, &model, &contract, left).with_agreement(&contract, rules);
         if report.is_empty() {
             say(
@@ -462,7 +462,7 @@ impl Keeper {
     }
 
     /// Takes another configuration; then everything is read again.
-    pub(crate) fn reload(&self, source: Source, policy: Arc<RoutePolicy>) {
+    pub(crate) fn reload(&self, source: Source, policy: Arc<Routes>) {
         self.policy.replace(policy);
         let has_ended = source == Source::None && self.source() != Source::None;
         self.source.replace(source);

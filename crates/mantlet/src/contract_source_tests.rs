@@ -18,8 +18,8 @@ fn keeper(source: Source, host: &str) -> (Slot, Keeper) {
     (slot.clone(), Keeper::new(slot, source, behind, policy()))
 }
 
-fn policy() -> Arc<RoutePolicy> {
-    Arc::clone(Config::default().check().unwrap().routes.fallback())
+fn policy() -> Arc<Routes> {
+    Arc::new(Config::default().check().unwrap().routes)
 }
 
 fn document() -> (tempfile::NamedTempFile, Source) {

@@ -102,10 +102,10 @@ pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
         say_none();
     }
     let agreement = config.state_folder.join(agreement::FILE);
-    let fallback = Arc::clone(policy.routes.fallback());
+    let routes = Arc::new(policy.routes.clone());
     let contract = reader.contract.clone();
     let keeper =
-        Keeper::new(contract.clone(), source, asked, Arc::clone(&fallback)).recalling(agreement.clone());
+        Keeper::new(contract.clone(), source, asked, Arc::clone(&routes)).recalling(agreement.clone());
     keeper.heed(settings);
     let is_found = named.is_some();
     if let Some(found) = named {
@@ -134,7 +134,7 @@ pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
     let outcome = runtime.block_on(operator.run());
     gate.end();
     if let Some(contract) = contract.known() {
-        agreement::keep(&agreement, &contract, fallback.rules);
+        agreement::keep(&agreement, &contract, routes.fallback().rules);
     }
     quotas.finish();
     writer.finish();
@@ -329,7 +329,7 @@ impl Operator<'_> {
                 }
                 let tells = self.app.as_ref().is_some_and(AppProcess::tells_its_contract);
                 let source = Source::of(&checked.loaded.config.contract, tells);
-                let of_every_route = Arc::clone(checked.policy.routes.fallback());
+                let of_every_route = Arc::new(checked.policy.routes.clone());
                 self.keeper.heed(Settings::of(&checked.loaded));
                 self.gate.reload(checked.policy);
                 say(

@@ -5,7 +5,9 @@ use std::{
     fmt::Write as _,
 };
 
+use http::Method;
 use mantlet_contract::{
+    callbacks::{self, Callback},
     model::{self, Location, Note, Operation, Route, Router, SecurityScheme, Shape, ShapeId, Source, Take},
     routes::Visibility,
 };
@@ -13,11 +15,13 @@ use mantlet_controls::{
     Mode,
     client::is_forgeable,
     contract::{Contract, InputOrder, Posture, Rules, Tolerance, Trust, UnprovenInput},
-    route::RoutePolicy,
+    route::{RoutePolicy, Routes},
 };
 
 /// Reasons that are named at start.
 const REASONS: usize = 3;
+/// Operations that look like callbacks that are named at start.
+const CALLBACKS: usize = 5;
 
 /// Headers that are named.
 const REMOVED: usize = 5;
@@ -66,6 +70,8 @@ pub(crate) struct Report {
     described: usize,
     /// Headers that the app reads, and that clients may not send.
     removed: Vec<String>,
+    /// Operations to which pages of other sites may send their users on purpose.
+    callbacks: Vec<Callback>,
     notes: Vec<Note>,
 }
 
@@ -93,6 +99,7 @@ impl Report {
             offered: 0,
             described: 0,
             removed: Vec::new(),
+            callbacks: callbacks::find(model),
             notes: model.notes.iter().cloned().chain(left).collect(),
         };
         report.count_others(&model.router);
@@ -151,9 +158,10 @@ impl Report {
     }
 
     /// In a few lines, with what it leads to.
-    pub(crate) fn brief(&self, policy: &RoutePolicy) -> String {
+    pub(crate) fn brief(&self, routes: &Routes) -> String {
         let mut text = self.head();
-        let _ = write!(text, "\n{}", self.consequence(policy));
+        let _ = write!(text, "\n{}", self.consequence(routes.fallback()));
+        self.name_callbacks(routes, &mut text);
         text.push_str(&self.removed());
         let reasons = self.reasons();
         if !reasons.is_empty() {
@@ -189,6 +197,32 @@ impl Report {
             "\nheaders: the app reads {}{more}, which only proxies in `client.trusted` may send; `client.keep` lets clients",
             names.join(", ")
         )
+    }
+
+    /// Those at which the protection against forged requests would stand in the way, and the line that lets them pass.
+    fn name_callbacks(&self, routes: &Routes, text: &mut String) {
+        let refused = |callback: &&Callback| {
+            routes.of(&Method::POST, mantlet_controls::path::Spellings::one(&callback.path)).csrf
+                == Mode::Enforce
+        };
+        let refused: Vec<_> = self.callbacks.iter().filter(refused).collect();
+        let Some(first) = refused.first() else { return };
+        let looks = if refused.len() == 1 {
+            "1 operation looks"
+        } else {
+            &format!("{} operations look", refused.len())
+        };
+        let named = refused
+            .iter()
+            .take(CALLBACKS)
+            .map(|callback| format!("POST {} ({})", callback.path, callback.why));
+        let named = named.collect::<Vec<_>>().join("; ");
+        let more = if refused.len() > CALLBACKS { "; …" } else { "" };
+        let _ = write!(
+            text,
+            "\n{looks} like a callback that a page of another site sends: {named}{more}\n  there a browser with any cookie gets 403 `csrf-cross-site`, unless its origin is in `csrf.trusted-origins`, or the route says `csrf.mode = \"off\"`: route = [{{ path = {:?}, methods = [\"POST\"], csrf.mode = \"off\" }}]",
+            first.path
+        );
     }
 
     /// With every place.

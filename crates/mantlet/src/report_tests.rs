@@ -38,7 +38,7 @@ fn policy(set: impl Fn(&mut mantlet_controls::contract::Config)) -> Policy {
 }
 
 fn lines(report: &Report, policy: &Policy) -> Vec<String> {
-    report.brief(policy.routes.fallback()).lines().map(str::to_owned).collect()
+    report.brief(&policy.routes).lines().map(str::to_owned).collect()
 }
 
 #[test]
@@ -148,4 +148,32 @@ fn what_waits_for_the_app_and_what_has_been_agreed_is_said() {
     assert!(!lines(&report, &first).iter().any(|line| line == waits));
     let enforced = policy(|contract| contract.unproven_input = Some(UnprovenInput::Enforce));
     assert_eq!(lines(&report, &enforced)[1], "input: enforced");
+}
+
+#[test]
+fn callbacks_of_other_sites_are_named_until_the_configuration_knows_them() {
+    let mut report = report("inspector", true);
+    let callback = |path: &str| Callback { path: path.to_owned(), why: "SAML: `SAMLResponse`".to_owned() };
+    report.callbacks = vec![callback("/acs/{tenant}")];
+    let said = lines(&report, &policy(|_| {})).join("\n");
+    let expected = "1 operation looks like a callback that a page of another site sends: POST /acs/{tenant} (SAML: `SAMLResponse`)\n";
+    assert!(said.contains(expected), "{said}");
+    let line = said.split_once("route = ").map(|(_, line)| line.lines().next().unwrap()).unwrap();
+    assert_eq!(line, "[{ path = \"/acs/{tenant}\", methods = [\"POST\"], csrf.mode = \"off\" }]");
+    report.callbacks.extend(["/a", "/b", "/c", "/d", "/e"].map(callback));
+    let said = lines(&report, &policy(|_| {})).join("\n");
+    assert!(
+        said.contains("6 operations look like") && said.contains("POST /d") && !said.contains("POST /e"),
+        "{said}"
+    );
+
+    let known = mantlet_controls::route::Config {
+        path: "/{rest:path}".into(),
+        csrf: mantlet_controls::route::CsrfConfig { mode: Some(Mode::Off), ..Default::default() },
+        ..Default::default()
+    };
+    let mut config = Config { route: vec![known], ..Config::default() };
+    config.contract.input = Some(Mode::Enforce);
+    let said = lines(&report, &config.check().unwrap()).join("\n");
+    assert!(!said.contains("callback"), "{said}");
 }

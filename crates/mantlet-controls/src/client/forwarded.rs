@@ -1,11 +1,14 @@
 use std::net::{IpAddr, SocketAddr};
 
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::Networks;
-use crate::Scheme;
+use crate::{Scheme, host};
 
 pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+pub(super) const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 pub(super) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Walks hops from the nearest to the farthest and stops at the first that is not trusted, or not an address.
@@ -54,6 +57,66 @@ pub(super) fn scheme_from_forwarded(headers: &HeaderMap) -> Option<Scheme> {
         .next()
         .and_then(|element| parameter(element, "proto"))
         .and_then(scheme)
+}
+
+/// Trusted proxies on the way, the peer among them: so many elements of a list that each of them adds to are not the client's own.
+fn proxies(hops: impl Iterator<Item = Option<IpAddr>>, trusted: &Networks) -> usize {
+    1 + hops.take_while(|hop| hop.is_some_and(|address| trusted.contains(address))).count()
+}
+
+/// The element of the first trusted proxy on the way, which was asked by the client; where not all have added one, the farthest that is there.
+fn of_the_first<'h>(headers: &'h HeaderMap, name: &HeaderName, proxies: usize) -> Option<&'h str> {
+    elements_from_right(headers, name).take(proxies).last()
+}
+
+pub(super) fn host_from_x_forwarded_host(headers: &HeaderMap, trusted: &Networks) -> Option<HeaderValue> {
+    let (has_host, has_port) =
+        (headers.contains_key(X_FORWARDED_HOST), headers.contains_key(X_FORWARDED_PORT));
+    if !has_host && !has_port {
+        return None;
+    }
+    let proxies = proxies(elements_from_right(headers, &X_FORWARDED_FOR).map(address), trusted);
+    let host = match of_the_first(headers, &X_FORWARDED_HOST, proxies) {
+        Some(host) => host,
+        None => headers.get(header::HOST)?.to_str().ok()?,
+    };
+    let port = of_the_first(headers, &X_FORWARDED_PORT, proxies).and_then(|port| port.parse::<u16>().ok());
+    // A host without its port, as nginx' `$host` has it, and the port beside it.
+    match (host::split(host), port) {
+        ((name, None | Some("")), Some(port)) if port > 0 => well_formed(&format!("{name}:{port}")),
+        _ => well_formed(host),
+    }
+}
+
+pub(super) fn host_from_forwarded(headers: &HeaderMap, trusted: &Networks) -> Option<HeaderValue> {
+    let element = |name| move |element| parameter(element, name);
+    let hops = elements_from_right(headers, &header::FORWARDED).map(element("for"));
+    let proxies = proxies(hops.map(|hop| hop.and_then(address)), trusted);
+    of_the_first(headers, &header::FORWARDED, proxies).and_then(element("host")).and_then(well_formed)
+}
+
+/// A host as a header in its one spelling, if it is one.
+fn well_formed(text: &str) -> Option<HeaderValue> {
+    if !host::is_well_formed(text.as_bytes()) {
+        return None;
+    }
+    match host::respelled(text) {
+        Some(host) => HeaderValue::try_from(host).ok(),
+        None => HeaderValue::from_str(text).ok(),
+    }
+}
+
+/// Whether no header tells of a client, or all of those that do tell of one on this machine.
+pub(super) fn tells_of_loopback_only(headers: &HeaderMap) -> bool {
+    if headers.contains_key(header::VIA) {
+        return false;
+    }
+    let is_loopback = |address: Option<IpAddr>| address.is_some_and(|address| address.is_loopback());
+    [X_FORWARDED_FOR, X_REAL_IP]
+        .iter()
+        .all(|name| elements_from_right(headers, name).all(|element| is_loopback(address(element))))
+        && elements_from_right(headers, &header::FORWARDED)
+            .all(|element| is_loopback(parameter(element, "for").and_then(address)))
 }
 
 fn scheme(text: &str) -> Option<Scheme> {

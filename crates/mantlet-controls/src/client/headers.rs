@@ -1,17 +1,12 @@
-use http::{HeaderMap, HeaderName, HeaderValue, header, uri::Authority};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{
     Policy,
     config::UnderscoreHeaders as Underscores,
-    forwarded::{X_FORWARDED_FOR, X_FORWARDED_PROTO},
+    forwarded::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO},
     names::{HOP_BY_HOP, is_forgeable, is_method_override, may_be_named_away, resembles_what_matters},
 };
-use crate::{Call, Scheme, contract, request_id::X_REQUEST_ID};
-
-/// The port that the client asked for. Some apps take the scheme's own where a proxy speaks and says nothing of ports.
-const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-/// What a proxy in front of us was asked for.
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+use crate::{Call, Scheme, contract, host, request_id::X_REQUEST_ID};
 
 /// The client's certificate, for the app (RFC 9440).
 const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
@@ -72,7 +67,8 @@ pub fn prepare(
         _ => headers.remove(X_FORWARDED_FOR),
     };
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(call.client.scheme.as_str()));
-    if let Some(port) = port(headers, call.client.scheme) {
+    // The port that the client asked for: some apps take the scheme's own where a proxy speaks and says nothing of ports.
+    if let Some(port) = port(headers, call) {
         headers.insert(X_FORWARDED_PORT, port.into());
     }
     headers.insert(X_REQUEST_ID, call.request_id.header().clone());
@@ -82,16 +78,24 @@ pub fn prepare(
     removed
 }
 
-/// None if a trusted peer has said it, or which host it was asked for: then the port is its to say.
-fn port(headers: &HeaderMap, scheme: Scheme) -> Option<u16> {
-    if headers.contains_key(X_FORWARDED_PORT) || headers.contains_key(X_FORWARDED_HOST) {
+/// None if a trusted peer has said it, or which host it was asked for without saying a port: then the port is its to say.
+fn port(headers: &HeaderMap, call: &Call) -> Option<u16> {
+    if headers.contains_key(X_FORWARDED_PORT) {
         return None;
     }
-    let host = Authority::try_from(headers.get(header::HOST)?.as_bytes()).ok()?;
-    Some(host.port_u16().unwrap_or(match scheme {
-        Scheme::Http => 80,
-        Scheme::Https => 443,
-    }))
+    let forwarded = call.host.forwarded();
+    if forwarded.is_none() && headers.contains_key(X_FORWARDED_HOST) {
+        return None;
+    }
+    let host = forwarded.or_else(|| headers.get(header::HOST)?.to_str().ok())?;
+    match host::split(host).1.and_then(|port| port.parse().ok()) {
+        Some(port) => Some(port),
+        None if forwarded.is_some() => None,
+        None => Some(match call.client.scheme {
+            Scheme::Http => 80,
+            Scheme::Https => 443,
+        }),
+    }
 }
 
 fn why_dropped(

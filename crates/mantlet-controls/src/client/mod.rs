@@ -8,12 +8,13 @@
 //! 1. The address of the connection, if its peer is not in `client.trusted`.
 //! 2. Else the forwarding header, read from right to left: the first address that is not trusted is the client.
 //! 3. A peer on a unix socket is trusted.
+//! 4. What the client asked for: the host that the first trusted proxy on the way says (`X-Forwarded-Host` with `X-Forwarded-Port`, or `host=`).
 //!
 //! To mind in deployment: list every proxy in front of Mantlet in `client.trusted`, and nothing else. Whoever is
 //! in that list can claim to be anybody.
 //!
 //! ```
-//! use http::HeaderMap;
+//! use http::{HeaderMap, HeaderValue};
 //! use mantlet_controls::{Arrival, Peer, Scheme, Wire, client::{Client, Config}, contract::Posture, policy::Server};
 //!
 //! let config = Config { trusted: vec!["10.0.0.0/8".into()], ..Config::default() };
@@ -28,16 +29,15 @@ mod config;
 mod forwarded;
 mod headers;
 mod names;
-mod networks;
 
 use std::net::IpAddr;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 
+pub use crate::networks::Networks;
 pub use config::{Config, ForwardingHeader, Policy, UnderscoreHeaders};
 pub use headers::{Removed, Why, prepare};
 pub use names::{HOP_BY_HOP, is_forgeable};
-pub use networks::Networks;
 
 use crate::{Arrival, Peer, Scheme};
 
@@ -85,6 +85,23 @@ impl Client {
         };
         Self { address, peer_trusted, scheme }
     }
+}
+
+/// The host that a trusted proxy says that it was asked for, with its port if it says one; `None` from any other peer.
+pub(crate) fn forwarded_host(headers: &HeaderMap, client: &Client, policy: &Policy) -> Option<HeaderValue> {
+    if !client.peer_trusted {
+        return None;
+    }
+    match policy.header {
+        ForwardingHeader::XForwardedFor => forwarded::host_from_x_forwarded_host(headers, &policy.trusted),
+        ForwardingHeader::Forwarded => forwarded::host_from_forwarded(headers, &policy.trusted),
+    }
+}
+
+/// Whether a request comes from a program on this machine, as far as can be seen: its peer is one, and no header tells of another client.
+pub(crate) fn is_local(arrival: &Arrival, headers: &HeaderMap) -> bool {
+    let Peer::Ip(peer) = arrival.peer else { return false };
+    peer.ip().to_canonical().is_loopback() && forwarded::tells_of_loopback_only(headers)
 }
 
 #[cfg(test)]

@@ -73,6 +73,79 @@ fn the_scheme_is_believed_from_trusted_peers_only() {
 }
 
 #[test]
+fn a_trusted_proxy_says_what_it_was_asked_for() {
+    use ForwardingHeader::{Forwarded, XForwardedFor};
+    let check = |peer: &str, header, lines: &[(&str, &str)], expected: Option<&str>| {
+        let policy = policy(&["10.0.0.0/8"], header);
+        let headers = headers(lines);
+        let client = Client::of(&arrival(peer), &headers, &policy);
+        let host = forwarded_host(&headers, &client, &policy);
+        let host = host.as_ref().map(|host| host.to_str().unwrap());
+        assert_eq!(host, expected, "{peer} {lines:?}");
+    };
+    let host = ("host", "nas.lan");
+    check("10.0.0.1", XForwardedFor, &[host, ("x-forwarded-host", "NAS.lan:8080")], Some("nas.lan:8080"));
+    check("203.0.113.1", XForwardedFor, &[host, ("x-forwarded-host", "nas.lan:8080")], None);
+    check("10.0.0.1", XForwardedFor, &[host, ("x-forwarded-port", "8080")], Some("nas.lan:8080"));
+    let both = [host, ("x-forwarded-host", "shop.example"), ("x-forwarded-port", "8443")];
+    check("10.0.0.1", XForwardedFor, &both, Some("shop.example:8443"));
+    let said_twice = [host, ("x-forwarded-host", "shop.example:8080"), ("x-forwarded-port", "80")];
+    check("10.0.0.1", XForwardedFor, &said_twice, Some("shop.example:8080"));
+    check("10.0.0.1", XForwardedFor, &[host], None);
+    for bad in ["evil.example/path", "user@evil.example", "a b"] {
+        check("10.0.0.1", XForwardedFor, &[host, ("x-forwarded-host", bad)], None);
+    }
+    for bad in ["0", "65536", "-1", "80a"] {
+        let expected = Some("nas.lan");
+        check("10.0.0.1", XForwardedFor, &[host, ("x-forwarded-port", bad)], expected);
+    }
+    // Each proxy adds to the list: what the client wrote stands farther to the left than what trusted proxies did.
+    let list = ("x-forwarded-host", "forged.example, shop.example, inner.example");
+    check(
+        "10.0.0.1",
+        XForwardedFor,
+        &[host, list, ("x-forwarded-for", "203.0.113.7")],
+        Some("inner.example"),
+    );
+    check(
+        "10.0.0.1",
+        XForwardedFor,
+        &[host, list, ("x-forwarded-for", "203.0.113.7, 10.2.2.2")],
+        Some("shop.example"),
+    );
+    // The inner proxy may leave it as it is.
+    let passed_on =
+        [host, ("x-forwarded-host", "shop.example"), ("x-forwarded-for", "203.0.113.7, 10.2.2.2")];
+    check("10.0.0.1", XForwardedFor, &passed_on, Some("shop.example"));
+    let forwarded = (
+        "forwarded",
+        "for=6.6.6.6;host=forged.example, for=203.0.113.7;host=\"shop.example:8443\", for=10.2.2.2",
+    );
+    check("10.0.0.1", Forwarded, &[host, forwarded], Some("shop.example:8443"));
+    check("10.0.0.1", Forwarded, &[host, ("x-forwarded-host", "shop.example")], None);
+    check("10.0.0.1", XForwardedFor, &[host, forwarded], None);
+}
+
+#[test]
+fn what_tells_of_another_client_is_not_of_this_machine() {
+    for (peer, lines, expected) in [
+        ("127.0.0.1", &[][..], true),
+        ("::1", &[("x-forwarded-for", "127.0.0.1, ::1")], true),
+        ("127.0.0.1", &[("forwarded", "for=\"[::1]:4711\"")], true),
+        ("127.0.0.1", &[("x-forwarded-for", "203.0.113.7")], false),
+        ("127.0.0.1", &[("x-forwarded-for", "127.0.0.1, 203.0.113.7")], false),
+        ("127.0.0.1", &[("x-forwarded-for", "unknown")], false),
+        ("127.0.0.1", &[("x-real-ip", "203.0.113.7")], false),
+        ("127.0.0.1", &[("forwarded", "for=_hidden")], false),
+        ("127.0.0.1", &[("via", "1.1 proxy")], false),
+        ("192.168.0.7", &[], false),
+        ("unix", &[], false),
+    ] {
+        assert_eq!(is_local(&arrival(peer), &headers(lines)), expected, "{peer} {lines:?}");
+    }
+}
+
+#[test]
 fn rows_32_33_45_forged_headers_do_not_reach_the_app() {
     let whole = WholePolicy::default();
     let sent = [

@@ -32,7 +32,8 @@ mod own;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 pub use config::Config;
-pub use own::Own;
+pub(crate) use own::preflight;
+pub use own::{Own, Silence};
 
 use crate::{Mode, Reason, origin::Origins, vary};
 

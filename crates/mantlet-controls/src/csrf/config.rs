@@ -19,6 +19,10 @@ pub struct Config {
     /// Origins whose pages may act with the user's cookies, beside our own and those in `cors.origins` with credentials:
     /// `https://admin.example.com`, one label as `https://*.example.com`. Default none.
     pub trusted_origins: Vec<String>,
+    /// Whether a page of this machine may act on an app on this machine, whatever their ports: development servers. Default yes; in `strict`
+    /// posture no.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loopback: Option<bool>,
     /// The signed double-submit token.
     pub token: token::Config,
 }
@@ -39,7 +43,9 @@ impl Config {
             mistakes.extend(found.iter().cloned().map(|mistake| mistake.under("token")));
         }
         match tokens {
-            Ok(tokens) if mistakes.is_empty() => Ok(Policy { trusted, tokens }),
+            Ok(tokens) if mistakes.is_empty() => {
+                Ok(Policy { trusted, loopback: self.loopback.unwrap_or(true), tokens })
+            }
             _ => Err(mistakes),
         }
     }

@@ -19,6 +19,7 @@ fn route(posture: Posture, max_ratio: u32) -> Arc<RoutePolicy> {
     let config = Config { max_ratio: Some(max_ratio), ..Config::default() };
     Arc::new(RoutePolicy {
         headers: Mode::Off,
+        host: Mode::Enforce,
         csrf: Mode::Off,
         csrf_token: Mode::Off,
         contract: Mode::Off,

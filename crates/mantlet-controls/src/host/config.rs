@@ -2,8 +2,8 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_REPORTED, Policy, shape::is_well_formed, without_port};
-use crate::{Mode, news::News, policy::Mistake};
+use super::{MAX_REPORTED, Policy, shape::is_well_formed, spelling};
+use crate::{Mode, networks::Networks, news::News, policy::Mistake};
 
 /// Names by which this machine calls itself.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -15,8 +15,8 @@ pub struct Config {
     /// What a refusal leads to. Default `enforce` with an allow-list, `report` without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
-    /// Hosts that are ours: `example.com`, `*.example.com`, addresses; without ports. Default: the loopback names, the
-    /// listening address and the names of the certificate.
+    /// Hosts that are ours: `example.com`, `*.example.com`, addresses, networks (`10.0.0.0/8`); without ports. Default: the loopback
+    /// names, the listening address and the names of the certificate.
     pub allow: Vec<String>,
 }
 
@@ -25,22 +25,32 @@ impl Config {
     pub fn check(&self, own: &[String], report_only: bool) -> Result<Policy, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let (mut exact, mut suffixes) = (HashSet::new(), HashSet::new());
+        let (mut networks, mut first) = (Vec::new(), None);
         for (index, host) in self.allow.iter().enumerate() {
+            if host.contains('/') && Networks::parse(std::slice::from_ref(host)).is_ok() {
+                networks.push(host.clone());
+                continue;
+            }
             let lower = host.trim_end_matches('.').to_ascii_lowercase();
             let (name, set) = match lower.strip_prefix('*') {
                 Some(suffix) if suffix.starts_with('.') => (suffix.trim_start_matches('.'), &mut suffixes),
                 _ => (lower.as_str(), &mut exact),
             };
-            let plain = without_port(name);
+            let plain = spelling::name(name);
             let has_port = !name.starts_with('[') && name.contains(':');
             if !is_well_formed(name.as_bytes()) || has_port {
                 mistakes.push(
                     Mistake::new(format!("allow[{index}]"), format!("`{host}` is not a host"))
-                        .help("write `example.com`, `*.example.com` or an address, without scheme and port"),
+                        .help("write `example.com`, `*.example.com`, an address or `10.0.0.0/8`, without scheme and port"),
                 );
                 continue;
             }
-            set.insert(if lower.starts_with('*') { format!(".{plain}") } else { plain.to_owned() });
+            if lower.starts_with('*') {
+                set.insert(format!(".{plain}"));
+            } else {
+                first.get_or_insert_with(|| name.into());
+                set.insert(plain.into_owned());
+            }
         }
         if !mistakes.is_empty() {
             return Err(mistakes);
@@ -50,7 +60,7 @@ impl Config {
             for host in own {
                 match host.to_ascii_lowercase().strip_prefix('*') {
                     Some(suffix) => suffixes.insert(suffix.to_owned()),
-                    None => exact.insert(host.to_ascii_lowercase()),
+                    None => exact.insert(spelling::name(host).into_owned()),
                 };
             }
         }
@@ -60,6 +70,9 @@ impl Config {
             mode: self.mode.unwrap_or(default).under(report_only),
             exact: boxed(exact),
             suffixes: boxed(suffixes),
+            // Each has been read above.
+            networks: Networks::parse(&networks).unwrap_or_default(),
+            first,
             reported: News::up_to(MAX_REPORTED),
         })
     }

@@ -4,32 +4,46 @@
 //! client made up, and DNS rebinding, by which a foreign page reaches a server on this machine under its own name.
 //!
 //! A host is known if
-//! 1. it is in `host.allow`, exactly or under a wildcard (`*.example.com` is every name below `example.com`, not that name itself), or
-//! 2. nothing is allowed by configuration, and it is a loopback name or address, an address of the listening socket, or a name of the certificate.
+//! 1. it is in `host.allow`: exactly, under a wildcard (`*.example.com` is every name below `example.com`, not that name itself), or in a
+//!    network (`10.0.0.0/8`), or
+//! 2. nothing is allowed by configuration, and it is a loopback name or address, an address of the listening socket, or a name of the certificate, or
+//! 3. it is an address, and the request is a health probe by its path (`/health`, `/readyz`, `/ping`): a kubelet and many balancers name the
+//!    address that they connect to, or
+//! 4. a trusted proxy says that it was asked for such a host. Where unknown hosts are refused, the app is then sent that one: what was judged.
 //!
-//! Letter case, a port and a trailing dot do not matter. Without configuration an unknown host is only recorded: Mantlet cannot
+//! Letter case, a port and one dot at the end do not matter. Without configuration an unknown host is only recorded: Mantlet cannot
 //! know under which names the world knows the app. With `host.allow` it is refused: 400, over HTTP/2 421 (RFC 9110 section 15.5.20).
 //!
-//! To mind in deployment: health checks often use an address for a host; allow it, or let them ask for a path in `https.exempt`.
+//! What is judged is what is sent: a Host is put into one spelling first ([`Host`]), so that no server reads another host or none in it.
 //!
 //! ```
 //! use mantlet_controls::host::Config;
 //!
-//! let config = Config { allow: vec!["example.com".into(), "*.example.com".into()], ..Config::default() };
+//! let allow = ["example.com", "*.example.com", "10.0.0.0/8"].map(str::to_owned).to_vec();
+//! let config = Config { allow, ..Config::default() };
 //! let policy = config.check(&[], false).expect("a valid configuration");
-//! assert!(policy.knows("API.example.com:8000") && policy.knows("example.com."));
-//! assert!(!policy.knows("example.com.evil.net") && !policy.knows("evilexample.com"));
+//! assert!(policy.knows("API.example.com:8000") && policy.knows("example.com.") && policy.knows("10.1.2.3:8000"));
+//! assert!(!policy.knows("example.com.evil.net") && !policy.knows("evilexample.com") && !policy.knows("example.com.."));
 //! ```
 
+mod asked;
 mod config;
+mod probe;
 mod shape;
+mod spelling;
 
 use std::collections::HashSet;
 
+use http::Method;
+
+pub use asked::Host;
+pub(crate) use asked::respell;
 pub use config::Config;
 pub use shape::is_well_formed;
+pub use spelling::is_same;
+pub(crate) use spelling::{is_loopback, respelled, split};
 
-use crate::{Mode, Reason, news::News};
+use crate::{Mode, Reason, Refusal, networks::Networks, news::News};
 
 /// Unknown hosts that are reported, each once. A client can make up any number of them.
 const MAX_REPORTED: usize = 64;
@@ -42,15 +56,33 @@ pub struct Policy {
     exact: HashSet<Box<str>>,
     /// What follows the `*` of a wildcard: `.example.com`.
     suffixes: HashSet<Box<str>>,
+    networks: Networks,
+    /// The first name or address that is allowed.
+    first: Option<Box<str>>,
     /// Unknown hosts that have been reported.
     reported: News,
+}
+
+/// By what a request's host is ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// By its Host, or nothing was asked.
+    AsSent,
+    /// By what a trusted proxy says that it was asked for.
+    AsForwarded,
 }
 
 impl Policy {
     /// Whether the host (with or without a port) is ours. Costs its length, not the number of known hosts.
     pub fn knows(&self, host: &str) -> bool {
-        let name = without_port(host).trim_end_matches('.').to_ascii_lowercase();
-        if self.exact.contains(name.as_str()) {
+        let name = spelling::name(host);
+        if self.exact.contains(&*name) {
+            return true;
+        }
+        if !self.networks.is_empty()
+            && let Some(address) = spelling::address(host)
+            && self.networks.contains(address)
+        {
             return true;
         }
         !self.suffixes.is_empty()
@@ -61,13 +93,42 @@ impl Policy {
 
     /// Refuses a host that is not ours. No host at all is the wire's business. In report mode an unknown host is refused
     /// once: it is most likely the app's public name, and a record for every request would say nothing more.
-    pub fn verify(&self, host: Option<&str>) -> Result<(), Reason> {
-        match host {
-            Some(host) if !self.knows(host) && (self.mode != Mode::Report || self.reported.is_new(host)) => {
-                Err(Reason::HostUnknown)
-            }
-            _ => Ok(()),
+    pub fn verify(&self, mode: Mode, host: &Host, method: &Method, path: &str) -> Result<Known, Refusal> {
+        let Some(sent) = host.sent() else { return Ok(Known::AsSent) };
+        if self.knows(sent) {
+            return Ok(Known::AsSent);
         }
+        if host.forwarded().is_some_and(|forwarded| self.knows(forwarded)) {
+            return Ok(Known::AsForwarded);
+        }
+        if spelling::address(sent).is_some() && probe::is_probe(method, path) {
+            return Ok(Known::AsSent);
+        }
+        if mode == Mode::Report && !self.reported.is_new(sent) {
+            return Ok(Known::AsSent);
+        }
+        Err(Refusal { subject: Some(sent.into()), ..Reason::HostUnknown.into() })
+    }
+
+    /// The host of which something may be built, a redirect: what a trusted proxy was asked for; where unknown hosts are refused, only
+    /// if that is known, for a client may have written it where the proxy leaves it alone.
+    pub(crate) fn to_build_from<'h>(&self, mode: Mode, host: &'h Host) -> Option<&'h str> {
+        host.forwarded()
+            .filter(|forwarded| mode != Mode::Enforce || self.knows(forwarded))
+            .or_else(|| host.sent())
+    }
+
+    /// A name of ours, for a request that names none; none where no list says which are ours.
+    pub fn first(&self) -> Option<&str> {
+        self.first.as_deref()
+    }
+}
+
+/// A host as `host.allow` has it.
+pub(crate) fn listed(host: &str) -> String {
+    match spelling::address(host) {
+        Some(std::net::IpAddr::V6(address)) => format!("[{address}]"),
+        _ => spelling::name(host).into_owned(),
     }
 }
 
@@ -81,13 +142,14 @@ pub(crate) fn without_port(host: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderMap, HeaderValue};
+
     use super::*;
 
     #[test]
     fn row_23_only_our_hosts_are_known() {
-        let allow = ["example.com", "*.example.com", "192.0.2.1", "[2001:db8::1]", "*.Caf\u{e9}.example"];
-        let config =
-            Config { allow: allow[..4].iter().map(|&a| a.to_owned()).collect(), ..Config::default() };
+        let allow = ["example.com", "*.example.com", "192.0.2.1", "[2001:db8::1]", "10.0.0.0/8", "fd00::/8"];
+        let config = Config { allow: allow.map(str::to_owned).to_vec(), ..Config::default() };
         let policy = config.check(&[], false).unwrap();
         for (host, known) in [
             ("example.com", true),
@@ -103,6 +165,13 @@ mod tests {
             ("127.0.0.1", false),
             ("192.0.2.10", false),
             (".example.com", true),
+            ("example.com..", false),
+            ("[2001:DB8:0::1]", true),
+            ("[::ffff:192.0.2.1]", true),
+            ("10.244.0.5:8000", true),
+            ("11.0.0.1", false),
+            ("[fd00::7]:8000", true),
+            ("10.0.0.0.evil.net", false),
         ] {
             assert_eq!(policy.knows(host), known, "{host}");
         }
@@ -123,16 +192,63 @@ mod tests {
             assert_eq!(policy.knows(host), known, "{host}");
         }
         assert_eq!(policy.mode, Mode::Report);
-        let verdicts: Vec<_> =
-            ["evil.example", "evil.example", "b.example"].map(|host| policy.verify(Some(host))).into();
-        assert_eq!(verdicts, [Err(Reason::HostUnknown), Ok(()), Err(Reason::HostUnknown)]);
+        let verify = |host: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("host", HeaderValue::from_static(host));
+            let host = Host::of(&headers, None);
+            policy.verify(Mode::Report, &host, &Method::GET, "/").map_err(|refusal| refusal.reason)
+        };
+        let verdicts = ["evil.example", "evil.example", "b.example"].map(verify);
+        assert_eq!(verdicts, [Err(Reason::HostUnknown), Ok(Known::AsSent), Err(Reason::HostUnknown)]);
     }
 
     #[test]
     fn patterns_that_cannot_be_are_mistakes() {
-        for bad in ["*", "*example.com", "a.*.com", "https://example.com", "example.com:80", "", "*."] {
+        for bad in [
+            "*",
+            "*example.com",
+            "a.*.com",
+            "https://example.com",
+            "example.com:80",
+            "",
+            "*.",
+            "10.0.0.0/33",
+            "a/8",
+        ] {
             let config = Config { allow: vec![bad.into()], ..Config::default() };
             assert_eq!(config.check(&[], false).unwrap_err()[0].key, "allow[0]", "{bad}");
         }
+    }
+
+    #[test]
+    fn probes_may_name_any_address_and_trusted_proxies_the_host() {
+        let config = Config { allow: vec!["ok.example".into()], ..Config::default() };
+        let policy = config.check(&[], false).unwrap();
+        let verify = |host: &'static str, forwarded: Option<&'static str>, method: &Method, path: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("host", HeaderValue::from_static(host));
+            let host = Host::of(&headers, forwarded.map(HeaderValue::from_static));
+            policy.verify(Mode::Enforce, &host, method, path).map_err(|refusal| refusal.subject)
+        };
+        let unknown = |host: &str| Err(Some(host.into()));
+        let (get, post) = (Method::GET, Method::POST);
+        assert_eq!(verify("10.244.0.5:8000", None, &get, "/healthz"), Ok(Known::AsSent));
+        assert_eq!(verify("[fd00::7]:8000", None, &get, "/health/live"), Ok(Known::AsSent));
+        assert_eq!(verify("10.244.0.5:8000", None, &get, "/items"), unknown("10.244.0.5:8000"));
+        assert_eq!(verify("10.244.0.5:8000", None, &post, "/healthz"), unknown("10.244.0.5:8000"));
+        assert_eq!(verify("evil.example", None, &get, "/healthz"), unknown("evil.example"));
+        assert_eq!(verify("app:8000", Some("ok.example:8443"), &post, "/items"), Ok(Known::AsForwarded));
+        assert_eq!(verify("ok.example", Some("evil.example"), &post, "/items"), Ok(Known::AsSent));
+        assert_eq!(verify("app:8000", Some("evil.example"), &post, "/items"), unknown("app:8000"));
+
+        let builds = |mode, forwarded: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("host", HeaderValue::from_static("ok.example"));
+            let host = Host::of(&headers, Some(HeaderValue::from_static(forwarded)));
+            policy.to_build_from(mode, &host).unwrap().to_owned()
+        };
+        assert_eq!(builds(Mode::Enforce, "ok.example:8443"), "ok.example:8443");
+        assert_eq!(builds(Mode::Enforce, "evil.example"), "ok.example");
+        assert_eq!(builds(Mode::Report, "public.example"), "public.example");
     }
 }

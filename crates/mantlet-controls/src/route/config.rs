@@ -22,6 +22,8 @@ pub struct Config {
     pub methods: Vec<String>,
     /// What differs in the security headers.
     pub headers: ModeConfig,
+    /// What differs for hosts: `off` for what is asked for under any name.
+    pub host: ModeConfig,
     /// What differs in the protection against cross-site request forgery: `off` for webhooks and the like that carry cookies.
     pub csrf: CsrfConfig,
     /// What differs in what the contract leads to.
@@ -106,6 +108,7 @@ impl Config {
         let contract = contract.with(&self.contract);
         let policy = RoutePolicy {
             headers: self.headers.mode.map_or(base.headers, |mode| mode.under(report_only)),
+            host: self.host.mode.map_or(base.host, |mode| mode.under(report_only)),
             csrf: self.csrf.mode.map_or(base.csrf, |mode| mode.under(report_only)),
             csrf_token: match (self.csrf.token.mode, self.csrf.mode) {
                 (Some(mode), _) => mode.under(report_only),

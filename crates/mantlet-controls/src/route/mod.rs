@@ -28,6 +28,8 @@ use crate::{
 pub struct RoutePolicy {
     /// Mode of the security headers.
     pub headers: Mode,
+    /// Mode of the control of hosts.
+    pub host: Mode,
     /// Mode of the protection against cross-site request forgery.
     pub csrf: Mode,
     /// Mode of its token.
@@ -147,6 +149,7 @@ mod tests {
             &configs,
             RoutePolicy {
                 headers: Mode::Enforce,
+                host: Mode::Enforce,
                 csrf: Mode::Enforce,
                 csrf_token: Mode::Enforce,
                 contract: Mode::Enforce,

@@ -11,6 +11,7 @@ const FORM: &str = "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nx\r
 pub(crate) fn route(posture: Posture, config: &Config) -> Arc<RoutePolicy> {
     Arc::new(RoutePolicy {
         headers: Mode::Off,
+        host: Mode::Enforce,
         csrf: Mode::Off,
         csrf_token: Mode::Off,
         contract: Mode::Off,

@@ -96,8 +96,8 @@ fn judge(head: &[u8], limits: &HeadLimits) -> Result<Head, Reason> {
         seen.take(name, value)?;
     }
 
-    if let Target::Absolute { authority } = target
-        && seen.host.is_some_and(|host| !host.eq_ignore_ascii_case(authority))
+    if let Target::Absolute { authority, port } = target
+        && seen.host.is_some_and(|host| !host::is_same(authority, host, port))
     {
         return Err(Reason::HostMismatch);
     }
@@ -135,7 +135,11 @@ struct RequestLine<'a> {
 
 enum Target<'a> {
     Origin,
-    Absolute { authority: &'a [u8] },
+    /// With the port that stands for none.
+    Absolute {
+        authority: &'a [u8],
+        port: &'static str,
+    },
 }
 
 fn judge_request_line<'a>(line: &'a [u8], limits: &HeadLimits) -> Result<RequestLine<'a>, Reason> {
@@ -171,17 +175,20 @@ fn judge_target(target: &[u8], raw_bytes: bool) -> Result<(Target<'_>, bool), Re
     let (form, path_and_query) = if target.first() == Some(&b'/') {
         (Target::Origin, target)
     } else {
-        let after_scheme = [b"http://".as_slice(), b"https://"]
+        let begins = |scheme: &[u8]| {
+            target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        };
+        let (scheme, port) = [(b"http://".as_slice(), "80"), (b"https://", "443")]
             .into_iter()
-            .find(|scheme| target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
-            .and_then(|scheme| target.get(scheme.len()..))
+            .find(|(scheme, _)| begins(scheme))
             .ok_or(Reason::TargetMalformed)?;
+        let after_scheme = target.get(scheme.len()..).unwrap_or_default();
         let end = after_scheme.iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(after_scheme.len());
         let (authority, rest) = after_scheme.split_at(end);
         if !host::is_well_formed(authority) {
             return Err(Reason::HostMalformed);
         }
-        (Target::Absolute { authority }, rest)
+        (Target::Absolute { authority, port }, rest)
     };
     let question = memchr::memchr(b'?', path_and_query).unwrap_or(path_and_query.len());
     let (path, query) = path_and_query.split_at(question);

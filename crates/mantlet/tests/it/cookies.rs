@@ -34,6 +34,41 @@ fn multipart(fields: &[(&str, &str)]) -> String {
 }
 
 #[test]
+fn a_token_proves_the_page_whatever_its_origin_says() {
+    let stand = Stand::with(TOKENS);
+    let token_of = |session: &str| {
+        let answer = ask(&mut stand.connect(), "GET", "/", &format!("Cookie: session={session}\r\n"), "");
+        set(&answer, "csrf_token").expect("a token").0
+    };
+    let (token, other) = (token_of("alice"), token_of("mallory"));
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let foreign = [
+        "Origin: null\r\n",
+        "Origin: null\r\nSec-Fetch-Site: cross-site\r\n",
+        "Origin: https://embedded.example\r\nSec-Fetch-Site: cross-site\r\n",
+    ];
+    for origin in foreign {
+        let page = |token: &str| format!("{origin}Cookie: session=alice; csrf_token={token}\r\n");
+        let post = |lines: String, body: &str| ask(&mut stand.connect(), "POST", &marker(), &lines, body);
+        let mine = page(&token);
+        assert_eq!(post(format!("{mine}X-CSRF-Token: {token}\r\n"), "").status, 200, "{origin}");
+        assert_eq!(post(format!("{mine}{form}"), &format!("a=b&csrf_token={token}")).status, 200, "{origin}");
+        // Without it, with another session's, with one that no cookie answers.
+        for (lines, body) in [
+            (mine.clone(), String::new()),
+            (format!("{mine}{form}"), "a=b".to_owned()),
+            (format!("{mine}X-CSRF-Token: {other}\r\n"), String::new()),
+            (format!("{}X-CSRF-Token: {other}\r\n", page(&other)), String::new()),
+            (format!("{origin}Cookie: session=alice\r\nX-CSRF-Token: {token}\r\n"), String::new()),
+            (format!("{origin}Cookie: theme=dark\r\nX-CSRF-Token: {token}\r\n"), String::new()),
+        ] {
+            let answer = post(lines.clone(), &body);
+            assert_eq!((answer.status, answer.code().as_str()), (403, "csrf-cross-site"), "{lines:?} {body}");
+        }
+    }
+}
+
+#[test]
 fn a_session_has_a_token_from_login_to_logout() {
     let stand = Stand::with(TOKENS);
     let mut client = stand.connect();

@@ -85,6 +85,19 @@ impl Tokens {
         !self.session_cookies.is_empty()
     }
 
+    /// Whether a token may prove the page: the request has a session, and a token's cookie and a place to send it back in.
+    pub(crate) fn may_prove<B>(&self, names: &[String], request: &Request<B>) -> bool {
+        let headers = request.headers();
+        let has = |is_it: &dyn Fn(&[u8]) -> bool| cookie::pairs(headers).any(|(name, _)| is_it(name));
+        let form = || {
+            let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+            content_type.is_some_and(|text| Finder::for_content_type(text, &self.field).is_some())
+        };
+        has(&|name| names.iter().any(|known| known.as_bytes() == name))
+            && has(&|name| name == self.cookie.as_bytes() || name == self.host_cookie.as_bytes())
+            && (headers.contains_key(&self.header) || form())
+    }
+
     /// Reads what a request holds of these session cookies.
     pub(crate) fn read(
         &self,

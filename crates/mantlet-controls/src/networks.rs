@@ -1,3 +1,5 @@
+//! Networks of addresses, as a configuration names them.
+
 use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
@@ -44,6 +46,11 @@ impl Networks {
             }
         }
         Ok(Self { ranges: merged })
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
     }
 
     /// Whether the address is in one of the networks.

@@ -1,0 +1,66 @@
+use http::{HeaderMap, HeaderValue, Request, header};
+
+use super::{is_well_formed, spelling};
+
+/// The host that a request is for: as the client sent it, and as a trusted proxy says that it was asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Host {
+    sent: Option<HeaderValue>,
+    forwarded: Option<HeaderValue>,
+}
+
+impl Host {
+    /// Reads it; `forwarded` is a trusted proxy's word.
+    pub fn of(headers: &HeaderMap, forwarded: Option<HeaderValue>) -> Self {
+        Self { sent: headers.get(header::HOST).cloned(), forwarded }
+    }
+
+    /// Reads anew what is sent, after it was put into its one spelling.
+    pub(crate) fn read_again(&mut self, headers: &HeaderMap) {
+        self.sent = headers.get(header::HOST).cloned();
+    }
+
+    /// Reads what is sent, if there was none before: it may have come with the target.
+    pub(crate) fn read_if_new(&mut self, headers: &HeaderMap) {
+        if self.sent.is_none() {
+            self.read_again(headers);
+        }
+    }
+
+    /// The `Host` header, which is the one that the app is sent.
+    pub fn sent(&self) -> Option<&str> {
+        self.sent.as_ref().and_then(|host| host.to_str().ok())
+    }
+
+    /// What a trusted proxy says that it was asked for, with the port if it says one; well-formed.
+    pub fn forwarded(&self) -> Option<&str> {
+        self.forwarded.as_ref().and_then(|host| host.to_str().ok())
+    }
+
+    /// What the client asked for, as far as it is known.
+    pub fn asked(&self) -> Option<&str> {
+        self.forwarded().or_else(|| self.sent())
+    }
+
+    /// Has the app sent what the proxy says, in the place of what the proxy sent.
+    pub(crate) fn send_forwarded(&mut self, headers: &mut HeaderMap) {
+        if let Some(host) = &self.forwarded {
+            headers.insert(header::HOST, host.clone());
+            self.sent = Some(host.clone());
+        }
+    }
+}
+
+/// Puts the Host of a request into its one spelling; says whether it had another. Where only the target has one, it is the target's (RFC 9112 section 3.2.2).
+pub(crate) fn respell<B>(request: &mut Request<B>) -> bool {
+    let authority = || request.uri().authority().map(http::uri::Authority::as_str);
+    let spelling = match request.headers().get(header::HOST) {
+        Some(host) => host.to_str().ok().and_then(spelling::respelled),
+        None => authority()
+            .filter(|host| is_well_formed(host.as_bytes()))
+            .map(|host| spelling::respelled(host).unwrap_or_else(|| host.to_owned())),
+    };
+    let Some(host) = spelling.and_then(|host| HeaderValue::try_from(host).ok()) else { return false };
+    request.headers_mut().insert(header::HOST, host);
+    true
+}

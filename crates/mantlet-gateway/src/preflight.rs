@@ -1,0 +1,60 @@
+//! Asks the app what its own CORS says to a page.
+
+use std::{future::poll_fn, pin::Pin, time::Duration};
+
+use http::Request;
+use http_body::Body;
+use mantlet_controls::{
+    Call, Reason, Refusal,
+    cors::{Own, Silence},
+};
+
+use crate::{
+    body::{FromApp, ToApp},
+    forward::{Forward, RETRY_BUSY},
+};
+
+/// How long an answer may take. A middleware gives it, which looks at headers.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long its body may take to end, so that the connection can be used again. It has none, or two bytes.
+const BODY: Duration = Duration::from_millis(250);
+
+impl Forward<'_> {
+    /// Sends a preflight, in its turn like any request of this client, and remembers what comes of it if that is an answer.
+    pub(crate) async fn ask_own_cors(&self, call: &Call, preflight: Request<()>) -> Result<Own, Silence> {
+        let shared = &self.context.shared;
+        let key = shared.origins.key_of_preflight(&preflight);
+        if let Some(known) = shared.origins.recall(key) {
+            return Ok(known);
+        }
+        let mut request = preflight.map(|()| ToApp::Empty);
+        self.name_host(request.headers_mut());
+        let busy = || Silence::Unasked(Refusal::retry(Reason::AppBusy, RETRY_BUSY));
+        let client = shared.upstream.shares.client(self.policy.throttle.client_key(call));
+        let turn = shared.upstream.turns.take(client, None).await.ok_or_else(busy)?;
+        let Some(permit) = shared.upstream.shares.take(client) else {
+            turn.over();
+            return Err(busy());
+        };
+        let answered = tokio::time::timeout(PATIENCE, self.exchange(request, PATIENCE, &mut None)).await;
+        turn.over();
+        let (response, mut lease) = match answered {
+            Ok(Ok(answered)) => answered,
+            Ok(Err(refusal)) => return Err(Silence::Unasked(refusal)),
+            Err(_) => return Err(Silence::Unasked(Reason::AppTimeout.into())),
+        };
+        lease.hold(permit);
+        if !response.status().is_success() {
+            // After a failure the app may close without having said so; and few questions are answered so.
+            lease.retire();
+        }
+        let own = Own::of_preflight(response.status(), response.headers());
+        let mut body = FromApp::new(response.into_body(), lease);
+        let end = async { while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {} };
+        let _ = tokio::time::timeout(BODY, end).await;
+        if let Ok(own) = &own {
+            shared.origins.remember(key, own.clone());
+        }
+        own
+    }
+}
