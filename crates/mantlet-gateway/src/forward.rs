@@ -91,18 +91,23 @@ impl App<ClientBody> for Forward<'_> {
             parts.headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
             parts.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         }
-        let body = if body.is_end_stream() { ToApp::Empty } else { Box::pin(hold(body)).await? };
+        let mut body = if body.is_end_stream() { ToApp::Empty } else { Box::pin(hold(body)).await? };
         // Only now: a client that is slow to send its body holds no place at the app.
         let busy = || Refusal::retry(Reason::AppBusy, RETRY_BUSY);
         let presence = self.enter(call)?;
         let client = upstream.shares.counter(self.policy.throttle.client_key(call));
+        let flow = &self.context.flow;
+        // Of those who have left, only what may have an effect keeps its place.
+        flow.let_leave(parts.method.is_safe());
         let turn = upstream.turns.take(client).await.ok_or_else(busy)?;
+        flow.let_leave(false);
         let Some(permit) = upstream.shares.take(client) else {
             turn.over();
             return Err(busy());
         };
         let permit = permit.with(presence);
         let is_streamed = matches!(body, ToApp::Stream(_));
+        body.tell_when_sent(flow);
 
         let (mut response, mut lease) = match self.exchange(Request::from_parts(parts, body)).await {
             Ok(answer) => answer,

@@ -4,7 +4,7 @@ use std::{
     cell::RefCell,
     collections::VecDeque,
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -20,7 +20,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpStream, UnixStream},
-    sync::Notify,
+    sync::{Notify, watch},
 };
 
 use crate::{
@@ -32,6 +32,8 @@ use crate::{
 
 /// Bytes that the head of an answer may have, and that are read from the app at once. uvicorn sets no limit; nginx has 8 KiB.
 const MAX_ANSWER_HEAD: usize = 64 << 10;
+/// How soon a full queue of connections is tried again.
+const FULL_QUEUE: Duration = Duration::from_millis(5);
 /// Idle connections that a thread keeps.
 const MAX_IDLE: usize = 256;
 
@@ -68,6 +70,8 @@ pub(crate) struct Upstream {
     pub(crate) turns: Arc<Turns>,
     /// It could not be reached when last tried.
     is_away: AtomicBool,
+    /// Why, for a person.
+    trouble: watch::Sender<Option<String>>,
     /// It could be reached again.
     pub(crate) returned: Notify,
 }
@@ -124,6 +128,16 @@ impl Lease {
     }
 }
 
+/// A unix socket whose queue is full says so at once where TCP would wait: so we do. The app is busy, not away.
+async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(FULL_QUEUE).await,
+            outcome => return outcome,
+        }
+    }
+}
+
 impl Upstream {
     pub(crate) fn new(config: UpstreamConfig) -> Self {
         Self {
@@ -131,6 +145,7 @@ impl Upstream {
             turns: Turns::new(config.queue_timeout, config.max_concurrent),
             config,
             is_away: AtomicBool::new(false),
+            trouble: watch::Sender::new(None),
             returned: Notify::new(),
         }
     }
@@ -154,7 +169,7 @@ impl Upstream {
     pub(crate) async fn connect(&self) -> io::Result<Lease> {
         let connecting = async {
             match &self.config.address {
-                Address::Unix(path) => self.handshake(TokioIo::new(UnixStream::connect(path).await?)).await,
+                Address::Unix(path) => self.handshake(TokioIo::new(connect_unix(path).await?)).await,
                 Address::Tcp(host, port) => {
                     let stream = TcpStream::connect((host.as_str(), *port)).await?;
                     stream.set_nodelay(true)?;
@@ -163,13 +178,47 @@ impl Upstream {
             }
         };
         let timeout = tokio::time::timeout(self.config.connect_timeout, connecting).await;
-        let sender = timeout.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).inspect_err(|_| {
-            self.is_away.store(true, Relaxed);
-        })?;
-        if self.is_away.load(Relaxed) && self.is_away.swap(false, Relaxed) {
-            self.returned.notify_one();
+        let outcome = timeout.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        self.note(&outcome);
+        Ok(self.lease(outcome?, false))
+    }
+
+    /// Whether it accepts connections: nothing is asked.
+    pub(crate) async fn probe(&self, patience: Duration) -> io::Result<()> {
+        let connecting = async {
+            match &self.config.address {
+                Address::Unix(path) => connect_unix(path).await.map(drop),
+                Address::Tcp(host, port) => TcpStream::connect((host.as_str(), *port)).await.map(drop),
+            }
+        };
+        let timeout = tokio::time::timeout(patience, connecting).await;
+        let outcome = timeout.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        self.note(&outcome);
+        outcome
+    }
+
+    /// Why it could not be reached when last tried, and each change of that.
+    pub(crate) fn trouble(&self) -> watch::Receiver<Option<String>> {
+        self.trouble.subscribe()
+    }
+
+    fn note<T>(&self, outcome: &io::Result<T>) {
+        match outcome {
+            Ok(_) => {
+                if self.is_away.load(Relaxed) && self.is_away.swap(false, Relaxed) {
+                    self.returned.notify_one();
+                    self.trouble.send_replace(None);
+                }
+            }
+            Err(error) => {
+                if !self.is_away.swap(true, Relaxed) {
+                    let text = error.to_string();
+                    // The number says nothing that the words do not.
+                    let why = text.split(" (os error").next().unwrap_or_default();
+                    self.trouble.send_replace(Some(why.to_owned()));
+                }
+            }
         }
-        Ok(self.lease(sender, false))
     }
 
     async fn handshake<T>(&self, io: T) -> io::Result<SendRequest<ToApp>>

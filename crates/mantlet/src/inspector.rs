@@ -13,11 +13,11 @@ use mantlet_gateway::supervisor::exit_code;
 use serde::Deserialize;
 
 use crate::{
-    app::{
-        LAUNCHER, STATUS, Status, cannot_make_folder, interpreter, interpreter_not_started, private_folder,
-    },
-    config::AppConfig,
+    app::{LAUNCHER, STATUS, Status, cannot_write, interpreter, interpreter_not_started, withheld},
+    config::{AppConfig, Config},
+    private::PrivateFolder,
     say::Failure,
+    settings::Loaded,
 };
 
 /// The launcher, and the inspector that it or we ask.
@@ -61,12 +61,17 @@ pub(crate) struct Inspected {
 }
 
 /// Imports the app in its own interpreter and reads its contract.
-pub(crate) fn inspect(config: &AppConfig) -> Result<Inspected, Failure> {
-    let folder = private_folder()?;
-    write_files(folder.path()).map_err(|error| cannot_make_folder(&error))?;
+pub(crate) fn inspect(loaded: &Loaded<Config>) -> Result<Inspected, Failure> {
+    let config = &loaded.config.app;
+    let folder = PrivateFolder::make(Some(&loaded.config.state_folder))?;
+    write_files(folder.path()).map_err(|error| cannot_write(&error))?;
     let contract = folder.path().join(CONTRACT);
     let program = interpreter(config);
     let mut command = Command::new(&program);
+    // The app is imported as it would be in `run`.
+    for name in withheld(loaded) {
+        command.env_remove(name);
+    }
     command.arg(folder.path().join("inspector.py"));
     if !config.entrypoint.is_empty() {
         command.arg(&config.entrypoint);

@@ -1,13 +1,16 @@
 //! The `mantlet` command.
 
 mod admin;
+mod adopted;
 mod app;
 mod cli;
 mod config;
 mod contract_source;
 mod csrf_keys;
+mod health;
 mod inspector;
 mod operate;
+mod private;
 mod report;
 mod say;
 mod settings;

@@ -159,6 +159,8 @@ pub(crate) struct Stream {
     held: VecDeque<Bytes>,
     rest: Judged,
     progress: Progress,
+    /// Told when the last piece has been taken.
+    sender: Option<Arc<Flow>>,
 }
 
 /// How a streamed body fares, for whoever waits for the answer.
@@ -231,7 +233,15 @@ impl ToApp {
     }
 
     fn stream(held: VecDeque<Bytes>, rest: Judged) -> Self {
-        Self::Stream(Box::new(Stream { held, rest, progress: Progress::new() }))
+        Self::Stream(Box::new(Stream { held, rest, progress: Progress::new(), sender: None }))
+    }
+
+    /// The flow is told when all of it has been taken to be sent: at once, unless it streams.
+    pub(crate) fn tell_when_sent(&mut self, flow: &Arc<Flow>) {
+        match self {
+            Self::Empty | Self::Whole(_) => flow.note_sent(),
+            Self::Stream(stream) => stream.sender = Some(Arc::clone(flow)),
+        }
     }
 
     pub(crate) fn progress(&self) -> Option<Progress> {
@@ -272,6 +282,9 @@ impl Body for ToApp {
                     }
                     None => {
                         stream.progress.end(None);
+                        if let Some(flow) = &stream.sender {
+                            flow.note_sent();
+                        }
                         Poll::Ready(None)
                     }
                 }
@@ -302,5 +315,8 @@ impl Drop for Stream {
     /// A body that nobody reads any more is not under way.
     fn drop(&mut self) {
         self.progress.end(None);
+        if let Some(flow) = &self.sender {
+            flow.note_sent();
+        }
     }
 }

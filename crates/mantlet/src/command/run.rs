@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::{
-    app::AppProcess,
+    app::{AppProcess, say_handed_on},
     cli::RunArguments,
     config::Reader,
     contract_source::Source,
@@ -28,7 +28,8 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     let checked = reader.read_at_start()?;
     let config = &checked.loaded.config;
     let source = Source::of(&config.contract, arguments.server.is_empty());
-    let process = AppProcess::prepare(&config.app, &arguments.server, source == Source::App)?;
+    let process = AppProcess::prepare(&checked.loaded, &arguments.server, source == Source::App)?;
+    say_handed_on(&checked.loaded);
     operate::operate(Operation {
         reader,
         checked,

@@ -173,6 +173,7 @@ struct Given<'a> {
     pyproject: Option<&'a str>,
     explicit: Option<(&'a str, &'a str)>,
     environment: &'a [(&'a str, &'a str)],
+    adopted: Vec<Adopted>,
     flags: Vec<Flag>,
 }
 
@@ -198,6 +199,7 @@ impl Given<'_> {
             folder: folder.path(),
             environment: pairs.map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
             ignored_variables: &["MANTLET_CONFIG"],
+            adopted: self.adopted.clone(),
             flags: self.flags.clone(),
         })
         .map_err(|mistakes| {
