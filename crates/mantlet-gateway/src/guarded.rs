@@ -67,7 +67,10 @@ fn open(options: &OpenOptions, path: &Path, kind: Kind) -> io::Result<File> {
     let file = options.open(path).map_err(|error| {
         let is_link = || fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
         if kind != Kind::Named && is_link() {
-            return refused(format!("it is a symbolic link, which is not followed\nremove `{}`", path.display()));
+            return refused(format!(
+                "it is a symbolic link, which is not followed\nremove `{}`",
+                path.display()
+            ));
         }
         error
     })?;
@@ -78,7 +81,11 @@ fn open(options: &OpenOptions, path: &Path, kind: Kind) -> io::Result<File> {
 fn judge(found: &Metadata, path: &Path, kind: Kind) -> io::Result<()> {
     let file = path.display();
     if !found.is_file() {
-        return if kind == Kind::Named { Ok(()) } else { Err(refused("it is not a regular file".to_owned())) };
+        return if kind == Kind::Named {
+            Ok(())
+        } else {
+            Err(refused("it is not a regular file".to_owned()))
+        };
     }
     if !is_trusted(found.uid()) {
         return Err(refused(format!(

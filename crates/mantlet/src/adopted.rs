@@ -128,7 +128,8 @@ mod tests {
     use super::*;
 
     fn adopted(pairs: &[(&str, &str)]) -> Adoption {
-        let pairs: Vec<_> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let pairs: Vec<_> =
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         adopt(&pairs)
     }
 
@@ -170,7 +171,10 @@ mod tests {
             (("FORWARDED_ALLOW_IPS", "0.0.0.0/0"), "is not used: every client could say that it is another"),
             (("UVICORN_FORWARDED_ALLOW_IPS", "/run/x.sock"), "is not used: write `trusted`"),
             (("UVICORN_HOST", "api.example"), "`UVICORN_HOST=api.example` is not used: say with `--listen"),
-            (("UVICORN_RELOAD", "true"), "`UVICORN_RELOAD` is not used: Mantlet does not start the app again"),
+            (
+                ("UVICORN_RELOAD", "true"),
+                "`UVICORN_RELOAD` is not used: Mantlet does not start the app again",
+            ),
             (("UVICORN_SSL_CERTFILE", "a.pem"), "`UVICORN_SSL_CERTFILE` is not used: the gate speaks TLS"),
             (("UVICORN_LIMIT_CONCURRENCY", "10"), "`max-concurrent` under `[app]`"),
             (("UVICORN_WS_MAX_SIZE", "16MB"), "is not used: write `websocket-message`"),

@@ -190,7 +190,10 @@ impl AppProcess {
         use std::os::unix::process::ExitStatusExt;
         match status.signal() {
             // Nobody but a person and the system sends it.
-            Some(9) => Some("it was killed from outside: was the memory used up? the kernel's log says so (`dmesg`)".into()),
+            Some(9) => Some(
+                "it was killed from outside: was the memory used up? the kernel's log says so (`dmesg`)"
+                    .into(),
+            ),
             Some(4 | 7 | 8 | 11) => Some("a native extension of the app is the likeliest cause".into()),
             Some(_) => None,
             None => self.status().and_then(|status| status.failure()),
@@ -240,8 +243,12 @@ pub(crate) fn withheld(loaded: &Loaded<Config>) -> Vec<String> {
 /// Says once which secrets the app is given.
 pub(crate) fn say_handed_on(loaded: &Loaded<Config>) {
     let withheld = withheld(loaded);
-    let handed_on: Vec<&str> =
-        loaded.referenced.iter().map(String::as_str).filter(|name| !withheld.iter().any(|other| other == name)).collect();
+    let handed_on: Vec<&str> = loaded
+        .referenced
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !withheld.iter().any(|other| other == name))
+        .collect();
     if loaded.config.app.withhold_env.is_some() || handed_on.is_empty() {
         return;
     }
@@ -259,7 +266,8 @@ fn input(leads_its_own_session: bool) -> Input {
     if !terminal.is_terminal() {
         return Input::Ours;
     }
-    let is_in_front = rustix::termios::tcgetpgrp(&terminal).is_ok_and(|group| group == rustix::process::getpgrp());
+    let is_in_front =
+        rustix::termios::tcgetpgrp(&terminal).is_ok_and(|group| group == rustix::process::getpgrp());
     if leads_its_own_session && is_in_front { Input::Ours } else { Input::Nothing }
 }
 

@@ -1,10 +1,14 @@
 //! The whole configuration: the sections of the controls, and those of the gateway.
 
-use std::{path::{Path, PathBuf}, thread::available_parallelism, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    thread::available_parallelism,
+    time::Duration,
+};
 
 use mantlet_controls::{
-    Policy, Surroundings, client, contract, cookies, cors, csrf, encoding, headers, host, https, limits, path,
-    policy::Mistake as Finding, responses, route, throttle, units::Span, uploads,
+    Policy, Surroundings, client, contract, cookies, cors, csrf, encoding, headers, host, https, limits,
+    path, policy::Mistake as Finding, responses, route, throttle, units::Span, uploads,
 };
 use mantlet_gateway::{
     Address, GateConfig, Listen, UpstreamConfig, audit_log::AuditConfig, guarded::Kind, tls::LoadedTls,
@@ -296,7 +300,10 @@ impl AppConfig {
         for (index, name) in self.withhold_env.iter().flatten().enumerate() {
             if name.is_empty() || name.contains(['=', '\0']) {
                 let key = format!("app.withhold-env[{index}]");
-                findings.push(Finding::new(key, format!("`{}` is not the name of a variable", name.escape_debug())));
+                findings.push(Finding::new(
+                    key,
+                    format!("`{}` is not the name of a variable", name.escape_debug()),
+                ));
             }
         }
         findings

@@ -28,7 +28,7 @@ use mantlet_gateway::{
 use tokio::sync::Notify;
 
 use crate::{
-    inspector::operations,
+    inspector::{is_empty, operations},
     report::{Report, amount},
     say::say,
 };
@@ -163,7 +163,7 @@ fn read_contract(file: &Path) -> Result<Found, Trouble> {
     }
     let model: model::Contract = serde_json::from_value(value)
         .map_err(|error| broken(format!("cannot be understood: {error}; {again}")))?;
-    if operations(&model.router) == 0 {
+    if is_empty(&model.router) {
         return Err(broken(format!("names no operation, so nothing would be checked; {again}")));
     }
     let name = model.title.clone().unwrap_or_else(|| "the app".to_owned());
@@ -407,7 +407,7 @@ impl Keeper {
         self.hash.set(Some(hash));
         let (contract, left) = Contract::compile(&model);
         let report = Report::new(name, from, &model, &contract, left);
-        if report.is_empty() {
+        if is_empty(&model.router) {
             say(
                 "error: the contract names no operation that can be read: no input is judged, only paths are known",
             );

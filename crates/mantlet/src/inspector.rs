@@ -97,7 +97,7 @@ pub(crate) fn inspect(loaded: &Loaded<Config>) -> Result<Inspected, Failure> {
             "the contract of {name} cannot be understood: {error}\nthis is a mistake in mantlet: please report it"
         ))
     })?;
-    if operations(&contract.router) == 0 {
+    if is_empty(&contract.router) {
         return Err(Failure::new(format!(
             "{name} has no operations: nothing would be checked\n\
              if its routes are added when it starts, or by another module, name the app that has them"
@@ -137,6 +137,15 @@ pub(crate) fn operations(router: &Router) -> usize {
             Route::Mount { router: None, .. } | Route::WebSocket { .. } | Route::Opaque { .. } => 0,
         })
         .sum()
+}
+
+/// Whether there is nothing but pages of documentation. An app of WebSockets alone has no operation, and is an app.
+pub(crate) fn is_empty(router: &Router) -> bool {
+    router.routes.iter().all(|route| match route {
+        Route::Http { docs, .. } => *docs,
+        Route::Mount { router: Some(router), .. } => is_empty(router),
+        Route::Mount { router: None, .. } | Route::WebSocket { .. } | Route::Opaque { .. } => false,
+    })
 }
 
 /// How it ended; none if it took too long and was killed.

@@ -77,7 +77,8 @@ impl PrivateFolder {
         let socket = folder.path().join(SOCKET);
         let length = socket.as_os_str().len();
         if length > LONGEST_SOCKET_PATH {
-            let why = format!("too long: a socket's path has {LONGEST_SOCKET_PATH} bytes at most, not {length}");
+            let why =
+                format!("too long: a socket's path has {LONGEST_SOCKET_PATH} bytes at most, not {length}");
             return Err(io::Error::other(why));
         }
         // Not every file system has sockets.
@@ -102,12 +103,11 @@ fn remove_leftovers(place: &Path) {
         let path = entry.path();
         let is_ours = |found: &fs::Metadata| found.uid() == geteuid().as_raw();
         // Neither follows links.
-        let is_folder = entry.metadata().is_ok_and(|found| {
-            found.is_dir() && is_ours(&found) && found.permissions().mode() & 0o077 == 0
-        });
+        let is_folder = entry
+            .metadata()
+            .is_ok_and(|found| found.is_dir() && is_ours(&found) && found.permissions().mode() & 0o077 == 0);
         let lock = path.join(LOCK);
-        let has_lock =
-            || fs::symlink_metadata(&lock).is_ok_and(|found| found.is_file() && is_ours(&found));
+        let has_lock = || fs::symlink_metadata(&lock).is_ok_and(|found| found.is_file() && is_ours(&found));
         if is_folder && has_lock() && File::open(&lock).is_ok_and(|lock| lock.try_lock().is_ok()) {
             // If it cannot be removed it stays, as it did so far.
             let _ = fs::remove_dir_all(path);

@@ -1,8 +1,7 @@
 //! Certificates for development: a local authority, made once, and a certificate of it for this machine.
 
 use std::{
-    fs,
-    io,
+    fs, io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::Duration,

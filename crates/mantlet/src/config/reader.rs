@@ -140,7 +140,9 @@ impl Reader {
         let checked =
             self.read().map_err(|mistakes| Failure::usage(summary(&mistakes, "nothing was started")))?;
         let mut notes = [checked.loaded.notes.as_slice(), self.adoption.notes.as_slice()].concat();
-        if let Some(port) = self.adoption.port.filter(|_| checked.loaded.origins.of("listen") == Origin::Default) {
+        if let Some(port) =
+            self.adoption.port.filter(|_| checked.loaded.origins.of("listen") == Origin::Default)
+        {
             notes.push(format!(
                 "`PORT={port}` is not used; if Mantlet is what shall listen there, say `--listen 0.0.0.0:{port}`"
             ));
@@ -155,7 +157,9 @@ impl Reader {
 /// What stands in our environment, as far as it is text.
 fn environment() -> Vec<(String, String)> {
     let variables = std::env::vars_os();
-    variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+    variables
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// Adds what is wrong with the sense of a value. Where the form of something near it was wrong, what only follows from that is left

@@ -24,13 +24,14 @@ const FLAGS: [(&str, &str); 3] = [
 /// another version, and is only named: it must not keep a gate from starting.
 pub(super) fn merge(
     tree: &mut Node,
-    defaults: &Node,
+    (defaults, known): (&Node, &[&str]),
     sources: &Sources<'_>,
     notes: &mut Vec<String>,
     mistakes: &mut Vec<Mistake>,
 ) -> Vec<String> {
     let mut referenced = references(tree);
-    referenced.extend(sources.environment.iter().filter_map(|(_, value)| reference(value)).map(str::to_owned));
+    referenced
+        .extend(sources.environment.iter().filter_map(|(_, value)| reference(value)).map(str::to_owned));
     let mut variables: Vec<(&str, &str, &str)> = sources
         .environment
         .iter()
@@ -56,7 +57,7 @@ pub(super) fn merge(
             mistakes.push(Mistake { origin: Some(origin), ..mistake });
             continue;
         }
-        if !resembles_a_setting(rest, defaults, &origin) {
+        if !resembles_a_setting(rest, defaults, known, &origin) {
             foreign.push(format!("`{name}`"));
             continue;
         }
@@ -83,14 +84,14 @@ pub(super) fn merge(
 }
 
 /// Whether a variable's name, without its prefix, is that of a setting, or nearly.
-fn resembles_a_setting(rest: &str, defaults: &Node, origin: &Origin) -> bool {
+fn resembles_a_setting(rest: &str, defaults: &Node, known: &[&str], origin: &Origin) -> bool {
     // No other program separates its words so.
     if rest.contains(LEVEL) {
         return true;
     }
     let name = rest.to_lowercase().replace('_', "-");
-    let Value::Table(entries) = &defaults.value else { return true };
-    entries.iter().any(|(key, _)| *key == name)
+    known.contains(&name.as_str())
+        || suggest::nearest(&name, known.iter().copied()).is_some()
         || suggest::is_meant(&[Segment::Key(name)], defaults, origin)
 }
 

@@ -71,6 +71,16 @@ pub(super) fn settle<C: DeserializeOwned>(
     None
 }
 
+/// The keys at the top, also those without a default.
+pub(super) fn known_keys<C: DeserializeOwned>() -> &'static [&'static str] {
+    let unknown = ("no key".to_owned(), Node::new(Value::Boolean(true), Origin::Default));
+    let probe = Node::new(Value::Table(vec![unknown]), Origin::Default);
+    match C::deserialize(Reader(&probe)) {
+        Err(Misfit { problem: Problem::UnknownKey { known, .. }, .. }) => known,
+        Ok(_) | Err(_) => &[],
+    }
+}
+
 /// What was most likely meant, if that would be accepted, and the mistakes that there are.
 fn meant<C: DeserializeOwned>(
     tree: &mut Node,
@@ -80,7 +90,8 @@ fn meant<C: DeserializeOwned>(
 ) -> Option<(Option<Value>, Vec<Mistake>)> {
     let node = node_at(tree, path)?.clone();
     let mut found = mistakes_of(problem, &node, path, defaults);
-    if is_secret(path) {
+    // Of a table it may be said what is wrong with one of its values.
+    if is_secret(path) || matches!(node.value, Value::Gone | Value::List(_) | Value::Table(_)) {
         return Some((None, found));
     }
     for (value, help) in proposals(problem, &node.origin) {

@@ -172,7 +172,8 @@ where
         tree.merge(file.content);
         file.path
     });
-    let own_variables = environment::merge(&mut tree, &defaults, sources, &mut notes, &mut mistakes);
+    let known = (&defaults, judge::known_keys::<C>());
+    let own_variables = environment::merge(&mut tree, known, sources, &mut notes, &mut mistakes);
     for flag in &sources.flags {
         let origin = Origin::Flag(flag.name.clone());
         mistakes.extend(place(&mut tree, &flag.key, &flag.value, origin).map(|mistake| *mistake));

@@ -136,7 +136,8 @@ impl Origins {
     fn written(&self, key: &str) -> String {
         let mut written = String::with_capacity(key.len());
         for piece in key.split_inclusive('[') {
-            let index = piece.split_once(']').and_then(|(index, rest)| Some((index.parse::<usize>().ok()?, rest)));
+            let index =
+                piece.split_once(']').and_then(|(index, rest)| Some((index.parse::<usize>().ok()?, rest)));
             let list = written.strip_suffix('[').and_then(|list| self.left.get(list));
             match (index, list) {
                 (Some((index, rest)), Some(left)) => {

@@ -126,7 +126,9 @@ impl Found {
 /// Help that needs no look at what would be accepted.
 fn help_for(expected: &str, found: &Found, is_secret: bool, origin: &Origin) -> Option<String> {
     match found {
-        Found::Text(_) if expected == "a list" && is_secret => Some("write it as a list: `[\"…\"]`".to_owned()),
+        Found::Text(_) if expected == "a list" && is_secret => {
+            Some("write it as a list: `[\"…\"]`".to_owned())
+        }
         Found::Table if expected == "a list" && matches!(origin, Origin::File { .. }) => {
             Some("each item of a list of tables begins with its name in `[[…]]`".to_owned())
         }
@@ -149,7 +151,7 @@ pub(super) fn proposals(problem: &Problem, origin: &Origin) -> Vec<(Value, Optio
             let plain = (Value::Text(value.clone()), is_in_file.then(|| in_quotes(value)));
             let rate = format!("{value}/s");
             let how = if is_in_file { in_quotes(&rate) } else { format!("write `{rate}`") };
-            vec![plain, (Value::Text(rate), Some(format!("{how} is {value} a second")))]
+            vec![plain, (Value::Text(rate), Some(how))]
         }
         (Found::Boolean(value), "a text") => {
             let text = value.to_string();
@@ -157,11 +159,17 @@ pub(super) fn proposals(problem: &Problem, origin: &Origin) -> Vec<(Value, Optio
         }
         (Found::Text(text), expected) if expected.starts_with("a whole number") => {
             let number = text.parse::<i64>().ok();
-            number.map(|number| (Value::Integer(number.into()), is_in_file.then(|| without_quotes(text)))).into_iter().collect()
+            number
+                .map(|number| (Value::Integer(number.into()), is_in_file.then(|| without_quotes(text))))
+                .into_iter()
+                .collect()
         }
         (Found::Text(text), "`true` or `false`") => {
             let value = text.parse::<bool>().ok();
-            value.map(|value| (Value::Boolean(value), is_in_file.then(|| without_quotes(text)))).into_iter().collect()
+            value
+                .map(|value| (Value::Boolean(value), is_in_file.then(|| without_quotes(text))))
+                .into_iter()
+                .collect()
         }
         _ => Vec::new(),
     }
