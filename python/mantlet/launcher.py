@@ -241,8 +241,10 @@ def leave_terminal():
 
 def tidy_up(parent):
     """Removes the private folder if the parent, which would have done so, has died."""
-    if os.getppid() != parent:
-        shutil.rmtree(os.path.dirname(os.path.abspath(__file__)), ignore_errors=True)
+    folder = os.path.dirname(os.path.abspath(__file__))
+    is_private = os.path.basename(folder).startswith("mantlet-") and os.path.isfile(os.path.join(folder, "lock"))
+    if is_private and os.getppid() != parent:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def uvicorn_variables():

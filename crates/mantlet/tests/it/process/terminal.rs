@@ -34,7 +34,7 @@ def close(*_):
     os.close(terminal)
 
 
-signal.signal(signal.SIGINT, lambda *_: os.write(terminal, b""))
+signal.signal(signal.SIGINT, lambda *_: os.write(terminal, b"\x03"))
 signal.signal(signal.SIGUSR1, close)
 said = b""
 while not closed:
@@ -45,15 +45,11 @@ while not closed:
     if not data:
         break
     said += data
-    for prompt, answer in ((b"(Pdb) ", b"c
-"), (b"name? ", b"Ann
-")):
+    for prompt, answer in ((b"(Pdb) ", b"c\n"), (b"name? ", b"Ann\n")):
         if prompt in said:
             said = b""
             os.write(terminal, answer)
-    sys.stderr.buffer.write(data.replace(b"
-", b"
-"))
+    sys.stderr.buffer.write(data.replace(b"\r\n", b"\n"))
     sys.stderr.buffer.flush()
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) % 256)
 "#;
@@ -115,11 +111,13 @@ fn a_debugger_and_a_question_work_as_on_bare_uvicorn() {
             let answer = Client::connect(address).get(path);
             assert_eq!((answer.status, answer.json().as_str()), (200, Some(says)), "{path}");
         }
-        // Ctrl-C.
-        process.signal(Signal::INT);
-        let finished = process.wait();
-        assert_eq!(finished.code, Some(0), "{}", finished.stderr);
-        assert!(finished.stderr.contains("Application shutdown complete."), "{}", finished.stderr);
+        if process.stderr().contains("mantlet: ") {
+            // On bare uvicorn the debugger has taken Ctrl-C for itself by now.
+            process.signal(Signal::INT);
+            let finished = process.wait();
+            assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+            assert!(finished.stderr.contains("Application shutdown complete."), "{}", finished.stderr);
+        }
     }
 }
 
