@@ -317,7 +317,7 @@ def main():
     parser = argparse.ArgumentParser(prog="mantlet-launcher")
     parser.add_argument("app", nargs="?", metavar="APP")
     parser.add_argument("--uds", required=True, metavar="PATH")
-    parser.add_argument("--workers", type=int, default=int(os.environ.get("WEB_CONCURRENCY") or 1))
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--status", metavar="FILE", help="where to write what was found, or why not, as JSON")
     parser.add_argument("--contract", metavar="FILE", help="where to write what the app accepts, as JSON")
     parser.add_argument("--uvicorn", type=json.loads, default={}, metavar="JSON", help="limits that uvicorn has to know")

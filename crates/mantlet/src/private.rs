@@ -53,7 +53,12 @@ impl PrivateFolder {
                     remove_leftovers(&place);
                     return Ok(made);
                 }
-                Err(error) => why.push(format!("  `{}`: {error}", place.display())),
+                Err(error) => {
+                    let text = error.to_string();
+                    // The number says nothing that the words do not.
+                    let words = text.split(" (os error").next().unwrap_or_default();
+                    why.push(format!("  `{}`: {words}", place.display()));
+                }
             }
             tried.push(place);
         }

@@ -71,3 +71,19 @@ fn of_an_app_that_is_there_nothing_else_is_said() {
     process.line(&format!("mantlet: {upstream} is ready behind http://{gate}"));
     assert!(!process.stderr().contains("does not answer"), "{}", process.stderr());
 }
+
+/// An app that does not take its connections at once is busy, not away: over TCP the kernel would wait for it, too.
+#[test]
+fn a_full_queue_of_connections_is_waited_for() {
+    let server = "import socket, sys, time\ns = socket.socket(socket.AF_UNIX)\ns.bind(sys.argv[1])\ns.listen(0)\n\
+                  while True:\n    c, _ = s.accept()\n    if c.recv(65536):\n        time.sleep(0.1)\n        \
+                  c.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\nConnection: close\\r\\n\\r\\nok')\n    c.close()\n";
+    let arguments = ["--openapi", "off", "--", "python", "server.py", "{socket}"];
+    let process = Typed::run(&arguments).file("server.py", server).start();
+    let gate = process.ready();
+    let clients: Vec<_> =
+        (0..12).map(|_| thread::spawn(move || Client::connect(gate).get("/").status)).collect();
+    for client in clients {
+        assert_eq!(client.join().unwrap(), 200);
+    }
+}

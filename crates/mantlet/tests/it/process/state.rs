@@ -145,7 +145,7 @@ fn an_audit_file_may_be_what_a_person_names() {
 
 #[test]
 fn quotas_are_not_read_from_what_every_user_can_write() {
-    let quota = "[[throttle.quota]]\nname = \"plan\"\nkey = [\"address\"]\nday = 5\n";
+    let quota = "[[throttle.quota]]\nname = \"plan\"\nkey = [\"ip\"]\nday = 5\n";
     let typed = Typed::run(&[]).file("main.py", THREE_LINES).file("mantlet.toml", quota);
     planted(&typed, "quotas.jsonl", "", 0o666);
     let process = typed.start();
