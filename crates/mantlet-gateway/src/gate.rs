@@ -216,7 +216,7 @@ impl Gate {
         self.shared.upstream.returned.notified().await;
     }
 
-    /// Asks whether the app accepts connections; whoever watches [`Gate::app_trouble`] learns it too.
+    /// Asks whether the app accepts connections; [`Gate::app_trouble`] changes with the outcome.
     pub async fn probe_app(&self, patience: Duration) -> bool {
         self.shared.upstream.probe(patience).await.is_ok()
     }

@@ -60,7 +60,7 @@ fn open(options: &OpenOptions, path: &Path, kind: Kind) -> io::Result<File> {
     if kind == Kind::Named {
         judge_link(path)?;
     } else {
-        // Nor is a pipe waited for that nobody reads.
+        // Nor is a pipe waited for that has no reader.
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
         options.custom_flags(i32::try_from(flags.bits()).unwrap_or_default());
     }

@@ -98,7 +98,7 @@ impl Adoption {
         }
     }
 
-    /// Everyone who may be believed is nobody to believe: then each client says who it is.
+    /// Networks, but not all of them: then every client could say that it is another.
     fn trusted(&mut self, given: Option<(&str, &str)>) {
         let Some((name, text)) = given else { return };
         let networks: Vec<String> = text.split(',').map(|one| one.trim().to_owned()).collect();

@@ -189,7 +189,7 @@ impl AppProcess {
     pub(crate) fn why_crashed(&self, status: ExitStatus) -> Option<String> {
         use std::os::unix::process::ExitStatusExt;
         match status.signal() {
-            // Nobody but a person and the system sends it.
+            // Sent by a person or by the system.
             Some(9) => Some(
                 "it was killed from outside: was the memory used up? the kernel's log says so (`dmesg`)"
                     .into(),

@@ -174,7 +174,7 @@ impl Operator<'_> {
                 () = &mut administering => {}
                 () = &mut measuring => {}
                 name = signals.next() => match name {
-                    // The terminal is gone, and with it the person: nobody could stop us there any more.
+                    // The terminal is gone, and with it the person who could stop us there.
                     Received::Reload if terminal.as_ref().is_some_and(has_hung_up) => break self.drain,
                     Received::Reload => self.reload(),
                     Received::Forward(number) => drop(orders.try_send(Order::Signal(number))),

@@ -71,7 +71,7 @@ impl PrivateFolder {
     }
 
     fn make_in(place: &Path) -> io::Result<Self> {
-        // uvicorn creates its socket for everybody; the folder keeps everybody out.
+        // uvicorn creates its socket for every user; the folder keeps all others out.
         let own = Permissions::from_mode(0o700);
         let folder = tempfile::Builder::new().prefix(PREFIX).permissions(own).tempdir_in(place)?;
         // Locked before it has its name, so that no other process takes this folder for one that was left behind.
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_is_too_deep_is_no_place() {
+    fn a_place_that_is_too_deep_is_refused() {
         let place = tempfile::tempdir().unwrap();
         let deep = place.path().join("a".repeat(100));
         fs::create_dir(&deep).unwrap();

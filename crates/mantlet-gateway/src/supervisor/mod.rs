@@ -168,7 +168,7 @@ fn spawn(command: &AppCommand) -> io::Result<Child> {
         program.stdin(Stdio::null());
     }
     // Its own group: Ctrl-C reaches the gate alone, which lets the app finish first. In a group that is not in front, but in the session of the terminal,
-    // whoever reads the terminal is stopped; in a session of its own it reads like any other file. One that leads a group cannot leave its session.
+    // a process that reads the terminal is stopped; in a session of its own it reads like any other file. One that leads a group cannot leave its session.
     if !command.leads_its_own_session {
         program.process_group(0);
     }

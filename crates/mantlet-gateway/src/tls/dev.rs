@@ -91,7 +91,7 @@ fn is_fresh(file: &Path) -> bool {
     age.is_ok_and(|age| age < RENEW_AFTER)
 }
 
-/// What anybody may read, and a browser must.
+/// What every user may read, and a browser must.
 fn write_public(file: &Path, text: &str) -> io::Result<()> {
     guarded::replace(file, text.as_bytes())?.set_permissions(fs::Permissions::from_mode(0o644))
 }
