@@ -111,9 +111,7 @@ def main():
         except launcher.Failure:
             raise
         except Exception as error:  # most likely a version that is not known
-            traceback.print_exc()
-            seen = ", ".join(f"{what} {version}" for what, version in versions().items())
-            message = f"the contract of `{name}` cannot be read: {type(error).__name__}: {error} ({seen})"
+            message = f"the contract of `{name}` cannot be read: {launcher.unreadable(error)}"
             raise launcher.Failure("no-contract", message) from None
     except launcher.Failure as failure:
         launcher.report(args.status, failure.status)

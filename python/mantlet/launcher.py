@@ -19,6 +19,7 @@ import argparse
 import importlib
 import json
 import re
+import shutil
 import signal
 import threading
 import time
@@ -32,6 +33,13 @@ SUPERVISOR = "MANTLET_SUPERVISOR"  # in the environment: the process whose child
 READ_TIMEOUT = 2  # seconds
 STARTUP_FAILURE = 3  # uvicorn's own code for an app that could not start
 ORPHAN_GRACE = 5  # seconds from SIGTERM to SIGKILL once the parent is gone
+# What uvicorn's own variables (`UVICORN_LOG_LEVEL`, …) may say of its work behind a gate. Mantlet itself reads those that concern
+# what stands before it.
+BEHIND_A_GATE = (
+    "access_log date_header env_file h11_max_incomplete_event_size headers http interface lifespan limit_max_requests "
+    "limit_max_requests_jitter log_config log_level loop reset_contextvars root_path timeout_graceful_shutdown "
+    "timeout_worker_healthcheck use_colors ws ws_max_queue ws_per_message_deflate ws_ping_interval ws_ping_timeout"
+).split()
 
 
 class Failure(Exception):
@@ -175,13 +183,25 @@ def write_contract(file, app, factory, root, module, name, memories, bound, ahea
         app = inspector.made(app, factory, root, module)
         found = inspector.contract(app, name, memories, bound, ahead and ahead.found(bound or READ_TIMEOUT))
         text = json.dumps(found, allow_nan=False)
-    except Exception:  # most likely a version that is not known
-        why = "`mantlet contract` shows where it fails; please report it"
-        text = json.dumps({"failure": f"{versions()} are put together in a way that is not understood ({why})"})
+    except Exception as error:
+        text = json.dumps({"failure": unreadable(error)})
     # What was read of the app's code is not carried along while it serves.
     for loaded in [one for one in sys.modules if one.partition(".")[0] == "mantlet_inspector"]:
         vars(sys.modules.pop(loaded)).clear()
     write_whole(file, text)
+
+
+def unreadable(error):
+    """-> why the contract of an app cannot be read, as a person reads it."""
+    try:
+        from fastapi import __version__ as version
+
+        known = [int(number) for number in re.findall(r"\d+", version)[:2]]
+    except Exception:
+        return f"FastAPI cannot be used: {type(error).__name__}: {error}"
+    if known < [0, 100]:
+        return f"FastAPI {version} is too old to be read; 0.100 and later are understood"
+    return f"{versions()} are put together in a way that is not understood (`mantlet contract` shows where it fails; please report it)"
 
 
 def versions():
@@ -238,7 +258,51 @@ def end_with(parent):
     threading.Thread(target=watch, name="mantlet-parent", daemon=True).start()
 
 
-def serve(app, factory, uds, workers):
+def leave_terminal():
+    """Makes a session of its own. In that of the terminal, but not in its group in front, one that reads it is stopped."""
+    try:
+        os.setsid()
+    except OSError:
+        pass  # started in some other way, as the leader of a group
+
+
+def tidy_up(parent):
+    """Removes the private folder if the parent, which would have done so, has died."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    is_private = os.path.basename(folder).startswith("mantlet-") and os.path.isfile(os.path.join(folder, "lock"))
+    if is_private and os.getppid() != parent:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def uvicorn_variables():
+    """-> what uvicorn's own variables say, as its command understands them."""
+    if not any(name.startswith("UVICORN_") for name in os.environ):
+        return {}
+    import click
+    from uvicorn.main import main as command
+
+    try:
+        context = command.make_context("uvicorn", ["app"])
+    except click.ClickException as error:
+        message = f"uvicorn does not understand one of its variables: {error.format_message()}"
+        raise Failure("uvicorn-variable", message) from None
+    given = {
+        name: value
+        for name, value in context.params.items()
+        if name in BEHIND_A_GATE and context.get_parameter_source(name) is click.core.ParameterSource.ENVIRONMENT
+    }
+    if "headers" in given:
+        given["headers"] = [tuple(header.split(":", 1)) for header in given["headers"]]
+    if given.get("env_file"):
+        from dotenv import load_dotenv
+
+        load_dotenv(dotenv_path=given["env_file"])  # the app may look at its import
+    return given
+
+
+def serve(app, factory, uds, workers, options, parent):
+    import inspect
+
     import uvicorn
 
     if os.path.exists(uds):
@@ -248,6 +312,14 @@ def serve(app, factory, uds, workers):
     if workers > 1:
         signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
         os.environ[SUPERVISOR] = str(os.getpid())
+    known = inspect.signature(uvicorn.Config.__init__).parameters
+
+    def end(number, _frame):
+        tidy_up(parent)
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+
+    signal.signal(signal.SIGTERM, end)  # uvicorn raises it again when it has done as asked
     uvicorn.run(
         app,
         factory=factory,
@@ -258,7 +330,9 @@ def serve(app, factory, uds, workers):
         forwarded_allow_ips="*",
         server_header=False,
         timeout_keep_alive=75,  # longer than the gate keeps an idle connection, so it never meets one closing
+        **{name: value for name, value in options.items() if name in known},
     )
+    tidy_up(parent)
     # With workers, uvicorn returns after a failed start as it does after a signal: tell the two apart.
     signal.set_wakeup_fd(-1)
     os.close(wakeup)
@@ -270,14 +344,16 @@ def main():
     parser = argparse.ArgumentParser(prog="mantlet-launcher")
     parser.add_argument("app", nargs="?", metavar="APP")
     parser.add_argument("--uds", required=True, metavar="PATH")
-    parser.add_argument("--workers", type=int, default=int(os.environ.get("WEB_CONCURRENCY") or 1))
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--status", metavar="FILE", help="where to write what was found, or why not, as JSON")
     parser.add_argument("--contract", metavar="FILE", help="where to write what the app accepts, as JSON")
     parser.add_argument("--memory", metavar="FILE", help="what is remembered of the app's code")
     parser.add_argument("--read-timeout", type=float, metavar="SECONDS", help="how long the app's code may be read; 0: as long as it takes")
+    parser.add_argument("--uvicorn", type=json.loads, default={}, metavar="JSON", help="limits that uvicorn has to know")
     parser.add_argument("--parent", type=int, default=os.getppid(), metavar="PID", help="end when it does")
     args = parser.parse_args()
     del sys.argv[1:]  # ours, not the app's
+    leave_terminal()
     end_with(args.parent)
     try:
         try:
@@ -285,6 +361,10 @@ def main():
         except ImportError as error:
             message = f'uvicorn cannot be used ({error}): `pip install "uvicorn[standard]"` {ENVIRONMENT}'
             raise Failure("uvicorn-missing", message) from None
+        options = args.uvicorn
+        for option, value in uvicorn_variables().items():
+            # Of the limits that both know, the wider: the gate keeps the narrower one.
+            options[option] = max(value, options[option]) if option in options else value
         root, module, attribute, factory = locate(args.app)
         ahead = None
         if args.contract:
@@ -307,7 +387,7 @@ def main():
     if args.contract:
         write_contract(args.contract, app, factory, root, module, name, args.memory, args.read_timeout, ahead)
     report(args.status, {"state": "found", "app": name, "file": file, "title": title})
-    serve(served, factory, args.uds, args.workers)
+    serve(served, factory, args.uds, args.workers, options, args.parent)
 
 
 if __name__ == "__main__":

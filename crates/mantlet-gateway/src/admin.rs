@@ -39,7 +39,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{body::ToApp, fetch, gate::Shared};
+use crate::{body::ToApp, fetch, gate::Shared, guarded};
 
 /// Longest path of a socket, in bytes; Linux takes 107, macOS 103.
 const MAX_PATH: usize = 100;
@@ -67,6 +67,11 @@ impl Admin {
         match fs::symlink_metadata(path) {
             // Somebody's file is not ours to remove.
             Ok(found) if !found.file_type().is_socket() => return Err(io::ErrorKind::AlreadyExists.into()),
+            // Nor is one asked, or its commands, that another user has put there.
+            Ok(found) if !guarded::is_trusted(found.uid()) => {
+                let why = format!("there is a socket of the user {}; remove it", found.uid());
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+            }
             Ok(_) => match connect_now(path) {
                 Ok(_) => return Err(io::ErrorKind::AddrInUse.into()),
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}

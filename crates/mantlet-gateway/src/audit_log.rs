@@ -4,7 +4,7 @@
 //! full loses records; how many is said on the terminal and, as a record of its own, in the file.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
     sync::{
@@ -21,7 +21,10 @@ use mantlet_controls::{
     audit::{self, Keep, Record, Sink, Sums},
 };
 
-use crate::tell;
+use crate::{
+    guarded::{self, Kind},
+    tell,
+};
 
 /// Records that may wait to be written.
 const QUEUE: usize = 16_384;
@@ -35,6 +38,8 @@ const TERMINAL_LINES: u32 = 20;
 pub struct AuditConfig {
     /// The file of JSON lines, if there is to be one.
     pub file: Option<PathBuf>,
+    /// Whether a person named the file, or it is ours.
+    pub kind: Kind,
     /// Whether the terminal (standard error) shows refusals.
     pub terminal: bool,
 }
@@ -65,12 +70,13 @@ enum Message {
 impl AuditLog {
     /// Opens the file (made with mode 0600; existing records are kept) and starts the writer.
     pub fn open(config: &AuditConfig) -> io::Result<(Self, AuditWriter)> {
-        let file = config.file.as_deref().map(open_file).transpose()?;
+        let file = config.file.as_deref().map(|path| open_file(path, config.kind)).transpose()?;
         let (queue, records) = sync_channel(QUEUE);
         let (lost, sums) = (Arc::new(AtomicU64::new(0)), Arc::<Sums>::default());
         let writer = Writer {
             file: file.map(BufWriter::new),
             path: config.file.clone(),
+            kind: config.kind,
             terminal: config.terminal.then(Terminal::new),
             lost: Arc::clone(&lost),
             sums: Arc::clone(&sums),
@@ -117,17 +123,20 @@ impl AuditWriter {
     }
 }
 
-fn open_file(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+/// Judged each time: between two openings the file, or its folder, may have become another one.
+fn open_file(path: &Path, kind: Kind) -> io::Result<File> {
+    match path.parent() {
+        Some(folder) if kind == Kind::Own => drop(guarded::prepare_folder(folder)?),
+        Some(folder) => std::fs::create_dir_all(folder)?,
+        None => {}
     }
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+    guarded::open_to_append(path, kind)
 }
 
 struct Writer {
     file: Option<BufWriter<File>>,
     path: Option<PathBuf>,
+    kind: Kind,
     terminal: Option<Terminal>,
     lost: Arc<AtomicU64>,
     sums: Arc<Sums>,
@@ -189,7 +198,7 @@ impl Writer {
 
     fn reopen(&mut self) {
         self.settle();
-        match self.path.as_deref().map(open_file).transpose() {
+        match self.path.as_deref().map(|path| open_file(path, self.kind)).transpose() {
             Ok(file) => {
                 self.file = file.map(BufWriter::new);
                 self.complained = false;

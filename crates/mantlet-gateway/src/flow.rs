@@ -17,6 +17,10 @@ use mantlet_controls::Reason;
 
 use crate::tunnel::Tunnel;
 
+/// How long a client that has sent its last byte is still taken to be there after its request has gone to the app: a quick answer reaches one that
+/// only sends no more, and the app is told of one that has left.
+const HOLD_ON: Duration = Duration::from_secs(1);
+
 /// What a connection is doing, as far as limits care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -62,6 +66,10 @@ pub(crate) struct Flow {
     upgrade: AtomicU8,
     write_blocked_since: AtomicU64,
     in_flight: AtomicU32,
+    /// When the request under way was on its way to the app as a whole, or 0.
+    sent_at: AtomicU64,
+    /// The request under way has no effect, and waits for its turn.
+    may_leave: AtomicBool,
     close: AtomicU8,
     has_verdict: AtomicBool,
     expects_body: AtomicBool,
@@ -119,6 +127,8 @@ impl Flow {
             upgrade: AtomicU8::new(Upgrade::Undecided as u8),
             write_blocked_since: AtomicU64::new(0),
             in_flight: AtomicU32::new(0),
+            sent_at: AtomicU64::new(0),
+            may_leave: AtomicBool::new(false),
             close: AtomicU8::new(Close::No as u8),
             has_verdict: AtomicBool::new(false),
             expects_body: AtomicBool::new(false),
@@ -228,10 +238,40 @@ impl Flow {
         }
     }
 
-    /// Asks the connection to end as soon as no request is under way.
+    /// The request under way is on its way to the app as a whole.
+    pub(crate) fn note_sent(&self) {
+        self.sent_at.store(now(), Relaxed);
+    }
+
+    /// The request under way waits for its turn, and nothing would be lost if its client left meanwhile.
+    pub(crate) fn let_leave(&self, may_leave: bool) {
+        self.may_leave.store(may_leave, Relaxed);
+    }
+
+    /// Whether what the client has asked for is still to reach the app, or has only just, although the client has sent its last byte at
+    /// that moment: [`Flow::moment`].
+    pub(crate) fn holds_on(&self, ended_at: u64) -> bool {
+        if self.in_flight.load(Relaxed) == 0 {
+            return false;
+        }
+        match self.sent_at.load(Relaxed) {
+            0 => !self.may_leave.load(Relaxed),
+            sent_at => age(sent_at.max(ended_at)) < HOLD_ON,
+        }
+    }
+
+    /// Now, for [`Flow::holds_on`].
+    pub(crate) fn moment() -> u64 {
+        now()
+    }
+
+    /// Asks the connection to end as soon as no request is under way that has an end.
     pub(crate) fn close(&self) {
         if self.close.fetch_max(Close::WhenIdle as u8, Relaxed) == Close::No as u8 {
             self.waker.wake();
+            for stream in &self.rare().streams {
+                stream.waker.wake();
+            }
         }
     }
 
@@ -305,12 +345,15 @@ impl Flow {
 pub(crate) struct Exchange {
     flow: Arc<Flow>,
     stream: Option<Arc<Stream>>,
+    /// Its answer goes on for as long as the client wants it.
+    is_endless: bool,
 }
 
 impl Exchange {
     pub(crate) fn begin(flow: &Arc<Flow>, multiplexed: bool) -> Self {
         flow.in_flight.fetch_add(1, Relaxed);
         flow.busy.fetch_add(1, Relaxed);
+        flow.sent_at.store(0, Relaxed);
         let stream = multiplexed.then(|| {
             flow.phase.store(Phase::Busy as u8, Relaxed);
             let stream = Arc::<Stream>::default();
@@ -319,7 +362,20 @@ impl Exchange {
             rare.begun = Some(Arc::clone(&stream));
             stream
         });
-        Self { flow: Arc::clone(flow), stream }
+        Self { flow: Arc::clone(flow), stream, is_endless: false }
+    }
+
+    /// Its answer has no end: it is not waited for.
+    pub(crate) fn note_endless(&mut self) {
+        if !self.is_endless {
+            self.is_endless = true;
+            self.flow.busy.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// Whether an answer without an end is to end now.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_endless && self.flow.should_close()
     }
 
     /// Whether other exchanges share the connection.
@@ -337,7 +393,9 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.flow.busy.fetch_sub(1, Relaxed);
+        if !self.is_endless {
+            self.flow.busy.fetch_sub(1, Relaxed);
+        }
         let others = self.flow.in_flight.fetch_sub(1, Relaxed) - 1;
         if let Some(stream) = &self.stream {
             self.flow.rare().streams.retain(|other| !Arc::ptr_eq(other, stream));

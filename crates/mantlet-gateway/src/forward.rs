@@ -97,11 +97,16 @@ impl App<ClientBody> for Forward<'_> {
         let busy = || Refusal::retry(Reason::AppBusy, RETRY_BUSY);
         let presence = self.enter(call)?;
         let kind = kind_of(call);
+        let flow = &self.context.flow;
+        // Of those who have left, only what may have an effect keeps its place.
+        flow.let_leave(parts.method.is_safe());
         let turn = upstream.turns.take(client, kind).await.ok_or_else(busy)?;
+        flow.let_leave(false);
         let Some(permit) = upstream.shares.take(client) else {
             turn.over();
             return Err(busy());
         };
+        body.tell_when_sent(flow);
         let is_head = parts.method == Method::HEAD;
         let limit = call.route.response_timeout.unwrap_or(upstream.config.response_timeout);
         let held = Held::of(turn, &mut body, &upstream.turns, client);

@@ -216,6 +216,16 @@ impl Gate {
         self.shared.upstream.returned.notified().await;
     }
 
+    /// Asks whether the app accepts connections; [`Gate::app_trouble`] changes with the outcome.
+    pub async fn probe_app(&self, patience: Duration) -> bool {
+        self.shared.upstream.probe(patience).await.is_ok()
+    }
+
+    /// Why the app could not be reached when it was last tried, by a request or by [`Gate::probe_app`]; none if it could.
+    pub fn app_trouble(&self) -> watch::Receiver<Option<String>> {
+        self.shared.upstream.trouble()
+    }
+
     /// Records how much is asked of rules that only report, for as long as it is polled. It reads tables: not on a thread of the gate.
     pub async fn keep_usage(&self) {
         loop {
@@ -275,7 +285,7 @@ impl Gate {
         self.record_usage(true);
     }
 
-    /// Requests whose answer has not ended.
+    /// Requests whose answer has not ended, but for those that have no end.
     pub fn busy(&self) -> usize {
         self.shared.busy.iter().map(|busy| busy.load(Relaxed)).sum()
     }

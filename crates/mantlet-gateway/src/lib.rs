@@ -25,6 +25,7 @@ mod wire;
 pub mod admin;
 pub mod audit_log;
 pub mod fetch;
+pub mod guarded;
 pub mod quota_file;
 pub mod supervisor;
 pub mod tls;

@@ -6,9 +6,8 @@
 
 use std::{
     borrow::Cow,
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, TryLockError},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     thread::JoinHandle,
@@ -21,7 +20,10 @@ use mantlet_controls::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::tell;
+use crate::{
+    guarded::{self, Kind},
+    tell,
+};
 
 /// How often what has changed is written.
 const EVERY: Duration = Duration::from_secs(1);
@@ -136,7 +138,7 @@ impl Writer {
     fn begin(mut self, keys: usize) -> Self {
         // What goes wrong with it is said when something is to be written.
         let is_ours = self.memory.ledgers().is_empty() || self.is_ours().unwrap_or(true);
-        let why = match fs::read(&self.path) {
+        let why = match guarded::read(&self.path, Kind::Own) {
             Ok(text) if restore(&text, &self.path, &self.memory, keys) => return self,
             Ok(_) => "no line of it is one of quotas".to_owned(),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -163,7 +165,7 @@ impl Writer {
         }
         // Not the file itself, which another one takes the place of.
         let path = self.path.with_extension("lock");
-        let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
+        let lock = guarded::open_to_append(&path, Kind::Own)?;
         match lock.try_lock() {
             Ok(()) => {
                 self.kept = Kept::Here(lock);
@@ -233,11 +235,7 @@ impl Writer {
         if self.memory.ledgers().is_empty() || !self.is_ours()? {
             return Ok(());
         }
-        let new = self.path.with_extension("jsonl.new");
-        let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(&text)?;
-        file.sync_data()?;
-        fs::rename(&new, &self.path)?;
+        let file = guarded::replace(&self.path, &text)?;
         (self.file, self.lines, self.added, self.since) = (Some(file), lines, 0, now);
         Ok(())
     }

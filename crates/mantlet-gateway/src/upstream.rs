@@ -20,7 +20,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpStream, UnixStream},
-    sync::Notify,
+    sync::{Notify, watch},
 };
 
 use crate::{
@@ -80,6 +80,8 @@ pub(crate) struct Upstream {
     pub(crate) turns: Arc<Turns>,
     /// It could not be reached when last tried.
     is_away: AtomicBool,
+    /// Why, for a person.
+    trouble: watch::Sender<Option<String>>,
     /// It could be reached again.
     pub(crate) returned: Notify,
 }
@@ -156,6 +158,7 @@ impl Upstream {
             turns: Turns::new(config.queue_timeout, config.max_concurrent),
             config,
             is_away: AtomicBool::new(false),
+            trouble: watch::Sender::new(None),
             returned: Notify::new(),
         }
     }
@@ -196,14 +199,48 @@ impl Upstream {
             }
         };
         let timeout = tokio::time::timeout(self.config.connect_timeout, connecting).await;
-        let (sender, watcher) =
-            timeout.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).inspect_err(|_| {
-                self.is_away.store(true, Relaxed);
-            })?;
-        if self.is_away.load(Relaxed) && self.is_away.swap(false, Relaxed) {
-            self.returned.notify_one();
-        }
+        let outcome = timeout.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        self.note(&outcome);
+        let (sender, watcher) = outcome?;
         Ok(self.lease(sender, watcher, false))
+    }
+
+    /// Whether it accepts connections: nothing is asked.
+    pub(crate) async fn probe(&self, patience: Duration) -> io::Result<()> {
+        let connecting = async {
+            match &self.config.address {
+                Address::Unix(path) => knock(path).await.map(drop),
+                Address::Tcp(host, port) => TcpStream::connect((host.as_str(), *port)).await.map(drop),
+            }
+        };
+        let timeout = tokio::time::timeout(patience, connecting).await;
+        let outcome = timeout.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        self.note(&outcome);
+        outcome
+    }
+
+    /// Why it could not be reached when last tried, and each change of that.
+    pub(crate) fn trouble(&self) -> watch::Receiver<Option<String>> {
+        self.trouble.subscribe()
+    }
+
+    fn note<T>(&self, outcome: &io::Result<T>) {
+        match outcome {
+            Ok(_) => {
+                if self.is_away.load(Relaxed) && self.is_away.swap(false, Relaxed) {
+                    self.returned.notify_one();
+                    self.trouble.send_replace(None);
+                }
+            }
+            Err(error) => {
+                if !self.is_away.swap(true, Relaxed) {
+                    let text = error.to_string();
+                    // The number says nothing that the words do not.
+                    let why = text.split(" (os error").next().unwrap_or_default();
+                    self.trouble.send_replace(Some(why.to_owned()));
+                }
+            }
+        }
     }
 
     async fn handshake<T>(&self, io: T, watcher: Watcher) -> io::Result<(SendRequest<ToApp>, Watcher)>

@@ -3,28 +3,28 @@
 use std::{
     env,
     ffi::{OsStr, OsString},
-    fs::{self, Permissions},
-    io,
+    fs,
+    io::{self, IsTerminal},
     net::TcpListener,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::ExitStatus,
     time::Duration,
 };
 
+use mantlet_contract::model::Contract;
+use mantlet_controls::contract::Posture;
 use mantlet_gateway::{
     Address,
-    supervisor::{AppCommand, exit_code},
+    supervisor::{AppCommand, Input, exit_code},
 };
 use serde::Deserialize;
-use tempfile::TempDir;
-
-use mantlet_contract::model::Contract;
 
 use crate::{
-    config::AppConfig,
+    config::{AppConfig, Config},
     inspector::{self, CONTRACT},
-    say::Failure,
+    private::PrivateFolder,
+    say::{Failure, say},
+    settings::Loaded,
 };
 
 /// Runs in the app's own interpreter; finds the app and serves it on uvicorn.
@@ -44,7 +44,7 @@ pub(crate) struct AppProcess {
     pub(crate) name: String,
     pub(crate) idle_timeout: Duration,
     /// 0700; holds the socket, the launcher and its status. Removed at the end.
-    folder: TempDir,
+    folder: PrivateFolder,
     is_own_server: bool,
     tells_its_contract: bool,
 }
@@ -85,37 +85,29 @@ impl Status {
     }
 }
 
-/// A folder of mode 0700 that is removed when it is dropped.
-pub(crate) fn private_folder() -> Result<TempDir, Failure> {
-    // uvicorn creates its socket for everybody; the folder keeps everybody out.
-    let own = Permissions::from_mode(0o700);
-    // Not $XDG_RUNTIME_DIR, which goes when its user logs out.
-    tempfile::Builder::new()
-        .prefix("mantlet-")
-        .permissions(own)
-        .tempdir_in(env::temp_dir())
-        .map_err(|error| cannot_make_folder(&error))
-}
-
-pub(crate) fn cannot_make_folder(error: &io::Error) -> Failure {
-    Failure::new(format!("cannot make a private folder: {error}"))
+pub(crate) fn cannot_write(error: &io::Error) -> Failure {
+    Failure::new(format!("the private folder cannot be written: {error}"))
 }
 
 impl AppProcess {
     /// What will be run; `tells_its_contract` if it is asked for it: a command of the user's cannot be.
     pub(crate) fn prepare(
-        config: &AppConfig,
-        state_folder: &Path,
+        loaded: &Loaded<Config>,
         server: &[OsString],
         tells_its_contract: bool,
     ) -> Result<Self, Failure> {
-        let cannot = |error: io::Error| cannot_make_folder(&error);
-        let folder = private_folder()?;
-        let socket = folder.path().join("app.sock");
+        let cannot = |error: io::Error| cannot_write(&error);
+        let config = &loaded.config.app;
+        let folder = PrivateFolder::make(Some(&loaded.config.state_folder))?;
+        let socket = folder.socket();
+        let withheld = withheld(loaded);
+        let input = input(server.is_empty());
         let command = |program, arguments, address| AppCommand {
             program,
             arguments,
-            environment: Vec::new(),
+            withheld: withheld.clone(),
+            input,
+            leads_its_own_session: server.is_empty(),
             address,
             ready_timeout: config.ready_timeout.map(|span| span.0),
             stop_timeout: config.stop_timeout.0,
@@ -141,9 +133,10 @@ impl AppProcess {
         arguments.extend(["--uds".into(), socket.clone().into()]);
         arguments.extend(["--workers".into(), config.workers.to_string().into()]);
         arguments.extend(["--status".into(), folder.path().join(STATUS).into()]);
+        arguments.extend(["--uvicorn".into(), uvicorn_options(&loaded.config).into()]);
         if tells_its_contract {
             arguments.extend(["--contract".into(), folder.path().join(CONTRACT).into()]);
-            arguments.extend(inspector::reading(config, state_folder));
+            arguments.extend(inspector::reading(config, &loaded.config.state_folder));
         }
         arguments.extend(["--parent".into(), std::process::id().to_string().into()]);
         let name = if config.entrypoint.is_empty() { "the app" } else { &config.entrypoint };
@@ -193,6 +186,21 @@ impl AppProcess {
         Failure::new(message).with_code(code)
     }
 
+    /// What is known of why it crashed; its own output says the most.
+    pub(crate) fn why_crashed(&self, status: ExitStatus) -> Option<String> {
+        use std::os::unix::process::ExitStatusExt;
+        match status.signal() {
+            // Sent by a person or by the system.
+            Some(9) => Some(
+                "it was killed from outside: was the memory used up? the kernel's log says so (`dmesg`)"
+                    .into(),
+            ),
+            Some(4 | 7 | 8 | 11) => Some("a native extension of the app is the likeliest cause".into()),
+            Some(_) => None,
+            None => self.status().and_then(|status| status.failure()),
+        }
+    }
+
     /// What to say of an app that did not get ready.
     pub(crate) fn never_ready(&self) -> Failure {
         let seconds = self.command.ready_timeout.unwrap_or_default().as_secs();
@@ -216,6 +224,63 @@ impl AppProcess {
             if error.kind() == io::ErrorKind::NotFound { "; is it installed and in PATH?" } else { "" };
         not_started("the command", &self.command.program, error, hint)
     }
+}
+
+/// Variables that the app is not given: our own settings, and what the configuration keeps from it.
+///
+/// A variable that `env:NAME` names may be the app's own, too, so by default it is handed on, and that is said.
+pub(crate) fn withheld(loaded: &Loaded<Config>) -> Vec<String> {
+    let config = &loaded.config;
+    let is_strict = config.contract.posture == Posture::Strict;
+    let mut withheld = loaded.own_variables.clone();
+    match &config.app.withhold_env {
+        Some(names) => withheld.extend_from_slice(names),
+        None if is_strict => withheld.extend_from_slice(&loaded.referenced),
+        None => {}
+    }
+    withheld
+}
+
+/// Says once which secrets the app is given.
+pub(crate) fn say_handed_on(loaded: &Loaded<Config>) {
+    let withheld = withheld(loaded);
+    let handed_on: Vec<&str> = loaded
+        .referenced
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !withheld.iter().any(|other| other == name))
+        .collect();
+    if loaded.config.app.withhold_env.is_some() || handed_on.is_empty() {
+        return;
+    }
+    let named = handed_on.join("`, `");
+    say(format!(
+        "note: the app is given `{named}` too, which the configuration names as `env:…`; it may need it itself\n\
+         if it does not: `withhold-env = {handed_on:?}` under `[app]`; if it does: `withhold-env = []`"
+    ));
+}
+
+/// Where the app reads from. A terminal is the app's, so that a debugger works in it, unless we run in the background: reading would stop us.
+/// Another server stays in a group that may not read it, and finds its end.
+fn input(leads_its_own_session: bool) -> Input {
+    let terminal = io::stdin();
+    if !terminal.is_terminal() {
+        return Input::Ours;
+    }
+    let is_in_front =
+        rustix::termios::tcgetpgrp(&terminal).is_ok_and(|group| group == rustix::process::getpgrp());
+    if leads_its_own_session && is_in_front { Input::Ours } else { Input::Nothing }
+}
+
+/// What of our limits uvicorn has to know: what the gate lets through, it must not refuse.
+fn uvicorn_options(config: &Config) -> String {
+    serde_json::json!({
+        "ws_max_size": config.limits.websocket_message.0,
+        // A head as it came, and what the gate adds to it.
+        "h11_max_incomplete_event_size": config.limits.head_size.0.saturating_add(16 << 10).max(64 << 10),
+        "backlog": config.app.max_concurrent.clamp(2_048, 65_535),
+    })
+    .to_string()
 }
 
 /// What to say if the app's interpreter could not be started.

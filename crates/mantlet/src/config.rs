@@ -1,33 +1,32 @@
 //! The whole configuration: the sections of the controls, and those of the gateway.
 
-use std::{path::PathBuf, thread::available_parallelism, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    thread::available_parallelism,
+    time::Duration,
+};
 
 use mantlet_controls::{
-    Policy, Surroundings, client,
-    contract::{self, Slot},
-    cookies, cors, csrf, encoding, headers, host, https, limits, path,
+    Policy, Surroundings, client, contract, cookies, cors, csrf, encoding, headers, host, https, limits,
+    path,
     policy::{Mistake as Finding, Server},
     responses, route, throttle,
     units::Span,
     uploads,
 };
 use mantlet_gateway::{
-    Address, GateConfig, Listen, UpstreamConfig, audit_log::AuditConfig, fetch::Target, tls::LoadedTls,
+    Address, GateConfig, Listen, UpstreamConfig, audit_log::AuditConfig, guarded::Kind, tls::LoadedTls,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    admin,
-    cli::CommonArguments,
-    contract_source::is_url,
-    csrf_keys,
-    say::{Failure, say},
-    settings::{self, Flag, Loaded, Mistakes, Sources},
-    store, tls,
-};
+mod reader;
 
-/// Variables that begin with `MANTLET_` and are no settings.
-const NOT_SETTINGS: [&str; 2] = ["MANTLET_CONFIG", "MANTLET_SUPERVISOR"];
+pub(crate) use reader::{Reader, summary};
+
+use crate::{admin, settings::Loaded, store, tls};
+
+/// Bytes of a socket's path, without the zero at its end (`sun_path` in unix(7); macOS takes 103).
+pub(crate) const LONGEST_SOCKET_PATH: usize = 107;
 
 /// `mantlet.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +96,9 @@ pub(crate) struct AppConfig {
     pub(crate) queue_timeout: Span,
     /// Time the app may take to stop before it is killed. Default 15 s.
     pub(crate) stop_timeout: Span,
+    /// Variables that are not handed on to the app. Default none; with the posture `strict`, those that `env:NAME` names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) withhold_env: Option<Vec<String>>,
 }
 
 /// `[shutdown]`
@@ -167,6 +169,7 @@ impl Default for AppConfig {
             max_concurrent: 4_096,
             queue_timeout: Span::secs(5),
             stop_timeout: Span::secs(15),
+            withhold_env: None,
         }
     }
 }
@@ -191,122 +194,6 @@ pub(crate) struct Checked {
     pub(crate) listen: Listen,
     /// Certificates, read and checked, if there are any.
     pub(crate) tls: Option<LoadedTls>,
-}
-
-/// Reads the configuration again from where it was read first.
-#[derive(Debug, Clone)]
-pub(crate) struct Reader {
-    file: Option<PathBuf>,
-    flags: Vec<Flag>,
-    /// What stands behind.
-    pub(crate) server: Server,
-    /// Where every policy that is read finds the app's contract.
-    pub(crate) contract: Slot,
-    /// What the rules of every policy that is read remember.
-    pub(crate) throttle: throttle::Memory,
-}
-
-impl Reader {
-    pub(crate) fn new(common: &CommonArguments, further: Vec<Flag>) -> Self {
-        let mut flags = common.flags();
-        flags.extend(further);
-        Self {
-            file: common.config.clone(),
-            flags,
-            server: Server::Unknown,
-            contract: Slot::default(),
-            throttle: throttle::Memory::default(),
-        }
-    }
-
-    pub(crate) fn of_file(file: Option<PathBuf>) -> Self {
-        Self {
-            file,
-            flags: Vec::new(),
-            server: Server::Unknown,
-            contract: Slot::default(),
-            throttle: throttle::Memory::default(),
-        }
-    }
-
-    /// Says what stands behind: the defaults depend on it.
-    pub(crate) fn in_front_of(mut self, server: Server) -> Self {
-        self.server = server;
-        self
-    }
-
-    pub(crate) fn with_flags(mut self, flags: Vec<Flag>) -> Self {
-        self.flags.extend(flags);
-        self
-    }
-
-    /// All layers, without a look at what they name; or what is wrong with their form.
-    pub(crate) fn load(&self) -> Result<Loaded<Config>, Mistakes> {
-        let folder = std::env::current_dir().unwrap_or_default();
-        let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        settings::load(&Sources {
-            explicit_file: self.file.clone(),
-            folder: &folder,
-            environment: environment.collect(),
-            ignored_variables: &NOT_SETTINGS,
-            flags: self.flags.clone(),
-        })
-    }
-
-    /// All layers, checked; or every mistake.
-    pub(crate) fn read(&self) -> Result<Checked, Mistakes> {
-        let loaded = self.load()?;
-        let mut findings = Vec::new();
-        let listen = loaded.config.listen.parse::<Listen>();
-        if let Err(message) = &listen {
-            findings.push(Finding::new("listen", message.clone()));
-        }
-        findings.extend(loaded.config.app.check());
-        findings.extend(loaded.config.store.read().err());
-        let openapi = &loaded.config.contract.openapi;
-        if is_url(openapi)
-            && let Err(message) = Target::of_url(openapi)
-        {
-            findings.push(Finding::new("contract.openapi", message));
-        }
-        let tls = loaded.config.tls.read(&loaded.config.state_folder, loaded.config.http2);
-        let tls = tls.map_err(|found| findings.extend(found)).ok().flatten();
-        let mut controls = loaded.config.controls(listen.as_ref().ok(), tls.as_ref());
-        controls.surroundings.server = self.server;
-        controls.surroundings.contract = self.contract.clone();
-        controls.surroundings.throttle = self.throttle.clone();
-        match csrf_keys::read(&loaded.config.csrf, &loaded.config.state_folder) {
-            Ok(keys) => controls.surroundings.csrf_keys = keys,
-            Err(finding) => findings.push(finding),
-        }
-        let policy = controls.check().map_err(|found| findings.extend(found));
-        match (listen, policy) {
-            (Ok(listen), Ok(policy)) if findings.is_empty() => Ok(Checked { loaded, policy, listen, tls }),
-            _ => Err(findings
-                .into_iter()
-                .map(|finding| loaded.origins.locate(&finding.key, finding.message, finding.help))
-                .collect::<Vec<_>>()
-                .into()),
-        }
-    }
-
-    /// As [`Reader::read`], at start: notes are said, mistakes end the command.
-    pub(crate) fn read_at_start(&self) -> Result<Checked, Failure> {
-        let checked =
-            self.read().map_err(|mistakes| Failure::usage(summary(&mistakes, "nothing was started")))?;
-        for note in &checked.loaded.notes {
-            say(format!("note: {note}"));
-        }
-        Ok(checked)
-    }
-}
-
-/// All mistakes and how many they are.
-pub(crate) fn summary(mistakes: &Mistakes, consequence: &str) -> String {
-    let count = mistakes.len();
-    let noun = if count == 1 { "mistake" } else { "mistakes" };
-    format!("{count} {noun} in the configuration; {consequence}\n{mistakes}")
 }
 
 impl Config {
@@ -376,13 +263,21 @@ impl Config {
     }
 
     pub(crate) fn audit(&self) -> AuditConfig {
-        let file = match self.audit.file.as_str() {
-            "off" => None,
-            "" => Some(self.state_folder.join("audit.jsonl")),
-            path => Some(path.into()),
+        let (file, kind) = match self.audit.file.as_str() {
+            "off" => (None, Kind::Named),
+            "" => (Some(self.state_folder.join("audit.jsonl")), Kind::Own),
+            path => (Some(path.into()), Kind::Named),
         };
-        AuditConfig { file, terminal: self.audit.terminal }
+        AuditConfig { file, kind, terminal: self.audit.terminal }
     }
+}
+
+/// What to say of a path that no socket can have.
+fn too_long(path: &Path) -> Option<String> {
+    let length = path.as_os_str().len();
+    (length > LONGEST_SOCKET_PATH).then(|| {
+        format!("the path has {length} bytes, and that of a unix socket has {LONGEST_SOCKET_PATH} at most; a relative one may be shorter")
+    })
 }
 
 /// The address that is listened on and the certificate's names are hosts by which we are known.
@@ -411,8 +306,21 @@ impl AppConfig {
         for (key, span) in spans.into_iter().filter(|(_, span)| span.0.is_zero()) {
             findings.push(Finding::new(format!("app.{key}"), format!("`{span}` leaves no time at all")));
         }
-        if let Err(message) = self.address() {
-            findings.push(Finding::new("app.upstream", message));
+        match self.address() {
+            Ok(Some(Address::Unix(path))) => {
+                findings.extend(too_long(&path).map(|message| Finding::new("app.upstream", message)));
+            }
+            Ok(_) => {}
+            Err(message) => findings.push(Finding::new("app.upstream", message)),
+        }
+        for (index, name) in self.withhold_env.iter().flatten().enumerate() {
+            if name.is_empty() || name.contains(['=', '\0']) {
+                let key = format!("app.withhold-env[{index}]");
+                findings.push(Finding::new(
+                    key,
+                    format!("`{}` is not the name of a variable", name.escape_debug()),
+                ));
+            }
         }
         findings
     }

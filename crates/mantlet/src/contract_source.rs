@@ -30,7 +30,7 @@ use tokio::sync::Notify;
 use crate::{
     agreement,
     effect::{Facts, Settings},
-    inspector::operations,
+    inspector::{is_empty, operations},
     report::{Report, amount},
     say::say,
 };
@@ -165,7 +165,7 @@ fn read_contract(file: &Path) -> Result<Found, Trouble> {
     }
     let model: model::Contract = serde_json::from_value(value)
         .map_err(|error| broken(format!("cannot be understood: {error}; {again}")))?;
-    if operations(&model.router) == 0 {
+    if is_empty(&model.router) {
         return Err(broken(format!("names no operation, so nothing would be checked; {again}")));
     }
     let name = model.title.clone().unwrap_or_else(|| "the app".to_owned());
@@ -427,7 +427,7 @@ impl Keeper {
         }
         let rules = self.policy.borrow().fallback().rules;
         let report = Report::new(name, from, &model, &contract, left).with_agreement(&contract, rules);
-        if report.is_empty() {
+        if is_empty(&model.router) {
             say(
                 "error: the contract names no operation that can be read: no input is judged, only paths are known",
             );

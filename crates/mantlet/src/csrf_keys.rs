@@ -10,7 +10,10 @@ use mantlet_controls::{
     policy::Mistake as Finding,
 };
 
-use crate::{say::say, state};
+use crate::{
+    say::say,
+    state::{self, NoSecret},
+};
 
 /// Beside the audit file.
 const FILE: &str = "csrf-key";
@@ -50,8 +53,16 @@ fn own(state_folder: &Path) -> Result<Vec<Key>, Finding> {
     let new = random_text().map_err(|error| {
         Finding::new("csrf.token.key-file", format!("the system gives no random bytes for a key: {error}"))
     })?;
-    let text = state::secret(state_folder, FILE, &new).unwrap_or_else(|error| {
-        UNKEPT
+    let text = match state::secret(state_folder, FILE, &new) {
+        Ok(text) => text,
+        Err(NoSecret::Refused(error)) => {
+            let file = state_folder.join(FILE);
+            let text = error.to_string();
+            let (why, help) = text.split_once('\n').unwrap_or((&text, "remove it; a new key is made"));
+            let message = format!("`{}` is not used: {why}", file.display());
+            return Err(Finding::new("csrf.token.key-file", message).help(help));
+        }
+        Err(NoSecret::Unkept(error)) => UNKEPT
             .get_or_init(|| {
                 say(format!(
                     "note: the key of `csrf.token` cannot be kept in `{}` ({error}); open pages are refused once after a restart\n\
@@ -60,8 +71,8 @@ fn own(state_folder: &Path) -> Result<Vec<Key>, Finding> {
                 ));
                 new
             })
-            .clone()
-    });
+            .clone(),
+    };
     let damaged = || {
         let file = state_folder.join(FILE);
         Finding::new("csrf.token.key-file", format!("`{}` is damaged", file.display()))

@@ -15,11 +15,11 @@ use mantlet_gateway::supervisor::exit_code;
 use serde::Deserialize;
 
 use crate::{
-    app::{
-        LAUNCHER, STATUS, Status, cannot_make_folder, interpreter, interpreter_not_started, private_folder,
-    },
-    config::AppConfig,
+    app::{LAUNCHER, STATUS, Status, cannot_write, interpreter, interpreter_not_started, withheld},
+    config::{AppConfig, Config},
+    private::PrivateFolder,
     say::Failure,
+    settings::Loaded,
 };
 
 /// The launcher, and the inspector that it or we ask.
@@ -79,17 +79,22 @@ pub(crate) fn reading(config: &AppConfig, state_folder: &Path) -> [OsString; 4] 
 }
 
 /// Imports the app in its own interpreter and reads its contract.
-pub(crate) fn inspect(config: &AppConfig, state_folder: &Path) -> Result<Inspected, Failure> {
-    let folder = private_folder()?;
-    write_files(folder.path()).map_err(|error| cannot_make_folder(&error))?;
+pub(crate) fn inspect(loaded: &Loaded<Config>) -> Result<Inspected, Failure> {
+    let config = &loaded.config.app;
+    let folder = PrivateFolder::make(Some(&loaded.config.state_folder))?;
+    write_files(folder.path()).map_err(|error| cannot_write(&error))?;
     let contract = folder.path().join(CONTRACT);
     let program = interpreter(config);
     let mut command = Command::new(&program);
+    // The app is imported as it would be in `run`.
+    for name in withheld(loaded) {
+        command.env_remove(name);
+    }
     command.arg(folder.path().join("inspector.py"));
     if !config.entrypoint.is_empty() {
         command.arg(&config.entrypoint);
     }
-    command.args(reading(config, state_folder));
+    command.args(reading(config, &loaded.config.state_folder));
     command.arg("--contract").arg(&contract).arg("--status").arg(folder.path().join(STATUS));
     // What the app prints is not the contract.
     command.stdin(Stdio::null()).stdout(io::stderr());
@@ -111,7 +116,7 @@ pub(crate) fn inspect(config: &AppConfig, state_folder: &Path) -> Result<Inspect
             "the contract of {name} cannot be understood: {error}\nthis is a mistake in mantlet: please report it"
         ))
     })?;
-    if operations(&contract.router) == 0 {
+    if is_empty(&contract.router) {
         return Err(Failure::new(format!(
             "{name} has no operations: nothing would be checked\n\
              if its routes are added when it starts, or by another module, name the app that has them"
@@ -151,6 +156,15 @@ pub(crate) fn operations(router: &Router) -> usize {
             Route::Mount { router: None, .. } | Route::WebSocket { .. } | Route::Opaque { .. } => 0,
         })
         .sum()
+}
+
+/// Whether there is nothing but pages of documentation. An app of WebSockets alone has no operation, and is an app.
+pub(crate) fn is_empty(router: &Router) -> bool {
+    router.routes.iter().all(|route| match route {
+        Route::Http { docs, .. } => *docs,
+        Route::Mount { router: Some(router), .. } => is_empty(router),
+        Route::Mount { router: None, .. } | Route::WebSocket { .. } | Route::Opaque { .. } => false,
+    })
 }
 
 /// How it ended; none if it took too long and was killed.

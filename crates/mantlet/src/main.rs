@@ -1,6 +1,7 @@
 //! The `mantlet` command.
 
 mod admin;
+mod adopted;
 mod agreement;
 mod app;
 mod cli;
@@ -8,8 +9,10 @@ mod config;
 mod contract_source;
 mod csrf_keys;
 mod effect;
+mod health;
 mod inspector;
 mod operate;
+mod private;
 mod report;
 mod say;
 mod settings;

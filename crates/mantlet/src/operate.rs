@@ -1,7 +1,8 @@
 //! From start to end: the gate, the app behind it, signals, reload.
 
 use std::{
-    future, io,
+    io::{self, IsTerminal},
+    os::fd::{AsFd, OwnedFd},
     path::Path,
     pin::{Pin, pin},
     process::ExitCode,
@@ -30,6 +31,7 @@ use crate::{
     config::{Checked, Config, Reader, summary},
     contract_source::{Behind, Found, Keeper, PATIENCE_AT_START, Source, Trouble, read_url, say_none},
     effect::Settings,
+    health,
     say::{Failure, say},
     settings::{Loaded, Origin},
     state,
@@ -161,13 +163,13 @@ struct Operator<'a> {
 impl Operator<'_> {
     async fn run(self) -> Result<ExitCode, Failure> {
         let mut signals = Signals::new().map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+        let terminal = terminal();
         let (orders, obeyed) = mpsc::channel(16);
         let supervised = async {
             if let Some(app) = &self.app {
                 return supervisor::run(&app.command, obeyed, |event| self.tell(event)).await;
             }
-            self.say_ready(&self.behind);
-            future::pending().await
+            match health::watch(self.gate, &self.behind, &self.listen()).await {}
         };
         let mut supervised = pin!(supervised);
         let fetching =
@@ -185,6 +187,8 @@ impl Operator<'_> {
                 () = &mut administering => {}
                 () = &mut measuring => {}
                 name = signals.next() => match name {
+                    // The terminal is gone, and with it the person who could stop us there.
+                    Received::Reload if terminal.as_ref().is_some_and(has_hung_up) => break self.drain,
                     Received::Reload => self.reload(),
                     Received::Forward(number) => drop(orders.try_send(Order::Signal(number))),
                     // Ctrl-C is somebody who waits; SIGTERM is a scheduler that still sends clients here.
@@ -264,7 +268,9 @@ impl Operator<'_> {
             Event::Crashed(status, pause) => {
                 let how = status
                     .map_or_else(|| "did not get ready".to_owned(), |status| format!("crashed ({status})"));
-                say(format!("{name} {how}; starting it again in {:.1} s", pause.as_secs_f64()));
+                let why = self.app.as_ref().zip(status).and_then(|(app, status)| app.why_crashed(status));
+                let why = why.map_or_else(String::new, |why| format!("\n{why}"));
+                say(format!("{name} {how}; starting it again in {:.1} s{why}", pause.as_secs_f64()));
             }
             _ => {}
         }
@@ -293,11 +299,15 @@ impl Operator<'_> {
     }
 
     fn say_ready(&self, name: &str) {
-        let listen = match self.gate.listen() {
+        say(format!("{name} is ready behind {}", self.listen()));
+    }
+
+    /// Where clients find us.
+    fn listen(&self) -> String {
+        match self.gate.listen() {
             Listen::Tcp(address) => format!("{}://{address}", self.scheme.as_str()),
             unix @ Listen::Unix(_) => unix.to_string(),
-        };
-        say(format!("{name} is ready behind {listen}"));
+        }
     }
 
     /// The app has ended for good.
@@ -349,6 +359,23 @@ impl Operator<'_> {
             Err(mistakes) => say(format!("error: {}", summary(&mistakes, "the running one stays in force"))),
         }
     }
+}
+
+/// The terminal that we were started from, if there is one.
+fn terminal() -> Option<OwnedFd> {
+    let (input, errors) = (io::stdin(), io::stderr());
+    let found = if input.is_terminal() {
+        input.as_fd()
+    } else if errors.is_terminal() {
+        errors.as_fd()
+    } else {
+        return None;
+    };
+    found.try_clone_to_owned().ok()
+}
+
+fn has_hung_up(terminal: &OwnedFd) -> bool {
+    rustix::termios::tcgetattr(terminal).is_err_and(|error| error == rustix::io::Errno::IO)
 }
 
 /// What a signal asks for.

@@ -152,11 +152,6 @@ impl Report {
         }
     }
 
-    /// Whether there is nothing whose input could be judged.
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.operations == 0
-    }
-
     /// In a few lines, with what it leads to.
     pub(crate) fn brief(&self, routes: &Routes) -> String {
         let mut text = self.head();
@@ -316,6 +311,7 @@ impl Report {
             only.push(format!("{} (the app answers it in words of its own)", self.own_words));
         }
         let input = match policy.contract {
+            _ if self.operations == 0 => "there is none to judge".to_owned(),
             Mode::Enforce if only.is_empty() => "enforced".to_owned(),
             // Where nothing is left, nothing is enforced.
             Mode::Enforce if free == 0 => format!("only reported for {}", only.join(" and ")),
@@ -341,7 +337,9 @@ impl Report {
         if !self.hidden.is_empty() {
             let _ = write!(text, "; hidden routes: {}", said(rules.hidden_routes));
         }
-        let _ = write!(text, "\n{answers}");
+        if self.operations > 0 {
+            let _ = write!(text, "\n{answers}");
+        }
         text
     }
 

@@ -1,27 +1,59 @@
 //! The state folder: what outlives a run.
 
-use std::{fs, io, io::Write, os::unix::fs::OpenOptionsExt, path::Path};
+use std::{fs, io, io::Write, path::Path, sync::OnceLock};
 
-/// Makes the folder, ignored by git.
+use mantlet_gateway::guarded::{self, Kind};
+
+use crate::say::say;
+
+/// Makes the folder, ignored by git. Who else could replace what is in it is said once.
 pub(crate) fn prepare(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    let ignore = folder.join(".gitignore");
-    if ignore.exists() { Ok(()) } else { fs::write(ignore, "*\n") }
+    static TOLD: OnceLock<()> = OnceLock::new();
+    if let Some(others) = guarded::prepare_folder(folder)?
+        && TOLD.set(()).is_ok()
+    {
+        let name = folder.display();
+        say(format!(
+            "note: {others} can remove what Mantlet keeps in `{name}`, also records\n\
+             make it Mantlet's own, with mode 0700, or name a folder in it: `state-folder = {:?}`",
+            folder.join("mantlet")
+        ));
+    }
+    // New or not at all: what is there may lead elsewhere.
+    match fs::OpenOptions::new().write(true).create_new(true).open(folder.join(".gitignore")) {
+        Ok(mut ignore) => ignore.write_all(b"*\n"),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Why there is no secret.
+#[derive(Debug)]
+pub(crate) enum NoSecret {
+    /// It cannot be kept there.
+    Unkept(io::Error),
+    /// There is one that others may know, or a file that cannot be one.
+    Refused(io::Error),
 }
 
 /// Reads a secret, or makes it with this text, readable for nobody else. Of two that make it at once, one wins and both read it.
-pub(crate) fn secret(folder: &Path, name: &str, text: &str) -> io::Result<String> {
-    prepare(folder)?;
+pub(crate) fn secret(folder: &Path, name: &str, text: &str) -> Result<String, NoSecret> {
+    prepare(folder).map_err(NoSecret::Unkept)?;
     let file = folder.join(name);
-    if !file.exists() {
-        // Whole or not at all: linked into place once it is written.
-        let draft = folder.join(format!("{name}.{}", std::process::id()));
-        let mut made =
-            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-        made.write_all(text.as_bytes())?;
-        let linked = fs::hard_link(&draft, &file);
-        fs::remove_file(&draft)?;
-        linked.or_else(|error| if file.exists() { Ok(()) } else { Err(error) })?;
+    if fs::symlink_metadata(&file).is_err() {
+        make_secret(folder, &file, text).map_err(NoSecret::Unkept)?;
     }
-    fs::read_to_string(file)
+    let read = guarded::read(&file, Kind::Secret).map_err(NoSecret::Refused)?;
+    String::from_utf8(read).map_err(|error| NoSecret::Refused(io::Error::other(error)))
+}
+
+/// Whole or not at all: linked into place once it is written.
+fn make_secret(folder: &Path, file: &Path, text: &str) -> io::Result<()> {
+    let mut draft = tempfile::NamedTempFile::new_in(folder)?;
+    draft.write_all(text.as_bytes())?;
+    if guarded::read(draft.path(), Kind::Secret).is_err() {
+        return Err(io::Error::other("the file system there keeps no owners or modes"));
+    }
+    let linked = fs::hard_link(draft.path(), file);
+    linked.or_else(|error| if file.exists() { Ok(()) } else { Err(error) })
 }

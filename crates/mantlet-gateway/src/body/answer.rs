@@ -99,6 +99,9 @@ impl ToClient {
             let size = self.rest.len().min(STREAM_PIECE);
             return Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(size)))));
         }
+        if self.exchange.is_over() {
+            return Poll::Ready(None);
+        }
         let frame = ready!(Pin::new(&mut self.answer).poll_frame(cx));
         match frame {
             Some(Ok(frame)) if self.exchange.is_multiplexed() => match frame.into_data() {

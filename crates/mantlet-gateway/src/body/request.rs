@@ -203,6 +203,8 @@ pub(crate) struct Stream {
     place: Option<Permit>,
     /// Whether the app may be given more.
     keeper: Option<Keeper>,
+    /// Told when the last piece has been taken.
+    sender: Option<Arc<Flow>>,
 }
 
 /// How a streamed body fares, for whoever waits for the answer.
@@ -275,7 +277,22 @@ impl ToApp {
     }
 
     fn stream(held: VecDeque<Bytes>, rest: Judged, place: Option<Permit>) -> Self {
-        Self::Stream(Box::new(Stream { held, rest, progress: Progress::new(), place, keeper: None }))
+        Self::Stream(Box::new(Stream {
+            held,
+            rest,
+            progress: Progress::new(),
+            place,
+            keeper: None,
+            sender: None,
+        }))
+    }
+
+    /// The flow is told when all of it has been taken to be sent: at once, unless it streams.
+    pub(crate) fn tell_when_sent(&mut self, flow: &Arc<Flow>) {
+        match self {
+            Self::Empty | Self::Whole(_) => flow.note_sent(),
+            Self::Stream(stream) => stream.sender = Some(Arc::clone(flow)),
+        }
     }
 
     pub(crate) fn progress(&self) -> Option<Progress> {
@@ -359,6 +376,9 @@ impl Stream {
         if piece.is_none() {
             self.place = None;
             self.progress.end(None);
+            if let Some(flow) = &self.sender {
+                flow.note_sent();
+            }
         }
         Poll::Ready(piece.map(Ok))
     }
@@ -373,5 +393,8 @@ impl Drop for Stream {
     /// A body that nobody reads any more is not under way.
     fn drop(&mut self) {
         self.progress.end(None);
+        if let Some(flow) = &self.sender {
+            flow.note_sent();
+        }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use mantlet_controls::{Answer, Arrival, Wire, pipeline, throttle::Tarpit};
 
@@ -18,7 +19,7 @@ use crate::{
 pub(super) async fn answer(
     context: &Arc<Context>,
     mut request: Request<Incoming>,
-    exchange: Exchange,
+    mut exchange: Exchange,
 ) -> Response<ToClient> {
     let version = request.version();
     let shared = &context.shared;
@@ -37,6 +38,7 @@ pub(super) async fn answer(
     if is_stand_in {
         restore_request_line(&mut request, &context.flow);
     }
+    let is_get = request.method() == Method::GET;
     let app = Forward { context, policy: &policy };
     // A challenge before the pipeline: the authority comes in plain and under any name, and the app knows nothing of it.
     let challenged = answer_to_challenge(shared, &request).filter(|_| !is_stand_in);
@@ -66,7 +68,19 @@ pub(super) async fn answer(
         // A body that nobody will read ends the connection with this answer; the client shall know.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    if is_get && response.body().size_hint().exact().is_none() && is_endless(response.headers()) {
+        exchange.note_endless();
+    }
     response.map(|body| ToClient::new(body, exchange))
+}
+
+/// Whether an answer to GET goes on for as long as its client wants it: events, after whose end a browser asks again by itself (HTML standard,
+/// section 9.2), and the pictures of a camera.
+fn is_endless(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    [&b"text/event-stream"[..], b"multipart/x-mixed-replace"]
+        .iter()
+        .any(|endless| kind.get(..endless.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(endless)))
 }
 
 /// The answer to a certificate authority that asks whether a name is ours (RFC 8555 section 8.3), if we have asked it to.

@@ -4,7 +4,7 @@ use std::{
     ffi::OsString,
     io,
     os::unix::process::ExitStatusExt,
-    process::ExitStatus,
+    process::{ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -33,14 +33,27 @@ pub struct AppCommand {
     pub program: OsString,
     /// Its arguments.
     pub arguments: Vec<OsString>,
-    /// Variables added to the environment.
-    pub environment: Vec<(OsString, OsString)>,
+    /// Variables of our environment that it is not given.
+    pub withheld: Vec<String>,
+    /// What it reads.
+    pub input: Input,
+    /// It makes a session of its own, and with it a group; another program is given a group.
+    pub leads_its_own_session: bool,
     /// Where it will listen.
     pub address: Address,
     /// Time from its start to its first accepted connection; none if it may take as long as it lives.
     pub ready_timeout: Option<Duration>,
     /// Time it may take to stop before it is killed.
     pub stop_timeout: Duration,
+}
+
+/// What the app reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// The same as we.
+    Ours,
+    /// Nothing: it finds the end.
+    Nothing,
 }
 
 /// What happens to the app, for whoever tells a person.
@@ -146,13 +159,20 @@ fn spawn(command: &AppCommand) -> io::Result<Child> {
         // What a crashed process left behind is in the way of the next one.
         let _ = std::fs::remove_file(path);
     }
-    Command::new(&command.program)
-        .args(&command.arguments)
-        .envs(command.environment.iter().map(|(name, value)| (name, value)))
-        // Its own group: Ctrl-C reaches the gate alone, which lets the app finish first.
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
+    let mut program = Command::new(&command.program);
+    program.args(&command.arguments).kill_on_drop(true);
+    for name in &command.withheld {
+        program.env_remove(name);
+    }
+    if command.input == Input::Nothing {
+        program.stdin(Stdio::null());
+    }
+    // Its own group: Ctrl-C reaches the gate alone, which lets the app finish first. In a group that is not in front, but in the session of the terminal,
+    // a process that reads the terminal is stopped; in a session of its own it reads like any other file. One that leads a group cannot leave its session.
+    if !command.leads_its_own_session {
+        program.process_group(0);
+    }
+    program.spawn()
 }
 
 async fn watch(
@@ -223,6 +243,8 @@ async fn stop(
     if let Some(group) = group {
         let _ = kill_process_group(group, Signal::KILL);
     }
+    // One that has just begun may not lead its group yet.
+    let _ = child.start_kill();
     child.wait().await.unwrap_or_default()
 }
 

@@ -1,9 +1,8 @@
 //! Certificates for development: a local authority, made once, and a certificate of it for this machine.
 
 use std::{
-    fs,
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    fs, io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -14,6 +13,7 @@ use rcgen::{
 };
 
 use super::CertificateFiles;
+use crate::guarded::{self, Kind};
 
 /// Names by which a developer calls this machine.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -42,20 +42,23 @@ pub fn prepare(folder: &Path) -> io::Result<DevCertificate> {
     let key = if is_new {
         let key = KeyPair::generate().map_err(io::Error::other)?;
         let certificate = authority_params().self_signed(&key).map_err(io::Error::other)?;
-        write_secret(&authority_key, &key.serialize_pem())?;
-        fs::write(&authority, certificate.pem())?;
+        guarded::replace(&authority_key, key.serialize_pem().as_bytes())?;
+        write_public(&authority, &certificate.pem())?;
         key
     } else {
-        KeyPair::from_pem(&fs::read_to_string(&authority_key)?).map_err(io::Error::other)?
+        let text = guarded::read(&authority_key, Kind::Secret)?;
+        KeyPair::from_pem(&String::from_utf8_lossy(&text)).map_err(io::Error::other)?
     };
     if is_new || !is_fresh(&files.certificate) || !files.key.exists() {
         let own = KeyPair::generate().map_err(io::Error::other)?;
         let issuer = Issuer::new(authority_params(), key);
         let certificate =
             own_params().and_then(|params| params.signed_by(&own, &issuer)).map_err(io::Error::other)?;
-        write_secret(&files.key, &own.serialize_pem())?;
-        fs::write(&files.certificate, certificate.pem())?;
+        guarded::replace(&files.key, own.serialize_pem().as_bytes())?;
+        write_public(&files.certificate, &certificate.pem())?;
     }
+    // What is handed to TLS as a name must be what was judged.
+    guarded::read(&files.key, Kind::Secret)?;
     Ok(DevCertificate { files, authority, is_new })
 }
 
@@ -88,7 +91,7 @@ fn is_fresh(file: &Path) -> bool {
     age.is_ok_and(|age| age < RENEW_AFTER)
 }
 
-fn write_secret(file: &Path, text: &str) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)?;
-    file.write_all(text.as_bytes())
+/// What every user may read, and a browser must.
+fn write_public(file: &Path, text: &str) -> io::Result<()> {
+    guarded::replace(file, text.as_bytes())?.set_permissions(fs::Permissions::from_mode(0o644))
 }

@@ -112,6 +112,8 @@ pub(crate) struct Wire<T> {
     /// The stash holds bytes that have not been judged.
     fresh: bool,
     eof: bool,
+    /// When the client was found to have sent its last byte with a request under way, or 0.
+    ended_at: u64,
     /// Since when an HTTP/2 connection has been over, but for what the client is still sending.
     closing_since: Option<Instant>,
 }
@@ -138,6 +140,7 @@ impl<T> Wire<T> {
             judged: 0,
             fresh: false,
             eof: false,
+            ended_at: 0,
             closing_since: None,
         }
     }
@@ -383,6 +386,17 @@ impl<T: AsyncRead + Unpin> Wire<T> {
     }
 }
 
+impl<T> Wire<T> {
+    /// The client has sent its last byte, and nothing is left unread. hyper would drop the request under way, which the app may not have yet:
+    /// so it learns the end when the app has the request. A connection looks at its clocks often enough to ask again.
+    fn poll_end(&mut self) -> Poll<io::Result<()>> {
+        if self.ended_at == 0 {
+            self.ended_at = Flow::moment();
+        }
+        if self.flow.holds_on(self.ended_at) { Poll::Pending } else { Poll::Ready(Ok(())) }
+    }
+}
+
 impl<T: AsyncRead + Unpin> Read for Wire<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -442,6 +456,9 @@ impl<T: AsyncRead + Unpin> Read for Wire<T> {
                     if wire.stash.is_empty() {
                         wire.flow.enter(Phase::Waiting);
                     }
+                    if wire.eof && !wire.fresh {
+                        return wire.poll_end();
+                    }
                 }
                 State::Http2(account) if account.is_overdrawn() => {
                     return Poll::Ready(Err(io::Error::new(
@@ -457,7 +474,16 @@ impl<T: AsyncRead + Unpin> Read for Wire<T> {
             }
             if wire.stash.is_empty() {
                 let before = buf.remaining();
-                let count = ready!(wire.poll_pass(cx, &mut buf))?;
+                let between_requests = matches!(wire.state, State::Head { .. });
+                let count = match ready!(wire.poll_pass(cx, &mut buf)) {
+                    // A client that has broken off is gone like one that has closed.
+                    Err(_) if between_requests => 0,
+                    outcome => outcome?,
+                };
+                if count == 0 && between_requests {
+                    wire.eof = true;
+                    return wire.poll_end();
+                }
                 if count == 0 || buf.remaining() != before {
                     return Poll::Ready(Ok(()));
                 }

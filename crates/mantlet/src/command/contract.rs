@@ -71,8 +71,7 @@ pub(crate) fn read(arguments: &ContractArguments) -> Result<Described, Failure> 
         .with_flags(flags)
         .read()
         .map_err(|mistakes| Failure::usage(summary(&mistakes, "it cannot be used")))?;
-    let Inspected { name, json, contract } =
-        inspect(&checked.loaded.config.app, &checked.loaded.config.state_folder)?;
+    let Inspected { name, json, contract } = inspect(&checked.loaded)?;
     Ok(Described { name, from: "read from the app".into(), model: contract, json })
 }
 

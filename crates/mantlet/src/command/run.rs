@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use mantlet_controls::policy::Server;
 
 use crate::{
-    app::AppProcess,
+    app::{AppProcess, say_handed_on},
     cli::RunArguments,
     config::Reader,
     contract_source::Source,
@@ -36,8 +36,8 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
         // What is read of the app's code is kept there. Without it all of it is read at each start, which is no failure.
         let _ = state::prepare(&config.state_folder);
     }
-    let process =
-        AppProcess::prepare(&config.app, &config.state_folder, &arguments.server, source == Source::App)?;
+    let process = AppProcess::prepare(&checked.loaded, &arguments.server, source == Source::App)?;
+    say_handed_on(&checked.loaded);
     operate::operate(Operation {
         reader,
         checked,

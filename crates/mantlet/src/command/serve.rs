@@ -16,7 +16,7 @@ use crate::{
 pub(crate) fn serve(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
     let upstream = arguments.upstream.as_deref().map(|url| Flag::new("app.upstream", "--upstream", url));
     let flags = upstream.into_iter().chain(arguments.contract.flags()).collect();
-    let reader = Reader::new(&arguments.common, flags);
+    let reader = Reader::new(&arguments.common, flags).without_uvicorn();
     let checked = reader.read_at_start()?;
     let app = &checked.loaded.config.app;
     let address = app.address().map_err(Failure::usage)?.ok_or_else(|| {

@@ -2,42 +2,72 @@
 
 use toml::de::DeValue;
 
+use super::origin::Segment;
 use super::tree::{AsText, Node, Value};
-use super::{Mistake, Origin, Sources};
+use super::{Mistake, Origin, Sources, suggest};
 
 const PREFIX: &str = "MANTLET_";
 
 /// Between two levels of a key.
 const LEVEL: &str = "__";
 
-/// Lays the variables over the tree, in the order of their names: a table before its keys.
+/// What flags are called whose settings are called otherwise. Who writes `MANTLET_STRICT=1` means one.
+const FLAGS: [(&str, &str); 3] = [
+    ("STRICT", "MANTLET_CONTRACT__POSTURE=strict"),
+    ("TLS_CERT", "MANTLET_TLS__CERTIFICATE"),
+    ("TRUST_DOCUMENT", "MANTLET_CONTRACT__TRUST=document"),
+];
+
+/// Lays the variables over the tree, in the order of their names: a table before its keys. Says which of them are ours.
+///
+/// A variable that resembles a setting is one, and a slip in it a mistake. One that does not is another program's, or of
+/// another version, and is only named: it must not keep a gate from starting.
 pub(super) fn merge(
     tree: &mut Node,
+    (defaults, known): (&Node, &[&str]),
     sources: &Sources<'_>,
     notes: &mut Vec<String>,
     mistakes: &mut Vec<Mistake>,
-) {
+) -> Vec<String> {
+    let mut referenced = references(tree);
+    referenced
+        .extend(sources.environment.iter().filter_map(|(_, value)| reference(value)).map(str::to_owned));
     let mut variables: Vec<(&str, &str, &str)> = sources
         .environment
         .iter()
         .filter_map(|(name, value)| Some((name.as_str(), name.strip_prefix(PREFIX)?, value.as_str())))
-        .filter(|(name, ..)| !sources.ignored_variables.contains(name))
         .collect();
     variables.sort_unstable();
 
+    let (mut own, mut foreign) = (Vec::new(), Vec::new());
     let mut service_links = 0;
     for (name, rest, value) in variables {
+        if sources.ignored_variables.contains(&name) || referenced.iter().any(|other| other == name) {
+            own.push(name.to_owned());
+            continue;
+        }
         if is_service_link(rest, value) {
             service_links += 1;
             continue;
         }
         let origin = Origin::Environment(name.to_owned());
+        if let Some((_, setting)) = FLAGS.iter().find(|(flag, _)| *flag == rest.to_uppercase()) {
+            let mistake = Mistake::about_source("this is not the name of a setting".to_owned());
+            let mistake = mistake.with_help(&format!("did you mean `{setting}`?"));
+            mistakes.push(Mistake { origin: Some(origin), ..mistake });
+            continue;
+        }
+        if !resembles_a_setting(rest, defaults, known, &origin) {
+            foreign.push(format!("`{name}`"));
+            continue;
+        }
         let placed = path_of(rest, tree, &origin).and_then(|path| {
             let names: Vec<&str> = path.iter().map(String::as_str).collect();
             tree.place(&names, node_of(value, origin))
         });
-        if let Err(mistake) = placed {
-            mistakes.push(*mistake);
+        match placed {
+            Ok(()) => own.push(name.to_owned()),
+            Err(mistake) => mistakes.push(*mistake),
         }
     }
     if service_links > 0 {
@@ -46,6 +76,35 @@ pub(super) fn merge(
              ignored; `enableServiceLinks: false` in the pod's spec stops them"
         ));
     }
+    if !foreign.is_empty() {
+        let verb = if foreign.len() == 1 { "is not a setting and is" } else { "are not settings and are" };
+        notes.push(format!("{} {verb} not used", foreign.join(", ")));
+    }
+    own
+}
+
+/// Whether a variable's name, without its prefix, is that of a setting, or nearly.
+fn resembles_a_setting(rest: &str, defaults: &Node, known: &[&str], origin: &Origin) -> bool {
+    // No other program separates its words so.
+    if rest.contains(LEVEL) {
+        return true;
+    }
+    let name = rest.to_lowercase().replace('_', "-");
+    known.contains(&name.as_str())
+        || suggest::nearest(&name, known.iter().copied()).is_some()
+        || suggest::is_meant(&[Segment::Key(name)], defaults, origin)
+}
+
+/// The names of variables that texts refer to.
+pub(super) fn references(node: &Node) -> Vec<String> {
+    match &node.value {
+        Value::Text(text) => reference(text).map(str::to_owned).into_iter().collect(),
+        _ => node.children().flat_map(|(_, child)| references(child)).collect(),
+    }
+}
+
+fn reference(text: &str) -> Option<&str> {
+    text.strip_prefix("env:").filter(|name| !name.is_empty())
 }
 
 /// The variable that sets a key.

@@ -7,7 +7,7 @@ use super::origin::{Segment, is_secret, key_of};
 use super::problem::{Misfit, Problem};
 use super::reader::Reader;
 use super::tree::{AsText, Node, Value, reaches_into_list};
-use super::wording::{explain, is_about_untagged};
+use super::wording::{explain, is_about_untagged, proposals};
 use super::{Mistake, Origin, secret, suggest};
 
 /// More are not told: whoever has that many gave the wrong file.
@@ -44,9 +44,15 @@ pub(super) fn settle<C: DeserializeOwned>(
         }
         let Some(node) = node_at(tree, &path) else { break };
         let is_known = lost_something(node) && may_be_consequence(&misfit.problem);
-        if !is_known {
-            mistakes.extend(mistakes_of(&misfit.problem, node, &path, defaults));
+        if !is_known && let Some((meant, found)) = meant::<C>(tree, &path, &misfit.problem, defaults) {
+            mistakes.extend(found);
+            if let (Some(meant), Some(node)) = (meant, node_at(tree, &path)) {
+                // In force from here on, so that what it means is judged too.
+                node.value = meant;
+                continue;
+            }
         }
+        let Some(node) = node_at(tree, &path) else { break };
         let is_about_the_key = matches!(misfit.problem, Problem::UnknownKey { .. } | Problem::Twice { .. });
         if is_about_the_key {
             node.erase();
@@ -63,6 +69,64 @@ pub(super) fn settle<C: DeserializeOwned>(
         mistakes.push(Mistake::about_source(message));
     }
     None
+}
+
+/// The keys at the top, also those without a default.
+pub(super) fn known_keys<C: DeserializeOwned>() -> &'static [&'static str] {
+    let unknown = ("no key".to_owned(), Node::new(Value::Boolean(true), Origin::Default));
+    let probe = Node::new(Value::Table(vec![unknown]), Origin::Default);
+    match C::deserialize(Reader(&probe)) {
+        Err(Misfit { problem: Problem::UnknownKey { known, .. }, .. }) => known,
+        Ok(_) | Err(_) => &[],
+    }
+}
+
+/// What was most likely meant, if that would be accepted, and the mistakes that there are.
+fn meant<C: DeserializeOwned>(
+    tree: &mut Node,
+    path: &[Segment],
+    problem: &Problem,
+    defaults: &Node,
+) -> Option<(Option<Value>, Vec<Mistake>)> {
+    let node = node_at(tree, path)?.clone();
+    let mut found = mistakes_of(problem, &node, path, defaults);
+    // Of a table it may be said what is wrong with one of its values.
+    if is_secret(path) || matches!(node.value, Value::Gone | Value::List(_) | Value::Table(_)) {
+        return Some((None, found));
+    }
+    for (value, help) in proposals(problem, &node.origin) {
+        match trial::<C>(tree, path, value.clone()) {
+            Ok(()) => {
+                if let [mistake] = found.as_mut_slice() {
+                    mistake.help = help.or(mistake.help.take());
+                }
+                return Some((Some(value), found));
+            }
+            // What knows better what it expects says it better.
+            Err(Some(Problem::Mismatch { expected, .. })) => {
+                if let Problem::Mismatch { found: given, .. } = problem {
+                    let narrower = Problem::Mismatch { found: given.clone(), expected };
+                    found = mistakes_of(&narrower, &node, path, defaults);
+                }
+            }
+            Err(_) => {}
+        }
+    }
+    Some((None, found))
+}
+
+/// Whether a value would be accepted at this place; else what is said of it, if it is about this place alone.
+fn trial<C: DeserializeOwned>(tree: &Node, path: &[Segment], value: Value) -> Result<(), Option<Problem>> {
+    let mut trial = tree.clone();
+    let Some(node) = node_at(&mut trial, path) else { return Err(None) };
+    node.value = value;
+    node.as_text = AsText::No;
+    match C::deserialize(Reader(&trial)) {
+        Err(misfit) if misfit.path() == path => Err(Some(misfit.problem)),
+        Err(misfit) if misfit.path().starts_with(path) || path.starts_with(&misfit.path()) => Err(None),
+        // What is wrong elsewhere comes later.
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// The path of the node that is to blame, which exists.

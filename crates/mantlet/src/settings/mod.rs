@@ -3,13 +3,15 @@
 //! Each layer overrides the former, key by key:
 //!
 //! 1. the defaults of the configuration type,
-//! 2. one file: the one named with `--config`, else `mantlet.toml` in the working folder, else
+//! 2. variables of other programs that mean the same, such as uvicorn's own,
+//! 3. one file: the one named with `--config`, else `mantlet.toml` in the working folder, else
 //!    `[tool.mantlet]` in `pyproject.toml`,
-//! 3. environment variables: `MANTLET_LIMITS__HEAD_SIZE` sets `limits.head-size`,
-//! 4. flags.
+//! 4. environment variables: `MANTLET_LIMITS__HEAD_SIZE` sets `limits.head-size`,
+//! 5. flags.
 //!
 //! Tables are merged, everything else (lists too) is replaced as a whole. All mistakes are found in
-//! one go: what is wrong is noted with its origin, taken out, and the rest is judged again.
+//! one go: what is wrong is noted with its origin, replaced by what was most likely meant or taken
+//! out, and the rest is judged again.
 //!
 //! What is needed of the type: `#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]`
 //! on its structs, and a default that serialises to what it deserialises from. Without
@@ -59,8 +61,40 @@ pub(crate) struct Sources<'a> {
     pub(crate) environment: Vec<(String, String)>,
     /// Names of variables that begin with `MANTLET_` and are no configuration.
     pub(crate) ignored_variables: &'a [&'a str],
+    /// What variables of other programs say.
+    pub(crate) adopted: Vec<Adopted>,
     /// What was given on the command line, in order; the last one wins.
     pub(crate) flags: Vec<Flag>,
+}
+
+/// A value from a variable that another program reads too.
+#[derive(Clone, Debug)]
+pub(crate) struct Adopted {
+    variable: String,
+    key: String,
+    value: toml::Value,
+}
+
+impl Adopted {
+    /// `key` is a path such as `app.workers`.
+    pub(crate) fn new(variable: &str, key: &str, value: impl Into<toml::Value>) -> Self {
+        Self { variable: variable.to_owned(), key: key.to_owned(), value: value.into() }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn variable(&self) -> &str {
+        &self.variable
+    }
+
+    #[cfg(test)]
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn value(&self) -> &toml::Value {
+        &self.value
+    }
 }
 
 /// A value given on the command line.
@@ -89,6 +123,10 @@ pub(crate) struct Loaded<C> {
     pub(crate) file: Option<PathBuf>,
     /// What the user should know although it is no mistake.
     pub(crate) notes: Vec<String>,
+    /// Variables that are settings of ours: no other program has a use for them.
+    pub(crate) own_variables: Vec<String>,
+    /// Variables that values name, as in `env:NAME`.
+    pub(crate) referenced: Vec<String>,
 }
 
 impl<C: Serialize> Loaded<C> {
@@ -98,8 +136,20 @@ impl<C: Serialize> Loaded<C> {
     }
 }
 
-/// Reads all layers, or says all that is wrong with them.
+/// Reads all layers, or says all that is wrong with their form.
 pub(crate) fn load<C>(sources: &Sources<'_>) -> Result<Loaded<C>, Mistakes>
+where
+    C: DeserializeOwned + Serialize + Default,
+{
+    match read(sources) {
+        (Some(loaded), mistakes) if mistakes.is_empty() => Ok(loaded),
+        (_, mistakes) => Err(Mistakes::from(mistakes)),
+    }
+}
+
+/// Reads all layers. Besides mistakes there is a configuration without what they concern, so that the rest of it can be
+/// judged too.
+pub(crate) fn read<C>(sources: &Sources<'_>) -> (Option<Loaded<C>>, Vec<Mistake>)
 where
     C: DeserializeOwned + Serialize + Default,
 {
@@ -108,24 +158,35 @@ where
 
     let defaults = Node::of_defaults(&C::default());
     let mut tree = defaults.clone();
+    let place = |tree: &mut Node, key: &str, value: &toml::Value, origin: Origin| {
+        let path: Vec<&str> = key.split('.').collect();
+        tree.place(&path, Node::of_value(value, &origin)).err()
+    };
 
+    for adopted in &sources.adopted {
+        let origin = Origin::Environment(adopted.variable.clone());
+        // Laid over defaults alone, where all of them have their place.
+        place(&mut tree, &adopted.key, &adopted.value, origin);
+    }
     let file = file::find(sources, &mut notes, &mut mistakes).map(|file| {
         tree.merge(file.content);
         file.path
     });
-    environment::merge(&mut tree, sources, &mut notes, &mut mistakes);
+    let known = (&defaults, judge::known_keys::<C>());
+    let own_variables = environment::merge(&mut tree, known, sources, &mut notes, &mut mistakes);
     for flag in &sources.flags {
-        let path: Vec<&str> = flag.key.split('.').collect();
-        let value = Node::of_value(&flag.value, &Origin::Flag(flag.name.clone()));
-        if let Err(mistake) = tree.place(&path, value) {
-            mistakes.push(*mistake);
-        }
+        let origin = Origin::Flag(flag.name.clone());
+        mistakes.extend(place(&mut tree, &flag.key, &flag.value, origin).map(|mistake| *mistake));
     }
 
-    match judge::settle(&mut tree, &defaults, &mut mistakes) {
-        Some(config) if mistakes.is_empty() => {
-            Ok(Loaded { config, origins: Origins::of_tree(&tree), file, notes })
-        }
-        _ => Err(Mistakes::from(mistakes)),
-    }
+    let config = judge::settle(&mut tree, &defaults, &mut mistakes);
+    let loaded = config.map(|config| Loaded {
+        config,
+        origins: Origins::of_tree(&tree),
+        file,
+        notes,
+        own_variables,
+        referenced: environment::references(&tree),
+    });
+    (loaded, mistakes)
 }

@@ -102,6 +102,8 @@ pub(super) fn text_literal(text: &str) -> String {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Origins {
     keys: BTreeMap<String, Entry>,
+    /// Where the items stand that are left of lists from which some were taken out.
+    left: BTreeMap<String, Vec<usize>>,
 }
 
 #[derive(Clone, Debug)]
@@ -119,7 +121,35 @@ impl Origins {
 
     /// Turns what a caller found wrong with the value of `key` into a mistake that says where.
     pub(crate) fn locate(&self, key: &str, message: impl Into<String>, help: Option<String>) -> Mistake {
-        Mistake { key: key.to_owned(), origin: Some(self.of(key)), message: message.into(), help }
+        let key = self.written(key);
+        let origin = Some(self.of(&key));
+        Mistake { key, origin, message: message.into(), help }
+    }
+
+    /// Whether a layer, and not the defaults, says what the value of `key` is.
+    pub(crate) fn is_set(&self, key: &str) -> bool {
+        let key = self.written(key);
+        self.keys.get(&key).is_some_and(|entry| entry.origin != Origin::Default)
+    }
+
+    /// The key as it was written: a caller counts the items of a list without those that were taken out.
+    fn written(&self, key: &str) -> String {
+        let mut written = String::with_capacity(key.len());
+        for piece in key.split_inclusive('[') {
+            let index =
+                piece.split_once(']').and_then(|(index, rest)| Some((index.parse::<usize>().ok()?, rest)));
+            let list = written.strip_suffix('[').and_then(|list| self.left.get(list));
+            match (index, list) {
+                (Some((index, rest)), Some(left)) => {
+                    let place = left.get(index).copied().unwrap_or(index);
+                    written.push_str(&place.to_string());
+                    written.push(']');
+                    written.push_str(rest);
+                }
+                _ => written.push_str(piece),
+            }
+        }
+        written
     }
 
     /// The origin of an effective value: unlike [`Origins::of`], what a table did not mention
@@ -139,7 +169,14 @@ impl Origins {
 
     fn collect(&mut self, node: &Node, path: &mut Vec<Segment>) {
         let is_table = matches!(node.value, Value::Table(_));
-        self.keys.insert(key_of(path), Entry { origin: node.origin.clone(), is_table });
+        let key = key_of(path);
+        if let Value::List(items) = &node.value
+            && items.iter().any(Node::is_gone)
+        {
+            let left = items.iter().enumerate().filter(|(_, item)| !item.is_gone()).map(|(index, _)| index);
+            self.left.insert(key.clone(), left.collect());
+        }
+        self.keys.insert(key, Entry { origin: node.origin.clone(), is_table });
         for (segment, child) in node.children() {
             path.push(segment);
             self.collect(child, path);

@@ -22,6 +22,15 @@ fn distance(one: &str, other: &str) -> usize {
     strsim::osa_distance(&plain(one), &plain(other))
 }
 
+/// Whether the unknown key at `path` is most likely a slip in one that is known.
+pub(super) fn is_meant(path: &[Segment], defaults: &Node, origin: &Origin) -> bool {
+    let Some((Segment::Key(name), parents)) = path.split_last() else { return false };
+    let all_keys = keys_of(defaults);
+    nearest(name, keys_in(defaults, parents).into_iter()).is_some()
+        || all_keys.iter().any(|path| path.last() == Some(&name.as_str()))
+        || flattened(path, &all_keys, origin).is_some()
+}
+
 /// The help for the unknown key at `path`, in the terms of where it was written.
 pub(super) fn for_key(path: &[Segment], known: &[&str], defaults: &Node, origin: &Origin) -> Option<String> {
     let Some((Segment::Key(name), parents)) = path.split_last() else { return None };

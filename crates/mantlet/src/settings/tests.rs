@@ -22,6 +22,7 @@ mod showing;
 struct Sample {
     listen: SocketAddr,
     workers: u16,
+    rate: Rate,
     app: Option<String>,
     #[serde(alias = "name")]
     title: String,
@@ -42,6 +43,7 @@ impl Default for Sample {
         Self {
             listen: ([127, 0, 0, 1], 8000).into(),
             workers: 2,
+            rate: Rate("1/s".to_owned()),
             app: None,
             title: "a gate".to_owned(),
             trusted: vec!["127.0.0.1/32".to_owned()],
@@ -151,6 +153,20 @@ impl<'de> Deserialize<'de> for Size {
     }
 }
 
+/// A text of its own kind.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Rate(String);
+
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.strip_suffix("/s").map(str::parse::<u32>) {
+            Some(Ok(_)) => Ok(Self(text)),
+            _ => Err(D::Error::invalid_value(serde::de::Unexpected::Str(&text), &"a rate such as `100/s`")),
+        }
+    }
+}
+
 /// A secret whose type carelessly repeats it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Guarded(String);
@@ -173,6 +189,7 @@ struct Given<'a> {
     pyproject: Option<&'a str>,
     explicit: Option<(&'a str, &'a str)>,
     environment: &'a [(&'a str, &'a str)],
+    adopted: Vec<Adopted>,
     flags: Vec<Flag>,
 }
 
@@ -198,6 +215,7 @@ impl Given<'_> {
             folder: folder.path(),
             environment: pairs.map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
             ignored_variables: &["MANTLET_CONFIG"],
+            adopted: self.adopted.clone(),
             flags: self.flags.clone(),
         })
         .map_err(|mistakes| {
@@ -214,6 +232,21 @@ impl Given<'_> {
                 ..mistake.clone()
             };
             Mistakes::from(mistakes.iter().map(strip_all).collect::<Vec<_>>())
+        })
+    }
+
+    /// What there is besides mistakes.
+    fn read(&self) -> (Option<Loaded<Sample>>, Vec<Mistake>) {
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join("mantlet.toml"), self.own.unwrap_or_default()).unwrap();
+        let pairs = self.environment.iter();
+        read(&Sources {
+            explicit_file: None,
+            folder: folder.path(),
+            environment: pairs.map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+            ignored_variables: &[],
+            adopted: self.adopted.clone(),
+            flags: self.flags.clone(),
         })
     }
 

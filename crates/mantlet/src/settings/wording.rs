@@ -3,6 +3,7 @@
 use super::Origin;
 use super::problem::{Found, Problem};
 use super::suggest::nearest;
+use super::tree::{Node, Value};
 
 /// What is wrong, and perhaps what to do. Unknown keys get their help from `suggest`.
 pub(super) fn explain(problem: &Problem, is_secret: bool, origin: &Origin) -> (String, Option<String>) {
@@ -122,26 +123,55 @@ impl Found {
     }
 }
 
+/// Help that needs no look at what would be accepted.
 fn help_for(expected: &str, found: &Found, is_secret: bool, origin: &Origin) -> Option<String> {
-    let is_text_in_file = matches!(origin, Origin::File { .. });
     match found {
-        Found::Text(text) if expected == "a list" && !is_secret => {
-            Some(format!("write it as a list: `[\"{}\"]`", shortened(text)))
+        Found::Text(_) if expected == "a list" && is_secret => {
+            Some("write it as a list: `[\"…\"]`".to_owned())
         }
-        Found::Text(_) if expected == "a list" => Some("write it as a list: `[\"…\"]`".to_owned()),
-        Found::Table if expected == "a list" && is_text_in_file => {
+        Found::Table if expected == "a list" && matches!(origin, Origin::File { .. }) => {
             Some("each item of a list of tables begins with its name in `[[…]]`".to_owned())
         }
-        _ if is_secret || !is_text_in_file => None,
-        Found::Number(value) if expected == "a text" => Some(in_quotes(value)),
-        Found::Boolean(value) if expected == "a text" => Some(in_quotes(&value.to_string())),
-        Found::Text(text) if expected.starts_with("a whole number") && is_whole(text) => {
-            Some(format!("write it without quotes: `{text}`"))
-        }
-        Found::Text(text) if expected == "`true` or `false`" && is_boolean(text) => {
-            Some(format!("write it without quotes: `{text}`"))
-        }
         _ => None,
+    }
+}
+
+/// What was most likely meant by a value that does not fit, the likeliest first, each with how to write it. None is proposed
+/// before it has been found to be accepted.
+pub(super) fn proposals(problem: &Problem, origin: &Origin) -> Vec<(Value, Option<String>)> {
+    let Problem::Mismatch { found, expected } = problem else { return Vec::new() };
+    let is_in_file = matches!(origin, Origin::File { .. });
+    let expected = phrase(expected, found);
+    match (found, expected.as_str()) {
+        (Found::Text(text), "a list") => {
+            let item = Node::new(Value::Text(text.clone()), origin.clone());
+            vec![(Value::List(vec![item]), Some(format!("write it as a list: `[\"{}\"]`", shortened(text))))]
+        }
+        (Found::Number(value), "a text") => {
+            let plain = (Value::Text(value.clone()), is_in_file.then(|| in_quotes(value)));
+            let rate = format!("{value}/s");
+            let how = if is_in_file { in_quotes(&rate) } else { format!("write `{rate}`") };
+            vec![plain, (Value::Text(rate), Some(how))]
+        }
+        (Found::Boolean(value), "a text") => {
+            let text = value.to_string();
+            vec![(Value::Text(text.clone()), is_in_file.then(|| in_quotes(&text)))]
+        }
+        (Found::Text(text), expected) if expected.starts_with("a whole number") => {
+            let number = text.parse::<i64>().ok();
+            number
+                .map(|number| (Value::Integer(number.into()), is_in_file.then(|| without_quotes(text))))
+                .into_iter()
+                .collect()
+        }
+        (Found::Text(text), "`true` or `false`") => {
+            let value = text.parse::<bool>().ok();
+            value
+                .map(|value| (Value::Boolean(value), is_in_file.then(|| without_quotes(text))))
+                .into_iter()
+                .collect()
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -149,12 +179,8 @@ fn in_quotes(value: &str) -> String {
     format!("write it in quotes: `\"{value}\"`")
 }
 
-fn is_whole(text: &str) -> bool {
-    text.parse::<i64>().is_ok()
-}
-
-fn is_boolean(text: &str) -> bool {
-    text == "true" || text == "false"
+fn without_quotes(value: &str) -> String {
+    format!("write it without quotes: `{value}`")
 }
 
 /// `` `a`, `b`, `c` ``

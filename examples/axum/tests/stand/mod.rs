@@ -19,6 +19,7 @@ use mantlet_example_axum::{app, config, protected};
 use mantlet_gateway::{
     Address, Gate, GateConfig, Listen, UpstreamConfig,
     audit_log::{AuditConfig, AuditLog, AuditWriter},
+    guarded::Kind,
 };
 use tempfile::NamedTempFile;
 use tokio::net::{TcpListener, TcpStream};
@@ -72,7 +73,7 @@ impl Stand {
     pub(crate) async fn gateway() -> Self {
         let behind = serve(app()).await;
         let audit = NamedTempFile::new().unwrap();
-        let to_file = AuditConfig { file: Some(audit.path().to_owned()), terminal: false };
+        let to_file = AuditConfig { file: Some(audit.path().to_owned()), kind: Kind::Named, terminal: false };
         let (log, writer) = AuditLog::open(&to_file).unwrap();
         let config_of_gate = GateConfig {
             store: None,

@@ -14,7 +14,11 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tempfile::NamedTempFile;
 use x509_parser::{prelude::FromDer, time::ASN1Time};
 
-use crate::tls::{CertificateFiles, certificates::Certificate};
+use crate::{
+    guarded::{self, Kind},
+    tell,
+    tls::{CertificateFiles, certificates::Certificate},
+};
 
 /// Longer than any pause.
 const LONGEST_PAUSE: Duration = Duration::from_hours(10 * 24);
@@ -81,6 +85,7 @@ impl Folder<'_> {
     /// The certificate, if there is one that can be used.
     pub(super) fn certificate(&self) -> Option<Fetched> {
         let file = self.0.join("certificate.pem");
+        self.read_secret("certificate.pem")?;
         let obtained = fs::metadata(&file).and_then(|meta| meta.modified()).ok()?;
         // A file from the future was written by a clock that was wrong.
         Fetched::read(file, obtained.min(SystemTime::now()))
@@ -102,7 +107,20 @@ impl Folder<'_> {
     }
 
     fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        serde_json::from_slice(&fs::read(self.0.join(name)).ok()?).ok()
+        serde_json::from_slice(&self.read_secret(name)?).ok()
+    }
+
+    /// Nothing, too, if others may have had a hand in it: that is said, and another is fetched in its place.
+    fn read_secret(&self, name: &str) -> Option<Vec<u8>> {
+        let path = self.0.join(name);
+        let read = guarded::read(&path, Kind::Secret);
+        if let Err(error) = &read
+            && error.kind() == io::ErrorKind::PermissionDenied
+        {
+            let why = error.to_string().replace('\n', "\n  ");
+            tell(&format!("error: `{}` is not used: {why}", path.display()));
+        }
+        read.ok()
     }
 
     fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {

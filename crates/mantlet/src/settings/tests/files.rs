@@ -38,6 +38,7 @@ fn a_path_that_is_no_file_is_a_mistake() {
             folder: folder.path(),
             environment: Vec::new(),
             ignored_variables: &[],
+            adopted: Vec::new(),
             flags: Vec::new(),
         };
         load::<Sample>(&sources).expect_err("there is no file").to_string()

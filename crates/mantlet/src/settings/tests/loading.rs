@@ -167,3 +167,55 @@ fn one_file_counts() {
     let broken = Given { pyproject: Some("[project\n"), ..Given::default() };
     assert_eq!(assert_loads(&broken, |_| {}).notes.len(), 1);
 }
+
+/// What no setting resembles is another program's, or of another version: it must not keep a gate from starting.
+#[test]
+fn variables_of_others_are_named_and_passed_over() {
+    let others = [
+        ("MANTLET_IMAGE_TAG", "v1"),
+        ("MANTLET_VERSION", "2"),
+        ("MANTLET_ENV", "live"),
+        ("MANTLET_HOME", "/x"),
+    ];
+    let loaded = assert_loads(&variables(&others), |_| {});
+    assert_eq!(
+        loaded.notes,
+        [
+            "`MANTLET_ENV`, `MANTLET_HOME`, `MANTLET_IMAGE_TAG`, `MANTLET_VERSION` are not settings and are not used"
+        ]
+    );
+    assert!(loaded.own_variables.is_empty(), "they are handed on: {:?}", loaded.own_variables);
+}
+
+#[test]
+fn it_is_known_which_variables_are_ours_and_which_are_named() {
+    let environment = [
+        ("MANTLET_WORKERS", "3"),
+        ("MANTLET_CONFIG", "ignored"),
+        ("MANTLET_PASSWORD", "a secret of ours, by the name that the file gives it"),
+        ("MANTLET_IMAGE_TAG", "v1"),
+        ("DATABASE", "the app's own, too"),
+    ];
+    let given = Given {
+        environment: &environment,
+        ..file("admin-password = 'env:MANTLET_PASSWORD'\ntitle = 'env:DATABASE'\n[[route]]\npath = 'env:X'\n")
+    };
+    let loaded = given.load().unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    assert_eq!(loaded.own_variables, ["MANTLET_CONFIG", "MANTLET_PASSWORD", "MANTLET_WORKERS"]);
+    let mut referenced = loaded.referenced;
+    referenced.sort_unstable();
+    assert_eq!(referenced, ["DATABASE", "MANTLET_PASSWORD", "X"]);
+}
+
+#[test]
+fn what_other_programs_are_told_ranks_lowest() {
+    let adopted =
+        vec![Adopted::new("WEB_CONCURRENCY", "workers", 7), Adopted::new("PORT", "listen", "127.0.0.1:1")];
+    let given = Given { adopted, ..file("workers = 3\n") };
+    let loaded = assert_loads(&given, |sample| {
+        sample.workers = 3;
+        sample.listen = ([127, 0, 0, 1], 1).into();
+    });
+    assert_eq!(loaded.origins.of("listen"), Origin::Environment("PORT".to_owned()));
+    assert_eq!(loaded.origins.of("workers"), origin_in("mantlet.toml", 1));
+}

@@ -38,6 +38,14 @@ fn values_that_do_not_fit() {
         ("workers = 99999999999999999999", "workers: the number is too large"),
         ("workers = true", "workers: expected a whole number, found `true`"),
         ("workers = []", "workers: expected a whole number, found a list"),
+        // A hint is one that would be accepted.
+        ("workers = '70000'", "workers: expected a whole number, found the text `70000`"),
+        (
+            "rate = 100",
+            "rate: expected a rate such as `100/s`, found the number `100`\n  write it in quotes: `\"100/s\"`",
+        ),
+        ("rate = true", "rate: expected a rate such as `100/s`, found `true`"),
+        ("trusted = 5", "trusted: expected a list, found the number `5`"),
         ("[workers]", "workers: expected a whole number, found a table"),
         ("ratio = 'x'", "ratio: expected a number, found the text `x`"),
         ("title = 5", "title: expected a text, found the number `5`\n  write it in quotes: `\"5\"`"),
@@ -126,7 +134,7 @@ fn unknown_keys() {
         ),
         (
             "'a b' = 1",
-            "\"a b\": unknown key `a b`\n  known keys: `listen`, `workers`, `app`, `name`, `title`, `trusted`, `ratio`, `api-token`, `admin-password`, `limits`, `headers`, `store`, `upstream`, `labels`, `route`",
+            "\"a b\": unknown key `a b`\n  known keys: `listen`, `workers`, `rate`, `app`, `name`, `title`, `trusted`, `ratio`, `api-token`, `admin-password`, `limits`, `headers`, `store`, `upstream`, `labels`, `route`",
         ),
         ("upstream.sockets = ''", "upstream.sockets: unknown key `sockets`\n  did you mean `socket`?"),
         (
@@ -176,6 +184,12 @@ fn variables_that_do_not_fit() {
             "limits.head-size: expected a size such as `16 KiB`, found the text `lots`",
         ),
         ("LIMITS__HEAD_SIZE", "true", "limits.head-size: expected a size such as `16 KiB`, found `true`"),
+        ("RATE", "100", "rate: expected a rate such as `100/s`, found the number `100`\n  write `100/s`"),
+        (
+            "STRICT",
+            "1",
+            "this is not the name of a setting\n  did you mean `MANTLET_CONTRACT__POSTURE=strict`?",
+        ),
         ("WORKERS", "many", "workers: expected a whole number, found the text `many`"),
         ("WORKERS", "", "workers: expected a whole number, found an empty text"),
         ("WORKERS", "true", "workers: expected a whole number, found `true`"),
@@ -267,6 +281,23 @@ flag --title: title: expected a text, found the number `1`
 ",
     );
     assert_eq!(given.load().unwrap_err().len(), 13);
+}
+
+/// What most likely was meant is in force when the rest is judged, so that the rest is judged too.
+#[test]
+fn what_is_left_can_be_judged() {
+    let given = Given {
+        environment: &[("MANTLET_RATE", "7")],
+        ..file("workers = '3'\nratio = 'x'\ntrusted = [1, 'b', {}, 'c']\nheders = 1\n")
+    };
+    let (loaded, mistakes) = given.read();
+    assert_eq!(mistakes.len(), 6, "{mistakes:?}");
+    let Loaded { config, origins, .. } = loaded.expect("a configuration");
+    assert_eq!((config.workers, config.rate, config.ratio), (3, Rate("7/s".into()), Sample::default().ratio));
+    assert_eq!(config.trusted, ["1", "b", "c"]);
+    // Its third item is the fourth that was written.
+    assert_eq!(origins.locate("trusted[2]", "not a network", None).key, "trusted[3]");
+    assert!(origins.is_set("workers") && !origins.is_set("ratio") && !origins.is_set("title"));
 }
 
 #[test]

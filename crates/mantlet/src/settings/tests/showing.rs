@@ -40,6 +40,7 @@ fn show_of_the_default_can_be_loaded_again() {
 
 const EXPECTED: &str = r#"listen = "127.0.0.1:80"         # environment MANTLET_LISTEN
 workers = 3                     # flag --workers
+rate = "1/s"                    # default
 title = "tab\t and \"quotes\""  # mantlet.toml:1
 trusted = [                     # mantlet.toml:2
     "10.0.0.0/8",

@@ -11,6 +11,7 @@ use std::{
     thread,
 };
 
+use rustix::net::{RecvFlags, recv};
 use tempfile::TempDir;
 
 /// What stands behind the gateway in place of the app: it keeps every byte that reaches it.
@@ -46,15 +47,20 @@ impl Upstream {
                 if over.load(SeqCst) {
                     break;
                 }
-                let number = {
-                    let mut log = shared.lock().unwrap();
-                    log.push(Seen::default());
-                    log.len() - 1
-                };
                 let stream = stream.expect("a connection");
-                let mut connection = Connection { stream, log: Arc::clone(&shared), number };
-                let treat = Arc::clone(&treat);
-                thread::spawn(move || treat(&mut connection));
+                let (log, treat) = (Arc::clone(&shared), Arc::clone(&treat));
+                thread::spawn(move || {
+                    // Whether it listens is asked without a word, and is not a connection for a request.
+                    if !matches!(recv(&stream, &mut [0; 1][..], RecvFlags::PEEK), Ok((1.., _))) {
+                        return;
+                    }
+                    let number = {
+                        let mut log = log.lock().unwrap();
+                        log.push(Seen::default());
+                        log.len() - 1
+                    };
+                    treat(&mut Connection { stream, log, number });
+                });
             }
         });
         Self { folder, log, ended }

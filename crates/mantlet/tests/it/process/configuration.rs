@@ -183,3 +183,88 @@ fn show_tells_what_rules_count_by() {
     assert!(!said.stdout.contains("not shown"), "{}", said.stdout);
     assert!(said.stdout.contains("key = [\"user\"]") && said.stdout.contains("key = [\"api-key\"]"));
 }
+
+/// A mistake of form hides none of sense, and no hint is given that would not be taken.
+#[test]
+fn mistakes_of_form_and_of_sense_are_told_at_once() {
+    let file = "\
+listen = 8000
+
+[throttle]
+rate = 100
+
+[limits]
+head-sise = \"8 KiB\"
+header-count = 5
+
+[client]
+trusted = [5, \"everybody\"]
+
+[tls]
+certificate = \"cert.pem\"
+key = true
+";
+    let typed = Typed::mantlet(["run"]).file("mantlet.toml", file).file("main.py", THREE_LINES);
+    let finished = typed.variable("MANTLET_APP__MAX_CONCURRENT", "0").finish();
+    assert_eq!(
+        finished.stderr,
+        "mantlet: error: 8 mistakes in the configuration; nothing was started
+  mantlet.toml:1: listen: expected a text, found the number `8000`
+    `8000` is not an address; write `127.0.0.1:8000`, `[::]:8000` or `unix:PATH`
+  mantlet.toml:4: throttle.rate: expected a rate such as `100/s` or `5/15m`, found the number `100`
+    write it in quotes: `\"100/s\"`
+  mantlet.toml:7: limits.head-sise: unknown key `head-sise`
+    did you mean `head-size`?
+  mantlet.toml:8: limits.header-count: `5` is outside 10 to 1000
+  mantlet.toml:11: client.trusted[0]: expected a text, found the number `5`
+    `5` is not a network; write `10.0.0.0/8`, `192.0.2.7`, `fd00::/8`, `loopback` or `private`
+  mantlet.toml:11: client.trusted[1]: `everybody` is not a network
+    write `10.0.0.0/8`, `192.0.2.7`, `fd00::/8`, `loopback` or `private`
+  mantlet.toml:15: tls.key: expected a text
+  environment MANTLET_APP__MAX_CONCURRENT: app.max-concurrent: `0` requests at once are none"
+    );
+    assert_eq!(finished.code, Some(2));
+}
+
+/// Nothing is made for a configuration that is not used.
+#[test]
+fn a_configuration_with_mistakes_leaves_nothing_behind() {
+    let file = "tls.dev = true\n[csrf.token]\nsession-cookies = [\"sid\"]\n[limits]\nhead-sise = 1\n";
+    let finished = Typed::mantlet(["config", "check"]).file("mantlet.toml", file).finish();
+    assert_eq!(finished.code, Some(2), "{}", finished.stderr);
+    assert!(!finished.folder.path().join(".mantlet").exists());
+}
+
+/// What no setting resembles is another program's; what one resembles is a slip.
+#[test]
+fn variables_of_other_programs_do_not_stop_it() {
+    let typed = |name: &str| Typed::mantlet(["config", "check"]).variable(name, "x");
+    let finished = typed("MANTLET_IMAGE_TAG").finish();
+    let note = "mantlet: note: `MANTLET_IMAGE_TAG` is not a setting and is not used";
+    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), note));
+    for (name, meant) in [
+        ("MANTLET_REPORTONLY", "MANTLET_REPORT_ONLY"),
+        ("MANTLET_STRICT", "MANTLET_CONTRACT__POSTURE=strict"),
+        ("MANTLET_TLS_KEY", "MANTLET_TLS__KEY"),
+        ("MANTLET_WORKERS", "MANTLET_APP__WORKERS"),
+    ] {
+        let finished = typed(name).finish();
+        assert_eq!(finished.code, Some(2), "{name}: {}", finished.stderr);
+        assert!(finished.stderr.contains(&format!("did you mean `{meant}`?")), "{name}: {}", finished.stderr);
+    }
+}
+
+#[test]
+fn a_path_that_no_socket_can_have_is_a_mistake() {
+    let long = format!("unix:/tmp/{}", "a".repeat(120));
+    for arguments in [
+        &["run", "--listen", &long][..],
+        &["serve", "--upstream", &long],
+        &["serve", "--upstream", "unix:a", "--listen", &long],
+    ] {
+        let finished = Typed::mantlet(arguments).file("main.py", THREE_LINES).finish();
+        assert_eq!(finished.code, Some(2), "{}", finished.stderr);
+        let says = "the path has 125 bytes, and that of a unix socket has 107 at most";
+        assert!(finished.stderr.contains(says), "{}", finished.stderr);
+    }
+}

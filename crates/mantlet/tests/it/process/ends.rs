@@ -138,6 +138,49 @@ fn what_is_under_way_may_finish() {
     assert_eq!(process.wait().code, Some(0));
 }
 
+/// With streams of events open, which have no end, it ends as soon as it does without: `docker stop` waits for ten seconds.
+#[test]
+fn streams_of_events_are_not_waited_for() {
+    let events = "import asyncio\nfrom fastapi import FastAPI\nfrom fastapi.responses import StreamingResponse\n\
+                  app = FastAPI()\n\
+                  async def events(pause):\n    yield 'data: first\\n\\n'\n    while True:\n        \
+                  await asyncio.sleep(pause)\n        yield 'data: tick\\n\\n'\n\
+                  @app.get('/events')\nasync def stream(pause: float):\n    \
+                  return StreamingResponse(events(pause), media_type='text/event-stream')\n\
+                  @app.post('/words')\nasync def words():\n    \
+                  async def all():\n        yield 'data: one\\n\\n'\n        await asyncio.sleep(1)\n        \
+                  yield 'data: two\\n\\n'\n    \
+                  return StreamingResponse(all(), media_type='text/event-stream')\n";
+    let process = Typed::run(&[]).file("main.py", events).start();
+    let address = process.ready();
+    let mut streams = ["0.05", "3600"].map(|pause| {
+        let mut client = Client::connect(address);
+        client.send(format!("GET /events?pause={pause} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        assert_eq!(client.head().status, 200);
+        assert_eq!(client.chunk().as_deref(), Some(&b"data: first\n\n"[..]));
+        client
+    });
+    // What was asked for with POST has an end, and is waited for.
+    let mut words = Client::connect(address);
+    words.send("POST /words HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(words.head().status, 200);
+    assert_eq!(words.chunk().as_deref(), Some(&b"data: one\n\n"[..]));
+    process.signal(Signal::TERM);
+    let asked = Instant::now();
+    process.line("mantlet: stopping: 1 request under way may take up to 30 s; interrupt again to stop now");
+    assert_eq!(words.chunk().as_deref(), Some(&b"data: two\n\n"[..]));
+    assert_eq!(words.chunk(), None);
+    for client in &mut streams {
+        // Each ends in order, as if the app had ended it.
+        while client.chunk().is_some() {}
+    }
+    let finished = process.wait();
+    // Less than a third of the time that is given to requests; docker kills after ten seconds.
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    assert!(finished.stderr.contains("Application shutdown complete."), "{}", finished.stderr);
+}
+
 /// A stream without an end is cut off when its time is over, and the app still ends in order.
 #[test]
 fn an_endless_stream_does_not_hold_up_the_app() {

@@ -133,3 +133,44 @@ fn what_the_app_writes_passes_through() {
     assert!(finished.stdout.lines().any(|line| line == "to the output"), "{}", finished.stdout);
     assert!(finished.stderr.lines().any(|line| line == "to the log"), "{}", finished.stderr);
 }
+
+/// An app of WebSockets alone is one, and so is one that only mounts others.
+#[test]
+fn an_app_without_operations_of_its_own_is_an_app() {
+    let sockets = "from fastapi import FastAPI, WebSocket\napp = FastAPI()\n@app.websocket('/feed')\n\
+                   async def feed(socket: WebSocket):\n    await socket.accept()\n    await socket.close()\n";
+    let mounts = "from fastapi import FastAPI\nfrom starlette.applications import Starlette\napp = FastAPI()\n\
+                  app.mount('/other', Starlette())\n";
+    for (app, says) in [(sockets, "no operation, 1 WebSocket"), (mounts, "no operation")] {
+        let process = Typed::run(&[]).file("main.py", app).start();
+        process.ready();
+        process.line(&format!("mantlet: the contract of main:app (FastAPI), read from the app: {says}"));
+        assert!(!process.stderr().contains("error"), "{}", process.stderr());
+        if app == sockets {
+            let finished = Typed::mantlet(["contract"]).file("main.py", app).finish();
+            assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+            // And what was written is taken.
+            let typed = Typed::run(&["--contract", "contract.json"]).file("main.py", app);
+            let process = typed.file("contract.json", &finished.stdout).start();
+            process.ready();
+            process.line(says);
+        }
+    }
+}
+
+/// A version that cannot be read is named, in a sentence.
+#[test]
+fn an_old_fastapi_is_named() {
+    let old = "__version__ = '0.79.0'\nclass FastAPI:\n    title = 'Old'\n    \
+               async def __call__(self, scope, receive, send):\n        if scope['type'] == 'http':\n            \
+               await send({'type': 'http.response.start', 'status': 200, 'headers': []})\n            \
+               await send({'type': 'http.response.body', 'body': b'old'})\n";
+    let app = "from fastapi import FastAPI\napp = FastAPI()\n";
+    let process = Typed::run(&[]).file("main.py", app).file("fastapi/__init__.py", old).start();
+    let address = process.ready();
+    process.line(
+        "mantlet: note: the contract of main:app (Old) cannot be read: FastAPI 0.79.0 is too old to be read; 0.100 and \
+         later are understood",
+    );
+    assert_eq!(Client::connect(address).get("/").body, b"old");
+}

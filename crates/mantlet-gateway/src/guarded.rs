@@ -1,0 +1,162 @@
+//! Files that outlive a run, and who else may have had a hand in them.
+//!
+//! Defends against a file that another user has put where ours is expected: a key that they know, a link to a file that ours would be written into.
+//! Lets through
+//!
+//! 1. a regular file, never what a symbolic link points to,
+//! 2. that belongs to the user that Mantlet runs as, or to root,
+//! 3. which others cannot write, and, if it holds a secret, neither they nor its group can read.
+//!
+//! A file that a person named, such as `/dev/stdout`, is theirs to choose: a link is followed if it is their own or root's, and what it leads to need not be
+//! a file.
+//!
+//! What to mind: on a file system without owners and modes no secret can be kept.
+
+use std::{
+    fs::{self, File, Metadata, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    path::{Component, Path, PathBuf},
+};
+
+use rustix::{fs::OFlags, process::geteuid};
+
+/// What a file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Who reads it can act as us.
+    Secret,
+    /// It is ours to write.
+    Own,
+    /// A person named it.
+    Named,
+}
+
+/// Opens a file to add to its end; one that is not there is made with mode 0600.
+pub fn open_to_append(path: &Path, kind: Kind) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true).mode(0o600);
+    open(&options, path, kind)
+}
+
+/// Reads a file as a whole.
+pub fn read(path: &Path, kind: Kind) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    open(OpenOptions::new().read(true), path, kind)?.read_to_end(&mut content)?;
+    Ok(content)
+}
+
+/// Puts a file with mode 0600 in the place of whatever is there: whole or not at all, and never through a link.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<File> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(content)?;
+    file.as_file().sync_data()?;
+    file.persist(path).map_err(|error| error.error)
+}
+
+fn open(options: &OpenOptions, path: &Path, kind: Kind) -> io::Result<File> {
+    let mut options = options.clone();
+    if kind == Kind::Named {
+        judge_link(path)?;
+    } else {
+        // Nor is a pipe waited for that has no reader.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        options.custom_flags(i32::try_from(flags.bits()).unwrap_or_default());
+    }
+    let file = options.open(path).map_err(|error| {
+        let is_link = || fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
+        if kind != Kind::Named && is_link() {
+            return refused(format!(
+                "it is a symbolic link, which is not followed\nremove `{}`",
+                path.display()
+            ));
+        }
+        error
+    })?;
+    judge(&file.metadata()?, path, kind)?;
+    Ok(file)
+}
+
+fn judge(found: &Metadata, path: &Path, kind: Kind) -> io::Result<()> {
+    let file = path.display();
+    if !found.is_file() {
+        return if kind == Kind::Named {
+            Ok(())
+        } else {
+            Err(refused("it is not a regular file".to_owned()))
+        };
+    }
+    if !is_trusted(found.uid()) {
+        return Err(refused(format!(
+            "it belongs to the user {0} and Mantlet runs as the user {1}: the user {0} may have put it there\n\
+             remove `{file}`, or make it yours with `chown {1} {file}` if you know that it is",
+            found.uid(),
+            geteuid().as_raw(),
+        )));
+    }
+    let mode = found.permissions().mode() & 0o777;
+    let (bits, what) = match kind {
+        Kind::Secret => (0o077, "others than its owner can read or write it"),
+        Kind::Own | Kind::Named => (0o002, "every user can write it"),
+    };
+    if mode & bits != 0 {
+        let mended = mode & !bits;
+        return Err(refused(format!(
+            "{what} (mode {mode:04o})\n\
+             remove `{file}`, or close it with `chmod {mended:o} {file}` if you know that none has",
+        )));
+    }
+    Ok(())
+}
+
+/// Links are followed that are our own or root's, as the kernel does in folders like `/tmp`.
+fn judge_link(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_symlink() && !is_trusted(found.uid()) => Err(refused(format!(
+            "`{}` is a symbolic link of the user {}, which is not followed",
+            path.display(),
+            found.uid()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Root can do whatever it likes anyway.
+pub(crate) fn is_trusted(user: u32) -> bool {
+    user == 0 || user == geteuid().as_raw()
+}
+
+fn refused(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, why)
+}
+
+/// Makes a folder that only its owner may enter, unless it is there; refuses one to which a link of another user leads. What else a person should know
+/// of it is returned.
+pub fn prepare_folder(folder: &Path) -> io::Result<Option<String>> {
+    let mut way = PathBuf::new();
+    for part in folder.components() {
+        way.push(part);
+        if matches!(part, Component::Normal(_)) {
+            judge_link(&way)?;
+        }
+    }
+    if !folder.is_dir() {
+        if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            fs::create_dir_all(parent)?;
+        }
+        let made = fs::DirBuilder::new().mode(0o700).create(folder);
+        // Another Mantlet may have made it at the same moment.
+        made.or_else(|error| if folder.is_dir() { Ok(()) } else { Err(error) })?;
+        return Ok(None);
+    }
+    let found = fs::metadata(folder)?;
+    let mode = found.permissions().mode();
+    let is_open = mode & 0o002 != 0 && mode & 0o1000 == 0;
+    let owner = (!is_trusted(found.uid())).then(|| format!("the user {}", found.uid()));
+    Ok(owner.or_else(|| is_open.then(|| "every user".to_owned())))
+}
+
+#[cfg(test)]
+#[path = "guarded_tests.rs"]
+mod tests;
