@@ -1,7 +1,8 @@
 use std::{
     ffi::OsStr,
     fs,
-    net::SocketAddr,
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -10,7 +11,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Client, eventually, provided};
+use super::{Client, PATIENCE, eventually, eventually_within, provided};
 
 /// Serves an app as Mantlet's launcher would; ends, and cleans up, when whoever started it does.
 const SERVER: &str = r#"
@@ -79,9 +80,14 @@ impl App {
     pub(crate) fn of_folder(python: &OsStr, apps: &Path, app: &str) -> (Self, SocketAddr) {
         let app = Self::spawn(python, apps, app, "tcp");
         let address = app.socket.with_file_name("address");
-        let address = eventually("the app listens", || fs::read_to_string(&address).ok()?.parse().ok());
+        let address = eventually_within(8 * PATIENCE, "the app listens", || {
+            fs::read_to_string(&address).ok()?.parse().ok()
+        });
         // It listens before it is imported, and clients have less patience.
-        Client::connect(address).get("/");
+        let mut first = TcpStream::connect(address).expect("a connection");
+        first.set_read_timeout(Some(8 * PATIENCE)).expect("a timeout");
+        first.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("the bytes are taken");
+        first.read_exact(&mut [0]).expect("the app answers");
         (app, address)
     }
 

@@ -7,6 +7,7 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -14,9 +15,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
+    PATIENCE,
     app::apps,
     command::{Finished, Typed},
-    eventually, provided,
+    eventually, eventually_within, provided,
 };
 
 /// How to start the gateway.
@@ -30,6 +32,7 @@ pub(crate) struct Setup {
     working_folder: PathBuf,
     /// Nothing is added to the configuration but the state folder.
     as_it_is: bool,
+    patience: Duration,
 }
 
 impl Setup {
@@ -64,6 +67,7 @@ impl Setup {
             variables: vec![],
             working_folder: apps(),
             as_it_is: false,
+            patience: PATIENCE,
         }
     }
 
@@ -71,6 +75,16 @@ impl Setup {
     pub(crate) fn config(mut self, config: &str) -> Self {
         config.clone_into(&mut self.config);
         self
+    }
+
+    /// In the configuration that is given and no other.
+    pub(crate) fn as_it_is(self) -> Self {
+        Self { as_it_is: true, ..self }
+    }
+
+    /// For an app that takes its time to start.
+    pub(crate) fn patient(self) -> Self {
+        Self { patience: 8 * PATIENCE, ..self }
     }
 
     /// `mantlet run` of an app in this folder, in the configuration that is given and no other.
@@ -146,7 +160,7 @@ impl Setup {
             .expect("mantlet starts");
         let stderr = Log::follow(child.stderr.take().expect("a pipe"));
         let mut gateway = Gateway { child, folder, state, listen: String::new(), stderr };
-        let ready = gateway.stderr.wait_for("ready behind ");
+        let ready = gateway.stderr.wait_for_within("ready behind ", self.patience);
         gateway.listen.push_str(ready.rsplit("ready behind ").next().unwrap_or_default().trim());
         gateway
     }
@@ -314,7 +328,11 @@ impl Log {
     }
 
     pub(super) fn wait_for(&self, text: &str) -> String {
-        eventually(&format!("a line with {text:?}"), || {
+        self.wait_for_within(text, PATIENCE)
+    }
+
+    fn wait_for_within(&self, text: &str, patience: Duration) -> String {
+        eventually_within(patience, &format!("a line with {text:?}"), || {
             if self.reader.as_ref().is_some_and(JoinHandle::is_finished) {
                 assert!(self.text().contains(text), "it ended before it wrote a line with {text:?}");
             }
