@@ -127,9 +127,9 @@ impl Facts {
         }
     }
 
-    /// The routes that a template of the configuration is about; none if nobody knows.
-    fn about(&self, template: &str) -> Option<Vec<&Fact>> {
-        let own = template.get(self.roots.start_in(template).at..).unwrap_or(template);
+    /// The routes that a template of the configuration is about; none if nobody knows. It may begin with one of these root paths.
+    fn about(&self, template: &str, roots: &Roots) -> Option<Vec<&Fact>> {
+        let own = template.get(roots.start_in(template).at..).unwrap_or(template);
         let found: Vec<_> = self.routes.iter().filter(|fact| may_meet(own, &fact.path)).collect();
         let may_be_foreign = || {
             self.foreign.iter().any(|mount| may_meet(own, &format!("{mount}/{{rest:path}}")) || own == mount)
@@ -302,7 +302,9 @@ impl Settings {
         methods_key: &str,
         methods: &[String],
     ) -> Option<Vec<&'f Fact>> {
-        let found = facts.about(template)?;
+        let named = self.config.path.root_path.as_str();
+        let named = (!named.is_empty()).then(|| Roots::new([named]));
+        let found = facts.about(template, named.as_ref().unwrap_or(&facts.roots))?;
         if found.is_empty() {
             let what = if facts.is_whole {
                 format!("has no effect: the app has no route `{template}`")
