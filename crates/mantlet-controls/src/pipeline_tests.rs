@@ -472,7 +472,7 @@ fn settings_are_about_the_operation_whichever_root_path_is_before_it() {
     let body_size = Some(crate::units::Size(3));
     config.route = vec![crate::route::Config {
         path: "/v/upload".into(),
-        limits: crate::route::LimitsConfig { body_size, ..Default::default() },
+        limits: crate::route::LimitsConfig { body_size },
         ..crate::route::Config::default()
     }];
     let policy = config.check().unwrap();

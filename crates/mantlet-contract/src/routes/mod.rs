@@ -155,6 +155,8 @@ pub struct Veil {
     pub hidden: bool,
     /// The document, and pages of documentation.
     pub docs: bool,
+    /// Nothing is refused for its method: then the router's own 405 may name what is kept.
+    pub leaves_methods: bool,
 }
 
 impl Veil {
@@ -354,7 +356,10 @@ impl Routes {
         allowed.sort_unstable();
         allowed.dedup();
         let veiled = veiled.or_else(|| self.veiled_with_another_slash(asked, own));
-        if let Some(route) = veiled {
+        let is_told = |_: &&Arc<HttpRoute>| {
+            is_shut || allowed.is_empty() || !self.complete || asked.veil.leaves_methods
+        };
+        if let Some(route) = veiled.filter(is_told) {
             if !self.complete {
                 allowed.clear();
             }
@@ -390,7 +395,7 @@ impl Routes {
 
     /// The route that a redirect would betray, if it is nothing but that.
     fn veiled_with_another_slash(&self, asked: &Asked<'_>, path: &str) -> Option<&Arc<HttpRoute>> {
-        if asked.veil == Veil::default() {
+        if !(asked.veil.hidden || asked.veil.docs) {
             return None;
         }
         let mut found = None;
@@ -449,93 +454,4 @@ impl HttpRoute {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_root_path_is_routed_away() {
-        let router = serde_json::json!({
-            "routes": [{"kind": "http", "path": "/items/{x}", "methods": ["GET"], "hidden": false}],
-            "redirect-slashes": false, "complete": true,
-        });
-        let (routes, _) = Routes::compile(&serde_json::from_value(router).unwrap());
-        let routes = routes.with_root_path(Some("/api"));
-        let value = |path: &'static str| match routes.find(Wanted::Http("GET"), path) {
-            Found::Http { parameters, .. } => Some(&path[parameters[0].place.clone()]),
-            _ => None,
-        };
-        assert_eq!(value("/api/items/7"), Some("7"));
-        assert_eq!(value("/items/8"), Some("8"));
-        assert_eq!((value("/apitems/7"), value("/api")), (None, None));
-    }
-
-    fn routes(routes: &serde_json::Value) -> Routes {
-        let router = serde_json::json!({"routes": routes, "redirect-slashes": true, "complete": true});
-        Routes::compile(&serde_json::from_value(router).unwrap()).0
-    }
-
-    fn http(path: &str, method: &str, hidden: bool) -> serde_json::Value {
-        serde_json::json!({"kind": "http", "path": path, "methods": [method], "hidden": hidden})
-    }
-
-    /// What is found, in a word, with its path or methods.
-    fn found(routes: &Routes, method: &str, path: &str, veil: Veil) -> String {
-        match routes.find_from(Wanted::Http(method), path, routes.roots().start_in(path), veil) {
-            Found::Http { route, .. } => format!("is {}", route.path),
-            Found::MethodNotAllowed(allowed) => format!("allows {}", allowed.join(" ")),
-            Found::Veiled { route, allowed } => format!("veiled {} {}", route.path, allowed.join(" ")),
-            Found::Redirect => "redirect".to_owned(),
-            Found::None { certain: true } => "none".to_owned(),
-            other => format!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn what_is_veiled_leaves_no_trace_whatever_the_method_and_the_slash() {
-        let routes = routes(&serde_json::json!([
-            http("/internal", "GET", true),
-            http("/both", "GET", true),
-            http("/both", "POST", false),
-            http("/items/{x}", "GET", false),
-            http("/items/{x}", "PUT", false),
-            http("/items/{x}", "DELETE", true),
-            http("/slash/", "GET", true),
-        ]));
-        let veil = Veil { hidden: true, docs: false };
-        for (method, path, plain, veiled) in [
-            ("GET", "/internal", "is /internal", "veiled /internal "),
-            ("POST", "/internal", "allows GET", "veiled /internal "),
-            ("GET", "/internal/", "redirect", "veiled /internal "),
-            ("PUT", "/internal/", "redirect", "veiled /internal "),
-            ("GET", "/slash", "redirect", "veiled /slash/ "),
-            ("GET", "/both", "is /both", "veiled /both POST"),
-            ("POST", "/both", "is /both", "is /both"),
-            ("PUT", "/both", "allows GET POST", "veiled /both POST"),
-            ("POST", "/items/7", "allows DELETE GET PUT", "veiled /items/{x} GET PUT"),
-            ("GET", "/items/7/", "redirect", "redirect"),
-            ("GET", "/nothing", "none", "none"),
-        ] {
-            assert_eq!(found(&routes, method, path, Veil::default()), plain, "{method} {path}");
-            assert_eq!(found(&routes, method, path, veil), veiled, "{method} {path}");
-        }
-    }
-
-    #[test]
-    fn without_the_root_path_a_mounted_app_sees_the_whole_path() {
-        let inner = serde_json::json!({"routes": [http("/x", "GET", false), http("/sub/y", "GET", false)], "redirect-slashes": false, "complete": true});
-        let mount = serde_json::json!({"kind": "mount", "path": "/sub", "router": inner});
-        let routes = routes(&serde_json::json!([mount, http("/z", "GET", false)]));
-        let plain = |path| found(&routes, "GET", path, Veil::default());
-        assert_eq!(["/sub/x", "/sub/y", "/z"].map(plain), ["is /sub/x", "none", "is /z"]);
-        let routes = routes_with_root(routes);
-        let below = |path| found(&routes, "GET", path, Veil::default());
-        assert_eq!(["/api/sub/x", "/api/z", "/z"].map(below), ["is /sub/x", "is /z", "is /z"]);
-        assert_eq!(["/sub/x", "/sub/y"].map(below), ["none", "is /sub/sub/y"]);
-        let mounts: Vec<_> = routes.http().map(|route| (route.path.as_str(), route.mount())).collect();
-        assert_eq!(mounts, [("/z", None), ("/sub/x", Some("/sub")), ("/sub/sub/y", Some("/sub"))]);
-    }
-
-    fn routes_with_root(routes: Routes) -> Routes {
-        routes.with_root_path(Some("/api"))
-    }
-}
+mod tests;

@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route, Router, WebSocketRoute
 WORDS = ["items", "users", "a", "b", "me", "v1", "7"]
 PARAMETERS = ["{x}", "{y}", "{z:int}", "{f:float}", "{u:uuid}", "{p:path}", "{x}.json", "v{y}", "{x}-{y}"]
 METHODS = ["GET", "POST", "HEAD"]
-ROOTS = ["", "", "/api", "/items", "/v1/b", "/api/"]
+ROOTS = ["", "", "/api", "/items", "/v1/b"]
 UUID = "0f0f0f0f-1111-2222-3333-0123456789ab"
 
 

@@ -181,7 +181,11 @@ impl Contract {
 
     /// What is kept from clients.
     fn veil(&self, rules: &Rules) -> Veil {
-        Veil { hidden: self.refuses(rules, rules.hidden_routes), docs: self.refuses(rules, rules.docs) }
+        Veil {
+            hidden: self.refuses(rules, rules.hidden_routes),
+            docs: self.refuses(rules, rules.docs),
+            leaves_methods: !self.refuses(rules, rules.unknown_routes),
+        }
     }
 
     /// Where its routes begin in a path that goes to a place. Those of a document have the prefixes of its servers.

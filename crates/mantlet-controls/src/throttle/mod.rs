@@ -17,6 +17,7 @@
 //! process: they begin anew with it, and stay through a reload.
 
 mod account;
+mod attempt;
 mod attempts;
 mod ban;
 mod concurrent;
@@ -47,11 +48,11 @@ use http::{HeaderMap, Request, header};
 use http_body::Body;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use attempt::Attempt;
 pub use attempts::{KNOWN, LONGEST, PLACES, delay_after};
 pub use ban::{Ban, Bans, Config as BanConfig, Lift};
 pub use concurrent::Presence;
 pub use config::{Config, RateText, RuleConfig};
-pub(crate) use flow::Attempt;
 pub use flow::{Limit, Limits, limits_of};
 pub use gcra::{Decision, Rate};
 pub use general::GeneralRate;
