@@ -148,7 +148,7 @@ impl Record {
             action: "strip",
             mode: Mode::Enforce.as_str(),
             subject: Some(cut(removed.name.as_str(), foreign::MAX_NAME).to_owned()),
-            remedy: remedy::of_removed(removed),
+            remedy: remedy::of_removed(call, removed),
             ..Self::of(call, &Reason::HeaderRemoved.into(), Mode::Report)
         }
     }

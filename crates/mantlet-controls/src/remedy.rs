@@ -4,7 +4,7 @@
 //! TOML on one line, to be copied into `mantlet.toml` above its first table; `route = […]` is another spelling of `[[route]]`. Where
 //! the client is wrong whatever the configuration says, there is none.
 
-use std::fmt::Write;
+use std::{fmt::Write, net::IpAddr};
 
 use mantlet_contract::fault::Loc;
 
@@ -261,10 +261,16 @@ fn line(reason: Reason, mode: Mode) -> Line {
     }
 }
 
-/// The line that lets a header through which the app does not get.
-pub(crate) fn of_removed(removed: &Removed) -> Option<String> {
+/// The line that lets a header through which the app does not get. Who writes what proxies write and is near may be one.
+pub(crate) fn of_removed(call: &Call, removed: &Removed) -> Option<String> {
     match removed.why {
-        Why::Forgeable => Some(format!("client.keep = [{}]", quoted(removed.name.as_str()))),
+        Why::Forgeable => {
+            let peer = call.client.address.filter(|address| match address {
+                IpAddr::V4(v4) => v4.is_loopback() || v4.is_private(),
+                IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local(),
+            })?;
+            Some(format!("client.trusted = [{}]", quoted(&peer.to_string())))
+        }
         Why::Underscore => Some("client.underscore-headers = \"pass\"".to_owned()),
         Why::Configured | Why::Named | Why::MethodOverride => None,
     }

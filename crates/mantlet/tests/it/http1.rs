@@ -322,6 +322,7 @@ fn an_empty_line_before_a_request_is_passed_over() {
     let (wait, waited) = mpsc::channel::<()>();
     assert!(waited.recv_timeout(Duration::from_secs(2)).is_err());
     drop(wait);
+    assert_eq!(client.ask(get(&path)).record()["path"], path.as_str());
     assert_eq!(client.ask("\r\n".to_owned() + &get(&path)).record()["path"], path.as_str());
     // In pieces, too, but not twice.
     for piece in ["\r", "\n", "GET"] {

@@ -89,6 +89,30 @@ const PIECES: [&str; 78] = [
     "%23",
 ];
 
+/// How paths begin.
+const STARTS: [&str; 20] = [
+    "",
+    "",
+    "",
+    "/",
+    "/items/",
+    "/%69tems/",
+    "/files/",
+    "/num/",
+    "/num/7",
+    "/float/",
+    "/id/",
+    "/id/12345678-1234-5678-1234-567812345678",
+    "/a/",
+    "/a/x.",
+    "/caf%C3%A9",
+    "/x%20y/",
+    "/dots.../",
+    "/sub/",
+    "/sub/items/",
+    "/sub%2Ffiles/",
+];
+
 /// How many routes there are, and below which number those of the mounted app begin.
 const ROUTES: [std::ops::Range<u32>; 2] = [0..18, 101..118];
 
@@ -103,9 +127,12 @@ fn paths(count: usize) -> Vec<String> {
     };
     let mut made = Vec::with_capacity(count);
     while made.len() < count {
-        let mut path = String::new();
-        for _ in 0..=next(4) {
-            path.push('/');
+        // Most begin as a route does, or many would go nowhere.
+        let mut path = STARTS[next(STARTS.len())].to_owned();
+        for part in 0..=next(3) {
+            if part > 0 || path.is_empty() {
+                path.push('/');
+            }
             for _ in 0..[0, 1, 1, 1, 1, 1, 1, 2, 2, 3][next(10)] {
                 path.push_str(PIECES[next(PIECES.len())]);
             }
