@@ -150,6 +150,7 @@ pub(super) fn connect(address: SocketAddr, from: [u8; 4]) -> io::Result<TcpStrea
     let stream = TcpStream::from(socket);
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
     Ok(stream)
 }
 

@@ -24,8 +24,9 @@ const CONNECTIONS: u32 = 50;
 const FLOOD: usize = 64;
 /// Bytes of a body that is larger than what is held back.
 const BODY: usize = 100 << 10;
-/// HTTP/2 streams on one connection.
+/// HTTP/2 streams on one connection: unfinished ones; and those that are begun and reset in a second, of which a connection may have 33 for long.
 const STREAMS: u32 = 100;
+const RESETS: u32 = 33;
 
 /// What a flood does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,20 +204,22 @@ fn streams(
     connection.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &frame(4, 0, 0, &[])[..]].concat())?;
     let mut next = 1;
     while !over.load(Relaxed) {
-        let begun: Vec<u32> = (0..STREAMS).map(|number| next + 2 * number).collect();
+        let count = if is_get { RESETS } else { STREAMS };
+        let begun: Vec<u32> = (0..count).map(|number| next + 2 * number).collect();
         connection.write_all(
             &begun.iter().flat_map(|stream| frame(1, end, *stream, &fields)).collect::<Vec<_>>(),
         )?;
-        next += 2 * STREAMS;
+        next += 2 * count;
         if !is_get {
             while !over.load(Relaxed) {
                 thread::sleep(Duration::from_millis(50));
             }
             return Ok(());
         }
-        thread::sleep(Duration::from_millis(5));
+        thread::sleep(Duration::from_millis(50));
         let resets = begun.iter().flat_map(|stream| frame(3, 0, *stream, &[0, 0, 0, 8]));
         connection.write_all(&resets.collect::<Vec<_>>())?;
+        thread::sleep(Duration::from_millis(950));
     }
     Ok(())
 }
