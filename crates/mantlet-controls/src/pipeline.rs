@@ -333,36 +333,46 @@ where
     }
 
     // The app learns who called from us alone. Last, so that no stop reads headers that we wrote.
-    let removed =
-        client::prepare(request.headers_mut(), call, &policy.client, || policy.contract.folds_headers());
-    for header in removed {
+    for header in
+        client::prepare(request.headers_mut(), call, &policy.client, || policy.contract.folds_headers())
+    {
         if policy.removed.is_new(header.name.as_str()) {
             audit.record(Record::of_removed(call, &header));
         }
     }
 
     // validate: does the input fit what the app accepts? The very last, for it judges what will be sent.
-    if let Some(matched) = call.operation.as_ref().filter(|_| call.route.contract != Mode::Off) {
-        let mode = call.route.contract;
-        let about = (call.path.as_str(), Some(policy.csrf.tokens.field()));
-        let verdict =
-            Box::pin(policy.contract.input(matched, mode, &call.route.rules, about, request)).await?;
-        for (mode, refusal) in verdict.faults {
-            if mode == Mode::Enforce {
-                return Err(refusal.into());
-            }
-            let left = verdict.waits && refusal.reason == Reason::InputInvalid;
-            audit.record(if left {
-                Record::of_left(call, &refusal)
-            } else {
-                Record::of(call, &refusal, mode)
-            });
-        }
-        if let Some(stripped) = &verdict.stripped {
-            audit.record(Record::of_stripped(call, stripped));
-        }
-        call.judged = verdict.judged;
+    if call.operation.is_some() && call.route.contract != Mode::Off {
+        Box::pin(validate(policy, audit, call, request)).await?;
     }
+    Ok(())
+}
+
+/// Judges the input, if an operation is known that takes some.
+async fn validate<B>(
+    policy: &Policy,
+    audit: &impl Sink,
+    call: &mut Call,
+    request: &mut Request<RequestBody<B>>,
+) -> Result<(), Refusal>
+where
+    B: Body<Data = Bytes, Error = Reason> + Unpin,
+{
+    let mode = call.route.contract;
+    let Some(matched) = &call.operation else { return Ok(()) };
+    let about = (call.path.as_str(), Some(policy.csrf.tokens.field()));
+    let verdict = policy.contract.input(matched, mode, &call.route.rules, about, request).await?;
+    for (mode, refusal) in verdict.faults {
+        if mode == Mode::Enforce {
+            return Err(refusal);
+        }
+        let left = verdict.waits && refusal.reason == Reason::InputInvalid;
+        audit.record(if left { Record::of_left(call, &refusal) } else { Record::of(call, &refusal, mode) });
+    }
+    if let Some(stripped) = &verdict.stripped {
+        audit.record(Record::of_stripped(call, stripped));
+    }
+    call.judged = verdict.judged;
     Ok(())
 }
 

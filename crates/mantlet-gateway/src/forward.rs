@@ -63,17 +63,7 @@ impl App<ClientBody> for Forward<'_> {
         let upstream = &self.context.shared.upstream;
         let (mut parts, body) = request.into_parts();
         let websocket = body.is_end_stream() && wants_websocket(&parts.method, parts.version, &parts.headers);
-        let takes_trailers = parts.headers.get(header::TE).is_some_and(|te| te.as_bytes() == b"trailers");
-        // What `Connection` names went before our own headers came.
-        for name in &client::HOP_BY_HOP {
-            parts.headers.remove(name);
-        }
-        if takes_trailers {
-            // The client's wish is met on both hops: the app's trailers pass through.
-            parts.headers.insert(header::TE, HeaderValue::from_static("trailers"));
-        }
-        parts.headers.remove(header::EXPECT);
-        parts.headers.remove(header::TRAILER);
+        leave_hop_by_hop(&mut parts.headers);
         parts.extensions.clear();
         if parts.version != Version::HTTP_11 {
             parts.version = Version::HTTP_11;
@@ -278,6 +268,20 @@ impl Forward<'_> {
             }
         }
     }
+}
+
+/// Leaves out what is about one hop alone. What `Connection` names went before our own headers came.
+fn leave_hop_by_hop(headers: &mut HeaderMap) {
+    let takes_trailers = headers.get(header::TE).is_some_and(|te| te.as_bytes() == b"trailers");
+    for name in &client::HOP_BY_HOP {
+        headers.remove(name);
+    }
+    if takes_trailers {
+        // The client's wish is met on both hops: the app's trailers pass through.
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+    headers.remove(header::EXPECT);
+    headers.remove(header::TRAILER);
 }
 
 /// Waits for the answer; the clock runs from the moment at which the request has been sent.

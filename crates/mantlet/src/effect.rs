@@ -304,7 +304,9 @@ struct Counting<'c> {
 fn some(names: &[String]) -> String {
     let mut text = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
     if names.len() > NAMED {
-        text += &format!(" and {} more", names.len() - NAMED);
+        text.push_str(" and ");
+        text.push_str(&(names.len() - NAMED).to_string());
+        text.push_str(" more");
     }
     text
 }

@@ -108,9 +108,9 @@ fn remove_leftovers(place: &Path) {
         let path = entry.path();
         let is_ours = |found: &fs::Metadata| found.uid() == geteuid().as_raw();
         // Neither follows links.
-        let is_folder = entry
-            .metadata()
-            .is_ok_and(|found| found.is_dir() && is_ours(&found) && found.permissions().mode() & 0o077 == 0);
+        let is_folder = entry.metadata().is_ok_and(|found| {
+            found.is_dir() && is_ours(&found) && found.permissions().mode().trailing_zeros() >= 6
+        });
         let lock = path.join(LOCK);
         let has_lock = || fs::symlink_metadata(&lock).is_ok_and(|found| found.is_file() && is_ours(&found));
         if is_folder && has_lock() && File::open(&lock).is_ok_and(|lock| lock.try_lock().is_ok()) {

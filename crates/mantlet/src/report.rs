@@ -301,10 +301,7 @@ impl Report {
         let mut free = self.operations - rewritten;
         let mut only = Vec::new();
         if rewritten > 0 {
-            only.push(format!(
-                "{} (code before them is not proven to leave requests as they are)",
-                rewritten
-            ));
+            only.push(format!("{rewritten} (code before them is not proven to leave requests as they are)"));
         }
         if self.own_words > 0 && rules.posture == Posture::Compatible {
             free -= self.own_words;

@@ -15,8 +15,8 @@ pub(crate) fn prepare(folder: &Path) -> io::Result<()> {
         let name = folder.display();
         say(format!(
             "note: {others} can remove what Mantlet keeps in `{name}`, also records\n\
-             make it Mantlet's own, with mode 0700, or name a folder in it: `state-folder = {:?}`",
-            folder.join("mantlet")
+             make it Mantlet's own, with mode 0700, or name a folder in it: `state-folder = \"{}\"`",
+            folder.join("mantlet").display()
         ));
     }
     // New or not at all: what is there may lead elsewhere.

@@ -157,7 +157,6 @@ impl Judged {
     fn meaning(&self, status: StatusCode, body: Option<&[u8]>, route: Facts) -> Meaning {
         let said = body.and_then(faults_in);
         match self {
-            Self::Unasked => Meaning::Nothing,
             Self::Valid if status == StatusCode::UNPROCESSABLE_ENTITY => {
                 if said.is_some() {
                     Meaning::Missed
@@ -166,7 +165,7 @@ impl Judged {
                 }
             }
             Self::Valid if status.is_success() => Meaning::Valid,
-            Self::Valid => Meaning::Nothing,
+            Self::Unasked | Self::Valid => Meaning::Nothing,
             Self::Invalid { faults, in_part } => match (status.as_u16(), said) {
                 (422, Some(said)) => {
                     let ours = faults.iter().map(|fault| (fault.kind.to_string(), fault.loc.clone()));

@@ -95,13 +95,7 @@ impl Policy {
             verdict.waits =
                 mode == Mode::Enforce && as_app && first && !is_ours_alone(operation, rules, request);
             let mode = mode.under(its_own_words || verdict.waits);
-            let mut places = Vec::new();
-            for fault in &judgement.faults {
-                let told = place::told(fault, &matched.contract.declared);
-                if places.len() < MAX_TOLD && !places.contains(&told) {
-                    places.push(told);
-                }
-            }
+            let mut places = places_of(&judgement.faults, matched);
             let in_part = judgement.undecided || judgement.exhausted;
             if mode == Mode::Report {
                 verdict.judged = Judged::Invalid { faults: judgement.faults.as_slice().into(), in_part };
@@ -151,51 +145,77 @@ impl Policy {
             let refusal = Refusal { faults: vec![unknown(&["body"])], ..Reason::InputUnknown.into() };
             verdict.faults.push((Mode::Report, refusal));
         }
-        if !judgement.ignored.is_empty() {
-            let body = request.body().ahead();
-            let named = judgement.ignored.iter().take(MAX_FAULTS);
-            let keys = named.filter_map(|member| json::key(body.get(member.clone())?));
-            let faults: Vec<_> = keys.map(|key| unknown(&["body", &key])).collect();
-            let refusal = Refusal { faults, ..Reason::InputUnknown.into() };
-            match rules.unknown_fields {
-                Unknown::Reject => verdict.faults.push((mode, refusal)),
-                Unknown::Allow => {}
-                Unknown::Strip if mode == Mode::Enforce => {
-                    let rest = json::cut(body, &judgement.ignored);
-                    request.body_mut().replace_ahead(&rest);
-                    set_length(request);
-                    verdict.stripped = Some(refusal);
-                }
-                Unknown::Strip | Unknown::Report => verdict.faults.push((Mode::Report, refusal)),
-            }
-        }
-        // The token against forged requests is ours.
-        judgement.ignored_fields.retain(|(name, _)| own_field != Some(name.as_str()));
-        if !judgement.ignored_fields.is_empty() {
-            let named = judgement.ignored_fields.iter().take(MAX_FAULTS);
-            let faults: Vec<_> = named.map(|(name, _)| unknown(&["body", name])).collect();
-            let refusal = Refusal { faults, ..Reason::InputUnknown.into() };
-            let spans: Vec<_> = judgement.ignored_fields.iter().map(|(_, span)| span.clone()).collect();
-            let is_multipart = is_multipart(request.headers());
-            let cut = (rules.unknown_fields == Unknown::Strip && mode == Mode::Enforce)
-                .then(|| without(request.body().ahead(), &spans, is_multipart));
-            match (rules.unknown_fields, cut.flatten()) {
-                (Unknown::Reject, _) => verdict.faults.push((mode, refusal)),
-                (Unknown::Allow, _) => {}
-                (_, Some(rest)) => {
-                    request.body_mut().replace_ahead(&rest);
-                    set_length(request);
-                    verdict.stripped = Some(refusal);
-                }
-                (Unknown::Strip | Unknown::Report, None) => verdict.faults.push((Mode::Report, refusal)),
-            }
-        }
+        cut_ignored(&mut judgement, rules, mode, own_field, request, &mut verdict);
         // What is only unknown is news the first time for a route.
         let is_news =
             |refusal: &Refusal| self.reported.is_new(&format!("{} {}", refusal.reason.code(), route.path));
         verdict.faults.retain(|(mode, refusal)| *mode != Mode::Report || is_news(refusal));
         verdict.stripped = verdict.stripped.filter(is_news);
         Ok(verdict)
+    }
+}
+
+/// The first places that are invalid, as they may be told.
+fn places_of(faults: &[Fault], matched: &Matched) -> Vec<String> {
+    let mut places = Vec::new();
+    for fault in faults {
+        let told = place::told(fault, &matched.contract.declared);
+        if places.len() < MAX_TOLD && !places.contains(&told) {
+            places.push(told);
+        }
+    }
+    places
+}
+
+/// Cuts what the app would ignore out of the body, or has it refused or told.
+fn cut_ignored<B>(
+    judgement: &mut Judgement,
+    rules: &Rules,
+    mode: Mode,
+    own_field: Option<&str>,
+    request: &mut Request<RequestBody<B>>,
+    verdict: &mut Verdict,
+) where
+    B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
+{
+    if !judgement.ignored.is_empty() {
+        let body = request.body().ahead();
+        let named = judgement.ignored.iter().take(MAX_FAULTS);
+        let keys = named.filter_map(|member| json::key(body.get(member.clone())?));
+        let faults: Vec<_> = keys.map(|key| unknown(&["body", &key])).collect();
+        let refusal = Refusal { faults, ..Reason::InputUnknown.into() };
+        match rules.unknown_fields {
+            Unknown::Reject => verdict.faults.push((mode, refusal)),
+            Unknown::Allow => {}
+            Unknown::Strip if mode == Mode::Enforce => {
+                let rest = json::cut(body, &judgement.ignored);
+                request.body_mut().replace_ahead(&rest);
+                set_length(request);
+                verdict.stripped = Some(refusal);
+            }
+            Unknown::Strip | Unknown::Report => verdict.faults.push((Mode::Report, refusal)),
+        }
+    }
+    // The token against forged requests is ours.
+    judgement.ignored_fields.retain(|(name, _)| own_field != Some(name.as_str()));
+    if !judgement.ignored_fields.is_empty() {
+        let named = judgement.ignored_fields.iter().take(MAX_FAULTS);
+        let faults: Vec<_> = named.map(|(name, _)| unknown(&["body", name])).collect();
+        let refusal = Refusal { faults, ..Reason::InputUnknown.into() };
+        let spans: Vec<_> = judgement.ignored_fields.iter().map(|(_, span)| span.clone()).collect();
+        let is_multipart = is_multipart(request.headers());
+        let cut = (rules.unknown_fields == Unknown::Strip && mode == Mode::Enforce)
+            .then(|| without(request.body().ahead(), &spans, is_multipart));
+        match (rules.unknown_fields, cut.flatten()) {
+            (Unknown::Reject, _) => verdict.faults.push((mode, refusal)),
+            (Unknown::Allow, _) => {}
+            (_, Some(rest)) => {
+                request.body_mut().replace_ahead(&rest);
+                set_length(request);
+                verdict.stripped = Some(refusal);
+            }
+            (Unknown::Strip | Unknown::Report, None) => verdict.faults.push((Mode::Report, refusal)),
+        }
     }
 }
 

@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_not_guessed() {
-        for text in ["", "x", r#"{"a": "#, r#"{"a": 1} {"a": "#, r#"{'a': 1}"#, r#""x" {"a": 1}"#] {
+        for text in ["", "x", r#"{"a": "#, r#"{"a": 1} {"a": "#, r"{'a': 1}", r#""x" {"a": 1}"#] {
             assert_eq!(read(text), None, "{text}");
         }
     }

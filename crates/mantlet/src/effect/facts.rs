@@ -26,6 +26,7 @@ pub(crate) struct Facts {
 
 /// One route.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Fact {
     pub(super) path: String,
     /// None means all.
@@ -77,8 +78,9 @@ impl Facts {
         for route in &router.routes {
             match route {
                 Route::Mount { path, router: Some(router) } => self.others(&format!("{below}{path}"), router),
-                Route::Mount { path, router: None } => self.foreign.push(format!("{below}{path}")),
-                Route::WebSocket { path } => self.foreign.push(format!("{below}{path}")),
+                Route::Mount { path, router: None } | Route::WebSocket { path } => {
+                    self.foreign.push(format!("{below}{path}"))
+                }
                 Route::Opaque { .. } => self.foreign.push(below.to_owned()),
                 Route::Http { .. } => {}
             }

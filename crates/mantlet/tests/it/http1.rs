@@ -340,7 +340,8 @@ fn many_headers_among_requests_in_a_pipeline() {
     let stand = Stand::new();
     let mut client = stand.connect();
     let many = |path: &str, count: usize| {
-        let lines: String = (0..count).map(|number| format!("X-N-{number}: {number}\r\n")).collect();
+        let lines =
+            (0..count).map(|number| format!("X-N-{number}: {number}\r\n")).collect::<Vec<_>>().concat();
         format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n")
     };
     let paths: Vec<_> = (0..6).map(|_| marker()).collect();

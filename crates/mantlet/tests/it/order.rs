@@ -95,7 +95,8 @@ const FORMS: &[&str] = &[
 
 /// A request as it is sent.
 fn request(r: &mut Random) -> String {
-    let (mount, door) = if r.next() % 3 == 0 { (r.of(MOUNTS), r.of(FEW)) } else { ("", r.of(DOORS)) };
+    let (mount, door) =
+        if r.next().is_multiple_of(3) { (r.of(MOUNTS), r.of(FEW)) } else { ("", r.of(DOORS)) };
     let kind = r.of(&[
         "pay", "pay", "pay", "numbered", "asked", "form", "login", "upload", "token", "routed", "picked",
     ]);
@@ -147,7 +148,7 @@ fn request(r: &mut Random) -> String {
         return format!("GET {target} HTTP/1.1\r\n{lines}Connection: close\r\n\r\n");
     }
     let (content_type, body) = match kind {
-        "form" | "login" | "token" | "upload" if r.next() % 3 == 0 => multipart(r),
+        "form" | "login" | "token" | "upload" if r.next().is_multiple_of(3) => multipart(r),
         "form" | "login" | "token" | "upload" => {
             ("application/x-www-form-urlencoded".to_owned(), r.of(FORMS).to_owned())
         }
@@ -250,7 +251,7 @@ fn status_and_words_are_those_of_the_app_whatever_stands_in_front_of_it() {
     let shown: String = different.iter().take(5).map(String::as_str).collect();
     assert!(different.is_empty(), "{} differ:\n{shown}", different.len());
     assert!(contradicted.is_empty(), "{contradicted:?}");
-    assert!(refused * 5 > cases as u32 && invalid * 10 > cases as u32, "too little was compared");
+    assert!(u64::from(refused) * 5 > cases && u64::from(invalid) * 10 > cases, "too little was compared");
     assert!(ours * 4 > invalid, "where nothing else can refuse, the gate does");
 }
 

@@ -144,8 +144,9 @@ fn paths(count: usize) -> Vec<String> {
 
 /// Asks on a connection that is kept as long as it lives.
 fn ask(connect: &impl Fn() -> Client, client: &mut Client, path: &str) -> Answer {
-    let headers: String =
+    let headers: Vec<_> =
         ROUTES.into_iter().flatten().map(|number| format!("x_route_{number}: 1\r\n")).collect();
+    let headers = headers.concat();
     let answer = client.ask(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"));
     if answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")) {
         *client = connect();

@@ -78,7 +78,7 @@ impl Setup {
     }
 
     /// In the configuration that is given and no other.
-    pub(crate) fn as_it_is(self) -> Self {
+    pub(crate) fn by_default(self) -> Self {
         Self { as_it_is: true, ..self }
     }
 

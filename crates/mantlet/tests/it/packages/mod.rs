@@ -35,7 +35,7 @@ fn check(app: &str, script: &str, sees: &[&str], configurations: &[&str]) {
         assert!(alone.contains(what), "{what} in {alone}");
     }
     for config in configurations {
-        let gateway = Setup::run_with(python.clone(), app).as_it_is().patient().config(config).start();
+        let gateway = Setup::run_with(python.clone(), app).by_default().patient().config(config).start();
         let behind = said(script, &format!("http://{}", gateway.addr()));
         assert_eq!(alone, behind, "with the configuration {config:?}");
         let records = gateway.end().audit;
