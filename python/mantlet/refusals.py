@@ -23,7 +23,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from . import known, source
+from . import known, memory, source
 from .calls import ERRORS
 from .raised import is_apps
 
@@ -68,10 +68,14 @@ class Refusals:
         return self.reach([*things, *((one, None) for one in options.values() if callable(one))], True)
 
     def reach(self, things: list[tuple[Any, Any]], answers: bool) -> str | None:
-        waiting = list(things)
+        with memory.current.reading():
+            return self.followed(list(things), answers)
+
+    def followed(self, waiting: list[tuple[Any, Any]], answers: bool) -> str | None:
         seen: dict[tuple[int, int], Any] = {}
         try:
             while waiting:
+                memory.current.check()
                 thing, me = waiting.pop()
                 if (id(thing), id(me)) in seen:
                     continue
@@ -81,6 +85,8 @@ class Refusals:
                 place = self.look(thing, me, waiting, answers)
                 if place:
                     return place
+        except memory.Late:
+            return "in code that was not read in time"
         except Exception:  # most likely an object that is another than it seems
             return "in code that is not understood"
         return None
