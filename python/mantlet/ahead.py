@@ -43,6 +43,8 @@ class Ahead:
         waiting: list[str] = []
         try:
             while not self.ended.wait(LOOK_EVERY):
+                if len(sys.modules) < MANY:
+                    continue
                 waiting += self.news()
                 if self.process is None and len(waiting) < MANY:
                     continue

@@ -66,8 +66,8 @@ class Memory:
         return f"was not read: {said_seconds(self.bound)} of reading were up (`read-timeout` under `[app]` gives more)"
 
     def keep(self) -> None:
-        """Writes what was used, if there is anything new."""
-        if self.file and self.reads:
+        """Writes what was used, if there is anything new. That nothing was is worth knowing, too."""
+        if self.file and (self.reads or not os.path.lexists(self.file)):
             keep(self.file, {"made-with": made_with(), "files": self.used})
             self.reads = 0
 
