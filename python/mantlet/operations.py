@@ -16,6 +16,7 @@ from fastapi.openapi.models import SecurityBase as SecurityModel
 from fastapi.security.base import SecurityBase
 from pydantic import BaseModel
 
+from . import relatives
 from .pieces import name_of
 from .refusals import named_at
 
@@ -257,7 +258,7 @@ def names_of_bodies(route, dependants, is_form):
     named = []
     for field in fields:
         at = [field.alias] if is_form or embeds or len(fields) > 1 else []
-        inner = [] if is_form else names_in(field.field_info.annotation, at, 2)
+        inner = [] if is_form else names_in(annotation_of(field), at, 2)
         named += inner or ([at] if at else [])
     named = [list(path) for path in dict.fromkeys(map(tuple, named))]
     return {"named": named[:MOST_NAMES]} if named else {}
@@ -267,11 +268,18 @@ def names_in(annotation, at, depth):
     """-> names of a model's fields, and of those of models in it."""
     found = []
     for one in (annotation, *get_args(annotation)):
-        for name, field in (getattr(one, "model_fields", None) or {}).items() if isinstance(one, type) else ():
-            alias = field.validation_alias or field.alias
+        former = {} if hasattr(one, "model_fields") else getattr(one, "__fields__", None) or {}  # of Pydantic 1
+        for name, field in (getattr(one, "model_fields", None) or former).items() if isinstance(one, type) else ():
+            alias = getattr(field, "validation_alias", None) or field.alias
             path = [*at, alias if isinstance(alias, str) else name]
-            found += (names_in(field.annotation, path, depth - 1) if depth > 1 else []) or [path]
+            inner = field.outer_type_ if former else field.annotation
+            found += (names_in(inner, path, depth - 1) if depth > 1 else []) or [path]
     return found
+
+
+def annotation_of(field):
+    """The type of a field, of Pydantic 1 too."""
+    return getattr(field.field_info, "annotation", None) or getattr(field, "outer_type_", None)
 
 
 def validators(dependants, refuses):
@@ -302,7 +310,8 @@ def functions_in(schema):
         if isinstance(kind, str) and kind.startswith("function-") and isinstance(one.get("function"), dict):
             yield one["function"]["function"]
         if kind == "model":
-            names = ("__init__" if one.get("custom_init") else None, one.get("post_init"))
+            decides = one.get("custom_init") and relatives.how_made(one["cls"]) is None
+            names = ("__init__" if decides else None, one.get("post_init"))
             yield from (getattr(one["cls"], name) for name in names if name)
         waiting += [value for key, value in one.items() if key not in ("metadata", "serialization")]
 
