@@ -8,7 +8,12 @@ use std::{
     path::Path,
 };
 
-use mantlet_controls::contract::{Contract, Rules, agreement::Seen};
+use http::Method;
+use mantlet_controls::{
+    contract::{Contract, Rules, agreement::Seen},
+    path::Spellings,
+    route::Routes,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::say::say;
@@ -81,6 +86,12 @@ pub(crate) fn table(answer: &Answer) -> String {
         let _ = writeln!(text, "\n# agreed often, and in no other way\n{}", offered.join("\n\n"));
     }
     text
+}
+
+/// What holds for an operation.
+pub(crate) fn rules_of(routes: &Routes, method: &str, path: &str) -> Rules {
+    let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
+    routes.of(&method, Spellings::one(path)).rules
 }
 
 /// Gives a contract what was kept of it. What cannot be read is begun anew.

@@ -425,8 +425,9 @@ impl Keeper {
         if let Some(file) = &self.agreement {
             agreement::recall(file, &contract);
         }
-        let rules = self.policy.borrow().fallback().rules;
-        let report = Report::new(name, from, &model, &contract, left).with_agreement(&contract, rules);
+        let routes = Arc::clone(&self.policy.borrow());
+        let report = Report::new(name, from, &model, &contract, left)
+            .with_agreement(&contract, |method, path| agreement::rules_of(&routes, method, path));
         if is_empty(&model.router) {
             say(
                 "error: the contract names no operation that can be read: no input is judged, only paths are known",

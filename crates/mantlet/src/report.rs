@@ -136,8 +136,12 @@ impl Report {
     }
 
     /// With what the app has agreed to in an earlier life of the gate.
-    pub(crate) fn with_agreement(mut self, contract: &Contract, rules: Rules) -> Self {
-        self.offered = contract.agreement(|_, _| rules).iter().filter(|seen| seen.is_offered()).count();
+    pub(crate) fn with_agreement(
+        mut self,
+        contract: &Contract,
+        rules_of: impl Fn(&str, &str) -> Rules,
+    ) -> Self {
+        self.offered = contract.agreement(rules_of).iter().filter(|seen| seen.is_offered()).count();
         self
     }
 
