@@ -5,7 +5,7 @@
 //! once that nobody waits.
 
 use std::{
-    future::{Future, poll_fn},
+    future::Future,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -13,19 +13,15 @@ use std::{
 };
 
 use http::{Request, Response};
-use http_body::Body;
 use hyper::{body::Incoming, client::conn::TrySendError};
 use tokio::runtime::Handle;
 
 use crate::{
-    body::{FromApp, ToApp},
+    body::ToApp,
     shares::{Client, Permit},
     turns::{Shift, Turn, Turns},
     upstream::Lease,
 };
-
-/// Bytes of an answer that are read for nobody, so that the connection can be used again.
-const DRAINED: u64 = 64 << 10;
 
 /// What a request has of the app while it is there.
 #[derive(Debug)]
@@ -136,24 +132,13 @@ impl<F: Sending> Drop for Awaited<'_, F> {
     }
 }
 
-async fn linger<F: Sending>(sending: Pin<Box<F>>, mut lease: Lease, place: Place, patience: Duration) {
+/// The connection ends with it: what the app says to nobody is not read.
+async fn linger<F: Sending>(sending: Pin<Box<F>>, lease: Lease, place: Place, patience: Duration) {
     match tokio::time::timeout(patience, sending).await {
-        Ok(Ok(response)) => {
-            drop(place.answered());
-            if response.status().is_server_error() {
-                lease.retire();
-            }
-            let mut body = FromApp::new(response.into_body(), lease);
-            if body.size_hint().exact().is_some_and(|size| size <= DRAINED) {
-                let drain = async {
-                    while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {}
-                };
-                // Else the connection ends.
-                let _ = tokio::time::timeout(patience, drain).await;
-            }
-        }
+        Ok(Ok(_)) => drop(place.answered()),
         Ok(Err(_)) => place.over(),
         // It does not count any more.
         Err(_) => drop(place),
     }
+    drop(lease);
 }

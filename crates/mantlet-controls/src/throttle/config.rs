@@ -193,6 +193,13 @@ impl<'de> Deserialize<'de> for RateText {
 }
 
 impl Config {
+    /// What one address may ask, for long and at once, if that is a number.
+    pub fn general(&self) -> Option<(RateText, u32)> {
+        // Who says how many at once wants no more.
+        let is_fixed = self.rate != GeneralRate::Auto || self.burst != BURST;
+        is_fixed.then(|| (self.rate.counted(), self.burst))
+    }
+
     /// Checks the section; keys in mistakes are relative to it. What is remembered stays with rules of the same name.
     pub fn check(&self, memory: &Memory, report_only: bool) -> Result<Policy, Vec<Mistake>> {
         let mut mistakes = self.mistaken_numbers();
@@ -270,8 +277,7 @@ impl Config {
                     mode: self.mode.under(report_only),
                     fail: Fail::Local,
                 },
-                // Who says how many at once wants no more.
-                is_fixed: self.rate != GeneralRate::Auto || self.burst != BURST,
+                is_fixed: self.general().is_some(),
                 refusals: memory.table(REFUSALS_TABLE, self.keys),
                 rules,
                 quotas,

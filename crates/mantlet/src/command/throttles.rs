@@ -10,7 +10,7 @@ use std::{fmt::Write as _, process::ExitCode};
 use mantlet_contract::flows::{self, Evidence, Place, Purpose};
 use mantlet_controls::{
     Mode,
-    throttle::{Gets, InForce, Limit},
+    throttle::{GeneralRate, Gets, InForce, Limit},
     units::Span,
 };
 
@@ -98,6 +98,8 @@ fn report(name: &str, checked: &Checked, found: &[flows::Found]) -> String {
             }
         };
     }
+    // Writing to a text cannot fail.
+    let _ = write!(text, "\n  all others: {}", general(checked));
     text
 }
 
@@ -117,6 +119,20 @@ pub(crate) const fn wants_account(purpose: Purpose, may_name_more: bool, evidenc
         Purpose::Login => true,
         Purpose::Reset | Purpose::Verify => may_name_more && !matches!(evidence, Evidence::Word),
         Purpose::Register | Purpose::Redeem | Purpose::Checkout => false,
+    }
+}
+
+/// What an address may ask of operations without limits of their own.
+fn general(checked: &Checked) -> String {
+    match checked.loaded.config.throttle.general() {
+        None => {
+            "each address may ask as often as the app can carry; `throttle.rate = \"100/s\"` sets a number"
+                .to_owned()
+        }
+        Some((rate, burst)) => {
+            let key = if checked.loaded.config.throttle.rate == GeneralRate::Auto { "burst" } else { "rate" };
+            format!("each address may ask {rate}, and {burst} at once: {} says so", origin(checked, key))
+        }
     }
 }
 

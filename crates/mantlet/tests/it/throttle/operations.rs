@@ -89,8 +89,14 @@ mantlet: logins:app (FastAPI) has 4 sensitive operations
       exempt: mantlet.toml:6 says so
     GET /items/{item_id}
       redeem: mantlet.toml:10 says so
-      for each address 20 failures in 15m";
+      for each address 20 failures in 15m
+    all others: each address may ask as often as the app can carry; `throttle.rate = \"100/s\"` sets a number";
     assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), expected));
+    let fixed = format!("[throttle]\nrate = \"50/s\"\n{config}");
+    let finished =
+        Typed::mantlet(["throttles", "logins:app"]).app("logins.py").file("mantlet.toml", &fixed).finish();
+    let line = "all others: each address may ask 50/s, and 400 at once: mantlet.toml:2 says so";
+    assert!(finished.stderr.contains(line), "{}", finished.stderr);
     let wrong = config.replace("redeem", "redemption").replace("5/15m", "0/15m");
     let finished =
         Typed::mantlet(["throttles", "logins:app"]).app("logins.py").file("mantlet.toml", &wrong).finish();
