@@ -37,12 +37,12 @@ const WORDS: [&str; 9] = ["acs", "callback", "lti", "oauth", "oidc", "saml", "sa
 /// All that look so, in the app's order.
 pub fn find(contract: &Contract) -> Vec<Callback> {
     let mut found = Vec::new();
-    router(&contract.shapes, "", &contract.router, &mut found);
+    search(&contract.shapes, "", &contract.router, &mut found);
     found
 }
 
-fn router(shapes: &[Shape], below: &str, router_: &Router, found: &mut Vec<Callback>) {
-    for route in &router_.routes {
+fn search(shapes: &[Shape], below: &str, router: &Router, found: &mut Vec<Callback>) {
+    for route in &router.routes {
         match route {
             Route::Http { path, methods, operation: Some(operation), .. }
                 if methods.iter().any(|method| method == "POST") =>
@@ -53,7 +53,7 @@ fn router(shapes: &[Shape], below: &str, router_: &Router, found: &mut Vec<Callb
                 }
             }
             Route::Mount { path, router: Some(inner) } => {
-                router(shapes, &format!("{below}{path}"), inner, found);
+                search(shapes, &format!("{below}{path}"), inner, found);
             }
             _ => {}
         }

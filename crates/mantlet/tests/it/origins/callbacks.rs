@@ -7,7 +7,7 @@ fn post(gateway: &Gateway, target: &str, origin: &str) -> (u16, Option<String>) 
     let body = "code=a&state=b&SAMLResponse=c&iss=d&login_hint=e";
     let length = body.len();
     let answer = Client::connect(gateway.addr()).ask(format!(
-        "POST {target} HTTP/1.1\r\nHost: shop.example\r\nOrigin: {origin}\r\nSec-Fetch-Site: cross-site\r\nCookie: _ga=1\r\n\
+        "POST {target} HTTP/1.1\r\nHost: localhost\r\nOrigin: {origin}\r\nSec-Fetch-Site: cross-site\r\nCookie: _ga=1\r\n\
          Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n{body}"
     ));
     let remedy = (answer.status == 403).then(|| {

@@ -71,8 +71,11 @@ fn without_configuration() {
     world.end();
 }
 
+/// Data are not to be embedded elsewhere.
+const NOT_EMBEDDED: &str = "[headers]\ncross-origin-resource-policy = \"same-origin\"\n";
+
 /// Named in `[cors]` with credentials: as our own page, but for headers that nobody allowed. Who asks with `no-cors` for data that are
-/// not to be embedded (`Cross-Origin-Resource-Policy`) sees an error.
+/// not to be embedded sees an error.
 const FRIEND: &[Row] = &[
     Row("GET, include", "200", "GET 200", ""),
     Row("GET, omit", "401", "GET 401", ""),
@@ -116,7 +119,9 @@ const STRANGER: &[Row] = &[
 
 #[test]
 fn with_cors_and_credentials() {
-    let config = |port| format!("[cors]\norigins = [\"https://friend.test:{port}\"]\ncredentials = true\n");
+    let config = |port| {
+        format!("[cors]\norigins = [\"https://friend.test:{port}\"]\ncredentials = true\n{NOT_EMBEDDED}")
+    };
     let mut world = World::https(|typed, _| typed, config);
     world.try_own(OWN);
     world.try_own(SANDBOXED);
@@ -180,7 +185,7 @@ const FRIEND_OF_THE_APP: &[Row] = &[
     Row("GET bearer, omit", "200", "OPTIONS 200, GET 200", ""),
     Row("POST form, include", "200", "OPTIONS 200, POST 200", ""),
     Row("POST form, omit", "401", "POST 401", ""),
-    Row("POST form no-cors, include", "network error", "OPTIONS 200, POST 200", ""),
+    Row("POST form no-cors, include", "opaque", "OPTIONS 200, POST 200", ""),
     Row("POST text, include", "422", "OPTIONS 200, POST 422", ""),
     Row("POST json, include", "201", "OPTIONS 200, OPTIONS 200, POST 201", ""),
     Row("POST json, omit", "401", "OPTIONS 200, POST 401", ""),
@@ -215,7 +220,9 @@ fn with_the_apps_own_cors() {
     world.end();
 
     // Ours in its place: the app's words are gone, and not one of them is doubled.
-    let config = |port| format!("[cors]\norigins = [\"https://friend.test:{port}\"]\ncredentials = true\n");
+    let config = |port| {
+        format!("[cors]\norigins = [\"https://friend.test:{port}\"]\ncredentials = true\n{NOT_EMBEDDED}")
+    };
     let mut world = World::https(prepare, config);
     world.try_from("friend.test", FRIEND);
     // The app is asked here too, and answers in its own way.
