@@ -544,7 +544,7 @@ fn verify_host<B>(
     request: &mut Request<B>,
 ) -> Result<(), Refusal> {
     let mode = call.route.host;
-    let verify = || policy.host.verify(mode, &call.host, &call.method, call.path.as_str());
+    let verify = || policy.host.verify(mode, &call.host, &call.method, call.own_path());
     let known = stop(mode, call, audit, verify)?;
     if known == Some(host::Known::AsForwarded) && mode == Mode::Enforce && !policy.client.leaves_headers {
         call.host.send_forwarded(request.headers_mut());
