@@ -113,16 +113,7 @@ pub(crate) enum Fate {
 impl Frames {
     /// Opens a connection with these settings, each an identifier and a value.
     pub(crate) fn open(address: SocketAddr, settings: &[(u16, u32)]) -> Self {
-        Self::begin(Client::connect(address), settings)
-    }
-
-    /// The same on a connection that is there.
-    pub(crate) fn over(client: Client) -> Self {
-        Self::begin(client, &[])
-    }
-
-    fn begin(client: Client, settings: &[(u16, u32)]) -> Self {
-        let mut frames = Self { client };
+        let mut frames = Self { client: Client::connect(address) };
         frames.client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
         let payload: Vec<u8> = settings
             .iter()
