@@ -79,7 +79,7 @@ impl Facts {
             match route {
                 Route::Mount { path, router: Some(router) } => self.others(&format!("{below}{path}"), router),
                 Route::Mount { path, router: None } | Route::WebSocket { path } => {
-                    self.foreign.push(format!("{below}{path}"))
+                    self.foreign.push(format!("{below}{path}"));
                 }
                 Route::Opaque { .. } => self.foreign.push(below.to_owned()),
                 Route::Http { .. } => {}
