@@ -34,6 +34,79 @@ fn blocks(text: &str, language: &str) -> Vec<(usize, String)> {
     blocks
 }
 
+/// Of each thing that is done by default the page says how it is known, and a line that changes it.
+#[test]
+fn what_is_done_by_default_is_on_one_page() {
+    let text = fs::read_to_string(root().join("docs/defaults.md")).expect("the page");
+    for reason in Reason::ALL {
+        let code = format!("`{}`", reason.code());
+        assert_eq!(text.matches(&code).count(), 1, "{code} stands once in docs/defaults.md");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("mantlet.toml");
+    let shown = |config: &str| {
+        fs::write(&file, config).expect("a file");
+        let shown = Command::new(env!("CARGO_BIN_EXE_mantlet"))
+            .args(["config", "show", "--config"])
+            .arg(&file)
+            .env_clear()
+            .output()
+            .expect("mantlet starts");
+        let said = String::from_utf8_lossy(&shown.stderr);
+        assert!(shown.status.success(), "{config}: {said}");
+        let text = String::from_utf8(shown.stdout).expect("text");
+        // Without where each value comes from.
+        text.lines()
+            .map(|line| line.split("  #").next().unwrap_or_default().trim_end().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let by_default = shown("");
+    let (mut section, mut lines) = (String::new(), 0);
+    for row in text.lines() {
+        if let Some(heading) = row.strip_prefix("## ") {
+            heading.clone_into(&mut section);
+        }
+        let cells: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [what, knowledge, line] = cells[..] else { continue };
+        if !row.starts_with("| ") || what == "what" {
+            continue;
+        }
+        assert!(knowledge.len() > 10, "{section}: how it is known: {row}");
+        let Some(line) = line.strip_prefix('`').and_then(|line| line.strip_suffix('`')) else {
+            assert!(
+                line.starts_with("none") && section != "Recorded only",
+                "{section}: a line, or none: {row}"
+            );
+            continue;
+        };
+        assert_ne!(shown(line), by_default, "{line} changes nothing: {row}");
+        lines += 1;
+    }
+    assert!(lines > 30, "{lines}");
+}
+
+/// Each header that is added by default is on the page.
+#[test]
+fn headers_that_are_added_by_default_are_on_the_page() {
+    let text = fs::read_to_string(root().join("docs/defaults.md")).expect("the page");
+    let app = crate::kit::App::shared();
+    let gateway = crate::kit::Setup::run("recorder:app").by_default().start();
+    for path in ["/defaults", "/defaults.html"] {
+        let bare = app.connect().get(path);
+        let behind = crate::kit::Client::connect(gateway.addr()).get(path);
+        let added =
+            behind.headers.iter().filter(|(name, _)| !bare.headers.iter().any(|(known, _)| known == name));
+        let added: Vec<_> = added.map(|(name, _)| name.as_str()).collect();
+        assert!(added.len() > 2, "{added:?}");
+        for name in added {
+            assert!(
+                text.to_ascii_lowercase().contains(&format!("`{name}")),
+                "{name} is added and not on the page"
+            );
+        }
+    }
+}
+
 /// What a record tells an operator to write is taken as it is.
 #[test]
 fn every_remedy_is_valid_configuration() {
