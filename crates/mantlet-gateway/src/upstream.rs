@@ -248,7 +248,8 @@ impl Upstream {
         T: Read + Write + Unpin + Send + 'static,
     {
         let mut builder = http1::Builder::new();
-        builder.max_buf_size(MAX_ANSWER_HEAD).max_headers(MAX_ANSWER_LINES);
+        // The size of the buffer alone is no exact limit.
+        builder.max_buf_size(MAX_ANSWER_HEAD).max_header_size(MAX_ANSWER_HEAD).max_headers(MAX_ANSWER_LINES);
         let (sender, connection) = builder.handshake(Lenient::new(io)).await.map_err(io::Error::other)?;
         tokio::spawn(async move {
             // An error reaches whoever waits for the answer on this connection; nobody else cares.

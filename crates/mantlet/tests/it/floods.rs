@@ -121,31 +121,34 @@ fn row_67_continuation_flood_is_closed_at_the_header_limit() {
     let many = field.repeat(16_000 / field.len());
     // A literal whose value is 16 MiB long (RFC 7541 section 5.1).
     let begun = [&many[..], b"\x00\x06x-long\x7f\x81\xff\xff\x07"].concat();
-    for (what, first, piece, fate) in [
-        ("full of fields", &[][..], &many[..], ENHANCE_YOUR_CALM),
-        ("with one field", &[], &field, ENHANCE_YOUR_CALM),
-        ("empty", &[], &[], ENHANCE_YOUR_CALM),
-        ("one value", &begun, &[b'y'; 16_000], COMPRESSION_ERROR),
-    ] {
-        let stand = Stand::new();
-        stand.connect().get("/clean").record();
-        let (start, _) = memory(stand.gateway.pid());
-        let mut frames = Frames::open(stand.gateway.addr(), &[]);
-        frames.send(HEADERS, END_STREAM, 1, &request("GET", "/evil"));
-        frames.send(CONTINUATION, 0, 1, first);
-        let mut sent = 0;
-        // 64 MiB at most, in pieces, for the gateway closes on the way.
-        let some = frame(CONTINUATION, 0, 1, piece).repeat(100);
-        while sent < 64 << 20 && frames.try_send(&some) {
-            sent += some.len();
+    let small = "[limits]\nhead-size = \"16 KiB\"\nheader-count = 100\n";
+    for (config, of_one_value) in [("", ENHANCE_YOUR_CALM), (small, COMPRESSION_ERROR)] {
+        for (what, first, piece, fate) in [
+            ("full of fields", &[][..], &many[..], ENHANCE_YOUR_CALM),
+            ("with one field", &[], &field, ENHANCE_YOUR_CALM),
+            ("empty", &[], &[], ENHANCE_YOUR_CALM),
+            ("one value", &begun, &[b'y'; 16_000], of_one_value),
+        ] {
+            let stand = Stand::with(config);
+            stand.connect().get("/clean").record();
+            let (start, _) = memory(stand.gateway.pid());
+            let mut frames = Frames::open(stand.gateway.addr(), &[]);
+            frames.send(HEADERS, END_STREAM, 1, &request("GET", "/evil"));
+            frames.send(CONTINUATION, 0, 1, first);
+            let mut sent = 0;
+            // 64 MiB at most, in pieces, for the gateway closes on the way.
+            let some = frame(CONTINUATION, 0, 1, piece).repeat(100);
+            while sent < 64 << 20 && frames.try_send(&some) {
+                sent += some.len();
+            }
+            assert_eq!(frames.fate(1), Fate::GoneAway(fate), "{what}");
+            let (_, most) = memory(stand.gateway.pid());
+            assert!(most.saturating_sub(start) < 8 << 20, "{what}: {start} {most}");
+            let seen = String::from_utf8_lossy(&stand.tap.seen()).into_owned();
+            assert!(!seen.contains("evil"), "{what}");
+            drop(frames);
+            assert_refused(stand.gateway, "http2-flood");
         }
-        assert_eq!(frames.fate(1), Fate::GoneAway(fate), "{what}");
-        let (_, most) = memory(stand.gateway.pid());
-        assert!(most.saturating_sub(start) < 8 << 20, "{what}: {start} {most}");
-        let seen = String::from_utf8_lossy(&stand.tap.seen()).into_owned();
-        assert!(!seen.contains("evil"), "{what}");
-        drop(frames);
-        assert_refused(stand.gateway, "http2-flood");
     }
 }
 
