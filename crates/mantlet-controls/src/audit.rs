@@ -147,7 +147,7 @@ impl Record {
             security_event: "request-changed",
             action: "strip",
             mode: Mode::Enforce.as_str(),
-            subject: Some(cut(removed.name.as_str(), foreign::MAX_NAME).to_owned()),
+            subject: Some(foreign::header(&removed.name)),
             remedy: remedy::of_removed(call, removed),
             ..Self::of(call, &Reason::HeaderRemoved.into(), Mode::Report)
         }

@@ -4,11 +4,14 @@
 //! contract has it, or if it is one of the words that half of all APIs use; any other one by how long it is and the beginning of its hash, by
 //! which whoever knows the name finds it.
 
-use http::Method;
+use http::{HeaderName, Method};
 use sha2::{Digest, Sha256};
 
 /// Longest name that is told, in bytes.
 pub(crate) const MAX_NAME: usize = 40;
+
+/// Longest name of a header without digits that is told: `x-forwarded-tls-client-cert-info` and the like.
+const MAX_WORDS: usize = 32;
 
 /// Names that are too short to hold anything.
 const SHORT: usize = 2;
@@ -166,6 +169,13 @@ const METHODS: [&str; 24] = [
     "LINK",
     "UNLINK",
 ];
+
+/// The name of a header. Those that software has are made of words; what has digits in it, or is long, may be a key.
+pub(crate) fn header(header: &HeaderName) -> String {
+    let text = header.as_str();
+    let is_of_words = text.len() <= MAX_WORDS && text.bytes().all(|byte| !byte.is_ascii_digit());
+    name(text, is_of_words)
+}
 
 /// A name, told by itself if it is known.
 pub(crate) fn name(name: &str, is_known: bool) -> String {

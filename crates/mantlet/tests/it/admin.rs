@@ -36,7 +36,7 @@ fn what_it_does_not_take_it_says() {
     let _gateway = serve().state(state.path()).config("[throttle.ban]\nmode = \"enforce\"\n").start();
     let socket = state.path().join("admin.sock");
     for (request, status, says) in [
-        ("GET /", 404, "ask for `/bans`"),
+        ("GET /", 404, "ask for `/agreement`, `/bans`"),
         ("GET /bans/", 405, "takes DELETE"),
         ("PUT /bans", 405, "takes GET, DELETE"),
         ("GET /bans/203.0.113.7", 405, "takes DELETE"),

@@ -95,7 +95,7 @@ fn show_tells_each_value_and_where_it_came_from() {
             ("listen", "\":9000\"", "mantlet.toml:1"),
             ("head-size", "\"8 KiB\"", "mantlet.toml:3"),
             ("header-count", "50", "environment MANTLET_LIMITS__HEADER_COUNT"),
-            ("target-length", "\"8 KiB\"", "default"),
+            ("target-length", "\"60 KiB\"", "default"),
             ("no-store", "false", "environment MANTLET_HEADERS__NO_STORE"),
             ("report-only", "false", "default"),
         ],
@@ -211,7 +211,7 @@ key = true
         "mantlet: error: 8 mistakes in the configuration; nothing was started
   mantlet.toml:1: listen: expected a text, found the number `8000`
     `8000` is not an address; write `127.0.0.1:8000`, `[::]:8000` or `unix:PATH`
-  mantlet.toml:4: throttle.rate: expected a rate such as `100/s` or `5/15m`, found the number `100`
+  mantlet.toml:4: throttle.rate: expected `auto` or a rate such as `100/s`, found the number `100`
     write it in quotes: `\"100/s\"`
   mantlet.toml:7: limits.head-sise: unknown key `head-sise`
     did you mean `head-size`?
