@@ -456,9 +456,9 @@ fn a_head_says_nothing_that_a_get_may_not_hold() {
     };
     let by_model = by_name_and(|config| config.responses.mode = crate::Mode::Enforce);
     for (policy, path, status, expected) in [
-        // Only the bytes would tell whether a secret is cut out of them.
-        (policy(|_| {}), "/other", 200, [false, true]),
-        (policy(|_| {}), "/users/1", 200, [false, true]),
+        // That a secret is cut out is too rare to take the length of every HEAD.
+        (policy(|_| {}), "/other", 200, [true, true]),
+        (policy(|_| {}), "/users/1", 200, [true, true]),
         (policy(|_| {}), "/users/1", 404, [true, true]),
         (policy(|config| config.report_only = true), "/users/1", 200, [true, true]),
         (by_model, "/users/1", 200, [false, false]),

@@ -377,7 +377,12 @@ fn security_and_answers_are_read() {
     let owned = |names: &str| Some(names.to_owned());
     assert_eq!(
         answers("GET /shown"),
-        [(Some(202), owned("displayName pets initials")), (Some(404), owned("reason")), (Some(410), None)]
+        [
+            (Some(202), owned("displayName pets initials")),
+            (Some(404), owned("reason")),
+            (Some(410), None),
+            (None, owned("reason"))
+        ]
     );
     assert_eq!(answers("GET /excluded"), [(Some(200), owned("name initials"))]);
     assert_eq!(answers("GET /page"), [(Some(200), None)]);

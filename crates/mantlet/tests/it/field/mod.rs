@@ -85,7 +85,7 @@ fn check(file: &Path) -> Result<(), String> {
     let mut alone = Vec::new();
     for request in &case.requests {
         for _ in 0..request.repeat {
-            let answer = ask(address, request)?;
+            let answer = ask(address, request, true)?;
             agrees(&answer, &request.bare)
                 .map_err(|fault| format!("{}: the bare app: {fault}: {}", request.name(), shown(&answer)))?;
             alone.push(answer);
@@ -98,7 +98,7 @@ fn check(file: &Path) -> Result<(), String> {
     let mut bare = alone.iter();
     for request in &case.requests {
         for _ in 0..request.repeat {
-            let answer = ask(gateway.addr(), request)?;
+            let answer = ask(gateway.addr(), request, false)?;
             let expected = match &request.gate {
                 Gate::Other(expected) => agrees(&answer, expected),
                 Gate::Word(_) => bare.clone().next().map_or(Ok(()), |bare| is_same(bare, &answer)),
@@ -122,8 +122,11 @@ fn check(file: &Path) -> Result<(), String> {
     Ok(())
 }
 
-fn ask(address: SocketAddr, request: &Request) -> Result<Answer, String> {
+fn ask(address: SocketAddr, request: &Request, is_bare: bool) -> Result<Answer, String> {
     let mut client = Client::connect(address);
+    if is_bare {
+        client.forgive_two_framings();
+    }
     // An answer may come before all has been taken.
     client.try_send(request.bytes()?);
     let mut answer = if request.method() == "HEAD" { client.answer_to_head() } else { client.answer() };
@@ -178,8 +181,8 @@ fn is_same(bare: &Answer, behind: &Answer) -> Result<(), String> {
     }
     for (name, _) in bare.headers.iter().filter(|(name, _)| !NEVER_ALIKE.contains(&name.as_str())) {
         let (before, after) = (values(bare, name), values(behind, name));
-        let kept = if name == "vary" {
-            // More may be said to vary, and in one line or several.
+        let kept = if name == "vary" || name == "allow" {
+            // More may be said to vary, in one line or several; Starlette tells methods in any order.
             let after = after.join(",").to_ascii_lowercase();
             before
                 .iter()
