@@ -196,8 +196,7 @@ fn shape(text: &str) -> String {
     let hash = Sha256::digest(text.as_bytes());
     let [a, b, c, d] = [0, 1, 2, 3].map(|at| hash.get(at).copied().unwrap_or_default());
     let characters = text.chars().count();
-    let word = if characters == 1 { "character" } else { "characters" };
-    format!("<{characters} {word}, {a:02x}{b:02x}{c:02x}{d:02x}>")
+    format!("<{characters} characters, {a:02x}{b:02x}{c:02x}{d:02x}>")
 }
 
 #[cfg(test)]
@@ -217,8 +216,8 @@ mod tests {
         let secret = name("sk_live_4eC39HqLyjWDarjtT1zdp7dc", false);
         assert_eq!(secret.len(), "<32 characters, 00000000>".len());
         assert!(secret.starts_with("<32 characters, ") && !secret.contains("sk_"));
-        // As `python3 -c 'import hashlib; print(hashlib.sha256(b"é").hexdigest()[:8])'` says.
-        assert_eq!(name("é", false), "<1 character, 4a99557e>");
+        // As Python's `hashlib.sha256("café".encode()).hexdigest()[:8]` says.
+        assert_eq!(name("café", false), "<4 characters, 850f7dc4>");
         assert_eq!(method(&Method::from_bytes(b"SK_LIVE_4eC39").unwrap()).get(..15), Some("<13 characters,"));
         assert_eq!(method(&Method::DELETE), "DELETE");
     }
