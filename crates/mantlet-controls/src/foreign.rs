@@ -8,7 +8,7 @@ use http::Method;
 use sha2::{Digest, Sha256};
 
 /// Longest name that is told, in bytes.
-pub(crate) const MAX_NAME: usize = 40;
+const MAX_NAME: usize = 40;
 
 /// Names that are too short to hold anything.
 const SHORT: usize = 2;
