@@ -16,7 +16,7 @@ pub use sums::{Summed, Sums};
 
 use crate::{
     Call, Mode, Reason, Refusal,
-    client::Removed,
+    client::{Removed, Why},
     foreign, remedy, response,
     throttle::{Summary, Used, Warning},
 };
@@ -147,7 +147,7 @@ impl Record {
             security_event: "request-changed",
             action: "strip",
             mode: Mode::Enforce.as_str(),
-            subject: Some(foreign::header(&removed.name)),
+            subject: Some(told_header(call, removed)),
             remedy: remedy::of_removed(call, removed),
             ..Self::of(call, &Reason::HeaderRemoved.into(), Mode::Report)
         }
@@ -365,6 +365,19 @@ fn names(call: &Call, faults: &[Fault]) -> String {
         _ => None,
     });
     first_of(names)
+}
+
+/// The name of a header, unless a client may have made it up: then as far as the app's contract has it, in one spelling or the other.
+fn told_header(call: &Call, removed: &Removed) -> String {
+    let name = removed.name.as_str();
+    let is_known = match removed.why {
+        Why::Forgeable | Why::Configured | Why::MethodOverride => true,
+        Why::Underscore | Why::Named => call.operation.as_ref().is_some_and(|matched| {
+            let has = |name: &str| matched.contract.has_name(name);
+            has(name) || has(&name.replace('_', "-")) || has(&name.replace('-', "_"))
+        }),
+    };
+    foreign::name(name, is_known)
 }
 
 /// A name, as far as the app's contract has it.

@@ -132,8 +132,6 @@ pub struct Call {
     pub authenticated: bool,
     /// The client asked for `application/problem+json` (RFC 9457).
     pub wants_problem: bool,
-    /// It came over HTTPS under a name that the world knows, on the port that it is known by.
-    pub(crate) public_host: bool,
     /// A page of the same site asks for it as a script or a style, as browsers say.
     pub(crate) loaded_as_code: bool,
 }
@@ -195,17 +193,9 @@ impl Call {
                 || certificate.is_some(),
             certificate,
             wants_problem: wants_problem(headers),
-            public_host: client.scheme == Scheme::Https && is_public(headers, &client),
             loaded_as_code: is_code(headers),
         }
     }
-}
-
-/// Whether the name that the browser used is public. A trusted proxy says which one that was.
-fn is_public(headers: &HeaderMap, client: &Client) -> bool {
-    let forwarded = headers.get_all("x-forwarded-host").iter().next_back().filter(|_| client.peer_trusted);
-    let host = forwarded.or_else(|| headers.get(header::HOST)).and_then(|host| host.to_str().ok());
-    host.is_some_and(|host| crate::headers::is_public(host.rsplit(',').next().unwrap_or_default().trim()))
 }
 
 /// Fetch Metadata: what the answer is for, and whose page asks.

@@ -4,14 +4,11 @@
 //! contract has it, or if it is one of the words that half of all APIs use; any other one by how long it is and the beginning of its hash, by
 //! which whoever knows the name finds it.
 
-use http::{HeaderName, Method};
+use http::Method;
 use sha2::{Digest, Sha256};
 
 /// Longest name that is told, in bytes.
-pub(crate) const MAX_NAME: usize = 40;
-
-/// Longest name of a header without digits that is told: `x-forwarded-tls-client-cert-info` and the like.
-const MAX_WORDS: usize = 32;
+const MAX_NAME: usize = 40;
 
 /// Names that are too short to hold anything.
 const SHORT: usize = 2;
@@ -170,13 +167,6 @@ const METHODS: [&str; 24] = [
     "UNLINK",
 ];
 
-/// The name of a header. Those that software has are made of words; what has digits in it, or is long, may be a key.
-pub(crate) fn header(header: &HeaderName) -> String {
-    let text = header.as_str();
-    let is_of_words = text.len() <= MAX_WORDS && text.bytes().all(|byte| !byte.is_ascii_digit());
-    name(text, is_of_words)
-}
-
 /// A name, told by itself if it is known.
 pub(crate) fn name(name: &str, is_known: bool) -> String {
     if is_known || is_common(name) { crate::audit::cut(name, MAX_NAME).to_owned() } else { shape(name) }
@@ -206,8 +196,7 @@ fn shape(text: &str) -> String {
     let hash = Sha256::digest(text.as_bytes());
     let [a, b, c, d] = [0, 1, 2, 3].map(|at| hash.get(at).copied().unwrap_or_default());
     let characters = text.chars().count();
-    let word = if characters == 1 { "character" } else { "characters" };
-    format!("<{characters} {word}, {a:02x}{b:02x}{c:02x}{d:02x}>")
+    format!("<{characters} characters, {a:02x}{b:02x}{c:02x}{d:02x}>")
 }
 
 #[cfg(test)]
@@ -227,8 +216,8 @@ mod tests {
         let secret = name("sk_live_4eC39HqLyjWDarjtT1zdp7dc", false);
         assert_eq!(secret.len(), "<32 characters, 00000000>".len());
         assert!(secret.starts_with("<32 characters, ") && !secret.contains("sk_"));
-        // As `python3 -c 'import hashlib; print(hashlib.sha256(b"é").hexdigest()[:8])'` says.
-        assert_eq!(name("é", false), "<1 character, 4a99557e>");
+        // As Python's `hashlib.sha256("café".encode()).hexdigest()[:8]` says.
+        assert_eq!(name("café", false), "<4 characters, 850f7dc4>");
         assert_eq!(method(&Method::from_bytes(b"SK_LIVE_4eC39").unwrap()).get(..15), Some("<13 characters,"));
         assert_eq!(method(&Method::DELETE), "DELETE");
     }

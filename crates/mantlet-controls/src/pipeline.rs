@@ -505,7 +505,7 @@ fn dress<B: Body>(policy: &Policy, call: &Call, answer: &mut Response<B>, own: b
         not_modified: answer.status() == StatusCode::NOT_MODIFIED,
         own,
         docs: call.operation.as_ref().map(|matched| matched.route.visibility == Visibility::Docs),
-        public_host: call.public_host,
+        public_host: call.client.scheme == Scheme::Https && call.host.asked().is_some_and(headers::is_public),
         loaded_as_code: call.loaded_as_code,
         empty: answer.body().size_hint().exact() == Some(0),
     };

@@ -51,7 +51,7 @@ fn what_nobody_can_read_is_told_and_its_secrets_are_written_over() {
     let leak = leak();
     let nested = "[".repeat(100_000) + &leak;
     for (body, status, ends, why) in [
-        (format!("{leak} \"and\" more"), 200, true, "not JSON"),
+        (format!("{leak} \"and more"), 200, true, "not JSON"),
         (leak[..leak.len() - 1].to_owned(), 200, true, "not JSON"),
         (
             leak.replace('"', "'").replace(
