@@ -158,12 +158,11 @@ pub(crate) fn operations(router: &Router) -> usize {
         .sum()
 }
 
-/// Whether there is nothing but pages of documentation. An app of WebSockets alone has no operation, and is an app.
+/// Whether there is nothing but pages of documentation. An app that only opens WebSockets or mounts others is an app.
 pub(crate) fn is_empty(router: &Router) -> bool {
     router.routes.iter().all(|route| match route {
         Route::Http { docs, .. } => *docs,
-        Route::Mount { router: Some(router), .. } => is_empty(router),
-        Route::Mount { router: None, .. } | Route::WebSocket { .. } | Route::Opaque { .. } => false,
+        Route::Mount { .. } | Route::WebSocket { .. } | Route::Opaque { .. } => false,
     })
 }
 
