@@ -114,7 +114,9 @@ impl Client {
         let mut answer = self.head();
         let bodiless = to_head || answer.status < 200 || matches!(answer.status, 204 | 304);
         match (answer.header("content-length"), answer.header("transfer-encoding")) {
-            (Some(_), Some("chunked")) if self.forgives && !bodiless => {
+            (Some(_), Some(coding))
+                if self.forgives && !bodiless && coding.eq_ignore_ascii_case("chunked") =>
+            {
                 while let Some(chunk) = self.chunk() {
                     answer.body.extend(chunk);
                 }
@@ -123,7 +125,9 @@ impl Client {
             (Some(_), Some(_)) => panic!("an answer with two framings: {answer:?}"),
             _ if bodiless => {}
             (Some(length), None) => answer.body = self.take(length.parse().expect("a length")),
-            (None, Some("chunked")) => {
+            (None, Some(coding))
+                if coding == "chunked" || (self.forgives && coding.eq_ignore_ascii_case("chunked")) =>
+            {
                 while let Some(chunk) = self.chunk() {
                     answer.body.extend(chunk);
                 }
