@@ -67,7 +67,7 @@ const LOOKED_AT: [&str; 16] = [
     "cert_trust",
     "HSTS",
     "X-Content-Type-Options",
-    "Content-Security-Policy",
+    "Content-Security-Policy-Report-Only",
     "heartbleed",
     "ROBOT",
     "secure_client_renego",
