@@ -1,7 +1,7 @@
 //! Whose turn it is: an app that has more in hand than it works on gets the rest little by little, and from those first for whom it has worked least.
 //!
 //! What waits inside an app waits in the order of its coming: one client's thousand requests come before another's one. So they wait
-//! here, each client in a line of its own ([`line`]), as soon as the app is seen to have more than it works on ([`meter`]). Until then nobody
+//! here, each client in a line of its own ([`mod@line`]), as soon as the app is seen to have more than it works on ([`meter`]). Until then nobody
 //! waits, and this costs a few counters. Whoever has more waiting than his share of the places is refused at once, and whoever has waited too long.
 //!
 //! Nothing here knows how long an app should need. What has been with it for a while without an answer, as requests are that wait for news, does
