@@ -84,7 +84,10 @@ impl Policy {
         // RFC 8259 section 8.1: JSON is UTF-8. Python guesses what else it could be.
         if let Some(ParseError::Encoding) = judgement.unread {
             let guessed = is_guessed(request.body().ahead());
-            verdict.faults.push((if guessed { mode } else { unread }, Reason::JsonAmbiguous.into()));
+            let line = (mode == Mode::Enforce).then_some("contract.input = \"report\"");
+            let remedy = line.map(|line| remedy::of_route(route.own_path(), request.method().as_str(), line));
+            let refusal = Refusal { remedy, ..Reason::JsonAmbiguous.into() };
+            verdict.faults.push((if guessed { mode } else { unread }, refusal));
         }
         if !judgement.faults.is_empty() {
             // A document does not tell what comes first. Without the credential that it asks for the app's own answer is 401, whatever the input.
