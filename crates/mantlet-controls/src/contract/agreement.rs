@@ -154,6 +154,11 @@ impl Judged {
         status == StatusCode::UNPROCESSABLE_ENTITY && !matches!(self, Self::Unasked)
     }
 
+    /// Whether the app has refused, too, what is invalid.
+    pub(crate) fn is_confirmed(&self, status: StatusCode) -> bool {
+        status == StatusCode::UNPROCESSABLE_ENTITY && matches!(self, Self::Invalid { .. })
+    }
+
     fn meaning(&self, status: StatusCode, body: Option<&[u8]>, route: Facts) -> Meaning {
         let said = body.and_then(faults_in);
         match self {

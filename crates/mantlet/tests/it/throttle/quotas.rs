@@ -140,14 +140,15 @@ fn what_is_used_up_stays_so_over_an_end_and_over_a_kill() {
 #[test]
 fn a_file_that_cannot_be_written_is_said_once_and_counting_goes_on() {
     let state = tempfile::tempdir().expect("a folder");
-    let (file, in_the_way) = (state.path().join("quotas.jsonl"), state.path().join("quotas.jsonl.new"));
-    fs::create_dir(&in_the_way).expect("a folder");
+    let file = state.path().join("quotas.jsonl");
     let gateway = gate_at(state.path(), &quota("month = 3"));
+    // Where the file belongs.
+    fs::create_dir(&file).expect("a folder");
     let mut client = Client::connect(gateway.addr());
     assert_eq!(statuses(&mut client, "gold-key"), [200; 2]);
     gateway.wait_for("quotas.jsonl` cannot be written", 1);
     assert_eq!(statuses(&mut client, "gold-key"), [200, 429]);
-    fs::remove_dir(&in_the_way).expect("it is empty");
+    fs::remove_dir(&file).expect("it is empty");
     eventually("it is written", || fs::read_to_string(&file).ok()?.contains("\"used\":3").then_some(()));
     assert_eq!(gateway.stderr().matches("cannot be written").count(), 1);
 }
