@@ -136,8 +136,10 @@ impl<'c> Search<'c> {
                     let path = format!("{below}{path}");
                     if let Some(flow) = self.flow(&path, methods, operation) {
                         // A page for a login is none, unless the account comes in its query.
+                        let in_query = flow.accounts.iter().any(|place| matches!(place, Place::Query(_)));
+                        let is_only_asked = !methods.iter().any(|name| changes(name));
                         let counts =
-                            |name: &&String| changes(name) || !methods.iter().any(|name| changes(name));
+                            |name: &&String| changes(name) || is_only_asked || (in_query && *name == "GET");
                         let methods = methods.iter().filter(counts).cloned().collect();
                         self.found.push(Found { path, methods, flow });
                     }

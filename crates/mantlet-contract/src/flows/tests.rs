@@ -161,6 +161,16 @@ fn accounts_are_found_wherever_they_stand() {
         ),
         (Row("POST", "/h/login", "h", json!([{"shape": 8}]), ""), "login word"),
     ]);
+    // One that is open to both methods is no page where the account is in the query.
+    for (inputs, methods) in [
+        (json!(["query:email", "query:password"]), vec!["GET", "POST"]),
+        (json!(["email", "password"]), vec!["POST"]),
+    ] {
+        let mut both = contract(&[Row("POST", "/login", "a", inputs, "")]);
+        let Some(Route::Http { methods: of_route, .. }) = both.router.routes.first_mut() else { panic!() };
+        *of_route = vec!["GET".into(), "HEAD".into(), "POST".into()];
+        assert_eq!(find(&both)[0].methods, methods);
+    }
     let mut contract = contract(&[Row("POST", "/login", "a", json!([]), "")]);
     let Some(Route::Http { operation: Some(operation), .. }) = contract.router.routes.first_mut() else {
         panic!()
