@@ -1,6 +1,6 @@
 //! Sensitive operations and what they get.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use http::Request;
 use http_body::Body;
@@ -11,7 +11,7 @@ use super::{
     attempt::{Attempt, Charge, Named},
     attempts::Attempts,
     gcra::{Decision, Rate},
-    key,
+    is_undeclared_proxy, key,
     rule::Counter,
     table::Table,
     take_here,
@@ -324,7 +324,9 @@ impl Policy {
         let Some(Sensitive { known: remembered, accounts, mode, certainty }) = self.flow(call) else {
             return Ok(None);
         };
-        let address = call.client.address.map(|address| self.group(address));
+        // Behind a proxy that is not in `client.trusted` all clients have one address: one of them could lock out all others. Accounts count.
+        let is_own = |address: &IpAddr| !is_undeclared_proxy(call, request.headers(), *address);
+        let address = call.client.address.filter(is_own).map(|address| self.group(address));
         let mut account = None;
         if remembered.by_account.is_some() && !accounts.is_empty() {
             if accounts.iter().any(|place| matches!(place, Place::Body(_))) {
