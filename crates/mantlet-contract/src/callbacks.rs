@@ -91,13 +91,10 @@ fn why(shapes: &[Shape], path: &str, operation: &Operation) -> Option<String> {
 fn fields(shapes: &[Shape], operation: &Operation) -> Vec<String> {
     let mut fields = Vec::new();
     for input in operation.inputs.iter().filter(|input| input.location == Location::Body) {
-        match &input.take {
-            Take::Field { names, .. } => fields.extend(names.iter().cloned()),
-            Take::Group { fields: group, .. } => {
-                fields
-                    .extend(group.iter().flat_map(|field| field.names.iter().map(|(_, wire)| wire.clone())));
-            }
-            Take::Whole => of_model(shapes, input, &mut fields),
+        if input.take == Take::Whole {
+            of_model(shapes, input, &mut fields);
+        } else {
+            fields.extend(input.take.names().map(str::to_owned));
         }
     }
     fields

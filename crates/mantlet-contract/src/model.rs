@@ -253,6 +253,31 @@ pub enum Take {
     Whole,
 }
 
+impl Take {
+    /// The names on the wire; a whole body has none of its own.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let (own, fields) = match self {
+            Self::Field { names, .. } => (names.as_slice(), [].as_slice()),
+            Self::Group { fields, .. } => ([].as_slice(), fields.as_slice()),
+            Self::Whole => ([].as_slice(), [].as_slice()),
+        };
+        let of_fields = fields.iter().flat_map(|field| &field.names).map(|(_, name)| name.as_str());
+        own.iter().map(String::as_str).chain(of_fields)
+    }
+}
+
+impl Operation {
+    /// Headers that are declared, as what a key comes in or as a parameter.
+    pub fn header_names(&self) -> impl Iterator<Item = &str> {
+        let keys = self.security.iter().flatten().filter_map(|requirement| match &requirement.scheme {
+            SecurityScheme::ApiKey { location: Location::Header, name } => Some(name.as_str()),
+            _ => None,
+        });
+        let inputs = self.inputs.iter().filter(|input| input.location == Location::Header);
+        keys.chain(inputs.flat_map(|input| input.take.names()))
+    }
+}
+
 /// A field of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

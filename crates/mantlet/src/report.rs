@@ -8,7 +8,7 @@ use std::{
 use http::Method;
 use mantlet_contract::{
     callbacks::{self, Callback},
-    model::{self, Location, Note, Operation, Route, Router, SecurityScheme, Shape, ShapeId, Source, Take},
+    model::{self, Note, Route, Router, Shape, ShapeId, Source},
     routes::Visibility,
 };
 use mantlet_controls::{
@@ -25,23 +25,6 @@ const CALLBACKS: usize = 5;
 
 /// Headers that are named.
 const REMOVED: usize = 5;
-
-/// Headers that an operation declares, in lower case: as parameters, or as what a key comes in.
-fn declared_headers(operation: &Operation) -> impl Iterator<Item = String> {
-    let keys = operation.security.iter().flatten().filter_map(|requirement| match &requirement.scheme {
-        SecurityScheme::ApiKey { location: Location::Header, name } => Some(name.as_str()),
-        _ => None,
-    });
-    let inputs = operation.inputs.iter().filter(|input| input.location == Location::Header);
-    let names = inputs.flat_map(|input| match &input.take {
-        Take::Field { names, .. } => names.iter().map(String::as_str).collect::<Vec<_>>(),
-        Take::Group { fields, .. } => {
-            fields.iter().flat_map(|field| &field.names).map(|(_, name)| name.as_str()).collect()
-        }
-        Take::Whole => Vec::new(),
-    });
-    keys.chain(names).map(str::to_ascii_lowercase)
-}
 
 /// What a person wants to know of a contract.
 #[derive(Debug)]
@@ -111,7 +94,8 @@ impl Report {
                 continue;
             }
             report.operations += 1;
-            report.removed.extend(declared_headers(operation).filter(|name| is_forgeable(name)));
+            let headers = operation.header_names().map(str::to_ascii_lowercase);
+            report.removed.extend(headers.filter(|name| is_forgeable(name)));
             report.rewritten += usize::from(route.rewrites);
             report.own_words += usize::from(!route.rewrites && route.answers_invalid);
             let guards = operation.guards.iter().map(|guard| &guard.why);

@@ -34,7 +34,7 @@ use mantlet_contract::{
     compile::compile,
     flows::{self, Flow, Found as Sensitive},
     json::Limits,
-    model::{self, Location, Note, Operation, SecurityScheme, Take},
+    model::{self, Location, Note, Operation, SecurityScheme},
     places::places,
     routes::{Convertor, Found, HttpRoute, Roots, Routes, Start, Veil, Visibility, Wanted},
 };
@@ -218,15 +218,7 @@ fn names_of(model: &model::Contract, routes: &Routes) -> HashSet<Box<str>> {
         }
     }
     for input in routes.operations().flat_map(|operation| &operation.inputs) {
-        match &input.take {
-            Take::Field { names: taken, .. } => names.extend(taken.iter().map(|name| name.as_str().into())),
-            Take::Group { fields, .. } => {
-                let taken =
-                    fields.iter().flat_map(|field| &field.names).map(|(_, name)| name.as_str().into());
-                names.extend(taken);
-            }
-            Take::Whole => {}
-        }
+        names.extend(input.take.names().map(Into::into));
     }
     names
 }
@@ -349,21 +341,8 @@ pub(crate) fn declares_cookies(route: &HttpRoute) -> bool {
 
 /// Whether a route declares a header of this name, in lower case: as a parameter, or as what a key comes in.
 pub(crate) fn declares_header(route: &HttpRoute, name: &str) -> bool {
-    let Some(operation) = &route.operation else { return false };
     let is_it = |own: &str| own.eq_ignore_ascii_case(name);
-    let is_key = operation.security.iter().flatten().any(|requirement| {
-        matches!(&requirement.scheme, SecurityScheme::ApiKey { location: Location::Header, name } if is_it(name))
-    });
-    is_key
-        || operation.inputs.iter().filter(|input| input.location == Location::Header).any(
-            |input| match &input.take {
-                Take::Field { names, .. } => names.iter().any(|own| is_it(own)),
-                Take::Group { fields, .. } => {
-                    fields.iter().any(|field| field.names.iter().any(|(_, own)| is_it(own)))
-                }
-                Take::Whole => false,
-            },
-        )
+    route.operation.as_ref().is_some_and(|operation| operation.header_names().any(is_it))
 }
 
 /// Learns what the app has answered to what was judged and left to it; with the body, if that was asked for.

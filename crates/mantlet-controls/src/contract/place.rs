@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use mantlet_contract::{
     fault::{Fault, Loc},
-    model::{Operation, Shape, Take},
+    model::{Operation, Shape},
 };
 use serde_json::Value;
 
@@ -27,14 +27,7 @@ pub(super) fn declared<'o>(
         }
     }
     for input in operations.flat_map(|operation| &operation.inputs) {
-        match &input.take {
-            Take::Field { names, .. } => words.extend(names.iter().map(|name| name.as_str().into())),
-            Take::Group { fields, .. } => {
-                let names = fields.iter().flat_map(|field| &field.names);
-                words.extend(names.map(|(_, name)| name.as_str().into()));
-            }
-            Take::Whole => {}
-        }
+        words.extend(input.take.names().map(Into::into));
     }
     words
 }

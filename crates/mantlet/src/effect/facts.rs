@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use mantlet_contract::{
     flows::{self, Found, Place},
-    model::{self, BodyKind, Location, Operation, Route, Router, SecurityScheme, Take},
+    model::{self, BodyKind, Operation, Route, Router, SecurityScheme},
     routes::{HttpRoute, Roots, Routes},
 };
 
@@ -52,7 +52,9 @@ impl Facts {
                 tags: operation.map(|one| one.tags.clone()).unwrap_or_default(),
                 takes: places.iter().map(Place::to_string).collect(),
                 may_take_more: !is_whole,
-                headers: operation.map(headers_of).unwrap_or_default(),
+                headers: operation
+                    .map(|one| one.header_names().map(str::to_ascii_lowercase).collect())
+                    .unwrap_or_default(),
                 has_key: operation.is_some_and(has_key),
                 takes_form: operation
                     .is_none_or(|one| !matches!(one.body, BodyKind::None | BodyKind::Json { .. })),
@@ -102,27 +104,6 @@ impl Fact {
     pub(super) fn has(&self, method: &str) -> bool {
         self.methods.is_empty() || self.methods.iter().any(|own| own.eq_ignore_ascii_case(method))
     }
-}
-
-/// Headers that an operation declares, as a parameter or for a key.
-fn headers_of(operation: &Operation) -> HashSet<String> {
-    let mut names = HashSet::new();
-    for input in operation.inputs.iter().filter(|input| input.location == Location::Header) {
-        match &input.take {
-            Take::Field { names: own, .. } => names.extend(own.iter().map(|name| name.to_ascii_lowercase())),
-            Take::Group { fields, .. } => {
-                let all = fields.iter().flat_map(|field| &field.names);
-                names.extend(all.map(|(_, name)| name.to_ascii_lowercase()));
-            }
-            Take::Whole => {}
-        }
-    }
-    for requirement in operation.security.iter().flatten() {
-        if let SecurityScheme::ApiKey { location: Location::Header, name } = &requirement.scheme {
-            names.insert(name.to_ascii_lowercase());
-        }
-    }
-    names
 }
 
 /// Whether it declares a credential that can be counted by.
