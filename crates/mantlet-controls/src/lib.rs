@@ -33,6 +33,7 @@ mod cookie;
 mod foreign;
 
 pub mod audit;
+mod media_type;
 pub mod mode;
 mod networks;
 mod news;

@@ -11,6 +11,7 @@ use mantlet_contract::{model::BodyKind, multipart::FormType};
 use crate::{
     Call, Mode, Reason,
     encoding::{self, Encoded, Inflate},
+    media_type::MediaType,
     uploads::FormWatch,
 };
 
@@ -74,10 +75,7 @@ pub(crate) fn concerns(headers: &HeaderMap) -> bool {
 
 /// Whether a body is a form with files, or something else in parts.
 pub(crate) fn is_multipart(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).is_some_and(|value| {
-        let kind = value.as_bytes().trim_ascii_start().get(..10);
-        kind.is_some_and(|kind| kind.eq_ignore_ascii_case(b"multipart/"))
-    })
+    MediaType::of(headers).is_some_and(|kind| kind.starts_with("multipart/"))
 }
 
 impl Watch {

@@ -8,7 +8,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 
-use crate::{Call, Policy, Refusal, client, vary};
+use crate::{Call, Policy, Refusal, client, media_type::MediaType, vary};
 
 /// What the app's own CORS answers say to one origin.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -175,10 +175,11 @@ fn part(name: &HeaderName, value: &HeaderValue, from_proxy: bool) -> Part {
 
 /// A type that a form can send: a page needs no leave for it (Fetch standard, CORS-safelisted request-header).
 fn is_safelisted(content_type: &HeaderValue) -> bool {
-    let essence = content_type.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
-    ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"]
-        .iter()
-        .any(|safe| essence.trim_ascii().eq_ignore_ascii_case(safe.as_bytes()))
+    MediaType::read(content_type.as_bytes()).is_among(&[
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "text/plain",
+    ])
 }
 
 /// Credentials that the browser has asked its user for.

@@ -1,4 +1,6 @@
-use http::{HeaderMap, header};
+use http::HeaderMap;
+
+use crate::media_type::{JSON_SEQUENCES, MediaType};
 
 /// What an answer is, from its Content-Type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,14 +23,8 @@ pub enum Kind {
     Svg,
 }
 
-/// Types of data beside text and JSON. No element loads them.
-const DATA: [&str; 20] = [
-    "application/x-ndjson",
-    "application/ndjson",
-    "application/jsonl",
-    "application/x-jsonlines",
-    "application/jsonlines",
-    "application/json-seq",
+/// Types of data beside text, JSON and sequences of it. No element loads them.
+const DATA: [&str; 14] = [
     "application/yaml",
     "application/x-yaml",
     "application/toml",
@@ -56,48 +52,25 @@ const LOADED_OTHERS: [&str; 3] =
 impl Kind {
     /// From the Content-Type alone; an HTML page counts as the app's own.
     pub fn of(headers: &HeaderMap) -> Self {
-        let Some(value) = headers.get(header::CONTENT_TYPE) else { return Self::Untyped };
-        let essence = essence(value.as_bytes());
-        let is = |name: &str| essence.eq_ignore_ascii_case(name.as_bytes());
-        let starts = |prefix: &str| {
-            essence.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
-        };
-        let ends = |suffix: &str| {
-            let at = essence.len().checked_sub(suffix.len());
-            at.and_then(|at| essence.get(at..)).is_some_and(|end| end.eq_ignore_ascii_case(suffix.as_bytes()))
-        };
-        if is("application/json") {
+        let Some(kind) = MediaType::of(headers) else { return Self::Untyped };
+        if kind.is("application/json") {
             Self::Data
-        } else if is("text/html") || is("application/xhtml+xml") {
+        } else if kind.is("text/html") || kind.is("application/xhtml+xml") {
             Self::Page
-        } else if is("image/svg+xml") {
+        } else if kind.is("image/svg+xml") {
             Self::Svg
-        } else if LOADED_OTHERS.iter().any(|name| is(name)) || LOADED_TEXTS.iter().any(|name| is(name)) {
+        } else if kind.is_among(&LOADED_OTHERS) || kind.is_among(&LOADED_TEXTS) {
             Self::Media
-        } else if ends("+xml") || ends("/xml") {
+        } else if kind.ends_with("+xml") || kind.ends_with("/xml") {
             Self::Xml
-        } else if ends("+json") || ends("/json") || starts("text/") || DATA.iter().any(|name| is(name)) {
+        } else if kind.is_json()
+            || kind.starts_with("text/")
+            || kind.is_among(&JSON_SEQUENCES)
+            || kind.is_among(&DATA)
+        {
             Self::Data
         } else {
             Self::Media
         }
     }
-}
-
-/// Whether the answer is JSON, `application/problem+json` and the like included.
-pub(super) fn is_json(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).is_some_and(|value| {
-        let essence = essence(value.as_bytes());
-        let ends = |end: &[u8]| {
-            essence.len() >= end.len()
-                && essence.get(essence.len() - end.len()..).is_some_and(|tail| tail.eq_ignore_ascii_case(end))
-        };
-        ends(b"/json") || ends(b"+json")
-    })
-}
-
-/// The media type without its parameters.
-fn essence(value: &[u8]) -> &[u8] {
-    let end = memchr::memchr(b';', value).unwrap_or(value.len());
-    value.get(..end).unwrap_or_default().trim_ascii()
 }

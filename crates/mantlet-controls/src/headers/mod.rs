@@ -42,7 +42,7 @@ pub use config::{Config, ContentSecurityPolicy, StrictTransportSecurity};
 pub use kind::Kind;
 pub(crate) use public::is_public;
 
-use crate::{Mode, path::Spellings};
+use crate::{Mode, media_type::MediaType, path::Spellings};
 
 /// What decides, beside the answer itself, which headers it gets.
 #[derive(Debug, Clone, Copy, Default)]
@@ -146,7 +146,11 @@ impl Policy {
                 .iter()
                 .any(|name| headers.contains_key(name))
         };
-        if self.no_store && facts.authenticated && !may_be_stored && kind::is_json(headers) {
+        if self.no_store
+            && facts.authenticated
+            && !may_be_stored
+            && MediaType::of(headers).is_some_and(MediaType::is_json)
+        {
             set_default(headers, &header::CACHE_CONTROL, &HeaderValue::from_static("no-store"));
         }
     }

@@ -5,6 +5,8 @@ use std::{borrow::Cow, io::Read};
 use flate2::read::MultiGzDecoder;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use crate::media_type::{JSON_SEQUENCES, MediaType};
+
 /// What a body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -25,19 +27,12 @@ impl Kind {
     }
 
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let Some(value) = headers.get(header::CONTENT_TYPE) else { return Self::Text };
-        let essence = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-        let begins =
-            |with: &[u8]| essence.get(..with.len()).is_some_and(|part| part.eq_ignore_ascii_case(with));
-        let suffix = essence.len().checked_sub(5).and_then(|at| essence.get(at..)).unwrap_or_default();
-        if STREAMS.iter().any(|name| essence.eq_ignore_ascii_case(name.as_bytes())) {
+        let Some(kind) = MediaType::of(headers) else { return Self::Text };
+        if kind.is_among(&JSON_SEQUENCES) || kind.is_among(&OTHER_STREAMS) {
             Self::Stream
-        } else if essence.eq_ignore_ascii_case(b"application/json")
-            || essence.eq_ignore_ascii_case(b"text/json")
-            || suffix.eq_ignore_ascii_case(b"+json")
-        {
+        } else if kind.is("application/json") || kind.is("text/json") || kind.ends_with("+json") {
             Self::Json
-        } else if !begins(b"text/") {
+        } else if !kind.starts_with("text/") {
             Self::Other
         } else {
             Self::Text
@@ -45,17 +40,8 @@ impl Kind {
     }
 }
 
-/// Types of bodies that hold one JSON text after another.
-const STREAMS: [&str; 8] = [
-    "text/event-stream",
-    "application/x-ndjson",
-    "application/ndjson",
-    "application/jsonl",
-    "application/x-jsonlines",
-    "application/jsonlines",
-    "application/json-seq",
-    "application/stream+json",
-];
+/// Types of bodies that hold one JSON text after another, beside [`JSON_SEQUENCES`].
+const OTHER_STREAMS: [&str; 2] = ["text/event-stream", "application/stream+json"];
 
 /// Headers that describe the bytes of a body as they were.
 const DIGESTS: [HeaderName; 5] = [
