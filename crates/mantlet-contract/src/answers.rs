@@ -84,17 +84,24 @@ pub fn declares(shapes: &Shapes, from: impl Iterator<Item = u32>, mut is: impl F
             Shape::Sequence { items, .. } => open.extend(*items),
             Shape::Dict { values, .. } => open.push(*values),
             Shape::Tuple(rule) => open.extend(&rule.items),
-            Shape::Nullable(inner)
-            | Shape::Transparent(inner)
-            | Shape::Root(inner)
-            | Shape::Then(inner)
-            | Shape::Custom { inner, .. } => open.push(*inner),
-            Shape::Union(rule) => open.extend(rule.choices.iter().map(|(choice, _)| *choice)),
-            Shape::Tagged(rule) => open.extend(&rule.choices),
-            _ => {}
+            other => hand_on(other, &mut open),
         }
     }
     false
+}
+
+/// Adds the shapes that the very value of a shape may have: what it stands around, or its choices.
+fn hand_on(shape: &Shape, open: &mut Vec<u32>) {
+    match shape {
+        Shape::Nullable(inner)
+        | Shape::Transparent(inner)
+        | Shape::Root(inner)
+        | Shape::Then(inner)
+        | Shape::Custom { inner, .. } => open.push(*inner),
+        Shape::Union(rule) => open.extend(rule.choices.iter().map(|(choice, _)| *choice)),
+        Shape::Tagged(rule) => open.extend(&rule.choices),
+        _ => {}
+    }
 }
 
 /// The shapes that a value may be: a part of [`Look::sets`]. Empty: anything.
@@ -262,18 +269,11 @@ impl<'a, T> Look<'a, T> {
                 Shape::Object(_) | Shape::Dict { .. } | Shape::Sequence { .. } | Shape::Tuple(_) => {
                     self.sets.push(id);
                 }
-                Shape::Nullable(inner)
-                | Shape::Transparent(inner)
-                | Shape::Root(inner)
-                | Shape::Then(inner)
-                | Shape::Custom { inner, .. } => open.push(*inner),
-                Shape::Union(rule) => open.extend(rule.choices.iter().map(|(choice, _)| *choice)),
-                Shape::Tagged(rule) => open.extend(&rule.choices),
                 Shape::Opaque | Shape::Any => {
                     self.sets.truncate(start);
                     return ANYTHING;
                 }
-                _ => {}
+                other => hand_on(other, &mut open),
             }
             if seen.len() > MAX_SHAPES {
                 self.sets.truncate(start);
