@@ -82,6 +82,11 @@ pub struct Record {
 impl Record {
     /// The record of a decision on a call.
     pub fn of(call: &Call, refusal: &Refusal, mode: Mode) -> Self {
+        Self::with(call, refusal, mode, remedy::of(call, refusal, mode))
+    }
+
+    /// The same, with another line that changes it than the decision's own.
+    fn with(call: &Call, refusal: &Refusal, mode: Mode, remedy: Option<String>) -> Self {
         let refused = mode == Mode::Enforce;
         let readable = call.method.as_str() != crate::pipeline::REFUSED_METHOD;
         Self {
@@ -100,7 +105,7 @@ impl Record {
                 Some(subject) => Some(subject.as_ref().to_owned()),
                 None => (refusal.reason == Reason::InputUnknown).then(|| names(call, &refusal.faults)),
             },
-            remedy: remedy::of(call, refusal, mode),
+            remedy,
             until: None,
             key: refusal.key.map(|key| format!("{:08x}", u32::from_be_bytes(key))),
             usage: None,
@@ -125,8 +130,7 @@ impl Record {
         Self {
             security_event: "contract-contradicted",
             subject: Some(found),
-            remedy: None,
-            ..Self::of(call, &Reason::InputInvalid.into(), Mode::Report)
+            ..Self::with(call, &Reason::InputInvalid.into(), Mode::Report, None)
         }
     }
 
@@ -136,8 +140,7 @@ impl Record {
             security_event: "request-changed",
             action: "strip",
             mode: Mode::Enforce.as_str(),
-            remedy: remedy::of(call, refusal, Mode::Enforce),
-            ..Self::of(call, refusal, Mode::Report)
+            ..Self::with(call, refusal, Mode::Report, remedy::of(call, refusal, Mode::Enforce))
         }
     }
 
@@ -148,8 +151,7 @@ impl Record {
             action: "strip",
             mode: Mode::Enforce.as_str(),
             subject: Some(told_header(call, removed)),
-            remedy: remedy::of_removed(call, removed),
-            ..Self::of(call, &Reason::HeaderRemoved.into(), Mode::Report)
+            ..Self::with(call, &Reason::HeaderRemoved.into(), Mode::Report, remedy::of_removed(call, removed))
         }
     }
 
@@ -166,10 +168,9 @@ impl Record {
     pub(crate) fn of_quota(call: &Call, warning: &Warning) -> Self {
         Self {
             security_event: "quota-warning",
-            remedy: None,
             mode: warning.mode.as_str(),
             subject: Some(warning.quota.as_ref().to_owned()),
-            ..Self::of(call, &Reason::QuotaExceeded.into(), Mode::Report)
+            ..Self::with(call, &Reason::QuotaExceeded.into(), Mode::Report, None)
         }
     }
 
@@ -195,15 +196,14 @@ impl Record {
 
     /// The record of a ban that begins with a call, and what was refused last.
     pub(crate) fn of_ban(call: &Call, mode: Mode, why: String, until: jiff::Timestamp) -> Self {
-        let banned = mode == Mode::Enforce;
+        let (banned, refusal) = (mode == Mode::Enforce, Reason::ClientBanned.into());
         Self {
             security_event: if banned { "client-banned" } else { "client-would-be-banned" },
             action: if banned { "ban" } else { "pass" },
             mode: mode.as_str(),
-            remedy: remedy::of(call, &Reason::ClientBanned.into(), mode),
             subject: Some(why),
             until: Some(until),
-            ..Self::of(call, &Reason::ClientBanned.into(), Mode::Report)
+            ..Self::with(call, &refusal, Mode::Report, remedy::of(call, &refusal, mode))
         }
     }
 
@@ -244,8 +244,7 @@ impl Record {
     pub(crate) fn of_answer(call: &Call, reason: Reason, mode: Mode, names: &[String]) -> Self {
         let changed = mode == Mode::Enforce;
         let refusal = reason.into();
-        let mut record = Self::of(call, &refusal, Mode::Report);
-        record.remedy = remedy::of(call, &refusal, mode);
+        let mut record = Self::with(call, &refusal, Mode::Report, remedy::of(call, &refusal, mode));
         record.security_event = if changed { "answer-changed" } else { "answer-would-be-changed" };
         record.action = if changed { "strip" } else { "pass" };
         record.mode = mode.as_str();
@@ -264,14 +263,13 @@ impl Record {
 
     /// The record of an answer that nobody could look into; the word says why.
     pub(crate) fn of_unjudged(call: &Call, mode: Mode, why: &str) -> Self {
-        let replaced = mode == Mode::Enforce;
+        let (replaced, refusal) = (mode == Mode::Enforce, Reason::ResponseNotJudged.into());
         Self {
             security_event: "answer-not-judged",
             action: if replaced { "replace" } else { "pass" },
             mode: mode.as_str(),
             subject: Some(why.to_owned()),
-            remedy: remedy::of(call, &Reason::ResponseNotJudged.into(), mode),
-            ..Self::of(call, &Reason::ResponseNotJudged.into(), Mode::Report)
+            ..Self::with(call, &refusal, Mode::Report, remedy::of(call, &refusal, mode))
         }
     }
 

@@ -94,7 +94,7 @@ fn write(line: &Line, asked: Asked<'_>) -> Option<String> {
 }
 
 /// The line for a route that is known, whether or not the request may know of it.
-pub(crate) fn of_route(path: &str, method: &str, text: &str) -> Box<str> {
+pub fn of_route(path: &str, method: &str, text: &str) -> Box<str> {
     // A made-up method is no text for a record.
     if !foreign::is_known(method) {
         return format!("route = [{{ path = {}, {text} }}]", quoted(path)).into();
@@ -113,7 +113,7 @@ pub(crate) fn of_sensitive(path: &str, method: &str, text: &str) -> Option<Box<s
 }
 
 /// A text as TOML writes it.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for character in text.chars() {

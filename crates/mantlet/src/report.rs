@@ -15,6 +15,7 @@ use mantlet_controls::{
     Mode,
     client::is_forgeable,
     contract::{Contract, InputOrder, Posture, Rules, Tolerance, Trust, UnprovenInput},
+    remedy,
     route::{RoutePolicy, Routes},
 };
 
@@ -203,8 +204,8 @@ impl Report {
         let more = if refused.len() > CALLBACKS { "; …" } else { "" };
         let _ = write!(
             text,
-            "\n{looks} like a callback that a page of another site sends: {named}{more}\n  there a browser with any cookie gets 403 `csrf-cross-site`, unless its origin is in `csrf.trusted-origins`, or the route says `csrf.mode = \"off\"`: route = [{{ path = {:?}, methods = [\"POST\"], csrf.mode = \"off\" }}]",
-            first.path
+            "\n{looks} like a callback that a page of another site sends: {named}{more}\n  there a browser with any cookie gets 403 `csrf-cross-site`, unless its origin is in `csrf.trusted-origins`, or the route says `csrf.mode = \"off\"`: {}",
+            remedy::of_route(&first.path, "POST", "csrf.mode = \"off\"")
         );
     }
 

@@ -25,6 +25,7 @@ use mantlet_contract::fault::{Fault, Loc};
 use serde::{Deserialize, Serialize};
 
 use super::{Contract, Matched, Rules, UnprovenInput, address, place};
+use crate::remedy;
 
 /// How often both must have agreed before it is offered to enforce an operation.
 const OFTEN: u64 = 20;
@@ -117,14 +118,9 @@ impl Seen {
         let methods: Vec<_> = self.methods.iter().map(|method| format!("\"{method}\"")).collect();
         let methods =
             if methods.is_empty() { String::new() } else { format!("methods = [{}]\n", methods.join(", ")) };
-        let path = toml_text(&self.path);
+        let path = remedy::quoted(&self.path);
         format!("[[route]]\npath = {path}\n{methods}contract.unproven-input = \"enforce\"")
     }
-}
-
-/// A path in quotes; what TOML and JSON write so is the same.
-fn toml_text(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 /// What an answer of the app means for what was judged.
