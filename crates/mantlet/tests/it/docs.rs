@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
 };
 
 use mantlet_controls::{Reason, response};
@@ -34,6 +34,13 @@ fn blocks(text: &str, language: &str) -> Vec<(usize, String)> {
     blocks
 }
 
+/// What `mantlet config` says of a file.
+fn config_says(command: &str, file: &Path) -> Output {
+    let mut mantlet = Command::new(env!("CARGO_BIN_EXE_mantlet"));
+    mantlet.args(["config", command, "--config"]).arg(file).env_clear();
+    mantlet.output().expect("mantlet starts")
+}
+
 /// Of each thing that is done by default the page says how it is known, and a line that changes it.
 #[test]
 fn what_is_done_by_default_is_on_one_page() {
@@ -46,12 +53,7 @@ fn what_is_done_by_default_is_on_one_page() {
     let file = folder.path().join("mantlet.toml");
     let shown = |config: &str| {
         fs::write(&file, config).expect("a file");
-        let shown = Command::new(env!("CARGO_BIN_EXE_mantlet"))
-            .args(["config", "show", "--config"])
-            .arg(&file)
-            .env_clear()
-            .output()
-            .expect("mantlet starts");
+        let shown = config_says("show", &file);
         let said = String::from_utf8_lossy(&shown.stderr);
         assert!(shown.status.success(), "{config}: {said}");
         let text = String::from_utf8(shown.stdout).expect("text");
@@ -117,12 +119,7 @@ fn every_remedy_is_valid_configuration() {
     for line in remedies {
         assert!(!line.contains('\n'), "{line}");
         fs::write(&file, format!("{line}\n[audit]\nterminal = true\n")).expect("a file");
-        let checked = Command::new(env!("CARGO_BIN_EXE_mantlet"))
-            .args(["config", "check", "--config"])
-            .arg(&file)
-            .env_clear()
-            .output()
-            .expect("mantlet starts");
+        let checked = config_says("check", &file);
         assert!(checked.status.success(), "{line}\n{}", String::from_utf8_lossy(&checked.stderr));
     }
 }
@@ -139,12 +136,7 @@ fn every_configuration_shown_is_valid() {
             let name = if block.contains("[tool.") { "pyproject.toml" } else { "mantlet.toml" };
             let file = folder.path().join(name);
             fs::write(&file, &block).expect("a file");
-            let checked = Command::new(env!("CARGO_BIN_EXE_mantlet"))
-                .args(["config", "check", "--config"])
-                .arg(&file)
-                .env_clear()
-                .output()
-                .expect("mantlet starts");
+            let checked = config_says("check", &file);
             let said = String::from_utf8_lossy(&checked.stderr);
             assert!(checked.status.success(), "{}:{line}\n{block}\n{said}", page.display());
         }
