@@ -30,7 +30,6 @@ from pathlib import Path
 DEFAULT_FILES = ("main.py", "app.py", "api.py", "app/main.py", "app/app.py", "app/api.py")
 ENVIRONMENT = f"in `{sys.executable}`, or run mantlet in the app's own environment"
 SUPERVISOR = "MANTLET_SUPERVISOR"  # in the environment: the process whose children are uvicorn's workers
-READ_TIMEOUT = 2  # seconds
 STARTUP_FAILURE = 3  # uvicorn's own code for an app that could not start
 ORPHAN_GRACE = 5  # seconds from SIGTERM to SIGKILL once the parent is gone
 # What uvicorn's own variables (`UVICORN_LOG_LEVEL`, …) may say of its work behind a gate. Mantlet itself reads those that concern
@@ -181,7 +180,8 @@ def write_contract(file, app, factory, root, module, name, memories, bound, ahea
     try:
         inspector = inspectors("inspector")
         app = inspector.made(app, factory, root, module)
-        found = inspector.contract(app, name, memories, bound, ahead and ahead.found(bound or READ_TIMEOUT))
+        patience = bound or inspectors("memory").DEFAULT_BOUND
+        found = inspector.contract(app, name, memories, bound, ahead and ahead.found(patience))
         text = json.dumps(found, allow_nan=False)
     except Exception as error:
         text = json.dumps({"failure": unreadable(error)})

@@ -25,7 +25,7 @@ from starlette.responses import Response
 
 from . import known, memory, source
 from .calls import ERRORS
-from .raised import is_apps
+from .raised import closure, is_apps
 
 MOST = 600  # functions that are followed for one dependency
 # What others keep there may be anything.
@@ -414,14 +414,6 @@ def functions_named() -> dict[str, list[tuple[types.FunctionType, Any]]]:
                     if isinstance(function, types.FunctionType) and not inner.startswith("__"):
                         found[inner].append((function, value))
     return found
-
-
-def closure(function: types.FunctionType) -> Iterator[Any]:
-    for cell in function.__closure__ or ():
-        try:
-            yield cell.cell_contents
-        except ValueError:
-            continue
 
 
 def named_at(name: str, place: str) -> str:
