@@ -47,16 +47,21 @@ impl Held {
         stream.keep(keeper);
         Self::Shift(shift)
     }
+
+    /// The turn that it has now, if it has one.
+    fn end(self) -> Option<Turn> {
+        match self {
+            Self::Turn(turn) => Some(turn),
+            Self::Shift(shift) => shift.end(),
+        }
+    }
 }
 
 impl Place {
     /// The app has begun to answer.
     pub(crate) fn answered(self) -> Permit {
-        let (turn, is_streamed) = match self.held {
-            Held::Turn(turn) => (Some(turn), false),
-            Held::Shift(shift) => (shift.end(), true),
-        };
-        if let Some(turn) = turn {
+        let is_streamed = matches!(self.held, Held::Shift(_));
+        if let Some(turn) = self.held.end() {
             turn.answered(self.kind, is_streamed);
         }
         self.permit
@@ -64,11 +69,7 @@ impl Place {
 
     /// The app does not work on it.
     pub(crate) fn over(self) {
-        let turn = match self.held {
-            Held::Turn(turn) => Some(turn),
-            Held::Shift(shift) => shift.end(),
-        };
-        if let Some(turn) = turn {
+        if let Some(turn) = self.held.end() {
             turn.over();
         }
     }
