@@ -373,13 +373,8 @@ fn copy_of(request: &Request<ToApp>) -> Request<ToApp> {
 /// Removes from an answer what concerns one connection only, and what its `Connection` header names.
 fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if headers.contains_key(header::CONNECTION) {
-        let named: Vec<HeaderName> = headers
-            .get_all(header::CONNECTION)
-            .iter()
-            .flat_map(|value| value.as_bytes().split(|b| *b == b','))
-            .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
-            .filter(|name| !NOT_NAMED_AWAY.contains(name) && !client::HOP_BY_HOP.contains(name))
-            .collect();
+        let named: Vec<_> =
+            client::named_in_connection(headers).filter(|name| !NOT_NAMED_AWAY.contains(name)).collect();
         for name in named {
             headers.remove(name);
         }

@@ -4,7 +4,9 @@ use super::{
     Policy,
     config::UnderscoreHeaders as Underscores,
     forwarded::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO},
-    names::{HOP_BY_HOP, is_forgeable, is_method_override, may_be_named_away, resembles_what_matters},
+    names::{
+        is_forgeable, is_method_override, may_be_named_away, named_in_connection, resembles_what_matters,
+    },
 };
 use crate::{Call, Scheme, contract, host, request_id::X_REQUEST_ID};
 
@@ -135,12 +137,8 @@ fn is_plain_connection(value: &HeaderValue) -> bool {
 
 /// What the `Connection` headers of a request name, of what they may name.
 fn named_away(headers: &HeaderMap, policy: &Policy) -> Vec<Removed> {
-    let values = headers.get_all(header::CONNECTION).iter();
-    values
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-        .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
-        .filter(|name| !HOP_BY_HOP.contains(name) && may_be_named_away(name, policy))
-        .filter(|name| headers.contains_key(name))
+    named_in_connection(headers)
+        .filter(|name| may_be_named_away(name, policy) && headers.contains_key(name))
         .map(|name| Removed { name, why: Why::Named })
         .collect()
 }

@@ -1,6 +1,6 @@
 //! Names of headers that say more than a client may say of itself.
 
-use http::{HeaderName, header};
+use http::{HeaderMap, HeaderName, header};
 
 use super::Policy;
 
@@ -150,6 +150,15 @@ fn has_forgeable_prefix(name: &str) -> bool {
 /// Whether a header of this name asks for another method.
 pub(super) fn is_method_override(name: &str) -> bool {
     METHOD_OVERRIDES.contains(&name)
+}
+
+/// What the `Connection` headers of a message name, beside what ends at each hop anyway.
+pub fn named_in_connection(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
+    let values = headers.get_all(header::CONNECTION).iter();
+    values
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
+        .filter(|name| !HOP_BY_HOP.contains(name))
 }
 
 /// Whether `Connection` may name it away: its sender's own business, of which nothing depends here.
