@@ -114,11 +114,8 @@ where
             if let Some(attempt) = &call.attempt {
                 attempt.ended(answer.status(), answer.headers(), call.own_path());
             }
-            if let Some(taken) = call.taken.as_ref().filter(|_| call.judged.is_confirmed(answer.status())) {
-                // The app has refused what the gate would have refused: no quota is used up by that.
-                taken.give_back();
-            } else if let Some(taken) = &call.taken {
-                for warning in taken.answered(answer.status()) {
+            if let Some(taken) = &call.taken {
+                for warning in taken.answered(answer.status(), call.judged.is_confirmed(answer.status())) {
                     audit.record(Record::of_quota(&call, &warning));
                 }
             }

@@ -174,9 +174,9 @@ impl fmt::Debug for Taken {
 }
 
 impl Taken {
-    /// Learns what the app has answered.
-    pub(crate) fn answered(&self, status: StatusCode) -> Vec<Warning> {
-        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+    /// Learns what the app has answered, and whether by that it has refused what the gate would have refused.
+    pub(crate) fn answered(&self, status: StatusCode, is_invalid: bool) -> Vec<Warning> {
+        if is_invalid || matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             self.give_back();
             return Vec::new();
         }
