@@ -2,7 +2,7 @@
 //!
 //! A key that slipped into the place of a name (`GET /q?sk_live_…`) is as secret as in its own. So a record tells a name only if the app's own
 //! contract has it, or if it is one of the words that half of all APIs use; any other one by how long it is and the beginning of its hash, by
-//! which whoever knows the name finds it.
+//! which an operator who knows the name finds it.
 
 use http::Method;
 use sha2::{Digest, Sha256};

@@ -39,7 +39,7 @@ pub trait App<B> {
         None
     }
 
-    /// What the app's own CORS was seen to say, lately, to the page that asks, where it asks. Nobody is asked.
+    /// What the app's own CORS was seen to say, lately, to the page that asks, where it asks. The app is not asked.
     fn known_cors(&self, call: &Call) -> Option<cors::Own> {
         let _ = call;
         None
@@ -455,7 +455,7 @@ fn note_watched(policy: &Policy, call: &Call, audit: &impl Sink) -> Option<&'sta
     broken_off
 }
 
-/// What to ask the app before a refusal that a page has to read. Whoever asks too much shall cost the app nothing, not even that.
+/// What to ask the app before a refusal that a page has to read. A client that asks too much shall cost the app nothing, not even that.
 fn for_words<B>(policy: &Policy, call: &Call, request: &Request<B>, ending: &Ending) -> Option<Request<()>> {
     match ending {
         Ending::Refused(refusal)

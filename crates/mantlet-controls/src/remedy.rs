@@ -102,7 +102,7 @@ pub fn of_route(path: &str, method: &str, text: &str) -> Box<str> {
     format!("route = [{{ path = {}, methods = [{}], {text} }}]", quoted(path), quoted(method)).into()
 }
 
-/// The line that says of a sensitive operation what `text` does; none if nobody knows which one it is.
+/// The line that says of a sensitive operation what `text` does; none if it is not known which one it is.
 pub(crate) fn of_sensitive(path: &str, method: &str, text: &str) -> Option<Box<str>> {
     let methods = match method {
         "POST" | "PUT" | "PATCH" => String::new(),

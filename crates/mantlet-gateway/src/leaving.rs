@@ -1,8 +1,8 @@
 //! A client that leaves before it is answered: the app works on, so its place stays taken until the app has answered.
 //!
-//! An app is not stopped by a connection that ends; one that opens and resets streams would have it work for nobody, on as much as it likes at once. So the
+//! An app is not stopped by a connection that ends; a client that opens and resets streams would have it work in vain, on as much as that client likes. So the
 //! answer of a request that is quick is waited for in its client's place, for as long as it would count as work. Of one that takes long the app learns at
-//! once that nobody waits.
+//! once that its client has left.
 
 use std::{
     future::Future,
@@ -94,7 +94,7 @@ impl<F> Sending for F where
 {
 }
 
-/// An answer that is waited for, also when nobody polls this any more.
+/// An answer that is waited for, also when this is not polled any more.
 pub(crate) struct Awaited<'p, F: Sending> {
     /// With the connection that it is sent on; none once it has ended.
     sent: Option<(Pin<Box<F>>, Lease)>,
@@ -133,7 +133,7 @@ impl<F: Sending> Drop for Awaited<'_, F> {
     }
 }
 
-/// The connection ends with it: what the app says to nobody is not read.
+/// The connection ends with it: an answer without a client is not read.
 async fn linger<F: Sending>(sending: Pin<Box<F>>, lease: Lease, place: Place, patience: Duration) {
     match tokio::time::timeout(patience, sending).await {
         Ok(Ok(_)) => drop(place.answered()),

@@ -1,4 +1,4 @@
-//! Which operations are sensitive: those that an attacker repeats to guess a secret, to flood somebody or to gain something.
+//! Which operations are sensitive: those that an attacker repeats to guess a secret, to flood a mailbox, or to gain something.
 //!
 //! Found from what an app says of itself: the `tokenUrl` of its security schemes; words in paths and operation ids beside an account, an address, a password or a
 //! code among its inputs; an account beside a password. A word alone proves nothing: `/reset` starts a game anew, `/verify` checks a proof, `/checkout` is of a branch.
@@ -29,7 +29,7 @@ pub enum Purpose {
     Reset,
     /// Showing a one-time code, or asking for one.
     Verify,
-    /// Making an account, or inviting somebody to.
+    /// Making an account, or an invitation to one.
     Register,
     /// Turning in a coupon, a voucher or a referral.
     Redeem,
@@ -238,7 +238,7 @@ impl Inputs {
         self.all.iter().any(|taken| taken.value != Value::Other && is_it(taken))
     }
 
-    /// Whether what it takes is what an operation for this purpose takes. Where every request counts, and not only failures, somebody who is known
+    /// Whether what it takes is what an operation for this purpose takes. Where every request counts, and not only failures, a caller who is known
     /// already may have a good reason to ask often.
     fn agree(&self, purpose: Purpose, sign: &str, is_anonymous: bool) -> bool {
         let has_account = || self.ranked().first().is_some_and(|(rank, _)| is_plainly_an_account(*rank));

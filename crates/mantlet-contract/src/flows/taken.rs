@@ -57,7 +57,7 @@ pub(super) struct Taken {
 /// What a value may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Value {
-    /// A text or a number that may be as long as it likes, or nobody knows.
+    /// A text or a number of any length, or of one that is not known.
     Scalar,
     /// A number, or a text that is as short as a one-time code.
     Short,

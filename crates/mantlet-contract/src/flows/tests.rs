@@ -120,7 +120,7 @@ fn words_alone_prove_nothing() {
         (Row("POST", "/invite", "i", json!(["user_id"]), ""), "register word user_id"),
         (Row("POST", "/voucher", "j", json!([]), ""), "redeem word"),
         (Row("POST", "/confirm", "k", json!(["bool:email"]), ""), "verify word"),
-        // Who is known already may have a thousand people to invite, and keep passwords of his own.
+        // A known caller may have a thousand people to invite, and passwords of its own to keep.
         (Row("POST", "/invitations", "l", json!(["email"]), "bearer"), "register word email"),
         (
             Row("POST", "/password", "m", json!(["site", "username", "password"]), "bearer"),

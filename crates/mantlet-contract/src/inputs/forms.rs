@@ -1,4 +1,4 @@
-//! Fields of a form that nobody takes, and the bytes in which they stand.
+//! Fields of a form that no input takes, and the bytes in which they stand.
 
 use std::collections::HashSet;
 use std::ops::Range;

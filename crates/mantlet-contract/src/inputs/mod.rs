@@ -149,7 +149,7 @@ pub fn judge(operation: &Operation, shapes: &Shapes, request: &Request<'_>, limi
         ignored: HashMap::new(),
         judgement,
     };
-    // How many faults there are once each input is judged; nobody asks where nothing may refuse.
+    // How many faults there are once each input is judged; not kept where nothing may refuse first.
     let mut seen = Vec::new();
     for input in &operation.inputs {
         run.input(input);

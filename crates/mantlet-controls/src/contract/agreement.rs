@@ -35,7 +35,7 @@ const MAX_TOLD: usize = 5;
 /// What the gate has found of a request that the app answers.
 #[derive(Debug, Default)]
 pub(crate) enum Judged {
-    /// Nobody asks.
+    /// The app's verdict is not asked for.
     #[default]
     Unasked,
     /// Nothing.

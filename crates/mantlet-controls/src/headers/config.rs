@@ -55,7 +55,7 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ContentSecurityPolicy {
-    /// For data: nothing may be loaded; strict: and nobody may frame it.
+    /// For data: nothing may be loaded; strict: and no page may frame it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
     /// For FastAPI's documentation pages: what Swagger UI and ReDoc load, by default from their CDN.

@@ -5,13 +5,13 @@
 //! their version. Follows the OWASP REST Security and HTTP Headers cheat sheets.
 //!
 //! What is set depends on what is served ([`Kind`]), and on the posture. In `compatible` posture a header by which a page, a frame, a pop-up or
-//! whoever embeds or downloads could lose something is not set, or only as a report:
+//! a site that embeds or a program that downloads could lose something is not set, or only as a report:
 //! 1. *Data* (JSON and text) may load nothing.
 //! 2. *Docs* (FastAPI's Swagger UI and ReDoc pages) and *pages* (the app's own HTML) get their policies as
 //!    `Content-Security-Policy-Report-Only`.
 //! 3. *Media* (whatever elements of a page load) is left alone.
 //!
-//! In `strict` posture the policies are enforced, nobody frames data, and only the same origin loads it. Refusals, which are Mantlet's own, always
+//! In `strict` posture the policies are enforced, no page frames data, and only the same origin loads it. Refusals, which are Mantlet's own, always
 //! wear all that data wears.
 //!
 //! A header that the app set stays as it is. `Server` and `X-Powered-By` are removed.

@@ -1,11 +1,11 @@
-//! Is a host one whose name belongs to whoever answers under it, for the whole world?
+//! Is a host one whose name belongs to its owner alone, for the whole world?
 //!
 //! Browsers keep `Strict-Transport-Security` by name alone, whatever the port and the network: told so of `localhost`, they refuse every
 //! plain server on every machine of the developer for a year.
 
 use std::net::Ipv4Addr;
 
-/// Last labels that are nobody's (RFC 6761, RFC 6762, RFC 8375, ICANN's `.internal`), and those that networks at home and at work use.
+/// Last labels that have no owner (RFC 6761, RFC 6762, RFC 8375, ICANN's `.internal`), and those that networks at home and at work use.
 const PRIVATE: [&str; 17] = [
     "localhost",
     "local",

@@ -15,7 +15,7 @@
 //! failure is replaced by a plain error with the request id, and what the app said goes to the audit record.
 //!
 //! What FastAPI writes by a response model has no fields past it. Those that are past it were written by code of the app's own, on purpose or
-//! not: nobody can tell, so in `compatible` posture they are recorded and pass.
+//! not: that cannot be told, so in `compatible` posture they are recorded and pass.
 //!
 //! To mind in deployment: what an app compresses is read if it is gzip, so no other coding is asked for.
 

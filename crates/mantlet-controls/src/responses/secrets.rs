@@ -1,6 +1,6 @@
 //! Values that only a secret has.
 //!
-//! A name proves nothing: `password` may be what a password manager is for. A value can: nobody shows a password's hash to a client who
+//! A name proves nothing: `password` may be what a password manager is for. A value can: no app shows a password's hash to a client that
 //! has a use for it, and no other text looks like one. Each format here begins with the name of its scheme and ends in as many characters
 //! of salt and hash as the scheme has at least, so that a sentence about `$2b$` is none.
 
@@ -9,7 +9,7 @@
 pub(super) enum Secret {
     /// A stored password: a hash in a known format. It is there to be compared with, on the server alone.
     PasswordHash,
-    /// A private key in PEM. It is handed out once, by whoever makes it, and never read back on purpose.
+    /// A private key in PEM. It is handed out once, by the app that makes it, and never read back on purpose.
     PrivateKey,
 }
 

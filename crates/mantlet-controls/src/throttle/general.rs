@@ -1,7 +1,7 @@
 //! The general rate: what one address may ask, whatever it is for.
 //!
-//! By default there is no number. An app that can carry what it is asked is asked, and one that cannot is shared among its clients by whoever
-//! stands before it; this control only records who asks much. A number in the configuration refuses whoever asks more.
+//! By default there is no number. An app that can carry what it is asked is asked, and one that cannot is shared among its clients by the
+//! gateway before it; this control only records which clients ask much. A number in the configuration refuses those that ask more.
 
 use std::{fmt, net::IpAddr, str::FromStr, sync::Arc, time::Duration};
 

@@ -80,7 +80,7 @@ use crate::{Call, Mode, Reason, Refusal, RequestBody, client::Networks};
 const CLOSED: Duration = Duration::from_secs(1);
 /// Of refusals by one rule of one key, the first in this time is recorded: a flood would fill any disk.
 const RECORDED: Duration = Duration::from_mins(1);
-/// The same for an operation that only looks sensitive: the record is for whoever says whether it is.
+/// The same for an operation that only looks sensitive: the record is for the operator, who says whether it is.
 const SUSPECTED: Duration = Duration::from_hours(24);
 
 /// Which answers tell what is left.

@@ -2,7 +2,7 @@
 //!
 //! What the app works for a client counts for some seconds, and less with each moment (forward decay: Cormode and others, 2009). Who comes now stands where
 //! one stands for whom just this request was worked at this moment: before those who have had more, and behind those who came earlier and have had as little. So
-//! a crowd of newcomers passes over nobody. A network counts as a few clients, however many addresses it has.
+//! a crowd of newcomers passes over no client. A network counts as a few clients, however many addresses it has.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 

@@ -1,8 +1,8 @@
 //! Whose turn it is: an app that has more in hand than it works on gets the rest little by little, and from those first for whom it has worked least.
 //!
 //! What waits inside an app waits in the order of its coming: one client's thousand requests come before another's one. So they wait
-//! here, each client in a line of its own ([`mod@line`]), as soon as the app is seen to have more than it works on ([`meter`]). Until then nobody
-//! waits, and this costs a few counters. Whoever has more waiting than his share of the places is refused at once, and whoever has waited too long.
+//! here, each client in a line of its own ([`mod@line`]), as soon as the app is seen to have more than it works on ([`meter`]). Until then no request
+//! waits, and this costs a few counters. A client that has more waiting than its share of the places is refused at once, and so is a request that has waited too long.
 //!
 //! Nothing here knows how long an app should need. What has been with it for a while without an answer, as requests are that wait for news, does
 //! not count as its work any more.
@@ -206,7 +206,7 @@ impl Turn {
     }
 
     /// How long its answer is worth waiting for when its client has left. The app works on, and what it works on has a turn. Of a request of a kind that
-    /// takes longer than that, the app learns at once that nobody waits: it may want to know.
+    /// takes longer than that, the app learns at once that its client has left: it may want to know.
     pub(crate) fn lingers(&self, kind: Option<usize>) -> Option<Duration> {
         let is_quick = self.turns.meter.alone(kind).is_none_or(|alone| alone < EPOCH);
         let left = (2 * EPOCH).saturating_sub(self.since.elapsed());
