@@ -12,7 +12,12 @@ mod tls;
 mod workload;
 mod wrk;
 
-use std::{fs, thread, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -31,7 +36,7 @@ use crate::{
 };
 
 pub(crate) const HELP: &str = "\
-Usage: cargo xtask bench [--rounds N] [--seconds S] [--only NAME]
+Usage: cargo xtask bench [--rounds N] [--seconds S] [--only NAME] [--against FILE]
 
 Builds Mantlet with optimisations and compares it with nginx, in rounds that alternate: CPU time a request, then memory a
 connection; then what throttles cost. Needs nginx, wrk, h2load and redis-server, and installs them on Debian, as root. The
@@ -45,6 +50,8 @@ Options:
                 load (what an app can carry, and floods of a slow one),
                 refusal (a 429, beside slowapi), decision (of a rate, in memory), redis (the same in
                 Redis on loopback)
+  --against FILE
+                Compare with another build of Mantlet, by the loads alone
 ";
 
 /// Connections that are held open to see what each costs.
@@ -56,6 +63,7 @@ pub(crate) fn bench(mut flags: Flags) -> Result<()> {
     let rounds = flags.value::<usize>("--rounds")?.unwrap_or(5);
     let seconds = flags.value::<u64>("--seconds")?.unwrap_or(8);
     let only = flags.value::<String>("--only")?;
+    let against = flags.value::<PathBuf>("--against")?;
     flags.end()?;
     ensure!(rounds > 0 && seconds > 0, "`--rounds` and `--seconds` must be 1 or more");
     let names: Vec<&str> = WORKLOADS
@@ -82,6 +90,9 @@ pub(crate) fn bench(mut flags: Flags) -> Result<()> {
     place.prepare()?;
     place.write_contract(0)?;
     let _backend = place.backend()?;
+    if let Some(file) = against {
+        return beside_another(&place, &generators, &file, rounds, seconds, wanted);
+    }
 
     let mut rows = Vec::new();
     for workload in WORKLOADS.iter().filter(|workload| wanted(workload.name)) {
@@ -90,19 +101,10 @@ pub(crate) fn bench(mut flags: Flags) -> Result<()> {
             Peer::App => ("FastAPI", place.app(0)?),
         };
         let mantlet = place.gate(workload.channel(), workload.contract)?;
-        // Connections to the backend, caches, branch predictors: what the first second costs is not the point.
         let load = |server: &Server, seconds| workload.load(&generators, &place, server, seconds);
-        load(&peer, 1)?;
-        load(&mantlet, 1)?;
-        let mut figures = (Vec::new(), Vec::new());
-        for round in 1..=rounds {
-            figures.0.push(cost(&peer, || load(&peer, seconds))?);
-            figures.1.push(cost(&mantlet, || load(&mantlet, seconds))?);
-            if let (Some(peer), Some(mantlet)) = (figures.0.last(), figures.1.last()) {
-                println!("{}, round {round}: {name} {peer:.1} µs, Mantlet {mantlet:.1} µs", workload.title);
-            }
-        }
-        rows.push(Row::of_cpu(workload, &figures.1, &figures.0));
+        let servers = [(name, &peer), ("Mantlet", &mantlet)];
+        let figures = alternately(workload.title, servers, rounds, seconds, load)?;
+        rows.push(Row::of_cpu(workload, &figures[1], &figures[0]));
     }
     if wanted("memory") {
         rows.extend(memory(&place)?);
@@ -133,6 +135,57 @@ pub(crate) fn bench(mut flags: Flags) -> Result<()> {
     fs::write(&file, &report).with_context(|| format!("`{}` cannot be written", file.display()))?;
     print!("\n{report}");
     Ok(())
+}
+
+/// CPU time a request of each load, beside another build of Mantlet, which has all files of its own.
+fn beside_another(
+    place: &Place,
+    generators: &Generators,
+    file: &Path,
+    rounds: usize,
+    seconds: u64,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<()> {
+    let mantlet = fs::canonicalize(file).with_context(|| format!("`{}` cannot be read", file.display()))?;
+    let other = Place { folder: place.folder.join("other"), mantlet, ..place.clone() };
+    other.prepare()?;
+    other.write_contract(0)?;
+    let _backend = other.backend()?;
+    let mut rows = Vec::new();
+    for workload in WORKLOADS.iter().filter(|workload| wanted(workload.name)) {
+        let before = other.gate(workload.channel(), workload.contract)?;
+        let now = place.gate(workload.channel(), workload.contract)?;
+        let load = |server: &Server, seconds| workload.load(generators, place, server, seconds);
+        let servers = [("the other", &before), ("this", &now)];
+        let [before, now] = alternately(workload.title, servers, rounds, seconds, load)?;
+        rows.push(Row::of_refusals(workload.title, &now, &before));
+    }
+    let header = ["CPU time a request", "this", "the other", "ratio", ""];
+    print!("\n{}", report::section("", &rows, header));
+    Ok(())
+}
+
+/// CPU time a request of two servers, in rounds that alternate.
+fn alternately(
+    title: &str,
+    servers: [(&str, &Server); 2],
+    rounds: usize,
+    seconds: u64,
+    load: impl Fn(&Server, u64) -> Result<u64>,
+) -> Result<[Vec<f64>; 2]> {
+    // Connections to the backend, caches, branch predictors: what the first second costs is not the point.
+    for (_, server) in servers {
+        load(server, 1)?;
+    }
+    let mut figures = [Vec::new(), Vec::new()];
+    for round in 1..=rounds {
+        for ((name, server), figures) in servers.iter().zip(&mut figures) {
+            let micros = cost(server, || load(server, seconds))?;
+            println!("{title}, round {round}: {name} {micros:.1} µs");
+            figures.push(micros);
+        }
+    }
+    Ok(figures)
 }
 
 /// CPU time of a server's process tree for each request of a load, in microseconds.

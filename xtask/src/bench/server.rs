@@ -39,6 +39,7 @@ const CONTRACT: &str = "contract.json";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where the servers run and what they are. All names in their configurations are relative to the folder.
+#[derive(Clone)]
 pub(super) struct Place {
     pub(super) folder: PathBuf,
     pub(super) nginx: PathBuf,

@@ -25,6 +25,7 @@ use super::connections::{self, PATIENCE};
 const AT_ONCE: usize = 8;
 
 /// A certificate for `localhost`, with a key on P-256, both PEM.
+#[derive(Clone)]
 pub(super) struct Identity {
     pub(super) certificate: String,
     pub(super) key: String,
