@@ -17,7 +17,7 @@ pub use sums::{Summed, Sums};
 use crate::{
     Call, Mode, Reason, Refusal,
     client::{Removed, Why},
-    foreign, remedy, response,
+    foreign, remedy,
     throttle::{Summary, Used, Warning},
 };
 
@@ -94,7 +94,7 @@ impl Record {
             security_event: event(mode),
             action: if refused { "refuse" } else { "pass" },
             reason: refusal.reason.code(),
-            status: refused.then(|| response::status(refusal.told()).as_u16()),
+            status: refused.then(|| refusal.told().status().as_u16()),
             client_ip: call.client.address,
             user: call.certificate.as_ref().map(|certificate| certificate.name.clone()),
             method: readable.then(|| foreign::method(&call.method)),

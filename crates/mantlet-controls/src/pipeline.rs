@@ -89,7 +89,7 @@ where
             let answer = app.call(&call, request).await;
             if let Err(refusal) = &answer {
                 // What the app has not answered was no failure, and what it has not seen does not count at all.
-                call.unanswered(throttle::is_unseen(refusal.reason));
+                call.unanswered(refusal.reason.is_unseen());
             }
             let mut answer = answer?;
             if let Some(refusal) = call.absent.take().filter(|_| !answer.status().is_success()) {
@@ -459,8 +459,8 @@ fn note_watched(policy: &Policy, call: &Call, audit: &impl Sink) -> Option<&'sta
 fn for_words<B>(policy: &Policy, call: &Call, request: &Request<B>, ending: &Ending) -> Option<Request<()>> {
     match ending {
         Ending::Refused(refusal)
-            if response::is_for_pages(refusal.reason)
-                && !throttle::is_about_amounts(refusal.reason)
+            if refusal.reason.is_for_pages()
+                && !refusal.reason.is_about_amounts()
                 && !policy.cors.is_ours()
                 // A page of our own needs no leave.
                 && !csrf::is_from_here(request.headers(), call.host.forwarded()) =>
@@ -485,7 +485,7 @@ async fn for_its_page<B, A: App<B>>(
     {
         let own = match preflight {
             Some(preflight) => app.own_cors(call, preflight).await.ok(),
-            None if throttle::is_about_amounts(refusal.reason) => app.known_cors(call),
+            None if refusal.reason.is_about_amounts() => app.known_cors(call),
             None => None,
         };
         refusal.cors = own.map(Box::new);

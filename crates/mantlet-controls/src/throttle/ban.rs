@@ -330,7 +330,7 @@ impl Policy {
         reason: Option<Reason>,
     ) -> Option<Record> {
         let bans = self.bans.as_ref().filter(|_| call.may_be_banned)?;
-        if !reason.map_or_else(|| is_refusal_of_app(status), |reason| is_clients_fault(reason, status)) {
+        if !reason.map_or_else(|| is_refusal_of_app(status), |reason| reason.is_clients_fault(status)) {
             return None;
         }
         let why = || {
@@ -344,28 +344,6 @@ impl Policy {
 
 fn is_refusal_of_app(status: StatusCode) -> bool {
     matches!(status.as_u16(), 401 | 403 | 404 | 405 | 422)
-}
-
-/// Whether a client is to blame for a refusal. Not for what a foreign page has made its browser send, or nobody could open one without the risk
-/// of being shut out; not for a slow network; not for having been refused as banned.
-const fn is_clients_fault(reason: Reason, status: StatusCode) -> bool {
-    use Reason as R;
-    let by_status =
-        matches!(status.as_u16(), 400 | 401 | 403 | 404 | 405 | 413 | 414 | 415 | 422 | 429 | 431);
-    by_status
-        && !matches!(
-            reason,
-            R::ClientBanned
-                | R::BodyIncomplete
-                | R::CorsOriginDenied
-                | R::CorsMethodDenied
-                | R::CorsHeaderDenied
-                | R::CorsPrivateNetworkDenied
-                | R::CsrfCrossSite
-                | R::CsrfTokenMissing
-                | R::CsrfTokenInvalid
-                | R::WebsocketOriginDenied
-        )
 }
 
 /// What counts as one, as people write it.

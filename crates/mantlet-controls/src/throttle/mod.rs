@@ -63,7 +63,7 @@ pub use quota::{
     Charged, Count, Holder, Ledger, Limits as QuotaLimits, Quota, QuotaConfig, Second, Span, Spend, Spent,
     UsedUp, Window, hex_of_key, key_of_hex, moment,
 };
-pub(crate) use quota::{Taken, Warning, is_unseen};
+pub(crate) use quota::{Taken, Warning};
 pub use store::{Account, Fail, Key, Outcome, Store, Take, Tried, Try};
 pub use table::Table;
 pub use told::Standing;
@@ -98,11 +98,6 @@ pub enum Told {
 /// An extension of an answer that whoever sends it should let wait: the client has been refused before and goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tarpit(pub Duration);
-
-/// Whether a refusal is for how much somebody asks, and not for what.
-pub(crate) const fn is_about_amounts(reason: Reason) -> bool {
-    matches!(reason, Reason::RateLimited | Reason::QuotaExceeded | Reason::ClientBanned)
-}
 
 /// What is remembered, by the names of rules. It outlives the policy: a reload forgets nothing. Cloning it gives the same memory.
 #[derive(Debug, Clone, Default)]

@@ -218,11 +218,6 @@ pub fn key_of_hex(text: &str) -> Option<Key> {
     is_hex.then(|| u128::from_str_radix(text, 16).ok()).flatten().map(u128::to_be_bytes)
 }
 
-/// Whether the app cannot have seen a request that ended so.
-pub(crate) const fn is_unseen(reason: Reason) -> bool {
-    matches!(reason, Reason::AppBusy | Reason::AppUnavailable | Reason::RateLimited)
-}
-
 /// A quota that is asked, and whose request it is.
 pub(super) type Asked<'p> = (&'p Rule<Quota>, Key);
 
