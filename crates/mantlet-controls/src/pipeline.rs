@@ -455,7 +455,7 @@ fn note_watched(policy: &Policy, call: &Call, audit: &impl Sink) -> Option<&'sta
     broken_off
 }
 
-/// What to ask the app before a refusal that a page has to read. A client that asks too much shall cost the app nothing, not even that.
+/// What to ask the app before a refusal that a page has to read. The app is not asked on behalf of a client that asks too much.
 fn for_words<B>(policy: &Policy, call: &Call, request: &Request<B>, ending: &Ending) -> Option<Request<()>> {
     match ending {
         Ending::Refused(refusal)

@@ -80,7 +80,7 @@ macro_rules! reasons {
 reasons! {
     /// The address is banned: it has had too many refusals (`[throttle.ban]`).
     ClientBanned = "client-banned", FORBIDDEN, [keeps_open, about_amounts, blameless],
-        "This address is shut out for too many refused requests; `Retry-After` says until when, and its operator can let it in earlier";
+        "This address is shut out for too many refused requests; `Retry-After` says until when, and the operator of this service can let it in earlier";
     /// The request line is not `METHOD SP TARGET SP HTTP/1.x` (RFC 9112 section 3).
     RequestLineMalformed = "request-line-malformed", BAD_REQUEST, [],
         "Malformed request line: expected `METHOD /path HTTP/1.1`";

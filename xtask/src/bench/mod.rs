@@ -158,7 +158,7 @@ fn beside_another(
         let load = |server: &Server, seconds| workload.load(generators, place, server, seconds);
         let servers = [("the other", &before), ("this", &now)];
         let [before, now] = alternately(workload.title, servers, rounds, seconds, load)?;
-        rows.push(Row::of_refusals(workload.title, &now, &before));
+        rows.push(Row::of_micros(workload.title, &now, &before, String::new()));
     }
     let header = ["CPU time a request", "this", "the other", "ratio", ""];
     print!("\n{}", report::section("", &rows, header));

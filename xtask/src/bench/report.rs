@@ -20,8 +20,7 @@ impl Row {
     /// Microseconds a request, round by round.
     pub(super) fn of_cpu(workload: &Workload, mantlet: &[f64], nginx: &[f64]) -> Self {
         let aim = workload.aim.map_or_else(|| "–".to_owned(), |aim| format!("≤ {aim} × nginx"));
-        let micros = |values: &[f64]| with_spread(values, 1, " µs");
-        Self([workload.title.to_owned(), micros(mantlet), micros(nginx), ratio(mantlet, nginx), aim])
+        Self::of_micros(workload.title, mantlet, nginx, aim)
     }
 
     /// Milliseconds, round by round.
@@ -30,10 +29,10 @@ impl Row {
         Self([title.to_owned(), millis(mantlet), millis(peer), ratio(mantlet, peer), "–".to_owned()])
     }
 
-    /// Microseconds of a refusal, round by round.
-    pub(super) fn of_refusals(title: &str, mantlet: &[f64], peer: &[f64]) -> Self {
+    /// Microseconds, round by round.
+    pub(super) fn of_micros(title: &str, mantlet: &[f64], peer: &[f64], aim: String) -> Self {
         let micros = |values: &[f64]| with_spread(values, 1, " µs");
-        Self([title.to_owned(), micros(mantlet), micros(peer), ratio(mantlet, peer), String::new()])
+        Self([title.to_owned(), micros(mantlet), micros(peer), ratio(mantlet, peer), aim])
     }
 
     /// Milliseconds without and with something, round by round.

@@ -46,7 +46,9 @@ pub(super) fn refusals(place: &Place, with: &Generators, rounds: usize, seconds:
     }
     let rows: Vec<_> = peers
         .iter()
-        .map(|(name, _, theirs)| Row::of_refusals(&format!("429, slowapi {name}"), &ours, theirs))
+        .map(|(name, _, theirs)| {
+            Row::of_micros(&format!("429, slowapi {name}"), &ours, theirs, String::new())
+        })
         .collect();
     let text = "\nA refusal: an address that is over its rate, 64 connections that stay open. CPU is of the whole process tree, the app behind\n\
                 Mantlet with it, for each request; without a wait for whoever goes on (`tarpit`).\n\n";
