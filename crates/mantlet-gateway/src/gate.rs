@@ -216,6 +216,11 @@ impl Gate {
         self.shared.upstream.returned.notified().await;
     }
 
+    /// The app was started, for the first time or again: how much it carries is not known.
+    pub fn app_started(&self) {
+        self.shared.upstream.turns.start_anew();
+    }
+
     /// Asks whether the app accepts connections; [`Gate::app_trouble`] changes with the outcome.
     pub async fn probe_app(&self, patience: Duration) -> bool {
         self.shared.upstream.probe(patience).await.is_ok()

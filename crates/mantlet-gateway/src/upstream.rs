@@ -228,6 +228,7 @@ impl Upstream {
         match outcome {
             Ok(_) => {
                 if self.is_away.load(Relaxed) && self.is_away.swap(false, Relaxed) {
+                    self.turns.start_anew();
                     self.returned.notify_one();
                     self.trouble.send_replace(None);
                 }

@@ -262,6 +262,7 @@ impl Operator<'_> {
                 say(format!("waiting for {name} to get ready ({} s){hint}", age.as_secs()));
             }
             Event::Ready(_) => {
+                self.gate.app_started();
                 self.learn(&name);
                 self.say_ready(&name);
             }

@@ -4,7 +4,10 @@
 //! one stands for whom just this request was worked at this moment: before those who have had more, and behind those who came earlier and have had as little. So
 //! a crowd of newcomers passes over no client. A network counts as a few clients, however many addresses it has.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    time::Duration,
+};
 
 use tokio::sync::oneshot;
 
@@ -40,8 +43,16 @@ struct Waiting {
 #[derive(Debug)]
 struct Request {
     tell: oneshot::Sender<Turn>,
-    /// Seconds that the app works on it.
-    cost: f64,
+    /// How long the app works on it.
+    work: Duration,
+}
+
+/// How many may wait.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Places {
+    pub(super) most: usize,
+    /// While so few wait, there are no shares.
+    pub(super) free: usize,
 }
 
 /// Clients of a network that wait, the next one first, and how many requests they have.
@@ -58,34 +69,34 @@ impl Line {
     }
 
     /// Goes to the end of the client's line, unless that is too long: all together are at most so many, and no client and no network has more than its
-    /// share of seven eighths. `cost` is in seconds, `now` in seconds since any moment.
+    /// share of seven eighths. `now` is in seconds since any moment.
     pub(super) fn join(
         &mut self,
         client: Client,
         tell: oneshot::Sender<Turn>,
-        cost: f64,
+        work: Duration,
         now: f64,
-        most: usize,
+        places: Places,
     ) -> bool {
-        if !self.has_room(client, most) {
+        if !self.has_room(client, places) {
             // Those who have left make room; looked for only now and then, for it takes a look at everybody.
             self.refused += 1;
-            if self.refused < most / 8 {
+            if self.refused < places.most / 8 {
                 return false;
             }
             self.forget_who_has_left();
-            if !self.has_room(client, most) {
+            if !self.has_room(client, places) {
                 return false;
             }
         }
         self.len += 1;
-        let request = Request { tell, cost };
+        let request = Request { tell, work };
         if let Some(own) = self.clients.get_mut(&client.own) {
             own.requests.push_back(request);
             self.networks.entry(own.network).or_default().requests += 1;
             return true;
         }
-        let place = self.served.place(client.own, Score::of(cost, now));
+        let place = self.served.place(client.own, Score::of(work, now));
         let requests = VecDeque::from([request]);
         self.clients.insert(client.own, Waiting { network: client.network, place, requests });
         let network = self.networks.entry(client.network).or_default();
@@ -95,7 +106,7 @@ impl Line {
         true
     }
 
-    fn has_room(&self, client: Client, most: usize) -> bool {
+    fn has_room(&self, client: Client, Places { most, free }: Places) -> bool {
         let own = self.clients.get(&client.own).map_or(0, |waiting| waiting.requests.len());
         let network = self.networks.get(&client.network);
         let clients = self.clients.len() + usize::from(own == 0);
@@ -103,7 +114,8 @@ impl Line {
         let shared = most - most / 8;
         let share = (shared / clients).max(1);
         let of_network = network.map_or(0, |network| network.requests);
-        self.len < most && own < share && of_network < (share * CLIENTS_OF_NETWORK).max(shared / networks)
+        let is_fair = own < share && of_network < (share * CLIENTS_OF_NETWORK).max(shared / networks);
+        self.len < most && (self.len < free || is_fair)
     }
 
     fn forget_who_has_left(&mut self) {
@@ -126,8 +138,8 @@ impl Line {
         }
     }
 
-    /// Whoever is next and still there.
-    pub(super) fn next(&mut self, now: f64) -> Option<oneshot::Sender<Turn>> {
+    /// Whoever is next and still there, and how long the app works on it.
+    pub(super) fn next(&mut self, now: f64) -> Option<(oneshot::Sender<Turn>, Duration)> {
         loop {
             let (_, _, network_number) = *self.order.first()?;
             let network = self.networks.get_mut(&network_number)?;
@@ -143,7 +155,7 @@ impl Line {
             self.len -= before - own.requests.len();
             network.requests -= before - own.requests.len();
             if let Some(request) = &next {
-                self.served.serve(number, network_number, request.cost, now);
+                self.served.serve(number, network_number, request.work, now);
             }
             if own.requests.is_empty() {
                 self.clients.remove(&number);
@@ -153,7 +165,7 @@ impl Line {
             }
             self.put_in_place(network_number);
             if let Some(request) = next {
-                return Some(request.tell);
+                return Some((request.tell, request.work));
             }
         }
     }
@@ -180,8 +192,8 @@ impl Score {
     /// What is added keeps the logarithm of the shortest work above zero.
     const BASE: f64 = 100.0;
 
-    fn of(work: f64, now: f64) -> Self {
-        Self::from_log(work.max(1e-6).ln() + now / MEMORY + Self::BASE)
+    fn of(work: Duration, now: f64) -> Self {
+        Self::from_log(work.as_secs_f64().max(1e-6).ln() + now / MEMORY + Self::BASE)
     }
 
     fn from_log(log: f64) -> Self {
@@ -234,8 +246,8 @@ impl Served {
         self.networks.get(network).map_or(Score::default(), |score| score.part(CLIENTS_OF_NETWORK))
     }
 
-    fn serve(&mut self, client: usize, network: usize, cost: f64, now: f64) {
-        let work = Score::of(cost, now);
+    fn serve(&mut self, client: usize, network: usize, work: Duration, now: f64) {
+        let work = Score::of(work, now);
         for score in [self.clients.get_mut(client), self.networks.get_mut(network)].into_iter().flatten() {
             *score = score.and(work);
         }
@@ -246,7 +258,7 @@ impl Served {
 mod tests {
     use super::*;
 
-    const COST: f64 = 0.01;
+    const WORK: Duration = Duration::from_millis(10);
 
     /// A line in which clients wait, each with so many requests; the order in which so many of them are let in.
     struct Waiters {
@@ -263,14 +275,14 @@ mod tests {
         fn join(&mut self, own: usize, network: usize, most: usize) -> bool {
             let (tell, told) = oneshot::channel();
             self.told.push(told);
-            self.line.join(Client { own, network }, tell, COST, self.now, most)
+            self.line.join(Client { own, network }, tell, WORK, self.now, Places { most, free: 0 })
         }
 
         /// Who is let in: the client whose line is one shorter.
         fn next(&mut self) -> Option<usize> {
             let before: Vec<_> =
                 self.line.clients.iter().map(|(own, waiting)| (*own, waiting.requests.len())).collect();
-            self.now += COST;
+            self.now += WORK.as_secs_f64();
             self.line.next(self.now)?;
             let left = |own: usize| self.line.clients.get(&own).map_or(0, |waiting| waiting.requests.len());
             before.into_iter().find(|(own, count)| left(*own) < *count).map(|(own, _)| own)
@@ -300,6 +312,23 @@ mod tests {
         }
         let of_network = (0..10_000).filter(|number| waiters.join(number % 200, 1, 4_096)).count();
         assert_eq!(of_network, 3_584 / 5);
+    }
+
+    #[test]
+    fn until_an_app_is_known_half_of_the_line_is_for_all() {
+        let mut line = Line::default();
+        let mut join = |own| {
+            let (tell, told) = oneshot::channel();
+            std::mem::forget(told);
+            line.join(Client { own, network: own }, tell, WORK, 0.0, Places { most: 16, free: 8 })
+        };
+        assert!(join(1));
+        assert_eq!(
+            (0..100).filter(|_| join(2)).count(),
+            7,
+            "with one other, it has its share beyond the half"
+        );
+        assert_eq!((0..100).filter(|_| join(1)).count(), 6);
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! letting them wait (the gradient of Netflix's concurrency-limits, on TCP Vegas' idea): as many as it has, times the one, divided by the other.
 //!
 //! Times of an app differ for other reasons too. So a limit is put only where requests take both twice as long as alone and longer than anybody
-//! would not notice; and one that turns out to cost throughput is raised until nobody waits, and none is put for a while.
+//! would not notice; and one that turns out to cost throughput is raised until nobody waits, and none is put for a while. Without a limit,
+//! what is known to be carried bounds what is let in at once ([`super::opening`]).
 
 use std::{
     sync::{
@@ -15,6 +16,8 @@ use std::{
     time::Duration,
 };
 
+use super::opening::Opening;
+
 /// Answers are looked at together: those of so long, and so many, but not of longer than [`LONGEST`] without need. Fewer while there is no limit or it is being
 /// lowered, for a flood shall be noticed at once.
 const WINDOW: Duration = Duration::from_millis(100);
@@ -23,8 +26,12 @@ const WATCH: (Duration, u64) = (Duration::from_millis(25), 16);
 const LONGEST: Duration = Duration::from_secs(1);
 /// Kinds of requests that are told apart.
 const KINDS: usize = 256;
+/// Marks what a request of a kind takes alone as a guess: none of it was alone so far, and this is the quickest.
+const GUESS: u64 = 1 << 63;
 /// What takes less does not harm anybody.
 const UNNOTICED: f64 = 0.005;
+/// What takes so many times as long as alone is late.
+const LATE: u64 = 2;
 /// What the app may take without being seen as late: as long as one thread of it needs to stay busy.
 const SHORTEST: f64 = 0.002;
 /// A limit may have cost throughput where that falls below so much of what it was.
@@ -44,6 +51,8 @@ const CALM: u32 = 20;
 pub(super) struct Sample {
     pub(super) kind: Option<usize>,
     pub(super) took: Duration,
+    /// How many are with the app, this one included.
+    pub(super) at_work: usize,
     /// Nothing else was with the app.
     pub(super) alone: bool,
     /// Nothing else was there when it began: what came later is answered later.
@@ -56,6 +65,7 @@ pub(super) struct Sample {
 #[derive(Debug)]
 pub(super) struct Meter {
     limit: AtomicUsize,
+    pub(super) opening: Opening,
     /// Nanoseconds that a request of each kind takes alone, on average; the last is for those of no kind.
     alone: Box<[AtomicU64]>,
     /// When the window began, in nanoseconds.
@@ -67,13 +77,16 @@ pub(super) struct Meter {
     /// How long a window must be at least, in nanoseconds, and how many answers it must have.
     shortest: AtomicU64,
     fewest: AtomicU64,
+    /// Before this, in nanoseconds, no answer is late: a limit has cost throughput.
+    not_before: AtomicU64,
     judge: Mutex<Judge>,
 }
 
-impl Default for Meter {
-    fn default() -> Self {
+impl Meter {
+    pub(super) fn new(opening: Opening) -> Self {
         Self {
             limit: AtomicUsize::new(usize::MAX),
+            opening,
             alone: (0..=KINDS).map(|_| AtomicU64::new(0)).collect(),
             began: AtomicU64::new(0),
             answers: AtomicU64::new(0),
@@ -81,15 +94,38 @@ impl Default for Meter {
             would_take: AtomicU64::new(0),
             shortest: AtomicU64::new(0),
             fewest: AtomicU64::new(WATCH.1),
+            not_before: AtomicU64::new(0),
             judge: Mutex::default(),
         }
     }
-}
 
-impl Meter {
     /// Most that the app should have in hand.
     pub(super) fn limit(&self) -> usize {
-        self.limit.load(Relaxed)
+        match self.limit.load(Relaxed) {
+            usize::MAX => self.opening.bound(),
+            limit => limit,
+        }
+    }
+
+    /// There is no limit but what was seen to be carried.
+    pub(super) fn is_open(&self) -> bool {
+        self.limit.load(Relaxed) == usize::MAX
+    }
+
+    /// Nothing is known of the app.
+    pub(super) fn forget(&self) {
+        self.awake();
+        self.alone.iter().for_each(|average| average.store(0, Relaxed));
+    }
+
+    /// How much it carries was known a long time ago.
+    pub(super) fn awake(&self) {
+        if let Ok(mut judge) = self.judge.lock() {
+            *judge = Judge::default();
+            self.limit.store(usize::MAX, Relaxed);
+            self.not_before.store(0, Relaxed);
+        }
+        self.opening.close();
     }
 
     #[cfg(test)]
@@ -99,7 +135,7 @@ impl Meter {
 
     /// What a request of a kind takes alone, if that is known.
     pub(super) fn alone(&self, kind: Option<usize>) -> Option<Duration> {
-        let nanos = self.average(kind)?.load(Relaxed);
+        let nanos = self.average(kind)?.load(Relaxed) & !GUESS;
         (nanos > 0).then(|| Duration::from_nanos(nanos))
     }
 
@@ -110,21 +146,28 @@ impl Meter {
     pub(super) fn learn(&self, sample: &Sample) {
         let took = u64::try_from(sample.took.as_nanos()).unwrap_or(u64::MAX >> 16);
         let Some(average) = self.average(sample.kind) else { return };
-        let known = average.load(Relaxed);
-        if sample.alone || sample.began_alone && known == 0 {
+        let now = u64::try_from(sample.now.as_nanos()).unwrap_or(u64::MAX);
+        let noted = average.load(Relaxed);
+        let (known, is_guess) = (noted & !GUESS, noted & GUESS != 0 || noted == 0);
+        if sample.alone || sample.began_alone && noted == 0 {
             // The first is all that is known; later ones count a sixteenth each.
-            let after = if known == 0 { took } else { known - known / 16 + took / 16 };
+            let after = if is_guess { took } else { known - known / 16 + took / 16 };
             average.store(after.max(1), Relaxed);
-            if sample.alone && self.limit() == usize::MAX {
-                return;
-            }
+        } else if is_guess && (took < known || noted == 0) {
+            average.store(took.max(1) | GUESS, Relaxed);
         }
         // Of whose kind nothing is known, nothing is held against the app.
         let would_take = if sample.alone || known == 0 { took } else { known.min(took) };
+        let is_late = Duration::from_nanos(took).as_secs_f64() >= UNNOTICED
+            && took >= would_take.saturating_mul(LATE)
+            && now >= self.not_before.load(Relaxed);
+        self.opening.answered(sample.at_work, is_late, now);
+        if sample.alone && self.is_open() {
+            return;
+        }
         self.would_take.fetch_add(would_take, Relaxed);
         self.took.fetch_add(took, Relaxed);
         let answers = self.answers.fetch_add(1, Relaxed) + 1;
-        let now = u64::try_from(sample.now.as_nanos()).unwrap_or(u64::MAX);
         let passed = Duration::from_nanos(now.saturating_sub(self.began.load(Relaxed)));
         let shortest = Duration::from_nanos(self.shortest.load(Relaxed));
         if passed >= shortest && (answers >= self.fewest.load(Relaxed) || passed >= LONGEST.max(shortest))
@@ -143,6 +186,8 @@ impl Meter {
             };
             let (before, after) = (judge.limit, judge.limit(&window));
             self.limit.store(after.unwrap_or(usize::MAX), Relaxed);
+            let not_before = u64::try_from(judge.not_before.as_nanos()).unwrap_or(u64::MAX);
+            self.not_before.store(not_before, Relaxed);
             // What a lower limit leads to is seen when those are answered that it let in.
             let is_lowered = after.is_some_and(|after| before.is_none_or(|before| after < before));
             let (shortest, fewest) = if after.is_none() || is_lowered { WATCH } else { (WINDOW, ANSWERS) };
@@ -205,7 +250,7 @@ impl Judge {
         let fitting = if alone < UNNOTICED { whole(fitting) } else { whole_of_slow(fitting) };
         let is_paused = window.now < self.not_before;
         let Some(limit) = self.limit else {
-            let is_late = at_work >= 4.0 && mean >= UNNOTICED && mean >= alone * 2.0;
+            let is_late = at_work >= 4.0 && mean >= UNNOTICED && mean >= alone * float(LATE);
             if is_late && !is_paused {
                 (self.throughput, self.doubt, self.calm) = (throughput, Doubt::None, 0);
                 self.limit = Some(fitting.max(whole(at_work / 2.0)));

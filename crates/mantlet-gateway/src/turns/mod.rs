@@ -1,14 +1,16 @@
 //! Whose turn it is: an app that has more in hand than it works on gets the rest little by little, and from those first for whom it has worked least.
 //!
 //! What waits inside an app waits in the order of its coming: one client's thousand requests come before another's one. So they wait
-//! here, each client in a line of its own ([`mod@line`]), as soon as the app is seen to have more than it works on ([`meter`]). Until then no request
-//! waits, and this costs a few counters. A client that has more waiting than its share of the places is refused at once, and so is a request that has waited too long.
+//! here, each client in a line of its own ([`mod@line`]), as soon as the app is seen to have more than it works on ([`meter`]). Until then none waits but the
+//! part of a burst that is far beyond what the app was seen to carry ([`opening`]), and this costs a few counters. A client that has more waiting than its share of the places is refused at once, and so is a
+//! request that has waited too long.
 //!
 //! Nothing here knows how long an app should need. What has been with it for a while without an answer, as requests are that wait for news, does
 //! not count as its work any more.
 
 mod line;
 mod meter;
+mod opening;
 mod shift;
 
 use std::{
@@ -23,15 +25,21 @@ use tokio::sync::oneshot;
 
 pub(crate) use self::shift::{Keeper, Shift};
 use self::{
-    line::Line,
+    line::{Line, Places},
     meter::{Meter, Sample},
+    opening::Opening,
 };
 use crate::shares::Client;
 
-/// What was begun in this time or in the one before counts as the app's work.
+/// What has counted as the app's work for long enough is forgotten at the end of such a time.
 const EPOCH: Duration = Duration::from_millis(500);
+/// How long a request counts at most: as long as so many of its kind take one after the other, but at least to the end of the next epoch, and to that of the tenth at most.
+const IN_A_ROW: u128 = opening::FIRST as u128;
+const COUNTS: (usize, usize) = (1, 10);
 /// Epochs that have a counter.
-const EPOCHS: usize = 4;
+const EPOCHS: usize = 16;
+/// After a silence of so many epochs what was learned of the app's load is an old story.
+const SILENCE: usize = 60;
 /// How often whoever waits looks for himself: nobody tells when a request does not count any more.
 const LOOK: Duration = Duration::from_millis(200);
 /// What a request takes of whose kind nothing is known, and what a piece of a body takes.
@@ -43,8 +51,9 @@ const PIECE: Duration = Duration::from_micros(100);
 pub(crate) struct Turns {
     start: Instant,
     epoch: AtomicUsize,
-    /// Requests that were begun in an epoch and have no answer yet.
-    begun: [AtomicUsize; EPOCHS],
+    /// Requests that count as the app's work, and how many of them will not any more once an epoch is over.
+    at_work: AtomicUsize,
+    until: [AtomicUsize; EPOCHS],
     waiting: AtomicUsize,
     line: Mutex<Line>,
     meter: Meter,
@@ -58,7 +67,8 @@ pub(crate) struct Turns {
 #[derive(Debug)]
 pub(crate) struct Turn {
     turns: Arc<Turns>,
-    epoch: usize,
+    /// The last epoch in which it counts.
+    until: usize,
     since: Instant,
     /// Nobody else was there when it began.
     alone: bool,
@@ -69,53 +79,76 @@ impl Turns {
         Arc::new(Self {
             start: Instant::now(),
             epoch: AtomicUsize::new(0),
-            begun: Default::default(),
+            at_work: AtomicUsize::new(0),
+            until: Default::default(),
             waiting: AtomicUsize::new(0),
             line: Mutex::default(),
-            meter: Meter::default(),
+            meter: Meter::new(Opening::within(patience)),
             patience: (!patience.is_zero()).then_some(patience),
             most,
         })
     }
 
+    /// The app is another one than before, or was started again: nothing is known of it.
+    pub(crate) fn start_anew(&self) {
+        self.meter.forget();
+    }
+
     /// Waits for a turn of this client, if it has to; none if that was in vain. `kind` tells requests apart that take the app differently long.
     pub(crate) async fn take(self: &Arc<Self>, client: Client, kind: Option<usize>) -> Option<Turn> {
-        // Counted first, so that two threads cannot both take the last place; what has to wait is taken back.
-        let mut turn = self.begin();
-        let at_work = self.at_work(turn.epoch);
-        turn.alone = at_work <= 1;
-        let limit = self.meter.limit();
-        let is_free = at_work <= limit && self.waiting.load(SeqCst) == 0;
-        let Some(patience) = self.patience.filter(|_| !is_free) else { return Some(turn) };
-        turn.over();
-        let cost = self.meter.alone(kind).unwrap_or(UNKNOWN);
-        Box::pin(self.wait(client, cost, patience)).await
+        let work = self.meter.alone(kind).unwrap_or(UNKNOWN);
+        match self.enter(work) {
+            Ok(turn) => Some(turn),
+            Err(patience) => Box::pin(self.wait(client, work, patience)).await,
+        }
     }
 
     /// The same for a request that the app has, and that has more for it.
     async fn resume(self: &Arc<Self>, client: Client) -> Option<Turn> {
-        let turn = self.begin();
-        let is_free = self.at_work(turn.epoch) <= self.meter.limit() && self.waiting.load(SeqCst) == 0;
-        let Some(patience) = self.patience.filter(|_| !is_free) else { return Some(turn) };
-        turn.over();
-        self.wait(client, PIECE, patience).await
+        match self.enter(PIECE) {
+            Ok(turn) => Some(turn),
+            Err(patience) => self.wait(client, PIECE, patience).await,
+        }
     }
 
-    async fn wait(self: &Arc<Self>, client: Client, cost: Duration, patience: Duration) -> Option<Turn> {
+    /// A turn, if there is one without waiting; else how long to wait.
+    fn enter(self: &Arc<Self>, work: Duration) -> Result<Turn, Duration> {
+        // Counted first, so that two threads cannot both take the last place; what has to wait is taken back.
+        let (turn, at_work) = self.begin(work);
+        let is_free = at_work <= self.meter.limit() && self.waiting.load(SeqCst) == 0;
+        match self.patience.filter(|_| !is_free) {
+            None => Ok(turn),
+            Some(patience) => {
+                turn.over();
+                Err(patience)
+            }
+        }
+    }
+
+    async fn wait(self: &Arc<Self>, client: Client, work: Duration, patience: Duration) -> Option<Turn> {
         let (tell, mut told) = oneshot::channel();
         {
             let mut line = self.line();
             let now = self.start.elapsed().as_secs_f64();
-            if !line.join(client, tell, cost.as_secs_f64(), now, self.most) {
+            // What waits only because nothing is known of the app yet is refused no sooner than if it did not wait.
+            let free = if self.meter.is_open() { self.most / 2 } else { 0 };
+            if !line.join(client, tell, work, now, Places { most: self.most, free }) {
                 return None;
+            }
+            if line.len() == 1 {
+                self.meter.opening.begin_to_look(self.start.elapsed());
             }
             self.waiting.store(line.len(), SeqCst);
         }
         let end = tokio::time::Instant::now() + patience;
+        let often = LOOK.min(self.meter.opening.step());
         loop {
+            if self.meter.is_open() {
+                self.meter.opening.look(self.start.elapsed());
+            }
             // A place may have become free while we went to the line.
             self.call_next();
-            let look = (tokio::time::Instant::now() + LOOK).min(end);
+            let look = (tokio::time::Instant::now() + often).min(end);
             match tokio::time::timeout_at(look, &mut told).await {
                 Ok(turn) => return turn.ok(),
                 Err(_) if look == end => return None,
@@ -131,10 +164,11 @@ impl Turns {
             let mut line = self.line();
             let now = Instant::now();
             let since = now.saturating_duration_since(self.start).as_secs_f64();
-            while self.at_work(self.epoch_at(now)) < self.meter.limit()
-                && let Some(tell) = line.next(since)
+            self.epoch_at(now);
+            while self.at_work.load(SeqCst) < self.meter.limit()
+                && let Some((tell, work)) = line.next(since)
             {
-                called.push((tell, self.begin()));
+                called.push((tell, self.begin(work).0));
             }
             self.waiting.store(line.len(), SeqCst);
         }
@@ -150,38 +184,34 @@ impl Turns {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(self: &Arc<Self>) -> Turn {
+    /// Counts one more that works for so long if it is alone; says how many are at work with it.
+    fn begin(self: &Arc<Self>, work: Duration) -> (Turn, usize) {
         let since = Instant::now();
-        let epoch = self.epoch_at(since);
-        self.of_epoch(epoch).fetch_add(1, SeqCst);
-        Turn { turns: Arc::clone(self), epoch, since, alone: false }
+        let counts = usize::try_from(work.as_nanos() * IN_A_ROW / EPOCH.as_nanos()).unwrap_or(COUNTS.1);
+        let until = self.epoch_at(since) + counts.clamp(COUNTS.0, COUNTS.1);
+        let at_work = self.at_work.fetch_add(1, SeqCst) + 1;
+        self.until(until).fetch_add(1, SeqCst);
+        (Turn { turns: Arc::clone(self), until, since, alone: at_work <= 1 }, at_work)
     }
 
-    fn at_work(&self, epoch: usize) -> usize {
-        self.of_epoch(epoch).load(SeqCst) + self.of_epoch(epoch.wrapping_sub(1)).load(SeqCst)
-    }
-
-    fn of_epoch(&self, epoch: usize) -> &AtomicUsize {
-        let [zero, one, two, three] = &self.begun;
-        match epoch % EPOCHS {
-            0 => zero,
-            1 => one,
-            2 => two,
-            _ => three,
-        }
+    fn until(&self, epoch: usize) -> &AtomicUsize {
+        let [first, ..] = &self.until;
+        self.until.get(epoch % EPOCHS).unwrap_or(first)
     }
 
     fn epoch_at(&self, now: Instant) -> usize {
         let passed = now.saturating_duration_since(self.start).as_nanos() / EPOCH.as_nanos();
-        // From two on, so that there is always one before.
-        let epoch = usize::try_from(passed).unwrap_or(usize::MAX / 2) + 2;
+        let epoch = usize::try_from(passed).unwrap_or(usize::MAX / 2);
         let before = self.epoch.load(SeqCst);
         if before < epoch && self.epoch.compare_exchange(before, epoch, SeqCst, SeqCst).is_ok() {
-            // The counter of the next epoch is that of one long gone; after a silence all are.
-            if before + 1 < epoch {
-                self.begun.iter().for_each(|count| count.store(0, SeqCst));
+            for over in before..epoch.min(before + EPOCHS) {
+                let forgotten = self.until(over).swap(0, SeqCst);
+                self.at_work.fetch_sub(forgotten, SeqCst);
             }
-            self.of_epoch(epoch + 1).store(0, SeqCst);
+            if epoch - before > SILENCE {
+                self.meter.awake();
+            }
+            self.meter.opening.narrow(now.saturating_duration_since(self.start));
         }
         epoch
     }
@@ -193,14 +223,18 @@ impl Turn {
     pub(crate) fn answered(self, kind: Option<usize>, is_streamed: bool) {
         let turns = &self.turns;
         let now = Instant::now();
-        let epoch = turns.epoch_at(now);
-        // What has not counted as work for a while says nothing of it.
-        if !is_streamed && epoch - self.epoch < 2 {
-            let alone = self.alone && turns.at_work(epoch) <= 1;
-            let took = now.saturating_duration_since(self.since);
-            let waits = turns.waiting.load(SeqCst) > 0;
-            let began_alone = self.alone;
-            turns.meter.learn(&Sample { kind, took, alone, began_alone, waits, now: now - turns.start });
+        // What does not count as work any more says nothing of it.
+        if !is_streamed && turns.epoch_at(now) <= self.until {
+            let at_work = turns.at_work.load(SeqCst);
+            turns.meter.learn(&Sample {
+                kind,
+                took: now.saturating_duration_since(self.since),
+                at_work,
+                alone: self.alone && at_work <= 1,
+                began_alone: self.alone,
+                waits: turns.waiting.load(SeqCst) > 0,
+                now: now.saturating_duration_since(turns.start),
+            });
         }
         self.over();
     }
@@ -216,9 +250,11 @@ impl Turn {
     /// The app does not work on it. A turn that is only dropped goes on to count for a moment: whoever leaves without an answer does not stop the app.
     pub(crate) fn over(self) {
         let turns = &self.turns;
-        if turns.epoch_at(Instant::now()) - self.epoch < 2 {
-            // Its epoch may have been forgotten in between.
-            let _ = turns.of_epoch(self.epoch).fetch_update(SeqCst, SeqCst, |count| count.checked_sub(1));
+        // It may have been forgotten.
+        if turns.epoch_at(Instant::now()) <= self.until
+            && turns.until(self.until).fetch_update(SeqCst, SeqCst, |count| count.checked_sub(1)).is_ok()
+        {
+            turns.at_work.fetch_sub(1, SeqCst);
         }
         if turns.waiting.load(SeqCst) > 0 {
             turns.call_next();

@@ -13,16 +13,109 @@ fn client(own: usize) -> Client {
     Client { own, network: own }
 }
 
+/// How many count as the app's work when so much time has passed.
+fn at_work_in(turns: &Turns, time: Duration) -> usize {
+    turns.epoch_at(Instant::now() + time);
+    turns.at_work.load(SeqCst)
+}
+
+/// What an answer tells that came after so long.
+fn sample(took: Duration, at_work: usize) -> Sample {
+    let alone = at_work == 1;
+    Sample {
+        kind: Some(1),
+        took,
+        at_work,
+        alone,
+        began_alone: alone,
+        waits: false,
+        now: Duration::from_secs(1),
+    }
+}
+
 /// Takes as many turns as there are without waiting.
 fn all_at_once(turns: &Arc<Turns>, own: usize) -> Vec<Turn> {
     std::iter::from_fn(|| turns.take(client(own), None).now_or_never().flatten()).collect()
 }
 
 #[tokio::test]
-async fn without_a_limit_nobody_waits() {
+async fn without_a_limit_what_was_carried_is_let_in() {
     let turns = turns(usize::MAX);
-    let many: Vec<_> = (0..100).map(|_| turns.take(client(1), None).now_or_never()).collect();
-    assert!(many.iter().all(|turn| matches!(turn, Some(Some(_)))));
+    let first = all_at_once(&turns, 1);
+    assert_eq!(first.len(), opening::FIRST, "nothing is known");
+    // Answers that are not late let in one more each, as long as half of the bound is in use.
+    for turn in first {
+        turn.answered(Some(1), false);
+    }
+    assert_eq!(all_at_once(&turns, 1).len(), opening::FIRST + opening::FIRST / 3 + 1);
+    // Who has switched it off has no such bound.
+    let turns = Turns::new(Duration::ZERO, 64);
+    assert_eq!((0..100).filter_map(|_| turns.take(client(1), None).now_or_never().flatten()).count(), 100);
+}
+
+#[tokio::test]
+async fn an_app_that_does_not_answer_is_given_more_by_the_clock() {
+    let turns = Turns::new(Duration::from_mins(1), 4_096);
+    let mut there = Vec::new();
+    for _ in 0..1_000 {
+        let turns = Arc::clone(&turns);
+        there.push(tokio::spawn(async move { turns.take(client(1), None).await.map(std::mem::forget) }));
+    }
+    while turns.line().len() < 1_000 - opening::FIRST {
+        tokio::task::yield_now().await;
+    }
+    for one in there {
+        assert!(one.await.unwrap().is_some());
+    }
+}
+
+#[tokio::test]
+async fn an_app_that_is_late_is_given_no_more_until_it_is_another_one() {
+    let turns = Turns::new(Duration::from_mins(1), 4_096);
+    turns.meter.learn(&sample(Duration::from_millis(10), 1));
+    for _ in 0..1_000 {
+        turns.meter.opening.answered(opening::FIRST, true, 0);
+    }
+    assert_eq!(turns.meter.limit(), opening::FIRST);
+    turns.meter.put(3);
+    assert_eq!(all_at_once(&turns, 1).len(), 3);
+    turns.start_anew();
+    assert_eq!((turns.meter.limit(), turns.meter.alone(Some(1))), (opening::FIRST, None));
+}
+
+#[tokio::test]
+async fn what_was_carried_long_ago_is_forgotten_little_by_little() {
+    let turns = Turns::new(Duration::from_mins(1), 4_096);
+    turns.meter.opening.put(1_000);
+    turns.meter.opening.narrow(Duration::from_secs(29));
+    assert_eq!(turns.meter.limit(), 1_000);
+    turns.meter.opening.narrow(Duration::from_secs(61));
+    assert_eq!(turns.meter.limit(), 250);
+    turns.meter.put(3);
+    turns.epoch_at(Instant::now() + Duration::from_mins(10));
+    assert_eq!(turns.meter.limit(), opening::FIRST, "and all of it in a silence");
+}
+
+#[test]
+fn of_a_kind_that_was_never_alone_the_quickest_is_a_guess() {
+    let turns = turns(usize::MAX);
+    let [quick, slow] = [20, 50].map(Duration::from_millis);
+    turns.meter.learn(&sample(slow, 40));
+    turns.meter.learn(&sample(quick, 39));
+    turns.meter.learn(&sample(slow, 38));
+    assert_eq!(turns.meter.alone(Some(1)), Some(quick));
+    turns.meter.learn(&sample(slow, 1));
+    assert_eq!(turns.meter.alone(Some(1)), Some(slow), "one that was alone says better");
+}
+
+#[tokio::test]
+async fn what_is_known_to_take_long_counts_for_longer() {
+    let turns = turns(usize::MAX);
+    turns.meter.learn(&sample(Duration::from_millis(100), 1));
+    let turn = turns.take(client(1), Some(1)).await.unwrap();
+    assert_eq!(at_work_in(&turns, 6 * EPOCH), 1);
+    assert_eq!(at_work_in(&turns, 20 * EPOCH), 0);
+    turn.over();
 }
 
 #[tokio::test]
@@ -55,7 +148,7 @@ async fn whoever_leaves_without_an_answer_still_counts_for_a_moment() {
     let turns = turns(2);
     drop(turns.take(client(1), None).await.unwrap());
     assert_eq!(all_at_once(&turns, 1).len(), 1);
-    assert_eq!(turns.at_work(turns.epoch_at(Instant::now() + 3 * EPOCH)), 0);
+    assert_eq!(at_work_in(&turns, 3 * EPOCH), 0);
 }
 
 #[tokio::test]
@@ -97,11 +190,10 @@ async fn patience_ends_and_whoever_leaves_takes_no_place() {
 async fn what_waits_for_news_does_not_count_for_long() {
     let turns = turns(2);
     let long: Vec<_> = all_at_once(&turns, 1);
-    assert_eq!(turns.at_work(turns.epoch_at(Instant::now())), 2);
-    let later = turns.epoch_at(Instant::now() + 3 * EPOCH);
-    assert_eq!(turns.at_work(later), 0);
+    assert_eq!(at_work_in(&turns, Duration::ZERO), 2);
+    assert_eq!(at_work_in(&turns, 3 * EPOCH), 0);
     long.into_iter().for_each(Turn::over);
-    assert_eq!(turns.at_work(later), 0, "nor is it taken off twice");
+    assert_eq!(at_work_in(&turns, 3 * EPOCH), 0, "nor is it taken off twice");
 }
 
 #[tokio::test]
@@ -128,11 +220,8 @@ async fn what_is_quick_is_worth_waiting_for() {
     let turns = turns(usize::MAX);
     let turn = turns.take(client(1), Some(1)).await.unwrap();
     assert!(turn.lingers(Some(1)).is_some(), "nothing is known of it");
-    let now = Duration::from_secs(1);
-    let took =
-        |kind, took| Sample { kind: Some(kind), took, alone: true, began_alone: true, waits: false, now };
-    turns.meter.learn(&took(1, Duration::from_millis(5)));
-    turns.meter.learn(&took(2, Duration::from_secs(20)));
+    turns.meter.learn(&sample(Duration::from_millis(5), 1));
+    turns.meter.learn(&Sample { kind: Some(2), ..sample(Duration::from_secs(20), 1) });
     assert!(turn.lingers(Some(1)).is_some_and(|left| left <= 2 * EPOCH));
     assert_eq!(turn.lingers(Some(2)), None, "it may listen for its client");
 }

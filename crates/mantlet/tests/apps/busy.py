@@ -25,6 +25,12 @@ async def news() -> str:
     return "none"
 
 
+@app.get("/asleep")
+async def asleep() -> str:
+    await asyncio.sleep(0.05)
+    return "done"
+
+
 @app.get("/most")
 async def most_at_once() -> int:
     return most

@@ -271,3 +271,49 @@ fn whatever_a_flood_is_made_of_others_are_answered() {
         println!("{shape}: {} refused", answered_beside(shape));
     }
 }
+
+/// Sends so many requests at once, each on a connection of its own; none has been answered yet.
+fn all_at_once(address: SocketAddr, path: &str, count: usize) -> Vec<Client> {
+    (0..count)
+        .map(|_| {
+            let mut client = from("127.0.3.1", address);
+            client.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
+            client
+        })
+        .collect()
+}
+
+#[test]
+fn a_burst_at_the_start_is_not_refused_by_an_app_that_carries_it() {
+    let gateway = Setup::run("busy:app").config("[throttle]\n").start();
+    let burst = all_at_once(gateway.addr(), "/asleep", 1_000);
+    let refused = burst.into_iter().map(|mut client| client.answer().status).filter(|status| *status != 200);
+    assert_eq!(refused.count(), 0);
+    assert_eq!(gateway.end().count("app-busy"), 0);
+}
+
+#[test]
+fn a_burst_at_the_start_is_not_what_others_wait_for() {
+    let gateway = Setup::run("busy:app").config("[throttle]\n").start();
+    let address = gateway.addr();
+    let burst = all_at_once(address, "/work", 900);
+    let answered = AtomicUsize::new(0);
+    let before = thread::scope(|scope| {
+        let mut burst = burst;
+        for _ in 0..9 {
+            let part = burst.split_off(burst.len() - 100);
+            let answered = &answered;
+            scope.spawn(move || {
+                for mut client in part {
+                    // What is refused costs the app nothing.
+                    if client.answer().status == 200 {
+                        answered.fetch_add(1, SeqCst);
+                    }
+                }
+            });
+        }
+        assert_eq!(get(&mut Client::connect(address), "/work", "").status, 200);
+        answered.load(SeqCst)
+    });
+    assert!(before < 450, "{before} of another client's burst were answered first");
+}
