@@ -16,7 +16,7 @@ pub use sums::{Summed, Sums};
 
 use crate::{
     Call, Mode, Reason, Refusal,
-    client::{Removed, Why},
+    client::{self, Removed, Why},
     foreign, remedy,
     throttle::{Summary, Used, Warning},
 };
@@ -33,7 +33,7 @@ pub(crate) const MAX_ORIGINAL: usize = 16 << 10;
 pub struct Record {
     /// When, RFC 3339 in UTC.
     pub time: jiff::Timestamp,
-    /// `request-refused`; `request-changed`; `request-left-to-app`; `contract-contradicted`; `answer-changed`; in report mode `request-would-be-refused` or `answer-would-be-changed`;
+    /// `request-refused`; `request-changed`; `request-would-be-changed`; `request-left-to-app`; `contract-contradicted`; `answer-changed`; in report mode `request-would-be-refused` or `answer-would-be-changed`;
     /// `answer-not-judged`; `connection-refused`; `quota-warning`, `quota-reset`; `store-unavailable`, `store-recovered`; `client-banned`, in report mode
     /// `client-would-be-banned`; `ban-lifted`; `throttle-usage`; `records-summed`.
     pub security_event: &'static str,
@@ -144,12 +144,17 @@ impl Record {
         }
     }
 
-    /// The record of a header that the app does not get.
+    /// The record of a header that the app does not get, or that `strict` posture would keep from it.
     pub(crate) fn of_removed(call: &Call, removed: &Removed) -> Self {
+        let (security_event, action, mode) = if removed.stays {
+            ("request-would-be-changed", "pass", Mode::Report)
+        } else {
+            ("request-changed", "strip", Mode::Enforce)
+        };
         Self {
-            security_event: "request-changed",
-            action: "strip",
-            mode: Mode::Enforce.as_str(),
+            security_event,
+            action,
+            mode: mode.as_str(),
             subject: Some(told_header(call, removed)),
             ..Self::with(call, &Reason::HeaderRemoved.into(), Mode::Report, remedy::of_removed(call, removed))
         }
@@ -369,7 +374,12 @@ fn names(call: &Call, faults: &[Fault]) -> String {
 fn told_header(call: &Call, removed: &Removed) -> String {
     let name = removed.name.as_str();
     let is_known = match removed.why {
-        Why::Forgeable | Why::Configured | Why::MethodOverride => true,
+        Why::Forgeable => {
+            let known = client::known_part(name);
+            let rest = name.strip_prefix(known).filter(|rest| !rest.is_empty());
+            return rest.map_or_else(|| known.to_owned(), |rest| format!("{known}{}", foreign::shape(rest)));
+        }
+        Why::Configured | Why::MethodOverride => true,
         Why::Underscore | Why::Named => call.operation.as_ref().is_some_and(|matched| {
             let has = |name: &str| matched.contract.has_name(name);
             has(name) || has(&name.replace('_', "-")) || has(&name.replace('-', "_"))

@@ -192,7 +192,7 @@ pub(crate) fn is_known(method: &str) -> bool {
 }
 
 /// How long a text is, and the beginning of its SHA-256.
-fn shape(text: &str) -> String {
+pub(crate) fn shape(text: &str) -> String {
     let hash = Sha256::digest(text.as_bytes());
     let [a, b, c, d] = [0, 1, 2, 3].map(|at| hash.get(at).copied().unwrap_or_default());
     let characters = text.chars().count();

@@ -261,9 +261,12 @@ fn line(reason: Reason, mode: Mode) -> Line {
     }
 }
 
-/// The line that lets a header through which the app does not get. Who writes what proxies write and is near may be one.
+/// The line that lets a header through which the app does not get, or removes one that it gets. Who writes what proxies write and is near
+/// may be one.
 pub(crate) fn of_removed(call: &Call, removed: &Removed) -> Option<String> {
+    let listed = |key: &str| Some(format!("client.{key} = [{}]", quoted(removed.name.as_str())));
     match removed.why {
+        Why::MethodOverride => listed(if removed.stays { "drop" } else { "keep" }),
         Why::Forgeable => {
             let peer = call.client.address.filter(|address| match address {
                 IpAddr::V4(v4) => v4.is_loopback() || v4.is_private(),
@@ -272,7 +275,7 @@ pub(crate) fn of_removed(call: &Call, removed: &Removed) -> Option<String> {
             Some(format!("client.trusted = [{}]", quoted(&peer.to_string())))
         }
         Why::Underscore => Some("client.underscore-headers = \"pass\"".to_owned()),
-        Why::Configured | Why::Named | Why::MethodOverride => None,
+        Why::Configured | Why::Named => None,
     }
 }
 
@@ -298,6 +301,7 @@ pub fn all() -> Vec<String> {
     for text in ["contract.docs = \"reject\"", "contract.hidden-routes = \"report\""] {
         all.push(of_route("/internal", "GET", text).into());
     }
+    all.extend(["drop", "keep"].map(|key| format!("client.{key} = [\"x-http-method-override\"]")));
     for (method, text) in [("POST", "purpose = \"reset\""), ("GET", "purpose = \"login\", mode = \"report\"")]
     {
         all.extend(of_sensitive("/a/{b}", method, text).map(String::from));

@@ -300,6 +300,7 @@ impl Terminal {
             "answer-changed" => "cut fields out of the answer to",
             "answer-not-judged" => "could not look into the answer to",
             "request-changed" if record.reason == "header-removed" => "kept a header from the app in",
+            "request-would-be-changed" => "would keep a header from the app in",
             "request-changed" => "cut unknown fields out of",
             _ if record.action == "refuse" => "refused",
             _ => "would refuse",

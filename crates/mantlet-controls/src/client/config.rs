@@ -17,9 +17,11 @@ pub struct Config {
     pub header: ForwardingHeader,
     /// Whether connections begin with a PROXY protocol header (v1 or v2). Default no.
     pub proxy_protocol: bool,
-    /// Header names to drop from untrusted peers, beside the well-known identity headers. Default none.
+    /// Header names to drop from untrusted peers, beside the well-known identity headers; those that ask for another method from all.
+    /// Default none.
     pub drop: Vec<String>,
-    /// Header names of the well-known ones that clients may send themselves. Default none.
+    /// Header names of the well-known ones that clients may send themselves; in `strict` posture also those that ask for another method.
+    /// Default none.
     pub keep: Vec<String>,
     /// What becomes of header names with an underscore. Default `drop-if-confused` where Mantlet has started uvicorn and the posture is
     /// `compatible`, else `drop` (as nginx does).
@@ -59,6 +61,8 @@ pub struct Policy {
     pub(crate) drop: Vec<HeaderName>,
     pub(crate) keep: Vec<HeaderName>,
     pub(crate) underscores: UnderscoreHeaders,
+    /// Headers that ask for another method go, too.
+    pub(crate) drops_overrides: bool,
     /// Another control stands alone: the request's headers are none of its business.
     pub(crate) leaves_headers: bool,
 }
@@ -94,6 +98,7 @@ impl Config {
                 drop,
                 keep,
                 underscores: self.underscore_headers.unwrap_or(by_default),
+                drops_overrides: posture == Posture::Strict,
                 leaves_headers: false,
             })
         } else {

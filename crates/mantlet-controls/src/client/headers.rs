@@ -1,6 +1,4 @@
-use std::net::IpAddr;
-
-use http::{HeaderMap, HeaderName, HeaderValue, header, header::InvalidHeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{
     Policy,
@@ -15,13 +13,15 @@ use crate::{Call, Scheme, contract, host, request_id::X_REQUEST_ID};
 /// The client's certificate, for the app (RFC 9440).
 const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 
-/// A header that the app does not get.
+/// A header that the app does not get, or would not get in `strict` posture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Removed {
     /// Its name.
     pub name: HeaderName,
     /// Why.
     pub why: Why,
+    /// The app gets it all the same: it is only told.
+    pub stays: bool,
 }
 
 /// Why the app does not get a header.
@@ -40,7 +40,7 @@ pub enum Why {
 }
 
 /// Makes the request's headers fit for the app: forgeries gone, and what `Connection` names; the client, the scheme and the request id
-/// stated once. What is removed and might be missed is returned. `folds` tells whether something in the app takes `_` for `-`.
+/// stated once. What is removed and might be missed is returned, and what is only told. `folds` tells whether something in the app takes `_` for `-`.
 pub fn prepare(
     headers: &mut HeaderMap,
     call: &Call,
@@ -54,27 +54,25 @@ pub fn prepare(
     let mut removed: Vec<Removed> = headers
         .keys()
         .filter_map(|name| {
-            let why = why_dropped(name, untrusted, policy, call, &folds)?;
-            Some(Removed { name: name.clone(), why })
+            let (why, stays) = why_dropped(name, untrusted, policy, call, &folds)?;
+            Some(Removed { name: name.clone(), why, stays })
         })
         .collect();
     if headers.get_all(header::CONNECTION).iter().any(|value| !is_plain_connection(value)) {
         removed.extend(named_away(headers, policy));
     }
-    for header in &removed {
+    for header in removed.iter().filter(|header| !header.stays) {
         headers.remove(&header.name);
     }
     // Whatever a trusted peer sent in these has been read into the call; the app gets our reading of it.
     headers.remove(header::FORWARDED);
-    match call.client.address.map(text_of) {
+    match call.client.address.map(|address| HeaderValue::try_from(address.to_string())) {
         Some(Ok(address)) => headers.insert(X_FORWARDED_FOR, address),
         _ => headers.remove(X_FORWARDED_FOR),
     };
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(call.client.scheme.as_str()));
-    // Of other peers they were removed.
-    let is_said = call.client.peer_trusted || !policy.keep.is_empty();
     // The port that the client asked for: some apps take the scheme's own where a proxy speaks and says nothing of ports.
-    if let Some(port) = port(headers, call, is_said) {
+    if let Some(port) = port(headers, call) {
         headers.insert(X_FORWARDED_PORT, port.into());
     }
     headers.insert(X_REQUEST_ID, call.request_id.header().clone());
@@ -84,30 +82,13 @@ pub fn prepare(
     removed
 }
 
-/// An address as a header. IPv4 is written here: its `Display` pads, and takes longer than all else about these headers.
-fn text_of(address: IpAddr) -> Result<HeaderValue, InvalidHeaderValue> {
-    let IpAddr::V4(address) = address else { return HeaderValue::try_from(address.to_string()) };
-    let mut text = String::with_capacity("255.255.255.255".len());
-    for (index, octet) in address.octets().into_iter().enumerate() {
-        if index > 0 {
-            text.push('.');
-        }
-        for (least, power) in [(100, 100), (10, 10), (0, 1)] {
-            if octet >= least {
-                text.push(char::from(b'0' + octet / power % 10));
-            }
-        }
+/// None if a trusted peer has said it, or which host it was asked for without saying a port: then the port is its to say.
+fn port(headers: &HeaderMap, call: &Call) -> Option<u16> {
+    if headers.contains_key(X_FORWARDED_PORT) {
+        return None;
     }
-    HeaderValue::try_from(text)
-}
-
-/// None if it is said already, or which host was asked for without saying a port: then it is for the peer to say that.
-fn port(headers: &HeaderMap, call: &Call, is_said: bool) -> Option<u16> {
     let forwarded = call.host.forwarded();
-    if is_said
-        && (headers.contains_key(X_FORWARDED_PORT)
-            || forwarded.is_none() && headers.contains_key(X_FORWARDED_HOST))
-    {
+    if forwarded.is_none() && headers.contains_key(X_FORWARDED_HOST) {
         return None;
     }
     let host = forwarded.or_else(|| headers.get(header::HOST)?.to_str().ok())?;
@@ -121,13 +102,14 @@ fn port(headers: &HeaderMap, call: &Call, is_said: bool) -> Option<u16> {
     }
 }
 
+/// Why a header is dropped, and whether it stays nevertheless.
 fn why_dropped(
     name: &HeaderName,
     untrusted: bool,
     policy: &Policy,
     call: &Call,
     folds: &impl Fn() -> bool,
-) -> Option<Why> {
+) -> Option<(Why, bool)> {
     let text = name.as_str();
     if memchr::memchr(b'_', text.as_bytes()).is_some() {
         let is_dropped = match policy.underscores {
@@ -138,14 +120,16 @@ fn why_dropped(
         // What the operation itself asks for is confused with nothing.
         let declares =
             || call.operation.as_ref().is_some_and(|matched| contract::declares_header(&matched.route, text));
-        return (is_dropped && !declares()).then_some(Why::Underscore);
+        return (is_dropped && !declares()).then_some((Why::Underscore, false));
     }
     if is_method_override(text) {
-        Some(Why::MethodOverride)
+        // Where no code of the app reads it, it has no effect; where some does, its clients mean it.
+        let stays = !policy.drops_overrides && !policy.drop.contains(name);
+        (!policy.keep.contains(name)).then_some((Why::MethodOverride, stays))
     } else if untrusted && policy.drop.contains(name) {
-        Some(Why::Configured)
+        Some((Why::Configured, false))
     } else if untrusted && is_forgeable(text) && !policy.keep.contains(name) {
-        Some(Why::Forgeable)
+        Some((Why::Forgeable, false))
     } else {
         None
     }
@@ -160,6 +144,6 @@ fn is_plain_connection(value: &HeaderValue) -> bool {
 fn named_away(headers: &HeaderMap, policy: &Policy) -> Vec<Removed> {
     named_in_connection(headers)
         .filter(|name| may_be_named_away(name, policy) && headers.contains_key(name))
-        .map(|name| Removed { name, why: Why::Named })
+        .map(|name| Removed { name, why: Why::Named, stays: false })
         .collect()
 }

@@ -37,7 +37,8 @@ use http::{HeaderMap, HeaderValue};
 pub use crate::networks::Networks;
 pub use config::{Config, ForwardingHeader, Policy, UnderscoreHeaders};
 pub use headers::{Removed, Why, prepare};
-pub use names::{HOP_BY_HOP, is_forgeable, named_in_connection, remove_hop_by_hop};
+pub(crate) use names::known_part;
+pub use names::{HOP_BY_HOP, is_forgeable, named_in_connection};
 
 use crate::{Arrival, Peer, Scheme};
 

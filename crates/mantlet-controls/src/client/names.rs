@@ -15,19 +15,6 @@ pub const HOP_BY_HOP: [HeaderName; 7] = [
     HeaderName::from_static("http2-settings"),
 ];
 
-/// Removes what is about one hop alone, and what else `is_too` says.
-pub fn remove_hop_by_hop(headers: &mut HeaderMap, is_too: impl Fn(&HeaderName) -> bool) {
-    // One look at the names that are there: most messages have none of these, and to look up each of them would take longer.
-    let is_one = |name: &HeaderName| {
-        matches!(name.as_str().as_bytes().first(), Some(b'c' | b'h' | b'k' | b'p' | b't' | b'u'))
-            && HOP_BY_HOP.contains(name)
-    };
-    let gone: Vec<_> = headers.keys().filter(|name| is_one(name) || is_too(name)).cloned().collect();
-    for name in gone {
-        headers.remove(name);
-    }
-}
-
 /// Headers that a `Connection` header may not name away: stops have decided by them, or they describe the message. Nor may it name
 /// those that proxies or Mantlet itself write, see [`is_forgeable`].
 const NOT_NAMED_AWAY: [&str; 22] = [
@@ -57,7 +44,7 @@ const NOT_NAMED_AWAY: [&str; 22] = [
 
 /// Headers by which known proxies, gateways and platforms tell the app who is calling or what was asked for, and `Proxy` (httpoxy). From
 /// anybody else they are forgeries. Sorted.
-const FORGEABLE: [&str; 55] = [
+const FORGEABLE: [&str; 61] = [
     "cf-connecting-ip",
     "cf-connecting-ipv6",
     "cf-pseudo-ipv4",
@@ -80,6 +67,7 @@ const FORGEABLE: [&str; 55] = [
     "true-client-ip",
     "wl-proxy-client-ip",
     "wl-proxy-ssl",
+    "x-anonymous-consumer",
     "x-arr-clientcert",
     "x-arr-ssl",
     "x-authenticated-email",
@@ -93,6 +81,10 @@ const FORGEABLE: [&str; 55] = [
     "x-client-ip",
     "x-client-verify",
     "x-cluster-client-ip",
+    "x-consumer-custom-id",
+    "x-consumer-groups",
+    "x-consumer-id",
+    "x-consumer-username",
     "x-credential-identifier",
     "x-endpoint-api-userinfo",
     "x-envoy-external-address",
@@ -110,23 +102,22 @@ const FORGEABLE: [&str; 55] = [
     "x-rewrite-url",
     "x-scheme",
     "x-script-name",
+    "x-token-subject",
     "x-url-scheme",
     "x-vercel-forwarded-for",
     "x-webauth-user",
 ];
 
-/// The same by prefix, each of one product or convention.
-const FORGEABLE_PREFIXES: [&str; 22] = [
+/// The same by prefix, each of one product or convention, and of nobody else: what begins so is not a name that an app gives its own.
+const FORGEABLE_PREFIXES: [&str; 19] = [
     "cf-access-",                 // Cloudflare Access
     "ssl-client-",                // nginx, as its documentation names them
     "tailscale-user-",            // Tailscale Serve
     "x-amzn-mtls-",               // AWS ALB, client certificates
     "x-amzn-oidc-",               // AWS ALB, OIDC
-    "x-anonymous-consumer",       // Kong
     "x-appengine-",               // App Engine
     "x-auth-request-",            // oauth2-proxy
     "x-authentik-",               // authentik
-    "x-consumer-",                // Kong
     "x-forwarded-",               // everybody; Traefik's client certificates, Authelia, oauth2-proxy
     "x-goog-authenticated-user-", // Google IAP
     "x-goog-iap-",                // Google IAP
@@ -136,9 +127,70 @@ const FORGEABLE_PREFIXES: [&str; 22] = [
     "x-pomerium-",           // Pomerium
     "x-remote-extra-",       // Kubernetes' authenticating proxy
     "x-ssl-client-",         // HAProxy, nginx
-    "x-token-subject",       // Ory Oathkeeper, KrakenD
     "x-vouch-",              // Vouch
     "x-webauth-",            // Grafana's auth proxy, Gitea
+];
+
+/// Names below these prefixes that are told by name. Sorted.
+const BELOW_PREFIXES: [&str; 58] = [
+    "cf-access-authenticated-user-email",
+    "cf-access-client-id",
+    "cf-access-jwt-assertion",
+    "ssl-client-cert",
+    "ssl-client-i-dn",
+    "ssl-client-issuer-dn",
+    "ssl-client-s-dn",
+    "ssl-client-serial",
+    "ssl-client-subject-dn",
+    "ssl-client-verify",
+    "tailscale-user-login",
+    "tailscale-user-name",
+    "tailscale-user-profile-pic",
+    "x-amzn-mtls-clientcert",
+    "x-amzn-mtls-clientcert-subject",
+    "x-amzn-oidc-accesstoken",
+    "x-amzn-oidc-data",
+    "x-amzn-oidc-identity",
+    "x-appengine-country",
+    "x-appengine-inbound-appid",
+    "x-appengine-user-ip",
+    "x-auth-request-access-token",
+    "x-auth-request-email",
+    "x-auth-request-groups",
+    "x-auth-request-preferred-username",
+    "x-auth-request-user",
+    "x-authentik-email",
+    "x-authentik-groups",
+    "x-authentik-jwt",
+    "x-authentik-name",
+    "x-authentik-uid",
+    "x-authentik-username",
+    "x-forwarded-access-token",
+    "x-forwarded-client-cert",
+    "x-forwarded-email",
+    "x-forwarded-for",
+    "x-forwarded-groups",
+    "x-forwarded-host",
+    "x-forwarded-method",
+    "x-forwarded-path",
+    "x-forwarded-port",
+    "x-forwarded-preferred-username",
+    "x-forwarded-prefix",
+    "x-forwarded-proto",
+    "x-forwarded-scheme",
+    "x-forwarded-server",
+    "x-forwarded-ssl",
+    "x-forwarded-tls-client-cert",
+    "x-forwarded-tls-client-cert-info",
+    "x-forwarded-uri",
+    "x-forwarded-user",
+    "x-goog-authenticated-user-email",
+    "x-goog-authenticated-user-id",
+    "x-goog-iap-jwt-assertion",
+    "x-ms-client-principal",
+    "x-ms-client-principal-name",
+    "x-pomerium-jwt-assertion",
+    "x-vouch-user",
 ];
 
 /// Headers by which a client asks for another method than the one that was judged.
@@ -151,13 +203,27 @@ pub fn is_forgeable(name: &str) -> bool {
         && (FORGEABLE.binary_search(&name).is_ok() || has_forgeable_prefix(name))
 }
 
-/// The prefixes that are not after `name` in the alphabet end with the only one that it may have.
 fn has_forgeable_prefix(name: &str) -> bool {
+    forgeable_prefix(name).is_some()
+}
+
+/// The prefixes that are not after `name` in the alphabet end with the only one that it may have.
+fn forgeable_prefix(name: &str) -> Option<&'static str> {
     let after = FORGEABLE_PREFIXES.partition_point(|prefix| *prefix <= name);
-    after
-        .checked_sub(1)
-        .and_then(|at| FORGEABLE_PREFIXES.get(at))
-        .is_some_and(|prefix| name.starts_with(prefix))
+    let nearest = *FORGEABLE_PREFIXES.get(after.checked_sub(1)?)?;
+    name.starts_with(nearest).then_some(nearest)
+}
+
+/// What is known of a name that [`is_forgeable`]: all of it, or the prefix before what a client may have made up.
+pub(crate) fn known_part(name: &str) -> &str {
+    match forgeable_prefix(name) {
+        Some(prefix)
+            if BELOW_PREFIXES.binary_search(&name).is_err() && FORGEABLE.binary_search(&name).is_err() =>
+        {
+            prefix
+        }
+        _ => name,
+    }
 }
 
 /// Whether a header of this name asks for another method.
@@ -168,8 +234,6 @@ pub(super) fn is_method_override(name: &str) -> bool {
 /// What the `Connection` headers of a message name, beside what ends at each hop anyway.
 pub fn named_in_connection(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
     let values = headers.get_all(header::CONNECTION).iter();
-    // Nearly every one says only this.
-    let values = values.filter(|value| !matches!(value.as_bytes(), b"keep-alive" | b"close" | b"upgrade"));
     values
         .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
         .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
@@ -189,7 +253,7 @@ pub(super) fn resembles_what_matters(name: &str, policy: &Policy) -> bool {
     NOT_NAMED_AWAY.binary_search(&folded).is_ok()
         || HOP_BY_HOP.iter().any(|own| own == folded)
         || is_forgeable(folded)
-        || is_method_override(folded)
+        || (policy.drops_overrides && is_method_override(folded))
         || policy.drop.iter().any(|own| own == folded)
 }
 
@@ -200,15 +264,42 @@ mod tests {
     #[test]
     fn the_lists_are_sorted() {
         assert!(NOT_NAMED_AWAY.is_sorted() && FORGEABLE.is_sorted() && FORGEABLE_PREFIXES.is_sorted());
+        assert!(BELOW_PREFIXES.is_sorted());
+        for name in BELOW_PREFIXES {
+            assert!(has_forgeable_prefix(name), "{name}");
+        }
         // None is the beginning of another: the nearest one before a name is the only one that can be its own.
         assert!(FORGEABLE_PREFIXES.is_sorted_by(|a, b| !b.starts_with(a)));
         for prefix in FORGEABLE_PREFIXES {
             assert!(is_forgeable(prefix) && is_forgeable(&format!("{prefix}zz")), "{prefix}");
         }
-        for name in
-            ["x-forwarded", "x-vouch", "x-request-id", "x-api-key", "content-type", "cookie", "x-amz-date"]
-        {
+        for name in [
+            "x-forwarded",
+            "x-vouch",
+            "x-consumer-key",
+            "x-token-subject-type",
+            "x-request-id",
+            "x-api-key",
+            "content-type",
+            "cookie",
+            "x-amz-date",
+        ] {
             assert!(!is_forgeable(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_a_client_has_made_up_is_no_part_of_a_known_name() {
+        for (name, known) in [
+            ("x-forwarded-for", "x-forwarded-for"),
+            ("remote-user", "remote-user"),
+            ("x-webauth-user", "x-webauth-user"),
+            ("x-forwarded-sk-live-4ec39hqlyjwdarjtt1zdp7dc", "x-forwarded-"),
+            ("x-forwarded-", "x-forwarded-"),
+            ("x-ms-client-principal", "x-ms-client-principal"),
+            ("x-ms-client-principals", "x-ms-client-principal"),
+        ] {
+            assert_eq!(known_part(name), known, "{name}");
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
-    /// What a refusal leads to. Default `enforce`.
+    /// What a refusal leads to. Default `enforce`; of `body-bomb`, `report` unless `max-ratio` is set or the posture is `strict`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
     /// How many times larger a body may become when it is inflated; the first MiB is free. Default 100.
@@ -26,11 +26,12 @@ pub struct Config {
 impl Policy {
     /// What holds before anything is configured.
     pub(crate) const fn of(posture: Posture) -> Self {
-        let unreadable = match posture {
-            Posture::Compatible => Tolerance::Report,
-            Posture::Strict => Tolerance::Reject,
+        let (unreadable, bomb) = match posture {
+            // FastAPI inflates nothing: an app may keep the bytes as they come.
+            Posture::Compatible => (Tolerance::Report, Mode::Report),
+            Posture::Strict => (Tolerance::Reject, Mode::Enforce),
         };
-        Self { mode: Mode::Enforce, max_ratio: 100, unreadable }
+        Self { mode: Mode::Enforce, bomb, max_ratio: 100, unreadable }
     }
 
     /// With what a section says; keys in mistakes are relative to it.
@@ -40,8 +41,10 @@ impl Policy {
                 Mistake::new("max-ratio", "`0` lets no compressed body pass").help("write `1` or more"),
             ]);
         }
+        let by_ratio = config.max_ratio.map(|_| Mode::Enforce);
         Ok(Self {
             mode: config.mode.unwrap_or(self.mode).under(report_only),
+            bomb: config.mode.or(by_ratio).unwrap_or(self.bomb).under(report_only),
             max_ratio: config.max_ratio.unwrap_or(self.max_ratio),
             unreadable: config.unreadable.unwrap_or(self.unreadable),
         })

@@ -11,10 +11,14 @@ use super::{
     Coding,
     window::{Brotli, Leave, Zstd},
 };
-use crate::{Reason, route::RoutePolicy, uploads::FormWatch, watch::Findings};
+use crate::{Mode, Reason, route::RoutePolicy, uploads::FormWatch, watch::Findings};
 
 /// Inflated bytes for which there is no ratio yet.
 const FREE: u64 = 1 << 20;
+
+/// A body that becomes large beyond its ratio is inflated to its limit where that is at most this: what an app holds in memory whole may
+/// have as much. To go on to gigabytes would cost more than it tells.
+const DEAR: u64 = 256 << 20;
 
 /// Watches one compressed body. Its memory is the decoder's: a window of 32 KiB, and as much for output; of `br` and `zstd` up to 16 MiB.
 #[derive(Debug)]
@@ -47,25 +51,32 @@ struct Counter {
     route: Arc<RoutePolicy>,
     findings: Arc<Findings>,
     form: Option<FormWatch>,
+    /// It is known to be larger than its ratio allows, and that is only reported.
+    is_told: bool,
     /// Once it wants no more: whether the body breaks off.
     verdict: Option<Result<(), Reason>>,
 }
 
 impl Counter {
+    fn is_dense(&self) -> bool {
+        self.inflated > FREE && self.inflated / u64::from(self.route.encoding.max_ratio) > self.received
+    }
+
     /// What is decided about it, or nothing yet.
     fn see(&mut self, data: &[u8]) -> Option<Result<(), Reason>> {
         self.inflated += data.len() as u64;
         let policy = &self.route.encoding;
-        let excess = if self.inflated > self.most {
-            Some((Reason::BodyTooLarge, "inflated"))
-        } else if self.inflated > FREE && self.inflated / u64::from(policy.max_ratio) > self.received {
-            Some((Reason::BodyBomb, "the ratio"))
+        let noted = if self.inflated > self.most {
+            Some(self.findings.note(Reason::BodyTooLarge, policy.mode, policy.mode, "inflated"))
+        } else if !self.is_told && self.is_dense() {
+            let noted = self.findings.note(Reason::BodyBomb, policy.bomb, policy.mode, "the ratio");
+            self.is_told = noted.is_ok() && policy.mode == Mode::Enforce && self.most <= DEAR;
+            (!self.is_told).then_some(noted)
         } else {
             None
         };
-        if let Some((reason, what)) = excess {
-            let noted = self.findings.note(reason, policy.mode, policy.mode, what);
-            // Reported or refused: nothing more is inflated for it.
+        if let Some(noted) = noted {
+            // Nothing more is inflated for it.
             return Some(noted.and_then(|()| self.form.as_ref().map_or(Ok(()), FormWatch::is_unseen)));
         }
         self.form.as_mut().and_then(|form| form.see(data).err().map(Err))
@@ -113,6 +124,7 @@ impl Inflate {
             route: Arc::clone(&route),
             findings: Arc::clone(&findings),
             form,
+            is_told: false,
             verdict: None,
         };
         let decoder = match (coding, leave) {

@@ -7,7 +7,8 @@
 //! A body passes if
 //! 1. it has no coding, or one that can be looked into: `gzip`, `deflate`, `br`, `zstd`. Others pass in `compatible` posture and are reported;
 //! 2. inflated it is no larger than the route's `limits.body-size`;
-//! 3. beyond its first MiB it is not more than `max-ratio` times larger than what came.
+//! 3. beyond its first MiB it is not more than `max-ratio` times larger than what came. In `compatible` posture, unless `max-ratio` is set,
+//!    that is only reported.
 
 mod config;
 mod inflate;
@@ -25,6 +26,8 @@ use crate::{Mode, contract::Tolerance};
 pub struct Policy {
     /// Mode of the control.
     pub mode: Mode,
+    /// Of `body-bomb`.
+    pub(crate) bomb: Mode,
     max_ratio: u32,
     unreadable: Tolerance,
 }

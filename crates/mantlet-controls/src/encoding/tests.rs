@@ -108,10 +108,43 @@ fn row_51_bombs_break_off() {
 fn row_51_a_reported_bomb_is_not_inflated_to_its_end() {
     let bomb = [gzip(&vec![0; 20 << 20]), b"no gzip".to_vec()].concat();
     let mut report = RoutePolicy::clone(&route(Posture::Compatible, 100));
-    report.encoding.mode = Mode::Report;
+    (report.encoding.mode, report.encoding.bomb) = (Mode::Report, Mode::Report);
     let report = Arc::new(report);
     let whole = (bomb.len(), Ok(vec![Reason::BodyBomb]));
     assert_eq!(said(&report, Coding::Gzip, &bomb, 1000), whole);
+}
+
+/// That the ratio is only reported opens no way round the size that a body may have.
+#[test]
+fn a_reported_ratio_leaves_the_size_limited() {
+    let mut by_default = RoutePolicy::clone(&route(Posture::Compatible, 100));
+    by_default.encoding = Policy::of(Posture::Compatible);
+    let by_default = Arc::new(by_default);
+    let large = gzip(&vec![0; 9 << 20]);
+    let told = (large.len(), Ok(vec![Reason::BodyBomb]));
+    assert_eq!(said(&by_default, Coding::Gzip, &large, 1000), told);
+    let zeros = gzip(&vec![0; 20 << 20]);
+    for (coding, bomb) in
+        [(Coding::Gzip, &zeros[..]), (Coding::Brotli, BROTLI_ZEROS), (Coding::Zstd, ZSTD_ZEROS)]
+    {
+        assert_eq!(said(&by_default, coding, bomb, 1000).1, Err(Reason::BodyTooLarge), "{coding:?}");
+    }
+}
+
+/// FastAPI inflates nothing: an app may keep a body as it came, and a picture of one colour is honest data.
+#[test]
+fn by_default_bombs_are_told_and_a_line_refuses_them() {
+    let of = |posture, config: &Config| Policy::of(posture).with(config, false).unwrap().bomb;
+    let (ratio, mode) = (
+        Config { max_ratio: Some(100), ..Config::default() },
+        Config { mode: Some(Mode::Enforce), ..Config::default() },
+    );
+    assert_eq!(of(Posture::Compatible, &Config::default()), Mode::Report);
+    for (posture, config) in
+        [(Posture::Strict, &Config::default()), (Posture::Compatible, &ratio), (Posture::Compatible, &mode)]
+    {
+        assert_eq!(of(posture, config), Mode::Enforce);
+    }
 }
 
 #[test]

@@ -151,7 +151,9 @@ fn row_44_other_unicode_passes() {
 
 #[test]
 fn row_45_method_override_is_ignored() {
-    let stand = Stand::new();
+    let stand = Stand::with(
+        "[client]\ndrop = [\"x-http-method\", \"x-http-method-override\", \"x-method-override\"]",
+    );
     let path = marker();
     let request = format!(
         "POST {path}?_method=DELETE HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\

@@ -25,8 +25,14 @@ fn bomb() -> Vec<u8> {
 fn row_51_a_gzip_bomb_is_refused_in_little_memory() {
     let bomb = bomb();
     assert!((90 << 10..110 << 10).contains(&bomb.len()), "about 1000:1, {}", bomb.len());
-    let more = "[encoding]\nmax-ratio = 100000\n[limits]\nbody-size = \"10 MiB\"\n";
-    for (config, code) in [("", "body-bomb"), (more, "body-too-large")] {
+    for (config, code) in [
+        ("[contract]\nposture = \"strict\"\n", "body-bomb"),
+        ("[encoding]\nmax-ratio = 100\n", "body-bomb"),
+        ("[encoding]\nmode = \"enforce\"\n", "body-bomb"),
+        ("[encoding]\nmax-ratio = 100000\n[limits]\nbody-size = \"10 MiB\"\n", "body-too-large"),
+        // What is only reported opens no way round the size.
+        ("[limits]\nbody-size = \"10 MiB\"\n", "body-too-large"),
+    ] {
         let gateway = Setup::run("uploads:app").config(config).start();
         let (start, _) = memory(gateway.pid());
         for target in ["/inflated", "/picture", "/raw/bomb"] {
@@ -37,6 +43,20 @@ fn row_51_a_gzip_bomb_is_refused_in_little_memory() {
         println!("gzip bombs: memory grew from {} KiB by {} KiB at most", start >> 10, grown >> 10);
         assert!(grown < 16 << 20, "{grown} bytes more");
     }
+}
+
+#[test]
+fn row_51_by_default_the_ratio_is_told_once_and_the_body_passes_as_it_came() {
+    let gateway = Setup::run("uploads:app").start();
+    let bomb = bomb();
+    for _ in 0..2 {
+        let answer = post(&gateway, "/raw/bomb", GZIP, &bomb);
+        assert_eq!(answer.json()["bytes"], bomb.len(), "{answer:?}");
+    }
+    let audit = gateway.end().audit;
+    let [told] = &audit[..] else { panic!("once for the route: {audit:?}") };
+    assert_eq!((&told["reason"], &told["action"]), (&"body-bomb".into(), &"pass".into()));
+    assert!(told["remedy"].as_str().is_some_and(|line| line.contains("encoding.mode")), "{told}");
 }
 
 #[test]
