@@ -11,8 +11,8 @@ pub use self::taken::Place;
 use self::{
     taken::{Taken, Value, taken},
     words::{
-        OF_CODES, OF_LOGINS, WORDS, is_code, is_coupon, is_plainly_an_account, is_secret, may_be_a_code,
-        rank_of_account, words,
+        OF_CODES, OF_LOGINS, WORDS, is_code, is_coupon, is_password, is_pin, is_plainly_an_account,
+        is_secret, is_token, may_be_a_code, rank_of_account, words,
     },
 };
 use crate::{
@@ -249,10 +249,26 @@ impl Inputs {
                     || (may_be_a_code(&taken.name) && (is_of_codes || taken.value == Value::Short))
             })
         };
+        // Rooms, archives and shared notes have passwords, too: it shows an account only beside something that stands for one.
+        let has_account_with_secret = || {
+            let stands_for_one = |taken: &Taken| may_be_a_code(&taken.name) || is_token(&taken.name);
+            self.has_secret() && (self.account().is_some() || self.has(stands_for_one))
+        };
+        // A board has pins as well, and `/pin` says no more than its field of that name.
+        let has_pin = || sign != "pin" && self.has(|taken| is_pin(&taken.name));
         match purpose {
-            Purpose::Login | Purpose::Verify => self.has_secret() || has_account() || has_code(),
-            Purpose::Reset => is_anonymous && (self.has_secret() || has_account() || has_code()),
-            Purpose::Register | Purpose::Checkout => is_anonymous && (self.has_secret() || has_account()),
+            Purpose::Login => self.has_secret() || has_account() || has_code(),
+            Purpose::Verify => {
+                has_account()
+                    || has_code()
+                    || has_pin()
+                    || has_account_with_secret()
+                    || (!is_anonymous && self.has(|taken| is_password(&taken.name)))
+            }
+            Purpose::Reset => is_anonymous && (has_account() || has_code() || has_account_with_secret()),
+            Purpose::Register | Purpose::Checkout => {
+                is_anonymous && (has_account() || has_account_with_secret())
+            }
             Purpose::Redeem => self.has(|taken| is_coupon(&taken.name)) || has_account(),
         }
     }

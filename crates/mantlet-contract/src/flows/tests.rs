@@ -140,6 +140,37 @@ fn words_alone_prove_nothing() {
     ]);
 }
 
+/// What is guessed or flooded must be among what it takes: things have passwords, pins and codes, too.
+#[test]
+fn a_password_alone_is_no_account() {
+    check(vec![
+        (Row("POST", "/reset", "a", json!(["password"]), ""), "reset word"),
+        (Row("POST", "/archives/{name}/verify", "b", json!(["path:name", "password"]), ""), "verify word"),
+        (Row("POST", "/rooms/register", "c", json!(["name", "password"]), ""), "register word"),
+        (Row("POST", "/branches/checkout", "d", json!(["branch", "password"]), ""), "checkout word"),
+        (Row("POST", "/password", "e", json!(["password", "length"]), ""), "reset word"),
+        (Row("POST", "/documents/recover", "f", json!(["passphrase"]), ""), "reset word"),
+        (Row("POST", "/gpio/reset", "g", json!(["short:pin"]), ""), "reset word"),
+        (Row("POST", "/gpio/pin", "h", json!(["short:pin", "level"]), ""), "verify word"),
+        (Row("POST", "/currencies/activate", "i", json!(["short:currency_code"]), ""), "verify word"),
+        (Row("POST", "/confirm", "j", json!(["short:errorCode"]), ""), "verify word"),
+        (Row("POST", "/promo", "k", json!(["country_code"]), ""), "redeem word"),
+        // Beside what stands for an account, or of a caller who is known.
+        (Row("POST", "/l/reset", "l", json!(["reset_token", "password"]), ""), "reset known"),
+        (Row("POST", "/m/reset/{token}", "m", json!(["path:token", "new_password"]), ""), "reset known"),
+        (Row("POST", "/n/reset", "n", json!(["code", "password"]), ""), "reset known"),
+        (Row("POST", "/o/reset/{uid}", "o", json!(["path:uid", "password"]), ""), "reset known path:uid"),
+        (Row("POST", "/p/register", "p", json!(["user", "password"]), ""), "register known user"),
+        (Row("POST", "/q/invitation", "q", json!(["token", "password"]), ""), "register known"),
+        (Row("POST", "/r/verify", "r", json!(["password"]), "bearer"), "verify known"),
+        (Row("POST", "/s/verify", "s", json!(["pin"]), ""), "verify known"),
+        (Row("POST", "/t/verify", "t", json!(["short:login_code"]), ""), "verify known"),
+        (Row("POST", "/u/redeem", "u", json!(["gift_code"]), "bearer"), "redeem known"),
+        // A login with a password alone is that of an app for one.
+        (Row("POST", "/v/login", "v", json!(["password"]), ""), "login known"),
+    ]);
+}
+
 #[test]
 fn accounts_are_found_wherever_they_stand() {
     check(vec![

@@ -57,10 +57,42 @@ const IDS: [&str; 6] = ["userid", "accountid", "uid", "memberid", "customerid", 
 /// What the last word of such a name is: `customer_email`.
 const LAST: [&str; 4] = ["email", "username", "phone", "mobile"];
 
-const SECRETS: [&str; 6] = ["password", "passwd", "passphrase", "passcode", "pin", "pwd"];
+const PASSWORDS: [&str; 4] = ["password", "passwd", "passphrase", "pwd"];
+/// Those that are short and typed in as one-time codes are.
+const PINS: [&str; 2] = ["passcode", "pin"];
 /// Names of one-time codes: those that are nothing else.
 const CODES: [&str; 8] =
     ["otp", "totp", "otpcode", "verificationcode", "confirmationcode", "mfacode", "securitycode", "smscode"];
+
+/// What a code may be called that is sent to a person, or made by a person's device: `login_code`, but not `country_code`.
+const OF_PERSONS: [&str; 26] = [
+    "2fa",
+    "access",
+    "activation",
+    "auth",
+    "backup",
+    "confirm",
+    "confirmation",
+    "email",
+    "factor",
+    "invitation",
+    "invite",
+    "login",
+    "mfa",
+    "one",
+    "otp",
+    "phone",
+    "recovery",
+    "reset",
+    "security",
+    "signup",
+    "sms",
+    "time",
+    "totp",
+    "two",
+    "verification",
+    "verify",
+];
 
 /// How surely a name is that of an account: the smaller, the surer. None: it is not.
 pub(super) fn rank_of_account(name: &str) -> Option<usize> {
@@ -80,9 +112,24 @@ pub(super) const fn is_plainly_an_account(rank: usize) -> bool {
     rank < ACCOUNTS.len() - VAGUE
 }
 
-/// Whether a name is that of a password: `new_password` is, too.
+/// Whether a name is that of a password, or of a number that is used like one.
 pub(super) fn is_secret(name: &str) -> bool {
-    SECRETS.contains(&simple(name).as_str())
+    is_password(name) || is_pin(name)
+}
+
+/// Whether a name is that of a number that a person types in.
+pub(super) fn is_pin(name: &str) -> bool {
+    PINS.contains(&simple(name).as_str())
+}
+
+/// Whether a name is that of a token: beside a password it stands for the account.
+pub(super) fn is_token(name: &str) -> bool {
+    words(name).last().is_some_and(|last| last == "token")
+}
+
+/// Whether a name is that of a password: `new_password` is, too.
+pub(super) fn is_password(name: &str) -> bool {
+    PASSWORDS.contains(&simple(name).as_str())
         || words(name)
             .last()
             .is_some_and(|last| matches!(last.as_str(), "password" | "passwd" | "passphrase"))
@@ -93,15 +140,22 @@ pub(super) fn is_code(name: &str) -> bool {
     CODES.contains(&simple(name).as_str())
 }
 
-/// Whether a name is that of a code of any kind: also of a program's.
+/// Whether a name may be that of a one-time code. `code` may be a program's.
 pub(super) fn may_be_a_code(name: &str) -> bool {
-    is_code(name) || words(name).last().is_some_and(|last| last == "code")
+    let is_of_persons = |kind: &[String]| kind.iter().all(|word| OF_PERSONS.contains(&word.as_str()));
+    is_code(name)
+        || words(name).split_last().is_some_and(|(last, kind)| last == "code" && is_of_persons(kind))
 }
 
 /// Whether a name is that of something to turn in.
 pub(super) fn is_coupon(name: &str) -> bool {
     may_be_a_code(name)
-        || words(name).iter().any(|word| matches!(word.as_str(), "coupon" | "voucher" | "promo" | "giftcard"))
+        || words(name).iter().any(|word| {
+            matches!(
+                word.as_str(),
+                "coupon" | "voucher" | "promo" | "giftcard" | "gift" | "referral" | "redeem" | "discount"
+            )
+        })
 }
 
 /// Without what people write differently: `userName`, `user_name`.
