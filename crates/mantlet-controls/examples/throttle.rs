@@ -8,8 +8,8 @@ use std::{
 };
 
 use mantlet_controls::{
-    Mode,
-    throttle::{BanConfig, Config, Memory, Rate, Table},
+    Context, Mode, Section,
+    throttle::{BanConfig, Config, Rate, Table},
 };
 
 fn resident() -> u64 {
@@ -62,7 +62,7 @@ fn main() {
 fn bans() {
     let ban = BanConfig { mode: Mode::Enforce, ..BanConfig::default() };
     let config = Config { ban, keys: 1 << 20, ..Config::default() };
-    let Ok(policy) = config.check(&Memory::default(), false) else { return };
+    let Ok(policy) = config.check(&Context::default()) else { return };
     let Some(bans) = policy.bans() else { return };
     let address = |number: u32| IpAddr::from(Ipv4Addr::from_bits(number));
     let why = || "404 of the app".to_owned();

@@ -1,8 +1,52 @@
-//! The security controls of Mantlet and the pipeline that runs them.
+//! The security controls of Mantlet, as one [`tower` layer](layer) for any HTTP service in Rust, or each as a layer of its own:
+//!
+//! ```
+//! use std::net::SocketAddr;
+//!
+//! use axum::{Router, extract::ConnectInfo, routing::get};
+//! use mantlet_controls::{MantletLayer, cors, host};
+//! use tower_layer::Layer;
+//!
+//! # fn main() -> Result<(), mantlet_controls::layer::InvalidConfig> {
+//! let protection = MantletLayer::builder()
+//!     .host(host::Config { allow: vec!["api.example.com".into()], ..Default::default() })
+//!     .cors(cors::Config { origins: vec!["https://app.example.com".into()], ..Default::default() })
+//!     .peer(|extensions| extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0))
+//!     .audit(|record| eprintln!("{} {}", record.reason, record.request_id))
+//!     .build()?;
+//!
+//! let routes = Router::new().route("/items", get(|| async { "[]" }));
+//! // Around the router: the route is chosen by the path that was judged.
+//! let app: Router = Router::new().fallback_service(protection.layer(routes));
+//! # drop(app);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `MantletLayer::none()` begins with no control at all. These are the controls, in the order in which `mantlet.toml` has their sections:
+//!
+//! | control | what it is about |
+//! |---|---|
+//! | [`client`] | who is really calling: which proxies to believe, which forged headers to drop |
+//! | [`limits`] | sizes and counts of a request |
+//! | [`path`] | one spelling of the path |
+//! | [`host`] | hosts that are ours |
+//! | [`https`] | where HTTPS is required |
+//! | [`contract`] | what the app accepts |
+//! | [`cors`] | whose pages may read answers |
+//! | [`throttle`] | how often clients may ask |
+//! | [`csrf`] | whose pages may act with the user's cookies |
+//! | [`cookies`] | attributes of the app's cookies |
+//! | [`responses`] | what answers may hold |
+//! | [`headers`] | security headers |
+//! | [`uploads`] | multipart forms and their files |
+//! | [`encoding`] | compressed bodies |
+//!
+//! # Inside
 //!
 //! Everything here is a plain function over a request and a checked policy. There are no sockets, files,
 //! environment variables or command-line flags in this crate, and no runtime: the gateway is one user of
-//! it, any [`http`] service can be another, through a [`layer`].
+//! it, any [`http`] service can be another.
 //!
 //! Read [`pipeline`] first: its one function is the road that every request takes.
 
@@ -44,6 +88,7 @@ pub mod refusal;
 pub mod remedy;
 pub mod request_id;
 pub mod response;
+pub mod section;
 pub mod units;
 mod vary;
 mod watch;
@@ -52,8 +97,10 @@ mod well_formed;
 pub use answer::Answer;
 pub use body::RequestBody;
 pub use call::{Arrival, Call, ClientCertificate, Peer, Scheme, Wire};
+pub use layer::MantletLayer;
 pub use mode::Mode;
 pub use pipeline::{App, handle};
 pub use policy::{Config, Policy, Surroundings};
 pub use reason::Reason;
 pub use refusal::Refusal;
+pub use section::{Context, Section};

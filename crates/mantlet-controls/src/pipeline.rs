@@ -14,7 +14,8 @@ use crate::{
     call, client, contract, cors, csrf, headers, host, https, limits, origin,
     path::CanonicalPath,
     request_id::X_REQUEST_ID,
-    response, throttle,
+    response,
+    throttle::{self, Presence},
     watch::{self, Findings, Watch},
     well_formed,
 };
@@ -169,6 +170,24 @@ where
     let own = answer.body().is_own();
     dress(policy, &call, &mut answer, own);
     answer
+}
+
+/// throttle: requests of one client at once. Asked right before the app: a client that is slow to send holds no place there. The request counts
+/// until what is returned is dropped, which is when its answer has ended.
+pub fn enter(policy: &Policy, audit: &impl Sink, call: &Call) -> Result<Option<Presence>, Refusal> {
+    let (presence, refusal) = policy.throttle.enter(call);
+    match refusal {
+        Some((Mode::Enforce, refusal)) => Err(refusal),
+        Some((mode, refusal)) => {
+            if refusal.repeated {
+                audit.repeated(call, refusal.reason, mode);
+            } else {
+                audit.record(Record::of(call, &refusal, mode));
+            }
+            Ok(None)
+        }
+        None => Ok(presence),
+    }
 }
 
 /// bans: whoever is refused again and again is shut out. After the refusal's own record, which says what for.

@@ -6,51 +6,12 @@
 use http::HeaderName;
 
 use crate::{
-    client,
-    contract::{self, Posture},
-    cookies, cors, csrf, encoding, headers, host, https, limits,
+    Mode, client, contract, cookies, cors, csrf, encoding, headers, host, https, limits,
     news::News,
-    path, responses, route, throttle, uploads,
+    path, responses, route,
+    section::{Context, Section},
+    throttle, uploads,
 };
-
-/// The raw sections of every control.
-#[derive(Debug, Clone, Default)]
-pub struct Config {
-    /// Turns every `enforce` into `report`.
-    pub report_only: bool,
-    /// `[client]`
-    pub client: client::Config,
-    /// `[limits]`
-    pub limits: limits::Config,
-    /// `[path]`
-    pub path: path::Config,
-    /// `[host]`
-    pub host: host::Config,
-    /// `[https]`
-    pub https: https::Config,
-    /// `[contract]`
-    pub contract: contract::Config,
-    /// `[cors]`
-    pub cors: cors::Config,
-    /// `[throttle]`
-    pub throttle: throttle::Config,
-    /// `[csrf]`
-    pub csrf: csrf::Config,
-    /// `[responses]`
-    pub responses: responses::Config,
-    /// `[cookies]`
-    pub cookies: cookies::Config,
-    /// `[headers]`
-    pub headers: headers::Config,
-    /// `[uploads]`
-    pub uploads: uploads::Config,
-    /// `[encoding]`
-    pub encoding: encoding::Config,
-    /// `[[route]]`
-    pub route: Vec<route::Config>,
-    /// What the configuration does not say.
-    pub surroundings: Surroundings,
-}
 
 /// The server that stands behind: how it reads what it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -79,78 +40,125 @@ pub struct Surroundings {
     pub contract: contract::Slot,
 }
 
-/// The checked configuration: all that the request path reads.
-#[derive(Debug)]
-pub struct Policy {
-    /// Who is really calling.
-    pub client: client::Policy,
-    /// Sizes, counts and times.
-    pub limits: limits::Policy,
-    /// The canonical path.
-    pub path: path::Policy,
-    /// Hosts that are ours.
-    pub host: host::Policy,
-    /// Where HTTPS is required.
-    pub https: https::Policy,
-    /// What the app accepts.
-    pub contract: contract::Policy,
-    /// Whose pages may read answers.
-    pub cors: cors::Policy,
-    /// How often clients may ask.
-    pub throttle: throttle::Policy,
-    /// Whose pages may act with the user's cookies.
-    pub csrf: csrf::Policy,
-    /// What answers may hold.
-    pub responses: responses::Policy,
-    /// Attributes of the app's cookies.
-    pub cookies: cookies::Policy,
-    /// Security headers.
-    pub headers: headers::Policy,
-    /// What differs for a route.
-    pub routes: route::Routes,
-    /// What was seen in bodies and has been recorded.
-    pub(crate) watched: News,
-    /// Headers that were removed, and have been recorded.
-    pub(crate) removed: News,
+/// Hands the controls to a macro, each with what it is about: where something is needed for each control, it is made from this list, which is
+/// in the order of the sections of `mantlet.toml`.
+#[macro_export]
+macro_rules! sections {
+    ($make:ident) => {
+        $make! {
+            /// Who is really calling: which proxies to believe, which forged headers to drop.
+            client
+            /// Sizes, counts and times. The times and the limits on connections are the server's to keep.
+            limits
+            /// The canonical path.
+            path
+            /// Hosts that are ours.
+            host
+            /// Where HTTPS is required.
+            https
+            /// What the app accepts.
+            contract
+            /// Whose pages may read answers.
+            cors
+            /// How often clients may ask.
+            throttle
+            /// Whose pages may act with the user's cookies.
+            csrf
+            /// Attributes of the app's cookies.
+            cookies
+            /// What answers may hold.
+            responses
+            /// Security headers.
+            headers
+            /// Multipart forms and their files.
+            uploads
+            /// Compressed bodies.
+            encoding
+        }
+    };
 }
 
+/// The raw and the checked configuration of all controls.
+macro_rules! policy {
+    ($($(#[$about:meta])* $control:ident)+) => {
+        /// The raw sections of every control.
+        #[derive(Debug, Clone, Default)]
+        pub struct Config {
+            /// Turns every `enforce` into `report`.
+            pub report_only: bool,
+            $($(#[$about])* pub $control: $control::Config,)+
+            /// `[[route]]`
+            pub route: Vec<route::Config>,
+            /// What the configuration does not say.
+            pub surroundings: Surroundings,
+        }
+
+        /// The checked configuration: all that the request path reads.
+        #[derive(Debug)]
+        pub struct Policy {
+            $($(#[$about])* pub $control: $control::Policy,)+
+            /// What differs for a route.
+            pub routes: route::Routes,
+            /// What was seen in bodies and has been recorded.
+            pub(crate) watched: News,
+            /// Headers that were removed, and have been recorded.
+            pub(crate) removed: News,
+        }
+
+        /// Each section by itself; the mistakes of the others are told already.
+        struct Checked {
+            $($control: Result<$control::Policy, ()>,)+
+        }
+
+        impl Config {
+            /// The names of the sections.
+            pub const SECTIONS: &[&str] = &[$(stringify!($control)),+];
+
+            /// Every control does nothing.
+            pub fn off() -> Self {
+                Self { $($control: Section::off(),)+ ..Self::default() }
+            }
+
+            /// Checks every section; all mistakes are reported, each with its key.
+            pub fn check(&self) -> Result<Policy, Vec<Mistake>> {
+                let context = Context {
+                    report_only: self.report_only,
+                    posture: self.contract.posture,
+                    surroundings: self.surroundings.clone(),
+                };
+                let mut mistakes = Vec::new();
+                let mut collect = |section: &str, found: Vec<Mistake>| {
+                    mistakes.extend(found.into_iter().map(|mistake| mistake.under(section)));
+                };
+                let checked = Checked {
+                    $($control: self.$control.check(&context).map_err(|found| collect(stringify!($control), found)),)+
+                };
+                let base = self.of_all_routes(&checked);
+                let routes = route::Routes::check(&self.route, base, &self.contract, &self.responses, self.report_only);
+                let routes = routes.map_err(|found| collect("", found));
+                let policy = (|| {
+                    Ok::<_, ()>(Policy {
+                        $($control: checked.$control?,)+
+                        routes: routes?,
+                        watched: News::up_to(contract::MAX_REPORTED),
+                        removed: News::up_to(client::MAX_RECORDED),
+                    })
+                })();
+                policy.map_err(|()| mistakes)
+            }
+        }
+    };
+}
+
+sections!(policy);
+
 impl Config {
-    /// Checks every section; all mistakes are reported, each with its key.
-    pub fn check(&self) -> Result<Policy, Vec<Mistake>> {
-        let mut mistakes = Vec::new();
-        let mut collect = |section: &str, found: Vec<Mistake>| {
-            mistakes.extend(found.into_iter().map(|mistake| mistake.under(section)));
-        };
-        let (server, posture) = (self.surroundings.server, self.contract.posture);
-        let path =
-            self.path.check(server, posture, self.report_only).map_err(|found| collect("path", found)).ok();
-        let client = self.client.check(server, posture).map_err(|found| collect("client", found)).ok();
-        let limits = self.limits.check().map_err(|found| collect("limits", found)).ok();
-        let surroundings = &self.surroundings;
-        let contract = self.contract.check(surroundings.contract.clone(), self.report_only);
-        let contract = contract.map_err(|found| collect("contract", found)).ok();
-        let host = self.host.check(&surroundings.own_hosts, self.report_only);
-        let host = host.map_err(|found| collect("host", found)).ok();
-        let https =
-            self.https.check(surroundings.has_certificate).map_err(|found| collect("https", found)).ok();
-        let cors = self.cors.check(self.report_only).map_err(|found| collect("cors", found)).ok();
-        let throttle =
-            self.throttle.under(self.contract.posture).check(&surroundings.throttle, self.report_only);
-        let throttle = throttle.map_err(|found| collect("throttle", found)).ok();
-        let loopback = self.csrf.loopback.or((self.contract.posture == Posture::Strict).then_some(false));
-        let csrf = csrf::Config { loopback, ..self.csrf.clone() }.check(&surroundings.csrf_keys);
-        let csrf = csrf.map_err(|found| collect("csrf", found)).ok();
-        let cookies = self.cookies.check(self.report_only).map_err(|found| collect("cookies", found)).ok();
-        let responses = self.responses.check();
-        let responses = responses.map_err(|found| collect("responses", found)).ok();
-        let headers = self.headers.check(posture).map_err(|found| collect("headers", found)).ok();
-        let uploads = uploads::Policy::of(posture).with(&self.uploads, self.report_only);
-        let uploads = uploads.map_err(|found| collect("uploads", found)).ok();
-        let encoding = encoding::Policy::of(posture).with(&self.encoding, self.report_only);
-        let encoding = encoding.map_err(|found| collect("encoding", found)).ok();
-        let base = route::RoutePolicy {
+    /// What holds for a route of which `[[route]]` says nothing.
+    fn of_all_routes(&self, checked: &Checked) -> route::RoutePolicy {
+        let posture = self.contract.posture;
+        route::RoutePolicy {
             headers: self.headers.mode.under(self.report_only),
-            host: host.as_ref().map_or(crate::Mode::Enforce, |host| host.mode),
+            host: checked.host.as_ref().map_or(Mode::Enforce, |host| host.mode),
             csrf: self.csrf.mode.under(self.report_only),
             csrf_token: self.csrf.token.mode.under(self.report_only),
             contract: self.contract.input_mode(self.report_only),
@@ -158,40 +166,9 @@ impl Config {
             responses: self.responses.actions(posture, self.report_only),
             body_size: self.limits.body_sizes(posture),
             response_timeout: None,
-            uploads: uploads.clone().unwrap_or_else(|| uploads::Policy::of(posture)),
-            encoding: encoding.clone().unwrap_or_else(|| encoding::Policy::of(posture)),
-        };
-        let routes =
-            route::Routes::check(&self.route, base, &self.contract, &self.responses, self.report_only)
-                .map_err(|found| collect("", found))
-                .ok();
-        if let (Some(client), Some(limits), Some(host), Some(https), Some(cors), Some(csrf)) =
-            (client, limits, host, https, cors, csrf)
-            && let (Some(cookies), Some(headers), Some(routes), Some(contract), Some(responses)) =
-                (cookies, headers, routes, contract, responses)
-            && let (Some(throttle), Some(path)) = (throttle, path)
-            && uploads.is_some()
-            && encoding.is_some()
-        {
-            return Ok(Policy {
-                client,
-                limits,
-                path,
-                host,
-                https,
-                contract,
-                cors,
-                throttle,
-                csrf,
-                responses,
-                cookies,
-                headers,
-                routes,
-                watched: News::up_to(contract::MAX_REPORTED),
-                removed: News::up_to(client::MAX_RECORDED),
-            });
+            uploads: checked.uploads.clone().unwrap_or_else(|()| uploads::Policy::of(posture)),
+            encoding: checked.encoding.clone().unwrap_or_else(|()| encoding::Policy::of(posture)),
         }
-        Err(mistakes)
     }
 }
 

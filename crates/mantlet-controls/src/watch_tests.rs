@@ -14,7 +14,7 @@ use crate::{
 const TYPE: &str = "multipart/form-data; boundary=b";
 
 /// An app that reads a form at `/form` and something at `/raw`.
-fn policy(source: &str, rewrites: bool, change: impl FnOnce(&mut Config)) -> Policy {
+fn policy(source: &str, rewrites: bool, change: impl FnOnce(&mut Config)) -> Box<Policy> {
     let mut config = Config::default();
     config.host.allow = vec!["example.com".into()];
     change(&mut config);
@@ -28,7 +28,7 @@ fn policy(source: &str, rewrites: bool, change: impl FnOnce(&mut Config)) -> Pol
         json!({"routes": routes, "redirect-slashes": true, "complete": !rewrites, "rewrites": rewrites});
     let model = json!({"version": 1, "source": source, "router": router, "shapes": []});
     config.surroundings.contract.put(Contract::compile(&serde_json::from_value(model).unwrap()).0);
-    config.check().unwrap()
+    Box::new(config.check().unwrap())
 }
 
 /// What is said of a body, with all that was seen in it.

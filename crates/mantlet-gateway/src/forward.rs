@@ -8,12 +8,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body::{Body, Frame};
 use hyper::{body::Incoming, client::conn::TrySendError};
 use mantlet_controls::{
-    App, Call, Mode, Policy, Reason, Refusal, RequestBody,
-    audit::{Record, Sink as _},
+    App, Call, Policy, Reason, Refusal, RequestBody,
     call::wants_websocket,
     client,
     cors::{Own, Silence},
-    throttle::{Presence, Store},
+    pipeline,
+    throttle::Store,
 };
 use std::{
     error::Error as _,
@@ -85,7 +85,7 @@ impl App<ClientBody> for Forward<'_> {
         };
         // Only now: a client that is slow to send its body holds no place at the app.
         let busy = || Refusal::retry(Reason::AppBusy, RETRY_BUSY);
-        let presence = self.enter(call)?;
+        let presence = pipeline::enter(self.policy, &self.context.shared.audit, call)?;
         let kind = kind_of(call);
         let flow = &self.context.flow;
         // Of those who have left, only what may have an effect keeps its place.
@@ -189,24 +189,6 @@ impl Forward<'_> {
         let local = self.context.flow.local.map(|address| address.to_string());
         let named = self.policy.host.first().or(local.as_deref()).and_then(|name| name.parse().ok());
         headers.insert(header::HOST, named.unwrap_or(HeaderValue::from_static("localhost")));
-    }
-
-    /// Counts the request for its client, where that is limited.
-    fn enter(&self, call: &Call) -> Result<Option<Presence>, Refusal> {
-        let (presence, refusal) = self.policy.throttle.enter(call);
-        match refusal {
-            Some((Mode::Enforce, refusal)) => Err(refusal),
-            Some((mode, refusal)) => {
-                let audit = &self.context.shared.audit;
-                if refusal.repeated {
-                    audit.repeated(call, refusal.reason, mode);
-                } else {
-                    audit.record(Record::of(call, &refusal, mode));
-                }
-                Ok(None)
-            }
-            None => Ok(presence),
-        }
     }
 
     /// Sends the request on a pooled connection or a new one.

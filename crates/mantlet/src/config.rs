@@ -28,43 +28,72 @@ use crate::{admin, settings::Loaded, store, tls};
 /// Bytes of a socket's path, without the zero at its end (`sun_path` in unix(7); macOS takes 103).
 pub(crate) const LONGEST_SOCKET_PATH: usize = 107;
 
-/// `mantlet.toml`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Config {
-    /// Where to listen: `HOST:PORT`, `:PORT` or `unix:PATH`. Default `127.0.0.1:8000`.
-    pub(crate) listen: String,
-    /// Threads of the gate. Default 0: one for each core.
-    pub(crate) threads: usize,
-    /// Whether HTTP/2 is spoken (with prior knowledge, as without TLS). Default yes.
-    pub(crate) http2: bool,
-    /// Turns every `enforce` into `report`. Default no.
-    pub(crate) report_only: bool,
-    /// Where Mantlet keeps what outlives it. Default `.mantlet`.
-    pub(crate) state_folder: PathBuf,
-    pub(crate) tls: tls::Config,
-    pub(crate) app: AppConfig,
-    pub(crate) shutdown: ShutdownConfig,
-    pub(crate) audit: AuditSection,
-    pub(crate) admin: admin::Config,
-    pub(crate) store: store::Config,
-    pub(crate) client: client::Config,
-    pub(crate) limits: limits::Config,
-    pub(crate) path: path::Config,
-    pub(crate) host: host::Config,
-    pub(crate) https: https::Config,
-    pub(crate) contract: contract::Config,
-    pub(crate) cors: cors::Config,
-    pub(crate) csrf: csrf::Config,
-    pub(crate) throttle: throttle::Config,
-    pub(crate) responses: responses::Config,
-    pub(crate) cookies: cookies::Config,
-    pub(crate) headers: headers::Config,
-    pub(crate) uploads: uploads::Config,
-    pub(crate) encoding: encoding::Config,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) route: Vec<route::Config>,
+/// The file's sections: those of the controls, as the library lists them, beside those of the gateway.
+macro_rules! config {
+    ($($(#[$about:meta])* $control:ident)+) => {
+        /// `mantlet.toml`.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+        pub(crate) struct Config {
+            /// Where to listen: `HOST:PORT`, `:PORT` or `unix:PATH`. Default `127.0.0.1:8000`.
+            pub(crate) listen: String,
+            /// Threads of the gate. Default 0: one for each core.
+            pub(crate) threads: usize,
+            /// Whether HTTP/2 is spoken (with prior knowledge, as without TLS). Default yes.
+            pub(crate) http2: bool,
+            /// Turns every `enforce` into `report`. Default no.
+            pub(crate) report_only: bool,
+            /// Where Mantlet keeps what outlives it. Default `.mantlet`.
+            pub(crate) state_folder: PathBuf,
+            pub(crate) tls: tls::Config,
+            pub(crate) app: AppConfig,
+            pub(crate) shutdown: ShutdownConfig,
+            pub(crate) audit: AuditSection,
+            pub(crate) admin: admin::Config,
+            pub(crate) store: store::Config,
+            $($(#[$about])* pub(crate) $control: $control::Config,)+
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            pub(crate) route: Vec<route::Config>,
+        }
+
+        impl Default for Config {
+            fn default() -> Self {
+                Self {
+                    listen: "127.0.0.1:8000".into(),
+                    threads: 0,
+                    http2: true,
+                    report_only: false,
+                    state_folder: ".mantlet".into(),
+                    tls: tls::Config::default(),
+                    app: AppConfig::default(),
+                    shutdown: ShutdownConfig::default(),
+                    audit: AuditSection::default(),
+                    admin: admin::Config::default(),
+                    store: store::Config::default(),
+                    $($control: $control::Config::default(),)+
+                    route: Vec::new(),
+                }
+            }
+        }
+
+        impl Config {
+            fn controls(&self, listen: Option<&Listen>, tls: Option<&LoadedTls>) -> mantlet_controls::Config {
+                mantlet_controls::Config {
+                    report_only: self.report_only,
+                    $($control: self.$control.clone(),)+
+                    route: self.route.clone(),
+                    surroundings: Surroundings {
+                        has_certificate: tls.is_some(),
+                        own_hosts: own_hosts(listen, tls),
+                        ..Surroundings::default()
+                    },
+                }
+            }
+        }
+    };
 }
+
+mantlet_controls::sections!(config);
 
 /// `[app]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,39 +150,6 @@ pub(crate) struct AuditSection {
     pub(crate) terminal: bool,
 }
 
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            listen: "127.0.0.1:8000".into(),
-            threads: 0,
-            http2: true,
-            report_only: false,
-            state_folder: ".mantlet".into(),
-            tls: tls::Config::default(),
-            app: AppConfig::default(),
-            shutdown: ShutdownConfig::default(),
-            audit: AuditSection::default(),
-            admin: admin::Config::default(),
-            store: store::Config::default(),
-            client: client::Config::default(),
-            limits: limits::Config::default(),
-            path: path::Config::default(),
-            host: host::Config::default(),
-            https: https::Config::default(),
-            contract: contract::Config::default(),
-            cors: cors::Config::default(),
-            csrf: csrf::Config::default(),
-            throttle: throttle::Config::default(),
-            responses: responses::Config::default(),
-            cookies: cookies::Config::default(),
-            headers: headers::Config::default(),
-            uploads: uploads::Config::default(),
-            encoding: encoding::Config::default(),
-            route: Vec::new(),
-        }
-    }
-}
-
 impl Default for AppConfig {
     fn default() -> Self {
         Self {
@@ -197,32 +193,6 @@ pub(crate) struct Checked {
 }
 
 impl Config {
-    fn controls(&self, listen: Option<&Listen>, tls: Option<&LoadedTls>) -> mantlet_controls::Config {
-        mantlet_controls::Config {
-            report_only: self.report_only,
-            client: self.client.clone(),
-            limits: self.limits.clone(),
-            path: self.path.clone(),
-            host: self.host.clone(),
-            https: self.https.clone(),
-            contract: self.contract.clone(),
-            cors: self.cors.clone(),
-            csrf: self.csrf.clone(),
-            throttle: self.throttle.clone(),
-            responses: self.responses.clone(),
-            cookies: self.cookies.clone(),
-            headers: self.headers.clone(),
-            uploads: self.uploads.clone(),
-            encoding: self.encoding.clone(),
-            route: self.route.clone(),
-            surroundings: Surroundings {
-                has_certificate: tls.is_some(),
-                own_hosts: own_hosts(listen, tls),
-                ..Surroundings::default()
-            },
-        }
-    }
-
     pub(crate) fn gate(
         &self,
         listen: Listen,

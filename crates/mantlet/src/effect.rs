@@ -7,9 +7,9 @@ mod facts;
 
 use mantlet_contract::{flows::Evidence, routes::Roots};
 use mantlet_controls::{
-    Mode,
+    Context, Mode, Section,
     contract::Posture,
-    throttle::{Gets, InForce, Memory, Policy as Throttle},
+    throttle::{Gets, InForce, Policy as Throttle},
     uploads,
 };
 
@@ -238,10 +238,12 @@ impl Settings {
 
     /// What is limited, what is only recorded, and which logins have no account that is found.
     fn limited(&self, facts: &Facts) -> Vec<String> {
-        let throttle = self.config.throttle.under(self.config.contract.posture);
-        let Ok(policy) = throttle.check(&Memory::default(), self.config.report_only) else {
-            return Vec::new();
+        let context = Context {
+            report_only: self.config.report_only,
+            posture: self.config.contract.posture,
+            ..Context::default()
         };
+        let Ok(policy) = self.config.throttle.check(&context) else { return Vec::new() };
         if policy.mode() == Mode::Off {
             return Vec::new();
         }

@@ -2,110 +2,261 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::convert::Infallible;
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
 
 use axum::{
     body::Body,
     extract::Request,
     http::{HeaderMap, Response, StatusCode},
 };
+use http_body_util::BodyExt;
 use mantlet_controls::{
-    client, cors, csrf, headers, host, https,
+    Config, Mode, Surroundings, client,
+    contract::{self, Slot, Tolerance},
+    cookies, cors, csrf, encoding, headers, host, https,
     layer::{Builder, MantletLayer},
-    limits, path,
+    limits, path, responses, throttle,
     units::Size,
+    uploads,
 };
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
-/// The control that refuses it, its target and its headers.
-type Probe = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+/// What a control does to the request that is its to decide.
+enum Does {
+    /// It records this reason.
+    Says(&'static str),
+    /// The service does not see this header.
+    Hides(&'static str),
+    /// The answer has this header, with this in it.
+    Adds(&'static str, &'static str),
+}
 
-/// One request for each control to refuse.
-const PROBES: [Probe; 6] = [
-    ("path", "/notes/../admin", &[]),
-    ("host", "/", &[("host", "evil.example")]),
-    ("https", "/", &[("x-probe", "plain")]),
-    ("cors", "/", &[("origin", "https://evil.example"), ("access-control-request-method", "PUT")]),
-    ("csrf", "/", &[("origin", "https://evil.example"), ("cookie", "session=alice")]),
-    ("limits", "/", &[("content-length", "11")]),
-];
+/// A control, and a request that no other control has anything to say about.
+struct Control {
+    name: &'static str,
+    add: fn(Builder) -> Builder,
+    request: fn() -> Request,
+    does: Does,
+}
 
-fn probe(name: &str, target: &str, lines: &[(&str, &str)]) -> Request {
-    let method = if name == "cors" { "OPTIONS" } else { "POST" };
-    let mut request = Request::builder().method(method).uri(target);
-    if name != "host" {
-        request = request.header("host", "notes.example");
-    }
-    for (name, value) in lines {
+/// A form that a browser sends, or a page of another site.
+fn post(headers: &[(&str, &str)], body: &'static str) -> Request {
+    let mut request = Request::post("/").header("host", "notes.example");
+    for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    request.header("x-remote-user", "root").header("forwarded", "for=6.6.6.6").body(Body::empty()).unwrap()
+    request.body(Body::from(body)).unwrap()
 }
 
-/// A service that shows the headers it was asked with.
-async fn ask(builder: Builder, request: Request) -> Response<mantlet_controls::Answer<String>> {
-    let show = service_fn(|request: http::Request<_>| async move {
-        let text = format!("{:?}", request.headers());
-        drop(request);
-        Ok::<_, Infallible>(Response::new(text))
+fn get(target: &str) -> Request {
+    Request::get(target).header("host", "notes.example").body(Body::empty()).unwrap()
+}
+
+fn controls() -> Vec<Control> {
+    let control = |name, add, request, does| Control { name, add, request, does };
+    vec![
+        control(
+            "client",
+            |none| none.client(client::Config::default()),
+            || post(&[("x-remote-user", "root")], ""),
+            Does::Hides("x-remote-user"),
+        ),
+        control(
+            "limits",
+            |none| none.limits(limits::Config { body_size: Some(Size(10)), ..Default::default() }),
+            || post(&[("content-length", "11")], "eleven bytes"),
+            Does::Says("body-too-large"),
+        ),
+        control(
+            "path",
+            |none| none.path(path::Config::default()),
+            || get("/notes/../admin"),
+            Does::Says("path-dot-segment"),
+        ),
+        control(
+            "host",
+            |none| none.host(host::Config { allow: vec!["notes.example".into()], mode: Some(Mode::Enforce) }),
+            || Request::get("/").header("host", "evil.example").body(Body::empty()).unwrap(),
+            Does::Says("host-unknown"),
+        ),
+        control(
+            "https",
+            |none| none.https(https::Config { required: https::Required::Always, ..Default::default() }),
+            || post(&[], ""),
+            Does::Says("https-required"),
+        ),
+        control(
+            "contract",
+            |none| none.contract(contract::Config::default()),
+            || get("/"),
+            // It is awaited.
+            Does::Says("app-unavailable"),
+        ),
+        control(
+            "cors",
+            |none| {
+                none.cors(cors::Config { origins: vec!["https://app.example".into()], ..Default::default() })
+            },
+            || {
+                let request = Request::get("/").header("host", "notes.example");
+                request.header("origin", "https://app.example").body(Body::empty()).unwrap()
+            },
+            Does::Adds("access-control-allow-origin", "https://app.example"),
+        ),
+        control(
+            "throttle",
+            |none| none.throttle(throttle::Config { concurrent: 1, ..Default::default() }),
+            || get("/held"),
+            Does::Says("rate-limited"),
+        ),
+        control(
+            "csrf",
+            |none| none.csrf(csrf::Config::default()),
+            || post(&[("origin", "https://evil.example"), ("cookie", "session=alice")], ""),
+            Does::Says("csrf-cross-site"),
+        ),
+        control(
+            "cookies",
+            |none| none.cookies(cookies::Config { mode: Mode::Enforce, ..Default::default() }),
+            || get("/cookie"),
+            Does::Adds("set-cookie", "HttpOnly"),
+        ),
+        control(
+            "responses",
+            |none| none.responses(responses::Config::default()),
+            || get("/broken"),
+            Does::Says("app-error-hidden"),
+        ),
+        control(
+            "headers",
+            |none| none.headers(headers::Config::default()),
+            || get("/"),
+            Does::Adds("referrer-policy", "strict-origin-when-cross-origin"),
+        ),
+        control(
+            "uploads",
+            |none| none.uploads(uploads::Config { fields: Some(1), ..Default::default() }),
+            || {
+                let part = "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n";
+                let body = Body::from(format!("{part}{part}--b--\r\n"));
+                let request = Request::post("/read").header("host", "notes.example");
+                request.header("content-type", "multipart/form-data; boundary=b").body(body).unwrap()
+            },
+            Does::Says("upload-too-many-parts"),
+        ),
+        control(
+            "encoding",
+            |none| {
+                none.encoding(encoding::Config { unreadable: Some(Tolerance::Reject), ..Default::default() })
+            },
+            || post(&[("content-encoding", "compress")], "?"),
+            Does::Says("content-encoding-unsupported"),
+        ),
+    ]
+}
+
+/// What came of a request.
+struct Seen {
+    reasons: Vec<&'static str>,
+    by_service: Option<HeaderMap>,
+    answer: HeaderMap,
+}
+
+/// Asks a service that shows the headers it was asked with, while another request of the same client is held there.
+async fn ask(add: impl FnOnce(Builder) -> Builder, request: Request) -> Seen {
+    let contract = Slot::default();
+    contract.await_contract();
+    let reasons = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&reasons);
+    let layer = add(MantletLayer::none())
+        .surroundings(Surroundings { contract, ..Surroundings::default() })
+        .peer(|_| Some(SocketAddr::from(([203, 0, 113, 7], 4_000))))
+        .audit(move |record| told.lock().unwrap().push(record.reason))
+        .build()
+        .unwrap();
+    let by_service = Arc::new(Mutex::new(None));
+    let shown = Arc::clone(&by_service);
+    let service = service_fn(move |request: http::Request<_>| {
+        let shown = Arc::clone(&shown);
+        async move {
+            let (parts, body) = request.into_parts();
+            *shown.lock().unwrap() = Some(parts.headers);
+            if parts.uri.path() == "/read" {
+                drop(BodyExt::collect(body).await);
+            }
+            let mut response = Response::new(Body::from("{\"id\":7}"));
+            response.headers_mut().insert("content-type", "application/json".parse().unwrap());
+            match parts.uri.path() {
+                "/broken" => {
+                    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                    *response.body_mut() = Body::from(
+                        "Traceback (most recent call last):\n  File \"/srv/app.py\", line 3, in read\nKeyError: 'id'\n",
+                    );
+                    response.headers_mut().insert("content-type", "text/plain".parse().unwrap());
+                }
+                "/cookie" => drop(response.headers_mut().insert("set-cookie", "session=1".parse().unwrap())),
+                _ => {}
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
-    ServiceBuilder::new().layer(builder.build().unwrap()).service(show).oneshot(request).await.unwrap()
+    let service = ServiceBuilder::new().layer(layer).service(service);
+    // Its answer is not read: it is held until the other has been answered.
+    let held = match request.uri().path() {
+        "/held" => Some(service.clone().oneshot(get("/held")).await.unwrap()),
+        _ => None,
+    };
+    let answer = service.oneshot(request).await.unwrap();
+    let (parts, body) = answer.into_parts();
+    drop(BodyExt::collect(body).await);
+    drop(held);
+    Seen {
+        reasons: reasons.lock().unwrap().clone(),
+        by_service: by_service.lock().unwrap().clone(),
+        answer: parts.headers,
+    }
 }
 
-/// Which probes a control refuses, and what it leaves of a request and an answer that it lets through.
-async fn decides(builder: impl Fn() -> Builder) -> (Vec<&'static str>, String, HeaderMap) {
-    let mut refused = Vec::new();
-    for (name, target, lines) in PROBES {
-        let answer = ask(builder(), probe(name, target, lines)).await;
-        if answer.status() != StatusCode::OK {
-            refused.push(name);
+impl Does {
+    fn is_in(&self, seen: &Seen) -> bool {
+        match self {
+            Self::Says(reason) => seen.reasons.contains(reason),
+            Self::Hides(name) => seen.by_service.as_ref().is_some_and(|headers| !headers.contains_key(*name)),
+            Self::Adds(name, part) => {
+                seen.answer.get(*name).is_some_and(|value| value.to_str().unwrap().contains(part))
+            }
         }
     }
-    let answer = ask(builder(), probe("none", "/", &[])).await;
-    let headers = answer.headers().clone();
-    let body = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes();
-    (refused, String::from_utf8(body.to_vec()).unwrap(), headers)
 }
 
 #[tokio::test]
 async fn each_control_decides_alone() {
-    let none = MantletLayer::none;
-    let builders: [(&str, &dyn Fn() -> Builder); 6] = [
-        ("path", &|| none().path(path::Config::default())),
-        ("host", &|| none().host(host::Config { allow: vec!["notes.example".into()], ..Default::default() })),
-        ("https", &|| {
-            none().https(https::Config { required: https::Required::Always, ..Default::default() })
-        }),
-        ("cors", &|| {
-            none().cors(cors::Config { origins: vec!["https://app.example".into()], ..Default::default() })
-        }),
-        ("csrf", &|| none().csrf(csrf::Config::default())),
-        ("limits", &|| none().limits(limits::Config { body_size: Some(Size(10)), ..Default::default() })),
-    ];
-    for (name, builder) in builders {
-        let (refused, seen, headers) = decides(builder).await;
-        if name == "https" {
-            // All probes but the preflight, which is redirected, change something over plain HTTP.
-            assert_eq!(refused.len(), PROBES.len(), "{name}: {refused:?}");
-            continue;
+    let controls = controls();
+    let names: Vec<_> = controls.iter().map(|control| control.name).collect();
+    assert_eq!(names, Config::SECTIONS, "a control is missing here");
+    for Control { name, request, does, .. } in &controls {
+        let seen = ask(|none| none, request()).await;
+        assert!(!does.is_in(&seen), "without any control, that of {name}: {:?}", seen.reasons);
+        for other in &controls {
+            let seen = ask(other.add, request()).await;
+            let with = format!("{} about the request of {name}: {:?}", other.name, seen.reasons);
+            assert_eq!(does.is_in(&seen), other.name == *name, "{with} {:?}", seen.answer);
         }
-        assert_eq!(refused, [name]);
-        assert!(
-            seen.contains("root") && seen.contains("6.6.6.6"),
-            "{name} left the request as it was: {seen}"
-        );
-        assert!(!headers.contains_key("referrer-policy"), "{name} left the answer as it was: {headers:?}");
     }
-    let (refused, seen, headers) = decides(&|| none().headers(headers::Config::default())).await;
-    assert!(refused.is_empty() && seen.contains("root"), "{refused:?} {seen}");
-    assert_eq!(headers["referrer-policy"], "strict-origin-when-cross-origin");
-    assert!(!headers.contains_key("x-frame-options"), "nobody has asked for it: {headers:?}");
-    let frames = headers::Config { frame_options: Some("DENY".into()), ..Default::default() };
-    let (.., headers) = decides(&|| none().headers(frames.clone())).await;
-    assert_eq!(headers["x-frame-options"], "DENY");
-    let (refused, seen, headers) = decides(&|| none().client(client::Config::default())).await;
-    assert!(refused.is_empty() && !seen.contains("root") && !seen.contains("6.6.6.6"), "{refused:?} {seen}");
-    assert!(!headers.contains_key("referrer-policy"), "{headers:?}");
-    let (refused, ..) = decides(&none).await;
-    assert!(refused.is_empty(), "{refused:?}");
+}
+
+#[tokio::test]
+async fn no_control_leaves_all_as_it_was() {
+    for Control { name, request, .. } in &controls() {
+        let sent = request().headers().clone();
+        let seen = ask(|none| none, request()).await;
+        assert!(seen.reasons.is_empty(), "{name}: {:?}", seen.reasons);
+        assert_eq!(seen.by_service, Some(sent), "{name}");
+        let (answer, own) = (&seen.answer, ["content-type", "set-cookie", "x-request-id"]);
+        assert!(answer.keys().all(|key| own.contains(&key.as_str())), "{name}: {answer:?}");
+    }
 }

@@ -2,6 +2,7 @@ use http::HeaderName;
 use serde::{Deserialize, Serialize};
 
 use super::Networks;
+use crate::section::{Context, Section};
 use crate::{
     contract::Posture,
     policy::{Mistake, Server, header_names},
@@ -27,6 +28,9 @@ pub struct Config {
     /// `compatible`, else `drop` (as nginx does).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub underscore_headers: Option<UnderscoreHeaders>,
+    /// Only the caller is learned, and the request's headers stay as they came: so the section is where the control is off. No key of a file.
+    #[serde(skip)]
+    pub leaves_headers: bool,
 }
 
 /// The header that trusted proxies write.
@@ -74,9 +78,15 @@ impl Policy {
     }
 }
 
-impl Config {
-    /// Checks the section; keys in mistakes are relative to it.
-    pub fn check(&self, server: Server, posture: Posture) -> Result<Policy, Vec<Mistake>> {
+impl Section for Config {
+    type Policy = Policy;
+
+    fn off() -> Self {
+        Self { leaves_headers: true, ..Self::default() }
+    }
+
+    fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
+        let (server, posture) = (context.surroundings.server, context.posture);
         let mut mistakes = Vec::new();
         let trusted = Networks::parse(&self.trusted).unwrap_or_else(|bad| {
             mistakes.extend(bad.into_iter().map(|(index, text)| {
@@ -99,7 +109,7 @@ impl Config {
                 keep,
                 underscores: self.underscore_headers.unwrap_or(by_default),
                 drops_overrides: posture == Posture::Strict,
-                leaves_headers: false,
+                leaves_headers: self.leaves_headers,
             })
         } else {
             Err(mistakes)

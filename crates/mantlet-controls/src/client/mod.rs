@@ -15,10 +15,10 @@
 //!
 //! ```
 //! use http::{HeaderMap, HeaderValue};
-//! use mantlet_controls::{Arrival, Peer, Scheme, Wire, client::{Client, Config}, contract::Posture, policy::Server};
+//! use mantlet_controls::{Arrival, Context, Peer, Scheme, Section, Wire, client::{Client, Config}};
 //!
 //! let config = Config { trusted: vec!["10.0.0.0/8".into()], ..Config::default() };
-//! let policy = config.check(Server::Unknown, Posture::Compatible).expect("a valid configuration");
+//! let policy = config.check(&Context::default()).expect("a valid configuration");
 //! let arrival = Arrival { peer: Peer::Ip("10.0.0.1:4711".parse().unwrap()), scheme: Scheme::Http, wire: Wire::Unread, certificate: None };
 //! let mut headers = HeaderMap::new();
 //! headers.insert("x-forwarded-for", "6.6.6.6, 203.0.113.7, 10.2.3.4".parse().unwrap());

@@ -1,7 +1,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 
 use super::*;
-use crate::{Call, Policy as WholePolicy, Wire, contract::Posture, policy::Server};
+use crate::{Call, Context, Policy as WholePolicy, Section, Wire};
 
 fn arrival(peer: &str) -> Arrival {
     let peer = match peer {
@@ -13,7 +13,7 @@ fn arrival(peer: &str) -> Arrival {
 
 fn policy(trusted: &[&str], header: ForwardingHeader) -> Policy {
     let trusted = trusted.iter().map(|&t| t.to_owned()).collect();
-    Config { trusted, header, ..Config::default() }.check(Server::Unknown, Posture::Compatible).unwrap()
+    Config { trusted, header, ..Config::default() }.check(&Context::default()).unwrap()
 }
 
 fn headers(lines: &[(&str, &str)]) -> HeaderMap {

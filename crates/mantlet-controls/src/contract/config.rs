@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_PLACES, MAX_REPORTED, Policy, Rules, Slot};
+use super::{MAX_PLACES, MAX_REPORTED, Policy, Rules};
+use crate::section::{Context, Section};
 use crate::{Mode, budget::Budget, news::News, policy::Mistake, units::Size};
 
 /// The `[contract]` section.
@@ -243,9 +244,18 @@ impl Config {
             missing_content_type: self.missing_content_type.unwrap_or(missing_content_type),
         }
     }
+}
 
-    /// The checked section.
-    pub fn check(&self, slot: Slot, report_only: bool) -> Result<Policy, Vec<Mistake>> {
+impl Section for Config {
+    type Policy = Policy;
+
+    fn off() -> Self {
+        Self { mode: Mode::Off, ..Self::default() }
+    }
+
+    fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
+        let slot = context.surroundings.contract.clone();
+        let report_only = context.report_only;
         if !self.file.is_empty() && !self.openapi.is_empty() {
             let both = "`file` and `openapi` both say where the contract comes from";
             return Err(vec![Mistake::new("openapi", both).help("remove one of the two")]);

@@ -13,6 +13,15 @@
 //!
 //! To mind in deployment: an app that makes routes while it runs has more routes than its contract. In `compatible` posture they
 //! pass.
+//!
+//! ```
+//! use mantlet_controls::{Context, Section, contract::{Config, Posture}};
+//!
+//! let config = Config { file: "contract.json".into(), posture: Posture::Strict, ..Config::default() };
+//! assert!(config.check(&Context::default()).is_ok());
+//! let mistakes = Config { openapi: "openapi.json".into(), ..config }.check(&Context::default()).unwrap_err();
+//! assert_eq!(mistakes[0].key, "openapi");
+//! ```
 
 pub mod agreement;
 mod config;

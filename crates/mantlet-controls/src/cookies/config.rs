@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_REPORTED, Policy, Wanted};
+use crate::section::{Context, Section};
 use crate::{Mode, news::News, policy::Mistake};
 
 /// The `[cookies]` section.
@@ -65,9 +66,15 @@ impl Default for Config {
     }
 }
 
-impl Config {
-    /// Checks the section; keys in mistakes are relative to it.
-    pub fn check(&self, report_only: bool) -> Result<Policy, Vec<Mistake>> {
+impl Section for Config {
+    type Policy = Policy;
+
+    fn off() -> Self {
+        Self { mode: Mode::Off, ..Self::default() }
+    }
+
+    fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
+        let report_only = context.report_only;
         let mut mistakes = Vec::new();
         let mut by_name = HashMap::new();
         for (index, cookie) in self.cookie.iter().enumerate() {

@@ -11,9 +11,9 @@
 //!
 //! ```
 //! use http::{HeaderMap, HeaderValue};
-//! use mantlet_controls::{Mode, cookies::Config};
+//! use mantlet_controls::{Context, Mode, Section, cookies::Config};
 //!
-//! let policy = Config { mode: Mode::Enforce, ..Config::default() }.check(false).expect("a valid configuration");
+//! let policy = Config { mode: Mode::Enforce, ..Config::default() }.check(&Context::default()).expect("a valid configuration");
 //! let mut answer = HeaderMap::new();
 //! answer.insert("set-cookie", HeaderValue::from_static("session=1; Path=/; SameSite=Strict"));
 //! policy.apply(&mut answer, true);
@@ -113,9 +113,10 @@ fn is_for_scripts(name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Context, Section};
 
     fn applied(config: &Config, line: &str, https: bool) -> String {
-        let policy = Config { mode: Mode::Enforce, ..config.clone() }.check(false).unwrap();
+        let policy = Config { mode: Mode::Enforce, ..config.clone() }.check(&Context::default()).unwrap();
         let mut answer = HeaderMap::new();
         answer.append("set-cookie", HeaderValue::from_static("first=1; Secure; HttpOnly; SameSite=None"));
         answer.append("set-cookie", line.parse().unwrap());
@@ -165,7 +166,7 @@ mod tests {
 
     #[test]
     fn each_cookie_is_news_once() {
-        let policy = Config::default().check(false).unwrap();
+        let policy = Config::default().check(&Context::default()).unwrap();
         let mut answer = HeaderMap::new();
         for line in ["a=1", "b=1; Secure; HttpOnly; SameSite=Lax", "c=1; Secure; SameSite=Lax"] {
             answer.append("set-cookie", HeaderValue::from_static(line));
@@ -178,7 +179,8 @@ mod tests {
     fn a_cookie_is_configured_once_and_by_name() {
         let named = |name: &str| CookieConfig { name: name.into(), ..CookieConfig::default() };
         let config = Config { cookie: vec![named("a"), named(""), named("a")], ..Config::default() };
-        let keys: Vec<_> = config.check(false).unwrap_err().into_iter().map(|mistake| mistake.key).collect();
+        let keys: Vec<_> =
+            config.check(&Context::default()).unwrap_err().into_iter().map(|mistake| mistake.key).collect();
         assert_eq!(keys, ["cookie[1].name", "cookie[2].name"]);
     }
 }

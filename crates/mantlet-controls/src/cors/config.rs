@@ -4,6 +4,7 @@ use http::{HeaderValue, Method, header};
 use serde::{Deserialize, Serialize};
 
 use super::{Allowed, Policy};
+use crate::section::{Context, Section};
 use crate::{
     Mode,
     origin::{OriginPattern, Origins},
@@ -51,9 +52,15 @@ impl Default for Config {
     }
 }
 
-impl Config {
-    /// Checks the section; keys in mistakes are relative to it.
-    pub fn check(&self, report_only: bool) -> Result<Policy, Vec<Mistake>> {
+impl Section for Config {
+    type Policy = Policy;
+
+    fn off() -> Self {
+        Self::default()
+    }
+
+    fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
+        let report_only = context.report_only;
         let mut mistakes = Vec::new();
         let any_origin = self.origins.iter().any(|origin| origin == "*");
         if any_origin && self.credentials {

@@ -14,10 +14,10 @@
 //!
 //! ```
 //! use http::{HeaderMap, HeaderValue, Method};
-//! use mantlet_controls::cors::Config;
+//! use mantlet_controls::{Context, Section, cors::Config};
 //!
 //! let config = Config { origins: vec!["https://app.example.com".into()], ..Config::default() };
-//! let policy = config.check(false).expect("a valid configuration");
+//! let policy = config.check(&Context::default()).expect("a valid configuration");
 //! let mut request = HeaderMap::new();
 //! request.insert("origin", HeaderValue::from_static("https://app.example.com"));
 //! let mut answer = HeaderMap::new();

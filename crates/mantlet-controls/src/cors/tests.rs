@@ -1,7 +1,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::{Config, Policy};
-use crate::Reason;
+use crate::{Context, Reason, Section};
 
 fn headers(lines: &[(&str, &str)]) -> HeaderMap {
     lines
@@ -13,7 +13,7 @@ fn headers(lines: &[(&str, &str)]) -> HeaderMap {
 fn policy(change: impl FnOnce(&mut Config)) -> Policy {
     let mut config = Config { origins: vec!["https://app.example.com".into()], ..Config::default() };
     change(&mut config);
-    config.check(false).unwrap()
+    config.check(&Context::default()).unwrap()
 }
 
 #[test]
@@ -119,6 +119,7 @@ fn configurations_that_give_too_much_are_mistakes() {
     };
     config.methods.push("GE T".into());
     config.headers.push("x y".into());
-    let keys: Vec<_> = config.check(false).unwrap_err().into_iter().map(|mistake| mistake.key).collect();
+    let keys: Vec<_> =
+        config.check(&Context::default()).unwrap_err().into_iter().map(|mistake| mistake.key).collect();
     assert_eq!(keys, ["origins", "origins[1]", "origins[2]", "methods[6]", "headers[4]"]);
 }

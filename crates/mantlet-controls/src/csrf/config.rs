@@ -1,9 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Policy,
-    token::{self, Key},
-};
+use super::{Policy, token};
+use crate::section::{Context, Section};
 use crate::{
     Mode,
     origin::{OriginPattern, Origins},
@@ -27,9 +25,15 @@ pub struct Config {
     pub token: token::Config,
 }
 
-impl Config {
-    /// Checks the section; keys in mistakes are relative to it. Without signing keys tokens are good until the policy is replaced.
-    pub fn check(&self, keys: &[Key]) -> Result<Policy, Vec<Mistake>> {
+impl Section for Config {
+    type Policy = Policy;
+
+    fn off() -> Self {
+        Self { mode: Mode::Off, ..Self::default() }
+    }
+
+    fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
+        let keys = &context.surroundings.csrf_keys;
         let mut mistakes = Vec::new();
         let mut trusted = Origins::default();
         for (index, text) in self.trusted_origins.iter().enumerate() {
@@ -43,9 +47,11 @@ impl Config {
             mistakes.extend(found.iter().cloned().map(|mistake| mistake.under("token")));
         }
         match tokens {
-            Ok(tokens) if mistakes.is_empty() => {
-                Ok(Policy { trusted, loopback: self.loopback.unwrap_or(true), tokens })
-            }
+            Ok(tokens) if mistakes.is_empty() => Ok(Policy {
+                trusted,
+                loopback: self.loopback.unwrap_or(context.posture != crate::contract::Posture::Strict),
+                tokens,
+            }),
             _ => Err(mistakes),
         }
     }

@@ -26,9 +26,9 @@
 //!
 //! ```
 //! use http::{HeaderMap, HeaderValue, Method};
-//! use mantlet_controls::{Reason, csrf::{Config, Facts}};
+//! use mantlet_controls::{Context, Reason, Section, csrf::{Config, Facts}};
 //!
-//! let policy = Config::default().check(&[]).expect("a valid configuration");
+//! let policy = Config::default().check(&Context::default()).expect("a valid configuration");
 //! let mut headers = HeaderMap::new();
 //! headers.insert("host", HeaderValue::from_static("shop.example"));
 //! headers.insert("cookie", HeaderValue::from_static("session=1"));
@@ -150,12 +150,13 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+    use crate::{Context, Section};
 
     #[test]
     fn row_62_only_our_own_pages_act_with_the_users_cookies() {
         use Reason::{CsrfCrossSite as Csrf, WebsocketOriginDenied as Ws};
         let config = Config { trusted_origins: vec!["https://admin.example".into()], ..Config::default() };
-        let policy = config.check(&[]).unwrap();
+        let policy = config.check(&Context::default()).unwrap();
         let check = |method: Method, lines: &[(&'static str, &'static str)], expected: Result<(), Reason>| {
             let mut headers = HeaderMap::new();
             headers.insert("host", HeaderValue::from_static("shop.example:8000"));
@@ -220,7 +221,7 @@ mod tests {
 
     #[test]
     fn what_a_trusted_proxy_was_asked_for_is_ours() {
-        let policy = Config::default().check(&[]).unwrap();
+        let policy = Config::default().check(&Context::default()).unwrap();
         let verify = |origin: &'static str, site: Option<&'static str>, forwarded_host| {
             let mut headers = HeaderMap::new();
             headers.insert("host", HeaderValue::from_static("nas.lan"));
@@ -254,7 +255,11 @@ mod tests {
             headers.insert("origin", HeaderValue::from_static(origin));
             headers.insert("sec-fetch-site", HeaderValue::from_static("cross-site"));
             let facts = Facts { is_local, ..Facts::default() };
-            config.check(&[]).unwrap().verify(&Method::POST, &headers, &facts, |_| false).is_ok()
+            config
+                .check(&Context::default())
+                .unwrap()
+                .verify(&Method::POST, &headers, &facts, |_| false)
+                .is_ok()
         };
         assert!(verify(true, true, "localhost:8000", "http://localhost:5173"));
         assert!(verify(true, true, "127.0.0.1:8000", "http://localhost:3000"));

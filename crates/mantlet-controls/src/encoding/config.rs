@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Policy;
+use crate::section::{Context, Section};
 use crate::{
     Mode,
     contract::{Posture, Tolerance},
@@ -48,5 +49,17 @@ impl Policy {
             max_ratio: config.max_ratio.unwrap_or(self.max_ratio),
             unreadable: config.unreadable.unwrap_or(self.unreadable),
         })
+    }
+}
+
+impl Section for Config {
+    type Policy = Policy;
+
+    fn off() -> Self {
+        Self { mode: Some(Mode::Off), ..Self::default() }
+    }
+
+    fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
+        Policy::of(context.posture).with(self, context.report_only)
     }
 }

@@ -9,6 +9,15 @@
 //! 2. inflated it is no larger than the route's `limits.body-size`;
 //! 3. beyond its first MiB it is not more than `max-ratio` times larger than what came. In `compatible` posture, unless `max-ratio` is set,
 //!    that is only reported.
+//!
+//! ```
+//! use mantlet_controls::{Context, Section, contract::Tolerance, encoding::Config};
+//!
+//! let config = Config { unreadable: Some(Tolerance::Reject), ..Config::default() };
+//! assert!(config.check(&Context::default()).is_ok());
+//! let mistakes = Config { max_ratio: Some(0), ..config }.check(&Context::default()).unwrap_err();
+//! assert_eq!(mistakes[0].key, "max-ratio");
+//! ```
 
 mod config;
 mod inflate;

@@ -4,6 +4,7 @@ use http::{HeaderName, HeaderValue, header};
 use serde::{Deserialize, Serialize};
 
 use super::{Policy, Sets};
+use crate::section::{Context, Section};
 use crate::{
     Mode,
     contract::Posture,
@@ -131,9 +132,15 @@ impl Default for StrictTransportSecurity {
     }
 }
 
-impl Config {
-    /// Checks the section; keys in mistakes are relative to it.
-    pub fn check(&self, posture: Posture) -> Result<Policy, Vec<Mistake>> {
+impl Section for Config {
+    type Policy = Policy;
+
+    fn off() -> Self {
+        Self { mode: Mode::Off, ..Self::default() }
+    }
+
+    fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
+        let posture = context.posture;
         let mut mistakes = Vec::new();
         let mut value = |key: &str, text: &str| -> Option<HeaderValue> {
             if text.is_empty() {

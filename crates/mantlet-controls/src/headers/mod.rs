@@ -20,9 +20,10 @@
 //!
 //! ```
 //! use http::{HeaderMap, HeaderValue, header};
-//! use mantlet_controls::{contract::Posture, headers::{Config, Facts}};
+//! use mantlet_controls::{Context, Section, contract::Posture, headers::{Config, Facts}};
 //!
-//! let policy = Config::default().check(Posture::Strict).expect("a valid configuration");
+//! let strict = Context { posture: Posture::Strict, ..Context::default() };
+//! let policy = Config::default().check(&strict).expect("a valid configuration");
 //! let mut headers = HeaderMap::new();
 //! headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
 //! headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));

@@ -1,7 +1,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{Config, ContentSecurityPolicy, Facts, Policy};
-use crate::{Mode, contract::Posture};
+use crate::{Context, Mode, Section, contract::Posture};
 
 const PLAIN: Facts<'_> = Facts {
     path: "/items",
@@ -15,8 +15,12 @@ const PLAIN: Facts<'_> = Facts {
     empty: false,
 };
 
+fn in_posture(posture: Posture) -> Context {
+    Context { posture, ..Context::default() }
+}
+
 fn policy(posture: Posture) -> Policy {
-    Config::default().check(posture).unwrap()
+    Config::default().check(&in_posture(posture)).unwrap()
 }
 
 fn answer(lines: &[(&str, &str)]) -> HeaderMap {
@@ -151,7 +155,7 @@ fn what_is_set_is_sent_in_any_posture() {
         },
         ..Config::default()
     };
-    let policy = config.check(Posture::Compatible).unwrap();
+    let policy = config.check(&Context::default()).unwrap();
     for (content_type, path, expected) in [
         (
             "text/html",
@@ -291,7 +295,7 @@ fn an_empty_text_switches_a_header_off() {
     let config =
         Config { referrer_policy: String::new(), frame_options: Some(String::new()), ..Config::default() };
     let mut headers = answer(&[("content-type", "text/html")]);
-    config.check(Posture::Strict).unwrap().apply(&mut headers, &PLAIN);
+    config.check(&in_posture(Posture::Strict)).unwrap().apply(&mut headers, &PLAIN);
     assert!(!headers.contains_key("referrer-policy") && !headers.contains_key("x-frame-options"));
     assert!(headers.contains_key("x-content-type-options"));
 }

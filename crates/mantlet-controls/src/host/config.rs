@@ -3,6 +3,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_REPORTED, Policy, shape::is_well_formed, spelling};
+use crate::section::{Context, Section};
 use crate::{Mode, networks::Networks, news::News, policy::Mistake};
 
 /// Names by which this machine calls itself.
@@ -20,9 +21,16 @@ pub struct Config {
     pub allow: Vec<String>,
 }
 
-impl Config {
-    /// Checks the section; keys in mistakes are relative to it. `own` are the names that hold where none is configured.
-    pub fn check(&self, own: &[String], report_only: bool) -> Result<Policy, Vec<Mistake>> {
+impl Section for Config {
+    type Policy = Policy;
+
+    fn off() -> Self {
+        Self { mode: Some(Mode::Off), ..Self::default() }
+    }
+
+    fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
+        let own = &context.surroundings.own_hosts;
+        let report_only = context.report_only;
         let mut mistakes = Vec::new();
         let (mut exact, mut suffixes) = (HashSet::new(), HashSet::new());
         let (mut networks, mut first) = (Vec::new(), None);

@@ -17,11 +17,11 @@
 //! What is judged is what is sent: a Host is put into one spelling first ([`Host`]), so that no server reads another host or none in it.
 //!
 //! ```
-//! use mantlet_controls::host::Config;
+//! use mantlet_controls::{Context, Section, host::Config};
 //!
 //! let allow = ["example.com", "*.example.com", "10.0.0.0/8"].map(str::to_owned).to_vec();
 //! let config = Config { allow, ..Config::default() };
-//! let policy = config.check(&[], false).expect("a valid configuration");
+//! let policy = config.check(&Context::default()).expect("a valid configuration");
 //! assert!(policy.knows("API.example.com:8000") && policy.knows("example.com.") && policy.knows("10.1.2.3:8000"));
 //! assert!(!policy.knows("example.com.evil.net") && !policy.knows("evilexample.com") && !policy.knows("example.com.."));
 //! ```
@@ -145,12 +145,13 @@ mod tests {
     use http::{HeaderMap, HeaderValue};
 
     use super::*;
+    use crate::{Context, Section, Surroundings};
 
     #[test]
     fn row_23_only_our_hosts_are_known() {
         let allow = ["example.com", "*.example.com", "192.0.2.1", "[2001:db8::1]", "10.0.0.0/8", "fd00::/8"];
         let config = Config { allow: allow.map(str::to_owned).to_vec(), ..Config::default() };
-        let policy = config.check(&[], false).unwrap();
+        let policy = config.check(&Context::default()).unwrap();
         for (host, known) in [
             ("example.com", true),
             ("EXAMPLE.com:443", true),
@@ -179,7 +180,10 @@ mod tests {
 
     #[test]
     fn without_configuration_the_machine_and_the_certificate_are_known_and_the_rest_reported() {
-        let policy = Config::default().check(&["shop.example".into(), "192.0.2.1".into()], false).unwrap();
+        let own_hosts = vec!["shop.example".into(), "192.0.2.1".into()];
+        let surroundings = Surroundings { own_hosts, ..Surroundings::default() };
+        let context = Context { surroundings, ..Context::default() };
+        let policy = Config::default().check(&context).unwrap();
         for (host, known) in [
             ("localhost:8000", true),
             ("127.0.0.1:8000", true),
@@ -216,14 +220,14 @@ mod tests {
             "a/8",
         ] {
             let config = Config { allow: vec![bad.into()], ..Config::default() };
-            assert_eq!(config.check(&[], false).unwrap_err()[0].key, "allow[0]", "{bad}");
+            assert_eq!(config.check(&Context::default()).unwrap_err()[0].key, "allow[0]", "{bad}");
         }
     }
 
     #[test]
     fn probes_may_name_any_address_and_trusted_proxies_the_host() {
         let config = Config { allow: vec!["ok.example".into()], ..Config::default() };
-        let policy = config.check(&[], false).unwrap();
+        let policy = config.check(&Context::default()).unwrap();
         let verify = |host: &'static str, forwarded: Option<&'static str>, method: &Method, path: &str| {
             let mut headers = HeaderMap::new();
             headers.insert("host", HeaderValue::from_static(host));

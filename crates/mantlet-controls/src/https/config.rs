@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Policy;
 use crate::policy::Mistake;
+use crate::section::{Context, Section};
 
 /// The `[https]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,9 +37,15 @@ impl Default for Config {
     }
 }
 
-impl Config {
-    /// Checks the section; keys in mistakes are relative to it.
-    pub fn check(&self, has_certificate: bool) -> Result<Policy, Vec<Mistake>> {
+impl Section for Config {
+    type Policy = Policy;
+
+    fn off() -> Self {
+        Self { required: Required::Never, ..Self::default() }
+    }
+
+    fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
+        let has_certificate = context.surroundings.has_certificate;
         let mut mistakes = Vec::new();
         if self.port == Some(0) {
             mistakes.push(Mistake::new("port", "`0` is not a port").help("write 443"));

@@ -12,6 +12,15 @@
 //! body and credentials have been spilt already, and a redirect would hide that.
 //!
 //! To mind in deployment: behind a proxy that ends TLS, set `required = "always"` and name the proxy in `client.trusted`.
+//!
+//! ```
+//! use mantlet_controls::{Context, Section, https::{Config, Required}};
+//!
+//! let config = Config { required: Required::Always, port: Some(8443), ..Config::default() };
+//! assert!(config.check(&Context::default()).is_ok());
+//! let mistakes = Config { exempt: vec!["health".into()], ..config }.check(&Context::default()).unwrap_err();
+//! assert_eq!(mistakes[0].key, "exempt[0]");
+//! ```
 
 mod config;
 
@@ -80,12 +89,13 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Context, Section, Surroundings};
 
     #[test]
     fn plain_requests_are_redirected_if_safe_and_refused_if_not() {
         let policy = |port| {
             let config = Config { required: Required::Always, port, ..Config::default() };
-            config.check(false).unwrap()
+            config.check(&Context::default()).unwrap()
         };
         let check = |method: Method, host: &str, target: &'static str, port, expected: &str| {
             let target = PathAndQuery::from_static(target);
@@ -112,9 +122,11 @@ mod tests {
 
     #[test]
     fn auto_means_with_a_certificate() {
-        assert!(!Config::default().check(false).unwrap().required);
-        assert!(Config::default().check(true).unwrap().required);
+        let surroundings = Surroundings { has_certificate: true, ..Surroundings::default() };
+        let encrypted = Context { surroundings, ..Context::default() };
+        assert!(!Config::default().check(&Context::default()).unwrap().required);
+        assert!(Config::default().check(&encrypted).unwrap().required);
         let never = Config { required: Required::Never, ..Config::default() };
-        assert!(!never.check(true).unwrap().required);
+        assert!(!never.check(&encrypted).unwrap().required);
     }
 }

@@ -7,7 +7,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::{Reason, RequestBody};
+use crate::{Reason, RequestBody, throttle::Presence};
 
 /// The server's body, whose errors all mean that the client broke off.
 #[derive(Debug)]
@@ -70,6 +70,47 @@ impl<B: Body<Data = Bytes> + Unpin> Body for GuardedBody<B> {
         if let Some(Err(reason)) = frame {
             // The first one counts.
             let _ = self.verdict.0.set(reason);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The body of an answer of the service; its request counts for its client until this has ended.
+    #[derive(Debug)]
+    pub struct CountedBody<B> {
+        #[pin]
+        inner: B,
+        presence: Option<Presence>,
+    }
+}
+
+impl<B> CountedBody<B> {
+    pub(super) const fn new(inner: B, presence: Option<Presence>) -> Self {
+        Self { inner, presence }
+    }
+}
+
+impl<B: Body> Body for CountedBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.project();
+        let frame = ready!(this.inner.poll_frame(cx));
+        if frame.is_none() {
+            *this.presence = None;
         }
         Poll::Ready(frame)
     }

@@ -56,7 +56,7 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-pub use body::GuardedBody;
+pub use body::{CountedBody, GuardedBody};
 pub use builder::{Builder, InvalidConfig};
 
 use crate::{
@@ -148,7 +148,7 @@ where
     B: Body<Data = Bytes> + Unpin + Send + 'static,
     R: Body<Data = Bytes> + Send + 'static,
 {
-    type Response = Response<Answer<R>>;
+    type Response = Response<Answer<CountedBody<R>>>;
     type Error = S::Error;
     // Boxed once a request: the pipeline's future has no name.
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
@@ -168,7 +168,7 @@ where
             let arrival = Arrival { peer, scheme: shared.scheme, wire: shared.wire.clone(), certificate };
             let version = request.version();
             let mut failure = None;
-            let app = Behind { service, failure: &mut failure };
+            let app = Behind { service, shared: &shared, failure: &mut failure };
             let request = request.map(Foreign);
             let mut answer = pipeline::handle(&shared.policy, &shared.audit, &arrival, request, app).await;
             if let Some(error) = failure {
@@ -186,6 +186,7 @@ where
 /// The service, as the pipeline sees it.
 struct Behind<'a, S, E> {
     service: S,
+    shared: &'a Shared,
     /// Where the service's own error goes: it is not a refusal.
     failure: &'a mut Option<E>,
 }
@@ -198,20 +199,24 @@ where
     B: Body<Data = Bytes> + Unpin + Send,
     R: Body<Data = Bytes>,
 {
-    type Body = R;
+    type Body = CountedBody<R>;
 
     async fn call(
         mut self,
         call: &Call,
         mut request: Request<RequestBody<Foreign<B>>>,
-    ) -> Result<Response<R>, Refusal> {
+    ) -> Result<Response<CountedBody<R>>, Refusal> {
+        let presence = pipeline::enter(&self.shared.policy, &self.shared.audit, call)?;
         request.extensions_mut().insert(call.client);
         request.extensions_mut().insert(call.request_id.clone());
         let verdict = Verdict::default();
         let request = request.map(|body| GuardedBody::new(body, verdict.clone()));
         match self.service.call(request).await {
             // What the service makes of a body that broke off is not what the client should read.
-            Ok(answer) => verdict.get().map_or(Ok(answer), |reason| Err(reason.into())),
+            Ok(answer) => match verdict.get() {
+                Some(reason) => Err(reason.into()),
+                None => Ok(answer.map(|inner| CountedBody::new(inner, presence))),
+            },
             Err(error) => {
                 *self.failure = Some(error);
                 Err(Reason::InternalError.into())

@@ -3,6 +3,7 @@ use std::time::Duration;
 use mantlet_contract::model::BodyKind;
 use serde::{Deserialize, Serialize};
 
+use crate::section::{Context, Section};
 use crate::{
     contract::{Matched, Posture},
     policy::Mistake,
@@ -132,9 +133,21 @@ impl Config {
             (None, Posture::Compatible) => BodySizes { held: HELD.0, other: STREAMED.0 },
         }
     }
+}
 
-    /// Checks the section; keys in mistakes are relative to it.
-    pub fn check(&self) -> Result<Policy, Vec<Mistake>> {
+impl Section for Config {
+    type Policy = Policy;
+
+    fn off() -> Self {
+        Self {
+            header_count: MOST_HEADERS,
+            target_length: LONGEST_TARGET,
+            body_size: Some(Size(u64::MAX)),
+            ..Self::default()
+        }
+    }
+
+    fn check(&self, _: &Context) -> Result<Policy, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let mut within = |key: &str, value: u64, low: u64, high: u64, show: fn(u64) -> String| {
             if !(low..=high).contains(&value) {

@@ -4,13 +4,21 @@
 //! connections by the thousand. Most limits are kept by the wire and the listener, before there is a request; this
 //! control decides the one that depends on the route: the declared size of the body. A body without a declared size is
 //! counted while it arrives.
+//!
+//! ```
+//! use mantlet_controls::{Context, Section, limits::Config, units::Size};
+//!
+//! let config = Config { body_size: Some(Size(1 << 20)), ..Config::default() };
+//! assert!(config.check(&Context::default()).is_ok());
+//! let mistakes = Config { head_size: Size(10), ..config }.check(&Context::default()).unwrap_err();
+//! assert_eq!(mistakes[0].key, "head-size");
+//! ```
 
 mod config;
 
 use http::{HeaderMap, header};
 
 pub use config::{BodySizes, Config, Policy};
-pub(crate) use config::{LONGEST_TARGET, MOST_HEADERS};
 
 use crate::Reason;
 

@@ -1,6 +1,7 @@
 use mantlet_contract::routes::Roots;
 use serde::{Deserialize, Serialize};
 
+use crate::section::{Context, Section};
 use crate::{
     Mode,
     contract::Posture,
@@ -60,9 +61,16 @@ impl Policy {
     }
 }
 
-impl Config {
-    /// Checks the section; keys in mistakes are relative to it.
-    pub fn check(&self, server: Server, posture: Posture, report_only: bool) -> Result<Policy, Vec<Mistake>> {
+impl Section for Config {
+    type Policy = Policy;
+
+    fn off() -> Self {
+        Self { mode: Mode::Off, ..Self::default() }
+    }
+
+    fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
+        let (server, posture) = (context.surroundings.server, context.posture);
+        let report_only = context.report_only;
         let root = self.root_path.as_str();
         if !root.is_empty() && (!root.starts_with('/') || root.ends_with('/')) {
             let help = format!("write `/{}`", root.trim_matches('/'));

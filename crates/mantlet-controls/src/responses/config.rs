@@ -3,6 +3,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Policy, names::SecretNames};
+use crate::section::{Context, Section};
 use crate::{
     Mode,
     budget::Budget,
@@ -263,9 +264,16 @@ impl Config {
             judged_size: self.judged_size,
         }
     }
+}
 
-    /// Checks the section; keys in mistakes are relative to it.
-    pub fn check(&self) -> Result<Policy, Vec<Mistake>> {
+impl Section for Config {
+    type Policy = Policy;
+
+    fn off() -> Self {
+        Self { mode: Mode::Off, ..Self::default() }
+    }
+
+    fn check(&self, _: &Context) -> Result<Policy, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         for (index, name) in self.sensitive_names.iter().enumerate() {
             if !SecretNames::is_name(name) {

@@ -18,6 +18,15 @@
 //! not: that cannot be told, so in `compatible` posture they are recorded and pass.
 //!
 //! To mind in deployment: what an app compresses is read if it is gzip, so no other coding is asked for.
+//!
+//! ```
+//! use mantlet_controls::{Context, Section, responses::{Config, Secrets}};
+//!
+//! let config = Config { sensitive_fields: Some(Secrets::Strip), ..Config::default() };
+//! assert!(config.check(&Context::default()).is_ok());
+//! let mistakes = Config { sensitive_names: vec!["x".into()], ..config }.check(&Context::default()).unwrap_err();
+//! assert_eq!(mistakes[0].key, "sensitive-names[0]");
+//! ```
 
 mod config;
 mod failure;

@@ -120,20 +120,20 @@ fn contract(source: &str) -> Contract {
     Contract::compile(&serde_json::from_value(contract).unwrap()).0
 }
 
-fn policy(change: impl FnOnce(&mut Config)) -> Policy {
+fn policy(change: impl FnOnce(&mut Config)) -> Box<Policy> {
     let mut config = Config::default();
     config.host.allow = vec!["example.com".into()];
     change(&mut config);
     config.surroundings.contract.put(contract("inspector"));
-    config.check().unwrap()
+    Box::new(config.check().unwrap())
 }
 
 /// What was the default before values counted: names and models alone.
-fn by_name() -> Policy {
+fn by_name() -> Box<Policy> {
     by_name_and(|_| {})
 }
 
-fn by_name_and(change: impl FnOnce(&mut Config)) -> Policy {
+fn by_name_and(change: impl FnOnce(&mut Config)) -> Box<Policy> {
     policy(|config| {
         change(config);
         config.responses.unknown_fields = Some(responses::Fields::Strip);
@@ -142,7 +142,7 @@ fn by_name_and(change: impl FnOnce(&mut Config)) -> Policy {
     })
 }
 
-fn strict() -> Policy {
+fn strict() -> Box<Policy> {
     policy(|config| config.contract.posture = Posture::Strict)
 }
 

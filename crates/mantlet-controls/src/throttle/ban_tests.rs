@@ -1,10 +1,11 @@
 use std::net::Ipv4Addr;
 
 use super::*;
+use crate::{Context, Section};
 
 fn bans(config: Config, keys: usize) -> Bans {
     let throttle = super::super::Config { ban: config, keys, ..super::super::Config::default() };
-    throttle.check(&Memory::default(), false).unwrap().bans.unwrap()
+    throttle.check(&Context::default()).unwrap().bans.unwrap()
 }
 
 fn enforced(after: &str, duration: Duration) -> Config {
@@ -104,7 +105,7 @@ fn nobody_is_banned_where_the_section_only_reports_or_sleeps() {
     ] {
         let ban = Config { mode: ban, ..Config::default() };
         let throttle = super::super::Config { mode: section, ban, ..super::super::Config::default() };
-        let policy = throttle.check(&Memory::default(), report_only).unwrap();
+        let policy = throttle.check(&Context { report_only, ..Context::default() }).unwrap();
         assert_eq!(policy.bans().map(Bans::mode), expected);
     }
 }
@@ -113,7 +114,7 @@ fn nobody_is_banned_where_the_section_only_reports_or_sleeps() {
 fn mistakes() {
     let throttle =
         super::super::Config { ban: enforced("0/10m", Duration::ZERO), ..super::super::Config::default() };
-    let mistakes = throttle.check(&Memory::default(), false).unwrap_err();
+    let mistakes = throttle.check(&Context::default()).unwrap_err();
     let keys: Vec<_> = mistakes.into_iter().map(|mistake| mistake.key).collect();
     assert_eq!(keys, ["ban.after", "ban.for"]);
 }

@@ -5,7 +5,7 @@ use mantlet_contract::flows::Purpose;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{
-    Memory, Policy, QuotaConfig, Told, ban, flow,
+    Policy, QuotaConfig, Told, ban, flow,
     gcra::Rate,
     general::{GeneralRate, REFUSALS_TABLE},
     operation::{OperationConfig, Operations},
@@ -13,6 +13,7 @@ use super::{
     store::Fail,
     usage::Subject,
 };
+use crate::section::{Context, Section};
 use crate::{Mode, client::Networks, contract::Posture, policy::Mistake, route::methods, units::Span};
 
 /// Operations of which it is remembered that they have answered 401.
@@ -200,8 +201,46 @@ impl Config {
         is_fixed.then(|| (self.rate.counted(), self.burst))
     }
 
-    /// Checks the section; keys in mistakes are relative to it. What is remembered stays with rules of the same name.
-    pub fn check(&self, memory: &Memory, report_only: bool) -> Result<Policy, Vec<Mistake>> {
+    /// What holds where an operation only looks sensitive.
+    fn suspected(&self, posture: Posture) -> Mode {
+        let by_default = if posture == Posture::Strict { Mode::Enforce } else { Mode::Report };
+        match (self.sensitive, self.suspected.unwrap_or(by_default)) {
+            (Mode::Off, _) | (_, Mode::Off) => Mode::Off,
+            (Mode::Report, _) | (_, Mode::Report) => Mode::Report,
+            (Mode::Enforce, Mode::Enforce) => Mode::Enforce,
+        }
+    }
+
+    fn mistaken_numbers(&self) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        if !(32..=128).contains(&self.ipv6_prefix) {
+            let message = format!("`{}` is outside 32 to 128", self.ipv6_prefix);
+            mistakes.push(Mistake::new("ipv6-prefix", message));
+        }
+        if !(1_024..=1 << 26).contains(&self.keys) {
+            mistakes.push(Mistake::new("keys", format!("`{}` is outside 1024 to 67108864", self.keys)));
+        }
+        if self.tarpit.0 > LONGEST_TARPIT {
+            let message = format!("`{}` is more than {}", self.tarpit, Span(LONGEST_TARPIT));
+            let help = "the connections of whoever waits are ours too";
+            mistakes.push(Mistake::new("tarpit", message).help(help));
+        }
+        mistakes
+    }
+}
+
+impl Section for Config {
+    type Policy = Policy;
+
+    fn off() -> Self {
+        Self { mode: Mode::Off, ..Self::default() }
+    }
+
+    /// What is remembered stays with rules of the same name.
+    fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
+        let suspected = self.suspected(context.posture);
+        let memory = &context.surroundings.throttle;
+        let report_only = context.report_only;
         let mut mistakes = self.mistaken_numbers();
         let exempt = Networks::parse(&self.exempt);
         for (index, text) in exempt.as_ref().err().into_iter().flatten() {
@@ -268,7 +307,7 @@ impl Config {
             (Some(client), Ok(exempt)) if mistakes.is_empty() => Ok(Policy {
                 mode: self.mode.under(report_only),
                 sensitive: sensitive.under(report_only),
-                suspected: self.suspected().under(report_only),
+                suspected: suspected.under(report_only),
                 client: Counter {
                     name: "client".into(),
                     rate: client,
@@ -296,39 +335,6 @@ impl Config {
             }),
             _ => Err(mistakes),
         }
-    }
-
-    /// The section as the posture fills it in.
-    #[must_use]
-    pub fn under(&self, posture: Posture) -> Self {
-        let strict = (posture == Posture::Strict).then_some(Mode::Enforce);
-        Self { suspected: self.suspected.or(strict), ..self.clone() }
-    }
-
-    /// What holds where an operation only looks sensitive.
-    fn suspected(&self) -> Mode {
-        match (self.sensitive, self.suspected.unwrap_or(Mode::Report)) {
-            (Mode::Off, _) | (_, Mode::Off) => Mode::Off,
-            (Mode::Report, _) | (_, Mode::Report) => Mode::Report,
-            (Mode::Enforce, Mode::Enforce) => Mode::Enforce,
-        }
-    }
-
-    fn mistaken_numbers(&self) -> Vec<Mistake> {
-        let mut mistakes = Vec::new();
-        if !(32..=128).contains(&self.ipv6_prefix) {
-            let message = format!("`{}` is outside 32 to 128", self.ipv6_prefix);
-            mistakes.push(Mistake::new("ipv6-prefix", message));
-        }
-        if !(1_024..=1 << 26).contains(&self.keys) {
-            mistakes.push(Mistake::new("keys", format!("`{}` is outside 1024 to 67108864", self.keys)));
-        }
-        if self.tarpit.0 > LONGEST_TARPIT {
-            let message = format!("`{}` is more than {}", self.tarpit, Span(LONGEST_TARPIT));
-            let help = "the connections of whoever waits are ours too";
-            mistakes.push(Mistake::new("tarpit", message).help(help));
-        }
-        mistakes
     }
 }
 
@@ -382,8 +388,8 @@ impl FromStr for KeyPart {
 mod tests {
     use http::Method;
 
-    use super::{Config, Memory, wrong_name};
-    use crate::path::Spellings;
+    use super::{Config, wrong_name};
+    use crate::{Context, Section, path::Spellings};
 
     #[test]
     fn methods_may_be_written_in_lower_case() {
@@ -393,7 +399,7 @@ mod tests {
             "operation": [{"paths": ["/"], "purpose": "login", "methods": ["get"]}],
         }))
         .unwrap();
-        let policy = config.check(&Memory::default(), false).unwrap();
+        let policy = config.check(&Context::default()).unwrap();
         let found = |method| {
             let rules = policy.rules.of(true, &method, Spellings::one("/"), &[]).len();
             let quotas = policy.quotas.of(false, &method, Spellings::one("/"), &[]).len();

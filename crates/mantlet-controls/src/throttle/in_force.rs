@@ -138,7 +138,10 @@ mod tests {
     use mantlet_contract::flows::Flow;
 
     use super::*;
-    use crate::throttle::{Config, Limit, Memory};
+    use crate::{
+        Context, Section,
+        throttle::{Config, Limit},
+    };
 
     fn found(path: &str, purpose: Purpose, account: Option<&str>) -> Found {
         let accounts = account.map(Place::read).into_iter().collect();
@@ -179,7 +182,7 @@ mod tests {
             {"paths": ["/teams/a/invite"], "account": ""},
         ]);
         let config = Config { operation: serde_json::from_value(sections).unwrap(), ..Config::default() };
-        let policy = config.check(&Memory::default(), false).unwrap();
+        let policy = config.check(&Context::default()).unwrap();
         let found = [
             found("/token", Purpose::Login, Some("username")),
             found("/users/{user_id}/reset", Purpose::Reset, Some("email")),

@@ -15,6 +15,15 @@
 //! To mind in deployment: behind a proxy that is not in `client.trusted`, all clients are one. If it is a neighbour, the general rate only
 //! reports it; the other rules count on. Counters live in this
 //! process: they begin anew with it, and stay through a reload.
+//!
+//! ```
+//! use mantlet_controls::{Context, Section, throttle::Config};
+//!
+//! let config = Config { concurrent: 20, exempt: vec!["10.0.0.0/8".into()], ..Config::default() };
+//! assert!(config.check(&Context::default()).is_ok());
+//! let mistakes = Config { ipv6_prefix: 8, ..config }.check(&Context::default()).unwrap_err();
+//! assert_eq!(mistakes[0].key, "ipv6-prefix");
+//! ```
 
 mod account;
 mod attempt;

@@ -306,7 +306,10 @@ impl Operation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::throttle::{Config, Memory, Policy};
+    use crate::{
+        Context, Section,
+        throttle::{Config, Memory, Policy},
+    };
 
     fn section(toml: serde_json::Value) -> OperationConfig {
         serde_json::from_value(toml).unwrap()
@@ -314,7 +317,7 @@ mod tests {
 
     fn policy(sections: serde_json::Value) -> Result<Policy, Vec<Mistake>> {
         let operation = serde_json::from_value(sections).unwrap();
-        Config { operation, ..Config::default() }.check(&Memory::default(), false)
+        Config { operation, ..Config::default() }.check(&Context::default())
     }
 
     #[test]

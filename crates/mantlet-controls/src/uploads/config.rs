@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Policy, types::Pattern};
+use crate::section::{Context, Section};
 use crate::{
     Mode,
     contract::{Posture, Tolerance},
@@ -86,5 +87,17 @@ impl Policy {
             unusual_names: config.unusual_names.unwrap_or(self.unusual_names),
             disguised_files: config.disguised_files.unwrap_or(self.disguised_files),
         })
+    }
+}
+
+impl Section for Config {
+    type Policy = Policy;
+
+    fn off() -> Self {
+        Self { mode: Some(Mode::Off), ..Self::default() }
+    }
+
+    fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
+        Policy::of(context.posture).with(self, context.report_only)
     }
 }

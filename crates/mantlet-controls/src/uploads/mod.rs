@@ -16,6 +16,16 @@
 //! app may have a parser of its own.
 //!
 //! To mind in deployment: what is reported after the app has begun to answer is not recorded.
+//!
+//! ```
+//! use mantlet_controls::{Context, Section, units::Size, uploads::Config};
+//!
+//! let types = Some(vec!["image/*".into(), "application/pdf".into()]);
+//! let config = Config { types, file_size: Some(Size(5 << 20)), ..Config::default() };
+//! assert!(config.check(&Context::default()).is_ok());
+//! let mistakes = Config { types: Some(vec!["image".into()]), ..config }.check(&Context::default()).unwrap_err();
+//! assert_eq!(mistakes[0].key, "types[0]");
+//! ```
 
 mod config;
 mod names;
