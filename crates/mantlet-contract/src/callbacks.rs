@@ -55,6 +55,7 @@ fn search(shapes: &[Shape], below: &str, router: &Router, found: &mut Vec<Callba
             Route::Mount { path, router: Some(inner) } => {
                 search(shapes, &format!("{below}{path}"), inner, found);
             }
+            Route::Host { router: Some(inner), .. } => search(shapes, below, inner, found),
             _ => {}
         }
     }

@@ -94,6 +94,9 @@ pub enum Route {
     Http {
         /// As Starlette has it: `/items/{item_id}`, `/files/{path:path}`; convertors `str` (none), `int`, `float`, `uuid`, `path`.
         path: String,
+        /// Parameters with a convertor of the app's own, which stand as `path` in the path, and the patterns of those (Python's).
+        #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+        convertors: std::collections::BTreeMap<String, String>,
         /// Methods, in capitals; none means every method.
         methods: Vec<String>,
         /// It is not in the document.
@@ -118,10 +121,24 @@ pub enum Route {
         #[serde(default)]
         router: Option<Router>,
     },
-    /// Something else that may answer any path: a route class of the app's own, a router chosen by host.
+    /// Another router for a host. The path stays as it is.
+    Host {
+        /// As Starlette has it: `api.example.com`, `{tenant}.example.com`.
+        host: String,
+        /// Its routes; none if it is a foreign ASGI app, whose paths are its own business.
+        #[serde(default)]
+        router: Option<Router>,
+    },
+    /// Something else that may answer in place of what follows, or may not: a route class of the app's own.
     Opaque {
         /// What it is.
         why: String,
+        /// It answers no other paths than this one, a template; none if it may answer any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<String>,
+        /// It answers no other methods than these; none if it may answer any.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        methods: Vec<String>,
     },
 }
 

@@ -32,7 +32,12 @@ fn of_router(prefix: &str, router: &Router, found: &mut Vec<(ShapeId, String)>) 
             Route::Mount { path, router: Some(router) } => {
                 of_router(&format!("{prefix}{path}"), router, found);
             }
-            Route::Http { .. } | Route::WebSocket { .. } | Route::Mount { .. } | Route::Opaque { .. } => {}
+            Route::Host { router: Some(router), .. } => of_router(prefix, router, found),
+            Route::Http { .. }
+            | Route::WebSocket { .. }
+            | Route::Mount { .. }
+            | Route::Host { .. }
+            | Route::Opaque { .. } => {}
         }
     }
 }

@@ -29,7 +29,7 @@ struct Case {
 fn ours(routes: &Routes, case: &Case) -> Value {
     let wanted = if case.kind == "http" { Wanted::Http(&case.method) } else { Wanted::WebSocket };
     match routes.find(wanted, &case.path) {
-        Found::Http { route, parameters } => {
+        Found::Http { route, parameters, .. } => {
             let values: BTreeMap<_, _> =
                 parameters.into_iter().map(|found| (found.name, &case.path[found.place])).collect();
             json!({"found": "route", "path": route.path, "values": values})

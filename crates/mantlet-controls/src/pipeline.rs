@@ -425,15 +425,15 @@ fn operation<B>(
     call: &mut Call,
     request: &Request<B>,
 ) -> Result<Option<Arc<[String]>>, Refusal> {
-    let (path, rules) = (call.path.as_str(), &call.route.rules);
+    let (host, path, rules) = (call.host.sent(), call.path.as_str(), &call.route.rules);
     // A preflight that gets here is for the app's own CORS, which answers it whatever the path. What else the app might say to one for
     // what clients shall not know of could tell them.
     if cors::is_preflight(&call.method, request.headers()) {
-        call.absent = policy.contract.absent(path, &call.place, rules).map(Box::new);
+        call.absent = policy.contract.absent(host, path, &call.place, rules).map(Box::new);
         return Ok(None);
     }
     let opens_websocket = call::wants_websocket(&call.method, request.version(), request.headers());
-    let verdict = policy.contract.route(&call.method, opens_websocket, path, &call.place, rules);
+    let verdict = policy.contract.route(&call.method, opens_websocket, host, (path, &call.place), rules);
     call.operation = verdict.route;
     if let Some((mode, refusal)) = verdict.fault {
         if mode == Mode::Enforce {

@@ -168,7 +168,7 @@ fn reader(call: &Call) -> Reader {
     let Some(matched) = &call.operation else { return Reader::Unknown };
     let operation = matched.route.operation.as_ref();
     let is_form = operation.is_some_and(|one| matches!(one.body, BodyKind::Form { .. }));
-    if !is_form || !matched.contract.counts(&call.route.rules) {
+    if !is_form || matched.unsure || !matched.contract.counts(&call.route.rules) {
         Reader::Unknown
     } else if matched.contract.is_exact() && !matched.route.rewrites {
         Reader::FastApi

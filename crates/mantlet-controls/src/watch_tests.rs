@@ -43,7 +43,7 @@ fn said(policy: &Policy, path: &str, coding: &str, body: &[u8]) -> (Result<(), R
     let mut call = Call::open(policy, &arrival, &request);
     call.route = Arc::clone(policy.routes.of(request.method(), call.spellings()));
     call.operation =
-        policy.contract.route(request.method(), false, path, &call.place, &call.route.rules).route;
+        policy.contract.route(request.method(), false, None, (path, &call.place), &call.route.rules).route;
     assert!(call.operation.is_some());
     let findings = Arc::<Findings>::default();
     let verdict = Watch::begin(&call, request.headers(), &findings).and_then(|watch| {

@@ -285,7 +285,7 @@ impl Behind {
                 amount(operations(&other.model.router), "operation")
             ));
             best.model.router.complete = false;
-            best.model.router.routes.push(Route::Opaque { why });
+            best.model.router.routes.push(Route::Opaque { why, path: None, methods: Vec::new() });
         }
         Ok(best)
     }
@@ -352,7 +352,7 @@ fn add_page(path: &str, router: &mut Router) {
     if !router.routes.iter().any(|route| matches!(route, Route::Http { path: known, .. } if known == path)) {
         let methods = vec!["GET".to_owned(), "HEAD".to_owned()];
         let path = path.to_owned();
-        router.routes.insert(0, Route::Http { path, methods, hidden: true, docs: true, operation: None });
+        router.routes.insert(0, Route::Http { path, methods, hidden: true, docs: true, convertors: std::collections::BTreeMap::new(), operation: None });
     }
 }
 

@@ -250,7 +250,8 @@ impl Settings {
         let all = Throttle::sensitive_operations(&policy, &facts.sensitive);
         let (mut refused, mut watched, mut recorded, mut notes) = (vec![], vec![], vec![], vec![]);
         for InForce { methods, path, gets, .. } in &all {
-            let Gets::Limits { purpose, accounts, mode, evidence, may_name_more, .. } = gets else {
+            let Gets::Limits { purpose, accounts, mode, evidence, may_name_more, hides_in_part, .. } = gets
+            else {
                 continue;
             };
             let name = format!("{} {path} ({})", methods.join(","), purpose.name());
@@ -265,6 +266,13 @@ impl Settings {
                 notes.push(format!(
                     "note: {name} looks like one that names an account, and none is found in what it takes: it is {known}; `throttle.operation = [{{ paths = \
                      [\"{path}\"], purpose = \"{}\", account = \"FIELD\" }}]` names it",
+                    purpose.name()
+                ));
+            }
+            if !accounts.is_empty() && *hides_in_part && purpose.has_accounts() {
+                notes.push(format!(
+                    "note: {name} takes several forms, and in one of them no account is found: there it is limited for each address alone; \
+                     `throttle.operation = [{{ paths = [\"{path}\"], purpose = \"{}\", account = \"FIELD\" }}]` names it",
                     purpose.name()
                 ));
             }

@@ -152,8 +152,13 @@ pub(crate) fn operations(router: &Router) -> usize {
         .iter()
         .map(|route| match route {
             Route::Http { operation, .. } => usize::from(operation.is_some()),
-            Route::Mount { router: Some(router), .. } => operations(router),
-            Route::Mount { router: None, .. } | Route::WebSocket { .. } | Route::Opaque { .. } => 0,
+            Route::Mount { router: Some(router), .. } | Route::Host { router: Some(router), .. } => {
+                operations(router)
+            }
+            Route::Mount { router: None, .. }
+            | Route::Host { router: None, .. }
+            | Route::WebSocket { .. }
+            | Route::Opaque { .. } => 0,
         })
         .sum()
 }
@@ -162,7 +167,7 @@ pub(crate) fn operations(router: &Router) -> usize {
 pub(crate) fn is_empty(router: &Router) -> bool {
     router.routes.iter().all(|route| match route {
         Route::Http { docs, .. } => *docs,
-        Route::Mount { .. } | Route::WebSocket { .. } | Route::Opaque { .. } => false,
+        Route::Mount { .. } | Route::Host { .. } | Route::WebSocket { .. } | Route::Opaque { .. } => false,
     })
 }
 

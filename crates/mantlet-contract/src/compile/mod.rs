@@ -4,7 +4,7 @@
 mod bounds;
 mod choice;
 mod object;
-mod python_regex;
+pub(crate) mod python_regex;
 
 use regex::Regex;
 

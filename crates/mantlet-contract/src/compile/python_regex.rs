@@ -10,7 +10,7 @@ use std::str::Chars;
 const UNASSIGNED: &str = r"\p{Cn}";
 
 /// A pattern for this engine that matches at least what Python's `re.search` matches.
-pub(super) fn at_least(pattern: &str) -> Option<String> {
+pub(crate) fn at_least(pattern: &str) -> Option<String> {
     if !pattern.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return None;
     }

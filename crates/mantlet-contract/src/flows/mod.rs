@@ -9,10 +9,10 @@ mod words;
 
 pub use self::taken::Place;
 use self::{
-    taken::{Taken, Value, taken},
+    taken::{All, Taken, Value, taken},
     words::{
-        OF_CODES, OF_LOGINS, WORDS, is_code, is_coupon, is_password, is_pin, is_plainly_an_account,
-        is_secret, is_token, may_be_a_code, rank_of_account, words,
+        OF_CODES, OF_LOGINS, WORDS, is_code, is_coupon, is_password, is_pin, is_plainly_an_account, is_secret,
+        is_sure_account, is_token, may_be_a_code, may_be_of_many, rank_of_account, words,
     },
 };
 use crate::{
@@ -42,6 +42,11 @@ impl Purpose {
     pub const ALL: [Self; 6] =
         [Self::Login, Self::Reset, Self::Verify, Self::Register, Self::Redeem, Self::Checkout];
 
+    /// Whether attempts on one account are limited.
+    pub const fn has_accounts(self) -> bool {
+        matches!(self, Self::Login | Self::Reset | Self::Verify)
+    }
+
     /// The word in the configuration and in the names of counters.
     pub const fn name(self) -> &'static str {
         match self {
@@ -62,10 +67,15 @@ pub struct Flow {
     pub purpose: Purpose,
     /// How that is known.
     pub evidence: Evidence,
-    /// Where the account is named that it is about: the first that a request has, in this order.
+    /// Where the account is named that it is about.
     pub accounts: Vec<Place>,
+    /// So many of these count each, for any of them may be the one by which the app looks; of the others the first that a request has, if it
+    /// has none of these.
+    pub each: usize,
     /// Not all that it takes is known: it may name an account nevertheless.
     pub may_name_more: bool,
+    /// Its body has several forms, and in one of them no account is found.
+    pub hides_in_part: bool,
     /// What shows it: `the tokenUrl of OAuth2PasswordBearer`, `the word "login" in its path`.
     pub why: String,
 }
@@ -86,6 +96,8 @@ pub enum Evidence {
 pub struct Found {
     /// As the app has it, with what it is mounted below.
     pub path: String,
+    /// The host that it is there for, as the app has it; none if it is there for any.
+    pub host: Option<String>,
     /// Its methods.
     pub methods: Vec<String>,
     /// What it is.
@@ -98,7 +110,7 @@ pub fn find(contract: &Contract) -> Vec<Found> {
     let roots = Roots::new(roots.map(String::as_str));
     let mut search = Search { shapes: &contract.shapes, roots, token_urls: Vec::new(), found: Vec::new() };
     search.token_urls_of(&contract.router);
-    search.router("", &contract.router);
+    search.router("", None, &contract.router);
     search.found
 }
 
@@ -123,13 +135,15 @@ impl<'c> Search<'c> {
                         }
                     }
                 }
-                Route::Mount { router: Some(router), .. } => self.token_urls_of(router),
+                Route::Mount { router: Some(router), .. } | Route::Host { router: Some(router), .. } => {
+                    self.token_urls_of(router);
+                }
                 _ => {}
             }
         }
     }
 
-    fn router(&mut self, below: &str, router: &Router) {
+    fn router(&mut self, below: &str, host: Option<&str>, router: &Router) {
         for route in &router.routes {
             match route {
                 Route::Http { path, methods, operation: Some(operation), .. } => {
@@ -141,20 +155,47 @@ impl<'c> Search<'c> {
                         let counts =
                             |name: &&String| changes(name) || is_only_asked || (in_query && *name == "GET");
                         let methods = methods.iter().filter(counts).cloned().collect();
-                        self.found.push(Found { path, methods, flow });
+                        self.add(Found { path, host: host.map(str::to_owned), methods, flow });
                     }
                 }
-                Route::Mount { path, router: Some(router) } => self.router(&format!("{below}{path}"), router),
+                Route::Mount { path, router: Some(router) } => {
+                    self.router(&format!("{below}{path}"), host, router);
+                }
+                Route::Host { host, router: Some(router) } => self.router(below, Some(host), router),
                 _ => {}
             }
+        }
+    }
+
+    /// Of several routes with one path the app's code may choose: what any of them takes names an account.
+    fn add(&mut self, new: Found) {
+        let is_same = |known: &&mut Found| {
+            (&known.path, &known.host, &known.methods, known.flow.purpose)
+                == (&new.path, &new.host, &new.methods, new.flow.purpose)
+        };
+        match self.found.iter_mut().find(is_same) {
+            Some(known) => {
+                let (flow, new) = (&mut known.flow, new.flow);
+                for (at, place) in new.accounts.into_iter().enumerate() {
+                    if !flow.accounts.contains(&place) {
+                        let counts = at < new.each;
+                        flow.accounts.insert(if counts { flow.each } else { flow.accounts.len() }, place);
+                        flow.each += usize::from(counts);
+                    }
+                }
+                flow.may_name_more |= new.may_name_more;
+                flow.hides_in_part |= new.hides_in_part;
+            }
+            None => self.found.push(new),
         }
     }
 
     fn flow(&self, path: &str, methods: &[String], operation: &Operation) -> Option<Flow> {
         let inputs = Inputs::of(self.shapes, operation);
         let flow = |purpose, evidence, why| {
-            let (accounts, may_name_more) = (inputs.accounts(), !inputs.is_whole);
-            Some(Flow { purpose, evidence, accounts, may_name_more, why })
+            let (accounts, each) = inputs.accounts();
+            let (may_name_more, hides_in_part) = (!inputs.is_whole, inputs.hides_in_part);
+            Some(Flow { purpose, evidence, accounts, each, may_name_more, hides_in_part, why })
         };
         let is_anonymous = operation.security.is_empty();
         if methods.iter().any(|name| changes(name)) {
@@ -194,12 +235,13 @@ impl<'c> Search<'c> {
 struct Inputs {
     all: Vec<Taken>,
     is_whole: bool,
+    hides_in_part: bool,
 }
 
 impl Inputs {
     fn of(shapes: &[Shape], operation: &Operation) -> Self {
-        let (all, is_whole) = taken(shapes, operation);
-        Self { all, is_whole }
+        let All { taken: all, is_whole, hides_in_part } = taken(shapes, operation);
+        Self { all, is_whole, hides_in_part }
     }
 
     /// Accounts, the surest first.
@@ -208,7 +250,9 @@ impl Inputs {
             .all
             .iter()
             .filter(|taken| taken.value != Value::Other)
-            .filter_map(|taken| Some((rank_of_account(&taken.name)?, taken)))
+            .filter_map(|taken| {
+                Some((taken.names.iter().filter_map(|name| rank_of_account(name)).min()?, taken))
+            })
             .collect();
         ranked.sort_by_key(|(rank, _)| *rank);
         ranked
@@ -218,16 +262,30 @@ impl Inputs {
         self.ranked().first().map(|(_, taken)| *taken)
     }
 
-    /// Where the account is named. One that must be there is the account; of those that need not be, the first that is.
-    fn accounts(&self) -> Vec<Place> {
-        let ranked = self.ranked();
-        let must = ranked.first().filter(|(_, taken)| taken.is_required);
-        let ranked = must.map_or(&ranked[..], std::slice::from_ref);
-        ranked.iter().flat_map(|(_, taken)| taken.places.iter().cloned()).collect()
+    /// Where the account is named, and how many of these count each. Where one must be there, it is the account, and so is what surely names one,
+    /// too: the app may look by either. Of those that need not be there any may be, but for what many people may have together: an
+    /// account of a company.
+    fn accounts(&self) -> (Vec<Place>, usize) {
+        let mut ranked = self.ranked();
+        let must = ranked.first().is_some_and(|(_, taken)| taken.is_required);
+        let mut at = 0;
+        ranked.retain(|(_, taken)| {
+            at += 1;
+            !must || at == 1 || (is_beside_the_body_or_in_it(taken) && taken.is(is_sure_account))
+        });
+        let (each, others): (Vec<_>, Vec<_>) =
+            ranked.into_iter().partition(|(_, taken)| must || !taken.is(may_be_of_many));
+        let places = |ranked: Vec<(usize, &Taken)>| {
+            ranked.into_iter().flat_map(|(_, taken)| taken.places.iter().cloned()).collect::<Vec<_>>()
+        };
+        let (mut all, others) = (places(each), places(others));
+        let each = all.len();
+        all.extend(others);
+        (all, each)
     }
 
     fn secret(&self) -> Option<&Taken> {
-        self.all.iter().find(|taken| taken.value != Value::Other && is_secret(&taken.name))
+        self.all.iter().find(|taken| taken.value != Value::Other && taken.is(is_secret))
     }
 
     fn has_secret(&self) -> bool {
@@ -245,17 +303,17 @@ impl Inputs {
         let has_code = || {
             let is_of_codes = OF_CODES.contains(&sign) || self.account().is_some();
             self.has(|taken| {
-                is_code(&taken.name)
-                    || (may_be_a_code(&taken.name) && (is_of_codes || taken.value == Value::Short))
+                taken.is(is_code)
+                    || (taken.is(may_be_a_code) && (is_of_codes || taken.value == Value::Short))
             })
         };
         // Rooms, archives and shared notes have passwords, too: it shows an account only beside something that stands for one.
         let has_account_with_secret = || {
-            let stands_for_one = |taken: &Taken| may_be_a_code(&taken.name) || is_token(&taken.name);
+            let stands_for_one = |taken: &Taken| taken.is(may_be_a_code) || taken.is(is_token);
             self.has_secret() && (self.account().is_some() || self.has(stands_for_one))
         };
         // A board has pins as well, and `/pin` says no more than its field of that name.
-        let has_pin = || sign != "pin" && self.has(|taken| is_pin(&taken.name));
+        let has_pin = || sign != "pin" && self.has(|taken| taken.is(is_pin));
         match purpose {
             Purpose::Login => self.has_secret() || has_account() || has_code(),
             Purpose::Verify => {
@@ -263,21 +321,26 @@ impl Inputs {
                     || has_code()
                     || has_pin()
                     || has_account_with_secret()
-                    || (!is_anonymous && self.has(|taken| is_password(&taken.name)))
+                    || (!is_anonymous && self.has(|taken| taken.is(is_password)))
             }
             Purpose::Reset => is_anonymous && (has_account() || has_code() || has_account_with_secret()),
             Purpose::Register | Purpose::Checkout => {
                 is_anonymous && (has_account() || has_account_with_secret())
             }
-            Purpose::Redeem => self.has(|taken| is_coupon(&taken.name)) || has_account(),
+            Purpose::Redeem => self.has(|taken| taken.is(is_coupon)) || has_account(),
         }
     }
 }
 
 /// Where the values stand that an operation takes, and whether that is all of it.
 pub fn places(contract: &Contract, operation: &Operation) -> (Vec<Place>, bool) {
-    let (taken, is_whole) = taken(&contract.shapes, operation);
+    let All { taken, is_whole, .. } = taken(&contract.shapes, operation);
     (taken.into_iter().flat_map(|taken| taken.places).collect(), is_whole)
+}
+
+/// Whether a value stands in no object: those in objects are of other people as often.
+fn is_beside_the_body_or_in_it(taken: &Taken) -> bool {
+    taken.places.iter().all(|place| !matches!(place, Place::Body(keys) if keys.len() > 1))
 }
 
 /// The path of a `tokenUrl`, which may be relative or a whole address.

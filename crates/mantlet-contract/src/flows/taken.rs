@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::words::{is_secret, rank_of_account};
 use crate::model::{
     BodyKind, Field, Input, Location, Object, ObjectKind, Operation, PathItem, Shape, ShapeId, Take,
 };
@@ -48,8 +49,9 @@ impl fmt::Display for Place {
 pub(super) struct Taken {
     /// Where it stands, under each of its names, in the order in which the app looks for them.
     pub(super) places: Vec<Place>,
-    /// The last part of the first of these.
-    pub(super) name: String,
+    /// The last part of each of these, and what the model calls it where that is something else.
+    pub(super) names: Vec<String>,
+    /// Every request has it.
     pub(super) is_required: bool,
     pub(super) value: Value,
 }
@@ -68,21 +70,53 @@ pub(super) enum Value {
 /// Longest text that is surely no program.
 const SHORT: u64 = 16;
 
-/// All that an operation takes, and whether that is all of it.
-pub(super) fn taken(shapes: &[Shape], operation: &Operation) -> (Vec<Taken>, bool) {
-    let mut search =
-        Search { shapes, left: MOST, found: Vec::new(), is_whole: operation.body != BodyKind::Opaque };
+impl Taken {
+    /// Whether any of its names is of a kind.
+    pub(super) fn is(&self, of_kind: impl Fn(&str) -> bool) -> bool {
+        self.names.iter().any(|name| of_kind(name))
+    }
+}
+
+/// What an operation takes, as far as it is known.
+#[derive(Debug)]
+pub(super) struct All {
+    pub(super) taken: Vec<Taken>,
+    /// That is all of it.
+    pub(super) is_whole: bool,
+    /// The body has several forms, and in one of them a password comes without an account, or nothing is known.
+    pub(super) hides_in_part: bool,
+}
+
+/// All that an operation takes.
+pub(super) fn taken(shapes: &[Shape], operation: &Operation) -> All {
+    let is_whole = operation.body != BodyKind::Opaque;
+    let mut search = Search {
+        shapes,
+        left: MOST,
+        found: Vec::new(),
+        is_whole,
+        is_one_of: false,
+        outside: false,
+        hides_in_part: false,
+    };
+    // What names the account beside the body names it for each form of that.
+    let named_beside = operation.inputs.iter().any(|input| {
+        input.required
+            && matches!(input.location, Location::Path | Location::Query)
+            && input.take.names().any(|name| rank_of_account(name).is_some())
+    });
+    search.outside = named_beside;
     for input in &operation.inputs {
         search.input(input);
     }
     for path in &operation.named {
         if let Some(name) = path.last() {
-            let name = name.clone();
+            let names = vec![name.clone()];
             let places = vec![Place::Body(path.clone())];
-            search.found.push(Taken { places, name, is_required: false, value: Value::Scalar });
+            search.found.push(Taken { places, names, is_required: false, value: Value::Scalar });
         }
     }
-    (search.found, search.is_whole)
+    All { taken: search.found, is_whole: search.is_whole, hides_in_part: search.hides_in_part }
 }
 
 struct Search<'c> {
@@ -91,6 +125,12 @@ struct Search<'c> {
     found: Vec<Taken>,
     /// Nothing was left out.
     is_whole: bool,
+    /// What is looked at is one of several forms.
+    is_one_of: bool,
+    /// An account is named outside the body.
+    outside: bool,
+    /// Of several forms of the body one has no account that is found.
+    hides_in_part: bool,
 }
 
 impl Search<'_> {
@@ -108,7 +148,7 @@ impl Search<'_> {
                         self.below(input.shape, std::slice::from_ref(name));
                     }
                 }
-                self.add(names, place, input.required, Some(input.shape));
+                self.add(names, &[], place, input.required, Some(input.shape));
             }
             Take::Group { fields, .. } => {
                 if fields.is_empty() {
@@ -116,9 +156,13 @@ impl Search<'_> {
                 }
                 for field in fields {
                     let names: Vec<_> = field.names.iter().map(|(_, wire)| wire.clone()).collect();
-                    let inner = field.names.first().and_then(|(own, _)| self.field_of(input.shape, own));
-                    let is_required = input.required && inner.is_some_and(|(_, is_required)| is_required);
-                    self.add(&names, place, is_required, inner.map(|(shape, _)| shape));
+                    let own: Vec<_> = field.names.iter().map(|(own, _)| own.clone()).collect();
+                    let inner = own.first().and_then(|own| self.field_of(input.shape, own));
+                    let is_required = input.required && inner.is_some_and(|(_, is_required, _)| is_required);
+                    let called = inner.as_ref().map(|(.., called)| (*called).to_owned());
+                    let own: Vec<_> = own.into_iter().chain(called).collect();
+                    let shape = inner.map(|(shape, ..)| shape);
+                    self.add(&names, &own, place, is_required, shape);
                 }
             }
             Take::Whole => self.below(input.shape, &[]),
@@ -128,14 +172,18 @@ impl Search<'_> {
     fn add(
         &mut self,
         names: &[String],
+        own: &[String],
         place: fn(String) -> Place,
         is_required: bool,
         shape: Option<ShapeId>,
     ) {
-        let Some(name) = names.first().cloned() else { return };
         let value = shape.map_or(Value::Scalar, |shape| self.value(shape));
         let places = names.iter().cloned().map(place).collect();
-        self.found.push(Taken { places, name, is_required, value });
+        let mut names: Vec<_> = names.iter().chain(own).cloned().collect();
+        names.dedup();
+        if !names.is_empty() {
+            self.found.push(Taken { places, names, is_required, value });
+        }
     }
 
     fn shape(&self, id: ShapeId) -> Option<&Shape> {
@@ -176,13 +224,13 @@ impl Search<'_> {
         }
     }
 
-    /// A field of a model by its own name, and whether it must be there.
-    fn field_of(&self, id: ShapeId, name: &str) -> Option<(ShapeId, bool)> {
+    /// A field of a model by its own name, whether it must be there, and what the model calls it.
+    fn field_of(&self, id: ShapeId, name: &str) -> Option<(ShapeId, bool, &str)> {
         let Some(Shape::Object(object)) = self.bare(id) else { return None };
         let is_it = |path: &Vec<PathItem>| matches!(&path[..], [PathItem::Key(key)] if key == name);
         let field =
             object.fields.iter().find(|field| field.name == name || field.lookup.iter().any(is_it))?;
-        Some((field.shape, field.required))
+        Some((field.shape, field.required, &field.name))
     }
 
     /// What stands in a JSON body below some keys.
@@ -193,13 +241,25 @@ impl Search<'_> {
             Some(Shape::Object(Object { root: Some(root), kind: ObjectKind::Model, .. })) => vec![*root],
             Some(Shape::Object(object)) => {
                 let fields: Vec<_> = object.fields.iter().map(named).collect();
-                for (paths, is_required, shape) in fields {
-                    self.field(keys, &paths, is_required, shape);
+                for (paths, called, is_required, shape) in fields {
+                    self.field(keys, &paths, called, is_required, shape);
                 }
                 return;
             }
-            Some(Shape::Union { choices, .. }) => choices.clone(),
-            Some(Shape::TaggedUnion { choices, .. }) => choices.iter().map(|(_, shape)| *shape).collect(),
+            Some(Shape::Union { choices, .. }) => return self.one_of(&choices.clone(), keys),
+            Some(Shape::TaggedUnion { choices, .. }) => {
+                let choices: Vec<_> = choices.iter().map(|(_, shape)| *shape).collect();
+                return self.one_of(&choices, keys);
+            }
+            Some(Shape::List(of) | Shape::Set(of) | Shape::FrozenSet(of)) => {
+                let items: Vec<_> = of.items.into_iter().collect();
+                return self.within(&items, keys);
+            }
+            Some(Shape::Tuple { items, .. }) => return self.within(&items.clone(), keys),
+            Some(Shape::JsonText { inner }) => {
+                let inner: Vec<_> = inner.iter().copied().collect();
+                return self.within(&inner, keys);
+            }
             Some(Shape::Opaque { .. } | Shape::Any | Shape::Dict { .. }) => {
                 self.is_whole = false;
                 return;
@@ -211,7 +271,47 @@ impl Search<'_> {
         }
     }
 
-    fn field(&mut self, keys: &[String], paths: &[Vec<String>], is_required: bool, shape: ShapeId) {
+    /// Each of several forms. What must be there in one need not be in another.
+    fn one_of(&mut self, choices: &[ShapeId], keys: &[String]) {
+        let (is_whole, is_one_of) = (self.is_whole, std::mem::replace(&mut self.is_one_of, true));
+        let (mut is_named, mut hides) = (false, false);
+        for choice in choices {
+            if matches!(self.bare(*choice), Some(Shape::None)) {
+                continue;
+            }
+            let before = self.found.len();
+            self.is_whole = true;
+            self.below(*choice, keys);
+            let new = self.found.get(before..).unwrap_or_default();
+            let names_one = new.iter().any(|taken| taken.is(|name| rank_of_account(name).is_some()));
+            is_named |= names_one;
+            hides |= !names_one && (!self.is_whole || new.iter().any(|taken| taken.is(is_secret)));
+        }
+        self.hides_in_part |= hides && is_named && !self.outside;
+        (self.is_whole, self.is_one_of) = (is_whole && !hides, is_one_of);
+    }
+
+    /// What stands where no path of keys leads: in a list, or in a text. It is not found there.
+    fn within(&mut self, items: &[ShapeId], keys: &[String]) {
+        let before = self.found.len();
+        for item in items {
+            self.below(*item, keys);
+        }
+        let inside = self.found.split_off(before);
+        let is_account = |taken: &Taken| taken.is(|name| rank_of_account(name).is_some() || is_secret(name));
+        if inside.iter().any(is_account) {
+            self.is_whole = false;
+        }
+    }
+
+    fn field(
+        &mut self,
+        keys: &[String],
+        paths: &[Vec<String>],
+        called: String,
+        is_required: bool,
+        shape: ShapeId,
+    ) {
         let places: Vec<Vec<String>> =
             paths.iter().map(|path| keys.iter().chain(path).cloned().collect()).collect();
         let Some(first) = places.first().cloned() else { return };
@@ -220,21 +320,24 @@ impl Search<'_> {
                 self.below(shape, place);
             }
         }
-        let name = first.last().cloned().unwrap_or_default();
+        let mut names: Vec<_> = places.iter().filter_map(|place| place.last().cloned()).collect();
+        if !names.contains(&called) {
+            names.push(called);
+        }
         let value = self.value(shape);
         // What is in an object that may be missing may be missing.
-        let is_required = is_required && keys.is_empty();
+        let is_required = is_required && keys.is_empty() && !self.is_one_of;
         let places = places.into_iter().map(Place::Body).collect();
-        self.found.push(Taken { places, name, is_required, value });
+        self.found.push(Taken { places, names, is_required, value });
     }
 }
 
-/// The keys under which a field is looked for, whether it must be there, and what it must be.
-fn named(field: &Field) -> (Vec<Vec<String>>, bool, ShapeId) {
+/// The keys under which a field is looked for, what the model calls it, whether it must be there, and what it must be.
+fn named(field: &Field) -> (Vec<Vec<String>>, String, bool, ShapeId) {
     let key = |item: &PathItem| match item {
         PathItem::Key(key) => Some(key.clone()),
         PathItem::Index(_) => None,
     };
     let paths = field.lookup.iter().filter_map(|path| path.iter().map(key).collect()).collect();
-    (paths, field.required, field.shape)
+    (paths, field.name.clone(), field.required, field.shape)
 }

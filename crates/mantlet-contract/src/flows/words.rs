@@ -112,6 +112,17 @@ pub(super) const fn is_plainly_an_account(rank: usize) -> bool {
     rank < ACCOUNTS.len() - VAGUE
 }
 
+/// Whether a name is that of an account or an address and of nothing else, as people write it.
+pub(super) fn is_sure_account(name: &str) -> bool {
+    let plain = simple(name);
+    ACCOUNTS.iter().take(ACCOUNTS.len() - VAGUE).any(|known| *known == plain)
+}
+
+/// Whether a name may be that of what many people have together.
+pub(super) fn may_be_of_many(name: &str) -> bool {
+    matches!(simple(name).as_str(), "account" | "accountid" | "customerid" | "customernumber")
+}
+
 /// Whether a name is that of a password, or of a number that is used like one.
 pub(super) fn is_secret(name: &str) -> bool {
     is_password(name) || is_pin(name)

@@ -1,8 +1,10 @@
 //! One path template, as Starlette reads it.
 
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 use regex::Regex;
+
+use crate::compile::python_regex;
 
 /// What a template's parameter may be, with the pattern that Starlette gives it.
 const CONVERTORS: [(&str, &str); 5] = [
@@ -30,7 +32,7 @@ pub enum Convertor {
     Text,
     /// A number without a sign: `int`.
     Int,
-    /// Something else: `float`, `uuid`.
+    /// Something else: `float`, `uuid`, what a convertor of the app's own makes, a part of a host.
     Other,
 }
 
@@ -40,6 +42,8 @@ pub(super) struct Template {
     /// The parameters, in order.
     pub(super) parameters: Vec<(String, Convertor)>,
     matcher: Matcher,
+    /// It has convertors of the app's own. Their patterns mean the same here as in Python where all is ASCII.
+    is_own: bool,
 }
 
 #[derive(Debug)]
@@ -68,36 +72,20 @@ pub(super) enum Step<'t> {
 }
 
 impl Template {
-    pub(super) fn compile(template: &str) -> Result<Self, TemplateError> {
-        let error = |why: &str| TemplateError { template: template.to_owned(), why: why.to_owned() };
-        let (mut found, mut pattern, mut plain) = (Vec::<(String, Convertor)>::new(), "^".to_owned(), true);
-        let mut end = 0;
-        for parameter in parameters(template) {
-            let convertor = CONVERTORS.iter().find(|(name, _)| *name == parameter.convertor);
-            let (name, expression) =
-                convertor.ok_or_else(|| error(&format!("unknown convertor `{}`", parameter.convertor)))?;
-            plain &= *name == "str";
-            pattern += &regex::escape(template.get(end..parameter.place.start).unwrap_or_default());
-            pattern.extend(["(", expression, ")"]);
-            if found.iter().any(|(known, _)| known == parameter.name) {
-                return Err(error(&format!("`{}` stands in it twice", parameter.name)));
-            }
-            let convertor = match *name {
-                "str" | "path" => Convertor::Text,
-                "int" => Convertor::Int,
-                _ => Convertor::Other,
-            };
-            found.push((parameter.name.to_owned(), convertor));
-            end = parameter.place.end;
-        }
-        pattern += &regex::escape(template.get(end..).unwrap_or_default());
-        pattern.push('$');
+    /// Compiles a path. Parameters that have a convertor of the app's own have these patterns.
+    pub(super) fn compile(template: &str, own: &BTreeMap<String, String>) -> Result<Self, TemplateError> {
+        let Expression { parameters, pattern, is_plain } = Expression::of(template, own)?;
         let segments: Option<Vec<_>> = segments(template).map(Segment::of).collect();
         let matcher = match segments {
-            Some(segments) if plain => Matcher::Plain(segments),
-            _ => Matcher::Regex(Regex::new(&pattern).map_err(|_| error("it is too long"))?),
+            Some(segments) if is_plain => Matcher::Plain(segments),
+            _ => Matcher::Regex(compiled(template, &format!("^{pattern}$"))?),
         };
-        Ok(Self { parameters: found, matcher })
+        Ok(Self { parameters, matcher, is_own: !own.is_empty() })
+    }
+
+    /// Whether it is certain that a path that matches here does so in Python.
+    pub(super) fn is_sure_of(&self, path: &str) -> bool {
+        !self.is_own || path.bytes().all(|byte| matches!(byte, b' '..=b'~'))
     }
 
     /// Where each parameter's value stands in a path that matches.
@@ -113,6 +101,59 @@ impl Template {
             }
         }
     }
+}
+
+/// A template as an expression, as Starlette makes it.
+pub(super) struct Expression {
+    /// The parameters, in order.
+    pub(super) parameters: Vec<(String, Convertor)>,
+    pub(super) pattern: String,
+    /// Every parameter is a `str`.
+    is_plain: bool,
+}
+
+impl Expression {
+    pub(super) fn of(template: &str, own: &BTreeMap<String, String>) -> Result<Self, TemplateError> {
+        let error = |why: &str| TemplateError { template: template.to_owned(), why: why.to_owned() };
+        let (mut found, mut pattern, mut is_plain) =
+            (Vec::<(String, Convertor)>::new(), String::new(), true);
+        let mut end = 0;
+        for parameter in parameters(template) {
+            let convertor = CONVERTORS.iter().find(|(name, _)| *name == parameter.convertor);
+            let (name, expression) =
+                convertor.ok_or_else(|| error(&format!("unknown convertor `{}`", parameter.convertor)))?;
+            is_plain &= *name == "str";
+            pattern += &regex::escape(template.get(end..parameter.place.start).unwrap_or_default());
+            if found.iter().any(|(known, _)| known == parameter.name) {
+                return Err(error(&format!("`{}` stands in it twice", parameter.name)));
+            }
+            let convertor = match (own.get(parameter.name), *name) {
+                (Some(own), _) => {
+                    let own = python_regex::at_least(own)
+                        .ok_or_else(|| error(&format!("the convertor `{own}` is not understood")))?;
+                    pattern.extend(["(", &own, ")"]);
+                    Convertor::Other
+                }
+                (None, name) => {
+                    pattern.extend(["(", expression, ")"]);
+                    match name {
+                        "str" | "path" => Convertor::Text,
+                        "int" => Convertor::Int,
+                        _ => Convertor::Other,
+                    }
+                }
+            };
+            found.push((parameter.name.to_owned(), convertor));
+            end = parameter.place.end;
+        }
+        pattern += &regex::escape(template.get(end..).unwrap_or_default());
+        Ok(Self { parameters: found, pattern, is_plain })
+    }
+}
+
+pub(super) fn compiled(template: &str, pattern: &str) -> Result<Regex, TemplateError> {
+    let error = |_| TemplateError { template: template.to_owned(), why: "it is too long".to_owned() };
+    Regex::new(pattern).map_err(error)
 }
 
 fn plainly(expected: &[Segment], path: &str) -> Option<Vec<Range<usize>>> {

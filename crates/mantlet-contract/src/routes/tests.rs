@@ -28,7 +28,7 @@ fn http(path: &str, method: &str, hidden: bool) -> serde_json::Value {
 
 /// What is found, in a word, with its path or methods.
 fn found(routes: &Routes, method: &str, path: &str, veil: Veil) -> String {
-    match routes.find_from(Wanted::Http(method), path, routes.roots().start_in(path), veil) {
+    match routes.find_from(Wanted::Http(method), None, path, routes.roots().start_in(path), veil) {
         Found::Http { route, .. } => format!("is {}", route.path),
         Found::MethodNotAllowed(allowed) => format!("allows {}", allowed.join(" ")),
         Found::Veiled { route, allowed } => format!("veiled {} {}", route.path, allowed.join(" ")),

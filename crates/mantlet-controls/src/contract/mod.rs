@@ -304,6 +304,8 @@ pub struct Matched {
     pub(crate) contract: Arc<Contract>,
     /// The route.
     pub route: Arc<HttpRoute>,
+    /// Something that comes before it may answer instead: nothing is refused or changed for what is known of it, and what only protects stays.
+    pub(crate) unsure: bool,
     /// Path parameters: names, what becomes of their values, and where in the path those stand.
     pub(crate) parameters: Vec<(String, Convertor, Range<usize>)>,
 }
@@ -312,7 +314,10 @@ impl Matched {
     /// What is sensitive about the operation, if anything.
     pub(crate) fn flow(&self, method: &Method) -> Option<&Flow> {
         let found = self.contract.flows.get(&self.route.path)?;
-        let of_method = |found: &&Sensitive| found.methods.iter().any(|name| name == method.as_str());
+        let of_method = |found: &&Sensitive| {
+            found.host.as_deref() == self.route.host.as_deref()
+                && found.methods.iter().any(|name| name == method.as_str())
+        };
         found.iter().find(of_method).map(|found| &found.flow)
     }
 }
@@ -389,12 +394,19 @@ impl Policy {
     }
 
     /// What a client is told that may ask for something that is not there, or not for clients.
-    pub(crate) fn absent(&self, path: &str, place: &Place, rules: &Rules) -> Option<Refusal> {
+    pub(crate) fn absent(
+        &self,
+        host: Option<&str>,
+        path: &str,
+        place: &Place,
+        rules: &Rules,
+    ) -> Option<Refusal> {
         let state = self.slot.load();
         let State::Known(contract) = &**state else { return None };
         let refuses_unknown = contract.refuses(rules, rules.unknown_routes);
         let wanted = Wanted::Http(Method::OPTIONS.as_str());
-        match contract.routes.find_from(wanted, path, contract.start_of(place), contract.veil(rules)) {
+        let (start, veil) = (contract.start_of(place), contract.veil(rules));
+        match contract.routes.find_from(wanted, host, path, start, veil) {
             Found::Veiled { allowed, .. } if allowed.is_empty() => {
                 Some(Refusal { seems: Some(Reason::RouteUnknown), ..Reason::RouteHidden.into() })
             }
@@ -403,13 +415,13 @@ impl Policy {
         }
     }
 
-    /// Finds the route of a request, whose path goes to a place.
+    /// Finds the route of a request that goes to a host and to a path with its place.
     pub(crate) fn route(
         &self,
         method: &Method,
         websocket: bool,
-        path: &str,
-        place: &Place,
+        host: Option<&str>,
+        (path, place): (&str, &Place),
         rules: &Rules,
     ) -> Verdict {
         if self.mode == Mode::Off && rules.mode == Mode::Off {
@@ -426,23 +438,30 @@ impl Policy {
         };
         let wanted = if websocket { Wanted::WebSocket } else { Wanted::Http(method.as_str()) };
         let start = contract.start_of(place);
-        let (route, fault) = match contract.routes.find_from(wanted, path, start, contract.veil(rules)) {
-            Found::Http { route, parameters } => {
+        let found = contract.routes.find_from(wanted, host, path, start, contract.veil(rules));
+        let (route, fault) = match found {
+            Found::Http { route, parameters, unsure } => {
                 let tolerance = match route.visibility {
                     Visibility::Docs => rules.docs,
                     Visibility::Hidden => rules.hidden_routes,
                     Visibility::Public => Tolerance::Allow,
                 };
+                // What may be something else is not refused.
+                let tolerance = match tolerance {
+                    Tolerance::Reject if unsure => Tolerance::Report,
+                    tolerance => tolerance,
+                };
                 let parameters = parameters.into_iter();
                 let matched = Matched {
                     contract: Arc::clone(contract),
                     route: Arc::clone(route),
+                    unsure,
                     parameters: parameters
                         .map(|found| (found.name.to_owned(), found.convertor, found.place))
                         .collect(),
                 };
                 // What a mount holds is in no document: one record says so of all of it.
-                let subject = route.mount().unwrap_or(&route.path);
+                let subject = route.mount().or(route.host.as_deref()).unwrap_or(&route.path);
                 (Some(matched), Some((tolerance, Reason::RouteHidden.into(), subject)))
             }
             Found::Veiled { route, allowed } => {
@@ -478,7 +497,9 @@ impl Policy {
                     Tolerance::Allow => return None,
                 };
                 let news = if route.is_some() { &self.reported } else { &self.made_up };
-                let is_mount = route.as_ref().is_some_and(|matched| matched.route.mount().is_some());
+                let is_mount = route
+                    .as_ref()
+                    .is_some_and(|matched| matched.route.mount().is_some() || matched.route.host.is_some());
                 let of_method = if is_mount { "" } else { method.as_str() };
                 let is_news = || news.is_new(&format!("{} {of_method} {subject}", refusal.reason.code()));
                 if mode == Mode::Report && !is_news() {

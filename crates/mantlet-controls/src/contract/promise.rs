@@ -40,7 +40,7 @@ impl Matched {
         let ShapeId(shape) = response.shape?;
         // FastAPI writes by the first one, whatever status a handler sets; the others it only shows.
         let ShapeId(own) = if self.contract.exact { responses.first()?.shape? } else { ShapeId(shape) };
-        Some(Promised { shapes: [shape, own], claimed: response.claimed })
+        Some(Promised { shapes: [shape, own], claimed: response.claimed || self.unsure })
     }
 
     /// Whether an answer with this status is one that the app means: the operation declares it, by itself, by its class or by

@@ -74,7 +74,7 @@ pub(crate) struct Attempt {
     pub(super) learns: Option<(Arc<Table>, Key)>,
     /// Counted before the answer is known, so that many at once are no more than the rule says; given back if it was no failure.
     pub(super) counted: Vec<Charge>,
-    pub(super) account: Option<Named>,
+    pub(super) accounts: Vec<Named>,
 }
 
 impl fmt::Debug for Attempt {
@@ -94,19 +94,20 @@ impl Attempt {
         if end != End::Failed {
             self.unanswered(false);
         }
-        let Some(Named { account, stranger, pair }) = self.account else { return };
-        let outcome = match end {
-            End::Failed => {
-                self.attempts.failed(account);
-                Outcome::Failed(account)
+        match (end, &*self.accounts) {
+            (End::Failed, accounts) => {
+                for Named { account, .. } in accounts {
+                    self.attempts.failed(*account);
+                    self.tell(Outcome::Failed(*account));
+                }
             }
-            End::Succeeded => {
-                self.attempts.succeeded(account, stranger, pair);
-                Outcome::Succeeded { counted: account, account: stranger, pair }
+            (End::Succeeded, [Named { account, stranger, pair }]) => {
+                self.attempts.succeeded(*account, *stranger, *pair);
+                self.tell(Outcome::Succeeded { counted: *account, account: *stranger, pair: *pair });
             }
-            End::Unclear => return,
-        };
-        self.tell(outcome);
+            // Of several, which of them it was is not known: the others may be those of other people.
+            (End::Succeeded | End::Unclear, _) => {}
+        }
     }
 
     /// Takes back what is not to count: everything if the app has not seen it, else what counts failures alone.

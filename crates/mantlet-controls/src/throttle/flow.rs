@@ -7,7 +7,7 @@ use http_body::Body;
 use mantlet_contract::flows::{Evidence, Flow, Place, Purpose};
 
 use super::{
-    Account, Fail, Key, Policy, Shown, Store, Take, Tried, Try, Verdict,
+    Account, AccountStanding, Fail, Key, Policy, Shown, Store, Take, Tried, Try, Verdict,
     attempt::{Attempt, Charge, Named},
     attempts::Attempts,
     gcra::{Decision, Rate},
@@ -174,20 +174,16 @@ impl Remembered {
         }
     }
 
-    /// Its counters in the order in which a store is asked for them, with what is counted.
-    fn counters(&self, address: Option<Key>, account: Option<Key>) -> impl Iterator<Item = (&Counted, Key)> {
-        let of_address = address.map(|key| (&self.by_address, key));
-        let of_account = self.by_account.as_ref().zip(account);
-        of_address.into_iter().chain(of_account)
-    }
 }
 
 /// What holds for an attempt: by the contract, or by the configuration.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sensitive<'a> {
     pub(super) known: &'a Remembered,
-    /// Where the account is named: the first of these that a request has.
+    /// Where accounts are named.
     pub(super) accounts: &'a [Place],
+    /// So many of these count each; of the others the first that a request has, if it has none of these.
+    pub(super) each: usize,
     pub(super) mode: Mode,
     pub(super) certainty: Certainty,
 }
@@ -202,8 +198,8 @@ pub(super) struct Trying<'p> {
     template: &'p str,
     method: &'p str,
     address: Option<Key>,
-    /// The account, for strangers and for whoever is at this address.
-    account: Option<(Key, Key)>,
+    /// The accounts, for strangers and for those at this address.
+    accounts: Vec<(Key, Key)>,
     /// Where it is remembered that the operation has answered 401, if it has not yet.
     unproven: Option<&'p Arc<Table>>,
 }
@@ -217,17 +213,20 @@ impl Trying<'_> {
             key: by_address.key(self.operation, key),
             rate: by_address.counter.rate,
         };
-        let by_account = self.remembered.by_account.as_ref().zip(self.account);
+        let by_account = self.remembered.by_account.as_ref();
+        let accounts = by_account.into_iter().flat_map(|counted| {
+            self.accounts.iter().map(|(stranger, pair)| Account {
+                rule: &counted.counter.name,
+                rate: counted.counter.rate,
+                stranger: *stranger,
+                pair: *pair,
+                counted: [*stranger, *pair].map(|key| counted.key(self.operation, key)),
+            })
+        });
         let asked = Try {
             purpose: &self.remembered.attempts.purpose,
             takes: self.address.map(take).into_iter().collect(),
-            account: by_account.map(|(counted, (stranger, pair))| Account {
-                rule: &counted.counter.name,
-                rate: counted.counter.rate,
-                stranger,
-                pair,
-                counted: [stranger, pair].map(|key| counted.key(self.operation, key)),
-            }),
+            accounts: accounts.collect(),
         };
         store.attempt(&asked).await.unwrap_or_else(|| self.ask_here())
     }
@@ -235,16 +234,19 @@ impl Trying<'_> {
     /// Counts on this machine.
     fn ask_here(&self) -> Tried {
         let attempts = &self.remembered.attempts;
-        let is_known = self.account.is_some_and(|(stranger, pair)| attempts.knows(stranger, pair));
-        let account = self.account_key(is_known);
-        let delay = account.and_then(|account| attempts.delay(account));
-        let counters = || self.counters(account);
-        let decisions =
-            counters().map(|(counted, key)| take_here(&counted.counter, counted.key(self.operation, key)));
-        let decisions = decisions.collect();
-        let tried = Tried { is_known, delay, decisions };
+        let accounts = self.accounts.iter().map(|(stranger, pair)| {
+            let is_known = attempts.knows(*stranger, *pair);
+            let delay = attempts.delay(if is_known { *pair } else { *stranger });
+            AccountStanding { is_known, delay }
+        });
+        let mut tried = Tried { accounts: accounts.collect(), decisions: Vec::new() };
+        let counters: Vec<_> = self.counters(&tried).collect();
+        let take = |(counted, key): &(&Counted, Key)| {
+            take_here(&counted.counter, counted.key(self.operation, *key))
+        };
+        tried.decisions = counters.iter().map(take).collect();
         if !tried.passes() {
-            for ((counted, key), decision) in counters().zip(&tried.decisions) {
+            for ((counted, key), decision) in counters.into_iter().zip(&tried.decisions) {
                 if decision.wait.is_none() {
                     counted.counter.give_back(counted.key(self.operation, key));
                 }
@@ -253,8 +255,20 @@ impl Trying<'_> {
         tried
     }
 
-    fn counters(&self, account: Option<Key>) -> impl Iterator<Item = (&Counted, Key)> {
-        self.remembered.counters(self.address, account)
+    /// The counters in the order in which a store is asked for them, with what is counted.
+    fn counters<'t>(&'t self, tried: &'t Tried) -> impl Iterator<Item = (&'t Counted, Key)> {
+        let of_address = self.address.map(|key| (&self.remembered.by_address, key));
+        of_address.into_iter().chain(self.of_accounts(tried).map(|(counted, key, _)| (counted, key)))
+    }
+
+    /// Those of accounts, with how long each of these must not be tried.
+    fn of_accounts<'t>(
+        &'t self,
+        tried: &'t Tried,
+    ) -> impl Iterator<Item = (&'t Counted, Key, Option<Duration>)> {
+        let by_account = self.remembered.by_account.as_ref();
+        let accounts = self.account_keys(tried).zip(&tried.accounts);
+        accounts.filter_map(move |(key, account)| Some((by_account?, key, account.delay)))
     }
 
     /// Whether nothing is counted yet.
@@ -270,12 +284,14 @@ impl Trying<'_> {
             certainty: self.certainty,
             learns: Some((Arc::clone(proven), self.operation)),
             counted: Vec::new(),
-            account: None,
+            accounts: Vec::new(),
         })
     }
 
-    fn account_key(&self, is_known: bool) -> Option<Key> {
-        self.account.map(|(stranger, pair)| if is_known { pair } else { stranger })
+    /// The accounts, as they are counted.
+    fn account_keys(&self, tried: &Tried) -> impl Iterator<Item = Key> {
+        let accounts = self.accounts.iter().zip(&tried.accounts);
+        accounts.map(|((stranger, pair), account)| if account.is_known { *pair } else { *stranger })
     }
 }
 
@@ -309,7 +325,7 @@ impl Policy {
             Evidence::Word => (self.suspected, Certainty::Suspected),
         };
         let accounts = &*flow.accounts;
-        (mode != Mode::Off).then_some(Sensitive { known, accounts, mode, certainty })
+        (mode != Mode::Off).then_some(Sensitive { known, accounts, each: flow.each, mode, certainty })
     }
 
     /// What an attempt on a sensitive operation is counted by.
@@ -321,22 +337,27 @@ impl Policy {
     where
         B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
     {
-        let Some(Sensitive { known: remembered, accounts, mode, certainty }) = self.flow(call) else {
+        let Some(Sensitive { known: remembered, accounts: places, each, mode, certainty }) = self.flow(call)
+        else {
             return Ok(None);
         };
         // Behind a proxy that is not in `client.trusted` all clients have one address: one of them could lock out all others. Accounts count.
         let is_own = |address: &IpAddr| !is_undeclared_proxy(call, request.headers(), *address);
         let address = call.client.address.filter(is_own).map(|address| self.group(address));
-        let mut account = None;
-        if remembered.by_account.is_some() && !accounts.is_empty() {
-            if accounts.iter().any(|place| matches!(place, Place::Body(_))) {
+        let mut accounts = Vec::new();
+        if remembered.by_account.is_some() && !places.is_empty() {
+            if places.iter().any(|place| matches!(place, Place::Body(_))) {
                 key::read_ahead(request).await?;
             }
-            account = key::account(call, request, accounts)
-                .map(|name| (account_key(&name, None), account_key(&name, address)));
+            let named = key::accounts(call, request, places, each);
+            let keys = named.iter().map(|name| (account_key(name, None), account_key(name, address)));
+            accounts = keys.collect();
         }
         let (template, method) = (self.template(call), call.method.as_str());
-        let operation = key::hashed([&b"operation"[..], template.as_bytes()].into_iter());
+        // Of another host it is another operation.
+        let host = call.operation.as_ref().and_then(|matched| matched.route.host.as_deref());
+        let parts = [&b"operation"[..], template.as_bytes()].into_iter();
+        let operation = key::hashed(parts.chain(host.map(str::as_bytes)));
         let is_proven = |proven: &Arc<Table>| proven.value(proven.key(operation)) > 0;
         let unproven = (certainty == Certainty::ByAnswer && !is_proven(&self.proven)).then_some(&self.proven);
         Ok(Some(Trying {
@@ -347,7 +368,7 @@ impl Policy {
             template,
             method,
             address,
-            account,
+            accounts,
             unproven,
         }))
     }
@@ -360,9 +381,8 @@ impl Policy {
         store: Option<&Arc<dyn Store>>,
         verdict: &mut Verdict,
     ) -> Option<Attempt> {
-        let Trying { remembered, mode, certainty, operation, template, method, account, .. } = trying;
-        let counted_account = trying.account_key(tried.is_known);
-        let counters = || trying.counters(counted_account);
+        let Trying { remembered, mode, certainty, operation, template, method, accounts, .. } = trying;
+        let counters = || trying.counters(tried);
         // Of what only looks sensitive, one record says so, and nothing is to be learned from how much it is asked.
         let suspected = (*certainty == Certainty::Suspected).then_some(*operation);
         let mut add = |counted: &Counted, key, decision| {
@@ -376,8 +396,10 @@ impl Policy {
                 refusal.remedy = remedy::of_sensitive(template, method, &line);
             }
         };
-        if let (Some(wait), Some((counted, key))) = (tried.delay, counters().last()) {
-            add(counted, key, Decision::wait(wait));
+        for (counted, key, delay) in trying.of_accounts(tried) {
+            if let Some(wait) = delay {
+                add(counted, key, Decision::wait(wait));
+            }
         }
         for ((counted, key), decision) in counters().zip(&tried.decisions) {
             add(counted, key, *decision);
@@ -393,7 +415,7 @@ impl Policy {
             certainty: *certainty,
             learns: None,
             counted: Vec::new(),
-            account: None,
+            accounts: Vec::new(),
         };
         let refused = verdict.faults.iter().any(|(mode, _)| *mode == Mode::Enforce);
         if tried.passes() {
@@ -409,11 +431,13 @@ impl Policy {
             return None;
         }
         if remembered.by_account.as_ref().is_some_and(|counted| counted.limit.failures) {
-            attempt.account = counted_account.zip(*account).map(|(account, (stranger, pair))| Named {
+            let keys = trying.account_keys(tried).zip(accounts);
+            let named = keys.map(|(account, (stranger, pair))| Named {
                 account,
-                stranger,
-                pair,
+                stranger: *stranger,
+                pair: *pair,
             });
+            attempt.accounts = named.collect();
         }
         Some(attempt)
     }

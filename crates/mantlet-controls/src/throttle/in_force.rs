@@ -41,6 +41,8 @@ pub enum Gets {
         evidence: Evidence,
         /// It may name an account that nobody can find.
         may_name_more: bool,
+        /// Its body has several forms, and in one of them no account is found.
+        hides_in_part: bool,
     },
     /// It is exempt.
     Nothing,
@@ -54,7 +56,7 @@ impl Policy {
         let operations = &self.operations;
         let mut all = Vec::new();
         // The contract's, by the sections that are about their methods. A template is a path that it matches itself.
-        for Found { path, methods, flow } in found {
+        for Found { path, methods, flow, .. } in found {
             let mut by_section: Vec<(Option<usize>, Vec<String>)> = Vec::new();
             for name in methods {
                 let method = Method::from_bytes(name.as_bytes());
@@ -69,9 +71,13 @@ impl Policy {
                 let operation = section.and_then(|section| operations.all.get(section));
                 let gets = match operation {
                     Some(operation) => {
-                        gets(operation.for_flow(Some(flow)), flow.may_name_more, Gets::Nothing)
+                        let hides = flow.hides_in_part && !operation.names_account();
+                        gets(operation.for_flow(Some(flow)), (flow.may_name_more, hides), Gets::Nothing)
                     }
-                    None => gets(self.usual(flow), flow.may_name_more, Gets::Nothing),
+                    None => {
+                        let hides = (flow.may_name_more, flow.hides_in_part);
+                        gets(self.usual(flow), hides, Gets::Nothing)
+                    }
                 };
                 all.push(InForce { methods, path: path.clone(), why: Some(flow.why.clone()), section, gets });
             }
@@ -92,7 +98,7 @@ impl Policy {
                     path: path.clone(),
                     why: None,
                     section: Some(section),
-                    gets: gets(operation.for_flow(flow), true, otherwise),
+                    gets: gets(operation.for_flow(flow), (true, false), otherwise),
                 });
             }
         }
@@ -118,8 +124,12 @@ fn is_below(path: &str, wide: &str) -> bool {
     router.insert(template(wide), ()).is_ok() && router.at(path).is_ok()
 }
 
-fn gets(sensitive: Option<Sensitive<'_>>, may_name_more: bool, otherwise: Gets) -> Gets {
-    sensitive.map_or(otherwise, |Sensitive { known, accounts, mode, certainty }| Gets::Limits {
+fn gets(
+    sensitive: Option<Sensitive<'_>>,
+    (may_name_more, hides_in_part): (bool, bool),
+    otherwise: Gets,
+) -> Gets {
+    sensitive.map_or(otherwise, |Sensitive { known, accounts, mode, certainty, .. }| Gets::Limits {
         purpose: known.purpose,
         limits: known.limits(),
         accounts: accounts.to_vec(),
@@ -130,6 +140,7 @@ fn gets(sensitive: Option<Sensitive<'_>>, may_name_more: bool, otherwise: Gets) 
             Certainty::Suspected => Evidence::Word,
         },
         may_name_more,
+        hides_in_part,
     })
 }
 
@@ -146,8 +157,9 @@ mod tests {
     fn found(path: &str, purpose: Purpose, account: Option<&str>) -> Found {
         let accounts = account.map(Place::read).into_iter().collect();
         let (evidence, why) = (Evidence::Known, "a word".into());
-        let flow = Flow { purpose, evidence, accounts, may_name_more: false, why };
-        Found { path: path.into(), methods: vec!["POST".into()], flow }
+        let flow =
+            Flow { purpose, evidence, accounts, each: 1, may_name_more: false, hides_in_part: false, why };
+        Found { path: path.into(), host: None, methods: vec!["POST".into()], flow }
     }
 
     /// `purpose account by-address by-account mode` of each line.

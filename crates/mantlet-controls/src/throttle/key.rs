@@ -35,6 +35,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// Longest body in which a field is looked for: forms of logins are short.
 const READ_AHEAD: usize = 64 << 10;
 
+/// Accounts of one request that are counted.
+pub(super) const MOST_ACCOUNTS: usize = 8;
+
 /// Whether a rule counts by a field of the body.
 pub(super) fn needs_body(rule: &Rule) -> bool {
     rule.key.iter().any(|part| matches!(part, KeyPart::Field(_)))
@@ -157,13 +160,38 @@ fn basic(headers: &HeaderMap) -> Option<Vec<u8>> {
     Some(BASE64.decode(&digits).unwrap_or(digits))
 }
 
-/// The account that a request names, in the first of these places that it has. All who hide it in a body that is not read here share
-/// one, or guesses would only have to be long.
-pub(super) fn account<B>(call: &Call, request: &Request<RequestBody<B>>, places: &[Place]) -> Option<String>
+/// The accounts that a request names: one in each of the first of these places, for any of them may be the one that the app looks for; if it has
+/// none, the first in the others. All who hide it in a body that is not read here share one, or guesses would only have to be long; and so do
+/// more than [`MOST_ACCOUNTS`].
+pub(super) fn accounts<B>(
+    call: &Call,
+    request: &Request<RequestBody<B>>,
+    places: &[Place],
+    each: usize,
+) -> Vec<String>
 where
     B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
 {
-    places.iter().find_map(|place| match place {
+    let (each, others) = places.split_at_checked(each).unwrap_or((places, &[]));
+    let mut found = Vec::new();
+    for name in each.iter().filter_map(|place| account(call, request, place)) {
+        let name = if found.len() + 1 < MOST_ACCOUNTS { name } else { String::new() };
+        if !found.contains(&name) {
+            found.push(name);
+        }
+    }
+    if found.is_empty() {
+        found.extend(others.iter().find_map(|place| account(call, request, place)));
+    }
+    found
+}
+
+/// The account that a request names in a place.
+fn account<B>(call: &Call, request: &Request<RequestBody<B>>, place: &Place) -> Option<String>
+where
+    B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
+{
+    match place {
         Place::Body(keys) => match field(request, keys) {
             Named::Text(text) => Some(text),
             Named::Nothing => None,
@@ -174,7 +202,7 @@ where
             let (_, _, place) = call.operation.as_ref()?.parameters.iter().find(|(own, ..)| own == name)?;
             compared(call.path.as_str().get(place.clone())?)
         }
-    })
+    }
 }
 
 /// A field of a body that has been read ahead, as accounts are compared.

@@ -72,7 +72,7 @@ pub use quota::{
     Charged, Count, Holder, Ledger, Limits as QuotaLimits, Quota, QuotaConfig, Second, Span, Spend, Spent,
     UsedUp, Window, hex_of_key, key_of_hex, moment,
 };
-pub(crate) use quota::{Taken, Warning};
+pub(crate) use quota::{Taken, Warning, is_unseen};
 pub use store::{Account, Fail, Key, Outcome, Store, Take, Tried, Try};
 pub use table::Table;
 pub use told::Standing;

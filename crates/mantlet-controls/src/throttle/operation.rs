@@ -280,6 +280,11 @@ fn own_name(path: &str, names: &mut HashSet<String>) -> String {
 }
 
 impl Operation {
+    /// Whether the configuration says where the account is named, or that it is nowhere.
+    pub(super) fn names_account(&self) -> bool {
+        self.account.is_some()
+    }
+
     /// What it gets, if the contract shows this about it.
     pub(super) fn for_flow<'a>(&'a self, flow: Option<&'a Flow>) -> Option<Sensitive<'a>> {
         if self.mode == Mode::Off {
@@ -289,14 +294,15 @@ impl Operation {
             Some(named) => named.purpose(),
             None => flow.map(|flow| flow.purpose),
         }?;
-        let accounts = match (&self.account, flow) {
-            (Some(places), _) => places,
-            (None, Some(flow)) => &*flow.accounts,
-            (None, None) => &[],
+        let (accounts, each) = match (&self.account, flow) {
+            (Some(places), _) => (&**places, places.len()),
+            (None, Some(flow)) => (&*flow.accounts, flow.each),
+            (None, None) => (&[][..], 0),
         };
         Some(Sensitive {
             known: self.remembered.iter().find(|known| known.purpose == purpose)?,
             accounts,
+            each,
             mode: self.mode,
             certainty: Certainty::Known,
         })

@@ -31,8 +31,8 @@ pub struct Try<'r> {
     pub purpose: &'r str,
     /// What it is counted by beside the account.
     pub takes: Vec<Take<'r>>,
-    /// The account, if it names one.
-    pub account: Option<Account<'r>>,
+    /// The accounts that it names.
+    pub accounts: Vec<Account<'r>>,
 }
 
 /// An account, and what counts attempts on it.
@@ -53,18 +53,25 @@ pub struct Account<'r> {
 /// What a store says of an attempt.
 #[derive(Debug, Clone)]
 pub struct Tried {
-    /// Whether somebody has logged in to the account from this address, lately.
-    pub is_known: bool,
-    /// How long the account must not be tried.
-    pub delay: Option<Duration>,
-    /// Of each counter; the account's is the last. It is counted by all of them, or by none if one or the delay refuses it.
+    /// What is known of each account.
+    pub accounts: Vec<Standing>,
+    /// Of each counter; those of accounts are the last. It is counted by all of them, or by none if one or a delay refuses it.
     pub decisions: Vec<Decision>,
+}
+
+/// What is known of an account.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether somebody has logged in to it from this address, lately.
+    pub is_known: bool,
+    /// How long it must not be tried.
+    pub delay: Option<Duration>,
 }
 
 impl Tried {
     /// Whether it may be tried; then it has been counted.
     pub fn passes(&self) -> bool {
-        self.delay.is_none() && self.decisions.iter().all(|decision| decision.wait.is_none())
+        self.accounts.iter().all(|account| account.delay.is_none()) && self.decisions.iter().all(|decision| decision.wait.is_none())
     }
 }
 

@@ -12,7 +12,7 @@ use futures_util::future::{BoxFuture, try_join_all};
 use mantlet_controls::{
     audit::{Record, Sink as _},
     throttle::{
-        Charged, Decision, Holder, KNOWN, Key, LONGEST, Outcome, PLACES, Rate, Spend, Spent, Store, Take,
+        AccountStanding, Charged, Decision, Holder, KNOWN, Key, LONGEST, Outcome, PLACES, Rate, Spend, Spent, Store, Take,
         Tried, Try, delay_after,
     },
 };
@@ -182,8 +182,8 @@ impl Store for RedisStore {
         let one = async |take: &Take<'_>, mut connection: Link| {
             let mut call = self.0.scripts.count.key(self.key_of_rule(take.rule, take.key));
             let (interval, most) = micros(take.rate);
-            let call = call.arg(1).arg(interval).arg(most);
-            let (_, _, passes, ahead): (u64, u64, bool, u64) = call.invoke_async(&mut connection).await?;
+            let call = call.arg(1).arg(0).arg(interval).arg(most);
+            let (passes, ahead): (bool, u64) = call.invoke_async(&mut connection).await?;
             Ok(take.rate.decided(passes, Duration::from_micros(ahead)))
         };
         Box::pin(self.ask(async move |connection| {
@@ -199,29 +199,30 @@ impl Store for RedisStore {
             for take in &asked.takes {
                 call.key(key(take.rule, take.key));
             }
-            if let Some(account) = &asked.account {
+            for account in &asked.accounts {
                 let [stranger, pair] = account.counted;
                 call.key(key(account.rule, stranger)).key(key(PLACES_OF, account.stranger));
                 call.key(key(DELAY, account.stranger)).key(key(DELAY, account.pair));
                 call.key(key(account.rule, pair));
             }
             let rates = asked.takes.iter().map(|take| take.rate);
-            let rates = rates.chain(asked.account.as_ref().map(|account| account.rate));
-            call.arg(rates.clone().count());
+            let rates = rates.chain(asked.accounts.iter().map(|account| account.rate));
+            call.arg(asked.takes.len()).arg(asked.accounts.len());
             for rate in rates.clone() {
                 let (interval, most) = micros(rate);
                 call.arg(interval).arg(most);
             }
-            if let Some(account) = &asked.account {
-                call.arg(&account.pair[..]).arg(KNOWN.as_secs());
+            for account in &asked.accounts {
+                call.arg(&account.pair[..]);
             }
-            let answer: Vec<u64> = call.invoke_async(&mut connection).await?;
-            let delay = answer.get(1).copied().unwrap_or(0);
-            Ok(Tried {
-                is_known: answer.first() == Some(&1),
-                delay: (delay > 0).then(|| Duration::from_millis(delay).min(LONGEST)),
-                decisions: decisions(&answer, rates).collect(),
-            })
+            let answer: Vec<u64> = call.arg(KNOWN.as_secs()).invoke_async(&mut connection).await?;
+            let (of_accounts, of_counters) =
+                answer.split_at_checked(2 * asked.accounts.len()).unwrap_or((&answer, &[]));
+            let accounts = of_accounts.as_chunks::<2>().0.iter().map(|[known, delay]| AccountStanding {
+                is_known: *known == 1,
+                delay: (*delay > 0).then(|| Duration::from_millis(*delay).min(LONGEST)),
+            });
+            Ok(Tried { accounts: accounts.collect(), decisions: decisions(of_counters, rates).collect() })
         }))
     }
 
@@ -273,7 +274,7 @@ fn fault(error: &RedisError) -> Fault {
 
 /// What the script has answered, for each counter.
 fn decisions(answer: &[u64], rates: impl IntoIterator<Item = Rate>) -> impl Iterator<Item = Decision> {
-    let answers = answer.get(2..).unwrap_or_default().as_chunks::<2>().0.iter();
+    let answers = answer.as_chunks::<2>().0.iter();
     answers
         .zip(rates)
         .map(|([passes, ahead], rate)| rate.decided(*passes == 1, Duration::from_micros(*ahead)))

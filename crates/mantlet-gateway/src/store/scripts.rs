@@ -4,34 +4,38 @@ use redis::Script;
 
 /// Counts by all counters or by none, each in the way of `gcra.rs`.
 ///
-/// `KEYS` are the counters. Of an account there follow: from where it is known, the delay of a stranger, that of who is known, and the
-/// counter of who is known, which then takes the place of the last. `ARGV` are how many counters there are, the spans of each, and for an account where the
-/// attempt is from and for how many seconds that stays known. The answer: whether it is known, milliseconds of delay, then for each counter whether it passes
-/// and how far ahead it is.
+/// `KEYS` are the counters. For each account there follow: the counter of a stranger, from where it is known, the delay of a stranger, that of who is known,
+/// and the counter of who is known. `ARGV` are how many counters there are and how many accounts, the spans of each of both, for each account where the
+/// attempt is from, and for how many seconds that stays known. The answer: for each account whether it is known and milliseconds of delay, then for
+/// each counter, those of accounts last, whether it passes and how far ahead it is.
 ///
 /// What is further ahead than it can be shows that the clock was set back. That is put right at once, or it would be found again and again until the clock
 /// is where it was.
 const COUNT: &str = "
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local counters = tonumber(ARGV[1])
-local keys, known, delay = {unpack(KEYS, 1, counters)}, 0, 0
-if #KEYS > counters then
-  local since = redis.call('ZSCORE', KEYS[counters + 1], ARGV[2 * counters + 2])
-  if since and since + ARGV[2 * counters + 3] > tonumber(time[1]) then known = 1 end
-  local account = KEYS[counters + 2 + known]
+local counters, accounts = tonumber(ARGV[1]), tonumber(ARGV[2])
+local spans = 2 * (counters + accounts) + 2
+local keys, passes, answer = {unpack(KEYS, 1, counters)}, true, {}
+for i = 1, accounts do
+  local first, known = counters + 5 * (i - 1) + 1, 0
+  local since = redis.call('ZSCORE', KEYS[first + 1], ARGV[spans + i])
+  if since and since + ARGV[spans + accounts + 1] > tonumber(time[1]) then known = 1 end
+  local account = KEYS[first + 2 + known]
   local waits = redis.call('HMGET', account, 'until', 'delay')
   local longest = tonumber(waits[2] or 0)
-  delay = math.max(math.ceil(tonumber(waits[1] or 0) - now / 1000), 0)
+  local delay = math.max(math.ceil(tonumber(waits[1] or 0) - now / 1000), 0)
   if delay > longest then
     delay = longest
     redis.call('HSET', account, 'until', string.format('%.0f', now / 1000 + delay))
   end
-  if known == 1 then keys[counters] = KEYS[counters + 4] end
+  keys[counters + i] = KEYS[first + 4 * known]
+  passes = passes and delay == 0
+  answer[2 * i - 1], answer[2 * i] = known, delay
 end
-local passes, after, answer = delay == 0, {}, {known, delay}
+local after = {}
 for i, key in ipairs(keys) do
-  local interval, most = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
+  local interval, most = tonumber(ARGV[2 * i + 1]), tonumber(ARGV[2 * i + 2])
   local moment = math.max(tonumber(redis.call('GET', key) or 0), now)
   if moment > now + most then
     moment = now + most
@@ -40,13 +44,13 @@ for i, key in ipairs(keys) do
   after[i] = moment + interval
   local fits = after[i] - now <= most
   passes = passes and fits
-  answer[2 * i + 1], answer[2 * i + 2] = fits and 1 or 0, moment - now
+  answer[2 * (accounts + i) - 1], answer[2 * (accounts + i)] = fits and 1 or 0, moment - now
 end
 if passes then
   for i, key in ipairs(keys) do
     local ahead = after[i] - now
     redis.call('SET', key, string.format('%.0f', after[i]), 'PX', math.ceil(ahead / 1000) + 1)
-    answer[2 * i + 2] = ahead
+    answer[2 * (accounts + i)] = ahead
   end
 end
 return answer";

@@ -62,7 +62,7 @@ fn report(name: &str, checked: &Checked, found: &[flows::Found]) -> String {
                 let place = place.unwrap_or_default();
                 write!(text, "no limits: {place} names no `purpose`, and the contract shows none")
             }
-            Gets::Limits { purpose, limits, accounts, mode, evidence, may_name_more } => {
+            Gets::Limits { purpose, limits, accounts, mode, evidence, may_name_more, hides_in_part } => {
                 let why = match (why, place) {
                     (Some(why), None) => why,
                     (Some(why), Some(place)) if !is_named => format!("{why}; {place} changes what it gets"),
@@ -92,6 +92,12 @@ fn report(name: &str, checked: &Checked, found: &[flows::Found]) -> String {
                     let _ = write!(
                         text,
                         "\n    no account is found in what it takes, so none is limited: name it with `account` under `[[throttle.operation]]`"
+                    );
+                }
+                if !accounts.is_empty() && hides_in_part && purpose.has_accounts() {
+                    let _ = write!(
+                        text,
+                        "\n    in one of the forms that it takes no account is found, so there none is limited: name it with `account` under `[[throttle.operation]]`"
                     );
                 }
                 Ok(())

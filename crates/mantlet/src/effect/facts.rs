@@ -69,7 +69,7 @@ impl Facts {
             root_path: model.root_path.clone(),
             sensitive: flows::find(model),
             operations: routes.operations().count(),
-            rewritten: routes.http().filter(|route| route.operation.is_some() && route.rewrites).count(),
+            rewritten: routes.http().filter(|route| route.operation.is_some() && (route.rewrites || route.unsure.is_some())).count(),
         };
         facts.others("", &model.router);
         facts
@@ -80,10 +80,14 @@ impl Facts {
         for route in &router.routes {
             match route {
                 Route::Mount { path, router: Some(router) } => self.others(&format!("{below}{path}"), router),
+                Route::Host { router: Some(router), .. } => self.others(below, router),
                 Route::Mount { path, router: None } | Route::WebSocket { path } => {
                     self.foreign.push(format!("{below}{path}"));
                 }
-                Route::Opaque { .. } => self.foreign.push(below.to_owned()),
+                Route::Opaque { path: Some(path), .. } => self.foreign.push(format!("{below}{path}")),
+                Route::Opaque { path: None, .. } | Route::Host { router: None, .. } => {
+                    self.foreign.push(below.to_owned());
+                }
                 Route::Http { .. } => {}
             }
         }

@@ -44,7 +44,13 @@ fn routed<'a>(router: &'a Router, at: &str, found: &mut BTreeMap<String, &'a Rou
                     routed(router, &format!("{at}{path}"), found);
                 }
             }
-            Route::Opaque { why } => {
+            Route::Host { host, router } => {
+                found.insert(format!("host {host}"), route);
+                if let Some(router) = router {
+                    routed(router, &format!("{host}{at}"), found);
+                }
+            }
+            Route::Opaque { why, .. } => {
                 found.insert(why.clone(), route);
             }
         }

@@ -126,6 +126,7 @@ impl Overlaps {
             }
         }
         let unjudged = unjudged.into_iter().map(|(path, methods)| Route::Http {
+            convertors: BTreeMap::new(),
             path,
             methods: methods.into_iter().collect(),
             hidden: false,
