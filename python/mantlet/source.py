@@ -326,5 +326,16 @@ def where(function):
     return place(function, code.co_firstlineno)
 
 
+def where_class(cls):
+    """`shop.routes, routes.py:12`"""
+    code = next((code_of(one) for one in vars(cls).values() if code_of(one) is not None), None)
+    module = getattr(cls, "__module__", None) or ""
+    try:
+        line = inspect.getsourcelines(cls)[1]
+    except (OSError, TypeError, IndexError, SyntaxError):
+        line = code.co_firstlineno if code is not None else 0
+    return f"{module}, {place(cls, line)}"
+
+
 def place(function, line):
     return f"{os.path.basename(file_of(function))}:{line}"

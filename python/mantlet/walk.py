@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import collections
 import functools
 import inspect
 import re
@@ -16,7 +18,7 @@ from starlette import convertors
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.errors import ServerErrorMiddleware
-from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
+from starlette.routing import Host, Match, Mount, Route, Router, WebSocketRoute
 
 from . import known, memory, patched, proof, source
 from .answers import Answers
@@ -40,6 +42,7 @@ except ImportError:
 
 ROUTES = (APIRoute, APIWebSocketRoute, Route, WebSocketRoute, Mount)
 OWN_ERRORS = (RequestValidationError, ValidationException)
+OWN_CONVERTOR = "a convertor of the app's own, whose paths are left to the app"
 
 CONVERTORS = {
     convertors.StringConvertor: "str",
@@ -242,7 +245,7 @@ class Walk:
             name = type(router).__name__
             self.note(at or "app", f"`{name}` decides itself what it answers: unknown paths are left to the app")
             complete = False
-            routes.insert(0, {"kind": "opaque", "why": f"the router `{name}` decides itself"})
+            routes.insert(0, {"kind": "opaque", "why": f"the router `{name}` ({source.where_class(type(router))}), which decides itself"})
         found = {"routes": routes, "redirect-slashes": bool(router.redirect_slashes), "complete": complete}
         if own:
             set_rewrites(found)
@@ -278,10 +281,11 @@ class Walk:
 
     def read(self, route, context, at, docs):
         if hasattr(route, "effective_candidates"):  # a router that was included
-            if overrides(type(route.original_router), (APIRouter, Router), "app", "handle", "matches"):
-                why = f"the router `{type(route.original_router).__name__}` decides itself"
-                return [self.opaque(f"{at}{route.include_context.prefix}", why)]
             found = []
+            router = route.original_router
+            if overrides(type(router), (APIRouter, Router), "app", "handle", "matches"):
+                own = f"the router `{type(router).__name__}` ({source.where_class(type(router))}), which decides itself"
+                found.append(self.opaque(f"{at}{route.include_context.prefix}", own))
             outer, self.around = self.around, [*self.around, route.original_router, route.include_context]
             self.note_kept(route)
             for candidate in route.effective_candidates():
@@ -292,41 +296,88 @@ class Walk:
         seen = context if isinstance(route, APIRoute) and context is not None else route
         if context is not None and seen is route and hasattr(context, "starlette_route"):
             seen = context.starlette_route or route
-        if isinstance(route, ROUTES) and overrides(type(route), ROUTES, "matches"):
-            return [self.opaque(f"{at}{route.path}", f"the route class `{type(route).__name__}` decides itself")]
+        if isinstance(route, (*ROUTES, Host)) and decides(route, seen):
+            return [self.own_match(route, seen, at), *self.known(route, seen, at, docs)]
+        return self.known(route, seen, at, docs)
+
+    def known(self, route, seen, at, docs):
+        """A route of a class that is known, as it is if it takes a request at all."""
         if isinstance(route, APIRoute):
-            return [self.api_route(route, seen, at, docs)]
+            return self.api_route(route, seen, at, docs)
         if isinstance(route, Route):
-            path, known = pattern(seen)
-            methods = sorted(seen.methods or ()) if known else []
-            return [{"kind": "http", "path": path, "methods": methods, "hidden": True, **is_docs(path, docs)}]
+            path, own = pattern(seen)
+            found = {"kind": "http", "path": path, "methods": sorted(seen.methods or ()), "hidden": True, **is_docs(path, docs)}
+            return self.with_convertors(found, own, f"{at}{seen.path}")
         if isinstance(route, WebSocketRoute):
-            return [{"kind": "web-socket", "path": pattern(seen)[0]}]
+            path, own = pattern(seen)
+            return [self.unsure(f"{at}{seen.path}", OWN_CONVERTOR, path)] if own else [{"kind": "web-socket", "path": path}]
         if isinstance(route, Mount):
             return [self.mount(seen, at)]
         if isinstance(route, Host):
-            return [self.opaque(f"{at}{route.host}", f"a router for the host `{route.host}`")]
-        return [self.opaque(f"{at}{getattr(route, 'path', '')}", f"a route of the class `{type(route).__name__}`")]
+            return [self.host(seen, at)]
+        why = f"a route of the class `{type(route).__name__}` ({source.where_class(type(route))}), which is not Starlette's"
+        return [self.opaque(f"{at}{getattr(route, 'path', '')}", why)]
+
+    def own_match(self, route, seen, at):
+        """What a route takes whose own `matches` decides: anything, or no more than one of its path would."""
+        cls = type(route)
+        why = f"the route class `{cls.__name__}` ({source.where_class(cls)}), whose `matches` decides itself"
+        if isinstance(route, Host) or not narrows(cls) or "matches" in vars(route):
+            return self.opaque(f"{at}{getattr(route, 'path', '')}", why)
+        path, own = pattern(seen)
+        methods = [] if own or isinstance(route, Mount) else sorted(getattr(seen, "methods", None) or ())
+        return self.unsure(f"{at}{seen.path}", why, f"{path}/{{path:path}}" if isinstance(route, Mount) else path, methods)
 
     def opaque(self, at, why):
-        self.note(at, why)
+        self.note(at, f"{why}: it may answer in place of what follows, whose input is reported, not refused")
         return {"kind": "opaque", "why": why}
 
+    def unsure(self, at, why, path, methods=()):
+        """What may answer for one path only."""
+        self.note(at, f"{why}: another route may answer there, so input is reported, not refused")
+        return {"kind": "opaque", "why": why, "path": path, "methods": list(methods)}
+
+    def with_convertors(self, found, own, at):
+        """A route with convertors of the app's own, by the patterns of those."""
+        if own:
+            self.note(at, f"a convertor of the app's own ({', '.join(f'`{regex}`' for regex in own.values())}): what it makes of a path is left to the app")
+            found["convertors"] = own
+        return [found]
+
+    def host(self, route, at):
+        """A router for a host, whose paths are as they are without it."""
+        sensitive = route.host if route.host_regex.flags & re.IGNORECASE == 0 else route.host.lower()
+        found = {"kind": "host", "host": sensitive}
+        app = route.app
+        inside = f"{route.host}{at}"
+        if any(type(one) not in CONVERTORS for one in route.param_convertors.values()):
+            return self.opaque(inside, f"a router for the host `{route.host}`, which has a convertor of the app's own")
+        if any(app is one for one in self.inside):
+            self.note(inside, "it is mounted in itself")
+        elif isinstance(app, Starlette) and not getattr(app, "root_path", ""):
+            found["router"] = self.within(app, self.app, inside)
+        elif isinstance(app, Router):
+            found["router"] = self.within(app, self.router, inside)
+        else:
+            kind = app if callable(app) and hasattr(app, "__qualname__") else type(app)
+            self.note(inside, f"`{name_of(kind)}` answers for this host: its paths are its own business")
+        return found
+
     def api_route(self, route, seen, at, docs):
-        path, known = pattern(seen)
+        path, own = pattern(seen)
         methods = sorted(seen.methods or ())
-        found = {"kind": "http", "path": path, "methods": methods if known else [], **is_docs(path, docs)}
+        found = {"kind": "http", "path": path, "methods": methods, **is_docs(path, docs)}
         found["hidden"] = not seen.include_in_schema
         where = f"{','.join(methods)} {at}{seen.path}"
-        if not known:
-            self.note(where, "a convertor of the app's own: which paths it takes is left to the app")
-            return found
         try:
             found["operation"] = self.operation(route, seen, where)
         except Exception:
             self.note(where, f"what FastAPI made of {named(route)} is not understood")
             found["operation"] = self.operations.read_opaque(seen)
-        return found
+        if own:
+            # What converts may refuse by an exception, before anything is validated.
+            found["operation"].setdefault("refuses-first", "a convertor of the app's own")
+        return self.with_convertors(found, own, where)
 
     def operation(self, route, seen, where):
         reads = False
@@ -370,9 +421,9 @@ class Walk:
 
     def around_handler(self, route):
         """What is known of the function that a route class of the app's own puts around FastAPI's handler; none if it does something else."""
-        if overrides(type(route), (APIRoute, Route), "__call__", "handle", "app", "matches"):
+        if overrides(type(route), (APIRoute, Route), "__call__", "handle", "app"):
             return None
-        if any(name in vars(route) for name in ("handle", "get_route_handler", "matches")):
+        if any(name in vars(route) for name in ("handle", "get_route_handler")):
             return None
         made = [whole(one) for one in (route.app, *closure(route.app)) if callable(one)]
         own = [one for one in made if not source.is_frameworks(one) and not is_instruments(one)]
@@ -387,13 +438,13 @@ class Walk:
         return facts
 
     def mount(self, mount, at):
-        path, known = pattern(mount)
+        path, own = pattern(mount)
         found = {"kind": "mount", "path": path}
         app = getattr(mount, "_base_app", mount.app)
         inside = f"{at}{mount.path}"
-        if not known:
-            self.note(inside, "a convertor of the app's own: which paths it takes is left to the app")
-        elif any(app is one for one in self.inside):  # routers are equal if their routes are
+        if own:
+            return self.unsure(inside, OWN_CONVERTOR, f"{path}/{{path:path}}")
+        if any(app is one for one in self.inside):  # routers are equal if their routes are
             self.note(inside, "it is mounted in itself")
         elif isinstance(app, Starlette) and not getattr(app, "root_path", ""):
             found["router"] = self.within(app, self.app, inside)
@@ -451,9 +502,9 @@ def named(route):
 
 def is_plain(route):
     """Whether a route works as FastAPI made it."""
-    if overrides(type(route), (APIRoute, Route), "__call__", "handle", "get_route_handler", "app", "matches"):
+    if overrides(type(route), (APIRoute, Route), "__call__", "handle", "get_route_handler", "app"):
         return False
-    if any(name in vars(route) for name in ("handle", "get_route_handler", "matches")):
+    if any(name in vars(route) for name in ("handle", "get_route_handler")):
         return False
     # What FastAPI made of the handler, and what that calls.
     made = [route.app, *(one for one in closure(route.app) if callable(one))]
@@ -570,11 +621,78 @@ def low_priority(router):
 
 
 def pattern(route):
-    """-> (the path, whether its convertors are Starlette's own); others become `path`, which takes whatever they do."""
-    own = [name for name, convertor in route.param_convertors.items() if type(convertor) not in CONVERTORS]
-    if not own:
-        return route.path, True
-    return PARAMETER.sub(lambda match: f"{{{match[1]}:path}}" if match[1] in own else match[0], route.path), False
+    """-> (the path, the patterns of convertors that are not Starlette's own); those become `path`, which takes whatever they do."""
+    convertors = route.param_convertors.items()
+    own = {name: convertor.regex for name, convertor in convertors if type(convertor) not in CONVERTORS}
+    return PARAMETER.sub(lambda match: f"{{{match[1]}:path}}" if match[1] in own else match[0], route.path), own
+
+
+def decides(route, seen):
+    """Whether code of the app's own decides what a route takes. Included, a route of Starlette's is made anew, without its class."""
+    if "matches" in vars(route):
+        return True
+    return overrides(type(route if isinstance(route, APIRoute) else seen), (*ROUTES, Host), "matches")
+
+
+@functools.lru_cache(maxsize=None)
+def narrows(cls):
+    """Whether all that a class of the app's own puts in the place of `matches` takes nothing that Starlette's would not take: it answers what that
+    says, or `Match.NONE`."""
+    for one in cls.__mro__:
+        if one in (*ROUTES, Host):
+            return True
+        own = vars(one).get("matches")
+        if own is not None and not (isinstance(own, types.FunctionType) and narrows_in(own)):
+            return False
+    return False
+
+
+def narrows_in(function):
+    node = source.node_of(function)
+    if not isinstance(node, ast.FunctionDef) or len(node.args.args) != 2 or any(map(changes_names, ast.walk(node))):
+        return False
+    scope = node.args.args[1].arg
+    held, stores = {}, collections.Counter()
+
+    def is_none(one):
+        return isinstance(one, ast.Attribute) and one.attr == "NONE" and source.value_of(function, getattr(one.value, "id", "")) is Match
+
+    def is_supers(one):
+        called = isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute) and one.func.attr == "matches"
+        owner = one.func.value if called else None
+        by_super = isinstance(owner, ast.Call) and getattr(owner.func, "id", "") == "super" and not owner.args
+        return by_super and len(one.args) == 1 and not one.keywords and getattr(one.args[0], "id", "") == scope
+
+    for one in ast.walk(node):
+        if isinstance(one, ast.Name) and isinstance(one.ctx, (ast.Store, ast.Del)):
+            stores[one.id] += 1
+        if isinstance(one, ast.Assign) and len(one.targets) == 1 and is_supers(one.value):
+            target = one.targets[0]
+            if isinstance(target, ast.Name):
+                held[target.id] = "both"
+            elif isinstance(target, ast.Tuple) and len(target.elts) == 2 and isinstance(target.elts[0], ast.Name):
+                held[target.elts[0].id] = "match"
+        if isinstance(one, ast.Subscript) and getattr(one.value, "id", "") == scope and not isinstance(one.ctx, ast.Load):
+            return False
+
+    def is_known(one, what):
+        return isinstance(one, ast.Name) and held.get(one.id) == what and stores[one.id] == 1
+
+    def is_narrow(one):
+        if isinstance(one, ast.IfExp):
+            return is_narrow(one.body) and is_narrow(one.orelse)
+        if isinstance(one, ast.Tuple) and len(one.elts) == 2:
+            return is_none(one.elts[0]) or is_known(one.elts[0], "match")
+        return is_supers(one) or is_known(one, "both")
+
+    returns = [one for one in ast.walk(node) if isinstance(one, ast.Return)]
+    return bool(returns) and scope not in stores and all(one.value is not None and is_narrow(one.value) for one in returns)
+
+
+def changes_names(node):
+    return isinstance(node, (ast.Lambda, ast.Yield, ast.Global, ast.Nonlocal, ast.ClassDef)) or (
+        isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name != "matches"
+    )
 
 
 def of(take):

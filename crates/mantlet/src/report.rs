@@ -42,6 +42,10 @@ pub(crate) struct Report {
     is_complete: bool,
     /// Operations that code of the app may reach before what came is validated.
     rewritten: usize,
+    /// Those, and those in whose place something else may answer.
+    unproven: usize,
+    /// Operations in whose place something else may answer, and what: only its code knows.
+    unsure: BTreeMap<String, usize>,
     /// Operations whose 422 is the app's own.
     own_words: usize,
     /// Operations whose invalid input waits for what may refuse a request before; one of those that may.
@@ -77,6 +81,8 @@ impl Report {
             foreign: 0,
             is_complete: model.router.complete,
             rewritten: 0,
+            unproven: 0,
+            unsure: BTreeMap::new(),
             own_words: 0,
             waiting: 0,
             guarded: BTreeMap::new(),
@@ -98,10 +104,15 @@ impl Report {
             let headers = operation.header_names().map(str::to_ascii_lowercase);
             report.removed.extend(headers.filter(|name| is_forgeable(name)));
             report.rewritten += usize::from(route.rewrites);
-            report.own_words += usize::from(!route.rewrites && route.answers_invalid);
+            if let Some(why) = &route.unsure {
+                *report.unsure.entry((**why).to_owned()).or_default() += 1;
+            }
+            let is_left = route.rewrites || route.unsure.is_some();
+            report.unproven += usize::from(is_left);
+            report.own_words += usize::from(!is_left && route.answers_invalid);
             let guards = operation.guards.iter().map(|guard| &guard.why);
             let first: Vec<_> = route.refuses_first.iter().chain(guards).collect();
-            let is_enforced = !route.rewrites && !route.answers_invalid && !operation.inputs.is_empty();
+            let is_enforced = !is_left && !route.answers_invalid && !operation.inputs.is_empty();
             report.waiting += usize::from(is_enforced && !first.is_empty());
             for why in first {
                 *report.guarded.entry(why.clone()).or_default() += 1;
@@ -135,7 +146,8 @@ impl Report {
             match route {
                 Route::WebSocket { .. } => self.web_sockets += 1,
                 Route::Mount { router: Some(router), .. } => self.count_others(router),
-                Route::Mount { router: None, .. } => self.foreign += 1,
+                Route::Host { router: Some(router), .. } => self.count_others(router),
+                Route::Mount { router: None, .. } | Route::Host { router: None, .. } => self.foreign += 1,
                 Route::Http { .. } | Route::Opaque { .. } => {}
             }
         }
@@ -147,6 +159,7 @@ impl Report {
         let _ = write!(text, "\n{}", self.consequence(routes.fallback()));
         self.name_callbacks(routes, &mut text);
         text.push_str(&self.removed());
+        text.push_str(&self.unsure(&routes.fallback().rules));
         let reasons = self.reasons();
         if !reasons.is_empty() {
             let _ = write!(text, "\nthe app decides at {}: ", amount(self.notes.len(), "place"));
@@ -181,6 +194,25 @@ impl Report {
             "\nheaders: the app reads {}{more}, which only proxies in `client.trusted` may send; `client.keep` lets clients",
             names.join(", ")
         )
+    }
+
+    /// What may answer in place of operations, and the line that refuses input there nevertheless.
+    fn unsure(&self, rules: &Rules) -> String {
+        let mut text = String::new();
+        for (why, number) in self.unsure.iter().take(REASONS) {
+            let _ = write!(
+                text,
+                "\nroutes: {why} may answer in place of {}: limits hold there, as for what is known, and invalid input is reported, not refused",
+                amount(*number, "operation")
+            );
+        }
+        if self.unsure.len() > REASONS {
+            let _ = write!(text, "\nroutes: and {}", amount(self.unsure.len() - REASONS, "other route"));
+        }
+        if !self.unsure.is_empty() && rules.unproven_input == UnprovenInput::Report {
+            text.push_str("; `contract.unproven-input = \"enforce\"` refuses it");
+        }
+        text
     }
 
     /// Those at which the protection against forged requests would stand in the way, and the line that lets them pass.
@@ -219,6 +251,9 @@ impl Report {
         });
         let _ = write!(text, "\n{}", self.answers());
         text.push_str(&self.removed());
+        for (why, number) in &self.unsure {
+            let _ = write!(text, "\n{why} may answer in place of {}", amount(*number, "operation"));
+        }
         if !self.guarded.is_empty() {
             text.push_str("\nmay refuse before input is validated:");
             for (why, number) in &self.guarded {
@@ -286,9 +321,14 @@ impl Report {
                 "the document is trusted, as `--trust-document` or `trust = \"document\"` says\n"
             }
         };
-        let rewritten = if rules.unproven_input == UnprovenInput::Report { self.rewritten } else { 0 };
-        let mut free = self.operations - rewritten;
+        let is_reported = rules.unproven_input == UnprovenInput::Report;
+        let rewritten = if is_reported { self.rewritten } else { 0 };
+        let unsure = if is_reported { self.unproven - self.rewritten } else { 0 };
+        let mut free = self.operations - rewritten - unsure;
         let mut only = Vec::new();
+        if unsure > 0 {
+            only.push(format!("{unsure} (another route may answer in their place)"));
+        }
         if rewritten > 0 {
             only.push(format!("{rewritten} (code before them is not proven to leave requests as they are)"));
         }

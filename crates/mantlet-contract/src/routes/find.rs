@@ -67,6 +67,8 @@ impl Routes {
     ) -> Found<'r> {
         let own = asked.path.get(base..).unwrap_or_default();
         let (mut allowed, mut veiled, mut is_shut) = (Vec::new(), None, false);
+        // Whether something may answer 405 by itself, or may not.
+        let mut refuses_methods = false;
         for index in self.candidates(asked, own) {
             let Some(route) = self.entries.get(index as usize) else { continue };
             let values = match (route.fit(asked, own), &route.kind) {
@@ -87,7 +89,10 @@ impl Routes {
                     allowed.extend(http.methods.iter().map(String::as_str));
                     continue;
                 }
-                (Fit::Partial, _) => continue,
+                (Fit::Partial, _) => {
+                    refuses_methods = true;
+                    continue;
+                }
                 (Fit::Full(values), _) => values,
             };
             let inner = match &route.kind {
@@ -122,7 +127,7 @@ impl Routes {
             }
             return found;
         }
-        if unsure && !is_shut {
+        if (unsure || refuses_methods) && !is_shut {
             return Found::Opaque;
         }
         allowed.sort_unstable();
@@ -190,10 +195,9 @@ impl Route {
     fn fit(&self, asked: &Asked<'_>, path: &str) -> Fit {
         let fits_kind = match (&self.kind, asked.wanted) {
             (Kind::Http(_), Wanted::WebSocket) | (Kind::WebSocket, Wanted::Http(_)) => false,
-            (Kind::Opaque(methods), Wanted::Http(method)) => allows(methods, method),
             // What has methods opens no WebSocket.
             (Kind::Opaque(methods), Wanted::WebSocket) => methods.is_empty(),
-            (Kind::Http(_) | Kind::WebSocket | Kind::Mount(_) | Kind::Host(..), _) => true,
+            _ => true,
         };
         if !fits_kind {
             return Fit::None;
@@ -213,6 +217,7 @@ impl Route {
             },
         };
         match (&self.kind, asked.wanted) {
+            (Kind::Opaque(methods), Wanted::Http(method)) if !allows(methods, method) => Fit::Partial,
             (Kind::Opaque(_), _) => Fit::Maybe,
             (Kind::Http(http), Wanted::Http(method)) if !allows(&http.methods, method) => Fit::Partial,
             _ => Fit::Full(values),
