@@ -352,7 +352,17 @@ fn add_page(path: &str, router: &mut Router) {
     if !router.routes.iter().any(|route| matches!(route, Route::Http { path: known, .. } if known == path)) {
         let methods = vec!["GET".to_owned(), "HEAD".to_owned()];
         let path = path.to_owned();
-        router.routes.insert(0, Route::Http { path, methods, hidden: true, docs: true, convertors: std::collections::BTreeMap::new(), operation: None });
+        router.routes.insert(
+            0,
+            Route::Http {
+                path,
+                methods,
+                hidden: true,
+                docs: true,
+                convertors: std::collections::BTreeMap::new(),
+                operation: None,
+            },
+        );
     }
 }
 

@@ -303,8 +303,7 @@ impl Inputs {
         let has_code = || {
             let is_of_codes = OF_CODES.contains(&sign) || self.account().is_some();
             self.has(|taken| {
-                taken.is(is_code)
-                    || (taken.is(may_be_a_code) && (is_of_codes || taken.value == Value::Short))
+                taken.is(is_code) || (taken.is(may_be_a_code) && (is_of_codes || taken.value == Value::Short))
             })
         };
         // Rooms, archives and shared notes have passwords, too: it shows an account only beside something that stands for one.

@@ -98,7 +98,11 @@ impl Routes {
             let inner = match &route.kind {
                 Kind::Http(http) => {
                     let unsure = unsure || !route.is_sure_of(own);
-                    return Found::Http { route: http, parameters: route.named(outer, base, &values), unsure };
+                    return Found::Http {
+                        route: http,
+                        parameters: route.named(outer, base, &values),
+                        unsure,
+                    };
                 }
                 Kind::WebSocket => return Found::WebSocket,
                 Kind::Mount(inner) | Kind::Host(_, inner) => inner,
@@ -153,11 +157,7 @@ impl Routes {
     }
 
     /// Routes to which the router would redirect.
-    fn with_another_slash<'r>(
-        &'r self,
-        asked: &Asked<'_>,
-        path: &str,
-    ) -> impl Iterator<Item = &'r Route> {
+    fn with_another_slash<'r>(&'r self, asked: &Asked<'_>, path: &str) -> impl Iterator<Item = &'r Route> {
         let other = match path.strip_suffix('/') {
             _ if !self.redirect_slashes || path == "/" || asked.wanted == Wanted::WebSocket => None,
             Some(_) => Some(path.trim_end_matches('/').to_owned()),
@@ -256,4 +256,3 @@ impl Route {
 fn allows(methods: &[String], method: &str) -> bool {
     methods.is_empty() || methods.iter().any(|allowed| allowed == method)
 }
-

@@ -18,11 +18,11 @@ mod tree;
 
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
+use self::{host::HostTemplate, template::Template, tree::Tree};
 pub use self::{
     root::{Roots, Start},
     template::{Convertor, TemplateError},
 };
-use self::{host::HostTemplate, template::Template, tree::Tree};
 use crate::model::Operation;
 
 /// A router, compiled.

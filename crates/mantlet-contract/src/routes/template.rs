@@ -115,8 +115,7 @@ pub(super) struct Expression {
 impl Expression {
     pub(super) fn of(template: &str, own: &BTreeMap<String, String>) -> Result<Self, TemplateError> {
         let error = |why: &str| TemplateError { template: template.to_owned(), why: why.to_owned() };
-        let (mut found, mut pattern, mut is_plain) =
-            (Vec::<(String, Convertor)>::new(), String::new(), true);
+        let (mut found, mut pattern, mut is_plain) = (Vec::<(String, Convertor)>::new(), String::new(), true);
         let mut end = 0;
         for parameter in parameters(template) {
             let convertor = CONVERTORS.iter().find(|(name, _)| *name == parameter.convertor);

@@ -282,7 +282,8 @@ impl Contract {
             let tally = self.tallies.get(&address(route))?;
             let method = route.methods.first().map_or("GET", String::as_str);
             let rules = rules_of(method, &route.path);
-            let proven = rules.unproven_input == UnprovenInput::Enforce || !(route.rewrites || route.unsure.is_some());
+            let proven =
+                rules.unproven_input == UnprovenInput::Enforce || !(route.rewrites || route.unsure.is_some());
             let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
             let guard = operation.guards.first().map(|guard| &guard.why);
             let seen = Seen {

@@ -63,12 +63,13 @@ impl Policy {
             return Ok(Verdict::default());
         }
         // A claim, or what code of the app may change before it is validated, is no ground for a refusal.
-        let unproven =
-            (route.rewrites || matched.unsure) && rules.unproven_input == UnprovenInput::Report;
+        let unproven = (route.rewrites || matched.unsure) && rules.unproven_input == UnprovenInput::Report;
         let mode = mode.under(!matched.contract.counts(rules) || unproven);
         // An app with words of its own for what does not validate goes on saying them.
         let its_own_words = route.answers_invalid && rules.posture == Posture::Compatible;
-        let reading = read_ahead(operation, route.rewrites || matched.unsure, request, self.judged_size, &self.budget).await?;
+        let reading =
+            read_ahead(operation, route.rewrites || matched.unsure, request, self.judged_size, &self.budget)
+                .await?;
         let mut judgement = judge_parts(matched, operation, rules, path, request, reading == Reading::Whole);
         let mut verdict = Verdict::default();
         // Whatever keeps a body from being judged is told; what only hides it, and no client needs, does not pass.

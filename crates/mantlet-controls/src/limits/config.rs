@@ -96,11 +96,13 @@ impl BodySizes {
 
     /// For a request of this operation, if one is known.
     pub(crate) fn of(self, operation: Option<&Matched>) -> u64 {
-        let is_held = operation.filter(|matched| matched.contract.is_exact() && !matched.unsure).is_some_and(|matched| {
-            matched.route.operation.as_ref().is_some_and(|operation| {
-                matches!(operation.body, BodyKind::Json { .. } | BodyKind::Form { files: false })
-            })
-        });
+        let is_held = operation.filter(|matched| matched.contract.is_exact() && !matched.unsure).is_some_and(
+            |matched| {
+                matched.route.operation.as_ref().is_some_and(|operation| {
+                    matches!(operation.body, BodyKind::Json { .. } | BodyKind::Form { files: false })
+                })
+            },
+        );
         if is_held { self.held } else { self.other }
     }
 }

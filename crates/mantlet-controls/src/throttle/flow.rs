@@ -173,7 +173,6 @@ impl Remembered {
             account: self.by_account.as_ref().map(|counted| counted.limit),
         }
     }
-
 }
 
 /// What holds for an attempt: by the contract, or by the configuration.
@@ -239,12 +238,12 @@ impl Trying<'_> {
             let delay = attempts.delay(if is_known { *pair } else { *stranger });
             AccountStanding { is_known, delay }
         });
-        let mut tried = Tried { accounts: accounts.collect(), decisions: Vec::new() };
-        let counters: Vec<_> = self.counters(&tried).collect();
-        let take = |(counted, key): &(&Counted, Key)| {
-            take_here(&counted.counter, counted.key(self.operation, *key))
-        };
-        tried.decisions = counters.iter().map(take).collect();
+        let accounts: Vec<_> = accounts.collect();
+        let counters: Vec<_> = self.counters(&accounts).collect();
+        let take =
+            |(counted, key): &(&Counted, Key)| take_here(&counted.counter, counted.key(self.operation, *key));
+        let decisions: Vec<_> = counters.iter().map(take).collect();
+        let tried = Tried { accounts, decisions };
         if !tried.passes() {
             for ((counted, key), decision) in counters.into_iter().zip(&tried.decisions) {
                 if decision.wait.is_none() {
@@ -256,18 +255,18 @@ impl Trying<'_> {
     }
 
     /// The counters in the order in which a store is asked for them, with what is counted.
-    fn counters<'t>(&'t self, tried: &'t Tried) -> impl Iterator<Item = (&'t Counted, Key)> {
+    fn counters<'c>(&'c self, known: &[AccountStanding]) -> impl Iterator<Item = (&'c Counted, Key)> {
         let of_address = self.address.map(|key| (&self.remembered.by_address, key));
-        of_address.into_iter().chain(self.of_accounts(tried).map(|(counted, key, _)| (counted, key)))
+        of_address.into_iter().chain(self.of_accounts(known).map(|(counted, key, _)| (counted, key)))
     }
 
     /// Those of accounts, with how long each of these must not be tried.
-    fn of_accounts<'t>(
-        &'t self,
-        tried: &'t Tried,
-    ) -> impl Iterator<Item = (&'t Counted, Key, Option<Duration>)> {
+    fn of_accounts<'c>(
+        &'c self,
+        known: &[AccountStanding],
+    ) -> impl Iterator<Item = (&'c Counted, Key, Option<Duration>)> {
         let by_account = self.remembered.by_account.as_ref();
-        let accounts = self.account_keys(tried).zip(&tried.accounts);
+        let accounts = self.account_keys(known).zip(known);
         accounts.filter_map(move |(key, account)| Some((by_account?, key, account.delay)))
     }
 
@@ -289,8 +288,8 @@ impl Trying<'_> {
     }
 
     /// The accounts, as they are counted.
-    fn account_keys(&self, tried: &Tried) -> impl Iterator<Item = Key> {
-        let accounts = self.accounts.iter().zip(&tried.accounts);
+    fn account_keys(&self, known: &[AccountStanding]) -> impl Iterator<Item = Key> {
+        let accounts = self.accounts.iter().zip(known);
         accounts.map(|((stranger, pair), account)| if account.is_known { *pair } else { *stranger })
     }
 }
@@ -382,7 +381,7 @@ impl Policy {
         verdict: &mut Verdict,
     ) -> Option<Attempt> {
         let Trying { remembered, mode, certainty, operation, template, method, accounts, .. } = trying;
-        let counters = || trying.counters(tried);
+        let counters = || trying.counters(&tried.accounts);
         // Of what only looks sensitive, one record says so, and nothing is to be learned from how much it is asked.
         let suspected = (*certainty == Certainty::Suspected).then_some(*operation);
         let mut add = |counted: &Counted, key, decision| {
@@ -396,7 +395,7 @@ impl Policy {
                 refusal.remedy = remedy::of_sensitive(template, method, &line);
             }
         };
-        for (counted, key, delay) in trying.of_accounts(tried) {
+        for (counted, key, delay) in trying.of_accounts(&tried.accounts) {
             if let Some(wait) = delay {
                 add(counted, key, Decision::wait(wait));
             }
@@ -431,12 +430,9 @@ impl Policy {
             return None;
         }
         if remembered.by_account.as_ref().is_some_and(|counted| counted.limit.failures) {
-            let keys = trying.account_keys(tried).zip(accounts);
-            let named = keys.map(|(account, (stranger, pair))| Named {
-                account,
-                stranger: *stranger,
-                pair: *pair,
-            });
+            let keys = trying.account_keys(&tried.accounts).zip(accounts);
+            let named =
+                keys.map(|(account, (stranger, pair))| Named { account, stranger: *stranger, pair: *pair });
             attempt.accounts = named.collect();
         }
         Some(attempt)

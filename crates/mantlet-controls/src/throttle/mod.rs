@@ -72,8 +72,8 @@ pub use quota::{
     Charged, Count, Holder, Ledger, Limits as QuotaLimits, Quota, QuotaConfig, Second, Span, Spend, Spent,
     UsedUp, Window, hex_of_key, key_of_hex, moment,
 };
-pub(crate) use quota::{Taken, Warning, is_unseen};
-pub use store::{Account, Fail, Key, Outcome, Store, Take, Tried, Try};
+pub(crate) use quota::{Taken, Warning};
+pub use store::{Account, Fail, Key, Outcome, Standing as AccountStanding, Store, Take, Tried, Try};
 pub use table::Table;
 pub use told::Standing;
 pub(crate) use usage::Counted;

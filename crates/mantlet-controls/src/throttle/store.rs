@@ -71,7 +71,8 @@ pub struct Standing {
 impl Tried {
     /// Whether it may be tried; then it has been counted.
     pub fn passes(&self) -> bool {
-        self.accounts.iter().all(|account| account.delay.is_none()) && self.decisions.iter().all(|decision| decision.wait.is_none())
+        self.accounts.iter().all(|account| account.delay.is_none())
+            && self.decisions.iter().all(|decision| decision.wait.is_none())
     }
 }
 

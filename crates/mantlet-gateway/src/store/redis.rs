@@ -12,8 +12,8 @@ use futures_util::future::{BoxFuture, try_join_all};
 use mantlet_controls::{
     audit::{Record, Sink as _},
     throttle::{
-        AccountStanding, Charged, Decision, Holder, KNOWN, Key, LONGEST, Outcome, PLACES, Rate, Spend, Spent, Store, Take,
-        Tried, Try, delay_after,
+        AccountStanding, Charged, Decision, Holder, KNOWN, Key, LONGEST, Outcome, PLACES, Rate, Spend, Spent,
+        Store, Take, Tried, Try, delay_after,
     },
 };
 use redis::{ErrorKind, RedisError, RedisResult};

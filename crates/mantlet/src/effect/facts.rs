@@ -69,7 +69,10 @@ impl Facts {
             root_path: model.root_path.clone(),
             sensitive: flows::find(model),
             operations: routes.operations().count(),
-            rewritten: routes.http().filter(|route| route.operation.is_some() && (route.rewrites || route.unsure.is_some())).count(),
+            rewritten: routes
+                .http()
+                .filter(|route| route.operation.is_some() && (route.rewrites || route.unsure.is_some()))
+                .count(),
         };
         facts.others("", &model.router);
         facts

@@ -78,7 +78,14 @@ impl<'d> Reader<'d> {
                     overlaps.add(prefix, &path, &method, &operation.at);
                     let operation = made.clone().map(Box::new);
                     let methods = vec![method.clone()];
-                    routes.push(Route::Http { path, methods, hidden: false, docs: false, convertors: BTreeMap::new(), operation });
+                    routes.push(Route::Http {
+                        path,
+                        methods,
+                        hidden: false,
+                        docs: false,
+                        convertors: BTreeMap::new(),
+                        operation,
+                    });
                 }
             }
         }
@@ -98,7 +105,11 @@ impl<'d> Reader<'d> {
         // A server's prefix that could not be read stands before paths that are not known.
         is_whole &= self.unread_prefixes == 0;
         if !is_whole {
-            routes.push(Route::Opaque { why: "some paths of the document could not be read".to_owned(), path: None, methods: Vec::new() });
+            routes.push(Route::Opaque {
+                why: "some paths of the document could not be read".to_owned(),
+                path: None,
+                methods: Vec::new(),
+            });
         }
         // What code there is, and in what words it answers, a document does not say: whoever trusts it wants it enforced.
         let (answers_invalid, rewrites) = (false, false);
@@ -160,7 +171,17 @@ fn add_pages(prefix: &str, routes: &mut Vec<Route>) {
             continue;
         }
         let methods = vec!["GET".to_owned(), "HEAD".to_owned()];
-        routes.insert(0, Route::Http { path: page, methods, hidden: true, docs: true, convertors: BTreeMap::new(), operation: None });
+        routes.insert(
+            0,
+            Route::Http {
+                path: page,
+                methods,
+                hidden: true,
+                docs: true,
+                convertors: BTreeMap::new(),
+                operation: None,
+            },
+        );
     }
 }
 
