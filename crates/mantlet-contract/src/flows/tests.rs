@@ -177,7 +177,12 @@ fn accounts_are_found_wherever_they_stand() {
         (Row("POST", "/a/login", "a", json!([{"shape": 3}]), ""), "login known username"),
         (Row("POST", "/b/login", "b", json!([{"shape": 4}]), ""), "login known credentials.username"),
         (Row("POST", "/c/login", "c", json!([{"shape": 5}]), ""), "login known username,email"),
-        (Row("POST", "/d/login", "d", json!([{"shape": 6}]), ""), "login known username"),
+        // Any of several forms may be the one that is sent.
+        (Row("POST", "/d/login", "d", json!([{"shape": 6}]), ""), "login known username,phone"),
+        (
+            Row("POST", "/i/login", "i", json!(["query:email", {"shape": 3}]), ""),
+            "login known query:email,username",
+        ),
         (
             Row("POST", "/e/login", "e", json!(["query:username", "query:password"]), ""),
             "login known query:username",

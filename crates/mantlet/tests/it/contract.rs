@@ -415,8 +415,8 @@ fn routes_are_in_the_order_of_the_app() {
         ("GET /files/{name:path}", json!([true, false, "files_files__name__get"])),
         ("GET,HEAD /plain", json!([true, false, null])),
         ("POST /outer/v1/plain", json!([true, false, null])),
-        // What a convertor of the app's own takes is not known.
-        (" /outer/v1/lenient/numbers/{number:path}", json!([false, false, null])),
+        // What a convertor of the app's own takes is known by its pattern, what it makes of that is not.
+        ("GET /outer/v1/lenient/numbers/{number:path}", json!([false, false, "numbers_outer_v1_lenient_numbers__number__get"])),
         (" /web", json!([true, false, null])),
         ("GET,POST /several-methods", json!([false, false, "several"])),
         ("GET,HEAD /outer/v1/mounted/deep", json!([true, false, null])),
@@ -428,7 +428,7 @@ fn routes_are_in_the_order_of_the_app() {
         let id = operation.as_ref().map(|operation| &operation.id);
         assert_eq!(json!([hidden, docs, id]), facts, "{route}");
     }
-    for route in ["ws /socket/{room}", "ws /outer/socket", "a router for the host `api.example.com`"] {
+    for route in ["ws /socket/{room}", "ws /outer/socket", "host api.example.com"] {
         assert!(routes.contains_key(route), "{route} in {:?}", routes.keys());
     }
     for (mount, known) in [("/inner", true), ("/router", true), ("/foreign", false), ("/web", false)] {
