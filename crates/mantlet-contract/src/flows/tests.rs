@@ -181,7 +181,7 @@ fn accounts_are_found_wherever_they_stand() {
         (Row("POST", "/d/login", "d", json!([{"shape": 6}]), ""), "login known username,phone"),
         (
             Row("POST", "/i/login", "i", json!(["query:email", {"shape": 3}]), ""),
-            "login known query:email,username",
+            "login known username,query:email",
         ),
         (
             Row("POST", "/e/login", "e", json!(["query:username", "query:password"]), ""),

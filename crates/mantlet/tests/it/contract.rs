@@ -416,7 +416,10 @@ fn routes_are_in_the_order_of_the_app() {
         ("GET,HEAD /plain", json!([true, false, null])),
         ("POST /outer/v1/plain", json!([true, false, null])),
         // What a convertor of the app's own takes is known by its pattern, what it makes of that is not.
-        ("GET /outer/v1/lenient/numbers/{number:path}", json!([false, false, "numbers_outer_v1_lenient_numbers__number__get"])),
+        (
+            "GET /outer/v1/lenient/numbers/{number:path}",
+            json!([false, false, "numbers_outer_v1_lenient_numbers__number__get"]),
+        ),
         (" /web", json!([true, false, null])),
         ("GET,POST /several-methods", json!([false, false, "several"])),
         ("GET,HEAD /outer/v1/mounted/deep", json!([true, false, null])),
