@@ -145,8 +145,9 @@ impl Report {
         for route in &router.routes {
             match route {
                 Route::WebSocket { .. } => self.web_sockets += 1,
-                Route::Mount { router: Some(router), .. } => self.count_others(router),
-                Route::Host { router: Some(router), .. } => self.count_others(router),
+                Route::Mount { router: Some(router), .. } | Route::Host { router: Some(router), .. } => {
+                    self.count_others(router);
+                }
                 Route::Mount { router: None, .. } | Route::Host { router: None, .. } => self.foreign += 1,
                 Route::Http { .. } | Route::Opaque { .. } => {}
             }

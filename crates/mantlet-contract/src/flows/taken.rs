@@ -90,22 +90,14 @@ pub(super) struct All {
 /// All that an operation takes.
 pub(super) fn taken(shapes: &[Shape], operation: &Operation) -> All {
     let is_whole = operation.body != BodyKind::Opaque;
-    let mut search = Search {
-        shapes,
-        left: MOST,
-        found: Vec::new(),
-        is_whole,
-        is_one_of: false,
-        outside: false,
-        hides_in_part: false,
-    };
+    let mut search =
+        Search { shapes, left: MOST, found: Vec::new(), is_whole, is_one_of: false, hides_in_part: false };
     // What names the account beside the body names it for each form of that.
     let named_beside = operation.inputs.iter().any(|input| {
         input.required
             && matches!(input.location, Location::Path | Location::Query)
             && input.take.names().any(|name| rank_of_account(name).is_some())
     });
-    search.outside = named_beside;
     for input in &operation.inputs {
         search.input(input);
     }
@@ -116,7 +108,11 @@ pub(super) fn taken(shapes: &[Shape], operation: &Operation) -> All {
             search.found.push(Taken { places, names, is_required: false, value: Value::Scalar });
         }
     }
-    All { taken: search.found, is_whole: search.is_whole, hides_in_part: search.hides_in_part }
+    All {
+        taken: search.found,
+        is_whole: search.is_whole,
+        hides_in_part: search.hides_in_part && !named_beside,
+    }
 }
 
 struct Search<'c> {
@@ -127,8 +123,6 @@ struct Search<'c> {
     is_whole: bool,
     /// What is looked at is one of several forms.
     is_one_of: bool,
-    /// An account is named outside the body.
-    outside: bool,
     /// Of several forms of the body one has no account that is found.
     hides_in_part: bool,
 }
@@ -287,7 +281,7 @@ impl Search<'_> {
             is_named |= names_one;
             hides |= !names_one && (!self.is_whole || new.iter().any(|taken| taken.is(is_secret)));
         }
-        self.hides_in_part |= hides && is_named && !self.outside;
+        self.hides_in_part |= hides && is_named;
         (self.is_whole, self.is_one_of) = (is_whole && !hides, is_one_of);
     }
 

@@ -138,16 +138,22 @@ impl Routes {
                     entries.push(Route { template: None, kind: Kind::Opaque(Vec::new()) });
                 }
             }
-            let looked_up = match entries.last() {
-                Some(Route { kind: Kind::Host(template, _), .. }) => template.looked_up(),
-                _ => None,
-            };
-            match looked_up {
+            match entries.last().and_then(Route::looked_up) {
                 Some(host) => hosts.entry(host.into()).or_default().push(index),
                 None => anywhere.push(index),
             }
         }
         let (redirect_slashes, complete) = (router.redirect_slashes, router.complete);
         Self { entries, tree, anywhere, hosts, redirect_slashes, complete, roots: Roots::default() }
+    }
+}
+
+impl Route {
+    /// The host by which it is looked up, if it is for one alone.
+    fn looked_up(&self) -> Option<String> {
+        match &self.kind {
+            Kind::Host(template, _) => template.looked_up(),
+            _ => None,
+        }
     }
 }

@@ -112,17 +112,15 @@ impl Routes {
                 None => Found::Opaque,
                 Some(inner) => {
                     let mut outer = route.named(outer.clone(), base, &values);
-                    let base = match &route.kind {
-                        Kind::Host(..) => base,
+                    let mut start = base;
+                    if !matches!(route.kind, Kind::Host(..)) {
                         // The mount's own parameter is what its router goes on with, from the slash before it. The mount adds its path to the root
                         // path, and where that does not stand, what is mounted sees all of it.
-                        _ => {
-                            outer.pop();
-                            let rest = values.last().map_or(own.len(), |place| place.start.saturating_sub(1));
-                            if asked.lacks_root { 0 } else { base + rest }
-                        }
-                    };
-                    inner.walk(asked, base, outer, unsure)
+                        outer.pop();
+                        let rest = values.last().map_or(own.len(), |place| place.start.saturating_sub(1));
+                        start = if asked.lacks_root { 0 } else { base + rest };
+                    }
+                    inner.walk(asked, start, outer, unsure)
                 }
             };
             // What may not have come here may be for something that follows.

@@ -6,6 +6,7 @@ use mantlet_contract::flows::{Evidence, Found, Place, Purpose};
 use super::{
     Limits, Policy,
     flow::{Certainty, Sensitive},
+    operation::Operation,
 };
 use crate::{Mode, path::Spellings, route::template};
 
@@ -69,16 +70,13 @@ impl Policy {
             }
             for (section, methods) in by_section {
                 let operation = section.and_then(|section| operations.all.get(section));
-                let gets = match operation {
-                    Some(operation) => {
-                        let hides = flow.hides_in_part && !operation.names_account();
-                        gets(operation.for_flow(Some(flow)), (flow.may_name_more, hides), Gets::Nothing)
-                    }
-                    None => {
-                        let hides = (flow.may_name_more, flow.hides_in_part);
-                        gets(self.usual(flow), hides, Gets::Nothing)
-                    }
+                let hides = flow.hides_in_part && !operation.is_some_and(Operation::names_account);
+                let hides = (flow.may_name_more, hides);
+                let sensitive = match operation {
+                    Some(operation) => operation.for_flow(Some(flow)),
+                    None => self.usual(flow),
                 };
+                let gets = gets(sensitive, hides, Gets::Nothing);
                 all.push(InForce { methods, path: path.clone(), why: Some(flow.why.clone()), section, gets });
             }
         }
