@@ -11,8 +11,8 @@ pub use self::taken::Place;
 use self::{
     taken::{All, Taken, Value, taken},
     words::{
-        OF_CODES, OF_LOGINS, WORDS, is_code, is_coupon, is_password, is_pin, is_plainly_an_account, is_secret,
-        is_sure_account, is_token, may_be_a_code, may_be_of_many, rank_of_account, words,
+        OF_CODES, OF_LOGINS, WORDS, is_code, is_coupon, is_password, is_pin, is_plainly_an_account,
+        is_secret, is_sure_account, is_token, may_be_a_code, may_be_of_many, rank_of_account, words,
     },
 };
 use crate::{
