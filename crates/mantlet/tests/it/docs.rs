@@ -107,6 +107,27 @@ fn headers_that_are_added_by_default_are_on_the_page() {
             );
         }
     }
+    // FastAPI's own pages and those of an app, with what is only reported to them.
+    for (app, path, reports) in [
+        ("recorder:app", "/html", true),
+        ("recorder:app", "/slow?seconds=0", false),
+        ("uploads:app", "/docs", true),
+    ] {
+        let gateway = crate::kit::Setup::run(app).by_default().start();
+        let answer = crate::kit::Client::connect(gateway.addr()).get(path);
+        let names = answer.headers.iter().map(|(name, _)| name.to_ascii_lowercase());
+        let of_any_app = ["content-type", "content-length", "date", "connection", "keep-alive"];
+        let added: Vec<_> = names.filter(|name| !of_any_app.contains(&name.as_str())).collect();
+        let is_reported = added.iter().any(|name| name == "cross-origin-opener-policy-report-only");
+        assert_eq!((answer.status, is_reported), (200, reports), "{path} {added:?}");
+        assert_eq!(added.iter().any(|name| name == "permissions-policy"), !reports, "{path} {added:?}");
+        for name in added {
+            assert!(
+                text.to_ascii_lowercase().contains(&format!("`{name}")),
+                "{name} is added to {path} and not on the page"
+            );
+        }
+    }
 }
 
 /// What a record tells an operator to write is taken as it is.
