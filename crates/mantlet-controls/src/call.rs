@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use http::{HeaderMap, HeaderValue, Method, Request, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version, header};
 
 use crate::{
     Policy, Refusal,
@@ -198,14 +198,17 @@ impl Call {
     }
 }
 
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 /// Fetch Metadata: what the answer is for, and whose page asks.
 fn is_code(headers: &HeaderMap) -> bool {
     let is_for_code = |value: &HeaderValue| {
         let value = value.as_bytes();
         [&b"script"[..], b"style", b"worker", b"sharedworker", b"serviceworker"].contains(&value)
     };
-    headers.get("sec-fetch-dest").is_some_and(is_for_code)
-        && headers.get("sec-fetch-site").is_some_and(|site| site != "cross-site")
+    headers.get(SEC_FETCH_DEST).is_some_and(is_for_code)
+        && headers.get(SEC_FETCH_SITE).is_some_and(|site| site != "cross-site")
 }
 
 fn wants_problem(headers: &HeaderMap) -> bool {

@@ -579,8 +579,12 @@ struct Suspect {
 }
 
 fn suspect<B>(policy: &Policy, arrival: &Arrival, call: &Call, request: &Request<B>) -> Option<Box<Suspect>> {
+    let has_certificate = call.certificate.is_some();
+    if !csrf::may_be_forged(&call.method, request.headers(), has_certificate) {
+        return None;
+    }
     let facts = csrf::Facts {
-        has_certificate: call.certificate.is_some(),
+        has_certificate,
         forwarded_host: call.host.forwarded(),
         is_local: client::is_local(arrival, request.headers()),
     };

@@ -255,15 +255,11 @@ impl Forward<'_> {
 /// Leaves out what is about one hop alone. What `Connection` names went before our own headers came.
 fn leave_hop_by_hop(headers: &mut HeaderMap) {
     let takes_trailers = headers.get(header::TE).is_some_and(|te| te.as_bytes() == b"trailers");
-    for name in &client::HOP_BY_HOP {
-        headers.remove(name);
-    }
+    client::remove_hop_by_hop(headers, |name| *name == header::EXPECT || *name == header::TRAILER);
     if takes_trailers {
         // The client's wish is met on both hops: the app's trailers pass through.
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
-    headers.remove(header::EXPECT);
-    headers.remove(header::TRAILER);
 }
 
 /// Waits for the answer; the clock runs from the moment at which the request has been sent.
@@ -361,9 +357,7 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    for name in &client::HOP_BY_HOP {
-        headers.remove(name);
-    }
+    client::remove_hop_by_hop(headers, |_| false);
 }
 
 /// HTTP/2 may split the cookie header; HTTP/1.1 must not (RFC 9113 section 8.2.3).

@@ -31,7 +31,8 @@ pub(crate) struct Shares {
     in_hand: AtomicUsize,
     clients: Counters,
     networks: Counters,
-    seed: RandomState,
+    /// Odd numbers that no client knows: which clients share a counter is another matter in each process.
+    factors: [u128; 2],
 }
 
 /// The right to have one more request in the app's hands.
@@ -54,14 +55,21 @@ impl Permit {
 impl Shares {
     pub(crate) fn of(most: usize) -> Arc<Self> {
         let (clients, networks) = (Counters::default(), Counters::default());
-        Arc::new(Self { most, in_hand: AtomicUsize::new(0), clients, networks, seed: RandomState::new() })
+        let seed = RandomState::new();
+        let half = |number: u8| u128::from(seed.hash_one(number));
+        let factors = [[0, 1], [2, 3]].map(|[high, low]| (half(high) << 64) | half(low) | 1);
+        Arc::new(Self { most, in_hand: AtomicUsize::new(0), clients, networks, factors })
     }
 
     /// The counters of a client; those of the unknown are the same.
     pub(crate) fn client(&self, key: Option<Key>) -> Client {
-        let counter = |hash: u64| usize::try_from(hash).unwrap_or_default() % COUNTERS;
-        let network = key.map(network);
-        Client { own: counter(self.seed.hash_one(key)), network: counter(self.seed.hash_one(network)) }
+        // Multiply and shift (Dietzfelbinger and others, 1997): two keys fall on one counter with twice the least probability at most.
+        let counter = |factor: u128, key: u128| {
+            usize::try_from(key.wrapping_mul(factor) >> (128 - COUNTERS.ilog2())).unwrap_or_default()
+        };
+        let [own, of_network] = self.factors;
+        let key = key.unwrap_or_default();
+        Client { own: counter(own, u128::from_be_bytes(key)), network: counter(of_network, network(key)) }
     }
 
     /// The right to send one more request of this client, if the app has not too many in hand. While it has few, everybody may have as many

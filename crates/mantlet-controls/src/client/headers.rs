@@ -1,4 +1,6 @@
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header, header::InvalidHeaderValue};
 
 use super::{
     Policy,
@@ -66,13 +68,15 @@ pub fn prepare(
     }
     // Whatever a trusted peer sent in these has been read into the call; the app gets our reading of it.
     headers.remove(header::FORWARDED);
-    match call.client.address.map(|address| HeaderValue::try_from(address.to_string())) {
+    match call.client.address.map(text_of) {
         Some(Ok(address)) => headers.insert(X_FORWARDED_FOR, address),
         _ => headers.remove(X_FORWARDED_FOR),
     };
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(call.client.scheme.as_str()));
+    // Of other peers they were removed.
+    let is_said = call.client.peer_trusted || !policy.keep.is_empty();
     // The port that the client asked for: some apps take the scheme's own where a proxy speaks and says nothing of ports.
-    if let Some(port) = port(headers, call) {
+    if let Some(port) = port(headers, call, is_said) {
         headers.insert(X_FORWARDED_PORT, port.into());
     }
     headers.insert(X_REQUEST_ID, call.request_id.header().clone());
@@ -82,13 +86,30 @@ pub fn prepare(
     removed
 }
 
-/// None if a trusted peer has said it, or which host it was asked for without saying a port: then the port is its to say.
-fn port(headers: &HeaderMap, call: &Call) -> Option<u16> {
-    if headers.contains_key(X_FORWARDED_PORT) {
-        return None;
+/// An address as a header. IPv4 is written here: its `Display` pads, and takes longer than all else about these headers.
+fn text_of(address: IpAddr) -> Result<HeaderValue, InvalidHeaderValue> {
+    let IpAddr::V4(address) = address else { return HeaderValue::try_from(address.to_string()) };
+    let mut text = String::with_capacity("255.255.255.255".len());
+    for (index, octet) in address.octets().into_iter().enumerate() {
+        if index > 0 {
+            text.push('.');
+        }
+        for (least, power) in [(100, 100), (10, 10), (0, 1)] {
+            if octet >= least {
+                text.push(char::from(b'0' + octet / power % 10));
+            }
+        }
     }
+    HeaderValue::try_from(text)
+}
+
+/// None if it is said already, or which host was asked for without saying a port: then it is for the peer to say that.
+fn port(headers: &HeaderMap, call: &Call, is_said: bool) -> Option<u16> {
     let forwarded = call.host.forwarded();
-    if forwarded.is_none() && headers.contains_key(X_FORWARDED_HOST) {
+    if is_said
+        && (headers.contains_key(X_FORWARDED_PORT)
+            || forwarded.is_none() && headers.contains_key(X_FORWARDED_HOST))
+    {
         return None;
     }
     let host = forwarded.or_else(|| headers.get(header::HOST)?.to_str().ok())?;

@@ -38,7 +38,7 @@ pub use crate::networks::Networks;
 pub use config::{Config, ForwardingHeader, Policy, UnderscoreHeaders};
 pub use headers::{Removed, Why, prepare};
 pub(crate) use names::known_part;
-pub use names::{HOP_BY_HOP, is_forgeable, named_in_connection};
+pub use names::{HOP_BY_HOP, is_forgeable, named_in_connection, remove_hop_by_hop};
 
 use crate::{Arrival, Peer, Scheme};
 

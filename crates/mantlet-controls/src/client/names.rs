@@ -15,6 +15,19 @@ pub const HOP_BY_HOP: [HeaderName; 7] = [
     HeaderName::from_static("http2-settings"),
 ];
 
+/// Removes what is about one hop alone, and what else `is_too` says.
+pub fn remove_hop_by_hop(headers: &mut HeaderMap, is_too: impl Fn(&HeaderName) -> bool) {
+    // One look at the names that are there: most messages have none of these, and to look up each of them would take longer.
+    let is_one = |name: &HeaderName| {
+        matches!(name.as_str().as_bytes().first(), Some(b'c' | b'h' | b'k' | b'p' | b't' | b'u'))
+            && HOP_BY_HOP.contains(name)
+    };
+    let gone: Vec<_> = headers.keys().filter(|name| is_one(name) || is_too(name)).cloned().collect();
+    for name in gone {
+        headers.remove(name);
+    }
+}
+
 /// Headers that a `Connection` header may not name away: stops have decided by them, or they describe the message. Nor may it name
 /// those that proxies or Mantlet itself write, see [`is_forgeable`].
 const NOT_NAMED_AWAY: [&str; 22] = [
@@ -244,6 +257,8 @@ pub(super) fn is_method_override(name: &str) -> bool {
 /// What the `Connection` headers of a message name, beside what ends at each hop anyway.
 pub fn named_in_connection(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
     let values = headers.get_all(header::CONNECTION).iter();
+    // Nearly every one says only this.
+    let values = values.filter(|value| !matches!(value.as_bytes(), b"keep-alive" | b"close" | b"upgrade"));
     values
         .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
         .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())

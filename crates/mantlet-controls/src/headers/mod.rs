@@ -141,16 +141,18 @@ impl Policy {
         {
             set_default(headers, &header::STRICT_TRANSPORT_SECURITY, value);
         }
-        let may_be_stored = !self.strict && !facts.own && {
+        let may_be_stored = |headers: &HeaderMap| {
             // Without these nothing is used again from a store, so that there is nothing to lose.
-            [header::ETAG, header::LAST_MODIFIED, header::EXPIRES]
-                .iter()
-                .any(|name| headers.contains_key(name))
+            !self.strict
+                && !facts.own
+                && [header::ETAG, header::LAST_MODIFIED, header::EXPIRES]
+                    .iter()
+                    .any(|name| headers.contains_key(name))
         };
         if self.no_store
             && facts.authenticated
-            && !may_be_stored
             && MediaType::of(headers).is_some_and(MediaType::is_json)
+            && !may_be_stored(headers)
         {
             set_default(headers, &header::CACHE_CONTROL, &HeaderValue::from_static("no-store"));
         }

@@ -3,7 +3,10 @@
 //! A client may write a host in many ways that mean the same: in capitals, with an empty port, with zeros before the port. What reads it
 //! next may not know all of them: Starlette discards a Host with an empty port, and then builds links from the address of our socket.
 
-use std::{borrow::Cow, net::IpAddr};
+use std::{
+    borrow::Cow,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use super::without_port;
 
@@ -34,6 +37,10 @@ pub(crate) fn split(host: &str) -> (&str, Option<&str>) {
 /// What is looked up of a host: its name in lower case, without the port and the dot of the root; of an address its shortest text.
 pub(super) fn name(host: &str) -> Cow<'_, str> {
     let name = without_port(host);
+    if name.parse::<Ipv4Addr>().is_ok() {
+        // Four numbers without zeros before them: there is no other spelling.
+        return name.into();
+    }
     if let Ok(address) = name.parse::<IpAddr>() {
         return address.to_canonical().to_string().into();
     }

@@ -15,8 +15,8 @@ use crate::{flow::Exchange, upstream::Lease};
 /// The app's answer; gives the connection to the app back when it has ended.
 #[derive(Debug)]
 pub(crate) struct FromApp {
-    /// What has been looked at already.
-    first: Option<Frame<Bytes>>,
+    /// What has been looked at already. Boxed: rarer than answers of a known length, and each answer is moved often on its way.
+    first: Option<Box<Frame<Bytes>>>,
     incoming: Incoming,
     lease: Option<Lease>,
 }
@@ -28,7 +28,7 @@ impl FromApp {
 
     /// One of which a piece has been read.
     pub(crate) fn begun(first: Option<Frame<Bytes>>, incoming: Incoming, lease: Lease) -> Self {
-        let mut body = Self { first, incoming, lease: Some(lease) };
+        let mut body = Self { first: first.map(Box::new), incoming, lease: Some(lease) };
         body.release_at_end();
         body
     }
@@ -55,7 +55,7 @@ impl Body for FromApp {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         if let Some(first) = self.first.take() {
-            return Poll::Ready(Some(Ok(first)));
+            return Poll::Ready(Some(Ok(*first)));
         }
         let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
         match &frame {
