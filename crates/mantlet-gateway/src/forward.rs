@@ -350,12 +350,10 @@ fn copy_of(request: &Request<ToApp>) -> Request<ToApp> {
 
 /// Removes from an answer what concerns one connection only, and what its `Connection` header names.
 fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(header::CONNECTION) {
-        let named: Vec<_> =
-            client::named_in_connection(headers).filter(|name| !NOT_NAMED_AWAY.contains(name)).collect();
-        for name in named {
-            headers.remove(name);
-        }
+    let named: Vec<_> =
+        client::named_in_connection(headers).filter(|name| !NOT_NAMED_AWAY.contains(name)).collect();
+    for name in named {
+        headers.remove(name);
     }
     client::remove_hop_by_hop(headers, |_| false);
 }

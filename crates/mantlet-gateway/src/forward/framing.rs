@@ -31,9 +31,7 @@ pub(super) fn mend<B>(response: &mut Response<B>, is_head: bool) -> Result<Frami
             return Err("its Transfer-Encoding came with HTTP/1.0");
         }
         is_doubtful = headers.remove(header::CONTENT_LENGTH).is_some() || without_body;
-    } else if headers.get_all(header::CONTENT_LENGTH).iter().nth(1).is_some()
-        || headers.get(header::CONTENT_LENGTH).is_some_and(|value| value.as_bytes().contains(&b','))
-    {
+    } else if says_more_than_one_length(headers) {
         let length = one_length(headers).ok_or("its Content-Length headers differ")?;
         headers.insert(header::CONTENT_LENGTH, length.into());
         is_doubtful = true;
@@ -47,6 +45,11 @@ pub(super) fn mend<B>(response: &mut Response<B>, is_head: bool) -> Result<Frami
         (false, true) => Framing::Bodiless,
         (false, false) => Framing::Plain,
     })
+}
+
+fn says_more_than_one_length(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
+    values.next().is_some_and(|first| first.as_bytes().contains(&b',')) || values.next().is_some()
 }
 
 fn is_chunked(headers: &HeaderMap) -> bool {
