@@ -35,6 +35,12 @@ UNKNOWN = source.UNKNOWN
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 BUILTIN = (ast.Constant, ast.JoinedStr, ast.List, ast.Dict, ast.Set, ast.Tuple, ast.ListComp, ast.DictComp, ast.SetComp, ast.Compare)
 
+MAY_FAIL = (
+    *(ast.Call, ast.Await, ast.Subscript, ast.Attribute, ast.Starred, ast.FormattedValue, ast.Assert, ast.Import, ast.ImportFrom),
+    *(ast.With, ast.AsyncWith, ast.For, ast.AsyncFor, ast.comprehension, ast.YieldFrom, ast.Match),
+    *(ast.BinOp, ast.Compare, ast.AugAssign),
+)
+
 
 class Typed(NamedTuple):
     """An object of a class of the app's own."""
@@ -148,7 +154,7 @@ class Refusals:
             where = f"`{function.__qualname__}`, {source.place(function, getattr(one, 'lineno', 0))}"
             if isinstance(one, ast.Raise) and self.refuses(one, code):
                 return where, []
-            if isinstance(one, (ast.Call, ast.Subscript, ast.Await)) and self.is_foreign_handled():
+            if may_fail(one) and self.is_foreign_handled():
                 return where, []
             if answers and self.answers(one, code):
                 return where, []
@@ -195,7 +201,7 @@ class Refusals:
         return isinstance(made, type) and issubclass(made, Response) or known.qualified(made) in ERRORS
 
     def is_foreign_handled(self) -> bool:
-        """Whether exceptions of others are answered: then any call may end in one."""
+        """Whether exceptions of others are answered: then all that may fail may end in one."""
         return any(not is_apps(sys.modules.get(one.__module__)) for one in self.handled)
 
     # Handlers
@@ -446,6 +452,15 @@ def says_500(handler: Any) -> bool:
 
 def is_open(node: ast.expr) -> bool:
     return not (isinstance(node, ast.Constant) or getattr(node, "attr", "").endswith(("INTERNAL_SERVER_ERROR",)))
+
+
+def may_fail(node: ast.AST) -> bool:
+    """Whether this may raise something that no `raise` of the app's names: what code it runs may be anybody's, `request.user` too."""
+    if isinstance(node, ast.Name):
+        return isinstance(node.ctx, ast.Del)
+    if isinstance(node, (ast.Tuple, ast.List)):
+        return not isinstance(node.ctx, ast.Load)  # unpacking
+    return isinstance(node, MAY_FAIL)
 
 
 def inside(node: Any) -> Iterator[ast.AST]:

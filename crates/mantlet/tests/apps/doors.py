@@ -414,6 +414,55 @@ def picked(request: Request):
 
 looked_up.post("/picked/pay", dependencies=[Depends(picked)])(pay)
 
+builtins = mounted("builtins")
+
+
+def answers(status, detail):
+    return lambda request, error: JSONResponse({"detail": detail}, status_code=status)
+
+
+for error, status in {AssertionError: 401, AttributeError: 403, TypeError: 404, ValueError: 429}.items():
+    builtins.add_exception_handler(error, answers(status, error.__name__))
+
+
+def by_user(request: Request):
+    return request.user
+
+
+def by_session(request: Request):
+    with request.session:
+        pass
+
+
+def by_assertion(x_key: Annotated[Optional[str], Header()] = None):
+    assert x_key == "good"
+
+
+def by_attribute(x_key: Annotated[Optional[str], Header()] = None):
+    return x_key.real
+
+
+def by_operator(x_key: Annotated[Optional[str], Header()] = None):
+    return x_key + "good"
+
+
+def by_loop(x_key: Annotated[Optional[str], Header()] = None):
+    for _ in x_key:
+        pass
+
+
+def by_unpacking(x_key: Annotated[Optional[str], Header()] = None):
+    a, b, c, d = x_key
+    return a
+
+
+def by_format(x_key: Annotated[Optional[str], Header()] = None):
+    return f"{x_key:>4d}"
+
+
+for by in (by_user, by_session, by_assertion, by_attribute, by_operator, by_loop, by_unpacking, by_format):
+    builtins.post(f"/{by.__name__}/pay", dependencies=[Depends(by)])(pay)
+
 routed = APIRouter(prefix="/routed", dependencies=[Depends(quota)])
 routed.post("/pay")(pay)
 nested = APIRouter(prefix="/nested")

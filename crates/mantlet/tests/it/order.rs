@@ -55,7 +55,19 @@ const DOORS: &[&str] = &[
     "quota-and-tenant",
 ];
 const FEW: &[&str] = &["open", "page", "bearer", "quota", "tenant", "fails"];
+/// Doors that are shut by what Python itself raises.
+const BUILT_IN: &[&str] = &[
+    "by_user",
+    "by_session",
+    "by_assertion",
+    "by_attribute",
+    "by_operator",
+    "by_loop",
+    "by_unpacking",
+    "by_format",
+];
 const MOUNTS: &[&str] = &[
+    "/in/builtins",
     "/in/asks",
     "/in/helped",
     "/in/timed",
@@ -99,12 +111,14 @@ fn request(r: &mut Random) -> String {
         if r.next().is_multiple_of(3) { (r.of(MOUNTS), r.of(FEW)) } else { ("", r.of(DOORS)) };
     let kind = r.of(&[
         "pay", "pay", "pay", "numbered", "asked", "form", "login", "upload", "token", "routed", "picked",
+        "built-in", "built-in",
     ]);
     let (method, mut target) = match kind {
         "numbered" => ("PUT", format!("{mount}/{door}/pay/{}", r.of(&["1", "0", "x"]))),
         "asked" => ("GET", format!("{mount}/{door}/asked")),
         "routed" => ("POST", "/nested/routed/pay".to_owned()),
         "picked" => ("POST", "/in/looked-up/picked/pay".to_owned()),
+        "built-in" => ("POST", format!("/in/builtins/{}/pay", r.of(BUILT_IN))),
         kind => ("POST", format!("{mount}/{door}/{kind}")),
     };
     let query = r.of(&[
