@@ -83,6 +83,7 @@ mod networks;
 mod news;
 mod origin;
 pub mod policy;
+pub mod posture;
 pub mod reason;
 pub mod refusal;
 pub mod remedy;
@@ -93,6 +94,9 @@ pub mod units;
 mod vary;
 mod watch;
 mod well_formed;
+
+#[cfg(test)]
+mod rooms_tests;
 
 pub use answer::Answer;
 pub use body::RequestBody;

@@ -14,8 +14,9 @@ use super::{App, handle};
 use crate::{
     Answer, Arrival, Call, Config, Mode, Peer, Policy, Reason, Refusal, RequestBody, Scheme, Wire,
     audit::{Record, Sink},
-    contract::{self, Contract, Posture, Tolerance, Trust},
+    contract::{self, Contract, Trust},
     cors,
+    posture::{Posture, Tolerance},
 };
 
 #[derive(Default)]

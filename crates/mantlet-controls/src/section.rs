@@ -1,8 +1,8 @@
 //! What the sections of the controls have in common.
 
 use crate::{
-    contract::Posture,
     policy::{Mistake, Surroundings},
+    posture::Posture,
 };
 
 /// A control's section of the configuration: raw, switched off, or checked.

@@ -7,7 +7,8 @@ use serde_json::json;
 use super::*;
 use crate::{
     Arrival, Config, Peer, Policy, Scheme, Wire,
-    contract::{Contract, Posture, Tolerance},
+    contract::Contract,
+    posture::{Posture, Tolerance},
     units::Size,
 };
 

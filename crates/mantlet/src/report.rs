@@ -14,7 +14,8 @@ use mantlet_contract::{
 use mantlet_controls::{
     Mode,
     client::is_forgeable,
-    contract::{Contract, InputOrder, Posture, Rules, Tolerance, Trust, UnprovenInput},
+    contract::{Contract, InputOrder, Rules, Trust, UnprovenInput},
+    posture::{Posture, Tolerance},
     remedy,
     route::{RoutePolicy, Routes},
 };

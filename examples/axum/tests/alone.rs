@@ -16,10 +16,12 @@ use axum::{
 use http_body_util::BodyExt;
 use mantlet_controls::{
     Config, Mode, Surroundings, client,
-    contract::{self, Slot, Tolerance},
+    contract::{self, Slot},
     cookies, cors, csrf, encoding, headers, host, https,
     layer::{Builder, MantletLayer},
-    limits, path, responses, throttle,
+    limits, path,
+    posture::Tolerance,
+    responses, throttle,
     units::Size,
     uploads,
 };

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use super::Networks;
 use crate::section::{Context, Section};
 use crate::{
-    contract::Posture,
     policy::{Mistake, Server, header_names},
+    posture::Posture,
 };
 
 /// The `[client]` section.

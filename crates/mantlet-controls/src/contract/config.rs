@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_PLACES, MAX_REPORTED, Policy, Rules};
+use crate::posture::{Posture, Tolerance};
 use crate::section::{Context, Section};
 use crate::{Mode, budget::Budget, news::News, policy::Mistake, units::Size};
 
@@ -164,29 +165,6 @@ pub enum Unknown {
     /// They pass, and the first time for a route is recorded.
     Report,
     /// They pass.
-    Allow,
-}
-
-/// How strictly the contract is read where it leaves a choice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Posture {
-    /// Nothing that a well-behaved client did before stops working.
-    #[default]
-    Compatible,
-    /// Only what the contract says.
-    Strict,
-}
-
-/// What becomes of what the contract does not name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Tolerance {
-    /// It is refused.
-    Reject,
-    /// It passes, and the first time is recorded.
-    Report,
-    /// It passes.
     Allow,
 }
 

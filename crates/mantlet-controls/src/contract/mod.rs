@@ -15,7 +15,7 @@
 //! pass.
 //!
 //! ```
-//! use mantlet_controls::{Context, Section, contract::{Config, Posture}};
+//! use mantlet_controls::{Context, Section, contract::Config, posture::Posture};
 //!
 //! let config = Config { file: "contract.json".into(), posture: Posture::Strict, ..Config::default() };
 //! assert!(config.check(&Context::default()).is_ok());
@@ -48,9 +48,7 @@ use mantlet_contract::{
     routes::{Convertor, Found, HttpRoute, Roots, Routes, Start, Veil, Visibility, Wanted},
 };
 
-pub use config::{
-    Config, InputOrder, MissingContentType, Posture, RouteConfig, Tolerance, Trust, Unknown, UnprovenInput,
-};
+pub use config::{Config, InputOrder, MissingContentType, RouteConfig, Trust, Unknown, UnprovenInput};
 pub(crate) use promise::Promised;
 pub use slot::Slot;
 
@@ -59,6 +57,7 @@ use self::{
     slot::State,
 };
 
+use crate::posture::{Posture, Tolerance};
 use crate::{
     Call, Mode, Reason, Refusal,
     audit::{Record, Sink},

@@ -49,7 +49,7 @@ impl Section for Config {
         match tokens {
             Ok(tokens) if mistakes.is_empty() => Ok(Policy {
                 trusted,
-                loopback: self.loopback.unwrap_or(context.posture != crate::contract::Posture::Strict),
+                loopback: self.loopback.unwrap_or(context.posture != crate::posture::Posture::Strict),
                 tokens,
             }),
             _ => Err(mistakes),

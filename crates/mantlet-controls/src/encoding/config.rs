@@ -4,8 +4,8 @@ use super::Policy;
 use crate::section::{Context, Section};
 use crate::{
     Mode,
-    contract::{Posture, Tolerance},
     policy::Mistake,
+    posture::{Posture, Tolerance},
 };
 
 /// The `[encoding]` section, and what of it differs for a route.

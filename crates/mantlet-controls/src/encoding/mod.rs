@@ -11,7 +11,7 @@
 //!    that is only reported.
 //!
 //! ```
-//! use mantlet_controls::{Context, Section, contract::Tolerance, encoding::Config};
+//! use mantlet_controls::{Context, Section, posture::Tolerance, encoding::Config};
 //!
 //! let config = Config { unreadable: Some(Tolerance::Reject), ..Config::default() };
 //! assert!(config.check(&Context::default()).is_ok());
@@ -28,7 +28,7 @@ use http::{HeaderMap, header};
 pub use config::Config;
 pub(crate) use inflate::Inflate;
 
-use crate::{Mode, contract::Tolerance};
+use crate::{Mode, posture::Tolerance};
 
 /// The checked section, for a route.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use http::HeaderMap;
 use super::*;
 use crate::{
     Reason,
-    contract::Posture,
+    posture::Posture,
     route::RoutePolicy,
     uploads::{self, FormWatch},
     watch::Findings,

@@ -7,8 +7,8 @@ use super::{Policy, Sets};
 use crate::section::{Context, Section};
 use crate::{
     Mode,
-    contract::Posture,
     policy::{Mistake, header_names},
+    posture::Posture,
     units::Span,
 };
 

@@ -1,7 +1,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{Config, ContentSecurityPolicy, Facts, Policy};
-use crate::{Context, Mode, Section, contract::Posture};
+use crate::{Context, Mode, Section, posture::Posture};
 
 const PLAIN: Facts<'_> = Facts {
     path: "/items",

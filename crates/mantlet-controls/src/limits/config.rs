@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::section::{Context, Section};
 use crate::{
-    contract::{Matched, Posture},
+    contract::Matched,
     policy::Mistake,
+    posture::Posture,
     units::{Size, Span},
 };
 

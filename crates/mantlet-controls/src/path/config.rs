@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use crate::section::{Context, Section};
 use crate::{
     Mode,
-    contract::Posture,
     policy::{Mistake, Server},
+    posture::Posture,
 };
 
 /// The `[path]` section.

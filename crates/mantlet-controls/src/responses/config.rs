@@ -5,12 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Policy, names::SecretNames};
 use crate::section::{Context, Section};
 use crate::{
-    Mode,
-    budget::Budget,
-    contract::{MAX_REPORTED, Posture},
-    news::News,
-    policy::Mistake,
-    units::Size,
+    Mode, budget::Budget, contract::MAX_REPORTED, news::News, policy::Mistake, posture::Posture, units::Size,
 };
 
 /// Largest answer that can be read whole.

@@ -4,7 +4,7 @@ use http::StatusCode;
 use memchr::memmem;
 
 use super::message::Kind;
-use crate::{Call, Mode, contract::Posture};
+use crate::{Call, Mode, posture::Posture};
 
 /// What Starlette and uvicorn answer when a handler raises.
 const BARE: &[u8] = b"Internal Server Error";

@@ -16,7 +16,8 @@ use super::{
 use crate::{
     Call, Mode, Reason,
     audit::{Record, Sink},
-    contract::{Posture, Promised},
+    contract::Promised,
+    posture::Posture,
 };
 
 /// What becomes of an answer.

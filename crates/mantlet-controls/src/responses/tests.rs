@@ -20,8 +20,10 @@ use super::secrets::BCRYPT;
 use crate::{
     Answer, App, Arrival, Call, Config, Peer, Policy, Reason, Refusal, RequestBody, Scheme, Wire,
     audit::{Keep, Record, Sink},
-    contract::{Contract, Posture, Slot, Trust},
-    handle, responses, route,
+    contract::{Contract, Slot, Trust},
+    handle,
+    posture::Posture,
+    responses, route,
 };
 
 /// The app's body: pieces, and whether their length is known.

@@ -133,7 +133,7 @@ impl Routes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::Posture;
+    use crate::posture::Posture;
 
     fn routes(list: &[(&str, &[&str], Mode)]) -> Result<Routes, Vec<Mistake>> {
         let configs: Vec<_> = list

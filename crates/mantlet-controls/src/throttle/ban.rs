@@ -27,7 +27,7 @@ use super::{
 use crate::{
     Call, Mode, Reason, Refusal,
     audit::{Record, now},
-    client::Networks,
+    networks::Networks,
     policy::Mistake,
     units::Span,
 };

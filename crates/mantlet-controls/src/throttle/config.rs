@@ -14,7 +14,7 @@ use super::{
     usage::Subject,
 };
 use crate::section::{Context, Section};
-use crate::{Mode, client::Networks, contract::Posture, policy::Mistake, route::methods, units::Span};
+use crate::{Mode, networks::Networks, policy::Mistake, posture::Posture, route::methods, units::Span};
 
 /// Operations of which it is remembered that they have answered 401.
 const PROVEN: usize = 4_096;

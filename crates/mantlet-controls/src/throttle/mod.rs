@@ -83,7 +83,7 @@ use self::{
     rule::{Counter, Rules},
     usage::{Subject, Usage},
 };
-use crate::{Call, Mode, Reason, Refusal, RequestBody, client::Networks};
+use crate::{Call, Mode, Reason, Refusal, RequestBody, networks::Networks};
 
 /// When to try again while a rule that fails closed has no store.
 const CLOSED: Duration = Duration::from_secs(1);

@@ -4,8 +4,8 @@ use super::{Policy, types::Pattern};
 use crate::section::{Context, Section};
 use crate::{
     Mode,
-    contract::{Posture, Tolerance},
     policy::Mistake,
+    posture::{Posture, Tolerance},
     units::Size,
 };
 

@@ -36,7 +36,7 @@ pub use config::Config;
 pub use types::Pattern;
 pub(crate) use watch::FormWatch;
 
-use crate::{Mode, contract::Tolerance};
+use crate::{Mode, posture::Tolerance};
 
 /// The checked section, for a route.
 #[derive(Debug, Clone, PartialEq, Eq)]

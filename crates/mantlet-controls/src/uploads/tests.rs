@@ -3,7 +3,7 @@ use std::sync::Arc;
 use mantlet_contract::multipart::FormType;
 
 use super::*;
-use crate::{Reason, contract::Posture, encoding, route::RoutePolicy, units::Size, watch::Findings};
+use crate::{Reason, encoding, posture::Posture, route::RoutePolicy, units::Size, watch::Findings};
 
 const TYPE: &str = "multipart/form-data; boundary=b";
 const FORM: &str = "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nx\r\n--b--\r\n";

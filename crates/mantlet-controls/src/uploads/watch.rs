@@ -9,7 +9,7 @@ use super::{
     names::{self, NameFault},
     types,
 };
-use crate::{Mode, Reason, contract::Tolerance, route::RoutePolicy, watch::Findings};
+use crate::{Mode, Reason, posture::Tolerance, route::RoutePolicy, watch::Findings};
 
 /// Watches one form. Its memory does not depend on the form's size.
 #[derive(Debug)]
