@@ -417,12 +417,24 @@ looked_up.post("/picked/pay", dependencies=[Depends(picked)])(pay)
 builtins = mounted("builtins")
 
 
-def answers(status, detail):
-    return lambda request, error: JSONResponse({"detail": detail}, status_code=status)
+@builtins.exception_handler(AssertionError)
+def on_assertionerror(request, error):
+    return JSONResponse({"detail": "AssertionError"}, status_code=401)
 
 
-for error, status in {AssertionError: 401, AttributeError: 403, TypeError: 404, ValueError: 429}.items():
-    builtins.add_exception_handler(error, answers(status, error.__name__))
+@builtins.exception_handler(AttributeError)
+def on_attributeerror(request, error):
+    return JSONResponse({"detail": "AttributeError"}, status_code=403)
+
+
+@builtins.exception_handler(TypeError)
+def on_typeerror(request, error):
+    return JSONResponse({"detail": "TypeError"}, status_code=404)
+
+
+@builtins.exception_handler(ValueError)
+def on_valueerror(request, error):
+    return JSONResponse({"detail": "ValueError"}, status_code=429)
 
 
 def by_user(request: Request):
