@@ -346,21 +346,12 @@ class Walk:
 
     def host(self, route, at):
         """A router for a host, whose paths are as they are without it."""
-        sensitive = route.host if route.host_regex.flags & re.IGNORECASE == 0 else route.host.lower()
-        found = {"kind": "host", "host": sensitive}
-        app = route.app
+        is_folded = route.host_regex.flags & re.IGNORECASE
+        found = {"kind": "host", "host": route.host.lower() if is_folded else route.host}
         inside = f"{route.host}{at}"
         if any(type(one) not in CONVERTORS for one in route.param_convertors.values()):
             return self.opaque(inside, f"a router for the host `{route.host}`, which has a convertor of the app's own")
-        if any(app is one for one in self.inside):
-            self.note(inside, "it is mounted in itself")
-        elif isinstance(app, Starlette) and not getattr(app, "root_path", ""):
-            found["router"] = self.within(app, self.app, inside)
-        elif isinstance(app, Router):
-            found["router"] = self.within(app, self.router, inside)
-        else:
-            kind = app if callable(app) and hasattr(app, "__qualname__") else type(app)
-            self.note(inside, f"`{name_of(kind)}` answers for this host: its paths are its own business")
+        self.router_of(found, route.app, inside, "answers for this host")
         return found
 
     def api_route(self, route, seen, at, docs):
@@ -444,6 +435,13 @@ class Walk:
         inside = f"{at}{mount.path}"
         if own:
             return self.unsure(inside, OWN_CONVERTOR, f"{path}/{{path:path}}")
+        self.router_of(found, app, inside, "is mounted here")
+        if "router" in found:
+            self.chain(mount.app, app, found["router"], inside)
+        return found
+
+    def router_of(self, found, app, inside, what):
+        """Adds the router of what answers below a mount or for a host, if it is one that is known; `what` it does there."""
         if any(app is one for one in self.inside):  # routers are equal if their routes are
             self.note(inside, "it is mounted in itself")
         elif isinstance(app, Starlette) and not getattr(app, "root_path", ""):
@@ -452,10 +450,7 @@ class Walk:
             found["router"] = self.within(app, self.router, inside)
         else:
             kind = app if callable(app) and hasattr(app, "__qualname__") else type(app)
-            self.note(inside, f"`{name_of(kind)}` is mounted here: its paths are its own business")
-        if "router" in found:
-            self.chain(mount.app, app, found["router"], inside)
-        return found
+            self.note(inside, f"`{name_of(kind)}` {what}: its paths are its own business")
 
     def within(self, app, read, at):
         self.inside.append(app)

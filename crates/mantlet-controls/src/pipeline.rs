@@ -176,18 +176,21 @@ where
 /// until what is returned is dropped, which is when its answer has ended.
 pub fn enter(policy: &Policy, audit: &impl Sink, call: &Call) -> Result<Option<Presence>, Refusal> {
     let (presence, refusal) = policy.throttle.enter(call);
-    match refusal {
-        Some((Mode::Enforce, refusal)) => Err(refusal),
-        Some((mode, refusal)) => {
-            if refusal.repeated {
-                audit.repeated(call, refusal.reason, mode);
-            } else {
-                audit.record(Record::of(call, &refusal, mode));
-            }
-            Ok(None)
-        }
-        None => Ok(presence),
+    if let Some((mode, refusal)) = refusal {
+        limit(audit, call, mode, refusal)?;
     }
+    Ok(presence)
+}
+
+/// What a limit that is reached leads to in its mode.
+fn limit(audit: &impl Sink, call: &Call, mode: Mode, refusal: Refusal) -> Result<(), Refusal> {
+    match mode {
+        Mode::Enforce => return Err(refusal),
+        Mode::Report if refusal.repeated => audit.repeated(call, refusal.reason, mode),
+        Mode::Report => audit.record(Record::of(call, &refusal, mode)),
+        Mode::Off => {}
+    }
+    Ok(())
 }
 
 /// bans: whoever is refused again and again is shut out. After the refusal's own record, which says what for.
@@ -403,12 +406,7 @@ fn throttled(audit: &impl Sink, call: &mut Call, verdict: throttle::Verdict) -> 
         (_, None) => {}
     }
     for (mode, refusal) in verdict.faults {
-        match mode {
-            Mode::Enforce => return Err(refusal),
-            Mode::Report if refusal.repeated => audit.repeated(call, refusal.reason, mode),
-            Mode::Report => audit.record(Record::of(call, &refusal, mode)),
-            Mode::Off => {}
-        }
+        limit(audit, call, mode, refusal)?;
     }
     if let Some(standing) = verdict.standing
         && call.standing.as_ref().is_none_or(|known| standing.is_nearer_its_end_than(known))
@@ -579,14 +577,11 @@ struct Suspect {
 }
 
 fn suspect<B>(policy: &Policy, arrival: &Arrival, call: &Call, request: &Request<B>) -> Option<Box<Suspect>> {
-    let has_certificate = call.certificate.is_some();
-    if !csrf::may_be_forged(&call.method, request.headers(), has_certificate) {
-        return None;
-    }
     let facts = csrf::Facts {
-        has_certificate,
+        has_certificate: call.certificate.is_some(),
         forwarded_host: call.host.forwarded(),
-        is_local: client::is_local(arrival, request.headers()),
+        // Asked only of a page's request: it is dearer than the rest.
+        is_local: call.origin.is_some() && client::is_local(arrival, request.headers()),
     };
     let shares = |origin: &str| policy.cors.shares_credentials_with(origin);
     let reason = policy.csrf.verify(&call.method, request.headers(), &facts, shares).err()?;

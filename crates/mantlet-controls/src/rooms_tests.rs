@@ -10,7 +10,7 @@ use std::{
 
 use crate::Config;
 
-/// Imports of one control by another that there still are. The list may only get shorter: what is not needed any more has to go from it.
+/// Imports of one control by another that are left. The list may only get shorter.
 const DEBTS: [(&str, &str); 11] = [
     ("client", "contract"),
     ("client", "host"),

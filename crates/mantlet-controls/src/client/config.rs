@@ -2,10 +2,10 @@ use http::HeaderName;
 use serde::{Deserialize, Serialize};
 
 use super::Networks;
-use crate::section::{Context, Section};
 use crate::{
     policy::{Mistake, Server, header_names},
     posture::Posture,
+    section::{Context, Section},
 };
 
 /// The `[client]` section.

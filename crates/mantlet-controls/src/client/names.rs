@@ -121,7 +121,7 @@ const FORGEABLE: [&str; 61] = [
     "x-webauth-user",
 ];
 
-/// The same by prefix, each of one product or convention, and of nobody else: what begins so is not a name that an app gives its own.
+/// The same by prefix. Each belongs to one product or convention; an app gives no name of its own such a beginning.
 const FORGEABLE_PREFIXES: [&str; 19] = [
     "cf-access-",                 // Cloudflare Access
     "ssl-client-",                // nginx, as its documentation names them

@@ -1,9 +1,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_PLACES, MAX_REPORTED, Policy, Rules};
-use crate::posture::{Posture, Tolerance};
-use crate::section::{Context, Section};
-use crate::{Mode, budget::Budget, news::News, policy::Mistake, units::Size};
+use crate::{
+    Mode,
+    budget::Budget,
+    news::News,
+    policy::Mistake,
+    posture::{Posture, Tolerance},
+    section::{Context, Section},
+    units::Size,
+};
 
 /// The `[contract]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

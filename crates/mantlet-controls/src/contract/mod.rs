@@ -57,13 +57,13 @@ use self::{
     slot::State,
 };
 
-use crate::posture::{Posture, Tolerance};
 use crate::{
     Call, Mode, Reason, Refusal,
     audit::{Record, Sink},
     budget::Budget,
     news::News,
     path::Place,
+    posture::{Posture, Tolerance},
     remedy,
 };
 

@@ -3,8 +3,12 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_REPORTED, Policy, Wanted};
-use crate::section::{Context, Section};
-use crate::{Mode, news::News, policy::Mistake};
+use crate::{
+    Mode,
+    news::News,
+    policy::Mistake,
+    section::{Context, Section},
+};
 
 /// The `[cookies]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,11 +4,11 @@ use http::{HeaderValue, Method, header};
 use serde::{Deserialize, Serialize};
 
 use super::{Allowed, Policy};
-use crate::section::{Context, Section};
 use crate::{
     Mode,
     origin::{OriginPattern, Origins},
     policy::{Mistake, header_names},
+    section::{Context, Section},
     units::Span,
 };
 

@@ -1,11 +1,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Policy, token};
-use crate::section::{Context, Section};
 use crate::{
     Mode,
     origin::{OriginPattern, Origins},
     policy::Mistake,
+    posture::Posture,
+    section::{Context, Section},
 };
 
 /// The `[csrf]` section.
@@ -49,7 +50,7 @@ impl Section for Config {
         match tokens {
             Ok(tokens) if mistakes.is_empty() => Ok(Policy {
                 trusted,
-                loopback: self.loopback.unwrap_or(context.posture != crate::posture::Posture::Strict),
+                loopback: self.loopback.unwrap_or(context.posture != Posture::Strict),
                 tokens,
             }),
             _ => Err(mistakes),

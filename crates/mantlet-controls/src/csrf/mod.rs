@@ -80,7 +80,9 @@ impl Policy {
         facts: &Facts<'_>,
         shares_credentials: impl FnOnce(&str) -> bool,
     ) -> Result<(), Reason> {
-        if !may_be_forged(method, headers, facts.has_certificate) {
+        let websocket = opens_websocket(headers);
+        if (is_safe(method) && !websocket) || !(facts.has_certificate || carries_ambient_credentials(headers))
+        {
             return Ok(());
         }
         let origin = origin_of(headers);
@@ -94,19 +96,12 @@ impl Policy {
         };
         if is_from_here(headers, facts.forwarded_host) || trusted() {
             Ok(())
-        } else if opens_websocket(headers) {
+        } else if websocket {
             Err(Reason::WebsocketOriginDenied)
         } else {
             Err(Reason::CsrfCrossSite)
         }
     }
-}
-
-/// Whether a foreign page gains anything from having a browser send this: it changes something, or opens a connection that its page reads, and the
-/// browser adds a credential by itself.
-pub(crate) fn may_be_forged(method: &Method, headers: &HeaderMap, has_certificate: bool) -> bool {
-    (!is_safe(method) || opens_websocket(headers))
-        && (has_certificate || carries_ambient_credentials(headers))
 }
 
 /// Whether the request comes from a page of the host that it was sent to, or that a trusted proxy was asked for, or from no page.

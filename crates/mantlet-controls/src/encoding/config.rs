@@ -1,11 +1,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::Policy;
-use crate::section::{Context, Section};
 use crate::{
     Mode,
     policy::Mistake,
     posture::{Posture, Tolerance},
+    section::{Context, Section},
 };
 
 /// The `[encoding]` section, and what of it differs for a route.

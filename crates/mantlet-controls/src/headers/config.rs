@@ -4,11 +4,11 @@ use http::{HeaderName, HeaderValue, header};
 use serde::{Deserialize, Serialize};
 
 use super::{Policy, Sets};
-use crate::section::{Context, Section};
 use crate::{
     Mode,
     policy::{Mistake, header_names},
     posture::Posture,
+    section::{Context, Section},
     units::Span,
 };
 

@@ -3,8 +3,13 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_REPORTED, Policy, shape::is_well_formed, spelling};
-use crate::section::{Context, Section};
-use crate::{Mode, networks::Networks, news::News, policy::Mistake};
+use crate::{
+    Mode,
+    networks::Networks,
+    news::News,
+    policy::Mistake,
+    section::{Context, Section},
+};
 
 /// Names by which this machine calls itself.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];

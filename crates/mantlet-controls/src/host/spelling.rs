@@ -3,10 +3,7 @@
 //! A client may write a host in many ways that mean the same: in capitals, with an empty port, with zeros before the port. What reads it
 //! next may not know all of them: Starlette discards a Host with an empty port, and then builds links from the address of our socket.
 
-use std::{
-    borrow::Cow,
-    net::{IpAddr, Ipv4Addr},
-};
+use std::{borrow::Cow, net::IpAddr};
 
 use super::without_port;
 
@@ -37,12 +34,11 @@ pub(crate) fn split(host: &str) -> (&str, Option<&str>) {
 /// What is looked up of a host: its name in lower case, without the port and the dot of the root; of an address its shortest text.
 pub(super) fn name(host: &str) -> Cow<'_, str> {
     let name = without_port(host);
-    if name.parse::<Ipv4Addr>().is_ok() {
+    match name.parse::<IpAddr>() {
         // Four numbers without zeros before them: there is no other spelling.
-        return name.into();
-    }
-    if let Ok(address) = name.parse::<IpAddr>() {
-        return address.to_canonical().to_string().into();
+        Ok(IpAddr::V4(_)) => return name.into(),
+        Ok(address) => return address.to_canonical().to_string().into(),
+        Err(_) => {}
     }
     let name = name.strip_suffix('.').unwrap_or(name);
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) {

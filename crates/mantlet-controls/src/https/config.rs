@@ -1,8 +1,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::Policy;
-use crate::policy::Mistake;
-use crate::section::{Context, Section};
+use crate::{
+    policy::Mistake,
+    section::{Context, Section},
+};
 
 /// The `[https]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

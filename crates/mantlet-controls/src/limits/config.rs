@@ -3,11 +3,11 @@ use std::time::Duration;
 use mantlet_contract::model::BodyKind;
 use serde::{Deserialize, Serialize};
 
-use crate::section::{Context, Section};
 use crate::{
     contract::Matched,
     policy::Mistake,
     posture::Posture,
+    section::{Context, Section},
     units::{Size, Span},
 };
 

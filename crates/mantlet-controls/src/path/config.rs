@@ -1,11 +1,11 @@
 use mantlet_contract::routes::Roots;
 use serde::{Deserialize, Serialize};
 
-use crate::section::{Context, Section};
 use crate::{
     Mode,
     policy::{Mistake, Server},
     posture::Posture,
+    section::{Context, Section},
 };
 
 /// The `[path]` section.

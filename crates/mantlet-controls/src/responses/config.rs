@@ -3,9 +3,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Policy, names::SecretNames};
-use crate::section::{Context, Section};
 use crate::{
-    Mode, budget::Budget, contract::MAX_REPORTED, news::News, policy::Mistake, posture::Posture, units::Size,
+    Mode,
+    budget::Budget,
+    contract::MAX_REPORTED,
+    news::News,
+    policy::Mistake,
+    posture::Posture,
+    section::{Context, Section},
+    units::Size,
 };
 
 /// Largest answer that can be read whole.

@@ -13,8 +13,15 @@ use super::{
     store::Fail,
     usage::Subject,
 };
-use crate::section::{Context, Section};
-use crate::{Mode, networks::Networks, policy::Mistake, posture::Posture, route::methods, units::Span};
+use crate::{
+    Mode,
+    networks::Networks,
+    policy::Mistake,
+    posture::Posture,
+    route::methods,
+    section::{Context, Section},
+    units::Span,
+};
 
 /// Operations of which it is remembered that they have answered 401.
 const PROVEN: usize = 4_096;
@@ -222,7 +229,7 @@ impl Config {
         }
         if self.tarpit.0 > LONGEST_TARPIT {
             let message = format!("`{}` is more than {}", self.tarpit, Span(LONGEST_TARPIT));
-            let help = "the connections of whoever waits are ours too";
+            let help = "a client that waits keeps its connection open";
             mistakes.push(Mistake::new("tarpit", message).help(help));
         }
         mistakes

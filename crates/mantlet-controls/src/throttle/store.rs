@@ -62,7 +62,7 @@ pub struct Tried {
 /// What is known of an account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// Whether somebody has logged in to it from this address, lately.
+    /// Whether a login to it from this address has succeeded lately.
     pub is_known: bool,
     /// How long it must not be tried.
     pub delay: Option<Duration>,

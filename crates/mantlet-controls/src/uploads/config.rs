@@ -1,11 +1,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Policy, types::Pattern};
-use crate::section::{Context, Section};
 use crate::{
     Mode,
     policy::Mistake,
     posture::{Posture, Tolerance},
+    section::{Context, Section},
     units::Size,
 };
 

@@ -138,7 +138,7 @@ impl Line {
         }
     }
 
-    /// Whoever is next and still there, and how long the app works on it.
+    /// The next request whose client is still there, and how long the app works on it.
     pub(super) fn next(&mut self, now: f64) -> Option<(oneshot::Sender<Turn>, Duration)> {
         loop {
             let (_, _, network_number) = *self.order.first()?;

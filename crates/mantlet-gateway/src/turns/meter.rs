@@ -4,8 +4,8 @@
 //! they wait for the app: for its one thread, its pool, its database. From the two times follows how many it needs in hand to be busy without
 //! letting them wait (the gradient of Netflix's concurrency-limits, on TCP Vegas' idea): as many as it has, times the one, divided by the other.
 //!
-//! Times of an app differ for other reasons too. So a limit is put only where requests take both twice as long as alone and longer than anybody
-//! would not notice; and one that turns out to cost throughput is raised until nobody waits, and none is put for a while. Without a limit,
+//! Times of an app differ for other reasons too. So a limit is put only where requests take both twice as long as alone and long enough
+//! to be noticed. A limit that turns out to cost throughput is raised until no request waits, and none is put for a while. Without a limit,
 //! what is known to be carried bounds what is let in at once ([`super::opening`]).
 
 use std::{
