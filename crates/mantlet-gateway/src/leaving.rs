@@ -74,6 +74,13 @@ impl Place {
         }
     }
 
+    /// The app works on it for too long to wait without a client.
+    fn lost(self) {
+        if let Some(turn) = self.held.end() {
+            turn.lost(self.kind);
+        }
+    }
+
     /// How long the answer is worth waiting for without its client, if at all. A body that breaks off ends the request anyway.
     fn lingers(&self) -> Option<Duration> {
         match &self.held {
@@ -138,8 +145,7 @@ async fn linger<F: Sending>(sending: Pin<Box<F>>, lease: Lease, place: Place, pa
     match tokio::time::timeout(patience, sending).await {
         Ok(Ok(_)) => drop(place.answered()),
         Ok(Err(_)) => place.over(),
-        // It does not count any more.
-        Err(_) => drop(place),
+        Err(_) => place.lost(),
     }
     drop(lease);
 }

@@ -11,7 +11,7 @@
 use std::{
     sync::{
         Mutex,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -57,9 +57,22 @@ pub(super) struct Sample {
     pub(super) alone: bool,
     /// Nothing else was there when it began: what came later is answered later.
     pub(super) began_alone: bool,
+    /// The app has answered; else its client has left, and the app went on for so long at least.
+    pub(super) answered: bool,
     /// Somebody waits.
     pub(super) waits: bool,
     pub(super) now: Duration,
+}
+
+/// Whether requests wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    /// None does.
+    Not,
+    /// Some do, but a moment ago none did: what the app answered meanwhile was all that it was asked.
+    Now,
+    /// Some did all the time.
+    Always,
 }
 
 #[derive(Debug)]
@@ -71,6 +84,7 @@ pub(super) struct Meter {
     /// When the window began, in nanoseconds.
     began: AtomicU64,
     answers: AtomicU64,
+    lost: AtomicU64,
     took: AtomicU64,
     /// What they would have taken alone.
     would_take: AtomicU64,
@@ -79,6 +93,8 @@ pub(super) struct Meter {
     fewest: AtomicU64,
     /// Before this, in nanoseconds, no answer is late: a limit has cost throughput.
     not_before: AtomicU64,
+    /// Nothing waited at some moment of the window.
+    was_empty: AtomicBool,
     judge: Mutex<Judge>,
 }
 
@@ -90,11 +106,13 @@ impl Meter {
             alone: (0..=KINDS).map(|_| AtomicU64::new(0)).collect(),
             began: AtomicU64::new(0),
             answers: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
             took: AtomicU64::new(0),
             would_take: AtomicU64::new(0),
             shortest: AtomicU64::new(0),
             fewest: AtomicU64::new(WATCH.1),
             not_before: AtomicU64::new(0),
+            was_empty: AtomicBool::new(true),
             judge: Mutex::default(),
         }
     }
@@ -126,6 +144,11 @@ impl Meter {
             self.not_before.store(0, Relaxed);
         }
         self.opening.close();
+    }
+
+    /// Nothing waits any more.
+    pub(super) fn line_is_empty(&self) {
+        self.was_empty.store(true, Relaxed);
     }
 
     #[cfg(test)]
@@ -167,7 +190,9 @@ impl Meter {
         }
         self.would_take.fetch_add(would_take, Relaxed);
         self.took.fetch_add(took, Relaxed);
-        let answers = self.answers.fetch_add(1, Relaxed) + 1;
+        let mine = if sample.answered { &self.answers } else { &self.lost };
+        mine.fetch_add(1, Relaxed);
+        let answers = self.answers.load(Relaxed) + self.lost.load(Relaxed);
         let passed = Duration::from_nanos(now.saturating_sub(self.began.load(Relaxed)));
         let shortest = Duration::from_nanos(self.shortest.load(Relaxed));
         if passed >= shortest && (answers >= self.fewest.load(Relaxed) || passed >= LONGEST.max(shortest))
@@ -175,14 +200,20 @@ impl Meter {
             && let Ok(mut judge) = self.judge.try_lock()
         {
             self.began.store(now, Relaxed);
+            let was_empty = self.was_empty.swap(!sample.waits, Relaxed);
             let window = Window {
                 now: sample.now,
                 // What came in before a silence is no measure of it.
                 passed: seconds(passed.min(LONGEST.max(shortest))),
                 answers: float(self.answers.swap(0, Relaxed)),
+                lost: float(self.lost.swap(0, Relaxed)),
                 took: seconds(Duration::from_nanos(self.took.swap(0, Relaxed))),
                 would_take: seconds(Duration::from_nanos(self.would_take.swap(0, Relaxed))),
-                waits: sample.waits,
+                line: match (sample.waits, was_empty) {
+                    (false, _) => Waiting::Not,
+                    (true, true) => Waiting::Now,
+                    (true, false) => Waiting::Always,
+                },
             };
             let (before, after) = (judge.limit, judge.limit(&window));
             self.limit.store(after.unwrap_or(usize::MAX), Relaxed);
@@ -191,7 +222,7 @@ impl Meter {
             // What a lower limit leads to is seen when those are answered that it let in.
             let is_lowered = after.is_some_and(|after| before.is_none_or(|before| after < before));
             let (shortest, fewest) = if after.is_none() || is_lowered { WATCH } else { (WINDOW, ANSWERS) };
-            let mean = Duration::from_secs_f64(window.took / window.answers);
+            let mean = Duration::from_secs_f64(window.took / (window.answers + window.lost));
             let shortest = u64::try_from(shortest.max(mean.min(PAUSES.0)).as_nanos()).unwrap_or(u64::MAX);
             self.shortest.store(shortest, Relaxed);
             self.fewest.store(fewest, Relaxed);
@@ -205,9 +236,11 @@ struct Window {
     now: Duration,
     passed: f64,
     answers: f64,
+    /// Requests whose clients did not wait for an answer that came too late.
+    lost: f64,
     took: f64,
     would_take: f64,
-    waits: bool,
+    line: Waiting,
 }
 
 /// Whether the limit costs throughput: it is doubled for a window and put back for another, for an app may be slower for reasons of its own.
@@ -243,8 +276,9 @@ impl Default for Judge {
 impl Judge {
     fn limit(&mut self, window: &Window) -> Option<usize> {
         let at_work = window.took / window.passed;
-        let mean = window.took / window.answers;
-        let alone = window.would_take / window.answers;
+        let requests = window.answers + window.lost;
+        let mean = window.took / requests;
+        let alone = window.would_take / requests;
         let throughput = window.answers / window.passed;
         let fitting = at_work * (alone * AHEAD).max(SHORTEST) / mean;
         let fitting = if alone < UNNOTICED { whole(fitting) } else { whole_of_slow(fitting) };
@@ -259,7 +293,7 @@ impl Judge {
         };
         let little_more = limit + (limit / 4).max(1);
         let doubt = std::mem::replace(&mut self.doubt, Doubt::None);
-        if !window.waits {
+        if window.line == Waiting::Not {
             if matches!(doubt, Doubt::Doubled(before) if before < throughput * SUSPECT) {
                 // There was nobody left to wait.
                 self.pause_at(window.now);
@@ -269,6 +303,14 @@ impl Judge {
             return self.limit;
         }
         self.calm = 0;
+        if window.line == Waiting::Now && !is_paused {
+            // Nothing is known of the throughput. What is in doubt stays so.
+            self.doubt = doubt;
+            if matches!(doubt, Doubt::None) {
+                self.limit = Some(fitting.min(little_more).max(limit.div_ceil(2)));
+            }
+            return self.limit;
+        }
         let is_less = |than: f64| throughput < than * SUSPECT;
         self.limit = Some(match doubt {
             _ if is_paused => limit * 2,
@@ -357,7 +399,8 @@ mod tests {
                     answers,
                     took: took * answers,
                     would_take: self.alone.min(took) * answers,
-                    waits: at_work < clients,
+                    lost: 0.0,
+                    line: if at_work < clients { Waiting::Always } else { Waiting::Not },
                 }));
             }
             (limits, answered / now.as_secs_f64())
@@ -409,6 +452,47 @@ mod tests {
     }
 
     #[test]
+    fn a_flood_in_bursts_does_not_make_the_limit_look_dear() {
+        // Ten at once of 20 ms each; each second a burst that leaves, and in between one client that asks now and then.
+        let mut judge = Judge { limit: Some(12), throughput: 500.0, ..Judge::default() };
+        for round in 0..600_u32 {
+            let burst = round % 3 == 0;
+            let window = Window {
+                now: Duration::from_millis(100 * u64::from(round)),
+                passed: 0.1,
+                answers: if burst { 16.0 } else { 5.0 },
+                lost: 0.0,
+                took: if burst { 16.0 * 0.05 } else { 5.0 * 0.021 },
+                would_take: if burst { 16.0 * 0.02 } else { 5.0 * 0.02 },
+                line: if burst { Waiting::Now } else { Waiting::Not },
+            };
+            let limit = judge.limit(&window);
+            assert!(limit.is_some_and(|limit| limit <= 40), "{limit:?} in round {round}");
+        }
+    }
+
+    #[test]
+    fn what_clients_do_not_wait_for_is_seen_as_late() {
+        let meter = Meter::new(Opening::within(Duration::from_secs(5)));
+        let sample = |took, at_work, answered, now| Sample {
+            kind: Some(1),
+            took: Duration::from_millis(took),
+            at_work,
+            alone: at_work == 1,
+            began_alone: at_work == 1,
+            answered,
+            waits: at_work > 1,
+            now: Duration::from_millis(now),
+        };
+        meter.learn(&sample(20, 1, true, 0));
+        assert!(meter.is_open());
+        for number in 0..200 {
+            meter.learn(&sample(1_000, 500, false, 1_000 + number));
+        }
+        assert!(meter.limit() <= 250, "{}", meter.limit());
+    }
+
+    #[test]
     fn when_nobody_waits_any_more_the_limit_goes() {
         let mut judge = Judge { limit: Some(3), throughput: 700.0, ..Judge::default() };
         let quiet = Window {
@@ -417,7 +501,8 @@ mod tests {
             answers: 16.0,
             took: 0.03,
             would_take: 0.03,
-            waits: false,
+            lost: 0.0,
+            line: Waiting::Not,
         };
         let limits: Vec<_> = (0..CALM).map(|_| judge.limit(&quiet)).collect();
         assert_eq!(limits.last(), Some(&None));

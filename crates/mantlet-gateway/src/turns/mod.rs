@@ -170,6 +170,9 @@ impl Turns {
             {
                 called.push((tell, self.begin(work).0));
             }
+            if line.len() == 0 {
+                self.meter.line_is_empty();
+            }
             self.waiting.store(line.len(), SeqCst);
         }
         for (tell, turn) in called {
@@ -221,22 +224,35 @@ impl Turn {
     /// The app has begun to answer. `kind` tells requests apart that take the app differently long; none is learned of a request whose client
     /// took his time to send it.
     pub(crate) fn answered(self, kind: Option<usize>, is_streamed: bool) {
-        let turns = &self.turns;
         let now = Instant::now();
         // What does not count as work any more says nothing of it.
-        if !is_streamed && turns.epoch_at(now) <= self.until {
-            let at_work = turns.at_work.load(SeqCst);
-            turns.meter.learn(&Sample {
-                kind,
-                took: now.saturating_duration_since(self.since),
-                at_work,
-                alone: self.alone && at_work <= 1,
-                began_alone: self.alone,
-                waits: turns.waiting.load(SeqCst) > 0,
-                now: now.saturating_duration_since(turns.start),
-            });
+        if !is_streamed && self.turns.epoch_at(now) <= self.until {
+            self.learn(kind, now, true);
         }
         self.over();
+    }
+
+    /// The client has left, and the app has not answered in the time that [`lingers`](Self::lingers) gave it. Where that is much longer than a request of
+    /// the kind takes alone, the app has too much in hand: if clients leave sooner than it answers, nothing else says so. The turn goes on to count for a moment.
+    pub(crate) fn lost(self, kind: Option<usize>) {
+        if self.turns.meter.alone(kind).is_some() {
+            self.learn(kind, Instant::now(), false);
+        }
+    }
+
+    fn learn(&self, kind: Option<usize>, now: Instant, answered: bool) {
+        let turns = &self.turns;
+        let at_work = turns.at_work.load(SeqCst);
+        turns.meter.learn(&Sample {
+            kind,
+            took: now.saturating_duration_since(self.since),
+            at_work,
+            alone: answered && self.alone && at_work <= 1,
+            began_alone: self.alone,
+            answered,
+            waits: turns.waiting.load(SeqCst) > 0,
+            now: now.saturating_duration_since(turns.start),
+        });
     }
 
     /// How long its answer is worth waiting for when its client has left. The app works on, and what it works on has a turn. Of a request of a kind that

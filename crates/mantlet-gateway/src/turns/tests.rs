@@ -28,6 +28,7 @@ fn sample(took: Duration, at_work: usize) -> Sample {
         at_work,
         alone,
         began_alone: alone,
+        answered: true,
         waits: false,
         now: Duration::from_secs(1),
     }
