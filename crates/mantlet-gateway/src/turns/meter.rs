@@ -85,6 +85,10 @@ pub(super) struct Meter {
     began: AtomicU64,
     answers: AtomicU64,
     lost: AtomicU64,
+    /// Answers of which no time is learned: their requests waited for their clients.
+    untimed: AtomicU64,
+    /// How many were with the app, added up over answers.
+    at_work: AtomicU64,
     took: AtomicU64,
     /// What they would have taken alone.
     would_take: AtomicU64,
@@ -107,6 +111,8 @@ impl Meter {
             began: AtomicU64::new(0),
             answers: AtomicU64::new(0),
             lost: AtomicU64::new(0),
+            untimed: AtomicU64::new(0),
+            at_work: AtomicU64::new(0),
             took: AtomicU64::new(0),
             would_take: AtomicU64::new(0),
             shortest: AtomicU64::new(0),
@@ -144,6 +150,11 @@ impl Meter {
             self.not_before.store(0, Relaxed);
         }
         self.opening.close();
+    }
+
+    /// The app has answered a request that waited for its client: how long it took says nothing.
+    pub(super) fn answered_untimed(&self) {
+        self.untimed.fetch_add(1, Relaxed);
     }
 
     /// Nothing waits any more.
@@ -190,6 +201,7 @@ impl Meter {
         }
         self.would_take.fetch_add(would_take, Relaxed);
         self.took.fetch_add(took, Relaxed);
+        self.at_work.fetch_add(u64::try_from(sample.at_work).unwrap_or(0), Relaxed);
         let mine = if sample.answered { &self.answers } else { &self.lost };
         mine.fetch_add(1, Relaxed);
         let answers = self.answers.load(Relaxed) + self.lost.load(Relaxed);
@@ -207,6 +219,8 @@ impl Meter {
                 passed: seconds(passed.min(LONGEST.max(shortest))),
                 answers: float(self.answers.swap(0, Relaxed)),
                 lost: float(self.lost.swap(0, Relaxed)),
+                untimed: float(self.untimed.swap(0, Relaxed)),
+                at_work: float(self.at_work.swap(0, Relaxed)),
                 took: seconds(Duration::from_nanos(self.took.swap(0, Relaxed))),
                 would_take: seconds(Duration::from_nanos(self.would_take.swap(0, Relaxed))),
                 line: match (sample.waits, was_empty) {
@@ -238,6 +252,10 @@ struct Window {
     answers: f64,
     /// Requests whose clients did not wait for an answer that came too late.
     lost: f64,
+    /// Answers of which no time is known.
+    untimed: f64,
+    /// How many were with the app, added up over those of which one is.
+    at_work: f64,
     took: f64,
     would_take: f64,
     line: Waiting,
@@ -275,16 +293,19 @@ impl Default for Judge {
 
 impl Judge {
     fn limit(&mut self, window: &Window) -> Option<usize> {
-        let at_work = window.took / window.passed;
         let requests = window.answers + window.lost;
+        let at_work = window.at_work / requests;
         let mean = window.took / requests;
         let alone = window.would_take / requests;
-        let throughput = window.answers / window.passed;
+        let throughput = (window.answers + window.untimed) / window.passed;
         let fitting = at_work * (alone * AHEAD).max(SHORTEST) / mean;
         let fitting = if alone < UNNOTICED { whole(fitting) } else { whole_of_slow(fitting) };
         let is_paused = window.now < self.not_before;
-        let Some(limit) = self.limit else {
-            let is_late = at_work >= 4.0 && mean >= UNNOTICED && mean >= alone * float(LATE);
+        let is_late = at_work >= 4.0 && mean >= UNNOTICED && mean >= alone * float(LATE);
+        let is_too_high =
+            window.line == Waiting::Not && matches!(self.doubt, Doubt::None) && is_late && !is_paused;
+        let Some(limit) = self.limit.filter(|_| !is_too_high) else {
+            // None is put, or it is so high that all are let in and are late.
             if is_late && !is_paused {
                 (self.throughput, self.doubt, self.calm) = (throughput, Doubt::None, 0);
                 self.limit = Some(fitting.max(whole(at_work / 2.0)));
@@ -400,6 +421,8 @@ mod tests {
                     took: took * answers,
                     would_take: self.alone.min(took) * answers,
                     lost: 0.0,
+                    untimed: 0.0,
+                    at_work: float(at_work as u64) * answers,
                     line: if at_work < clients { Waiting::Always } else { Waiting::Not },
                 }));
             }
@@ -462,6 +485,8 @@ mod tests {
                 passed: 0.1,
                 answers: if burst { 16.0 } else { 5.0 },
                 lost: 0.0,
+                untimed: 0.0,
+                at_work: if burst { 16.0 * 12.0 } else { 5.0 },
                 took: if burst { 16.0 * 0.05 } else { 5.0 * 0.021 },
                 would_take: if burst { 16.0 * 0.02 } else { 5.0 * 0.02 },
                 line: if burst { Waiting::Now } else { Waiting::Not },
@@ -469,6 +494,29 @@ mod tests {
             let limit = judge.limit(&window);
             assert!(limit.is_some_and(|limit| limit <= 40), "{limit:?} in round {round}");
         }
+    }
+
+    #[test]
+    fn a_limit_so_high_that_nobody_waits_falls_again_once_all_are_late() {
+        // Ten at once of 20 ms each, and 64 clients, after a limit was lifted.
+        let mut judge = Judge { limit: Some(400), throughput: 500.0, ..Judge::default() };
+        for round in 0..20_u32 {
+            let at_work = judge.limit.unwrap_or(usize::MAX).min(64);
+            let took = float(at_work as u64) / 500.0;
+            judge.limit(&Window {
+                now: Duration::from_millis(100 * u64::from(round)),
+                passed: 0.1,
+                // Of most of them no time is known: their bodies are on their way.
+                answers: 5.0,
+                lost: 0.0,
+                untimed: 45.0,
+                at_work: float(at_work as u64) * 5.0,
+                took: took * 5.0,
+                would_take: 0.1,
+                line: if at_work < 64 { Waiting::Always } else { Waiting::Not },
+            });
+        }
+        assert!(judge.limit.is_some_and(|limit| (10..=16).contains(&limit)), "{:?}", judge.limit);
     }
 
     #[test]
@@ -502,6 +550,8 @@ mod tests {
             took: 0.03,
             would_take: 0.03,
             lost: 0.0,
+            untimed: 0.0,
+            at_work: 16.0,
             line: Waiting::Not,
         };
         let limits: Vec<_> = (0..CALM).map(|_| judge.limit(&quiet)).collect();

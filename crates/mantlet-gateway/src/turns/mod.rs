@@ -226,8 +226,12 @@ impl Turn {
     pub(crate) fn answered(self, kind: Option<usize>, is_streamed: bool) {
         let now = Instant::now();
         // What does not count as work any more says nothing of it.
-        if !is_streamed && self.turns.epoch_at(now) <= self.until {
-            self.learn(kind, now, true);
+        if self.turns.epoch_at(now) <= self.until {
+            if is_streamed {
+                self.turns.meter.answered_untimed();
+            } else {
+                self.learn(kind, now, true);
+            }
         }
         self.over();
     }
