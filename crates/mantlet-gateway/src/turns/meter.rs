@@ -48,6 +48,7 @@ const CALM: u32 = 20;
 
 /// An answer that has begun.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Sample {
     pub(super) kind: Option<usize>,
     pub(super) took: Duration,
