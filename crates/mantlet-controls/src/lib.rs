@@ -51,9 +51,9 @@
 //! Read [`pipeline`] first: its one function is the road that every request takes.
 
 pub mod layer;
+
 pub mod pipeline;
 
-pub mod call;
 pub mod client;
 pub mod contract;
 pub mod cookies;
@@ -69,42 +69,25 @@ pub mod responses;
 pub mod route;
 pub mod throttle;
 pub mod uploads;
-
-mod answer;
-mod body;
-mod budget;
-mod cookie;
-mod foreign;
+mod wire;
 
 pub mod audit;
-mod media_type;
-pub mod mode;
-mod networks;
-mod news;
-mod origin;
-pub mod policy;
-pub mod posture;
-pub mod reason;
+pub mod call;
+pub mod operation;
 pub mod refusal;
-pub mod remedy;
-pub mod request_id;
-pub mod response;
-pub mod section;
-pub mod units;
-mod vary;
-mod watch;
-mod well_formed;
+
+pub mod message;
+
+pub mod config;
+pub mod reason;
 
 #[cfg(test)]
 mod rooms_tests;
 
-pub use answer::Answer;
-pub use body::RequestBody;
-pub use call::{Arrival, Call, ClientCertificate, Peer, Scheme, Wire};
+pub use call::{Call, ClientCertificate, Peer, Scheme};
+pub use config::{Context, Deployment, Mode, Section};
 pub use layer::MantletLayer;
-pub use mode::Mode;
-pub use pipeline::{App, handle};
-pub use policy::{Config, Policy, Surroundings};
+pub use message::{RequestBody, ResponseBody};
+pub use pipeline::{App, Arrival, Config, Policy, Wire, handle};
 pub use reason::Reason;
 pub use refusal::Refusal;
-pub use section::{Context, Section};

@@ -27,7 +27,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::{body::Incoming, client, server, service::service_fn};
 use hyper_util::rt::TokioIo;
 use mantlet_controls::{
-    Answer, Mode, Policy,
+    Mode, Policy, ResponseBody,
     audit::{Record, Sink},
     throttle::{Bans, Lift},
 };
@@ -198,12 +198,12 @@ impl Trouble {
     }
 }
 
-fn respond(outcome: Result<Value, Trouble>) -> Response<Answer<Incoming>> {
+fn respond(outcome: Result<Value, Trouble>) -> Response<ResponseBody<Incoming>> {
     let (status, allow, body) = match outcome {
         Ok(body) => (StatusCode::OK, None, body),
         Err(trouble) => (trouble.status, trouble.allow, json!({ "error": trouble.message })),
     };
-    let mut response = Response::new(Answer::own(Bytes::from(format!("{body}\n"))));
+    let mut response = Response::new(ResponseBody::own(Bytes::from(format!("{body}\n"))));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -258,7 +258,7 @@ fn agreement(policy: &Policy) -> Value {
     let operations = contract.as_ref().map(|contract| {
         contract.agreement(|method, path| {
             let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
-            policy.routes.of(&method, mantlet_controls::path::Spellings::one(path)).rules
+            policy.routes.of(&method, mantlet_controls::call::Spellings::one(path)).rules
         })
     });
     json!({ "contract": contract.is_some(), "operations": operations.unwrap_or_default() })

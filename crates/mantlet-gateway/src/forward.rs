@@ -98,7 +98,7 @@ impl App<ClientBody> for Forward<'_> {
         };
         body.tell_when_sent(flow);
         let is_head = parts.method == Method::HEAD;
-        let limit = call.route.response_timeout.unwrap_or(upstream.config.response_timeout);
+        let limit = call.response_timeout.unwrap_or(upstream.config.response_timeout);
         let held = Held::of(turn, &mut body, &upstream.turns, client);
         let mut place = Some(Place { held, permit: permit.with(presence), kind });
         let mut request = Request::from_parts(parts, body);

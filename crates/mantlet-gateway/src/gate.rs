@@ -13,11 +13,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use futures_util::future::join_all;
-use mantlet_controls::{
-    Peer, Policy,
-    audit::{Record, Sink},
-    throttle::Store,
-};
+use mantlet_controls::{Peer, Policy, audit::Sink, throttle::Store};
 use tokio::{
     net::{TcpListener, UnixListener},
     sync::watch,
@@ -241,7 +237,7 @@ impl Gate {
 
     fn record_usage(&self, is_end: bool) {
         for used in self.shared.policy.load().throttle.usages.read(is_end) {
-            self.shared.audit.record(Record::of_usage(used));
+            self.shared.audit.record(used.record());
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use http::{HeaderMap, Request, header};
-use mantlet_controls::{Call, cors::Own, request_id::X_REQUEST_ID};
+use mantlet_controls::{Call, call::request_id::X_REQUEST_ID, cors::Own};
 
 /// Answers remembered. A client can ask any number of questions; when there are too many, the memory starts anew.
 const MAX_ANSWERS: usize = 4096;

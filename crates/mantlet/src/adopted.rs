@@ -3,7 +3,7 @@
 //! Those that concern the sockets, the workers and the limits in front of the app are settings of lowest rank here. Those that concern uvicorn's work
 //! behind the gate are read by the launcher, in uvicorn's own way. The rest cannot hold behind a gate.
 
-use mantlet_controls::client::Networks;
+use mantlet_controls::config::Networks;
 
 use crate::settings::Adopted;
 

@@ -10,8 +10,9 @@ use std::{
 
 use http::Method;
 use mantlet_controls::{
-    contract::{Contract, Rules, agreement::Seen},
-    path::Spellings,
+    call::Spellings,
+    contract::{Rules, agreement::Seen},
+    operation::Contract,
     route::Routes,
 };
 use serde::{Deserialize, Serialize};

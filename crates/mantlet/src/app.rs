@@ -12,7 +12,7 @@ use std::{
 };
 
 use mantlet_contract::model::Contract;
-use mantlet_controls::posture::Posture;
+use mantlet_controls::config::Posture;
 use mantlet_gateway::{
     Address,
     supervisor::{AppCommand, Input, exit_code},

@@ -7,11 +7,9 @@ use std::{
 };
 
 use mantlet_controls::{
-    Policy, Surroundings, client, contract, cookies, cors, csrf, encoding, headers, host, https, limits,
-    path,
-    policy::{Mistake as Finding, Server},
-    responses, route, throttle,
-    units::Span,
+    Deployment, Policy, client,
+    config::{Mistake as Finding, Server, units::Span},
+    contract, cookies, cors, csrf, encoding, headers, host, https, limits, path, responses, route, throttle,
     uploads,
 };
 use mantlet_gateway::{
@@ -82,10 +80,10 @@ macro_rules! config {
                     report_only: self.report_only,
                     $($control: self.$control.clone(),)+
                     route: self.route.clone(),
-                    surroundings: Surroundings {
+                    deployment: Deployment {
                         has_certificate: tls.is_some(),
                         own_hosts: own_hosts(listen, tls),
-                        ..Surroundings::default()
+                        ..Deployment::default()
                     },
                 }
             }

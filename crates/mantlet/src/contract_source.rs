@@ -18,7 +18,8 @@ use mantlet_contract::{
 };
 use mantlet_controls::{
     Mode,
-    contract::{Config, Contract, Slot},
+    contract::Config,
+    operation::{Contract, ContractHandle},
     route::Routes,
 };
 use mantlet_gateway::{
@@ -383,7 +384,7 @@ pub(crate) fn say_none() {
 /// Puts contracts in force, and says what they lead to.
 #[derive(Debug)]
 pub(crate) struct Keeper {
-    slot: Slot,
+    slot: ContractHandle,
     behind: Behind,
     source: RefCell<Source>,
     /// What the configuration says of every route.
@@ -402,7 +403,7 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    pub(crate) fn new(slot: Slot, source: Source, behind: Behind, policy: Arc<Routes>) -> Self {
+    pub(crate) fn new(slot: ContractHandle, source: Source, behind: Behind, policy: Arc<Routes>) -> Self {
         Self {
             slot,
             behind,

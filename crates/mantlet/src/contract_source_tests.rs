@@ -7,14 +7,14 @@ use super::*;
 const DOCUMENT: &str =
     r#"{"openapi": "3.1.0", "info": {"title": "Shop", "version": "1"}, "paths": {"/a": {"get": {}}}}"#;
 
-fn keeper(source: Source, host: &str) -> (Slot, Keeper) {
+fn keeper(source: Source, host: &str) -> (ContractHandle, Keeper) {
     let behind = Behind {
         address: Address::Tcp("127.0.0.1".into(), 1),
         host: host.into(),
         is_https: false,
         name: "the app".into(),
     };
-    let slot = Slot::default();
+    let slot = ContractHandle::default();
     (slot.clone(), Keeper::new(slot, source, behind, policy()))
 }
 

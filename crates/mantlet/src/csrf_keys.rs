@@ -3,11 +3,11 @@
 use std::{fmt::Write, fs, path::Path, sync::OnceLock};
 
 use mantlet_controls::{
+    config::Mistake as Finding,
     csrf::{
         Config,
         token::{KEY_LENGTH, Key},
     },
-    policy::Mistake as Finding,
 };
 
 use crate::{

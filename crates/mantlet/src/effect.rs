@@ -8,7 +8,7 @@ mod facts;
 use mantlet_contract::{flows::Evidence, routes::Roots};
 use mantlet_controls::{
     Context, Mode, Section,
-    posture::Posture,
+    config::Posture,
     throttle::{Gets, InForce, Policy as Throttle},
     uploads,
 };

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use mantlet_controls::{Scheme, https::Required};
+use mantlet_controls::{Scheme, https::Required, operation::ContractHandle};
 use mantlet_gateway::{
     Address, Gate, Listen, StartError,
     admin::Admin,
@@ -75,11 +75,10 @@ pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
         let file = audit.file.as_deref().unwrap_or(Path::new("")).display();
         Failure::new(format!("the audit file `{file}` cannot be opened: {error}"))
     })?;
-    let quotas =
-        QuotaFile::open(config.state_folder.join(QUOTAS), reader.throttle.clone(), config.throttle.keys);
+    let quotas = QuotaFile::open(config.state_folder.join(QUOTAS), reader.kept.get(), config.throttle.keys);
     let quotas = quotas.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
     if app.as_ref().is_some_and(AppProcess::tells_its_contract) {
-        reader.contract.await_contract();
+        reader.kept.get::<ContractHandle>().await_contract();
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
@@ -105,7 +104,7 @@ pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
     }
     let agreement = config.state_folder.join(agreement::FILE);
     let routes = Arc::new(policy.routes.clone());
-    let contract = reader.contract.clone();
+    let contract = reader.kept.get::<ContractHandle>();
     let keeper =
         Keeper::new(contract.clone(), source, asked, Arc::clone(&routes)).recalling(agreement.clone());
     keeper.heed(settings);

@@ -14,9 +14,10 @@ use mantlet_contract::{
 use mantlet_controls::{
     Mode,
     client::is_forgeable,
-    contract::{Contract, InputOrder, Rules, Trust, UnprovenInput},
-    posture::{Posture, Tolerance},
-    remedy,
+    config::{Posture, Tolerance},
+    contract::{InputOrder, Rules, Trust, UnprovenInput},
+    operation::Contract,
+    refusal::remedy,
     route::{RoutePolicy, Routes},
 };
 
@@ -220,7 +221,7 @@ impl Report {
     /// Those at which the protection against forged requests would stand in the way, and the line that lets them pass.
     fn name_callbacks(&self, routes: &Routes, text: &mut String) {
         let refused = |callback: &&Callback| {
-            routes.of(&Method::POST, mantlet_controls::path::Spellings::one(&callback.path)).csrf
+            routes.of(&Method::POST, mantlet_controls::call::Spellings::one(&callback.path)).csrf
                 == Mode::Enforce
         };
         let refused: Vec<_> = self.callbacks.iter().filter(refused).collect();
@@ -338,7 +339,7 @@ impl Report {
             free -= self.own_words;
             only.push(format!("{} (the app answers it in words of its own)", self.own_words));
         }
-        let input = match policy.contract {
+        let input = match policy.input {
             _ if self.operations == 0 => "there is none to judge".to_owned(),
             Mode::Enforce if only.is_empty() => "enforced".to_owned(),
             // Where nothing is left, nothing is enforced.
@@ -358,7 +359,7 @@ impl Report {
             "left to the app, for something else may answer them"
         };
         let mut text = format!("{trusted}input: {input}");
-        if policy.contract == Mode::Enforce {
+        if policy.input == Mode::Enforce {
             text.push_str(&self.left_to_the_app(rules, !only.is_empty()));
         }
         let _ = write!(text, "\nunknown paths and methods: {unknown}");

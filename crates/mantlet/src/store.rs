@@ -2,7 +2,7 @@
 
 use std::{env, fs};
 
-use mantlet_controls::{policy::Mistake as Finding, units::Span};
+use mantlet_controls::config::{Mistake as Finding, units::Span};
 use mantlet_gateway::StoreConfig;
 use serde::{Deserialize, Serialize};
 

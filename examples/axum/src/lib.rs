@@ -16,10 +16,10 @@ use axum::{
 use mantlet_controls::{
     Config, Mode,
     audit::Record,
+    config::units::Size,
     cookies, cors, csrf, host,
     layer::{InvalidConfig, MantletLayer},
     route,
-    units::Size,
 };
 use serde::{Deserialize, Serialize};
 use tower_layer::Layer;

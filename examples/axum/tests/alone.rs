@@ -15,15 +15,13 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use mantlet_controls::{
-    Config, Mode, Surroundings, client,
-    contract::{self, Slot},
-    cookies, cors, csrf, encoding, headers, host, https,
+    Config, Deployment, Mode, client,
+    config::{Tolerance, units::Size},
+    contract, cookies, cors, csrf, encoding, headers, host, https,
     layer::{Builder, MantletLayer},
-    limits, path,
-    posture::Tolerance,
-    responses, throttle,
-    units::Size,
-    uploads,
+    limits,
+    operation::ContractHandle,
+    path, responses, throttle, uploads,
 };
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
@@ -170,12 +168,12 @@ struct Seen {
 
 /// Asks a service that shows the headers it was asked with, while another request of the same client is held there.
 async fn ask(add: impl FnOnce(Builder) -> Builder, request: Request) -> Seen {
-    let contract = Slot::default();
-    contract.await_contract();
+    let deployment = Deployment::default();
+    deployment.kept.get::<ContractHandle>().await_contract();
     let reasons = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&reasons);
     let layer = add(MantletLayer::none())
-        .surroundings(Surroundings { contract, ..Surroundings::default() })
+        .deployment(deployment)
         .peer(|_| Some(SocketAddr::from(([203, 0, 113, 7], 4_000))))
         .audit(move |record| told.lock().unwrap().push(record.reason))
         .build()

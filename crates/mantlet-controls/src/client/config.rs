@@ -2,11 +2,7 @@ use http::HeaderName;
 use serde::{Deserialize, Serialize};
 
 use super::Networks;
-use crate::{
-    policy::{Mistake, Server, header_names},
-    posture::Posture,
-    section::{Context, Section},
-};
+use crate::config::{Context, Mistake, Posture, Section, Server, header_names};
 
 /// The `[client]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -86,7 +82,7 @@ impl Section for Config {
     }
 
     fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
-        let (server, posture) = (context.surroundings.server, context.posture);
+        let (server, posture) = (context.deployment.server, context.posture);
         let mut mistakes = Vec::new();
         let trusted = Networks::parse(&self.trusted).unwrap_or_else(|bad| {
             mistakes.extend(bad.into_iter().map(|(index, text)| {

@@ -3,7 +3,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::Networks;
-use crate::{Scheme, host};
+use crate::{Scheme, message::authority};
 
 pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -82,7 +82,7 @@ pub(super) fn host_from_x_forwarded_host(headers: &HeaderMap, trusted: &Networks
     };
     let port = of_the_first(headers, &X_FORWARDED_PORT, proxies).and_then(|port| port.parse::<u16>().ok());
     // A host without its port, as nginx' `$host` has it, and the port beside it.
-    match (host::split(host), port) {
+    match (authority::split(host), port) {
         ((name, None | Some("")), Some(port)) if port > 0 => well_formed(&format!("{name}:{port}")),
         _ => well_formed(host),
     }
@@ -97,10 +97,10 @@ pub(super) fn host_from_forwarded(headers: &HeaderMap, trusted: &Networks) -> Op
 
 /// A host as a header in its one spelling, if it is one.
 fn well_formed(text: &str) -> Option<HeaderValue> {
-    if !host::is_well_formed(text.as_bytes()) {
+    if !authority::is_well_formed(text.as_bytes()) {
         return None;
     }
-    match host::respelled(text) {
+    match authority::respelled(text) {
         Some(host) => HeaderValue::try_from(host).ok(),
         None => HeaderValue::from_str(text).ok(),
     }

@@ -10,7 +10,7 @@ use super::{
         is_forgeable, is_method_override, may_be_named_away, named_in_connection, resembles_what_matters,
     },
 };
-use crate::{Call, Scheme, contract, host, request_id::X_REQUEST_ID};
+use crate::{Call, Scheme, call::request_id::X_REQUEST_ID, message::authority, operation};
 
 /// The client's certificate, for the app (RFC 9440).
 const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
@@ -113,7 +113,7 @@ fn port(headers: &HeaderMap, call: &Call, is_said: bool) -> Option<u16> {
         return None;
     }
     let host = forwarded.or_else(|| headers.get(header::HOST)?.to_str().ok())?;
-    match host::split(host).1.and_then(|port| port.parse().ok()) {
+    match authority::split(host).1.and_then(|port| port.parse().ok()) {
         Some(port) => Some(port),
         None if forwarded.is_some() => None,
         None => Some(match call.client.scheme {
@@ -139,8 +139,9 @@ fn why_dropped(
             Underscores::DropIfConfused => resembles_what_matters(text, policy) || folds(),
         };
         // What the operation itself asks for is confused with nothing.
-        let declares =
-            || call.operation.as_ref().is_some_and(|matched| contract::declares_header(&matched.route, text));
+        let declares = || {
+            call.operation.as_ref().is_some_and(|matched| operation::declares_header(&matched.route, text))
+        };
         return (is_dropped && !declares()).then_some((Why::Underscore, false));
     }
     if is_method_override(text) {

@@ -15,68 +15,54 @@
 //!
 //! ```
 //! use http::{HeaderMap, HeaderValue};
-//! use mantlet_controls::{Arrival, Context, Peer, Scheme, Section, Wire, client::{Client, Config}};
+//! use mantlet_controls::{Context, Peer, Scheme, Section, client::{Client, Config}};
 //!
 //! let config = Config { trusted: vec!["10.0.0.0/8".into()], ..Config::default() };
 //! let policy = config.check(&Context::default()).expect("a valid configuration");
-//! let arrival = Arrival { peer: Peer::Ip("10.0.0.1:4711".parse().unwrap()), scheme: Scheme::Http, wire: Wire::Unread, certificate: None };
+//! let peer = Peer::Ip("10.0.0.1:4711".parse().unwrap());
 //! let mut headers = HeaderMap::new();
 //! headers.insert("x-forwarded-for", "6.6.6.6, 203.0.113.7, 10.2.3.4".parse().unwrap());
-//! assert_eq!(Client::of(&arrival, &headers, &policy).address, Some("203.0.113.7".parse().unwrap()));
+//! assert_eq!(Client::of(peer, Scheme::Http, &headers, &policy).address, Some("203.0.113.7".parse().unwrap()));
 //! ```
 
 mod config;
 mod forwarded;
 mod headers;
 mod names;
-
-use std::net::IpAddr;
+mod record;
 
 use http::{HeaderMap, HeaderValue};
 
-pub use crate::networks::Networks;
+pub use crate::config::Networks;
 pub use config::{Config, ForwardingHeader, Policy, UnderscoreHeaders};
 pub use headers::{Removed, Why, prepare};
-pub(crate) use names::known_part;
 pub use names::{HOP_BY_HOP, is_forgeable, named_in_connection, remove_hop_by_hop};
 
-use crate::{Arrival, Peer, Scheme};
+pub use crate::call::Client;
+use crate::{Peer, Scheme};
 
 /// Names of removed headers that are recorded, each once. A client can make up any number of them.
 pub(crate) const MAX_RECORDED: usize = 64;
 
-/// The caller, as far as it can be known without credentials.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Client {
-    /// The caller's address; none if nobody named it.
-    pub address: Option<IpAddr>,
-    /// Whether the connection comes from a proxy that may speak for others.
-    pub peer_trusted: bool,
-    /// The scheme that the caller used, which a trusted proxy may have told us.
-    pub scheme: Scheme,
-}
-
 impl Client {
     /// Decides who is calling.
-    pub fn of(arrival: &Arrival, headers: &HeaderMap, policy: &Policy) -> Self {
-        let peer = match arrival.peer {
+    pub fn of(peer: Peer, scheme: Scheme, headers: &HeaderMap, policy: &Policy) -> Self {
+        let own = match peer {
             Peer::Unix | Peer::Unknown => None,
             Peer::Ip(socket) | Peer::Unnamed(socket) => Some(socket.ip().to_canonical()),
         };
-        let peer_trusted = match arrival.peer {
+        let peer_trusted = match peer {
             Peer::Unnamed(_) | Peer::Unknown => false,
-            Peer::Ip(_) | Peer::Unix => peer.is_none_or(|address| policy.trusted.contains(address)),
+            Peer::Ip(_) | Peer::Unix => own.is_none_or(|address| policy.trusted.contains(address)),
         };
         if !peer_trusted {
-            return Self { address: peer, peer_trusted, scheme: arrival.scheme };
+            return Self { address: own, peer_trusted, scheme };
         }
         let address = match policy.header {
-            ForwardingHeader::XForwardedFor => {
-                forwarded::from_x_forwarded_for(headers, peer, &policy.trusted)
-            }
-            ForwardingHeader::Forwarded => forwarded::from_forwarded(headers, peer, &policy.trusted),
+            ForwardingHeader::XForwardedFor => forwarded::from_x_forwarded_for(headers, own, &policy.trusted),
+            ForwardingHeader::Forwarded => forwarded::from_forwarded(headers, own, &policy.trusted),
         };
-        let scheme = match arrival.scheme {
+        let scheme = match scheme {
             Scheme::Https => Scheme::Https,
             Scheme::Http => match policy.header {
                 ForwardingHeader::XForwardedFor => forwarded::scheme_from_x_forwarded_proto(headers),
@@ -100,8 +86,8 @@ pub(crate) fn forwarded_host(headers: &HeaderMap, client: &Client, policy: &Poli
 }
 
 /// Whether a request comes from a program on this machine, as far as can be seen: its peer is one, and no header tells of another client.
-pub(crate) fn is_local(arrival: &Arrival, headers: &HeaderMap) -> bool {
-    let Peer::Ip(peer) = arrival.peer else { return false };
+pub(crate) fn is_local(peer: Peer, headers: &HeaderMap) -> bool {
+    let Peer::Ip(peer) = peer else { return false };
     peer.ip().to_canonical().is_loopback() && forwarded::tells_of_loopback_only(headers)
 }
 

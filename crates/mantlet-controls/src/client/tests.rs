@@ -1,14 +1,30 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 
 use super::*;
-use crate::{Call, Context, Policy as WholePolicy, Section, Wire};
+use crate::{
+    Arrival, Call, Context, Policy as WholePolicy, Section, Wire, call::Client, config::Networks,
+    pipeline::open,
+};
 
-fn arrival(peer: &str) -> Arrival {
-    let peer = match peer {
+fn peer(text: &str) -> Peer {
+    match text {
         "unix" => Peer::Unix,
         ip => Peer::Ip(std::net::SocketAddr::new(ip.parse().unwrap(), 4711)),
-    };
-    Arrival { peer, scheme: Scheme::Http, wire: Wire::Unread, certificate: None }
+    }
+}
+
+/// A client that this peer speaks for.
+fn client(peer_text: &str, headers: &HeaderMap, policy: &Policy) -> Client {
+    Client::of(peer(peer_text), Scheme::Http, headers, policy)
+}
+
+fn call(peer_text: &str, request: &Request<()>, policy: &Policy) -> Call {
+    let whole = WholePolicy::default();
+    let arrival =
+        Arrival { peer: peer(peer_text), scheme: Scheme::Http, wire: Wire::Unread, certificate: None };
+    let mut call = open(&whole, &arrival, request);
+    call.client = client(peer_text, request.headers(), policy);
+    call
 }
 
 fn policy(trusted: &[&str], header: ForwardingHeader) -> Policy {
@@ -28,7 +44,7 @@ fn the_client_is_the_first_untrusted_hop_from_the_right() {
     let check = |peer: &str, values: &[&str], expected: &str| {
         let lines: Vec<_> = values.iter().map(|value| ("x-forwarded-for", *value)).collect();
         let policy = policy(&["10.0.0.0/8", "fd00::/8", "192.0.2.7"], ForwardingHeader::XForwardedFor);
-        let client = Client::of(&arrival(peer), &headers(&lines), &policy);
+        let client = client(peer, &headers(&lines), &policy);
         assert_eq!(client.address, expected.parse().ok(), "{peer} {values:?}");
     };
     check("203.0.113.9", &["1.1.1.1"], "203.0.113.9");
@@ -58,7 +74,7 @@ fn forwarded_is_read_when_configured_and_only_then() {
         ("forwarded", r#"for=6.6.6.6, for="[2001:db8::1]:4711";proto=https;by=10.0.0.3, for=10.0.0.2"#),
         ("x-forwarded-for", "9.9.9.9"),
     ]);
-    let read = |header| Client::of(&arrival("10.0.0.1"), &lines, &policy(&["private"], header));
+    let read = |header| client("10.0.0.1", &lines, &policy(&["private"], header));
     assert_eq!(read(ForwardingHeader::Forwarded).address, "2001:db8::1".parse().ok());
     assert_eq!(read(ForwardingHeader::XForwardedFor).address, "9.9.9.9".parse().ok());
 }
@@ -67,9 +83,9 @@ fn forwarded_is_read_when_configured_and_only_then() {
 fn the_scheme_is_believed_from_trusted_peers_only() {
     let lines = headers(&[("x-forwarded-proto", "https")]);
     let policy = policy(&["10.0.0.0/8"], ForwardingHeader::XForwardedFor);
-    assert_eq!(Client::of(&arrival("10.0.0.1"), &lines, &policy).scheme, Scheme::Https);
-    assert_eq!(Client::of(&arrival("10.0.0.1"), &HeaderMap::new(), &policy).scheme, Scheme::Http);
-    assert_eq!(Client::of(&arrival("203.0.113.1"), &lines, &policy).scheme, Scheme::Http);
+    assert_eq!(client("10.0.0.1", &lines, &policy).scheme, Scheme::Https);
+    assert_eq!(client("10.0.0.1", &HeaderMap::new(), &policy).scheme, Scheme::Http);
+    assert_eq!(client("203.0.113.1", &lines, &policy).scheme, Scheme::Http);
 }
 
 #[test]
@@ -78,7 +94,7 @@ fn a_trusted_proxy_says_what_it_was_asked_for() {
     let check = |peer: &str, header, lines: &[(&str, &str)], expected: Option<&str>| {
         let policy = policy(&["10.0.0.0/8"], header);
         let headers = headers(lines);
-        let client = Client::of(&arrival(peer), &headers, &policy);
+        let client = client(peer, &headers, &policy);
         let host = forwarded_host(&headers, &client, &policy);
         let host = host.as_ref().map(|host| host.to_str().unwrap());
         assert_eq!(host, expected, "{peer} {lines:?}");
@@ -141,13 +157,12 @@ fn what_tells_of_another_client_is_not_of_this_machine() {
         ("192.168.0.7", &[], false),
         ("unix", &[], false),
     ] {
-        assert_eq!(is_local(&arrival(peer), &headers(lines)), expected, "{peer} {lines:?}");
+        assert_eq!(is_local(self::peer(peer), &headers(lines)), expected, "{peer} {lines:?}");
     }
 }
 
 #[test]
 fn rows_32_33_45_forged_headers_do_not_reach_the_app() {
-    let whole = WholePolicy::default();
     let sent = [
         ("x-forwarded-for", "6.6.6.6"),
         ("x-forwarded-host", "evil"),
@@ -164,8 +179,7 @@ fn rows_32_33_45_forged_headers_do_not_reach_the_app() {
     let kept = |peer: &str, policy: &Policy| {
         let mut request = Request::new(());
         *request.headers_mut() = headers(&sent);
-        let mut call = Call::open(&whole, &arrival(peer), &request);
-        call.client = Client::of(&arrival(peer), request.headers(), policy);
+        let call = call(peer, &request, policy);
         prepare(request.headers_mut(), &call, policy, || false);
         let mut names: Vec<_> = request.headers().keys().map(|name| name.as_str().to_owned()).collect();
         names.sort();
@@ -193,13 +207,11 @@ fn rows_32_33_45_forged_headers_do_not_reach_the_app() {
 
 #[test]
 fn the_app_learns_the_port_that_was_asked_for() {
-    let whole = WholePolicy::default();
     let policy = policy(&["10.0.0.0/8"], ForwardingHeader::XForwardedFor);
     let port = |peer: &str, lines: &[(&str, &str)]| {
         let mut request = Request::new(());
         *request.headers_mut() = headers(lines);
-        let mut call = Call::open(&whole, &arrival(peer), &request);
-        call.client = Client::of(&arrival(peer), request.headers(), &policy);
+        let call = call(peer, &request, &policy);
         prepare(request.headers_mut(), &call, &policy, || false);
         request.headers().get("x-forwarded-port").map(|port| port.to_str().unwrap().to_owned())
     };

@@ -15,7 +15,7 @@
 use std::{
     collections::BTreeSet,
     sync::{
-        Mutex, PoisonError,
+        PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -24,8 +24,12 @@ use http::StatusCode;
 use mantlet_contract::fault::{Fault, Loc};
 use serde::{Deserialize, Serialize};
 
-use super::{Contract, Matched, Rules, UnprovenInput, address, place};
-use crate::remedy;
+use super::{Rules, UnprovenInput};
+pub use crate::operation::Contradiction;
+use crate::{
+    operation::{Contract, Matched, address, place},
+    refusal::remedy,
+};
 
 /// How often both must have agreed before it is offered to enforce an operation.
 const OFTEN: u64 = 20;
@@ -42,29 +46,6 @@ pub(crate) enum Judged {
     Valid,
     /// This; with more that only the app can tell, maybe.
     Invalid { faults: Box<[Fault]>, in_part: bool },
-}
-
-/// What the app says to what was judged, of one operation.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
-    valid: AtomicU64,
-    invalid: AtomicU64,
-    different: AtomicU64,
-    missed: AtomicU64,
-    contradicted: AtomicU64,
-    refused_first: AtomicU64,
-    last: Mutex<Option<Contradiction>>,
-}
-
-/// The last request of an operation that was contradicted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Contradiction {
-    /// Its id.
-    pub request_id: String,
-    /// What the app answered.
-    pub status: u16,
-    /// What the gate had found.
-    pub found: Vec<String>,
 }
 
 /// What has been seen of one operation.

@@ -3,12 +3,9 @@ use serde::{Deserialize, Serialize};
 use super::{MAX_PLACES, MAX_REPORTED, Policy, Rules};
 use crate::{
     Mode,
-    budget::Budget,
-    news::News,
-    policy::Mistake,
-    posture::{Posture, Tolerance},
-    section::{Context, Section},
-    units::Size,
+    audit::FirstTime,
+    config::{Context, Mistake, Posture, Section, Tolerance, units::Size},
+    message::budget::Budget,
 };
 
 /// The `[contract]` section.
@@ -238,7 +235,7 @@ impl Section for Config {
     }
 
     fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
-        let slot = context.surroundings.contract.clone();
+        let slot = context.deployment.kept.get();
         let report_only = context.report_only;
         if !self.file.is_empty() && !self.openapi.is_empty() {
             let both = "`file` and `openapi` both say where the contract comes from";
@@ -249,9 +246,9 @@ impl Section for Config {
             judged_size: self.judged_size.bytes(),
             slot,
             budget: Budget::default(),
-            reported: News::up_to(usize::MAX),
-            made_up: News::up_to(MAX_REPORTED),
-            places: News::up_to(MAX_PLACES),
+            reported: FirstTime::up_to(usize::MAX),
+            made_up: FirstTime::up_to(MAX_REPORTED),
+            places: FirstTime::up_to(MAX_PLACES),
         })
     }
 }

@@ -15,9 +15,14 @@ use mantlet_contract::{
 
 use super::{
     InputOrder, Matched, MissingContentType, Policy, Posture, Rules, Tolerance, Unknown, UnprovenInput,
-    agreement::Judged, place,
+    agreement::Judged,
 };
-use crate::{Mode, Reason, Refusal, RequestBody, budget::Budget, remedy, watch::is_multipart};
+use crate::{
+    Mode, Reason, Refusal, RequestBody,
+    message::{budget::Budget, media_type::is_multipart},
+    operation::place,
+    refusal::remedy,
+};
 
 /// Containers inside each other that some Python can still read (3.12: 10,000).
 const DEEPEST: usize = 10_000;
@@ -118,10 +123,9 @@ impl Policy {
                 };
                 let remedy = line.map(|line| remedy::of_route(&route.path, request.method().as_str(), line));
                 let subject = Some(places.join("; ").into());
-                let faults = judgement.faults;
-                verdict
-                    .faults
-                    .push((mode, Refusal { faults, subject, remedy, ..Reason::InputInvalid.into() }));
+                let (faults, is_left) = (judgement.faults, verdict.waits);
+                let refusal = Refusal { faults, is_left, subject, remedy, ..Reason::InputInvalid.into() };
+                verdict.faults.push((mode, refusal));
             }
             return Ok(verdict);
         }

@@ -5,9 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{MAX_REPORTED, Policy, Wanted};
 use crate::{
     Mode,
-    news::News,
-    policy::Mistake,
-    section::{Context, Section},
+    audit::FirstTime,
+    config::{Context, Mistake, Section},
 };
 
 /// The `[cookies]` section.
@@ -101,7 +100,7 @@ impl Section for Config {
                 mode: self.mode.under(report_only),
                 by_name,
                 others,
-                reported: News::up_to(MAX_REPORTED),
+                reported: FirstTime::up_to(MAX_REPORTED),
             })
         } else {
             Err(mistakes)

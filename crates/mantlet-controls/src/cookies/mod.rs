@@ -28,7 +28,7 @@ use http::{HeaderMap, HeaderValue, header};
 
 pub use config::{Config, CookieConfig, SameSite};
 
-use crate::{Mode, cookie::SetCookie, news::News};
+use crate::{Mode, audit::FirstTime, message::cookie::SetCookie};
 
 /// Cookies that are reported, each once. An app can make up any number of names.
 const MAX_REPORTED: usize = 256;
@@ -39,7 +39,7 @@ pub struct Policy {
     pub(crate) mode: Mode,
     by_name: HashMap<Vec<u8>, Wanted>,
     others: Wanted,
-    reported: News,
+    reported: FirstTime,
 }
 
 /// Attributes that a cookie should have.

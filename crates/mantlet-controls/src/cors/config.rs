@@ -6,10 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{Allowed, Policy};
 use crate::{
     Mode,
-    origin::{OriginPattern, Origins},
-    policy::{Mistake, header_names},
-    section::{Context, Section},
-    units::Span,
+    config::{Context, Mistake, Section, header_names, units::Span},
+    message::origin::{OriginPattern, Origins},
 };
 
 /// The `[cors]` section. Without origins the app's own CORS answers, if it gives any, pass as they are.

@@ -32,10 +32,12 @@ mod own;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 pub use config::Config;
-pub(crate) use own::preflight;
 pub use own::{Own, Silence};
 
-use crate::{Mode, Reason, origin::Origins, vary};
+use crate::{
+    Mode, Reason,
+    message::{origin::Origins, vary},
+};
 
 const REQUEST_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-request-private-network");
 const ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
@@ -155,10 +157,10 @@ impl Policy {
 
     /// Puts our words on an answer, in the place of the app's.
     pub fn dress(&self, request: &HeaderMap, answer: &mut HeaderMap) {
-        self.dress_for(request.get(header::ORIGIN), answer);
+        self.set_headers_for(request.get(header::ORIGIN), answer);
     }
 
-    pub(crate) fn dress_for(&self, origin: Option<&HeaderValue>, answer: &mut HeaderMap) {
+    pub(crate) fn set_headers_for(&self, origin: Option<&HeaderValue>, answer: &mut HeaderMap) {
         if !self.is_ours() {
             return;
         }

@@ -3,10 +3,8 @@ use serde::{Deserialize, Serialize};
 use super::{Policy, token};
 use crate::{
     Mode,
-    origin::{OriginPattern, Origins},
-    policy::Mistake,
-    posture::Posture,
-    section::{Context, Section},
+    config::{Context, Mistake, Posture, Section},
+    message::origin::{OriginPattern, Origins},
 };
 
 /// The `[csrf]` section.
@@ -34,7 +32,8 @@ impl Section for Config {
     }
 
     fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
-        let keys = &context.surroundings.csrf_keys;
+        // The first signs, all are accepted. Without one the policy makes its own.
+        let keys = context.deployment.kept.get::<Vec<token::Key>>();
         let mut mistakes = Vec::new();
         let mut trusted = Origins::default();
         for (index, text) in self.trusted_origins.iter().enumerate() {
@@ -43,7 +42,7 @@ impl Section for Config {
                 Err(message) => mistakes.push(Mistake::new(format!("trusted-origins[{index}]"), message)),
             }
         }
-        let tokens = self.token.check(keys);
+        let tokens = self.token.check(&keys);
         if let Err(found) = &tokens {
             mistakes.extend(found.iter().cloned().map(|mistake| mistake.under("token")));
         }

@@ -46,8 +46,11 @@ use http::{HeaderMap, HeaderName, Method, header};
 pub use config::Config;
 
 use crate::{
-    Reason, host,
-    origin::{self, Origins},
+    Reason,
+    message::{
+        authority,
+        origin::{self, Origins},
+    },
 };
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -91,7 +94,7 @@ impl Policy {
             origin.is_some_and(|origin| self.trusted.contains(origin) || shares_credentials(origin))
                 || (self.loopback
                     && facts.is_local
-                    && host.is_some_and(host::is_loopback)
+                    && host.is_some_and(authority::is_loopback)
                     && origin.is_some_and(origin::is_loopback))
         };
         if is_from_here(headers, facts.forwarded_host) || trusted() {

@@ -3,9 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::Policy;
 use crate::{
     Mode,
-    policy::Mistake,
-    posture::{Posture, Tolerance},
-    section::{Context, Section},
+    config::{Context, Mistake, Posture, Section, Tolerance},
 };
 
 /// The `[encoding]` section, and what of it differs for a route.

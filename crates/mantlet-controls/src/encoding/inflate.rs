@@ -1,6 +1,7 @@
 //! Inflates what passes, and forgets it.
 
 use std::{
+    fmt,
     io::{self, Write},
     sync::Arc,
 };
@@ -8,10 +9,10 @@ use std::{
 use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
 use super::{
-    Coding,
+    Coding, Policy,
     window::{Brotli, Leave, Zstd},
 };
-use crate::{Mode, Reason, route::RoutePolicy, uploads::FormWatch, watch::Findings};
+use crate::{Mode, Reason, message::Findings};
 
 /// Inflated bytes for which there is no ratio yet.
 const FREE: u64 = 1 << 20;
@@ -20,12 +21,27 @@ const FREE: u64 = 1 << 20;
 /// have as much. To go on to gigabytes would cost more than it tells.
 const DEAR: u64 = 256 << 20;
 
+/// What a compressed body is inside, and looks at it there.
+pub(crate) trait Within: fmt::Debug + Send + Sync {
+    /// The next piece.
+    fn see(&mut self, data: &[u8]) -> Result<(), Reason>;
+
+    /// There is no more.
+    fn end(&mut self) -> Result<(), Reason>;
+
+    /// The rest cannot be seen.
+    fn give_up(&self) -> Result<(), Reason>;
+
+    /// Nothing of it is looked at.
+    fn is_unseen(&self) -> Result<(), Reason>;
+}
+
 /// Watches one compressed body. Its memory is the decoder's: a window of 32 KiB, and as much for output; of `br` and `zstd` up to 16 MiB.
 #[derive(Debug)]
 pub(crate) struct Inflate {
     decoder: Decoder,
     findings: Arc<Findings>,
-    route: Arc<RoutePolicy>,
+    policy: Arc<Policy>,
 }
 
 #[derive(Debug)]
@@ -48,9 +64,9 @@ struct Counter {
     inflated: u64,
     /// How large it may become.
     most: u64,
-    route: Arc<RoutePolicy>,
+    policy: Arc<Policy>,
     findings: Arc<Findings>,
-    form: Option<FormWatch>,
+    form: Option<Box<dyn Within>>,
     /// It is known to be larger than its ratio allows, and that is only reported.
     is_told: bool,
     /// Once it wants no more: whether the body breaks off.
@@ -59,13 +75,13 @@ struct Counter {
 
 impl Counter {
     fn is_dense(&self) -> bool {
-        self.inflated > FREE && self.inflated / u64::from(self.route.encoding.max_ratio) > self.received
+        self.inflated > FREE && self.inflated / u64::from(self.policy.max_ratio) > self.received
     }
 
     /// What is decided about it, or nothing yet.
     fn see(&mut self, data: &[u8]) -> Option<Result<(), Reason>> {
         self.inflated += data.len() as u64;
-        let policy = &self.route.encoding;
+        let policy = &self.policy;
         let noted = if self.inflated > self.most {
             Some(self.findings.note(Reason::BodyTooLarge, policy.mode, policy.mode, "inflated"))
         } else if !self.is_told && self.is_dense() {
@@ -77,7 +93,7 @@ impl Counter {
         };
         if let Some(noted) = noted {
             // Nothing more is inflated for it.
-            return Some(noted.and_then(|()| self.form.as_ref().map_or(Ok(()), FormWatch::is_unseen)));
+            return Some(noted.and_then(|()| self.form.as_ref().map_or(Ok(()), |form| form.is_unseen())));
         }
         self.form.as_mut().and_then(|form| form.see(data).err().map(Err))
     }
@@ -105,23 +121,22 @@ impl Inflate {
     pub(crate) fn begin(
         coding: Coding,
         most: u64,
-        route: Arc<RoutePolicy>,
-        form: Option<FormWatch>,
+        policy: Arc<Policy>,
+        form: Option<Box<dyn Within>>,
         findings: Arc<Findings>,
     ) -> Result<Self, Reason> {
         let leave = matches!(coding, Coding::Brotli | Coding::Zstd).then(Leave::take);
         if let Some(None) = leave {
-            let policy = &route.encoding;
             let what = "too many at once";
             findings.note(Reason::ContentEncodingUnsupported, policy.unreadable(), policy.mode, what)?;
-            form.as_ref().map_or(Ok(()), FormWatch::is_unseen)?;
+            form.as_ref().map_or(Ok(()), |form| form.is_unseen())?;
         }
         let leave = leave.flatten();
         let counter = Counter {
             received: 0,
             inflated: 0,
             most,
-            route: Arc::clone(&route),
+            policy: Arc::clone(&policy),
             findings: Arc::clone(&findings),
             form,
             is_told: false,
@@ -134,7 +149,7 @@ impl Inflate {
             (Coding::Zstd, Some(leave)) => Decoder::Zstd(Zstd::new(counter, leave)),
             (Coding::Brotli | Coding::Zstd, None) => Decoder::Lost,
         };
-        Ok(Self { decoder, findings, route })
+        Ok(Self { decoder, findings, policy })
     }
 
     /// The next piece.
@@ -203,10 +218,10 @@ impl Inflate {
             self.decoder = Decoder::Lost;
             return verdict;
         }
-        let policy = &self.route.encoding;
+        let policy = &self.policy;
         self.findings.note(Reason::ContentEncodingMalformed, policy.unreadable(), policy.mode, "the body")?;
         let form = self.decoder.counter().and_then(|counter| counter.form.as_ref());
-        let seen = form.map_or(Ok(()), FormWatch::give_up);
+        let seen = form.map_or(Ok(()), |form| form.give_up());
         self.decoder = Decoder::Lost;
         seen
     }

@@ -26,9 +26,9 @@ mod window;
 use http::{HeaderMap, header};
 
 pub use config::Config;
-pub(crate) use inflate::Inflate;
+pub(crate) use inflate::{Inflate, Within};
 
-use crate::{Mode, posture::Tolerance};
+use crate::{Mode, config::Tolerance};
 
 /// The checked section, for a route.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,27 +9,14 @@ use http::HeaderMap;
 use super::*;
 use crate::{
     Reason,
-    posture::Posture,
-    route::RoutePolicy,
+    config::Posture,
+    message::Findings,
     uploads::{self, FormWatch},
-    watch::Findings,
 };
 
-fn route(posture: Posture, max_ratio: u32) -> Arc<RoutePolicy> {
+fn policy(posture: Posture, max_ratio: u32) -> Arc<Policy> {
     let config = Config { max_ratio: Some(max_ratio), ..Config::default() };
-    Arc::new(RoutePolicy {
-        headers: Mode::Off,
-        host: Mode::Enforce,
-        csrf: Mode::Off,
-        csrf_token: Mode::Off,
-        contract: Mode::Off,
-        rules: crate::contract::Config::default().rules(false),
-        responses: crate::responses::Actions::default(),
-        body_size: crate::limits::BodySizes::all(crate::units::Size(10 << 20)),
-        response_timeout: None,
-        uploads: uploads::Policy::of(posture),
-        encoding: Policy::of(posture).with(&config, false).unwrap(),
-    })
+    Arc::new(Policy::of(posture).with(&config, false).unwrap())
 }
 
 fn gzip(data: &[u8]) -> Vec<u8> {
@@ -40,14 +27,14 @@ fn gzip(data: &[u8]) -> Vec<u8> {
 
 /// How many bytes passed, and what was said.
 fn said(
-    route: &Arc<RoutePolicy>,
+    policy: &Arc<Policy>,
     coding: Coding,
     body: &[u8],
     pieces: usize,
 ) -> (usize, Result<Vec<Reason>, Reason>) {
     let findings = Arc::<Findings>::default();
     let mut inflate =
-        Inflate::begin(coding, 10 << 20, Arc::clone(route), None, Arc::clone(&findings)).unwrap();
+        Inflate::begin(coding, 10 << 20, Arc::clone(policy), None, Arc::clone(&findings)).unwrap();
     let mut passed = 0;
     for piece in body.chunks(pieces) {
         if let Err(reason) = inflate.see(piece) {
@@ -87,7 +74,7 @@ fn row_51_bombs_break_off() {
     let zeros = vec![0; 20 << 20];
     let bomb = gzip(&zeros);
     assert!(bomb.len() < 30 << 10, "about 1000:1");
-    let compatible = route(Posture::Compatible, 100);
+    let compatible = policy(Posture::Compatible, 100);
     for pieces in [1, 1000, 1 << 20] {
         let (passed, verdict) = said(&compatible, Coding::Gzip, &bomb, pieces);
         assert_eq!(verdict, Err(Reason::BodyBomb), "in pieces of {pieces}");
@@ -98,7 +85,7 @@ fn row_51_bombs_break_off() {
     assert_eq!(said(&compatible, Coding::Gzip, &members, 1000).1, Err(Reason::BodyBomb));
     // Whatever the ratio, no more than a body may have.
     assert_eq!(
-        said(&route(Posture::Compatible, 100_000), Coding::Gzip, &bomb, 1000).1,
+        said(&policy(Posture::Compatible, 100_000), Coding::Gzip, &bomb, 1000).1,
         Err(Reason::BodyTooLarge)
     );
 }
@@ -107,8 +94,8 @@ fn row_51_bombs_break_off() {
 #[test]
 fn row_51_a_reported_bomb_is_not_inflated_to_its_end() {
     let bomb = [gzip(&vec![0; 20 << 20]), b"no gzip".to_vec()].concat();
-    let mut report = RoutePolicy::clone(&route(Posture::Compatible, 100));
-    (report.encoding.mode, report.encoding.bomb) = (Mode::Report, Mode::Report);
+    let mut report = Policy::clone(&policy(Posture::Compatible, 100));
+    (report.mode, report.bomb) = (Mode::Report, Mode::Report);
     let report = Arc::new(report);
     let whole = (bomb.len(), Ok(vec![Reason::BodyBomb]));
     assert_eq!(said(&report, Coding::Gzip, &bomb, 1000), whole);
@@ -117,9 +104,7 @@ fn row_51_a_reported_bomb_is_not_inflated_to_its_end() {
 /// That the ratio is only reported opens no way round the size that a body may have.
 #[test]
 fn a_reported_ratio_leaves_the_size_limited() {
-    let mut by_default = RoutePolicy::clone(&route(Posture::Compatible, 100));
-    by_default.encoding = Policy::of(Posture::Compatible);
-    let by_default = Arc::new(by_default);
+    let by_default = Arc::new(Policy::of(Posture::Compatible));
     let large = gzip(&vec![0; 9 << 20]);
     let told = (large.len(), Ok(vec![Reason::BodyBomb]));
     assert_eq!(said(&by_default, Coding::Gzip, &large, 1000), told);
@@ -155,7 +140,7 @@ fn honest_bodies_pass() {
     zlib.write_all(&data).unwrap();
     let mut raw = DeflateEncoder::new(Vec::new(), Compression::default());
     raw.write_all(&data).unwrap();
-    let strict = route(Posture::Strict, 100);
+    let strict = policy(Posture::Strict, 100);
     for (coding, body) in [
         (Coding::Gzip, gzip(&data)),
         (Coding::Gzip, [gzip(b"a"), gzip(b"b")].concat()),
@@ -179,22 +164,22 @@ fn honest_bodies_pass() {
 fn what_is_not_what_it_says() {
     let body = gzip(b"hello hello hello");
     for body in [&b"hello"[..], &body[..body.len() - 3], &[&body[..], b"more"].concat()] {
-        let reported = said(&route(Posture::Compatible, 100), Coding::Gzip, body, 2);
+        let reported = said(&policy(Posture::Compatible, 100), Coding::Gzip, body, 2);
         assert_eq!(reported, (body.len(), Ok(vec![Reason::ContentEncodingMalformed])));
         assert_eq!(
-            said(&route(Posture::Strict, 100), Coding::Gzip, body, 2).1,
+            said(&policy(Posture::Strict, 100), Coding::Gzip, body, 2).1,
             Err(Reason::ContentEncodingMalformed)
         );
     }
     assert_eq!(
-        said(&route(Posture::Strict, 100), Coding::Deflate, b"x", 1).1,
+        said(&policy(Posture::Strict, 100), Coding::Deflate, b"x", 1).1,
         Err(Reason::ContentEncodingMalformed)
     );
 }
 
 #[test]
 fn a_compressed_form_is_a_form() {
-    let route = route(Posture::Compatible, 100);
+    let policy = policy(Posture::Compatible, 100);
     let form_type = mantlet_contract::multipart::FormType::of(b"multipart/form-data; boundary=b").unwrap();
     for (body, expected) in [
         (
@@ -205,9 +190,16 @@ fn a_compressed_form_is_a_form() {
         ("no form", Err(Reason::MultipartMalformed)),
     ] {
         let findings = Arc::<Findings>::default();
-        let form = FormWatch::begin(&form_type, Arc::clone(&route), true, Arc::clone(&findings)).unwrap();
+        let form = FormWatch::begin(
+            &form_type,
+            uploads::Policy::of(Posture::Compatible).into(),
+            true,
+            Arc::clone(&findings),
+        )
+        .unwrap();
         let mut inflate =
-            Inflate::begin(Coding::Gzip, 10 << 20, Arc::clone(&route), Some(form), findings).unwrap();
+            Inflate::begin(Coding::Gzip, 10 << 20, Arc::clone(&policy), Some(Box::new(form)), findings)
+                .unwrap();
         let seen = inflate.see(&gzip(body.as_bytes())).and_then(|()| inflate.end());
         assert_eq!(seen, expected, "{body}");
     }
@@ -234,7 +226,7 @@ fn row_51_brotli_and_zstd_are_read_too() {
     let text: Vec<u8> =
         (0..200_000_u32).flat_map(|number| (number / 7).to_string().into_bytes()).take(1 << 20).collect();
     let skipped = [&[0x50, 0x2A, 0x4D, 0x18, 3, 0, 0, 0, 1, 2, 3][..], &zstd(b"after")].concat();
-    let strict = route(Posture::Strict, 100);
+    let strict = policy(Posture::Strict, 100);
     for (coding, body) in [
         (Coding::Brotli, BROTLI_TEXT.to_vec()),
         (Coding::Zstd, zstd(&text)),
@@ -267,7 +259,7 @@ fn row_51_brotli_and_zstd_are_read_too() {
 
 /// A part of the test above, for others would find none left.
 fn few_windows_at_once() {
-    let compatible = route(Posture::Compatible, 100);
+    let compatible = policy(Posture::Compatible, 100);
     let begin = |findings: &Arc<Findings>| {
         Inflate::begin(Coding::Zstd, 10 << 20, Arc::clone(&compatible), None, Arc::clone(findings)).unwrap()
     };

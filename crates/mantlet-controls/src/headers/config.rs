@@ -6,10 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Policy, Sets};
 use crate::{
     Mode,
-    policy::{Mistake, header_names},
-    posture::Posture,
-    section::{Context, Section},
-    units::Span,
+    config::{Context, Mistake, Posture, Section, header_names, units::Span},
 };
 
 /// The `[headers]` section. An empty text switches that header off. What is not set depends on the posture: in `compatible`, a header by

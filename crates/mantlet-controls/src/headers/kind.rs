@@ -1,6 +1,6 @@
 use http::HeaderMap;
 
-use crate::media_type::{JSON_SEQUENCES, MediaType};
+use crate::message::media_type::{JSON_SEQUENCES, MediaType};
 
 /// What an answer is, from its Content-Type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

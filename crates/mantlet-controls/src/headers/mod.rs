@@ -27,7 +27,7 @@
 //! let mut headers = HeaderMap::new();
 //! headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
 //! headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
-//! policy.apply(&mut headers, &Facts { path: "/items", authenticated: true, ..Facts::default() });
+//! policy.apply(&mut headers, &Facts { path: "/items", carries_credentials: true, ..Facts::default() });
 //! assert_eq!(headers["content-security-policy"], "default-src 'none'; frame-ancestors 'none'");
 //! assert_eq!(headers["cache-control"], "no-store");
 //! assert_eq!(headers["x-frame-options"], "SAMEORIGIN");
@@ -43,7 +43,7 @@ pub use config::{Config, ContentSecurityPolicy, StrictTransportSecurity};
 pub use kind::Kind;
 pub(crate) use public::is_public;
 
-use crate::{Mode, media_type::MediaType, path::Spellings};
+use crate::{Mode, call::Spellings, message::media_type::MediaType};
 
 /// What decides, beside the answer itself, which headers it gets.
 #[derive(Debug, Clone, Copy, Default)]
@@ -54,7 +54,7 @@ pub struct Facts<'a> {
     /// The caller used HTTPS.
     pub https: bool,
     /// The request carried a credential.
-    pub authenticated: bool,
+    pub carries_credentials: bool,
     /// The answer only confirms what the client has stored (304).
     pub not_modified: bool,
     /// Mantlet wrote it, and not the app.
@@ -150,7 +150,7 @@ impl Policy {
                     .any(|name| headers.contains_key(name))
         };
         if self.no_store
-            && facts.authenticated
+            && facts.carries_credentials
             && MediaType::of(headers).is_some_and(MediaType::is_json)
             && !may_be_stored(headers)
         {

@@ -1,12 +1,12 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{Config, ContentSecurityPolicy, Facts, Policy};
-use crate::{Context, Mode, Section, posture::Posture};
+use crate::{Context, Mode, Section, config::Posture};
 
 const PLAIN: Facts<'_> = Facts {
     path: "/items",
     https: false,
-    authenticated: false,
+    carries_credentials: false,
     not_modified: false,
     own: false,
     docs: None,
@@ -236,7 +236,7 @@ fn what_the_app_set_stays_and_what_it_leaks_goes() {
         ("content-security-policy", "frame-ancestors https://partner.example"),
         ("cache-control", "max-age=60"),
     ]);
-    policy(Posture::Strict).apply(&mut headers, &Facts { authenticated: true, ..PLAIN });
+    policy(Posture::Strict).apply(&mut headers, &Facts { carries_credentials: true, ..PLAIN });
     assert_eq!(headers["referrer-policy"], "no-referrer");
     assert_eq!(headers["content-security-policy"], "frame-ancestors https://partner.example");
     assert_eq!(headers["cache-control"], "max-age=60");
@@ -248,21 +248,21 @@ fn what_the_app_set_stays_and_what_it_leaks_goes() {
 #[test]
 fn personal_json_is_not_stored() {
     let json = "application/json";
-    let authenticated = Facts { authenticated: true, ..PLAIN };
+    let carries_credentials = Facts { carries_credentials: true, ..PLAIN };
     let cache =
         |headers: &HeaderMap| headers.get("cache-control").map(|value| value.to_str().unwrap().to_owned());
-    assert_eq!(cache(&applied(json, authenticated)).as_deref(), Some("no-store"));
-    assert_eq!(cache(&applied("application/problem+json", authenticated)).as_deref(), Some("no-store"));
+    assert_eq!(cache(&applied(json, carries_credentials)).as_deref(), Some("no-store"));
+    assert_eq!(cache(&applied("application/problem+json", carries_credentials)).as_deref(), Some("no-store"));
     assert_eq!(cache(&applied(json, PLAIN)), None);
-    assert_eq!(cache(&applied("text/html", authenticated)), None);
+    assert_eq!(cache(&applied("text/html", carries_credentials)), None);
     // An app that says by what an answer is known again means clients to keep it.
     for (name, value) in
         [("etag", "\"1\""), ("last-modified", "Tue, 24 Nov 2026 06:00:00 GMT"), ("expires", "0")]
     {
         let mut headers = answer(&[("content-type", json), (name, value)]);
-        policy(Posture::Compatible).apply(&mut headers, &authenticated);
+        policy(Posture::Compatible).apply(&mut headers, &carries_credentials);
         assert_eq!(cache(&headers), None, "{name}");
-        policy(Posture::Strict).apply(&mut headers, &authenticated);
+        policy(Posture::Strict).apply(&mut headers, &carries_credentials);
         assert_eq!(cache(&headers).as_deref(), Some("no-store"), "{name}");
     }
 }

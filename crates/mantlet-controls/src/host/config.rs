@@ -2,13 +2,12 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_REPORTED, Policy, shape::is_well_formed, spelling};
+use super::{MAX_REPORTED, Policy};
 use crate::{
     Mode,
-    networks::Networks,
-    news::News,
-    policy::Mistake,
-    section::{Context, Section},
+    audit::FirstTime,
+    config::{Context, Mistake, Networks, Section},
+    message::authority,
 };
 
 /// Names by which this machine calls itself.
@@ -34,7 +33,7 @@ impl Section for Config {
     }
 
     fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
-        let own = &context.surroundings.own_hosts;
+        let own = &context.deployment.own_hosts;
         let report_only = context.report_only;
         let mut mistakes = Vec::new();
         let (mut exact, mut suffixes) = (HashSet::new(), HashSet::new());
@@ -49,9 +48,9 @@ impl Section for Config {
                 Some(suffix) if suffix.starts_with('.') => (suffix.trim_start_matches('.'), &mut suffixes),
                 _ => (lower.as_str(), &mut exact),
             };
-            let plain = spelling::name(name);
+            let plain = authority::name(name);
             let has_port = !name.starts_with('[') && name.contains(':');
-            if !is_well_formed(name.as_bytes()) || has_port {
+            if !authority::is_well_formed(name.as_bytes()) || has_port {
                 mistakes.push(
                     Mistake::new(format!("allow[{index}]"), format!("`{host}` is not a host"))
                         .help("write `example.com`, `*.example.com`, an address or `10.0.0.0/8`, without scheme and port"),
@@ -73,7 +72,7 @@ impl Section for Config {
             for host in own {
                 match host.to_ascii_lowercase().strip_prefix('*') {
                     Some(suffix) => suffixes.insert(suffix.to_owned()),
-                    None => exact.insert(spelling::name(host).into_owned()),
+                    None => exact.insert(authority::name(host).into_owned()),
                 };
             }
         }
@@ -86,7 +85,7 @@ impl Section for Config {
             // Each has been read above.
             networks: Networks::parse(&networks).unwrap_or_default(),
             first,
-            reported: News::up_to(MAX_REPORTED),
+            reported: FirstTime::up_to(MAX_REPORTED),
         })
     }
 }

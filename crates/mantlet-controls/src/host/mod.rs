@@ -26,24 +26,17 @@
 //! assert!(!policy.knows("example.com.evil.net") && !policy.knows("evilexample.com") && !policy.knows("example.com.."));
 //! ```
 
-mod asked;
 mod config;
 mod probe;
-mod shape;
-mod spelling;
 
 use std::collections::HashSet;
 
-use http::Method;
+use http::{HeaderValue, Method, Request, header};
 
-pub use asked::Host;
-pub(crate) use asked::respell;
 pub use config::Config;
-pub use shape::is_well_formed;
-pub use spelling::is_same;
-pub(crate) use spelling::{is_loopback, respelled, split};
 
-use crate::{Mode, Reason, Refusal, networks::Networks, news::News};
+pub use crate::call::Host;
+use crate::{Mode, Reason, Refusal, audit::FirstTime, config::Networks, message::authority};
 
 /// Unknown hosts that are reported, each once. A client can make up any number of them.
 const MAX_REPORTED: usize = 64;
@@ -60,7 +53,7 @@ pub struct Policy {
     /// The first name or address that is allowed.
     first: Option<Box<str>>,
     /// Unknown hosts that have been reported.
-    reported: News,
+    reported: FirstTime,
 }
 
 /// By what a request's host is ours.
@@ -75,12 +68,12 @@ pub enum Known {
 impl Policy {
     /// Whether the host (with or without a port) is ours. Costs its length, not the number of known hosts.
     pub fn knows(&self, host: &str) -> bool {
-        let name = spelling::name(host);
+        let name = authority::name(host);
         if self.exact.contains(&*name) {
             return true;
         }
         if !self.networks.is_empty()
-            && let Some(address) = spelling::address(host)
+            && let Some(address) = authority::address(host)
             && self.networks.contains(address)
         {
             return true;
@@ -101,7 +94,7 @@ impl Policy {
         if host.forwarded().is_some_and(|forwarded| self.knows(forwarded)) {
             return Ok(Known::AsForwarded);
         }
-        if spelling::address(sent).is_some() && probe::is_probe(method, path) {
+        if authority::address(sent).is_some() && probe::is_probe(method, path) {
             return Ok(Known::AsSent);
         }
         if mode == Mode::Report && !self.reported.is_new(sent) {
@@ -124,20 +117,18 @@ impl Policy {
     }
 }
 
-/// A host as `host.allow` has it.
-pub(crate) fn listed(host: &str) -> String {
-    match spelling::address(host) {
-        Some(std::net::IpAddr::V6(address)) => format!("[{address}]"),
-        _ => spelling::name(host).into_owned(),
-    }
-}
-
-/// The host of `host:port`; brackets of an IPv6 address are dropped.
-pub(crate) fn without_port(host: &str) -> &str {
-    match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    }
+/// Puts the Host of a request into its one spelling; says whether it had another. Where only the target has one, it is the target's (RFC 9112 section 3.2.2).
+pub(crate) fn respell<B>(request: &mut Request<B>) -> bool {
+    let authority = || request.uri().authority().map(http::uri::Authority::as_str);
+    let spelling = match request.headers().get(header::HOST) {
+        Some(host) => host.to_str().ok().and_then(authority::respelled),
+        None => authority()
+            .filter(|host| authority::is_well_formed(host.as_bytes()))
+            .map(|host| authority::respelled(host).unwrap_or_else(|| host.to_owned())),
+    };
+    let Some(host) = spelling.and_then(|host| HeaderValue::try_from(host).ok()) else { return false };
+    request.headers_mut().insert(header::HOST, host);
+    true
 }
 
 #[cfg(test)]
@@ -145,7 +136,7 @@ mod tests {
     use http::{HeaderMap, HeaderValue};
 
     use super::*;
-    use crate::{Context, Section, Surroundings};
+    use crate::{Context, Deployment, Section};
 
     #[test]
     fn row_23_only_our_hosts_are_known() {
@@ -181,8 +172,8 @@ mod tests {
     #[test]
     fn without_configuration_the_machine_and_the_certificate_are_known_and_the_rest_reported() {
         let own_hosts = vec!["shop.example".into(), "192.0.2.1".into()];
-        let surroundings = Surroundings { own_hosts, ..Surroundings::default() };
-        let context = Context { surroundings, ..Context::default() };
+        let deployment = Deployment { own_hosts, ..Deployment::default() };
+        let context = Context { deployment, ..Context::default() };
         let policy = Config::default().check(&context).unwrap();
         for (host, known) in [
             ("localhost:8000", true),

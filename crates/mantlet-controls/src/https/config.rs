@@ -1,10 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Policy;
-use crate::{
-    policy::Mistake,
-    section::{Context, Section},
-};
+use crate::config::{Context, Mistake, Section};
 
 /// The `[https]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +44,7 @@ impl Section for Config {
     }
 
     fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
-        let has_certificate = context.surroundings.has_certificate;
+        let has_certificate = context.deployment.has_certificate;
         let mut mistakes = Vec::new();
         if self.port == Some(0) {
             mistakes.push(Mistake::new("port", "`0` is not a port").help("write 443"));

@@ -26,7 +26,7 @@ mod config;
 
 use http::{HeaderValue, Method, uri::PathAndQuery};
 
-use crate::path::Spellings;
+use crate::call::Spellings;
 
 pub use config::{Config, Required};
 
@@ -89,7 +89,7 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Context, Section, Surroundings};
+    use crate::{Context, Deployment, Section};
 
     #[test]
     fn plain_requests_are_redirected_if_safe_and_refused_if_not() {
@@ -122,8 +122,8 @@ mod tests {
 
     #[test]
     fn auto_means_with_a_certificate() {
-        let surroundings = Surroundings { has_certificate: true, ..Surroundings::default() };
-        let encrypted = Context { surroundings, ..Context::default() };
+        let deployment = Deployment { has_certificate: true, ..Deployment::default() };
+        let encrypted = Context { deployment, ..Context::default() };
         assert!(!Config::default().check(&Context::default()).unwrap().required);
         assert!(Config::default().check(&encrypted).unwrap().required);
         let never = Config { required: Required::Never, ..Config::default() };

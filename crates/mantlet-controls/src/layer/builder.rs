@@ -4,8 +4,11 @@ use http::Extensions;
 
 use super::{Audit, FindPeer, MantletLayer, Shared};
 use crate::{
-    Config, Scheme, Surroundings, Wire, audit::Record, client, contract, cookies, cors, csrf, encoding,
-    headers, host, https, limits, path, policy::Mistake, responses, route, section::Section, sections,
+    Config, Deployment, Scheme, Wire,
+    audit::Record,
+    client,
+    config::{Mistake, Section},
+    contract, cookies, cors, csrf, encoding, headers, host, https, limits, path, responses, route, sections,
     throttle, uploads,
 };
 
@@ -72,8 +75,8 @@ impl Builder {
 
     /// What decides about defaults: names that are ours, whether the server ends TLS.
     #[must_use]
-    pub fn surroundings(mut self, surroundings: Surroundings) -> Self {
-        self.config.surroundings = surroundings;
+    pub fn deployment(mut self, deployment: Deployment) -> Self {
+        self.config.deployment = deployment;
         self
     }
 
@@ -81,7 +84,7 @@ impl Builder {
     #[must_use]
     pub fn scheme(mut self, scheme: Scheme) -> Self {
         self.scheme = scheme;
-        self.config.surroundings.has_certificate |= scheme == Scheme::Https;
+        self.config.deployment.has_certificate |= scheme == Scheme::Https;
         self
     }
 

@@ -2,7 +2,7 @@
 //!
 //! What the gateway enforces in front of a FastAPI app, this layer enforces inside a Rust server: the same stops, reasons,
 //! answers and records, from the same configuration. A service behind it sees only requests that every stop has let through; in
-//! their extensions are the [`Client`](crate::client::Client) and the [`RequestId`](crate::request_id::RequestId).
+//! their extensions are the [`Client`](crate::call::Client) and the [`RequestId`](crate::call::request_id::RequestId).
 //!
 //! A server that verifies client certificates puts an `Arc` of a [`ClientCertificate`](crate::ClientCertificate) into the extensions.
 //!
@@ -60,7 +60,7 @@ pub use body::{CountedBody, GuardedBody};
 pub use builder::{Builder, InvalidConfig};
 
 use crate::{
-    Answer, App, Arrival, Call, Peer, Policy, Reason, Refusal, RequestBody, Scheme, Wire,
+    App, Arrival, Call, Peer, Policy, Reason, Refusal, RequestBody, ResponseBody, Scheme, Wire,
     audit::{Keep, Record, Sink},
     pipeline,
     throttle::Bans,
@@ -148,7 +148,7 @@ where
     B: Body<Data = Bytes> + Unpin + Send + 'static,
     R: Body<Data = Bytes> + Send + 'static,
 {
-    type Response = Response<Answer<CountedBody<R>>>;
+    type Response = Response<ResponseBody<CountedBody<R>>>;
     type Error = S::Error;
     // Boxed once a request: the pipeline's future has no name.
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;

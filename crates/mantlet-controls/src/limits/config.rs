@@ -4,11 +4,11 @@ use mantlet_contract::model::BodyKind;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    contract::Matched,
-    policy::Mistake,
-    posture::Posture,
-    section::{Context, Section},
-    units::{Size, Span},
+    config::{
+        Context, Mistake, Posture, Section,
+        units::{Size, Span},
+    },
+    operation::Matched,
 };
 
 /// Most header lines that can be allowed.

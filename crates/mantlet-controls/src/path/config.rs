@@ -3,9 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Mode,
-    policy::{Mistake, Server},
-    posture::Posture,
-    section::{Context, Section},
+    config::{Context, Mistake, Posture, Section, Server},
 };
 
 /// The `[path]` section.
@@ -69,7 +67,7 @@ impl Section for Config {
     }
 
     fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
-        let (server, posture) = (context.surroundings.server, context.posture);
+        let (server, posture) = (context.deployment.server, context.posture);
         let report_only = context.report_only;
         let root = self.root_path.as_str();
         if !root.is_empty() && (!root.starts_with('/') || root.ends_with('/')) {

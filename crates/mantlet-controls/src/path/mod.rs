@@ -30,55 +30,19 @@
 //! ```
 
 mod config;
-mod place;
 mod strictly;
 mod uvicorn;
 
 use std::borrow::Cow;
 
-use http::{Uri, uri::PathAndQuery};
+use http::Uri;
 
 pub use config::{Config, Policy, Readers};
-pub use place::{Place, Spellings};
 
-use crate::{Mode, Reason};
-
-/// A path in the two forms in which it is used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CanonicalPath {
-    /// As sent to the app.
-    sent: Sent,
-    /// Decoded, if that differs: what routes and records use.
-    decoded: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Sent {
-    /// The request's own bytes; shared with the request, not copied.
-    Request(PathAndQuery),
-    /// Unreserved characters plain, other encodings in upper-case hex (RFC 3986 section 6.2.2).
-    Own(String),
-}
-
-impl Sent {
-    fn as_str(&self) -> &str {
-        match self {
-            Self::Request(target) => target.path(),
-            Self::Own(path) => path,
-        }
-    }
-}
+pub use crate::call::{CanonicalPath, Place, Spellings};
+use crate::{Mode, Reason, call::path::Sent};
 
 impl CanonicalPath {
-    /// The path before it was judged.
-    pub fn as_sent(uri: &Uri) -> Self {
-        let sent = match uri.path_and_query() {
-            Some(target) => Sent::Request(target.clone()),
-            None => Sent::Own("/".to_owned()),
-        };
-        Self { sent, decoded: None }
-    }
-
     /// Judges a path as any server may read it; `semicolons` allows `;` in it.
     pub fn new(path: &str, semicolons: bool) -> Result<Self, Reason> {
         let (sent, decoded) = strictly::judge(path, semicolons)?;
@@ -110,22 +74,6 @@ impl CanonicalPath {
             path.decoded = uvicorn::read(path.sent.as_str());
         }
         path
-    }
-
-    /// Decoded: what routes match and records show.
-    pub fn as_str(&self) -> &str {
-        self.decoded.as_deref().unwrap_or_else(|| self.sent.as_str())
-    }
-
-    /// The target to ask the app for: this path with the request's query.
-    pub fn target(&self, uri: &Uri) -> Option<PathAndQuery> {
-        match &self.sent {
-            Sent::Request(target) => Some(target.clone()),
-            Sent::Own(path) => match uri.query() {
-                Some(query) => format!("{path}?{query}").try_into().ok(),
-                None => path.as_str().try_into().ok(),
-            },
-        }
     }
 }
 

@@ -5,17 +5,16 @@ use serde::{Deserialize, Serialize};
 use super::{Policy, names::SecretNames};
 use crate::{
     Mode,
-    budget::Budget,
-    contract::MAX_REPORTED,
-    news::News,
-    policy::Mistake,
-    posture::Posture,
-    section::{Context, Section},
-    units::Size,
+    audit::FirstTime,
+    config::{Context, Mistake, Posture, Section, units::Size},
+    message::budget::Budget,
 };
 
 /// Largest answer that can be read whole.
 const LARGEST: Size = Size::mib(64);
+
+/// Routes that are reported, each once.
+const MAX_REPORTED: usize = 256;
 
 /// The `[responses]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -297,9 +296,9 @@ impl Section for Config {
             names: Arc::new(SecretNames::new(&self.sensitive_names)),
             judged_size: self.judged_size.bytes(),
             budget: Budget::default(),
-            reported: Arc::new(News::up_to(MAX_REPORTED)),
-            changed: News::up_to(MAX_REPORTED),
-            streams: News::up_to(MAX_REPORTED),
+            reported: Arc::new(FirstTime::up_to(MAX_REPORTED)),
+            changed: FirstTime::up_to(MAX_REPORTED),
+            streams: FirstTime::up_to(MAX_REPORTED),
         })
     }
 }

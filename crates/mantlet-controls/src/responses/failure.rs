@@ -3,8 +3,8 @@
 use http::StatusCode;
 use memchr::memmem;
 
-use super::message::Kind;
-use crate::{Call, Mode, posture::Posture};
+use super::{Subject, message::Kind};
+use crate::{Mode, config::Posture};
 
 /// What Starlette and uvicorn answer when a handler raises.
 const BARE: &[u8] = b"Internal Server Error";
@@ -16,8 +16,8 @@ const TRACEBACK: &[u8] = b"Traceback (most recent call last)";
 const FRAME: [&[u8]; 2] = [b"File ", b", line "];
 
 /// Whether the answer should not leave as it is.
-pub(super) fn is_failure(call: &Call, status: StatusCode, kind: Kind, body: Option<&[u8]>) -> bool {
-    let actions = call.route.responses;
+pub(super) fn is_failure(call: &Subject<'_>, status: StatusCode, kind: Kind, body: Option<&[u8]>) -> bool {
+    let actions = call.actions;
     if status.as_u16() < 400 || actions.errors() == Mode::Off {
         return false;
     }
@@ -40,7 +40,7 @@ pub(super) fn is_failure(call: &Call, status: StatusCode, kind: Kind, body: Opti
         // What cannot be read is none that the app meant.
         return true;
     }
-    match call.route.rules.posture {
+    match call.posture {
         // A handler that answers 503 with JSON means it; nobody means 500 who does not say so.
         Posture::Compatible => status == StatusCode::INTERNAL_SERVER_ERROR,
         Posture::Strict => true,
@@ -74,7 +74,7 @@ fn is_traceback(body: &[u8]) -> bool {
 }
 
 /// Whether the operation declares the status, and somewhere a field for a traceback: then showing one is what it is for.
-fn declares_traceback(call: &Call, status: StatusCode) -> bool {
+fn declares_traceback(call: &Subject<'_>, status: StatusCode) -> bool {
     let is_for_one = |name: &str| {
         let name = name.to_ascii_lowercase();
         ["trace", "stack"].iter().any(|word| name.contains(word))

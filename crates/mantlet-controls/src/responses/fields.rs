@@ -10,14 +10,14 @@ use mantlet_contract::{
 };
 
 use super::{
-    Policy, lenient, names, promised,
+    Policy, Subject, lenient, names, promised,
     secrets::{self, Secret},
 };
 use crate::{
-    Call, Mode, Reason,
+    Mode, Reason,
     audit::{Record, Sink},
-    contract::Promised,
-    posture::Posture,
+    config::Posture,
+    operation::{Matched, Promised},
 };
 
 /// What becomes of an answer.
@@ -42,12 +42,12 @@ impl Policy {
     /// Looks for fields that should not leave, tells of them and cuts them out.
     pub(super) fn judge_fields(
         &self,
-        call: &Call,
+        call: &Subject<'_>,
         audit: &impl Sink,
         (status, is_file): (StatusCode, bool),
         body: &[u8],
     ) -> Outcome {
-        let actions = call.route.responses;
+        let actions = call.actions;
         let promise = promised(call, status);
         let may_hold_secrets = may_name_secrets(call, status, is_file) && self.names.may_be_in(body);
         let mut for_unknown = mode_of_unknown(call, promise);
@@ -116,7 +116,7 @@ impl Policy {
 
     fn found(
         &self,
-        call: &Call,
+        call: &Subject<'_>,
         json: &Json<'_>,
         promise: Option<Promised>,
         asks: bool,
@@ -134,14 +134,14 @@ impl Policy {
 
 /// Members that should not leave, and those that are only told; each list in the order of the answer.
 fn sorted(
-    call: &Call,
+    call: &Subject<'_>,
     body: &[u8],
     named: Vec<Named>,
     gives_tokens: bool,
 ) -> (Vec<Range<usize>>, Vec<Range<usize>>) {
-    let by_name = call.route.responses.is_by_name();
+    let by_name = call.actions.is_by_name();
     // A key that is made is shown once, and without it the client has nothing: in `compatible` posture that is only told.
-    let stays = gives_tokens || call.route.rules.posture == Posture::Compatible;
+    let stays = gives_tokens || call.posture == Posture::Compatible;
     let (mut secret, mut told) = (Vec::new(), Vec::new());
     // Nearly always one name comes again and again.
     let mut known: Option<(String, bool)> = None;
@@ -172,12 +172,12 @@ fn sorted(
 }
 
 /// Whether the operation's models declare a name, wherever.
-fn is_declared(call: &Call, key: &str) -> bool {
+fn is_declared(call: &Subject<'_>, key: &str) -> bool {
     call.operation.as_ref().is_some_and(|matched| matched.declares(|name| names::is_same(name, key)))
 }
 
 /// A hash is of use to no client. A private key is, to the one for whom it is made; it is not read back.
-pub(super) fn leaves_by_mistake(call: &Call, certain: Secret) -> bool {
+pub(super) fn leaves_by_mistake(call: &Subject<'_>, certain: Secret) -> bool {
     match certain {
         Secret::PasswordHash => true,
         Secret::PrivateKey => matches!(call.method, Method::GET | Method::HEAD),
@@ -185,36 +185,26 @@ pub(super) fn leaves_by_mistake(call: &Call, certain: Secret) -> bool {
 }
 
 /// Whether names of secrets are looked for. What is wrong with a password is no password, and a file is what somebody put there.
-pub(super) fn may_name_secrets(call: &Call, status: StatusCode, is_file: bool) -> bool {
-    let actions = call.route.responses;
+pub(super) fn may_name_secrets(call: &Subject<'_>, status: StatusCode, is_file: bool) -> bool {
+    let actions = call.actions;
     !is_file && !status.is_client_error() && actions.certain_secrets() != Mode::Off
 }
 
 /// What becomes of fields past what is promised. A claim is no ground for a change, unless somebody says so.
-pub(super) fn mode_of_unknown(call: &Call, promise: Option<Promised>) -> Mode {
+pub(super) fn mode_of_unknown(call: &Subject<'_>, promise: Option<Promised>) -> Mode {
     promise.map_or(Mode::Off, |promise| {
-        call.route.responses.unknown_fields().under(promise.claimed && !counts(call))
+        call.actions.unknown_fields().under(promise.claimed && !call.trusts_claims)
     })
 }
 
-/// Whether a claim is taken at its word: in strict posture, and a document that is trusted.
-fn counts(call: &Call) -> bool {
-    let rules = &call.route.rules;
-    rules.posture == Posture::Strict
-        || call.operation.as_ref().is_some_and(|matched| {
-            let contract = &matched.contract;
-            !contract.is_exact() && contract.counts(rules)
-        })
-}
-
 /// Whether an answer gives tokens: its place says so, or a token is in it.
-fn gives_tokens(call: &Call, json: &Json<'_>) -> bool {
-    call.operation.as_ref().is_some_and(crate::contract::Matched::gives_tokens)
+fn gives_tokens(call: &Subject<'_>, json: &Json<'_>) -> bool {
+    call.operation.as_ref().is_some_and(Matched::gives_tokens)
         || root_has(json, |key, value| key == "access_token" && matches!(value, Kind::Text(_)))
 }
 
 /// Whether an answer describes fields and holds none: the app's document, or a schema.
-fn is_schema(call: &Call, json: &Json<'_>) -> bool {
+fn is_schema(call: &Subject<'_>, json: &Json<'_>) -> bool {
     call.operation.as_ref().is_some_and(|matched| matched.route.visibility == Visibility::Docs)
         || root_has(json, |key, value| {
             matches!(key, "openapi" | "swagger" | "$schema") && matches!(value, Kind::Text(_))

@@ -5,7 +5,7 @@ use std::{borrow::Cow, io::Read};
 use flate2::read::MultiGzDecoder;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::media_type::{JSON_SEQUENCES, MediaType};
+use crate::message::media_type::{JSON_SEQUENCES, MediaType};
 
 /// What a body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -42,14 +42,13 @@ mod secrets;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, header, response};
 use http_body::Body;
 
 pub use config::{Actions, Config, Errors, Fields, RouteConfig, Secrets, Unjudged};
-pub use scanned::Scanned;
 
 use self::{
     fields::Outcome,
@@ -57,15 +56,19 @@ use self::{
     names::SecretNames,
     read::{Seen, Trouble},
     scan::{Scanner, Wanted},
-    scanned::Tell,
+    scanned::{Scanned, Tell},
     secrets::Secret,
 };
 use crate::{
-    Answer, Call, Mode, Reason, Refusal,
-    audit::{Record, Sink},
-    budget::{Budget, Part},
-    contract,
-    news::News,
+    Call, Mode, Reason, Refusal, ResponseBody,
+    audit::{FirstTime, Record, Sink},
+    config::Posture,
+    message::{
+        Rewritten,
+        budget::{Budget, Part},
+    },
+    operation::Promised,
+    refusal::response as refused,
 };
 
 /// When to try again while too many answers wait for clients that do not read them.
@@ -77,11 +80,38 @@ pub struct Policy {
     names: Arc<SecretNames>,
     judged_size: usize,
     budget: Budget,
-    reported: Arc<News>,
+    reported: Arc<FirstTime>,
     /// Routes of which an answer was changed.
-    changed: News,
+    changed: FirstTime,
     /// Routes that have answered compressed JSON of unknown length: maybe a stream.
-    streams: News,
+    streams: FirstTime,
+}
+
+/// A call, with what holds for its operation.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Subject<'c> {
+    call: &'c Call,
+    actions: Actions,
+    posture: Posture,
+    /// A promise that is only claimed is taken at its word: in strict posture, and of a document that is trusted.
+    trusts_claims: bool,
+}
+
+impl<'c> Subject<'c> {
+    /// `trusts_documents` if what a document says counts.
+    pub(crate) fn of(call: &'c Call, actions: Actions, posture: Posture, trusts_documents: bool) -> Self {
+        let is_document = call.operation.as_ref().is_some_and(|matched| !matched.contract.is_exact());
+        let trusts_claims = posture == Posture::Strict || is_document && trusts_documents;
+        Self { call, actions, posture, trusts_claims }
+    }
+}
+
+impl Deref for Subject<'_> {
+    type Target = Call;
+
+    fn deref(&self) -> &Call {
+        self.call
+    }
 }
 
 /// An answer of the app, taken apart.
@@ -95,12 +125,15 @@ struct Parts<B> {
 }
 
 impl Policy {
-    /// Whether an answer has to be looked into. Every answer is asked; few are concerned.
-    pub(crate) fn concerns<B: Body>(&self, call: &Call, answer: &mut Response<B>) -> bool {
-        let actions = call.route.responses;
+    /// Whether an answer has to be looked into; `is_asked` if somebody else has to know what it says. Every answer is asked; few are concerned.
+    pub(crate) fn concerns<B: Body>(
+        &self,
+        call: &Subject<'_>,
+        is_asked: bool,
+        answer: &mut Response<B>,
+    ) -> bool {
+        let actions = call.actions;
         let status = answer.status();
-        // contract: what the app says of input that was left to it.
-        let is_asked = call.judged.asks_for(status);
         if (actions.are_off() && !is_asked)
             || status.is_informational()
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
@@ -144,13 +177,13 @@ impl Policy {
     }
 
     /// An answer to HEAD says of a body what the answer to GET would say.
-    fn prepare_head(&self, call: &Call, status: StatusCode, kind: Kind, headers: &mut HeaderMap) {
-        let actions = call.route.responses;
+    fn prepare_head(&self, call: &Subject<'_>, status: StatusCode, kind: Kind, headers: &mut HeaderMap) {
+        let actions = call.actions;
         if status.is_server_error() && actions.errors() == Mode::Enforce {
             let length =
                 headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
             if failure::may_be_bare(status, kind, length) {
-                let (content_type, bytes) = crate::response::hide(call, status);
+                let (content_type, bytes) = refused::hide(call, status);
                 message::replace(headers, content_type, bytes.len());
             } else if kind.is_readable() || !actions.only_internal() {
                 message::forget_bytes(headers);
@@ -168,21 +201,22 @@ impl Policy {
     }
 
     /// Asks the app for nothing that could not be read. Before the request is sent.
-    pub(crate) fn prepare(&self, call: &Call, request: &mut HeaderMap) {
-        if call.route.responses.may_change() {
+    pub(crate) fn prepare(&self, call: &Subject<'_>, request: &mut HeaderMap) {
+        if call.actions.may_change() {
             message::ask_for_gzip_at_most(request, !self.streams.knows(route(call)));
         }
     }
 
-    /// Looks into an answer that is concerned; cuts out of it, or replaces it.
+    /// Looks into an answer that is concerned; cuts out of it, or replaces it. `learn` is told what the app said, if that could be read.
     pub(crate) async fn filter<B: Body<Data = Bytes>>(
         &self,
-        call: &Call,
+        call: &Subject<'_>,
         audit: &impl Sink,
         answer: Response<B>,
-    ) -> Result<Response<Answer<B>>, Refusal> {
+        learn: impl FnOnce(Option<&[u8]>),
+    ) -> Result<Response<ResponseBody<B>>, Refusal> {
         let (head, body) = answer.into_parts();
-        let actions = call.route.responses;
+        let actions = call.actions;
         let kind = Kind::of(&head.headers);
         let (status, is_gzip) = (head.status, message::is_gzip(&head.headers));
         let ends = body.size_hint().exact().is_some() || is_gzip;
@@ -214,9 +248,7 @@ impl Policy {
             Seen::Begun(..) | Seen::Unread(_) if ends => Err(message::TOO_LARGE),
             Seen::Begun(..) | Seen::Unread(_) => Err("of unknown length"),
         };
-        if call.judged.asks_for(status) {
-            contract::learn(call, audit, status, plain.as_deref().ok());
-        }
+        learn(plain.as_deref().ok());
         let begun = plain.as_deref().ok().or_else(|| match &parts.seen {
             Seen::Begun(bytes, _) if message::is_plain(&parts.head.headers) => Some(&**bytes),
             _ => None,
@@ -226,9 +258,9 @@ impl Policy {
             if mode == Mode::Enforce {
                 let original = begun.unwrap_or_else(|| parts.seen.beginning());
                 audit.record(Record::of_hidden(call, status, mode, original));
-                let (content_type, bytes) = crate::response::hide(call, status);
+                let (content_type, bytes) = refused::hide(call, status);
                 message::replace(&mut parts.head.headers, content_type, bytes.len());
-                return Ok(Response::from_parts(parts.head, Answer::read(bytes)));
+                return Ok(Response::from_parts(parts.head, ResponseBody::read(bytes)));
             }
             if self.is_news(call, Reason::AppErrorHidden, mode) {
                 audit.record(Record::of_hidden(call, status, mode, &[]));
@@ -244,7 +276,7 @@ impl Policy {
                         message::shorten(&mut parts.head.headers, rest.len());
                         return Ok(Response::from_parts(
                             parts.head,
-                            Answer::read(parts.part.with(rest.into())),
+                            ResponseBody::read(parts.part.with(rest.into())),
                         ));
                     }
                     Outcome::Unreadable(why) => return Ok(self.unjudged(call, audit, parts, why)),
@@ -260,11 +292,11 @@ impl Policy {
     /// What becomes of JSON that was not judged.
     fn unjudged<B: Body<Data = Bytes>>(
         &self,
-        call: &Call,
+        call: &Subject<'_>,
         audit: &impl Sink,
         mut parts: Parts<B>,
         why: &'static str,
-    ) -> Response<Answer<B>> {
+    ) -> Response<ResponseBody<B>> {
         let status = parts.head.status;
         let is_file = message::is_file(&parts.head.headers);
         let may_name_secrets = fields::may_name_secrets(call, status, is_file);
@@ -273,15 +305,15 @@ impl Policy {
             return Response::from_parts(parts.head, parts.seen.into_answer(parts.part));
         }
         let enforces = for_unknown == Mode::Enforce
-            || (may_name_secrets && call.route.responses.secret_names() == Mode::Enforce);
+            || (may_name_secrets && call.actions.secret_names() == Mode::Enforce);
         // A stream has no size that a client could have chosen to be too large.
-        let mode = call.route.responses.unjudged(enforces).under(!parts.ends);
+        let mode = call.actions.unjudged(enforces).under(!parts.ends);
         if mode == Mode::Enforce {
             audit.record(Record::of_unjudged(call, mode, why));
-            let (content_type, bytes) = crate::response::unjudged(call);
+            let (content_type, bytes) = refused::unjudged(call);
             parts.head.status = StatusCode::INTERNAL_SERVER_ERROR;
             message::replace(&mut parts.head.headers, content_type, bytes.len());
-            return Response::from_parts(parts.head, Answer::read(bytes));
+            return Response::from_parts(parts.head, ResponseBody::read(bytes));
         }
         if self.is_news(call, Reason::ResponseNotJudged, mode) {
             audit.record(Record::of_unjudged(call, mode, why));
@@ -295,11 +327,11 @@ impl Policy {
     /// Has what is not judged looked through for values that only a secret has.
     fn scanned<B: Body<Data = Bytes>>(
         &self,
-        call: &Call,
+        call: &Subject<'_>,
         audit: &impl Sink,
         mut parts: Parts<B>,
-    ) -> Response<Answer<B>> {
-        let mode = call.route.responses.certain_secrets();
+    ) -> Response<ResponseBody<B>> {
+        let mode = call.actions.certain_secrets();
         let (reason, keep) = (Reason::ResponseFieldSensitive, audit.keep());
         let declared =
             self.names.declared_by(|is| call.operation.as_ref().is_some_and(|matched| matched.declares(is)));
@@ -314,14 +346,14 @@ impl Policy {
             Seen::Whole(bytes) => {
                 let (out, names) = scanner.whole(&bytes);
                 if names.is_empty() {
-                    let answer = Answer::read(parts.part.with(bytes));
+                    let answer = ResponseBody::read(parts.part.with(bytes));
                     return Response::from_parts(parts.head, answer);
                 }
                 if self.is_news(call, reason, mode) {
                     audit.record(Record::of_answer(call, reason, mode, &names));
                 }
                 message::forget_digests(&mut parts.head.headers);
-                let answer = Answer::read(parts.part.with(out.into()));
+                let answer = ResponseBody::read(parts.part.with(out.into()));
                 return Response::from_parts(parts.head, answer);
             }
             Seen::Begun(bytes, rest) => (Some(parts.part.with(bytes)), rest),
@@ -333,33 +365,34 @@ impl Policy {
             reported: Arc::clone(&self.reported),
             known_as: known_as(call, reason, mode),
         };
-        let scanned = Box::new(Scanned::new(ahead, rest, scanner, tell));
-        Response::from_parts(parts.head, Answer::Scanned { scanned })
+        let rewrite = Box::new(Scanned::new(scanner, tell));
+        let rewritten = Box::new(Rewritten::new(ahead, rest, rewrite));
+        Response::from_parts(parts.head, ResponseBody::Rewritten { rewritten })
     }
 
     /// Whether this is told of a route for the first time.
-    fn is_news(&self, call: &Call, reason: Reason, mode: Mode) -> bool {
+    fn is_news(&self, call: &Subject<'_>, reason: Reason, mode: Mode) -> bool {
         self.reported.is_new(&known_as(call, reason, mode))
     }
 
     /// Whether this has been told of a route.
-    fn is_told(&self, call: &Call, reason: Reason, mode: Mode) -> bool {
+    fn is_told(&self, call: &Subject<'_>, reason: Reason, mode: Mode) -> bool {
         self.reported.knows(&known_as(call, reason, mode))
     }
 }
 
 /// By what it is known that something has been told of a route.
-fn known_as(call: &Call, reason: Reason, mode: Mode) -> String {
+fn known_as(call: &Subject<'_>, reason: Reason, mode: Mode) -> String {
     let method = call.operation.as_ref().map_or("", |_| call.method.as_str());
     format!("{} {} {method} {}", reason.code(), mode.as_str(), route(call))
 }
 
 /// What answers are remembered by. All that have no route together: a client can make up any number of paths, and of methods.
-fn route(call: &Call) -> &str {
-    call.operation.as_ref().map_or("", |matched| &matched.route.path)
+fn route<'c>(call: &Subject<'c>) -> &'c str {
+    call.call.operation.as_ref().map_or("", |matched| &matched.route.path)
 }
 
 /// What the contract promises of an answer.
-fn promised(call: &Call, status: StatusCode) -> Option<crate::contract::Promised> {
+fn promised(call: &Subject<'_>, status: StatusCode) -> Option<Promised> {
     call.operation.as_ref()?.promised(status.as_u16())
 }

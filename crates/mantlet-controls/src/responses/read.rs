@@ -5,7 +5,7 @@ use std::{future::poll_fn, pin::Pin};
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
 
-use crate::{Answer, budget::Part};
+use crate::{ResponseBody, message::budget::Part};
 
 /// What has been read.
 pub(super) enum Seen<B> {
@@ -34,11 +34,11 @@ impl<B> Seen<B> {
     }
 
     /// The answer as the app sends it, with what is counted of it.
-    pub(super) fn into_answer(self, part: Part) -> Answer<B> {
+    pub(super) fn into_answer(self, part: Part) -> ResponseBody<B> {
         match self {
-            Self::Whole(bytes) => Answer::read(part.with(bytes)),
-            Self::Begun(bytes, rest) => Answer::Ahead { bytes: Some(part.with(bytes)), rest },
-            Self::Unread(body) => Answer::App { body },
+            Self::Whole(bytes) => ResponseBody::read(part.with(bytes)),
+            Self::Begun(bytes, rest) => ResponseBody::Ahead { bytes: Some(part.with(bytes)), rest },
+            Self::Unread(body) => ResponseBody::App { body },
         }
     }
 }

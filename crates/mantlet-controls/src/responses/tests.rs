@@ -18,11 +18,12 @@ mod unread;
 
 use super::secrets::BCRYPT;
 use crate::{
-    Answer, App, Arrival, Call, Config, Peer, Policy, Reason, Refusal, RequestBody, Scheme, Wire,
+    App, Arrival, Call, Config, Peer, Policy, Reason, Refusal, RequestBody, ResponseBody, Scheme, Wire,
     audit::{Keep, Record, Sink},
-    contract::{Contract, Slot, Trust},
+    config::Posture,
+    contract::Trust,
     handle,
-    posture::Posture,
+    operation::{Contract, ContractHandle},
     responses, route,
 };
 
@@ -126,7 +127,7 @@ fn policy(change: impl FnOnce(&mut Config)) -> Box<Policy> {
     let mut config = Config::default();
     config.host.allow = vec!["example.com".into()];
     change(&mut config);
-    config.surroundings.contract.put(contract("inspector"));
+    config.contract_handle().put(contract("inspector"));
     Box::new(config.check().unwrap())
 }
 
@@ -194,7 +195,7 @@ fn unread(
     policy: &Policy,
     path: &str,
     answer: Response<Pieces>,
-) -> (Response<Answer<Pieces>>, Records) {
+) -> (Response<ResponseBody<Pieces>>, Records) {
     let arrival = Arrival {
         peer: Peer::Ip("203.0.113.1:4711".parse().unwrap()),
         scheme: Scheme::Http,
@@ -297,7 +298,7 @@ fn fields_that_should_not_leave_are_cut_out() {
 fn many_fields_cost_what_they_weigh() {
     // Compared with each other, they would take hours.
     let many = 200_000;
-    let policy = by_name_and(|config| config.responses.judged_size = crate::units::Size::mib(32));
+    let policy = by_name_and(|config| config.responses.judged_size = crate::config::units::Size::mib(32));
     let user = r#"{"id":1,"pwd":"a","x":1}"#;
     let body = format!("[{}]", [user].repeat(many).join(","));
     let friends = format!(r#"{{"id":1,"friends":{body}}}"#);
@@ -358,10 +359,10 @@ fn what_is_only_a_claim_is_reported_unless_the_posture_is_strict() {
 fn a_document_that_is_trusted_is_taken_at_its_word() {
     let body = r#"{"status": "made", "x": 1}"#;
     for (trust, expected) in [(None, body), (Some(Trust::Document), r#"{"status": "made"}"#)] {
-        let mut slot = Slot::default();
+        let mut slot = ContractHandle::default();
         let policy = by_name_and(|config| {
             config.contract.trust = trust;
-            slot = config.surroundings.contract.clone();
+            slot = config.contract_handle();
         });
         slot.put(contract("document"));
         assert_eq!(ask(&policy, "/users/1", json_answer(201, body)).body, expected, "{trust:?}");
@@ -515,8 +516,9 @@ fn what_streams_or_is_too_large_passes() {
     assert_eq!(told.body, LEAK);
     unjudged(&told, "a part");
 
-    let small =
-        by_name_and(|config| config.responses.judged_size = crate::units::Size(LEAK.len() as u64 - 1));
+    let small = by_name_and(|config| {
+        config.responses.judged_size = crate::config::units::Size(LEAK.len() as u64 - 1);
+    });
     for records in [1, 0] {
         let told = ask(&small, "/users/1", json_answer(200, LEAK));
         assert_eq!((told.body.as_str(), told.records.len()), (LEAK, records));
@@ -651,7 +653,7 @@ fn by_default_only_what_tells_of_the_apps_inside_is_hidden() {
 fn mistakes_are_named() {
     let mut config = Config::default();
     config.responses.sensitive_names = vec!["password".into(), String::new(), "x".repeat(65)];
-    config.responses.judged_size = crate::units::Size::mib(65);
+    config.responses.judged_size = crate::config::units::Size::mib(65);
     let keys: Vec<_> = config.check().unwrap_err().into_iter().map(|mistake| mistake.key).collect();
     assert_eq!(
         keys,

@@ -3,12 +3,15 @@ use serde::{Deserialize, Serialize};
 
 use super::RoutePolicy;
 use crate::{
-    Mode, contract, encoding,
+    Mode,
+    config::{
+        Mistake,
+        template::{method, template},
+        units::{Size, Span},
+    },
+    contract, encoding,
     limits::BodySizes,
-    policy::Mistake,
-    responses,
-    units::{Size, Span},
-    uploads,
+    responses, uploads,
 };
 
 /// A `[[route]]` section.
@@ -115,47 +118,14 @@ impl Config {
                 (None, Some(Mode::Off)) => Mode::Off,
                 (None, _) => base.csrf_token,
             },
-            contract: contract.input_mode(report_only),
+            input: contract.input_mode(report_only),
             rules: contract.rules(report_only),
             responses: responses.with(&self.responses).actions(contract.posture, report_only),
             body_size: self.limits.body_size.map_or(base.body_size, BodySizes::all),
             response_timeout: self.response_timeout.map(|span| span.0),
-            uploads,
-            encoding,
+            uploads: uploads.into(),
+            encoding: encoding.into(),
         };
         Ok((template(&self.path), methods, policy))
     }
-}
-
-/// A method as people write it: methods of HTTP are upper case, and FastAPI takes `get` for one too.
-pub(crate) fn method(name: &str) -> Option<Method> {
-    Method::from_bytes(name.to_ascii_uppercase().as_bytes()).ok()
-}
-
-/// What a HEAD is answered by, where a route has no answer of its own to it: settings for GET hold for it too.
-pub(crate) fn as_get(method: &Method) -> Option<&'static Method> {
-    (*method == Method::HEAD).then_some(&Method::GET)
-}
-
-/// Methods as people write them; none if one of them is no method.
-pub(crate) fn methods(names: &[String]) -> Option<Vec<Method>> {
-    names.iter().map(|name| method(name)).collect()
-}
-
-/// FastAPI's `{name:path}` in the router's words: `{*name}`; other converters (`{id:int}`) match any segment.
-pub(crate) fn template(path: &str) -> String {
-    let segments: Vec<String> = path
-        .split('/')
-        .map(|segment| {
-            let Some(name) = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
-                return segment.to_owned();
-            };
-            match name.split_once(':') {
-                Some((name, "path")) => format!("{{*{name}}}"),
-                Some((name, _)) => format!("{{{name}}}"),
-                None => segment.to_owned(),
-            }
-        })
-        .collect();
-    segments.join("/")
 }

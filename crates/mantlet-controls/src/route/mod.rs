@@ -11,15 +11,14 @@ use std::{sync::Arc, time::Duration};
 use http::Method;
 
 pub use config::{Config, CsrfConfig, LimitsConfig, ModeConfig};
-pub(crate) use config::{as_get, methods, template};
 
 use crate::{
     Mode,
+    call::Spellings,
+    config::{Mistake, template::as_get},
     contract::{self, Rules},
     encoding,
     limits::BodySizes,
-    path::Spellings,
-    policy::Mistake,
     responses, uploads,
 };
 
@@ -35,7 +34,7 @@ pub struct RoutePolicy {
     /// Mode of its token.
     pub csrf_token: Mode,
     /// Mode of the validation of inputs.
-    pub contract: Mode,
+    pub input: Mode,
     /// What else the contract leads to.
     pub rules: Rules,
     /// What becomes of what an answer should not hold.
@@ -45,9 +44,9 @@ pub struct RoutePolicy {
     /// Time from the last byte of a request to the first of its answer, if it is another one here.
     pub response_timeout: Option<Duration>,
     /// What forms and their files may be.
-    pub uploads: uploads::Policy,
+    pub uploads: Arc<uploads::Policy>,
     /// What compressed bodies may become.
-    pub encoding: encoding::Policy,
+    pub encoding: Arc<encoding::Policy>,
 }
 
 /// All routes that the configuration names, and the settings of all others.
@@ -133,7 +132,7 @@ impl Routes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::posture::Posture;
+    use crate::config::Posture;
 
     fn routes(list: &[(&str, &[&str], Mode)]) -> Result<Routes, Vec<Mistake>> {
         let configs: Vec<_> = list
@@ -152,13 +151,13 @@ mod tests {
                 host: Mode::Enforce,
                 csrf: Mode::Enforce,
                 csrf_token: Mode::Enforce,
-                contract: Mode::Enforce,
+                input: Mode::Enforce,
                 rules: contract::Config::default().rules(false),
                 responses: responses::Config::default().actions(Posture::Compatible, false),
-                body_size: BodySizes::all(crate::units::Size(10)),
+                body_size: BodySizes::all(crate::config::units::Size(10)),
                 response_timeout: None,
-                uploads: uploads::Policy::of(Posture::Compatible),
-                encoding: encoding::Policy::of(Posture::Compatible),
+                uploads: uploads::Policy::of(Posture::Compatible).into(),
+                encoding: encoding::Policy::of(Posture::Compatible).into(),
             },
             &contract::Config::default(),
             &responses::Config::default(),

@@ -27,9 +27,7 @@ use super::{
 use crate::{
     Call, Mode, Reason, Refusal,
     audit::{Record, now},
-    networks::Networks,
-    policy::Mistake,
-    units::Span,
+    config::{Mistake, Networks, units::Span},
 };
 
 /// Bans that people see. More are in force, and not listed.
@@ -304,20 +302,21 @@ impl Policy {
         self.bans.as_ref()
     }
 
-    /// Refuses who is banned. Also learns whether refusals of this request will count.
+    /// Refuses a client that is banned; says whether refusals of this request count towards a ban.
     pub(crate) fn banned(
         &self,
-        call: &mut Call,
+        call: &Call,
         headers: &HeaderMap,
         trusted: &Networks,
-    ) -> Result<(), Refusal> {
-        let (Some(bans), Some(address)) = (&self.bans, call.client.address) else { return Ok(()) };
+    ) -> Result<bool, Refusal> {
+        let (Some(bans), Some(address)) = (&self.bans, call.client.address) else { return Ok(false) };
         if self.is_exempt(call) || trusted.contains(address) {
-            return Ok(());
+            return Ok(false);
         }
-        // Looking like a proxy ends no ban.
-        call.may_be_banned = !is_undeclared_proxy(call, headers, address);
-        let Some(left) = bans.left(address).filter(|_| bans.mode == Mode::Enforce) else { return Ok(()) };
+        let Some(left) = bans.left(address).filter(|_| bans.mode == Mode::Enforce) else {
+            // Looking like a proxy ends no ban.
+            return Ok(!is_undeclared_proxy(call, headers, address));
+        };
         let repeated = !self.is_news(UNTIL, group(address, self.ipv6_prefix));
         Err(Refusal { repeated, ..Refusal::retry(Reason::ClientBanned, left) })
     }
@@ -329,7 +328,7 @@ impl Policy {
         status: StatusCode,
         reason: Option<Reason>,
     ) -> Option<Record> {
-        let bans = self.bans.as_ref().filter(|_| call.may_be_banned)?;
+        let bans = self.bans.as_ref()?;
         if !reason.map_or_else(|| is_refusal_of_app(status), |reason| reason.is_clients_fault(status)) {
             return None;
         }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{Key, Policy, Refusal};
-use crate::{Call, Mode, Reason};
+use crate::{Call, Mode, Reason, refusal::Faults};
 
 /// Counters in a row. A client has one in each of two rows and counts as the smaller says: only one who shares both with others who are
 /// there counts as more than he is.
@@ -63,25 +63,23 @@ impl Drop for Presence {
 }
 
 impl Policy {
-    /// Counts a request for as long as the app has it in hand; in `report` mode a refusal is returned beside its mode.
-    pub fn enter(&self, call: &Call) -> (Option<Presence>, Option<(Mode, Refusal)>) {
-        let Some(most) = self.concurrent else { return (None, None) };
+    /// Counts a request for as long as the app has it in hand.
+    pub(crate) fn enter(&self, call: &Call) -> (Option<Presence>, Faults) {
+        let Some(most) = self.concurrent else { return (None, Faults::new()) };
         let Some(address) = call.client.address.filter(|_| self.mode != Mode::Off && !self.is_exempt(call))
         else {
-            return (None, None);
+            return (None, Faults::new());
         };
         let key = self.group(address);
-        let presence = self.presences.enter(key, most);
-        let refusal = presence.is_none().then(|| {
+        let Some(presence) = self.presences.enter(key, most) else {
             let repeated = !self.is_news("concurrent", key);
             let subject = Some("concurrent".into());
             let remedy = (self.mode == Mode::Enforce).then(|| "throttle.concurrent = 0".into());
-            (
-                self.mode,
-                Refusal { repeated, subject, remedy, ..Refusal::retry(Reason::RateLimited, super::CLOSED) },
-            )
-        });
-        (presence, refusal)
+            let refusal =
+                Refusal { repeated, subject, remedy, ..Refusal::retry(Reason::RateLimited, super::CLOSED) };
+            return (None, vec![(self.mode, refusal)]);
+        };
+        (Some(presence), Faults::new())
     }
 }
 

@@ -15,12 +15,7 @@ use super::{
 };
 use crate::{
     Mode,
-    networks::Networks,
-    policy::Mistake,
-    posture::Posture,
-    route::methods,
-    section::{Context, Section},
-    units::Span,
+    config::{Context, Mistake, Networks, Posture, Section, template::methods, units::Span},
 };
 
 /// Operations of which it is remembered that they have answered 401.
@@ -246,7 +241,7 @@ impl Section for Config {
     /// What is remembered stays with rules of the same name.
     fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
         let suspected = self.suspected(context.posture);
-        let memory = &context.surroundings.throttle;
+        let memory = &context.deployment.kept.get::<super::Memory>();
         let report_only = context.report_only;
         let mut mistakes = self.mistaken_numbers();
         let exempt = Networks::parse(&self.exempt);
@@ -396,7 +391,7 @@ mod tests {
     use http::Method;
 
     use super::{Config, wrong_name};
-    use crate::{Context, Section, path::Spellings};
+    use crate::{Context, Section, call::Spellings};
 
     #[test]
     fn methods_may_be_written_in_lower_case() {

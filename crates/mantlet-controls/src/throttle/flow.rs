@@ -17,7 +17,10 @@ use super::{
     take_here,
     usage::{Counts, Subject},
 };
-use crate::{Call, Mode, Reason, RequestBody, remedy};
+use crate::{
+    Call, Mode, Reason, RequestBody,
+    refusal::{refuses, remedy},
+};
 
 /// What is counted, and how many of it in which time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -416,7 +419,7 @@ impl Policy {
             counted: Vec::new(),
             accounts: Vec::new(),
         };
-        let refused = verdict.faults.iter().any(|(mode, _)| *mode == Mode::Enforce);
+        let refused = refuses(&verdict.faults);
         if tried.passes() {
             attempt.counted.extend(counters().map(|(counted, key)| Charge {
                 counter: counted.counter.clone(),

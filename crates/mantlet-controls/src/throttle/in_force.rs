@@ -8,7 +8,7 @@ use super::{
     flow::{Certainty, Sensitive},
     operation::Operation,
 };
-use crate::{Mode, path::Spellings, route::template};
+use crate::{Mode, call::Spellings, config::template::template};
 
 /// A sensitive operation, and what holds for it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -68,11 +68,11 @@ pub use general::GeneralRate;
 pub use histogram::Histogram;
 pub use in_force::{Gets, InForce};
 pub use operation::{OperationConfig, PurposeText};
+pub(crate) use quota::Taken;
 pub use quota::{
     Charged, Count, Holder, Ledger, Limits as QuotaLimits, Quota, QuotaConfig, Second, Span, Spend, Spent,
     UsedUp, Window, hex_of_key, key_of_hex, moment,
 };
-pub(crate) use quota::{Taken, Warning};
 pub use store::{Account, Fail, Key, Outcome, Standing as AccountStanding, Store, Take, Tried, Try};
 pub use table::Table;
 pub use told::Standing;
@@ -83,7 +83,11 @@ use self::{
     rule::{Counter, Rules},
     usage::{Subject, Usage},
 };
-use crate::{Call, Mode, Reason, Refusal, RequestBody, networks::Networks};
+use crate::{
+    Call, Mode, Reason, Refusal, RequestBody,
+    config::Networks,
+    refusal::{Faults, refuses},
+};
 
 /// When to try again while a rule that fails closed has no store.
 const CLOSED: Duration = Duration::from_secs(1);
@@ -176,7 +180,7 @@ pub struct Policy {
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     /// Rules that are used up, each in its mode.
-    pub(crate) faults: Vec<(Mode, Refusal)>,
+    pub(crate) faults: Faults,
     /// Where the client stands with the rule that is nearest to its end, if that is told.
     pub(crate) standing: Option<Box<Standing>>,
     /// Where the request was counted, if it falls under rules that only report.
@@ -213,7 +217,6 @@ impl Verdict {
             Box::new(Standing { rule: Arc::clone(&counter.name), rate: counter.rate, decision, near: false })
         };
         if let Some(wait) = decision.wait {
-            let limit = (policy.told != Told::Off).then(standing);
             let repeated = match shown.suspected {
                 Some(operation) => !policy.is_news_for(SUSPECTED, &counter.name, operation),
                 None => !policy.is_news(&counter.name, shown.counted),
@@ -224,14 +227,11 @@ impl Verdict {
             // No rule of the configuration can have that name.
             let is_general = *counter.name == *"client" && mode == Mode::Enforce;
             let remedy = is_general.then(|| "throttle.rate = \"auto\"".into());
-            let refusal = Refusal {
-                limit,
-                repeated,
-                subject,
-                key,
-                remedy,
-                ..Refusal::retry(Reason::RateLimited, wait)
-            };
+            let mut refusal =
+                Refusal { repeated, subject, key, remedy, ..Refusal::retry(Reason::RateLimited, wait) };
+            if policy.told != Told::Off {
+                standing().set_headers(refusal.headers_mut());
+            }
             self.faults.push((mode, refusal));
             return self.faults.last_mut().map(|(_, refusal)| refusal);
         }
@@ -343,15 +343,11 @@ impl Policy {
         };
         // Last: what is refused is not counted.
         let mut taken = None;
-        if self.quotas.has(false) && !verdict.is_refusal() {
+        if self.quotas.has(false) && !refuses(&verdict.faults) {
             let quotas = self.quotas_of(call, request, tags);
             if !quotas.is_empty() {
                 taken = self.spend(call, quotas, store, &mut verdict).await;
             }
-        }
-        if let Some(attempt) = attempt.as_ref().filter(|_| verdict.is_refusal()) {
-            // It will not be tried.
-            attempt.unanswered(true);
         }
         Ok((verdict, attempt, taken))
     }

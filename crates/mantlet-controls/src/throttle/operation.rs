@@ -14,9 +14,11 @@ use super::{
 };
 use crate::{
     Call, Mode,
-    path::Spellings,
-    policy::Mistake,
-    route::{methods, template},
+    call::Spellings,
+    config::{
+        Mistake,
+        template::{methods, template},
+    },
 };
 
 /// A `[[throttle.operation]]` section: what differs for operations that are sensitive, or that somebody takes for such.

@@ -7,8 +7,8 @@ use http::{HeaderName, Method};
 use super::{Key, gcra::Rate, store::Fail, table::Table, usage::Usage};
 use crate::{
     Mode,
-    path::Spellings,
-    route::{as_get, template},
+    call::Spellings,
+    config::template::{as_get, template},
 };
 
 /// One rule.

@@ -30,7 +30,7 @@ pub struct Table {
 }
 
 /// Where a key's value is kept.
-struct Slot<'t> {
+struct ContractHandle<'t> {
     key: &'t AtomicU64,
     value: &'t AtomicU64,
 }
@@ -112,24 +112,24 @@ impl Table {
         }
     }
 
-    fn slots(&self, key: u64) -> impl Iterator<Item = Slot<'_>> {
+    fn slots(&self, key: u64) -> impl Iterator<Item = ContractHandle<'_>> {
         // The number of buckets is a power of two.
         let bucket = usize::try_from(key >> 8).unwrap_or(usize::MAX) & (self.buckets - 1);
         let all = self.cells.get_or_init(|| bytemuck::zeroed_slice_box(self.buckets * SLOTS * 2));
         let cells = all.get(bucket * SLOTS * 2..).and_then(|rest| rest.first_chunk::<{ SLOTS * 2 }>());
         let (keys, values) = cells.map_or((&[][..], &[][..]), |cells| cells.split_at(SLOTS));
-        keys.iter().zip(values).map(|(key, value)| Slot { key, value })
+        keys.iter().zip(values).map(|(key, value)| ContractHandle { key, value })
     }
 
     /// The slot of a key that has one.
-    fn known_slot(&self, key: u64) -> Option<Slot<'_>> {
+    fn known_slot(&self, key: u64) -> Option<ContractHandle<'_>> {
         self.slots(key).find(|slot| slot.key.load(Relaxed) == key)
     }
 
     /// The slot of a key, which it may have taken from another.
-    fn slot(&self, key: u64) -> Option<Slot<'_>> {
+    fn slot(&self, key: u64) -> Option<ContractHandle<'_>> {
         loop {
-            let mut least: Option<(u64, Slot<'_>)> = None;
+            let mut least: Option<(u64, ContractHandle<'_>)> = None;
             for slot in self.slots(key) {
                 if slot.key.load(Relaxed) == key {
                     return Some(slot);

@@ -27,7 +27,7 @@ impl Standing {
     }
 
     /// Writes it on an answer, unless the app tells of limits of its own.
-    pub(crate) fn dress(&self, headers: &mut HeaderMap) {
+    pub(crate) fn set_headers(&self, headers: &mut HeaderMap) {
         let quota = self.rate.burst();
         let window = seconds(self.rate.period().mul_f64(f64::from(quota) / f64::from(self.rate.count())));
         let (remaining, reset) = (self.decision.remaining, seconds(self.decision.reset));

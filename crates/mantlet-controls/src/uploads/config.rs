@@ -3,10 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::{Policy, types::Pattern};
 use crate::{
     Mode,
-    policy::Mistake,
-    posture::{Posture, Tolerance},
-    section::{Context, Section},
-    units::Size,
+    config::{Context, Mistake, Posture, Section, Tolerance, units::Size},
 };
 
 /// The `[uploads]` section, and what of it differs for a route.

@@ -36,7 +36,7 @@ pub use config::Config;
 pub use types::Pattern;
 pub(crate) use watch::FormWatch;
 
-use crate::{Mode, posture::Tolerance};
+use crate::{Mode, config::Tolerance};
 
 /// The checked section, for a route.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,30 +3,22 @@ use std::sync::Arc;
 use mantlet_contract::multipart::FormType;
 
 use super::*;
-use crate::{Reason, encoding, posture::Posture, route::RoutePolicy, units::Size, watch::Findings};
+use crate::{
+    Reason,
+    config::{Posture, units::Size},
+    message::Findings,
+};
 
 const TYPE: &str = "multipart/form-data; boundary=b";
 const FORM: &str = "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nx\r\n--b--\r\n";
 
-pub(crate) fn route(posture: Posture, config: &Config) -> Arc<RoutePolicy> {
-    Arc::new(RoutePolicy {
-        headers: Mode::Off,
-        host: Mode::Enforce,
-        csrf: Mode::Off,
-        csrf_token: Mode::Off,
-        contract: Mode::Off,
-        rules: crate::contract::Config::default().rules(false),
-        responses: crate::responses::Actions::default(),
-        body_size: crate::limits::BodySizes::all(crate::units::Size(10 << 20)),
-        response_timeout: None,
-        uploads: Policy::of(posture).with(config, false).unwrap(),
-        encoding: encoding::Policy::of(posture),
-    })
+fn policy(posture: Posture, config: &Config) -> Arc<Policy> {
+    Arc::new(Policy::of(posture).with(config, false).unwrap())
 }
 
 /// What is said of a form: for what it is refused, or what is reported.
 fn said(
-    route: &Arc<RoutePolicy>,
+    policy: &Arc<Policy>,
     certain: bool,
     content_type: &str,
     body: &[u8],
@@ -34,7 +26,7 @@ fn said(
     let verdicts = [1, 3, body.len().max(1)].map(|pieces| {
         let findings = Arc::<Findings>::default();
         let form_type = FormType::of(content_type.as_bytes()).unwrap();
-        FormWatch::begin(&form_type, Arc::clone(route), certain, Arc::clone(&findings))
+        FormWatch::begin(&form_type, Arc::clone(policy), certain, Arc::clone(&findings))
             .and_then(|mut watch| {
                 body.chunks(pieces).try_for_each(|piece| watch.see(piece))?;
                 watch.end()
@@ -58,7 +50,7 @@ fn parts(count: usize, more: &str) -> String {
 #[test]
 fn row_56_forms_that_are_no_forms() {
     let (compatible, strict) =
-        (route(Posture::Compatible, &Config::default()), route(Posture::Strict, &Config::default()));
+        (policy(Posture::Compatible, &Config::default()), policy(Posture::Strict, &Config::default()));
     let long = "x".repeat(71);
     let forged =
         "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\r\nX-Evil: 1\"\r\n\r\n\r\n--b--\r\n";
@@ -81,19 +73,19 @@ fn row_56_forms_that_are_no_forms() {
         (TYPE, linefeed),
     ] {
         let shown = &body[..body.len().min(100)];
-        for route in [&compatible, &strict] {
-            let verdict = said(route, true, content_type, body.as_bytes());
+        for policy in [&compatible, &strict] {
+            let verdict = said(policy, true, content_type, body.as_bytes());
             assert_eq!(verdict, Err(Reason::MultipartMalformed), "{content_type} {shown:?}");
         }
         // The app may have a parser of its own.
         assert!(said(&compatible, false, content_type, body.as_bytes()).is_ok_and(|said| !said.is_empty()));
         assert_eq!(said(&strict, false, content_type, body.as_bytes()), Err(Reason::MultipartMalformed));
         let limited = Config { file_size: Some(Size::mib(1)), ..Config::default() };
-        let limited = route(Posture::Compatible, &limited);
+        let limited = policy(Posture::Compatible, &limited);
         assert_eq!(said(&limited, false, content_type, body.as_bytes()), Err(Reason::MultipartMalformed));
     }
     // Limits are not evaded by what versions of python-multipart read in two ways.
-    let limited = route(Posture::Compatible, &Config { file_size: Some(Size(10)), ..Config::default() });
+    let limited = policy(Posture::Compatible, &Config { file_size: Some(Size(10)), ..Config::default() });
     let large = "x".repeat(11);
     for (body, expected) in [
         (file("x", "", "x\r\n--b \r\n\r\nx"), Reason::MultipartMalformed),
@@ -136,7 +128,7 @@ fn row_56_forms_that_are_no_forms() {
 
 #[test]
 fn what_clients_send_passes() {
-    let strict = route(Posture::Strict, &Config::default());
+    let strict = policy(Posture::Strict, &Config::default());
     for body in [
         FORM.to_owned(),
         "--b--\r\n".to_owned(),
@@ -160,20 +152,20 @@ fn what_clients_send_passes() {
 
 #[test]
 fn row_56_parts_names_and_sizes() {
-    let compatible = route(Posture::Compatible, &Config::default());
+    let compatible = policy(Posture::Compatible, &Config::default());
     let refused = |body: String| said(&compatible, true, TYPE, body.as_bytes()).unwrap_err();
     assert_eq!(refused(parts(1001, "")), Reason::UploadTooManyParts);
     assert_eq!(refused(parts(1001, "; filename=\"x\"")), Reason::UploadTooManyParts);
     assert_eq!(refused(file("../../etc/passwd", "", "x")), Reason::UploadNameForbidden);
     let path = file("photos/x.png", "", "x");
     assert_eq!(said(&compatible, true, TYPE, path.as_bytes()), Ok(vec!["a path as a file name"]));
-    let strict = route(Posture::Strict, &Config::default());
+    let strict = policy(Posture::Strict, &Config::default());
     assert_eq!(said(&strict, true, TYPE, path.as_bytes()), Err(Reason::UploadNameForbidden));
 
     let small = Config { file_size: Some(Size(10)), files: Some(0), ..Config::default() };
-    let none = route(Posture::Compatible, &small);
+    let none = policy(Posture::Compatible, &small);
     assert_eq!(said(&none, false, TYPE, file("x", "", "").as_bytes()), Err(Reason::UploadTooManyParts));
-    let small = route(Posture::Compatible, &Config { files: None, ..small });
+    let small = policy(Posture::Compatible, &Config { files: None, ..small });
     assert_eq!(said(&small, false, TYPE, file("x", "", &"x".repeat(10)).as_bytes()), Ok(Vec::new()));
     assert_eq!(
         said(&small, false, TYPE, file("x", "", &"x".repeat(11)).as_bytes()),
@@ -186,7 +178,8 @@ fn row_56_parts_names_and_sizes() {
 fn types_are_those_that_may_come() {
     let images =
         Config { types: Some(vec!["image/*".into(), "application/pdf".into()]), ..Config::default() };
-    let (images, any) = (route(Posture::Compatible, &images), route(Posture::Compatible, &Config::default()));
+    let (images, any) =
+        (policy(Posture::Compatible, &images), policy(Posture::Compatible, &Config::default()));
     let gif = "GIF89a\x01\0\x01\0";
     let forbidden = || Err(Reason::UploadTypeForbidden);
     for (declared, content, limited, unlimited) in [

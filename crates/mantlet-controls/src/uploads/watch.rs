@@ -9,7 +9,7 @@ use super::{
     names::{self, NameFault},
     types,
 };
-use crate::{Mode, Reason, posture::Tolerance, route::RoutePolicy, watch::Findings};
+use crate::{Mode, Reason, config::Tolerance, message::Findings};
 
 /// Watches one form. Its memory does not depend on the form's size.
 #[derive(Debug)]
@@ -22,11 +22,11 @@ impl FormWatch {
     /// Begins; `certain` if it is known that the app reads a form. Refuses what is known by the Content-Type alone.
     pub(crate) fn begin(
         form_type: &FormType,
-        route: Arc<RoutePolicy>,
+        policy: Arc<Policy>,
         certain: bool,
         findings: Arc<Findings>,
     ) -> Result<Self, Reason> {
-        let mut judge = Judge { route, certain, findings, files: 0, fields: 0, file: None };
+        let mut judge = Judge { policy, certain, findings, files: 0, fields: 0, file: None };
         if let Some(trouble) = form_type.trouble {
             judge.trouble(trouble)?;
         }
@@ -58,7 +58,7 @@ impl FormWatch {
 
 #[derive(Debug)]
 struct Judge {
-    route: Arc<RoutePolicy>,
+    policy: Arc<Policy>,
     certain: bool,
     findings: Arc<Findings>,
     files: u32,
@@ -80,7 +80,7 @@ struct File {
 
 impl Judge {
     fn policy(&self) -> &Policy {
-        &self.route.uploads
+        &self.policy
     }
 
     /// What is refused if the app is known to read a form, or somebody has set limits.
@@ -173,7 +173,7 @@ impl Sink for Judge {
         self.judge_declared()?;
         let Some(file) = &mut self.file else { return Ok(()) };
         file.size += data.len() as u64;
-        let is_too_large = file.size > self.route.uploads.file_size;
+        let is_too_large = file.size > self.policy.file_size;
         let mut complete = None;
         if let Some(head) = &mut file.head {
             let wanted = types::SNIFFED - head.len();

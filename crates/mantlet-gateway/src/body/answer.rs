@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use mantlet_controls::Answer;
+use mantlet_controls::ResponseBody;
 
 use crate::{flow::Exchange, upstream::Lease};
 
@@ -83,14 +83,14 @@ const STREAM_PIECE: usize = 16 << 10;
 /// An answer on its way to the client; its end is the end of the exchange.
 #[derive(Debug)]
 pub(crate) struct ToClient {
-    answer: Answer<FromApp>,
+    answer: ResponseBody<FromApp>,
     /// What is left of the app's last piece.
     rest: Bytes,
     exchange: Exchange,
 }
 
 impl ToClient {
-    pub(crate) const fn new(answer: Answer<FromApp>, exchange: Exchange) -> Self {
+    pub(crate) const fn new(answer: ResponseBody<FromApp>, exchange: Exchange) -> Self {
         Self { answer, rest: Bytes::new(), exchange }
     }
 

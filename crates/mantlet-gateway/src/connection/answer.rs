@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use mantlet_controls::{Answer, Arrival, Wire, pipeline, throttle::Tarpit};
+use mantlet_controls::{Arrival, ResponseBody, Wire, message::REFUSED_METHOD, pipeline, throttle::Tarpit};
 
 use super::Context;
 use crate::{
@@ -24,7 +24,7 @@ pub(super) async fn answer(
     let version = request.version();
     let shared = &context.shared;
     let policy = shared.policy.load_full();
-    let is_stand_in = version != Version::HTTP_2 && request.method() == pipeline::REFUSED_METHOD;
+    let is_stand_in = version != Version::HTTP_2 && request.method() == REFUSED_METHOD;
     let arrival = Arrival {
         peer: context.peer,
         scheme: context.scheme,
@@ -84,12 +84,15 @@ fn is_endless(headers: &HeaderMap) -> bool {
 }
 
 /// The answer to a certificate authority that asks whether a name is ours (RFC 8555 section 8.3), if we have asked it to.
-fn answer_to_challenge(shared: &Shared, request: &Request<Incoming>) -> Option<Response<Answer<FromApp>>> {
+fn answer_to_challenge(
+    shared: &Shared,
+    request: &Request<Incoming>,
+) -> Option<Response<ResponseBody<FromApp>>> {
     if *request.method() != Method::GET {
         return None;
     }
     let key_authorization = shared.tls.as_ref()?.challenges().answer(request.uri().path())?;
-    let mut response = Response::new(Answer::own(key_authorization));
+    let mut response = Response::new(ResponseBody::own(key_authorization));
     let octets = HeaderValue::from_static("application/octet-stream");
     response.headers_mut().insert(header::CONTENT_TYPE, octets);
     Some(response)

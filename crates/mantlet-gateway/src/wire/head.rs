@@ -2,7 +2,10 @@
 //!
 //! It is at least as strict as the parser behind it, so that no malformed head is ever answered there.
 
-use mantlet_controls::{Reason, host, pipeline::REFUSED_METHOD};
+use mantlet_controls::{
+    Reason,
+    message::{REFUSED_METHOD, authority},
+};
 
 /// Bytes that a header name may have: as many as the reader behind this one can hold.
 const MAX_NAME: usize = u16::MAX as usize - 1;
@@ -97,7 +100,7 @@ fn judge(head: &[u8], limits: &HeadLimits) -> Result<Head, Reason> {
     }
 
     if let Target::Absolute { authority, port } = target
-        && seen.host.is_some_and(|host| !host::is_same(authority, host, port))
+        && seen.host.is_some_and(|host| !authority::is_same(authority, host, port))
     {
         return Err(Reason::HostMismatch);
     }
@@ -185,7 +188,7 @@ fn judge_target(target: &[u8], raw_bytes: bool) -> Result<(Target<'_>, bool), Re
         let after_scheme = target.get(scheme.len()..).unwrap_or_default();
         let end = after_scheme.iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(after_scheme.len());
         let (authority, rest) = after_scheme.split_at(end);
-        if !host::is_well_formed(authority) {
+        if !authority::is_well_formed(authority) {
             return Err(Reason::HostMalformed);
         }
         (Target::Absolute { authority, port }, rest)
@@ -285,7 +288,7 @@ impl<'a> Seen<'a> {
                 if self.host.is_some() {
                     return Err(Reason::HostRepeated);
                 }
-                if !host::is_well_formed(value) {
+                if !authority::is_well_formed(value) {
                     return Err(Reason::HostMalformed);
                 }
                 self.host = Some(value);

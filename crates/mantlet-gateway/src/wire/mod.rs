@@ -31,7 +31,7 @@ use self::{
 };
 use crate::flow::{Flow, Phase, Upgrade};
 
-/// The request that stands for one that was refused. Its method must be [`mantlet_controls::pipeline::REFUSED_METHOD`].
+/// The request that stands for one that was refused. Its method must be [`mantlet_controls::message::REFUSED_METHOD`].
 const STAND_IN: &[u8] = b"MANTLET-REFUSED / HTTP/1.1\r\nhost: mantlet\r\nconnection: close\r\n\r\n";
 
 /// Header lines that the parser behind takes without an allocation for each request.

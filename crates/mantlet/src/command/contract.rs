@@ -8,7 +8,7 @@ use std::{
 
 use http::Method;
 use mantlet_contract::model;
-use mantlet_controls::contract::Contract;
+use mantlet_controls::operation::Contract;
 
 use crate::{
     admin::Client,

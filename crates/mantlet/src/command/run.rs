@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use mantlet_controls::policy::Server;
+use mantlet_controls::config::Server;
 
 use crate::{
     app::{AppProcess, say_handed_on},

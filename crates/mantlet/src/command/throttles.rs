@@ -10,8 +10,8 @@ use std::{fmt::Write as _, process::ExitCode};
 use mantlet_contract::flows::{self, Evidence, Place, Purpose};
 use mantlet_controls::{
     Mode,
+    config::units::Span,
     throttle::{GeneralRate, Gets, InForce, Limit},
-    units::Span,
 };
 
 use crate::{

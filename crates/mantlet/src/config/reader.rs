@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use mantlet_controls::{
     Policy,
-    contract::Slot,
-    policy::{Mistake as Finding, Server},
-    throttle,
+    config::{Kept, Mistake as Finding, Server},
 };
 use mantlet_gateway::{Listen, fetch::Target, tls::LoadedTls};
 
@@ -32,10 +30,8 @@ pub(crate) struct Reader {
     pub(crate) server: Server,
     /// What the environment says in uvicorn's words. Nothing where uvicorn is run by others.
     adoption: Adoption,
-    /// Where every policy that is read finds the app's contract.
-    pub(crate) contract: Slot,
-    /// What the rules of every policy that is read remember.
-    pub(crate) throttle: throttle::Memory,
+    /// What the controls of every policy that is read remember.
+    pub(crate) kept: Kept,
 }
 
 impl Reader {
@@ -51,8 +47,7 @@ impl Reader {
             flags: Vec::new(),
             server: Server::Unknown,
             adoption: adopt(&environment()),
-            contract: Slot::default(),
-            throttle: throttle::Memory::default(),
+            kept: Kept::default(),
         }
     }
 
@@ -134,12 +129,11 @@ impl Reader {
         let tls = tls.read(&loaded.config.state_folder, loaded.config.http2);
         let tls = tls.map_err(|found| findings.extend(found)).ok().flatten();
         let mut controls = loaded.config.controls(listen.as_ref().ok(), tls.as_ref());
-        controls.surroundings.server = self.server;
-        controls.surroundings.contract = self.contract.clone();
-        controls.surroundings.throttle = self.throttle.clone();
+        controls.deployment.server = self.server;
+        controls.deployment.kept = self.kept.clone();
         if is_sound || !loaded.config.csrf.token.key_file.is_empty() {
             match csrf_keys::read(&loaded.config.csrf, &loaded.config.state_folder) {
-                Ok(keys) => controls.surroundings.csrf_keys = keys,
+                Ok(keys) => self.kept.put(keys),
                 Err(finding) => findings.push(finding),
             }
         }

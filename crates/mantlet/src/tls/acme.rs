@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mantlet_controls::policy::Mistake as Finding;
+use mantlet_controls::config::Mistake as Finding;
 use mantlet_gateway::{
     Listen,
     tls::acme::{Challenge, Settings},

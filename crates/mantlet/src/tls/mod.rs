@@ -5,7 +5,7 @@ pub(crate) mod news;
 
 use std::path::Path;
 
-use mantlet_controls::{policy::Mistake as Finding, units::Span};
+use mantlet_controls::config::{Mistake as Finding, units::Span};
 use mantlet_gateway::tls::{CertificateFiles, ClientCertificates, LoadedTls, TlsConfig, dev};
 use serde::{Deserialize, Serialize};
 

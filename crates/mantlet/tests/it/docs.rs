@@ -133,7 +133,7 @@ fn headers_that_are_added_by_default_are_on_the_page() {
 /// What a record tells an operator to write is taken as it is.
 #[test]
 fn every_remedy_is_valid_configuration() {
-    let remedies = mantlet_controls::remedy::all();
+    let remedies = mantlet_controls::refusal::remedy::all();
     assert!(remedies.len() > 60, "{remedies:#?}");
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("mantlet.toml");

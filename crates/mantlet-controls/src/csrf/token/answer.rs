@@ -3,7 +3,10 @@
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::{Held, Tokens, value::Session};
-use crate::{Scheme, cookie, vary};
+use crate::{
+    Scheme,
+    message::{cookie, vary},
+};
 
 /// The session after this answer.
 enum After {
@@ -14,7 +17,7 @@ enum After {
 
 impl Tokens {
     /// Sets, replaces or removes the cookie, as this answer makes it necessary.
-    pub(crate) fn dress<B>(&self, held: &Held, answer: &mut Response<B>) {
+    pub(crate) fn set_headers<B>(&self, held: &Held, answer: &mut Response<B>) {
         // A stored answer that is only confirmed sets nothing; one for everybody must not carry what is one user's.
         if answer.status() == StatusCode::NOT_MODIFIED || is_shared(answer.headers()) {
             return;

@@ -4,7 +4,10 @@ use http::HeaderName;
 use serde::{Deserialize, Serialize};
 
 use super::{Tokens, value::Signer};
-use crate::{Mode, policy::Mistake, units::Span};
+use crate::{
+    Mode,
+    config::{Mistake, units::Span},
+};
 
 /// Shortest key: as long as what HMAC-SHA-256 gives (RFC 2104 section 3).
 pub const KEY_LENGTH: usize = 32;

@@ -33,7 +33,7 @@ use self::{
     form::{Finder, READ_AHEAD},
     value::{Session, Signer, Value},
 };
-use crate::{Reason, RequestBody, Scheme, cookie};
+use crate::{Reason, RequestBody, Scheme, message::cookie};
 
 /// The checked `[csrf.token]` section.
 #[derive(Debug, Clone)]

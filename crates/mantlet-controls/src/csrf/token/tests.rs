@@ -3,7 +3,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, Response, header};
 
 use super::*;
-use crate::units::Span;
+use crate::config::units::Span;
 
 fn tokens(config: Config) -> Tokens {
     let key = Key::new(&[7; KEY_LENGTH]).unwrap();
@@ -33,7 +33,7 @@ fn set(
         let name: HeaderName = name.parse().unwrap();
         response.headers_mut().append(name, HeaderValue::from_str(value).unwrap());
     }
-    tokens.dress(&held, &mut response);
+    tokens.set_headers(&held, &mut response);
     let lines = response.headers().get_all(header::SET_COOKIE).iter().map(|line| line.to_str().unwrap());
     lines.filter(|line| line.contains("csrf_token")).map(str::to_owned).collect()
 }
@@ -185,7 +185,7 @@ fn the_app_finds_the_token_under_one_name() {
         let line = headers[header::COOKIE].to_str().unwrap();
         let shown = line.strip_prefix("session=a; theme=dark; csrf_token=").unwrap();
         let mut response = Response::new(());
-        tokens.dress(&held, &mut response);
+        tokens.set_headers(&held, &mut response);
         let set = response.headers()[header::SET_COOKIE].to_str().unwrap();
         let set = set.split(['=', ';']).nth(1).unwrap();
         let request = format!("session=a; {}={set}", tokens.cookie_name(scheme));

@@ -9,7 +9,10 @@ use super::{
     },
     Limits, Quota,
 };
-use crate::{Mode, policy::Mistake, route::methods};
+use crate::{
+    Mode,
+    config::{Mistake, template::methods},
+};
 
 /// A `[[throttle.quota]]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

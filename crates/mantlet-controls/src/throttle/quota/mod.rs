@@ -34,7 +34,7 @@ use super::{
     CLOSED, Decision, Fail, Key, Policy, Rate, Standing, Store, Told, Verdict, ban, key,
     rule::{KeyPart, Rule},
 };
-use crate::{Call, Mode, Reason, Refusal, RequestBody};
+use crate::{Call, Mode, Reason, Refusal, RequestBody, audit::Record, refusal::refuses};
 
 /// Longest name of a key that is shown, in bytes: a path may be as long as it likes.
 const MAX_LABEL: usize = 128;
@@ -165,6 +165,18 @@ struct One {
 pub(crate) struct Warning {
     pub(crate) quota: Arc<str>,
     pub(crate) mode: Mode,
+}
+
+impl Warning {
+    /// For the audit log.
+    pub(crate) fn record(&self, call: &Call) -> Record {
+        Record {
+            security_event: "quota-warning",
+            mode: self.mode.as_str(),
+            subject: Some(self.quota.as_ref().to_owned()),
+            ..Record::plain(call, Reason::QuotaExceeded)
+        }
+    }
 }
 
 impl fmt::Debug for Taken {
@@ -300,7 +312,7 @@ impl Policy {
                 taken.all.push(One { spent, mode: quota.mode, ledger });
             }
         }
-        if verdict.is_refusal() {
+        if refuses(&verdict.faults) {
             taken.give_back();
             return None;
         }
@@ -331,10 +343,12 @@ impl Verdict {
         let standing = counted.standing(quota);
         if !counted.passes {
             let wait = standing.as_ref().map_or(CLOSED, |standing| standing.decision.reset);
-            let limit = standing.filter(|_| policy.told != Told::Off).map(Box::new);
             let repeated = !policy.is_news(&quota.name, key);
             let subject = Some(Arc::clone(&quota.name));
-            let refusal = Refusal { limit, repeated, subject, ..Refusal::retry(Reason::QuotaExceeded, wait) };
+            let mut refusal = Refusal { repeated, subject, ..Refusal::retry(Reason::QuotaExceeded, wait) };
+            if let Some(standing) = standing.filter(|_| policy.told != Told::Off) {
+                standing.set_headers(refusal.headers_mut());
+            }
             self.faults.push((quota.mode, refusal));
         } else if policy.told == Told::Always
             && let Some(standing) = standing
@@ -342,10 +356,5 @@ impl Verdict {
         {
             self.standing = Some(Box::new(standing));
         }
-    }
-
-    /// Whether the request ends here.
-    pub(super) fn is_refusal(&self) -> bool {
-        self.faults.iter().any(|(mode, _)| *mode == Mode::Enforce)
     }
 }

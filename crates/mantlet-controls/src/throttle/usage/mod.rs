@@ -23,6 +23,7 @@ pub use summary::{Clients, Counts, Summary};
 
 use self::tally::{PARTS, Tally};
 use super::{Key, Rate, RateText, RuleConfig, table::Table};
+use crate::{Mode, Reason, audit::Record};
 
 /// The shortest window and the longest. Between them it is the rule's own period: what a rate of 5 an hour has to be is not seen in a minute.
 const SHORTEST: Duration = Duration::from_mins(1);
@@ -210,6 +211,20 @@ pub struct Used {
     pub rule: Arc<str>,
     /// How much.
     pub summary: Summary,
+}
+
+impl Used {
+    /// For the audit log.
+    pub fn record(self) -> Record {
+        Record {
+            security_event: "throttle-usage",
+            action: "pass",
+            mode: Mode::Report.as_str(),
+            subject: Some(self.rule.as_ref().to_owned()),
+            usage: serde_json::to_value(self.summary).ok(),
+            ..Record::of_connection(None, Reason::RateLimited)
+        }
+    }
 }
 
 /// Where a request was counted: its answer says whether it got what it asked for.

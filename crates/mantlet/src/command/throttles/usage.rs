@@ -12,8 +12,8 @@ use std::{
 };
 
 use mantlet_controls::{
+    config::units::Span,
     throttle::{Counts, Histogram, RuleConfig},
-    units::Span,
 };
 
 use super::{

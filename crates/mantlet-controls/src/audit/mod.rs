@@ -1,0 +1,356 @@
+//! The audit record: what was decided about a request, in one line of JSON.
+//!
+//! A record never holds a query string, a cookie, a token, a password or a body, nor a name that a client may have made up: those are told
+//! by their shape. The path is in it; the query is not. One thing is: what the app said when it failed, where that was kept from the
+//! client; it is nowhere else.
+
+mod once;
+mod sums;
+
+use std::{net::IpAddr, sync::Arc};
+
+use http::StatusCode;
+use mantlet_contract::fault::{Fault, Loc};
+use serde::Serialize;
+
+pub(crate) use once::FirstTime;
+pub use sums::{Summed, Sums};
+
+use crate::{
+    Call, Mode, Reason, Refusal,
+    message::{
+        REFUSED_METHOD,
+        foreign::{self, cut},
+    },
+    refusal::remedy,
+};
+
+/// Longest route text in a record, in bytes. A path may be as long as `limits.target-length`.
+const MAX_ROUTE: usize = 512;
+/// Most names of fields.
+const MAX_NAMES: usize = 5;
+/// Most bytes of what the app said when it failed.
+pub(crate) const MAX_ORIGINAL: usize = 16 << 10;
+
+/// One decision. Field names are an interface: collectors parse them.
+#[derive(Debug, Clone, Serialize)]
+pub struct Record {
+    /// When, RFC 3339 in UTC.
+    pub time: jiff::Timestamp,
+    /// `request-refused`; `request-changed`; `request-would-be-changed`; `request-left-to-app`; `contract-contradicted`; `answer-changed`; in report mode `request-would-be-refused` or `answer-would-be-changed`;
+    /// `answer-not-judged`; `connection-refused`; `quota-warning`, `quota-reset`; `store-unavailable`, `store-recovered`; `client-banned`, in report mode
+    /// `client-would-be-banned`; `ban-lifted`; `throttle-usage`; `records-summed`.
+    pub security_event: &'static str,
+    /// What was done: `refuse`, `pass`, `strip`, `replace`, `ban`, `lift` or `count`.
+    pub action: &'static str,
+    /// The code of the reason.
+    pub reason: &'static str,
+    /// The status that was answered; none if the request passed or the connection was closed without an answer.
+    pub status: Option<u16>,
+    /// Who is really calling; none for a unix socket that named nobody.
+    pub client_ip: Option<IpAddr>,
+    /// Who is calling, once that is known: whom a client's certificate names.
+    pub user: Option<String>,
+    /// The method; none if the request line was not readable.
+    pub method: Option<String>,
+    /// The path, without its query; none if the request line was not readable.
+    pub route: Option<String>,
+    /// The id in the answer's `X-Request-ID`.
+    pub request_id: String,
+    /// The mode of the control that decided.
+    pub mode: &'static str,
+    /// The name of what it is about, where the reason does not say it: that of a cookie or of a rule, those of unknown fields, what
+    /// is wrong with a form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The line of configuration that changes what was done: that lets it pass, or enforces what was only reported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+    /// When it ends, if it lasts: a ban.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<jiff::Timestamp>,
+    /// A short hash of what a rule counts by, where that is no address: eight hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// How much was asked of a rule that only reports.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<serde_json::Value>,
+    /// How many records like the others were counted and not kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summed: Option<Box<Summed>>,
+    /// What the app said when it failed, where that was kept from the client; at most 16 KiB of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub original: Option<String>,
+}
+
+impl Record {
+    /// The record of a decision on a call.
+    pub fn of(call: &Call, refusal: &Refusal, mode: Mode) -> Self {
+        Self::with(call, refusal, mode, remedy::of(call, refusal, mode))
+    }
+
+    /// The same, with another line that changes it than the decision's own.
+    pub(crate) fn with(call: &Call, refusal: &Refusal, mode: Mode, remedy: Option<String>) -> Self {
+        let refused = mode == Mode::Enforce;
+        let left = refusal.is_left && !refused;
+        let readable = call.method.as_str() != REFUSED_METHOD;
+        Self {
+            time: now(),
+            security_event: if left { "request-left-to-app" } else { event(mode) },
+            action: if refused { "refuse" } else { "pass" },
+            reason: refusal.reason.code(),
+            status: refused.then(|| refusal.told().status().as_u16()),
+            client_ip: call.client.address,
+            user: call.certificate.as_ref().map(|certificate| certificate.name.clone()),
+            method: readable.then(|| foreign::method(&call.method)),
+            route: readable.then(|| shortened(call.path.as_str())),
+            request_id: call.request_id.as_str().to_owned(),
+            mode: if left { Mode::Enforce } else { mode }.as_str(),
+            subject: match &refusal.subject {
+                Some(subject) => Some(subject.as_ref().to_owned()),
+                None => (refusal.reason == Reason::InputUnknown).then(|| names(call, &refusal.faults)),
+            },
+            remedy,
+            until: None,
+            key: refusal.key.map(|key| format!("{:08x}", u32::from_be_bytes(key))),
+            usage: None,
+            summed: None,
+            original: None,
+        }
+    }
+
+    /// The record of something that passed, which no line of configuration changes.
+    pub(crate) fn plain(call: &Call, reason: Reason) -> Self {
+        Self::with(call, &reason.into(), Mode::Report, None)
+    }
+
+    /// With what it is about in particular, if that is known.
+    pub(crate) fn about(self, what: Option<&str>) -> Self {
+        Self { subject: what.map(str::to_owned).or(self.subject), ..self }
+    }
+
+    /// The record of input that the app has accepted although the gate takes it for invalid.
+    pub(crate) fn of_contradicted(call: &Call, found: String) -> Self {
+        Self {
+            security_event: "contract-contradicted",
+            subject: Some(found),
+            ..Self::with(call, &Reason::InputInvalid.into(), Mode::Report, None)
+        }
+    }
+
+    /// The record of fields that were cut out of a body.
+    pub(crate) fn of_stripped(call: &Call, refusal: &Refusal) -> Self {
+        Self {
+            security_event: "request-changed",
+            action: "strip",
+            mode: Mode::Enforce.as_str(),
+            ..Self::with(call, refusal, Mode::Report, remedy::of(call, refusal, Mode::Enforce))
+        }
+    }
+
+    /// The record of a cookie of the app that lacks attributes.
+    pub(crate) fn of_cookie(call: &Call, name: String) -> Self {
+        Self {
+            security_event: "answer-would-be-changed",
+            subject: Some(name),
+            ..Self::of(call, &Reason::CookieAttributesMissing.into(), Mode::Report)
+        }
+    }
+
+    /// The record of what is used up of a quota, given back by whoever operates the gate.
+    pub fn of_reset(quota: &str) -> Self {
+        Self {
+            security_event: "quota-reset",
+            action: "lift",
+            subject: Some(quota.to_owned()),
+            ..Self::of_connection(None, Reason::QuotaExceeded)
+        }
+    }
+
+    /// The record of a store of shared counters that does not answer as it should, and why, or does so again.
+    pub fn of_store(fault: Option<&str>) -> Self {
+        Self {
+            security_event: if fault.is_some() { "store-unavailable" } else { "store-recovered" },
+            action: "pass",
+            subject: fault.map(str::to_owned),
+            ..Self::of_connection(None, Reason::StoreUnavailable)
+        }
+    }
+
+    /// The record of a ban that begins with a call, and what was refused last.
+    pub(crate) fn of_ban(call: &Call, mode: Mode, why: String, until: jiff::Timestamp) -> Self {
+        let (banned, refusal) = (mode == Mode::Enforce, Reason::ClientBanned.into());
+        Self {
+            security_event: if banned { "client-banned" } else { "client-would-be-banned" },
+            action: if banned { "ban" } else { "pass" },
+            mode: mode.as_str(),
+            subject: Some(why),
+            until: Some(until),
+            ..Self::with(call, &refusal, Mode::Report, remedy::of(call, &refusal, mode))
+        }
+    }
+
+    /// The record of a ban that somebody has ended, of an address or a network.
+    pub fn of_lifted(address: &str) -> Self {
+        Self {
+            security_event: "ban-lifted",
+            action: "lift",
+            subject: Some(address.to_owned()),
+            ..Self::of_connection(address.parse().ok(), Reason::ClientBanned)
+        }
+    }
+
+    /// The record of records that were not kept; of one address, or of all.
+    fn of_sum(client_ip: Option<IpAddr>, reason: &'static str, summed: Summed) -> Self {
+        Self {
+            security_event: "records-summed",
+            action: "count",
+            reason,
+            summed: Some(Box::new(summed)),
+            ..Self::of_connection(client_ip, Reason::InternalError)
+        }
+    }
+
+    /// The record of an answer that was changed, or would have been; what it is about are fields, if anything.
+    pub(crate) fn of_answer(call: &Call, reason: Reason, mode: Mode, names: &[String]) -> Self {
+        let changed = mode == Mode::Enforce;
+        let refusal = reason.into();
+        let mut record = Self::with(call, &refusal, Mode::Report, remedy::of(call, &refusal, mode));
+        record.security_event = if changed { "answer-changed" } else { "answer-would-be-changed" };
+        record.action = if changed { "strip" } else { "pass" };
+        record.mode = mode.as_str();
+        // Names of secrets are those of the list, whatever the app answers; others may have been made up by a client.
+        let is_of_secrets = reason == Reason::ResponseFieldSensitive;
+        let names =
+            names.iter().map(|name| if is_of_secrets { foreign::name(name, true) } else { told(call, name) });
+        record.subject = Some(first_of(names)).filter(|subject| !subject.is_empty());
+        record
+    }
+
+    /// With the names of fields that it is about. They are those of secrets, so the list of names is all that they tell.
+    pub(crate) fn naming(self, names: &[String]) -> Self {
+        Self { subject: Some(first_of(names.iter().map(|name| foreign::name(name, true)))), ..self }
+    }
+
+    /// The record of an answer that nobody could look into; the word says why.
+    pub(crate) fn of_unjudged(call: &Call, mode: Mode, why: &str) -> Self {
+        let (replaced, refusal) = (mode == Mode::Enforce, Reason::ResponseNotJudged.into());
+        Self {
+            security_event: "answer-not-judged",
+            action: if replaced { "replace" } else { "pass" },
+            mode: mode.as_str(),
+            subject: Some(why.to_owned()),
+            ..Self::with(call, &refusal, Mode::Report, remedy::of(call, &refusal, mode))
+        }
+    }
+
+    /// The record of an answer by which the app told of its inside.
+    pub(crate) fn of_hidden(call: &Call, status: StatusCode, mode: Mode, original: &[u8]) -> Self {
+        let hidden = mode == Mode::Enforce;
+        let original = original.get(..MAX_ORIGINAL).unwrap_or(original);
+        Self {
+            action: if hidden { "replace" } else { "pass" },
+            status: hidden.then_some(status.as_u16()),
+            // Where the client has it, nobody needs it here.
+            original: (hidden && !original.is_empty())
+                .then(|| String::from_utf8_lossy(original).into_owned()),
+            ..Self::of_answer(call, Reason::AppErrorHidden, mode, &[])
+        }
+    }
+
+    /// The record of a connection that was closed before a request was read.
+    pub fn of_connection(client_ip: Option<IpAddr>, reason: Reason) -> Self {
+        Self {
+            time: now(),
+            security_event: "connection-refused",
+            action: "refuse",
+            reason: reason.code(),
+            status: None,
+            client_ip,
+            user: None,
+            method: None,
+            route: None,
+            request_id: String::new(),
+            mode: Mode::Enforce.as_str(),
+            subject: None,
+            remedy: None,
+            until: None,
+            key: None,
+            usage: None,
+            summed: None,
+            original: None,
+        }
+    }
+}
+
+/// Takes records after the request that they are about has been handled: what is found in an answer that streams.
+pub type Keep = Arc<dyn Fn(Record) + Send + Sync>;
+
+/// Where records go. Must not block: the pipeline calls it.
+pub trait Sink {
+    /// Takes one record.
+    fn record(&self, record: Record);
+
+    /// The same, for later. Without it, what is found in an answer that streams is not told.
+    fn keep(&self) -> Option<Keep> {
+        None
+    }
+
+    /// Learns of a decision that a record of a moment ago has told already. By default it is forgotten.
+    fn repeated(&self, call: &Call, reason: Reason, mode: Mode) {
+        let _ = (call, reason, mode);
+    }
+}
+
+/// What is said to have happened to a request that a control decided against.
+pub const fn event(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Enforce => "request-refused",
+        Mode::Report | Mode::Off => "request-would-be-refused",
+    }
+}
+
+impl<F: Fn(Record)> Sink for F {
+    fn record(&self, record: Record) {
+        self(record);
+    }
+}
+
+/// The present, as records tell it.
+pub fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
+fn shortened(path: &str) -> String {
+    cut(path, MAX_ROUTE).to_owned()
+}
+
+/// The first names that faults are about; a client can make up any number of any length.
+fn names(call: &Call, faults: &[Fault]) -> String {
+    let names = faults.iter().filter_map(|fault| match fault.loc.as_slice() {
+        // The place itself.
+        [Loc::Key(place)] => Some(place.clone()),
+        [.., Loc::Key(name)] => Some(told(call, name)),
+        _ => None,
+    });
+    first_of(names)
+}
+
+/// A name, as far as the app's contract has it.
+pub(crate) fn told(call: &Call, name: &str) -> String {
+    foreign::name(name, call.operation.as_ref().is_some_and(|matched| matched.contract.has_name(name)))
+}
+
+/// The first names, each once.
+fn first_of(names: impl Iterator<Item = String>) -> String {
+    let mut shown = Vec::new();
+    for name in names {
+        if shown.len() == MAX_NAMES {
+            break;
+        }
+        if !shown.contains(&name) {
+            shown.push(name);
+        }
+    }
+    shown.join(", ")
+}

@@ -1,0 +1,121 @@
+//! What the stops of the pipeline know about a request: the one place where controls meet.
+
+mod client;
+mod host;
+pub(crate) mod path;
+mod place;
+pub mod request_id;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use http::{HeaderMap, HeaderValue, Method, Version, header};
+
+use self::request_id::RequestId;
+pub use self::{
+    client::Client,
+    host::Host,
+    path::CanonicalPath,
+    place::{Place, Spellings},
+};
+use crate::operation::Matched;
+
+/// A client's certificate: a principal that the transport vouches for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// Whom it names: a URI, an e-mail address or a host of the alternative names, else the common name.
+    pub name: String,
+    /// The certificate as the header `Client-Cert` carries it (RFC 9440).
+    pub header: HeaderValue,
+}
+
+/// The other end of the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// An Internet address, from the socket or from a PROXY header.
+    Ip(SocketAddr),
+    /// A load balancer that named no client in its PROXY header: nothing that came with the request may speak for one.
+    Unnamed(SocketAddr),
+    /// Nobody knows. Nothing that came with the request may speak for a client.
+    Unknown,
+    /// A process on this machine, through a unix socket. Always trusted: the folder's permissions decided who may connect.
+    Unix,
+}
+
+/// `http` or `https`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// Plain text.
+    Http,
+    /// TLS.
+    Https,
+}
+
+impl Scheme {
+    /// As in a URI and in `X-Forwarded-Proto`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+/// One request on its way through the pipeline.
+#[derive(Debug)]
+pub struct Call {
+    /// The id that ties the answer, the app's log and the audit record together.
+    pub request_id: RequestId,
+    /// Who is really calling.
+    pub client: Client,
+    /// The method as sent.
+    pub method: Method,
+    /// The version of HTTP that the client speaks.
+    pub version: Version,
+    /// The host that is asked, in one spelling once the wire has passed it.
+    pub host: Host,
+    /// The origin of the page that asks, if a browser named one.
+    pub origin: Option<HeaderValue>,
+    /// The path, canonical once the `path` stop has passed it.
+    pub path: CanonicalPath,
+    /// Where that goes in the app, however it is spelled.
+    pub(crate) place: Place,
+    /// The route of the app's contract, if one is known.
+    pub operation: Option<Matched>,
+    /// The certificate that the client has shown.
+    pub certificate: Option<Arc<ClientCertificate>>,
+    /// The request carries a credential: an Authorization header, a cookie, or the client's certificate.
+    pub carries_credentials: bool,
+    /// How long the app has to answer this, if it is another time than for most requests.
+    pub response_timeout: Option<Duration>,
+    /// The client asked for `application/problem+json` (RFC 9457).
+    pub wants_problem: bool,
+    /// A page of the same site asks for it as a script or a style, as browsers say.
+    pub(crate) loaded_as_code: bool,
+}
+
+impl Call {
+    /// The path that the app routes by: what settings are about.
+    pub fn own_path(&self) -> &str {
+        self.place.own(self.path.as_str())
+    }
+
+    /// The spellings by which the configuration may name that path.
+    pub(crate) fn spellings(&self) -> Spellings<'_> {
+        self.place.spellings(self.path.as_str())
+    }
+}
+
+/// A WebSocket handshake (RFC 6455 section 4.1). Other protocols are not spoken; a request for them is an ordinary one.
+pub fn wants_websocket(method: &Method, version: Version, headers: &HeaderMap) -> bool {
+    *method == Method::GET
+        && version == Version::HTTP_11
+        && headers
+            .get(header::UPGRADE)
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+        && headers.get_all(header::CONNECTION).iter().any(|value| {
+            value
+                .as_bytes()
+                .split(|b| *b == b',')
+                .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+        })
+}

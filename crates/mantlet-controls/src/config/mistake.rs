@@ -1,0 +1,59 @@
+//! What is wrong in a configuration.
+
+use http::HeaderName;
+
+/// Something in the configuration that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// The key, such as `limits.head-size` or `route[1].path`.
+    pub key: String,
+    /// What is wrong, in lower case, without a period.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl Mistake {
+    /// A mistake without help.
+    pub fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { key: key.into(), message: message.into(), help: None }
+    }
+
+    /// With a word on what to do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// A path that does not begin with `/`.
+    pub(crate) fn of_path(key: impl Into<String>, path: &str) -> Option<Self> {
+        let mistake =
+            || Self::new(key, format!("`{path}` has no leading `/`")).help(format!("write `/{path}`"));
+        (!path.starts_with('/')).then(mistake)
+    }
+
+    pub(crate) fn under(mut self, section: &str) -> Self {
+        if !section.is_empty() {
+            self.key = format!("{section}.{}", self.key);
+        }
+        self
+    }
+}
+
+/// Reads a list of header names; what is none is a mistake.
+pub(crate) fn header_names<'a>(
+    key: &str,
+    names: impl Iterator<Item = (usize, &'a String)>,
+    mistakes: &mut Vec<Mistake>,
+) -> Vec<HeaderName> {
+    let mut read = Vec::new();
+    for (index, name) in names {
+        match name.parse() {
+            Ok(name) => read.push(name),
+            Err(_) => mistakes
+                .push(Mistake::new(format!("{key}[{index}]"), format!("`{name}` is not a header name"))),
+        }
+    }
+    read
+}

@@ -1,0 +1,20 @@
+//! What the sections of the configuration are made of.
+
+mod deployment;
+mod kept;
+mod mistake;
+mod mode;
+mod networks;
+mod posture;
+mod section;
+pub(crate) mod template;
+pub mod units;
+
+pub use deployment::{Deployment, Server};
+pub use kept::Kept;
+pub use mistake::Mistake;
+pub(crate) use mistake::header_names;
+pub use mode::Mode;
+pub use networks::Networks;
+pub use posture::{Posture, Tolerance};
+pub use section::{Context, Section};

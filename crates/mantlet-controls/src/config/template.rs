@@ -1,0 +1,36 @@
+//! Path templates and methods, as a configuration names them.
+
+use http::Method;
+
+/// A method as people write it: methods of HTTP are upper case, and FastAPI takes `get` for one too.
+pub(crate) fn method(name: &str) -> Option<Method> {
+    Method::from_bytes(name.to_ascii_uppercase().as_bytes()).ok()
+}
+
+/// What a HEAD is answered by, where a route has no answer of its own to it: settings for GET hold for it too.
+pub(crate) fn as_get(method: &Method) -> Option<&'static Method> {
+    (*method == Method::HEAD).then_some(&Method::GET)
+}
+
+/// Methods as people write them; none if one of them is no method.
+pub(crate) fn methods(names: &[String]) -> Option<Vec<Method>> {
+    names.iter().map(|name| method(name)).collect()
+}
+
+/// FastAPI's `{name:path}` in the router's words: `{*name}`; other converters (`{id:int}`) match any segment.
+pub(crate) fn template(path: &str) -> String {
+    let segments: Vec<String> = path
+        .split('/')
+        .map(|segment| {
+            let Some(name) = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
+                return segment.to_owned();
+            };
+            match name.split_once(':') {
+                Some((name, "path")) => format!("{{*{name}}}"),
+                Some((name, _)) => format!("{{{name}}}"),
+                None => segment.to_owned(),
+            }
+        })
+        .collect();
+    segments.join("/")
+}

@@ -1,0 +1,168 @@
+//! What the app accepts, compiled: found in the time of a path's length, whatever the number of operations.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use mantlet_contract::{
+    Shapes,
+    compile::compile,
+    flows::{self, Found as Sensitive},
+    json::Limits,
+    model::{self, Location, Note, Operation, SecurityScheme},
+    places::places,
+    routes::{HttpRoute, Roots, Routes},
+};
+
+use super::{place, tally::Tally};
+
+/// What the app accepts, ready to be asked.
+#[derive(Debug)]
+pub struct Contract {
+    pub(crate) routes: Routes,
+    /// Paths below which the app answers as well: its root path, the prefixes of a document's servers.
+    pub(crate) roots: Roots,
+    pub(crate) shapes: Shapes,
+    /// The minor version of the app's Python 3, whose words differ.
+    pub(crate) python: u8,
+    /// What it is known again by.
+    pub(crate) identity: u64,
+    /// It was read from the app; else it is a claim, and only reported unless documents are trusted.
+    pub(crate) exact: bool,
+    /// Cookies that operations declare as security.
+    pub(crate) session_cookies: Arc<[String]>,
+    /// Sensitive operations, by their paths.
+    pub(crate) flows: HashMap<String, Vec<Sensitive>>,
+    /// Where operations say that tokens come from, each with a slash in front.
+    pub(crate) token_paths: Vec<Box<str>>,
+    /// A WSGI app is mounted, to which `x_user` and `x-user` are one header.
+    pub(crate) folds_headers: bool,
+    /// Words that the app's authors wrote: only those are told of a place.
+    pub(crate) declared: HashSet<Box<str>>,
+    /// What the app said to what was judged and left to it, of each route by its place in memory, which it keeps as long as this contract.
+    pub(crate) tallies: HashMap<usize, Tally>,
+    /// Every name that a field or a parameter has anywhere: these are the app's own words.
+    pub(crate) names: HashSet<Box<str>>,
+}
+
+impl Contract {
+    /// Compiles a contract. What is not understood is left to the app, and told.
+    pub fn compile(model: &model::Contract) -> (Self, Vec<Note>) {
+        let prefixes = Roots::new(model.prefixes.iter().map(String::as_str));
+        let (routes, errors) = Routes::compile_below(&prefixes, &model.router);
+        let routes = routes.with_root_path(model.root_path.as_deref());
+        let roots = Roots::new(model.root_path.iter().chain(&model.prefixes).map(String::as_str));
+        let (shapes, left) = compile(&model.shapes);
+        let mut notes: Vec<_> = errors
+            .into_iter()
+            .map(|error| Note { at: error.template, why: format!("it is no path template: {}", error.why) })
+            .collect();
+        if !left.is_empty() {
+            let places = places(model);
+            notes.extend(left.into_iter().map(|(shape, why)| {
+                let place = places.get(shape).cloned().flatten();
+                Note { at: place.unwrap_or_else(|| format!("shape {shape}")), why }
+            }));
+        }
+        let mut session_cookies: Vec<_> =
+            routes.operations().flat_map(cookies_of).map(str::to_owned).collect();
+        session_cookies.sort_unstable();
+        session_cookies.dedup();
+        let version =
+            model.made_with.get("python").and_then(|version| version.split('.').nth(1)?.parse().ok());
+        let python = version.unwrap_or(Limits::default().python);
+        let exact = model.source == model::Source::Inspector;
+        let mut flows: HashMap<String, Vec<Sensitive>> = HashMap::new();
+        for found in flows::find(model) {
+            flows.entry(found.path.clone()).or_default().push(found);
+        }
+        let mut token_paths: Vec<_> = routes.operations().flat_map(token_paths_of).collect();
+        token_paths.sort_unstable();
+        token_paths.dedup();
+        let session_cookies = session_cookies.into();
+        // What is mounted is named by its class: `WSGIMiddleware`, `WsgiToAsgi`.
+        let folds_headers = model.notes.iter().any(|note| note.why.to_ascii_lowercase().contains("wsgi"));
+        let declared = place::declared(&model.shapes, routes.operations());
+        let tallies = routes.http().map(|route| (address(route), Tally::default())).collect();
+        let names = names_of(model, &routes);
+        let found = Self {
+            routes,
+            roots,
+            shapes,
+            python,
+            identity: 0,
+            exact,
+            session_cookies,
+            flows,
+            token_paths,
+            folds_headers,
+            declared,
+            tallies,
+            names,
+        };
+        (found, notes)
+    }
+
+    /// With what it is known again by.
+    #[must_use]
+    pub fn identified(self, identity: u64) -> Self {
+        Self { identity, ..self }
+    }
+
+    /// What it is known again by.
+    pub const fn identity(&self) -> u64 {
+        self.identity
+    }
+
+    /// Whether a field or a parameter has this name anywhere.
+    pub(crate) fn has_name(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
+    /// Its routes.
+    pub const fn routes(&self) -> &Routes {
+        &self.routes
+    }
+}
+
+pub(crate) fn address(route: &Arc<HttpRoute>) -> usize {
+    Arc::as_ptr(route).addr()
+}
+
+/// All names of fields and parameters.
+fn names_of(model: &model::Contract, routes: &Routes) -> HashSet<Box<str>> {
+    let mut names: HashSet<Box<str>> = HashSet::new();
+    for shape in &model.shapes {
+        let model::Shape::Object(object) = shape else { continue };
+        for field in &object.fields {
+            names.insert(field.name.as_str().into());
+            for step in field.lookup.iter().flatten() {
+                if let model::PathItem::Key(key) = step {
+                    names.insert(key.as_str().into());
+                }
+            }
+        }
+    }
+    for input in routes.operations().flat_map(|operation| &operation.inputs) {
+        names.extend(input.take.names().map(Into::into));
+    }
+    names
+}
+
+/// Cookies by which an operation knows who is calling.
+pub(crate) fn cookies_of(operation: &Operation) -> impl Iterator<Item = &str> {
+    operation.security.iter().flatten().filter_map(|requirement| match &requirement.scheme {
+        SecurityScheme::ApiKey { location: Location::Cookie, name } => Some(name.as_str()),
+        _ => None,
+    })
+}
+
+/// Where an operation says that its tokens come from.
+fn token_paths_of(operation: &Operation) -> impl Iterator<Item = Box<str>> {
+    let urls = operation.security.iter().flatten().filter_map(|requirement| match &requirement.scheme {
+        SecurityScheme::Bearer { token_url } => token_url.as_deref(),
+        _ => None,
+    });
+    urls.filter_map(|url| flows::path_of(url).map(Into::into))
+}

@@ -1,0 +1,55 @@
+//! The operations of the app, as far as its contract is known: facts that many controls ask for. What follows from them is
+//! for the controls to say.
+
+mod contract;
+mod handle;
+pub(crate) mod place;
+mod promise;
+mod tally;
+
+use std::{ops::Range, sync::Arc};
+
+use http::Method;
+use mantlet_contract::{
+    flows::{Flow, Found as Sensitive},
+    routes::{Convertor, HttpRoute},
+};
+
+use self::contract::cookies_of;
+pub use self::{contract::Contract, handle::ContractHandle, tally::Contradiction};
+pub(crate) use self::{contract::address, handle::State, promise::Promised};
+
+/// The route of a request.
+#[derive(Debug, Clone)]
+pub struct Matched {
+    pub(crate) contract: Arc<Contract>,
+    /// The route.
+    pub route: Arc<HttpRoute>,
+    /// Something that comes before it may answer instead: nothing is refused or changed for what is known of it, and what only protects stays.
+    pub(crate) unsure: bool,
+    /// Path parameters: names, what becomes of their values, and where in the path those stand.
+    pub(crate) parameters: Vec<(String, Convertor, Range<usize>)>,
+}
+
+impl Matched {
+    /// What is sensitive about the operation, if anything.
+    pub(crate) fn flow(&self, method: &Method) -> Option<&Flow> {
+        let found = self.contract.flows.get(&self.route.path)?;
+        let of_method = |found: &&Sensitive| {
+            found.host.as_deref() == self.route.host.as_deref()
+                && found.methods.iter().any(|name| name == method.as_str())
+        };
+        found.iter().find(of_method).map(|found| &found.flow)
+    }
+}
+
+/// Whether a route declares a cookie as security.
+pub(crate) fn declares_cookies(route: &HttpRoute) -> bool {
+    route.operation.as_ref().is_some_and(|operation| cookies_of(operation).next().is_some())
+}
+
+/// Whether a route declares a header of this name, in lower case: as a parameter, or as what a key comes in.
+pub(crate) fn declares_header(route: &HttpRoute, name: &str) -> bool {
+    let is_it = |own: &str| own.eq_ignore_ascii_case(name);
+    route.operation.as_ref().is_some_and(|operation| operation.header_names().any(is_it))
+}

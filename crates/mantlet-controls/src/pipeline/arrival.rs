@@ -1,0 +1,34 @@
+//! How a request reached the gate.
+
+use std::sync::Arc;
+
+use crate::{
+    Refusal,
+    call::{ClientCertificate, Peer, Scheme},
+};
+
+/// How a request reached the gate, as far as the transport can tell.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// Who is at the other end of the connection.
+    pub peer: Peer,
+    /// Whether this connection is encrypted by us.
+    pub scheme: Scheme,
+    /// What a strict reader said of the bytes.
+    pub wire: Wire,
+    /// The certificate that the client has shown and TLS has verified (mTLS).
+    pub certificate: Option<Arc<ClientCertificate>>,
+}
+
+/// What a strict reader said of a request's bytes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Wire {
+    /// Nobody has looked: they came through another parser. The pipeline judges what that one left to see.
+    Unread,
+    /// Nobody is asked to look.
+    NotAsked,
+    /// They are one well-formed request.
+    WellFormed,
+    /// They are not.
+    Refused(Refusal),
+}

@@ -1,0 +1,251 @@
+//! The way in: the stops before the app, in their order.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, uri::PathAndQuery};
+use http_body::Body;
+
+use super::{
+    App, Arrival, Ending, Road, Wire,
+    pages::{foreign, of_origin, suspect},
+    pass::{pass, stop},
+    watch::{self, Watch},
+};
+use crate::{
+    Mode, Reason, Refusal, RequestBody, Scheme,
+    audit::{Record, Sink},
+    call::{self, CanonicalPath},
+    client, cors, csrf, host, https, limits,
+    message::Findings,
+    operation, wire,
+};
+
+/// Takes a request through every stop.
+pub(super) async fn admit<B, A, S>(
+    road: &mut Road<'_, S>,
+    arrival: &Arrival,
+    request: &mut Request<RequestBody<B>>,
+    app: &mut A,
+) -> Result<(), Ending>
+where
+    B: Body<Data = Bytes, Error = Reason> + Unpin,
+    A: App<B>,
+    S: Sink,
+{
+    let (policy, audit) = (road.policy, road.audit);
+
+    // bans: is this address shut out? Before anything else is judged, so that it costs next to nothing.
+    road.due.may_be_banned = policy.throttle.banned(&road.call, request.headers(), &policy.client.trusted)?;
+
+    // wire: is this exactly one well-formed request? Nothing else can be judged about bytes that are not.
+    if let Wire::Refused(refusal) = &arrival.wire {
+        return Err(refusal.clone().into());
+    }
+    if arrival.wire != Wire::NotAsked {
+        wire::verify_method(request.method())?;
+    }
+    if arrival.wire == Wire::Unread {
+        let most = (policy.limits.header_count, policy.limits.target_length);
+        wire::verify(most, policy.path.takes_raw_bytes(), request)?;
+    }
+
+    // host: one spelling, which is judged and sent. Before anything reads it.
+    if policy.client.leaves_headers || !host::respell(request) {
+        road.call.host.read_if_new(request.headers());
+    } else {
+        road.call.host.read_again(request.headers());
+    }
+
+    // path: has it one reading? Before anything that depends on where the request goes.
+    let path = stop(audit, &road.call, policy.path.mode, || CanonicalPath::of(request.uri(), &policy.path))?;
+    road.call.path = path.unwrap_or_else(|| CanonicalPath::unjudged(request.uri(), &policy.path));
+    retarget(request, road.call.path.target(request.uri()));
+    // Where it goes, whichever of the app's root paths it is spelled with: all that follows is about that. Sent is what came.
+    road.call.place = policy.contract.place_of(road.call.path.as_str(), policy.path.roots.as_ref());
+
+    // route: what the configuration says about this path. All later stops ask it for their mode.
+    road.settings = policy.routes.of(&road.call.method, road.call.spellings()).clone();
+    road.call.response_timeout = road.settings.response_timeout;
+
+    // host: is it ours? Before anything is built from its name, a redirect above all.
+    verify_host(road, request)?;
+
+    // transport: is it HTTPS where it must be? Before a plain request is told anything else.
+    verify_transport(road, request)?;
+
+    // cors: preflights end here. They carry no credentials, so nothing later could judge them.
+    let call = &road.call;
+    if let Some(judged) = policy.cors.preflight(&call.method, request.headers())
+        && let Some(headers) =
+            stop(audit, call, policy.cors.mode, || judged.map_err(|reason| of_origin(reason, call)))?
+        && policy.cors.is_ours()
+    {
+        return Err(Ending::Preflight(headers));
+    }
+
+    // throttle: has this address had its share? Before anything that costs more than a look at it.
+    let verdict = policy.throttle.early(call, request, app.store()).await;
+    let faults = road.due.owe(verdict);
+    pass(audit, &road.call, faults)?;
+
+    // contract: is it an operation of the app? Before anything that depends on which one.
+    let declared_cookies = find_operation(road, request)?;
+
+    // csrf: could a foreign page have sent this with the user's cookies? After the route, which may have a mode of its own.
+    let (call, settings, tokens) = (&road.call, &road.settings, &policy.csrf.tokens);
+    let names = tokens.names(declared_cookies.as_ref()).filter(|_| settings.csrf_token != Mode::Off);
+    let mut forged = match suspect(road, arrival, request) {
+        Some(suspect) => Box::pin(foreign(call, *suspect, app)).await?,
+        None => None,
+    };
+    // What a token may still prove waits for it.
+    if let Some(refusal) = forged.take_if(|refusal| {
+        refusal.reason != Reason::CsrfCrossSite || names.is_none_or(|names| !tokens.may_prove(names, request))
+    }) {
+        stop(audit, call, settings.csrf, || Err::<(), _>(*refusal))?;
+    }
+
+    // limits: is the body within its limit? Declared sizes here; undeclared ones are counted as they arrive. Before the first
+    // stop that reads a body.
+    let body_size = settings.body_size.of(call.operation.as_ref());
+    limits::declared_size(request.headers(), body_size)?;
+    request.body_mut().limit_to(body_size);
+
+    // uploads: is it a form, or compressed? Then it is watched as it passes. Before the first stop that reads a body, too.
+    if watch::concerns(request.headers()) && !request.body().is_end_stream() {
+        watch_body(road, request)?;
+    }
+
+    // csrf token: can the page read our cookie? The last of csrf, for it may have to look into a form.
+    let (call, settings) = (&road.call, &road.settings);
+    if let Some(names) = names {
+        let held = tokens.read(names, request.headers(), call.client.scheme, csrf::is_safe(&call.method));
+        // Owed at once: a refusal's answer sets the cookie too, so that the next try can succeed.
+        let held = &**road.due.csrf.insert(Box::new(held));
+        let concerns = tokens.is_configured()
+            || call.operation.as_ref().is_some_and(|matched| operation::declares_cookies(&matched.route));
+        if (concerns || forged.is_some()) && held.is_asked(request.headers()) {
+            let verdict = Box::pin(tokens.verify(held, request)).await?.map_err(Refusal::from);
+            // The token is proof of the page, whatever its origin says: no foreign page knows it.
+            let (mode, verdict) = match forged.take() {
+                Some(refusal) => (settings.csrf, verdict.or(Err(*refusal))),
+                None => (settings.csrf_token, verdict),
+            };
+            stop(audit, call, mode, || verdict)?;
+        }
+        tokens.show_to_app(held, request.headers_mut());
+    }
+    if let Some(refusal) = forged {
+        stop(audit, call, settings.csrf, || Err::<(), _>(*refusal))?;
+    }
+
+    // throttle: has this user or account? After csrf, so that no foreign page can use up what is theirs.
+    if policy.throttle.has_late(call) {
+        let (verdict, attempt, taken) = Box::pin(policy.throttle.late(call, request, app.store())).await?;
+        (road.due.attempt, road.due.taken) = (attempt.map(Box::new), taken.map(Box::new));
+        let faults = road.due.owe(verdict);
+        pass(audit, call, faults)?;
+    }
+
+    // client: the app learns who called from us alone. Last, so that no stop reads headers that we wrote.
+    for header in
+        client::prepare(request.headers_mut(), call, &policy.client, || policy.contract.folds_headers())
+    {
+        if policy.removed.is_new(header.name.as_str()) {
+            audit.record(header.record(call));
+        }
+    }
+
+    // validate: does the input fit what the app accepts? The very last, for it judges what will be sent.
+    if call.operation.is_some() && settings.input != Mode::Off {
+        Box::pin(validate(road, request)).await?;
+    }
+    Ok(())
+}
+
+/// Puts the host to its control. Where only a trusted proxy's word makes it known, the app is sent that one.
+fn verify_host<B, S: Sink>(road: &mut Road<'_, S>, request: &mut Request<B>) -> Result<(), Refusal> {
+    let Road { policy, audit, call, settings, .. } = road;
+    let mode = settings.host;
+    let verify = || policy.host.verify(mode, &call.host, &call.method, call.own_path());
+    let known = stop(*audit, call, mode, verify)?;
+    if known == Some(host::Known::AsForwarded) && mode == Mode::Enforce && !policy.client.leaves_headers {
+        call.host.send_forwarded(request.headers_mut());
+    }
+    Ok(())
+}
+
+/// Redirects or refuses a plain request where HTTPS is required.
+fn verify_transport<B, S>(road: &Road<'_, S>, request: &Request<B>) -> Result<(), Ending> {
+    let Road { policy, call, settings, .. } = road;
+    let Some(target) = request.uri().path_and_query().filter(|_| call.client.scheme == Scheme::Http) else {
+        return Ok(());
+    };
+    let host = policy.host.to_build_from(settings.host, &call.host);
+    match policy.https.verify(&call.method, host, target, call.spellings()) {
+        https::Verdict::Pass => Ok(()),
+        https::Verdict::Redirect(location) => Err(Ending::Redirected(location)),
+        https::Verdict::Refuse => Err(Reason::HttpsRequired.into()),
+    }
+}
+
+/// Learns which operation the request is for; says which cookies the app declares as security.
+fn find_operation<B, S: Sink>(
+    road: &mut Road<'_, S>,
+    request: &Request<B>,
+) -> Result<Option<Arc<[String]>>, Refusal> {
+    let Road { policy, audit, call, settings, due } = road;
+    let (host, path, rules) = (call.host.sent(), call.path.as_str(), &settings.rules);
+    // A preflight that gets here is for the app's own CORS, which answers it whatever the path. What else the app might say to one for
+    // what clients shall not know of could tell them.
+    if cors::is_preflight(&call.method, request.headers()) {
+        due.absent = policy.contract.absent(host, path, &call.place, rules).map(Box::new);
+        return Ok(None);
+    }
+    let opens_websocket = call::wants_websocket(&call.method, request.version(), request.headers());
+    let verdict = policy.contract.route(&call.method, opens_websocket, host, (path, &call.place), rules);
+    call.operation = verdict.route;
+    pass(*audit, call, verdict.faults)?;
+    Ok(verdict.session_cookies)
+}
+
+/// Begins to watch a body as it passes.
+fn watch_body<B, S>(road: &mut Road<'_, S>, request: &mut Request<RequestBody<B>>) -> Result<(), Reason>
+where
+    B: Body<Data = Bytes, Error = Reason> + Unpin,
+{
+    // Owed at once: what is seen in the head is told too.
+    let findings = Arc::clone(road.due.findings.insert(Arc::<Findings>::default()));
+    if let Some(watch) = Watch::begin(&road.call, &road.settings, request.headers(), &findings)? {
+        request.body_mut().observe_with(Box::new(watch));
+    }
+    Ok(())
+}
+
+/// Judges the input, if an operation is known that takes some.
+async fn validate<B, S: Sink>(
+    road: &mut Road<'_, S>,
+    request: &mut Request<RequestBody<B>>,
+) -> Result<(), Refusal>
+where
+    B: Body<Data = Bytes, Error = Reason> + Unpin,
+{
+    let Road { policy, audit, call, settings, due } = road;
+    let Some(matched) = &call.operation else { return Ok(()) };
+    let about = (call.path.as_str(), Some(policy.csrf.tokens.field()));
+    let verdict = policy.contract.input(matched, settings.input, &settings.rules, about, request).await?;
+    pass(*audit, call, verdict.faults)?;
+    if let Some(stripped) = &verdict.stripped {
+        audit.record(Record::of_stripped(call, stripped));
+    }
+    due.judged = verdict.judged;
+    Ok(())
+}
+
+/// Makes the target origin-form: the app is asked for a path on itself, whatever form the client used.
+fn retarget<B>(request: &mut Request<B>, target: Option<PathAndQuery>) {
+    if let Some(target) = target {
+        *request.uri_mut() = target.into();
+    }
+}

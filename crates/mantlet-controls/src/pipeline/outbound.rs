@@ -1,0 +1,124 @@
+//! The way back, in order: responses (looked at where they come in) · audit · settle · throttle · cookies · cors · csrf · headers.
+
+use bytes::Bytes;
+use http::{Response, StatusCode, Version, header};
+use http_body::Body;
+use mantlet_contract::routes::Visibility;
+
+use super::{
+    Ending, Road,
+    due::{Outcome, Reached},
+};
+use crate::{
+    Mode, Reason, Refusal, ResponseBody, Scheme,
+    audit::{Record, Sink},
+    call::request_id::X_REQUEST_ID,
+    headers,
+    refusal::response,
+};
+
+/// What came of a request.
+pub(super) type Ended<B> = Result<Response<ResponseBody<B>>, Ending>;
+
+/// What is left to do once it is known what came of a request: for the records, for what is owed, and for every response.
+pub(super) fn finish<B: Body<Data = Bytes>, S: Sink>(
+    road: &Road<'_, S>,
+    reached: Reached,
+    ended: Ended<B>,
+) -> Response<ResponseBody<B>> {
+    let (policy, call, audit) = (road.policy, &road.call, road.audit);
+    // audit: what was seen in the body.
+    let seen = road.due.tell_findings(policy, call, audit);
+    let (mut answer, refusal) = match ended {
+        Ok(answer) => (answer, None),
+        Err(Ending::Redirected(location)) => (response::redirect(location).map(ResponseBody::own), None),
+        Err(Ending::Preflight(headers)) => {
+            let mut answer = response::preflight(headers).map(ResponseBody::own);
+            set_headers(road, &mut answer);
+            return answer;
+        }
+        Err(Ending::Refused(refusal)) => {
+            // audit: one record of what was decided.
+            tell(road, &refusal, seen);
+            (response::refuse(call, &refusal).map(ResponseBody::own), Some(refusal))
+        }
+    };
+    // Once it is known what the client is told. After the refusal's own record, which says for what a ban begins.
+    road.due.settle(
+        policy,
+        call,
+        audit,
+        &Outcome {
+            reached,
+            reason: refusal.as_ref().map(|refusal| refusal.reason),
+            status: answer.status(),
+            headers: answer.headers(),
+        },
+    );
+    if let Some(refusal) = refusal {
+        // throttle: a client that goes on after a refusal waits for the next one.
+        if let Some(tarpit) = policy.throttle.tarpit(call, &refusal) {
+            answer.extensions_mut().insert(tarpit);
+        }
+    } else {
+        // throttle: where the client stands.
+        if let Some(standing) = &road.due.standing {
+            standing.set_headers(answer.headers_mut());
+        }
+        // cookies: the app's own, before others are set beside them.
+        mend_cookies(road, &mut answer);
+    }
+    // cors: refusals too, or a browser shows its user "CORS error" instead of what went wrong.
+    policy.cors.set_headers_for(call.origin.as_ref(), answer.headers_mut());
+    set_headers(road, &mut answer);
+    answer
+}
+
+/// Records a refusal. A client that has left was not refused.
+fn tell<S: Sink>(road: &Road<'_, S>, refusal: &Refusal, seen: Option<&str>) {
+    if refusal.repeated {
+        road.audit.repeated(&road.call, refusal.reason, Mode::Enforce);
+    } else if refusal.reason != Reason::BodyIncomplete || road.call.version == Version::HTTP_2 {
+        road.audit.record(Record::of(&road.call, refusal, Mode::Enforce).about(seen));
+    }
+}
+
+fn mend_cookies<B, S: Sink>(road: &Road<'_, S>, answer: &mut Response<B>) {
+    let cookies = &road.policy.cookies;
+    let https = road.call.client.scheme == Scheme::Https;
+    match cookies.mode {
+        Mode::Enforce => cookies.apply(answer.headers_mut(), https),
+        Mode::Report => {
+            for name in cookies.news(answer.headers(), https) {
+                road.audit.record(Record::of_cookie(&road.call, name));
+            }
+        }
+        Mode::Off => {}
+    }
+}
+
+/// What every response has, refusals too.
+fn set_headers<B: Body<Data = Bytes>, S>(road: &Road<'_, S>, answer: &mut Response<ResponseBody<B>>) {
+    let (policy, call) = (road.policy, &road.call);
+    // csrf: the token's cookie; a refusal sets it too, so that the next try can succeed.
+    if let Some(held) = &road.due.csrf {
+        policy.csrf.tokens.set_headers(held, answer);
+    }
+    // headers: last, for they depend on what all others have made of the response.
+    let facts = headers::Facts {
+        path: policy.headers.path_of_docs(call.spellings()),
+        https: call.client.scheme == Scheme::Https,
+        carries_credentials: call.carries_credentials,
+        not_modified: answer.status() == StatusCode::NOT_MODIFIED,
+        own: answer.body().is_own(),
+        docs: call.operation.as_ref().map(|matched| matched.route.visibility == Visibility::Docs),
+        public_host: call.client.scheme == Scheme::Https && call.host.asked().is_some_and(headers::is_public),
+        loaded_as_code: call.loaded_as_code,
+        empty: answer.body().size_hint().exact() == Some(0),
+    };
+    let headers = answer.headers_mut();
+    policy.headers.apply_in(road.settings.headers, headers, &facts);
+    if let header::Entry::Vacant(vacant) = headers.entry(X_REQUEST_ID) {
+        vacant.insert(call.request_id.header().clone());
+    }
+}

@@ -1,0 +1,36 @@
+//! Where a verdict becomes an effect: the one place that knows what a mode leads to.
+
+use crate::{
+    Call, Mode, Refusal,
+    audit::{Record, Sink},
+    refusal::Faults,
+};
+
+/// Lets a request go on, unless one of its faults counts in `enforce` mode. What is only reported is recorded.
+pub(crate) fn pass(audit: &impl Sink, call: &Call, faults: Faults) -> Result<(), Refusal> {
+    for (mode, refusal) in faults {
+        match mode {
+            Mode::Enforce => return Err(refusal),
+            Mode::Report if refusal.repeated => audit.repeated(call, refusal.reason, mode),
+            Mode::Report => audit.record(Record::of(call, &refusal, mode)),
+            Mode::Off => {}
+        }
+    }
+    Ok(())
+}
+
+/// Asks a control in its mode. Returns what it found, if it has let the request through.
+pub(super) fn stop<T, E: Into<Refusal>>(
+    audit: &impl Sink,
+    call: &Call,
+    mode: Mode,
+    decide: impl FnOnce() -> Result<T, E>,
+) -> Result<Option<T>, Refusal> {
+    if mode == Mode::Off {
+        return Ok(None);
+    }
+    match decide() {
+        Ok(found) => Ok(Some(found)),
+        Err(refusal) => pass(audit, call, vec![(mode, refusal.into())]).map(|()| None),
+    }
+}

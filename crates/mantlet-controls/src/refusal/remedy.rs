@@ -1,0 +1,293 @@
+//! The line of configuration that would change a decision, for the operator who reads the record of it.
+//!
+//! Of what was refused or changed it is the line that lets it pass; of what was only reported it is the line that enforces it. It is
+//! TOML on one line, to be copied into `mantlet.toml` above its first table; `route = […]` is another spelling of `[[route]]`. Where
+//! the client is wrong whatever the configuration says, there is none.
+
+use std::fmt::Write;
+
+use mantlet_contract::fault::Loc;
+
+use crate::{
+    Call, Mode, Reason, Refusal,
+    message::{authority, foreign, origin},
+};
+
+/// Where a line belongs, and what it says.
+enum Line {
+    /// At the top.
+    Top(&'static str),
+    /// In a section of the operation, if it is known; else at the top.
+    Route(&'static str),
+    /// A list of origins: that of the page that asked.
+    Origins(&'static str),
+    /// A list of hosts: that which was asked for.
+    Hosts(&'static str),
+    /// Nothing would change it.
+    None,
+}
+
+use Line::{Hosts, None as Nothing, Origins, Route, Top};
+
+/// The line that changes what `mode` led to.
+pub(crate) fn of(call: &Call, refusal: &Refusal, mode: Mode) -> Option<String> {
+    if let Some(own) = &refusal.remedy {
+        return Some(own.as_ref().to_owned());
+    }
+    let is_of_query =
+        refusal.faults.first().and_then(|fault| fault.loc.first()) == Some(&Loc::Key("query".into()));
+    let line = match refusal.reason {
+        Reason::InputUnknown if is_of_query => unknown_query(mode),
+        reason => line(reason, mode),
+    };
+    let operation = call.operation.as_ref().map(|matched| matched.route.path.as_str());
+    let page = Asked {
+        operation,
+        method: call.method.as_str(),
+        origin: call.origin.as_ref().and_then(|origin| origin.to_str().ok()),
+        host: call.host.sent(),
+    };
+    write(&line, page)
+}
+
+/// What of a request may stand in a line.
+#[derive(Clone, Copy)]
+struct Asked<'c> {
+    operation: Option<&'c str>,
+    method: &'c str,
+    origin: Option<&'c str>,
+    host: Option<&'c str>,
+}
+
+fn unknown_query(mode: Mode) -> Line {
+    Route(if mode == Mode::Enforce {
+        "contract.unknown-query = \"report\""
+    } else {
+        "contract.unknown-query = \"reject\""
+    })
+}
+
+fn write(line: &Line, asked: Asked<'_>) -> Option<String> {
+    match line {
+        Top(text) => Some((*text).to_owned()),
+        Route(text) => Some(match asked.operation {
+            Some(path) => of_route(path, asked.method, text).into(),
+            None => (*text).to_owned(),
+        }),
+        Origins(key) => {
+            // A page without a name of its own (`null`) cannot be trusted by name.
+            let named = asked.origin.filter(|origin| origin::is_name(origin));
+            let named = named.map(|origin| format!("{key} = [{}]", quoted(origin)));
+            // A callback of another site is sent by whichever page that site likes.
+            let here = asked.operation.filter(|_| key.starts_with("csrf"));
+            let here = here.and_then(|_| write(&Route("csrf.mode = \"off\""), asked));
+            match (named, here) {
+                (Some(named), Some(here)) => Some(format!("{named} # or for this operation: {here}")),
+                (None, None) if key.starts_with("csrf") => Some("csrf.mode = \"report\"".to_owned()),
+                (named, here) => named.or(here),
+            }
+        }
+        Hosts(key) => Some(format!("{key} = [{}]", quoted(&authority::listed(asked.host?)))),
+        Nothing => None,
+    }
+}
+
+/// The line for a route that is known, whether or not the request may know of it.
+pub fn of_route(path: &str, method: &str, text: &str) -> Box<str> {
+    // A made-up method is no text for a record.
+    if !foreign::is_known(method) {
+        return format!("route = [{{ path = {}, {text} }}]", quoted(path)).into();
+    }
+    format!("route = [{{ path = {}, methods = [{}], {text} }}]", quoted(path), quoted(method)).into()
+}
+
+/// The line that says of a sensitive operation what `text` does; none if it is not known which one it is.
+pub(crate) fn of_sensitive(path: &str, method: &str, text: &str) -> Option<Box<str>> {
+    let methods = match method {
+        "POST" | "PUT" | "PATCH" => String::new(),
+        other => format!("methods = [{}], ", quoted(other)),
+    };
+    let line = || format!("throttle.operation = [{{ paths = [{}], {methods}{text} }}]", quoted(path)).into();
+    (!path.is_empty()).then(line)
+}
+
+/// A text as TOML writes it.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            control if control.is_control() => {
+                // Writing to a text cannot fail.
+                let _ = write!(quoted, "\\u{:04X}", u32::from(control));
+            }
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// Which line changes what a reason leads to: `Enforce` asks for the one that lets pass, the other modes for the one that enforces.
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn line(reason: Reason, mode: Mode) -> Line {
+    let passes = mode == Mode::Enforce;
+    // The first lets pass, the second enforces.
+    let either = |lets_pass: Line, enforces: Line| if passes { lets_pass } else { enforces };
+    match reason {
+        Reason::ClientBanned => {
+            either(Top("throttle.ban.mode = \"report\""), Top("throttle.ban.mode = \"enforce\""))
+        }
+        Reason::TargetTooLong => Top("limits.target-length = \"63 KiB\""),
+        Reason::HeadTooLarge => Top("limits.head-size = \"256 KiB\""),
+        Reason::HeaderCountExceeded => Top("limits.header-count = 1000"),
+        Reason::HeadTimeout => Top("limits.head-timeout = \"60s\""),
+        Reason::BodyTimeout => Top("limits.body-grace = \"2m\""),
+        Reason::PathParameter => either(Top("path.allow-semicolons = true"), Top("path.mode = \"enforce\"")),
+        Reason::PathDotSegment
+        | Reason::PathEncoding
+        | Reason::PathDoubleEncoded
+        | Reason::PathControlCharacter
+        | Reason::PathBackslash
+        | Reason::PathEmptySegment
+        | Reason::PathLookalike => either(Top("path.mode = \"report\""), Top("path.mode = \"enforce\"")),
+        // A list enforces, and this host is in it.
+        Reason::HostUnknown => Hosts("host.allow"),
+        Reason::HttpsRequired => Top("https.required = \"never\""),
+        Reason::CorsOriginDenied => either(Origins("cors.origins"), Top("cors.mode = \"enforce\"")),
+        Reason::CorsPrivateNetworkDenied => {
+            either(Top("cors.private-network = true"), Top("cors.mode = \"enforce\""))
+        }
+        Reason::CorsMethodDenied | Reason::CorsHeaderDenied => {
+            either(Top("cors.mode = \"report\""), Top("cors.mode = \"enforce\""))
+        }
+        Reason::RateLimited => either(Top("throttle.mode = \"report\""), Top("throttle.mode = \"enforce\"")),
+        Reason::RouteUnknown | Reason::RouteMethodUnknown => {
+            either(Top("contract.unknown-routes = \"report\""), Top("contract.unknown-routes = \"reject\""))
+        }
+        Reason::RouteHidden => {
+            either(Route("contract.hidden-routes = \"report\""), Route("contract.hidden-routes = \"reject\""))
+        }
+        Reason::CsrfCrossSite | Reason::WebsocketOriginDenied => {
+            either(Origins("csrf.trusted-origins"), Top("csrf.mode = \"enforce\""))
+        }
+        Reason::CsrfTokenMissing | Reason::CsrfTokenInvalid => {
+            either(Route("csrf.token.mode = \"off\""), Route("csrf.token.mode = \"enforce\""))
+        }
+        Reason::InputInvalid | Reason::JsonTooDeep => {
+            either(Route("contract.input = \"report\""), Route("contract.input = \"enforce\""))
+        }
+        Reason::InputUnknown => either(
+            Route("contract.unknown-fields = \"report\""),
+            Route("contract.unknown-fields = \"reject\""),
+        ),
+        Reason::InputNotJudged => {
+            either(Top("contract.judged-size = \"16 MiB\""), Top("contract.posture = \"strict\""))
+        }
+        Reason::JsonAmbiguous => either(
+            Route("contract.ambiguous-json = \"report\""),
+            Route("contract.ambiguous-json = \"reject\""),
+        ),
+        Reason::MultipartMalformed => {
+            either(Route("uploads.mode = \"report\""), Route("uploads.mode = \"enforce\""))
+        }
+        Reason::UploadTooLarge => {
+            either(Route("uploads.file-size = \"1 GiB\""), Route("uploads.mode = \"enforce\""))
+        }
+        Reason::UploadTooManyParts => {
+            either(Route("uploads.files = 10000"), Route("uploads.mode = \"enforce\""))
+        }
+        Reason::UploadNameForbidden => {
+            either(Route("uploads.unusual-names = \"report\""), Route("uploads.unusual-names = \"reject\""))
+        }
+        Reason::UploadTypeForbidden => either(
+            Route("uploads.disguised-files = \"report\""),
+            Route("uploads.disguised-files = \"reject\""),
+        ),
+        Reason::ContentEncodingUnsupported | Reason::ContentEncodingMalformed => {
+            either(Route("encoding.unreadable = \"report\""), Route("encoding.unreadable = \"reject\""))
+        }
+        Reason::BodyBomb => either(Route("encoding.max-ratio = 1000"), Route("encoding.mode = \"enforce\"")),
+        Reason::BodyTooLarge => Route("limits.body-size = \"64 GiB\""),
+        Reason::TooManyConnections => Top("limits.connections-per-client = 16384"),
+        Reason::WebsocketMessageTooLarge => Top("limits.websocket-message = \"256 MiB\""),
+        Reason::ProxyHeaderMalformed => Top("client.proxy-protocol = false"),
+        Reason::AppBusy => Top("app.queue-timeout = \"30s\""),
+        Reason::AppTimeout => Top("app.response-timeout = \"4h\""),
+        Reason::ResponseFieldUnknown => either(
+            Route("responses.unknown-fields = \"report\""),
+            Route("responses.unknown-fields = \"strip\""),
+        ),
+        Reason::ResponseFieldSensitive => either(
+            Route("responses.sensitive-fields = \"report\""),
+            Route("responses.sensitive-fields = \"strip\""),
+        ),
+        Reason::ResponseNotJudged => {
+            either(Route("responses.unjudged = \"pass\""), Route("responses.unjudged = \"replace\""))
+        }
+        Reason::AppErrorHidden => {
+            either(Route("responses.errors = \"report\""), Route("responses.errors = \"replace\""))
+        }
+        Reason::CookieAttributesMissing => either(Nothing, Top("cookies.mode = \"enforce\"")),
+        // The client has to be mended, or the app, or a command ends it, or a rule of the operator's own has a name.
+        Reason::RequestLineMalformed
+        | Reason::TargetMalformed
+        | Reason::MethodForbidden
+        | Reason::HeaderMalformed
+        | Reason::HeaderFolded
+        | Reason::LineEnding
+        | Reason::HostMissing
+        | Reason::HostRepeated
+        | Reason::HostMalformed
+        | Reason::HostMismatch
+        | Reason::HeaderRemoved
+        | Reason::ContentLengthMalformed
+        | Reason::ContentLengthRepeated
+        | Reason::FramingConflict
+        | Reason::TransferEncodingUnsupported
+        | Reason::ChunkMalformed
+        | Reason::TrailerForbidden
+        | Reason::BodyIncomplete
+        | Reason::Http2Flood
+        | Reason::Http2Malformed
+        | Reason::QuotaExceeded
+        | Reason::StoreUnavailable
+        | Reason::AppUnavailable
+        | Reason::AppClosed
+        | Reason::AppInvalidResponse
+        | Reason::InternalError => Nothing,
+    }
+}
+
+/// Every line that a record may name, for an operation and without one: what a configuration must take.
+pub fn all() -> Vec<String> {
+    let mut all = Vec::new();
+    for mode in [Mode::Enforce, Mode::Report] {
+        let lines = Reason::ALL.iter().map(|reason| line(*reason, mode)).chain([unknown_query(mode)]);
+        for line in lines {
+            let hosts =
+                [Some("Shop.example.:8000"), Some("[2001:DB8::1]:8000"), Some("10.244.0.5:8000"), None];
+            for operation in [None, Some("/items/{item_id}/\"é\\")] {
+                for (origin, host) in
+                    [Some("https://front.example"), Some("capacitor://localhost"), Some("null"), None]
+                        .into_iter()
+                        .zip(hosts)
+                {
+                    all.extend(write(&line, Asked { operation, method: "POST", origin, host }));
+                }
+            }
+        }
+    }
+    for text in ["contract.docs = \"reject\"", "contract.hidden-routes = \"report\""] {
+        all.push(of_route("/internal", "GET", text).into());
+    }
+    all.extend(["drop", "keep"].map(|key| format!("client.{key} = [\"x-http-method-override\"]")));
+    for (method, text) in [("POST", "purpose = \"reset\""), ("GET", "purpose = \"login\", mode = \"report\"")]
+    {
+        all.extend(of_sensitive("/a/{b}", method, text).map(String::from));
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
+}

@@ -1,0 +1,113 @@
+//! From a refusal to its answer. Statuses and texts are the reason's.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
+use mantlet_contract::fault::Fault;
+use serde::Serialize;
+
+use crate::{Call, Reason, Refusal};
+
+#[derive(Serialize)]
+struct Plain<'a> {
+    detail: Detail<'a>,
+    code: &'a str,
+    request_id: &'a str,
+}
+
+/// A text, or what FastAPI's clients know how to read.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Detail<'a> {
+    Text(&'a str),
+    Faults(&'a [Fault]),
+}
+
+/// RFC 9457. The docs list the reasons by code.
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    code: &'a str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [Fault],
+}
+
+/// The answer to a refused call, without the headers that every answer gets.
+pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
+    let reason = refusal.told();
+    let status = match reason {
+        // RFC 9113 section 9.1.2: over HTTP/2 the client may have reused a connection for a host that is not ours.
+        Reason::HostUnknown if call.version == Version::HTTP_2 => StatusCode::MISDIRECTED_REQUEST,
+        reason => reason.status(),
+    };
+    let (content_type, body) = body(call, reason, &refusal.faults, status);
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, content_type);
+    // Several refusals have statuses that caches may keep by themselves (RFC 9110 section 15.1).
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if reason == Reason::MethodForbidden {
+        let allow = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+        headers.insert(header::ALLOW, allow);
+    }
+    if let Some(brought) = &refusal.headers {
+        headers.extend(HeaderMap::clone(brought));
+    }
+    if reason.closes_connection() {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// What stands in the place of an answer by which the app would have told of its inside; the status and all else are the app's.
+pub(crate) fn hide(call: &Call, status: StatusCode) -> (HeaderValue, Bytes) {
+    body(call, Reason::AppErrorHidden, &[], status)
+}
+
+/// What stands in the place of an answer that could not be looked into.
+pub(crate) fn unjudged(call: &Call) -> (HeaderValue, Bytes) {
+    body(call, Reason::ResponseNotJudged, &[], Reason::ResponseNotJudged.status())
+}
+
+fn body(call: &Call, reason: Reason, faults: &[Fault], status: StatusCode) -> (HeaderValue, Bytes) {
+    let (detail, code, request_id) = (reason.detail(), reason.code(), call.request_id.as_str());
+    let (content_type, body) = if call.wants_problem {
+        let problem = Problem {
+            r#type: format!("urn:mantlet:reason:{code}"),
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail,
+            code,
+            request_id,
+            errors: faults,
+        };
+        ("application/problem+json", serde_json::to_vec(&problem))
+    } else {
+        let detail = match faults {
+            [] => Detail::Text(detail),
+            faults => Detail::Faults(faults),
+        };
+        ("application/json", serde_json::to_vec(&Plain { detail, code, request_id }))
+    };
+    (HeaderValue::from_static(content_type), Bytes::from(body.unwrap_or_default()))
+}
+
+/// Sends a plain request to the encrypted address.
+pub fn redirect(location: HeaderValue) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    response.headers_mut().insert(header::LOCATION, location);
+    response
+}
+
+/// The answer to a preflight that is allowed.
+pub fn preflight(headers: HeaderMap) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    *response.headers_mut() = headers;
+    response
+}
