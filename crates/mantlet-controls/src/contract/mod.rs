@@ -15,7 +15,7 @@
 //! pass.
 //!
 //! ```
-//! use mantlet_controls::{Context, Section, contract::Config, posture::Posture};
+//! use mantlet_controls::{Context, Section, config::Posture, contract::Config};
 //!
 //! let config = Config { file: "contract.json".into(), posture: Posture::Strict, ..Config::default() };
 //! assert!(config.check(&Context::default()).is_ok());

@@ -11,7 +11,7 @@
 //!    that is only reported.
 //!
 //! ```
-//! use mantlet_controls::{Context, Section, posture::Tolerance, encoding::Config};
+//! use mantlet_controls::{Context, Section, config::Tolerance, encoding::Config};
 //!
 //! let config = Config { unreadable: Some(Tolerance::Reject), ..Config::default() };
 //! assert!(config.check(&Context::default()).is_ok());

@@ -20,7 +20,7 @@
 //!
 //! ```
 //! use http::{HeaderMap, HeaderValue, header};
-//! use mantlet_controls::{Context, Section, posture::Posture, headers::{Config, Facts}};
+//! use mantlet_controls::{Context, Section, config::Posture, headers::{Config, Facts}};
 //!
 //! let strict = Context { posture: Posture::Strict, ..Context::default() };
 //! let policy = Config::default().check(&strict).expect("a valid configuration");

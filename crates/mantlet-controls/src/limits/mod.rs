@@ -6,7 +6,7 @@
 //! counted while it arrives.
 //!
 //! ```
-//! use mantlet_controls::{Context, Section, limits::Config, units::Size};
+//! use mantlet_controls::{Context, Section, config::units::Size, limits::Config};
 //!
 //! let config = Config { body_size: Some(Size(1 << 20)), ..Config::default() };
 //! assert!(config.check(&Context::default()).is_ok());

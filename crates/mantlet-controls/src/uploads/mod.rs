@@ -18,7 +18,7 @@
 //! To mind in deployment: what is reported after the app has begun to answer is not recorded.
 //!
 //! ```
-//! use mantlet_controls::{Context, Section, units::Size, uploads::Config};
+//! use mantlet_controls::{Context, Section, config::units::Size, uploads::Config};
 //!
 //! let types = Some(vec!["image/*".into(), "application/pdf".into()]);
 //! let config = Config { types, file_size: Some(Size(5 << 20)), ..Config::default() };
