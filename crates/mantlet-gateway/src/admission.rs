@@ -16,7 +16,7 @@ use std::{
 use mantlet_controls::{Peer, Reason};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{connection, flow::Flow, gate::Shared};
+use crate::{connection, connection_state::ConnectionState, gate::Shared};
 
 /// Connections looked at when one must make room. Enough to find an old one, few enough to cost nothing.
 const EVICTION_SAMPLE: usize = 8;
@@ -32,7 +32,7 @@ thread_local! {
 #[derive(Debug, Default)]
 pub(crate) struct Guests {
     /// Every connection, so that one can be picked at random.
-    all: Vec<Arc<Flow>>,
+    all: Vec<Arc<ConnectionState>>,
     /// Connections of each untrusted address.
     per_client: HashMap<IpAddr, usize>,
 }
@@ -51,11 +51,12 @@ impl Guests {
             let number = usize::try_from(random.hash_one(n)).unwrap_or(0);
             self.all.get(number.checked_rem(self.all.len())?)
         });
-        let waits = |flow: &Flow| flow.is_idle() || flow.is_in_head();
-        let oldest =
-            sample.filter(|flow| waits(flow) && !flow.should_close()).max_by_key(|flow| flow.phase_age());
-        let Some(flow) = oldest else { return false };
-        flow.evict();
+        let waits = |state: &ConnectionState| state.is_idle() || state.is_in_head();
+        let oldest = sample
+            .filter(|state| waits(state) && !state.should_close())
+            .max_by_key(|state| state.phase_age());
+        let Some(state) = oldest else { return false };
+        state.evict();
         true
     }
 }
@@ -80,14 +81,14 @@ pub(crate) fn admit<T>(
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let flow = Arc::new(Flow::new(Arc::clone(busy), local));
-    let Some((registered, full)) = Registered::new(shared, &flow, peer) else {
+    let state = Arc::new(ConnectionState::new(Arc::clone(busy), local));
+    let Some((registered, full)) = Registered::new(shared, &state, peer) else {
         connection::refuse_connection(shared, peer, Reason::TooManyConnections);
         return false;
     };
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
-        connection::serve(stream, shared, flow, peer).await;
+        connection::serve(stream, shared, state, peer).await;
         drop(registered);
     });
     full
@@ -96,13 +97,13 @@ where
 /// A place among the guests, for as long as the connection lives.
 struct Registered {
     shared: Arc<Shared>,
-    flow: Arc<Flow>,
+    state: Arc<ConnectionState>,
     address: Option<IpAddr>,
 }
 
 impl Registered {
     /// None if there is no place. Says also whether there was one only because somebody had to go.
-    fn new(shared: &Arc<Shared>, flow: &Arc<Flow>, peer: Peer) -> Option<(Self, bool)> {
+    fn new(shared: &Arc<Shared>, state: &Arc<ConnectionState>, peer: Peer) -> Option<(Self, bool)> {
         let policy = shared.policy.load();
         let address = match peer {
             Peer::Ip(socket) => Some(socket.ip().to_canonical()).filter(|ip| !policy.client.trusts(*ip)),
@@ -121,12 +122,12 @@ impl Registered {
         if let Some(address) = address {
             guests.per_client.insert(address, held + 1);
         }
-        flow.slot.store(guests.all.len(), Relaxed);
-        guests.all.push(Arc::clone(flow));
+        state.slot.store(guests.all.len(), Relaxed);
+        guests.all.push(Arc::clone(state));
         drop(guests);
         shared.connections.fetch_add(1, Relaxed);
         HERE.set(HERE.get() + 1);
-        Some((Self { shared: Arc::clone(shared), flow: Arc::clone(flow), address }, full))
+        Some((Self { shared: Arc::clone(shared), state: Arc::clone(state), address }, full))
     }
 }
 
@@ -144,7 +145,7 @@ impl Drop for Registered {
                 guests.per_client.remove(&address);
             }
         }
-        let slot = self.flow.slot.load(Relaxed);
+        let slot = self.state.slot.load(Relaxed);
         if slot < guests.all.len() {
             guests.all.swap_remove(slot);
             if let Some(moved) = guests.all.get(slot) {
@@ -164,8 +165,8 @@ pub(crate) fn descriptor_ceiling() -> usize {
 
 /// Asks every connection to end when nothing is under way on it; returns how many are left on this thread.
 pub(crate) fn close_all(shared: &Shared) -> usize {
-    for flow in &Guests::of(shared).all {
-        flow.close();
+    for state in &Guests::of(shared).all {
+        state.close();
     }
     HERE.get()
 }

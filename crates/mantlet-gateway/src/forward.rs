@@ -87,16 +87,16 @@ impl App<ClientBody> for Forward<'_> {
         let busy = || Refusal::retry(Reason::AppBusy, RETRY_BUSY);
         let presence = pipeline::enter(self.policy, &self.context.shared.audit, call)?;
         let kind = kind_of(call);
-        let flow = &self.context.flow;
+        let connection = &self.context.state;
         // Of those who have left, only what may have an effect keeps its place.
-        flow.let_leave(parts.method.is_safe());
+        connection.let_leave(parts.method.is_safe());
         let turn = upstream.turns.take(client, kind).await.ok_or_else(busy)?;
-        flow.let_leave(false);
+        connection.let_leave(false);
         let Some(permit) = upstream.shares.take(client) else {
             turn.over();
             return Err(busy());
         };
-        body.tell_when_sent(flow);
+        body.tell_when_sent(connection);
         let is_head = parts.method == Method::HEAD;
         let limit = call.response_timeout.unwrap_or(upstream.config.response_timeout);
         let held = Held::of(turn, &mut body, &upstream.turns, client);
@@ -104,7 +104,7 @@ impl App<ClientBody> for Forward<'_> {
         let mut request = Request::from_parts(parts, body);
         if call.version == Version::HTTP_11 && !upstream.config.is_uvicorn {
             // uvicorn sends none.
-            early::pass_on(&mut request, &self.context.flow);
+            early::pass_on(&mut request, &self.context.state);
         }
 
         let answer = self.exchange(request, limit, &mut place).await;
@@ -146,7 +146,7 @@ impl App<ClientBody> for Forward<'_> {
                 call.client.address,
                 response.headers(),
             );
-            self.context.flow.set_tunnel(tunnel);
+            self.context.state.set_tunnel(tunnel);
             return Ok(response.map(|body| FromApp::new(body, lease)));
         }
         // Some servers read what follows a declined upgrade as another protocol: nothing shall follow. And after an exception of the
@@ -186,7 +186,7 @@ impl Forward<'_> {
         if headers.contains_key(header::HOST) {
             return;
         }
-        let local = self.context.flow.local.map(|address| address.to_string());
+        let local = self.context.state.local.map(|address| address.to_string());
         let named = self.policy.host.first().or(local.as_deref()).and_then(|name| name.parse().ok());
         headers.insert(header::HOST, named.unwrap_or(HeaderValue::from_static("localhost")));
     }

@@ -6,7 +6,7 @@
 mod admission;
 mod body;
 mod connection;
-mod flow;
+mod connection_state;
 mod forward;
 mod gate;
 mod leaving;

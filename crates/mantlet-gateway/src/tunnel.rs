@@ -116,8 +116,8 @@ async fn carry<T: AsyncRead + AsyncWrite + Unpin>(
     let mut last_moved = Instant::now();
     let mut watch = pin!(tokio::time::sleep(idle));
     poll_fn(|cx| {
-        context.flow.waker.register(cx.waker());
-        if context.flow.should_close() {
+        context.state.waker.register(cx.waker());
+        if context.state.should_close() {
             return Poll::Ready(End::Because(GOING_AWAY));
         }
         let mut moved = false;

@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use mantlet_controls::ResponseBody;
 
-use crate::{flow::Exchange, upstream::Lease};
+use crate::{connection_state::Exchange, upstream::Lease};
 
 /// The app's answer; gives the connection to the app back when it has ended.
 #[derive(Debug)]

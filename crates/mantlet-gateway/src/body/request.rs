@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use mantlet_controls::{Reason, Refusal, RequestBody, limits};
 use tokio::time::Sleep;
 
-use crate::{flow::Flow, shares::Permit, turns::Keeper};
+use crate::{connection_state::ConnectionState, shares::Permit, turns::Keeper};
 
 /// Bytes of a body that are held back until it is complete. A request that fits is judged whole before the app sees any of it.
 const HOLD_SIZE: usize = 64 << 10;
@@ -32,7 +32,7 @@ const RETRY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct ClientBody {
     incoming: Incoming,
-    flow: Arc<Flow>,
+    connection: Arc<ConnectionState>,
     /// None if there is no body.
     patience: Option<Box<Patience>>,
 }
@@ -49,7 +49,7 @@ struct Patience {
 }
 
 impl ClientBody {
-    pub(crate) fn new(incoming: Incoming, flow: Arc<Flow>, limits: &limits::Policy) -> Self {
+    pub(crate) fn new(incoming: Incoming, connection: Arc<ConnectionState>, limits: &limits::Policy) -> Self {
         let patience = Patience {
             received: 0,
             grace: limits.body_grace,
@@ -58,7 +58,7 @@ impl ClientBody {
             wait: None,
         };
         let patience = (!incoming.is_end_stream()).then(|| Box::new(patience));
-        Self { incoming, flow, patience }
+        Self { incoming, connection, patience }
     }
 }
 
@@ -102,7 +102,7 @@ impl Body for ClientBody {
             patience.note(data.map_or(0, Bytes::len));
         }
         // Without a verdict the client broke off; nobody will read the answer.
-        let broken = |_| self.flow.verdict().unwrap_or(Reason::BodyIncomplete);
+        let broken = |_| self.connection.verdict().unwrap_or(Reason::BodyIncomplete);
         Poll::Ready(frame.map(|frame| frame.map_err(broken)))
     }
 
@@ -204,7 +204,7 @@ pub(crate) struct Stream {
     /// Whether the app may be given more.
     keeper: Option<Keeper>,
     /// Told when the last piece has been taken.
-    sender: Option<Arc<Flow>>,
+    sender: Option<Arc<ConnectionState>>,
 }
 
 /// How a streamed body fares, for whoever waits for the answer.
@@ -287,11 +287,11 @@ impl ToApp {
         }))
     }
 
-    /// The flow is told when all of it has been taken to be sent: at once, unless it streams.
-    pub(crate) fn tell_when_sent(&mut self, flow: &Arc<Flow>) {
+    /// The connection is told when all of it has been taken to be sent: at once, unless it streams.
+    pub(crate) fn tell_when_sent(&mut self, connection: &Arc<ConnectionState>) {
         match self {
-            Self::Empty | Self::Whole(_) => flow.note_sent(),
-            Self::Stream(stream) => stream.sender = Some(Arc::clone(flow)),
+            Self::Empty | Self::Whole(_) => connection.note_sent(),
+            Self::Stream(stream) => stream.sender = Some(Arc::clone(connection)),
         }
     }
 
@@ -376,8 +376,8 @@ impl Stream {
         if piece.is_none() {
             self.place = None;
             self.progress.end(None);
-            if let Some(flow) = &self.sender {
-                flow.note_sent();
+            if let Some(connection) = &self.sender {
+                connection.note_sent();
             }
         }
         Poll::Ready(piece.map(Ok))
@@ -393,8 +393,8 @@ impl Drop for Stream {
     /// A body that nobody reads any more is not under way.
     fn drop(&mut self) {
         self.progress.end(None);
-        if let Some(flow) = &self.sender {
-            flow.note_sent();
+        if let Some(connection) = &self.sender {
+            connection.note_sent();
         }
     }
 }

@@ -10,7 +10,7 @@ use mantlet_controls::{Arrival, ResponseBody, Wire, message::REFUSED_METHOD, pip
 use super::Context;
 use crate::{
     body::{ClientBody, FromApp, ToClient},
-    flow::{Exchange, Flow, Upgrade},
+    connection_state::{ConnectionState, Exchange, Upgrade},
     forward::Forward,
     gate::Shared,
 };
@@ -29,14 +29,14 @@ pub(super) async fn answer(
         peer: context.peer,
         scheme: context.scheme,
         certificate: context.certificate.clone(),
-        wire: match is_stand_in.then(|| context.flow.verdict()).flatten() {
+        wire: match is_stand_in.then(|| context.state.verdict()).flatten() {
             Some(reason) => Wire::Refused(reason.into()),
             None if version == Version::HTTP_2 => Wire::Unread,
             None => Wire::WellFormed,
         },
     };
     if is_stand_in {
-        restore_request_line(&mut request, &context.flow);
+        restore_request_line(&mut request, &context.state);
     }
     let is_get = request.method() == Method::GET;
     let app = Forward { context, policy: &policy };
@@ -45,7 +45,7 @@ pub(super) async fn answer(
     let mut response = if let Some(answer) = challenged {
         answer
     } else {
-        let request = request.map(|body| ClientBody::new(body, Arc::clone(&context.flow), &policy.limits));
+        let request = request.map(|body| ClientBody::new(body, Arc::clone(&context.state), &policy.limits));
         pipeline::handle(&policy, &shared.audit, &arrival, request, app).await
     };
     if let Some(Tarpit(span)) = response.extensions().get() {
@@ -54,16 +54,16 @@ pub(super) async fn answer(
     }
     if version == Version::HTTP_11 {
         // The answer itself comes now: what has not been said before it is not said any more.
-        context.flow.take_hints();
+        context.state.take_hints();
     }
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        context.flow.set_upgrade(Upgrade::Declined);
+        context.state.set_upgrade(Upgrade::Declined);
     }
     let headers = response.headers_mut();
     if version == Version::HTTP_2 {
         headers.remove(header::CONNECTION);
     } else if response.status() != StatusCode::SWITCHING_PROTOCOLS
-        && (shared.is_draining() || (response.body().is_own() && context.flow.expects_body()))
+        && (shared.is_draining() || (response.body().is_own() && context.state.expects_body()))
     {
         // A body that nobody will read ends the connection with this answer; the client shall know.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -99,8 +99,8 @@ fn answer_to_challenge(
 }
 
 /// Gives the stand-in the method and path of the request it stands for, so that its record can name them.
-fn restore_request_line(request: &mut Request<Incoming>, flow: &Flow) {
-    let Some((method, path)) = flow.take_request_line() else { return };
+fn restore_request_line(request: &mut Request<Incoming>, state: &ConnectionState) {
+    let Some((method, path)) = state.take_request_line() else { return };
     if let (Ok(method), Ok(uri)) = (method.parse(), path.parse()) {
         *request.method_mut() = method;
         *request.uri_mut() = uri;

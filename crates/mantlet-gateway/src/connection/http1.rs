@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Context, TICK, answer, ticked};
 use crate::{
-    flow::{Exchange, Phase},
+    connection_state::{Exchange, Phase},
     wire::Wire,
 };
 
@@ -51,46 +51,46 @@ where
         let context = Arc::clone(context);
         service_fn(move |request| {
             let context = Arc::clone(&context);
-            let exchange = Exchange::begin(&context.flow, false);
+            let exchange = Exchange::begin(&context.state, false);
             async move { Ok::<_, Infallible>(answer(&context, request, exchange).await) }
         })
     };
     let mut builder = http1::Builder::new();
     builder.max_buf_size(policy.limits.head_size.max(64 << 10) + SLACK);
-    if context.flow.needs_room() {
+    if context.state.needs_room() {
         // hyper's own 100 header lines need no allocation for each request; more do.
         builder.max_headers(policy.limits.header_count);
         wire.make_room();
     }
     let mut connection = builder.serve_connection(wire, service);
-    let flow = &context.flow;
+    let state = &context.state;
     let mut tick = pin!(tokio::time::sleep(TICK));
     let outcome = poll_fn(|cx| {
-        flow.waker.register(cx.waker());
+        state.waker.register(cx.waker());
         loop {
             if Pin::new(&mut connection).poll(cx).is_ready() {
                 return Poll::Ready(Outcome::Done);
             }
-            if flow.asks_for_room() && flow.is_between() {
+            if state.asks_for_room() && state.is_between() {
                 return Poll::Ready(Outcome::Idle);
             }
-            if flow.is_evicted() && flow.is_in_head() {
+            if state.is_evicted() && state.is_in_head() {
                 return Poll::Ready(Outcome::Abort);
             }
-            if flow.should_close() && flow.is_idle() {
+            if state.should_close() && state.is_idle() {
                 return Poll::Ready(Outcome::Idle);
             }
             if !ticked(tick.as_mut(), cx) {
                 return Poll::Pending;
             }
-            if flow.write_blocked() > policy.limits.write_timeout {
+            if state.write_blocked() > policy.limits.write_timeout {
                 return Poll::Ready(Outcome::Abort);
             }
-            if flow.is_idle() && flow.phase_age() >= PARK_AFTER {
+            if state.is_idle() && state.phase_age() >= PARK_AFTER {
                 return Poll::Ready(Outcome::Idle);
             }
-            if flow.phase() == Phase::Head && flow.phase_age() >= policy.limits.head_timeout {
-                flow.condemn(Reason::HeadTimeout);
+            if state.phase() == Phase::Head && state.phase_age() >= policy.limits.head_timeout {
+                state.condemn(Reason::HeadTimeout);
             }
         }
     })

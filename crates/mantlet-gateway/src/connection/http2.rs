@@ -20,7 +20,7 @@ use tokio::{
 
 use super::{Context, TICK, answer, linger, refuse_connection, ticked};
 use crate::{
-    flow::{Exchange, Flow, Phase},
+    connection_state::{ConnectionState, Exchange, Phase},
     wire::Wire,
 };
 
@@ -35,17 +35,17 @@ pub(super) async fn serve<T>(mut wire: Wire<T>, context: Arc<Context>, policy: &
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let flow = Arc::clone(&context.flow);
+    let state = Arc::clone(&context.state);
     let client = Arc::clone(&context);
     let service = service_fn(move |request| {
         let context = Arc::clone(&context);
         // Begun here and not in the future, whose task is made right after: so that it knows which stream is its own.
-        let exchange = Exchange::begin(&context.flow, true);
+        let exchange = Exchange::begin(&context.state, true);
         // Boxed at once: hyper and the task's making hand it on several times, and it is large.
         Box::pin(async move { Ok::<_, Infallible>(answer(&context, request, exchange).await) })
     });
     let limits = &policy.limits;
-    let mut builder = http2::Builder::new(Streams { flow: Arc::clone(&flow) });
+    let mut builder = http2::Builder::new(Streams { state: Arc::clone(&state) });
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.http2_streams)
@@ -54,17 +54,17 @@ where
         .max_send_buf_size(HTTP2_SEND_BUFFER);
     let mut connection = Box::pin(builder.serve_connection(&mut wire, service));
     // The preface is not a request: the clock runs until the first one.
-    flow.enter(Phase::Waiting);
+    state.enter(Phase::Waiting);
     let mut tick = pin!(tokio::time::sleep(TICK));
     let mut goodbye: Option<Instant> = None;
     let end = poll_fn(|cx| {
-        flow.waker.register(cx.waker());
+        state.waker.register(cx.waker());
         loop {
             if let Poll::Ready(result) = connection.as_mut().poll(cx) {
                 return Poll::Ready(End::of(result));
             }
-            let idle = flow.is_idle() && flow.phase_age() >= limits.idle_timeout;
-            if goodbye.is_none() && (idle || flow.should_close() || client.shared.is_draining()) {
+            let idle = state.is_idle() && state.phase_age() >= limits.idle_timeout;
+            if goodbye.is_none() && (idle || state.should_close() || client.shared.is_draining()) {
                 connection.as_mut().graceful_shutdown();
                 goodbye = Some(Instant::now());
                 continue;
@@ -72,12 +72,12 @@ where
             if !ticked(tick.as_mut(), cx) {
                 return Poll::Pending;
             }
-            if flow.is_evicted() && flow.is_idle() {
+            if state.is_evicted() && state.is_idle() {
                 return Poll::Ready(End::Aborted);
             }
-            let overstayed = goodbye.is_some_and(|since| since.elapsed() >= GOODBYE) && flow.is_idle();
-            flow.abort_stalled_streams(limits.write_timeout);
-            let stalled = flow.write_blocked() > limits.write_timeout;
+            let overstayed = goodbye.is_some_and(|since| since.elapsed() >= GOODBYE) && state.is_idle();
+            state.abort_stalled_streams(limits.write_timeout);
+            let stalled = state.write_blocked() > limits.write_timeout;
             if overstayed || stalled {
                 return Poll::Ready(End::Aborted);
             }
@@ -130,12 +130,12 @@ async fn say<T: AsyncRead + AsyncWrite + Unpin>(io: &mut T, farewell: Option<[u8
 /// Makes a task for each HTTP/2 stream. One that waits too long for its client ends alone: h2 resets it.
 #[derive(Debug, Clone)]
 struct Streams {
-    flow: Arc<Flow>,
+    state: Arc<ConnectionState>,
 }
 
 impl<F: Future + Send + 'static> hyper::rt::Executor<F> for Streams {
     fn execute(&self, future: F) {
-        let stream = self.flow.take_begun_stream();
+        let stream = self.state.take_begun_stream();
         tokio::spawn(async move {
             let mut future = pin!(future);
             poll_fn(|cx| {

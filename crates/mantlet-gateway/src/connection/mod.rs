@@ -24,7 +24,7 @@ use tokio::{
 
 use self::{answer::answer, http1::Outcome, linger::linger};
 use crate::{
-    flow::Flow,
+    connection_state::ConnectionState,
     gate::Shared,
     tls::{self, Prefixed},
     wire::{Protocol, Wire},
@@ -39,19 +39,19 @@ const NEWCOMER: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) flow: Arc<Flow>,
+    pub(crate) state: Arc<ConnectionState>,
     pub(crate) peer: Peer,
     pub(crate) scheme: Scheme,
     pub(crate) certificate: Option<Arc<ClientCertificate>>,
 }
 
 /// Serves a connection until it is closed.
-pub(crate) async fn serve<T>(io: T, shared: Arc<Shared>, flow: Arc<Flow>, mut peer: Peer)
+pub(crate) async fn serve<T>(io: T, shared: Arc<Shared>, state: Arc<ConnectionState>, mut peer: Peer)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let policy = shared.policy.load_full();
-    let mut wire = Wire::new(io, Arc::clone(&flow), &policy);
+    let mut wire = Wire::new(io, Arc::clone(&state), &policy);
     if shared.config.proxy_protocol {
         let header = poll_fn(|cx| wire.poll_proxy_header(cx));
         match tokio::time::timeout(policy.limits.head_timeout, header).await {
@@ -67,19 +67,19 @@ where
     // Boxed, here and below, is what not every connection comes to: a future is as large as its largest part, and a
     // waiting connection should cost little.
     if shared.tls.is_some() {
-        return Box::pin(serve_tls(wire, shared, flow, peer)).await;
+        return Box::pin(serve_tls(wire, shared, state, peer)).await;
     }
     let http2 = shared.config.http2.then_some(Http2::IfItBeginsSo);
     serve_requests(
         wire,
-        Arc::new(Context { shared, flow, peer, scheme: Scheme::Http, certificate: None }),
+        Arc::new(Context { shared, state, peer, scheme: Scheme::Http, certificate: None }),
         http2,
     )
     .await;
 }
 
 /// Where there is a certificate: the first byte tells whether the client speaks TLS.
-async fn serve_tls<T>(mut wire: Wire<T>, shared: Arc<Shared>, flow: Arc<Flow>, peer: Peer)
+async fn serve_tls<T>(mut wire: Wire<T>, shared: Arc<Shared>, state: Arc<ConnectionState>, peer: Peer)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -89,7 +89,7 @@ where
         // Plain requests to the encrypted port are answered like others: redirected or refused by the control that
         // asks for HTTPS.
         let http2 = shared.config.http2.then_some(Http2::IfItBeginsSo);
-        let context = Arc::new(Context { shared, flow, peer, scheme: Scheme::Http, certificate: None });
+        let context = Arc::new(Context { shared, state, peer, scheme: Scheme::Http, certificate: None });
         return Box::pin(serve_requests(wire, context, http2)).await;
     }
     let (io, prefix) = wire.into_parts();
@@ -100,8 +100,8 @@ where
     let http2 = (stream.get_ref().1.alpn_protocol() == Some(b"h2")).then_some(Http2::Agreed);
     let Ok(certificate) = tls::client::read(stream.get_ref().1.peer_certificates()) else { return };
     let certificate = certificate.map(Arc::new);
-    let wire = Wire::new(stream, Arc::clone(&flow), &policy);
-    let context = Context { shared, flow, peer, scheme: Scheme::Https, certificate };
+    let wire = Wire::new(stream, Arc::clone(&state), &policy);
+    let context = Context { shared, state, peer, scheme: Scheme::Https, certificate };
     serve_requests(wire, Arc::new(context), http2).await;
 }
 
@@ -142,7 +142,7 @@ where
         match outcome {
             Outcome::Idle => wire = returned,
             Outcome::Abort => return,
-            Outcome::Done => match context.flow.take_tunnel() {
+            Outcome::Done => match context.state.take_tunnel() {
                 Some(tunnel) => {
                     let (io, stash) = returned.into_parts();
                     return Box::pin(tunnel.run(io, [&early[..], &stash].concat(), &context)).await;
@@ -171,24 +171,24 @@ async fn parked<T: AsyncRead + Unpin>(
     first: bool,
     sniff: bool,
 ) -> Option<Protocol> {
-    let flow = &context.flow;
+    let state = &context.state;
     let http2 = first && sniff;
     let patience = if first { policy.limits.head_timeout } else { policy.limits.idle_timeout };
-    let mut clock = pin!(tokio::time::sleep(patience.saturating_sub(flow.phase_age())));
+    let mut clock = pin!(tokio::time::sleep(patience.saturating_sub(state.phase_age())));
     let mut last_call = false;
     poll_fn(|cx| {
-        flow.waker.register(cx.waker());
+        state.waker.register(cx.waker());
         if let Poll::Ready(protocol) = wire.poll_protocol(cx, http2) {
             return Poll::Ready(protocol);
         }
         // Here nothing or a beginning of an HTTP/2 preface has come: nobody waits for an answer.
-        if flow.should_close() {
-            if !first || flow.is_evicted() {
+        if state.should_close() {
+            if !first || state.is_evicted() {
                 return Poll::Ready(None);
             }
             if !last_call {
                 last_call = true;
-                clock.as_mut().reset(Instant::now() + NEWCOMER.saturating_sub(flow.phase_age()));
+                clock.as_mut().reset(Instant::now() + NEWCOMER.saturating_sub(state.phase_age()));
             }
         }
         if clock.as_mut().poll(cx).is_ready() {

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use http::Request;
 
 use super::client;
-use crate::{body::ToApp, flow::Flow};
+use crate::{body::ToApp, connection_state::ConnectionState};
 
 /// Bytes of an interim answer that are passed on.
 const LONGEST: usize = 16 << 10;
 
 /// Has interim answers to this request written to the client.
-pub(super) fn pass_on(request: &mut Request<ToApp>, flow: &Arc<Flow>) {
-    let flow = Arc::clone(flow);
+pub(super) fn pass_on(request: &mut Request<ToApp>, connection: &Arc<ConnectionState>) {
+    let connection = Arc::clone(connection);
     hyper::ext::on_informational(request, move |interim| {
         let status = interim.status();
         // 100 is between the two ends of each connection.
@@ -34,7 +34,7 @@ pub(super) fn pass_on(request: &mut Request<ToApp>, flow: &Arc<Flow>) {
         }
         bytes.extend_from_slice(b"\r\n");
         if bytes.len() <= LONGEST {
-            flow.hint(&bytes);
+            connection.hint(&bytes);
         }
     });
 }

@@ -29,7 +29,7 @@ use self::{
     frames::Account,
     head::{Framing, HeadLimits},
 };
-use crate::flow::{Flow, Phase, Upgrade};
+use crate::connection_state::{ConnectionState, Phase, Upgrade};
 
 /// The request that stands for one that was refused. Its method must be [`mantlet_controls::message::REFUSED_METHOD`].
 const STAND_IN: &[u8] = b"MANTLET-REFUSED / HTTP/1.1\r\nhost: mantlet\r\nconnection: close\r\n\r\n";
@@ -96,7 +96,7 @@ enum State {
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Wire<T> {
     io: T,
-    flow: Arc<Flow>,
+    connection: Arc<ConnectionState>,
     limits: HeadLimits,
     state: State,
     /// One empty line before a request is passed over (RFC 9112 section 2.2).
@@ -119,7 +119,7 @@ pub(crate) struct Wire<T> {
 }
 
 impl<T> Wire<T> {
-    pub(crate) fn new(io: T, flow: Arc<Flow>, policy: &Policy) -> Self {
+    pub(crate) fn new(io: T, connection: Arc<ConnectionState>, policy: &Policy) -> Self {
         let limits = HeadLimits {
             head_size: policy.limits.head_size,
             header_count: policy.limits.header_count,
@@ -129,7 +129,7 @@ impl<T> Wire<T> {
         let state = State::Head { scanned: 0 };
         Self {
             io,
-            flow,
+            connection,
             limits,
             state,
             takes_empty_line: policy.path.takes_empty_line(),
@@ -200,8 +200,8 @@ impl<T> Wire<T> {
                 State::Head { scanned } => match head::read(rest, scanned, &self.limits) {
                     Ok(Some(head)) if head.lines > PLAIN_LINES && !self.is_roomy => {
                         self.state = State::Crowded;
-                        self.flow.enter(Phase::Head);
-                        self.flow.ask_for_room();
+                        self.connection.enter(Phase::Head);
+                        self.connection.ask_for_room();
                         return at;
                     }
                     Ok(Some(head)) => {
@@ -228,17 +228,17 @@ impl<T> Wire<T> {
                         } else {
                             self.state = next;
                         }
-                        self.flow.expect_body(head.body != Framing::Length(0));
-                        self.flow.set_upgrade(Upgrade::Undecided);
-                        self.flow.enter(Phase::Busy);
+                        self.connection.expect_body(head.body != Framing::Length(0));
+                        self.connection.set_upgrade(Upgrade::Undecided);
+                        self.connection.enter(Phase::Busy);
                     }
                     Ok(None) => {
-                        self.flow.enter(Phase::Head);
+                        self.connection.enter(Phase::Head);
                         return at;
                     }
                     Err(reason) => {
                         if let Some((method, path)) = head::request_line(rest) {
-                            self.flow.note_request_line(method, path);
+                            self.connection.note_request_line(method, path);
                         }
                         self.refuse(reason);
                         return at;
@@ -249,7 +249,7 @@ impl<T> Wire<T> {
                     at += taken;
                     *left -= taken as u64;
                     if *left == 0 {
-                        self.flow.expect_body(false);
+                        self.connection.expect_body(false);
                         self.state = State::Head { scanned: 0 };
                     }
                 }
@@ -257,13 +257,13 @@ impl<T> Wire<T> {
                     Ok((taken, ended)) => {
                         at += taken;
                         if ended {
-                            self.flow.expect_body(false);
+                            self.connection.expect_body(false);
                             self.state = State::Head { scanned: 0 };
                         }
                     }
                     Err(reason) => {
                         // The head is already with hyper: the body breaks off, and whoever reads it asks for the verdict.
-                        self.flow.condemn(reason);
+                        self.connection.condemn(reason);
                         self.state = State::Ended;
                         return at;
                     }
@@ -283,8 +283,8 @@ impl<T> Wire<T> {
     }
 
     fn refuse(&mut self, reason: Reason) {
-        self.flow.condemn(reason);
-        self.flow.enter(Phase::Busy);
+        self.connection.condemn(reason);
+        self.connection.enter(Phase::Busy);
         self.state = State::Refused { sent: 0 };
     }
 
@@ -297,7 +297,7 @@ impl<T> Wire<T> {
     }
 
     fn note_write(&mut self, written: &Poll<io::Result<usize>>, bufs: &[IoSlice<'_>]) {
-        self.flow.note_write(written.is_pending());
+        self.connection.note_write(written.is_pending());
         if let (State::Http2(account), Poll::Ready(Ok(count))) = (&mut self.state, written) {
             let mut left = *count;
             for buf in bufs {
@@ -324,7 +324,7 @@ impl<T: AsyncRead + Unpin> Wire<T> {
     /// Counts frames and passes everything: the connection speaks HTTP/2, of which the h2 crate is the judge.
     pub(crate) fn leave_to_http2(&mut self) {
         self.state = State::Http2(Box::new(Account::new(Instant::now())));
-        self.flow.enter(Phase::Busy);
+        self.connection.enter(Phase::Busy);
     }
 
     /// Waits for the first byte of the connection. `None` if the client closes instead.
@@ -349,7 +349,7 @@ impl<T: AsyncRead + Unpin> Wire<T> {
             }
             match ready!(self.poll_fill(cx, SCRATCH)) {
                 Ok(0) | Err(_) => return Poll::Ready(None),
-                Ok(_) => self.flow.enter(Phase::Head),
+                Ok(_) => self.connection.enter(Phase::Head),
             }
         }
     }
@@ -391,9 +391,9 @@ impl<T> Wire<T> {
     /// so it learns the end when the app has the request. A connection looks at its clocks often enough to ask again.
     fn poll_end(&mut self) -> Poll<io::Result<()>> {
         if self.ended_at == 0 {
-            self.ended_at = Flow::moment();
+            self.ended_at = ConnectionState::moment();
         }
-        if self.flow.holds_on(self.ended_at) { Poll::Pending } else { Poll::Ready(Ok(())) }
+        if self.connection.holds_on(self.ended_at) { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 }
 
@@ -438,7 +438,7 @@ impl<T: AsyncRead + Unpin> Read for Wire<T> {
                 State::Ended => {
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "malformed body")));
                 }
-                State::AwaitUpgrade if wire.flow.upgrade() == Upgrade::Declined => {
+                State::AwaitUpgrade if wire.connection.upgrade() == Upgrade::Declined => {
                     wire.state = State::Head { scanned: 0 };
                     wire.fresh = !wire.stash.is_empty();
                     continue;
@@ -449,12 +449,12 @@ impl<T: AsyncRead + Unpin> Read for Wire<T> {
                     _ => continue,
                 },
                 State::Head { .. } => {
-                    if let Some(reason) = wire.flow.verdict() {
+                    if let Some(reason) = wire.connection.verdict() {
                         wire.refuse(reason);
                         continue;
                     }
                     if wire.stash.is_empty() {
-                        wire.flow.enter(Phase::Waiting);
+                        wire.connection.enter(Phase::Waiting);
                     }
                     if wire.eof && !wire.fresh {
                         return wire.poll_end();
@@ -534,7 +534,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Write for Wire<T> {
 
     /// Here everything that hyper had to write is written, and no answer has been begun: the place of interim ones.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Some(hints) = self.flow.take_hints() {
+        if let Some(hints) = self.connection.take_hints() {
             self.hints.extend_from_slice(&hints);
         }
         ready!(self.poll_write_hints(cx))?;

@@ -60,7 +60,7 @@ enum Room {
 }
 
 #[derive(Debug)]
-pub(crate) struct Flow {
+pub(crate) struct ConnectionState {
     phase: AtomicU8,
     since: AtomicU64,
     upgrade: AtomicU8,
@@ -117,7 +117,7 @@ impl Stream {
     }
 }
 
-impl Flow {
+impl ConnectionState {
     pub(crate) fn new(busy: Arc<AtomicUsize>, local: Option<SocketAddr>) -> Self {
         Self {
             busy,
@@ -249,7 +249,7 @@ impl Flow {
     }
 
     /// Whether what the client has asked for is still to reach the app, or has only just, although the client has sent its last byte at
-    /// that moment: [`Flow::moment`].
+    /// that moment: [`ConnectionState::moment`].
     pub(crate) fn holds_on(&self, ended_at: u64) -> bool {
         if self.in_flight.load(Relaxed) == 0 {
             return false;
@@ -260,7 +260,7 @@ impl Flow {
         }
     }
 
-    /// Now, for [`Flow::holds_on`].
+    /// Now, for [`ConnectionState::holds_on`].
     pub(crate) fn moment() -> u64 {
         now()
     }
@@ -343,39 +343,39 @@ impl Flow {
 /// A request under way on a connection, from its arrival to the last byte of its answer.
 #[derive(Debug)]
 pub(crate) struct Exchange {
-    flow: Arc<Flow>,
+    connection: Arc<ConnectionState>,
     stream: Option<Arc<Stream>>,
     /// Its answer goes on for as long as the client wants it.
     is_endless: bool,
 }
 
 impl Exchange {
-    pub(crate) fn begin(flow: &Arc<Flow>, multiplexed: bool) -> Self {
-        flow.in_flight.fetch_add(1, Relaxed);
-        flow.busy.fetch_add(1, Relaxed);
-        flow.sent_at.store(0, Relaxed);
+    pub(crate) fn begin(connection: &Arc<ConnectionState>, multiplexed: bool) -> Self {
+        connection.in_flight.fetch_add(1, Relaxed);
+        connection.busy.fetch_add(1, Relaxed);
+        connection.sent_at.store(0, Relaxed);
         let stream = multiplexed.then(|| {
-            flow.phase.store(Phase::Busy as u8, Relaxed);
+            connection.phase.store(Phase::Busy as u8, Relaxed);
             let stream = Arc::<Stream>::default();
-            let mut rare = flow.rare();
+            let mut rare = connection.rare();
             rare.streams.push(Arc::clone(&stream));
             rare.begun = Some(Arc::clone(&stream));
             stream
         });
-        Self { flow: Arc::clone(flow), stream, is_endless: false }
+        Self { connection: Arc::clone(connection), stream, is_endless: false }
     }
 
     /// Its answer has no end: it is not waited for.
     pub(crate) fn note_endless(&mut self) {
         if !self.is_endless {
             self.is_endless = true;
-            self.flow.busy.fetch_sub(1, Relaxed);
+            self.connection.busy.fetch_sub(1, Relaxed);
         }
     }
 
     /// Whether an answer without an end is to end now.
     pub(crate) fn is_over(&self) -> bool {
-        self.is_endless && self.flow.should_close()
+        self.is_endless && self.connection.should_close()
     }
 
     /// Whether other exchanges share the connection.
@@ -394,17 +394,17 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         if !self.is_endless {
-            self.flow.busy.fetch_sub(1, Relaxed);
+            self.connection.busy.fetch_sub(1, Relaxed);
         }
-        let others = self.flow.in_flight.fetch_sub(1, Relaxed) - 1;
+        let others = self.connection.in_flight.fetch_sub(1, Relaxed) - 1;
         if let Some(stream) = &self.stream {
-            self.flow.rare().streams.retain(|other| !Arc::ptr_eq(other, stream));
+            self.connection.rare().streams.retain(|other| !Arc::ptr_eq(other, stream));
             if others == 0 {
-                self.flow.phase.store(Phase::Waiting as u8, Relaxed);
+                self.connection.phase.store(Phase::Waiting as u8, Relaxed);
             }
         }
         if others == 0 {
-            self.flow.since.store(now(), Relaxed);
+            self.connection.since.store(now(), Relaxed);
         }
     }
 }
