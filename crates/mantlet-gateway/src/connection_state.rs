@@ -15,8 +15,6 @@ use std::{
 use futures_util::task::AtomicWaker;
 use mantlet_controls::Reason;
 
-use crate::tunnel::Tunnel;
-
 /// How long a client that has sent its last byte is still taken to be there after its request has gone to the app: a quick answer reaches one that
 /// only sends no more, and the app is told of one that has left.
 const HOLD_ON: Duration = Duration::from_secs(1);
@@ -91,7 +89,6 @@ struct Rare {
     verdict: Option<Reason>,
     /// Method and path of the refused head, where they were readable.
     request_line: Option<(String, String)>,
-    tunnel: Option<Tunnel>,
     /// Interim answers to the request under way.
     hints: Vec<u8>,
     /// One for each HTTP/2 stream under way.
@@ -313,14 +310,6 @@ impl ConnectionState {
 
     pub(crate) fn set_upgrade(&self, upgrade: Upgrade) {
         self.upgrade.store(upgrade as u8, Relaxed);
-    }
-
-    pub(crate) fn set_tunnel(&self, tunnel: Tunnel) {
-        self.rare().tunnel = Some(tunnel);
-    }
-
-    pub(crate) fn take_tunnel(&self) -> Option<Tunnel> {
-        self.rare().tunnel.take()
     }
 
     /// Ends the streams whose last piece has waited for the client for longer than this.

@@ -6,7 +6,7 @@ mod framing;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::{Body, Frame};
-use hyper::{body::Incoming, client::conn::TrySendError};
+use hyper::{body::Incoming, client::conn::TrySendError, upgrade::OnUpgrade};
 use mantlet_controls::{
     App, Call, Policy, Reason, Refusal, RequestBody,
     call::wants_websocket,
@@ -19,6 +19,7 @@ use std::{
     error::Error as _,
     future::poll_fn,
     io::{self, ErrorKind},
+    net::IpAddr,
     pin::Pin,
     sync::Arc,
     task::Poll,
@@ -30,7 +31,7 @@ use crate::{
     body::{ClientBody, FromApp, Progress, ToApp, Unfinished, hold},
     connection::Context,
     leaving::{Awaited, Held, Place},
-    tunnel::Tunnel,
+    shares::Permit,
     upstream::Lease,
 };
 
@@ -50,6 +51,15 @@ const NOT_NAMED_AWAY: [HeaderName; 4] =
 pub(crate) struct Forward<'a> {
     pub(crate) context: &'a Context,
     pub(crate) policy: &'a Policy,
+}
+
+/// The app has agreed to a WebSocket. It travels in the extensions of the response that says so.
+#[derive(Debug, Clone)]
+pub(crate) struct Switched {
+    pub(crate) upgraded: OnUpgrade,
+    /// Held for the life of the WebSocket.
+    pub(crate) permit: Option<Arc<Permit>>,
+    pub(crate) client: Option<IpAddr>,
 }
 
 impl App<ClientBody> for Forward<'_> {
@@ -138,15 +148,12 @@ impl App<ClientBody> for Forward<'_> {
             if !websocket {
                 return Err(invalid("a switch of protocols that was not asked for"));
             }
-            let upgraded = hyper::upgrade::on(&mut response);
-            let tunnel = Tunnel::new(
-                upgraded,
-                lease.take_permit(),
-                &self.policy.limits,
-                call.client.address,
-                response.headers(),
-            );
-            self.context.state.set_tunnel(tunnel);
+            let switched = Switched {
+                upgraded: hyper::upgrade::on(&mut response),
+                permit: lease.take_permit().map(Arc::new),
+                client: call.client.address,
+            };
+            response.extensions_mut().insert(switched);
             return Ok(response.map(|body| FromApp::new(body, lease)));
         }
         // Some servers read what follows a declined upgrade as another protocol: nothing shall follow. And after an exception of the

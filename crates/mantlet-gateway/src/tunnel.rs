@@ -27,7 +27,7 @@ use tokio::{
 };
 
 use self::frames::FrameReader;
-use crate::{connection::Context, shares::Permit};
+use crate::{audit_log::AuditLog, connection_state::ConnectionState, forward::Switched, shares::Permit};
 
 /// Bytes moved at once; one buffer a thread.
 const PIECE: usize = 32 << 10;
@@ -47,7 +47,7 @@ const MESSAGE_TOO_BIG: u16 = 1009;
 pub(crate) struct Tunnel {
     upgraded: OnUpgrade,
     /// Held for the life of the tunnel.
-    _permit: Option<Permit>,
+    _permit: Option<Arc<Permit>>,
     idle: Duration,
     frames: FrameReader,
     client: Option<IpAddr>,
@@ -63,33 +63,33 @@ enum End {
 
 impl Tunnel {
     /// `agreed` are the headers of the app's answer.
-    pub(crate) fn new(
-        upgraded: OnUpgrade,
-        permit: Option<Permit>,
-        limits: &limits::Policy,
-        client: Option<IpAddr>,
-        agreed: &HeaderMap,
-    ) -> Self {
+    pub(crate) fn new(switched: Switched, limits: &limits::Policy, agreed: &HeaderMap) -> Self {
+        let Switched { upgraded, permit, client } = switched;
         let frames = FrameReader::new(limits.websocket_message, agreed);
         Self { upgraded, _permit: permit, idle: limits.websocket_idle, frames, client }
     }
 
     /// Carries bytes until one side closes, nothing moves for too long, a message is too large, or the gate closes.
-    pub(crate) async fn run<T>(self, mut client: T, early: Vec<u8>, context: &Arc<Context>)
-    where
+    pub(crate) async fn run<T>(
+        self,
+        mut client: T,
+        early: Vec<u8>,
+        connection: &ConnectionState,
+        audit: &AuditLog,
+    ) where
         T: AsyncRead + AsyncWrite + Unpin,
     {
         let Ok(upgraded) = self.upgraded.await else { return };
         let mut app = TokioIo::new(upgraded);
         let mut frames = self.frames;
         let end = match frames.read(&early) {
-            Ok(()) => carry(&mut client, &mut app, early, &mut frames, self.idle, context).await,
+            Ok(()) => carry(&mut client, &mut app, early, &mut frames, self.idle, connection).await,
             Err(code) => End::Because(code),
         };
         if let End::Because(code) = end {
             if code == MESSAGE_TOO_BIG {
                 let record = Record::of_connection(self.client, Reason::WebsocketMessageTooLarge);
-                context.shared.audit.record(record);
+                audit.record(record);
             }
             let [high, low] = code.to_be_bytes();
             let close = [0x88, 2, high, low];
@@ -109,15 +109,15 @@ async fn carry<T: AsyncRead + AsyncWrite + Unpin>(
     early: Vec<u8>,
     frames: &mut FrameReader,
     idle: Duration,
-    context: &Arc<Context>,
+    connection: &ConnectionState,
 ) -> End {
     let mut up = Direction { pending: early, ended: false };
     let mut down = Direction { pending: Vec::new(), ended: false };
     let mut last_moved = Instant::now();
     let mut watch = pin!(tokio::time::sleep(idle));
     poll_fn(|cx| {
-        context.state.waker.register(cx.waker());
-        if context.state.should_close() {
+        connection.waker.register(cx.waker());
+        if connection.should_close() {
             return Poll::Ready(End::Because(GOING_AWAY));
         }
         let mut moved = false;

@@ -11,8 +11,9 @@ use super::Context;
 use crate::{
     body::{ClientBody, FromApp, ToClient},
     connection_state::{ConnectionState, Exchange, Upgrade},
-    forward::Forward,
+    forward::{Forward, Switched},
     gate::Shared,
+    tunnel::Tunnel,
 };
 
 /// One request through the pipeline.
@@ -58,6 +59,8 @@ pub(super) async fn answer(
     }
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         context.state.set_upgrade(Upgrade::Declined);
+    } else if let Some(switched) = response.extensions_mut().remove::<Switched>() {
+        context.set_tunnel(Tunnel::new(switched, &policy.limits, response.headers()));
     }
     let headers = response.headers_mut();
     if version == Version::HTTP_2 {

@@ -8,7 +8,7 @@ mod linger;
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::Poll,
     time::Duration,
 };
@@ -27,6 +27,7 @@ use crate::{
     connection_state::ConnectionState,
     gate::Shared,
     tls::{self, Prefixed},
+    tunnel::Tunnel,
     wire::{Protocol, Wire},
 };
 
@@ -43,6 +44,28 @@ pub(crate) struct Context {
     pub(crate) peer: Peer,
     pub(crate) scheme: Scheme,
     pub(crate) certificate: Option<Arc<ClientCertificate>>,
+    /// The WebSocket that takes the connection over once the response that says so is written.
+    tunnel: Mutex<Option<Box<Tunnel>>>,
+}
+
+impl Context {
+    fn new(
+        shared: Arc<Shared>,
+        state: Arc<ConnectionState>,
+        peer: Peer,
+        scheme: Scheme,
+        certificate: Option<Arc<ClientCertificate>>,
+    ) -> Arc<Self> {
+        Arc::new(Self { shared, state, peer, scheme, certificate, tunnel: Mutex::default() })
+    }
+
+    fn set_tunnel(&self, tunnel: Tunnel) {
+        *self.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(tunnel));
+    }
+
+    fn take_tunnel(&self) -> Option<Box<Tunnel>> {
+        self.tunnel.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// Serves a connection until it is closed.
@@ -70,12 +93,7 @@ where
         return Box::pin(serve_tls(wire, shared, state, peer)).await;
     }
     let http2 = shared.config.http2.then_some(Http2::IfItBeginsSo);
-    serve_requests(
-        wire,
-        Arc::new(Context { shared, state, peer, scheme: Scheme::Http, certificate: None }),
-        http2,
-    )
-    .await;
+    serve_requests(wire, Context::new(shared, state, peer, Scheme::Http, None), http2).await;
 }
 
 /// Where there is a certificate: the first byte tells whether the client speaks TLS.
@@ -89,7 +107,7 @@ where
         // Plain requests to the encrypted port are answered like others: redirected or refused by the control that
         // asks for HTTPS.
         let http2 = shared.config.http2.then_some(Http2::IfItBeginsSo);
-        let context = Arc::new(Context { shared, state, peer, scheme: Scheme::Http, certificate: None });
+        let context = Context::new(shared, state, peer, Scheme::Http, None);
         return Box::pin(serve_requests(wire, context, http2)).await;
     }
     let (io, prefix) = wire.into_parts();
@@ -101,8 +119,8 @@ where
     let Ok(certificate) = tls::client::read(stream.get_ref().1.peer_certificates()) else { return };
     let certificate = certificate.map(Arc::new);
     let wire = Wire::new(stream, Arc::clone(&state), &policy);
-    let context = Context { shared, state, peer, scheme: Scheme::Https, certificate };
-    serve_requests(wire, Arc::new(context), http2).await;
+    let context = Context::new(shared, state, peer, Scheme::Https, certificate);
+    serve_requests(wire, context, http2).await;
 }
 
 /// Whether the first byte is that of a TLS handshake record (RFC 8446 section 5.1). `None` if none came in time.
@@ -142,10 +160,11 @@ where
         match outcome {
             Outcome::Idle => wire = returned,
             Outcome::Abort => return,
-            Outcome::Done => match context.state.take_tunnel() {
+            Outcome::Done => match context.take_tunnel() {
                 Some(tunnel) => {
                     let (io, stash) = returned.into_parts();
-                    return Box::pin(tunnel.run(io, [&early[..], &stash].concat(), &context)).await;
+                    let early = [&early[..], &stash].concat();
+                    return Box::pin(tunnel.run(io, early, &context.state, &context.shared.audit)).await;
                 }
                 None if returned.saw_end() => return,
                 None => return Box::pin(linger(returned.io())).await,
