@@ -39,7 +39,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{body::ToApp, fetch, gate::Shared, guarded};
+use crate::{fetch, gate::Shared, guarded};
 
 /// Longest path of a socket, in bytes; Linux takes 107, macOS 103.
 const MAX_PATH: usize = 100;
@@ -320,7 +320,8 @@ async fn exchange(socket: &Path, method: Method, segments: &[&str]) -> io::Resul
         path.push('/');
         path.extend(utf8_percent_encode(segment, NON_ALPHANUMERIC));
     }
-    let mut request = Request::new(ToApp::Empty);
+    // Without a body.
+    let mut request = Request::new(String::new());
     *request.method_mut() = method;
     *request.uri_mut() = path.parse().map_err(io::Error::other)?;
     request.headers_mut().insert(header::HOST, HeaderValue::from_static("mantlet"));

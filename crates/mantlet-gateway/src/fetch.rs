@@ -17,7 +17,6 @@ use tokio::net::{TcpStream, UnixStream};
 
 use crate::{
     Address,
-    body::ToApp,
     tls::outgoing::{connector, roots_of_this_machine},
 };
 
@@ -137,7 +136,8 @@ where
     let (mut sender, connection) = http1::handshake(io).await.map_err(|error| broken(&error))?;
     // Ends with the sender and the answer.
     tokio::spawn(connection);
-    let mut request = Request::new(ToApp::Empty);
+    // Without a body.
+    let mut request = Request::new(String::new());
     *request.uri_mut() = target.path.clone();
     let headers = request.headers_mut();
     headers.insert(header::HOST, target.host.clone());
