@@ -2,12 +2,10 @@
 
 use std::{
     cell::Cell,
-    collections::{HashMap, hash_map::RandomState},
-    hash::BuildHasher,
     io,
     net::{IpAddr, SocketAddr},
     sync::{
-        Arc, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
@@ -16,10 +14,8 @@ use std::{
 use mantlet_controls::{Peer, Reason};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{connection, connection_state::ConnectionState, gate::Shared};
+use crate::{connection, connection_state::ConnectionState, shared::Shared};
 
-/// Connections looked at when one must make room. Enough to find an old one, few enough to cost nothing.
-const EVICTION_SAMPLE: usize = 8;
 /// Descriptors kept free of connections: listening sockets, logs, the app's pipes.
 const RESERVED_DESCRIPTORS: usize = 64;
 
@@ -28,44 +24,11 @@ thread_local! {
     static HERE: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Who is in, on all threads: the limits are those of the whole gate. Locked when a connection comes or goes.
-#[derive(Debug, Default)]
-pub(crate) struct Guests {
-    /// Every connection, so that one can be picked at random.
-    all: Vec<Arc<ConnectionState>>,
-    /// Connections of each untrusted address.
-    per_client: HashMap<IpAddr, usize>,
-}
-
-impl Guests {
-    fn of(shared: &Shared) -> MutexGuard<'_, Self> {
-        shared.guests.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Closes the connection that has waited longest, of a few picked at random, to make room for one that may be quicker.
-    /// A client that sends its request promptly is never picked: it has not waited.
-    fn evict(&self) -> bool {
-        // Numbers that a client cannot foresee.
-        let random = RandomState::new();
-        let sample = (0..EVICTION_SAMPLE).filter_map(|n| {
-            let number = usize::try_from(random.hash_one(n)).unwrap_or(0);
-            self.all.get(number.checked_rem(self.all.len())?)
-        });
-        let waits = |state: &ConnectionState| state.is_idle() || state.is_in_head();
-        let oldest = sample
-            .filter(|state| waits(state) && !state.should_close())
-            .max_by_key(|state| state.phase_age());
-        let Some(state) = oldest else { return false };
-        state.evict();
-        true
-    }
-}
-
 /// After an accept that failed: without descriptors, somebody who waits must go; else the next try may do better.
 pub(crate) async fn make_room(shared: &Shared, error: &io::Error) {
     // EMFILE and ENFILE have no kind of their own.
     if matches!(error.raw_os_error(), Some(23 | 24)) {
-        Guests::of(shared).evict();
+        shared.guests().evict();
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -109,21 +72,17 @@ impl Registered {
             Peer::Ip(socket) => Some(socket.ip().to_canonical()).filter(|ip| !policy.client.trusts(*ip)),
             Peer::Unnamed(_) | Peer::Unknown | Peer::Unix => None,
         };
-        let mut guests = Guests::of(shared);
+        let mut guests = shared.guests();
         // A client that has its share does not drive out others.
-        let held = address.and_then(|address| guests.per_client.get(&address).copied()).unwrap_or(0);
+        let held = address.map_or(0, |address| guests.count_of(address));
         if held >= policy.limits.connections_per_client {
             return None;
         }
-        let full = guests.all.len() >= policy.limits.connections.min(shared.ceiling);
+        let full = guests.count() >= policy.limits.connections.min(shared.ceiling);
         if full && !guests.evict() {
             return None;
         }
-        if let Some(address) = address {
-            guests.per_client.insert(address, held + 1);
-        }
-        state.slot.store(guests.all.len(), Relaxed);
-        guests.all.push(Arc::clone(state));
+        guests.add(state, address);
         drop(guests);
         shared.connections.fetch_add(1, Relaxed);
         HERE.set(HERE.get() + 1);
@@ -136,22 +95,7 @@ impl Drop for Registered {
         self.shared.connections.fetch_sub(1, Relaxed);
         // INVARIANT: a connection ends on the thread on which it began. At the end of the thread the counter may be gone first.
         let _ = HERE.try_with(|here| here.set(here.get().saturating_sub(1)));
-        let mut guests = Guests::of(&self.shared);
-        if let Some(address) = self.address
-            && let Some(count) = guests.per_client.get_mut(&address)
-        {
-            *count -= 1;
-            if *count == 0 {
-                guests.per_client.remove(&address);
-            }
-        }
-        let slot = self.state.slot.load(Relaxed);
-        if slot < guests.all.len() {
-            guests.all.swap_remove(slot);
-            if let Some(moved) = guests.all.get(slot) {
-                moved.slot.store(slot, Relaxed);
-            }
-        }
+        self.shared.guests().remove(&self.state, self.address);
     }
 }
 
@@ -165,8 +109,6 @@ pub(crate) fn descriptor_ceiling() -> usize {
 
 /// Asks every connection to end when nothing is under way on it; returns how many are left on this thread.
 pub(crate) fn close_all(shared: &Shared) -> usize {
-    for state in &Guests::of(shared).all {
-        state.close();
-    }
+    shared.guests().close_all();
     HERE.get()
 }

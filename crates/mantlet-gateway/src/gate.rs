@@ -4,16 +4,15 @@ use std::{
     io,
     pin::pin,
     sync::{
-        Arc, Mutex,
-        atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed},
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
     thread::JoinHandle,
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
 use futures_util::future::join_all;
-use mantlet_controls::{Peer, Policy, audit::Sink, throttle::Store};
+use mantlet_controls::{Peer, Policy, audit::Sink};
 use tokio::{
     net::{TcpListener, UnixListener},
     sync::watch,
@@ -25,35 +24,14 @@ use crate::{
     admission,
     audit_log::AuditLog,
     listener::{self, Bound, Listen},
-    origins::SharedOrigins,
-    store::StoreConfig,
+    shared::{GateConfig, Shared, Stage},
     tls::{LoadedTls, Tls, TlsError, acme},
-    upstream::{Upstream, UpstreamConfig},
 };
 
 /// How long handshakes that have begun may take when the gate closes.
 const CLOSING_DOORS: Duration = Duration::from_millis(200);
 /// How often it is asked whether a window of use is over.
 const LOOK_AT_USAGE: Duration = Duration::from_secs(1);
-
-/// How the gate is set up. What is here needs a restart to change; the policy does not.
-#[derive(Debug, Clone)]
-pub struct GateConfig {
-    /// Where to listen.
-    pub listen: Listen,
-    /// Where to listen besides, for what comes to another port.
-    pub also_listen: Option<Listen>,
-    /// Threads; each has its own runtime.
-    pub threads: usize,
-    /// Whether HTTP/2 is spoken.
-    pub http2: bool,
-    /// Whether connections begin with a PROXY protocol header.
-    pub proxy_protocol: bool,
-    /// The app.
-    pub upstream: UpstreamConfig,
-    /// Where several gates count together.
-    pub store: Option<StoreConfig>,
-}
 
 /// Why the gate could not start.
 #[derive(Debug, thiserror::Error)]
@@ -67,54 +45,6 @@ pub enum StartError {
     /// The machine gives no thread or runtime.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
-}
-
-/// What every thread sees.
-pub(crate) struct Shared {
-    pub(crate) config: GateConfig,
-    pub(crate) policy: ArcSwap<Policy>,
-    pub(crate) tls: Option<Tls>,
-    pub(crate) upstream: Upstream,
-    pub(crate) audit: AuditLog,
-    pub(crate) origins: SharedOrigins,
-    /// What was seen on answers, which nobody asked for.
-    pub(crate) seen_origins: SharedOrigins,
-    pub(crate) store: Option<Arc<dyn Store>>,
-    stage: AtomicU8,
-    /// Threads that still accept connections.
-    listening: AtomicUsize,
-    /// Connections of all threads.
-    pub(crate) connections: AtomicUsize,
-    /// Requests under way, a counter for each thread.
-    busy: Vec<Arc<AtomicUsize>>,
-    pub(crate) guests: Mutex<admission::Guests>,
-    /// Most connections that the descriptor limit allows.
-    pub(crate) ceiling: usize,
-}
-
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("config", &self.config).finish_non_exhaustive()
-    }
-}
-
-impl Shared {
-    pub(crate) fn is_draining(&self) -> bool {
-        self.stage.load(Relaxed) != Stage::Serving as u8
-    }
-}
-
-/// The life of the gate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-enum Stage {
-    Serving,
-    /// New connections are still accepted; every answer says `Connection: close`.
-    Draining,
-    /// Nothing more is accepted; what is under way may finish.
-    Closing,
-    /// What is still under way is cut off.
-    Ending,
 }
 
 /// A running gate.
@@ -148,22 +78,8 @@ impl Gate {
         let (stage, _) = watch::channel(Stage::Serving);
         policy.throttle.usages.begin();
         let store = config.store.as_ref().map(|store| store.open(audit.clone())).transpose()?;
-        let shared = Arc::new(Shared {
-            tls: tls.map(Tls::new).transpose()?,
-            upstream: Upstream::new(config.upstream.clone()),
-            config,
-            policy: ArcSwap::from_pointee(policy),
-            audit,
-            origins: SharedOrigins::default(),
-            seen_origins: SharedOrigins::default(),
-            store,
-            stage: AtomicU8::new(Stage::Serving as u8),
-            listening: AtomicUsize::new(threads),
-            connections: AtomicUsize::new(0),
-            busy: (0..threads).map(|_| Arc::default()).collect(),
-            guests: Mutex::default(),
-            ceiling: admission::descriptor_ceiling(),
-        });
+        let tls = tls.map(Tls::new).transpose()?;
+        let shared = Shared::new(config, policy, tls, audit, store, admission::descriptor_ceiling());
         let mut handles = Vec::with_capacity(threads);
         for (number, (sockets, busy)) in sockets.into_iter().zip(shared.busy.clone()).enumerate() {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -247,7 +163,7 @@ impl Gate {
     }
 
     fn enter(&self, stage: Stage) {
-        self.shared.stage.store(stage as u8, Relaxed);
+        self.shared.enter(stage);
         self.stage.send_replace(stage);
     }
 

@@ -9,11 +9,13 @@ mod connection;
 mod connection_state;
 mod forward;
 mod gate;
+mod guests;
 mod leaving;
 mod lenient;
 mod listener;
 mod origins;
 mod preflight;
+mod shared;
 mod shares;
 mod socket;
 mod store;
@@ -30,8 +32,9 @@ pub mod quota_file;
 pub mod supervisor;
 pub mod tls;
 
-pub use gate::{Gate, GateConfig, StartError};
+pub use gate::{Gate, StartError};
 pub use listener::Listen;
+pub use shared::GateConfig;
 pub use store::StoreConfig;
 pub use upstream::{Address, UpstreamConfig};
 

@@ -12,7 +12,7 @@ use crate::{
     body::{ClientBody, FromApp, ToClient},
     connection_state::{ConnectionState, Exchange, Upgrade},
     forward::{Forward, Switched},
-    gate::Shared,
+    shared::Shared,
     tunnel::Tunnel,
 };
 

@@ -25,7 +25,7 @@ use tokio::{
 use self::{answer::answer, http1::Outcome, linger::linger};
 use crate::{
     connection_state::ConnectionState,
-    gate::Shared,
+    shared::Shared,
     tls::{self, Prefixed},
     tunnel::Tunnel,
     wire::{Protocol, Wire},

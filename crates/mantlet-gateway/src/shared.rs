@@ -1,0 +1,123 @@
+//! What every thread of the gate sees.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use arc_swap::ArcSwap;
+use mantlet_controls::{Policy, throttle::Store};
+
+use crate::{
+    audit_log::AuditLog,
+    guests::Guests,
+    listener::Listen,
+    origins::SharedOrigins,
+    store::StoreConfig,
+    tls::Tls,
+    upstream::{Upstream, UpstreamConfig},
+};
+
+/// How the gate is set up. What is here needs a restart to change; the policy does not.
+#[derive(Debug, Clone)]
+pub struct GateConfig {
+    /// Where to listen.
+    pub listen: Listen,
+    /// Where to listen besides, for what comes to another port.
+    pub also_listen: Option<Listen>,
+    /// Threads; each has its own runtime.
+    pub threads: usize,
+    /// Whether HTTP/2 is spoken.
+    pub http2: bool,
+    /// Whether connections begin with a PROXY protocol header.
+    pub proxy_protocol: bool,
+    /// The app.
+    pub upstream: UpstreamConfig,
+    /// Where several gates count together.
+    pub store: Option<StoreConfig>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) config: GateConfig,
+    pub(crate) policy: ArcSwap<Policy>,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) upstream: Upstream,
+    pub(crate) audit: AuditLog,
+    pub(crate) origins: SharedOrigins,
+    /// What was seen on answers, which nobody asked for.
+    pub(crate) seen_origins: SharedOrigins,
+    pub(crate) store: Option<Arc<dyn Store>>,
+    stage: AtomicU8,
+    /// Threads that still accept connections.
+    pub(crate) listening: AtomicUsize,
+    /// Connections of all threads.
+    pub(crate) connections: AtomicUsize,
+    /// Requests under way, a counter for each thread.
+    pub(crate) busy: Vec<Arc<AtomicUsize>>,
+    guests: Mutex<Guests>,
+    /// Most connections that the descriptor limit allows.
+    pub(crate) ceiling: usize,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(
+        config: GateConfig,
+        policy: Policy,
+        tls: Option<Tls>,
+        audit: AuditLog,
+        store: Option<Arc<dyn Store>>,
+        ceiling: usize,
+    ) -> Arc<Self> {
+        let threads = config.threads.max(1);
+        Arc::new(Self {
+            upstream: Upstream::new(config.upstream.clone()),
+            config,
+            policy: ArcSwap::from_pointee(policy),
+            tls,
+            audit,
+            origins: SharedOrigins::default(),
+            seen_origins: SharedOrigins::default(),
+            store,
+            stage: AtomicU8::new(Stage::Serving as u8),
+            listening: AtomicUsize::new(threads),
+            connections: AtomicUsize::new(0),
+            busy: (0..threads).map(|_| Arc::default()).collect(),
+            guests: Mutex::default(),
+            ceiling,
+        })
+    }
+
+    pub(crate) fn enter(&self, stage: Stage) {
+        self.stage.store(stage as u8, Relaxed);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.stage.load(Relaxed) != Stage::Serving as u8
+    }
+
+    pub(crate) fn guests(&self) -> MutexGuard<'_, Guests> {
+        self.guests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The life of the gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Stage {
+    Serving,
+    /// New connections are still accepted; every answer says `Connection: close`.
+    Draining,
+    /// Nothing more is accepted; what is under way may finish.
+    Closing,
+    /// What is still under way is cut off.
+    Ending,
+}
