@@ -28,11 +28,12 @@ use std::{
 
 use self::framing::Framing;
 use crate::{
+    audit_log::AuditLog,
     body::{ClientBody, FromApp, Progress, ToApp, Unfinished, hold},
-    connection::Context,
+    connection_state::ConnectionState,
     leaving::{Awaited, Held, Place},
     shares::Permit,
-    upstream::Lease,
+    upstream::{Lease, Upstream},
 };
 
 /// How often it is looked whether an answer has begun.
@@ -47,10 +48,14 @@ pub(crate) const RETRY_BUSY: Duration = Duration::from_secs(1);
 const NOT_NAMED_AWAY: [HeaderName; 4] =
     [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::CONTENT_ENCODING, header::SET_COOKIE];
 
-/// The app behind the gate.
+/// The app behind the gate, as one request finds it.
 pub(crate) struct Forward<'a> {
-    pub(crate) context: &'a Context,
+    pub(crate) upstream: &'a Upstream,
+    /// The client's connection.
+    pub(crate) connection: &'a Arc<ConnectionState>,
     pub(crate) policy: &'a Policy,
+    pub(crate) audit: &'a AuditLog,
+    pub(crate) store: Option<&'a Arc<dyn Store>>,
 }
 
 /// The app has agreed to a WebSocket. It travels in the extensions of the response that says so.
@@ -62,7 +67,7 @@ pub(crate) struct Switched {
     pub(crate) client: Option<IpAddr>,
 }
 
-impl App<ClientBody> for Forward<'_> {
+impl App<ClientBody> for &Forward<'_> {
     type Body = FromApp;
 
     async fn call(
@@ -70,7 +75,7 @@ impl App<ClientBody> for Forward<'_> {
         call: &Call,
         request: Request<RequestBody<ClientBody>>,
     ) -> Result<Response<FromApp>, Refusal> {
-        let upstream = &self.context.shared.upstream;
+        let Forward { upstream, connection, policy, audit, .. } = *self;
         let (mut parts, body) = request.into_parts();
         let websocket = body.is_end_stream() && wants_websocket(&parts.method, parts.version, &parts.headers);
         leave_hop_by_hop(&mut parts.headers);
@@ -84,7 +89,7 @@ impl App<ClientBody> for Forward<'_> {
             parts.headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
             parts.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         }
-        let client = upstream.shares.client(self.policy.throttle.client_key(call));
+        let client = upstream.shares.client(policy.throttle.client_key(call));
         let mut body = if body.is_end_stream() {
             ToApp::Empty
         } else {
@@ -95,9 +100,8 @@ impl App<ClientBody> for Forward<'_> {
         };
         // Only now: a client that is slow to send its body holds no place at the app.
         let busy = || Refusal::retry(Reason::AppBusy, RETRY_BUSY);
-        let presence = pipeline::enter(self.policy, &self.context.shared.audit, call)?;
+        let presence = pipeline::enter(policy, audit, call)?;
         let kind = kind_of(call);
-        let connection = &self.context.state;
         // Of those who have left, only what may have an effect keeps its place.
         connection.let_leave(parts.method.is_safe());
         let turn = upstream.turns.take(client, kind).await.ok_or_else(busy)?;
@@ -114,7 +118,7 @@ impl App<ClientBody> for Forward<'_> {
         let mut request = Request::from_parts(parts, body);
         if call.version == Version::HTTP_11 && !upstream.config.is_uvicorn {
             // uvicorn sends none.
-            early::pass_on(&mut request, &self.context.state);
+            early::pass_on(&mut request, connection);
         }
 
         let answer = self.exchange(request, limit, &mut place).await;
@@ -130,7 +134,7 @@ impl App<ClientBody> for Forward<'_> {
         };
         if call.origin.is_some()
             && response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN)
-            && let seen = &self.context.shared.seen_origins
+            && let seen = &upstream.seen_origins
             && let Some(key) = seen.key_of_place(call)
         {
             seen.learn(key, response.headers());
@@ -171,11 +175,11 @@ impl App<ClientBody> for Forward<'_> {
     }
 
     fn store(&self) -> Option<&Arc<dyn Store>> {
-        self.context.shared.store.as_ref()
+        self.store
     }
 
     fn known_cors(&self, call: &Call) -> Option<Own> {
-        let seen = &self.context.shared.seen_origins;
+        let seen = &self.upstream.seen_origins;
         seen.recall(seen.key_of_place(call)?)
     }
 
@@ -193,7 +197,7 @@ impl Forward<'_> {
         if headers.contains_key(header::HOST) {
             return;
         }
-        let local = self.context.state.local.map(|address| address.to_string());
+        let local = self.connection.local.map(|address| address.to_string());
         let named = self.policy.host.first().or(local.as_deref()).and_then(|name| name.parse().ok());
         headers.insert(header::HOST, named.unwrap_or(HeaderValue::from_static("localhost")));
     }
@@ -208,7 +212,7 @@ impl Forward<'_> {
         limit: Duration,
         place: &mut Option<Place>,
     ) -> Result<(Response<Incoming>, Lease), Refusal> {
-        let Some(lease) = self.context.shared.upstream.reuse() else {
+        let Some(lease) = self.upstream.reuse() else {
             return Box::pin(self.exchange_anew(request, limit, place)).await;
         };
         let repeatable =
@@ -234,7 +238,7 @@ impl Forward<'_> {
         limit: Duration,
         place: &mut Option<Place>,
     ) -> Result<(Response<Incoming>, Lease), Refusal> {
-        let connected = self.context.shared.upstream.connect().await;
+        let connected = self.upstream.connect().await;
         let lease = connected.map_err(|_| Refusal::retry(Reason::AppUnavailable, RETRY_UNAVAILABLE))?;
         Self::exchange_on(lease, request, limit, place).await.map_err(|failure| failure.refusal)
     }

@@ -22,17 +22,17 @@ const BODY: Duration = Duration::from_millis(250);
 impl Forward<'_> {
     /// Sends a preflight, in its turn like any request of this client, and remembers what comes of it if that is an answer.
     pub(crate) async fn ask_own_cors(&self, call: &Call, preflight: Request<()>) -> Result<Own, Silence> {
-        let shared = &self.context.shared;
-        let key = shared.origins.key_of_preflight(&preflight);
-        if let Some(known) = shared.origins.recall(key) {
+        let upstream = self.upstream;
+        let key = upstream.origins.key_of_preflight(&preflight);
+        if let Some(known) = upstream.origins.recall(key) {
             return Ok(known);
         }
         let mut request = preflight.map(|()| ToApp::Empty);
         self.name_host(request.headers_mut());
         let busy = || Silence::Unasked(Refusal::retry(Reason::AppBusy, RETRY_BUSY));
-        let client = shared.upstream.shares.client(self.policy.throttle.client_key(call));
-        let turn = shared.upstream.turns.take(client, None).await.ok_or_else(busy)?;
-        let Some(permit) = shared.upstream.shares.take(client) else {
+        let client = upstream.shares.client(self.policy.throttle.client_key(call));
+        let turn = upstream.turns.take(client, None).await.ok_or_else(busy)?;
+        let Some(permit) = upstream.shares.take(client) else {
             turn.over();
             return Err(busy());
         };
@@ -53,7 +53,7 @@ impl Forward<'_> {
         let end = async { while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {} };
         let _ = tokio::time::timeout(BODY, end).await;
         if let Ok(own) = &own {
-            shared.origins.remember(key, own.clone());
+            upstream.origins.remember(key, own.clone());
         }
         own
     }

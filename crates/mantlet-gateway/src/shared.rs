@@ -15,7 +15,6 @@ use crate::{
     audit_log::AuditLog,
     guests::Guests,
     listener::Listen,
-    origins::SharedOrigins,
     store::StoreConfig,
     tls::Tls,
     upstream::{Upstream, UpstreamConfig},
@@ -46,9 +45,6 @@ pub(crate) struct Shared {
     pub(crate) tls: Option<Tls>,
     pub(crate) upstream: Upstream,
     pub(crate) audit: AuditLog,
-    pub(crate) origins: SharedOrigins,
-    /// What was seen on answers, which nobody asked for.
-    pub(crate) seen_origins: SharedOrigins,
     pub(crate) store: Option<Arc<dyn Store>>,
     stage: AtomicU8,
     /// Threads that still accept connections.
@@ -84,8 +80,6 @@ impl Shared {
             policy: ArcSwap::from_pointee(policy),
             tls,
             audit,
-            origins: SharedOrigins::default(),
-            seen_origins: SharedOrigins::default(),
             store,
             stage: AtomicU8::new(Stage::Serving as u8),
             listening: AtomicUsize::new(threads),

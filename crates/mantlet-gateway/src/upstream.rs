@@ -26,6 +26,7 @@ use tokio::{
 use crate::{
     body::ToApp,
     lenient::Lenient,
+    origins::SharedOrigins,
     shares::{Permit, Shares},
     socket::{Watcher, watch_tcp, watch_unix},
     turns::Turns,
@@ -78,6 +79,10 @@ pub(crate) struct Upstream {
     /// Of these, requests whose body is still on its way: half of the places are for the others.
     pub(crate) unfinished: Arc<Shares>,
     pub(crate) turns: Arc<Turns>,
+    /// What it said about origins when it was asked.
+    pub(crate) origins: SharedOrigins,
+    /// What its responses said about origins unasked.
+    pub(crate) seen_origins: SharedOrigins,
     /// It could not be reached when last tried.
     is_away: AtomicBool,
     /// Why, for a person.
@@ -157,6 +162,8 @@ impl Upstream {
             unfinished: Shares::of(config.max_concurrent.div_ceil(2)),
             turns: Turns::new(config.queue_timeout, config.max_concurrent),
             config,
+            origins: SharedOrigins::default(),
+            seen_origins: SharedOrigins::default(),
             is_away: AtomicBool::new(false),
             trouble: watch::Sender::new(None),
             returned: Notify::new(),

@@ -40,14 +40,20 @@ pub(super) async fn answer(
         restore_request_line(&mut request, &context.state);
     }
     let is_get = request.method() == Method::GET;
-    let app = Forward { context, policy: &policy };
+    let app = Forward {
+        upstream: &shared.upstream,
+        connection: &context.state,
+        policy: &policy,
+        audit: &shared.audit,
+        store: shared.store.as_ref(),
+    };
     // A challenge before the pipeline: the authority comes in plain and under any name, and the app knows nothing of it.
     let challenged = answer_to_challenge(shared, &request).filter(|_| !is_stand_in);
     let mut response = if let Some(answer) = challenged {
         answer
     } else {
         let request = request.map(|body| ClientBody::new(body, Arc::clone(&context.state), &policy.limits));
-        pipeline::handle(&policy, &shared.audit, &arrival, request, app).await
+        pipeline::handle(&policy, &shared.audit, &arrival, request, &app).await
     };
     if let Some(Tarpit(span)) = response.extensions().get() {
         // Boxed: the future of every request would be larger for it.
