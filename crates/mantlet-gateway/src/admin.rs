@@ -39,7 +39,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{fetch, guarded, shared::Shared};
+use crate::{app::fetch, guarded, shared::Shared};
 
 /// Longest path of a socket, in bytes; Linux takes 107, macOS 103.
 const MAX_PATH: usize = 100;

@@ -21,8 +21,8 @@ use tokio::{
 
 use crate::{
     admin::{self, Admin},
-    admission,
     audit_log::AuditLog,
+    client::admission,
     listener::{self, Bound, Listen},
     shared::{GateConfig, Shared, Stage},
     tls::{LoadedTls, Tls, TlsError, acme},

@@ -12,12 +12,12 @@ use arc_swap::ArcSwap;
 use mantlet_controls::{Policy, throttle::Store};
 
 use crate::{
+    app::{Upstream, UpstreamConfig},
     audit_log::AuditLog,
     guests::Guests,
     listener::Listen,
     store::StoreConfig,
     tls::Tls,
-    upstream::{Upstream, UpstreamConfig},
 };
 
 /// How the gate is set up. What is here needs a restart to change; the policy does not.

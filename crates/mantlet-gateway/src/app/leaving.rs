@@ -16,11 +16,13 @@ use http::{Request, Response};
 use hyper::{body::Incoming, client::conn::TrySendError};
 use tokio::runtime::Handle;
 
-use crate::{
-    body::ToApp,
-    shares::{Client, Permit},
-    turns::{Shift, Turn, Turns},
-    upstream::Lease,
+use super::{
+    load::{
+        shares::{Client, Permit},
+        turns::{Shift, Turn, Turns},
+    },
+    pool::Lease,
+    request_body::AppRequestBody,
 };
 
 /// What a request has of the app while it is there.
@@ -41,8 +43,8 @@ pub(crate) enum Held {
 
 impl Held {
     /// The turn of a request with this body.
-    pub(crate) fn of(turn: Turn, body: &mut ToApp, turns: &Arc<Turns>, client: Client) -> Self {
-        let ToApp::Stream(stream) = body else { return Self::Turn(turn) };
+    pub(crate) fn of(turn: Turn, body: &mut AppRequestBody, turns: &Arc<Turns>, client: Client) -> Self {
+        let AppRequestBody::Stream(stream) = body else { return Self::Turn(turn) };
         let (shift, keeper) = Shift::new(turn, turns, client);
         stream.keep(keeper);
         Self::Shift(shift)
@@ -92,12 +94,12 @@ impl Place {
 
 /// What hyper makes of a request that is sent.
 pub(crate) trait Sending:
-    Future<Output = Result<Response<Incoming>, TrySendError<Request<ToApp>>>> + Send + 'static
+    Future<Output = Result<Response<Incoming>, TrySendError<Request<AppRequestBody>>>> + Send + 'static
 {
 }
 
 impl<F> Sending for F where
-    F: Future<Output = Result<Response<Incoming>, TrySendError<Request<ToApp>>>> + Send + 'static
+    F: Future<Output = Result<Response<Incoming>, TrySendError<Request<AppRequestBody>>>> + Send + 'static
 {
 }
 
@@ -116,7 +118,7 @@ impl<'p, F: Sending> Awaited<'p, F> {
 
 impl<F: Sending> Future for Awaited<'_, F> {
     /// A failure comes with whether the connection had been used before.
-    type Output = Result<(Response<Incoming>, Lease), (TrySendError<Request<ToApp>>, bool)>;
+    type Output = Result<(Response<Incoming>, Lease), (TrySendError<Request<AppRequestBody>>, bool)>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some((sending, _)) = &mut self.sent else { return Poll::Pending };

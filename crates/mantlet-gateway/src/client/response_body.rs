@@ -1,4 +1,4 @@
-//! An answer's body on its way from the app to the client.
+//! A response's body on its way to the client.
 
 use std::{
     pin::Pin,
@@ -7,74 +7,9 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use mantlet_controls::ResponseBody;
 
-use crate::{connection_state::Exchange, upstream::Lease};
-
-/// The app's answer; gives the connection to the app back when it has ended.
-#[derive(Debug)]
-pub(crate) struct FromApp {
-    /// What has been looked at already. Boxed: rarer than answers of a known length, and each answer is moved often on its way.
-    first: Option<Box<Frame<Bytes>>>,
-    incoming: Incoming,
-    lease: Option<Lease>,
-}
-
-impl FromApp {
-    pub(crate) fn new(incoming: Incoming, lease: Lease) -> Self {
-        Self::begun(None, incoming, lease)
-    }
-
-    /// One of which a piece has been read.
-    pub(crate) fn begun(first: Option<Frame<Bytes>>, incoming: Incoming, lease: Lease) -> Self {
-        let mut body = Self { first: first.map(Box::new), incoming, lease: Some(lease) };
-        body.release_at_end();
-        body
-    }
-
-    fn release_at_end(&mut self) {
-        if self.incoming.is_end_stream() {
-            self.release();
-        }
-    }
-
-    fn release(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            lease.give_back();
-        }
-    }
-}
-
-impl Body for FromApp {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        if let Some(first) = self.first.take() {
-            return Poll::Ready(Some(Ok(*first)));
-        }
-        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
-        match &frame {
-            Some(Ok(_)) => self.release_at_end(),
-            None => self.release(),
-            Some(Err(_)) => self.lease = None,
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.first.is_none() && self.incoming.is_end_stream()
-    }
-
-    /// Of what has been read a part already, nobody knows the length.
-    fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
-    }
-}
+use crate::{app::AppResponseBody, connection_state::Exchange};
 
 /// The largest piece of an answer that is handed to an HTTP/2 stream at once: how long a client takes for one tells whether it
 /// reads at all.
@@ -82,15 +17,15 @@ const STREAM_PIECE: usize = 16 << 10;
 
 /// An answer on its way to the client; its end is the end of the exchange.
 #[derive(Debug)]
-pub(crate) struct ToClient {
-    answer: ResponseBody<FromApp>,
+pub(crate) struct ClientResponseBody {
+    answer: ResponseBody<AppResponseBody>,
     /// What is left of the app's last piece.
     rest: Bytes,
     exchange: Exchange,
 }
 
-impl ToClient {
-    pub(crate) const fn new(answer: ResponseBody<FromApp>, exchange: Exchange) -> Self {
+impl ClientResponseBody {
+    pub(crate) const fn new(answer: ResponseBody<AppResponseBody>, exchange: Exchange) -> Self {
         Self { answer, rest: Bytes::new(), exchange }
     }
 
@@ -116,7 +51,7 @@ impl ToClient {
     }
 }
 
-impl Body for ToClient {
+impl Body for ClientResponseBody {
     type Data = Bytes;
     type Error = hyper::Error;
 

@@ -15,10 +15,8 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::{
-    Address,
-    tls::outgoing::{connector, roots_of_this_machine},
-};
+use super::pool::Address;
+use crate::tls::outgoing::{connector, roots_of_this_machine};
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("mantlet/", env!("CARGO_PKG_VERSION")));
 

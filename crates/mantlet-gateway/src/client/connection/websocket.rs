@@ -27,7 +27,11 @@ use tokio::{
 };
 
 use self::frames::FrameReader;
-use crate::{audit_log::AuditLog, connection_state::ConnectionState, forward::Switched, shares::Permit};
+use crate::{
+    app::{Permit, Switched},
+    audit_log::AuditLog,
+    connection_state::ConnectionState,
+};
 
 /// Bytes moved at once; one buffer a thread.
 const PIECE: usize = 32 << 10;

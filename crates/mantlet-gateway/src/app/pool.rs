@@ -23,13 +23,15 @@ use tokio::{
     sync::{Notify, watch},
 };
 
-use crate::{
-    body::ToApp,
+use super::{
     lenient::Lenient,
+    load::{
+        shares::{Permit, Shares},
+        turns::Turns,
+    },
     origins::SharedOrigins,
-    shares::{Permit, Shares},
+    request_body::AppRequestBody,
     socket::{Watcher, watch_tcp, watch_unix},
-    turns::Turns,
 };
 
 /// Bytes that the head of an answer may have, and that are read from the app at once. uvicorn sets no limit; Chrome takes 256 KiB.
@@ -92,7 +94,7 @@ pub(crate) struct Upstream {
 }
 
 struct Idle {
-    sender: SendRequest<ToApp>,
+    sender: SendRequest<AppRequestBody>,
     watcher: Watcher,
     since: Instant,
 }
@@ -107,7 +109,7 @@ thread_local! {
 /// A borrowed connection.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    pub(crate) sender: SendRequest<ToApp>,
+    pub(crate) sender: SendRequest<AppRequestBody>,
     /// It has carried a request before: the app may have closed it meanwhile.
     pub(crate) reused: bool,
     watcher: Watcher,
@@ -251,7 +253,11 @@ impl Upstream {
         }
     }
 
-    async fn handshake<T>(&self, io: T, watcher: Watcher) -> io::Result<(SendRequest<ToApp>, Watcher)>
+    async fn handshake<T>(
+        &self,
+        io: T,
+        watcher: Watcher,
+    ) -> io::Result<(SendRequest<AppRequestBody>, Watcher)>
     where
         T: Read + Write + Unpin + Send + 'static,
     {
@@ -266,7 +272,7 @@ impl Upstream {
         Ok((sender, watcher))
     }
 
-    const fn lease(&self, sender: SendRequest<ToApp>, watcher: Watcher, reused: bool) -> Lease {
+    const fn lease(&self, sender: SendRequest<AppRequestBody>, watcher: Watcher, reused: bool) -> Lease {
         let idle_timeout = self.config.idle_timeout;
         Lease { sender, reused, watcher, rests: false, permit: None, idle_timeout }
     }

@@ -14,7 +14,8 @@ use std::{
 use mantlet_controls::{Peer, Reason};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{connection, connection_state::ConnectionState, shared::Shared};
+use super::connection;
+use crate::{connection_state::ConnectionState, shared::Shared};
 
 /// Descriptors kept free of connections: listening sockets, logs, the app's pipes.
 const RESERVED_DESCRIPTORS: usize = 64;

@@ -7,13 +7,13 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use mantlet_controls::{Arrival, ResponseBody, Wire, message::REFUSED_METHOD, pipeline, throttle::Tarpit};
 
-use super::Context;
+use super::{Context, websocket::Tunnel};
 use crate::{
-    body::{ClientBody, FromApp, ToClient},
+    app::{AppResponseBody, Forward, Switched},
+    client::response_body::ClientResponseBody,
     connection_state::{ConnectionState, Exchange, Upgrade},
-    forward::{Forward, Switched},
+    request_body::ClientRequestBody,
     shared::Shared,
-    tunnel::Tunnel,
 };
 
 /// One request through the pipeline.
@@ -21,7 +21,7 @@ pub(super) async fn answer(
     context: &Arc<Context>,
     mut request: Request<Incoming>,
     mut exchange: Exchange,
-) -> Response<ToClient> {
+) -> Response<ClientResponseBody> {
     let version = request.version();
     let shared = &context.shared;
     let policy = shared.policy.load_full();
@@ -52,7 +52,8 @@ pub(super) async fn answer(
     let mut response = if let Some(answer) = challenged {
         answer
     } else {
-        let request = request.map(|body| ClientBody::new(body, Arc::clone(&context.state), &policy.limits));
+        let request =
+            request.map(|body| ClientRequestBody::new(body, Arc::clone(&context.state), &policy.limits));
         pipeline::handle(&policy, &shared.audit, &arrival, request, &app).await
     };
     if let Some(Tarpit(span)) = response.extensions().get() {
@@ -80,7 +81,7 @@ pub(super) async fn answer(
     if is_get && response.body().size_hint().exact().is_none() && is_endless(response.headers()) {
         exchange.note_endless();
     }
-    response.map(|body| ToClient::new(body, exchange))
+    response.map(|body| ClientResponseBody::new(body, exchange))
 }
 
 /// Whether an answer to GET goes on for as long as its client wants it: events, after whose end a browser asks again by itself (HTML standard,
@@ -96,7 +97,7 @@ fn is_endless(headers: &HeaderMap) -> bool {
 fn answer_to_challenge(
     shared: &Shared,
     request: &Request<Incoming>,
-) -> Option<Response<ResponseBody<FromApp>>> {
+) -> Option<Response<ResponseBody<AppResponseBody>>> {
     if *request.method() != Method::GET {
         return None;
     }

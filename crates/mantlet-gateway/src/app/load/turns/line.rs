@@ -12,7 +12,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::Turn;
-use crate::shares::{CLIENTS_OF_NETWORK, COUNTERS, Client};
+use crate::app::load::shares::{CLIENTS_OF_NETWORK, COUNTERS, Client};
 
 /// Seconds in which what was worked for a client loses two thirds of its weight.
 const MEMORY: f64 = 2.0;

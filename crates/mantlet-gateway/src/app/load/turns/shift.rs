@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{Turn, Turns};
-use crate::shares::Client;
+use crate::app::load::shares::Client;
 
 /// What the body and whoever waits for the answer share.
 #[derive(Debug, Clone)]

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use http::Request;
 
 use super::client;
-use crate::{body::ToApp, connection_state::ConnectionState};
+use crate::{app::request_body::AppRequestBody, connection_state::ConnectionState};
 
 /// Bytes of an interim answer that are passed on.
 const LONGEST: usize = 16 << 10;
 
 /// Has interim answers to this request written to the client.
-pub(super) fn pass_on(request: &mut Request<ToApp>, connection: &Arc<ConnectionState>) {
+pub(super) fn pass_on(request: &mut Request<AppRequestBody>, connection: &Arc<ConnectionState>) {
     let connection = Arc::clone(connection);
     hyper::ext::on_informational(request, move |interim| {
         let status = interim.status();

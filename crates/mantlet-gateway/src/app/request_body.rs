@@ -1,4 +1,4 @@
-//! A request's body on its way from the client to the app: bounded in size and time, held back while it is small.
+//! A request's body on its way to the app: held back while it is small.
 
 use std::{
     collections::VecDeque,
@@ -11,11 +11,11 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
-use mantlet_controls::{Reason, Refusal, RequestBody, limits};
+use mantlet_controls::{Reason, Refusal, RequestBody};
 use tokio::time::Sleep;
 
-use crate::{connection_state::ConnectionState, shares::Permit, turns::Keeper};
+use super::load::{Permit, turns::Keeper};
+use crate::{connection_state::ConnectionState, request_body::ClientRequestBody};
 
 /// Bytes of a body that are held back until it is complete. A request that fits is judged whole before the app sees any of it.
 const HOLD_SIZE: usize = 64 << 10;
@@ -28,95 +28,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// When to try again after there was none for too long.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// A body as the client sends it, which is not waited for endlessly. Small: it is handed on by value, and most requests have none.
-#[derive(Debug)]
-pub(crate) struct ClientBody {
-    incoming: Incoming,
-    connection: Arc<ConnectionState>,
-    /// None if there is no body.
-    patience: Option<Box<Patience>>,
-}
-
-/// How long a body is waited for.
-#[derive(Debug)]
-struct Patience {
-    received: u64,
-    grace: Duration,
-    rate: u64,
-    /// Time spent waiting for the client; time in which nobody wanted to read is not the client's.
-    waited: Duration,
-    wait: Option<(Instant, Pin<Box<Sleep>>)>,
-}
-
-impl ClientBody {
-    pub(crate) fn new(incoming: Incoming, connection: Arc<ConnectionState>, limits: &limits::Policy) -> Self {
-        let patience = Patience {
-            received: 0,
-            grace: limits.body_grace,
-            rate: limits.body_rate,
-            waited: Duration::ZERO,
-            wait: None,
-        };
-        let patience = (!incoming.is_end_stream()).then(|| Box::new(patience));
-        Self { incoming, connection, patience }
-    }
-}
-
-impl Patience {
-    /// Ready when the body has been waited for too long.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
-        let (_, sleep) = self.wait.get_or_insert_with(|| {
-            let earned = Duration::from_millis(self.received.saturating_mul(1000) / self.rate);
-            let left = (self.grace + earned).saturating_sub(self.waited);
-            (Instant::now(), Box::pin(tokio::time::sleep(left)))
-        });
-        ready!(sleep.as_mut().poll(cx));
-        Poll::Ready(Reason::BodyTimeout)
-    }
-
-    fn note(&mut self, bytes: usize) {
-        self.received += bytes as u64;
-        if let Some((since, _)) = self.wait.take() {
-            self.waited += since.elapsed();
-        }
-    }
-}
-
-impl Body for ClientBody {
-    type Data = Bytes;
-    type Error = Reason;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Reason>>> {
-        let frame = match (Pin::new(&mut self.incoming).poll_frame(cx), &mut self.patience) {
-            (Poll::Ready(frame), _) => frame,
-            (Poll::Pending, Some(patience)) => {
-                return patience.poll(cx).map(|reason| Some(Err(reason)));
-            }
-            (Poll::Pending, None) => return Poll::Pending,
-        };
-        if let Some(patience) = &mut self.patience {
-            let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
-            patience.note(data.map_or(0, Bytes::len));
-        }
-        // Without a verdict the client broke off; nobody will read the answer.
-        let broken = |_| self.connection.verdict().unwrap_or(Reason::BodyIncomplete);
-        Poll::Ready(frame.map(|frame| frame.map_err(broken)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
-    }
-}
-
 /// What the pipeline lets through.
-type Judged = RequestBody<ClientBody>;
+type Judged = RequestBody<ClientRequestBody>;
 
 /// Where bodies find a place that go to the app before they are complete.
 pub(crate) struct Unfinished<P> {
@@ -128,12 +41,12 @@ pub(crate) struct Unfinished<P> {
 
 /// Waits until the body is complete, too large to hold back, or slow. One that is slow is held on while there is no place for it: those who send nothing
 /// would have the app hold it.
-pub(crate) async fn hold<P>(mut body: Judged, unfinished: Unfinished<P>) -> Result<ToApp, Refusal>
+pub(crate) async fn hold<P>(mut body: Judged, unfinished: Unfinished<P>) -> Result<AppRequestBody, Refusal>
 where
     P: Fn() -> Option<Permit>,
 {
     if body.is_end_stream() {
-        return Ok(ToApp::Empty);
+        return Ok(AppRequestBody::Empty);
     }
     let (mut held, mut size) = (VecDeque::new(), 0);
     if body.size_hint().lower() > HOLD_SIZE as u64 {
@@ -158,18 +71,22 @@ where
                 }
             }
             Some(Some(Err(reason))) => return Err(reason.into()),
-            Some(None) => return Ok(ToApp::whole(held, size)),
+            Some(None) => return Ok(AppRequestBody::whole(held, size)),
             None if size > HOLD_ON => return begin(held, body, unfinished).await,
             None => match (unfinished.place)() {
                 None if unfinished.patience.is_some() => (patience, most) = (None, HOLD_ON),
-                place => return Ok(ToApp::stream(held, body, place)),
+                place => return Ok(AppRequestBody::stream(held, body, place)),
             },
         }
     }
 }
 
 /// A body that cannot be held any longer finds a place or is refused.
-async fn begin<P>(held: VecDeque<Bytes>, body: Judged, unfinished: Unfinished<P>) -> Result<ToApp, Refusal>
+async fn begin<P>(
+    held: VecDeque<Bytes>,
+    body: Judged,
+    unfinished: Unfinished<P>,
+) -> Result<AppRequestBody, Refusal>
 where
     P: Fn() -> Option<Permit>,
 {
@@ -180,14 +97,14 @@ where
                 return Err(Refusal::retry(Reason::AppBusy, RETRY));
             }
             (None, Some(_)) => tokio::time::sleep(LOOK).await,
-            (place, _) => return Ok(ToApp::stream(held, body, place)),
+            (place, _) => return Ok(AppRequestBody::stream(held, body, place)),
         }
     }
 }
 
 /// A body as the app gets it.
 #[derive(Debug)]
-pub(crate) enum ToApp {
+pub(crate) enum AppRequestBody {
     Empty,
     Whole(Option<Bytes>),
     Stream(Box<Stream>),
@@ -260,7 +177,7 @@ impl Progress {
     }
 }
 
-impl ToApp {
+impl AppRequestBody {
     fn whole(mut held: VecDeque<Bytes>, size: usize) -> Self {
         match (held.pop_front(), held.is_empty()) {
             (None, _) => Self::Empty,
@@ -308,7 +225,7 @@ impl ToApp {
 #[error("the request body broke off")]
 pub(crate) struct BrokenOff;
 
-impl Body for ToApp {
+impl Body for AppRequestBody {
     type Data = Bytes;
     type Error = BrokenOff;
 

@@ -1,9 +1,10 @@
 //! One connection, from its first byte to the protocol that it speaks.
 
-mod answer;
 mod http1;
 mod http2;
 mod linger;
+mod request;
+mod websocket;
 
 use std::{
     future::{Future, poll_fn},
@@ -22,12 +23,11 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-use self::{answer::answer, http1::Outcome, linger::linger};
+use self::{http1::Outcome, linger::linger, request::answer, websocket::Tunnel};
 use crate::{
     connection_state::ConnectionState,
     shared::Shared,
     tls::{self, Prefixed},
-    tunnel::Tunnel,
     wire::{Protocol, Wire},
 };
 

@@ -27,14 +27,14 @@ use std::{
 };
 
 use self::framing::Framing;
-use crate::{
-    audit_log::AuditLog,
-    body::{ClientBody, FromApp, Progress, ToApp, Unfinished, hold},
-    connection_state::ConnectionState,
+use super::{
     leaving::{Awaited, Held, Place},
-    shares::Permit,
-    upstream::{Lease, Upstream},
+    load::Permit,
+    pool::{Lease, Upstream},
+    request_body::{AppRequestBody, Progress, Unfinished, hold},
+    response_body::AppResponseBody,
 };
+use crate::{audit_log::AuditLog, connection_state::ConnectionState, request_body::ClientRequestBody};
 
 /// How often it is looked whether an answer has begun.
 const LOOKS: usize = 3;
@@ -67,14 +67,14 @@ pub(crate) struct Switched {
     pub(crate) client: Option<IpAddr>,
 }
 
-impl App<ClientBody> for &Forward<'_> {
-    type Body = FromApp;
+impl App<ClientRequestBody> for &Forward<'_> {
+    type Body = AppResponseBody;
 
     async fn call(
         self,
         call: &Call,
-        request: Request<RequestBody<ClientBody>>,
-    ) -> Result<Response<FromApp>, Refusal> {
+        request: Request<RequestBody<ClientRequestBody>>,
+    ) -> Result<Response<AppResponseBody>, Refusal> {
         let Forward { upstream, connection, policy, audit, .. } = *self;
         let (mut parts, body) = request.into_parts();
         let websocket = body.is_end_stream() && wants_websocket(&parts.method, parts.version, &parts.headers);
@@ -91,7 +91,7 @@ impl App<ClientBody> for &Forward<'_> {
         }
         let client = upstream.shares.client(policy.throttle.client_key(call));
         let mut body = if body.is_end_stream() {
-            ToApp::Empty
+            AppRequestBody::Empty
         } else {
             let patience = upstream.config.queue_timeout;
             let patience = (!patience.is_zero()).then_some(patience);
@@ -158,7 +158,7 @@ impl App<ClientBody> for &Forward<'_> {
                 client: call.client.address,
             };
             response.extensions_mut().insert(switched);
-            return Ok(response.map(|body| FromApp::new(body, lease)));
+            return Ok(response.map(|body| AppResponseBody::new(body, lease)));
         }
         // Some servers read what follows a declined upgrade as another protocol: nothing shall follow. And after an exception of the
         // app uvicorn closes without having said so: what follows, maybe somebody else's POST, would be lost.
@@ -169,9 +169,9 @@ impl App<ClientBody> for &Forward<'_> {
         if response.body().size_hint().exact().is_none() {
             // Boxed: rarer than answers of a known length.
             let first = Box::pin(begin(response.body_mut())).await?;
-            return Ok(response.map(|body| FromApp::begun(first, body, lease)));
+            return Ok(response.map(|body| AppResponseBody::begun(first, body, lease)));
         }
-        Ok(response.map(|body| FromApp::new(body, lease)))
+        Ok(response.map(|body| AppResponseBody::new(body, lease)))
     }
 
     fn store(&self) -> Option<&Arc<dyn Store>> {
@@ -208,15 +208,15 @@ impl Forward<'_> {
     /// without body and the reused connection was closed before any answer.
     pub(crate) async fn exchange(
         &self,
-        request: Request<ToApp>,
+        request: Request<AppRequestBody>,
         limit: Duration,
         place: &mut Option<Place>,
     ) -> Result<(Response<Incoming>, Lease), Refusal> {
         let Some(lease) = self.upstream.reuse() else {
             return Box::pin(self.exchange_anew(request, limit, place)).await;
         };
-        let repeatable =
-            matches!(*request.method(), Method::GET | Method::HEAD) && matches!(request.body(), ToApp::Empty);
+        let repeatable = matches!(*request.method(), Method::GET | Method::HEAD)
+            && matches!(request.body(), AppRequestBody::Empty);
         let copy = repeatable.then(|| copy_of(&request));
         let failure = match Self::exchange_on(lease, request, limit, place).await {
             Ok(answer) => return Ok(answer),
@@ -234,7 +234,7 @@ impl Forward<'_> {
     /// for it.
     async fn exchange_anew(
         &self,
-        request: Request<ToApp>,
+        request: Request<AppRequestBody>,
         limit: Duration,
         place: &mut Option<Place>,
     ) -> Result<(Response<Incoming>, Lease), Refusal> {
@@ -246,7 +246,7 @@ impl Forward<'_> {
     /// The request is handed on at once, so that the future need not hold it.
     fn exchange_on(
         mut lease: Lease,
-        request: Request<ToApp>,
+        request: Request<AppRequestBody>,
         limit: Duration,
         place: &mut Option<Place>,
     ) -> impl Future<Output = Result<(Response<Incoming>, Lease), Failure>> {
@@ -320,13 +320,17 @@ fn broken(error: &hyper::Error) -> Refusal {
 struct Failure {
     refusal: Refusal,
     /// The request, if not a byte of it was written.
-    unsent: Option<Box<Request<ToApp>>>,
+    unsent: Option<Box<Request<AppRequestBody>>>,
     /// The connection was a reused one and closed before any answer.
     died: bool,
 }
 
 impl Failure {
-    fn of(mut error: TrySendError<Request<ToApp>>, reused: bool, progress: Option<&Progress>) -> Self {
+    fn of(
+        mut error: TrySendError<Request<AppRequestBody>>,
+        reused: bool,
+        progress: Option<&Progress>,
+    ) -> Self {
         let unsent = error.take_message().filter(|_| reused).map(Box::new);
         let error = error.into_error();
         let reason = match progress.and_then(Progress::failure) {
@@ -351,8 +355,8 @@ fn kind_of(call: &Call) -> Option<usize> {
     call.operation.as_ref().map(|matched| std::ptr::from_ref(&*matched.route).addr() / size_of::<usize>())
 }
 
-fn copy_of(request: &Request<ToApp>) -> Request<ToApp> {
-    let mut copy = Request::new(ToApp::Empty);
+fn copy_of(request: &Request<AppRequestBody>) -> Request<AppRequestBody> {
+    let mut copy = Request::new(AppRequestBody::Empty);
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
     *copy.headers_mut() = request.headers().clone();

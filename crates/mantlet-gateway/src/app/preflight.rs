@@ -9,9 +9,10 @@ use mantlet_controls::{
     cors::{Own, Silence},
 };
 
-use crate::{
-    body::{FromApp, ToApp},
+use super::{
     forward::{Forward, RETRY_BUSY},
+    request_body::AppRequestBody,
+    response_body::AppResponseBody,
 };
 
 /// How long an answer may take. A middleware gives it, which looks at headers.
@@ -27,7 +28,7 @@ impl Forward<'_> {
         if let Some(known) = upstream.origins.recall(key) {
             return Ok(known);
         }
-        let mut request = preflight.map(|()| ToApp::Empty);
+        let mut request = preflight.map(|()| AppRequestBody::Empty);
         self.name_host(request.headers_mut());
         let busy = || Silence::Unasked(Refusal::retry(Reason::AppBusy, RETRY_BUSY));
         let client = upstream.shares.client(self.policy.throttle.client_key(call));
@@ -49,7 +50,7 @@ impl Forward<'_> {
             lease.retire();
         }
         let own = Own::of_preflight(response.status(), response.headers());
-        let mut body = FromApp::new(response.into_body(), lease);
+        let mut body = AppResponseBody::new(response.into_body(), lease);
         let end = async { while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {} };
         let _ = tokio::time::timeout(BODY, end).await;
         if let Ok(own) = &own {

@@ -1,0 +1,23 @@
+//! The app's shore: how requests reach the app, and what is known of it.
+
+pub mod fetch;
+pub mod supervisor;
+
+mod forward;
+mod leaving;
+mod lenient;
+mod load;
+mod origins;
+mod pool;
+mod preflight;
+mod request_body;
+mod response_body;
+mod socket;
+
+pub use self::pool::{Address, UpstreamConfig};
+pub(crate) use self::{
+    forward::{Forward, Switched},
+    load::Permit,
+    pool::Upstream,
+    response_body::AppResponseBody,
+};

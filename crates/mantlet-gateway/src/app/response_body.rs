@@ -1,0 +1,76 @@
+//! A response's body as it comes from the app.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::pool::Lease;
+
+/// The app's answer; gives the connection to the app back when it has ended.
+#[derive(Debug)]
+pub(crate) struct AppResponseBody {
+    /// What has been looked at already. Boxed: rarer than answers of a known length, and each answer is moved often on its way.
+    first: Option<Box<Frame<Bytes>>>,
+    incoming: Incoming,
+    lease: Option<Lease>,
+}
+
+impl AppResponseBody {
+    pub(crate) fn new(incoming: Incoming, lease: Lease) -> Self {
+        Self::begun(None, incoming, lease)
+    }
+
+    /// One of which a piece has been read.
+    pub(crate) fn begun(first: Option<Frame<Bytes>>, incoming: Incoming, lease: Lease) -> Self {
+        let mut body = Self { first: first.map(Box::new), incoming, lease: Some(lease) };
+        body.release_at_end();
+        body
+    }
+
+    fn release_at_end(&mut self) {
+        if self.incoming.is_end_stream() {
+            self.release();
+        }
+    }
+
+    fn release(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.give_back();
+        }
+    }
+}
+
+impl Body for AppResponseBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(*first)));
+        }
+        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        match &frame {
+            Some(Ok(_)) => self.release_at_end(),
+            None => self.release(),
+            Some(Err(_)) => self.lease = None,
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.first.is_none() && self.incoming.is_end_stream()
+    }
+
+    /// Of what has been read a part already, nobody knows the length.
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
