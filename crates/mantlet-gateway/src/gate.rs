@@ -1,35 +1,24 @@
-//! The gate as a whole: its threads, what they share, how it is reloaded and how it ends.
+//! The gate as a whole: its threads, how it is reloaded and how it ends.
 
 use std::{
     io,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::Ordering::Relaxed},
     thread::JoinHandle,
     time::Duration,
 };
 
-use futures_util::future::join_all;
-use mantlet_controls::{Peer, Policy, audit::Sink};
-use tokio::{
-    net::{TcpListener, UnixListener},
-    sync::watch,
-    time::Instant,
-};
+use mantlet_controls::{Policy, audit::Sink};
+use tokio::{sync::watch, time::Instant};
 
 use crate::{
     admin::{self, Admin},
     audit_log::AuditLog,
-    client::admission,
-    listener::{self, Bound, Listen},
+    client::{accept, admission},
+    listener::{self, Listen},
     shared::{GateConfig, Shared, Stage},
     tls::{LoadedTls, Tls, TlsError, acme},
 };
 
-/// How long handshakes that have begun may take when the gate closes.
-const CLOSING_DOORS: Duration = Duration::from_millis(200);
 /// How often it is asked whether a window of use is over.
 const LOOK_AT_USAGE: Duration = Duration::from_secs(1);
 
@@ -85,7 +74,7 @@ impl Gate {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let (shared, stage) = (Arc::clone(&shared), stage.subscribe());
             let thread = std::thread::Builder::new().name(format!("gate-{number}"));
-            handles.push(thread.spawn(move || runtime.block_on(work(sockets, shared, busy, stage)))?);
+            handles.push(thread.spawn(move || runtime.block_on(accept::work(sockets, shared, busy, stage)))?);
         }
         Ok(Self { shared, stage, threads: handles, listen })
     }
@@ -205,111 +194,5 @@ impl Gate {
     /// Requests whose answer has not ended, but for those that have no end.
     pub fn busy(&self) -> usize {
         self.shared.busy.iter().map(|busy| busy.load(Relaxed)).sum()
-    }
-}
-
-enum Listener {
-    Tcp(TcpListener),
-    Unix(UnixListener),
-}
-
-impl Listener {
-    fn new(bound: Bound) -> io::Result<Self> {
-        Ok(match bound {
-            Bound::Tcp(socket) => Self::Tcp(TcpListener::from_std(socket)?),
-            Bound::Unix(socket) => Self::Unix(UnixListener::from_std(socket)?),
-        })
-    }
-
-    /// Lets those in who have knocked, and ignores those who knock from now on.
-    fn ignore_newcomers(&self) {
-        if let Self::Tcp(socket) = self {
-            listener::ignore_newcomers(socket);
-        }
-    }
-
-    /// Takes the next connection in; says whether the gate is full.
-    async fn accept(&self, shared: &Arc<Shared>, busy: &Arc<AtomicUsize>) -> io::Result<bool> {
-        match self {
-            Self::Tcp(socket) => {
-                let (stream, address) = socket.accept().await?;
-                let local = stream.local_addr().ok();
-                Ok(admission::admit(shared, busy, stream, Peer::Ip(address), local))
-            }
-            Self::Unix(socket) => {
-                let (stream, _) = socket.accept().await?;
-                Ok(admission::admit(shared, busy, stream, Peer::Unix, None))
-            }
-        }
-    }
-}
-
-/// Accepts connections until the gate closes.
-async fn receive(
-    listener: &Listener,
-    shared: &Arc<Shared>,
-    busy: &Arc<AtomicUsize>,
-    stage: &mut watch::Receiver<Stage>,
-) {
-    let mut doors = pin!(async {
-        let _ = stage.wait_for(|stage| matches!(stage, Stage::Closing | Stage::Ending)).await;
-        // Whoever stands in the door when it falls shut is thrown out: so they come in, and nobody follows them.
-        listener.ignore_newcomers();
-        let _ = tokio::time::timeout(CLOSING_DOORS, stage.wait_for(|stage| *stage == Stage::Ending)).await;
-    });
-    loop {
-        tokio::select! {
-            biased;
-            () = &mut doors => return,
-            accepted = listener.accept(shared, busy) => match accepted {
-                // Whoever was told to go goes before the next one comes: in a flood there would soon be nobody to choose from.
-                Ok(true) => tokio::task::yield_now().await,
-                Ok(false) => {}
-                Err(error) => admission::make_room(shared, &error).await,
-            },
-        }
-    }
-}
-
-/// A thread that listens, as long as it does.
-struct Listening(Arc<Shared>);
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        self.0.listening.fetch_sub(1, Relaxed);
-    }
-}
-
-/// A thread's life.
-async fn work(
-    sockets: Vec<Bound>,
-    shared: Arc<Shared>,
-    busy: Arc<AtomicUsize>,
-    mut stage: watch::Receiver<Stage>,
-) {
-    if let Some(store) = &shared.store {
-        store.connect();
-    }
-    let listening = Listening(Arc::clone(&shared));
-    let receiving = sockets.into_iter().map(|socket| {
-        let (shared, busy, mut stage) = (&shared, &busy, stage.clone());
-        async move {
-            match Listener::new(socket) {
-                Ok(listener) => receive(&listener, shared, busy, &mut stage).await,
-                Err(error) => crate::tell(&format!("a thread cannot listen: {error}")),
-            }
-        }
-    });
-    join_all(receiving).await;
-    drop(listening);
-    // From now on a connection closes as soon as nothing is under way on it.
-    loop {
-        if admission::close_all(&shared) == 0 {
-            return;
-        }
-        tokio::select! {
-            _ = stage.wait_for(|stage| *stage == Stage::Ending) => return,
-            () = tokio::time::sleep(Duration::from_millis(50)) => {}
-        }
     }
 }

@@ -17,7 +17,7 @@ use hyper::{server::conn::http1, service::service_fn};
 use mantlet_controls::{Policy, Reason};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{Context, TICK, answer, ticked};
+use super::{Context, TICK, request, ticked};
 use crate::{
     connection_state::{Exchange, Phase},
     wire::Wire,
@@ -52,7 +52,7 @@ where
         service_fn(move |request| {
             let context = Arc::clone(&context);
             let exchange = Exchange::begin(&context.state, false);
-            async move { Ok::<_, Infallible>(answer(&context, request, exchange).await) }
+            async move { Ok::<_, Infallible>(request::handle(&context, request, exchange).await) }
         })
     };
     let mut builder = http1::Builder::new();

@@ -18,7 +18,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Context, TICK, answer, linger, refuse_connection, ticked};
+use super::{Context, TICK, linger, refuse_connection, request, ticked};
 use crate::{
     connection_state::{ConnectionState, Exchange, Phase},
     wire::Wire,
@@ -42,7 +42,7 @@ where
         // Begun here and not in the future, whose task is made right after: so that it knows which stream is its own.
         let exchange = Exchange::begin(&context.state, true);
         // Boxed at once: hyper and the task's making hand it on several times, and it is large.
-        Box::pin(async move { Ok::<_, Infallible>(answer(&context, request, exchange).await) })
+        Box::pin(async move { Ok::<_, Infallible>(request::handle(&context, request, exchange).await) })
     });
     let limits = &policy.limits;
     let mut builder = http2::Builder::new(Streams { state: Arc::clone(&state) });

@@ -23,7 +23,7 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-use self::{http1::Outcome, linger::linger, request::answer, websocket::Tunnel};
+use self::{http1::Outcome, linger::linger, websocket::Tunnel};
 use crate::{
     connection_state::ConnectionState,
     shared::Shared,

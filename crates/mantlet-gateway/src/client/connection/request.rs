@@ -1,4 +1,4 @@
-//! One request of a connection, answered.
+//! One request of a connection: through the pipeline, and its response made ready for the connection.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// One request through the pipeline.
-pub(super) async fn answer(
+pub(super) async fn handle(
     context: &Arc<Context>,
     mut request: Request<Incoming>,
     mut exchange: Exchange,

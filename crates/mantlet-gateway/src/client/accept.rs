@@ -1,0 +1,133 @@
+//! A thread that accepts connections until the gate closes, and then waits for those that are open.
+
+use std::{
+    io,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use mantlet_controls::Peer;
+use tokio::{
+    net::{TcpListener, UnixListener},
+    sync::watch,
+};
+
+use super::admission;
+use crate::{
+    listener::{self, Bound},
+    shared::{Shared, Stage},
+};
+
+/// How long handshakes that have begun may take when the gate closes.
+const CLOSING_DOORS: Duration = Duration::from_millis(200);
+
+/// A thread's life.
+pub(crate) async fn work(
+    sockets: Vec<Bound>,
+    shared: Arc<Shared>,
+    busy: Arc<AtomicUsize>,
+    mut stage: watch::Receiver<Stage>,
+) {
+    if let Some(store) = &shared.store {
+        store.connect();
+    }
+    let listening = Listening(Arc::clone(&shared));
+    let receiving = sockets.into_iter().map(|socket| {
+        let (shared, busy, mut stage) = (&shared, &busy, stage.clone());
+        async move {
+            match Listener::new(socket) {
+                Ok(listener) => receive(&listener, shared, busy, &mut stage).await,
+                Err(error) => crate::tell(&format!("a thread cannot listen: {error}")),
+            }
+        }
+    });
+    join_all(receiving).await;
+    drop(listening);
+    // From now on a connection closes as soon as nothing is under way on it.
+    loop {
+        if admission::close_all(&shared) == 0 {
+            return;
+        }
+        tokio::select! {
+            _ = stage.wait_for(|stage| *stage == Stage::Ending) => return,
+            () = tokio::time::sleep(Duration::from_millis(50)) => {}
+        }
+    }
+}
+
+/// A thread that listens, as long as it does.
+struct Listening(Arc<Shared>);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.listening.fetch_sub(1, Relaxed);
+    }
+}
+
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    fn new(bound: Bound) -> io::Result<Self> {
+        Ok(match bound {
+            Bound::Tcp(socket) => Self::Tcp(TcpListener::from_std(socket)?),
+            Bound::Unix(socket) => Self::Unix(UnixListener::from_std(socket)?),
+        })
+    }
+
+    /// Lets those in who have knocked, and ignores those who knock from now on.
+    fn ignore_newcomers(&self) {
+        if let Self::Tcp(socket) = self {
+            listener::ignore_newcomers(socket);
+        }
+    }
+
+    /// Takes the next connection in; says whether the gate is full.
+    async fn accept(&self, shared: &Arc<Shared>, busy: &Arc<AtomicUsize>) -> io::Result<bool> {
+        match self {
+            Self::Tcp(socket) => {
+                let (stream, address) = socket.accept().await?;
+                let local = stream.local_addr().ok();
+                Ok(admission::admit(shared, busy, stream, Peer::Ip(address), local))
+            }
+            Self::Unix(socket) => {
+                let (stream, _) = socket.accept().await?;
+                Ok(admission::admit(shared, busy, stream, Peer::Unix, None))
+            }
+        }
+    }
+}
+
+/// Accepts connections until the gate closes.
+async fn receive(
+    listener: &Listener,
+    shared: &Arc<Shared>,
+    busy: &Arc<AtomicUsize>,
+    stage: &mut watch::Receiver<Stage>,
+) {
+    let mut doors = pin!(async {
+        let _ = stage.wait_for(|stage| matches!(stage, Stage::Closing | Stage::Ending)).await;
+        // Whoever stands in the door when it falls shut is thrown out: so they come in, and nobody follows them.
+        listener.ignore_newcomers();
+        let _ = tokio::time::timeout(CLOSING_DOORS, stage.wait_for(|stage| *stage == Stage::Ending)).await;
+    });
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut doors => return,
+            accepted = listener.accept(shared, busy) => match accepted {
+                // Whoever was told to go goes before the next one comes: in a flood there would soon be nobody to choose from.
+                Ok(true) => tokio::task::yield_now().await,
+                Ok(false) => {}
+                Err(error) => admission::make_room(shared, &error).await,
+            },
+        }
+    }
+}
