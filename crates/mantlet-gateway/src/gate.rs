@@ -119,7 +119,7 @@ impl Gate {
 
     /// The app was started, for the first time or again: how much it carries is not known.
     pub fn app_started(&self) {
-        self.shared.upstream.turns.start_anew();
+        self.shared.upstream.load.start_anew();
     }
 
     /// Asks whether the app accepts connections; [`Gate::app_trouble`] changes with the outcome.

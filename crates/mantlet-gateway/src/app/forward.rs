@@ -28,8 +28,8 @@ use std::{
 
 use self::framing::Framing;
 use super::{
-    leaving::{Awaited, Held, Place},
-    load::Permit,
+    leaving::Awaited,
+    load::{Permit, Place},
     pool::{Lease, Upstream},
     request_body::{AppRequestBody, Progress, Unfinished, hold},
     response_body::AppResponseBody,
@@ -41,8 +41,6 @@ const LOOKS: usize = 3;
 
 /// When to try again after the app could not be reached: a restart takes about that long.
 const RETRY_UNAVAILABLE: Duration = Duration::from_secs(2);
-/// When to try again after the app had too much in hand.
-pub(crate) const RETRY_BUSY: Duration = Duration::from_secs(1);
 
 /// Headers of an answer that its `Connection` header may not name away: they describe the message.
 const NOT_NAMED_AWAY: [HeaderName; 4] =
@@ -89,32 +87,35 @@ impl App<ClientRequestBody> for &Forward<'_> {
             parts.headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
             parts.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         }
-        let client = upstream.shares.client(policy.throttle.client_key(call));
+        let client = upstream.load.client(policy.throttle.client_key(call));
         let mut body = if body.is_end_stream() {
             AppRequestBody::Empty
         } else {
             let patience = upstream.config.queue_timeout;
             let patience = (!patience.is_zero()).then_some(patience);
-            let place = || upstream.unfinished.take(client);
+            let place = || upstream.load.begin_unfinished(client);
             Box::pin(hold(body, Unfinished { place, patience })).await?
         };
         // Only now: a client that is slow to send its body holds no place at the app.
-        let busy = || Refusal::retry(Reason::AppBusy, RETRY_BUSY);
         let presence = pipeline::enter(policy, audit, call)?;
         let kind = kind_of(call);
         // Of those who have left, only what may have an effect keeps its place.
         connection.let_leave(parts.method.is_safe());
-        let turn = upstream.turns.take(client, kind).await.ok_or_else(busy)?;
+        let entered = upstream.load.enter(client, kind).await;
         connection.let_leave(false);
-        let Some(permit) = upstream.shares.take(client) else {
-            turn.over();
-            return Err(busy());
-        };
+        let mut entry = entered?;
+        entry.hold(presence);
         body.tell_when_sent(connection);
         let is_head = parts.method == Method::HEAD;
         let limit = call.response_timeout.unwrap_or(upstream.config.response_timeout);
-        let held = Held::of(turn, &mut body, &upstream.turns, client);
-        let mut place = Some(Place { held, permit: permit.with(presence), kind });
+        let mut place = Some(match &mut body {
+            AppRequestBody::Stream(stream) => {
+                let (place, keeper) = entry.streamed();
+                stream.keep(keeper);
+                place
+            }
+            AppRequestBody::Empty | AppRequestBody::Whole(_) => entry.whole(),
+        });
         let mut request = Request::from_parts(parts, body);
         if call.version == Version::HTTP_11 && !upstream.config.is_uvicorn {
             // uvicorn sends none.

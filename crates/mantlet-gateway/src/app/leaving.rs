@@ -7,7 +7,6 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -16,81 +15,7 @@ use http::{Request, Response};
 use hyper::{body::Incoming, client::conn::TrySendError};
 use tokio::runtime::Handle;
 
-use super::{
-    load::{
-        shares::{Client, Permit},
-        turns::{Shift, Turn, Turns},
-    },
-    pool::Lease,
-    request_body::AppRequestBody,
-};
-
-/// What a request has of the app while it is there.
-#[derive(Debug)]
-pub(crate) struct Place {
-    pub(crate) held: Held,
-    pub(crate) permit: Permit,
-    /// Requests of a kind take the app about as long.
-    pub(crate) kind: Option<usize>,
-}
-
-/// Its turn, which one whose body is on its way has only now and then.
-#[derive(Debug)]
-pub(crate) enum Held {
-    Turn(Turn),
-    Shift(Shift),
-}
-
-impl Held {
-    /// The turn of a request with this body.
-    pub(crate) fn of(turn: Turn, body: &mut AppRequestBody, turns: &Arc<Turns>, client: Client) -> Self {
-        let AppRequestBody::Stream(stream) = body else { return Self::Turn(turn) };
-        let (shift, keeper) = Shift::new(turn, turns, client);
-        stream.keep(keeper);
-        Self::Shift(shift)
-    }
-
-    /// The turn that it has now, if it has one.
-    fn end(self) -> Option<Turn> {
-        match self {
-            Self::Turn(turn) => Some(turn),
-            Self::Shift(shift) => shift.end(),
-        }
-    }
-}
-
-impl Place {
-    /// The app has begun to answer.
-    pub(crate) fn answered(self) -> Permit {
-        let is_streamed = matches!(self.held, Held::Shift(_));
-        if let Some(turn) = self.held.end() {
-            turn.answered(self.kind, is_streamed);
-        }
-        self.permit
-    }
-
-    /// The app does not work on it.
-    pub(crate) fn over(self) {
-        if let Some(turn) = self.held.end() {
-            turn.over();
-        }
-    }
-
-    /// The app works on it for too long to wait without a client.
-    fn lost(self) {
-        if let Some(turn) = self.held.end() {
-            turn.lost(self.kind);
-        }
-    }
-
-    /// How long the answer is worth waiting for without its client, if at all. A body that breaks off ends the request anyway.
-    fn lingers(&self) -> Option<Duration> {
-        match &self.held {
-            Held::Turn(turn) => turn.lingers(self.kind),
-            Held::Shift(_) => None,
-        }
-    }
-}
+use super::{load::Place, pool::Lease, request_body::AppRequestBody};
 
 /// What hyper makes of a request that is sent.
 pub(crate) trait Sending:

@@ -5,10 +5,7 @@ use std::{
     collections::VecDeque,
     io,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -25,10 +22,7 @@ use tokio::{
 
 use super::{
     lenient::Lenient,
-    load::{
-        shares::{Permit, Shares},
-        turns::Turns,
-    },
+    load::{Load, Permit},
     origins::SharedOrigins,
     request_body::AppRequestBody,
     socket::{Watcher, watch_tcp, watch_unix},
@@ -77,10 +71,7 @@ pub struct UpstreamConfig {
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub(crate) config: UpstreamConfig,
-    pub(crate) shares: Arc<Shares>,
-    /// Of these, requests whose body is still on its way: half of the places are for the others.
-    pub(crate) unfinished: Arc<Shares>,
-    pub(crate) turns: Arc<Turns>,
+    pub(crate) load: Load,
     /// What it said about origins when it was asked.
     pub(crate) origins: SharedOrigins,
     /// What its responses said about origins unasked.
@@ -160,9 +151,7 @@ impl Lease {
 impl Upstream {
     pub(crate) fn new(config: UpstreamConfig) -> Self {
         Self {
-            shares: Shares::of(config.max_concurrent),
-            unfinished: Shares::of(config.max_concurrent.div_ceil(2)),
-            turns: Turns::new(config.queue_timeout, config.max_concurrent),
+            load: Load::new(config.max_concurrent, config.queue_timeout),
             config,
             origins: SharedOrigins::default(),
             seen_origins: SharedOrigins::default(),
@@ -237,7 +226,7 @@ impl Upstream {
         match outcome {
             Ok(_) => {
                 if self.is_away.load(Relaxed) && self.is_away.swap(false, Relaxed) {
-                    self.turns.start_anew();
+                    self.load.start_anew();
                     self.returned.notify_one();
                     self.trouble.send_replace(None);
                 }

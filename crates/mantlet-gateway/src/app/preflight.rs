@@ -5,15 +5,11 @@ use std::{future::poll_fn, pin::Pin, time::Duration};
 use http::Request;
 use http_body::Body;
 use mantlet_controls::{
-    Call, Reason, Refusal,
+    Call, Reason,
     cors::{Own, Silence},
 };
 
-use super::{
-    forward::{Forward, RETRY_BUSY},
-    request_body::AppRequestBody,
-    response_body::AppResponseBody,
-};
+use super::{forward::Forward, request_body::AppRequestBody, response_body::AppResponseBody};
 
 /// How long an answer may take. A middleware gives it, which looks at headers.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,15 +26,10 @@ impl Forward<'_> {
         }
         let mut request = preflight.map(|()| AppRequestBody::Empty);
         self.name_host(request.headers_mut());
-        let busy = || Silence::Unasked(Refusal::retry(Reason::AppBusy, RETRY_BUSY));
-        let client = upstream.shares.client(self.policy.throttle.client_key(call));
-        let turn = upstream.turns.take(client, None).await.ok_or_else(busy)?;
-        let Some(permit) = upstream.shares.take(client) else {
-            turn.over();
-            return Err(busy());
-        };
+        let client = upstream.load.client(self.policy.throttle.client_key(call));
+        let entry = upstream.load.enter(client, None).await.map_err(Silence::Unasked)?;
         let answered = tokio::time::timeout(PATIENCE, self.exchange(request, PATIENCE, &mut None)).await;
-        turn.over();
+        let permit = entry.over();
         let (response, mut lease) = match answered {
             Ok(Ok(answered)) => answered,
             Ok(Err(refusal)) => return Err(Silence::Unasked(refusal)),

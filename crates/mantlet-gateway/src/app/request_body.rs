@@ -14,7 +14,7 @@ use http_body::{Body, Frame, SizeHint};
 use mantlet_controls::{Reason, Refusal, RequestBody};
 use tokio::time::Sleep;
 
-use super::load::{Permit, turns::Keeper};
+use super::load::{self, Keeper, Permit};
 use crate::{connection_state::ConnectionState, request_body::ClientRequestBody};
 
 /// Bytes of a body that are held back until it is complete. A request that fits is judged whole before the app sees any of it.
@@ -25,8 +25,6 @@ const HOLD_TIME: Duration = Duration::from_secs(1);
 const HOLD_ON: usize = 4 << 10;
 /// How often a body that is to go on looks whether there is a place for it.
 const LOOK: Duration = Duration::from_millis(50);
-/// When to try again after there was none for too long.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// What the pipeline lets through.
 type Judged = RequestBody<ClientRequestBody>;
@@ -94,7 +92,7 @@ where
     loop {
         match ((unfinished.place)(), unfinished.patience) {
             (None, Some(patience)) if start.elapsed() >= patience => {
-                return Err(Refusal::retry(Reason::AppBusy, RETRY));
+                return Err(load::busy());
             }
             (None, Some(_)) => tokio::time::sleep(LOOK).await,
             (place, _) => return Ok(AppRequestBody::stream(held, body, place)),

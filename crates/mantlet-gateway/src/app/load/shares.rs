@@ -45,10 +45,12 @@ pub(crate) struct Permit {
 }
 
 impl Permit {
-    pub(crate) fn with(self, presence: Option<Presence>) -> Self {
-        let mut permit = self;
-        permit.presence = presence;
-        permit
+    pub(super) fn hold(&mut self, presence: Option<Presence>) {
+        self.presence = presence;
+    }
+
+    pub(super) const fn client(&self) -> Client {
+        self.client
     }
 }
 

@@ -11,8 +11,8 @@ use std::{
 
 use tokio::sync::oneshot;
 
+use super::super::shares::{CLIENTS_OF_NETWORK, COUNTERS, Client};
 use super::Turn;
-use crate::app::load::shares::{CLIENTS_OF_NETWORK, COUNTERS, Client};
 
 /// Seconds in which what was worked for a client loses two thirds of its weight.
 const MEMORY: f64 = 2.0;

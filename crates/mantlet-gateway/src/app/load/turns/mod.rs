@@ -29,7 +29,7 @@ use self::{
     meter::{Meter, Sample},
     opening::Opening,
 };
-use crate::app::load::shares::Client;
+use super::shares::Client;
 
 /// What has counted as the app's work for long enough is forgotten at the end of such a time.
 const EPOCH: Duration = Duration::from_millis(500);

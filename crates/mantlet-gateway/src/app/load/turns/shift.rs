@@ -10,8 +10,8 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use super::super::shares::Client;
 use super::{Turn, Turns};
-use crate::app::load::shares::Client;
 
 /// What the body and whoever waits for the answer share.
 #[derive(Debug, Clone)]
@@ -39,9 +39,10 @@ impl fmt::Debug for Keeper {
 }
 
 impl Shift {
-    pub(crate) fn new(turn: Turn, turns: &Arc<Turns>, client: Client) -> (Self, Keeper) {
+    pub(crate) fn new(turn: Turn, client: Client) -> (Self, Keeper) {
+        let turns = Arc::clone(&turn.turns);
         let shift = Self(Arc::new(Mutex::new(State { turn: Some(turn), is_answered: false })));
-        let keeper = Keeper { turns: Arc::clone(turns), client, shift: shift.clone(), waits: None };
+        let keeper = Keeper { turns, client, shift: shift.clone(), waits: None };
         (shift, keeper)
     }
 

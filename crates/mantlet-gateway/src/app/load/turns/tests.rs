@@ -201,7 +201,7 @@ async fn what_waits_for_news_does_not_count_for_long() {
 async fn a_body_that_is_awaited_has_no_turn() {
     let turns = turns(1);
     let turn = turns.take(client(1), None).await.unwrap();
-    let (shift, mut keeper) = Shift::new(turn, &turns, client(1));
+    let (shift, mut keeper) = Shift::new(turn, client(1));
     let poll =
         |keeper: &mut Keeper| keeper.poll_turn(&mut std::task::Context::from_waker(std::task::Waker::noop()));
     assert!(poll(&mut keeper).is_ready());
