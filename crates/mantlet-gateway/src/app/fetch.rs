@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, UnixStream};
 
-use super::pool::Address;
+use super::address::Address;
 use crate::tls::outgoing::{connector, roots_of_this_machine};
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("mantlet/", env!("CARGO_PKG_VERSION")));

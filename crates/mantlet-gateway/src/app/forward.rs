@@ -2,6 +2,7 @@
 
 mod early;
 mod framing;
+mod preflight;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header};
@@ -194,7 +195,7 @@ impl App<ClientRequestBody> for &Forward<'_> {
 impl Forward<'_> {
     /// Only HTTP/1.0 may leave the host out; the app speaks 1.1 with us. It gets one that no client has chosen: a name of ours, or the address that was
     /// connected to, which is what uvicorn takes.
-    pub(crate) fn name_host(&self, headers: &mut HeaderMap) {
+    fn name_host(&self, headers: &mut HeaderMap) {
         if headers.contains_key(header::HOST) {
             return;
         }
@@ -207,7 +208,7 @@ impl Forward<'_> {
     ///
     /// It is sent again, once and on a new connection, only if it was provably not written, or if it is a GET or HEAD
     /// without body and the reused connection was closed before any answer.
-    pub(crate) async fn exchange(
+    async fn exchange(
         &self,
         request: Request<AppRequestBody>,
         limit: Duration,

@@ -3,18 +3,18 @@
 pub mod fetch;
 pub mod supervisor;
 
+mod address;
 mod forward;
 mod leaving;
 mod lenient;
 mod load;
 mod origins;
 mod pool;
-mod preflight;
 mod request_body;
 mod response_body;
 mod socket;
 
-pub use self::pool::{Address, UpstreamConfig};
+pub use self::{address::Address, pool::UpstreamConfig};
 pub(crate) use self::{
     forward::{Forward, Switched},
     load::Permit,

@@ -4,7 +4,7 @@ use std::{
     cell::RefCell,
     collections::VecDeque,
     io,
-    path::{Path, PathBuf},
+    path::Path,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::{Duration, Instant},
 };
@@ -21,6 +21,7 @@ use tokio::{
 };
 
 use super::{
+    address::Address,
     lenient::Lenient,
     load::{Load, Permit},
     origins::SharedOrigins,
@@ -39,15 +40,6 @@ const REST: Duration = Duration::from_millis(100);
 const KNOCK_AGAIN: Duration = Duration::from_millis(5);
 /// Idle connections that a thread keeps.
 const MAX_IDLE: usize = 256;
-
-/// Where the app listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
-    /// A unix socket.
-    Unix(PathBuf),
-    /// A host, by name or address, and a port.
-    Tcp(String, u16),
-}
 
 /// How the app is reached.
 #[derive(Debug, Clone)]

@@ -15,7 +15,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::pool::Address;
+use super::address::Address;
 
 /// How often a starting app is asked whether it listens.
 const ASK_EVERY: Duration = Duration::from_millis(25);

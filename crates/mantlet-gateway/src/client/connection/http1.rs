@@ -17,7 +17,11 @@ use hyper::{server::conn::http1, service::service_fn};
 use mantlet_controls::{Policy, Reason};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{Context, TICK, request, ticked};
+use super::{
+    clock::{TICK, ticked},
+    context::Context,
+    request,
+};
 use crate::{
     connection_state::{Exchange, Phase},
     wire::Wire,

@@ -18,7 +18,12 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Context, TICK, linger, refuse_connection, request, ticked};
+use super::{
+    clock::{TICK, ticked},
+    context::{Context, refuse_connection},
+    linger::linger,
+    request,
+};
 use crate::{
     connection_state::{ConnectionState, Exchange, Phase},
     wire::Wire,

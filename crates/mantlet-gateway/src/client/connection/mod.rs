@@ -1,5 +1,7 @@
 //! One connection, from its first byte to the protocol that it speaks.
 
+mod clock;
+mod context;
 mod http1;
 mod http2;
 mod linger;
@@ -8,22 +10,20 @@ mod websocket;
 
 use std::{
     future::{Future, poll_fn},
-    pin::{Pin, pin},
-    sync::{Arc, Mutex, PoisonError},
+    pin::pin,
+    sync::Arc,
     task::Poll,
     time::Duration,
 };
 
-use mantlet_controls::{
-    ClientCertificate, Peer, Policy, Reason, Scheme,
-    audit::{Record, Sink},
-};
+use mantlet_controls::{Peer, Policy, Reason, Scheme};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::{Instant, Sleep},
+    time::Instant,
 };
 
-use self::{http1::Outcome, linger::linger, websocket::Tunnel};
+pub(super) use self::context::refuse_connection;
+use self::{context::Context, http1::Outcome, linger::linger};
 use crate::{
     connection_state::ConnectionState,
     shared::Shared,
@@ -31,42 +31,8 @@ use crate::{
     wire::{Protocol, Wire},
 };
 
-/// How often a connection in use looks at its clocks. Limits are kept to this precision.
-const TICK: Duration = Duration::from_millis(500);
 /// How long a connection that has just been made is waited for, even at the end of the gate: its request is on the way.
 const NEWCOMER: Duration = Duration::from_millis(500);
-
-/// What all requests of a connection share.
-#[derive(Debug)]
-pub(crate) struct Context {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) state: Arc<ConnectionState>,
-    pub(crate) peer: Peer,
-    pub(crate) scheme: Scheme,
-    pub(crate) certificate: Option<Arc<ClientCertificate>>,
-    /// The WebSocket that takes the connection over once the response that says so is written.
-    tunnel: Mutex<Option<Box<Tunnel>>>,
-}
-
-impl Context {
-    fn new(
-        shared: Arc<Shared>,
-        state: Arc<ConnectionState>,
-        peer: Peer,
-        scheme: Scheme,
-        certificate: Option<Arc<ClientCertificate>>,
-    ) -> Arc<Self> {
-        Arc::new(Self { shared, state, peer, scheme, certificate, tunnel: Mutex::default() })
-    }
-
-    fn set_tunnel(&self, tunnel: Tunnel) {
-        *self.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(tunnel));
-    }
-
-    fn take_tunnel(&self) -> Option<Box<Tunnel>> {
-        self.tunnel.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
 
 /// Serves a connection until it is closed.
 pub(crate) async fn serve<T>(io: T, shared: Arc<Shared>, state: Arc<ConnectionState>, mut peer: Peer)
@@ -173,15 +139,6 @@ where
     }
 }
 
-/// Records that a connection was turned away without an answer.
-pub(crate) fn refuse_connection(shared: &Shared, peer: Peer, reason: Reason) {
-    let address = match peer {
-        Peer::Ip(socket) | Peer::Unnamed(socket) => Some(socket.ip()),
-        Peer::Unknown | Peer::Unix => None,
-    };
-    shared.audit.record(Record::of_connection(address, reason));
-}
-
 /// Waits for the next request. `None` if there will be none.
 async fn parked<T: AsyncRead + Unpin>(
     wire: &mut Wire<T>,
@@ -216,13 +173,4 @@ async fn parked<T: AsyncRead + Unpin>(
         Poll::Pending
     })
     .await
-}
-
-/// Whether a tick has passed; sets the next one.
-fn ticked(mut tick: Pin<&mut Sleep>, cx: &mut std::task::Context<'_>) -> bool {
-    let passed = tick.as_mut().poll(cx).is_ready();
-    if passed {
-        tick.reset(Instant::now() + TICK);
-    }
-    passed
 }

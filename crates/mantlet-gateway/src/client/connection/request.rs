@@ -7,7 +7,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use mantlet_controls::{Arrival, ResponseBody, Wire, message::REFUSED_METHOD, pipeline, throttle::Tarpit};
 
-use super::{Context, websocket::Tunnel};
+use super::{context::Context, websocket::Tunnel};
 use crate::{
     app::{AppResponseBody, Forward, Switched},
     client::response_body::ClientResponseBody,

@@ -9,7 +9,8 @@ use mantlet_controls::{
     cors::{Own, Silence},
 };
 
-use super::{forward::Forward, request_body::AppRequestBody, response_body::AppResponseBody};
+use super::Forward;
+use crate::app::{request_body::AppRequestBody, response_body::AppResponseBody};
 
 /// How long an answer may take. A middleware gives it, which looks at headers.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -18,7 +19,7 @@ const BODY: Duration = Duration::from_millis(250);
 
 impl Forward<'_> {
     /// Sends a preflight, in its turn like any request of this client, and remembers what comes of it if that is an answer.
-    pub(crate) async fn ask_own_cors(&self, call: &Call, preflight: Request<()>) -> Result<Own, Silence> {
+    pub(super) async fn ask_own_cors(&self, call: &Call, preflight: Request<()>) -> Result<Own, Silence> {
         let upstream = self.upstream;
         let key = upstream.origins.key_of_preflight(&preflight);
         if let Some(known) = upstream.origins.recall(key) {
