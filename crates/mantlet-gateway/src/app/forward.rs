@@ -104,19 +104,10 @@ impl App<ClientRequestBody> for &Forward<'_> {
         connection.let_leave(parts.method.is_safe());
         let entered = upstream.load.enter(client, kind).await;
         connection.let_leave(false);
-        let mut entry = entered?;
-        entry.hold(presence);
+        let mut place = Some(body.place(entered?.with(presence)));
         body.tell_when_sent(connection);
         let is_head = parts.method == Method::HEAD;
         let limit = call.response_timeout.unwrap_or(upstream.config.response_timeout);
-        let mut place = Some(match &mut body {
-            AppRequestBody::Stream(stream) => {
-                let (place, keeper) = entry.streamed();
-                stream.keep(keeper);
-                place
-            }
-            AppRequestBody::Empty | AppRequestBody::Whole(_) => entry.whole(),
-        });
         let mut request = Request::from_parts(parts, body);
         if call.version == Version::HTTP_11 && !upstream.config.is_uvicorn {
             // uvicorn sends none.

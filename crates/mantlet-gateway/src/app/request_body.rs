@@ -14,7 +14,7 @@ use http_body::{Body, Frame, SizeHint};
 use mantlet_controls::{Reason, Refusal, RequestBody};
 use tokio::time::Sleep;
 
-use super::load::{self, Keeper, Permit};
+use super::load::{self, Entry, Keeper, Permit, Place};
 use crate::{connection_state::ConnectionState, request_body::ClientRequestBody};
 
 /// Bytes of a body that are held back until it is complete. A request that fits is judged whole before the app sees any of it.
@@ -116,7 +116,7 @@ pub(crate) struct Stream {
     progress: Progress,
     /// Its place among those that are not complete, until it is.
     place: Option<Permit>,
-    /// Whether the app may be given more.
+    /// Whether the app may be given more: each piece needs the turn that this keeps.
     keeper: Option<Keeper>,
     /// Told when the last piece has been taken.
     sender: Option<Arc<ConnectionState>>,
@@ -210,6 +210,14 @@ impl AppRequestBody {
         }
     }
 
+    /// The place of its request: a body that is still on its way is kept to its turns.
+    pub(crate) fn place(&mut self, entry: Entry) -> Place {
+        let Self::Stream(stream) = self else { return entry.whole() };
+        let (place, keeper) = entry.streamed();
+        stream.keeper = Some(keeper);
+        place
+    }
+
     pub(crate) fn progress(&self) -> Option<Progress> {
         match self {
             Self::Stream(stream) => Some(stream.progress.clone()),
@@ -260,11 +268,6 @@ impl Body for AppRequestBody {
 }
 
 impl Stream {
-    /// From now on each piece needs the turn that this keeps.
-    pub(crate) fn keep(&mut self, keeper: Keeper) {
-        self.keeper = Some(keeper);
-    }
-
     /// The next piece, once it has come and the app may be given it. The end is a piece too: with it the app begins to work.
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
         if self.held.is_empty() {

@@ -19,8 +19,9 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// Counts the request for its client, too, for as long as the permit is held.
-    pub(crate) fn hold(&mut self, presence: Option<Presence>) {
+    pub(crate) fn with(mut self, presence: Option<Presence>) -> Self {
         self.permit.hold(presence);
+        self
     }
 
     /// The place of a request that is there as a whole.
