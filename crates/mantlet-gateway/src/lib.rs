@@ -20,6 +20,9 @@ pub mod guarded;
 pub mod quota_file;
 pub mod tls;
 
+#[cfg(test)]
+mod rooms_tests;
+
 pub use app::{Address, UpstreamConfig, fetch, supervisor};
 pub use gate::{Gate, StartError};
 pub use listener::Listen;
