@@ -1,24 +1,41 @@
-//! What of Mantlet touches the world: the listener, the strict wire, the connection to the app, the supervisor.
+//! The part of Mantlet that touches the world: sockets, files and processes.
 //!
 //! Decisions about requests are not made here; they are [`mantlet_controls`]. This crate carries bytes to them and
-//! their answers back.
+//! their answers back. From the top:
+//!
+//! | room | what it does |
+//! |---|---|
+//! | `gate` | starts the gate, reloads it, drains it and ends it |
+//! | [`admin`] | the socket at which the operator sees and changes what Mantlet remembers |
+//! | `client` | the clients' shore: accepts connections and speaks HTTP/1, HTTP/2 and WebSocket on them |
+//! | `shared` | what all threads of the gate see |
+//! | `app` | the app's shore: forwards requests on pooled connections, shares a busy app out, keeps it running |
+//! | `store` | counters that several gates share |
+//! | `wire`, `guests`, `request_body`, `connection_state` | what a connection is made of: strict bytes, its place, a body, its state |
+//! | [`tls`], [`audit_log`], [`quota_file`], `listener`, [`guarded`] | certificates, files and sockets |
+//!
+//! A room imports rooms below it alone: `rooms_tests.rs` knows the floors.
 
-mod app;
-mod client;
-mod connection_state;
 mod gate;
-mod guests;
-mod listener;
-mod request_body;
-mod shared;
-mod store;
-mod wire;
 
 pub mod admin;
+mod client;
+
+mod shared;
+
+mod app;
+mod store;
+
 pub mod audit_log;
-pub mod guarded;
+mod guests;
 pub mod quota_file;
+mod request_body;
 pub mod tls;
+mod wire;
+
+mod connection_state;
+pub mod guarded;
+mod listener;
 
 #[cfg(test)]
 mod rooms_tests;

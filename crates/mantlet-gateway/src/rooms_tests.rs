@@ -120,13 +120,11 @@ fn branch<'t>(text: &'t str, mut path: Vec<String>, found: &mut BTreeSet<Vec<Str
         "self" => {}
         name => path.push(name.to_owned()),
     }
-    match rest.strip_prefix("::") {
-        Some(rest) => branch(rest, path, found),
-        None => {
-            found.insert(path);
-            rest
-        }
+    if let Some(rest) = rest.strip_prefix("::") {
+        return branch(rest, path, found);
     }
+    found.insert(path);
+    rest
 }
 
 #[test]

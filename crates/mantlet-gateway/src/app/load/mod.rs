@@ -50,13 +50,11 @@ impl Load {
     /// Waits for the turn of this client, if it has to, and takes its share. Requests of a kind take the app about as long.
     pub(crate) async fn enter(&self, client: Client, kind: Option<usize>) -> Result<Entry, Refusal> {
         let turn = self.turns.take(client, kind).await.ok_or_else(busy)?;
-        match self.shares.take(client) {
-            Some(permit) => Ok(Entry { turn, permit, kind }),
-            None => {
-                turn.over();
-                Err(busy())
-            }
-        }
+        let Some(permit) = self.shares.take(client) else {
+            turn.over();
+            return Err(busy());
+        };
+        Ok(Entry { turn, permit, kind })
     }
 
     /// The app is another one than before, or was started again: how much it carries is not known.
