@@ -95,11 +95,11 @@ impl Listener {
             Self::Tcp(socket) => {
                 let (stream, address) = socket.accept().await?;
                 let local = stream.local_addr().ok();
-                Ok(admission::admit(shared, busy, stream, Peer::Ip(address), local))
+                Ok(admission::let_in(shared, busy, stream, Peer::Ip(address), local))
             }
             Self::Unix(socket) => {
                 let (stream, _) = socket.accept().await?;
-                Ok(admission::admit(shared, busy, stream, Peer::Unix, None))
+                Ok(admission::let_in(shared, busy, stream, Peer::Unix, None))
             }
         }
     }

@@ -35,7 +35,7 @@ pub(crate) async fn make_room(shared: &Shared, error: &io::Error) {
 }
 
 /// Takes a connection in or closes it. Says whether the gate is full, so that it took the place of one that waits.
-pub(crate) fn admit<T>(
+pub(crate) fn let_in<T>(
     shared: &Arc<Shared>,
     busy: &Arc<AtomicUsize>,
     stream: T,

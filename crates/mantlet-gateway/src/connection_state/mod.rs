@@ -2,6 +2,8 @@
 //!
 //! The wire writes it and the connection's driver reads it, both on one thread; any thread's listener may ask it to close.
 
+mod exchange;
+
 use std::{
     net::SocketAddr,
     sync::{
@@ -14,6 +16,8 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 use mantlet_controls::Reason;
+
+pub(crate) use self::exchange::Exchange;
 
 /// How long a client that has sent its last byte is still taken to be there after its request has gone to the app: a quick answer reaches one that
 /// only sends no more, and the app is told of one that has left.
@@ -326,75 +330,6 @@ impl ConnectionState {
     /// The stream that has just begun, for whoever makes its task.
     pub(crate) fn take_begun_stream(&self) -> Option<Arc<Stream>> {
         self.rare().begun.take()
-    }
-}
-
-/// A request under way on a connection, from its arrival to the last byte of its answer.
-#[derive(Debug)]
-pub(crate) struct Exchange {
-    connection: Arc<ConnectionState>,
-    stream: Option<Arc<Stream>>,
-    /// Its answer goes on for as long as the client wants it.
-    is_endless: bool,
-}
-
-impl Exchange {
-    pub(crate) fn begin(connection: &Arc<ConnectionState>, multiplexed: bool) -> Self {
-        connection.in_flight.fetch_add(1, Relaxed);
-        connection.busy.fetch_add(1, Relaxed);
-        connection.sent_at.store(0, Relaxed);
-        let stream = multiplexed.then(|| {
-            connection.phase.store(Phase::Busy as u8, Relaxed);
-            let stream = Arc::<Stream>::default();
-            let mut rare = connection.rare();
-            rare.streams.push(Arc::clone(&stream));
-            rare.begun = Some(Arc::clone(&stream));
-            stream
-        });
-        Self { connection: Arc::clone(connection), stream, is_endless: false }
-    }
-
-    /// Its answer has no end: it is not waited for.
-    pub(crate) fn note_endless(&mut self) {
-        if !self.is_endless {
-            self.is_endless = true;
-            self.connection.busy.fetch_sub(1, Relaxed);
-        }
-    }
-
-    /// Whether an answer without an end is to end now.
-    pub(crate) fn is_over(&self) -> bool {
-        self.is_endless && self.connection.should_close()
-    }
-
-    /// Whether other exchanges share the connection.
-    pub(crate) const fn is_multiplexed(&self) -> bool {
-        self.stream.is_some()
-    }
-
-    /// A piece of the answer has been handed on, or (`false`) the next one is wanted.
-    pub(crate) fn note_handed_on(&self, handed_on: bool) {
-        if let Some(stream) = &self.stream {
-            stream.waits_since.store(if handed_on { now() } else { 0 }, Relaxed);
-        }
-    }
-}
-
-impl Drop for Exchange {
-    fn drop(&mut self) {
-        if !self.is_endless {
-            self.connection.busy.fetch_sub(1, Relaxed);
-        }
-        let others = self.connection.in_flight.fetch_sub(1, Relaxed) - 1;
-        if let Some(stream) = &self.stream {
-            self.connection.rare().streams.retain(|other| !Arc::ptr_eq(other, stream));
-            if others == 0 {
-                self.connection.phase.store(Phase::Waiting as u8, Relaxed);
-            }
-        }
-        if others == 0 {
-            self.connection.since.store(now(), Relaxed);
-        }
     }
 }
 
