@@ -18,7 +18,7 @@ struct House {
     imports: usize,
 }
 
-const HOUSES: [House; 5] = [
+const HOUSES: [House; 6] = [
     House {
         folder: &[],
         floors: &[
@@ -30,6 +30,11 @@ const HOUSES: [House; 5] = [
             &["gate"],
         ],
         imports: 25,
+    },
+    House {
+        folder: &["admin"],
+        floors: &[&["socket", "trouble"], &["bans", "quotas"], &["client", "server"]],
+        imports: 6,
     },
     House {
         folder: &["app"],

@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, sync::Arc};
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use mantlet_controls::{
     Policy,
     audit::{self, Record, Sink},
@@ -10,7 +10,7 @@ use mantlet_controls::{
 };
 use serde_json::{Value, json};
 
-use super::{Trouble, no_method};
+use super::trouble::Trouble;
 
 /// Keys of a quota that are listed, those that have used up most.
 const LISTED: usize = 100;
@@ -23,25 +23,7 @@ pub(super) struct Question<'q> {
 }
 
 impl Question<'_> {
-    /// The answer, if the path is about quotas.
-    pub(super) async fn answer(
-        &self,
-        method: &Method,
-        path: &str,
-        segments: &[&str],
-        audit: &impl Sink,
-    ) -> Option<Result<Value, Trouble>> {
-        Some(match (segments, method) {
-            (["quotas"], &Method::GET) => self.list().await,
-            (["quotas"], _) => Err(no_method(method, path, "GET")),
-            (["quotas", quota, key], &Method::GET) => self.show(quota, key).await,
-            (["quotas", quota, key], &Method::DELETE) => self.reset(quota, key, audit).await,
-            (["quotas", _, _], _) => Err(no_method(method, path, "GET, DELETE")),
-            _ => return None,
-        })
-    }
-
-    async fn list(&self) -> Result<Value, Trouble> {
+    pub(super) async fn list(&self) -> Result<Value, Trouble> {
         let mut quotas = Vec::new();
         for quota in self.policy.throttle.quotas() {
             let mut holders = self.holders(quota).await?;
@@ -61,12 +43,12 @@ impl Question<'_> {
         Ok(json!({ "throttle": self.policy.throttle.mode(), "quotas": quotas }))
     }
 
-    async fn show(&self, quota: &str, key: &str) -> Result<Value, Trouble> {
+    pub(super) async fn show(&self, quota: &str, key: &str) -> Result<Value, Trouble> {
         let (quota, holder) = self.find(quota, key).await?;
         Ok(self.row(quota, &holder))
     }
 
-    async fn reset(&self, quota: &str, key: &str, audit: &impl Sink) -> Result<Value, Trouble> {
+    pub(super) async fn reset(&self, quota: &str, key: &str, audit: &impl Sink) -> Result<Value, Trouble> {
         let (quota, holder) = self.find(quota, key).await?;
         // What was counted here while the store was away, too.
         quota.ledger.reset(holder.key);

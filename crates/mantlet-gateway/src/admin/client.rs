@@ -1,0 +1,44 @@
+//! Asks at the socket of another Mantlet.
+
+use std::{io, path::Path};
+
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use hyper::client;
+use hyper_util::rt::TokioIo;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+use tokio::{net::UnixStream, time::timeout};
+
+use super::socket::{PATIENCE, connect_now};
+use crate::app::fetch;
+
+/// Longest answer that is read: all that is remembered of any control.
+const MAX_ANSWER: usize = 64 << 20;
+
+/// Asks the Mantlet that answers at this socket, for a path of these segments. Its answer is JSON, and so is an error's.
+pub async fn ask(socket: &Path, method: Method, segments: &[&str]) -> io::Result<(StatusCode, Value)> {
+    let asked = timeout(PATIENCE, exchange(socket, method, segments)).await;
+    asked.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+async fn exchange(socket: &Path, method: Method, segments: &[&str]) -> io::Result<(StatusCode, Value)> {
+    let stream = connect_now(socket)?;
+    stream.set_nonblocking(true)?;
+    let stream = TokioIo::new(UnixStream::from_std(stream)?);
+    let (mut sender, connection) = client::conn::http1::handshake(stream).await.map_err(io::Error::other)?;
+    // Ends with the sender and the answer.
+    tokio::spawn(connection);
+    let mut path = String::new();
+    for segment in segments {
+        path.push('/');
+        path.extend(utf8_percent_encode(segment, NON_ALPHANUMERIC));
+    }
+    // Without a body.
+    let mut request = Request::new(String::new());
+    *request.method_mut() = method;
+    *request.uri_mut() = path.parse().map_err(io::Error::other)?;
+    request.headers_mut().insert(header::HOST, HeaderValue::from_static("mantlet"));
+    let (parts, body) = sender.send_request(request).await.map_err(io::Error::other)?.into_parts();
+    let body = fetch::read(body, MAX_ANSWER).await.map_err(io::Error::other)?;
+    Ok((parts.status, serde_json::from_slice(&body)?))
+}

@@ -1,0 +1,129 @@
+//! Answers at the socket.
+
+use std::{borrow::Cow, convert::Infallible, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::{body::Incoming, server, service::service_fn};
+use hyper_util::rt::TokioIo;
+use mantlet_controls::{Policy, ResponseBody};
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+use tokio::{
+    net::{UnixListener, UnixStream},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use super::{
+    bans, quotas,
+    socket::{Admin, PATIENCE},
+    trouble::{Trouble, no_method},
+};
+use crate::shared::Shared;
+
+/// Connections at once.
+const MOST: usize = 16;
+/// Largest head of a request.
+const MAX_HEAD: usize = 16 << 10;
+
+/// Answers for as long as it is polled; without a socket it does nothing.
+pub(crate) async fn serve(admin: Option<&Admin>, shared: &Arc<Shared>) {
+    let Some(admin) = admin else { return std::future::pending().await };
+    let listener = match admin.listener.try_clone().and_then(UnixListener::from_std) {
+        Ok(listener) => listener,
+        Err(error) => {
+            crate::tell(&format!("the admin socket cannot be served: {error}"));
+            return std::future::pending().await;
+        }
+    };
+    let mut under_way = JoinSet::new();
+    loop {
+        while under_way.try_join_next().is_some() {}
+        if under_way.len() >= MOST {
+            under_way.join_next().await;
+            continue;
+        }
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let shared = Arc::clone(shared);
+                // Whoever is too slow is cut off.
+                under_way.spawn(async move { drop(timeout(PATIENCE, converse(stream, &shared)).await) });
+            }
+            // Most likely there are no descriptors left.
+            Err(_) => sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+async fn converse(stream: UnixStream, shared: &Arc<Shared>) {
+    let service = service_fn(async |request: Request<Incoming>| {
+        let outcome = answer(request.method(), request.uri().path(), shared).await;
+        Ok::<_, Infallible>(respond(outcome))
+    });
+    let connection = server::conn::http1::Builder::new()
+        .keep_alive(false)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), service);
+    // The client has what it wanted, or does not want it any more.
+    let _ = connection.await;
+}
+
+/// What can be asked.
+async fn answer(method: &Method, path: &str, shared: &Shared) -> Result<Value, Trouble> {
+    let (policy, audit) = (shared.policy.load_full(), &shared.audit);
+    let quotas = quotas::Question { policy: &policy, store: shared.store.as_ref(), now: quotas::now() };
+    let bans = policy.throttle.bans();
+    let segments = segments(path);
+    let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
+    match (segments.as_slice(), method) {
+        (["agreement"], &Method::GET) => Ok(agreement(&policy)),
+        (["bans"], &Method::GET) => Ok(bans::list(&policy)),
+        (["bans"], &Method::DELETE) => bans::lift_all(bans, audit),
+        (["bans", address], &Method::DELETE) => bans::lift(bans, address, audit),
+        (["quotas"], &Method::GET) => quotas.list().await,
+        (["quotas", quota, key], &Method::GET) => quotas.show(quota, key).await,
+        (["quotas", quota, key], &Method::DELETE) => quotas.reset(quota, key, audit).await,
+        (["agreement" | "quotas"], _) => Err(no_method(method, path, "GET")),
+        (["bans"] | ["quotas", _, _], _) => Err(no_method(method, path, "GET, DELETE")),
+        (["bans", _], _) => Err(no_method(method, path, "DELETE")),
+        _ => Err(Trouble::new(
+            StatusCode::NOT_FOUND,
+            format!(
+                "there is no `{path}`; ask for `/agreement`, `/bans`, `/bans/{{address}}`, `/quotas` or `/quotas/{{quota}}/{{key}}`"
+            ),
+        )),
+    }
+}
+
+fn respond(outcome: Result<Value, Trouble>) -> Response<ResponseBody<Incoming>> {
+    let (status, allow, body) = match outcome {
+        Ok(body) => (StatusCode::OK, None, body),
+        Err(trouble) => (trouble.status, trouble.allow, json!({ "error": trouble.message })),
+    };
+    let mut response = Response::new(ResponseBody::own(Bytes::from(format!("{body}\n"))));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(methods) = allow {
+        headers.insert(header::ALLOW, HeaderValue::from_static(methods));
+    }
+    response
+}
+
+/// The segments of a path, percent-decoded one by one: a key may hold anything.
+fn segments(path: &str) -> Vec<Cow<'_, str>> {
+    path.split('/').skip(1).map(|segment| percent_decode_str(segment).decode_utf8_lossy()).collect()
+}
+
+/// What the app has said to input that was judged and left to it.
+fn agreement(policy: &Policy) -> Value {
+    let contract = policy.contract.in_force();
+    let operations = contract.as_ref().map(|contract| {
+        contract.agreement(|method, path| {
+            let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
+            policy.routes.of(&method, mantlet_controls::call::Spellings::one(path)).rules
+        })
+    });
+    json!({ "contract": contract.is_some(), "operations": operations.unwrap_or_default() })
+}

@@ -1,0 +1,104 @@
+//! The socket itself: who may open it, and where it is.
+
+use std::{
+    fs::{self, File, Permissions},
+    io,
+    os::{
+        fd::AsRawFd,
+        unix::{
+            fs::{FileTypeExt, MetadataExt, PermissionsExt},
+            net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream},
+        },
+    },
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::guarded;
+
+/// Longest path of a socket, in bytes; Linux takes 107, macOS 103.
+const MAX_PATH: usize = 100;
+/// How long a request and its answer may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A socket that is listened on.
+#[derive(Debug)]
+pub struct Admin {
+    pub(super) listener: StdUnixListener,
+    path: PathBuf,
+    /// By which it is known again.
+    inode: u64,
+}
+
+impl Admin {
+    /// Makes the socket, in a folder that is there. What is left over of a Mantlet that has died is replaced; one that answers is in use.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        match fs::symlink_metadata(path) {
+            // Somebody's file is not ours to remove.
+            Ok(found) if !found.file_type().is_socket() => return Err(io::ErrorKind::AlreadyExists.into()),
+            // Nor is one asked, or its commands, that another user has put there.
+            Ok(found) if !guarded::is_trusted(found.uid()) => {
+                let why = format!("there is a socket of the user {}; remove it", found.uid());
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+            }
+            Ok(_) => match connect_now(path) {
+                Ok(_) => return Err(io::ErrorKind::AddrInUse.into()),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+                Err(error) => return Err(error),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        // Made where nobody else can enter, and put in its place when it has its mode: there is no moment in which others could open it.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let draft = tempfile::Builder::new()
+            .prefix(".admin-")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir_in(folder)?;
+        let drafted = draft.path().join("socket");
+        let listener = StdUnixListener::bind(Reach::of(&drafted)?.path)?;
+        listener.set_nonblocking(true)?;
+        fs::set_permissions(&drafted, Permissions::from_mode(0o600))?;
+        let inode = fs::symlink_metadata(&drafted)?.ino();
+        fs::rename(&drafted, path)?;
+        Ok(Self { listener, path: path.to_owned(), inode })
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        // Another Mantlet's may be there by now.
+        if fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// A path that is short enough for a socket.
+struct Reach {
+    path: PathBuf,
+    /// Open for as long as the path leads through it.
+    _folder: Option<File>,
+}
+
+impl Reach {
+    fn of(path: &Path) -> io::Result<Self> {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        if path.as_os_str().len() <= MAX_PATH {
+            return Ok(Self { path: path.to_owned(), _folder: None });
+        }
+        // Linux lets an open folder stand for its own path.
+        if !Path::new("/proc/self/fd").exists() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let folder = File::open(folder)?;
+        let path = PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd())).join(name);
+        Ok(Self { path, _folder: Some(folder) })
+    }
+}
+
+pub(super) fn connect_now(path: &Path) -> io::Result<StdUnixStream> {
+    StdUnixStream::connect(&Reach::of(path)?.path)
+}

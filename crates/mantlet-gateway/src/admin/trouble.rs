@@ -1,0 +1,22 @@
+//! Why there is nothing to answer with.
+
+use http::{Method, StatusCode};
+
+/// Why there is nothing to answer with.
+pub(super) struct Trouble {
+    pub(super) status: StatusCode,
+    pub(super) message: String,
+    /// Methods that would do.
+    pub(super) allow: Option<&'static str>,
+}
+
+impl Trouble {
+    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), allow: None }
+    }
+}
+
+pub(super) fn no_method(method: &Method, path: &str, allow: &'static str) -> Trouble {
+    let message = format!("`{path}` does not take {method}; it takes {allow}");
+    Trouble { allow: Some(allow), ..Trouble::new(StatusCode::METHOD_NOT_ALLOWED, message) }
+}
