@@ -59,7 +59,7 @@ pub(crate) struct Forward<'a> {
 
 /// The app has agreed to a WebSocket. It travels in the extensions of the response that says so.
 #[derive(Debug, Clone)]
-pub(crate) struct Switched {
+pub(crate) struct WebSocketUpgrade {
     pub(crate) upgraded: OnUpgrade,
     /// Held for the life of the WebSocket.
     pub(crate) permit: Option<Arc<Permit>>,
@@ -145,12 +145,12 @@ impl App<ClientRequestBody> for &Forward<'_> {
             if !websocket {
                 return Err(invalid("a switch of protocols that was not asked for"));
             }
-            let switched = Switched {
+            let upgrade = WebSocketUpgrade {
                 upgraded: hyper::upgrade::on(&mut response),
                 permit: lease.take_permit().map(Arc::new),
                 client: call.client.address,
             };
-            response.extensions_mut().insert(switched);
+            response.extensions_mut().insert(upgrade);
             return Ok(response.map(|body| AppResponseBody::new(body, lease)));
         }
         // Some servers read what follows a declined upgrade as another protocol: nothing shall follow. And after an exception of the

@@ -16,7 +16,7 @@ mod socket;
 
 pub use self::{address::Address, pool::UpstreamConfig};
 pub(crate) use self::{
-    forward::{Forward, Switched},
+    forward::{Forward, WebSocketUpgrade},
     load::Permit,
     pool::Upstream,
     response_body::AppResponseBody,

@@ -9,7 +9,7 @@ use mantlet_controls::{Arrival, ResponseBody, Wire, message::REFUSED_METHOD, pip
 
 use super::{context::Context, websocket::Tunnel};
 use crate::{
-    app::{AppResponseBody, Forward, Switched},
+    app::{AppResponseBody, Forward, WebSocketUpgrade},
     client::response_body::ClientResponseBody,
     connection_state::{ConnectionState, Exchange, Upgrade},
     request_body::ClientRequestBody,
@@ -66,8 +66,8 @@ pub(super) async fn handle(
     }
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         context.state.set_upgrade(Upgrade::Declined);
-    } else if let Some(switched) = response.extensions_mut().remove::<Switched>() {
-        context.set_tunnel(Tunnel::new(switched, &policy.limits, response.headers()));
+    } else if let Some(upgrade) = response.extensions_mut().remove::<WebSocketUpgrade>() {
+        context.set_tunnel(Tunnel::new(upgrade, &policy.limits, response.headers()));
     }
     let headers = response.headers_mut();
     if version == Version::HTTP_2 {

@@ -28,7 +28,7 @@ use tokio::{
 
 use self::frames::FrameReader;
 use crate::{
-    app::{Permit, Switched},
+    app::{Permit, WebSocketUpgrade},
     audit_log::AuditLog,
     connection_state::ConnectionState,
 };
@@ -67,8 +67,8 @@ enum End {
 
 impl Tunnel {
     /// `agreed` are the headers of the app's answer.
-    pub(crate) fn new(switched: Switched, limits: &limits::Policy, agreed: &HeaderMap) -> Self {
-        let Switched { upgraded, permit, client } = switched;
+    pub(crate) fn new(upgrade: WebSocketUpgrade, limits: &limits::Policy, agreed: &HeaderMap) -> Self {
+        let WebSocketUpgrade { upgraded, permit, client } = upgrade;
         let frames = FrameReader::new(limits.websocket_message, agreed);
         Self { upgraded, _permit: permit, idle: limits.websocket_idle, frames, client }
     }
