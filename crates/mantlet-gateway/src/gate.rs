@@ -89,13 +89,14 @@ impl Gate {
         self.shared.policy.store(Arc::new(policy));
     }
 
-    /// Swaps the certificates, if there were any at the start. Connections keep those they began with.
+    /// Swaps the certificates, if there were any at the start. Connections keep those they began
+    /// with.
     pub fn reload_tls(&self, loaded: LoadedTls) -> Result<(), TlsError> {
         self.shared.tls.as_ref().map_or(Ok(()), |tls| tls.replace(loaded))
     }
 
-    /// Keeps the certificate good that is fetched, for as long as it is polled; without TLS it does nothing. Where it is polled
-    /// it reads and writes files: not on a thread of the gate.
+    /// Keeps the certificate good that is fetched, for as long as it is polled; without TLS it does
+    /// nothing. Where it is polled it reads and writes files: not on a thread of the gate.
     pub async fn keep_certificates(
         &self,
         settings: watch::Receiver<Option<acme::Settings>>,
@@ -107,12 +108,14 @@ impl Gate {
         }
     }
 
-    /// Answers at the admin socket for as long as it is polled, if there is one: not on a thread of the gate.
+    /// Answers at the admin socket for as long as it is polled, if there is one: not on a thread of
+    /// the gate.
     pub async fn administer(&self, admin: Option<&Admin>) {
         admin::serve(admin, &self.shared).await;
     }
 
-    /// Waits until the app can be reached again after a request found that it could not: it may be another one by then.
+    /// Waits until the app can be reached again after a request found that it could not: it may be
+    /// another one by then.
     pub async fn app_returned(&self) {
         self.shared.upstream.returned.notified().await;
     }
@@ -127,12 +130,14 @@ impl Gate {
         self.shared.upstream.probe(patience).await.is_ok()
     }
 
-    /// Why the app could not be reached when it was last tried, by a request or by [`Gate::probe_app`]; none if it could.
+    /// Why the app could not be reached when it was last tried, by a request or by
+    /// [`Gate::probe_app`]; none if it could.
     pub fn app_trouble(&self) -> watch::Receiver<Option<String>> {
         self.shared.upstream.trouble()
     }
 
-    /// Records how much is asked of rules that only report, for as long as it is polled. It reads tables: not on a thread of the gate.
+    /// Records how much is asked of rules that only report, for as long as it is polled. It reads
+    /// tables: not on a thread of the gate.
     pub async fn keep_usage(&self) {
         loop {
             tokio::time::sleep(LOOK_AT_USAGE).await;
@@ -156,8 +161,9 @@ impl Gate {
         self.stage.send_replace(stage);
     }
 
-    /// Finishes: goes on accepting and answering, each answer with `Connection: close`, until nothing has been under way for
-    /// `quiet`, or for half of `limit`; then refuses new connections and lets what is under way end, until `limit` has passed.
+    /// Finishes: goes on accepting and answering, each answer with `Connection: close`, until
+    /// nothing has been under way for `quiet`, or for half of `limit`; then refuses new connections
+    /// and lets what is under way end, until `limit` has passed.
     pub async fn drain(&self, quiet: Duration, limit: Duration) {
         let start = Instant::now();
         let (last_call, deadline) = (start + limit / 2, start + limit);

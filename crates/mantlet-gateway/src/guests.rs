@@ -9,7 +9,8 @@ use std::{
 
 use crate::connection_state::ConnectionState;
 
-/// Connections looked at when one must make room. Enough to find an old one, few enough to cost nothing.
+/// Connections looked at when one must make room. Enough to find an old one, few enough to cost
+/// nothing.
 const EVICTION_SAMPLE: usize = 8;
 
 /// Locked when a connection comes or goes.
@@ -58,8 +59,9 @@ impl Guests {
         }
     }
 
-    /// Closes the connection that has waited longest, of a few picked at random, to make room for one that may be quicker.
-    /// A client that sends its request promptly is never picked: it has not waited.
+    /// Closes the connection that has waited longest, of a few picked at random, to make room for
+    /// one that may be quicker. A client that sends its request promptly is never picked: it has
+    /// not waited.
     pub(crate) fn evict(&self) -> bool {
         // Numbers that a client cannot foresee.
         let random = RandomState::new();

@@ -67,13 +67,13 @@ pub(crate) enum Bound {
 pub(crate) fn bind(listen: &Listen, threads: usize) -> io::Result<(Vec<Bound>, Listen)> {
     match listen {
         Listen::Unix(path) => {
-            // A socket left over from a run that was killed is in the way; one that answers is somebody's.
+            // A socket left over from a run that was killed is in the way; one that answers is in use.
             if std::os::unix::net::UnixStream::connect(path).is_ok() {
                 return Err(io::ErrorKind::AddrInUse.into());
             }
             match std::fs::symlink_metadata(path) {
                 Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path)?,
-                // Somebody's file is not ours to remove.
+                // A file that Mantlet has not made is not ours to remove.
                 Ok(_) => return Err(io::ErrorKind::AlreadyExists.into()),
                 Err(_) => {}
             }
@@ -114,7 +114,7 @@ fn socket(address: SocketAddr, share: bool) -> io::Result<StdTcpListener> {
 }
 
 /// Has the kernel drop every SYN from now on, while handshakes that have begun are completed. Closing a listening socket resets the
-/// connections that it has not accepted yet; so there will be none. Whoever is ignored tries again a second later.
+/// connections that it has not accepted yet; so there will be none. A client that is ignored tries again a second later.
 pub(crate) fn ignore_newcomers(socket: &impl AsFd) {
     // A classic BPF program over the TCP header, whose flags are in byte 13 (RFC 9293 section 3.1).
     const DROP_SYN: [SockFilter; 4] = [

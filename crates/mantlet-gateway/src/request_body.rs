@@ -16,7 +16,8 @@ use tokio::time::Sleep;
 
 use crate::connection_state::ConnectionState;
 
-/// A body as the client sends it, which is not waited for endlessly. Small: it is handed on by value, and most requests have none.
+/// A body as the client sends it, which is not waited for endlessly. Small: it is handed on by
+/// value, and most requests have none.
 #[derive(Debug)]
 pub(crate) struct ClientRequestBody {
     incoming: Incoming,
@@ -31,7 +32,7 @@ struct Patience {
     received: u64,
     grace: Duration,
     rate: u64,
-    /// Time spent waiting for the client; time in which nobody wanted to read is not the client's.
+    /// Time spent waiting for the client; time in which the body was not wanted does not count.
     waited: Duration,
     wait: Option<(Instant, Pin<Box<Sleep>>)>,
 }
@@ -89,7 +90,7 @@ impl Body for ClientRequestBody {
             let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
             patience.note(data.map_or(0, Bytes::len));
         }
-        // Without a verdict the client broke off; nobody will read the answer.
+        // Without a verdict the client broke off; it will not read the answer.
         let broken = |_| self.connection.verdict().unwrap_or(Reason::BodyIncomplete);
         Poll::Ready(frame.map(|frame| frame.map_err(broken)))
     }

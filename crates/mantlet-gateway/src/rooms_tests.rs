@@ -1,7 +1,8 @@
-//! The plan of the house, read from the paths in its files: a room imports rooms on floors below its own.
+//! The plan of the house, read from the paths in its files: a room imports rooms on floors below
+//! its own.
 //!
-//! So every room can be read, tested and replaced with what stands below it alone, and the app's shore does not know the
-//! clients'.
+//! So every room can be read, tested and replaced with what stands below it alone, and the app's
+//! shore does not know the clients'.
 
 use std::{
     collections::BTreeSet,
@@ -9,8 +10,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The floors of a folder, the lowest first. A room is a file or a folder in it. It imports rooms on floors below its own,
-/// and none beside it.
+/// The floors of a folder, the lowest first. A room is a file or a folder in it. It imports rooms
+/// on floors below its own, and none beside it.
 struct House {
     folder: &'static [&'static str],
     floors: &'static [&'static [&'static str]],
@@ -103,7 +104,8 @@ fn named(text: &str, module: &[String]) -> BTreeSet<Vec<String>> {
     found
 }
 
-/// What stands behind `::`: a name and what stands behind that, or several in braces. Returns what follows.
+/// What stands behind `::`: a name and what stands behind that, or several in braces. Returns what
+/// follows.
 fn branch<'t>(text: &'t str, mut path: Vec<String>, found: &mut BTreeSet<Vec<String>>) -> &'t str {
     let text = text.trim_start();
     if let Some(mut rest) = text.strip_prefix('{') {

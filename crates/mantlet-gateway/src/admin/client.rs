@@ -15,7 +15,8 @@ use crate::app::fetch;
 /// Longest answer that is read: all that is remembered of any control.
 const MAX_ANSWER: usize = 64 << 20;
 
-/// Asks the Mantlet that answers at this socket, for a path of these segments. Its answer is JSON, and so is an error's.
+/// Asks the Mantlet that answers at this socket, for a path of these segments. Its answer is JSON,
+/// and so is an error's.
 pub async fn ask(socket: &Path, method: Method, segments: &[&str]) -> io::Result<(StatusCode, Value)> {
     let asked = timeout(PATIENCE, exchange(socket, method, segments)).await;
     asked.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))

@@ -1,7 +1,9 @@
-//! The admin socket: what Mantlet remembers of clients, to be seen and changed by whoever runs it. HTTP with JSON.
+//! The admin socket: the operator sees and changes what Mantlet remembers of clients. HTTP with
+//! JSON.
 //!
-//! Whoever may open the socket may do everything: that is its owner alone (mode 0600). It is served where it is polled, never on a thread of the
-//! gate, and what is asked is short: no request has a body.
+//! A user that may open the socket may do everything: that is its owner alone (mode 0600). It is
+//! served where it is polled, never on a thread of the gate. Questions are short: no request has a
+//! body.
 
 mod bans;
 mod client;

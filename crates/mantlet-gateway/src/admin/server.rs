@@ -47,7 +47,7 @@ pub(crate) async fn serve(admin: Option<&Admin>, shared: &Arc<Shared>) {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let shared = Arc::clone(shared);
-                // Whoever is too slow is cut off.
+                // A client that is too slow is cut off.
                 under_way.spawn(async move { drop(timeout(PATIENCE, converse(stream, &shared)).await) });
             }
             // Most likely there are no descriptors left.

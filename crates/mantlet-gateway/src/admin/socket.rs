@@ -31,12 +31,13 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Makes the socket, in a folder that is there. What is left over of a Mantlet that has died is replaced; one that answers is in use.
+    /// Makes the socket, in a folder that exists. A socket left over from a Mantlet that has died
+    /// is replaced; one that answers is in use.
     pub fn open(path: &Path) -> io::Result<Self> {
         match fs::symlink_metadata(path) {
-            // Somebody's file is not ours to remove.
+            // A file that Mantlet has not made is not ours to remove.
             Ok(found) if !found.file_type().is_socket() => return Err(io::ErrorKind::AlreadyExists.into()),
-            // Nor is one asked, or its commands, that another user has put there.
+            // A socket that another user has put there is not asked either.
             Ok(found) if !guarded::is_trusted(found.uid()) => {
                 let why = format!("there is a socket of the user {}; remove it", found.uid());
                 return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
@@ -49,7 +50,8 @@ impl Admin {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        // Made where nobody else can enter, and put in its place when it has its mode: there is no moment in which others could open it.
+        // Made where no other user can enter, and moved into place once it has its mode: at no
+        // moment could others open it.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let draft = tempfile::Builder::new()
             .prefix(".admin-")

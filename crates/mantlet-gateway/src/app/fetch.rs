@@ -1,5 +1,6 @@
-//! Asks a server for one thing: the app behind the gate, or whoever is at an address. Bounded in size and time; redirects are not
-//! followed, for whoever is asked should not choose who answers.
+//! Asks a server for one thing: the app behind the gate, or the server at an address. Bounded in
+//! size and time; redirects are not followed, for the server that is asked should not choose which
+//! one answers.
 
 use std::{pin::Pin, time::Duration};
 
@@ -34,7 +35,7 @@ pub struct Target {
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
-    /// Nobody is there, or not to be understood: it may be worth another try.
+    /// No server is there, or it is not understood: it may be worth another try.
     #[error("{0}")]
     Unreachable(String),
     /// The answer is longer than is read.
@@ -54,8 +55,8 @@ pub struct Fetched {
 }
 
 impl Target {
-    /// Something of the app behind the gate, which is asked as by a client of this host, over HTTPS or not. None if it is no path
-    /// or no host.
+    /// Something of the app behind the gate, which is asked as by a client of this host, over HTTPS
+    /// or not. None if it is no path or no host.
     pub fn of_app(server: &Address, host: &str, path: &str, says_https: bool) -> Option<Self> {
         let (host, path) = (host.parse().ok()?, path.parse().ok()?);
         Some(Self { server: server.clone(), is_https: false, host, path, says_https })

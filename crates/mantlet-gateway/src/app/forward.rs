@@ -153,8 +153,9 @@ impl App<ClientRequestBody> for &Forward<'_> {
             response.extensions_mut().insert(upgrade);
             return Ok(response.map(|body| AppResponseBody::new(body, lease)));
         }
-        // Some servers read what follows a declined upgrade as another protocol: nothing shall follow. And after an exception of the
-        // app uvicorn closes without having said so: what follows, maybe somebody else's POST, would be lost.
+        // Some servers read what follows a declined upgrade as another protocol: nothing shall
+        // follow. And after an exception of the app uvicorn closes without having said so: what
+        // follows, maybe another client's POST, would be lost.
         if websocket || response.status() == StatusCode::INTERNAL_SERVER_ERROR {
             lease.retire();
         }
@@ -184,8 +185,9 @@ impl App<ClientRequestBody> for &Forward<'_> {
 }
 
 impl Forward<'_> {
-    /// Only HTTP/1.0 may leave the host out; the app speaks 1.1 with us. It gets one that no client has chosen: a name of ours, or the address that was
-    /// connected to, which is what uvicorn takes.
+    /// Only HTTP/1.0 may leave the host out; the app speaks 1.1 with us. It gets one that no client
+    /// has chosen: a name of ours, or the address that was connected to, which is what uvicorn
+    /// takes.
     fn name_host(&self, headers: &mut HeaderMap) {
         if headers.contains_key(header::HOST) {
             return;
@@ -197,8 +199,8 @@ impl Forward<'_> {
 
     /// Sends the request on a pooled connection or a new one.
     ///
-    /// It is sent again, once and on a new connection, only if it was provably not written, or if it is a GET or HEAD
-    /// without body and the reused connection was closed before any answer.
+    /// It is sent again, once and on a new connection, only if it was provably not written, or if
+    /// it is a GET or HEAD without body and the reused connection was closed before any answer.
     async fn exchange(
         &self,
         request: Request<AppRequestBody>,
@@ -223,8 +225,8 @@ impl Forward<'_> {
         Box::pin(self.exchange_anew(again, limit, place)).await
     }
 
-    /// Sends the request on a new connection. Boxed where it is called: rare, and the future of every request would be larger
-    /// for it.
+    /// Sends the request on a new connection. Boxed where it is called: rare, and the future of
+    /// every request would be larger for it.
     async fn exchange_anew(
         &self,
         request: Request<AppRequestBody>,
@@ -256,7 +258,8 @@ impl Forward<'_> {
     }
 }
 
-/// Leaves out what is about one hop alone. What `Connection` names went before our own headers came.
+/// Leaves out what is about one hop alone. What `Connection` names went before our own headers
+/// came.
 fn leave_hop_by_hop(headers: &mut HeaderMap) {
     let takes_trailers = headers.get(header::TE).is_some_and(|te| te.as_bytes() == b"trailers");
     client::remove_hop_by_hop(headers, |name| *name == header::EXPECT || *name == header::TRAILER);
@@ -286,8 +289,9 @@ fn invalid(what: impl Into<Arc<str>>) -> Refusal {
     Refusal::about(Reason::AppInvalidResponse, what)
 }
 
-/// Looks for the first piece of an answer of unknown length, if it is there already: one that is broken from its start is refused, and the
-/// client does not get an empty answer. A stream that has not begun is not waited for.
+/// Looks for the first piece of an answer of unknown length, if it is there already: one that is
+/// broken from its start is refused, and the client does not get an empty answer. A stream that has
+/// not begun is not waited for.
 async fn begin(body: &mut Incoming) -> Result<Option<Frame<Bytes>>, Refusal> {
     for _ in 0..LOOKS {
         match poll_fn(|cx| Poll::Ready(Pin::new(&mut *body).poll_frame(cx))).await {
@@ -356,7 +360,8 @@ fn copy_of(request: &Request<AppRequestBody>) -> Request<AppRequestBody> {
     copy
 }
 
-/// Removes from an answer what concerns one connection only, and what its `Connection` header names.
+/// Removes from an answer what concerns one connection only, and what its `Connection` header
+/// names.
 fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<_> =
         client::named_in_connection(headers).filter(|name| !NOT_NAMED_AWAY.contains(name)).collect();

@@ -1,8 +1,10 @@
-//! A client that leaves before it is answered: the app works on, so its place stays taken until the app has answered.
+//! A client that leaves before it is answered: the app works on, so its place stays taken until the
+//! app has answered.
 //!
-//! An app is not stopped by a connection that ends; a client that opens and resets streams would have it work in vain, on as much as that client likes. So the
-//! answer of a request that is quick is waited for in its client's place, for as long as it would count as work. Of one that takes long the app learns at
-//! once that its client has left.
+//! An app is not stopped by a connection that ends; a client that opens and resets streams would
+//! have it work in vain, on as much as that client likes. So the answer of a request that is quick
+//! is waited for in its client's place, for as long as it would count as work. Of one that takes
+//! long the app learns at once that its client has left.
 
 use std::{
     future::Future,

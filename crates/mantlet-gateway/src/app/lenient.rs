@@ -1,8 +1,10 @@
 //! The app's end of a connection that may be closed while a request is still being sent.
 //!
-//! An app that answers without having read the whole body (too large, not logged in) may close at once: uvicorn does, if it says
-//! `Connection: close`, or after an exception. The next write fails then, and hyper would give up before it has read the answer that is there already. So
-//! a write that fails for that counts as done, and nothing more is written; what is there is read, or the end of the connection.
+//! An app that answers without having read the whole body (too large, not logged in) may close at
+//! once: uvicorn does, if it says `Connection: close`, or after an exception. The next write fails
+//! then, and hyper would give up before it has read the answer that is there already. So a write
+//! that fails for that counts as done, and nothing more is written; what is there is read, or the
+//! end of the connection.
 
 use std::{
     io::{self, ErrorKind, IoSlice},

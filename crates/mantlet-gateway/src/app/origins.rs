@@ -10,7 +10,8 @@ use std::{
 use http::{HeaderMap, Request, header};
 use mantlet_controls::{Call, call::request_id::X_REQUEST_ID, cors::Own};
 
-/// Answers remembered. A client can ask any number of questions; when there are too many, the memory starts anew.
+/// Answers remembered. A client can ask any number of questions; when there are too many, the
+/// memory starts anew.
 const MAX_ANSWERS: usize = 4096;
 /// Longest origin that is remembered, in bytes. A host name has at most 253.
 const MAX_ORIGIN: usize = 512;
@@ -20,7 +21,8 @@ const LIFETIME: Duration = Duration::from_mins(1);
 /// Of a question, by two hashes that a client cannot foresee.
 pub(crate) type Key = (u64, u64);
 
-/// Asked only about requests that would be refused otherwise, so a lock does no harm; what is learned in passing does not wait for it.
+/// Asked only about requests that would be refused otherwise, so a lock does no harm; what is
+/// learned in passing does not wait for it.
 #[derive(Debug, Default)]
 pub(crate) struct SharedOrigins {
     answers: Mutex<HashMap<Key, (Own, Instant)>>,
@@ -37,7 +39,8 @@ impl SharedOrigins {
         (hash(&self.hashers.0), hash(&self.hashers.1))
     }
 
-    /// Of a preflight: of all that the app can see in it, but for the id that every request has of its own.
+    /// Of a preflight: of all that the app can see in it, but for the id that every request has of
+    /// its own.
     pub(crate) fn key_of_preflight(&self, preflight: &Request<()>) -> Key {
         self.key_of(|mut hasher| {
             preflight.uri().hash(&mut hasher);
@@ -49,7 +52,8 @@ impl SharedOrigins {
         })
     }
 
-    /// Of the place that a page asks: who asks, how, and which operation, or which path where none is known.
+    /// Of the place that a page asks: who asks, how, and which operation, or which path where none
+    /// is known.
     pub(crate) fn key_of_place(&self, call: &Call) -> Option<Key> {
         let origin = call.origin.as_ref().filter(|origin| origin.len() <= MAX_ORIGIN)?;
         let place = match &call.operation {
@@ -67,7 +71,7 @@ impl SharedOrigins {
         answers.get(&key).filter(|(_, since)| since.elapsed() < LIFETIME).map(|(own, _)| own.clone())
     }
 
-    /// Remembers what an answer says, unless that is known. Nobody waits for it.
+    /// Remembers what an answer says, unless that is known. No request waits for it.
     pub(crate) fn learn(&self, key: Key, headers: &HeaderMap) {
         let Ok(mut answers) = self.answers.try_lock() else { return };
         if answers.get(&key).is_some_and(|(_, since)| since.elapsed() < LIFETIME / 2) {

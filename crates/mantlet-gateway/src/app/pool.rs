@@ -29,12 +29,13 @@ use super::{
     socket::{Watcher, watch_tcp, watch_unix},
 };
 
-/// Bytes that the head of an answer may have, and that are read from the app at once. uvicorn sets no limit; Chrome takes 256 KiB.
+/// Bytes that the head of an answer may have, and that are read from the app at once. uvicorn sets
+/// no limit; Chrome takes 256 KiB.
 const MAX_ANSWER_HEAD: usize = 256 << 10;
 /// Lines that it may have. uvicorn, nginx and browsers set no limit.
 const MAX_ANSWER_LINES: usize = 512;
-/// How long a connection rests after an answer without a body, where the server is not known: one that sends a body all the same does so
-/// within this time.
+/// How long a connection rests after an answer without a body, where the server is not known: one
+/// that sends a body all the same does so within this time.
 const REST: Duration = Duration::from_millis(100);
 /// How soon an app is asked again that has too many waiting to be let in.
 const KNOCK_AGAIN: Duration = Duration::from_millis(5);
@@ -54,9 +55,11 @@ pub struct UpstreamConfig {
     pub idle_timeout: Duration,
     /// Requests that the app may have in hand at once.
     pub max_concurrent: usize,
-    /// How long a request waits while the app has more in hand than it works on; zero if none shall wait.
+    /// How long a request waits while the app has more in hand than it works on; zero if none shall
+    /// wait.
     pub queue_timeout: Duration,
-    /// It is uvicorn, which Mantlet has started: it writes one answer to a request, and nothing else.
+    /// It is uvicorn, which Mantlet has started: it writes one answer to a request, and nothing
+    /// else.
     pub is_uvicorn: bool,
 }
 
@@ -83,7 +86,8 @@ struct Idle {
 }
 
 thread_local! {
-    /// INVARIANT: borrowed only within a function that does not await. A process has one app, so the pool needs no key.
+    /// INVARIANT: borrowed only within a function that does not await. A process has one app, so
+    /// the pool needs no key.
     static POOL: RefCell<VecDeque<Idle>> = const { RefCell::new(VecDeque::new()) };
     /// Those that rest, the next one to be used again first.
     static RESTING: RefCell<VecDeque<Idle>> = const { RefCell::new(VecDeque::new()) };
@@ -161,7 +165,8 @@ impl Upstream {
             if idle.since.elapsed() > self.config.idle_timeout {
                 continue;
             }
-            // One that is not ready is closed, or still busy with a request whose answer came early: not waited for.
+            // One that is not ready is closed, or still busy with a request whose answer came
+            // early: not waited for.
             if matches!(sender.ready().now_or_never(), Some(Ok(()))) && idle.watcher.is_quiet() {
                 return Some(self.lease(sender, idle.watcher, true));
             }
@@ -247,7 +252,7 @@ impl Upstream {
         builder.max_buf_size(MAX_ANSWER_HEAD).max_header_size(MAX_ANSWER_HEAD).max_headers(MAX_ANSWER_LINES);
         let (sender, connection) = builder.handshake(Lenient::new(io)).await.map_err(io::Error::other)?;
         tokio::spawn(async move {
-            // An error reaches whoever waits for the answer on this connection; nobody else cares.
+            // An error reaches the request that waits for its response on this connection.
             let _ = connection.with_upgrades().await;
         });
         Ok((sender, watcher))
@@ -267,7 +272,8 @@ fn rested() -> Option<Idle> {
     })
 }
 
-/// Connects to a unix socket. Where too many wait to be let in, Linux refuses at once what it lets wait over TCP.
+/// Connects to a unix socket. Where too many wait to be let in, Linux refuses at once what it lets
+/// wait over TCP.
 async fn knock(path: &Path) -> io::Result<UnixStream> {
     loop {
         match UnixStream::connect(path).await {

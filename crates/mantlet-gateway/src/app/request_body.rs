@@ -17,9 +17,11 @@ use tokio::time::Sleep;
 use super::load::{self, Entry, Keeper, Permit, Place};
 use crate::{connection_state::ConnectionState, request_body::ClientRequestBody};
 
-/// Bytes of a body that are held back until it is complete. A request that fits is judged whole before the app sees any of it.
+/// Bytes of a body that are held back until it is complete. A request that fits is judged whole
+/// before the app sees any of it.
 const HOLD_SIZE: usize = 64 << 10;
-/// How long an incomplete body is held back, so that clients and apps that talk while uploading still can.
+/// How long an incomplete body is held back, so that clients and apps that talk while uploading
+/// still can.
 const HOLD_TIME: Duration = Duration::from_secs(1);
 /// Bytes of an incomplete body that are held on while there is no place for it at the app.
 const HOLD_ON: usize = 4 << 10;
@@ -37,8 +39,8 @@ pub(crate) struct Unfinished<P> {
     pub(crate) patience: Option<Duration>,
 }
 
-/// Waits until the body is complete, too large to hold back, or slow. One that is slow is held on while there is no place for it: those who send nothing
-/// would have the app hold it.
+/// Waits until the body is complete, too large to hold back, or slow. One that is slow is held on
+/// while there is no place for it: those who send nothing would have the app hold it.
 pub(crate) async fn hold<P>(mut body: Judged, unfinished: Unfinished<P>) -> Result<AppRequestBody, Refusal>
 where
     P: Fn() -> Option<Permit>,
@@ -122,7 +124,7 @@ pub(crate) struct Stream {
     sender: Option<Arc<ConnectionState>>,
 }
 
-/// How a streamed body fares, for whoever waits for the answer.
+/// How a streamed body fares, for the task that waits for the response.
 #[derive(Debug, Clone)]
 pub(crate) struct Progress(Arc<Mutex<State>>);
 
@@ -163,8 +165,8 @@ impl Progress {
         state.failure = state.failure.or(failure);
     }
 
-    /// Whether the body is on its way: the client is awaited, or the app took a piece within this time. An app that
-    /// does not read is not waited for longer than one that has read everything.
+    /// Whether the body is on its way: the client is awaited, or the app took a piece within this
+    /// time. An app that does not read is not waited for longer than one that has read everything.
     pub(crate) fn is_under_way(&self, within: Duration) -> bool {
         let state = self.state();
         !state.ended && (state.client_is_awaited || state.last_wanted.elapsed() < within)
@@ -268,7 +270,8 @@ impl Body for AppRequestBody {
 }
 
 impl Stream {
-    /// The next piece, once it has come and the app may be given it. The end is a piece too: with it the app begins to work.
+    /// The next piece, once it has come and the app may be given it. The end is a piece too: with
+    /// it the app begins to work.
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
         if self.held.is_empty() {
             let data = self.rest.poll_data(cx);
@@ -308,7 +311,7 @@ impl Stream {
 }
 
 impl Drop for Stream {
-    /// A body that nobody reads any more is not under way.
+    /// A body that is not read any more is not under way.
     fn drop(&mut self) {
         self.progress.end(None);
         if let Some(connection) = &self.sender {

@@ -14,7 +14,8 @@ use super::pool::Lease;
 /// The app's answer; gives the connection to the app back when it has ended.
 #[derive(Debug)]
 pub(crate) struct AppResponseBody {
-    /// What has been looked at already. Boxed: rarer than answers of a known length, and each answer is moved often on its way.
+    /// What has been looked at already. Boxed: rarer than answers of a known length, and each
+    /// answer is moved often on its way.
     first: Option<Box<Frame<Bytes>>>,
     incoming: Incoming,
     lease: Option<Lease>,
@@ -69,7 +70,7 @@ impl Body for AppResponseBody {
         self.first.is_none() && self.incoming.is_end_stream()
     }
 
-    /// Of what has been read a part already, nobody knows the length.
+    /// The length of a body of which a part has been read is not known.
     fn size_hint(&self) -> SizeHint {
         self.incoming.size_hint()
     }

@@ -1,7 +1,8 @@
 //! A connection to a server that is not known, of which can be told whether something waits on it.
 //!
-//! A server that says more than it was asked, or says it later, would have its words taken for the answer to the next request. So before
-//! a connection is used again, the kernel is asked whether anything has come.
+//! A server that says more than it was asked, or says it later, would have its words taken for the
+//! answer to the next request. So before a connection is used again, the kernel is asked whether
+//! anything has come.
 
 use std::{
     io::{self, IoSlice},
@@ -17,7 +18,8 @@ use tokio::{
     net::{TcpStream, UnixStream, tcp, unix},
 };
 
-/// The two halves of a connection. The writing one is shared with who watches, for it knows its socket.
+/// The two halves of a connection. The writing one is shared with who watches, for it knows its
+/// socket.
 #[derive(Debug)]
 pub(crate) struct Watched<R, W> {
     read: R,
@@ -27,7 +29,7 @@ pub(crate) struct Watched<R, W> {
 /// Asks whether something waits on a connection.
 #[derive(Debug)]
 pub(crate) enum Watcher {
-    /// Nobody asks: what stands there is known.
+    /// It is not asked: the server is known.
     Off,
     Unix(Weak<Mutex<unix::OwnedWriteHalf>>),
     Tcp(Weak<Mutex<tcp::OwnedWriteHalf>>),

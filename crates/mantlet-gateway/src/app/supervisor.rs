@@ -1,4 +1,5 @@
-//! Keeps the app running: starts it, knows when it is ready, starts it again when it crashes, stops it last.
+//! Keeps the app running: starts it, knows when it is ready, starts it again when it crashes, stops
+//! it last.
 
 use std::{
     ffi::OsString,
@@ -41,7 +42,8 @@ pub struct AppCommand {
     pub leads_its_own_session: bool,
     /// Where it will listen.
     pub address: Address,
-    /// Time from its start to its first accepted connection; none if it may take as long as it lives.
+    /// Time from its start to its first accepted connection; none if it may take as long as it
+    /// lives.
     pub ready_timeout: Option<Duration>,
     /// Time it may take to stop before it is killed.
     pub stop_timeout: Duration,
@@ -56,7 +58,7 @@ pub enum Input {
     Nothing,
 }
 
-/// What happens to the app, for whoever tells a person.
+/// What happens to the app, to be told to the operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -68,7 +70,7 @@ pub enum Event {
     Crashed(Option<ExitStatus>, Duration),
 }
 
-/// What whoever runs the supervisor asks of it.
+/// What the supervisor is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Order {
@@ -167,8 +169,10 @@ fn spawn(command: &AppCommand) -> io::Result<Child> {
     if command.input == Input::Nothing {
         program.stdin(Stdio::null());
     }
-    // Its own group: Ctrl-C reaches the gate alone, which lets the app finish first. In a group that is not in front, but in the session of the terminal,
-    // a process that reads the terminal is stopped; in a session of its own it reads like any other file. One that leads a group cannot leave its session.
+    // Its own group: Ctrl-C reaches the gate alone, which lets the app finish first. In a group
+    // that is not in front, but in the session of the terminal, a process that reads the terminal
+    // is stopped; in a session of its own it reads like any other file. One that leads a group
+    // cannot leave its session.
     if !command.leads_its_own_session {
         program.process_group(0);
     }
@@ -253,7 +257,8 @@ fn as_asked(status: ExitStatus) -> ExitStatus {
     if status.signal() == Some(Signal::TERM.as_raw()) { ExitStatus::default() } else { status }
 }
 
-/// How long until it is said again that the app is waited for: what takes long need not be said often.
+/// How long until it is said again that the app is waited for: what takes long need not be said
+/// often.
 fn pause_between(age: Duration) -> Duration {
     if age < Duration::from_secs(30) { Duration::from_secs(3) } else { Duration::from_secs(30) }
 }

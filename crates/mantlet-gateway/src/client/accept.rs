@@ -82,7 +82,7 @@ impl Listener {
         })
     }
 
-    /// Lets those in who have knocked, and ignores those who knock from now on.
+    /// Handshakes that have begun are completed; those that begin from now on are ignored.
     fn ignore_newcomers(&self) {
         if let Self::Tcp(socket) = self {
             listener::ignore_newcomers(socket);
@@ -114,7 +114,8 @@ async fn receive(
 ) {
     let mut doors = pin!(async {
         let _ = stage.wait_for(|stage| matches!(stage, Stage::Closing | Stage::Ending)).await;
-        // Whoever stands in the door when it falls shut is thrown out: so they come in, and nobody follows them.
+        // Closing a listening socket resets the connections in its backlog. So new ones are dropped
+        // first, and what is queued is accepted.
         listener.ignore_newcomers();
         let _ = tokio::time::timeout(CLOSING_DOORS, stage.wait_for(|stage| *stage == Stage::Ending)).await;
     });
@@ -123,7 +124,8 @@ async fn receive(
             biased;
             () = &mut doors => return,
             accepted = listener.accept(shared, busy) => match accepted {
-                // Whoever was told to go goes before the next one comes: in a flood there would soon be nobody to choose from.
+                // A connection that was told to end ends before the next one comes: in a flood
+                // there would soon be none to choose from.
                 Ok(true) => tokio::task::yield_now().await,
                 Ok(false) => {}
                 Err(error) => admission::make_room(shared, &error).await,

@@ -1,4 +1,5 @@
-//! Who gets in: counts connections, in all and for each client, and makes room when there is none.
+//! Which connections get in: counts them, in all and for each client, and makes room when there is
+//! none.
 
 use std::{
     cell::Cell,
@@ -25,7 +26,8 @@ thread_local! {
     static HERE: Cell<usize> = const { Cell::new(0) };
 }
 
-/// After an accept that failed: without descriptors, somebody who waits must go; else the next try may do better.
+/// After an accept that failed: without descriptors, a connection that waits must go; else the next
+/// try may do better.
 pub(crate) async fn make_room(shared: &Shared, error: &io::Error) {
     // EMFILE and ENFILE have no kind of their own.
     if matches!(error.raw_os_error(), Some(23 | 24)) {
@@ -34,7 +36,8 @@ pub(crate) async fn make_room(shared: &Shared, error: &io::Error) {
     }
 }
 
-/// Takes a connection in or closes it. Says whether the gate is full, so that it took the place of one that waits.
+/// Takes a connection in or closes it. Says whether the gate is full, so that it took the place of
+/// one that waits.
 pub(crate) fn let_in<T>(
     shared: &Arc<Shared>,
     busy: &Arc<AtomicUsize>,
@@ -66,7 +69,7 @@ struct Registered {
 }
 
 impl Registered {
-    /// None if there is no place. Says also whether there was one only because somebody had to go.
+    /// None if there is no place. Says also whether there was one only because another had to go.
     fn new(shared: &Arc<Shared>, state: &Arc<ConnectionState>, peer: Peer) -> Option<(Self, bool)> {
         let policy = shared.policy.load();
         let address = match peer {
@@ -94,7 +97,8 @@ impl Registered {
 impl Drop for Registered {
     fn drop(&mut self) {
         self.shared.connections.fetch_sub(1, Relaxed);
-        // INVARIANT: a connection ends on the thread on which it began. At the end of the thread the counter may be gone first.
+        // INVARIANT: a connection ends on the thread on which it began. At the end of the thread
+        // the counter may be gone first.
         let _ = HERE.try_with(|here| here.set(here.get().saturating_sub(1)));
         self.shared.guests().remove(&self.state, self.address);
     }
@@ -108,7 +112,8 @@ pub(crate) fn descriptor_ceiling() -> usize {
     soft.map_or(usize::MAX, |soft: usize| (soft.saturating_sub(RESERVED_DESCRIPTORS) / 2).max(8))
 }
 
-/// Asks every connection to end when nothing is under way on it; returns how many are left on this thread.
+/// Asks every connection to end when nothing is under way on it; returns how many are left on this
+/// thread.
 pub(crate) fn close_all(shared: &Shared) -> usize {
     shared.guests().close_all();
     HERE.get()

@@ -11,8 +11,8 @@ use mantlet_controls::ResponseBody;
 
 use crate::{app::AppResponseBody, connection_state::Exchange};
 
-/// The largest piece of an answer that is handed to an HTTP/2 stream at once: how long a client takes for one tells whether it
-/// reads at all.
+/// The largest piece of an answer that is handed to an HTTP/2 stream at once: how long a client
+/// takes for one tells whether it reads at all.
 const STREAM_PIECE: usize = 16 << 10;
 
 /// An answer on its way to the client; its end is the end of the exchange.

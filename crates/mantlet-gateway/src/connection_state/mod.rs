@@ -1,6 +1,7 @@
 //! What is known about a connection while hyper owns its socket.
 //!
-//! The wire writes it and the connection's driver reads it, both on one thread; any thread's listener may ask it to close.
+//! The wire writes it and the connection's driver reads it, both on one thread; any thread's
+//! listener may ask it to close.
 
 mod exchange;
 
@@ -19,8 +20,9 @@ use mantlet_controls::Reason;
 
 pub(crate) use self::exchange::Exchange;
 
-/// How long a client that has sent its last byte is still taken to be there after its request has gone to the app: a quick answer reaches one that
-/// only sends no more, and the app is told of one that has left.
+/// How long a client that has sent its last byte is still taken to be there after its request has
+/// gone to the app: a quick answer reaches one that only sends no more, and the app is told of one
+/// that has left.
 const HOLD_ON: Duration = Duration::from_secs(1);
 
 /// What a connection is doing, as far as limits care.
@@ -244,13 +246,14 @@ impl ConnectionState {
         self.sent_at.store(now(), Relaxed);
     }
 
-    /// The request under way waits for its turn, and nothing would be lost if its client left meanwhile.
+    /// The request under way waits for its turn, and nothing would be lost if its client left
+    /// meanwhile.
     pub(crate) fn let_leave(&self, may_leave: bool) {
         self.may_leave.store(may_leave, Relaxed);
     }
 
-    /// Whether what the client has asked for is still to reach the app, or has only just, although the client has sent its last byte at
-    /// that moment: [`ConnectionState::moment`].
+    /// Whether what the client has asked for is still to reach the app, or has only just, although
+    /// the client has sent its last byte at that moment: [`ConnectionState::moment`].
     pub(crate) fn holds_on(&self, ended_at: u64) -> bool {
         if self.in_flight.load(Relaxed) == 0 {
             return false;
@@ -327,7 +330,7 @@ impl ConnectionState {
         }
     }
 
-    /// The stream that has just begun, for whoever makes its task.
+    /// The stream that has just begun, for the executor that makes its task.
     pub(crate) fn take_begun_stream(&self) -> Option<Arc<Stream>> {
         self.rare().begun.take()
     }

@@ -46,7 +46,7 @@ impl Certificates {
     ) -> Self {
         let (mut exact, mut wildcard) = (HashMap::new(), HashMap::new());
         let default = from_files.first().or(fetched).map(|first| Arc::clone(&first.key));
-        // Files last: where both are for a name, somebody has chosen the file.
+        // Files last: where both are for a name, the operator has chosen the file.
         for Certificate { key, names } in fetched.into_iter().chain(&from_files) {
             for name in names {
                 match name.strip_prefix('*') {

@@ -25,7 +25,7 @@ pub(crate) fn connector(roots: RootCertStore) -> Result<TlsConnector, TlsError> 
 /// The authorities that this machine trusts.
 pub(crate) fn roots_of_this_machine() -> RootCertStore {
     let mut roots = RootCertStore::empty();
-    // What cannot be used is of no use to anybody else here either.
+    // What cannot be used is of no use to other programs here either.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     roots
 }

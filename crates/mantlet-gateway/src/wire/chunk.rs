@@ -4,7 +4,7 @@ use mantlet_controls::Reason;
 
 use super::head::{is_token, trim};
 
-/// Bytes a chunk extension may have. Nobody is known to use any (nginx ignores them, h11 allows 64 KiB with the size line).
+/// Bytes a chunk extension may have. No client is known to use any (nginx ignores them, h11 allows 64 KiB with the size line).
 const MAX_EXTENSION: usize = 256;
 /// Bytes that all chunk extensions of a body may have: no more than the reader behind this one takes.
 const MAX_EXTENSIONS: usize = 16 << 10;

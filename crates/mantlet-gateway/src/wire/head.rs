@@ -207,7 +207,7 @@ fn judge_target(target: &[u8], raw_bytes: bool) -> Result<(Target<'_>, bool), Re
     }
 }
 
-/// The same head with its target's raw bytes percent-encoded, as a browser sends them. Whoever decodes the target reads the same.
+/// The same head with its target's raw bytes percent-encoded, as a browser sends them. Decoded, the target is the same.
 pub(super) fn encoded(head: &[u8], limits: &HeadLimits) -> Result<Vec<u8>, Reason> {
     let start = memchr::memchr(b' ', head).map_or(0, |at| at + 1);
     let rest = head.get(start..).unwrap_or_default();

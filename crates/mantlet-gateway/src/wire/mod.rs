@@ -262,7 +262,7 @@ impl<T> Wire<T> {
                         }
                     }
                     Err(reason) => {
-                        // The head is already with hyper: the body breaks off, and whoever reads it asks for the verdict.
+                        // The head is already with hyper: the body breaks off, and its reader asks for the verdict.
                         self.connection.condemn(reason);
                         self.state = State::Ended;
                         return at;
@@ -488,7 +488,7 @@ impl<T: AsyncRead + Unpin> Read for Wire<T> {
                     return Poll::Ready(Ok(()));
                 }
             } else if ready!(wire.poll_fill(cx, SCRATCH))? == 0 {
-                // The client left in the middle of a head: there is nobody to answer.
+                // The client left in the middle of a head: there is no request to answer.
                 return Poll::Ready(Ok(()));
             }
         }

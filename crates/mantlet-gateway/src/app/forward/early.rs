@@ -1,7 +1,8 @@
-//! Interim answers (RFC 9110 section 15.2), such as 103 Early Hints: passed on to clients that speak HTTP/1.1.
+//! Interim answers (RFC 9110 section 15.2), such as 103 Early Hints: passed on to clients that
+//! speak HTTP/1.1.
 //!
-//! hyper's server writes none, so the wire does, between two answers. Over HTTP/2 they would have to go through hyper's own encoder of
-//! headers, to which there is no door.
+//! hyper's server writes none, so the wire does, between two answers. Over HTTP/2 they would have
+//! to go through hyper's own encoder of headers, to which there is no door.
 
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
 //! Where an answer of the app ends.
 //!
-//! By its length, by its chunks, or with the connection (RFC 9112 section 6.3). An answer that says more than one of them has one meaning
-//! by that section; the client gets only that one, and the connection to the app carries no other request. What has no meaning is refused.
+//! By its length, by its chunks, or with the connection (RFC 9112 section 6.3). An answer that says
+//! more than one of them has one meaning by that section; the client gets only that one, and the
+//! connection to the app carries no other request. What has no meaning is refused.
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
 

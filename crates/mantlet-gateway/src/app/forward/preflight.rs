@@ -14,11 +14,13 @@ use crate::app::{request_body::AppRequestBody, response_body::AppResponseBody};
 
 /// How long an answer may take. A middleware gives it, which looks at headers.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long its body may take to end, so that the connection can be used again. It has none, or two bytes.
+/// How long its body may take to end, so that the connection can be used again. It has none, or two
+/// bytes.
 const BODY: Duration = Duration::from_millis(250);
 
 impl Forward<'_> {
-    /// Sends a preflight, in its turn like any request of this client, and remembers what comes of it if that is an answer.
+    /// Sends a preflight, in its turn like any request of this client, and remembers what comes of
+    /// it if that is an answer.
     pub(super) async fn ask_own_cors(&self, call: &Call, preflight: Request<()>) -> Result<Own, Silence> {
         let upstream = self.upstream;
         let key = upstream.origins.key_of_preflight(&preflight);
@@ -38,7 +40,8 @@ impl Forward<'_> {
         };
         lease.hold(permit);
         if !response.status().is_success() {
-            // After a failure the app may close without having said so; and few questions are answered so.
+            // After a failure the app may close without having said so; and few questions are
+            // answered so.
             lease.retire();
         }
         let own = Own::of_preflight(response.status(), response.headers());

@@ -47,7 +47,8 @@ impl Load {
         self.unfinished.take(client)
     }
 
-    /// Waits for the turn of this client, if it has to, and takes its share. Requests of a kind take the app about as long.
+    /// Waits for the turn of this client, if it has to, and takes its share. Requests of a kind
+    /// take the app about as long.
     pub(crate) async fn enter(&self, client: Client, kind: Option<usize>) -> Result<Entry, Refusal> {
         let turn = self.turns.take(client, kind).await.ok_or_else(busy)?;
         let Some(permit) = self.shares.take(client) else {

@@ -92,7 +92,8 @@ impl Place {
         }
     }
 
-    /// How long the answer is worth waiting for without its client, if at all. A body that breaks off ends the request anyway.
+    /// How long the answer is worth waiting for without its client, if at all. A body that breaks
+    /// off ends the request anyway.
     pub(crate) fn lingers(&self) -> Option<Duration> {
         match &self.held {
             Held::Turn(turn) => turn.lingers(self.kind),

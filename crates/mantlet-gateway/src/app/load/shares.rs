@@ -74,8 +74,8 @@ impl Shares {
         Client { own: counter(own, u128::from_be_bytes(key)), network: counter(of_network, network(key)) }
     }
 
-    /// The right to send one more request of this client, if the app has not too many in hand. While it has few, everybody may have as many
-    /// as there is room for; later nobody may have more than an equal share of seven eighths: newcomers find room.
+    /// The right to send one more request of this client, if the app has not too many in hand. While it has few, every client may have as many
+    /// as there is room for; later no client may have more than an equal share of seven eighths: newcomers find room.
     pub(crate) fn take(self: &Arc<Self>, client: Client) -> Option<Permit> {
         // Counted first, so that two threads cannot both take the last place; the drop takes it back.
         let permit = Permit { shares: Arc::clone(self), client, presence: None };

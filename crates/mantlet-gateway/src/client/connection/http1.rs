@@ -1,7 +1,8 @@
 //! HTTP/1, driven by hyper for as long as something happens.
 //!
-//! A connection parks: when nothing has happened for a moment between two requests, hyper's state and buffers are
-//! dropped, and only the socket and a few hundred bytes remain until the next byte arrives.
+//! A connection parks: when nothing has happened for a moment between two requests, hyper's state
+//! and buffers are dropped, and only the socket and a few hundred bytes remain until the next byte
+//! arrives.
 
 use std::{
     convert::Infallible,
@@ -35,7 +36,8 @@ const SLACK: usize = 1 << 10;
 
 /// How driving a connection ended.
 pub(super) enum Outcome {
-    /// Nothing is under way and nothing has been for a moment, or the next request needs another parser.
+    /// Nothing is under way and nothing has been for a moment, or the next request needs another
+    /// parser.
     Idle,
     /// hyper is done with it: answered for the last time, switched protocols, or broke.
     Done,

@@ -1,4 +1,5 @@
-//! HTTP/2, driven by hyper until the connection ends. One that is refused leaves a record, whoever refused it.
+//! HTTP/2, driven by hyper until the connection ends. A connection that is refused leaves a record,
+//! by hyper or by us.
 
 use std::{
     convert::Infallible,
@@ -44,7 +45,8 @@ where
     let client = Arc::clone(&context);
     let service = service_fn(move |request| {
         let context = Arc::clone(&context);
-        // Begun here and not in the future, whose task is made right after: so that it knows which stream is its own.
+        // Begun here and not in the future, whose task is made right after: so that it knows which
+        // stream is its own.
         let exchange = Exchange::begin(&context.state, true);
         // Boxed at once: hyper and the task's making hand it on several times, and it is large.
         Box::pin(async move { Ok::<_, Infallible>(request::handle(&context, request, exchange).await) })
@@ -115,7 +117,8 @@ impl End {
         let error = result.err();
         let cause = error.as_ref().and_then(|error| error.source()?.downcast_ref::<h2::Error>());
         match cause.filter(|cause| cause.is_go_away() && cause.is_library()).and_then(h2::Error::reason) {
-            // Too many resets, empty DATA frames, or CONTINUATION frames and bytes of one header section.
+            // Too many resets, empty DATA frames, or CONTINUATION frames and bytes of one header
+            // section.
             Some(h2::Reason::ENHANCE_YOUR_CALM | h2::Reason::COMPRESSION_ERROR) => {
                 Self::Refused(Reason::Http2Flood)
             }
@@ -132,7 +135,8 @@ async fn say<T: AsyncRead + AsyncWrite + Unpin>(io: &mut T, farewell: Option<[u8
     linger(io).await;
 }
 
-/// Makes a task for each HTTP/2 stream. One that waits too long for its client ends alone: h2 resets it.
+/// Makes a task for each HTTP/2 stream. One that waits too long for its client ends alone: h2
+/// resets it.
 #[derive(Debug, Clone)]
 struct Streams {
     state: Arc<ConnectionState>,

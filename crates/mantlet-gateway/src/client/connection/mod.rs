@@ -31,7 +31,8 @@ use crate::{
     wire::{Protocol, Wire},
 };
 
-/// How long a connection that has just been made is waited for, even at the end of the gate: its request is on the way.
+/// How long a connection that has just been made is waited for, even at the end of the gate: its
+/// request is on the way.
 const NEWCOMER: Duration = Duration::from_millis(500);
 
 /// Serves a connection until it is closed.
@@ -53,8 +54,8 @@ where
             Ok(Err(_)) | Err(_) => return refuse_connection(&shared, peer, Reason::ProxyHeaderMalformed),
         }
     }
-    // Boxed, here and below, is what not every connection comes to: a future is as large as its largest part, and a
-    // waiting connection should cost little.
+    // Boxed, here and below, is what not every connection comes to: a future is as large as its
+    // largest part, and a waiting connection should cost little.
     if shared.tls.is_some() {
         return Box::pin(serve_tls(wire, shared, state, peer)).await;
     }
@@ -70,8 +71,8 @@ where
     let policy = shared.policy.load_full();
     let Some(is_tls) = begins_like_tls(&mut wire, policy.limits.head_timeout).await else { return };
     if !is_tls {
-        // Plain requests to the encrypted port are answered like others: redirected or refused by the control that
-        // asks for HTTPS.
+        // Plain requests to the encrypted port are answered like others: redirected or refused by
+        // the control that asks for HTTPS.
         let http2 = shared.config.http2.then_some(Http2::IfItBeginsSo);
         let context = Context::new(shared, state, peer, Scheme::Http, None);
         return Box::pin(serve_requests(wire, context, http2)).await;
@@ -89,7 +90,8 @@ where
     serve_requests(wire, context, http2).await;
 }
 
-/// Whether the first byte is that of a TLS handshake record (RFC 8446 section 5.1). `None` if none came in time.
+/// Whether the first byte is that of a TLS handshake record (RFC 8446 section 5.1). `None` if none
+/// came in time.
 async fn begins_like_tls<T: AsyncRead + Unpin>(wire: &mut Wire<T>, patience: Duration) -> Option<bool> {
     let first = tokio::time::timeout(patience, poll_fn(|cx| wire.poll_first_byte(cx))).await;
     first.ok().flatten().map(|byte| byte == 0x16)
@@ -157,7 +159,7 @@ async fn parked<T: AsyncRead + Unpin>(
         if let Poll::Ready(protocol) = wire.poll_protocol(cx, http2) {
             return Poll::Ready(protocol);
         }
-        // Here nothing or a beginning of an HTTP/2 preface has come: nobody waits for an answer.
+        // Here nothing or a beginning of an HTTP/2 preface has come: no client waits for an answer.
         if state.should_close() {
             if !first || state.is_evicted() {
                 return Poll::Ready(None);

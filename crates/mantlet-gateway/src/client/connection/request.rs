@@ -1,4 +1,5 @@
-//! One request of a connection: through the pipeline, and its response made ready for the connection.
+//! One request of a connection: through the pipeline, and its response made ready for the
+//! connection.
 
 use std::sync::Arc;
 
@@ -47,7 +48,8 @@ pub(super) async fn handle(
         audit: &shared.audit,
         store: shared.store.as_ref(),
     };
-    // A challenge before the pipeline: the authority comes in plain and under any name, and the app knows nothing of it.
+    // A challenge before the pipeline: the authority comes in plain and under any name, and the app
+    // knows nothing of it.
     let challenged = answer_to_challenge(shared, &request).filter(|_| !is_stand_in);
     let mut response = if let Some(answer) = challenged {
         answer
@@ -75,7 +77,8 @@ pub(super) async fn handle(
     } else if response.status() != StatusCode::SWITCHING_PROTOCOLS
         && (shared.is_draining() || (response.body().is_own() && context.state.expects_body()))
     {
-        // A body that nobody will read ends the connection with this answer; the client shall know.
+        // A body that will not be read ends the connection with this response; the client shall
+        // know.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     if is_get && response.body().size_hint().exact().is_none() && is_endless(response.headers()) {
@@ -84,8 +87,8 @@ pub(super) async fn handle(
     response.map(|body| ClientResponseBody::new(body, exchange))
 }
 
-/// Whether an answer to GET goes on for as long as its client wants it: events, after whose end a browser asks again by itself (HTML standard,
-/// section 9.2), and the pictures of a camera.
+/// Whether an answer to GET goes on for as long as its client wants it: events, after whose end a
+/// browser asks again by itself (HTML standard, section 9.2), and the pictures of a camera.
 fn is_endless(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     [&b"text/event-stream"[..], b"multipart/x-mixed-replace"]
@@ -93,7 +96,8 @@ fn is_endless(headers: &HeaderMap) -> bool {
         .any(|endless| kind.get(..endless.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(endless)))
 }
 
-/// The answer to a certificate authority that asks whether a name is ours (RFC 8555 section 8.3), if we have asked it to.
+/// The answer to a certificate authority that asks whether a name is ours (RFC 8555 section 8.3),
+/// if we have asked it to.
 fn answer_to_challenge(
     shared: &Shared,
     request: &Request<Incoming>,
@@ -108,7 +112,8 @@ fn answer_to_challenge(
     Some(response)
 }
 
-/// Gives the stand-in the method and path of the request it stands for, so that its record can name them.
+/// Gives the stand-in the method and path of the request it stands for, so that its record can name
+/// them.
 fn restore_request_line(request: &mut Request<Incoming>, state: &ConnectionState) {
     let Some((method, path)) = state.take_request_line() else { return };
     if let (Ok(method), Ok(uri)) = (method.parse(), path.parse()) {

@@ -73,7 +73,8 @@ impl Tunnel {
         Self { upgraded, _permit: permit, idle: limits.websocket_idle, frames, client }
     }
 
-    /// Carries bytes until one side closes, nothing moves for too long, a message is too large, or the gate closes.
+    /// Carries bytes until one side closes, nothing moves for too long, a message is too large, or
+    /// the gate closes.
     pub(crate) async fn run<T>(
         self,
         mut client: T,

@@ -37,7 +37,7 @@ impl Challenges {
         self.0.load().by_name.is_empty()
     }
 
-    /// How to speak TLS with an authority that has come for a challenge; none for anybody else. It offers this protocol alone
+    /// How to speak TLS with an authority that has come for a challenge; none for any other client. It offers this protocol alone
     /// and names the host (RFC 8737 section 3).
     pub(crate) fn for_handshake(&self, hello: &ClientHello<'_>) -> Option<Arc<ServerConfig>> {
         let mut offered = hello.alpn()?;
@@ -66,7 +66,7 @@ impl Challenges {
     }
 }
 
-/// Whoever adds challenges; with it they go.
+/// Adds challenges; they go with it.
 pub(super) struct Guard<'a>(&'a Challenges);
 
 impl Guard<'_> {
@@ -101,7 +101,7 @@ fn server_config(
     let certificate = params.self_signed(&key)?;
     let provider = aws_lc_rs::default_provider();
     let key = provider.key_provider.load_private_key(PrivateKeyDer::try_from(key.serialize_der())?)?;
-    // Not judged as others are: the extension is critical, and nobody but the authority knows it.
+    // Not judged as others are: the extension is critical, and only the authority knows it.
     let certified = CertifiedKey::new(vec![certificate.der().clone()], key);
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[&TLS13, &TLS12])?

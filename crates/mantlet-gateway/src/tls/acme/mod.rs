@@ -36,7 +36,7 @@ const ASK_AGAIN: Duration = Duration::from_hours(6);
 pub struct Settings {
     /// The names of the certificate, in lower case.
     pub domains: Vec<String>,
-    /// Where the server may tell somebody: `mailto:` addresses.
+    /// Where the server may write to the operator: `mailto:` addresses.
     pub contact: Vec<String>,
     /// The address of the server's directory.
     pub directory: String,
@@ -57,7 +57,7 @@ pub enum Challenge {
     Http01,
 }
 
-/// What happens, for whoever tells a person.
+/// What happens, to be told to the operator.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
@@ -175,7 +175,7 @@ impl<'a, T: Fn(Event)> Keeper<'a, T> {
                 let settings = self.settings;
                 tokio::select! {
                     () = self.attempt() => {}
-                    // What is under way is given up: it would put in force what nobody wants any more.
+                    // What is under way is given up: it would put in force what is not wanted any more.
                     () = others(changes, settings, &mut hurry) => return,
                 }
                 continue;
@@ -188,7 +188,7 @@ impl<'a, T: Fn(Event)> Keeper<'a, T> {
                 changed = changes.changed() => match changed {
                     Ok(()) if changes.borrow_and_update().as_ref() != Some(self.settings) => return,
                     Ok(()) => {
-                        // As the reload found it; and somebody is there to be told.
+                        // As the reload found it; and the operator is there to be told.
                         (hurry, self.present) = (true, self.settings.complete());
                         is_news = self.due().await <= SystemTime::now();
                     }

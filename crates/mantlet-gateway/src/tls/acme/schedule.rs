@@ -8,7 +8,7 @@ use std::{
 
 use super::state::Fetched;
 
-/// The first pause after the server could not be reached; doubles. Costs nobody anything.
+/// The first pause after the server could not be reached; doubles. Costs nothing.
 const UNREACHED: (Duration, Duration) = (Duration::from_secs(5), Duration::from_hours(1));
 /// The first pause after it said no; doubles. Let's Encrypt allows five failed validations of a name in an hour
 /// (<https://letsencrypt.org/docs/rate-limits/>): with this one there are four in the first hour and fewer later.

@@ -23,7 +23,7 @@ use crate::{
 /// Longer than any pause.
 const LONGEST_PAUSE: Duration = Duration::from_hours(10 * 24);
 
-/// The folder of one ACME server. All files are for nobody else's eyes, and replaced whole.
+/// The folder of one ACME server. All files are for their owner alone, and replaced whole.
 #[derive(Debug)]
 pub(super) struct Folder<'a>(pub(super) &'a Path);
 

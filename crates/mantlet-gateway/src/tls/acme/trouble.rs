@@ -89,7 +89,7 @@ impl Trouble {
             }
             _ => "its status page may say more".to_owned(),
         };
-        // A nonce that was refused again and again is nobody's fault, and no limit counts it.
+        // A nonce that was refused again and again is not our fault, and no limit counts it.
         Self::new(!kind.ends_with(":badNonce"), what, help)
     }
 

@@ -1,8 +1,10 @@
 //! Those who wait, and who is next: the client that the app has lately worked least for.
 //!
-//! What the app works for a client counts for some seconds, and less with each moment (forward decay: Cormode and others, 2009). Who comes now stands where
-//! one stands for whom just this request was worked at this moment: before those who have had more, and behind those who came earlier and have had as little. So
-//! a crowd of newcomers passes over no client. A network counts as a few clients, however many addresses it has.
+//! What the app works for a client counts for some seconds, and less with each moment (forward
+//! decay: Cormode and others, 2009). Who comes now stands where one stands for whom just this
+//! request was worked at this moment: before those who have had more, and behind those who came
+//! earlier and have had as little. So a crowd of newcomers passes over no client. A network counts
+//! as a few clients, however many addresses it has.
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -25,7 +27,7 @@ pub(super) struct Line {
     order: BTreeSet<Place>,
     served: Served,
     len: usize,
-    /// Who was refused since somebody looked for those who have left.
+    /// Requests refused since it was last looked for those whose clients have left.
     refused: usize,
 }
 
@@ -68,8 +70,9 @@ impl Line {
         self.len
     }
 
-    /// Goes to the end of the client's line, unless that is too long: all together are at most so many, and no client and no network has more than its
-    /// share of seven eighths. `now` is in seconds since any moment.
+    /// Goes to the end of the client's line, unless that is too long: all together are at most so
+    /// many, and no client and no network has more than its share of seven eighths. `now` is in
+    /// seconds since any moment.
     pub(super) fn join(
         &mut self,
         client: Client,
@@ -79,7 +82,8 @@ impl Line {
         places: Places,
     ) -> bool {
         if !self.has_room(client, places) {
-            // Those who have left make room; looked for only now and then, for it takes a look at everybody.
+            // Those whose clients have left make room; looked for only now and then, for it takes a
+            // look at all.
             self.refused += 1;
             if self.refused < places.most / 8 {
                 return false;
@@ -170,7 +174,8 @@ impl Line {
         }
     }
 
-    /// A network stands where its first client does, or further back if much was worked for all of its clients together.
+    /// A network stands where its first client does, or further back if much was worked for all of
+    /// its clients together.
     fn put_in_place(&mut self, number: usize) {
         let Some(network) = self.networks.get_mut(&number) else { return };
         self.order.remove(&network.place);
@@ -183,8 +188,9 @@ impl Line {
     }
 }
 
-/// The logarithm of what was worked for a client, each second of work weighing more the later it was: so all of them lose weight alike without being touched.
-/// Not negative, so its bits are in its own order.
+/// The logarithm of what was worked for a client, each second of work weighing more the later it
+/// was: so all of them lose weight alike without being touched. Not negative, so its bits are in
+/// its own order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 struct Score(u64);
 
@@ -260,7 +266,8 @@ mod tests {
 
     const WORK: Duration = Duration::from_millis(10);
 
-    /// A line in which clients wait, each with so many requests; the order in which so many of them are let in.
+    /// A line in which clients wait, each with so many requests; the order in which so many of them
+    /// are let in.
     struct Waiters {
         line: Line,
         told: Vec<oneshot::Receiver<Turn>>,
@@ -334,7 +341,8 @@ mod tests {
     #[test]
     fn whoever_asks_little_does_not_wait_for_those_who_ask_much() {
         let mut waiters = Waiters::new();
-        // Two hundred addresses of one network, and five clients elsewhere with a request now and then.
+        // Two hundred addresses of one network, and five clients elsewhere with a request now and
+        // then.
         for number in 0..3_000 {
             assert!(waiters.join(number % 200, 1, 4_096));
         }

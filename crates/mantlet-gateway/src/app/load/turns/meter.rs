@@ -1,12 +1,15 @@
 //! How much an app works on at once.
 //!
-//! A request that has the app for itself takes so long. Beside others it takes as long if the app waits for something else, and longer if
-//! they wait for the app: for its one thread, its pool, its database. From the two times follows how many it needs in hand to be busy without
-//! letting them wait (the gradient of Netflix's concurrency-limits, on TCP Vegas' idea): as many as it has, times the one, divided by the other.
+//! A request that has the app for itself takes so long. Beside others it takes as long if the app
+//! waits for something else, and longer if they wait for the app: for its one thread, its pool, its
+//! database. From the two times follows how many it needs in hand to be busy without letting them
+//! wait (the gradient of Netflix's concurrency-limits, on TCP Vegas' idea): as many as it has,
+//! times the one, divided by the other.
 //!
-//! Times of an app differ for other reasons too. So a limit is put only where requests take both twice as long as alone and long enough
-//! to be noticed. A limit that turns out to cost throughput is raised until no request waits, and none is put for a while. Without a limit,
-//! what is known to be carried bounds what is let in at once ([`super::opening`]).
+//! Times of an app differ for other reasons too. So a limit is put only where requests take both
+//! twice as long as alone and long enough to be noticed. A limit that turns out to cost throughput
+//! is raised until no request waits, and none is put for a while. Without a limit, what is known to
+//! be carried bounds what is let in at once ([`super::opening`]).
 
 use std::{
     sync::{
@@ -18,32 +21,37 @@ use std::{
 
 use super::opening::Opening;
 
-/// Answers are looked at together: those of so long, and so many, but not of longer than [`LONGEST`] without need. Fewer while there is no limit or it is being
-/// lowered, for a flood shall be noticed at once.
+/// Answers are looked at together: those of so long, and so many, but not of longer than
+/// [`LONGEST`] without need. Fewer while there is no limit or it is being lowered, for a flood
+/// shall be noticed at once.
 const WINDOW: Duration = Duration::from_millis(100);
 const ANSWERS: u64 = 32;
 const WATCH: (Duration, u64) = (Duration::from_millis(25), 16);
 const LONGEST: Duration = Duration::from_secs(1);
 /// Kinds of requests that are told apart.
 const KINDS: usize = 256;
-/// Marks what a request of a kind takes alone as a guess: none of it was alone so far, and this is the quickest.
+/// Marks what a request of a kind takes alone as a guess: none of it was alone so far, and this is
+/// the quickest.
 const GUESS: u64 = 1 << 63;
-/// What takes less does not harm anybody.
+/// What takes less does no harm.
 const UNNOTICED: f64 = 0.005;
 /// What takes so many times as long as alone is late.
 const LATE: u64 = 2;
-/// What the app may take without being seen as late: as long as one thread of it needs to stay busy.
+/// What the app may take without being seen as late: as long as one thread of it needs to stay
+/// busy.
 const SHORTEST: f64 = 0.002;
 /// A limit may have cost throughput where that falls below so much of what it was.
 const SUSPECT: f64 = 0.8;
-/// After a limit that cost throughput, none is put for so long; twice as long after each further one, up to the last.
+/// After a limit that cost throughput, none is put for so long; twice as long after each further
+/// one, up to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(5));
-/// How much more than it works on the app is given, so that there is the next to work on while an answer is on its way. What waits inside it, everybody
-/// waits for.
+/// How much more than it works on the app is given, so that there is the next to work on while an
+/// answer is on its way. What waits inside it, all wait for.
 const AHEAD: f64 = 1.25;
-/// Fewest that the app is given at once if it is quick. What takes longer than [`UNNOTICED`] hides the moment in which the next one comes.
+/// Fewest that the app is given at once if it is quick. What takes longer than [`UNNOTICED`] hides
+/// the moment in which the next one comes.
 const FEWEST: usize = 2;
-/// Windows without anybody waiting after which there is no limit any more.
+/// Windows without a waiting request after which there is no limit any more.
 const CALM: u32 = 20;
 
 /// An answer that has begun.
@@ -60,7 +68,7 @@ pub(super) struct Sample {
     pub(super) began_alone: bool,
     /// The app has answered; else its client has left, and the app went on for so long at least.
     pub(super) answered: bool,
-    /// Somebody waits.
+    /// A request waits.
     pub(super) waits: bool,
     pub(super) now: Duration,
 }
@@ -70,7 +78,8 @@ pub(super) struct Sample {
 enum Waiting {
     /// None does.
     Not,
-    /// Some do, but a moment ago none did: what the app answered meanwhile was all that it was asked.
+    /// Some do, but a moment ago none did: what the app answered meanwhile was all that it was
+    /// asked.
     Now,
     /// Some did all the time.
     Always,
@@ -80,7 +89,8 @@ enum Waiting {
 pub(super) struct Meter {
     limit: AtomicUsize,
     pub(super) opening: Opening,
-    /// Nanoseconds that a request of each kind takes alone, on average; the last is for those of no kind.
+    /// Nanoseconds that a request of each kind takes alone, on average; the last is for those of no
+    /// kind.
     alone: Box<[AtomicU64]>,
     /// When the window began, in nanoseconds.
     began: AtomicU64,
@@ -209,7 +219,7 @@ impl Meter {
         let passed = Duration::from_nanos(now.saturating_sub(self.began.load(Relaxed)));
         let shortest = Duration::from_nanos(self.shortest.load(Relaxed));
         if passed >= shortest && (answers >= self.fewest.load(Relaxed) || passed >= LONGEST.max(shortest))
-            // Somebody else may be at it.
+            // Another thread may be at it.
             && let Ok(mut judge) = self.judge.try_lock()
         {
             self.began.store(now, Relaxed);
@@ -262,7 +272,8 @@ struct Window {
     line: Waiting,
 }
 
-/// Whether the limit costs throughput: it is doubled for a window and put back for another, for an app may be slower for reasons of its own.
+/// Whether the limit costs throughput: it is doubled for a window and put back for another, for an
+/// app may be slower for reasons of its own.
 #[derive(Debug, Clone, Copy)]
 enum Doubt {
     None,
@@ -317,7 +328,7 @@ impl Judge {
         let doubt = std::mem::replace(&mut self.doubt, Doubt::None);
         if window.line == Waiting::Not {
             if matches!(doubt, Doubt::Doubled(before) if before < throughput * SUSPECT) {
-                // There was nobody left to wait.
+                // No request was left to wait.
                 self.pause_at(window.now);
             }
             self.calm += 1;
@@ -403,7 +414,8 @@ mod tests {
     }
 
     impl App {
-        /// The limits of so many windows, when so many clients each have a request there or in the line.
+        /// The limits of so many windows, when so many clients each have a request there or in the
+        /// line.
         fn limits(&self, clients: usize, windows: u32) -> (Vec<Option<usize>>, f64) {
             let mut judge = Judge::default();
             let (mut now, mut answered, mut limits) = (Duration::ZERO, 0.0, Vec::new());
@@ -477,7 +489,8 @@ mod tests {
 
     #[test]
     fn a_flood_in_bursts_does_not_make_the_limit_look_dear() {
-        // Ten at once of 20 ms each; each second a burst that leaves, and in between one client that asks now and then.
+        // Ten at once of 20 ms each; each second a burst that leaves, and in between one client
+        // that asks now and then.
         let mut judge = Judge { limit: Some(12), throughput: 500.0, ..Judge::default() };
         for round in 0..600_u32 {
             let burst = round % 3 == 0;

@@ -1,12 +1,15 @@
-//! Whose turn it is: an app that has more in hand than it works on gets the rest little by little, and from those first for whom it has worked least.
+//! Whose turn it is: an app that has more in hand than it works on gets the rest little by little,
+//! and from those first for whom it has worked least.
 //!
-//! What waits inside an app waits in the order of its coming: one client's thousand requests come before another's one. So they wait
-//! here, each client in a line of its own ([`mod@line`]), as soon as the app is seen to have more than it works on ([`meter`]). Until then none waits but the
-//! part of a burst that is far beyond what the app was seen to carry ([`opening`]), and this costs a few counters. A client that has more waiting than its share of the places is refused at once, and so is a
-//! request that has waited too long.
+//! What waits inside an app waits in the order of its coming: one client's thousand requests come
+//! before another's one. So they wait here, each client in a line of its own ([`mod@line`]), as
+//! soon as the app is seen to have more than it works on ([`meter`]). Until then none waits but the
+//! part of a burst that is far beyond what the app was seen to carry ([`opening`]), and this costs
+//! a few counters. A client that has more waiting than its share of the places is refused at once,
+//! and so is a request that has waited too long.
 //!
-//! Nothing here knows how long an app should need. What has been with it for a while without an answer, as requests are that wait for news, does
-//! not count as its work any more.
+//! Nothing here knows how long an app should need. What has been with it for a while without an
+//! answer, as requests are that wait for news, does not count as its work any more.
 
 mod line;
 mod meter;
@@ -33,31 +36,34 @@ use super::shares::Client;
 
 /// What has counted as the app's work for long enough is forgotten at the end of such a time.
 const EPOCH: Duration = Duration::from_millis(500);
-/// How long a request counts at most: as long as so many of its kind take one after the other, but at least to the end of the next epoch, and to that of the tenth at most.
+/// How long a request counts at most: as long as so many of its kind take one after the other, but
+/// at least to the end of the next epoch, and to that of the tenth at most.
 const IN_A_ROW: u128 = opening::FIRST as u128;
 const COUNTS: (usize, usize) = (1, 10);
 /// Epochs that have a counter.
 const EPOCHS: usize = 16;
 /// After a silence of so many epochs what was learned of the app's load is an old story.
 const SILENCE: usize = 60;
-/// How often whoever waits looks for himself: nobody tells when a request does not count any more.
+/// How often a waiting request looks for itself: nothing signals that another one stopped counting.
 const LOOK: Duration = Duration::from_millis(200);
 /// What a request takes of whose kind nothing is known, and what a piece of a body takes.
 const UNKNOWN: Duration = Duration::from_millis(1);
 const PIECE: Duration = Duration::from_micros(100);
 
-/// Who is with the app, and who waits. While somebody waits, everybody does, so that nobody waits for those who came later.
+/// Which requests are with the app, and which wait. While one waits, every new one does: none is
+/// overtaken by later ones.
 #[derive(Debug)]
 pub(crate) struct Turns {
     start: Instant,
     epoch: AtomicUsize,
-    /// Requests that count as the app's work, and how many of them will not any more once an epoch is over.
+    /// Requests that count as the app's work, and how many of them will not any more once an epoch
+    /// is over.
     at_work: AtomicUsize,
     until: [AtomicUsize; EPOCHS],
     waiting: AtomicUsize,
     line: Mutex<Line>,
     meter: Meter,
-    /// How long somebody waits at most; none if nobody shall.
+    /// How long a request waits at most; none if none shall wait.
     patience: Option<Duration>,
     /// How many may wait.
     most: usize,
@@ -70,7 +76,7 @@ pub(crate) struct Turn {
     /// The last epoch in which it counts.
     until: usize,
     since: Instant,
-    /// Nobody else was there when it began.
+    /// No other request was there when it began.
     alone: bool,
 }
 
@@ -94,7 +100,8 @@ impl Turns {
         self.meter.forget();
     }
 
-    /// Waits for a turn of this client, if it has to; none if that was in vain. `kind` tells requests apart that take the app differently long.
+    /// Waits for a turn of this client, if it has to; none if that was in vain. `kind` tells
+    /// requests apart that take the app differently long.
     pub(crate) async fn take(self: &Arc<Self>, client: Client, kind: Option<usize>) -> Option<Turn> {
         let work = self.meter.alone(kind).unwrap_or(UNKNOWN);
         match self.enter(work) {
@@ -113,7 +120,8 @@ impl Turns {
 
     /// A turn, if there is one without waiting; else how long to wait.
     fn enter(self: &Arc<Self>, work: Duration) -> Result<Turn, Duration> {
-        // Counted first, so that two threads cannot both take the last place; what has to wait is taken back.
+        // Counted first, so that two threads cannot both take the last place; what has to wait is
+        // taken back.
         let (turn, at_work) = self.begin(work);
         let is_free = at_work <= self.meter.limit() && self.waiting.load(SeqCst) == 0;
         match self.patience.filter(|_| !is_free) {
@@ -130,7 +138,8 @@ impl Turns {
         {
             let mut line = self.line();
             let now = self.start.elapsed().as_secs_f64();
-            // What waits only because nothing is known of the app yet is refused no sooner than if it did not wait.
+            // What waits only because nothing is known of the app yet is refused no sooner than if
+            // it did not wait.
             let free = if self.meter.is_open() { self.most / 2 } else { 0 };
             if !line.join(client, tell, work, now, Places { most: self.most, free }) {
                 return None;
@@ -221,8 +230,8 @@ impl Turns {
 }
 
 impl Turn {
-    /// The app has begun to answer. `kind` tells requests apart that take the app differently long; none is learned of a request whose client
-    /// took his time to send it.
+    /// The app has begun to answer. `kind` tells requests apart that take the app differently long;
+    /// none is learned of a request whose client took its time to send it.
     pub(crate) fn answered(self, kind: Option<usize>, is_streamed: bool) {
         let now = Instant::now();
         // What does not count as work any more says nothing of it.
@@ -236,8 +245,10 @@ impl Turn {
         self.over();
     }
 
-    /// The client has left, and the app has not answered in the time that [`lingers`](Self::lingers) gave it. Where that is much longer than a request of
-    /// the kind takes alone, the app has too much in hand: if clients leave sooner than it answers, nothing else says so. The turn goes on to count for a moment.
+    /// The client has left, and the app has not answered in the time that
+    /// [`lingers`](Self::lingers) gave it. Where that is much longer than a request of the kind
+    /// takes alone, the app has too much in hand: if clients leave sooner than it answers, nothing
+    /// else says so. The turn goes on to count for a moment.
     pub(crate) fn lost(self, kind: Option<usize>) {
         if self.turns.meter.alone(kind).is_some() {
             self.learn(kind, Instant::now(), false);
@@ -259,15 +270,17 @@ impl Turn {
         });
     }
 
-    /// How long its answer is worth waiting for when its client has left. The app works on, and what it works on has a turn. Of a request of a kind that
-    /// takes longer than that, the app learns at once that its client has left: it may want to know.
+    /// How long its answer is worth waiting for when its client has left. The app works on, and
+    /// what it works on has a turn. Of a request of a kind that takes longer than that, the app
+    /// learns at once that its client has left: it may want to know.
     pub(crate) fn lingers(&self, kind: Option<usize>) -> Option<Duration> {
         let is_quick = self.turns.meter.alone(kind).is_none_or(|alone| alone < EPOCH);
         let left = (2 * EPOCH).saturating_sub(self.since.elapsed());
         (is_quick && !left.is_zero()).then_some(left)
     }
 
-    /// The app does not work on it. A turn that is only dropped goes on to count for a moment: whoever leaves without an answer does not stop the app.
+    /// The app does not work on it. A turn that is only dropped goes on to count for a moment: a
+    /// client that leaves without an answer does not stop the app.
     pub(crate) fn over(self) {
         let turns = &self.turns;
         // It may have been forgotten.

@@ -1,21 +1,27 @@
 //! How wide the door stands while no limit is known: a few more than the app was seen to carry.
 //!
-//! A burst is with the app before its first answer says how much it can carry. So the first requests that an app is given at once are a bounded number, and each
-//! answer that is not late lets one more in than has left, which doubles the number in the time of a request (TCP's slow start, RFC 5681 section 3.1).
-//! What it carries goes on to be let in at once for a while; where that is not made use of, the number falls again (RFC 7661 says the same of TCP).
+//! A burst is with the app before its first answer says how much it can carry. So the first
+//! requests that an app is given at once are a bounded number, and each answer that is not late
+//! lets one more in than has left, which doubles the number in the time of a request (TCP's slow
+//! start, RFC 5681 section 3.1). What it carries goes on to be let in at once for a while; where
+//! that is not made use of, the number falls again (RFC 7661 says the same of TCP).
 //!
-//! Others that adapt their limits refuse what is beyond, and start-up bursts are what their users complain of. Here it waits, and only for moments: where no answer comes,
-//! as of an app that itself waits for something else, nothing is known that speaks against more, and the number doubles by the clock. From the first
-//! to the last place that takes a fraction of `queue-timeout`, so that none is refused for it.
+//! Others that adapt their limits refuse what is beyond, and start-up bursts are what their users
+//! complain of. Here it waits, and only for moments: where no answer comes, as of an app that
+//! itself waits for something else, nothing is known that speaks against more, and the number
+//! doubles by the clock. From the first to the last place that takes a fraction of `queue-timeout`,
+//! so that none is refused for it.
 
 use std::{
     sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     time::Duration,
 };
 
-/// Requests at once with which it begins: the threads that Starlette has for handlers that are not async (`AnyIO`'s default).
+/// Requests at once with which it begins: the threads that Starlette has for handlers that are not
+/// async (`AnyIO`'s default).
 pub(super) const FIRST: usize = 40;
-/// How long no answer comes before twice as many are let in, at most; and what part of a request's patience that is.
+/// How long no answer comes before twice as many are let in, at most; and what part of a request's
+/// patience that is.
 const STEP: Duration = Duration::from_millis(400);
 const OF_PATIENCE: u32 = 10;
 /// What was not half used for so long is halved.
@@ -24,7 +30,8 @@ const STALE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Opening {
     bound: AtomicUsize,
-    /// When the bound was last half used, and when that many last had an answer or a wider bound; nanoseconds.
+    /// When the bound was last half used, and when that many last had an answer or a wider bound;
+    /// nanoseconds.
     used: AtomicU64,
     moved: AtomicU64,
     step: Duration,

@@ -1,6 +1,7 @@
 //! The turn of a request whose body is still on its way.
 //!
-//! The app works on what it has been given. While it is its client who is awaited, others have their turn: thousands of unfinished bodies are no work.
+//! The app works on what it has been given. While it is its client who is awaited, others have
+//! their turn: thousands of unfinished bodies are no work.
 
 use std::{
     fmt,
@@ -13,7 +14,7 @@ use std::{
 use super::super::shares::Client;
 use super::{Turn, Turns};
 
-/// What the body and whoever waits for the answer share.
+/// What the body shares with the task that waits for the response.
 #[derive(Debug, Clone)]
 pub(crate) struct Shift(Arc<Mutex<State>>);
 
