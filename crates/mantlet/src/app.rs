@@ -86,7 +86,7 @@ impl Status {
 }
 
 pub(crate) fn cannot_write(error: &io::Error) -> Failure {
-    Failure::new(format!("the private folder cannot be written: {error}"))
+    Failure::new(format!("cannot write the private folder: {error}"))
 }
 
 impl AppProcess {
@@ -192,7 +192,7 @@ impl AppProcess {
         match status.signal() {
             // Sent by a person or by the system.
             Some(9) => Some(
-                "it was killed from outside: was the memory used up? the kernel's log says so (`dmesg`)"
+                "it was killed from outside; if memory ran out, the kernel's log says so (`dmesg`)"
                     .into(),
             ),
             Some(4 | 7 | 8 | 11) => Some("a native extension of the app is the likeliest cause".into()),
@@ -255,8 +255,8 @@ pub(crate) fn say_handed_on(loaded: &Loaded<Config>) {
     }
     let named = handed_on.join("`, `");
     say(format!(
-        "note: the app is given `{named}` too, which the configuration names as `env:…`; it may need it itself\n\
-         if it does not: `withhold-env = {handed_on:?}` under `[app]`; if it does: `withhold-env = []`"
+        "note: the app gets `{named}` too, which the configuration names as `env:…`\n\
+         if the app does not need it, set `withhold-env = {handed_on:?}` under `[app]`; if it does, `withhold-env = []`"
     ));
 }
 
@@ -332,7 +332,7 @@ fn fill_in(arguments: &[OsString], socket: &Path, port: u16) -> Result<(Vec<OsSt
     }
     let address = address.ok_or_else(|| {
         Failure::usage(
-            "the command does not say where it listens; write `{socket}` or `{port}` where its address belongs\n\
+            "the command does not say where to listen; write `{socket}` or `{port}` in place of its address\n\
              for example: mantlet run -- uvicorn main:app --uds {socket}",
         )
     })?;

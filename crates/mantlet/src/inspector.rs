@@ -113,7 +113,7 @@ pub(crate) fn inspect(loaded: &Loaded<Config>) -> Result<Inspected, Failure> {
     })?;
     let contract: Contract = serde_json::from_str(&json).map_err(|error| {
         Failure::new(format!(
-            "the contract of {name} cannot be understood: {error}\nthis is a mistake in mantlet: please report it"
+            "the contract of {name} cannot be understood: {error}\nthis is a defect in Mantlet: please report it"
         ))
     })?;
     if is_empty(&contract.router) {

@@ -1,4 +1,4 @@
-//! `mantlet contract`: prints what an app accepts and promises, and says what of it is understood.
+//! `mantlet contract`: prints what an app accepts and returns, and reports how much of it is known.
 
 use std::{
     io::{self, Write as _},

@@ -581,7 +581,7 @@ fn the_shop_is_read() {
     assert_eq!(
         read.said,
         "mantlet: the contract of main:app (Archers' shop), read from the app: 28 operations (2 not in its document), \
-         1 WebSocket\n  paths: all are known\n  answers: described for 13 of 28\n  may refuse before input is validated:\n    \
+         1 WebSocket\n  paths: all are known\n  responses: described for 13 of 28\n  may refuse before input is validated:\n    \
          `current_user` (users.py:21): 13 operations\n  not in its document:\n    GET /\n    \
          GET /internal/debug\n  3 places where the app decides:\n    the handler or a dependency reads the raw request\n      \
          POST /partners/payments body\n      PUT /partners/prices body\n    a validator (`NewReview.<lambda>`) runs before\n      \
