@@ -18,7 +18,7 @@ use crate::{
     cli::ThrottlesArguments,
     command::contract::{Described, read},
     config::{Checked, Reader, summary},
-    say::{Failure, say},
+    say::{Failure, print},
 };
 
 pub(crate) fn throttles(arguments: &ThrottlesArguments) -> Result<ExitCode, Failure> {
@@ -29,7 +29,7 @@ pub(crate) fn throttles(arguments: &ThrottlesArguments) -> Result<ExitCode, Fail
         .read()
         .map_err(|mistakes| Failure::usage(summary(&mistakes, "it cannot be used")))?;
     let Described { name, model, .. } = read(&arguments.contract)?;
-    say(report(&name, &checked, &flows::find(&model)));
+    print(&format!("{}\n", report(&name, &checked, &flows::find(&model))))?;
     Ok(ExitCode::SUCCESS)
 }
 

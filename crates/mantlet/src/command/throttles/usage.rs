@@ -5,7 +5,7 @@
 use std::{
     fmt::{self, Write as _},
     fs::File,
-    io::{self, BufReader, Write as _},
+    io::{self, BufReader},
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -21,9 +21,9 @@ use super::{
     lines,
     sum::{Refused, Sum, Use},
 };
-use crate::say::{Failure, say};
+use crate::say::{Failure, print, say};
 
-/// With fewer clients, the thousandth of them that is left out is nobody.
+/// With fewer clients, one in a thousand is not even one.
 const ENOUGH_CLIENTS: u64 = 1_000;
 /// Before a day is over, it is not known what a day is like.
 const ENOUGH_TIME: u64 = 24 * 3_600;
@@ -50,8 +50,7 @@ pub(super) fn suggest(files: &[PathBuf]) -> Result<ExitCode, Failure> {
     if left > 0 {
         say(format!("{} windows of former versions of rules are left out", Number(left)));
     }
-    let printed = io::stdout().lock().write_all(sheet(&rules).as_bytes());
-    printed.map_err(|error| Failure::new(format!("the limits cannot be printed: {error}")))?;
+    print(&sheet(&rules))?;
     Ok(ExitCode::SUCCESS)
 }
 
