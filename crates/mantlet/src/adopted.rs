@@ -170,7 +170,10 @@ mod tests {
             (("FORWARDED_ALLOW_IPS", "*"), "`FORWARDED_ALLOW_IPS=*` is not used: every client could pass"),
             (("FORWARDED_ALLOW_IPS", "0.0.0.0/0"), "is not used: every client could pass for another"),
             (("UVICORN_FORWARDED_ALLOW_IPS", "/run/x.sock"), "is not used: write `trusted`"),
-            (("UVICORN_HOST", "api.example"), "`UVICORN_HOST=api.example` is not used: set the address with `--listen"),
+            (
+                ("UVICORN_HOST", "api.example"),
+                "`UVICORN_HOST=api.example` is not used: set the address with `--listen",
+            ),
             (
                 ("UVICORN_RELOAD", "true"),
                 "`UVICORN_RELOAD` is not used: Mantlet does not start the app again",

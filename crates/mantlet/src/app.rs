@@ -192,8 +192,7 @@ impl AppProcess {
         match status.signal() {
             // Sent by a person or by the system.
             Some(9) => Some(
-                "it was killed from outside; if memory ran out, the kernel's log says so (`dmesg`)"
-                    .into(),
+                "it was killed from outside; if memory ran out, the kernel's log says so (`dmesg`)".into(),
             ),
             Some(4 | 7 | 8 | 11) => Some("a native extension of the app is the likeliest cause".into()),
             Some(_) => None,

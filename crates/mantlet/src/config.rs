@@ -261,7 +261,9 @@ impl AppConfig {
     fn check(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         if self.workers == 0 {
-            findings.push(Finding::new("app.workers", "`0` workers would answer no request").help("write 1 or more"));
+            findings.push(
+                Finding::new("app.workers", "`0` workers would answer no request").help("write 1 or more"),
+            );
         }
         if self.max_concurrent == 0 {
             findings.push(Finding::new("app.max-concurrent", "`0` would refuse every request"));

@@ -160,7 +160,9 @@ fn read_contract(file: &Path) -> Result<Found, Trouble> {
     match value.get("version").and_then(serde_json::Value::as_u64) {
         Some(version) if version == u64::from(VERSION) => {}
         Some(version) => {
-            return Err(broken(format!("has version {version}, but this Mantlet knows version {VERSION}; {again}")));
+            return Err(broken(format!(
+                "has version {version}, but this Mantlet knows version {VERSION}; {again}"
+            )));
         }
         None => return Err(broken(format!("is not a contract file; {again}"))),
     }
@@ -170,13 +172,7 @@ fn read_contract(file: &Path) -> Result<Found, Trouble> {
         return Err(broken(format!("has no operations, so nothing would be checked; {again}")));
     }
     let name = model.title.clone().unwrap_or_else(|| "the app".to_owned());
-    Ok(Found {
-        model,
-        name,
-        from: format!("from `{}`", file.display()),
-        hash: hash_of(&text),
-        aside: vec![],
-    })
+    Ok(Found { model, name, from: format!("from `{}`", file.display()), hash: hash_of(&text), aside: vec![] })
 }
 
 /// An OpenAPI document in a file.

@@ -135,9 +135,7 @@ fn what_is_wrong_with_a_file_is_said_with_what_to_do() {
     assert!(why(&read_contract, &file).ends_with(write));
     fs::write(&file, "\n<!DOCTYPE html><html>").unwrap();
     let page = why(&read_document, &file);
-    assert!(
-        page.ends_with(
-            "is an HTML page, not an OpenAPI document; a FastAPI app has its document at `/openapi.json`"
-        )
-    );
+    assert!(page.ends_with(
+        "is an HTML page, not an OpenAPI document; a FastAPI app has its document at `/openapi.json`"
+    ));
 }

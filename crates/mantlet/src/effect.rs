@@ -72,8 +72,7 @@ impl Settings {
             && !own.is_empty()
             && own != known
         {
-            notes
-                .push(self.note("path.root-path", &format!("replaces the app's own root path, `{known}`")));
+            notes.push(self.note("path.root-path", &format!("replaces the app's own root path, `{known}`")));
         }
         for (index, route) in config.route.iter().enumerate() {
             let key = |name: &str| format!("route[{index}].{name}");
@@ -122,12 +121,10 @@ impl Settings {
                     && !found.is_empty()
                     && !found.iter().any(|fact| fact.may_take_more || fact.takes.contains(account))
                 {
-                    notes.push(
-                        self.note(
-                            &key("account"),
-                            &format!("finds no account: none of its operations takes `{account}`"),
-                        ),
-                    );
+                    notes.push(self.note(
+                        &key("account"),
+                        &format!("finds no account: none of its operations takes `{account}`"),
+                    ));
                 }
             }
         }

@@ -20,9 +20,7 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
     let checked = reader.read_at_start()?;
     let app = &checked.loaded.config.app;
     let address = app.address().map_err(Failure::usage)?.ok_or_else(|| {
-        Failure::usage(
-            "no upstream: pass `--upstream http://HOST:PORT` or `--upstream unix:PATH`",
-        )
+        Failure::usage("no upstream: pass `--upstream http://HOST:PORT` or `--upstream unix:PATH`")
     })?;
     let behind = match &address {
         Address::Unix(path) => format!("unix:{}", path.display()),

@@ -193,7 +193,10 @@ fn check_domain(name: &str, is_public: bool) -> Result<(), (String, &'static str
     }
     if is_public && !name.contains('.') {
         let help = "for development use `tls.dev`; name a private server with `directory`";
-        return Err((format!("`{name}`: Let's Encrypt issues no certificate for a name without a dot"), help));
+        return Err((
+            format!("`{name}`: Let's Encrypt issues no certificate for a name without a dot"),
+            help,
+        ));
     }
     Ok(())
 }

@@ -109,7 +109,11 @@ fn it_can_be_elsewhere_or_nowhere() {
 
     let gateway = serve().config("[admin]\nsocket = \"off\"\n").start();
     let listed = gateway.tell(&["bans"]);
-    assert!(listed.code == Some(2) && listed.stderr.contains("switches the admin socket off"), "{}", listed.stderr);
+    assert!(
+        listed.code == Some(2) && listed.stderr.contains("switches the admin socket off"),
+        "{}",
+        listed.stderr
+    );
 
     // One that was asked for must be there.
     let missing = Typed::mantlet(["serve", "--upstream", "http://127.0.0.1:9", "--openapi", "off"])

@@ -288,10 +288,7 @@ fn what_cannot_be_used_starts_nothing() {
     }
     let missing = ["serve", "--upstream", "http://127.0.0.1:1", "--contract", "nowhere.json"];
     assert!(
-        Typed::mantlet(missing)
-            .finish()
-            .stderr
-            .contains("the contract `nowhere.json` does not exist in `/")
+        Typed::mantlet(missing).finish().stderr.contains("the contract `nowhere.json` does not exist in `/")
     );
     let both = ["serve", "--upstream", "http://127.0.0.1:1", "--contract", "a", "--openapi", "b"];
     let ended = Typed::mantlet(both).finish();
