@@ -67,7 +67,7 @@ fn a_restart_uses_what_is_kept_and_kept_it_is_for_nobody_else() {
     let gateway = pebble.gate(&config).start();
     gateway.wait_for("the certificate for shop.example, www.shop.example is valid until", 1);
     assert_eq!((shown(&gateway), pebble.orders()), (first, orders));
-    assert!(!gateway.stderr().contains("asking"), "{}", gateway.stderr());
+    assert!(!gateway.stderr().contains("requesting"), "{}", gateway.stderr());
     let mut kept = 0;
     for entry in fs::read_dir(pebble.kept()).unwrap() {
         let entry = entry.unwrap();
@@ -240,7 +240,7 @@ fn an_attempt_under_way_is_given_up_for_other_settings() {
     let line = right.lines().find(|line| line.starts_with("directory =")).unwrap();
     let wrong = format!("directory = \"https://{}/dir\"", silent.local_addr().unwrap());
     let gateway = pebble.gate(&right.replace(line, &wrong)).start();
-    gateway.wait_for("asking https://127.0.0.1:", 1);
+    gateway.wait_for("from https://127.0.0.1:", 1);
     gateway.reload(&right);
     gateway.wait_for(ARRIVED, 1);
     assert!(!gateway.stderr().contains("error"), "{}", gateway.stderr());
@@ -320,7 +320,7 @@ fn nothing_is_asked_for_that_could_not_be_kept() {
         .file(".mantlet", "a file where the folder would be")
         .finish();
     assert_eq!(finished.code, Some(1));
-    assert!(finished.stderr.contains("the state folder `.mantlet` cannot be made"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("cannot create the state folder `.mantlet`"), "{}", finished.stderr);
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn an_encrypted_address_is_asked_if_its_certificate_is_good() {
     let unknown = ask().finish();
     assert_eq!(unknown.code, Some(1));
     assert!(
-        unknown.stderr.contains("cannot be asked: invalid peer certificate: UnknownIssuer"),
+        unknown.stderr.contains(&format!("cannot reach `{url}`: invalid peer certificate: UnknownIssuer")),
         "{}",
         unknown.stderr
     );
