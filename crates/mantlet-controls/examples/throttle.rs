@@ -9,7 +9,10 @@ use std::{
 
 use mantlet_controls::{
     Context, Mode, Section,
-    throttle::{BanConfig, Config, Rate, Table},
+    throttle::{
+        Config, bans,
+        rate::{Rate, Table},
+    },
 };
 
 fn resident() -> u64 {
@@ -60,7 +63,7 @@ fn main() {
 
 /// What bans cost a request, and whether a sweep of addresses frees who is banned.
 fn bans() {
-    let ban = BanConfig { mode: Mode::Enforce, ..BanConfig::default() };
+    let ban = bans::Config { mode: Mode::Enforce, ..bans::Config::default() };
     let config = Config { ban, keys: 1 << 20, ..Config::default() };
     let Ok(policy) = config.check(&Context::default()) else { return };
     let Some(bans) = policy.bans() else { return };

@@ -29,7 +29,7 @@ use hyper_util::rt::TokioIo;
 use mantlet_controls::{
     Mode, Policy, ResponseBody,
     audit::{Record, Sink},
-    throttle::{Bans, Lift},
+    throttle::bans::{Bans, Lift},
 };
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Value, json};

@@ -9,7 +9,10 @@ use mantlet_contract::{flows::Evidence, routes::Roots};
 use mantlet_controls::{
     Context, Mode, Section,
     config::Posture,
-    throttle::{Gets, InForce, Policy as Throttle},
+    throttle::{
+        Policy as Throttle,
+        attempts::{EffectiveLimit, SensitiveOperation},
+    },
     uploads,
 };
 
@@ -246,8 +249,16 @@ impl Settings {
         }
         let all = Throttle::sensitive_operations(&policy, &facts.sensitive);
         let (mut refused, mut watched, mut recorded, mut notes) = (vec![], vec![], vec![], vec![]);
-        for InForce { methods, path, gets, .. } in &all {
-            let Gets::Limits { purpose, accounts, mode, evidence, may_name_more, hides_in_part, .. } = gets
+        for SensitiveOperation { methods, path, gets, .. } in &all {
+            let EffectiveLimit::Limits {
+                purpose,
+                accounts,
+                mode,
+                evidence,
+                may_name_more,
+                hides_in_part,
+                ..
+            } = gets
             else {
                 continue;
             };
@@ -286,7 +297,7 @@ impl Settings {
         }
         if !recorded.is_empty() {
             let only_words = all.iter().find_map(|one| match &one.gets {
-                Gets::Limits { purpose, mode: Mode::Report, evidence: Evidence::Word, .. } => {
+                EffectiveLimit::Limits { purpose, mode: Mode::Report, evidence: Evidence::Word, .. } => {
                     Some(line_of(&one.path, *purpose, &one.methods))
                 }
                 _ => None,

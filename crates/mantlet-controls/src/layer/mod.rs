@@ -63,7 +63,7 @@ use crate::{
     App, Arrival, Call, Peer, Policy, Reason, Refusal, RequestBody, ResponseBody, Scheme, Wire,
     audit::{Keep, Record, Sink},
     pipeline,
-    throttle::Bans,
+    throttle::bans::Bans,
 };
 use body::{Foreign, Verdict};
 

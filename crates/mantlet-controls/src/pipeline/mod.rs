@@ -31,7 +31,7 @@ use self::{
 };
 use crate::{
     Call, Reason, Refusal, RequestBody, ResponseBody, audit::Sink, contract, responses, route::RoutePolicy,
-    throttle::Presence,
+    throttle::InFlightGuard,
 };
 
 /// A request on its way, and those that it meets.
@@ -160,7 +160,7 @@ where
 
 /// throttle: requests of one client at once. Asked right before the app, by whoever sends the request there: a client that is slow to send
 /// holds no place. The request counts until what is returned is dropped, which is when its response has ended.
-pub fn enter(policy: &Policy, audit: &impl Sink, call: &Call) -> Result<Option<Presence>, Refusal> {
+pub fn enter(policy: &Policy, audit: &impl Sink, call: &Call) -> Result<Option<InFlightGuard>, Refusal> {
     let (presence, faults) = policy.throttle.enter(call);
     pass::pass(audit, call, faults)?;
     Ok(presence)

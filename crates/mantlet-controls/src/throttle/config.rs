@@ -4,12 +4,17 @@ use http::HeaderName;
 use mantlet_contract::flows::Purpose;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{
-    Policy, QuotaConfig, Told, ban, flow,
-    gcra::Rate,
+use crate::throttle::{
+    HeaderPolicy, Policy,
+    attempts::{
+        self,
+        operations::{OperationConfig, Operations},
+    },
+    bans,
     general::{GeneralRate, REFUSALS_TABLE},
-    operation::{OperationConfig, Operations},
-    rule::{Counter, KeyPart, Rule, Rules, Target},
+    quotas::QuotaConfig,
+    rate::Rate,
+    rules::{Counter, KeyPart, Rule, Rules, Target},
     store::Fail,
     usage::Subject,
 };
@@ -43,7 +48,7 @@ pub struct Config {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exempt: Vec<String>,
     /// Which answers tell what is left (`RateLimit`, `RateLimit-Policy`, `X-RateLimit-…`). Default `refused`.
-    pub headers: Told,
+    pub headers: HeaderPolicy,
     /// Requests of one client address that the app has in hand at once. Default 0: no number, but a busy app is shared equally.
     pub concurrent: u32,
     /// How long the answer waits that refuses somebody who goes on after a refusal: a flood on some connections becomes a trickle. Default
@@ -56,7 +61,7 @@ pub struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspected: Option<Mode>,
     /// Addresses that are shut out for a while.
-    pub ban: ban::Config,
+    pub ban: bans::Config,
     /// What differs for sensitive operations, and operations that are sensitive though the contract does not show it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub operation: Vec<OperationConfig>,
@@ -77,12 +82,12 @@ impl Default for Config {
             keys: 1 << 17,
             ipv6_prefix: 64,
             exempt: Vec::new(),
-            headers: Told::Refused,
+            headers: HeaderPolicy::Refused,
             tarpit: Span(Duration::from_millis(100)),
             concurrent: 0,
             sensitive: Mode::Enforce,
             suspected: None,
-            ban: ban::Config::default(),
+            ban: bans::Config::default(),
             operation: Vec::new(),
             rule: Vec::new(),
             quota: Vec::new(),
@@ -302,7 +307,7 @@ impl Section for Config {
             });
         }
         let (sensitive, report_only) = (self.sensitive, report_only || self.mode == Mode::Report);
-        let base = flow::Base { memory, keys: self.keys, sensitive, report_only };
+        let base = attempts::Base { memory, keys: self.keys, sensitive, report_only };
         let operations = Operations::check(&self.operation, &base, &mut mistakes);
         let quotas = self.check_quotas(memory, report_only, &mut mistakes);
         match (client, exempt) {
@@ -331,7 +336,7 @@ impl Section for Config {
                 presences: Arc::clone(&memory.presences),
                 recorded: memory.table("recorded", self.keys),
                 bans,
-                flows: flow::Memory::new(&base),
+                flows: attempts::Memory::new(&base),
                 proven: memory.table("proven", PROVEN),
                 operations,
             }),

@@ -7,7 +7,7 @@ use std::{fmt, net::IpAddr, str::FromStr, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{Policy, RateText, Tarpit, Verdict, gcra::Rate, take_here};
+use crate::throttle::{Policy, RateText, Tarpit, Verdict, rate::Rate, take_here};
 use crate::{Call, Mode, Reason, Refusal};
 
 /// `[throttle] rate`.

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, process::ExitCode};
 
 use http::Method;
-use mantlet_controls::{Mode, throttle::Ban};
+use mantlet_controls::{Mode, throttle::bans::Ban};
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -11,7 +11,10 @@ use mantlet_contract::flows::{self, Evidence, Place, Purpose};
 use mantlet_controls::{
     Mode,
     config::units::Span,
-    throttle::{GeneralRate, Gets, InForce, Limit},
+    throttle::{
+        GeneralRate,
+        attempts::{EffectiveLimit, Limit, SensitiveOperation},
+    },
 };
 
 use crate::{
@@ -35,7 +38,7 @@ pub(crate) fn throttles(arguments: &ThrottlesArguments) -> Result<ExitCode, Fail
 
 fn report(name: &str, checked: &Checked, found: &[flows::Found]) -> String {
     let operations = checked.policy.throttle.sensitive_operations(found);
-    let mut text = match operations.iter().filter(|one| one.gets != Gets::Unknown).count() {
+    let mut text = match operations.iter().filter(|one| one.gets != EffectiveLimit::Unknown).count() {
         0 => format!(
             "{name} has no sensitive operations: no tokenUrl, no word such as `login` and no input shows one\n\
              name yours with `[[throttle.operation]]`; for other operations write a `[[throttle.rule]]`"
@@ -47,22 +50,30 @@ fn report(name: &str, checked: &Checked, found: &[flows::Found]) -> String {
         let _ =
             write!(text, "\nnone of this is in force: {} switches throttles off", origin(checked, "mode"));
     }
-    for InForce { methods, path, why, section, gets } in operations {
+    for SensitiveOperation { methods, path, why, section, gets } in operations {
         let place = section.map(|section| origin(checked, &format!("operation[{section}]")));
         let sections = &checked.loaded.config.throttle.operation;
         let is_named = section.and_then(|section| sections.get(section)?.purpose).is_some();
         // Writing to a text cannot fail.
         let _ = write!(text, "\n  {} {path}\n    ", methods.join(", "));
         let _ = match gets {
-            Gets::Nothing => {
+            EffectiveLimit::Nothing => {
                 let place = place.unwrap_or_else(|| origin(checked, "sensitive"));
                 write!(text, "exempt: {place} says so")
             }
-            Gets::Unknown => {
+            EffectiveLimit::Unknown => {
                 let place = place.unwrap_or_default();
                 write!(text, "no limits: {place} names no `purpose`, and the contract shows none")
             }
-            Gets::Limits { purpose, limits, accounts, mode, evidence, may_name_more, hides_in_part } => {
+            EffectiveLimit::Limits {
+                purpose,
+                limits,
+                accounts,
+                mode,
+                evidence,
+                may_name_more,
+                hides_in_part,
+            } => {
                 let why = match (why, place) {
                     (Some(why), None) => why,
                     (Some(why), Some(place)) if !is_named => format!("{why}; {place} changes its limits"),

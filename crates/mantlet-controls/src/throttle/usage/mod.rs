@@ -6,6 +6,7 @@
 //!
 //! Limits are to be chosen from clients that get what they ask for. Those that are mostly refused, by the app or by the gate, are counted apart.
 
+mod histogram;
 mod summary;
 mod tally;
 
@@ -19,10 +20,14 @@ use std::{
 
 use http::StatusCode;
 
+pub use histogram::Histogram;
 pub use summary::{Clients, Counts, Summary};
 
 use self::tally::{PARTS, Tally};
-use super::{Key, Rate, RateText, RuleConfig, table::Table};
+use crate::throttle::{
+    Key, RateText, RuleConfig,
+    rate::{Rate, Table},
+};
 use crate::{Mode, Reason, audit::Record};
 
 /// The shortest window and the longest. Between them it is the rule's own period: what a rate of 5 an hour has to be is not seen in a minute.
@@ -229,9 +234,9 @@ impl Used {
 
 /// Where a request was counted: its answer says whether it got what it asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Counted(Vec<(Arc<Usage>, u64, u64)>);
+pub(crate) struct ReportedUse(Vec<(Arc<Usage>, u64, u64)>);
 
-impl Counted {
+impl ReportedUse {
     /// Counts a request of a key.
     pub(super) fn count(&mut self, usage: &Arc<Usage>, key: Key, is_over: bool, is_stray: bool) {
         if let Some((turn, hash)) = usage.count(key, is_over, is_stray) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use mantlet_controls::throttle::{Clients, Counts, Summary};
+use mantlet_controls::throttle::usage::{Clients, Counts, Summary};
 use serde::Deserialize;
 
 const EVENT: &str = "throttle-usage";

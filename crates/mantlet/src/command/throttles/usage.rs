@@ -13,7 +13,10 @@ use std::{
 
 use mantlet_controls::{
     config::units::Span,
-    throttle::{Counts, Histogram, RuleConfig},
+    throttle::{
+        RuleConfig,
+        usage::{Counts, Histogram},
+    },
 };
 
 use super::{

@@ -1,6 +1,6 @@
 use super::*;
 
-const NOW: Second = 1_764_000_000;
+const NOW: UnixSeconds = 1_764_000_000;
 
 fn key(number: u32) -> Key {
     let mut key = Key::default();
@@ -12,7 +12,7 @@ fn limits(hour: u32) -> Limits {
     Limits { of: [Some(hour), None, None], warn: 80 }
 }
 
-fn take(ledger: &Ledger, number: u32, hour: u32) -> Charged {
+fn take(ledger: &Ledger, number: u32, hour: u32) -> QuotaDecision {
     ledger.take(key(number), &limits(hour), NOW, || None)
 }
 
@@ -20,7 +20,7 @@ fn accept(ledger: &Ledger, number: u32, hour: u32) -> bool {
     ledger.accept(key(number), &limits(hour))
 }
 
-fn windows(counted: &Charged) -> [Option<Second>; 3] {
+fn windows(counted: &QuotaDecision) -> [Option<UnixSeconds>; 3] {
     counted.windows.map(|window| window.map(|window| window.from))
 }
 
@@ -33,7 +33,7 @@ fn each_window_has_its_own_end_and_none_is_counted_if_one_is_used_up() {
     assert!(take(NOW).passes);
     let refused = take(NOW);
     assert!(!refused.passes);
-    let used = |counted: &Charged| counted.windows.map(|window| window.unwrap().used);
+    let used = |counted: &QuotaDecision| counted.windows.map(|window| window.unwrap().used);
     assert_eq!(used(&refused), [2, 2, 2]);
     assert_eq!(refused.windows[0].unwrap().rest, Window::Hour.at(NOW).until - NOW);
     // The next hour begins, the day goes on.

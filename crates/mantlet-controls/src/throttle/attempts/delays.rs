@@ -7,7 +7,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Key, table::Table};
+use crate::throttle::{Key, rate::Table};
 
 /// Failures of an account that cost nothing yet: people mistype.
 const FREE: u64 = 3;
@@ -22,18 +22,18 @@ pub const KNOWN: Duration = Duration::from_hours(30 * 24);
 
 /// What is remembered of attempts of one kind, on this machine.
 #[derive(Debug, Clone)]
-pub(super) struct Attempts {
+pub(in crate::throttle) struct Attempts {
     /// What kind that is.
-    pub(super) purpose: Arc<str>,
+    pub(in crate::throttle) purpose: Arc<str>,
     /// When an account may be tried again, and how often it was in vain: milliseconds, then eight bits.
-    pub(super) delays: Arc<Table>,
+    pub(in crate::throttle) delays: Arc<Table>,
     /// When an account was last logged in to from an address: seconds, then some bits of the address' hash.
-    pub(super) known: Arc<Table>,
+    pub(in crate::throttle) known: Arc<Table>,
 }
 
 impl Attempts {
     /// Whether somebody has logged in to an account from an address.
-    pub(super) fn knows(&self, account: Key, pair: Key) -> bool {
+    pub(in crate::throttle) fn knows(&self, account: Key, pair: Key) -> bool {
         let (place, print) = self.place(account, pair);
         let value = self.known.value(place);
         value & u64::from(u32::MAX) == print && self.seconds().saturating_sub(value >> 32) < KNOWN.as_secs()
@@ -52,13 +52,13 @@ impl Attempts {
     }
 
     /// How long an account must not be tried.
-    pub(super) fn delay(&self, account: Key) -> Option<Duration> {
+    pub(in crate::throttle) fn delay(&self, account: Key) -> Option<Duration> {
         let until = self.delays.value(self.delays.key(account)) >> 8;
         let now = self.delays.now() / 1_000_000;
         (until > now).then(|| Duration::from_millis(until - now))
     }
 
-    pub(super) fn failed(&self, account: Key) {
+    pub(in crate::throttle) fn failed(&self, account: Key) {
         let now = self.delays.now() / 1_000_000;
         self.delays.change(self.delays.key(account), |value| {
             let (until, count) = (value >> 8, value & 0xff);
@@ -70,7 +70,7 @@ impl Attempts {
     }
 
     /// Somebody has logged in to an account, counted so, whose address is known from now on.
-    pub(super) fn succeeded(&self, counted: Key, account: Key, pair: Key) {
+    pub(in crate::throttle) fn succeeded(&self, counted: Key, account: Key, pair: Key) {
         self.delays.change(self.delays.key(counted), |_| Some(0));
         let (place, print) = self.place(account, pair);
         let value = self.seconds() << 32 | print;

@@ -3,16 +3,15 @@
 use http::Method;
 use mantlet_contract::flows::{Evidence, Found, Place, Purpose};
 
-use super::{
-    Limits, Policy,
-    flow::{Certainty, Sensitive},
-    operation::Operation,
+use crate::throttle::{
+    Policy,
+    attempts::{Certainty, Limits, Sensitive, operations::Operation},
 };
 use crate::{Mode, call::Spellings, config::template::template};
 
 /// A sensitive operation, and what holds for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InForce {
+pub struct SensitiveOperation {
     /// Its methods.
     pub methods: Vec<String>,
     /// Its path: as the contract has it, or as the configuration does where the contract does not know it.
@@ -22,12 +21,12 @@ pub struct InForce {
     /// The section of `[[throttle.operation]]` that is about it, counted from 0.
     pub section: Option<usize>,
     /// What it gets.
-    pub gets: Gets,
+    pub gets: EffectiveLimit,
 }
 
 /// What an operation gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Gets {
+pub enum EffectiveLimit {
     /// Limits.
     Limits {
         /// What it is for.
@@ -53,7 +52,7 @@ pub enum Gets {
 
 impl Policy {
     /// What holds for the operations that the contract shows to be sensitive, and for those that the configuration names.
-    pub fn sensitive_operations(&self, found: &[Found]) -> Vec<InForce> {
+    pub fn sensitive_operations(&self, found: &[Found]) -> Vec<SensitiveOperation> {
         let operations = &self.operations;
         let mut all = Vec::new();
         // The contract's, by the sections that are about their methods. A template is a path that it matches itself.
@@ -76,8 +75,14 @@ impl Policy {
                     Some(operation) => operation.for_flow(Some(flow)),
                     None => self.usual(flow),
                 };
-                let gets = gets(sensitive, hides, Gets::Nothing);
-                all.push(InForce { methods, path: path.clone(), why: Some(flow.why.clone()), section, gets });
+                let gets = gets(sensitive, hides, EffectiveLimit::Nothing);
+                all.push(SensitiveOperation {
+                    methods,
+                    path: path.clone(),
+                    why: Some(flow.why.clone()),
+                    section,
+                    gets,
+                });
             }
         }
         // Those that the contract does not show as such, or only as a part of what a template of its own matches.
@@ -88,10 +93,10 @@ impl Policy {
                 }
                 let flow = found.iter().find(|found| is_below(path, &found.path)).map(|found| &found.flow);
                 let otherwise = match (operation.mode, operation.purpose) {
-                    (Mode::Off, _) | (_, Some(_)) => Gets::Nothing,
-                    (_, None) => Gets::Unknown,
+                    (Mode::Off, _) | (_, Some(_)) => EffectiveLimit::Nothing,
+                    (_, None) => EffectiveLimit::Unknown,
                 };
-                all.push(InForce {
+                all.push(SensitiveOperation {
                     methods: operation.methods.clone(),
                     path: path.clone(),
                     why: None,
@@ -125,9 +130,9 @@ fn is_below(path: &str, wide: &str) -> bool {
 fn gets(
     sensitive: Option<Sensitive<'_>>,
     (may_name_more, hides_in_part): (bool, bool),
-    otherwise: Gets,
-) -> Gets {
-    sensitive.map_or(otherwise, |Sensitive { known, accounts, mode, certainty, .. }| Gets::Limits {
+    otherwise: EffectiveLimit,
+) -> EffectiveLimit {
+    sensitive.map_or(otherwise, |Sensitive { known, accounts, mode, certainty, .. }| EffectiveLimit::Limits {
         purpose: known.purpose,
         limits: known.limits(),
         accounts: accounts.to_vec(),
@@ -149,7 +154,7 @@ mod tests {
     use super::*;
     use crate::{
         Context, Section,
-        throttle::{Config, Limit},
+        throttle::{Config, attempts::Limit},
     };
 
     fn found(path: &str, purpose: Purpose, account: Option<&str>) -> Found {
@@ -163,11 +168,11 @@ mod tests {
     /// `purpose account by-address by-account mode` of each line.
     fn lines(policy: &Policy, found: &[Found]) -> Vec<String> {
         let rate = |limit: Limit| format!("{}/{}s", limit.count, limit.period.as_secs());
-        let line = |one: InForce| {
+        let line = |one: SensitiveOperation| {
             let gets = match one.gets {
-                Gets::Nothing => "nothing".into(),
-                Gets::Unknown => "unknown".into(),
-                Gets::Limits { purpose, limits, accounts, mode, .. } => format!(
+                EffectiveLimit::Nothing => "nothing".into(),
+                EffectiveLimit::Unknown => "unknown".into(),
+                EffectiveLimit::Limits { purpose, limits, accounts, mode, .. } => format!(
                     "{} {} {} {} {}",
                     purpose.name(),
                     accounts.first().map_or("-".into(), Place::to_string),

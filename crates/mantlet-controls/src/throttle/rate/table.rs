@@ -14,7 +14,7 @@ use std::{
     time::Instant,
 };
 
-use super::gcra::{Decision, Moment, Rate};
+use crate::throttle::rate::{Decision, Moment, Rate};
 
 /// Keys in a bucket.
 const SLOTS: usize = 8;
@@ -61,7 +61,7 @@ impl Table {
     }
 
     /// The present, in nanoseconds since the table was made.
-    pub(super) fn now(&self) -> Moment {
+    pub(in crate::throttle) fn now(&self) -> Moment {
         // In 584 years it would be too long.
         u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX / 2)
     }
@@ -77,30 +77,30 @@ impl Table {
     }
 
     /// Whether it never had a key.
-    pub(super) fn is_unused(&self) -> bool {
+    pub(in crate::throttle) fn is_unused(&self) -> bool {
         self.cells.get().is_none()
     }
 
     /// Forgets all keys.
-    pub(super) fn clear(&self) {
+    pub(in crate::throttle) fn clear(&self) {
         for cell in self.cells.get().into_iter().flatten() {
             cell.store(0, Relaxed);
         }
     }
 
     /// The value of a key; 0 if none is known.
-    pub(super) fn value(&self, key: u64) -> u64 {
+    pub(in crate::throttle) fn value(&self, key: u64) -> u64 {
         self.known_slot(key).map_or(0, |slot| slot.value.load(Relaxed))
     }
 
     /// Changes the value of a key; 0 stands for none, and none leaves it as it is. May ask more than once.
-    pub(super) fn change(&self, key: u64, change: impl FnMut(u64) -> Option<u64>) {
+    pub(in crate::throttle) fn change(&self, key: u64, change: impl FnMut(u64) -> Option<u64>) {
         let Some(slot) = self.slot(key) else { return };
         let _ = slot.value.fetch_update(Relaxed, Relaxed, change);
     }
 
     /// Forgets all keys, and tells their values.
-    pub(super) fn empty(&self, mut tell: impl FnMut(u64)) {
+    pub(in crate::throttle) fn empty(&self, mut tell: impl FnMut(u64)) {
         for bucket in self.cells.get().into_iter().flat_map(|cells| cells.chunks_exact(SLOTS * 2)) {
             let (keys, values) = bucket.split_at(SLOTS);
             for (key, value) in keys.iter().zip(values) {

@@ -26,13 +26,15 @@ use http::{Request, StatusCode};
 use http_body::Body;
 
 pub use config::QuotaConfig;
-pub use ledger::{Holder, Ledger};
-pub use window::{Count, Second, Span, Window, moment};
+pub use ledger::{Ledger, QuotaUse};
+pub use window::{CalendarWindow, Count, UnixSeconds, Window, moment};
 
 use self::window::now;
-use super::{
-    CLOSED, Decision, Fail, Key, Policy, Rate, Standing, Store, Told, Verdict, ban, key,
-    rule::{KeyPart, Rule},
+use crate::throttle::{
+    CLOSED, HeaderPolicy, Key, Policy, RateLimitStatus, Store, Verdict, bans, key,
+    rate::{Decision, Rate},
+    rules::{KeyPart, Rule},
+    store::Fail,
 };
 use crate::{Call, Mode, Reason, Refusal, RequestBody, audit::Record, refusal::refuses};
 
@@ -78,32 +80,32 @@ impl Limits {
 
 /// What became of a request that a quota is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Charged {
+pub struct QuotaDecision {
     /// There was something left, and the request is counted.
     pub passes: bool,
     /// It is the one with which the key is warned, where a store knows that.
     pub warns: bool,
     /// For each window of [`Window::ALL`] that is limited.
-    pub windows: [Option<UsedUp>; 3],
+    pub windows: [Option<WindowUse>; 3],
 }
 
 /// What is used up of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UsedUp {
+pub struct WindowUse {
     /// When it began.
-    pub from: Second,
+    pub from: UnixSeconds,
     /// Seconds to its end.
-    pub rest: Second,
+    pub rest: UnixSeconds,
     /// Requests, with this one if it is counted.
     pub used: u32,
 }
 
-impl Charged {
+impl QuotaDecision {
     /// Nobody has counted.
     const NOTHING: Self = Self { passes: true, warns: false, windows: [None; 3] };
 
     /// Where the key stands in the window that is nearest to its end: of those that are used up, in the one that ends last.
-    fn standing(&self, quota: &Quota) -> Option<Standing> {
+    fn standing(&self, quota: &Quota) -> Option<RateLimitStatus> {
         let windows = Window::ALL.into_iter().zip(self.windows).zip(quota.limits.of);
         let told = windows.filter_map(|((window, used), limit)| {
             let (used, limit) = (used?, limit?);
@@ -113,7 +115,7 @@ impl Charged {
             let wait = (!self.passes && remaining == 0).then_some(reset);
             let decision = Decision { wait, remaining, reset };
             let near = used.used >= quota.limits.warning_at(limit);
-            Some(Standing { rule: Arc::clone(&quota.name), rate, decision, near })
+            Some(RateLimitStatus { rule: Arc::clone(&quota.name), rate, decision, near })
         });
         told.min_by_key(|standing| (standing.decision.remaining, Reverse(standing.decision.reset)))
     }
@@ -121,7 +123,7 @@ impl Charged {
 
 /// A request that a store is asked to count.
 #[derive(Debug, Clone)]
-pub struct Spend<'q> {
+pub struct QuotaRequest<'q> {
     /// The name of the quota.
     pub quota: &'q str,
     /// How much there is.
@@ -134,13 +136,13 @@ pub struct Spend<'q> {
 
 /// What a store has counted and gets back.
 #[derive(Debug, Clone)]
-pub struct Spent {
+pub struct QuotaCharge {
     /// The name of the quota.
     pub quota: Arc<str>,
     /// Whose request it was.
     pub key: Key,
     /// When the windows began in which it was counted.
-    pub windows: [Option<Second>; 3],
+    pub windows: [Option<UnixSeconds>; 3],
     /// It was the one with which the key should have been warned.
     pub warns: bool,
     /// How much there is.
@@ -148,13 +150,13 @@ pub struct Spent {
 }
 
 /// Quotas that a request has been counted for, until it is known what the app says of it.
-pub(crate) struct Taken {
+pub(crate) struct QuotaDebt {
     all: Vec<One>,
     store: Option<Arc<dyn Store>>,
 }
 
 struct One {
-    spent: Spent,
+    spent: QuotaCharge,
     mode: Mode,
     /// What has counted, if it was this machine.
     ledger: Option<Arc<Ledger>>,
@@ -179,13 +181,13 @@ impl Warning {
     }
 }
 
-impl fmt::Debug for Taken {
+impl fmt::Debug for QuotaDebt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.all.iter().map(|one| &one.spent)).finish()
     }
 }
 
-impl Taken {
+impl QuotaDebt {
     /// Learns what the app has answered, and whether by that it has refused what the gate would have refused.
     pub(crate) fn answered(&self, status: StatusCode, is_invalid: bool) -> Vec<Warning> {
         if is_invalid || matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
@@ -231,7 +233,7 @@ pub fn key_of_hex(text: &str) -> Option<Key> {
 }
 
 /// A quota that is asked, and whose request it is.
-pub(super) type Asked<'p> = (&'p Rule<Quota>, Key);
+pub(in crate::throttle) type Asked<'p> = (&'p Rule<Quota>, Key);
 
 impl Policy {
     /// All quotas.
@@ -253,7 +255,7 @@ impl Policy {
     }
 
     /// The quotas that are about a request.
-    pub(super) fn quotas_of<B>(
+    pub(in crate::throttle) fn quotas_of<B>(
         &self,
         call: &Call,
         request: &Request<RequestBody<B>>,
@@ -267,16 +269,16 @@ impl Policy {
     }
 
     /// Counts a request for quotas: for all of them or for none.
-    pub(super) async fn spend(
+    pub(in crate::throttle) async fn spend(
         &self,
         call: &Call,
         asked: Vec<Asked<'_>>,
         store: Option<&Arc<dyn Store>>,
         verdict: &mut Verdict,
-    ) -> Option<Taken> {
+    ) -> Option<QuotaDebt> {
         let shared = match store {
             Some(store) => {
-                let spends = asked.iter().map(|(rule, key)| Spend {
+                let spends = asked.iter().map(|(rule, key)| QuotaRequest {
                     quota: &rule.counter.name,
                     limits: rule.counter.limits,
                     key: *key,
@@ -287,22 +289,24 @@ impl Policy {
             None => None,
         };
         let mut shared = shared.map(Vec::into_iter);
-        let mut taken = Taken { all: Vec::new(), store: store.cloned() };
+        let mut taken = QuotaDebt { all: Vec::new(), store: store.cloned() };
         for (rule, key) in asked {
             let quota = &rule.counter;
             let (counted, ledger) = match (&mut shared, store.map(|_| quota.fail)) {
-                (Some(counted), _) => (counted.next().unwrap_or(Charged::NOTHING), None),
-                (None, Some(Fail::Open)) => (Charged::NOTHING, None),
-                (None, Some(Fail::Closed)) => (Charged { passes: false, ..Charged::NOTHING }, None),
+                (Some(counted), _) => (counted.next().unwrap_or(QuotaDecision::NOTHING), None),
+                (None, Some(Fail::Open)) => (QuotaDecision::NOTHING, None),
+                (None, Some(Fail::Closed)) => {
+                    (QuotaDecision { passes: false, ..QuotaDecision::NOTHING }, None)
+                }
                 (None, None | Some(Fail::Local)) => {
                     let counted = quota.ledger.take(key, &quota.limits, now(), || self.label(rule, call));
                     (counted, Some(Arc::clone(&quota.ledger)))
                 }
             };
             verdict.add_quota(self, quota, key, &counted);
-            if counted.passes && counted != Charged::NOTHING {
+            if counted.passes && counted != QuotaDecision::NOTHING {
                 let windows = counted.windows.map(|window| window.map(|window| window.from));
-                let spent = Spent {
+                let spent = QuotaCharge {
                     quota: Arc::clone(&quota.name),
                     key,
                     windows,
@@ -323,7 +327,7 @@ impl Policy {
     fn label(&self, rule: &Rule<Quota>, call: &Call) -> Option<Box<str>> {
         let shown = rule.key.iter().filter_map(|part| match part {
             KeyPart::Ip => {
-                let shown = |address| ban::shown(self.group(address), address, self.ipv6_prefix);
+                let shown = |address| bans::shown(self.group(address), address, self.ipv6_prefix);
                 call.client.address.map(shown)
             }
             KeyPart::User => call.certificate.as_ref().map(|certificate| certificate.name.clone()),
@@ -339,18 +343,18 @@ impl Policy {
 }
 
 impl Verdict {
-    fn add_quota(&mut self, policy: &Policy, quota: &Quota, key: Key, counted: &Charged) {
+    fn add_quota(&mut self, policy: &Policy, quota: &Quota, key: Key, counted: &QuotaDecision) {
         let standing = counted.standing(quota);
         if !counted.passes {
             let wait = standing.as_ref().map_or(CLOSED, |standing| standing.decision.reset);
             let repeated = !policy.is_news(&quota.name, key);
             let subject = Some(Arc::clone(&quota.name));
             let mut refusal = Refusal { repeated, subject, ..Refusal::retry(Reason::QuotaExceeded, wait) };
-            if let Some(standing) = standing.filter(|_| policy.told != Told::Off) {
+            if let Some(standing) = standing.filter(|_| policy.told != HeaderPolicy::Off) {
                 standing.set_headers(refusal.headers_mut());
             }
             self.faults.push((quota.mode, refusal));
-        } else if policy.told == Told::Always
+        } else if policy.told == HeaderPolicy::Always
             && let Some(standing) = standing
             && self.standing.as_ref().is_none_or(|known| standing.is_nearer_its_end_than(known))
         {

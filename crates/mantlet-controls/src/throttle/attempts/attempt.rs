@@ -4,26 +4,32 @@ use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::{Key, Outcome, Store, attempts::Attempts, flow::Certainty, rule::Counter, table::Table};
+use crate::throttle::{
+    Key, Store,
+    attempts::{Certainty, delays::Attempts},
+    rate::Table,
+    rules::Counter,
+    store::AttemptOutcome,
+};
 
 /// Where an attempt is counted.
 #[derive(Debug)]
-pub(super) struct Charge {
-    pub(super) counter: Counter,
-    pub(super) key: Key,
+pub(in crate::throttle) struct Charge {
+    pub(in crate::throttle) counter: Counter,
+    pub(in crate::throttle) key: Key,
     /// Whether failures alone count there.
-    pub(super) of_failures: bool,
+    pub(in crate::throttle) of_failures: bool,
 }
 
 /// Whom an attempt names.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Named {
+pub(in crate::throttle) struct NamedAccount {
     /// As it was counted.
-    pub(super) account: Key,
+    pub(in crate::throttle) account: Key,
     /// The account, for strangers.
-    pub(super) stranger: Key,
+    pub(in crate::throttle) stranger: Key,
     /// The account and the address.
-    pub(super) pair: Key,
+    pub(in crate::throttle) pair: Key,
 }
 
 /// What an answer says of an attempt.
@@ -67,14 +73,14 @@ impl End {
 
 /// An attempt under way: what its answer decides.
 pub(crate) struct Attempt {
-    pub(super) attempts: Attempts,
-    pub(super) store: Option<Arc<dyn Store>>,
-    pub(super) certainty: Certainty,
+    pub(in crate::throttle) attempts: Attempts,
+    pub(in crate::throttle) store: Option<Arc<dyn Store>>,
+    pub(in crate::throttle) certainty: Certainty,
     /// Where it is remembered that the operation has answered 401.
-    pub(super) learns: Option<(Arc<Table>, Key)>,
+    pub(in crate::throttle) learns: Option<(Arc<Table>, Key)>,
     /// Counted before the answer is known, so that many at once are no more than the rule says; given back if it was no failure.
-    pub(super) counted: Vec<Charge>,
-    pub(super) accounts: Vec<Named>,
+    pub(in crate::throttle) counted: Vec<Charge>,
+    pub(in crate::throttle) accounts: Vec<NamedAccount>,
 }
 
 impl fmt::Debug for Attempt {
@@ -96,14 +102,14 @@ impl Attempt {
         }
         match (end, &*self.accounts) {
             (End::Failed, accounts) => {
-                for Named { account, .. } in accounts {
+                for NamedAccount { account, .. } in accounts {
                     self.attempts.failed(*account);
-                    self.tell(Outcome::Failed(*account));
+                    self.tell(AttemptOutcome::Failed(*account));
                 }
             }
-            (End::Succeeded, [Named { account, stranger, pair }]) => {
+            (End::Succeeded, [NamedAccount { account, stranger, pair }]) => {
                 self.attempts.succeeded(*account, *stranger, *pair);
-                self.tell(Outcome::Succeeded { counted: *account, account: *stranger, pair: *pair });
+                self.tell(AttemptOutcome::Succeeded { counted: *account, account: *stranger, pair: *pair });
             }
             // Of several, which of them it was is not known: the others may be those of other people.
             (End::Succeeded | End::Unclear, _) => {}
@@ -120,11 +126,11 @@ impl Attempt {
             .map(|Charge { counter, key, .. }| (Arc::clone(&counter.name), *key, counter.rate))
             .collect();
         if !told.is_empty() {
-            self.tell(Outcome::GiveBack(told));
+            self.tell(AttemptOutcome::GiveBack(told));
         }
     }
 
-    fn tell(&self, outcome: Outcome) {
+    fn tell(&self, outcome: AttemptOutcome) {
         if let Some(store) = &self.store {
             store.learn(Arc::clone(&self.attempts.purpose), outcome);
         }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use jiff::{Timestamp, tz::Offset};
 use serde::{Deserialize, Serialize};
 
-const HOUR: Second = 3_600;
-const DAY: Second = 24 * HOUR;
+const HOUR: UnixSeconds = 3_600;
+const DAY: UnixSeconds = 24 * HOUR;
 
 /// Seconds since 1970, by the wall clock: a window is a matter of the calendar.
-pub type Second = u64;
+pub type UnixSeconds = u64;
 
 /// What a quota is counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,11 +24,11 @@ pub enum Window {
 
 /// A window's first second, and the first one after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
+pub struct CalendarWindow {
     /// Its first second.
-    pub from: Second,
+    pub from: UnixSeconds,
     /// The first one after it.
-    pub until: Second,
+    pub until: UnixSeconds,
 }
 
 impl Window {
@@ -45,22 +45,22 @@ impl Window {
     }
 
     /// The window of a moment.
-    pub fn at(self, now: Second) -> Span {
+    pub fn at(self, now: UnixSeconds) -> CalendarWindow {
         let midnight = now - now % DAY;
         match self {
-            Self::Hour => Span { from: now - now % HOUR, until: now - now % HOUR + HOUR },
-            Self::Day => Span { from: midnight, until: midnight + DAY },
+            Self::Hour => CalendarWindow { from: now - now % HOUR, until: now - now % HOUR + HOUR },
+            Self::Day => CalendarWindow { from: midnight, until: midnight + DAY },
             Self::Month => {
                 let date = Offset::UTC.to_datetime(moment(now)).date();
                 let (day, days) = (date.day().unsigned_abs(), date.days_in_month().unsigned_abs());
-                let from = midnight.saturating_sub(Second::from(day - 1) * DAY);
-                Span { from, until: from + Second::from(days) * DAY }
+                let from = midnight.saturating_sub(UnixSeconds::from(day - 1) * DAY);
+                CalendarWindow { from, until: from + UnixSeconds::from(days) * DAY }
             }
         }
     }
 }
 
-impl Span {
+impl CalendarWindow {
     /// How long it is.
     pub const fn length(self) -> Duration {
         Duration::from_secs(self.until - self.from)
@@ -68,7 +68,7 @@ impl Span {
 }
 
 /// A moment as people write it.
-pub fn moment(second: Second) -> Timestamp {
+pub fn moment(second: UnixSeconds) -> Timestamp {
     i64::try_from(second)
         .ok()
         .and_then(|second| Timestamp::from_second(second).ok())
@@ -76,7 +76,7 @@ pub fn moment(second: Second) -> Timestamp {
 }
 
 /// The present.
-pub(crate) fn now() -> Second {
+pub(crate) fn now() -> UnixSeconds {
     u64::try_from(crate::audit::now().as_second()).unwrap_or_default()
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn now() -> Second {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Count {
     /// When the window began.
-    pub from: Second,
+    pub from: UnixSeconds,
     /// Requests in it.
     pub used: u32,
     /// It has been warned of.
@@ -98,7 +98,7 @@ impl Count {
     /// Clocks are set. One that was ahead and is set back has begun the next window early: that goes on, and does not begin a second time.
     /// One that was further ahead than that was wrong, and nobody should have to wait for what it said: what was used is used in the
     /// present window.
-    pub(super) fn roll(&mut self, present: Span) {
+    pub(in crate::throttle) fn roll(&mut self, present: CalendarWindow) {
         if self.from < present.from {
             *self = Self { from: present.from, ..Self::default() };
         } else if self.from > present.until {
@@ -107,8 +107,8 @@ impl Count {
     }
 
     /// Whether its window has been over for as long as it was. Until then the clock may be set back to it.
-    pub(super) fn is_over(&self, window: Window, now: Second) -> bool {
-        let Span { from, until } = window.at(self.from);
+    pub(in crate::throttle) fn is_over(&self, window: Window, now: UnixSeconds) -> bool {
+        let CalendarWindow { from, until } = window.at(self.from);
         now >= until + (until - from)
     }
 }
@@ -117,7 +117,7 @@ impl Count {
 mod tests {
     use super::*;
 
-    fn second(text: &str) -> Second {
+    fn second(text: &str) -> UnixSeconds {
         u64::try_from(text.parse::<Timestamp>().unwrap().as_second()).unwrap()
     }
 
@@ -131,7 +131,7 @@ mod tests {
             (Window::Month, "2100-02-28T23:59:59Z", "2100-02-01T00:00:00Z", "2100-03-01T00:00:00Z"),
             (Window::Month, "2026-11-01T00:00:00Z", "2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z"),
         ] {
-            let expected = Span { from: second(from), until: second(until) };
+            let expected = CalendarWindow { from: second(from), until: second(until) };
             assert_eq!(window.at(second(now)), expected, "{window:?} {now}");
         }
     }

@@ -1,19 +1,34 @@
 //! Sensitive operations and what they get.
 
+pub(in crate::throttle) mod account;
+mod attempt;
+mod delays;
+mod listing;
+pub(in crate::throttle) mod operations;
+
+pub(crate) use self::attempt::Attempt;
+pub(in crate::throttle) use self::operations::Operations;
+pub use self::{
+    delays::{KNOWN, LONGEST, PLACES, delay_after},
+    listing::{EffectiveLimit, SensitiveOperation},
+    operations::{OperationConfig, PurposeText},
+};
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use http::Request;
 use http_body::Body;
 use mantlet_contract::flows::{Evidence, Flow, Place, Purpose};
 
-use super::{
-    Account, AccountStanding, Fail, Key, Policy, Shown, Store, Take, Tried, Try, Verdict,
-    attempt::{Attempt, Charge, Named},
-    attempts::Attempts,
-    gcra::{Decision, Rate},
+use crate::throttle::{
+    Key, Policy, Shown, Store, Verdict,
+    attempts::{
+        attempt::{Charge, NamedAccount},
+        delays::Attempts,
+    },
     is_undeclared_proxy, key,
-    rule::Counter,
-    table::Table,
+    rate::{Decision, Rate, Table},
+    rules::Counter,
+    store::{Account, AccountState, AttemptDecision, AttemptRequest, Fail, RateRequest},
     take_here,
     usage::{Counts, Subject},
 };
@@ -67,23 +82,23 @@ pub const fn limits_of(purpose: Purpose) -> Limits {
 
 /// What is the same for all that is remembered.
 #[derive(Debug)]
-pub(super) struct Base<'m> {
-    pub(super) memory: &'m super::Memory,
-    pub(super) keys: usize,
+pub(in crate::throttle) struct Base<'m> {
+    pub(in crate::throttle) memory: &'m crate::throttle::Memory,
+    pub(in crate::throttle) keys: usize,
     /// The mode, as it is written.
-    pub(super) sensitive: Mode,
+    pub(in crate::throttle) sensitive: Mode,
     /// Whether what would be refused is only recorded.
-    pub(super) report_only: bool,
+    pub(in crate::throttle) report_only: bool,
 }
 
 /// What is remembered for each purpose.
 #[derive(Debug)]
-pub(super) struct Memory(Vec<Remembered>);
+pub(in crate::throttle) struct Memory(Vec<Remembered>);
 
 /// What is remembered of attempts for a purpose.
 #[derive(Debug)]
-pub(super) struct Remembered {
-    pub(super) purpose: Purpose,
+pub(in crate::throttle) struct Remembered {
+    pub(in crate::throttle) purpose: Purpose,
     by_address: Counted,
     by_account: Option<Counted>,
     attempts: Attempts,
@@ -111,14 +126,14 @@ impl Counted {
 
 /// Names of a section's own counters; none for those of the purpose.
 #[derive(Debug, Default)]
-pub(super) struct Names {
-    pub(super) by_address: Option<String>,
-    pub(super) by_account: Option<String>,
+pub(in crate::throttle) struct Names {
+    pub(in crate::throttle) by_address: Option<String>,
+    pub(in crate::throttle) by_account: Option<String>,
 }
 
 /// How certain it is that an operation is sensitive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Certainty {
+pub(in crate::throttle) enum Certainty {
     /// The contract shows it, or the configuration says so.
     Known,
     /// Once it has answered 401 it is: that is what wrong passwords get, and nothing else counts. Until then it is only watched.
@@ -128,7 +143,7 @@ pub(super) enum Certainty {
 }
 
 impl Memory {
-    pub(super) fn new(base: &Base<'_>) -> Self {
+    pub(in crate::throttle) fn new(base: &Base<'_>) -> Self {
         let mode = base.sensitive.under(base.report_only);
         let remembered = Purpose::ALL.into_iter().filter_map(|purpose| {
             Remembered::new(base, purpose, limits_of(purpose), &Names::default(), mode)
@@ -139,7 +154,7 @@ impl Memory {
 
 impl Remembered {
     /// With counters of these names: by address, and by account. Delays are those of the purpose.
-    pub(super) fn new(
+    pub(in crate::throttle) fn new(
         base: &Base<'_>,
         purpose: Purpose,
         limits: Limits,
@@ -170,7 +185,7 @@ impl Remembered {
         })
     }
 
-    pub(super) fn limits(&self) -> Limits {
+    pub(in crate::throttle) fn limits(&self) -> Limits {
         Limits {
             address: self.by_address.limit,
             account: self.by_account.as_ref().map(|counted| counted.limit),
@@ -180,18 +195,18 @@ impl Remembered {
 
 /// What holds for an attempt: by the contract, or by the configuration.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sensitive<'a> {
-    pub(super) known: &'a Remembered,
+pub(in crate::throttle) struct Sensitive<'a> {
+    pub(in crate::throttle) known: &'a Remembered,
     /// Where accounts are named.
-    pub(super) accounts: &'a [Place],
+    pub(in crate::throttle) accounts: &'a [Place],
     /// So many of these count each; of the others the first that a request has, if it has none of these.
-    pub(super) each: usize,
-    pub(super) mode: Mode,
-    pub(super) certainty: Certainty,
+    pub(in crate::throttle) each: usize,
+    pub(in crate::throttle) mode: Mode,
+    pub(in crate::throttle) certainty: Certainty,
 }
 
 /// An attempt that is about to be counted.
-pub(super) struct Trying<'p> {
+pub(in crate::throttle) struct PendingAttempt<'p> {
     remembered: &'p Remembered,
     mode: Mode,
     certainty: Certainty,
@@ -206,11 +221,11 @@ pub(super) struct Trying<'p> {
     unproven: Option<&'p Arc<Table>>,
 }
 
-impl Trying<'_> {
-    pub(super) async fn ask(&self, store: Option<&Arc<dyn Store>>) -> Tried {
+impl PendingAttempt<'_> {
+    pub(in crate::throttle) async fn ask(&self, store: Option<&Arc<dyn Store>>) -> AttemptDecision {
         let Some(store) = store else { return self.ask_here() };
         let by_address = &self.remembered.by_address;
-        let take = |key| Take {
+        let take = |key| RateRequest {
             rule: &by_address.counter.name,
             key: by_address.key(self.operation, key),
             rate: by_address.counter.rate,
@@ -225,7 +240,7 @@ impl Trying<'_> {
                 counted: [*stranger, *pair].map(|key| counted.key(self.operation, key)),
             })
         });
-        let asked = Try {
+        let asked = AttemptRequest {
             purpose: &self.remembered.attempts.purpose,
             takes: self.address.map(take).into_iter().collect(),
             accounts: accounts.collect(),
@@ -234,19 +249,19 @@ impl Trying<'_> {
     }
 
     /// Counts on this machine.
-    fn ask_here(&self) -> Tried {
+    fn ask_here(&self) -> AttemptDecision {
         let attempts = &self.remembered.attempts;
         let accounts = self.accounts.iter().map(|(stranger, pair)| {
             let is_known = attempts.knows(*stranger, *pair);
             let delay = attempts.delay(if is_known { *pair } else { *stranger });
-            AccountStanding { is_known, delay }
+            AccountState { is_known, delay }
         });
         let accounts: Vec<_> = accounts.collect();
         let counters: Vec<_> = self.counters(&accounts).collect();
         let take =
             |(counted, key): &(&Counted, Key)| take_here(&counted.counter, counted.key(self.operation, *key));
         let decisions: Vec<_> = counters.iter().map(take).collect();
-        let tried = Tried { accounts, decisions };
+        let tried = AttemptDecision { accounts, decisions };
         if !tried.passes() {
             for ((counted, key), decision) in counters.into_iter().zip(&tried.decisions) {
                 if decision.wait.is_none() {
@@ -258,7 +273,7 @@ impl Trying<'_> {
     }
 
     /// The counters in the order in which a store is asked for them, with what is counted.
-    fn counters<'c>(&'c self, known: &[AccountStanding]) -> impl Iterator<Item = (&'c Counted, Key)> {
+    fn counters<'c>(&'c self, known: &[AccountState]) -> impl Iterator<Item = (&'c Counted, Key)> {
         let of_address = self.address.map(|key| (&self.remembered.by_address, key));
         of_address.into_iter().chain(self.of_accounts(known).map(|(counted, key, _)| (counted, key)))
     }
@@ -266,7 +281,7 @@ impl Trying<'_> {
     /// Those of accounts, with how long each of these must not be tried.
     fn of_accounts<'c>(
         &'c self,
-        known: &[AccountStanding],
+        known: &[AccountState],
     ) -> impl Iterator<Item = (&'c Counted, Key, Option<Duration>)> {
         let by_account = self.remembered.by_account.as_ref();
         let accounts = self.account_keys(known).zip(known);
@@ -274,12 +289,12 @@ impl Trying<'_> {
     }
 
     /// Whether nothing is counted yet.
-    pub(super) const fn is_watched(&self) -> bool {
+    pub(in crate::throttle) const fn is_watched(&self) -> bool {
         self.unproven.is_some()
     }
 
     /// The attempt of an operation that is only watched.
-    pub(super) fn watched(&self) -> Option<Attempt> {
+    pub(in crate::throttle) fn watched(&self) -> Option<Attempt> {
         self.unproven.map(|proven| Attempt {
             attempts: self.remembered.attempts.clone(),
             store: None,
@@ -291,7 +306,7 @@ impl Trying<'_> {
     }
 
     /// The accounts, as they are counted.
-    fn account_keys(&self, known: &[AccountStanding]) -> impl Iterator<Item = Key> {
+    fn account_keys(&self, known: &[AccountState]) -> impl Iterator<Item = Key> {
         let accounts = self.accounts.iter().zip(known);
         accounts.map(|((stranger, pair), account)| if account.is_known { *pair } else { *stranger })
     }
@@ -299,7 +314,7 @@ impl Trying<'_> {
 
 impl Policy {
     /// What holds for a request, if its operation is sensitive.
-    pub(super) fn flow<'a>(&'a self, call: &'a Call) -> Option<Sensitive<'a>> {
+    pub(in crate::throttle) fn flow<'a>(&'a self, call: &'a Call) -> Option<Sensitive<'a>> {
         let shown = call.operation.as_ref().and_then(|matched| matched.flow(&call.method));
         match self.operations.of(call) {
             Some((operation, _)) => operation.for_flow(shown),
@@ -317,7 +332,7 @@ impl Policy {
     }
 
     /// What holds for what the contract shows, unless the configuration says otherwise.
-    pub(super) fn usual<'a>(&'a self, flow: &'a Flow) -> Option<Sensitive<'a>> {
+    pub(in crate::throttle) fn usual<'a>(&'a self, flow: &'a Flow) -> Option<Sensitive<'a>> {
         let known = self.flows.0.iter().find(|known| known.purpose == flow.purpose)?;
         let (mode, certainty) = match flow.evidence {
             Evidence::Known => (self.sensitive, Certainty::Known),
@@ -331,11 +346,11 @@ impl Policy {
     }
 
     /// What an attempt on a sensitive operation is counted by.
-    pub(super) async fn trying<'p, B>(
+    pub(in crate::throttle) async fn trying<'p, B>(
         &'p self,
         call: &'p Call,
         request: &mut Request<RequestBody<B>>,
-    ) -> Result<Option<Trying<'p>>, Reason>
+    ) -> Result<Option<PendingAttempt<'p>>, Reason>
     where
         B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
     {
@@ -362,7 +377,7 @@ impl Policy {
         let operation = key::hashed(parts.chain(host.map(str::as_bytes)));
         let is_proven = |proven: &Arc<Table>| proven.value(proven.key(operation)) > 0;
         let unproven = (certainty == Certainty::ByAnswer && !is_proven(&self.proven)).then_some(&self.proven);
-        Ok(Some(Trying {
+        Ok(Some(PendingAttempt {
             remembered,
             mode,
             certainty,
@@ -376,14 +391,15 @@ impl Policy {
     }
 
     /// What comes of it: an attempt that may be made, beside what rules have said already.
-    pub(super) fn tried(
+    pub(in crate::throttle) fn tried(
         &self,
-        trying: &Trying<'_>,
-        tried: &Tried,
+        trying: &PendingAttempt<'_>,
+        tried: &AttemptDecision,
         store: Option<&Arc<dyn Store>>,
         verdict: &mut Verdict,
     ) -> Option<Attempt> {
-        let Trying { remembered, mode, certainty, operation, template, method, accounts, .. } = trying;
+        let PendingAttempt { remembered, mode, certainty, operation, template, method, accounts, .. } =
+            trying;
         let counters = || trying.counters(&tried.accounts);
         // Of what only looks sensitive, one record says so, and nothing is to be learned from how much it is asked.
         let suspected = (*certainty == Certainty::Suspected).then_some(*operation);
@@ -434,8 +450,11 @@ impl Policy {
         }
         if remembered.by_account.as_ref().is_some_and(|counted| counted.limit.failures) {
             let keys = trying.account_keys(&tried.accounts).zip(accounts);
-            let named =
-                keys.map(|(account, (stranger, pair))| Named { account, stranger: *stranger, pair: *pair });
+            let named = keys.map(|(account, (stranger, pair))| NamedAccount {
+                account,
+                stranger: *stranger,
+                pair: *pair,
+            });
             attempt.accounts = named.collect();
         }
         Some(attempt)

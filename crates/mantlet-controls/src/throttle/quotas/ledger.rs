@@ -14,10 +14,10 @@ use std::{
 };
 
 use super::{
-    super::Key,
-    Charged, Limits, UsedUp,
-    window::{Count, Second, Window},
+    Limits, QuotaDecision, WindowUse,
+    window::{Count, UnixSeconds, Window},
 };
+use crate::throttle::Key;
 
 /// Keys that a list should have to hold, and for which it has room.
 const USUAL: usize = 32;
@@ -57,7 +57,7 @@ struct Entry {
 
 /// What a key has used up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holder {
+pub struct QuotaUse {
     /// The key.
     pub key: Key,
     /// Who it is, where that is no secret.
@@ -66,7 +66,7 @@ pub struct Holder {
     pub counts: [Count; 3],
 }
 
-impl Holder {
+impl QuotaUse {
     const fn gone(key: Key) -> Self {
         Self { key, label: None, counts: [Count { from: 0, used: 0, warned: false }; 3] }
     }
@@ -89,16 +89,16 @@ impl Ledger {
     }
 
     /// Counts a request of a key, if none of the windows is used up.
-    pub(super) fn take(
+    pub(in crate::throttle) fn take(
         &self,
         key: Key,
         limits: &Limits,
-        now: Second,
+        now: UnixSeconds,
         label: impl FnOnce() -> Option<Box<str>>,
-    ) -> Charged {
-        let Some(mut list) = self.list(key) else { return Charged::NOTHING };
+    ) -> QuotaDecision {
+        let Some(mut list) = self.list(key) else { return QuotaDecision::NOTHING };
         let entry = list.entry(key, now, label);
-        let mut counted = Charged { passes: true, warns: false, windows: [None; 3] };
+        let mut counted = QuotaDecision { passes: true, warns: false, windows: [None; 3] };
         let all = || Window::ALL.into_iter().zip(limits.of);
         for ((window, limit), count) in all().zip(&mut entry.counts) {
             if let Some(limit) = limit {
@@ -114,7 +114,7 @@ impl Ledger {
                 count.used += 1;
             }
             let rest = window.at(count.from).until.saturating_sub(now);
-            *told = Some(UsedUp { from: count.from, rest, used: count.used });
+            *told = Some(WindowUse { from: count.from, rest, used: count.used });
         }
         if counted.passes && entry.accepted {
             entry.changed = true;
@@ -124,7 +124,7 @@ impl Ledger {
     }
 
     /// Takes back what was counted, in the windows that began at these moments.
-    pub(super) fn give_back(&self, key: Key, windows: &[Option<Second>; 3]) {
+    pub(in crate::throttle) fn give_back(&self, key: Key, windows: &[Option<UnixSeconds>; 3]) {
         let Some(mut list) = self.list(key) else { return };
         let Some(entry) = list.entries.iter_mut().find(|entry| entry.key == key) else { return };
         for (count, from) in entry.counts.iter_mut().zip(windows) {
@@ -141,7 +141,7 @@ impl Ledger {
     }
 
     /// The app has accepted a key. Whether that is worth a warning, the first in one of its windows.
-    pub(super) fn accept(&self, key: Key, limits: &Limits) -> bool {
+    pub(in crate::throttle) fn accept(&self, key: Key, limits: &Limits) -> bool {
         let Some(mut list) = self.list(key) else { return false };
         let Some(entry) = list.entries.iter_mut().find(|entry| entry.key == key) else { return false };
         let mut warns = false;
@@ -158,7 +158,7 @@ impl Ledger {
     }
 
     /// Puts in what was kept elsewhere.
-    pub fn restore(&self, holder: Holder) {
+    pub fn restore(&self, holder: QuotaUse) {
         let Some(mut list) = self.list(holder.key) else { return };
         if holder.is_gone() {
             return list.forget(holder.key);
@@ -177,7 +177,7 @@ impl Ledger {
     }
 
     /// What has changed of accepted keys since it was last asked for.
-    pub fn changes(&self) -> Vec<Holder> {
+    pub fn changes(&self) -> Vec<QuotaUse> {
         let mut changes = Vec::new();
         if !self.changed.swap(false, Relaxed) {
             return changes;
@@ -186,7 +186,7 @@ impl Ledger {
             if !std::mem::take(&mut list.changed) {
                 return;
             }
-            changes.extend(list.gone.drain(..).map(Holder::gone));
+            changes.extend(list.gone.drain(..).map(QuotaUse::gone));
             for entry in list.entries.iter_mut().filter(|entry| entry.accepted && entry.changed) {
                 (entry.changed, entry.told) = (false, true);
                 changes.push(entry.holder());
@@ -196,7 +196,7 @@ impl Ledger {
     }
 
     /// All accepted keys; what is over is forgotten.
-    pub fn everything(&self, now: Second) -> Vec<Holder> {
+    pub fn everything(&self, now: UnixSeconds) -> Vec<QuotaUse> {
         let mut all = Vec::new();
         self.each(|list| {
             list.gone.clear();
@@ -211,7 +211,7 @@ impl Ledger {
     }
 
     /// What accepted keys have used up by now in the windows that are not over.
-    pub fn holders(&self, now: Second) -> Vec<Holder> {
+    pub fn holders(&self, now: UnixSeconds) -> Vec<QuotaUse> {
         let mut all = Vec::new();
         self.each(|list| {
             let accepted = list.entries.iter().filter(|entry| entry.accepted);
@@ -221,7 +221,7 @@ impl Ledger {
     }
 
     /// What a key has used up by now.
-    pub fn holder(&self, key: Key, now: Second) -> Option<Holder> {
+    pub fn holder(&self, key: Key, now: UnixSeconds) -> Option<QuotaUse> {
         let list = self.list(key)?;
         let entry = list.entries.iter().find(|entry| entry.key == key)?;
         Some(entry.holder().at(now)).filter(|holder| !holder.is_gone())
@@ -245,10 +245,10 @@ impl Ledger {
     }
 }
 
-impl Holder {
+impl QuotaUse {
     /// Without windows that are over.
     #[must_use]
-    pub fn at(mut self, now: Second) -> Self {
+    pub fn at(mut self, now: UnixSeconds) -> Self {
         for (window, count) in Window::ALL.into_iter().zip(&mut self.counts) {
             count.roll(window.at(now));
         }
@@ -257,16 +257,16 @@ impl Holder {
 }
 
 impl Entry {
-    fn holder(&self) -> Holder {
-        Holder { key: self.key, label: self.label.clone(), counts: self.counts }
+    fn holder(&self) -> QuotaUse {
+        QuotaUse { key: self.key, label: self.label.clone(), counts: self.counts }
     }
 
-    fn is_over(&self, now: Second) -> bool {
+    fn is_over(&self, now: UnixSeconds) -> bool {
         Window::ALL.into_iter().zip(&self.counts).all(|(window, count)| count.is_over(window, now))
     }
 
     /// The larger, the more it would be missed.
-    fn weight(&self, now: Second) -> (bool, bool, u32) {
+    fn weight(&self, now: UnixSeconds) -> (bool, bool, u32) {
         (
             !self.is_over(now),
             self.accepted,
@@ -277,7 +277,7 @@ impl Entry {
 
 impl List {
     /// The entry of a key, which it may have taken from another.
-    fn entry(&mut self, key: Key, now: Second, label: impl FnOnce() -> Option<Box<str>>) -> &mut Entry {
+    fn entry(&mut self, key: Key, now: UnixSeconds, label: impl FnOnce() -> Option<Box<str>>) -> &mut Entry {
         let known = self.entries.iter().position(|entry| entry.key == key);
         let place = known.unwrap_or_else(|| {
             if self.entries.len() >= ROOM

@@ -21,8 +21,11 @@ use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Key, Memory, Policy, RateText, config::rate_of, gcra::Rate, group, is_undeclared_proxy, table::Table,
+use crate::throttle::{
+    Key, Memory, Policy, RateText,
+    config::rate_of,
+    group, is_undeclared_proxy,
+    rate::{Rate, Table},
 };
 use crate::{
     Call, Mode, Reason, Refusal,
@@ -66,9 +69,9 @@ impl Default for Config {
 
 impl Config {
     /// Checks the section; none if nobody is to be banned.
-    pub(super) fn check(
+    pub(in crate::throttle) fn check(
         &self,
-        throttle: &super::Config,
+        throttle: &crate::throttle::Config,
         memory: &Memory,
         report_only: bool,
         mistakes: &mut Vec<Mistake>,
@@ -117,7 +120,7 @@ pub struct Ban {
 
 /// Who is banned, for people.
 #[derive(Debug, Default)]
-pub(super) struct List(Mutex<BTreeMap<Key, Listed>>);
+pub(in crate::throttle) struct List(Mutex<BTreeMap<Key, Listed>>);
 
 #[derive(Debug)]
 struct Listed {
@@ -346,7 +349,7 @@ fn is_refusal_of_app(status: StatusCode) -> bool {
 }
 
 /// What counts as one, as people write it.
-pub(super) fn shown(key: Key, address: IpAddr, ipv6_prefix: u8) -> String {
+pub(in crate::throttle) fn shown(key: Key, address: IpAddr, ipv6_prefix: u8) -> String {
     match address {
         IpAddr::V6(_) if ipv6_prefix < 128 => format!("{}/{ipv6_prefix}", Ipv6Addr::from(key)),
         address => address.to_string(),
@@ -363,5 +366,4 @@ fn millis(span: Duration) -> u64 {
 }
 
 #[cfg(test)]
-#[path = "ban_tests.rs"]
 mod tests;

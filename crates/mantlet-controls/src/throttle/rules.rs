@@ -4,7 +4,12 @@ use std::{collections::HashMap, sync::Arc};
 
 use http::{HeaderName, Method};
 
-use super::{Key, gcra::Rate, store::Fail, table::Table, usage::Usage};
+use crate::throttle::{
+    Key,
+    rate::{Rate, Table},
+    store::Fail,
+    usage::Usage,
+};
 use crate::{
     Mode,
     call::Spellings,

@@ -2,12 +2,11 @@ use std::str::FromStr as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    super::{
-        Config, Fail, Memory,
-        rule::{KeyPart, Rule, Rules, Target},
-    },
-    Limits, Quota,
+use super::{Limits, Quota};
+use crate::throttle::{
+    Config, Memory,
+    rules::{KeyPart, Rule, Rules, Target},
+    store::Fail,
 };
 use crate::{
     Mode,
@@ -58,7 +57,7 @@ const fn most() -> u8 {
 
 impl Config {
     /// The quotas; what is wrong with them is added to the mistakes.
-    pub(in super::super) fn check_quotas(
+    pub(in crate::throttle) fn check_quotas(
         &self,
         memory: &Memory,
         report_only: bool,

@@ -35,10 +35,11 @@ pub struct Decision {
 
 impl Decision {
     /// Nobody has counted.
-    pub(super) const PASS: Self = Self { wait: None, remaining: u32::MAX, reset: Duration::ZERO };
+    pub(in crate::throttle) const PASS: Self =
+        Self { wait: None, remaining: u32::MAX, reset: Duration::ZERO };
 
     /// It does not pass before so much time has passed.
-    pub(super) const fn wait(span: Duration) -> Self {
+    pub(in crate::throttle) const fn wait(span: Duration) -> Self {
         Self { wait: Some(span), remaining: 0, reset: span }
     }
 }

@@ -6,11 +6,11 @@ use http::Method;
 use mantlet_contract::flows::{Flow, Place, Purpose};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Counts, Limit, Limits, RateText,
+use crate::throttle::{
+    RateText,
+    attempts::{Base, Certainty, Limit, Limits, Names, Remembered, Sensitive, limits_of},
     config::rate_of,
-    flow::{Base, Certainty, Names, Remembered, Sensitive},
-    limits_of,
+    usage::Counts,
 };
 use crate::{
     Call, Mode,
@@ -91,8 +91,8 @@ impl PurposeText {
 
 /// All operations that the configuration names. Finding one costs its path, not their number.
 #[derive(Debug, Default)]
-pub(super) struct Operations {
-    pub(super) all: Vec<Operation>,
+pub(in crate::throttle) struct Operations {
+    pub(in crate::throttle) all: Vec<Operation>,
     by_path: matchit::Router<usize>,
     /// What the router leads to: a template and its operations.
     of_path: Vec<(String, Vec<Numbered>)>,
@@ -102,20 +102,24 @@ pub(super) struct Operations {
 type Numbered = (Vec<Method>, usize);
 
 #[derive(Debug)]
-pub(super) struct Operation {
-    pub(super) paths: Vec<String>,
-    pub(super) methods: Vec<String>,
-    pub(super) purpose: Option<PurposeText>,
+pub(in crate::throttle) struct Operation {
+    pub(in crate::throttle) paths: Vec<String>,
+    pub(in crate::throttle) methods: Vec<String>,
+    pub(in crate::throttle) purpose: Option<PurposeText>,
     /// None if the contract is to show it, no place for none.
     account: Option<Vec<Place>>,
-    pub(super) mode: Mode,
+    pub(in crate::throttle) mode: Mode,
     /// What it gets: for its purpose, or for each that the contract may show.
     remembered: Vec<Remembered>,
 }
 
 impl Operations {
     /// Checks all sections; keys in mistakes are relative to `[throttle]`.
-    pub(super) fn check(configs: &[OperationConfig], base: &Base<'_>, mistakes: &mut Vec<Mistake>) -> Self {
+    pub(in crate::throttle) fn check(
+        configs: &[OperationConfig],
+        base: &Base<'_>,
+        mistakes: &mut Vec<Mistake>,
+    ) -> Self {
         let mut operations = Self::default();
         let mut names = HashSet::new();
         for (index, config) in configs.iter().enumerate() {
@@ -165,7 +169,7 @@ impl Operations {
         Ok(())
     }
 
-    pub(super) fn number_of(&self, method: &Method, path: Spellings<'_>) -> Option<usize> {
+    pub(in crate::throttle) fn number_of(&self, method: &Method, path: Spellings<'_>) -> Option<usize> {
         self.find(method, path).map(|(_, number)| number)
     }
 
@@ -180,7 +184,7 @@ impl Operations {
     }
 
     /// What the configuration says of a request's operation, and the template by which it names it.
-    pub(super) fn of(&self, call: &Call) -> Option<(&Operation, &str)> {
+    pub(in crate::throttle) fn of(&self, call: &Call) -> Option<(&Operation, &str)> {
         if self.all.is_empty() {
             return None;
         }
@@ -283,12 +287,12 @@ fn own_name(path: &str, names: &mut HashSet<String>) -> String {
 
 impl Operation {
     /// Whether the configuration says where the account is named, or that it is nowhere.
-    pub(super) fn names_account(&self) -> bool {
+    pub(in crate::throttle) fn names_account(&self) -> bool {
         self.account.is_some()
     }
 
     /// What it gets, if the contract shows this about it.
-    pub(super) fn for_flow<'a>(&'a self, flow: Option<&'a Flow>) -> Option<Sensitive<'a>> {
+    pub(in crate::throttle) fn for_flow<'a>(&'a self, flow: Option<&'a Flow>) -> Option<Sensitive<'a>> {
         if self.mode == Mode::Off {
             return None;
         }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::gcra::{Decision, Rate};
+use crate::throttle::rate::{Decision, Rate};
 
 /// Where a client stands with a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub(crate) struct RateLimitStatus {
     pub(super) rule: Arc<str>,
     pub(super) rate: Rate,
     pub(super) decision: Decision,
@@ -16,7 +16,7 @@ pub struct Standing {
     pub(super) near: bool,
 }
 
-impl Standing {
+impl RateLimitStatus {
     /// Which of two rules a client should know of.
     pub(crate) const fn is_nearer_its_end_than(&self, other: &Self) -> bool {
         match (self.near, other.near) {
