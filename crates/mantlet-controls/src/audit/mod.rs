@@ -25,8 +25,8 @@ use crate::{
     refusal::remedy,
 };
 
-/// Longest route text in a record, in bytes. A path may be as long as `limits.target-length`.
-const MAX_ROUTE: usize = 512;
+/// Longest path in a record, in bytes. A path may be as long as `limits.target-length`.
+const MAX_PATH: usize = 512;
 /// Most names of fields.
 const MAX_NAMES: usize = 5;
 /// Most bytes of what the app said when it failed.
@@ -37,8 +37,8 @@ pub(crate) const MAX_ORIGINAL: usize = 16 << 10;
 pub struct Record {
     /// When, RFC 3339 in UTC.
     pub time: jiff::Timestamp,
-    /// `request-refused`; `request-changed`; `request-would-be-changed`; `request-left-to-app`; `contract-contradicted`; `answer-changed`; in report mode `request-would-be-refused` or `answer-would-be-changed`;
-    /// `answer-not-judged`; `connection-refused`; `quota-warning`, `quota-reset`; `store-unavailable`, `store-recovered`; `client-banned`, in report mode
+    /// `request-refused`; `request-changed`; `request-would-be-changed`; `request-left-to-app`; `contract-contradicted`; `response-changed`; in report mode `request-would-be-refused` or `response-would-be-changed`;
+    /// `response-not-judged`; `connection-refused`; `quota-warning`, `quota-reset`; `store-unavailable`, `store-recovered`; `client-banned`, in report mode
     /// `client-would-be-banned`; `ban-lifted`; `throttle-usage`; `records-summed`.
     pub security_event: &'static str,
     /// What was done: `refuse`, `pass`, `strip`, `replace`, `ban`, `lift` or `count`.
@@ -54,7 +54,10 @@ pub struct Record {
     /// The method; none if the request line was not readable.
     pub method: Option<String>,
     /// The path, without its query; none if the request line was not readable.
-    pub route: Option<String>,
+    pub path: Option<String>,
+    /// The path template of the operation, as the app has it: by what records can be counted. None where the operation is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
     /// The id in the answer's `X-Request-ID`.
     pub request_id: String,
     /// The mode of the control that decided.
@@ -103,7 +106,8 @@ impl Record {
             client_ip: call.client.address,
             user: call.certificate.as_ref().map(|certificate| certificate.name.clone()),
             method: readable.then(|| foreign::method(&call.method)),
-            route: readable.then(|| shortened(call.path.as_str())),
+            path: readable.then(|| shortened(call.path.as_str())),
+            operation: call.operation.as_ref().map(|matched| matched.route.path.clone()),
             request_id: call.request_id.as_str().to_owned(),
             mode: if left { Mode::Enforce } else { mode }.as_str(),
             subject: match &refusal.subject {
@@ -151,7 +155,7 @@ impl Record {
     /// The record of a cookie of the app that lacks attributes.
     pub(crate) fn of_cookie(call: &Call, name: String) -> Self {
         Self {
-            security_event: "answer-would-be-changed",
+            security_event: "response-would-be-changed",
             subject: Some(name),
             ..Self::of(call, &Reason::CookieAttributesMissing.into(), Mode::Report)
         }
@@ -216,7 +220,7 @@ impl Record {
         let changed = mode == Mode::Enforce;
         let refusal = reason.into();
         let mut record = Self::with(call, &refusal, Mode::Report, remedy::of(call, &refusal, mode));
-        record.security_event = if changed { "answer-changed" } else { "answer-would-be-changed" };
+        record.security_event = if changed { "response-changed" } else { "response-would-be-changed" };
         record.action = if changed { "strip" } else { "pass" };
         record.mode = mode.as_str();
         // Names of secrets are those of the list, whatever the app answers; others may have been made up by a client.
@@ -236,7 +240,7 @@ impl Record {
     pub(crate) fn of_unjudged(call: &Call, mode: Mode, why: &str) -> Self {
         let (replaced, refusal) = (mode == Mode::Enforce, Reason::ResponseNotJudged.into());
         Self {
-            security_event: "answer-not-judged",
+            security_event: "response-not-judged",
             action: if replaced { "replace" } else { "pass" },
             mode: mode.as_str(),
             subject: Some(why.to_owned()),
@@ -269,7 +273,8 @@ impl Record {
             client_ip,
             user: None,
             method: None,
-            route: None,
+            path: None,
+            operation: None,
             request_id: String::new(),
             mode: Mode::Enforce.as_str(),
             subject: None,
@@ -322,7 +327,7 @@ pub fn now() -> jiff::Timestamp {
 }
 
 fn shortened(path: &str) -> String {
-    cut(path, MAX_ROUTE).to_owned()
+    cut(path, MAX_PATH).to_owned()
 }
 
 /// The first names that faults are about; a client can make up any number of any length.

@@ -242,7 +242,10 @@ fn cookies_of_the_app_are_completed_or_reported_once() {
     let records = gateway.end().audit;
     let [record] = &records[..] else { panic!("once: {records:?}") };
     let fields = ["security_event", "action", "reason", "subject", "mode"].map(|name| record[name].clone());
-    assert_eq!(fields, ["answer-would-be-changed", "pass", "cookie-attributes-missing", "session", "report"]);
+    assert_eq!(
+        fields,
+        ["response-would-be-changed", "pass", "cookie-attributes-missing", "session", "report"]
+    );
     assert!(!record.to_string().contains("alice"), "the value is in no record: {record}");
 
     let (gateway, connect) = over_tls("[cookies]\nmode = \"enforce\"\n");

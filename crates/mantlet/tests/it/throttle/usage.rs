@@ -83,7 +83,7 @@ fn a_limit_chosen_from_what_was_asked_refuses_none_of_those_who_asked() {
     );
     for record in &told {
         assert_eq!(
-            (&record["client_ip"], &record["route"], &record["mode"]),
+            (&record["client_ip"], &record["path"], &record["mode"]),
             (&Value::Null, &Value::Null, &"report".into())
         );
     }
