@@ -177,6 +177,9 @@ pub struct Operation {
     /// What is promised.
     #[serde(default)]
     pub responses: Vec<Response>,
+    /// The app's authors want clients to use something else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deprecated: bool,
 }
 
 /// A dependency that may refuse: its answer (401, 403, 429) comes before 422, for FastAPI calls all dependencies whose own input is

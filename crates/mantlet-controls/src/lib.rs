@@ -41,6 +41,7 @@
 //! | [`headers`] | security headers |
 //! | [`uploads`] | multipart forms and their files |
 //! | [`encoding`] | compressed bodies |
+//! | [`deprecation`] | what responses of deprecated operations say |
 //!
 //! # Inside
 //!
@@ -59,6 +60,7 @@ pub mod contract;
 pub mod cookies;
 pub mod cors;
 pub mod csrf;
+pub mod deprecation;
 pub mod encoding;
 pub mod headers;
 pub mod host;

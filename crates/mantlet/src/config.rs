@@ -7,10 +7,9 @@ use std::{
 };
 
 use mantlet_controls::{
-    Deployment, Policy, client,
+    Deployment, Policy,
     config::{Mistake as Finding, Server, units::Span},
-    contract, cookies, cors, csrf, encoding, headers, host, https, limits, path, responses, route, throttle,
-    uploads,
+    route,
 };
 use mantlet_gateway::{
     Address, GateConfig, Listen, UpstreamConfig, audit_log::AuditConfig, guarded::Kind, tls::LoadedTls,
@@ -49,7 +48,7 @@ macro_rules! config {
             pub(crate) audit: AuditSection,
             pub(crate) admin: admin::Config,
             pub(crate) store: store::Config,
-            $($(#[$about])* pub(crate) $control: $control::Config,)+
+            $($(#[$about])* pub(crate) $control: mantlet_controls::$control::Config,)+
             #[serde(skip_serializing_if = "Vec::is_empty")]
             pub(crate) route: Vec<route::Config>,
         }
@@ -68,7 +67,7 @@ macro_rules! config {
                     audit: AuditSection::default(),
                     admin: admin::Config::default(),
                     store: store::Config::default(),
-                    $($control: $control::Config::default(),)+
+                    $($control: mantlet_controls::$control::Config::default(),)+
                     route: Vec::new(),
                 }
             }
