@@ -8,6 +8,7 @@
 pub mod answers;
 pub mod callbacks;
 pub mod compile;
+#[cfg(feature = "openapi")]
 pub mod document;
 pub mod fault;
 pub mod flows;

@@ -16,9 +16,9 @@
 //! To mind in deployment: a front end on another origin cannot read the cookie; it is trusted by name, and the token switched off
 //! for the routes that it uses. Shared caches must not keep what carries a `Set-Cookie`; answers that say `public` get none.
 
-mod answer;
 mod config;
 mod form;
+mod set_cookie;
 mod value;
 
 use std::{sync::Arc, time::Duration};
