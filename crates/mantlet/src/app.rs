@@ -21,14 +21,11 @@ use serde::Deserialize;
 
 use crate::{
     config::{AppConfig, Config},
-    inspector::{self, CONTRACT},
+    inspector::{self, CONTRACT, LAUNCHER},
     private::PrivateFolder,
     say::{Failure, say},
     settings::Loaded,
 };
-
-/// Runs in the app's own interpreter; finds the app and serves it on uvicorn.
-pub(crate) const LAUNCHER: &str = include_str!("../../../python/mantlet/launcher.py");
 
 /// The file in which the launcher says what it found.
 pub(crate) const STATUS: &str = "status.json";
@@ -124,7 +121,7 @@ impl AppProcess {
                 tells_its_contract: false,
             });
         }
-        let launcher = folder.path().join("launcher.py");
+        let launcher = folder.path().join(LAUNCHER);
         inspector::write_files(folder.path()).map_err(cannot)?;
         let mut arguments: Vec<OsString> = vec![launcher.into()];
         if !config.entrypoint.is_empty() {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 
-from . import kinds, memory, source
+from mantlet_inspector.source import memory, source
+from .. import values as kinds
 from .calls import Calls
 from .expressions import PARTS, Expressions
-from .kinds import FREE, joined, kind
-from .pieces import DEPTH, GUARDED, STEPS, Unproven, constant, is_harmless, is_http, name_of
+from ..values import FREE, joined, kind
+from ..facts import DEPTH, GUARDED, STEPS, Unproven, constant, is_harmless, is_http, name_of
 
 
 class Read(Calls, Expressions):

@@ -23,9 +23,10 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from . import known, memory, source
-from .calls import ERRORS
-from .raised import closure, is_apps
+from mantlet_inspector.source import memory, source
+from . import known_middleware as known
+from .interpret.calls import ERRORS
+from .exceptions import closure, is_apps
 
 MOST = 600  # functions that are followed for one dependency
 # What others keep there may be anything.

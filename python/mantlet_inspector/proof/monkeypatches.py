@@ -8,7 +8,8 @@ import types
 
 import starlette.requests
 
-from . import known, source
+from mantlet_inspector.source import source
+from . import known_middleware as known
 
 # Where a request goes until it is validated.
 MODULES = (

@@ -1,7 +1,6 @@
 """Finds a FastAPI app as `fastapi run` does and serves it with uvicorn on a unix socket.
 
-Mantlet carries this file in its binary, writes it to its private folder and runs it with the app's own
-interpreter (Python 3.9 or later). Run it as a file, not with `-c`: uvicorn's workers import it again as
+Run it as a file, not with `-c`: uvicorn's workers import it again as
 `__mp_main__`, which is how they too learn that their parent has died.
 """
 
@@ -12,7 +11,8 @@ import sys
 
 # Neither the folder of this script nor, with `-c`, the current one is where modules may come from: a
 # `json.py` beside the app would replace the standard one here. `import_app` adds what the app needs.
-if __name__ == "__main__" and sys.path and sys.path[0] in ("", os.path.dirname(os.path.abspath(__file__))):
+HERE = os.path.dirname(os.path.abspath(__file__))
+if __name__ == "__main__" and sys.path and sys.path[0] in ("", HERE):
     del sys.path[0]
 
 import argparse
@@ -24,9 +24,9 @@ import signal
 import threading
 import time
 import traceback
-import types
 from pathlib import Path
 
+PACKAGE = "mantlet_inspector"
 DEFAULT_FILES = ("main.py", "app.py", "api.py", "app/main.py", "app/app.py", "app/api.py")
 ENVIRONMENT = f"in `{sys.executable}`, or run mantlet in the app's own environment"
 SUPERVISOR = "MANTLET_SUPERVISOR"  # in the environment: the process whose children are uvicorn's workers
@@ -168,25 +168,28 @@ def import_failure(error, root, module):
 
 
 def inspectors(module):
-    """A module of the files beside this one. They are a package, so that the app may have modules of the same names."""
-    if "mantlet_inspector" not in sys.modules:
-        sys.modules["mantlet_inspector"] = package = types.ModuleType("mantlet_inspector")
-        package.__path__ = [os.path.dirname(os.path.abspath(__file__))]
-    return importlib.import_module(f"mantlet_inspector.{module}")
+    """A module of the package that this file is in. Where that lies is on the path only while it is looked for."""
+    if PACKAGE not in sys.modules:
+        sys.path.insert(0, os.path.dirname(HERE))
+        try:
+            importlib.import_module(PACKAGE)
+        finally:
+            del sys.path[0]
+    return importlib.import_module(f"{PACKAGE}.{module}")
 
 
 def write_contract(file, app, factory, root, module, name, memories, bound, ahead=None):
-    """Has the inspector beside this file say what the app accepts. Whatever goes wrong with that, the app is served."""
+    """Has the inspector say what the app accepts. Whatever goes wrong with that, the app is served."""
     try:
         inspector = inspectors("inspector")
         app = inspector.made(app, factory, root, module)
-        patience = bound or inspectors("memory").DEFAULT_BOUND
+        patience = bound or inspectors("source.memory").DEFAULT_BOUND
         found = inspector.contract(app, name, memories, bound, ahead and ahead.found(patience))
         text = json.dumps(found, allow_nan=False)
     except Exception as error:
         text = json.dumps({"failure": unreadable(error)})
     # What was read of the app's code is not carried along while it serves.
-    for loaded in [one for one in sys.modules if one.partition(".")[0] == "mantlet_inspector"]:
+    for loaded in [one for one in sys.modules if one.partition(".")[0] == PACKAGE]:
         vars(sys.modules.pop(loaded)).clear()
     write_whole(file, text)
 
@@ -268,7 +271,7 @@ def leave_terminal():
 
 def tidy_up(parent):
     """Removes the private folder if the parent, which would have done so, has died."""
-    folder = os.path.dirname(os.path.abspath(__file__))
+    folder = os.path.dirname(HERE)
     is_private = os.path.basename(folder).startswith("mantlet-") and os.path.isfile(os.path.join(folder, "lock"))
     if is_private and os.getppid() != parent:
         shutil.rmtree(folder, ignore_errors=True)
@@ -368,7 +371,7 @@ def main():
         root, module, attribute, factory = locate(args.app)
         ahead = None
         if args.contract:
-            ahead = inspectors("ahead").Ahead(str(root), args.memory, f"{args.contract}.ahead")
+            ahead = inspectors("source.ahead").Ahead(str(root), args.memory, f"{args.contract}.ahead")
         loaded, attribute, app = import_app(root, module, attribute)
     except Failure as failure:
         report(args.status, failure.status)

@@ -44,6 +44,7 @@ NEEDED = {
     "typing_inspection",
     "wrapt",
 }
+OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 UNKNOWN = object()
 # Frameworks of which there is compiled code only.
 WITHOUT_SOURCE = any(one.__file__.endswith(".pyc") for one in (fastapi, starlette, pydantic))

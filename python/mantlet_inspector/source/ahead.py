@@ -16,7 +16,8 @@ import threading
 import types
 from typing import Any, Optional
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+HERE = os.path.abspath(__file__)
+PACKAGE = os.path.dirname(os.path.dirname(HERE))
 HTTP = b"HTTPException"
 LOOK_EVERY = 0.1  # seconds
 # Modules of an app that is worth it. A process costs more than reading a small one.
@@ -58,7 +59,7 @@ class Ahead:
 
     def started(self) -> subprocess.Popen[bytes]:
         if self.process is None:
-            command = [sys.executable, "-I", "-S", os.path.join(HERE, "ahead.py")]
+            command = [sys.executable, "-I", "-S", HERE]
             with open(self.place, "wb") as out:
                 self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.DEVNULL)
         return self.process
@@ -70,7 +71,7 @@ class Ahead:
         files = [object.__getattribute__(one, "__dict__").get("__file__") for one in modules]
         found = {one for one in files if isinstance(one, str) and one.endswith(".py") and "\n" not in one} - self.told
         self.told |= found
-        standard = (sysconfig.get_path("stdlib"), HERE)
+        standard = (sysconfig.get_path("stdlib"), PACKAGE)
         return [
             f"{'+' if one.startswith(self.root) and '-packages' not in one else '?'}{one}"
             for one in found
@@ -118,7 +119,7 @@ def processors() -> int:
 
 
 def main() -> None:
-    from mantlet_inspector import index, memory
+    from mantlet_inspector.source import index, memory
 
     gc.disable()
     for line in sys.stdin.buffer:
@@ -134,6 +135,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.modules["mantlet_inspector"] = package = types.ModuleType("mantlet_inspector")
-    package.__path__ = [HERE]
+    sys.path.insert(0, os.path.dirname(PACKAGE))
+    import mantlet_inspector  # noqa: F401
+
+    del sys.path[0]
     main()

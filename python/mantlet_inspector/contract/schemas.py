@@ -14,8 +14,8 @@ import json
 import marshal
 import re
 
-from . import relatives
-from .pieces import name_of
+from mantlet_inspector.proof import known_packages as relatives
+from mantlet_inspector.proof.facts import name_of
 
 INTERNAL = ("pydantic._internal.", "pydantic.types", "pydantic.networks")
 

@@ -13,9 +13,10 @@ from pydantic import BaseModel
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
-from . import proof, relatives, source
-from .pieces import Unproven, code_of, name_of
-from .raised import Raised, hides_errors, subclasses
+from mantlet_inspector.source import source
+from . import known_packages as relatives, prover as proof
+from .facts import Unproven, code_of, name_of
+from .exceptions import Raised, hides_errors, subclasses
 from .refusals import Refusals
 
 # Why input is only reported, if it is; whether somebody looks at what is not declared.

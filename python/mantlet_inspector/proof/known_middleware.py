@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from importlib import metadata
 
-from . import source
+from mantlet_inspector.source import source
 
 
 def without(*options):

@@ -20,15 +20,16 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.routing import Host, Match, Mount, Route, Router, WebSocketRoute
 
-from . import known, memory, patched, proof, source
-from .answers import Answers
-from .before import Before
-from .envelopes import answers_errors_well, claim, claim_answers, errors_answered, middleware_wraps
-from .later import changes_app, late_pages
+from mantlet_inspector.source import memory, source
+from mantlet_inspector.proof import known_middleware as known, monkeypatches as patched, prover as proof
+from .responses import Answers
+from mantlet_inspector.proof.pre_validation import Before
+from mantlet_inspector.proof.wrappers import answers_errors_well, claim, claim_answers, errors_answered, middleware_wraps
+from mantlet_inspector.proof.startup import changes_app, late_pages
 from .operations import Operations, dependants_of, fields_of
-from .pieces import code_of, name_of
-from .raised import closure, whole
-from .refusals import named_at
+from mantlet_inspector.proof.facts import code_of, name_of
+from mantlet_inspector.proof.exceptions import closure, whole
+from mantlet_inspector.proof.refusals import named_at
 from .schemas import Shapes, Translator
 
 try:

@@ -20,11 +20,10 @@ from typing import Any, Optional
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from . import memory, source
-from .index import HTTP, Definition
-from .pieces import Unproven, callable_of, owner
+from mantlet_inspector.source import memory, source
+from mantlet_inspector.source.index import HTTP, Definition
+from .facts import Unproven, callable_of, owner
 
-OURS = os.path.dirname(__file__)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -388,7 +387,7 @@ def is_apps(module):
     file = source.file_in(module)
     if source.is_standard(file) or file.startswith(source.FRAMEWORKS):
         return False
-    if os.path.dirname(file) == OURS:
+    if file.startswith(source.OURS):
         return False
     if not source.is_installed(file):
         return True

@@ -12,7 +12,7 @@ import inspect
 from fastapi.responses import JSONResponse
 from starlette.responses import JSONResponse as StarletteJSONResponse
 
-from .pieces import name_of
+from mantlet_inspector.proof.facts import name_of
 from .schemas import function_of, is_pydantics
 
 SCALARS = (

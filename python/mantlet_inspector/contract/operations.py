@@ -16,9 +16,9 @@ from fastapi.openapi.models import SecurityBase as SecurityModel
 from fastapi.security.base import SecurityBase
 from pydantic import BaseModel
 
-from . import relatives
-from .pieces import name_of
-from .refusals import named_at
+from mantlet_inspector.proof import known_packages as relatives
+from mantlet_inspector.proof.facts import name_of
+from mantlet_inspector.proof.refusals import named_at
 
 LOCATIONS = ("path", "query", "header", "cookie")
 MOST_NAMES = 64

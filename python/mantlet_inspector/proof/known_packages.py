@@ -12,7 +12,7 @@ import hashlib
 import types
 from typing import Any, Iterator, Optional
 
-from . import memory, source
+from mantlet_inspector.source import memory, source
 
 # By the hash of their text, of the releases 0.0.14 to 0.0.50. A model that is no table hands what comes to Pydantic's validator of
 # its own class, so it accepts what its core schema says. A table is not validated: its fields are set as they come, by their

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import types
 
-from . import kinds, source
-from .kinds import FREE, joined, kind
-from .pieces import Box, constant, is_harmless, owner
+from mantlet_inspector.source import source
+from .. import values as kinds
+from ..values import FREE, joined, kind
+from ..facts import Box, constant, is_harmless, owner
 
 FRAMES = {
     "_getframe", "currentframe", "get_objects", "get_referrers", "get_referents", "__globals__", "__closure__", "__code__", "__dict__",

@@ -11,9 +11,9 @@ import types
 
 from starlette.exceptions import HTTPException
 
-from .bytecode import codes, instructions, unwrapped
-from .pieces import name_of
-from .source import is_class, is_frameworks, is_module
+from mantlet_inspector.source.bytecode import codes, instructions, unwrapped
+from .facts import name_of
+from mantlet_inspector.source.source import is_class, is_frameworks, is_module
 
 MESSAGE = {"http.response.body", "body"}
 # They measure answers or compress them.

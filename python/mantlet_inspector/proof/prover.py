@@ -17,12 +17,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.routing import Router
 
-from . import kinds, known, memory, source
-from .calls import ERRORS
-from .kinds import FREE, kind
-from .raised import hides_errors_of
-from .pieces import DEPTH, GUARDED, Box, Facts, Me, Unproven, are_errors, callable_of, name_of
-from .reading import Read
+from mantlet_inspector.source import memory, source
+from . import known_middleware as known, values as kinds
+from .interpret.calls import ERRORS
+from .values import FREE, kind
+from .exceptions import hides_errors_of
+from .facts import DEPTH, GUARDED, Box, Facts, Me, Unproven, are_errors, callable_of, name_of
+from .interpret.function import Read
 
 # What there is to prove
 

@@ -12,9 +12,10 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 
-from . import kinds, known, source
-from .kinds import FREE, kind
-from .pieces import Box, Me, Unproven, constant, is_harmless, is_security, is_super, owner_of
+from mantlet_inspector.source import source
+from .. import known_middleware as known, values as kinds
+from ..values import FREE, kind
+from ..facts import Box, Me, Unproven, constant, is_harmless, is_security, is_super, owner_of
 
 READING = {
     "str", "repr", "bool", "len", "isinstance", "id", "hash", "dict", "list", "tuple", "set", "sorted", "any", "all", "hasattr",

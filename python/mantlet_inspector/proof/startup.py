@@ -7,11 +7,11 @@ import types
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Router
 
-from .bytecode import codes, instructions, is_installed, unwrapped
-from .pieces import Unproven, name_of
-from .raised import mentioned_in
-from .relatives import pages_added, without_pages
-from .source import is_frameworks, is_standard, file_of, node_of
+from mantlet_inspector.source.bytecode import codes, instructions, is_installed, unwrapped
+from .facts import Unproven, name_of
+from .exceptions import mentioned_in
+from .known_packages import pages_added, without_pages
+from mantlet_inspector.source.source import is_frameworks, is_standard, file_of, node_of
 
 # What start-up code may do with an app and leave it as it is.
 INNOCENT = {"state", "title", "version", "debug", "openapi_schema", "extra", "url_path_for"}
