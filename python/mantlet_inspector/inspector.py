@@ -70,4 +70,6 @@ def made(app, factory, root, module):
     try:
         return app()
     except (Exception, SystemExit) as error:
-        raise launcher.import_failure(error.with_traceback(error.__traceback__.tb_next), root, module) from None
+        raise launcher.import_failure(
+            error.with_traceback(error.__traceback__.tb_next), root, module
+        ) from None

@@ -96,7 +96,9 @@ def configured_entrypoint():
         try:
             entrypoint = tomllib.loads(text).get("tool", {}).get("fastapi", {}).get("entrypoint")
         except tomllib.TOMLDecodeError as error:
-            raise Failure("app-not-found", f"pyproject.toml cannot be read: {error}", "pyproject.toml") from None
+            raise Failure(
+                "app-not-found", f"pyproject.toml cannot be read: {error}", "pyproject.toml"
+            ) from None
     if entrypoint is not None and not re.fullmatch(r"[^:]+:[^:]+", str(entrypoint)):
         message = f"[tool.fastapi] entrypoint is `{entrypoint}`: write it as `package.module:app`"
         raise Failure("app-not-found", message, "pyproject.toml")
@@ -153,15 +155,23 @@ def import_failure(error, root, module):
         trace = trace.tb_next
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     if missing and not trace and f"{module}.".startswith(f"{missing}."):
-        return Failure("app-not-found", f"there is no module `{missing}`: looked for `{module}` from `{root}`")
+        return Failure(
+            "app-not-found", f"there is no module `{missing}`: looked for `{module}` from `{root}`"
+        )
     traceback.print_exception(type(error), error, trace)
 
-    own = [f for f in traceback.extract_tb(trace) if is_under(f.filename, root) and "site-packages" not in f.filename]
+    own = [
+        f
+        for f in traceback.extract_tb(trace)
+        if is_under(f.filename, root) and "site-packages" not in f.filename
+    ]
     where = f"{shown(own[-1].filename)}:{own[-1].lineno}" if own else None
     if isinstance(error, SyntaxError) and error.filename:
         where = f"{shown(error.filename)}:{error.lineno}"
     if missing == "fastapi":
-        return Failure("fastapi-missing", f"FastAPI is not installed: `pip install fastapi` {ENVIRONMENT}", where)
+        return Failure(
+            "fastapi-missing", f"FastAPI is not installed: `pip install fastapi` {ENVIRONMENT}", where
+        )
     remedy = f"; install it {ENVIRONMENT}" if missing else ""
     reason = f"{type(error).__name__}: {error}"
     return Failure("app-import-failed", f"the app `{module}` cannot be imported: {reason}{remedy}", where)
@@ -272,7 +282,9 @@ def leave_terminal():
 def tidy_up(parent):
     """Removes the private folder if the parent, which would have done so, has died."""
     folder = os.path.dirname(HERE)
-    is_private = os.path.basename(folder).startswith("mantlet-") and os.path.isfile(os.path.join(folder, "lock"))
+    is_private = os.path.basename(folder).startswith("mantlet-") and os.path.isfile(
+        os.path.join(folder, "lock")
+    )
     if is_private and os.getppid() != parent:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -292,7 +304,8 @@ def uvicorn_variables():
     given = {
         name: value
         for name, value in context.params.items()
-        if name in BEHIND_A_GATE and context.get_parameter_source(name) is click.core.ParameterSource.ENVIRONMENT
+        if name in BEHIND_A_GATE
+        and context.get_parameter_source(name) is click.core.ParameterSource.ENVIRONMENT
     }
     if "headers" in given:
         given["headers"] = [tuple(header.split(":", 1)) for header in given["headers"]]
@@ -351,8 +364,15 @@ def main():
     parser.add_argument("--status", metavar="FILE", help="where to write what was found, or why not, as JSON")
     parser.add_argument("--contract", metavar="FILE", help="where to write what the app accepts, as JSON")
     parser.add_argument("--memory", metavar="FILE", help="what is remembered of the app's code")
-    parser.add_argument("--read-timeout", type=float, metavar="SECONDS", help="how long the app's code may be read; 0: as long as it takes")
-    parser.add_argument("--uvicorn", type=json.loads, default={}, metavar="JSON", help="limits that uvicorn has to know")
+    parser.add_argument(
+        "--read-timeout",
+        type=float,
+        metavar="SECONDS",
+        help="how long the app's code may be read; 0: as long as it takes",
+    )
+    parser.add_argument(
+        "--uvicorn", type=json.loads, default={}, metavar="JSON", help="limits that uvicorn has to know"
+    )
     parser.add_argument("--parent", type=int, default=os.getppid(), metavar="PID", help="end when it does")
     args = parser.parse_args()
     del sys.argv[1:]  # ours, not the app's

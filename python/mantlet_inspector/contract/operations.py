@@ -38,7 +38,9 @@ try:
 except ImportError:
     try:  # it was one file
         from fastapi._compat import field_annotation_is_sequence
-    except ImportError:  # before FastAPI 0.100, which knows Pydantic 1 only: what its operations accept is not read
+    except (
+        ImportError
+    ):  # before FastAPI 0.100, which knows Pydantic 1 only: what its operations accept is not read
         field_annotation_is_sequence = None
 
 
@@ -132,8 +134,13 @@ class Operations:
         if route.body_field is None:
             return {"kind": "opaque" if reads_request else "none"}
         if is_form:
-            return {"kind": "form", "files": any(self.has_files(one) for one in inputs) or takes_files(dependants)}
-        strict = getattr(route, "strict_content_type", False)  # older versions read JSON without a Content-Type
+            return {
+                "kind": "form",
+                "files": any(self.has_files(one) for one in inputs) or takes_files(dependants),
+            }
+        strict = getattr(
+            route, "strict_content_type", False
+        )  # older versions read JSON without a Content-Type
         return {"kind": "json", "strict-content-type": bool(getattr(strict, "value", strict))}
 
     def has_files(self, taken):
@@ -190,7 +197,11 @@ class Operations:
             if len(fields) > 1 or is_form or getattr(fields[0].field_info, "embed", None):
                 return [self.opaque_group(field, "body") for field in fields]
             return [self.taken(fields[0], "body", {"kind": "whole"})]
-        if is_form and get_form_models is None and any(is_model(field.field_info.annotation) for field in fields):
+        if (
+            is_form
+            and get_form_models is None
+            and any(is_model(field.field_info.annotation) for field in fields)
+        ):
             return [self.opaque_group(field, "body") for field in fields]
         models = get_form_models or (lambda field: [])
         if len(fields) == 1 and not embed and not should_embed_body_fields(fields) and not models(fields[0]):
@@ -209,7 +220,9 @@ class Operations:
                 for one in (get_cached_model_fields(models[0]) if len(models) == 1 else [])
             ]
             optional = type(None) in get_args(field.field_info.annotation)
-            return self.taken(field, "body", {"kind": "group", "fields": fields, "optional": optional, "extras": True})
+            return self.taken(
+                field, "body", {"kind": "group", "fields": fields, "optional": optional, "extras": True}
+            )
         take = {"kind": "field", "names": names(field), "multiple": is_form and is_sequence(field)}
         if isinstance(field.field_info, params.File):
             take["file"] = True
@@ -254,7 +267,11 @@ class Operations:
 def names_of_bodies(route, dependants, is_form):
     """-> names in a body of which the rest is opaque: an account among them can be counted by nevertheless."""
     fields = [field for dependant in dependants for field in dependant.body_params]
-    embeds = getattr(route, "_embed_body_fields", None) or getattr(fields[0].field_info, "embed", None) if fields else None
+    embeds = (
+        getattr(route, "_embed_body_fields", None) or getattr(fields[0].field_info, "embed", None)
+        if fields
+        else None
+    )
     named = []
     for field in fields:
         at = [field.alias] if is_form or embeds or len(fields) > 1 else []
@@ -268,8 +285,12 @@ def names_in(annotation, at, depth):
     """-> names of a model's fields, and of those of models in it."""
     found = []
     for one in (annotation, *get_args(annotation)):
-        former = {} if hasattr(one, "model_fields") else getattr(one, "__fields__", None) or {}  # of Pydantic 1
-        for name, field in (getattr(one, "model_fields", None) or former).items() if isinstance(one, type) else ():
+        former = (
+            {} if hasattr(one, "model_fields") else getattr(one, "__fields__", None) or {}
+        )  # of Pydantic 1
+        for name, field in (
+            (getattr(one, "model_fields", None) or former).items() if isinstance(one, type) else ()
+        ):
             alias = getattr(field, "validation_alias", None) or field.alias
             path = [*at, alias if isinstance(alias, str) else name]
             inner = field.outer_type_ if former else field.annotation
@@ -286,7 +307,9 @@ def validators(dependants, refuses):
     """Validators of the app's own that may refuse: they run while FastAPI validates, and what they raise comes before what else is invalid."""
     seen = {}
     for dependant in dependants:
-        for field in [field for kind in (*LOCATIONS, "body") for field in getattr(dependant, f"{kind}_params")]:
+        for field in [
+            field for kind in (*LOCATIONS, "body") for field in getattr(dependant, f"{kind}_params")
+        ]:
             for function in functions_in(field._type_adapter.core_schema):
                 place = refuses(function) if id(function) not in seen else None
                 seen[id(function)] = function
@@ -371,7 +394,10 @@ def security_scheme(scheme):
         return {"kind": "api-key", "location": location, "name": model.name}
     if kind == "http" and model.scheme.lower() in ("bearer", "basic", "digest"):
         return {"kind": model.scheme.lower()}
-    if kind == "oauth2" and type(scheme).__name__ in ("OAuth2PasswordBearer", "OAuth2AuthorizationCodeBearer"):
+    if kind == "oauth2" and type(scheme).__name__ in (
+        "OAuth2PasswordBearer",
+        "OAuth2AuthorizationCodeBearer",
+    ):
         flow = model.flows.password or model.flows.authorizationCode
         return {"kind": "bearer", "token-url": getattr(flow, "tokenUrl", None)}
     return None

@@ -12,8 +12,8 @@ import inspect
 from fastapi.responses import JSONResponse
 from starlette.responses import JSONResponse as StarletteJSONResponse
 
+from mantlet_inspector.contract.schemas import function_of, is_pydantics
 from mantlet_inspector.proof.facts import name_of
-from .schemas import function_of, is_pydantics
 
 SCALARS = (
     *("none", "bool", "int", "float", "decimal", "str", "bytes"),
@@ -85,7 +85,9 @@ class Answers:
         if kind == "json-or-python" and is_sequence(schema):
             items = self._written(schema["json_schema"]["items_schema"], by_alias, definitions)
             return self.around(items, {"type": "list", "items": items})
-        if schema.get("serialization"):  # code, unless it only turns a value into a text: either way no keys are known
+        if schema.get(
+            "serialization"
+        ):  # code, unless it only turns a value into a text: either way no keys are known
             return self.declared(schema, by_alias, definitions)
         if kind in ("model", "dataclass", "typed-dict") and schema.get("ref"):
             return self._object(schema, by_alias, definitions)
@@ -132,7 +134,9 @@ class Answers:
         indices = list(dict.fromkeys(index for _, index in written if index != self.anything))
         if len(indices) < 2:
             return indices[0] if indices else self.anything
-        return self.shapes.add({"type": "union", "choices": indices, "labels": [str(index) for index in indices]})
+        return self.shapes.add(
+            {"type": "union", "choices": indices, "labels": [str(index) for index in indices]}
+        )
 
     def _object(self, schema, by_alias, definitions):
         key = (schema["ref"], by_alias)
@@ -177,12 +181,17 @@ class Answers:
         if schema.get("root_model"):
             root = self._written(inner, by_alias, definitions)
             return {"type": "with-default", "inner": root}
-        if inner["type"] not in ("model-fields", "dataclass-args", "typed-dict") or inner.get("serialization"):
+        if inner["type"] not in ("model-fields", "dataclass-args", "typed-dict") or inner.get(
+            "serialization"
+        ):
             return {"type": "any"}
         fields = inner["fields"]
         pairs = fields.items() if isinstance(fields, dict) else [(field["name"], field) for field in fields]
-        written = [self._field(name, field, field["schema"], by_alias, definitions) for name, field in pairs
-                   if not field.get("serialization_exclude")]
+        written = [
+            self._field(name, field, field["schema"], by_alias, definitions)
+            for name, field in pairs
+            if not field.get("serialization_exclude")
+        ]
         for field in inner.get("computed_fields") or ():
             computed = {"serialization_alias": field.get("alias")}
             name, returned = field["property_name"], field.get("return_schema") or {"type": "any"}
@@ -206,7 +215,11 @@ def is_sequence(schema):
     """`Sequence[…]`, which Pydantic writes as a list."""
     function = schema.get("serialization", {}).get("function")
     inner = schema["json_schema"]
-    return is_pydantics(function) and name_of(function) == "serialize_sequence_via_list" and "items_schema" in inner
+    return (
+        is_pydantics(function)
+        and name_of(function) == "serialize_sequence_via_list"
+        and "items_schema" in inner
+    )
 
 
 def open_to_more(shape):
@@ -230,7 +243,7 @@ def declared(route):
             yield None, field
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def usual_status(response_class):
     """The status of a response class that is told none."""
     parameter = inspect.signature(response_class.__init__).parameters.get("status_code")

@@ -44,9 +44,25 @@ COMMON = ("type", "ref", "metadata", "serialization", "strict")
 ORDER = ("gt", "ge", "lt", "le", "multiple_of")
 LENGTHS = ("min_length", "max_length")
 CUSTOM_ERROR = ("custom_error_type", "custom_error_message", "custom_error_context")
-OBJECT = ("computed_fields", "extras_schema", "extras_keys_schema", "extra_behavior", "from_attributes", "config")
+OBJECT = (
+    "computed_fields",
+    "extras_schema",
+    "extras_keys_schema",
+    "extra_behavior",
+    "from_attributes",
+    "config",
+)
 OBJECT += ("populate_by_name", "loc_by_alias")  # of older versions
-CLASS = ("cls", "cls_name", "generic_origin", "schema", "post_init", "revalidate_instances", "frozen", "config")
+CLASS = (
+    "cls",
+    "cls_name",
+    "generic_origin",
+    "schema",
+    "post_init",
+    "revalidate_instances",
+    "frozen",
+    "config",
+)
 URL = ("max_length", "allowed_schemes", "host_required", "default_host", "default_port", "default_path")
 KNOWN = {
     "any": (),
@@ -82,8 +98,15 @@ KNOWN = {
     "dataclass-args": ("fields", "dataclass_name", "collect_init_only", *OBJECT),
     "typed-dict": ("fields", "cls", "cls_name", "total", *OBJECT),
     "nullable": ("schema",),
-    "default": ("schema", "default", "default_factory", "default_factory_takes_data", "on_error", "validate_default",
-                "copy_default"),
+    "default": (
+        "schema",
+        "default",
+        "default_factory",
+        "default_factory_takes_data",
+        "on_error",
+        "validate_default",
+        "copy_default",
+    ),
     "union": ("choices", "auto_collapse", "mode", *CUSTOM_ERROR),
     "tagged-union": ("choices", "discriminator", "from_attributes", *CUSTOM_ERROR),
     "chain": ("steps",),
@@ -99,10 +122,29 @@ FIELD = ("validation_alias", "serialization_alias", "serialization_exclude", "se
 CONFIG = {
     *("title", "strict", "extra_fields_behavior", "typed_dict_total", "from_attributes", "loc_by_alias"),
     *("revalidate_instances", "validate_default", "allow_inf_nan", "coerce_numbers_to_str", "regex_engine"),
-    *("str_max_length", "str_min_length", "str_strip_whitespace", "str_to_lower", "str_to_upper", "cache_strings"),
+    *(
+        "str_max_length",
+        "str_min_length",
+        "str_strip_whitespace",
+        "str_to_lower",
+        "str_to_upper",
+        "cache_strings",
+    ),
     *("val_json_bytes", "val_temporal_unit", "url_preserve_empty_path", "hide_input_in_errors"),
-    *("validation_error_cause", "validate_by_alias", "validate_by_name", "populate_by_name", "serialize_by_alias"),
-    *("ser_json_timedelta", "ser_json_temporal", "ser_json_bytes", "ser_json_inf_nan", "polymorphic_serialization"),
+    *(
+        "validation_error_cause",
+        "validate_by_alias",
+        "validate_by_name",
+        "populate_by_name",
+        "serialize_by_alias",
+    ),
+    *(
+        "ser_json_timedelta",
+        "ser_json_temporal",
+        "ser_json_bytes",
+        "ser_json_inf_nan",
+        "polymorphic_serialization",
+    ),
 }
 
 
@@ -201,11 +243,15 @@ def compact(shape):
     """Leaves out what is none, false or empty, except where the format wants it."""
     kept = {}
     for key, value in shape.items():
-        if value or value == 0 and value is not False:
+        if value or (value == 0 and value is not False):
             kept[key.replace("_", "-")] = value
         elif value is not None:
             key = key.replace("_", "-")
-            if value == "" or value is False and key in ("allow-inf-nan", "loc-by-alias") or (value == [] and key in WANTED):
+            if (
+                value == ""
+                or (value is False and key in ("allow-inf-nan", "loc-by-alias"))
+                or (value == [] and key in WANTED)
+            ):
                 kept[key] = value
     return kept
 
@@ -260,7 +306,10 @@ class Translator:
             except Unknown as unknown:
                 shape = {"type": "opaque", "why": str(unknown)}
             except Exception:
-                shape = {"type": "opaque", "why": f"Pydantic's schema `{schema['type']}` is not one that is known"}
+                shape = {
+                    "type": "opaque",
+                    "why": f"Pydantic's schema `{schema['type']}` is not one that is known",
+                }
             if isinstance(shape, int):  # stands for another one
                 shape = {"type": "with-default", "inner": shape}
             self.shapes.fill(index, shape)
@@ -294,7 +343,12 @@ class Translator:
 
     def _float(self, schema, config, definitions):
         inf_nan = either(schema, config, "allow_inf_nan", True)
-        return {"type": "float", "strict": strict(schema, config), "allow_inf_nan": inf_nan, "bounds": bounds(schema)}
+        return {
+            "type": "float",
+            "strict": strict(schema, config),
+            "allow_inf_nan": inf_nan,
+            "bounds": bounds(schema),
+        }
 
     def _decimal(self, schema, config, definitions):
         return {
@@ -331,7 +385,12 @@ class Translator:
         return {"type": "bytes", "strict": strict(schema, config), "from_text": from_text, **lengths(schema)}
 
     def _date(self, schema, config, definitions):
-        return {"type": "date", "strict": strict(schema, config), "bounds": bounds(schema), "now": schema.get("now_op")}
+        return {
+            "type": "date",
+            "strict": strict(schema, config),
+            "bounds": bounds(schema),
+            "now": schema.get("now_op"),
+        }
 
     def _time(self, schema, config, definitions):
         return {
@@ -375,7 +434,14 @@ class Translator:
         return {"type": "uuid", "strict": strict(schema, config), "version": schema.get("version")}
 
     def _url(self, schema, config, definitions, multi_host=False):
-        names = ("max_length", "allowed_schemes", "host_required", "default_host", "default_port", "default_path")
+        names = (
+            "max_length",
+            "allowed_schemes",
+            "host_required",
+            "default_host",
+            "default_port",
+            "default_path",
+        )
         shape = {name: schema.get(name) for name in names}
         return {"type": "url", "multi_host": multi_host, "strict": strict(schema, config), **shape}
 
@@ -472,7 +538,11 @@ class Translator:
             ],
             "extra": "allow" if config.get("extra_fields_behavior") == "allow" else "ignore",
         }
-        return {"type": "then", "inner": self.shapes.add(shape), "why": f"`{cls.__qualname__}` is a table, which SQLModel does not validate"}
+        return {
+            "type": "then",
+            "inner": self.shapes.add(shape),
+            "why": f"`{cls.__qualname__}` is a table, which SQLModel does not validate",
+        }
 
     def _unwrapped(self, schema, config, definitions):
         """The fields below validators that run after them -> (the fields, definitions, what runs)."""
@@ -511,7 +581,10 @@ class Translator:
         config = schema.get("config") or {}
         shape = self._object(schema, schema, schema["fields"].items(), config, definitions)
         cls = schema.get("cls")
-        shape["kind"], shape["name"] = "typed-dict", schema.get("cls_name") or getattr(cls, "__name__", "TypedDict")
+        shape["kind"], shape["name"] = (
+            "typed-dict",
+            schema.get("cls_name") or getattr(cls, "__name__", "TypedDict"),
+        )
         return shape
 
     def _object(self, schema, inner, fields, config, definitions):
@@ -520,17 +593,24 @@ class Translator:
             if key not in CONFIG:
                 raise Unknown(f"the setting `{key}` is not known")
         by_alias = config.get("validate_by_alias", True)
-        by_name = config.get("validate_by_name") or config.get("populate_by_name") or inner.get("populate_by_name")
+        by_name = (
+            config.get("validate_by_name") or config.get("populate_by_name") or inner.get("populate_by_name")
+        )
         extra = inner.get("extra_behavior") or schema.get("extra_behavior")
         extra = extra or config.get("extra_fields_behavior") or "ignore"
         extras, extra_keys = inner.get("extras_schema"), inner.get("extras_keys_schema")
-        total = schema.get("total", config.get("typed_dict_total", True)) if inner["type"] == "typed-dict" else True
+        total = (
+            schema.get("total", config.get("typed_dict_total", True))
+            if inner["type"] == "typed-dict"
+            else True
+        )
         return {
             "type": "object",
             "name": None,
             "kind": None,
             "fields": [
-                self._field(name, field, config, definitions, by_alias, by_name, total) for name, field in fields
+                self._field(name, field, config, definitions, by_alias, by_name, total)
+                for name, field in fields
             ],
             "extra": extra,
             "extras": None if extras is None else self.translate(extras, config, definitions),
@@ -584,12 +664,16 @@ class Translator:
         if len(choices) == 1:
             inner = self.translate(choices[0][0], config, definitions)
         else:
-            inner = self.shapes.add({
-                "type": "union",
-                "choices": [self.translate(choice, config, definitions) for choice, _ in choices],
-                "labels": [label or self._label(choice, config, definitions) for choice, label in choices],
-                "left_to_right": schema.get("mode") == "left_to_right",
-            })
+            inner = self.shapes.add(
+                {
+                    "type": "union",
+                    "choices": [self.translate(choice, config, definitions) for choice, _ in choices],
+                    "labels": [
+                        label or self._label(choice, config, definitions) for choice, label in choices
+                    ],
+                    "left_to_right": schema.get("mode") == "left_to_right",
+                }
+            )
         return self._with_custom_error(schema, inner)
 
     def _with_custom_error(self, schema, inner):
@@ -598,7 +682,12 @@ class Translator:
             return inner
         if (self.shapes.all[inner], error_type) in ONLY_ERRORS:  # it has no other error anyway
             return inner
-        return {"type": "custom-error", "inner": inner, "error_type": error_type, "message": error_message(schema)}
+        return {
+            "type": "custom-error",
+            "inner": inner,
+            "error_type": error_type,
+            "message": error_message(schema),
+        }
 
     def _label(self, schema, config, definitions):
         """How Pydantic names a choice in an error's `loc`."""
@@ -608,7 +697,11 @@ class Translator:
         if key not in self._names:
             self._kept.append(schema)
             config = {key: value for key, value in config.items() if key != "title"}
-            whole = {"type": "definitions", "schema": schema, "definitions": [one for one, _ in definitions.values()]}
+            whole = {
+                "type": "definitions",
+                "schema": schema,
+                "definitions": [one for one, _ in definitions.values()],
+            }
             self._names[key] = str(SchemaValidator(whole, config).title)
         return self._names[key]
 
@@ -677,7 +770,9 @@ class Translator:
         if is_pydantics(function) and name in IP_FUNCTIONS:
             return {"type": "ip", "of": IP_FUNCTIONS[name]}
         owner = getattr(function, "__self__", None)
-        if name == "UploadFile._validate" and (getattr(owner, "__module__", "")).startswith(("fastapi.", "starlette.")):
+        if name == "UploadFile._validate" and (getattr(owner, "__module__", "")).startswith(
+            ("fastapi.", "starlette.")
+        ):
             return {"type": "upload-file"}
         raise Unknown(f"a function (`{name}`) decides")
 
@@ -701,15 +796,21 @@ def decides_itself(cls):
 
 def is_sequence_function(schema):
     function = function_of(schema)
-    return schema["type"] == "function-wrap" and name_of(function) == "sequence_validator" and is_pydantics(function)
+    return (
+        schema["type"] == "function-wrap"
+        and name_of(function) == "sequence_validator"
+        and is_pydantics(function)
+    )
 
 
 def only_instances(schema):
     while schema["type"] == "json-or-python":
         schema = schema["python_schema"]
     plain = (str, int, float, bool, bytes, list, dict, type(None))
-    return schema["type"] == "is-instance" and isinstance(schema["cls"], type) and not any(
-        issubclass(one, schema["cls"]) for one in plain
+    return (
+        schema["type"] == "is-instance"
+        and isinstance(schema["cls"], type)
+        and not any(issubclass(one, schema["cls"]) for one in plain)
     )
 
 

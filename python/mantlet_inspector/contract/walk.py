@@ -20,17 +20,25 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.routing import Host, Match, Mount, Route, Router, WebSocketRoute
 
-from mantlet_inspector.source import memory, source
-from mantlet_inspector.proof import known_middleware as known, monkeypatches as patched, prover as proof
-from .responses import Answers
-from mantlet_inspector.proof.pre_validation import Before
-from mantlet_inspector.proof.wrappers import answers_errors_well, claim, claim_answers, errors_answered, middleware_wraps
-from mantlet_inspector.proof.startup import changes_app, late_pages
-from .operations import Operations, dependants_of, fields_of
-from mantlet_inspector.proof.facts import code_of, name_of
+from mantlet_inspector.contract.operations import Operations, dependants_of, fields_of
+from mantlet_inspector.contract.responses import Answers
+from mantlet_inspector.contract.schemas import Shapes, Translator
+from mantlet_inspector.proof import known_middleware as known
+from mantlet_inspector.proof import monkeypatches as patched
+from mantlet_inspector.proof import prover as proof
 from mantlet_inspector.proof.exceptions import closure, whole
+from mantlet_inspector.proof.facts import code_of, name_of
+from mantlet_inspector.proof.pre_validation import Before
 from mantlet_inspector.proof.refusals import named_at
-from .schemas import Shapes, Translator
+from mantlet_inspector.proof.startup import changes_app, late_pages
+from mantlet_inspector.proof.wrappers import (
+    answers_errors_well,
+    claim,
+    claim_answers,
+    errors_answered,
+    middleware_wraps,
+)
+from mantlet_inspector.source import memory, source
 
 try:
     from starlette._utils import get_route_path
@@ -105,7 +113,10 @@ class Walk:
             self.note("app", f"{why}: {memory.current.said()}")
         changed = patched.replaced()
         if changed:
-            self.note("app", f"`{changed}` was replaced: nothing is known of what is validated, input is reported, not refused")
+            self.note(
+                "app",
+                f"`{changed}` was replaced: nothing is known of what is validated, input is reported, not refused",
+            )
             set_rewrites(router)
         return router, found
 
@@ -142,7 +153,9 @@ class Walk:
         elif not known.is_known(cls, options):
             place = self.before.refusals.middleware(cls, options)
             if place:
-                set_refuses(router, "the middleware " + named_at(name_of(options.get("dispatch") or cls), place))
+                set_refuses(
+                    router, "the middleware " + named_at(name_of(options.get("dispatch") or cls), place)
+                )
         header = known.header_written(cls, options)
         if header:
             set_written(router, header.lower())
@@ -175,7 +188,10 @@ class Walk:
             self.before.odd, refusals.handled = outer, handled
         for one in app.user_middleware:
             if not source.is_frameworks(type(one)):
-                self.note(where, f"`{type(one).__name__}` makes a middleware in a way of its own: input is reported, not refused")
+                self.note(
+                    where,
+                    f"`{type(one).__name__}` makes a middleware in a way of its own: input is reported, not refused",
+                )
                 set_rewrites(router)
                 continue
             tells = known.slowapi_asks(one.cls, app, odd)
@@ -196,15 +212,23 @@ class Walk:
         if later:
             self.starts.append(later)
             more = changes if anything else unsure
-            more.append(f"`{later}` may change the app when it starts" if anything else f"`{later}` may add routes when the app starts")
+            more.append(
+                f"`{later}` may change the app when it starts"
+                if anything
+                else f"`{later}` may add routes when the app starts"
+            )
         for why in unsure:
             self.note(where, f"{why}: unknown paths are left to the app")
             router["complete"] = False
         for why in changes:
             self.note(where, f"{why}: unknown paths are left to the app, and input is reported, not refused")
             set_rewrites(router)
-        handler = next((app.exception_handlers[key] for key in OWN_ERRORS if key in app.exception_handlers), None)
-        if handler is not request_validation_exception_handler and (handler is not None or isinstance(app, FastAPI)):
+        handler = next(
+            (app.exception_handlers[key] for key in OWN_ERRORS if key in app.exception_handlers), None
+        )
+        if handler is not request_validation_exception_handler and (
+            handler is not None or isinstance(app, FastAPI)
+        ):
             self.note(where, f"`{name_of(handler) if handler else 'nothing'}` answers what does not validate")
             set_below(router, "answers-invalid", True)
         answered = errors_answered(app)
@@ -212,7 +236,9 @@ class Walk:
             router["handles"] = answered
         handler = answers_errors_well(app)
         if handler:
-            self.note(where, f"the error handler `{handler}` may change answers: what models say of them is a claim")
+            self.note(
+                where, f"the error handler `{handler}` may change answers: what models say of them is a claim"
+            )
             claim(router)
         return router
 
@@ -223,7 +249,10 @@ class Walk:
             if key in OWN_ERRORS or source.is_frameworks(handler) or proof.answers_errors(handler, key):
                 continue
             place = source.where(handler)
-            self.note(where, f"`{name_of(handler)}` ({place}) may answer an exception with something that is no error")
+            self.note(
+                where,
+                f"`{name_of(handler)}` ({place}) may answer an exception with something that is no error",
+            )
             found.append((key, name_of(handler)))
         return found
 
@@ -238,15 +267,25 @@ class Walk:
             routes += self.frontend(route)
         complete = True
         if getattr(router.default, "__func__", None) not in (Router.not_found, APIRouter.not_found):
-            self.note(at or "app", f"`{name_of(router.default)}` answers unknown paths: they are left to the app")
+            self.note(
+                at or "app", f"`{name_of(router.default)}` answers unknown paths: they are left to the app"
+            )
             complete = False
         own = overrides(type(router), (APIRouter, Router), "__call__", "app", "handle", "matches")
         own = own or any(name in vars(router) for name in ("app", "handle", "matches", "__call__"))
         if own:
             name = type(router).__name__
-            self.note(at or "app", f"`{name}` decides itself what it answers: unknown paths are left to the app")
+            self.note(
+                at or "app", f"`{name}` decides itself what it answers: unknown paths are left to the app"
+            )
             complete = False
-            routes.insert(0, {"kind": "opaque", "why": f"the router `{name}` ({source.where_class(type(router))}), which decides itself"})
+            routes.insert(
+                0,
+                {
+                    "kind": "opaque",
+                    "why": f"the router `{name}` ({source.where_class(type(router))}), which decides itself",
+                },
+            )
         found = {"routes": routes, "redirect-slashes": bool(router.redirect_slashes), "complete": complete}
         if own:
             set_rewrites(found)
@@ -307,11 +346,21 @@ class Walk:
             return self.api_route(route, seen, at, docs)
         if isinstance(route, Route):
             path, own = pattern(seen)
-            found = {"kind": "http", "path": path, "methods": sorted(seen.methods or ()), "hidden": True, **is_docs(path, docs)}
+            found = {
+                "kind": "http",
+                "path": path,
+                "methods": sorted(seen.methods or ()),
+                "hidden": True,
+                **is_docs(path, docs),
+            }
             return self.with_convertors(found, own, f"{at}{seen.path}")
         if isinstance(route, WebSocketRoute):
             path, own = pattern(seen)
-            return [self.unsure(f"{at}{seen.path}", OWN_CONVERTOR, path)] if own else [{"kind": "web-socket", "path": path}]
+            return (
+                [self.unsure(f"{at}{seen.path}", OWN_CONVERTOR, path)]
+                if own
+                else [{"kind": "web-socket", "path": path}]
+            )
         if isinstance(route, Mount):
             return [self.mount(seen, at)]
         if isinstance(route, Host):
@@ -327,7 +376,9 @@ class Walk:
             return self.opaque(f"{at}{getattr(route, 'path', '')}", why)
         path, own = pattern(seen)
         methods = [] if own or isinstance(route, Mount) else sorted(getattr(seen, "methods", None) or ())
-        return self.unsure(f"{at}{seen.path}", why, f"{path}/{{path:path}}" if isinstance(route, Mount) else path, methods)
+        return self.unsure(
+            f"{at}{seen.path}", why, f"{path}/{{path:path}}" if isinstance(route, Mount) else path, methods
+        )
 
     def opaque(self, at, why):
         self.note(at, f"{why}: it may answer in place of what follows, whose input is reported, not refused")
@@ -341,7 +392,10 @@ class Walk:
     def with_convertors(self, found, own, at):
         """A route with convertors of the app's own, by the patterns of those."""
         if own:
-            self.note(at, f"a convertor of the app's own ({', '.join(f'`{regex}`' for regex in own.values())}): what it makes of a path is left to the app")
+            self.note(
+                at,
+                f"a convertor of the app's own ({', '.join(f'`{regex}`' for regex in own.values())}): what it makes of a path is left to the app",
+            )
             found["convertors"] = own
         return [found]
 
@@ -351,7 +405,9 @@ class Walk:
         found = {"kind": "host", "host": route.host.lower() if is_folded else route.host}
         inside = f"{route.host}{at}"
         if any(type(one) not in CONVERTORS for one in route.param_convertors.values()):
-            return self.opaque(inside, f"a router for the host `{route.host}`, which has a convertor of the app's own")
+            return self.opaque(
+                inside, f"a router for the host `{route.host}`, which has a convertor of the app's own"
+            )
         self.router_of(found, route.app, inside, "answers for this host")
         return found
 
@@ -376,8 +432,12 @@ class Walk:
         if not is_plain(route):
             facts = self.around_handler(route)
             if facts is None or not facts.is_proven():
-                why = facts and (facts.rewrites or facts.answers) or "reads requests, or answers what is invalid, itself"
-                self.note(where, f"the route class `{type(route).__name__}` {why}: what it accepts is not known")
+                why = (
+                    facts and (facts.rewrites or facts.answers)
+                ) or "reads requests, or answers what is invalid, itself"
+                self.note(
+                    where, f"the route class `{type(route).__name__}` {why}: what it accepts is not known"
+                )
                 operation = {**self.operations.read_opaque(seen), "responses": self.answers.read(seen)}
                 claim_answers(operation)
                 return operation
@@ -387,7 +447,9 @@ class Walk:
             self.note("app", why)
             return self.operations.read_opaque(seen)
         if any(not hasattr(one, "_type_adapter") for one in fields_of(seen)):
-            self.note(where, "a model of `pydantic.v1` is among what it takes or answers: only Pydantic 2 is known")
+            self.note(
+                where, "a model of `pydantic.v1` is among what it takes or answers: only Pydantic 2 is known"
+            )
             return self.operations.read_opaque(seen)
         runs = self.before.of(dependants_of(seen), seen.body_field is not None)
         runs = runs._replace(reads=runs.reads or reads)
@@ -399,10 +461,15 @@ class Walk:
             self.note(where, runs.why)
             operation["rewrites"] = True
         elif any(route is one for one in self.late):
-            self.note(where, "it gets the parameters of a page when the app starts: input is reported, not refused")
+            self.note(
+                where, "it gets the parameters of a page when the app starts: input is reported, not refused"
+            )
             operation["rewrites"] = operation["reads-request"] = True
         elif runs.reads and operation["body"]["kind"] in ("json", "form"):
-            self.note(where, "the handler or a dependency may look at the raw request: nothing is cut out of its body")
+            self.note(
+                where,
+                "the handler or a dependency may look at the raw request: nothing is cut out of its body",
+            )
         operation["responses"] = self.answers.read(seen)
         if operation["body"]["kind"] == "opaque":
             self.note(f"{where} body", "the handler or a dependency reads the raw request")
@@ -421,7 +488,11 @@ class Walk:
         own = [one for one in made if not source.is_frameworks(one) and not is_instruments(one)]
         if len(own) != 1 or not isinstance(own[0], types.FunctionType):
             return None
-        inner = [one for one in closure(own[0]) if getattr(one, "__qualname__", "") == "get_request_handler.<locals>.app"]
+        inner = [
+            one
+            for one in closure(own[0])
+            if getattr(one, "__qualname__", "") == "get_request_handler.<locals>.app"
+        ]
         if len(inner) != 1 or not source.is_frameworks(inner[0]):
             return None
         facts = proof.route_handler(own[0], inner[0])
@@ -481,7 +552,7 @@ def is_asgi(thing):
     return callable(thing) and not isinstance(thing, type) and hasattr(thing, "__dict__")
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def overrides(cls, bases, *methods):
     """Whether a class of the app's own replaces one of the methods."""
     for method in methods:
@@ -514,7 +585,9 @@ def is_instruments(function):
 def builds_its_own(app):
     """Whether FastAPI builds the middleware."""
     builds = vars(app).get("build_middleware_stack")
-    if builds is None and "build_middleware_stack" not in Starlette.__call__.__code__.co_names:  # older versions build it at once
+    if (
+        builds is None and "build_middleware_stack" not in Starlette.__call__.__code__.co_names
+    ):  # older versions build it at once
         return type(app.middleware_stack) is ServerErrorMiddleware
     if builds is None:
         return app.middleware_stack is None
@@ -545,7 +618,9 @@ def limits_of(*places):
     """What the app says of the size of bodies and forms: FastAPI refuses what is larger before it validates."""
     around = [*places[:-1], *places[-1]]
     for name in ("max_body_size", "form_limits"):
-        if any(getattr(one, name, None) for one in [*around, *(getattr(one, "router", None) for one in around)]):
+        if any(
+            getattr(one, name, None) for one in [*around, *(getattr(one, "router", None) for one in around)]
+        ):
             return f"`{name}`"
     return None
 
@@ -620,7 +695,9 @@ def pattern(route):
     """-> (the path, the patterns of convertors that are not Starlette's own); those become `path`, which takes whatever they do."""
     convertors = route.param_convertors.items()
     own = {name: convertor.regex for name, convertor in convertors if type(convertor) not in CONVERTORS}
-    return PARAMETER.sub(lambda match: f"{{{match[1]}:path}}" if match[1] in own else match[0], route.path), own
+    return PARAMETER.sub(
+        lambda match: f"{{{match[1]}:path}}" if match[1] in own else match[0], route.path
+    ), own
 
 
 def decides(route, seen):
@@ -630,7 +707,7 @@ def decides(route, seen):
     return overrides(type(route if isinstance(route, APIRoute) else seen), (*ROUTES, Host), "matches")
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def narrows(cls):
     """Whether all that a class of the app's own puts in the place of `matches` takes nothing that Starlette's would not take: it answers what that
     says, or `Match.NONE`."""
@@ -645,19 +722,31 @@ def narrows(cls):
 
 def narrows_in(function):
     node = source.node_of(function)
-    if not isinstance(node, ast.FunctionDef) or len(node.args.args) != 2 or any(map(changes_names, ast.walk(node))):
+    if (
+        not isinstance(node, ast.FunctionDef)
+        or len(node.args.args) != 2
+        or any(map(changes_names, ast.walk(node)))
+    ):
         return False
     scope = node.args.args[1].arg
     held, stores = {}, collections.Counter()
 
     def is_none(one):
-        return isinstance(one, ast.Attribute) and one.attr == "NONE" and source.value_of(function, getattr(one.value, "id", "")) is Match
+        return (
+            isinstance(one, ast.Attribute)
+            and one.attr == "NONE"
+            and source.value_of(function, getattr(one.value, "id", "")) is Match
+        )
 
     def is_supers(one):
-        called = isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute) and one.func.attr == "matches"
+        called = (
+            isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute) and one.func.attr == "matches"
+        )
         owner = one.func.value if called else None
         by_super = isinstance(owner, ast.Call) and getattr(owner.func, "id", "") == "super" and not owner.args
-        return by_super and len(one.args) == 1 and not one.keywords and getattr(one.args[0], "id", "") == scope
+        return (
+            by_super and len(one.args) == 1 and not one.keywords and getattr(one.args[0], "id", "") == scope
+        )
 
     for one in ast.walk(node):
         if isinstance(one, ast.Name) and isinstance(one.ctx, (ast.Store, ast.Del)):
@@ -666,9 +755,17 @@ def narrows_in(function):
             target = one.targets[0]
             if isinstance(target, ast.Name):
                 held[target.id] = "both"
-            elif isinstance(target, ast.Tuple) and len(target.elts) == 2 and isinstance(target.elts[0], ast.Name):
+            elif (
+                isinstance(target, ast.Tuple)
+                and len(target.elts) == 2
+                and isinstance(target.elts[0], ast.Name)
+            ):
                 held[target.elts[0].id] = "match"
-        if isinstance(one, ast.Subscript) and getattr(one.value, "id", "") == scope and not isinstance(one.ctx, ast.Load):
+        if (
+            isinstance(one, ast.Subscript)
+            and getattr(one.value, "id", "") == scope
+            and not isinstance(one.ctx, ast.Load)
+        ):
             return False
 
     def is_known(one, what):
@@ -682,7 +779,11 @@ def narrows_in(function):
         return is_supers(one) or is_known(one, "both")
 
     returns = [one for one in ast.walk(node) if isinstance(one, ast.Return)]
-    return bool(returns) and scope not in stores and all(one.value is not None and is_narrow(one.value) for one in returns)
+    return (
+        bool(returns)
+        and scope not in stores
+        and all(one.value is not None and is_narrow(one.value) for one in returns)
+    )
 
 
 def changes_names(node):

@@ -20,9 +20,9 @@ from typing import Any, Optional
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from mantlet_inspector.proof.facts import Unproven, callable_of, owner
 from mantlet_inspector.source import memory, source
 from mantlet_inspector.source.index import HTTP, Definition
-from .facts import Unproven, callable_of, owner
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -77,9 +77,15 @@ class Raised:
             inner = one.body.union(*(whole[child] for child in one.children))
             whole.append(inner.union(*one.around))
             is_plain = one.kind == "function" and (not one.around[0] or looked.is_plain(one))
-            mentioned = told_by(inner if is_plain else inner | one.around[0] if one.kind == "function" else whole[-1])
+            mentioned = told_by(
+                inner if is_plain else inner | one.around[0] if one.kind == "function" else whole[-1]
+            )
             cls = vars(module).get(one.cls) if one.cls is not None else None
-            found = odd_in(source.definition_at(module.__file__, one.place), module, cls) if looked.may_be_odd(one) else None
+            found = (
+                odd_in(source.definition_at(module.__file__, one.place), module, cls)
+                if looked.may_be_odd(one)
+                else None
+            )
             odd.append(found or next((odd[child] for child in one.children if odd[child]), None))
             if one.kind != "value":
                 self.functions.update(one.names)
@@ -97,7 +103,11 @@ class Raised:
                 continue
             seen.add(id(one))
             if isinstance(one, functools.partial):
-                waiting += [each for each in (one.func, *one.args, *one.keywords.values()) if callable(each) and is_read(each)]
+                waiting += [
+                    each
+                    for each in (one.func, *one.args, *one.keywords.values())
+                    if callable(each) and is_read(each)
+                ]
                 names.add("partial")
                 continue
             function = source.generated_for(callable_of(one)[0])
@@ -110,7 +120,9 @@ class Raised:
             node = source.node_of(function)
             if node is not None:
                 names |= mentioned_in(node, True) | told_by({getattr(node, "name", "")})
-            elif not names or (isinstance(one, types.FunctionType) and not source.is_installed(source.file_of(one))):
+            elif not names or (
+                isinstance(one, types.FunctionType) and not source.is_installed(source.file_of(one))
+            ):
                 return None
             waiting += [each for each in held if callable(each) and is_read(each)]
             if len(seen) > 200:
@@ -165,7 +177,9 @@ class Looked:
         self.values: dict[str, Any] = {}
         self.https = {name for name, value in list(source.names_in(module).items()) if is_http(value)}
         facts = memory.facts_of(module.__file__ or "")
-        self.aliases = {mark[6:] for one in facts.definitions for mark in one.marks if mark.startswith("alias ")}
+        self.aliases = {
+            mark[6:] for one in facts.definitions for mark in one.marks if mark.startswith("alias ")
+        }
         self.is_own = not source.is_installed(source.file_in(module))
 
     def value(self, text: str) -> Any:
@@ -173,7 +187,13 @@ class Looked:
         if text not in self.values:
             base, _, name = text.rpartition(".")
             held = self.value(base) if base else None
-            found = vars(self.module).get(name) if not base else source.UNKNOWN if held is None else source.attribute_of(held, name)
+            found = (
+                vars(self.module).get(name)
+                if not base
+                else source.UNKNOWN
+                if held is None
+                else source.attribute_of(held, name)
+            )
             self.values[text] = None if found is source.UNKNOWN else found
         return self.values[text]
 
@@ -220,7 +240,11 @@ class Looked:
             base, *names = what.split(" ")
             level = len(base) - len(base.lstrip("."))
             aliases = [ast.alias(name) for name in names]
-            return any(map(is_unread_yet, imported(ast.ImportFrom(base[level:] or None, aliases, level), self.module)))
+            return any(
+                map(
+                    is_unread_yet, imported(ast.ImportFrom(base[level:] or None, aliases, level), self.module)
+                )
+            )
         return how == "way"
 
 
@@ -255,7 +279,9 @@ def is_read(thing):
     """Whether it has code of the app's own."""
     if isinstance(thing, functools.partial):
         return True
-    return source.is_read(thing if isinstance(thing, (type, types.FunctionType, types.MethodType)) else type(thing))
+    return source.is_read(
+        thing if isinstance(thing, (type, types.FunctionType, types.MethodType)) else type(thing)
+    )
 
 
 def odd_in(node, module, cls):
@@ -275,7 +301,11 @@ def odd_in(node, module, cls):
             if away is not None:
                 return f"{module.__name__}:{away.lineno}"
         plain.update(id(inner) for part in named_only(one) for inner in ast.walk(part))
-        if isinstance(one, (ast.Name, ast.Attribute)) and isinstance(one.ctx, ast.Load) and is_http(value_of(one, module)):
+        if (
+            isinstance(one, (ast.Name, ast.Attribute))
+            and isinstance(one.ctx, ast.Load)
+            and is_http(value_of(one, module))
+        ):
             mentions.append(one)
     # The class in other hands, or an error that is changed after.
     mentioned = [one for one in mentions if id(one) not in plain]
@@ -288,7 +318,11 @@ def odd_in(node, module, cls):
         made = vars(module)[node.name]
         inherited = owner(made, "__init__")  # judged there, and named among the bases
         says = (inherited is not made and is_http(inherited)) or source.is_frameworks(made.__init__)
-        changed += [] if says or any(isinstance(one, ast.Call) and is_super_init(one) for one in ast.walk(node)) else [node]
+        changed += (
+            []
+            if says or any(isinstance(one, ast.Call) and is_super_init(one) for one in ast.walk(node))
+            else [node]
+        )
     for one in (*mentioned, *changed):
         return f"{module.__name__}:{one.lineno}"
     return None
@@ -306,7 +340,9 @@ def leads_anywhere(node, module):
     if not isinstance(node, ast.Call):
         return False
     name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-    if name == "import_module" or (isinstance(node.func, ast.Name) and name in ("__import__", "eval", "exec", "globals")):
+    if name == "import_module" or (
+        isinstance(node.func, ast.Name) and name in ("__import__", "eval", "exec", "globals")
+    ):
         return True
     # A part of a module by its name.
     if name not in ("getattr", "vars") or not node.args or not holds_http(value_of(node.args[0], module)):
@@ -315,11 +351,13 @@ def leads_anywhere(node, module):
     return told is None or is_http(told)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def holds_http(module):
     if not source.is_module(module):
         return False
-    return source.file_in(module).startswith(source.FRAMEWORKS) or any(map(is_http, list(source.names_in(module).values())))
+    return source.file_in(module).startswith(source.FRAMEWORKS) or any(
+        map(is_http, list(source.names_in(module).values()))
+    )
 
 
 def imported(node, module):
@@ -331,7 +369,10 @@ def imported(node, module):
         package = (getattr(module, "__package__", None) or "").split(".")
         base = ".".join([*package[: len(package) - node.level + 1], *([base] if base else [])])
     held = vars(sys.modules[base]) if base in sys.modules else {}
-    return [base, *(f"{base}.{alias.name}" for alias in node.names if base in sys.modules and alias.name not in held)]
+    return [
+        base,
+        *(f"{base}.{alias.name}" for alias in node.names if base in sys.modules and alias.name not in held),
+    ]
 
 
 def is_unread_yet(name):
@@ -345,7 +386,11 @@ def is_unread_yet(name):
     if spec is None:
         return False
     places = [*(spec.submodule_search_locations or ()), spec.origin or ""]
-    return not any(place in ("built-in", "frozen") or source.is_installed(place + os.sep) or source.is_standard(place) for place in places if place)
+    return not any(
+        place in ("built-in", "frozen") or source.is_installed(place + os.sep) or source.is_standard(place)
+        for place in places
+        if place
+    )
 
 
 def is_http(value):
@@ -449,7 +494,13 @@ def assigned(inside, name):
     stores, values = 0, []
     for one in ast.walk(inside):
         stores += isinstance(one, ast.Name) and one.id == name and isinstance(one.ctx, (ast.Store, ast.Del))
-        plain = one.targets if isinstance(one, ast.Assign) else [one.target] if isinstance(one, ast.AnnAssign) else ()
+        plain = (
+            one.targets
+            if isinstance(one, ast.Assign)
+            else [one.target]
+            if isinstance(one, ast.AnnAssign)
+            else ()
+        )
         values += [one.value for target in plain if isinstance(target, ast.Name) and target.id == name]
         bound = (getattr(one, key, None) for key in ("arg", "asname", "name", "rest"))
         if not isinstance(one, ast.keyword) and name in bound:
@@ -497,7 +548,12 @@ def value_of(node, module):
         base = value_of(node.value, module)
         value = source.UNKNOWN if base is None else source.attribute_of(base, node.attr)
         return None if value is source.UNKNOWN else value
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr" and len(node.args) > 1:
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "getattr"
+        and len(node.args) > 1
+    ):
         name = node.args[1]
         if isinstance(name, ast.Constant) and isinstance(name.value, str):
             return value_of(ast.Attribute(node.args[0], name.value), module)
@@ -511,7 +567,9 @@ def hides_errors(call):
     if node is None:
         return False
     for one in ast.walk(node):
-        if not isinstance(one, ast.Try) or not any(isinstance(inner, ast.Yield) for body in one.body for inner in ast.walk(body)):
+        if not isinstance(one, ast.Try) or not any(
+            isinstance(inner, ast.Yield) for body in one.body for inner in ast.walk(body)
+        ):
             continue
         if any(isinstance(inner, ast.Return) for last in one.finalbody for inner in ast.walk(last)):
             return True
@@ -525,7 +583,9 @@ def hides_errors_of(function):
     """Whether a function may go on with something else after what FastAPI raises within it for an invalid request."""
     node = source.node_of(function)
     for one in ast.walk(node) if node is not None else ():
-        if isinstance(one, (ast.With, ast.AsyncWith)) and not all(lets_through(item.context_expr, function) for item in one.items):
+        if isinstance(one, (ast.With, ast.AsyncWith)) and not all(
+            lets_through(item.context_expr, function) for item in one.items
+        ):
             return True
         if isinstance(one, ast.Try):
             if any(isinstance(inner, ast.Return) for last in one.finalbody for inner in ast.walk(last)):

@@ -8,9 +8,9 @@ import types
 
 from starlette.exceptions import HTTPException
 
+from mantlet_inspector.proof import values as kinds
+from mantlet_inspector.proof.values import kind
 from mantlet_inspector.source import source
-from . import values as kinds
-from .values import kind
 
 DEPTH = 6
 STEPS = 20_000  # of one proof

@@ -28,14 +28,17 @@ def always(options):
 
 
 KNOWN = {
-    **{f"starlette.middleware.{name}": always for name in (
-        "cors.CORSMiddleware",
-        "gzip.GZipMiddleware",
-        "httpsredirect.HTTPSRedirectMiddleware",
-        "sessions.SessionMiddleware",
-        "trustedhost.TrustedHostMiddleware",
-        "body_limit.RequestBodyLimitMiddleware",
-    )},
+    **{
+        f"starlette.middleware.{name}": always
+        for name in (
+            "cors.CORSMiddleware",
+            "gzip.GZipMiddleware",
+            "httpsredirect.HTTPSRedirectMiddleware",
+            "sessions.SessionMiddleware",
+            "trustedhost.TrustedHostMiddleware",
+            "body_limit.RequestBodyLimitMiddleware",
+        )
+    },
     "starlette.middleware.errors.ServerErrorMiddleware": without("handler"),
     "starlette.middleware.exceptions.ExceptionMiddleware": without("handlers"),
     "fastapi.middleware.asyncexitstack.AsyncExitStackMiddleware": always,
@@ -61,12 +64,18 @@ KNOWN = {
 # Those of them that may refuse a request before the app inside sees it.
 REFUSE = {
     "starlette.middleware.httpsredirect.HTTPSRedirectMiddleware": always,
-    "starlette.middleware.trustedhost.TrustedHostMiddleware": lambda given: "*" not in (given.get("allowed_hosts") or ["*"]),
+    "starlette.middleware.trustedhost.TrustedHostMiddleware": lambda given: (
+        "*" not in (given.get("allowed_hosts") or ["*"])
+    ),
     "starlette.middleware.body_limit.RequestBodyLimitMiddleware": always,
     "starlette.middleware.authentication.AuthenticationMiddleware": always,
     # They may judge the headers that they read.
-    "starlette_context.middleware.context_middleware.ContextMiddleware": lambda given: bool(given.get("plugins")),
-    "starlette_context.middleware.raw_middleware.RawContextMiddleware": lambda given: bool(given.get("plugins")),
+    "starlette_context.middleware.context_middleware.ContextMiddleware": lambda given: bool(
+        given.get("plugins")
+    ),
+    "starlette_context.middleware.raw_middleware.RawContextMiddleware": lambda given: bool(
+        given.get("plugins")
+    ),
 }
 # The versions that were read. Those of FastAPI, Starlette and uvicorn are the ones that Mantlet is tested with.
 READ = {
@@ -104,7 +113,9 @@ def qualified(cls):
 
 def is_theirs(cls):
     file = source.file_of(cls)
-    return source.is_frameworks(cls) or (source.is_installed(file) and not is_later(cls.__module__.partition(".")[0]))
+    return source.is_frameworks(cls) or (
+        source.is_installed(file) and not is_later(cls.__module__.partition(".")[0])
+    )
 
 
 def is_later(package):

@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextvars
 import hashlib
 import types
-from typing import Any, Iterator, Optional
+from collections.abc import Iterator
+from typing import Any, Optional
 
 from mantlet_inspector.source import memory, source
 
@@ -39,7 +40,10 @@ PAGINATION = {
 
 def how_made(cls: type) -> Optional[str]:
     """`validated` as other models are, or a `table`; none if nobody knows."""
-    base = next((one for one in cls.__mro__ if (one.__module__, one.__qualname__) == ("sqlmodel.main", "SQLModel")), None)
+    base = next(
+        (one for one in cls.__mro__ if (one.__module__, one.__qualname__) == ("sqlmodel.main", "SQLModel")),
+        None,
+    )
     try:
         return None if base is None else sqlmodel(cls, base)
     except Exception:  # a version that is made in another way
@@ -48,11 +52,18 @@ def how_made(cls: type) -> Optional[str]:
 
 def sqlmodel(cls: Any, base: Any) -> Optional[str]:
     own = vars(base)
-    if type(cls) is not type(base) or any("__call__" in vars(one) for one in type(cls).__mro__ if one is not type):
+    if type(cls) is not type(base) or any(
+        "__call__" in vars(one) for one in type(cls).__mro__ if one is not type
+    ):
         return None
     init = own["__init__"]
     begin = init.__globals__["sqlmodel_init"]
-    read = {"__init__": init, "__new__": own["__new__"].__func__, "__setattr__": own["__setattr__"], "sqlmodel_init": begin}
+    read = {
+        "__init__": init,
+        "__new__": own["__new__"].__func__,
+        "__setattr__": own["__setattr__"],
+        "sqlmodel_init": begin,
+    }
     for name in ("sqlmodel_table_construct", "is_table_model_class"):
         read[name] = begin.__globals__[name]
     if not all(digest(function) in SQLMODEL[name] for name, function in read.items()):
@@ -65,13 +76,21 @@ def sqlmodel(cls: Any, base: Any) -> Optional[str]:
         return "validated" if owner(cls, "__init__") is base else None
     setting = own["__setattr__"].__globals__
     theirs = (setting["set_attribute"], setting["is_instrumented"], *cls._sa_class_manager.dispatch.init)
-    if not all(map(is_sqlalchemys, theirs)) or cls.model_config.get("validate_assignment") or cls.model_config.get("frozen"):
+    if (
+        not all(map(is_sqlalchemys, theirs))
+        or cls.model_config.get("validate_assignment")
+        or cls.model_config.get("frozen")
+    ):
         return None
     # SQLAlchemy has written one around it, of no file.
     made = source.attribute_of(cls, "__init__")
     names = made.__globals__
     is_around = vars(made).get("_sa_original_init") is init and names["original_init"] is init
-    is_around = is_around and names["class_manager"] is cls._sa_class_manager and source.code_of(made).co_filename.startswith("<")
+    is_around = (
+        is_around
+        and names["class_manager"] is cls._sa_class_manager
+        and source.code_of(made).co_filename.startswith("<")
+    )
     return "table" if is_around else None
 
 
@@ -105,7 +124,11 @@ def digest(function: Any) -> str:
 
 def is_pagination(function: Any, name: str) -> bool:
     """Whether it is the function of that name that `fastapi_pagination.api` makes, as it was read."""
-    if type(function) is not types.FunctionType or function.__qualname__ != name or function.__module__ != "fastapi_pagination.api":
+    if (
+        type(function) is not types.FunctionType
+        or function.__qualname__ != name
+        or function.__module__ != "fastapi_pagination.api"
+    ):
         return False
     names = function.__globals__
     return source.is_of(source.file_of(function), "fastapi_pagination") and all(
@@ -117,7 +140,10 @@ def pages_added(function: Any) -> Optional[tuple[Any, Any]]:
     """For start-up code of it -> (the app or router whose routes it changes, the start-up code that it goes on to)."""
     if not is_pagination(function, "add_pagination.<locals>.lifespan"):
         return None
-    held = {name: cell.cell_contents for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ())}
+    held = {
+        name: cell.cell_contents
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ())
+    }
     return held["parent"], held["_original_lifespan_context"]
 
 
@@ -139,4 +165,6 @@ def without_pages(routes: Any) -> Iterator[Any]:
 def is_page(model: Any) -> bool:
     while hasattr(model, "__metadata__"):
         model = model.__origin__
-    return source.is_class(model) and any(one.__module__.startswith("fastapi_pagination.") for one in model.__mro__)
+    return source.is_class(model) and any(
+        one.__module__.startswith("fastapi_pagination.") for one in model.__mro__
+    )

@@ -8,8 +8,8 @@ import types
 
 import starlette.requests
 
+from mantlet_inspector.proof import known_middleware as known
 from mantlet_inspector.source import source
-from . import known_middleware as known
 
 # Where a request goes until it is validated.
 MODULES = (
@@ -38,9 +38,14 @@ MODULES = (
     "starlette.routing",
 )
 
+
 def replaced():
     """What was replaced, by its name; none if nothing."""
-    if starlette.requests.json is not json or is_foreign(json.loads) or not source.is_standard(source.file_of(json.loads)):
+    if (
+        starlette.requests.json is not json
+        or is_foreign(json.loads)
+        or not source.is_standard(source.file_of(json.loads))
+    ):
         return "json.loads"
     for name in MODULES:
         module = sys.modules.get(name)

@@ -13,11 +13,12 @@ from pydantic import BaseModel
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
+from mantlet_inspector.proof import known_packages as relatives
+from mantlet_inspector.proof import prover as proof
+from mantlet_inspector.proof.exceptions import Raised, hides_errors, subclasses
+from mantlet_inspector.proof.facts import Unproven, code_of, name_of
+from mantlet_inspector.proof.refusals import Refusals
 from mantlet_inspector.source import source
-from . import known_packages as relatives, prover as proof
-from .facts import Unproven, code_of, name_of
-from .exceptions import Raised, hides_errors, subclasses
-from .refusals import Refusals
 
 # Why input is only reported, if it is; whether somebody looks at what is not declared.
 Runs = namedtuple("Runs", "why reads")
@@ -50,7 +51,7 @@ class Before:
                 place = source.where(code_of(call, {}))
                 why = f"the dependency `{name_of(call)}` ({place}) {found}: input is reported, not refused"
         handler = dependants[-1]
-        return Runs(why, reads or bool(asked(handler)) and proof.reads(handler.call, asked(handler)))
+        return Runs(why, reads or (bool(asked(handler)) and proof.reads(handler.call, asked(handler))))
 
     # A dependency stands before many operations, and is read once.
 
@@ -110,5 +111,7 @@ def is_own_value(annotation):
 
 def is_frameworks_own(call):
     """FastAPI's own schemes read the one place that they declare."""
-    own = source.is_frameworks(call) or (not isinstance(call, types.FunctionType) and source.is_frameworks(type(call)))
+    own = source.is_frameworks(call) or (
+        not isinstance(call, types.FunctionType) and source.is_frameworks(type(call))
+    )
     return own or relatives.keeps_request(call)

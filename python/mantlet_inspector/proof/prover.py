@@ -17,13 +17,24 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.routing import Router
 
+from mantlet_inspector.proof import known_middleware as known
+from mantlet_inspector.proof import values as kinds
+from mantlet_inspector.proof.exceptions import hides_errors_of
+from mantlet_inspector.proof.facts import (
+    DEPTH,
+    GUARDED,
+    Box,
+    Facts,
+    Me,
+    Unproven,
+    are_errors,
+    callable_of,
+    name_of,
+)
+from mantlet_inspector.proof.interpret.calls import ERRORS
+from mantlet_inspector.proof.interpret.function import Read
+from mantlet_inspector.proof.values import FREE, kind
 from mantlet_inspector.source import memory, source
-from . import known_middleware as known, values as kinds
-from .interpret.calls import ERRORS
-from .values import FREE, kind
-from .exceptions import hides_errors_of
-from .facts import DEPTH, GUARDED, Box, Facts, Me, Unproven, are_errors, callable_of, name_of
-from .interpret.function import Read
 
 # What there is to prove
 
@@ -114,7 +125,11 @@ class Prover:
             raise Unproven("is not one that is known")
         for base in cls.__mro__:
             if base not in own and base not in (object, BaseHTTPMiddleware):
-                if set(vars(base)) & {name for one in own for name in vars(one)} - {"__init__", "__module__", "__doc__"}:
+                if set(vars(base)) & {name for one in own for name in vars(one)} - {
+                    "__init__",
+                    "__module__",
+                    "__doc__",
+                }:
                     raise Unproven(f"changes how `{base.__name__}` works")
         me = kind("self", Me(cls, instance))
         dispatch = options.get("dispatch") if instance is None else getattr(instance, "dispatch_func", None)
@@ -160,14 +175,22 @@ class Prover:
             for name, function in vars(base).items():
                 node = source.node_of(function) if name != "__init__" else None
                 for one in ast.walk(node) if node is not None else ():
-                    if isinstance(one, ast.Attribute) and isinstance(one.ctx, ast.Store) and one.attr in guarded:
-                        raise Unproven(f"puts something else in the place of `{one.attr}` (line {one.lineno})")
+                    if (
+                        isinstance(one, ast.Attribute)
+                        and isinstance(one.ctx, ast.Store)
+                        and one.attr in guarded
+                    ):
+                        raise Unproven(
+                            f"puts something else in the place of `{one.attr}` (line {one.lineno})"
+                        )
 
     def authentication(self, options):
         backend, on_error = options.get("backend"), options.get("on_error")
         self.returned(source.attribute_of(backend, "authenticate"), [kinds.MADE], {}, 0)
         default = source.attribute_of(on_error, "__func__")
-        if on_error is not None and not source.is_frameworks(on_error if default is source.UNKNOWN else default):
+        if on_error is not None and not source.is_frameworks(
+            on_error if default is source.UNKNOWN else default
+        ):
             self.handler(on_error)
 
     def dependency(self, call, names, bodies=()):
@@ -184,7 +207,9 @@ class Prover:
             raise Unproven("may answer by itself before FastAPI validates")
 
     def handler(self, handler, key=None):
-        told = isinstance(key, int) or (isinstance(key, type) and (issubclass(key, HTTPException) or are_errors(key)))
+        told = isinstance(key, int) or (
+            isinstance(key, type) and (issubclass(key, HTTPException) or are_errors(key))
+        )
         came = self.returned(handler, [FREE, kinds.EXCEPTION if told else FREE], {}, 0)
         if came.name != "refusal" or not came.sure:
             raise Unproven("may answer something that is no error")
@@ -217,7 +242,11 @@ class Prover:
         if node is None:
             raise Unproven(f"hands the request to `{function.__qualname__}`, whose source cannot be read")
         arguments = [*first, *arguments]
-        key = (id(function.__code__), tuple(map(repr, arguments)), tuple(sorted((n, repr(k)) for n, k in named.items())))
+        key = (
+            id(function.__code__),
+            tuple(map(repr, arguments)),
+            tuple(sorted((n, repr(k)) for n, k in named.items())),
+        )
         if key not in self.known:
             self.known[key] = FREE  # if it calls itself
             read = Read(self, function, None, depth)

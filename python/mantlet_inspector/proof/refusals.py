@@ -14,7 +14,8 @@ import inspect
 import sys
 import types
 import typing
-from typing import Any, Iterator, NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.security.base import SecurityBase
@@ -23,10 +24,10 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from mantlet_inspector.proof import known_middleware as known
+from mantlet_inspector.proof.exceptions import closure, is_apps
+from mantlet_inspector.proof.interpret.calls import ERRORS
 from mantlet_inspector.source import memory, source
-from . import known_middleware as known
-from .interpret.calls import ERRORS
-from .exceptions import closure, is_apps
 
 MOST = 600  # functions that are followed for one dependency
 # What others keep there may be anything.
@@ -34,10 +35,31 @@ KEPT = {"state", "app", "user", "auth", "scope", "session", "extra", "extensions
 FOREIGN = object()  # something whose code is not the app's
 UNKNOWN = source.UNKNOWN
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-BUILTIN = (ast.Constant, ast.JoinedStr, ast.List, ast.Dict, ast.Set, ast.Tuple, ast.ListComp, ast.DictComp, ast.SetComp, ast.Compare)
+BUILTIN = (
+    ast.Constant,
+    ast.JoinedStr,
+    ast.List,
+    ast.Dict,
+    ast.Set,
+    ast.Tuple,
+    ast.ListComp,
+    ast.DictComp,
+    ast.SetComp,
+    ast.Compare,
+)
 
 MAY_FAIL = (
-    *(ast.Call, ast.Await, ast.Subscript, ast.Attribute, ast.Starred, ast.FormattedValue, ast.Assert, ast.Import, ast.ImportFrom),
+    *(
+        ast.Call,
+        ast.Await,
+        ast.Subscript,
+        ast.Attribute,
+        ast.Starred,
+        ast.FormattedValue,
+        ast.Assert,
+        ast.Import,
+        ast.ImportFrom,
+    ),
     *(ast.With, ast.AsyncWith, ast.For, ast.AsyncFor, ast.comprehension, ast.YieldFrom, ast.Match),
     *(ast.BinOp, ast.Compare, ast.AugAssign),
 )
@@ -65,7 +87,9 @@ class Refusals:
     def guarded(self, call: Any) -> str | None:
         if isinstance(call, SecurityBase) and source.is_frameworks(type(call).__call__):
             return scheme(call)
-        if source.is_frameworks(call) or (not isinstance(call, types.FunctionType) and source.is_frameworks(type(call))):
+        if source.is_frameworks(call) or (
+            not isinstance(call, types.FunctionType) and source.is_frameworks(type(call))
+        ):
             return None  # a form of FastAPI's own
         return self.reach([(call, None)], False)
 
@@ -109,7 +133,11 @@ class Refusals:
             if not is_foreign(thing) and not issubclass(thing, BaseException):
                 # What making an object of it runs, and using it in ways that have no name. Other methods are followed where they are asked for.
                 every = issubclass(thing, BaseModel)  # validators have any name
-                waiting += [(one, thing) for one in functions_of(thing) if every or one.__name__.startswith(("__", "_missing_"))]
+                waiting += [
+                    (one, thing)
+                    for one in functions_of(thing)
+                    if every or one.__name__.startswith(("__", "_missing_"))
+                ]
         elif isinstance(thing, (list, tuple, set, frozenset, dict)):
             held = list(thing.values() if isinstance(thing, dict) else thing)
             waiting += [(one, None) for one in held[:MOST] if callable(one)]
@@ -123,10 +151,16 @@ class Refusals:
                 waiting.append((type(thing).__call__, thing))
         elif not is_foreign(type(thing)):
             # Using it in ways that have no name.
-            waiting += [(one, thing) for one in functions_of(type(thing)) if one.__name__.startswith("__") and one.__name__ != "__init__"]
+            waiting += [
+                (one, thing)
+                for one in functions_of(type(thing))
+                if one.__name__.startswith("__") and one.__name__ != "__init__"
+            ]
         return None
 
-    def function(self, function: types.FunctionType, me: Any, waiting: list[tuple[Any, Any]], answers: bool) -> str | None:
+    def function(
+        self, function: types.FunctionType, me: Any, waiting: list[tuple[Any, Any]], answers: bool
+    ) -> str | None:
         if is_foreign(function):
             # What `contextlib` and the like made of a function of the app's own.
             wrapped = vars(function).get("__wrapped__")
@@ -140,7 +174,9 @@ class Refusals:
         waiting += following
         return place
 
-    def read(self, function: types.FunctionType, me: Any, answers: bool) -> tuple[str | None, list[tuple[Any, Any]]]:
+    def read(
+        self, function: types.FunctionType, me: Any, answers: bool
+    ) -> tuple[str | None, list[tuple[Any, Any]]]:
         node = source.node_of(source.generated_for(function))
         if node is None:
             is_made = "__dataclass_fields__" in vars(me) if isinstance(me, type) else False
@@ -159,7 +195,11 @@ class Refusals:
                 return where, []
             if answers and self.answers(one, code):
                 return where, []
-            if isinstance(one, ast.Call) and code.value(one.func) is getattr and code.value(one.args[0]) is not FOREIGN:
+            if (
+                isinstance(one, ast.Call)
+                and code.value(one.func) is getattr
+                and code.value(one.args[0]) is not FOREIGN
+            ):
                 name = one.args[1].value if isinstance(one.args[1], ast.Constant) else None
                 if name is None:
                     return f"{where}, calls what has no name", []
@@ -170,14 +210,16 @@ class Refusals:
                     return f"{where}, imports when it is asked", []
                 if found is UNKNOWN and isinstance(one, ast.Attribute):
                     named = functions_named().get(one.attr, ())
-                    following += named if id(one) in called else [each for each in named if each[1] is not None]
+                    following += (
+                        named if id(one) in called else [each for each in named if each[1] is not None]
+                    )
                 elif found is UNKNOWN and code.is_rebound(one):
                     following += functions_named().get(one.id, ())
                 elif found is not FOREIGN and found is not UNKNOWN and not isinstance(found, Typed):
                     following.append(found if isinstance(found, Bound) else (found, None))
         return None, [(one.function, one.me) if isinstance(one, Bound) else one for one in following]
 
-    def refuses(self, node: ast.Raise, code: "Code") -> bool:
+    def refuses(self, node: ast.Raise, code: Code) -> bool:
         """Whether what is raised is more than a failure."""
         if node.exc is None:
             return False  # what others raised, and are looked at for
@@ -193,13 +235,15 @@ class Refusals:
             return True
         return any(issubclass(raised, one) for one in self.handled)
 
-    def answers(self, node: ast.AST, code: "Code") -> bool:
+    def answers(self, node: ast.AST, code: Code) -> bool:
         if isinstance(node, ast.Dict):
-            return any(isinstance(one, ast.Constant) and one.value == "http.response.start" for one in node.values)
+            return any(
+                isinstance(one, ast.Constant) and one.value == "http.response.start" for one in node.values
+            )
         if not isinstance(node, ast.Call):
             return False
         made = code.value(node.func)
-        return isinstance(made, type) and issubclass(made, Response) or known.qualified(made) in ERRORS
+        return (isinstance(made, type) and issubclass(made, Response)) or known.qualified(made) in ERRORS
 
     def is_foreign_handled(self) -> bool:
         """Whether exceptions of others are answered: then all that may fail may end in one."""
@@ -269,7 +313,11 @@ class Code:
             for target in one.targets:
                 if isinstance(target, ast.Name):
                     self.given[target.id].append(one.value)
-        elif isinstance(one, (ast.AnnAssign, ast.NamedExpr)) and isinstance(one.target, ast.Name) and one.value is not None:
+        elif (
+            isinstance(one, (ast.AnnAssign, ast.NamedExpr))
+            and isinstance(one.target, ast.Name)
+            and one.value is not None
+        ):
             self.given[one.target.id].append(one.value)
         elif isinstance(one, ast.withitem) and isinstance(one.optional_vars, ast.Name):
             self.given[one.optional_vars.id].append(one.context_expr)
@@ -288,7 +336,9 @@ class Code:
 
     def is_rebound(self, node: ast.AST) -> bool:
         """A name of the module that stands for now one thing, now another."""
-        return isinstance(node, ast.Name) and node.id not in self.bound and node.id in self.function.__globals__
+        return (
+            isinstance(node, ast.Name) and node.id not in self.bound and node.id in self.function.__globals__
+        )
 
     def value(self, node: ast.AST) -> Any:
         """What an expression stands for."""
@@ -340,7 +390,11 @@ def attribute(base: Any, name: str) -> Any:
     if isinstance(base, Typed):
         found = inspect.getattr_static(base.cls, name, UNKNOWN)
         found = found.fget if isinstance(found, property) else getattr(found, "__func__", found)
-        return Bound(found, base.cls) if isinstance(found, types.FunctionType) else typed(hints_of(base.cls).get(name))
+        return (
+            Bound(found, base.cls)
+            if isinstance(found, types.FunctionType)
+            else typed(hints_of(base.cls).get(name))
+        )
     found = source.attribute_of(base, name)
     if found is UNKNOWN and not isinstance(base, type):
         held = getattr(base, "__dict__", {})
@@ -369,7 +423,11 @@ def typed(hint: Any) -> Any:
     """What an annotation says of a value."""
     if typing.get_origin(hint) is not None:
         parts = [typed(one) for one in typing.get_args(hint) if one is not type(None)]
-        return parts[0] if parts and all(one == parts[0] for one in parts) and not isinstance(parts[0], Typed) else UNKNOWN
+        return (
+            parts[0]
+            if parts and all(one == parts[0] for one in parts) and not isinstance(parts[0], Typed)
+            else UNKNOWN
+        )
     if not isinstance(hint, type) or hint is object:
         return UNKNOWN
     return FOREIGN if is_foreign(hint) else Typed(hint)
@@ -382,12 +440,16 @@ def plain(value: Any) -> Any:
     return value
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def hints_of(function: Any) -> dict[str, Any]:
     try:
         return typing.get_type_hints(function)
     except Exception:  # a name that is there for type checkers only
-        return {name: hint for name, hint in getattr(function, "__annotations__", {}).items() if not isinstance(hint, str)}
+        return {
+            name: hint
+            for name, hint in getattr(function, "__annotations__", {}).items()
+            if not isinstance(hint, str)
+        }
 
 
 def is_foreign(thing: Any) -> bool:
@@ -407,17 +469,23 @@ def functions_of(cls: type) -> Iterator[types.FunctionType]:
                 yield part
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def functions_named() -> dict[str, list[tuple[types.FunctionType, Any]]]:
     """All functions and methods of the app's own, by their names."""
     found: dict[str, list[tuple[types.FunctionType, Any]]] = collections.defaultdict(list)
-    for module in [one for one in list(sys.modules.values()) if isinstance(one, types.ModuleType) and is_apps(one)]:
+    for module in [
+        one for one in list(sys.modules.values()) if isinstance(one, types.ModuleType) and is_apps(one)
+    ]:
         for name, value in list(vars(module).items()):
             if isinstance(value, types.FunctionType) and value.__module__ == module.__name__:
                 found[name].append((value, None))
             elif isinstance(value, type) and value.__module__ == module.__name__:
                 for inner, function in list(vars(value).items()):
-                    function = function.fget if isinstance(function, property) else getattr(function, "__func__", function)
+                    function = (
+                        function.fget
+                        if isinstance(function, property)
+                        else getattr(function, "__func__", function)
+                    )
                     if isinstance(function, types.FunctionType) and not inner.startswith("__"):
                         found[inner].append((function, value))
     return found
@@ -426,7 +494,7 @@ def functions_named() -> dict[str, list[tuple[types.FunctionType, Any]]]:
 def named_at(name: str, place: str) -> str:
     """A piece and where it refuses: in itself, or in what it comes to."""
     own = f"`{name}`, "
-    return f"`{name}` ({place[len(own):] if place.startswith(own) else place})"
+    return f"`{name}` ({place[len(own) :] if place.startswith(own) else place})"
 
 
 def scheme(found: SecurityBase) -> str | None:
@@ -444,15 +512,24 @@ def says_500(handler: Any) -> bool:
         name = getattr(one, "id", getattr(one, "attr", ""))
         if name in ("isinstance", "type", "getattr", "status_code", "__class__"):
             return False
-        if isinstance(one, ast.Constant) and type(one.value) is int and 100 <= one.value <= 599 and one.value != 500:
+        if (
+            isinstance(one, ast.Constant)
+            and type(one.value) is int
+            and 100 <= one.value <= 599
+            and one.value != 500
+        ):
             return False
-        if isinstance(one, ast.Call) and any(word.arg == "status_code" and is_open(word.value) for word in one.keywords):
+        if isinstance(one, ast.Call) and any(
+            word.arg == "status_code" and is_open(word.value) for word in one.keywords
+        ):
             return False
     return True
 
 
 def is_open(node: ast.expr) -> bool:
-    return not (isinstance(node, ast.Constant) or getattr(node, "attr", "").endswith(("INTERNAL_SERVER_ERROR",)))
+    return not (
+        isinstance(node, ast.Constant) or getattr(node, "attr", "").endswith(("INTERNAL_SERVER_ERROR",))
+    )
 
 
 def may_fail(node: ast.AST) -> bool:

@@ -7,24 +7,51 @@ import types
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Router
 
+from mantlet_inspector.proof.exceptions import mentioned_in
+from mantlet_inspector.proof.facts import Unproven, name_of
+from mantlet_inspector.proof.known_packages import pages_added, without_pages
 from mantlet_inspector.source.bytecode import codes, instructions, is_installed, unwrapped
-from .facts import Unproven, name_of
-from .exceptions import mentioned_in
-from .known_packages import pages_added, without_pages
-from mantlet_inspector.source.source import is_frameworks, is_standard, file_of, node_of
+from mantlet_inspector.source.source import file_of, is_frameworks, is_standard, node_of
 
 # What start-up code may do with an app and leave it as it is.
 INNOCENT = {"state", "title", "version", "debug", "openapi_schema", "extra", "url_path_for"}
 # What puts routes behind those that are there: what these accept stays as it is.
 ADDS = {
-    "add_api_route", "add_api_websocket_route", "add_route", "add_websocket_route", "api_route", "delete", "get", "head", "host",
-    "include_router", "mount", "options", "patch", "post", "put", "route", "trace", "websocket", "websocket_route",
+    "add_api_route",
+    "add_api_websocket_route",
+    "add_route",
+    "add_websocket_route",
+    "api_route",
+    "delete",
+    "get",
+    "head",
+    "host",
+    "include_router",
+    "mount",
+    "options",
+    "patch",
+    "post",
+    "put",
+    "route",
+    "trace",
+    "websocket",
+    "websocket_route",
 }
 # Names that stand for nothing else: code that comes to them, by whatever way, changes an app.
 CHANGES = {
-    "add_exception_handler", "add_middleware", "build_middleware_stack", "dependant", "dependency_overrides",
-    "exception_handlers", "get_request_handler", "get_route_handler", "middleware_stack", "request_response", "route_class",
-    "solve_dependencies", "user_middleware",
+    "add_exception_handler",
+    "add_middleware",
+    "build_middleware_stack",
+    "dependant",
+    "dependency_overrides",
+    "exception_handlers",
+    "get_request_handler",
+    "get_route_handler",
+    "middleware_stack",
+    "request_response",
+    "route_class",
+    "solve_dependencies",
+    "user_middleware",
 }
 ROUTING = {"add_api_route", "add_api_websocket_route", "add_route", "add_websocket_route", "include_router"}
 DEPTH = 4
@@ -84,7 +111,9 @@ def late_pages(router):
 
 
 def is_theirs(thing):
-    return is_frameworks(thing) or getattr(thing, "__module__", "") == "contextlib" and is_standard(file_of(thing))
+    return is_frameworks(thing) or (
+        getattr(thing, "__module__", "") == "contextlib" and is_standard(file_of(thing))
+    )
 
 
 def closure(function):
@@ -105,7 +134,12 @@ def touched(function, argument, seen, depth):
     if id(function) in seen:
         return None
     seen.add(id(function))
-    found = {one for code in codes(function.__code__) for one in touches(code, function, argument, seen, depth) if one}
+    found = {
+        one
+        for code in codes(function.__code__)
+        for one in touches(code, function, argument, seen, depth)
+        if one
+    }
     return "changes" if "changes" in found else "adds" if found else None
 
 

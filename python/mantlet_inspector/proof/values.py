@@ -18,7 +18,9 @@ REQUEST = kind("request")  # the one that came
 MADE = kind("made-request")  # around the same scope; with what is received, if that is its data
 SCOPE, RECEIVE, SEND = kind("scope"), kind("receive"), kind("send")
 CALL_NEXT, APP = kind("call_next"), kind("app")
-HEADERS, RAW_HEADERS, COOKIES, QUERY, PATH = map(kind, ("headers", "raw headers", "cookies", "query", "path parameters"))
+HEADERS, RAW_HEADERS, COOKIES, QUERY, PATH = map(
+    kind, ("headers", "raw headers", "cookies", "query", "path parameters")
+)
 JSON = kind("json")  # of a body that FastAPI validates after
 COMING, ANSWER = kind("coming"), kind("answer")  # what the app inside answers
 MESSAGE = kind("message")  # of that
@@ -35,27 +37,93 @@ READ_ONLY = (*MAPPINGS, "raw headers", "json", "message")
 HARMLESS = ("free", "nothing", "value", "object", "call", "exception", "error status", "own answer")
 
 REQUEST_FREE = {
-    "method", "client", "url", "base_url", "state", "session", "user", "auth", "url_for",
+    "method",
+    "client",
+    "url",
+    "base_url",
+    "state",
+    "session",
+    "user",
+    "auth",
+    "url_for",
 }
 READERS = {"get", "items", "keys", "values", "getlist", "multi_items", "copy"}
 # What Starlette and FastAPI read of a scope until a request is validated.
 TAKEN = {
-    "app", "app_root_path", "asgi", "endpoint", "extensions", "headers", "http_version", "method", "path", "path_params",
-    "query_string", "raw_path", "root_path", "route", "router", "subprotocols", "type",
+    "app",
+    "app_root_path",
+    "asgi",
+    "endpoint",
+    "extensions",
+    "headers",
+    "http_version",
+    "method",
+    "path",
+    "path_params",
+    "query_string",
+    "raw_path",
+    "root_path",
+    "route",
+    "router",
+    "subprotocols",
+    "type",
 }
 APP_FREE = {
-    "state", "title", "version", "description", "debug", "extra", "root_path", "url_path_for", "openapi", "docs_url",
-    "openapi_url", "redoc_url", "summary",
+    "state",
+    "title",
+    "version",
+    "description",
+    "debug",
+    "extra",
+    "root_path",
+    "url_path_for",
+    "openapi",
+    "docs_url",
+    "openapi_url",
+    "redoc_url",
+    "summary",
 }
-ROUTE_FREE = {"endpoint", "path", "path_format", "name", "tags", "methods", "operation_id", "summary", "include_in_schema", "deprecated"}
-ANSWER_FREE = {"headers", "raw_headers", "status_code", "background", "media_type", "charset", "set_cookie", "delete_cookie"}
+ROUTE_FREE = {
+    "endpoint",
+    "path",
+    "path_format",
+    "name",
+    "tags",
+    "methods",
+    "operation_id",
+    "summary",
+    "include_in_schema",
+    "deprecated",
+}
+ANSWER_FREE = {
+    "headers",
+    "raw_headers",
+    "status_code",
+    "background",
+    "media_type",
+    "charset",
+    "set_cookie",
+    "delete_cookie",
+}
 
 
 SAID = {
-    "made-request": "the request", "raw headers": "the headers", "receive": "`receive`", "send": "`send`", "call_next": "`call_next`",
-    "app": "the app inside", "the app": "the app", "json": "the body", "coming": "what the app answers", "answer": "what the app answers",
-    "message": "what the app answers", "refusal": "its own answer", "own answer": "its own answer", "self": "the middleware itself",
-    "function": "a function inside", "routes": "the app's routes",
+    "made-request": "the request",
+    "raw headers": "the headers",
+    "receive": "`receive`",
+    "send": "`send`",
+    "call_next": "`call_next`",
+    "app": "the app inside",
+    "the app": "the app",
+    "json": "the body",
+    "coming": "what the app answers",
+    "answer": "what the app answers",
+    "message": "what the app answers",
+    "refusal": "its own answer",
+    "own answer": "its own answer",
+    "self": "the middleware itself",
+    "function": "a function inside",
+    "routes": "the app's routes",
 }
 
 

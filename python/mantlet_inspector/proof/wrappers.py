@@ -11,13 +11,19 @@ import types
 
 from starlette.exceptions import HTTPException
 
+from mantlet_inspector.proof.facts import name_of
 from mantlet_inspector.source.bytecode import codes, instructions, unwrapped
-from .facts import name_of
 from mantlet_inspector.source.source import is_class, is_frameworks, is_module
 
 MESSAGE = {"http.response.body", "body"}
 # They measure answers or compress them.
-KNOWN = ("asgi_correlation_id", "brotli_asgi", "opentelemetry", "prometheus_fastapi_instrumentator", "sentry_sdk")
+KNOWN = (
+    "asgi_correlation_id",
+    "brotli_asgi",
+    "opentelemetry",
+    "prometheus_fastapi_instrumentator",
+    "sentry_sdk",
+)
 DEPTH = 3
 
 
@@ -48,7 +54,9 @@ def errors_answered(app):
             found.add(key)
         if isinstance(handler, types.FunctionType):
             for code in codes(handler.__code__):
-                found.update(value for value in (*code.co_consts, *globals_in(code, handler)) if type(value) is int)
+                found.update(
+                    value for value in (*code.co_consts, *globals_in(code, handler)) if type(value) is int
+                )
     return sorted(status for status in found if 500 <= status < 600)
 
 

@@ -61,15 +61,21 @@ class Ahead:
         if self.process is None:
             command = [sys.executable, "-I", "-S", HERE]
             with open(self.place, "wb") as out:
-                self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.DEVNULL)
+                self.process = subprocess.Popen(
+                    command, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.DEVNULL
+                )
         return self.process
 
     def news(self) -> list[str]:
         known = [(name.partition(".")[0], one) for name, one in list(sys.modules.items())]
-        modules = [one for name, one in known if name not in FRAMEWORKS and issubclass(type(one), types.ModuleType)]
+        modules = [
+            one for name, one in known if name not in FRAMEWORKS and issubclass(type(one), types.ModuleType)
+        ]
         # One that loads itself when it is asked must not be asked.
         files = [object.__getattribute__(one, "__dict__").get("__file__") for one in modules]
-        found = {one for one in files if isinstance(one, str) and one.endswith(".py") and "\n" not in one} - self.told
+        found = {
+            one for one in files if isinstance(one, str) and one.endswith(".py") and "\n" not in one
+        } - self.told
         self.told |= found
         standard = (sysconfig.get_path("stdlib"), PACKAGE)
         return [

@@ -7,7 +7,7 @@ import functools
 import inspect
 import types
 
-from . import source
+from mantlet_inspector.source import source
 
 NOISE = ("CACHE", "PUSH_NULL", "NOP", "EXTENDED_ARG", "PRECALL", "RESUME")
 

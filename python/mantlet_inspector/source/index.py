@@ -8,7 +8,8 @@ parsed again.
 from __future__ import annotations
 
 import ast
-from typing import Any, Iterator, Optional
+from collections.abc import Iterator
+from typing import Any, Optional
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -25,7 +26,7 @@ HTTP = "HTTPException"
 class Definition:
     """A function, a class or an assignment, without what the definitions in it mention."""
 
-    __slots__ = ("names", "kind", "cls", "place", "body", "around", "calls", "uses", "marks", "children")
+    __slots__ = ("around", "body", "calls", "children", "cls", "kind", "marks", "names", "place", "uses")
 
     def __init__(self, names: list[str], kind: str, cls: Optional[str], place: list[int]):
         self.names = names
@@ -34,15 +35,25 @@ class Definition:
         self.place = place  # the line of the first decorator, of its own, and its column
         self.body: set[str] = set()  # names that its code mentions
         self.around: list[set[str]] = [set(), set()]  # those of its decorators, and of its annotations
-        self.calls: dict[str, set[str]] = {}  # what it calls -> texts of the statuses handed to it, empty for what is not clear
+        self.calls: dict[
+            str, set[str]
+        ] = {}  # what it calls -> texts of the statuses handed to it, empty for what is not clear
         self.uses: set[str] = set()  # what it has in its hands but for calling it
         self.marks: set[str] = set()
         self.children: list[int] = []  # indices of those inside
 
     def kept(self) -> list[Any]:
         return [
-            self.names, self.kind, self.cls, self.place, sorted(self.body), [sorted(one) for one in self.around],
-            {name: sorted(statuses) for name, statuses in self.calls.items()}, sorted(self.uses), sorted(self.marks), self.children,
+            self.names,
+            self.kind,
+            self.cls,
+            self.place,
+            sorted(self.body),
+            [sorted(one) for one in self.around],
+            {name: sorted(statuses) for name, statuses in self.calls.items()},
+            sorted(self.uses),
+            sorted(self.marks),
+            self.children,
         ]
 
     @classmethod
@@ -91,11 +102,19 @@ class Reader:
             self.facts.pieces.append([first_line(node), node.end_lineno or node.lineno])
             self.statement(node, None, None, frozenset())
 
-    def statement(self, node: ast.stmt, into: Optional[Definition], cls: Optional[str], rebound: frozenset[str]) -> None:
+    def statement(
+        self, node: ast.stmt, into: Optional[Definition], cls: Optional[str], rebound: frozenset[str]
+    ) -> None:
         """A statement that stands in a definition, or in the module."""
         names, kind = defined(node, into, rebound)
         if not names:
-            self.visit(node, into if into is not None else Definition([], "value", cls, [0, 0, 0]), cls, False, rebound)
+            self.visit(
+                node,
+                into if into is not None else Definition([], "value", cls, [0, 0, 0]),
+                cls,
+                False,
+                rebound,
+            )
             return
         made = Definition(names, kind, cls, [first_line(node), node.lineno, node.col_offset])
         if isinstance(node, FUNCTIONS):
@@ -120,7 +139,13 @@ class Reader:
         for one in node.decorator_list:
             self.visit(one, decorators, cls, False, rebound)
         arguments = node.args
-        every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+        every = [
+            *arguments.posonlyargs,
+            *arguments.args,
+            *arguments.kwonlyargs,
+            arguments.vararg,
+            arguments.kwarg,
+        ]
         for annotation in [*(one.annotation for one in every if one is not None), node.returns]:
             if annotation is not None:
                 self.visit(annotation, annotations, cls, True, rebound)
@@ -145,7 +170,9 @@ class Reader:
 
     # Whatever stands in a definition
 
-    def visit(self, node: ast.AST, into: Definition, cls: Optional[str], plain: bool, rebound: frozenset[str]) -> None:
+    def visit(
+        self, node: ast.AST, into: Definition, cls: Optional[str], plain: bool, rebound: frozenset[str]
+    ) -> None:
         kind = type(node)
         if kind is ast.Name:
             into.body.add(node.id)
@@ -180,7 +207,9 @@ class Reader:
             self.count("<lambda>", node.lineno)
         self.parts(node, into, cls, plain, rebound)
 
-    def parts(self, node: ast.AST, into: Definition, cls: Optional[str], plain: bool, rebound: frozenset[str]) -> None:
+    def parts(
+        self, node: ast.AST, into: Definition, cls: Optional[str], plain: bool, rebound: frozenset[str]
+    ) -> None:
         kind = type(node)
         about = PLAIN.get(kind)
         for name in kind._fields:
@@ -199,7 +228,9 @@ class Reader:
             elif isinstance(value, ast.AST) and not isinstance(value, ast.expr_context):
                 self.visit(value, into, cls, below, rebound)
 
-    def call(self, node: ast.Call, into: Definition, cls: Optional[str], plain: bool, rebound: frozenset[str]) -> None:
+    def call(
+        self, node: ast.Call, into: Definition, cls: Optional[str], plain: bool, rebound: frozenset[str]
+    ) -> None:
         name = getattr(node.func, "attr", getattr(node.func, "id", ""))
         if name in CALLED_WAYS:
             into.marks.add("way")
@@ -209,7 +240,11 @@ class Reader:
         if status is None and node.args:
             status = node.args[0]
         if not is_clear(status):
-            made_of = "super().__init__" if name == "__init__" and isinstance(getattr(node.func, "value", None), ast.Call) else dotted(node.func)
+            made_of = (
+                "super().__init__"
+                if name == "__init__" and isinstance(getattr(node.func, "value", None), ast.Call)
+                else dotted(node.func)
+            )
             text = dotted(status) if isinstance(status, ast.Attribute) else ""
             into.calls.setdefault(made_of, set()).add(text)
         self.visit(node.func, into, cls, True, rebound)
@@ -225,7 +260,9 @@ class Reader:
                 into.marks.add(f"alias {alias.asname}")
         level = "." * getattr(node, "level", 0)
         names = " ".join(alias.name for alias in node.names)
-        into.marks.add(f"import {names}" if isinstance(node, ast.Import) else f"from {level}{node.module or ''} {names}")
+        into.marks.add(
+            f"import {names}" if isinstance(node, ast.Import) else f"from {level}{node.module or ''} {names}"
+        )
 
 
 # Where the parts of a node name a class, and nothing is made of it.
@@ -263,7 +300,12 @@ def dotted(node: Any) -> str:
         return node.id
     if isinstance(node, ast.Attribute):
         return f"{dotted(node.value)}.{node.attr}"
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr" and len(node.args) > 1:
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "getattr"
+        and len(node.args) > 1
+    ):
         name = node.args[1]
         if isinstance(name, ast.Constant) and isinstance(name.value, str):
             return f"{dotted(node.args[0])}.{name.value}"

@@ -17,9 +17,10 @@ import stat
 import sys
 import time
 import zipimport
-from typing import Any, Iterator, Optional
+from collections.abc import Iterator
+from typing import Any, Optional
 
-from . import index
+from mantlet_inspector.source import index
 
 DEFAULT_BOUND = 2.0  # seconds of CPU time
 MOST = 256 << 20  # bytes of what is remembered
@@ -30,7 +31,9 @@ class Late(Exception):
 
 
 class Memory:
-    def __init__(self, file: Optional[str] = None, bound: float = DEFAULT_BOUND, ahead: Optional[dict[str, Any]] = None):
+    def __init__(
+        self, file: Optional[str] = None, bound: float = DEFAULT_BOUND, ahead: Optional[dict[str, Any]] = None
+    ):
         self.file = file
         self.bound = bound
         self.spent = 0.0  # seconds of reading
@@ -86,7 +89,7 @@ def said_seconds(bound: float) -> str:
     return f"{bound:g} s"
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def text_of(file: str) -> bytes:
     try:
         with open(file, "rb") as opened:
@@ -103,17 +106,17 @@ def in_archive(file: str) -> bytes:
     return zipimport.zipimporter(archive).get_data(file)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def lines_of(file: str) -> list[bytes]:
     return text_of(file).splitlines(keepends=True)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def tree_of(file: str) -> ast.Module:
     return ast.parse(text_of(file), file)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def facts_of(file: str) -> index.Facts:
     """May raise what reading and parsing do, or that it is too late for it."""
     key = hash_of(file)
@@ -145,12 +148,12 @@ def are_known(file: str) -> bool:
     return key in current.used or key in current.former or key in current.ahead
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def hash_of(file: str) -> str:
     return hashlib.blake2b(text_of(file), digest_size=16).hexdigest()
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def made_with() -> str:
     """What facts depend on but for the text: how Python parses, and how it is read here."""
     read_by = hashlib.blake2b(text_of(index.__file__), digest_size=16).hexdigest()
@@ -166,7 +169,11 @@ def load(file: str, made: str) -> dict[str, Any]:
             if not is_ours(os.fstat(opened.fileno())):
                 return {}
             found = json.loads(opened.read(MOST))
-        whole = isinstance(found, dict) and found.get("made-with") == made and isinstance(found.get("files"), dict)
+        whole = (
+            isinstance(found, dict)
+            and found.get("made-with") == made
+            and isinstance(found.get("files"), dict)
+        )
         return {key: kept for key, kept in found["files"].items() if is_well_formed(kept)} if whole else {}
     except Exception:  # there is none, or it is broken in whatever way
         return {}

@@ -17,7 +17,7 @@ import fastapi
 import pydantic
 import starlette
 
-from . import index, memory
+from mantlet_inspector.source import index, memory
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 FRAMEWORKS = tuple(os.path.dirname(one.__file__) + os.sep for one in (fastapi, starlette, pydantic))
@@ -133,7 +133,7 @@ def is_of(file, package):
     return package_of(file) == package
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def package_of(file):
     """The top package of an installed file; none if it is not one."""
     for part in INSTALLED:
@@ -150,7 +150,7 @@ def top_of(path):
     return top[:-3] if top.endswith(".py") else top
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def folders():
     """Other folders in which packages are installed (`pip install --target`, `PYTHONPATH`, a layer, a pex), and which."""
     beside = [os.path.dirname(os.path.dirname(one)) for one in FRAMEWORKS]
@@ -196,7 +196,7 @@ def is_standard(file):
     return not file or file.startswith("<frozen") or (file.startswith(STANDARD) and not is_installed(file))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def piece_of(file, line):
     """The tree of what stands in a module around a line: of no more than that where the lines are known."""
     if not memory.are_known(file) or b"coding" in b"".join(memory.lines_of(file)[:2]):
@@ -208,7 +208,7 @@ def piece_of(file, line):
     return piece_between(file, first, last)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def piece_between(file, first, last):
     # Empty lines before it keep the numbers.
     return ast.parse(b"\n" * (first - 1) + b"".join(memory.lines_of(file)[first - 1 : last]), file)
@@ -231,7 +231,7 @@ def node_of(function):
     return None if code is None else node_at(code.co_filename, code.co_name, code.co_firstlineno)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def node_at(file, name, line):
     """The function of this name whose first line, that of the first decorator, this is."""
     try:
@@ -240,7 +240,9 @@ def node_at(file, name, line):
         found = [
             one
             for one in around(piece_of(file, line), line)
-            if isinstance(one, FUNCTIONS) and getattr(one, "name", "<lambda>") == name and index.first_line(one) == line
+            if isinstance(one, FUNCTIONS)
+            and getattr(one, "name", "<lambda>") == name
+            and index.first_line(one) == line
         ]
     except (OSError, SyntaxError, ValueError, RecursionError):
         return None
@@ -253,19 +255,22 @@ def definition_at(file, place):
     found = [
         one
         for one in around(piece_of(file, first), line)
-        if isinstance(one, (*index.DEFINITIONS, ast.Assign, ast.AnnAssign)) and (one.lineno, one.col_offset) == (line, column)
+        if isinstance(one, (*index.DEFINITIONS, ast.Assign, ast.AnnAssign))
+        and (one.lineno, one.col_offset) == (line, column)
     ]
     return found[0]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def rebound(file):
     """Names that some function of a module gives another value while the app runs."""
     if memory.are_known(file):
         return memory.facts_of(file).rebound
     if b"global" not in memory.text_of(file):
         return frozenset()
-    return {name for node in ast.walk(memory.tree_of(file)) if isinstance(node, ast.Global) for name in node.names}
+    return {
+        name for node in ast.walk(memory.tree_of(file)) if isinstance(node, ast.Global) for name in node.names
+    }
 
 
 def value_of(function, name):
@@ -300,21 +305,34 @@ def attribute_of(value, name):
     if isinstance(found, types.FunctionType) and not isinstance(value, type):
         own = getattr(value, "__dict__", {})
         return found if name in own else types.MethodType(found, value)
-    return UNKNOWN if isinstance(found, property) or hasattr(type(found), "__get__") and not callable(found) else found
+    return (
+        UNKNOWN
+        if isinstance(found, property) or (hasattr(type(found), "__get__") and not callable(found))
+        else found
+    )
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def stored_in(cls, made=False):
     """Attributes that the methods of a class give its objects, once they are made if so; none if they may be any."""
     names = set()
     for base in cls.__mro__:
         for name, function in list(vars(base).items()):
             function = getattr(function, "__func__", function)
-            node = None if base is object or is_frameworks(base) or (made and name == "__init__") else node_of(function)
+            node = (
+                None
+                if base is object or is_frameworks(base) or (made and name == "__init__")
+                else node_of(function)
+            )
             for one in ast.walk(node) if node is not None else ():
                 if isinstance(one, ast.Attribute) and isinstance(one.ctx, ast.Store):
                     names.add(one.attr)
-                if getattr(one, "id", getattr(one, "attr", None)) in ("setattr", "__dict__", "vars", "__setattr__"):
+                if getattr(one, "id", getattr(one, "attr", None)) in (
+                    "setattr",
+                    "__dict__",
+                    "vars",
+                    "__setattr__",
+                ):
                     return None
     return names
 

@@ -12,20 +12,69 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 
+from mantlet_inspector.proof import known_middleware as known
+from mantlet_inspector.proof import values as kinds
+from mantlet_inspector.proof.facts import (
+    Box,
+    Me,
+    Unproven,
+    constant,
+    is_harmless,
+    is_security,
+    is_super,
+    owner_of,
+)
+from mantlet_inspector.proof.values import FREE, kind
 from mantlet_inspector.source import source
-from .. import known_middleware as known, values as kinds
-from ..values import FREE, kind
-from ..facts import Box, Me, Unproven, constant, is_harmless, is_security, is_super, owner_of
 
 READING = {
-    "str", "repr", "bool", "len", "isinstance", "id", "hash", "dict", "list", "tuple", "set", "sorted", "any", "all", "hasattr",
-    "print", "enumerate", "iter", "next",
+    "str",
+    "repr",
+    "bool",
+    "len",
+    "isinstance",
+    "id",
+    "hash",
+    "dict",
+    "list",
+    "tuple",
+    "set",
+    "sorted",
+    "any",
+    "all",
+    "hasattr",
+    "print",
+    "enumerate",
+    "iter",
+    "next",
 }
 COPYING = (dict, list, tuple, set, sorted, enumerate, iter, next)
 # They run any code or reach any object.
-OPEN = {"exec", "eval", "compile", "globals", "locals", "vars", "__import__", "delattr", "setattr", "breakpoint"}
+OPEN = {
+    "exec",
+    "eval",
+    "compile",
+    "globals",
+    "locals",
+    "vars",
+    "__import__",
+    "delattr",
+    "setattr",
+    "breakpoint",
+}
 TEXT = {
-    "lower", "upper", "strip", "split", "startswith", "endswith", "encode", "isdigit", "replace", "rstrip", "lstrip", "count",
+    "lower",
+    "upper",
+    "strip",
+    "split",
+    "startswith",
+    "endswith",
+    "encode",
+    "isdigit",
+    "replace",
+    "rstrip",
+    "lstrip",
+    "count",
 }
 ERRORS = {
     "fastapi.exception_handlers.http_exception_handler",
@@ -118,7 +167,9 @@ class Calls:
         """A function that stands in the place of `send`."""
         if send.name == "function":
             inner, outer = send.data
-            came = type(self)(self.prover, self.function, outer, self.depth + 1).run(inner, [kinds.MESSAGE], {})
+            came = type(self)(self.prover, self.function, outer, self.depth + 1).run(
+                inner, [kinds.MESSAGE], {}
+            )
             senders, where = set(), outer
             while where is not None:
                 senders |= {name for name, one in where.names.items() if one.name == "send" and one.sure}
@@ -166,7 +217,12 @@ class Calls:
             key = constant(node.args[0]) if node.args else None
             if name == "get":
                 return self.part_of_scope(key, node)
-            if name == "setdefault" and isinstance(key, str) and key not in kinds.TAKEN and not kinds.is_private(key):
+            if (
+                name == "setdefault"
+                and isinstance(key, str)
+                and key not in kinds.TAKEN
+                and not kinds.is_private(key)
+            ):
                 return FREE
         elif base.name == "raw headers":
             if name in ("copy", "index", "count"):
@@ -209,7 +265,11 @@ class Calls:
             if [one.name for one in every] != ["request"] or not every[0].sure:
                 self.fail("hands on another request than came", node)
             return kinds.COMING
-        if isinstance(value, types.BuiltinFunctionType) and value.__name__ in OPEN and value.__module__ == "builtins":
+        if (
+            isinstance(value, types.BuiltinFunctionType)
+            and value.__name__ in OPEN
+            and value.__module__ == "builtins"
+        ):
             if value.__name__ not in ("setattr", "delattr") or not all(map(is_harmless, every)):
                 self.fail(f"calls `{value.__name__}`", node)
             return FREE
@@ -240,7 +300,11 @@ class Calls:
                     self.harmless(one, node)
             return FREE
         called = known.qualified(value)
-        if called in ("asyncio.tasks.wait_for", "asyncio.tasks.shield") and arguments and arguments[0].name == "coming":
+        if (
+            called in ("asyncio.tasks.wait_for", "asyncio.tasks.shield")
+            and arguments
+            and arguments[0].name == "coming"
+        ):
             for one in every[1:]:
                 self.harmless(one, node)
             return arguments[0]
@@ -289,7 +353,9 @@ class Calls:
                 return FREE
             held = next((one for one in self.names.values() if one.name == "value"), None)
             if held is not None:
-                found = getattr(super(owner_of(held.data.value, self.function), held.data.value), method, None)
+                found = getattr(
+                    super(owner_of(held.data.value, self.function), held.data.value), method, None
+                )
                 if isinstance(found, types.MethodType) and is_security(found.__func__):
                     return FREE
             self.fail(f"hands the request to `{method}` of another class", node)
@@ -308,7 +374,9 @@ class Calls:
             me.data.apps.add("app")
             return FREE
         if method == "__call__" and first is BaseHTTPMiddleware:
-            if [one.name for one in arguments] != ["scope", "receive", "send"] or not all(one.sure for one in arguments):
+            if [one.name for one in arguments] != ["scope", "receive", "send"] or not all(
+                one.sure for one in arguments
+            ):
                 self.fail("hands on another request than came", node)
             return FREE
         if source.is_frameworks(first):
@@ -326,9 +394,13 @@ class Calls:
         every = [*arguments, *named.values()]
         names = [one.name for one in arguments]
         if cls in (Request, HTTPConnection):
-            if names == ["scope"] and not named or cls is HTTPConnection and names[:1] == ["scope"]:
+            if (names == ["scope"] and not named) or (cls is HTTPConnection and names[:1] == ["scope"]):
                 return kinds.MADE
-            if names[:2] == ["scope", "receive"] and all(one.sure for one in every) and set(names[2:]) <= {"send"}:
+            if (
+                names[:2] == ["scope", "receive"]
+                and all(one.sure for one in every)
+                and set(names[2:]) <= {"send"}
+            ):
                 return kind("made-request", "receives")
             self.fail("makes another request", node)
         if cls is Headers:
@@ -352,7 +424,9 @@ class Calls:
         if any(not is_harmless(one) and one.name != "function" for one in every):
             if source.is_frameworks(cls) or not isinstance(cls.__init__, types.FunctionType):
                 self.fail(f"hands the request to `{cls.__name__}`", node)
-            self.prover.returned(cls.__init__, [kind("self", Me(cls, None)), *arguments], named, self.depth + 1)
+            self.prover.returned(
+                cls.__init__, [kind("self", Me(cls, None)), *arguments], named, self.depth + 1
+            )
         own = not source.is_frameworks(cls) and source.file_of(cls)
         return kind("object", Box(cls)) if own and "__getattr__" not in vars(cls) else FREE
 
@@ -362,7 +436,9 @@ class Calls:
         status = next((one.value for one in node.keywords if one.arg == "status_code"), None)
         if status is None and len(node.args) > 1:
             status = node.args[1]
-        if any(one.arg is None for one in node.keywords) or any(isinstance(one, ast.Starred) for one in node.args):
+        if any(one.arg is None for one in node.keywords) or any(
+            isinstance(one, ast.Starred) for one in node.args
+        ):
             return kinds.OWN
         return kinds.REFUSAL if self.is_error(status) else kinds.OWN
 
@@ -387,18 +463,29 @@ def always_sends(block, senders):
     """Whether a block sends whatever way is taken."""
     for one in block:
         if isinstance(one, (ast.Expr, ast.Return)):
-            call = one.value.value if isinstance(one.value, ast.Await) else one.value if isinstance(one, ast.Return) else None
+            call = (
+                one.value.value
+                if isinstance(one.value, ast.Await)
+                else one.value
+                if isinstance(one, ast.Return)
+                else None
+            )
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in senders:
                 return True
         if isinstance(one, (ast.With, ast.AsyncWith)) and always_sends(one.body, senders):
             return True
-        if isinstance(one, ast.Try) and (always_sends(one.body, senders) or always_sends(one.finalbody, senders)):
+        if isinstance(one, ast.Try) and (
+            always_sends(one.body, senders) or always_sends(one.finalbody, senders)
+        ):
             return True
         if isinstance(one, ast.If):
             ways = always_sends(one.body, senders), always_sends(one.orelse, senders)
             if all(ways):
                 return True
-            ends = (any(isinstance(each, (ast.Return, ast.Raise)) for each in ast.walk(way)) for way in one.body + one.orelse)
+            ends = (
+                any(isinstance(each, (ast.Return, ast.Raise)) for each in ast.walk(way))
+                for way in one.body + one.orelse
+            )
             if any(ends) and not ways[0]:
                 return False
         elif isinstance(one, (ast.Return, ast.Raise)):

@@ -5,14 +5,23 @@ from __future__ import annotations
 import ast
 import types
 
+from mantlet_inspector.proof import values as kinds
+from mantlet_inspector.proof.facts import Box, constant, is_harmless, owner
+from mantlet_inspector.proof.values import FREE, joined, kind
 from mantlet_inspector.source import source
-from .. import values as kinds
-from ..values import FREE, joined, kind
-from ..facts import Box, constant, is_harmless, owner
 
 FRAMES = {
-    "_getframe", "currentframe", "get_objects", "get_referrers", "get_referents", "__globals__", "__closure__", "__code__", "__dict__",
-    "__init__", "__setattr__",
+    "_getframe",
+    "currentframe",
+    "get_objects",
+    "get_referrers",
+    "get_referents",
+    "__globals__",
+    "__closure__",
+    "__code__",
+    "__dict__",
+    "__init__",
+    "__setattr__",
 }
 PARTS = {"json": kinds.JSON, "routes": kinds.ROUTE}
 URL_PARTS = {"path", "scheme", "hostname", "port", "netloc", "is_secure", "username", "fragment"}
@@ -32,7 +41,17 @@ class Expressions:
     def readable(self, value, node):
         if value.name == "query" or value.name == "json":
             self.reads(node)
-        if value.name not in (*kinds.READ_ONLY, "request", "made-request", "answer", "refusal", "the app", "self", "route", "routes") and not is_harmless(value):
+        if value.name not in (
+            *kinds.READ_ONLY,
+            "request",
+            "made-request",
+            "answer",
+            "refusal",
+            "the app",
+            "self",
+            "route",
+            "routes",
+        ) and not is_harmless(value):
             if value.name == "function":
                 return
             self.fail(f"uses {kinds.said(value)} in a way that is not known", node)
@@ -48,7 +67,9 @@ class Expressions:
             self.fail(f"hands {kinds.said(came)} on", node)
 
     def reads(self, node):
-        self.prover.facts.reads = self.prover.facts.reads or f"looks at the query or the body (line {node.lineno})"
+        self.prover.facts.reads = (
+            self.prover.facts.reads or f"looks at the query or the body (line {node.lineno})"
+        )
 
     def answers(self, what, node):
         self.prover.facts.answers = self.prover.facts.answers or f"{what} (line {node.lineno})"
@@ -223,7 +244,7 @@ class Expressions:
             return self.of_request(base, name, node)
         if base.name == "self":
             return self.of_self(base, name, node)
-        if base.name in ("the app", "app") :
+        if base.name in ("the app", "app"):
             if name in kinds.APP_FREE:
                 return FREE
             if name == "routes":
@@ -261,7 +282,10 @@ class Expressions:
                 self.reads(node)
             return FREE
         simple = {
-            "headers": kinds.HEADERS, "cookies": kinds.COOKIES, "path_params": kinds.PATH, "scope": kinds.SCOPE,
+            "headers": kinds.HEADERS,
+            "cookies": kinds.COOKIES,
+            "path_params": kinds.PATH,
+            "scope": kinds.SCOPE,
             "app": kinds.THE_APP,
         }
         if name in simple:
@@ -301,7 +325,9 @@ class Expressions:
             self.fail(f"reaches into other code (`{name}`)", node)
         if isinstance(value, types.ModuleType) and is_file(value) and name in source.rebound(value.__file__):
             return FREE
-        if not isinstance(value, (types.ModuleType, type, types.FunctionType)) and source.is_read(type(value)):
+        if not isinstance(value, (types.ModuleType, type, types.FunctionType)) and source.is_read(
+            type(value)
+        ):
             stored = source.stored_in(type(value), made=True)
             if stored is None or name in stored:
                 return FREE

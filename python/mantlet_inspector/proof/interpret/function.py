@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import ast
 
+from mantlet_inspector.proof import values as kinds
+from mantlet_inspector.proof.facts import (
+    DEPTH,
+    GUARDED,
+    STEPS,
+    Unproven,
+    constant,
+    is_harmless,
+    is_http,
+    name_of,
+)
+from mantlet_inspector.proof.interpret.calls import Calls
+from mantlet_inspector.proof.interpret.expressions import PARTS, Expressions
+from mantlet_inspector.proof.values import FREE, joined, kind
 from mantlet_inspector.source import memory, source
-from .. import values as kinds
-from .calls import Calls
-from .expressions import PARTS, Expressions
-from ..values import FREE, joined, kind
-from ..facts import DEPTH, GUARDED, STEPS, Unproven, constant, is_harmless, is_http, name_of
 
 
 class Read(Calls, Expressions):
@@ -46,7 +55,9 @@ class Read(Calls, Expressions):
             if one is not None:
                 self.names[one.arg] = FREE
         body = node.body if isinstance(node.body, list) else [ast.Return(value=node.body)]
-        assigned = {one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
+        assigned = {
+            one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)
+        }
         self.assigned = assigned
         before = None
         # Names of a loop may be read before the line that gives them a value: until nothing changes.
@@ -158,7 +169,9 @@ class Read(Calls, Expressions):
 
     def on_Assign(self, node):
         if len(node.targets) == 1 and isinstance(node.targets[0], (ast.Tuple, ast.List)):
-            if isinstance(node.value, (ast.Tuple, ast.List)) and len(node.value.elts) == len(node.targets[0].elts):
+            if isinstance(node.value, (ast.Tuple, ast.List)) and len(node.value.elts) == len(
+                node.targets[0].elts
+            ):
                 for target, value in zip(node.targets[0].elts, node.value.elts):
                     self.store(target, self.see(value))
                 return
@@ -234,7 +247,9 @@ class Read(Calls, Expressions):
                 self.prover.facts.preflights, self.result = True, before
             elif self.result is not None and before is not None:
                 came = joined(before, self.result)
-                self.result = came if came is not None else self.fail("returns now one thing, now another", node)
+                self.result = (
+                    came if came is not None else self.fail("returns now one thing, now another", node)
+                )
             elif self.result is None:
                 self.result = before
             self.block(node.orelse)
