@@ -17,8 +17,7 @@ from fastapi.security.base import SecurityBase
 from pydantic import BaseModel
 
 from mantlet_inspector.proof import known_packages as relatives
-from mantlet_inspector.proof.facts import name_of
-from mantlet_inspector.proof.refusals import named_at
+from mantlet_inspector.source.places import name_of, named_at
 
 LOCATIONS = ("path", "query", "header", "cookie")
 MOST_NAMES = 64

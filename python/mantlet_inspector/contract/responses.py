@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.responses import JSONResponse as StarletteJSONResponse
 
 from mantlet_inspector.contract.schemas import function_of, is_pydantics
-from mantlet_inspector.proof.facts import name_of
+from mantlet_inspector.source.places import name_of
 
 SCALARS = (
     *("none", "bool", "int", "float", "decimal", "str", "bytes"),

@@ -15,7 +15,7 @@ import marshal
 import re
 
 from mantlet_inspector.proof import known_packages as relatives
-from mantlet_inspector.proof.facts import name_of
+from mantlet_inspector.source.places import name_of
 
 INTERNAL = ("pydantic._internal.", "pydantic.types", "pydantic.networks")
 

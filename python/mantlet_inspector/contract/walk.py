@@ -26,10 +26,8 @@ from mantlet_inspector.contract.schemas import Shapes, Translator
 from mantlet_inspector.proof import known_middleware as known
 from mantlet_inspector.proof import monkeypatches as patched
 from mantlet_inspector.proof import prover as proof
-from mantlet_inspector.proof.exceptions import closure, whole
-from mantlet_inspector.proof.facts import code_of, name_of
+from mantlet_inspector.proof.facts import code_of
 from mantlet_inspector.proof.pre_validation import Before
-from mantlet_inspector.proof.refusals import named_at
 from mantlet_inspector.proof.startup import changes_app, late_pages
 from mantlet_inspector.proof.wrappers import (
     answers_errors_well,
@@ -38,7 +36,9 @@ from mantlet_inspector.proof.wrappers import (
     errors_answered,
     middleware_wraps,
 )
-from mantlet_inspector.source import memory, source
+from mantlet_inspector.source import files, lookup, memory, places, trees
+from mantlet_inspector.source.objects import closure, whole
+from mantlet_inspector.source.places import name_of, named_at
 
 try:
     from starlette._utils import get_route_path
@@ -124,7 +124,7 @@ class Walk:
         """A middleware around a router, and what becomes of exceptions that it raises."""
         facts = proof.middleware(cls, options, instance)
         code = code_of(cls, options)
-        name = f"the middleware `{name_of(options.get('dispatch') or cls)}` ({source.where(code)})"
+        name = f"the middleware `{name_of(options.get('dispatch') or cls)}` ({places.where(code)})"
         if not facts.rewrites and not known.is_known(cls, options):
             self.before.odd, outer = odd, self.before.odd
             facts.rewrites = self.before.may_answer(code)
@@ -187,7 +187,7 @@ class Walk:
         finally:
             self.before.odd, refusals.handled = outer, handled
         for one in app.user_middleware:
-            if not source.is_frameworks(type(one)):
+            if not files.is_frameworks(type(one)):
                 self.note(
                     where,
                     f"`{type(one).__name__}` makes a middleware in a way of its own: input is reported, not refused",
@@ -246,9 +246,9 @@ class Walk:
         """Handlers of exceptions that may answer with something that is no error -> [(exception, its name)]."""
         found = []
         for key, handler in app.exception_handlers.items():
-            if key in OWN_ERRORS or source.is_frameworks(handler) or proof.answers_errors(handler, key):
+            if key in OWN_ERRORS or files.is_frameworks(handler) or proof.answers_errors(handler, key):
                 continue
-            place = source.where(handler)
+            place = places.where(handler)
             self.note(
                 where,
                 f"`{name_of(handler)}` ({place}) may answer an exception with something that is no error",
@@ -283,7 +283,7 @@ class Walk:
                 0,
                 {
                     "kind": "opaque",
-                    "why": f"the router `{name}` ({source.where_class(type(router))}), which decides itself",
+                    "why": f"the router `{name}` ({places.where_class(type(router))}), which decides itself",
                 },
             )
         found = {"routes": routes, "redirect-slashes": bool(router.redirect_slashes), "complete": complete}
@@ -324,7 +324,7 @@ class Walk:
             found = []
             router = route.original_router
             if overrides(type(router), (APIRouter, Router), "app", "handle", "matches"):
-                own = f"the router `{type(router).__name__}` ({source.where_class(type(router))}), which decides itself"
+                own = f"the router `{type(router).__name__}` ({places.where_class(type(router))}), which decides itself"
                 found.append(self.opaque(f"{at}{route.include_context.prefix}", own))
             outer, self.around = self.around, [*self.around, route.original_router, route.include_context]
             self.note_kept(route)
@@ -365,13 +365,13 @@ class Walk:
             return [self.mount(seen, at)]
         if isinstance(route, Host):
             return [self.host(seen, at)]
-        why = f"a route of the class `{type(route).__name__}` ({source.where_class(type(route))}), which is not Starlette's"
+        why = f"a route of the class `{type(route).__name__}` ({places.where_class(type(route))}), which is not Starlette's"
         return [self.opaque(f"{at}{getattr(route, 'path', '')}", why)]
 
     def own_match(self, route, seen, at):
         """What a route takes whose own `matches` decides: anything, or no more than one of its path would."""
         cls = type(route)
-        why = f"the route class `{cls.__name__}` ({source.where_class(cls)}), whose `matches` decides itself"
+        why = f"the route class `{cls.__name__}` ({places.where_class(cls)}), whose `matches` decides itself"
         if isinstance(route, Host) or not narrows(cls) or "matches" in vars(route):
             return self.opaque(f"{at}{getattr(route, 'path', '')}", why)
         path, own = pattern(seen)
@@ -485,7 +485,7 @@ class Walk:
         if any(name in vars(route) for name in ("handle", "get_route_handler")):
             return None
         made = [whole(one) for one in (route.app, *closure(route.app)) if callable(one)]
-        own = [one for one in made if not source.is_frameworks(one) and not is_instruments(one)]
+        own = [one for one in made if not files.is_frameworks(one) and not is_instruments(one)]
         if len(own) != 1 or not isinstance(own[0], types.FunctionType):
             return None
         inner = [
@@ -493,7 +493,7 @@ class Walk:
             for one in closure(own[0])
             if getattr(one, "__qualname__", "") == "get_request_handler.<locals>.app"
         ]
-        if len(inner) != 1 or not source.is_frameworks(inner[0]):
+        if len(inner) != 1 or not files.is_frameworks(inner[0]):
             return None
         facts = proof.route_handler(own[0], inner[0])
         if not facts.rewrites and (self.before.answer_of(own[0]) or self.before.may_refuse(own[0])):
@@ -564,7 +564,7 @@ def overrides(cls, bases, *methods):
 
 def named(route):
     endpoint = getattr(route, "endpoint", None)
-    return "it" if endpoint is None else f"`{name_of(endpoint)}` ({source.where(endpoint)})"
+    return "it" if endpoint is None else f"`{name_of(endpoint)}` ({places.where(endpoint)})"
 
 
 def is_plain(route):
@@ -575,11 +575,11 @@ def is_plain(route):
         return False
     # What FastAPI made of the handler, and what that calls.
     made = [route.app, *(one for one in closure(route.app) if callable(one))]
-    return all(source.is_frameworks(one) or is_instruments(one) for one in map(whole, made))
+    return all(files.is_frameworks(one) or is_instruments(one) for one in map(whole, made))
 
 
 def is_instruments(function):
-    return source.package_of(source.file_of(function)) in known.INSTRUMENTS
+    return files.package_of(files.file_of(function)) in known.INSTRUMENTS
 
 
 def builds_its_own(app):
@@ -721,7 +721,7 @@ def narrows(cls):
 
 
 def narrows_in(function):
-    node = source.node_of(function)
+    node = trees.node_of(function)
     if (
         not isinstance(node, ast.FunctionDef)
         or len(node.args.args) != 2
@@ -735,7 +735,7 @@ def narrows_in(function):
         return (
             isinstance(one, ast.Attribute)
             and one.attr == "NONE"
-            and source.value_of(function, getattr(one.value, "id", "")) is Match
+            and lookup.value_of(function, getattr(one.value, "id", "")) is Match
         )
 
     def is_supers(one):

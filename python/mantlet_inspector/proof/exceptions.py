@@ -20,11 +20,12 @@ from typing import Any, Optional
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from mantlet_inspector.proof.facts import Unproven, callable_of, owner
-from mantlet_inspector.source import memory, source
+from mantlet_inspector.proof.facts import Unproven, callable_of
+from mantlet_inspector.source import files, index, lookup, memory, objects, trees
 from mantlet_inspector.source.index import HTTP, Definition
-
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+from mantlet_inspector.source.lookup import owner
+from mantlet_inspector.source.objects import closure, whole
+from mantlet_inspector.source.trees import mentioned_in, told_by
 
 
 class Raised:
@@ -39,7 +40,7 @@ class Raised:
             self.read()
 
     def read(self):
-        modules = [one for one in list(sys.modules.values()) if source.is_module(one) and is_apps(one)]
+        modules = [one for one in list(sys.modules.values()) if objects.is_module(one) and is_apps(one)]
         hidden = set()
         for module in modules:
             try:
@@ -48,27 +49,27 @@ class Raised:
                 self.is_late = True
                 return
             except Exception:  # there is no source, or none that can be read
-                hidden.add(source.name_in(module))
+                hidden.add(objects.name_in(module))
         if hidden:
             for module in modules:
                 self.hide(module, hidden)
 
     def hide(self, module, hidden):
         """Whoever comes to code that cannot be read may come to anything: by the names that lead there."""
-        own = source.name_in(module)
+        own = objects.name_in(module)
         if own in hidden:
             self.odd[own.rpartition(".")[2]] = unread(own)
-        for name, value in list(source.names_in(module).items()):
-            defined = source.name_in(value) if source.is_module(value) else module_of(value)
+        for name, value in list(objects.names_in(module).items()):
+            defined = objects.name_in(value) if objects.is_module(value) else module_of(value)
             if defined not in hidden or name.startswith("__"):
                 continue
             self.odd[name] = unread(defined)
-            for inner, part in list(vars(value).items()) if source.is_class(value) else ():
+            for inner, part in list(vars(value).items()) if objects.is_class(value) else ():
                 if callable(part) and not inner.startswith("__"):
                     self.odd[inner] = unread(defined)
 
     def add(self, module):
-        if source.loads_itself(module):
+        if objects.loads_itself(module):
             raise OSError
         if not module.__file__.endswith(".py"):
             raise OSError
@@ -82,7 +83,7 @@ class Raised:
             )
             cls = vars(module).get(one.cls) if one.cls is not None else None
             found = (
-                odd_in(source.definition_at(module.__file__, one.place), module, cls)
+                odd_in(trees.definition_at(module.__file__, one.place), module, cls)
                 if looked.may_be_odd(one)
                 else None
             )
@@ -110,18 +111,18 @@ class Raised:
                 ]
                 names.add("partial")
                 continue
-            function = source.generated_for(callable_of(one)[0])
+            function = objects.generated_for(callable_of(one)[0])
             held = [*(getattr(function, "__defaults__", None) or ()), *closure(function)]
             if isinstance(one, type):
                 names.add(one.__name__)
             elif not isinstance(one, types.FunctionType):
                 names |= {type(one).__name__, getattr(one, "__name__", "")}
                 held += getattr(getattr(one, "__self__", one), "__dict__", {}).values()
-            node = source.node_of(function)
+            node = trees.node_of(function)
             if node is not None:
                 names |= mentioned_in(node, True) | told_by({getattr(node, "name", "")})
             elif not names or (
-                isinstance(one, types.FunctionType) and not source.is_installed(source.file_of(one))
+                isinstance(one, types.FunctionType) and not files.is_installed(files.file_of(one))
             ):
                 return None
             waiting += [each for each in held if callable(each) and is_read(each)]
@@ -145,13 +146,13 @@ class Raised:
 
     def may_redirect(self, call):
         """Where a dependency may raise an `HTTPException` that is no error, if it may."""
-        function = source.generated_for(callable_of(whole(call))[0])
+        function = objects.generated_for(callable_of(whole(call))[0])
         held = [*closure(function), *getattr(getattr(call, "__self__", call), "__dict__", {}).values()]
         if isinstance(call, functools.partial):
             held += [*call.args, *call.keywords.values()]
         if any(isinstance(one, HTTPException) and one.status_code < 400 for one in held):
             return "one that it was made with"
-        node = source.node_of(function)
+        node = trees.node_of(function)
         module = sys.modules.get(module_of(function) or "")
         odd = odd_in(node, module, None) if node is not None and module is not None else None
         if odd:
@@ -175,12 +176,12 @@ class Looked:
     def __init__(self, module: types.ModuleType):
         self.module = module
         self.values: dict[str, Any] = {}
-        self.https = {name for name, value in list(source.names_in(module).items()) if is_http(value)}
+        self.https = {name for name, value in list(objects.names_in(module).items()) if is_http(value)}
         facts = memory.facts_of(module.__file__ or "")
         self.aliases = {
             mark[6:] for one in facts.definitions for mark in one.marks if mark.startswith("alias ")
         }
-        self.is_own = not source.is_installed(source.file_in(module))
+        self.is_own = not files.is_installed(files.file_in(module))
 
     def value(self, text: str) -> Any:
         """What a name with attributes stands for; none if that is not known."""
@@ -190,18 +191,18 @@ class Looked:
             found = (
                 vars(self.module).get(name)
                 if not base
-                else source.UNKNOWN
+                else lookup.UNKNOWN
                 if held is None
-                else source.attribute_of(held, name)
+                else lookup.attribute_of(held, name)
             )
-            self.values[text] = None if found is source.UNKNOWN else found
+            self.values[text] = None if found is lookup.UNKNOWN else found
         return self.values[text]
 
     def is_plain(self, one: Definition) -> bool:
         """Whether a function is still the one that was written: its decorators then run no more."""
         held = self.module if one.cls is None else vars(self.module).get(one.cls)
         value = getattr(held, "__dict__", {}).get(one.names[0])
-        code = source.code_of(getattr(value, "__func__", value))
+        code = objects.code_of(getattr(value, "__func__", value))
         at = (self.module.__file__, one.names[0], one.place[0])
         return code is not None and (code.co_filename, code.co_name, code.co_firstlineno) == at
 
@@ -248,12 +249,6 @@ class Looked:
         return how == "way"
 
 
-def whole(call):
-    while isinstance(call, functools.partial):
-        call = call.func
-    return call
-
-
 def unread(name):
     return f"in `{name}`, whose source cannot be read"
 
@@ -267,19 +262,11 @@ def module_of(value):
     return name if isinstance(name, str) else None
 
 
-def closure(function):
-    for cell in getattr(function, "__closure__", None) or ():
-        try:
-            yield cell.cell_contents
-        except ValueError:
-            continue
-
-
 def is_read(thing):
     """Whether it has code of the app's own."""
     if isinstance(thing, functools.partial):
         return True
-    return source.is_read(
+    return files.is_read(
         thing if isinstance(thing, (type, types.FunctionType, types.MethodType)) else type(thing)
     )
 
@@ -296,7 +283,7 @@ def odd_in(node, module, cls):
     for one in ast.walk(node):
         if isinstance(one, ast.Call) and is_odd(one, module, node, cls, aliases):
             return f"{module.__name__}:{one.lineno}"
-        if isinstance(one, source.FUNCTIONS) and not source.is_installed(source.file_in(module)):
+        if isinstance(one, trees.FUNCTIONS) and not files.is_installed(files.file_in(module)):
             away = next((inner for inner in ast.walk(one) if leads_anywhere(inner, module)), None)
             if away is not None:
                 return f"{module.__name__}:{away.lineno}"
@@ -317,7 +304,7 @@ def odd_in(node, module, cls):
     if isinstance(node, ast.ClassDef) and is_http(vars(module).get(node.name)):
         made = vars(module)[node.name]
         inherited = owner(made, "__init__")  # judged there, and named among the bases
-        says = (inherited is not made and is_http(inherited)) or source.is_frameworks(made.__init__)
+        says = (inherited is not made and is_http(inherited)) or files.is_frameworks(made.__init__)
         changed += (
             []
             if says or any(isinstance(one, ast.Call) and is_super_init(one) for one in ast.walk(node))
@@ -353,10 +340,10 @@ def leads_anywhere(node, module):
 
 @functools.cache
 def holds_http(module):
-    if not source.is_module(module):
+    if not objects.is_module(module):
         return False
-    return source.file_in(module).startswith(source.FRAMEWORKS) or any(
-        map(is_http, list(source.names_in(module).values()))
+    return files.file_in(module).startswith(files.FRAMEWORKS) or any(
+        map(is_http, list(objects.names_in(module).values()))
     )
 
 
@@ -387,14 +374,14 @@ def is_unread_yet(name):
         return False
     places = [*(spec.submodule_search_locations or ()), spec.origin or ""]
     return not any(
-        place in ("built-in", "frozen") or source.is_installed(place + os.sep) or source.is_standard(place)
+        place in ("built-in", "frozen") or files.is_installed(place + os.sep) or files.is_standard(place)
         for place in places
         if place
     )
 
 
 def is_http(value):
-    return source.is_class(value) and issubclass(value, HTTPException)
+    return objects.is_class(value) and issubclass(value, HTTPException)
 
 
 def named_only(node):
@@ -411,7 +398,7 @@ def named_only(node):
         return [node.annotation]
     if isinstance(node, ast.arg):
         return [node.annotation] if node.annotation is not None else []
-    if isinstance(node, FUNCTIONS):
+    if isinstance(node, index.FUNCTIONS):
         return [node.returns] if node.returns is not None else []
     if isinstance(node, ast.Attribute):
         return [node.value]
@@ -429,34 +416,14 @@ def subclasses(cls):
 
 def is_apps(module):
     """Code that may raise FastAPI's exceptions: the app's own, and what is installed and knows them."""
-    file = source.file_in(module)
-    if source.is_standard(file) or file.startswith(source.FRAMEWORKS):
+    file = files.file_in(module)
+    if files.is_standard(file) or file.startswith(files.FRAMEWORKS):
         return False
-    if file.startswith(source.OURS):
+    if file.startswith(files.OURS):
         return False
-    if not source.is_installed(file):
+    if not files.is_installed(file):
         return True
-    return any(map(is_http, list(source.names_in(module).values())))
-
-
-def mentioned_in(node, plain):
-    names, parts = set(), [node]
-    if isinstance(node, FUNCTIONS):
-        parts = [*node.body, *node.args.defaults, *filter(None, node.args.kw_defaults)]
-        parts += () if plain else node.decorator_list
-    for one in (inner for part in parts for inner in ast.walk(part)):
-        if isinstance(one, ast.Name):
-            names.add(one.id)
-        elif isinstance(one, ast.Attribute):
-            names.add(one.attr)
-        elif isinstance(one, (ast.Import, ast.ImportFrom)):
-            names |= {alias.name.rpartition(".")[2] for alias in one.names}
-    return told_by(names)
-
-
-def told_by(names):
-    """Without methods like `__init__`, which are part of their class."""
-    return {name for name in names if not (name.startswith("__") and name.endswith("__"))}
+    return any(map(is_http, list(objects.names_in(module).values())))
 
 
 def is_odd(call, module, inside, cls, aliases):
@@ -476,7 +443,7 @@ def is_odd(call, module, inside, cls, aliases):
                 return False
         elif not (isinstance(made, type) and issubclass(made, HTTPException)):
             return False
-        elif made.__init__ is not HTTPException.__init__ and not source.is_frameworks(made.__init__):
+        elif made.__init__ is not HTTPException.__init__ and not files.is_frameworks(made.__init__):
             return False  # its own `super().__init__` is judged
     status = next((one.value for one in call.keywords if one.arg == "status_code"), None)
     if status is None and call.args:
@@ -532,7 +499,7 @@ def is_error(node, module, cls):
 
 def says_error(cls, name):
     """Whether an attribute of a class is a status of an error, once and for all."""
-    stored, value = source.stored_in(cls), getattr(cls, name, None)
+    stored, value = lookup.stored_in(cls), getattr(cls, name, None)
     return stored is not None and name not in stored and is_status(value)
 
 
@@ -546,8 +513,8 @@ def value_of(node, module):
         return vars(module).get(node.id)
     if isinstance(node, ast.Attribute):
         base = value_of(node.value, module)
-        value = source.UNKNOWN if base is None else source.attribute_of(base, node.attr)
-        return None if value is source.UNKNOWN else value
+        value = lookup.UNKNOWN if base is None else lookup.attribute_of(base, node.attr)
+        return None if value is lookup.UNKNOWN else value
     if (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
@@ -562,8 +529,8 @@ def value_of(node, module):
 
 def hides_errors(call):
     """Whether a dependency with `yield` catches what FastAPI raises for an invalid request, and goes on with something else."""
-    function = source.generated_for(callable_of(whole(call))[0])
-    node = source.node_of(function)
+    function = objects.generated_for(callable_of(whole(call))[0])
+    node = trees.node_of(function)
     if node is None:
         return False
     for one in ast.walk(node):
@@ -581,7 +548,7 @@ def hides_errors(call):
 
 def hides_errors_of(function):
     """Whether a function may go on with something else after what FastAPI raises within it for an invalid request."""
-    node = source.node_of(function)
+    node = trees.node_of(function)
     for one in ast.walk(node) if node is not None else ():
         if isinstance(one, (ast.With, ast.AsyncWith)) and not all(
             lets_through(item.context_expr, function) for item in one.items
@@ -598,11 +565,11 @@ def hides_errors_of(function):
 def lets_through(node, function):
     """Whether what a `with` enters surely lets exceptions pass."""
     made = node.func if isinstance(node, ast.Call) else None
-    value = source.UNKNOWN
+    value = lookup.UNKNOWN
     if isinstance(made, ast.Name):
-        value = source.value_of(function, made.id)
+        value = lookup.value_of(function, made.id)
     elif isinstance(made, ast.Attribute) and isinstance(made.value, ast.Name):
-        value = source.attribute_of(source.value_of(function, made.value.id), made.attr)
+        value = lookup.attribute_of(lookup.value_of(function, made.value.id), made.attr)
     return value in (contextlib.ExitStack, contextlib.AsyncExitStack, contextlib.nullcontext)
 
 
@@ -611,9 +578,9 @@ def catches(node, function):
         return True
     if isinstance(node, ast.Tuple):
         return any(catches(one, function) for one in node.elts)
-    value = source.UNKNOWN
+    value = lookup.UNKNOWN
     if isinstance(node, ast.Name):
-        value = source.value_of(function, node.id)
+        value = lookup.value_of(function, node.id)
     elif isinstance(node, ast.Attribute):
         value = value_of(node, sys.modules.get(function.__module__))
     values = value if isinstance(value, tuple) else (value,)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 import types
 
@@ -10,7 +9,7 @@ from starlette.exceptions import HTTPException
 
 from mantlet_inspector.proof import values as kinds
 from mantlet_inspector.proof.values import kind
-from mantlet_inspector.source import source
+from mantlet_inspector.source import files, lookup
 
 DEPTH = 6
 STEPS = 20_000  # of one proof
@@ -85,7 +84,7 @@ def code_of(thing, options):
         return options["dispatch"]
     if isinstance(thing, type):
         for name in ("dispatch", "__call__", "__init__"):
-            function = source.behind(vars(thing).get(name))
+            function = files.behind(vars(thing).get(name))
             if isinstance(function, types.FunctionType):
                 return function
         return thing
@@ -95,23 +94,8 @@ def code_of(thing, options):
         return thing
 
 
-def name_of(thing):
-    """How to name code to the person who wrote it."""
-    while isinstance(thing, functools.partial):
-        thing = thing.func
-    return getattr(thing, "__qualname__", None) or type(thing).__qualname__
-
-
 def is_harmless(value):
     return value.name in kinds.HARMLESS
-
-
-def constant(node):
-    return node.value if isinstance(node, ast.Constant) else None
-
-
-def is_super(node):
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
 
 
 def is_http(value):
@@ -122,13 +106,9 @@ def is_http(value):
 
 def are_errors(cls):
     """Exceptions of the app's own that say their status once and for all."""
-    stored, status = source.stored_in(cls), getattr(cls, "status_code", None)
+    stored, status = lookup.stored_in(cls), getattr(cls, "status_code", None)
     here = stored is not None and "status_code" not in stored and type(status) is int and 400 <= status <= 599
     return here and all(map(are_errors, cls.__subclasses__()))
-
-
-def owner(cls, name):
-    return next(one for one in cls.__mro__ if name in vars(one))
 
 
 def owner_of(value, function):
@@ -137,4 +117,4 @@ def owner_of(value, function):
 
 def is_security(function):
     """FastAPI's own schemes read the one place that they declare."""
-    return source.is_frameworks(function) and (function.__module__ or "").startswith("fastapi.security")
+    return files.is_frameworks(function) and (function.__module__ or "").startswith("fastapi.security")

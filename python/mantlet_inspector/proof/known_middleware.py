@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from importlib import metadata
 
-from mantlet_inspector.source import source
+from mantlet_inspector.source import files
 
 
 def without(*options):
@@ -112,9 +112,9 @@ def qualified(cls):
 
 
 def is_theirs(cls):
-    file = source.file_of(cls)
-    return source.is_frameworks(cls) or (
-        source.is_installed(file) and not is_later(cls.__module__.partition(".")[0])
+    file = files.file_of(cls)
+    return files.is_frameworks(cls) or (
+        files.is_installed(file) and not is_later(cls.__module__.partition(".")[0])
     )
 
 

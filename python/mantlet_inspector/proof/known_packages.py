@@ -13,7 +13,8 @@ import types
 from collections.abc import Iterator
 from typing import Any, Optional
 
-from mantlet_inspector.source import memory, source
+from mantlet_inspector.source import files, lookup, memory, objects, trees
+from mantlet_inspector.source.lookup import owner
 
 # By the hash of their text, of the releases 0.0.14 to 0.0.50. A model that is no table hands what comes to Pydantic's validator of
 # its own class, so it accepts what its core schema says. A table is not validated: its fields are set as they come, by their
@@ -83,23 +84,19 @@ def sqlmodel(cls: Any, base: Any) -> Optional[str]:
     ):
         return None
     # SQLAlchemy has written one around it, of no file.
-    made = source.attribute_of(cls, "__init__")
+    made = lookup.attribute_of(cls, "__init__")
     names = made.__globals__
     is_around = vars(made).get("_sa_original_init") is init and names["original_init"] is init
     is_around = (
         is_around
         and names["class_manager"] is cls._sa_class_manager
-        and source.code_of(made).co_filename.startswith("<")
+        and objects.code_of(made).co_filename.startswith("<")
     )
     return "table" if is_around else None
 
 
-def owner(cls: type, name: str) -> type:
-    return next(one for one in cls.__mro__ if name in vars(one))
-
-
 def is_sqlalchemys(function: Any) -> bool:
-    return type(function) is types.FunctionType and source.is_of(source.file_of(function), "sqlalchemy")
+    return type(function) is types.FunctionType and files.is_of(files.file_of(function), "sqlalchemy")
 
 
 def table_fields(cls: Any) -> list[tuple[str, list[list[str]]]]:
@@ -111,10 +108,10 @@ def table_fields(cls: Any) -> list[tuple[str, list[list[str]]]]:
 
 def digest(function: Any) -> str:
     """Of the text of a function, from its `def` to its end; nothing if there is none."""
-    node = source.node_of(function)
+    node = trees.node_of(function)
     if node is None:
         return ""
-    lines = memory.lines_of(source.file_of(function))[node.lineno - 1 : node.end_lineno]
+    lines = memory.lines_of(files.file_of(function))[node.lineno - 1 : node.end_lineno]
     text = b"\n".join(line.rstrip(b"\r\n") for line in lines)
     return hashlib.blake2b(text, digest_size=8).hexdigest()
 
@@ -131,7 +128,7 @@ def is_pagination(function: Any, name: str) -> bool:
     ):
         return False
     names = function.__globals__
-    return source.is_of(source.file_of(function), "fastapi_pagination") and all(
+    return files.is_of(files.file_of(function), "fastapi_pagination") and all(
         digest(names.get(one)) in read for one, read in PAGINATION.items()
     )
 
@@ -165,6 +162,6 @@ def without_pages(routes: Any) -> Iterator[Any]:
 def is_page(model: Any) -> bool:
     while hasattr(model, "__metadata__"):
         model = model.__origin__
-    return source.is_class(model) and any(
+    return objects.is_class(model) and any(
         one.__module__.startswith("fastapi_pagination.") for one in model.__mro__
     )

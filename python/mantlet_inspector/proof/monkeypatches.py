@@ -9,7 +9,7 @@ import types
 import starlette.requests
 
 from mantlet_inspector.proof import known_middleware as known
-from mantlet_inspector.source import source
+from mantlet_inspector.source import files
 
 # Where a request goes until it is validated.
 MODULES = (
@@ -44,7 +44,7 @@ def replaced():
     if (
         starlette.requests.json is not json
         or is_foreign(json.loads)
-        or not source.is_standard(source.file_of(json.loads))
+        or not files.is_standard(files.file_of(json.loads))
     ):
         return "json.loads"
     for name in MODULES:
@@ -69,14 +69,14 @@ def is_foreign(value):
     if isinstance(value, (staticmethod, classmethod)):
         value = value.__func__
     if isinstance(value, (type, types.ModuleType)) or not callable(value):
-        return isinstance(value, type) and is_apps_own(source.file_of(value))
+        return isinstance(value, type) and is_apps_own(files.file_of(value))
     if type(value).__module__.startswith("wrapt"):
-        return is_apps_own(source.file_of(getattr(value, "_self_wrapper", None)))
-    return is_apps_own(source.file_of(value)) or type(value).__module__.startswith("unittest.")
+        return is_apps_own(files.file_of(getattr(value, "_self_wrapper", None)))
+    return is_apps_own(files.file_of(value)) or type(value).__module__.startswith("unittest.")
 
 
 def is_apps_own(file):
     """The app's, or of a package that is not known to call what it replaces."""
-    if source.is_standard(file) or file.startswith(source.FRAMEWORKS) or file.startswith("<"):
+    if files.is_standard(file) or file.startswith(files.FRAMEWORKS) or file.startswith("<"):
         return False
-    return source.package_of(file) not in (*known.INSTRUMENTS, *source.NEEDED)
+    return files.package_of(file) not in (*known.INSTRUMENTS, *files.NEEDED)

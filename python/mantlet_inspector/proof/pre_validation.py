@@ -16,9 +16,10 @@ from starlette.exceptions import HTTPException
 from mantlet_inspector.proof import known_packages as relatives
 from mantlet_inspector.proof import prover as proof
 from mantlet_inspector.proof.exceptions import Raised, hides_errors, subclasses
-from mantlet_inspector.proof.facts import Unproven, code_of, name_of
+from mantlet_inspector.proof.facts import Unproven, code_of
 from mantlet_inspector.proof.refusals import Refusals
-from mantlet_inspector.source import source
+from mantlet_inspector.source import files, places
+from mantlet_inspector.source.places import name_of
 
 # Why input is only reported, if it is; whether somebody looks at what is not declared.
 Runs = namedtuple("Runs", "why reads")
@@ -48,7 +49,7 @@ class Before:
             if why is None:
                 found = found or self.answer_of(call)
             if found and why is None:
-                place = source.where(code_of(call, {}))
+                place = places.where(code_of(call, {}))
                 why = f"the dependency `{name_of(call)}` ({place}) {found}: input is reported, not refused"
         handler = dependants[-1]
         return Runs(why, reads or (bool(asked(handler)) and proof.reads(handler.call, asked(handler))))
@@ -111,7 +112,7 @@ def is_own_value(annotation):
 
 def is_frameworks_own(call):
     """FastAPI's own schemes read the one place that they declare."""
-    own = source.is_frameworks(call) or (
-        not isinstance(call, types.FunctionType) and source.is_frameworks(type(call))
+    own = files.is_frameworks(call) or (
+        not isinstance(call, types.FunctionType) and files.is_frameworks(type(call))
     )
     return own or relatives.keeps_request(call)

@@ -20,21 +20,12 @@ from starlette.routing import Router
 from mantlet_inspector.proof import known_middleware as known
 from mantlet_inspector.proof import values as kinds
 from mantlet_inspector.proof.exceptions import hides_errors_of
-from mantlet_inspector.proof.facts import (
-    DEPTH,
-    GUARDED,
-    Box,
-    Facts,
-    Me,
-    Unproven,
-    are_errors,
-    callable_of,
-    name_of,
-)
+from mantlet_inspector.proof.facts import DEPTH, GUARDED, Box, Facts, Me, Unproven, are_errors, callable_of
 from mantlet_inspector.proof.interpret.calls import ERRORS
 from mantlet_inspector.proof.interpret.function import Read
 from mantlet_inspector.proof.values import FREE, kind
-from mantlet_inspector.source import memory, source
+from mantlet_inspector.source import files, lookup, memory, places, trees
+from mantlet_inspector.source.places import name_of
 
 # What there is to prove
 
@@ -106,7 +97,7 @@ class Prover:
         self.inner = None  # FastAPI's handler, in the hands of a route class
 
     def reached(self):
-        return f" at {source.place(*self.place_read)}" if self.place_read else ""
+        return f" at {places.place(*self.place_read)}" if self.place_read else ""
 
     # Pieces
 
@@ -120,7 +111,7 @@ class Prover:
         if known.qualified(cls) == "starlette.middleware.authentication.AuthenticationMiddleware":
             self.authentication(options if instance is None else vars(instance))
             return
-        own = [one for one in cls.__mro__ if one is not object and not source.is_frameworks(one)]
+        own = [one for one in cls.__mro__ if one is not object and not files.is_frameworks(one)]
         if not own and cls is not BaseHTTPMiddleware:
             raise Unproven("is not one that is known")
         for base in cls.__mro__:
@@ -143,23 +134,23 @@ class Prover:
             self.init(cls, me)
             arguments = [kinds.REQUEST, kinds.CALL_NEXT]
             self.answered(self.returned(handler, [me, *arguments] if is_method else arguments, {}, 0))
-            if source.is_frameworks(source.behind(cls.__call__)):
+            if files.is_frameworks(files.behind(cls.__call__)):
                 return
         else:
             self.init(cls, me)
-        self.returned(source.behind(cls.__call__), [me, kinds.SCOPE, kinds.RECEIVE, kinds.SEND], {}, 0)
+        self.returned(files.behind(cls.__call__), [me, kinds.SCOPE, kinds.RECEIVE, kinds.SEND], {}, 0)
 
     def init(self, cls, me):
         """What stands in the place of the app inside, and whether something else is put there later."""
-        own = [base for base in cls.__mro__ if base is not object and not source.is_frameworks(base)]
+        own = [base for base in cls.__mro__ if base is not object and not files.is_frameworks(base)]
         for name in ("__new__", "__getattr__", "__getattribute__", "__setattr__"):
             if any(name in vars(base) for base in own):
                 raise Unproven(f"has a `{name}` of its own")
         init = cls.__init__
         if not isinstance(init, types.FunctionType):
             raise Unproven("has no source")
-        if not source.is_frameworks(init):
-            if source.node_of(init) is None and "__dataclass_fields__" in vars(cls):
+        if not files.is_frameworks(init):
+            if trees.node_of(init) is None and "__dataclass_fields__" in vars(cls):
                 me.data.apps.add(next(iter(cls.__dataclass_fields__)))
             else:
                 self.returned(init, [me, kinds.APP], {}, 0, making=True)
@@ -168,12 +159,12 @@ class Prover:
         for name in me.data.apps:
             if hasattr(cls, name) and "__dataclass_fields__" not in vars(cls):
                 raise Unproven(f"decides in its class what `{name}` is")
-        if source.stored_in(cls) is None:
+        if lookup.stored_in(cls) is None:
             raise Unproven("sets attributes by their names")
         guarded = me.data.apps | GUARDED
         for base in own:
             for name, function in vars(base).items():
-                node = source.node_of(function) if name != "__init__" else None
+                node = trees.node_of(function) if name != "__init__" else None
                 for one in ast.walk(node) if node is not None else ():
                     if (
                         isinstance(one, ast.Attribute)
@@ -186,10 +177,10 @@ class Prover:
 
     def authentication(self, options):
         backend, on_error = options.get("backend"), options.get("on_error")
-        self.returned(source.attribute_of(backend, "authenticate"), [kinds.MADE], {}, 0)
-        default = source.attribute_of(on_error, "__func__")
-        if on_error is not None and not source.is_frameworks(
-            on_error if default is source.UNKNOWN else default
+        self.returned(lookup.attribute_of(backend, "authenticate"), [kinds.MADE], {}, 0)
+        default = lookup.attribute_of(on_error, "__func__")
+        if on_error is not None and not files.is_frameworks(
+            on_error if default is lookup.UNKNOWN else default
         ):
             self.handler(on_error)
 
@@ -230,15 +221,15 @@ class Prover:
         if isinstance(function, types.MethodType):
             first, function = [self.of_value(function.__self__)], function.__func__
         elif type(function) is not types.FunctionType:
-            call = source.attribute_of(type(function), "__call__")
+            call = lookup.attribute_of(type(function), "__call__")
             if not isinstance(call, types.FunctionType):
                 raise Unproven(f"hands the request to `{name_of(function)}`, whose source cannot be read")
             first, function = [self.of_value(function)], call
         if depth > DEPTH:
             raise Unproven("hands the request on too often to be followed")
-        if source.is_frameworks(function):
+        if files.is_frameworks(function):
             raise Unproven(f"hands the request to `{function.__qualname__}`")
-        node = source.node_of(function)
+        node = trees.node_of(function)
         if node is None:
             raise Unproven(f"hands the request to `{function.__qualname__}`, whose source cannot be read")
         arguments = [*first, *arguments]

@@ -25,16 +25,16 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from mantlet_inspector.proof import known_middleware as known
-from mantlet_inspector.proof.exceptions import closure, is_apps
+from mantlet_inspector.proof.exceptions import is_apps
 from mantlet_inspector.proof.interpret.calls import ERRORS
-from mantlet_inspector.source import memory, source
+from mantlet_inspector.source import files, lookup, memory, objects, places, trees
+from mantlet_inspector.source.objects import closure
 
 MOST = 600  # functions that are followed for one dependency
 # What others keep there may be anything.
 KEPT = {"state", "app", "user", "auth", "scope", "session", "extra", "extensions"}
 FOREIGN = object()  # something whose code is not the app's
-UNKNOWN = source.UNKNOWN
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+UNKNOWN = lookup.UNKNOWN
 BUILTIN = (
     ast.Constant,
     ast.JoinedStr,
@@ -85,10 +85,10 @@ class Refusals:
         return self.found[key][1]
 
     def guarded(self, call: Any) -> str | None:
-        if isinstance(call, SecurityBase) and source.is_frameworks(type(call).__call__):
+        if isinstance(call, SecurityBase) and files.is_frameworks(type(call).__call__):
             return scheme(call)
-        if source.is_frameworks(call) or (
-            not isinstance(call, types.FunctionType) and source.is_frameworks(type(call))
+        if files.is_frameworks(call) or (
+            not isinstance(call, types.FunctionType) and files.is_frameworks(type(call))
         ):
             return None  # a form of FastAPI's own
         return self.reach([(call, None)], False)
@@ -141,7 +141,7 @@ class Refusals:
         elif isinstance(thing, (list, tuple, set, frozenset, dict)):
             held = list(thing.values() if isinstance(thing, dict) else thing)
             waiting += [(one, None) for one in held[:MOST] if callable(one)]
-        elif isinstance(thing, SecurityBase) and source.is_frameworks(type(thing).__call__):
+        elif isinstance(thing, SecurityBase) and files.is_frameworks(type(thing).__call__):
             return scheme(thing)
         elif callable(thing):
             wrapped = getattr(thing, "__dict__", {}).get("__wrapped__")  # `functools.lru_cache`
@@ -164,7 +164,7 @@ class Refusals:
         if is_foreign(function):
             # What `contextlib` and the like made of a function of the app's own.
             wrapped = vars(function).get("__wrapped__")
-            held = list(closure(function)) if source.is_standard(source.file_of(function)) else []
+            held = list(closure(function)) if files.is_standard(files.file_of(function)) else []
             waiting += [(one, None) for one in (wrapped, *held) if callable(one)]
             return None
         key = (function, id(me), answers, tuple(self.handled))
@@ -177,7 +177,7 @@ class Refusals:
     def read(
         self, function: types.FunctionType, me: Any, answers: bool
     ) -> tuple[str | None, list[tuple[Any, Any]]]:
-        node = source.node_of(source.generated_for(function))
+        node = trees.node_of(objects.generated_for(function))
         if node is None:
             is_made = "__dataclass_fields__" in vars(me) if isinstance(me, type) else False
             return (None if is_made else f"in `{function.__qualname__}`, whose source cannot be read"), []
@@ -188,7 +188,7 @@ class Refusals:
         for one in inside(node):
             if one in after:
                 continue
-            where = f"`{function.__qualname__}`, {source.place(function, getattr(one, 'lineno', 0))}"
+            where = f"`{function.__qualname__}`, {places.place(function, getattr(one, 'lineno', 0))}"
             if isinstance(one, ast.Raise) and self.refuses(one, code):
                 return where, []
             if may_fail(one) and self.is_foreign_handled():
@@ -258,7 +258,7 @@ class Refusals:
             key = Exception if key == 500 else key
             if not isinstance(key, type) or issubclass(key, (HTTPException, RequestValidationError)):
                 continue
-            if not (key is Exception and says_500(handler)) and not source.is_frameworks(handler):
+            if not (key is Exception and says_500(handler)) and not files.is_frameworks(handler):
                 found.append(key)
         return found
 
@@ -290,9 +290,9 @@ class Code:
         if isinstance(one, ast.Name) and isinstance(one.ctx, (ast.Store, ast.Del)):
             self.bound.add(one.id)
             self.stored[one.id] += 1
-        elif isinstance(one, (*FUNCTIONS, ast.ClassDef)) and one is not self.node:
+        elif isinstance(one, (*trees.FUNCTIONS, ast.ClassDef)) and one is not self.node:
             self.bound.add(getattr(one, "name", "<lambda>"))
-            for inner in ast.walk(one.args) if isinstance(one, FUNCTIONS) else ():
+            for inner in ast.walk(one.args) if isinstance(one, trees.FUNCTIONS) else ():
                 if isinstance(inner, ast.arg):
                     self.bound.add(inner.arg)
         elif isinstance(one, ast.ExceptHandler) and one.name:
@@ -367,7 +367,7 @@ class Code:
         if name in self.imported:
             return self.imported[name]
         if name not in self.bound:
-            return plain(source.value_of(self.function, name))
+            return plain(lookup.value_of(self.function, name))
         given = self.given.get(name, ())
         stored = self.stored[name]
         if name in self.parameters and not stored:
@@ -395,7 +395,7 @@ def attribute(base: Any, name: str) -> Any:
             if isinstance(found, types.FunctionType)
             else typed(hints_of(base.cls).get(name))
         )
-    found = source.attribute_of(base, name)
+    found = lookup.attribute_of(base, name)
     if found is UNKNOWN and not isinstance(base, type):
         held = getattr(base, "__dict__", {})
         found = held[name] if isinstance(held, dict) and name in held else found
@@ -454,10 +454,10 @@ def hints_of(function: Any) -> dict[str, Any]:
 
 def is_foreign(thing: Any) -> bool:
     """Code that knows no `HTTPException`, and the frameworks' own."""
-    if source.is_frameworks(thing) or source.is_standard(source.file_of(thing)):
+    if files.is_frameworks(thing) or files.is_standard(files.file_of(thing)):
         return True
     module = sys.modules.get(getattr(thing, "__module__", None) or "")
-    return source.is_installed(source.file_of(thing)) and not is_apps(module)
+    return files.is_installed(files.file_of(thing)) and not is_apps(module)
 
 
 def functions_of(cls: type) -> Iterator[types.FunctionType]:
@@ -491,12 +491,6 @@ def functions_named() -> dict[str, list[tuple[types.FunctionType, Any]]]:
     return found
 
 
-def named_at(name: str, place: str) -> str:
-    """A piece and where it refuses: in itself, or in what it comes to."""
-    own = f"`{name}`, "
-    return f"`{name}` ({place[len(own) :] if place.startswith(own) else place})"
-
-
 def scheme(found: SecurityBase) -> str | None:
     """Where a scheme of FastAPI's refuses: without its credential, and `HTTPBasic` what is not written as it should be."""
     refuses = getattr(found, "auto_error", True) or isinstance(found, HTTPBasic)
@@ -505,9 +499,9 @@ def scheme(found: SecurityBase) -> str | None:
 
 def says_500(handler: Any) -> bool:
     """Whether a handler of any exception says each time that the app has failed."""
-    node = source.node_of(handler)
+    node = trees.node_of(handler)
     if node is None:
-        return source.is_frameworks(handler)
+        return files.is_frameworks(handler)
     for one in ast.walk(node):
         name = getattr(one, "id", getattr(one, "attr", ""))
         if name in ("isinstance", "type", "getattr", "status_code", "__class__"):

@@ -7,11 +7,13 @@ import types
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Router
 
-from mantlet_inspector.proof.exceptions import mentioned_in
-from mantlet_inspector.proof.facts import Unproven, name_of
+from mantlet_inspector.proof.facts import Unproven
 from mantlet_inspector.proof.known_packages import pages_added, without_pages
 from mantlet_inspector.source.bytecode import codes, instructions, is_installed, unwrapped
-from mantlet_inspector.source.source import file_of, is_frameworks, is_standard, node_of
+from mantlet_inspector.source.files import file_of, is_frameworks, is_standard
+from mantlet_inspector.source.objects import closure
+from mantlet_inspector.source.places import name_of
+from mantlet_inspector.source.trees import mentioned_in, node_of
 
 # What start-up code may do with an app and leave it as it is.
 INNOCENT = {"state", "title", "version", "debug", "openapi_schema", "extra", "url_path_for"}
@@ -114,14 +116,6 @@ def is_theirs(thing):
     return is_frameworks(thing) or (
         getattr(thing, "__module__", "") == "contextlib" and is_standard(file_of(thing))
     )
-
-
-def closure(function):
-    for cell in function.__closure__ or ():
-        try:
-            yield cell.cell_contents
-        except ValueError:
-            pass
 
 
 def first_argument(function):

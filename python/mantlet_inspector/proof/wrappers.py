@@ -11,9 +11,10 @@ import types
 
 from starlette.exceptions import HTTPException
 
-from mantlet_inspector.proof.facts import name_of
 from mantlet_inspector.source.bytecode import codes, instructions, unwrapped
-from mantlet_inspector.source.source import is_class, is_frameworks, is_module
+from mantlet_inspector.source.files import is_frameworks
+from mantlet_inspector.source.objects import is_class, is_module
+from mantlet_inspector.source.places import name_of
 
 MESSAGE = {"http.response.body", "body"}
 # They measure answers or compress them.

@@ -7,7 +7,7 @@ import functools
 import inspect
 import types
 
-from mantlet_inspector.source import source
+from mantlet_inspector.source import files
 
 NOISE = ("CACHE", "PUSH_NULL", "NOP", "EXTENDED_ARG", "PRECALL", "RESUME")
 
@@ -39,4 +39,4 @@ def unwrapped(function):
 
 def is_installed(function):
     file = function.__code__.co_filename
-    return source.is_installed(file) or source.is_standard(file)
+    return files.is_installed(file) or files.is_standard(file)

@@ -14,18 +14,10 @@ from starlette.responses import RedirectResponse, Response
 
 from mantlet_inspector.proof import known_middleware as known
 from mantlet_inspector.proof import values as kinds
-from mantlet_inspector.proof.facts import (
-    Box,
-    Me,
-    Unproven,
-    constant,
-    is_harmless,
-    is_security,
-    is_super,
-    owner_of,
-)
+from mantlet_inspector.proof.facts import Box, Me, Unproven, is_harmless, is_security, owner_of
 from mantlet_inspector.proof.values import FREE, kind
-from mantlet_inspector.source import source
+from mantlet_inspector.source import files
+from mantlet_inspector.source.trees import constant, is_super
 
 READING = {
     "str",
@@ -327,7 +319,7 @@ class Calls:
                     self.mention(one, node)
             if any(one.name == "self" for one in every[1:]):
                 self.fail("hands itself on", node)
-            if isinstance(value, (types.FunctionType, types.MethodType)) and not source.is_frameworks(value):
+            if isinstance(value, (types.FunctionType, types.MethodType)) and not files.is_frameworks(value):
                 return kind("call", Box((value, tuple(arguments), dict(named))))
             return FREE
         if isinstance(value, types.FunctionType) and is_security(value):
@@ -379,7 +371,7 @@ class Calls:
             ):
                 self.fail("hands on another request than came", node)
             return FREE
-        if source.is_frameworks(first):
+        if files.is_frameworks(first):
             if method == "__init__" and known.qualified(first) in known.KNOWN:
                 return FREE
             if known.is_known(first, {}) and [one.name for one in arguments] == ["scope", "receive", "send"]:
@@ -422,16 +414,16 @@ class Calls:
             if one.name == "function":
                 self.mention(one, node)
         if any(not is_harmless(one) and one.name != "function" for one in every):
-            if source.is_frameworks(cls) or not isinstance(cls.__init__, types.FunctionType):
+            if files.is_frameworks(cls) or not isinstance(cls.__init__, types.FunctionType):
                 self.fail(f"hands the request to `{cls.__name__}`", node)
             self.prover.returned(
                 cls.__init__, [kind("self", Me(cls, None)), *arguments], named, self.depth + 1
             )
-        own = not source.is_frameworks(cls) and source.file_of(cls)
+        own = not files.is_frameworks(cls) and files.file_of(cls)
         return kind("object", Box(cls)) if own and "__getattr__" not in vars(cls) else FREE
 
     def response(self, cls, node):
-        if issubclass(cls, RedirectResponse) or not source.is_frameworks(cls.__init__):
+        if issubclass(cls, RedirectResponse) or not files.is_frameworks(cls.__init__):
             return kinds.OWN
         status = next((one.value for one in node.keywords if one.arg == "status_code"), None)
         if status is None and len(node.args) > 1:

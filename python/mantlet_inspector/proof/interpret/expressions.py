@@ -6,9 +6,11 @@ import ast
 import types
 
 from mantlet_inspector.proof import values as kinds
-from mantlet_inspector.proof.facts import Box, constant, is_harmless, owner
+from mantlet_inspector.proof.facts import Box, is_harmless
 from mantlet_inspector.proof.values import FREE, joined, kind
-from mantlet_inspector.source import source
+from mantlet_inspector.source import files, lookup
+from mantlet_inspector.source.lookup import owner
+from mantlet_inspector.source.trees import constant
 
 FRAMES = {
     "_getframe",
@@ -96,8 +98,8 @@ class Expressions:
             where = where.outer
         if node.id in self.assigned and node.id not in self.elsewhere:
             return FREE  # not assigned yet, or deleted
-        value = source.value_of(self.function, node.id)
-        return FREE if value is source.UNKNOWN else self.prover.of_value(value)
+        value = lookup.value_of(self.function, node.id)
+        return FREE if value is lookup.UNKNOWN else self.prover.of_value(value)
 
     def see_Name(self, node):
         return self.look_up(node)
@@ -309,8 +311,8 @@ class Expressions:
 
     def of_class(self, cls, base, name):
         """A method of an object that is not made yet."""
-        stored = source.stored_in(cls)
-        found = source.attribute_of(cls, name)
+        stored = lookup.stored_in(cls)
+        found = lookup.attribute_of(cls, name)
         if stored is None or name in stored:
             return FREE
         if isinstance(found, types.FunctionType):
@@ -323,16 +325,14 @@ class Expressions:
     def of_value(self, value, name, node):
         if name in FRAMES:
             self.fail(f"reaches into other code (`{name}`)", node)
-        if isinstance(value, types.ModuleType) and is_file(value) and name in source.rebound(value.__file__):
+        if isinstance(value, types.ModuleType) and is_file(value) and name in lookup.rebound(value.__file__):
             return FREE
-        if not isinstance(value, (types.ModuleType, type, types.FunctionType)) and source.is_read(
-            type(value)
-        ):
-            stored = source.stored_in(type(value), made=True)
+        if not isinstance(value, (types.ModuleType, type, types.FunctionType)) and files.is_read(type(value)):
+            stored = lookup.stored_in(type(value), made=True)
             if stored is None or name in stored:
                 return FREE
-        found = source.attribute_of(value, name)
-        if found is source.UNKNOWN:
+        found = lookup.attribute_of(value, name)
+        if found is lookup.UNKNOWN:
             return FREE
         return self.prover.of_value(found)
 

@@ -5,20 +5,13 @@ from __future__ import annotations
 import ast
 
 from mantlet_inspector.proof import values as kinds
-from mantlet_inspector.proof.facts import (
-    DEPTH,
-    GUARDED,
-    STEPS,
-    Unproven,
-    constant,
-    is_harmless,
-    is_http,
-    name_of,
-)
+from mantlet_inspector.proof.facts import DEPTH, GUARDED, STEPS, Unproven, is_harmless, is_http
 from mantlet_inspector.proof.interpret.calls import Calls
 from mantlet_inspector.proof.interpret.expressions import PARTS, Expressions
 from mantlet_inspector.proof.values import FREE, joined, kind
-from mantlet_inspector.source import memory, source
+from mantlet_inspector.source import files, memory
+from mantlet_inspector.source.places import name_of
+from mantlet_inspector.source.trees import constant
 
 
 class Read(Calls, Expressions):
@@ -323,7 +316,7 @@ class Read(Calls, Expressions):
                 self.fail("changes the status of its own answer", target)
         elif base.name == "value":
             held = base.data.value
-            if source.is_frameworks(held) or source.is_frameworks(type(held)) or target.attr in GUARDED:
+            if files.is_frameworks(held) or files.is_frameworks(type(held)) or target.attr in GUARDED:
                 self.fail(f"changes `{name_of(held)}`", target)
         elif base.name not in ("free", "object", "call", "exception"):
             self.fail(f"sets `{target.attr}` of {kinds.said(base)}", target)
