@@ -12,15 +12,14 @@ from typing import get_args
 
 from fastapi import params
 from fastapi.dependencies import utils
-from fastapi.openapi.models import SecurityBase as SecurityModel
 from fastapi.security.base import SecurityBase
 from pydantic import BaseModel
 
-from mantlet_inspector.proof import known_packages as relatives
-from mantlet_inspector.source.places import name_of, named_at
+from mantlet_inspector.contract.body_names import names_of_bodies
+from mantlet_inspector.contract.dependants import LOCATIONS, flattened, spans_of
+from mantlet_inspector.contract.guards import guards, validators
+from mantlet_inspector.contract.security import scopes_of, security_scheme
 
-LOCATIONS = ("path", "query", "header", "cookie")
-MOST_NAMES = 64
 FORMER = "this version of FastAPI takes it out of the request in a way of its own"
 
 get_param_aliases = getattr(utils, "_get_param_aliases", None)
@@ -41,37 +40,6 @@ except ImportError:
         ImportError
     ):  # before FastAPI 0.100, which knows Pydantic 1 only: what its operations accept is not read
         field_annotation_is_sequence = None
-
-
-def flattened(dependant, overrides, before=0):
-    """Dependencies before what depends on them, each with the number of the first that it depends on. One that is used twice is
-    validated twice, whatever is cached."""
-    first = before
-    for sub in dependant.dependencies:
-        if sub.call in overrides:
-            sub = utils.get_dependant(path=sub.path or "", call=overrides[sub.call], name=sub.name)
-        for one in flattened(sub, overrides, before):
-            before += 1
-            yield one
-    yield dependant, first
-
-
-def dependants_of(route):
-    """The handler comes last."""
-    return [dependant for dependant, _ in spans_of(route)]
-
-
-def spans_of(route):
-    provider = getattr(route, "dependency_overrides_provider", None)
-    return list(flattened(route.dependant, getattr(provider, "dependency_overrides", None) or {}))
-
-
-def fields_of(route):
-    """All that FastAPI validates for a route, and what it writes."""
-    for dependant in dependants_of(route):
-        for location in (*LOCATIONS, "body"):
-            yield from getattr(dependant, f"{location}_params")
-    yield from (one for one in (route.body_field, route.response_field) if one is not None)
 
 
 class Operations:
@@ -263,94 +231,6 @@ class Operations:
         return [found] if found else []
 
 
-def names_of_bodies(route, dependants, is_form):
-    """-> names in a body of which the rest is opaque: an account among them can be counted by nevertheless."""
-    fields = [field for dependant in dependants for field in dependant.body_params]
-    embeds = (
-        getattr(route, "_embed_body_fields", None) or getattr(fields[0].field_info, "embed", None)
-        if fields
-        else None
-    )
-    named = []
-    for field in fields:
-        at = [field.alias] if is_form or embeds or len(fields) > 1 else []
-        inner = [] if is_form else names_in(annotation_of(field), at, 2)
-        named += inner or ([at] if at else [])
-    named = [list(path) for path in dict.fromkeys(map(tuple, named))]
-    return {"named": named[:MOST_NAMES]} if named else {}
-
-
-def names_in(annotation, at, depth):
-    """-> names of a model's fields, and of those of models in it."""
-    found = []
-    for one in (annotation, *get_args(annotation)):
-        former = (
-            {} if hasattr(one, "model_fields") else getattr(one, "__fields__", None) or {}
-        )  # of Pydantic 1
-        for name, field in (
-            (getattr(one, "model_fields", None) or former).items() if isinstance(one, type) else ()
-        ):
-            alias = getattr(field, "validation_alias", None) or field.alias
-            path = [*at, alias if isinstance(alias, str) else name]
-            inner = field.outer_type_ if former else field.annotation
-            found += (names_in(inner, path, depth - 1) if depth > 1 else []) or [path]
-    return found
-
-
-def annotation_of(field):
-    """The type of a field, of Pydantic 1 too."""
-    return getattr(field.field_info, "annotation", None) or getattr(field, "outer_type_", None)
-
-
-def validators(dependants, refuses):
-    """Validators of the app's own that may refuse: they run while FastAPI validates, and what they raise comes before what else is invalid."""
-    seen = {}
-    for dependant in dependants:
-        for field in [
-            field for kind in (*LOCATIONS, "body") for field in getattr(dependant, f"{kind}_params")
-        ]:
-            for function in functions_in(field._type_adapter.core_schema):
-                place = refuses(function) if id(function) not in seen else None
-                seen[id(function)] = function
-                if place:
-                    return [{"inputs": [0, 0], "why": named_at(name_of(function), place)}]
-    return []
-
-
-def functions_in(schema):
-    """The functions that a core schema calls."""
-    waiting, seen = [schema], {}
-    while waiting:
-        one = waiting.pop()
-        if id(one) in seen or not isinstance(one, (dict, list, tuple)):
-            continue
-        seen[id(one)] = one
-        if not isinstance(one, dict):
-            waiting += one
-            continue
-        kind = one.get("type")
-        if isinstance(kind, str) and kind.startswith("function-") and isinstance(one.get("function"), dict):
-            yield one["function"]["function"]
-        if kind == "model":
-            decides = one.get("custom_init") and relatives.how_made(one["cls"]) is None
-            names = ("__init__" if decides else None, one.get("post_init"))
-            yield from (getattr(one["cls"], name) for name in names if name)
-        waiting += [value for key, value in one.items() if key not in ("metadata", "serialization")]
-
-
-def guards(spans, counts, refuses):
-    """Dependencies that may refuse. FastAPI calls one unless something that it, or what it depends on, takes is invalid: these inputs. One of
-    those that have the same inputs is told."""
-    found = []
-    for index, (dependant, first) in enumerate(spans[:-1]):
-        place = refuses(dependant.call)
-        if place:
-            span = [counts[first], counts[index + 1]]
-            if not any(one["inputs"] == span for one in found):
-                found.append({"inputs": span, "why": named_at(name_of(dependant.call), place)})
-    return found
-
-
 def takes_files(dependants):
     fields = [field for dependant in dependants for field in dependant.body_params]
     return any(isinstance(field.field_info, params.File) for field in fields)
@@ -369,34 +249,3 @@ def names(field):
     if get_param_aliases is None:
         return [field.alias]
     return [name for _, name in get_param_aliases(field)]
-
-
-def scopes_of(dependant):
-    """Scopes asked for here and by everything that depends on it."""
-    requirements = getattr(dependant, "security_requirements", None)  # of older versions
-    if requirements:
-        scopes = [scope for requirement in requirements for scope in requirement.scopes or []]
-    else:
-        parent, own = (getattr(dependant, f"{whose}_oauth_scopes", None) or [] for whose in ("parent", "own"))
-        scopes = [*parent, *own]
-    return list(dict.fromkeys(str(scope) for scope in scopes))
-
-
-def security_scheme(scheme):
-    """-> how a credential comes, if that is one of the ways that are known."""
-    model = getattr(scheme, "model", None)
-    if not isinstance(model, SecurityModel):
-        return None
-    kind = str(getattr(model.type_, "value", model.type_))
-    if kind == "apiKey":
-        location = str(getattr(model.in_, "value", model.in_))
-        return {"kind": "api-key", "location": location, "name": model.name}
-    if kind == "http" and model.scheme.lower() in ("bearer", "basic", "digest"):
-        return {"kind": model.scheme.lower()}
-    if kind == "oauth2" and type(scheme).__name__ in (
-        "OAuth2PasswordBearer",
-        "OAuth2AuthorizationCodeBearer",
-    ):
-        flow = model.flows.password or model.flows.authorizationCode
-        return {"kind": "bearer", "token-url": getattr(flow, "tokenUrl", None)}
-    return None

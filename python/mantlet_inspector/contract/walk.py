@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import collections
-import functools
 import inspect
 import re
 import types
@@ -13,30 +10,36 @@ import pydantic
 from fastapi import APIRouter, FastAPI
 from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute, APIWebSocketRoute
-from starlette import convertors
+from fastapi.routing import APIRoute
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.errors import ServerErrorMiddleware
-from starlette.routing import Host, Match, Mount, Route, Router, WebSocketRoute
+from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 
-from mantlet_inspector.contract.operations import Operations, dependants_of, fields_of
+from mantlet_inspector.contract.dependants import dependants_of, fields_of
+from mantlet_inspector.contract.matching import CONVERTORS, ROUTES, decides, narrows, overrides, pattern
+from mantlet_inspector.contract.operations import Operations
 from mantlet_inspector.contract.responses import Answers
-from mantlet_inspector.contract.schemas import Shapes, Translator
+from mantlet_inspector.contract.router_tree import (
+    claim,
+    claim_answers,
+    routes_in,
+    set_below,
+    set_reads,
+    set_refuses,
+    set_rewrites,
+    set_written,
+)
+from mantlet_inspector.contract.schemas import Translator
+from mantlet_inspector.contract.shapes import Shapes
 from mantlet_inspector.proof import known_middleware as known
 from mantlet_inspector.proof import monkeypatches as patched
 from mantlet_inspector.proof import prover as proof
 from mantlet_inspector.proof.facts import code_of
 from mantlet_inspector.proof.pre_validation import Before
 from mantlet_inspector.proof.startup import changes_app, late_pages
-from mantlet_inspector.proof.wrappers import (
-    answers_errors_well,
-    claim,
-    claim_answers,
-    errors_answered,
-    middleware_wraps,
-)
-from mantlet_inspector.source import files, lookup, memory, places, trees
+from mantlet_inspector.proof.wrappers import answers_errors_well, errors_answered, middleware_wraps
+from mantlet_inspector.source import files, memory, places
 from mantlet_inspector.source.objects import closure, whole
 from mantlet_inspector.source.places import name_of, named_at
 
@@ -49,18 +52,8 @@ try:
 except ImportError:
     ValidationException = RequestValidationError
 
-ROUTES = (APIRoute, APIWebSocketRoute, Route, WebSocketRoute, Mount)
 OWN_ERRORS = (RequestValidationError, ValidationException)
 OWN_CONVERTOR = "a convertor of the app's own, whose paths are left to the app"
-
-CONVERTORS = {
-    convertors.StringConvertor: "str",
-    convertors.PathConvertor: "path",
-    convertors.IntegerConvertor: "int",
-    convertors.FloatConvertor: "float",
-    convertors.UUIDConvertor: "uuid",
-}
-PARAMETER = re.compile(r"{([a-zA-Z_][a-zA-Z0-9_]*)(:[a-zA-Z_][a-zA-Z0-9_]*)?}")
 
 
 class Walk:
@@ -552,16 +545,6 @@ def is_asgi(thing):
     return callable(thing) and not isinstance(thing, type) and hasattr(thing, "__dict__")
 
 
-@functools.cache
-def overrides(cls, bases, *methods):
-    """Whether a class of the app's own replaces one of the methods."""
-    for method in methods:
-        own = getattr(cls, method, None)
-        if own is not None and own not in [getattr(base, method, None) for base in bases]:
-            return True
-    return False
-
-
 def named(route):
     endpoint = getattr(route, "endpoint", None)
     return "it" if endpoint is None else f"`{name_of(endpoint)}` ({places.where(endpoint)})"
@@ -600,20 +583,6 @@ def builds_its_own(app):
     return is_instruments(function) and not any(hooks)
 
 
-def set_rewrites(router):
-    """For a router and everything below it. Another path may become one of these."""
-    set_below(router, "rewrites", True)
-    set_below(router, "complete", False)
-
-
-def set_refuses(router, why):
-    """For a router and everything below it: the first that is found is told."""
-    for one in (router, *(route["router"] for route in router["routes"] if route.get("router"))):
-        one.setdefault("refuses-first", why)
-        if one is not router:
-            set_refuses(one, why)
-
-
 def limits_of(*places):
     """What the app says of the size of bodies and forms: FastAPI refuses what is larger before it validates."""
     around = [*places[:-1], *places[-1]]
@@ -625,13 +594,6 @@ def limits_of(*places):
     return None
 
 
-def set_below(router, key, value):
-    router[key] = value
-    for route in router["routes"]:
-        if route.get("router"):
-            set_below(route["router"], key, value)
-
-
 def options_of(middleware):
     """What a middleware is made with, by names."""
     options = dict(getattr(middleware, "kwargs", getattr(middleware, "options", {})))
@@ -641,40 +603,6 @@ def options_of(middleware):
         names = list(inspect.signature(function).parameters)[2 if isinstance(middleware.cls, type) else 1 :]
         options.update(zip(names, given))
     return options
-
-
-def routes_in(router):
-    """Those with an operation."""
-    for route in router["routes"]:
-        if route.get("router"):
-            yield from routes_in(route["router"])
-        elif route.get("operation"):
-            yield route
-
-
-def operations_in(router):
-    for route in routes_in(router):
-        yield route["operation"]
-
-
-def set_reads(router):
-    for operation in operations_in(router):
-        operation["reads-request"] = True
-
-
-def set_written(router, header):
-    """For operations that take a header which a middleware writes."""
-    for operation in operations_in(router):
-        for one in operation["inputs"]:
-            if one["location"] == "header" and header in names_taken(one["take"]):
-                operation["rewrites"] = True
-
-
-def names_taken(take):
-    names = list(take.get("names", ()))
-    for field in take.get("fields", ()):
-        names += [name for pair in field["names"] for name in pair]
-    return {name.lower().replace("_", "-") for name in names}
 
 
 def docs_of(app):
@@ -689,107 +617,6 @@ def is_docs(path, docs):
 def low_priority(router):
     iterate = getattr(router, "_iter_low_priority_routes", None)
     return list(iterate()) if iterate else ()
-
-
-def pattern(route):
-    """-> (the path, the patterns of convertors that are not Starlette's own); those become `path`, which takes whatever they do."""
-    convertors = route.param_convertors.items()
-    own = {name: convertor.regex for name, convertor in convertors if type(convertor) not in CONVERTORS}
-    return PARAMETER.sub(
-        lambda match: f"{{{match[1]}:path}}" if match[1] in own else match[0], route.path
-    ), own
-
-
-def decides(route, seen):
-    """Whether code of the app's own decides what a route takes. Included, a route of Starlette's is made anew, without its class."""
-    if "matches" in vars(route):
-        return True
-    return overrides(type(route if isinstance(route, APIRoute) else seen), (*ROUTES, Host), "matches")
-
-
-@functools.cache
-def narrows(cls):
-    """Whether all that a class of the app's own puts in the place of `matches` takes nothing that Starlette's would not take: it answers what that
-    says, or `Match.NONE`."""
-    for one in cls.__mro__:
-        if one in (*ROUTES, Host):
-            return True
-        own = vars(one).get("matches")
-        if own is not None and not (isinstance(own, types.FunctionType) and narrows_in(own)):
-            return False
-    return False
-
-
-def narrows_in(function):
-    node = trees.node_of(function)
-    if (
-        not isinstance(node, ast.FunctionDef)
-        or len(node.args.args) != 2
-        or any(map(changes_names, ast.walk(node)))
-    ):
-        return False
-    scope = node.args.args[1].arg
-    held, stores = {}, collections.Counter()
-
-    def is_none(one):
-        return (
-            isinstance(one, ast.Attribute)
-            and one.attr == "NONE"
-            and lookup.value_of(function, getattr(one.value, "id", "")) is Match
-        )
-
-    def is_supers(one):
-        called = (
-            isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute) and one.func.attr == "matches"
-        )
-        owner = one.func.value if called else None
-        by_super = isinstance(owner, ast.Call) and getattr(owner.func, "id", "") == "super" and not owner.args
-        return (
-            by_super and len(one.args) == 1 and not one.keywords and getattr(one.args[0], "id", "") == scope
-        )
-
-    for one in ast.walk(node):
-        if isinstance(one, ast.Name) and isinstance(one.ctx, (ast.Store, ast.Del)):
-            stores[one.id] += 1
-        if isinstance(one, ast.Assign) and len(one.targets) == 1 and is_supers(one.value):
-            target = one.targets[0]
-            if isinstance(target, ast.Name):
-                held[target.id] = "both"
-            elif (
-                isinstance(target, ast.Tuple)
-                and len(target.elts) == 2
-                and isinstance(target.elts[0], ast.Name)
-            ):
-                held[target.elts[0].id] = "match"
-        if (
-            isinstance(one, ast.Subscript)
-            and getattr(one.value, "id", "") == scope
-            and not isinstance(one.ctx, ast.Load)
-        ):
-            return False
-
-    def is_known(one, what):
-        return isinstance(one, ast.Name) and held.get(one.id) == what and stores[one.id] == 1
-
-    def is_narrow(one):
-        if isinstance(one, ast.IfExp):
-            return is_narrow(one.body) and is_narrow(one.orelse)
-        if isinstance(one, ast.Tuple) and len(one.elts) == 2:
-            return is_none(one.elts[0]) or is_known(one.elts[0], "match")
-        return is_supers(one) or is_known(one, "both")
-
-    returns = [one for one in ast.walk(node) if isinstance(one, ast.Return)]
-    return (
-        bool(returns)
-        and scope not in stores
-        and all(one.value is not None and is_narrow(one.value) for one in returns)
-    )
-
-
-def changes_names(node):
-    return isinstance(node, (ast.Lambda, ast.Yield, ast.Global, ast.Nonlocal, ast.ClassDef)) or (
-        isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name != "matches"
-    )
 
 
 def of(take):

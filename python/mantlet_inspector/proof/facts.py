@@ -5,11 +5,8 @@ from __future__ import annotations
 import functools
 import types
 
-from starlette.exceptions import HTTPException
-
-from mantlet_inspector.proof import values as kinds
-from mantlet_inspector.proof.values import kind
-from mantlet_inspector.source import files, lookup
+from mantlet_inspector.proof.values import Box, Value
+from mantlet_inspector.source import files
 
 DEPTH = 6
 STEPS = 20_000  # of one proof
@@ -46,36 +43,17 @@ class Me:
         return f"Me({id(self.cls)})"
 
 
-class Box:
-    """A value that is compared by what it is."""
-
-    def __init__(self, value):
-        self.value = value
-
-    def __eq__(self, other):
-        return isinstance(other, Box) and self.key() == other.key()
-
-    def __hash__(self):
-        return hash(self.key())
-
-    def __repr__(self):
-        return f"Box{self.key()}"
-
-    def key(self):
-        return ("int", self.value) if type(self.value) is int else ("id", id(self.value))
-
-
 def callable_of(call):
     """The function that runs when a dependency is called, and what its first argument is if that is not FastAPI's."""
     if isinstance(call, types.MethodType):
-        return call.__func__, [kind("value", Box(call.__self__))]
+        return call.__func__, [Value("value", data=Box(call.__self__))]
     if isinstance(call, types.FunctionType):
         return call, []
     if isinstance(call, type):
-        return call.__init__, [kind("self", Me(call, None))]
+        return call.__init__, [Value("self", data=Me(call, None))]
     if isinstance(call, functools.partial):
         raise Unproven("is made of parts (`partial`)")
-    return type(call).__call__, [kind("value", Box(call))]
+    return type(call).__call__, [Value("value", data=Box(call))]
 
 
 def code_of(thing, options):
@@ -92,29 +70,3 @@ def code_of(thing, options):
         return callable_of(thing)[0]
     except Unproven:
         return thing
-
-
-def is_harmless(value):
-    return value.name in kinds.HARMLESS
-
-
-def is_http(value):
-    """Whether exceptions have a status that is looked at elsewhere (`raised.py`)."""
-    held = value.data.value if value.name == "value" else None
-    return isinstance(held, type) and issubclass(held, HTTPException)
-
-
-def are_errors(cls):
-    """Exceptions of the app's own that say their status once and for all."""
-    stored, status = lookup.stored_in(cls), getattr(cls, "status_code", None)
-    here = stored is not None and "status_code" not in stored and type(status) is int and 400 <= status <= 599
-    return here and all(map(are_errors, cls.__subclasses__()))
-
-
-def owner_of(value, function):
-    return next((one for one in type(value).__mro__ if function in vars(one).values()), type(value))
-
-
-def is_security(function):
-    """FastAPI's own schemes read the one place that they declare."""
-    return files.is_frameworks(function) and (function.__module__ or "").startswith("fastapi.security")

@@ -149,3 +149,10 @@ def header_written(cls, options):
     if qualified(cls) != "asgi_correlation_id.middleware.CorrelationIdMiddleware":
         return None
     return options.get("header_name", "X-Request-ID") if options.get("update_request_header", True) else None
+
+
+ERRORS = {
+    "fastapi.exception_handlers.http_exception_handler",
+    "fastapi.exception_handlers.request_validation_exception_handler",
+    "slowapi.extension._rate_limit_exceeded_handler",
+}

@@ -15,7 +15,9 @@ from starlette.exceptions import HTTPException
 
 from mantlet_inspector.proof import known_packages as relatives
 from mantlet_inspector.proof import prover as proof
-from mantlet_inspector.proof.exceptions import Raised, hides_errors, subclasses
+from mantlet_inspector.proof.app_code import subclasses
+from mantlet_inspector.proof.catching import hides_errors
+from mantlet_inspector.proof.exceptions import Raised
 from mantlet_inspector.proof.facts import Unproven, code_of
 from mantlet_inspector.proof.refusals import Refusals
 from mantlet_inspector.source import files, places

@@ -1,7 +1,7 @@
 """Proves of code that runs before FastAPI validates that it leaves requests as they are: by reading it.
 
 Nothing is taken for harmless because it looks so: every use of a request, its scope, what is received and what the app inside
-answers has to be one of those that are known to change nothing (`kinds.py`). What is not understood is not proven. The
+answers has to be one of those that are known to change nothing (`values.py`). What is not understood is not proven. The
 code may call functions of its own and of others, as far as their source can be read.
 """
 
@@ -18,12 +18,12 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.routing import Router
 
 from mantlet_inspector.proof import known_middleware as known
-from mantlet_inspector.proof import values as kinds
-from mantlet_inspector.proof.exceptions import hides_errors_of
-from mantlet_inspector.proof.facts import DEPTH, GUARDED, Box, Facts, Me, Unproven, are_errors, callable_of
-from mantlet_inspector.proof.interpret.calls import ERRORS
+from mantlet_inspector.proof import values
+from mantlet_inspector.proof.catching import hides_errors_of
+from mantlet_inspector.proof.facts import DEPTH, GUARDED, Facts, Me, Unproven, callable_of
 from mantlet_inspector.proof.interpret.function import Read
-from mantlet_inspector.proof.values import FREE, kind
+from mantlet_inspector.proof.known_middleware import ERRORS
+from mantlet_inspector.proof.values import FREE, Box, Value
 from mantlet_inspector.source import files, lookup, memory, places, trees
 from mantlet_inspector.source.places import name_of
 
@@ -103,10 +103,10 @@ class Prover:
 
     def middleware(self, cls, options, instance):
         if not isinstance(cls, type):
-            made = self.returned(cls, [kinds.APP], {}, 0)
+            made = self.returned(cls, [values.APP], {}, 0)
             if made.name != "function":
                 raise Unproven("is made by code that is not understood")
-            self.enter_local(made, [kinds.SCOPE, kinds.RECEIVE, kinds.SEND])
+            self.enter_local(made, [values.SCOPE, values.RECEIVE, values.SEND])
             return
         if known.qualified(cls) == "starlette.middleware.authentication.AuthenticationMiddleware":
             self.authentication(options if instance is None else vars(instance))
@@ -122,7 +122,7 @@ class Prover:
                     "__doc__",
                 }:
                     raise Unproven(f"changes how `{base.__name__}` works")
-        me = kind("self", Me(cls, instance))
+        me = Value("self", data=Me(cls, instance))
         dispatch = options.get("dispatch") if instance is None else getattr(instance, "dispatch_func", None)
         if issubclass(cls, BaseHTTPMiddleware):
             handler = dispatch or cls.dispatch
@@ -132,13 +132,13 @@ class Prover:
             if is_method and not own:
                 raise Unproven("has no code")
             self.init(cls, me)
-            arguments = [kinds.REQUEST, kinds.CALL_NEXT]
+            arguments = [values.REQUEST, values.CALL_NEXT]
             self.answered(self.returned(handler, [me, *arguments] if is_method else arguments, {}, 0))
             if files.is_frameworks(files.behind(cls.__call__)):
                 return
         else:
             self.init(cls, me)
-        self.returned(files.behind(cls.__call__), [me, kinds.SCOPE, kinds.RECEIVE, kinds.SEND], {}, 0)
+        self.returned(files.behind(cls.__call__), [me, values.SCOPE, values.RECEIVE, values.SEND], {}, 0)
 
     def init(self, cls, me):
         """What stands in the place of the app inside, and whether something else is put there later."""
@@ -153,7 +153,7 @@ class Prover:
             if trees.node_of(init) is None and "__dataclass_fields__" in vars(cls):
                 me.data.apps.add(next(iter(cls.__dataclass_fields__)))
             else:
-                self.returned(init, [me, kinds.APP], {}, 0, making=True)
+                self.returned(init, [me, values.APP], {}, 0, making=True)
         elif issubclass(cls, BaseHTTPMiddleware):
             me.data.apps.add("app")
         for name in me.data.apps:
@@ -177,7 +177,7 @@ class Prover:
 
     def authentication(self, options):
         backend, on_error = options.get("backend"), options.get("on_error")
-        self.returned(lookup.attribute_of(backend, "authenticate"), [kinds.MADE], {}, 0)
+        self.returned(lookup.attribute_of(backend, "authenticate"), [values.MADE], {}, 0)
         default = lookup.attribute_of(on_error, "__func__")
         if on_error is not None and not files.is_frameworks(
             on_error if default is lookup.UNKNOWN else default
@@ -186,14 +186,14 @@ class Prover:
 
     def dependency(self, call, names, bodies=()):
         function, first = callable_of(call)
-        named = {**dict.fromkeys(bodies, kinds.JSON), **dict.fromkeys(names, kinds.REQUEST)}
+        named = {**dict.fromkeys(bodies, values.JSON), **dict.fromkeys(names, values.REQUEST)}
         came = self.returned(function, first, named, 0)
-        if came.name not in kinds.HARMLESS:
+        if came.name not in values.HARMLESS:
             raise Unproven("hands the request on to whoever depends on it")
 
     def route_handler(self, handler, inner):
         self.inner = inner
-        came = self.returned(handler, [kinds.REQUEST], {}, 0)
+        came = self.returned(handler, [values.REQUEST], {}, 0)
         if came.name != "answer" or not came.sure:
             raise Unproven("may answer by itself before FastAPI validates")
 
@@ -201,7 +201,7 @@ class Prover:
         told = isinstance(key, int) or (
             isinstance(key, type) and (issubclass(key, HTTPException) or are_errors(key))
         )
-        came = self.returned(handler, [FREE, kinds.EXCEPTION if told else FREE], {}, 0)
+        came = self.returned(handler, [FREE, values.EXCEPTION if told else FREE], {}, 0)
         if came.name != "refusal" or not came.sure:
             raise Unproven("may answer something that is no error")
 
@@ -251,5 +251,12 @@ class Prover:
 
     def of_value(self, value):
         if isinstance(value, (Starlette, Router)):
-            return kinds.THE_APP
-        return kind("value", Box(value))
+            return values.THE_APP
+        return Value("value", data=Box(value))
+
+
+def are_errors(cls):
+    """Exceptions of the app's own that say their status once and for all."""
+    stored, status = lookup.stored_in(cls), getattr(cls, "status_code", None)
+    here = stored is not None and "status_code" not in stored and type(status) is int and 400 <= status <= 599
+    return here and all(map(are_errors, cls.__subclasses__()))

@@ -2,33 +2,53 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
-
-# `sure` if it is nothing else; `data` is what only some kinds have: a value, a function, a class.
-Kind = namedtuple("Kind", "name sure data")
+from typing import Any, NamedTuple
 
 
-def kind(name, data=None):
-    return Kind(name, True, data)
+class Value(NamedTuple):
+    """What an expression may stand for."""
+
+    name: str
+    sure: bool = True  # whether it is nothing else
+    data: Any = None  # what only some have: an object, a function, a class
 
 
-FREE = kind("free")  # nothing of the request, or a copy that cannot be written
-NOTHING = kind("nothing")  # `None`
-REQUEST = kind("request")  # the one that came
-MADE = kind("made-request")  # around the same scope; with what is received, if that is its data
-SCOPE, RECEIVE, SEND = kind("scope"), kind("receive"), kind("send")
-CALL_NEXT, APP = kind("call_next"), kind("app")
+class Box:
+    """An object that is compared by what it is."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Box) and self.key() == other.key()
+
+    def __hash__(self) -> int:
+        return hash(self.key())
+
+    def __repr__(self) -> str:
+        return f"Box{self.key()}"
+
+    def key(self) -> tuple[str, int]:
+        return ("int", self.value) if type(self.value) is int else ("id", id(self.value))
+
+
+FREE = Value("free")  # nothing of the request, or a copy that cannot be written
+NOTHING = Value("nothing")  # `None`
+REQUEST = Value("request")  # the one that came
+MADE = Value("made-request")  # around the same scope; with what is received, if that is its data
+SCOPE, RECEIVE, SEND = Value("scope"), Value("receive"), Value("send")
+CALL_NEXT, APP = Value("call_next"), Value("app")
 HEADERS, RAW_HEADERS, COOKIES, QUERY, PATH = map(
-    kind, ("headers", "raw headers", "cookies", "query", "path parameters")
+    Value, ("headers", "raw headers", "cookies", "query", "path parameters")
 )
-JSON = kind("json")  # of a body that FastAPI validates after
-COMING, ANSWER = kind("coming"), kind("answer")  # what the app inside answers
-MESSAGE = kind("message")  # of that
-REFUSAL = kind("refusal")  # an answer of its own whose status is an error
-OWN = kind("own answer")  # one whose status may be anything
-EXCEPTION, ERROR_STATUS = kind("exception"), kind("error status")
+JSON = Value("json")  # of a body that FastAPI validates after
+COMING, ANSWER = Value("coming"), Value("answer")  # what the app inside answers
+MESSAGE = Value("message")  # of that
+REFUSAL = Value("refusal")  # an answer of its own whose status is an error
+OWN = Value("own answer")  # one whose status may be anything
+EXCEPTION, ERROR_STATUS = Value("exception"), Value("error status")
 # An object of a class of the app's own is `object`, the value of a name `value`, a call whose result matters to nobody yet `call`.
-THE_APP, ROUTE, ROUTES = kind("the app"), kind("route"), kind("routes")
+THE_APP, ROUTE, ROUTES = Value("the app"), Value("route"), Value("routes")
 
 REQUESTS = ("request", "made-request")
 MAPPINGS = ("headers", "cookies", "query", "path parameters")
@@ -36,17 +56,7 @@ READ_ONLY = (*MAPPINGS, "raw headers", "json", "message")
 # Kinds that lead nowhere: whoever has them can do nothing to a request or its answer.
 HARMLESS = ("free", "nothing", "value", "object", "call", "exception", "error status", "own answer")
 
-REQUEST_FREE = {
-    "method",
-    "client",
-    "url",
-    "base_url",
-    "state",
-    "session",
-    "user",
-    "auth",
-    "url_for",
-}
+REQUEST_FREE = {"method", "client", "url", "base_url", "state", "session", "user", "auth", "url_for"}
 READERS = {"get", "items", "keys", "values", "getlist", "multi_items", "copy"}
 # What Starlette and FastAPI read of a scope until a request is validated.
 TAKEN = {
@@ -160,3 +170,7 @@ def joined(one, other):
         if a.name in HARMLESS:
             return b._replace(sure=False)
     return None
+
+
+def is_harmless(value):
+    return value.name in HARMLESS

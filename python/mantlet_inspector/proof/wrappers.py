@@ -61,19 +61,6 @@ def errors_answered(app):
     return sorted(status for status in found if 500 <= status < 600)
 
 
-def claim(router):
-    """What is promised in a router and everything below it is only a claim."""
-    for route in router["routes"]:
-        claim_answers(route.get("operation") or {})
-        if route.get("router"):
-            claim(route["router"])
-
-
-def claim_answers(operation):
-    for response in operation.get("responses", ()):
-        response["claimed"] = True
-
-
 def wraps(thing, depth=0, seen=None):
     """Whether a class or function touches the body of an answer."""
     seen = set() if seen is None else seen

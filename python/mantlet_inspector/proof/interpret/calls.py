@@ -13,9 +13,10 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 
 from mantlet_inspector.proof import known_middleware as known
-from mantlet_inspector.proof import values as kinds
-from mantlet_inspector.proof.facts import Box, Me, Unproven, is_harmless, is_security, owner_of
-from mantlet_inspector.proof.values import FREE, kind
+from mantlet_inspector.proof import values
+from mantlet_inspector.proof.facts import Me, Unproven
+from mantlet_inspector.proof.known_middleware import ERRORS
+from mantlet_inspector.proof.values import FREE, Box, Value, is_harmless
 from mantlet_inspector.source import files
 from mantlet_inspector.source.trees import constant, is_super
 
@@ -68,17 +69,12 @@ TEXT = {
     "lstrip",
     "count",
 }
-ERRORS = {
-    "fastapi.exception_handlers.http_exception_handler",
-    "fastapi.exception_handlers.request_validation_exception_handler",
-    "slowapi.extension._rate_limit_exceeded_handler",
-}
 
 
 class Calls:
     def see_Call(self, node):
         if is_super(node):
-            return kind("super")
+            return Value("super")
         if isinstance(node.func, ast.Attribute) and is_super(node.func.value):
             return self.call_super(node)
         callee = self.see(node.func)
@@ -92,7 +88,7 @@ class Calls:
         for keyword in node.keywords:
             value = self.see(keyword.value)
             if keyword.arg is None:
-                if value.name not in kinds.MAPPINGS:
+                if value.name not in values.MAPPINGS:
                     self.harmless(value, node)
                 starred = True
             else:
@@ -108,7 +104,7 @@ class Calls:
         if callee.name == "call_next":
             if len(every) != 1 or every[0].name != "request" or not every[0].sure:
                 self.fail("hands on another request than came", node)
-            return kinds.COMING._replace(sure=callee.sure)
+            return values.COMING._replace(sure=callee.sure)
         if callee.name == "app":
             self.call_app(arguments, named, node)
             return FREE
@@ -160,7 +156,7 @@ class Calls:
         if send.name == "function":
             inner, outer = send.data
             came = type(self)(self.prover, self.function, outer, self.depth + 1).run(
-                inner, [kinds.MESSAGE], {}
+                inner, [values.MESSAGE], {}
             )
             senders, where = set(), outer
             while where is not None:
@@ -203,7 +199,7 @@ class Calls:
             return FREE  # Starlette's own; a route class with another is opaque
         for one in (*arguments, *named.values()):
             self.harmless(one, node)
-        if base.name in kinds.REQUESTS:
+        if base.name in values.REQUESTS:
             return self.call_request(base, name, node)
         if base.name == "scope":
             key = constant(node.args[0]) if node.args else None
@@ -212,8 +208,8 @@ class Calls:
             if (
                 name == "setdefault"
                 and isinstance(key, str)
-                and key not in kinds.TAKEN
-                and not kinds.is_private(key)
+                and key not in values.TAKEN
+                and not values.is_private(key)
             ):
                 return FREE
         elif base.name == "raw headers":
@@ -224,17 +220,17 @@ class Calls:
                 return FREE
             if name == "setdefault" and constant(node.args[0]) == "headers":
                 return FREE
-        elif base.name in kinds.MAPPINGS and name in kinds.READERS:
+        elif base.name in values.MAPPINGS and name in values.READERS:
             self.readable(base, node)
             return FREE
         elif base.name == "headers" and name == "mutablecopy":
             return FREE
         elif base.name == "json" and name in ("get", "keys", "values", "items"):
             self.reads(node)
-            return kinds.JSON
+            return values.JSON
         elif base.name == "json" and name in TEXT:
             return FREE
-        self.fail(f"calls `{name}` of {kinds.said(base)}", node)
+        self.fail(f"calls `{name}` of {values.said(base)}", node)
 
     def call_request(self, base, name, node):
         if name == "get":
@@ -248,7 +244,7 @@ class Calls:
         if name == "body" or place == "handler":
             return FREE
         if name == "json":
-            return FREE if place == "middleware" else kinds.JSON
+            return FREE if place == "middleware" else values.JSON
         self.fail(f"calls `{name}` of the request: nothing of it is left after", node)
 
     def call_value(self, value, arguments, named, node):
@@ -256,7 +252,7 @@ class Calls:
         if value is self.prover.inner and value is not None:
             if [one.name for one in every] != ["request"] or not every[0].sure:
                 self.fail("hands on another request than came", node)
-            return kinds.COMING
+            return values.COMING
         if (
             isinstance(value, types.BuiltinFunctionType)
             and value.__name__ in OPEN
@@ -286,7 +282,7 @@ class Calls:
             return self.make(value, arguments, named, node)
         if isinstance(value, types.MethodType) and isinstance(value.__self__, logging.Logger):
             for one in every:
-                if one.name in kinds.MAPPINGS:
+                if one.name in values.MAPPINGS:
                     self.readable(one, node)
                 else:
                     self.harmless(one, node)
@@ -305,7 +301,7 @@ class Calls:
         if called in ("starlette.concurrency.run_in_threadpool", "asyncio.threads.to_thread") and arguments:
             return self.call(arguments[0], arguments[1:], named, node)
         if called in ERRORS:
-            return kinds.REFUSAL
+            return values.REFUSAL
         return self.call_function(value, arguments, named, node)
 
     def call_function(self, value, arguments, named, node):
@@ -320,7 +316,7 @@ class Calls:
             if any(one.name == "self" for one in every[1:]):
                 self.fail("hands itself on", node)
             if isinstance(value, (types.FunctionType, types.MethodType)) and not files.is_frameworks(value):
-                return kind("call", Box((value, tuple(arguments), dict(named))))
+                return Value("call", data=Box((value, tuple(arguments), dict(named))))
             return FREE
         if isinstance(value, types.FunctionType) and is_security(value):
             return FREE
@@ -340,8 +336,7 @@ class Calls:
             if place is not None:
                 first = next((one for one in order[place + 1 :] if method in vars(one)), None)
         if first is None:
-            values = [*arguments, *named.values()]
-            if all(map(is_harmless, values)):
+            if all(map(is_harmless, [*arguments, *named.values()])):
                 return FREE
             held = next((one for one in self.names.values() if one.name == "value"), None)
             if held is not None:
@@ -387,17 +382,17 @@ class Calls:
         names = [one.name for one in arguments]
         if cls in (Request, HTTPConnection):
             if (names == ["scope"] and not named) or (cls is HTTPConnection and names[:1] == ["scope"]):
-                return kinds.MADE
+                return values.MADE
             if (
                 names[:2] == ["scope", "receive"]
                 and all(one.sure for one in every)
                 and set(names[2:]) <= {"send"}
             ):
-                return kind("made-request", "receives")
+                return Value("made-request", data="receives")
             self.fail("makes another request", node)
         if cls is Headers:
             if {one.name for one in every} <= {"scope", "raw headers", "headers", "free"}:
-                return kinds.HEADERS
+                return values.HEADERS
         if cls is MutableHeaders and any(one.name in ("scope", "raw headers", "headers") for one in every):
             self.fail("may change the headers of the request", node)
         if cls is MutableHeaders and [one.name for one in every] == ["message"]:
@@ -417,22 +412,22 @@ class Calls:
             if files.is_frameworks(cls) or not isinstance(cls.__init__, types.FunctionType):
                 self.fail(f"hands the request to `{cls.__name__}`", node)
             self.prover.returned(
-                cls.__init__, [kind("self", Me(cls, None)), *arguments], named, self.depth + 1
+                cls.__init__, [Value("self", data=Me(cls, None)), *arguments], named, self.depth + 1
             )
         own = not files.is_frameworks(cls) and files.file_of(cls)
-        return kind("object", Box(cls)) if own and "__getattr__" not in vars(cls) else FREE
+        return Value("object", data=Box(cls)) if own and "__getattr__" not in vars(cls) else FREE
 
     def response(self, cls, node):
         if issubclass(cls, RedirectResponse) or not files.is_frameworks(cls.__init__):
-            return kinds.OWN
+            return values.OWN
         status = next((one.value for one in node.keywords if one.arg == "status_code"), None)
         if status is None and len(node.args) > 1:
             status = node.args[1]
         if any(one.arg is None for one in node.keywords) or any(
             isinstance(one, ast.Starred) for one in node.args
         ):
-            return kinds.OWN
-        return kinds.REFUSAL if self.is_error(status) else kinds.OWN
+            return values.OWN
+        return values.REFUSAL if self.is_error(status) else values.OWN
 
     def is_error(self, node):
         """Whether an expression is the status of an error."""
@@ -487,3 +482,12 @@ def always_sends(block, senders):
 
 def is_own(value, cls, name):
     return value.name == "own method" and value.data[0].value is getattr(cls, name, None)
+
+
+def owner_of(value, function):
+    return next((one for one in type(value).__mro__ if function in vars(one).values()), type(value))
+
+
+def is_security(function):
+    """FastAPI's own schemes read the one place that they declare."""
+    return files.is_frameworks(function) and (function.__module__ or "").startswith("fastapi.security")

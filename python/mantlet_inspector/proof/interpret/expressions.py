@@ -5,9 +5,8 @@ from __future__ import annotations
 import ast
 import types
 
-from mantlet_inspector.proof import values as kinds
-from mantlet_inspector.proof.facts import Box, is_harmless
-from mantlet_inspector.proof.values import FREE, joined, kind
+from mantlet_inspector.proof import values
+from mantlet_inspector.proof.values import FREE, Box, Value, is_harmless, joined
 from mantlet_inspector.source import files, lookup
 from mantlet_inspector.source.lookup import owner
 from mantlet_inspector.source.trees import constant
@@ -25,7 +24,7 @@ FRAMES = {
     "__init__",
     "__setattr__",
 }
-PARTS = {"json": kinds.JSON, "routes": kinds.ROUTE}
+PARTS = {"json": values.JSON, "routes": values.ROUTE}
 URL_PARTS = {"path", "scheme", "hostname", "port", "netloc", "is_secure", "username", "fragment"}
 
 
@@ -38,13 +37,13 @@ class Expressions:
         if value.name == "function":
             self.mention(value, node)
         elif not is_harmless(value):
-            self.fail(f"hands {kinds.said(value)} on", node)
+            self.fail(f"hands {values.said(value)} on", node)
 
     def readable(self, value, node):
         if value.name == "query" or value.name == "json":
             self.reads(node)
         if value.name not in (
-            *kinds.READ_ONLY,
+            *values.READ_ONLY,
             "request",
             "made-request",
             "answer",
@@ -56,7 +55,7 @@ class Expressions:
         ) and not is_harmless(value):
             if value.name == "function":
                 return
-            self.fail(f"uses {kinds.said(value)} in a way that is not known", node)
+            self.fail(f"uses {values.said(value)} in a way that is not known", node)
 
     def mention(self, made, node):
         """A function inside that somebody else may call, with anything."""
@@ -66,7 +65,7 @@ class Expressions:
     def checked(self, node, outer):
         came = self.run(node, [], {})
         if not is_harmless(came):
-            self.fail(f"hands {kinds.said(came)} on", node)
+            self.fail(f"hands {values.said(came)} on", node)
 
     def reads(self, node):
         self.prover.facts.reads = (
@@ -87,8 +86,8 @@ class Expressions:
 
     def see_Constant(self, node):
         if type(node.value) is int:
-            return kind("value", Box(node.value))
-        return kinds.NOTHING if node.value is None else FREE
+            return Value("value", data=Box(node.value))
+        return values.NOTHING if node.value is None else FREE
 
     def look_up(self, node):
         where = self
@@ -111,7 +110,7 @@ class Expressions:
 
     def see_Await(self, node):
         value = self.see(node.value)
-        return kinds.ANSWER._replace(sure=value.sure) if value.name == "coming" else value
+        return values.ANSWER._replace(sure=value.sure) if value.name == "coming" else value
 
     def see_Yield(self, node):
         if node.value is not None:
@@ -135,9 +134,9 @@ class Expressions:
         self.readable(self.see(node.test), node.test)
         return self.either([self.see(node.body), self.see(node.orelse)], node)
 
-    def either(self, values, node):
-        came = values[0]
-        for value in values[1:]:
+    def either(self, choices, node):
+        came = choices[0]
+        for value in choices[1:]:
             # A value of its own beside another is not the other.
             came = joined(came, value)
             if came is None:
@@ -156,7 +155,7 @@ class Expressions:
         return FREE
 
     def see_Lambda(self, node):
-        return kind("function", (node, self))
+        return Value("function", data=(node, self))
 
     def comprehension(self, node):
         for generator in node.generators:
@@ -176,7 +175,7 @@ class Expressions:
         for key, value in zip(node.keys, node.values):
             if key is None:
                 came = self.see(value)
-                if came.name in kinds.MAPPINGS:
+                if came.name in values.MAPPINGS:
                     self.readable(came, value)
                 else:
                     self.harmless(came, value)
@@ -187,7 +186,7 @@ class Expressions:
 
     def see_Starred(self, node):
         came = self.see(node.value)
-        if came.name in (*kinds.MAPPINGS, "raw headers"):
+        if came.name in (*values.MAPPINGS, "raw headers"):
             self.readable(came, node)
         else:
             self.harmless(came, node)
@@ -199,41 +198,41 @@ class Expressions:
         key = constant(node.slice)
         if base.name == "scope":
             return self.part_of_scope(key, node)
-        if base.name in kinds.MAPPINGS:
+        if base.name in values.MAPPINGS:
             self.readable(base, node)
             return FREE
         if base.name == "raw headers":
             return FREE
         if base.name == "json":
             self.reads(node)
-            return kinds.JSON
+            return values.JSON
         if base.name == "message":
             return FREE
         if base.name not in ("free", "value", "object", "call", "exception", "nothing"):
-            self.fail(f"takes something out of {kinds.said(base)}", node)
+            self.fail(f"takes something out of {values.said(base)}", node)
         return FREE
 
     def part_of_scope(self, key, node):
         if not isinstance(key, str):
             self.fail("takes something out of the scope that is not known", node)
         if key == "headers":
-            return kinds.RAW_HEADERS
+            return values.RAW_HEADERS
         if key == "path_params":
-            return kinds.PATH
+            return values.PATH
         if key == "query_string":
             self.reads(node)
             return FREE
         if key == "app":
-            return kinds.THE_APP
+            return values.THE_APP
         if key == "route":
-            return kinds.ROUTE
-        if key == "router" or kinds.is_private(key):
+            return values.ROUTE
+        if key == "router" or values.is_private(key):
             self.fail(f"takes {key!r} out of the scope", node)
         return FREE
 
     def see_Attribute(self, node):
         if isinstance(node.value, ast.Attribute) and node.value.attr == "url":
-            if node.attr in URL_PARTS and self.see(node.value.value).name in kinds.REQUESTS:
+            if node.attr in URL_PARTS and self.see(node.value.value).name in values.REQUESTS:
                 return FREE
             if node.attr not in ("replace", "__str__"):
                 self.reads(node)
@@ -242,69 +241,69 @@ class Expressions:
     def attribute(self, base, name, node):
         if name in FRAMES:
             self.fail(f"reaches into other code (`{name}`)", node)
-        if base.name in kinds.REQUESTS:
+        if base.name in values.REQUESTS:
             return self.of_request(base, name, node)
         if base.name == "self":
             return self.of_self(base, name, node)
         if base.name in ("the app", "app"):
-            if name in kinds.APP_FREE:
+            if name in values.APP_FREE:
                 return FREE
             if name == "routes":
-                return kinds.ROUTES
+                return values.ROUTES
             if name == "router":
-                return kinds.THE_APP
+                return values.THE_APP
             self.fail(f"uses `{name}` of the app", node)
         if base.name == "route":
-            if name in kinds.ROUTE_FREE:
+            if name in values.ROUTE_FREE:
                 return FREE
             if name == "matches":
-                return kind("method", (base, name))
+                return Value("method", data=(base, name))
             self.fail(f"uses `{name}` of the route", node)
         if base.name == "value":
             return self.of_value(base.data.value, name, node)
         if base.name in ("answer", "coming"):
-            if name not in kinds.ANSWER_FREE:
+            if name not in values.ANSWER_FREE:
                 self.answers(f"uses `{name}` of what the app answered", node)
             return FREE
         if base.name == "object":
             return self.of_class(base.data.value, base, name)
         if base.name == "exception":
-            return kinds.ERROR_STATUS if name == "status_code" else FREE
+            return values.ERROR_STATUS if name == "status_code" else FREE
         if base.name in ("refusal", "own answer"):
             return FREE
-        if base.name in (*kinds.MAPPINGS, "raw headers", "scope", "message", "json"):
-            return kind("method", (base, name))
+        if base.name in (*values.MAPPINGS, "raw headers", "scope", "message", "json"):
+            return Value("method", data=(base, name))
         if is_harmless(base):
             return FREE
-        self.fail(f"uses `{name}` of {kinds.said(base)}", node)
+        self.fail(f"uses `{name}` of {values.said(base)}", node)
 
     def of_request(self, base, name, node):
-        if name in kinds.REQUEST_FREE:
+        if name in values.REQUEST_FREE:
             if name == "url" and self.prover.place != "middleware":
                 self.reads(node)
             return FREE
         simple = {
-            "headers": kinds.HEADERS,
-            "cookies": kinds.COOKIES,
-            "path_params": kinds.PATH,
-            "scope": kinds.SCOPE,
-            "app": kinds.THE_APP,
+            "headers": values.HEADERS,
+            "cookies": values.COOKIES,
+            "path_params": values.PATH,
+            "scope": values.SCOPE,
+            "app": values.THE_APP,
         }
         if name in simple:
             return simple[name]
         if name == "query_params":
             self.reads(node)
-            return kinds.QUERY
+            return values.QUERY
         if name == "receive" and base.name == "made-request" and base.data == "receives":
-            return kinds.RECEIVE._replace(sure=base.sure)
+            return values.RECEIVE._replace(sure=base.sure)
         if name in ("body", "json", "form", "stream", "get", "is_disconnected"):
-            return kind("method", (base, name))
+            return Value("method", data=(base, name))
         self.fail(f"uses `{name}` of the request", node)
 
     def of_self(self, base, name, node):
         me = base.data
         if name in me.apps:
-            return kinds.APP
+            return values.APP
         if me.instance is not None and name in vars(me.instance):
             return self.prover.of_value(vars(me.instance)[name])
         return self.of_class(me.cls, base, name)
@@ -317,9 +316,9 @@ class Expressions:
             return FREE
         if isinstance(found, types.FunctionType):
             static = isinstance(vars(owner(cls, name)).get(name), staticmethod)
-            return kind("value", Box(found)) if static else kind("own method", (Box(found), base))
+            return Value("value", data=Box(found)) if static else Value("own method", data=(Box(found), base))
         if isinstance(found, types.MethodType):
-            return kind("value", Box(found))
+            return Value("value", data=Box(found))
         return FREE
 
     def of_value(self, value, name, node):

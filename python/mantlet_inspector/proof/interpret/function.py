@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 
-from mantlet_inspector.proof import values as kinds
-from mantlet_inspector.proof.facts import DEPTH, GUARDED, STEPS, Unproven, is_harmless, is_http
+from starlette.exceptions import HTTPException
+
+from mantlet_inspector.proof import values
+from mantlet_inspector.proof.facts import DEPTH, GUARDED, STEPS, Unproven
 from mantlet_inspector.proof.interpret.calls import Calls
 from mantlet_inspector.proof.interpret.expressions import PARTS, Expressions
-from mantlet_inspector.proof.values import FREE, joined, kind
+from mantlet_inspector.proof.values import FREE, Value, is_harmless, joined
 from mantlet_inspector.source import files, memory
 from mantlet_inspector.source.places import name_of
 from mantlet_inspector.source.trees import constant
@@ -63,7 +65,7 @@ class Read(Calls, Expressions):
             before = now
         else:
             raise Unproven("is too tangled to be understood")
-        return self.result or kinds.NOTHING
+        return self.result or values.NOTHING
 
     def looks_at(self, parameter, node):
         """Whether a function looks at what comes as `*args` or `**kwargs`; a middleware that does not is not one that hands requests on."""
@@ -115,7 +117,7 @@ class Read(Calls, Expressions):
             self.used(one)
         for one in [*node.args.defaults, *filter(None, node.args.kw_defaults)]:
             self.used(one)
-        made = kind("function", (node, self))
+        made = Value("function", data=(node, self))
         if node.decorator_list:
             self.mention(made, node)
             made = FREE
@@ -137,7 +139,7 @@ class Read(Calls, Expressions):
     on_Import = on_ImportFrom = on_Break = on_Continue = on_Pass
 
     def on_Return(self, node):
-        value = kinds.NOTHING if node.value is None else self.see(node.value)
+        value = values.NOTHING if node.value is None else self.see(node.value)
         value = self.forced(value)
         if self.result is None:
             self.result = value
@@ -190,7 +192,7 @@ class Read(Calls, Expressions):
                 continue
             base = self.see(target.value)
             if not is_harmless(base) and base.name != "self":
-                self.fail(f"deletes something of {kinds.said(base)}", node)
+                self.fail(f"deletes something of {values.said(base)}", node)
 
     def on_For(self, node):
         came = self.see(node.iter)
@@ -218,10 +220,10 @@ class Read(Calls, Expressions):
             if handler.name is None:
                 self.block(handler.body)
                 continue
-            told = handler.type is not None and is_http(self.see(handler.type))
+            told = handler.type is not None and is_http_error(self.see(handler.type))
             # The name is gone after the block.
             before = self.names.get(handler.name)
-            self.names[handler.name] = kinds.EXCEPTION if told else FREE
+            self.names[handler.name] = values.EXCEPTION if told else FREE
             self.block(handler.body)
             del self.names[handler.name]
             if before is not None:
@@ -257,7 +259,7 @@ class Read(Calls, Expressions):
         left, right = node.left, node.comparators[0]
         if constant(right) != "OPTIONS" or not isinstance(left, ast.Attribute) or left.attr != "method":
             return False
-        return self.see(left.value).name in kinds.REQUESTS
+        return self.see(left.value).name in values.REQUESTS
 
     def on_While(self, node):
         self.on_If(node)
@@ -272,7 +274,7 @@ class Read(Calls, Expressions):
                 where = where.outer
             if where is None:
                 if not is_harmless(value):
-                    self.fail(f"keeps {kinds.said(value)} in `{name}`", node)
+                    self.fail(f"keeps {values.said(value)} in `{name}`", node)
                 return
         if name in where.names:
             came = joined(where.names[name], value)
@@ -285,8 +287,8 @@ class Read(Calls, Expressions):
         if isinstance(target, ast.Name):
             self.bind(target.id, value, target)
         elif isinstance(target, (ast.Tuple, ast.List)):
-            if not is_harmless(value) and value.name not in kinds.MAPPINGS:
-                self.fail(f"takes {kinds.said(value)} apart", target)
+            if not is_harmless(value) and value.name not in values.MAPPINGS:
+                self.fail(f"takes {values.said(value)} apart", target)
             for one in target.elts:
                 self.store(one, FREE)
         elif isinstance(target, ast.Starred):
@@ -319,7 +321,7 @@ class Read(Calls, Expressions):
             if files.is_frameworks(held) or files.is_frameworks(type(held)) or target.attr in GUARDED:
                 self.fail(f"changes `{name_of(held)}`", target)
         elif base.name not in ("free", "object", "call", "exception"):
-            self.fail(f"sets `{target.attr}` of {kinds.said(base)}", target)
+            self.fail(f"sets `{target.attr}` of {values.said(base)}", target)
         self.harmless(value, target)
 
     def store_item(self, target, value):
@@ -328,10 +330,16 @@ class Read(Calls, Expressions):
         self.harmless(value, target)
         key = constant(target.slice)
         if base.name == "scope":
-            if not isinstance(key, str) or key in kinds.TAKEN or kinds.is_private(key):
+            if not isinstance(key, str) or key in values.TAKEN or values.is_private(key):
                 self.fail(f"writes {key!r} into the scope" if key else "writes into the scope", target)
         elif base.name == "message":
             if key != "headers":
                 self.answers("changes what the app answers", target)
         elif base.name not in ("free", "value", "object", "call"):
-            self.fail(f"writes into {kinds.said(base)}", target)
+            self.fail(f"writes into {values.said(base)}", target)
+
+
+def is_http_error(value):
+    """Whether exceptions have a status that is looked at elsewhere (`raised.py`)."""
+    held = value.data.value if value.name == "value" else None
+    return isinstance(held, type) and issubclass(held, HTTPException)

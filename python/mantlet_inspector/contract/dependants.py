@@ -1,0 +1,38 @@
+"""The dependencies of a route, in the order in which FastAPI solves them."""
+
+from __future__ import annotations
+
+from fastapi.dependencies import utils
+
+LOCATIONS = ("path", "query", "header", "cookie")
+
+
+def flattened(dependant, overrides, before=0):
+    """Dependencies before what depends on them, each with the number of the first that it depends on. One that is used twice is
+    validated twice, whatever is cached."""
+    first = before
+    for sub in dependant.dependencies:
+        if sub.call in overrides:
+            sub = utils.get_dependant(path=sub.path or "", call=overrides[sub.call], name=sub.name)
+        for one in flattened(sub, overrides, before):
+            before += 1
+            yield one
+    yield dependant, first
+
+
+def dependants_of(route):
+    """The handler comes last."""
+    return [dependant for dependant, _ in spans_of(route)]
+
+
+def spans_of(route):
+    provider = getattr(route, "dependency_overrides_provider", None)
+    return list(flattened(route.dependant, getattr(provider, "dependency_overrides", None) or {}))
+
+
+def fields_of(route):
+    """All that FastAPI validates for a route, and what it writes."""
+    for dependant in dependants_of(route):
+        for location in (*LOCATIONS, "body"):
+            yield from getattr(dependant, f"{location}_params")
+    yield from (one for one in (route.body_field, route.response_field) if one is not None)

@@ -1,0 +1,56 @@
+"""What of an operation may refuse a request before all of its input is validated."""
+
+from __future__ import annotations
+
+from mantlet_inspector.contract.dependants import LOCATIONS
+from mantlet_inspector.proof import known_packages as relatives
+from mantlet_inspector.source.places import name_of, named_at
+
+
+def validators(dependants, refuses):
+    """Validators of the app's own that may refuse: they run while FastAPI validates, and what they raise comes before what else is invalid."""
+    seen = {}
+    for dependant in dependants:
+        for field in [
+            field for kind in (*LOCATIONS, "body") for field in getattr(dependant, f"{kind}_params")
+        ]:
+            for function in functions_in(field._type_adapter.core_schema):
+                place = refuses(function) if id(function) not in seen else None
+                seen[id(function)] = function
+                if place:
+                    return [{"inputs": [0, 0], "why": named_at(name_of(function), place)}]
+    return []
+
+
+def functions_in(schema):
+    """The functions that a core schema calls."""
+    waiting, seen = [schema], {}
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen or not isinstance(one, (dict, list, tuple)):
+            continue
+        seen[id(one)] = one
+        if not isinstance(one, dict):
+            waiting += one
+            continue
+        kind = one.get("type")
+        if isinstance(kind, str) and kind.startswith("function-") and isinstance(one.get("function"), dict):
+            yield one["function"]["function"]
+        if kind == "model":
+            decides = one.get("custom_init") and relatives.how_made(one["cls"]) is None
+            names = ("__init__" if decides else None, one.get("post_init"))
+            yield from (getattr(one["cls"], name) for name in names if name)
+        waiting += [value for key, value in one.items() if key not in ("metadata", "serialization")]
+
+
+def guards(spans, counts, refuses):
+    """Dependencies that may refuse. FastAPI calls one unless something that it, or what it depends on, takes is invalid: these inputs. One of
+    those that have the same inputs is told."""
+    found = []
+    for index, (dependant, first) in enumerate(spans[:-1]):
+        place = refuses(dependant.call)
+        if place:
+            span = [counts[first], counts[index + 1]]
+            if not any(one["inputs"] == span for one in found):
+                found.append({"inputs": span, "why": named_at(name_of(dependant.call), place)})
+    return found
