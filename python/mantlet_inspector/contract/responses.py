@@ -12,7 +12,7 @@ import inspect
 from fastapi.responses import JSONResponse
 from starlette.responses import JSONResponse as StarletteJSONResponse
 
-from mantlet_inspector.contract.schemas import function_of, is_pydantics
+from mantlet_inspector.contract.schemas.functions import function_of, is_pydantics
 from mantlet_inspector.source.places import name_of
 
 SCALARS = (

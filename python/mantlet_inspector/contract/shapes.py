@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import marshal
+from typing import Any, Dict, Iterator
+
+Shape = Dict[str, Any]
 
 WANTED = {"fields", "items", "choices", "expected", "values", "labels"}  # also if they are empty
 
@@ -11,11 +14,11 @@ WANTED = {"fields", "items", "choices", "expected", "values", "labels"}  # also 
 class Shapes:
     """The contract's list of shapes. Equal ones are listed once."""
 
-    def __init__(self):
-        self.all = []
-        self._index = {}
+    def __init__(self) -> None:
+        self.all: list[Any] = []
+        self._index: dict[Any, int] = {}
 
-    def add(self, shape):
+    def add(self, shape: Shape) -> int:
         shape = compact(shape)
         try:
             key = marshal.dumps(shape, 2)  # a version that writes equal values equally
@@ -26,26 +29,26 @@ class Shapes:
             self.all.append(shape)
         return self._index[key]
 
-    def reserve(self):
+    def reserve(self) -> int:
         self.all.append(None)
         return len(self.all) - 1
 
-    def fill(self, index, shape):
+    def fill(self, index: int, shape: Shape) -> None:
         self.all[index] = compact(shape)
 
-    def opaque(self, why):
+    def opaque(self, why: str) -> int:
         return self.add({"type": "opaque", "why": why})
 
-    def without_default(self, index):
+    def without_default(self, index: int) -> int:
         while self.all[index] and self.all[index]["type"] == "with-default":
             index = self.all[index]["inner"]
         return index
 
-    def parts(self, shape):
+    def parts(self, shape: Shape) -> list[int]:
         """The shapes that a shape is made of."""
         return [part for _, part in named_parts(shape)]
 
-    def opaque_places(self, index, seen, path=""):
+    def opaque_places(self, index: int, seen: set[int], path: str = "") -> Iterator[tuple[str, str]]:
         """Every opaque place that can be reached from a shape -> (path, why)."""
         if index in seen:
             return
@@ -57,7 +60,7 @@ class Shapes:
             yield from self.opaque_places(part, seen, path + name)
 
 
-def named_parts(shape):
+def named_parts(shape: Shape) -> Iterator[tuple[str, int]]:
     """The shapes that a shape is made of, each with how to write its place."""
     for field in shape.get("fields", ()):
         yield "".join(f".{key}" for key in field["lookup"][0]), field["shape"]
@@ -77,7 +80,7 @@ def named_parts(shape):
             yield "", shape[part]
 
 
-def compact(shape):
+def compact(shape: Shape) -> Shape:
     """Leaves out what is none, false or empty, except where the format wants it."""
     kept = {}
     for key, value in shape.items():

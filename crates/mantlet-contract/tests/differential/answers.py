@@ -27,7 +27,7 @@ sys.dont_write_bytecode = True  # or Cargo takes the package for changed
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[4] / "python"))
 
 from mantlet_inspector.contract.responses import Answers  # noqa: E402
-from mantlet_inspector.contract.schemas import Shapes  # noqa: E402
+from mantlet_inspector.contract.shapes import Shapes  # noqa: E402
 
 EACH = 12
 COUNT = 0
