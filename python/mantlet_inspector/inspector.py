@@ -46,8 +46,8 @@ def made_contract(app, name):
         "made-with": versions(),
         **({"root-path": root_path} if root_path and walk.strips_root_path else {}),
         "router": router,
-        "shapes": walk.shapes.all,
-        "notes": list(walk.noted.values()),
+        "shapes": walk.draft.shapes.all,
+        "notes": list(walk.draft.noted.values()),
     }
 
 

@@ -28,7 +28,7 @@ get_form_models = getattr(utils, "_get_form_models", None)
 should_embed_body_fields = getattr(utils, "_should_embed_body_fields", None)
 is_json_field = getattr(utils, "_is_json_field", lambda field: False)
 get_cached_model_fields = getattr(utils, "get_cached_model_fields", None)
-# Before FastAPI told them apart, `null` was a body that is missing.
+# PreValidation FastAPI told them apart, `null` was a body that is missing.
 NULL_IS_MISSING = inspect.signature(utils.solve_dependencies).parameters["body"].default is None
 
 try:

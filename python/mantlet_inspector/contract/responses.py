@@ -24,7 +24,7 @@ FASTER = ("ORJSONResponse", "UJSONResponse")
 CLASSES = ("1XX", "2XX", "3XX", "4XX", "5XX")
 
 
-class Answers:
+class Responses:
     def __init__(self, shapes):
         self.shapes = shapes
         self.anything = shapes.add({"type": "any"})

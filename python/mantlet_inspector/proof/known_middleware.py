@@ -9,6 +9,7 @@ refuse, and change nothing but headers and encodings of answers.
 from __future__ import annotations
 
 from importlib import metadata
+from typing import Any
 
 from mantlet_inspector.source import files
 
@@ -156,3 +157,8 @@ ERRORS = {
     "fastapi.exception_handlers.request_validation_exception_handler",
     "slowapi.extension._rate_limit_exceeded_handler",
 }
+
+
+def is_instruments(function: Any) -> bool:
+    """Whether it is a function that one of them has put in the place of FastAPI's."""
+    return files.package_of(files.file_of(function)) in INSTRUMENTS

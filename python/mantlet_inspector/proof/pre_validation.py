@@ -27,7 +27,7 @@ from mantlet_inspector.source.places import name_of
 Runs = namedtuple("Runs", "why reads")
 
 
-class Before:
+class PreValidation:
     def __init__(self):
         self.known = {}  # with what it is about, so that no other gets its id
         self.odd = []  # exceptions whose handlers may answer with something that is no error, and those
