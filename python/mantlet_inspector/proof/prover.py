@@ -21,7 +21,7 @@ from mantlet_inspector.proof import known_middleware as known
 from mantlet_inspector.proof import values
 from mantlet_inspector.proof.catching import hides_errors_of
 from mantlet_inspector.proof.facts import DEPTH, GUARDED, Facts, Me, Unproven, callable_of
-from mantlet_inspector.proof.interpret.function import Read
+from mantlet_inspector.proof.interpret.function import Function
 from mantlet_inspector.proof.known_middleware import ERRORS
 from mantlet_inspector.proof.values import FREE, Box, Value
 from mantlet_inspector.source import files, lookup, memory, places, trees
@@ -240,14 +240,14 @@ class Prover:
         )
         if key not in self.known:
             self.known[key] = FREE  # if it calls itself
-            read = Read(self, function, None, depth)
+            read = Function(self, function, None, depth)
             read.making = making
             self.known[key] = read.run(node, arguments, named)
         return self.known[key]
 
     def enter_local(self, made, arguments):
         node, outer = made.data
-        return Read(self, outer.function, outer, outer.depth + 1).run(node, arguments, {})
+        return Function(self, outer.function, outer, outer.depth + 1).run(node, arguments, {})
 
     def of_value(self, value):
         if isinstance(value, (Starlette, Router)):

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import ast
-import http
 import logging
 import types
 
-from starlette.datastructures import URL, Headers, MutableHeaders, QueryParams
 from starlette.middleware.base import BaseHTTPMiddleware
-from starlette.requests import HTTPConnection, Request
-from starlette.responses import RedirectResponse, Response
 
 from mantlet_inspector.proof import known_middleware as known
 from mantlet_inspector.proof import values
-from mantlet_inspector.proof.facts import Me, Unproven
+from mantlet_inspector.proof.interpret.expressions import Expressions
+from mantlet_inspector.proof.interpret.making import make
+from mantlet_inspector.proof.interpret.sending import call_app, call_send
 from mantlet_inspector.proof.known_middleware import ERRORS
 from mantlet_inspector.proof.values import FREE, Box, Value, is_harmless
 from mantlet_inspector.source import files
@@ -71,7 +69,7 @@ TEXT = {
 }
 
 
-class Calls:
+class Calls(Expressions):
     def see_Call(self, node):
         if is_super(node):
             return Value("super")
@@ -106,10 +104,10 @@ class Calls:
                 self.fail("hands on another request than came", node)
             return values.COMING._replace(sure=callee.sure)
         if callee.name == "app":
-            self.call_app(arguments, named, node)
+            call_app(self, arguments, named, node)
             return FREE
         if callee.name == "send":
-            return self.call_send(every, node)
+            return call_send(self, every, node)
         if callee.name == "receive":
             self.fail("takes the body out of what is received", node)
         if callee.name == "method":
@@ -119,7 +117,7 @@ class Calls:
             return self.call_function(function.value, [me, *arguments], named, node)
         if callee.name == "function":
             inner, outer = callee.data
-            return type(self)(self.prover, self.function, outer, self.depth + 1).run(inner, arguments, named)
+            return self.inner(outer).run(inner, arguments, named)
         if callee.name in ("refusal", "own answer"):
             if any(not is_harmless(one) for one in every):
                 if callee.name == "own answer" or not callee.sure:
@@ -133,65 +131,6 @@ class Calls:
         for one in every:
             self.harmless(one, node)
         return FREE
-
-    def call_app(self, arguments, named, node):
-        given = dict(zip(("scope", "receive", "send"), arguments))
-        given.update(named)
-        for name in ("scope", "receive"):
-            came = given.get(name)
-            if came is None or came.name != name or not came.sure:
-                self.fail(f"hands on another {name} than came", node)
-        send = given.get("send")
-        if send is None or len(given) != 3:
-            self.fail("calls the app in a way that is not understood", node)
-        if send.name == "send" and send.sure:
-            return
-        try:
-            self.wrapper(send, node)
-        except Unproven as why:
-            self.prover.facts.answers = self.prover.facts.answers or f"may change what the app answers: {why}"
-
-    def wrapper(self, send, node):
-        """A function that stands in the place of `send`."""
-        if send.name == "function":
-            inner, outer = send.data
-            came = type(self)(self.prover, self.function, outer, self.depth + 1).run(
-                inner, [values.MESSAGE], {}
-            )
-            senders, where = set(), outer
-            while where is not None:
-                senders |= {name for name, one in where.names.items() if one.name == "send" and one.sure}
-                where = where.outer
-            if isinstance(inner, ast.Lambda) or not always_sends(inner.body, senders):
-                raise Unproven("it may keep a part of it back")
-        else:
-            raise Unproven("it is sent through code that is not understood")
-        if not is_harmless(came):
-            raise Unproven("it is sent through code that is not understood")
-
-    def call_send(self, every, node):
-        if len(every) == 1 and every[0].name == "message" and every[0].sure:
-            return FREE
-        message = node.args[0] if len(node.args) == 1 and isinstance(node.args[0], ast.Dict) else None
-        parts = {}
-        for key, value in zip(message.keys, message.values) if message is not None else ():
-            parts[constant(key) if key is not None else None] = value
-        kind_of_message = constant(parts.get("type"))
-        if self.is_inside_wrapper():
-            self.answers("sends something of its own", node)
-        elif kind_of_message == "http.response.start" and self.is_error(parts.get("status")):
-            pass
-        elif kind_of_message != "http.response.body" or None in parts:
-            self.fail("answers by itself, with something that need not be an error", node)
-        return FREE
-
-    def is_inside_wrapper(self):
-        where = self
-        while where is not None:
-            if any(one.name == "message" for one in where.names.values()):
-                return True
-            where = where.outer
-        return False
 
     def call_method(self, method, arguments, named, node):
         base, name = method
@@ -279,7 +218,7 @@ class Calls:
                 self.harmless(one, node)
             return self.attribute(arguments[0], name, node)
         if isinstance(value, type):
-            return self.make(value, arguments, named, node)
+            return make(self, value, arguments, named, node)
         if isinstance(value, types.MethodType) and isinstance(value.__self__, logging.Logger):
             for one in every:
                 if one.name in values.MAPPINGS:
@@ -375,109 +314,6 @@ class Calls:
                 return FREE
             self.fail(f"hands the request to `{first.__name__}`", node)
         return self.prover.returned(function, [me, *arguments], named, self.depth + 1, making=self.making)
-
-    def make(self, cls, arguments, named, node):
-        """An object of a class."""
-        every = [*arguments, *named.values()]
-        names = [one.name for one in arguments]
-        if cls in (Request, HTTPConnection):
-            if (names == ["scope"] and not named) or (cls is HTTPConnection and names[:1] == ["scope"]):
-                return values.MADE
-            if (
-                names[:2] == ["scope", "receive"]
-                and all(one.sure for one in every)
-                and set(names[2:]) <= {"send"}
-            ):
-                return Value("made-request", data="receives")
-            self.fail("makes another request", node)
-        if cls is Headers:
-            if {one.name for one in every} <= {"scope", "raw headers", "headers", "free"}:
-                return values.HEADERS
-        if cls is MutableHeaders and any(one.name in ("scope", "raw headers", "headers") for one in every):
-            self.fail("may change the headers of the request", node)
-        if cls is MutableHeaders and [one.name for one in every] == ["message"]:
-            return FREE
-        if cls is URL and [one.name for one in every] == ["scope"]:
-            return FREE
-        if cls is QueryParams:
-            self.reads(node)
-        if issubclass(cls, Response):
-            for one in every:
-                self.harmless(one, node)
-            return self.response(cls, node)
-        for one in every:
-            if one.name == "function":
-                self.mention(one, node)
-        if any(not is_harmless(one) and one.name != "function" for one in every):
-            if files.is_frameworks(cls) or not isinstance(cls.__init__, types.FunctionType):
-                self.fail(f"hands the request to `{cls.__name__}`", node)
-            self.prover.returned(
-                cls.__init__, [Value("self", data=Me(cls, None)), *arguments], named, self.depth + 1
-            )
-        own = not files.is_frameworks(cls) and files.file_of(cls)
-        return Value("object", data=Box(cls)) if own and "__getattr__" not in vars(cls) else FREE
-
-    def response(self, cls, node):
-        if issubclass(cls, RedirectResponse) or not files.is_frameworks(cls.__init__):
-            return values.OWN
-        status = next((one.value for one in node.keywords if one.arg == "status_code"), None)
-        if status is None and len(node.args) > 1:
-            status = node.args[1]
-        if any(one.arg is None for one in node.keywords) or any(
-            isinstance(one, ast.Starred) for one in node.args
-        ):
-            return values.OWN
-        return values.REFUSAL if self.is_error(status) else values.OWN
-
-    def is_error(self, node):
-        """Whether an expression is the status of an error."""
-        if node is None:
-            return False
-        if isinstance(node, ast.IfExp):
-            return self.is_error(node.body) and self.is_error(node.orelse)
-        value = constant(node)
-        if value is None and isinstance(node, (ast.Name, ast.Attribute)):
-            seen = self.see(node)
-            if seen.name == "error status":
-                return True
-            value = seen.data.value if seen.name == "value" else None
-        if isinstance(value, http.HTTPStatus):
-            value = value.value
-        return type(value) is int and 400 <= value <= 599
-
-
-def always_sends(block, senders):
-    """Whether a block sends whatever way is taken."""
-    for one in block:
-        if isinstance(one, (ast.Expr, ast.Return)):
-            call = (
-                one.value.value
-                if isinstance(one.value, ast.Await)
-                else one.value
-                if isinstance(one, ast.Return)
-                else None
-            )
-            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in senders:
-                return True
-        if isinstance(one, (ast.With, ast.AsyncWith)) and always_sends(one.body, senders):
-            return True
-        if isinstance(one, ast.Try) and (
-            always_sends(one.body, senders) or always_sends(one.finalbody, senders)
-        ):
-            return True
-        if isinstance(one, ast.If):
-            ways = always_sends(one.body, senders), always_sends(one.orelse, senders)
-            if all(ways):
-                return True
-            ends = (
-                any(isinstance(each, (ast.Return, ast.Raise)) for each in ast.walk(way))
-                for way in one.body + one.orelse
-            )
-            if any(ends) and not ways[0]:
-                return False
-        elif isinstance(one, (ast.Return, ast.Raise)):
-            return False
-    return False
 
 
 def is_own(value, cls, name):

@@ -6,6 +6,7 @@ import ast
 import types
 
 from mantlet_inspector.proof import values
+from mantlet_inspector.proof.interpret.frame import Frame
 from mantlet_inspector.proof.values import FREE, Box, Value, is_harmless, joined
 from mantlet_inspector.source import files, lookup
 from mantlet_inspector.source.lookup import owner
@@ -28,7 +29,7 @@ PARTS = {"json": values.JSON, "routes": values.ROUTE}
 URL_PARTS = {"path", "scheme", "hostname", "port", "netloc", "is_secure", "username", "fragment"}
 
 
-class Expressions:
+class Expressions(Frame):
     def used(self, node):
         """An expression that goes somewhere by itself."""
         self.harmless(self.see(node), node)
@@ -60,20 +61,12 @@ class Expressions:
     def mention(self, made, node):
         """A function inside that somebody else may call, with anything."""
         inner, outer = made.data
-        type(self)(self.prover, self.function, outer, self.depth + 1).checked(inner, outer)
+        self.inner(outer).checked(inner, outer)
 
     def checked(self, node, outer):
         came = self.run(node, [], {})
         if not is_harmless(came):
             self.fail(f"hands {values.said(came)} on", node)
-
-    def reads(self, node):
-        self.prover.facts.reads = (
-            self.prover.facts.reads or f"looks at the query or the body (line {node.lineno})"
-        )
-
-    def answers(self, what, node):
-        self.prover.facts.answers = self.prover.facts.answers or f"{what} (line {node.lineno})"
 
     def see(self, node):
         method = getattr(self, "see_" + type(node).__name__, None)
@@ -88,17 +81,6 @@ class Expressions:
         if type(node.value) is int:
             return Value("value", data=Box(node.value))
         return values.NOTHING if node.value is None else FREE
-
-    def look_up(self, node):
-        where = self
-        while where is not None:
-            if node.id in where.names and not (where is self and node.id in self.elsewhere):
-                return where.names[node.id]
-            where = where.outer
-        if node.id in self.assigned and node.id not in self.elsewhere:
-            return FREE  # not assigned yet, or deleted
-        value = lookup.value_of(self.function, node.id)
-        return FREE if value is lookup.UNKNOWN else self.prover.of_value(value)
 
     def see_Name(self, node):
         return self.look_up(node)

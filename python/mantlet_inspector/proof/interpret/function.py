@@ -9,25 +9,15 @@ from starlette.exceptions import HTTPException
 from mantlet_inspector.proof import values
 from mantlet_inspector.proof.facts import DEPTH, GUARDED, STEPS, Unproven
 from mantlet_inspector.proof.interpret.calls import Calls
-from mantlet_inspector.proof.interpret.expressions import PARTS, Expressions
+from mantlet_inspector.proof.interpret.expressions import PARTS
 from mantlet_inspector.proof.values import FREE, Value, is_harmless, joined
 from mantlet_inspector.source import files, memory
 from mantlet_inspector.source.places import name_of
 from mantlet_inspector.source.trees import constant
 
 
-class Read(Calls, Expressions):
+class Function(Calls):
     """One function that is read, or one inside another."""
-
-    def __init__(self, prover, function, outer, depth):
-        self.prover = prover
-        self.function = function
-        self.outer = outer
-        self.depth = depth
-        self.making = False
-        self.names = {}
-        self.elsewhere = set()  # names that are assigned further out
-        self.result = None
 
     def run(self, node, arguments, named):
         if self.depth > 2 * DEPTH:
@@ -72,10 +62,6 @@ class Read(Calls, Expressions):
         if parameter is None or self.prover.place == "middleware":
             return True
         return any(isinstance(one, ast.Name) and one.id == parameter.arg for one in ast.walk(node))
-
-    def fail(self, what, node):
-        line = getattr(node, "lineno", None)
-        raise Unproven(f"{what} (line {line})" if line else what)
 
     # Statements
 
@@ -265,23 +251,6 @@ class Read(Calls, Expressions):
         self.on_If(node)
 
     # Storing
-
-    def bind(self, name, value, node):
-        where = self
-        if name in self.elsewhere:
-            where = self.outer
-            while where is not None and name not in where.names:
-                where = where.outer
-            if where is None:
-                if not is_harmless(value):
-                    self.fail(f"keeps {values.said(value)} in `{name}`", node)
-                return
-        if name in where.names:
-            came = joined(where.names[name], value)
-            if came is None:
-                self.fail(f"`{name}` is now one thing, now another", node)
-            value = came
-        where.names[name] = value
 
     def store(self, target, value):
         if isinstance(target, ast.Name):

@@ -1,0 +1,89 @@
+"""What is known while a function is read: what its names stand for, and those of the functions around it."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+from mantlet_inspector.proof import values
+from mantlet_inspector.proof.facts import Unproven
+from mantlet_inspector.proof.values import FREE, Value, is_harmless, joined
+from mantlet_inspector.source import lookup
+
+if TYPE_CHECKING:
+    pass
+
+
+class Frame:
+    """One function that is read, or one inside another.
+
+    Expressions, calls and statements are read by classes that build on this one and on each other, in this order. What
+    the lower ones need of the higher ones is declared here.
+    """
+
+    def __init__(self, prover, function, outer, depth):
+        self.prover = prover
+        self.function = function
+        self.outer = outer
+        self.depth = depth
+        self.making = False
+        self.names = {}
+        self.elsewhere = set()  # names that are assigned further out
+        self.result = None
+
+    def fail(self, what, node):
+        line = getattr(node, "lineno", None)
+        raise Unproven(f"{what} (line {line})" if line else what)
+
+    def bind(self, name, value, node):
+        where = self
+        if name in self.elsewhere:
+            where = self.outer
+            while where is not None and name not in where.names:
+                where = where.outer
+            if where is None:
+                if not is_harmless(value):
+                    self.fail(f"keeps {values.said(value)} in `{name}`", node)
+                return
+        if name in where.names:
+            came = joined(where.names[name], value)
+            if came is None:
+                self.fail(f"`{name}` is now one thing, now another", node)
+            value = came
+        where.names[name] = value
+
+    def reads(self, node):
+        self.prover.facts.reads = (
+            self.prover.facts.reads or f"looks at the query or the body (line {node.lineno})"
+        )
+
+    def answers(self, what, node):
+        self.prover.facts.answers = self.prover.facts.answers or f"{what} (line {node.lineno})"
+
+    def look_up(self, node):
+        where = self
+        while where is not None:
+            if node.id in where.names and not (where is self and node.id in self.elsewhere):
+                return where.names[node.id]
+            where = where.outer
+        if node.id in self.assigned and node.id not in self.elsewhere:
+            return FREE  # not assigned yet, or deleted
+        value = lookup.value_of(self.function, node.id)
+        return FREE if value is lookup.UNKNOWN else self.prover.of_value(value)
+
+    def inner(self, outer: Frame) -> Frame:
+        """A function inside another one, to be read."""
+        return type(self)(self.prover, self.function, outer, self.depth + 1)
+
+    # Of the classes that build on this one
+
+    def see(self, node: ast.expr) -> Value:
+        """What an expression stands for."""
+        raise NotImplementedError
+
+    def store(self, target: ast.expr, value: Value) -> None:
+        raise NotImplementedError
+
+    def run(self, node: Any, arguments: list[Value], named: dict[str, Value]) -> Value:
+        """What a function returns that is called so."""
+        raise NotImplementedError
