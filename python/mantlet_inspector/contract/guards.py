@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mantlet_inspector.contract.dependants import LOCATIONS
-from mantlet_inspector.proof import known_packages as relatives
+from mantlet_inspector.proof import known_packages
 from mantlet_inspector.source.places import name_of, named_at
 
 
@@ -37,7 +37,7 @@ def functions_in(schema):
         if isinstance(kind, str) and kind.startswith("function-") and isinstance(one.get("function"), dict):
             yield one["function"]["function"]
         if kind == "model":
-            decides = one.get("custom_init") and relatives.how_made(one["cls"]) is None
+            decides = one.get("custom_init") and known_packages.how_made(one["cls"]) is None
             names = ("__init__" if decides else None, one.get("post_init"))
             yield from (getattr(one["cls"], name) for name in names if name)
         waiting += [value for key, value in one.items() if key not in ("metadata", "serialization")]

@@ -12,8 +12,7 @@ from mantlet_inspector.contract.dependants import dependants_of, fields_of
 from mantlet_inspector.contract.draft import Draft
 from mantlet_inspector.contract.matching import overrides, pattern
 from mantlet_inspector.contract.router_tree import claim_answers
-from mantlet_inspector.proof import known_middleware as known
-from mantlet_inspector.proof import prover as proof
+from mantlet_inspector.proof import known_middleware, prover
 from mantlet_inspector.source import files, places
 from mantlet_inspector.source.objects import closure, whole
 from mantlet_inspector.source.places import name_of
@@ -92,7 +91,7 @@ def around_handler(draft: Draft, route):
     if any(name in vars(route) for name in ("handle", "get_route_handler")):
         return None
     made = [whole(one) for one in (route.app, *closure(route.app)) if callable(one)]
-    own = [one for one in made if not files.is_frameworks(one) and not known.is_instruments(one)]
+    own = [one for one in made if not files.is_frameworks(one) and not known_middleware.is_instruments(one)]
     if len(own) != 1 or not isinstance(own[0], types.FunctionType):
         return None
     inner = [
@@ -102,7 +101,7 @@ def around_handler(draft: Draft, route):
     ]
     if len(inner) != 1 or not files.is_frameworks(inner[0]):
         return None
-    facts = proof.route_handler(own[0], inner[0])
+    facts = prover.route_handler(own[0], inner[0])
     if not facts.rewrites and (
         draft.pre_validation.answer_of(own[0]) or draft.pre_validation.may_refuse(own[0])
     ):
@@ -118,7 +117,7 @@ def is_plain(route):
         return False
     # What FastAPI made of the handler, and what that calls.
     made = [route.app, *(one for one in closure(route.app) if callable(one))]
-    return all(files.is_frameworks(one) or known.is_instruments(one) for one in map(whole, made))
+    return all(files.is_frameworks(one) or known_middleware.is_instruments(one) for one in map(whole, made))
 
 
 def is_docs(path, docs):

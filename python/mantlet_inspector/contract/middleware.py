@@ -17,9 +17,8 @@ from mantlet_inspector.contract.router_tree import (
     set_rewrites,
     set_written,
 )
-from mantlet_inspector.proof import known_middleware as known
-from mantlet_inspector.proof import prover as proof
-from mantlet_inspector.proof.facts import code_of
+from mantlet_inspector.proof import known_middleware, prover
+from mantlet_inspector.proof.facts import shown_code
 from mantlet_inspector.proof.wrappers import middleware_wraps
 from mantlet_inspector.source import places
 from mantlet_inspector.source.places import name_of, named_at
@@ -27,10 +26,10 @@ from mantlet_inspector.source.places import name_of, named_at
 
 def passes(draft: Draft, cls, options, instance, router, at, odd=()):
     """A middleware around a router, and what becomes of exceptions that it raises."""
-    facts = proof.middleware(cls, options, instance)
-    code = code_of(cls, options)
+    facts = prover.middleware(cls, options, instance)
+    code = shown_code(cls, options)
     name = f"the middleware `{name_of(options.get('dispatch') or cls)}` ({places.where(code)})"
-    if not facts.rewrites and not known.is_known(cls, options):
+    if not facts.rewrites and not known_middleware.is_known(cls, options):
         draft.pre_validation.odd, outer = odd, draft.pre_validation.odd
         facts.rewrites = draft.pre_validation.may_answer(code)
         draft.pre_validation.odd = outer
@@ -53,13 +52,13 @@ def passes(draft: Draft, cls, options, instance, router, at, odd=()):
         for route in routes_in(router):
             if not route["methods"] or "OPTIONS" in route["methods"]:
                 route["operation"]["rewrites"] = True
-    if known.may_refuse(cls, options):
+    if known_middleware.may_refuse(cls, options):
         set_refuses(router, f"the middleware `{name_of(cls)}`")
-    elif not known.is_known(cls, options):
+    elif not known_middleware.is_known(cls, options):
         place = draft.pre_validation.refusals.middleware(cls, options)
         if place:
             set_refuses(router, "the middleware " + named_at(name_of(options.get("dispatch") or cls), place))
-    header = known.header_written(cls, options)
+    header = known_middleware.header_written(cls, options)
     if header:
         set_written(router, header.lower())
 
@@ -105,4 +104,4 @@ def builds_its_own(app):
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ())
         if name.endswith("_hook")
     ]
-    return known.is_instruments(function) and not any(hooks)
+    return known_middleware.is_instruments(function) and not any(hooks)

@@ -17,9 +17,7 @@ from mantlet_inspector.contract.http_route import api_route, is_docs, named
 from mantlet_inspector.contract.matching import CONVERTORS, ROUTES, decides, narrows, overrides, pattern
 from mantlet_inspector.contract.middleware import builds_its_own, chain, options_of, passes
 from mantlet_inspector.contract.router_tree import claim, set_below, set_refuses, set_rewrites
-from mantlet_inspector.proof import known_middleware as known
-from mantlet_inspector.proof import monkeypatches as patched
-from mantlet_inspector.proof import prover as proof
+from mantlet_inspector.proof import known_middleware, monkeypatches, prover
 from mantlet_inspector.proof.startup import changes_app, late_pages
 from mantlet_inspector.proof.wrappers import answers_errors_well, errors_answered
 from mantlet_inspector.source import files, memory, places
@@ -74,7 +72,7 @@ class Walk:
         if memory.current.is_late:
             why = "not all code was read in time: what was not is taken for code that may do anything, and input is reported there"
             self.draft.note("app", f"{why}: {memory.current.said()}")
-        changed = patched.replaced()
+        changed = monkeypatches.replaced()
         if changed:
             self.draft.note(
                 "app",
@@ -111,8 +109,8 @@ class Walk:
                 self.draft.note(where, f"{why}: input is reported, not refused")
                 set_rewrites(router)
                 continue
-            tells = known.slowapi_asks(one.cls, app, odd)
-            if tells is None or not proof.leaves_alone(tells):
+            tells = known_middleware.slowapi_asks(one.cls, app, odd)
+            if tells is None or not prover.leaves_alone(tells):
                 passes(self.draft, one.cls, options_of(one), None, router, where, odd)
             else:
                 set_refuses(router, f"the middleware `{name_of(one.cls)}`")
@@ -166,7 +164,7 @@ class Walk:
         """Handlers of exceptions that may answer with something that is no error -> [(exception, its name)]."""
         found = []
         for key, handler in app.exception_handlers.items():
-            if key in OWN_ERRORS or files.is_frameworks(handler) or proof.answers_errors(handler, key):
+            if key in OWN_ERRORS or files.is_frameworks(handler) or prover.answers_errors(handler, key):
                 continue
             place = places.where(handler)
             self.draft.note(

@@ -15,13 +15,13 @@ from starlette.exceptions import HTTPException
 
 from mantlet_inspector.proof.app_code import is_apps, is_read, module_of, subclasses
 from mantlet_inspector.proof.facts import Unproven, callable_of
-from mantlet_inspector.proof.statuses import Looked, odd_in
+from mantlet_inspector.proof.statuses import ModuleNames, odd_in
 from mantlet_inspector.source import files, memory, objects, trees
 from mantlet_inspector.source.objects import closure, whole
 from mantlet_inspector.source.trees import mentioned_in, told_by
 
 
-class Raised:
+class NameGraph:
     """All code that may raise an `HTTPException`, by names."""
 
     def __init__(self):
@@ -66,18 +66,18 @@ class Raised:
             raise OSError
         if not module.__file__.endswith(".py"):
             raise OSError
-        looked, whole, odd = Looked(module), [], []
+        module_names, whole, odd = ModuleNames(module), [], []
         for one in memory.facts_of(module.__file__).definitions:
             inner = one.body.union(*(whole[child] for child in one.children))
             whole.append(inner.union(*one.around))
-            is_plain = one.kind == "function" and (not one.around[0] or looked.is_plain(one))
+            is_plain = one.kind == "function" and (not one.around[0] or module_names.is_plain(one))
             mentioned = told_by(
                 inner if is_plain else inner | one.around[0] if one.kind == "function" else whole[-1]
             )
             cls = vars(module).get(one.cls) if one.cls is not None else None
             found = (
                 odd_in(trees.definition_at(module.__file__, one.place), module, cls)
-                if looked.may_be_odd(one)
+                if module_names.may_be_odd(one)
                 else None
             )
             odd.append(found or next((odd[child] for child in one.children if odd[child]), None))

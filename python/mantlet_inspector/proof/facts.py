@@ -31,16 +31,16 @@ class Facts:
         return not (self.rewrites or self.answers)
 
 
-class Me:
+class Instance:
     """The middleware itself."""
 
     def __init__(self, cls, instance):
         self.cls = cls
-        self.instance = instance
+        self.made = instance
         self.apps = set()  # attributes in which the app inside is
 
     def __repr__(self):
-        return f"Me({id(self.cls)})"
+        return f"Instance({id(self.cls)})"
 
 
 def callable_of(call):
@@ -50,13 +50,13 @@ def callable_of(call):
     if isinstance(call, types.FunctionType):
         return call, []
     if isinstance(call, type):
-        return call.__init__, [Value("self", data=Me(call, None))]
+        return call.__init__, [Value("self", data=Instance(call, None))]
     if isinstance(call, functools.partial):
         raise Unproven("is made of parts (`partial`)")
     return type(call).__call__, [Value("value", data=Box(call))]
 
 
-def code_of(thing, options):
+def shown_code(thing, options):
     """The function by whose place a piece is named."""
     if options.get("dispatch"):
         return options["dispatch"]

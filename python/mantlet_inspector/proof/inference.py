@@ -50,7 +50,7 @@ class Bound(NamedTuple):
     me: Any
 
 
-class Code:
+class FunctionNames:
     """One function that is read: what its names stand for."""
 
     def __init__(self, function: types.FunctionType, node: Any, me: Any) -> None:
@@ -233,7 +233,7 @@ def hints_of(function: Any) -> dict[str, Any]:
 
 
 def is_foreign(thing: Any) -> bool:
-    """Code that knows no `HTTPException`, and the frameworks' own."""
+    """FunctionNames that knows no `HTTPException`, and the frameworks' own."""
     if files.is_frameworks(thing) or files.is_standard(files.file_of(thing)):
         return True
     module = sys.modules.get(getattr(thing, "__module__", None) or "")

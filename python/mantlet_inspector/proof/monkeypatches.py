@@ -8,7 +8,7 @@ import types
 
 import starlette.requests
 
-from mantlet_inspector.proof import known_middleware as known
+from mantlet_inspector.proof import known_middleware
 from mantlet_inspector.source import files
 
 # Where a request goes until it is validated.
@@ -79,4 +79,4 @@ def is_apps_own(file):
     """The app's, or of a package that is not known to call what it replaces."""
     if files.is_standard(file) or file.startswith(files.FRAMEWORKS) or file.startswith("<"):
         return False
-    return files.package_of(file) not in (*known.INSTRUMENTS, *files.NEEDED)
+    return files.package_of(file) not in (*known_middleware.INSTRUMENTS, *files.NEEDED)

@@ -7,24 +7,27 @@ import enum
 import functools
 import types
 import uuid
-from collections import namedtuple
+from typing import NamedTuple
 
 from pydantic import BaseModel
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
-from mantlet_inspector.proof import known_packages as relatives
-from mantlet_inspector.proof import prover as proof
+from mantlet_inspector.proof import known_packages, prover
 from mantlet_inspector.proof.app_code import subclasses
 from mantlet_inspector.proof.catching import hides_errors
-from mantlet_inspector.proof.exceptions import Raised
-from mantlet_inspector.proof.facts import Unproven, code_of
+from mantlet_inspector.proof.exceptions import NameGraph
+from mantlet_inspector.proof.facts import Unproven, shown_code
 from mantlet_inspector.proof.refusals import Refusals
 from mantlet_inspector.source import files, places
 from mantlet_inspector.source.places import name_of
 
-# Why input is only reported, if it is; whether somebody looks at what is not declared.
-Runs = namedtuple("Runs", "why reads")
+
+class Findings(NamedTuple):
+    """What is known of all that runs before an operation is validated."""
+
+    why: str | None  # input is only reported, if it is
+    reads: bool  # something looks at what is not declared
 
 
 class PreValidation:
@@ -34,8 +37,8 @@ class PreValidation:
         self.refusals = Refusals()
 
     @functools.cached_property
-    def raised(self):
-        return Raised()  # all of the app's code is read for it
+    def graph(self):
+        return NameGraph()  # all of the app's code is read for it
 
     def of(self, dependants, has_body):
         why, reads = None, False
@@ -51,17 +54,17 @@ class PreValidation:
             if why is None:
                 found = found or self.answer_of(call)
             if found and why is None:
-                place = places.where(code_of(call, {}))
+                place = places.where(shown_code(call, {}))
                 why = f"the dependency `{name_of(call)}` ({place}) {found}: input is reported, not refused"
         handler = dependants[-1]
-        return Runs(why, reads or (bool(asked(handler)) and proof.reads(handler.call, asked(handler))))
+        return Findings(why, reads or (bool(asked(handler)) and prover.reads(handler.call, asked(handler))))
 
     # A dependency stands before many operations, and is read once.
 
     def facts_of(self, call, names, bodies, has_body):
         key = (id(call), *names, None, *bodies, has_body)
         if key not in self.known:
-            self.known[key] = call, proof.dependency(call, names, bodies, has_body)
+            self.known[key] = call, prover.dependency(call, names, bodies, has_body)
         return self.known[key][1]
 
     def answer_of(self, call):
@@ -73,18 +76,18 @@ class PreValidation:
     def may_refuse(self, call):
         """Whether the code of a function, by the names that it comes to, may make an `HTTPException`."""
         try:
-            names = self.raised.reached(call)
+            names = self.graph.reached(call)
         except Unproven:
             return True
         return names is None or bool(names & {one.__name__ for one in subclasses(HTTPException)})
 
     def may_answer(self, call):
         try:
-            place = self.raised.may_redirect(call)
+            place = self.graph.may_redirect(call)
             if place:
                 return f"may raise an `HTTPException` that is no error ({place})"
             for exception, handler in self.odd:
-                if self.raised.may_raise(call, exception):
+                if self.graph.may_raise(call, exception):
                     return f"may raise what `{handler}` answers"
             if hides_errors(call):
                 return "catches what FastAPI raises for an invalid request"
@@ -117,4 +120,4 @@ def is_frameworks_own(call):
     own = files.is_frameworks(call) or (
         not isinstance(call, types.FunctionType) and files.is_frameworks(type(call))
     )
-    return own or relatives.keeps_request(call)
+    return own or known_packages.keeps_request(call)

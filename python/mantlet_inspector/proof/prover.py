@@ -17,10 +17,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.routing import Router
 
-from mantlet_inspector.proof import known_middleware as known
-from mantlet_inspector.proof import values
+from mantlet_inspector.proof import known_middleware, values
 from mantlet_inspector.proof.catching import hides_errors_of
-from mantlet_inspector.proof.facts import DEPTH, GUARDED, Facts, Me, Unproven, callable_of
+from mantlet_inspector.proof.facts import DEPTH, GUARDED, Facts, Instance, Unproven, callable_of
 from mantlet_inspector.proof.interpret.function import Function
 from mantlet_inspector.proof.known_middleware import ERRORS
 from mantlet_inspector.proof.values import FREE, Box, Value
@@ -33,7 +32,7 @@ from mantlet_inspector.source.places import name_of
 def middleware(cls, options, instance=None):
     """A middleware of ASGI, as a class or a function that makes one; the instance if it is there already."""
     facts = Facts()
-    if known.is_known(cls, options):
+    if known_middleware.is_known(cls, options):
         return facts
     return proving(facts, lambda prover: prover.middleware(cls, options, instance))
 
@@ -67,7 +66,7 @@ def route_handler(handler, inner):
 
 def answers_errors(handler, key):
     """Whether a handler of exceptions only ever answers with an error."""
-    if known.qualified(handler) in ERRORS:
+    if known_middleware.qualified(handler) in ERRORS:
         return True
     facts = proving(Facts(), lambda prover: prover.handler(handler, key), "handler")
     return facts.is_proven()
@@ -108,7 +107,7 @@ class Prover:
                 raise Unproven("is made by code that is not understood")
             self.enter_local(made, [values.SCOPE, values.RECEIVE, values.SEND])
             return
-        if known.qualified(cls) == "starlette.middleware.authentication.AuthenticationMiddleware":
+        if known_middleware.qualified(cls) == "starlette.middleware.authentication.AuthenticationMiddleware":
             self.authentication(options if instance is None else vars(instance))
             return
         own = [one for one in cls.__mro__ if one is not object and not files.is_frameworks(one)]
@@ -122,7 +121,7 @@ class Prover:
                     "__doc__",
                 }:
                     raise Unproven(f"changes how `{base.__name__}` works")
-        me = Value("self", data=Me(cls, instance))
+        me = Value("self", data=Instance(cls, instance))
         dispatch = options.get("dispatch") if instance is None else getattr(instance, "dispatch_func", None)
         if issubclass(cls, BaseHTTPMiddleware):
             handler = dispatch or cls.dispatch

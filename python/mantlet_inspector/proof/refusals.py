@@ -1,6 +1,6 @@
 """What may refuse a request before FastAPI validates its input: what dependencies raise, and what middleware answers by itself.
 
-A refusal is an `HTTPException`, an exception for which an app has a handler, or an answer of a middleware's own. Code is followed
+A refusal is an `HTTPException`, an exception for which an app has a handler, or an answer of a middleware's own. FunctionNames is followed
 by what its names stand for; where that cannot be known, by the name, through all functions of the app that have it. A dependency
 that only fails (500) refuses nothing. What cannot be read may refuse.
 """
@@ -21,12 +21,12 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from mantlet_inspector.proof import known_middleware as known
+from mantlet_inspector.proof import known_middleware
 from mantlet_inspector.proof.app_code import is_apps
 from mantlet_inspector.proof.inference import (
     FOREIGN,
     Bound,
-    Code,
+    FunctionNames,
     Typed,
     functions_named,
     functions_of,
@@ -167,7 +167,7 @@ class Refusals:
         if node is None:
             is_made = "__dataclass_fields__" in vars(me) if isinstance(me, type) else False
             return (None if is_made else f"in `{function.__qualname__}`, whose source cannot be read"), []
-        code = Code(function, node, me)
+        code = FunctionNames(function, node, me)
         following: list[tuple[Any, Any]] = []
         after = set(after_the_app(node)) if answers else set()
         called = {id(one.func) for one in inside(node) if isinstance(one, ast.Call)}
@@ -205,7 +205,7 @@ class Refusals:
                     following.append(found if isinstance(found, Bound) else (found, None))
         return None, [(one.function, one.me) if isinstance(one, Bound) else one for one in following]
 
-    def refuses(self, node: ast.Raise, code: Code) -> bool:
+    def refuses(self, node: ast.Raise, code: FunctionNames) -> bool:
         """Whether what is raised is more than a failure."""
         if node.exc is None:
             return False  # what others raised, and are looked at for
@@ -221,7 +221,7 @@ class Refusals:
             return True
         return any(issubclass(raised, one) for one in self.handled)
 
-    def answers(self, node: ast.AST, code: Code) -> bool:
+    def answers(self, node: ast.AST, code: FunctionNames) -> bool:
         if isinstance(node, ast.Dict):
             return any(
                 isinstance(one, ast.Constant) and one.value == "http.response.start" for one in node.values
@@ -229,7 +229,9 @@ class Refusals:
         if not isinstance(node, ast.Call):
             return False
         made = code.value(node.func)
-        return (isinstance(made, type) and issubclass(made, Response)) or known.qualified(made) in ERRORS
+        return (isinstance(made, type) and issubclass(made, Response)) or known_middleware.qualified(
+            made
+        ) in ERRORS
 
     def is_foreign_handled(self) -> bool:
         """Whether exceptions of others are answered: then all that may fail may end in one."""

@@ -69,7 +69,7 @@ def changes_app(router, before):
         found = touched(function, first_argument(function), seen, 0)
         node = node_of(function)
         try:
-            names = before.raised.called(mentioned_in(node, True)) if node is not None else CHANGES
+            names = before.graph.called(mentioned_in(node, True)) if node is not None else CHANGES
         except Unproven:
             names = CHANGES
         if found == "changes" or names & CHANGES:

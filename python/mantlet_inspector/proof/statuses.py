@@ -19,7 +19,7 @@ from mantlet_inspector.source.index import HTTP, Definition
 from mantlet_inspector.source.lookup import owner
 
 
-class Looked:
+class ModuleNames:
     """A module in which names are looked up, each once, to tell which definitions need a closer look (`odd_in`)."""
 
     def __init__(self, module: types.ModuleType):

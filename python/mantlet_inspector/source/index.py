@@ -1,7 +1,7 @@
 """What stands in a source file, in a form that can be kept: which definitions there are, and what each mentions.
 
 These facts follow from the text of the file alone. What the names in it stand for is asked in the running interpreter
-(`raised.py`), each time anew. So facts are kept by the hash of the text (`memory.py`), and a file that did not change is not
+(`exceptions.py`), each time anew. So facts are kept by the hash of the text (`memory.py`), and a file that did not change is not
 parsed again.
 """
 

@@ -8,8 +8,7 @@ import types
 
 from starlette.middleware.base import BaseHTTPMiddleware
 
-from mantlet_inspector.proof import known_middleware as known
-from mantlet_inspector.proof import values
+from mantlet_inspector.proof import known_middleware, values
 from mantlet_inspector.proof.interpret.expressions import Expressions
 from mantlet_inspector.proof.interpret.making import make
 from mantlet_inspector.proof.interpret.sending import call_app, call_send
@@ -226,7 +225,7 @@ class Calls(Expressions):
                 else:
                     self.harmless(one, node)
             return FREE
-        called = known.qualified(value)
+        called = known_middleware.qualified(value)
         if (
             called in ("asyncio.tasks.wait_for", "asyncio.tasks.shield")
             and arguments
@@ -306,9 +305,13 @@ class Calls(Expressions):
                 self.fail("hands on another request than came", node)
             return FREE
         if files.is_frameworks(first):
-            if method == "__init__" and known.qualified(first) in known.KNOWN:
+            if method == "__init__" and known_middleware.qualified(first) in known_middleware.KNOWN:
                 return FREE
-            if known.is_known(first, {}) and [one.name for one in arguments] == ["scope", "receive", "send"]:
+            if known_middleware.is_known(first, {}) and [one.name for one in arguments] == [
+                "scope",
+                "receive",
+                "send",
+            ]:
                 return FREE
             if is_security(function):
                 return FREE

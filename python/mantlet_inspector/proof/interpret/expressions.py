@@ -286,8 +286,8 @@ class Expressions(Frame):
         me = base.data
         if name in me.apps:
             return values.APP
-        if me.instance is not None and name in vars(me.instance):
-            return self.prover.of_value(vars(me.instance)[name])
+        if me.made is not None and name in vars(me.made):
+            return self.prover.of_value(vars(me.made)[name])
         return self.of_class(me.cls, base, name)
 
     def of_class(self, cls, base, name):

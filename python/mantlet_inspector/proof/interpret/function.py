@@ -309,6 +309,6 @@ class Function(Calls):
 
 
 def is_http_error(value):
-    """Whether exceptions have a status that is looked at elsewhere (`raised.py`)."""
+    """Whether exceptions have a status that is looked at elsewhere (`exceptions.py`)."""
     held = value.data.value if value.name == "value" else None
     return isinstance(held, type) and issubclass(held, HTTPException)

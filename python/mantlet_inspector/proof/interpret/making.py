@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 
 from mantlet_inspector.proof import values
-from mantlet_inspector.proof.facts import Me
+from mantlet_inspector.proof.facts import Instance
 from mantlet_inspector.proof.interpret.expressions import Expressions
 from mantlet_inspector.proof.values import FREE, Box, Value, is_harmless
 from mantlet_inspector.source import files
@@ -54,7 +54,7 @@ def make(reader: Expressions, cls, arguments, named, node):
         if files.is_frameworks(cls) or not isinstance(cls.__init__, types.FunctionType):
             reader.fail(f"hands the request to `{cls.__name__}`", node)
         reader.prover.returned(
-            cls.__init__, [Value("self", data=Me(cls, None)), *arguments], named, reader.depth + 1
+            cls.__init__, [Value("self", data=Instance(cls, None)), *arguments], named, reader.depth + 1
         )
     own = not files.is_frameworks(cls) and files.file_of(cls)
     return Value("object", data=Box(cls)) if own and "__getattr__" not in vars(cls) else FREE
