@@ -26,7 +26,7 @@ from pathlib import Path
 from mantlet_inspector import inspector, launcher
 
 
-def main():
+def main() -> int:
     parser = argparse.ArgumentParser(prog="mantlet-inspector")
     parser.add_argument("app", nargs="?", metavar="APP")
     parser.add_argument("--contract", required=True, metavar="FILE", help="where to write it")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import gc
 import platform
+from pathlib import Path
+from typing import Any
 
 from mantlet_inspector import launcher
 from mantlet_inspector.source import memory
@@ -14,7 +16,9 @@ from mantlet_inspector.source import memory
 VERSION = 1
 
 
-def contract(app, name, memories=None, bound=None, ahead=None):
+def contract(
+    app: Any, name: str, memories: str | None = None, bound: float | None = None, ahead: Any = None
+) -> dict[str, Any]:
     """-> the contract of an imported app. Facts of its files are kept in `memories`, and some were read `ahead`; its code is read for
     `bound` seconds at most."""
     begun = memory.begin(memories, memory.DEFAULT_BOUND if bound is None else bound, ahead)
@@ -28,7 +32,7 @@ def contract(app, name, memories=None, bound=None, ahead=None):
             gc.enable()
 
 
-def made_contract(app, name):
+def made_contract(app: Any, name: str) -> dict[str, Any]:
     # It needs FastAPI, which only the app's import has shown to be there.
     from mantlet_inspector.contract.walk import Walk
 
@@ -51,7 +55,7 @@ def made_contract(app, name):
     }
 
 
-def versions():
+def versions() -> dict[str, str]:
     import fastapi
     import pydantic
     import starlette
@@ -64,12 +68,11 @@ def versions():
     }
 
 
-def made(app, factory, root, module):
+def made(app: Any, factory: bool, root: Path, module: str) -> Any:
     if not factory:
         return app
     try:
         return app()
     except (Exception, SystemExit) as error:
-        raise launcher.import_failure(
-            error.with_traceback(error.__traceback__.tb_next), root, module
-        ) from None
+        trace = error.__traceback__ and error.__traceback__.tb_next
+        raise launcher.import_failure(error.with_traceback(trace), root, module) from None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 # Neither the folder of this script nor, with `-c`, the current one is where modules may come from: a
 # `json.py` beside the app would replace the standard one here. `import_app` adds what the app needs.
@@ -44,12 +45,12 @@ BEHIND_A_GATE = (
 class Failure(Exception):
     """Why the app cannot be started, as the person who ran Mantlet will read it."""
 
-    def __init__(self, code, message, where=None):
+    def __init__(self, code: str, message: str, where: str | None = None) -> None:
         super().__init__(message)
         self.status = {"state": "failed", "code": code, "message": message, "where": where}
 
 
-def locate(app):
+def locate(app: str | None) -> tuple[Path, str, str | None, bool]:
     """What the user wrote, or nothing -> (folder for sys.path, module, attribute or None, is a factory)."""
     app = app or configured_entrypoint() or default_file()
     factory = app.endswith("()")
@@ -72,7 +73,7 @@ def locate(app):
     return root, ".".join(names), attribute, factory
 
 
-def default_file():
+def default_file() -> str:
     for name in DEFAULT_FILES:
         if Path(name).is_file():
             return name
@@ -81,7 +82,7 @@ def default_file():
     raise Failure("app-not-found", f"found no app in `{Path.cwd()}`: looked for {looked}; {hint}")
 
 
-def configured_entrypoint():
+def configured_entrypoint() -> str | None:
     try:
         text = Path("pyproject.toml").read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -105,7 +106,7 @@ def configured_entrypoint():
     return entrypoint
 
 
-def import_app(root, module, attribute):
+def import_app(root: Path, module: str, attribute: str | None) -> tuple[Any, str, Any]:
     """Imports the module -> (the module, the app's name in it, the app)."""
     sys.path.insert(0, str(root))
     # Workers are handed sys.path; other interpreters that the app starts know only this.
@@ -142,13 +143,13 @@ def import_app(root, module, attribute):
     raise Failure("no-app-object", problem + (f"; did you mean {meant}" if meant else ""), file)
 
 
-def apps_in(module, kind):
+def apps_in(module: Any, kind: Any) -> list[str]:
     """The names of apps. Every name of the module is asked what it is, which may load what it stands for."""
     names = [name for name in dir(module) if isinstance(getattr(module, name, None), kind)]
     return sorted(names, key=lambda name: (name != "app", name != "api"))
 
 
-def import_failure(error, root, module):
+def import_failure(error: BaseException, root: Path, module: str) -> Failure:
     """Prints the app's own traceback, without the machinery above it, and says where it failed."""
     trace = error.__traceback__
     while trace and trace.tb_frame.f_code.co_filename.startswith((__file__, importlib.__file__, "<frozen ")):
@@ -177,7 +178,7 @@ def import_failure(error, root, module):
     return Failure("app-import-failed", f"the app `{module}` cannot be imported: {reason}{remedy}", where)
 
 
-def inspectors(module):
+def inspectors(module: str) -> Any:
     """A module of the package that this file is in. Where that lies is on the path only while it is looked for."""
     if PACKAGE not in sys.modules:
         sys.path.insert(0, os.path.dirname(HERE))
@@ -188,7 +189,17 @@ def inspectors(module):
     return importlib.import_module(f"{PACKAGE}.{module}")
 
 
-def write_contract(file, app, factory, root, module, name, memories, bound, ahead=None):
+def write_contract(
+    file: str,
+    app: Any,
+    factory: bool,
+    root: Path,
+    module: str,
+    name: str,
+    memories: str | None,
+    bound: float | None,
+    ahead: Any = None,
+) -> None:
     """Has the inspector say what the app accepts. Whatever goes wrong with that, the app is served."""
     try:
         inspector = inspectors("inspector")
@@ -204,7 +215,7 @@ def write_contract(file, app, factory, root, module, name, memories, bound, ahea
     write_whole(file, text)
 
 
-def unreadable(error):
+def unreadable(error: BaseException) -> str:
     """-> why the contract of an app cannot be read, as a person reads it."""
     try:
         from fastapi import __version__ as version
@@ -217,7 +228,7 @@ def unreadable(error):
     return f"{versions()} are put together in a way that is not understood (`mantlet contract` shows where it fails; please report it)"
 
 
-def versions():
+def versions() -> str:
     from importlib import metadata
 
     found = [f"Python {'.'.join(map(str, sys.version_info[:3]))}"]
@@ -229,29 +240,29 @@ def versions():
     return ", ".join(found)
 
 
-def write_whole(file, text):
+def write_whole(file: str, text: str) -> None:
     """Whoever reads the file sees all of it or nothing."""
     temporary = Path(f"{file}.{os.getpid()}")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(file)
 
 
-def is_under(path, folder):
+def is_under(path: str | Path, folder: Path) -> bool:
     return Path(folder) in Path(path).parents
 
 
-def shown(path):
+def shown(path: str | Path) -> str:
     return os.path.relpath(path) if is_under(path, Path.cwd()) else str(path)
 
 
-def report(file, status):
+def report(file: str | None, status: dict[str, Any]) -> None:
     if file:
         write_whole(file, json.dumps(status))
     elif status["state"] == "failed":
         print("error:", status["message"], file=sys.stderr)
 
 
-def end_with(parent):
+def end_with(parent: int) -> None:
     """Ends this process when `parent` ends, however that died."""
     try:
         import ctypes
@@ -261,7 +272,7 @@ def end_with(parent):
     except (ImportError, OSError, AttributeError):
         pass  # not Linux: the thread below is half a second slower
 
-    def watch():
+    def watch() -> None:
         while os.getppid() == parent:
             time.sleep(0.5)
         os.kill(os.getpid(), signal.SIGTERM)
@@ -271,7 +282,7 @@ def end_with(parent):
     threading.Thread(target=watch, name="mantlet-parent", daemon=True).start()
 
 
-def leave_terminal():
+def leave_terminal() -> None:
     """Makes a session of its own. In that of the terminal, but not in its group in front, one that reads it is stopped."""
     try:
         os.setsid()
@@ -279,7 +290,7 @@ def leave_terminal():
         pass  # started in some other way, as the leader of a group
 
 
-def tidy_up(parent):
+def tidy_up(parent: int) -> None:
     """Removes the private folder if the parent, which would have done so, has died."""
     folder = os.path.dirname(HERE)
     is_private = os.path.basename(folder).startswith("mantlet-") and os.path.isfile(
@@ -289,7 +300,7 @@ def tidy_up(parent):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def uvicorn_variables():
+def uvicorn_variables() -> dict[str, Any]:
     """-> what uvicorn's own variables say, as its command understands them."""
     if not any(name.startswith("UVICORN_") for name in os.environ):
         return {}
@@ -316,7 +327,7 @@ def uvicorn_variables():
     return given
 
 
-def serve(app, factory, uds, workers, options, parent):
+def serve(app: Any, factory: bool, uds: str, workers: int, options: dict[str, Any], parent: int) -> None:
     import inspect
 
     import uvicorn
@@ -330,7 +341,7 @@ def serve(app, factory, uds, workers, options, parent):
         os.environ[SUPERVISOR] = str(os.getpid())
     known = inspect.signature(uvicorn.Config.__init__).parameters
 
-    def end(number, _frame):
+    def end(number: int, _frame: Any) -> None:
         tidy_up(parent)
         signal.signal(number, signal.SIG_DFL)
         signal.raise_signal(number)
@@ -356,7 +367,7 @@ def serve(app, factory, uds, workers, options, parent):
         sys.exit(STARTUP_FAILURE)
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(prog="mantlet-launcher")
     parser.add_argument("app", nargs="?", metavar="APP")
     parser.add_argument("--uds", required=True, metavar="PATH")

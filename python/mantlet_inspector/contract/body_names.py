@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 MOST_NAMES = 64
 
 
-def names_of_bodies(route, dependants, is_form):
+def names_of_bodies(route: Any, dependants: list[Any], is_form: bool) -> dict[str, list[list[str]]]:
     """-> names in a body of which the rest is opaque: an account among them can be counted by nevertheless."""
     fields = [field for dependant in dependants for field in dependant.body_params]
     embeds = (
@@ -24,7 +24,7 @@ def names_of_bodies(route, dependants, is_form):
     return {"named": named[:MOST_NAMES]} if named else {}
 
 
-def names_in(annotation, at, depth):
+def names_in(annotation: Any, at: list[str], depth: int) -> list[list[str]]:
     """-> names of a model's fields, and of those of models in it."""
     found = []
     for one in (annotation, *get_args(annotation)):
@@ -41,6 +41,6 @@ def names_in(annotation, at, depth):
     return found
 
 
-def annotation_of(field):
+def annotation_of(field: Any) -> Any:
     """The type of a field, of Pydantic 1 too."""
     return getattr(field.field_info, "annotation", None) or getattr(field, "outer_type_", None)

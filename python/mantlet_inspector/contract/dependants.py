@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from fastapi.dependencies import utils
 
 LOCATIONS = ("path", "query", "header", "cookie")
 
 
-def flattened(dependant, overrides, before=0):
+def flattened(dependant: Any, overrides: dict[Any, Any], before: int = 0) -> Iterator[tuple[Any, int]]:
     """Dependencies before what depends on them, each with the number of the first that it depends on. One that is used twice is
     validated twice, whatever is cached."""
     first = before
@@ -20,17 +23,17 @@ def flattened(dependant, overrides, before=0):
     yield dependant, first
 
 
-def dependants_of(route):
+def dependants_of(route: Any) -> list[Any]:
     """The handler comes last."""
     return [dependant for dependant, _ in spans_of(route)]
 
 
-def spans_of(route):
+def spans_of(route: Any) -> list[tuple[Any, int]]:
     provider = getattr(route, "dependency_overrides_provider", None)
     return list(flattened(route.dependant, getattr(provider, "dependency_overrides", None) or {}))
 
 
-def fields_of(route):
+def fields_of(route: Any) -> Iterator[Any]:
     """All that FastAPI validates for a route, and what it writes."""
     for dependant in dependants_of(route):
         for location in (*LOCATIONS, "body"):

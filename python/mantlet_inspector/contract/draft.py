@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mantlet_inspector.contract.operations import Operations
@@ -26,19 +27,19 @@ class Draft:
         self.operations = Operations(self.shapes, Translator(self.shapes))
         self.responses = Responses(self.shapes)
 
-    def note(self, at, why):
+    def note(self, at: str, why: str) -> None:
         self.noted[at, why] = {"at": at, "why": why}
 
-    def opaque(self, at, why):
+    def opaque(self, at: str, why: str) -> dict[str, Any]:
         self.note(at, f"{why}: it may answer in place of what follows, whose input is reported, not refused")
         return {"kind": "opaque", "why": why}
 
-    def unsure(self, at, why, path, methods=()):
+    def unsure(self, at: str, why: str, path: str, methods: Sequence[str] = ()) -> dict[str, Any]:
         """What may answer for one path only."""
         self.note(at, f"{why}: another route may answer there, so input is reported, not refused")
         return {"kind": "opaque", "why": why, "path": path, "methods": list(methods)}
 
-    def with_convertors(self, found, own, at):
+    def with_convertors(self, found: dict[str, Any], own: dict[str, str], at: str) -> list[dict[str, Any]]:
         """A route with convertors of the app's own, by the patterns of those."""
         if own:
             self.note(
@@ -51,11 +52,11 @@ class Draft:
     # What FastAPI works out of a router that was included, it keeps, and the first request is the
     # quicker for it. But code that changes routes when the app starts would change them in vain.
 
-    def note_kept(self, route):
+    def note_kept(self, route: Any) -> None:
         names = [name for name in vars(route) if name.startswith("_effective") and not name.endswith("lock")]
         self.kept.setdefault(id(route), (route, {name: vars(route)[name] for name in names}))
 
-    def leave(self):
+    def leave(self) -> None:
         """Leaves the app as it was found."""
         for route, kept in self.kept.values():
             vars(route).update(kept)

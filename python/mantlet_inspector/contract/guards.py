@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any, Callable, Optional
+
 from mantlet_inspector.contract.dependants import LOCATIONS
 from mantlet_inspector.proof import known_packages
 from mantlet_inspector.source.places import name_of, named_at
 
+Refuses = Callable[[Any], Optional[str]]  # where something refuses, if it may
 
-def validators(dependants, refuses):
+
+def validators(dependants: list[Any], refuses: Refuses) -> list[dict[str, Any]]:
     """Validators of the app's own that may refuse: they run while FastAPI validates, and what they raise comes before what else is invalid."""
     seen = {}
     for dependant in dependants:
@@ -22,7 +27,7 @@ def validators(dependants, refuses):
     return []
 
 
-def functions_in(schema):
+def functions_in(schema: Any) -> Iterator[Any]:
     """The functions that a core schema calls."""
     waiting, seen = [schema], {}
     while waiting:
@@ -43,7 +48,7 @@ def functions_in(schema):
         waiting += [value for key, value in one.items() if key not in ("metadata", "serialization")]
 
 
-def guards(spans, counts, refuses):
+def guards(spans: list[tuple[Any, int]], counts: list[int], refuses: Refuses) -> list[dict[str, Any]]:
     """Dependencies that may refuse. FastAPI calls one unless something that it, or what it depends on, takes is invalid: these inputs. One of
     those that have the same inputs is told."""
     found = []

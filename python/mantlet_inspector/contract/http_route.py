@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Sequence
+from typing import Any
 
 import pydantic
 from fastapi.routing import APIRoute
@@ -13,12 +15,13 @@ from mantlet_inspector.contract.draft import Draft
 from mantlet_inspector.contract.matching import overrides, pattern
 from mantlet_inspector.contract.router_tree import claim_answers
 from mantlet_inspector.proof import known_middleware, prover
+from mantlet_inspector.proof.facts import Facts
 from mantlet_inspector.source import files, places
 from mantlet_inspector.source.objects import closure, whole
 from mantlet_inspector.source.places import name_of
 
 
-def api_route(draft: Draft, route, seen, at, docs):
+def api_route(draft: Draft, route: Any, seen: Any, at: str, docs: Sequence[str]) -> list[dict[str, Any]]:
     path, own = pattern(seen)
     methods = sorted(seen.methods or ())
     found = {"kind": "http", "path": path, "methods": methods, **is_docs(path, docs)}
@@ -35,7 +38,7 @@ def api_route(draft: Draft, route, seen, at, docs):
     return draft.with_convertors(found, own, where)
 
 
-def operation(draft: Draft, route, seen, where):
+def operation(draft: Draft, route: Any, seen: Any, where: str) -> dict[str, Any]:
     reads = False
     if not is_plain(route):
         facts = around_handler(draft, route)
@@ -84,7 +87,7 @@ def operation(draft: Draft, route, seen, where):
     return operation
 
 
-def around_handler(draft: Draft, route):
+def around_handler(draft: Draft, route: Any) -> Facts | None:
     """What is known of the function that a route class of the app's own puts around FastAPI's handler; none if it does something else."""
     if overrides(type(route), (APIRoute, Route), "__call__", "handle", "app"):
         return None
@@ -109,7 +112,7 @@ def around_handler(draft: Draft, route):
     return facts
 
 
-def is_plain(route):
+def is_plain(route: Any) -> bool:
     """Whether a route works as FastAPI made it."""
     if overrides(type(route), (APIRoute, Route), "__call__", "handle", "get_route_handler", "app"):
         return False
@@ -120,11 +123,11 @@ def is_plain(route):
     return all(files.is_frameworks(one) or known_middleware.is_instruments(one) for one in map(whole, made))
 
 
-def is_docs(path, docs):
+def is_docs(path: str, docs: Sequence[str]) -> dict[str, bool]:
     return {"docs": True} if path in docs else {}
 
 
-def limits_of(*holders):
+def limits_of(*holders: Any) -> str | None:
     """What the app says of the size of bodies and forms: FastAPI refuses what is larger before it validates."""
     around = [*holders[:-1], *holders[-1]]
     for name in ("max_body_size", "form_limits"):
@@ -135,10 +138,10 @@ def limits_of(*holders):
     return None
 
 
-def of(take):
+def of(take: dict[str, Any]) -> str:
     return "." + take["names"][0] if take["kind"] == "field" else ""
 
 
-def named(route):
+def named(route: Any) -> str:
     endpoint = getattr(route, "endpoint", None)
     return "it" if endpoint is None else f"`{name_of(endpoint)}` ({places.where(endpoint)})"

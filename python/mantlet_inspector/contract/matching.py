@@ -7,6 +7,7 @@ import collections
 import functools
 import re
 import types
+from typing import Any
 
 from fastapi.routing import APIRoute, APIWebSocketRoute
 from starlette import convertors
@@ -30,7 +31,7 @@ PARAMETER = re.compile(r"{([a-zA-Z_][a-zA-Z0-9_]*)(:[a-zA-Z_][a-zA-Z0-9_]*)?}")
 
 
 @functools.cache
-def overrides(cls, bases, *methods):
+def overrides(cls: Any, bases: tuple[type, ...], *methods: str) -> bool:
     """Whether a class of the app's own replaces one of the methods."""
     for method in methods:
         own = getattr(cls, method, None)
@@ -39,7 +40,7 @@ def overrides(cls, bases, *methods):
     return False
 
 
-def pattern(route):
+def pattern(route: Any) -> tuple[str, dict[str, str]]:
     """-> (the path, the patterns of convertors that are not Starlette's own); those become `path`, which takes whatever they do."""
     convertors = route.param_convertors.items()
     own = {name: convertor.regex for name, convertor in convertors if type(convertor) not in CONVERTORS}
@@ -48,7 +49,7 @@ def pattern(route):
     ), own
 
 
-def decides(route, seen):
+def decides(route: Any, seen: Any) -> bool:
     """Whether code of the app's own decides what a route takes. Included, a route of Starlette's is made anew, without its class."""
     if "matches" in vars(route):
         return True
@@ -56,7 +57,7 @@ def decides(route, seen):
 
 
 @functools.cache
-def narrows(cls):
+def narrows(cls: Any) -> bool:
     """Whether all that a class of the app's own puts in the place of `matches` takes nothing that Starlette's would not take: it answers what that
     says, or `Match.NONE`."""
     for one in cls.__mro__:
@@ -68,7 +69,7 @@ def narrows(cls):
     return False
 
 
-def narrows_in(function):
+def narrows_in(function: Any) -> bool:
     node = trees.node_of(function)
     if (
         not isinstance(node, ast.FunctionDef)
@@ -79,22 +80,23 @@ def narrows_in(function):
     scope = node.args.args[1].arg
     held, stores = {}, collections.Counter()
 
-    def is_none(one):
+    def is_none(one: Any) -> bool:
+        """`Match.NONE`"""
         return (
             isinstance(one, ast.Attribute)
             and one.attr == "NONE"
             and lookup.value_of(function, getattr(one.value, "id", "")) is Match
         )
 
-    def is_supers(one):
-        called = (
-            isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute) and one.func.attr == "matches"
-        )
-        owner = one.func.value if called else None
+    def is_supers(one: Any) -> bool:
+        """`super().matches(scope)`"""
+        if not isinstance(one, ast.Call) or len(one.args) != 1 or one.keywords:
+            return False
+        if not isinstance(one.func, ast.Attribute) or one.func.attr != "matches":
+            return False
+        owner = one.func.value
         by_super = isinstance(owner, ast.Call) and getattr(owner.func, "id", "") == "super" and not owner.args
-        return (
-            by_super and len(one.args) == 1 and not one.keywords and getattr(one.args[0], "id", "") == scope
-        )
+        return by_super and getattr(one.args[0], "id", "") == scope
 
     for one in ast.walk(node):
         if isinstance(one, ast.Name) and isinstance(one.ctx, (ast.Store, ast.Del)):
@@ -116,10 +118,10 @@ def narrows_in(function):
         ):
             return False
 
-    def is_known(one, what):
+    def is_known(one: Any, what: str) -> bool:
         return isinstance(one, ast.Name) and held.get(one.id) == what and stores[one.id] == 1
 
-    def is_narrow(one):
+    def is_narrow(one: Any) -> bool:
         if isinstance(one, ast.IfExp):
             return is_narrow(one.body) and is_narrow(one.orelse)
         if isinstance(one, ast.Tuple) and len(one.elts) == 2:
@@ -134,7 +136,7 @@ def narrows_in(function):
     )
 
 
-def changes_names(node):
+def changes_names(node: Any) -> bool:
     return isinstance(node, (ast.Lambda, ast.Yield, ast.Global, ast.Nonlocal, ast.ClassDef)) or (
         isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name != "matches"
     )

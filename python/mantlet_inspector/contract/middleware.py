@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware.errors import ServerErrorMiddleware
 
 from mantlet_inspector.contract.draft import Draft
 from mantlet_inspector.contract.router_tree import (
+    RouterTree,
     claim,
     routes_in,
     set_below,
@@ -19,12 +21,15 @@ from mantlet_inspector.contract.router_tree import (
 )
 from mantlet_inspector.proof import known_middleware, prover
 from mantlet_inspector.proof.facts import shown_code
+from mantlet_inspector.proof.known_middleware import Odd
 from mantlet_inspector.proof.wrappers import middleware_wraps
 from mantlet_inspector.source import places
 from mantlet_inspector.source.places import name_of, named_at
 
 
-def passes(draft: Draft, cls, options, instance, router, at, odd=()):
+def passes(
+    draft: Draft, cls: Any, options: dict[str, Any], instance: Any, router: RouterTree, at: str, odd: Odd = ()
+) -> None:
     """A middleware around a router, and what becomes of exceptions that it raises."""
     facts = prover.middleware(cls, options, instance)
     code = shown_code(cls, options)
@@ -63,7 +68,7 @@ def passes(draft: Draft, cls, options, instance, router, at, odd=()):
         set_written(router, header.lower())
 
 
-def chain(draft: Draft, outer, inner, router, at):
+def chain(draft: Draft, outer: Any, inner: Any, router: RouterTree, at: str) -> None:
     """Middleware that is made already, one in another."""
     seen = 0
     while outer != inner:
@@ -78,7 +83,7 @@ def chain(draft: Draft, outer, inner, router, at):
         outer = following if following is not None else object()
 
 
-def options_of(middleware):
+def options_of(middleware: Any) -> dict[str, Any]:
     """What a middleware is made with, by names."""
     options = dict(getattr(middleware, "kwargs", getattr(middleware, "options", {})))
     given = getattr(middleware, "args", ())
@@ -89,7 +94,7 @@ def options_of(middleware):
     return options
 
 
-def builds_its_own(app):
+def builds_its_own(app: Any) -> bool:
     """Whether FastAPI builds the middleware."""
     builds = vars(app).get("build_middleware_stack")
     if (

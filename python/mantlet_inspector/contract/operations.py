@@ -8,7 +8,7 @@ what an older version does its own way is opaque.
 from __future__ import annotations
 
 import inspect
-from typing import get_args
+from typing import Any, get_args
 
 from fastapi import params
 from fastapi.dependencies import utils
@@ -17,37 +17,41 @@ from pydantic import BaseModel
 
 from mantlet_inspector.contract.body_names import names_of_bodies
 from mantlet_inspector.contract.dependants import LOCATIONS, flattened, spans_of
-from mantlet_inspector.contract.guards import guards, validators
+from mantlet_inspector.contract.guards import Refuses, guards, validators
+from mantlet_inspector.contract.schemas import Translator
 from mantlet_inspector.contract.security import scopes_of, security_scheme
+from mantlet_inspector.contract.shapes import Shapes
 
 FORMER = "this version of FastAPI takes it out of the request in a way of its own"
 
-get_param_aliases = getattr(utils, "_get_param_aliases", None)
-get_param_model = getattr(utils, "_get_param_model", None)
-get_form_models = getattr(utils, "_get_form_models", None)
-should_embed_body_fields = getattr(utils, "_should_embed_body_fields", None)
-is_json_field = getattr(utils, "_is_json_field", lambda field: False)
-get_cached_model_fields = getattr(utils, "get_cached_model_fields", None)
-# PreValidation FastAPI told them apart, `null` was a body that is missing.
+get_param_aliases: Any = getattr(utils, "_get_param_aliases", None)
+get_param_model: Any = getattr(utils, "_get_param_model", None)
+get_form_models: Any = getattr(utils, "_get_form_models", None)
+should_embed_body_fields: Any = getattr(utils, "_should_embed_body_fields", None)
+is_json_field: Any = getattr(utils, "_is_json_field", lambda field: False)
+get_cached_model_fields: Any = getattr(utils, "get_cached_model_fields", None)
+# Before FastAPI told them apart, `null` was a body that is missing.
 NULL_IS_MISSING = inspect.signature(utils.solve_dependencies).parameters["body"].default is None
 
+field_annotation_is_sequence: Any
 try:
     from fastapi._compat.shared import field_annotation_is_sequence
 except ImportError:
     try:  # it was one file
         from fastapi._compat import field_annotation_is_sequence
-    except (
-        ImportError
-    ):  # before FastAPI 0.100, which knows Pydantic 1 only: what its operations accept is not read
+    except ImportError:
+        # Before FastAPI 0.100, which knows Pydantic 1 only: what its operations accept is not read.
         field_annotation_is_sequence = None
 
 
 class Operations:
-    def __init__(self, shapes, translator):
+    def __init__(self, shapes: Shapes, translator: Translator) -> None:
         self.shapes = shapes
         self.translator = translator
 
-    def read(self, route, reads_request=False, refuses=lambda call: None):
+    def read(
+        self, route: Any, reads_request: bool = False, refuses: Refuses = lambda call: None
+    ) -> dict[str, Any]:
         """-> what an operation accepts; what it promises is added elsewhere. Whether it reads more than it declares is told, and where a
         dependency refuses."""
         spans = spans_of(route)
@@ -70,7 +74,7 @@ class Operations:
             **(names_of_bodies(route, dependants, is_form) if any(map(self.hides_names, inputs)) else {}),
         }
 
-    def read_opaque(self, route):
+    def read_opaque(self, route: Any) -> dict[str, Any]:
         """The same for a route whose own class decides how a request is read."""
         dependants = [dependant for dependant, _ in flattened(route.dependant, {})]
         is_form = route.body_field is not None and isinstance(route.body_field.field_info, params.Form)
@@ -83,7 +87,7 @@ class Operations:
             **names_of_bodies(route, dependants, is_form),
         }
 
-    def hides_names(self, taken):
+    def hides_names(self, taken: dict[str, Any]) -> bool:
         """Whether a body has names that its shape does not tell."""
         if taken["location"] != "body":
             return False
@@ -94,10 +98,17 @@ class Operations:
             shape = self.shapes.all[shape["inner"]]
         return shape["type"] == "opaque" or (taken["take"]["kind"] == "group" and not taken["take"]["fields"])
 
-    def named(self, route):
+    def named(self, route: Any) -> dict[str, Any]:
         return {"id": route.unique_id, "tags": [str(getattr(tag, "value", tag)) for tag in route.tags or []]}
 
-    def body_kind(self, route, reads_request, is_form, inputs, dependants):
+    def body_kind(
+        self,
+        route: Any,
+        reads_request: bool,
+        is_form: bool,
+        inputs: list[dict[str, Any]],
+        dependants: list[Any],
+    ) -> dict[str, Any]:
         if route.body_field is None:
             return {"kind": "opaque" if reads_request else "none"}
         if is_form:
@@ -110,7 +121,7 @@ class Operations:
         )  # older versions read JSON without a Content-Type
         return {"kind": "json", "strict-content-type": bool(getattr(strict, "value", strict))}
 
-    def has_files(self, taken):
+    def has_files(self, taken: dict[str, Any]) -> bool:
         if taken["location"] != "body":
             return False
         if taken["take"].get("file"):
@@ -129,8 +140,8 @@ class Operations:
 
     # Parameters
 
-    def parameter(self, field, location, fields):
-        former = get_param_model is None or get_param_aliases is None
+    def parameter(self, field: Any, location: str, fields: list[Any]) -> dict[str, Any]:
+        former = None in (get_param_model, get_param_aliases)
         if former and len(fields) == 1 and is_model(field.field_info.annotation):
             return self.opaque_group(field, location)
         model = None if former else get_param_model(field)
@@ -140,7 +151,7 @@ class Operations:
         multiple = location in ("query", "header") and is_sequence(field)
         return self.taken(field, location, {"kind": "field", "names": names(field), "multiple": multiple})
 
-    def group(self, field, location, model):
+    def group(self, field: Any, location: str, model: Any) -> dict[str, Any]:
         fields = []
         convert = getattr(field.field_info, "convert_underscores", True)
         for one in get_cached_model_fields(model):
@@ -157,7 +168,7 @@ class Operations:
 
     # The body
 
-    def body(self, fields, embed, is_form):
+    def body(self, fields: list[Any], embed: bool | None, is_form: bool) -> list[dict[str, Any]]:
         if not fields:
             return []
         if should_embed_body_fields is None:
@@ -175,7 +186,7 @@ class Operations:
             return [self.taken(fields[0], "body", {"kind": "whole"})]
         return [self.body_field(field, models(field) if is_form else [], is_form) for field in fields]
 
-    def body_field(self, field, models, is_form):
+    def body_field(self, field: Any, models: list[Any], is_form: bool) -> dict[str, Any]:
         if models:
             fields = [
                 {
@@ -197,7 +208,7 @@ class Operations:
 
     # Both
 
-    def taken(self, field, location, take):
+    def taken(self, field: Any, location: str, take: dict[str, Any]) -> dict[str, Any]:
         shape = self.shapes.without_default(self.translator.translate(field._type_adapter.core_schema))
         required = bool(field.field_info.is_required())
         if location == "body" and NULL_IS_MISSING and not required:
@@ -207,14 +218,14 @@ class Operations:
             found["validate-default"] = True
         return found
 
-    def opaque_group(self, field, location):
+    def opaque_group(self, field: Any, location: str) -> dict[str, Any]:
         take = {"kind": "group", "fields": [], "optional": True, "extras": True}
         shape = self.shapes.opaque(FORMER)
         return {"location": location, "take": take, "shape": shape, "required": False}
 
     # Security
 
-    def security(self, dependants):
+    def security(self, dependants: list[Any]) -> list[list[dict[str, Any]]]:
         """All of them must be met: FastAPI runs every dependency."""
         found = []
         for dependant in dependants:
@@ -231,21 +242,21 @@ class Operations:
         return [found] if found else []
 
 
-def takes_files(dependants):
+def takes_files(dependants: list[Any]) -> bool:
     fields = [field for dependant in dependants for field in dependant.body_params]
     return any(isinstance(field.field_info, params.File) for field in fields)
 
 
-def is_model(annotation):
+def is_model(annotation: Any) -> bool:
     candidates = [annotation, *get_args(annotation)]
     return any(isinstance(one, type) and issubclass(one, BaseModel) for one in candidates)
 
 
-def is_sequence(field):
+def is_sequence(field: Any) -> bool:
     return not is_json_field(field) and field_annotation_is_sequence(field.field_info.annotation)
 
 
-def names(field):
+def names(field: Any) -> list[str]:
     if get_param_aliases is None:
         return [field.alias]
     return [name for _, name in get_param_aliases(field)]

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Iterator
+from typing import Any
 
 from fastapi.responses import JSONResponse
 from starlette.responses import JSONResponse as StarletteJSONResponse
 
 from mantlet_inspector.contract.schemas.functions import function_of, is_pydantics
+from mantlet_inspector.contract.schemas.known import Schema
+from mantlet_inspector.contract.shapes import Shape, Shapes
 from mantlet_inspector.source.places import name_of
 
 SCALARS = (
@@ -25,12 +29,12 @@ CLASSES = ("1XX", "2XX", "3XX", "4XX", "5XX")
 
 
 class Responses:
-    def __init__(self, shapes):
+    def __init__(self, shapes: Shapes) -> None:
         self.shapes = shapes
         self.anything = shapes.add({"type": "any"})
         self._known = {}
 
-    def read(self, route):
+    def read(self, route: Any) -> list[dict[str, Any]]:
         """-> the promised responses of a route."""
         response_class = getattr(route.response_class, "value", route.response_class)
         status = route.status_code or usual_status(response_class)
@@ -44,7 +48,7 @@ class Responses:
                 found.append({**self.response(status, field, None), "claimed": True})
         return found
 
-    def response(self, status, field, route):
+    def response(self, status: Any, field: Any, route: Any) -> dict[str, Any]:
         found = {"class": int(status[0])} if isinstance(status, str) else {"status": status}
         if field is not None:
             by_alias = getattr(route, "response_model_by_alias", True)
@@ -55,13 +59,13 @@ class Responses:
                 found["shape"] = shape
         return found
 
-    def written(self, schema, by_alias):
+    def written(self, schema: Schema, by_alias: bool) -> int:
         try:
             return self._written(schema, by_alias, {})
         except Exception:  # internals of a version that is not known
             return self.anything
 
-    def without(self, index, include, exclude):
+    def without(self, index: int, include: Any, exclude: Any) -> int:
         """`response_model_include` and `…_exclude` as far as they name whole fields of the model itself."""
         shape = self.shapes.all[index]
         if shape["type"] != "object" or not (include or exclude):
@@ -74,7 +78,7 @@ class Responses:
             kept = [field for field in kept if field["name"] in include]
         return self.shapes.add({**shape, "fields": kept})
 
-    def _written(self, schema, by_alias, definitions):
+    def _written(self, schema: Schema, by_alias: bool, definitions: dict[str, Schema]) -> int:
         kind = schema["type"]
         if kind == "definitions":
             definitions = {**definitions, **{one["ref"]: one for one in schema["definitions"]}}
@@ -118,11 +122,11 @@ class Responses:
             return self._written(schema["lax_schema"], by_alias, definitions)
         return self.anything
 
-    def around(self, inner, shape):
+    def around(self, inner: Any, shape: Shape) -> int:
         """A shape around another says something only if that one does."""
         return self.anything if inner == self.anything else self.shapes.add(shape)
 
-    def _union(self, schema, by_alias, definitions):
+    def _union(self, schema: Schema, by_alias: bool, definitions: dict[str, Schema]) -> int:
         choices = schema["choices"].values() if isinstance(schema["choices"], dict) else schema["choices"]
         choices = [choice[0] if isinstance(choice, tuple) else choice for choice in choices]
         written = [(choice, self._written(choice, by_alias, definitions)) for choice in choices]
@@ -138,7 +142,7 @@ class Responses:
             {"type": "union", "choices": indices, "labels": [str(index) for index in indices]}
         )
 
-    def _object(self, schema, by_alias, definitions):
+    def _object(self, schema: Schema, by_alias: bool, definitions: dict[str, Schema]) -> int:
         key = (schema["ref"], by_alias)
         if key in self._known:
             return self._known[key]
@@ -153,7 +157,7 @@ class Responses:
         self.shapes.fill(index, shape)
         return index
 
-    def declared(self, schema, by_alias, definitions):
+    def declared(self, schema: Schema, by_alias: bool, definitions: dict[str, Schema]) -> int:
         """A model that code writes: anything may stand in it, under the names of its fields too."""
         if schema["type"] not in ("model", "dataclass", "typed-dict") or not schema.get("ref"):
             return self.anything
@@ -168,7 +172,7 @@ class Responses:
             self.shapes.fill(self._known[key], shape)
         return self._known[key]
 
-    def _shape(self, schema, config, by_alias, definitions):
+    def _shape(self, schema: Schema, config: Schema, by_alias: bool, definitions: dict[str, Schema]) -> Shape:
         cls, inner = schema.get("cls"), schema
         if schema["type"] != "typed-dict":
             inner = schema["schema"]
@@ -205,13 +209,15 @@ class Responses:
             "extra": "allow" if extra == "allow" else "ignore",
         }
 
-    def _field(self, name, field, schema, by_alias, definitions):
+    def _field(
+        self, name: str, field: Any, schema: Schema, by_alias: bool, definitions: dict[str, Schema]
+    ) -> dict[str, Any]:
         alias = field.get("serialization_alias") if by_alias else None
         shape = self._written(schema, by_alias, definitions)
         return {"name": name, "lookup": [[alias or name]], "shape": shape, "required": False}
 
 
-def is_sequence(schema):
+def is_sequence(schema: Schema) -> bool:
     """`Sequence[…]`, which Pydantic writes as a list."""
     function = schema.get("serialization", {}).get("function")
     inner = schema["json_schema"]
@@ -222,16 +228,16 @@ def is_sequence(schema):
     )
 
 
-def open_to_more(shape):
+def open_to_more(shape: Shape) -> Shape:
     """The same names, and any others."""
     return {**shape, "extra": "allow"} if shape["type"] == "object" else shape
 
 
-def is_scalar(enumeration):
+def is_scalar(enumeration: Schema) -> bool:
     return all(not isinstance(member.value, (dict, list, tuple)) for member in enumeration["members"])
 
 
-def declared(route):
+def declared(route: Any) -> Iterator[tuple[int | str | None, Any]]:
     """What stands in `responses=` -> (status, a class of them as `5XX`, or none for every other one; model field or none)."""
     for status in route.responses or {}:
         field = route.response_fields.get(status)
@@ -244,25 +250,25 @@ def declared(route):
 
 
 @functools.cache
-def usual_status(response_class):
+def usual_status(response_class: Any) -> int:
     """The status of a response class that is told none."""
     parameter = inspect.signature(response_class.__init__).parameters.get("status_code")
     return parameter.default if parameter is not None and isinstance(parameter.default, int) else 200
 
 
-def writes_json(response_class):
+def writes_json(response_class: Any) -> bool:
     """Whether it writes its content as it is; a class of the app's own may put something around it."""
     if response_class in PLAIN:
         return True
     return response_class.__module__.startswith("fastapi.") and response_class.__name__ in FASTER
 
 
-def is_json(response_class):
+def is_json(response_class: Any) -> bool:
     """Whether it is a class of the app's own for JSON: what it writes may have something around it."""
     return issubclass(response_class, StarletteJSONResponse) or "json" in str(response_class.media_type)
 
 
-def is_own_validator(schema):
+def is_own_validator(schema: Schema) -> bool:
     """A model's own `model_validator(mode="after")`, which gives back the model; another function may give anything."""
     inner = schema["schema"]
     function = name_of(function_of(schema))

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
 
-def claim(router):
+RouterTree = dict[str, Any]
+
+
+def claim(router: RouterTree) -> None:
     """What is promised in a router and everything below it is only a claim."""
     for route in router["routes"]:
         claim_answers(route.get("operation") or {})
@@ -11,18 +16,18 @@ def claim(router):
             claim(route["router"])
 
 
-def claim_answers(operation):
+def claim_answers(operation: dict[str, Any]) -> None:
     for response in operation.get("responses", ()):
         response["claimed"] = True
 
 
-def set_rewrites(router):
+def set_rewrites(router: RouterTree) -> None:
     """For a router and everything below it. Another path may become one of these."""
     set_below(router, "rewrites", True)
     set_below(router, "complete", False)
 
 
-def set_refuses(router, why):
+def set_refuses(router: RouterTree, why: str) -> None:
     """For a router and everything below it: the first that is found is told."""
     for one in (router, *(route["router"] for route in router["routes"] if route.get("router"))):
         one.setdefault("refuses-first", why)
@@ -30,14 +35,14 @@ def set_refuses(router, why):
             set_refuses(one, why)
 
 
-def set_below(router, key, value):
+def set_below(router: RouterTree, key: Any, value: bool) -> None:
     router[key] = value
     for route in router["routes"]:
         if route.get("router"):
             set_below(route["router"], key, value)
 
 
-def routes_in(router):
+def routes_in(router: RouterTree) -> Iterator[dict[str, Any]]:
     """Those with an operation."""
     for route in router["routes"]:
         if route.get("router"):
@@ -46,17 +51,17 @@ def routes_in(router):
             yield route
 
 
-def operations_in(router):
+def operations_in(router: RouterTree) -> Iterator[dict[str, Any]]:
     for route in routes_in(router):
         yield route["operation"]
 
 
-def set_reads(router):
+def set_reads(router: RouterTree) -> None:
     for operation in operations_in(router):
         operation["reads-request"] = True
 
 
-def set_written(router, header):
+def set_written(router: RouterTree, header: str) -> None:
     """For operations that take a header which a middleware writes."""
     for operation in operations_in(router):
         for one in operation["inputs"]:
@@ -64,7 +69,7 @@ def set_written(router, header):
                 operation["rewrites"] = True
 
 
-def names_taken(take):
+def names_taken(take: dict[str, Any]) -> set[str]:
     names = list(take.get("names", ()))
     for field in take.get("fields", ()):
         names += [name for pair in field["names"] for name in pair]

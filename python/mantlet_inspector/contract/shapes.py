@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import marshal
-from typing import Any, Dict, Iterator
+from collections.abc import Iterator
+from typing import Any
 
-Shape = Dict[str, Any]
+Shape = dict[str, Any]
 
 WANTED = {"fields", "items", "choices", "expected", "values", "labels"}  # also if they are empty
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Any, Callable
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
@@ -16,8 +18,9 @@ from mantlet_inspector.contract.draft import Draft
 from mantlet_inspector.contract.http_route import api_route, is_docs, named
 from mantlet_inspector.contract.matching import CONVERTORS, ROUTES, decides, narrows, overrides, pattern
 from mantlet_inspector.contract.middleware import builds_its_own, chain, options_of, passes
-from mantlet_inspector.contract.router_tree import claim, set_below, set_refuses, set_rewrites
+from mantlet_inspector.contract.router_tree import RouterTree, claim, set_below, set_refuses, set_rewrites
 from mantlet_inspector.proof import known_middleware, monkeypatches, prover
+from mantlet_inspector.proof.known_middleware import Odd
 from mantlet_inspector.proof.startup import changes_app, late_pages
 from mantlet_inspector.proof.wrappers import answers_errors_well, errors_answered
 from mantlet_inspector.source import files, memory, places
@@ -42,7 +45,7 @@ class Walk:
     def __init__(self) -> None:
         self.draft = Draft()
 
-    def unwrap(self, app):
+    def unwrap(self, app: Any) -> tuple[list[Any], Any]:
         """An ASGI app around the FastAPI one -> (what stands around it, the app in it)."""
         wrapped = []
         while not isinstance(app, Starlette) and len(wrapped) < 10:
@@ -55,7 +58,7 @@ class Walk:
             app = inner[0]
         return wrapped, app if isinstance(app, Starlette) else None
 
-    def contract(self, app):
+    def contract(self, app: Any) -> tuple[RouterTree | None, Any]:
         """-> the router of an app that may stand in others, and the app itself; none if there is none."""
         around, found = self.unwrap(app)
         if found is None:
@@ -83,7 +86,7 @@ class Walk:
 
     # Apps and routers
 
-    def app(self, app, at):
+    def app(self, app: Any, at: str) -> RouterTree:
         where = at or "app"
         draft = self.draft
         draft.late += late_pages(app.router)
@@ -102,7 +105,7 @@ class Walk:
         self.app_handlers(app, router, where)
         return router
 
-    def app_middleware(self, app, router, where, odd):
+    def app_middleware(self, app: Any, router: RouterTree, where: str, odd: Odd) -> None:
         for one in app.user_middleware:
             if not files.is_frameworks(type(one)):
                 why = f"`{type(one).__name__}` makes a middleware in a way of its own"
@@ -115,7 +118,7 @@ class Walk:
             else:
                 set_refuses(router, f"the middleware `{name_of(one.cls)}`")
 
-    def app_changes(self, app, router, where):
+    def app_changes(self, app: Any, router: RouterTree, where: str) -> None:
         """What an app may answer beside its routes, and what may change it before a request comes."""
         unsure, changes = [], []
         if overrides(type(app), (FastAPI, Starlette), "__call__", "build_middleware_stack"):
@@ -142,7 +145,7 @@ class Walk:
             )
             set_rewrites(router)
 
-    def app_handlers(self, app, router, where):
+    def app_handlers(self, app: Any, router: RouterTree, where: str) -> None:
         """What the handlers of exceptions answer with."""
         own = [app.exception_handlers[key] for key in OWN_ERRORS if key in app.exception_handlers]
         handler = own[0] if own else None
@@ -160,7 +163,7 @@ class Walk:
             self.draft.note(where, f"{why}: what models say of them is a claim")
             claim(router)
 
-    def odd_handlers(self, app, where):
+    def odd_handlers(self, app: Any, where: str) -> list[tuple[Any, str]]:
         """Handlers of exceptions that may answer with something that is no error -> [(exception, its name)]."""
         found = []
         for key, handler in app.exception_handlers.items():
@@ -174,7 +177,7 @@ class Walk:
             found.append((key, name_of(handler)))
         return found
 
-    def router(self, router, at, docs=()):
+    def router(self, router: Any, at: str, docs: Sequence[str] = ()) -> RouterTree:
         routes = []
         for route in router.routes:
             if hasattr(route, "effective_candidates"):
@@ -214,7 +217,7 @@ class Walk:
 
     # Routes
 
-    def routes(self, route, context, at, docs):
+    def routes(self, route: Any, context: Any, at: str, docs: Sequence[str]) -> list[dict[str, Any]]:
         """One entry of a router -> routes of the contract. The context is how an included one appears."""
         try:
             return self.read(route, context, at, docs)
@@ -223,7 +226,7 @@ class Walk:
             self.draft.note(f"{at}{path}", f"what FastAPI made of {named(route)} is not understood")
             return [{"kind": "opaque", "why": f"a route that cannot be read (`{path}`)"}]
 
-    def read(self, route, context, at, docs):
+    def read(self, route: Any, context: Any, at: str, docs: Sequence[str]) -> list[dict[str, Any]]:
         if hasattr(route, "effective_candidates"):  # a router that was included
             found = []
             router = route.original_router
@@ -247,7 +250,7 @@ class Walk:
             return [self.own_match(route, seen, at), *self.known(route, seen, at, docs)]
         return self.known(route, seen, at, docs)
 
-    def known(self, route, seen, at, docs):
+    def known(self, route: Any, seen: Any, at: str, docs: Sequence[str]) -> list[dict[str, Any]]:
         """A route of a class that is known, as it is if it takes a request at all."""
         if isinstance(route, APIRoute):
             return api_route(self.draft, route, seen, at, docs)
@@ -275,7 +278,7 @@ class Walk:
         why = f"a route of the class `{type(route).__name__}` ({places.where_class(type(route))}), which is not Starlette's"
         return [self.draft.opaque(f"{at}{getattr(route, 'path', '')}", why)]
 
-    def own_match(self, route, seen, at):
+    def own_match(self, route: Any, seen: Any, at: str) -> dict[str, Any]:
         """What a route takes whose own `matches` decides: anything, or no more than one of its path would."""
         cls = type(route)
         why = f"the route class `{cls.__name__}` ({places.where_class(cls)}), whose `matches` decides itself"
@@ -287,7 +290,7 @@ class Walk:
             f"{at}{seen.path}", why, f"{path}/{{path:path}}" if isinstance(route, Mount) else path, methods
         )
 
-    def host(self, route, at):
+    def host(self, route: Any, at: str) -> dict[str, Any]:
         """A router for a host, whose paths are as they are without it."""
         is_folded = route.host_regex.flags & re.IGNORECASE
         found = {"kind": "host", "host": route.host.lower() if is_folded else route.host}
@@ -299,9 +302,9 @@ class Walk:
         self.router_of(found, route.app, inside, "answers for this host")
         return found
 
-    def mount(self, mount, at):
+    def mount(self, mount: Any, at: str) -> dict[str, Any]:
         path, own = pattern(mount)
-        found = {"kind": "mount", "path": path}
+        found: dict[str, Any] = {"kind": "mount", "path": path}
         app = getattr(mount, "_base_app", mount.app)
         inside = f"{at}{mount.path}"
         if own:
@@ -311,7 +314,7 @@ class Walk:
             chain(self.draft, mount.app, app, found["router"], inside)
         return found
 
-    def router_of(self, found, app, inside, what):
+    def router_of(self, found: dict[str, Any], app: Any, inside: str, what: str) -> None:
         """Adds the router of what answers below a mount or for a host, if it is one that is known; `what` it does there."""
         if any(app is one for one in self.draft.inside):  # routers are equal if their routes are
             self.draft.note(inside, "it is mounted in itself")
@@ -323,7 +326,7 @@ class Walk:
             kind = app if callable(app) and hasattr(app, "__qualname__") else type(app)
             self.draft.note(inside, f"`{name_of(kind)}` {what}: its paths are its own business")
 
-    def within(self, app, read, at):
+    def within(self, app: Any, read: Callable[[Any, str], RouterTree], at: str) -> RouterTree:
         self.draft.inside.append(app)
         outer, self.draft.around = self.draft.around, [*self.draft.around, app]
         try:
@@ -332,7 +335,7 @@ class Walk:
             self.draft.inside.pop()
             self.draft.around = outer
 
-    def frontend(self, route):
+    def frontend(self, route: Any) -> list[dict[str, Any]]:
         """Files for a browser. They are tried last, also after redirects, and answer below a path."""
         prefix = getattr(route, "frontend_prefix", "")
         group = getattr(route, "original_route", route)
@@ -349,15 +352,15 @@ class Walk:
         ]
 
 
-def is_asgi(thing):
+def is_asgi(thing: Any) -> bool:
     return callable(thing) and not isinstance(thing, type) and hasattr(thing, "__dict__")
 
 
-def docs_of(app):
+def docs_of(app: Any) -> list[str]:
     names = ("openapi_url", "docs_url", "redoc_url", "swagger_ui_oauth2_redirect_url")
     return [url for url in (getattr(app, name, None) for name in names) if url]
 
 
-def low_priority(router):
+def low_priority(router: Any) -> list[Any]:
     iterate = getattr(router, "_iter_low_priority_routes", None)
-    return list(iterate()) if iterate else ()
+    return list(iterate()) if iterate else []

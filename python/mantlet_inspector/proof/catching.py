@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import sys
+from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 
@@ -14,7 +15,7 @@ from mantlet_inspector.source import lookup, objects, trees
 from mantlet_inspector.source.objects import whole
 
 
-def hides_errors(call):
+def hides_errors(call: Any) -> bool:
     """Whether a dependency with `yield` catches what FastAPI raises for an invalid request, and goes on with something else."""
     function = objects.generated_for(callable_of(whole(call))[0])
     node = trees.node_of(function)
@@ -33,7 +34,7 @@ def hides_errors(call):
     return False
 
 
-def hides_errors_of(function):
+def hides_errors_of(function: Any) -> bool:
     """Whether a function may go on with something else after what FastAPI raises within it for an invalid request."""
     node = trees.node_of(function)
     for one in ast.walk(node) if node is not None else ():
@@ -49,7 +50,7 @@ def hides_errors_of(function):
     return node is None
 
 
-def lets_through(node, function):
+def lets_through(node: Any, function: Any) -> bool:
     """Whether what a `with` enters surely lets exceptions pass."""
     made = node.func if isinstance(node, ast.Call) else None
     value = lookup.UNKNOWN
@@ -60,7 +61,7 @@ def lets_through(node, function):
     return value in (contextlib.ExitStack, contextlib.AsyncExitStack, contextlib.nullcontext)
 
 
-def catches(node, function):
+def catches(node: Any, function: Any) -> bool:
     if node is None:
         return True
     if isinstance(node, ast.Tuple):
@@ -74,7 +75,7 @@ def catches(node, function):
     return any(not isinstance(one, type) or issubclass(RequestValidationError, one) for one in values)
 
 
-def raises_again(handler):
+def raises_again(handler: Any) -> bool:
     if any(isinstance(one, ast.Return) for one in ast.walk(handler)):
         return False
     last = handler.body[-1]

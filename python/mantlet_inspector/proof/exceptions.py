@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import sys
 import types
+from typing import Any
 
 from starlette.exceptions import HTTPException
 
@@ -24,7 +25,7 @@ from mantlet_inspector.source.trees import mentioned_in, told_by
 class NameGraph:
     """All code that may raise an `HTTPException`, by names."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.mentions = {}  # name -> names that the code of this name mentions
         self.functions = set()  # those that are no variables
         self.odd = {}  # name -> where its code raises what is no error
@@ -32,7 +33,7 @@ class NameGraph:
         with memory.current.reading():
             self.read()
 
-    def read(self):
+    def read(self) -> None:
         modules = [one for one in list(sys.modules.values()) if objects.is_module(one) and is_apps(one)]
         hidden = set()
         for module in modules:
@@ -47,7 +48,7 @@ class NameGraph:
             for module in modules:
                 self.hide(module, hidden)
 
-    def hide(self, module, hidden):
+    def hide(self, module: Any, hidden: set[str]) -> None:
         """Whoever comes to code that cannot be read may come to anything: by the names that lead there."""
         own = objects.name_in(module)
         if own in hidden:
@@ -61,7 +62,7 @@ class NameGraph:
                 if callable(part) and not inner.startswith("__"):
                     self.odd[inner] = unread(defined)
 
-    def add(self, module):
+    def add(self, module: Any) -> None:
         if objects.loads_itself(module):
             raise OSError
         if not module.__file__.endswith(".py"):
@@ -88,7 +89,7 @@ class NameGraph:
                 if odd[-1]:
                     self.odd[name] = odd[-1]
 
-    def reached(self, call):
+    def reached(self, call: Any) -> set[str] | None:
         """The names that the code of a dependency may come to; none if it cannot be read."""
         names, seen, waiting = set(), set(), [call]
         while waiting:
@@ -123,11 +124,11 @@ class NameGraph:
                 return None
         return self.closed(names)
 
-    def called(self, names):
+    def called(self, names: set[str]) -> set[str]:
         """Names that code comes to through functions and classes."""
         return self.closed(names, self.functions)
 
-    def closed(self, names, through=None):
+    def closed(self, names: set[str], through: set[str] | None = None) -> set[str]:
         if self.is_late:
             raise Unproven(memory.current.said())
         seen, coming = set(), set(names)
@@ -137,7 +138,7 @@ class NameGraph:
             coming = set().union(*(self.mentions.get(name, ()) for name in leading)) - seen
         return seen
 
-    def may_redirect(self, call):
+    def may_redirect(self, call: Any) -> str | None:
         """Where a dependency may raise an `HTTPException` that is no error, if it may."""
         function = objects.generated_for(callable_of(whole(call))[0])
         held = [*closure(function), *getattr(getattr(call, "__self__", call), "__dict__", {}).values()]
@@ -155,7 +156,7 @@ class NameGraph:
             return "in code that cannot be read"
         return next((place for name, place in sorted(self.odd.items()) if name in names), None)
 
-    def may_raise(self, call, exception):
+    def may_raise(self, call: Any, exception: Any) -> bool:
         """Whether a dependency may raise an exception of the app's own. Those of others need not be mentioned."""
         if not isinstance(exception, type) or not is_apps(sys.modules.get(exception.__module__)):
             return True
@@ -163,5 +164,5 @@ class NameGraph:
         return names is None or bool(names & {one.__name__ for one in subclasses(exception)})
 
 
-def unread(name):
+def unread(name: str) -> str:
     return f"in `{name}`, whose source cannot be read"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import types
+from typing import Any
 
 from mantlet_inspector.proof.values import Box, Value
 from mantlet_inspector.source import files
@@ -21,29 +22,29 @@ class Unproven(Exception):
 class Facts:
     """What was found: each is none, or says why not."""
 
-    def __init__(self):
-        self.rewrites = None  # it may change the request, or answer by itself
-        self.answers = None  # it may turn an answer into another
-        self.reads = None  # it looks at bytes of the body or at names in the query
+    def __init__(self) -> None:
+        self.rewrites: str | None = None  # it may change the request, or answer by itself
+        self.answers: str | None = None  # it may turn an answer into another
+        self.reads: str | None = None  # it looks at bytes of the body or at names in the query
         self.preflights = False  # it answers OPTIONS by itself
 
-    def is_proven(self):
+    def is_proven(self) -> bool:
         return not (self.rewrites or self.answers)
 
 
 class Instance:
     """The middleware itself."""
 
-    def __init__(self, cls, instance):
+    def __init__(self, cls: Any, instance: Any) -> None:
         self.cls = cls
         self.made = instance
         self.apps = set()  # attributes in which the app inside is
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Instance({id(self.cls)})"
 
 
-def callable_of(call):
+def callable_of(call: Any) -> tuple[Any, list[Value]]:
     """The function that runs when a dependency is called, and what its first argument is if that is not FastAPI's."""
     if isinstance(call, types.MethodType):
         return call.__func__, [Value("value", data=Box(call.__self__))]
@@ -56,7 +57,7 @@ def callable_of(call):
     return type(call).__call__, [Value("value", data=Box(call))]
 
 
-def shown_code(thing, options):
+def shown_code(thing: Any, options: dict[str, Any]) -> Any:
     """The function by whose place a piece is named."""
     if options.get("dispatch"):
         return options["dispatch"]

@@ -233,7 +233,7 @@ def hints_of(function: Any) -> dict[str, Any]:
 
 
 def is_foreign(thing: Any) -> bool:
-    """FunctionNames that knows no `HTTPException`, and the frameworks' own."""
+    """Code that knows no `HTTPException`, and the frameworks' own."""
     if files.is_frameworks(thing) or files.is_standard(files.file_of(thing)):
         return True
     module = sys.modules.get(getattr(thing, "__module__", None) or "")

@@ -8,25 +8,29 @@ refuse, and change nothing but headers and encodings of answers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import metadata
-from typing import Any
+from typing import Any, Callable
 
 from mantlet_inspector.source import files
 
 
-def without(*options):
+def without(*options: str) -> Callable[[dict[str, Any]], bool]:
     """Only if nothing of the app's own is called."""
     return lambda given: not any(given.get(option) for option in options)
 
 
-def plugins_are_its_own(options):
+def plugins_are_its_own(options: dict[str, Any]) -> bool:
     plugins = options.get("plugins") or ()
     return all(type(one).__module__.startswith("starlette_context.") for one in plugins)
 
 
-def always(options):
+def always(options: dict[str, Any]) -> bool:
     return True
 
+
+# Exceptions whose handlers may answer with something that is no error, and the names of those.
+Odd = Sequence[tuple[Any, str]]
 
 KNOWN = {
     **{
@@ -96,30 +100,30 @@ SLOWAPI = ("slowapi.middleware.SlowAPIMiddleware", "slowapi.middleware.SlowAPIAS
 INSTRUMENTS = ("sentry_sdk", "opentelemetry")
 
 
-def is_known(cls, options):
+def is_known(cls: Any, options: dict[str, Any]) -> bool:
     proven = KNOWN.get(qualified(cls))
     # The name alone can be had by anybody.
     return proven is not None and is_theirs(cls) and proven(options)
 
 
-def may_refuse(cls, options):
+def may_refuse(cls: Any, options: dict[str, Any]) -> bool:
     """Whether one of them may refuse a request. Those that are made already keep what they were made with."""
     refuses = REFUSE.get(qualified(cls))
     return refuses is not None and refuses(options)
 
 
-def qualified(cls):
+def qualified(cls: Any) -> str:
     return f"{getattr(cls, '__module__', '')}.{getattr(cls, '__qualname__', '')}"
 
 
-def is_theirs(cls):
+def is_theirs(cls: Any) -> bool:
     file = files.file_of(cls)
     return files.is_frameworks(cls) or (
         files.is_installed(file) and not is_later(cls.__module__.partition(".")[0])
     )
 
 
-def is_later(package):
+def is_later(package: str) -> bool:
     """Whether a package is of a later major version than the one that was read."""
     if package not in READ:
         return False
@@ -130,12 +134,12 @@ def is_later(package):
     return major(installed) > major(READ[package])
 
 
-def major(version):
+def major(version: str) -> int:
     number = version.partition(".")[0]
     return int(number) if number.isdigit() else 0
 
 
-def slowapi_asks(cls, app, odd):
+def slowapi_asks(cls: Any, app: Any, odd: Odd) -> Any:
     """The function that tells SlowAPI's middleware who asks: as far as that leaves requests alone, so does the middleware, which
     answers 429 through the app's handler. None if it is another middleware, or that handler may answer with what is no error."""
     if qualified(cls) not in SLOWAPI or not is_theirs(cls):
@@ -145,7 +149,7 @@ def slowapi_asks(cls, app, odd):
     return getattr(getattr(app.state, "limiter", None), "_key_func", None)
 
 
-def header_written(cls, options):
+def header_written(cls: Any, options: dict[str, Any]) -> str | None:
     """The header of a request that a middleware writes, if it does."""
     if qualified(cls) != "asgi_correlation_id.middleware.CorrelationIdMiddleware":
         return None

@@ -11,7 +11,7 @@ import contextvars
 import hashlib
 import types
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any
 
 from mantlet_inspector.source import files, lookup, memory, objects, trees
 from mantlet_inspector.source.lookup import owner
@@ -39,7 +39,7 @@ PAGINATION = {
 }
 
 
-def how_made(cls: type) -> Optional[str]:
+def how_made(cls: type) -> str | None:
     """`validated` as other models are, or a `table`; none if nobody knows."""
     base = next(
         (one for one in cls.__mro__ if (one.__module__, one.__qualname__) == ("sqlmodel.main", "SQLModel")),
@@ -51,7 +51,7 @@ def how_made(cls: type) -> Optional[str]:
         return None
 
 
-def sqlmodel(cls: Any, base: Any) -> Optional[str]:
+def sqlmodel(cls: Any, base: Any) -> str | None:
     own = vars(base)
     if type(cls) is not type(base) or any(
         "__call__" in vars(one) for one in type(cls).__mro__ if one is not type
@@ -85,14 +85,10 @@ def sqlmodel(cls: Any, base: Any) -> Optional[str]:
         return None
     # SQLAlchemy has written one around it, of no file.
     made = lookup.attribute_of(cls, "__init__")
-    names = made.__globals__
+    code, names = objects.code_of(made), made.__globals__
     is_around = vars(made).get("_sa_original_init") is init and names["original_init"] is init
-    is_around = (
-        is_around
-        and names["class_manager"] is cls._sa_class_manager
-        and objects.code_of(made).co_filename.startswith("<")
-    )
-    return "table" if is_around else None
+    is_around = is_around and names["class_manager"] is cls._sa_class_manager
+    return "table" if is_around and code is not None and code.co_filename.startswith("<") else None
 
 
 def is_sqlalchemys(function: Any) -> bool:
@@ -133,7 +129,7 @@ def is_pagination(function: Any, name: str) -> bool:
     )
 
 
-def pages_added(function: Any) -> Optional[tuple[Any, Any]]:
+def pages_added(function: Any) -> tuple[Any, Any] | None:
     """For start-up code of it -> (the app or router whose routes it changes, the start-up code that it goes on to)."""
     if not is_pagination(function, "add_pagination.<locals>.lifespan"):
         return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import types
+from collections.abc import Iterator
+from typing import Any
 
 import starlette.requests
 
@@ -39,10 +41,10 @@ MODULES = (
 )
 
 
-def replaced():
+def replaced() -> str | None:
     """What was replaced, by its name; none if nothing."""
     if (
-        starlette.requests.json is not json
+        vars(starlette.requests).get("json") is not json
         or is_foreign(json.loads)
         or not files.is_standard(files.file_of(json.loads))
     ):
@@ -55,7 +57,7 @@ def replaced():
     return None
 
 
-def parts(module):
+def parts(module: types.ModuleType) -> Iterator[tuple[str, Any]]:
     for name, value in list(vars(module).items()):
         yield name, value
         if isinstance(value, type) and value.__module__ == module.__name__:
@@ -63,7 +65,7 @@ def parts(module):
                 yield f"{name}.{inner}", part
 
 
-def is_foreign(value):
+def is_foreign(value: Any) -> bool:
     if isinstance(value, property):
         return any(is_foreign(one) for one in (value.fget, value.fset) if one is not None)
     if isinstance(value, (staticmethod, classmethod)):
@@ -75,7 +77,7 @@ def is_foreign(value):
     return is_apps_own(files.file_of(value)) or type(value).__module__.startswith("unittest.")
 
 
-def is_apps_own(file):
+def is_apps_own(file: str) -> bool:
     """The app's, or of a package that is not known to call what it replaces."""
     if files.is_standard(file) or file.startswith(files.FRAMEWORKS) or file.startswith("<"):
         return False

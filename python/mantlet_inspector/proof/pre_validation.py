@@ -7,7 +7,8 @@ import enum
 import functools
 import types
 import uuid
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 from starlette.datastructures import UploadFile
@@ -17,7 +18,8 @@ from mantlet_inspector.proof import known_packages, prover
 from mantlet_inspector.proof.app_code import subclasses
 from mantlet_inspector.proof.catching import hides_errors
 from mantlet_inspector.proof.exceptions import NameGraph
-from mantlet_inspector.proof.facts import Unproven, shown_code
+from mantlet_inspector.proof.facts import Facts, Unproven, shown_code
+from mantlet_inspector.proof.known_middleware import Odd
 from mantlet_inspector.proof.refusals import Refusals
 from mantlet_inspector.source import files, places
 from mantlet_inspector.source.places import name_of
@@ -31,16 +33,16 @@ class Findings(NamedTuple):
 
 
 class PreValidation:
-    def __init__(self):
-        self.known = {}  # with what it is about, so that no other gets its id
-        self.odd = []  # exceptions whose handlers may answer with something that is no error, and those
+    def __init__(self) -> None:
+        self.known: dict[Any, Any] = {}  # with what it is about, so that no other gets its id
+        self.odd: Odd = ()
         self.refusals = Refusals()
 
     @functools.cached_property
-    def graph(self):
+    def graph(self) -> NameGraph:
         return NameGraph()  # all of the app's code is read for it
 
-    def of(self, dependants, has_body):
+    def of(self, dependants: list[Any], has_body: bool) -> Findings:
         why, reads = None, False
         for dependant in dependants[:-1]:
             call = dependant.call
@@ -61,19 +63,19 @@ class PreValidation:
 
     # A dependency stands before many operations, and is read once.
 
-    def facts_of(self, call, names, bodies, has_body):
+    def facts_of(self, call: Any, names: Any, bodies: Sequence[str], has_body: bool) -> Facts:
         key = (id(call), *names, None, *bodies, has_body)
         if key not in self.known:
             self.known[key] = call, prover.dependency(call, names, bodies, has_body)
         return self.known[key][1]
 
-    def answer_of(self, call):
+    def answer_of(self, call: Any) -> str | None:
         key = (id(call), *(id(exception) for exception, _ in self.odd))
         if key not in self.known:
             self.known[key] = call, self.may_answer(call)
         return self.known[key][1]
 
-    def may_refuse(self, call):
+    def may_refuse(self, call: Any) -> bool:
         """Whether the code of a function, by the names that it comes to, may make an `HTTPException`."""
         try:
             names = self.graph.reached(call)
@@ -81,7 +83,7 @@ class PreValidation:
             return True
         return names is None or bool(names & {one.__name__ for one in subclasses(HTTPException)})
 
-    def may_answer(self, call):
+    def may_answer(self, call: Any) -> str | None:
         try:
             place = self.graph.may_redirect(call)
             if place:
@@ -98,24 +100,24 @@ class PreValidation:
         return None
 
 
-def asked(dependant):
+def asked(dependant: Any) -> list[str]:
     """The arguments as which it takes the raw request."""
     return [name for name in (dependant.request_param_name, dependant.http_connection_param_name) if name]
 
 
-def bodies_of(dependant):
+def bodies_of(dependant: Any) -> list[str]:
     """Arguments that are parts of the body as it came. A model is one of its own."""
     return [field.name for field in dependant.body_params if not is_own_value(field.field_info.annotation)]
 
 
-def is_own_value(annotation):
+def is_own_value(annotation: Any) -> bool:
     while hasattr(annotation, "__metadata__"):
         annotation = annotation.__origin__
     own = (BaseModel, str, bytes, int, float, bool, enum.Enum, uuid.UUID, datetime.date, UploadFile)
     return isinstance(annotation, type) and issubclass(annotation, own)
 
 
-def is_frameworks_own(call):
+def is_frameworks_own(call: Any) -> bool:
     """FastAPI's own schemes read the one place that they declare."""
     own = files.is_frameworks(call) or (
         not isinstance(call, types.FunctionType) and files.is_frameworks(type(call))

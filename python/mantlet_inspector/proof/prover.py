@@ -11,6 +11,8 @@ import ast
 import functools
 import inspect
 import types
+from collections.abc import Sequence
+from typing import Any, Callable
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -29,7 +31,7 @@ from mantlet_inspector.source.places import name_of
 # What there is to prove
 
 
-def middleware(cls, options, instance=None):
+def middleware(cls: Any, options: dict[str, Any], instance: Any = None) -> Facts:
     """A middleware of ASGI, as a class or a function that makes one; the instance if it is there already."""
     facts = Facts()
     if known_middleware.is_known(cls, options):
@@ -37,26 +39,26 @@ def middleware(cls, options, instance=None):
     return proving(facts, lambda prover: prover.middleware(cls, options, instance))
 
 
-def dependency(call, names, bodies=(), has_body=True):
+def dependency(call: Any, names: Sequence[str], bodies: Sequence[str] = (), has_body: bool = True) -> Facts:
     """A dependency that is handed the request, by these names, or parts of the body. FastAPI validates the very same objects after,
     a body if there is one to validate."""
     place = "dependency" if has_body else "handler"
     return proving(Facts(), lambda prover: prover.dependency(call, names, bodies), place)
 
 
-def leaves_alone(function):
+def leaves_alone(function: Any) -> bool:
     """A function that is handed the request as its first argument, if it takes any."""
     names = list(inspect.signature(function).parameters)[:1]
     return not names or dependency(function, names).is_proven()
 
 
-def reads(call, names):
+def reads(call: Any, names: Sequence[str]) -> bool:
     """Whether a handler that is handed the request may look at what nobody declared."""
     facts = proving(Facts(), lambda prover: prover.dependency(call, names), "handler")
     return not facts.is_proven() or facts.reads is not None
 
 
-def route_handler(handler, inner):
+def route_handler(handler: Any, inner: Any) -> Facts:
     """What a route class of the app's own puts around FastAPI's handler of a request, which validates."""
     facts = proving(Facts(), lambda prover: prover.route_handler(handler, inner), "dependency")
     if hides_errors_of(handler):
@@ -64,7 +66,7 @@ def route_handler(handler, inner):
     return facts
 
 
-def answers_errors(handler, key):
+def answers_errors(handler: Any, key: Any) -> bool:
     """Whether a handler of exceptions only ever answers with an error."""
     if known_middleware.qualified(handler) in ERRORS:
         return True
@@ -72,7 +74,7 @@ def answers_errors(handler, key):
     return facts.is_proven()
 
 
-def proving(facts, prove, place="middleware"):
+def proving(facts: Facts, prove: Callable[[Prover], None], place: str = "middleware") -> Facts:
     prover = Prover(facts, place)
     try:
         with memory.current.reading():
@@ -87,20 +89,20 @@ def proving(facts, prove, place="middleware"):
 
 
 class Prover:
-    def __init__(self, facts, place):
+    def __init__(self, facts: Facts, place: str) -> None:
         self.facts = facts
         self.place = place
-        self.known = {}
+        self.known: dict[Any, Value] = {}
         self.steps = 0
-        self.place_read = None  # a function, and a line of it
-        self.inner = None  # FastAPI's handler, in the hands of a route class
+        self.place_read: tuple[Any, int] | None = None  # a function, and a line of it
+        self.inner: Any = None  # FastAPI's handler, in the hands of a route class
 
-    def reached(self):
+    def reached(self) -> str:
         return f" at {places.place(*self.place_read)}" if self.place_read else ""
 
     # Pieces
 
-    def middleware(self, cls, options, instance):
+    def middleware(self, cls: Any, options: dict[str, Any], instance: Any) -> None:
         if not isinstance(cls, type):
             made = self.returned(cls, [values.APP], {}, 0)
             if made.name != "function":
@@ -139,7 +141,7 @@ class Prover:
             self.init(cls, me)
         self.returned(files.behind(cls.__call__), [me, values.SCOPE, values.RECEIVE, values.SEND], {}, 0)
 
-    def init(self, cls, me):
+    def init(self, cls: Any, me: Value) -> None:
         """What stands in the place of the app inside, and whether something else is put there later."""
         own = [base for base in cls.__mro__ if base is not object and not files.is_frameworks(base)]
         for name in ("__new__", "__getattr__", "__getattribute__", "__setattr__"):
@@ -174,7 +176,7 @@ class Prover:
                             f"puts something else in the place of `{one.attr}` (line {one.lineno})"
                         )
 
-    def authentication(self, options):
+    def authentication(self, options: dict[str, Any]) -> None:
         backend, on_error = options.get("backend"), options.get("on_error")
         self.returned(lookup.attribute_of(backend, "authenticate"), [values.MADE], {}, 0)
         default = lookup.attribute_of(on_error, "__func__")
@@ -183,20 +185,20 @@ class Prover:
         ):
             self.handler(on_error)
 
-    def dependency(self, call, names, bodies=()):
+    def dependency(self, call: Any, names: Sequence[str], bodies: Sequence[str] = ()) -> None:
         function, first = callable_of(call)
         named = {**dict.fromkeys(bodies, values.JSON), **dict.fromkeys(names, values.REQUEST)}
         came = self.returned(function, first, named, 0)
         if came.name not in values.HARMLESS:
             raise Unproven("hands the request on to whoever depends on it")
 
-    def route_handler(self, handler, inner):
+    def route_handler(self, handler: Any, inner: Any) -> None:
         self.inner = inner
         came = self.returned(handler, [values.REQUEST], {}, 0)
         if came.name != "answer" or not came.sure:
             raise Unproven("may answer by itself before FastAPI validates")
 
-    def handler(self, handler, key=None):
+    def handler(self, handler: Any, key: Any = None) -> None:
         told = isinstance(key, int) or (
             isinstance(key, type) and (issubclass(key, HTTPException) or are_errors(key))
         )
@@ -204,7 +206,7 @@ class Prover:
         if came.name != "refusal" or not came.sure:
             raise Unproven("may answer something that is no error")
 
-    def answered(self, came):
+    def answered(self, came: Value) -> None:
         if came.name not in ("answer", "refusal") or not came.sure:
             # Whether before or after the app inside answered is not told apart.
             self.facts.answers = "answers in the place of the app"
@@ -212,7 +214,9 @@ class Prover:
 
     # Functions
 
-    def returned(self, function, arguments, named, depth, making=False):
+    def returned(
+        self, function: Any, arguments: list[Value], named: dict[str, Value], depth: int, making: bool = False
+    ) -> Value:
         """What a function returns that is called so."""
         first = []
         if isinstance(function, functools.partial):
@@ -244,17 +248,17 @@ class Prover:
             self.known[key] = read.run(node, arguments, named)
         return self.known[key]
 
-    def enter_local(self, made, arguments):
+    def enter_local(self, made: Value, arguments: list[Value]) -> Value:
         node, outer = made.data
         return Function(self, outer.function, outer, outer.depth + 1).run(node, arguments, {})
 
-    def of_value(self, value):
+    def of_value(self, value: Any) -> Value:
         if isinstance(value, (Starlette, Router)):
             return values.THE_APP
         return Value("value", data=Box(value))
 
 
-def are_errors(cls):
+def are_errors(cls: Any) -> bool:
     """Exceptions of the app's own that say their status once and for all."""
     stored, status = lookup.stored_in(cls), getattr(cls, "status_code", None)
     here = stored is not None and "status_code" not in stored and type(status) is int and 400 <= status <= 599

@@ -1,6 +1,6 @@
 """What may refuse a request before FastAPI validates its input: what dependencies raise, and what middleware answers by itself.
 
-A refusal is an `HTTPException`, an exception for which an app has a handler, or an answer of a middleware's own. FunctionNames is followed
+A refusal is an `HTTPException`, an exception for which an app has a handler, or an answer of a middleware's own. Code is followed
 by what its names stand for; where that cannot be known, by the name, through all functions of the app that have it. A dependency
 that only fails (500) refuses nothing. What cannot be read may refuse.
 """
@@ -36,6 +36,7 @@ from mantlet_inspector.proof.inference import (
 from mantlet_inspector.proof.known_middleware import ERRORS
 from mantlet_inspector.source import files, lookup, memory, objects, places, trees
 from mantlet_inspector.source.objects import closure
+from mantlet_inspector.source.trees import constant
 
 MOST = 600  # functions that are followed for one dependency
 UNKNOWN = lookup.UNKNOWN
@@ -186,7 +187,7 @@ class Refusals:
                 and code.value(one.func) is getattr
                 and code.value(one.args[0]) is not FOREIGN
             ):
-                name = one.args[1].value if isinstance(one.args[1], ast.Constant) else None
+                name = constant(one.args[1])
                 if name is None:
                     return f"{where}, calls what has no name", []
                 following += functions_named().get(name, ())
@@ -199,7 +200,7 @@ class Refusals:
                     following += (
                         named if id(one) in called else [each for each in named if each[1] is not None]
                     )
-                elif found is UNKNOWN and code.is_rebound(one):
+                elif found is UNKNOWN and isinstance(one, ast.Name) and code.is_rebound(one):
                     following += functions_named().get(one.id, ())
                 elif found is not FOREIGN and found is not UNKNOWN and not isinstance(found, Typed):
                     following.append(found if isinstance(found, Bound) else (found, None))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Router
 
 from mantlet_inspector.proof.facts import Unproven
 from mantlet_inspector.proof.known_packages import pages_added, without_pages
+from mantlet_inspector.proof.pre_validation import PreValidation
 from mantlet_inspector.source.bytecode import codes, instructions, is_installed, unwrapped
 from mantlet_inspector.source.files import file_of, is_frameworks, is_standard
 from mantlet_inspector.source.objects import closure
@@ -60,7 +63,7 @@ DEPTH = 4
 ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR")
 
 
-def changes_app(router, before):
+def changes_app(router: Any, before: PreValidation) -> tuple[str | None, bool]:
     """-> (the name of a start-up function that may change the app, whether that may be more than routes behind the others)."""
     seen, adds = set(), None
     for function in handlers([*getattr(router, "on_startup", ()), router.lifespan_context], set()):
@@ -79,7 +82,7 @@ def changes_app(router, before):
     return adds, False
 
 
-def handlers(things, seen):
+def handlers(things: Iterable[Any], seen: set[int]) -> Iterator[Any]:
     """The code that runs: functions, also those that FastAPI keeps inside its own, and objects that can be called."""
     for thing in things:
         thing = unwrapped(thing)
@@ -89,13 +92,13 @@ def handlers(things, seen):
         if isinstance(thing, types.FunctionType) and is_theirs(thing):
             inside = (unwrapped(one) for one in closure(thing))
             yield from handlers([one for one in inside if isinstance(one, types.FunctionType)], seen)
-        elif pages_added(thing):
-            yield from handlers([pages_added(thing)[1]], seen)
+        elif (added := pages_added(thing)) is not None:
+            yield from handlers([added[1]], seen)
         elif not is_theirs(type(thing)):
             yield thing
 
 
-def late_pages(router):
+def late_pages(router: Any) -> list[Any]:
     """Routes that will take the parameters of a page when the app has started."""
     found, waiting, seen = [], [*getattr(router, "on_startup", ()), router.lifespan_context], set()
     while waiting:
@@ -112,18 +115,18 @@ def late_pages(router):
     return found
 
 
-def is_theirs(thing):
+def is_theirs(thing: Any) -> bool:
     return is_frameworks(thing) or (
         getattr(thing, "__module__", "") == "contextlib" and is_standard(file_of(thing))
     )
 
 
-def first_argument(function):
+def first_argument(function: Any) -> str | None:
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
     return names[0] if names else None
 
 
-def touched(function, argument, seen, depth):
+def touched(function: Any, argument: str | None, seen: set[int], depth: int) -> str | None:
     """What a function does to an app: `adds`, `changes`, or none."""
     if id(function) in seen:
         return None
@@ -137,7 +140,9 @@ def touched(function, argument, seen, depth):
     return "changes" if "changes" in found else "adds" if found else None
 
 
-def touches(code, function, argument, seen, depth):
+def touches(
+    code: types.CodeType, function: Any, argument: str | None, seen: set[int], depth: int
+) -> Iterator[str | None]:
     loaded = instructions(code)
     for one, following in zip(loaded, [*loaded[1:], None]):
         attribute = following.argval if following and following.opname in ATTRIBUTES else None

@@ -9,7 +9,7 @@ import importlib.util
 import os
 import sys
 import types
-from typing import Any, Optional
+from typing import Any
 
 from starlette.exceptions import HTTPException
 
@@ -22,7 +22,7 @@ from mantlet_inspector.source.lookup import owner
 class ModuleNames:
     """A module in which names are looked up, each once, to tell which definitions need a closer look (`odd_in`)."""
 
-    def __init__(self, module: types.ModuleType):
+    def __init__(self, module: types.ModuleType) -> None:
         self.module = module
         self.values: dict[str, Any] = {}
         self.https = {name for name, value in list(objects.names_in(module).items()) if is_http(value)}
@@ -67,7 +67,7 @@ class ModuleNames:
             return True
         return self.is_own and any(self.leads_away(mark) for mark in one.marks)
 
-    def makes(self, name: str, statuses: set[str], cls: Optional[str]) -> bool:
+    def makes(self, name: str, statuses: set[str], cls: str | None) -> bool:
         if name == "super().__init__":
             return cls is not None and is_http(vars(self.module).get(cls))
         made = self.value(name)
@@ -98,7 +98,7 @@ class ModuleNames:
         return how == "way"
 
 
-def odd_in(node, module, cls):
+def odd_in(node: Any, module: Any, cls: Any) -> str | None:
     """Where a piece of code makes an `HTTPException` that need be no error."""
     aliases = {
         alias.asname or alias.name: alias.name
@@ -111,7 +111,8 @@ def odd_in(node, module, cls):
         if isinstance(one, ast.Call) and is_odd(one, module, node, cls, aliases):
             return f"{module.__name__}:{one.lineno}"
         if isinstance(one, trees.FUNCTIONS) and not files.is_installed(files.file_in(module)):
-            away = next((inner for inner in ast.walk(one) if leads_anywhere(inner, module)), None)
+            inside: Any = ast.walk(one)
+            away = next((inner for inner in inside if leads_anywhere(inner, module)), None)
             if away is not None:
                 return f"{module.__name__}:{away.lineno}"
         plain.update(id(inner) for part in named_only(one) for inner in ast.walk(part))
@@ -142,7 +143,7 @@ def odd_in(node, module, cls):
     return None
 
 
-def leads_anywhere(node, module):
+def leads_anywhere(node: Any, module: Any) -> bool:
     """Ways of a function to a class that no name tells."""
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         return any(is_unread_yet(name) for name in imported(node, module))
@@ -166,7 +167,7 @@ def leads_anywhere(node, module):
 
 
 @functools.cache
-def holds_http(module):
+def holds_http(module: Any) -> bool:
     if not objects.is_module(module):
         return False
     return files.file_in(module).startswith(files.FRAMEWORKS) or any(
@@ -174,7 +175,7 @@ def holds_http(module):
     )
 
 
-def imported(node, module):
+def imported(node: Any, module: Any) -> list[str]:
     """The modules that an import comes to."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
@@ -189,7 +190,7 @@ def imported(node, module):
     ]
 
 
-def is_unread_yet(name):
+def is_unread_yet(name: str) -> bool:
     """Whether a module is the app's own, and not imported until a request comes."""
     if name in sys.modules:
         return False
@@ -207,7 +208,7 @@ def is_unread_yet(name):
     )
 
 
-def named_only(node):
+def named_only(node: Any) -> list[Any]:
     """Where a class may be named and nothing is made of it but what is judged."""
     if isinstance(node, ast.Call):
         name = getattr(node.func, "attr", getattr(node.func, "id", ""))
@@ -230,7 +231,7 @@ def named_only(node):
     return []
 
 
-def is_odd(call, module, inside, cls, aliases):
+def is_odd(call: Any, module: Any, inside: Any, cls: Any, aliases: dict[str, str]) -> bool:
     """Whether a call makes an `HTTPException` whose status need not be an error."""
     holder = cls
     if is_super_init(call):
@@ -260,19 +261,15 @@ def is_odd(call, module, inside, cls, aliases):
     return status is None or not is_error(status, module, holder)
 
 
-def assigned(inside, name):
+def assigned(inside: Any, name: str) -> list[Any]:
     """What a name is given in a piece of code; with `None` for what is not known."""
-    stores, values = 0, []
+    stores = 0
+    values: list[Any] = []
     for one in ast.walk(inside):
         stores += isinstance(one, ast.Name) and one.id == name and isinstance(one.ctx, (ast.Store, ast.Del))
-        plain = (
-            one.targets
-            if isinstance(one, ast.Assign)
-            else [one.target]
-            if isinstance(one, ast.AnnAssign)
-            else ()
-        )
-        values += [one.value for target in plain if isinstance(target, ast.Name) and target.id == name]
+        if isinstance(one, (ast.Assign, ast.AnnAssign)):
+            targets = one.targets if isinstance(one, ast.Assign) else [one.target]
+            values += [one.value for target in targets if isinstance(target, ast.Name) and target.id == name]
         bound = (getattr(one, key, None) for key in ("arg", "asname", "name", "rest"))
         if not isinstance(one, ast.keyword) and name in bound:
             values.append(None)
@@ -281,7 +278,7 @@ def assigned(inside, name):
     return values if stores == len([one for one in values if one is not None]) else [*values, None]
 
 
-def is_super_init(call):
+def is_super_init(call: Any) -> bool:
     function = call.func
     if not (isinstance(function, ast.Attribute) and function.attr == "__init__"):
         return False
@@ -289,7 +286,7 @@ def is_super_init(call):
     return isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name) and inner.func.id == "super"
 
 
-def is_error(node, module, cls):
+def is_error(node: Any, module: Any, cls: Any) -> bool:
     if isinstance(node, ast.IfExp):
         return is_error(node.body, module, cls) and is_error(node.orelse, module, cls)
     if isinstance(node, ast.Constant):
@@ -301,18 +298,18 @@ def is_error(node, module, cls):
     return is_status(value)
 
 
-def says_error(cls, name):
+def says_error(cls: Any, name: str) -> bool:
     """Whether an attribute of a class is a status of an error, once and for all."""
     stored, value = lookup.stored_in(cls), getattr(cls, name, None)
     return stored is not None and name not in stored and is_status(value)
 
 
-def is_status(value):
+def is_status(value: Any) -> bool:
     value = value.value if isinstance(value, http.HTTPStatus) else value
     return type(value) is int and 400 <= value <= 599
 
 
-def value_of(node, module):
+def value_of(node: Any, module: Any) -> Any:
     if isinstance(node, ast.Name):
         return vars(module).get(node.id)
     if isinstance(node, ast.Attribute):

@@ -137,7 +137,7 @@ SAID = {
 }
 
 
-def said(value):
+def said(value: Value) -> str:
     """What a person calls it."""
     if value.name == "method":
         base, name = value.data
@@ -147,11 +147,11 @@ def said(value):
     return SAID.get(value.name, f"the {value.name}")
 
 
-def is_private(key):
+def is_private(key: str) -> bool:
     return key.startswith(("fastapi", "starlette", "_"))
 
 
-def joined(one, other):
+def joined(one: Value, other: Value) -> Value | None:
     """What a name stands for that holds the one or the other; none if that is not known."""
     if one == other:
         return one
@@ -172,5 +172,5 @@ def joined(one, other):
     return None
 
 
-def is_harmless(value):
+def is_harmless(value: Value) -> bool:
     return value.name in HARMLESS

@@ -8,6 +8,8 @@ a claim.
 from __future__ import annotations
 
 import types
+from collections.abc import Iterator
+from typing import Any
 
 from starlette.exceptions import HTTPException
 
@@ -28,19 +30,19 @@ KNOWN = (
 DEPTH = 3
 
 
-def middleware_wraps(cls, options):
+def middleware_wraps(cls: Any, options: dict[str, Any]) -> bool:
     """Whether a middleware may change answers."""
     parts = [part for part in (cls, options.get("dispatch")) if part is not None]
     return any(package(part) not in KNOWN and wraps(part) for part in parts)
 
 
-def answers_errors_well(app):
+def answers_errors_well(app: Any) -> str | None:
     """The name of an error handler that may answer as if nothing had happened; nothing if none does."""
     handlers = [handler for handler in app.exception_handlers.values() if may_answer_200(handler)]
     return name_of(unwrapped(handlers[0])) if handlers else None
 
 
-def errors_answered(app):
+def errors_answered(app: Any) -> list[int]:
     """Statuses from 500 on that error handlers of the app's own may answer with: their words are meant."""
     found = set()
     for key, handler in app.exception_handlers.items():
@@ -61,7 +63,7 @@ def errors_answered(app):
     return sorted(status for status in found if 500 <= status < 600)
 
 
-def wraps(thing, depth=0, seen=None):
+def wraps(thing: Any, depth: int = 0, seen: set[int] | None = None) -> bool:
     """Whether a class or function touches the body of an answer."""
     seen = set() if seen is None else seen
     thing = unwrapped(thing)
@@ -91,7 +93,7 @@ def wraps(thing, depth=0, seen=None):
     return False
 
 
-def may_answer_200(handler):
+def may_answer_200(handler: Any) -> bool:
     """Whether an error handler may answer with a status for which a model is declared."""
     handler = unwrapped(handler)
     if is_frameworks(handler):
@@ -103,7 +105,7 @@ def may_answer_200(handler):
     return says_200 or not any("status_code" in texts(code) for code in inner)
 
 
-def texts(code):
+def texts(code: types.CodeType) -> set[str]:
     found = set()
     for constant in code.co_consts:
         values = constant if isinstance(constant, (tuple, frozenset)) else (constant,)
@@ -111,7 +113,7 @@ def texts(code):
     return found
 
 
-def globals_in(code, function):
+def globals_in(code: types.CodeType, function: Any) -> Iterator[Any]:
     """The values of the global names that code loads, with attributes of modules."""
     loaded = instructions(code)
     for one, following in zip(loaded, [*loaded[1:], None]):
@@ -122,5 +124,5 @@ def globals_in(code, function):
             yield value
 
 
-def package(thing):
+def package(thing: Any) -> str:
     return (getattr(thing, "__module__", None) or "").partition(".")[0]

@@ -14,7 +14,7 @@ import sys
 import sysconfig
 import threading
 import types
-from typing import Any, Optional
+from typing import Any
 
 HERE = os.path.abspath(__file__)
 PACKAGE = os.path.dirname(os.path.dirname(HERE))
@@ -29,13 +29,13 @@ FRAMEWORKS = ("fastapi", "starlette", "pydantic", "pydantic_core")
 class Ahead:
     """The process, and the thread that tells it which modules are there by now."""
 
-    def __init__(self, root: str, memories: Optional[str], place: str):
+    def __init__(self, root: str, memories: str | None, place: str) -> None:
         self.root = os.path.join(os.path.abspath(root), "")
         self.place = place  # the file in which the process writes what it finds
         self.ended = threading.Event()
         self.told: set[str] = set()
-        self.process: Optional[subprocess.Popen[bytes]] = None
-        self.thread: Optional[threading.Thread] = None
+        self.process: subprocess.Popen[bytes] | None = None
+        self.thread: threading.Thread | None = None
         if sys.executable and memories is not None and not os.path.exists(memories) and processors() > 1:
             self.thread = threading.Thread(target=self.tell, name="mantlet-ahead", daemon=True)
             self.thread.start()

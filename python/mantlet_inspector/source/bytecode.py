@@ -6,13 +6,15 @@ import dis
 import functools
 import inspect
 import types
+from collections.abc import Iterator
+from typing import Any
 
 from mantlet_inspector.source import files
 
 NOISE = ("CACHE", "PUSH_NULL", "NOP", "EXTENDED_ARG", "PRECALL", "RESUME")
 
 
-def codes(code):
+def codes(code: types.CodeType) -> Iterator[types.CodeType]:
     """The code of a function, and of those within it."""
     yield code
     for constant in code.co_consts:
@@ -20,11 +22,11 @@ def codes(code):
             yield from codes(constant)
 
 
-def instructions(code):
+def instructions(code: types.CodeType) -> list[dis.Instruction]:
     return [one for one in dis.get_instructions(code) if one.opname not in NOISE]
 
 
-def unwrapped(function):
+def unwrapped(function: Any) -> Any:
     """The function that a decorator, a method or a `partial` stands for; anything else as it is."""
     while True:
         if isinstance(function, functools.partial):
@@ -37,6 +39,6 @@ def unwrapped(function):
             return function
 
 
-def is_installed(function):
+def is_installed(function: Any) -> bool:
     file = function.__code__.co_filename
     return files.is_installed(file) or files.is_standard(file)

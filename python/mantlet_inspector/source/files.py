@@ -6,6 +6,7 @@ import functools
 import os
 import sys
 import sysconfig
+from typing import Any
 
 import fastapi
 import pydantic
@@ -13,7 +14,8 @@ import starlette
 
 from mantlet_inspector.source.objects import code_of, is_module, names_in
 
-FRAMEWORKS = tuple(os.path.dirname(one.__file__) + os.sep for one in (fastapi, starlette, pydantic))
+FRAMEWORK_FILES = tuple(one.__file__ or "" for one in (fastapi, starlette, pydantic))
+FRAMEWORKS = tuple(os.path.dirname(one) + os.sep for one in FRAMEWORK_FILES)
 
 
 STANDARD = tuple(
@@ -49,10 +51,10 @@ OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 # Frameworks of which there is compiled code only.
-WITHOUT_SOURCE = any(one.__file__.endswith(".pyc") for one in (fastapi, starlette, pydantic))
+WITHOUT_SOURCE = any(one.endswith(".pyc") for one in FRAMEWORK_FILES)
 
 
-def file_of(thing):
+def file_of(thing: Any) -> str:
     """Where the code of a function or a class stands, or nothing."""
     code = code_of(thing)
     if code is not None:
@@ -62,23 +64,23 @@ def file_of(thing):
     return getattr(module, "__file__", None) or ""
 
 
-def module_file_of(function):
+def module_file_of(function: Any) -> str | None:
     """The file of the module in whose names a function looks: compiled code alone says where it was compiled."""
     names = getattr(function, "__func__", function).__globals__
     module = sys.modules.get(names.get("__name__") or "")
     return file_in(module) if module is not None and vars(module) is names else None
 
 
-def file_in(module):
+def file_in(module: Any) -> str:
     return (is_module(module) and names_in(module).get("__file__")) or ""
 
 
-def is_frameworks(thing):
+def is_frameworks(thing: Any) -> bool:
     """By its file: names can be copied, and are (`functools.wraps`)."""
     return file_of(thing).startswith(FRAMEWORKS)
 
 
-def behind(function):
+def behind(function: Any) -> Any:
     """The method that Sentry calls from the one that it puts in its place."""
     while is_of(file_of(function), "sentry_sdk"):
         code = code_of(function)
@@ -88,17 +90,17 @@ def behind(function):
     return function
 
 
-def is_installed(file):
+def is_installed(file: str) -> bool:
     return package_of(file) is not None
 
 
-def is_of(file, package):
+def is_of(file: str, package: str) -> bool:
     """Whether a file belongs to an installed package."""
     return package_of(file) == package
 
 
 @functools.cache
-def package_of(file):
+def package_of(file: str) -> str | None:
     """The top package of an installed file; none if it is not one."""
     for part in INSTALLED:
         if part in file:
@@ -109,13 +111,13 @@ def package_of(file):
     return None
 
 
-def top_of(path):
+def top_of(path: str) -> str:
     top = path.replace("\\", "/").partition("/")[0]
     return top[:-3] if top.endswith(".py") else top
 
 
 @functools.cache
-def folders():
+def folders() -> dict[str, set[str]]:
     """Other folders in which packages are installed (`pip install --target`, `PYTHONPATH`, a layer, a pex), and which."""
     beside = [os.path.dirname(os.path.dirname(one)) for one in FRAMEWORKS]
     found = {}
@@ -128,11 +130,11 @@ def folders():
     return found
 
 
-def is_standard_folder(folder):
+def is_standard_folder(folder: str) -> bool:
     return any((folder + os.sep).startswith(one) for one in STANDARD)
 
 
-def installed_in(folder):
+def installed_in(folder: str) -> set[str]:
     """Packages that an installer says it has put there."""
     packages = set()
     try:
@@ -149,12 +151,12 @@ def installed_in(folder):
     return packages - {"", "..", "."}
 
 
-def is_read(thing):
+def is_read(thing: Any) -> bool:
     """Whether it is code of the app's own, or of what is installed beside the frameworks."""
     file = file_of(thing)
     return not is_standard(file) and not file.startswith(FRAMEWORKS)
 
 
-def is_standard(file):
+def is_standard(file: str) -> bool:
     """Python's own; the frozen parts have no file."""
     return not file or file.startswith("<frozen") or (file.startswith(STANDARD) and not is_installed(file))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -28,7 +28,7 @@ class Definition:
 
     __slots__ = ("around", "body", "calls", "children", "cls", "kind", "marks", "names", "place", "uses")
 
-    def __init__(self, names: list[str], kind: str, cls: Optional[str], place: list[int]):
+    def __init__(self, names: list[str], kind: str, cls: str | None, place: list[int]) -> None:
         self.names = names
         self.kind = kind  # `function`, `class` or `value`
         self.cls = cls  # the class around it
@@ -103,7 +103,7 @@ class Reader:
             self.statement(node, None, None, frozenset())
 
     def statement(
-        self, node: ast.stmt, into: Optional[Definition], cls: Optional[str], rebound: frozenset[str]
+        self, node: ast.stmt, into: Definition | None, cls: str | None, rebound: frozenset[str]
     ) -> None:
         """A statement that stands in a definition, or in the module."""
         names, kind = defined(node, into, rebound)
@@ -132,7 +132,7 @@ class Reader:
         if into is not None:
             into.children.append(len(self.facts.definitions) - 1)
 
-    def function(self, node: Any, made: Definition, cls: Optional[str]) -> None:
+    def function(self, node: Any, made: Definition, cls: str | None) -> None:
         self.count(node.name, first_line(node))
         decorators, annotations = (Definition([], "value", cls, [0, 0, 0]) for _ in range(2))
         rebound = frozenset(name for one in node.body for name in rebound_in(one))
@@ -171,7 +171,7 @@ class Reader:
     # Whatever stands in a definition
 
     def visit(
-        self, node: ast.AST, into: Definition, cls: Optional[str], plain: bool, rebound: frozenset[str]
+        self, node: Any, into: Definition, cls: str | None, plain: bool, rebound: frozenset[str]
     ) -> None:
         kind = type(node)
         if kind is ast.Name:
@@ -208,7 +208,7 @@ class Reader:
         self.parts(node, into, cls, plain, rebound)
 
     def parts(
-        self, node: ast.AST, into: Definition, cls: Optional[str], plain: bool, rebound: frozenset[str]
+        self, node: ast.AST, into: Definition, cls: str | None, plain: bool, rebound: frozenset[str]
     ) -> None:
         kind = type(node)
         about = PLAIN.get(kind)
@@ -229,7 +229,7 @@ class Reader:
                 self.visit(value, into, cls, below, rebound)
 
     def call(
-        self, node: ast.Call, into: Definition, cls: Optional[str], plain: bool, rebound: frozenset[str]
+        self, node: ast.Call, into: Definition, cls: str | None, plain: bool, rebound: frozenset[str]
     ) -> None:
         name = getattr(node.func, "attr", getattr(node.func, "id", ""))
         if name in CALLED_WAYS:
@@ -269,7 +269,7 @@ class Reader:
 PLAIN = {ast.ExceptHandler: "type", ast.AnnAssign: "annotation", ast.arg: "annotation", ast.Dict: "keys"}
 
 
-def defined(node: ast.stmt, into: Optional[Definition], rebound: frozenset[str]) -> tuple[list[str], str]:
+def defined(node: ast.stmt, into: Definition | None, rebound: frozenset[str]) -> tuple[list[str], str]:
     """The names that a statement defines for others, and what they are."""
     if isinstance(node, FUNCTIONS):
         return [node.name], "function"
@@ -312,7 +312,7 @@ def dotted(node: Any) -> str:
     return "?"
 
 
-def is_clear(status: Optional[ast.AST]) -> bool:
+def is_clear(status: ast.AST | None) -> bool:
     """Whether it is the status of an error, whatever names stand for."""
     if isinstance(status, ast.IfExp):
         return is_clear(status.body) and is_clear(status.orelse)

@@ -9,6 +9,8 @@ import functools
 import inspect
 import types
 import warnings
+from collections.abc import Set as AbstractSet
+from typing import Any
 
 from mantlet_inspector.source import memory
 from mantlet_inspector.source.files import FRAMEWORKS, file_in, is_frameworks
@@ -19,7 +21,7 @@ UNKNOWN = object()
 
 
 @functools.cache
-def rebound(file):
+def rebound(file: str) -> AbstractSet[str]:
     """Names that some function of a module gives another value while the app runs."""
     if memory.are_known(file):
         return memory.facts_of(file).rebound
@@ -30,7 +32,7 @@ def rebound(file):
     }
 
 
-def value_of(function, name):
+def value_of(function: Any, name: str) -> Any:
     """What a name that is not the function's own stands for."""
     code = function.__code__
     if name in code.co_freevars and function.__closure__:
@@ -43,7 +45,7 @@ def value_of(function, name):
     return getattr(builtins, name, UNKNOWN)
 
 
-def attribute_of(value, name):
+def attribute_of(value: Any, name: str) -> Any:
     """An attribute that can be had without running code."""
     if is_module(value):
         if name in names_in(value) or not file_in(value).startswith(FRAMEWORKS):
@@ -70,7 +72,7 @@ def attribute_of(value, name):
 
 
 @functools.cache
-def stored_in(cls, made=False):
+def stored_in(cls: Any, made: bool = False) -> set[str] | None:
     """Attributes that the methods of a class give its objects, once they are made if so; none if they may be any."""
     names = set()
     for base in cls.__mro__:
@@ -94,5 +96,5 @@ def stored_in(cls, made=False):
     return names
 
 
-def owner(cls, name):
+def owner(cls: Any, name: str) -> type:
     return next(one for one in cls.__mro__ if name in vars(one))

@@ -18,7 +18,7 @@ import sys
 import time
 import zipimport
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any
 
 from mantlet_inspector.source import index
 
@@ -32,12 +32,12 @@ class Late(Exception):
 
 class Memory:
     def __init__(
-        self, file: Optional[str] = None, bound: float = DEFAULT_BOUND, ahead: Optional[dict[str, Any]] = None
-    ):
+        self, file: str | None = None, bound: float = DEFAULT_BOUND, ahead: dict[str, Any] | None = None
+    ) -> None:
         self.file = file
         self.bound = bound
         self.spent = 0.0  # seconds of reading
-        self.began: Optional[float] = None  # when what is being read now was begun
+        self.began: float | None = None  # when what is being read now was begun
         self.is_late = False
         self.reads = 0  # files that were parsed for their facts
         self.ahead = ahead or {}  # what was read while the app was imported
@@ -78,7 +78,7 @@ class Memory:
 current = Memory()  # that of this process
 
 
-def begin(file: Optional[str], bound: float, ahead: Optional[dict[str, Any]]) -> Memory:
+def begin(file: str | None, bound: float, ahead: dict[str, Any] | None) -> Memory:
     global current
     current = Memory(file, bound, ahead)
     facts_of.cache_clear()

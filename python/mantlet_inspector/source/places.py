@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+from typing import Any
 
 from mantlet_inspector.source.files import file_of
 from mantlet_inspector.source.objects import code_of
 
 
-def where(function):
+def where(function: Any) -> str:
     """`main.py:12`"""
     code = code_of(function)
     if code is None:
@@ -18,7 +19,7 @@ def where(function):
     return place(function, code.co_firstlineno)
 
 
-def where_class(cls):
+def where_class(cls: Any) -> str:
     """`shop.routes, routes.py:12`"""
     code = next((code_of(one) for one in vars(cls).values() if code_of(one) is not None), None)
     module = getattr(cls, "__module__", None) or ""
@@ -29,11 +30,11 @@ def where_class(cls):
     return f"{module}, {place(cls, line)}"
 
 
-def place(function, line):
+def place(function: Any, line: int) -> str:
     return f"{os.path.basename(file_of(function))}:{line}"
 
 
-def name_of(thing):
+def name_of(thing: Any) -> str:
     """How to name code to the person who wrote it."""
     while isinstance(thing, functools.partial):
         thing = thing.func

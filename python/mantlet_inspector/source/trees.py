@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import functools
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from mantlet_inspector.source import index, memory
 from mantlet_inspector.source.objects import code_of
@@ -12,7 +14,7 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
 @functools.cache
-def piece_of(file, line):
+def piece_of(file: str, line: int) -> ast.Module:
     """The tree of what stands in a module around a line: of no more than that where the lines are known."""
     if not memory.are_known(file) or b"coding" in b"".join(memory.lines_of(file)[:2]):
         return memory.tree_of(file)
@@ -24,12 +26,12 @@ def piece_of(file, line):
 
 
 @functools.cache
-def piece_between(file, first, last):
+def piece_between(file: str, first: int, last: int) -> ast.Module:
     # Empty lines before it keep the numbers.
     return ast.parse(b"\n" * (first - 1) + b"".join(memory.lines_of(file)[first - 1 : last]), file)
 
 
-def around(node, line):
+def around(node: Any, line: int) -> Iterator[Any]:
     """The nodes within one that a line is in, outer ones first."""
     for one in ast.iter_child_nodes(node):
         end = getattr(one, "end_lineno", None)
@@ -40,14 +42,14 @@ def around(node, line):
             yield from around(one, line)
 
 
-def node_of(function):
+def node_of(function: Any) -> Any:
     """The tree of a function as it runs, not of what it wraps; none if that is not certain."""
     code = code_of(function)
     return None if code is None else node_at(code.co_filename, code.co_name, code.co_firstlineno)
 
 
 @functools.cache
-def node_at(file, name, line):
+def node_at(file: str, name: str, line: int) -> Any:
     """The function of this name whose first line, that of the first decorator, this is."""
     try:
         if memory.are_known(file) and memory.facts_of(file).functions.get(f"{name} {line}") != 1:
@@ -64,7 +66,7 @@ def node_at(file, name, line):
     return found[0] if len(found) == 1 else None
 
 
-def definition_at(file, place):
+def definition_at(file: str, place: list[int]) -> Any:
     """The function, class or assignment that begins at a place."""
     first, line, column = place
     found = [
@@ -76,7 +78,7 @@ def definition_at(file, place):
     return found[0]
 
 
-def mentioned_in(node, plain):
+def mentioned_in(node: Any, plain: bool) -> set[str]:
     names, parts = set(), [node]
     if isinstance(node, index.FUNCTIONS):
         parts = [*node.body, *node.args.defaults, *filter(None, node.args.kw_defaults)]
@@ -91,14 +93,14 @@ def mentioned_in(node, plain):
     return told_by(names)
 
 
-def told_by(names):
+def told_by(names: Iterable[str]) -> set[str]:
     """Without methods like `__init__`, which are part of their class."""
     return {name for name in names if not (name.startswith("__") and name.endswith("__"))}
 
 
-def constant(node):
+def constant(node: Any) -> Any:
     return node.value if isinstance(node, ast.Constant) else None
 
 
-def is_super(node):
+def is_super(node: Any) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"

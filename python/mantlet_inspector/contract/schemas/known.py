@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import Any
 
-Schema = Dict[str, Any]
+Schema = dict[str, Any]
 
 # What is known of schemas, fields and the config: a setting that stands in none of these may change what is accepted.
 COMMON = ("type", "ref", "metadata", "serialization", "strict")

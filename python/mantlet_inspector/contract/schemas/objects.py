@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable
+from collections.abc import Iterable
+from typing import Any
 
 from mantlet_inspector.contract.schemas.functions import function_of
 from mantlet_inspector.contract.schemas.known import (

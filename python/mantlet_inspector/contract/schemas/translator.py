@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Tuple, TypeVar, Union
+from typing import Any, Callable, TypeVar, Union
 
 from mantlet_inspector.contract.schemas.known import Schema, Unknown, must_be_known
 from mantlet_inspector.contract.shapes import Shape, Shapes
 
 Made = Union[Shape, int]  # a shape, or the index of one
-Definitions = Dict[str, Tuple[Schema, Schema]]  # each with the config that holds for it
+Definitions = dict[str, tuple[Schema, Schema]]  # each with the config that holds for it
 Translate = Callable[[Schema, "Context"], Made]
 
 AnyTranslate = TypeVar("AnyTranslate", bound=Callable[..., Made])

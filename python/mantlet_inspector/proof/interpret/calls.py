@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import logging
 import types
+from typing import Any
 
 from starlette.middleware.base import BaseHTTPMiddleware
 
@@ -69,7 +70,7 @@ TEXT = {
 
 
 class Calls(Expressions):
-    def see_Call(self, node):
+    def see_Call(self, node: Any) -> Value:
         if is_super(node):
             return Value("super")
         if isinstance(node.func, ast.Attribute) and is_super(node.func.value):
@@ -94,7 +95,7 @@ class Calls(Expressions):
             self.fail("hands the request on among arguments that are not known", node)
         return self.call(callee, arguments, named, node)
 
-    def call(self, callee, arguments, named, node):
+    def call(self, callee: Value, arguments: list[Value], named: dict[str, Value], node: Any) -> Value:
         every = [*arguments, *named.values()]
         if not callee.sure and not all(map(is_harmless, every)):
             self.fail("hands the request to what need not be the app inside", node)
@@ -131,7 +132,9 @@ class Calls(Expressions):
             self.harmless(one, node)
         return FREE
 
-    def call_method(self, method, arguments, named, node):
+    def call_method(
+        self, method: tuple[Value, str], arguments: list[Value], named: dict[str, Value], node: Any
+    ) -> Value:
         base, name = method
         if base.name == "route" and [one.name for one in arguments] == ["scope"] and not named:
             return FREE  # Starlette's own; a route class with another is opaque
@@ -170,7 +173,7 @@ class Calls(Expressions):
             return FREE
         self.fail(f"calls `{name}` of {values.said(base)}", node)
 
-    def call_request(self, base, name, node):
+    def call_request(self, base: Value, name: str, node: Any) -> Value:
         if name == "get":
             return self.part_of_scope(constant(node.args[0]) if node.args else None, node)
         place = self.prover.place
@@ -185,7 +188,7 @@ class Calls(Expressions):
             return FREE if place == "middleware" else values.JSON
         self.fail(f"calls `{name}` of the request: nothing of it is left after", node)
 
-    def call_value(self, value, arguments, named, node):
+    def call_value(self, value: Any, arguments: list[Value], named: dict[str, Value], node: Any) -> Value:
         every = [*arguments, *named.values()]
         if value is self.prover.inner and value is not None:
             if [one.name for one in every] != ["request"] or not every[0].sure:
@@ -242,7 +245,7 @@ class Calls(Expressions):
             return values.REFUSAL
         return self.call_function(value, arguments, named, node)
 
-    def call_function(self, value, arguments, named, node):
+    def call_function(self, value: Any, arguments: list[Value], named: dict[str, Value], node: Any) -> Value:
         every = [*arguments, *named.values()]
         tracked = [one for one in every if not is_harmless(one) and one.name not in ("function", "self")]
         if any(one.name == "app" for one in tracked):
@@ -260,7 +263,7 @@ class Calls(Expressions):
             return FREE
         return self.prover.returned(value, arguments, named, self.depth + 1)
 
-    def call_super(self, node):
+    def call_super(self, node: Any) -> Value:
         """`super().method(…)`"""
         method = node.func.attr
         arguments = [self.see(one) for one in node.args if not isinstance(one, ast.Starred)]
@@ -273,7 +276,7 @@ class Calls(Expressions):
             place = next((index for index, one in enumerate(order) if one.__name__ == defined), None)
             if place is not None:
                 first = next((one for one in order[place + 1 :] if method in vars(one)), None)
-        if first is None:
+        if first is None or me is None:
             if all(map(is_harmless, [*arguments, *named.values()])):
                 return FREE
             held = next((one for one in self.names.values() if one.name == "value"), None)
@@ -319,14 +322,14 @@ class Calls(Expressions):
         return self.prover.returned(function, [me, *arguments], named, self.depth + 1, making=self.making)
 
 
-def is_own(value, cls, name):
+def is_own(value: Value, cls: Any, name: str) -> bool:
     return value.name == "own method" and value.data[0].value is getattr(cls, name, None)
 
 
-def owner_of(value, function):
+def owner_of(value: Any, function: Any) -> type:
     return next((one for one in type(value).__mro__ if function in vars(one).values()), type(value))
 
 
-def is_security(function):
+def is_security(function: Any) -> bool:
     """FastAPI's own schemes read the one place that they declare."""
     return files.is_frameworks(function) and (function.__module__ or "").startswith("fastapi.security")

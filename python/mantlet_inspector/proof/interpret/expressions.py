@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import types
+from typing import Any
 
 from mantlet_inspector.proof import values
 from mantlet_inspector.proof.interpret.frame import Frame
@@ -30,17 +31,17 @@ URL_PARTS = {"path", "scheme", "hostname", "port", "netloc", "is_secure", "usern
 
 
 class Expressions(Frame):
-    def used(self, node):
+    def used(self, node: Any) -> None:
         """An expression that goes somewhere by itself."""
         self.harmless(self.see(node), node)
 
-    def harmless(self, value, node):
+    def harmless(self, value: Value, node: Any) -> None:
         if value.name == "function":
             self.mention(value, node)
         elif not is_harmless(value):
             self.fail(f"hands {values.said(value)} on", node)
 
-    def readable(self, value, node):
+    def readable(self, value: Value, node: Any) -> None:
         if value.name == "query" or value.name == "json":
             self.reads(node)
         if value.name not in (
@@ -58,17 +59,14 @@ class Expressions(Frame):
                 return
             self.fail(f"uses {values.said(value)} in a way that is not known", node)
 
-    def mention(self, made, node):
+    def mention(self, made: Value, node: Any) -> None:
         """A function inside that somebody else may call, with anything."""
         inner, outer = made.data
-        self.inner(outer).checked(inner, outer)
-
-    def checked(self, node, outer):
-        came = self.run(node, [], {})
+        came = self.inner(outer).run(inner, [], {})
         if not is_harmless(came):
-            self.fail(f"hands {values.said(came)} on", node)
+            self.fail(f"hands {values.said(came)} on", inner)
 
-    def see(self, node):
+    def see(self, node: Any) -> Value:
         method = getattr(self, "see_" + type(node).__name__, None)
         if method is not None:
             return method(node)
@@ -77,31 +75,31 @@ class Expressions(Frame):
                 self.used(child)
         return FREE
 
-    def see_Constant(self, node):
+    def see_Constant(self, node: Any) -> Value:
         if type(node.value) is int:
             return Value("value", data=Box(node.value))
         return values.NOTHING if node.value is None else FREE
 
-    def see_Name(self, node):
+    def see_Name(self, node: Any) -> Value:
         return self.look_up(node)
 
-    def see_NamedExpr(self, node):
+    def see_NamedExpr(self, node: Any) -> Value:
         value = self.see(node.value)
         self.store(node.target, value)
         return value
 
-    def see_Await(self, node):
+    def see_Await(self, node: Any) -> Value:
         value = self.see(node.value)
         return values.ANSWER._replace(sure=value.sure) if value.name == "coming" else value
 
-    def see_Yield(self, node):
+    def see_Yield(self, node: Any) -> Value:
         if node.value is not None:
             self.used(node.value)
         return FREE
 
     see_YieldFrom = see_Yield
 
-    def see_JoinedStr(self, node):
+    def see_JoinedStr(self, node: Any) -> Value:
         for one in node.values:
             if isinstance(one, ast.FormattedValue):
                 self.readable(self.see(one.value), one)
@@ -109,14 +107,14 @@ class Expressions(Frame):
                     self.see(one.format_spec)
         return FREE
 
-    def see_BoolOp(self, node):
+    def see_BoolOp(self, node: Any) -> Value:
         return self.either([self.see(one) for one in node.values], node)
 
-    def see_IfExp(self, node):
+    def see_IfExp(self, node: Any) -> Value:
         self.readable(self.see(node.test), node.test)
         return self.either([self.see(node.body), self.see(node.orelse)], node)
 
-    def either(self, choices, node):
+    def either(self, choices: list[Value], node: Any) -> Value:
         came = choices[0]
         for value in choices[1:]:
             # A value of its own beside another is not the other.
@@ -125,21 +123,21 @@ class Expressions(Frame):
                 self.fail("is now one thing, now another", node)
         return came
 
-    def see_UnaryOp(self, node):
+    def see_UnaryOp(self, node: Any) -> Value:
         self.readable(self.see(node.operand), node)
         return FREE
 
-    def see_Compare(self, node):
+    def see_Compare(self, node: Any) -> Value:
         for one in (node.left, *node.comparators):
             value = self.see(one)
             if value.name != "scope":  # `"x" in scope`
                 self.readable(value, one)
         return FREE
 
-    def see_Lambda(self, node):
+    def see_Lambda(self, node: Any) -> Value:
         return Value("function", data=(node, self))
 
-    def comprehension(self, node):
+    def comprehension(self, node: Any) -> Value:
         for generator in node.generators:
             came = self.see(generator.iter)
             self.readable(came, generator.iter)
@@ -153,7 +151,7 @@ class Expressions(Frame):
 
     see_ListComp = see_SetComp = see_DictComp = see_GeneratorExp = comprehension
 
-    def see_Dict(self, node):
+    def see_Dict(self, node: Any) -> Value:
         for key, value in zip(node.keys, node.values):
             if key is None:
                 came = self.see(value)
@@ -166,7 +164,7 @@ class Expressions(Frame):
                 self.used(value)
         return FREE
 
-    def see_Starred(self, node):
+    def see_Starred(self, node: Any) -> Value:
         came = self.see(node.value)
         if came.name in (*values.MAPPINGS, "raw headers"):
             self.readable(came, node)
@@ -174,7 +172,7 @@ class Expressions(Frame):
             self.harmless(came, node)
         return FREE
 
-    def see_Subscript(self, node):
+    def see_Subscript(self, node: Any) -> Value:
         base = self.see(node.value)
         self.used(node.slice)
         key = constant(node.slice)
@@ -194,7 +192,7 @@ class Expressions(Frame):
             self.fail(f"takes something out of {values.said(base)}", node)
         return FREE
 
-    def part_of_scope(self, key, node):
+    def part_of_scope(self, key: Any, node: Any) -> Value:
         if not isinstance(key, str):
             self.fail("takes something out of the scope that is not known", node)
         if key == "headers":
@@ -212,7 +210,7 @@ class Expressions(Frame):
             self.fail(f"takes {key!r} out of the scope", node)
         return FREE
 
-    def see_Attribute(self, node):
+    def see_Attribute(self, node: Any) -> Value:
         if isinstance(node.value, ast.Attribute) and node.value.attr == "url":
             if node.attr in URL_PARTS and self.see(node.value.value).name in values.REQUESTS:
                 return FREE
@@ -220,7 +218,7 @@ class Expressions(Frame):
                 self.reads(node)
         return self.attribute(self.see(node.value), node.attr, node)
 
-    def attribute(self, base, name, node):
+    def attribute(self, base: Value, name: str, node: Any) -> Value:
         if name in FRAMES:
             self.fail(f"reaches into other code (`{name}`)", node)
         if base.name in values.REQUESTS:
@@ -259,7 +257,7 @@ class Expressions(Frame):
             return FREE
         self.fail(f"uses `{name}` of {values.said(base)}", node)
 
-    def of_request(self, base, name, node):
+    def of_request(self, base: Value, name: str, node: Any) -> Value:
         if name in values.REQUEST_FREE:
             if name == "url" and self.prover.place != "middleware":
                 self.reads(node)
@@ -282,7 +280,7 @@ class Expressions(Frame):
             return Value("method", data=(base, name))
         self.fail(f"uses `{name}` of the request", node)
 
-    def of_self(self, base, name, node):
+    def of_self(self, base: Value, name: str, node: Any) -> Value:
         me = base.data
         if name in me.apps:
             return values.APP
@@ -290,7 +288,7 @@ class Expressions(Frame):
             return self.prover.of_value(vars(me.made)[name])
         return self.of_class(me.cls, base, name)
 
-    def of_class(self, cls, base, name):
+    def of_class(self, cls: Any, base: Value, name: str) -> Value:
         """A method of an object that is not made yet."""
         stored = lookup.stored_in(cls)
         found = lookup.attribute_of(cls, name)
@@ -303,11 +301,13 @@ class Expressions(Frame):
             return Value("value", data=Box(found))
         return FREE
 
-    def of_value(self, value, name, node):
+    def of_value(self, value: Any, name: str, node: Any) -> Value:
         if name in FRAMES:
             self.fail(f"reaches into other code (`{name}`)", node)
-        if isinstance(value, types.ModuleType) and is_file(value) and name in lookup.rebound(value.__file__):
-            return FREE
+        if isinstance(value, types.ModuleType):
+            file = getattr(value, "__file__", None)
+            if file and file.endswith(".py") and name in lookup.rebound(file):
+                return FREE
         if not isinstance(value, (types.ModuleType, type, types.FunctionType)) and files.is_read(type(value)):
             stored = lookup.stored_in(type(value), made=True)
             if stored is None or name in stored:
@@ -316,7 +316,3 @@ class Expressions(Frame):
         if found is lookup.UNKNOWN:
             return FREE
         return self.prover.of_value(found)
-
-
-def is_file(module):
-    return bool(getattr(module, "__file__", None)) and module.__file__.endswith(".py")

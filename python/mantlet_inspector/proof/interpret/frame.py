@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Any
+import types
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mantlet_inspector.proof import values
 from mantlet_inspector.proof.facts import Unproven
@@ -13,6 +14,9 @@ from mantlet_inspector.source import lookup
 if TYPE_CHECKING:
     pass
 
+if TYPE_CHECKING:
+    from mantlet_inspector.proof.prover import Prover
+
 
 class Frame:
     """One function that is read, or one inside another.
@@ -21,21 +25,22 @@ class Frame:
     the lower ones need of the higher ones is declared here.
     """
 
-    def __init__(self, prover, function, outer, depth):
+    def __init__(self, prover: Prover, function: types.FunctionType, outer: Frame | None, depth: int) -> None:
         self.prover = prover
         self.function = function
         self.outer = outer
         self.depth = depth
         self.making = False
-        self.names = {}
-        self.elsewhere = set()  # names that are assigned further out
-        self.result = None
+        self.names: dict[str, Value] = {}
+        self.assigned: set[str] = set()
+        self.elsewhere: set[str] = set()  # names that are assigned further out
+        self.result: Value | None = None
 
-    def fail(self, what, node):
+    def fail(self, what: str, node: Any) -> NoReturn:
         line = getattr(node, "lineno", None)
         raise Unproven(f"{what} (line {line})" if line else what)
 
-    def bind(self, name, value, node):
+    def bind(self, name: str, value: Value, node: Any) -> None:
         where = self
         if name in self.elsewhere:
             where = self.outer
@@ -52,15 +57,15 @@ class Frame:
             value = came
         where.names[name] = value
 
-    def reads(self, node):
+    def reads(self, node: Any) -> None:
         self.prover.facts.reads = (
             self.prover.facts.reads or f"looks at the query or the body (line {node.lineno})"
         )
 
-    def answers(self, what, node):
+    def answers(self, what: str, node: Any) -> None:
         self.prover.facts.answers = self.prover.facts.answers or f"{what} (line {node.lineno})"
 
-    def look_up(self, node):
+    def look_up(self, node: Any) -> Value:
         where = self
         while where is not None:
             if node.id in where.names and not (where is self and node.id in self.elsewhere):
@@ -81,7 +86,7 @@ class Frame:
         """What an expression stands for."""
         raise NotImplementedError
 
-    def store(self, target: ast.expr, value: Value) -> None:
+    def store(self, target: Any, value: Value) -> None:
         raise NotImplementedError
 
     def run(self, node: Any, arguments: list[Value], named: dict[str, Value]) -> Value:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from typing import Any
 
 from starlette.exceptions import HTTPException
 
@@ -19,7 +20,7 @@ from mantlet_inspector.source.trees import constant
 class Function(Calls):
     """One function that is read, or one inside another."""
 
-    def run(self, node, arguments, named):
+    def run(self, node: Any, arguments: list[Value], named: dict[str, Value]) -> Value:
         if self.depth > 2 * DEPTH:
             raise Unproven("hands the request on too often to be followed")
         parameters = node.args
@@ -39,11 +40,9 @@ class Function(Calls):
         for one in (parameters.vararg, parameters.kwarg):
             if one is not None:
                 self.names[one.arg] = FREE
-        body = node.body if isinstance(node.body, list) else [ast.Return(value=node.body)]
-        assigned = {
-            one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)
-        }
-        self.assigned = assigned
+        body: list[ast.stmt] = node.body if isinstance(node.body, list) else [ast.Return(value=node.body)]
+        names_in_it = (one for one in ast.walk(node) if isinstance(one, ast.Name))
+        self.assigned = {one.id for one in names_in_it if isinstance(one.ctx, ast.Store)}
         before = None
         # Names of a loop may be read before the line that gives them a value: until nothing changes.
         for _ in range(4):
@@ -57,7 +56,7 @@ class Function(Calls):
             raise Unproven("is too tangled to be understood")
         return self.result or values.NOTHING
 
-    def looks_at(self, parameter, node):
+    def looks_at(self, parameter: ast.arg | None, node: Any) -> bool:
         """Whether a function looks at what comes as `*args` or `**kwargs`; a middleware that does not is not one that hands requests on."""
         if parameter is None or self.prover.place == "middleware":
             return True
@@ -65,11 +64,11 @@ class Function(Calls):
 
     # Statements
 
-    def block(self, body):
+    def block(self, body: list[ast.stmt]) -> None:
         for statement in body:
             self.statement(statement)
 
-    def statement(self, node):
+    def statement(self, node: Any) -> None:
         self.prover.steps += 1
         self.prover.place_read = (self.function, node.lineno)
         if self.prover.steps % 64 == 0 and self.prover.place != "middleware":
@@ -82,7 +81,7 @@ class Function(Calls):
         else:
             method(node)
 
-    def parts(self, node):
+    def parts(self, node: Any) -> None:
         """A statement that is only the sum of its parts."""
         for _, value in ast.iter_fields(node):
             for one in value if isinstance(value, list) else [value]:
@@ -98,7 +97,7 @@ class Function(Calls):
             if isinstance(bound, str) and type(node).__name__.startswith("Match"):
                 self.bind(bound, FREE, node)
 
-    def on_FunctionDef(self, node):
+    def on_FunctionDef(self, node: Any) -> None:
         for one in node.decorator_list:
             self.used(one)
         for one in [*node.args.defaults, *filter(None, node.args.kw_defaults)]:
@@ -111,20 +110,20 @@ class Function(Calls):
 
     on_AsyncFunctionDef = on_FunctionDef
 
-    def on_ClassDef(self, node):
+    def on_ClassDef(self, node: Any) -> None:
         self.fail("defines a class inside", node)
 
-    def on_Global(self, node):
+    def on_Global(self, node: Any) -> None:
         self.elsewhere.update(node.names)
 
     on_Nonlocal = on_Global
 
-    def on_Pass(self, node):
+    def on_Pass(self, node: Any) -> None:
         pass
 
     on_Import = on_ImportFrom = on_Break = on_Continue = on_Pass
 
-    def on_Return(self, node):
+    def on_Return(self, node: Any) -> None:
         value = values.NOTHING if node.value is None else self.see(node.value)
         value = self.forced(value)
         if self.result is None:
@@ -135,7 +134,7 @@ class Function(Calls):
             self.fail("returns now one thing, now another", node)
         self.result = came
 
-    def forced(self, value):
+    def forced(self, value: Value) -> Value:
         """A call of another function whose result matters."""
         if value.name == "call":
             function, arguments, named = value.data.value
@@ -145,10 +144,10 @@ class Function(Calls):
                 return FREE
         return value
 
-    def on_Expr(self, node):
+    def on_Expr(self, node: Any) -> None:
         self.see(node.value)
 
-    def on_Assign(self, node):
+    def on_Assign(self, node: Any) -> None:
         if len(node.targets) == 1 and isinstance(node.targets[0], (ast.Tuple, ast.List)):
             if isinstance(node.value, (ast.Tuple, ast.List)) and len(node.value.elts) == len(
                 node.targets[0].elts
@@ -160,11 +159,11 @@ class Function(Calls):
         for target in node.targets:
             self.store(target, value)
 
-    def on_AnnAssign(self, node):
+    def on_AnnAssign(self, node: Any) -> None:
         if node.value is not None:
             self.store(node.target, self.see(node.value))
 
-    def on_AugAssign(self, node):
+    def on_AugAssign(self, node: Any) -> None:
         self.used(node.value)
         if isinstance(node.target, ast.Name):
             if not is_harmless(self.look_up(node.target)):
@@ -172,7 +171,7 @@ class Function(Calls):
             return
         self.store(node.target, FREE)
 
-    def on_Delete(self, node):
+    def on_Delete(self, node: Any) -> None:
         for target in node.targets:
             if isinstance(target, ast.Name):
                 continue
@@ -180,7 +179,7 @@ class Function(Calls):
             if not is_harmless(base) and base.name != "self":
                 self.fail(f"deletes something of {values.said(base)}", node)
 
-    def on_For(self, node):
+    def on_For(self, node: Any) -> None:
         came = self.see(node.iter)
         self.readable(came, node.iter)
         self.store(node.target, PARTS.get(came.name, FREE))
@@ -189,7 +188,7 @@ class Function(Calls):
 
     on_AsyncFor = on_For
 
-    def on_With(self, node):
+    def on_With(self, node: Any) -> None:
         for one in node.items:
             self.used(one.context_expr)
             if one.optional_vars is not None:
@@ -198,7 +197,7 @@ class Function(Calls):
 
     on_AsyncWith = on_With
 
-    def on_Try(self, node):
+    def on_Try(self, node: Any) -> None:
         self.block(node.body)
         for handler in node.handlers:
             if handler.type is not None:
@@ -219,7 +218,7 @@ class Function(Calls):
 
     on_TryStar = on_Try
 
-    def on_If(self, node):
+    def on_If(self, node: Any) -> None:
         self.readable(self.see(node.test), node.test)
         if self.is_preflight(node.test):
             before, self.result = self.result, None
@@ -238,7 +237,7 @@ class Function(Calls):
         self.block(node.body)
         self.block(node.orelse)
 
-    def is_preflight(self, node):
+    def is_preflight(self, node: Any) -> bool:
         """`request.method == "OPTIONS"`"""
         if not (isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq)):
             return False
@@ -247,12 +246,12 @@ class Function(Calls):
             return False
         return self.see(left.value).name in values.REQUESTS
 
-    def on_While(self, node):
+    def on_While(self, node: Any) -> None:
         self.on_If(node)
 
     # Storing
 
-    def store(self, target, value):
+    def store(self, target: Any, value: Value) -> None:
         if isinstance(target, ast.Name):
             self.bind(target.id, value, target)
         elif isinstance(target, (ast.Tuple, ast.List)):
@@ -269,7 +268,7 @@ class Function(Calls):
         else:
             self.fail("stores in a way that is not understood", target)
 
-    def store_attribute(self, target, value):
+    def store_attribute(self, target: Any, value: Value) -> None:
         base = self.see(target.value)
         if base.name == "self":
             me = base.data
@@ -293,7 +292,7 @@ class Function(Calls):
             self.fail(f"sets `{target.attr}` of {values.said(base)}", target)
         self.harmless(value, target)
 
-    def store_item(self, target, value):
+    def store_item(self, target: Any, value: Value) -> None:
         base = self.see(target.value)
         self.used(target.slice)
         self.harmless(value, target)
@@ -308,7 +307,7 @@ class Function(Calls):
             self.fail(f"writes into {values.said(base)}", target)
 
 
-def is_http_error(value):
+def is_http_error(value: Value) -> bool:
     """Whether exceptions have a status that is looked at elsewhere (`exceptions.py`)."""
     held = value.data.value if value.name == "value" else None
     return isinstance(held, type) and issubclass(held, HTTPException)

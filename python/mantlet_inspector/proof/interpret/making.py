@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import http
 import types
+from typing import Any
 
 from starlette.datastructures import URL, Headers, MutableHeaders, QueryParams
 from starlette.requests import HTTPConnection, Request
@@ -18,7 +19,7 @@ from mantlet_inspector.source import files
 from mantlet_inspector.source.trees import constant
 
 
-def make(reader: Expressions, cls, arguments, named, node):
+def make(reader: Expressions, cls: Any, arguments: list[Value], named: dict[str, Value], node: Any) -> Value:
     """An object of a class."""
     every = [*arguments, *named.values()]
     names = [one.name for one in arguments]
@@ -60,7 +61,7 @@ def make(reader: Expressions, cls, arguments, named, node):
     return Value("object", data=Box(cls)) if own and "__getattr__" not in vars(cls) else FREE
 
 
-def response(reader: Expressions, cls, node):
+def response(reader: Expressions, cls: Any, node: Any) -> Value:
     if issubclass(cls, RedirectResponse) or not files.is_frameworks(cls.__init__):
         return values.OWN
     status = next((one.value for one in node.keywords if one.arg == "status_code"), None)
@@ -73,7 +74,7 @@ def response(reader: Expressions, cls, node):
     return values.REFUSAL if is_error(reader, status) else values.OWN
 
 
-def is_error(reader: Expressions, node):
+def is_error(reader: Expressions, node: Any) -> bool:
     """Whether an expression is the status of an error."""
     if node is None:
         return False

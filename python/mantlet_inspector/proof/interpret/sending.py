@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import ast
+from typing import Any
 
 from mantlet_inspector.proof import values
 from mantlet_inspector.proof.facts import Unproven
 from mantlet_inspector.proof.interpret.expressions import Expressions
 from mantlet_inspector.proof.interpret.making import is_error
-from mantlet_inspector.proof.values import FREE, is_harmless
+from mantlet_inspector.proof.values import FREE, Value, is_harmless
 from mantlet_inspector.source.trees import constant
 
 
-def call_app(reader: Expressions, arguments, named, node):
-    given = dict(zip(("scope", "receive", "send"), arguments))
-    given.update(named)
+def call_app(reader: Expressions, arguments: list[Value], named: dict[str, Value], node: Any) -> None:
+    given: dict[str, Value] = {**dict(zip(("scope", "receive", "send"), arguments)), **named}
     for name in ("scope", "receive"):
         came = given.get(name)
         if came is None or came.name != name or not came.sure:
@@ -30,7 +30,7 @@ def call_app(reader: Expressions, arguments, named, node):
         reader.prover.facts.answers = reader.prover.facts.answers or f"may change what the app answers: {why}"
 
 
-def wrapper(reader: Expressions, send, node):
+def wrapper(reader: Expressions, send: Value, node: Any) -> None:
     """A function that stands in the place of `send`."""
     if send.name == "function":
         inner, outer = send.data
@@ -47,7 +47,7 @@ def wrapper(reader: Expressions, send, node):
         raise Unproven("it is sent through code that is not understood")
 
 
-def call_send(reader: Expressions, every, node):
+def call_send(reader: Expressions, every: list[Value], node: Any) -> Value:
     if len(every) == 1 and every[0].name == "message" and every[0].sure:
         return FREE
     message = node.args[0] if len(node.args) == 1 and isinstance(node.args[0], ast.Dict) else None
@@ -64,7 +64,7 @@ def call_send(reader: Expressions, every, node):
     return FREE
 
 
-def is_inside_wrapper(reader: Expressions):
+def is_inside_wrapper(reader: Expressions) -> bool:
     where = reader
     while where is not None:
         if any(one.name == "message" for one in where.names.values()):
@@ -73,7 +73,7 @@ def is_inside_wrapper(reader: Expressions):
     return False
 
 
-def always_sends(block, senders):
+def always_sends(block: list[ast.stmt], senders: set[str]) -> bool:
     """Whether a block sends whatever way is taken."""
     for one in block:
         if isinstance(one, (ast.Expr, ast.Return)):
