@@ -1,14 +1,16 @@
-"""Reads what a FastAPI app accepts and promises, in the app's own interpreter, without running its code.
+"""Reads what a FastAPI app accepts and promises, in the app's own interpreter, without running its
+code.
 
-Mantlet carries this package in its binary, writes it to its private folder, and runs one of two files of it:
-`launcher.py`, which serves the app, or `__main__.py`, which only reads it.
+Mantlet carries this package in its binary, writes it to its private folder, and runs one of two
+files of it: `launcher.py`, which serves the app, or `__main__.py`, which only reads it.
 
 The rooms are floors, and each imports only from those below it:
 
 - `contract` goes through routers and writes what each route accepts and promises.
-- `proof` reads code that runs around FastAPI's validation: what it may do to requests and responses.
+- `proof` reads code that runs around FastAPI's validation: what it may do to requests and
+  responses.
 - `source` finds the text of code, parses it, and tells whose it is.
 
-Nothing but the standard library, FastAPI, Starlette and Pydantic is imported, and Python 3.9 is the oldest that is
-supported.
+Nothing but the standard library, FastAPI, Starlette and Pydantic is imported, and Python 3.9 is the
+oldest that is supported.
 """

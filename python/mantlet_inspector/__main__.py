@@ -1,6 +1,8 @@
-"""Writes the contract of a FastAPI app: `python mantlet_inspector/__main__.py main:app --contract FILE`.
+"""Writes the contract of a FastAPI app: `python mantlet_inspector/__main__.py main:app --contract
+FILE`.
 
-Nothing of the app runs but its import. Run it as a file: with `-m`, its folder would stay where modules may come from.
+Nothing of the app runs but its import. Run it as a file: with `-m`, its folder would stay where
+modules may come from.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The contract of an imported FastAPI app: its routes in the order in which it tries them, what each accepts and promises.
+"""The contract of an imported FastAPI app: its routes in the order in which it tries them, what
+each accepts and promises.
 
 A route that cannot be read is a route of which nothing is known, with a note, never a failure.
 """
@@ -19,8 +20,8 @@ VERSION = 1
 def contract(
     app: Any, name: str, memories: str | None = None, bound: float | None = None, ahead: Any = None
 ) -> dict[str, Any]:
-    """-> the contract of an imported app. Facts of its files are kept in `memories`, and some were read `ahead`; its code is read for
-    `bound` seconds at most."""
+    """-> the contract of an imported app. Facts of its files are kept in the file `memories`, and
+    some were read `ahead`. Its code is read for `bound` seconds at most."""
     begun = memory.begin(memories, memory.DEFAULT_BOUND if bound is None else bound, ahead)
     collects = gc.isenabled()
     gc.disable()  # all that is made here is kept until the end, and an app's objects are many

@@ -1,17 +1,17 @@
 """Finds a FastAPI app as `fastapi run` does and serves it with uvicorn on a unix socket.
 
-Run it as a file, not with `-c`: uvicorn's workers import it again as
-`__mp_main__`, which is how they too learn that their parent has died.
+Run it as a file, not with `-c`: uvicorn's workers import it again as `__mp_main__`, which is how
+they too learn that their parent has died.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Any
 
-# Neither the folder of this script nor, with `-c`, the current one is where modules may come from: a
-# `json.py` beside the app would replace the standard one here. `import_app` adds what the app needs.
+# Neither the folder of this script nor, with `-c`, the current one is where modules may come from:
+# a `json.py` beside the app would replace the standard one here. `import_app` adds what the app
+# needs.
 HERE = os.path.dirname(os.path.abspath(__file__))
 if __name__ == "__main__" and sys.path and sys.path[0] in ("", HERE):
     del sys.path[0]
@@ -26,6 +26,7 @@ import threading
 import time
 import traceback
 from pathlib import Path
+from typing import Any
 
 PACKAGE = "mantlet_inspector"
 DEFAULT_FILES = ("main.py", "app.py", "api.py", "app/main.py", "app/app.py", "app/api.py")
@@ -33,17 +34,18 @@ ENVIRONMENT = f"in `{sys.executable}`, or run mantlet in the app's own environme
 SUPERVISOR = "MANTLET_SUPERVISOR"  # in the environment: the process whose children are uvicorn's workers
 STARTUP_FAILURE = 3  # uvicorn's own code for an app that could not start
 ORPHAN_GRACE = 5  # seconds from SIGTERM to SIGKILL once the parent is gone
-# What uvicorn's own variables (`UVICORN_LOG_LEVEL`, …) may say of its work behind a gate. Mantlet itself reads those that concern
-# what stands before it.
+# What uvicorn's own variables (`UVICORN_LOG_LEVEL`, …) may say of its work behind a gate. Mantlet
+# itself reads those that concern what stands before it.
 BEHIND_A_GATE = (
-    "access_log date_header env_file h11_max_incomplete_event_size headers http interface lifespan limit_max_requests "
-    "limit_max_requests_jitter log_config log_level loop reset_contextvars root_path timeout_graceful_shutdown "
-    "timeout_worker_healthcheck use_colors ws ws_max_queue ws_per_message_deflate ws_ping_interval ws_ping_timeout"
+    "access_log date_header env_file h11_max_incomplete_event_size headers http interface lifespan "
+    "limit_max_requests limit_max_requests_jitter log_config log_level loop reset_contextvars "
+    "root_path timeout_graceful_shutdown timeout_worker_healthcheck use_colors ws ws_max_queue "
+    "ws_per_message_deflate ws_ping_interval ws_ping_timeout"
 ).split()
 
 
 class Failure(Exception):
-    """Why the app cannot be started, as the person who ran Mantlet will read it."""
+    """Why the app cannot be started, in words for the operator."""
 
     def __init__(self, code: str, message: str, where: str | None = None) -> None:
         super().__init__(message)
@@ -51,11 +53,12 @@ class Failure(Exception):
 
 
 def locate(app: str | None) -> tuple[Path, str, str | None, bool]:
-    """What the user wrote, or nothing -> (folder for sys.path, module, attribute or None, is a factory)."""
+    """The operator's words, or nothing -> (folder for sys.path, module, attribute or None, is a
+    factory)."""
     app = app or configured_entrypoint() or default_file()
     factory = app.endswith("()")
     name = app[:-2] if factory else app
-    module, colon, attribute = name.rpartition(":") if ":" in name else (name, "", None)
+    module, _, attribute = name.rpartition(":") if ":" in name else (name, "", None)
     if not module or attribute == "" or (factory and not attribute):
         hint = "write `main:app`, `main:create_app()` or `main.py`"
         raise Failure("app-not-found", f"`{app}` does not name an app: {hint}")
@@ -144,7 +147,8 @@ def import_app(root: Path, module: str, attribute: str | None) -> tuple[Any, str
 
 
 def apps_in(module: Any, kind: Any) -> list[str]:
-    """The names of apps. Every name of the module is asked what it is, which may load what it stands for."""
+    """The names of apps in a module. A lazy name of the module loads its value when it is looked
+    at."""
     names = [name for name in dir(module) if isinstance(getattr(module, name, None), kind)]
     return sorted(names, key=lambda name: (name != "app", name != "api"))
 
@@ -179,7 +183,7 @@ def import_failure(error: BaseException, root: Path, module: str) -> Failure:
 
 
 def inspectors(module: str) -> Any:
-    """A module of the package that this file is in. Where that lies is on the path only while it is looked for."""
+    """A module of this package. The package's folder is on the path only while it is looked for."""
     if PACKAGE not in sys.modules:
         sys.path.insert(0, os.path.dirname(HERE))
         try:
@@ -200,7 +204,7 @@ def write_contract(
     bound: float | None,
     ahead: Any = None,
 ) -> None:
-    """Has the inspector say what the app accepts. Whatever goes wrong with that, the app is served."""
+    """Has the inspector write what the app accepts. The app is served even if that fails."""
     try:
         inspector = inspectors("inspector")
         app = inspector.made(app, factory, root, module)
@@ -216,7 +220,7 @@ def write_contract(
 
 
 def unreadable(error: BaseException) -> str:
-    """-> why the contract of an app cannot be read, as a person reads it."""
+    """-> why the contract of an app cannot be read, in words for the operator."""
     try:
         from fastapi import __version__ as version
 
@@ -225,7 +229,8 @@ def unreadable(error: BaseException) -> str:
         return f"FastAPI cannot be used: {type(error).__name__}: {error}"
     if known < [0, 100]:
         return f"FastAPI {version} is too old to be read; 0.100 and later are understood"
-    return f"{versions()} are put together in a way that is not understood (`mantlet contract` shows where it fails; please report it)"
+    remedy = "`mantlet contract` shows where it fails; please report it"
+    return f"{versions()} are put together in a way that is not understood ({remedy})"
 
 
 def versions() -> str:
@@ -241,7 +246,7 @@ def versions() -> str:
 
 
 def write_whole(file: str, text: str) -> None:
-    """Whoever reads the file sees all of it or nothing."""
+    """A reader of the file sees all of it or nothing."""
     temporary = Path(f"{file}.{os.getpid()}")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(file)
@@ -283,7 +288,8 @@ def end_with(parent: int) -> None:
 
 
 def leave_terminal() -> None:
-    """Makes a session of its own. In that of the terminal, but not in its group in front, one that reads it is stopped."""
+    """Makes a session of its own: in the terminal's session, a background process that reads is
+    stopped."""
     try:
         os.setsid()
     except OSError:
@@ -360,7 +366,7 @@ def serve(app: Any, factory: bool, uds: str, workers: int, options: dict[str, An
         **{name: value for name, value in options.items() if name in known},
     )
     tidy_up(parent)
-    # With workers, uvicorn returns after a failed start as it does after a signal: tell the two apart.
+    # With workers, uvicorn returns in the same way after a failed start and after a signal.
     signal.set_wakeup_fd(-1)
     os.close(wakeup)
     if workers > 1 and not {signal.SIGINT, signal.SIGTERM} & set(os.read(signals, 4096)):
@@ -412,7 +418,8 @@ def main() -> None:
     title = title if isinstance(title, str) else None
     served = name
     if factory and args.workers == 1:
-        # Made once, for the inspector and for uvicorn. One that needs uvicorn's event loop is made there.
+        # Made once, for the inspector and for uvicorn. One that needs uvicorn's event loop is made
+        # there.
         try:
             served = app = app()
             factory = False

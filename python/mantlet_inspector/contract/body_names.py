@@ -1,4 +1,4 @@
-"""Names in a body of which the rest is opaque: an account among them can be counted by nevertheless."""
+"""Names in a body whose shape is opaque, so that an account in it can still be found."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ MOST_NAMES = 64
 
 
 def names_of_bodies(route: Any, dependants: list[Any], is_form: bool) -> dict[str, list[list[str]]]:
-    """-> names in a body of which the rest is opaque: an account among them can be counted by nevertheless."""
+    """-> names in a body whose shape is opaque. An account among them can still be found."""
     fields = [field for dependant in dependants for field in dependant.body_params]
     embeds = (
         getattr(route, "_embed_body_fields", None) or getattr(fields[0].field_info, "embed", None)

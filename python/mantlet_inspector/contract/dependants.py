@@ -11,8 +11,8 @@ LOCATIONS = ("path", "query", "header", "cookie")
 
 
 def flattened(dependant: Any, overrides: dict[Any, Any], before: int = 0) -> Iterator[tuple[Any, int]]:
-    """Dependencies before what depends on them, each with the number of the first that it depends on. One that is used twice is
-    validated twice, whatever is cached."""
+    """Dependencies, each before the one that needs it, with the number of the first that it needs
+    itself. FastAPI validates one that is used twice a second time, even if its value is cached."""
     first = before
     for sub in dependant.dependencies:
         if sub.call in overrides:

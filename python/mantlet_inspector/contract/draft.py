@@ -42,10 +42,9 @@ class Draft:
     def with_convertors(self, found: dict[str, Any], own: dict[str, str], at: str) -> list[dict[str, Any]]:
         """A route with convertors of the app's own, by the patterns of those."""
         if own:
-            self.note(
-                at,
-                f"a convertor of the app's own ({', '.join(f'`{regex}`' for regex in own.values())}): what it makes of a path is left to the app",
-            )
+            patterns = ", ".join(f"`{regex}`" for regex in own.values())
+            why = f"a convertor of the app's own ({patterns})"
+            self.note(at, f"{why}: what it makes of a path is left to the app")
             found["convertors"] = own
         return [found]
 

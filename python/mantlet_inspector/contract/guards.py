@@ -1,4 +1,4 @@
-"""What of an operation may refuse a request before all of its input is validated."""
+"""Code of an operation that may refuse a request before all of its input is validated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ Refuses = Callable[[Any], Optional[str]]  # where something refuses, if it may
 
 
 def validators(dependants: list[Any], refuses: Refuses) -> list[dict[str, Any]]:
-    """Validators of the app's own that may refuse: they run while FastAPI validates, and what they raise comes before what else is invalid."""
+    """Validators of the app's own that may refuse. They run while FastAPI validates, and their
+    exception hides the errors of other input."""
     seen = {}
     for dependant in dependants:
         for field in [
@@ -49,8 +50,9 @@ def functions_in(schema: Any) -> Iterator[Any]:
 
 
 def guards(spans: list[tuple[Any, int]], counts: list[int], refuses: Refuses) -> list[dict[str, Any]]:
-    """Dependencies that may refuse. FastAPI calls one unless something that it, or what it depends on, takes is invalid: these inputs. One of
-    those that have the same inputs is told."""
+    """Dependencies that may refuse, with the inputs that they and their own dependencies take:
+    FastAPI calls a dependency only if these are valid. Of several with the same inputs, one is
+    named."""
     found = []
     for index, (dependant, first) in enumerate(spans[:-1]):
         place = refuses(dependant.call)

@@ -1,4 +1,4 @@
-"""A route of FastAPI's: what its operation accepts, what it promises, and what runs before it."""
+"""A route of FastAPI's: what it accepts and promises, and the code that runs before it."""
 
 from __future__ import annotations
 
@@ -52,8 +52,9 @@ def operation(draft: Draft, route: Any, seen: Any, where: str) -> dict[str, Any]
             return operation
         reads = facts.reads is not None
     if pydantic.VERSION.startswith("1."):
-        why = f"Pydantic {pydantic.VERSION} validates here, and only Pydantic 2 is known: which routes there are is known, what they accept is left to the app"
-        draft.note("app", why)
+        why = f"Pydantic {pydantic.VERSION} validates here, and only Pydantic 2 is known"
+        what = "which routes there are is known, what they accept is left to the app"
+        draft.note("app", f"{why}: {what}")
         return draft.operations.read_opaque(seen)
     if any(not hasattr(one, "_type_adapter") for one in fields_of(seen)):
         draft.note(
@@ -88,7 +89,8 @@ def operation(draft: Draft, route: Any, seen: Any, where: str) -> dict[str, Any]
 
 
 def around_handler(draft: Draft, route: Any) -> Facts | None:
-    """What is known of the function that a route class of the app's own puts around FastAPI's handler; none if it does something else."""
+    """The facts of a function that a route class of the app's own puts around FastAPI's handler;
+    none if the class does something else."""
     if overrides(type(route), (APIRoute, Route), "__call__", "handle", "app"):
         return None
     if any(name in vars(route) for name in ("handle", "get_route_handler")):
@@ -128,7 +130,7 @@ def is_docs(path: str, docs: Sequence[str]) -> dict[str, bool]:
 
 
 def limits_of(*holders: Any) -> str | None:
-    """What the app says of the size of bodies and forms: FastAPI refuses what is larger before it validates."""
+    """The app's own limits for bodies and forms, which FastAPI checks before it validates."""
     around = [*holders[:-1], *holders[-1]]
     for name in ("max_body_size", "form_limits"):
         if any(

@@ -41,7 +41,8 @@ def overrides(cls: Any, bases: tuple[type, ...], *methods: str) -> bool:
 
 
 def pattern(route: Any) -> tuple[str, dict[str, str]]:
-    """-> (the path, the patterns of convertors that are not Starlette's own); those become `path`, which takes whatever they do."""
+    """-> (the path, the patterns of convertors that are not Starlette's own). Those become `path`
+    in the path, which takes at least as much."""
     convertors = route.param_convertors.items()
     own = {name: convertor.regex for name, convertor in convertors if type(convertor) not in CONVERTORS}
     return PARAMETER.sub(
@@ -50,7 +51,8 @@ def pattern(route: Any) -> tuple[str, dict[str, str]]:
 
 
 def decides(route: Any, seen: Any) -> bool:
-    """Whether code of the app's own decides what a route takes. Included, a route of Starlette's is made anew, without its class."""
+    """Whether code of the app's own decides which requests a route takes. A route of Starlette's
+    that is included is made anew, without its class."""
     if "matches" in vars(route):
         return True
     return overrides(type(route if isinstance(route, APIRoute) else seen), (*ROUTES, Host), "matches")
@@ -58,8 +60,8 @@ def decides(route: Any, seen: Any) -> bool:
 
 @functools.cache
 def narrows(cls: Any) -> bool:
-    """Whether all that a class of the app's own puts in the place of `matches` takes nothing that Starlette's would not take: it answers what that
-    says, or `Match.NONE`."""
+    """Whether the `matches` of an app's own class takes no request that Starlette's would not take:
+    it returns that result, or `Match.NONE`."""
     for one in cls.__mro__:
         if one in (*ROUTES, Host):
             return True

@@ -1,4 +1,4 @@
-"""Middleware around a router: what it may do to requests and responses holds for all that is below."""
+"""Middleware around a router: what it may do to requests and responses holds for all below."""
 
 from __future__ import annotations
 

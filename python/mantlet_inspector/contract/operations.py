@@ -1,8 +1,8 @@
 """Reads what one FastAPI route validates, in the order in which FastAPI does it.
 
-FastAPI has analysed the handler and its dependencies into `Dependant`s; they are read here, never the signatures. How
-values are taken out of a request differs between versions of FastAPI: its own functions are asked where they exist, and
-what an older version does its own way is opaque.
+FastAPI has analysed the handler and its dependencies into `Dependant`s; they are read here, never
+the signatures. How values are taken out of a request differs between versions of FastAPI: its own
+functions are asked where they exist, and what an older version does its own way is opaque.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class Operations:
     def read(
         self, route: Any, reads_request: bool = False, refuses: Refuses = lambda call: None
     ) -> dict[str, Any]:
-        """-> what an operation accepts; what it promises is added elsewhere. Whether it reads more than it declares is told, and where a
-        dependency refuses."""
+        """-> what an operation accepts. The caller says whether it reads more than it declares and
+        where a dependency refuses, and adds the responses."""
         spans = spans_of(route)
         dependants = [dependant for dependant, _ in spans]
         is_form = route.body_field is not None and isinstance(route.body_field.field_info, params.Form)

@@ -1,7 +1,9 @@
-"""Reads what a route promises to answer: the names that the app writes, by its Pydantic models' serialization.
+"""Reads what a route promises to answer: the names that the app writes, by its Pydantic models'
+serialization.
 
-A shape says which keys may stand in the JSON and nothing of the values. Where code may write anything, a shape says at
-least which names are declared; where it is not clear what is written, there is none.
+A shape says which keys may stand in the JSON and nothing of the values. Where code may write
+anything, a shape says at least which names are declared; where it is not clear what is written,
+there is none.
 """
 
 from __future__ import annotations
@@ -66,7 +68,8 @@ class Responses:
             return self.anything
 
     def without(self, index: int, include: Any, exclude: Any) -> int:
-        """`response_model_include` and `…_exclude` as far as they name whole fields of the model itself."""
+        """`response_model_include` and `…_exclude` as far as they name whole fields of the model
+        itself."""
         shape = self.shapes.all[index]
         if shape["type"] != "object" or not (include or exclude):
             return index
@@ -132,7 +135,8 @@ class Responses:
         written = [(choice, self._written(choice, by_alias, definitions)) for choice in choices]
         if any(choice["type"] == "enum" and not is_scalar(choice) for choice in choices):
             return self.anything
-        # A scalar beside an object says nothing of keys; anything else that is unclear makes the whole unclear.
+        # A scalar beside an object has no keys. Anything else that is unclear makes the whole
+        # unclear.
         if any(index == self.anything and choice["type"] not in SCALARS for choice, index in written):
             return self.anything
         indices = list(dict.fromkeys(index for _, index in written if index != self.anything))
@@ -238,7 +242,8 @@ def is_scalar(enumeration: Schema) -> bool:
 
 
 def declared(route: Any) -> Iterator[tuple[int | str | None, Any]]:
-    """What stands in `responses=` -> (status, a class of them as `5XX`, or none for every other one; model field or none)."""
+    """The entries of `responses=` -> (a status, a class such as `5XX`, or none for `default`; the
+    model's field, or none)."""
     for status in route.responses or {}:
         field = route.response_fields.get(status)
         if str(status).isdigit():
@@ -257,19 +262,20 @@ def usual_status(response_class: Any) -> int:
 
 
 def writes_json(response_class: Any) -> bool:
-    """Whether it writes its content as it is; a class of the app's own may put something around it."""
+    """Whether it writes its content as it is. A class of the app's own may add something."""
     if response_class in PLAIN:
         return True
     return response_class.__module__.startswith("fastapi.") and response_class.__name__ in FASTER
 
 
 def is_json(response_class: Any) -> bool:
-    """Whether it is a class of the app's own for JSON: what it writes may have something around it."""
+    """Whether it is a class of the app's own for JSON. It may add something to the content."""
     return issubclass(response_class, StarletteJSONResponse) or "json" in str(response_class.media_type)
 
 
 def is_own_validator(schema: Schema) -> bool:
-    """A model's own `model_validator(mode="after")`, which gives back the model; another function may give anything."""
+    """Whether it is a model's own `model_validator(mode="after")`, which returns the model; another
+    function may return anything."""
     inner = schema["schema"]
     function = name_of(function_of(schema))
     return inner["type"] == "model" and any(

@@ -59,7 +59,8 @@ class Walk:
         return wrapped, app if isinstance(app, Starlette) else None
 
     def contract(self, app: Any) -> tuple[RouterTree | None, Any]:
-        """-> the router of an app that may stand in others, and the app itself; none if there is none."""
+        """-> the router of an app that may stand in others, and the app itself; none if there is
+        none."""
         around, found = self.unwrap(app)
         if found is None:
             return None, None
@@ -73,14 +74,13 @@ class Walk:
         for one in around:
             passes(self.draft, type(one), vars(one), one, router, "app")
         if memory.current.is_late:
-            why = "not all code was read in time: what was not is taken for code that may do anything, and input is reported there"
-            self.draft.note("app", f"{why}: {memory.current.said()}")
+            why = "not all code was read in time"
+            what = "what was not is taken for code that may do anything, and input is reported there"
+            self.draft.note("app", f"{why}: {what}: {memory.current.said()}")
         changed = monkeypatches.replaced()
         if changed:
-            self.draft.note(
-                "app",
-                f"`{changed}` was replaced: nothing is known of what is validated, input is reported, not refused",
-            )
+            what = "nothing is known of what is validated, input is reported, not refused"
+            self.draft.note("app", f"`{changed}` was replaced: {what}")
             set_rewrites(router)
         return router, found
 
@@ -119,7 +119,8 @@ class Walk:
                 set_refuses(router, f"the middleware `{name_of(one.cls)}`")
 
     def app_changes(self, app: Any, router: RouterTree, where: str) -> None:
-        """What an app may answer beside its routes, and what may change it before a request comes."""
+        """Code that may answer beside the routes, and code that may change the app before a request
+        comes."""
         unsure, changes = [], []
         if overrides(type(app), (FastAPI, Starlette), "__call__", "build_middleware_stack"):
             changes.append(f"`{type(app).__name__}` decides itself what reaches its routes")
@@ -164,7 +165,8 @@ class Walk:
             claim(router)
 
     def odd_handlers(self, app: Any, where: str) -> list[tuple[Any, str]]:
-        """Handlers of exceptions that may answer with something that is no error -> [(exception, its name)]."""
+        """Handlers of exceptions whose response need not be an error -> [(exception, name of the
+        handler)]."""
         found = []
         for key, handler in app.exception_handlers.items():
             if key in OWN_ERRORS or files.is_frameworks(handler) or prover.answers_errors(handler, key):
@@ -218,7 +220,8 @@ class Walk:
     # Routes
 
     def routes(self, route: Any, context: Any, at: str, docs: Sequence[str]) -> list[dict[str, Any]]:
-        """One entry of a router -> routes of the contract. The context is how an included one appears."""
+        """One entry of a router -> routes of the contract. The context says how an included route
+        appears."""
         try:
             return self.read(route, context, at, docs)
         except Exception:  # most likely a version that is not known
@@ -231,7 +234,8 @@ class Walk:
             found = []
             router = route.original_router
             if overrides(type(router), (APIRouter, Router), "app", "handle", "matches"):
-                own = f"the router `{type(router).__name__}` ({places.where_class(type(router))}), which decides itself"
+                place = places.where_class(type(router))
+                own = f"the router `{type(router).__name__}` ({place}), which decides itself"
                 found.append(self.draft.opaque(f"{at}{route.include_context.prefix}", own))
             outer, self.draft.around = (
                 self.draft.around,
@@ -275,11 +279,12 @@ class Walk:
             return [self.mount(seen, at)]
         if isinstance(route, Host):
             return [self.host(seen, at)]
-        why = f"a route of the class `{type(route).__name__}` ({places.where_class(type(route))}), which is not Starlette's"
+        cls = type(route)
+        why = f"a route of the class `{cls.__name__}` ({places.where_class(cls)}), which is not Starlette's"
         return [self.draft.opaque(f"{at}{getattr(route, 'path', '')}", why)]
 
     def own_match(self, route: Any, seen: Any, at: str) -> dict[str, Any]:
-        """What a route takes whose own `matches` decides: anything, or no more than one of its path would."""
+        """A route whose own `matches` decides: it may take any request, or those for its path."""
         cls = type(route)
         why = f"the route class `{cls.__name__}` ({places.where_class(cls)}), whose `matches` decides itself"
         if isinstance(route, Host) or not narrows(cls) or "matches" in vars(route):
@@ -315,7 +320,8 @@ class Walk:
         return found
 
     def router_of(self, found: dict[str, Any], app: Any, inside: str, what: str) -> None:
-        """Adds the router of what answers below a mount or for a host, if it is one that is known; `what` it does there."""
+        """Adds the router of an app below a mount or for a host, if it is one that is known; `what`
+        says how the app stands there."""
         if any(app is one for one in self.draft.inside):  # routers are equal if their routes are
             self.draft.note(inside, "it is mounted in itself")
         elif isinstance(app, Starlette) and not getattr(app, "root_path", ""):
@@ -336,14 +342,15 @@ class Walk:
             self.draft.around = outer
 
     def frontend(self, route: Any) -> list[dict[str, Any]]:
-        """Files for a browser. They are tried last, also after redirects, and answer below a path."""
+        """Files for a browser: tried last, also after redirects; they answer below a path."""
         prefix = getattr(route, "frontend_prefix", "")
         group = getattr(route, "original_route", route)
         found = []
         for one in getattr(group, "routes", None) or ():
             path = (prefix + one.path).rstrip("/")
             self.draft.note(path or "/", "files for a browser: its paths are its own business")
-            # A mount takes every method, so that nothing is refused that FastAPI would redirect first.
+            # A mount takes every method, so that nothing is refused that FastAPI would redirect
+            # first.
             found.append({"kind": "mount", "path": path})
             if path:
                 found.append({"kind": "http", "path": path, "methods": [], "hidden": True})

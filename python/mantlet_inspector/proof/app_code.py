@@ -1,4 +1,4 @@
-"""Which code may raise FastAPI's exceptions: the app's own, and what is installed and knows them."""
+"""Which code may raise FastAPI's exceptions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ def subclasses(cls: Any) -> set[Any]:
 
 
 def is_apps(module: Any) -> bool:
-    """Code that may raise FastAPI's exceptions: the app's own, and what is installed and knows them."""
+    """Code that may raise FastAPI's exceptions: the app's own, and what is installed and knows
+    them."""
     file = files.file_in(module)
     if files.is_standard(file) or file.startswith(files.FRAMEWORKS):
         return False

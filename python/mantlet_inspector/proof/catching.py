@@ -1,4 +1,4 @@
-"""Whether code goes on with something else after FastAPI has raised what an invalid request is answered with."""
+"""Whether code catches the exceptions that FastAPI raises for an invalid request, and goes on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mantlet_inspector.source.objects import whole
 
 
 def hides_errors(call: Any) -> bool:
-    """Whether a dependency with `yield` catches what FastAPI raises for an invalid request, and goes on with something else."""
+    """Whether a dependency with `yield` catches what FastAPI raises for an invalid request."""
     function = objects.generated_for(callable_of(whole(call))[0])
     node = trees.node_of(function)
     if node is None:
@@ -35,7 +35,7 @@ def hides_errors(call: Any) -> bool:
 
 
 def hides_errors_of(function: Any) -> bool:
-    """Whether a function may go on with something else after what FastAPI raises within it for an invalid request."""
+    """Whether a function may catch what FastAPI raises within it for an invalid request."""
     node = trees.node_of(function)
     for one in ast.walk(node) if node is not None else ():
         if isinstance(one, (ast.With, ast.AsyncWith)) and not all(

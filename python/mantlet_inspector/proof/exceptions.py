@@ -1,8 +1,9 @@
 """What dependencies may answer before FastAPI validates: by the exceptions that they may raise.
 
-An exception is no refusal if its handler answers with something that is no error, or if it is an `HTTPException` with the
-status of a redirect. Where those are raised is looked for in all modules of the app; whether a dependency comes there, by
-the names that it mentions, and the names that the code of those mentions.
+An exception does not refuse a request if its response is not an error: its handler may say so, or
+it is an `HTTPException` with the status of a redirect. All modules of the app are searched for code
+that raises one. Whether a dependency reaches that code is found by the names that it mentions, and
+the names that their code mentions.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ class NameGraph:
 
     def __init__(self) -> None:
         self.mentions = {}  # name -> names that the code of this name mentions
-        self.functions = set()  # those that are no variables
-        self.odd = {}  # name -> where its code raises what is no error
+        self.functions = set()  # those of functions and classes
+        self.odd = {}  # name -> where its code raises an exception that is not an error
         self.is_late = False
         with memory.current.reading():
             self.read()
@@ -49,7 +50,7 @@ class NameGraph:
                 self.hide(module, hidden)
 
     def hide(self, module: Any, hidden: set[str]) -> None:
-        """Whoever comes to code that cannot be read may come to anything: by the names that lead there."""
+        """Code that cannot be read may do anything, so the names that lead to it are odd."""
         own = objects.name_in(module)
         if own in hidden:
             self.odd[own.rpartition(".")[2]] = unread(own)
@@ -139,7 +140,7 @@ class NameGraph:
         return seen
 
     def may_redirect(self, call: Any) -> str | None:
-        """Where a dependency may raise an `HTTPException` that is no error, if it may."""
+        """Where a dependency may raise an `HTTPException` that is not an error, if it may."""
         function = objects.generated_for(callable_of(whole(call))[0])
         held = [*closure(function), *getattr(getattr(call, "__self__", call), "__dict__", {}).values()]
         if isinstance(call, functools.partial):
@@ -157,7 +158,8 @@ class NameGraph:
         return next((place for name, place in sorted(self.odd.items()) if name in names), None)
 
     def may_raise(self, call: Any, exception: Any) -> bool:
-        """Whether a dependency may raise an exception of the app's own. Those of others need not be mentioned."""
+        """Whether a dependency may raise an exception of the app's own. Others are raised without a
+        mention of their name."""
         if not isinstance(exception, type) or not is_apps(sys.modules.get(exception.__module__)):
             return True
         names = self.reached(call)

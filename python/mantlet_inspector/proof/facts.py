@@ -16,7 +16,7 @@ GUARDED = {"app", "dispatch", "dispatch_func", "__call__", "__class__"}
 
 
 class Unproven(Exception):
-    """Why, as a person reads it: what the code does."""
+    """What the code does, in words for the operator."""
 
 
 class Facts:
@@ -45,7 +45,8 @@ class Instance:
 
 
 def callable_of(call: Any) -> tuple[Any, list[Value]]:
-    """The function that runs when a dependency is called, and what its first argument is if that is not FastAPI's."""
+    """The function that runs when a dependency is called, and its first argument if FastAPI does
+    not give it."""
     if isinstance(call, types.MethodType):
         return call.__func__, [Value("value", data=Box(call.__self__))]
     if isinstance(call, types.FunctionType):

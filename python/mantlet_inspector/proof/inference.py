@@ -1,4 +1,6 @@
-"""What expressions in the code of the app's own stand for: objects, or the classes of objects that are made later."""
+"""The values of expressions in the app's own code: objects, or the classes of objects that do not
+exist yet.
+"""
 
 from __future__ import annotations
 
@@ -111,7 +113,7 @@ class FunctionNames:
         return ".".join([*package[: len(package) - node.level + 1], *([name] if name else [])])
 
     def is_elsewhere(self, node: ast.AST) -> bool:
-        """A name that an import in the function brings, of a module that nobody has imported."""
+        """A name from an import inside the function, of a module that is not imported yet."""
         return isinstance(node, ast.Name) and self.imported.get(node.id) is UNKNOWN
 
     def is_rebound(self, node: ast.AST) -> bool:

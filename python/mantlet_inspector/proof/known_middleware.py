@@ -1,9 +1,10 @@
-"""Middleware of others whose code was read for this list, by the full name of the very class: a subclass may do anything.
+"""Middleware of other packages whose code was read for this list, by the full name of the class: a
+subclass may do anything.
 
 A later major version than the one that was read may do something else: it is not known.
 
-They leave requests as they are but for what is said here, answer by themselves only what is asked of them or what they
-refuse, and change nothing but headers and encodings of answers.
+They leave requests as they are, except where this file says so. They answer by themselves only what
+is meant for them or what they refuse, and change only headers and encodings of responses.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def always(options: dict[str, Any]) -> bool:
     return True
 
 
-# Exceptions whose handlers may answer with something that is no error, and the names of those.
+# Exceptions whose handlers may respond with something other than an error, and the handlers' names.
 Odd = Sequence[tuple[Any, str]]
 
 KNOWN = {
@@ -82,7 +83,8 @@ REFUSE = {
         given.get("plugins")
     ),
 }
-# The versions that were read. Those of FastAPI, Starlette and uvicorn are the ones that Mantlet is tested with.
+# The versions that were read. Those of FastAPI, Starlette and uvicorn are the ones that Mantlet is
+# tested with.
 READ = {
     "asgi_correlation_id": "5.0.1",
     "brotli_asgi": "1.7.0",
@@ -102,12 +104,13 @@ INSTRUMENTS = ("sentry_sdk", "opentelemetry")
 
 def is_known(cls: Any, options: dict[str, Any]) -> bool:
     proven = KNOWN.get(qualified(cls))
-    # The name alone can be had by anybody.
+    # Any class can have that name.
     return proven is not None and is_theirs(cls) and proven(options)
 
 
 def may_refuse(cls: Any, options: dict[str, Any]) -> bool:
-    """Whether one of them may refuse a request. Those that are made already keep what they were made with."""
+    """Whether one of them may refuse a request. An instance keeps the options that it was made
+    with."""
     refuses = REFUSE.get(qualified(cls))
     return refuses is not None and refuses(options)
 
@@ -140,8 +143,9 @@ def major(version: str) -> int:
 
 
 def slowapi_asks(cls: Any, app: Any, odd: Odd) -> Any:
-    """The function that tells SlowAPI's middleware who asks: as far as that leaves requests alone, so does the middleware, which
-    answers 429 through the app's handler. None if it is another middleware, or that handler may answer with what is no error."""
+    """The function that identifies the client for SlowAPI's middleware. If it leaves requests
+    alone, so does the middleware, which answers 429 through the app's handler. None for any other
+    middleware, or if the response of that handler need not be an error."""
     if qualified(cls) not in SLOWAPI or not is_theirs(cls):
         return None
     if any(getattr(key, "__name__", "") in ("RateLimitExceeded", "Exception") for key, _ in odd):

@@ -1,8 +1,8 @@
-"""Code of other packages that a person has read: models that make their objects by an `__init__` of their own, and what changes
-routes when an app starts.
+"""Code of other packages that was read by a person: models with an `__init__` of their own, and
+start-up code that changes routes.
 
-It counts as read only if its text is the one that was read, whatever version it says it is. A model of the app's own that changes
-how it is made is another one, and decides itself.
+It counts as read only if its text is exactly the one that was read; its version does not matter. A
+model of the app's own that changes how its objects are made is opaque.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from typing import Any
 from mantlet_inspector.source import files, lookup, memory, objects, trees
 from mantlet_inspector.source.lookup import owner
 
-# By the hash of their text, of the releases 0.0.14 to 0.0.50. A model that is no table hands what comes to Pydantic's validator of
-# its own class, so it accepts what its core schema says. A table is not validated: its fields are set as they come, by their
-# aliases or names, then its relationships, and whatever else came is dropped.
+# By the hash of their text, of the releases 0.0.14 to 0.0.50. A model that is not a table is
+# validated by Pydantic, so it accepts what its core schema says. A table is not validated: its
+# fields are set from the data as they are, by alias or name, then its relationships, and the rest
+# is dropped.
 SQLMODEL = {
     "__init__": {"a5821972c746a58f"},
     "__new__": {"09a97f8dcca1617f", "7af830ac856f069d", "a3baded2c922f54c"},
@@ -28,8 +29,8 @@ SQLMODEL = {
     "is_table_model_class": {"42d609597e4c4860", "ed465b354c6c5483"},
 }
 
-# Of the releases 0.12.34 to 0.16.1. When the app starts, routes that answer pages and have no dependency yet that keeps the request for
-# `paginate` get one, with the parameters of the page. Nothing else of the app changes.
+# Of the releases 0.12.34 to 0.16.1. When the app starts, routes that return pages get a dependency
+# with the parameters of the page, unless they have one already. Nothing else of the app changes.
 PAGINATION = {
     "add_pagination": {"cbca43f57d9b2cf5", "72dcf21d9a15ea5f"},
     "_add_pagination": {"8f85eaa6dd84248e", "c211433b81c67cb1", "b8b7078a38099a2c"},
@@ -40,7 +41,7 @@ PAGINATION = {
 
 
 def how_made(cls: type) -> str | None:
-    """`validated` as other models are, or a `table`; none if nobody knows."""
+    """`validated` as other models are, or a `table`; none if that is not known."""
     base = next(
         (one for one in cls.__mro__ if (one.__module__, one.__qualname__) == ("sqlmodel.main", "SQLModel")),
         None,
@@ -116,7 +117,8 @@ def digest(function: Any) -> str:
 
 
 def is_pagination(function: Any, name: str) -> bool:
-    """Whether it is the function of that name that `fastapi_pagination.api` makes, as it was read."""
+    """Whether it is the function of that name in `fastapi_pagination.api`, with the text that was
+    read."""
     if (
         type(function) is not types.FunctionType
         or function.__qualname__ != name
@@ -130,7 +132,8 @@ def is_pagination(function: Any, name: str) -> bool:
 
 
 def pages_added(function: Any) -> tuple[Any, Any] | None:
-    """For start-up code of it -> (the app or router whose routes it changes, the start-up code that it goes on to)."""
+    """For its start-up code -> (the app or router whose routes it changes, the start-up code that
+    it wraps)."""
     if not is_pagination(function, "add_pagination.<locals>.lifespan"):
         return None
     held = {
@@ -151,7 +154,8 @@ def without_pages(routes: Any) -> Iterator[Any]:
         if hasattr(route, "original_router"):
             yield from without_pages(route.original_router.routes)
         elif hasattr(route, "response_model") and is_page(route.response_model):
-            if not any(hasattr(one.call, "__page_ctx_dep__") for one in route.dependant.dependencies):
+            has_page = (hasattr(one.call, "__page_ctx_dep__") for one in route.dependant.dependencies)
+            if not any(has_page):
                 yield route
 
 

@@ -1,4 +1,4 @@
-"""Whether somebody put functions of his own in the place of FastAPI's, Starlette's or Pydantic's."""
+"""Whether code has replaced functions of FastAPI, Starlette or Pydantic with its own."""
 
 from __future__ import annotations
 
@@ -79,6 +79,6 @@ def is_foreign(value: Any) -> bool:
 
 def is_apps_own(file: str) -> bool:
     """The app's, or of a package that is not known to call what it replaces."""
-    if files.is_standard(file) or file.startswith(files.FRAMEWORKS) or file.startswith("<"):
+    if files.is_standard(file) or file.startswith((*files.FRAMEWORKS, "<")):
         return False
     return files.package_of(file) not in (*known_middleware.INSTRUMENTS, *files.NEEDED)

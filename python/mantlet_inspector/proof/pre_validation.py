@@ -76,7 +76,8 @@ class PreValidation:
         return self.known[key][1]
 
     def may_refuse(self, call: Any) -> bool:
-        """Whether the code of a function, by the names that it comes to, may make an `HTTPException`."""
+        """Whether the code that a function reaches, by the names in it, may make an
+        `HTTPException`."""
         try:
             names = self.graph.reached(call)
         except Unproven:

@@ -1,8 +1,9 @@
-"""Proves of code that runs before FastAPI validates that it leaves requests as they are: by reading it.
+"""Proves that code which runs before FastAPI validates leaves requests as they are, by reading it.
 
-Nothing is taken for harmless because it looks so: every use of a request, its scope, what is received and what the app inside
-answers has to be one of those that are known to change nothing (`values.py`). What is not understood is not proven. The
-code may call functions of its own and of others, as far as their source can be read.
+Nothing counts as harmless because it looks so. Every use of a request, of its scope, of received
+messages and of the app's responses has to be on the list of uses that change nothing (`values.py`).
+What is not understood is not proven. The code may call functions of its own and of others, as far
+as their source can be read.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from mantlet_inspector.source.places import name_of
 
 
 def middleware(cls: Any, options: dict[str, Any], instance: Any = None) -> Facts:
-    """A middleware of ASGI, as a class or a function that makes one; the instance if it is there already."""
+    """A middleware of ASGI: its class or the function that makes it, and the instance if it exists
+    already."""
     facts = Facts()
     if known_middleware.is_known(cls, options):
         return facts
@@ -40,26 +42,28 @@ def middleware(cls: Any, options: dict[str, Any], instance: Any = None) -> Facts
 
 
 def dependency(call: Any, names: Sequence[str], bodies: Sequence[str] = (), has_body: bool = True) -> Facts:
-    """A dependency that is handed the request, by these names, or parts of the body. FastAPI validates the very same objects after,
-    a body if there is one to validate."""
+    """A dependency that takes the request in the arguments `names`, or parts of the body in
+    `bodies`. FastAPI validates the very same objects afterwards, the body too if `has_body`."""
     place = "dependency" if has_body else "handler"
     return proving(Facts(), lambda prover: prover.dependency(call, names, bodies), place)
 
 
 def leaves_alone(function: Any) -> bool:
-    """A function that is handed the request as its first argument, if it takes any."""
+    """Whether a function that takes the request as its first argument, if it takes any, leaves it
+    alone."""
     names = list(inspect.signature(function).parameters)[:1]
     return not names or dependency(function, names).is_proven()
 
 
 def reads(call: Any, names: Sequence[str]) -> bool:
-    """Whether a handler that is handed the request may look at what nobody declared."""
+    """Whether a handler that takes the request may look at input that is not declared."""
     facts = proving(Facts(), lambda prover: prover.dependency(call, names), "handler")
     return not facts.is_proven() or facts.reads is not None
 
 
 def route_handler(handler: Any, inner: Any) -> Facts:
-    """What a route class of the app's own puts around FastAPI's handler of a request, which validates."""
+    """A function that a route class of the app's own puts around FastAPI's handler, which
+    validates."""
     facts = proving(Facts(), lambda prover: prover.route_handler(handler, inner), "dependency")
     if hides_errors_of(handler):
         facts.rewrites = facts.rewrites or "may catch what FastAPI raises for an invalid request"
@@ -117,11 +121,8 @@ class Prover:
             raise Unproven("is not one that is known")
         for base in cls.__mro__:
             if base not in own and base not in (object, BaseHTTPMiddleware):
-                if set(vars(base)) & {name for one in own for name in vars(one)} - {
-                    "__init__",
-                    "__module__",
-                    "__doc__",
-                }:
+                changed = {name for one in own for name in vars(one)} - {"__init__", "__module__", "__doc__"}
+                if not changed.isdisjoint(vars(base)):
                     raise Unproven(f"changes how `{base.__name__}` works")
         me = Value("self", data=Instance(cls, instance))
         dispatch = options.get("dispatch") if instance is None else getattr(instance, "dispatch_func", None)
@@ -142,7 +143,8 @@ class Prover:
         self.returned(files.behind(cls.__call__), [me, values.SCOPE, values.RECEIVE, values.SEND], {}, 0)
 
     def init(self, cls: Any, me: Value) -> None:
-        """What stands in the place of the app inside, and whether something else is put there later."""
+        """Finds the attributes that hold the app inside, and whether another app may take its place
+        later."""
         own = [base for base in cls.__mro__ if base is not object and not files.is_frameworks(base)]
         for name in ("__new__", "__getattr__", "__getattribute__", "__setattr__"):
             if any(name in vars(base) for base in own):

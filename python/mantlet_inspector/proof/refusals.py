@@ -1,8 +1,10 @@
-"""What may refuse a request before FastAPI validates its input: what dependencies raise, and what middleware answers by itself.
+"""Code that may refuse a request before FastAPI validates its input: dependencies that raise, and
+middleware that answers.
 
-A refusal is an `HTTPException`, an exception for which an app has a handler, or an answer of a middleware's own. Code is followed
-by what its names stand for; where that cannot be known, by the name, through all functions of the app that have it. A dependency
-that only fails (500) refuses nothing. What cannot be read may refuse.
+A refusal is an `HTTPException`, an exception for which an app has a handler, or an answer of a
+middleware's own. Code is followed by the values of its names. Where a value cannot be known, every
+function of the app with that name is followed. A dependency that only fails (500) refuses nothing.
+Code that cannot be read may refuse.
 """
 
 from __future__ import annotations
@@ -118,7 +120,8 @@ class Refusals:
             return self.function(thing, me, waiting, answers)
         elif isinstance(thing, type):
             if not is_foreign(thing) and not issubclass(thing, BaseException):
-                # What making an object of it runs, and using it in ways that have no name. Other methods are followed where they are asked for.
+                # The methods that run when an object is made, or used without a name. Others are
+                # followed where code names them.
                 every = issubclass(thing, BaseModel)  # validators have any name
                 waiting += [
                     (one, thing)
@@ -253,7 +256,7 @@ class Refusals:
 
 
 def scheme(found: SecurityBase) -> str | None:
-    """Where a scheme of FastAPI's refuses: without its credential, and `HTTPBasic` what is not written as it should be."""
+    """Where one of FastAPI's schemes refuses: without a credential; `HTTPBasic` a malformed one."""
     refuses = getattr(found, "auto_error", True) or isinstance(found, HTTPBasic)
     return "without its credential" if refuses else None
 
@@ -288,7 +291,8 @@ def is_open(node: ast.expr) -> bool:
 
 
 def may_fail(node: ast.AST) -> bool:
-    """Whether this may raise something that no `raise` of the app's names: what code it runs may be anybody's, `request.user` too."""
+    """Whether this may raise an exception that no `raise` in the app names: it may run any code, as
+    `request.user` does."""
     if isinstance(node, ast.Name):
         return isinstance(node.ctx, ast.Del)
     if isinstance(node, (ast.Tuple, ast.List)):

@@ -1,4 +1,6 @@
-"""Whether an app may get other routes, or another way to them, when it starts: by looking at its start-up code, which is not run."""
+"""Whether an app may change its routes, or the way to them, when it starts. Its start-up code is
+read, not run.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,7 @@ ADDS = {
     "websocket",
     "websocket_route",
 }
-# Names that stand for nothing else: code that comes to them, by whatever way, changes an app.
+# Names that have one meaning only: code that reaches them, in any way, changes an app.
 CHANGES = {
     "add_exception_handler",
     "add_middleware",
@@ -64,7 +66,8 @@ ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR")
 
 
 def changes_app(router: Any, before: PreValidation) -> tuple[str | None, bool]:
-    """-> (the name of a start-up function that may change the app, whether that may be more than routes behind the others)."""
+    """-> (the name of a start-up function that may change the app, whether it may do more than add
+    routes at the end)."""
     seen, adds = set(), None
     for function in handlers([*getattr(router, "on_startup", ()), router.lifespan_context], set()):
         if not isinstance(function, types.FunctionType) or is_installed(function):
@@ -83,7 +86,8 @@ def changes_app(router: Any, before: PreValidation) -> tuple[str | None, bool]:
 
 
 def handlers(things: Iterable[Any], seen: set[int]) -> Iterator[Any]:
-    """The code that runs: functions, also those that FastAPI keeps inside its own, and objects that can be called."""
+    """The code that runs: functions, those inside FastAPI's own functions too, and callable
+    objects."""
     for thing in things:
         thing = unwrapped(thing)
         if id(thing) in seen:

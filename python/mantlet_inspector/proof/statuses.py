@@ -20,7 +20,9 @@ from mantlet_inspector.source.lookup import owner
 
 
 class ModuleNames:
-    """A module in which names are looked up, each once, to tell which definitions need a closer look (`odd_in`)."""
+    """A module whose names are looked up, each once, to find the definitions that need a closer
+    look (`odd_in`).
+    """
 
     def __init__(self, module: types.ModuleType) -> None:
         self.module = module

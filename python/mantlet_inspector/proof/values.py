@@ -1,4 +1,6 @@
-"""What an expression of code that is not run may stand for, and what may be done with it so that a request stays as it is."""
+"""The values that an expression may have in code that is read, and the uses of each that leave a
+request as it is.
+"""
 
 from __future__ import annotations
 
@@ -47,13 +49,14 @@ MESSAGE = Value("message")  # of that
 REFUSAL = Value("refusal")  # an answer of its own whose status is an error
 OWN = Value("own answer")  # one whose status may be anything
 EXCEPTION, ERROR_STATUS = Value("exception"), Value("error status")
-# An object of a class of the app's own is `object`, the value of a name `value`, a call whose result matters to nobody yet `call`.
+# Further names: `object` is an object of a class of the app's own, `value` the value of a name,
+# `call` a call whose result is not used yet.
 THE_APP, ROUTE, ROUTES = Value("the app"), Value("route"), Value("routes")
 
 REQUESTS = ("request", "made-request")
 MAPPINGS = ("headers", "cookies", "query", "path parameters")
 READ_ONLY = (*MAPPINGS, "raw headers", "json", "message")
-# Kinds that lead nowhere: whoever has them can do nothing to a request or its answer.
+# Values that lead nowhere: code that has them can do nothing to a request or its response.
 HARMLESS = ("free", "nothing", "value", "object", "call", "exception", "error status", "own answer")
 
 REQUEST_FREE = {"method", "client", "url", "base_url", "state", "session", "user", "auth", "url_for"}

@@ -1,8 +1,8 @@
 """Whether code around an operation may change what FastAPI has written: by looking at it.
 
-A middleware that wraps every answer into `{"data": …}` writes fields that no model has. One has to touch the body for
-that, and few do; where one does, or an error handler answers as if nothing had happened, what models say of answers is
-a claim.
+A middleware that wraps every answer into `{"data": …}` writes fields that no model has. For that it
+has to touch the body, and few do. Where one does, or where an error handler answers as if no error
+had happened, the response models are only a claim.
 """
 
 from __future__ import annotations
@@ -37,13 +37,14 @@ def middleware_wraps(cls: Any, options: dict[str, Any]) -> bool:
 
 
 def answers_errors_well(app: Any) -> str | None:
-    """The name of an error handler that may answer as if nothing had happened; nothing if none does."""
+    """The name of an error handler that may answer as if no error had happened, if there is one."""
     handlers = [handler for handler in app.exception_handlers.values() if may_answer_200(handler)]
     return name_of(unwrapped(handlers[0])) if handlers else None
 
 
 def errors_answered(app: Any) -> list[int]:
-    """Statuses from 500 on that error handlers of the app's own may answer with: their words are meant."""
+    """Statuses from 500 on that error handlers of the app may answer with: their words are
+    deliberate."""
     found = set()
     for key, handler in app.exception_handlers.items():
         handler = unwrapped(handler)

@@ -1,6 +1,8 @@
-"""Reads an app's files for the inspector while the app is being imported, in a process of its own, where there is a processor for it.
+"""Reads an app's files while the app is being imported, in a process of its own, if a processor is
+free.
 
-Only for an app that was not read before: a memory is quicker. What is not done when the app is imported is done there.
+Only for an app that was not read before: a memory is quicker. The inspector reads the files that
+are left.
 """
 
 from __future__ import annotations
@@ -85,7 +87,8 @@ class Ahead:
         ]
 
     def found(self, patience: float) -> dict[str, Any]:
-        """What was read, by the hash of its text. It waits for what is being read, but not longer than that."""
+        """The facts that were read, by the hash of each text. Waits for the rest, but not longer
+        than that."""
         self.ended.set()
         if self.thread is not None:
             self.thread.join(patience)
@@ -136,7 +139,7 @@ def main() -> None:
                 kept = index.read(ast.parse(text, file)).kept()
                 sys.stdout.write(json.dumps([memory.hash_of(file), kept], separators=(",", ":")) + "\n")
                 sys.stdout.flush()
-        except Exception:  # whoever needs it will say so
+        except Exception:  # the inspector will say so if it needs the file
             continue
 
 

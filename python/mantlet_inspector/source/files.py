@@ -65,7 +65,8 @@ def file_of(thing: Any) -> str:
 
 
 def module_file_of(function: Any) -> str | None:
-    """The file of the module in whose names a function looks: compiled code alone says where it was compiled."""
+    """The file of the module that a function belongs to: compiled code only knows where it was
+    compiled."""
     names = getattr(function, "__func__", function).__globals__
     module = sys.modules.get(names.get("__name__") or "")
     return file_in(module) if module is not None and vars(module) is names else None
@@ -118,7 +119,7 @@ def top_of(path: str) -> str:
 
 @functools.cache
 def folders() -> dict[str, set[str]]:
-    """Other folders in which packages are installed (`pip install --target`, `PYTHONPATH`, a layer, a pex), and which."""
+    """Other folders of installed packages (`pip install --target`, `PYTHONPATH`, layer, pex)."""
     beside = [os.path.dirname(os.path.dirname(one)) for one in FRAMEWORKS]
     found = {}
     for folder in dict.fromkeys(os.path.abspath(one) for one in [*sys.path, *beside] if isinstance(one, str)):

@@ -1,8 +1,9 @@
-"""What stands in a source file, in a form that can be kept: which definitions there are, and what each mentions.
+"""The facts of a source file, in a form that can be kept: its definitions, and the names that each
+mentions.
 
-These facts follow from the text of the file alone. What the names in it stand for is asked in the running interpreter
-(`exceptions.py`), each time anew. So facts are kept by the hash of the text (`memory.py`), and a file that did not change is not
-parsed again.
+These facts follow from the text of the file alone, so they are kept by its hash (`memory.py`), and
+a file that did not change is not parsed again. The values of the names in it are looked up in the
+running interpreter each time (`proof/exceptions.py`).
 """
 
 from __future__ import annotations
@@ -168,7 +169,7 @@ class Reader:
         key = f"{name} {line}"
         self.facts.functions[key] = self.facts.functions.get(key, 0) + 1
 
-    # Whatever stands in a definition
+    # The parts of a definition
 
     def visit(
         self, node: Any, into: Definition, cls: str | None, plain: bool, rebound: frozenset[str]
@@ -295,7 +296,7 @@ def first_line(node: Any) -> int:
 
 
 def dotted(node: Any) -> str:
-    """`a.b.c`, also of `getattr(a, "b")`; with a `?` in the place of what is no name."""
+    """`a.b.c`, also of `getattr(a, "b")`; with a `?` for all that is not a name."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):
@@ -313,7 +314,7 @@ def dotted(node: Any) -> str:
 
 
 def is_clear(status: ast.AST | None) -> bool:
-    """Whether it is the status of an error, whatever names stand for."""
+    """Whether it is the status of an error without a look at any name."""
     if isinstance(status, ast.IfExp):
         return is_clear(status.body) and is_clear(status.orelse)
     return isinstance(status, ast.Constant) and type(status.value) is int and 400 <= status.value <= 599

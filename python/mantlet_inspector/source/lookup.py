@@ -73,7 +73,8 @@ def attribute_of(value: Any, name: str) -> Any:
 
 @functools.cache
 def stored_in(cls: Any, made: bool = False) -> set[str] | None:
-    """Attributes that the methods of a class give its objects, once they are made if so; none if they may be any."""
+    """Attributes that the methods of a class set on its objects, after `__init__` only if `made`;
+    none if they may be any."""
     names = set()
     for base in cls.__mro__:
         for name, function in list(vars(base).items()):

@@ -1,8 +1,9 @@
 """How long the app's code may be read, and what is remembered of it from one start to the next.
 
-Facts of files (`index.py`) are kept in the state folder by the hash of their text and of what reads them. They say nothing
-of the running app: what names stand for is asked anew. A file that cannot be read, that is not ours or that others may
-write is as good as none: everything is read again, and nothing of it is ever an error.
+Facts of files (`index.py`) are kept in the state folder by the hash of their text and of what reads
+them. They say nothing of the running app: what names stand for is asked anew. A file that cannot be
+read, that is not ours or that others may write is as good as none: everything is read again, and
+nothing of it is ever an error.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ class Memory:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """What is done within is reading. The processor's time counts, so that a busy machine changes little."""
+        """Time within counts as reading. It is the processor's time, so a busy machine changes
+        little."""
         if self.began is not None:
             yield
             return
@@ -65,11 +67,12 @@ class Memory:
             raise Late
 
     def said(self) -> str:
-        """Why something is not known, as a person reads it."""
-        return f"was not read: {said_seconds(self.bound)} of reading were up (`read-timeout` under `[app]` gives more)"
+        """Why something is not known, in words for the operator."""
+        remedy = "`read-timeout` under `[app]` gives more"
+        return f"was not read: {said_seconds(self.bound)} of reading were up ({remedy})"
 
     def keep(self) -> None:
-        """Writes what was used, if there is anything new. That nothing was is worth knowing, too."""
+        """Writes the facts that were used, if some are new, or if there is no file yet."""
         if self.file and (self.reads or not os.path.lexists(self.file)):
             keep(self.file, {"made-with": made_with(), "files": self.used})
             self.reads = 0
@@ -175,7 +178,7 @@ def load(file: str, made: str) -> dict[str, Any]:
             and isinstance(found.get("files"), dict)
         )
         return {key: kept for key, kept in found["files"].items() if is_well_formed(kept)} if whole else {}
-    except Exception:  # there is none, or it is broken in whatever way
+    except Exception:  # there is none, or it is broken
         return {}
 
 

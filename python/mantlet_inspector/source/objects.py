@@ -9,14 +9,14 @@ from typing import Any
 
 
 def code_of(thing: Any) -> types.CodeType | None:
-    """By its very type: a proxy (`wrapt`) shows the code of what it stands for, and runs another."""
+    """By its very type: a proxy (`wrapt`) shows the code behind it, and runs another."""
     if type(thing) is types.MethodType:
         thing = thing.__func__
     return thing.__code__ if type(thing) is types.FunctionType else None
 
 
 def is_class(thing: Any) -> bool:
-    """By its very type, too: asked what they are, proxies load what they stand for."""
+    """By its very type: a proxy that is asked for its class may load what it stands for."""
     return issubclass(type(thing), type)
 
 
@@ -39,7 +39,7 @@ def loads_itself(module: Any) -> bool:
 
 
 def generated_for(function: Any) -> Any:
-    """The function that one which `makefun` has written for it calls; itself if it is no such one."""
+    """The function behind one that `makefun` has written; any other function as it is."""
     code = code_of(function)
     if code is None or code.co_names != ("_func_impl_",):
         return function

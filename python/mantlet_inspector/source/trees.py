@@ -15,7 +15,8 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 @functools.cache
 def piece_of(file: str, line: int) -> ast.Module:
-    """The tree of what stands in a module around a line: of no more than that where the lines are known."""
+    """The tree of the code around a line of a module, without the rest of the file where the facts
+    are known."""
     if not memory.are_known(file) or b"coding" in b"".join(memory.lines_of(file)[:2]):
         return memory.tree_of(file)
     pieces = [piece for piece in memory.facts_of(file).pieces if piece[0] <= line <= piece[1]]

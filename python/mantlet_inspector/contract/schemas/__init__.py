@@ -1,7 +1,8 @@
-"""Translates pydantic-core schemas, as the app's own Pydantic made them, into the shapes of the contract.
+"""Translates pydantic-core schemas, as the app's own Pydantic made them, into the shapes of the
+contract.
 
-A core schema says exactly what Pydantic accepts. What it leaves to Python code, or what is not known here, becomes
-opaque at exactly that place; nothing is guessed.
+A core schema says exactly what Pydantic accepts. What it leaves to Python code, or what is not
+known here, becomes opaque at exactly that place; nothing is guessed.
 """
 
 # Each registers the functions that translate its types.

@@ -9,7 +9,8 @@ from mantlet_inspector.contract.schemas.known import Schema
 from mantlet_inspector.source.places import name_of
 
 INTERNAL = ("pydantic._internal.", "pydantic.types", "pydantic.networks")
-# Functions of Pydantic's own around a schema that accept exactly what that schema accepts from a request's data.
+# Functions of Pydantic's own that accept exactly what the schema inside them accepts from a
+# request.
 TRANSPARENT = {
     "_BaseUrl.__get_pydantic_core_schema__.<locals>.wrap_val",
     "_BaseMultiHostUrl.__get_pydantic_core_schema__.<locals>.wrap_val",

@@ -1,4 +1,6 @@
-"""What is known of core schemas, of their fields and of the config: a setting that is not may change what is accepted."""
+"""The settings of core schemas, fields and config that are known: any other may change what is
+accepted.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ from typing import Any
 
 Schema = dict[str, Any]
 
-# What is known of schemas, fields and the config: a setting that stands in none of these may change what is accepted.
+# For each type of schema, the settings that it may have.
 COMMON = ("type", "ref", "metadata", "serialization", "strict")
 ORDER = ("gt", "ge", "lt", "le", "multiple_of")
 LENGTHS = ("min_length", "max_length")

@@ -168,7 +168,7 @@ def json_text(schema: Schema, context: Context) -> Made:
 
 
 def decides_itself(cls: type[enum.Enum]) -> bool:
-    """Whether an enumeration's own code says what is a member: since 2.14 Pydantic asks the class."""
+    """Whether an enumeration decides its members itself: since 2.14 Pydantic asks the class."""
     own = getattr(cls._missing_, "__func__", None) is not enum.Enum._missing_.__func__
     return own or type(cls) is not enum.EnumMeta or "__call__" in vars(cls)
 

@@ -1,4 +1,4 @@
-"""Core schemas become shapes: by a function for each type, which registers itself with `translates`."""
+"""Core schemas become shapes. A function for each type registers itself with `translates`."""
 
 from __future__ import annotations
 
@@ -86,7 +86,8 @@ class Context:
         return shape if isinstance(shape, int) else self.shapes.add(shape)
 
     def named(self, schema: Schema) -> int:
-        """A schema with a name may contain itself: its place in the list is known before what it is."""
+        """A schema with a name may contain itself, so it gets its place in the list before it is
+        translated."""
         config = None if schema["type"] in OF_THEIR_OWN else repr(sorted(self.config.items()))
         key = (schema["ref"], schema["type"], config)
         known = self.translator.known

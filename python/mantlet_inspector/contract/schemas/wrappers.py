@@ -34,7 +34,7 @@ def union(schema: Schema, context: Context) -> Made:
         context = context.within({**context.config, "strict": True})
     choices = [choice if isinstance(choice, tuple) else (choice, None) for choice in schema["choices"]]
     custom = schema.get("custom_error_type")
-    if custom:  # the error says nothing of the choices, and data from outside is no instance of anything
+    if custom:  # the error does not name the choices, and JSON is never an instance of a class
         choices = [pair for pair in choices if not only_instances(pair[0])]
     if len(choices) == 1:
         inner = context.translate(choices[0][0])
@@ -55,7 +55,7 @@ def tagged_union(schema: Schema, context: Context) -> Made:
     discriminator = schema["discriminator"]
     if callable(discriminator):
         if is_pydantics(discriminator) and name_of(discriminator) == "_get_type_name":
-            return {"type": "any"}  # `JsonValue`: whatever can stand in a request is one
+            return {"type": "any"}  # `JsonValue`: any value in a request is one
         raise Unknown(f"a function (`{name_of(discriminator)}`) chooses")
     paths = [discriminator] if isinstance(discriminator, str) else discriminator
     paths = [path if isinstance(path, list) else [path] for path in paths]

@@ -1,4 +1,4 @@
-"""Reads calls: what is handed to whom, and what comes of it."""
+"""Reads calls: their arguments, and their results."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Expressions(Frame):
             self.fail(f"uses {values.said(value)} in a way that is not known", node)
 
     def mention(self, made: Value, node: Any) -> None:
-        """A function inside that somebody else may call, with anything."""
+        """A function inside that other code may call, with any arguments."""
         inner, outer = made.data
         came = self.inner(outer).run(inner, [], {})
         if not is_harmless(came):

@@ -1,4 +1,6 @@
-"""What is known while a function is read: what its names stand for, and those of the functions around it."""
+"""The state while a function is read: the values of its names, and of those in the functions around
+it.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,9 @@ if TYPE_CHECKING:
 class Frame:
     """One function that is read, or one inside another.
 
-    Expressions, calls and statements are read by classes that build on this one and on each other, in this order. What
-    the lower ones need of the higher ones is declared here.
+    Expressions, calls and statements are read by classes that build on this one and on each other,
+    in this order: reading is one recursion. Methods of the higher ones that the lower ones call are
+    declared here.
     """
 
     def __init__(self, prover: Prover, function: types.FunctionType, outer: Frame | None, depth: int) -> None:

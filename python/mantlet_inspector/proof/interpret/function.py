@@ -44,7 +44,8 @@ class Function(Calls):
         names_in_it = (one for one in ast.walk(node) if isinstance(one, ast.Name))
         self.assigned = {one.id for one in names_in_it if isinstance(one.ctx, ast.Store)}
         before = None
-        # Names of a loop may be read before the line that gives them a value: until nothing changes.
+        # A name in a loop may be read above the line that sets it, so the body is read until
+        # nothing changes.
         for _ in range(4):
             self.result = None
             self.block(body)
@@ -57,7 +58,8 @@ class Function(Calls):
         return self.result or values.NOTHING
 
     def looks_at(self, parameter: ast.arg | None, node: Any) -> bool:
-        """Whether a function looks at what comes as `*args` or `**kwargs`; a middleware that does not is not one that hands requests on."""
+        """Whether a function looks at its `*args` or `**kwargs`. A middleware always counts as one
+        that does, since it has to hand requests on."""
         if parameter is None or self.prover.place == "middleware":
             return True
         return any(isinstance(one, ast.Name) and one.id == parameter.arg for one in ast.walk(node))
@@ -148,11 +150,11 @@ class Function(Calls):
         self.see(node.value)
 
     def on_Assign(self, node: Any) -> None:
-        if len(node.targets) == 1 and isinstance(node.targets[0], (ast.Tuple, ast.List)):
-            if isinstance(node.value, (ast.Tuple, ast.List)) and len(node.value.elts) == len(
-                node.targets[0].elts
-            ):
-                for target, value in zip(node.targets[0].elts, node.value.elts):
+        first = node.targets[0]
+        several = (ast.Tuple, ast.List)
+        if len(node.targets) == 1 and isinstance(first, several) and isinstance(node.value, several):
+            if len(first.elts) == len(node.value.elts):
+                for target, value in zip(first.elts, node.value.elts):
                     self.store(target, self.see(value))
                 return
         value = self.see(node.value)

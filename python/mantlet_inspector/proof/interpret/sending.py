@@ -74,7 +74,7 @@ def is_inside_wrapper(reader: Expressions) -> bool:
 
 
 def always_sends(block: list[ast.stmt], senders: set[str]) -> bool:
-    """Whether a block sends whatever way is taken."""
+    """Whether a block sends on every way through it."""
     for one in block:
         if isinstance(one, (ast.Expr, ast.Return)):
             call = (
