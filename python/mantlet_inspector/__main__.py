@@ -25,7 +25,7 @@ import json
 import traceback
 from pathlib import Path
 
-from mantlet_inspector import inspector, launcher
+from mantlet_inspector import app_import, inspector
 
 
 def main() -> int:
@@ -43,22 +43,22 @@ def main() -> int:
     args = parser.parse_args()
     del sys.argv[1:]  # ours, not the app's
     try:
-        root, module, attribute, factory = launcher.locate(args.app)
-        _, attribute, app = launcher.import_app(root, module, attribute)
+        root, module, attribute, factory = app_import.locate(args.app)
+        _, attribute, app = app_import.import_app(root, module, attribute)
         name = f"{module}:{attribute}"
         app = inspector.made(app, factory, root, module)
         try:
             found = inspector.contract(app, name, args.memory, args.read_timeout)
-        except launcher.Failure:
+        except app_import.Failure:
             raise
         except Exception as error:  # most likely a version that is not known
-            message = f"the contract of `{name}` cannot be read: {launcher.unreadable(error)}"
-            raise launcher.Failure("no-contract", message) from None
-    except launcher.Failure as failure:
-        launcher.report(args.status, failure.status)
-        return launcher.STARTUP_FAILURE
+            message = f"the contract of `{name}` cannot be read: {app_import.unreadable(error)}"
+            raise app_import.Failure("no-contract", message) from None
+    except app_import.Failure as failure:
+        app_import.report(args.status, failure.status)
+        return app_import.STARTUP_FAILURE
     Path(args.contract).write_text(json.dumps(found, allow_nan=False), encoding="utf-8")
-    launcher.report(args.status, {"state": "found", "app": name, "title": found["title"]})
+    app_import.report(args.status, {"state": "found", "app": name, "title": found["title"]})
     return 0
 
 

@@ -11,7 +11,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from mantlet_inspector import launcher
+from mantlet_inspector import app_import
 from mantlet_inspector.source import memory
 
 VERSION = 1
@@ -41,7 +41,7 @@ def made_contract(app: Any, name: str) -> dict[str, Any]:
     router, found = walk.contract(app)
     if found is None:
         message = f"`{name}` is a `{type(app).__name__}` and no FastAPI app is found in it"
-        raise launcher.Failure("no-contract", message)
+        raise app_import.Failure("no-contract", message)
     title = getattr(found, "title", None)
     root_path = getattr(found, "root_path", "")
     return {
@@ -76,4 +76,4 @@ def made(app: Any, factory: bool, root: Path, module: str) -> Any:
         return app()
     except (Exception, SystemExit) as error:
         trace = error.__traceback__ and error.__traceback__.tb_next
-        raise launcher.import_failure(error.with_traceback(trace), root, module) from None
+        raise app_import.import_failure(error.with_traceback(trace), root, module) from None

@@ -16,8 +16,6 @@ from starlette.routing import Host, Match, Mount, Route, WebSocketRoute
 from mantlet_inspector.source import lookup, trees
 
 ROUTES = (APIRoute, APIWebSocketRoute, Route, WebSocketRoute, Mount)
-
-
 CONVERTORS = {
     convertors.StringConvertor: "str",
     convertors.PathConvertor: "path",
@@ -25,8 +23,6 @@ CONVERTORS = {
     convertors.FloatConvertor: "float",
     convertors.UUIDConvertor: "uuid",
 }
-
-
 PARAMETER = re.compile(r"{([a-zA-Z_][a-zA-Z0-9_]*)(:[a-zA-Z_][a-zA-Z0-9_]*)?}")
 
 

@@ -20,11 +20,7 @@ from mantlet_inspector.source.lookup import UNKNOWN
 
 # What others keep there may be anything.
 KEPT = {"state", "app", "user", "auth", "scope", "session", "extra", "extensions"}
-
-
 FOREIGN = object()  # something whose code is not the app's
-
-
 BUILTIN = (
     ast.Constant,
     ast.JoinedStr,

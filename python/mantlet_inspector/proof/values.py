@@ -118,8 +118,6 @@ ANSWER_FREE = {
     "set_cookie",
     "delete_cookie",
 }
-
-
 SAID = {
     "made-request": "the request",
     "raw headers": "the headers",

@@ -16,18 +16,12 @@ from mantlet_inspector.source.objects import code_of, is_module, names_in
 
 FRAMEWORK_FILES = tuple(one.__file__ or "" for one in (fastapi, starlette, pydantic))
 FRAMEWORKS = tuple(os.path.dirname(one) + os.sep for one in FRAMEWORK_FILES)
-
-
 STANDARD = tuple(
     path + os.sep
     for name in ("stdlib", "platstdlib")
     for path in {sysconfig.get_path(name), os.path.realpath(sysconfig.get_path(name))}
 )
-
-
 INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
-
-
 # What the frameworks import themselves.
 NEEDED = {
     "annotated_doc",
@@ -45,11 +39,7 @@ NEEDED = {
     "typing_inspection",
     "wrapt",
 }
-
-
 OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-
-
 # Frameworks of which there is compiled code only.
 WITHOUT_SOURCE = any(one.endswith(".pyc") for one in FRAMEWORK_FILES)
 
