@@ -44,19 +44,10 @@ MOST = 600  # functions that are followed for one dependency
 UNKNOWN = lookup.UNKNOWN
 
 MAY_FAIL = (
-    *(
-        ast.Call,
-        ast.Await,
-        ast.Subscript,
-        ast.Attribute,
-        ast.Starred,
-        ast.FormattedValue,
-        ast.Assert,
-        ast.Import,
-        ast.ImportFrom,
-    ),
-    *(ast.With, ast.AsyncWith, ast.For, ast.AsyncFor, ast.comprehension, ast.YieldFrom, ast.Match),
-    *(ast.BinOp, ast.Compare, ast.AugAssign),
+    *(ast.Call, ast.Await, ast.Subscript, ast.Attribute, ast.Starred, ast.FormattedValue, ast.Assert),
+    *(ast.Import, ast.ImportFrom, ast.With, ast.AsyncWith, ast.For, ast.AsyncFor, ast.comprehension),
+    *(ast.YieldFrom, ast.BinOp, ast.Compare, ast.AugAssign),
+    *([ast.Match] if sys.version_info >= (3, 10) else []),
 )
 
 
