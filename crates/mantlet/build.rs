@@ -20,7 +20,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     files.sort();
     let mut list = String::from("&[\n");
     for file in &files {
-        let name = file.strip_prefix(&python)?.to_str().ok_or("the name of a file is not UTF-8")?;
+        let text = |path: &Path| path.to_str().map(str::to_owned).ok_or("a path is not UTF-8");
+        let (name, file) = (text(file.strip_prefix(&python)?)?, text(file)?);
         writeln!(list, "    ({name:?}, include_str!({file:?})),")?;
     }
     list.push_str("]\n");
