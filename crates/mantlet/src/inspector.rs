@@ -185,3 +185,33 @@ fn never_imported(config: &AppConfig) -> Failure {
 fn spoken(config: &AppConfig) -> String {
     if config.entrypoint.is_empty() { "the app".to_owned() } else { config.entrypoint.clone() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::FILES;
+
+    /// The package's own files stand above its rooms.
+    const FLOORS: [&str; 4] = ["source", "proof", "contract", ""];
+
+    fn floor(path: &str) -> usize {
+        let room = path.split('.').next().unwrap();
+        FLOORS.iter().position(|floor| *floor == room).unwrap_or(FLOORS.len() - 1)
+    }
+
+    #[test]
+    fn a_room_imports_nothing_from_a_floor_above_it() {
+        let mut seen = 0;
+        for (name, text) in FILES {
+            let own = floor(&name.trim_start_matches("mantlet_inspector/").replace('/', "."));
+            for line in text.lines().map(str::trim_start) {
+                let Some(from) = line.strip_prefix("from mantlet_inspector") else { continue };
+                seen += 1;
+                assert!(
+                    floor(from.split_whitespace().next().unwrap().trim_start_matches('.')) <= own,
+                    "{name}: {line}"
+                );
+            }
+        }
+        assert!(seen > 100, "{seen} imports in {} files", FILES.len());
+    }
+}

@@ -10,11 +10,9 @@ MOST_NAMES = 64
 def names_of_bodies(route: Any, dependants: list[Any], is_form: bool) -> dict[str, list[list[str]]]:
     """-> names in a body whose shape is opaque. An account among them can still be found."""
     fields = [field for dependant in dependants for field in dependant.body_params]
-    embeds = (
-        getattr(route, "_embed_body_fields", None) or getattr(fields[0].field_info, "embed", None)
-        if fields
-        else None
-    )
+    embeds = None
+    if fields:
+        embeds = getattr(route, "_embed_body_fields", None) or getattr(fields[0].field_info, "embed", None)
     named = []
     for field in fields:
         at = [field.alias] if is_form or embeds or len(fields) > 1 else []

@@ -13,6 +13,8 @@ from mantlet_inspector.proof.pre_validation import PreValidation
 
 
 class Draft:
+    """What all that read an app share."""
+
     def __init__(self) -> None:
         self.shapes = Shapes()
         self.noted: dict[tuple[str, str], dict[str, str]] = {}

@@ -45,6 +45,8 @@ except ImportError:
 
 
 class Operations:
+    """Reads what an operation accepts."""
+
     def __init__(self, shapes: Shapes, translator: Translator) -> None:
         self.shapes = shapes
         self.translator = translator

@@ -31,6 +31,8 @@ CLASSES = ("1XX", "2XX", "3XX", "4XX", "5XX")
 
 
 class Responses:
+    """Reads what a route promises to answer."""
+
     def __init__(self, shapes: Shapes) -> None:
         self.shapes = shapes
         self.anything = shapes.add({"type": "any"})

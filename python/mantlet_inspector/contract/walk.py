@@ -40,6 +40,8 @@ OWN_CONVERTOR = "a convertor of the app's own, whose paths are left to the app"
 
 
 class Walk:
+    """Goes through an app's routers, and those below them, once."""
+
     strips_root_path = get_route_path is not None  # older versions of Starlette match the whole path
 
     def __init__(self) -> None:

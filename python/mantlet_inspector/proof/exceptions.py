@@ -73,15 +73,14 @@ class NameGraph:
             inner = one.body.union(*(whole[child] for child in one.children))
             whole.append(inner.union(*one.around))
             is_plain = one.kind == "function" and (not one.around[0] or module_names.is_plain(one))
-            mentioned = told_by(
-                inner if is_plain else inner | one.around[0] if one.kind == "function" else whole[-1]
-            )
+            if one.kind == "function":
+                mentioned = told_by(inner if is_plain else inner | one.around[0])
+            else:
+                mentioned = told_by(whole[-1])
             cls = vars(module).get(one.cls) if one.cls is not None else None
-            found = (
-                odd_in(trees.definition_at(module.__file__, one.place), module, cls)
-                if module_names.may_be_odd(one)
-                else None
-            )
+            found = None
+            if module_names.may_be_odd(one):
+                found = odd_in(trees.definition_at(module.__file__, one.place), module, cls)
             odd.append(found or next((odd[child] for child in one.children if odd[child]), None))
             if one.kind != "value":
                 self.functions.update(one.names)

@@ -168,11 +168,9 @@ def attribute(base: Any, name: str) -> Any:
     if isinstance(base, Typed):
         found = inspect.getattr_static(base.cls, name, UNKNOWN)
         found = found.fget if isinstance(found, property) else getattr(found, "__func__", found)
-        return (
-            Bound(found, base.cls)
-            if isinstance(found, types.FunctionType)
-            else typed(hints_of(base.cls).get(name))
-        )
+        if isinstance(found, types.FunctionType):
+            return Bound(found, base.cls)
+        return typed(hints_of(base.cls).get(name))
     found = lookup.attribute_of(base, name)
     if found is UNKNOWN and not isinstance(base, type):
         held = getattr(base, "__dict__", {})
@@ -201,11 +199,8 @@ def typed(hint: Any) -> Any:
     """What an annotation says of a value."""
     if typing.get_origin(hint) is not None:
         parts = [typed(one) for one in typing.get_args(hint) if one is not type(None)]
-        return (
-            parts[0]
-            if parts and all(one == parts[0] for one in parts) and not isinstance(parts[0], Typed)
-            else UNKNOWN
-        )
+        is_one = bool(parts) and all(one == parts[0] for one in parts) and not isinstance(parts[0], Typed)
+        return parts[0] if is_one else UNKNOWN
     if not isinstance(hint, type) or hint is object:
         return UNKNOWN
     return FOREIGN if is_foreign(hint) else Typed(hint)
@@ -251,19 +246,15 @@ def functions_of(cls: type) -> Iterator[types.FunctionType]:
 def functions_named() -> dict[str, list[tuple[types.FunctionType, Any]]]:
     """All functions and methods of the app's own, by their names."""
     found: dict[str, list[tuple[types.FunctionType, Any]]] = collections.defaultdict(list)
-    for module in [
-        one for one in list(sys.modules.values()) if isinstance(one, types.ModuleType) and is_apps(one)
-    ]:
+    modules = [one for one in list(sys.modules.values()) if isinstance(one, types.ModuleType)]
+    for module in [one for one in modules if is_apps(one)]:
         for name, value in list(vars(module).items()):
             if isinstance(value, types.FunctionType) and value.__module__ == module.__name__:
                 found[name].append((value, None))
             elif isinstance(value, type) and value.__module__ == module.__name__:
                 for inner, function in list(vars(value).items()):
-                    function = (
-                        function.fget
-                        if isinstance(function, property)
-                        else getattr(function, "__func__", function)
-                    )
+                    is_property = isinstance(function, property)
+                    function = function.fget if is_property else getattr(function, "__func__", function)
                     if isinstance(function, types.FunctionType) and not inner.startswith("__"):
                         found[inner].append((function, value))
     return found

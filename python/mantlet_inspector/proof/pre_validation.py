@@ -33,6 +33,8 @@ class Findings(NamedTuple):
 
 
 class PreValidation:
+    """What runs before FastAPI validates an operation. Each dependency is read once for all."""
+
     def __init__(self) -> None:
         self.known: dict[Any, Any] = {}  # with what it is about, so that no other gets its id
         self.odd: Odd = ()

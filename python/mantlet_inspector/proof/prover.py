@@ -93,6 +93,8 @@ def proving(facts: Facts, prove: Callable[[Prover], None], place: str = "middlew
 
 
 class Prover:
+    """One proof: what is read for it, and what was found."""
+
     def __init__(self, facts: Facts, place: str) -> None:
         self.facts = facts
         self.place = place

@@ -52,6 +52,8 @@ MAY_FAIL = (
 
 
 class Refusals:
+    """Finds where code may refuse. What was found of a function counts for all that reach it."""
+
     def __init__(self) -> None:
         self.handled: list[type] = []  # exceptions that an app around answers
         self.looked: dict[Any, Any] = {}

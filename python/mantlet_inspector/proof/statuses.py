@@ -38,14 +38,11 @@ class ModuleNames:
         """What a name with attributes stands for; none if that is not known."""
         if text not in self.values:
             base, _, name = text.rpartition(".")
-            held = self.value(base) if base else None
-            found = (
-                vars(self.module).get(name)
-                if not base
-                else lookup.UNKNOWN
-                if held is None
-                else lookup.attribute_of(held, name)
-            )
+            if base:
+                held = self.value(base)
+                found = lookup.UNKNOWN if held is None else lookup.attribute_of(held, name)
+            else:
+                found = vars(self.module).get(name)
             self.values[text] = None if found is lookup.UNKNOWN else found
         return self.values[text]
 
@@ -135,11 +132,8 @@ def odd_in(node: Any, module: Any, cls: Any) -> str | None:
         made = vars(module)[node.name]
         inherited = owner(made, "__init__")  # judged there, and named among the bases
         says = (inherited is not made and is_http(inherited)) or files.is_frameworks(made.__init__)
-        changed += (
-            []
-            if says or any(isinstance(one, ast.Call) and is_super_init(one) for one in ast.walk(node))
-            else [node]
-        )
+        says = says or any(isinstance(one, ast.Call) and is_super_init(one) for one in ast.walk(node))
+        changed += [] if says else [node]
     for one in (*mentioned, *changed):
         return f"{module.__name__}:{one.lineno}"
     return None

@@ -241,11 +241,8 @@ class Reader:
         if status is None and node.args:
             status = node.args[0]
         if not is_clear(status):
-            made_of = (
-                "super().__init__"
-                if name == "__init__" and isinstance(getattr(node.func, "value", None), ast.Call)
-                else dotted(node.func)
-            )
+            is_supers = name == "__init__" and isinstance(getattr(node.func, "value", None), ast.Call)
+            made_of = "super().__init__" if is_supers else dotted(node.func)
             text = dotted(status) if isinstance(status, ast.Attribute) else ""
             into.calls.setdefault(made_of, set()).add(text)
         self.visit(node.func, into, cls, True, rebound)

@@ -18,6 +18,7 @@ from mantlet_inspector.source.objects import is_module, names_in
 from mantlet_inspector.source.trees import node_of
 
 UNKNOWN = object()
+BY_NAME = ("setattr", "__dict__", "vars", "__setattr__")  # ways to attributes of any name
 
 
 @functools.cache
@@ -64,11 +65,8 @@ def attribute_of(value: Any, name: str) -> Any:
     if isinstance(found, types.FunctionType) and not isinstance(value, type):
         own = getattr(value, "__dict__", {})
         return found if name in own else types.MethodType(found, value)
-    return (
-        UNKNOWN
-        if isinstance(found, property) or (hasattr(type(found), "__get__") and not callable(found))
-        else found
-    )
+    runs = isinstance(found, property) or (hasattr(type(found), "__get__") and not callable(found))
+    return UNKNOWN if runs else found
 
 
 @functools.cache
@@ -79,20 +77,12 @@ def stored_in(cls: Any, made: bool = False) -> set[str] | None:
     for base in cls.__mro__:
         for name, function in list(vars(base).items()):
             function = getattr(function, "__func__", function)
-            node = (
-                None
-                if base is object or is_frameworks(base) or (made and name == "__init__")
-                else node_of(function)
-            )
+            is_left_out = base is object or is_frameworks(base) or (made and name == "__init__")
+            node = None if is_left_out else node_of(function)
             for one in ast.walk(node) if node is not None else ():
                 if isinstance(one, ast.Attribute) and isinstance(one.ctx, ast.Store):
                     names.add(one.attr)
-                if getattr(one, "id", getattr(one, "attr", None)) in (
-                    "setattr",
-                    "__dict__",
-                    "vars",
-                    "__setattr__",
-                ):
+                if getattr(one, "id", getattr(one, "attr", None)) in BY_NAME:
                     return None
     return names
 

@@ -77,13 +77,9 @@ def always_sends(block: list[ast.stmt], senders: set[str]) -> bool:
     """Whether a block sends on every way through it."""
     for one in block:
         if isinstance(one, (ast.Expr, ast.Return)):
-            call = (
-                one.value.value
-                if isinstance(one.value, ast.Await)
-                else one.value
-                if isinstance(one, ast.Return)
-                else None
-            )
+            call = one.value if isinstance(one, ast.Return) else None
+            if isinstance(one.value, ast.Await):
+                call = one.value.value
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in senders:
                 return True
         if isinstance(one, (ast.With, ast.AsyncWith)) and always_sends(one.body, senders):
