@@ -2,7 +2,8 @@
 code.
 
 Mantlet carries this package in its binary, writes it to its private folder, and runs one of two
-files of it: `launcher.py`, which serves the app, or `__main__.py`, which only reads it.
+files of it: `launcher.py`, which serves the app and has it read before, or `__main__.py`, which
+only reads it. Both find and import the app by `app_import.py`, and read it by `inspector.py`.
 
 The rooms are floors, and each imports only from those below it:
 
@@ -11,6 +12,6 @@ The rooms are floors, and each imports only from those below it:
   responses.
 - `source` finds the text of code, parses it, and tells whose it is.
 
-Nothing but the standard library, FastAPI, Starlette and Pydantic is imported, and Python 3.9 is the
-oldest that is supported.
+The rooms import nothing else but the standard library, FastAPI, Starlette and Pydantic. Python 3.9
+is the oldest that is supported.
 """

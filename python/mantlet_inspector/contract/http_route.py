@@ -28,7 +28,7 @@ def api_route(draft: Draft, route: Any, seen: Any, at: str, docs: Sequence[str])
     found["hidden"] = not seen.include_in_schema
     where = f"{','.join(methods)} {at}{seen.path}"
     try:
-        found["operation"] = operation(draft, route, seen, where)
+        found["operation"] = read_operation(draft, route, seen, where)
     except Exception:
         draft.note(where, f"what FastAPI made of {named(route)} is not understood")
         found["operation"] = draft.operations.read_opaque(seen)
@@ -38,14 +38,13 @@ def api_route(draft: Draft, route: Any, seen: Any, at: str, docs: Sequence[str])
     return draft.with_convertors(found, own, where)
 
 
-def operation(draft: Draft, route: Any, seen: Any, where: str) -> dict[str, Any]:
+def read_operation(draft: Draft, route: Any, seen: Any, where: str) -> dict[str, Any]:
     reads = False
     if not is_plain(route):
         facts = around_handler(draft, route)
         if facts is None or not facts.is_proven():
-            why = (
-                facts and (facts.rewrites or facts.answers)
-            ) or "reads requests, or answers what is invalid, itself"
+            why = facts and (facts.rewrites or facts.answers)
+            why = why or "reads requests, or answers what is invalid, itself"
             draft.note(where, f"the route class `{type(route).__name__}` {why}: what it accepts is not known")
             operation = {**draft.operations.read_opaque(seen), "responses": draft.responses.read(seen)}
             claim_answers(operation)

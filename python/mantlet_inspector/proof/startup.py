@@ -65,7 +65,7 @@ DEPTH = 4
 ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR")
 
 
-def changes_app(router: Any, before: PreValidation) -> tuple[str | None, bool]:
+def changes_app(router: Any, pre_validation: PreValidation) -> tuple[str | None, bool]:
     """-> (the name of a start-up function that may change the app, whether it may do more than add
     routes at the end)."""
     seen, adds = set(), None
@@ -75,7 +75,7 @@ def changes_app(router: Any, before: PreValidation) -> tuple[str | None, bool]:
         found = touched(function, first_argument(function), seen, 0)
         node = node_of(function)
         try:
-            names = before.graph.called(mentioned_in(node, True)) if node is not None else CHANGES
+            names = pre_validation.graph.called(mentioned_in(node, True)) if node is not None else CHANGES
         except Unproven:
             names = CHANGES
         if found == "changes" or names & CHANGES:

@@ -14,9 +14,6 @@ from mantlet_inspector.proof.values import FREE, Value, is_harmless, joined
 from mantlet_inspector.source import lookup
 
 if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
     from mantlet_inspector.proof.prover import Prover
 
 
