@@ -26,7 +26,7 @@ from values import Values
 sys.dont_write_bytecode = True  # or Cargo takes the package for changed
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[4] / "python"))
 
-from mantlet_inspector.contract.responses import Answers  # noqa: E402
+from mantlet_inspector.contract.responses import Responses  # noqa: E402
 from mantlet_inspector.contract.shapes import Shapes  # noqa: E402
 
 EACH = 12
@@ -205,7 +205,7 @@ def main():
         except Exception:  # not every random type is one
             continue
         shapes = Shapes()
-        responses = Answers(shapes).read(app.routes[-1])
+        responses = Responses(shapes).read(app.routes[-1])
         values, answers = Values(r, {}), []
         values.calm = True
         for _ in range(EACH):
