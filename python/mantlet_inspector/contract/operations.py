@@ -101,7 +101,8 @@ class Operations:
         return shape["type"] == "opaque" or (taken["take"]["kind"] == "group" and not taken["take"]["fields"])
 
     def named(self, route: Any) -> dict[str, Any]:
-        return {"id": route.unique_id, "tags": [str(getattr(tag, "value", tag)) for tag in route.tags or []]}
+        named = {"id": route.unique_id, "tags": [str(getattr(tag, "value", tag)) for tag in route.tags or []]}
+        return {**named, "deprecated": True} if route.deprecated else named
 
     def body_kind(
         self,
