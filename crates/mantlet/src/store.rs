@@ -65,7 +65,8 @@ impl Config {
             let finding = Finding::new("store.authority", "the URL does not use TLS");
             return Err(finding.help("write `rediss://…`"));
         }
-        let store = StoreConfig { url, authority, timeout: self.timeout.0, prefix: self.prefix.clone() };
+        let store =
+            StoreConfig { url: url.into(), authority, timeout: self.timeout.0, prefix: self.prefix.clone() };
         if !store.is_valid() {
             let help = "write `redis://127.0.0.1:6379`, `redis+cluster://HOST:PORT,HOST:PORT` or `redis+sentinel://HOST:PORT,HOST:PORT/NAME`";
             return Err(finding("this is not the URL of a store".into()).help(help));
