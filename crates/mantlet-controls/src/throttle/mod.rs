@@ -12,6 +12,19 @@
 //! Rates are counted by GCRA ([`rate`]), in a fixed amount of memory ([`rate::Table`]). A refused request costs the app nothing. Who is refused again
 //! and again may be shut out ([`bans`]).
 //!
+//! # Inside
+//!
+//! - Tables of counters have names of rules, lie in [`Memory`] and outlive the policy.
+//! - All decisions of a stage are one question to the [`Store`]. What a rule does without an answer is its `fail`.
+//! - An attempt is counted before it is forwarded and given back if its response was no failure, so that many at once are no more than the rule says.
+//!   Counters are those of a purpose; each operation has keys of its own in them. What cannot be read so is one account for all.
+//! - The general rate is not a number by default: a client that asks much is recorded, and a busy app is shared by the gateway.
+//! - Bans are asked first of all and learn last of all. Who is banned is a table (asked by each request) and a short list (for people).
+//! - Quotas count what the app has accepted: a made-up key costs no memory. What is counted on this machine is many small lists, each with a lock.
+//! - Rules that only report count how much each key asks in a window, in two tables that take turns.
+//!
+//! # Deployment
+//!
 //! To mind in deployment: behind a proxy that is not in `client.trusted`, all clients are one. If it is a neighbour, the general rate only
 //! reports it; the other rules count on. Counters live in this
 //! process: they begin anew with it, and stay through a reload.
