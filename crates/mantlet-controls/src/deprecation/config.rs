@@ -54,7 +54,10 @@ impl Section for Config {
         let mut read = |key: &str, text: &str| {
             let time = time(text);
             if time.is_none() {
-                let message = format!("`{text}` is not a date");
+                let message = match text {
+                    "" => "a date is missing".to_owned(),
+                    text => format!("`{text}` is not a date"),
+                };
                 mistakes.push(Mistake::new(key, message).help("write `2026-12-01`"));
             }
             time
