@@ -238,7 +238,7 @@ impl Section for Config {
         let slot = context.deployment.kept.get();
         let report_only = context.report_only;
         if !self.file.is_empty() && !self.openapi.is_empty() {
-            let both = "`file` and `openapi` both say where the contract comes from";
+            let both = "`file` and `openapi` are both set";
             return Err(vec![Mistake::new("openapi", both).help("remove one of the two")]);
         }
         Ok(Policy {

@@ -30,7 +30,7 @@ impl OriginPattern {
         let lower = text.to_ascii_lowercase();
         if lower == "null" {
             return Err(
-                "`null` is the origin of sandboxed and local pages, anybody's; it cannot be allowed".into()
+                "`null` is the origin of every sandboxed or local page and cannot be allowed".into()
             );
         }
         let (scheme, host) = lower
@@ -50,7 +50,7 @@ impl OriginPattern {
             Some(rest) if is_well_formed(rest.as_bytes()) && without_port(rest).contains('.') => {
                 Ok(Self::OneLabel { before: format!("{scheme}://"), after: format!(".{rest}") })
             }
-            Some(_) => Err(format!("`{text}` would allow every site of a whole domain ending")),
+            Some(_) => Err(format!("`{text}` would allow every site below a public suffix")),
             None => Err(format!("`{text}` is not an origin; write `https://HOST`, without a path")),
         }
     }

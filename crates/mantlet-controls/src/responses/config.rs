@@ -277,10 +277,10 @@ impl Section for Config {
         let mut mistakes = Vec::new();
         for (index, name) in self.sensitive_names.iter().enumerate() {
             if !SecretNames::is_name(name) {
-                let message = format!("`{name}` is no name of a field");
+                let message = format!("`{name}` is not a field name");
                 mistakes.push(
                     Mistake::new(format!("sensitive-names[{index}]"), message)
-                        .help("a name has 2 to 64 bytes beside `_` and `-`"),
+                        .help("write 2 to 64 bytes, not counting `_` and `-`"),
                 );
             }
         }

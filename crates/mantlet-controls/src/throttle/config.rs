@@ -251,7 +251,7 @@ impl Section for Config {
         let mut mistakes = self.mistaken_numbers();
         let exempt = Networks::parse(&self.exempt);
         for (index, text) in exempt.as_ref().err().into_iter().flatten() {
-            let message = format!("`{text}` is no network");
+            let message = format!("`{text}` is not a network");
             let help = "write `10.0.0.0/8`, `203.0.113.7`, `private` or `loopback`";
             mistakes.push(Mistake::new(format!("exempt[{index}]"), message).help(help));
         }
@@ -265,25 +265,25 @@ impl Section for Config {
             if let Some(first) = names.insert(config.name.as_str(), index) {
                 mistakes.push(Mistake::new(
                     at("name"),
-                    format!("`{}` is the name of `rule[{first}]` too", config.name),
+                    format!("`rule[{first}]` has the name `{}` too", config.name),
                 ));
             }
             let rate = rate_of(config.rate, config.burst, &at("rate"), &mut mistakes);
             let key: Vec<_> = config.key.iter().map(|part| KeyPart::from_str(part)).collect();
             for (part, parsed) in config.key.iter().zip(&key) {
                 if parsed.is_err() {
-                    let message = format!("`{part}` is nothing that can be counted by");
+                    let message = format!("`{part}` is not a key part");
                     let help =
                         "write `ip`, `user`, `api-key`, `bearer`, `route`, `header:NAME` or `field:NAME`";
                     mistakes.push(Mistake::new(at("key"), message).help(help));
                 }
             }
             if key.is_empty() {
-                mistakes.push(Mistake::new(at("key"), "names nothing to count by"));
+                mistakes.push(Mistake::new(at("key"), "has no key part"));
             }
             let methods = methods(&config.methods);
             if methods.is_none() {
-                mistakes.push(Mistake::new(at("methods"), "holds what is no method"));
+                mistakes.push(Mistake::new(at("methods"), "contains an invalid HTTP method"));
             }
             let key = key.into_iter().collect::<Result<Vec<_>, _>>();
             let (Some(rate), Ok(key), Some(methods)) = (rate, key, methods) else {
@@ -347,13 +347,13 @@ impl Section for Config {
 
 fn wrong_name(name: &str) -> Option<String> {
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
-        return Some(format!("`{name}` is no name: letters, digits, `-`, `_` and `.`"));
+        return Some(format!("`{name}` is not a valid name: use letters, digits, `-`, `_` and `.`"));
     }
     let is_of_attempts = Purpose::ALL.iter().any(|purpose| name.starts_with(purpose.name()))
         && ["-by-address", "-by-account", "-delays", "-known"].iter().any(|end| name.ends_with(end));
     // They would count together.
     (is_of_attempts || ["client", "recorded", "proven"].contains(&name))
-        .then(|| format!("`{name}` is the name of a counter that is there without configuration"))
+        .then(|| format!("`{name}` is the name of a built-in counter"))
 }
 
 pub(super) fn rate_of(

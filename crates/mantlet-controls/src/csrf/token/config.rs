@@ -96,14 +96,14 @@ impl Config {
                 mistakes.push(Mistake::new("header", format!("`{}` is not a header name", self.header)));
             }
             Ok(name) if !name.as_str().starts_with("x-") || self.header.contains('_') => mistakes.push(
-                Mistake::new("header", format!("`{}` may mean something else, or not arrive", self.header))
+                Mistake::new("header", format!("`{}` has another meaning, or may be removed on the way", self.header))
                     .help("choose a name that begins with `x-` and has no underscore"),
             ),
             Ok(_) => {}
         }
         let Some(header) = header.ok().filter(|_| mistakes.is_empty()) else { return Err(mistakes) };
         let signer = Signer::new(keys).map_err(|error| {
-            vec![Mistake::new("key-file", format!("the system gives no random bytes for a key: {error}"))]
+            vec![Mistake::new("key-file", format!("cannot get random bytes for a key: {error}"))]
         })?;
         Ok(Tokens {
             session_cookies: self.session_cookies.as_slice().into(),

@@ -127,7 +127,7 @@ impl Operations {
             config.check(&mut found);
             let methods = methods(&config.methods).unwrap_or_default();
             if methods.is_empty() {
-                found.push(Mistake::new("methods", "names no method, or what is none"));
+                found.push(Mistake::new("methods", "is empty or contains an invalid HTTP method"));
             }
             if let Err(mistake) = operations.route(index, &config.paths, &methods) {
                 found.push(mistake);
@@ -208,24 +208,24 @@ impl OperationConfig {
         let changes = self.account.is_some() || has_limits || self.counts.is_some() || self.mode.is_some();
         match self.purpose {
             Some(PurposeText::None) if changes => {
-                let message = "`none` exempts these operations, and what else stands here has no effect";
-                mistakes.push(Mistake::new("purpose", message).help("leave one of the two out"));
+                let message = "`none` exempts these operations, so the other keys have no effect";
+                mistakes.push(Mistake::new("purpose", message).help("remove one or the other"));
             }
             None if !changes => {
                 let help =
-                    "say what differs: `purpose`, `account`, `by-address`, `by-account`, `counts` or `mode`";
-                mistakes.push(Mistake::new("paths", "nothing differs for these operations").help(help));
+                    "set `purpose`, `account`, `by-address`, `by-account`, `counts` or `mode`";
+                mistakes.push(Mistake::new("paths", "this section changes nothing").help(help));
             }
             _ => {}
         }
         let names_account = self.account.as_ref().map(|name| !name.is_empty());
         if names_account == Some(false) && self.by_account.is_some() {
-            let message = "has no effect, for `account` says that no field names one";
+            let message = "has no effect, because `account` is empty";
             mistakes.push(Mistake::new("by-account", message));
         }
         let Some(purpose) = self.purpose.and_then(PurposeText::purpose) else { return };
         if names_account == Some(true) && self.limits(purpose).account.is_none() {
-            let message = format!("has no effect, for `{}` has no limit for accounts", purpose.name());
+            let message = format!("has no effect, because `{}` has no limit for accounts", purpose.name());
             mistakes.push(Mistake::new("account", message).help("set one with `by-account`"));
         }
     }
@@ -358,13 +358,13 @@ mod tests {
             [
                 "operation[0].paths[0]: `login` has no leading `/`",
                 "operation[1].paths[0]: `/a/{x` is not a path template",
-                "operation[2].paths: nothing differs for these operations",
+                "operation[2].paths: this section changes nothing",
                 "operation[3].paths: names no path",
-                "operation[4].purpose: `none` exempts these operations, and what else stands here has no effect",
-                "operation[5].by-account: has no effect, for `account` says that no field names one",
-                "operation[6].account: has no effect, for `register` has no limit for accounts",
+                "operation[4].purpose: `none` exempts these operations, so the other keys have no effect",
+                "operation[5].by-account: has no effect, because `account` is empty",
+                "operation[6].account: has no effect, because `register` has no limit for accounts",
                 &format!("operation[7].by-address: {zero}"),
-                "operation[8].methods: names no method, or what is none",
+                "operation[8].methods: is empty or contains an invalid HTTP method",
                 "operation[10].paths[0]: `POST /h` is named by `operation[9]` too",
             ]
         );

@@ -71,7 +71,7 @@ impl Config {
             let earlier = self.quota.iter().take(index).position(|quota| quota.name == config.name);
             let taken = rule.map(|rule| format!("rule[{rule}]"));
             if let Some(other) = taken.or_else(|| earlier.map(|quota| format!("quota[{quota}]"))) {
-                let message = format!("`{}` is the name of `{other}` too", config.name);
+                let message = format!("`{other}` has the name `{}` too", config.name);
                 mistakes.push(Mistake::new(at("name"), message));
             }
             let key = config.key.iter().filter_map(|part| KeyPart::from_str(part).ok()).collect();
@@ -100,33 +100,33 @@ impl QuotaConfig {
         if self.name.is_empty()
             || !self.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
         {
-            let message = format!("`{}` is no name: letters, digits, `-`, `_` and `.`", self.name);
+            let message = format!("`{}` is not a valid name: use letters, digits, `-`, `_` and `.`", self.name);
             mistakes.push(Mistake::new(at("name"), message));
         }
         for part in &self.key {
             if !KeyPart::from_str(part).is_ok_and(|part| !matches!(part, KeyPart::Field(_))) {
-                let message = format!("`{part}` is nothing that a quota can be counted by");
+                let message = format!("`{part}` is not a key part of a quota");
                 let help = "write `user`, `api-key`, `bearer`, `ip`, `route` or `header:NAME`";
                 mistakes.push(Mistake::new(at("key"), message).help(help));
             }
         }
         if self.key.is_empty() {
-            mistakes.push(Mistake::new(at("key"), "names nothing to count by"));
+            mistakes.push(Mistake::new(at("key"), "has no key part"));
         }
         let windows = [("hour", self.hour), ("day", self.day), ("month", self.month)];
         if windows.iter().all(|(_, limit)| limit.is_none()) {
-            let message = format!("`{}` limits nothing", self.name);
+            let message = format!("`{}` has no limit", self.name);
             mistakes
                 .push(Mistake::new(at("name"), message).help("write `hour`, `day` or `month` = a number"));
         }
         for (window, _) in windows.into_iter().filter(|(_, limit)| *limit == Some(0)) {
-            mistakes.push(Mistake::new(at(window), "`0` requests are none"));
+            mistakes.push(Mistake::new(at(window), "`0` would refuse every request"));
         }
         if !(1..=100).contains(&self.warn) {
             mistakes.push(Mistake::new(at("warn"), format!("`{}` is outside 1 to 100", self.warn)));
         }
         if methods(&self.methods).is_none() {
-            mistakes.push(Mistake::new(at("methods"), "holds what is no method"));
+            mistakes.push(Mistake::new(at("methods"), "contains an invalid HTTP method"));
         }
         mistakes
     }
