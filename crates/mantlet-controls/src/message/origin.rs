@@ -29,9 +29,7 @@ impl OriginPattern {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let lower = text.to_ascii_lowercase();
         if lower == "null" {
-            return Err(
-                "`null` is the origin of every sandboxed or local page and cannot be allowed".into()
-            );
+            return Err("`null` is the origin of every sandboxed or local page and cannot be allowed".into());
         }
         let (scheme, host) = lower
             .split_once("://")

@@ -56,7 +56,7 @@ impl<'d> Reader<'d> {
                     continue;
                 };
                 if operation.members().is_none() {
-                    self.note(&operation.at, "this is no operation");
+                    self.note(&operation.at, "this is not an operation");
                     is_whole = false;
                     continue;
                 }
@@ -153,7 +153,7 @@ impl<'d> Reader<'d> {
                 continue;
             }
             if path.contains(['{', '}', '%']) || prefixes.len() == MAX_PREFIXES {
-                self.note(&server.at, format!("the prefix `{path}` is not looked at"));
+                self.note(&server.at, format!("the prefix `{path}` is not checked"));
                 self.unread_prefixes += 1;
                 continue;
             }

@@ -77,7 +77,7 @@ impl Overlaps {
             if steps == 0 {
                 note(
                     "#/paths",
-                    "too many paths fit each other's templates, so none with parameters is looked at"
+                    "too many paths fit each other's templates, so none with parameters is checked"
                         .to_owned(),
                 );
                 let all = |known: &Known| (known.path.clone(), known.methods.keys().cloned().collect());
@@ -89,7 +89,7 @@ impl Overlaps {
                 note(
                     at,
                     format!(
-                        "`{}` is also another operation's with a server's prefix, so it is not looked at",
+                        "`{}` is also another operation's with a server's prefix, so it is not checked",
                         known.path
                     ),
                 );
@@ -117,7 +117,7 @@ impl Overlaps {
                     note(
                         at,
                         format!(
-                            "`{}` and `{}` both fit `{both}`, and the document does not say which it is, so that is not looked at",
+                            "`{}` and `{}` both fit `{both}`, and the document does not say which it is, so it is not checked",
                             known.path, other.path
                         ),
                     );

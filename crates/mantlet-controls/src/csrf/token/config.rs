@@ -96,8 +96,11 @@ impl Config {
                 mistakes.push(Mistake::new("header", format!("`{}` is not a header name", self.header)));
             }
             Ok(name) if !name.as_str().starts_with("x-") || self.header.contains('_') => mistakes.push(
-                Mistake::new("header", format!("`{}` has another meaning, or may be removed on the way", self.header))
-                    .help("choose a name that begins with `x-` and has no underscore"),
+                Mistake::new(
+                    "header",
+                    format!("`{}` has another meaning, or may be removed on the way", self.header),
+                )
+                .help("choose a name that begins with `x-` and has no underscore"),
             ),
             Ok(_) => {}
         }

@@ -212,8 +212,7 @@ impl OperationConfig {
                 mistakes.push(Mistake::new("purpose", message).help("remove one or the other"));
             }
             None if !changes => {
-                let help =
-                    "set `purpose`, `account`, `by-address`, `by-account`, `counts` or `mode`";
+                let help = "set `purpose`, `account`, `by-address`, `by-account`, `counts` or `mode`";
                 mistakes.push(Mistake::new("paths", "this section changes nothing").help(help));
             }
             _ => {}

@@ -100,7 +100,8 @@ impl QuotaConfig {
         if self.name.is_empty()
             || !self.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
         {
-            let message = format!("`{}` is not a valid name: use letters, digits, `-`, `_` and `.`", self.name);
+            let message =
+                format!("`{}` is not a valid name: use letters, digits, `-`, `_` and `.`", self.name);
             mistakes.push(Mistake::new(at("name"), message));
         }
         for part in &self.key {

@@ -74,7 +74,7 @@ fn an_address_is_asked_and_redirects_are_not_followed() {
             "redirects to `https://login.example/`, and redirects are not",
         ),
         ("HTTP/1.1 404 Not Found", "", "answers 404 instead of a document"),
-        ("HTTP/1.1 200 OK", r#"{"openapi": "3.1.0", "paths": {}}"#, "the document names no operation"),
+        ("HTTP/1.1 200 OK", r#"{"openapi": "3.1.0", "paths": {}}"#, "the document has no operations"),
         (
             "HTTP/1.1 200 OK",
             "<html>",
@@ -272,8 +272,8 @@ fn what_cannot_be_used_starts_nothing() {
         ("--contract", DOCUMENT, "is an OpenAPI document; pass it with `--openapi`"),
         ("--contract", &*contract(1), "has no operations"),
         ("--contract", &*contract(2), "has version 2, but this Mantlet knows version 1; write it again"),
-        ("--openapi", &*contract(1), "no OpenAPI document"),
-        ("--openapi", r#"{"openapi": "3.1.0", "paths": {}}"#, "the document names no operation"),
+        ("--openapi", &*contract(1), "not an OpenAPI document"),
+        ("--openapi", r#"{"openapi": "3.1.0", "paths": {}}"#, "the document has no operations"),
         ("--openapi", "", "the document is empty"),
         ("--openapi", r#"{"swagger": "2.0"}"#, "Swagger 2.0"),
     ] {

@@ -85,7 +85,7 @@ fn an_app_that_wants_https_is_asked_as_its_clients_ask() {
 fn none_an_empty_one_and_a_page_are_told() {
     for (app, says) in [
         ("documented:none", "no OpenAPI document was found behind the gate (asked for `/openapi.json`, "),
-        ("documented:empty", "at `/openapi.json` cannot be used: the document names no operation"),
+        ("documented:empty", "at `/openapi.json` cannot be used: the document has no operations"),
         ("documented:page", "no OpenAPI document was found behind the gate"),
     ] {
         let folder = tempfile::tempdir().unwrap();
