@@ -27,7 +27,7 @@
 //!
 //! | control | what it is about |
 //! |---|---|
-//! | [`client`] | who is really calling: which proxies to believe, which forged headers to drop |
+//! | [`client`] | which client has really sent the request: which proxies to believe, which forged headers to drop |
 //! | [`limits`] | sizes and counts of a request |
 //! | [`path`] | one spelling of the path |
 //! | [`host`] | hosts that are ours |

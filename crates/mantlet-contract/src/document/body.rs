@@ -119,7 +119,8 @@ impl<'d> Reader<'d> {
             let is_list = Self::is_list(types) && is_plain;
             let is_readable = is_list || types.without(Types::NULL).is_scalar() || types == Types::ALL;
             if file {
-                // A part without a file name is no upload to FastAPI, and yet what the document asks for.
+                // A part without a file name is not an upload to FastAPI, and yet what the document
+                // asks for.
                 field.shape = self.any();
             } else if !is_plain {
                 field.shape = self.opaque(

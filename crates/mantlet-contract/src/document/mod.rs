@@ -31,10 +31,10 @@ pub enum DocumentError {
         "the document is empty; is the address that of the app's OpenAPI document, usually `/openapi.json`?"
     )]
     Empty,
-    /// It is no JSON.
+    /// It is not JSON.
     #[error("the document is not valid JSON: {0}")]
     Json(String),
-    /// It is no YAML.
+    /// It is not YAML.
     #[error("the document is neither JSON nor valid YAML: {0}")]
     Yaml(String),
     /// It is something else.

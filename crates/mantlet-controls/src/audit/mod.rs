@@ -47,9 +47,9 @@ pub struct Record {
     pub reason: &'static str,
     /// The status that was answered; none if the request passed or the connection was closed without an answer.
     pub status: Option<u16>,
-    /// Who is really calling; none for a unix socket that named nobody.
+    /// The client's address; none for a unix socket without the address of a client.
     pub client_ip: Option<IpAddr>,
-    /// Who is calling, once that is known: whom a client's certificate names.
+    /// The caller, once it is known: the name in the client's certificate.
     pub user: Option<String>,
     /// The method; none if the request line was not readable.
     pub method: Option<String>,
@@ -72,7 +72,7 @@ pub struct Record {
     /// When it ends, if it lasts: a ban.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<jiff::Timestamp>,
-    /// A short hash of what a rule counts by, where that is no address: eight hexadecimal digits.
+    /// A short hash of what a rule counts by, if that is not an address: eight hexadecimal digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// How much was asked of a rule that only reports.
@@ -161,7 +161,7 @@ impl Record {
         }
     }
 
-    /// The record of what is used up of a quota, given back by whoever operates the gate.
+    /// The record of a quota that the operator has reset.
     pub fn of_reset(quota: &str) -> Self {
         Self {
             security_event: "quota-reset",
@@ -194,7 +194,7 @@ impl Record {
         }
     }
 
-    /// The record of a ban that somebody has ended, of an address or a network.
+    /// The record of a lifted ban, of an address or a network.
     pub fn of_lifted(address: &str) -> Self {
         Self {
             security_event: "ban-lifted",
@@ -236,7 +236,7 @@ impl Record {
         Self { subject: Some(first_of(names.iter().map(|name| foreign::name(name, true)))), ..self }
     }
 
-    /// The record of an answer that nobody could look into; the word says why.
+    /// The record of a response that could not be examined; `why` says the reason in a word.
     pub(crate) fn of_unjudged(call: &Call, mode: Mode, why: &str) -> Self {
         let (replaced, refusal) = (mode == Mode::Enforce, Reason::ResponseNotJudged.into());
         Self {
@@ -255,7 +255,7 @@ impl Record {
         Self {
             action: if hidden { "replace" } else { "pass" },
             status: hidden.then_some(status.as_u16()),
-            // Where the client has it, nobody needs it here.
+            // If the client has it, the record does not need it.
             original: (hidden && !original.is_empty())
                 .then(|| String::from_utf8_lossy(original).into_owned()),
             ..Self::of_answer(call, Reason::AppErrorHidden, mode, &[])

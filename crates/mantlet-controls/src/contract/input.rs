@@ -246,7 +246,8 @@ const fn is_validated(body: &BodyKind) -> bool {
     matches!(body, BodyKind::Json { .. } | BodyKind::Form { .. })
 }
 
-/// Whether there is a body, as its length says, and nobody reads it. It passes in every posture: many clients send `{}` with every POST.
+/// Whether there is a body, as its length says, and the app does not read it. It passes in every
+/// posture: many clients send `{}` with every POST.
 fn undeclared_body<B: Body>(operation: &Operation, request: &Request<B>) -> bool {
     matches!(operation.body, BodyKind::None)
         && !operation.reads_request

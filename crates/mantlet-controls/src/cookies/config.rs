@@ -48,7 +48,7 @@ pub struct CookieConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SameSite {
-    /// Sent when somebody comes from another site, not with what that site's pages request.
+    /// Sent when a user comes from another site, not with requests of that site's pages.
     #[default]
     Lax,
     /// Never sent from another site.

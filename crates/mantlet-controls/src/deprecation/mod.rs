@@ -1,7 +1,8 @@
 //! Do clients know that an operation is going away?
 //!
-//! Defends clients against an end that nobody has told them of: an operation that the app marks `deprecated` says so only in its document, which
-//! a program that runs does not read. With this control its responses say so, too.
+//! Defends clients against an end without notice: the app marks an operation `deprecated` only in
+//! its document, which a running program does not read. With this control its responses say so,
+//! too.
 //!
 //! A response gets the headers if
 //! 1. the configuration says since when such operations are deprecated, and

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use super::authority::{self, is_well_formed, without_port};
 
-/// Schemes of pages that are no web sites, and have an origin all the same: browsers' extensions and programs that are made of pages.
+/// Schemes of pages that are not web sites but have an origin: browser extensions, and programs
+/// that are made of pages.
 const APPS: [&str; 7] = [
     "capacitor",
     "chrome-extension",
@@ -91,7 +92,7 @@ pub(crate) fn is_host(origin: &str, host: &str) -> bool {
     parts(origin).is_some_and(|(authority, port)| authority::is_same(authority, host, port))
 }
 
-/// Whether the page is of this machine, to whoever sees it.
+/// Whether the page is always of this machine: a loopback name or address.
 pub(crate) fn is_loopback(origin: &str) -> bool {
     parts(origin).is_some_and(|(authority, _)| authority::is_loopback(authority))
 }

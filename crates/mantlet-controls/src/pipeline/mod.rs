@@ -82,7 +82,8 @@ where
     A: App<B>,
 {
     let mut request = request.map(RequestBody::new);
-    // client: who is really calling. First, because every record names the caller; it refuses nothing.
+    // client: which client has really sent the request. First, because every record names the
+    // caller; it refuses nothing.
     let call = open::open(policy, arrival, &request);
     let settings = Arc::clone(policy.routes.fallback());
     let mut road = Road { policy, audit, call, settings, due: Due::default() };
@@ -183,8 +184,9 @@ impl<S: Sink> Road<'_, S> {
     }
 }
 
-/// throttle: requests of one client at once. Asked right before the app, by whoever sends the request there: a client that is slow to send
-/// holds no place. The request counts until what is returned is dropped, which is when its response has ended.
+/// throttle: requests of one client at once. Called right before the request is sent to the app: a
+/// client that is slow to send holds no place. The request counts until what is returned is
+/// dropped, which is when its response has ended.
 pub fn enter(policy: &Policy, audit: &impl Sink, call: &Call) -> Result<Option<InFlightGuard>, Refusal> {
     let (presence, faults) = policy.throttle.enter(call);
     pass::pass(audit, call, faults)?;

@@ -19,7 +19,8 @@ use crate::{
 macro_rules! sections {
     ($make:ident) => {
         $make! {
-            /// Who is really calling: which proxies to believe, which forged headers to drop.
+            /// Which client has really sent the request: which proxies to believe, which forged
+            /// headers to drop.
             client
             /// Sizes, counts and times. The times and the limits on connections are the server's to keep.
             limits

@@ -33,7 +33,8 @@ pub struct Config {
     /// What the app says when it fails. Default `replace-internal`; strict `replace`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub errors: Option<Errors>,
-    /// JSON that cannot be looked into as a whole: too large, a part, no JSON after all. Default `pass`; strict `replace`.
+    /// JSON that cannot be looked into as a whole: too large, a part, or not JSON after all.
+    /// Default `pass`; strict `replace`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unjudged: Option<Unjudged>,
     /// Largest answer that is judged as a whole. Default 1 MiB.

@@ -11,11 +11,11 @@ use std::{
 use crate::throttle::{Key, Policy, Refusal};
 use crate::{Call, Mode, Reason, refusal::Faults};
 
-/// Counters in a row. A client has one in each of two rows and counts as the smaller says: only one who shares both with others who are
-/// there counts as more than he is.
+/// Counters in a row. A client has one in each of two rows and counts as the smaller says: only a
+/// client that shares both with other present clients counts as more than it is.
 const COUNTERS: usize = 1 << 14;
 
-/// Who is there, in a fixed amount of memory (128 KiB) and without a lock.
+/// The clients with requests in hand, in a fixed amount of memory (128 KiB) and without a lock.
 #[derive(Debug)]
 pub(super) struct Concurrent {
     rows: [Box<[AtomicU32]>; 2],
@@ -37,7 +37,7 @@ pub struct InFlightGuard {
 }
 
 impl Concurrent {
-    /// One more request of this client, if he has fewer than so many.
+    /// One more request of this client, if it has fewer than `most`.
     fn enter(self: &Arc<Self>, client: Key, most: u32) -> Option<InFlightGuard> {
         let hash = self.seed.hash_one(client);
         let place = |bits: u64| usize::try_from(bits).unwrap_or_default() % COUNTERS;

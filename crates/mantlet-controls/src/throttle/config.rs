@@ -51,8 +51,8 @@ pub struct Config {
     pub headers: HeaderPolicy,
     /// Requests of one client address that the app has in hand at once. Default 0: no number, but a busy app is shared equally.
     pub concurrent: u32,
-    /// How long the answer waits that refuses somebody who goes on after a refusal: a flood on some connections becomes a trickle. Default
-    /// 100 ms; `0s`: it does not wait.
+    /// Delay of the refusal of a client that goes on after a refusal: a flood on some connections
+    /// becomes a trickle. Default 100 ms; `0s`: none.
     pub tarpit: Span,
     /// What too many attempts to log in, to reset a password and the like lead to: operations that the contract shows to be such.
     /// Default `enforce`.
@@ -60,7 +60,7 @@ pub struct Config {
     /// The same where nothing but a word in a path or the names of fields shows it. Default `report`, and `enforce` in strict posture; never more than `sensitive`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspected: Option<Mode>,
-    /// Addresses that are shut out for a while.
+    /// Bans: after too many refusals, all requests of an address are refused for a while.
     pub ban: bans::Config,
     /// What differs for sensitive operations, and operations that are sensitive though the contract does not show it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -203,7 +203,7 @@ impl<'de> Deserialize<'de> for RateText {
 impl Config {
     /// What one address may ask, for long and at once, if that is a number.
     pub fn general(&self) -> Option<(RateText, u32)> {
-        // Who says how many at once wants no more.
+        // A number at once means that no more are wanted.
         let is_fixed = self.rate != GeneralRate::Auto || self.burst != BURST;
         is_fixed.then(|| (self.rate.counted(), self.burst))
     }

@@ -9,8 +9,8 @@
 //! 3. where the contract shows its operation to be sensitive, or the configuration says so, neither its address nor the account that it names has had too many
 //!    attempts.
 //!
-//! Rates are counted by GCRA ([`rate`]), in a fixed amount of memory ([`rate::Table`]). A refused request costs the app nothing. Who is refused again
-//! and again may be shut out ([`bans`]).
+//! Rates are counted by GCRA ([`rate`]), in a fixed amount of memory ([`rate::Table`]). A refused
+//! request costs the app nothing. An address with too many refusals may be banned ([`bans`]).
 //!
 //! # Inside
 //!
@@ -103,7 +103,8 @@ pub enum HeaderPolicy {
     Off,
 }
 
-/// An extension of an answer that whoever sends it should let wait: the client has been refused before and goes on.
+/// An extension of a response that the server should delay: the client has been refused before and
+/// goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tarpit(pub Duration);
 
@@ -180,7 +181,7 @@ pub(crate) struct Verdict {
     pub(crate) standing: Option<Box<RateLimitStatus>>,
     /// Where the request was counted, if it falls under rules that only report.
     pub(crate) counted: Option<Box<ReportedUse>>,
-    /// A neighbour that speaks for others is no client whose use tells anything of clients.
+    /// The peer is a neighbour that speaks for others: its use says nothing about clients.
     is_proxied: bool,
 }
 
@@ -250,7 +251,7 @@ impl Verdict {
 struct Shown {
     /// The key that was counted.
     counted: Key,
-    /// The key of whom it is about.
+    /// The key of the client or account.
     key: Key,
     /// The operation, if it only looks sensitive.
     suspected: Option<Key>,
@@ -408,7 +409,8 @@ impl Policy {
         Rate::new(1, time, 1).is_some_and(|rate| self.recorded.take(key, &rate).wait.is_none())
     }
 
-    /// Who a client is, as addresses are grouped; none if nobody knows.
+    /// The key of a client: its address, grouped with its neighbours'; none if the address is not
+    /// known.
     pub fn client_key(&self, call: &Call) -> Option<Key> {
         call.client.address.map(|address| self.group(address))
     }
@@ -435,8 +437,8 @@ fn take_here(counter: &Counter, key: Key) -> Decision {
     counter.table.take(counter.table.key(key), &counter.rate)
 }
 
-/// A neighbour that speaks for others, as far as can be seen, and is not in `client.trusted`: it would be refused for what all of them ask.
-/// From the Internet nobody looks so.
+/// A neighbour that speaks for others, as far as can be seen, and is not in `client.trusted`: it
+/// would be refused for what all of them ask. An Internet address never looks so.
 fn is_undeclared_proxy(call: &Call, headers: &HeaderMap, address: IpAddr) -> bool {
     let is_neighbour = match address {
         IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),

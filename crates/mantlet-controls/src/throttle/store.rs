@@ -44,7 +44,8 @@ pub struct Account<'r> {
     pub rate: Rate,
     /// The account, for strangers to it.
     pub stranger: Key,
-    /// The account and the address: it stands for itself if somebody has logged in to the account from there.
+    /// The account and the address: it is counted by itself if a client has logged in to the
+    /// account from there.
     pub pair: Key,
     /// By what these two are counted for the operation.
     pub counted: [Key; 2],
@@ -79,11 +80,11 @@ impl AttemptDecision {
 /// What has become of an attempt.
 #[derive(Debug, Clone)]
 pub enum AttemptOutcome {
-    /// It was no failure: what was counted is given back.
+    /// It was not a failure: the count is given back.
     GiveBack(Vec<(Arc<str>, Key, Rate)>),
     /// It has failed; the account, as it was counted.
     Failed(Key),
-    /// Somebody has logged in to an account.
+    /// A client has logged in to an account.
     Succeeded {
         /// The account, as it was counted.
         counted: Key,
@@ -106,13 +107,13 @@ pub trait Store: Send + Sync {
     /// Counts an attempt.
     fn attempt<'a>(&'a self, asked: &'a AttemptRequest<'a>) -> BoxFuture<'a, Option<AttemptDecision>>;
 
-    /// Learns what has become of an attempt for a purpose; nobody waits for it.
+    /// Learns the outcome of an attempt for a purpose; no request waits for it.
     fn learn(&self, purpose: Arc<str>, outcome: AttemptOutcome);
 
     /// Counts a request for quotas, all or none of them answered.
     fn count<'a>(&'a self, spends: &'a [QuotaRequest<'a>]) -> BoxFuture<'a, Option<Vec<QuotaDecision>>>;
 
-    /// Takes back what was counted for quotas; nobody waits for it.
+    /// Takes back counts of quotas; no request waits for it.
     fn uncount(&self, spent: Vec<QuotaCharge>);
 
     /// What the keys of a quota have used up. May take its time: it is asked for people.

@@ -22,7 +22,8 @@ struct Known {
     segments: Vec<Segment>,
     /// With the place of each operation.
     methods: BTreeMap<String, String>,
-    /// Methods that came from two operations, of which nobody knows which it is: prefixes of servers can do that.
+    /// Methods that came from two operations, and it is not known which one applies: prefixes of
+    /// servers can do that.
     twice: BTreeSet<String>,
 }
 

@@ -64,7 +64,7 @@ pub(super) struct Flat<'d> {
     pub(super) at: Option<Rc<str>>,
     /// What the first reference called it.
     pub(super) name: Option<String>,
-    /// Null fits too. 3.0 has it beside a type; wherever it stands, somebody means it.
+    /// Null fits too. 3.0 has it beside a type; wherever it is, it is meant.
     pub(super) is_nullable: bool,
     pub(super) is_read_only: bool,
     pub(super) is_write_only: bool,

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::model::{Bounds, Shape};
 
-/// Larger floats are no integers to rely on.
+/// Larger floats are not exact integers.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 pub(super) fn float(flat: &mut Flat<'_>) -> Shape {

@@ -54,7 +54,7 @@ impl Default for Config {
 pub struct Key(Secret<Box<[u8]>>);
 
 impl Key {
-    /// From bytes that nobody can guess; `None` if they are fewer than [`KEY_LENGTH`].
+    /// From bytes that an attacker cannot guess; `None` if they are fewer than [`KEY_LENGTH`].
     pub fn new(bytes: &[u8]) -> Option<Self> {
         (bytes.len() >= KEY_LENGTH).then(|| Self(Secret::new(bytes.into())))
     }

@@ -58,7 +58,7 @@ pub struct Held {
     cookies: Vec<(usize, Vec<u8>)>,
     /// The names that were looked for.
     names: Arc<[String]>,
-    /// What they make; none if nobody is logged in.
+    /// The session that they make; none without a login.
     session: Option<Session>,
     /// The token in the cookie, if it is ours and this session's.
     current: Option<Value>,

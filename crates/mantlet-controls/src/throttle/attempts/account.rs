@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use icu_normalizer::{DecomposingNormalizerBorrowed, properties::CanonicalCombiningClassMapBorrowed};
 
-/// An account as accounts are compared: without case, accents, marks that nobody sees and spaces around it, and numbers however they are written. None if
-/// nothing is left. Two accounts that only an accent tells apart are counted together: `MySQL` takes them for one.
+/// An account as accounts are compared: without case, accents, invisible marks and spaces around
+/// it, and numbers however they are written. None if nothing is left. Two accounts that only an
+/// accent tells apart are counted together: `MySQL` takes them for one.
 pub(in crate::throttle) fn compared(text: &str) -> Option<String> {
     /// Larger numbers are not exact.
     const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -100,7 +101,7 @@ mod tests {
                 assert_eq!(compared(text).as_deref(), Some(expected), "{text:?}");
             }
         }
-        // What nobody folds is told apart: this one is Cyrillic.
+        // Letters that no folding joins stay different: this one is Cyrillic.
         assert_ne!(compared("\u{430}lice").as_deref(), Some("alice"));
     }
 }

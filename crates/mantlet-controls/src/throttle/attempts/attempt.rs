@@ -21,7 +21,7 @@ pub(in crate::throttle) struct Charge {
     pub(in crate::throttle) of_failures: bool,
 }
 
-/// Whom an attempt names.
+/// The account that an attempt names.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::throttle) struct NamedAccount {
     /// As it was counted.
@@ -78,7 +78,8 @@ pub(crate) struct Attempt {
     pub(in crate::throttle) certainty: Certainty,
     /// Where it is remembered that the operation has answered 401.
     pub(in crate::throttle) learns: Option<(Arc<Table>, Key)>,
-    /// Counted before the answer is known, so that many at once are no more than the rule says; given back if it was no failure.
+    /// Counted before the answer is known, so that many at once cannot exceed the rule; given back
+    /// if it was not a failure.
     pub(in crate::throttle) counted: Vec<Charge>,
     pub(in crate::throttle) accounts: Vec<NamedAccount>,
 }

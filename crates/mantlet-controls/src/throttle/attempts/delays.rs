@@ -1,9 +1,10 @@
 //! Attempts that may fail: what a wrong password costs.
 //!
-//! Failures are counted for the address, and for the account that the request names. A failed attempt on an account makes the next one wait,
-//! each time twice as long. A lock-out must not become a weapon: where somebody has logged in to an account before, that address is counted for
-//! itself, so that whoever guesses from elsewhere cannot keep its owner out. From an address that is new to the account, its owner
-//! has to wait as a stranger has to.
+//! Failures are counted for the address, and for the account that the request names. A failed
+//! attempt on an account makes the next one wait, each time twice as long. A lock-out must not
+//! become a weapon: an address from which a client has logged in to the account before is counted
+//! by itself, so that an attacker who guesses from elsewhere cannot keep the owner out. At an
+//! address that is new to the account, the owner has to wait as an attacker has to.
 
 use std::{sync::Arc, time::Duration};
 
@@ -32,15 +33,16 @@ pub(in crate::throttle) struct Attempts {
 }
 
 impl Attempts {
-    /// Whether somebody has logged in to an account from an address.
+    /// Whether a client has logged in to an account from an address.
     pub(in crate::throttle) fn knows(&self, account: Key, pair: Key) -> bool {
         let (place, print) = self.place(account, pair);
         let value = self.known.value(place);
         value & u64::from(u32::MAX) == print && self.seconds().saturating_sub(value >> 32) < KNOWN.as_secs()
     }
 
-    /// Where an address of an account is remembered, and what it is known again by. An account has some places and no more, or whoever logs in to his own
-    /// from many addresses could make the gate forget those of all others.
+    /// Where an address of an account is remembered, and the bits by which it is recognised. An
+    /// account has a fixed number of places. Otherwise an attacker with one account could log in
+    /// from many addresses and make the gate forget those of all others.
     fn place(&self, account: Key, pair: Key) -> (u64, u64) {
         let hash = self.known.key(pair);
         (self.known.key((account, hash >> 32 & (PLACES - 1))), hash & u64::from(u32::MAX))
@@ -69,7 +71,7 @@ impl Attempts {
         });
     }
 
-    /// Somebody has logged in to an account, counted so, whose address is known from now on.
+    /// A client has logged in to an account, counted so; its address is known from now on.
     pub(in crate::throttle) fn succeeded(&self, counted: Key, account: Key, pair: Key) {
         self.delays.change(self.delays.key(counted), |_| Some(0));
         let (place, print) = self.place(account, pair);

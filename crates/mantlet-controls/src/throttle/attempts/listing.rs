@@ -39,7 +39,7 @@ pub enum EffectiveLimit {
         mode: Mode,
         /// How it is known to be sensitive; a section that is about it knows.
         evidence: Evidence,
-        /// It may name an account that nobody can find.
+        /// It may name an account that Mantlet cannot find.
         may_name_more: bool,
         /// Its body has several forms, and in one of them no account is found.
         hides_in_part: bool,

@@ -71,7 +71,7 @@ pub const fn limits_of(purpose: Purpose) -> Limits {
     }
     match purpose {
         Purpose::Login => Limits { address: failures(50, QUARTER), account: Some(failures(10, QUARTER)) },
-        // Each sends a mail to somebody.
+        // Each sends a mail to a user.
         Purpose::Reset => Limits { address: all(30, HOUR), account: Some(all(5, HOUR)) },
         Purpose::Verify => Limits { address: failures(30, QUARTER), account: Some(failures(5, QUARTER)) },
         Purpose::Register => Limits { address: all(30, HOUR), account: None },
@@ -336,7 +336,7 @@ impl Policy {
         let known = self.flows.0.iter().find(|known| known.purpose == flow.purpose)?;
         let (mode, certainty) = match flow.evidence {
             Evidence::Known => (self.sensitive, Certainty::Known),
-            // Whoever wants to have the others limited too, means all of them.
+            // An operator who wants the others limited too means all of them.
             _ if self.suspected == Mode::Enforce => (self.sensitive, Certainty::Known),
             Evidence::Inputs => (self.sensitive, Certainty::ByAnswer),
             Evidence::Word => (self.suspected, Certainty::Suspected),

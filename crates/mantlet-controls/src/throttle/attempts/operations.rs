@@ -21,7 +21,8 @@ use crate::{
     },
 };
 
-/// A `[[throttle.operation]]` section: what differs for operations that are sensitive, or that somebody takes for such.
+/// A `[[throttle.operation]]` section: what differs for operations that are sensitive, or that the
+/// operator names as such.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct OperationConfig {

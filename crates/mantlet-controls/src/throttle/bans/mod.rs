@@ -1,12 +1,13 @@
-//! Who is refused again and again is shut out for a while.
+//! An address with too many refusals is banned for a while.
 //!
-//! Defends the app, and whoever reads its records, against scanners and guessers that stay below every rate: an address that has had too many
-//! refusals of any kind is refused before anything of its requests is judged.
+//! Defends the app, and the operator who reads its records, against scanners and guessers that stay
+//! below every rate: after too many refusals of any kind, all requests of an address are refused
+//! before they are judged.
 //!
 //! A refusal counts if
 //! 1. it is the client's fault, by its status; what foreign pages make a browser send, and what a client breaks off, is not;
 //! 2. it is Mantlet's own, or the app's answer 401, 403, 404, 405 or 422;
-//! 3. the address is not banned already, and nobody whom the configuration trusts or exempts.
+//! 3. the address is not banned already, and the configuration neither trusts nor exempts it.
 //!
 //! Each request asks a [`Table`]; the list is for people, and touched when a ban begins or ends.
 
@@ -68,7 +69,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Checks the section; none if nobody is to be banned.
+    /// Checks the section; none if it bans no address.
     pub(in crate::throttle) fn check(
         &self,
         throttle: &crate::throttle::Config,
@@ -118,7 +119,7 @@ pub struct Ban {
     pub count: u64,
 }
 
-/// Who is banned, for people.
+/// The banned addresses, to be shown to the operator.
 #[derive(Debug, Default)]
 pub(in crate::throttle) struct List(Mutex<BTreeMap<Key, Listed>>);
 
@@ -132,7 +133,7 @@ struct Listed {
     count: u64,
 }
 
-/// Who is banned, and who is about to be.
+/// Bans, and refusals that may lead to one.
 #[derive(Debug)]
 pub struct Bans {
     mode: Mode,
@@ -152,7 +153,7 @@ pub enum Lift {
     Lifted(String),
     /// That address is not banned.
     NotBanned,
-    /// That is no address.
+    /// The text is not an address.
     NoAddress,
 }
 
@@ -300,7 +301,7 @@ impl Policy {
         self.mode
     }
 
-    /// Who is banned, if anybody can be.
+    /// The bans, if there can be any.
     pub const fn bans(&self) -> Option<&Bans> {
         self.bans.as_ref()
     }

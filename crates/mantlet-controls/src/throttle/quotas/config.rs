@@ -82,7 +82,7 @@ impl Config {
                 mode: config.mode.unwrap_or(self.mode).under(report_only || self.mode == Mode::Report),
                 fail: config.fail,
             };
-            // What is no method is a mistake by now.
+            // A wrong method is a mistake by now.
             let methods = methods(&config.methods).unwrap_or_default();
             let target = Target { paths: &config.paths, methods, tags: &config.tags };
             quotas.add_late(Rule { counter, key }, &target).unwrap_or_else(|message| {

@@ -1,9 +1,10 @@
 //! What is counted on this machine.
 //!
-//! Each key belongs to one of many small lists, by a hash whose seed nobody outside knows; a list has a lock of its own and room for twice the
-//! keys that it should have to hold. In a list that is full, a new key takes the place of the key that would be missed least: one whose
-//! windows are over, else one that the app has never accepted, else the one that has used up least. So nobody can make the gate
-//! forget what he has used up, nor is anybody kept out because others have filled it.
+//! Each key belongs to one of many small lists, by a hash with a secret seed; a list has a lock of
+//! its own and room for twice the keys that it should have to hold. In a list that is full, a new
+//! key takes the place of the key that would be missed least: one whose windows are over, else one
+//! that the app has never accepted, else the one that has used up least. So a client cannot make
+//! the gate forget its usage, and no client is kept out because others have filled the list.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -60,7 +61,7 @@ struct Entry {
 pub struct QuotaUse {
     /// The key.
     pub key: Key,
-    /// Who it is, where that is no secret.
+    /// The client or account, if that is not a secret.
     pub label: Option<Box<str>>,
     /// For each window of [`Window::ALL`]; nothing used in any of them stands for a key that is forgotten.
     pub counts: [Count; 3],

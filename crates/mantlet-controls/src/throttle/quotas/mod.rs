@@ -1,10 +1,12 @@
 //! How much of its plan has this user had?
 //!
-//! A quota is a number of requests in calendar windows of UTC: an hour, a day, a month. It is no defence against haste, which rates are, but a
-//! promise that is kept: so many and no more, whatever is restarted meanwhile.
+//! A quota is a number of requests in calendar windows of UTC: an hour, a day, a month. It does not
+//! defend against haste, as rates do. It keeps a promise: so many and no more, also if the gate is
+//! restarted meanwhile.
 //!
-//! 1. What is counted is what the app accepts. A request counts before it is forwarded, so that many at once are no more than there is; it is given
-//!    back if the app answers 401 or 403, if another stop refuses it, and if the app cannot be reached.
+//! 1. Only requests that the app accepts are counted. A request counts before it is forwarded, so
+//!    that many at once cannot exceed the quota; it is given back if the app answers 401 or 403, if
+//!    another stop refuses it, and if the app cannot be reached.
 //! 2. A key costs lasting memory once the app has accepted it. Made-up keys leave nothing behind.
 //! 3. API keys and values of headers are known by their hash alone.
 //!
@@ -101,7 +103,7 @@ pub struct WindowUse {
 }
 
 impl QuotaDecision {
-    /// Nobody has counted.
+    /// Not counted.
     const NOTHING: Self = Self { passes: true, warns: false, windows: [None; 3] };
 
     /// Where the key stands in the window that is nearest to its end: of those that are used up, in the one that ends last.
@@ -130,7 +132,7 @@ pub struct QuotaRequest<'q> {
     pub limits: Limits,
     /// Whose request it is.
     pub key: Key,
-    /// Who that is, where it is no secret.
+    /// The client or account, if that is not a secret.
     pub label: Option<Box<str>>,
 }
 
@@ -241,7 +243,8 @@ impl Policy {
         self.quotas.all().map(|rule| &rule.counter)
     }
 
-    /// The key of whoever a text names, for a quota: an address, a user, an API key. Of several together nobody can be named so.
+    /// The key that a text names, for a quota: an address, a user, an API key. A key of several
+    /// parts cannot be named so.
     pub fn key_of_text(&self, quota: &str, text: &str) -> Option<Key> {
         let rule = self.quotas.all().find(|rule| *rule.counter.name == *quota)?;
         match &*rule.key {
@@ -323,7 +326,7 @@ impl Policy {
         Some(taken)
     }
 
-    /// Who a key is, as far as that may be shown to whoever operates the gate.
+    /// The client or account of a key, as far as the operator may see it.
     fn label(&self, rule: &Rule<Quota>, call: &Call) -> Option<Box<str>> {
         let shown = rule.key.iter().filter_map(|part| match part {
             KeyPart::Ip => {

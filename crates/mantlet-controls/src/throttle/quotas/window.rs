@@ -95,9 +95,9 @@ pub struct Count {
 impl Count {
     /// Goes on to the present window, if a later one than that which is counted has begun.
     ///
-    /// Clocks are set. One that was ahead and is set back has begun the next window early: that goes on, and does not begin a second time.
-    /// One that was further ahead than that was wrong, and nobody should have to wait for what it said: what was used is used in the
-    /// present window.
+    /// Clocks are set. One that was ahead and is set back has begun the next window early: that
+    /// goes on, and does not begin a second time. One that was further ahead than that was wrong,
+    /// and no client should have to wait for its window: the usage counts in the present window.
     pub(in crate::throttle) fn roll(&mut self, present: CalendarWindow) {
         if self.from < present.from {
             *self = Self { from: present.from, ..Self::default() };
@@ -153,7 +153,7 @@ mod tests {
         count.roll(at("2026-11-24T15:59:00Z"));
         count.roll(at("2026-11-24T16:01:00Z"));
         assert_eq!(count.used, 3);
-        // A clock that was years ahead locks nobody out for years, and forgets nothing.
+        // A clock that was years ahead locks no client out for years, and forgets nothing.
         count.roll(at("2036-01-01T00:00:00Z"));
         count.used = 2;
         count.roll(at("2026-11-24T16:02:00Z"));

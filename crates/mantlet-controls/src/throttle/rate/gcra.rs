@@ -34,7 +34,7 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// Nobody has counted.
+    /// Not counted.
     pub(in crate::throttle) const PASS: Self =
         Self { wait: None, remaining: u32::MAX, reset: Duration::ZERO };
 
@@ -89,7 +89,7 @@ impl Rate {
         (self.interval, self.ahead)
     }
 
-    /// What somebody else has decided about a key that is so far ahead.
+    /// The decision of another counter about a key that is so far ahead.
     pub fn decided(&self, passes: bool, ahead: Duration) -> Decision {
         let ahead = u64::try_from(ahead.as_nanos()).unwrap_or(u64::MAX / 2);
         self.tell(if passes { Ok(ahead) } else { Err(ahead) }, 0)

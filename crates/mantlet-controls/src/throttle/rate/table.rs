@@ -1,9 +1,10 @@
 //! What is remembered of keys, in a fixed amount of memory and without a lock.
 //!
-//! A table has buckets of eight slots; a key belongs to one bucket, by a hash whose seed nobody outside knows. A key that is new takes the slot
-//! of the key that would be forgotten first: one that has used up nothing any more, which costs nothing to forget, or else the one
-//! that has used up least. So a client can be forgotten only for the sake of others who have used more, and cannot bring
-//! that about for himself: he does not know who shares his bucket.
+//! A table has buckets of eight slots; a key belongs to one bucket, by a hash with a secret seed. A
+//! key that is new takes the slot of the key that would be forgotten first: one that has used up
+//! nothing any more, which costs nothing to forget, or else the one that has used up least. So a
+//! client can be forgotten only for the sake of others who have used more, and cannot bring that
+//! about itself: it does not know which clients share its bucket.
 
 use std::{
     hash::{BuildHasher, Hash, RandomState},
