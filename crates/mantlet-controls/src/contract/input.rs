@@ -67,7 +67,8 @@ impl Policy {
             // Nothing is declared and nothing came that could be unknown.
             return Ok(Verdict::default());
         }
-        // A claim, or what code of the app may change before it is validated, is no ground for a refusal.
+        // A claim does not justify a refusal, nor does input that code of the app may change before
+        // it is validated.
         let unproven = (route.rewrites || matched.unsure) && rules.unproven_input == UnprovenInput::Report;
         let mode = mode.under(!matched.contract.counts(rules) || unproven);
         // An app with words of its own for what does not validate goes on saying them.

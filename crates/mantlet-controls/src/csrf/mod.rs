@@ -181,7 +181,7 @@ mod tests {
         check(Method::POST, &[evil, site("cross-site")], Ok(()));
         check(Method::GET, &[cookie, evil, site("cross-site")], Ok(()));
         check(Method::POST, &[cookie, evil, site("cross-site"), ("authorization", "Bearer t")], Ok(()));
-        // Our own pages, and programs that are no browsers.
+        // Our own pages, and programs that are not browsers.
         check(Method::POST, &[cookie, site("same-origin")], Ok(()));
         check(Method::POST, &[cookie, site("none")], Ok(()));
         check(Method::POST, &[cookie], Ok(()));

@@ -80,7 +80,8 @@ impl Due {
         if let Some(attempt) = &self.attempt {
             match outcome.reached {
                 Reached::Answered => attempt.ended(status, outcome.headers, call.own_path()),
-                // What the app has not answered was no failure, and what it has not seen does not count at all.
+                // A request that the app has not answered was not a failure, and one that it has
+                // not seen does not count at all.
                 Reached::App | Reached::Gate => attempt.unanswered(unseen),
             }
         }

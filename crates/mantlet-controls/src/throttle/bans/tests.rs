@@ -50,7 +50,7 @@ fn each_further_ban_is_twice_as_long_until_a_day_has_passed() {
     assert_eq!(hours, [1, 2, 4, 8, 16, 24, 24]);
     let later = now + millis(REPEATED);
     assert_eq!(bans.begin(key, v4(1), later, why), Some(Duration::from_hours(1)));
-    // Whoever bans for longer than doubling leads to, does.
+    // A configured ban that is longer than the longest doubled one keeps its length.
     let longer = super::tests::bans(enforced("1/10m", Duration::from_hours(48)), 1_024);
     assert_eq!(longer.duration_of(5), Duration::from_hours(48));
 }

@@ -79,7 +79,7 @@ fn made_up_keys_neither_grow_it_nor_free_who_is_used_up_nor_keep_anybody_out() {
     let ledger = Ledger::with_room_for(1_024);
     while take(&ledger, 0, 3).passes {}
     accept(&ledger, 0, 10);
-    // A neighbour of the flood whom the app knows, with little used.
+    // A neighbour of the flood that the app knows, with little used.
     take(&ledger, 1, 3);
     accept(&ledger, 1, 10);
     for number in 2..100_000 {
