@@ -13,7 +13,8 @@ use crate::{
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask ci
 
-Formatting, lints, documentation, licences and bans of dependencies, then `cargo xtask test`.
+Formatting, lints, documentation, the Python code, licences and bans of dependencies, then
+`cargo xtask test`.
 Stops at the first failure.
 ";
 
@@ -22,10 +23,11 @@ type Step = (&'static str, fn() -> Result<()>);
 
 pub(crate) fn ci(flags: Flags) -> Result<()> {
     flags.end()?;
-    let steps: [Step; 5] = [
+    let steps: [Step; 6] = [
         ("formatting", || run(&mut cargo(&["fmt", "--all", "--check"]))),
         ("lints", lints),
         ("documentation", documentation),
+        ("python", python),
         ("dependencies", dependencies),
         // Last, so that the tests' own summary ends the log.
         ("tests", || test::all(&[])),
@@ -47,6 +49,21 @@ fn documentation() -> Result<()> {
     let mut doc = cargo(&["doc", "--locked", "--workspace", "--no-deps", "--document-private-items"]);
     // Private items are documented too, so links to them lead somewhere.
     run(doc.env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private-intra-doc-links"))
+}
+
+/// What the app's interpreter runs, by ruff and pyright: `pyproject.toml` says what they ask for.
+fn python() -> Result<()> {
+    let lint = tools::environment("lint", &root().join("python/requirements-lint.txt"))?;
+    // FastAPI, Starlette and Pydantic, which the code is about.
+    let dev = tools::environment("dev", &root().join("python/requirements-dev.txt"))?;
+    let module = |name: &str| {
+        let mut command = Command::new(&lint);
+        command.args(["-m", name]).current_dir(root());
+        command
+    };
+    run(module("ruff").args(["check", "--quiet", "python"]))?;
+    run(module("ruff").args(["format", "--check", "--quiet", "python"]))?;
+    run(module("basedpyright").arg("--pythonpath").arg(dev))
 }
 
 /// Without `advisories`: that needs a database from the network, and its news fail yesterday's commit.

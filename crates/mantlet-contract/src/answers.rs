@@ -118,7 +118,7 @@ struct Look<'a, T> {
     sets: Vec<u32>,
     /// The sets of single shapes, as far as they have been asked for.
     known: Vec<Option<Set>>,
-    /// Containers that are not looked into yet. Kept here, so that depth is no matter.
+    /// Containers that are not looked into yet. Kept here, so that depth does not matter.
     open: Vec<(Item<'a>, Set)>,
     found: Found<T>,
     steps: usize,

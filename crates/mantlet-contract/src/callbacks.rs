@@ -1,7 +1,8 @@
 //! Which operations look as if another site's page sends their requests on purpose, with its user's browser: answers of identity providers, launches of
 //! learning tools, returns from a bank.
 //!
-//! A browser tells of such a request what it tells of a forged one. Nothing is decided by what is found here: it is for the operator, who knows.
+//! A browser tells of such a request what it tells of a forged one. The findings decide nothing:
+//! they are for the operator.
 
 use crate::model::{
     BodyKind, Contract, Input, Location, Operation, PathItem, Route, Router, Shape, ShapeId, Take,

@@ -4,10 +4,28 @@
 //! OpenAPI document. [`compile`] prepares its shapes, [`validate`] judges values by them as Pydantic does, [`inputs`] a whole request as
 //! FastAPI does, [`json`] and [`multipart`] read bodies as Python does, [`answers`] holds answers against what is promised. There is no
 //! I/O in this crate.
+//!
+//! # How it works
+//!
+//! - `document` (feature `openapi`) is never stricter than the document: it flattens `$ref` and `allOf`, lets each type of value that is left become a
+//!   shape, and makes shapes from a queue, so that cycles and long chains cost nothing. What the model cannot say is `Opaque`, or `Then` around what
+//!   it can. Random schemas judged by Pydantic itself show it.
+//! - Compiled shapes are what the request path uses: regexes built, field names in a table, recursion by index. Compiling names what it does not
+//!   understand; it never guesses.
+//! - Validation is a function of a value and a shape: `Ok`, or all errors in Pydantic's order with `type`, `loc`, `msg`, `ctx`. A value is JSON
+//!   parsed strictly with the span of every member, or the texts of a query or form, which Pydantic sees as Python strings. FastAPI validates in Python
+//!   mode, also what came as JSON. Under an opaque shape everything passes. [`validate`] lists what is left to the app, and bounds the work:
+//!   depth, steps, faults.
+//! - A form is read as python-multipart reads it.
+//! - [`flows`] finds which operations are sensitive, by their inputs; a word is only a suspicion. Whom a request names is read by [`inputs`], as
+//!   FastAPI reads it.
+//! - [`answers`]: a shape says which keys may stand. What may fit any branch stays, and an object without a single promised key is something else and
+//!   stays whole.
 
 pub mod answers;
 pub mod callbacks;
 pub mod compile;
+#[cfg(feature = "openapi")]
 pub mod document;
 pub mod fault;
 pub mod flows;

@@ -39,7 +39,7 @@ pub struct Contract {
     pub notes: Vec<Note>,
 }
 
-/// Who says so.
+/// Where a contract comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
@@ -155,11 +155,13 @@ pub struct Operation {
     pub body: BodyKind,
     /// What is validated, in FastAPI's order: its errors come in this order.
     pub inputs: Vec<Input>,
-    /// The handler or something that runs before it may look at bytes of the body, or at parameters that nobody declared.
+    /// The handler or something that runs before it may look at bytes of the body, or at undeclared
+    /// parameters.
     #[serde(default)]
     pub reads_request: bool,
-    /// A dependency may change the request before it is validated, or answer by itself with something that is no error: what seems
-    /// wrong may be right, so nothing here can be more than reported.
+    /// A dependency may change the request before it is validated, or answer by itself with a
+    /// response that is not an error: input that seems wrong may be right, so faults here are only
+    /// reported.
     #[serde(default)]
     pub rewrites: bool,
     /// What may refuse a request before its body is read, if anything: a limit of the app's own.
@@ -177,6 +179,9 @@ pub struct Operation {
     /// What is promised.
     #[serde(default)]
     pub responses: Vec<Response>,
+    /// The app's authors want clients to use something else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deprecated: bool,
 }
 
 /// A dependency that may refuse: its answer (401, 403, 429) comes before 422, for FastAPI calls all dependencies whose own input is
@@ -194,7 +199,7 @@ pub struct Guard {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", deny_unknown_fields, rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum BodyKind {
-    /// Nobody reads it.
+    /// The app does not read it.
     None,
     /// The handler reads the raw request: whatever comes.
     Opaque,
@@ -505,7 +510,7 @@ pub enum Shape {
         sub_type: Option<String>,
         #[serde(default)]
         strict: bool,
-        /// It has a `_missing_` of its own: values that are no member's are the app's to decide.
+        /// It has a `_missing_` of its own: the app decides about values that no member has.
         #[serde(default)]
         has_missing: bool,
     },
@@ -685,7 +690,7 @@ pub struct Sequence {
 pub struct Object {
     /// Its class, as errors name it.
     pub name: String,
-    /// Which of the three: decides the error for what is no object.
+    /// Which of the three: decides the error for a value that is not an object.
     pub kind: ObjectKind,
     /// In order.
     pub fields: Vec<Field>,

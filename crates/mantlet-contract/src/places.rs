@@ -2,7 +2,8 @@
 
 use crate::model::{Contract, Input, Object, Operation, Route, Router, Shape, ShapeId, Take};
 
-/// A place for each shape, such as `POST /items body.price`: the first in the order of the routes. None for one that nobody uses.
+/// A place for each shape, such as `POST /items body.price`: the first in the order of the routes.
+/// None for a shape without a use.
 pub fn places(contract: &Contract) -> Vec<Option<String>> {
     let mut places = vec![None; contract.shapes.len()];
     let mut todo = Vec::new();

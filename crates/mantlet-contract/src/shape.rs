@@ -182,7 +182,7 @@ pub(crate) struct EnumRule {
     pub(crate) values: Values,
     pub(crate) of: EnumOf,
     pub(crate) strict: bool,
-    /// Values that are no member's are the app's to decide.
+    /// The app decides about values that no member has.
     pub(crate) open: bool,
 }
 
@@ -291,7 +291,7 @@ pub(crate) struct Path {
     pub(crate) rest: Vec<Step>,
 }
 
-/// FNV-1a. The tables hold the contract's own names, so nobody else can make them collide.
+/// FNV-1a. The tables hold only the contract's own names, so a client cannot make them collide.
 #[derive(Debug)]
 pub(crate) struct Fnv(u64);
 

@@ -97,7 +97,7 @@ pub(crate) enum Dict<'a> {
 /// A key, its value, and the bytes of both if they have a place.
 #[derive(Debug, Clone)]
 pub(crate) struct Pair<'a> {
-    /// None if it is no Unicode text.
+    /// None if it is not Unicode.
     pub(crate) key: Option<&'a str>,
     pub(crate) value: Value<'a>,
     pub(crate) span: Option<Range<usize>>,

@@ -9,7 +9,10 @@ use std::{
 
 use mantlet_controls::{
     Context, Mode, Section,
-    throttle::{BanConfig, Config, Rate, Table},
+    throttle::{
+        Config, bans,
+        rate::{Rate, Table},
+    },
 };
 
 fn resident() -> u64 {
@@ -58,9 +61,9 @@ fn main() {
     bans();
 }
 
-/// What bans cost a request, and whether a sweep of addresses frees who is banned.
+/// What bans cost a request, and whether a sweep of addresses ends a ban.
 fn bans() {
-    let ban = BanConfig { mode: Mode::Enforce, ..BanConfig::default() };
+    let ban = bans::Config { mode: Mode::Enforce, ..bans::Config::default() };
     let config = Config { ban, keys: 1 << 20, ..Config::default() };
     let Ok(policy) = config.check(&Context::default()) else { return };
     let Some(bans) = policy.bans() else { return };
@@ -69,18 +72,18 @@ fn bans() {
     let ask = |number: u32| {
         black_box(bans.left(address(number)));
     };
-    let nobody = nanos(5_000_000, ask);
+    let without = nanos(5_000_000, ask);
     let before = resident();
     let banned = address(u32::MAX);
     while bans.refused(banned, why).is_none() {}
-    let somebody = nanos(5_000_000, ask);
+    let with = nanos(5_000_000, ask);
     let sweep = nanos(10_000_000, |number| {
         black_box(bans.refused(address(number), why));
     });
     let still = bans.left(banned).is_some();
-    println!("whether an address is banned: {nobody:.0} ns while nobody is, {somebody:.0} ns else");
+    println!("whether an address is banned: {without:.0} ns without a ban, {with:.0} ns with one");
     println!(
-        "refusals of 10,000,000 addresses: {sweep:.0} ns each, {} KiB; who was banned before is banned still: {still}",
+        "refusals of 10,000,000 addresses: {sweep:.0} ns each, {} KiB; the earlier ban still holds: {still}",
         resident() - before
     );
 }

@@ -27,7 +27,7 @@
 //!
 //! | control | what it is about |
 //! |---|---|
-//! | [`client`] | who is really calling: which proxies to believe, which forged headers to drop |
+//! | [`client`] | which client has really sent the request: which proxies to believe, which forged headers to drop |
 //! | [`limits`] | sizes and counts of a request |
 //! | [`path`] | one spelling of the path |
 //! | [`host`] | hosts that are ours |
@@ -41,6 +41,7 @@
 //! | [`headers`] | security headers |
 //! | [`uploads`] | multipart forms and their files |
 //! | [`encoding`] | compressed bodies |
+//! | [`deprecation`] | what responses of deprecated operations say |
 //!
 //! # Inside
 //!
@@ -59,6 +60,7 @@ pub mod contract;
 pub mod cookies;
 pub mod cors;
 pub mod csrf;
+pub mod deprecation;
 pub mod encoding;
 pub mod headers;
 pub mod host;

@@ -80,13 +80,13 @@ macro_rules! reasons {
 reasons! {
     /// The address is banned: it has had too many refusals (`[throttle.ban]`).
     ClientBanned = "client-banned", FORBIDDEN, [keeps_open, about_amounts, blameless],
-        "This address is shut out for too many refused requests; `Retry-After` says until when, and the operator of this service can let it in earlier";
+        "This address is temporarily banned after too many refused requests. Try again after `Retry-After`, or ask the operator to lift the ban";
     /// The request line is not `METHOD SP TARGET SP HTTP/1.x` (RFC 9112 section 3).
     RequestLineMalformed = "request-line-malformed", BAD_REQUEST, [],
         "Malformed request line: expected `METHOD /path HTTP/1.1`";
     /// The request target has a form or a byte that a target may not have (RFC 9112 section 3.2).
     TargetMalformed = "target-malformed", BAD_REQUEST, [],
-        "Malformed request target: percent-encode every character that a URL may not hold";
+        "Malformed request target: percent-encode characters that a URL may not contain";
     /// The request target is longer than `limits.target-length`.
     TargetTooLong = "target-too-long", URI_TOO_LONG, [],
         "Request target too long";
@@ -149,25 +149,25 @@ reasons! {
         "The request body broke off";
     /// The connection sent more HTTP/2 frames that bring nothing, more resets, or more bytes of one header section than it may.
     Http2Flood = "http2-flood", TOO_MANY_REQUESTS, [],
-        "Too many HTTP/2 frames that bring nothing";
+        "Too many HTTP/2 control or empty frames";
     /// The connection broke a rule of HTTP/2 that cannot be laid to one request alone (RFC 9113 section 5.4.1).
     Http2Malformed = "http2-malformed", BAD_REQUEST, [],
         "Malformed HTTP/2";
     /// The path holds a dot segment, plain or encoded.
     PathDotSegment = "path-dot-segment", BAD_REQUEST, [keeps_open],
-        "Refused path: it holds a `.` or `..` segment";
+        "Refused path: it contains a `.` or `..` segment";
     /// The path holds a malformed percent-encoding, or bytes that are not UTF-8.
     PathEncoding = "path-encoding", BAD_REQUEST, [keeps_open],
-        "Refused path: malformed percent-encoding, or not UTF-8";
+        "Refused path: its percent-encoding is malformed, or it is not UTF-8";
     /// The path is percent-encoded twice.
     PathDoubleEncoded = "path-double-encoded", BAD_REQUEST, [keeps_open],
         "Refused path: it is percent-encoded twice";
     /// The path holds an encoded control character.
     PathControlCharacter = "path-control-character", BAD_REQUEST, [keeps_open],
-        "Refused path: it holds a control character";
+        "Refused path: it contains a control character";
     /// The path holds a backslash.
     PathBackslash = "path-backslash", BAD_REQUEST, [keeps_open],
-        "Refused path: it holds a backslash";
+        "Refused path: it contains a backslash";
     /// The path begins with an empty segment.
     PathEmptySegment = "path-empty-segment", BAD_REQUEST, [keeps_open],
         "Refused path: it begins with `//`";
@@ -176,7 +176,7 @@ reasons! {
         "Refused path: `;` must be percent-encoded as `%3B`";
     /// The path holds a Unicode character that some software reads as `.`, `/` or `\`.
     PathLookalike = "path-lookalike", BAD_REQUEST, [keeps_open],
-        "Refused path: it holds a look-alike of `.`, `/` or `\\`";
+        "Refused path: it contains a look-alike of `.`, `/` or `\\`";
     /// The host is not one of ours (`host.allow`).
     HostUnknown = "host-unknown", BAD_REQUEST, [keeps_open],
         "Unknown host";
@@ -200,7 +200,7 @@ reasons! {
         "Too many requests; `Retry-After` says when to try again";
     /// A user, an API key or another key has used up a quota (`[[throttle.quota]]`).
     QuotaExceeded = "quota-exceeded", TOO_MANY_REQUESTS, [keeps_open, for_pages, about_amounts],
-        "The quota is used up; `Retry-After` says when there is a new one";
+        "The quota is used up; `Retry-After` says when the next window begins";
     /// The store of shared counters does not answer: rules count as their `fail` says. No request is refused for it alone.
     StoreUnavailable = "store-unavailable", SERVICE_UNAVAILABLE, [keeps_open],
         "The store of shared counters does not answer";
@@ -226,22 +226,22 @@ reasons! {
         "CSRF validation failed: the request carries no token";
     /// The token is not the one in the cookie, or the cookie is not this session's.
     CsrfTokenInvalid = "csrf-token-invalid", FORBIDDEN, [keeps_open, for_pages, blameless],
-        "CSRF validation failed: the token is not this session's; load the page again and retry";
+        "CSRF validation failed: the token belongs to another session; reload the page and try again";
     /// The app does not get a header: other software writes it, or it may be taken for one that other software writes. Only recorded, once a name.
     HeaderRemoved = "header-removed", INTERNAL_SERVER_ERROR, [],
-        "The service does not get a header of this name";
+        "The service does not receive this header";
     /// A parameter or the body does not fit what the app accepts.
     InputInvalid = "input-invalid", UNPROCESSABLE_ENTITY, [keeps_open, for_pages],
-        "The input does not fit what the service accepts";
+        "The input is not valid";
     /// The body or the query has a name that the app does not know.
     InputUnknown = "input-unknown", UNPROCESSABLE_ENTITY, [keeps_open, for_pages],
-        "The input has a name that the service does not know";
+        "The request contains an unknown field or parameter";
     /// The body could not be judged: it is larger than `contract.judged-size`, too deep, or costs too much.
     InputNotJudged = "input-not-judged", PAYLOAD_TOO_LARGE, [for_pages],
-        "The body is too large, or too costly, to be looked into";
+        "The body is too large or too expensive to validate";
     /// The JSON has more than one reading: a repeated key, `NaN`, half a surrogate pair, a byte order mark.
     JsonAmbiguous = "json-ambiguous", BAD_REQUEST, [keeps_open, for_pages],
-        "The JSON has more than one reading: a repeated key, `NaN`, half a character, a byte order mark, or another encoding than UTF-8";
+        "Ambiguous JSON: a repeated key, `NaN`, half a surrogate pair, a byte order mark, or an encoding other than UTF-8";
     /// The JSON is nested deeper than Python can read.
     JsonTooDeep = "json-too-deep", BAD_REQUEST, [keeps_open, for_pages],
         "The JSON is nested too deeply";
@@ -259,13 +259,13 @@ reasons! {
         "File name not allowed: send a plain name, without a path";
     /// A file's type is not one of `uploads.types`, or its content is not of that type.
     UploadTypeForbidden = "upload-type-forbidden", UNSUPPORTED_MEDIA_TYPE, [for_pages],
-        "File type not allowed, or the file is not of the type that it is declared to be";
+        "File type not allowed, or the content does not match the declared type";
     /// The Content-Encoding is not one that can be looked into, or there are several.
     ContentEncodingUnsupported = "content-encoding-unsupported", UNSUPPORTED_MEDIA_TYPE, [],
         "Unsupported Content-Encoding";
     /// The body is not what its Content-Encoding says.
     ContentEncodingMalformed = "content-encoding-malformed", BAD_REQUEST, [],
-        "The body is not what its Content-Encoding says";
+        "The body is not valid for its Content-Encoding";
     /// The body becomes more than `encoding.max-ratio` times larger when it is inflated.
     BodyBomb = "body-bomb", PAYLOAD_TOO_LARGE, [],
         "Request body too large when inflated";
@@ -289,25 +289,25 @@ reasons! {
         "The service is starting or restarting; try again shortly";
     /// The app closed the connection before it answered.
     AppClosed = "app-closed", BAD_GATEWAY, [keeps_open],
-        "The service closed the connection without an answer";
+        "The service closed the connection without a response";
     /// The app answered something that is not HTTP.
     AppInvalidResponse = "app-invalid-response", BAD_GATEWAY, [keeps_open],
-        "The service gave an invalid answer";
+        "The service sent an invalid response";
     /// The app did not answer within `app.response-timeout`.
     AppTimeout = "app-timeout", GATEWAY_TIMEOUT, [keeps_open],
-        "The service did not answer in time";
+        "The service did not respond in time";
     /// An answer has a field that the declared response model does not have (`responses`). It is cut out, or only recorded.
     ResponseFieldUnknown = "response-field-unknown", INTERNAL_SERVER_ERROR, [],
-        "The answer has a field that its model does not have";
+        "The response has a field that its model does not have";
     /// An answer has a field with the name of a secret (`responses`). It is cut out, or only recorded.
     ResponseFieldSensitive = "response-field-sensitive", INTERNAL_SERVER_ERROR, [],
-        "The answer has a field with the name of a secret";
+        "The response has a field with the name of a secret";
     /// A JSON answer was too large to be looked into, or in an encoding that is not known. Only recorded.
     ResponseNotJudged = "response-not-judged", INTERNAL_SERVER_ERROR, [],
-        "The answer could not be looked into";
+        "The response could not be examined";
     /// The app failed: what it answered may tell of its inside, and the client got this instead.
     AppErrorHidden = "app-error-hidden", INTERNAL_SERVER_ERROR, [],
-        "The service failed; name the request id when you report it";
+        "Internal server error. Quote the request id when you report it";
     /// A cookie of the app lacks `Secure`, `HttpOnly` or `SameSite` (`cookies`). Only recorded, or mended; nothing is refused for it.
     CookieAttributesMissing = "cookie-attributes-missing", INTERNAL_SERVER_ERROR, [],
         "A cookie lacks Secure, HttpOnly or SameSite";

@@ -111,7 +111,7 @@ fn a_room_imports_rooms_below_it_alone() {
         }
         for file in files.into_iter().filter(|path| !path.to_string_lossy().contains("tests")) {
             for named in named(&fs::read_to_string(&file).unwrap()).into_iter().map(room_of) {
-                // A macro, or a name of the crate that is no room.
+                // A macro, or a name of the crate that is not a room.
                 let Some(other) = floor(&named).filter(|_| named != room) else { continue };
                 assert!(other < own, "{}: `{room}` imports `{named}`, which is not below it", file.display());
                 seen.insert((room.clone(), named));

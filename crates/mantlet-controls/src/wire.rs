@@ -7,7 +7,7 @@ use crate::{
     message::{REFUSED_METHOD, authority},
 };
 
-/// Refuses methods that open tunnels or mirror secrets, whoever has read the request.
+/// Refuses methods that open tunnels or mirror secrets, in whatever way the request was read.
 pub(crate) fn verify_method(method: &Method) -> Result<(), Reason> {
     if matches!(*method, Method::CONNECT | Method::TRACE) || method == REFUSED_METHOD {
         return Err(Reason::MethodForbidden);

@@ -284,7 +284,7 @@ impl Terminal {
             "ban-lifted" => return tell(&format!("lifted the ban of {}", name.escape_debug())),
             _ => {}
         }
-        let what = match (&record.method, &record.route) {
+        let what = match (&record.method, &record.path) {
             // Debug escapes control characters, which a path may hold before it is judged.
             (Some(method), Some(route)) => format!("{method} {}", route.escape_debug()),
             _ if record.status.is_some() => "a malformed request".to_owned(),
@@ -292,13 +292,13 @@ impl Terminal {
         };
         let id = &record.request_id;
         let verb = match record.security_event {
-            "answer-would-be-changed" if record.reason == "cookie-attributes-missing" => {
+            "response-would-be-changed" if record.reason == "cookie-attributes-missing" => {
                 "would complete a cookie on"
             }
-            "answer-would-be-changed" => "would change the answer to",
-            "answer-changed" if record.action == "replace" => "hid what the app answered to",
-            "answer-changed" => "cut fields out of the answer to",
-            "answer-not-judged" => "could not look into the answer to",
+            "response-would-be-changed" => "would change the answer to",
+            "response-changed" if record.action == "replace" => "hid what the app answered to",
+            "response-changed" => "cut fields out of the answer to",
+            "response-not-judged" => "could not look into the answer to",
             "request-changed" if record.reason == "header-removed" => "kept a header from the app in",
             "request-would-be-changed" => "would keep a header from the app in",
             "request-changed" => "cut unknown fields out of",

@@ -16,7 +16,10 @@ use std::{
 
 use mantlet_controls::{
     audit,
-    throttle::{Count, Holder, Memory, Second, hex_of_key, key_of_hex},
+    throttle::{
+        Memory,
+        quotas::{Count, QuotaUse, UnixSeconds, hex_of_key, key_of_hex},
+    },
 };
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +31,7 @@ use crate::{
 /// How often what has changed is written.
 const EVERY: Duration = Duration::from_secs(1);
 /// How often the file is written anew, in seconds, and how many lines may be added before.
-const ANEW: Second = 3_600;
+const ANEW: UnixSeconds = 3_600;
 const ADDED: usize = 4_096;
 
 /// What a key has used up; without any window, it is forgotten.
@@ -47,9 +50,9 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    fn holder(self) -> Option<(String, Holder)> {
+    fn holder(self) -> Option<(String, QuotaUse)> {
         let counts = [self.hour, self.day, self.month].map(Option::unwrap_or_default);
-        let holder = Holder { key: key_of_hex(&self.key)?, label: self.label, counts };
+        let holder = QuotaUse { key: key_of_hex(&self.key)?, label: self.label, counts };
         Some((self.quota.into_owned(), holder))
     }
 }
@@ -129,7 +132,7 @@ struct Writer {
     lines: usize,
     added: usize,
     /// When it was written anew.
-    since: Second,
+    since: UnixSeconds,
     complained: bool,
 }
 
@@ -222,7 +225,7 @@ impl Writer {
         file.sync_data()
     }
 
-    fn write_anew(&mut self, now: Second) -> io::Result<()> {
+    fn write_anew(&mut self, now: UnixSeconds) -> io::Result<()> {
         let (mut text, mut lines) = (Vec::new(), 0);
         for (quota, ledger) in self.memory.ledgers() {
             lines += push(&mut text, &quota, ledger.everything(now))?;
@@ -242,9 +245,9 @@ impl Writer {
 }
 
 /// Adds lines; how many.
-fn push(text: &mut Vec<u8>, quota: &str, holders: Vec<Holder>) -> io::Result<usize> {
+fn push(text: &mut Vec<u8>, quota: &str, holders: Vec<QuotaUse>) -> io::Result<usize> {
     let count = holders.len();
-    for Holder { key, label, counts } in holders {
+    for QuotaUse { key, label, counts } in holders {
         let [hour, day, month] = counts.map(|count| (count.used > 0).then_some(count));
         let (quota, key) = (Cow::Borrowed(quota), Cow::Owned(hex_of_key(key)));
         serde_json::to_writer(&mut *text, &Line { quota, key, label, hour, day, month })?;
@@ -255,7 +258,7 @@ fn push(text: &mut Vec<u8>, quota: &str, holders: Vec<Holder>) -> io::Result<usi
 
 #[cfg(test)]
 mod tests {
-    use mantlet_controls::throttle::Window;
+    use mantlet_controls::throttle::quotas::Window;
 
     use super::*;
 

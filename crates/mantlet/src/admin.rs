@@ -20,7 +20,7 @@ use crate::{
 
 /// In the state folder.
 const FILE: &str = "admin.sock";
-const REMEDY: &str = "name another path with `socket` under `[admin]`; `off` for none";
+const REMEDY: &str = "set another path with `socket` under `[admin]`, or `off`";
 
 /// `[admin]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,12 +46,12 @@ pub(crate) fn open(loaded: &Loaded<config::Config>) -> Result<Option<Admin>, Fai
     let is_default = config.admin.socket.is_empty();
     let prepared = if is_default { state::prepare(&config.state_folder) } else { Ok(()) };
     let opened = prepared
-        .map_err(|error| format!("its folder cannot be made ({error})"))
+        .map_err(|error| format!("its folder cannot be created ({error})"))
         .and_then(|()| Admin::open(&path).map_err(|error| why_none(&error)));
     match opened {
         Ok(admin) => Ok(Some(admin)),
         Err(why) => {
-            let why = format!("there is no admin socket `{}`: {why}", path.display());
+            let why = format!("cannot open the admin socket `{}`: {why}", path.display());
             if !is_default {
                 return Err(Failure::new(format!("{why}\n{REMEDY}")));
             }
@@ -63,10 +63,10 @@ pub(crate) fn open(loaded: &Loaded<config::Config>) -> Result<Option<Admin>, Fai
 
 fn why_none(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "another Mantlet answers there, and is the one that is asked".to_owned(),
-        io::ErrorKind::AlreadyExists => "there is a file that is no socket".to_owned(),
+        io::ErrorKind::AddrInUse => "another Mantlet already serves it".to_owned(),
+        io::ErrorKind::AlreadyExists => "there is a file that is not a socket".to_owned(),
         io::ErrorKind::InvalidInput => "the path is too long for a socket".to_owned(),
-        io::ErrorKind::NotFound => "its folder is not there".to_owned(),
+        io::ErrorKind::NotFound => "its folder does not exist".to_owned(),
         _ => error.to_string(),
     }
 }
@@ -82,10 +82,10 @@ impl Client {
     pub(crate) fn of(running: &Running) -> Result<Self, Failure> {
         let loaded = Reader::of_file(running.config.clone())
             .load()
-            .map_err(|mistakes| Failure::usage(summary(&mistakes, "nobody was asked")))?;
+            .map_err(|mistakes| Failure::usage(summary(&mistakes, "no request was sent")))?;
         let socket = path(&loaded.config).ok_or_else(|| {
             Failure::usage(
-                "the configuration has no admin socket\nleave `socket` under `[admin]` out, and restart Mantlet",
+                "the configuration switches the admin socket off\nremove `socket` under `[admin]`, and restart Mantlet",
             )
         })?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -101,7 +101,7 @@ impl Client {
             return Ok(answer);
         }
         let why = answer.get("error").and_then(Value::as_str);
-        Err(Failure::new(why.map_or_else(|| format!("the answer was {status}"), str::to_owned)))
+        Err(Failure::new(why.map_or_else(|| format!("unexpected response: {status}"), str::to_owned)))
     }
 }
 
@@ -110,12 +110,12 @@ fn nobody(socket: &Path, error: &io::Error) -> Failure {
     Failure::new(match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::ConnectionRefused => format!(
             "no Mantlet answers at `{socket}`\n\
-             start one, or say which: run this in its folder, or name its configuration with `--config`"
+             start one, run this in its folder, or name its configuration with `--config`"
         ),
         io::ErrorKind::PermissionDenied => {
             format!("`{socket}` belongs to another user\nrun this as the user that Mantlet runs as")
         }
         io::ErrorKind::TimedOut => format!("the Mantlet at `{socket}` does not answer; is it stopped?"),
-        _ => format!("the Mantlet at `{socket}` cannot be asked: {error}"),
+        _ => format!("cannot reach the Mantlet at `{socket}`: {error}"),
     })
 }

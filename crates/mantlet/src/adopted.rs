@@ -16,10 +16,10 @@ const NOT_USED: [(&str, &str); 20] = [
     ("UVICORN_RELOAD", "Mantlet does not start the app again when its code changes"),
     ("UVICORN_HTTP2", "the gate speaks HTTP/2 with clients and HTTP/1.1 with the app"),
     ("UVICORN_BACKLOG", "the gate listens in place of uvicorn"),
-    ("UVICORN_PROXY_HEADERS", "the gate alone says who is calling"),
+    ("UVICORN_PROXY_HEADERS", "the gate alone determines the client's address"),
     ("UVICORN_SERVER_HEADER", "the gate removes that header"),
     ("UVICORN_TIMEOUT_KEEP_ALIVE", "`idle-timeout` under `[limits]` is for clients"),
-    ("UVICORN_LIMIT_CONCURRENCY", "`max-concurrent` under `[app]` limits what the app has in hand"),
+    ("UVICORN_LIMIT_CONCURRENCY", "`max-concurrent` under `[app]` limits the requests that the app works on"),
     ("UVICORN_SSL_KEYFILE", TLS),
     ("UVICORN_SSL_CERTFILE", TLS),
     ("UVICORN_SSL_KEYFILE_PASSWORD", TLS),
@@ -94,7 +94,7 @@ impl Adoption {
         let listen = format!("{host}:{}", port.map_or("8000", |(_, port)| port));
         match listen.parse::<mantlet_gateway::Listen>() {
             Ok(_) => self.settings.push(Adopted::new(name, "listen", listen)),
-            Err(_) => self.not_used(name, given, "say with `--listen HOST:PORT` where to listen"),
+            Err(_) => self.not_used(name, given, "set the address with `--listen HOST:PORT`"),
         }
     }
 
@@ -104,7 +104,7 @@ impl Adoption {
         let networks: Vec<String> = text.split(',').map(|one| one.trim().to_owned()).collect();
         if networks.iter().any(|one| one == "*" || one.ends_with("/0")) {
             self.notes.push(format!(
-                "`{name}={text}` is not used: every client could say that it is another\n\
+                "`{name}={text}` is not used: every client could pass for another\n\
                  name your proxies: `trusted = [\"private\"]` under `[client]`, or their networks"
             ));
         } else if Networks::parse(&networks).is_ok() {
@@ -167,10 +167,13 @@ mod tests {
     fn what_cannot_be_taken_over_is_said() {
         for (pair, says) in [
             (("WEB_CONCURRENCY", "auto"), "`WEB_CONCURRENCY=auto` is not used: write a number, or `workers`"),
-            (("FORWARDED_ALLOW_IPS", "*"), "`FORWARDED_ALLOW_IPS=*` is not used: every client could say"),
-            (("FORWARDED_ALLOW_IPS", "0.0.0.0/0"), "is not used: every client could say that it is another"),
+            (("FORWARDED_ALLOW_IPS", "*"), "`FORWARDED_ALLOW_IPS=*` is not used: every client could pass"),
+            (("FORWARDED_ALLOW_IPS", "0.0.0.0/0"), "is not used: every client could pass for another"),
             (("UVICORN_FORWARDED_ALLOW_IPS", "/run/x.sock"), "is not used: write `trusted`"),
-            (("UVICORN_HOST", "api.example"), "`UVICORN_HOST=api.example` is not used: say with `--listen"),
+            (
+                ("UVICORN_HOST", "api.example"),
+                "`UVICORN_HOST=api.example` is not used: set the address with `--listen",
+            ),
             (
                 ("UVICORN_RELOAD", "true"),
                 "`UVICORN_RELOAD` is not used: Mantlet does not start the app again",

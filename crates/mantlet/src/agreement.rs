@@ -47,9 +47,9 @@ pub(crate) fn table(answer: &Answer) -> String {
     let seen: Vec<_> = answer.operations.iter().filter(|seen| seen.is_something()).collect();
     if seen.is_empty() {
         say(if answer.operations.is_empty() {
-            "what does not fit is refused at once for every operation: there is nothing to agree on"
+            "invalid input is refused at once for every operation, so there is nothing to compare"
         } else {
-            "nothing has been seen yet of the operations whose input is left to the app"
+            "no requests yet for operations whose input is left to the app"
         });
         return text;
     }
@@ -84,7 +84,7 @@ pub(crate) fn table(answer: &Answer) -> String {
     }
     let offered: Vec<_> = seen.iter().filter(|seen| seen.is_offered()).map(|seen| seen.lines()).collect();
     if !offered.is_empty() {
-        let _ = writeln!(text, "\n# agreed often, and in no other way\n{}", offered.join("\n\n"));
+        let _ = writeln!(text, "\n# agreed often, and never contradicted\n{}", offered.join("\n\n"));
     }
     text
 }

@@ -21,14 +21,11 @@ use serde::Deserialize;
 
 use crate::{
     config::{AppConfig, Config},
-    inspector::{self, CONTRACT},
+    inspector::{self, CONTRACT, LAUNCHER},
     private::PrivateFolder,
     say::{Failure, say},
     settings::Loaded,
 };
-
-/// Runs in the app's own interpreter; finds the app and serves it on uvicorn.
-pub(crate) const LAUNCHER: &str = include_str!("../../../python/mantlet/launcher.py");
 
 /// The file in which the launcher says what it found.
 pub(crate) const STATUS: &str = "status.json";
@@ -86,7 +83,7 @@ impl Status {
 }
 
 pub(crate) fn cannot_write(error: &io::Error) -> Failure {
-    Failure::new(format!("the private folder cannot be written: {error}"))
+    Failure::new(format!("cannot write the private folder: {error}"))
 }
 
 impl AppProcess {
@@ -124,7 +121,7 @@ impl AppProcess {
                 tells_its_contract: false,
             });
         }
-        let launcher = folder.path().join("launcher.py");
+        let launcher = folder.path().join(LAUNCHER);
         inspector::write_files(folder.path()).map_err(cannot)?;
         let mut arguments: Vec<OsString> = vec![launcher.into()];
         if !config.entrypoint.is_empty() {
@@ -192,8 +189,7 @@ impl AppProcess {
         match status.signal() {
             // Sent by a person or by the system.
             Some(9) => Some(
-                "it was killed from outside: was the memory used up? the kernel's log says so (`dmesg`)"
-                    .into(),
+                "it was killed from outside; if memory ran out, the kernel's log says so (`dmesg`)".into(),
             ),
             Some(4 | 7 | 8 | 11) => Some("a native extension of the app is the likeliest cause".into()),
             Some(_) => None,
@@ -255,8 +251,8 @@ pub(crate) fn say_handed_on(loaded: &Loaded<Config>) {
     }
     let named = handed_on.join("`, `");
     say(format!(
-        "note: the app is given `{named}` too, which the configuration names as `env:…`; it may need it itself\n\
-         if it does not: `withhold-env = {handed_on:?}` under `[app]`; if it does: `withhold-env = []`"
+        "note: the app gets `{named}` too, which the configuration names as `env:…`\n\
+         if the app does not need it, set `withhold-env = {handed_on:?}` under `[app]`; if it does, `withhold-env = []`"
     ));
 }
 
@@ -332,7 +328,7 @@ fn fill_in(arguments: &[OsString], socket: &Path, port: u16) -> Result<(Vec<OsSt
     }
     let address = address.ok_or_else(|| {
         Failure::usage(
-            "the command does not say where it listens; write `{socket}` or `{port}` where its address belongs\n\
+            "the command does not say where to listen; write `{socket}` or `{port}` in place of its address\n\
              for example: mantlet run -- uvicorn main:app --uds {socket}",
         )
     })?;

@@ -1,4 +1,4 @@
-//! What can be typed.
+//! Command-line arguments.
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -19,15 +19,15 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Start an app and stand in front of it
     Run(RunArguments),
-    /// Stand in front of an app that somebody else runs
+    /// Stand in front of an app that runs elsewhere
     Serve(ServeArguments),
-    /// Print what an app accepts and promises, as JSON
+    /// Print what an app accepts and returns, as JSON
     Contract(DescribeArguments),
-    /// Name the sensitive operations of an app, and how often each may be tried
+    /// List the sensitive operations of an app and their limits
     Throttles(ThrottlesArguments),
-    /// Show who is banned, and end a ban
+    /// List and lift bans
     Bans(BansArguments),
-    /// Show what is used up of quotas, and give it back
+    /// Show quota usage and reset it
     Quotas(QuotasArguments),
     /// Show or check the configuration
     Config(ConfigArguments),
@@ -57,17 +57,17 @@ pub(crate) struct RunArguments {
     /// The Python interpreter to use [default: $VIRTUAL_ENV, ./.venv, the one beside mantlet, python3]
     #[arg(long, value_name = "PATH")]
     pub(crate) python: Option<String>,
-    /// Another server to run: `{socket}` or `{port}` in it says where to listen
+    /// Another server to run; `{socket}` or `{port}` stands for the address that it must listen on
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) server: Vec<OsString>,
 }
 
-/// Stand in front of an app that somebody else runs
+/// Stand in front of an app that runs elsewhere
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What the app accepts is read from --contract or --openapi; without either, from the app's own
-OpenAPI document, which is asked for at /openapi.json and where else it usually is. What does not
-fit a document is only recorded, unless you trust it.
+The contract comes from --contract or --openapi; without either, from the app's own OpenAPI
+document, which Mantlet looks for at /openapi.json and the other usual places. Input that does not
+fit a document is only recorded, unless you trust the document.
 
 Examples:
   mantlet serve --upstream http://127.0.0.1:9000
@@ -87,13 +87,13 @@ pub(crate) struct ServeArguments {
 /// Where the contract comes from, and what counts as one.
 #[derive(Debug, Args)]
 pub(crate) struct ContractSource {
-    /// What `mantlet contract` wrote; the app is not asked
+    /// A contract file written by `mantlet contract`; the app is not asked
     #[arg(long, value_name = "FILE")]
     pub(crate) contract: Option<String>,
     /// An OpenAPI document of the app, JSON or YAML; `off`: none [default: the app is asked]
     #[arg(long, value_name = "FILE|URL")]
     pub(crate) openapi: Option<String>,
-    /// Enforce an OpenAPI document too, as --strict does, and not only record what does not fit it
+    /// Enforce an OpenAPI document instead of only recording what does not fit it; --strict implies this
     #[arg(long)]
     pub(crate) trust_document: bool,
 }
@@ -127,19 +127,19 @@ pub(crate) struct CommonArguments {
     /// Configuration file [default: mantlet.toml, then [tool.mantlet] in pyproject.toml]
     #[arg(long, short, value_name = "FILE", env = "MANTLET_CONFIG")]
     pub(crate) config: Option<PathBuf>,
-    /// Certificate chain (PEM): switches TLS on
+    /// Certificate chain (PEM); switches TLS on
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<String>,
     /// Private key of the certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<String>,
-    /// TLS for development: makes a local authority and a certificate for localhost
+    /// TLS for development: create a local authority and a certificate for localhost
     #[arg(long)]
     pub(crate) tls_dev: bool,
-    /// Refuse what the contract does not name: unknown routes and fields, hidden routes, the documentation
+    /// Refuse everything that the contract does not name: unknown routes and fields, hidden routes, documentation
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Record what would be refused, refuse nothing
+    /// Refuse nothing; only record what would be refused
     #[arg(long)]
     pub(crate) report_only: bool,
 }
@@ -170,12 +170,12 @@ impl CommonArguments {
     }
 }
 
-/// Print what an app accepts and promises, as JSON
+/// Print what an app accepts and returns, as JSON
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The app's own interpreter imports the app, without starting it, and reads its routes and what
-FastAPI validates for each. With --openapi nothing is run, and a document is read instead. A report
-for people goes to standard error: what is known, and every place where only the app can decide.
+The app's own interpreter imports the app without starting it, and reads its routes and the input
+that FastAPI validates for each. With --openapi a document is read instead, and nothing is run. A
+report on standard error says what is known, and names every place where only the app can decide.
 
 Examples:
   mantlet contract
@@ -185,7 +185,7 @@ Examples:
 pub(crate) struct DescribeArguments {
     #[command(flatten)]
     pub(crate) contract: ContractArguments,
-    /// Ask the Mantlet that runs how often its app agrees on what is invalid, and which lines enforce that
+    /// Ask the running Mantlet how often its app agrees on invalid input; print the lines that enforce it
     #[arg(long, conflicts_with_all = ["app", "openapi", "python"])]
     pub(crate) agreement: bool,
     /// With --agreement: print JSON
@@ -210,12 +210,12 @@ pub(crate) struct ContractArguments {
     pub(crate) python: Option<String>,
 }
 
-/// Name the sensitive operations of an app, and how often each may be tried
+/// List the sensitive operations of an app and their limits
 ///
-/// With --from it suggests limits instead, from what clients have asked while rules only reported.
+/// With --from, suggest limits instead, from the requests of clients while rules only reported.
 ///
-/// Logins, password resets, registrations and the like are found by what the app says of itself, and get limits for each
-/// client address and each account. `[throttle]` changes them.
+/// Logins, password resets, registrations and the like are found in the app's contract, and get limits for each client
+/// address and each account. `[throttle]` changes them.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   mantlet throttles
@@ -225,12 +225,12 @@ pub(crate) struct ContractArguments {
 pub(crate) struct ThrottlesArguments {
     #[command(flatten)]
     pub(crate) contract: ContractArguments,
-    /// Audit files with records of use; `-` reads standard input. Prints limits as TOML
+    /// Suggest limits, as TOML, from audit files with records of use; `-` is standard input
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["app", "openapi", "python"])]
     pub(crate) from: Vec<PathBuf>,
 }
 
-/// Show who is banned, and end a ban
+/// List and lift bans
 ///
 /// Asks the Mantlet that runs with this configuration, through the admin socket in its state folder.
 #[derive(Debug, Args)]
@@ -248,14 +248,14 @@ pub(crate) struct BansArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BansAction {
-    /// End the ban of an address, or all
+    /// Lift the ban of an address, or all bans
     Lift {
-        /// As `mantlet bans` lists it, or `all`
+        /// An address or network as `mantlet bans` lists it, or `all`
         address: String,
     },
 }
 
-/// Show what is used up of quotas, and give it back
+/// Show quota usage and reset it
 ///
 /// Asks the Mantlet that runs with this configuration, through the admin socket in its state folder.
 #[derive(Debug, Args)]
@@ -273,11 +273,11 @@ pub(crate) struct QuotasArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum QuotasAction {
-    /// Give back what a key has used up
+    /// Reset the usage of a key
     Reset {
         /// The name of the quota
         quota: String,
-        /// As `mantlet quotas` lists it, or the API key itself
+        /// A key as `mantlet quotas` lists it, or the API key itself
         key: String,
     },
 }
@@ -302,9 +302,9 @@ pub(crate) struct ConfigArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigAction {
-    /// Print the effective values and where each came from
+    /// Print the effective values, each with its source
     Show(ConfigFile),
-    /// Say whether the configuration is valid; all mistakes at once
+    /// Check the configuration and report all mistakes
     Check(ConfigFile),
 }
 

@@ -7,10 +7,9 @@ use std::{
 };
 
 use mantlet_controls::{
-    Deployment, Policy, client,
+    Deployment, Policy,
     config::{Mistake as Finding, Server, units::Span},
-    contract, cookies, cors, csrf, encoding, headers, host, https, limits, path, responses, route, throttle,
-    uploads,
+    route,
 };
 use mantlet_gateway::{
     Address, GateConfig, Listen, UpstreamConfig, audit_log::AuditConfig, guarded::Kind, tls::LoadedTls,
@@ -49,7 +48,7 @@ macro_rules! config {
             pub(crate) audit: AuditSection,
             pub(crate) admin: admin::Config,
             pub(crate) store: store::Config,
-            $($(#[$about])* pub(crate) $control: $control::Config,)+
+            $($(#[$about])* pub(crate) $control: mantlet_controls::$control::Config,)+
             #[serde(skip_serializing_if = "Vec::is_empty")]
             pub(crate) route: Vec<route::Config>,
         }
@@ -68,7 +67,7 @@ macro_rules! config {
                     audit: AuditSection::default(),
                     admin: admin::Config::default(),
                     store: store::Config::default(),
-                    $($control: $control::Config::default(),)+
+                    $($control: mantlet_controls::$control::Config::default(),)+
                     route: Vec::new(),
                 }
             }
@@ -244,7 +243,7 @@ impl Config {
 fn too_long(path: &Path) -> Option<String> {
     let length = path.as_os_str().len();
     (length > LONGEST_SOCKET_PATH).then(|| {
-        format!("the path has {length} bytes, and that of a unix socket has {LONGEST_SOCKET_PATH} at most; a relative one may be shorter")
+        format!("the path has {length} bytes, but the path of a unix socket has at most {LONGEST_SOCKET_PATH}; try a relative path")
     })
 }
 
@@ -261,10 +260,12 @@ impl AppConfig {
     fn check(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         if self.workers == 0 {
-            findings.push(Finding::new("app.workers", "`0` workers answer nothing").help("write 1 or more"));
+            findings.push(
+                Finding::new("app.workers", "`0` workers would answer no request").help("write 1 or more"),
+            );
         }
         if self.max_concurrent == 0 {
-            findings.push(Finding::new("app.max-concurrent", "`0` requests at once are none"));
+            findings.push(Finding::new("app.max-concurrent", "`0` would refuse every request"));
         }
         let spans = [
             ("ready-timeout", self.ready_timeout.unwrap_or(self.connect_timeout)),
@@ -272,7 +273,7 @@ impl AppConfig {
             ("response-timeout", self.response_timeout),
         ];
         for (key, span) in spans.into_iter().filter(|(_, span)| span.0.is_zero()) {
-            findings.push(Finding::new(format!("app.{key}"), format!("`{span}` leaves no time at all")));
+            findings.push(Finding::new(format!("app.{key}"), format!("`{span}` leaves no time")));
         }
         match self.address() {
             Ok(Some(Address::Unix(path))) => {
@@ -304,7 +305,7 @@ impl AppConfig {
             return Ok(Some(Address::Unix(path.into())));
         }
         if text.starts_with("https://") {
-            return Err(format!("`{text}`: the app is reached over plain HTTP on this machine; {hint}"));
+            return Err(format!("`{text}`: Mantlet reaches the app over plain HTTP; {hint}"));
         }
         let authority = text
             .strip_prefix("http://")

@@ -137,7 +137,7 @@ fn hash_of(text: &[u8]) -> u64 {
 fn unreadable(error: &io::Error, file: &Path, remedy: &str) -> String {
     if error.kind() == io::ErrorKind::NotFound {
         let folder = std::env::current_dir().ok().filter(|_| file.is_relative());
-        let place = folder.map(|folder| format!("; it is looked for from `{}`", folder.display()));
+        let place = folder.map(|folder| format!(" in `{}`", folder.display()));
         return format!("does not exist{}\n{remedy}", place.unwrap_or_default());
     }
     let text = error.to_string();
@@ -152,31 +152,27 @@ fn read_contract(file: &Path) -> Result<Found, Trouble> {
     let write = "write it with `mantlet contract APP > contract.json`";
     let text = fs::read(file).map_err(|error| broken(unreadable(&error, file, write)))?;
     let value: serde_json::Value = serde_json::from_slice(&text)
-        .map_err(|error| broken(format!("is no valid JSON: {error}\n{write}")))?;
+        .map_err(|error| broken(format!("is not valid JSON: {error}\n{write}")))?;
     if value.get("openapi").is_some() || value.get("swagger").is_some() {
-        return Err(broken("is an OpenAPI document; name it with `--openapi`".to_owned()));
+        return Err(broken("is an OpenAPI document; pass it with `--openapi`".to_owned()));
     }
     let again = "write it again with `mantlet contract APP > contract.json`";
     match value.get("version").and_then(serde_json::Value::as_u64) {
         Some(version) if version == u64::from(VERSION) => {}
         Some(version) => {
-            return Err(broken(format!("has version {version}, and this mantlet knows {VERSION}; {again}")));
+            return Err(broken(format!(
+                "has version {version}, but this Mantlet knows version {VERSION}; {again}"
+            )));
         }
-        None => return Err(broken(format!("is not what `mantlet contract` writes; {again}"))),
+        None => return Err(broken(format!("is not a contract file; {again}"))),
     }
     let model: model::Contract = serde_json::from_value(value)
         .map_err(|error| broken(format!("cannot be understood: {error}; {again}")))?;
     if is_empty(&model.router) {
-        return Err(broken(format!("names no operation, so nothing would be checked; {again}")));
+        return Err(broken(format!("has no operations, so nothing would be checked; {again}")));
     }
     let name = model.title.clone().unwrap_or_else(|| "the app".to_owned());
-    Ok(Found {
-        model,
-        name,
-        from: format!("as `{}` has it", file.display()),
-        hash: hash_of(&text),
-        aside: vec![],
-    })
+    Ok(Found { model, name, from: format!("from `{}`", file.display()), hash: hash_of(&text), aside: vec![] })
 }
 
 /// An OpenAPI document in a file.
@@ -194,12 +190,12 @@ fn understood(text: &[u8], place: &str) -> Result<Found, String> {
     let text = std::str::from_utf8(text).map_err(|_| format!("the document {place} is not UTF-8"))?;
     if is_page(text) {
         return Err(format!(
-            "{place} is an HTML page and no OpenAPI document; that of a FastAPI app is at `/openapi.json`"
+            "{place} is an HTML page, not an OpenAPI document; a FastAPI app has its document at `/openapi.json`"
         ));
     }
     let model = document::read(text).map_err(|error| {
         if error == DocumentError::NotOpenApi && text.contains("\"made-with\"") {
-            return format!("{place} is what `mantlet contract` writes; name it with `--contract`");
+            return format!("{place} is a contract file; pass it with `--contract`");
         }
         format!("{place} cannot be used: {error}")
     })?;
@@ -226,7 +222,7 @@ pub(crate) async fn read_url(url: &str, patience: Duration) -> Result<Found, Tro
     let answer = match fetch(&target, patience, LONGEST).await {
         Ok(answer) => answer,
         Err(FetchError::Unreachable(why)) => {
-            return Err(Trouble::Away(format!("`{url}` cannot be asked: {why}")));
+            return Err(Trouble::Away(format!("cannot reach `{url}`: {why}")));
         }
         Err(error @ FetchError::TooLong(_)) => return Err(Trouble::Broken(format!("`{url}`: {error}"))),
     };
@@ -234,10 +230,10 @@ pub(crate) async fn read_url(url: &str, patience: Duration) -> Result<Found, Tro
     match (status, answer.location) {
         (200, _) => understood(&answer.body, &format!("`{url}`")).map_err(Trouble::Broken),
         (300..=399, Some(location)) => Err(Trouble::Broken(format!(
-            "`{url}` redirects to `{location}`, and redirects are not followed; name that address if it is right"
+            "`{url}` redirects to `{location}`, and redirects are not followed; pass that address if it is right"
         ))),
         (502..=504, _) => Err(Trouble::Away(format!("`{url}` answers {status}"))),
-        _ => Err(Trouble::Broken(format!("`{url}` answers {status} in place of a document"))),
+        _ => Err(Trouble::Broken(format!("`{url}` answers {status} instead of a document"))),
     }
 }
 
@@ -282,7 +278,7 @@ impl Behind {
             // Each knows routes that the other does not.
             let why = format!("there is another document at `{path}`");
             best.aside.push(format!(
-                "{why} ({}), which is not looked at; `--openapi` names one",
+                "{why} ({}), which is not used; `--openapi` selects one",
                 amount(operations(&other.model.router), "operation")
             ));
             best.model.router.complete = false;
@@ -299,7 +295,7 @@ impl Behind {
                 break;
             }
             let Some(target) = Target::of_app(&self.address, &self.host, path, self.is_https) else {
-                asked.faults.push(format!("it cannot be asked: `{}` is no name of a host", self.host));
+                asked.faults.push(format!("it cannot be asked: `{}` is not a host name", self.host));
                 break;
             };
             asked.paths.push(path);
@@ -345,7 +341,7 @@ fn not_found(paths: &[&str], faults: &[String]) -> String {
         why.push('\n');
         why.push_str(fault);
     }
-    why + "\nname one with `--openapi FILE|URL`, or write a contract with `mantlet contract` and name it with `--contract`"
+    why + "\npass one with `--openapi FILE|URL`, or write a contract with `mantlet contract` and pass it with `--contract`"
 }
 
 /// The document itself is a page of the app, wherever it is.
@@ -378,7 +374,7 @@ fn looks_like_a_document(body: &[u8]) -> bool {
 
 /// Says that the configuration wants no contract.
 pub(crate) fn say_none() {
-    say("note: the configuration asks for no contract\nrequests are not held against a contract");
+    say("note: the configuration switches the contract off\nrequests are not checked against a contract");
 }
 
 /// Puts contracts in force, and says what they lead to.
@@ -441,7 +437,7 @@ impl Keeper {
             .with_agreement(&contract, |method, path| agreement::rules_of(&routes, method, path));
         if is_empty(&model.router) {
             say(
-                "error: the contract names no operation that can be read: no input is judged, only paths are known",
+                "error: the contract has no operation that can be read: only paths are known, and no input is judged",
             );
         }
         self.report.replace(Some(report));
@@ -511,7 +507,7 @@ impl Keeper {
         let consequence = if self.slot.is_known() {
             "the last contract stays in force"
         } else {
-            "requests are not held against a contract"
+            "requests are not checked against a contract"
         };
         say(format!("note: {why}\n{consequence}"));
     }
@@ -545,11 +541,11 @@ impl Keeper {
                         self.go_on_without(&match &trouble {
                             Trouble::Away(why) if source == Source::Behind => {
                                 format!(
-                                    "{} cannot be asked for its document yet: {why}; it is asked again",
+                                    "cannot ask {} for its document yet: {why}; trying again",
                                     self.behind.name
                                 )
                             }
-                            Trouble::Away(why) => format!("{why}; it is asked again"),
+                            Trouble::Away(why) => format!("{why}; trying again"),
                             Trouble::Broken(why) => why.clone(),
                         });
                         known_trouble = Some(trouble);

@@ -84,7 +84,7 @@ async fn an_app_that_comes_back_is_asked_though_nobody_asked_for_it() {
 async fn what_cannot_be_asked_was_not_asked() {
     let (_, keeper) = keeper(Source::Behind, "no\nhost");
     let Err(Trouble::Broken(why)) = keeper.behind.read().await else { panic!("something was found") };
-    assert!(why.contains("cannot be asked: `no\nhost` is no name of a host"), "{why}");
+    assert!(why.contains("cannot be asked: `no\nhost` is not a host name"), "{why}");
     assert!(!why.contains("asked for `"), "{why}");
 }
 
@@ -127,7 +127,7 @@ fn what_is_wrong_with_a_file_is_said_with_what_to_do() {
     let missing = why(&read_contract, &file);
     assert!(missing.ends_with(&format!("file` does not exist{write}")), "{missing}");
     let missing = why(&read_document, Path::new("nowhere.yaml"));
-    assert!(missing.contains("does not exist; it is looked for from `/"), "{missing}");
+    assert!(missing.contains("does not exist in `/"), "{missing}");
     assert!(missing.contains("\nname the app's OpenAPI document"), "{missing}");
     let no_file = why(&read_document, folder.path());
     assert!(no_file.ends_with("cannot be read: Is a directory"), "{no_file}");
@@ -135,9 +135,7 @@ fn what_is_wrong_with_a_file_is_said_with_what_to_do() {
     assert!(why(&read_contract, &file).ends_with(write));
     fs::write(&file, "\n<!DOCTYPE html><html>").unwrap();
     let page = why(&read_document, &file);
-    assert!(
-        page.ends_with(
-            "is an HTML page and no OpenAPI document; that of a FastAPI app is at `/openapi.json`"
-        )
-    );
+    assert!(page.ends_with(
+        "is an HTML page, not an OpenAPI document; a FastAPI app has its document at `/openapi.json`"
+    ));
 }

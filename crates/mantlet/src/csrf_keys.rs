@@ -29,7 +29,7 @@ pub(crate) fn read(config: &Config, state_folder: &Path) -> Result<Vec<Key>, Fin
     }
     let mistake = |message: String| {
         Finding::new("csrf.token.key-file", format!("`{}` {message}", token.key_file))
-            .help("make one with `openssl rand -hex 32`")
+            .help("create one with `openssl rand -hex 32`")
     };
     let text =
         fs::read_to_string(&token.key_file).map_err(|error| mistake(format!("cannot be read: {error}")))?;
@@ -37,21 +37,21 @@ pub(crate) fn read(config: &Config, state_folder: &Path) -> Result<Vec<Key>, Fin
     let keys = lines.map(|(index, line)| {
         key(line).ok_or_else(|| {
             mistake(format!(
-                "holds no key on line {}: at least {} hexadecimal digits",
+                "has no key on line {}; a key has at least {} hexadecimal digits",
                 index + 1,
                 2 * KEY_LENGTH
             ))
         })
     });
     let keys = keys.collect::<Result<Vec<_>, _>>()?;
-    if keys.is_empty() { Err(mistake("holds no key".to_owned())) } else { Ok(keys) }
+    if keys.is_empty() { Err(mistake("has no key".to_owned())) } else { Ok(keys) }
 }
 
 /// Made once. Where it cannot be kept it lasts as long as this process: reloads must not void every token.
 fn own(state_folder: &Path) -> Result<Vec<Key>, Finding> {
     static UNKEPT: OnceLock<String> = OnceLock::new();
     let new = random_text().map_err(|error| {
-        Finding::new("csrf.token.key-file", format!("the system gives no random bytes for a key: {error}"))
+        Finding::new("csrf.token.key-file", format!("cannot get random bytes for a key: {error}"))
     })?;
     let text = match state::secret(state_folder, FILE, &new) {
         Ok(text) => text,
@@ -65,7 +65,7 @@ fn own(state_folder: &Path) -> Result<Vec<Key>, Finding> {
         Err(NoSecret::Unkept(error)) => UNKEPT
             .get_or_init(|| {
                 say(format!(
-                    "note: the key of `csrf.token` cannot be kept in `{}` ({error}); open pages are refused once after a restart\n\
+                    "note: cannot keep the key of `csrf.token` in `{}` ({error}); after a restart, open pages are refused once\n\
                      name another folder with `state-folder`, or a file with `key-file` under `[csrf.token]`",
                     state_folder.display()
                 ));

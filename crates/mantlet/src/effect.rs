@@ -9,7 +9,10 @@ use mantlet_contract::{flows::Evidence, routes::Roots};
 use mantlet_controls::{
     Context, Mode, Section,
     config::Posture,
-    throttle::{Gets, InForce, Policy as Throttle},
+    throttle::{
+        Policy as Throttle,
+        attempts::{EffectiveLimit, SensitiveOperation},
+    },
     uploads,
 };
 
@@ -72,8 +75,7 @@ impl Settings {
             && !own.is_empty()
             && own != known
         {
-            notes
-                .push(self.note("path.root-path", &format!("stands for the app's own root path, `{known}`")));
+            notes.push(self.note("path.root-path", &format!("replaces the app's own root path, `{known}`")));
         }
         for (index, route) in config.route.iter().enumerate() {
             let key = |name: &str| format!("route[{index}].{name}");
@@ -84,7 +86,7 @@ impl Settings {
                 && !found.is_empty()
                 && !found.iter().any(|fact| fact.takes_form)
             {
-                notes.push(self.note(&key("uploads"), "has no effect: what it is about takes no form"));
+                notes.push(self.note(&key("uploads"), "has no effect: none of its operations takes a form"));
             }
         }
         let throttle = &config.throttle;
@@ -122,12 +124,10 @@ impl Settings {
                     && !found.is_empty()
                     && !found.iter().any(|fact| fact.may_take_more || fact.takes.contains(account))
                 {
-                    notes.push(
-                        self.note(
-                            &key("account"),
-                            &format!("finds nobody: nothing of that takes `{account}`"),
-                        ),
-                    );
+                    notes.push(self.note(
+                        &key("account"),
+                        &format!("finds no account: none of its operations takes `{account}`"),
+                    ));
                 }
             }
         }
@@ -144,7 +144,7 @@ impl Settings {
         let posture = config.contract.posture;
         if posture == Posture::Strict && facts.operations > 0 && facts.rewritten == facts.operations {
             notes.push(format!(
-                "note: {}: strict posture refuses no input of this app, it is only reported: no operation is proven to get requests as they came \
+                "note: {}: strict posture only reports the input of this app: no operation is proven to get requests as they came \
                  (`mantlet contract` says why)",
                 self.origins.of("contract.posture")
             ));
@@ -176,7 +176,7 @@ impl Settings {
         }
         let of_methods = |fact: &&Fact| methods.is_empty() || methods.iter().any(|method| fact.has(method));
         if !found.iter().any(of_methods) {
-            let what = format!("has no effect: `{template}` is not there for {}", methods.join(", "));
+            let what = format!("has no effect: `{template}` does not take {}", methods.join(", "));
             notes.push(self.note(methods_key, &what));
         }
         Some(found.into_iter().filter(of_methods).collect())
@@ -216,19 +216,19 @@ impl Settings {
         for (at, part) in rule.key.iter().enumerate() {
             let what = match part.split_once(':') {
                 None if part == "api-key" && !found.iter().any(|fact| fact.has_key) => {
-                    "counts nothing: no operation that this is about declares an API key, a bearer token or basic credentials".to_owned()
+                    "counts nothing: none of its operations declares an API key, a bearer token or basic credentials".to_owned()
                 }
                 None if part == "user" && self.config.tls.client_authorities.is_empty() => {
-                    "counts nothing: `user` is whom a client certificate names, and `tls.client-authorities` asks for none".to_owned()
+                    "counts nothing: `user` comes from a client certificate, and `tls.client-authorities` is not set".to_owned()
                 }
                 Some(("header", name))
                     if !USUAL_HEADERS.iter().any(|usual| usual.eq_ignore_ascii_case(name))
                         && !found.iter().any(|fact| fact.headers.contains(&name.to_ascii_lowercase())) =>
                 {
-                    format!("counts only requests that have `{name}`, and no operation that this is about declares it")
+                    format!("counts only requests with `{name}`, and none of its operations declares it")
                 }
                 Some(("field", name)) if !found.iter().any(|fact| fact.may_take_more || fact.takes.contains(name)) => {
-                    format!("counts nothing: no operation that this is about takes a field `{name}`")
+                    format!("counts nothing: none of its operations takes a field `{name}`")
                 }
                 _ => continue,
             };
@@ -249,8 +249,16 @@ impl Settings {
         }
         let all = Throttle::sensitive_operations(&policy, &facts.sensitive);
         let (mut refused, mut watched, mut recorded, mut notes) = (vec![], vec![], vec![], vec![]);
-        for InForce { methods, path, gets, .. } in &all {
-            let Gets::Limits { purpose, accounts, mode, evidence, may_name_more, hides_in_part, .. } = gets
+        for SensitiveOperation { methods, path, gets, .. } in &all {
+            let EffectiveLimit::Limits {
+                purpose,
+                accounts,
+                mode,
+                evidence,
+                may_name_more,
+                hides_in_part,
+                ..
+            } = gets
             else {
                 continue;
             };
@@ -262,16 +270,16 @@ impl Settings {
             }
             if accounts.is_empty() && wants_account(*purpose, *may_name_more, *evidence) {
                 let known =
-                    if *mode == Mode::Enforce { "limited for each address alone" } else { "not limited" };
+                    if *mode == Mode::Enforce { "only addresses are limited" } else { "it is not limited" };
                 notes.push(format!(
-                    "note: {name} looks like one that names an account, and none is found in what it takes: it is {known}; `throttle.operation = [{{ paths = \
+                    "note: {name} seems to take an account, but none is found among its inputs: {known}; `throttle.operation = [{{ paths = \
                      [\"{path}\"], purpose = \"{}\", account = \"FIELD\" }}]` names it",
                     purpose.name()
                 ));
             }
             if !accounts.is_empty() && *hides_in_part && purpose.has_accounts() {
                 notes.push(format!(
-                    "note: {name} takes several forms, and in one of them no account is found: there it is limited for each address alone; \
+                    "note: {name} takes several forms, and in one of them no account is found: there only addresses are limited; \
                      `throttle.operation = [{{ paths = [\"{path}\"], purpose = \"{}\", account = \"FIELD\" }}]` names it",
                     purpose.name()
                 ));
@@ -289,13 +297,13 @@ impl Settings {
         }
         if !recorded.is_empty() {
             let only_words = all.iter().find_map(|one| match &one.gets {
-                Gets::Limits { purpose, mode: Mode::Report, evidence: Evidence::Word, .. } => {
+                EffectiveLimit::Limits { purpose, mode: Mode::Report, evidence: Evidence::Word, .. } => {
                     Some(line_of(&one.path, *purpose, &one.methods))
                 }
                 _ => None,
             });
             let line = only_words.map(|line| format!("; {line}")).unwrap_or_default();
-            lines.push(format!("only recorded if they are asked for too often: {}{line}", some(&recorded)));
+            lines.push(format!("only recorded if requested too often: {}{line}", some(&recorded)));
         }
         lines.extend(notes);
         lines

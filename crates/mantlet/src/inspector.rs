@@ -15,41 +15,21 @@ use mantlet_gateway::supervisor::exit_code;
 use serde::Deserialize;
 
 use crate::{
-    app::{LAUNCHER, STATUS, Status, cannot_write, interpreter, interpreter_not_started, withheld},
+    app::{STATUS, Status, cannot_write, interpreter, interpreter_not_started, withheld},
     config::{AppConfig, Config},
     private::PrivateFolder,
     say::Failure,
     settings::Loaded,
 };
 
-/// The launcher, and the inspector that it or we ask.
-const FILES: [(&str, &str); 25] = [
-    ("launcher.py", LAUNCHER),
-    ("inspector.py", include_str!("../../../python/mantlet/inspector.py")),
-    ("walk.py", include_str!("../../../python/mantlet/walk.py")),
-    ("before.py", include_str!("../../../python/mantlet/before.py")),
-    ("proof.py", include_str!("../../../python/mantlet/proof.py")),
-    ("pieces.py", include_str!("../../../python/mantlet/pieces.py")),
-    ("reading.py", include_str!("../../../python/mantlet/reading.py")),
-    ("expressions.py", include_str!("../../../python/mantlet/expressions.py")),
-    ("calls.py", include_str!("../../../python/mantlet/calls.py")),
-    ("kinds.py", include_str!("../../../python/mantlet/kinds.py")),
-    ("known.py", include_str!("../../../python/mantlet/known.py")),
-    ("raised.py", include_str!("../../../python/mantlet/raised.py")),
-    ("refusals.py", include_str!("../../../python/mantlet/refusals.py")),
-    ("patched.py", include_str!("../../../python/mantlet/patched.py")),
-    ("index.py", include_str!("../../../python/mantlet/index.py")),
-    ("relatives.py", include_str!("../../../python/mantlet/relatives.py")),
-    ("ahead.py", include_str!("../../../python/mantlet/ahead.py")),
-    ("memory.py", include_str!("../../../python/mantlet/memory.py")),
-    ("source.py", include_str!("../../../python/mantlet/source.py")),
-    ("bytecode.py", include_str!("../../../python/mantlet/bytecode.py")),
-    ("later.py", include_str!("../../../python/mantlet/later.py")),
-    ("operations.py", include_str!("../../../python/mantlet/operations.py")),
-    ("schemas.py", include_str!("../../../python/mantlet/schemas.py")),
-    ("envelopes.py", include_str!("../../../python/mantlet/envelopes.py")),
-    ("answers.py", include_str!("../../../python/mantlet/answers.py")),
-];
+/// The package that the app's interpreter runs: the name and the text of each file. `build.rs` lists them.
+const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/inspector_files.rs"));
+
+/// Runs in the app's own interpreter; finds the app and serves it on uvicorn.
+pub(crate) const LAUNCHER: &str = "mantlet_inspector/launcher.py";
+
+/// Runs there too; only reads the app.
+const INSPECTOR: &str = "mantlet_inspector/__main__.py";
 
 /// The file in which the contract is written.
 pub(crate) const CONTRACT: &str = "contract.json";
@@ -90,7 +70,7 @@ pub(crate) fn inspect(loaded: &Loaded<Config>) -> Result<Inspected, Failure> {
     for name in withheld(loaded) {
         command.env_remove(name);
     }
-    command.arg(folder.path().join("inspector.py"));
+    command.arg(folder.path().join(INSPECTOR));
     if !config.entrypoint.is_empty() {
         command.arg(&config.entrypoint);
     }
@@ -113,7 +93,7 @@ pub(crate) fn inspect(loaded: &Loaded<Config>) -> Result<Inspected, Failure> {
     })?;
     let contract: Contract = serde_json::from_str(&json).map_err(|error| {
         Failure::new(format!(
-            "the contract of {name} cannot be understood: {error}\nthis is a mistake in mantlet: please report it"
+            "the contract of {name} cannot be understood: {error}\nthis is a defect in Mantlet: please report it"
         ))
     })?;
     if is_empty(&contract.router) {
@@ -127,7 +107,12 @@ pub(crate) fn inspect(loaded: &Loaded<Config>) -> Result<Inspected, Failure> {
 
 /// Puts what the app's interpreter runs into a folder.
 pub(crate) fn write_files(folder: &Path) -> io::Result<()> {
-    FILES.iter().try_for_each(|(name, content)| fs::write(folder.join(name), content))
+    for (name, content) in FILES {
+        let file = folder.join(name);
+        fs::create_dir_all(file.parent().unwrap_or(folder))?;
+        fs::write(file, content)?;
+    }
+    Ok(())
 }
 
 /// The contract that the launcher of a running app has written, as text and understood.
@@ -199,4 +184,34 @@ fn never_imported(config: &AppConfig) -> Failure {
 
 fn spoken(config: &AppConfig) -> String {
     if config.entrypoint.is_empty() { "the app".to_owned() } else { config.entrypoint.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FILES;
+
+    /// The package's own files stand above its rooms.
+    const FLOORS: [&str; 4] = ["source", "proof", "contract", ""];
+
+    fn floor(path: &str) -> usize {
+        let room = path.split('.').next().unwrap();
+        FLOORS.iter().position(|floor| *floor == room).unwrap_or(FLOORS.len() - 1)
+    }
+
+    #[test]
+    fn a_room_imports_nothing_from_a_floor_above_it() {
+        let mut seen = 0;
+        for (name, text) in FILES {
+            let own = floor(&name.trim_start_matches("mantlet_inspector/").replace('/', "."));
+            for line in text.lines().map(str::trim_start) {
+                let Some(from) = line.strip_prefix("from mantlet_inspector") else { continue };
+                seen += 1;
+                assert!(
+                    floor(from.split_whitespace().next().unwrap().trim_start_matches('.')) <= own,
+                    "{name}: {line}"
+                );
+            }
+        }
+        assert!(seen > 100, "{seen} imports in {} files", FILES.len());
+    }
 }

@@ -257,7 +257,7 @@ impl Operator<'_> {
             Event::Waiting(age) => {
                 let has_limit = self.app.as_ref().is_some_and(|app| app.command.ready_timeout.is_some());
                 let hint =
-                    if has_limit || age < LONG_START { "" } else { "; `app.ready-timeout` would end it" };
+                    if has_limit || age < LONG_START { "" } else { "; `app.ready-timeout` sets a limit" };
                 say(format!("waiting for {name} to get ready ({} s){hint}", age.as_secs()));
             }
             Event::Ready(_) => {
@@ -270,7 +270,7 @@ impl Operator<'_> {
                     .map_or_else(|| "did not get ready".to_owned(), |status| format!("crashed ({status})"));
                 let why = self.app.as_ref().zip(status).and_then(|(app, status)| app.why_crashed(status));
                 let why = why.map_or_else(String::new, |why| format!("\n{why}"));
-                say(format!("{name} {how}; starting it again in {:.1} s{why}", pause.as_secs_f64()));
+                say(format!("{name} {how}; restarting it in {:.1} s{why}", pause.as_secs_f64()));
             }
             _ => {}
         }
@@ -343,8 +343,8 @@ impl Operator<'_> {
                 self.keeper.heed(Settings::of(&checked.loaded));
                 self.gate.reload(checked.policy);
                 say(
-                    "the configuration was reloaded; what concerns sockets, threads, the app, files and shutdown \
-                     changes at the next start",
+                    "configuration reloaded; changes to sockets, threads, the app, files and shutdown take effect at the \
+                     next start",
                 );
                 // What the app said when it got ready holds again. One that is not ready yet says it then.
                 let is_apps_again = source == Source::App && self.keeper.source() != Source::App;
@@ -438,7 +438,7 @@ fn not_listening(error: StartError, also_listen: Option<&Listen>) -> Failure {
                     "ports below 1024 need a privilege; choose another with {setting}, or grant CAP_NET_BIND_SERVICE"
                 ),
                 io::ErrorKind::AlreadyExists => {
-                    format!("there is a file that is no socket; choose another path with {setting}")
+                    format!("there is a file that is not a socket; choose another path with {setting}")
                 }
                 io::ErrorKind::AddrNotAvailable => {
                     format!("this machine does not have that address; choose another with {setting}")
@@ -474,9 +474,9 @@ fn prepare_state_folder(loaded: &mut Loaded<Config>) -> Result<(), Failure> {
     let remedy = "name another with `state-folder`, or a file with `[audit] file`";
     // A certificate that could not be kept would be asked for at every start, until the server has had enough.
     if fetches || loaded.origins.of("state-folder") != Origin::Default {
-        return Err(Failure::new(format!("the state folder `{name}` cannot be made: {error}\n{remedy}")));
+        return Err(Failure::new(format!("cannot create the state folder `{name}`: {error}\n{remedy}")));
     }
-    say(format!("note: the state folder `{name}` cannot be made ({error}); no audit file is kept\n{remedy}"));
+    say(format!("note: cannot create the state folder `{name}` ({error}); there is no audit file\n{remedy}"));
     config.audit.file = "off".into();
     Ok(())
 }

@@ -63,9 +63,9 @@ impl PrivateFolder {
             tried.push(place);
         }
         Err(Failure::new(format!(
-            "there is no place for a private folder with the app's socket; tried\n{}\n\
-             name a folder that can be written with the variable TMPDIR, for example `TMPDIR=/run/app`;\n\
-             in a container with a read-only root mount one: `docker run --tmpfs /tmp`, or an `emptyDir` at `/tmp`",
+            "cannot create a private folder for the app's socket; tried\n{}\n\
+             set the variable TMPDIR to a writable folder, for example `TMPDIR=/run/app`;\n\
+             in a container with a read-only root, mount one: `docker run --tmpfs /tmp`, or an `emptyDir` at `/tmp`",
             why.join("\n")
         )))
     }

@@ -194,7 +194,7 @@ impl Report {
         let more = self.removed.len().saturating_sub(REMOVED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         format!(
-            "\nheaders: the app reads {}{more}, which only proxies in `client.trusted` may send; `client.keep` lets clients",
+            "\nheaders: the app reads {}{more}, which only proxies in `client.trusted` may send; `client.keep` allows clients to send them",
             names.join(", ")
         )
     }
@@ -205,7 +205,7 @@ impl Report {
         for (why, number) in self.unsure.iter().take(REASONS) {
             let _ = write!(
                 text,
-                "\nroutes: {why} may answer in place of {}: limits hold there, as for what is known, and invalid input is reported, not refused",
+                "\nroutes: {why} may answer in place of {}: limits apply there as usual, and invalid input is reported, not refused",
                 amount(*number, "operation")
             );
         }
@@ -239,7 +239,7 @@ impl Report {
         let more = if refused.len() > CALLBACKS { "; …" } else { "" };
         let _ = write!(
             text,
-            "\n{looks} like a callback that a page of another site sends: {named}{more}\n  there a browser with any cookie gets 403 `csrf-cross-site`, unless its origin is in `csrf.trusted-origins`, or the route says `csrf.mode = \"off\"`: {}",
+            "\n{looks} like a callback that a page of another site sends: {named}{more}\n  a browser with any cookie gets 403 `csrf-cross-site` there, unless the page's origin is in `csrf.trusted-origins`, or the route has `csrf.mode = \"off\"`: {}",
             remedy::of_route(&first.path, "POST", "csrf.mode = \"off\"")
         );
     }
@@ -301,7 +301,7 @@ impl Report {
     }
 
     fn answers(&self) -> String {
-        format!("answers: described for {} of {}", self.described, self.operations)
+        format!("responses: described for {} of {}", self.described, self.operations)
     }
 
     /// What is enforced, what is only recorded, and why.
@@ -310,7 +310,7 @@ impl Report {
         let is_trusted = rules.trust == Trust::Document;
         let answers = self.answers();
         if rules.mode == Mode::Off {
-            return "nothing is held against it: `mode = \"off\"` under `[contract]`".to_owned();
+            return "nothing is checked against it: `mode = \"off\"` under `[contract]`".to_owned();
         }
         if self.is_claim && !is_trusted {
             return format!(
@@ -319,7 +319,7 @@ impl Report {
         }
         let trusted = match (self.is_claim, rules.posture) {
             (false, _) => "",
-            (true, Posture::Strict) => "the document is trusted, for the posture is strict\n",
+            (true, Posture::Strict) => "the document is trusted, because the posture is strict\n",
             (true, Posture::Compatible) => {
                 "the document is trusted, as `--trust-document` or `trust = \"document\"` says\n"
             }
@@ -337,7 +337,7 @@ impl Report {
         }
         if self.own_words > 0 && rules.posture == Posture::Compatible {
             free -= self.own_words;
-            only.push(format!("{} (the app answers it in words of its own)", self.own_words));
+            only.push(format!("{} (the app rewrites validation errors)", self.own_words));
         }
         let input = match policy.input {
             _ if self.operations == 0 => "there is none to judge".to_owned(),
@@ -356,7 +356,7 @@ impl Report {
         let unknown = if self.is_complete {
             said(rules.unknown_routes)
         } else {
-            "left to the app, for something else may answer them"
+            "left to the app, because other code may answer them"
         };
         let mut text = format!("{trusted}input: {input}");
         if policy.input == Mode::Enforce {
@@ -379,13 +379,13 @@ impl Report {
         if let Some(first) = most.filter(|_| self.waiting > 0 && rules.input_order == InputOrder::AsApp) {
             let _ = write!(
                 text,
-                "\nfor {} by the app itself, where something may refuse first: {first}",
+                "\nleft to the app for {}, where something may refuse first: {first}",
                 amount(self.waiting, "operation")
             );
         }
         if only_reported && !self.is_claim {
             text.push_str(
-                "\nwhere it is only reported FastAPI validates all the same; enforced, invalid requests would not reach the app, and fields that its models ignore would be cut out",
+                "\nFastAPI still validates input that is only reported; if it were enforced, invalid requests would not reach the app, and fields that its models ignore would be cut out",
             );
         }
         if self.offered > 0 {

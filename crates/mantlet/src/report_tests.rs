@@ -47,7 +47,7 @@ fn what_is_enforced_and_what_is_not_is_said() {
                 1 mount of another kind of app";
     let places = "the app decides at 5 places: raw (2); one; three; and 1 other reason (`mantlet contract` names them)";
     let input = "input: enforced for 3, only reported for 1 (code before them is not proven to leave requests as they are)";
-    let lost = "where it is only reported FastAPI validates all the same; enforced, invalid requests would not reach the app, \
+    let lost = "FastAPI still validates input that is only reported; if it were enforced, invalid requests would not reach the app, \
                 and fields that its models ignore would be cut out";
     let compatible = policy(|_| {});
     assert_eq!(
@@ -57,7 +57,7 @@ fn what_is_enforced_and_what_is_not_is_said() {
             input,
             lost,
             "unknown paths and methods: reported; hidden routes: reported",
-            "answers: described for 1 of 4",
+            "responses: described for 1 of 4",
             places
         ]
     );
@@ -70,7 +70,7 @@ fn what_is_enforced_and_what_is_not_is_said() {
     let said = lines(&report("inspector", false), &strict);
     assert!(said[3].starts_with("unknown paths and methods: left to the app"), "{said:?}");
     let off = policy(|contract| contract.mode = Mode::Off);
-    assert!(lines(&report("inspector", true), &off)[1].starts_with("nothing is held against it"));
+    assert!(lines(&report("inspector", true), &off)[1].starts_with("nothing is checked against it"));
     let only_recorded = Config { report_only: true, ..Config::default() }.check().unwrap();
     assert_eq!(lines(&report("inspector", true), &only_recorded)[1], "input: reported");
 }
@@ -88,7 +88,7 @@ fn a_document_is_a_claim_until_it_is_trusted() {
             policy(|contract| contract.trust = Some(Trust::Document)),
             "as `--trust-document` or `trust = \"document\"` says",
         ),
-        (policy(|contract| contract.posture = Posture::Strict), "for the posture is strict"),
+        (policy(|contract| contract.posture = Posture::Strict), "because the posture is strict"),
     ] {
         let said = lines(&claim, &trusting);
         assert_eq!(said[1], format!("the document is trusted, {why}"));
@@ -106,7 +106,7 @@ fn a_document_is_a_claim_until_it_is_trusted() {
 fn every_place_is_named_in_full() {
     let full = report("inspector", true).full();
     for expected in [
-        "\npaths: all are known\nanswers: described for 1 of 4\nnot in its document:\n  GET /debug\n",
+        "\npaths: all are known\nresponses: described for 1 of 4\nnot in its document:\n  GET /debug\n",
         "\n5 places where the app decides:\n  raw\n    GET /a\n    GET /b\n  one\n    GET /b\n",
     ] {
         assert!(full.contains(expected), "{full}");
@@ -138,7 +138,7 @@ fn what_waits_for_the_app_and_what_has_been_agreed_is_said() {
     report.offered = 1;
     let said = lines(&report, &policy(|_| {}));
     let waits =
-        "for 2 operations by the app itself, where something may refuse first: `current_user` (users.py:21)";
+        "left to the app for 2 operations, where something may refuse first: `current_user` (users.py:21)";
     let agreed = "1 operation has always agreed with the app: `mantlet contract --agreement` prints the lines that enforce that";
     assert_eq!((said[2].as_str(), said[4].as_str()), (waits, agreed), "{said:?}");
     let full = report.full();

@@ -1,22 +1,22 @@
-//! What Mantlet tells a person: on standard error, each line with its name, so that it can be told from the app's. What a command was
-//! asked for goes to standard output.
+//! Messages for people, on standard error: each line begins with Mantlet's name, which distinguishes it from the app's own. The
+//! result of a command goes to standard output.
 
 use std::{
     io::{self, Write as _},
     process::ExitCode,
 };
 
-/// Says one thing; further lines are set in.
+/// Prints one message; further lines are indented.
 pub(crate) fn say(text: impl AsRef<str>) {
     mantlet_gateway::tell(&text.as_ref().replace('\n', "\n  "));
 }
 
-/// Prints what was asked for, all at once. Whoever reads it may have seen enough before its end.
+/// Prints the result of a command, all at once. A reader that has seen enough may close the pipe before its end.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut output = io::stdout().lock();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("standard output cannot be written: {error}")))
+            Err(Failure::new(format!("cannot write to standard output: {error}")))
         }
         _ => Ok(()),
     }
@@ -34,7 +34,7 @@ impl Failure {
         Self { message: message.into(), code: 1 }
     }
 
-    /// A mistake in what was asked for; by custom 2.
+    /// A mistake in the arguments or the configuration; by custom 2.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self { message: message.into(), code: 2 }
     }

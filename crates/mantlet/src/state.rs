@@ -14,8 +14,8 @@ pub(crate) fn prepare(folder: &Path) -> io::Result<()> {
     {
         let name = folder.display();
         say(format!(
-            "note: {others} can remove what Mantlet keeps in `{name}`, also records\n\
-             make it Mantlet's own, with mode 0700, or name a folder in it: `state-folder = \"{}\"`",
+            "note: {others} can remove the files that Mantlet keeps in `{name}`, including records\n\
+             make the folder Mantlet's own, with mode 0700, or use a folder in it: `state-folder = \"{}\"`",
             folder.join("mantlet").display()
         ));
     }
@@ -52,7 +52,7 @@ fn make_secret(folder: &Path, file: &Path, text: &str) -> io::Result<()> {
     let mut draft = tempfile::NamedTempFile::new_in(folder)?;
     draft.write_all(text.as_bytes())?;
     if guarded::read(draft.path(), Kind::Secret).is_err() {
-        return Err(io::Error::other("the file system there keeps no owners or modes"));
+        return Err(io::Error::other("the file system there has no owners or modes"));
     }
     let linked = fs::hard_link(draft.path(), file);
     linked.or_else(|error| if file.exists() { Ok(()) } else { Err(error) })

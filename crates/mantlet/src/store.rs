@@ -47,8 +47,8 @@ impl Config {
                 text.map_err(|error| finding(format!("`{path}` cannot be read: {error}")))?.trim().to_owned()
             }
             _ if self.url.contains('@') || self.url.contains("pass=") => {
-                return Err(finding("a password does not belong into a configuration".into())
-                    .help("write `env:NAME` or `file:PATH`, and the URL there"));
+                return Err(finding("a password does not belong in the configuration".into())
+                    .help("write `env:NAME` or `file:PATH`, and keep the URL there"));
             }
             _ => self.url.clone(),
         };
@@ -62,13 +62,14 @@ impl Config {
             })?),
         };
         if authority.is_some() && !url.starts_with("rediss") && !url.starts_with("valkeys") {
-            let finding = Finding::new("store.authority", "the URL does not say that TLS is spoken");
+            let finding = Finding::new("store.authority", "the URL does not use TLS");
             return Err(finding.help("write `rediss://…`"));
         }
-        let store = StoreConfig { url, authority, timeout: self.timeout.0, prefix: self.prefix.clone() };
+        let store =
+            StoreConfig { url: url.into(), authority, timeout: self.timeout.0, prefix: self.prefix.clone() };
         if !store.is_valid() {
             let help = "write `redis://127.0.0.1:6379`, `redis+cluster://HOST:PORT,HOST:PORT` or `redis+sentinel://HOST:PORT,HOST:PORT/NAME`";
-            return Err(finding("is no URL of a store".into()).help(help));
+            return Err(finding("this is not the URL of a store".into()).help(help));
         }
         Ok(Some(store))
     }

@@ -17,12 +17,13 @@ use http_body_util::BodyExt;
 use mantlet_controls::{
     Config, Deployment, Mode, client,
     config::{Tolerance, units::Size},
-    contract, cookies, cors, csrf, encoding, headers, host, https,
+    contract, cookies, cors, csrf, deprecation, encoding, headers, host, https,
     layer::{Builder, MantletLayer},
     limits,
-    operation::ContractHandle,
+    operation::{Contract, ContractHandle},
     path, responses, throttle, uploads,
 };
+use serde_json::json;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 /// What a control does to the request that is its to decide.
@@ -56,6 +57,7 @@ fn get(target: &str) -> Request {
     Request::get(target).header("host", "notes.example").body(Body::empty()).unwrap()
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn controls() -> Vec<Control> {
     let control = |name, add, request, does| Control { name, add, request, does };
     vec![
@@ -156,7 +158,34 @@ fn controls() -> Vec<Control> {
             || post(&[("content-encoding", "compress")], "?"),
             Does::Says("content-encoding-unsupported"),
         ),
+        control(
+            "deprecation",
+            |none| {
+                let section = deprecation::Config {
+                    mode: Mode::Enforce,
+                    since: "2026-12-01".into(),
+                    ..Default::default()
+                };
+                // Which operation is asked for is known by the contract alone.
+                none.contract(contract::Config::default()).deprecation(section).deployment(known())
+            },
+            || get("/old"),
+            Does::Adds("deprecation", "@1796083200"),
+        ),
     ]
+}
+
+/// An app that has marked what it has.
+fn known() -> Deployment {
+    let operation = json!({"id": "old", "body": {"kind": "none"}, "inputs": [], "deprecated": true});
+    let route =
+        json!({"kind": "http", "path": "/old", "methods": ["GET"], "hidden": false, "operation": operation});
+    let router = json!({"routes": [route], "redirect-slashes": true, "complete": false});
+    let model = json!({"version": 1, "source": "inspector", "router": router, "shapes": []});
+    let contract = Contract::compile(&serde_json::from_value(model).unwrap()).0;
+    let deployment = Deployment::default();
+    deployment.kept.get::<ContractHandle>().put(contract);
+    deployment
 }
 
 /// What came of a request.
@@ -172,8 +201,7 @@ async fn ask(add: impl FnOnce(Builder) -> Builder, request: Request) -> Seen {
     deployment.kept.get::<ContractHandle>().await_contract();
     let reasons = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&reasons);
-    let layer = add(MantletLayer::none())
-        .deployment(deployment)
+    let layer = add(MantletLayer::none().deployment(deployment))
         .peer(|_| Some(SocketAddr::from(([203, 0, 113, 7], 4_000))))
         .audit(move |record| told.lock().unwrap().push(record.reason))
         .build()

@@ -3,7 +3,10 @@
 use std::{
     io::{Read, Write},
     net::SocketAddr,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -11,7 +14,7 @@ use std::{
 use anyhow::{Result, ensure};
 
 use super::{
-    goodput::{CLIENT, connect, counted, exchange, percentile, steady},
+    goodput::{CLIENT, connect, counted, exchange, percentile},
     report::{Row, float, section},
     server::Place,
 };
@@ -20,8 +23,13 @@ use super::{
 const CARRIED: (u32, u64) = (5_000, 30);
 /// Connections that they come on.
 const CONNECTIONS: u32 = 50;
-/// Connections of a flood, and its addresses: of one network, and of many.
+/// Connections of a flood, each of an address of its own in one network.
 const FLOOD: usize = 64;
+/// Clients that are not part of it, each in a network of its own, and how often each asks in a second: less than its share of the slowest app.
+const CLIENTS: [&str; 5] = ["192.0.2.7", "203.0.113.7", "198.18.0.7", "198.19.0.7", "192.88.99.7"];
+const RATE: u32 = 10;
+/// What is not measured: until then the gate has seen what the app can carry.
+const SETTLING: Duration = Duration::from_secs(2);
 /// Bytes of a body that is larger than what is held back.
 const BODY: usize = 100 << 10;
 /// HTTP/2 streams on one connection: unfinished ones; and those that are begun and reset in a second, of which a connection may have 33 for long.
@@ -56,11 +64,11 @@ pub(super) fn measure(place: &Place, seconds: u64) -> Result<String> {
     let carried = carried(place)?;
     let mut rows = Vec::new();
     for (path, title) in APPS {
-        let server = place.stack_behind_mantlet()?;
+        // Clients have addresses of the Internet: those of this machine are not taken for attackers.
+        let server = place.stack_behind_mantlet_with(&[("MANTLET_CLIENT__TRUSTED", "127.0.0.0/8")])?;
         let address = SocketAddr::from(([127, 0, 0, 1], server.port));
-        let request = format!("GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n");
         let time = Duration::from_secs(seconds);
-        let (alone, _) = steady(address, &request, time)?;
+        let alone = steady(address, path, time)?;
         for (shape, flood) in SHAPES {
             let before = counted(address)?;
             let (over, statuses) = (AtomicBool::new(false), [AtomicU64::new(0), AtomicU64::new(0)]);
@@ -73,27 +81,29 @@ pub(super) fn measure(place: &Place, seconds: u64) -> Result<String> {
                         }
                     });
                 }
-                let beside = steady(address, &request, time);
+                let beside = steady(address, path, time);
                 over.store(true, Relaxed);
                 beside
             });
-            let (beside, failed) = beside?;
-            let reached = counted(address)?.saturating_sub(before).saturating_sub(beside.len() as u64);
+            let beside = beside?;
+            let reached = counted(address)?.saturating_sub(before).saturating_sub(beside.answered);
             let of = |times: &[f64]| [percentile(times, 50), percentile(times, 99)];
             let [passed, refused] = statuses.map(AtomicU64::into_inner);
             println!("{title}, {flood}: measured ({passed} of the flood answered, {refused} refused)");
             rows.push(Row::of_flood(
                 &format!("{title}: {flood}"),
-                of(&alone),
-                of(&beside),
-                failed,
+                of(&alone.times),
+                of(&beside.times),
+                beside.failed,
                 [reached, refused],
             ));
         }
     }
     let text = format!(
-        "\n## Load\n\n{carried}\n\nA slow app behind Mantlet without configuration, and a client that asks 50 times a second, alone and beside a flood of {FLOOD} connections from another\n\
-         network; time to the whole answer, median and 99th percentile.\n\n"
+        "\n## Load\n\n{carried}\n\nA slow app behind Mantlet without configuration, and {} clients of different networks that each ask {RATE} times a second, alone and beside a\n\
+         flood of {FLOOD} connections from {FLOOD} addresses of another network; time to the whole answer, median and 99th percentile, from {} s after the flood began.\n\n",
+        CLIENTS.len(),
+        SETTLING.as_secs()
     );
     Ok(section(
         &text,
@@ -144,6 +154,50 @@ fn carried(place: &Place) -> Result<String> {
     ))
 }
 
+/// What clients have noticed.
+#[derive(Default)]
+struct Noticed {
+    /// How long answers took from when they were due, in milliseconds.
+    times: Vec<f64>,
+    /// All of them, those of the first moments too.
+    answered: u64,
+    failed: usize,
+}
+
+/// Clients that ask at their own pace, whatever they are answered.
+fn steady(address: SocketAddr, path: &str, time: Duration) -> Result<Noticed> {
+    let noticed = Mutex::new(Noticed::default());
+    let (start, count) = (Instant::now(), u32::try_from((SETTLING + time).as_secs())? * RATE);
+    thread::scope(|scope| {
+        for (index, client) in (0..).zip(CLIENTS) {
+            let noticed = &noticed;
+            scope.spawn(move || {
+                let request =
+                    format!("GET {path} HTTP/1.1\r\nHost: bench\r\nX-Forwarded-For: {client}\r\n\r\n");
+                let mut connection = connect(address, CLIENT).ok();
+                let first = Duration::from_secs(1) / RATE / 5 * index;
+                for number in 0..count {
+                    let due = first + Duration::from_secs(1) / RATE * number;
+                    thread::sleep((start + due).saturating_duration_since(Instant::now()));
+                    let status = connection.as_mut().map(|connection| exchange(connection, &request));
+                    let took = (start + due).elapsed();
+                    let mut noticed = noticed.lock().unwrap_or_else(PoisonError::into_inner);
+                    if due >= SETTLING {
+                        noticed.times.push(took.as_secs_f64() * 1e3);
+                    }
+                    if matches!(status, Some(Ok(200))) {
+                        noticed.answered += 1;
+                    } else {
+                        noticed.failed += 1;
+                        connection = connect(address, CLIENT).ok();
+                    }
+                }
+            });
+        }
+    });
+    Ok(noticed.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
 /// One connection of a flood, until it ends.
 fn attack(
     shape: Shape,
@@ -154,23 +208,25 @@ fn attack(
     [passed, refused]: &[AtomicU64; 2],
 ) -> std::io::Result<()> {
     let mut connection = connect(address, [127, 0, 3, u8::try_from(number % 200 + 1).unwrap_or(1)])?;
+    let from = format!("198.51.100.{}", number % 200 + 1);
     let request = match shape {
-        Shape::Get => format!("GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n"),
+        Shape::Get => format!("GET {path} HTTP/1.1\r\nHost: bench\r\nX-Forwarded-For: {from}\r\n\r\n"),
         Shape::Post => {
             let body = "x".repeat(BODY);
             format!(
-                "POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: text/plain\r\nContent-Length: {BODY}\r\n\r\n{body}"
+                "POST {path} HTTP/1.1\r\nHost: bench\r\nX-Forwarded-For: {from}\r\nContent-Type: text/plain\r\nContent-Length: {BODY}\r\n\r\n{body}"
             )
         }
-        Shape::BadPath => "GET /a/../b HTTP/1.1\r\nHost: bench\r\n\r\n".to_owned(),
+        Shape::BadPath => format!("GET /a/../b HTTP/1.1\r\nHost: bench\r\nX-Forwarded-For: {from}\r\n\r\n"),
         Shape::SlowRead => {
-            connection.write_all(b"GET /large HTTP/1.1\r\nHost: bench\r\n\r\n")?;
+            let request = format!("GET /large HTTP/1.1\r\nHost: bench\r\nX-Forwarded-For: {from}\r\n\r\n");
+            connection.write_all(request.as_bytes())?;
             while !over.load(Relaxed) {
                 thread::sleep(Duration::from_millis(50));
             }
             return Ok(());
         }
-        Shape::Resets | Shape::Unfinished => return streams(shape, &mut connection, path, over),
+        Shape::Resets | Shape::Unfinished => return streams(shape, &mut connection, path, &from, over),
     };
     while !over.load(Relaxed) {
         match exchange(&mut connection, &request)? {
@@ -193,13 +249,15 @@ fn streams(
     shape: Shape,
     connection: &mut (impl Read + Write),
     path: &str,
+    from: &str,
     over: &AtomicBool,
 ) -> std::io::Result<()> {
     let text = |text: &str| [&[u8::try_from(text.len()).unwrap_or(0)][..], text.as_bytes()].concat();
     let is_get = shape == Shape::Resets;
     // Fields of the static table (RFC 7541, appendix A): method, scheme; authority and path with values of their own.
     let method = if is_get { 0x82 } else { 0x83 };
-    let fields = [&[method, 0x86, 0x01][..], &text("bench"), &[0x04], &text(path)].concat();
+    let forwarded = [&[0x00][..], &text("x-forwarded-for"), &text(from)].concat();
+    let fields = [&[method, 0x86, 0x01][..], &text("bench"), &[0x04], &text(path), &forwarded].concat();
     let end = if is_get { 0x5 } else { 0x4 };
     connection.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &frame(4, 0, 0, &[])[..]].concat())?;
     let mut next = 1;

@@ -142,10 +142,19 @@ impl Place {
 
     /// The bare one behind Mantlet as it is without configuration.
     pub(super) fn stack_behind_mantlet(&self) -> Result<Server> {
+        self.stack_behind_mantlet_with(&[])
+    }
+
+    /// The same with settings in the environment.
+    pub(super) fn stack_behind_mantlet_with(&self, settings: &[(&str, &str)]) -> Result<Server> {
         let port = free_port()?;
         let mut mantlet = Command::new(&self.mantlet);
         mantlet.args(["run", "stack:bare", "--listen", &format!("127.0.0.1:{port}")]);
-        mantlet.arg("--python").arg(&self.stack_python).env("MANTLET_AUDIT__TERMINAL", "false");
+        mantlet
+            .arg("--python")
+            .arg(&self.stack_python)
+            .env("MANTLET_AUDIT__TERMINAL", "false")
+            .envs(settings.iter().copied());
         // Its own configuration lies elsewhere: the one here is for other loads.
         let folder = self.folder.join("defaults");
         fs::create_dir_all(&folder)?;

@@ -14,7 +14,7 @@ impl Compiler {
             let text = text.as_deref()?;
             let bound = read(text);
             if bound.is_none() {
-                self.note(format!("the bound `{text}` is none for this type"));
+                self.note(format!("the bound `{text}` does not fit this type"));
             }
             bound
         };

@@ -176,7 +176,7 @@ impl Compiler {
             regex
         } else {
             Regex::new(text)
-                .inspect_err(|_| self.note(format!("the pattern `{text}` is no regular expression here")))
+                .inspect_err(|_| self.note(format!("the pattern `{text}` is not a regular expression here")))
                 .ok()
         };
         Pattern { text: text.into(), regex, only_refuses: python }
@@ -199,7 +199,7 @@ impl Compiler {
             "interface" => IpOf::Interface,
             "network" => IpOf::Network,
             _ => {
-                self.note(format!("`{of}` is no kind of IP address known here"));
+                self.note(format!("`{of}` is not a known kind of IP address"));
                 return Shape::Opaque;
             }
         };

@@ -16,7 +16,10 @@ impl Compiler {
             let mut paths: Vec<Path> = Vec::with_capacity(field.lookup.len());
             for path in &field.lookup {
                 let Some((PathItem::Key(key), rest)) = path.split_first() else {
-                    self.note(format!("the field `{}` is looked for at a place that is no key", field.name));
+                    self.note(format!(
+                        "the field `{}` is looked for at a place that is not a key",
+                        field.name
+                    ));
                     return Shape::Opaque;
                 };
                 paths.push(Path { key: key.as_str().into(), rest: rest.iter().map(step).collect() });

@@ -61,7 +61,7 @@ impl<'d> Reader<'d> {
         let (schema, media) = match (schemas.into_iter().next().flatten(), all.first()) {
             (schema, Some((.., media))) if is_one => (schema, media.clone()),
             _ => {
-                self.note(&content.at, "bodies of several kinds, so none is looked at");
+                self.note(&content.at, "bodies of several kinds, so none is checked");
                 return unknown;
             }
         };
@@ -87,11 +87,11 @@ impl<'d> Reader<'d> {
             if let Some(body) = schema.and_then(|schema| self.form(&schema, &media, is_required)) {
                 return body;
             }
-            self.note(&content.at, "a form that is not a plain object, so it is not looked at");
+            self.note(&content.at, "a form that is not a plain object, so it is not checked");
             return unknown;
         }
         let names: Vec<_> = all.iter().map(|(name, ..)| format!("`{name}`")).collect();
-        self.note(&content.at, format!("a body of {} is not looked at", names.join(", ")));
+        self.note(&content.at, format!("a body of {} is not checked", names.join(", ")));
         unknown
     }
 
@@ -119,7 +119,8 @@ impl<'d> Reader<'d> {
             let is_list = Self::is_list(types) && is_plain;
             let is_readable = is_list || types.without(Types::NULL).is_scalar() || types == Types::ALL;
             if file {
-                // A part without a file name is no upload to FastAPI, and yet what the document asks for.
+                // A part without a file name is not an upload to FastAPI, and yet what the document
+                // asks for.
                 field.shape = self.any();
             } else if !is_plain {
                 field.shape = self.opaque(

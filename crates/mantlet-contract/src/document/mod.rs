@@ -31,15 +31,15 @@ pub enum DocumentError {
         "the document is empty; is the address that of the app's OpenAPI document, usually `/openapi.json`?"
     )]
     Empty,
-    /// It is no JSON.
-    #[error("the document is no valid JSON: {0}")]
+    /// It is not JSON.
+    #[error("the document is not valid JSON: {0}")]
     Json(String),
-    /// It is no YAML.
+    /// It is not YAML.
     #[error("the document is neither JSON nor valid YAML: {0}")]
     Yaml(String),
     /// It is something else.
     #[error(
-        "this is no OpenAPI document: it has no `openapi: 3.…`; is the address that of the app's OpenAPI document, usually `/openapi.json`?"
+        "this is not an OpenAPI document: it has no `openapi: 3.…`; is the address that of the app's OpenAPI document, usually `/openapi.json`?"
     )]
     NotOpenApi,
     /// The predecessor.
@@ -51,9 +51,7 @@ pub enum DocumentError {
     #[error("the document is OpenAPI {0}, which is not known here; 3.0 and 3.1 are")]
     Version(String),
     /// No route at all.
-    #[error(
-        "the document names no operation, so nothing could be checked by it; is it the app's whole document?"
-    )]
+    #[error("the document has no operations, so nothing could be checked; is it the app's whole document?")]
     NoOperation,
 }
 

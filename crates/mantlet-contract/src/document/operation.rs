@@ -31,6 +31,7 @@ impl<'d> Reader<'d> {
             security: self.security(operation),
             named: Vec::new(),
             responses: self.responses(operation),
+            deprecated: operation.node.get("deprecated").is_some_and(Node::is_true),
         }
     }
 }

@@ -77,7 +77,7 @@ impl<'d> Reader<'d> {
         let name = match location {
             Location::Path => match names.get(name) {
                 Some(name) => name.clone(),
-                None => return self.note(&parameter.at, format!("`{name}` does not stand in the path")),
+                None => return self.note(&parameter.at, format!("`{name}` is not in the path")),
             },
             _ => name.to_owned(),
         };

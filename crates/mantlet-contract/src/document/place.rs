@@ -24,13 +24,13 @@ impl<'d> Place<'d> {
         self.node.members()
     }
 
-    /// The members of an object, in order; none if it is no object.
+    /// The members of an object, in order; none if it is not an object.
     pub(super) fn each(&self) -> impl Iterator<Item = (&'d str, Self)> {
         let members = self.members().into_iter().flatten();
         members.map(|(name, node)| (name.as_str(), self.below(name, node)))
     }
 
-    /// The items of a list; none if it is no list.
+    /// The items of a list; none if it is not a list.
     pub(super) fn items(&self) -> impl Iterator<Item = Self> {
         let items = self.node.list().unwrap_or_default().iter().enumerate();
         items.map(|(index, node)| self.below(&index.to_string(), node))

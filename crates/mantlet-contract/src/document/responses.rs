@@ -24,7 +24,7 @@ impl<'d> Reader<'d> {
                     named.insert(status, shape);
                 }
                 (_, _, Some(hundreds @ 1..=5)) => ranges.push((hundreds * 100, shape)),
-                _ => self.note(&response.at, format!("`{status}` is no status")),
+                _ => self.note(&response.at, format!("`{status}` is not a status")),
             }
         }
         let classes: Vec<_> = ranges.iter().map(|(first, _)| first / 100).collect();
@@ -55,7 +55,7 @@ impl<'d> Reader<'d> {
         }
         let first = schemas.first()?.clone();
         if schemas.iter().any(|schema| schema.node != first.node) {
-            self.note(&content.at, "several kinds of JSON, so the response is not looked at");
+            self.note(&content.at, "several kinds of JSON, so the response is not checked");
             return None;
         }
         Some(self.shape(&first, Direction::Response))

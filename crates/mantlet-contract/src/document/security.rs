@@ -51,7 +51,7 @@ impl<'d> Reader<'d> {
                     _ => {
                         self.note(
                             &scheme.at,
-                            "a key that stands neither in the query nor in a header nor in a cookie",
+                            "a key that is neither in the query nor in a header nor in a cookie",
                         );
                         return SecurityScheme::Other;
                     }

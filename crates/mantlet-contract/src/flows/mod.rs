@@ -220,7 +220,7 @@ impl<'c> Search<'c> {
                 }
             }
         }
-        // Who is known already does not log in.
+        // A caller who is known already does not log in.
         let (account, secret) = (inputs.account()?, inputs.secret()?);
         is_anonymous.then_some(())?;
         let words = words(path);

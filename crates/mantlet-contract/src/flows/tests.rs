@@ -197,7 +197,7 @@ fn accounts_are_found_wherever_they_stand() {
         ),
         (Row("POST", "/h/login", "h", json!([{"shape": 8}]), ""), "login word"),
     ]);
-    // One that is open to both methods is no page where the account is in the query.
+    // One that is open to both methods is not a page where the account is in the query.
     for (inputs, methods) in [
         (json!(["query:email", "query:password"]), vec!["GET", "POST"]),
         (json!(["email", "password"]), vec!["POST"]),

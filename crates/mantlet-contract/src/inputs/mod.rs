@@ -75,7 +75,8 @@ pub struct Judgement {
     pub ignored: Vec<Range<usize>>,
     /// Names and bytes of a form's fields that the app would ignore.
     pub ignored_fields: Vec<(String, Range<usize>)>,
-    /// Names in the query that nobody asked for, and those that come more often than they are asked for.
+    /// Names in the query that the app does not declare, and names that come more often than
+    /// declared.
     pub unknown_query: Vec<String>,
     /// What is odd about the JSON.
     pub odd: Odd,
@@ -257,11 +258,12 @@ struct Run<'r, 'a> {
     received: Received<'r>,
     query: Pairs<'r>,
     cookies: Pairs<'r>,
-    /// Names of the query that somebody takes.
+    /// Names of the query that an input takes.
     used: HashSet<&'r str>,
-    /// Somebody takes them all.
+    /// An input takes them all.
     takes_all: bool,
-    /// What is ignored below each part of the body: a name, or all of it. Only what all who take the part ignore.
+    /// What is ignored below each part of the body: a name, or all of it. Only if every input that
+    /// takes the part ignores it.
     ignored: HashMap<Option<&'r str>, Vec<Range<usize>>>,
     judgement: Judgement,
 }
@@ -318,7 +320,7 @@ impl<'r> Run<'r, '_> {
         self.validate(input, taken, &[place(input.location), name], Some(name));
     }
 
-    /// None if the body is no object: then the field is missing, whether it is required or not.
+    /// None if the body is not an object: then the field is missing, whether it is required or not.
     fn body_field(&self, names: &'r [String], multiple: bool) -> Option<(&'r String, Taken<'r>)> {
         let first = names.first()?;
         Some(match &self.received {
@@ -475,7 +477,7 @@ impl<'r> Run<'r, '_> {
                 }
             }
             Location::Query => taken(&self.query, name, multiple),
-            // Cookies are no multidict; an empty one counts as missing where a list is wanted.
+            // Cookies are not a multidict; an empty one counts as missing where a list is wanted.
             Location::Cookie => match taken(&self.cookies, name, false) {
                 Taken::Text(text) if multiple && text.is_empty() => Taken::Nothing,
                 taken => taken,

@@ -1,4 +1,4 @@
-//! What a body says under a name: whom a login is for, to whom a message goes.
+//! The text of a body's field: the account of a login, the recipient of a message.
 
 use std::borrow::Cow;
 
@@ -8,12 +8,12 @@ use crate::multipart;
 use super::body::media_type;
 use super::encoded;
 
-/// What a body says under a name.
+/// The text of a body's field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Named {
     /// This text, or this number.
     Text(String),
-    /// No text, as far as anybody would read one.
+    /// No text in any reading.
     Nothing,
     /// Perhaps something: an app may read it, or another version of its libraries reads something else.
     Unsure,
@@ -155,7 +155,7 @@ mod tests {
             let found = named(b"multipart/form-data; boundary=b", body.as_bytes(), &["user"]);
             assert_eq!(found, expected, "{body:?}");
         }
-        // What does not end is no field yet.
+        // Text without an end is not a field yet.
         let body = user("alice") + "--b\r\nContent-Disposition: form-data; name=user\r\n\r\nbob";
         assert_eq!(named(b"multipart/form-data; boundary=b", body.as_bytes(), &["user"]), text("alice"));
         let body = user("alice") + "--b--\r\n";

@@ -1,4 +1,4 @@
-//! Why a text is no JSON.
+//! Why a text is not JSON.
 
 /// Why a text was not parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

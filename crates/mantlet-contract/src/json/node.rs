@@ -63,7 +63,7 @@ pub enum Kind<'a> {
     Constant(f64),
     /// A text.
     Text(&'a str),
-    /// A text that is no Unicode: it holds half of a surrogate pair.
+    /// A text that is not Unicode: it holds half of a surrogate pair.
     BrokenText,
     /// An array.
     Array(Items<'a>),
@@ -163,7 +163,7 @@ pub struct Members<'a> {
 /// A member of an object.
 #[derive(Debug, Clone, Copy)]
 pub struct Member<'a> {
-    /// None if it is no Unicode text.
+    /// None if it is not Unicode.
     pub key: Option<&'a str>,
     /// Its value.
     pub value: Item<'a>,

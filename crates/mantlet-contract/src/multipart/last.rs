@@ -53,7 +53,7 @@ impl Sink for Finder<'_> {
 
     fn part_end(&mut self) -> Result<(), Ambiguous> {
         if self.is_it {
-            // An upload is no text, and yet the last of its name.
+            // An upload is not a text, but it is the last part of its name.
             self.found = if self.is_file {
                 Named::Nothing
             } else {

@@ -12,7 +12,7 @@ pub const HEADERS: usize = 16;
 const LONGEST_BOUNDARY: usize = 256;
 const LONGEST_STANDARD_BOUNDARY: usize = 70;
 
-/// Who is told what a form is made of.
+/// Receives the parts of a form.
 pub trait Sink {
     /// Why it wants no more.
     type Stop;

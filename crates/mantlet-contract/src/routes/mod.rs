@@ -72,7 +72,7 @@ pub struct HttpRoute {
     mount: Option<usize>,
     /// In capitals, sorted; none means every method.
     pub methods: Vec<String>,
-    /// Whom it is shown to.
+    /// Where it is shown.
     pub visibility: Visibility,
     /// What it accepts, if that is known.
     pub operation: Option<Operation>,
@@ -86,7 +86,7 @@ pub struct HttpRoute {
     pub handles: Box<[u16]>,
 }
 
-/// Whom a route is shown to.
+/// Where a route is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Visibility {
     /// It is in the document.

@@ -17,7 +17,7 @@ const CONVERTORS: [(&str, &str); 5] = [
 
 /// A template that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{template}` is no path template: {why}")]
+#[error("`{template}` is not a path template: {why}")]
 pub struct TemplateError {
     /// The template.
     pub template: String,
@@ -124,7 +124,7 @@ impl Expression {
             is_plain &= *name == "str";
             pattern += &regex::escape(template.get(end..parameter.place.start).unwrap_or_default());
             if found.iter().any(|(known, _)| known == parameter.name) {
-                return Err(error(&format!("`{}` stands in it twice", parameter.name)));
+                return Err(error(&format!("`{}` is in it twice", parameter.name)));
             }
             let convertor = match (own.get(parameter.name), *name) {
                 (Some(own), _) => {

@@ -42,7 +42,7 @@ impl<'a> Run<'a> {
             View::Bytes(_) => return self.unsure(),
             _ => None,
         };
-        // What is no date may be a moment at midnight.
+        // A text that is not a date may be a moment at midnight.
         let date = match date {
             Some(date) => date,
             None => match read_datetime(view, true) {
@@ -98,7 +98,7 @@ impl<'a> Run<'a> {
         }
         let moment = match read_datetime(view, truncate) {
             Ok(moment) => moment,
-            // What is no moment may be a date.
+            // A text that is not a moment may be a date.
             Err(bad) => match (bad, view) {
                 (Bad::Unsure, _) => return self.unsure(),
                 (Bad::Parse(_), View::Str(text)) => {

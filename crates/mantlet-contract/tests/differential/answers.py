@@ -9,7 +9,6 @@ import json
 import pathlib
 import random
 import sys
-import types
 import warnings
 from dataclasses import make_dataclass
 from typing import Annotated, Any, Dict, List, Optional, Sequence, Tuple, Union
@@ -24,12 +23,11 @@ from typing_extensions import TypedDict
 import types_
 from values import Values
 
-package = types.ModuleType("mantlet_inspector")
-package.__path__ = [str(pathlib.Path(__file__).resolve().parents[4] / "python" / "mantlet")]
-sys.modules["mantlet_inspector"] = package
+sys.dont_write_bytecode = True  # or Cargo takes the package for changed
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[4] / "python"))
 
-from mantlet_inspector.answers import Answers  # noqa: E402
-from mantlet_inspector.schemas import Shapes  # noqa: E402
+from mantlet_inspector.contract.responses import Responses  # noqa: E402
+from mantlet_inspector.contract.shapes import Shapes  # noqa: E402
 
 EACH = 12
 COUNT = 0
@@ -207,7 +205,7 @@ def main():
         except Exception:  # not every random type is one
             continue
         shapes = Shapes()
-        responses = Answers(shapes).read(app.routes[-1])
+        responses = Responses(shapes).read(app.routes[-1])
         values, answers = Values(r, {}), []
         values.calm = True
         for _ in range(EACH):

@@ -14,7 +14,7 @@ from fastapi import Body, Cookie, FastAPI, File, Form, Header, Path, Query, Uplo
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from shapes import Shapes, Translator
-from mantlet_inspector.operations import Operations
+from mantlet_inspector.contract.operations import Operations
 from types_ import Cat, Dog, Hero, HeroBase, NewTeam
 from values import TEXTS, Values
 

@@ -2,14 +2,12 @@
 
 import pathlib
 import sys
-import types
 
-# The files are a package, of the name that they have beside an app.
-package = types.ModuleType("mantlet_inspector")
-package.__path__ = [str(pathlib.Path(__file__).resolve().parents[4] / "python" / "mantlet")]
-sys.modules["mantlet_inspector"] = package
+sys.dont_write_bytecode = True  # or Cargo takes the package for changed
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[4] / "python"))
 
-from mantlet_inspector.schemas import Shapes, Translator  # noqa: E402
+from mantlet_inspector.contract.schemas import Translator  # noqa: E402
+from mantlet_inspector.contract.shapes import Shapes  # noqa: E402
 
 
 def translate(schema):

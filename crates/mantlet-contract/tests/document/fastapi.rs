@@ -64,7 +64,7 @@ fn what_is_read_is_what_fastapi_declares() {
             for method in declared.methods {
                 let name = format!("{method} {}", declared.path);
                 let (body, own) = read.remove(&(method, declared.path.clone())).unwrap();
-                // Written by hand, and nobody holds anything against it.
+                // Written by hand: the app declares no input here.
                 if declared.path == "/partners/prices" {
                     assert_eq!(
                         (&own[..], declared.inputs.len()),

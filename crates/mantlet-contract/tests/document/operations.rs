@@ -31,17 +31,17 @@ fn what_is_no_document_is_an_error_that_says_what_to_do() {
     for (text, expected) in [
         (String::new(), "the document is empty"),
         ("  \n".to_owned(), "the document is empty"),
-        ("{".to_owned(), "no valid JSON"),
-        ("{}".to_owned(), "no OpenAPI document"),
-        ("[]".to_owned(), "no OpenAPI document"),
-        ("<html>".to_owned(), "no OpenAPI document"),
+        ("{".to_owned(), "not valid JSON"),
+        ("{}".to_owned(), "not an OpenAPI document"),
+        ("[]".to_owned(), "not an OpenAPI document"),
+        ("<html>".to_owned(), "not an OpenAPI document"),
         ("a: [b".to_owned(), "neither JSON nor valid YAML"),
         (format!(r#"{{"swagger": "2.0", {operation}}}"#), "Swagger 2.0"),
         (format!(r#"{{"openapi": "3.7.1", {operation}}}"#), "OpenAPI 3.7.1"),
         (format!(r#"{{"openapi": "3.10.0", {operation}}}"#), "OpenAPI 3.10.0"),
-        (r#"{"openapi": "3.1.0"}"#.to_owned(), "no operation"),
-        (r#"{"openapi": "3.1.0", "paths": {"/": {"summary": "x"}}}"#.to_owned(), "no operation"),
-        (r#"{"openapi": "3.1.0", "paths": []}"#.to_owned(), "no operation"),
+        (r#"{"openapi": "3.1.0"}"#.to_owned(), "no operations"),
+        (r#"{"openapi": "3.1.0", "paths": {"/": {"summary": "x"}}}"#.to_owned(), "no operations"),
+        (r#"{"openapi": "3.1.0", "paths": []}"#.to_owned(), "no operations"),
     ] {
         let error = document::read(&text).unwrap_err().to_string();
         assert!(error.contains(expected), "{text}: {error}");

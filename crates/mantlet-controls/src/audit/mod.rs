@@ -25,8 +25,8 @@ use crate::{
     refusal::remedy,
 };
 
-/// Longest route text in a record, in bytes. A path may be as long as `limits.target-length`.
-const MAX_ROUTE: usize = 512;
+/// Longest path in a record, in bytes. A path may be as long as `limits.target-length`.
+const MAX_PATH: usize = 512;
 /// Most names of fields.
 const MAX_NAMES: usize = 5;
 /// Most bytes of what the app said when it failed.
@@ -37,8 +37,8 @@ pub(crate) const MAX_ORIGINAL: usize = 16 << 10;
 pub struct Record {
     /// When, RFC 3339 in UTC.
     pub time: jiff::Timestamp,
-    /// `request-refused`; `request-changed`; `request-would-be-changed`; `request-left-to-app`; `contract-contradicted`; `answer-changed`; in report mode `request-would-be-refused` or `answer-would-be-changed`;
-    /// `answer-not-judged`; `connection-refused`; `quota-warning`, `quota-reset`; `store-unavailable`, `store-recovered`; `client-banned`, in report mode
+    /// `request-refused`; `request-changed`; `request-would-be-changed`; `request-left-to-app`; `contract-contradicted`; `response-changed`; in report mode `request-would-be-refused` or `response-would-be-changed`;
+    /// `response-not-judged`; `connection-refused`; `quota-warning`, `quota-reset`; `store-unavailable`, `store-recovered`; `client-banned`, in report mode
     /// `client-would-be-banned`; `ban-lifted`; `throttle-usage`; `records-summed`.
     pub security_event: &'static str,
     /// What was done: `refuse`, `pass`, `strip`, `replace`, `ban`, `lift` or `count`.
@@ -47,14 +47,17 @@ pub struct Record {
     pub reason: &'static str,
     /// The status that was answered; none if the request passed or the connection was closed without an answer.
     pub status: Option<u16>,
-    /// Who is really calling; none for a unix socket that named nobody.
+    /// The client's address; none for a unix socket without the address of a client.
     pub client_ip: Option<IpAddr>,
-    /// Who is calling, once that is known: whom a client's certificate names.
+    /// The caller, once it is known: the name in the client's certificate.
     pub user: Option<String>,
     /// The method; none if the request line was not readable.
     pub method: Option<String>,
     /// The path, without its query; none if the request line was not readable.
-    pub route: Option<String>,
+    pub path: Option<String>,
+    /// The path template of the operation, as the app has it: by what records can be counted. None where the operation is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
     /// The id in the answer's `X-Request-ID`.
     pub request_id: String,
     /// The mode of the control that decided.
@@ -69,7 +72,7 @@ pub struct Record {
     /// When it ends, if it lasts: a ban.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<jiff::Timestamp>,
-    /// A short hash of what a rule counts by, where that is no address: eight hexadecimal digits.
+    /// A short hash of what a rule counts by, if that is not an address: eight hexadecimal digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// How much was asked of a rule that only reports.
@@ -103,7 +106,8 @@ impl Record {
             client_ip: call.client.address,
             user: call.certificate.as_ref().map(|certificate| certificate.name.clone()),
             method: readable.then(|| foreign::method(&call.method)),
-            route: readable.then(|| shortened(call.path.as_str())),
+            path: readable.then(|| shortened(call.path.as_str())),
+            operation: call.operation.as_ref().map(|matched| matched.route.path.clone()),
             request_id: call.request_id.as_str().to_owned(),
             mode: if left { Mode::Enforce } else { mode }.as_str(),
             subject: match &refusal.subject {
@@ -151,13 +155,13 @@ impl Record {
     /// The record of a cookie of the app that lacks attributes.
     pub(crate) fn of_cookie(call: &Call, name: String) -> Self {
         Self {
-            security_event: "answer-would-be-changed",
+            security_event: "response-would-be-changed",
             subject: Some(name),
             ..Self::of(call, &Reason::CookieAttributesMissing.into(), Mode::Report)
         }
     }
 
-    /// The record of what is used up of a quota, given back by whoever operates the gate.
+    /// The record of a quota that the operator has reset.
     pub fn of_reset(quota: &str) -> Self {
         Self {
             security_event: "quota-reset",
@@ -190,7 +194,7 @@ impl Record {
         }
     }
 
-    /// The record of a ban that somebody has ended, of an address or a network.
+    /// The record of a lifted ban, of an address or a network.
     pub fn of_lifted(address: &str) -> Self {
         Self {
             security_event: "ban-lifted",
@@ -216,7 +220,7 @@ impl Record {
         let changed = mode == Mode::Enforce;
         let refusal = reason.into();
         let mut record = Self::with(call, &refusal, Mode::Report, remedy::of(call, &refusal, mode));
-        record.security_event = if changed { "answer-changed" } else { "answer-would-be-changed" };
+        record.security_event = if changed { "response-changed" } else { "response-would-be-changed" };
         record.action = if changed { "strip" } else { "pass" };
         record.mode = mode.as_str();
         // Names of secrets are those of the list, whatever the app answers; others may have been made up by a client.
@@ -232,11 +236,11 @@ impl Record {
         Self { subject: Some(first_of(names.iter().map(|name| foreign::name(name, true)))), ..self }
     }
 
-    /// The record of an answer that nobody could look into; the word says why.
+    /// The record of a response that could not be examined; `why` says the reason in a word.
     pub(crate) fn of_unjudged(call: &Call, mode: Mode, why: &str) -> Self {
         let (replaced, refusal) = (mode == Mode::Enforce, Reason::ResponseNotJudged.into());
         Self {
-            security_event: "answer-not-judged",
+            security_event: "response-not-judged",
             action: if replaced { "replace" } else { "pass" },
             mode: mode.as_str(),
             subject: Some(why.to_owned()),
@@ -251,7 +255,7 @@ impl Record {
         Self {
             action: if hidden { "replace" } else { "pass" },
             status: hidden.then_some(status.as_u16()),
-            // Where the client has it, nobody needs it here.
+            // If the client has it, the record does not need it.
             original: (hidden && !original.is_empty())
                 .then(|| String::from_utf8_lossy(original).into_owned()),
             ..Self::of_answer(call, Reason::AppErrorHidden, mode, &[])
@@ -269,7 +273,8 @@ impl Record {
             client_ip,
             user: None,
             method: None,
-            route: None,
+            path: None,
+            operation: None,
             request_id: String::new(),
             mode: Mode::Enforce.as_str(),
             subject: None,
@@ -322,7 +327,7 @@ pub fn now() -> jiff::Timestamp {
 }
 
 fn shortened(path: &str) -> String {
-    cut(path, MAX_ROUTE).to_owned()
+    cut(path, MAX_PATH).to_owned()
 }
 
 /// The first names that faults are about; a client can make up any number of any length.

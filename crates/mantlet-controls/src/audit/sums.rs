@@ -116,7 +116,7 @@ impl State {
         let address = address.map(|address| (kind, customer(address)));
         let is_known = address.is_none_or(|address| self.addresses.contains_key(&address));
         let mut unknown = Count::default();
-        // Those for whom there is no room are limited together.
+        // Addresses beyond that number are limited together.
         let of_address = match address {
             Some(address) if is_known || self.addresses.len() < ADDRESSES => {
                 self.addresses.entry(address).or_default()

@@ -22,7 +22,8 @@ use crate::operation::Matched;
 /// A client's certificate: a principal that the transport vouches for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientCertificate {
-    /// Whom it names: a URI, an e-mail address or a host of the alternative names, else the common name.
+    /// The name in it: a URI, an e-mail address or a host of the alternative names, else the common
+    /// name.
     pub name: String,
     /// The certificate as the header `Client-Cert` carries it (RFC 9440).
     pub header: HeaderValue,
@@ -35,7 +36,7 @@ pub enum Peer {
     Ip(SocketAddr),
     /// A load balancer that named no client in its PROXY header: nothing that came with the request may speak for one.
     Unnamed(SocketAddr),
-    /// Nobody knows. Nothing that came with the request may speak for a client.
+    /// Not known. Nothing that came with the request may speak for a client.
     Unknown,
     /// A process on this machine, through a unix socket. Always trusted: the folder's permissions decided who may connect.
     Unix,
@@ -65,7 +66,7 @@ impl Scheme {
 pub struct Call {
     /// The id that ties the answer, the app's log and the audit record together.
     pub request_id: RequestId,
-    /// Who is really calling.
+    /// The client, as found by the `client` control.
     pub client: Client,
     /// The method as sent.
     pub method: Method,

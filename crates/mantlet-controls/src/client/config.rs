@@ -24,7 +24,8 @@ pub struct Config {
     /// `compatible`, else `drop` (as nginx does).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub underscore_headers: Option<UnderscoreHeaders>,
-    /// Only the caller is learned, and the request's headers stay as they came: so the section is where the control is off. No key of a file.
+    /// The caller is found, but the request's headers stay as they came: the setting of a control
+    /// that is off. It is not a key of a file.
     #[serde(skip)]
     pub leaves_headers: bool,
 }

@@ -1,4 +1,4 @@
-//! Who is really calling, and what may be believed about it.
+//! Which client has really sent a request, and what may be believed about it.
 //!
 //! Defends against forged addresses and identities: a client that writes `X-Forwarded-For`, `X-Real-IP` or
 //! `X-Remote-User` itself to pass for another address or user, and header names that the app's server would
@@ -10,8 +10,8 @@
 //! 3. A peer on a unix socket is trusted.
 //! 4. What the client asked for: the host that the first trusted proxy on the way says (`X-Forwarded-Host` with `X-Forwarded-Port`, or `host=`).
 //!
-//! To mind in deployment: list every proxy in front of Mantlet in `client.trusted`, and nothing else. Whoever is
-//! in that list can claim to be anybody.
+//! To mind in deployment: list every proxy in front of Mantlet in `client.trusted`, and nothing
+//! else. A proxy in that list can claim any address for a client.
 //!
 //! ```
 //! use http::{HeaderMap, HeaderValue};

@@ -55,8 +55,8 @@ const NOT_NAMED_AWAY: [&str; 22] = [
     "x-xsrf-token",
 ];
 
-/// Headers by which known proxies, gateways and platforms tell the app who is calling or what was asked for, and `Proxy` (httpoxy). From
-/// anybody else they are forgeries. Sorted.
+/// Headers by which known proxies, gateways and platforms name the client or the original request
+/// to the app, and `Proxy` (httpoxy). From any other peer they are forgeries. Sorted.
 const FORGEABLE: [&str; 61] = [
     "cf-connecting-ip",
     "cf-connecting-ipv6",

@@ -42,8 +42,8 @@ fn told(call: &Call, removed: &Removed) -> String {
     foreign::name(name, is_known)
 }
 
-/// The line that lets a header through which the app does not get, or removes one that it gets. Who writes what proxies write and is near
-/// may be one.
+/// The line that lets a header through which the app does not get, or removes one that it gets. A
+/// peer nearby that writes the headers of proxies may be one.
 fn remedy(call: &Call, removed: &Removed) -> Option<String> {
     let listed = |key: &str| Some(format!("client.{key} = [{}]", quoted(removed.name.as_str())));
     match removed.why {

@@ -196,7 +196,7 @@ fn rows_32_33_45_forged_headers_do_not_reach_the_app() {
         "{names:?}"
     );
     assert!(!names.contains(&"x-http-method-override".to_owned()), "{names:?}");
-    // Who knows that no code of the app reads it?
+    // Nothing proves that no code of the app reads it.
     let (names, _) = kept("203.0.113.1", &Policy { drops_overrides: false, ..policy.clone() });
     assert!(names.contains(&"x-http-method-override".to_owned()), "{names:?}");
     let named =

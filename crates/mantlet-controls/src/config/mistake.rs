@@ -41,7 +41,7 @@ impl Mistake {
     }
 }
 
-/// Reads a list of header names; what is none is a mistake.
+/// Reads a list of header names; other text is a mistake.
 pub(crate) fn header_names<'a>(
     key: &str,
     names: impl Iterator<Item = (usize, &'a String)>,

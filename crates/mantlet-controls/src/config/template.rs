@@ -12,7 +12,7 @@ pub(crate) fn as_get(method: &Method) -> Option<&'static Method> {
     (*method == Method::HEAD).then_some(&Method::GET)
 }
 
-/// Methods as people write them; none if one of them is no method.
+/// Methods as people write them; none if one of them is not a method.
 pub(crate) fn methods(names: &[String]) -> Option<Vec<Method>> {
     names.iter().map(|name| method(name)).collect()
 }

@@ -22,7 +22,7 @@ fn an_answer_means_what_it_proves() {
         (Judged::Unasked, 422, MISSING, false, Meaning::Nothing),
         (Judged::Valid, 200, "{}", false, Meaning::Valid),
         (Judged::Valid, 422, MISSING, false, Meaning::Missed),
-        // A handler's own 422 is no verdict on the input.
+        // A handler's own 422 does not judge the input.
         (Judged::Valid, 422, refusal, false, Meaning::Nothing),
         (Judged::Valid, 401, refusal, false, Meaning::Nothing),
         (Judged::Valid, 500, "", false, Meaning::Nothing),

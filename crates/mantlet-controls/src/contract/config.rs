@@ -46,7 +46,7 @@ pub struct Config {
     /// Fields of a body that the app's models ignore, where `input` is enforced: `strip` cuts them out and records it. Default `strip`; strict `reject`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown_fields: Option<Unknown>,
-    /// Names in the query that nobody asked for. Default `report`; strict `reject`.
+    /// Names in the query that the app does not declare. Default `report`; strict `reject`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown_query: Option<Tolerance>,
     /// JSON that has more than one reading: repeated keys, `NaN`, half a surrogate pair, a byte order mark. Default `report`; strict
@@ -238,7 +238,7 @@ impl Section for Config {
         let slot = context.deployment.kept.get();
         let report_only = context.report_only;
         if !self.file.is_empty() && !self.openapi.is_empty() {
-            let both = "`file` and `openapi` both say where the contract comes from";
+            let both = "`file` and `openapi` are both set";
             return Err(vec![Mistake::new("openapi", both).help("remove one of the two")]);
         }
         Ok(Policy {

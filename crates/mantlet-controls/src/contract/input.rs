@@ -67,7 +67,8 @@ impl Policy {
             // Nothing is declared and nothing came that could be unknown.
             return Ok(Verdict::default());
         }
-        // A claim, or what code of the app may change before it is validated, is no ground for a refusal.
+        // A claim does not justify a refusal, nor does input that code of the app may change before
+        // it is validated.
         let unproven = (route.rewrites || matched.unsure) && rules.unproven_input == UnprovenInput::Report;
         let mode = mode.under(!matched.contract.counts(rules) || unproven);
         // An app with words of its own for what does not validate goes on saying them.
@@ -246,7 +247,8 @@ const fn is_validated(body: &BodyKind) -> bool {
     matches!(body, BodyKind::Json { .. } | BodyKind::Form { .. })
 }
 
-/// Whether there is a body, as its length says, and nobody reads it. It passes in every posture: many clients send `{}` with every POST.
+/// Whether there is a body, as its length says, and the app does not read it. It passes in every
+/// posture: many clients send `{}` with every POST.
 fn undeclared_body<B: Body>(operation: &Operation, request: &Request<B>) -> bool {
     matches!(operation.body, BodyKind::None)
         && !operation.reads_request

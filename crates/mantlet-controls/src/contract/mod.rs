@@ -11,6 +11,16 @@
 //!
 //! What is tolerated and reported is recorded once for each route: the record would say nothing more the second time.
 //!
+//! **Enforced is what is proven.** Code of the app's own runs before FastAPI validates: middleware, route classes, dependencies. What is not known to
+//! leave a request as it is makes the input below it only reported (`rewrites`); whether it may look at the body's bytes or at names that are not
+//! declared decides whether anything is cut out (`reads-request`).
+//!
+//! **The app's order is kept.** What may refuse before FastAPI validates is a fact of an operation: `refuses-first` around it, and `guards`, dependencies
+//! each with the range of inputs that it and those below it take. Where one may refuse, the verdict waits and the app is asked.
+//!
+//! **Agreement** ([`agreement`]): what was judged and not refused is held against the app's response; only the body of a 422 is read for that, by
+//! `responses`. The counters belong to the contract, one set for an operation.
+//!
 //! To mind in deployment: an app that makes routes while it runs has more routes than its contract. In `compatible` posture they
 //! pass.
 //!

@@ -48,7 +48,7 @@ pub struct CookieConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SameSite {
-    /// Sent when somebody comes from another site, not with what that site's pages request.
+    /// Sent when a user comes from another site, not with requests of that site's pages.
     #[default]
     Lax,
     /// Never sent from another site.
@@ -82,7 +82,7 @@ impl Section for Config {
         let mut by_name = HashMap::new();
         for (index, cookie) in self.cookie.iter().enumerate() {
             if cookie.name.is_empty() {
-                mistakes.push(Mistake::new(format!("cookie[{index}].name"), "a cookie has a name"));
+                mistakes.push(Mistake::new(format!("cookie[{index}].name"), "a cookie needs a name"));
             }
             let wanted = Wanted {
                 secure: cookie.secure.unwrap_or(self.secure),
@@ -90,7 +90,7 @@ impl Section for Config {
                 same_site: cookie.same_site.unwrap_or(self.same_site),
             };
             if by_name.insert(cookie.name.clone().into_bytes(), wanted).is_some() {
-                let message = format!("`{}` stands here twice", cookie.name);
+                let message = format!("`{}` is listed twice", cookie.name);
                 mistakes.push(Mistake::new(format!("cookie[{index}].name"), message));
             }
         }

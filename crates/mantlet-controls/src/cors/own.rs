@@ -38,9 +38,10 @@ impl Own {
         }
     }
 
-    /// Reads the answer to a preflight. Words about CORS count, whatever the status: a middleware that allows the origin and not the method says so
-    /// with 400. Without a word only an app counts that was asked and has none: there is no such method or path, or a handler of its own
-    /// answers OPTIONS. A redirect, a failure, a demand for credentials is no answer.
+    /// Reads the answer to a preflight. Words about CORS count, whatever the status: a middleware
+    /// that allows the origin and not the method says so with 400. Without a word only an app
+    /// counts that was asked and has none: there is no such method or path, or a handler of its own
+    /// answers OPTIONS. A redirect, a failure or a demand for credentials does not count.
     pub fn of_preflight(status: StatusCode, answer: &HeaderMap) -> Result<Self, Silence> {
         let speaks = super::CORS_HEADERS.iter().any(|name| answer.contains_key(name));
         let counts = match status {

@@ -9,8 +9,9 @@
 //! 2. it carries nothing that a browser adds by itself: no cookie, no client certificate, no Basic, Digest or Negotiate credentials;
 //! 3. it carries a bearer credential, which a page has to add itself;
 //! 4. `Sec-Fetch-Site` is `same-origin` or `none` (typed by the user);
-//! 5. without `Sec-Fetch-Site`, its `Origin` names the host that it was sent to, or that a trusted proxy says that it was sent to, or is missing:
-//!    then it is no browser, or one from before 2020;
+//! 5. without `Sec-Fetch-Site`, its `Origin` names the host that it was sent to, or that a trusted
+//!    proxy says that it was sent to, or is missing: then the client is not a browser, or is one
+//!    from before 2020;
 //! 6. its `Origin` is in `csrf.trusted-origins`, or in `cors.origins` with credentials, or the app's own CORS answers share
 //!    credentials with it ([`crate::App::own_cors`]): such a page may act for the user by the app's own word;
 //! 7. nothing leaves this machine: the peer is a loopback address and no header tells of another client, and both `Origin` and `Host` are
@@ -180,7 +181,7 @@ mod tests {
         check(Method::POST, &[evil, site("cross-site")], Ok(()));
         check(Method::GET, &[cookie, evil, site("cross-site")], Ok(()));
         check(Method::POST, &[cookie, evil, site("cross-site"), ("authorization", "Bearer t")], Ok(()));
-        // Our own pages, and programs that are no browsers.
+        // Our own pages, and programs that are not browsers.
         check(Method::POST, &[cookie, site("same-origin")], Ok(()));
         check(Method::POST, &[cookie, site("none")], Ok(()));
         check(Method::POST, &[cookie], Ok(()));

@@ -6,7 +6,7 @@
 //!
 //! A body passes if
 //! 1. it has no coding, or one that can be looked into: `gzip`, `deflate`, `br`, `zstd`. Others pass in `compatible` posture and are reported;
-//! 2. inflated it is no larger than the route's `limits.body-size`;
+//! 2. inflated it is not larger than the route's `limits.body-size`;
 //! 3. beyond its first MiB it is not more than `max-ratio` times larger than what came. In `compatible` posture, unless `max-ratio` is set,
 //!    that is only reported.
 //!
@@ -66,7 +66,7 @@ pub(crate) enum Coding {
 pub(crate) enum Encoded {
     Not,
     As(Coding),
-    /// Several codings, or one that nobody here knows.
+    /// Several codings, or one that Mantlet does not know.
     Unreadable,
 }
 

@@ -90,7 +90,7 @@ fn row_51_bombs_break_off() {
     );
 }
 
-/// In report mode nobody pays for the rest: what follows, larger and malformed, is not seen.
+/// In report mode the rest costs nothing: what follows, larger and malformed, is not seen.
 #[test]
 fn row_51_a_reported_bomb_is_not_inflated_to_its_end() {
     let bomb = [gzip(&vec![0; 20 << 20]), b"no gzip".to_vec()].concat();

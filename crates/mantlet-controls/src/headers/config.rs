@@ -145,7 +145,7 @@ impl Section for Config {
             }
             HeaderValue::from_str(text)
                 .map_err(|_| {
-                    mistakes.push(Mistake::new(key, "a header value cannot hold control characters"));
+                    mistakes.push(Mistake::new(key, "a header value cannot contain control characters"));
                 })
                 .ok()
         };

@@ -69,7 +69,7 @@ pub struct Facts<'a> {
     pub empty: bool,
 }
 
-/// Where documentation pages are, if nobody says so.
+/// Paths of documentation pages, if neither the contract nor the configuration names any.
 const DOCS_PATHS: [&str; 3] = ["/docs", "/docs/oauth2-redirect", "/redoc"];
 
 /// Headers by what is served, ready to be set.

@@ -133,7 +133,7 @@ fn strict_posture_sets_all_of_them() {
         let headers = applied_in(Posture::Strict, content_type, Facts { path, ..PLAIN });
         wears(&headers, &[&[NOSNIFF, REFERRER], &expected[..]].concat(), &format!("{content_type} {path}"));
     }
-    // So do refusals, which are no page's.
+    // So do refusals, which do not belong to a page.
     let own = applied("application/json", Facts { own: true, ..PLAIN });
     wears(&own, &[&[NOSNIFF, REFERRER], &data[..]].concat(), "a refusal");
 }

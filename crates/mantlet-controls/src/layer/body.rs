@@ -7,7 +7,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::{Reason, RequestBody, throttle::Presence};
+use crate::{Reason, RequestBody, throttle::InFlightGuard};
 
 /// The server's body, whose errors all mean that the client broke off.
 #[derive(Debug)]
@@ -89,12 +89,12 @@ pin_project_lite::pin_project! {
     pub struct CountedBody<B> {
         #[pin]
         inner: B,
-        presence: Option<Presence>,
+        presence: Option<InFlightGuard>,
     }
 }
 
 impl<B> CountedBody<B> {
-    pub(super) const fn new(inner: B, presence: Option<Presence>) -> Self {
+    pub(super) const fn new(inner: B, presence: Option<InFlightGuard>) -> Self {
         Self { inner, presence }
     }
 }

@@ -6,10 +6,8 @@ use super::{Audit, FindPeer, MantletLayer, Shared};
 use crate::{
     Config, Deployment, Scheme, Wire,
     audit::Record,
-    client,
     config::{Mistake, Section},
-    contract, cookies, cors, csrf, encoding, headers, host, https, limits, path, responses, route, sections,
-    throttle, uploads,
+    limits, route, sections,
 };
 
 /// Sets a [`MantletLayer`] up. Each control takes its own typed section, the same that `mantlet.toml` has.
@@ -118,7 +116,7 @@ macro_rules! methods {
     ($($(#[$about:meta])* $control:ident)+) => {
         impl Builder {
             $($(#[$about])* #[must_use]
-            pub fn $control(mut self, section: $control::Config) -> Self {
+            pub fn $control(mut self, section: crate::$control::Config) -> Self {
                 self.config.$control = section;
                 self
             })+

@@ -63,7 +63,7 @@ use crate::{
     App, Arrival, Call, Peer, Policy, Reason, Refusal, RequestBody, ResponseBody, Scheme, Wire,
     audit::{Keep, Record, Sink},
     pipeline,
-    throttle::Bans,
+    throttle::bans::Bans,
 };
 use body::{Foreign, Verdict};
 
@@ -102,7 +102,7 @@ impl MantletLayer {
         Builder::all()
     }
 
-    /// Who is banned, if `[throttle.ban]` is on: to be listed and let in again.
+    /// The bans, to list and to lift them; none unless `[throttle.ban]` is on.
     pub fn bans(&self) -> Option<&Bans> {
         self.shared.policy.throttle.bans()
     }

@@ -41,7 +41,8 @@ pub struct Config {
     pub head_timeout: Span,
     /// Time a body may be waited for beyond its size divided by `body-rate`. Default 20 s (Apache's `mod_reqtimeout` 20 s).
     pub body_grace: Span,
-    /// Bytes a second that a body must bring on average, not counting time in which nobody wanted to read. Default 500 B (Apache 500 B).
+    /// Bytes a second that a body must bring on average, not counting time in which the app did not
+    /// read. Default 500 B (Apache 500 B).
     pub body_rate: Size,
     /// Time a connection may be silent between requests. Default 75 s (nginx 75 s).
     pub idle_timeout: Span,
@@ -160,7 +161,7 @@ impl Section for Config {
         };
         let size = |n| Size(n).to_string();
         let count = |n: u64| n.to_string();
-        // Larger heads would need larger buffers in every layer below; nobody needs them.
+        // Larger heads would need larger buffers in every layer below; no known client needs them.
         within("head-size", self.head_size.0, 1 << 10, 256 << 10, size);
         within("header-count", self.header_count as u64, 10, MOST_HEADERS as u64, count);
         within("target-length", self.target_length.0, 256, LONGEST_TARGET.0, size);

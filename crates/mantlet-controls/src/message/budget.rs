@@ -41,7 +41,8 @@ impl Part {
         self.budget.0.fetch_add(more, Relaxed) + more <= MOST
     }
 
-    /// Bytes that count as held for as long as anybody has them, be it a client that does not read.
+    /// Bytes that count as held until the last copy is dropped, even if a client does not read
+    /// them.
     pub(crate) fn with(self, bytes: Bytes) -> Bytes {
         if self.bytes == 0 { bytes } else { Bytes::from_owner(Kept { bytes, _part: self }) }
     }

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use super::authority::{self, is_well_formed, without_port};
 
-/// Schemes of pages that are no web sites, and have an origin all the same: browsers' extensions and programs that are made of pages.
+/// Schemes of pages that are not web sites but have an origin: browser extensions, and programs
+/// that are made of pages.
 const APPS: [&str; 7] = [
     "capacitor",
     "chrome-extension",
@@ -29,9 +30,7 @@ impl OriginPattern {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let lower = text.to_ascii_lowercase();
         if lower == "null" {
-            return Err(
-                "`null` is the origin of sandboxed and local pages, anybody's; it cannot be allowed".into()
-            );
+            return Err("`null` is the origin of every sandboxed or local page and cannot be allowed".into());
         }
         let (scheme, host) = lower
             .split_once("://")
@@ -50,7 +49,7 @@ impl OriginPattern {
             Some(rest) if is_well_formed(rest.as_bytes()) && without_port(rest).contains('.') => {
                 Ok(Self::OneLabel { before: format!("{scheme}://"), after: format!(".{rest}") })
             }
-            Some(_) => Err(format!("`{text}` would allow every site of a whole domain ending")),
+            Some(_) => Err(format!("`{text}` would allow every site below a public suffix")),
             None => Err(format!("`{text}` is not an origin; write `https://HOST`, without a path")),
         }
     }
@@ -93,7 +92,7 @@ pub(crate) fn is_host(origin: &str, host: &str) -> bool {
     parts(origin).is_some_and(|(authority, port)| authority::is_same(authority, host, port))
 }
 
-/// Whether the page is of this machine, to whoever sees it.
+/// Whether the page is always of this machine: a loopback name or address.
 pub(crate) fn is_loopback(origin: &str) -> bool {
     parts(origin).is_some_and(|(authority, _)| authority::is_loopback(authority))
 }

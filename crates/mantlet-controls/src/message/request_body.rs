@@ -119,7 +119,7 @@ impl<B: Body<Data = Bytes, Error = Reason> + Unpin> RequestBody<B> {
             }
             if let Some(observer) = &mut self.observer {
                 observer.see(&data)?;
-                // Whoever has got all that was declared does not ask again.
+                // A reader that has all declared bytes does not ask again.
                 if self.inner.is_end_stream() {
                     observer.end()?;
                     self.observer = None;

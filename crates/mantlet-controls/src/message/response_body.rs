@@ -1,4 +1,4 @@
-//! The body of an answer, whoever wrote it.
+//! The body of a response, the app's or Mantlet's own.
 
 #![allow(missing_docs, reason = "the macro takes no docs on an enum's fields")]
 
@@ -95,7 +95,7 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64))
             }
             Self::App { body } => body.size_hint(),
-            // Of a body whose length nobody knew.
+            // Of a body whose length was not known.
             Self::Ahead { .. } => SizeHint::new(),
             Self::Rewritten { rewritten } => rewritten.hint(),
         }

@@ -56,7 +56,10 @@ impl Contract {
         let (shapes, left) = compile(&model.shapes);
         let mut notes: Vec<_> = errors
             .into_iter()
-            .map(|error| Note { at: error.template, why: format!("it is no path template: {}", error.why) })
+            .map(|error| Note {
+                at: error.template,
+                why: format!("it is not a path template: {}", error.why),
+            })
             .collect();
         if !left.is_empty() {
             let places = places(model);

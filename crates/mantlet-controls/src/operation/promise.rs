@@ -11,7 +11,7 @@ use super::{Contract, Matched};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Promised {
     shapes: [u32; 2],
-    /// It is a claim: nobody sees to it that the app keeps it.
+    /// It is a claim: nothing makes the app keep it.
     pub(crate) claimed: bool,
 }
 

@@ -56,7 +56,7 @@ impl CanonicalPath {
             Readers::Uvicorn => path.decoded = uvicorn::judge(path.sent.as_str())?,
             Readers::Any => {
                 let (sent, decoded) = strictly::judge(path.sent.as_str(), policy.semicolons)?;
-                // Who only watches changes nothing.
+                // Report mode changes nothing.
                 if let (Cow::Owned(own), Mode::Enforce) = (sent, policy.mode) {
                     path.sent = Sent::Own(own);
                 }

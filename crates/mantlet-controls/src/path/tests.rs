@@ -127,7 +127,7 @@ fn rows_35_to_44_behind_uvicorn_what_is_data_passes_unchanged() {
     }
 }
 
-/// Who only watches changes nothing, and everything else is judged by what the app will read.
+/// Report mode changes nothing, and everything else is judged by what the app will read.
 #[test]
 fn report_mode_sends_what_came() {
     let policy = Policy { mode: Mode::Report, ..Policy::default() };

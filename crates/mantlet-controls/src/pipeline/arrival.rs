@@ -10,7 +10,7 @@ use crate::{
 /// How a request reached the gate, as far as the transport can tell.
 #[derive(Debug, Clone)]
 pub struct Arrival {
-    /// Who is at the other end of the connection.
+    /// The other end of the connection.
     pub peer: Peer,
     /// Whether this connection is encrypted by us.
     pub scheme: Scheme,
@@ -23,9 +23,9 @@ pub struct Arrival {
 /// What a strict reader said of a request's bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Wire {
-    /// Nobody has looked: they came through another parser. The pipeline judges what that one left to see.
+    /// Not read: they came through another parser. The pipeline judges what that one left to see.
     Unread,
-    /// Nobody is asked to look.
+    /// Not to be read.
     NotAsked,
     /// They are one well-formed request.
     WellFormed,

@@ -43,11 +43,11 @@ pub(super) struct Due {
     /// attempts: what the answer decides, if the request tries to log in or the like.
     pub(super) attempt: Option<Box<throttle::Attempt>>,
     /// throttle: where it was counted by rules that only report: they learn how it was answered.
-    pub(super) counted: Option<Box<throttle::Counted>>,
+    pub(super) counted: Option<Box<throttle::ReportedUse>>,
     /// quotas: those that it is counted for, until the app has answered.
-    pub(super) taken: Option<Box<throttle::Taken>>,
+    pub(super) taken: Option<Box<throttle::QuotaDebt>>,
     /// throttle: where the client stands with the rule that is nearest to its end, if answers tell.
-    pub(super) standing: Option<Box<throttle::Standing>>,
+    pub(super) standing: Option<Box<throttle::RateLimitStatus>>,
     /// csrf: what the request holds of session and token, where tokens are asked for.
     pub(super) csrf: Option<Box<csrf::token::Held>>,
     /// uploads, encoding: what was seen in the body, if it is looked at.
@@ -80,7 +80,8 @@ impl Due {
         if let Some(attempt) = &self.attempt {
             match outcome.reached {
                 Reached::Answered => attempt.ended(status, outcome.headers, call.own_path()),
-                // What the app has not answered was no failure, and what it has not seen does not count at all.
+                // A request that the app has not answered was not a failure, and one that it has
+                // not seen does not count at all.
                 Reached::App | Reached::Gate => attempt.unanswered(unseen),
             }
         }

@@ -35,7 +35,8 @@ where
 {
     let (policy, audit) = (road.policy, road.audit);
 
-    // bans: is this address shut out? Before anything else is judged, so that it costs next to nothing.
+    // bans: is this address banned? Before anything else is judged, so that it costs next to
+    // nothing.
     road.due.may_be_banned = policy.throttle.banned(&road.call, request.headers(), &policy.client.trusted)?;
 
     // wire: is this exactly one well-formed request? Nothing else can be judged about bytes that are not.

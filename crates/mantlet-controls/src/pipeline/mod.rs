@@ -31,7 +31,7 @@ use self::{
 };
 use crate::{
     Call, Reason, Refusal, RequestBody, ResponseBody, audit::Sink, contract, responses, route::RoutePolicy,
-    throttle::Presence,
+    throttle::InFlightGuard,
 };
 
 /// A request on its way, and those that it meets.
@@ -82,7 +82,8 @@ where
     A: App<B>,
 {
     let mut request = request.map(RequestBody::new);
-    // client: who is really calling. First, because every record names the caller; it refuses nothing.
+    // client: which client has really sent the request. First, because every record names the
+    // caller; it refuses nothing.
     let call = open::open(policy, arrival, &request);
     let settings = Arc::clone(policy.routes.fallback());
     let mut road = Road { policy, audit, call, settings, due: Due::default() };
@@ -103,64 +104,90 @@ where
                     other => other,
                 });
             }
-            ask(&mut road, request, app, &mut reached).await
+            // responses: what the app may not answer with.
+            policy.responses.prepare(&road.subject(), request.headers_mut());
+            reached = Reached::App;
+            let answer = app.call(&road.call, request).await;
+            let answer = road.received(answer, &mut reached)?;
+            match road.look(answer) {
+                Looked::Passes(answer) => Ok(answer.map(|body| ResponseBody::App { body })),
+                Looked::IsConcerned(answer) => Ok(Box::pin(road.filter(answer)).await?),
+            }
         });
         AssertUnwindSafe(walk).catch_unwind().await.unwrap_or_else(|_| Err(Reason::InternalError.into()))
     };
     outbound::finish(&road, reached, ended)
 }
 
-/// Asks the app, and looks at what it answers.
-async fn ask<B, A, S>(
-    road: &mut Road<'_, S>,
-    mut request: Request<RequestBody<B>>,
-    app: A,
-    reached: &mut Reached,
-) -> Ended<A::Body>
-where
-    B: Body<Data = Bytes, Error = Reason> + Unpin,
-    A: App<B>,
-    S: Sink,
-{
-    let Road { policy, audit, call, settings, due } = road;
-    let trusts_documents = settings.rules.trust == contract::Trust::Document;
-    let subject = responses::Subject::of(call, settings.responses, settings.rules.posture, trusts_documents);
-    // responses: what the app may not answer with.
-    policy.responses.prepare(&subject, request.headers_mut());
-    *reached = Reached::App;
-    let answer = app.call(call, request).await;
-    if let Err(refusal) = &answer
-        && refusal.reason.is_unseen()
-    {
-        *reached = Reached::Gate;
-    }
-    let mut answer = answer?;
-    *reached = Reached::Answered;
-    if let Some(refusal) = due.absent.take().filter(|_| !answer.status().is_success()) {
-        return Err((*refusal).into());
-    }
-    // contract: what the app says of input that was left to it. A body that has to be looked into is read by `responses`.
-    let status = answer.status();
-    let is_asked = due.judged.asks_for(status);
-    let is_concerned = policy.responses.concerns(&subject, is_asked, &mut answer);
-    let learn = |said: Option<&[u8]>| contract::learn(call, &due.judged, *audit, status, said);
-    if !(is_concerned && is_asked) {
-        learn(None);
-    }
-    if is_concerned {
-        let learn = |said: Option<&[u8]>| {
-            if is_asked {
-                learn(said);
-            }
-        };
-        return Ok(Box::pin(policy.responses.filter(&subject, *audit, answer, learn)).await?);
-    }
-    Ok(answer.map(|body| ResponseBody::App { body }))
+/// What a look at the head of an app's answer says.
+enum Looked<B> {
+    Passes(Response<B>),
+    /// It has to be looked into.
+    IsConcerned(Response<B>),
 }
 
-/// throttle: requests of one client at once. Asked right before the app, by whoever sends the request there: a client that is slow to send
-/// holds no place. The request counts until what is returned is dropped, which is when its response has ended.
-pub fn enter(policy: &Policy, audit: &impl Sink, call: &Call) -> Result<Option<Presence>, Refusal> {
+impl<S: Sink> Road<'_, S> {
+    /// The call, for what looks at responses.
+    fn subject(&self) -> responses::Subject<'_> {
+        let (settings, rules) = (&self.settings, &self.settings.rules);
+        let trusts_documents = rules.trust == contract::Trust::Document;
+        responses::Subject::of(&self.call, settings.responses, rules.posture, trusts_documents)
+    }
+
+    /// What came back from the app.
+    fn received<B>(
+        &mut self,
+        answer: Result<Response<B>, Refusal>,
+        reached: &mut Reached,
+    ) -> Result<Response<B>, Ending> {
+        match answer {
+            Err(refusal) => {
+                if refusal.reason.is_unseen() {
+                    *reached = Reached::Gate;
+                }
+                Err(refusal.into())
+            }
+            Ok(answer) => {
+                *reached = Reached::Answered;
+                match self.due.absent.take().filter(|_| !answer.status().is_success()) {
+                    Some(refusal) => Err((*refusal).into()),
+                    None => Ok(answer),
+                }
+            }
+        }
+    }
+
+    /// Learns what can be learned without the body, and says whether that has to be looked into.
+    fn look<B: Body>(&self, mut answer: Response<B>) -> Looked<B> {
+        let status = answer.status();
+        let is_asked = self.due.judged.asks_for(status);
+        let is_concerned = self.policy.responses.concerns(&self.subject(), is_asked, &mut answer);
+        // contract: what the app says of input that was left to it. A body that has to be looked into is read by `responses`.
+        if !(is_concerned && is_asked) {
+            contract::learn(&self.call, &self.due.judged, self.audit, status, None);
+        }
+        if is_concerned { Looked::IsConcerned(answer) } else { Looked::Passes(answer) }
+    }
+
+    /// Looks into an answer.
+    async fn filter<B: Body<Data = Bytes>>(
+        &self,
+        answer: Response<B>,
+    ) -> Result<Response<ResponseBody<B>>, Refusal> {
+        let status = answer.status();
+        let learn = |said: Option<&[u8]>| {
+            if self.due.judged.asks_for(status) {
+                contract::learn(&self.call, &self.due.judged, self.audit, status, said);
+            }
+        };
+        self.policy.responses.filter(&self.subject(), self.audit, answer, learn).await
+    }
+}
+
+/// throttle: requests of one client at once. Called right before the request is sent to the app: a
+/// client that is slow to send holds no place. The request counts until what is returned is
+/// dropped, which is when its response has ended.
+pub fn enter(policy: &Policy, audit: &impl Sink, call: &Call) -> Result<Option<InFlightGuard>, Refusal> {
     let (presence, faults) = policy.throttle.enter(call);
     pass::pass(audit, call, faults)?;
     Ok(presence)

@@ -1,4 +1,4 @@
-//! The way back, in order: responses (looked at where they come in) · audit · settle · throttle · cookies · cors · csrf · headers.
+//! The way back, in order: responses (looked at where they come in) · audit · settle · throttle · deprecation · cookies · cors · csrf · headers.
 
 use bytes::Bytes;
 use http::{Response, StatusCode, Version, header};
@@ -65,6 +65,8 @@ pub(super) fn finish<B: Body<Data = Bytes>, S: Sink>(
         if let Some(standing) = &road.due.standing {
             standing.set_headers(answer.headers_mut());
         }
+        // deprecation: the client's developers should know.
+        policy.deprecation.apply(call.operation.as_ref(), answer.headers_mut());
         // cookies: the app's own, before others are set beside them.
         mend_cookies(road, &mut answer);
     }

@@ -8,9 +8,9 @@ use crate::{
     audit::FirstTime,
     client,
     config::{Context, Deployment, Mistake, Section},
-    contract, cookies, cors, csrf, encoding, headers, host, https, limits,
+    contract, encoding,
     operation::ContractHandle,
-    path, responses, route, throttle, uploads,
+    route, uploads,
 };
 
 /// Hands the controls to a macro, each with what it is about: where something is needed for each control, it is made from this list, which is
@@ -19,7 +19,8 @@ use crate::{
 macro_rules! sections {
     ($make:ident) => {
         $make! {
-            /// Who is really calling: which proxies to believe, which forged headers to drop.
+            /// Which client has really sent the request: which proxies to believe, which forged
+            /// headers to drop.
             client
             /// Sizes, counts and times. The times and the limits on connections are the server's to keep.
             limits
@@ -47,6 +48,8 @@ macro_rules! sections {
             uploads
             /// Compressed bodies.
             encoding
+            /// What responses of deprecated operations say.
+            deprecation
         }
     };
 }
@@ -59,7 +62,7 @@ macro_rules! policy {
         pub struct Config {
             /// Turns every `enforce` into `report`.
             pub report_only: bool,
-            $($(#[$about])* pub $control: $control::Config,)+
+            $($(#[$about])* pub $control: crate::$control::Config,)+
             /// `[[route]]`
             pub route: Vec<route::Config>,
             /// What the configuration does not say.
@@ -69,7 +72,7 @@ macro_rules! policy {
         /// The checked configuration: all that the request path reads.
         #[derive(Debug)]
         pub struct Policy {
-            $($(#[$about])* pub $control: $control::Policy,)+
+            $($(#[$about])* pub $control: crate::$control::Policy,)+
             /// What differs for a route.
             pub routes: route::Routes,
             /// What was seen in bodies and has been recorded.
@@ -80,7 +83,7 @@ macro_rules! policy {
 
         /// Each section by itself; the mistakes of the others are told already.
         struct Checked {
-            $($control: Result<$control::Policy, ()>,)+
+            $($control: Result<crate::$control::Policy, ()>,)+
         }
 
         impl Config {

@@ -126,7 +126,7 @@ fn a_refusal_has_a_reason_a_record_and_the_headers_of_any_answer() {
     assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
     let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
     let body = text(answer);
-    let expected = r#"{"detail":"Refused path: it holds a `.` or `..` segment","code":"path-dot-segment""#;
+    let expected = r#"{"detail":"Refused path: it contains a `.` or `..` segment","code":"path-dot-segment""#;
     assert!(body.starts_with(expected) && body.contains(&id), "{body}");
     let [record] = &records[..] else { panic!("{records:?}") };
     let line = serde_json::to_string(record).unwrap();

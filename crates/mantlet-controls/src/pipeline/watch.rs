@@ -1,4 +1,4 @@
-//! Whoever looks at a body while it streams to the app.
+//! The controls that examine a body while it streams to the app.
 
 use std::sync::Arc;
 
@@ -124,10 +124,10 @@ impl Within for FormWatch {
     }
 }
 
-/// Who reads a body as a form.
+/// Which code reads a body as a form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reader {
-    /// Nobody, or code that nobody has looked into.
+    /// None, or code that has not been examined.
     Unknown,
     /// FastAPI in the end; code of the app may inflate the body before.
     Behind,

@@ -110,7 +110,8 @@ fn row_56_a_form_is_watched_whatever_coding_it_claims() {
     }
 }
 
-/// Where code may inflate it, or nobody knows who reads it, a limit is not evaded by what cannot be looked into.
+/// A body that cannot be examined does not evade a limit where code may inflate it, or its reader
+/// is not known.
 #[test]
 fn row_56_limits_are_not_evaded_by_codings() {
     let large = file("x", "more than ten bytes");

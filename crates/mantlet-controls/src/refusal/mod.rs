@@ -29,7 +29,7 @@ pub struct Refusal {
     pub repeated: bool,
     /// What it is about, where the reason does not say it: the name of a rule.
     pub subject: Option<Arc<str>>,
-    /// Some of the hash of what that rule counts by, where it is no address.
+    /// Some of the hash of what that rule counts by, if that is not an address.
     pub key: Option<[u8; 4]>,
     /// The line of configuration that changes it, where the reason and the operation alone do not say it.
     pub remedy: Option<Box<str>>,

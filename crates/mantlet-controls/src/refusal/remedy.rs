@@ -94,7 +94,7 @@ fn write(line: &Line, asked: Asked<'_>) -> Option<String> {
 
 /// The line for a route that is known, whether or not the request may know of it.
 pub fn of_route(path: &str, method: &str, text: &str) -> Box<str> {
-    // A made-up method is no text for a record.
+    // A made-up method does not belong in a record.
     if !foreign::is_known(method) {
         return format!("route = [{{ path = {}, {text} }}]", quoted(path)).into();
     }

@@ -33,7 +33,8 @@ pub struct Config {
     /// What the app says when it fails. Default `replace-internal`; strict `replace`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub errors: Option<Errors>,
-    /// JSON that cannot be looked into as a whole: too large, a part, no JSON after all. Default `pass`; strict `replace`.
+    /// JSON that cannot be looked into as a whole: too large, a part, or not JSON after all.
+    /// Default `pass`; strict `replace`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unjudged: Option<Unjudged>,
     /// Largest answer that is judged as a whole. Default 1 MiB.
@@ -277,10 +278,10 @@ impl Section for Config {
         let mut mistakes = Vec::new();
         for (index, name) in self.sensitive_names.iter().enumerate() {
             if !SecretNames::is_name(name) {
-                let message = format!("`{name}` is no name of a field");
+                let message = format!("`{name}` is not a field name");
                 mistakes.push(
                     Mistake::new(format!("sensitive-names[{index}]"), message)
-                        .help("a name has 2 to 64 bytes beside `_` and `-`"),
+                        .help("write 2 to 64 bytes, not counting `_` and `-`"),
                 );
             }
         }

@@ -41,7 +41,7 @@ pub(super) fn is_failure(call: &Subject<'_>, status: StatusCode, kind: Kind, bod
         return true;
     }
     match call.posture {
-        // A handler that answers 503 with JSON means it; nobody means 500 who does not say so.
+        // A handler that answers 503 with JSON means it; no handler means 500 unless it says so.
         Posture::Compatible => status == StatusCode::INTERNAL_SERVER_ERROR,
         Posture::Strict => true,
     }

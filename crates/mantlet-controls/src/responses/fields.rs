@@ -109,7 +109,7 @@ impl Policy {
         let by_name = actions.is_by_name();
         let mode = if by_name { actions.secret_names() } else { actions.certain_secrets() };
         act(mode, Reason::ResponseFieldSensitive, secret);
-        // What stays is meant, or nobody can tell; still an operator should know.
+        // These fields are meant, or that cannot be told; the operator should still know.
         act(actions.secret_names().under(true), Reason::ResponseFieldSensitive, told);
         if cut.is_empty() { Outcome::Same } else { Outcome::Rest(json::cut(body, &outermost(cut))) }
     }
@@ -176,7 +176,8 @@ fn is_declared(call: &Subject<'_>, key: &str) -> bool {
     call.operation.as_ref().is_some_and(|matched| matched.declares(|name| names::is_same(name, key)))
 }
 
-/// A hash is of use to no client. A private key is, to the one for whom it is made; it is not read back.
+/// No client can use a hash. The client for which a private key is made can use it, but does not
+/// read it back later.
 pub(super) fn leaves_by_mistake(call: &Subject<'_>, certain: Secret) -> bool {
     match certain {
         Secret::PasswordHash => true,
@@ -184,13 +185,15 @@ pub(super) fn leaves_by_mistake(call: &Subject<'_>, certain: Secret) -> bool {
     }
 }
 
-/// Whether names of secrets are looked for. What is wrong with a password is no password, and a file is what somebody put there.
+/// Whether names of secrets are looked for. A message about a wrong password does not contain one,
+/// and a file has its content on purpose.
 pub(super) fn may_name_secrets(call: &Subject<'_>, status: StatusCode, is_file: bool) -> bool {
     let actions = call.actions;
     !is_file && !status.is_client_error() && actions.certain_secrets() != Mode::Off
 }
 
-/// What becomes of fields past what is promised. A claim is no ground for a change, unless somebody says so.
+/// What becomes of fields past what is promised. A claim does not justify a change, unless the
+/// configuration trusts it.
 pub(super) fn mode_of_unknown(call: &Subject<'_>, promise: Option<Promised>) -> Mode {
     promise.map_or(Mode::Off, |promise| {
         call.actions.unknown_fields().under(promise.claimed && !call.trusts_claims)

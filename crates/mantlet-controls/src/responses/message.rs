@@ -78,7 +78,7 @@ pub(super) fn forget_bytes(headers: &mut HeaderMap) {
     headers.remove(header::CONTENT_LENGTH);
 }
 
-/// Whether an answer is a file that somebody put there.
+/// Whether a response is a file that was put there on purpose.
 pub(super) fn is_file(headers: &HeaderMap) -> bool {
     headers.contains_key(header::LAST_MODIFIED) || headers.contains_key(header::CONTENT_DISPOSITION)
 }
@@ -147,7 +147,8 @@ pub(super) fn plain<'b>(
     if plain.len() > most { Err(TOO_LARGE) } else { Ok(plain.into()) }
 }
 
-/// Leaves of the codings that a client can read those that are read here: nobody shall choose one by which an answer passes unseen.
+/// Leaves of the codings that a client can read those that are read here: a client must not choose
+/// one by which a response passes unseen.
 pub(super) fn ask_for_gzip_at_most(request: &mut HeaderMap, gzip: bool) {
     if !request.contains_key(header::ACCEPT_ENCODING) {
         return;

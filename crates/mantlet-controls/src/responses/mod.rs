@@ -6,8 +6,8 @@
 //! An answer passes as it is if
 //! 1. no field has the name of a secret and a value that only a secret has, which nothing in the operation's models declares; in `strict` posture:
 //!    no field has such a name at all;
-//! 2. it does not tell of the app's inside: Starlette's bare 500, its debugging page, a traceback, from 500 on; in `strict` posture: it is no failure that nothing
-//!    declares;
+//! 2. it does not tell of the app's inside: Starlette's bare 500, its debugging page, a traceback,
+//!    from 500 on; in `strict` posture: it is not an undeclared failure;
 //! 3. in `strict` posture: each of its fields is one that the response model declared for its status has, or no model is declared, or
 //!    nothing of it is what the model has; and it is JSON that can be looked into as a whole.
 //!
@@ -125,7 +125,8 @@ struct Parts<B> {
 }
 
 impl Policy {
-    /// Whether an answer has to be looked into; `is_asked` if somebody else has to know what it says. Every answer is asked; few are concerned.
+    /// Whether an answer has to be looked into; `is_asked` if another control has to know its
+    /// content. Every answer is asked; few are concerned.
     pub(crate) fn concerns<B: Body>(
         &self,
         call: &Subject<'_>,

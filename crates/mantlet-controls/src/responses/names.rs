@@ -20,7 +20,7 @@ pub(super) struct SecretNames {
 }
 
 impl SecretNames {
-    /// Passwords and their hashes. Nobody hands them out on purpose.
+    /// Passwords and their hashes. No app sends them on purpose.
     const PASSWORDS: [&'static str; 19] = [
         "password",
         "passwd",

@@ -16,7 +16,7 @@ use super::{
 
 /// So many bytes in front of a value are looked at for its name.
 const BEFORE: usize = 160;
-/// A value that is longer as it is written is no hash.
+/// A longer value, as it is written, is not a hash.
 const LONGEST: usize = 2 * secrets::LONGEST;
 /// Names that are told.
 const MAX_NAMES: usize = 5;

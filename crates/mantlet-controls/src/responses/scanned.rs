@@ -10,7 +10,7 @@ use crate::{
     message::Rewrite,
 };
 
-/// Whom to tell of what is found after the head of an answer has gone.
+/// Where findings go after the head of a response has been sent.
 pub(super) struct Tell {
     pub(super) keep: Option<Keep>,
     /// The record, but for the names.

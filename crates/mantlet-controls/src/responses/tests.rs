@@ -189,7 +189,7 @@ fn ask_by(method: &str, policy: &Policy, path: &str, answer: Response<Pieces>) -
     }
 }
 
-/// An answer whose body nobody has read yet.
+/// A response with a body that has not been read yet.
 fn unread(
     method: &str,
     policy: &Policy,
@@ -346,7 +346,7 @@ fn what_is_only_a_claim_is_reported_unless_the_posture_is_strict() {
     let told = ask(&by_name(), "/users/1", json_answer(201, body));
     assert_eq!((told.body.as_str(), told.records[0].1), (body, "pass"));
     assert_eq!(ask(&strict(), "/users/1", json_answer(201, body)).body, r#"{"status": "made", "id": 1}"#);
-    // A status that nobody named.
+    // A status that is not declared.
     assert_eq!(ask(&strict(), "/users/1", json_answer(202, body)).body, body);
     // In strict posture a name is a name.
     assert_eq!(
@@ -439,7 +439,7 @@ fn what_may_be_a_compressed_stream_is_asked_for_uncompressed() {
         answer.body_mut().1 = false;
         answer
     };
-    // The first one is read: nobody shall switch the filter off by asking for gzip.
+    // The first one is read: a client must not switch the filter off with `Accept-Encoding: gzip`.
     let told = ask(&policy, "/users/1", compressed());
     assert_eq!((told.body.as_str(), &told.headers["x-asked"] == "gzip"), (CUT, true));
     let told = ask(&policy, "/users/2", compressed());

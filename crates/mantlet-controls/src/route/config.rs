@@ -95,7 +95,7 @@ impl Config {
         }
         if let Some(span) = self.response_timeout.filter(|span| span.0.is_zero()) {
             let key = format!("route[{index}].response-timeout");
-            mistakes.push(Mistake::new(key, format!("`{span}` leaves no time at all")));
+            mistakes.push(Mistake::new(key, format!("`{span}` leaves no time")));
         }
         let mut collect = |section: &str, found: Vec<Mistake>| {
             let section = format!("route[{index}].{section}");

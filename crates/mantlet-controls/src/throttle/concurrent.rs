@@ -8,14 +8,14 @@ use std::{
     },
 };
 
-use super::{Key, Policy, Refusal};
+use crate::throttle::{Key, Policy, Refusal};
 use crate::{Call, Mode, Reason, refusal::Faults};
 
-/// Counters in a row. A client has one in each of two rows and counts as the smaller says: only one who shares both with others who are
-/// there counts as more than he is.
+/// Counters in a row. A client has one in each of two rows and counts as the smaller says: only a
+/// client that shares both with other present clients counts as more than it is.
 const COUNTERS: usize = 1 << 14;
 
-/// Who is there, in a fixed amount of memory (128 KiB) and without a lock.
+/// The clients with requests in hand, in a fixed amount of memory (128 KiB) and without a lock.
 #[derive(Debug)]
 pub(super) struct Concurrent {
     rows: [Box<[AtomicU32]>; 2],
@@ -31,30 +31,30 @@ impl Default for Concurrent {
 
 /// A request that is there, until this is dropped.
 #[derive(Debug)]
-pub struct Presence {
+pub struct InFlightGuard {
     of: Arc<Concurrent>,
     places: [usize; 2],
 }
 
 impl Concurrent {
-    /// One more request of this client, if he has fewer than so many.
-    fn enter(self: &Arc<Self>, client: Key, most: u32) -> Option<Presence> {
+    /// One more request of this client, if it has fewer than `most`.
+    fn enter(self: &Arc<Self>, client: Key, most: u32) -> Option<InFlightGuard> {
         let hash = self.seed.hash_one(client);
         let place = |bits: u64| usize::try_from(bits).unwrap_or_default() % COUNTERS;
         // Counted first, so that two threads cannot both take the last place; the drop takes it back.
-        let presence = Presence { of: Arc::clone(self), places: [place(hash), place(hash >> 32)] };
+        let presence = InFlightGuard { of: Arc::clone(self), places: [place(hash), place(hash >> 32)] };
         let least = presence.counters().map(|counter| counter.fetch_add(1, Relaxed)).min();
         least.is_none_or(|there| there < most).then_some(presence)
     }
 }
 
-impl Presence {
+impl InFlightGuard {
     fn counters(&self) -> impl Iterator<Item = &AtomicU32> {
         self.of.rows.iter().zip(self.places).filter_map(|(row, place)| row.get(place))
     }
 }
 
-impl Drop for Presence {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         for counter in self.counters() {
             counter.fetch_sub(1, Relaxed);
@@ -64,7 +64,7 @@ impl Drop for Presence {
 
 impl Policy {
     /// Counts a request for as long as the app has it in hand.
-    pub(crate) fn enter(&self, call: &Call) -> (Option<Presence>, Faults) {
+    pub(crate) fn enter(&self, call: &Call) -> (Option<InFlightGuard>, Faults) {
         let Some(most) = self.concurrent else { return (None, Faults::new()) };
         let Some(address) = call.client.address.filter(|_| self.mode != Mode::Off && !self.is_exempt(call))
         else {

@@ -4,12 +4,17 @@ use http::HeaderName;
 use mantlet_contract::flows::Purpose;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{
-    Policy, QuotaConfig, Told, ban, flow,
-    gcra::Rate,
+use crate::throttle::{
+    HeaderPolicy, Policy,
+    attempts::{
+        self,
+        operations::{OperationConfig, Operations},
+    },
+    bans,
     general::{GeneralRate, REFUSALS_TABLE},
-    operation::{OperationConfig, Operations},
-    rule::{Counter, KeyPart, Rule, Rules, Target},
+    quotas::QuotaConfig,
+    rate::Rate,
+    rules::{Counter, KeyPart, Rule, Rules, Target},
     store::Fail,
     usage::Subject,
 };
@@ -43,11 +48,11 @@ pub struct Config {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exempt: Vec<String>,
     /// Which answers tell what is left (`RateLimit`, `RateLimit-Policy`, `X-RateLimit-…`). Default `refused`.
-    pub headers: Told,
+    pub headers: HeaderPolicy,
     /// Requests of one client address that the app has in hand at once. Default 0: no number, but a busy app is shared equally.
     pub concurrent: u32,
-    /// How long the answer waits that refuses somebody who goes on after a refusal: a flood on some connections becomes a trickle. Default
-    /// 100 ms; `0s`: it does not wait.
+    /// Delay of the refusal of a client that goes on after a refusal: a flood on some connections
+    /// becomes a trickle. Default 100 ms; `0s`: none.
     pub tarpit: Span,
     /// What too many attempts to log in, to reset a password and the like lead to: operations that the contract shows to be such.
     /// Default `enforce`.
@@ -55,8 +60,8 @@ pub struct Config {
     /// The same where nothing but a word in a path or the names of fields shows it. Default `report`, and `enforce` in strict posture; never more than `sensitive`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspected: Option<Mode>,
-    /// Addresses that are shut out for a while.
-    pub ban: ban::Config,
+    /// Bans: after too many refusals, all requests of an address are refused for a while.
+    pub ban: bans::Config,
     /// What differs for sensitive operations, and operations that are sensitive though the contract does not show it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub operation: Vec<OperationConfig>,
@@ -77,12 +82,12 @@ impl Default for Config {
             keys: 1 << 17,
             ipv6_prefix: 64,
             exempt: Vec::new(),
-            headers: Told::Refused,
+            headers: HeaderPolicy::Refused,
             tarpit: Span(Duration::from_millis(100)),
             concurrent: 0,
             sensitive: Mode::Enforce,
             suspected: None,
-            ban: ban::Config::default(),
+            ban: bans::Config::default(),
             operation: Vec::new(),
             rule: Vec::new(),
             quota: Vec::new(),
@@ -198,7 +203,7 @@ impl<'de> Deserialize<'de> for RateText {
 impl Config {
     /// What one address may ask, for long and at once, if that is a number.
     pub fn general(&self) -> Option<(RateText, u32)> {
-        // Who says how many at once wants no more.
+        // A number at once means that no more are wanted.
         let is_fixed = self.rate != GeneralRate::Auto || self.burst != BURST;
         is_fixed.then(|| (self.rate.counted(), self.burst))
     }
@@ -246,7 +251,7 @@ impl Section for Config {
         let mut mistakes = self.mistaken_numbers();
         let exempt = Networks::parse(&self.exempt);
         for (index, text) in exempt.as_ref().err().into_iter().flatten() {
-            let message = format!("`{text}` is no network");
+            let message = format!("`{text}` is not a network");
             let help = "write `10.0.0.0/8`, `203.0.113.7`, `private` or `loopback`";
             mistakes.push(Mistake::new(format!("exempt[{index}]"), message).help(help));
         }
@@ -260,25 +265,25 @@ impl Section for Config {
             if let Some(first) = names.insert(config.name.as_str(), index) {
                 mistakes.push(Mistake::new(
                     at("name"),
-                    format!("`{}` is the name of `rule[{first}]` too", config.name),
+                    format!("`rule[{first}]` has the name `{}` too", config.name),
                 ));
             }
             let rate = rate_of(config.rate, config.burst, &at("rate"), &mut mistakes);
             let key: Vec<_> = config.key.iter().map(|part| KeyPart::from_str(part)).collect();
             for (part, parsed) in config.key.iter().zip(&key) {
                 if parsed.is_err() {
-                    let message = format!("`{part}` is nothing that can be counted by");
+                    let message = format!("`{part}` is not a key part");
                     let help =
                         "write `ip`, `user`, `api-key`, `bearer`, `route`, `header:NAME` or `field:NAME`";
                     mistakes.push(Mistake::new(at("key"), message).help(help));
                 }
             }
             if key.is_empty() {
-                mistakes.push(Mistake::new(at("key"), "names nothing to count by"));
+                mistakes.push(Mistake::new(at("key"), "has no key part"));
             }
             let methods = methods(&config.methods);
             if methods.is_none() {
-                mistakes.push(Mistake::new(at("methods"), "holds what is no method"));
+                mistakes.push(Mistake::new(at("methods"), "contains an invalid HTTP method"));
             }
             let key = key.into_iter().collect::<Result<Vec<_>, _>>();
             let (Some(rate), Ok(key), Some(methods)) = (rate, key, methods) else {
@@ -302,7 +307,7 @@ impl Section for Config {
             });
         }
         let (sensitive, report_only) = (self.sensitive, report_only || self.mode == Mode::Report);
-        let base = flow::Base { memory, keys: self.keys, sensitive, report_only };
+        let base = attempts::Base { memory, keys: self.keys, sensitive, report_only };
         let operations = Operations::check(&self.operation, &base, &mut mistakes);
         let quotas = self.check_quotas(memory, report_only, &mut mistakes);
         match (client, exempt) {
@@ -331,7 +336,7 @@ impl Section for Config {
                 presences: Arc::clone(&memory.presences),
                 recorded: memory.table("recorded", self.keys),
                 bans,
-                flows: flow::Memory::new(&base),
+                flows: attempts::Memory::new(&base),
                 proven: memory.table("proven", PROVEN),
                 operations,
             }),
@@ -342,13 +347,13 @@ impl Section for Config {
 
 fn wrong_name(name: &str) -> Option<String> {
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
-        return Some(format!("`{name}` is no name: letters, digits, `-`, `_` and `.`"));
+        return Some(format!("`{name}` is not a valid name: use letters, digits, `-`, `_` and `.`"));
     }
     let is_of_attempts = Purpose::ALL.iter().any(|purpose| name.starts_with(purpose.name()))
         && ["-by-address", "-by-account", "-delays", "-known"].iter().any(|end| name.ends_with(end));
     // They would count together.
     (is_of_attempts || ["client", "recorded", "proven"].contains(&name))
-        .then(|| format!("`{name}` is the name of a counter that is there without configuration"))
+        .then(|| format!("`{name}` is the name of a built-in counter"))
 }
 
 pub(super) fn rate_of(

@@ -7,7 +7,7 @@ use std::{fmt, net::IpAddr, str::FromStr, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{Policy, RateText, Tarpit, Verdict, gcra::Rate, take_here};
+use crate::throttle::{Policy, RateText, Tarpit, Verdict, rate::Rate, take_here};
 use crate::{Call, Mode, Reason, Refusal};
 
 /// `[throttle] rate`.
@@ -68,7 +68,8 @@ impl<'de> Deserialize<'de> for GeneralRate {
 }
 
 impl Policy {
-    /// Without a fixed rate, who asks much is recorded, and not refused. Nor is a process of this machine worth a record: it is a test, or the app's own.
+    /// Without a fixed rate, a client that asks much is recorded and not refused. A process of this
+    /// machine is not recorded: it is a test, or the app's own.
     pub(super) fn note_much(&self, address: IpAddr, verdict: &mut Verdict) {
         if address.to_canonical().is_loopback() {
             return;

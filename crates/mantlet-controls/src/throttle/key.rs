@@ -17,10 +17,10 @@ use mantlet_contract::{
 
 use sha2::{Digest, Sha256};
 
-use super::{
+use crate::throttle::{
     Key, Policy,
-    account::compared,
-    rule::{KeyPart, Rule},
+    attempts::account::compared,
+    rules::{KeyPart, Rule},
 };
 use crate::{Call, Reason, RequestBody};
 

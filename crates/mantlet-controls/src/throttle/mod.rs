@@ -9,8 +9,21 @@
 //! 3. where the contract shows its operation to be sensitive, or the configuration says so, neither its address nor the account that it names has had too many
 //!    attempts.
 //!
-//! Rates are counted by GCRA ([`gcra`]), in a fixed amount of memory ([`table`]). A refused request costs the app nothing. Who is refused again
-//! and again may be shut out ([`ban`]).
+//! Rates are counted by GCRA ([`rate`]), in a fixed amount of memory ([`rate::Table`]). A refused
+//! request costs the app nothing. An address with too many refusals may be banned ([`bans`]).
+//!
+//! # Inside
+//!
+//! - Tables of counters have names of rules, lie in [`Memory`] and outlive the policy.
+//! - All decisions of a stage are one question to the [`Store`]. What a rule does without an answer is its `fail`.
+//! - An attempt is counted before it is forwarded and given back if its response was no failure, so that many at once are no more than the rule says.
+//!   Counters are those of a purpose; each operation has keys of its own in them. What cannot be read so is one account for all.
+//! - The general rate is not a number by default: a client that asks much is recorded, and a busy app is shared by the gateway.
+//! - Bans are asked first of all and learn last of all. Who is banned is a table (asked by each request) and a short list (for people).
+//! - Quotas count what the app has accepted: a made-up key costs no memory. What is counted on this machine is many small lists, each with a lock.
+//! - Rules that only report count how much each key asks in a window, in two tables that take turns.
+//!
+//! # Deployment
 //!
 //! To mind in deployment: behind a proxy that is not in `client.trusted`, all clients are one. If it is a neighbour, the general rate only
 //! reports it; the other rules count on. Counters live in this
@@ -25,25 +38,18 @@
 //! assert_eq!(mistakes[0].key, "ipv6-prefix");
 //! ```
 
-mod account;
-mod attempt;
-mod attempts;
-mod ban;
+pub mod attempts;
+pub mod bans;
 mod concurrent;
 mod config;
-mod flow;
-mod gcra;
 mod general;
-mod histogram;
-mod in_force;
+mod headers;
 mod key;
-mod operation;
-mod quota;
-mod rule;
-mod store;
-mod table;
-mod told;
-mod usage;
+pub mod quotas;
+pub mod rate;
+mod rules;
+pub mod store;
+pub mod usage;
 
 use std::{
     collections::HashMap,
@@ -57,31 +63,20 @@ use http::{HeaderMap, Request, header};
 use http_body::Body;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use attempt::Attempt;
-pub use attempts::{KNOWN, LONGEST, PLACES, delay_after};
-pub use ban::{Ban, Bans, Config as BanConfig, Lift};
-pub use concurrent::Presence;
-pub use config::{Config, RateText, RuleConfig};
-pub use flow::{Limit, Limits, limits_of};
-pub use gcra::{Decision, Rate};
-pub use general::GeneralRate;
-pub use histogram::Histogram;
-pub use in_force::{Gets, InForce};
-pub use operation::{OperationConfig, PurposeText};
-pub(crate) use quota::Taken;
-pub use quota::{
-    Charged, Count, Holder, Ledger, Limits as QuotaLimits, Quota, QuotaConfig, Second, Span, Spend, Spent,
-    UsedUp, Window, hex_of_key, key_of_hex, moment,
-};
-pub use store::{Account, Fail, Key, Outcome, Standing as AccountStanding, Store, Take, Tried, Try};
-pub use table::Table;
-pub use told::Standing;
-pub(crate) use usage::Counted;
-pub use usage::{Clients, Counts, Summary, Usages, Used};
-
+pub(crate) use self::{attempts::Attempt, headers::RateLimitStatus, quotas::QuotaDebt, usage::ReportedUse};
 use self::{
-    rule::{Counter, Rules},
-    usage::{Subject, Usage},
+    bans::Bans,
+    quotas::{Ledger, Quota},
+    rate::{Decision, Rate, Table},
+    rules::{Counter, Rules},
+    store::{Fail, RateRequest},
+    usage::{Subject, Usage, Usages},
+};
+pub use self::{
+    concurrent::InFlightGuard,
+    config::{Config, RateText, RuleConfig},
+    general::GeneralRate,
+    store::{Key, Store},
 };
 use crate::{
     Call, Mode, Reason, Refusal, RequestBody,
@@ -99,7 +94,7 @@ const SUSPECTED: Duration = Duration::from_hours(24);
 /// Which answers tell what is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Told {
+pub enum HeaderPolicy {
     /// All of them.
     Always,
     /// Refusals.
@@ -108,7 +103,8 @@ pub enum Told {
     Off,
 }
 
-/// An extension of an answer that whoever sends it should let wait: the client has been refused before and goes on.
+/// An extension of a response that the server should delay: the client has been refused before and
+/// goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tarpit(pub Duration);
 
@@ -116,7 +112,7 @@ pub struct Tarpit(pub Duration);
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
     tables: Arc<Mutex<HashMap<Box<str>, Arc<Table>>>>,
-    banned: Arc<ban::List>,
+    banned: Arc<bans::List>,
     ledgers: Arc<Mutex<HashMap<Box<str>, Arc<Ledger>>>>,
     presences: Arc<concurrent::Concurrent>,
     usages: Usages,
@@ -162,18 +158,18 @@ pub struct Policy {
     quotas: Rules<Quota>,
     exempt: Networks,
     ipv6_prefix: u8,
-    told: Told,
+    told: HeaderPolicy,
     tarpit: Duration,
     concurrent: Option<u32>,
     presences: Arc<concurrent::Concurrent>,
     recorded: Arc<Table>,
     /// How much is asked of rules that only report.
     pub usages: Usages,
-    flows: flow::Memory,
+    flows: attempts::Memory,
     /// Operations that have answered 401.
     proven: Arc<Table>,
     bans: Option<Bans>,
-    operations: operation::Operations,
+    operations: attempts::Operations,
 }
 
 /// What a stop found.
@@ -182,10 +178,10 @@ pub(crate) struct Verdict {
     /// Rules that are used up, each in its mode.
     pub(crate) faults: Faults,
     /// Where the client stands with the rule that is nearest to its end, if that is told.
-    pub(crate) standing: Option<Box<Standing>>,
+    pub(crate) standing: Option<Box<RateLimitStatus>>,
     /// Where the request was counted, if it falls under rules that only report.
-    pub(crate) counted: Option<Box<Counted>>,
-    /// A neighbour that speaks for others is no client whose use tells anything of clients.
+    pub(crate) counted: Option<Box<ReportedUse>>,
+    /// The peer is a neighbour that speaks for others: its use says nothing about clients.
     is_proxied: bool,
 }
 
@@ -214,7 +210,12 @@ impl Verdict {
         decision: Decision,
     ) -> Option<&mut Refusal> {
         let standing = || {
-            Box::new(Standing { rule: Arc::clone(&counter.name), rate: counter.rate, decision, near: false })
+            Box::new(RateLimitStatus {
+                rule: Arc::clone(&counter.name),
+                rate: counter.rate,
+                decision,
+                near: false,
+            })
         };
         if let Some(wait) = decision.wait {
             let repeated = match shown.suspected {
@@ -229,13 +230,13 @@ impl Verdict {
             let remedy = is_general.then(|| "throttle.rate = \"auto\"".into());
             let mut refusal =
                 Refusal { repeated, subject, key, remedy, ..Refusal::retry(Reason::RateLimited, wait) };
-            if policy.told != Told::Off {
+            if policy.told != HeaderPolicy::Off {
                 standing().set_headers(refusal.headers_mut());
             }
             self.faults.push((mode, refusal));
             return self.faults.last_mut().map(|(_, refusal)| refusal);
         }
-        if policy.told == Told::Always
+        if policy.told == HeaderPolicy::Always
             && shown.suspected.is_none()
             && self.standing.as_ref().is_none_or(|known| decision.remaining < known.decision.remaining)
         {
@@ -250,7 +251,7 @@ impl Verdict {
 struct Shown {
     /// The key that was counted.
     counted: Key,
-    /// The key of whom it is about.
+    /// The key of the client or account.
     key: Key,
     /// The operation, if it only looks sensitive.
     suspected: Option<Key>,
@@ -309,7 +310,7 @@ impl Policy {
         call: &Call,
         request: &mut Request<RequestBody<B>>,
         store: Option<&Arc<dyn Store>>,
-    ) -> Result<(Verdict, Option<Attempt>, Option<Taken>), Reason>
+    ) -> Result<(Verdict, Option<Attempt>, Option<QuotaDebt>), Reason>
     where
         B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
     {
@@ -358,7 +359,11 @@ impl Policy {
             Some(store) if !asked.is_empty() => {
                 let takes: Vec<_> = asked
                     .iter()
-                    .map(|(counter, _, key)| Take { rule: &counter.name, key: *key, rate: counter.rate })
+                    .map(|(counter, _, key)| RateRequest {
+                        rule: &counter.name,
+                        key: *key,
+                        rate: counter.rate,
+                    })
                     .collect();
                 store.take(&takes).await
             }
@@ -404,7 +409,8 @@ impl Policy {
         Rate::new(1, time, 1).is_some_and(|rate| self.recorded.take(key, &rate).wait.is_none())
     }
 
-    /// Who a client is, as addresses are grouped; none if nobody knows.
+    /// The key of a client: its address, grouped with its neighbours'; none if the address is not
+    /// known.
     pub fn client_key(&self, call: &Call) -> Option<Key> {
         call.client.address.map(|address| self.group(address))
     }
@@ -431,8 +437,8 @@ fn take_here(counter: &Counter, key: Key) -> Decision {
     counter.table.take(counter.table.key(key), &counter.rate)
 }
 
-/// A neighbour that speaks for others, as far as can be seen, and is not in `client.trusted`: it would be refused for what all of them ask.
-/// From the Internet nobody looks so.
+/// A neighbour that speaks for others, as far as can be seen, and is not in `client.trusted`: it
+/// would be refused for what all of them ask. An Internet address never looks so.
 fn is_undeclared_proxy(call: &Call, headers: &HeaderMap, address: IpAddr) -> bool {
     let is_neighbour = match address {
         IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),

@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    gcra::{Decision, Rate},
-    quota::{Charged, Holder, Spend, Spent},
+use crate::throttle::{
+    quotas::{QuotaCharge, QuotaDecision, QuotaRequest, QuotaUse},
+    rate::{Decision, Rate},
 };
 
 /// A key of a rule, the same on every machine: an address, or a hash of what the rule counts by.
@@ -15,7 +15,7 @@ pub type Key = [u8; 16];
 
 /// What is counted.
 #[derive(Debug, Clone)]
-pub struct Take<'r> {
+pub struct RateRequest<'r> {
     /// The name of the rule.
     pub rule: &'r str,
     /// The key.
@@ -26,11 +26,11 @@ pub struct Take<'r> {
 
 /// An attempt on something that can be guessed, or asked for too often.
 #[derive(Debug, Clone)]
-pub struct Try<'r> {
+pub struct AttemptRequest<'r> {
     /// What it is for, such as `login`: what is remembered of accounts is remembered for each purpose.
     pub purpose: &'r str,
     /// What it is counted by beside the account.
-    pub takes: Vec<Take<'r>>,
+    pub takes: Vec<RateRequest<'r>>,
     /// The accounts that it names.
     pub accounts: Vec<Account<'r>>,
 }
@@ -44,7 +44,8 @@ pub struct Account<'r> {
     pub rate: Rate,
     /// The account, for strangers to it.
     pub stranger: Key,
-    /// The account and the address: it stands for itself if somebody has logged in to the account from there.
+    /// The account and the address: it is counted by itself if a client has logged in to the
+    /// account from there.
     pub pair: Key,
     /// By what these two are counted for the operation.
     pub counted: [Key; 2],
@@ -52,23 +53,23 @@ pub struct Account<'r> {
 
 /// What a store says of an attempt.
 #[derive(Debug, Clone)]
-pub struct Tried {
+pub struct AttemptDecision {
     /// What is known of each account.
-    pub accounts: Vec<Standing>,
+    pub accounts: Vec<AccountState>,
     /// Of each counter; those of accounts are the last. It is counted by all of them, or by none if one or a delay refuses it.
     pub decisions: Vec<Decision>,
 }
 
 /// What is known of an account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct AccountState {
     /// Whether a login to it from this address has succeeded lately.
     pub is_known: bool,
     /// How long it must not be tried.
     pub delay: Option<Duration>,
 }
 
-impl Tried {
+impl AttemptDecision {
     /// Whether it may be tried; then it has been counted.
     pub fn passes(&self) -> bool {
         self.accounts.iter().all(|account| account.delay.is_none())
@@ -78,12 +79,12 @@ impl Tried {
 
 /// What has become of an attempt.
 #[derive(Debug, Clone)]
-pub enum Outcome {
-    /// It was no failure: what was counted is given back.
+pub enum AttemptOutcome {
+    /// It was not a failure: the count is given back.
     GiveBack(Vec<(Arc<str>, Key, Rate)>),
     /// It has failed; the account, as it was counted.
     Failed(Key),
-    /// Somebody has logged in to an account.
+    /// A client has logged in to an account.
     Succeeded {
         /// The account, as it was counted.
         counted: Key,
@@ -101,25 +102,25 @@ pub trait Store: Send + Sync {
     fn connect(&self);
 
     /// Counts requests, each by itself.
-    fn take<'a>(&'a self, takes: &'a [Take<'a>]) -> BoxFuture<'a, Option<Vec<Decision>>>;
+    fn take<'a>(&'a self, takes: &'a [RateRequest<'a>]) -> BoxFuture<'a, Option<Vec<Decision>>>;
 
     /// Counts an attempt.
-    fn attempt<'a>(&'a self, asked: &'a Try<'a>) -> BoxFuture<'a, Option<Tried>>;
+    fn attempt<'a>(&'a self, asked: &'a AttemptRequest<'a>) -> BoxFuture<'a, Option<AttemptDecision>>;
 
-    /// Learns what has become of an attempt for a purpose; nobody waits for it.
-    fn learn(&self, purpose: Arc<str>, outcome: Outcome);
+    /// Learns the outcome of an attempt for a purpose; no request waits for it.
+    fn learn(&self, purpose: Arc<str>, outcome: AttemptOutcome);
 
     /// Counts a request for quotas, all or none of them answered.
-    fn count<'a>(&'a self, spends: &'a [Spend<'a>]) -> BoxFuture<'a, Option<Vec<Charged>>>;
+    fn count<'a>(&'a self, spends: &'a [QuotaRequest<'a>]) -> BoxFuture<'a, Option<Vec<QuotaDecision>>>;
 
-    /// Takes back what was counted for quotas; nobody waits for it.
-    fn uncount(&self, spent: Vec<Spent>);
+    /// Takes back counts of quotas; no request waits for it.
+    fn uncount(&self, spent: Vec<QuotaCharge>);
 
     /// What the keys of a quota have used up. May take its time: it is asked for people.
-    fn holders<'a>(&'a self, quota: &'a str) -> BoxFuture<'a, Option<Vec<Holder>>>;
+    fn holders<'a>(&'a self, quota: &'a str) -> BoxFuture<'a, Option<Vec<QuotaUse>>>;
 
     /// What a key has used up of a quota, if it is known.
-    fn holder<'a>(&'a self, quota: &'a str, key: Key) -> BoxFuture<'a, Option<Option<Holder>>>;
+    fn holder<'a>(&'a self, quota: &'a str, key: Key) -> BoxFuture<'a, Option<Option<QuotaUse>>>;
 
     /// Forgets what a key has used up of a quota; whether it was known.
     fn reset<'a>(&'a self, quota: &'a str, key: Key) -> BoxFuture<'a, Option<bool>>;

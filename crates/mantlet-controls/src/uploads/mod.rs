@@ -1,8 +1,9 @@
 //! Multipart forms and their files, watched while they stream to the app.
 //!
-//! Defends against forms that an app and whoever stands before it read differently, against uploads that fill a disk, thousands of
-//! parts, file names that climb out of their folder, and files that are not what they are said to be. Nothing is spooled: the bytes
-//! pass as they came, and the body breaks off where one of them is too many.
+//! Defends against forms that an app and a gate before it read differently, against uploads that
+//! fill a disk, thousands of parts, file names that climb out of their folder, and files that are
+//! not what they are said to be. Nothing is spooled: the bytes pass as they came, and the body
+//! breaks off where one of them is too many.
 //!
 //! A form passes if
 //! 1. it is well-formed: one boundary, headers without control characters, a name for each part. What python-multipart would take
@@ -44,7 +45,7 @@ pub struct Policy {
     /// Mode of the control.
     pub mode: Mode,
     strict: bool,
-    /// Somebody has set a limit: then a form that cannot be watched does not pass.
+    /// The operator has set a limit: then a form that cannot be watched does not pass.
     explicit: bool,
     file_size: u64,
     files: u32,

@@ -43,7 +43,7 @@ impl FormWatch {
         self.judge.found(self.judge.firm(), Reason::MultipartMalformed, "cannot be inflated")
     }
 
-    /// Nobody looks into it. Where somebody has set a limit, it does not pass.
+    /// It is not examined. If the operator has set a limit, it does not pass.
     pub(crate) fn is_unseen(&self) -> Result<(), Reason> {
         let policy = self.judge.policy();
         let mode = if policy.explicit { policy.mode } else { Mode::Off };
@@ -83,7 +83,7 @@ impl Judge {
         &self.policy
     }
 
-    /// What is refused if the app is known to read a form, or somebody has set limits.
+    /// The mode of refusals if the app is known to read a form, or the operator has set limits.
     fn firm(&self) -> Mode {
         let policy = self.policy();
         policy.mode.under(!(self.certain || policy.strict || policy.explicit))
@@ -200,7 +200,7 @@ impl Sink for Judge {
         let mode = if trouble.is_malformed() {
             self.firm()
         } else if self.policy().strict || (self.policy().explicit && trouble.is_ambiguous()) {
-            // A limit that somebody has set is not evaded by a second reading.
+            // A second reading must not evade a limit that the operator has set.
             self.policy().mode
         } else {
             self.policy().mode.under(true)

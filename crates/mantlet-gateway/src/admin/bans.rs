@@ -4,7 +4,7 @@ use http::StatusCode;
 use mantlet_controls::{
     Mode, Policy,
     audit::{Record, Sink},
-    throttle::{Bans, Lift},
+    throttle::bans::{Bans, Lift},
 };
 use serde_json::{Value, json};
 

@@ -6,7 +6,10 @@ use http::StatusCode;
 use mantlet_controls::{
     Policy,
     audit::{self, Record, Sink},
-    throttle::{Holder, Key, Quota, Second, Store, Window, hex_of_key, key_of_hex, moment},
+    throttle::{
+        Key, Store,
+        quotas::{Quota, QuotaUse, UnixSeconds, Window, hex_of_key, key_of_hex, moment},
+    },
 };
 use serde_json::{Value, json};
 
@@ -19,7 +22,7 @@ const LISTED: usize = 100;
 pub(super) struct Question<'q> {
     pub(super) policy: &'q Policy,
     pub(super) store: Option<&'q Arc<dyn Store>>,
-    pub(super) now: Second,
+    pub(super) now: UnixSeconds,
 }
 
 impl Question<'_> {
@@ -60,7 +63,7 @@ impl Question<'_> {
     }
 
     /// A key: by its hash, by itself, or by its label.
-    async fn find(&self, name: &str, key: &str) -> Result<(&Quota, Holder), Trouble> {
+    async fn find(&self, name: &str, key: &str) -> Result<(&Quota, QuotaUse), Trouble> {
         let throttle = &self.policy.throttle;
         let quota = throttle.quotas().find(|quota| *quota.name == *name).ok_or_else(|| {
             let message = format!("there is no quota `{name}`; `mantlet quotas` lists all");
@@ -88,21 +91,21 @@ impl Question<'_> {
     }
 
     /// What one key has used up: in the store, if there is one.
-    async fn holder(&self, quota: &Quota, key: Key) -> Result<Option<Holder>, Trouble> {
+    async fn holder(&self, quota: &Quota, key: Key) -> Result<Option<QuotaUse>, Trouble> {
         let Some(store) = self.store else { return Ok(quota.ledger.holder(key, self.now)) };
         let holder = store.holder(&quota.name, key).await.ok_or_else(no_store)?;
         Ok(holder.map(|holder| holder.at(self.now)).filter(|holder| !holder.is_gone()))
     }
 
     /// Whoever has used up something: in the store, if there is one.
-    async fn holders(&self, quota: &Quota) -> Result<Vec<Holder>, Trouble> {
+    async fn holders(&self, quota: &Quota) -> Result<Vec<QuotaUse>, Trouble> {
         let Some(store) = self.store else { return Ok(quota.ledger.holders(self.now)) };
         let holders = store.holders(&quota.name).await.ok_or_else(no_store)?;
         let present = holders.into_iter().map(|holder| holder.at(self.now));
         Ok(present.filter(|holder| !holder.is_gone()).collect())
     }
 
-    fn row(&self, quota: &Quota, holder: &Holder) -> Value {
+    fn row(&self, quota: &Quota, holder: &QuotaUse) -> Value {
         let mut row = json!({ "key": hex_of_key(holder.key), "label": holder.label });
         for ((window, limit), count) in Window::ALL.into_iter().zip(quota.limits.of).zip(&holder.counts) {
             if let (Some(limit), Some(row)) = (limit, row.as_object_mut()) {
@@ -116,7 +119,7 @@ impl Question<'_> {
 }
 
 /// How much of the window that is nearest to its end is used up, in millionths.
-fn share(quota: &Quota, holder: &Holder) -> u64 {
+fn share(quota: &Quota, holder: &QuotaUse) -> u64 {
     let shares = quota.limits.of.iter().zip(&holder.counts);
     let shares = shares.filter_map(|(limit, count)| {
         (*limit).map(|limit| u64::from(count.used) * 1_000_000 / u64::from(limit))
@@ -130,6 +133,6 @@ fn no_store() -> Trouble {
 }
 
 /// The present.
-pub(super) fn now() -> Second {
+pub(super) fn now() -> UnixSeconds {
     audit::now().as_second().unsigned_abs()
 }

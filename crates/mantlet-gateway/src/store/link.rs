@@ -48,12 +48,12 @@ pub(super) enum Link {
 impl Target {
     pub(super) fn new(config: &StoreConfig) -> RedisResult<Self> {
         let roots = || TlsCertificates { client_tls: None, root_cert: config.authority.clone() };
-        let Some((scheme, rest)) = config.url.split_once("://") else {
+        let Some((scheme, rest)) = config.url.expose().split_once("://") else {
             return Err((ErrorKind::InvalidClientConfig, "no URL").into());
         };
         let Some((plain, kind)) = scheme.split_once('+').filter(|(_, kind)| *kind != "unix") else {
             // An authority is for TLS alone.
-            let url = config.url.as_str();
+            let url = config.url.expose().as_str();
             let has_roots = speaks_tls(scheme) && config.authority.is_some();
             let client = if has_roots { Client::build_with_tls(url, roots()) } else { Client::open(url) };
             return client.map(Self::One);
@@ -230,7 +230,7 @@ mod tests {
     use super::*;
 
     fn target(url: &str) -> RedisResult<Target> {
-        let (url, prefix) = (url.to_owned(), String::new());
+        let (url, prefix) = (url.to_owned().into(), String::new());
         Target::new(&StoreConfig { url, authority: None, timeout: Duration::ZERO, prefix })
     }
 

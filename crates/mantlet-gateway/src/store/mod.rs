@@ -9,31 +9,24 @@ mod redis;
 #[cfg(feature = "redis")]
 mod scripts;
 
-use std::{fmt, io, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
-use mantlet_controls::throttle::Store;
+use mantlet_controls::{config::Secret, throttle::Store};
 
 use crate::audit_log::AuditLog;
 
 /// Where the store is.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct StoreConfig {
     /// `redis://host:port/db`, `redis+unix:///path`, `redis+cluster://host:port,host:port`, `redis+sentinel://host:port,host:port/name/db`;
     /// `rediss` with TLS. May hold a password.
-    pub url: String,
+    pub url: Secret<String>,
     /// The authority of its certificate, PEM; none: those that the machine trusts.
     pub authority: Option<Vec<u8>>,
     /// How long a request waits for a decision.
     pub timeout: Duration,
     /// What names of keys begin with.
     pub prefix: String,
-}
-
-impl fmt::Debug for StoreConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The URL may hold a password.
-        f.debug_struct("StoreConfig").field("timeout", &self.timeout).finish_non_exhaustive()
-    }
 }
 
 impl StoreConfig {

@@ -12,8 +12,11 @@ use futures_util::future::{BoxFuture, try_join_all};
 use mantlet_controls::{
     audit::{Record, Sink as _},
     throttle::{
-        AccountStanding, Charged, Decision, Holder, KNOWN, Key, LONGEST, Outcome, PLACES, Rate, Spend, Spent,
-        Store, Take, Tried, Try, delay_after,
+        Key, Store,
+        attempts::{KNOWN, LONGEST, PLACES, delay_after},
+        quotas::{QuotaCharge, QuotaDecision, QuotaRequest, QuotaUse},
+        rate::{Decision, Rate},
+        store::{AccountState, AttemptDecision, AttemptOutcome, AttemptRequest, RateRequest},
     },
 };
 use redis::{ErrorKind, RedisError, RedisResult};
@@ -149,24 +152,24 @@ impl RedisStore {
         named(&self.0.config.prefix, &format!("{{{purpose}}}:{what}"), key)
     }
 
-    async fn note(&self, purpose: &str, outcome: Outcome) {
+    async fn note(&self, purpose: &str, outcome: AttemptOutcome) {
         let scripts = &self.0.scripts;
         let noted = self.ask(async |mut connection| match outcome {
-            Outcome::GiveBack(counted) => {
+            AttemptOutcome::GiveBack(counted) => {
                 let mut call = scripts.give_back.prepare_invoke();
                 for (rule, key, rate) in counted {
                     call.key(self.key_of_attempt(purpose, &rule, key)).arg(micros(rate).0);
                 }
                 call.invoke_async::<()>(&mut connection).await
             }
-            Outcome::Failed(account) => {
+            AttemptOutcome::Failed(account) => {
                 let mut call = scripts.failed.key(self.key_of_attempt(purpose, DELAY, account));
                 for failures in 1..=COUNTED {
                     call.arg(millis(delay_after(failures)));
                 }
                 call.arg(millis(LONGEST)).invoke_async(&mut connection).await
             }
-            Outcome::Succeeded { counted, account, pair } => {
+            AttemptOutcome::Succeeded { counted, account, pair } => {
                 let mut call = scripts.succeeded.key(self.key_of_attempt(purpose, PLACES_OF, account));
                 call.key(self.key_of_attempt(purpose, DELAY, counted));
                 call.arg(&pair[..]).arg(PLACES).arg(KNOWN.as_secs());
@@ -178,8 +181,8 @@ impl RedisStore {
 }
 
 impl Store for RedisStore {
-    fn take<'a>(&'a self, takes: &'a [Take<'a>]) -> BoxFuture<'a, Option<Vec<Decision>>> {
-        let one = async |take: &Take<'_>, mut connection: Link| {
+    fn take<'a>(&'a self, takes: &'a [RateRequest<'a>]) -> BoxFuture<'a, Option<Vec<Decision>>> {
+        let one = async |take: &RateRequest<'_>, mut connection: Link| {
             let mut call = self.0.scripts.count.key(self.key_of_rule(take.rule, take.key));
             let (interval, most) = micros(take.rate);
             let call = call.arg(1).arg(0).arg(interval).arg(most);
@@ -192,7 +195,7 @@ impl Store for RedisStore {
         }))
     }
 
-    fn attempt<'a>(&'a self, asked: &'a Try<'a>) -> BoxFuture<'a, Option<Tried>> {
+    fn attempt<'a>(&'a self, asked: &'a AttemptRequest<'a>) -> BoxFuture<'a, Option<AttemptDecision>> {
         Box::pin(self.ask(async move |mut connection| {
             let key = |what: &str, key| self.key_of_attempt(asked.purpose, what, key);
             let mut call = self.0.scripts.count.prepare_invoke();
@@ -218,11 +221,14 @@ impl Store for RedisStore {
             let answer: Vec<u64> = call.arg(KNOWN.as_secs()).invoke_async(&mut connection).await?;
             let (of_accounts, of_counters) =
                 answer.split_at_checked(2 * asked.accounts.len()).unwrap_or((&answer, &[]));
-            let accounts = of_accounts.as_chunks::<2>().0.iter().map(|[known, delay]| AccountStanding {
+            let accounts = of_accounts.as_chunks::<2>().0.iter().map(|[known, delay]| AccountState {
                 is_known: *known == 1,
                 delay: (*delay > 0).then(|| Duration::from_millis(*delay).min(LONGEST)),
             });
-            Ok(Tried { accounts: accounts.collect(), decisions: decisions(of_counters, rates).collect() })
+            Ok(AttemptDecision {
+                accounts: accounts.collect(),
+                decisions: decisions(of_counters, rates).collect(),
+            })
         }))
     }
 
@@ -235,25 +241,25 @@ impl Store for RedisStore {
         });
     }
 
-    fn learn(&self, purpose: Arc<str>, outcome: Outcome) {
+    fn learn(&self, purpose: Arc<str>, outcome: AttemptOutcome) {
         let store = self.clone();
         tokio::spawn(async move { store.note(&purpose, outcome).await });
     }
 
-    fn count<'a>(&'a self, spends: &'a [Spend<'a>]) -> BoxFuture<'a, Option<Vec<Charged>>> {
+    fn count<'a>(&'a self, spends: &'a [QuotaRequest<'a>]) -> BoxFuture<'a, Option<Vec<QuotaDecision>>> {
         Box::pin(self.count_spends(spends))
     }
 
-    fn uncount(&self, spent: Vec<Spent>) {
+    fn uncount(&self, spent: Vec<QuotaCharge>) {
         let store = self.clone();
         tokio::spawn(async move { store.take_back(spent).await });
     }
 
-    fn holders<'a>(&'a self, quota: &'a str) -> BoxFuture<'a, Option<Vec<Holder>>> {
+    fn holders<'a>(&'a self, quota: &'a str) -> BoxFuture<'a, Option<Vec<QuotaUse>>> {
         Box::pin(self.all_holders(quota))
     }
 
-    fn holder<'a>(&'a self, quota: &'a str, key: Key) -> BoxFuture<'a, Option<Option<Holder>>> {
+    fn holder<'a>(&'a self, quota: &'a str, key: Key) -> BoxFuture<'a, Option<Option<QuotaUse>>> {
         Box::pin(self.one_holder(quota, key))
     }
 

@@ -1,9 +1,9 @@
-//! `mantlet bans`: who is banned, and ending a ban.
+//! `mantlet bans`: lists and lifts bans.
 
 use std::{fmt::Write as _, process::ExitCode};
 
 use http::Method;
-use mantlet_controls::{Mode, throttle::Ban};
+use mantlet_controls::{Mode, throttle::bans::Ban};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -40,13 +40,13 @@ fn list(answer: Value) -> Result<String, Failure> {
     let Listed { throttle, mode, bans } = understood(answer)?;
     match (mode, bans.len()) {
         (Mode::Off, _) if throttle == Mode::Off => {
-            say("bans are off: `mode` under `[throttle]` is `off`, and nothing of it is in force");
+            say("bans are off, because `mode` under `[throttle]` is `off`");
         }
         (Mode::Off, _) => say("bans are off; `mode = \"enforce\"` under `[throttle.ban]` switches them on"),
         (Mode::Report, _) => {
             say("bans are only reported: see the audit records `client-would-be-banned`");
         }
-        (Mode::Enforce, 0) => say("nobody is banned"),
+        (Mode::Enforce, 0) => say("no address is banned"),
         (Mode::Enforce, _) => {}
     }
     let mut text = String::new();
@@ -72,11 +72,11 @@ fn lifted(answer: Value) -> Result<String, Failure> {
     }
     let Lifted { lifted } = understood(answer)?;
     if lifted.is_empty() {
-        say("nobody was banned");
+        say("no address was banned");
     }
     let mut text = String::new();
     for address in lifted {
-        let _ = writeln!(text, "{address} is not banned any more");
+        let _ = writeln!(text, "{address} is no longer banned");
     }
     Ok(text)
 }
@@ -85,7 +85,7 @@ fn lifted(answer: Value) -> Result<String, Failure> {
 pub(crate) fn understood<T: for<'de> Deserialize<'de>>(answer: Value) -> Result<T, Failure> {
     serde_json::from_value(answer).map_err(|error| {
         Failure::new(format!(
-            "the Mantlet that runs gave an answer that this one does not understand: {error}\nis it another version?"
+            "cannot understand the response of the running Mantlet: {error}\nis it another version?"
         ))
     })
 }

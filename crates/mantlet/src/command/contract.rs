@@ -1,10 +1,6 @@
-//! `mantlet contract`: prints what an app accepts and promises, and says what of it is understood.
+//! `mantlet contract`: prints what an app accepts and returns, and reports how much of it is known.
 
-use std::{
-    io::{self, Write as _},
-    path::Path,
-    process::ExitCode,
-};
+use std::{path::Path, process::ExitCode};
 
 use http::Method;
 use mantlet_contract::model;
@@ -30,8 +26,7 @@ pub(crate) fn contract(arguments: &DescribeArguments) -> Result<ExitCode, Failur
     let Described { name, from, model, json } = read(&arguments.contract)?;
     let (contract, left) = Contract::compile(&model);
     say(Report::new(name, from, &model, &contract, left).full());
-    writeln!(io::stdout().lock(), "{json}")
-        .map_err(|error| Failure::new(format!("the contract cannot be printed: {error}")))?;
+    print(&format!("{json}\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 

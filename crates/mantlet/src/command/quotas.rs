@@ -1,4 +1,4 @@
-//! `mantlet quotas`: what is used up of quotas, and giving it back.
+//! `mantlet quotas`: shows quota usage and resets it.
 
 use std::{fmt::Write as _, process::ExitCode};
 
@@ -28,7 +28,7 @@ pub(crate) fn quotas(arguments: &QuotasArguments) -> Result<ExitCode, Failure> {
         None => print(&list(answer)?)?,
         Some(QuotasAction::Reset { quota, .. }) => {
             let Reset { reset } = understood(answer)?;
-            print(&format!("{} has all of `{quota}` again\n", reset.name()))?;
+            print(&format!("usage of `{quota}` reset for {}\n", reset.name()))?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -85,11 +85,11 @@ impl Row {
 fn list(answer: Value) -> Result<String, Failure> {
     let Listed { throttle, quotas } = understood(answer)?;
     if throttle == Mode::Off {
-        say("nothing is counted: `mode` under `[throttle]` is `off`, and no quota is in force");
+        say("no quota is in force, because `mode` under `[throttle]` is `off`");
     }
     let mut text = String::new();
     if quotas.is_empty() {
-        say("there are no quotas; `[[throttle.quota]]` makes one");
+        say("there are no quotas; `[[throttle.quota]]` adds one");
     }
     for (number, Quota { name, limits, keys, most }) in quotas.iter().enumerate() {
         let limits = [("an hour", limits.hour), ("a day", limits.day), ("a month", limits.month)];
@@ -99,8 +99,8 @@ fn list(answer: Value) -> Result<String, Failure> {
         // Writing to a text cannot fail.
         let _ = writeln!(
             text,
-            "{gap}{name}: {limits}; {keys} {} used something",
-            if *keys == 1 { "key has" } else { "keys have" }
+            "{gap}{name}: {limits}; used by {keys} {}",
+            if *keys == 1 { "key" } else { "keys" }
         );
         if !most.is_empty() {
             row(&mut text, ["key", "hour", "day", "month"]);
@@ -111,7 +111,7 @@ fn list(answer: Value) -> Result<String, Failure> {
             row(&mut text, [&name, &cell(&used.hour), &cell(&used.day), &cell(&used.month)]);
         }
         if most.len() < *keys {
-            let _ = writeln!(text, "  and {} that have used up less", keys - most.len());
+            let _ = writeln!(text, "  and {} with less usage", keys - most.len());
         }
     }
     Ok(text)

@@ -1,4 +1,4 @@
-//! `mantlet serve`: in front of an app that somebody else runs.
+//! `mantlet serve`: in front of an app that runs elsewhere.
 
 use std::process::ExitCode;
 
@@ -20,9 +20,7 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
     let checked = reader.read_at_start()?;
     let app = &checked.loaded.config.app;
     let address = app.address().map_err(Failure::usage)?.ok_or_else(|| {
-        Failure::usage(
-            "where does the app listen? say `--upstream http://HOST:PORT` or `--upstream unix:PATH`",
-        )
+        Failure::usage("no upstream: pass `--upstream http://HOST:PORT` or `--upstream unix:PATH`")
     })?;
     let behind = match &address {
         Address::Unix(path) => format!("unix:{}", path.display()),

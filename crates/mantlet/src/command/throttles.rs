@@ -1,4 +1,4 @@
-//! `mantlet throttles`: names the sensitive operations of an app, and what they get; with `--from` it suggests limits.
+//! `mantlet throttles`: lists the sensitive operations of an app and their limits; with `--from` it suggests limits.
 
 mod limits;
 mod lines;
@@ -11,14 +11,17 @@ use mantlet_contract::flows::{self, Evidence, Place, Purpose};
 use mantlet_controls::{
     Mode,
     config::units::Span,
-    throttle::{GeneralRate, Gets, InForce, Limit},
+    throttle::{
+        GeneralRate,
+        attempts::{EffectiveLimit, Limit, SensitiveOperation},
+    },
 };
 
 use crate::{
     cli::ThrottlesArguments,
     command::contract::{Described, read},
     config::{Checked, Reader, summary},
-    say::{Failure, say},
+    say::{Failure, print},
 };
 
 pub(crate) fn throttles(arguments: &ThrottlesArguments) -> Result<ExitCode, Failure> {
@@ -29,16 +32,16 @@ pub(crate) fn throttles(arguments: &ThrottlesArguments) -> Result<ExitCode, Fail
         .read()
         .map_err(|mistakes| Failure::usage(summary(&mistakes, "it cannot be used")))?;
     let Described { name, model, .. } = read(&arguments.contract)?;
-    say(report(&name, &checked, &flows::find(&model)));
+    print(&format!("{}\n", report(&name, &checked, &flows::find(&model))))?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn report(name: &str, checked: &Checked, found: &[flows::Found]) -> String {
     let operations = checked.policy.throttle.sensitive_operations(found);
-    let mut text = match operations.iter().filter(|one| one.gets != Gets::Unknown).count() {
+    let mut text = match operations.iter().filter(|one| one.gets != EffectiveLimit::Unknown).count() {
         0 => format!(
-            "{name} has no operation that looks sensitive: none is named by a tokenUrl, by a word such as `login`, or by its fields\n\
-             name yours with `[[throttle.operation]]`; rules for others are `[[throttle.rule]]`"
+            "{name} has no sensitive operations: no tokenUrl, no word such as `login` and no input shows one\n\
+             name yours with `[[throttle.operation]]`; for other operations write a `[[throttle.rule]]`"
         ),
         1 => format!("{name} has 1 sensitive operation"),
         count => format!("{name} has {count} sensitive operations"),
@@ -47,25 +50,33 @@ fn report(name: &str, checked: &Checked, found: &[flows::Found]) -> String {
         let _ =
             write!(text, "\nnone of this is in force: {} switches throttles off", origin(checked, "mode"));
     }
-    for InForce { methods, path, why, section, gets } in operations {
+    for SensitiveOperation { methods, path, why, section, gets } in operations {
         let place = section.map(|section| origin(checked, &format!("operation[{section}]")));
         let sections = &checked.loaded.config.throttle.operation;
         let is_named = section.and_then(|section| sections.get(section)?.purpose).is_some();
         // Writing to a text cannot fail.
         let _ = write!(text, "\n  {} {path}\n    ", methods.join(", "));
         let _ = match gets {
-            Gets::Nothing => {
+            EffectiveLimit::Nothing => {
                 let place = place.unwrap_or_else(|| origin(checked, "sensitive"));
                 write!(text, "exempt: {place} says so")
             }
-            Gets::Unknown => {
+            EffectiveLimit::Unknown => {
                 let place = place.unwrap_or_default();
                 write!(text, "no limits: {place} names no `purpose`, and the contract shows none")
             }
-            Gets::Limits { purpose, limits, accounts, mode, evidence, may_name_more, hides_in_part } => {
+            EffectiveLimit::Limits {
+                purpose,
+                limits,
+                accounts,
+                mode,
+                evidence,
+                may_name_more,
+                hides_in_part,
+            } => {
                 let why = match (why, place) {
                     (Some(why), None) => why,
-                    (Some(why), Some(place)) if !is_named => format!("{why}; {place} changes what it gets"),
+                    (Some(why), Some(place)) if !is_named => format!("{why}; {place} changes its limits"),
                     (_, place) => format!("{} says so", place.unwrap_or_default()),
                 };
                 let _ =
@@ -79,9 +90,9 @@ fn report(name: &str, checked: &Checked, found: &[flows::Found]) -> String {
                     "{}",
                     match (mode, evidence) {
                         (Mode::Report, Evidence::Word) =>
-                            "; more are only recorded, for a word proves nothing",
+                            "; more are only recorded, because a word proves nothing",
                         (Mode::Report, _) => "; more are only recorded",
-                        (_, Evidence::Inputs) => "; once it has answered 401, and a failure is that alone",
+                        (_, Evidence::Inputs) => "; once it has answered 401, and only 401 is a failure",
                         _ => "",
                     }
                 );
@@ -91,13 +102,13 @@ fn report(name: &str, checked: &Checked, found: &[flows::Found]) -> String {
                 if accounts.is_empty() && wants_account(purpose, may_name_more, evidence) {
                     let _ = write!(
                         text,
-                        "\n    no account is found in what it takes, so none is limited: name it with `account` under `[[throttle.operation]]`"
+                        "\n    no account is found among its inputs, so only addresses are limited: name it with `account` under `[[throttle.operation]]`"
                     );
                 }
                 if !accounts.is_empty() && hides_in_part && purpose.has_accounts() {
                     let _ = write!(
                         text,
-                        "\n    in one of the forms that it takes no account is found, so there none is limited: name it with `account` under `[[throttle.operation]]`"
+                        "\n    in one of its forms no account is found, so only addresses are limited there: name it with `account` under `[[throttle.operation]]`"
                     );
                 }
                 Ok(())
@@ -132,12 +143,12 @@ pub(crate) const fn wants_account(purpose: Purpose, may_name_more: bool, evidenc
 fn general(checked: &Checked) -> String {
     match checked.loaded.config.throttle.general() {
         None => {
-            "each address may ask as often as the app can carry; `throttle.rate = \"100/s\"` sets a number"
+            "each address may send as many requests as the app can carry; `throttle.rate = \"100/s\"` sets a number"
                 .to_owned()
         }
         Some((rate, burst)) => {
             let key = if checked.loaded.config.throttle.rate == GeneralRate::Auto { "burst" } else { "rate" };
-            format!("each address may ask {rate}, and {burst} at once: {} says so", origin(checked, key))
+            format!("each address may send {rate}, and {burst} at once: {} says so", origin(checked, key))
         }
     }
 }

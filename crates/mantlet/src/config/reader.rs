@@ -153,7 +153,7 @@ impl Reader {
             self.adoption.port.filter(|_| checked.loaded.origins.of("listen") == Origin::Default)
         {
             notes.push(format!(
-                "`PORT={port}` is not used; if Mantlet is what shall listen there, say `--listen 0.0.0.0:{port}`"
+                "`PORT={port}` is not used; if Mantlet should listen there, pass `--listen 0.0.0.0:{port}`"
             ));
         }
         for note in notes {

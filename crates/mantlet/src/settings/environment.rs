@@ -125,11 +125,11 @@ fn path_of(rest: &str, tree: &Node, origin: &Origin) -> Result<Vec<String>, Box<
     };
     if rest.chars().any(char::is_lowercase) {
         let help = format!("did you mean `{PREFIX}{}`?", part_of(rest));
-        return refused("the name of a variable is in capitals", &help);
+        return refused("the name of a variable must be in capitals", &help);
     }
     let parts: Vec<&str> = rest.split(LEVEL).collect();
     if parts.iter().any(|part| part.is_empty() || part.starts_with('_')) {
-        let help = "`__` stands between two levels of a key, `_` for `-`, as in \
+        let help = "`__` separates two levels of a key, and `_` stands for `-`, as in \
                     `MANTLET_LIMITS__HEAD_SIZE` for `limits.head-size`";
         return refused("this is not the name of a key", help);
     }

@@ -71,7 +71,7 @@ fn find_or_refuse(sources: &Sources<'_>, notes: &mut Vec<String>) -> Result<Opti
         // Not ours to complain of, if it is not about us.
         Err(_) if !text.contains("mantlet") => {
             notes.push(format!(
-                "{PYPROJECT} is not valid TOML; it is ignored, as nothing in it is about mantlet"
+                "{PYPROJECT} is not valid TOML; it is ignored, because it does not mention mantlet"
             ));
             return Ok(None);
         }
@@ -180,7 +180,7 @@ fn parse(text: &str, shown: &Path) -> Result<Node, Vec<Mistake>> {
 fn syntax(message: &str, at: &str) -> String {
     match message.split_once(", expected ") {
         Some((message, "nothing" | "literal string")) => message.to_owned(),
-        None if message == "duplicate key" => format!("the key `{at}` is there twice"),
+        None if message == "duplicate key" => format!("the key `{at}` occurs twice"),
         _ => message.to_owned(),
     }
 }

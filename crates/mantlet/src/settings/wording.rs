@@ -29,7 +29,7 @@ pub(super) fn explain(problem: &Problem, is_secret: bool, origin: &Origin) -> (S
         Problem::Missing { name } => (format!("missing key `{name}`"), None),
         Problem::Twice { name } => (format!("`{name}` is given twice, once under an older name"), None),
         Problem::Told(message) if is_about_untagged(message) => {
-            ("this form of value is not known here".to_owned(), None)
+            ("this form of value is not accepted here".to_owned(), None)
         }
         Problem::Told(message) => (message.clone(), None),
     }

@@ -63,7 +63,7 @@ impl Config {
             (own, staging) => {
                 if staging {
                     findings.push(
-                        finding("staging", "the server is named by `directory` already")
+                        finding("staging", "`directory` names a server already")
                             .help("remove one of the two"),
                     );
                 }
@@ -73,7 +73,7 @@ impl Config {
         let Some(folder) = folder_name(directory) else {
             findings.push(
                 finding("directory", format!("`{directory}` is not the address of an ACME directory"))
-                    .help("write it as the authority tells it: `https://HOST/PATH`"),
+                    .help("write the authority's directory URL: `https://HOST/PATH`"),
             );
             return Err(findings);
         };
@@ -88,8 +88,8 @@ impl Config {
             if !address.is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && contact.is_ascii())
             {
                 findings.push(
-                    finding(format!("contact[{index}]"), format!("`{contact}` is not an address for mail"))
-                        .help("write `mailto:somebody@example.com`"),
+                    finding(format!("contact[{index}]"), format!("`{contact}` is not a mail address"))
+                        .help("write `mailto:ops@example.com`"),
                 );
             }
         }
@@ -120,7 +120,7 @@ impl Config {
             "" => Ok(None),
             text => match text.parse()? {
                 Listen::Unix(_) => {
-                    Err(format!("`{text}`: nobody outside reaches a unix socket; write `0.0.0.0:80`"))
+                    Err(format!("`{text}`: the authority cannot reach a unix socket; write `0.0.0.0:80`"))
                 }
                 tcp @ Listen::Tcp(_) => Ok(Some(tcp)),
             },
@@ -130,11 +130,11 @@ impl Config {
     fn check_domains(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         if self.domains.is_empty() {
-            findings.push(finding("domains", "no name is given").help("write `domains = [\"example.com\"]`"));
+            findings.push(finding("domains", "no name given").help("write `domains = [\"example.com\"]`"));
         }
         if self.domains.len() > MOST_DOMAINS {
-            let message = format!("{} names are more than a certificate can hold", self.domains.len());
-            findings.push(finding("domains", message).help(format!("{MOST_DOMAINS} are the most")));
+            let message = format!("{} names are too many for one certificate", self.domains.len());
+            findings.push(finding("domains", message).help(format!("write at most {MOST_DOMAINS}")));
         }
         for (index, name) in self.domains.iter().enumerate() {
             if let Err((message, help)) = check_domain(name, self.directory.is_empty()) {
@@ -172,14 +172,14 @@ fn finding(key: impl AsRef<str>, message: impl Into<String>) -> Finding {
 /// Whether it is a name for which a certificate can be fetched; a public server wants one that the world knows.
 fn check_domain(name: &str, is_public: bool) -> Result<(), (String, &'static str)> {
     if name.contains('*') {
-        let message = format!("`{name}`: a wildcard is proved by DNS-01, which is not supported");
+        let message = format!("`{name}`: a wildcard needs DNS-01, which is not supported");
         return Err((message, "write each name, or name a certificate with `tls.certificate`"));
     }
     if name.parse::<std::net::IpAddr>().is_ok() {
-        return Err((format!("`{name}` is an address"), "write a name that leads to it"));
+        return Err((format!("`{name}` is an address"), "write a name that resolves to it"));
     }
     if !name.is_ascii() {
-        return Err((format!("`{name}` is not in ASCII"), "write it as the DNS has it: `xn--…`"));
+        return Err((format!("`{name}` is not in ASCII"), "write it as in DNS: `xn--…`"));
     }
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -188,12 +188,15 @@ fn check_domain(name: &str, is_public: bool) -> Result<(), (String, &'static str
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     if name.len() > 253 || !name.split('.').all(is_label) {
-        let help = "write `example.com`, without scheme, port and dot at the end";
+        let help = "write `example.com`, without scheme, port or final dot";
         return Err((format!("`{name}` is not a domain name"), help));
     }
     if is_public && !name.contains('.') {
-        let help = "for development there is `tls.dev`; a server of your own is named with `directory`";
-        return Err((format!("`{name}`: Let's Encrypt knows no name without a dot"), help));
+        let help = "for development use `tls.dev`; name a private server with `directory`";
+        return Err((
+            format!("`{name}`: Let's Encrypt issues no certificate for a name without a dot"),
+            help,
+        ));
     }
     Ok(())
 }

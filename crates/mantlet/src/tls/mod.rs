@@ -117,11 +117,11 @@ impl Config {
 
 fn dev_certificate(folder: &Path) -> Result<CertificateFiles, Finding> {
     let made = dev::prepare(folder).map_err(|error| {
-        Finding::new("tls.dev", format!("no certificate can be made in `{}`: {error}", folder.display()))
+        Finding::new("tls.dev", format!("cannot create a certificate in `{}`: {error}", folder.display()))
     })?;
     if made.is_new {
         say(format!(
-            "made a certificate authority for this machine; until it is trusted, browsers will warn\n\
+            "created a certificate authority for this machine; browsers warn until they trust it\n\
              curl:     curl --cacert {0} https://localhost:8000\n\
              Debian:   sudo cp {0} /usr/local/share/ca-certificates/mantlet-dev.crt && sudo update-ca-certificates\n\
              browsers: import it under Settings, Certificates, Authorities",

@@ -13,18 +13,18 @@ pub(crate) fn of(event: &Event, settings: &Settings, listen: &Listen) -> String 
     match event {
         Event::Found { until, renewal } => {
             format!(
-                "the certificate for {names} is good until {}; it is renewed about {}",
+                "the certificate for {names} is valid until {}; renewal is due about {}",
                 date(*until),
                 date(*renewal)
             )
         }
         Event::Asking => format!(
-            "asking {} for a certificate for {names}; until it is there, connections that need it are turned away",
+            "requesting a certificate for {names} from {}; until it arrives, connections that need it are refused",
             settings.directory
         ),
         Event::Obtained { until } => {
             format!(
-                "the certificate for {names} has arrived and is in force; it is good until {}",
+                "the certificate for {names} has arrived and is in use; it is valid until {}",
                 date(*until)
             )
         }
@@ -38,7 +38,7 @@ pub(crate) fn of(event: &Event, settings: &Settings, listen: &Listen) -> String 
             hurry()
         ),
         Event::Postponed { pause, until } => format!(
-            "{}; asking for one has failed before, and the next attempt is in {}\n{}",
+            "{}; earlier attempts have failed, and the next one is in {}\n{}",
             consequence(&names, *until),
             rounded(*pause),
             hurry()
@@ -49,7 +49,7 @@ pub(crate) fn of(event: &Event, settings: &Settings, listen: &Listen) -> String 
 
 fn consequence(names: &str, until: Option<SystemTime>) -> String {
     match until {
-        Some(until) => format!("the certificate for {names} is not renewed yet; it ends {}", date(until)),
+        Some(until) => format!("the certificate for {names} is not renewed yet; it expires {}", date(until)),
         None => format!("there is no certificate for {names}"),
     }
 }
@@ -63,7 +63,7 @@ fn hurry() -> String {
 
 fn date(time: SystemTime) -> String {
     jiff::Timestamp::try_from(time)
-        .map_or_else(|_| "some day".to_owned(), |time| time.strftime("%Y-%m-%d %H:%M UTC").to_string())
+        .map_or_else(|_| "an unknown date".to_owned(), |time| time.strftime("%Y-%m-%d %H:%M UTC").to_string())
 }
 
 fn rounded(time: Duration) -> String {

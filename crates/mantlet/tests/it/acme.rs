@@ -20,7 +20,7 @@ use crate::kit::{
 };
 
 const NAMES: [&str; 2] = ["shop.example", "www.shop.example"];
-const ARRIVED: &str = "has arrived and is in force";
+const ARRIVED: &str = "has arrived and is in use";
 
 #[test]
 fn a_server_that_is_away_is_waited_for_and_then_gives_a_certificate_for_both_names() {
@@ -65,9 +65,9 @@ fn a_restart_uses_what_is_kept_and_kept_it_is_for_nobody_else() {
     assert_eq!(gateway.end().status.code(), Some(0));
 
     let gateway = pebble.gate(&config).start();
-    gateway.wait_for("the certificate for shop.example, www.shop.example is good until", 1);
+    gateway.wait_for("the certificate for shop.example, www.shop.example is valid until", 1);
     assert_eq!((shown(&gateway), pebble.orders()), (first, orders));
-    assert!(!gateway.stderr().contains("asking"), "{}", gateway.stderr());
+    assert!(!gateway.stderr().contains("requesting"), "{}", gateway.stderr());
     let mut kept = 0;
     for entry in fs::read_dir(pebble.kept()).unwrap() {
         let entry = entry.unwrap();
@@ -158,7 +158,7 @@ fn a_renewal_that_fails_is_told_and_the_present_certificate_goes_on() {
     let root = pebble.root();
     pebble.go();
     gateway.wait_for(
-        "error: the certificate for shop.example, www.shop.example is not renewed yet; it ends ",
+        "error: the certificate for shop.example, www.shop.example is not renewed yet; it expires ",
         1,
     );
     assert_eq!(ask(gateway.addr(), &root, NAMES[0]).status, 200);
@@ -191,7 +191,7 @@ fn names_that_lead_elsewhere_are_told_and_asked_for_again_when_a_person_says_so(
 
     // A start does not ask sooner: whoever starts it again and again would use up the server's patience.
     let gateway = pebble.gate(&config).start();
-    gateway.wait_for("asking for one has failed before, and the next attempt is in ", 1);
+    gateway.wait_for("earlier attempts have failed, and the next one is in ", 1);
     own_is_shown(&gateway);
     assert_eq!(pebble.orders(), orders);
 
@@ -226,7 +226,7 @@ fn a_reload_with_other_names_fetches_another_certificate() {
     // The same again changes nothing.
     let orders = pebble.orders();
     gateway.signal(Signal::HUP);
-    gateway.wait_for("mantlet: the configuration was reloaded", 2);
+    gateway.wait_for("mantlet: configuration reloaded", 2);
     assert_eq!(ask(gateway.addr(), &second, NAMES[0]).status, 200);
     assert_eq!(pebble.orders(), orders);
 }
@@ -240,7 +240,7 @@ fn an_attempt_under_way_is_given_up_for_other_settings() {
     let line = right.lines().find(|line| line.starts_with("directory =")).unwrap();
     let wrong = format!("directory = \"https://{}/dir\"", silent.local_addr().unwrap());
     let gateway = pebble.gate(&right.replace(line, &wrong)).start();
-    gateway.wait_for("asking https://127.0.0.1:", 1);
+    gateway.wait_for("from https://127.0.0.1:", 1);
     gateway.reload(&right);
     gateway.wait_for(ARRIVED, 1);
     assert!(!gateway.stderr().contains("error"), "{}", gateway.stderr());
@@ -296,9 +296,9 @@ fn mistakes_are_told_before_anything_is_asked() {
     );
     check(
         "domains = [\"*.a.example\"]\naccept-terms = true",
-        &["mantlet.toml:2: tls.acme.domains[0]: `*.a.example`: a wildcard is proved by DNS-01"],
+        &["mantlet.toml:2: tls.acme.domains[0]: `*.a.example`: a wildcard needs DNS-01"],
     );
-    check("accept-terms = true", &["tls.acme.domains: no name is given"]);
+    check("accept-terms = true", &["tls.acme.domains: no name given"]);
     check(
         "domains = [\"a.example\"]\naccept-terms = true\ndirectory = \"ca.example\"",
         &["tls.acme.directory: `ca.example` is not the address of an ACME directory", "https://HOST/PATH"],
@@ -320,7 +320,7 @@ fn nothing_is_asked_for_that_could_not_be_kept() {
         .file(".mantlet", "a file where the folder would be")
         .finish();
     assert_eq!(finished.code, Some(1));
-    assert!(finished.stderr.contains("the state folder `.mantlet` cannot be made"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("cannot create the state folder `.mantlet`"), "{}", finished.stderr);
 }
 
 #[test]

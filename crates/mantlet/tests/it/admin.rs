@@ -77,14 +77,14 @@ fn what_a_dead_one_left_is_replaced_and_what_is_somebodys_is_not() {
     assert_eq!(ask(&socket, "GET /bans").status, 200);
     // One that answers stays, and goes on answering when the second has gone.
     let second = serve().state(state.path()).start();
-    assert!(second.stderr().contains("another Mantlet answers there"), "{}", second.stderr());
+    assert!(second.stderr().contains("another Mantlet already serves it"), "{}", second.stderr());
     second.end();
     assert_eq!(ask(&socket, "GET /bans").status, 200);
     drop(first);
     fs::remove_file(&socket).expect("it was left");
     fs::write(&socket, "a file").expect("a file");
     let third = serve().state(state.path()).start();
-    assert!(third.stderr().contains("there is a file that is no socket"), "{}", third.stderr());
+    assert!(third.stderr().contains("there is a file that is not a socket"), "{}", third.stderr());
     third.end();
     assert_eq!(fs::read_to_string(&socket).expect("it is there"), "a file");
 }
@@ -109,14 +109,18 @@ fn it_can_be_elsewhere_or_nowhere() {
 
     let gateway = serve().config("[admin]\nsocket = \"off\"\n").start();
     let listed = gateway.tell(&["bans"]);
-    assert!(listed.code == Some(2) && listed.stderr.contains("has no admin socket"), "{}", listed.stderr);
+    assert!(
+        listed.code == Some(2) && listed.stderr.contains("switches the admin socket off"),
+        "{}",
+        listed.stderr
+    );
 
     // One that was asked for must be there.
     let missing = Typed::mantlet(["serve", "--upstream", "http://127.0.0.1:9", "--openapi", "off"])
         .file("mantlet.toml", "listen = \"127.0.0.1:0\"\n[admin]\nsocket = \"nowhere/a.sock\"\n")
         .finish();
     assert_eq!(missing.code, Some(1));
-    assert!(missing.stderr.contains("`nowhere/a.sock`: its folder is not there"), "{}", missing.stderr);
+    assert!(missing.stderr.contains("`nowhere/a.sock`: its folder does not exist"), "{}", missing.stderr);
 }
 
 #[test]

@@ -567,10 +567,13 @@ fn an_app_in_another_one_is_found() {
 
 #[test]
 fn an_app_may_have_modules_of_the_same_names_and_print_what_it_likes() {
-    let app = format!("import launcher, schemas, walk\nprint(schemas.MINE)\n{THREE_LINES}");
+    let app = format!("import contract, launcher, schemas, source, walk\nprint(schemas.MINE)\n{THREE_LINES}");
     let own = "MINE = 'printed by the app'\n";
-    let typed = ["launcher.py", "schemas.py", "walk.py", "json.py", "operations.py"]
+    let rooms = ["contract.py", "proof.py", "source.py"];
+    let files = ["inspector.py", "json.py", "launcher.py", "operations.py", "schemas.py", "walk.py"];
+    let typed = rooms
         .into_iter()
+        .chain(files)
         .fold(Typed::mantlet(["contract"]).file("main.py", &app), |typed, name| typed.file(name, own));
     assert!(read(typed).said.contains("printed by the app"));
 }
@@ -581,7 +584,7 @@ fn the_shop_is_read() {
     assert_eq!(
         read.said,
         "mantlet: the contract of main:app (Archers' shop), read from the app: 28 operations (2 not in its document), \
-         1 WebSocket\n  paths: all are known\n  answers: described for 13 of 28\n  may refuse before input is validated:\n    \
+         1 WebSocket\n  paths: all are known\n  responses: described for 13 of 28\n  may refuse before input is validated:\n    \
          `current_user` (users.py:21): 13 operations\n  not in its document:\n    GET /\n    \
          GET /internal/debug\n  3 places where the app decides:\n    the handler or a dependency reads the raw request\n      \
          POST /partners/payments body\n      PUT /partners/prices body\n    a validator (`NewReview.<lambda>`) runs before\n      \

@@ -183,7 +183,7 @@ fn over_https_the_token_is_bound_to_the_host_and_its_key_is_kept() {
     let key = gateway.audit_file().with_file_name("csrf-key");
     assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
     gateway.signal(rustix::process::Signal::HUP);
-    gateway.wait_for("mantlet: the configuration was reloaded", 1);
+    gateway.wait_for("mantlet: configuration reloaded", 1);
     assert_eq!(ask(&mut connect(), "POST", &marker(), &post, "").status, 200);
 }
 
@@ -218,15 +218,15 @@ fn keys_come_from_a_file_or_the_mistake_says_what_to_do() {
     assert_eq!(status(), 200, "two gateways with one key");
     fs::write(&file, format!("{new}\n{old}\n")).unwrap();
     stands[1].gateway.reload(&config);
-    stands[1].gateway.wait_for("mantlet: the configuration was reloaded", 1);
+    stands[1].gateway.wait_for("mantlet: configuration reloaded", 1);
     assert_eq!(status(), 200, "the old key is still accepted");
     for (text, mistake) in
-        [("abc", "holds no key on line 1: at least 64 hexadecimal digits"), ("\n", "holds no key")]
+        [("abc", "has no key on line 1; a key has at least 64 hexadecimal digits"), ("\n", "has no key")]
     {
         fs::write(&file, text).unwrap();
         stands[1].gateway.signal(rustix::process::Signal::HUP);
         stands[1].gateway.wait_for(mistake, 1);
-        assert!(stands[1].gateway.stderr().contains("make one with `openssl rand -hex 32`"));
+        assert!(stands[1].gateway.stderr().contains("create one with `openssl rand -hex 32`"));
     }
     assert_eq!(status(), 200, "the running configuration stays");
 }
@@ -242,7 +242,10 @@ fn cookies_of_the_app_are_completed_or_reported_once() {
     let records = gateway.end().audit;
     let [record] = &records[..] else { panic!("once: {records:?}") };
     let fields = ["security_event", "action", "reason", "subject", "mode"].map(|name| record[name].clone());
-    assert_eq!(fields, ["answer-would-be-changed", "pass", "cookie-attributes-missing", "session", "report"]);
+    assert_eq!(
+        fields,
+        ["response-would-be-changed", "pass", "cookie-attributes-missing", "session", "report"]
+    );
     assert!(!record.to_string().contains("alice"), "the value is in no record: {record}");
 
     let (gateway, connect) = over_tls("[cookies]\nmode = \"enforce\"\n");

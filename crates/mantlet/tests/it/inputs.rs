@@ -129,10 +129,8 @@ fn row_53_unknown_fields_are_cut_out_or_refused() {
     assert_eq!(post(&gateway, "/open", r#"{"name":"a","x":1}"#).json()["received"], r#"{"name":"a","x":1}"#);
     assert_eq!(ask(&gateway, "GET", "/search?utm_source=mail", "", "").status, 200);
     let records = gateway.end().audit;
-    let reported: Vec<_> = records
-        .iter()
-        .map(|record| ["route", "action", "subject"].map(|name| record[name].clone()))
-        .collect();
+    let reported: Vec<_> =
+        records.iter().map(|record| ["path", "action", "subject"].map(|name| record[name].clone())).collect();
     let expected = [["/orders", "strip", "is_admin, price, x"], ["/search", "pass", "utm_source"]];
     assert_eq!(json!(reported), json!(expected));
 
@@ -209,7 +207,7 @@ fn row_53_unknown_fields_of_forms_are_cut_out_or_refused() {
         .end()
         .audit
         .iter()
-        .map(|record| ["route", "action", "reason"].map(|name| record[name].clone()))
+        .map(|record| ["path", "action", "reason"].map(|name| record[name].clone()))
         .collect();
     assert_eq!(json!(told), json!([["/contact", "strip", "input-unknown"]]), "once for a route");
 

@@ -53,6 +53,6 @@ fn compatible_lets_the_app_answer_and_records_each_once() {
     }
     let records = gateway.end().audit;
     let seen: Vec<_> =
-        records.iter().map(|record| (record["action"].as_str(), record["route"].as_str())).collect();
+        records.iter().map(|record| (record["action"].as_str(), record["path"].as_str())).collect();
     assert_eq!(seen, ["/docs", "/.env", "/items/7", "/items"].map(|route| (Some("pass"), Some(route))));
 }

@@ -256,7 +256,7 @@ fn status_and_words_are_those_of_the_app_whatever_stands_in_front_of_it() {
         records.iter().filter(|record| record["security_event"] == "contract-contradicted").collect();
     let contradicted: Vec<_> = contradicted
         .into_iter()
-        .filter(|record| !record["route"].to_string().contains("/in/mends/"))
+        .filter(|record| !record["path"].to_string().contains("/in/mends/"))
         .collect();
     println!(
         "{cases} requests: the app refuses {refused} first and says 422 to {invalid}, of which the gate said {ours} itself; {} differ",

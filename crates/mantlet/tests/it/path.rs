@@ -176,7 +176,7 @@ fn in_report_mode_a_refused_path_passes_and_is_recorded() {
     assert_eq!(answer.record()["path"], format!("{path};x"));
     let records = stand.gateway.audit(1);
     let told =
-        ["security_event", "action", "reason", "mode", "route", "status"].map(|key| records[0][key].clone());
+        ["security_event", "action", "reason", "mode", "path", "status"].map(|key| records[0][key].clone());
     let path = format!("{path};x");
     let expected = ["request-would-be-refused", "pass", "path-parameter", "report", &path].map(Value::from);
     assert_eq!(told[..5], expected);

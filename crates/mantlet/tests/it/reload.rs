@@ -10,7 +10,7 @@ use crate::kit::{
     websocket::{TEXT, WebSocket},
 };
 
-const RELOADED: &str = "mantlet: the configuration was reloaded";
+const RELOADED: &str = "mantlet: configuration reloaded";
 const REFUSED: &str = "the running one stays in force";
 
 fn before_the_app(config: &str) -> Gateway {
@@ -95,7 +95,7 @@ fn what_needs_a_restart_is_named() {
     let gateway = before_the_app("");
     gateway.reload("listen = \"127.0.0.1:1\"\nthreads = 7\n");
     gateway.wait_for(
-        "mantlet: the configuration was reloaded; what concerns sockets, threads, the app, files and shutdown changes \
+        "mantlet: configuration reloaded; changes to sockets, threads, the app, files and shutdown take effect \
          at the next start",
         1,
     );

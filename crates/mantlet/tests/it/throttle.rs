@@ -199,7 +199,7 @@ fn rules_of_the_configuration_hold_for_what_they_name() {
     assert_eq!(get(&mut client, "/attempts", "").status, 200, "a request without a key is not counted by it");
     // What is remembered outlives a reload.
     gateway.reload(config);
-    gateway.wait_for("mantlet: the configuration was reloaded", 1);
+    gateway.wait_for("mantlet: configuration reloaded", 1);
     assert_eq!(get(&mut client, "/items/3", "").status, 429);
     let records = gateway.end().audit;
     let seen: Vec<_> = records.iter().map(|one| (one["subject"].as_str(), one["mode"].as_str())).collect();

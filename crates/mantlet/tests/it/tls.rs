@@ -21,7 +21,7 @@ use crate::kit::{
     tls::{Authority, Pair, Settled, Speaks},
 };
 
-const RELOADED: &str = "mantlet: the configuration was reloaded";
+const RELOADED: &str = "mantlet: configuration reloaded";
 
 fn before_the_app(config: &str) -> Gateway {
     Setup::serve(&format!("unix:{}", App::shared().socket().display())).config(config).start()
@@ -355,5 +355,5 @@ fn tls_dev_makes_an_authority_once_and_says_how_to_trust_it() {
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
     let again = eventually("the file", || fs::read(folder.join("ca.pem")).ok());
     assert!(again == made, "the authority is made once");
-    assert!(!String::from_utf8_lossy(&check.stderr).contains("made a certificate authority"));
+    assert!(!String::from_utf8_lossy(&check.stderr).contains("created a certificate authority"));
 }

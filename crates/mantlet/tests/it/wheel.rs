@@ -99,9 +99,11 @@ fn the_source_distribution_holds_what_the_binary_embeds() {
         Command::new(provided("MANTLET_TEST_PYTHON")).args(["-c", list]).arg(only_file(folder.path())),
     );
     for needed in [
-        "python/mantlet/launcher.py",
-        "python/mantlet/inspector.py",
-        "python/mantlet/walk.py",
+        "python/mantlet_inspector/launcher.py",
+        "python/mantlet_inspector/__main__.py",
+        "python/mantlet_inspector/contract/walk.py",
+        "python/mantlet_inspector/source/index.py",
+        "crates/mantlet/build.rs",
         "crates/mantlet/src/main.rs",
         "crates/mantlet-controls/src/lib.rs",
         "Cargo.lock",

@@ -1,12 +1,15 @@
 //! From `paths` and `servers` to routes:
 //!
-//! - The list is complete if all of it could be read. That is the document's claim: who does not trust it refuses nothing for it.
+//! - The list is complete if all of it could be read. That is the document's claim: if it is not
+//!   trusted, nothing is refused for it.
 //! - FastAPI's own pages are not in its document, and are added. One slash more or less may be redirected.
-//! - A path is known with each server's prefix and without: whoever strips it stands before us or behind us.
+//! - A path is known with each server's prefix and without: the proxy that strips it is in front of
+//!   Mantlet or behind it.
 //! - A parameter never spans slashes, as the standard has it. FastAPI's `:path` is lost in its document, so
 //!   what it would have matched is unknown, and the app's.
-//! - Where two templates fit the same path, the app's order decides, which is that of FastAPI's document; the standard lets
-//!   paths without parameters win. If order and precision do not agree on the winner, what both fit is not looked at.
+//! - Where two templates fit the same path, the app's order decides, which is that of FastAPI's
+//!   document; the standard lets paths without parameters win. If order and precision do not agree
+//!   on the winner, paths that both fit are not checked.
 
 mod overlap;
 mod template;
@@ -56,7 +59,7 @@ impl<'d> Reader<'d> {
                     continue;
                 };
                 if operation.members().is_none() {
-                    self.note(&operation.at, "this is no operation");
+                    self.note(&operation.at, "this is not an operation");
                     is_whole = false;
                     continue;
                 }
@@ -111,7 +114,8 @@ impl<'d> Reader<'d> {
                 methods: Vec::new(),
             });
         }
-        // What code there is, and in what words it answers, a document does not say: whoever trusts it wants it enforced.
+        // A document does not say which code there is and in which words it answers. An operator
+        // who trusts the document wants it enforced.
         let (answers_invalid, rewrites) = (false, false);
         let router = Router {
             routes,
@@ -153,7 +157,7 @@ impl<'d> Reader<'d> {
                 continue;
             }
             if path.contains(['{', '}', '%']) || prefixes.len() == MAX_PREFIXES {
-                self.note(&server.at, format!("the prefix `{path}` is not looked at"));
+                self.note(&server.at, format!("the prefix `{path}` is not checked"));
                 self.unread_prefixes += 1;
                 continue;
             }

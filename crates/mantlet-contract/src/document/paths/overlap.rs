@@ -22,7 +22,8 @@ struct Known {
     segments: Vec<Segment>,
     /// With the place of each operation.
     methods: BTreeMap<String, String>,
-    /// Methods that came from two operations, of which nobody knows which it is: prefixes of servers can do that.
+    /// Methods that came from two operations, and it is not known which one applies: prefixes of
+    /// servers can do that.
     twice: BTreeSet<String>,
 }
 
@@ -77,7 +78,7 @@ impl Overlaps {
             if steps == 0 {
                 note(
                     "#/paths",
-                    "too many paths fit each other's templates, so none with parameters is looked at"
+                    "too many paths fit each other's templates, so none with parameters is checked"
                         .to_owned(),
                 );
                 let all = |known: &Known| (known.path.clone(), known.methods.keys().cloned().collect());
@@ -89,7 +90,7 @@ impl Overlaps {
                 note(
                     at,
                     format!(
-                        "`{}` is also another operation's with a server's prefix, so it is not looked at",
+                        "`{}` is also another operation's with a server's prefix, so it is not checked",
                         known.path
                     ),
                 );
@@ -117,7 +118,7 @@ impl Overlaps {
                     note(
                         at,
                         format!(
-                            "`{}` and `{}` both fit `{both}`, and the document does not say which it is, so that is not looked at",
+                            "`{}` and `{}` both fit `{both}`, and the document does not say which it is, so it is not checked",
                             known.path, other.path
                         ),
                     );

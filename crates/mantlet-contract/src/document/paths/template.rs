@@ -15,7 +15,7 @@ pub(super) struct Template {
 impl Template {
     pub(super) fn read(path: &str) -> Result<Self, String> {
         if !path.starts_with('/') || path.contains(['?', '#']) {
-            return Err("this is no path: paths begin with a slash, and have no query".to_owned());
+            return Err("this is not a path: a path begins with a slash and has no query".to_owned());
         }
         let (mut made, mut names) = (String::new(), Names::new());
         let mut rest = path;
@@ -23,7 +23,7 @@ impl Template {
             made += &literal(text)?;
             let (name, after) = after.split_once('}').ok_or("a brace is not closed")?;
             if names.contains_key(name) {
-                return Err(format!("`{name}` stands in it twice"));
+                return Err(format!("`{name}` is in it twice"));
             }
             let own = unique(name, &names);
             made.extend(["{", &own, "}"]);
@@ -45,9 +45,9 @@ impl Template {
 
 /// Routes are found by the decoded path.
 fn literal(text: &str) -> Result<String, String> {
-    let decoded = percent_decoded(text).ok_or("it is not percent-encoded as paths are")?;
+    let decoded = percent_decoded(text).ok_or("its percent-encoding is malformed")?;
     if decoded.contains(['{', '}']) {
-        return Err("braces stand in it that mean no parameter".to_owned());
+        return Err("it has braces that do not name a parameter".to_owned());
     }
     Ok(decoded)
 }

@@ -13,7 +13,7 @@ impl<'d> Reader<'d> {
     pub(super) fn array(&mut self, flat: &mut Flat<'d>, direction: Direction) -> Shape {
         let (min_length, max_length) = lengths(flat, "minItems", "maxItems");
         if flat.atoms.iter().any(|atom| atom.get("contains").is_some()) {
-            flat.loosen("`contains` cannot be said");
+            flat.loosen("`contains` cannot be expressed");
         }
         let prefixes: Vec<_> = flat.atoms.iter().filter_map(|atom| atom.place.get("prefixItems")).collect();
         let items: Vec<_> = flat.atoms.iter().filter_map(|atom| atom.place.get("items")).collect();
@@ -23,7 +23,7 @@ impl<'d> Reader<'d> {
             return tuple;
         }
         if !prefixes.is_empty() {
-            flat.loosen("`prefixItems` of a list that may be shorter cannot be said");
+            flat.loosen("`prefixItems` of a list that may be shorter cannot be expressed");
             return Shape::List(sequence(None, min_length, max_length));
         }
         let parts: Vec<_> = items.into_iter().map(Part::whole).collect();
@@ -37,7 +37,7 @@ impl<'d> Reader<'d> {
         if self.dialect == Dialect::FastApi && are_scalar {
             return Shape::Set(sequence);
         }
-        flat.loosen("`uniqueItems` cannot be said");
+        flat.loosen("`uniqueItems` cannot be expressed");
         Shape::List(sequence)
     }
 

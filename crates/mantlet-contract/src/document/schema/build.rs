@@ -30,10 +30,10 @@ impl<'d> Reader<'d> {
         for atom in &flat.atoms {
             let unsayable = UNSAYABLE.iter().filter(|keyword| atom.get(keyword).is_some());
             flat.loose.extend(
-                unsayable.map(|keyword| (atom.place.at.clone(), format!("`{keyword}` cannot be said"))),
+                unsayable.map(|keyword| (atom.place.at.clone(), format!("`{keyword}` cannot be expressed"))),
             );
             if let Some(value) = atom.get("type").filter(|value| types::declared(value).is_none()) {
-                flat.loose.push((atom.place.at.clone(), format!("{} is no type", quoted(value))));
+                flat.loose.push((atom.place.at.clone(), format!("{} is not a type", quoted(value))));
             }
         }
         let shape = match self.union(&flat, direction) {
@@ -93,7 +93,7 @@ impl<'d> Reader<'d> {
         let shape = match (choices.pop(), choices.is_empty()) {
             (None, _) if is_nullable => return Shape::None,
             (None, _) => {
-                let why = "no value can fit what stands here together".to_owned();
+                let why = "no value can fit all schemas here together".to_owned();
                 self.note(at, why.clone());
                 return Shape::Opaque { why };
             }
@@ -132,7 +132,7 @@ impl<'d> Reader<'d> {
         let (integers, fractions) = (of(Types::INTEGER), of(Types::FRACTION));
         if !fractions.is_empty() {
             // In a query `1.50` is 1.5, which Pydantic's enumerations do not know.
-            flat.loosen("only some numbers may stand here, which cannot be said");
+            flat.loosen("only some numbers are allowed here, which cannot be expressed");
             choices.push(Shape::Float {
                 strict: false,
                 allow_inf_nan: true,
@@ -151,12 +151,12 @@ impl<'d> Reader<'d> {
         let booleans = of(Types::BOOLEAN);
         if !booleans.is_empty() {
             if booleans.len() == 1 {
-                flat.loosen("only one boolean may stand here, which cannot be said");
+                flat.loosen("only one boolean is allowed here, which cannot be expressed");
             }
             choices.push(Shape::Bool { strict: false });
         }
         if values.iter().any(|value| Types::of(value).has(Types::ARRAY.or(Types::OBJECT))) {
-            let why = "one of several lists or objects, which cannot be said".to_owned();
+            let why = "one of several lists or objects, which cannot be expressed".to_owned();
             self.note(at, why.clone());
             return Shape::Opaque { why };
         }
@@ -193,7 +193,7 @@ fn values<'d>(flat: &mut Flat<'d>, types: Types) -> Option<Vec<&'d Node>> {
     // Null among the values of a text is meant.
     values.retain(|value| types.or(Types::NULL).has(Types::of(value)));
     if values.is_empty() {
-        flat.loosen("none of the values that may stand here is of a type that may");
+        flat.loosen("none of the allowed values has an allowed type");
         return None;
     }
     Some(values)

@@ -33,7 +33,7 @@ impl<'d> Reader<'d> {
             }
         }
         if too_many {
-            flat.loosen("too many choices stand beside each other");
+            flat.loosen("too many choices side by side");
         }
     }
 

@@ -64,7 +64,7 @@ pub(super) struct Flat<'d> {
     pub(super) at: Option<Rc<str>>,
     /// What the first reference called it.
     pub(super) name: Option<String>,
-    /// Null fits too. 3.0 has it beside a type; wherever it stands, somebody means it.
+    /// Null fits too. 3.0 has it beside a type; wherever it is, it is meant.
     pub(super) is_nullable: bool,
     pub(super) is_read_only: bool,
     pub(super) is_write_only: bool,
@@ -96,11 +96,12 @@ impl<'d> Reader<'d> {
                 Node::Object(members) => members,
                 Node::Bool(true) => continue,
                 Node::Bool(false) => {
-                    flat.loose.push((place.at, "nothing may stand here, which cannot be said".to_owned()));
+                    flat.loose
+                        .push((place.at, "nothing is allowed here, which cannot be expressed".to_owned()));
                     continue;
                 }
                 _ => {
-                    flat.loose.push((place.at, "this is no schema".to_owned()));
+                    flat.loose.push((place.at, "this is not a schema".to_owned()));
                     continue;
                 }
             };
@@ -111,7 +112,7 @@ impl<'d> Reader<'d> {
             flat.is_read_only |= place.is_true("readOnly");
             flat.is_write_only |= place.is_true("writeOnly");
             if flat.atoms.len() >= MAX_ATOMS {
-                flat.loose.push((place.at, format!("more than {MAX_ATOMS} schemas stand together")));
+                flat.loose.push((place.at, format!("more than {MAX_ATOMS} schemas apply together")));
                 break;
             }
             let reference = members.get("$ref").and_then(Node::text);

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::model::{Bounds, Shape};
 
-/// Larger floats are no integers to rely on.
+/// Larger floats are not exact integers.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 pub(super) fn float(flat: &mut Flat<'_>) -> Shape {
@@ -58,7 +58,7 @@ fn bounds(flat: &mut Flat<'_>, write: impl Fn(&Number, Kind) -> Option<String>) 
                     let positive = number.as_f64().is_some_and(|step| step > 0.0);
                     match write(number, kind).filter(|_| positive && bounds.multiple_of.is_none()) {
                         Some(text) => bounds.multiple_of = Some(text),
-                        None => loose.push(format!("`{keyword}: {number}` cannot be said")),
+                        None => loose.push(format!("`{keyword}: {number}` cannot be expressed")),
                     }
                     continue;
                 }
@@ -70,7 +70,7 @@ fn bounds(flat: &mut Flat<'_>, write: impl Fn(&Number, Kind) -> Option<String>) 
             }
             match write(number, kind) {
                 Some(text) => (*place, *known) = (Some(text), Some(value)),
-                None => loose.push(format!("`{keyword}: {number}` cannot be said")),
+                None => loose.push(format!("`{keyword}: {number}` cannot be expressed")),
             }
         }
     }

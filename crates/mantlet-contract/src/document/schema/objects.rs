@@ -25,7 +25,7 @@ impl<'d> Reader<'d> {
         }
         if min_length.is_some() || max_length.is_some() || !names.is_empty() {
             flat.loosen(
-                "`minProperties`, `maxProperties` and `propertyNames` beside properties cannot be said",
+                "`minProperties`, `maxProperties` and `propertyNames` beside properties cannot be expressed",
             );
         }
         // What FastAPI's response models do not have, FastAPI itself leaves out.
@@ -113,7 +113,7 @@ impl<'d> Reader<'d> {
         let schemas: Vec<_> =
             flat.atoms.iter().filter_map(additional).filter(|schema| schema.members().is_some()).collect();
         if flat.atoms.iter().any(|atom| atom.get("patternProperties").is_some()) {
-            flat.loosen("`patternProperties` cannot be said");
+            flat.loosen("`patternProperties` cannot be expressed");
         }
         if schemas.is_empty() {
             return None;
@@ -147,7 +147,7 @@ fn extra(flat: &mut Flat<'_>) -> Extra {
         if flat.loose.is_empty() && flat.atoms.iter().all(is_plain) && flat.atoms.iter().any(forbids) {
             return Extra::Forbid;
         }
-        flat.loosen("`unevaluatedProperties` cannot be said here");
+        flat.loosen("`unevaluatedProperties` cannot be expressed here");
     }
     Extra::Allow
 }

@@ -5,7 +5,7 @@ use super::{
     flat::{Flat, Part},
 };
 
-/// A set of JSON's types; numbers that are no integers are a type of their own.
+/// A set of JSON's types; numbers that are not integers are a type of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) struct Types(u8);
 
@@ -69,7 +69,7 @@ impl Types {
     }
 }
 
-/// What `type` says; none if it is no type that is known.
+/// What `type` says; none if it is not a known type.
 pub(super) fn declared(value: &Node) -> Option<Types> {
     let one = |node: &Node| node.text().and_then(Types::named);
     match value {

@@ -1,4 +1,4 @@
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use http::HeaderName;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Tokens, value::Signer};
 use crate::{
     Mode,
-    config::{Mistake, units::Span},
+    config::{Mistake, Secret, units::Span},
 };
 
 /// Shortest key: as long as what HMAC-SHA-256 gives (RFC 2104 section 3).
@@ -50,23 +50,17 @@ impl Default for Config {
 }
 
 /// A secret that signs tokens.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Key(Box<[u8]>);
+#[derive(Debug, Clone)]
+pub struct Key(Secret<Box<[u8]>>);
 
 impl Key {
-    /// From bytes that nobody can guess; `None` if they are fewer than [`KEY_LENGTH`].
+    /// From bytes that an attacker cannot guess; `None` if they are fewer than [`KEY_LENGTH`].
     pub fn new(bytes: &[u8]) -> Option<Self> {
-        (bytes.len() >= KEY_LENGTH).then(|| Self(bytes.into()))
+        (bytes.len() >= KEY_LENGTH).then(|| Self(Secret::new(bytes.into())))
     }
 
-    pub(super) const fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Key(…)")
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.0.expose()
     }
 }
 
@@ -102,14 +96,17 @@ impl Config {
                 mistakes.push(Mistake::new("header", format!("`{}` is not a header name", self.header)));
             }
             Ok(name) if !name.as_str().starts_with("x-") || self.header.contains('_') => mistakes.push(
-                Mistake::new("header", format!("`{}` may mean something else, or not arrive", self.header))
-                    .help("choose a name that begins with `x-` and has no underscore"),
+                Mistake::new(
+                    "header",
+                    format!("`{}` has another meaning, or may be removed on the way", self.header),
+                )
+                .help("choose a name that begins with `x-` and has no underscore"),
             ),
             Ok(_) => {}
         }
         let Some(header) = header.ok().filter(|_| mistakes.is_empty()) else { return Err(mistakes) };
         let signer = Signer::new(keys).map_err(|error| {
-            vec![Mistake::new("key-file", format!("the system gives no random bytes for a key: {error}"))]
+            vec![Mistake::new("key-file", format!("cannot get random bytes for a key: {error}"))]
         })?;
         Ok(Tokens {
             session_cookies: self.session_cookies.as_slice().into(),

@@ -28,7 +28,7 @@ enum Kind {
 }
 
 impl<'f> Finder<'f> {
-    /// For a body of this type; `None` if it is no form.
+    /// For a body of this type; `None` if it is not a form.
     pub(super) fn for_content_type(content_type: &str, field: &'f str) -> Option<Self> {
         let (essence, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
         let essence = essence.trim();

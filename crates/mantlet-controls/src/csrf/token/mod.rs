@@ -16,9 +16,9 @@
 //! To mind in deployment: a front end on another origin cannot read the cookie; it is trusted by name, and the token switched off
 //! for the routes that it uses. Shared caches must not keep what carries a `Set-Cookie`; answers that say `public` get none.
 
-mod answer;
 mod config;
 mod form;
+mod set_cookie;
 mod value;
 
 use std::{sync::Arc, time::Duration};
@@ -58,7 +58,7 @@ pub struct Held {
     cookies: Vec<(usize, Vec<u8>)>,
     /// The names that were looked for.
     names: Arc<[String]>,
-    /// What they make; none if nobody is logged in.
+    /// The session that they make; none without a login.
     session: Option<Session>,
     /// The token in the cookie, if it is ours and this session's.
     current: Option<Value>,

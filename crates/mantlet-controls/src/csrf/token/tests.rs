@@ -108,7 +108,7 @@ fn the_cookie_is_set_when_it_has_to_be() {
         lines[0].starts_with("__Host-csrf_token=") && lines[0].ends_with("; Path=/; SameSite=Lax; Secure"),
         "{lines:?}"
     );
-    // A session begins; a nonce that nobody knew before.
+    // A session begins, with a nonce that was not known before.
     let token_of_login = issued(&tokens, "", false, &[("set-cookie", "session=b; HttpOnly")]);
     assert!(is_answered(&tokens, &format!("session=b; csrf_token={token_of_login}"), &token_of_login));
     // The session ends.

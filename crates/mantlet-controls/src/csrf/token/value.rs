@@ -95,7 +95,8 @@ impl Signer {
         Ok(Self { keys: Key::new(&own).into_iter().collect() })
     }
 
-    /// The first token of a session. Requests side by side agree on it, and nobody can know it who does not know the session.
+    /// The first token of a session. Requests side by side agree on it. Without the session it
+    /// cannot be known.
     pub(super) fn first(&self, session: &Session) -> Option<Value> {
         let nonce = mac(self.keys.first()?, b"first", session)?.finalize().into_bytes();
         let nonce = nonce.first_chunk()?;

@@ -52,7 +52,8 @@ pub(crate) fn address(host: &str) -> Option<IpAddr> {
     without_port(host).parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
-/// Whether a host, without its port, is this machine to whoever asks: `localhost`, a name below it (RFC 6761 section 6.3), or a loopback address.
+/// Whether a host, without its port, is always this machine: `localhost`, a name below it (RFC 6761
+/// section 6.3), or a loopback address.
 pub(crate) fn is_loopback(host: &str) -> bool {
     if let Some(address) = address(host) {
         return address.is_loopback();

@@ -16,7 +16,7 @@ fn left(method: &str, path: &str, body: &str) -> (String, Vec<(&'static str, &'s
 fn a_name_proves_nothing_and_a_value_does() {
     let hash = BCRYPT;
     for (path, body, expected, records) in [
-        // Nothing declares it, and nobody shows such a value on purpose.
+        // Nothing declares it, and no app shows such a value on purpose.
         (
             "/other",
             format!(r#"{{"id": 1, "password_hash": "{hash}"}}"#),
@@ -104,7 +104,7 @@ fn a_handlers_own_words_are_a_claim() {
     ] {
         assert_eq!(ask(&policy, "/users/1", json_answer(200, body)).body, body);
     }
-    // It is told once for a route, and what it is told by is no text of a stranger's.
+    // It is recorded once for a route, and the record has no text of the client.
     let fresh = self::policy(|_| {});
     let secret = r#"{"id": 1, "sk_live_4eC39HqLyjWDarjtT1zdp7dc": true, "friends": [], "status": 1}"#;
     let told = ask(&fresh, "/users/1", json_answer(200, secret));

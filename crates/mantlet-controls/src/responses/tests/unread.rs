@@ -39,7 +39,7 @@ fn what_clients_read_is_read() {
         assert_eq!(told.body, expected, "{body}");
         assert_eq!(told.headers["content-length"], expected.len().to_string());
     }
-    // Bytes that are no text stay where they are.
+    // Bytes that are not text stay where they are.
     let body = [b"{\"n\": \"caf\xe9\", ", member.as_bytes(), b"}"].concat();
     let told = ask(&policy, "/other", answer(200, "application/json", body));
     assert_eq!(told.body, "{\"n\": \"caf\u{fffd}\"}");

@@ -1,11 +1,13 @@
 //! How much clients ask where a rule only reports, so that its limit can be chosen.
 //!
-//! Time is divided into windows. In each, a rule's keys are counted in a [`Table`] of 16 bytes a key, as everything here is: without a lock, in a
-//! fixed amount of memory. There are two that take turns, so that one can be read while the other is written. Whoever reads them turns
-//! the windows too; where nobody does, nothing is counted.
+//! Time is divided into windows. In each, a rule's keys are counted in a [`Table`] of 16 bytes a
+//! key, as everything here is: without a lock, in a fixed amount of memory. There are two that take
+//! turns, so that one can be read while the other is written. The reader turns the windows too;
+//! without a reader nothing is counted.
 //!
 //! Limits are to be chosen from clients that get what they ask for. Those that are mostly refused, by the app or by the gate, are counted apart.
 
+mod histogram;
 mod summary;
 mod tally;
 
@@ -19,10 +21,14 @@ use std::{
 
 use http::StatusCode;
 
+pub use histogram::Histogram;
 pub use summary::{Clients, Counts, Summary};
 
 use self::tally::{PARTS, Tally};
-use super::{Key, Rate, RateText, RuleConfig, table::Table};
+use crate::throttle::{
+    Key, RateText, RuleConfig,
+    rate::{Rate, Table},
+};
 use crate::{Mode, Reason, audit::Record};
 
 /// The shortest window and the longest. Between them it is the rule's own period: what a rate of 5 an hour has to be is not seen in a minute.
@@ -30,7 +36,7 @@ const SHORTEST: Duration = Duration::from_mins(1);
 const LONGEST: Duration = Duration::from_hours(1);
 /// Requests of a hundred that may be turned away of a client that is after nothing bad.
 const STRAY: u64 = 50;
-/// The same for attempts: whoever gets in at the fifth has only forgotten his password.
+/// The same for attempts: a user who succeeds at the fifth has only forgotten a password.
 const MISTYPED: u64 = 80;
 
 /// Whose use is counted.
@@ -152,7 +158,7 @@ impl Usage {
     /// Learns that a request was turned away, if its window is not over.
     fn turn_away(&self, turn: u64, hash: u64) {
         let table = &self.window(turn).table;
-        // Whoever has been forgotten meanwhile stays so.
+        // A key that was forgotten meanwhile stays forgotten.
         if self.turn.load(Relaxed) == turn && table.value(hash) > 0 {
             table.change(hash, |value| Some(Tally(value).turn_away().0));
         }
@@ -169,7 +175,7 @@ impl Usage {
         Over { turn: self.turn.fetch_add(1, Relaxed), lasted }
     }
 
-    /// Reads and empties a window that is over; none if nobody has asked.
+    /// Reads and empties a window that is over; none if it has no requests.
     fn read(&self, over: Over) -> Option<Used> {
         let Subject { name, rate, key, counts, rule } = &self.subject;
         let window = self.window(over.turn);
@@ -229,9 +235,9 @@ impl Used {
 
 /// Where a request was counted: its answer says whether it got what it asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Counted(Vec<(Arc<Usage>, u64, u64)>);
+pub(crate) struct ReportedUse(Vec<(Arc<Usage>, u64, u64)>);
 
-impl Counted {
+impl ReportedUse {
     /// Counts a request of a key.
     pub(super) fn count(&mut self, usage: &Arc<Usage>, key: Key, is_over: bool, is_stray: bool) {
         if let Some((turn, hash)) = usage.count(key, is_over, is_stray) {
@@ -281,13 +287,14 @@ impl Usages {
         usage
     }
 
-    /// Counts from now on: somebody will read, about once a second.
+    /// Counts from now on: [`Self::read`] is called about once a second.
     pub fn begin(&self) {
         self.is_read.store(true, Relaxed);
     }
 
-    /// What was asked in windows that have ended since; a window is read the time after it ended, when nobody writes to it any more.
-    /// At the end of the process, what was asked in those that have not ended, too.
+    /// What was asked in windows that have ended since; a window is read the time after it ended,
+    /// when it is not written to any more. At the end of the process, what was asked in those that
+    /// have not ended, too.
     pub fn read(&self, is_end: bool) -> Vec<Used> {
         let mut used = Vec::new();
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::{RateText, RuleConfig, histogram::Histogram},
+    super::{RateText, RuleConfig},
+    histogram::Histogram,
     tally::Tally,
 };
 

@@ -14,7 +14,7 @@ const OVER: Field = Field { shift: 0, most: 1 };
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tally(pub(super) u64);
 
-/// Some bits of it. What was asked stands at the top: who has asked most is remembered longest.
+/// Some bits of it. Requests are at the top: the key with the most requests is remembered longest.
 struct Field {
     shift: u32,
     most: u64,

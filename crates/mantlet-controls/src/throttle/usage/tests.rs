@@ -19,7 +19,7 @@ fn key(number: u128) -> Key {
 /// A client's requests, each with its answer.
 fn ask(usage: &Arc<Usage>, client: u128, answers: &[u16]) {
     for status in answers {
-        let mut counted = Counted::default();
+        let mut counted = ReportedUse::default();
         counted.count(usage, key(client), false, false);
         counted.answered(StatusCode::from_u16(*status).unwrap());
     }
@@ -78,7 +78,7 @@ fn of_attempts_the_failures_are_counted() {
 fn what_is_over_the_limit_is_told_of_clients_and_requests() {
     let (usages, usage) = usages(Counts::Requests);
     for (client, is_over) in [(1, false), (1, true), (1, true), (2, false), (3, true)] {
-        Counted::default().count(&usage, key(client), is_over, client == 3);
+        ReportedUse::default().count(&usage, key(client), is_over, client == 3);
     }
     let [used] = &usages.read(true)[..] else { panic!("one window") };
     let Summary { legitimate, others, refused, .. } = &used.summary;
@@ -89,7 +89,7 @@ fn what_is_over_the_limit_is_told_of_clients_and_requests() {
 fn windows_take_turns() {
     let (usages, usage) = usages(Counts::Requests);
     ask(&usage, 1, &[200; 3]);
-    let mut late = Counted::default();
+    let mut late = ReportedUse::default();
     late.count(&usage, key(1), false, false);
     let over = usage.turn();
     ask(&usage, 1, &[200; 7]);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mantlet_controls::throttle::Presence;
+use mantlet_controls::throttle::InFlightGuard;
 
 use super::{
     shares::Permit,
@@ -19,7 +19,7 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// Counts the request for its client, too, for as long as the permit is held.
-    pub(crate) fn with(mut self, presence: Option<Presence>) -> Self {
+    pub(crate) fn with(mut self, presence: Option<InFlightGuard>) -> Self {
         self.permit.hold(presence);
         self
     }

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use mantlet_controls::throttle::{Key, Presence};
+use mantlet_controls::throttle::{InFlightGuard, Key};
 
 /// Counters of clients. Two clients that fall on the same one share it, which matters only when the app is busy.
 pub(crate) const COUNTERS: usize = 4_096;
@@ -41,11 +41,11 @@ pub(crate) struct Permit {
     shares: Arc<Shares>,
     client: Client,
     /// What is counted for the client alone, where that is limited.
-    presence: Option<Presence>,
+    presence: Option<InFlightGuard>,
 }
 
 impl Permit {
-    pub(super) fn hold(&mut self, presence: Option<Presence>) {
+    pub(super) fn hold(&mut self, presence: Option<InFlightGuard>) {
         self.presence = presence;
     }
 

@@ -8,7 +8,13 @@ use std::{collections::HashMap, sync::LazyLock, time::Duration};
 use futures_util::future::try_join_all;
 use mantlet_controls::{
     audit,
-    throttle::{Charged, Count, Holder, Key, Second, Spend, Spent, UsedUp, Window, key_of_hex},
+    throttle::{
+        Key,
+        quotas::{
+            Count, QuotaCharge, QuotaDecision, QuotaRequest, QuotaUse, UnixSeconds, Window, WindowUse,
+            key_of_hex,
+        },
+    },
 };
 use redis::{AsyncCommands as _, RedisResult, Script};
 
@@ -101,9 +107,9 @@ return 0",
 });
 
 impl RedisStore {
-    pub(super) async fn count_spends(&self, spends: &[Spend<'_>]) -> Option<Vec<Charged>> {
+    pub(super) async fn count_spends(&self, spends: &[QuotaRequest<'_>]) -> Option<Vec<QuotaDecision>> {
         let months = months(audit::now().as_second().unsigned_abs());
-        let one = |spend: &Spend<'_>, mut connection: Link| {
+        let one = |spend: &QuotaRequest<'_>, mut connection: Link| {
             let mut call = SPEND.prepare_invoke();
             call.key(self.quota_key(spend.quota, spend.key));
             let limits = &spend.limits;
@@ -118,9 +124,9 @@ impl RedisStore {
             }
             call.arg(spend.label.as_deref().unwrap_or_default());
             async move {
-                let (passes, warns, told): (bool, bool, [Second; 9]) =
+                let (passes, warns, told): (bool, bool, [UnixSeconds; 9]) =
                     call.invoke_async(&mut connection).await?;
-                Ok(Charged { passes, warns, windows: windows(&told) })
+                Ok(QuotaDecision { passes, warns, windows: windows(&told) })
             }
         };
         self.ask(async move |connection| {
@@ -130,9 +136,9 @@ impl RedisStore {
         .await
     }
 
-    pub(super) async fn take_back(&self, spent: Vec<Spent>) {
+    pub(super) async fn take_back(&self, spent: Vec<QuotaCharge>) {
         let taken_back = self.ask(async move |mut connection| {
-            for Spent { quota, key, windows, warns, limits } in spent {
+            for QuotaCharge { quota, key, windows, warns, limits } in spent {
                 let mut call = GIVE_BACK.key(self.quota_key(&quota, key));
                 for from in windows {
                     call.arg(from.unwrap_or_default());
@@ -148,7 +154,7 @@ impl RedisStore {
     }
 
     /// All keys of a quota.
-    pub(super) async fn all_holders(&self, quota: &str) -> Option<Vec<Holder>> {
+    pub(super) async fn all_holders(&self, quota: &str) -> Option<Vec<QuotaUse>> {
         let start = format!("{}:quota:{quota}:", self.0.config.prefix);
         self.patiently(async |mut connection| {
             let mut names = connection.names(&format!("{start}*")).await?;
@@ -169,7 +175,7 @@ impl RedisStore {
     }
 
     /// One key of a quota: it is asked for by its name, whatever else there is.
-    pub(super) async fn one_holder(&self, quota: &str, key: Key) -> Option<Option<Holder>> {
+    pub(super) async fn one_holder(&self, quota: &str, key: Key) -> Option<Option<QuotaUse>> {
         let name = self.quota_key(quota, key);
         self.patiently(async |mut connection| {
             let fields: HashMap<String, String> = connection.hgetall(name).await?;
@@ -195,18 +201,18 @@ impl RedisStore {
 }
 
 /// What a hash says.
-fn holder(key: Key, fields: &HashMap<String, String>) -> Holder {
+fn holder(key: Key, fields: &HashMap<String, String>) -> QuotaUse {
     let number = |field: &str| fields.get(field).and_then(|text| text.parse().ok()).unwrap_or_default();
     let counts = Window::ALL.map(|window| {
         let (name, from) = (window.name(), number(&format!("{}-from", window.name())));
         let used = u32::try_from(number(name)).unwrap_or(u32::MAX);
         Count { from, used, warned: number(&format!("{name}-warned")) == from }
     });
-    Holder { key, label: fields.get("label").map(|label| label.as_str().into()), counts }
+    QuotaUse { key, label: fields.get("label").map(|label| label.as_str().into()), counts }
 }
 
 /// When the month before the present one begins, the present one, and the three after it.
-fn months(now: Second) -> [Second; 5] {
+fn months(now: UnixSeconds) -> [UnixSeconds; 5] {
     let present = Window::Month.at(now);
     let mut starts =
         [Window::Month.at(present.from.saturating_sub(1)).from, present.from, present.until, 0, 0];
@@ -218,13 +224,13 @@ fn months(now: Second) -> [Second; 5] {
     starts
 }
 
-fn windows(told: &[Second; 9]) -> [Option<UsedUp>; 3] {
+fn windows(told: &[UnixSeconds; 9]) -> [Option<WindowUse>; 3] {
     let mut windows = [None; 3];
     for (window, told) in windows.iter_mut().zip(told.chunks_exact(3)) {
         if let &[from, rest, used] = told
             && from > 0
         {
-            *window = Some(UsedUp { from, rest, used: u32::try_from(used).unwrap_or(u32::MAX) });
+            *window = Some(WindowUse { from, rest, used: u32::try_from(used).unwrap_or(u32::MAX) });
         }
     }
     windows
@@ -238,7 +244,7 @@ mod tests {
     fn months_follow_one_another_without_a_gap() {
         // The last second of January 2028.
         let starts = months(1_832_975_999);
-        let texts = starts.map(|start| mantlet_controls::throttle::moment(start).to_string());
+        let texts = starts.map(|start| mantlet_controls::throttle::quotas::moment(start).to_string());
         let expected = ["2027-12-01", "2028-01-01", "2028-02-01", "2028-03-01", "2028-04-01"];
         assert_eq!(texts, expected.map(|day| format!("{day}T00:00:00Z")));
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use mantlet_controls::throttle::{Clients, Counts, Summary};
+use mantlet_controls::throttle::usage::{Clients, Counts, Summary};
 use serde::Deserialize;
 
 const EVENT: &str = "throttle-usage";
@@ -197,7 +197,7 @@ mod tests {
         // Out of order, as files are.
         take(&line("2026-11-24T06:02:00Z", "client", "50/s", 60, 1));
         take(r#"{"time":"2026-11-24T06:02:00Z","security_event":"request-refused","subject":"throttle"}"#);
-        take(r#"{"security_event":"request-refused","route":"/throttle-usage"}"#);
+        take(r#"{"security_event":"request-refused","path":"/throttle-usage"}"#);
         take("");
         take("not a record");
         take(r#"{"security_event":"throttle-usage"}"#);

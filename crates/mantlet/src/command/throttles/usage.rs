@@ -1,11 +1,11 @@
-//! `mantlet throttles --from audit.jsonl`: limits, from what was asked while rules only reported.
+//! `mantlet throttles --from audit.jsonl`: suggests limits from the requests of clients while rules only reported.
 //!
-//! What goes to standard output is TOML as a whole, so that it can be pasted; what it rests on stands in comments.
+//! All of standard output is TOML, so that it can be pasted; the evidence is in comments.
 
 use std::{
     fmt::{self, Write as _},
     fs::File,
-    io::{self, BufReader, Write as _},
+    io::{self, BufReader},
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -13,7 +13,10 @@ use std::{
 
 use mantlet_controls::{
     config::units::Span,
-    throttle::{Counts, Histogram, RuleConfig},
+    throttle::{
+        RuleConfig,
+        usage::{Counts, Histogram},
+    },
 };
 
 use super::{
@@ -21,9 +24,9 @@ use super::{
     lines,
     sum::{Refused, Sum, Use},
 };
-use crate::say::{Failure, say};
+use crate::say::{Failure, print, say};
 
-/// With fewer clients, the thousandth of them that is left out is nobody.
+/// With fewer clients, one in a thousand is not even one.
 const ENOUGH_CLIENTS: u64 = 1_000;
 /// Before a day is over, it is not known what a day is like.
 const ENOUGH_TIME: u64 = 24 * 3_600;
@@ -36,22 +39,21 @@ pub(super) fn suggest(files: &[PathBuf]) -> Result<ExitCode, Failure> {
     }
     if sum.unknown > 0 {
         let noun =
-            if sum.unknown == 1 { "line is no record and was" } else { "lines are no records and were" };
+            if sum.unknown == 1 { "line is not a record and was" } else { "lines are not records and were" };
         say(format!("{} {noun} skipped", Number(sum.unknown)));
     }
     let (rules, left) = sum.rules();
     if rules.is_empty() {
         return Err(Failure::new(
-            "there are no records of use, so nothing can be suggested\n\
-             rules tell how much is asked of them while they only report: `mode = \"report\"` under `[throttle]` for the general rate\n\
+            "there are no records of use, so no limits can be suggested\n\
+             rules record their use while they only report: `mode = \"report\"` under `[throttle]` for the general rate\n\
              and all rules, or in a `[[throttle.rule]]`; `sensitive = \"report\"` under `[throttle]` for logins and the like; or `--report-only`",
         ));
     }
     if left > 0 {
-        say(format!("{} windows of rules as they were before are left out", Number(left)));
+        say(format!("{} windows of former versions of rules are left out", Number(left)));
     }
-    let printed = io::stdout().lock().write_all(sheet(&rules).as_bytes());
-    printed.map_err(|error| Failure::new(format!("the limits cannot be printed: {error}")))?;
+    print(&sheet(&rules))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -65,7 +67,7 @@ fn read(file: &Path, sum: &mut Sum) -> io::Result<()> {
 
 fn sheet(rules: &[&Use]) -> String {
     let mut text = String::from(
-        "# Limits that let 99.9 % of clients pass, and half as much again. Clients that were mostly refused are left out.\n",
+        "# Limits that let 99.9 % of clients pass, plus half. Clients that were mostly refused are left out.\n",
     );
     for one in rules {
         // Writing to a text cannot fail.
@@ -87,7 +89,7 @@ fn section(text: &mut String, one: &Use) -> fmt::Result {
     let what = if is_of_failures { "failures of " } else { "" };
     let name = if one.is_general() { "the general rate" } else { &one.rule };
     let burst = if is_of_failures { String::new() } else { format!(", burst {}", one.latest.burst) };
-    writeln!(text, "# {name}: {what}each {}; it is {}{burst}", key(one), one.latest.rate)?;
+    writeln!(text, "# {name}: {what}each {}; now {}{burst}", key(one), one.latest.rate)?;
     let windows = if one.windows == 1 { "window" } else { "windows" };
     writeln!(
         text,
@@ -114,7 +116,7 @@ fn section(text: &mut String, one: &Use) -> fmt::Result {
         writeln!(text, "#   left out: {number} {clients} that {were} mostly refused; the most was {most}")?;
     }
     if seen.keys == 0 {
-        return writeln!(text, "#   nobody is left to choose a limit by");
+        return writeln!(text, "#   no client is left to base a limit on");
     }
     doubts(text, one)?;
     let requests = seen.requests.percentile(999).min(seen.most);
@@ -138,10 +140,10 @@ fn row(text: &mut String, what: &str, of: &Histogram, most: u64) -> fmt::Result 
 fn refused(text: &mut String, one: &Use) -> fmt::Result {
     let Refused { requests, legitimate, others } = one.refused();
     if requests == 0 {
-        return writeln!(text, "#   as it is, it would have refused nothing");
+        return writeln!(text, "#   the current limit would have refused nothing");
     }
     let (asked, these) = (Number(requests), Number(legitimate));
-    write!(text, "#   as it is, it would have refused {asked} requests, of {these} of these clients")?;
+    write!(text, "#   the current limit would have refused {asked} requests, of {these} of these clients")?;
     if others > 0 {
         write!(text, " and of {} that are left out", Number(others))?;
     }
@@ -153,19 +155,19 @@ fn doubts(text: &mut String, one: &Use) -> fmt::Result {
     let clients = one.legitimate.keys;
     if clients < ENOUGH_CLIENTS {
         let of = if clients == 1 { "one client" } else { "so few clients" };
-        writeln!(text, "#   not sure: of {of}, 99.9 % is simply the busiest")?;
+        writeln!(text, "#   uncertain: with {of}, 99.9 % is simply the busiest")?;
     }
     if one.seconds < ENOUGH_TIME {
         let seen = Span(Duration::from_secs(one.seconds));
-        writeln!(text, "#   not sure: it is what was asked in {seen}; a day and a week may be different")?;
+        writeln!(text, "#   uncertain: these are the requests of {seen}; a day or a week may be different")?;
     }
     if one.cut_short == one.windows {
-        writeln!(text, "#   not sure: no window was whole; the process ended before")?;
+        writeln!(text, "#   uncertain: no window was complete; the process ended first")?;
     }
     let (period, window) = (one.latest.rate.period().as_secs(), one.latest.window);
     if period > window {
         let (period, window) = (span(period), span(window));
-        writeln!(text, "#   not sure: what is asked in {period} cannot be told from windows of {window}")?;
+        writeln!(text, "#   uncertain: windows of {window} do not show the requests of {period}")?;
     }
     Ok(())
 }

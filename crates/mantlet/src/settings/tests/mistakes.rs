@@ -5,8 +5,8 @@ use super::*;
 #[test]
 fn syntax_is_complained_of_by_line_and_column() {
     let rows = [
-        ("workers = 1\nworkers = 2", "mantlet.toml:2: the key `workers` is there twice (column 1)"),
-        ("[limits]\n\n[limits]\n", "mantlet.toml:3: the key `limits` is there twice (column 2)"),
+        ("workers = 1\nworkers = 2", "mantlet.toml:2: the key `workers` occurs twice (column 1)"),
+        ("[limits]\n\n[limits]\n", "mantlet.toml:3: the key `limits` occurs twice (column 2)"),
         ("\u{FEFF}title = enforce", "mantlet.toml:1: string values must be quoted (column 9)"),
         (
             "a = é\nb = off\nc = [1, 2\nd = 3\n",
@@ -171,11 +171,11 @@ fn variables_that_do_not_fit() {
             "1",
             "limits.hed-size: unknown key `hed-size`\n  did you mean `MANTLET_LIMITS__HEAD_SIZE`?",
         ),
-        ("Listen", "x", "the name of a variable is in capitals\n  did you mean `MANTLET_LISTEN`?"),
+        ("Listen", "x", "the name of a variable must be in capitals\n  did you mean `MANTLET_LISTEN`?"),
         (
             "LIMITS___HEAD_SIZE",
             "1",
-            "this is not the name of a key\n  `__` stands between two levels of a key, `_` for `-`, \
+            "this is not the name of a key\n  `__` separates two levels of a key, and `_` stands for `-`, \
              as in `MANTLET_LIMITS__HEAD_SIZE` for `limits.head-size`",
         ),
         (

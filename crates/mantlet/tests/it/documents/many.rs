@@ -86,7 +86,7 @@ fn a_document_of_two_megabytes_is_served() {
     println!("{} bytes, ready after {:?}", text.len(), started.elapsed());
     let said = gateway.stderr();
     assert!(said.contains("996 operations\n"), "{said}");
-    assert!(said.contains("answers: described for 996 of 996"), "{said}");
+    assert!(said.contains("responses: described for 996 of 996"), "{said}");
     assert!(said.lines().count() <= 7, "{said}");
     assert_eq!(super::seen(&super::ask(&gateway, "POST", "/things7/1/parts7", "{}")).1, "input-invalid");
     assert_eq!(super::seen(&super::ask(&gateway, "GET", "/things7/1/parts8", "")).1, "route-unknown");

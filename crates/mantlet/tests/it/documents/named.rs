@@ -73,12 +73,12 @@ fn an_address_is_asked_and_redirects_are_not_followed() {
             "",
             "redirects to `https://login.example/`, and redirects are not",
         ),
-        ("HTTP/1.1 404 Not Found", "", "answers 404 in place of a document"),
-        ("HTTP/1.1 200 OK", r#"{"openapi": "3.1.0", "paths": {}}"#, "the document names no operation"),
+        ("HTTP/1.1 404 Not Found", "", "answers 404 instead of a document"),
+        ("HTTP/1.1 200 OK", r#"{"openapi": "3.1.0", "paths": {}}"#, "the document has no operations"),
         (
             "HTTP/1.1 200 OK",
             "<html>",
-            "is an HTML page and no OpenAPI document; that of a FastAPI app is at `/openapi.json`",
+            "is an HTML page, not an OpenAPI document; a FastAPI app has its document at `/openapi.json`",
         ),
     ];
     for (head, body, says) in failing {
@@ -114,7 +114,7 @@ fn an_encrypted_address_is_asked_if_its_certificate_is_good() {
     let unknown = ask().finish();
     assert_eq!(unknown.code, Some(1));
     assert!(
-        unknown.stderr.contains("cannot be asked: invalid peer certificate: UnknownIssuer"),
+        unknown.stderr.contains(&format!("cannot reach `{url}`: invalid peer certificate: UnknownIssuer")),
         "{}",
         unknown.stderr
     );
@@ -144,7 +144,7 @@ fn an_address_is_asked_again_when_a_person_says_so_and_after_an_answer_in_betwee
     let first = ["input-invalid".to_owned(), "route-unknown".to_owned()];
     assert_eq!(codes(), first);
     gateway.signal(Signal::HUP);
-    gateway.wait_for("answers 404 in place of a document\n  the last contract stays in force", 1);
+    gateway.wait_for("answers 404 instead of a document\n  the last contract stays in force", 1);
     assert_eq!(codes(), first);
     gateway.signal(Signal::HUP);
     crate::kit::eventually("the other one is in force", || {
@@ -177,7 +177,7 @@ fn an_address_where_nobody_is_yet_is_asked_again() {
     let url = format!("http://{address}/openapi.json");
     let gateway = Setup::serve_with(&app(), &["--openapi", &url]).start();
     gateway.wait_for("Connection refused", 1);
-    gateway.wait_for("it is asked again\n  requests are not held against a contract", 1);
+    gateway.wait_for("trying again\n  requests are not checked against a contract", 1);
     server.listen_on_tcp_at(address);
     gateway.wait_for("1 operation\n", 1);
 }
@@ -210,7 +210,7 @@ fn a_contract_that_is_not_asked_for_any_longer_is_forgotten() {
     let gateway = Setup::serve_with(&app(), &[]).config(&section).start();
     assert_eq!(seen(&ask(&gateway, "POST", "/echo", "{}")).1, "input-invalid");
     gateway.reload("[contract]\nposture = \"strict\"\nopenapi = \"off\"\n");
-    gateway.wait_for("asks for no contract\n  requests are not held against a contract", 1);
+    gateway.wait_for("switches the contract off\n  requests are not checked against a contract", 1);
     assert_eq!(seen(&ask(&gateway, "POST", "/echo", "{}")), (200, String::new()));
     gateway.reload(&section);
     gateway.wait_for("from the document `", 2);
@@ -246,7 +246,7 @@ fn a_contract_that_was_written_is_enforced_without_the_app() {
     let _app = Uvicorn::serve("careful:app", folder.path());
     let gateway = before(folder.path(), &["--contract", file], "[contract]\ninput = \"enforce\"\n");
     assert!(
-        gateway.stderr().contains("contract.json` has it: 8 operations (1 not in its document)"),
+        gateway.stderr().contains("contract.json`: 8 operations (1 not in its document)"),
         "{}",
         gateway.stderr()
     );
@@ -256,7 +256,7 @@ fn a_contract_that_was_written_is_enforced_without_the_app() {
     // `run` with a file asks neither the inspector nor the app.
     let run = Typed::run(&["careful:app", "--contract", file, "--strict"]).app("careful.py").start();
     run.ready();
-    assert!(run.stderr().contains("contract.json` has it"), "{}", run.stderr());
+    assert!(run.stderr().contains("contract.json`: "), "{}", run.stderr());
     assert!(!run.stderr().contains("read from the app"), "{}", run.stderr());
 }
 
@@ -268,12 +268,12 @@ fn what_cannot_be_used_starts_nothing() {
         )
     };
     for (flag, text, says) in [
-        ("--contract", "{", "is no valid JSON"),
-        ("--contract", DOCUMENT, "is an OpenAPI document; name it with `--openapi`"),
-        ("--contract", &*contract(1), "names no operation"),
-        ("--contract", &*contract(2), "has version 2, and this mantlet knows 1; write it again"),
-        ("--openapi", &*contract(1), "no OpenAPI document"),
-        ("--openapi", r#"{"openapi": "3.1.0", "paths": {}}"#, "the document names no operation"),
+        ("--contract", "{", "is not valid JSON"),
+        ("--contract", DOCUMENT, "is an OpenAPI document; pass it with `--openapi`"),
+        ("--contract", &*contract(1), "has no operations"),
+        ("--contract", &*contract(2), "has version 2, but this Mantlet knows version 1; write it again"),
+        ("--openapi", &*contract(1), "not an OpenAPI document"),
+        ("--openapi", r#"{"openapi": "3.1.0", "paths": {}}"#, "the document has no operations"),
         ("--openapi", "", "the document is empty"),
         ("--openapi", r#"{"swagger": "2.0"}"#, "Swagger 2.0"),
     ] {
@@ -288,10 +288,7 @@ fn what_cannot_be_used_starts_nothing() {
     }
     let missing = ["serve", "--upstream", "http://127.0.0.1:1", "--contract", "nowhere.json"];
     assert!(
-        Typed::mantlet(missing)
-            .finish()
-            .stderr
-            .contains("the contract `nowhere.json` does not exist; it is looked for from `/")
+        Typed::mantlet(missing).finish().stderr.contains("the contract `nowhere.json` does not exist in `/")
     );
     let both = ["serve", "--upstream", "http://127.0.0.1:1", "--contract", "a", "--openapi", "b"];
     let ended = Typed::mantlet(both).finish();
@@ -344,7 +341,7 @@ fn one_that_breaks_leaves_the_last_good_one_in_force() {
     assert_eq!(refused(), "input-invalid");
     fs::write(&file, DOCUMENT.replace("[\"name\"]", "[]")).unwrap();
     gateway.signal(Signal::HUP);
-    gateway.wait_for("the configuration was reloaded", 4);
+    gateway.wait_for("configuration reloaded", 4);
     crate::kit::eventually("the new one is in force", || (refused().is_empty()).then_some(()));
     // Another posture makes another report.
     gateway.reload("[contract]\nunknown-routes = \"allow\"\n");

@@ -85,15 +85,15 @@ fn an_app_that_wants_https_is_asked_as_its_clients_ask() {
 fn none_an_empty_one_and_a_page_are_told() {
     for (app, says) in [
         ("documented:none", "no OpenAPI document was found behind the gate (asked for `/openapi.json`, "),
-        ("documented:empty", "at `/openapi.json` cannot be used: the document names no operation"),
+        ("documented:empty", "at `/openapi.json` cannot be used: the document has no operations"),
         ("documented:page", "no OpenAPI document was found behind the gate"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let _app = Uvicorn::serve(app, folder.path());
         let gateway = before(folder.path(), &["--strict"], "");
         gateway.wait_for(says, 1);
-        gateway.wait_for("requests are not held against a contract", 1);
-        assert!(gateway.stderr().contains("name one with `--openapi FILE|URL`"), "{app}");
+        gateway.wait_for("requests are not checked against a contract", 1);
+        assert!(gateway.stderr().contains("pass one with `--openapi FILE|URL`"), "{app}");
         assert!(!gateway.stderr().contains("operations\n"), "{app}");
         assert_eq!(seen(&ask(&gateway, "GET", "/nothing", "")).1, "", "{app}: the app answers");
     }
@@ -105,7 +105,7 @@ fn of_two_the_larger_one_is_taken_and_neither_is_complete() {
     let _app = Uvicorn::serve("documented:two", folder.path());
     let gateway = before(folder.path(), &["--strict"], "");
     gateway.wait_for("(Inner), from the document at `/api/openapi.json`: 2 operations\n", 1);
-    gateway.wait_for("there is another document at `/openapi.json` (1 operation), which is not looked at", 1);
+    gateway.wait_for("there is another document at `/openapi.json` (1 operation), which is not used", 1);
     gateway.wait_for("unknown paths and methods: left to the app", 1);
     assert_eq!(ask(&gateway, "GET", "/health", "").status, 200, "only the other document has it");
     assert_eq!(seen(&ask(&gateway, "POST", "/api/items/x", "{}")), (422, "input-invalid".into()));
@@ -115,7 +115,7 @@ fn of_two_the_larger_one_is_taken_and_neither_is_complete() {
 fn an_app_that_is_away_is_asked_again_and_one_that_comes_back_too() {
     let folder = tempfile::tempdir().unwrap();
     let gateway = before(folder.path(), &[], "");
-    gateway.wait_for("cannot be asked for its document yet", 1);
+    gateway.wait_for("for its document yet", 1);
     assert_eq!(seen(&ask(&gateway, "GET", "/", "")), (503, "app-unavailable".into()), "nothing is held up");
     let app = Uvicorn::serve("careful:app", folder.path());
     gateway.wait_for("from the document at `/openapi.json`: 7 operations\n", 1);
@@ -157,6 +157,6 @@ fn an_app_without_operations_is_not_passed_over_in_silence() {
     let app = "from fastapi import FastAPI\napp = FastAPI()\n";
     let process = Typed::run(&["main:app", "--strict"]).file("main.py", app).start();
     let address = process.ready();
-    process.line("error: the contract names no operation that can be read");
+    process.line("error: the contract has no operation that can be read");
     assert_eq!(Client::connect(address).get("/nothing").code(), "route-unknown", "its paths are known");
 }

@@ -194,7 +194,7 @@ fn row_72_an_app_that_hangs_is_waited_for_so_long() {
         let mut client = stand.connect();
         let answer = client.ask(request);
         assert_eq!((answer.status, answer.code().as_str()), (504, "app-timeout"));
-        assert_eq!(answer.json()["detail"], "The service did not answer in time");
+        assert_eq!(answer.json()["detail"], "The service did not respond in time");
         assert_eq!(stand.gateway.audit_of(answer.request_id())["reason"], "app-timeout");
         // The connection goes on, but not the one on which the answer may still come.
         assert_eq!(client.get("/").status, 200);

@@ -259,11 +259,7 @@ fn row_73_the_record_says_what_was_wrong() {
         let gateway = Setup::serve(&upstream.url()).start();
         let refusal = Client::connect(gateway.addr()).get("/reports/7");
         let record = gateway.audit_of(refusal.request_id());
-        assert_eq!(
-            (&record["subject"], &record["route"]),
-            (&what.into(), &"/reports/7".into()),
-            "{answer:?}"
-        );
+        assert_eq!((&record["subject"], &record["path"]), (&what.into(), &"/reports/7".into()), "{answer:?}");
     }
 }
 

@@ -38,7 +38,7 @@ fn the_app_is_killed_under_load() {
         |problem: &String| problem.ends_with("in the answer") || problem.ends_with("before the answer");
     assert!(tally.broken.iter().all(seen) && tally.broken.len() <= 6, "{tally:?}");
     assert_eq!(tally.turned_away, 0);
-    assert_eq!(gateway.stderr().matches("crashed (signal: 9 (SIGKILL)); starting it again").count(), 3);
+    assert_eq!(gateway.stderr().matches("crashed (signal: 9 (SIGKILL)); restarting it").count(), 3);
 
     let load = Load::start(gateway.addr(), &crowd());
     load.wait_for(100);

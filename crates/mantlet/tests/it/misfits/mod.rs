@@ -105,7 +105,7 @@ impl Both {
                     contract.notes.iter().any(|note| note.at == at && note.why.contains(why))
                 }
                 Told::Audit(reason, subject) => records.iter().any(|record| {
-                    record["reason"] == reason && (record["subject"] == subject || record["route"] == subject)
+                    record["reason"] == reason && (record["subject"] == subject || record["path"] == subject)
                 }),
             };
             assert!(is_told, "{method} {target} is told nowhere: {:#?}\n{records:#?}", contract.notes);

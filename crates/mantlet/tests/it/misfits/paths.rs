@@ -91,7 +91,7 @@ fn routes_that_are_made_for_a_client() {
     }
     let records = both.gateway.end().audit;
     super::nothing_is_refused(&records);
-    let told: Vec<_> = records.iter().map(|record| (&record["reason"], &record["route"])).collect();
+    let told: Vec<_> = records.iter().map(|record| (&record["reason"], &record["path"])).collect();
     assert_eq!(told, [(&"route-unknown".into(), &routes[1].as_str().into())]);
 }
 

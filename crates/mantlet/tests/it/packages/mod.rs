@@ -44,7 +44,7 @@ fn check(app: &str, script: &str, sees: &[&str], configurations: &[&str]) {
         // Nothing is said twice of the same route: a record that comes with every request is noise.
         let mut times = BTreeMap::<String, usize>::new();
         for record in &records {
-            let what = ["reason", "method", "operation", "route", "subject"].map(|field| &record[field]);
+            let what = ["reason", "method", "operation", "path", "subject"].map(|field| &record[field]);
             *times.entry(Value::from_iter(what.map(Value::clone)).to_string()).or_default() += 1;
         }
         let noise: Vec<_> = times.iter().filter(|(_, count)| **count > 1).collect();

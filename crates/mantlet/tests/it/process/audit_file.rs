@@ -58,7 +58,7 @@ fn a_refusal_is_one_record_and_one_line() {
             "client_ip": "127.0.0.1",
             "user": null,
             "method": "GET",
-            "route": "/a/%2e%2e/admin",
+            "path": "/a/%2e%2e/admin",
             "request_id": id,
             "mode": "enforce",
             "remedy": "path.mode = \"report\"",

@@ -156,9 +156,9 @@ fn help_and_version() {
     let help = output(&["--help"]);
     for expected in [
         "\n  run        Start an app and stand in front of it\n",
-        "\n  serve      Stand in front of an app that somebody else runs\n",
-        "\n  contract   Print what an app accepts and promises, as JSON\n",
-        "\n  throttles  Name the sensitive operations of an app, and how often each may be tried\n",
+        "\n  serve      Stand in front of an app that runs elsewhere\n",
+        "\n  contract   Print what an app accepts and returns, as JSON\n",
+        "\n  throttles  List the sensitive operations of an app and their limits\n",
         "\n  config     Show or check the configuration\n",
         "Start here: `mantlet run main:app`",
     ] {
@@ -168,7 +168,7 @@ fn help_and_version() {
         ("run", "mantlet run -- hypercorn main:app --bind 127.0.0.1:{port}"),
         ("serve", "mantlet serve --upstream unix:/run/app/app.sock --listen 0.0.0.0:8000"),
         ("contract", "mantlet contract main:app > contract.json"),
-        ("config", "Say whether the configuration is valid; all mistakes at once"),
+        ("config", "Check the configuration and report all mistakes"),
     ] {
         assert!(output(&[command, "--help"]).contains(expected), "{command}");
     }
@@ -221,7 +221,7 @@ key = true
   mantlet.toml:11: client.trusted[1]: `everybody` is not a network
     write `10.0.0.0/8`, `192.0.2.7`, `fd00::/8`, `loopback` or `private`
   mantlet.toml:15: tls.key: expected a text
-  environment MANTLET_APP__MAX_CONCURRENT: app.max-concurrent: `0` requests at once are none"
+  environment MANTLET_APP__MAX_CONCURRENT: app.max-concurrent: `0` would refuse every request"
     );
     assert_eq!(finished.code, Some(2));
 }
@@ -264,7 +264,7 @@ fn a_path_that_no_socket_can_have_is_a_mistake() {
     ] {
         let finished = Typed::mantlet(arguments).file("main.py", THREE_LINES).finish();
         assert_eq!(finished.code, Some(2), "{}", finished.stderr);
-        let says = "the path has 125 bytes, and that of a unix socket has 107 at most";
+        let says = "the path has 125 bytes, but the path of a unix socket has at most 107";
         assert!(finished.stderr.contains(says), "{}", finished.stderr);
     }
 }

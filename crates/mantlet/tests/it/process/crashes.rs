@@ -53,7 +53,7 @@ fn a_crash_is_told_and_survived() {
     let answer =
         Client::connect(address).ask("POST /die HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
     assert_eq!((answer.status, answer.code().as_str()), (502, "app-closed"));
-    process.line("mantlet: main:app (FastAPI) crashed (exit status: 7); starting it again in 0.5 s");
+    process.line("mantlet: main:app (FastAPI) crashed (exit status: 7); restarting it in 0.5 s");
     assert_unavailable(&get(address, "/"));
 
     release(process.folder());
@@ -85,7 +85,7 @@ fn workers_do_not_outlive_their_leader() {
     let address = process.ready();
     let started = process.descendants();
     kill_process(Pid::from_raw(started[0].cast_signed()).unwrap(), Signal::KILL).unwrap();
-    process.line("mantlet: main:app (FastAPI) crashed (signal: 9 (SIGKILL)); starting it again in 0.5 s");
+    process.line("mantlet: main:app (FastAPI) crashed (signal: 9 (SIGKILL)); restarting it in 0.5 s");
     wait_for_ends(&started);
     eventually("the app answers again", || (get(address, "/").status == 200).then_some(()));
 }
@@ -96,14 +96,14 @@ fn pauses_between_crashes_grow() {
                   s.accept()\nsys.exit(7)\n";
     let typed = Typed::run(&["--", "python", "server.py", "{socket}"]).file("server.py", script);
     let process = typed.start();
-    process.line("starting it again in 2.0 s");
+    process.line("restarting it in 2.0 s");
     // There is nothing to stop now, and nothing to wait for.
     process.signal(Signal::INT);
     let finished = process.wait();
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
     let crashes: Vec<_> = finished.stderr.lines().filter(|line| line.contains("crashed")).collect();
     let expected: Vec<_> = ["0.5", "1.0", "2.0"]
-        .map(|pause| format!("mantlet: python crashed (exit status: 7); starting it again in {pause} s"))
+        .map(|pause| format!("mantlet: python crashed (exit status: 7); restarting it in {pause} s"))
         .to_vec();
     assert_eq!(crashes, expected);
 }

@@ -57,9 +57,9 @@ fn the_app_is_given_what_may_be_its_own() {
     let seen = variables(&process);
     // A variable that is not one of our settings is another program's, perhaps the app's.
     assert_eq!(seen, json!({"SECRET_STORE": redis.url(), "MANTLET_IMAGE_TAG": "v1"}));
-    let note = "note: the app is given `SECRET_STORE` too, which the configuration names as `env:…`; it may need it itself";
+    let note = "note: the app gets `SECRET_STORE` too, which the configuration names as `env:…`";
     process.line(note);
-    process.line("`withhold-env = [\"SECRET_STORE\"]` under `[app]`; if it does: `withhold-env = []`");
+    process.line("`withhold-env = [\"SECRET_STORE\"]` under `[app]`; if it does, `withhold-env = []`");
 
     for (more, is_given) in [
         ("app.withhold-env = [\"SECRET_STORE\"]", false),
@@ -69,14 +69,14 @@ fn the_app_is_given_what_may_be_its_own() {
     ] {
         let process = typed(&config(more)).start();
         assert_eq!(variables(&process).get("SECRET_STORE").is_some(), is_given, "{more}");
-        assert!(!process.stderr().contains("the app is given"), "{more}: {}", process.stderr());
+        assert!(!process.stderr().contains("the app gets"), "{more}: {}", process.stderr());
     }
 
     // One with our prefix that the configuration names is ours, and no setting.
     let named = "[store]\nurl = \"env:MANTLET_STORE_URL\"\n";
     let process = typed(named).variable("MANTLET_STORE_URL", redis.url()).start();
     assert!(variables(&process).get("MANTLET_STORE_URL").is_none());
-    assert!(!process.stderr().contains("the app is given"), "{}", process.stderr());
+    assert!(!process.stderr().contains("the app gets"), "{}", process.stderr());
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn uvicorns_own_variables_hold() {
         .variable("UVICORN_RELOAD", "true")
         .start();
     let address = process.ready();
-    process.line("note: `FORWARDED_ALLOW_IPS=*` is not used: every client could say that it is another");
+    process.line("note: `FORWARDED_ALLOW_IPS=*` is not used: every client could pass for another");
     process.line("note: `UVICORN_RELOAD` is not used");
     eventually("two workers have started", || {
         (process.stderr().matches("Application startup complete.").count() == 2).then_some(())

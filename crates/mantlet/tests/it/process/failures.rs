@@ -157,8 +157,8 @@ fn the_command_does_not_say_where_it_listens() {
     check(
         Typed::run(&["--", "uvicorn", "main:app"]),
         2,
-        "mantlet: error: the command does not say where it listens; write `{socket}` or `{port}` where its address \
-         belongs\n  for example: mantlet run -- uvicorn main:app --uds {socket}",
+        "mantlet: error: the command does not say where to listen; write `{socket}` or `{port}` in place of its \
+         address\n  for example: mantlet run -- uvicorn main:app --uds {socket}",
     );
 }
 
@@ -191,13 +191,13 @@ fn nothing_stands_behind() {
     check(
         Typed::mantlet(["serve"]),
         2,
-        "mantlet: error: where does the app listen? say `--upstream http://HOST:PORT` or `--upstream unix:PATH`",
+        "mantlet: error: no upstream: pass `--upstream http://HOST:PORT` or `--upstream unix:PATH`",
     );
     check(
         Typed::mantlet(["serve", "--upstream", "https://example.com"]),
         2,
         "mantlet: error: 1 mistake in the configuration; nothing was started\n  \
-         flag --upstream: app.upstream: `https://example.com`: the app is reached over plain HTTP on this machine; \
+         flag --upstream: app.upstream: `https://example.com`: Mantlet reaches the app over plain HTTP; \
          write `http://HOST:PORT` or `unix:PATH`",
     );
 }

@@ -82,14 +82,18 @@ fn files_of_another_user_are_refused() {
     chown(typed.folder().join(".mantlet"), Some(12_345), None).unwrap();
     let process = typed.start();
     process.ready();
-    process.line("note: the user 12345 can remove what Mantlet keeps in `.mantlet`, also records");
+    process.line(
+        "note: the user 12345 can remove the files that Mantlet keeps in `.mantlet`, including records",
+    );
     let typed = run();
     let socket = planted(&typed, "admin.sock", "", 0o600);
     fs::remove_file(&socket).unwrap();
     let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
     chown(&socket, Some(12_345), None).unwrap();
     let process = typed.start();
-    process.line("note: there is no admin socket `.mantlet/admin.sock`: there is a socket of the user 12345");
+    process.line(
+        "note: cannot open the admin socket `.mantlet/admin.sock`: there is a socket of the user 12345",
+    );
 }
 
 #[test]

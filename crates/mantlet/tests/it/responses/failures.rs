@@ -13,7 +13,7 @@ fn is_hidden(gateway: &Gateway, answer: &Answer, status: u16, said: &str) {
     assert!(!text(answer).contains(said));
     let record = gateway.audit_of(answer.request_id());
     let seen = ["security_event", "action", "reason", "status"].map(|name| &record[name]);
-    assert_eq!(json!(seen), json!(["answer-changed", "replace", "app-error-hidden", status]));
+    assert_eq!(json!(seen), json!(["response-changed", "replace", "app-error-hidden", status]));
     assert!(record["original"].as_str().unwrap().contains(said), "{record}");
 }
 

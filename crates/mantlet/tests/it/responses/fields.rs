@@ -39,7 +39,7 @@ fn what_a_handler_writes_itself_is_told_and_only_what_is_surely_a_secret_goes() 
     assert_eq!(get(&gateway, "/in-db").json()["hashed_password"], HASH);
     let told = gateway.end().audit;
     let told: Vec<_> =
-        told.iter().map(|record| ["action", "reason", "route"].map(|name| &record[name])).collect();
+        told.iter().map(|record| ["action", "reason", "path"].map(|name| &record[name])).collect();
     assert_eq!(
         json!(told),
         json!([
@@ -76,13 +76,13 @@ fn fields_past_the_model_are_cut_out() {
     let told = gateway.end().audit;
     let told: Vec<_> = told
         .iter()
-        .map(|record| ["security_event", "action", "reason", "route", "subject"].map(|name| &record[name]))
+        .map(|record| ["security_event", "action", "reason", "path", "subject"].map(|name| &record[name]))
         .collect();
     assert_eq!(
         json!(told),
         json!([
-            ["answer-changed", "strip", "response-field-unknown", "/bypassed", SHAPES],
-            ["answer-changed", "strip", "response-field-sensitive", "/bypassed", "hashed_password"],
+            ["response-changed", "strip", "response-field-unknown", "/bypassed", SHAPES],
+            ["response-changed", "strip", "response-field-sensitive", "/bypassed", "hashed_password"],
         ])
     );
 }
@@ -145,7 +145,7 @@ fn settings_say_what_becomes_of_fields() {
     let record = &gateway.end().audit[0];
     assert_eq!(
         (&record["action"], &record["security_event"]),
-        (&json!("pass"), &json!("answer-would-be-changed"))
+        (&json!("pass"), &json!("response-would-be-changed"))
     );
 }
 

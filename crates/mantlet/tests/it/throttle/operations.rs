@@ -47,7 +47,7 @@ fn operations_that_were_found_are_changed_or_exempt() {
     // One is only watched.
     let watched = "[[throttle.operation]]\npaths = [\"/token\"]\nmode = \"report\"\n";
     gateway.reload(watched);
-    gateway.wait_for("mantlet: the configuration was reloaded", 1);
+    gateway.wait_for("mantlet: configuration reloaded", 1);
     assert_eq!([(); 20].map(|()| guess(&gateway, 1)), [400; 20]);
     // What was counted before counts on, now for all resets together again.
     assert_eq!([(); 3].map(|()| forgot(&gateway, 9)), [200; 3]);
@@ -78,25 +78,25 @@ purpose = \"redeem\"
     let finished =
         Typed::mantlet(["throttles", "logins:app"]).app("logins.py").file("mantlet.toml", config).finish();
     let expected = "\
-mantlet: logins:app (FastAPI) has 4 sensitive operations
-    POST /token
-      login: the word `token` is in its path; mantlet.toml:1 changes what it gets
-      for each address 50 failures in 15m; for each account (`username`) 5 failures in 15m; more are only recorded
-    POST /session
-      login: it takes `userName` and `password`
-      for each address 50 failures in 15m; for each account (`userName` or `user_name`) 10 failures in 15m
-    POST /forgot-password
-      exempt: mantlet.toml:6 says so
-    GET /items/{item_id}
-      redeem: mantlet.toml:10 says so
-      for each address 20 failures in 15m
-    all others: each address may ask as often as the app can carry; `throttle.rate = \"100/s\"` sets a number";
-    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), expected));
+logins:app (FastAPI) has 4 sensitive operations
+  POST /token
+    login: the word `token` is in its path; mantlet.toml:1 changes its limits
+    for each address 50 failures in 15m; for each account (`username`) 5 failures in 15m; more are only recorded
+  POST /session
+    login: it takes `userName` and `password`
+    for each address 50 failures in 15m; for each account (`userName` or `user_name`) 10 failures in 15m
+  POST /forgot-password
+    exempt: mantlet.toml:6 says so
+  GET /items/{item_id}
+    redeem: mantlet.toml:10 says so
+    for each address 20 failures in 15m
+  all others: each address may send as many requests as the app can carry; `throttle.rate = \"100/s\"` sets a number";
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(0), expected), "{}", finished.stderr);
     let fixed = format!("[throttle]\nrate = \"50/s\"\n{config}");
     let finished =
         Typed::mantlet(["throttles", "logins:app"]).app("logins.py").file("mantlet.toml", &fixed).finish();
-    let line = "all others: each address may ask 50/s, and 400 at once: mantlet.toml:2 says so";
-    assert!(finished.stderr.contains(line), "{}", finished.stderr);
+    let line = "all others: each address may send 50/s, and 400 at once: mantlet.toml:2 says so";
+    assert!(finished.stdout.contains(line), "{}", finished.stdout);
     let wrong = config.replace("redeem", "redemption").replace("5/15m", "0/15m");
     let finished =
         Typed::mantlet(["throttles", "logins:app"]).app("logins.py").file("mantlet.toml", &wrong).finish();

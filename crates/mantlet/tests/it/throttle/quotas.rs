@@ -226,23 +226,23 @@ fn the_owner_sees_who_has_used_up_what_and_gives_it_back() {
     let said = gateway.tell(&["quotas"]);
     assert_eq!(said.code, Some(0), "{}", said.stderr);
     let rows: Vec<Vec<_>> = said.stdout.lines().map(|row| row.split_whitespace().collect()).collect();
-    assert_eq!(rows[0].join(" "), "free: 1000 an hour, 4 a month; 2 keys have used something");
+    assert_eq!(rows[0].join(" "), "free: 1000 an hour, 4 a month; used by 2 keys");
     assert_eq!(rows[1], ["key", "hour", "day", "month"]);
     let (most, least) = (&rows[2], &rows[3]);
     assert_eq!(&most[1..], ["4", "(0", "%)", "-", "4", "(100", "%)"]);
     assert_eq!(&least[1..], ["1", "(0", "%)", "-", "1", "(25", "%)"]);
-    assert_eq!(rows[5].join(" "), "guests: 2 a day; 1 key has used something");
+    assert_eq!(rows[5].join(" "), "guests: 2 a day; used by 1 key");
     assert_eq!(rows[7], ["127.0.1.9", "-", "2", "(100", "%)", "-"]);
     assert!(!said.stdout.contains("gold"), "{}", said.stdout);
 
     // By its hash, by itself, by its address.
     let reset = |quota: &str, key: &str| gateway.tell(&["quotas", "reset", quota, key]);
     let said = reset("free", most[0]);
-    assert_eq!(said.stdout.trim(), format!("{} has all of `free` again", most[0]), "{}", said.stderr);
+    assert_eq!(said.stdout.trim(), format!("usage of `free` reset for {}", most[0]), "{}", said.stderr);
     assert_eq!(statuses(&mut client, "gold-key"), [200, 200, 200, 200, 429]);
     assert_eq!(reset("free", "gold-key").code, Some(0));
     assert_eq!(statuses(&mut client, "gold-key"), [200]);
-    assert_eq!(reset("guests", "127.0.1.9").stdout.trim(), "127.0.1.9 has all of `guests` again");
+    assert_eq!(reset("guests", "127.0.1.9").stdout.trim(), "usage of `guests` reset for 127.0.1.9");
     assert_eq!(guest("127.0.1.9"), 200);
     // Who is not there, and what is not there.
     let said = reset("free", "copper-key");
@@ -296,7 +296,7 @@ fn a_user_of_a_client_certificate_is_counted_and_shown_by_name() {
     assert_eq!(get(&mut bob, "/served", "").status, 200);
     assert_eq!(listed(&gateway)["most"][0]["label"], "alice, /served");
     let said = gateway.tell(&["quotas", "reset", "staff", "alice, /served"]);
-    assert_eq!(said.stdout.trim(), "alice, /served has all of `staff` again", "{}", said.stderr);
+    assert_eq!(said.stdout.trim(), "usage of `staff` reset for alice, /served", "{}", said.stderr);
     assert_eq!(three(&mut alice), [200, 200, 429]);
     let warned = gateway.end().audit;
     assert!(warned.iter().any(|one| one["security_event"] == "quota-warning" && one["user"] == "alice"));

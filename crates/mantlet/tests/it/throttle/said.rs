@@ -10,9 +10,9 @@ fn the_start_names_what_is_limited_and_what_only_looks_so() {
     for line in [
         "limited against guessing and flooding: POST /login (login), POST /opaque/login (login) (`mantlet throttles` says how)",
         "limited as logins once they have answered 401: POST /relays (login), POST /enter (login)",
-        "only recorded if they are asked for too often: POST /reset (reset), POST /raw/login (login); \
+        "only recorded if requested too often: POST /reset (reset), POST /raw/login (login); \
          `throttle.operation = [{ paths = [\"/reset\"], purpose = \"reset\" }]` refuses them",
-        "note: POST /raw/login (login) looks like one that names an account, and none is found in what it takes: it is not limited; \
+        "note: POST /raw/login (login) seems to take an account, but none is found among its inputs: it is not limited; \
          `throttle.operation = [{ paths = [\"/raw/login\"], purpose = \"login\", account = \"FIELD\" }]` names it",
     ] {
         assert!(said.contains(line), "{line}\n{said}");
@@ -69,16 +69,16 @@ account = "mail"
     gateway.wait_for("lookalikes:app (FastAPI) is ready", 1);
     let said = gateway.stderr();
     let expected = [
-        "`path.root-path` stands for the app's own root path, `/api`",
+        "`path.root-path` replaces the app's own root path, `/api`",
         "`route[0].path` has no effect: the app has no route `/serach`",
-        "`route[1].methods` has no effect: `/other/search` is not there for DELETE",
-        "`route[2].uploads` has no effect: what it is about takes no form",
+        "`route[1].methods` has no effect: `/other/search` does not take DELETE",
+        "`route[2].uploads` has no effect: none of its operations takes a form",
         "`throttle.rule[0].paths[2]` has no effect: the app has no route `/items/{id}`",
         "`throttle.rule[1].tags[0]` has no effect: no operation has the tag `things`",
-        "`throttle.rule[2].key[0]` counts nothing: no operation that this is about takes a field `nickname`",
-        "`throttle.quota[0].key[0]` counts nothing: `user` is whom a client certificate names, and `tls.client-authorities` asks for none",
-        "`throttle.quota[0].key[1]` counts only requests that have `x-tenant`, and no operation that this is about declares it",
-        "`throttle.operation[0].account` finds nobody: nothing of that takes `mail`",
+        "`throttle.rule[2].key[0]` counts nothing: none of its operations takes a field `nickname`",
+        "`throttle.quota[0].key[0]` counts nothing: `user` comes from a client certificate, and `tls.client-authorities` is not set",
+        "`throttle.quota[0].key[1]` counts only requests with `x-tenant`, and none of its operations declares it",
+        "`throttle.operation[0].account` finds no account: none of its operations takes `mail`",
         "`https.exempt[0]` has no effect: the app has no route `/healthy`",
     ];
     for what in expected {
@@ -93,6 +93,6 @@ account = "mail"
 fn strict_posture_that_can_refuse_no_input_says_so() {
     let strict = ["--strict".to_owned()];
     let gateway = Setup::run_in(&crate::kit::app::apps(), "rewriting:app", &strict).start();
-    gateway.wait_for("strict posture refuses no input of this app, it is only reported", 1);
+    gateway.wait_for("strict posture only reports the input of this app", 1);
     assert!(gateway.stderr().contains("note: flag --strict:"), "{}", gateway.stderr());
 }

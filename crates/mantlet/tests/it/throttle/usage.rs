@@ -83,7 +83,7 @@ fn a_limit_chosen_from_what_was_asked_refuses_none_of_those_who_asked() {
     );
     for record in &told {
         assert_eq!(
-            (&record["client_ip"], &record["route"], &record["mode"]),
+            (&record["client_ip"], &record["path"], &record["mode"]),
             (&Value::Null, &Value::Null, &"report".into())
         );
     }
@@ -121,12 +121,12 @@ fn a_limit_chosen_from_what_was_asked_refuses_none_of_those_who_asked() {
     let suggested = text(&output.stdout);
     assert!(output.status.success(), "{suggested}{}", text(&output.stderr));
     for expected in [
-        "\n[throttle]\n# the general rate: each client address; it is 1/m, burst 10\n",
+        "\n[throttle]\n# the general rate: each client address; now 1/m, burst 10\n",
         " in all of them 20 clients, at most 20 in one\n",
         "\n#   left out: 1 client that was mostly refused; the most was 300\n",
-        "\n#   not sure: ",
+        "\n#   uncertain: ",
         "\nrate = \"100/m\"\nburst = ",
-        "\n[[throttle.rule]]\n# items: each header:x-key and client address; it is 5/15m, burst 5\n",
+        "\n[[throttle.rule]]\n# items: each header:x-key and client address; now 5/15m, burst 5\n",
         "\nkey = [\"header:x-key\", \"ip\"]\nrate = \"20/15m\"\nburst = ",
     ] {
         assert!(suggested.contains(expected), "{expected:?} in\n{suggested}");
@@ -167,8 +167,8 @@ fn of_attempts_to_log_in_it_is_told_how_many_fail() {
     let output = suggest(&[Path::new("-")], &records);
     let suggested = text(&output.stdout);
     for expected in [
-        "# login-by-address: failures of each client address; it is 50/15m\n",
-        "# login-by-account: failures of each account; it is 10/15m\n",
+        "# login-by-address: failures of each client address; now 50/15m\n",
+        "# login-by-account: failures of each account; now 10/15m\n",
         "\n#   left out: 1 client that was mostly refused; the most was 30\n",
         "\n#   suggested: \"5/15m\"\n",
     ] {
@@ -187,7 +187,7 @@ fn where_nothing_reports_it_is_said_what_to_switch_on() {
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()));
     let said = text(&output.stderr);
     for expected in [
-        "1 line is no record and was skipped",
+        "1 line is not a record and was skipped",
         "there are no records of use",
         "`mode = \"report\"` under `[throttle]`",
     ] {

@@ -96,7 +96,7 @@ fn what_is_merely_odd_is_reported_and_refused_in_strict_posture() {
         assert_eq!(answer.code(), *code, "{answer:?}");
         assert_eq!(strict.audit_of(answer.request_id())["subject"], *subject);
     }
-    let told = |record: &Value| ["route", "action", "reason", "subject"].map(|name| record[name].clone());
+    let told = |record: &Value| ["path", "action", "reason", "subject"].map(|name| record[name].clone());
     let told: Vec<_> = compatible.end().audit.iter().map(told).collect();
     let expected: Vec<_> =
         cases.iter().map(|(_, code, subject)| json!(["/picture", "pass", code, subject])).collect();

@@ -44,7 +44,7 @@ fn forms_of_a_browser_pass() {
     assert_eq!(browser.run(script), expected);
     // Browsers ask for the icon.
     let audit = gateway.end().audit;
-    assert!(audit.iter().all(|record| record["route"] == "/favicon.ico"), "{audit:?}");
+    assert!(audit.iter().all(|record| record["path"] == "/favicon.ico"), "{audit:?}");
 }
 
 #[test]

@@ -121,7 +121,7 @@ impl Translation<'_> {
             };
             let in_order = number(least).zip(most).is_some_and(|(least, most)| least <= most);
             if !in_order || self.rest.next() != Some('}') {
-                return Err("a brace is no repetition");
+                return Err("a brace is not a repetition");
             }
             self.out.extend(["{", &inner, "}"]);
         } else {
@@ -187,7 +187,7 @@ impl Translation<'_> {
 
     /// After `\`.
     fn escape(&mut self, in_class: bool) -> Result<Escape, &'static str> {
-        let next = self.rest.next().ok_or("a backslash stands at its end")?;
+        let next = self.rest.next().ok_or("it ends with a backslash")?;
         if let Some((_, wide, narrow)) = WIDE.iter().find(|(name, ..)| *name == next) {
             return Ok(Escape::Class(wide, narrow));
         }
@@ -204,7 +204,7 @@ impl Translation<'_> {
                 let code: String =
                     std::iter::from_fn(|| self.rest.next_if(char::is_ascii_hexdigit)).collect();
                 let character = u32::from_str_radix(&code, 16).ok().and_then(char::from_u32);
-                self.rest.next_if_eq(&'}').and(character).ok_or("an escape that is no character")?
+                self.rest.next_if_eq(&'}').and(character).ok_or("an escape that is not a character")?
             }
             'u' => self.hexadecimal(4)?,
             _ if next.is_ascii_alphanumeric() => return Err("an escape that other engines read differently"),
@@ -216,7 +216,7 @@ impl Translation<'_> {
     fn hexadecimal(&mut self, digits: usize) -> Result<char, &'static str> {
         let code: String = self.rest.by_ref().take(digits).collect();
         let number = (code.len() == digits).then(|| u32::from_str_radix(&code, 16).ok()).flatten();
-        number.and_then(char::from_u32).ok_or("an escape that is no character")
+        number.and_then(char::from_u32).ok_or("an escape that is not a character")
     }
 
     fn literal(&mut self, character: char) {

@@ -1,0 +1,467 @@
+//! Sensitive operations and what they get.
+
+pub(in crate::throttle) mod account;
+mod attempt;
+mod delays;
+mod listing;
+pub(in crate::throttle) mod operations;
+
+pub(crate) use self::attempt::Attempt;
+pub(in crate::throttle) use self::operations::Operations;
+pub use self::{
+    delays::{KNOWN, LONGEST, PLACES, delay_after},
+    listing::{EffectiveLimit, SensitiveOperation},
+    operations::{OperationConfig, PurposeText},
+};
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use http::Request;
+use http_body::Body;
+use mantlet_contract::flows::{Evidence, Flow, Place, Purpose};
+
+use crate::throttle::{
+    Key, Policy, Shown, Store, Verdict,
+    attempts::{
+        attempt::{Charge, NamedAccount},
+        delays::Attempts,
+    },
+    is_undeclared_proxy, key,
+    rate::{Decision, Rate, Table},
+    rules::Counter,
+    store::{Account, AccountState, AttemptDecision, AttemptRequest, Fail, RateRequest},
+    take_here,
+    usage::{Counts, Subject},
+};
+use crate::{
+    Call, Mode, Reason, RequestBody,
+    refusal::{refuses, remedy},
+};
+
+/// What is counted, and how many of it in which time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// So many.
+    pub count: u32,
+    /// In so much time.
+    pub period: Duration,
+    /// Only those that the app refuses (400, 401, 403).
+    pub failures: bool,
+}
+
+/// What a sensitive operation gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// For each client address.
+    pub address: Limit,
+    /// For each account that a request names.
+    pub account: Option<Limit>,
+}
+
+const QUARTER: Duration = Duration::from_mins(15);
+const HOUR: Duration = Duration::from_hours(1);
+
+/// What operations for a purpose get. People who log in from one office are many behind one address, and some of them mistype: so
+/// addresses get more than accounts. NIST SP 800-63B allows at most 100 failures of one account in a row.
+pub const fn limits_of(purpose: Purpose) -> Limits {
+    const fn failures(count: u32, period: Duration) -> Limit {
+        Limit { count, period, failures: true }
+    }
+    const fn all(count: u32, period: Duration) -> Limit {
+        Limit { count, period, failures: false }
+    }
+    match purpose {
+        Purpose::Login => Limits { address: failures(50, QUARTER), account: Some(failures(10, QUARTER)) },
+        // Each sends a mail to a user.
+        Purpose::Reset => Limits { address: all(30, HOUR), account: Some(all(5, HOUR)) },
+        Purpose::Verify => Limits { address: failures(30, QUARTER), account: Some(failures(5, QUARTER)) },
+        Purpose::Register => Limits { address: all(30, HOUR), account: None },
+        Purpose::Redeem => Limits { address: failures(20, QUARTER), account: None },
+        Purpose::Checkout => Limits { address: all(60, Duration::from_mins(1)), account: None },
+    }
+}
+
+/// What is the same for all that is remembered.
+#[derive(Debug)]
+pub(in crate::throttle) struct Base<'m> {
+    pub(in crate::throttle) memory: &'m crate::throttle::Memory,
+    pub(in crate::throttle) keys: usize,
+    /// The mode, as it is written.
+    pub(in crate::throttle) sensitive: Mode,
+    /// Whether what would be refused is only recorded.
+    pub(in crate::throttle) report_only: bool,
+}
+
+/// What is remembered for each purpose.
+#[derive(Debug)]
+pub(in crate::throttle) struct Memory(Vec<Remembered>);
+
+/// What is remembered of attempts for a purpose.
+#[derive(Debug)]
+pub(in crate::throttle) struct Remembered {
+    pub(in crate::throttle) purpose: Purpose,
+    by_address: Counted,
+    by_account: Option<Counted>,
+    attempts: Attempts,
+}
+
+/// What counts attempts.
+#[derive(Debug)]
+struct Counted {
+    counter: Counter,
+    limit: Limit,
+    /// Operations of a section are counted together; else each by itself.
+    is_of_section: bool,
+}
+
+impl Counted {
+    /// The key of an operation's attempts by a key. Of several operations the same one is counted apart, in one table.
+    fn key(&self, operation: Key, key: Key) -> Key {
+        if self.is_of_section {
+            key
+        } else {
+            (u128::from_be_bytes(operation) ^ u128::from_be_bytes(key)).to_be_bytes()
+        }
+    }
+}
+
+/// Names of a section's own counters; none for those of the purpose.
+#[derive(Debug, Default)]
+pub(in crate::throttle) struct Names {
+    pub(in crate::throttle) by_address: Option<String>,
+    pub(in crate::throttle) by_account: Option<String>,
+}
+
+/// How certain it is that an operation is sensitive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::throttle) enum Certainty {
+    /// The contract shows it, or the configuration says so.
+    Known,
+    /// Once it has answered 401 it is: that is what wrong passwords get, and nothing else counts. Until then it is only watched.
+    ByAnswer,
+    /// It only looks so.
+    Suspected,
+}
+
+impl Memory {
+    pub(in crate::throttle) fn new(base: &Base<'_>) -> Self {
+        let mode = base.sensitive.under(base.report_only);
+        let remembered = Purpose::ALL.into_iter().filter_map(|purpose| {
+            Remembered::new(base, purpose, limits_of(purpose), &Names::default(), mode)
+        });
+        Self(remembered.collect())
+    }
+}
+
+impl Remembered {
+    /// With counters of these names: by address, and by account. Delays are those of the purpose.
+    pub(in crate::throttle) fn new(
+        base: &Base<'_>,
+        purpose: Purpose,
+        limits: Limits,
+        names: &Names,
+        mode: Mode,
+    ) -> Option<Self> {
+        let table = |name: &str| base.memory.table(name, base.keys);
+        let name = purpose.name();
+        let counter = |own: &Option<String>, by: &str, limit: Limit| {
+            let kind = if by == "ip" { "address" } else { "account" };
+            let name = format!("{}-by-{kind}", own.as_deref().unwrap_or(name));
+            let rate = Rate::new(limit.count, limit.period, limit.count)?;
+            let counts = if limit.failures { Counts::Failures } else { Counts::Requests };
+            let usage = base.memory.usage(Subject::of_limit(&name, rate, by, counts), base.keys);
+            let (table, name) = (table(&name), name.as_str().into());
+            let counter = Counter { name, rate, table, usage, mode, fail: Fail::Local };
+            Some(Counted { counter, limit, is_of_section: own.is_some() })
+        };
+        Some(Self {
+            purpose,
+            by_address: counter(&names.by_address, "ip", limits.address)?,
+            by_account: limits.account.and_then(|limit| counter(&names.by_account, "account", limit)),
+            attempts: Attempts {
+                purpose: name.into(),
+                delays: table(&format!("{name}-delays")),
+                known: table(&format!("{name}-known")),
+            },
+        })
+    }
+
+    pub(in crate::throttle) fn limits(&self) -> Limits {
+        Limits {
+            address: self.by_address.limit,
+            account: self.by_account.as_ref().map(|counted| counted.limit),
+        }
+    }
+}
+
+/// What holds for an attempt: by the contract, or by the configuration.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::throttle) struct Sensitive<'a> {
+    pub(in crate::throttle) known: &'a Remembered,
+    /// Where accounts are named.
+    pub(in crate::throttle) accounts: &'a [Place],
+    /// So many of these count each; of the others the first that a request has, if it has none of these.
+    pub(in crate::throttle) each: usize,
+    pub(in crate::throttle) mode: Mode,
+    pub(in crate::throttle) certainty: Certainty,
+}
+
+/// An attempt that is about to be counted.
+pub(in crate::throttle) struct PendingAttempt<'p> {
+    remembered: &'p Remembered,
+    mode: Mode,
+    certainty: Certainty,
+    /// Which operation it is.
+    operation: Key,
+    template: &'p str,
+    method: &'p str,
+    address: Option<Key>,
+    /// The accounts, for strangers and for those at this address.
+    accounts: Vec<(Key, Key)>,
+    /// Where it is remembered that the operation has answered 401, if it has not yet.
+    unproven: Option<&'p Arc<Table>>,
+}
+
+impl PendingAttempt<'_> {
+    pub(in crate::throttle) async fn ask(&self, store: Option<&Arc<dyn Store>>) -> AttemptDecision {
+        let Some(store) = store else { return self.ask_here() };
+        let by_address = &self.remembered.by_address;
+        let take = |key| RateRequest {
+            rule: &by_address.counter.name,
+            key: by_address.key(self.operation, key),
+            rate: by_address.counter.rate,
+        };
+        let by_account = self.remembered.by_account.as_ref();
+        let accounts = by_account.into_iter().flat_map(|counted| {
+            self.accounts.iter().map(|(stranger, pair)| Account {
+                rule: &counted.counter.name,
+                rate: counted.counter.rate,
+                stranger: *stranger,
+                pair: *pair,
+                counted: [*stranger, *pair].map(|key| counted.key(self.operation, key)),
+            })
+        });
+        let asked = AttemptRequest {
+            purpose: &self.remembered.attempts.purpose,
+            takes: self.address.map(take).into_iter().collect(),
+            accounts: accounts.collect(),
+        };
+        store.attempt(&asked).await.unwrap_or_else(|| self.ask_here())
+    }
+
+    /// Counts on this machine.
+    fn ask_here(&self) -> AttemptDecision {
+        let attempts = &self.remembered.attempts;
+        let accounts = self.accounts.iter().map(|(stranger, pair)| {
+            let is_known = attempts.knows(*stranger, *pair);
+            let delay = attempts.delay(if is_known { *pair } else { *stranger });
+            AccountState { is_known, delay }
+        });
+        let accounts: Vec<_> = accounts.collect();
+        let counters: Vec<_> = self.counters(&accounts).collect();
+        let take =
+            |(counted, key): &(&Counted, Key)| take_here(&counted.counter, counted.key(self.operation, *key));
+        let decisions: Vec<_> = counters.iter().map(take).collect();
+        let tried = AttemptDecision { accounts, decisions };
+        if !tried.passes() {
+            for ((counted, key), decision) in counters.into_iter().zip(&tried.decisions) {
+                if decision.wait.is_none() {
+                    counted.counter.give_back(counted.key(self.operation, key));
+                }
+            }
+        }
+        tried
+    }
+
+    /// The counters in the order in which a store is asked for them, with what is counted.
+    fn counters<'c>(&'c self, known: &[AccountState]) -> impl Iterator<Item = (&'c Counted, Key)> {
+        let of_address = self.address.map(|key| (&self.remembered.by_address, key));
+        of_address.into_iter().chain(self.of_accounts(known).map(|(counted, key, _)| (counted, key)))
+    }
+
+    /// Those of accounts, with how long each of these must not be tried.
+    fn of_accounts<'c>(
+        &'c self,
+        known: &[AccountState],
+    ) -> impl Iterator<Item = (&'c Counted, Key, Option<Duration>)> {
+        let by_account = self.remembered.by_account.as_ref();
+        let accounts = self.account_keys(known).zip(known);
+        accounts.filter_map(move |(key, account)| Some((by_account?, key, account.delay)))
+    }
+
+    /// Whether nothing is counted yet.
+    pub(in crate::throttle) const fn is_watched(&self) -> bool {
+        self.unproven.is_some()
+    }
+
+    /// The attempt of an operation that is only watched.
+    pub(in crate::throttle) fn watched(&self) -> Option<Attempt> {
+        self.unproven.map(|proven| Attempt {
+            attempts: self.remembered.attempts.clone(),
+            store: None,
+            certainty: self.certainty,
+            learns: Some((Arc::clone(proven), self.operation)),
+            counted: Vec::new(),
+            accounts: Vec::new(),
+        })
+    }
+
+    /// The accounts, as they are counted.
+    fn account_keys(&self, known: &[AccountState]) -> impl Iterator<Item = Key> {
+        let accounts = self.accounts.iter().zip(known);
+        accounts.map(|((stranger, pair), account)| if account.is_known { *pair } else { *stranger })
+    }
+}
+
+impl Policy {
+    /// What holds for a request, if its operation is sensitive.
+    pub(in crate::throttle) fn flow<'a>(&'a self, call: &'a Call) -> Option<Sensitive<'a>> {
+        let shown = call.operation.as_ref().and_then(|matched| matched.flow(&call.method));
+        match self.operations.of(call) {
+            Some((operation, _)) => operation.for_flow(shown),
+            None => self.usual(shown?),
+        }
+    }
+
+    /// Which operation a request is for, by the contract or by a template of the configuration: never by what a client can choose.
+    fn template<'a>(&'a self, call: &'a Call) -> &'a str {
+        match (&call.operation, self.operations.of(call)) {
+            (Some(matched), _) => matched.route.own_path(),
+            (None, Some((_, template))) => template,
+            (None, None) => "",
+        }
+    }
+
+    /// What holds for what the contract shows, unless the configuration says otherwise.
+    pub(in crate::throttle) fn usual<'a>(&'a self, flow: &'a Flow) -> Option<Sensitive<'a>> {
+        let known = self.flows.0.iter().find(|known| known.purpose == flow.purpose)?;
+        let (mode, certainty) = match flow.evidence {
+            Evidence::Known => (self.sensitive, Certainty::Known),
+            // An operator who wants the others limited too means all of them.
+            _ if self.suspected == Mode::Enforce => (self.sensitive, Certainty::Known),
+            Evidence::Inputs => (self.sensitive, Certainty::ByAnswer),
+            Evidence::Word => (self.suspected, Certainty::Suspected),
+        };
+        let accounts = &*flow.accounts;
+        (mode != Mode::Off).then_some(Sensitive { known, accounts, each: flow.each, mode, certainty })
+    }
+
+    /// What an attempt on a sensitive operation is counted by.
+    pub(in crate::throttle) async fn trying<'p, B>(
+        &'p self,
+        call: &'p Call,
+        request: &mut Request<RequestBody<B>>,
+    ) -> Result<Option<PendingAttempt<'p>>, Reason>
+    where
+        B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
+    {
+        let Some(Sensitive { known: remembered, accounts: places, each, mode, certainty }) = self.flow(call)
+        else {
+            return Ok(None);
+        };
+        // Behind a proxy that is not in `client.trusted` all clients have one address: one of them could lock out all others. Accounts count.
+        let is_own = |address: &IpAddr| !is_undeclared_proxy(call, request.headers(), *address);
+        let address = call.client.address.filter(is_own).map(|address| self.group(address));
+        let mut accounts = Vec::new();
+        if remembered.by_account.is_some() && !places.is_empty() {
+            if places.iter().any(|place| matches!(place, Place::Body(_))) {
+                key::read_ahead(request).await?;
+            }
+            let named = key::accounts(call, request, places, each);
+            let keys = named.iter().map(|name| (account_key(name, None), account_key(name, address)));
+            accounts = keys.collect();
+        }
+        let (template, method) = (self.template(call), call.method.as_str());
+        // Of another host it is another operation.
+        let host = call.operation.as_ref().and_then(|matched| matched.route.host.as_deref());
+        let parts = [&b"operation"[..], template.as_bytes()].into_iter();
+        let operation = key::hashed(parts.chain(host.map(str::as_bytes)));
+        let is_proven = |proven: &Arc<Table>| proven.value(proven.key(operation)) > 0;
+        let unproven = (certainty == Certainty::ByAnswer && !is_proven(&self.proven)).then_some(&self.proven);
+        Ok(Some(PendingAttempt {
+            remembered,
+            mode,
+            certainty,
+            operation,
+            template,
+            method,
+            address,
+            accounts,
+            unproven,
+        }))
+    }
+
+    /// What comes of it: an attempt that may be made, beside what rules have said already.
+    pub(in crate::throttle) fn tried(
+        &self,
+        trying: &PendingAttempt<'_>,
+        tried: &AttemptDecision,
+        store: Option<&Arc<dyn Store>>,
+        verdict: &mut Verdict,
+    ) -> Option<Attempt> {
+        let PendingAttempt { remembered, mode, certainty, operation, template, method, accounts, .. } =
+            trying;
+        let counters = || trying.counters(&tried.accounts);
+        // Of what only looks sensitive, one record says so, and nothing is to be learned from how much it is asked.
+        let suspected = (*certainty == Certainty::Suspected).then_some(*operation);
+        let mut add = |counted: &Counted, key, decision| {
+            let shown = Shown { counted: counted.key(*operation, key), key, suspected };
+            if let Some(refusal) = verdict.add_shown(self, &counted.counter, *mode, shown, decision) {
+                let line = match (certainty, mode) {
+                    (Certainty::Suspected, _) => format!("purpose = \"{}\"", remembered.purpose.name()),
+                    (_, Mode::Enforce) => "mode = \"report\"".to_owned(),
+                    (_, Mode::Report | Mode::Off) => "mode = \"enforce\"".to_owned(),
+                };
+                refusal.remedy = remedy::of_sensitive(template, method, &line);
+            }
+        };
+        for (counted, key, delay) in trying.of_accounts(&tried.accounts) {
+            if let Some(wait) = delay {
+                add(counted, key, Decision::wait(wait));
+            }
+        }
+        for ((counted, key), decision) in counters().zip(&tried.decisions) {
+            add(counted, key, *decision);
+        }
+        if suspected.is_none() {
+            for ((counted, key), decision) in counters().zip(&tried.decisions) {
+                verdict.count(&counted.counter, *mode, counted.key(*operation, key), decision);
+            }
+        }
+        let mut attempt = Attempt {
+            attempts: remembered.attempts.clone(),
+            store: store.cloned(),
+            certainty: *certainty,
+            learns: None,
+            counted: Vec::new(),
+            accounts: Vec::new(),
+        };
+        let refused = refuses(&verdict.faults);
+        if tried.passes() {
+            attempt.counted.extend(counters().map(|(counted, key)| Charge {
+                counter: counted.counter.clone(),
+                key: counted.key(*operation, key),
+                of_failures: counted.limit.failures,
+            }));
+        }
+        if refused {
+            // It will not be tried.
+            attempt.unanswered(true);
+            return None;
+        }
+        if remembered.by_account.as_ref().is_some_and(|counted| counted.limit.failures) {
+            let keys = trying.account_keys(&tried.accounts).zip(accounts);
+            let named = keys.map(|(account, (stranger, pair))| NamedAccount {
+                account,
+                stranger: *stranger,
+                pair: *pair,
+            });
+            attempt.accounts = named.collect();
+        }
+        Some(attempt)
+    }
+}
+
+/// An account, for strangers or for those at an address.
+fn account_key(name: &str, address: Option<Key>) -> Key {
+    key::hashed([name.as_bytes(), address.as_ref().map_or(&[][..], |address| &address[..])].into_iter())
+}

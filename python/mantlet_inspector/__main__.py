@@ -1,0 +1,73 @@
+"""Writes the contract of a FastAPI app: `python mantlet_inspector/__main__.py main:app --contract
+FILE`.
+
+Nothing of the app runs but its import. Run it as a file: with `-m`, its folder would stay where
+modules may come from.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+if sys.path and sys.path[0] in ("", HERE):
+    del sys.path[0]
+# Only this package is looked for there: an app may have modules of any name.
+sys.path.insert(0, os.path.dirname(HERE))
+
+import mantlet_inspector  # noqa: F401
+
+del sys.path[0]
+
+import argparse
+import json
+import traceback
+from pathlib import Path
+
+from mantlet_inspector import app_import, inspector
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="mantlet-inspector")
+    parser.add_argument("app", nargs="?", metavar="APP")
+    parser.add_argument("--contract", required=True, metavar="FILE", help="where to write it")
+    parser.add_argument("--memory", metavar="FILE", help="what is remembered of the app's code")
+    parser.add_argument(
+        "--read-timeout",
+        type=float,
+        metavar="SECONDS",
+        help="how long the app's code may be read; 0: as long as it takes",
+    )
+    parser.add_argument("--status", metavar="FILE", help="where to write what was found, or why not, as JSON")
+    args = parser.parse_args()
+    del sys.argv[1:]  # ours, not the app's
+    try:
+        root, module, attribute, factory = app_import.locate(args.app)
+        _, attribute, app = app_import.import_app(root, module, attribute)
+        name = f"{module}:{attribute}"
+        app = inspector.made(app, factory, root, module)
+        try:
+            found = inspector.contract(app, name, args.memory, args.read_timeout)
+        except app_import.Failure:
+            raise
+        except Exception as error:  # most likely a version that is not known
+            message = f"the contract of `{name}` cannot be read: {app_import.unreadable(error)}"
+            raise app_import.Failure("no-contract", message) from None
+    except app_import.Failure as failure:
+        app_import.report(args.status, failure.status)
+        return app_import.STARTUP_FAILURE
+    Path(args.contract).write_text(json.dumps(found, allow_nan=False), encoding="utf-8")
+    app_import.report(args.status, {"state": "found", "app": name, "title": found["title"]})
+    return 0
+
+
+if __name__ == "__main__":
+    code = 1
+    try:
+        code = main()
+    except Exception:
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # threads that the app started at its import need not be waited for

@@ -1,0 +1,79 @@
+"""The contract of an imported FastAPI app: its routes in the order in which it tries them, what
+each accepts and promises.
+
+A route that cannot be read is a route of which nothing is known, with a note, never a failure.
+"""
+
+from __future__ import annotations
+
+import gc
+import platform
+from pathlib import Path
+from typing import Any
+
+from mantlet_inspector import app_import
+from mantlet_inspector.source import memory
+
+VERSION = 1
+
+
+def contract(
+    app: Any, name: str, memories: str | None = None, bound: float | None = None, ahead: Any = None
+) -> dict[str, Any]:
+    """-> the contract of an imported app. Facts of its files are kept in the file `memories`, and
+    some were read `ahead`. Its code is read for `bound` seconds at most."""
+    begun = memory.begin(memories, memory.DEFAULT_BOUND if bound is None else bound, ahead)
+    collects = gc.isenabled()
+    gc.disable()  # all that is made here is kept until the end, and an app's objects are many
+    try:
+        return made_contract(app, name)
+    finally:
+        begun.keep()
+        if collects:
+            gc.enable()
+
+
+def made_contract(app: Any, name: str) -> dict[str, Any]:
+    # It needs FastAPI, which only the app's import has shown to be there.
+    from mantlet_inspector.contract.walk import Walk
+
+    walk = Walk()
+    router, found = walk.contract(app)
+    if found is None:
+        message = f"`{name}` is a `{type(app).__name__}` and no FastAPI app is found in it"
+        raise app_import.Failure("no-contract", message)
+    title = getattr(found, "title", None)
+    root_path = getattr(found, "root_path", "")
+    return {
+        "version": VERSION,
+        "source": "inspector",
+        "title": title if isinstance(title, str) else None,
+        "made-with": versions(),
+        **({"root-path": root_path} if root_path and walk.strips_root_path else {}),
+        "router": router,
+        "shapes": walk.draft.shapes.all,
+        "notes": list(walk.draft.noted.values()),
+    }
+
+
+def versions() -> dict[str, str]:
+    import fastapi
+    import pydantic
+    import starlette
+
+    return {
+        "python": platform.python_version(),
+        "fastapi": fastapi.__version__,
+        "starlette": starlette.__version__,
+        "pydantic": pydantic.VERSION,
+    }
+
+
+def made(app: Any, factory: bool, root: Path, module: str) -> Any:
+    if not factory:
+        return app
+    try:
+        return app()
+    except (Exception, SystemExit) as error:
+        trace = error.__traceback__ and error.__traceback__.tb_next
+        raise app_import.import_failure(error.with_traceback(trace), root, module) from None
