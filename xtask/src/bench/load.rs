@@ -65,7 +65,7 @@ pub(super) fn measure(place: &Place, seconds: u64) -> Result<String> {
     let mut rows = Vec::new();
     for (path, title) in APPS {
         // Clients have addresses of the Internet: those of this machine are not taken for attackers.
-        let server = place.stack_behind_mantlet_with(&[("MANTLET_CLIENT__TRUSTED", "127.0.0.0/8")])?;
+        let server = place.stack_behind_mantlet_with(&[("MANTLET_CLIENT__TRUSTED", r#"["127.0.0.0/8"]"#)])?;
         let address = SocketAddr::from(([127, 0, 0, 1], server.port));
         let time = Duration::from_secs(seconds);
         let alone = steady(address, path, time)?;

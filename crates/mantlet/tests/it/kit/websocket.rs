@@ -63,6 +63,11 @@ impl WebSocket {
         self.client.send(frame(first, payload));
     }
 
+    /// The same, where the gateway may have ended the connection already.
+    pub(crate) fn try_send(&mut self, first: u8, payload: &[u8]) {
+        self.client.try_send(frame(first, payload));
+    }
+
     /// The next frame: its first byte, and what it carries. Pings are answered on the way, as clients do.
     pub(crate) fn next(&mut self) -> (u8, Vec<u8>) {
         loop {
