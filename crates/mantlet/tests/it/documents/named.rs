@@ -293,7 +293,7 @@ fn what_cannot_be_used_starts_nothing() {
     let both = ["serve", "--upstream", "http://127.0.0.1:1", "--contract", "a", "--openapi", "b"];
     let ended = Typed::mantlet(both).finish();
     assert_eq!(ended.code, Some(2), "{}", ended.stderr);
-    for says in ["--openapi: contract.openapi: `file` and `openapi` both say", "remove one of the two"] {
+    for says in ["--openapi: contract.openapi: `file` and `openapi` are both set", "remove one of the two"] {
         assert!(ended.stderr.contains(says), "{}", ended.stderr);
     }
     let other = ["serve", "--upstream", "http://127.0.0.1:1", "--openapi", "ftp://x/y"];
