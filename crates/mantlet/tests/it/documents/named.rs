@@ -303,7 +303,7 @@ fn what_cannot_be_used_starts_nothing() {
     for (config, says) in [
         (
             "[contract]\nfile = \"a\"\nopenapi = \"b\"\n",
-            "mantlet.toml:3: contract.openapi: `file` and `openapi` both say",
+            "mantlet.toml:3: contract.openapi: `file` and `openapi` are both set",
         ),
         (
             "[contract]\nopenapi = \"https://me:word@x/\"\n",
