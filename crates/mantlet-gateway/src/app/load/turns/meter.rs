@@ -312,7 +312,10 @@ impl Judge {
         let throughput = (window.answers + window.untimed) / window.passed;
         let fitting = at_work * (alone * AHEAD).max(SHORTEST) / mean;
         let fitting = if alone < UNNOTICED { whole(fitting) } else { whole_of_slow(fitting) };
-        let is_paused = window.now < self.not_before;
+        // Where most clients leave before they are answered, the app has too much, whatever was learned before.
+        let is_lost = window.lost > window.answers;
+        let is_paused = window.now < self.not_before && !is_lost;
+        let least = |least: usize| if is_lost { 1 } else { least };
         let is_late = at_work >= 4.0 && mean >= UNNOTICED && mean >= alone * float(LATE);
         let is_too_high =
             window.line == Waiting::Not && matches!(self.doubt, Doubt::None) && is_late && !is_paused;
@@ -320,7 +323,7 @@ impl Judge {
             // None is put, or it is so high that all are let in and are late.
             if is_late && !is_paused {
                 (self.throughput, self.doubt, self.calm) = (throughput, Doubt::None, 0);
-                self.limit = Some(fitting.max(whole(at_work / 2.0)));
+                self.limit = Some(fitting.max(least(whole(at_work / 2.0))));
             }
             return self.limit;
         };
@@ -336,11 +339,11 @@ impl Judge {
             return self.limit;
         }
         self.calm = 0;
-        if window.line == Waiting::Now && !is_paused {
+        if (window.line == Waiting::Now || window.lost > 0.0) && !is_paused {
             // Nothing is known of the throughput. What is in doubt stays so.
             self.doubt = doubt;
-            if matches!(doubt, Doubt::None) {
-                self.limit = Some(fitting.min(little_more).max(limit.div_ceil(2)));
+            if matches!(doubt, Doubt::None) || is_lost {
+                self.limit = Some(fitting.min(little_more).max(least(limit.div_ceil(2))));
             }
             return self.limit;
         }
@@ -531,6 +534,28 @@ mod tests {
             });
         }
         assert!(judge.limit.is_some_and(|limit| (10..=16).contains(&limit)), "{:?}", judge.limit);
+    }
+
+    #[test]
+    fn what_is_lost_ends_a_pause_and_is_no_measure_of_throughput() {
+        let mut judge =
+            Judge { not_before: Duration::from_secs(600), limit: Some(2_000), ..Judge::default() };
+        for round in 0..5_u32 {
+            judge.limit(&Window {
+                now: Duration::from_secs(u64::from(round)),
+                passed: 1.0,
+                answers: 2.0,
+                lost: 400.0,
+                untimed: 0.0,
+                at_work: 402.0 * 1_000.0,
+                took: 402.0,
+                would_take: 402.0 * 0.02,
+                line: if round % 2 == 0 { Waiting::Now } else { Waiting::Not },
+            });
+            let limit = judge.limit;
+            assert!(limit.is_some_and(|limit| limit <= 32), "{limit:?} in round {round}");
+        }
+        assert!(matches!(judge.doubt, Doubt::None), "{:?}", judge.doubt);
     }
 
     #[test]
