@@ -538,8 +538,7 @@ mod tests {
 
     #[test]
     fn what_is_lost_ends_a_pause_and_is_no_measure_of_throughput() {
-        let mut judge =
-            Judge { not_before: Duration::from_secs(600), limit: Some(2_000), ..Judge::default() };
+        let mut judge = Judge { not_before: Duration::from_mins(10), limit: Some(2_000), ..Judge::default() };
         for round in 0..5_u32 {
             judge.limit(&Window {
                 now: Duration::from_secs(u64::from(round)),
