@@ -224,13 +224,15 @@ impl Meter {
         {
             self.began.store(now, Relaxed);
             let was_empty = self.was_empty.swap(!sample.waits, Relaxed);
+            // What came in before a silence is no measure of it.
+            let counted = passed.min(LONGEST.max(shortest));
             let window = Window {
                 now: sample.now,
-                // What came in before a silence is no measure of it.
-                passed: seconds(passed.min(LONGEST.max(shortest))),
+                passed: seconds(counted),
                 answers: float(self.answers.swap(0, Relaxed)),
                 lost: float(self.lost.swap(0, Relaxed)),
-                untimed: float(self.untimed.swap(0, Relaxed)),
+                // These end no window, so they may have come in all the time.
+                untimed: float(self.untimed.swap(0, Relaxed)) * seconds(counted) / seconds(passed),
                 at_work: float(self.at_work.swap(0, Relaxed)),
                 took: seconds(Duration::from_nanos(self.took.swap(0, Relaxed))),
                 would_take: seconds(Duration::from_nanos(self.would_take.swap(0, Relaxed))),
@@ -315,7 +317,7 @@ impl Judge {
         // Where most clients leave before they are answered, the app has too much, whatever was learned before.
         let is_lost = window.lost > window.answers;
         let is_paused = window.now < self.not_before && !is_lost;
-        let least = |least: usize| if is_lost { 1 } else { least };
+        let at_least = |bound: usize| if is_lost { 1 } else { bound };
         let is_late = at_work >= 4.0 && mean >= UNNOTICED && mean >= alone * float(LATE);
         let is_too_high =
             window.line == Waiting::Not && matches!(self.doubt, Doubt::None) && is_late && !is_paused;
@@ -323,7 +325,7 @@ impl Judge {
             // None is put, or it is so high that all are let in and are late.
             if is_late && !is_paused {
                 (self.throughput, self.doubt, self.calm) = (throughput, Doubt::None, 0);
-                self.limit = Some(fitting.max(least(whole(at_work / 2.0))));
+                self.limit = Some(fitting.max(at_least(whole(at_work / 2.0))));
             }
             return self.limit;
         };
@@ -343,7 +345,7 @@ impl Judge {
             // Nothing is known of the throughput. What is in doubt stays so.
             self.doubt = doubt;
             if matches!(doubt, Doubt::None) || is_lost {
-                self.limit = Some(fitting.min(little_more).max(least(limit.div_ceil(2))));
+                self.limit = Some(fitting.min(little_more).max(at_least(limit.div_ceil(2))));
             }
             return self.limit;
         }
@@ -576,6 +578,28 @@ mod tests {
             meter.learn(&sample(1_000, 500, false, 1_000 + number));
         }
         assert!(meter.limit() <= 250, "{}", meter.limit());
+    }
+
+    #[test]
+    fn uploads_of_an_hour_are_not_the_throughput_of_a_second() {
+        let meter = Meter::new(Opening::within(Duration::from_secs(5)));
+        for _ in 0..36_000 {
+            meter.answered_untimed();
+        }
+        for number in 0..16 {
+            meter.learn(&Sample {
+                kind: Some(1),
+                took: Duration::from_millis(if number == 0 { 20 } else { 200 }),
+                at_work: if number == 0 { 1 } else { 10 },
+                alone: number == 0,
+                began_alone: number == 0,
+                answered: true,
+                waits: false,
+                now: Duration::from_hours(1) + Duration::from_millis(number),
+            });
+        }
+        let judge = meter.judge.lock().unwrap();
+        assert!(judge.limit.is_some() && judge.throughput < 50.0, "{judge:?}");
     }
 
     #[test]
