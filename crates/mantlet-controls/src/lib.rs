@@ -84,6 +84,8 @@ pub mod config;
 pub mod reason;
 
 #[cfg(test)]
+mod imports_tests;
+#[cfg(test)]
 mod rooms_tests;
 
 pub use call::{Call, ClientCertificate, Peer, Scheme};

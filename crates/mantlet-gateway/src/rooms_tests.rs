@@ -10,6 +10,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+#[path = "../../mantlet-controls/src/imports_tests.rs"]
+mod imports;
+
+use imports::{module_of, named, sources};
+
 /// The floors of a folder, the lowest first. A room is a file or a folder in it. It imports rooms
 /// on floors below its own, and none beside it.
 struct House {
@@ -60,79 +65,6 @@ const HOUSES: [House; 6] = [
         imports: 8,
     },
 ];
-
-/// The Rust files of a folder, and of those in it.
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    found
-}
-
-/// The module of a file, from the root of the crate.
-fn module_of(file: &Path) -> Vec<String> {
-    let names = file.with_extension("");
-    let names = names.iter().map(|name| name.to_str().unwrap().to_owned());
-    names.filter(|name| name != "mod").collect()
-}
-
-/// The paths that a module names outside its tests and comments, from the root of the crate.
-fn named(text: &str, module: &[String]) -> BTreeSet<Vec<String>> {
-    let code = text.split("#[cfg(test)]").next().unwrap();
-    let lines = code.lines().map(|line| line.split("//").next().unwrap());
-    let code = lines.collect::<Vec<_>>().join(" ");
-    let mut found = BTreeSet::new();
-    for start in ["crate::", "super::", "self::"] {
-        for (at, _) in code.match_indices(start) {
-            if code[..at].ends_with(|before: char| before.is_alphanumeric() || "_:".contains(before)) {
-                continue;
-            }
-            let base = match start {
-                "crate::" => &[],
-                "super::" => &module[..module.len() - 1],
-                _ => module,
-            };
-            branch(&code[at + start.len()..], base.to_vec(), &mut found);
-        }
-    }
-    found
-}
-
-/// What stands behind `::`: a name and what stands behind that, or several in braces. Returns what
-/// follows.
-fn branch<'t>(text: &'t str, mut path: Vec<String>, found: &mut BTreeSet<Vec<String>>) -> &'t str {
-    let text = text.trim_start();
-    if let Some(mut rest) = text.strip_prefix('{') {
-        loop {
-            rest = branch(rest, path.clone(), found).trim_start();
-            rest = match rest.strip_prefix(',') {
-                Some(more) => more.trim_start(),
-                None => return rest.strip_prefix('}').unwrap_or(rest),
-            };
-            if let Some(rest) = rest.strip_prefix('}') {
-                return rest;
-            }
-        }
-    }
-    let end = text.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(text.len());
-    let (name, rest) = text.split_at(end);
-    match name {
-        "super" => drop(path.pop()),
-        "self" => {}
-        name => path.push(name.to_owned()),
-    }
-    if let Some(rest) = rest.strip_prefix("::") {
-        return branch(rest, path, found);
-    }
-    found.insert(path);
-    rest
-}
 
 #[test]
 fn a_room_imports_rooms_below_it_alone() {
