@@ -138,7 +138,7 @@ impl Record {
         Self {
             security_event: "contract-contradicted",
             subject: Some(found),
-            ..Self::with(call, &Reason::InputInvalid.into(), Mode::Report, None)
+            ..Self::plain(call, Reason::InputInvalid)
         }
     }
 

@@ -160,7 +160,7 @@ pub(crate) fn learn(
 }
 
 impl Contract {
-    /// Whether what is not tolerated is refused.
+    /// Whether a request is refused for something that this tolerance rejects.
     fn refuses(&self, rules: &Rules, tolerance: Tolerance) -> bool {
         tolerance == Tolerance::Reject && self.counts(rules) && rules.mode == Mode::Enforce
     }

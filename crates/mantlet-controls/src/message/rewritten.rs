@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 
 /// What changes it.
 pub(crate) trait Rewrite: Debug + Send + Sync {
-    /// The next piece as it shall be, or as much of it as is known by now.
+    /// Takes the next piece and returns what may go on: it may hold back an end that is not decided yet.
     fn pass(&mut self, data: Bytes) -> Bytes;
 
     /// What is left at the end.

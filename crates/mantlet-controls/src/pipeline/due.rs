@@ -16,9 +16,10 @@ use crate::{
 };
 
 /// How far a request has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Reached {
     /// The app has not seen it.
+    #[default]
     Gate,
     /// The app has it and has not answered.
     App,
@@ -28,7 +29,6 @@ pub(super) enum Reached {
 
 /// How a request has ended.
 pub(super) struct Outcome<'o> {
-    pub(super) reached: Reached,
     /// For what it was refused, if it was.
     pub(super) reason: Option<Reason>,
     pub(super) status: StatusCode,
@@ -38,6 +38,8 @@ pub(super) struct Outcome<'o> {
 /// The debts of single controls. Each is settled once, whatever the ending.
 #[derive(Debug, Default)]
 pub(super) struct Due {
+    /// How far the request has come: that decides what is kept and what is given back.
+    pub(super) reached: Reached,
     /// bans: a refusal counts towards one.
     pub(super) may_be_banned: bool,
     /// attempts: what the answer decides, if the request tries to log in or the like.
@@ -76,9 +78,9 @@ impl Due {
 
     /// Settles all that is owed.
     pub(super) fn settle(&self, policy: &Policy, call: &Call, audit: &impl Sink, outcome: &Outcome<'_>) {
-        let (status, unseen) = (outcome.status, outcome.reached == Reached::Gate);
+        let (status, unseen) = (outcome.status, self.reached == Reached::Gate);
         if let Some(attempt) = &self.attempt {
-            match outcome.reached {
+            match self.reached {
                 Reached::Answered => attempt.ended(status, outcome.headers, call.own_path()),
                 // A request that the app has not answered was not a failure, and one that it has
                 // not seen does not count at all.
@@ -86,7 +88,7 @@ impl Due {
             }
         }
         if let Some(taken) = &self.taken {
-            match outcome.reached {
+            match self.reached {
                 Reached::Answered => {
                     for warning in taken.answered(status, self.judged.is_confirmed(status)) {
                         audit.record(warning.record(call));

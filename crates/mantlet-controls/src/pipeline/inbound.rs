@@ -198,8 +198,8 @@ fn find_operation<B, S: Sink>(
 ) -> Result<Option<Arc<[String]>>, Refusal> {
     let Road { policy, audit, call, settings, due } = road;
     let (host, path, rules) = (call.host.sent(), call.path.as_str(), &settings.rules);
-    // A preflight that gets here is for the app's own CORS, which answers it whatever the path. What else the app might say to one for
-    // what clients shall not know of could tell them.
+    // A preflight that gets here is for the app's own CORS, which answers it whatever the path. Any
+    // other answer of the app could reveal a route that clients must not know of.
     if cors::is_preflight(&call.method, request.headers()) {
         due.absent = policy.contract.absent(host, path, &call.place, rules).map(Box::new);
         return Ok(None);

@@ -87,7 +87,6 @@ where
     let call = open::open(policy, arrival, &request);
     let settings = Arc::clone(policy.routes.fallback());
     let mut road = Road { policy, audit, call, settings, due: Due::default() };
-    let mut reached = Reached::Gate;
 
     let ended: Ended<A::Body> = {
         // Pinned where it is made: wrapped by value, this future, the largest of a request, would be copied twice.
@@ -106,9 +105,9 @@ where
             }
             // responses: what the app may not answer with.
             policy.responses.prepare(&road.subject(), request.headers_mut());
-            reached = Reached::App;
+            road.due.reached = Reached::App;
             let answer = app.call(&road.call, request).await;
-            let answer = road.received(answer, &mut reached)?;
+            let answer = road.received(answer)?;
             match road.look(answer) {
                 Looked::Passes(answer) => Ok(answer.map(|body| ResponseBody::App { body })),
                 Looked::IsConcerned(answer) => Ok(Box::pin(road.filter(answer)).await?),
@@ -116,7 +115,7 @@ where
         });
         AssertUnwindSafe(walk).catch_unwind().await.unwrap_or_else(|_| Err(Reason::InternalError.into()))
     };
-    outbound::finish(&road, reached, ended)
+    outbound::finish(&road, ended)
 }
 
 /// What a look at the head of an app's answer says.
@@ -135,20 +134,16 @@ impl<S: Sink> Road<'_, S> {
     }
 
     /// What came back from the app.
-    fn received<B>(
-        &mut self,
-        answer: Result<Response<B>, Refusal>,
-        reached: &mut Reached,
-    ) -> Result<Response<B>, Ending> {
+    fn received<B>(&mut self, answer: Result<Response<B>, Refusal>) -> Result<Response<B>, Ending> {
         match answer {
             Err(refusal) => {
                 if refusal.reason.is_unseen() {
-                    *reached = Reached::Gate;
+                    self.due.reached = Reached::Gate;
                 }
                 Err(refusal.into())
             }
             Ok(answer) => {
-                *reached = Reached::Answered;
+                self.due.reached = Reached::Answered;
                 match self.due.absent.take().filter(|_| !answer.status().is_success()) {
                     Some(refusal) => Err((*refusal).into()),
                     None => Ok(answer),

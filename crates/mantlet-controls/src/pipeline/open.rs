@@ -2,8 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 
-use super::Arrival;
-use super::Policy;
+use super::{Arrival, Policy};
 use crate::{
     Call,
     call::{CanonicalPath, Client, Host, Place, request_id::RequestId},

@@ -5,10 +5,7 @@ use http::{Response, StatusCode, Version, header};
 use http_body::Body;
 use mantlet_contract::routes::Visibility;
 
-use super::{
-    Ending, Road,
-    due::{Outcome, Reached},
-};
+use super::{Ending, Road, due::Outcome};
 use crate::{
     Mode, Reason, Refusal, ResponseBody, Scheme,
     audit::{Record, Sink},
@@ -23,7 +20,6 @@ pub(super) type Ended<B> = Result<Response<ResponseBody<B>>, Ending>;
 /// What is left to do once it is known what came of a request: for the records, for what is owed, and for every response.
 pub(super) fn finish<B: Body<Data = Bytes>, S: Sink>(
     road: &Road<'_, S>,
-    reached: Reached,
     ended: Ended<B>,
 ) -> Response<ResponseBody<B>> {
     let (policy, call, audit) = (road.policy, &road.call, road.audit);
@@ -49,7 +45,6 @@ pub(super) fn finish<B: Body<Data = Bytes>, S: Sink>(
         call,
         audit,
         &Outcome {
-            reached,
             reason: refusal.as_ref().map(|refusal| refusal.reason),
             status: answer.status(),
             headers: answer.headers(),
