@@ -3,6 +3,7 @@
 mod connections;
 mod goodput;
 mod h2load;
+mod instructions;
 mod load;
 mod report;
 mod server;
@@ -51,7 +52,8 @@ Options:
                 refusal (a 429, beside slowapi), decision (of a rate, in memory), redis (the same in
                 Redis on loopback)
   --against FILE
-                Compare with another build of Mantlet, by the loads alone
+                Compare with another build of Mantlet: instructions a request (by callgrind, for
+                CPU time differs more from run to run than builds do), then CPU time, then memory
 ";
 
 /// Connections that are held open to see what each costs.
@@ -71,8 +73,8 @@ pub(crate) fn bench(mut flags: Flags) -> Result<()> {
         .map(|workload| workload.name)
         .chain(["memory", "start", "goodput", "load", "refusal", "decision", "redis"])
         .collect();
-    // Two builds are compared by what a request costs, and by nothing else.
-    let count = if against.is_some() { WORKLOADS.len() } else { names.len() };
+    // Two builds are compared by what requests and connections cost.
+    let count = if against.is_some() { WORKLOADS.len() + 1 } else { names.len() };
     let known: Vec<_> = names.into_iter().take(count).collect();
     if let Some(name) = &only {
         ensure!(known.contains(&name.as_str()), "`--only {name}`: known are {}", known.join(", "));
@@ -140,7 +142,7 @@ pub(crate) fn bench(mut flags: Flags) -> Result<()> {
     Ok(())
 }
 
-/// CPU time a request of each load, beside another build of Mantlet, which has all files of its own.
+/// What a request and a connection cost, beside another build of Mantlet, which has all files of its own.
 fn beside_another(
     place: &Place,
     generators: &Generators,
@@ -154,17 +156,24 @@ fn beside_another(
     other.prepare()?;
     other.write_contract(0)?;
     let _backend = other.backend()?;
-    let mut rows = Vec::new();
+    let (mut counts, mut times) = (Vec::new(), Vec::new());
     for workload in WORKLOADS.iter().filter(|workload| wanted(workload.name)) {
+        counts.push(instructions::compare(workload, generators, [place, &other], seconds)?);
         let before = other.gate(workload.channel(), workload.contract)?;
         let now = place.gate(workload.channel(), workload.contract)?;
         let load = |server: &Server, seconds| workload.load(generators, place, server, seconds);
         let servers = [("the other", &before), ("this", &now)];
         let [before, now] = alternately(workload.title, servers, rounds, seconds, load)?;
-        rows.push(Row::of_micros(workload.title, &now, &before, String::new()));
+        times.push(Row::of_micros(workload.title, &now, &before, String::new()));
     }
-    let header = ["CPU time a request", "this", "the other", "ratio", ""];
-    print!("\n{}", report::section("", &rows, header));
+    let header = |title| [title, "this", "the other", "ratio", ""];
+    print!("\n{}", report::section("", &counts, header("instructions a request")));
+    print!("\n{}", report::section("", &times, header("CPU time a request")));
+    if wanted("memory") {
+        let gates = [place, &other].map(|place| footprint(|| place.gate(Channel::Plain, false)));
+        let [now, before] = gates;
+        print!("\n{}", report::section("", &of_memory(now?, before?), header("memory")));
+    }
     Ok(())
 }
 
@@ -204,10 +213,14 @@ fn memory(place: &Place) -> Result<Vec<Row>> {
     let mantlet = footprint(|| place.gate(Channel::Plain, false))?;
     let nginx = footprint(|| place.peer(Channel::Plain))?;
     println!("memory: measured with {IDLE_CONNECTIONS} connections");
+    Ok(of_memory(mantlet, nginx))
+}
+
+fn of_memory(ours: [f64; 3], theirs: [f64; 3]) -> Vec<Row> {
     let titles = ["memory after start", "idle connection, silent so far", "idle connection, after one GET"];
-    let figures = mantlet.into_iter().zip(nginx);
+    let figures = ours.into_iter().zip(theirs);
     let rows = titles.into_iter().zip(figures).zip([false, true, true]);
-    Ok(rows.map(|((title, pair), of_connection)| Row::of_memory(title, pair.into(), of_connection)).collect())
+    rows.map(|((title, pair), of_connection)| Row::of_memory(title, pair.into(), of_connection)).collect()
 }
 
 /// Bytes of a fresh server, then bytes for each connection: one that never spoke, and one that asked once.

@@ -35,6 +35,13 @@ impl Row {
         Self([title.to_owned(), micros(mantlet), micros(peer), ratio(mantlet, peer), aim])
     }
 
+    /// Thousands of instructions a request, of this build and of another.
+    pub(super) fn of_instructions(title: &str, this: f64, other: f64) -> Self {
+        let show = |thousands: f64| format!("{thousands:.1} k");
+        let ratio = format!("{:.3}", this / other);
+        Self([title.to_owned(), show(this), show(other), ratio, String::new()])
+    }
+
     /// Milliseconds without and with something, round by round.
     pub(super) fn of_delays(title: &str, without: &[f64], with: &[f64]) -> Self {
         let millis = |values: &[f64]| with_spread(values, 3, " ms");

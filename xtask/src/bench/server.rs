@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
 use super::{
-    connections,
+    connections, instructions,
     tls::{Client, Identity},
 };
 use crate::{processes, shell::output};
@@ -36,7 +36,7 @@ const APP: &str = include_str!("../../../bench/app.py");
 const CONTRACT: &str = "contract.json";
 
 /// Time that a server gets to start, and to stop before it is killed.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where the servers run and what they are. All names in their configurations are relative to the folder.
 #[derive(Clone)]
@@ -227,8 +227,17 @@ impl Place {
 
     /// Mantlet.
     pub(super) fn gate(&self, channel: Channel, contract: bool) -> Result<Server> {
+        self.gate_by(Command::new(&self.mantlet), channel, contract)
+    }
+
+    /// Mantlet, while its instructions are counted.
+    pub(super) fn counted_gate(&self, channel: Channel, contract: bool) -> Result<Server> {
+        let valgrind = crate::tools::program(&["valgrind"], "valgrind")?;
+        self.gate_by(instructions::counted(&valgrind, &self.mantlet), channel, contract)
+    }
+
+    fn gate_by(&self, mut mantlet: Command, channel: Channel, contract: bool) -> Result<Server> {
         let port = free_port()?;
-        let mut mantlet = Command::new(&self.mantlet);
         mantlet.args(["serve", "--upstream", "unix:backend.sock", "--config", "mantlet.toml"]);
         mantlet.args(["--listen", &format!("127.0.0.1:{port}")]);
         if contract {
