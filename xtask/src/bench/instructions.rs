@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::{
     report::{self, Row},
@@ -39,12 +39,14 @@ pub(super) fn compare(
         }
         let server = place.counted_gate(workload.channel(), workload.contract)?;
         let load = |seconds| workload.load(generators, place, &server, seconds);
-        // What is done once is not the point.
+        // Connections are opened by both loads alike: what the longer one adds is requests.
         load(1)?;
         dump(place, &server)?;
-        let requests = load(seconds)?;
-        let counted = dump(place, &server)?;
-        figures.push(report::float(counted) / report::float(requests) / 1e3);
+        let (few, first) = (load(seconds)?, dump(place, &server)?);
+        let (many, second) = (load(3 * seconds)?, dump(place, &server)?);
+        ensure!(many > few, "{}: a longer load made fewer requests", workload.title);
+        let instructions = report::float(second.saturating_sub(first));
+        figures.push(instructions / report::float(many - few) / 1e3);
     }
     let [this, other] = figures[..] else { unreachable!("one figure for each place") };
     println!("{}: {this:.1} and {other:.1} thousand", workload.title);
