@@ -110,7 +110,10 @@ where
             let answer = road.received(answer)?;
             match road.look(answer) {
                 Looked::Passes(answer) => Ok(answer.map(|body| ResponseBody::App { body })),
-                Looked::IsConcerned(answer) => Ok(Box::pin(road.filter(answer)).await?),
+                Looked::IsConcerned(mut parts) => {
+                    parts.read().await?;
+                    Ok(road.judge(parts))
+                }
             }
         });
         AssertUnwindSafe(walk).catch_unwind().await.unwrap_or_else(|_| Err(Reason::InternalError.into()))
@@ -122,7 +125,7 @@ where
 enum Looked<B> {
     Passes(Response<B>),
     /// It has to be looked into.
-    IsConcerned(Response<B>),
+    IsConcerned(responses::Parts<B>),
 }
 
 impl<S: Sink> Road<'_, S> {
@@ -161,21 +164,22 @@ impl<S: Sink> Road<'_, S> {
         if !(is_concerned && is_asked) {
             contract::learn(&self.call, &self.due.judged, self.audit, status, None);
         }
-        if is_concerned { Looked::IsConcerned(answer) } else { Looked::Passes(answer) }
+        if is_concerned {
+            Looked::IsConcerned(self.policy.responses.take_apart(&self.subject(), answer))
+        } else {
+            Looked::Passes(answer)
+        }
     }
 
-    /// Looks into an answer.
-    async fn filter<B: Body<Data = Bytes>>(
-        &self,
-        answer: Response<B>,
-    ) -> Result<Response<ResponseBody<B>>, Refusal> {
-        let status = answer.status();
+    /// Looks into an answer that was read.
+    fn judge<B: Body<Data = Bytes>>(&self, parts: responses::Parts<B>) -> Response<ResponseBody<B>> {
+        let status = parts.status();
         let learn = |said: Option<&[u8]>| {
             if self.due.judged.asks_for(status) {
                 contract::learn(&self.call, &self.due.judged, self.audit, status, said);
             }
         };
-        self.policy.responses.filter(&self.subject(), self.audit, answer, learn).await
+        self.policy.responses.judge(&self.subject(), self.audit, parts, learn)
     }
 }
 

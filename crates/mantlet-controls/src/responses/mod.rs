@@ -54,7 +54,7 @@ use self::{
     fields::Outcome,
     message::Kind,
     names::SecretNames,
-    read::{Seen, Trouble},
+    read::{Extent, Seen, Trouble},
     scan::{Scanner, Wanted},
     scanned::{Scanned, Tell},
     secrets::Secret,
@@ -115,13 +115,31 @@ impl Deref for Subject<'_> {
 }
 
 /// An answer of the app, taken apart.
-struct Parts<B> {
+pub(crate) struct Parts<B> {
     head: response::Parts,
+    kind: Kind,
     seen: Seen<B>,
+    /// How far it is to be read.
+    extent: Option<Extent>,
     /// What it has of the budget.
     part: Part,
     /// Whether its length was known.
     ends: bool,
+}
+
+impl<B: Body<Data = Bytes>> Parts<B> {
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.head.status
+    }
+
+    /// Reads the body as far as it is worth it.
+    pub(crate) async fn read(&mut self) -> Result<(), Refusal> {
+        let Some(extent) = self.extent.take() else { return Ok(()) };
+        self.seen.read(extent, &mut self.part).await.map_err(|trouble| match trouble {
+            Trouble::App => Reason::AppClosed.into(),
+            Trouble::NoRoom => Refusal::retry(Reason::AppBusy, RETRY_BUSY),
+        })
+    }
 }
 
 impl Policy {
@@ -208,14 +226,8 @@ impl Policy {
         }
     }
 
-    /// Looks into an answer that is concerned; cuts out of it, or replaces it. `learn` is told what the app said, if that could be read.
-    pub(crate) async fn filter<B: Body<Data = Bytes>>(
-        &self,
-        call: &Subject<'_>,
-        audit: &impl Sink,
-        answer: Response<B>,
-        learn: impl FnOnce(Option<&[u8]>),
-    ) -> Result<Response<ResponseBody<B>>, Refusal> {
+    /// Takes apart an answer that is concerned, and says how far it has to be read.
+    pub(crate) fn take_apart<B: Body>(&self, call: &Subject<'_>, answer: Response<B>) -> Parts<B> {
         let (head, body) = answer.into_parts();
         let actions = call.actions;
         let kind = Kind::of(&head.headers);
@@ -227,22 +239,31 @@ impl Policy {
         }
         let failed = status.is_server_error() && actions.errors() != Mode::Off;
         let replaces = failed && actions.errors() == Mode::Enforce && !actions.only_internal();
-        let (mut part, most) = (self.budget.part(), self.judged_size);
-        let seen = match kind {
-            Kind::Json | Kind::Text if status == StatusCode::PARTIAL_CONTENT => Ok(Seen::Unread(body)),
+        let whole = Extent::UpTo(self.judged_size);
+        let is_longer = body.size_hint().lower() > self.judged_size as u64;
+        let extent = match kind {
+            Kind::Json | Kind::Text if status == StatusCode::PARTIAL_CONTENT => None,
             // It is replaced whatever it says; the beginning is for the record.
-            Kind::Text if replaces => read::begin(body, most, &mut part).await,
-            Kind::Json | Kind::Text if ends || replaces => read::read(body, most, &mut part).await,
+            Kind::Text if replaces => Some(whole),
+            Kind::Json | Kind::Text if ends || replaces => Some(whole).filter(|_| !is_longer),
             // A stream. Where it tells of the app's inside, it does so at once.
-            Kind::Json | Kind::Text if failed => read::first(body, &mut part).await,
-            Kind::Text if !status.is_server_error() => read::read(body, most, &mut part).await,
-            Kind::Json | Kind::Text | Kind::Stream | Kind::Other => Ok(Seen::Unread(body)),
+            Kind::Json | Kind::Text if failed => Some(Extent::First),
+            Kind::Text if !status.is_server_error() => Some(whole).filter(|_| !is_longer),
+            Kind::Json | Kind::Text | Kind::Stream | Kind::Other => None,
         };
-        let seen = seen.map_err(|trouble| match trouble {
-            Trouble::App => Refusal::from(Reason::AppClosed),
-            Trouble::NoRoom => Refusal::retry(Reason::AppBusy, RETRY_BUSY),
-        })?;
-        let mut parts = Parts { head, seen, part, ends };
+        Parts { head, kind, seen: Seen::Unread(body), extent, part: self.budget.part(), ends }
+    }
+
+    /// Judges an answer that was read as far as it is worth it; cuts out of it, or replaces it. `learn` is told what the app said, if that could be read.
+    pub(crate) fn judge<B: Body<Data = Bytes>>(
+        &self,
+        call: &Subject<'_>,
+        audit: &impl Sink,
+        mut parts: Parts<B>,
+        learn: impl FnOnce(Option<&[u8]>),
+    ) -> Response<ResponseBody<B>> {
+        let (actions, status) = (call.actions, parts.head.status);
+        let (kind, ends) = (parts.kind, parts.ends);
         let plain = match &parts.seen {
             Seen::Whole(bytes) => message::plain(&parts.head.headers, bytes, self.judged_size),
             Seen::Begun(..) | Seen::Unread(_) if status == StatusCode::PARTIAL_CONTENT => Err("a part"),
@@ -261,7 +282,7 @@ impl Policy {
                 audit.record(Record::of_hidden(call, status, mode, original));
                 let (content_type, bytes) = refused::hide(call, status);
                 message::replace(&mut parts.head.headers, content_type, bytes.len());
-                return Ok(Response::from_parts(parts.head, ResponseBody::read(bytes)));
+                return Response::from_parts(parts.head, ResponseBody::read(bytes));
             }
             if self.is_news(call, Reason::AppErrorHidden, mode) {
                 audit.record(Record::of_hidden(call, status, mode, &[]));
@@ -275,19 +296,17 @@ impl Policy {
                     Outcome::Rest(rest) => {
                         self.changed.is_new(route(call));
                         message::shorten(&mut parts.head.headers, rest.len());
-                        return Ok(Response::from_parts(
-                            parts.head,
-                            ResponseBody::read(parts.part.with(rest.into())),
-                        ));
+                        let body = ResponseBody::read(parts.part.with(rest.into()));
+                        return Response::from_parts(parts.head, body);
                     }
-                    Outcome::Unreadable(why) => return Ok(self.unjudged(call, audit, parts, why)),
+                    Outcome::Unreadable(why) => return self.unjudged(call, audit, parts, why),
                 }
             }
-            (Kind::Json, Err(why)) => return Ok(self.unjudged(call, audit, parts, why)),
-            (Kind::Stream, _) => return Ok(self.scanned(call, audit, parts)),
+            (Kind::Json, Err(why)) => return self.unjudged(call, audit, parts, why),
+            (Kind::Stream, _) => return self.scanned(call, audit, parts),
             (Kind::Text | Kind::Other, _) => {}
         }
-        Ok(Response::from_parts(parts.head, parts.seen.into_answer(parts.part)))
+        Response::from_parts(parts.head, parts.seen.into_answer(parts.part))
     }
 
     /// What becomes of JSON that was not judged.

@@ -1,6 +1,6 @@
 //! Reading an answer's body, as far as it is worth it.
 
-use std::{future::poll_fn, pin::Pin};
+use std::{future::poll_fn, mem, pin::Pin};
 
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
@@ -25,6 +25,17 @@ pub(super) enum Trouble {
     NoRoom,
 }
 
+impl<B: Body<Data = Bytes>> Seen<B> {
+    /// Reads a body of which nothing has been read.
+    pub(super) async fn read(&mut self, extent: Extent, part: &mut Part) -> Result<(), Trouble> {
+        let nothing = Self::Whole(Bytes::new());
+        if let Self::Unread(body) = mem::replace(self, nothing) {
+            *self = read(Box::pin(body), extent, part).await?;
+        }
+        Ok(())
+    }
+}
+
 impl<B> Seen<B> {
     pub(super) fn beginning(&self) -> &[u8] {
         match self {
@@ -43,40 +54,30 @@ impl<B> Seen<B> {
     }
 }
 
-/// Reads a body of up to so many bytes. One that is known to be longer is left alone.
-pub(super) async fn read<B: Body<Data = Bytes>>(
-    body: B,
-    most: usize,
-    part: &mut Part,
-) -> Result<Seen<B>, Trouble> {
-    if body.size_hint().lower() > most as u64 {
-        Ok(Seen::Unread(body))
-    } else {
-        begin(body, most, part).await
-    }
+/// How far a body is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Extent {
+    /// Its first piece.
+    First,
+    /// So many bytes.
+    UpTo(usize),
 }
 
-/// Reads the first piece of a body, if there is room for it.
-pub(super) async fn first<B: Body<Data = Bytes>>(body: B, part: &mut Part) -> Result<Seen<B>, Trouble> {
-    let mut body = Box::pin(body);
+/// Reads a body, if there is room for what is read.
+async fn read<B: Body<Data = Bytes>>(
+    mut body: Pin<Box<B>>,
+    extent: Extent,
+    part: &mut Part,
+) -> Result<Seen<B>, Trouble> {
     let Some(first) = next(&mut body).await? else { return Ok(Seen::Whole(Bytes::new())) };
     if !part.grow_to(first.len()) {
         return Err(Trouble::NoRoom);
     }
-    Ok(if body.is_end_stream() { Seen::Whole(first) } else { Seen::Begun(first, body) })
-}
-
-/// Reads a body up to so many bytes, however long it is.
-pub(super) async fn begin<B: Body<Data = Bytes>>(
-    body: B,
-    most: usize,
-    part: &mut Part,
-) -> Result<Seen<B>, Trouble> {
-    let mut body = Box::pin(body);
-    let Some(first) = next(&mut body).await? else { return Ok(Seen::Whole(Bytes::new())) };
-    if !part.grow_to(first.len()) {
-        return Err(Trouble::NoRoom);
-    }
+    let most = match extent {
+        Extent::First if body.is_end_stream() => return Ok(Seen::Whole(first)),
+        Extent::First => return Ok(Seen::Begun(first, body)),
+        Extent::UpTo(most) => most,
+    };
     if body.is_end_stream() && first.len() <= most {
         // Nearly always it comes in one piece.
         return Ok(Seen::Whole(first));

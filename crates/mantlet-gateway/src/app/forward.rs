@@ -201,28 +201,31 @@ impl Forward<'_> {
     ///
     /// It is sent again, once and on a new connection, only if it was provably not written, or if
     /// it is a GET or HEAD without body and the reused connection was closed before any answer.
-    async fn exchange(
+    #[expect(clippy::manual_async_fn, reason = "an `async fn` would store the request twice")]
+    fn exchange(
         &self,
         request: Request<AppRequestBody>,
         limit: Duration,
         place: &mut Option<Place>,
-    ) -> Result<(Response<Incoming>, Lease), Refusal> {
-        let Some(lease) = self.upstream.reuse() else {
-            return Box::pin(self.exchange_anew(request, limit, place)).await;
-        };
-        let repeatable = matches!(*request.method(), Method::GET | Method::HEAD)
-            && matches!(request.body(), AppRequestBody::Empty);
-        let copy = repeatable.then(|| copy_of(&request));
-        let failure = match Self::exchange_on(lease, request, limit, place).await {
-            Ok(answer) => return Ok(answer),
-            Err(failure) => failure,
-        };
-        let again = match (failure.unsent, copy) {
-            (Some(unsent), _) => *unsent,
-            (None, Some(copy)) if failure.died => copy,
-            _ => return Err(failure.refusal),
-        };
-        Box::pin(self.exchange_anew(again, limit, place)).await
+    ) -> impl Future<Output = Result<(Response<Incoming>, Lease), Refusal>> {
+        async move {
+            let Some(lease) = self.upstream.reuse() else {
+                return Box::pin(self.exchange_anew(request, limit, place)).await;
+            };
+            let repeatable = matches!(*request.method(), Method::GET | Method::HEAD)
+                && matches!(request.body(), AppRequestBody::Empty);
+            let copy = repeatable.then(|| copy_of(&request));
+            let failure = match Self::exchange_on(lease, request, limit, place).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            let again = match (failure.unsent, copy) {
+                (Some(unsent), _) => *unsent,
+                (None, Some(copy)) if failure.died => copy,
+                _ => return Err(failure.refusal),
+            };
+            Box::pin(self.exchange_anew(again, limit, place)).await
+        }
     }
 
     /// Sends the request on a new connection. Boxed where it is called: rare, and the future of

@@ -18,73 +18,76 @@ use crate::{
 };
 
 /// One request through the pipeline.
-pub(super) async fn handle(
+#[expect(clippy::manual_async_fn, reason = "an `async fn` would store the request twice")]
+pub(super) fn handle(
     context: &Arc<Context>,
     mut request: Request<Incoming>,
     mut exchange: Exchange,
-) -> Response<ClientResponseBody> {
-    let version = request.version();
-    let shared = &context.shared;
-    let policy = shared.policy.load_full();
-    let is_stand_in = version != Version::HTTP_2 && request.method() == REFUSED_METHOD;
-    let arrival = Arrival {
-        peer: context.peer,
-        scheme: context.scheme,
-        certificate: context.certificate.clone(),
-        wire: match is_stand_in.then(|| context.state.verdict()).flatten() {
-            Some(reason) => Wire::Refused(reason.into()),
-            None if version == Version::HTTP_2 => Wire::Unread,
-            None => Wire::WellFormed,
-        },
-    };
-    if is_stand_in {
-        restore_request_line(&mut request, &context.state);
+) -> impl Future<Output = Response<ClientResponseBody>> {
+    async move {
+        let version = request.version();
+        let shared = &context.shared;
+        let policy = shared.policy.load_full();
+        let is_stand_in = version != Version::HTTP_2 && request.method() == REFUSED_METHOD;
+        let arrival = Arrival {
+            peer: context.peer,
+            scheme: context.scheme,
+            certificate: context.certificate.clone(),
+            wire: match is_stand_in.then(|| context.state.verdict()).flatten() {
+                Some(reason) => Wire::Refused(reason.into()),
+                None if version == Version::HTTP_2 => Wire::Unread,
+                None => Wire::WellFormed,
+            },
+        };
+        if is_stand_in {
+            restore_request_line(&mut request, &context.state);
+        }
+        let is_get = request.method() == Method::GET;
+        let app = Forward {
+            upstream: &shared.upstream,
+            connection: &context.state,
+            policy: &policy,
+            audit: &shared.audit,
+            store: shared.store.as_ref(),
+        };
+        // A challenge before the pipeline: the authority comes in plain and under any name, and the app
+        // knows nothing of it.
+        let challenged = answer_to_challenge(shared, &request).filter(|_| !is_stand_in);
+        let mut response = if let Some(answer) = challenged {
+            answer
+        } else {
+            let request =
+                request.map(|body| ClientRequestBody::new(body, Arc::clone(&context.state), &policy.limits));
+            pipeline::handle(&policy, &shared.audit, &arrival, request, &app).await
+        };
+        if let Some(Tarpit(span)) = response.extensions().get() {
+            // Boxed: the future of every request would be larger for it.
+            Box::pin(tokio::time::sleep(*span)).await;
+        }
+        if version == Version::HTTP_11 {
+            // The answer itself comes now: what has not been said before it is not said any more.
+            context.state.take_hints();
+        }
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            context.state.set_upgrade(Upgrade::Declined);
+        } else if let Some(upgrade) = response.extensions_mut().remove::<WebSocketUpgrade>() {
+            context.set_tunnel(Tunnel::new(upgrade, &policy.limits, response.headers()));
+        }
+        let headers = response.headers_mut();
+        if version == Version::HTTP_2 {
+            headers.remove(header::CONNECTION);
+        } else if response.status() != StatusCode::SWITCHING_PROTOCOLS
+            && (shared.is_draining() || (response.body().is_own() && context.state.expects_body()))
+        {
+            // A body that will not be read ends the connection with this response; the client shall
+            // know.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if is_get && response.body().size_hint().exact().is_none() && is_endless(response.headers()) {
+            exchange.note_endless();
+        }
+        response.map(|body| ClientResponseBody::new(body, exchange))
     }
-    let is_get = request.method() == Method::GET;
-    let app = Forward {
-        upstream: &shared.upstream,
-        connection: &context.state,
-        policy: &policy,
-        audit: &shared.audit,
-        store: shared.store.as_ref(),
-    };
-    // A challenge before the pipeline: the authority comes in plain and under any name, and the app
-    // knows nothing of it.
-    let challenged = answer_to_challenge(shared, &request).filter(|_| !is_stand_in);
-    let mut response = if let Some(answer) = challenged {
-        answer
-    } else {
-        let request =
-            request.map(|body| ClientRequestBody::new(body, Arc::clone(&context.state), &policy.limits));
-        pipeline::handle(&policy, &shared.audit, &arrival, request, &app).await
-    };
-    if let Some(Tarpit(span)) = response.extensions().get() {
-        // Boxed: the future of every request would be larger for it.
-        Box::pin(tokio::time::sleep(*span)).await;
-    }
-    if version == Version::HTTP_11 {
-        // The answer itself comes now: what has not been said before it is not said any more.
-        context.state.take_hints();
-    }
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        context.state.set_upgrade(Upgrade::Declined);
-    } else if let Some(upgrade) = response.extensions_mut().remove::<WebSocketUpgrade>() {
-        context.set_tunnel(Tunnel::new(upgrade, &policy.limits, response.headers()));
-    }
-    let headers = response.headers_mut();
-    if version == Version::HTTP_2 {
-        headers.remove(header::CONNECTION);
-    } else if response.status() != StatusCode::SWITCHING_PROTOCOLS
-        && (shared.is_draining() || (response.body().is_own() && context.state.expects_body()))
-    {
-        // A body that will not be read ends the connection with this response; the client shall
-        // know.
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    if is_get && response.body().size_hint().exact().is_none() && is_endless(response.headers()) {
-        exchange.note_endless();
-    }
-    response.map(|body| ClientResponseBody::new(body, exchange))
 }
 
 /// Whether an answer to GET goes on for as long as its client wants it: events, after whose end a
