@@ -30,6 +30,7 @@ use tokio::sync::Notify;
 
 use crate::{
     agreement,
+    config::is_url,
     effect::{Facts, Settings},
     inspector::{is_empty, operations},
     report::{Report, amount},
@@ -120,11 +121,6 @@ impl Source {
             Self::None | Self::App | Self::Url(_) | Self::Behind => None,
         }
     }
-}
-
-/// Whether a document is at an address, and not in a file.
-pub(crate) fn is_url(text: &str) -> bool {
-    text.contains("://")
 }
 
 fn hash_of(text: &[u8]) -> u64 {

@@ -1,15 +1,12 @@
 //! The `mantlet` command.
 
-mod admin;
-mod adopted;
 mod agreement;
 mod app;
 mod cli;
+mod command;
 mod config;
 mod contract_source;
-mod csrf_keys;
 mod effect;
-mod health;
 mod inspector;
 mod operate;
 mod private;
@@ -17,18 +14,6 @@ mod report;
 mod say;
 mod settings;
 mod state;
-mod store;
-mod tls;
-
-mod command {
-    pub(crate) mod bans;
-    pub(crate) mod config;
-    pub(crate) mod contract;
-    pub(crate) mod quotas;
-    pub(crate) mod run;
-    pub(crate) mod serve;
-    pub(crate) mod throttles;
-}
 
 use std::process::ExitCode;
 

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    admin::Client,
     cli::{BansAction, BansArguments},
+    command::ask::Client,
     say::{Failure, print, say},
 };
 

@@ -7,12 +7,12 @@ use mantlet_contract::model;
 use mantlet_controls::operation::Contract;
 
 use crate::{
-    admin::Client,
     agreement,
     cli::{ContractArguments, DescribeArguments, Running},
+    command::ask::Client,
     command::bans::understood,
-    config::{Reader, summary},
-    contract_source::{Found, PATIENCE, Trouble, is_url, read_document, read_url},
+    config::{Reader, is_url, summary},
+    contract_source::{Found, PATIENCE, Trouble, read_document, read_url},
     inspector::{Inspected, inspect},
     report::Report,
     say::{Failure, print, say},

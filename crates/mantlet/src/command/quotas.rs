@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    admin::Client,
     cli::{QuotasAction, QuotasArguments},
+    command::ask::Client,
     command::bans::understood,
     say::{Failure, print, say},
 };

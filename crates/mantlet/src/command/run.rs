@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
-    let mut flags = Vec::new();
+    let mut flags = arguments.common.flags();
     if let Some(app) = &arguments.app {
         flags.push(Flag::new("app.entrypoint", "APP", app.as_str()));
     }
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     }
     flags.extend(arguments.contract.flags());
     let server = if arguments.server.is_empty() { Server::Uvicorn } else { Server::Unknown };
-    let reader = Reader::new(&arguments.common, flags).in_front_of(server);
+    let reader = Reader::of_file(arguments.common.config.clone()).with_flags(flags).in_front_of(server);
     let checked = reader.read_at_start()?;
     let config = &checked.loaded.config;
     let source = Source::of(&config.contract, arguments.server.is_empty());

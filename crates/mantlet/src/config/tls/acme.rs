@@ -51,9 +51,14 @@ pub(crate) enum Kind {
 }
 
 impl Config {
+    /// Whether something is to be fetched.
+    pub(crate) fn is_wanted(&self) -> bool {
+        *self != Self::default()
+    }
+
     /// Checks the section; `None` if nothing is to be fetched.
     pub(crate) fn check(&self, state_folder: &Path) -> Result<Option<Settings>, Vec<Finding>> {
-        if *self == Self::default() {
+        if !self.is_wanted() {
             return Ok(None);
         }
         let mut findings = self.check_domains();

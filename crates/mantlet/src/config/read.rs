@@ -8,18 +8,29 @@ use mantlet_controls::{
 };
 use mantlet_gateway::{Listen, fetch::Target, tls::LoadedTls};
 
-use super::{Checked, Config, too_long};
-use crate::{
+use super::{
     adopted::{Adoption, adopt},
-    cli::CommonArguments,
-    contract_source::is_url,
     csrf_keys,
+    schema::Config,
+    socket_path::too_long,
+};
+use crate::{
     say::{Failure, say},
     settings::{self, Flag, Loaded, Mistake, Mistakes, Origin, Sources},
 };
 
 /// Variables that begin with `MANTLET_` and are no settings.
 const NOT_SETTINGS: [&str; 2] = ["MANTLET_CONFIG", "MANTLET_SUPERVISOR"];
+
+/// A configuration without mistakes, and what it was made from.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) loaded: Loaded<Config>,
+    pub(crate) policy: Policy,
+    pub(crate) listen: Listen,
+    /// Certificates, read and checked, if there are any.
+    pub(crate) tls: Option<LoadedTls>,
+}
 
 /// Reads the configuration again from where it was read first.
 #[derive(Debug, Clone)]
@@ -35,12 +46,6 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn new(common: &CommonArguments, further: Vec<Flag>) -> Self {
-        let mut flags = common.flags();
-        flags.extend(further);
-        Self::of_file(common.config.clone()).with_flags(flags)
-    }
-
     pub(crate) fn of_file(file: Option<PathBuf>) -> Self {
         Self {
             file,
@@ -190,6 +195,11 @@ fn add(mistakes: &mut Vec<Mistake>, finding: Finding, loaded: &Loaded<Config>) {
         }
         None => mistakes.push(located),
     }
+}
+
+/// Whether a document is at an address, and not in a file.
+pub(crate) fn is_url(text: &str) -> bool {
+    text.contains("://")
 }
 
 /// All mistakes and how many they are.

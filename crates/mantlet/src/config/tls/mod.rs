@@ -1,7 +1,6 @@
 //! `[tls]`: which certificates, and whether clients show theirs.
 
-pub(crate) mod acme;
-pub(crate) mod news;
+mod acme;
 
 use std::path::Path;
 

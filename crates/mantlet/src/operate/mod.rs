@@ -1,5 +1,9 @@
 //! From start to end: the gate, the app behind it, signals, reload.
 
+mod admin;
+mod certificates;
+mod health;
+
 use std::{
     io::{self, IsTerminal},
     os::fd::{AsFd, OwnedFd},
@@ -26,16 +30,14 @@ use tokio::{
 };
 
 use crate::{
-    admin, agreement,
+    agreement,
     app::AppProcess,
     config::{Checked, Config, Reader, summary},
     contract_source::{Behind, Found, Keeper, PATIENCE_AT_START, Source, Trouble, read_url, say_none},
     effect::Settings,
-    health,
     say::{Failure, say},
     settings::{Loaded, Origin},
     state,
-    tls::{self, news},
 };
 
 /// An app that takes longer to start may be one that never will.
@@ -70,7 +72,7 @@ pub(crate) fn operate(operation: Operation) -> Result<ExitCode, Failure> {
     let certificates = watch::Sender::new(tls.as_ref().and_then(LoadedTls::acme).cloned());
     let settings = Settings::of(&loaded);
     let config = loaded.config;
-    let audit = config.audit();
+    let audit = config.audit.log(&config.state_folder);
     let (log, writer) = AuditLog::open(&audit).map_err(|error| {
         let file = audit.file.as_deref().unwrap_or(Path::new("")).display();
         Failure::new(format!("the audit file `{file}` cannot be opened: {error}"))
@@ -278,7 +280,7 @@ impl Operator<'_> {
 
     fn tell_of(&self, event: &acme::Event) {
         if let Some(settings) = &*self.certificates.borrow() {
-            say(news::of(event, settings, self.gate.listen()));
+            say(certificates::of(event, settings, self.gate.listen()));
         }
     }
 
@@ -463,7 +465,7 @@ fn raise_descriptor_limit() {
 /// nothing is kept and that is said; one that was asked for must be there.
 fn prepare_state_folder(loaded: &mut Loaded<Config>) -> Result<(), Failure> {
     let config = &mut loaded.config;
-    let fetches = config.tls.acme != tls::acme::Config::default();
+    let fetches = config.tls.acme.is_wanted();
     if !config.audit.file.is_empty() && !fetches {
         // What else is kept there sees to itself.
         return Ok(());
