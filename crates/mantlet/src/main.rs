@@ -1,16 +1,11 @@
 //! The `mantlet` command.
 
-mod agreement;
 mod app;
 mod cli;
 mod command;
 mod config;
-mod contract_source;
-mod effect;
-mod inspector;
+mod contract;
 mod operate;
-mod private;
-mod report;
 mod say;
 mod settings;
 mod state;

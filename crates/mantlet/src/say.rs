@@ -11,6 +11,15 @@ pub(crate) fn say(text: impl AsRef<str>) {
     mantlet_gateway::tell(&text.as_ref().replace('\n', "\n  "));
 }
 
+/// How many there are of something.
+pub(crate) fn amount(number: usize, noun: &str) -> String {
+    match number {
+        0 => format!("no {noun}"),
+        1 => format!("1 {noun}"),
+        _ => format!("{number} {noun}s"),
+    }
+}
+
 /// Prints the result of a command, all at once. A reader that has seen enough may close the pipe before its end.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut output = io::stdout().lock();

@@ -7,14 +7,10 @@ use mantlet_contract::model;
 use mantlet_controls::operation::Contract;
 
 use crate::{
-    agreement,
     cli::{ContractArguments, DescribeArguments, Running},
-    command::ask::Client,
-    command::bans::understood,
+    command::{agreement, ask::Client, bans::understood},
     config::{Reader, is_url, summary},
-    contract_source::{Found, PATIENCE, Trouble, read_document, read_url},
-    inspector::{Inspected, inspect},
-    report::Report,
+    contract::{Found, Inspected, PATIENCE, Report, Trouble, inspect, read_document, read_url},
     say::{Failure, print, say},
     settings::Flag,
 };

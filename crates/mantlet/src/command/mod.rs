@@ -1,5 +1,6 @@
 //! The subcommands.
 
+mod agreement;
 mod ask;
 
 pub(crate) mod bans;

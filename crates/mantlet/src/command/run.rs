@@ -8,7 +8,7 @@ use crate::{
     app::{AppProcess, say_handed_on},
     cli::RunArguments,
     config::Reader,
-    contract_source::Source,
+    contract::Source,
     operate::{self, Operation},
     say::Failure,
     settings::Flag,

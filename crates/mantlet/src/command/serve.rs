@@ -7,7 +7,7 @@ use mantlet_gateway::Address;
 use crate::{
     cli::ServeArguments,
     config::Reader,
-    contract_source::Source,
+    contract::Source,
     operate::{self, Operation},
     say::Failure,
     settings::Flag,

@@ -7,7 +7,7 @@ mod usage;
 
 use std::{fmt::Write as _, process::ExitCode};
 
-use mantlet_contract::flows::{self, Evidence, Place, Purpose};
+use mantlet_contract::flows::{self, Evidence, Place};
 use mantlet_controls::{
     Mode,
     config::units::Span,
@@ -21,6 +21,7 @@ use crate::{
     cli::ThrottlesArguments,
     command::contract::{Described, read},
     config::{Checked, Reader, summary},
+    contract::sensitive::{line_of, wants_account},
     say::{Failure, print},
 };
 
@@ -118,25 +119,6 @@ fn report(name: &str, checked: &Checked, found: &[flows::Found]) -> String {
     // Writing to a text cannot fail.
     let _ = write!(text, "\n  all others: {}", general(checked));
     text
-}
-
-/// The section with which an operation is limited that only looks sensitive.
-pub(crate) fn line_of(path: &str, purpose: Purpose, methods: &[String]) -> String {
-    let of_others = methods.iter().any(|method| !matches!(method.as_str(), "POST" | "PUT" | "PATCH"));
-    let methods = if of_others { format!(", methods = {methods:?}") } else { String::new() };
-    format!(
-        "`throttle.operation = [{{ paths = [\"{path}\"]{methods}, purpose = \"{}\" }}]` refuses them",
-        purpose.name()
-    )
-}
-
-/// Whether an operation names an account if it is what it seems to be, and it is worth a word that none is found.
-pub(crate) const fn wants_account(purpose: Purpose, may_name_more: bool, evidence: Evidence) -> bool {
-    match purpose {
-        Purpose::Login => true,
-        Purpose::Reset | Purpose::Verify => may_name_more && !matches!(evidence, Evidence::Word),
-        Purpose::Register | Purpose::Redeem | Purpose::Checkout => false,
-    }
 }
 
 /// What an address may ask of operations without limits of their own.

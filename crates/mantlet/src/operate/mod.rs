@@ -30,11 +30,11 @@ use tokio::{
 };
 
 use crate::{
-    agreement,
     app::AppProcess,
     config::{Checked, Config, Reader, summary},
-    contract_source::{Behind, Found, Keeper, PATIENCE_AT_START, Source, Trouble, read_url, say_none},
-    effect::Settings,
+    contract::{
+        Behind, Found, Keeper, PATIENCE_AT_START, Settings, Source, Trouble, agreement, read_url, say_none,
+    },
     say::{Failure, say},
     settings::{Loaded, Origin},
     state,

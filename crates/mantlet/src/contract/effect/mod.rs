@@ -18,8 +18,8 @@ use mantlet_controls::{
 
 use self::facts::Fact;
 pub(crate) use self::facts::Facts;
+use super::sensitive::{line_of, wants_account};
 use crate::{
-    command::throttles::{line_of, wants_account},
     config::Config,
     settings::{Loaded, Origin, Origins},
 };

@@ -1,6 +1,7 @@
 use std::io::Write as _;
 
 use mantlet_controls::Config;
+use mantlet_gateway::Address;
 
 use super::*;
 
@@ -113,29 +114,4 @@ async fn a_late_answer_from_another_source_is_not_put_in_force() {
         } => {}
     }
     assert!(!slot.is_known());
-}
-
-#[test]
-fn what_is_wrong_with_a_file_is_said_with_what_to_do() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("file");
-    let why = |read: &dyn Fn(&Path) -> Result<Found, Trouble>, file: &Path| match read(file) {
-        Err(Trouble::Broken(why)) => why,
-        other => panic!("{other:?}"),
-    };
-    let write = "\nwrite it with `mantlet contract APP > contract.json`";
-    let missing = why(&read_contract, &file);
-    assert!(missing.ends_with(&format!("file` does not exist{write}")), "{missing}");
-    let missing = why(&read_document, Path::new("nowhere.yaml"));
-    assert!(missing.contains("does not exist in `/"), "{missing}");
-    assert!(missing.contains("\nname the app's OpenAPI document"), "{missing}");
-    let no_file = why(&read_document, folder.path());
-    assert!(no_file.ends_with("cannot be read: Is a directory"), "{no_file}");
-    fs::write(&file, "app = FastAPI()").unwrap();
-    assert!(why(&read_contract, &file).ends_with(write));
-    fs::write(&file, "\n<!DOCTYPE html><html>").unwrap();
-    let page = why(&read_document, &file);
-    assert!(page.ends_with(
-        "is an HTML page, not an OpenAPI document; a FastAPI app has its document at `/openapi.json`"
-    ));
 }

@@ -93,6 +93,11 @@ impl PrivateFolder {
     }
 }
 
+/// What to say if nothing can be written there.
+pub(crate) fn cannot_write(error: &io::Error) -> Failure {
+    Failure::new(format!("cannot write the private folder: {error}"))
+}
+
 /// Where private folders may be made. `$XDG_RUNTIME_DIR` is not the first, for it goes when its user logs out.
 fn places(last: Option<&Path>) -> impl Iterator<Item = PathBuf> {
     let runtime = env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty()).map(PathBuf::from);

@@ -1,4 +1,8 @@
-use mantlet_controls::{Config, Policy};
+use mantlet_controls::{
+    Config, Mode, Policy,
+    config::{Posture, Tolerance},
+    contract::{InputOrder, Trust, UnprovenInput},
+};
 use serde_json::{Value, json};
 
 use super::*;

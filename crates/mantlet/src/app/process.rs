@@ -1,34 +1,28 @@
-//! The app as a process: which interpreter, which command, where it listens, and what its failures mean.
+//! The app as a process: which command, where it listens, and what its failures mean.
 
 use std::{
-    env,
     ffi::{OsStr, OsString},
-    fs,
     io::{self, IsTerminal},
     net::TcpListener,
-    path::{Path, PathBuf},
+    path::Path,
     process::ExitStatus,
     time::Duration,
 };
 
 use mantlet_contract::model::Contract;
-use mantlet_controls::config::Posture;
 use mantlet_gateway::{
     Address,
     supervisor::{AppCommand, Input, exit_code},
 };
-use serde::Deserialize;
 
-use crate::{
-    config::{AppConfig, Config},
-    inspector::{self, CONTRACT, LAUNCHER},
-    private::PrivateFolder,
-    say::{Failure, say},
-    settings::Loaded,
+use super::{
+    environment::withheld,
+    folder::{PrivateFolder, cannot_write},
+    interpreter::{interpreter, interpreter_not_started, not_started},
+    package::{CONTRACT, LAUNCHER, reading, write_files, written},
+    status::{STATUS, Status},
 };
-
-/// The file in which the launcher says what it found.
-pub(crate) const STATUS: &str = "status.json";
+use crate::{config::Config, say::Failure, settings::Loaded};
 
 /// Shorter than the 75 s for which the launcher has uvicorn keep connections.
 const UVICORN_IDLE: Duration = Duration::from_mins(1);
@@ -44,46 +38,6 @@ pub(crate) struct AppProcess {
     folder: PrivateFolder,
     is_own_server: bool,
     tells_its_contract: bool,
-}
-
-/// What the launcher found, or why it did not.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Status {
-    state: String,
-    #[serde(default)]
-    message: String,
-    #[serde(default, rename = "where")]
-    place: Option<String>,
-    #[serde(default)]
-    app: Option<String>,
-    #[serde(default)]
-    title: Option<String>,
-}
-
-impl Status {
-    /// Reads it from the folder that the launcher was told.
-    pub(crate) fn read(folder: &Path) -> Option<Self> {
-        serde_json::from_slice(&fs::read(folder.join(STATUS)).ok()?).ok()
-    }
-
-    /// The app, with its title.
-    pub(crate) fn found(&self) -> Option<String> {
-        let app = self.app.clone()?;
-        Some(self.title.as_ref().map_or_else(|| app.clone(), |title| format!("{app} ({title})")))
-    }
-
-    /// Why there is no app, and where.
-    pub(crate) fn failure(&self) -> Option<String> {
-        let Self { state, message, place, .. } = self;
-        (state == "failed").then(|| match place {
-            Some(place) if !message.contains(place.as_str()) => format!("{message}\nat {place}"),
-            _ => message.clone(),
-        })
-    }
-}
-
-pub(crate) fn cannot_write(error: &io::Error) -> Failure {
-    Failure::new(format!("cannot write the private folder: {error}"))
 }
 
 impl AppProcess {
@@ -122,7 +76,7 @@ impl AppProcess {
             });
         }
         let launcher = folder.path().join(LAUNCHER);
-        inspector::write_files(folder.path()).map_err(cannot)?;
+        write_files(folder.path()).map_err(cannot)?;
         let mut arguments: Vec<OsString> = vec![launcher.into()];
         if !config.entrypoint.is_empty() {
             arguments.push(config.entrypoint.clone().into());
@@ -133,7 +87,7 @@ impl AppProcess {
         arguments.extend(["--uvicorn".into(), uvicorn_options(&loaded.config).into()]);
         if tells_its_contract {
             arguments.extend(["--contract".into(), folder.path().join(CONTRACT).into()]);
-            arguments.extend(inspector::reading(config, &loaded.config.state_folder));
+            arguments.extend(reading(config, &loaded.config.state_folder));
         }
         arguments.extend(["--parent".into(), std::process::id().to_string().into()]);
         let name = if config.entrypoint.is_empty() { "the app" } else { &config.entrypoint };
@@ -154,7 +108,7 @@ impl AppProcess {
 
     /// What the app accepts, as it says itself.
     pub(crate) fn contract(&self) -> Option<Result<(String, Contract), String>> {
-        self.tells_its_contract().then(|| inspector::written(self.folder.path()))
+        self.tells_its_contract().then(|| written(self.folder.path()))
     }
 
     fn status(&self) -> Option<Status> {
@@ -222,40 +176,6 @@ impl AppProcess {
     }
 }
 
-/// Variables that the app is not given: our own settings, and what the configuration keeps from it.
-///
-/// A variable that `env:NAME` names may be the app's own, too, so by default it is handed on, and that is said.
-pub(crate) fn withheld(loaded: &Loaded<Config>) -> Vec<String> {
-    let config = &loaded.config;
-    let is_strict = config.contract.posture == Posture::Strict;
-    let mut withheld = loaded.own_variables.clone();
-    match &config.app.withhold_env {
-        Some(names) => withheld.extend_from_slice(names),
-        None if is_strict => withheld.extend_from_slice(&loaded.referenced),
-        None => {}
-    }
-    withheld
-}
-
-/// Says once which secrets the app is given.
-pub(crate) fn say_handed_on(loaded: &Loaded<Config>) {
-    let withheld = withheld(loaded);
-    let handed_on: Vec<&str> = loaded
-        .referenced
-        .iter()
-        .map(String::as_str)
-        .filter(|name| !withheld.iter().any(|other| other == name))
-        .collect();
-    if loaded.config.app.withhold_env.is_some() || handed_on.is_empty() {
-        return;
-    }
-    let named = handed_on.join("`, `");
-    say(format!(
-        "note: the app gets `{named}` too, which the configuration names as `env:…`\n\
-         if the app does not need it, set `withhold-env = {handed_on:?}` under `[app]`; if it does, `withhold-env = []`"
-    ));
-}
-
 /// Where the app reads from. A terminal is the app's, so that a debugger works in it, unless we run in the background: reading would stop us.
 /// Another server stays in a group that may not read it, and finds its end.
 fn input(leads_its_own_session: bool) -> Input {
@@ -277,36 +197,6 @@ fn uvicorn_options(config: &Config) -> String {
         "backlog": config.app.max_concurrent.clamp(2_048, 65_535),
     })
     .to_string()
-}
-
-/// What to say if the app's interpreter could not be started.
-pub(crate) fn interpreter_not_started(program: &OsStr, error: &io::Error) -> Failure {
-    let hint = if error.kind() == io::ErrorKind::NotFound {
-        "; name another with `--python PATH`, or activate the app's environment"
-    } else {
-        ""
-    };
-    not_started("the Python interpreter", program, error, hint)
-}
-
-fn not_started(what: &str, program: &OsStr, error: &io::Error, hint: &str) -> Failure {
-    let program = Path::new(program).display();
-    // 127 is what shells say for a command that is not there.
-    Failure::new(format!("{what} `{program}` cannot be started: {error}{hint}")).with_code(127)
-}
-
-/// The app's interpreter: as configured, of the active environment, of the folder's, the one Mantlet is installed beside, any.
-pub(crate) fn interpreter(config: &AppConfig) -> OsString {
-    if !config.python.is_empty() {
-        return config.python.clone().into();
-    }
-    let active = env::var_os("VIRTUAL_ENV")
-        .filter(|folder| !folder.is_empty())
-        .map(|folder| PathBuf::from(folder).join("bin/python"));
-    let local = env::current_dir().ok().map(|folder| folder.join(".venv/bin/python"));
-    let beside = env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("python")));
-    let found = [active, local, beside].into_iter().flatten().find(|python| python.is_file());
-    found.map_or_else(|| "python3".into(), PathBuf::into_os_string)
 }
 
 /// Puts the socket's path or the port into the command.
