@@ -9,7 +9,7 @@ use crate::{
     cli::RunArguments,
     config::Reader,
     contract::Source,
-    operate::{self, Operation},
+    operate::{Plan, operate},
     say::Failure,
     settings::Flag,
     state,
@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     }
     let process = AppProcess::prepare(&checked.loaded, &arguments.server, source == Source::App)?;
     say_handed_on(&checked.loaded);
-    operate::operate(Operation {
+    operate(Plan {
         reader,
         checked,
         address: process.command.address.clone(),

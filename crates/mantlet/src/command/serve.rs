@@ -8,7 +8,7 @@ use crate::{
     cli::ServeArguments,
     config::Reader,
     contract::Source,
-    operate::{self, Operation},
+    operate::{Plan, operate},
     say::Failure,
     settings::Flag,
 };
@@ -29,5 +29,5 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
     };
     let idle_timeout = app.idle_timeout.0;
     let source = Source::of(&checked.loaded.config.contract, false);
-    operate::operate(Operation { reader, checked, address, idle_timeout, behind, source, app: None })
+    operate(Plan { reader, checked, address, idle_timeout, behind, source, app: None })
 }
