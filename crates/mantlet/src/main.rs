@@ -10,6 +10,9 @@ mod say;
 mod settings;
 mod state;
 
+#[cfg(test)]
+mod rooms_tests;
+
 use std::process::ExitCode;
 
 use clap::Parser;

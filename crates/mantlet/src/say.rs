@@ -20,10 +20,12 @@ pub(crate) fn amount(number: usize, noun: &str) -> String {
     }
 }
 
-/// Prints the result of a command, all at once. A reader that has seen enough may close the pipe before its end.
+/// Prints the result of a command, all at once, and ends its last line. A reader that has seen enough may close the pipe before its
+/// end.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut output = io::stdout().lock();
-    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+    let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    match output.write_all([text, end].concat().as_bytes()).and_then(|()| output.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::new(format!("cannot write to standard output: {error}")))
         }

@@ -1,29 +1,31 @@
-//! Asks the Mantlet that runs, through its admin socket.
+//! Asks the Mantlet that runs, through its admin socket, and prints the answer.
 
 use std::{
     io,
     path::{Path, PathBuf},
+    process::ExitCode,
 };
 
 use http::Method;
 use mantlet_gateway::admin;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
     cli::Running,
     config::{Reader, summary},
-    say::Failure,
+    say::{Failure, print},
 };
 
 /// The Mantlet that runs with a configuration.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub(super) struct Client {
     socket: PathBuf,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Client {
-    pub(crate) fn of(running: &Running) -> Result<Self, Failure> {
+    pub(super) fn of(running: &Running) -> Result<Self, Failure> {
         let loaded = Reader::of_file(running.config.clone())
             .load()
             .map_err(|mistakes| Failure::usage(summary(&mistakes, "no request was sent")))?;
@@ -38,9 +40,9 @@ impl Client {
     }
 
     /// Asks for a path of these segments.
-    pub(crate) fn ask(&self, method: Method, segments: &[&str]) -> Result<Value, Failure> {
+    pub(super) fn ask(&self, method: Method, segments: &[&str]) -> Result<Value, Failure> {
         let asked = self.runtime.block_on(admin::ask(&self.socket, method, segments));
-        let (status, answer) = asked.map_err(|error| nobody(&self.socket, &error))?;
+        let (status, answer) = asked.map_err(|error| no_answer(&self.socket, &error))?;
         if status.is_success() {
             return Ok(answer);
         }
@@ -49,7 +51,8 @@ impl Client {
     }
 }
 
-fn nobody(socket: &Path, error: &io::Error) -> Failure {
+/// What to say if there is no answer.
+fn no_answer(socket: &Path, error: &io::Error) -> Failure {
     let socket = socket.display();
     Failure::new(match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::ConnectionRefused => format!(
@@ -61,5 +64,25 @@ fn nobody(socket: &Path, error: &io::Error) -> Failure {
         }
         io::ErrorKind::TimedOut => format!("the Mantlet at `{socket}` does not answer; is it stopped?"),
         _ => format!("cannot reach the Mantlet at `{socket}`: {error}"),
+    })
+}
+
+/// Prints an answer: as it came, if JSON is wanted, or what `told` makes of it.
+pub(super) fn print_answer<T: DeserializeOwned>(
+    answer: Value,
+    as_json: bool,
+    told: impl FnOnce(&T) -> String,
+) -> Result<ExitCode, Failure> {
+    let text = if as_json { answer.to_string() } else { told(&understood(answer)?) };
+    print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What an answer says.
+fn understood<T: DeserializeOwned>(answer: Value) -> Result<T, Failure> {
+    serde_json::from_value(answer).map_err(|error| {
+        Failure::new(format!(
+            "cannot understand the response of the running Mantlet: {error}\nis it another version?"
+        ))
     })
 }

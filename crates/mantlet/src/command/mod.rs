@@ -1,7 +1,10 @@
 //! The subcommands.
 
-mod agreement;
 mod ask;
+mod describe;
+
+mod agreement;
+mod suggest;
 
 pub(crate) mod bans;
 pub(crate) mod config;

@@ -1,9 +1,4 @@
-//! `mantlet throttles`: lists the sensitive operations of an app and their limits; with `--from` it suggests limits.
-
-mod limits;
-mod lines;
-mod sum;
-mod usage;
+//! `mantlet throttles`: lists the sensitive operations of an app and their limits; `--from` is `suggest`.
 
 use std::{fmt::Write as _, process::ExitCode};
 
@@ -17,23 +12,26 @@ use mantlet_controls::{
     },
 };
 
+use super::{describe::describe, suggest::suggest};
 use crate::{
     cli::ThrottlesArguments,
-    command::contract::{Described, read},
     config::{Checked, Reader, summary},
-    contract::sensitive::{line_of, wants_account},
+    contract::{
+        Description,
+        sensitive::{line_of, wants_account},
+    },
     say::{Failure, print},
 };
 
 pub(crate) fn throttles(arguments: &ThrottlesArguments) -> Result<ExitCode, Failure> {
     if !arguments.from.is_empty() {
-        return usage::suggest(&arguments.from);
+        return suggest(&arguments.from);
     }
     let checked = Reader::of_file(arguments.contract.config.clone())
         .read()
         .map_err(|mistakes| Failure::usage(summary(&mistakes, "it cannot be used")))?;
-    let Described { name, model, .. } = read(&arguments.contract)?;
-    print(&format!("{}\n", report(&name, &checked, &flows::find(&model))))?;
+    let Description { name, model, .. } = describe(&arguments.contract)?;
+    print(&report(&name, &checked, &flows::find(&model)))?;
     Ok(ExitCode::SUCCESS)
 }
 

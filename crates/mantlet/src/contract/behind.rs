@@ -35,7 +35,7 @@ struct Asked {
     found: Vec<(&'static str, Found)>,
     /// What is wrong with answers that should have been one.
     faults: Vec<String>,
-    /// Why nobody answered, if that may change.
+    /// Why there was no answer, if that may change.
     away: Option<String>,
 }
 
@@ -69,7 +69,7 @@ impl Behind {
 
     async fn ask(&self) -> Asked {
         let mut asked = Asked::default();
-        let mut somebody_answered = false;
+        let mut has_answered = false;
         for path in USUAL {
             if path == LAST_USUAL && !asked.found.is_empty() {
                 break;
@@ -82,7 +82,7 @@ impl Behind {
             let answer = match fetch(&target, PATIENCE, LONGEST).await {
                 Ok(answer) => answer,
                 // One of the app's own paths may have an answer that does not end.
-                Err(error) if somebody_answered || matches!(error, FetchError::TooLong(_)) => {
+                Err(error) if has_answered || matches!(error, FetchError::TooLong(_)) => {
                     asked.faults.push(format!("`{path}`: {error}"));
                     continue;
                 }
@@ -91,7 +91,7 @@ impl Behind {
                     break;
                 }
             };
-            somebody_answered = true;
+            has_answered = true;
             match (answer.status.as_u16(), answer.location) {
                 (200, _) => match understood(&answer.body, &format!("at `{path}`")) {
                     Ok(found) if asked.found.iter().any(|(_, known)| known.hash == found.hash) => {}
@@ -143,7 +143,7 @@ fn add_page(path: &str, router: &mut Router) {
     }
 }
 
-/// Whether somebody meant it to be one.
+/// Whether it is meant to be one.
 fn looks_like_a_document(body: &[u8]) -> bool {
     let start = body.trim_ascii_start();
     start.is_empty()

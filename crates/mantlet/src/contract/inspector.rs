@@ -10,7 +10,7 @@ use std::{
 use mantlet_contract::model::Contract;
 use mantlet_gateway::supervisor::exit_code;
 
-use super::router::is_empty;
+use super::{description::Description, router::is_empty};
 use crate::{
     app::{
         CONTRACT, INSPECTOR, PrivateFolder, STATUS, Status, cannot_write, interpreter,
@@ -24,18 +24,8 @@ use crate::{
 /// How often it is asked whether it is done.
 const ASK_EVERY: Duration = Duration::from_millis(10);
 
-/// What the inspector found.
-#[derive(Debug)]
-pub(crate) struct Inspected {
-    /// The app, with its title.
-    pub(crate) name: String,
-    /// As it was written.
-    pub(crate) json: String,
-    pub(crate) contract: Contract,
-}
-
 /// Imports the app in its own interpreter and reads its contract.
-pub(crate) fn inspect(loaded: &Loaded<Config>) -> Result<Inspected, Failure> {
+pub(crate) fn inspect(loaded: &Loaded<Config>) -> Result<Description, Failure> {
     let config = &loaded.config.app;
     let folder = PrivateFolder::make(Some(&loaded.config.state_folder))?;
     write_files(folder.path()).map_err(|error| cannot_write(&error))?;
@@ -67,18 +57,18 @@ pub(crate) fn inspect(loaded: &Loaded<Config>) -> Result<Inspected, Failure> {
         Failure::new(format!("the contract of {name} was not written ({ended}); {why}"))
             .with_code(exit_code(ended).max(1))
     })?;
-    let contract: Contract = serde_json::from_str(&json).map_err(|error| {
+    let model: Contract = serde_json::from_str(&json).map_err(|error| {
         Failure::new(format!(
             "the contract of {name} cannot be understood: {error}\nthis is a defect in Mantlet: please report it"
         ))
     })?;
-    if is_empty(&contract.router) {
+    if is_empty(&model.router) {
         return Err(Failure::new(format!(
             "{name} has no operations: nothing would be checked\n\
              if its routes are added when it starts, or by another module, name the app that has them"
         )));
     }
-    Ok(Inspected { name, json, contract })
+    Ok(Description { name, from: "read from the app".into(), model, json })
 }
 
 /// How it ended; none if it took too long and was killed.

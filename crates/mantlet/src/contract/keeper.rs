@@ -52,7 +52,7 @@ pub(crate) struct Keeper {
     hash: Cell<Option<u64>>,
     /// What is kept of how often the app agrees.
     agreement: Option<PathBuf>,
-    /// Somebody wants it read again.
+    /// It is to be read again.
     pub(crate) asked: Notify,
 }
 

@@ -48,7 +48,7 @@ impl Found {
 /// Why there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Trouble {
-    /// Nobody answers: that may change by itself.
+    /// There is no answer: that may change by itself.
     Away(String),
     /// There is one, or should be, and it cannot be used.
     Broken(String),

@@ -60,7 +60,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
-    // What was named must be good, or nothing starts; an address may have nobody there yet, and is not waited for.
+    // What was named must be good, or nothing starts; an address may not answer yet, and is not waited for.
     let named = match &source {
         Source::Url(url) => Some(runtime.block_on(read_url(url, PATIENCE_AT_START))),
         other => other.read_file(),
@@ -95,7 +95,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     let gate =
         Gate::start(gate, tls, policy, log).map_err(|error| not_listening(error, also_listen.as_ref()))?;
     let drain = (config.shutdown.quiet.0, config.shutdown.drain.0);
-    // What was found already is read again only when somebody asks; an app of ours is asked when it is ready.
+    // What was found already is read again only when that is asked for; an app of ours is asked when it is ready.
     let asks_at_once = !is_found && (is_named || app.is_none());
     let parts = Parts {
         gate: &gate,

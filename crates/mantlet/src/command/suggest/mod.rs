@@ -2,6 +2,10 @@
 //!
 //! All of standard output is TOML, so that it can be pasted; the evidence is in comments.
 
+mod limits;
+mod lines;
+mod sum;
+
 use std::{
     fmt::{self, Write as _},
     fs::File,
@@ -19,9 +23,8 @@ use mantlet_controls::{
     },
 };
 
-use super::{
-    limits::{self, Limit},
-    lines,
+use self::{
+    limits::Limit,
     sum::{Refused, Sum, Use},
 };
 use crate::say::{Failure, print, say};
