@@ -19,7 +19,8 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 
-// Chosen for memory: thousands of short-lived buffers of few sizes. Measured in `cargo xtask bench`.
+// Chosen for memory: thousands of short-lived buffers of few sizes. Measured in `cargo xtask
+// bench`.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

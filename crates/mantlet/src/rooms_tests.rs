@@ -1,8 +1,8 @@
 //! The plan of the house, read from the paths in its files: a room imports rooms on floors below
 //! its own.
 //!
-//! So every room can be read, tested and replaced with what stands below it alone, and a section does
-//! not know who reads it.
+//! So every room can be read, tested and replaced with what stands below it alone, and a section
+//! does not know who reads it.
 
 use std::{
     collections::BTreeSet,

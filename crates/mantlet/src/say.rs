@@ -1,5 +1,5 @@
-//! Messages for people, on standard error: each line begins with Mantlet's name, which distinguishes it from the app's own. The
-//! result of a command goes to standard output.
+//! Messages for people, on standard error: each line begins with Mantlet's name, which
+//! distinguishes it from the app's own. The result of a command goes to standard output.
 
 use std::{
     io::{self, Write as _},
@@ -20,8 +20,8 @@ pub(crate) fn amount(number: usize, noun: &str) -> String {
     }
 }
 
-/// Prints the result of a command, all at once, and ends its last line. A reader that has seen enough may close the pipe before its
-/// end.
+/// Prints the result of a command, all at once, and ends its last line. A reader that has seen
+/// enough may close the pipe before its end.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut output = io::stdout().lock();
     let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };

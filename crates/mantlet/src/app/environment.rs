@@ -6,7 +6,8 @@ use crate::{config::Config, say::say, settings::Loaded};
 
 /// Variables that the app is not given: our own settings, and what the configuration keeps from it.
 ///
-/// A variable that `env:NAME` names may be the app's own, too, so by default it is handed on, and that is said.
+/// A variable that `env:NAME` names may be the app's own, too, so by default it is handed on, and
+/// that is said.
 pub(crate) fn withheld(loaded: &Loaded<Config>) -> Vec<String> {
     let config = &loaded.config;
     let is_strict = config.contract.posture == Posture::Strict;

@@ -1,5 +1,6 @@
-//! The private folder: where the app's socket lies, and what the app's interpreter is given to run. It goes with the process that made it;
-//! what one leaves behind that was killed, the next one removes.
+//! The private folder: where the app's socket lies, and what the app's interpreter is given to run.
+//! It goes with the process that made it; what one leaves behind that was killed, the next one
+//! removes.
 
 use std::{
     env,
@@ -40,7 +41,8 @@ impl PrivateFolder {
         self.path().join(SOCKET)
     }
 
-    /// Makes one where that is possible: in the folder for temporary files, in another that programs share, or in this one.
+    /// Makes one where that is possible: in the folder for temporary files, in another that
+    /// programs share, or in this one.
     pub(crate) fn make(last: Option<&Path>) -> Result<Self, Failure> {
         let mut why = Vec::new();
         let mut tried: Vec<PathBuf> = Vec::new();
@@ -74,7 +76,8 @@ impl PrivateFolder {
         // uvicorn creates its socket for every user; the folder keeps all others out.
         let own = Permissions::from_mode(0o700);
         let folder = tempfile::Builder::new().prefix(PREFIX).permissions(own).tempdir_in(place)?;
-        // Locked before it has its name, so that no other process takes this folder for one that was left behind.
+        // Locked before it has its name, so that no other process takes this folder for one that
+        // was left behind.
         let (draft, lock) = (folder.path().join("lock.new"), folder.path().join(LOCK));
         let file = File::create_new(&draft)?;
         file.try_lock().map_err(io::Error::from)?;
@@ -98,7 +101,8 @@ pub(crate) fn cannot_write(error: &io::Error) -> Failure {
     Failure::new(format!("cannot write the private folder: {error}"))
 }
 
-/// Where private folders may be made. `$XDG_RUNTIME_DIR` is not the first, for it goes when its user logs out.
+/// Where private folders may be made. `$XDG_RUNTIME_DIR` is not the first, for it goes when its
+/// user logs out.
 fn places(last: Option<&Path>) -> impl Iterator<Item = PathBuf> {
     let runtime = env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty()).map(PathBuf::from);
     let shared = ["/tmp", "/var/tmp", "/dev/shm", "/run"].map(PathBuf::from);

@@ -9,7 +9,8 @@ use std::{
 
 use crate::{config::AppConfig, say::Failure};
 
-/// The app's interpreter: as configured, of the active environment, of the folder's, the one Mantlet is installed beside, any.
+/// The app's interpreter: as configured, of the active environment, of the folder's, the one
+/// Mantlet is installed beside, any.
 pub(crate) fn interpreter(config: &AppConfig) -> OsString {
     if !config.python.is_empty() {
         return config.python.clone().into();

@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use crate::config::AppConfig;
 
-/// The package that the app's interpreter runs: the name and the text of each file. `build.rs` lists them.
+/// The package that the app's interpreter runs: the name and the text of each file. `build.rs`
+/// lists them.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/inspector_files.rs"));
 
 /// Runs in the app's own interpreter; finds the app and serves it on uvicorn.
@@ -22,8 +23,8 @@ pub(crate) const CONTRACT: &str = "contract.json";
 /// What is remembered of the app's code from one start to the next, in the state folder.
 const MEMORY: &str = "code.json";
 
-/// How the inspector is told how long it may read, and what it may remember where. A relative folder counts from where the app starts, which is
-/// here.
+/// How the inspector is told how long it may read, and what it may remember where. A relative
+/// folder counts from where the app starts, which is here.
 pub(crate) fn reading(config: &AppConfig, state_folder: &Path) -> [OsString; 4] {
     let memory = env::current_dir().unwrap_or_default().join(state_folder).join(MEMORY);
     let bound = config.read_timeout.0.as_secs_f64().to_string();

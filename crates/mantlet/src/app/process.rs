@@ -41,7 +41,8 @@ pub(crate) struct AppProcess {
 }
 
 impl AppProcess {
-    /// What will be run; `tells_its_contract` if it is asked for it: a command of the user's cannot be.
+    /// What will be run; `tells_its_contract` if it is asked for it: a command of the user's cannot
+    /// be.
     pub(crate) fn prepare(
         loaded: &Loaded<Config>,
         server: &[OsString],
@@ -176,8 +177,9 @@ impl AppProcess {
     }
 }
 
-/// Where the app reads from. A terminal is the app's, so that a debugger works in it, unless we run in the background: reading would stop us.
-/// Another server stays in a group that may not read it, and finds its end.
+/// Where the app reads from. A terminal is the app's, so that a debugger works in it, unless we run
+/// in the background: reading would stop us. Another server stays in a group that may not read it,
+/// and finds its end.
 fn input(leads_its_own_session: bool) -> Input {
     let terminal = io::stdin();
     if !terminal.is_terminal() {

@@ -33,7 +33,8 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     let config = &checked.loaded.config;
     let source = Source::of(&config.contract, arguments.server.is_empty());
     if source == Source::App {
-        // What is read of the app's code is kept there. Without it all of it is read at each start, which is no failure.
+        // What is read of the app's code is kept there. Without it all of it is read at each start,
+        // which is no failure.
         let _ = state::prepare(&config.state_folder);
     }
     let process = AppProcess::prepare(&checked.loaded, &arguments.server, source == Source::App)?;

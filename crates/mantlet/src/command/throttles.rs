@@ -1,4 +1,5 @@
-//! `mantlet throttles`: lists the sensitive operations of an app and their limits; `--from` is `suggest`.
+//! `mantlet throttles`: lists the sensitive operations of an app and their limits; `--from` is
+//! `suggest`.
 
 use std::{fmt::Write as _, process::ExitCode};
 

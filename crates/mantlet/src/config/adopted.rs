@@ -1,7 +1,9 @@
-//! Variables that uvicorn reads. Mantlet stands where uvicorn stood, so what they say is done, or it is said that it is not.
+//! Variables that uvicorn reads. Mantlet stands where uvicorn stood, so what they say is done, or
+//! it is said that it is not.
 //!
-//! Those that concern the sockets, the workers and the limits in front of the app are settings of lowest rank here. Those that concern uvicorn's work
-//! behind the gate are read by the launcher, in uvicorn's own way. The rest cannot hold behind a gate.
+//! Those that concern the sockets, the workers and the limits in front of the app are settings of
+//! lowest rank here. Those that concern uvicorn's work behind the gate are read by the launcher, in
+//! uvicorn's own way. The rest cannot hold behind a gate.
 
 use mantlet_controls::config::Networks;
 

@@ -12,7 +12,8 @@ use super::socket_path::too_long;
 pub(crate) struct Config {
     /// The app, if it is not where `fastapi run` would look. Default empty.
     pub(crate) entrypoint: String,
-    /// The Python interpreter. Default empty: `$VIRTUAL_ENV`, `.venv`, the one beside mantlet, `python3`.
+    /// The Python interpreter. Default empty: `$VIRTUAL_ENV`, `.venv`, the one beside mantlet,
+    /// `python3`.
     pub(crate) python: String,
     /// Worker processes of uvicorn. Default 1.
     pub(crate) workers: u16,
@@ -21,22 +22,25 @@ pub(crate) struct Config {
     /// Time the app may take to start, after which it is stopped. Default: as long as it lives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ready_timeout: Option<Span>,
-    /// Time of the processor for reading the app's code at its start; what is not proven by then is only reported. `0s`: as long as it
-    /// takes. Default 2 s.
+    /// Time of the processor for reading the app's code at its start; what is not proven by then is
+    /// only reported. `0s`: as long as it takes. Default 2 s.
     pub(crate) read_timeout: Span,
     /// Time to connect to the app. Default 5 s.
     pub(crate) connect_timeout: Span,
-    /// Time from the last byte of a request to the first of its answer. Default 1 h: an app without a gate has no limit at all.
+    /// Time from the last byte of a request to the first of its answer. Default 1 h: an app without
+    /// a gate has no limit at all.
     pub(crate) response_timeout: Span,
     /// Time an idle connection to the app is kept. Default 4 s: uvicorn by itself closes after 5 s.
     pub(crate) idle_timeout: Span,
     /// Requests that the app may have in hand at once. Default 4,096.
     pub(crate) max_concurrent: usize,
-    /// How long a request waits while the app has more in hand than it works on; `0s`: none waits. Default 5 s.
+    /// How long a request waits while the app has more in hand than it works on; `0s`: none waits.
+    /// Default 5 s.
     pub(crate) queue_timeout: Span,
     /// Time the app may take to stop before it is killed. Default 15 s.
     pub(crate) stop_timeout: Span,
-    /// Variables that are not handed on to the app. Default none; with the posture `strict`, those that `env:NAME` names.
+    /// Variables that are not handed on to the app. Default none; with the posture `strict`, those
+    /// that `env:NAME` names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) withhold_env: Option<Vec<String>>,
 }

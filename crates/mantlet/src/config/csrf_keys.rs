@@ -18,7 +18,8 @@ use crate::{
 /// Beside the audit file.
 const FILE: &str = "csrf-key";
 
-/// The keys of the configured file, else one of our own in the state folder. None where no token is asked for.
+/// The keys of the configured file, else one of our own in the state folder. None where no token is
+/// asked for.
 pub(crate) fn read(config: &Config, state_folder: &Path) -> Result<Vec<Key>, Finding> {
     let token = &config.token;
     if token.session_cookies.is_empty() {
@@ -47,7 +48,8 @@ pub(crate) fn read(config: &Config, state_folder: &Path) -> Result<Vec<Key>, Fin
     if keys.is_empty() { Err(mistake("has no key".to_owned())) } else { Ok(keys) }
 }
 
-/// Made once. Where it cannot be kept it lasts as long as this process: reloads must not void every token.
+/// Made once. Where it cannot be kept it lasts as long as this process: reloads must not void every
+/// token.
 fn own(state_folder: &Path) -> Result<Vec<Key>, Finding> {
     static UNKEPT: OnceLock<String> = OnceLock::new();
     let new = random_text().map_err(|error| {

@@ -19,7 +19,7 @@ use crate::{
     settings::{self, Flag, Loaded, Mistake, Mistakes, Origin, Sources},
 };
 
-/// Variables that begin with `MANTLET_` and are no settings.
+/// Variables that begin with `MANTLET_` and are not settings.
 const NOT_SETTINGS: [&str; 2] = ["MANTLET_CONFIG", "MANTLET_SUPERVISOR"];
 
 /// A configuration without mistakes, and what it was made from.
@@ -176,8 +176,9 @@ fn environment() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Adds what is wrong with the sense of a value. Where the form of something near it was wrong, what only follows from that is left
-/// out; and the hint at a better form gives way to what would be said of it.
+/// Adds what is wrong with the sense of a value. Where the form of something near it was wrong,
+/// what only follows from that is left out; and the hint at a better form gives way to what would
+/// be said of it.
 fn add(mistakes: &mut Vec<Mistake>, finding: Finding, loaded: &Loaded<Config>) {
     let section = |key: &str| key.split(['.', '[']).next().unwrap_or_default().to_owned();
     let is_about_default = !loaded.origins.is_set(&finding.key);

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{admin, app, audit, shutdown, store, tls};
 
-/// The file's sections: those of the controls, as the library lists them, beside those of the gateway.
+/// The file's sections: those of the controls, as the library lists them, beside those of the
+/// gateway.
 macro_rules! config {
     ($($(#[$about:meta])* $control:ident)+) => {
         /// `mantlet.toml`.

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Config {
     /// Time that requests under way get after SIGTERM. Default 30 s (Kubernetes' own grace period).
     pub(crate) drain: Span,
-    /// After SIGTERM new connections are accepted until none has been busy for so long, or half of `drain` has passed. Default 500 ms.
+    /// After SIGTERM new connections are accepted until none has been busy for so long, or half of
+    /// `drain` has passed. Default 500 ms.
     pub(crate) quiet: Span,
 }
 

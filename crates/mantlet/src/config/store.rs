@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Config {
-    /// `redis://HOST:PORT/DB`, `redis+unix:///PATH`, `redis+cluster://HOST:PORT,HOST:PORT`, `redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB`;
-    /// `rediss` with TLS; `env:NAME` or `file:PATH` say where it is, and must where it holds a password. Default empty: each gate counts for
+    /// `redis://HOST:PORT/DB`, `redis+unix:///PATH`, `redis+cluster://HOST:PORT,HOST:PORT`,
+    /// `redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB`; `rediss` with TLS; `env:NAME` or `file:PATH`
+    /// say where it is, and must where it holds a password. Default empty: each gate counts for
     /// itself.
     pub(crate) url: String,
     /// The authority of its certificate, PEM. Default empty: those that the machine trusts.

@@ -12,7 +12,8 @@ use super::{
 };
 use crate::say::amount;
 
-/// Where apps have their document. FastAPI's default first; the last is asked only if nothing else was found.
+/// Where apps have their document. FastAPI's default first; the last is asked only if nothing else
+/// was found.
 const USUAL: [&str; 5] =
     ["/openapi.json", "/api/openapi.json", "/api/v1/openapi.json", "/v1/openapi.json", LAST_USUAL];
 const LAST_USUAL: &str = "/api";

@@ -170,7 +170,8 @@ impl Keeper {
         say(format!("note: {why}\n{consequence}"));
     }
 
-    /// Reads the contract whenever it may be another one, for as long as it is polled; what is away, again and again.
+    /// Reads the contract whenever it may be another one, for as long as it is polled; what is
+    /// away, again and again.
     pub(crate) async fn keep(&self, starts_at_once: bool, app_returned: impl AsyncFn()) {
         let mut is_wanted = starts_at_once;
         let mut pause = FIRST_PAUSE;

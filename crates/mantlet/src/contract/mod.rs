@@ -1,5 +1,7 @@
-//! The contract of the app: where it comes from, if not from the app that we run: a file, an address, or the app behind the gate, which may be
-//! away; how it is kept in force, and what is said of it.
+//! The contract of the app: where it comes from, what keeps it in force, and what is said of it.
+//!
+//! It comes from the app that we run, from a file, from an address, or from the app behind the
+//! gate, which may be away.
 
 pub(crate) mod agreement;
 mod report;

@@ -20,7 +20,8 @@ pub(crate) fn operations(router: &Router) -> usize {
         .sum()
 }
 
-/// Whether there is nothing but pages of documentation. An app that only opens WebSockets or mounts others is an app.
+/// Whether there is nothing but pages of documentation. An app that only opens WebSockets or mounts
+/// others is an app.
 pub(crate) fn is_empty(router: &Router) -> bool {
     router.routes.iter().all(|route| match route {
         Route::Http { docs, .. } => *docs,

@@ -12,7 +12,8 @@ pub(crate) fn line_of(path: &str, purpose: Purpose, methods: &[String]) -> Strin
     )
 }
 
-/// Whether an operation names an account if it is what it seems to be, and it is worth a word that none is found.
+/// Whether an operation names an account if it is what it seems to be, and it is worth a word that
+/// none is found.
 pub(crate) const fn wants_account(purpose: Purpose, may_name_more: bool, evidence: Evidence) -> bool {
     match purpose {
         Purpose::Login => true,

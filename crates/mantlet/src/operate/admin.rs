@@ -13,7 +13,8 @@ use crate::{
 
 const REMEDY: &str = "set another path with `socket` under `[admin]`, or `off`";
 
-/// Listens. The default socket is nothing that a gate could not do without; one that was asked for must be there.
+/// Listens. The default socket is nothing that a gate could not do without; one that was asked for
+/// must be there.
 pub(super) fn open(loaded: &Loaded<Config>) -> Result<Option<Admin>, Failure> {
     let config = &loaded.config;
     let Some(path) = config.admin.path(&config.state_folder) else { return Ok(None) };

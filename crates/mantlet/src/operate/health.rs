@@ -12,7 +12,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Says that the app is ready as soon as it is, then whenever it goes and comes. While it answers it is not asked: requests tell.
+/// Says that the app is ready as soon as it is, then whenever it goes and comes. While it answers
+/// it is not asked: requests tell.
 pub(crate) async fn watch(gate: &Gate, app: &str, listen: &str) -> Infallible {
     let mut trouble = gate.app_trouble();
     let is_ready = || say(format!("{app} is ready behind {listen}"));

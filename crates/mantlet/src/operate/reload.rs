@@ -31,7 +31,8 @@ pub(super) fn reload(parts: &Parts<'_>) {
                 "configuration reloaded; changes to sockets, threads, the app, files and shutdown take effect at the \
                  next start",
             );
-            // What the app said when it got ready holds again. One that is not ready yet says it then.
+            // What the app said when it got ready holds again. One that is not ready yet says it
+            // then.
             let is_apps_again = source == Source::App && parts.keeper.source() != Source::App;
             parts.keeper.reload(source, of_every_route);
             if is_apps_again

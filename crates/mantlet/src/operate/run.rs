@@ -46,7 +46,8 @@ pub(super) async fn run(parts: Parts<'_>) -> Result<ExitCode, Failure> {
                 Received::Reload if terminal.as_ref().is_some_and(has_hung_up) => break parts.drain,
                 Received::Reload => reload(&parts),
                 Received::Forward(number) => drop(orders.try_send(Order::Signal(number))),
-                // Ctrl-C comes from a person who waits; SIGTERM from a scheduler that still sends clients here.
+                // Ctrl-C comes from a person who waits; SIGTERM from a scheduler that still sends
+                // clients here.
                 Received::Interrupt => break (Duration::ZERO, parts.drain.1),
                 Received::Terminate => break parts.drain,
             }

@@ -60,7 +60,8 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
-    // What was named must be good, or nothing starts; an address may not answer yet, and is not waited for.
+    // What was named must be good, or nothing starts; an address may not answer yet, and is not
+    // waited for.
     let named = match &source {
         Source::Url(url) => Some(runtime.block_on(read_url(url, PATIENCE_AT_START))),
         other => other.read_file(),
@@ -95,7 +96,8 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     let gate =
         Gate::start(gate, tls, policy, log).map_err(|error| not_listening(error, also_listen.as_ref()))?;
     let drain = (config.shutdown.quiet.0, config.shutdown.drain.0);
-    // What was found already is read again only when that is asked for; an app of ours is asked when it is ready.
+    // What was found already is read again only when that is asked for; an app of ours is asked
+    // when it is ready.
     let asks_at_once = !is_found && (is_named || app.is_none());
     let parts = Parts {
         gate: &gate,
@@ -155,8 +157,9 @@ fn raise_descriptor_limit() {
     let _ = setrlimit(Resource::Nofile, limit);
 }
 
-/// Makes the folder for what outlives a run, ignored by git. Where the default one cannot be made, as in a read-only container,
-/// nothing is kept and that is said; one that was asked for must be there.
+/// Makes the folder for what outlives a run, ignored by git. Where the default one cannot be made,
+/// as in a read-only container, nothing is kept and that is said; one that was asked for must be
+/// there.
 fn prepare_state_folder(loaded: &mut Loaded<Config>) -> Result<(), Failure> {
     let config = &mut loaded.config;
     let fetches = config.tls.acme.is_wanted();
@@ -168,7 +171,8 @@ fn prepare_state_folder(loaded: &mut Loaded<Config>) -> Result<(), Failure> {
     let Err(error) = state::prepare(folder) else { return Ok(()) };
     let name = folder.display();
     let remedy = "name another with `state-folder`, or a file with `[audit] file`";
-    // A certificate that could not be kept would be asked for at every start, until the server has had enough.
+    // A certificate that could not be kept would be asked for at every start, until the server has
+    // had enough.
     if fetches || loaded.origins.of("state-folder") != Origin::Default {
         return Err(Failure::new(format!("cannot create the state folder `{name}`: {error}\n{remedy}")));
     }

@@ -11,17 +11,20 @@ const PREFIX: &str = "MANTLET_";
 /// Between two levels of a key.
 const LEVEL: &str = "__";
 
-/// What flags are called whose settings are called otherwise. Who writes `MANTLET_STRICT=1` means one.
+/// What flags are called whose settings are called otherwise. Who writes `MANTLET_STRICT=1` means
+/// one.
 const FLAGS: [(&str, &str); 3] = [
     ("STRICT", "MANTLET_CONTRACT__POSTURE=strict"),
     ("TLS_CERT", "MANTLET_TLS__CERTIFICATE"),
     ("TRUST_DOCUMENT", "MANTLET_CONTRACT__TRUST=document"),
 ];
 
-/// Lays the variables over the tree, in the order of their names: a table before its keys. Says which of them are ours.
+/// Lays the variables over the tree, in the order of their names: a table before its keys. Says
+/// which of them are ours.
 ///
-/// A variable that resembles a setting is one, and a slip in it a mistake. One that does not is another program's, or of
-/// another version, and is only named: it must not keep a gate from starting.
+/// A variable that resembles a setting is one, and a slip in it a mistake. One that does not is
+/// another program's, or of another version, and is only named: it must not keep a gate from
+/// starting.
 pub(super) fn merge(
     tree: &mut Node,
     (defaults, known): (&Node, &[&str]),

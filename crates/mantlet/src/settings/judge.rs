@@ -115,7 +115,8 @@ fn meant<C: DeserializeOwned>(
     Some((None, found))
 }
 
-/// Whether a value would be accepted at this place; else what is said of it, if it is about this place alone.
+/// Whether a value would be accepted at this place; else what is said of it, if it is about this
+/// place alone.
 fn trial<C: DeserializeOwned>(tree: &Node, path: &[Segment], value: Value) -> Result<(), Option<Problem>> {
     let mut trial = tree.clone();
     let Some(node) = node_at(&mut trial, path) else { return Err(None) };

@@ -147,8 +147,8 @@ where
     }
 }
 
-/// Reads all layers. Besides mistakes there is a configuration without what they concern, so that the rest of it can be
-/// judged too.
+/// Reads all layers. Besides mistakes there is a configuration without what they concern, so that
+/// the rest of it can be judged too.
 pub(crate) fn read<C>(sources: &Sources<'_>) -> (Option<Loaded<C>>, Vec<Mistake>)
 where
     C: DeserializeOwned + Serialize + Default,

@@ -132,7 +132,8 @@ impl Origins {
         self.keys.get(&key).is_some_and(|entry| entry.origin != Origin::Default)
     }
 
-    /// The key as it was written: a caller counts the items of a list without those that were taken out.
+    /// The key as it was written: a caller counts the items of a list without those that were taken
+    /// out.
     fn written(&self, key: &str) -> String {
         let mut written = String::with_capacity(key.len());
         for piece in key.split_inclusive('[') {

@@ -136,8 +136,8 @@ fn help_for(expected: &str, found: &Found, is_secret: bool, origin: &Origin) -> 
     }
 }
 
-/// What was most likely meant by a value that does not fit, the likeliest first, each with how to write it. None is proposed
-/// before it has been found to be accepted.
+/// What was most likely meant by a value that does not fit, the likeliest first, each with how to
+/// write it. None is proposed before it has been found to be accepted.
 pub(super) fn proposals(problem: &Problem, origin: &Origin) -> Vec<(Value, Option<String>)> {
     let Problem::Mismatch { found, expected } = problem else { return Vec::new() };
     let is_in_file = matches!(origin, Origin::File { .. });

@@ -21,9 +21,11 @@ pub(super) struct Limit {
     pub(super) burst: u32,
 }
 
-/// A limit for those who ask so much in a window, and so much in its busiest part. `period` is that of the rule.
+/// A limit for those who ask so much in a window, and so much in its busiest part. `period` is that
+/// of the rule.
 ///
-/// Whoever asks at that speed is done after `requests / peak` parts. What the rate does not give back meanwhile, the burst has to hold.
+/// A client at that speed is done after `requests / peak` parts. What the rate does not give
+/// back meanwhile, the burst has to hold.
 pub(super) fn of_requests(requests: u64, peak: u64, window: u64, period: u64) -> Limit {
     let (requests, peak, window) = (requests.max(1), peak.max(1), window.max(1));
     let most = with_room(requests);
@@ -106,8 +108,9 @@ mod tests {
     }
 
     #[test]
-    fn whoever_asks_no_more_than_was_seen_is_let_through() {
-        // A window's requests in all speeds up to that of the busiest part, one window after the other.
+    fn a_client_that_asks_no_more_than_was_seen_is_let_through() {
+        // A window's requests in all speeds up to that of the busiest part, one window after the
+        // other.
         for (requests, peak) in [(1, 1), (7, 3), (40, 40), (90, 30), (600, 10), (2_000, 400)] {
             let Limit { rate, burst } = of_requests(requests, peak, MINUTE, 1);
             let a_second = f64::from(rate.count()) / rate.period().as_secs_f64();

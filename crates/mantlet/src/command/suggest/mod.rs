@@ -1,4 +1,5 @@
-//! `mantlet throttles --from audit.jsonl`: suggests limits from the requests of clients while rules only reported.
+//! `mantlet throttles --from audit.jsonl`: suggests limits from the requests of clients while rules
+//! only reported.
 //!
 //! All of standard output is TOML, so that it can be pasted; the evidence is in comments.
 

@@ -127,7 +127,8 @@ impl Sum {
         }
     }
 
-    /// The rules as they are now, the general rate first, then those of the configuration; and how many windows are of what they were before.
+    /// The rules as they are now, the general rate first, then those of the configuration; and how
+    /// many windows are of what they were before.
     pub(super) fn rules(&self) -> (Vec<&Use>, u64) {
         let mut latest: Vec<&Use> = Vec::new();
         let mut left = 0;

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 /// Let's Encrypt's own, and the one where nothing counts.
 const PRODUCTION: &str = "https://acme-v02.api.letsencrypt.org/directory";
 const STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
-/// The most names of one certificate that Let's Encrypt signs (<https://letsencrypt.org/docs/rate-limits/>).
+/// The most names of one certificate that Let's Encrypt signs
+/// (<https://letsencrypt.org/docs/rate-limits/>).
 const MOST_DOMAINS: usize = 100;
 
 /// The `[tls.acme]` section.
@@ -27,13 +28,15 @@ pub(crate) struct Config {
     pub(crate) contact: Vec<String>,
     /// The address of the server's directory. Default empty: Let's Encrypt.
     pub(crate) directory: String,
-    /// Let's Encrypt's server for trying out, whose certificates nobody trusts. Default no.
+    /// Let's Encrypt's server for trying out, whose certificates no client trusts. Default no.
     pub(crate) staging: bool,
-    /// The authority (PEM) of the server's own certificate. Default empty: those that this machine trusts.
+    /// The authority (PEM) of the server's own certificate. Default empty: those that this machine
+    /// trusts.
     pub(crate) directory_authority: String,
     /// How the server finds out that the names are ours. Default `tls-alpn-01`.
     pub(crate) challenge: Kind,
-    /// A further address to listen on, where challenges are answered and the rest is redirected. Default empty.
+    /// A further address to listen on, where challenges are answered and the rest is redirected.
+    /// Default empty.
     pub(crate) http_listen: String,
 }
 
@@ -174,7 +177,8 @@ fn finding(key: impl AsRef<str>, message: impl Into<String>) -> Finding {
     Finding::new(format!("tls.acme.{}", key.as_ref()), message)
 }
 
-/// Whether it is a name for which a certificate can be fetched; a public server wants one that the world knows.
+/// Whether it is a name for which a certificate can be fetched; a public server wants one that the
+/// world knows.
 fn check_domain(name: &str, is_public: bool) -> Result<(), (String, &'static str)> {
     if name.contains('*') {
         let message = format!("`{name}`: a wildcard needs DNS-01, which is not supported");

@@ -23,7 +23,8 @@ pub(crate) struct Config {
     /// Further certificates, chosen by the name that the client asks for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) more: Vec<Pair>,
-    /// Authorities (PEM) whose client certificates are accepted (mTLS). Default empty: none are asked for.
+    /// Authorities (PEM) whose client certificates are accepted (mTLS). Default empty: none are
+    /// asked for.
     pub(crate) client_authorities: String,
     /// Whether a client must show a certificate. Default no.
     pub(crate) client_required: bool,

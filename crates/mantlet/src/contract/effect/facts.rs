@@ -78,7 +78,7 @@ impl Facts {
         facts
     }
 
-    /// What is no HTTP route.
+    /// Adds what is not an HTTP route.
     fn others(&mut self, below: &str, router: &Router) {
         for route in &router.routes {
             match route {
@@ -96,7 +96,8 @@ impl Facts {
         }
     }
 
-    /// The routes that a template of the configuration is about; none if nobody knows. It may begin with one of these root paths.
+    /// The routes that a template of the configuration is about; none if that is not known. It may
+    /// begin with one of these root paths.
     pub(super) fn about(&self, template: &str, roots: &Roots) -> Option<Vec<&Fact>> {
         let own = template.get(roots.start_in(template).at..).unwrap_or(template);
         let found: Vec<_> = self.routes.iter().filter(|fact| may_meet(own, &fact.path)).collect();

@@ -1,5 +1,5 @@
-//! What the configuration says, held against what is known of the app: what cannot take effect is told at start, with its place, and so is what
-//! is limited without being asked for.
+//! What the configuration says, held against what is known of the app: what cannot take effect is
+//! told at start, with its place, and so is what is limited without being asked for.
 //!
 //! These are notes and no mistakes: an app may answer what its contract does not know.
 

@@ -70,7 +70,8 @@ impl Report {
         text
     }
 
-    /// Those at which the protection against forged requests would stand in the way, and the line that lets them pass.
+    /// Those at which the protection against forged requests would stand in the way, and the line
+    /// that lets them pass.
     fn name_callbacks(&self, routes: &Routes, text: &mut String) {
         let refused = |callback: &&Callback| {
             routes.of(&Method::POST, Spellings::one(&callback.path)).csrf == Mode::Enforce
@@ -163,7 +164,8 @@ impl Report {
         text
     }
 
-    /// What waits for the app, what is lost where input is only reported, and what could be enforced.
+    /// What waits for the app, what is lost where input is only reported, and what could be
+    /// enforced.
     fn left_to_the_app(&self, rules: &Rules, only_reported: bool) -> String {
         let mut text = String::new();
         let most = self.guarded.iter().max_by_key(|(_, number)| **number).map(|(why, _)| why);

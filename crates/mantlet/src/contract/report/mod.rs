@@ -1,4 +1,5 @@
-//! The load report: what is known of an app, where the app decides, what is enforced and what is only recorded.
+//! The load report: what is known of an app, where the app decides, what is enforced and what is
+//! only recorded.
 
 mod brief;
 mod full;
@@ -41,7 +42,8 @@ pub(crate) struct Report {
     unsure: BTreeMap<String, usize>,
     /// Operations whose 422 is the app's own.
     own_words: usize,
-    /// Operations whose invalid input waits for what may refuse a request before; one of those that may.
+    /// Operations whose invalid input waits for what may refuse a request before; one of those that
+    /// may.
     waiting: usize,
     /// What it is that may refuse, and before how many operations.
     guarded: BTreeMap<String, usize>,

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// An app with two public operations, a hidden one, one below code that may change requests, a WebSocket and a foreign app.
+/// An app with two public operations, a hidden one, one below code that may change requests, a
+/// WebSocket and a foreign app.
 fn model(source: &str, complete: bool) -> model::Contract {
     let shown = json!([{"status": 200, "shape": 0}]);
     let operation = |id: &str, responses: &Value| json!({"id": id, "body": {"kind": "none"}, "inputs": [], "responses": responses});
