@@ -24,7 +24,7 @@ struct House {
     imports: usize,
 }
 
-const HOUSES: [House; 6] = [
+const HOUSES: [House; 7] = [
     House {
         folder: &[],
         floors: &[
@@ -37,6 +37,18 @@ const HOUSES: [House; 6] = [
             &["command"],
         ],
         imports: 20,
+    },
+    House {
+        folder: &["settings"],
+        floors: &[
+            &["origin", "secret", "spelling", "variable"],
+            &["key", "mistake", "sources"],
+            &["problem", "tree"],
+            &["file", "origins", "reader", "suggest", "wording"],
+            &["environment", "judge", "show"],
+            &["load"],
+        ],
+        imports: 30,
     },
     House {
         folder: &["config"],

@@ -25,7 +25,7 @@ const MEMORY: &str = "code.json";
 
 /// How the inspector is told how long it may read, and what it may remember where. A relative
 /// folder counts from where the app starts, which is here.
-pub(crate) fn reading(config: &AppConfig, state_folder: &Path) -> [OsString; 4] {
+pub(crate) fn reading_arguments(config: &AppConfig, state_folder: &Path) -> [OsString; 4] {
     let memory = env::current_dir().unwrap_or_default().join(state_folder).join(MEMORY);
     let bound = config.read_timeout.0.as_secs_f64().to_string();
     ["--memory".into(), memory.into(), "--read-timeout".into(), bound.into()]

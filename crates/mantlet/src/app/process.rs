@@ -19,7 +19,7 @@ use super::{
     environment::withheld,
     folder::{PrivateFolder, cannot_write},
     interpreter::{interpreter, interpreter_not_started, not_started},
-    package::{CONTRACT, LAUNCHER, reading, write_files, written},
+    package::{CONTRACT, LAUNCHER, reading_arguments, write_files, written},
     status::{STATUS, Status},
 };
 use crate::{config::Config, say::Failure, settings::Loaded};
@@ -88,7 +88,7 @@ impl AppProcess {
         arguments.extend(["--uvicorn".into(), uvicorn_options(&loaded.config).into()]);
         if tells_its_contract {
             arguments.extend(["--contract".into(), folder.path().join(CONTRACT).into()]);
-            arguments.extend(reading(config, &loaded.config.state_folder));
+            arguments.extend(reading_arguments(config, &loaded.config.state_folder));
         }
         arguments.extend(["--parent".into(), std::process::id().to_string().into()]);
         let name = if config.entrypoint.is_empty() { "the app" } else { &config.entrypoint };

@@ -14,7 +14,7 @@ use super::{description::Description, router::is_empty};
 use crate::{
     app::{
         CONTRACT, INSPECTOR, PrivateFolder, STATUS, Status, cannot_write, interpreter,
-        interpreter_not_started, reading, withheld, write_files,
+        interpreter_not_started, reading_arguments, withheld, write_files,
     },
     config::{AppConfig, Config},
     say::Failure,
@@ -40,7 +40,7 @@ pub(crate) fn inspect(loaded: &Loaded<Config>) -> Result<Description, Failure> {
     if !config.entrypoint.is_empty() {
         command.arg(&config.entrypoint);
     }
-    command.args(reading(config, &loaded.config.state_folder));
+    command.args(reading_arguments(config, &loaded.config.state_folder));
     command.arg("--contract").arg(&contract).arg("--status").arg(folder.path().join(STATUS));
     // What the app prints is not the contract.
     command.stdin(Stdio::null()).stdout(io::stderr());

@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use super::{
     agreement,
     behind::Behind,
-    effect::{Facts, Settings},
+    effect::{EffectCheck, Facts},
     read::{Found, PATIENCE, Trouble, read_url},
     report::Report,
     router::is_empty,
@@ -45,7 +45,7 @@ pub(crate) struct Keeper {
     policy: RefCell<Arc<Routes>>,
     report: RefCell<Option<Report>>,
     /// What the configuration says, and what is known of the app: what has no effect is told.
-    settings: RefCell<Option<Settings>>,
+    effect: RefCell<Option<EffectCheck>>,
     facts: RefCell<Option<Facts>>,
     /// What was said last.
     told: RefCell<String>,
@@ -64,7 +64,7 @@ impl Keeper {
             source: RefCell::new(source),
             policy: RefCell::new(policy),
             report: RefCell::default(),
-            settings: RefCell::default(),
+            effect: RefCell::default(),
             facts: RefCell::default(),
             told: RefCell::default(),
             hash: Cell::default(),
@@ -111,8 +111,8 @@ impl Keeper {
     fn tell(&self) {
         if let Some(report) = &*self.report.borrow() {
             let text = report.brief(&self.policy.borrow());
-            let notes = match (&*self.settings.borrow(), &*self.facts.borrow()) {
-                (Some(settings), Some(facts)) => settings.notes(facts),
+            let notes = match (&*self.effect.borrow(), &*self.facts.borrow()) {
+                (Some(effect), Some(facts)) => effect.notes(facts),
                 _ => Vec::new(),
             };
             let told =
@@ -140,8 +140,8 @@ impl Keeper {
     }
 
     /// Takes what a configuration says, to be held against what is known of the app.
-    pub(crate) fn heed(&self, settings: Settings) {
-        self.settings.replace(Some(settings));
+    pub(crate) fn heed(&self, effect: EffectCheck) {
+        self.effect.replace(Some(effect));
     }
 
     /// Where the contract comes from by now.

@@ -13,7 +13,9 @@ use super::{admin, parts::Parts, run::run};
 use crate::{
     app::AppProcess,
     config::{Checked, Config, Reader},
-    contract::{Behind, Keeper, PATIENCE_AT_START, Settings, Source, Trouble, agreement, read_url, say_none},
+    contract::{
+        Behind, EffectCheck, Keeper, PATIENCE_AT_START, Source, Trouble, agreement, read_url, say_none,
+    },
     say::{Failure, say},
     settings::{Loaded, Origin},
     state,
@@ -46,7 +48,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     prepare_state_folder(&mut loaded)?;
     let admin = admin::open(&loaded)?;
     let certificates = watch::Sender::new(tls.as_ref().and_then(LoadedTls::acme).cloned());
-    let settings = Settings::of(&loaded);
+    let effect = EffectCheck::of(&loaded);
     let config = loaded.config;
     let audit = config.audit.log(&config.state_folder);
     let (log, writer) = AuditLog::open(&audit).map_err(|error| {
@@ -86,7 +88,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     let contract = reader.kept.get::<ContractHandle>();
     let keeper =
         Keeper::new(contract.clone(), source, asked, Arc::clone(&routes)).recalling(agreement.clone());
-    keeper.heed(settings);
+    keeper.heed(effect);
     let is_found = named.is_some();
     if let Some(found) = named {
         keeper.put(found);

@@ -2,14 +2,13 @@
 
 use toml::de::DeValue;
 
-use super::origin::Segment;
+use super::key::Segment;
+use super::mistake::Mistake;
+use super::origin::Origin;
+use super::sources::Sources;
 use super::tree::{AsText, Node, Value};
-use super::{Mistake, Origin, Sources, suggest};
-
-const PREFIX: &str = "MANTLET_";
-
-/// Between two levels of a key.
-const LEVEL: &str = "__";
+use super::variable::{LEVEL, PREFIX, part_of};
+use super::{spelling, suggest};
 
 /// What flags are called whose settings are called otherwise. Who writes `MANTLET_STRICT=1` means
 /// one.
@@ -94,7 +93,7 @@ fn resembles_a_setting(rest: &str, defaults: &Node, known: &[&str], origin: &Ori
     }
     let name = rest.to_lowercase().replace('_', "-");
     known.contains(&name.as_str())
-        || suggest::nearest(&name, known.iter().copied()).is_some()
+        || spelling::nearest(&name, known.iter().copied()).is_some()
         || suggest::is_meant(&[Segment::Key(name)], defaults, origin)
 }
 
@@ -108,16 +107,6 @@ pub(super) fn references(node: &Node) -> Vec<String> {
 
 fn reference(text: &str) -> Option<&str> {
     text.strip_prefix("env:").filter(|name| !name.is_empty())
-}
-
-/// The variable that sets a key.
-pub(super) fn variable_of<'a>(path: impl Iterator<Item = &'a str>) -> String {
-    let parts: Vec<String> = path.map(part_of).collect();
-    format!("{PREFIX}{}", parts.join(LEVEL))
-}
-
-fn part_of(name: &str) -> String {
-    name.to_uppercase().replace('-', "_")
 }
 
 /// The key that a variable sets, given without its prefix.

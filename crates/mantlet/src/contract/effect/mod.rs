@@ -44,14 +44,14 @@ const USUAL_HEADERS: [&str; 14] = [
     "true-client-ip",
 ];
 
-/// What a configuration says, and where.
+/// Finds the settings of a configuration that cannot take effect.
 #[derive(Debug)]
-pub(crate) struct Settings {
+pub(crate) struct EffectCheck {
     config: Box<Config>,
     origins: Origins,
 }
 
-impl Settings {
+impl EffectCheck {
     pub(crate) fn of(loaded: &Loaded<Config>) -> Self {
         Self { config: Box::new(loaded.config.clone()), origins: loaded.origins.clone() }
     }
