@@ -12,7 +12,7 @@ use crate::{
     say::{Failure, say},
 };
 
-/// What the running Mantlet knows of bans.
+/// The bans of the running Mantlet, and whether it bans at all.
 #[derive(Deserialize)]
 struct Listed {
     throttle: Mode,
@@ -31,10 +31,8 @@ pub(crate) fn bans(arguments: &BansArguments) -> Result<ExitCode, Failure> {
     match action {
         None => print_answer(client.ask(Method::GET, &["bans"])?, running.json, list),
         Some(BansAction::Lift { address }) => {
-            let all = ["bans"];
-            let one = ["bans", address];
-            let lifted_ones = if address == "all" { all.as_slice() } else { &one };
-            print_answer(client.ask(Method::DELETE, lifted_ones)?, running.json, lifted)
+            let path: &[&str] = if address == "all" { &["bans"] } else { &["bans", address] };
+            print_answer(client.ask(Method::DELETE, path)?, running.json, lifted)
         }
     }
 }

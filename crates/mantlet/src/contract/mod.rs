@@ -1,4 +1,4 @@
-//! The contract of the app: where it comes from, what keeps it in force, and what is said of it.
+//! The contract of the app: its sources, the keeper that puts it in force, and reports about it.
 //!
 //! It comes from the app that we run, from a file, from an address, or from the app behind the
 //! gate, which may be away.

@@ -1,4 +1,4 @@
-//! What is said of operations that are or only look sensitive.
+//! Hints about operations that are sensitive, or only look so.
 
 use mantlet_contract::flows::{Evidence, Purpose};
 
