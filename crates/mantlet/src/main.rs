@@ -1,34 +1,17 @@
 //! The `mantlet` command.
 
-mod admin;
-mod adopted;
-mod agreement;
 mod app;
 mod cli;
+mod command;
 mod config;
-mod contract_source;
-mod csrf_keys;
-mod effect;
-mod health;
-mod inspector;
+mod contract;
 mod operate;
-mod private;
-mod report;
 mod say;
 mod settings;
 mod state;
-mod store;
-mod tls;
 
-mod command {
-    pub(crate) mod bans;
-    pub(crate) mod config;
-    pub(crate) mod contract;
-    pub(crate) mod quotas;
-    pub(crate) mod run;
-    pub(crate) mod serve;
-    pub(crate) mod throttles;
-}
+#[cfg(test)]
+mod rooms_tests;
 
 use std::process::ExitCode;
 
@@ -36,7 +19,8 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 
-// Chosen for memory: thousands of short-lived buffers of few sizes. Measured in `cargo xtask bench`.
+// Chosen for memory: thousands of short-lived buffers of few sizes. Measured in `cargo xtask
+// bench`.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

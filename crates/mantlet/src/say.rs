@@ -1,5 +1,5 @@
-//! Messages for people, on standard error: each line begins with Mantlet's name, which distinguishes it from the app's own. The
-//! result of a command goes to standard output.
+//! Messages for people, on standard error: each line begins with Mantlet's name, which
+//! distinguishes it from the app's own. The result of a command goes to standard output.
 
 use std::{
     io::{self, Write as _},
@@ -11,10 +11,21 @@ pub(crate) fn say(text: impl AsRef<str>) {
     mantlet_gateway::tell(&text.as_ref().replace('\n', "\n  "));
 }
 
-/// Prints the result of a command, all at once. A reader that has seen enough may close the pipe before its end.
+/// How many there are of something.
+pub(crate) fn amount(number: usize, noun: &str) -> String {
+    match number {
+        0 => format!("no {noun}"),
+        1 => format!("1 {noun}"),
+        _ => format!("{number} {noun}s"),
+    }
+}
+
+/// Prints the result of a command, all at once, and ends its last line. A reader that has seen
+/// enough may close the pipe before its end.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut output = io::stdout().lock();
-    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+    let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    match output.write_all([text, end].concat().as_bytes()).and_then(|()| output.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::new(format!("cannot write to standard output: {error}")))
         }

@@ -36,7 +36,8 @@ pub(crate) enum NoSecret {
     Refused(io::Error),
 }
 
-/// Reads a secret, or makes it with this text, readable for nobody else. Of two that make it at once, one wins and both read it.
+/// Reads a secret, or makes it with this text, which no other user can read. Of two that make it at
+/// once, one wins and both read it.
 pub(crate) fn secret(folder: &Path, name: &str, text: &str) -> Result<String, NoSecret> {
     prepare(folder).map_err(NoSecret::Unkept)?;
     let file = folder.join(name);

@@ -5,41 +5,41 @@ use std::{fmt::Write as _, process::ExitCode};
 use http::Method;
 use mantlet_controls::{Mode, throttle::bans::Ban};
 use serde::Deserialize;
-use serde_json::Value;
 
+use super::ask::{Client, print_answer};
 use crate::{
-    admin::Client,
     cli::{BansAction, BansArguments},
-    say::{Failure, print, say},
+    say::{Failure, say},
 };
 
-pub(crate) fn bans(arguments: &BansArguments) -> Result<ExitCode, Failure> {
-    let client = Client::of(&arguments.running)?;
-    let answer = match &arguments.action {
-        None => client.ask(Method::GET, &["bans"])?,
-        Some(BansAction::Lift { address }) if address == "all" => client.ask(Method::DELETE, &["bans"])?,
-        Some(BansAction::Lift { address }) => client.ask(Method::DELETE, &["bans", address])?,
-    };
-    if arguments.running.json {
-        print(&format!("{answer}\n"))?;
-    } else if arguments.action.is_none() {
-        print(&list(answer)?)?;
-    } else {
-        print(&lifted(answer)?)?;
-    }
-    Ok(ExitCode::SUCCESS)
+/// The bans of the running Mantlet, and whether it bans at all.
+#[derive(Deserialize)]
+struct Listed {
+    throttle: Mode,
+    mode: Mode,
+    bans: Vec<Ban>,
 }
 
-fn list(answer: Value) -> Result<String, Failure> {
-    #[derive(Deserialize)]
-    struct Listed {
-        throttle: Mode,
-        mode: Mode,
-        bans: Vec<Ban>,
+#[derive(Deserialize)]
+struct Lifted {
+    lifted: Vec<String>,
+}
+
+pub(crate) fn bans(arguments: &BansArguments) -> Result<ExitCode, Failure> {
+    let BansArguments { action, running } = arguments;
+    let client = Client::of(running)?;
+    match action {
+        None => print_answer(client.ask(Method::GET, &["bans"])?, running.json, list),
+        Some(BansAction::Lift { address }) => {
+            let path: &[&str] = if address == "all" { &["bans"] } else { &["bans", address] };
+            print_answer(client.ask(Method::DELETE, path)?, running.json, lifted)
+        }
     }
-    let Listed { throttle, mode, bans } = understood(answer)?;
+}
+
+fn list(Listed { throttle, mode, bans }: &Listed) -> String {
     match (mode, bans.len()) {
-        (Mode::Off, _) if throttle == Mode::Off => {
+        (Mode::Off, _) if *throttle == Mode::Off => {
             say("bans are off, because `mode` under `[throttle]` is `off`");
         }
         (Mode::Off, _) => say("bans are off; `mode = \"enforce\"` under `[throttle.ban]` switches them on"),
@@ -51,7 +51,7 @@ fn list(answer: Value) -> Result<String, Failure> {
     }
     let mut text = String::new();
     if bans.is_empty() {
-        return Ok(text);
+        return text;
     }
     let mut row = |[address, since, until, count, why]: [&str; 5]| {
         // Writing to a text cannot fail.
@@ -62,15 +62,10 @@ fn list(answer: Value) -> Result<String, Failure> {
         let (since, until) = (format!("{:.0}", ban.since), format!("{:.0}", ban.until));
         row([&ban.address, &since, &until, &ban.count.to_string(), &ban.why]);
     }
-    Ok(text)
+    text
 }
 
-fn lifted(answer: Value) -> Result<String, Failure> {
-    #[derive(Deserialize)]
-    struct Lifted {
-        lifted: Vec<String>,
-    }
-    let Lifted { lifted } = understood(answer)?;
+fn lifted(Lifted { lifted }: &Lifted) -> String {
     if lifted.is_empty() {
         say("no address was banned");
     }
@@ -78,14 +73,5 @@ fn lifted(answer: Value) -> Result<String, Failure> {
     for address in lifted {
         let _ = writeln!(text, "{address} is no longer banned");
     }
-    Ok(text)
-}
-
-/// What an answer says.
-pub(crate) fn understood<T: for<'de> Deserialize<'de>>(answer: Value) -> Result<T, Failure> {
-    serde_json::from_value(answer).map_err(|error| {
-        Failure::new(format!(
-            "cannot understand the response of the running Mantlet: {error}\nis it another version?"
-        ))
-    })
+    text
 }

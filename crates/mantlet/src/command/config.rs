@@ -24,7 +24,7 @@ pub(crate) fn config(arguments: &ConfigArguments) -> Result<ExitCode, Failure> {
                 .file
                 .as_ref()
                 .map_or_else(|| "no file, the defaults".to_owned(), |file| file.display().to_string());
-            print(&format!("the configuration is valid ({from})\n"))?;
+            print(&format!("the configuration is valid ({from})"))?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -5,33 +5,25 @@ use std::{fmt::Write as _, process::ExitCode};
 use http::Method;
 use mantlet_controls::Mode;
 use serde::Deserialize;
-use serde_json::Value;
 
+use super::ask::{Client, print_answer};
 use crate::{
-    admin::Client,
     cli::{QuotasAction, QuotasArguments},
-    command::bans::understood,
-    say::{Failure, print, say},
+    say::{Failure, say},
 };
 
 pub(crate) fn quotas(arguments: &QuotasArguments) -> Result<ExitCode, Failure> {
-    let client = Client::of(&arguments.running)?;
-    let answer = match &arguments.action {
-        None => client.ask(Method::GET, &["quotas"])?,
-        Some(QuotasAction::Reset { quota, key }) => client.ask(Method::DELETE, &["quotas", quota, key])?,
-    };
-    if arguments.running.json {
-        print(&format!("{answer}\n"))?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    match &arguments.action {
-        None => print(&list(answer)?)?,
-        Some(QuotasAction::Reset { quota, .. }) => {
-            let Reset { reset } = understood(answer)?;
-            print(&format!("usage of `{quota}` reset for {}\n", reset.name()))?;
+    let QuotasArguments { action, running } = arguments;
+    let client = Client::of(running)?;
+    match action {
+        None => print_answer(client.ask(Method::GET, &["quotas"])?, running.json, list),
+        Some(QuotasAction::Reset { quota, key }) => {
+            let answer = client.ask(Method::DELETE, &["quotas", quota, key])?;
+            print_answer(answer, running.json, |Reset { reset }: &Reset| {
+                format!("usage of `{quota}` reset for {}", reset.name())
+            })
         }
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 #[derive(Deserialize)]
@@ -82,9 +74,8 @@ impl Row {
     }
 }
 
-fn list(answer: Value) -> Result<String, Failure> {
-    let Listed { throttle, quotas } = understood(answer)?;
-    if throttle == Mode::Off {
+fn list(Listed { throttle, quotas }: &Listed) -> String {
+    if *throttle == Mode::Off {
         say("no quota is in force, because `mode` under `[throttle]` is `off`");
     }
     let mut text = String::new();
@@ -114,7 +105,7 @@ fn list(answer: Value) -> Result<String, Failure> {
             let _ = writeln!(text, "  and {} with less usage", keys - most.len());
         }
     }
-    Ok(text)
+    text
 }
 
 impl Used {

@@ -8,15 +8,15 @@ use crate::{
     app::{AppProcess, say_handed_on},
     cli::RunArguments,
     config::Reader,
-    contract_source::Source,
-    operate::{self, Operation},
+    contract::Source,
+    operate::{Plan, operate},
     say::Failure,
     settings::Flag,
     state,
 };
 
 pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
-    let mut flags = Vec::new();
+    let mut flags = arguments.common.flags();
     if let Some(app) = &arguments.app {
         flags.push(Flag::new("app.entrypoint", "APP", app.as_str()));
     }
@@ -28,17 +28,18 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     }
     flags.extend(arguments.contract.flags());
     let server = if arguments.server.is_empty() { Server::Uvicorn } else { Server::Unknown };
-    let reader = Reader::new(&arguments.common, flags).in_front_of(server);
+    let reader = Reader::of_file(arguments.common.config.clone()).with_flags(flags).in_front_of(server);
     let checked = reader.read_at_start()?;
     let config = &checked.loaded.config;
     let source = Source::of(&config.contract, arguments.server.is_empty());
     if source == Source::App {
-        // What is read of the app's code is kept there. Without it all of it is read at each start, which is no failure.
+        // What is read of the app's code is kept there. Without it all of it is read at each start,
+        // which is no failure.
         let _ = state::prepare(&config.state_folder);
     }
     let process = AppProcess::prepare(&checked.loaded, &arguments.server, source == Source::App)?;
     say_handed_on(&checked.loaded);
-    operate::operate(Operation {
+    operate(Plan {
         reader,
         checked,
         address: process.command.address.clone(),

@@ -7,16 +7,17 @@ use mantlet_gateway::Address;
 use crate::{
     cli::ServeArguments,
     config::Reader,
-    contract_source::Source,
-    operate::{self, Operation},
+    contract::Source,
+    operate::{Plan, operate},
     say::Failure,
     settings::Flag,
 };
 
 pub(crate) fn serve(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
     let upstream = arguments.upstream.as_deref().map(|url| Flag::new("app.upstream", "--upstream", url));
-    let flags = upstream.into_iter().chain(arguments.contract.flags()).collect();
-    let reader = Reader::new(&arguments.common, flags).without_uvicorn();
+    let mut flags = arguments.common.flags();
+    flags.extend(upstream.into_iter().chain(arguments.contract.flags()));
+    let reader = Reader::of_file(arguments.common.config.clone()).with_flags(flags).without_uvicorn();
     let checked = reader.read_at_start()?;
     let app = &checked.loaded.config.app;
     let address = app.address().map_err(Failure::usage)?.ok_or_else(|| {
@@ -28,5 +29,5 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
     };
     let idle_timeout = app.idle_timeout.0;
     let source = Source::of(&checked.loaded.config.contract, false);
-    operate::operate(Operation { reader, checked, address, idle_timeout, behind, source, app: None })
+    operate(Plan { reader, checked, address, idle_timeout, behind, source, app: None })
 }

@@ -1,13 +1,9 @@
-//! `mantlet throttles`: lists the sensitive operations of an app and their limits; with `--from` it suggests limits.
-
-mod limits;
-mod lines;
-mod sum;
-mod usage;
+//! `mantlet throttles`: lists the sensitive operations of an app and their limits; `--from` is
+//! `suggest`.
 
 use std::{fmt::Write as _, process::ExitCode};
 
-use mantlet_contract::flows::{self, Evidence, Place, Purpose};
+use mantlet_contract::flows::{self, Evidence, Place};
 use mantlet_controls::{
     Mode,
     config::units::Span,
@@ -17,22 +13,26 @@ use mantlet_controls::{
     },
 };
 
+use super::{describe::describe, suggest::suggest};
 use crate::{
     cli::ThrottlesArguments,
-    command::contract::{Described, read},
     config::{Checked, Reader, summary},
+    contract::{
+        Description,
+        sensitive::{line_of, wants_account},
+    },
     say::{Failure, print},
 };
 
 pub(crate) fn throttles(arguments: &ThrottlesArguments) -> Result<ExitCode, Failure> {
     if !arguments.from.is_empty() {
-        return usage::suggest(&arguments.from);
+        return suggest(&arguments.from);
     }
     let checked = Reader::of_file(arguments.contract.config.clone())
         .read()
         .map_err(|mistakes| Failure::usage(summary(&mistakes, "it cannot be used")))?;
-    let Described { name, model, .. } = read(&arguments.contract)?;
-    print(&format!("{}\n", report(&name, &checked, &flows::find(&model))))?;
+    let Description { name, model, .. } = describe(&arguments.contract)?;
+    print(&report(&name, &checked, &flows::find(&model)))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -118,25 +118,6 @@ fn report(name: &str, checked: &Checked, found: &[flows::Found]) -> String {
     // Writing to a text cannot fail.
     let _ = write!(text, "\n  all others: {}", general(checked));
     text
-}
-
-/// The section with which an operation is limited that only looks sensitive.
-pub(crate) fn line_of(path: &str, purpose: Purpose, methods: &[String]) -> String {
-    let of_others = methods.iter().any(|method| !matches!(method.as_str(), "POST" | "PUT" | "PATCH"));
-    let methods = if of_others { format!(", methods = {methods:?}") } else { String::new() };
-    format!(
-        "`throttle.operation = [{{ paths = [\"{path}\"]{methods}, purpose = \"{}\" }}]` refuses them",
-        purpose.name()
-    )
-}
-
-/// Whether an operation names an account if it is what it seems to be, and it is worth a word that none is found.
-pub(crate) const fn wants_account(purpose: Purpose, may_name_more: bool, evidence: Evidence) -> bool {
-    match purpose {
-        Purpose::Login => true,
-        Purpose::Reset | Purpose::Verify => may_name_more && !matches!(evidence, Evidence::Word),
-        Purpose::Register | Purpose::Redeem | Purpose::Checkout => false,
-    }
 }
 
 /// What an address may ask of operations without limits of their own.

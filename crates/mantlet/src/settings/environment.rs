@@ -2,26 +2,28 @@
 
 use toml::de::DeValue;
 
-use super::origin::Segment;
+use super::key::Segment;
+use super::mistake::Mistake;
+use super::origin::Origin;
+use super::sources::Sources;
 use super::tree::{AsText, Node, Value};
-use super::{Mistake, Origin, Sources, suggest};
+use super::variable::{LEVEL, PREFIX, part_of};
+use super::{spelling, suggest};
 
-const PREFIX: &str = "MANTLET_";
-
-/// Between two levels of a key.
-const LEVEL: &str = "__";
-
-/// What flags are called whose settings are called otherwise. Who writes `MANTLET_STRICT=1` means one.
+/// What flags are called whose settings are called otherwise. Who writes `MANTLET_STRICT=1` means
+/// one.
 const FLAGS: [(&str, &str); 3] = [
     ("STRICT", "MANTLET_CONTRACT__POSTURE=strict"),
     ("TLS_CERT", "MANTLET_TLS__CERTIFICATE"),
     ("TRUST_DOCUMENT", "MANTLET_CONTRACT__TRUST=document"),
 ];
 
-/// Lays the variables over the tree, in the order of their names: a table before its keys. Says which of them are ours.
+/// Lays the variables over the tree, in the order of their names: a table before its keys. Says
+/// which of them are ours.
 ///
-/// A variable that resembles a setting is one, and a slip in it a mistake. One that does not is another program's, or of
-/// another version, and is only named: it must not keep a gate from starting.
+/// A variable that resembles a setting is one, and a slip in it a mistake. One that does not is
+/// another program's, or of another version, and is only named: it must not keep a gate from
+/// starting.
 pub(super) fn merge(
     tree: &mut Node,
     (defaults, known): (&Node, &[&str]),
@@ -91,7 +93,7 @@ fn resembles_a_setting(rest: &str, defaults: &Node, known: &[&str], origin: &Ori
     }
     let name = rest.to_lowercase().replace('_', "-");
     known.contains(&name.as_str())
-        || suggest::nearest(&name, known.iter().copied()).is_some()
+        || spelling::nearest(&name, known.iter().copied()).is_some()
         || suggest::is_meant(&[Segment::Key(name)], defaults, origin)
 }
 
@@ -105,16 +107,6 @@ pub(super) fn references(node: &Node) -> Vec<String> {
 
 fn reference(text: &str) -> Option<&str> {
     text.strip_prefix("env:").filter(|name| !name.is_empty())
-}
-
-/// The variable that sets a key.
-pub(super) fn variable_of<'a>(path: impl Iterator<Item = &'a str>) -> String {
-    let parts: Vec<String> = path.map(part_of).collect();
-    format!("{PREFIX}{}", parts.join(LEVEL))
-}
-
-fn part_of(name: &str) -> String {
-    name.to_uppercase().replace('-', "_")
 }
 
 /// The key that a variable sets, given without its prefix.

@@ -4,8 +4,10 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::mistake::Mistake;
+use super::origin::Origin;
+use super::sources::Sources;
 use super::tree::{Node, Value};
-use super::{Mistake, Origin, Sources};
 
 const OWN: &str = "mantlet.toml";
 const PYPROJECT: &str = "pyproject.toml";

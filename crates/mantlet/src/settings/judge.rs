@@ -3,14 +3,16 @@
 
 use serde::de::DeserializeOwned;
 
-use super::origin::{Segment, is_secret, key_of};
+use super::key::{Segment, is_secret, key_of};
+use super::mistake::Mistake;
+use super::origin::Origin;
 use super::problem::{Misfit, Problem};
 use super::reader::Reader;
 use super::tree::{AsText, Node, Value, reaches_into_list};
 use super::wording::{explain, is_about_untagged, proposals};
-use super::{Mistake, Origin, secret, suggest};
+use super::{secret, suggest};
 
-/// More are not told: whoever has that many gave the wrong file.
+/// More are not told: a file with that many is the wrong one.
 const MOST_MISTAKES: usize = 100;
 
 /// Readings in all. Each one changes the tree, so this is only reached by a tree of that size.
@@ -115,7 +117,8 @@ fn meant<C: DeserializeOwned>(
     Some((None, found))
 }
 
-/// Whether a value would be accepted at this place; else what is said of it, if it is about this place alone.
+/// Whether a value would be accepted at this place; else what is said of it, if it is about this
+/// place alone.
 fn trial<C: DeserializeOwned>(tree: &Node, path: &[Segment], value: Value) -> Result<(), Option<Problem>> {
     let mut trial = tree.clone();
     let Some(node) = node_at(&mut trial, path) else { return Err(None) };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Origin;
+use super::origin::Origin;
 
 /// One thing that is wrong in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]

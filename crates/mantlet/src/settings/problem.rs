@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{Error, Expected, Unexpected};
 
-use super::origin::Segment;
+use super::key::Segment;
 
 /// A value that did not fit, and where it stands.
 #[derive(Debug)]

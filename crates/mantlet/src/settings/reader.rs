@@ -9,8 +9,8 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use super::Origin;
-use super::origin::Segment;
+use super::key::Segment;
+use super::origin::Origin;
 use super::problem::{Found, Misfit, Problem};
 use super::tree::{Node, Value};
 

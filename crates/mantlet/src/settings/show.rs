@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
-use super::origin::{Segment, is_secret, key_of, quote, text_literal};
+use super::key::{Segment, is_secret, key_of, quote, text_literal};
+use super::origin::Origin;
+use super::origins::Origins;
 use super::secret::is_reference;
 use super::tree::{Node, Value};
-use super::{Origin, Origins};
 
 /// Comments stand in one column, unless a line is longer than this.
 const WIDEST_ALIGNED: usize = 60;
@@ -95,7 +96,7 @@ impl Sheet<'_> {
     }
 }
 
-/// A secret that somebody gave. A default is none, and a reference tells none.
+/// A secret that a layer set. A default is none, and a reference tells none.
 fn is_hidden(node: &Node, origin: &Origin, path: &[Segment]) -> bool {
     *origin != Origin::Default && is_secret(path) && tells_text(node)
 }

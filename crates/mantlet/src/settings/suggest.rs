@@ -1,26 +1,10 @@
-//! What somebody may have meant who wrote a key that is not known.
+//! What may have been meant by a key that is not known.
 
-use super::Origin;
-use super::environment::variable_of;
-use super::origin::{Segment, quote};
+use super::key::{Segment, quote};
+use super::origin::Origin;
+use super::spelling::{did_you_mean, distance, listed, nearest};
 use super::tree::{Node, Value};
-use super::wording::{did_you_mean, listed};
-
-/// The candidate that `word` may be a misspelling of.
-pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let most = (word.chars().count() / 3).max(1);
-    candidates
-        .map(|candidate| (distance(word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= most && *distance < candidate.chars().count())
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// Slips of the finger between two names, whatever case and separators they use.
-fn distance(one: &str, other: &str) -> usize {
-    let plain = |text: &str| text.to_lowercase().replace('_', "-");
-    strsim::osa_distance(&plain(one), &plain(other))
-}
+use super::variable::variable_of;
 
 /// Whether the unknown key at `path` is most likely a slip in one that is known.
 pub(super) fn is_meant(path: &[Segment], defaults: &Node, origin: &Origin) -> bool {

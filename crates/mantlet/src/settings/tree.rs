@@ -3,8 +3,9 @@
 use serde::Serialize;
 use toml::de::{DeTable, DeValue};
 
-use super::origin::{Segment, key_of};
-use super::{Mistake, Origin};
+use super::key::{Segment, key_of};
+use super::mistake::Mistake;
+use super::origin::Origin;
 
 /// A value, where it came from, and what it replaced.
 #[derive(Clone, Debug)]

@@ -1,8 +1,8 @@
 //! Says what does not fit in the user's words: no type names, no jargon, no secrets.
 
-use super::Origin;
+use super::origin::Origin;
 use super::problem::{Found, Problem};
-use super::suggest::nearest;
+use super::spelling::{did_you_mean, listed, nearest};
 use super::tree::{Node, Value};
 
 /// What is wrong, and perhaps what to do. Unknown keys get their help from `suggest`.
@@ -136,8 +136,8 @@ fn help_for(expected: &str, found: &Found, is_secret: bool, origin: &Origin) -> 
     }
 }
 
-/// What was most likely meant by a value that does not fit, the likeliest first, each with how to write it. None is proposed
-/// before it has been found to be accepted.
+/// What was most likely meant by a value that does not fit, the likeliest first, each with how to
+/// write it. None is proposed before it has been found to be accepted.
 pub(super) fn proposals(problem: &Problem, origin: &Origin) -> Vec<(Value, Option<String>)> {
     let Problem::Mismatch { found, expected } = problem else { return Vec::new() };
     let is_in_file = matches!(origin, Origin::File { .. });
@@ -181,16 +181,6 @@ fn in_quotes(value: &str) -> String {
 
 fn without_quotes(value: &str) -> String {
     format!("write it without quotes: `{value}`")
-}
-
-/// `` `a`, `b`, `c` ``
-pub(super) fn listed(names: &[&str]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    quoted.join(", ")
-}
-
-pub(super) fn did_you_mean(name: &str) -> String {
-    format!("did you mean `{name}`?")
 }
 
 /// A value that a user wrote, on one line and not too long.

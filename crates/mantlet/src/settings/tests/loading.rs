@@ -168,7 +168,8 @@ fn one_file_counts() {
     assert_eq!(assert_loads(&broken, |_| {}).notes.len(), 1);
 }
 
-/// What no setting resembles is another program's, or of another version: it must not keep a gate from starting.
+/// What no setting resembles is another program's, or of another version: it must not keep a gate
+/// from starting.
 #[test]
 fn variables_of_others_are_named_and_passed_over() {
     let others = [

@@ -1,0 +1,40 @@
+//! Which variables the app is given.
+
+use mantlet_controls::config::Posture;
+
+use crate::{config::Config, say::say, settings::Loaded};
+
+/// Variables that the app is not given: our own settings, and what the configuration keeps from it.
+///
+/// A variable that `env:NAME` names may be the app's own, too, so by default it is handed on, and
+/// that is said.
+pub(crate) fn withheld(loaded: &Loaded<Config>) -> Vec<String> {
+    let config = &loaded.config;
+    let is_strict = config.contract.posture == Posture::Strict;
+    let mut withheld = loaded.own_variables.clone();
+    match &config.app.withhold_env {
+        Some(names) => withheld.extend_from_slice(names),
+        None if is_strict => withheld.extend_from_slice(&loaded.referenced),
+        None => {}
+    }
+    withheld
+}
+
+/// Says once which secrets the app is given.
+pub(crate) fn say_handed_on(loaded: &Loaded<Config>) {
+    let withheld = withheld(loaded);
+    let handed_on: Vec<&str> = loaded
+        .referenced
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !withheld.iter().any(|other| other == name))
+        .collect();
+    if loaded.config.app.withhold_env.is_some() || handed_on.is_empty() {
+        return;
+    }
+    let named = handed_on.join("`, `");
+    say(format!(
+        "note: the app gets `{named}` too, which the configuration names as `env:…`\n\
+         if the app does not need it, set `withhold-env = {handed_on:?}` under `[app]`; if it does, `withhold-env = []`"
+    ));
+}

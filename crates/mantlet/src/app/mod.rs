@@ -1,0 +1,16 @@
+//! The app as a process, and what its interpreter is given to run.
+
+mod environment;
+mod folder;
+mod interpreter;
+mod package;
+mod status;
+
+mod process;
+
+pub(crate) use environment::{say_handed_on, withheld};
+pub(crate) use folder::{PrivateFolder, cannot_write};
+pub(crate) use interpreter::{interpreter, interpreter_not_started};
+pub(crate) use package::{CONTRACT, INSPECTOR, reading_arguments, write_files};
+pub(crate) use process::AppProcess;
+pub(crate) use status::{STATUS, Status};

@@ -1,0 +1,88 @@
+//! Asks the Mantlet that runs, through its admin socket, and prints the answer.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use http::Method;
+use mantlet_gateway::admin;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{
+    cli::Running,
+    config::{Reader, summary},
+    say::{Failure, print},
+};
+
+/// The Mantlet that runs with a configuration.
+#[derive(Debug)]
+pub(super) struct Client {
+    socket: PathBuf,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Client {
+    pub(super) fn of(running: &Running) -> Result<Self, Failure> {
+        let loaded = Reader::of_file(running.config.clone())
+            .load()
+            .map_err(|mistakes| Failure::usage(summary(&mistakes, "no request was sent")))?;
+        let socket = loaded.config.admin.path(&loaded.config.state_folder).ok_or_else(|| {
+            Failure::usage(
+                "the configuration switches the admin socket off\nremove `socket` under `[admin]`, and restart Mantlet",
+            )
+        })?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+        Ok(Self { socket, runtime })
+    }
+
+    /// Asks for a path of these segments.
+    pub(super) fn ask(&self, method: Method, segments: &[&str]) -> Result<Value, Failure> {
+        let asked = self.runtime.block_on(admin::ask(&self.socket, method, segments));
+        let (status, answer) = asked.map_err(|error| no_answer(&self.socket, &error))?;
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let why = answer.get("error").and_then(Value::as_str);
+        Err(Failure::new(why.map_or_else(|| format!("unexpected response: {status}"), str::to_owned)))
+    }
+}
+
+/// What to say if there is no answer.
+fn no_answer(socket: &Path, error: &io::Error) -> Failure {
+    let socket = socket.display();
+    Failure::new(match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::ConnectionRefused => format!(
+            "no Mantlet answers at `{socket}`\n\
+             start one, run this in its folder, or name its configuration with `--config`"
+        ),
+        io::ErrorKind::PermissionDenied => {
+            format!("`{socket}` belongs to another user\nrun this as the user that Mantlet runs as")
+        }
+        io::ErrorKind::TimedOut => format!("the Mantlet at `{socket}` does not answer; is it stopped?"),
+        _ => format!("cannot reach the Mantlet at `{socket}`: {error}"),
+    })
+}
+
+/// Prints an answer: as it came, if JSON is wanted, or what `told` makes of it.
+pub(super) fn print_answer<T: DeserializeOwned>(
+    answer: Value,
+    as_json: bool,
+    told: impl FnOnce(&T) -> String,
+) -> Result<ExitCode, Failure> {
+    let text = if as_json { answer.to_string() } else { told(&understood(answer)?) };
+    print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What an answer says.
+fn understood<T: DeserializeOwned>(answer: Value) -> Result<T, Failure> {
+    serde_json::from_value(answer).map_err(|error| {
+        Failure::new(format!(
+            "cannot understand the response of the running Mantlet: {error}\nis it another version?"
+        ))
+    })
+}

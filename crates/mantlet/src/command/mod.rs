@@ -1,0 +1,15 @@
+//! The subcommands.
+
+mod ask;
+mod describe;
+
+mod agreement;
+mod suggest;
+
+pub(crate) mod bans;
+pub(crate) mod config;
+pub(crate) mod contract;
+pub(crate) mod quotas;
+pub(crate) mod run;
+pub(crate) mod serve;
+pub(crate) mod throttles;

@@ -1,0 +1,22 @@
+//! The configuration: what its sections are, and how they are read and checked.
+
+mod adopted;
+mod csrf_keys;
+mod socket_path;
+
+mod admin;
+mod app;
+mod audit;
+mod shutdown;
+mod store;
+mod tls;
+
+mod schema;
+
+mod gate;
+mod read;
+
+pub(crate) use app::Config as AppConfig;
+pub(crate) use read::{Checked, Reader, is_url, summary};
+pub(crate) use schema::Config;
+pub(crate) use socket_path::LONGEST_SOCKET_PATH;

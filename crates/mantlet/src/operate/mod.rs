@@ -1,0 +1,19 @@
+//! From start to end: the gate, the app behind it, signals, reload.
+
+mod admin;
+mod certificates;
+mod health;
+mod signals;
+
+mod parts;
+
+mod events;
+
+mod reload;
+mod stop;
+
+mod run;
+
+mod start;
+
+pub(crate) use start::{Plan, operate};

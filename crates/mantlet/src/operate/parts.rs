@@ -1,0 +1,37 @@
+//! What runs together.
+
+use std::time::Duration;
+
+use mantlet_controls::Scheme;
+use mantlet_gateway::{Gate, Listen, admin::Admin, audit_log::AuditWriter, tls::acme};
+use tokio::sync::watch;
+
+use crate::{app::AppProcess, config::Reader, contract::Keeper};
+
+/// A gate that runs, and what runs with it.
+pub(super) struct Parts<'a> {
+    pub(super) gate: &'a Gate,
+    pub(super) audit: &'a AuditWriter,
+    pub(super) reader: Reader,
+    pub(super) keeper: Keeper,
+    /// Whether the contract is still to be read.
+    pub(super) asks_at_once: bool,
+    /// What is to be fetched.
+    pub(super) certificates: watch::Sender<Option<acme::Settings>>,
+    pub(super) admin: Option<Admin>,
+    pub(super) scheme: Scheme,
+    pub(super) behind: String,
+    pub(super) app: Option<AppProcess>,
+    /// How long it must be quiet, and how long draining may take.
+    pub(super) drain: (Duration, Duration),
+}
+
+impl Parts<'_> {
+    /// Where clients find us.
+    pub(super) fn listen(&self) -> String {
+        match self.gate.listen() {
+            Listen::Tcp(address) => format!("{}://{address}", self.scheme.as_str()),
+            unix @ Listen::Unix(_) => unix.to_string(),
+        }
+    }
+}

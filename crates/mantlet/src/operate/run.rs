@@ -1,0 +1,64 @@
+//! The run: everything that goes on at once, until a signal or the app's end.
+
+use std::{pin::pin, process::ExitCode, time::Duration};
+
+use mantlet_gateway::supervisor::{self, Order};
+use tokio::sync::mpsc;
+
+use super::{
+    events, health,
+    parts::Parts,
+    reload::reload,
+    signals::{Received, Signals, has_hung_up, terminal},
+    stop::{ended, stop},
+};
+use crate::say::Failure;
+
+/// Runs, reloads whenever that is asked for, and stops.
+pub(super) async fn run(parts: Parts<'_>) -> Result<ExitCode, Failure> {
+    let mut signals = Signals::new().map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    let terminal = terminal();
+    let (orders, obeyed) = mpsc::channel(16);
+    let supervised = async {
+        if let Some(app) = &parts.app {
+            return supervisor::run(&app.command, obeyed, |event| events::of_app(&parts, event)).await;
+        }
+        match health::watch(parts.gate, &parts.behind, &parts.listen()).await {}
+    };
+    let mut supervised = pin!(supervised);
+    let fetching = parts
+        .gate
+        .keep_certificates(parts.certificates.subscribe(), |event| events::of_certificate(&parts, &event));
+    let mut fetching = pin!(fetching);
+    let keeping = parts.keeper.keep(parts.asks_at_once, async || parts.gate.app_returned().await);
+    let mut keeping = pin!(keeping);
+    let mut administering = pin!(parts.gate.administer(parts.admin.as_ref()));
+    let mut measuring = pin!(parts.gate.keep_usage());
+    let (quiet, limit) = loop {
+        tokio::select! {
+            ending = &mut supervised => return ended(&parts, ending).await,
+            () = &mut fetching => {}
+            () = &mut keeping => {}
+            () = &mut administering => {}
+            () = &mut measuring => {}
+            name = signals.next() => match name {
+                // The terminal is gone, and with it the person who could stop us there.
+                Received::Reload if terminal.as_ref().is_some_and(has_hung_up) => break parts.drain,
+                Received::Reload => reload(&parts),
+                Received::Forward(number) => drop(orders.try_send(Order::Signal(number))),
+                // Ctrl-C comes from a person who waits; SIGTERM from a scheduler that still sends
+                // clients here.
+                Received::Interrupt => break (Duration::ZERO, parts.drain.1),
+                Received::Terminate => break parts.drain,
+            }
+        }
+    };
+    let mut stopping = pin!(stop(&parts, &mut signals, supervised, &orders, quiet, limit));
+    loop {
+        // Draining may take long, and who is banned may be asked for meanwhile.
+        tokio::select! {
+            outcome = &mut stopping => return outcome,
+            () = &mut administering => {}
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The start: everything is opened that is needed, or nothing starts.
+
+use std::{io, path::Path, process::ExitCode, sync::Arc, time::Duration};
+
+use mantlet_controls::{Scheme, https::Required, operation::ContractHandle};
+use mantlet_gateway::{
+    Address, Gate, Listen, StartError, audit_log::AuditLog, quota_file::QuotaFile, tls::LoadedTls,
+};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::sync::watch;
+
+use super::{admin, parts::Parts, run::run};
+use crate::{
+    app::AppProcess,
+    config::{Checked, Config, Reader},
+    contract::{
+        Behind, EffectCheck, Keeper, PATIENCE_AT_START, Source, Trouble, agreement, read_url, say_none,
+    },
+    say::{Failure, say},
+    settings::{Loaded, Origin},
+    state,
+};
+
+/// What is used up of quotas, in the state folder.
+const QUOTAS: &str = "quotas.jsonl";
+
+/// What is to be run.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) reader: Reader,
+    pub(crate) checked: Checked,
+    pub(crate) address: Address,
+    pub(crate) idle_timeout: Duration,
+    /// What stands behind the gate, for people.
+    pub(crate) behind: String,
+    /// Where the contract comes from.
+    pub(crate) source: Source,
+    /// The app, if it is ours to run.
+    pub(crate) app: Option<AppProcess>,
+}
+
+/// Runs until a signal or the app's end.
+pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
+    raise_descriptor_limit();
+    let Plan { reader, checked, address, idle_timeout, behind, source, app } = plan;
+    let Checked { mut loaded, policy, listen, tls } = checked;
+    let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
+    prepare_state_folder(&mut loaded)?;
+    let admin = admin::open(&loaded)?;
+    let certificates = watch::Sender::new(tls.as_ref().and_then(LoadedTls::acme).cloned());
+    let effect = EffectCheck::of(&loaded);
+    let config = loaded.config;
+    let audit = config.audit.log(&config.state_folder);
+    let (log, writer) = AuditLog::open(&audit).map_err(|error| {
+        let file = audit.file.as_deref().unwrap_or(Path::new("")).display();
+        Failure::new(format!("the audit file `{file}` cannot be opened: {error}"))
+    })?;
+    let quotas = QuotaFile::open(config.state_folder.join(QUOTAS), reader.kept.get(), config.throttle.keys);
+    let quotas = quotas.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    if app.as_ref().is_some_and(AppProcess::tells_its_contract) {
+        reader.kept.get::<ContractHandle>().await_contract();
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    // What was named must be good, or nothing starts; an address may not answer yet, and is not
+    // waited for.
+    let named = match &source {
+        Source::Url(url) => Some(runtime.block_on(read_url(url, PATIENCE_AT_START))),
+        other => other.read_file(),
+    };
+    let named = match named {
+        Some(Err(Trouble::Broken(why))) => return Err(Failure::new(why)),
+        Some(Err(Trouble::Away(_))) | None => None,
+        Some(Ok(found)) => Some(found),
+    };
+    let asked = Behind {
+        address: address.clone(),
+        host: config.host_to_ask(&address),
+        is_https: scheme == Scheme::Https || config.https.required == Required::Always,
+        name: behind.clone(),
+    };
+    let is_named = source != Source::Behind;
+    if source == Source::None {
+        say_none();
+    }
+    let agreement = config.state_folder.join(agreement::FILE);
+    let routes = Arc::new(policy.routes.clone());
+    let contract = reader.kept.get::<ContractHandle>();
+    let keeper =
+        Keeper::new(contract.clone(), source, asked, Arc::clone(&routes)).recalling(agreement.clone());
+    keeper.heed(effect);
+    let is_found = named.is_some();
+    if let Some(found) = named {
+        keeper.put(found);
+    }
+    let gate = config.gate(listen, address, idle_timeout, reader.server);
+    let also_listen = gate.also_listen.clone();
+    let gate =
+        Gate::start(gate, tls, policy, log).map_err(|error| not_listening(error, also_listen.as_ref()))?;
+    let drain = (config.shutdown.quiet.0, config.shutdown.drain.0);
+    // What was found already is read again only when that is asked for; an app of ours is asked
+    // when it is ready.
+    let asks_at_once = !is_found && (is_named || app.is_none());
+    let parts = Parts {
+        gate: &gate,
+        audit: &writer,
+        reader,
+        keeper,
+        asks_at_once,
+        certificates,
+        admin,
+        scheme,
+        behind,
+        app,
+        drain,
+    };
+    let outcome = runtime.block_on(run(parts));
+    gate.end();
+    if let Some(contract) = contract.known() {
+        agreement::keep(&agreement, &contract, routes.fallback().rules);
+    }
+    quotas.finish();
+    writer.finish();
+    outcome
+}
+
+fn not_listening(error: StartError, also_listen: Option<&Listen>) -> Failure {
+    match error {
+        StartError::Listen(listen, error) => {
+            let setting = if Some(&listen) == also_listen { "`tls.acme.http-listen`" } else { "`--listen`" };
+            let hint = match error.kind() {
+                io::ErrorKind::AddrInUse => {
+                    format!(
+                        "another program listens there already; stop it, or choose another address with {setting}"
+                    )
+                }
+                io::ErrorKind::PermissionDenied => format!(
+                    "ports below 1024 need a privilege; choose another with {setting}, or grant CAP_NET_BIND_SERVICE"
+                ),
+                io::ErrorKind::AlreadyExists => {
+                    format!("there is a file that is not a socket; choose another path with {setting}")
+                }
+                io::ErrorKind::AddrNotAvailable => {
+                    format!("this machine does not have that address; choose another with {setting}")
+                }
+                _ => format!("choose another address with {setting}"),
+            };
+            Failure::new(format!("cannot listen on {listen}: {error}\n{hint}"))
+        }
+        error @ (StartError::System(_) | StartError::Tls(_)) => Failure::new(error.to_string()),
+    }
+}
+
+/// As many descriptors as the system lets us have: two for each request.
+fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // If it cannot be raised, the gate takes fewer connections.
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
+/// Makes the folder for what outlives a run, ignored by git. Where the default one cannot be made,
+/// as in a read-only container, nothing is kept and that is said; one that was asked for must be
+/// there.
+fn prepare_state_folder(loaded: &mut Loaded<Config>) -> Result<(), Failure> {
+    let config = &mut loaded.config;
+    let fetches = config.tls.acme.is_wanted();
+    if !config.audit.file.is_empty() && !fetches {
+        // What else is kept there sees to itself.
+        return Ok(());
+    }
+    let folder = &config.state_folder;
+    let Err(error) = state::prepare(folder) else { return Ok(()) };
+    let name = folder.display();
+    let remedy = "name another with `state-folder`, or a file with `[audit] file`";
+    // A certificate that could not be kept would be asked for at every start, until the server has
+    // had enough.
+    if fetches || loaded.origins.of("state-folder") != Origin::Default {
+        return Err(Failure::new(format!("cannot create the state folder `{name}`: {error}\n{remedy}")));
+    }
+    say(format!("note: cannot create the state folder `{name}` ({error}); there is no audit file\n{remedy}"));
+    config.audit.file = "off".into();
+    Ok(())
+}
