@@ -263,8 +263,8 @@ impl Terminal {
         let name = record.subject.as_deref().unwrap_or_default();
         let subject = if name.is_empty() { String::new() } else { format!(" ({})", name.escape_debug()) };
         match record.security_event {
-            "store-unavailable" => return tell(&format!("the store does not answer as it should{subject}")),
-            "store-recovered" => return tell("the store answers again"),
+            "store-unavailable" => return tell(&format!("the store is unavailable{subject}")),
+            "store-recovered" => return tell("the store is available again"),
             _ => {}
         }
         let client = record.client_ip.map_or_else(|| "a local process".to_owned(), |ip| ip.to_string());
@@ -293,14 +293,14 @@ impl Terminal {
         let id = &record.request_id;
         let verb = match record.security_event {
             "response-would-be-changed" if record.reason == "cookie-attributes-missing" => {
-                "would complete a cookie on"
+                "would add attributes to a cookie in the response to"
             }
-            "response-would-be-changed" => "would change the answer to",
-            "response-changed" if record.action == "replace" => "hid what the app answered to",
-            "response-changed" => "cut fields out of the answer to",
-            "response-not-judged" => "could not look into the answer to",
-            "request-changed" if record.reason == "header-removed" => "kept a header from the app in",
-            "request-would-be-changed" => "would keep a header from the app in",
+            "response-would-be-changed" => "would change the response to",
+            "response-changed" if record.action == "replace" => "replaced the response to",
+            "response-changed" => "cut fields out of the response to",
+            "response-not-judged" => "could not examine the response to",
+            "request-changed" if record.reason == "header-removed" => "removed a header from",
+            "request-would-be-changed" => "would remove a header from",
             "request-changed" => "cut unknown fields out of",
             _ if record.action == "refuse" => "refused",
             _ => "would refuse",
@@ -327,7 +327,7 @@ impl Terminal {
 /// Of how much there is no line. Of an address alone, the file tells.
 fn tell_sum(record: &Record) {
     let Some(summed) = record.summed.as_ref().filter(|_| record.client_ip.is_none()) else { return };
-    let did = if summed.event.contains("would-be") { "would refuse" } else { "refused or noted" };
+    let did = if summed.event.contains("would-be") { "would refuse" } else { "refused or recorded" };
     let from = match summed.addresses {
         None | Some(1) => String::new(),
         Some(count) => format!(" from {count} addresses"),

@@ -68,7 +68,7 @@ fn open(options: &OpenOptions, path: &Path, kind: Kind) -> io::Result<File> {
         let is_link = || fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
         if kind != Kind::Named && is_link() {
             return refused(format!(
-                "it is a symbolic link, which is not followed\nremove `{}`",
+                "it is a symbolic link, which Mantlet does not follow\nremove `{}`",
                 path.display()
             ));
         }
@@ -89,22 +89,22 @@ fn judge(found: &Metadata, path: &Path, kind: Kind) -> io::Result<()> {
     }
     if !is_trusted(found.uid()) {
         return Err(refused(format!(
-            "it belongs to the user {0} and Mantlet runs as the user {1}: the user {0} may have put it there\n\
-             remove `{file}`, or make it yours with `chown {1} {file}` if you know that it is",
+            "it belongs to the user {0}, but Mantlet runs as the user {1}\n\
+             remove `{file}`, or run `chown {1} {file}` if you trust its content",
             found.uid(),
             geteuid().as_raw(),
         )));
     }
     let mode = found.permissions().mode() & 0o777;
     let (bits, what) = match kind {
-        Kind::Secret => (0o077, "others than its owner can read or write it"),
-        Kind::Own | Kind::Named => (0o002, "every user can write it"),
+        Kind::Secret => (0o077, "users other than its owner can read or write it"),
+        Kind::Own | Kind::Named => (0o002, "every user can write to it"),
     };
     if mode & bits != 0 {
         let mended = mode & !bits;
         return Err(refused(format!(
             "{what} (mode {mode:04o})\n\
-             remove `{file}`, or close it with `chmod {mended:o} {file}` if you know that none has",
+             remove `{file}`, or run `chmod {mended:o} {file}` if you know that no other user has read or changed it",
         )));
     }
     Ok(())
@@ -114,7 +114,7 @@ fn judge(found: &Metadata, path: &Path, kind: Kind) -> io::Result<()> {
 fn judge_link(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.is_symlink() && !is_trusted(found.uid()) => Err(refused(format!(
-            "`{}` is a symbolic link of the user {}, which is not followed",
+            "`{}` is a symbolic link of the user {}, which Mantlet does not follow",
             path.display(),
             found.uid()
         ))),

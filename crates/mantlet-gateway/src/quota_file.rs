@@ -105,7 +105,7 @@ fn restore(text: &[u8], path: &Path, memory: &Memory, keys: usize) -> bool {
         return false;
     }
     if damaged > 0 {
-        tell(&format!("{damaged} lines of `{}` cannot be read and are left out", path.display()));
+        tell(&format!("{damaged} lines of `{}` cannot be read and are ignored", path.display()));
     }
     true
 }
@@ -143,7 +143,7 @@ impl Writer {
         let is_ours = self.memory.ledgers().is_empty() || self.is_ours().unwrap_or(true);
         let why = match guarded::read(&self.path, Kind::Own) {
             Ok(text) if restore(&text, &self.path, &self.memory, keys) => return self,
-            Ok(_) => "no line of it is one of quotas".to_owned(),
+            Ok(_) => "it has no valid line".to_owned(),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 return self;
             }
@@ -151,11 +151,11 @@ impl Writer {
         };
         let (path, aside) = (self.path.display(), self.path.with_extension("jsonl.unreadable"));
         let moved = if is_ours && fs::rename(&self.path, &aside).is_ok() {
-            format!("; it is kept as `{}`", aside.display())
+            format!("; the file is kept as `{}`", aside.display())
         } else {
             String::new()
         };
-        tell(&format!("`{path}` cannot be read: {why}; quotas begin anew{moved}"));
+        tell(&format!("`{path}` cannot be read: {why}; quotas start again at zero{moved}"));
         self
     }
 
@@ -178,8 +178,8 @@ impl Writer {
                 self.kept = Kept::Elsewhere;
                 let folder = self.path.parent().unwrap_or(Path::new(".")).display();
                 tell(&format!(
-                    "another Mantlet keeps the quotas of `{folder}`; those that are counted here are forgotten when \
-                     this one ends\n  name another folder with `state-folder`, or let both count in one `[store]`"
+                    "another Mantlet uses the quota file in `{folder}`; this one counts in memory and loses its \
+                     counts when it ends\n  set another `state-folder`, or use one `[store]` for both"
                 ));
                 Ok(false)
             }
@@ -197,7 +197,7 @@ impl Writer {
                 if !self.complained {
                     let path = self.path.display();
                     tell(&format!(
-                        "`{path}` cannot be written: {error}; quotas count on, and are forgotten when Mantlet ends"
+                        "`{path}` cannot be written: {error}; quotas are counted in memory and lost when Mantlet ends"
                     ));
                 }
             }

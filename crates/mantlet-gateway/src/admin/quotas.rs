@@ -84,7 +84,8 @@ impl Question<'_> {
         }
         let holder = labelled.ok_or_else(|| {
             // It may be an API key, and does not belong into a text.
-            let message = format!("that key has used up nothing of `{name}`; `mantlet quotas` lists who has");
+            let message =
+                format!("this key has no usage of `{name}`; `mantlet quotas` lists the keys that have");
             Trouble::new(StatusCode::NOT_FOUND, message)
         })?;
         Ok((quota, holder))
@@ -128,7 +129,7 @@ fn share(quota: &Quota, holder: &QuotaUse) -> u64 {
 }
 
 fn no_store() -> Trouble {
-    let message = "the store of shared counters does not answer; quotas are counted there";
+    let message = "the store of shared counters does not respond; quotas are counted there";
     Trouble::new(StatusCode::SERVICE_UNAVAILABLE, message)
 }
 

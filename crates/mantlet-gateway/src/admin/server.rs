@@ -90,7 +90,7 @@ async fn answer(method: &Method, path: &str, shared: &Shared) -> Result<Value, T
         _ => Err(Trouble::new(
             StatusCode::NOT_FOUND,
             format!(
-                "there is no `{path}`; ask for `/agreement`, `/bans`, `/bans/{{address}}`, `/quotas` or `/quotas/{{quota}}/{{key}}`"
+                "`{path}` does not exist; use `/agreement`, `/bans`, `/bans/{{address}}`, `/quotas` or `/quotas/{{quota}}/{{key}}`"
             ),
         )),
     }

@@ -39,7 +39,7 @@ impl Admin {
             Ok(found) if !found.file_type().is_socket() => return Err(io::ErrorKind::AlreadyExists.into()),
             // A socket that another user has put there is not asked either.
             Ok(found) if !guarded::is_trusted(found.uid()) => {
-                let why = format!("there is a socket of the user {}; remove it", found.uid());
+                let why = format!("the socket there belongs to the user {}; remove it", found.uid());
                 return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
             }
             Ok(_) => match connect_now(path) {

@@ -17,6 +17,6 @@ impl Trouble {
 }
 
 pub(super) fn no_method(method: &Method, path: &str, allow: &'static str) -> Trouble {
-    let message = format!("`{path}` does not take {method}; it takes {allow}");
+    let message = format!("`{path}` does not accept {method}; it accepts {allow}");
     Trouble { allow: Some(allow), ..Trouble::new(StatusCode::METHOD_NOT_ALLOWED, message) }
 }

@@ -39,7 +39,7 @@ pub enum FetchError {
     #[error("{0}")]
     Unreachable(String),
     /// The answer is longer than is read.
-    #[error("the answer is longer than {} MiB", .0 >> 20)]
+    #[error("the response is larger than {} MiB", .0 >> 20)]
     TooLong(usize),
 }
 
@@ -70,16 +70,14 @@ impl Target {
             return Err(wrong());
         };
         if authority.as_str().contains('@') {
-            return Err(
-                "an address with a password in it is not asked; leave out what stands before `@`".into()
-            );
+            return Err("an address with a password is not fetched; remove the part before `@`".into());
         }
         let (is_https, port) = match scheme {
             "http" => (false, 80),
             "https" => (true, 443),
             _ => {
                 return Err(format!(
-                    "`{url}` cannot be asked: only `http://` and `https://` can; a file is named by its path"
+                    "`{url}` cannot be fetched: only `http://` and `https://` are supported; for a file, pass its path"
                 ));
             }
         };
@@ -99,7 +97,7 @@ impl Target {
 pub async fn fetch(target: &Target, patience: Duration, most: usize) -> Result<Fetched, FetchError> {
     let answer = tokio::time::timeout(patience, ask(target, most)).await;
     answer.unwrap_or_else(|_| {
-        Err(FetchError::Unreachable(format!("no whole answer within {} s", patience.as_secs())))
+        Err(FetchError::Unreachable(format!("no complete response within {} s", patience.as_secs())))
     })
 }
 

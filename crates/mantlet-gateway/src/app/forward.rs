@@ -143,7 +143,7 @@ impl App<ClientRequestBody> for &Forward<'_> {
         *response.version_mut() = Version::HTTP_11;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             if !websocket {
-                return Err(invalid("a switch of protocols that was not asked for"));
+                return Err(invalid("a switch of protocols that the request did not ask for"));
             }
             let upgrade = WebSocketUpgrade {
                 upgraded: hyper::upgrade::on(&mut response),
@@ -337,7 +337,7 @@ impl Failure {
         };
         let refusal = match reason {
             Reason::AppInvalidResponse if error.is_parse_too_large() => {
-                invalid("its head has more than 256 KiB or 512 lines")
+                invalid("its head is larger than 256 KiB or has more than 512 lines")
             }
             // hyper's words, in which nothing of the answer stands.
             Reason::AppInvalidResponse => invalid(error.to_string()),

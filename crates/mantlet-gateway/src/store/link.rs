@@ -93,12 +93,12 @@ impl Target {
                     tls,
                 };
                 if sentinels.name.is_empty() {
-                    return Err((ErrorKind::InvalidClientConfig, "no name of a master").into());
+                    return Err((ErrorKind::InvalidClientConfig, "the URL has no master name").into());
                 }
                 sentinels.client()?;
                 Ok(Self::Sentinels(sentinels))
             }
-            _ => Err((ErrorKind::InvalidClientConfig, "no kind of store").into()),
+            _ => Err((ErrorKind::InvalidClientConfig, "unknown kind of store").into()),
         }
     }
 

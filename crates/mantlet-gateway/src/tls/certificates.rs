@@ -106,10 +106,10 @@ impl Certificate {
         let chain = read_chain(&files.certificate)?;
         let key = PrivateKeyDer::from_pem_file(&files.key)
             .map_err(|error| TlsError(format!("the key `{key_file}` cannot be read: {}", reason(&error))))?;
-        let own = chain.first().ok_or_else(|| TlsError(format!("`{file}` holds no certificate")))?;
+        let own = chain.first().ok_or_else(|| TlsError(format!("`{file}` contains no certificate")))?;
         let names = EndEntityCert::try_from(own)
             .map_err(|error| {
-                TlsError(format!("`{file}` holds a certificate that cannot be used: {error:?}"))
+                TlsError(format!("`{file}` contains a certificate that cannot be used: {error:?}"))
             })?
             .valid_dns_names()
             .map(str::to_ascii_lowercase)
@@ -132,7 +132,7 @@ pub(super) fn read_chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, Tl
     let chain = CertificateDer::pem_file_iter(file).map_err(unreadable)?;
     let chain: Vec<_> = chain.collect::<Result<_, _>>().map_err(unreadable)?;
     if chain.is_empty() {
-        return Err(TlsError(format!("`{name}` holds no certificate in PEM form")));
+        return Err(TlsError(format!("`{name}` contains no certificate in PEM format")));
     }
     Ok(chain)
 }
@@ -141,7 +141,7 @@ fn reason(error: &rustls::pki_types::pem::Error) -> String {
     use rustls::pki_types::pem::Error;
     match error {
         Error::Io(error) => error.to_string(),
-        Error::NoItemsFound => "it holds none in PEM form".to_owned(),
+        Error::NoItemsFound => "it contains no key in PEM format".to_owned(),
         _ => "it is not PEM".to_owned(),
     }
 }

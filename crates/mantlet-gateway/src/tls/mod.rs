@@ -258,7 +258,10 @@ fn client_verifier(
     let mut roots = RootCertStore::empty();
     for certificate in certificates::read_chain(file)? {
         roots.add(certificate).map_err(|error| {
-            TlsError(format!("`{}` holds a certificate that cannot be an authority: {error}", file.display()))
+            TlsError(format!(
+                "`{}` contains a certificate that cannot be used as an authority: {error}",
+                file.display()
+            ))
         })?;
     }
     let provider = Arc::new(aws_lc_rs::default_provider());

@@ -11,7 +11,7 @@ use super::TlsError;
 pub(crate) fn connector(roots: RootCertStore) -> Result<TlsConnector, TlsError> {
     if roots.is_empty() {
         return Err(TlsError(
-            "this machine trusts no certificate authority (is `ca-certificates` installed?)".into(),
+            "this machine has no trusted certificate authorities (is `ca-certificates` installed?)".into(),
         ));
     }
     let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))

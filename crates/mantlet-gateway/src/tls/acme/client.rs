@@ -115,7 +115,7 @@ impl HttpClient for Client {
         Box::pin(async move {
             let answer = tokio::time::timeout(PATIENCE, client.exchange(request)).await;
             let answer =
-                answer.unwrap_or_else(|_| Err(Fault(format!("no answer within {} s", PATIENCE.as_secs()))));
+                answer.unwrap_or_else(|_| Err(Fault(format!("no response within {} s", PATIENCE.as_secs()))));
             answer.map_err(|fault| instant_acme::Error::Other(Box::new(fault)))
         })
     }
@@ -127,7 +127,7 @@ async fn read(mut body: Incoming) -> Result<Bytes, Fault> {
         let frame = frame.map_err(|error| Fault(format!("the connection broke: {error}")))?;
         bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
         if bytes.len() > LONGEST_ANSWER {
-            return Err(Fault("its answer is longer than any ACME server's".into()));
+            return Err(Fault("its response is larger than 1 MiB".into()));
         }
     }
     Ok(bytes.freeze())
@@ -138,7 +138,10 @@ pub(super) fn roots_of(file: &Path) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in read_chain(file)? {
         roots.add(certificate).map_err(|error| {
-            TlsError(format!("`{}` holds a certificate that cannot be an authority: {error}", file.display()))
+            TlsError(format!(
+                "`{}` contains a certificate that cannot be used as an authority: {error}",
+                file.display()
+            ))
         })?;
     }
     Ok(roots)

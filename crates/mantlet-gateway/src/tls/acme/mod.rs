@@ -246,7 +246,7 @@ impl<'a, T: Fn(Event)> Keeper<'a, T> {
     fn client(&self) -> Result<Client, Trouble> {
         Client::new(self.settings.authority.as_deref()).map_err(|fault| {
             let help = "name the authority of the server's certificate with `directory-authority`";
-            Trouble::new(false, format!("{} cannot be asked: {fault}", self.settings.directory), help)
+            Trouble::new(false, format!("cannot connect to {}: {fault}", self.settings.directory), help)
         })
     }
 

@@ -88,7 +88,7 @@ pub(super) async fn certificate(
     drop(challenged);
 
     let (key, request) = signing_request(settings).map_err(|error| {
-        Trouble::new(true, format!("no certificate can be asked for: {error}"), "correct `domains`")
+        Trouble::new(true, format!("cannot request a certificate: {error}"), "correct `domains`")
     })?;
     order.finalize_csr(&request).await.map_err(trouble)?;
     let chain = order.poll_certificate(&POLLING).await.map_err(trouble)?;
@@ -100,15 +100,13 @@ pub(super) async fn certificate(
 /// Whether it is of use. One that is not would be asked for again at once, for ever.
 fn judge(fetched: Option<Fetched>, settings: &Settings) -> Result<Fetched, Trouble> {
     let no = |what, help| {
-        Err(Trouble::new(true, format!("{} gave a certificate {what}", settings.directory), help))
+        Err(Trouble::new(true, format!("{} sent a certificate {what}", settings.directory), help))
     };
     match fetched {
-        None => no("that cannot be used", "its status page may say more"),
-        Some(fetched) if !fetched.covers(&settings.domains) => {
-            no("for other names", "its status page may say more")
-        }
+        None => no("that cannot be used", "see its status page"),
+        Some(fetched) if !fetched.covers(&settings.domains) => no("for other names", "see its status page"),
         Some(fetched) if fetched.not_after <= SystemTime::now() => {
-            no("that has ended already", "is this machine's clock right?")
+            no("that has expired", "check this machine's clock")
         }
         Some(fetched) => Ok(fetched),
     }
@@ -156,7 +154,7 @@ async fn prove(settings: &Settings, order: &mut Order, challenged: &Guard<'_>) -
                 challenged.by_handshake(&name, key.digest().as_ref()).map_err(|error| {
                     Trouble::new(
                         true,
-                        format!("no answer for {name} can be made: {error}"),
+                        format!("cannot prepare the challenge for {name}: {error}"),
                         "correct `domains`",
                     )
                 })?;
@@ -167,9 +165,7 @@ async fn prove(settings: &Settings, order: &mut Order, challenged: &Guard<'_>) -
     }
     match order.poll_ready(&POLLING).await.map_err(trouble)? {
         OrderStatus::Ready => Ok(()),
-        _ => {
-            Err(Trouble::new(true, format!("{} gave up", settings.directory), "its status page may say more"))
-        }
+        _ => Err(Trouble::new(true, format!("{} gave up", settings.directory), "see its status page")),
     }
 }
 
