@@ -1,4 +1,4 @@
-//! Who is banned: `GET` and `DELETE /bans`, `DELETE /bans/{address}`.
+//! Banned addresses: `GET` and `DELETE /bans`, `DELETE /bans/{address}`.
 
 use http::StatusCode;
 use mantlet_controls::{

@@ -1,12 +1,12 @@
-//! Why there is nothing to answer with.
+//! Why a request to the admin socket failed.
 
 use http::{Method, StatusCode};
 
-/// Why there is nothing to answer with.
+/// Why a request to the admin socket failed.
 pub(super) struct Trouble {
     pub(super) status: StatusCode,
     pub(super) message: String,
-    /// Methods that would do.
+    /// Methods that the path accepts.
     pub(super) allow: Option<&'static str>,
 }
 

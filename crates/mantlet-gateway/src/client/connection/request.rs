@@ -1,4 +1,4 @@
-//! One request of a connection: through the pipeline, and its response made ready for the
+//! One request of a connection: it passes the pipeline, and its response is prepared for the
 //! connection.
 
 use std::sync::Arc;
@@ -48,8 +48,8 @@ pub(super) async fn handle(
         audit: &shared.audit,
         store: shared.store.as_ref(),
     };
-    // A challenge before the pipeline: the authority comes in plain and under any name, and the app
-    // knows nothing of it.
+    // An ACME challenge is answered before the pipeline: the authority uses plain HTTP and any of
+    // the names, and the app does not know about it.
     let challenged = answer_to_challenge(shared, &request).filter(|_| !is_stand_in);
     let mut response = if let Some(answer) = challenged {
         answer
@@ -63,7 +63,7 @@ pub(super) async fn handle(
         Box::pin(tokio::time::sleep(*span)).await;
     }
     if version == Version::HTTP_11 {
-        // The answer itself comes now: what has not been said before it is not said any more.
+        // The final response comes now, so interim responses that were not sent yet are dropped.
         context.state.take_hints();
     }
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -77,8 +77,8 @@ pub(super) async fn handle(
     } else if response.status() != StatusCode::SWITCHING_PROTOCOLS
         && (shared.is_draining() || (response.body().is_own() && context.state.expects_body()))
     {
-        // A body that will not be read ends the connection with this response; the client shall
-        // know.
+        // If the request body will not be read, the connection ends with this response, and the
+        // response says so.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     if is_get && response.body().size_hint().exact().is_none() && is_endless(response.headers()) {
@@ -87,8 +87,9 @@ pub(super) async fn handle(
     response.map(|body| ClientResponseBody::new(body, exchange))
 }
 
-/// Whether an answer to GET goes on for as long as its client wants it: events, after whose end a
-/// browser asks again by itself (HTML standard, section 9.2), and the pictures of a camera.
+/// Whether a response to GET continues for as long as its client wants: server-sent events, after
+/// whose end a browser reconnects by itself (HTML standard, section 9.2), and the pictures of a
+/// camera.
 fn is_endless(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     [&b"text/event-stream"[..], b"multipart/x-mixed-replace"]
@@ -96,8 +97,8 @@ fn is_endless(headers: &HeaderMap) -> bool {
         .any(|endless| kind.get(..endless.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(endless)))
 }
 
-/// The answer to a certificate authority that asks whether a name is ours (RFC 8555 section 8.3),
-/// if we have asked it to.
+/// The response to a certificate authority that validates one of our names (RFC 8555 section 8.3),
+/// if a challenge is under way.
 fn answer_to_challenge(
     shared: &Shared,
     request: &Request<Incoming>,
@@ -112,8 +113,7 @@ fn answer_to_challenge(
     Some(response)
 }
 
-/// Gives the stand-in the method and path of the request it stands for, so that its record can name
-/// them.
+/// Gives the stand-in the method and path of the refused request, for its record.
 fn restore_request_line(request: &mut Request<Incoming>, state: &ConnectionState) {
     let Some((method, path)) = state.take_request_line() else { return };
     if let (Ok(method), Ok(uri)) = (method.parse(), path.parse()) {

@@ -1,4 +1,4 @@
-//! What went wrong, in words for a person.
+//! What went wrong, in words for the operator.
 
 use std::{io, path::Path, time::Duration};
 
@@ -13,9 +13,9 @@ pub struct Trouble {
     pub what: String,
     /// What to do about it.
     pub help: String,
-    /// The server did not find us under a name: where the gate listens may be why.
+    /// The server could not reach us under a name. The reason may be where the gate listens.
     pub not_found: bool,
-    /// The server was asked and said no; asking often would use up its patience.
+    /// The server refused, and frequent attempts would use up its limits.
     pub(super) refused: bool,
     /// How long the server wants us to wait.
     pub(super) retry_after: Option<Duration>,
@@ -26,7 +26,7 @@ impl Trouble {
         Self { what: what.into(), help: help.into(), not_found: false, refused, retry_after: None }
     }
 
-    /// The folder cannot be written. Nothing is asked for that could not be kept.
+    /// The folder cannot be written, so no certificate is requested: it could not be kept.
     pub(super) fn folder(folder: &Path, error: &io::Error) -> Self {
         let what = format!("`{}` cannot be written: {error}", folder.display());
         Self::new(true, what, "make it writable, or name another folder with `state-folder`")
@@ -88,7 +88,7 @@ impl Trouble {
             }
             _ => "see its status page".to_owned(),
         };
-        // A nonce that was refused again and again is not our fault, and no limit counts it.
+        // A nonce that is refused repeatedly is not our fault, and no limit counts it.
         Self::new(!kind.ends_with(":badNonce"), what, help)
     }
 
@@ -108,7 +108,7 @@ fn text_of(problem: &Problem) -> String {
     if all.is_empty() { "it gives no reason".to_owned() } else { all.join("; ") }
 }
 
-/// How the server must be able to reach us.
+/// What the server needs to reach us.
 fn reach(settings: &Settings) -> String {
     let (port, protocol) = match settings.challenge {
         Challenge::TlsAlpn01 => (443, "TLS that is not terminated on the way"),
