@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 /// The header that carries the id, to the app and back to the client.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Longest id taken over from a trusted peer, in bytes.
+/// Longest id that is accepted from a trusted peer, in bytes.
 const MAX_LENGTH: usize = 128;
 
 /// A request id: a `UUIDv7` (RFC 9562), or what a trusted peer sent.

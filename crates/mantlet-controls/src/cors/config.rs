@@ -19,7 +19,7 @@ pub struct Config {
     /// Origins whose pages may read answers: `https://app.example.com`, one label as `https://*.example.com`, or `*` for
     /// all, which excludes credentials. Default none.
     pub origins: Vec<String>,
-    /// Whether their pages may send cookies and read what comes back. Default no.
+    /// Whether their pages may send cookies and read the responses. Default no.
     pub credentials: bool,
     /// Methods they may use. Default GET, HEAD, POST, PUT, PATCH, DELETE.
     pub methods: Vec<String>,
@@ -97,7 +97,7 @@ impl Section for Config {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        // Always allowed by the Fetch standard for some values; the others need a word.
+        // The Fetch standard always allows these for some values; other values must be listed.
         headers.extend([
             header::ACCEPT,
             header::ACCEPT_LANGUAGE,

@@ -32,7 +32,7 @@ impl Section for Config {
     }
 
     fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
-        // The first signs, all are accepted. Without one the policy makes its own.
+        // The first key signs, all are accepted. Without a key the policy creates its own.
         let keys = context.deployment.kept.get::<Vec<token::Key>>();
         let mut mistakes = Vec::new();
         let mut trusted = Origins::default();

@@ -37,7 +37,7 @@ use crate::operation::Matched;
 const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
 const SUNSET: HeaderName = HeaderName::from_static("sunset");
 
-/// What their responses say.
+/// The headers of their responses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Notice {
     deprecation: HeaderValue,
