@@ -1,7 +1,8 @@
-//! JSON that is none to the letter, read as its readers read it.
+//! Invalid JSON, read as lenient parsers read it.
 //!
-//! Clients strip a prefix that keeps scripts from loading an answer, read one value after another, or overlook a comma too many. What they
-//! can read, the filter has to read as well: an answer that only strict readers cannot read would pass unseen.
+//! Clients strip a prefix that keeps scripts from loading a response, read several values in a row,
+//! or ignore an extra comma. The filter must read whatever they can read. Otherwise a response that
+//! only strict parsers reject would pass unseen.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Reading an answer's body, as far as it is worth it.
+//! Reads the body of a response, up to a limit.
 
 use std::{future::poll_fn, pin::Pin};
 
@@ -11,7 +11,7 @@ use crate::{ResponseBody, message::budget::Part};
 pub(super) enum Seen<B> {
     /// All of it.
     Whole(Bytes),
-    /// As much as is worth it, and there is more.
+    /// A part, up to the limit.
     Begun(Bytes, Pin<Box<B>>),
     /// Nothing.
     Unread(B),
@@ -19,9 +19,9 @@ pub(super) enum Seen<B> {
 
 /// Why an answer could not be read.
 pub(super) enum Trouble {
-    /// The app has broken off.
+    /// The app broke off the response.
     App,
-    /// Too much is held already, for clients that do not read.
+    /// Too much is already held for clients that do not read.
     NoRoom,
 }
 

@@ -1,8 +1,9 @@
-//! Secrets in what is not read whole: a stream, a part, what is too large, what no reader can read.
+//! Secrets in a body that is not read as a whole: a stream, a part, or one that is too large or
+//! unreadable.
 //!
-//! Nothing is understood here but `"name": "value"`. Where the name is that of a secret and the value is one that only a secret has, the
-//! value is written over with `*`, byte by byte, so that no length changes. What passes is held back no longer than until a value that
-//! may be one has ended.
+//! The scanner understands only `"name": "value"`. If the name is that of a secret and only a
+//! secret can have the value, the value is overwritten with `*`, byte by byte, so that no length
+//! changes. Bytes are held back only until a suspicious value has ended.
 
 use std::sync::{Arc, LazyLock};
 
@@ -14,7 +15,7 @@ use super::{
     secrets::{self, BEGINNINGS, Secret},
 };
 
-/// So many bytes in front of a value are looked at for its name.
+/// Bytes before a value that are searched for its name.
 const BEFORE: usize = 160;
 /// A longer value, as it is written, is not a hash.
 const LONGEST: usize = 2 * secrets::LONGEST;
@@ -33,7 +34,7 @@ pub(super) struct Wanted {
     pub(super) declared: Arc<[Box<str>]>,
     /// Private keys too.
     pub(super) private_keys: bool,
-    /// What is found is written over; else it is only told.
+    /// Findings are overwritten; else they are only reported.
     pub(super) masks: bool,
 }
 
@@ -41,9 +42,9 @@ pub(super) struct Wanted {
 #[derive(Debug)]
 pub(super) struct Scanner {
     wanted: Wanted,
-    /// The end of what has been given on.
+    /// The end of the bytes that were passed on.
     before: Vec<u8>,
-    /// What is not given on yet.
+    /// Bytes that were not passed on yet.
     held: Vec<u8>,
     /// Inside a private key: whether the byte before was a backslash.
     inside: Option<bool>,
