@@ -39,10 +39,10 @@ impl Own {
         }
     }
 
-    /// Reads the response to a preflight. CORS headers count with any status: a middleware that
-    /// allows the origin but not the method responds with 400. Without CORS headers, the response
-    /// counts as a no only if the app does not have that method or path, or if its own handler
-    /// answers OPTIONS. A redirect, a failure or a demand for credentials does not count.
+    /// Reads the response to a preflight. CORS headers count with a client error, too: a middleware
+    /// that allows the origin but not the method responds with 400. Without CORS headers, the
+    /// response counts as a no only if the app does not have that method or path, or if its own
+    /// handler answers OPTIONS. A redirect, a failure or a demand for credentials does not count.
     pub fn of_preflight(status: StatusCode, answer: &HeaderMap) -> Result<Self, Silence> {
         let speaks = super::CORS_HEADERS.iter().any(|name| answer.contains_key(name));
         let counts = match status {

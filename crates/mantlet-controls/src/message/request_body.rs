@@ -1,4 +1,5 @@
-//! A request's body on its way through the pipeline: counted, and read ahead where a stop has to look into it.
+//! A request's body on its way through the pipeline: counted, and read ahead if a stop has to
+//! examine it.
 
 use std::{
     fmt::Debug,
@@ -33,7 +34,7 @@ pub struct RequestBody<B> {
     limit: u64,
     /// What is counted of it, if it is large.
     held: Option<Box<Part>>,
-    /// What looks at each piece before the app does, of the few bodies that are looked at.
+    /// The watcher that sees each piece before the app does; few bodies have one.
     observer: Option<Box<dyn Observer>>,
 }
 
@@ -57,7 +58,7 @@ impl<B: Body<Data = Bytes, Error = Reason> + Unpin> RequestBody<B> {
         }
     }
 
-    /// Bytes that may come in all; more of them break the body off.
+    /// Bytes that may come in all; the body ends with an error beyond that.
     pub(crate) const fn limit_to(&mut self, limit: u64) {
         self.limit = limit;
     }

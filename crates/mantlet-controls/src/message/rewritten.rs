@@ -1,4 +1,4 @@
-//! A body that is changed on its way, piece by piece, and stays as long as it is.
+//! A body that is changed on its way, piece by piece, without a change of its length.
 
 use std::{
     fmt::Debug,

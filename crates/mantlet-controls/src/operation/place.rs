@@ -1,4 +1,5 @@
-//! Where input does not fit, in words that the app's authors wrote: a client's own names are as foreign as its values.
+//! The place of invalid input, in words that the app's authors wrote: a client's own names are as
+//! untrusted as its values.
 
 use std::collections::HashSet;
 

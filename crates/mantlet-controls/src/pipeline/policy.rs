@@ -13,8 +13,8 @@ use crate::{
     route, uploads,
 };
 
-/// Hands the controls to a macro, each with what it is about: where something is needed for each control, it is made from this list, which is
-/// in the order of the sections of `mantlet.toml`.
+/// Passes the controls to a macro, each with its description. Code that is needed for each control
+/// is made from this list, in the order of the sections of `mantlet.toml`.
 #[macro_export]
 macro_rules! sections {
     ($make:ident) => {
@@ -22,7 +22,7 @@ macro_rules! sections {
             /// Which client has really sent the request: which proxies to believe, which forged
             /// headers to drop.
             client
-            /// Sizes, counts and times. The times and the limits on connections are the server's to keep.
+            /// Sizes, counts and times. The server enforces times and limits on connections.
             limits
             /// The canonical path.
             path

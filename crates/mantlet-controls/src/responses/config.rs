@@ -105,9 +105,9 @@ pub enum Errors {
     /// Only responses that reveal internals and tell a client nothing: Starlette's bare 500, its
     /// debugging page, tracebacks, from 500 on.
     ReplaceInternal,
-    /// It passes, and the first time for a route is recorded.
+    /// They pass, and the first time for a route is recorded.
     Report,
-    /// It passes.
+    /// They pass.
     Allow,
 }
 
@@ -203,7 +203,8 @@ impl Actions {
         self.errors == Errors::ReplaceInternal
     }
 
-    /// What becomes of JSON that cannot be looked into as a whole, if something would be enforced in it.
+    /// The treatment of JSON that cannot be examined as a whole, if something would be enforced in
+    /// it.
     pub(crate) fn unjudged(self, enforces: bool) -> Mode {
         self.within(match self.unjudged {
             Unjudged::Replace if enforces || self.unjudged_is_chosen => Mode::Enforce,

@@ -8,8 +8,9 @@
 //!    only a secret can have; in `strict` posture: no field has such a name at all;
 //! 2. it does not reveal the app's internals: Starlette's bare 500, its debugging page, a
 //!    traceback, from 500 on; in `strict` posture: it is not an undeclared failure;
-//! 3. in `strict` posture: each of its fields is one that the response model declared for its status has, or no model is declared, or
-//!    nothing of it is what the model has; and it is JSON that can be looked into as a whole.
+//! 3. in `strict` posture: each of its fields is one that the response model declared for its
+//!    status has, or no model is declared, or nothing of it is what the model has; and it is JSON
+//!    that can be examined as a whole.
 //!
 //! Only the bytes of a field are cut out; the others stay the app's. In a response that streams, is
 //! too large or cannot be read, a secret's value is overwritten on the way. A failure is replaced

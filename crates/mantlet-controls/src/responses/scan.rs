@@ -86,7 +86,7 @@ impl Scanner {
         self.work(&data, false).into()
     }
 
-    /// There is no more; what was held back.
+    /// The end; returns the bytes that were held back.
     pub(super) fn end(&mut self) -> Vec<u8> {
         if self.held.is_empty() { Vec::new() } else { self.work(&[], true) }
     }

@@ -1,6 +1,6 @@
-//! Values that only a secret has.
+//! Values that only a secret can have.
 //!
-//! A name proves nothing: `password` may be what a password manager is for. A value can: no app
+//! A name proves nothing: a password manager may return `password` on purpose. A value can: no app
 //! shows a password's hash to a client that has a use for it, and no other text looks like one.
 //! Each format here begins with the name of its scheme and ends in as many characters of salt and
 //! hash as the scheme has at least, so that a sentence about `$2b$` does not match.

@@ -1,7 +1,8 @@
-//! The general rate: what one address may ask, whatever it is for.
+//! The general rate: how many requests one address may send, whatever they are for.
 //!
-//! By default there is no number. An app that can carry what it is asked is asked, and one that cannot is shared among its clients by the
-//! gateway before it; this control only records which clients ask much. A number in the configuration refuses those that ask more.
+//! By default there is no fixed number: the gateway shares a busy app among its clients, and this
+//! control only records clients that send many requests. With a number in the configuration,
+//! requests beyond it are refused.
 
 use std::{fmt, net::IpAddr, str::FromStr, sync::Arc, time::Duration};
 
