@@ -21,6 +21,6 @@ pub struct Deployment {
     pub has_certificate: bool,
     /// Names and addresses that are ours: of the listening socket and of the certificate; `*.example.com` as certificates have it.
     pub own_hosts: Vec<String>,
-    /// What controls remember.
+    /// The state of the controls.
     pub kept: Kept,
 }

@@ -60,7 +60,7 @@ pub struct Seen {
     pub path: String,
     /// Its input is only reported, because the code before it is not proven.
     pub unproven: bool,
-    /// What may refuse a request before its input is validated, if anything.
+    /// Code that may refuse a request before its input is validated, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refuses_first: Option<String>,
     /// Both have accepted it.

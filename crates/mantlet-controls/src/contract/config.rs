@@ -12,7 +12,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
-    /// What a refusal leads to. Default `enforce`.
+    /// The mode. Default `enforce`.
     pub mode: Mode,
     /// `compatible`: nothing that a well-behaved client did before stops working. `strict`: only what the contract says.
     pub posture: Posture,
@@ -20,7 +20,7 @@ pub struct Config {
     pub file: String,
     /// Where the gate finds the app's OpenAPI document: a file, or an address; `off` asks for none. Default empty: it asks the app. Not read here.
     pub openapi: String,
-    /// What counts as exact. Default `app`; strict `document`.
+    /// The contracts that count as exact. Default `app`; strict `document`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trust: Option<Trust>,
     /// Paths and methods that no route has: `reject` answers 404 and 405 without the app. Default `report`; strict `reject`.
@@ -135,7 +135,7 @@ pub enum Trust {
 pub enum UnprovenInput {
     /// It passes and is recorded, once for a place; whether the app agrees is counted.
     Report,
-    /// What `input` says, as if the code were proven.
+    /// As `input`, as if the code were proven.
     Enforce,
 }
 

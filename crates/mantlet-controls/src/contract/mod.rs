@@ -171,7 +171,7 @@ impl Contract {
         tolerance == Tolerance::Reject && self.counts(rules) && rules.mode == Mode::Enforce
     }
 
-    /// What clients may not reach.
+    /// Operations that clients may not reach.
     fn veil(&self, rules: &Rules) -> Veil {
         Veil {
             hidden: self.refuses(rules, rules.hidden_routes),

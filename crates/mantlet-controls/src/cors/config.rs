@@ -14,10 +14,10 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
-    /// What a refusal leads to. Default `enforce`.
+    /// The mode. Default `enforce`.
     pub mode: Mode,
-    /// Origins whose pages may read answers: `https://app.example.com`, one label as `https://*.example.com`, or `*` for
-    /// all, which excludes credentials. Default none.
+    /// Origins whose pages may read responses: `https://app.example.com`, one label as
+    /// `https://*.example.com`, or `*` for all, which excludes credentials. Default none.
     pub origins: Vec<String>,
     /// Whether their pages may send cookies and read the responses. Default no.
     pub credentials: bool,

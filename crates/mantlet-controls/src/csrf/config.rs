@@ -11,7 +11,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
-    /// What a refusal leads to. Default `enforce`.
+    /// The mode. Default `enforce`.
     pub mode: Mode,
     /// Origins whose pages may act with the user's cookies, beside our own and those in `cors.origins` with credentials:
     /// `https://admin.example.com`, one label as `https://*.example.com`. Default none.

@@ -10,7 +10,8 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
-    /// What a refusal leads to. Default `enforce`; of `body-bomb`, `report` unless `max-ratio` is set or the posture is `strict`.
+    /// The mode. Default `enforce`; for `body-bomb`, `report` unless `max-ratio` is set or the
+    /// posture is `strict`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
     /// How many times larger a body may become when it is inflated; the first MiB is free. Default 100.

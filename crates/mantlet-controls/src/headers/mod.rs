@@ -5,9 +5,9 @@
 //! and servers that announce their version. Follows the OWASP REST Security and HTTP Headers cheat
 //! sheets.
 //!
-//! What is set depends on what is served ([`Kind`]), and on the posture. In `compatible` posture a
-//! header is not set, or only in its report-only form, if it could break a page, a frame, a pop-up,
-//! an embedding site or a download:
+//! The headers depend on the kind of the response ([`Kind`]), and on the posture. In `compatible`
+//! posture a header is not set, or only in its report-only form, if it could break a page, a frame,
+//! a pop-up, an embedding site or a download:
 //! 1. *Data* (JSON and text) may load nothing.
 //! 2. *Docs* (FastAPI's Swagger UI and ReDoc pages) and *pages* (the app's own HTML) get their policies as
 //!    `Content-Security-Policy-Report-Only`.

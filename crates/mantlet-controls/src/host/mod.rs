@@ -49,7 +49,7 @@ pub struct Policy {
     pub(crate) mode: Mode,
     /// Names and addresses in lower case, without port.
     exact: HashSet<Box<str>>,
-    /// What follows the `*` of a wildcard: `.example.com`.
+    /// The part of a wildcard after its `*`: `.example.com`.
     suffixes: HashSet<Box<str>>,
     networks: Networks,
     /// The first name or address that is allowed.

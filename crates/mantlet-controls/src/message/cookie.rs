@@ -70,7 +70,7 @@ fn trim(mut text: &[u8]) -> &[u8] {
 pub(crate) struct SetCookie<'l> {
     pub(crate) name: &'l [u8],
     pub(crate) value: &'l [u8],
-    /// What follows the first semicolon.
+    /// The part after the first semicolon.
     attributes: &'l [u8],
 }
 

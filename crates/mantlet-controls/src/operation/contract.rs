@@ -85,7 +85,7 @@ impl Contract {
         token_paths.sort_unstable();
         token_paths.dedup();
         let session_cookies = session_cookies.into();
-        // What is mounted is named by its class: `WSGIMiddleware`, `WsgiToAsgi`.
+        // A mounted app is named by its class: `WSGIMiddleware`, `WsgiToAsgi`.
         let folds_headers = model.notes.iter().any(|note| note.why.to_ascii_lowercase().contains("wsgi"));
         let declared = place::declared(&model.shapes, routes.operations());
         let tallies = routes.http().map(|route| (address(route), Tally::default())).collect();

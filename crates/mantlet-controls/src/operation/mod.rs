@@ -33,7 +33,7 @@ pub struct Matched {
 }
 
 impl Matched {
-    /// What is sensitive about the operation, if anything.
+    /// Why the operation is sensitive, if it is.
     pub(crate) fn flow(&self, method: &Method) -> Option<&Flow> {
         let found = self.contract.flows.get(&self.route.path)?;
         let of_method = |found: &&Sensitive| {

@@ -13,7 +13,7 @@ use serde_json::Value;
 const MAX_WORD: usize = 64;
 /// Most parts of a place.
 const MAX_PARTS: usize = 12;
-/// What stands for a client's own name, and for any number.
+/// The sign for a client's own name, and for any number.
 const ANY: &str = "*";
 
 /// All words of an app's shapes and parameters.

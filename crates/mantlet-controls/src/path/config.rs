@@ -10,7 +10,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
-    /// What a refusal leads to. Default `enforce`.
+    /// The mode. Default `enforce`.
     pub mode: Mode,
     /// The server whose reading of a path counts: `uvicorn` or `any`. Default `uvicorn` where
     /// Mantlet has started it and the posture is `compatible`, else `any`.
@@ -29,7 +29,7 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Readers {
-    /// That of uvicorn and Starlette: decoded once, nothing cut off, nothing resolved.
+    /// uvicorn with Starlette: decoded once, nothing cut off, nothing resolved.
     Uvicorn,
     /// Any server: a path that one of them may read differently is refused.
     #[default]

@@ -68,7 +68,7 @@ pub enum Fields {
     Allow,
 }
 
-/// What becomes of fields with the name of a secret.
+/// The treatment of fields with the name of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Secrets {

@@ -55,7 +55,8 @@ fn start(text: &[u8]) -> Option<usize> {
     (before.len() <= MAX_PREFIX && !before.contains(&b'"')).then_some(at)
 }
 
-/// What may stand between two values: blanks, the separator of RFC 7464, and what keeps scripts away.
+/// Bytes that may come between two values: blanks, the separator of RFC 7464, and prefixes that
+/// keep scripts away.
 fn between(rest: &[u8]) -> usize {
     let is_between = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x1e | b',' | b';' | b'&');
     rest.iter().take_while(is_between).count()

@@ -99,13 +99,14 @@ impl SecretNames {
         could_be_secret(value) && self.has_name(key)
     }
 
-    /// Those on the list that models declare; the function says whether one of their names is asked for.
+    /// The names on the list that models declare. `declares` calls the given function with each of
+    /// its names.
     pub(super) fn declared_by(
         &self,
         declares: impl FnOnce(&mut dyn FnMut(&str) -> bool) -> bool,
     ) -> Arc<[Box<str>]> {
         let mut found: Vec<Box<str>> = Vec::new();
-        // It is asked of all of them.
+        // The function never stops the search.
         declares(&mut |name| {
             if self.has_name(name) && !is_among(name, &found) {
                 found.push(name.into());

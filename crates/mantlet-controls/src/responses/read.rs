@@ -7,7 +7,7 @@ use http_body::Body;
 
 use crate::{ResponseBody, message::budget::Part};
 
-/// What has been read.
+/// The read part of a body.
 pub(super) enum Seen<B> {
     /// All of it.
     Whole(Bytes),

@@ -26,7 +26,7 @@ const MAX_NAMES: usize = 5;
 static FINDER: LazyLock<Option<AhoCorasick>> =
     LazyLock::new(|| AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(BEGINNINGS).ok());
 
-/// What is looked for in an answer.
+/// The patterns that are searched for in a response.
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
     pub(super) names: Arc<SecretNames>,

@@ -248,7 +248,7 @@ impl Section for Config {
         Self { mode: Mode::Off, ..Self::default() }
     }
 
-    /// What is remembered stays with rules of the same name.
+    /// Counters stay with rules of the same name.
     fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
         let suspected = self.suspected(context.posture);
         let memory = &context.deployment.kept.get::<super::Memory>();

@@ -138,7 +138,7 @@ fn api_key<'r, B>(call: &Call, request: &'r Request<B>) -> Option<Cow<'r, [u8]>>
     })
 }
 
-/// What stands after the scheme of a credential (RFC 9110 section 11.4), if it is this one.
+/// The part of a credential after its scheme (RFC 9110 section 11.4), if it has this scheme.
 fn credential<'r>(headers: &'r HeaderMap, scheme: &[u8]) -> Option<&'r [u8]> {
     let value = headers.get(header::AUTHORIZATION)?.as_bytes().trim_ascii();
     let at = value.iter().position(|byte| *byte == b' ')?;

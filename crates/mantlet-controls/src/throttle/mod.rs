@@ -136,13 +136,13 @@ impl Memory {
         self.usages.of(subject, keys)
     }
 
-    /// What a quota has counted on this machine; it keeps the size that it was made with.
+    /// The counts of a quota on this machine; it keeps the size that it was made with.
     pub fn ledger(&self, quota: &str, keys: usize) -> Arc<Ledger> {
         let mut ledgers = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(ledgers.entry(quota.into()).or_insert_with(|| Arc::new(Ledger::with_room_for(keys))))
     }
 
-    /// What all quotas have counted on this machine.
+    /// The counts of all quotas on this machine.
     pub fn ledgers(&self) -> Vec<(Box<str>, Arc<Ledger>)> {
         let ledgers = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
         ledgers.iter().map(|(name, ledger)| (name.clone(), Arc::clone(ledger))).collect()
@@ -252,7 +252,7 @@ impl Verdict {
     }
 }
 
-/// What was counted, and what of it is told.
+/// A counted request, and the parts of it that are recorded.
 #[derive(Debug, Clone, Copy)]
 struct Shown {
     /// The key that was counted.

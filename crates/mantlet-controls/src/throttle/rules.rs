@@ -23,12 +23,12 @@ pub(super) struct Rule<C = Counter> {
     pub(super) key: Box<[KeyPart]>,
 }
 
-/// What counts for a rule.
+/// The counter of a rule.
 #[derive(Debug, Clone)]
 pub(super) struct Counter {
     pub(super) name: Arc<str>,
     pub(super) rate: Rate,
-    /// What is counted on this machine.
+    /// The counts on this machine.
     pub(super) table: Arc<Table>,
     /// Its usage while it only reports.
     pub(super) usage: Arc<Usage>,
@@ -77,7 +77,7 @@ pub(super) struct Rules<C = Counter> {
     /// Those without paths and tags.
     everywhere: Vec<usize>,
     by_path: matchit::Router<usize>,
-    /// What the router leads to.
+    /// The router's values.
     of_path: Vec<OfPath>,
     by_tag: HashMap<Box<str>, Vec<usize>>,
     has_early: bool,

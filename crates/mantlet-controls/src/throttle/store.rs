@@ -13,7 +13,7 @@ use crate::throttle::{
 /// A key of a rule, the same on every machine: an address, or a hash of the key parts.
 pub type Key = [u8; 16];
 
-/// What is counted.
+/// A request to count.
 #[derive(Debug, Clone)]
 pub struct RateRequest<'r> {
     /// The name of the rule.
@@ -29,13 +29,13 @@ pub struct RateRequest<'r> {
 pub struct AttemptRequest<'r> {
     /// The purpose, such as `login`: accounts are remembered for each purpose apart.
     pub purpose: &'r str,
-    /// What it is counted by beside the account.
+    /// The counters besides those of the accounts.
     pub takes: Vec<RateRequest<'r>>,
     /// The accounts that it names.
     pub accounts: Vec<Account<'r>>,
 }
 
-/// An account, and what counts attempts on it.
+/// An account, with the counters of attempts on it.
 #[derive(Debug, Clone)]
 pub struct Account<'r> {
     /// The name of the rule.
@@ -54,13 +54,14 @@ pub struct Account<'r> {
 /// A store's response about an attempt.
 #[derive(Debug, Clone)]
 pub struct AttemptDecision {
-    /// What is known of each account.
+    /// The state of each account.
     pub accounts: Vec<AccountState>,
-    /// Of each counter; those of accounts are the last. It is counted by all of them, or by none if one or a delay refuses it.
+    /// The decision of each counter; those of accounts are last. The attempt is counted by all of
+    /// them, or by none if one or a delay refuses it.
     pub decisions: Vec<Decision>,
 }
 
-/// What is known of an account.
+/// The state of an account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AccountState {
     /// Whether a login to it from this address has succeeded lately.

@@ -16,7 +16,7 @@ pub const KEY_LENGTH: usize = 32;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
-    /// What a refusal leads to. Default `enforce`.
+    /// The mode. Default `enforce`.
     pub mode: Mode,
     /// The cookies that identify a session: a request that changes something and carries one of
     /// them needs a token, which is valid for this session alone. Default: in strict posture those

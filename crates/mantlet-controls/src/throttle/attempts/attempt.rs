@@ -1,4 +1,4 @@
-//! An attempt under way: what its answer decides.
+//! An attempt under way, which its response decides.
 
 use std::{fmt, sync::Arc};
 
@@ -32,7 +32,7 @@ pub(in crate::throttle) struct NamedAccount {
     pub(in crate::throttle) pair: Key,
 }
 
-/// What an answer says of an attempt.
+/// The meaning of a response for an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Failed,
@@ -71,7 +71,7 @@ impl End {
     }
 }
 
-/// An attempt under way: what its answer decides.
+/// An attempt under way, which its response decides.
 pub(crate) struct Attempt {
     pub(in crate::throttle) attempts: Attempts,
     pub(in crate::throttle) store: Option<Arc<dyn Store>>,

@@ -21,10 +21,10 @@ pub const PLACES: u64 = 32;
 /// How long an address stays known to an account.
 pub const KNOWN: Duration = Duration::from_hours(30 * 24);
 
-/// What is remembered of attempts of one kind, on this machine.
+/// The state of attempts of one kind, on this machine.
 #[derive(Debug, Clone)]
 pub(in crate::throttle) struct Attempts {
-    /// What kind that is.
+    /// The kind.
     pub(in crate::throttle) purpose: Arc<str>,
     /// When an account may be tried again, and its failures so far: milliseconds, then eight bits.
     pub(in crate::throttle) delays: Arc<Table>,

@@ -105,7 +105,7 @@ pub(in crate::throttle) struct Remembered {
     attempts: Attempts,
 }
 
-/// What counts attempts.
+/// The counters of attempts.
 #[derive(Debug)]
 struct Counted {
     counter: Counter,

@@ -115,7 +115,7 @@ pub struct Ban {
     pub since: Timestamp,
     /// When it ends.
     pub until: Timestamp,
-    /// What was refused last: the code of a reason, or a status of the app.
+    /// The last refusal: the code of a reason, or a status of the app.
     pub why: String,
     /// The first, the second and so on of those that follow each other within a day.
     pub count: u64,

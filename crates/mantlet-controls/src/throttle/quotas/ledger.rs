@@ -1,4 +1,4 @@
-//! What is counted on this machine.
+//! The counts on this machine.
 //!
 //! Each key belongs to one of many small lists, by a hash with a secret seed; a list has a lock of
 //! its own and room for twice the keys that it should have to hold. In a full list, a new key
@@ -24,7 +24,7 @@ use crate::throttle::Key;
 const USUAL: usize = 32;
 const ROOM: usize = 2 * USUAL;
 
-/// What the keys of a quota have used up.
+/// The usage of the keys of a quota.
 #[derive(Debug)]
 pub struct Ledger {
     lists: OnceLock<Box<[Mutex<List>]>>,
@@ -57,7 +57,7 @@ struct Entry {
     told: bool,
 }
 
-/// What a key has used up.
+/// The usage of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuotaUse {
     /// The key.
@@ -159,7 +159,7 @@ impl Ledger {
         warns
     }
 
-    /// Puts in what was kept elsewhere.
+    /// Restores a key from elsewhere.
     pub fn restore(&self, holder: QuotaUse) {
         let Some(mut list) = self.list(holder.key) else { return };
         if holder.is_gone() {
@@ -178,7 +178,7 @@ impl Ledger {
         list.entries.len() < known
     }
 
-    /// What has changed of accepted keys since it was last asked for.
+    /// Changes of accepted keys since the last call.
     pub fn changes(&self) -> Vec<QuotaUse> {
         let mut changes = Vec::new();
         if !self.changed.swap(false, Relaxed) {
@@ -212,7 +212,7 @@ impl Ledger {
         all
     }
 
-    /// What accepted keys have used up by now in the windows that are not over.
+    /// The present usage of accepted keys, in windows that are not over.
     pub fn holders(&self, now: UnixSeconds) -> Vec<QuotaUse> {
         let mut all = Vec::new();
         self.each(|list| {
@@ -222,7 +222,7 @@ impl Ledger {
         all
     }
 
-    /// What a key has used up by now.
+    /// The present usage of a key.
     pub fn holder(&self, key: Key, now: UnixSeconds) -> Option<QuotaUse> {
         let list = self.list(key)?;
         let entry = list.entries.iter().find(|entry| entry.key == key)?;

@@ -68,7 +68,7 @@ impl Quota {
 pub struct Limits {
     /// For each window of [`Window::ALL`], if it is limited.
     pub of: [Option<u32>; 3],
-    /// Per cent of a window that are worth a warning.
+    /// Percentage of a window that causes a warning.
     pub warn: u8,
 }
 
@@ -91,7 +91,7 @@ pub struct QuotaDecision {
     pub windows: [Option<WindowUse>; 3],
 }
 
-/// What is used up of a window.
+/// The usage of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowUse {
     /// When it began.
@@ -136,7 +136,7 @@ pub struct QuotaRequest<'q> {
     pub label: Option<Box<str>>,
 }
 
-/// What a store has counted and gets back.
+/// A count that a store takes back.
 #[derive(Debug, Clone)]
 pub struct QuotaCharge {
     /// The name of the quota.
@@ -160,7 +160,7 @@ pub(crate) struct QuotaDebt {
 struct One {
     spent: QuotaCharge,
     mode: Mode,
-    /// What has counted, if it was this machine.
+    /// The local counter, if this machine counted.
     ledger: Option<Arc<Ledger>>,
 }
 

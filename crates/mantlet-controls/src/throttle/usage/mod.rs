@@ -41,13 +41,13 @@ const STRAY: u64 = 50;
 /// The same for attempts: a user who succeeds at the fifth has only forgotten a password.
 const MISTYPED: u64 = 80;
 
-/// Whose use is counted.
+/// The rule whose usage is counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Subject {
     /// The name of the rule.
     pub(super) name: Arc<str>,
     pub(super) rate: Rate,
-    /// What it counts by.
+    /// Its key.
     pub(super) key: Vec<String>,
     pub(super) counts: Counts,
     /// The rule, if it is one of the configuration.

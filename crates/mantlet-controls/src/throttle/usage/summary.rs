@@ -15,9 +15,9 @@ pub struct Summary {
     pub window: u64,
     /// How long this one lasted, in seconds: less at the end of the process.
     pub seconds: u64,
-    /// What the rule counts by: as in the configuration, or `account`.
+    /// The key of the rule: as in the configuration, or `account`.
     pub key: Vec<String>,
-    /// What it counts.
+    /// Whether it counts requests or failures.
     pub counts: Counts,
     /// The rate that it has.
     pub rate: RateText,
