@@ -1,4 +1,4 @@
-//! `X-Request-ID`: one name for a request in the answer, the app's log and the audit record.
+//! `X-Request-ID`: one id for a request in the response, the app's log and the audit record.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 

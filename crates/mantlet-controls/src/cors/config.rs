@@ -10,7 +10,8 @@ use crate::{
     message::origin::{OriginPattern, Origins},
 };
 
-/// The `[cors]` section. Without origins the app's own CORS answers, if it gives any, pass as they are.
+/// The `[cors]` section. Without origins the app's own CORS headers, if there are any, pass
+/// unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {

@@ -1,4 +1,4 @@
-//! Cross-origin resource sharing: whose pages may read our answers.
+//! Cross-origin resource sharing: whose pages may read our responses.
 //!
 //! Defends users whose browsers hold their cookies: without CORS a foreign page can send requests
 //! but not read what comes back; a careless CORS response gives up that protection. Follows the
@@ -12,7 +12,7 @@
 //!    read the response.
 //!
 //! Mantlet's headers then replace the app's; no header is sent twice. Without configuration the
-//! app's own CORS answers pass as they are.
+//! app's own CORS headers pass unchanged.
 //!
 //! `null` cannot be allowed, nor `*` together with credentials; a wildcard stands for exactly one label.
 //!

@@ -11,8 +11,9 @@
 //! 4. `Sec-Fetch-Site` is `same-origin` or `none` (typed by the user);
 //! 5. without `Sec-Fetch-Site`, its `Origin` names the host that it was sent to, or that a trusted
 //!    proxy received, or is missing: then the client is not a browser, or is one from before 2020;
-//! 6. its `Origin` is in `csrf.trusted-origins`, or in `cors.origins` with credentials, or the app's own CORS answers share
-//!    credentials with it ([`crate::App::own_cors`]): such a page may act for the user by the app's own word;
+//! 6. its `Origin` is in `csrf.trusted-origins`, or in `cors.origins` with credentials, or the
+//!    app's own CORS headers share credentials with it ([`crate::App::own_cors`]): such a page may
+//!    act for the user by the app's own word;
 //! 7. nothing leaves this machine: the peer is a loopback address and no header tells of another client, and both `Origin` and `Host` are
 //!    loopback names or addresses, whatever their ports: a development server before the app (`csrf.loopback`);
 //! 8. it carries a valid token ([`token`]), which no foreign page can know.

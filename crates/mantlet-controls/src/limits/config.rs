@@ -47,7 +47,7 @@ pub struct Config {
     pub body_rate: Size,
     /// Time a connection may be silent between requests. Default 75 s (nginx 75 s).
     pub idle_timeout: Span,
-    /// Time a client may take to accept the next piece of an answer. Default 60 s (nginx 60 s).
+    /// Time a client may take to accept the next piece of a response. Default 60 s (nginx 60 s).
     pub write_timeout: Span,
     /// Connections in all. Lowered at start to what the descriptor limit allows. Default 16,384.
     pub connections: usize,

@@ -201,7 +201,7 @@ pub(super) fn mode_of_unknown(call: &Subject<'_>, promise: Option<Promised>) -> 
     })
 }
 
-/// Whether an answer gives tokens: its place says so, or a token is in it.
+/// Whether a response contains tokens: its operation says so, or a token is in it.
 fn gives_tokens(call: &Subject<'_>, json: &Json<'_>) -> bool {
     call.operation.as_ref().is_some_and(Matched::gives_tokens)
         || root_has(json, |key, value| key == "access_token" && matches!(value, Kind::Text(_)))

@@ -10,10 +10,10 @@ use mantlet_contract::json::{Json, parse_first};
 
 /// Bytes before the first value: `)]}',`, `while(1);`, the name of a JSONP callback.
 const MAX_PREFIX: usize = 128;
-/// Values in one answer.
+/// Values in one response.
 const MAX_VALUES: usize = 100_000;
 
-/// The bytes of an answer in which those that are no UTF-8 are `?`, each in its place.
+/// The bytes of a response, with `?` in the place of each byte that is not UTF-8.
 pub(super) fn as_text(body: &[u8]) -> Cow<'_, [u8]> {
     if std::str::from_utf8(body).is_ok() {
         return body.into();
@@ -26,7 +26,7 @@ pub(super) fn as_text(body: &[u8]) -> Cow<'_, [u8]> {
     text.into()
 }
 
-/// All values of an answer, each with its place; none if something in it cannot be read.
+/// All values of a response, each with its place; none if a part cannot be read.
 pub(super) fn values(text: &[u8]) -> Option<Vec<(usize, Json<'_>)>> {
     let mut at = start(text)?;
     let mut found = Vec::new();

@@ -83,7 +83,7 @@ pub struct Policy {
     judged_size: usize,
     budget: Budget,
     reported: Arc<FirstTime>,
-    /// Routes of which an answer was changed.
+    /// Routes with a response that was changed.
     changed: FirstTime,
     /// Routes that have answered compressed JSON of unknown length: maybe a stream.
     streams: FirstTime,
@@ -116,7 +116,7 @@ impl Deref for Subject<'_> {
     }
 }
 
-/// An answer of the app, taken apart.
+/// A response of the app, in parts.
 struct Parts<B> {
     head: response::Parts,
     seen: Seen<B>,

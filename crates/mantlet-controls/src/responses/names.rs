@@ -10,12 +10,12 @@ const LONGEST: usize = 64;
 /// Bytes of a name that are searched for before a response is parsed.
 const NEEDLE: usize = 4;
 
-/// The names, and a quick search that says whether one of them can be in an answer at all.
+/// The names, and a quick search for whether a response can contain one of them at all.
 #[derive(Debug)]
 pub(super) struct SecretNames {
     /// In lower case, without `_` and `-`.
     names: HashSet<Box<[u8]>>,
-    /// None: nothing is searched for, so every answer is parsed.
+    /// None: nothing is searched for, so every response is parsed.
     needles: Option<AhoCorasick>,
 }
 

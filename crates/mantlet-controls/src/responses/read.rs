@@ -17,7 +17,7 @@ pub(super) enum Seen<B> {
     Unread(B),
 }
 
-/// Why an answer could not be read.
+/// Why a response could not be read.
 pub(super) enum Trouble {
     /// The app broke off the response.
     App,
@@ -33,7 +33,7 @@ impl<B> Seen<B> {
         }
     }
 
-    /// The answer as the app sends it, with what is counted of it.
+    /// The response as the app sends it, with its share of the budget.
     pub(super) fn into_answer(self, part: Part) -> ResponseBody<B> {
         match self {
             Self::Whole(bytes) => ResponseBody::read(part.with(bytes)),

@@ -38,7 +38,7 @@ pub(super) struct Wanted {
     pub(super) masks: bool,
 }
 
-/// Looks through an answer piece by piece.
+/// Scans a response piece by piece.
 #[derive(Debug)]
 pub(super) struct Scanner {
     wanted: Wanted,
@@ -56,7 +56,7 @@ impl Scanner {
         Self { wanted, before: Vec::new(), held: Vec::new(), inside: None, found: Vec::new() }
     }
 
-    /// The whole of an answer.
+    /// A whole response.
     pub(super) fn whole(mut self, body: &[u8]) -> (Vec<u8>, Vec<String>) {
         let mut out = self.push(Bytes::copy_from_slice(body)).to_vec();
         out.extend(self.end());

@@ -124,8 +124,8 @@ pub struct RuleConfig {
     /// Requests at once. Default as many as the rate's number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<u32>,
-    /// What it does while the store does not answer: `local` counts on this machine alone, `open` lets everything pass, `closed` nothing.
-    /// Default `local`.
+    /// What it does while the store does not respond: `local` counts on this machine alone, `open`
+    /// lets everything pass, `closed` nothing. Default `local`.
     #[serde(default)]
     pub fail: Fail,
     /// The mode of this rule, if it differs.

@@ -333,7 +333,7 @@ impl Policy {
         let asked: Vec<Asked<'_>> = keyed.collect();
         let trying = self.trying(call, request).await?;
         let of_rules = self.ask(&asked, store, &mut verdict);
-        // Both are written to a store before the first answer is waited for.
+        // Both are written to a store before the first response is awaited.
         let attempt = match trying {
             None => {
                 of_rules.await;

@@ -128,7 +128,7 @@ pub trait Store: Send + Sync {
     fn reset<'a>(&'a self, quota: &'a str, key: Key) -> BoxFuture<'a, Option<bool>>;
 }
 
-/// What a rule does while the store does not answer.
+/// What a rule does while the store does not respond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fail {

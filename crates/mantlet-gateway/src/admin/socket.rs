@@ -18,7 +18,7 @@ use crate::guarded;
 
 /// Longest path of a socket, in bytes; Linux takes 107, macOS 103.
 const MAX_PATH: usize = 100;
-/// How long a request and its answer may take.
+/// Time for a request and its response.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A socket that is listened on.

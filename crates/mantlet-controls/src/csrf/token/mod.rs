@@ -10,9 +10,10 @@
 //! 2. its token cookie is signed by us for exactly this session, and
 //! 3. it sends the token's nonce back: in the header, else in a form's field among the first 64 KiB of the body.
 //!
-//! The cookie is set, and replaced, on answers: when a session begins or changes, when the token is older than
-//! `csrf.token.rotate-after`, when it is not this session's. The app finds the token in the cookie `csrf_token` of every request
-//! that has a session, to put it into its forms, even of the one whose answer sets it.
+//! The cookie is set, and replaced, on responses: when a session begins or changes, when the token
+//! is older than `csrf.token.rotate-after`, when it is not this session's. The app finds the token
+//! in the cookie `csrf_token` of every request that has a session, to put it into its forms, even
+//! of the one whose response sets it.
 //!
 //! To mind in deployment: a front end on another origin cannot read the cookie; it is trusted by
 //! name, and the token switched off for the routes that it uses. Shared caches must not store a

@@ -7,7 +7,7 @@
 //! A refusal counts if
 //! 1. it is the client's fault, by its status, and not a request that a foreign page made a browser
 //!    send or that the client broke off;
-//! 2. it is Mantlet's own, or the app's answer 401, 403, 404, 405 or 422;
+//! 2. it is Mantlet's own, or the app's response has 401, 403, 404, 405 or 422;
 //! 3. the address is not banned already, and the configuration neither trusts nor exempts it.
 //!
 //! Each request asks a [`Table`]; the list is for people, and touched when a ban begins or ends.

@@ -43,8 +43,8 @@ pub struct QuotaConfig {
     /// Percentage of a window that causes a warning. Default 80.
     #[serde(default = "most")]
     pub warn: u8,
-    /// What it does while the store does not answer: `local` counts on this machine alone, `open` lets everything pass, `closed` nothing.
-    /// Default `local`.
+    /// What it does while the store does not respond: `local` counts on this machine alone, `open`
+    /// lets everything pass, `closed` nothing. Default `local`.
     #[serde(default)]
     pub fail: Fail,
     /// The mode of this quota, if it differs.

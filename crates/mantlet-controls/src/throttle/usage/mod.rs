@@ -137,7 +137,7 @@ impl Usage {
         u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// Counts a request; says where, for its answer.
+    /// Counts a request; returns the place of the count, for its response.
     fn count(&self, key: Key, is_over: bool, is_stray: bool) -> Option<(u64, u64)> {
         if !self.is_read.load(Relaxed) {
             return None;

@@ -133,7 +133,7 @@ impl RedisStore {
             }
         };
         self.ask(async move |connection| {
-            // All are written before the first answer is waited for.
+            // All are written before the first response is awaited.
             try_join_all(spends.iter().map(|spend| one(spend, connection.clone()))).await
         })
         .await

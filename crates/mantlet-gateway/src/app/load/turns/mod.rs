@@ -232,8 +232,8 @@ impl Turns {
 }
 
 impl Turn {
-    /// The app has begun to answer. `kind` tells requests apart that take the app differently long;
-    /// none is learned of a request whose client took its time to send it.
+    /// The app has begun to respond. `kind` distinguishes requests that take different times; no
+    /// time is learned from a request whose client sent it slowly.
     pub(crate) fn answered(self, kind: Option<usize>, is_streamed: bool) {
         let now = Instant::now();
         // A request that does not count as work any more is not measured.

@@ -30,7 +30,7 @@ const STALE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Opening {
     bound: AtomicUsize,
-    /// When the bound was last half used, and when that many last had an answer or a wider bound;
+    /// When the bound was last half used, and when that many last had a response or a higher bound;
     /// nanoseconds.
     used: AtomicU64,
     moved: AtomicU64,
