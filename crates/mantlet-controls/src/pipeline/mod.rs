@@ -122,7 +122,7 @@ where
 /// What the head of the app's response says about its body.
 enum Looked<B> {
     Passes(Response<B>),
-    /// It must be read.
+    /// It has to be looked into.
     IsConcerned(Response<B>),
 }
 
@@ -166,7 +166,7 @@ impl<S: Sink> Road<'_, S> {
         if is_concerned { Looked::IsConcerned(answer) } else { Looked::Passes(answer) }
     }
 
-    /// Examines a response.
+    /// Looks into an answer.
     async fn filter<B: Body<Data = Bytes>>(
         &self,
         answer: Response<B>,

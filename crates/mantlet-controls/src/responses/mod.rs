@@ -116,11 +116,11 @@ impl Deref for Subject<'_> {
     }
 }
 
-/// A response of the app, in parts.
+/// An answer of the app, taken apart.
 struct Parts<B> {
     head: response::Parts,
     seen: Seen<B>,
-    /// Its share of the budget.
+    /// What it has of the budget.
     part: Part,
     /// Whether its length was known.
     ends: bool,
@@ -212,8 +212,7 @@ impl Policy {
         }
     }
 
-    /// Examines a response that needs it; cuts fields out of it, or replaces it. `learn` gets the
-    /// app's response, if that could be read.
+    /// Looks into an answer that is concerned; cuts out of it, or replaces it. `learn` is told what the app said, if that could be read.
     pub(crate) async fn filter<B: Body<Data = Bytes>>(
         &self,
         call: &Subject<'_>,

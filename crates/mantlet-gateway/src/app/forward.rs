@@ -201,7 +201,7 @@ impl Forward<'_> {
     /// Sends the request on a pooled connection or a new one.
     ///
     /// It is sent again, once and on a new connection, only if it was provably not written, or if
-    /// it is a GET or HEAD without body and the reused connection was closed before any response.
+    /// it is a GET or HEAD without body and the reused connection was closed before any answer.
     async fn exchange(
         &self,
         request: Request<AppRequestBody>,

@@ -48,8 +48,8 @@ pub(super) async fn handle(
         audit: &shared.audit,
         store: shared.store.as_ref(),
     };
-    // An ACME challenge is answered before the pipeline: the authority uses plain HTTP and any of
-    // the names, and the app does not know about it.
+    // A challenge before the pipeline: the authority comes in plain and under any name, and the app
+    // knows nothing of it.
     let challenged = answer_to_challenge(shared, &request).filter(|_| !is_stand_in);
     let mut response = if let Some(answer) = challenged {
         answer
@@ -63,7 +63,7 @@ pub(super) async fn handle(
         Box::pin(tokio::time::sleep(*span)).await;
     }
     if version == Version::HTTP_11 {
-        // The final response comes now, so interim responses that were not sent yet are dropped.
+        // The answer itself comes now: what has not been said before it is not said any more.
         context.state.take_hints();
     }
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -77,8 +77,8 @@ pub(super) async fn handle(
     } else if response.status() != StatusCode::SWITCHING_PROTOCOLS
         && (shared.is_draining() || (response.body().is_own() && context.state.expects_body()))
     {
-        // If the request body will not be read, the connection ends with this response, and the
-        // response says so.
+        // A body that will not be read ends the connection with this response; the client shall
+        // know.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     if is_get && response.body().size_hint().exact().is_none() && is_endless(response.headers()) {
