@@ -1,4 +1,5 @@
-//! Reads which modules a file of a crate names. The tests of the rooms share it, those of the gateway too.
+//! Reads which modules a file of a crate names. Shared by the tests of the rooms, also those of the
+//! gateway.
 
 use std::{
     collections::BTreeSet,
@@ -27,7 +28,8 @@ pub(crate) fn module_of(file: &Path) -> Vec<String> {
     names.filter(|name| name != "mod").collect()
 }
 
-/// The code of a file in one line, without comments, its tests, and imports for tests alone. What else is for tests is read.
+/// The code of a file in one line, without comments, its tests, and imports for tests alone. Other
+/// test code is read.
 fn without_tests(text: &str) -> String {
     let mut code = Vec::new();
     let mut lines = text.lines().map(|line| line.split("//").next().unwrap()).peekable();
@@ -67,8 +69,7 @@ pub(crate) fn named(text: &str, module: &[String]) -> BTreeSet<Vec<String>> {
     found
 }
 
-/// What stands behind `::`: a name and what stands behind that, or several in braces. Returns what
-/// follows.
+/// Reads what follows `::`: a name and its own path, or several in braces. Returns the rest.
 fn branch<'t>(text: &'t str, mut path: Vec<String>, found: &mut BTreeSet<Vec<String>>) -> &'t str {
     let text = text.trim_start();
     if let Some(mut rest) = text.strip_prefix('{') {

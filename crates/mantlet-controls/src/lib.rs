@@ -33,11 +33,11 @@
 //! | [`host`] | hosts that are ours |
 //! | [`https`] | where HTTPS is required |
 //! | [`contract`] | what the app accepts |
-//! | [`cors`] | whose pages may read answers |
+//! | [`cors`] | whose pages may read responses |
 //! | [`throttle`] | how often clients may ask |
 //! | [`csrf`] | whose pages may act with the user's cookies |
 //! | [`cookies`] | attributes of the app's cookies |
-//! | [`responses`] | what answers may hold |
+//! | [`responses`] | what responses may contain |
 //! | [`headers`] | security headers |
 //! | [`uploads`] | multipart forms and their files |
 //! | [`encoding`] | compressed bodies |

@@ -1,22 +1,25 @@
-//! Why a request was refused: one variant a cause, each with a stable kebab-case code.
+//! Why a request was refused: one variant for each cause, with a stable kebab-case code.
 //!
-//! The code is the same word in the response body, the audit record, the metrics and the docs. Codes are never
-//! renamed; a test snapshots them all. All that follows from a reason stands in one table, and docs/reasons.md is checked against it.
+//! The code is the same word in the response body, the audit record, the metrics and the docs.
+//! Codes are never renamed; a test snapshots them all. One table says what follows from each
+//! reason, and a test compares docs/reasons.md with it.
 
 use http::StatusCode;
 
-/// What follows from a reason, beside its status. What is not said in the table does not hold.
+/// What follows from a reason, beside its status. A trait that the table does not list does not
+/// apply.
 #[derive(Debug, Clone, Copy)]
-#[expect(clippy::struct_excessive_bools, reason = "a row of a table, each a question of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "a row of a table of independent traits")]
 struct Traits {
     /// The connection can carry another request. It cannot if the end of the refused one is unknown.
     keeps_open: bool,
-    /// A page's own code reads this refusal and acts by it, as it would by the app's own answer.
+    /// A page's own code reads this refusal and acts on it, as on a response of the app.
     for_pages: bool,
-    /// It is for how much a client asks, and not for what.
+    /// It depends on how much a client asks for, not on the single request.
     about_amounts: bool,
-    /// The client is not to blame: a foreign page has made its browser send this (or any page could have its visitors shut out), its
-    /// network is slow, or it has been refused as banned.
+    /// The client is not to blame: a foreign page made its browser send this, its network is slow,
+    /// or it is banned already. If requests of foreign pages counted, any page could have its
+    /// visitors banned.
     blameless: bool,
     /// The app cannot have seen the request.
     unseen: bool,
@@ -47,21 +50,22 @@ macro_rules! reasons {
                 }
             }
 
-            /// The status that it leads to.
+            /// The status of the refusal.
             pub const fn status(self) -> StatusCode {
                 match self {
                     $(Self::$name => StatusCode::$status,)+
                 }
             }
 
-            /// What the client reads: what is wrong and, where it helps, what to do. Never a value from the request.
+            /// The text for the client: what is wrong and, where it helps, what to do. Never a
+            /// value from the request.
             pub const fn detail(self) -> &'static str {
                 match self {
                     $(Self::$name => $detail,)+
                 }
             }
 
-            /// What the reason means, in a sentence, as the docs say it.
+            /// The meaning of the reason in a sentence, for the operator.
             pub const fn meaning(self) -> &'static str {
                 match self {
                     $(Self::$name => concat!($($doc),+),)+
@@ -78,28 +82,29 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// The address is banned: it has had too many refusals (`[throttle.ban]`).
+    /// The address is banned after too many refused requests (`[throttle.ban]`).
     ClientBanned = "client-banned", FORBIDDEN, [keeps_open, about_amounts, blameless],
         "This address is temporarily banned after too many refused requests. Try again after `Retry-After`, or ask the operator to lift the ban";
     /// The request line is not `METHOD SP TARGET SP HTTP/1.x` (RFC 9112 section 3).
     RequestLineMalformed = "request-line-malformed", BAD_REQUEST, [],
         "Malformed request line: expected `METHOD /path HTTP/1.1`";
-    /// The request target has a form or a byte that a target may not have (RFC 9112 section 3.2).
+    /// The form of the request target, or one of its bytes, is not allowed (RFC 9112 section 3.2).
     TargetMalformed = "target-malformed", BAD_REQUEST, [],
         "Malformed request target: percent-encode characters that a URL may not contain";
     /// The request target is longer than `limits.target-length`.
     TargetTooLong = "target-too-long", URI_TOO_LONG, [],
         "Request target too long";
-    /// The method is CONNECT or TRACE, or one that Mantlet keeps for itself.
+    /// The method is CONNECT, TRACE, or one that Mantlet reserves for itself.
     MethodForbidden = "method-forbidden", METHOD_NOT_ALLOWED, [keeps_open],
         "Method not allowed";
-    /// A header line is malformed: its name, the colon, or a control character in its value (RFC 9110 section 5.5).
+    /// A header line is malformed: its name, its colon, or a control character in its value (RFC
+    /// 9110 section 5.5).
     HeaderMalformed = "header-malformed", BAD_REQUEST, [],
         "Malformed header: expected `Name: value` without control characters";
-    /// A header line is folded onto a second line (RFC 9112 section 5.2).
+    /// A header continues on a second line (RFC 9112 section 5.2).
     HeaderFolded = "header-folded", BAD_REQUEST, [],
-        "Malformed header: a value may not continue on the next line";
-    /// A line ends in a bare LF, or holds a bare CR (RFC 9112 section 2.2).
+        "Malformed header: a value may not continue on another line";
+    /// A line ends in a bare LF, or contains a bare CR (RFC 9112 section 2.2).
     LineEnding = "line-ending", BAD_REQUEST, [],
         "Malformed request: lines end in CR LF";
     /// The header section is larger than `limits.head-size`.
@@ -126,63 +131,66 @@ reasons! {
     /// There is more than one Content-Length.
     ContentLengthRepeated = "content-length-repeated", BAD_REQUEST, [],
         "More than one Content-Length header";
-    /// Content-Length and Transfer-Encoding stand in the same request (RFC 9112 section 6.3).
+    /// The request has both Content-Length and Transfer-Encoding (RFC 9112 section 6.3).
     FramingConflict = "framing-conflict", BAD_REQUEST, [],
-        "Content-Length and Transfer-Encoding exclude each other";
-    /// The Transfer-Encoding is anything but `chunked`, once, in HTTP/1.1.
+        "A request may not have both Content-Length and Transfer-Encoding";
+    /// The Transfer-Encoding is not a single `chunked`, or the request is not HTTP/1.1.
     TransferEncodingUnsupported = "transfer-encoding-unsupported", BAD_REQUEST, [],
-        "Unsupported Transfer-Encoding: only `chunked`, once, over HTTP/1.1";
+        "Unsupported Transfer-Encoding; use `chunked` once, over HTTP/1.1";
     /// The chunked body is malformed (RFC 9112 section 7.1).
     ChunkMalformed = "chunk-malformed", BAD_REQUEST, [],
         "Malformed chunked body";
-    /// A trailer carries a field that may only stand in a header section (RFC 9110 section 6.5.1).
+    /// A trailer has a field that is allowed only in a header section (RFC 9110 section 6.5.1).
     TrailerForbidden = "trailer-forbidden", BAD_REQUEST, [],
-        "Malformed chunked body: a trailer may not carry this field";
+        "This field is not allowed in a trailer; send it as a header";
     /// The header section did not arrive within `limits.head-timeout`.
     HeadTimeout = "head-timeout", REQUEST_TIMEOUT, [],
         "The request headers took too long to arrive";
     /// The body arrived more slowly than `limits.body-rate` for longer than `limits.body-grace`.
     BodyTimeout = "body-timeout", REQUEST_TIMEOUT, [],
         "The request body took too long to arrive";
-    /// The body broke off: the client left, reset the stream, or (over HTTP/2) sent another length than it declared.
+    /// The body is incomplete: the client left, reset the stream, or (over HTTP/2) sent a length
+    /// other than it declared.
     BodyIncomplete = "body-incomplete", BAD_REQUEST, [blameless],
-        "The request body broke off";
-    /// The connection sent more HTTP/2 frames that bring nothing, more resets, or more bytes of one header section than it may.
+        "The request body is incomplete";
+    /// The connection sent too many HTTP/2 control or empty frames, too many resets, or too many
+    /// bytes in one header section.
     Http2Flood = "http2-flood", TOO_MANY_REQUESTS, [],
         "Too many HTTP/2 control or empty frames";
-    /// The connection broke a rule of HTTP/2 that cannot be laid to one request alone (RFC 9113 section 5.4.1).
+    /// The connection broke a rule of HTTP/2, and the error concerns the whole connection (RFC 9113
+    /// section 5.4.1).
     Http2Malformed = "http2-malformed", BAD_REQUEST, [],
         "Malformed HTTP/2";
-    /// The path holds a dot segment, plain or encoded.
+    /// The path contains a `.` or `..` segment, plain or encoded.
     PathDotSegment = "path-dot-segment", BAD_REQUEST, [keeps_open],
         "Refused path: it contains a `.` or `..` segment";
-    /// The path holds a malformed percent-encoding, or bytes that are not UTF-8.
+    /// The path contains a malformed percent-encoding, or bytes that are not UTF-8.
     PathEncoding = "path-encoding", BAD_REQUEST, [keeps_open],
         "Refused path: its percent-encoding is malformed, or it is not UTF-8";
     /// The path is percent-encoded twice.
     PathDoubleEncoded = "path-double-encoded", BAD_REQUEST, [keeps_open],
         "Refused path: it is percent-encoded twice";
-    /// The path holds an encoded control character.
+    /// The path contains an encoded control character.
     PathControlCharacter = "path-control-character", BAD_REQUEST, [keeps_open],
         "Refused path: it contains a control character";
-    /// The path holds a backslash.
+    /// The path contains a backslash.
     PathBackslash = "path-backslash", BAD_REQUEST, [keeps_open],
         "Refused path: it contains a backslash";
-    /// The path begins with an empty segment.
+    /// The path begins with an empty segment (`//`).
     PathEmptySegment = "path-empty-segment", BAD_REQUEST, [keeps_open],
         "Refused path: it begins with `//`";
-    /// The path holds a path parameter (`;`).
+    /// The path contains a path parameter (`;`).
     PathParameter = "path-parameter", BAD_REQUEST, [keeps_open],
         "Refused path: `;` must be percent-encoded as `%3B`";
-    /// The path holds a Unicode character that some software reads as `.`, `/` or `\`.
+    /// The path contains a Unicode character that some software reads as `.`, `/` or `\`.
     PathLookalike = "path-lookalike", BAD_REQUEST, [keeps_open],
         "Refused path: it contains a look-alike of `.`, `/` or `\\`";
-    /// The host is not one of ours (`host.allow`).
+    /// The host is not a known host (`host.allow`).
     HostUnknown = "host-unknown", BAD_REQUEST, [keeps_open],
         "Unknown host";
-    /// A request that changes something came unencrypted where HTTPS is required (`https.required`).
+    /// A request that changes something came unencrypted, and HTTPS is required (`https.required`).
     HttpsRequired = "https-required", FORBIDDEN, [keeps_open],
-        "HTTPS required";
+        "HTTPS required; send the request to the `https` address";
     /// A preflight came from an origin that is not in `cors.origins`.
     CorsOriginDenied = "cors-origin-denied", FORBIDDEN, [keeps_open, blameless],
         "CORS: origin not allowed";
@@ -192,60 +200,66 @@ reasons! {
     /// A preflight asked for a request header that is not in `cors.headers`.
     CorsHeaderDenied = "cors-header-denied", FORBIDDEN, [keeps_open, blameless],
         "CORS: request header not allowed";
-    /// A preflight came from a public network into a private one, which `cors.private-network` does not allow.
+    /// A page from a public network asked for a private one, and `cors.private-network` does not
+    /// allow it.
     CorsPrivateNetworkDenied = "cors-private-network-denied", FORBIDDEN, [keeps_open, blameless],
         "CORS: access to a private network not allowed";
-    /// A client, an account or another key of a rule has used up its rate (`[throttle]`).
+    /// A client, an account or another key has used up a rate (`[throttle]`).
     RateLimited = "rate-limited", TOO_MANY_REQUESTS, [keeps_open, for_pages, about_amounts, unseen],
         "Too many requests; `Retry-After` says when to try again";
     /// A user, an API key or another key has used up a quota (`[[throttle.quota]]`).
     QuotaExceeded = "quota-exceeded", TOO_MANY_REQUESTS, [keeps_open, for_pages, about_amounts],
         "The quota is used up; `Retry-After` says when the next window begins";
-    /// The store of shared counters does not answer: rules count as their `fail` says. No request is refused for it alone.
+    /// The store of shared counters does not respond, so each rule follows its `fail`. Only
+    /// recorded.
     StoreUnavailable = "store-unavailable", SERVICE_UNAVAILABLE, [keeps_open],
-        "The store of shared counters does not answer";
-    // Word for word what FastAPI says of these three.
+        "The store of shared counters does not respond";
+    // The next three details are FastAPI's own, word for word.
     /// No route of the app has this path.
     RouteUnknown = "route-unknown", NOT_FOUND, [keeps_open],
         "Not Found";
     /// A route of the app has this path, but not for this method.
     RouteMethodUnknown = "route-method-unknown", METHOD_NOT_ALLOWED, [keeps_open],
         "Method Not Allowed";
-    /// The route is not in the app's document, or is the document itself.
+    /// The route is not in the app's document, or serves the document itself.
     RouteHidden = "route-hidden", NOT_FOUND, [keeps_open],
         "Not Found";
-    // Word for word what users of CSRF middleware know.
-    /// A foreign page sent this with the user's cookies, and its origin is not trusted (`csrf.trusted-origins`).
+    // The words that users of CSRF middleware know.
+    /// A foreign page sent the request with the user's cookies, and its origin is not trusted
+    /// (`csrf.trusted-origins`).
     CsrfCrossSite = "csrf-cross-site", FORBIDDEN, [keeps_open, blameless],
         "CSRF validation failed";
     /// A foreign page opened a WebSocket with the user's cookies, and its origin is not trusted (`csrf.trusted-origins`).
     WebsocketOriginDenied = "websocket-origin-denied", FORBIDDEN, [keeps_open, blameless],
         "CSRF validation failed: WebSocket from a foreign page";
-    /// A request in the name of a session carried no token, where `csrf.token` asks for one.
+    /// A request with a session cookie has no token, and `csrf.token` requires one.
     CsrfTokenMissing = "csrf-token-missing", FORBIDDEN, [keeps_open, for_pages, blameless],
         "CSRF validation failed: the request carries no token";
-    /// The token is not the one in the cookie, or the cookie is not this session's.
+    /// The token is not the one in the cookie, or the cookie belongs to another session.
     CsrfTokenInvalid = "csrf-token-invalid", FORBIDDEN, [keeps_open, for_pages, blameless],
         "CSRF validation failed: the token belongs to another session; reload the page and try again";
-    /// The app does not get a header: other software writes it, or it may be taken for one that other software writes. Only recorded, once a name.
+    /// The app does not receive a header, because proxies write it, or because it could be confused
+    /// with one that they write. Only recorded, once for each name.
     HeaderRemoved = "header-removed", INTERNAL_SERVER_ERROR, [],
         "The service does not receive this header";
-    /// A parameter or the body does not fit what the app accepts.
+    /// A parameter or the body is not valid for the app.
     InputInvalid = "input-invalid", UNPROCESSABLE_ENTITY, [keeps_open, for_pages],
         "The input is not valid";
-    /// The body or the query has a name that the app does not know.
+    /// The body or the query contains an unknown name.
     InputUnknown = "input-unknown", UNPROCESSABLE_ENTITY, [keeps_open, for_pages],
         "The request contains an unknown field or parameter";
-    /// The body could not be judged: it is larger than `contract.judged-size`, too deep, or costs too much.
+    /// The body could not be judged: it is larger than `contract.judged-size`, too deep, or too
+    /// expensive.
     InputNotJudged = "input-not-judged", PAYLOAD_TOO_LARGE, [for_pages],
         "The body is too large or too expensive to validate";
-    /// The JSON has more than one reading: a repeated key, `NaN`, half a surrogate pair, a byte order mark.
+    /// The JSON can be read in more than one way: a repeated key, `NaN`, half a surrogate pair, a
+    /// byte order mark, or an encoding other than UTF-8.
     JsonAmbiguous = "json-ambiguous", BAD_REQUEST, [keeps_open, for_pages],
         "Ambiguous JSON: a repeated key, `NaN`, half a surrogate pair, a byte order mark, or an encoding other than UTF-8";
     /// The JSON is nested deeper than Python can read.
     JsonTooDeep = "json-too-deep", BAD_REQUEST, [keeps_open, for_pages],
         "The JSON is nested too deeply";
-    /// A multipart form is malformed: its boundary, a part's headers, its end.
+    /// A multipart form is malformed: its boundary, the headers of a part, or its end.
     MultipartMalformed = "multipart-malformed", BAD_REQUEST, [for_pages],
         "Malformed multipart form";
     /// A file in a form is larger than `uploads.file-size`.
@@ -254,61 +268,67 @@ reasons! {
     /// A form has more files than `uploads.files`, or more fields than `uploads.fields`.
     UploadTooManyParts = "upload-too-many-parts", PAYLOAD_TOO_LARGE, [for_pages],
         "Too many files or fields in one form";
-    /// A file name in a form is a path, or no name at all (`uploads.unusual-names`).
+    /// A file name in a form contains `..`, is a path, is too long, or has a control character
+    /// (`uploads.unusual-names`).
     UploadNameForbidden = "upload-name-forbidden", BAD_REQUEST, [for_pages],
         "File name not allowed: send a plain name, without a path";
-    /// A file's type is not one of `uploads.types`, or its content is not of that type.
+    /// A file's type is not in `uploads.types`, or its content is of another type.
     UploadTypeForbidden = "upload-type-forbidden", UNSUPPORTED_MEDIA_TYPE, [for_pages],
         "File type not allowed, or the content does not match the declared type";
-    /// The Content-Encoding is not one that can be looked into, or there are several.
+    /// Mantlet cannot decode the Content-Encoding, or there are several.
     ContentEncodingUnsupported = "content-encoding-unsupported", UNSUPPORTED_MEDIA_TYPE, [],
-        "Unsupported Content-Encoding";
-    /// The body is not what its Content-Encoding says.
+        "Unsupported Content-Encoding; send the body uncompressed";
+    /// The body is not valid for its Content-Encoding.
     ContentEncodingMalformed = "content-encoding-malformed", BAD_REQUEST, [],
         "The body is not valid for its Content-Encoding";
-    /// The body becomes more than `encoding.max-ratio` times larger when it is inflated.
+    /// Inflated, the body is more than `encoding.max-ratio` times larger.
     BodyBomb = "body-bomb", PAYLOAD_TOO_LARGE, [],
         "Request body too large when inflated";
-    /// The body is larger than `limits.body-size`, as it comes or inflated.
+    /// The body, as sent or inflated, is larger than `limits.body-size`.
     BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE, [for_pages],
         "Request body too large";
-    /// This address holds as many connections as `limits.connections-per-client` allows.
+    /// The address has as many connections as `limits.connections-per-client` allows.
     TooManyConnections = "too-many-connections", TOO_MANY_REQUESTS, [],
         "Too many connections from this address";
     /// A WebSocket message is larger than `limits.websocket-message`; the connection is closed with code 1009.
     WebsocketMessageTooLarge = "websocket-message-too-large", PAYLOAD_TOO_LARGE, [],
         "WebSocket message too large";
-    /// The connection did not begin with a PROXY protocol header, which `client.proxy-protocol` asks for.
+    /// The connection did not begin with a PROXY protocol header, which `client.proxy-protocol`
+    /// requires.
     ProxyHeaderMalformed = "proxy-header-malformed", BAD_REQUEST, [],
         "Missing or malformed PROXY protocol header";
-    /// The app has as many requests in hand as `app.max-concurrent` allows.
+    /// The app works on as many requests as `app.max-concurrent` allows.
     AppBusy = "app-busy", SERVICE_UNAVAILABLE, [keeps_open, unseen],
         "The service is busy; try again shortly";
     /// The app is not running or does not accept connections.
     AppUnavailable = "app-unavailable", SERVICE_UNAVAILABLE, [keeps_open, unseen],
         "The service is starting or restarting; try again shortly";
-    /// The app closed the connection before it answered.
+    /// The app closed the connection before its response.
     AppClosed = "app-closed", BAD_GATEWAY, [keeps_open],
         "The service closed the connection without a response";
-    /// The app answered something that is not HTTP.
+    /// The app's response is not HTTP.
     AppInvalidResponse = "app-invalid-response", BAD_GATEWAY, [keeps_open],
         "The service sent an invalid response";
-    /// The app did not answer within `app.response-timeout`.
+    /// The app did not respond within `app.response-timeout`.
     AppTimeout = "app-timeout", GATEWAY_TIMEOUT, [keeps_open],
         "The service did not respond in time";
-    /// An answer has a field that the declared response model does not have (`responses`). It is cut out, or only recorded.
+    /// A response has a field that its declared model does not have (`responses`). The field is cut
+    /// out, or only recorded.
     ResponseFieldUnknown = "response-field-unknown", INTERNAL_SERVER_ERROR, [],
         "The response has a field that its model does not have";
-    /// An answer has a field with the name of a secret (`responses`). It is cut out, or only recorded.
+    /// A response has a field with the name of a secret (`responses`). The field is cut out, or
+    /// only recorded.
     ResponseFieldSensitive = "response-field-sensitive", INTERNAL_SERVER_ERROR, [],
         "The response has a field with the name of a secret";
-    /// A JSON answer was too large to be looked into, or in an encoding that is not known. Only recorded.
+    /// A JSON response could not be examined as a whole: it is too large, incomplete, or in an
+    /// unknown encoding.
     ResponseNotJudged = "response-not-judged", INTERNAL_SERVER_ERROR, [],
         "The response could not be examined";
-    /// The app failed: what it answered may tell of its inside, and the client got this instead.
+    /// The app failed, and its response could reveal internals, so the client got a neutral one.
     AppErrorHidden = "app-error-hidden", INTERNAL_SERVER_ERROR, [],
         "Internal server error. Quote the request id when you report it";
-    /// A cookie of the app lacks `Secure`, `HttpOnly` or `SameSite` (`cookies`). Only recorded, or mended; nothing is refused for it.
+    /// A cookie of the app lacks `Secure`, `HttpOnly` or `SameSite` (`cookies`). Only recorded, or
+    /// completed; no request is refused for it.
     CookieAttributesMissing = "cookie-attributes-missing", INTERNAL_SERVER_ERROR, [],
         "A cookie lacks Secure, HttpOnly or SameSite";
     /// Mantlet itself failed. This is a defect; please report it.

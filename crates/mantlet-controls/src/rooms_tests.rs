@@ -1,6 +1,7 @@
 //! The plan of the house, read from the `use` lines: floors, and controls that stand alone.
 //!
-//! What two controls need stands below them, so that a control can be read, tested and removed by itself.
+//! Code that two controls need lives below them, so that each control can be read, tested and
+//! removed alone.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -9,8 +10,8 @@ use crate::{
     imports_tests::{module_of, named, sources},
 };
 
-/// The floors of the house, the lowest first. A room imports rooms on floors below its own, and none beside it. Controls, of which each has a section of the
-/// configuration, share one floor.
+/// The floors of the house, the lowest first. A room imports only rooms on the floors below. The
+/// controls, each with its section of the configuration, share one floor.
 const FLOORS: [&[&str]; 10] = [
     &["config", "reason"],
     &["message"],

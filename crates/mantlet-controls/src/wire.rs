@@ -1,4 +1,5 @@
-//! What can still be judged of a request that a strict reader has not seen: one over HTTP/2, or one that another server has parsed.
+//! Checks for a request that our strict reader has not seen: one over HTTP/2, or one that another
+//! server has parsed.
 
 use http::{HeaderValue, Method, Request, Version, header, uri::PathAndQuery};
 
@@ -7,7 +8,7 @@ use crate::{
     message::{REFUSED_METHOD, authority},
 };
 
-/// Refuses methods that open tunnels or mirror secrets, in whatever way the request was read.
+/// Refuses methods that open tunnels or mirror secrets, however the request was read.
 pub(crate) fn verify_method(method: &Method) -> Result<(), Reason> {
     if matches!(*method, Method::CONNECT | Method::TRACE) || method == REFUSED_METHOD {
         return Err(Reason::MethodForbidden);
@@ -15,8 +16,8 @@ pub(crate) fn verify_method(method: &Method) -> Result<(), Reason> {
     Ok(())
 }
 
-/// Judges what another parser has left to see, and makes `Host` name the host. `raw_bytes` if the app takes bytes
-/// beyond ASCII in a query.
+/// Judges what can still be seen after another parser, and sets `Host` to the host. `raw_bytes` if
+/// the app accepts bytes beyond ASCII in a query.
 pub(crate) fn verify<B>(
     (header_count, target_length): (usize, usize),
     raw_bytes: bool,
@@ -34,7 +35,7 @@ pub(crate) fn verify<B>(
     if target.len() > target_length {
         return Err(Reason::TargetTooLong);
     }
-    // Starlette reads bytes beyond ASCII in a query as latin-1; in a path uvicorn takes none.
+    // Starlette reads bytes beyond ASCII in a query as latin-1; uvicorn accepts none in a path.
     let is_plain = target.is_ascii() || raw_bytes && request.uri().path().is_ascii();
     if !target.starts_with('/') || !is_plain {
         return Err(Reason::TargetMalformed);
@@ -46,7 +47,8 @@ pub(crate) fn verify<B>(
     verify_host(request)
 }
 
-/// RFC 9113 section 8.3.1 and RFC 9112 section 3.2.2: an authority stands for Host; if both are there they must agree.
+/// RFC 9113 section 8.3.1 and RFC 9112 section 3.2.2: the authority replaces Host; if both are
+/// present they must agree.
 fn verify_host<B>(request: &mut Request<B>) -> Result<(), Reason> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let (host, more) = (hosts.next(), hosts.next());

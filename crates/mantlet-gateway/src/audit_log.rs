@@ -1,7 +1,8 @@
 //! Audit records, as JSON lines in a file and as short lines on the terminal.
 //!
-//! Records are queued and written by a thread of their own, so that a slow disk does not slow requests down. A queue that is
-//! full loses records; how many is said on the terminal and, as a record of its own, in the file.
+//! Records are queued and written by a thread of their own, so that a slow disk does not slow
+//! requests down. A full queue loses records. Their number is shown on the terminal and recorded in
+//! the file.
 
 use std::{
     fs::File,
@@ -36,9 +37,9 @@ const TERMINAL_LINES: u32 = 20;
 /// Where records are written.
 #[derive(Debug, Clone)]
 pub struct AuditConfig {
-    /// The file of JSON lines, if there is to be one.
+    /// The file of JSON lines, if records are written to one.
     pub file: Option<PathBuf>,
-    /// Whether a person named the file, or it is ours.
+    /// Whether the operator named the file, or it is our own.
     pub kind: Kind,
     /// Whether the terminal (standard error) shows refusals.
     pub terminal: bool,
@@ -52,7 +53,7 @@ pub struct AuditLog {
     sums: Arc<Sums>,
 }
 
-/// The thread that writes; ends when told, after all that was queued is written.
+/// The thread that writes. It ends when told to, after it has written the queue.
 #[derive(Debug)]
 pub struct AuditWriter {
     queue: SyncSender<Message>,
@@ -62,7 +63,7 @@ pub struct AuditWriter {
 #[derive(Debug)]
 enum Message {
     Record(Box<Record>),
-    /// Open the file anew: it may have been moved away.
+    /// Reopen the file: it may have been moved away.
     Reopen,
     End,
 }
@@ -90,7 +91,7 @@ impl AuditLog {
 
 impl Sink for AuditLog {
     fn record(&self, record: Record) {
-        // What is kept of a flood is little, so the queue has room for what else there is to say.
+        // Of a flood only a few records are kept, so the queue has room for others.
         if self.sums.keeps(&record, Instant::now())
             && self.queue.try_send(Message::Record(Box::new(record))).is_err()
         {
@@ -109,21 +110,21 @@ impl Sink for AuditLog {
 }
 
 impl AuditWriter {
-    /// Opens the file anew, as log rotation asks for after it has moved the old one away.
+    /// Reopens the file, after log rotation has moved the old one away.
     pub fn reopen(&self) {
-        // Fails only if the thread is gone already.
+        // Fails only if the thread has ended already.
         let _ = self.queue.send(Message::Reopen);
     }
 
-    /// Writes what is queued and ends.
+    /// Writes the queue and ends.
     pub fn finish(self) {
-        // Either fails only if the thread is gone already.
+        // Both fail only if the thread has ended already.
         let _ = self.queue.send(Message::End);
         let _ = self.thread.join();
     }
 }
 
-/// Judged each time: between two openings the file, or its folder, may have become another one.
+/// Checked each time: the file or its folder may have been replaced since it was last opened.
 fn open_file(path: &Path, kind: Kind) -> io::Result<File> {
     match path.parent() {
         Some(folder) if kind == Kind::Own => drop(guarded::prepare_folder(folder)?),
@@ -141,7 +142,7 @@ struct Writer {
     lost: Arc<AtomicU64>,
     sums: Arc<Sums>,
     complained: bool,
-    /// When what was buffered was last written.
+    /// When the buffer was last written to disk.
     settled: Instant,
 }
 
@@ -157,7 +158,7 @@ impl Writer {
                     }
                 }
                 Ok(Message::Reopen) => self.reopen(),
-                // Nothing came for a while: what has been buffered belongs on the disk.
+                // Nothing came for a while: write the buffer to disk.
                 Err(RecvTimeoutError::Timeout) => {
                     self.sum_up(false);
                     self.settle();
@@ -171,14 +172,14 @@ impl Writer {
     }
 
     fn write(&mut self, record: &Record) {
-        // How much was asked is nothing that has happened.
+        // A record of usage is not an event, so the terminal does not show it.
         if let Some(terminal) = &mut self.terminal
             && record.usage.is_none()
         {
             terminal.show(record);
         }
         let Some(file) = &mut self.file else { return };
-        // Serialised first, so that a disk that is full tears no line that it could have held.
+        // Serialised first, so that a full disk does not cut a line short.
         let line = serde_json::to_vec(record).map_err(io::Error::from);
         let written = line.and_then(|mut line| {
             line.push(b'\n');
@@ -189,7 +190,7 @@ impl Writer {
         }
     }
 
-    /// Writes what was counted instead of being recorded, once its time is over.
+    /// Writes the sums of events that were counted instead of recorded, once their time is over.
     fn sum_up(&mut self, is_end: bool) {
         for record in self.sums.read(Instant::now(), is_end) {
             self.write(&record);
@@ -241,7 +242,7 @@ fn time_now() -> String {
     mantlet_controls::audit::now().to_string()
 }
 
-/// Refusals for a person to read: not more of them than a person can.
+/// Refusals on the terminal: no more than a person can read.
 struct Terminal {
     second: Instant,
     shown: u32,
@@ -263,8 +264,8 @@ impl Terminal {
         let name = record.subject.as_deref().unwrap_or_default();
         let subject = if name.is_empty() { String::new() } else { format!(" ({})", name.escape_debug()) };
         match record.security_event {
-            "store-unavailable" => return tell(&format!("the store does not answer as it should{subject}")),
-            "store-recovered" => return tell("the store answers again"),
+            "store-unavailable" => return tell(&format!("the store is unavailable{subject}")),
+            "store-recovered" => return tell("the store is available again"),
             _ => {}
         }
         let client = record.client_ip.map_or_else(|| "a local process".to_owned(), |ip| ip.to_string());
@@ -285,7 +286,7 @@ impl Terminal {
             _ => {}
         }
         let what = match (&record.method, &record.path) {
-            // Debug escapes control characters, which a path may hold before it is judged.
+            // Debug escapes control characters, which a path that has not been judged may contain.
             (Some(method), Some(route)) => format!("{method} {}", route.escape_debug()),
             _ if record.status.is_some() => "a malformed request".to_owned(),
             _ => "a connection".to_owned(),
@@ -293,14 +294,14 @@ impl Terminal {
         let id = &record.request_id;
         let verb = match record.security_event {
             "response-would-be-changed" if record.reason == "cookie-attributes-missing" => {
-                "would complete a cookie on"
+                "would add attributes to a cookie in the response to"
             }
-            "response-would-be-changed" => "would change the answer to",
-            "response-changed" if record.action == "replace" => "hid what the app answered to",
-            "response-changed" => "cut fields out of the answer to",
-            "response-not-judged" => "could not look into the answer to",
-            "request-changed" if record.reason == "header-removed" => "kept a header from the app in",
-            "request-would-be-changed" => "would keep a header from the app in",
+            "response-would-be-changed" => "would change the response to",
+            "response-changed" if record.action == "replace" => "replaced the response to",
+            "response-changed" => "cut fields out of the response to",
+            "response-not-judged" => "could not examine the response to",
+            "request-changed" if record.reason == "header-removed" => "removed a header from",
+            "request-would-be-changed" => "would remove a header from",
             "request-changed" => "cut unknown fields out of",
             _ if record.action == "refuse" => "refused",
             _ => "would refuse",
@@ -324,10 +325,10 @@ impl Terminal {
     }
 }
 
-/// Of how much there is no line. Of an address alone, the file tells.
+/// A line for the sum of all addresses. Sums of usage and of single addresses are in the file only.
 fn tell_sum(record: &Record) {
     let Some(summed) = record.summed.as_ref().filter(|_| record.client_ip.is_none()) else { return };
-    let did = if summed.event.contains("would-be") { "would refuse" } else { "refused or noted" };
+    let did = if summed.event.contains("would-be") { "would refuse" } else { "refused or recorded" };
     let from = match summed.addresses {
         None | Some(1) => String::new(),
         Some(count) => format!(" from {count} addresses"),

@@ -19,19 +19,19 @@ use crate::{
     tls::{LoadedTls, Tls, TlsError, acme},
 };
 
-/// How often it is asked whether a window of use is over.
+/// How often to check whether a window of usage is over.
 const LOOK_AT_USAGE: Duration = Duration::from_secs(1);
 
 /// Why the gate could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The address cannot be listened on.
+    /// The gate cannot listen on the address.
     #[error("cannot listen on {0}: {1}")]
     Listen(Listen, #[source] io::Error),
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The machine gives no thread or runtime.
+    /// A thread or its runtime cannot be created.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
 }
@@ -79,7 +79,7 @@ impl Gate {
         Ok(Self { shared, stage, threads: handles, listen })
     }
 
-    /// Where it listens, with the real port.
+    /// The address where it listens, with the real port.
     pub const fn listen(&self) -> &Listen {
         &self.listen
     }
@@ -95,8 +95,8 @@ impl Gate {
         self.shared.tls.as_ref().map_or(Ok(()), |tls| tls.replace(loaded))
     }
 
-    /// Keeps the certificate good that is fetched, for as long as it is polled; without TLS it does
-    /// nothing. Where it is polled it reads and writes files: not on a thread of the gate.
+    /// Keeps the fetched certificate valid for as long as it is polled; without TLS it does
+    /// nothing. It reads and writes files, so do not poll it on a thread of the gate.
     pub async fn keep_certificates(
         &self,
         settings: watch::Receiver<Option<acme::Settings>>,
@@ -108,19 +108,19 @@ impl Gate {
         }
     }
 
-    /// Answers at the admin socket for as long as it is polled, if there is one: not on a thread of
-    /// the gate.
+    /// Serves the admin socket, if there is one, for as long as it is polled. Do not poll it on a
+    /// thread of the gate.
     pub async fn administer(&self, admin: Option<&Admin>) {
         admin::serve(admin, &self.shared).await;
     }
 
-    /// Waits until the app can be reached again after a request found that it could not: it may be
-    /// another one by then.
+    /// Waits until the app can be reached again after a request could not reach it. It may be
+    /// another version of the app by then.
     pub async fn app_returned(&self) {
         self.shared.upstream.returned.notified().await;
     }
 
-    /// The app was started, for the first time or again: how much it carries is not known.
+    /// The app was started, for the first time or again: its capacity is not known.
     pub fn app_started(&self) {
         self.shared.upstream.load.start_anew();
     }
@@ -130,14 +130,13 @@ impl Gate {
         self.shared.upstream.probe(patience).await.is_ok()
     }
 
-    /// Why the app could not be reached when it was last tried, by a request or by
-    /// [`Gate::probe_app`]; none if it could.
+    /// Why the last request or [`Gate::probe_app`] could not reach the app; none if it could.
     pub fn app_trouble(&self) -> watch::Receiver<Option<String>> {
         self.shared.upstream.trouble()
     }
 
-    /// Records how much is asked of rules that only report, for as long as it is polled. It reads
-    /// tables: not on a thread of the gate.
+    /// Records the usage of rules that only report, for as long as it is polled. It reads whole
+    /// tables, so do not poll it on a thread of the gate.
     pub async fn keep_usage(&self) {
         loop {
             tokio::time::sleep(LOOK_AT_USAGE).await;
@@ -151,7 +150,7 @@ impl Gate {
         }
     }
 
-    /// Connections now open.
+    /// Connections that are open now.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Relaxed)
     }
@@ -161,9 +160,9 @@ impl Gate {
         self.stage.send_replace(stage);
     }
 
-    /// Finishes: goes on accepting and answering, each answer with `Connection: close`, until
-    /// nothing has been under way for `quiet`, or for half of `limit`; then refuses new connections
-    /// and lets what is under way end, until `limit` has passed.
+    /// Ends gracefully. At first it still accepts connections, and each response says `Connection:
+    /// close`. Once no request has been under way for `quiet`, or after half of `limit`, it refuses
+    /// new connections. Requests under way may end until `limit` has passed.
     pub async fn drain(&self, quiet: Duration, limit: Duration) {
         let start = Instant::now();
         let (last_call, deadline) = (start + limit / 2, start + limit);
@@ -191,13 +190,13 @@ impl Gate {
     pub fn end(mut self) {
         self.cut_off();
         for thread in self.threads.drain(..) {
-            // A thread that panicked outside a connection has already said so.
+            // A thread that panicked outside a connection has already reported it.
             let _ = thread.join();
         }
         self.record_usage(true);
     }
 
-    /// Requests whose answer has not ended, but for those that have no end.
+    /// Requests whose response has not ended, without those whose response is endless.
     pub fn busy(&self) -> usize {
         self.shared.busy.iter().map(|busy| busy.load(Relaxed)).sum()
     }

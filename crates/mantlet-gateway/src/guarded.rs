@@ -1,16 +1,16 @@
-//! Files that outlive a run, and who else may have had a hand in them.
+//! Files that outlive a run, and protection from other users who may change them.
 //!
-//! Defends against a file that another user has put where ours is expected: a key that they know, a link to a file that ours would be written into.
-//! Lets through
+//! Defends against a file that another user has put in the place of ours: a key that they know, or
+//! a link to a file that we would overwrite. Lets through
 //!
 //! 1. a regular file, never what a symbolic link points to,
 //! 2. that belongs to the user that Mantlet runs as, or to root,
 //! 3. which others cannot write, and, if it holds a secret, neither they nor its group can read.
 //!
-//! A file that a person named, such as `/dev/stdout`, is theirs to choose: a link is followed if it is their own or root's, and what it leads to need not be
-//! a file.
+//! The operator may name any file, such as `/dev/stdout`. A link to it is followed if it belongs to
+//! us or to root, and its target need not be a regular file.
 //!
-//! What to mind: on a file system without owners and modes no secret can be kept.
+//! To mind in deployment: a file system without owners and modes cannot keep a secret.
 
 use std::{
     fs::{self, File, Metadata, OpenOptions},
@@ -21,18 +21,18 @@ use std::{
 
 use rustix::{fs::OFlags, process::geteuid};
 
-/// What a file is for.
+/// The use of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Who reads it can act as us.
+    /// A user who can read it can act as us.
     Secret,
-    /// It is ours to write.
+    /// Mantlet made it, and writes it.
     Own,
-    /// A person named it.
+    /// The operator named it.
     Named,
 }
 
-/// Opens a file to add to its end; one that is not there is made with mode 0600.
+/// Opens a file to append to it; a missing one is created with mode 0600.
 pub fn open_to_append(path: &Path, kind: Kind) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).append(true).mode(0o600);
@@ -46,7 +46,8 @@ pub fn read(path: &Path, kind: Kind) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
-/// Puts a file with mode 0600 in the place of whatever is there: whole or not at all, and never through a link.
+/// Replaces whatever is at the path with a file of mode 0600: as a whole or not at all, and never
+/// through a link.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<File> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
@@ -60,7 +61,7 @@ fn open(options: &OpenOptions, path: &Path, kind: Kind) -> io::Result<File> {
     if kind == Kind::Named {
         judge_link(path)?;
     } else {
-        // Nor is a pipe waited for that has no reader.
+        // Without NONBLOCK, opening a pipe would wait for its reader.
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
         options.custom_flags(i32::try_from(flags.bits()).unwrap_or_default());
     }
@@ -68,7 +69,7 @@ fn open(options: &OpenOptions, path: &Path, kind: Kind) -> io::Result<File> {
         let is_link = || fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
         if kind != Kind::Named && is_link() {
             return refused(format!(
-                "it is a symbolic link, which is not followed\nremove `{}`",
+                "it is a symbolic link, which Mantlet does not follow\nremove `{}`",
                 path.display()
             ));
         }
@@ -89,32 +90,32 @@ fn judge(found: &Metadata, path: &Path, kind: Kind) -> io::Result<()> {
     }
     if !is_trusted(found.uid()) {
         return Err(refused(format!(
-            "it belongs to the user {0} and Mantlet runs as the user {1}: the user {0} may have put it there\n\
-             remove `{file}`, or make it yours with `chown {1} {file}` if you know that it is",
+            "it belongs to the user {0}, but Mantlet runs as the user {1}\n\
+             remove `{file}`, or run `chown {1} {file}` if you trust its content",
             found.uid(),
             geteuid().as_raw(),
         )));
     }
     let mode = found.permissions().mode() & 0o777;
     let (bits, what) = match kind {
-        Kind::Secret => (0o077, "others than its owner can read or write it"),
-        Kind::Own | Kind::Named => (0o002, "every user can write it"),
+        Kind::Secret => (0o077, "users other than its owner can read or write it"),
+        Kind::Own | Kind::Named => (0o002, "every user can write to it"),
     };
     if mode & bits != 0 {
         let mended = mode & !bits;
         return Err(refused(format!(
             "{what} (mode {mode:04o})\n\
-             remove `{file}`, or close it with `chmod {mended:o} {file}` if you know that none has",
+             remove `{file}`, or run `chmod {mended:o} {file}` if you know that no other user has read or changed it",
         )));
     }
     Ok(())
 }
 
-/// Links are followed that are our own or root's, as the kernel does in folders like `/tmp`.
+/// Only our own links and root's are followed, as the kernel does in folders like `/tmp`.
 fn judge_link(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.is_symlink() && !is_trusted(found.uid()) => Err(refused(format!(
-            "`{}` is a symbolic link of the user {}, which is not followed",
+            "`{}` is a symbolic link of the user {}, which Mantlet does not follow",
             path.display(),
             found.uid()
         ))),
@@ -122,7 +123,7 @@ fn judge_link(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Root can do whatever it likes anyway.
+/// Root could do anything anyway.
 pub(crate) fn is_trusted(user: u32) -> bool {
     user == 0 || user == geteuid().as_raw()
 }
@@ -131,8 +132,8 @@ fn refused(why: String) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, why)
 }
 
-/// Makes a folder that only its owner may enter, unless it is there; refuses one to which a link of another user leads. What else a person should know
-/// of it is returned.
+/// Creates a folder that only its owner may enter, unless it exists. Refuses a path with a link of
+/// another user. Returns the other users who can write to the folder, if any.
 pub fn prepare_folder(folder: &Path) -> io::Result<Option<String>> {
     let mut way = PathBuf::new();
     for part in folder.components() {

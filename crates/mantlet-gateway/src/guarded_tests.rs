@@ -44,7 +44,7 @@ fn files_of_another_user_are_refused() {
     chown(&path, Some(12_345), None).unwrap();
     for kind in [Kind::Secret, Kind::Own, Kind::Named] {
         let says = open_to_append(&path, kind).unwrap_err().to_string();
-        assert!(says.starts_with("it belongs to the user 12345 and Mantlet runs as the user 0"), "{says}");
+        assert!(says.starts_with("it belongs to the user 12345, but Mantlet runs as the user 0"), "{says}");
         assert!(says.contains("chown 0 "), "{says}");
     }
     // And a link of theirs, whatever it leads to.
@@ -69,7 +69,7 @@ fn links_are_followed_only_where_a_person_named_them() {
         symlink(&target, &link).unwrap();
         for kind in [Kind::Secret, Kind::Own] {
             let says = open_to_append(&link, kind).unwrap_err().to_string();
-            assert!(says.starts_with("it is a symbolic link, which is not followed"), "{says}");
+            assert!(says.starts_with("it is a symbolic link, which Mantlet does not follow"), "{says}");
         }
         assert_eq!(target.exists(), is_there, "nothing was made where it leads to");
         replace(&link, b"ours").unwrap();

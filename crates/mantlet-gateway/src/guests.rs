@@ -1,4 +1,4 @@
-//! The connections that are open, on all threads: the limits are those of the whole gate.
+//! The open connections of all threads, because limits apply to the whole gate.
 
 use std::{
     collections::{HashMap, hash_map::RandomState},
@@ -9,8 +9,7 @@ use std::{
 
 use crate::connection_state::ConnectionState;
 
-/// Connections looked at when one must make room. Enough to find an old one, few enough to cost
-/// nothing.
+/// Connections compared when one must make room: enough to find an old one, few enough to be cheap.
 const EVICTION_SAMPLE: usize = 8;
 
 /// Locked when a connection comes or goes.
@@ -40,7 +39,7 @@ impl Guests {
         self.all.push(Arc::clone(state));
     }
 
-    /// Takes out what was added.
+    /// Removes a connection that was added.
     pub(crate) fn remove(&mut self, state: &ConnectionState, address: Option<IpAddr>) {
         if let Some(address) = address
             && let Some(count) = self.per_client.get_mut(&address)
@@ -59,9 +58,9 @@ impl Guests {
         }
     }
 
-    /// Closes the connection that has waited longest, of a few picked at random, to make room for
-    /// one that may be quicker. A client that sends its request promptly is never picked: it has
-    /// not waited.
+    /// Picks a few connections at random and closes the one that has been idle longest, to make
+    /// room. A client that sends its request promptly is not idle, so its connection is never
+    /// closed.
     pub(crate) fn evict(&self) -> bool {
         // Numbers that a client cannot foresee.
         let random = RandomState::new();
@@ -78,7 +77,7 @@ impl Guests {
         true
     }
 
-    /// Asks every connection to end when nothing is under way on it.
+    /// Asks every connection to end as soon as no request is under way on it.
     pub(crate) fn close_all(&self) {
         for state in &self.all {
             state.close();

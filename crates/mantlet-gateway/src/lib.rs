@@ -1,7 +1,7 @@
 //! The part of Mantlet that touches the world: sockets, files and processes.
 //!
 //! Decisions about requests are not made here; they are [`mantlet_controls`]. This crate carries
-//! bytes to them and their answers back. From the top:
+//! bytes to the controls and carries out their decisions. From the top:
 //!
 //! | room | what it does |
 //! |---|---|
@@ -46,7 +46,7 @@ pub use listener::Listen;
 pub use shared::GateConfig;
 pub use store::StoreConfig;
 
-/// Says something to the operator, on standard error. That it cannot be written stops nothing.
+/// Tells the operator something on standard error. A failure to write it is ignored.
 pub fn tell(text: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr().lock(), "mantlet: {text}");

@@ -1,4 +1,4 @@
-//! Listening sockets: one a thread and address, sharing the port.
+//! Listening sockets: one for each thread and address, all on the same port.
 
 use std::{
     fmt, io,
@@ -67,13 +67,14 @@ pub(crate) enum Bound {
 pub(crate) fn bind(listen: &Listen, threads: usize) -> io::Result<(Vec<Bound>, Listen)> {
     match listen {
         Listen::Unix(path) => {
-            // A socket left over from a run that was killed is in the way; one that answers is in use.
+            // A socket that accepts a connection is in use. Another one is left over from a killed
+            // process.
             if std::os::unix::net::UnixStream::connect(path).is_ok() {
                 return Err(io::ErrorKind::AddrInUse.into());
             }
             match std::fs::symlink_metadata(path) {
                 Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path)?,
-                // A file that Mantlet has not made is not ours to remove.
+                // Do not remove a file that Mantlet did not create.
                 Ok(_) => return Err(io::ErrorKind::AlreadyExists.into()),
                 Err(_) => {}
             }
@@ -87,7 +88,7 @@ pub(crate) fn bind(listen: &Listen, threads: usize) -> io::Result<(Vec<Bound>, L
             Ok((all, listen.clone()))
         }
         Listen::Tcp(address) => {
-            // Sharing the port must not mean sharing it with another program: ask for it alone first.
+            // The port must not be shared with another program, so bind it exclusively first.
             drop(socket(*address, false)?);
             let first = socket(*address, true)?;
             let actual = first.local_addr()?;
@@ -113,8 +114,9 @@ fn socket(address: SocketAddr, share: bool) -> io::Result<StdTcpListener> {
     Ok(socket.into())
 }
 
-/// Has the kernel drop every SYN from now on, while handshakes that have begun are completed. Closing a listening socket resets the
-/// connections that it has not accepted yet; so there will be none. A client that is ignored tries again a second later.
+/// Makes the kernel drop every new SYN, while handshakes that have begun are completed. Closing a
+/// listening socket resets the connections that wait in its backlog, so none may be left there. A
+/// client whose SYN is dropped tries again a second later.
 pub(crate) fn ignore_newcomers(socket: &impl AsFd) {
     // A classic BPF program over the TCP header, whose flags are in byte 13 (RFC 9293 section 3.1).
     const DROP_SYN: [SockFilter; 4] = [
@@ -123,6 +125,6 @@ pub(crate) fn ignore_newcomers(socket: &impl AsFd) {
         SockFilter::new(0x06, 0, 0, 0),        // drop
         SockFilter::new(0x06, 0, 0, u32::MAX), // pass
     ];
-    // Without it a few connections may be reset, as everywhere else.
+    // Without the filter a few connections may be reset, as with other servers.
     let _ = SockRef::from(socket).attach_filter(&DROP_SYN);
 }

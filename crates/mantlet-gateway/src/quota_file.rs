@@ -1,8 +1,10 @@
-//! What quotas have counted on this machine, in a file that outlives the process.
+//! The quota usage of this machine, in a file that outlives the process.
 //!
-//! A thread of its own adds what has changed each second, one line of JSON a key; the last line of a key counts. Now and then, and at the end,
-//! the file is written anew, beside the old one, and takes its place as a whole. A process that is killed has lost a second of counting
-//! at most. Who keeps the file holds a lock beside it: of two gates in one folder, the second does not write over what the first has counted.
+//! A thread of its own appends the changes of each second, one line of JSON for each key. The last
+//! line of a key counts. Now and then, and at the end, a new file is written beside the old one and
+//! replaces it as a whole. A killed process loses at most one second of counting. The process that
+//! writes the file holds a lock beside it, so a second gate in the same folder does not overwrite
+//! the counts of the first.
 
 use std::{
     borrow::Cow,
@@ -28,13 +30,13 @@ use crate::{
     tell,
 };
 
-/// How often what has changed is written.
+/// How often changes are written.
 const EVERY: Duration = Duration::from_secs(1);
-/// How often the file is written anew, in seconds, and how many lines may be added before.
+/// How often the file is rewritten, in seconds, and how many lines may be appended before that.
 const ANEW: UnixSeconds = 3_600;
 const ADDED: usize = 4_096;
 
-/// What a key has used up; without any window, it is forgotten.
+/// The usage of a key. A line without any window deletes the key.
 #[derive(Serialize, Deserialize)]
 struct Line<'a> {
     quota: Cow<'a, str>,
@@ -57,7 +59,7 @@ impl Line<'_> {
     }
 }
 
-/// The thread that writes; ends when told, after everything is written.
+/// The thread that writes. It ends when told to, after it has written everything.
 #[derive(Debug)]
 pub struct QuotaFile {
     end: Sender<()>,
@@ -65,7 +67,8 @@ pub struct QuotaFile {
 }
 
 impl QuotaFile {
-    /// Reads the file, if there is one, and keeps it. Without it quotas count all the same, for as long as the process lives.
+    /// Reads the file, if there is one, and starts to write it. If that fails, quotas count in
+    /// memory for as long as the process lives.
     pub fn open(path: PathBuf, memory: Memory, keys: usize) -> io::Result<Self> {
         let kept = Kept::default();
         let writer =
@@ -84,12 +87,12 @@ impl QuotaFile {
     }
 }
 
-/// Puts in what was kept; whether there was anything in it but what cannot be read.
+/// Restores the counts from the file. Returns false if the file has lines and none can be read.
 fn restore(text: &[u8], path: &Path, memory: &Memory, keys: usize) -> bool {
     let (mut damaged, mut restored) = (0, 0);
     let mut lines = text.split(|byte| *byte == b'\n').peekable();
     while let Some(line) = lines.next() {
-        // The last one was being written when the process was killed, or is empty.
+        // The last line is empty, or incomplete because the process was killed.
         if lines.peek().is_none() {
             break;
         }
@@ -105,20 +108,21 @@ fn restore(text: &[u8], path: &Path, memory: &Memory, keys: usize) -> bool {
         return false;
     }
     if damaged > 0 {
-        tell(&format!("{damaged} lines of `{}` cannot be read and are left out", path.display()));
+        tell(&format!("{damaged} lines of `{}` cannot be read and are ignored", path.display()));
     }
     true
 }
 
-/// Whether the file is ours to write.
+/// Whether this process may write the file.
 #[derive(Default)]
 enum Kept {
-    /// Nothing was there to be written yet.
+    /// Not known yet: nothing had to be written.
     #[default]
     Nothing,
-    /// Locked for as long as this is open.
+    /// This process holds the lock for as long as the file is open.
     Here(#[expect(dead_code, reason = "the lock ends with it")] File),
-    /// By another Mantlet. What it writes later is not known here, so that stays so.
+    /// Another Mantlet holds the lock. This process does not know what it writes, so it never takes
+    /// the file over.
     Elsewhere,
 }
 
@@ -126,12 +130,12 @@ struct Writer {
     path: PathBuf,
     memory: Memory,
     kept: Kept,
-    /// Open while nothing has gone wrong with it.
+    /// Open until an error occurs.
     file: Option<File>,
-    /// Lines that it had when it was written anew, and those that were added.
+    /// Lines that the file had when it was last rewritten, and lines appended since.
     lines: usize,
     added: usize,
-    /// When it was written anew.
+    /// When the file was last rewritten.
     since: UnixSeconds,
     complained: bool,
 }
@@ -139,11 +143,11 @@ struct Writer {
 impl Writer {
     /// Reads what was kept.
     fn begin(mut self, keys: usize) -> Self {
-        // What goes wrong with it is said when something is to be written.
+        // An error with the lock is reported when something has to be written.
         let is_ours = self.memory.ledgers().is_empty() || self.is_ours().unwrap_or(true);
         let why = match guarded::read(&self.path, Kind::Own) {
             Ok(text) if restore(&text, &self.path, &self.memory, keys) => return self,
-            Ok(_) => "no line of it is one of quotas".to_owned(),
+            Ok(_) => "it has no valid line".to_owned(),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 return self;
             }
@@ -151,22 +155,22 @@ impl Writer {
         };
         let (path, aside) = (self.path.display(), self.path.with_extension("jsonl.unreadable"));
         let moved = if is_ours && fs::rename(&self.path, &aside).is_ok() {
-            format!("; it is kept as `{}`", aside.display())
+            format!("; the file is kept as `{}`", aside.display())
         } else {
             String::new()
         };
-        tell(&format!("`{path}` cannot be read: {why}; quotas begin anew{moved}"));
+        tell(&format!("`{path}` cannot be read: {why}; quotas start again at zero{moved}"));
         self
     }
 
-    /// Takes the lock, unless another Mantlet has it, which is said once.
+    /// Takes the lock. If another Mantlet has it, that is reported once.
     fn is_ours(&mut self) -> io::Result<bool> {
         match self.kept {
             Kept::Here(_) => return Ok(true),
             Kept::Elsewhere => return Ok(false),
             Kept::Nothing => {}
         }
-        // Not the file itself, which another one takes the place of.
+        // Not the file itself, because it gets replaced.
         let path = self.path.with_extension("lock");
         let lock = guarded::open_to_append(&path, Kind::Own)?;
         match lock.try_lock() {
@@ -178,8 +182,8 @@ impl Writer {
                 self.kept = Kept::Elsewhere;
                 let folder = self.path.parent().unwrap_or(Path::new(".")).display();
                 tell(&format!(
-                    "another Mantlet keeps the quotas of `{folder}`; those that are counted here are forgotten when \
-                     this one ends\n  name another folder with `state-folder`, or let both count in one `[store]`"
+                    "another Mantlet uses the quota file in `{folder}`; this one counts in memory and loses its \
+                     counts when it ends\n  set another `state-folder`, or use one `[store]` for both"
                 ));
                 Ok(false)
             }
@@ -192,12 +196,12 @@ impl Writer {
             let is_last = !matches!(ended.recv_timeout(EVERY), Err(RecvTimeoutError::Timeout));
             let written = self.write(is_last);
             if let Err(error) = &written {
-                // Whatever has become of it, it is written anew.
+                // The file may be damaged, so it is rewritten.
                 self.file = None;
                 if !self.complained {
                     let path = self.path.display();
                     tell(&format!(
-                        "`{path}` cannot be written: {error}; quotas count on, and are forgotten when Mantlet ends"
+                        "`{path}` cannot be written: {error}; quotas are counted in memory and lost when Mantlet ends"
                     ));
                 }
             }
@@ -230,11 +234,11 @@ impl Writer {
         for (quota, ledger) in self.memory.ledgers() {
             lines += push(&mut text, &quota, ledger.everything(now))?;
         }
-        // Nobody needs a file with nothing in it.
+        // An empty file is not needed.
         if lines == 0 && !self.path.exists() {
             return Ok(());
         }
-        // A gate without quotas has no say in those of others.
+        // A gate without quotas does not touch the quotas of another.
         if self.memory.ledgers().is_empty() || !self.is_ours()? {
             return Ok(());
         }
@@ -244,7 +248,7 @@ impl Writer {
     }
 }
 
-/// Adds lines; how many.
+/// Appends lines and returns their number.
 fn push(text: &mut Vec<u8>, quota: &str, holders: Vec<QuotaUse>) -> io::Result<usize> {
     let count = holders.len();
     for QuotaUse { key, label, counts } in holders {

@@ -16,8 +16,8 @@ use tokio::time::Sleep;
 
 use crate::connection_state::ConnectionState;
 
-/// A body as the client sends it, which is not waited for endlessly. Small: it is handed on by
-/// value, and most requests have none.
+/// A body as the client sends it, with a limit on the time to wait for it. Small, because it is
+/// passed by value and most requests have no body.
 #[derive(Debug)]
 pub(crate) struct ClientRequestBody {
     incoming: Incoming,
@@ -26,7 +26,7 @@ pub(crate) struct ClientRequestBody {
     patience: Option<Box<Patience>>,
 }
 
-/// How long a body is waited for.
+/// The time to wait for a body.
 #[derive(Debug)]
 struct Patience {
     received: u64,
@@ -52,7 +52,7 @@ impl ClientRequestBody {
 }
 
 impl Patience {
-    /// Ready when the body has been waited for too long.
+    /// Ready when the client has been too slow.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
         let (_, sleep) = self.wait.get_or_insert_with(|| {
             let earned = Duration::from_millis(self.received.saturating_mul(1000) / self.rate);
@@ -90,7 +90,7 @@ impl Body for ClientRequestBody {
             let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
             patience.note(data.map_or(0, Bytes::len));
         }
-        // Without a verdict the client broke off; it will not read the answer.
+        // Without a verdict the client has left, and will not read the response.
         let broken = |_| self.connection.verdict().unwrap_or(Reason::BodyIncomplete);
         Poll::Ready(frame.map(|frame| frame.map_err(broken)))
     }

@@ -1,8 +1,8 @@
-//! The plan of the house, read from the paths in its files: a room imports rooms on floors below
-//! its own.
+//! The plan of the house, read from the paths in its files: a room imports only rooms on the floors
+//! below.
 //!
-//! So every room can be read, tested and replaced with what stands below it alone, and the app's
-//! shore does not know the clients'.
+//! So a room can be read and tested with those below it alone, and the app's shore does not depend
+//! on the clients' shore.
 
 use std::{
     collections::BTreeSet,
@@ -20,7 +20,7 @@ use imports::{module_of, named, sources};
 struct House {
     folder: &'static [&'static str],
     floors: &'static [&'static [&'static str]],
-    /// Fewest imports between its rooms: so many are found, or the test reads nothing.
+    /// The test must find at least this many imports between rooms; else it reads nothing.
     imports: usize,
 }
 

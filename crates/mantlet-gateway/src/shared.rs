@@ -20,12 +20,12 @@ use crate::{
     tls::Tls,
 };
 
-/// How the gate is set up. What is here needs a restart to change; the policy does not.
+/// The setup of the gate. A change here needs a restart; a change of the policy does not.
 #[derive(Debug, Clone)]
 pub struct GateConfig {
     /// Where to listen.
     pub listen: Listen,
-    /// Where to listen besides, for what comes to another port.
+    /// A second address to listen on, such as the port for plain HTTP.
     pub also_listen: Option<Listen>,
     /// Threads; each has its own runtime.
     pub threads: usize,
@@ -35,7 +35,7 @@ pub struct GateConfig {
     pub proxy_protocol: bool,
     /// The app.
     pub upstream: UpstreamConfig,
-    /// Where several gates count together.
+    /// The store in which several gates count together.
     pub store: Option<StoreConfig>,
 }
 
@@ -51,10 +51,10 @@ pub(crate) struct Shared {
     pub(crate) listening: AtomicUsize,
     /// Connections of all threads.
     pub(crate) connections: AtomicUsize,
-    /// Requests under way, a counter for each thread.
+    /// Requests under way, one counter for each thread.
     pub(crate) busy: Vec<Arc<AtomicUsize>>,
     guests: Mutex<Guests>,
-    /// Most connections that the descriptor limit allows.
+    /// The number of connections that the descriptor limit allows.
     pub(crate) ceiling: usize,
 }
 
@@ -108,9 +108,9 @@ impl Shared {
 #[repr(u8)]
 pub(crate) enum Stage {
     Serving,
-    /// New connections are still accepted; every answer says `Connection: close`.
+    /// New connections are still accepted; every response says `Connection: close`.
     Draining,
-    /// Nothing more is accepted; what is under way may finish.
+    /// New connections are refused; requests under way may finish.
     Closing,
     /// What is still under way is cut off.
     Ending,

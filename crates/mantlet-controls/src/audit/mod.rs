@@ -1,8 +1,9 @@
-//! The audit record: what was decided about a request, in one line of JSON.
+//! The audit record: a decision about a request, as one line of JSON.
 //!
-//! A record never holds a query string, a cookie, a token, a password or a body, nor a name that a client may have made up: those are told
-//! by their shape. The path is in it; the query is not. One thing is: what the app said when it failed, where that was kept from the
-//! client; it is nowhere else.
+//! A record never contains a query string, a cookie, a token, a password or a body. A name that a
+//! client may have made up is recorded by its shape only. The path is recorded without its query.
+//! There is one exception: the response of a failed app is recorded if Mantlet hid it from the
+//! client, because it is kept nowhere else.
 
 mod once;
 mod sums;
@@ -27,25 +28,26 @@ use crate::{
 
 /// Longest path in a record, in bytes. A path may be as long as `limits.target-length`.
 const MAX_PATH: usize = 512;
-/// Most names of fields.
+/// Field names in a record, at most.
 const MAX_NAMES: usize = 5;
-/// Most bytes of what the app said when it failed.
+/// Bytes of a failed app's response in a record, at most.
 pub(crate) const MAX_ORIGINAL: usize = 16 << 10;
 
 /// One decision. Field names are an interface: collectors parse them.
 #[derive(Debug, Clone, Serialize)]
 pub struct Record {
-    /// When, RFC 3339 in UTC.
+    /// The time of the decision, RFC 3339 in UTC.
     pub time: jiff::Timestamp,
     /// `request-refused`; `request-changed`; `request-would-be-changed`; `request-left-to-app`; `contract-contradicted`; `response-changed`; in report mode `request-would-be-refused` or `response-would-be-changed`;
     /// `response-not-judged`; `connection-refused`; `quota-warning`, `quota-reset`; `store-unavailable`, `store-recovered`; `client-banned`, in report mode
     /// `client-would-be-banned`; `ban-lifted`; `throttle-usage`; `records-summed`.
     pub security_event: &'static str,
-    /// What was done: `refuse`, `pass`, `strip`, `replace`, `ban`, `lift` or `count`.
+    /// The action: `refuse`, `pass`, `strip`, `replace`, `ban`, `lift` or `count`.
     pub action: &'static str,
     /// The code of the reason.
     pub reason: &'static str,
-    /// The status that was answered; none if the request passed or the connection was closed without an answer.
+    /// The status of the response; none if the request passed or the connection was closed without
+    /// a response.
     pub status: Option<u16>,
     /// The client's address; none for a unix socket without the address of a client.
     pub client_ip: Option<IpAddr>,
@@ -55,33 +57,35 @@ pub struct Record {
     pub method: Option<String>,
     /// The path, without its query; none if the request line was not readable.
     pub path: Option<String>,
-    /// The path template of the operation, as the app has it: by what records can be counted. None where the operation is not known.
+    /// The path template of the operation, as the app has it. Count records by it. None if the
+    /// operation is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
-    /// The id in the answer's `X-Request-ID`.
+    /// The id in the `X-Request-ID` of the response.
     pub request_id: String,
     /// The mode of the control that decided.
     pub mode: &'static str,
-    /// The name of what it is about, where the reason does not say it: that of a cookie or of a rule, those of unknown fields, what
-    /// is wrong with a form.
+    /// Details beyond the reason: the name of a cookie or rule, the names of unknown fields, or the
+    /// fault of a form.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// The line of configuration that changes what was done: that lets it pass, or enforces what was only reported.
+    /// The line of configuration that would change the decision: it lets the request pass, or
+    /// enforces what was only reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
-    /// When it ends, if it lasts: a ban.
+    /// When a ban ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<jiff::Timestamp>,
-    /// A short hash of what a rule counts by, if that is not an address: eight hexadecimal digits.
+    /// A short hash of a rule's key, if that is not an address: eight hexadecimal digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// How much was asked of a rule that only reports.
+    /// The usage of a rule that only reports.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<serde_json::Value>,
-    /// How many records like the others were counted and not kept.
+    /// The number of similar records that were counted and not kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summed: Option<Box<Summed>>,
-    /// What the app said when it failed, where that was kept from the client; at most 16 KiB of it.
+    /// The response of a failed app, if Mantlet hid it from the client; at most 16 KiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub original: Option<String>,
 }
@@ -92,7 +96,7 @@ impl Record {
         Self::with(call, refusal, mode, remedy::of(call, refusal, mode))
     }
 
-    /// The same, with another line that changes it than the decision's own.
+    /// The same, with another remedy than the decision's own.
     pub(crate) fn with(call: &Call, refusal: &Refusal, mode: Mode, remedy: Option<String>) -> Self {
         let refused = mode == Mode::Enforce;
         let left = refusal.is_left && !refused;
@@ -123,17 +127,17 @@ impl Record {
         }
     }
 
-    /// The record of something that passed, which no line of configuration changes.
+    /// The record of a request that passed, without a remedy.
     pub(crate) fn plain(call: &Call, reason: Reason) -> Self {
         Self::with(call, &reason.into(), Mode::Report, None)
     }
 
-    /// With what it is about in particular, if that is known.
+    /// Adds a subject, if it is known.
     pub(crate) fn about(self, what: Option<&str>) -> Self {
         Self { subject: what.map(str::to_owned).or(self.subject), ..self }
     }
 
-    /// The record of input that the app has accepted although the gate takes it for invalid.
+    /// The record of input that the app accepted although the gate considers it invalid.
     pub(crate) fn of_contradicted(call: &Call, found: String) -> Self {
         Self {
             security_event: "contract-contradicted",
@@ -171,7 +175,7 @@ impl Record {
         }
     }
 
-    /// The record of a store of shared counters that does not answer as it should, and why, or does so again.
+    /// The record of a store of shared counters that failed, with the reason, or that works again.
     pub fn of_store(fault: Option<&str>) -> Self {
         Self {
             security_event: if fault.is_some() { "store-unavailable" } else { "store-recovered" },
@@ -181,7 +185,7 @@ impl Record {
         }
     }
 
-    /// The record of a ban that begins with a call, and what was refused last.
+    /// The record of a ban that begins with a call, with the last refusal.
     pub(crate) fn of_ban(call: &Call, mode: Mode, why: String, until: jiff::Timestamp) -> Self {
         let (banned, refusal) = (mode == Mode::Enforce, Reason::ClientBanned.into());
         Self {
@@ -204,7 +208,7 @@ impl Record {
         }
     }
 
-    /// The record of records that were not kept; of one address, or of all.
+    /// The record that sums up records that were not kept, of one address or of all.
     fn of_sum(client_ip: Option<IpAddr>, reason: &'static str, summed: Summed) -> Self {
         Self {
             security_event: "records-summed",
@@ -215,7 +219,8 @@ impl Record {
         }
     }
 
-    /// The record of an answer that was changed, or would have been; what it is about are fields, if anything.
+    /// The record of a response that was changed, or would have been; its subject is a list of
+    /// fields, if any.
     pub(crate) fn of_answer(call: &Call, reason: Reason, mode: Mode, names: &[String]) -> Self {
         let changed = mode == Mode::Enforce;
         let refusal = reason.into();
@@ -223,7 +228,7 @@ impl Record {
         record.security_event = if changed { "response-changed" } else { "response-would-be-changed" };
         record.action = if changed { "strip" } else { "pass" };
         record.mode = mode.as_str();
-        // Names of secrets are those of the list, whatever the app answers; others may have been made up by a client.
+        // Names of secrets come from our own list; a client may have made up others.
         let is_of_secrets = reason == Reason::ResponseFieldSensitive;
         let names =
             names.iter().map(|name| if is_of_secrets { foreign::name(name, true) } else { told(call, name) });
@@ -231,12 +236,13 @@ impl Record {
         record
     }
 
-    /// With the names of fields that it is about. They are those of secrets, so the list of names is all that they tell.
+    /// Adds the names of fields. They are names of secrets, so the record tells nothing beyond our
+    /// own list.
     pub(crate) fn naming(self, names: &[String]) -> Self {
         Self { subject: Some(first_of(names.iter().map(|name| foreign::name(name, true)))), ..self }
     }
 
-    /// The record of a response that could not be examined; `why` says the reason in a word.
+    /// The record of a response that could not be examined; `why` is the reason in a word.
     pub(crate) fn of_unjudged(call: &Call, mode: Mode, why: &str) -> Self {
         let (replaced, refusal) = (mode == Mode::Enforce, Reason::ResponseNotJudged.into());
         Self {
@@ -248,7 +254,7 @@ impl Record {
         }
     }
 
-    /// The record of an answer by which the app told of its inside.
+    /// The record of a response in which the app revealed internals.
     pub(crate) fn of_hidden(call: &Call, status: StatusCode, mode: Mode, original: &[u8]) -> Self {
         let hidden = mode == Mode::Enforce;
         let original = original.get(..MAX_ORIGINAL).unwrap_or(original);
@@ -288,7 +294,7 @@ impl Record {
     }
 }
 
-/// Takes records after the request that they are about has been handled: what is found in an answer that streams.
+/// Takes records after their request has been handled: findings in a response that streams.
 pub type Keep = Arc<dyn Fn(Record) + Send + Sync>;
 
 /// Where records go. Must not block: the pipeline calls it.
@@ -296,18 +302,18 @@ pub trait Sink {
     /// Takes one record.
     fn record(&self, record: Record);
 
-    /// The same, for later. Without it, what is found in an answer that streams is not told.
+    /// The same, for later. Without it, findings in a response that streams are not recorded.
     fn keep(&self) -> Option<Keep> {
         None
     }
 
-    /// Learns of a decision that a record of a moment ago has told already. By default it is forgotten.
+    /// Learns of a decision that repeats a recent record. By default it is ignored.
     fn repeated(&self, call: &Call, reason: Reason, mode: Mode) {
         let _ = (call, reason, mode);
     }
 }
 
-/// What is said to have happened to a request that a control decided against.
+/// The event for a request that a control decided against.
 pub const fn event(mode: Mode) -> &'static str {
     match mode {
         Mode::Enforce => "request-refused",
@@ -321,7 +327,7 @@ impl<F: Fn(Record)> Sink for F {
     }
 }
 
-/// The present, as records tell it.
+/// The present time, as records show it.
 pub fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }
@@ -330,7 +336,7 @@ fn shortened(path: &str) -> String {
     cut(path, MAX_PATH).to_owned()
 }
 
-/// The first names that faults are about; a client can make up any number of any length.
+/// The first names in the faults. Bounded, because a client can make up any number of any length.
 fn names(call: &Call, faults: &[Fault]) -> String {
     let names = faults.iter().filter_map(|fault| match fault.loc.as_slice() {
         // The place itself.
@@ -341,7 +347,7 @@ fn names(call: &Call, faults: &[Fault]) -> String {
     first_of(names)
 }
 
-/// A name, as far as the app's contract has it.
+/// A name, if the app's contract has it.
 pub(crate) fn told(call: &Call, name: &str) -> String {
     foreign::name(name, call.operation.as_ref().is_some_and(|matched| matched.contract.has_name(name)))
 }

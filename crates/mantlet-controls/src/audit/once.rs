@@ -1,11 +1,12 @@
-//! What has been reported once need not be reported again.
+//! Reports each name only once.
 
 use std::{
     collections::HashSet,
     sync::{PoisonError, RwLock},
 };
 
-/// Names that have been reported. Bounded: clients and apps can make up any number; what is beyond the bound is never news.
+/// Names that have been reported. Bounded, because clients and apps can make up any number. Beyond
+/// the bound no name is reported.
 #[derive(Debug)]
 pub(crate) struct FirstTime {
     most: usize,
@@ -17,12 +18,12 @@ impl FirstTime {
         Self { most, known: RwLock::default() }
     }
 
-    /// Whether this has been told.
+    /// Whether this was reported before.
     pub(crate) fn knows(&self, name: &str) -> bool {
         self.known.read().unwrap_or_else(PoisonError::into_inner).contains(name)
     }
 
-    /// Whether this is told for the first time.
+    /// Whether this is the first report.
     pub(crate) fn is_new(&self, name: &str) -> bool {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= self.most || known.contains(name) {

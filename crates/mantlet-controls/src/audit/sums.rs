@@ -1,8 +1,10 @@
-//! Of records that say the same again and again, the first are kept and the others are counted.
+//! Keeps the first of many similar records and counts the others.
 //!
-//! A refusal costs its client nothing, and its record is several times as long as the request. So each kind of record (an event and a reason)
-//! has a budget for each address and one for all of them. What is beyond is counted exactly, in a fixed amount of memory, and told in one record a
-//! window: of the kind as a whole, and of each of the addresses that had most.
+//! A refusal costs its client nothing, and its record is several times as long as the request. So
+//! each kind of record (an event and a reason) has a budget for each address and one for all
+//! addresses. Records beyond it are counted exactly, in a fixed amount of memory. At the end of a
+//! window they are summed up in one record for the kind, and one for each of the addresses that had
+//! most.
 
 use std::{
     collections::HashMap,
@@ -16,19 +18,20 @@ use serde::Serialize;
 use super::Record;
 use crate::Reason;
 
-/// What is counted together.
+/// The records that are counted together.
 const WINDOW: Duration = Duration::from_mins(1);
 /// Records of a kind that are kept of one address in a window, and of all addresses.
 const OF_ADDRESS: u64 = 100;
 const OF_ALL: u64 = 500;
-/// The same where the app is to blame, which no address is: one that was away for a minute has not failed a thousand times.
+/// The same for failures of the app, for which no address is to blame: an app that was away for a
+/// minute has not failed a thousand times.
 const OF_APP: u64 = 50;
-/// The same of connections, which tell less than requests.
+/// The same for connections, whose records say less than those of requests.
 const OF_CONNECTIONS: u64 = 10;
 /// Records of all kinds that are kept in a window. When they are used up, each kind still has the first few.
 const OF_ALL_KINDS: u64 = 2_000;
 const FEW: u64 = 20;
-/// Addresses that are told apart in a window, and those that have a summary of their own.
+/// Addresses that are distinguished in a window, and those that get a summary of their own.
 const ADDRESSES: usize = 8_192;
 const NAMED: usize = 8;
 
@@ -39,7 +42,7 @@ pub struct Sums(Mutex<State>);
 /// How many records were not kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Summed {
-    /// What they would have said had happened.
+    /// The event of the records.
     pub event: &'static str,
     /// How many were counted and not kept.
     pub count: u64,
@@ -47,7 +50,8 @@ pub struct Summed {
     pub kept: u64,
     /// How long they were counted, in seconds.
     pub seconds: u64,
-    /// Of how many addresses they were, those that were kept included; from 8,192 of all kinds on, at least so many.
+    /// The number of addresses, including those of kept records. Beyond 8,192 addresses of all
+    /// kinds it is a lower bound.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub addresses: Option<u64>,
 }
@@ -84,13 +88,13 @@ impl Sums {
         self.state().take(kind, record.client_ip, true, now)
     }
 
-    /// Counts what needs no record: one of a moment ago says the same.
+    /// Counts a decision that a recent record has covered.
     pub fn count(&self, event: &'static str, reason: Reason, address: Option<IpAddr>, now: Instant) {
         let kind = Kind { event, reason: reason.code() };
         self.state().take(kind, address, false, now);
     }
 
-    /// What was counted, if its window is over or this is the end. A new window begins.
+    /// Returns the sums if the window is over or this is the end, and begins a new window.
     pub fn read(&self, now: Instant, is_end: bool) -> Vec<Record> {
         let mut state = self.state();
         let Some(lasted) = state.began.map(|began| now.saturating_duration_since(began)) else {
@@ -133,7 +137,8 @@ impl State {
         is_kept
     }
 
-    /// One record for each kind of which something was not kept, and one for each of the addresses that had most of it.
+    /// One record for each kind with records that were not kept, and one for each of the addresses
+    /// that had most.
     fn told(self, lasted: Duration) -> Vec<Record> {
         let seconds = lasted.as_secs() + u64::from(lasted.subsec_nanos() > 0);
         let mut kinds: Vec<_> = self.kinds.into_iter().filter(|(_, count)| count.summed > 0).collect();
@@ -161,7 +166,7 @@ impl State {
     }
 }
 
-/// What is rare by itself, or a sum already, is always kept.
+/// Rare events and sums are always kept.
 fn is_summed(event: &str) -> bool {
     !matches!(
         event,
@@ -188,7 +193,7 @@ fn budget(kind: Kind) -> (u64, u64) {
     }
 }
 
-/// An address of IPv4, or the network that one customer has of IPv6 at least (RFC 6177).
+/// An IPv4 address, or the smallest IPv6 network of one customer (RFC 6177).
 fn customer(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),

@@ -1,4 +1,4 @@
-//! What the stops of the pipeline know about a request: the one place where controls meet.
+//! The request as the stops of the pipeline see it: the one place where controls meet.
 
 mod client;
 mod host;
@@ -34,9 +34,10 @@ pub struct ClientCertificate {
 pub enum Peer {
     /// An Internet address, from the socket or from a PROXY header.
     Ip(SocketAddr),
-    /// A load balancer that named no client in its PROXY header: nothing that came with the request may speak for one.
+    /// A load balancer that named no client in its PROXY header. Nothing in the request may name
+    /// one either.
     Unnamed(SocketAddr),
-    /// Not known. Nothing that came with the request may speak for a client.
+    /// Not known. Nothing in the request may name a client.
     Unknown,
     /// A process on this machine, through a unix socket. Always trusted: the folder's permissions decided who may connect.
     Unix,
@@ -64,7 +65,7 @@ impl Scheme {
 /// One request on its way through the pipeline.
 #[derive(Debug)]
 pub struct Call {
-    /// The id that ties the answer, the app's log and the audit record together.
+    /// The id that connects the response, the app's log and the audit record.
     pub request_id: RequestId,
     /// The client, as found by the `client` control.
     pub client: Client,
@@ -72,13 +73,13 @@ pub struct Call {
     pub method: Method,
     /// The version of HTTP that the client speaks.
     pub version: Version,
-    /// The host that is asked, in one spelling once the wire has passed it.
+    /// The requested host, normalised once the wire has passed it.
     pub host: Host,
-    /// The origin of the page that asks, if a browser named one.
+    /// The origin of the requesting page, if a browser named one.
     pub origin: Option<HeaderValue>,
     /// The path, canonical once the `path` stop has passed it.
     pub path: CanonicalPath,
-    /// Where that goes in the app, however it is spelled.
+    /// The place in the app that the path leads to, however it is spelled.
     pub(crate) place: Place,
     /// The route of the app's contract, if one is known.
     pub operation: Option<Matched>,
@@ -86,16 +87,16 @@ pub struct Call {
     pub certificate: Option<Arc<ClientCertificate>>,
     /// The request carries a credential: an Authorization header, a cookie, or the client's certificate.
     pub carries_credentials: bool,
-    /// How long the app has to answer this, if it is another time than for most requests.
+    /// The time for the app to respond, if it differs from the usual one.
     pub response_timeout: Option<Duration>,
     /// The client asked for `application/problem+json` (RFC 9457).
     pub wants_problem: bool,
-    /// A page of the same site asks for it as a script or a style, as browsers say.
+    /// The browser says that a page of the same site loads this as a script or a style.
     pub(crate) loaded_as_code: bool,
 }
 
 impl Call {
-    /// The path that the app routes by: what settings are about.
+    /// The path that the app routes by, to which settings apply.
     pub fn own_path(&self) -> &str {
         self.place.own(self.path.as_str())
     }

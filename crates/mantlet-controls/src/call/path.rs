@@ -43,7 +43,7 @@ impl CanonicalPath {
         self.decoded.as_deref().unwrap_or_else(|| self.sent.as_str())
     }
 
-    /// The target to ask the app for: this path with the request's query.
+    /// The target for the app: this path with the request's query.
     pub fn target(&self, uri: &Uri) -> Option<PathAndQuery> {
         match &self.sent {
             Sent::Request(target) => Some(target.clone()),

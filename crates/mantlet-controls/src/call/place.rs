@@ -1,15 +1,18 @@
-//! Where a request goes in the app, however its path is spelled: what all settings are about.
+//! The place in the app that a request leads to, however its path is spelled. All settings apply to
+//! the place.
 //!
-//! With `FastAPI(root_path="/api")`, `/search` and `/api/search` are one operation. It has one limit, one count, one setting, whichever of
-//! the two the configuration names and whichever a client asks for. What is sent to the app stays as it came.
+//! With `FastAPI(root_path="/api")`, `/search` and `/api/search` are one operation. It has one
+//! limit, one count and one setting, whichever spelling the configuration or the client uses. The
+//! app gets the path as the client sent it.
 
 use mantlet_contract::routes::{Roots, Start};
 
-/// Where a path goes.
+/// The place that a path leads to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Place {
     start: Start,
-    /// Spellings beside the one that came and the app's own. Empty for an app without a root path, and for a path that has the only one.
+    /// Spellings besides the client's and the app's own. Empty if the app has no root path, or if
+    /// there is only one spelling.
     others: Box<[Box<str>]>,
 }
 
@@ -22,7 +25,7 @@ pub struct Spellings<'p> {
 }
 
 impl Place {
-    /// Where a path goes in an app that has these root paths.
+    /// The place of a path in an app with these root paths.
     pub fn of(path: &str, roots: &Roots) -> Self {
         if roots.is_empty() {
             return Self::default();
@@ -33,7 +36,7 @@ impl Place {
         Self { start, others: others.map(|root| format!("{root}{own}").into()).collect() }
     }
 
-    /// Where what the app routes by begins in the path.
+    /// Where the part that the app routes by begins.
     pub const fn start(&self) -> Start {
         self.start
     }

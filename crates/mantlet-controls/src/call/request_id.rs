@@ -1,11 +1,11 @@
-//! `X-Request-ID`: one name for a request in the answer, the app's log and the audit record.
+//! `X-Request-ID`: one id for a request in the response, the app's log and the audit record.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The header that carries the id, to the app and back to the client.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Longest id taken over from a trusted peer, in bytes.
+/// Longest id that is accepted from a trusted peer, in bytes.
 const MAX_LENGTH: usize = 128;
 
 /// A request id: a `UUIDv7` (RFC 9562), or what a trusted peer sent.

@@ -8,7 +8,8 @@ use crate::config::{Context, Mistake, Posture, Section, Server, header_names};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
-    /// Networks whose proxies may say who is calling: `10.0.0.0/8`, an address, or the words `loopback` and `private`. Default none.
+    /// Networks whose proxies may name the client: `10.0.0.0/8`, an address, or the words
+    /// `loopback` and `private`. Default none.
     pub trusted: Vec<String>,
     /// The header that trusted proxies write. Default `x-forwarded-for`.
     pub header: ForwardingHeader,
@@ -20,12 +21,12 @@ pub struct Config {
     /// Header names of the well-known ones that clients may send themselves; in `strict` posture also those that ask for another method.
     /// Default none.
     pub keep: Vec<String>,
-    /// What becomes of header names with an underscore. Default `drop-if-confused` where Mantlet has started uvicorn and the posture is
-    /// `compatible`, else `drop` (as nginx does).
+    /// The treatment of header names with an underscore. Default `drop-if-confused` where Mantlet
+    /// has started uvicorn and the posture is `compatible`, else `drop` (as nginx does).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub underscore_headers: Option<UnderscoreHeaders>,
-    /// The caller is found, but the request's headers stay as they came: the setting of a control
-    /// that is off. It is not a key of a file.
+    /// The client is found, but the request's headers are not changed: the setting of a control
+    /// that is off. It is not a key of the file.
     #[serde(skip)]
     pub leaves_headers: bool,
 }
@@ -41,7 +42,8 @@ pub enum ForwardingHeader {
     Forwarded,
 }
 
-/// What becomes of header names with an underscore, which CGI-style servers read as hyphens. ASGI does not.
+/// The treatment of header names with an underscore, which CGI-style servers read as a hyphen. ASGI
+/// servers do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UnderscoreHeaders {
@@ -62,14 +64,14 @@ pub struct Policy {
     pub(crate) drop: Vec<HeaderName>,
     pub(crate) keep: Vec<HeaderName>,
     pub(crate) underscores: UnderscoreHeaders,
-    /// Headers that ask for another method go, too.
+    /// Headers that ask for another method are removed, too.
     pub(crate) drops_overrides: bool,
-    /// Another control stands alone: the request's headers are none of its business.
+    /// Another control runs alone, and the request's headers are not its concern.
     pub(crate) leaves_headers: bool,
 }
 
 impl Policy {
-    /// Whether connections from this address may speak for others.
+    /// Whether connections from this address may name another client.
     pub fn trusts(&self, address: std::net::IpAddr) -> bool {
         self.trusted.contains(address)
     }

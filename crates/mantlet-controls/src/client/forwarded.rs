@@ -19,7 +19,8 @@ fn walk(
 ) -> Option<IpAddr> {
     let mut client = peer;
     for hop in hops {
-        // A hop that hides its address (`unknown`, `_name`) ends what can be known.
+        // A hop that hides its address (`unknown`, `_name`) ends the walk: nothing farther out can
+        // be trusted.
         let Some(address) = hop else { break };
         client = Some(address);
         if !trusted.contains(address) {
@@ -47,7 +48,7 @@ pub(super) fn from_forwarded(
     walk(hops, peer, trusted)
 }
 
-/// The nearest proxy's word; proxies farther out are behind it and cannot know better what reached it.
+/// The nearest proxy counts: those farther out cannot know better what reached it.
 pub(super) fn scheme_from_x_forwarded_proto(headers: &HeaderMap) -> Option<Scheme> {
     elements_from_right(headers, &X_FORWARDED_PROTO).next().and_then(scheme)
 }
@@ -59,12 +60,14 @@ pub(super) fn scheme_from_forwarded(headers: &HeaderMap) -> Option<Scheme> {
         .and_then(scheme)
 }
 
-/// Trusted proxies on the way, the peer among them: so many elements of a list that each of them adds to are not the client's own.
+/// The number of trusted proxies on the way, including the peer. If each adds an element to a list,
+/// that many elements are not the client's own.
 fn proxies(hops: impl Iterator<Item = Option<IpAddr>>, trusted: &Networks) -> usize {
     1 + hops.take_while(|hop| hop.is_some_and(|address| trusted.contains(address))).count()
 }
 
-/// The element of the first trusted proxy on the way, which was asked by the client; where not all have added one, the farthest that is there.
+/// The element of the first trusted proxy, which the client connected to; if not every proxy added
+/// one, the farthest element.
 fn of_the_first<'h>(headers: &'h HeaderMap, name: &HeaderName, proxies: usize) -> Option<&'h str> {
     elements_from_right(headers, name).take(proxies).last()
 }
@@ -95,7 +98,7 @@ pub(super) fn host_from_forwarded(headers: &HeaderMap, trusted: &Networks) -> Op
     of_the_first(headers, &header::FORWARDED, proxies).and_then(element("host")).and_then(well_formed)
 }
 
-/// A host as a header in its one spelling, if it is one.
+/// A host as a normalised header, if it is a host.
 fn well_formed(text: &str) -> Option<HeaderValue> {
     if !authority::is_well_formed(text.as_bytes()) {
         return None;
@@ -106,7 +109,7 @@ fn well_formed(text: &str) -> Option<HeaderValue> {
     }
 }
 
-/// Whether no header tells of a client, or all of those that do tell of one on this machine.
+/// Whether no header names a client, or every one that does names one on this machine.
 pub(super) fn tells_of_loopback_only(headers: &HeaderMap) -> bool {
     if headers.contains_key(header::VIA) {
         return false;

@@ -15,21 +15,21 @@ use crate::{Call, Scheme, call::request_id::X_REQUEST_ID, message::authority, op
 /// The client's certificate, for the app (RFC 9440).
 const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 
-/// A header that the app does not get, or would not get in `strict` posture.
+/// A header that the app does not receive, or would not receive in `strict` posture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Removed {
     /// Its name.
     pub name: HeaderName,
     /// Why.
     pub why: Why,
-    /// The app gets it all the same: it is only told.
+    /// The app receives it nevertheless: it is only reported.
     pub stays: bool,
 }
 
-/// Why the app does not get a header.
+/// Why the app does not receive a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
-    /// Known software beside the client writes it.
+    /// Known proxies or platforms write it.
     Forgeable,
     /// `client.drop` names it.
     Configured,
@@ -37,12 +37,14 @@ pub enum Why {
     Underscore,
     /// The client's own `Connection` header names it.
     Named,
-    /// It asks for another method than the one that was judged.
+    /// It asks for a method other than the judged one.
     MethodOverride,
 }
 
-/// Makes the request's headers fit for the app: forgeries gone, and what `Connection` names; the client, the scheme and the request id
-/// stated once. What is removed and might be missed is returned, and what is only told. `folds` tells whether something in the app takes `_` for `-`.
+/// Prepares the request's headers for the app: removes forgeries and headers that `Connection`
+/// names, and states the client, the scheme and the request id once. Returns the headers that were
+/// removed and might be missed, and those that are only reported. `folds` is whether something in
+/// the app reads `_` as `-`.
 pub fn prepare(
     headers: &mut HeaderMap,
     call: &Call,
@@ -66,7 +68,7 @@ pub fn prepare(
     for header in removed.iter().filter(|header| !header.stays) {
         headers.remove(&header.name);
     }
-    // Whatever a trusted peer sent in these has been read into the call; the app gets our reading of it.
+    // The call holds what a trusted peer sent in these; the app gets our reading of it.
     headers.remove(header::FORWARDED);
     match call.client.address.map(text_of) {
         Some(Ok(address)) => headers.insert(X_FORWARDED_FOR, address),
@@ -75,7 +77,8 @@ pub fn prepare(
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(call.client.scheme.as_str()));
     // Of other peers they were removed.
     let is_said = call.client.peer_trusted || !policy.keep.is_empty();
-    // The port that the client asked for: some apps take the scheme's own where a proxy speaks and says nothing of ports.
+    // The port that the client asked for. Without it, some apps use the scheme's default port
+    // behind a proxy.
     if let Some(port) = port(headers, call, is_said) {
         headers.insert(X_FORWARDED_PORT, port.into());
     }
@@ -86,7 +89,8 @@ pub fn prepare(
     removed
 }
 
-/// An address as a header. IPv4 is written here: its `Display` pads, and takes longer than all else about these headers.
+/// An address as a header. IPv4 is written by hand: its `Display` pads, and takes longer than
+/// everything else here.
 fn text_of(address: IpAddr) -> Result<HeaderValue, InvalidHeaderValue> {
     let IpAddr::V4(address) = address else { return HeaderValue::try_from(address.to_string()) };
     let mut text = String::with_capacity("255.255.255.255".len());
@@ -103,7 +107,7 @@ fn text_of(address: IpAddr) -> Result<HeaderValue, InvalidHeaderValue> {
     HeaderValue::try_from(text)
 }
 
-/// None if it is said already, or which host was asked for without saying a port: then it is for the peer to say that.
+/// None if the peer already names a port, or names a host without one.
 fn port(headers: &HeaderMap, call: &Call, is_said: bool) -> Option<u16> {
     let forwarded = call.host.forwarded();
     if is_said
@@ -138,14 +142,15 @@ fn why_dropped(
             Underscores::Drop => true,
             Underscores::DropIfConfused => resembles_what_matters(text, policy) || folds(),
         };
-        // What the operation itself asks for is confused with nothing.
+        // A header that the operation itself declares is kept.
         let declares = || {
             call.operation.as_ref().is_some_and(|matched| operation::declares_header(&matched.route, text))
         };
         return (is_dropped && !declares()).then_some((Why::Underscore, false));
     }
     if is_method_override(text) {
-        // Where no code of the app reads it, it has no effect; where some does, its clients mean it.
+        // If no code of the app reads it, it has no effect; if some code does, clients send it on
+        // purpose.
         let stays = !policy.drops_overrides && !policy.drop.contains(name);
         (!policy.keep.contains(name)).then_some((Why::MethodOverride, stays))
     } else if untrusted && policy.drop.contains(name) {
@@ -157,12 +162,12 @@ fn why_dropped(
     }
 }
 
-/// What nearly every client says, if it says anything.
+/// The value that nearly every client sends, if any.
 fn is_plain_connection(value: &HeaderValue) -> bool {
     matches!(value.as_bytes(), b"keep-alive" | b"close" | b"Keep-Alive" | b"Upgrade" | b"upgrade")
 }
 
-/// What the `Connection` headers of a request name, of what they may name.
+/// The headers that `Connection` names and may name.
 fn named_away(headers: &HeaderMap, policy: &Policy) -> Vec<Removed> {
     named_in_connection(headers)
         .filter(|name| may_be_named_away(name, policy) && headers.contains_key(name))

@@ -1,4 +1,4 @@
-//! Which client has really sent a request, and what may be believed about it.
+//! Finds the client that really sent a request, and what to believe about it.
 //!
 //! Defends against forged addresses and identities: a client that writes `X-Forwarded-For`, `X-Real-IP` or
 //! `X-Remote-User` itself to pass for another address or user, and header names that the app's server would
@@ -8,7 +8,8 @@
 //! 1. The address of the connection, if its peer is not in `client.trusted`.
 //! 2. Else the forwarding header, read from right to left: the first address that is not trusted is the client.
 //! 3. A peer on a unix socket is trusted.
-//! 4. What the client asked for: the host that the first trusted proxy on the way says (`X-Forwarded-Host` with `X-Forwarded-Port`, or `host=`).
+//! 4. The host that the client asked for is the one that the first trusted proxy on the way names
+//!    (`X-Forwarded-Host` with `X-Forwarded-Port`, or `host=`).
 //!
 //! To mind in deployment: list every proxy in front of Mantlet in `client.trusted`, and nothing
 //! else. A proxy in that list can claim any address for a client.
@@ -45,7 +46,7 @@ use crate::{Peer, Scheme};
 pub(crate) const MAX_RECORDED: usize = 64;
 
 impl Client {
-    /// Decides who is calling.
+    /// Finds the client.
     pub fn of(peer: Peer, scheme: Scheme, headers: &HeaderMap, policy: &Policy) -> Self {
         let own = match peer {
             Peer::Unix | Peer::Unknown => None,
@@ -74,7 +75,8 @@ impl Client {
     }
 }
 
-/// The host that a trusted proxy says that it was asked for, with its port if it says one; `None` from any other peer.
+/// The host that a trusted proxy received, with its port if it names one; `None` for any other
+/// peer.
 pub(crate) fn forwarded_host(headers: &HeaderMap, client: &Client, policy: &Policy) -> Option<HeaderValue> {
     if !client.peer_trusted {
         return None;
@@ -85,7 +87,8 @@ pub(crate) fn forwarded_host(headers: &HeaderMap, client: &Client, policy: &Poli
     }
 }
 
-/// Whether a request comes from a program on this machine, as far as can be seen: its peer is one, and no header tells of another client.
+/// Whether a request seems to come from a program on this machine: its peer is one, and no header
+/// names another client.
 pub(crate) fn is_local(peer: Peer, headers: &HeaderMap) -> bool {
     let Peer::Ip(peer) = peer else { return false };
     peer.ip().to_canonical().is_loopback() && forwarded::tells_of_loopback_only(headers)

@@ -1,4 +1,4 @@
-//! Names of headers that say more than a client may say of itself.
+//! Names of headers that a client may not write about itself.
 
 use http::{HeaderMap, HeaderName, header};
 
@@ -15,9 +15,10 @@ pub const HOP_BY_HOP: [HeaderName; 7] = [
     HeaderName::from_static("http2-settings"),
 ];
 
-/// Removes what is about one hop alone, and what else `is_too` says.
+/// Removes headers of a single hop, and those that `is_too` selects.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap, is_too: impl Fn(&HeaderName) -> bool) {
-    // One look at the names that are there: most messages have none of these, and to look up each of them would take longer.
+    // One pass over the message's headers: most have none of these, and a lookup of each name would
+    // take longer.
     let is_one = |name: &HeaderName| {
         matches!(name.as_str().as_bytes().first(), Some(b'c' | b'h' | b'k' | b'p' | b't' | b'u'))
             && HOP_BY_HOP.contains(name)
@@ -28,8 +29,9 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap, is_too: impl Fn(&HeaderName) -
     }
 }
 
-/// Headers that a `Connection` header may not name away: stops have decided by them, or they describe the message. Nor may it name
-/// those that proxies or Mantlet itself write, see [`is_forgeable`].
+/// Headers that a `Connection` header cannot remove: controls have decided by them, or they
+/// describe the message. Nor may it name those that proxies or Mantlet itself write, see
+/// [`is_forgeable`].
 const NOT_NAMED_AWAY: [&str; 22] = [
     "accept-encoding",
     "access-control-request-headers",
@@ -121,7 +123,8 @@ const FORGEABLE: [&str; 61] = [
     "x-webauth-user",
 ];
 
-/// The same by prefix. Each belongs to one product or convention; an app gives no name of its own such a beginning.
+/// The same by prefix. Each belongs to one product or convention; apps do not use it for their own
+/// names.
 const FORGEABLE_PREFIXES: [&str; 19] = [
     "cf-access-",                 // Cloudflare Access
     "ssl-client-",                // nginx, as its documentation names them
@@ -144,7 +147,7 @@ const FORGEABLE_PREFIXES: [&str; 19] = [
     "x-webauth-",            // Grafana's auth proxy, Gitea
 ];
 
-/// Names below these prefixes that are told by name. Sorted.
+/// Names with these prefixes that are recorded in full. Sorted.
 const BELOW_PREFIXES: [&str; 58] = [
     "cf-access-authenticated-user-email",
     "cf-access-client-id",
@@ -206,12 +209,12 @@ const BELOW_PREFIXES: [&str; 58] = [
     "x-vouch-user",
 ];
 
-/// Headers by which a client asks for another method than the one that was judged.
+/// Headers by which a client asks for a method other than the judged one.
 const METHOD_OVERRIDES: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
 
-/// Whether known software beside the client writes a header of this name.
+/// Whether known proxies or platforms write a header of this name.
 pub fn is_forgeable(name: &str) -> bool {
-    // Most names of requests begin in none of these ways.
+    // Most header names begin with none of these.
     let may_be = matches!(
         name.as_bytes(),
         [b'c', b'f' | b'l', ..]
@@ -237,7 +240,8 @@ fn forgeable_prefix(name: &str) -> Option<&'static str> {
     name.starts_with(nearest).then_some(nearest)
 }
 
-/// What is known of a name that [`is_forgeable`]: all of it, or the prefix before what a client may have made up.
+/// The known part of a name that [`is_forgeable`]: all of it, or the prefix before the part that a
+/// client may have made up.
 pub(crate) fn known_part(name: &str) -> &str {
     match forgeable_prefix(name) {
         Some(prefix)
@@ -254,10 +258,10 @@ pub(super) fn is_method_override(name: &str) -> bool {
     METHOD_OVERRIDES.contains(&name)
 }
 
-/// What the `Connection` headers of a message name, beside what ends at each hop anyway.
+/// The headers that `Connection` names, besides those that end at each hop anyway.
 pub fn named_in_connection(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
     let values = headers.get_all(header::CONNECTION).iter();
-    // Nearly every one says only this.
+    // Nearly every message has only this value.
     let values = values.filter(|value| !matches!(value.as_bytes(), b"keep-alive" | b"close" | b"upgrade"));
     values
         .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
@@ -265,13 +269,14 @@ pub fn named_in_connection(headers: &HeaderMap) -> impl Iterator<Item = HeaderNa
         .filter(|name| !HOP_BY_HOP.contains(name))
 }
 
-/// Whether `Connection` may name it away: its sender's own business, of which nothing depends here.
+/// Whether `Connection` may remove this header: nothing here depends on it.
 pub(super) fn may_be_named_away(name: &HeaderName, policy: &Policy) -> bool {
     let text = name.as_str();
     NOT_NAMED_AWAY.binary_search(&text).is_err() && !is_forgeable(text) && !policy.drop.contains(name)
 }
 
-/// Whether a server that takes `_` for `-` would confuse this name, which has one, with one that matters here.
+/// Whether a server that reads `_` as `-` would confuse this name, which has an underscore, with
+/// one that matters here.
 pub(super) fn resembles_what_matters(name: &str, policy: &Policy) -> bool {
     let folded = name.replace('_', "-");
     let folded = folded.as_str();

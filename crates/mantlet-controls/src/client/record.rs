@@ -1,4 +1,4 @@
-//! What is said of a header that the app does not get.
+//! The record of a header that the app does not receive.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,7 @@ use super::headers::{Removed, Why};
 use crate::{Call, Mode, Reason, audit::Record, message::foreign, refusal::remedy::quoted};
 
 impl Removed {
-    /// For the audit log: the app does not get it, or `strict` posture would keep it from the app.
+    /// For the audit log: the app does not receive the header, or would not in `strict` posture.
     pub(crate) fn record(&self, call: &Call) -> Record {
         let (security_event, action, mode) = if self.stays {
             ("request-would-be-changed", "pass", Mode::Report)
@@ -24,7 +24,8 @@ impl Removed {
     }
 }
 
-/// The name of a header, unless a client may have made it up: then as far as the app's contract has it, in one spelling or the other.
+/// The name of a header. If a client may have made it up, only a name in the app's contract is
+/// shown, in either spelling.
 fn told(call: &Call, removed: &Removed) -> String {
     let name = removed.name.as_str();
     let is_known = match removed.why {
@@ -42,8 +43,8 @@ fn told(call: &Call, removed: &Removed) -> String {
     foreign::name(name, is_known)
 }
 
-/// The line that lets a header through which the app does not get, or removes one that it gets. A
-/// peer nearby that writes the headers of proxies may be one.
+/// The remedy: it lets a removed header through, or removes one that passes. A nearby peer that
+/// writes headers of proxies may be a proxy.
 fn remedy(call: &Call, removed: &Removed) -> Option<String> {
     let listed = |key: &str| Some(format!("client.{key} = [{}]", quoted(removed.name.as_str())));
     match removed.why {

@@ -2,25 +2,25 @@
 
 use super::Kept;
 
-/// The server that stands behind: how it reads what it is sent.
+/// The app's server, which decides how requests are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Server {
-    /// Any: what one of them may read in another way counts.
+    /// Any server: a request that one of them may read differently is judged by that.
     #[default]
     Unknown,
-    /// uvicorn, which Mantlet has started itself: its reading is known.
+    /// uvicorn, started by Mantlet: its reading is known.
     Uvicorn,
 }
 
-/// What decides about defaults and is known only where Mantlet runs.
+/// Facts that decide about defaults and are known only where Mantlet runs.
 #[derive(Debug, Clone, Default)]
 pub struct Deployment {
-    /// What stands behind.
+    /// The app's server.
     pub server: Server,
     /// Mantlet ends TLS itself.
     pub has_certificate: bool,
     /// Names and addresses that are ours: of the listening socket and of the certificate; `*.example.com` as certificates have it.
     pub own_hosts: Vec<String>,
-    /// What controls remember.
+    /// The state of the controls.
     pub kept: Kept,
 }

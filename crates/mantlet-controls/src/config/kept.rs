@@ -1,4 +1,4 @@
-//! What controls keep beyond one configuration.
+//! State that controls keep beyond one configuration.
 
 use std::{
     any::{Any, TypeId},
@@ -7,20 +7,20 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// What controls remember, each in a type of its own: counters, the app's contract, keys. It outlives a policy, so a reload forgets nothing.
-/// Cloning it gives the same memory.
+/// The state of the controls, each in a type of its own: counters, the app's contract, keys. It
+/// outlives a policy, so a reload loses nothing. Cloning it gives the same memory.
 #[derive(Clone, Default)]
 pub struct Kept(Arc<Mutex<HashMap<TypeId, Box<dyn Any + Send>>>>);
 
 impl Kept {
-    /// What is kept of this type; made now, if there is none yet.
+    /// The state of this type; created now if it is missing.
     pub fn get<T: Clone + Default + Send + 'static>(&self) -> T {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let one = all.entry(TypeId::of::<T>()).or_insert_with(|| Box::new(T::default()));
         one.downcast_ref::<T>().cloned().unwrap_or_default()
     }
 
-    /// Keeps this in the place of what was kept of its type.
+    /// Replaces the state of this type.
     pub fn put<T: Clone + Default + Send + 'static>(&self, value: T) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert(TypeId::of::<T>(), Box::new(value));

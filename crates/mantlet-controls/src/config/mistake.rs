@@ -1,8 +1,8 @@
-//! What is wrong in a configuration.
+//! Mistakes in a configuration.
 
 use http::HeaderName;
 
-/// Something in the configuration that cannot be.
+/// A mistake in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
     /// The key, such as `limits.head-size` or `route[1].path`.
@@ -19,7 +19,7 @@ impl Mistake {
         Self { key: key.into(), message: message.into(), help: None }
     }
 
-    /// With a word on what to do.
+    /// Adds what to do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
@@ -41,7 +41,7 @@ impl Mistake {
     }
 }
 
-/// Reads a list of header names; other text is a mistake.
+/// Reads a list of header names; anything else is a mistake.
 pub(crate) fn header_names<'a>(
     key: &str,
     names: impl Iterator<Item = (usize, &'a String)>,

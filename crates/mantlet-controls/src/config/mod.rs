@@ -1,4 +1,4 @@
-//! What the sections of the configuration are made of.
+//! The parts that sections of the configuration are made of.
 
 mod deployment;
 mod kept;

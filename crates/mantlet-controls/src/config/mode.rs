@@ -1,8 +1,8 @@
-//! Whether a control decides, only watches, or sleeps.
+//! Whether a control enforces, only reports, or is off.
 
 use serde::{Deserialize, Serialize};
 
-/// What a control's verdict leads to. Every control has one, globally and for a route.
+/// What a control does with its verdict. Every control has a mode, globally and for a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
@@ -11,7 +11,7 @@ pub enum Mode {
     Enforce,
     /// A refusal is recorded (`would-refuse`) and the request passes.
     Report,
-    /// The control is not asked.
+    /// The control does not run.
     Off,
 }
 
@@ -25,7 +25,7 @@ impl Mode {
         }
     }
 
-    /// This mode under the global `report-only` switch: what would be enforced is reported.
+    /// This mode under the global `report-only` switch: `enforce` becomes `report`.
     #[must_use]
     pub const fn under(self, report_only: bool) -> Self {
         match self {

@@ -11,9 +11,9 @@ pub struct Networks {
     ranges: Vec<(u128, u128)>,
 }
 
-/// What the word `private` stands for: RFC 1918, RFC 6598 and unique local addresses (RFC 4193).
+/// The meaning of `private`: RFC 1918, RFC 6598 and unique local addresses (RFC 4193).
 const PRIVATE: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
-/// What the word `loopback` stands for.
+/// The meaning of `loopback`.
 const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
 
 impl Networks {
@@ -48,7 +48,7 @@ impl Networks {
         Ok(Self { ranges: merged })
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     pub const fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }

@@ -1,4 +1,4 @@
-//! How strict the defaults are, and what becomes of what is only suspected.
+//! How strict the defaults are, and how unknown things are treated.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Posture {
-    /// Nothing that a well-behaved client did before stops working.
+    /// Everything that well-behaved clients did before still works.
     #[default]
     Compatible,
-    /// Only what the contract says.
+    /// Only what the contract declares is accepted.
     Strict,
 }
 
-/// What becomes of what the contract does not name.
+/// The treatment of things that the contract does not declare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tolerance {

@@ -1,4 +1,4 @@
-//! What must not be seen.
+//! Values that must not be shown.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ impl<T: Zeroize> Secret<T> {
         Self(Zeroizing::new(secret))
     }
 
-    /// Shows it to what needs it.
+    /// The secret itself, for the code that needs it.
     pub fn expose(&self) -> &T {
         &self.0
     }

@@ -1,10 +1,10 @@
-//! What the sections of the controls have in common.
+//! What all sections of controls have in common.
 
 use super::{Deployment, Mistake, Posture};
 
 /// A control's section of the configuration: raw, switched off, or checked.
 pub trait Section: Sized {
-    /// What the request path reads of it.
+    /// The checked section, as the request path reads it.
     type Policy;
 
     /// The section with which the control does nothing.
@@ -14,12 +14,12 @@ pub trait Section: Sized {
     fn check(&self, context: &Context) -> Result<Self::Policy, Vec<Mistake>>;
 }
 
-/// What a section's meaning depends on beside itself.
+/// The facts that a section's meaning depends on.
 #[derive(Debug, Clone, Default)]
 pub struct Context {
     /// Turns every `enforce` into `report`.
     pub report_only: bool,
-    /// What stands where a section says nothing.
+    /// The defaults for keys that are not set.
     pub posture: Posture,
     /// Where Mantlet runs.
     pub deployment: Deployment,

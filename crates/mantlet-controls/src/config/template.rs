@@ -2,22 +2,24 @@
 
 use http::Method;
 
-/// A method as people write it: methods of HTTP are upper case, and FastAPI takes `get` for one too.
+/// A method as people write it: HTTP methods are upper case, and FastAPI also accepts `get`.
 pub(crate) fn method(name: &str) -> Option<Method> {
     Method::from_bytes(name.to_ascii_uppercase().as_bytes()).ok()
 }
 
-/// What a HEAD is answered by, where a route has no answer of its own to it: settings for GET hold for it too.
+/// The method that handles a HEAD request without a route of its own: settings for GET apply to
+/// HEAD, too.
 pub(crate) fn as_get(method: &Method) -> Option<&'static Method> {
     (*method == Method::HEAD).then_some(&Method::GET)
 }
 
-/// Methods as people write them; none if one of them is not a method.
+/// Methods as people write them; `None` if one of them is not a method.
 pub(crate) fn methods(names: &[String]) -> Option<Vec<Method>> {
     names.iter().map(|name| method(name)).collect()
 }
 
-/// FastAPI's `{name:path}` in the router's words: `{*name}`; other converters (`{id:int}`) match any segment.
+/// FastAPI's `{name:path}` as the router writes it: `{*name}`; other converters (`{id:int}`) match
+/// any segment.
 pub(crate) fn template(path: &str) -> String {
     let segments: Vec<String> = path
         .split('/')

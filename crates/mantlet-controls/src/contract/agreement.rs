@@ -1,16 +1,18 @@
-//! What the app says of input that the gate has judged and left to it: whether both agree.
+//! Compares the gate's verdict on input with the app's response: whether both agree.
 //!
-//! Proof is about code that can be read; agreement is about what was seen. For each operation whose input is only reported, or whose
-//! verdict waits for what the app may refuse first, the gate's verdict is held against the app's answer:
+//! Proof comes from code that can be read; agreement comes from traffic. It is counted for each
+//! operation whose input is only reported, or whose verdict waits because the app may refuse first:
 //!
 //! - *agreed*: both accept, or the app's 422 names the same places and types;
-//! - *different*: the app's 422 names others;
+//! - *different*: the app's 422 names other ones;
 //! - *missed*: the gate has found nothing, and the app says 422;
-//! - *contradicted*: the gate has found something, and the app answers as if nothing were wrong;
-//! - *refused first*: the app says 401, 403, 404 or 429 to what the gate found invalid, or any refusal where something is known that may refuse,
-//!   which proves nothing but that something comes first.
+//! - *contradicted*: the gate has found something, and the app responds as if nothing were wrong;
+//! - *refused first*: the app says 401, 403, 404 or 429 to input that the gate found invalid, or
+//!   refuses in any way if it is known that something may refuse. That proves only that something
+//!   comes first.
 //!
-//! What has been agreed often, and in no other way, can be enforced by one line (`unproven-input`).
+//! Input on which both have always agreed, and often, can be enforced by one line
+//! (`unproven-input`).
 
 use std::{
     collections::BTreeSet,
@@ -31,12 +33,12 @@ use crate::{
     refusal::remedy,
 };
 
-/// How often both must have agreed before it is offered to enforce an operation.
+/// How often both must have agreed before enforcing an operation is suggested.
 const OFTEN: u64 = 20;
-/// Places that are told of a contradiction.
+/// Places that are recorded of a contradiction.
 const MAX_TOLD: usize = 5;
 
-/// What the gate has found of a request that the app answers.
+/// The gate's findings on a request that the app handles.
 #[derive(Debug, Default)]
 pub(crate) enum Judged {
     /// The app's verdict is not asked for.
@@ -44,21 +46,21 @@ pub(crate) enum Judged {
     Unasked,
     /// Nothing.
     Valid,
-    /// This; with more that only the app can tell, maybe.
+    /// These faults; the app may find more.
     Invalid { faults: Box<[Fault]>, in_part: bool },
 }
 
-/// What has been seen of one operation.
+/// The counts of one operation.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Seen {
-    /// Its methods; none stands for all.
+    /// Its methods; none means all.
     pub methods: Vec<String>,
     /// Its path, as the app has it.
     pub path: String,
-    /// Its input is only reported, for the code before it is not proven.
+    /// Its input is only reported, because the code before it is not proven.
     pub unproven: bool,
-    /// What may refuse a request before its input is validated, if anything.
+    /// Code that may refuse a request before its input is validated, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refuses_first: Option<String>,
     /// Both have accepted it.
@@ -71,20 +73,20 @@ pub struct Seen {
     pub missed: u64,
     /// Only the gate has refused it.
     pub contradicted: u64,
-    /// The app has refused first what the gate found invalid.
+    /// The app refused first, and the gate found the input invalid.
     pub refused_first: u64,
-    /// The last of the contradicted.
+    /// The last contradicted request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<Contradiction>,
 }
 
 impl Seen {
-    /// Whether anything was seen.
+    /// Whether anything was counted.
     pub const fn is_something(&self) -> bool {
         self.valid + self.invalid + self.different + self.missed + self.contradicted + self.refused_first > 0
     }
 
-    /// Whether both have agreed often, on what is wrong too, and never on anything else: then it can be enforced.
+    /// Whether both have always agreed, often, and also on invalid input: then it can be enforced.
     pub const fn is_offered(&self) -> bool {
         self.unproven
             && self.invalid > 0
@@ -104,7 +106,7 @@ impl Seen {
     }
 }
 
-/// What an answer of the app means for what was judged.
+/// The meaning of the app's response for the verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
     Nothing,
@@ -116,22 +118,22 @@ enum Meaning {
     RefusedFirst,
 }
 
-/// What is known of a route's own answers.
+/// Facts about a route's own responses.
 #[derive(Debug, Clone, Copy, Default)]
 struct Facts {
-    /// It says in words of its own what is invalid.
+    /// It reports invalid input in words of its own.
     own_words: bool,
-    /// Something may refuse a request before, with whatever status.
+    /// Something may refuse a request before validation, with any status.
     may_refuse: bool,
 }
 
 impl Judged {
-    /// Whether the body of an answer has to be looked into.
+    /// Whether the body of the response has to be read.
     pub(crate) fn asks_for(&self, status: StatusCode) -> bool {
         status == StatusCode::UNPROCESSABLE_ENTITY && !matches!(self, Self::Unasked)
     }
 
-    /// Whether the app has refused, too, what is invalid.
+    /// Whether the app has also refused invalid input.
     pub(crate) fn is_confirmed(&self, status: StatusCode) -> bool {
         status == StatusCode::UNPROCESSABLE_ENTITY && matches!(self, Self::Invalid { .. })
     }
@@ -160,7 +162,7 @@ impl Judged {
                 }
                 (401 | 403 | 404 | 429, _) => Meaning::RefusedFirst,
                 (300..=421 | 423..=499, _) if route.may_refuse => Meaning::RefusedFirst,
-                // What the app says in words of its own.
+                // A refusal in the app's own words.
                 (400..=499, None) if route.own_words => Meaning::Invalid,
                 (422 | 500..=599, _) => Meaning::Nothing,
                 _ => Meaning::Contradicted,
@@ -169,12 +171,12 @@ impl Judged {
     }
 }
 
-/// A place, as it is compared.
+/// A place, in the form for comparison.
 fn shown(loc: &[Loc]) -> String {
     serde_json::to_string(loc).unwrap_or_default()
 }
 
-/// The types and places in FastAPI's answer to invalid input; none if it is another answer.
+/// The types and places in FastAPI's response to invalid input; none for another response.
 fn faults_in(body: &[u8]) -> Option<BTreeSet<(String, String)>> {
     #[derive(Deserialize)]
     struct Said {
@@ -191,7 +193,7 @@ fn faults_in(body: &[u8]) -> Option<BTreeSet<(String, String)>> {
 }
 
 impl Matched {
-    /// Whether what the app says of its input is asked for: where the verdict is not carried out at once.
+    /// Whether the app's response is needed: it is if the verdict is not carried out at once.
     pub(super) fn is_observed(&self, reported: bool) -> bool {
         reported || self.may_refuse()
     }
@@ -202,8 +204,8 @@ impl Matched {
         self.route.refuses_first.is_some() || operation.is_some_and(|one| !one.guards.is_empty())
     }
 
-    /// Learns what the app has answered, with its body if that was asked for. Returns what the gate had found, if the app contradicts it for
-    /// the first time.
+    /// Learns the app's response, with its body if that was needed. Returns the gate's findings if
+    /// the app contradicts them for the first time.
     pub(crate) fn answered(
         &self,
         judged: &Judged,
@@ -237,7 +239,7 @@ impl Matched {
 }
 
 impl Contract {
-    /// Remembers what was seen in an earlier life of the gate, of the same contract.
+    /// Restores the counts of an earlier run of the gate with the same contract.
     pub fn remember(&self, all: &[Seen]) {
         for route in self.routes.http() {
             let known = all.iter().find(|seen| seen.path == route.path && seen.methods == route.methods);
@@ -256,7 +258,7 @@ impl Contract {
         }
     }
 
-    /// What has been seen of each operation whose verdicts are not all carried out at once.
+    /// The counts of each operation whose verdicts are not all carried out at once.
     pub fn agreement(&self, rules_of: impl Fn(&str, &str) -> Rules) -> Vec<Seen> {
         let routes = self.routes.http().filter_map(|route| {
             let operation = route.operation.as_ref()?;

@@ -12,7 +12,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
-    /// What a refusal leads to. Default `enforce`.
+    /// The mode. Default `enforce`.
     pub mode: Mode,
     /// `compatible`: nothing that a well-behaved client did before stops working. `strict`: only what the contract says.
     pub posture: Posture,
@@ -20,7 +20,7 @@ pub struct Config {
     pub file: String,
     /// Where the gate finds the app's OpenAPI document: a file, or an address; `off` asks for none. Default empty: it asks the app. Not read here.
     pub openapi: String,
-    /// What counts as exact. Default `app`; strict `document`.
+    /// The contracts that count as exact. Default `app`; strict `document`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trust: Option<Trust>,
     /// Paths and methods that no route has: `reject` answers 404 and 405 without the app. Default `report`; strict `reject`.
@@ -32,15 +32,16 @@ pub struct Config {
     /// The documentation pages and the document itself. Default `allow`; strict `reject`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub docs: Option<Tolerance>,
-    /// What input that does not fit leads to. Default `enforce`; where code of the app's own is not proven to leave requests as they are,
-    /// it is never more than reported.
+    /// What to do with invalid input. Default `enforce`. If the app's own code is not proven to
+    /// leave requests unchanged, invalid input is only reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<Mode>,
-    /// What input that does not fit leads to where code of the app's own is not proven to leave requests as they are. Default `report`.
+    /// What to do with invalid input if the app's own code is not proven to leave requests
+    /// unchanged. Default `report`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unproven_input: Option<UnprovenInput>,
-    /// Whether input is refused before what the app asks first (a credential, an address). Default `as-app`: what may be refused otherwise is the
-    /// app's to refuse.
+    /// Whether input is refused before the app's own first checks (a credential, an address).
+    /// Default `as-app`: if the app may refuse first, it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input_order: Option<InputOrder>,
     /// Fields of a body that the app's models ignore, where `input` is enforced: `strip` cuts them out and records it. Default `strip`; strict `reject`.
@@ -49,8 +50,8 @@ pub struct Config {
     /// Names in the query that the app does not declare. Default `report`; strict `reject`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown_query: Option<Tolerance>,
-    /// JSON that has more than one reading: repeated keys, `NaN`, half a surrogate pair, a byte order mark. Default `report`; strict
-    /// `reject`.
+    /// JSON that can be read in more than one way: repeated keys, `NaN`, half a surrogate pair, a
+    /// byte order mark. Default `report`; strict `reject`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ambiguous_json: Option<Tolerance>,
     /// JSON without a Content-Type: `reject` treats it as FastAPI's `strict_content_type` does, whatever the app's version. Default `as-app`;
@@ -84,7 +85,7 @@ impl Default for Config {
     }
 }
 
-/// `contract` of a route: what differs there.
+/// `contract` of a route: the keys that differ there.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "each is the line of the section that has its name")]
@@ -121,43 +122,44 @@ pub struct RouteConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trust {
-    /// Those that were read from the app itself. A document is a claim, and only reported.
+    /// Contracts that were read from the app itself. A document is a claim, so its findings are
+    /// only reported.
     App,
     /// Documents too.
     Document,
 }
 
-/// What input leads to that code of the app's own may change before it is validated.
+/// What to do with invalid input that the app's own code may change before it is validated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UnprovenInput {
     /// It passes and is recorded, once for a place; whether the app agrees is counted.
     Report,
-    /// What `input` says, as if the code were proven.
+    /// As `input`, as if the code were proven.
     Enforce,
 }
 
-/// When input is refused that the app would refuse.
+/// When invalid input is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InputOrder {
-    /// When the app would: where something may refuse the request before, the app is asked.
+    /// When the app would: if something may refuse the request first, the app gets it.
     AsApp,
     /// First of all.
     First,
 }
 
-/// What becomes of JSON without a Content-Type.
+/// The treatment of JSON without a Content-Type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MissingContentType {
     /// As the app's version of FastAPI treats it.
     AsApp,
-    /// It is no JSON, and gets FastAPI's 422.
+    /// It does not count as JSON, and gets FastAPI's 422.
     Reject,
 }
 
-/// What becomes of fields that the app's models ignore.
+/// The treatment of fields that the app's models ignore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unknown {
@@ -172,7 +174,7 @@ pub enum Unknown {
 }
 
 impl Config {
-    /// What input that does not fit leads to.
+    /// What to do with invalid input.
     pub(crate) fn input_mode(&self, report_only: bool) -> Mode {
         let mode = if self.mode == Mode::Enforce { self.input.unwrap_or(Mode::Enforce) } else { self.mode };
         mode.under(report_only)
@@ -200,7 +202,7 @@ impl Config {
         }
     }
 
-    /// What the section says, with what the posture decides filled in.
+    /// The section, with the defaults of the posture.
     pub(crate) fn rules(&self, report_only: bool) -> Rules {
         let by_posture = |compatible| match self.posture {
             Posture::Compatible => compatible,

@@ -1,4 +1,4 @@
-//! Does the input fit what the operation accepts?
+//! Is the input valid for the operation?
 
 use std::time::Duration;
 
@@ -24,30 +24,31 @@ use crate::{
     refusal::remedy,
 };
 
-/// Containers inside each other that some Python can still read (3.12: 10,000).
+/// Depth of nested containers that some Python can still read (3.12: 10,000).
 const DEEPEST: usize = 10_000;
 
-/// Places that are told of one request.
+/// Places that are recorded of one request.
 const MAX_TOLD: usize = 5;
 
-/// When to try again while too much is being judged.
+/// `Retry-After` while too many bodies are being judged.
 const RETRY_BUSY: Duration = Duration::from_secs(1);
 
-/// What is to be done about an input.
+/// The decision about an input.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
-    /// What is wrong with it, in the mode that it counts in.
+    /// The faults, with their mode.
     pub(crate) faults: Vec<(Mode, Refusal)>,
-    /// What was cut out of the body, if that is news.
+    /// The fields that were cut out of the body, if they were not reported before.
     pub(crate) stripped: Option<Refusal>,
-    /// What the app's answer is held against.
+    /// The verdict to compare the app's response with.
     pub(crate) judged: Judged,
-    /// It would be refused, but the app may refuse it in another way before.
+    /// It would be refused, but the app may refuse it first in another way.
     pub(crate) waits: bool,
 }
 
 impl Policy {
-    /// Judges a request as it will be forwarded; reads a body ahead that is worth it, and cuts out of it what the app would ignore.
+    /// Judges a request as it will be forwarded. Reads the body ahead if needed, and cuts out
+    /// fields that the app would ignore.
     pub(crate) async fn input<B>(
         &self,
         matched: &Matched,
@@ -64,21 +65,22 @@ impl Policy {
         let has_inputs = !operation.inputs.is_empty() || is_validated(&operation.body);
         let undeclared_body = undeclared_body(operation, request);
         if !has_inputs && request.uri().query().is_none() && !undeclared_body {
-            // Nothing is declared and nothing came that could be unknown.
+            // Nothing is declared, and nothing unknown came.
             return Ok(Verdict::default());
         }
         // A claim does not justify a refusal, nor does input that code of the app may change before
         // it is validated.
         let unproven = (route.rewrites || matched.unsure) && rules.unproven_input == UnprovenInput::Report;
         let mode = mode.under(!matched.contract.counts(rules) || unproven);
-        // An app with words of its own for what does not validate goes on saying them.
+        // An app with words of its own for invalid input keeps using them.
         let its_own_words = route.answers_invalid && rules.posture == Posture::Compatible;
         let reading =
             read_ahead(operation, route.rewrites || matched.unsure, request, self.judged_size, &self.budget)
                 .await?;
         let mut judgement = judge_parts(matched, operation, rules, path, request, reading == Reading::Whole);
         let mut verdict = Verdict::default();
-        // Whatever keeps a body from being judged is told; what only hides it, and no client needs, does not pass.
+        // A body that cannot be judged is reported. A body that only tries to hide, in a way that
+        // no client needs, does not pass.
         let in_strict = mode.under(rules.posture == Posture::Compatible);
         // A form with files may have any size.
         let too_large = reading == Reading::TooLarge && !is_multipart(request.headers());
@@ -86,7 +88,8 @@ impl Policy {
         if unjudged && judgement.faults.is_empty() {
             verdict.faults.push((in_strict, Reason::InputNotJudged.into()));
         }
-        // Until FastAPI reads the body, only what is around it may refuse; then it answers 400, as long as Python guesses no other encoding.
+        // Before FastAPI reads the body, only code around it may refuse. Then FastAPI answers 400,
+        // unless Python guesses another encoding.
         let as_app = matched.contract.exact && rules.input_order == InputOrder::AsApp;
         let unread = mode.under(as_app && route.refuses_first.is_some());
         // RFC 8259 section 8.1: JSON is UTF-8. Python guesses what else it could be.
@@ -98,7 +101,8 @@ impl Policy {
             verdict.faults.push((if guessed { mode } else { unread }, refusal));
         }
         if !judgement.faults.is_empty() {
-            // A document does not tell what comes first. Without the credential that it asks for the app's own answer is 401, whatever the input.
+            // A document does not say what comes first. Without the required credential the app
+            // responds with 401, whatever the input.
             if !as_app && lacks_credential(operation, request) {
                 return Ok(verdict);
             }
@@ -156,7 +160,7 @@ impl Policy {
             verdict.faults.push((Mode::Report, refusal));
         }
         cut_ignored(&mut judgement, rules, mode, own_field, request, &mut verdict);
-        // What is only unknown is news the first time for a route.
+        // Unknown names alone are recorded only the first time for a route.
         let is_news =
             |refusal: &Refusal| self.reported.is_new(&format!("{} {}", refusal.reason.code(), route.path));
         verdict.faults.retain(|(mode, refusal)| *mode != Mode::Report || is_news(refusal));
@@ -165,7 +169,7 @@ impl Policy {
     }
 }
 
-/// The first places that are invalid, as they may be told.
+/// The first invalid places, in a form that may be recorded.
 fn places_of(faults: &[Fault], matched: &Matched) -> Vec<String> {
     let mut places = Vec::new();
     for fault in faults {
@@ -177,7 +181,7 @@ fn places_of(faults: &[Fault], matched: &Matched) -> Vec<String> {
     places
 }
 
-/// Cuts what the app would ignore out of the body, or has it refused or told.
+/// Cuts fields that the app would ignore out of the body, or refuses or reports them.
 fn cut_ignored<B>(
     judgement: &mut Judgement,
     rules: &Rules,
@@ -206,7 +210,7 @@ fn cut_ignored<B>(
             Unknown::Strip | Unknown::Report => verdict.faults.push((Mode::Report, refusal)),
         }
     }
-    // The token against forged requests is ours.
+    // The CSRF token is ours.
     judgement.ignored_fields.retain(|(name, _)| own_field != Some(name.as_str()));
     if !judgement.ignored_fields.is_empty() {
         let named = judgement.ignored_fields.iter().take(MAX_FAULTS);
@@ -229,13 +233,13 @@ fn cut_ignored<B>(
     }
 }
 
-/// Whether Python takes these bytes for another encoding than UTF-8, and may read them (`json.detect_encoding`).
+/// Whether Python reads these bytes in an encoding other than UTF-8 (`json.detect_encoding`).
 fn is_guessed(bytes: &[u8]) -> bool {
     let begins = bytes.get(..4.min(bytes.len())).unwrap_or_default();
     begins.contains(&0) || begins.starts_with(b"\xff\xfe") || begins.starts_with(b"\xfe\xff")
 }
 
-/// Whether the app may accept what is only invalid by a line of the configuration.
+/// Whether the app may accept input that is invalid only by a line of the configuration.
 fn is_ours_alone<B>(operation: &Operation, rules: &Rules, request: &Request<B>) -> bool {
     rules.missing_content_type == MissingContentType::Reject
         && operation.body == BodyKind::Json { strict_content_type: false }
@@ -258,13 +262,14 @@ fn undeclared_body<B: Body>(operation: &Operation, request: &Request<B>) -> bool
 /// How much of a body has been read ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reading {
-    /// It is not for FastAPI to validate, or not as it came.
+    /// FastAPI does not validate it, or not as it came.
     None,
     Whole,
     TooLarge,
 }
 
-/// Reads a body that FastAPI validates by itself. FastAPI takes no notice of a Content-Encoding; code of the app's own may.
+/// Reads a body that FastAPI validates by itself. FastAPI ignores a Content-Encoding; the app's own
+/// code may not.
 async fn read_ahead<B>(
     operation: &Operation,
     rewrites: bool,
@@ -328,8 +333,8 @@ where
     judge(operation, &matched.contract.shapes, &parts, limits)
 }
 
-/// Whether the app would refuse the request for want of any credential, where it declares one, before it looks at anything else. A
-/// cookie may be one that the contract does not name.
+/// Whether the app would refuse the request first of all, because it declares a credential and the
+/// request has none. A cookie may be one that the contract does not name.
 fn lacks_credential<B>(operation: &Operation, request: &Request<B>) -> bool {
     let headers = request.headers();
     let has_cookie = headers.contains_key(header::COOKIE);
@@ -350,7 +355,7 @@ fn lacks_credential<B>(operation: &Operation, request: &Request<B>) -> bool {
     declared.peek().is_some() && !declared.any(|requirement| is_there(&requirement.scheme))
 }
 
-/// As Pydantic says it of a model that forbids extras.
+/// In Pydantic's words for a model that forbids extra fields.
 fn unknown(loc: &[&str]) -> Fault {
     Fault {
         kind: "extra_forbidden".into(),

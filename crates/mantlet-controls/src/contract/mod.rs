@@ -1,28 +1,34 @@
-//! Is the request for an operation of the app, and does it fit what the app accepts?
+//! Is the request for an operation of the app, and is it valid for it?
 //!
-//! Defends against everything that the app's authors did not mean to offer: forgotten routes, methods, parameters and fields.
-//! The [`Contract`] says what the app accepts; this control holds requests against it.
+//! Defends against everything that the app's authors did not mean to offer: forgotten routes,
+//! methods, parameters and fields. The [`Contract`] says what the app accepts, and this control
+//! compares requests with it.
 //!
 //! A request passes if
 //! 1. there is no contract, or
-//! 2. a route of the contract has its path and method, or something whose paths are its own business answers it (a mounted foreign
-//!    app), or the app's router would redirect it; or unknown routes are tolerated;
+//! 2. a route of the contract has its path and method, or a mounted foreign app answers it, or the
+//!    app's router would redirect it, or unknown routes are tolerated;
 //! 3. that route is in the app's document, or hidden routes and documentation pages are tolerated.
 //!
-//! What is tolerated and reported is recorded once for each route: the record would say nothing more the second time.
+//! A tolerated and reported request is recorded once for each route, because a second record would
+//! say nothing new.
 //!
-//! **Enforced is what is proven.** Code of the app's own runs before FastAPI validates: middleware, route classes, dependencies. What is not known to
-//! leave a request as it is makes the input below it only reported (`rewrites`); whether it may look at the body's bytes or at names that are not
-//! declared decides whether anything is cut out (`reads-request`).
+//! **Only proven input is enforced.** The app's own code runs before FastAPI validates: middleware,
+//! route classes, dependencies. If such code is not known to leave a request unchanged, the input
+//! below it is only reported (`rewrites`). If it may read the body's bytes or undeclared names,
+//! nothing is cut out (`reads-request`).
 //!
-//! **The app's order is kept.** What may refuse before FastAPI validates is a fact of an operation: `refuses-first` around it, and `guards`, dependencies
-//! each with the range of inputs that it and those below it take. Where one may refuse, the verdict waits and the app is asked.
+//! **The app's order is kept.** An operation's contract says what may refuse before FastAPI
+//! validates: `refuses-first`, code around it, and `guards`, its dependencies, each with the range
+//! of inputs that it and those below it take. If one of them may refuse, the verdict waits and the
+//! app gets the request.
 //!
-//! **Agreement** ([`agreement`]): what was judged and not refused is held against the app's response; only the body of a 422 is read for that, by
-//! `responses`. The counters belong to the contract, one set for an operation.
+//! **Agreement** ([`agreement`]): a verdict that was not carried out is compared with the app's
+//! response. For that, `responses` reads only the body of a 422. The counters belong to the
+//! contract, one set for an operation.
 //!
-//! To mind in deployment: an app that makes routes while it runs has more routes than its contract. In `compatible` posture they
-//! pass.
+//! To mind in deployment: an app that adds routes while it runs has more routes than its contract.
+//! In `compatible` posture they pass.
 //!
 //! ```
 //! use mantlet_controls::{Context, Section, config::Posture, contract::Config};
@@ -60,10 +66,10 @@ use crate::{
 const RETRY_AWAITED: Duration = Duration::from_secs(2);
 /// Routes that are reported, each once. A client can make up any number of unknown ones.
 pub(crate) const MAX_REPORTED: usize = 256;
-/// Places of operations at which input was found invalid, each once with what is wrong.
+/// Places in operations with invalid input, each recorded once with its fault.
 const MAX_PLACES: usize = 4096;
 
-/// What holds for a route: each line of the section, and what the posture says where the section does not.
+/// The settings of a route: each key of the section, or the default of the posture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is the line of the section that has its name")]
 pub struct Rules {
@@ -81,15 +87,15 @@ pub struct Rules {
     pub missing_content_type: MissingContentType,
 }
 
-/// What is the same for every route, and where the contract in force is.
+/// Settings that are the same for every route, and the contract in force.
 #[derive(Debug)]
 pub struct Policy {
     pub(crate) mode: Mode,
     judged_size: usize,
     slot: ContractHandle,
-    /// What bodies that are being judged hold.
+    /// Memory held by bodies that are being judged.
     budget: Budget,
-    /// Of routes; there are only so many.
+    /// Of routes, whose number is fixed.
     reported: FirstTime,
     /// Of what clients make up.
     made_up: FirstTime,
@@ -112,25 +118,25 @@ impl Default for Policy {
     }
 }
 
-/// What the stop `route` found.
+/// The findings of the stop `route`.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     /// The route, if it is known.
     pub(crate) route: Option<Matched>,
     /// Cookies that the app's operations declare as security, in strict posture.
     pub(crate) session_cookies: Option<Arc<[String]>>,
-    /// What is wrong with that.
+    /// The refusal, if there is one.
     pub(crate) faults: Faults,
 }
 
-/// The line that changes what becomes of a route that is in no document.
+/// The remedy for a route that is not in the document.
 fn remedy_of(route: &HttpRoute, method: &Method, what: &str) -> Option<Box<str>> {
     let key = if route.visibility == Visibility::Docs { "docs" } else { "hidden-routes" };
     (route.visibility != Visibility::Public)
         .then(|| remedy::of_route(route.own_path(), method.as_str(), &format!("contract.{key} = \"{what}\"")))
 }
 
-/// What a client is told of a path that only these methods have, or none.
+/// The refusal of a path that has only these methods, or none.
 fn absent(allowed: &[&str]) -> (Reason, Option<Box<HeaderMap>>) {
     if allowed.is_empty() {
         return (Reason::RouteUnknown, None);
@@ -139,7 +145,7 @@ fn absent(allowed: &[&str]) -> (Reason, Option<Box<HeaderMap>>) {
     (Reason::RouteMethodUnknown, allow.map(|allow| Box::new(HeaderMap::from_iter([(header::ALLOW, allow)]))))
 }
 
-/// Learns what the app has answered to what was judged and left to it; with the body, if that was asked for.
+/// Learns the app's response to judged input that was passed on, with its body if that was needed.
 pub(crate) fn learn(
     call: &Call,
     judged: &Judged,
@@ -160,12 +166,12 @@ pub(crate) fn learn(
 }
 
 impl Contract {
-    /// Whether a request is refused for something that this tolerance rejects.
+    /// Whether this tolerance refuses requests.
     fn refuses(&self, rules: &Rules, tolerance: Tolerance) -> bool {
         tolerance == Tolerance::Reject && self.counts(rules) && rules.mode == Mode::Enforce
     }
 
-    /// What is kept from clients.
+    /// Operations that clients may not reach.
     fn veil(&self, rules: &Rules) -> Veil {
         Veil {
             hidden: self.refuses(rules, rules.hidden_routes),
@@ -174,12 +180,13 @@ impl Contract {
         }
     }
 
-    /// Where its routes begin in a path that goes to a place. Those of a document have the prefixes of its servers.
+    /// Where its routes begin in the path of a place. Routes of a document have the prefixes of its
+    /// servers.
     fn start_of(&self, place: &Place) -> Start {
         if self.exact { place.start() } else { Start::default() }
     }
 
-    /// Whether what it says counts; otherwise it is a claim.
+    /// Whether the contract is exact; otherwise it is a claim.
     pub fn counts(&self, rules: &Rules) -> bool {
         self.exact || rules.trust == Trust::Document
     }
@@ -196,7 +203,8 @@ impl Policy {
         matches!(&**self.slot.load(), State::Known(contract) if contract.folds_headers)
     }
 
-    /// Where a path goes in the app. Root paths that the configuration names stand for those of the contract.
+    /// The place of a path in the app. Root paths in the configuration replace those of the
+    /// contract.
     pub(crate) fn place_of(&self, path: &str, roots: Option<&Roots>) -> Place {
         match (roots, &**self.slot.load()) {
             (Some(roots), _) => Place::of(path, roots),
@@ -205,7 +213,7 @@ impl Policy {
         }
     }
 
-    /// What a client is told that may ask for something that is not there, or not for clients.
+    /// The refusal of a request for something that does not exist, or that clients may not reach.
     pub(crate) fn absent(
         &self,
         host: Option<&str>,
@@ -258,7 +266,7 @@ impl Policy {
                     Visibility::Hidden => rules.hidden_routes,
                     Visibility::Public => Tolerance::Allow,
                 };
-                // What may be something else is not refused.
+                // A request that may be for something else is not refused.
                 let tolerance = match tolerance {
                     Tolerance::Reject if unsure => Tolerance::Report,
                     tolerance => tolerance,
@@ -272,7 +280,7 @@ impl Policy {
                         .map(|found| (found.name.to_owned(), found.convertor, found.place))
                         .collect(),
                 };
-                // What a mount holds is in no document: one record says so of all of it.
+                // No route of a mount is in a document: one record covers the whole mount.
                 let subject = route.mount().or(route.host.as_deref()).unwrap_or(&route.path);
                 (Some(matched), Some((tolerance, Reason::RouteHidden.into(), subject)))
             }
@@ -323,7 +331,7 @@ impl Policy {
                 }
                 Some((mode, refusal))
             });
-        // In `compatible` posture nothing may break, and front ends that know of no token would.
+        // In `compatible` posture nothing may break, and front ends without a token would.
         let session_cookies = match rules.posture {
             Posture::Strict => Some(Arc::clone(&contract.session_cookies)),
             Posture::Compatible => None,

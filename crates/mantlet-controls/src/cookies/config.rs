@@ -22,7 +22,7 @@ pub struct Config {
     pub http_only: bool,
     /// The `SameSite` that cookies get. Default `lax`.
     pub same_site: SameSite,
-    /// What differs for a cookie, by its name.
+    /// Settings that differ for a cookie, by its name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cookie: Vec<CookieConfig>,
 }
@@ -44,7 +44,7 @@ pub struct CookieConfig {
     pub same_site: Option<SameSite>,
 }
 
-/// The `SameSite` of a cookie that says none.
+/// The `SameSite` of a cookie that has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SameSite {

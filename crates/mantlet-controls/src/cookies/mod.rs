@@ -1,11 +1,11 @@
 //! The attributes of cookies that the app sets.
 //!
-//! Defends users' sessions: a cookie without `Secure` is sent in plain, one without `HttpOnly` is read by injected scripts, one
-//! without `SameSite` goes along with what foreign pages request (in browsers that do not default to `Lax`). Follows the OWASP
-//! Session Management cheat sheet.
+//! Defends users' sessions: a cookie without `Secure` is sent in plain, one without `HttpOnly` is
+//! read by injected scripts, one without `SameSite` is sent with requests of foreign pages (in
+//! browsers that do not default to `Lax`). Follows the OWASP Session Management cheat sheet.
 //!
-//! What is missing is set, or only reported, by `cookies.mode`; an attribute that the app set stays as it is. Cookies that the app
-//! removes are left alone.
+//! A missing attribute is set or only reported, as `cookies.mode` says; an attribute that the app
+//! set is not changed. Cookies that the app removes are left alone.
 //!
 //! To mind in deployment: a cookie that the app's own scripts read needs `http-only = false`.
 //!
@@ -51,7 +51,7 @@ struct Wanted {
 }
 
 impl Policy {
-    /// Sets what is missing.
+    /// Sets missing attributes.
     pub fn apply(&self, answer: &mut HeaderMap, https: bool) {
         let mut lines = answer.get_all(header::SET_COOKIE).iter();
         if lines.all(|line| self.missing(line, https).is_none()) {
@@ -65,7 +65,7 @@ impl Policy {
         }
     }
 
-    /// Names of cookies that lack something and have not been reported yet.
+    /// Names of cookies that lack an attribute and have not been reported yet.
     pub(crate) fn news(&self, answer: &HeaderMap, https: bool) -> Vec<String> {
         let lines = answer.get_all(header::SET_COOKIE).iter();
         let lacking = lines.filter(|line| self.missing(line, https).is_some());
@@ -80,7 +80,7 @@ impl Policy {
         HeaderValue::from_bytes(&completed).unwrap_or(line)
     }
 
-    /// What has to be added to the line, if anything.
+    /// The attributes to add to the line, if any.
     fn missing(&self, line: &HeaderValue, https: bool) -> Option<String> {
         let set = SetCookie::parse(line.as_bytes()).filter(|set| !set.is_removal())?;
         let wanted = self.by_name.get(set.name).unwrap_or(&self.others);
@@ -104,7 +104,7 @@ impl Policy {
     }
 }
 
-/// Double-submit cookies are there to be read.
+/// Scripts must be able to read double-submit cookies.
 fn is_for_scripts(name: &[u8]) -> bool {
     let name = name.to_ascii_lowercase();
     [&b"csrf"[..], b"xsrf"].iter().any(|part| memchr::memmem::find(&name, part).is_some())

@@ -10,16 +10,17 @@ use crate::{
     message::origin::{OriginPattern, Origins},
 };
 
-/// The `[cors]` section. Without origins the app's own CORS answers, if it gives any, pass as they are.
+/// The `[cors]` section. Without origins the app's own CORS headers, if there are any, pass
+/// unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
-    /// What a refusal leads to. Default `enforce`.
+    /// The mode. Default `enforce`.
     pub mode: Mode,
-    /// Origins whose pages may read answers: `https://app.example.com`, one label as `https://*.example.com`, or `*` for
-    /// all, which excludes credentials. Default none.
+    /// Origins whose pages may read responses: `https://app.example.com`, one label as
+    /// `https://*.example.com`, or `*` for all, which excludes credentials. Default none.
     pub origins: Vec<String>,
-    /// Whether their pages may send cookies and read what comes back. Default no.
+    /// Whether their pages may send cookies and read the responses. Default no.
     pub credentials: bool,
     /// Methods they may use. Default GET, HEAD, POST, PUT, PATCH, DELETE.
     pub methods: Vec<String>,
@@ -97,7 +98,7 @@ impl Section for Config {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        // Always allowed by the Fetch standard for some values; the others need a word.
+        // The Fetch standard always allows these for some values; other values must be listed.
         headers.extend([
             header::ACCEPT,
             header::ACCEPT_LANGUAGE,

@@ -1,14 +1,18 @@
-//! Cross-origin resource sharing: whose pages may read our answers.
+//! Cross-origin resource sharing: whose pages may read our responses.
 //!
-//! Defends users whose browsers hold their cookies: without CORS a foreign page can send requests but not read what
-//! comes back; a careless CORS answer gives that away. Follows the Fetch standard and the OWASP REST Security cheat sheet.
+//! Defends users whose browsers hold their cookies: without CORS a foreign page can send requests
+//! but not read what comes back; a careless CORS response gives up that protection. Follows the
+//! Fetch standard and the OWASP REST Security cheat sheet.
 //!
 //! With `cors.origins` configured,
 //! 1. a preflight is answered here, before authentication and throttles: 204 if origin, method and headers are allowed, else 403;
-//! 2. every answer to an allowed origin, refusals included, says so, and says `Vary: Origin`, for caches;
-//! 3. a request from another origin passes without such words: its browser will not let the page read the answer.
+//! 2. every response to an allowed origin, refusals included, says so, and says `Vary: Origin`, for
+//!    caches;
+//! 3. a request from another origin passes without such headers: its browser does not let the page
+//!    read the response.
 //!
-//! Mantlet's words then replace the app's; nothing is doubled. Without configuration the app's own CORS answers pass as they are.
+//! Mantlet's headers then replace the app's; no header is sent twice. Without configuration the
+//! app's own CORS headers pass unchanged.
 //!
 //! `null` cannot be allowed, nor `*` together with credentials; a wildcard stands for exactly one label.
 //!
@@ -42,7 +46,7 @@ use crate::{
 const REQUEST_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-request-private-network");
 const ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
 
-/// What an app's own CORS answer consists of.
+/// The headers of an app's own CORS response.
 const CORS_HEADERS: [HeaderName; 7] = [
     header::ACCESS_CONTROL_ALLOW_ORIGIN,
     header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
@@ -76,7 +80,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Whether Mantlet, and not the app, speaks.
+    /// Whether Mantlet, and not the app, handles CORS.
     pub(crate) const fn is_ours(&self) -> bool {
         matches!(self.mode, Mode::Enforce) && self.is_configured()
     }
@@ -85,7 +89,7 @@ impl Policy {
         !matches!(self.allowed, Allowed::AppDecides)
     }
 
-    /// Whether pages of this origin may send the user's cookies; for the control against request forgery.
+    /// Whether pages of this origin may send the user's cookies; for the `csrf` control.
     pub(crate) fn shares_credentials_with(&self, origin: &str) -> bool {
         self.credentials && matches!(&self.allowed, Allowed::These(origins) if origins.contains(origin))
     }
@@ -155,7 +159,7 @@ impl Policy {
         Ok(answer)
     }
 
-    /// Puts our words on an answer, in the place of the app's.
+    /// Replaces the app's CORS headers on a response with ours.
     pub fn dress(&self, request: &HeaderMap, answer: &mut HeaderMap) {
         self.set_headers_for(request.get(header::ORIGIN), answer);
     }
@@ -168,7 +172,7 @@ impl Policy {
             answer.remove(name);
         }
         if !matches!(self.allowed, Allowed::Any) {
-            // Caches must not serve one origin's answer to another.
+            // Caches must not serve one origin's response to another.
             vary::add(answer, "origin");
         }
         let Some(origin) = origin.filter(|origin| self.allows(origin)) else { return };
@@ -190,7 +194,7 @@ impl Policy {
     }
 }
 
-/// Whether a browser asks for leave (Fetch standard, CORS-preflight request).
+/// Whether the request is a preflight (Fetch standard, CORS-preflight request).
 pub(crate) fn is_preflight(method: &Method, request: &HeaderMap) -> bool {
     *method == Method::OPTIONS
         && request.contains_key(header::ORIGIN)

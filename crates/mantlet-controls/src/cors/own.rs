@@ -1,16 +1,17 @@
-//! What the app's own CORS says, and how it is asked.
+//! The app's own CORS, and how Mantlet asks for it.
 //!
 //! A page's request that would be refused otherwise may be one that the app's authors have allowed, with a middleware of their own. So the app is asked
 //! as the page's browser would ask it, with a preflight that has all that an app may look at: the target byte for byte with its query,
 //! the host, the scheme and the client as the app would see them, the method, the names of the headers that the page has set.
 //!
-//! An answer counts for what was asked and nothing else: another path may be another app, mounted beside this one.
+//! A response counts for exactly what was asked: another path may be another app, mounted beside
+//! this one.
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::{Refusal, message::vary};
 
-/// What the app's own CORS answers say to one origin.
+/// What the app's own CORS allows to one origin.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Own {
     /// `Access-Control-Allow-Origin`; none if its pages may not read.
@@ -19,17 +20,17 @@ pub struct Own {
     pub credentials: bool,
 }
 
-/// Why the app has said nothing.
+/// Why the app gave no decision.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Silence {
-    /// It could not be asked: it is away, or busy.
+    /// It could not be asked: it is unavailable, or busy.
     Unasked(Refusal),
-    /// What it answered is not about CORS.
+    /// Its response is not about CORS.
     Unclear,
 }
 
 impl Own {
-    /// Reads it off an answer of the app.
+    /// Reads it from a response of the app.
     pub fn of(answer: &HeaderMap) -> Self {
         let credentials = answer.get(header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
         Self {
@@ -38,10 +39,10 @@ impl Own {
         }
     }
 
-    /// Reads the answer to a preflight. Words about CORS count, whatever the status: a middleware
-    /// that allows the origin and not the method says so with 400. Without a word only an app
-    /// counts that was asked and has none: there is no such method or path, or a handler of its own
-    /// answers OPTIONS. A redirect, a failure or a demand for credentials does not count.
+    /// Reads the response to a preflight. CORS headers count with a client error, too: a middleware
+    /// that allows the origin but not the method responds with 400. Without CORS headers, the
+    /// response counts as a no only if the app does not have that method or path, or if its own
+    /// handler answers OPTIONS. A redirect, a failure or a demand for credentials does not count.
     pub fn of_preflight(status: StatusCode, answer: &HeaderMap) -> Result<Self, Silence> {
         let speaks = super::CORS_HEADERS.iter().any(|name| answer.contains_key(name));
         let counts = match status {
@@ -58,7 +59,7 @@ impl Own {
         self.credentials && self.allow_origin.as_ref() == Some(origin)
     }
 
-    /// Says it on an answer of ours.
+    /// Puts it on a response of ours.
     pub(crate) fn set_headers(self, answer: &mut HeaderMap) {
         let Some(origin) = self.allow_origin else { return };
         if origin != "*" {

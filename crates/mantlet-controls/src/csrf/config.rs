@@ -11,7 +11,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
-    /// What a refusal leads to. Default `enforce`.
+    /// The mode. Default `enforce`.
     pub mode: Mode,
     /// Origins whose pages may act with the user's cookies, beside our own and those in `cors.origins` with credentials:
     /// `https://admin.example.com`, one label as `https://*.example.com`. Default none.
@@ -32,7 +32,7 @@ impl Section for Config {
     }
 
     fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
-        // The first signs, all are accepted. Without one the policy makes its own.
+        // The first key signs, all are accepted. Without a key the policy creates its own.
         let keys = context.deployment.kept.get::<Vec<token::Key>>();
         let mut mistakes = Vec::new();
         let mut trusted = Origins::default();

@@ -10,17 +10,18 @@
 //! 3. it carries a bearer credential, which a page has to add itself;
 //! 4. `Sec-Fetch-Site` is `same-origin` or `none` (typed by the user);
 //! 5. without `Sec-Fetch-Site`, its `Origin` names the host that it was sent to, or that a trusted
-//!    proxy says that it was sent to, or is missing: then the client is not a browser, or is one
-//!    from before 2020;
-//! 6. its `Origin` is in `csrf.trusted-origins`, or in `cors.origins` with credentials, or the app's own CORS answers share
-//!    credentials with it ([`crate::App::own_cors`]): such a page may act for the user by the app's own word;
+//!    proxy received, or is missing: then the client is not a browser, or is one from before 2020;
+//! 6. its `Origin` is in `csrf.trusted-origins`, or in `cors.origins` with credentials, or the
+//!    app's own CORS headers share credentials with it ([`crate::App::own_cors`]): such a page may
+//!    act for the user by the app's own word;
 //! 7. nothing leaves this machine: the peer is a loopback address and no header tells of another client, and both `Origin` and `Host` are
 //!    loopback names or addresses, whatever their ports: a development server before the app (`csrf.loopback`);
 //! 8. it carries a valid token ([`token`]), which no foreign page can know.
 //!
-//! Where session cookies are named, a token is asked for beside that.
+//! If session cookies are configured, a token is required in addition.
 //!
-//! WebSockets are judged alike, whatever their method, but for the token: the same-origin policy does not protect them.
+//! WebSockets are judged alike, whatever their method, but without the token: the same-origin
+//! policy does not protect them.
 //!
 //! To mind in deployment: a front end on another origin (another port is another origin) that logs in with cookies must be trusted by
 //! name, unless both are on this machine. GET requests must not change anything; that is the app's part.
@@ -64,19 +65,20 @@ pub struct Policy {
     pub(crate) tokens: token::Tokens,
 }
 
-/// What is known of a request beside its headers.
+/// Facts about a request besides its headers.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Facts<'c> {
-    /// The client has shown a certificate, which browsers do by themselves.
+    /// The client has shown a certificate, which browsers send by themselves.
     pub has_certificate: bool,
-    /// The host that a trusted proxy says that it was asked for.
+    /// The host that a trusted proxy received.
     pub forwarded_host: Option<&'c str>,
-    /// It comes from a program on this machine, and nothing tells of another client behind that.
+    /// It comes from a program on this machine, and no header names another client behind it.
     pub is_local: bool,
 }
 
 impl Policy {
-    /// Decides whether a foreign page may have sent this. `shares_credentials` tells whether CORS lets an origin send cookies.
+    /// Decides whether a foreign page may have sent the request. `shares_credentials` tells whether
+    /// CORS lets an origin send cookies.
     pub fn verify(
         &self,
         method: &Method,
@@ -108,7 +110,8 @@ impl Policy {
     }
 }
 
-/// Whether the request comes from a page of the host that it was sent to, or that a trusted proxy was asked for, or from no page.
+/// Whether the request comes from a page of the host that it was sent to or that a trusted proxy
+/// received, or from no page.
 pub(crate) fn is_from_here(headers: &HeaderMap, forwarded_host: Option<&str>) -> bool {
     let origin = origin_of(headers);
     let names =
@@ -136,7 +139,7 @@ fn opens_websocket(headers: &HeaderMap) -> bool {
     headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
-/// What browsers send without being asked by the page.
+/// Credentials that browsers send by themselves.
 fn carries_ambient_credentials(headers: &HeaderMap) -> bool {
     match headers.get(header::AUTHORIZATION) {
         Some(authorization) => {

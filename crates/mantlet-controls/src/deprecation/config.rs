@@ -14,15 +14,17 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
-    /// `enforce` sets the headers. Default `off`: since when an operation is deprecated, no contract says. `report` sets nothing.
+    /// `enforce` sets the headers. Default `off`, because a contract does not say since when an
+    /// operation is deprecated. `report` sets nothing.
     pub mode: Mode,
-    /// Since when the operations that the app marks `deprecated` are so: `2026-12-01` (in UTC), or a time with its offset. It may be to come.
+    /// The date of deprecation of the operations that the app marks `deprecated`: `2026-12-01` (in
+    /// UTC), or a time with its offset. It may be in the future.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub since: String,
     /// When they may end, not before `since`. Default none: `Sunset` is not set.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub sunset: String,
-    /// Where a person reads about it: `https://…`. Default none: `Link` is not set.
+    /// A page for people about it: `https://…`. Default none: `Link` is not set.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub documentation: String,
 }
@@ -107,7 +109,7 @@ fn link(address: &str) -> Option<HeaderValue> {
         .then(|| value(format!("<{address}>; rel=\"deprecation\"")))
 }
 
-/// What is plain ASCII is a value.
+/// Plain ASCII is a valid value.
 fn value(text: String) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }

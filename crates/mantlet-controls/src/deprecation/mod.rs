@@ -6,10 +6,12 @@
 //!
 //! A response gets the headers if
 //! 1. the configuration says since when such operations are deprecated, and
-//! 2. the app's contract marks the operation, and it is certain that no other one answers in its place;
+//! 2. the app's contract marks the operation, and it is certain that no other one responds in its
+//!    place;
 //!
-//! and it keeps each of them that the app has set itself. `Deprecation` is a date (RFC 9745), `Sunset` the time from which the operation may not answer any
-//! more (RFC 8594), `Link` with the relation `deprecation` leads to what a person should read.
+//! and it keeps each of them that the app has set itself. `Deprecation` is a date (RFC 9745),
+//! `Sunset` the time from which the operation may not respond any more (RFC 8594), `Link` with the
+//! relation `deprecation` leads to a page for people.
 //!
 //! To mind in deployment: both dates hold for all marked operations. Those of one operation are for the app to set.
 //!
@@ -37,7 +39,7 @@ use crate::operation::Matched;
 const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
 const SUNSET: HeaderName = HeaderName::from_static("sunset");
 
-/// What their responses say.
+/// The headers of their responses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Notice {
     deprecation: HeaderValue,
@@ -65,7 +67,7 @@ impl Policy {
     }
 }
 
-/// Nothing else may answer in its place.
+/// Whether the operation is deprecated, and no other one may respond in its place.
 fn is_deprecated(matched: &Matched) -> bool {
     !matched.unsure && matched.route.operation.as_ref().is_some_and(|operation| operation.deprecated)
 }

@@ -6,24 +6,25 @@ use crate::{
     config::{Context, Mistake, Posture, Section, Tolerance},
 };
 
-/// The `[encoding]` section, and what of it differs for a route.
+/// The `[encoding]` section, also for a route.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
-    /// What a refusal leads to. Default `enforce`; of `body-bomb`, `report` unless `max-ratio` is set or the posture is `strict`.
+    /// The mode. Default `enforce`; for `body-bomb`, `report` unless `max-ratio` is set or the
+    /// posture is `strict`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
     /// How many times larger a body may become when it is inflated; the first MiB is free. Default 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_ratio: Option<u32>,
-    /// Codings that cannot be looked into, several codings, and bodies that are not what their coding says. Default `report`; strict
-    /// `reject`.
+    /// Codings that Mantlet cannot decode, several codings, and bodies that are not valid for their
+    /// coding. Default `report`; strict `reject`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<Tolerance>,
 }
 
 impl Policy {
-    /// What holds before anything is configured.
+    /// The settings before anything is configured.
     pub(crate) const fn of(posture: Posture) -> Self {
         let (unreadable, bomb) = match posture {
             // FastAPI inflates nothing: an app may keep the bytes as they come.
@@ -33,7 +34,7 @@ impl Policy {
         Self { mode: Mode::Enforce, bomb, max_ratio: 100, unreadable }
     }
 
-    /// With what a section says; keys in mistakes are relative to it.
+    /// Applies a section; keys in mistakes are relative to it.
     pub(crate) fn with(&self, config: &Config, report_only: bool) -> Result<Self, Vec<Mistake>> {
         if config.max_ratio == Some(0) {
             return Err(vec![

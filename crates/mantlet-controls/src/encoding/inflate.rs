@@ -1,4 +1,4 @@
-//! Inflates what passes, and forgets it.
+//! Inflates a body as it passes, and discards the output.
 
 use std::{
     fmt,
@@ -14,14 +14,14 @@ use super::{
 };
 use crate::{Mode, Reason, message::Findings};
 
-/// Inflated bytes for which there is no ratio yet.
+/// Inflated bytes to which the ratio does not apply.
 const FREE: u64 = 1 << 20;
 
-/// A body that becomes large beyond its ratio is inflated to its limit where that is at most this: what an app holds in memory whole may
-/// have as much. To go on to gigabytes would cost more than it tells.
+/// A body beyond its ratio is still inflated up to its size limit, if that is at most this: the
+/// size of a body that an app holds in memory. Inflating gigabytes would cost more than it shows.
 const DEAR: u64 = 256 << 20;
 
-/// What a compressed body is inside, and looks at it there.
+/// Receives the inflated content of a body.
 pub(crate) trait Within: fmt::Debug + Send + Sync {
     /// The next piece.
     fn see(&mut self, data: &[u8]) -> Result<(), Reason>;
@@ -29,14 +29,15 @@ pub(crate) trait Within: fmt::Debug + Send + Sync {
     /// There is no more.
     fn end(&mut self) -> Result<(), Reason>;
 
-    /// The rest cannot be seen.
+    /// The rest cannot be inflated.
     fn give_up(&self) -> Result<(), Reason>;
 
-    /// Nothing of it is looked at.
+    /// The content is ignored.
     fn is_unseen(&self) -> Result<(), Reason>;
 }
 
-/// Watches one compressed body. Its memory is the decoder's: a window of 32 KiB, and as much for output; of `br` and `zstd` up to 16 MiB.
+/// Watches one compressed body. It needs the memory of the decoder: a window of 32 KiB and as much
+/// for output, or up to 16 MiB for `br` and `zstd`.
 #[derive(Debug)]
 pub(crate) struct Inflate {
     decoder: Decoder,
@@ -51,9 +52,10 @@ enum Decoder {
     Raw(DeflateDecoder<Counter>),
     Brotli(Brotli<Counter>),
     Zstd(Zstd<Counter>),
-    /// `deflate` is zlib's format (RFC 9110 section 8.4.1.2), or what some send under its name; the first two bytes tell.
+    /// `deflate` is zlib's format (RFC 9110 section 8.4.1.2), or raw deflate, which some clients
+    /// send under its name. The first two bytes tell which.
     Deflate(Vec<u8>, Counter),
-    /// It is not what it says, or enough has been seen of it.
+    /// The body is invalid, or enough of it has been seen.
     Lost,
 }
 
@@ -69,7 +71,7 @@ struct Counter {
     form: Option<Box<dyn Within>>,
     /// It is known to be larger than its ratio allows, and that is only reported.
     is_told: bool,
-    /// Once it wants no more: whether the body breaks off.
+    /// Once it stops: whether the body must end there.
     verdict: Option<Result<(), Reason>>,
 }
 
@@ -78,7 +80,7 @@ impl Counter {
         self.inflated > FREE && self.inflated / u64::from(self.policy.max_ratio) > self.received
     }
 
-    /// What is decided about it, or nothing yet.
+    /// The decision, if there is one yet.
     fn see(&mut self, data: &[u8]) -> Option<Result<(), Reason>> {
         self.inflated += data.len() as u64;
         let policy = &self.policy;
@@ -92,7 +94,7 @@ impl Counter {
             None
         };
         if let Some(noted) = noted {
-            // Nothing more is inflated for it.
+            // Stops inflating.
             return Some(noted.and_then(|()| self.form.as_ref().map_or(Ok(()), |form| form.is_unseen())));
         }
         self.form.as_mut().and_then(|form| form.see(data).err().map(Err))
@@ -101,7 +103,7 @@ impl Counter {
 
 impl Write for Counter {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        // A decoder that ends hands on what it still has.
+        // A decoder that ends passes on its remaining output.
         if self.verdict.is_some() {
             return Err(io::ErrorKind::Other.into());
         }

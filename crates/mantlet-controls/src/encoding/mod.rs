@@ -1,14 +1,16 @@
-//! Compressed bodies: what becomes of them is limited, not only what comes.
+//! Compressed bodies: their inflated size is limited, not only the size on the way.
 //!
-//! Defends against bodies that are small on the way and fill the app's memory when it inflates them. FastAPI inflates nothing by itself; a
-//! middleware of the app may. The body passes as it came; a copy is inflated piece by piece, counted and forgotten. A form is watched as
-//! what it is inflated, or as it comes where FastAPI reads it so.
+//! Defends against bodies that are small on the way and fill the app's memory when it inflates
+//! them. FastAPI inflates nothing by itself; a middleware of the app may. The body passes as it
+//! came; a copy is inflated piece by piece, counted and forgotten. A form is judged inflated, or as
+//! it came if FastAPI reads it so.
 //!
 //! A body passes if
-//! 1. it has no coding, or one that can be looked into: `gzip`, `deflate`, `br`, `zstd`. Others pass in `compatible` posture and are reported;
+//! 1. it has no coding, or one that Mantlet can decode: `gzip`, `deflate`, `br`, `zstd`. others
+//!    pass in `compatible` posture and are reported;
 //! 2. inflated it is not larger than the route's `limits.body-size`;
-//! 3. beyond its first MiB it is not more than `max-ratio` times larger than what came. In `compatible` posture, unless `max-ratio` is set,
-//!    that is only reported.
+//! 3. beyond its first MiB it is not more than `max-ratio` times larger than its compressed bytes.
+//!    In `compatible` posture, unless `max-ratio` is set, that is only reported.
 //!
 //! ```
 //! use mantlet_controls::{Context, Section, config::Tolerance, encoding::Config};
@@ -42,7 +44,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// What becomes of a body that cannot be looked into.
+    /// The treatment of a body that cannot be decoded.
     pub(crate) const fn unreadable(&self) -> Mode {
         match self.unreadable {
             Tolerance::Reject => self.mode,
@@ -52,7 +54,7 @@ impl Policy {
     }
 }
 
-/// A coding that can be looked into.
+/// A coding that can be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Coding {
     Gzip,
@@ -61,7 +63,7 @@ pub(crate) enum Coding {
     Zstd,
 }
 
-/// What a request says of its body.
+/// The coding that a request declares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoded {
     Not,

@@ -25,7 +25,7 @@ fn gzip(data: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// How many bytes passed, and what was said.
+/// How many bytes passed, and the findings.
 fn said(
     policy: &Arc<Policy>,
     coding: Coding,

@@ -9,7 +9,7 @@ use std::{
 use brotli_decompressor::DecompressorWriter;
 use ruzstd::decoding::FrameDecoder;
 
-/// Decoders at once, of at most 16 MiB each. What comes beside them is not looked into.
+/// Decoders at once, of at most 16 MiB each. Further bodies are not inflated.
 const MOST: usize = 16;
 /// Largest window of a zstd frame: what RFC 9659 allows in HTTP.
 const ZSTD_WINDOW: u64 = 8 << 20;
@@ -17,7 +17,7 @@ const ZSTD_WINDOW: u64 = 8 << 20;
 const ZSTD_HEADER: usize = 18;
 /// Largest block of it (RFC 8878 section 3.1.1.2.3).
 const ZSTD_BLOCK: usize = 128 << 10;
-/// What is handed on at once.
+/// Bytes that are passed on at once.
 const PIECE: usize = 16 << 10;
 
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
@@ -73,7 +73,7 @@ impl<W: Write> Brotli<W> {
 pub(super) struct Zstd<W> {
     decoder: Box<FrameDecoder>,
     output: W,
-    /// What has come and is not read: less than a block.
+    /// Unread input, less than a block.
     input: Vec<u8>,
     state: State,
     _leave: Leave,
@@ -113,7 +113,7 @@ impl<W: Write> Zstd<W> {
         self.read(false)
     }
 
-    /// There is no more: nothing may be left of a frame.
+    /// The input ends: no frame may be incomplete.
     pub(super) fn try_finish(&mut self) -> io::Result<()> {
         self.read(true)?;
         if self.state == State::Between && self.input.is_empty() {
@@ -123,7 +123,7 @@ impl<W: Write> Zstd<W> {
         }
     }
 
-    /// Reads what is complete: a block at a time, for one of four bytes may become 128 KiB.
+    /// Reads complete blocks one at a time, because a block of four bytes may become 128 KiB.
     fn read(&mut self, is_end: bool) -> io::Result<()> {
         let mut from = 0;
         while let Some(used) = self.step(from, is_end)? {
@@ -133,7 +133,7 @@ impl<W: Write> Zstd<W> {
         Ok(())
     }
 
-    /// How many bytes were used, from there; none if more have to come.
+    /// The number of bytes used from there; none if more are needed.
     fn step(&mut self, from: usize, is_end: bool) -> io::Result<Option<usize>> {
         let rest = self.input.get(from..).unwrap_or_default();
         match self.state {
@@ -191,7 +191,7 @@ impl<W: Write> Zstd<W> {
         }
     }
 
-    /// Hands on what no later block refers to.
+    /// Passes on the output that no later block refers to.
     fn hand_on(&mut self) -> io::Result<()> {
         let mut piece = [0; PIECE];
         loop {

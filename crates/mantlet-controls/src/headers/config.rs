@@ -9,8 +9,8 @@ use crate::{
     config::{Context, Mistake, Posture, Section, header_names, units::Span},
 };
 
-/// The `[headers]` section. An empty text switches that header off. What is not set depends on the posture: in `compatible`, a header by
-/// which a page could lose something is not sent, or only as a report.
+/// The `[headers]` section. An empty text switches that header off. Defaults depend on the posture:
+/// in `compatible`, a header that could break a page is not sent, or only in its report-only form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
@@ -24,10 +24,13 @@ pub struct Config {
     /// `Permissions-Policy` for data and docs. Default: no powerful feature; in `compatible` posture for data alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions_policy: Option<String>,
-    /// `Permissions-Policy` for the app's own pages. Default none: it takes what `<iframe allow=…>` hands to frames. Strict: powerful features for the page itself, not for frames in it.
+    /// `Permissions-Policy` for the app's own pages. Default none, because it would remove what
+    /// `<iframe allow=…>` grants to frames. Strict: powerful features for the page itself, not for
+    /// frames in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions_policy_page: Option<String>,
-    /// `X-Frame-Options` for data and docs; pages and media get `SAMEORIGIN` then. Default none: an app may be made to be embedded. Strict `DENY`.
+    /// `X-Frame-Options` for data and docs; pages and media get `SAMEORIGIN` then. Default none,
+    /// because an app may be meant for embedding. Strict `DENY`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frame_options: Option<String>,
     /// `Cross-Origin-Opener-Policy` for the docs pages; the app's own pages get it as report-only, so that logins in pop-ups work. Default `same-origin-allow-popups`, in `compatible`
@@ -49,7 +52,8 @@ pub struct Config {
     pub strict_transport_security: StrictTransportSecurity,
 }
 
-/// `[headers.content-security-policy]`. What is set is enforced; what is not set is in `compatible` posture only reported by browsers, but for data.
+/// `[headers.content-security-policy]`. Configured policies are enforced. In `compatible` posture
+/// browsers only report default policies, except for data.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ContentSecurityPolicy {
@@ -62,7 +66,8 @@ pub struct ContentSecurityPolicy {
     /// For the app's own pages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page: Option<String>,
-    /// Sent to the app's own pages as `Content-Security-Policy-Report-Only`: what could be enforced.
+    /// Sent to the app's own pages as `Content-Security-Policy-Report-Only`: a policy that could be
+    /// enforced later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page_report_only: Option<String>,
     /// For SVG images: no scripts.
@@ -78,7 +83,8 @@ pub struct StrictTransportSecurity {
     pub max_age: Span,
     /// Whether it holds for subdomains. Default no: Mantlet cannot know them.
     pub include_subdomains: bool,
-    /// Whether browsers may ship it built in. Default no: it cannot be undone quickly.
+    /// Whether browsers may include the host in their built-in list. Default no: that cannot be
+    /// undone quickly.
     pub preload: bool,
 }
 
@@ -88,7 +94,7 @@ const FEATURES_OF_A_PAGE: &str = "camera=(self), display-capture=(self), geoloca
 const FRAMES: &str = "DENY";
 const OPENER: &str = "same-origin-allow-popups";
 const RESOURCES: &str = "same-origin";
-/// Without a word about frames: an app may show its texts in one.
+/// Without `frame-ancestors`: an app may show its texts in a frame.
 const DATA_IN_FRAMES: &str = "default-src 'none'";
 const DATA: &str = "default-src 'none'; frame-ancestors 'none'";
 const DOCS: &str = "default-src 'none'; \
@@ -198,14 +204,14 @@ impl Section for Config {
     }
 }
 
-/// A header's value, and whether an operator has chosen it.
+/// A header's value, and whether the operator has set it.
 struct Choice {
     is_set: bool,
     value: Option<HeaderValue>,
 }
 
 impl Choice {
-    /// The value where it is sent: chosen, or by posture.
+    /// The value, if it is sent: set by the operator, or by the posture.
     fn sent(&self, by_posture: bool) -> Option<HeaderValue> {
         self.value.clone().filter(|_| self.is_set || by_posture)
     }
@@ -227,7 +233,8 @@ struct Values {
 }
 
 impl Values {
-    /// What each kind of answer gets. Where it is not strict, only what no page can lose anything by, and what was chosen.
+    /// The headers of each kind of response. Unless strict, only headers that cannot break a page,
+    /// and those that the operator has set.
     fn sets(&self, strict: bool) -> Sets {
         let permissions = HeaderName::from_static("permissions-policy");
         let opener = HeaderName::from_static("cross-origin-opener-policy");

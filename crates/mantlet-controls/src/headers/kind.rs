@@ -2,14 +2,15 @@ use http::HeaderMap;
 
 use crate::message::media_type::{JSON_SEQUENCES, MediaType};
 
-/// What an answer is, from its Content-Type.
+/// The kind of a response, from its Content-Type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// JSON, text, events: nothing that a browser should render, or that an element of a page loads.
+    /// JSON, text, events: browsers should not render them, and elements of a page do not load
+    /// them.
     Data,
     /// XML: a browser may show it by a style sheet.
     Xml,
-    /// It does not say. A browser looks at its bytes.
+    /// Not declared. A browser guesses from the bytes.
     Untyped,
     /// FastAPI's documentation pages.
     Docs,
@@ -41,11 +42,11 @@ const DATA: [&str; 14] = [
     "application/jwt",
 ];
 
-/// Texts that elements load: styles, scripts, captions.
+/// Text types that elements load: styles, scripts, captions.
 const LOADED_TEXTS: [&str; 6] =
     ["text/css", "text/javascript", "text/ecmascript", "text/jscript", "text/vtt", "text/x-component"];
 
-/// XML that a player loads, and JSON that a page does.
+/// XML that a player loads, and JSON that a page loads.
 const LOADED_OTHERS: [&str; 3] =
     ["application/dash+xml", "application/vnd.ms-sstr+xml", "application/manifest+json"];
 

@@ -1,18 +1,20 @@
-//! Security headers on every answer, refusals included.
+//! Security headers on every response, refusals included.
 //!
-//! Defends the people behind browsers: content sniffing, framing (clickjacking), script injection, leaking referrers,
-//! windows that reach into each other, shared caches that keep personal data, and servers that announce
-//! their version. Follows the OWASP REST Security and HTTP Headers cheat sheets.
+//! Defends users of browsers against content sniffing, framing (clickjacking), script injection,
+//! leaking referrers, windows that reach into each other, shared caches that keep personal data,
+//! and servers that announce their version. Follows the OWASP REST Security and HTTP Headers cheat
+//! sheets.
 //!
-//! What is set depends on what is served ([`Kind`]), and on the posture. In `compatible` posture a header by which a page, a frame, a pop-up or
-//! a site that embeds or a program that downloads could lose something is not set, or only as a report:
+//! The headers depend on the kind of the response ([`Kind`]), and on the posture. In `compatible`
+//! posture a header is not set, or only in its report-only form, if it could break a page, a frame,
+//! a pop-up, an embedding site or a download:
 //! 1. *Data* (JSON and text) may load nothing.
 //! 2. *Docs* (FastAPI's Swagger UI and ReDoc pages) and *pages* (the app's own HTML) get their policies as
 //!    `Content-Security-Policy-Report-Only`.
 //! 3. *Media* (whatever elements of a page load) is left alone.
 //!
-//! In `strict` posture the policies are enforced, no page frames data, and only the same origin loads it. Refusals, which are Mantlet's own, always
-//! wear all that data wears.
+//! In `strict` posture the policies are enforced, no page frames data, and only the same origin
+//! loads it. Refusals always get all headers of data.
 //!
 //! A header that the app set stays as it is. `Server` and `X-Powered-By` are removed.
 //!
@@ -45,7 +47,7 @@ pub(crate) use public::is_public;
 
 use crate::{Mode, call::Spellings, message::media_type::MediaType};
 
-/// What decides, beside the answer itself, which headers it gets.
+/// The facts that decide, besides the response itself, which headers it gets.
 #[derive(Debug, Clone, Copy, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Facts<'a> {
@@ -55,9 +57,9 @@ pub struct Facts<'a> {
     pub https: bool,
     /// The request carried a credential.
     pub carries_credentials: bool,
-    /// The answer only confirms what the client has stored (304).
+    /// The response only confirms a stored one (304).
     pub not_modified: bool,
-    /// Mantlet wrote it, and not the app.
+    /// Mantlet wrote the response, not the app.
     pub own: bool,
     /// The contract says whether this is one of FastAPI's documentation pages; none if there is no contract.
     pub docs: Option<bool>,
@@ -65,7 +67,7 @@ pub struct Facts<'a> {
     pub public_host: bool,
     /// A page of the same site loads it as a script or a style.
     pub loaded_as_code: bool,
-    /// There is no body whose bytes a browser could look at.
+    /// There is no body whose type a browser could guess.
     pub empty: bool,
 }
 
@@ -87,7 +89,7 @@ struct Sets {
 /// The checked `[headers]` section.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// What Mantlet's own answers wear.
+    /// The headers of Mantlet's own responses.
     own: Vec<(HeaderName, HeaderValue)>,
     sets: Sets,
     strict: bool,
@@ -99,7 +101,8 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Applies the control in its mode. Reporting leaves the answer as it is but for the content security policy, which browsers can report themselves.
+    /// Applies the control in its mode. In report mode only the content security policy is set, in
+    /// its report-only form.
     pub fn apply_in(&self, mode: Mode, headers: &mut HeaderMap, facts: &Facts<'_>) {
         match mode {
             Mode::Enforce => self.apply(headers, facts),
@@ -108,23 +111,26 @@ impl Policy {
         }
     }
 
-    /// Sets what the answer lacks and removes what it should not tell.
+    /// Sets missing headers and removes those that reveal too much.
     pub fn apply(&self, headers: &mut HeaderMap, facts: &Facts<'_>) {
         for name in &self.remove {
             headers.remove(name);
         }
         if facts.not_modified {
-            // Its headers replace those of the stored answer (RFC 9111 section 3.2), whose kind it does not tell.
+            // A 304's headers replace those of the stored response (RFC 9111 section 3.2), and it
+            // does not show that response's kind.
             return;
         }
         let kind = self.kind(headers, facts);
-        // An app that says itself who may frame it is not contradicted by the older header.
+        // If the app itself says which sites may frame it, the older header must not contradict
+        // that.
         let app_decides_framing = headers
             .get(header::CONTENT_SECURITY_POLICY)
             .is_some_and(|csp| memchr::memmem::find(csp.as_bytes(), b"frame-ancestors").is_some());
         let set = if facts.own { &self.own } else { self.set_for(kind) };
         let may_sniff = !facts.own && !self.always_nosniff && {
-            // A script with another type runs without the header, and a page without one is shown.
+            // Without the header, a script with a wrong type runs and a page without a type is
+            // shown.
             facts.loaded_as_code || (kind == Kind::Untyped && !facts.empty)
         };
         headers.reserve(set.len() + 3);
@@ -142,7 +148,7 @@ impl Policy {
             set_default(headers, &header::STRICT_TRANSPORT_SECURITY, value);
         }
         let may_be_stored = |headers: &HeaderMap| {
-            // Without these nothing is used again from a store, so that there is nothing to lose.
+            // Without these headers, caches do not reuse the response, so `no-store` costs nothing.
             !self.strict
                 && !facts.own
                 && [header::ETAG, header::LAST_MODIFIED, header::EXPIRES]
@@ -172,7 +178,7 @@ impl Policy {
         }
     }
 
-    /// The spelling of a path by which it is that of a documentation page, if it has one; else the app's own.
+    /// The spelling of a path that is a documentation page, if one is; else the app's own.
     pub(crate) fn path_of_docs<'p>(&self, path: Spellings<'p>) -> &'p str {
         let is_docs = |path: &&str| self.docs_paths.iter().any(|docs| docs == path);
         path.iter().find(is_docs).unwrap_or(path.own())

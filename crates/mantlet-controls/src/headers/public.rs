@@ -1,11 +1,12 @@
-//! Is a host one whose name belongs to its owner alone, for the whole world?
+//! Is the host's name public: owned by one owner for the whole world?
 //!
-//! Browsers keep `Strict-Transport-Security` by name alone, whatever the port and the network: told so of `localhost`, they refuse every
-//! plain server on every machine of the developer for a year.
+//! Browsers keep `Strict-Transport-Security` by name alone, whatever the port and the network: for
+//! `localhost` they would refuse every plain server on the developer's machine for a year.
 
 use std::net::Ipv4Addr;
 
-/// Last labels that have no owner (RFC 6761, RFC 6762, RFC 8375, ICANN's `.internal`), and those that networks at home and at work use.
+/// Last labels without an owner (RFC 6761, RFC 6762, RFC 8375, ICANN's `.internal`), and those that
+/// private networks use.
 const PRIVATE: [&str; 17] = [
     "localhost",
     "local",
@@ -26,11 +27,11 @@ const PRIVATE: [&str; 17] = [
     "cluster",
 ];
 
-/// Names below which there are addresses of private networks, or loopback.
+/// Domains whose names stand for addresses of private networks, or loopback.
 const SHARED: [&str; 8] =
     ["home.arpa", "nip.io", "sslip.io", "xip.io", "localtest.me", "lvh.me", "lacolhost.com", "cluster.local"];
 
-/// Whether a Host header names a public name, on the one port that the world knows it by.
+/// Whether a Host header has a public name and the default port.
 pub(crate) fn is_public(host: &str) -> bool {
     let (name, port) = match host.rsplit_once(':') {
         _ if host.starts_with('[') => return false,
@@ -38,7 +39,7 @@ pub(crate) fn is_public(host: &str) -> bool {
         None => (host, ""),
     };
     if !matches!(port, "" | "443") {
-        // Beside it there is another server, which may speak in plain.
+        // On the default port there may be another server, which speaks plain HTTP.
         return false;
     }
     let name = name.trim_end_matches('.');

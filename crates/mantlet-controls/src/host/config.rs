@@ -17,11 +17,11 @@ const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
-    /// What a refusal leads to. Default `enforce` with an allow-list, `report` without one.
+    /// The mode. Default `enforce` with an allow-list, `report` without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
-    /// Hosts that are ours: `example.com`, `*.example.com`, addresses, networks (`10.0.0.0/8`); without ports. Default: the loopback
-    /// names, the listening address and the names of the certificate.
+    /// Known hosts: `example.com`, `*.example.com`, addresses, networks (`10.0.0.0/8`); without
+    /// ports. Default: the loopback names, the listening address and the names of the certificate.
     pub allow: Vec<String>,
 }
 

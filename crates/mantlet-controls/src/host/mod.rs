@@ -1,4 +1,4 @@
-//! Is this host ours?
+//! Is the host known?
 //!
 //! Defends against Host header attacks: links in e-mails, redirects and cached pages that an app builds from a Host that the
 //! client made up, and DNS rebinding, by which a foreign page reaches a server on this machine under its own name.
@@ -9,12 +9,14 @@
 //! 2. nothing is allowed by configuration, and it is a loopback name or address, an address of the listening socket, or a name of the certificate, or
 //! 3. it is an address, and the request is a health probe by its path (`/health`, `/readyz`, `/ping`): a kubelet and many balancers name the
 //!    address that they connect to, or
-//! 4. a trusted proxy says that it was asked for such a host. Where unknown hosts are refused, the app is then sent that one: what was judged.
+//! 4. a trusted proxy received a request for such a host. If unknown hosts are refused, the app
+//!    gets that host, which was judged.
 //!
 //! Letter case, a port and one dot at the end do not matter. Without configuration an unknown host is only recorded: Mantlet cannot
 //! know under which names the world knows the app. With `host.allow` it is refused: 400, over HTTP/2 421 (RFC 9110 section 15.5.20).
 //!
-//! What is judged is what is sent: a Host is put into one spelling first ([`Host`]), so that no server reads another host or none in it.
+//! The judged host is the one that the app gets: a Host is normalised first ([`Host`]), so that no
+//! server reads another host in it.
 //!
 //! ```
 //! use mantlet_controls::{Context, Section, host::Config};
@@ -47,7 +49,7 @@ pub struct Policy {
     pub(crate) mode: Mode,
     /// Names and addresses in lower case, without port.
     exact: HashSet<Box<str>>,
-    /// What follows the `*` of a wildcard: `.example.com`.
+    /// The part of a wildcard after its `*`: `.example.com`.
     suffixes: HashSet<Box<str>>,
     networks: Networks,
     /// The first name or address that is allowed.
@@ -56,17 +58,18 @@ pub struct Policy {
     reported: FirstTime,
 }
 
-/// By what a request's host is ours.
+/// Why the request's host is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
-    /// By its Host, or nothing was asked.
+    /// By its Host, or without a check.
     AsSent,
-    /// By what a trusted proxy says that it was asked for.
+    /// By the host that a trusted proxy received.
     AsForwarded,
 }
 
 impl Policy {
-    /// Whether the host (with or without a port) is ours. Costs its length, not the number of known hosts.
+    /// Whether the host (with or without a port) is known. Costs its length, not the number of
+    /// known hosts.
     pub fn knows(&self, host: &str) -> bool {
         let name = authority::name(host);
         if self.exact.contains(&*name) {
@@ -84,8 +87,9 @@ impl Policy {
                 .any(|suffix| self.suffixes.contains(suffix))
     }
 
-    /// Refuses a host that is not ours. No host at all is the wire's business. In report mode an unknown host is refused
-    /// once: it is most likely the app's public name, and a record for every request would say nothing more.
+    /// Refuses an unknown host. The wire handles a missing one. In report mode an unknown host is
+    /// refused once: it is most likely the app's public name, and a record for every request would
+    /// say nothing more.
     pub fn verify(&self, mode: Mode, host: &Host, method: &Method, path: &str) -> Result<Known, Refusal> {
         let Some(sent) = host.sent() else { return Ok(Known::AsSent) };
         if self.knows(sent) {
@@ -103,21 +107,22 @@ impl Policy {
         Err(Refusal { subject: Some(sent.into()), ..Reason::HostUnknown.into() })
     }
 
-    /// The host of which something may be built, a redirect: what a trusted proxy was asked for; where unknown hosts are refused, only
-    /// if that is known, for a client may have written it where the proxy leaves it alone.
+    /// The host for links and redirects: the one that a trusted proxy received. If unknown hosts
+    /// are refused, it must be known, because a proxy may pass on a value that the client wrote.
     pub(crate) fn to_build_from<'h>(&self, mode: Mode, host: &'h Host) -> Option<&'h str> {
         host.forwarded()
             .filter(|forwarded| mode != Mode::Enforce || self.knows(forwarded))
             .or_else(|| host.sent())
     }
 
-    /// A name of ours, for a request that names none; none where no list says which are ours.
+    /// A known name, for a request that names none; none if no list of hosts is configured.
     pub fn first(&self) -> Option<&str> {
         self.first.as_deref()
     }
 }
 
-/// Puts the Host of a request into its one spelling; says whether it had another. Where only the target has one, it is the target's (RFC 9112 section 3.2.2).
+/// Normalises the Host of a request; returns whether it changed. If only the target has a host,
+/// that is used (RFC 9112 section 3.2.2).
 pub(crate) fn respell<B>(request: &mut Request<B>) -> bool {
     let authority = || request.uri().authority().map(http::uri::Authority::as_str);
     let spelling = match request.headers().get(header::HOST) {

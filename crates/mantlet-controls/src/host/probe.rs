@@ -1,9 +1,9 @@
-//! Which requests are health probes: those that ask for a path of that name, and change nothing.
+//! Recognises health probes: safe requests for a path with one of their names.
 
 use http::Method;
 
-/// The last segment of paths that are asked for to see whether an app lives, in lower case. From what Kubernetes, Docker, cloud balancers and
-/// FastAPI's templates call them.
+/// The last segment of health-check paths, in lower case, as in Kubernetes, Docker, cloud load
+/// balancers and FastAPI templates.
 const WORDS: [&str; 17] = [
     "_health",
     "__health__",
@@ -23,12 +23,12 @@ const WORDS: [&str; 17] = [
     "ready",
     "readyz",
 ];
-/// The same, for what only stands alone or below `health`.
+/// The same, for names that count only alone or below `health`.
 const FIRST: [&str; 4] = ["up", "status", "startup", "startupz"];
-/// Segments that may stand before: `/api/v1/health`, `/-/ready`.
+/// Segments that may come before: `/api/v1/health`, `/-/ready`.
 const DEPTH: usize = 3;
 
-/// Whether a request asks whether the app lives.
+/// Whether a request is a health probe.
 pub(crate) fn is_probe(method: &Method, path: &str) -> bool {
     if !matches!(*method, Method::GET | Method::HEAD) {
         return false;

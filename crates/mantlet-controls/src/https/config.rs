@@ -7,16 +7,19 @@ use crate::config::{Context, Mistake, Section};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
-    /// Whether plain requests are turned away. Default `auto`: if Mantlet has a certificate.
+    /// Whether plain requests are redirected or refused. Default `auto`: if Mantlet has a
+    /// certificate.
     pub required: Required,
-    /// The port that a redirect names. Default: the one that the request was sent to, which speaks both, if it was named; else 443.
+    /// The port in a redirect. Default: the port in the request's host, which accepts both; else
+    /// 443.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
-    /// Paths that may be asked for in plain; `*` at the end stands for anything. Default ACME challenges and health checks.
+    /// Paths that are allowed over plain HTTP; `*` at the end matches anything. Default ACME
+    /// challenges and health checks.
     pub exempt: Vec<String>,
 }
 
-/// When plain requests are turned away.
+/// When plain requests are redirected or refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Required {

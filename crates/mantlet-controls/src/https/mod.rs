@@ -8,8 +8,9 @@
 //! 2. HTTPS is not required: `https.required` says `never`, or `auto` and Mantlet has no certificate, or
 //! 3. its path is exempt: ACME challenges and health checks come in plain by design.
 //!
-//! A plain GET, HEAD or OPTIONS is redirected with 308 to the same URL with `https`. Anything else is refused with 403: its
-//! body and credentials have been spilt already, and a redirect would hide that.
+//! A plain GET, HEAD or OPTIONS is redirected with 308 to the same URL with `https`. Anything else
+//! is refused with 403: its body and credentials have been exposed already, and a redirect would
+//! hide that.
 //!
 //! To mind in deployment: behind a proxy that ends TLS, set `required = "always"` and name the proxy in `client.trusted`.
 //!
@@ -38,7 +39,7 @@ pub struct Policy {
     exempt: Vec<String>,
 }
 
-/// What becomes of a plain request where HTTPS is required.
+/// The decision about a plain request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// It passes.
@@ -50,7 +51,7 @@ pub enum Verdict {
 }
 
 impl Policy {
-    /// Decides about a plain request for a path, however that may be spelled.
+    /// Decides about a plain request for a path, in any of its spellings.
     pub fn verify(
         &self,
         method: &Method,
@@ -73,7 +74,8 @@ impl Policy {
             None | Some(80 | 443) => String::new(),
             Some(port) => format!(":{port}"),
         };
-        // The wire and the path stop have judged the target: it holds nothing that a header may not.
+        // The wire and the path stop have judged the target, so it contains nothing that a header
+        // must not contain.
         HeaderValue::try_from(format!("https://{name}{port}{target}"))
             .map_or(Verdict::Refuse, Verdict::Redirect)
     }

@@ -9,7 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::{Reason, RequestBody, throttle::InFlightGuard};
 
-/// The server's body, whose errors all mean that the client broke off.
+/// The server's body; each of its errors means that the body is incomplete.
 #[derive(Debug)]
 pub(super) struct Foreign<B>(pub(super) B);
 
@@ -34,7 +34,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Foreign<B> {
     }
 }
 
-/// Why a body broke off, for the answer.
+/// Why a body is incomplete, for the response.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Verdict(Arc<OnceLock<Reason>>);
 
@@ -44,8 +44,8 @@ impl Verdict {
     }
 }
 
-/// The body that a service behind the layer reads: no longer than the limit of its route. A service that meets its error may
-/// answer anything; the client is told the reason.
+/// The body that a service behind the layer reads: no longer than the limit of its route. Whatever
+/// the service makes of the error, the client gets the reason.
 #[derive(Debug)]
 pub struct GuardedBody<B> {
     inner: RequestBody<Foreign<B>>,
@@ -84,7 +84,8 @@ impl<B: Body<Data = Bytes> + Unpin> Body for GuardedBody<B> {
 }
 
 pin_project_lite::pin_project! {
-    /// The body of an answer of the service; its request counts for its client until this has ended.
+    /// The body of a response of the service; its request counts for the client until the body has
+    /// ended.
     #[derive(Debug)]
     pub struct CountedBody<B> {
         #[pin]

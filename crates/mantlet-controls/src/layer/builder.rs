@@ -18,7 +18,7 @@ pub struct Builder {
     scheme: Scheme,
 }
 
-/// A configuration that cannot be: every mistake with its key.
+/// An invalid configuration: every mistake with its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidConfig(pub Vec<Mistake>);
 
@@ -57,7 +57,7 @@ impl Builder {
         Self { config, ..self }
     }
 
-    /// What differs for a route; once for each.
+    /// The settings of a route; call it once for each route.
     #[must_use]
     pub fn route(mut self, section: route::Config) -> Self {
         self.config.route.push(section);
@@ -71,7 +71,7 @@ impl Builder {
         self
     }
 
-    /// What decides about defaults: names that are ours, whether the server ends TLS.
+    /// Facts that decide about defaults: our own names, and whether the server ends TLS.
     #[must_use]
     pub fn deployment(mut self, deployment: Deployment) -> Self {
         self.config.deployment = deployment;
@@ -104,7 +104,7 @@ impl Builder {
     /// Checks everything; all mistakes are reported at once.
     pub fn build(self) -> Result<MantletLayer, InvalidConfig> {
         let policy = self.config.check().map_err(InvalidConfig)?;
-        // What is well-formed is a limit like the others.
+        // Strict parsing is a limit like the others.
         let wire = if self.config.limits == limits::Config::off() { Wire::NotAsked } else { Wire::Unread };
         let Self { audit, peer, scheme, .. } = self;
         Ok(MantletLayer { shared: Arc::new(Shared { policy, wire, audit, peer, scheme }) })

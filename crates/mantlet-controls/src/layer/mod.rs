@@ -1,13 +1,14 @@
 //! The controls as a [`tower_layer::Layer`] for any HTTP service: the whole pipeline, or any control alone.
 //!
-//! What the gateway enforces in front of a FastAPI app, this layer enforces inside a Rust server: the same stops, reasons,
-//! answers and records, from the same configuration. A service behind it sees only requests that every stop has let through; in
-//! their extensions are the [`Client`](crate::call::Client) and the [`RequestId`](crate::call::request_id::RequestId).
+//! What the gateway enforces in front of a FastAPI app, this layer enforces inside a Rust server:
+//! the same stops, reasons, responses and records, from the same configuration. A service behind it
+//! sees only requests that every stop has let through; in their extensions are the
+//! [`Client`](crate::call::Client) and the [`RequestId`](crate::call::request_id::RequestId).
 //!
 //! A server that verifies client certificates puts an `Arc` of a [`ClientCertificate`](crate::ClientCertificate) into the extensions.
 //!
-//! What it cannot do is what happens before there is a request: strict framing, limits on connections and on slow clients.
-//! The server that parses the bytes has to see to those.
+//! It cannot do what happens before there is a request: strict framing, and limits on connections
+//! and slow clients. The server that parses the bytes must do that.
 //!
 //! ```
 //! use mantlet_controls::{cors, csrf, host, layer::MantletLayer};
@@ -107,7 +108,7 @@ impl MantletLayer {
         self.shared.policy.throttle.bans()
     }
 
-    /// No control at all; each that is named to the builder then stands alone.
+    /// No control at all; add single controls to the builder.
     pub fn none() -> Builder {
         Builder::none()
     }
@@ -158,7 +159,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The service that was found ready is used; its clone takes its place.
+        // Uses the service that was polled ready, and keeps its clone.
         let clone = self.inner.clone();
         let service = mem::replace(&mut self.inner, clone);
         let shared = Arc::clone(&self.shared);
@@ -187,7 +188,7 @@ where
 struct Behind<'a, S, E> {
     service: S,
     shared: &'a Shared,
-    /// Where the service's own error goes: it is not a refusal.
+    /// Holds the service's own error, which is not a refusal.
     failure: &'a mut Option<E>,
 }
 
@@ -212,7 +213,7 @@ where
         let verdict = Verdict::default();
         let request = request.map(|body| GuardedBody::new(body, verdict.clone()));
         match self.service.call(request).await {
-            // What the service makes of a body that broke off is not what the client should read.
+            // The client should not get the service's response to an incomplete body.
             Ok(answer) => match verdict.get() {
                 Some(reason) => Err(reason.into()),
                 None => Ok(answer.map(|inner| CountedBody::new(inner, presence))),

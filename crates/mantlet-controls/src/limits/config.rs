@@ -11,14 +11,14 @@ use crate::{
     operation::Matched,
 };
 
-/// Most header lines that can be allowed.
+/// The highest number of header lines that can be allowed.
 pub(crate) const MOST_HEADERS: usize = 1_000;
 /// Longest target that can be allowed: `http::Uri` holds no more than 65,534 bytes.
 pub(crate) const LONGEST_TARGET: Size = Size::kib(63);
 
-/// Bytes of a body that the app holds in memory as a whole.
+/// The default size of a body that the app holds in memory as a whole.
 const HELD: Size = Size::mib(256);
-/// Bytes of a body that it may take piece by piece.
+/// The default size of a body that the app may read piece by piece.
 const STREAMED: Size = Size::mib(16 << 10);
 
 /// The `[limits]` section.
@@ -39,14 +39,15 @@ pub struct Config {
     pub body_size: Option<Size>,
     /// Time for a head to arrive, from its first byte or from the start of the connection. Default 15 s (Apache 20 s, HAProxy's guide 10 s).
     pub head_timeout: Span,
-    /// Time a body may be waited for beyond its size divided by `body-rate`. Default 20 s (Apache's `mod_reqtimeout` 20 s).
+    /// Time to wait for a body beyond its size divided by `body-rate`. Default 20 s (Apache's
+    /// `mod_reqtimeout` 20 s).
     pub body_grace: Span,
     /// Bytes a second that a body must bring on average, not counting time in which the app did not
     /// read. Default 500 B (Apache 500 B).
     pub body_rate: Size,
     /// Time a connection may be silent between requests. Default 75 s (nginx 75 s).
     pub idle_timeout: Span,
-    /// Time a client may take to accept the next piece of an answer. Default 60 s (nginx 60 s).
+    /// Time a client may take to accept the next piece of a response. Default 60 s (nginx 60 s).
     pub write_timeout: Span,
     /// Connections in all. Lowered at start to what the descriptor limit allows. Default 16,384.
     pub connections: usize,
@@ -84,7 +85,7 @@ impl Default for Config {
 /// Bytes that a request body may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BodySizes {
-    /// One that the app is known to hold in memory as a whole.
+    /// A body that the app is known to hold in memory as a whole.
     held: u64,
     /// Any other.
     other: u64,
@@ -129,7 +130,7 @@ pub struct Policy {
 }
 
 impl Config {
-    /// What bodies may have.
+    /// The sizes of bodies.
     pub(crate) fn body_sizes(&self, posture: Posture) -> BodySizes {
         match (self.body_size, posture) {
             (Some(size), _) => BodySizes::all(size),

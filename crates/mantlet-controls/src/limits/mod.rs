@@ -1,9 +1,9 @@
 //! Sizes, counts and times that a request may take.
 //!
-//! Defends against clients that hold what they are given: heads and bodies without end, slow senders, slow readers,
-//! connections by the thousand. Most limits are kept by the wire and the listener, before there is a request; this
-//! control decides the one that depends on the route: the declared size of the body. A body without a declared size is
-//! counted while it arrives.
+//! Defends against clients that exhaust resources: endless heads and bodies, slow senders, slow
+//! readers, thousands of connections. The wire and the listener enforce most limits, before there
+//! is a request. This control enforces the one that depends on the route: the declared size of the
+//! body. A body without a declared size is counted while it arrives.
 //!
 //! ```
 //! use mantlet_controls::{Context, Section, config::units::Size, limits::Config};

@@ -1,4 +1,4 @@
-//! How much of bodies may be held in memory at once, all calls together.
+//! A budget for the bodies that are held in memory, for all calls together.
 
 use std::sync::{
     Arc,
@@ -9,15 +9,15 @@ use bytes::Bytes;
 
 /// Bytes of larger bodies that may be held at once.
 const MOST: usize = 256 << 20;
-/// Bytes of a body that are not counted: small ones pass whatever else is under way.
+/// Bytes of a body that are not counted, so that small bodies always pass.
 const SMALL: usize = 64 << 10;
 
-/// What is held. Cloning it gives the same budget.
+/// The budget. A clone shares it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Budget(Arc<AtomicUsize>);
 
 impl Budget {
-    /// A part of it that grows.
+    /// A part of the budget that grows.
     pub(crate) fn part(&self) -> Part {
         Part { budget: self.clone(), bytes: 0 }
     }
@@ -31,7 +31,7 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// The body has so many bytes by now; says whether there is room for them.
+    /// Sets the number of bytes of the body so far; returns whether there is room for them.
     pub(crate) fn grow_to(&mut self, bytes: usize) -> bool {
         if bytes <= SMALL || bytes <= self.bytes {
             return true;

@@ -3,12 +3,14 @@
 use http::{HeaderMap, HeaderValue, header};
 use jiff::fmt::rfc2822::DateTimeParser;
 
-/// The cookies of a request, in their order, over all its lines. What has no name is none.
+/// The cookies of a request, in their order, over all its lines. A pair without a name is not a
+/// cookie.
 pub(crate) fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
     headers.get_all(header::COOKIE).iter().flat_map(|line| members(line.as_bytes()).filter_map(pair))
 }
 
-/// Takes a cookie out of a request's lines and leaves every other byte of them as it is; lines that nothing is left of go.
+/// Removes a cookie from a request's lines and leaves every other byte unchanged; empty lines are
+/// removed.
 pub(crate) fn take_out(headers: &mut HeaderMap, name: &[u8]) {
     let is_it = |member: &[u8]| pair(member).is_some_and(|(found, _)| found == name);
     let lines: Vec<_> = headers.get_all(header::COOKIE).iter().cloned().collect();
@@ -26,7 +28,7 @@ pub(crate) fn take_out(headers: &mut HeaderMap, name: &[u8]) {
     }
 }
 
-/// Puts a cookie behind the others.
+/// Adds a cookie after the others.
 pub(crate) fn append(headers: &mut HeaderMap, cookie: &str) {
     let mut lines: Vec<_> = headers.get_all(header::COOKIE).iter().cloned().collect();
     let line = match lines.pop() {
@@ -68,7 +70,7 @@ fn trim(mut text: &[u8]) -> &[u8] {
 pub(crate) struct SetCookie<'l> {
     pub(crate) name: &'l [u8],
     pub(crate) value: &'l [u8],
-    /// What follows the first semicolon.
+    /// The part after the first semicolon.
     attributes: &'l [u8],
 }
 

@@ -1,4 +1,4 @@
-//! What was seen in a body while it streamed to the app, for the records.
+//! Findings in a body while it streams to the app, for the records.
 
 use std::{
     mem,
@@ -7,7 +7,7 @@ use std::{
 
 use crate::{Reason, config::Mode};
 
-/// What was seen in a body, for its record.
+/// A finding in a body, for its record.
 #[derive(Debug, Default)]
 pub(crate) struct Findings(Mutex<Vec<Finding>>);
 

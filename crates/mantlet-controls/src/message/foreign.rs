@@ -1,8 +1,9 @@
-//! Names that a client may have made up, as records tell them.
+//! Names that a client may have made up, in the form for records.
 //!
-//! A key that slipped into the place of a name (`GET /q?sk_live_…`) is as secret as in its own. So a record tells a name only if the app's own
-//! contract has it, or if it is one of the words that half of all APIs use; any other one by how long it is and the beginning of its hash, by
-//! which an operator who knows the name finds it.
+//! A key that slipped into the place of a name (`GET /q?sk_live_…`) is still secret. So a record
+//! shows a name only if the app's own contract has it, or if it is a word that very many APIs use.
+//! Of any other name it shows the length and the beginning of its hash, by which an operator who
+//! knows the name can find it.
 
 use http::Method;
 use sha2::{Digest, Sha256};
@@ -10,10 +11,11 @@ use sha2::{Digest, Sha256};
 /// Longest name that is told, in bytes.
 const MAX_NAME: usize = 40;
 
-/// Names that are too short to hold anything.
+/// Names that are too short for a secret.
 const SHORT: usize = 2;
 
-/// Words that names are made of everywhere: what says one of these says nothing of a client. Without `_`, `-` and regard to case.
+/// Words that are part of names everywhere, so they say nothing about a client. Without `_`, `-`
+/// and regard to case.
 const WORDS: [&str; 120] = [
     "access",
     "account",

@@ -17,7 +17,7 @@ pub(crate) const JSON_SEQUENCES: [&str; 6] = [
 pub(crate) struct MediaType<'h>(&'h [u8]);
 
 impl<'h> MediaType<'h> {
-    /// What the Content-Type says, if there is one.
+    /// The type in the Content-Type header, if there is one.
     pub(crate) fn of(headers: &'h HeaderMap) -> Option<Self> {
         headers.get(header::CONTENT_TYPE).map(|value| Self::read(value.as_bytes()))
     }

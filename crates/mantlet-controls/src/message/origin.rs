@@ -1,4 +1,4 @@
-//! Web origins (RFC 6454): what a page is, to a browser.
+//! Web origins (RFC 6454): the identity of a page to a browser.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,5 @@
-//! A request's body on its way through the pipeline: counted, and read ahead where a stop has to look into it.
+//! A request's body on its way through the pipeline: counted, and read ahead if a stop has to
+//! examine it.
 
 use std::{
     fmt::Debug,
@@ -26,19 +27,19 @@ pub(crate) trait Observer: Debug + Send + Sync {
 #[derive(Debug)]
 pub struct RequestBody<B> {
     inner: B,
-    /// What a stop has read ahead, in one piece however small the pieces were that came.
+    /// The bytes that a stop has read ahead, joined into one piece.
     ahead: BytesMut,
     ended: bool,
     received: u64,
     limit: u64,
-    /// What is counted of it, if it is large.
+    /// Its share of the budget, if it is large.
     held: Option<Box<Part>>,
-    /// What looks at each piece before the app does, of the few bodies that are looked at.
+    /// The watcher that sees each piece before the app does; few bodies have one.
     observer: Option<Box<dyn Observer>>,
 }
 
 impl<B> RequestBody<B> {
-    /// What has been read ahead.
+    /// The bytes that have been read ahead.
     pub(crate) fn ahead(&self) -> &[u8] {
         &self.ahead
     }
@@ -57,7 +58,7 @@ impl<B: Body<Data = Bytes, Error = Reason> + Unpin> RequestBody<B> {
         }
     }
 
-    /// Bytes that may come in all; more of them break the body off.
+    /// Bytes that may come in all; the body ends with an error beyond that.
     pub(crate) const fn limit_to(&mut self, limit: u64) {
         self.limit = limit;
     }
@@ -78,18 +79,18 @@ impl<B: Body<Data = Bytes, Error = Reason> + Unpin> RequestBody<B> {
         }
     }
 
-    /// Counts what has been read ahead; says whether there is room for it.
+    /// Counts the bytes that have been read ahead; returns whether there is room for them.
     pub(crate) fn hold(&mut self, budget: &Budget) -> bool {
         let held = self.held.get_or_insert_with(|| Box::new(budget.part()));
         held.grow_to(self.ahead.len())
     }
 
-    /// Puts other bytes in the place of what has been read ahead.
+    /// Replaces the bytes that have been read ahead.
     pub(crate) fn replace_ahead(&mut self, bytes: &[u8]) {
         self.ahead = BytesMut::from(bytes);
     }
 
-    /// The next piece; what was read ahead first.
+    /// The next piece; bytes that were read ahead come first.
     pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Reason>>> {
         if self.ahead.is_empty() {
             return self.poll_next(cx);

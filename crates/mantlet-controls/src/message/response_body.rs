@@ -13,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use super::rewritten::Rewritten;
 
 pin_project_lite::pin_project! {
-    /// The body of an answer: a refusal's own, or the app's.
+    /// The body of a response: a refusal's, or the app's.
     #[derive(Debug)]
     #[project = ResponseBodyProj]
     pub enum ResponseBody<B> {
@@ -21,21 +21,21 @@ pin_project_lite::pin_project! {
         Own {
             bytes: Option<Bytes>,
         },
-        /// What the app sends, as it sends it.
+        /// The app's body, as it arrives.
         App {
             #[pin]
             body: B,
         },
-        /// What the app has sent, read whole.
+        /// The app's body, read completely.
         Read {
             bytes: Option<Bytes>,
         },
-        /// What the app has sent, and the rest of it as it comes.
+        /// The read part of the app's body, and the rest as it arrives.
         Ahead {
             bytes: Option<Bytes>,
             rest: Pin<Box<B>>,
         },
-        /// What the app sends, changed as it comes.
+        /// The app's body, changed as it arrives.
         Rewritten {
             rewritten: Box<Rewritten<B>>,
         },
@@ -48,7 +48,7 @@ impl<B> ResponseBody<B> {
         matches!(self, Self::Own { .. })
     }
 
-    /// What the app has sent, or what stands in its place.
+    /// The app's body, or its replacement.
     pub(crate) fn read(bytes: Bytes) -> Self {
         Self::Read { bytes: (!bytes.is_empty()).then_some(bytes) }
     }

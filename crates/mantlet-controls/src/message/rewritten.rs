@@ -1,4 +1,4 @@
-//! A body that is changed on its way, piece by piece, and stays as long as it is.
+//! A body that is changed on its way, piece by piece, without a change of its length.
 
 use std::{
     fmt::Debug,
@@ -10,12 +10,12 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
-/// What changes it.
+/// Changes a body, piece by piece.
 pub(crate) trait Rewrite: Debug + Send + Sync {
-    /// Takes the next piece and returns what may go on: it may hold back an end that is not decided yet.
+    /// Takes the next piece and returns the bytes to pass on. It may hold back an undecided end.
     fn pass(&mut self, data: Bytes) -> Bytes;
 
-    /// What is left at the end.
+    /// The remaining bytes at the end.
     fn end(&mut self) -> Bytes;
 
     /// Bytes that have come and have not been passed.
@@ -25,7 +25,7 @@ pub(crate) trait Rewrite: Debug + Send + Sync {
 /// The body of such a response.
 #[derive(Debug)]
 pub struct Rewritten<B> {
-    /// What has been read of it already.
+    /// The part that was read already.
     ahead: Option<Bytes>,
     body: Pin<Box<B>>,
     rewrite: Box<dyn Rewrite>,

@@ -1,8 +1,9 @@
-//! `Vary`: what of a request an answer depends on.
+//! `Vary`: the request headers that a response depends on.
 
 use http::{HeaderMap, HeaderValue, header};
 
-/// Says that the answer depends on this header, in lower case, unless the app has said so already.
+/// Adds this header, in lower case, to those that the response depends on, unless it is there
+/// already.
 pub(crate) fn add(answer: &mut HeaderMap, name: &'static str) {
     let says_so = answer.get_all(header::VARY).iter().any(|value| {
         value.as_bytes().split(|byte| *byte == b',').any(|known| {

@@ -1,4 +1,4 @@
-//! What the app accepts, compiled: found in the time of a path's length, whatever the number of operations.
+//! The compiled contract: a lookup costs the length of the path, whatever the number of operations.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,7 +17,7 @@ use mantlet_contract::{
 
 use super::{place, tally::Tally};
 
-/// What the app accepts, ready to be asked.
+/// The contract, ready for lookups.
 #[derive(Debug)]
 pub struct Contract {
     pub(crate) routes: Routes,
@@ -26,7 +26,7 @@ pub struct Contract {
     pub(crate) shapes: Shapes,
     /// The minor version of the app's Python 3, whose words differ.
     pub(crate) python: u8,
-    /// What it is known again by.
+    /// Identifies the contract.
     pub(crate) identity: u64,
     /// It was read from the app; else it is a claim, and only reported unless documents are trusted.
     pub(crate) exact: bool,
@@ -38,16 +38,17 @@ pub struct Contract {
     pub(crate) token_paths: Vec<Box<str>>,
     /// A WSGI app is mounted, to which `x_user` and `x-user` are one header.
     pub(crate) folds_headers: bool,
-    /// Words that the app's authors wrote: only those are told of a place.
+    /// Words that the app's authors wrote: only those are recorded of a place.
     pub(crate) declared: HashSet<Box<str>>,
-    /// What the app said to what was judged and left to it, of each route by its place in memory, which it keeps as long as this contract.
+    /// How the app responded to judged input that was passed on, for each route by its place in
+    /// memory, which is fixed for the life of this contract.
     pub(crate) tallies: HashMap<usize, Tally>,
     /// Every name that a field or a parameter has anywhere: these are the app's own words.
     pub(crate) names: HashSet<Box<str>>,
 }
 
 impl Contract {
-    /// Compiles a contract. What is not understood is left to the app, and told.
+    /// Compiles a contract. Parts that are not understood are left to the app, and reported.
     pub fn compile(model: &model::Contract) -> (Self, Vec<Note>) {
         let prefixes = Roots::new(model.prefixes.iter().map(String::as_str));
         let (routes, errors) = Routes::compile_below(&prefixes, &model.router);
@@ -84,7 +85,7 @@ impl Contract {
         token_paths.sort_unstable();
         token_paths.dedup();
         let session_cookies = session_cookies.into();
-        // What is mounted is named by its class: `WSGIMiddleware`, `WsgiToAsgi`.
+        // A mounted app is named by its class: `WSGIMiddleware`, `WsgiToAsgi`.
         let folds_headers = model.notes.iter().any(|note| note.why.to_ascii_lowercase().contains("wsgi"));
         let declared = place::declared(&model.shapes, routes.operations());
         let tallies = routes.http().map(|route| (address(route), Tally::default())).collect();
@@ -107,13 +108,13 @@ impl Contract {
         (found, notes)
     }
 
-    /// With what it is known again by.
+    /// Sets its identity.
     #[must_use]
     pub fn identified(self, identity: u64) -> Self {
         Self { identity, ..self }
     }
 
-    /// What it is known again by.
+    /// Identifies the contract.
     pub const fn identity(&self) -> u64 {
         self.identity
     }
@@ -153,7 +154,7 @@ fn names_of(model: &model::Contract, routes: &Routes) -> HashSet<Box<str>> {
     names
 }
 
-/// Cookies by which an operation knows who is calling.
+/// Cookies that identify the caller of an operation.
 pub(crate) fn cookies_of(operation: &Operation) -> impl Iterator<Item = &str> {
     operation.security.iter().flatten().filter_map(|requirement| match &requirement.scheme {
         SecurityScheme::ApiKey { location: Location::Cookie, name } => Some(name.as_str()),

@@ -6,25 +6,26 @@ use arc_swap::{ArcSwap, Guard};
 
 use super::Contract;
 
-/// Where the contract in force is kept. Every policy of an app has the same slot: an app that starts anew brings another
-/// contract, whatever the configuration is by then. Cloning it gives the same slot.
+/// The slot of the contract in force. Every policy of an app shares it, because an app that
+/// restarts brings another contract, whatever the configuration is by then. A clone is the same
+/// slot.
 #[derive(Debug, Clone, Default)]
 pub struct ContractHandle(Arc<ArcSwap<State>>);
 
-/// What is known of the app.
+/// The knowledge of the app.
 #[derive(Debug, Default)]
 pub(crate) enum State {
-    /// Nothing, and nothing will be.
+    /// No contract, and none will come.
     #[default]
     Unknown,
-    /// Nothing yet: until then no request passes unjudged.
+    /// None yet: until it comes, no request passes unjudged.
     Awaited,
-    /// All of it.
+    /// The contract.
     Known(Arc<Contract>),
 }
 
 impl ContractHandle {
-    /// Lets no request pass until there is a contract, or none is waited for any longer.
+    /// Lets no request pass until there is a contract, or until the wait ends.
     pub fn await_contract(&self) {
         self.0.store(Arc::new(State::Awaited));
     }
@@ -34,14 +35,14 @@ impl ContractHandle {
         self.0.store(Arc::new(State::Known(Arc::new(contract))));
     }
 
-    /// Goes on without one, unless there is one.
+    /// Continues without a contract, unless there is one.
     pub fn give_up(&self) {
         if matches!(**self.0.load(), State::Awaited) {
             self.0.store(Arc::default());
         }
     }
 
-    /// Goes on without any.
+    /// Continues without any contract.
     pub fn forget(&self) {
         self.0.store(Arc::default());
     }

@@ -1,5 +1,5 @@
-//! The operations of the app, as far as its contract is known: facts that many controls ask for. What follows from them is
-//! for the controls to say.
+//! The operations of the app, from its contract: facts that many controls need. The controls draw
+//! the conclusions.
 
 mod contract;
 mod handle;
@@ -25,14 +25,15 @@ pub struct Matched {
     pub(crate) contract: Arc<Contract>,
     /// The route.
     pub route: Arc<HttpRoute>,
-    /// Something that comes before it may answer instead: nothing is refused or changed for what is known of it, and what only protects stays.
+    /// Something before it may answer instead: nothing is refused or changed because of its
+    /// contract, but protections stay.
     pub(crate) unsure: bool,
-    /// Path parameters: names, what becomes of their values, and where in the path those stand.
+    /// Path parameters: their names, their types, and the place of their values in the path.
     pub(crate) parameters: Vec<(String, Convertor, Range<usize>)>,
 }
 
 impl Matched {
-    /// What is sensitive about the operation, if anything.
+    /// Why the operation is sensitive, if it is.
     pub(crate) fn flow(&self, method: &Method) -> Option<&Flow> {
         let found = self.contract.flows.get(&self.route.path)?;
         let of_method = |found: &&Sensitive| {

@@ -1,4 +1,5 @@
-//! Where input does not fit, in words that the app's authors wrote: a client's own names are as foreign as its values.
+//! The place of invalid input, in words that the app's authors wrote: a client's own names are as
+//! untrusted as its values.
 
 use std::collections::HashSet;
 
@@ -12,7 +13,7 @@ use serde_json::Value;
 const MAX_WORD: usize = 64;
 /// Most parts of a place.
 const MAX_PARTS: usize = 12;
-/// What stands for a client's own name, and for any number.
+/// The sign for a client's own name, and for any number.
 const ANY: &str = "*";
 
 /// All words of an app's shapes and parameters.

@@ -1,4 +1,4 @@
-//! What an operation promises to answer.
+//! The responses that an operation promises.
 
 use mantlet_contract::{
     answers::{Promise, declares},
@@ -29,7 +29,7 @@ impl Contract {
 }
 
 impl Matched {
-    /// What is promised for a status, if it says anything about the answer's fields.
+    /// The promise for a status, if it covers the fields of the response.
     pub(crate) fn promised(&self, status: u16) -> Option<Promised> {
         let responses = &self.route.operation.as_ref()?.responses;
         let named = responses.iter().position(|response| response.status == Some(status));
@@ -38,13 +38,14 @@ impl Matched {
         })?;
         let response = responses.get(at)?;
         let ShapeId(shape) = response.shape?;
-        // FastAPI writes by the first one, whatever status a handler sets; the others it only shows.
+        // FastAPI serialises by the first one, whatever status a handler sets; the others are only
+        // documented.
         let ShapeId(own) = if self.contract.exact { responses.first()?.shape? } else { ShapeId(shape) };
         Some(Promised { shapes: [shape, own], claimed: response.claimed || self.unsure })
     }
 
-    /// Whether an answer with this status is one that the app means: the operation declares it, by itself, by its class or by
-    /// `default`, in whatever words, or an error handler of the app's own answers with it.
+    /// Whether the app intends a response with this status: the operation declares it, by itself,
+    /// by its class or by `default`, or an error handler of the app's own sends it.
     pub(crate) fn means(&self, status: u16) -> bool {
         let responses = self.route.operation.iter().flat_map(|operation| &operation.responses);
         let mut declared = responses.map(|response| match (response.status, response.class) {

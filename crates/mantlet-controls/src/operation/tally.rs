@@ -4,7 +4,7 @@ use std::sync::{Mutex, atomic::AtomicU64};
 
 use serde::{Deserialize, Serialize};
 
-/// What the app says to what was judged, of one operation.
+/// The app's responses to judged input of one operation.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) valid: AtomicU64,
@@ -21,8 +21,8 @@ pub(crate) struct Tally {
 pub struct Contradiction {
     /// Its id.
     pub request_id: String,
-    /// What the app answered.
+    /// The app's status.
     pub status: u16,
-    /// What the gate had found.
+    /// The gate's findings.
     pub found: Vec<String>,
 }

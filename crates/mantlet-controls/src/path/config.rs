@@ -10,13 +10,14 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
-    /// What a refusal leads to. Default `enforce`.
+    /// The mode. Default `enforce`.
     pub mode: Mode,
-    /// Whose reading of a path counts: `uvicorn`, or `any` server's. Default `uvicorn` where Mantlet has started it and the posture is
-    /// `compatible`, else `any`.
+    /// The server whose reading of a path counts: `uvicorn` or `any`. Default `uvicorn` where
+    /// Mantlet has started it and the posture is `compatible`, else `any`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<Readers>,
-    /// Whether `;` may stand in a path as it is, where any server's reading counts. Default no: some servers cut the path off there.
+    /// Whether a path may contain a plain `;`, if any server's reading counts. Default no, because
+    /// some servers cut the path off there.
     pub allow_semicolons: bool,
     /// A path below which the app answers as well, such as `/api`: `/api/search` and `/search` are then one operation for all settings. Default
     /// empty: what the contract says (`FastAPI(root_path=…)`, the servers of a document).
@@ -24,13 +25,13 @@ pub struct Config {
     pub root_path: String,
 }
 
-/// Whose reading of a path counts.
+/// The server whose reading of a path counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Readers {
-    /// That of uvicorn and Starlette: decoded once, nothing cut off, nothing resolved.
+    /// uvicorn with Starlette: decoded once, nothing cut off, nothing resolved.
     Uvicorn,
-    /// That of any server: what one of them may read in another way is refused.
+    /// Any server: a path that one of them may read differently is refused.
     #[default]
     Any,
 }
@@ -40,7 +41,7 @@ pub enum Readers {
 pub struct Policy {
     pub(crate) mode: Mode,
     pub(crate) semicolons: bool,
-    /// None if it is for the contract to say.
+    /// None if the contract decides.
     pub(crate) roots: Option<Roots>,
     pub(crate) readers: Readers,
     /// The posture is `strict`.

@@ -1,20 +1,24 @@
-//! One canonical path, made once: what is matched and judged is what the app reads.
+//! One canonical path, made once: the app reads the path that was matched and judged.
 //!
-//! Defends against paths that mean one thing to the gate and another to the app: `/a/../admin`, `%2e%2e%2f`, double
-//! encodings, overlong UTF-8, backslashes, look-alikes. What has more than one reading is refused, never repaired.
+//! Defends against paths that mean one thing to the gate and another to the app: `/a/../admin`,
+//! `%2e%2e%2f`, double encodings, overlong UTF-8, backslashes, look-alikes. A path with more than
+//! one reading is refused, never repaired.
 //!
-//! Whose readings count depends on what stands behind ([`Readers`]). Where that is **uvicorn**, as with `mantlet run`, a path is decoded
-//! once, and nothing else is done to it: it passes, and is sent byte for byte, if
-//! 1. no segment is `.` or `..`, not even to a reader that decodes again, takes `\` for a separator, or look-alikes for dots and slashes;
-//! 2. it holds no NUL, at which file names end;
-//! 3. it does not end in a line feed, which Starlette's patterns do not see.
+//! Whose readings count depends on the app's server ([`Readers`]). If it is **uvicorn**, as with
+//! `mantlet run`, a path is decoded once, and nothing else is done to it: it passes, and is sent
+//! byte for byte, if
+//! 1. no segment is `.` or `..`, not even to a reader that decodes again, or reads `\` or
+//!    look-alikes as separators and dots;
+//! 2. it contains no NUL, at which file names end;
+//! 3. it does not end in a line feed, which Starlette's patterns ignore.
 //!
-//! Where it may be **any** server, a path passes if, decoded once,
+//! If it may be **any** server, a path passes if, decoded once,
 //! 1. it is valid UTF-8 and every percent-encoding is complete;
 //! 2. no segment is `.` or `..`, nor a Unicode look-alike of one;
-//! 3. it holds no control character, no backslash, no look-alike of `/` or `\`;
+//! 3. it contains no control character, no backslash, and no look-alike of `/` or `\`;
 //! 4. decoding it again would not reveal a separator, a dot, a control character or a percent sign;
-//! 5. it does not begin with an empty segment, and as sent holds no `;`, which other servers cut off (`%3B` is data and passes);
+//! 5. it does not begin with an empty segment, and as sent contains no `;`, at which other servers
+//!    cut it off (`%3B` is data and passes);
 //!
 //! and it is sent in its canonical spelling.
 //!
@@ -66,8 +70,8 @@ impl CanonicalPath {
         Ok(path)
     }
 
-    /// The path of a request that passes unjudged, or although it would be refused: what the app reads, so that everything else is
-    /// judged by that.
+    /// The path of a request that passes unjudged, or although it would be refused: the path that
+    /// the app reads, so that later controls judge that.
     pub fn unjudged(uri: &Uri, policy: &Policy) -> Self {
         let mut path = Self::as_sent(uri);
         if policy.mode == Mode::Report || policy.readers == Readers::Uvicorn {
@@ -85,7 +89,7 @@ const fn looks_like_dots(c: char) -> bool {
     matches!(c, '.' | '\u{ff0e}' | '\u{2024}' | '\u{2025}' | '\u{fe52}')
 }
 
-/// Whether a segment is one of the two that mean another one, or looks like one.
+/// Whether a segment is `.` or `..`, or looks like one.
 fn looks_like_dot_segment(segment: &str) -> bool {
     !segment.is_empty() && segment.chars().take(3).count() <= 2 && segment.chars().all(looks_like_dots)
 }

@@ -1,4 +1,4 @@
-//! What stands behind the pipeline.
+//! The app behind the pipeline.
 
 use std::{future::Future, sync::Arc};
 
@@ -8,31 +8,32 @@ use http_body::Body;
 
 use crate::{Call, Refusal, RequestBody, cors, throttle};
 
-/// What stands behind the pipeline.
+/// The app behind the pipeline.
 pub trait App<B> {
     /// The body of its responses.
     type Body: Body<Data = Bytes>;
 
-    /// Answers a request that every stop has let through; the request is as it should be sent.
+    /// Handles a request that every stop has let through, ready to be sent.
     fn call(
         self,
         call: &Call,
         request: Request<RequestBody<B>>,
     ) -> impl Future<Output = Result<Response<Self::Body>, Refusal>> + Send;
 
-    /// Where several gates count together, if they do.
+    /// The store in which several gates count together, if there is one.
     fn store(&self) -> Option<&Arc<dyn throttle::Store>> {
         None
     }
 
-    /// What the app's own CORS was seen to say, lately, to the page that asks, where it asks. The app is not asked.
+    /// The recent answer of the app's own CORS to this page and operation, from memory only.
     fn known_cors(&self, call: &Call) -> Option<cors::Own> {
         let _ = call;
         None
     }
 
-    /// What the app's own CORS says to a preflight, which is as the page's browser would send it before this request. Asked before
-    /// such a page's request is refused as forged, and before it is refused in a way that the page has to read.
+    /// The answer of the app's own CORS to a preflight like the one that the page's browser would
+    /// send. Called before a page's request is refused as forged, and before a refusal that the
+    /// page must be able to read.
     fn own_cors(
         &mut self,
         call: &Call,

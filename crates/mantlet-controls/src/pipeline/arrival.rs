@@ -7,23 +7,23 @@ use crate::{
     call::{ClientCertificate, Peer, Scheme},
 };
 
-/// How a request reached the gate, as far as the transport can tell.
+/// How a request reached the gate, as the transport knows it.
 #[derive(Debug, Clone)]
 pub struct Arrival {
     /// The other end of the connection.
     pub peer: Peer,
     /// Whether this connection is encrypted by us.
     pub scheme: Scheme,
-    /// What a strict reader said of the bytes.
+    /// The strict reader's verdict on the bytes.
     pub wire: Wire,
     /// The certificate that the client has shown and TLS has verified (mTLS).
     pub certificate: Option<Arc<ClientCertificate>>,
 }
 
-/// What a strict reader said of a request's bytes.
+/// The strict reader's verdict on a request's bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Wire {
-    /// Not read: they came through another parser. The pipeline judges what that one left to see.
+    /// Not read: they came through another parser. The pipeline judges what can still be seen.
     Unread,
     /// Not to be read.
     NotAsked,

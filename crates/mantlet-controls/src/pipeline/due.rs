@@ -1,4 +1,5 @@
-//! What a request owes the controls: what was counted for it, to be kept or given back once its end is known.
+//! The debts of a request to the controls: counts that are kept or given back once its end is
+//! known.
 
 use std::sync::Arc;
 
@@ -23,13 +24,13 @@ pub(super) enum Reached {
     Gate,
     /// The app has it and has not answered.
     App,
-    /// The app has answered, whatever became of its answer.
+    /// The app has responded, even if its response was replaced.
     Answered,
 }
 
 /// How a request has ended.
 pub(super) struct Outcome<'o> {
-    /// For what it was refused, if it was.
+    /// The reason of its refusal, if it was refused.
     pub(super) reason: Option<Reason>,
     pub(super) status: StatusCode,
     pub(super) headers: &'o HeaderMap,
@@ -42,26 +43,27 @@ pub(super) struct Due {
     pub(super) reached: Reached,
     /// bans: a refusal counts towards one.
     pub(super) may_be_banned: bool,
-    /// attempts: what the answer decides, if the request tries to log in or the like.
+    /// attempts: an attempt, whose response decides.
     pub(super) attempt: Option<Box<throttle::Attempt>>,
-    /// throttle: where it was counted by rules that only report: they learn how it was answered.
+    /// throttle: its counts in rules that only report, which learn its response.
     pub(super) counted: Option<Box<throttle::ReportedUse>>,
-    /// quotas: those that it is counted for, until the app has answered.
+    /// quotas: its counts, until the app has responded.
     pub(super) taken: Option<Box<throttle::QuotaDebt>>,
-    /// throttle: where the client stands with the rule that is nearest to its end, if answers tell.
+    /// throttle: the client's standing with the rule closest to its limit, if responses say it.
     pub(super) standing: Option<Box<throttle::RateLimitStatus>>,
-    /// csrf: what the request holds of session and token, where tokens are asked for.
+    /// csrf: the request's session and token, if tokens are required.
     pub(super) csrf: Option<Box<csrf::token::Held>>,
-    /// uploads, encoding: what was seen in the body, if it is looked at.
+    /// uploads, encoding: findings in the body, if it is watched.
     pub(super) findings: Option<Arc<Findings>>,
-    /// contract: what the app's verdict on its input is held against.
+    /// contract: the gate's verdict, to compare with the app's.
     pub(super) judged: Judged,
-    /// contract: nothing is there for clients. Whatever the app says to a preflight but that it may ask, this is the answer.
+    /// contract: clients may not reach this. Unless the app's CORS allows the preflight, this is
+    /// the response.
     pub(super) absent: Option<Box<Refusal>>,
 }
 
 impl Due {
-    /// What rules have counted, and where the client stands with them.
+    /// The counts of rules, and the client's standing with them.
     pub(super) fn owe(&mut self, verdict: throttle::Verdict) -> Faults {
         match (&mut self.counted, verdict.counted) {
             (Some(counted), Some(later)) => counted.and(*later),
@@ -76,13 +78,13 @@ impl Due {
         verdict.faults
     }
 
-    /// Settles all that is owed.
+    /// Settles all debts.
     pub(super) fn settle(&self, policy: &Policy, call: &Call, audit: &impl Sink, outcome: &Outcome<'_>) {
         let (status, unseen) = (outcome.status, self.reached == Reached::Gate);
         if let Some(attempt) = &self.attempt {
             match self.reached {
                 Reached::Answered => attempt.ended(status, outcome.headers, call.own_path()),
-                // A request that the app has not answered was not a failure, and one that it has
+                // A request without the app's response is not a failure, and one that the app has
                 // not seen does not count at all.
                 Reached::App | Reached::Gate => attempt.unanswered(unseen),
             }
@@ -108,7 +110,8 @@ impl Due {
         }
     }
 
-    /// Records what was seen in the body and let through; says for what it broke off, if it did.
+    /// Records findings in the body that were let through; returns the reason if the body was ended
+    /// early.
     pub(super) fn tell_findings(
         &self,
         policy: &Policy,

@@ -51,28 +51,29 @@ where
         wire::verify(most, policy.path.takes_raw_bytes(), request)?;
     }
 
-    // host: one spelling, which is judged and sent. Before anything reads it.
+    // host: normalised, then judged and sent. Before anything reads it.
     if policy.client.leaves_headers || !host::respell(request) {
         road.call.host.read_if_new(request.headers());
     } else {
         road.call.host.read_again(request.headers());
     }
 
-    // path: has it one reading? Before anything that depends on where the request goes.
+    // path: can it be read in only one way? Before anything that depends on where the request goes.
     let path = stop(audit, &road.call, policy.path.mode, || CanonicalPath::of(request.uri(), &policy.path))?;
     road.call.path = path.unwrap_or_else(|| CanonicalPath::unjudged(request.uri(), &policy.path));
     retarget(request, road.call.path.target(request.uri()));
-    // Where it goes, whichever of the app's root paths it is spelled with: all that follows is about that. Sent is what came.
+    // The place in the app, with or without a root path. Everything below uses the place; the app
+    // gets the path as it came.
     road.call.place = policy.contract.place_of(road.call.path.as_str(), policy.path.roots.as_ref());
 
-    // route: what the configuration says about this path. All later stops ask it for their mode.
+    // route: the configuration for this path. All later stops get their mode from it.
     road.settings = policy.routes.of(&road.call.method, road.call.spellings()).clone();
     road.call.response_timeout = road.settings.response_timeout;
 
-    // host: is it ours? Before anything is built from its name, a redirect above all.
+    // host: is it known? Before anything is built from its name, such as a redirect.
     verify_host(road, request)?;
 
-    // transport: is it HTTPS where it must be? Before a plain request is told anything else.
+    // transport: is it HTTPS, if required? Before a plain request gets any other response.
     verify_transport(road, request)?;
 
     // cors: preflights end here. They carry no credentials, so nothing later could judge them.
@@ -85,7 +86,7 @@ where
         return Err(Ending::Preflight(headers));
     }
 
-    // throttle: has this address had its share? Before anything that costs more than a look at it.
+    // throttle: has this address used up a limit? Before anything more expensive.
     let verdict = policy.throttle.early(call, request, app.store()).await;
     let faults = road.due.owe(verdict);
     pass(audit, &road.call, faults)?;
@@ -100,7 +101,7 @@ where
         Some(suspect) => Box::pin(foreign(call, *suspect, app)).await?,
         None => None,
     };
-    // What a token may still prove waits for it.
+    // A refusal that a token may still avert waits for it.
     if let Some(refusal) = forged.take_if(|refusal| {
         refusal.reason != Reason::CsrfCrossSite || names.is_none_or(|names| !tokens.may_prove(names, request))
     }) {
@@ -113,22 +114,24 @@ where
     limits::declared_size(request.headers(), body_size)?;
     request.body_mut().limit_to(body_size);
 
-    // uploads: is it a form, or compressed? Then it is watched as it passes. Before the first stop that reads a body, too.
+    // uploads, encoding: a form or a compressed body is watched as it passes. Before the first stop
+    // that reads a body, too.
     if watch::concerns(request.headers()) && !request.body().is_end_stream() {
         watch_body(road, request)?;
     }
 
-    // csrf token: can the page read our cookie? The last of csrf, for it may have to look into a form.
+    // csrf token: can the page read our cookie? The last part of csrf, because it may have to read
+    // a form.
     let (call, settings) = (&road.call, &road.settings);
     if let Some(names) = names {
         let held = tokens.read(names, request.headers(), call.client.scheme, csrf::is_safe(&call.method));
-        // Owed at once: a refusal's answer sets the cookie too, so that the next try can succeed.
+        // Noted at once: a refusal sets the cookie too, so that the next attempt can succeed.
         let held = &**road.due.csrf.insert(Box::new(held));
         let concerns = tokens.is_configured()
             || call.operation.as_ref().is_some_and(|matched| operation::declares_cookies(&matched.route));
         if (concerns || forged.is_some()) && held.is_asked(request.headers()) {
             let verdict = Box::pin(tokens.verify(held, request)).await?.map_err(Refusal::from);
-            // The token is proof of the page, whatever its origin says: no foreign page knows it.
+            // The token proves the page, whatever its origin: no foreign page knows it.
             let (mode, verdict) = match forged.take() {
                 Some(refusal) => (settings.csrf, verdict.or(Err(*refusal))),
                 None => (settings.csrf_token, verdict),
@@ -141,7 +144,8 @@ where
         stop(audit, call, settings.csrf, || Err::<(), _>(*refusal))?;
     }
 
-    // throttle: has this user or account? After csrf, so that no foreign page can use up what is theirs.
+    // throttle: has this user or account used up a limit? After csrf, so that no foreign page can
+    // use up theirs.
     if policy.throttle.has_late(call) {
         let (verdict, attempt, taken) = Box::pin(policy.throttle.late(call, request, app.store())).await?;
         (road.due.attempt, road.due.taken) = (attempt.map(Box::new), taken.map(Box::new));
@@ -149,7 +153,8 @@ where
         pass(audit, call, faults)?;
     }
 
-    // client: the app learns who called from us alone. Last, so that no stop reads headers that we wrote.
+    // client: only we tell the app who the client is. After the other stops, so that none reads
+    // headers that we wrote.
     for header in
         client::prepare(request.headers_mut(), call, &policy.client, || policy.contract.folds_headers())
     {
@@ -158,14 +163,14 @@ where
         }
     }
 
-    // validate: does the input fit what the app accepts? The very last, for it judges what will be sent.
+    // validate: is the input valid? The very last, because it judges what will be sent.
     if call.operation.is_some() && settings.input != Mode::Off {
         Box::pin(validate(road, request)).await?;
     }
     Ok(())
 }
 
-/// Puts the host to its control. Where only a trusted proxy's word makes it known, the app is sent that one.
+/// Judges the host. If only the host from a trusted proxy is known, the app gets that one.
 fn verify_host<B, S: Sink>(road: &mut Road<'_, S>, request: &mut Request<B>) -> Result<(), Refusal> {
     let Road { policy, audit, call, settings, .. } = road;
     let mode = settings.host;
@@ -191,15 +196,15 @@ fn verify_transport<B, S>(road: &Road<'_, S>, request: &Request<B>) -> Result<()
     }
 }
 
-/// Learns which operation the request is for; says which cookies the app declares as security.
+/// Finds the operation of the request; returns the cookies that the app declares as security.
 fn find_operation<B, S: Sink>(
     road: &mut Road<'_, S>,
     request: &Request<B>,
 ) -> Result<Option<Arc<[String]>>, Refusal> {
     let Road { policy, audit, call, settings, due } = road;
     let (host, path, rules) = (call.host.sent(), call.path.as_str(), &settings.rules);
-    // A preflight that gets here is for the app's own CORS, which answers it whatever the path. Any
-    // other answer of the app could reveal a route that clients must not know of.
+    // A preflight that gets here is for the app's own CORS, which answers it for any path. Any
+    // other response could reveal a route that clients must not know.
     if cors::is_preflight(&call.method, request.headers()) {
         due.absent = policy.contract.absent(host, path, &call.place, rules).map(Box::new);
         return Ok(None);
@@ -216,7 +221,7 @@ fn watch_body<B, S>(road: &mut Road<'_, S>, request: &mut Request<RequestBody<B>
 where
     B: Body<Data = Bytes, Error = Reason> + Unpin,
 {
-    // Owed at once: what is seen in the head is told too.
+    // Noted at once: findings in the head are recorded too.
     let findings = Arc::clone(road.due.findings.insert(Arc::<Findings>::default()));
     if let Some(watch) = Watch::begin(&road.call, &road.settings, request.headers(), &findings)? {
         request.body_mut().observe_with(Box::new(watch));
@@ -224,7 +229,7 @@ where
     Ok(())
 }
 
-/// Judges the input, if an operation is known that takes some.
+/// Judges the input, if the operation is known and takes input.
 async fn validate<B, S: Sink>(
     road: &mut Road<'_, S>,
     request: &mut Request<RequestBody<B>>,

@@ -34,15 +34,15 @@ use crate::{
     throttle::InFlightGuard,
 };
 
-/// A request on its way, and those that it meets.
+/// A request on its way, with everything that its stops need.
 struct Road<'r, S> {
     policy: &'r Policy,
     audit: &'r S,
-    /// What is known of it.
+    /// The facts about it.
     call: Call,
-    /// What the configuration says about its path.
+    /// The settings for its path.
     settings: Arc<RoutePolicy>,
-    /// What it owes.
+    /// Its debts.
     due: Due,
 }
 
@@ -69,7 +69,7 @@ impl From<Reason> for Ending {
 
 /// Takes a request through every stop, to the app if it passes all, and its response back.
 ///
-/// A panic on the way is one request's failure: it is answered with `internal-error` and recorded.
+/// A panic fails only its own request: the client gets `internal-error`, and it is recorded.
 pub async fn handle<B, A>(
     policy: &Policy,
     audit: &impl Sink,
@@ -92,7 +92,8 @@ where
         // Pinned where it is made: wrapped by value, this future, the largest of a request, would be copied twice.
         let walk = pin!(async {
             if let Err(ending) = inbound::admit(&mut road, arrival, &mut request, &mut app).await {
-                // Boxed, here and in the stops, is what few requests come to: every request pays for the future's size.
+                // Rare paths are boxed here and in the stops: every request pays for the size of
+                // the future.
                 return Err(match ending {
                     Ending::Refused(mut refusal) => {
                         let (policy, call) = (road.policy, &road.call);
@@ -103,7 +104,7 @@ where
                     other => other,
                 });
             }
-            // responses: what the app may not answer with.
+            // responses: removes content that clients should not get.
             policy.responses.prepare(&road.subject(), request.headers_mut());
             road.due.reached = Reached::App;
             let answer = app.call(&road.call, request).await;
@@ -121,7 +122,7 @@ where
     outbound::finish(&road, ended)
 }
 
-/// What a look at the head of an app's answer says.
+/// What the head of the app's response says about its body.
 enum Looked<B> {
     Passes(Response<B>),
     /// It has to be looked into.
@@ -136,7 +137,7 @@ impl<S: Sink> Road<'_, S> {
         responses::Subject::of(&self.call, settings.responses, rules.posture, trusts_documents)
     }
 
-    /// What came back from the app.
+    /// The app's response.
     fn received<B>(&mut self, answer: Result<Response<B>, Refusal>) -> Result<Response<B>, Ending> {
         match answer {
             Err(refusal) => {
@@ -155,12 +156,13 @@ impl<S: Sink> Road<'_, S> {
         }
     }
 
-    /// Learns what can be learned without the body, and says whether that has to be looked into.
+    /// Learns from the head, and returns whether the body must be read.
     fn look<B: Body>(&self, mut answer: Response<B>) -> Looked<B> {
         let status = answer.status();
         let is_asked = self.due.judged.asks_for(status);
         let is_concerned = self.policy.responses.concerns(&self.subject(), is_asked, &mut answer);
-        // contract: what the app says of input that was left to it. A body that has to be looked into is read by `responses`.
+        // contract: the app's verdict on input that was passed on. `responses` reads the body, if
+        // needed.
         if !(is_concerned && is_asked) {
             contract::learn(&self.call, &self.due.judged, self.audit, status, None);
         }
@@ -184,8 +186,8 @@ impl<S: Sink> Road<'_, S> {
 }
 
 /// throttle: requests of one client at once. Called right before the request is sent to the app: a
-/// client that is slow to send holds no place. The request counts until what is returned is
-/// dropped, which is when its response has ended.
+/// client that is slow to send holds no place. The request counts until the returned guard is
+/// dropped, at the end of its response.
 pub fn enter(policy: &Policy, audit: &impl Sink, call: &Call) -> Result<Option<InFlightGuard>, Refusal> {
     let (presence, faults) = policy.throttle.enter(call);
     pass::pass(audit, call, faults)?;

@@ -9,11 +9,11 @@ use crate::{
     client,
 };
 
-/// Learns who is calling. Nothing is refused here.
+/// Finds the client. Nothing is refused here.
 pub(crate) fn open<B>(policy: &Policy, arrival: &Arrival, request: &Request<B>) -> Call {
     let headers = request.headers();
     let client = Client::of(arrival.peer, arrival.scheme, headers, &policy.client);
-    // A trusted proxy's certificate is its own and not its users'; what it says of theirs is left as it is.
+    // A trusted proxy's certificate is its own, not its users'; its headers about theirs are kept.
     let certificate = arrival.certificate.clone().filter(|_| !client.peer_trusted);
     Call {
         request_id: RequestId::of(headers, client.peer_trusted),
@@ -38,7 +38,7 @@ pub(crate) fn open<B>(policy: &Policy, arrival: &Arrival, request: &Request<B>) 
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Fetch Metadata: what the answer is for, and whose page asks.
+/// Fetch Metadata: the use of the response, and the requesting page.
 fn is_code(headers: &HeaderMap) -> bool {
     let is_for_code = |value: &HeaderValue| {
         let value = value.as_bytes();

@@ -14,10 +14,10 @@ use crate::{
     refusal::response,
 };
 
-/// What came of a request.
+/// The outcome of a request.
 pub(super) type Ended<B> = Result<Response<ResponseBody<B>>, Ending>;
 
-/// What is left to do once it is known what came of a request: for the records, for what is owed, and for every response.
+/// The work after the outcome is known: records, debts, and headers of every response.
 pub(super) fn finish<B: Body<Data = Bytes>, S: Sink>(
     road: &Road<'_, S>,
     ended: Ended<B>,
@@ -34,12 +34,13 @@ pub(super) fn finish<B: Body<Data = Bytes>, S: Sink>(
             return answer;
         }
         Err(Ending::Refused(refusal)) => {
-            // audit: one record of what was decided.
+            // audit: one record of the decision.
             tell(road, &refusal, seen);
             (response::refuse(call, &refusal).map(ResponseBody::own), Some(refusal))
         }
     };
-    // Once it is known what the client is told. After the refusal's own record, which says for what a ban begins.
+    // Settle once the response is known. After the refusal's own record, which shows the cause of a
+    // ban.
     road.due.settle(
         policy,
         call,
@@ -56,11 +57,11 @@ pub(super) fn finish<B: Body<Data = Bytes>, S: Sink>(
             answer.extensions_mut().insert(tarpit);
         }
     } else {
-        // throttle: where the client stands.
+        // throttle: the client's standing.
         if let Some(standing) = &road.due.standing {
             standing.set_headers(answer.headers_mut());
         }
-        // deprecation: the client's developers should know.
+        // deprecation: for the client's developers.
         policy.deprecation.apply(call.operation.as_ref(), answer.headers_mut());
         // cookies: the app's own, before others are set beside them.
         mend_cookies(road, &mut answer);
@@ -94,14 +95,14 @@ fn mend_cookies<B, S: Sink>(road: &Road<'_, S>, answer: &mut Response<B>) {
     }
 }
 
-/// What every response has, refusals too.
+/// The headers of every response, refusals too.
 fn set_headers<B: Body<Data = Bytes>, S>(road: &Road<'_, S>, answer: &mut Response<ResponseBody<B>>) {
     let (policy, call) = (road.policy, &road.call);
     // csrf: the token's cookie; a refusal sets it too, so that the next try can succeed.
     if let Some(held) = &road.due.csrf {
         policy.csrf.tokens.set_headers(held, answer);
     }
-    // headers: last, for they depend on what all others have made of the response.
+    // headers: last, because they depend on the response after all other controls.
     let facts = headers::Facts {
         path: policy.headers.path_of_docs(call.spellings()),
         https: call.client.scheme == Scheme::Https,

@@ -1,6 +1,6 @@
 //! Pages of a browser: whether a foreign one may act for its user, and whether it may read why it was refused.
 //!
-//! Where the app has the word about CORS it is asked, as the page's browser would ask it.
+//! If the app handles CORS itself, it is asked, as the page's browser would ask.
 
 use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
 
@@ -12,10 +12,10 @@ use crate::{
     message::{media_type::MediaType, origin},
 };
 
-/// A request that a foreign page may have sent, as far as is known without asking the app.
+/// A request that a foreign page may have sent, by all that is known without asking the app.
 pub(super) struct Suspect {
     refusal: Refusal,
-    /// What to ask the app; nothing where it does not matter.
+    /// The preflight for the app; none if it does not matter.
     preflight: Option<Request<()>>,
 }
 
@@ -29,7 +29,7 @@ pub(super) fn suspect<B, S: Sink>(
     let facts = csrf::Facts {
         has_certificate: call.certificate.is_some(),
         forwarded_host: call.host.forwarded(),
-        // Asked only of a page's request: it is dearer than the rest.
+        // Only for a page's request, because it is expensive.
         is_local: call.origin.is_some() && client::is_local(arrival.peer, request.headers()),
     };
     let shares = |origin: &str| policy.cors.shares_credentials_with(origin);
@@ -45,8 +45,8 @@ pub(super) fn of_origin(reason: Reason, call: &Call) -> Refusal {
     Refusal { subject: origin.map(Into::into), ..reason.into() }
 }
 
-/// The refusal of a suspect, if the app does not trust its page either. An answer that is not about CORS is not a word of trust; an app that cannot be
-/// asked cannot be asked for more.
+/// The refusal of a suspect, if the app does not trust its page either. A response that is not
+/// about CORS does not show trust. If the app cannot be asked, its unavailability is the refusal.
 pub(super) async fn foreign<B, A: App<B>>(
     call: &Call,
     suspect: Suspect,
@@ -62,7 +62,8 @@ pub(super) async fn foreign<B, A: App<B>>(
     }
 }
 
-/// What to ask the app so that a page may read a refusal; nothing where it need not, or where what is known has to do.
+/// The preflight for the app, so that a page may read a refusal; none if the page need not read it,
+/// or if a known answer must do.
 pub(super) fn question<B>(
     policy: &Policy,
     call: &Call,
@@ -72,12 +73,13 @@ pub(super) fn question<B>(
     let is_asked = refusal.reason.is_for_pages()
         && !refusal.reason.is_about_amounts()
         && !policy.cors.is_ours()
-        // A page of our own needs no leave.
+        // A page of our own needs no permission.
         && !csrf::is_from_here(request.headers(), call.host.forwarded());
     is_asked.then(|| preflight(policy, call, request)).flatten()
 }
 
-/// Lets a page that has to read a refusal read it, in the app's words, where the app has the word about CORS.
+/// If the app handles CORS itself, adds the app's CORS headers to a refusal that the page must
+/// read.
 pub(super) async fn let_read<B, A: App<B>>(
     policy: &Policy,
     call: &Call,
@@ -142,13 +144,13 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
-/// Whose part a header of the page's request is.
+/// The origin of a header in the page's request.
 enum Part {
-    /// The browser's, or a proxy's on the way: a preflight has it too.
+    /// From the browser, or from a proxy on the way: a preflight has it too.
     Browser,
-    /// The page's: a preflight has its name.
+    /// From the page: a preflight has its name.
     Page,
-    /// The request's alone: its body, its credentials, what the browser knows of its cache.
+    /// Only in the request itself: about its body, its credentials, or the browser's cache.
     Request,
 }
 
@@ -201,7 +203,8 @@ fn part(name: &HeaderName, value: &HeaderValue, from_proxy: bool) -> Part {
     }
 }
 
-/// A type that a form can send: a page needs no leave for it (Fetch standard, CORS-safelisted request-header).
+/// A type that a form can send: a page needs no permission for it (Fetch standard, CORS-safelisted
+/// request-header).
 fn is_safelisted(content_type: &HeaderValue) -> bool {
     MediaType::read(content_type.as_bytes()).is_among(&[
         "application/x-www-form-urlencoded",
@@ -223,7 +226,7 @@ mod tests {
     use super::*;
     use crate::{Arrival, Peer, Scheme, Wire, pipeline::open};
 
-    /// The preflight that comes of a request, one line for each header, sorted.
+    /// The preflight for a request, one line for each header, sorted.
     fn asked(lines: &[(&str, &str)], trusted: &str) -> Vec<String> {
         let mut config = crate::Config::default();
         config.client.trusted = vec![trusted.into()];

@@ -1,4 +1,4 @@
-//! Where a verdict becomes an effect: the one place that knows what a mode leads to.
+//! Turns a verdict into an effect: the one place that applies modes.
 
 use crate::{
     Call, Mode, Refusal,
@@ -6,7 +6,8 @@ use crate::{
     refusal::Faults,
 };
 
-/// Lets a request go on, unless one of its faults counts in `enforce` mode. What is only reported is recorded.
+/// Lets a request pass, unless one of its faults counts in `enforce` mode. Other faults are
+/// recorded.
 pub(crate) fn pass(audit: &impl Sink, call: &Call, faults: Faults) -> Result<(), Refusal> {
     for (mode, refusal) in faults {
         match mode {
@@ -19,7 +20,7 @@ pub(crate) fn pass(audit: &impl Sink, call: &Call, faults: Faults) -> Result<(),
     Ok(())
 }
 
-/// Asks a control in its mode. Returns what it found, if it has let the request through.
+/// Runs a control in its mode. Returns its result, if it lets the request through.
 pub(super) fn stop<T, E: Into<Refusal>>(
     audit: &impl Sink,
     call: &Call,

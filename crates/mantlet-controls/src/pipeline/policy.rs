@@ -13,8 +13,8 @@ use crate::{
     route, uploads,
 };
 
-/// Hands the controls to a macro, each with what it is about: where something is needed for each control, it is made from this list, which is
-/// in the order of the sections of `mantlet.toml`.
+/// Passes the controls to a macro, each with its description. Code that is needed for each control
+/// is made from this list, in the order of the sections of `mantlet.toml`.
 #[macro_export]
 macro_rules! sections {
     ($make:ident) => {
@@ -22,7 +22,7 @@ macro_rules! sections {
             /// Which client has really sent the request: which proxies to believe, which forged
             /// headers to drop.
             client
-            /// Sizes, counts and times. The times and the limits on connections are the server's to keep.
+            /// Sizes, counts and times. The server enforces times and limits on connections.
             limits
             /// The canonical path.
             path
@@ -32,7 +32,7 @@ macro_rules! sections {
             https
             /// What the app accepts.
             contract
-            /// Whose pages may read answers.
+            /// Whose pages may read responses.
             cors
             /// How often clients may ask.
             throttle
@@ -40,7 +40,7 @@ macro_rules! sections {
             csrf
             /// Attributes of the app's cookies.
             cookies
-            /// What answers may hold.
+            /// What responses may contain.
             responses
             /// Security headers.
             headers
@@ -65,7 +65,7 @@ macro_rules! policy {
             $($(#[$about])* pub $control: crate::$control::Config,)+
             /// `[[route]]`
             pub route: Vec<route::Config>,
-            /// What the configuration does not say.
+            /// Facts outside the configuration.
             pub deployment: Deployment,
         }
 
@@ -73,9 +73,9 @@ macro_rules! policy {
         #[derive(Debug)]
         pub struct Policy {
             $($(#[$about])* pub $control: crate::$control::Policy,)+
-            /// What differs for a route.
+            /// Settings of single routes.
             pub routes: route::Routes,
-            /// What was seen in bodies and has been recorded.
+            /// Findings in bodies that have been recorded.
             pub(crate) watched: FirstTime,
             /// Headers that were removed, and have been recorded.
             pub(crate) removed: FirstTime,
@@ -134,7 +134,7 @@ impl Config {
         self.deployment.kept.get()
     }
 
-    /// What holds for a route of which `[[route]]` says nothing.
+    /// The settings of a route without a `[[route]]` section.
     fn of_all_routes(&self, checked: &Checked) -> route::RoutePolicy {
         let posture = self.contract.posture;
         route::RoutePolicy {

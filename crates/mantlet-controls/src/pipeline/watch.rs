@@ -16,9 +16,9 @@ use crate::{
 /// Looks at a body that is compressed, or a form, or both.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    /// What it becomes when it is inflated.
+    /// The inflated body.
     inflate: Option<Inflate>,
-    /// What it is as it comes.
+    /// The body as it came.
     form: Option<FormWatch>,
     verdict: Option<Reason>,
 }

@@ -10,38 +10,40 @@ use mantlet_contract::fault::Fault;
 
 use crate::{Mode, Reason};
 
-/// A request is not let through: the reason, and what the reason alone does not say.
+/// A refused request: the reason, and details beyond it.
 ///
 /// [`response`] turns it into a response; nothing else knows statuses or texts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
     /// The cause.
     pub reason: Reason,
-    /// What the client is told instead, where the cause would betray something.
+    /// The reason for the client, if the cause would reveal something.
     pub seems: Option<Reason>,
     /// Headers that its response needs beside those of the reason: `Retry-After`, `Allow`, the client's limits, the app's CORS.
     pub headers: Option<Box<HeaderMap>>,
-    /// What is wrong with the input, in FastAPI's words; stands for the reason's own text.
+    /// The faults of the input, in FastAPI's form; they replace the reason's own text.
     pub faults: Vec<Fault>,
-    /// It is left to the app, which may refuse the request in another way before.
+    /// The app decides, because it may refuse the request first in another way.
     pub is_left: bool,
-    /// A record of a moment ago says the same.
+    /// A recent record says the same.
     pub repeated: bool,
-    /// What it is about, where the reason does not say it: the name of a rule.
+    /// Details beyond the reason, such as the name of a rule.
     pub subject: Option<Arc<str>>,
-    /// Some of the hash of what that rule counts by, if that is not an address.
+    /// A part of the hash of that rule's key, if that is not an address.
     pub key: Option<[u8; 4]>,
-    /// The line of configuration that changes it, where the reason and the operation alone do not say it.
+    /// The line of configuration that changes it, if the reason and the operation alone do not
+    /// determine it.
     pub remedy: Option<Box<str>>,
 }
 
 impl Refusal {
-    /// What the client is told.
+    /// The reason for the client.
     pub fn told(&self) -> Reason {
         self.seems.unwrap_or(self.reason)
     }
 
-    /// A refusal that can be tried again after `delay`: in whole seconds, rounded up, for asking to come back early would only be refused again.
+    /// A refusal that can be tried again after `delay`: in whole seconds, rounded up, because a
+    /// client that comes back early would only be refused again.
     pub fn retry(reason: Reason, delay: Duration) -> Self {
         let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
         let mut refusal = Self::from(reason);
@@ -49,7 +51,7 @@ impl Refusal {
         refusal
     }
 
-    /// A refusal about something that the reason does not say.
+    /// A refusal with a subject.
     pub fn about(reason: Reason, subject: impl Into<Arc<str>>) -> Self {
         Self { subject: Some(subject.into()), ..reason.into() }
     }
@@ -76,7 +78,8 @@ impl From<Reason> for Refusal {
     }
 }
 
-/// What a control has against a request, each in the mode in which it counts. Empty, and without an allocation, for nearly all.
+/// The faults that a control finds in a request, each in its mode. Empty, and without an
+/// allocation, for nearly all.
 pub type Faults = Vec<(Mode, Refusal)>;
 
 /// Whether one of them ends the request.

@@ -1,8 +1,9 @@
 //! The line of configuration that would change a decision, for the operator who reads the record of it.
 //!
-//! Of what was refused or changed it is the line that lets it pass; of what was only reported it is the line that enforces it. It is
-//! TOML on one line, to be copied into `mantlet.toml` above its first table; `route = […]` is another spelling of `[[route]]`. Where
-//! the client is wrong whatever the configuration says, there is none.
+//! For a refusal or a change it is the line that lets the request pass; for a report it is the line
+//! that enforces it. It is TOML on one line, to be copied into `mantlet.toml` above its first
+//! table; `route = […]` is another spelling of `[[route]]`. If no setting would accept the request,
+//! there is no line.
 
 use std::fmt::Write;
 
@@ -13,17 +14,17 @@ use crate::{
     message::{authority, foreign, origin},
 };
 
-/// Where a line belongs, and what it says.
+/// The place of a line, and its text.
 enum Line {
     /// At the top.
     Top(&'static str),
     /// In a section of the operation, if it is known; else at the top.
     Route(&'static str),
-    /// A list of origins: that of the page that asked.
+    /// A list of origins, with that of the requesting page.
     Origins(&'static str),
-    /// A list of hosts: that which was asked for.
+    /// A list of hosts, with the requested one.
     Hosts(&'static str),
-    /// Nothing would change it.
+    /// No line would change it.
     None,
 }
 
@@ -50,7 +51,7 @@ pub(crate) fn of(call: &Call, refusal: &Refusal, mode: Mode) -> Option<String> {
     write(&line, page)
 }
 
-/// What of a request may stand in a line.
+/// The parts of a request that a line may contain.
 #[derive(Clone, Copy)]
 struct Asked<'c> {
     operation: Option<&'c str>,
@@ -78,7 +79,7 @@ fn write(line: &Line, asked: Asked<'_>) -> Option<String> {
             // A page without a name of its own (`null`) cannot be trusted by name.
             let named = asked.origin.filter(|origin| origin::is_name(origin));
             let named = named.map(|origin| format!("{key} = [{}]", quoted(origin)));
-            // A callback of another site is sent by whichever page that site likes.
+            // Any page of another site may send its callback.
             let here = asked.operation.filter(|_| key.starts_with("csrf"));
             let here = here.and_then(|_| write(&Route("csrf.mode = \"off\""), asked));
             match (named, here) {
@@ -92,7 +93,7 @@ fn write(line: &Line, asked: Asked<'_>) -> Option<String> {
     }
 }
 
-/// The line for a route that is known, whether or not the request may know of it.
+/// The line for a known route, also a hidden one.
 pub fn of_route(path: &str, method: &str, text: &str) -> Box<str> {
     // A made-up method does not belong in a record.
     if !foreign::is_known(method) {
@@ -101,7 +102,7 @@ pub fn of_route(path: &str, method: &str, text: &str) -> Box<str> {
     format!("route = [{{ path = {}, methods = [{}], {text} }}]", quoted(path), quoted(method)).into()
 }
 
-/// The line that says of a sensitive operation what `text` does; none if it is not known which one it is.
+/// The line that sets `text` for a sensitive operation; none if the operation is not known.
 pub(crate) fn of_sensitive(path: &str, method: &str, text: &str) -> Option<Box<str>> {
     let methods = match method {
         "POST" | "PUT" | "PATCH" => String::new(),
@@ -129,7 +130,8 @@ pub(crate) fn quoted(text: &str) -> String {
     quoted
 }
 
-/// Which line changes what a reason leads to: `Enforce` asks for the one that lets pass, the other modes for the one that enforces.
+/// The line that changes the effect of a reason: for `Enforce` the one that lets the request pass,
+/// for other modes the one that enforces.
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn line(reason: Reason, mode: Mode) -> Line {
     let passes = mode == Mode::Enforce;
@@ -152,7 +154,7 @@ fn line(reason: Reason, mode: Mode) -> Line {
         | Reason::PathBackslash
         | Reason::PathEmptySegment
         | Reason::PathLookalike => either(Top("path.mode = \"report\""), Top("path.mode = \"enforce\"")),
-        // A list enforces, and this host is in it.
+        // A list enforces, and it includes this host.
         Reason::HostUnknown => Hosts("host.allow"),
         Reason::HttpsRequired => Top("https.required = \"never\""),
         Reason::CorsOriginDenied => either(Origins("cors.origins"), Top("cors.mode = \"enforce\"")),
@@ -230,7 +232,8 @@ fn line(reason: Reason, mode: Mode) -> Line {
             either(Route("responses.errors = \"report\""), Route("responses.errors = \"replace\""))
         }
         Reason::CookieAttributesMissing => either(Nothing, Top("cookies.mode = \"enforce\"")),
-        // The client has to be mended, or the app, or a command ends it, or a rule of the operator's own has a name.
+        // The client or the app must be fixed, or a command helps, or the record names the
+        // operator's own rule.
         Reason::RequestLineMalformed
         | Reason::TargetMalformed
         | Reason::MethodForbidden
@@ -260,7 +263,8 @@ fn line(reason: Reason, mode: Mode) -> Line {
     }
 }
 
-/// Every line that a record may name, for an operation and without one: what a configuration must take.
+/// Every line that a record may contain, for an operation and without one: a configuration must
+/// accept all of them.
 pub fn all() -> Vec<String> {
     let mut all = Vec::new();
     for mode in [Mode::Enforce, Mode::Report] {

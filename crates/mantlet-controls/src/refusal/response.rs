@@ -1,4 +1,4 @@
-//! From a refusal to its answer. Statuses and texts are the reason's.
+//! Turns a refusal into its response. The reason has the status and the text.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
@@ -14,7 +14,7 @@ struct Plain<'a> {
     request_id: &'a str,
 }
 
-/// A text, or what FastAPI's clients know how to read.
+/// A text, or FastAPI's form of errors.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Detail<'a> {
@@ -35,7 +35,7 @@ struct Problem<'a> {
     errors: &'a [Fault],
 }
 
-/// The answer to a refused call, without the headers that every answer gets.
+/// The response to a refused call, without the headers that every response gets.
 pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
     let reason = refusal.told();
     let status = match reason {
@@ -63,12 +63,13 @@ pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
     response
 }
 
-/// What stands in the place of an answer by which the app would have told of its inside; the status and all else are the app's.
+/// Replaces a response that would reveal the app's internals; the status and all other headers stay
+/// the app's.
 pub(crate) fn hide(call: &Call, status: StatusCode) -> (HeaderValue, Bytes) {
     body(call, Reason::AppErrorHidden, &[], status)
 }
 
-/// What stands in the place of an answer that could not be looked into.
+/// Replaces a response that could not be examined.
 pub(crate) fn unjudged(call: &Call) -> (HeaderValue, Bytes) {
     body(call, Reason::ResponseNotJudged, &[], Reason::ResponseNotJudged.status())
 }
@@ -104,7 +105,7 @@ pub fn redirect(location: HeaderValue) -> Response<Bytes> {
     response
 }
 
-/// The answer to a preflight that is allowed.
+/// The response to an allowed preflight.
 pub fn preflight(headers: HeaderMap) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::NO_CONTENT;

@@ -10,7 +10,7 @@ use crate::{
     message::budget::Budget,
 };
 
-/// Largest answer that can be read whole.
+/// Largest response that can be read as a whole.
 const LARGEST: Size = Size::mib(64);
 
 /// Routes that are reported, each once.
@@ -20,7 +20,7 @@ const MAX_REPORTED: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
-    /// `report` records what would be changed, `off` looks at no answer. Default `enforce`.
+    /// `report` records what would be changed, `off` examines no response. Default `enforce`.
     pub mode: Mode,
     /// Fields that the declared response model does not have. Default `report`; strict `strip`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,14 +30,14 @@ pub struct Config {
     pub sensitive_fields: Option<Secrets>,
     /// Which names those are. Upper and lower case, `_` and `-` make no difference. Default: see the docs.
     pub sensitive_names: Vec<String>,
-    /// What the app says when it fails. Default `replace-internal`; strict `replace`.
+    /// Error responses of a failed app. Default `replace-internal`; strict `replace`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub errors: Option<Errors>,
-    /// JSON that cannot be looked into as a whole: too large, a part, or not JSON after all.
+    /// JSON that cannot be examined as a whole: too large, a part, or not JSON after all.
     /// Default `pass`; strict `replace`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unjudged: Option<Unjudged>,
-    /// Largest answer that is judged as a whole. Default 1 MiB.
+    /// Largest response that is judged as a whole. Default 1 MiB.
     pub judged_size: Size,
 }
 
@@ -55,11 +55,12 @@ impl Default for Config {
     }
 }
 
-/// What becomes of fields that should not leave.
+/// The treatment of fields that clients should not get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fields {
-    /// They are cut out; the rest of the answer's bytes stay as they are. Recorded the first time for a route.
+    /// They are cut out; the other bytes of the response stay unchanged. Recorded the first time
+    /// for a route.
     Strip,
     /// They pass, and the first time for a route is recorded.
     Report,
@@ -67,14 +68,14 @@ pub enum Fields {
     Allow,
 }
 
-/// What becomes of fields with the name of a secret.
+/// The treatment of fields with the name of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Secrets {
     /// They are cut out by their names, whatever their values, also where the model declares them.
     Strip,
-    /// Those that nothing declares are cut out where the value is one that only a secret has: a password's hash. The others pass; what is not declared is recorded the
-    /// first time for a route.
+    /// Undeclared ones are cut out if only a secret can have the value, such as a password's hash.
+    /// The others pass; undeclared ones are recorded the first time for a route.
     StripCertain,
     /// They pass, and the first time for a route is recorded.
     Report,
@@ -82,28 +83,31 @@ pub enum Secrets {
     Allow,
 }
 
-/// What becomes of JSON that cannot be looked into as a whole.
+/// The treatment of JSON that cannot be examined as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unjudged {
-    /// It passes, recorded the first time for a route; values that only a secret has are written over on their way.
+    /// It passes, and is recorded the first time for a route. Values that only a secret can have
+    /// are overwritten on the way.
     Pass,
-    /// The client gets a plain error in its place. What streams without a length passes as above.
+    /// The client gets a plain error in its place. Streams without a length pass as above.
     Replace,
 }
 
-/// What becomes of what the app says when it fails.
+/// The treatment of error responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Errors {
-    /// What nothing declares, from 500 on, and tracebacks from 400 on: the client gets a plain error with the request id in its place; the app's words go to the audit
-    /// record. JSON of 501 to 599 passes in `compatible` posture.
+    /// Undeclared responses from 500 on, and tracebacks from 400 on: the client gets a plain error
+    /// with the request id instead, and the app's response goes to the audit record. JSON of 501 to
+    /// 599 passes in `compatible` posture.
     Replace,
-    /// Only what tells of the app's inside and says nothing to a client: Starlette's bare 500, its debugging page, tracebacks, from 500 on.
+    /// Only responses that reveal internals and tell a client nothing: Starlette's bare 500, its
+    /// debugging page, tracebacks, from 500 on.
     ReplaceInternal,
-    /// It passes, and the first time for a route is recorded.
+    /// They pass, and the first time for a route is recorded.
     Report,
-    /// It passes.
+    /// They pass.
     Allow,
 }
 
@@ -134,21 +138,21 @@ pub struct RouteConfig {
     /// The mode here, if it differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
-    /// What becomes of fields here that no model has, if that differs.
+    /// The treatment of undeclared fields here, if it differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown_fields: Option<Fields>,
-    /// What becomes of fields here with the name of a secret, if that differs.
+    /// The treatment of fields with the name of a secret here, if it differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sensitive_fields: Option<Secrets>,
-    /// What becomes here of what the app says when it fails, if that differs.
+    /// The treatment of error responses here, if it differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub errors: Option<Errors>,
-    /// What becomes here of JSON that cannot be looked into as a whole, if that differs.
+    /// The treatment of JSON that cannot be examined as a whole here, if it differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unjudged: Option<Unjudged>,
 }
 
-/// What becomes of what an answer should not hold.
+/// The treatment of content that clients should not get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Actions {
     mode: Mode,
@@ -156,17 +160,17 @@ pub struct Actions {
     secrets: Secrets,
     errors: Errors,
     unjudged: Unjudged,
-    /// An operator has chosen that: it holds where nothing else is enforced, too.
+    /// The operator has set this, so it applies even if nothing else is enforced.
     unjudged_is_chosen: bool,
 }
 
 impl Actions {
-    /// What becomes of fields that no model has.
+    /// The treatment of undeclared fields.
     pub(crate) fn unknown_fields(self) -> Mode {
         self.within(self.unknown_fields.into())
     }
 
-    /// What becomes of values that only a secret has, where nothing declares them.
+    /// The treatment of undeclared values that only a secret can have.
     pub(crate) fn certain_secrets(self) -> Mode {
         self.within(match self.secrets {
             Secrets::Strip | Secrets::StripCertain => Mode::Enforce,
@@ -175,7 +179,7 @@ impl Actions {
         })
     }
 
-    /// What becomes of other fields with the name of a secret.
+    /// The treatment of other fields with the name of a secret.
     pub(crate) fn secret_names(self) -> Mode {
         self.within(match self.secrets {
             Secrets::Strip => Mode::Enforce,
@@ -184,22 +188,23 @@ impl Actions {
         })
     }
 
-    /// Whether a name alone is ground enough, also where it is declared.
+    /// Whether a name alone is enough, even if it is declared.
     pub(crate) fn is_by_name(self) -> bool {
         self.secrets != Secrets::StripCertain
     }
 
-    /// What becomes of what the app says when it fails.
+    /// The treatment of error responses.
     pub(crate) fn errors(self) -> Mode {
         self.within(self.errors.into())
     }
 
-    /// Whether only what tells of the app's inside counts as a failure.
+    /// Whether only responses that reveal internals count as failures.
     pub(crate) fn only_internal(self) -> bool {
         self.errors == Errors::ReplaceInternal
     }
 
-    /// What becomes of JSON that cannot be looked into as a whole, if something would be enforced in it.
+    /// The treatment of JSON that cannot be examined as a whole, if something would be enforced in
+    /// it.
     pub(crate) fn unjudged(self, enforces: bool) -> Mode {
         self.within(match self.unjudged {
             Unjudged::Replace if enforces || self.unjudged_is_chosen => Mode::Enforce,
@@ -207,12 +212,12 @@ impl Actions {
         })
     }
 
-    /// Whether no answer is looked at.
+    /// Whether no response is examined.
     pub(crate) fn are_off(self) -> bool {
         self.all() == [Mode::Off; 3]
     }
 
-    /// Whether answers may be changed.
+    /// Whether responses may be changed.
     pub(crate) fn may_change(self) -> bool {
         self.all().contains(&Mode::Enforce)
     }

@@ -1,4 +1,4 @@
-//! Is an answer one by which the app tells of its inside?
+//! Does a response reveal the app's internals?
 
 use http::StatusCode;
 use memchr::memmem;
@@ -6,16 +6,16 @@ use memchr::memmem;
 use super::{Subject, message::Kind};
 use crate::{Mode, config::Posture};
 
-/// What Starlette and uvicorn answer when a handler raises.
+/// The response of Starlette and uvicorn if a handler raises.
 const BARE: &[u8] = b"Internal Server Error";
 /// The page that Starlette shows with `debug=True`.
 const DEBUGGING_PAGE: &[u8] = b"<title>Starlette Debugger</title>";
-/// How Python begins to tell where it failed.
+/// The first line of a Python traceback.
 const TRACEBACK: &[u8] = b"Traceback (most recent call last)";
-/// How it goes on: `File "main.py", line 3`, whatever becomes of the quotes in JSON or HTML.
+/// Its next line: `File "main.py", line 3`, with quotes as JSON or HTML escapes them.
 const FRAME: [&[u8]; 2] = [b"File ", b", line "];
 
-/// Whether the answer should not leave as it is.
+/// Whether the client should not get the response unchanged.
 pub(super) fn is_failure(call: &Subject<'_>, status: StatusCode, kind: Kind, body: Option<&[u8]>) -> bool {
     let actions = call.actions;
     if status.as_u16() < 400 || actions.errors() == Mode::Off {
@@ -37,17 +37,18 @@ pub(super) fn is_failure(call: &Subject<'_>, status: StatusCode, kind: Kind, bod
         return false;
     }
     if kind != Kind::Json || body.is_none() {
-        // What cannot be read is none that the app meant.
+        // A response that cannot be read was not intended.
         return true;
     }
     match call.posture {
-        // A handler that answers 503 with JSON means it; no handler means 500 unless it says so.
+        // A handler that responds 503 with JSON intends it; a 500 is intended only if it is
+        // declared.
         Posture::Compatible => status == StatusCode::INTERNAL_SERVER_ERROR,
         Posture::Strict => true,
     }
 }
 
-/// Whether it says that the app has failed, and nothing else.
+/// Whether it only says that the app has failed.
 pub(super) fn is_bare(status: StatusCode, body: &[u8]) -> bool {
     status == StatusCode::INTERNAL_SERVER_ERROR && body.trim_ascii() == BARE
 }
@@ -61,7 +62,7 @@ fn tells(body: &[u8]) -> bool {
     is_traceback(body) || memmem::find(body, DEBUGGING_PAGE).is_some()
 }
 
-/// A heading alone is none: an answer may speak of tracebacks.
+/// The heading alone is not a traceback: a response may mention tracebacks.
 fn is_traceback(body: &[u8]) -> bool {
     let mut rest = body;
     [TRACEBACK, FRAME[0], FRAME[1]].into_iter().all(|text| match memmem::find(rest, text) {

@@ -1,4 +1,4 @@
-//! Which fields of an answer should not leave.
+//! Finds fields that clients should not get.
 
 use std::ops::Range;
 
@@ -20,13 +20,13 @@ use crate::{
     operation::{Matched, Promised},
 };
 
-/// What becomes of an answer.
+/// The outcome for a response.
 pub(super) enum Outcome {
-    /// It stays as it is.
+    /// The response stays unchanged.
     Same,
-    /// This is left of it.
+    /// The rest after the cut.
     Rest(Vec<u8>),
-    /// It is no JSON.
+    /// It is not JSON.
     Unreadable(&'static str),
 }
 
@@ -39,7 +39,7 @@ struct Named {
 }
 
 impl Policy {
-    /// Looks for fields that should not leave, tells of them and cuts them out.
+    /// Looks for fields that clients should not get, reports them and cuts them out.
     pub(super) fn judge_fields(
         &self,
         call: &Subject<'_>,
@@ -52,7 +52,7 @@ impl Policy {
         let may_hold_secrets = may_name_secrets(call, status, is_file) && self.names.may_be_in(body);
         let mut for_unknown = mode_of_unknown(call, promise);
         if for_unknown == Mode::Report && self.is_told(call, Reason::ResponseFieldUnknown, for_unknown) {
-            // It would not be told again.
+            // It would not be reported again.
             for_unknown = Mode::Off;
         }
         if for_unknown == Mode::Off && !may_hold_secrets {
@@ -109,7 +109,7 @@ impl Policy {
         let by_name = actions.is_by_name();
         let mode = if by_name { actions.secret_names() } else { actions.certain_secrets() };
         act(mode, Reason::ResponseFieldSensitive, secret);
-        // These fields are meant, or that cannot be told; the operator should still know.
+        // These fields are intended, or that is not known; the operator should still know.
         act(actions.secret_names().under(true), Reason::ResponseFieldSensitive, told);
         if cut.is_empty() { Outcome::Same } else { Outcome::Rest(json::cut(body, &outermost(cut))) }
     }
@@ -132,7 +132,7 @@ impl Policy {
     }
 }
 
-/// Members that should not leave, and those that are only told; each list in the order of the answer.
+/// Members to cut out, and members to report only; each list in the order of the response.
 fn sorted(
     call: &Subject<'_>,
     body: &[u8],
@@ -140,7 +140,8 @@ fn sorted(
     gives_tokens: bool,
 ) -> (Vec<Range<usize>>, Vec<Range<usize>>) {
     let by_name = call.actions.is_by_name();
-    // A key that is made is shown once, and without it the client has nothing: in `compatible` posture that is only told.
+    // A new key is shown once, and the client needs it: in `compatible` posture that is only
+    // reported.
     let stays = gives_tokens || call.posture == Posture::Compatible;
     let (mut secret, mut told) = (Vec::new(), Vec::new());
     // Nearly always one name comes again and again.
@@ -176,8 +177,8 @@ fn is_declared(call: &Subject<'_>, key: &str) -> bool {
     call.operation.as_ref().is_some_and(|matched| matched.declares(|name| names::is_same(name, key)))
 }
 
-/// No client can use a hash. The client for which a private key is made can use it, but does not
-/// read it back later.
+/// No client can use a hash. A client can use a private key that was made for it, but does not read
+/// it back later.
 pub(super) fn leaves_by_mistake(call: &Subject<'_>, certain: Secret) -> bool {
     match certain {
         Secret::PasswordHash => true,
@@ -192,21 +193,21 @@ pub(super) fn may_name_secrets(call: &Subject<'_>, status: StatusCode, is_file: 
     !is_file && !status.is_client_error() && actions.certain_secrets() != Mode::Off
 }
 
-/// What becomes of fields past what is promised. A claim does not justify a change, unless the
-/// configuration trusts it.
+/// The treatment of undeclared fields. A claim does not justify a change, unless the configuration
+/// trusts it.
 pub(super) fn mode_of_unknown(call: &Subject<'_>, promise: Option<Promised>) -> Mode {
     promise.map_or(Mode::Off, |promise| {
         call.actions.unknown_fields().under(promise.claimed && !call.trusts_claims)
     })
 }
 
-/// Whether an answer gives tokens: its place says so, or a token is in it.
+/// Whether a response contains tokens: its operation says so, or a token is in it.
 fn gives_tokens(call: &Subject<'_>, json: &Json<'_>) -> bool {
     call.operation.as_ref().is_some_and(Matched::gives_tokens)
         || root_has(json, |key, value| key == "access_token" && matches!(value, Kind::Text(_)))
 }
 
-/// Whether an answer describes fields and holds none: the app's document, or a schema.
+/// Whether a response describes fields and contains none: the app's document, or a schema.
 fn is_schema(call: &Subject<'_>, json: &Json<'_>) -> bool {
     call.operation.as_ref().is_some_and(|matched| matched.route.visibility == Visibility::Docs)
         || root_has(json, |key, value| {

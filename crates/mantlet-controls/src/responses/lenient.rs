@@ -1,7 +1,8 @@
-//! JSON that is none to the letter, read as its readers read it.
+//! Invalid JSON, read as lenient parsers read it.
 //!
-//! Clients strip a prefix that keeps scripts from loading an answer, read one value after another, or overlook a comma too many. What they
-//! can read, the filter has to read as well: an answer that only strict readers cannot read would pass unseen.
+//! Clients strip a prefix that keeps scripts from loading a response, read several values in a row,
+//! or ignore an extra comma. The filter must read whatever they can read. Otherwise a response that
+//! only strict parsers reject would pass unseen.
 
 use std::borrow::Cow;
 
@@ -9,10 +10,10 @@ use mantlet_contract::json::{Json, parse_first};
 
 /// Bytes before the first value: `)]}',`, `while(1);`, the name of a JSONP callback.
 const MAX_PREFIX: usize = 128;
-/// Values in one answer.
+/// Values in one response.
 const MAX_VALUES: usize = 100_000;
 
-/// The bytes of an answer in which those that are no UTF-8 are `?`, each in its place.
+/// The bytes of a response, with `?` in the place of each byte that is not UTF-8.
 pub(super) fn as_text(body: &[u8]) -> Cow<'_, [u8]> {
     if std::str::from_utf8(body).is_ok() {
         return body.into();
@@ -25,7 +26,7 @@ pub(super) fn as_text(body: &[u8]) -> Cow<'_, [u8]> {
     text.into()
 }
 
-/// All values of an answer, each with its place; none if something in it cannot be read.
+/// All values of a response, each with its place; none if a part cannot be read.
 pub(super) fn values(text: &[u8]) -> Option<Vec<(usize, Json<'_>)>> {
     let mut at = start(text)?;
     let mut found = Vec::new();
@@ -54,7 +55,8 @@ fn start(text: &[u8]) -> Option<usize> {
     (before.len() <= MAX_PREFIX && !before.contains(&b'"')).then_some(at)
 }
 
-/// What may stand between two values: blanks, the separator of RFC 7464, and what keeps scripts away.
+/// Bytes that may come between two values: blanks, the separator of RFC 7464, and prefixes that
+/// keep scripts away.
 fn between(rest: &[u8]) -> usize {
     let is_between = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x1e | b',' | b';' | b'&');
     rest.iter().take_while(is_between).count()

@@ -1,4 +1,4 @@
-//! What the headers of an answer say about its body, and how they change with it.
+//! The headers of a response that describe its body, and how they change with it.
 
 use std::{borrow::Cow, io::Read};
 
@@ -7,21 +7,21 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::message::media_type::{JSON_SEQUENCES, MediaType};
 
-/// What a body is.
+/// The kind of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// `application/json` and everything that ends in `+json`.
     Json,
     /// Sequences of JSON, which stream: lines of it, events.
     Stream,
-    /// HTML, plain text and the like, and what says nothing of itself.
+    /// HTML, plain text and the like, and undeclared types.
     Text,
     /// Anything else.
     Other,
 }
 
 impl Kind {
-    /// Whether it may tell of the app's inside in words.
+    /// Whether its text may reveal the app's internals.
     pub(super) fn is_readable(self) -> bool {
         matches!(self, Self::Json | Self::Text)
     }
@@ -43,7 +43,7 @@ impl Kind {
 /// Types of bodies that hold one JSON text after another, beside [`JSON_SEQUENCES`].
 const OTHER_STREAMS: [&str; 2] = ["text/event-stream", "application/stream+json"];
 
-/// Headers that describe the bytes of a body as they were.
+/// Headers that describe the original bytes of a body.
 const DIGESTS: [HeaderName; 5] = [
     header::ETAG,
     HeaderName::from_static("content-digest"),
@@ -63,16 +63,16 @@ const DESCRIPTIONS: [HeaderName; 7] = [
     header::TRAILER,
 ];
 
-/// Describes what is left of a body after something was cut out of it.
+/// Describes the rest of a body after a cut.
 pub(super) fn shorten(headers: &mut HeaderMap, length: usize) {
     forget_digests(headers);
     headers.remove(header::CONTENT_ENCODING);
-    // A part of it would be one of other bytes.
+    // A range of it would refer to other bytes.
     headers.remove(header::ACCEPT_RANGES);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
 }
 
-/// Leaves open what bytes a body has.
+/// Removes headers that fix the bytes of a body.
 pub(super) fn forget_bytes(headers: &mut HeaderMap) {
     forget_digests(headers);
     headers.remove(header::CONTENT_LENGTH);
@@ -106,7 +106,7 @@ pub(super) fn replace(headers: &mut HeaderMap, content_type: HeaderValue, length
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
-/// Whether a body is compressed in the one way that is read here.
+/// Whether a body is compressed with gzip, the only coding that is read here.
 pub(super) fn is_gzip(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(header::CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
     codings.next().is_some_and(is_gzip_token) && codings.next().is_none()
@@ -121,9 +121,9 @@ fn is_identity(token: &[u8]) -> bool {
     token.trim_ascii().is_empty() || token.trim_ascii().eq_ignore_ascii_case(b"identity")
 }
 
-/// Codings that are told by name.
+/// Codings that are recorded by name.
 const CODINGS: [&str; 6] = ["br", "zstd", "deflate", "compress", "gzip, gzip", "dcb"];
-/// Why an answer is not judged: that it is larger than what is.
+/// The reason `too large` for a response that is not judged.
 pub(super) const TOO_LARGE: &str = "too large";
 
 /// A body without its compression, or why it cannot be had.
@@ -137,7 +137,7 @@ pub(super) fn plain<'b>(
         return Ok(body.into());
     };
     if !is_gzip(headers) {
-        // The app's word may be any, a client's too.
+        // The app's value may be any text, even a client's.
         let known = CODINGS.iter().find(|known| coding.as_bytes().eq_ignore_ascii_case(known.as_bytes()));
         return Err(known.copied().unwrap_or("unknown coding"));
     }
@@ -147,8 +147,8 @@ pub(super) fn plain<'b>(
     if plain.len() > most { Err(TOO_LARGE) } else { Ok(plain.into()) }
 }
 
-/// Leaves of the codings that a client can read those that are read here: a client must not choose
-/// one by which a response passes unseen.
+/// Keeps only the accepted codings that are read here, so that a client cannot choose one in which
+/// a response passes unseen.
 pub(super) fn ask_for_gzip_at_most(request: &mut HeaderMap, gzip: bool) {
     if !request.contains_key(header::ACCEPT_ENCODING) {
         return;
@@ -176,7 +176,7 @@ pub(super) fn ask_for_gzip_at_most(request: &mut HeaderMap, gzip: bool) {
     let value = match first {
         // Without the header any coding would be welcome.
         None => Ok(HeaderValue::from_static("identity")),
-        // What browsers send comes to this.
+        // The result for what browsers send.
         Some(b"gzip") if more.is_empty() => Ok(HeaderValue::from_static("gzip")),
         Some(first) => HeaderValue::try_from([first, &more].concat()),
     };

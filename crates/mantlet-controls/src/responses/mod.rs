@@ -1,23 +1,25 @@
-//! Does an answer hold what should not leave?
+//! Does a response contain what clients should not get?
 //!
-//! Defends against handlers that answer more than their response model has, against password hashes and other secrets that go along
-//! with a record, and against errors that tell of the app's inside.
+//! Defends against handlers that return more than their response model has, against password hashes
+//! and other secrets in returned records, and against errors that reveal the app's internals.
 //!
-//! An answer passes as it is if
-//! 1. no field has the name of a secret and a value that only a secret has, which nothing in the operation's models declares; in `strict` posture:
-//!    no field has such a name at all;
-//! 2. it does not tell of the app's inside: Starlette's bare 500, its debugging page, a traceback,
-//!    from 500 on; in `strict` posture: it is not an undeclared failure;
-//! 3. in `strict` posture: each of its fields is one that the response model declared for its status has, or no model is declared, or
-//!    nothing of it is what the model has; and it is JSON that can be looked into as a whole.
+//! A response passes unchanged if
+//! 1. no field that the operation's models do not declare has the name of a secret and a value that
+//!    only a secret can have; in `strict` posture: no field has such a name at all;
+//! 2. it does not reveal the app's internals: Starlette's bare 500, its debugging page, a
+//!    traceback, from 500 on; in `strict` posture: it is not an undeclared failure;
+//! 3. in `strict` posture: each of its fields is one that the response model declared for its
+//!    status has, or no model is declared, or nothing of it is what the model has; and it is JSON
+//!    that can be examined as a whole.
 //!
-//! Fields are cut out by their bytes; those between are the app's. In what streams, is too large or cannot be read, a secret's value is written over on its way. A
-//! failure is replaced by a plain error with the request id, and what the app said goes to the audit record.
+//! Only the bytes of a field are cut out; the others stay the app's. In a response that streams, is
+//! too large or cannot be read, a secret's value is overwritten on the way. A failure is replaced
+//! by a plain error with the request id, and the app's response goes to the audit record.
 //!
-//! What FastAPI writes by a response model has no fields past it. Those that are past it were written by code of the app's own, on purpose or
-//! not: that cannot be told, so in `compatible` posture they are recorded and pass.
+//! If FastAPI serialises a response model, there are no undeclared fields. The app's own code wrote
+//! any others, on purpose or not. So in `compatible` posture they are recorded and pass.
 //!
-//! To mind in deployment: what an app compresses is read if it is gzip, so no other coding is asked for.
+//! To mind in deployment: only gzip can be read, so the app is asked for no other coding.
 //!
 //! ```
 //! use mantlet_controls::{Context, Section, responses::{Config, Secrets}};
@@ -71,7 +73,7 @@ use crate::{
     refusal::response as refused,
 };
 
-/// When to try again while too many answers wait for clients that do not read them.
+/// `Retry-After` while too many responses wait for clients that do not read them.
 const RETRY_BUSY: Duration = Duration::from_secs(1);
 
 /// The checked `[responses]` section.
@@ -81,7 +83,7 @@ pub struct Policy {
     judged_size: usize,
     budget: Budget,
     reported: Arc<FirstTime>,
-    /// Routes of which an answer was changed.
+    /// Routes with a response that was changed.
     changed: FirstTime,
     /// Routes that have answered compressed JSON of unknown length: maybe a stream.
     streams: FirstTime,
@@ -93,12 +95,12 @@ pub(crate) struct Subject<'c> {
     call: &'c Call,
     actions: Actions,
     posture: Posture,
-    /// A promise that is only claimed is taken at its word: in strict posture, and of a document that is trusted.
+    /// Whether a claimed promise counts: in strict posture, and for a trusted document.
     trusts_claims: bool,
 }
 
 impl<'c> Subject<'c> {
-    /// `trusts_documents` if what a document says counts.
+    /// `trusts_documents` if a document counts as exact.
     pub(crate) fn of(call: &'c Call, actions: Actions, posture: Posture, trusts_documents: bool) -> Self {
         let is_document = call.operation.as_ref().is_some_and(|matched| !matched.contract.is_exact());
         let trusts_claims = posture == Posture::Strict || is_document && trusts_documents;
@@ -143,8 +145,8 @@ impl<B: Body<Data = Bytes>> Parts<B> {
 }
 
 impl Policy {
-    /// Whether an answer has to be looked into; `is_asked` if another control has to know its
-    /// content. Every answer is asked; few are concerned.
+    /// Whether a response has to be examined; `is_asked` if another control needs its content.
+    /// Called for every response; few need it.
     pub(crate) fn concerns<B: Body>(
         &self,
         call: &Subject<'_>,
@@ -174,7 +176,8 @@ impl Policy {
         }
         match kind {
             Kind::Json if length == Some(0) => false,
-            // Compressed, a stream cannot be told from an answer that ends at once; where nothing is changed, nothing is held back.
+            // A compressed stream looks like a response that ends at once. If nothing would be
+            // changed, nothing is held back.
             Kind::Json if length.is_none() && message::is_gzip(answer.headers()) && !actions.may_change() => {
                 false
             }
@@ -195,7 +198,7 @@ impl Policy {
         }
     }
 
-    /// An answer to HEAD says of a body what the answer to GET would say.
+    /// A response to HEAD describes the body of the response to GET.
     fn prepare_head(&self, call: &Subject<'_>, status: StatusCode, kind: Kind, headers: &mut HeaderMap) {
         let actions = call.actions;
         if status.is_server_error() && actions.errors() == Mode::Enforce {
@@ -214,12 +217,13 @@ impl Policy {
         }
         let is_cut = fields::mode_of_unknown(call, promised(call, status)) == Mode::Enforce;
         if is_cut || self.changed.knows(route(call)) {
-            // That a secret would be cut out of it is too rare to take the length of every HEAD: a route that has had one is known.
+            // Secrets are too rare to remove the length from every response to HEAD; only routes
+            // that have had one lose it.
             message::forget_bytes(headers);
         }
     }
 
-    /// Asks the app for nothing that could not be read. Before the request is sent.
+    /// Asks the app only for codings that can be read. Called before the request is sent.
     pub(crate) fn prepare(&self, call: &Subject<'_>, request: &mut HeaderMap) {
         if call.actions.may_change() {
             message::ask_for_gzip_at_most(request, !self.streams.knows(route(call)));
@@ -309,7 +313,7 @@ impl Policy {
         Response::from_parts(parts.head, parts.seen.into_answer(parts.part))
     }
 
-    /// What becomes of JSON that was not judged.
+    /// The treatment of JSON that was not judged.
     fn unjudged<B: Body<Data = Bytes>>(
         &self,
         call: &Subject<'_>,
@@ -344,7 +348,7 @@ impl Policy {
         Response::from_parts(parts.head, parts.seen.into_answer(parts.part))
     }
 
-    /// Has what is not judged looked through for values that only a secret has.
+    /// Searches an unjudged body for values that only a secret can have.
     fn scanned<B: Body<Data = Bytes>>(
         &self,
         call: &Subject<'_>,
@@ -407,12 +411,13 @@ fn known_as(call: &Subject<'_>, reason: Reason, mode: Mode) -> String {
     format!("{} {} {method} {}", reason.code(), mode.as_str(), route(call))
 }
 
-/// What answers are remembered by. All that have no route together: a client can make up any number of paths, and of methods.
+/// The key by which responses are remembered. Those without a route share one, because a client can
+/// make up any number of paths and methods.
 fn route<'c>(call: &Subject<'c>) -> &'c str {
     call.call.operation.as_ref().map_or("", |matched| &matched.route.path)
 }
 
-/// What the contract promises of an answer.
+/// The contract's promise about a response.
 fn promised(call: &Subject<'_>, status: StatusCode) -> Option<Promised> {
     call.operation.as_ref()?.promised(status.as_u16())
 }

@@ -7,15 +7,15 @@ use mantlet_contract::json::Kind;
 
 /// Longest name, without `_` and `-`.
 const LONGEST: usize = 64;
-/// So many bytes of a name are searched for before an answer is parsed.
+/// Bytes of a name that are searched for before a response is parsed.
 const NEEDLE: usize = 4;
 
-/// The names, and a quick search that says whether one of them can be in an answer at all.
+/// The names, and a quick search for whether a response can contain one of them at all.
 #[derive(Debug)]
 pub(super) struct SecretNames {
     /// In lower case, without `_` and `-`.
     names: HashSet<Box<[u8]>>,
-    /// None: nothing is searched for, so every answer is parsed.
+    /// None: nothing is searched for, so every response is parsed.
     needles: Option<AhoCorasick>,
 }
 
@@ -43,8 +43,8 @@ impl SecretNames {
         "user_password",
     ];
 
-    /// What opens something else. These are handed out now and then: when they are made, once. Not tokens and API keys: those are handed
-    /// out all the time.
+    /// Secrets that open something else. They are handed out once, when they are made. Tokens and
+    /// API keys are not listed: they are handed out all the time.
     const OTHERS: [&'static str; 10] = [
         "secret",
         "secret_key",
@@ -99,13 +99,14 @@ impl SecretNames {
         could_be_secret(value) && self.has_name(key)
     }
 
-    /// Those on the list that models declare; the function says whether one of their names is asked for.
+    /// The names on the list that models declare. `declares` calls the given function with each of
+    /// its names.
     pub(super) fn declared_by(
         &self,
         declares: impl FnOnce(&mut dyn FnMut(&str) -> bool) -> bool,
     ) -> Arc<[Box<str>]> {
         let mut found: Vec<Box<str>> = Vec::new();
-        // It is asked of all of them.
+        // The function never stops the search.
         declares(&mut |name| {
             if self.has_name(name) && !is_among(name, &found) {
                 found.push(name.into());
@@ -134,14 +135,15 @@ pub(super) fn is_among(name: &str, all: &[Box<str>]) -> bool {
     all.iter().any(|known| is_same(known, name))
 }
 
-/// Whether the name is one of those that are handed out on purpose now and then. None that an operator has added is.
+/// Whether the name is one of those that are sometimes handed out on purpose. Names that the
+/// operator has added never are.
 pub(super) fn may_be_handed_out(key: &str) -> bool {
     let (mut name, mut other) = ([0; LONGEST], [0; LONGEST]);
     let name = normalised(key, &mut name);
     name.is_some() && SecretNames::OTHERS.iter().any(|known| normalised(known, &mut other) == name)
 }
 
-/// Texts and numbers; not what masks a secret, and not what describes one: a schema, a flag, a list.
+/// Texts and numbers; not a masked secret, and not a description of one: a schema, a flag, a list.
 fn could_be_secret(value: Kind<'_>) -> bool {
     match value {
         Kind::Text(text) => !text.trim_matches(['*', '•', '●', ' ']).is_empty(),

@@ -1,4 +1,4 @@
-//! Reading an answer's body, as far as it is worth it.
+//! Reads the body of a response, up to a limit.
 
 use std::{future::poll_fn, mem, pin::Pin};
 
@@ -7,21 +7,21 @@ use http_body::Body;
 
 use crate::{ResponseBody, message::budget::Part};
 
-/// What has been read.
+/// The read part of a body.
 pub(super) enum Seen<B> {
     /// All of it.
     Whole(Bytes),
-    /// As much as is worth it, and there is more.
+    /// A part, up to the limit.
     Begun(Bytes, Pin<Box<B>>),
     /// Nothing.
     Unread(B),
 }
 
-/// Why an answer could not be read.
+/// Why a response could not be read.
 pub(super) enum Trouble {
-    /// The app has broken off.
+    /// The app broke off the response.
     App,
-    /// Too much is held already, for clients that do not read.
+    /// Too much is already held for clients that do not read.
     NoRoom,
 }
 
@@ -44,7 +44,7 @@ impl<B> Seen<B> {
         }
     }
 
-    /// The answer as the app sends it, with what is counted of it.
+    /// The response as the app sends it, with its share of the budget.
     pub(super) fn into_answer(self, part: Part) -> ResponseBody<B> {
         match self {
             Self::Whole(bytes) => ResponseBody::read(part.with(bytes)),

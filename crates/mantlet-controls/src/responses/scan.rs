@@ -1,8 +1,9 @@
-//! Secrets in what is not read whole: a stream, a part, what is too large, what no reader can read.
+//! Secrets in a body that is not read as a whole: a stream, a part, or one that is too large or
+//! unreadable.
 //!
-//! Nothing is understood here but `"name": "value"`. Where the name is that of a secret and the value is one that only a secret has, the
-//! value is written over with `*`, byte by byte, so that no length changes. What passes is held back no longer than until a value that
-//! may be one has ended.
+//! The scanner understands only `"name": "value"`. If the name is that of a secret and only a
+//! secret can have the value, the value is overwritten with `*`, byte by byte, so that no length
+//! changes. Bytes are held back only until a suspicious value has ended.
 
 use std::sync::{Arc, LazyLock};
 
@@ -14,7 +15,7 @@ use super::{
     secrets::{self, BEGINNINGS, Secret},
 };
 
-/// So many bytes in front of a value are looked at for its name.
+/// Bytes before a value that are searched for its name.
 const BEFORE: usize = 160;
 /// A longer value, as it is written, is not a hash.
 const LONGEST: usize = 2 * secrets::LONGEST;
@@ -25,7 +26,7 @@ const MAX_NAMES: usize = 5;
 static FINDER: LazyLock<Option<AhoCorasick>> =
     LazyLock::new(|| AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(BEGINNINGS).ok());
 
-/// What is looked for in an answer.
+/// The patterns that are searched for in a response.
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
     pub(super) names: Arc<SecretNames>,
@@ -33,17 +34,17 @@ pub(super) struct Wanted {
     pub(super) declared: Arc<[Box<str>]>,
     /// Private keys too.
     pub(super) private_keys: bool,
-    /// What is found is written over; else it is only told.
+    /// Findings are overwritten; else they are only reported.
     pub(super) masks: bool,
 }
 
-/// Looks through an answer piece by piece.
+/// Scans a response piece by piece.
 #[derive(Debug)]
 pub(super) struct Scanner {
     wanted: Wanted,
-    /// The end of what has been given on.
+    /// The end of the bytes that were passed on.
     before: Vec<u8>,
-    /// What is not given on yet.
+    /// Bytes that were not passed on yet.
     held: Vec<u8>,
     /// Inside a private key: whether the byte before was a backslash.
     inside: Option<bool>,
@@ -55,7 +56,7 @@ impl Scanner {
         Self { wanted, before: Vec::new(), held: Vec::new(), inside: None, found: Vec::new() }
     }
 
-    /// The whole of an answer.
+    /// A whole response.
     pub(super) fn whole(mut self, body: &[u8]) -> (Vec<u8>, Vec<String>) {
         let mut out = self.push(Bytes::copy_from_slice(body)).to_vec();
         out.extend(self.end());
@@ -85,7 +86,7 @@ impl Scanner {
         self.work(&data, false).into()
     }
 
-    /// There is no more; what was held back.
+    /// The end; returns the bytes that were held back.
     pub(super) fn end(&mut self) -> Vec<u8> {
         if self.held.is_empty() { Vec::new() } else { self.work(&[], true) }
     }

@@ -1,4 +1,4 @@
-//! An answer that streams and is looked through on its way.
+//! A streaming response that is scanned on its way.
 
 use std::{fmt, sync::Arc};
 

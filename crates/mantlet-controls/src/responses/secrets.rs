@@ -1,10 +1,11 @@
-//! Values that only a secret has.
+//! Values that only a secret can have.
 //!
-//! A name proves nothing: `password` may be what a password manager is for. A value can: no app shows a password's hash to a client that
-//! has a use for it, and no other text looks like one. Each format here begins with the name of its scheme and ends in as many characters
-//! of salt and hash as the scheme has at least, so that a sentence about `$2b$` is none.
+//! A name proves nothing: a password manager may return `password` on purpose. A value can: no app
+//! shows a password's hash to a client that has a use for it, and no other text looks like one.
+//! Each format here begins with the name of its scheme and ends in as many characters of salt and
+//! hash as the scheme has at least, so that a sentence about `$2b$` does not match.
 
-/// What a value surely is.
+/// The certain kind of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Secret {
     /// A stored password: a hash in a known format. It is there to be compared with, on the server alone.
@@ -33,7 +34,7 @@ pub(super) const BEGINNINGS: [&str; 16] = [
     "\"\\u007b",
 ];
 
-/// Longest text that is looked at for a hash: longer ones are none.
+/// Longest text that is checked for a hash; longer ones are not hashes.
 pub(super) const LONGEST: usize = 1024;
 
 /// Schemes of `$scheme$…` (Modular Crypt Format and PHC strings), and how many characters salt and hash have at least.
@@ -114,7 +115,7 @@ const BRACES: [&str; 18] = [
     "blf-crypt",
 ];
 
-/// Whether a value is one that only a secret has.
+/// Whether only a secret can have the value.
 pub(super) fn certain(text: &str) -> Option<Secret> {
     let text = text.trim();
     if is_private_key(text) {

@@ -23,23 +23,25 @@ pub struct Config {
     /// Methods; none means all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub methods: Vec<String>,
-    /// What differs in the security headers.
+    /// Settings of the security headers that differ here.
     pub headers: ModeConfig,
-    /// What differs for hosts: `off` for what is asked for under any name.
+    /// Settings for hosts that differ here: `off` for operations that are called under any name.
     pub host: ModeConfig,
-    /// What differs in the protection against cross-site request forgery: `off` for webhooks and the like that carry cookies.
+    /// Settings of the CSRF protection that differ here: `off` for webhooks and the like that carry
+    /// cookies.
     pub csrf: CsrfConfig,
-    /// What differs in what the contract leads to.
+    /// Settings of the contract that differ here.
     pub contract: contract::RouteConfig,
-    /// What differs in the filtering of answers.
+    /// Settings of the response filter that differ here.
     pub responses: responses::RouteConfig,
-    /// What differs in the limits.
+    /// Limits that differ here.
     pub limits: LimitsConfig,
-    /// What differs for forms and their files.
+    /// Settings for forms and files that differ here.
     pub uploads: uploads::Config,
-    /// What differs for compressed bodies.
+    /// Settings for compressed bodies that differ here.
     pub encoding: encoding::Config,
-    /// Time from the last byte of a request to the first of its answer here, if that differs (`app.response-timeout`).
+    /// Time from the last byte of a request to the first of its response here, if it differs
+    /// (`app.response-timeout`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_timeout: Option<Span>,
 }
@@ -60,7 +62,8 @@ pub struct CsrfConfig {
     /// The mode here, if it differs; `off` holds for the token too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
-    /// What differs in the token: `off` for what a front end on another origin sends.
+    /// Settings of the token that differ here: `off` for requests from a front end on another
+    /// origin.
     pub token: ModeConfig,
 }
 

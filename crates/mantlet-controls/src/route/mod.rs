@@ -1,4 +1,4 @@
-//! What differs for a route: modes and limits that the configuration sets for a path template.
+//! Settings for a route: modes and limits that the configuration sets for a path template.
 //!
 //! Templates are written as in FastAPI: `/items/{item_id}`, `/files/{path:path}`. The most specific template wins, whatever
 //! the order of the file; looking one up costs the length of the path, not the number of templates. Templates match
@@ -35,17 +35,17 @@ pub struct RoutePolicy {
     pub csrf_token: Mode,
     /// Mode of the validation of inputs.
     pub input: Mode,
-    /// What else the contract leads to.
+    /// Other settings of the contract.
     pub rules: Rules,
-    /// What becomes of what an answer should not hold.
+    /// The treatment of content that clients should not get.
     pub responses: responses::Actions,
     /// Bytes that a request body may have.
     pub body_size: BodySizes,
-    /// Time from the last byte of a request to the first of its answer, if it is another one here.
+    /// Time from the last byte of a request to the first of its response, if it differs here.
     pub response_timeout: Option<Duration>,
-    /// What forms and their files may be.
+    /// Settings for forms and files.
     pub uploads: Arc<uploads::Policy>,
-    /// What compressed bodies may become.
+    /// Settings for compressed bodies.
     pub encoding: Arc<encoding::Policy>,
 }
 
@@ -70,7 +70,8 @@ impl Routes {
         &self.fallback
     }
 
-    /// The settings for a method and a canonical path, by whichever of its spellings a template names it.
+    /// The settings for a method and a canonical path; a template may use any of the path's
+    /// spellings.
     pub fn of(&self, method: &Method, path: Spellings<'_>) -> &Arc<RoutePolicy> {
         if self.is_empty {
             return &self.fallback;
@@ -84,7 +85,7 @@ impl Routes {
         entry.map_or(&self.fallback, |entry| &entry.policy)
     }
 
-    /// Checks the `[[route]]` sections against what holds without them.
+    /// Checks the `[[route]]` sections, on top of the general settings.
     pub fn check(
         configs: &[Config],
         base: RoutePolicy,

@@ -1,4 +1,4 @@
-//! How many requests of one client the app has in hand.
+//! Counts the requests of each client that the app works on.
 
 use std::{
     hash::{BuildHasher, RandomState},

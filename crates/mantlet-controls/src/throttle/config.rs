@@ -23,7 +23,7 @@ use crate::{
     config::{Context, Mistake, Networks, Posture, Section, template::methods, units::Span},
 };
 
-/// Operations of which it is remembered that they have answered 401.
+/// How many operations are remembered as having responded with 401.
 const PROVEN: usize = 4_096;
 const LONGEST_TARPIT: Duration = Duration::from_secs(10);
 /// Requests at once where the general rate is a number.
@@ -33,36 +33,41 @@ const BURST: u32 = 400;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
-    /// What too many requests lead to. Default `enforce`.
+    /// What to do about too many requests. Default `enforce`.
     pub mode: Mode,
-    /// Requests of one client address in a time, whatever they are for. Default `auto`: as many as the app can carry; an app that is asked more is
-    /// shared among its clients.
+    /// Rate of all requests of one client address. Default `auto`: as many as the app can carry; a
+    /// busy app is shared among its clients.
     pub rate: GeneralRate,
-    /// Requests of one client address at once, where `rate` is a number; another number than the default, which is 400, means `100/s` if `rate` is not said.
+    /// Requests of one client address at once, if `rate` is a number. Default 400. If only this is
+    /// set, `rate` is `100/s`.
     pub burst: u32,
     /// Addresses, accounts and other keys that are remembered for each rule; 16 bytes each. Default 131,072 (2 MiB).
     pub keys: usize,
-    /// Addresses of IPv6 that count as one, by the bits that they share. Default 64: what one customer has at least (RFC 6177).
+    /// Length of the IPv6 prefix whose addresses count as one. Default 64, the smallest network of
+    /// one customer (RFC 6177).
     pub ipv6_prefix: u8,
     /// Addresses and networks that are not throttled: health checks, monitoring. Default none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exempt: Vec<String>,
-    /// Which answers tell what is left (`RateLimit`, `RateLimit-Policy`, `X-RateLimit-…`). Default `refused`.
+    /// The responses that say what is left (`RateLimit`, `RateLimit-Policy`, `X-RateLimit-…`).
+    /// Default `refused`.
     pub headers: HeaderPolicy,
-    /// Requests of one client address that the app has in hand at once. Default 0: no number, but a busy app is shared equally.
+    /// Requests of one client address that the app may work on at once. Default 0: no fixed number,
+    /// but a busy app is shared equally.
     pub concurrent: u32,
-    /// Delay of the refusal of a client that goes on after a refusal: a flood on some connections
-    /// becomes a trickle. Default 100 ms; `0s`: none.
+    /// Delay before refusing a client that goes on after a refusal, so that a flood on a few
+    /// connections becomes a trickle. Default 100 ms; `0s`: none.
     pub tarpit: Span,
-    /// What too many attempts to log in, to reset a password and the like lead to: operations that the contract shows to be such.
-    /// Default `enforce`.
+    /// What to do about too many attempts on sensitive operations: logins, password resets and the
+    /// like, if the contract shows them. Default `enforce`.
     pub sensitive: Mode,
-    /// The same where nothing but a word in a path or the names of fields shows it. Default `report`, and `enforce` in strict posture; never more than `sensitive`.
+    /// The same for operations that only a word in the path or the names of fields show to be
+    /// sensitive. Default `report`, and `enforce` in strict posture; never more than `sensitive`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspected: Option<Mode>,
     /// Bans: after too many refusals, all requests of an address are refused for a while.
     pub ban: bans::Config,
-    /// What differs for sensitive operations, and operations that are sensitive though the contract does not show it.
+    /// Settings for sensitive operations, also for those that the contract does not show.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub operation: Vec<OperationConfig>,
     /// Rules beside these.
@@ -101,17 +106,17 @@ impl Default for Config {
 pub struct RuleConfig {
     /// Its name, in records and in `RateLimit-Policy`.
     pub name: String,
-    /// Path templates that it is about, as in `[[route]]`; none means all.
+    /// Path templates that it applies to, as in `[[route]]`; none means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<String>,
-    /// Methods that it is about; none means all.
+    /// Methods that it applies to; none means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub methods: Vec<String>,
-    /// Tags of operations that it is about; none means all.
+    /// Tags of operations that it applies to; none means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// What is counted by: `ip`, `user`, `api-key`, `bearer`, `route`, `header:NAME`, `field:NAME` (of a JSON body or a form), or several of them together.
-    /// Default `ip`.
+    /// The key that is counted: `ip`, `user`, `api-key`, `bearer`, `route`, `header:NAME`,
+    /// `field:NAME` (of a JSON body or a form), or several of them together. Default `ip`.
     #[serde(default = "by_address")]
     pub key: Vec<String>,
     /// Requests in a time: `10/s`, `100/m`, `5/15m`.
@@ -119,8 +124,8 @@ pub struct RuleConfig {
     /// Requests at once. Default as many as the rate's number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<u32>,
-    /// What it does while the store does not answer: `local` counts on this machine alone, `open` lets everything pass, `closed` nothing.
-    /// Default `local`.
+    /// What it does while the store does not respond: `local` counts on this machine alone, `open`
+    /// lets everything pass, `closed` nothing. Default `local`.
     #[serde(default)]
     pub fail: Fail,
     /// The mode of this rule, if it differs.
@@ -140,7 +145,7 @@ pub struct RateText {
 }
 
 impl RateText {
-    /// So many in so much time.
+    /// A number of requests in a period.
     pub const fn new(count: u32, period: Duration) -> Self {
         Self { count, period }
     }
@@ -201,14 +206,14 @@ impl<'de> Deserialize<'de> for RateText {
 }
 
 impl Config {
-    /// What one address may ask, for long and at once, if that is a number.
+    /// The general rate and burst of one address, if `rate` is a number.
     pub fn general(&self) -> Option<(RateText, u32)> {
         // A number at once means that no more are wanted.
         let is_fixed = self.rate != GeneralRate::Auto || self.burst != BURST;
         is_fixed.then(|| (self.rate.counted(), self.burst))
     }
 
-    /// What holds where an operation only looks sensitive.
+    /// The mode for operations that only look sensitive.
     fn suspected(&self, posture: Posture) -> Mode {
         let by_default = if posture == Posture::Strict { Mode::Enforce } else { Mode::Report };
         match (self.sensitive, self.suspected.unwrap_or(by_default)) {
@@ -243,7 +248,7 @@ impl Section for Config {
         Self { mode: Mode::Off, ..Self::default() }
     }
 
-    /// What is remembered stays with rules of the same name.
+    /// Counters stay with rules of the same name.
     fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
         let suspected = self.suspected(context.posture);
         let memory = &context.deployment.kept.get::<super::Memory>();

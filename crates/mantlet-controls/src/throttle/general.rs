@@ -1,7 +1,8 @@
-//! The general rate: what one address may ask, whatever it is for.
+//! The general rate: how many requests one address may send, whatever they are for.
 //!
-//! By default there is no number. An app that can carry what it is asked is asked, and one that cannot is shared among its clients by the
-//! gateway before it; this control only records which clients ask much. A number in the configuration refuses those that ask more.
+//! By default there is no fixed number: the gateway shares a busy app among its clients, and this
+//! control only records clients that send many requests. With a number in the configuration,
+//! requests beyond it are refused.
 
 use std::{fmt, net::IpAddr, str::FromStr, sync::Arc, time::Duration};
 
@@ -20,12 +21,12 @@ pub enum GeneralRate {
     Fixed(RateText),
 }
 
-/// What is worth a record while there is no fixed rate. A page that loads a hundred things at once, and a test run of some thousand requests a minute,
-/// stay below it.
+/// The rate above which a client is recorded while there is no fixed rate. A page that loads a
+/// hundred things at once, and a test run of some thousand requests a minute, stay below it.
 pub(super) const MUCH: RateText = RateText::new(100, Duration::from_secs(1));
 
-/// Refusals of an address after which further ones are answered late: what is malformed is cheap to send and not to refuse. A page with a
-/// hundred broken links stays below it.
+/// Refusals of an address after which further ones are delayed: a malformed request is cheap to
+/// send, but not to refuse. A page with a hundred broken links stays below it.
 const REFUSALS: (u32, Duration, u32) = (20, Duration::from_secs(1), 200);
 /// Where they are counted: no rule can have that name.
 pub(super) const REFUSALS_TABLE: &str = "refusals of an address";
@@ -68,8 +69,8 @@ impl<'de> Deserialize<'de> for GeneralRate {
 }
 
 impl Policy {
-    /// Without a fixed rate, a client that asks much is recorded and not refused. A process of this
-    /// machine is not recorded: it is a test, or the app's own.
+    /// Without a fixed rate, a client that sends many requests is recorded and not refused. A
+    /// process of this machine is not recorded: it is a test, or the app's own.
     pub(super) fn note_much(&self, address: IpAddr, verdict: &mut Verdict) {
         if address.to_canonical().is_loopback() {
             return;
@@ -84,8 +85,8 @@ impl Policy {
         }
     }
 
-    /// How long a refusal should wait, if it should: that of a client that goes on after one, or that has had many of what is refused before
-    /// anything is asked of the app.
+    /// How long to delay a refusal, if at all: for a client that goes on after a refusal, or that
+    /// has had many cheap ones.
     pub(crate) fn tarpit(&self, call: &Call, refusal: &Refusal) -> Option<Tarpit> {
         if self.tarpit.is_zero() {
             return None;
@@ -110,8 +111,8 @@ impl Policy {
     }
 }
 
-/// Whether a client can have many such refusals for next to nothing: it is refused before this control is asked, or for a path that it has made up, or
-/// because it asks more than its share.
+/// Whether such refusals are cheap for the client: refused before this control, for a made-up path,
+/// or for exceeding its share.
 const fn is_cheap_to_cause(reason: Reason) -> bool {
     // Reasons stand in the order of the pipeline.
     (reason as usize) < (Reason::RateLimited as usize)

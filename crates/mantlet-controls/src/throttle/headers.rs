@@ -1,4 +1,5 @@
-//! What answers tell of limits: the IETF draft's fields (draft-ietf-httpapi-ratelimit-headers-10) and those that were there before.
+//! The headers of responses about limits: the IETF draft's fields
+//! (draft-ietf-httpapi-ratelimit-headers-10) and those that were there before.
 
 use std::sync::Arc;
 
@@ -6,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::throttle::rate::{Decision, Rate};
 
-/// Where a client stands with a rule.
+/// A client's standing with a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RateLimitStatus {
     pub(super) rule: Arc<str>,
@@ -26,7 +27,7 @@ impl RateLimitStatus {
         }
     }
 
-    /// Writes it on an answer, unless the app tells of limits of its own.
+    /// Adds it to a response, unless the app has headers about its own limits.
     pub(crate) fn set_headers(&self, headers: &mut HeaderMap) {
         let quota = self.rate.burst();
         let window = seconds(self.rate.period().mul_f64(f64::from(quota) / f64::from(self.rate.count())));

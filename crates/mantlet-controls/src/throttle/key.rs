@@ -1,4 +1,4 @@
-//! What a request is counted by.
+//! The keys that requests are counted by.
 
 use std::borrow::Cow;
 
@@ -85,7 +85,7 @@ impl Policy {
                 KeyPart::Field(name) => match field(request, std::slice::from_ref(name)) {
                     Named::Text(text) => Cow::Owned(text.into_bytes()),
                     Named::Nothing => return None,
-                    // All who hide it share one, or a rule would end where a body is long enough.
+                    // All clients that hide it share one key, or a long body would evade the rule.
                     Named::Unsure => Cow::Borrowed(b"\0unsure"),
                 },
             });
@@ -138,7 +138,7 @@ fn api_key<'r, B>(call: &Call, request: &'r Request<B>) -> Option<Cow<'r, [u8]>>
     })
 }
 
-/// What stands after the scheme of a credential (RFC 9110 section 11.4), if it is this one.
+/// The part of a credential after its scheme (RFC 9110 section 11.4), if it has this scheme.
 fn credential<'r>(headers: &'r HeaderMap, scheme: &[u8]) -> Option<&'r [u8]> {
     let value = headers.get(header::AUTHORIZATION)?.as_bytes().trim_ascii();
     let at = value.iter().position(|byte| *byte == b' ')?;
@@ -160,9 +160,10 @@ fn basic(headers: &HeaderMap) -> Option<Vec<u8>> {
     Some(BASE64.decode(&digits).unwrap_or(digits))
 }
 
-/// The accounts that a request names: one in each of the first of these places, for any of them may be the one that the app looks for; if it has
-/// none, the first in the others. All who hide it in a body that is not read here share one, or guesses would only have to be long; and so do
-/// more than [`MOST_ACCOUNTS`].
+/// The accounts that a request names: one in each of the first of these places, for any of them may
+/// be the one that the app looks for; if it has none, the first in the others. Clients that hide it
+/// in a body that is not read here share one account, or long bodies would evade the limit; so do
+/// requests with more than [`MOST_ACCOUNTS`].
 pub(super) fn accounts<B>(
     call: &Call,
     request: &Request<RequestBody<B>>,

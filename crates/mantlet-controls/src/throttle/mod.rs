@@ -1,4 +1,4 @@
-//! Has this client had its share?
+//! Has the client used up a limit?
 //!
 //! Defends the app against more requests than one client should make: floods, scans, passwords guessed by the thousand, mails sent
 //! by the hundred.
@@ -6,8 +6,8 @@
 //! A request passes if
 //! 1. its client is exempt, or has not used up the general rate of addresses, where the configuration has one;
 //! 2. no rule and no quota of the configuration that it falls under says otherwise;
-//! 3. where the contract shows its operation to be sensitive, or the configuration says so, neither its address nor the account that it names has had too many
-//!    attempts.
+//! 3. if its operation is sensitive, by the contract or the configuration, neither its address nor
+//!    its account has had too many attempts.
 //!
 //! Rates are counted by GCRA ([`rate`]), in a fixed amount of memory ([`rate::Table`]). A refused
 //! request costs the app nothing. An address with too many refusals may be banned ([`bans`]).
@@ -15,19 +15,23 @@
 //! # Inside
 //!
 //! - Tables of counters have names of rules, lie in [`Memory`] and outlive the policy.
-//! - All decisions of a stage are one question to the [`Store`]. What a rule does without an answer is its `fail`.
-//! - An attempt is counted before it is forwarded and given back if its response was no failure, so that many at once are no more than the rule says.
-//!   Counters are those of a purpose; each operation has keys of its own in them. What cannot be read so is one account for all.
+//! - All decisions of a stage are one request to the [`Store`]. Without a response, a rule follows
+//!   its `fail`.
+//! - An attempt is counted before it is forwarded, and given back if its response was not a
+//!   failure. So many at once cannot exceed the rule. Counters are those of a purpose; each
+//!   operation has keys of its own in them. What cannot be read so is one account for all.
 //! - The general rate is not a number by default: a client that asks much is recorded, and a busy app is shared by the gateway.
-//! - Bans are asked first of all and learn last of all. Who is banned is a table (asked by each request) and a short list (for people).
+//! - Bans are checked first and learn last. They are a table (read by each request) and a short
+//!   list (for the operator).
 //! - Quotas count what the app has accepted: a made-up key costs no memory. What is counted on this machine is many small lists, each with a lock.
-//! - Rules that only report count how much each key asks in a window, in two tables that take turns.
+//! - Rules that only report count the requests of each key in a window, in two tables that take
+//!   turns.
 //!
 //! # Deployment
 //!
-//! To mind in deployment: behind a proxy that is not in `client.trusted`, all clients are one. If it is a neighbour, the general rate only
-//! reports it; the other rules count on. Counters live in this
-//! process: they begin anew with it, and stay through a reload.
+//! To mind in deployment: behind a proxy that is not in `client.trusted`, all clients are one. If
+//! it is a neighbour, the general rate only reports it; the other rules still count. Counters live
+//! in this process: a restart clears them, a reload does not.
 //!
 //! ```
 //! use mantlet_controls::{Context, Section, throttle::Config};
@@ -84,14 +88,15 @@ use crate::{
     refusal::{Faults, refuses},
 };
 
-/// When to try again while a rule that fails closed has no store.
+/// `Retry-After` while a rule that fails closed has no store.
 const CLOSED: Duration = Duration::from_secs(1);
-/// Of refusals by one rule of one key, the first in this time is recorded: a flood would fill any disk.
+/// Only the first refusal of a key by a rule in this time is recorded, or a flood would fill any
+/// disk.
 const RECORDED: Duration = Duration::from_mins(1);
-/// The same for an operation that only looks sensitive: the record is for the operator, who says whether it is.
+/// The same for an operation that only looks sensitive: the record asks the operator to decide.
 const SUSPECTED: Duration = Duration::from_hours(24);
 
-/// Which answers tell what is left.
+/// The responses that say what is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HeaderPolicy {
@@ -108,7 +113,8 @@ pub enum HeaderPolicy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tarpit(pub Duration);
 
-/// What is remembered, by the names of rules. It outlives the policy: a reload forgets nothing. Cloning it gives the same memory.
+/// The counters, by the names of rules. They outlive the policy: a reload loses nothing. A clone
+/// shares them.
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
     tables: Arc<Mutex<HashMap<Box<str>, Arc<Table>>>>,
@@ -130,13 +136,13 @@ impl Memory {
         self.usages.of(subject, keys)
     }
 
-    /// What a quota has counted on this machine; it keeps the size that it was made with.
+    /// The counts of a quota on this machine; it keeps the size that it was made with.
     pub fn ledger(&self, quota: &str, keys: usize) -> Arc<Ledger> {
         let mut ledgers = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(ledgers.entry(quota.into()).or_insert_with(|| Arc::new(Ledger::with_room_for(keys))))
     }
 
-    /// What all quotas have counted on this machine.
+    /// The counts of all quotas on this machine.
     pub fn ledgers(&self) -> Vec<(Box<str>, Arc<Ledger>)> {
         let ledgers = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
         ledgers.iter().map(|(name, ledger)| (name.clone(), Arc::clone(ledger))).collect()
@@ -163,7 +169,7 @@ pub struct Policy {
     concurrent: Option<u32>,
     presences: Arc<concurrent::Concurrent>,
     recorded: Arc<Table>,
-    /// How much is asked of rules that only report.
+    /// The usage of rules that only report.
     pub usages: Usages,
     flows: attempts::Memory,
     /// Operations that have answered 401.
@@ -172,12 +178,12 @@ pub struct Policy {
     operations: attempts::Operations,
 }
 
-/// What a stop found.
+/// The findings of a stop.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
-    /// Rules that are used up, each in its mode.
+    /// Exceeded rules, each in its mode.
     pub(crate) faults: Faults,
-    /// Where the client stands with the rule that is nearest to its end, if that is told.
+    /// The client's standing with the rule that is closest to its limit, if the response says it.
     pub(crate) standing: Option<Box<RateLimitStatus>>,
     /// Where the request was counted, if it falls under rules that only report.
     pub(crate) counted: Option<Box<ReportedUse>>,
@@ -246,7 +252,7 @@ impl Verdict {
     }
 }
 
-/// What was counted, and what of it is told.
+/// A counted request, and the parts of it that are recorded.
 #[derive(Debug, Clone, Copy)]
 struct Shown {
     /// The key that was counted.
@@ -261,7 +267,7 @@ struct Shown {
 type Asked<'p> = (&'p Counter, Mode, Key);
 
 impl Policy {
-    /// What can be decided before the route is known.
+    /// Decisions before the route is known.
     pub(crate) fn early<'p, B>(
         &'p self,
         call: &Call,
@@ -304,7 +310,7 @@ impl Policy {
         }
     }
 
-    /// What depends on the route, on who is calling, or on the body.
+    /// Decisions that depend on the route, the caller or the body.
     pub(crate) async fn late<B>(
         &self,
         call: &Call,
@@ -327,7 +333,7 @@ impl Policy {
         let asked: Vec<Asked<'_>> = keyed.collect();
         let trying = self.trying(call, request).await?;
         let of_rules = self.ask(&asked, store, &mut verdict);
-        // Both are written to a store before the first answer is waited for.
+        // Both are written to a store before the first response is awaited.
         let attempt = match trying {
             None => {
                 of_rules.await;
@@ -437,8 +443,8 @@ fn take_here(counter: &Counter, key: Key) -> Decision {
     counter.table.take(counter.table.key(key), &counter.rate)
 }
 
-/// A neighbour that speaks for others, as far as can be seen, and is not in `client.trusted`: it
-/// would be refused for what all of them ask. An Internet address never looks so.
+/// A neighbour that seems to be a proxy and is not in `client.trusted`: it would be refused for the
+/// requests of all its clients. An Internet address never counts as one.
 fn is_undeclared_proxy(call: &Call, headers: &HeaderMap, address: IpAddr) -> bool {
     let is_neighbour = match address {
         IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),

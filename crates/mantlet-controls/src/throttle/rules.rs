@@ -1,4 +1,4 @@
-//! Which rules a request falls under, and what it is counted by.
+//! Finds the rules that apply to a request, and its keys.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -23,27 +23,27 @@ pub(super) struct Rule<C = Counter> {
     pub(super) key: Box<[KeyPart]>,
 }
 
-/// What counts for a rule.
+/// The counter of a rule.
 #[derive(Debug, Clone)]
 pub(super) struct Counter {
     pub(super) name: Arc<str>,
     pub(super) rate: Rate,
-    /// What is counted on this machine.
+    /// The counts on this machine.
     pub(super) table: Arc<Table>,
-    /// How much is asked of it while it only reports.
+    /// Its usage while it only reports.
     pub(super) usage: Arc<Usage>,
     pub(super) mode: Mode,
     pub(super) fail: Fail,
 }
 
 impl Counter {
-    /// Takes back what was counted on this machine.
+    /// Takes back a count on this machine.
     pub(super) fn give_back(&self, key: Key) {
         self.table.give_back(self.table.key(key), &self.rate);
     }
 }
 
-/// A part of what a rule counts by.
+/// A part of a rule's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum KeyPart {
     Ip,
@@ -56,27 +56,28 @@ pub(super) enum KeyPart {
 }
 
 impl<C> Rule<C> {
-    /// Whether it can be asked before anything is known of the route.
+    /// Whether it can be checked before the route is known.
     fn is_early(&self) -> bool {
         self.key.iter().all(|part| matches!(part, KeyPart::Ip | KeyPart::Bearer | KeyPart::Header(_)))
     }
 }
 
-/// What a rule is about.
+/// The operations that a rule applies to.
 pub(super) struct Target<'c> {
     pub(super) paths: &'c [String],
     pub(super) methods: Vec<Method>,
     pub(super) tags: &'c [String],
 }
 
-/// Rules by what they are about: finding those of a request costs its path and its tags, not the number of rules.
+/// Rules by the operations that they apply to: a lookup costs the length of the path and the number
+/// of tags, not the number of rules.
 #[derive(Debug)]
 pub(super) struct Rules<C = Counter> {
     all: Vec<Entry<C>>,
     /// Those without paths and tags.
     everywhere: Vec<usize>,
     by_path: matchit::Router<usize>,
-    /// What the router leads to.
+    /// The router's values.
     of_path: Vec<OfPath>,
     by_tag: HashMap<Box<str>, Vec<usize>>,
     has_early: bool,
@@ -99,7 +100,7 @@ struct Entry<C> {
     rule: Rule<C>,
     /// None means all.
     methods: Vec<Method>,
-    /// Where paths are named too.
+    /// With paths as well.
     tags: Vec<Box<str>>,
     early: bool,
 }
@@ -125,7 +126,7 @@ impl<C> Rules<C> {
         self.add_at(early, rule, target)
     }
 
-    /// Adds one that is not asked early, whatever it counts by.
+    /// Adds a rule that is not checked early, whatever its key.
     pub(super) fn add_late(&mut self, rule: Rule<C>, target: &Target<'_>) -> Result<(), String> {
         self.add_at(false, rule, target)
     }
@@ -182,7 +183,7 @@ impl<C> Rules<C> {
         self.all.iter().map(|entry| &entry.rule)
     }
 
-    /// The rules that a request falls under at this stage, in their order.
+    /// The rules that apply to a request at this stage, in their order.
     pub(super) fn of(
         &self,
         early: bool,
@@ -224,7 +225,7 @@ fn may_meet(one: &str, other: &str) -> bool {
     loop {
         match (ours.next(), theirs.next()) {
             (None, None) => return true,
-            // The rest of one of them is whatever there is.
+            // One of them ends in a wildcard.
             (Some(part), _) | (_, Some(part)) if part.contains("{*") => return true,
             (Some(ours), Some(theirs)) if ours == theirs || ours.contains('{') || theirs.contains('{') => {}
             _ => return false,

@@ -10,10 +10,10 @@ use crate::throttle::{
     rate::{Decision, Rate},
 };
 
-/// A key of a rule, the same on every machine: an address, or a hash of what the rule counts by.
+/// A key of a rule, the same on every machine: an address, or a hash of the key parts.
 pub type Key = [u8; 16];
 
-/// What is counted.
+/// A request to count.
 #[derive(Debug, Clone)]
 pub struct RateRequest<'r> {
     /// The name of the rule.
@@ -24,18 +24,18 @@ pub struct RateRequest<'r> {
     pub rate: Rate,
 }
 
-/// An attempt on something that can be guessed, or asked for too often.
+/// An attempt on a sensitive operation.
 #[derive(Debug, Clone)]
 pub struct AttemptRequest<'r> {
-    /// What it is for, such as `login`: what is remembered of accounts is remembered for each purpose.
+    /// The purpose, such as `login`: accounts are remembered for each purpose apart.
     pub purpose: &'r str,
-    /// What it is counted by beside the account.
+    /// The counters besides those of the accounts.
     pub takes: Vec<RateRequest<'r>>,
     /// The accounts that it names.
     pub accounts: Vec<Account<'r>>,
 }
 
-/// An account, and what counts attempts on it.
+/// An account, with the counters of attempts on it.
 #[derive(Debug, Clone)]
 pub struct Account<'r> {
     /// The name of the rule.
@@ -47,25 +47,26 @@ pub struct Account<'r> {
     /// The account and the address: it is counted by itself if a client has logged in to the
     /// account from there.
     pub pair: Key,
-    /// By what these two are counted for the operation.
+    /// The keys that count these two for the operation.
     pub counted: [Key; 2],
 }
 
-/// What a store says of an attempt.
+/// A store's response about an attempt.
 #[derive(Debug, Clone)]
 pub struct AttemptDecision {
-    /// What is known of each account.
+    /// The state of each account.
     pub accounts: Vec<AccountState>,
-    /// Of each counter; those of accounts are the last. It is counted by all of them, or by none if one or a delay refuses it.
+    /// The decision of each counter; those of accounts are last. The attempt is counted by all of
+    /// them, or by none if one or a delay refuses it.
     pub decisions: Vec<Decision>,
 }
 
-/// What is known of an account.
+/// The state of an account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AccountState {
     /// Whether a login to it from this address has succeeded lately.
     pub is_known: bool,
-    /// How long it must not be tried.
+    /// How long it must wait.
     pub delay: Option<Duration>,
 }
 
@@ -77,7 +78,7 @@ impl AttemptDecision {
     }
 }
 
-/// What has become of an attempt.
+/// The outcome of an attempt.
 #[derive(Debug, Clone)]
 pub enum AttemptOutcome {
     /// It was not a failure: the count is given back.
@@ -95,10 +96,11 @@ pub enum AttemptOutcome {
     },
 }
 
-/// Counters that are shared. Nothing here may take longer than some tens of milliseconds; none stands for a store that does not answer.
-/// Every question is one round trip.
+/// Counters that are shared. Nothing here may take longer than some tens of milliseconds; `None`
+/// means that the store does not respond. Every call is one round trip.
 pub trait Store: Send + Sync {
-    /// Makes ready on a thread of the gate, so that no request waits for that, and so that what is wrong is known at once.
+    /// Connects a thread of the gate in advance, so that no request waits for that and errors show
+    /// at once.
     fn connect(&self);
 
     /// Counts requests, each by itself.
@@ -110,23 +112,23 @@ pub trait Store: Send + Sync {
     /// Learns the outcome of an attempt for a purpose; no request waits for it.
     fn learn(&self, purpose: Arc<str>, outcome: AttemptOutcome);
 
-    /// Counts a request for quotas, all or none of them answered.
+    /// Counts a request for quotas: for all of them or for none.
     fn count<'a>(&'a self, spends: &'a [QuotaRequest<'a>]) -> BoxFuture<'a, Option<Vec<QuotaDecision>>>;
 
     /// Takes back counts of quotas; no request waits for it.
     fn uncount(&self, spent: Vec<QuotaCharge>);
 
-    /// What the keys of a quota have used up. May take its time: it is asked for people.
+    /// The usage of all keys of a quota. It may take its time, because the operator waits for it.
     fn holders<'a>(&'a self, quota: &'a str) -> BoxFuture<'a, Option<Vec<QuotaUse>>>;
 
-    /// What a key has used up of a quota, if it is known.
+    /// The usage of one key of a quota, if it is known.
     fn holder<'a>(&'a self, quota: &'a str, key: Key) -> BoxFuture<'a, Option<Option<QuotaUse>>>;
 
-    /// Forgets what a key has used up of a quota; whether it was known.
+    /// Forgets the usage of a key; returns whether it was known.
     fn reset<'a>(&'a self, quota: &'a str, key: Key) -> BoxFuture<'a, Option<bool>>;
 }
 
-/// What a rule does while the store does not answer.
+/// What a rule does while the store does not respond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fail {

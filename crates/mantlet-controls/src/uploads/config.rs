@@ -6,11 +6,11 @@ use crate::{
     config::{Context, Mistake, Posture, Section, Tolerance, units::Size},
 };
 
-/// The `[uploads]` section, and what of it differs for a route.
+/// The `[uploads]` section, also for a route.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
-    /// What a refusal leads to. Default `enforce`.
+    /// The mode. Default `enforce`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
     /// Bytes that one file may have. Default: what the body may have (`limits.body-size`).
@@ -25,17 +25,18 @@ pub struct Config {
     /// Types that files may have, as they are declared and as their first bytes say: `image/*`, `application/pdf`. Default: any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub types: Option<Vec<String>>,
-    /// File names that are paths, very long, or hold control characters. Default `report`; strict `reject`. What climbs out of its folder
-    /// (`../`) is always refused.
+    /// File names that are paths, very long, or hold control characters. Default `report`; strict
+    /// `reject`. A name that leaves its folder (`../`) is always refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unusual_names: Option<Tolerance>,
-    /// Files whose first bytes contradict their declared type, where `types` does not say what may come. Default `report`; strict `reject`.
+    /// Files whose first bytes contradict their declared type, if `types` is not set. Default
+    /// `report`; strict `reject`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disguised_files: Option<Tolerance>,
 }
 
 impl Policy {
-    /// What holds before anything is configured.
+    /// The settings before anything is configured.
     pub(crate) fn of(posture: Posture) -> Self {
         let tolerance = match posture {
             Posture::Compatible => Tolerance::Report,
@@ -54,7 +55,7 @@ impl Policy {
         }
     }
 
-    /// With what a section says; keys in mistakes are relative to it.
+    /// Applies a section; keys in mistakes are relative to it.
     pub(crate) fn with(&self, config: &Config, report_only: bool) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let types = config.types.as_ref().map(|types| {

@@ -1,22 +1,23 @@
 //! Multipart forms and their files, watched while they stream to the app.
 //!
 //! Defends against forms that an app and a gate before it read differently, against uploads that
-//! fill a disk, thousands of parts, file names that climb out of their folder, and files that are
-//! not what they are said to be. Nothing is spooled: the bytes pass as they came, and the body
-//! breaks off where one of them is too many.
+//! fill a disk, thousands of parts, file names that leave their folder, and files that are not of
+//! their declared type. Nothing is stored: the bytes pass unchanged, and the body ends where it
+//! breaks a rule.
 //!
 //! A form passes if
-//! 1. it is well-formed: one boundary, headers without control characters, a name for each part. What python-multipart would take
-//!    although it is odd (no final boundary, `filename*`) passes in `compatible` posture and is reported;
-//! 2. it has no more files and fields than it may have, and no file is too large;
-//! 3. no file name climbs out of its folder; paths as names pass in `compatible` posture and are reported;
+//! 1. it is well-formed: one boundary, headers without control characters, a name for each part.
+//!    oddities that python-multipart accepts (no final boundary, `filename*`) pass in `compatible`
+//!    posture and are reported;
+//! 2. it does not have too many files or fields, and no file is too large;
+//! 3. no file name leaves its folder; paths as names pass in `compatible` posture and are reported;
 //! 4. each file's type is one of `types`, if there are any, by its Content-Type and by its first bytes. Without `types` a file that
 //!    contradicts its Content-Type is reported.
 //!
-//! Where the contract knows no form (the handler reads the request itself) and nothing is configured, all of it is reported only: the
-//! app may have a parser of its own.
+//! If the contract does not declare a form (the handler reads the request itself) and nothing is
+//! configured, everything is only reported: the app may have a parser of its own.
 //!
-//! To mind in deployment: what is reported after the app has begun to answer is not recorded.
+//! To mind in deployment: a finding after the app has begun to respond is not recorded.
 //!
 //! ```
 //! use mantlet_controls::{Context, Section, config::units::Size, uploads::Config};

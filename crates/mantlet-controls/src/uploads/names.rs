@@ -1,4 +1,4 @@
-//! File names that an app may take for a path.
+//! File names that an app may use as a path.
 
 /// Bytes that a file name may have; file systems allow no more.
 const LONGEST: usize = 255;
@@ -6,13 +6,13 @@ const LONGEST: usize = 255;
 /// What is wrong with a file name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NameFault {
-    /// No client of good will sends it: it leaves its folder.
+    /// No honest client sends it: it leaves its folder.
     Dangerous(&'static str),
-    /// Directory uploads and old clients do.
+    /// Directory uploads and old clients send it.
     Unusual(&'static str),
 }
 
-/// Looks at a name as the app gets it. Escapes of browsers (`%22`, `%0D%0A`) are text to everybody.
+/// Checks a name as the app gets it. Escapes of browsers (`%22`, `%0D%0A`) are plain text.
 pub(super) fn fault(name: &[u8]) -> Option<NameFault> {
     use NameFault::{Dangerous, Unusual};
     let is_separator = |byte: &u8| matches!(byte, b'/' | b'\\');
@@ -26,7 +26,7 @@ pub(super) fn fault(name: &[u8]) -> Option<NameFault> {
         return Some(Unusual("a long file name"));
     }
     let text = String::from_utf8_lossy(name);
-    // A name that turns its direction shows another ending than it has.
+    // A name that changes its text direction displays another ending than it has.
     let turns =
         |char| matches!(char, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     if text.chars().any(|char| char.is_control() || turns(char)) {

@@ -21,7 +21,8 @@ impl Pattern {
             .then(|| Self(text.to_ascii_lowercase().into()))
     }
 
-    /// Whether it names a type, which is in lower case. Browsers run what is XML as a page: that has to be named itself.
+    /// Whether it names a type, which is in lower case. Browsers run XML as a page, so it must be
+    /// named explicitly.
     pub(super) fn matches(&self, essence: &str) -> bool {
         match self.0.strip_suffix('*') {
             Some(kind) => essence.starts_with(kind) && !essence.ends_with("+xml"),
@@ -61,7 +62,7 @@ enum Class {
 fn is_page(head: &[u8]) -> bool {
     let mut rest = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
     while let Some(comment) = rest.strip_prefix(b"<!--") {
-        // What hides behind a long one is taken for the worst.
+        // If a long comment hides the rest, assume the worst.
         let Some(end) = memchr::memmem::find(comment, b"-->") else { return true };
         rest = comment.get(end + 3..).unwrap_or_default().trim_ascii_start();
     }
@@ -82,7 +83,7 @@ pub(super) fn contradicts(declared: &str, head: &[u8]) -> bool {
         (Class::Text, Some(Class::Markup)) => false,
         // Some signatures are words: `BMW` begins as a bitmap does.
         (Class::Text, Some(_)) => is_binary(head),
-        // What always has a signature, and has none.
+        // A type that always has a signature, in a file without one.
         (Class::Image | Class::Archive, None) => infer::is_mime_supported(declared),
         (_, None) => false,
         (class, Some(found)) => class != found,

@@ -1,4 +1,4 @@
-//! Looks at a form as it passes.
+//! Judges a form as it passes.
 
 use std::sync::Arc;
 
@@ -19,7 +19,8 @@ pub(crate) struct FormWatch {
 }
 
 impl FormWatch {
-    /// Begins; `certain` if it is known that the app reads a form. Refuses what is known by the Content-Type alone.
+    /// Begins; `certain` if it is known that the app reads a form. Refuses faults that the
+    /// Content-Type alone shows.
     pub(crate) fn begin(
         form_type: &FormType,
         policy: Arc<Policy>,
@@ -38,7 +39,7 @@ impl FormWatch {
         self.parser.push(data, &mut self.judge)
     }
 
-    /// The rest cannot be seen.
+    /// The rest cannot be judged.
     pub(crate) fn give_up(&self) -> Result<(), Reason> {
         self.judge.found(self.judge.firm(), Reason::MultipartMalformed, "cannot be inflated")
     }

@@ -1,4 +1,4 @@
-//! Who is banned: `GET` and `DELETE /bans`, `DELETE /bans/{address}`.
+//! Banned addresses: `GET` and `DELETE /bans`, `DELETE /bans/{address}`.
 
 use http::StatusCode;
 use mantlet_controls::{
@@ -31,11 +31,12 @@ pub(super) fn lift(bans: Option<&Bans>, address: &str, audit: &impl Sink) -> Res
             Ok(json!({ "lifted": [address] }))
         }
         Lift::NotBanned => {
-            let message = format!("`{address}` is not banned; `mantlet bans` lists who is");
+            let message = format!("`{address}` is not banned; `mantlet bans` lists the bans");
             Err(Trouble::new(StatusCode::NOT_FOUND, message))
         }
         Lift::NoAddress => {
-            let message = format!("`{address}` is no address; write one that `mantlet bans` lists, or `all`");
+            let message =
+                format!("`{address}` is not an address; pass one that `mantlet bans` lists, or `all`");
             Err(Trouble::new(StatusCode::BAD_REQUEST, message))
         }
     }
@@ -43,7 +44,7 @@ pub(super) fn lift(bans: Option<&Bans>, address: &str, audit: &impl Sink) -> Res
 
 fn enforced(bans: Option<&Bans>) -> Result<&Bans, Trouble> {
     bans.filter(|bans| bans.mode() == Mode::Enforce).ok_or_else(|| {
-        let message = "nobody is banned: `mode` under `[throttle.ban]` is not `enforce`";
+        let message = "no address is banned: `mode` under `[throttle.ban]` is not `enforce`";
         Trouble::new(StatusCode::NOT_FOUND, message)
     })
 }

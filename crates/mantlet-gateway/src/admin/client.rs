@@ -1,4 +1,4 @@
-//! Asks at the socket of another Mantlet.
+//! The client of another Mantlet's admin socket.
 
 use std::{io, path::Path};
 
@@ -12,11 +12,11 @@ use tokio::{net::UnixStream, time::timeout};
 use super::socket::{PATIENCE, connect_now};
 use crate::app::fetch;
 
-/// Longest answer that is read: all that is remembered of any control.
+/// Largest response that is read, in bytes: enough for everything that a control remembers.
 const MAX_ANSWER: usize = 64 << 20;
 
-/// Asks the Mantlet that answers at this socket, for a path of these segments. Its answer is JSON,
-/// and so is an error's.
+/// Sends a request to the Mantlet at this socket, for a path of these segments. The response is
+/// JSON, and so is an error.
 pub async fn ask(socket: &Path, method: Method, segments: &[&str]) -> io::Result<(StatusCode, Value)> {
     let asked = timeout(PATIENCE, exchange(socket, method, segments)).await;
     asked.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
@@ -27,7 +27,7 @@ async fn exchange(socket: &Path, method: Method, segments: &[&str]) -> io::Resul
     stream.set_nonblocking(true)?;
     let stream = TokioIo::new(UnixStream::from_std(stream)?);
     let (mut sender, connection) = client::conn::http1::handshake(stream).await.map_err(io::Error::other)?;
-    // Ends with the sender and the answer.
+    // Ends with the sender and the response.
     tokio::spawn(connection);
     let mut path = String::new();
     for segment in segments {

@@ -1,8 +1,8 @@
 //! The admin socket: the operator sees and changes what Mantlet remembers of clients. HTTP with
 //! JSON.
 //!
-//! A user that may open the socket may do everything: that is its owner alone (mode 0600). It is
-//! served where it is polled, never on a thread of the gate. Questions are short: no request has a
+//! Every user who can open the socket may do everything, so only its owner can (mode 0600). The
+//! socket is served by the task that polls it, never by a thread of the gate. Requests have no
 //! body.
 
 mod bans;

@@ -1,4 +1,4 @@
-//! What is used up of quotas: `GET /quotas`, `GET` and `DELETE /quotas/{quota}/{key}`.
+//! Quota usage: `GET /quotas`, `GET` and `DELETE /quotas/{quota}/{key}`.
 
 use std::{cmp::Reverse, sync::Arc};
 
@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 
 use super::trouble::Trouble;
 
-/// Keys of a quota that are listed, those that have used up most.
+/// How many keys of a quota are listed; they are those with the highest usage.
 const LISTED: usize = 100;
 
-/// What is asked, and of whom.
+/// The policy and the store that a request reads.
 pub(super) struct Question<'q> {
     pub(super) policy: &'q Policy,
     pub(super) store: Option<&'q Arc<dyn Store>>,
@@ -53,7 +53,7 @@ impl Question<'_> {
 
     pub(super) async fn reset(&self, quota: &str, key: &str, audit: &impl Sink) -> Result<Value, Trouble> {
         let (quota, holder) = self.find(quota, key).await?;
-        // What was counted here while the store was away, too.
+        // Also reset what was counted here while the store was away.
         quota.ledger.reset(holder.key);
         if let Some(store) = self.store {
             store.reset(&quota.name, holder.key).await.ok_or_else(no_store)?;
@@ -62,7 +62,7 @@ impl Question<'_> {
         Ok(json!({ "reset": self.row(quota, &holder) }))
     }
 
-    /// A key: by its hash, by itself, or by its label.
+    /// Finds a key by its hash, its text or its label.
     async fn find(&self, name: &str, key: &str) -> Result<(&Quota, QuotaUse), Trouble> {
         let throttle = &self.policy.throttle;
         let quota = throttle.quotas().find(|quota| *quota.name == *name).ok_or_else(|| {
@@ -70,34 +70,35 @@ impl Question<'_> {
             Trouble::new(StatusCode::NOT_FOUND, message)
         })?;
         let by_text = throttle.key_of_text(name, key);
-        // Each is asked for by itself: there may be millions of others.
+        // Look up each key alone: there may be millions of others.
         for key in [key_of_hex(key), by_text].into_iter().flatten() {
             if let Some(holder) = self.holder(quota, key).await? {
                 return Ok((quota, holder));
             }
         }
-        // Only what is counted by several things together has a label that is not what is hashed.
+        // Only a key of several parts has a label that differs from the hashed text.
         let mut labelled = None;
         if by_text.is_none() && key_of_hex(key).is_none() {
             let holders = self.holders(quota).await?;
             labelled = holders.into_iter().find(|holder| holder.label.as_deref() == Some(key));
         }
         let holder = labelled.ok_or_else(|| {
-            // It may be an API key, and does not belong into a text.
-            let message = format!("that key has used up nothing of `{name}`; `mantlet quotas` lists who has");
+            // The key may be an API key, so the message does not repeat it.
+            let message =
+                format!("this key has no usage of `{name}`; `mantlet quotas` lists the keys that have");
             Trouble::new(StatusCode::NOT_FOUND, message)
         })?;
         Ok((quota, holder))
     }
 
-    /// What one key has used up: in the store, if there is one.
+    /// The usage of one key, from the store if there is one.
     async fn holder(&self, quota: &Quota, key: Key) -> Result<Option<QuotaUse>, Trouble> {
         let Some(store) = self.store else { return Ok(quota.ledger.holder(key, self.now)) };
         let holder = store.holder(&quota.name, key).await.ok_or_else(no_store)?;
         Ok(holder.map(|holder| holder.at(self.now)).filter(|holder| !holder.is_gone()))
     }
 
-    /// Whoever has used up something: in the store, if there is one.
+    /// All keys with usage, from the store if there is one.
     async fn holders(&self, quota: &Quota) -> Result<Vec<QuotaUse>, Trouble> {
         let Some(store) = self.store else { return Ok(quota.ledger.holders(self.now)) };
         let holders = store.holders(&quota.name).await.ok_or_else(no_store)?;
@@ -118,7 +119,7 @@ impl Question<'_> {
     }
 }
 
-/// How much of the window that is nearest to its end is used up, in millionths.
+/// The used share of the limit that is closest to its end, in millionths.
 fn share(quota: &Quota, holder: &QuotaUse) -> u64 {
     let shares = quota.limits.of.iter().zip(&holder.counts);
     let shares = shares.filter_map(|(limit, count)| {
@@ -128,11 +129,11 @@ fn share(quota: &Quota, holder: &QuotaUse) -> u64 {
 }
 
 fn no_store() -> Trouble {
-    let message = "the store of shared counters does not answer; quotas are counted there";
+    let message = "the store of shared counters does not respond; quotas are counted there";
     Trouble::new(StatusCode::SERVICE_UNAVAILABLE, message)
 }
 
-/// The present.
+/// The present time.
 pub(super) fn now() -> UnixSeconds {
     audit::now().as_second().unsigned_abs()
 }

@@ -1,4 +1,4 @@
-//! Answers at the socket.
+//! The server at the admin socket.
 
 use std::{borrow::Cow, convert::Infallible, sync::Arc, time::Duration};
 
@@ -27,7 +27,7 @@ const MOST: usize = 16;
 /// Largest head of a request.
 const MAX_HEAD: usize = 16 << 10;
 
-/// Answers for as long as it is polled; without a socket it does nothing.
+/// Serves the socket for as long as it is polled; without a socket it does nothing.
 pub(crate) async fn serve(admin: Option<&Admin>, shared: &Arc<Shared>) {
     let Some(admin) = admin else { return std::future::pending().await };
     let listener = match admin.listener.try_clone().and_then(UnixListener::from_std) {
@@ -50,7 +50,7 @@ pub(crate) async fn serve(admin: Option<&Admin>, shared: &Arc<Shared>) {
                 // A client that is too slow is cut off.
                 under_way.spawn(async move { drop(timeout(PATIENCE, converse(stream, &shared)).await) });
             }
-            // Most likely there are no descriptors left.
+            // Most likely no file descriptors are left.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
@@ -65,11 +65,11 @@ async fn converse(stream: UnixStream, shared: &Arc<Shared>) {
         .keep_alive(false)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), service);
-    // The client has what it wanted, or does not want it any more.
+    // The client has its response, or has left.
     let _ = connection.await;
 }
 
-/// What can be asked.
+/// The routes of the admin socket.
 async fn answer(method: &Method, path: &str, shared: &Shared) -> Result<Value, Trouble> {
     let (policy, audit) = (shared.policy.load_full(), &shared.audit);
     let quotas = quotas::Question { policy: &policy, store: shared.store.as_ref(), now: quotas::now() };
@@ -90,7 +90,7 @@ async fn answer(method: &Method, path: &str, shared: &Shared) -> Result<Value, T
         _ => Err(Trouble::new(
             StatusCode::NOT_FOUND,
             format!(
-                "there is no `{path}`; ask for `/agreement`, `/bans`, `/bans/{{address}}`, `/quotas` or `/quotas/{{quota}}/{{key}}`"
+                "`{path}` does not exist; use `/agreement`, `/bans`, `/bans/{{address}}`, `/quotas` or `/quotas/{{quota}}/{{key}}`"
             ),
         )),
     }
@@ -111,12 +111,12 @@ fn respond(outcome: Result<Value, Trouble>) -> Response<ResponseBody<Incoming>> 
     response
 }
 
-/// The segments of a path, percent-decoded one by one: a key may hold anything.
+/// The segments of a path, percent-decoded one by one, because a key may contain any character.
 fn segments(path: &str) -> Vec<Cow<'_, str>> {
     path.split('/').skip(1).map(|segment| percent_decode_str(segment).decode_utf8_lossy()).collect()
 }
 
-/// What the app has said to input that was judged and left to it.
+/// How the app responded to input that was judged and passed on.
 fn agreement(policy: &Policy) -> Value {
     let contract = policy.contract.in_force();
     let operations = contract.as_ref().map(|contract| {

@@ -1,4 +1,4 @@
-//! The socket itself: who may open it, and where it is.
+//! The socket itself: its place and its permissions.
 
 use std::{
     fs::{self, File, Permissions},
@@ -18,7 +18,7 @@ use crate::guarded;
 
 /// Longest path of a socket, in bytes; Linux takes 107, macOS 103.
 const MAX_PATH: usize = 100;
-/// How long a request and its answer may take.
+/// Time for a request and its response.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A socket that is listened on.
@@ -26,20 +26,20 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Admin {
     pub(super) listener: StdUnixListener,
     path: PathBuf,
-    /// By which it is known again.
+    /// Tells our socket from a newer one at the same path.
     inode: u64,
 }
 
 impl Admin {
-    /// Makes the socket, in a folder that exists. A socket left over from a Mantlet that has died
-    /// is replaced; one that answers is in use.
+    /// Creates the socket in an existing folder. A socket that accepts a connection is in use; one
+    /// left over from a dead Mantlet is replaced.
     pub fn open(path: &Path) -> io::Result<Self> {
         match fs::symlink_metadata(path) {
-            // A file that Mantlet has not made is not ours to remove.
+            // Do not remove a file that Mantlet did not create.
             Ok(found) if !found.file_type().is_socket() => return Err(io::ErrorKind::AlreadyExists.into()),
-            // A socket that another user has put there is not asked either.
+            // Do not connect to a socket that another user has put there.
             Ok(found) if !guarded::is_trusted(found.uid()) => {
-                let why = format!("there is a socket of the user {}; remove it", found.uid());
+                let why = format!("the socket there belongs to the user {}; remove it", found.uid());
                 return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
             }
             Ok(_) => match connect_now(path) {
@@ -50,8 +50,8 @@ impl Admin {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        // Made where no other user can enter, and moved into place once it has its mode: at no
-        // moment could others open it.
+        // Created in a folder that no other user can enter, and moved into place once it has its
+        // mode. So other users cannot open it at any moment.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let draft = tempfile::Builder::new()
             .prefix(".admin-")
@@ -69,7 +69,7 @@ impl Admin {
 
 impl Drop for Admin {
     fn drop(&mut self) {
-        // Another Mantlet's may be there by now.
+        // By now the socket of another Mantlet may be there.
         if fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
             let _ = fs::remove_file(&self.path);
         }

@@ -1,12 +1,12 @@
-//! Why there is nothing to answer with.
+//! Why a request to the admin socket failed.
 
 use http::{Method, StatusCode};
 
-/// Why there is nothing to answer with.
+/// Why a request to the admin socket failed.
 pub(super) struct Trouble {
     pub(super) status: StatusCode,
     pub(super) message: String,
-    /// Methods that would do.
+    /// Methods that the path accepts.
     pub(super) allow: Option<&'static str>,
 }
 
@@ -17,6 +17,6 @@ impl Trouble {
 }
 
 pub(super) fn no_method(method: &Method, path: &str, allow: &'static str) -> Trouble {
-    let message = format!("`{path}` does not take {method}; it takes {allow}");
+    let message = format!("`{path}` does not accept {method}; it accepts {allow}");
     Trouble { allow: Some(allow), ..Trouble::new(StatusCode::METHOD_NOT_ALLOWED, message) }
 }

@@ -1,6 +1,6 @@
-//! Asks a server for one thing: the app behind the gate, or the server at an address. Bounded in
-//! size and time; redirects are not followed, for the server that is asked should not choose which
-//! one answers.
+//! Fetches one resource from the app behind the gate, or from the server at an address. Bounded in
+//! size and time; redirects are not followed, because the server must not choose where the response
+//! comes from.
 
 use std::{pin::Pin, time::Duration};
 
@@ -21,29 +21,29 @@ use crate::tls::outgoing::{connector, roots_of_this_machine};
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("mantlet/", env!("CARGO_PKG_VERSION")));
 
-/// What is asked for.
+/// The resource to fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     server: Address,
     is_https: bool,
     host: HeaderValue,
     path: Uri,
-    /// The app is told that its client came over HTTPS, as it is told of others.
+    /// Tells the app that the client came over HTTPS, as for other requests.
     says_https: bool,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
-    /// No server is there, or it is not understood: it may be worth another try.
+    /// No server responds, or its response cannot be read. Another attempt may succeed.
     #[error("{0}")]
     Unreachable(String),
-    /// The answer is longer than is read.
-    #[error("the answer is longer than {} MiB", .0 >> 20)]
+    /// The response is larger than the limit.
+    #[error("the response is larger than {} MiB", .0 >> 20)]
     TooLong(usize),
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub struct Fetched {
     /// Its status.
@@ -55,14 +55,14 @@ pub struct Fetched {
 }
 
 impl Target {
-    /// Something of the app behind the gate, which is asked as by a client of this host, over HTTPS
-    /// or not. None if it is no path or no host.
+    /// A resource of the app behind the gate, requested like a client of this host, over HTTPS or
+    /// not. None if the path or the host is invalid.
     pub fn of_app(server: &Address, host: &str, path: &str, says_https: bool) -> Option<Self> {
         let (host, path) = (host.parse().ok()?, path.parse().ok()?);
         Some(Self { server: server.clone(), is_https: false, host, path, says_https })
     }
 
-    /// What is at an address; or what is wrong with it.
+    /// The resource at an address; fails if the address is invalid.
     pub fn of_url(url: &str) -> Result<Self, String> {
         let wrong = || format!("`{url}` is not an address; write `https://HOST/openapi.json`");
         let uri: Uri = url.parse().map_err(|_| wrong())?;
@@ -70,16 +70,14 @@ impl Target {
             return Err(wrong());
         };
         if authority.as_str().contains('@') {
-            return Err(
-                "an address with a password in it is not asked; leave out what stands before `@`".into()
-            );
+            return Err("an address with a password is not fetched; remove the part before `@`".into());
         }
         let (is_https, port) = match scheme {
             "http" => (false, 80),
             "https" => (true, 443),
             _ => {
                 return Err(format!(
-                    "`{url}` cannot be asked: only `http://` and `https://` can; a file is named by its path"
+                    "`{url}` cannot be fetched: only `http://` and `https://` are supported; for a file, pass its path"
                 ));
             }
         };
@@ -95,11 +93,11 @@ impl Target {
     }
 }
 
-/// Asks; reads an answer of at most so many bytes.
+/// Fetches; reads a response of at most so many bytes.
 pub async fn fetch(target: &Target, patience: Duration, most: usize) -> Result<Fetched, FetchError> {
     let answer = tokio::time::timeout(patience, ask(target, most)).await;
     answer.unwrap_or_else(|_| {
-        Err(FetchError::Unreachable(format!("no whole answer within {} s", patience.as_secs())))
+        Err(FetchError::Unreachable(format!("no complete response within {} s", patience.as_secs())))
     })
 }
 
@@ -133,7 +131,7 @@ where
     T: Read + Write + Unpin + Send + 'static,
 {
     let (mut sender, connection) = http1::handshake(io).await.map_err(|error| broken(&error))?;
-    // Ends with the sender and the answer.
+    // Ends with the sender and the response.
     tokio::spawn(connection);
     // Without a body.
     let mut request = Request::new(String::new());

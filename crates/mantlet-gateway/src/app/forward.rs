@@ -1,4 +1,4 @@
-//! The last step of the pipeline: asks the app, and streams its answer back.
+//! The last step of the pipeline: sends the request to the app, and streams the response back.
 
 mod early;
 mod framing;
@@ -37,13 +37,13 @@ use super::{
 };
 use crate::{audit_log::AuditLog, connection_state::ConnectionState, request_body::ClientRequestBody};
 
-/// How often it is looked whether an answer has begun.
+/// How often to check whether a response has begun.
 const LOOKS: usize = 3;
 
 /// When to try again after the app could not be reached: a restart takes about that long.
 const RETRY_UNAVAILABLE: Duration = Duration::from_secs(2);
 
-/// Headers of an answer that its `Connection` header may not name away: they describe the message.
+/// Headers of a response that its `Connection` header cannot remove: they describe the message.
 const NOT_NAMED_AWAY: [HeaderName; 4] =
     [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::CONTENT_ENCODING, header::SET_COOKIE];
 
@@ -97,10 +97,11 @@ impl App<ClientRequestBody> for &Forward<'_> {
             let place = || upstream.load.begin_unfinished(client);
             Box::pin(hold(body, Unfinished { place, patience })).await?
         };
-        // Only now: a client that is slow to send its body holds no place at the app.
+        // Only now, so that a client that is slow to send its body does not hold a place at the
+        // app.
         let presence = pipeline::enter(policy, audit, call)?;
         let kind = kind_of(call);
-        // Of those who have left, only what may have an effect keeps its place.
+        // If the client has left, only a request that may have an effect keeps its place.
         connection.let_leave(parts.method.is_safe());
         let entered = upstream.load.enter(client, kind).await;
         connection.let_leave(false);
@@ -139,11 +140,11 @@ impl App<ClientRequestBody> for &Forward<'_> {
             Ok(Framing::Doubtful) => lease.retire(),
             Err(what) => return Err(invalid(what)),
         }
-        // The version is a matter of each hop.
+        // The version belongs to a single hop.
         *response.version_mut() = Version::HTTP_11;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             if !websocket {
-                return Err(invalid("a switch of protocols that was not asked for"));
+                return Err(invalid("a switch of protocols that the request did not ask for"));
             }
             let upgrade = WebSocketUpgrade {
                 upgraded: hyper::upgrade::on(&mut response),
@@ -153,15 +154,15 @@ impl App<ClientRequestBody> for &Forward<'_> {
             response.extensions_mut().insert(upgrade);
             return Ok(response.map(|body| AppResponseBody::new(body, lease)));
         }
-        // Some servers read what follows a declined upgrade as another protocol: nothing shall
-        // follow. And after an exception of the app uvicorn closes without having said so: what
-        // follows, maybe another client's POST, would be lost.
+        // Some servers read the bytes after a declined upgrade as another protocol, so nothing may
+        // follow. And after an exception in the app, uvicorn closes without announcing it, so a
+        // later request, maybe another client's POST, would be lost.
         if websocket || response.status() == StatusCode::INTERNAL_SERVER_ERROR {
             lease.retire();
         }
         strip_hop_by_hop(response.headers_mut());
         if response.body().size_hint().exact().is_none() {
-            // Boxed: rarer than answers of a known length.
+            // Boxed: rarer than responses of a known length.
             let first = Box::pin(begin(response.body_mut())).await?;
             return Ok(response.map(|body| AppResponseBody::begun(first, body, lease)));
         }
@@ -177,7 +178,7 @@ impl App<ClientRequestBody> for &Forward<'_> {
         seen.recall(seen.key_of_place(call)?)
     }
 
-    /// Asks the app as a browser would, with a preflight, and remembers what it said.
+    /// Asks the app as a browser would, with a preflight, and remembers the result.
     async fn own_cors(&mut self, call: &Call, preflight: Request<()>) -> Result<Own, Silence> {
         // Boxed: rare, and the future of every request would be larger for it.
         Box::pin(self.ask_own_cors(call, preflight)).await
@@ -185,9 +186,9 @@ impl App<ClientRequestBody> for &Forward<'_> {
 }
 
 impl Forward<'_> {
-    /// Only HTTP/1.0 may leave the host out; the app speaks 1.1 with us. It gets one that no client
-    /// has chosen: a name of ours, or the address that was connected to, which is what uvicorn
-    /// takes.
+    /// Only HTTP/1.0 may leave the host out; the app speaks 1.1 with us. It gets a host that the
+    /// client did not choose: one of our names, or the address that the client connected to, which
+    /// uvicorn would use.
     fn name_host(&self, headers: &mut HeaderMap) {
         if headers.contains_key(header::HOST) {
             return;
@@ -241,7 +242,7 @@ impl Forward<'_> {
         Self::exchange_on(lease, request, limit, place).await.map_err(|failure| failure.refusal)
     }
 
-    /// The request is handed on at once, so that the future need not hold it.
+    /// The request is passed on at once, so that the future need not hold it.
     fn exchange_on(
         mut lease: Lease,
         request: Request<AppRequestBody>,
@@ -261,18 +262,18 @@ impl Forward<'_> {
     }
 }
 
-/// Leaves out what is about one hop alone. What `Connection` names went before our own headers
-/// came.
+/// Removes headers of a single hop. The headers that `Connection` names were removed before ours
+/// were added.
 fn leave_hop_by_hop(headers: &mut HeaderMap) {
     let takes_trailers = headers.get(header::TE).is_some_and(|te| te.as_bytes() == b"trailers");
     client::remove_hop_by_hop(headers, |name| *name == header::EXPECT || *name == header::TRAILER);
     if takes_trailers {
-        // The client's wish is met on both hops: the app's trailers pass through.
+        // The client asked for trailers, so both hops pass the app's trailers.
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
 }
 
-/// Waits for the answer; the clock runs from the moment at which the request has been sent.
+/// Waits for the response; the clock starts when all of the request has been sent.
 async fn within_time<F: Future>(
     limit: Duration,
     progress: Option<&Progress>,
@@ -287,14 +288,14 @@ async fn within_time<F: Future>(
     }
 }
 
-/// The app's answer is not one, and why.
+/// Why the app's response is invalid.
 fn invalid(what: impl Into<Arc<str>>) -> Refusal {
     Refusal::about(Reason::AppInvalidResponse, what)
 }
 
-/// Looks for the first piece of an answer of unknown length, if it is there already: one that is
-/// broken from its start is refused, and the client does not get an empty answer. A stream that has
-/// not begun is not waited for.
+/// Reads the first piece of a response of unknown length, if it has arrived already. So a response
+/// that is broken from its start is replaced, and the client does not get an empty one. It does not
+/// wait for a stream that has not begun.
 async fn begin(body: &mut Incoming) -> Result<Option<Frame<Bytes>>, Refusal> {
     for _ in 0..LOOKS {
         match poll_fn(|cx| Poll::Ready(Pin::new(&mut *body).poll_frame(cx))).await {
@@ -316,12 +317,12 @@ fn broken(error: &hyper::Error) -> Refusal {
     invalid("a chunk is malformed")
 }
 
-/// Why a connection did not bring an answer.
+/// Why a connection brought no response.
 struct Failure {
     refusal: Refusal,
-    /// The request, if not a byte of it was written.
+    /// The request, if no byte of it was written.
     unsent: Option<Box<Request<AppRequestBody>>>,
-    /// The connection was a reused one and closed before any answer.
+    /// The connection was reused, and closed before any response.
     died: bool,
 }
 
@@ -340,9 +341,9 @@ impl Failure {
         };
         let refusal = match reason {
             Reason::AppInvalidResponse if error.is_parse_too_large() => {
-                invalid("its head has more than 256 KiB or 512 lines")
+                invalid("its head is larger than 256 KiB or has more than 512 lines")
             }
-            // hyper's words, in which nothing of the answer stands.
+            // hyper's message, which contains nothing of the response.
             Reason::AppInvalidResponse => invalid(error.to_string()),
             _ => reason.into(),
         };
@@ -350,7 +351,7 @@ impl Failure {
     }
 }
 
-/// Requests of one operation take the app about as long.
+/// Requests of one operation take about the same time.
 fn kind_of(call: &Call) -> Option<usize> {
     call.operation.as_ref().map(|matched| std::ptr::from_ref(&*matched.route).addr() / size_of::<usize>())
 }
@@ -363,8 +364,8 @@ fn copy_of(request: &Request<AppRequestBody>) -> Request<AppRequestBody> {
     copy
 }
 
-/// Removes from an answer what concerns one connection only, and what its `Connection` header
-/// names.
+/// Removes from a response the headers of a single connection, and those that its `Connection`
+/// header names.
 fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<_> =
         client::named_in_connection(headers).filter(|name| !NOT_NAMED_AWAY.contains(name)).collect();

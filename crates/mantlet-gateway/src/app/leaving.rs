@@ -1,10 +1,10 @@
-//! A client that leaves before it is answered: the app works on, so its place stays taken until the
-//! app has answered.
+//! A client that leaves before the response: the app continues to work, so the request keeps its
+//! place until the app has responded.
 //!
-//! An app is not stopped by a connection that ends; a client that opens and resets streams would
-//! have it work in vain, on as much as that client likes. So the answer of a request that is quick
-//! is waited for in its client's place, for as long as it would count as work. Of one that takes
-//! long the app learns at once that its client has left.
+//! The end of a connection does not stop an app. Otherwise a client that opens and resets streams
+//! could make it work on any number of requests. So Mantlet waits for the response to a quick
+//! request in the client's place, for as long as the request would count as work. For a slow
+//! request, the app learns at once that its client has left.
 
 use std::{
     future::Future,
@@ -19,7 +19,7 @@ use tokio::runtime::Handle;
 
 use super::{load::Place, pool::Lease, request_body::AppRequestBody};
 
-/// What hyper makes of a request that is sent.
+/// hyper's future of a sent request.
 pub(crate) trait Sending:
     Future<Output = Result<Response<Incoming>, TrySendError<Request<AppRequestBody>>>> + Send + 'static
 {
@@ -30,9 +30,9 @@ impl<F> Sending for F where
 {
 }
 
-/// An answer that is waited for, also when this is not polled any more.
+/// A response that is awaited even if this is not polled any more.
 pub(crate) struct Awaited<'p, F: Sending> {
-    /// With the connection that it is sent on; none once it has ended.
+    /// With its connection; none once it has ended.
     sent: Option<(Pin<Box<F>>, Lease)>,
     place: &'p mut Option<Place>,
 }
@@ -44,7 +44,7 @@ impl<'p, F: Sending> Awaited<'p, F> {
 }
 
 impl<F: Sending> Future for Awaited<'_, F> {
-    /// A failure comes with whether the connection had been used before.
+    /// A failure says whether the connection had been used before.
     type Output = Result<(Response<Incoming>, Lease), (TrySendError<Request<AppRequestBody>>, bool)>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -69,7 +69,7 @@ impl<F: Sending> Drop for Awaited<'_, F> {
     }
 }
 
-/// The connection ends with it: an answer without a client is not read.
+/// The connection ends with it: a response without a client is not read.
 async fn linger<F: Sending>(sending: Pin<Box<F>>, lease: Lease, place: Place, patience: Duration) {
     match tokio::time::timeout(patience, sending).await {
         Ok(Ok(_)) => drop(place.answered()),

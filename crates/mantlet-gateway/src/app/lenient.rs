@@ -1,10 +1,10 @@
 //! The app's end of a connection that may be closed while a request is still being sent.
 //!
-//! An app that answers without having read the whole body (too large, not logged in) may close at
-//! once: uvicorn does, if it says `Connection: close`, or after an exception. The next write fails
-//! then, and hyper would give up before it has read the answer that is there already. So a write
-//! that fails for that counts as done, and nothing more is written; what is there is read, or the
-//! end of the connection.
+//! An app that responds before it has read the whole body (too large, not logged in) may close at
+//! once. uvicorn does so if it says `Connection: close`, or after an exception. The next write then
+//! fails, and hyper would give up before it reads the response that has already arrived. So such a
+//! write counts as done, nothing more is written, and the response or the end of the connection is
+//! read.
 
 use std::{
     io::{self, ErrorKind, IoSlice},
@@ -26,7 +26,7 @@ impl<T> Lenient<T> {
         Self { inner, has_written: false, is_deaf: false }
     }
 
-    /// Takes what a write has brought: an app that does not listen any more may have said why.
+    /// Handles the result of a write: an app that has stopped reading may have sent a response.
     fn heard(&mut self, outcome: io::Result<usize>, length: usize) -> io::Result<usize> {
         match outcome {
             Err(error)

@@ -1,4 +1,4 @@
-//! The app's shore: how requests reach the app, and what is known of it.
+//! The app's shore: sends requests to the app, and keeps what is known about it.
 
 pub mod fetch;
 pub mod supervisor;

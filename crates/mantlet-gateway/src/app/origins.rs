@@ -1,4 +1,4 @@
-//! What the app has said about origins, remembered by what it was asked.
+//! Remembers the app's own CORS decisions, by the question.
 
 use std::{
     collections::{HashMap, hash_map::RandomState},
@@ -10,19 +10,19 @@ use std::{
 use http::{HeaderMap, Request, header};
 use mantlet_controls::{Call, call::request_id::X_REQUEST_ID, cors::Own};
 
-/// Answers remembered. A client can ask any number of questions; when there are too many, the
-/// memory starts anew.
+/// The number of remembered results. A client can cause any number of questions; when the memory is
+/// full, it is cleared.
 const MAX_ANSWERS: usize = 4096;
 /// Longest origin that is remembered, in bytes. A host name has at most 253.
 const MAX_ORIGIN: usize = 512;
-/// How long an answer counts. The app may be deployed anew with other words.
+/// How long a result counts. The app may be deployed again with other settings.
 const LIFETIME: Duration = Duration::from_mins(1);
 
-/// Of a question, by two hashes that a client cannot foresee.
+/// Identifies a question, by two hashes that a client cannot foresee.
 pub(crate) type Key = (u64, u64);
 
-/// Asked only about requests that would be refused otherwise, so a lock does no harm; what is
-/// learned in passing does not wait for it.
+/// Read only for requests that would otherwise be refused, so a lock does no harm. Results learned
+/// in passing do not wait for it.
 #[derive(Debug, Default)]
 pub(crate) struct SharedOrigins {
     answers: Mutex<HashMap<Key, (Own, Instant)>>,
@@ -39,8 +39,7 @@ impl SharedOrigins {
         (hash(&self.hashers.0), hash(&self.hashers.1))
     }
 
-    /// Of a preflight: of all that the app can see in it, but for the id that every request has of
-    /// its own.
+    /// The key of a preflight: everything that the app can see in it, except the request id.
     pub(crate) fn key_of_preflight(&self, preflight: &Request<()>) -> Key {
         self.key_of(|mut hasher| {
             preflight.uri().hash(&mut hasher);
@@ -52,8 +51,8 @@ impl SharedOrigins {
         })
     }
 
-    /// Of the place that a page asks: who asks, how, and which operation, or which path where none
-    /// is known.
+    /// The key of a page's request: its client, its method, and its operation, or its path if the
+    /// operation is not known.
     pub(crate) fn key_of_place(&self, call: &Call) -> Option<Key> {
         let origin = call.origin.as_ref().filter(|origin| origin.len() <= MAX_ORIGIN)?;
         let place = match &call.operation {
@@ -71,7 +70,7 @@ impl SharedOrigins {
         answers.get(&key).filter(|(_, since)| since.elapsed() < LIFETIME).map(|(own, _)| own.clone())
     }
 
-    /// Remembers what an answer says, unless that is known. No request waits for it.
+    /// Remembers what a response says, unless it is known already. No request waits for it.
     pub(crate) fn learn(&self, key: Key, headers: &HeaderMap) {
         let Ok(mut answers) = self.answers.try_lock() else { return };
         if answers.get(&key).is_some_and(|(_, since)| since.elapsed() < LIFETIME / 2) {

@@ -1,4 +1,4 @@
-//! Connections to the app: one pool a thread, so that borrowing one takes no lock.
+//! Connections to the app: one pool for each thread, so that borrowing takes no lock.
 
 use std::{
     cell::RefCell,
@@ -29,15 +29,15 @@ use super::{
     socket::{Watcher, watch_tcp, watch_unix},
 };
 
-/// Bytes that the head of an answer may have, and that are read from the app at once. uvicorn sets
+/// Bytes that the head of a response may have, and that are read from the app at once. uvicorn sets
 /// no limit; Chrome takes 256 KiB.
 const MAX_ANSWER_HEAD: usize = 256 << 10;
 /// Lines that it may have. uvicorn, nginx and browsers set no limit.
 const MAX_ANSWER_LINES: usize = 512;
-/// How long a connection rests after an answer without a body, where the server is not known: one
-/// that sends a body all the same does so within this time.
+/// How long a connection rests after a response without a body, if the server is not known: a
+/// server that wrongly sends a body does so within this time.
 const REST: Duration = Duration::from_millis(100);
-/// How soon an app is asked again that has too many waiting to be let in.
+/// How soon to connect again to an app whose backlog is full.
 const KNOCK_AGAIN: Duration = Duration::from_millis(5);
 /// Idle connections that a thread keeps.
 const MAX_IDLE: usize = 256;
@@ -49,17 +49,15 @@ pub struct UpstreamConfig {
     pub address: Address,
     /// Time to connect.
     pub connect_timeout: Duration,
-    /// Time from the last byte of a request to the first of its answer.
+    /// Time from the last byte of a request to the first of its response.
     pub response_timeout: Duration,
     /// How long an idle connection is kept; must be shorter than the app keeps it.
     pub idle_timeout: Duration,
-    /// Requests that the app may have in hand at once.
+    /// Requests that the app may work on at once.
     pub max_concurrent: usize,
-    /// How long a request waits while the app has more in hand than it works on; zero if none shall
-    /// wait.
+    /// How long a request waits while the app is busy; zero if none shall wait.
     pub queue_timeout: Duration,
-    /// It is uvicorn, which Mantlet has started: it writes one answer to a request, and nothing
-    /// else.
+    /// It is uvicorn, started by Mantlet, which writes exactly one response to a request.
     pub is_uvicorn: bool,
 }
 
@@ -67,9 +65,9 @@ pub struct UpstreamConfig {
 pub(crate) struct Upstream {
     pub(crate) config: UpstreamConfig,
     pub(crate) load: Load,
-    /// What it said about origins when it was asked.
+    /// Its CORS decisions in response to our preflights.
     pub(crate) origins: SharedOrigins,
-    /// What its responses said about origins unasked.
+    /// CORS decisions seen in its other responses.
     pub(crate) seen_origins: SharedOrigins,
     /// It could not be reached when last tried.
     is_away: AtomicBool,
@@ -89,7 +87,7 @@ thread_local! {
     /// INVARIANT: borrowed only within a function that does not await. A process has one app, so
     /// the pool needs no key.
     static POOL: RefCell<VecDeque<Idle>> = const { RefCell::new(VecDeque::new()) };
-    /// Those that rest, the next one to be used again first.
+    /// Resting connections, the next one to be used first.
     static RESTING: RefCell<VecDeque<Idle>> = const { RefCell::new(VecDeque::new()) };
 }
 
@@ -97,13 +95,13 @@ thread_local! {
 #[derive(Debug)]
 pub(crate) struct Lease {
     pub(crate) sender: SendRequest<AppRequestBody>,
-    /// It has carried a request before: the app may have closed it meanwhile.
+    /// It has carried a request before, so the app may have closed it meanwhile.
     pub(crate) reused: bool,
     watcher: Watcher,
-    /// Its answer has no body, and a server that is not known may send one.
+    /// Its response has no body, but an unknown server may send one.
     rests: bool,
     permit: Option<Permit>,
-    /// How long it may wait for its next use; zero if there shall be none.
+    /// How long it may wait for its next use; zero if it must not be used again.
     idle_timeout: Duration,
 }
 
@@ -118,7 +116,7 @@ impl Lease {
         self.idle_timeout = Duration::ZERO;
     }
 
-    /// Its answer has no body.
+    /// Its response has no body.
     pub(crate) const fn rest(&mut self) {
         self.rests = !matches!(self.watcher, Watcher::Off);
     }
@@ -127,7 +125,7 @@ impl Lease {
         self.permit.take()
     }
 
-    /// Returns the connection to this thread's pool, after an answer has been read to its end.
+    /// Returns the connection to this thread's pool after a response has been read to its end.
     pub(crate) fn give_back(self) {
         if self.sender.is_closed() || self.idle_timeout.is_zero() {
             return;
@@ -165,8 +163,8 @@ impl Upstream {
             if idle.since.elapsed() > self.config.idle_timeout {
                 continue;
             }
-            // One that is not ready is closed, or still busy with a request whose answer came
-            // early: not waited for.
+            // One that is not ready is closed, or still sends a request whose response came early.
+            // It is not awaited.
             if matches!(sender.ready().now_or_never(), Some(Ok(()))) && idle.watcher.is_quiet() {
                 return Some(self.lease(sender, idle.watcher, true));
             }
@@ -200,7 +198,7 @@ impl Upstream {
         Ok(self.lease(sender, watcher, false))
     }
 
-    /// Whether it accepts connections: nothing is asked.
+    /// Whether the app accepts connections; no request is sent.
     pub(crate) async fn probe(&self, patience: Duration) -> io::Result<()> {
         let connecting = async {
             match &self.config.address {
@@ -214,7 +212,7 @@ impl Upstream {
         outcome
     }
 
-    /// Why it could not be reached when last tried, and each change of that.
+    /// Why the last attempt could not reach it, and each change of that.
     pub(crate) fn trouble(&self) -> watch::Receiver<Option<String>> {
         self.trouble.subscribe()
     }
@@ -231,7 +229,7 @@ impl Upstream {
             Err(error) => {
                 if !self.is_away.swap(true, Relaxed) {
                     let text = error.to_string();
-                    // The number says nothing that the words do not.
+                    // The error number adds nothing to the text.
                     let why = text.split(" (os error").next().unwrap_or_default();
                     self.trouble.send_replace(Some(why.to_owned()));
                 }
@@ -248,7 +246,7 @@ impl Upstream {
         T: Read + Write + Unpin + Send + 'static,
     {
         let mut builder = http1::Builder::new();
-        // The size of the buffer alone is no exact limit.
+        // The size of the buffer alone is not an exact limit.
         builder.max_buf_size(MAX_ANSWER_HEAD).max_header_size(MAX_ANSWER_HEAD).max_headers(MAX_ANSWER_LINES);
         let (sender, connection) = builder.handshake(Lenient::new(io)).await.map_err(io::Error::other)?;
         tokio::spawn(async move {
@@ -272,8 +270,8 @@ fn rested() -> Option<Idle> {
     })
 }
 
-/// Connects to a unix socket. Where too many wait to be let in, Linux refuses at once what it lets
-/// wait over TCP.
+/// Connects to a unix socket. If the backlog is full, Linux refuses at once; over TCP it would
+/// wait.
 async fn knock(path: &Path) -> io::Result<UnixStream> {
     loop {
         match UnixStream::connect(path).await {

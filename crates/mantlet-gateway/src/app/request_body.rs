@@ -1,4 +1,4 @@
-//! A request's body on its way to the app: held back while it is small.
+//! A request's body on its way to the app, held back while it is small.
 
 use std::{
     collections::VecDeque,
@@ -23,24 +23,24 @@ const HOLD_SIZE: usize = 64 << 10;
 /// How long an incomplete body is held back, so that clients and apps that talk while uploading
 /// still can.
 const HOLD_TIME: Duration = Duration::from_secs(1);
-/// Bytes of an incomplete body that are held on while there is no place for it at the app.
+/// Bytes of an incomplete body that are held back while there is no place for it at the app.
 const HOLD_ON: usize = 4 << 10;
-/// How often a body that is to go on looks whether there is a place for it.
+/// How often a waiting body checks whether there is a place for it.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What the pipeline lets through.
+/// The body that the pipeline lets through.
 type Judged = RequestBody<ClientRequestBody>;
 
-/// Where bodies find a place that go to the app before they are complete.
+/// The places for bodies that go to the app before they are complete.
 pub(crate) struct Unfinished<P> {
     /// A place, if there is one.
     pub(crate) place: P,
-    /// How long a body waits for one that cannot be held any longer; none if it needs none.
+    /// How long a body that cannot be held any longer waits for a place; none if it needs none.
     pub(crate) patience: Option<Duration>,
 }
 
-/// Waits until the body is complete, too large to hold back, or slow. One that is slow is held on
-/// while there is no place for it: those who send nothing would have the app hold it.
+/// Waits until the body is complete, too large to hold back, or slow. A slow one is held back while
+/// there is no place for it; otherwise clients that send nothing would fill the app.
 pub(crate) async fn hold<P>(mut body: Judged, unfinished: Unfinished<P>) -> Result<AppRequestBody, Refusal>
 where
     P: Fn() -> Option<Permit>,
@@ -118,13 +118,13 @@ pub(crate) struct Stream {
     progress: Progress,
     /// Its place among those that are not complete, until it is.
     place: Option<Permit>,
-    /// Whether the app may be given more: each piece needs the turn that this keeps.
+    /// Whether the app may get more: each piece needs a turn.
     keeper: Option<Keeper>,
     /// Told when the last piece has been taken.
     sender: Option<Arc<ConnectionState>>,
 }
 
-/// How a streamed body fares, for the task that waits for the response.
+/// The progress of a streamed body, for the task that waits for the response.
 #[derive(Debug, Clone)]
 pub(crate) struct Progress(Arc<Mutex<State>>);
 
@@ -165,8 +165,8 @@ impl Progress {
         state.failure = state.failure.or(failure);
     }
 
-    /// Whether the body is on its way: the client is awaited, or the app took a piece within this
-    /// time. An app that does not read is not waited for longer than one that has read everything.
+    /// Whether the body is on its way: the client must send more, or the app took a piece within
+    /// this time. An app that does not read gets no more time than one that has read everything.
     pub(crate) fn is_under_way(&self, within: Duration) -> bool {
         let state = self.state();
         !state.ended && (state.client_is_awaited || state.last_wanted.elapsed() < within)
@@ -212,7 +212,7 @@ impl AppRequestBody {
         }
     }
 
-    /// The place of its request: a body that is still on its way is kept to its turns.
+    /// The place of its request: an incomplete body needs turns.
     pub(crate) fn place(&mut self, entry: Entry) -> Place {
         let Self::Stream(stream) = self else { return entry.whole() };
         let (place, keeper) = entry.streamed();
@@ -228,7 +228,7 @@ impl AppRequestBody {
     }
 }
 
-/// The body could not be sent on; [`Progress`] knows why.
+/// The body could not be passed on; [`Progress`] knows why.
 #[derive(Debug, thiserror::Error)]
 #[error("the request body broke off")]
 pub(crate) struct BrokenOff;
@@ -270,8 +270,8 @@ impl Body for AppRequestBody {
 }
 
 impl Stream {
-    /// The next piece, once it has come and the app may be given it. The end is a piece too: with
-    /// it the app begins to work.
+    /// The next piece, once it has come and the app may get it. The end counts as a piece: with it
+    /// the app begins to work.
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
         if self.held.is_empty() {
             let data = self.rest.poll_data(cx);
@@ -311,7 +311,7 @@ impl Stream {
 }
 
 impl Drop for Stream {
-    /// A body that is not read any more is not under way.
+    /// A body that is not read any more is not on its way.
     fn drop(&mut self) {
         self.progress.end(None);
         if let Some(connection) = &self.sender {

@@ -11,11 +11,11 @@ use hyper::body::Incoming;
 
 use super::pool::Lease;
 
-/// The app's answer; gives the connection to the app back when it has ended.
+/// The app's response; returns the connection to the pool when it has ended.
 #[derive(Debug)]
 pub(crate) struct AppResponseBody {
-    /// What has been looked at already. Boxed: rarer than answers of a known length, and each
-    /// answer is moved often on its way.
+    /// A piece that was read already. Boxed: rarer than responses of a known length, and each
+    /// response is moved often on its way.
     first: Option<Box<Frame<Bytes>>>,
     incoming: Incoming,
     lease: Option<Lease>,
@@ -26,7 +26,7 @@ impl AppResponseBody {
         Self::begun(None, incoming, lease)
     }
 
-    /// One of which a piece has been read.
+    /// A response of which a piece has been read.
     pub(crate) fn begun(first: Option<Frame<Bytes>>, incoming: Incoming, lease: Lease) -> Self {
         let mut body = Self { first: first.map(Box::new), incoming, lease: Some(lease) };
         body.release_at_end();
@@ -70,7 +70,7 @@ impl Body for AppResponseBody {
         self.first.is_none() && self.incoming.is_end_stream()
     }
 
-    /// The length of a body of which a part has been read is not known.
+    /// The length of a partly read body is not known.
     fn size_hint(&self) -> SizeHint {
         self.incoming.size_hint()
     }

@@ -1,8 +1,8 @@
-//! A connection to a server that is not known, of which can be told whether something waits on it.
+//! A connection to an unknown server, which can tell whether unread bytes wait on it.
 //!
-//! A server that says more than it was asked, or says it later, would have its words taken for the
-//! answer to the next request. So before a connection is used again, the kernel is asked whether
-//! anything has come.
+//! If a server sends more than one response, or sends it late, those bytes would be taken for the
+//! response to the next request. So before a connection is used again, Mantlet asks the kernel
+//! whether any bytes have arrived.
 
 use std::{
     io::{self, IoSlice},
@@ -18,8 +18,8 @@ use tokio::{
     net::{TcpStream, UnixStream, tcp, unix},
 };
 
-/// The two halves of a connection. The writing one is shared with who watches, for it knows its
-/// socket.
+/// The two halves of a connection. The writing half is shared with the watcher, because it knows
+/// its socket.
 #[derive(Debug)]
 pub(crate) struct Watched<R, W> {
     read: R,
@@ -29,7 +29,7 @@ pub(crate) struct Watched<R, W> {
 /// Asks whether something waits on a connection.
 #[derive(Debug)]
 pub(crate) enum Watcher {
-    /// It is not asked: the server is known.
+    /// No check: the server is known.
     Off,
     Unix(Weak<Mutex<unix::OwnedWriteHalf>>),
     Tcp(Weak<Mutex<tcp::OwnedWriteHalf>>),

@@ -18,7 +18,7 @@ use tokio::{
 
 use super::address::Address;
 
-/// How often a starting app is asked whether it listens.
+/// How often to check whether a starting app listens.
 const ASK_EVERY: Duration = Duration::from_millis(25);
 /// The first pause before a crashed app is started again; it doubles with every crash.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -34,11 +34,11 @@ pub struct AppCommand {
     pub program: OsString,
     /// Its arguments.
     pub arguments: Vec<OsString>,
-    /// Variables of our environment that it is not given.
+    /// Variables of our environment that it does not get.
     pub withheld: Vec<String>,
-    /// What it reads.
+    /// Its standard input.
     pub input: Input,
-    /// It makes a session of its own, and with it a group; another program is given a group.
+    /// It creates its own session, and with it a group; another program gets a group.
     pub leads_its_own_session: bool,
     /// Where it will listen.
     pub address: Address,
@@ -52,17 +52,17 @@ pub struct AppCommand {
 /// What the app reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
-    /// The same as we.
+    /// The same as Mantlet's.
     Ours,
-    /// Nothing: it finds the end.
+    /// Nothing: it reads the end of the input.
     Nothing,
 }
 
-/// What happens to the app, to be told to the operator.
+/// An event of the app that the operator is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// It is starting and not ready yet; told once a few seconds, later twice a minute.
+    /// It is starting and not ready yet; reported every few seconds, later twice a minute.
     Waiting(Duration),
     /// It accepts connections.
     Ready(Duration),
@@ -70,7 +70,7 @@ pub enum Event {
     Crashed(Option<ExitStatus>, Duration),
 }
 
-/// What the supervisor is asked to do.
+/// A command to the supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Order {
@@ -78,7 +78,7 @@ pub enum Order {
     Stop,
     /// Kill the app at once.
     Kill,
-    /// Hand a signal on to the app, by its number.
+    /// Pass a signal on to the app, by its number.
     Signal(i32),
 }
 
@@ -102,7 +102,7 @@ pub fn exit_code(status: ExitStatus) -> u8 {
     u8::try_from(code).unwrap_or(1)
 }
 
-/// Runs the app until it ends for good. `report` is told what happens; `orders` are obeyed.
+/// Runs the app until it ends for good. `report` gets the events; `orders` are commands.
 pub async fn run(
     command: &AppCommand,
     mut orders: mpsc::Receiver<Order>,
@@ -148,7 +148,7 @@ pub async fn run(
     }
 }
 
-/// What became of one process.
+/// The end of one process.
 enum Fate {
     EndedEarly(ExitStatus),
     NeverReady,
@@ -158,7 +158,7 @@ enum Fate {
 
 fn spawn(command: &AppCommand) -> io::Result<Child> {
     if let Address::Unix(path) = &command.address {
-        // What a crashed process left behind is in the way of the next one.
+        // Leftovers of a crashed process would block the next one.
         let _ = std::fs::remove_file(path);
     }
     let mut program = Command::new(&command.program);
@@ -169,10 +169,9 @@ fn spawn(command: &AppCommand) -> io::Result<Child> {
     if command.input == Input::Nothing {
         program.stdin(Stdio::null());
     }
-    // Its own group: Ctrl-C reaches the gate alone, which lets the app finish first. In a group
-    // that is not in front, but in the session of the terminal, a process that reads the terminal
-    // is stopped; in a session of its own it reads like any other file. One that leads a group
-    // cannot leave its session.
+    // Its own group: Ctrl-C reaches the gate alone, which lets the app finish first. In a
+    // background group of the terminal's session, a process that reads the terminal is stopped; in
+    // a session of its own it can read. A group leader cannot leave its session.
     if !command.leads_its_own_session {
         program.process_group(0);
     }
@@ -257,8 +256,8 @@ fn as_asked(status: ExitStatus) -> ExitStatus {
     if status.signal() == Some(Signal::TERM.as_raw()) { ExitStatus::default() } else { status }
 }
 
-/// How long until it is said again that the app is waited for: what takes long need not be said
-/// often.
+/// How long until the next report that the app is not ready: the longer it takes, the rarer the
+/// reports.
 fn pause_between(age: Duration) -> Duration {
     if age < Duration::from_secs(30) { Duration::from_secs(3) } else { Duration::from_secs(30) }
 }

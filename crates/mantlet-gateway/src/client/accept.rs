@@ -1,4 +1,4 @@
-//! A thread that accepts connections until the gate closes, and then waits for those that are open.
+//! A thread that accepts connections until the gate closes, and then waits for open ones to end.
 
 use std::{
     io,
@@ -26,7 +26,7 @@ use crate::{
 /// How long handshakes that have begun may take when the gate closes.
 const CLOSING_DOORS: Duration = Duration::from_millis(200);
 
-/// A thread's life.
+/// The life of a thread.
 pub(crate) async fn work(
     sockets: Vec<Bound>,
     shared: Arc<Shared>,
@@ -60,7 +60,7 @@ pub(crate) async fn work(
     }
 }
 
-/// A thread that listens, as long as it does.
+/// Counts a thread as listening for as long as it lives.
 struct Listening(Arc<Shared>);
 
 impl Drop for Listening {
@@ -89,7 +89,7 @@ impl Listener {
         }
     }
 
-    /// Takes the next connection in; says whether the gate is full.
+    /// Accepts the next connection; returns whether the gate is full.
     async fn accept(&self, shared: &Arc<Shared>, busy: &Arc<AtomicUsize>) -> io::Result<bool> {
         match self {
             Self::Tcp(socket) => {
@@ -114,8 +114,8 @@ async fn receive(
 ) {
     let mut doors = pin!(async {
         let _ = stage.wait_for(|stage| matches!(stage, Stage::Closing | Stage::Ending)).await;
-        // Closing a listening socket resets the connections in its backlog. So new ones are dropped
-        // first, and what is queued is accepted.
+        // Closing a listening socket resets the connections in its backlog. So new ones are ignored
+        // first, and those in the backlog are accepted.
         listener.ignore_newcomers();
         let _ = tokio::time::timeout(CLOSING_DOORS, stage.wait_for(|stage| *stage == Stage::Ending)).await;
     });
@@ -124,8 +124,8 @@ async fn receive(
             biased;
             () = &mut doors => return,
             accepted = listener.accept(shared, busy) => match accepted {
-                // A connection that was told to end ends before the next one comes: in a flood
-                // there would soon be none to choose from.
+                // A connection that was told to end must end before the next one is accepted, or a
+                // flood would soon leave none to choose from.
                 Ok(true) => tokio::task::yield_now().await,
                 Ok(false) => {}
                 Err(error) => admission::make_room(shared, &error).await,

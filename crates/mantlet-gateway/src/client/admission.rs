@@ -1,5 +1,4 @@
-//! Which connections get in: counts them, in all and for each client, and makes room when there is
-//! none.
+//! Admits connections: counts them, in all and for each client, and makes room if the gate is full.
 
 use std::{
     cell::Cell,
@@ -26,18 +25,18 @@ thread_local! {
     static HERE: Cell<usize> = const { Cell::new(0) };
 }
 
-/// After an accept that failed: without descriptors, a connection that waits must go; else the next
-/// try may do better.
+/// After a failed accept: without free descriptors an idle connection must go; after other errors
+/// the next attempt may succeed.
 pub(crate) async fn make_room(shared: &Shared, error: &io::Error) {
-    // EMFILE and ENFILE have no kind of their own.
+    // EMFILE and ENFILE have no `ErrorKind`.
     if matches!(error.raw_os_error(), Some(23 | 24)) {
         shared.guests().evict();
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
-/// Takes a connection in or closes it. Says whether the gate is full, so that it took the place of
-/// one that waits.
+/// Admits a connection or closes it. Returns whether the gate is full, so that an idle connection
+/// had to go.
 pub(crate) fn let_in<T>(
     shared: &Arc<Shared>,
     busy: &Arc<AtomicUsize>,
@@ -61,7 +60,7 @@ where
     full
 }
 
-/// A place among the guests, for as long as the connection lives.
+/// A place among the open connections, for as long as the connection lives.
 struct Registered {
     shared: Arc<Shared>,
     state: Arc<ConnectionState>,
@@ -69,7 +68,7 @@ struct Registered {
 }
 
 impl Registered {
-    /// None if there is no place. Says also whether there was one only because another had to go.
+    /// None if there is no place. Also returns whether another connection had to go for it.
     fn new(shared: &Arc<Shared>, state: &Arc<ConnectionState>, peer: Peer) -> Option<(Self, bool)> {
         let policy = shared.policy.load();
         let address = match peer {
@@ -77,7 +76,7 @@ impl Registered {
             Peer::Unnamed(_) | Peer::Unknown | Peer::Unix => None,
         };
         let mut guests = shared.guests();
-        // A client that has its share does not drive out others.
+        // A client that has its share does not displace others.
         let held = address.map_or(0, |address| guests.count_of(address));
         if held >= policy.limits.connections_per_client {
             return None;
@@ -104,7 +103,7 @@ impl Drop for Registered {
     }
 }
 
-/// Half of the descriptors: a request needs one for the client and one for the app.
+/// Half of the descriptors, because a request needs one for the client and one for the app.
 pub(crate) fn descriptor_ceiling() -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let line = limits.lines().find(|line| line.starts_with("Max open files"));
@@ -112,8 +111,8 @@ pub(crate) fn descriptor_ceiling() -> usize {
     soft.map_or(usize::MAX, |soft: usize| (soft.saturating_sub(RESERVED_DESCRIPTORS) / 2).max(8))
 }
 
-/// Asks every connection to end when nothing is under way on it; returns how many are left on this
-/// thread.
+/// Asks every connection to end as soon as no request is under way on it. Returns how many are left
+/// on this thread.
 pub(crate) fn close_all(shared: &Shared) -> usize {
     shared.guests().close_all();
     HERE.get()

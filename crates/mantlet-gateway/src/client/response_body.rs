@@ -11,15 +11,15 @@ use mantlet_controls::ResponseBody;
 
 use crate::{app::AppResponseBody, connection_state::Exchange};
 
-/// The largest piece of an answer that is handed to an HTTP/2 stream at once: how long a client
-/// takes for one tells whether it reads at all.
+/// The largest piece of a response that is passed to an HTTP/2 stream at once. The time that a
+/// client takes for it shows whether the client reads at all.
 const STREAM_PIECE: usize = 16 << 10;
 
-/// An answer on its way to the client; its end is the end of the exchange.
+/// A response on its way to the client; its end is the end of the exchange.
 #[derive(Debug)]
 pub(crate) struct ClientResponseBody {
     answer: ResponseBody<AppResponseBody>,
-    /// What is left of the app's last piece.
+    /// The rest of the app's last piece.
     rest: Bytes,
     exchange: Exchange,
 }

@@ -1,15 +1,15 @@
-//! What a request does to the state of its connection.
+//! The effect of a request on the state of its connection.
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use super::{ConnectionState, Phase, Stream, now};
 
-/// A request under way on a connection, from its arrival to the last byte of its answer.
+/// A request under way on a connection, from its arrival to the last byte of its response.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     connection: Arc<ConnectionState>,
     stream: Option<Arc<Stream>>,
-    /// Its answer goes on for as long as the client wants it.
+    /// Its response continues for as long as the client wants.
     is_endless: bool,
 }
 
@@ -29,7 +29,7 @@ impl Exchange {
         Self { connection: Arc::clone(connection), stream, is_endless: false }
     }
 
-    /// Its answer has no end: it is not waited for.
+    /// Its response is endless, so the end of the gate does not wait for it.
     pub(crate) fn note_endless(&mut self) {
         if !self.is_endless {
             self.is_endless = true;
@@ -37,7 +37,7 @@ impl Exchange {
         }
     }
 
-    /// Whether an answer without an end is to end now.
+    /// Whether an endless response must end now.
     pub(crate) fn is_over(&self) -> bool {
         self.is_endless && self.connection.should_close()
     }
@@ -47,7 +47,7 @@ impl Exchange {
         self.stream.is_some()
     }
 
-    /// A piece of the answer has been handed on, or (`false`) the next one is wanted.
+    /// A piece of the response has been passed on, or (`false`) the next one is wanted.
     pub(crate) fn note_handed_on(&self, handed_on: bool) {
         if let Some(stream) = &self.stream {
             stream.waits_since.store(if handed_on { now() } else { 0 }, Relaxed);

@@ -1,7 +1,7 @@
-//! What is known about a connection while hyper owns its socket.
+//! The state of a connection while hyper owns its socket.
 //!
-//! The wire writes it and the connection's driver reads it, both on one thread; any thread's
-//! listener may ask it to close.
+//! The wire writes it and the connection's driver reads it, both on one thread. The listener of any
+//! thread may ask the connection to close.
 
 mod exchange;
 
@@ -20,12 +20,12 @@ use mantlet_controls::Reason;
 
 pub(crate) use self::exchange::Exchange;
 
-/// How long a client that has sent its last byte is still taken to be there after its request has
-/// gone to the app: a quick answer reaches one that only sends no more, and the app is told of one
-/// that has left.
+/// How long a client that has closed its sending side counts as present after its request has gone
+/// to the app. A client that only stops sending still gets a quick response; after that the app
+/// learns that the client has left.
 const HOLD_ON: Duration = Duration::from_secs(1);
 
-/// What a connection is doing, as far as limits care.
+/// The phase of a connection, as limits need it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Phase {
@@ -37,7 +37,7 @@ pub(crate) enum Phase {
     Busy,
 }
 
-/// Whether a request that asked to switch protocols got its wish.
+/// Whether the app agreed to switch protocols.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Upgrade {
@@ -53,11 +53,11 @@ enum Close {
     Evicted,
 }
 
-/// How many header lines the parser of this connection takes.
+/// How many header lines the parser of this connection accepts.
 #[repr(u8)]
 enum Room {
     Plain,
-    /// A head waits that has more.
+    /// A head with more lines is waiting.
     Asked,
     /// As many as may come.
     Ample,
@@ -70,9 +70,9 @@ pub(crate) struct ConnectionState {
     upgrade: AtomicU8,
     write_blocked_since: AtomicU64,
     in_flight: AtomicU32,
-    /// When the request under way was on its way to the app as a whole, or 0.
+    /// When all of the request under way had been sent to the app, or 0.
     sent_at: AtomicU64,
-    /// The request under way has no effect, and waits for its turn.
+    /// The request under way is safe and waits for its turn.
     may_leave: AtomicBool,
     close: AtomicU8,
     has_verdict: AtomicBool,
@@ -81,32 +81,32 @@ pub(crate) struct ConnectionState {
     room: AtomicU8,
     /// Requests under way on this thread, over all its connections.
     busy: Arc<AtomicUsize>,
-    /// The address that the client has connected to; none of a unix socket.
+    /// The address that the client connected to; none for a unix socket.
     pub(crate) local: Option<SocketAddr>,
-    /// Place in the thread's registry.
+    /// Index in the registry of connections.
     pub(crate) slot: AtomicUsize,
     pub(crate) waker: AtomicWaker,
     rare: Mutex<Rare>,
 }
 
-/// What few connections need.
+/// State that few connections need.
 #[derive(Debug, Default)]
 struct Rare {
     verdict: Option<Reason>,
     /// Method and path of the refused head, where they were readable.
     request_line: Option<(String, String)>,
-    /// Interim answers to the request under way.
+    /// Interim responses to the request under way.
     hints: Vec<u8>,
     /// One for each HTTP/2 stream under way.
     streams: Vec<Arc<Stream>>,
-    /// The stream that has just begun and has no task yet.
+    /// The stream that has just begun and does not have a task yet.
     begun: Option<Arc<Stream>>,
 }
 
 /// An HTTP/2 stream under way.
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
-    /// Since when the last piece of its answer waits for the client, or 0.
+    /// Since when the last piece of its response has waited for the client, or 0.
     waits_since: AtomicU64,
     is_aborted: AtomicBool,
     waker: AtomicWaker,
@@ -155,14 +155,14 @@ impl ConnectionState {
         }
     }
 
-    /// Enters a phase; its clock starts only if it is another one.
+    /// Enters a phase; the clock restarts only if the phase changes.
     pub(crate) fn enter(&self, phase: Phase) {
         if self.phase.swap(phase as u8, Relaxed) != phase as u8 && phase != Phase::Busy {
             self.since.store(now(), Relaxed);
         }
     }
 
-    /// How long the phase has lasted. Means nothing while [`Phase::Busy`].
+    /// How long the phase has lasted. Not meaningful in [`Phase::Busy`].
     pub(crate) fn phase_age(&self) -> Duration {
         age(self.since.load(Relaxed))
     }
@@ -172,7 +172,7 @@ impl ConnectionState {
         self.phase() == Phase::Head && self.in_flight.load(Relaxed) == 0
     }
 
-    /// Whether the body of the last head that was read is still to come.
+    /// Whether the body of the last head is incomplete.
     pub(crate) fn expects_body(&self) -> bool {
         self.expects_body.load(Relaxed)
     }
@@ -187,12 +187,12 @@ impl ConnectionState {
             && self.write_blocked() == Duration::ZERO
     }
 
-    /// No request is under way, and all answers are written; a head may have come in.
+    /// No request is under way, and all responses are written; a head may have arrived.
     pub(crate) fn is_between(&self) -> bool {
         self.in_flight.load(Relaxed) == 0 && self.write_blocked() == Duration::ZERO
     }
 
-    /// A head with many lines waits for a parser that takes it.
+    /// A head with many lines waits for a parser that accepts it.
     pub(crate) fn ask_for_room(&self) {
         self.room.store(Room::Asked as u8, Relaxed);
     }
@@ -201,7 +201,7 @@ impl ConnectionState {
         self.room.load(Relaxed) == Room::Asked as u8
     }
 
-    /// Whether the next parser shall take as many lines as may come.
+    /// Whether the next parser must accept the highest number of lines.
     pub(crate) fn needs_room(&self) -> bool {
         let was = self.room.load(Relaxed);
         if was == Room::Asked as u8 {
@@ -210,7 +210,7 @@ impl ConnectionState {
         was != Room::Plain as u8
     }
 
-    /// Takes an interim answer to the request under way, for the wire to write.
+    /// Queues an interim response to the request under way, for the wire to write.
     pub(crate) fn hint(&self, bytes: &[u8]) {
         self.rare().hints.extend_from_slice(bytes);
         self.has_hints.store(true, Relaxed);
@@ -241,19 +241,19 @@ impl ConnectionState {
         }
     }
 
-    /// The request under way is on its way to the app as a whole.
+    /// All of the request under way has been sent to the app.
     pub(crate) fn note_sent(&self) {
         self.sent_at.store(now(), Relaxed);
     }
 
-    /// The request under way waits for its turn, and nothing would be lost if its client left
-    /// meanwhile.
+    /// The request under way waits for its turn, and could be dropped without loss if its client
+    /// left.
     pub(crate) fn let_leave(&self, may_leave: bool) {
         self.may_leave.store(may_leave, Relaxed);
     }
 
-    /// Whether what the client has asked for is still to reach the app, or has only just, although
-    /// the client has sent its last byte at that moment: [`ConnectionState::moment`].
+    /// Whether the request must be completed although the client closed its sending side at that
+    /// moment ([`ConnectionState::moment`]): it has not reached the app yet, or has only just.
     pub(crate) fn holds_on(&self, ended_at: u64) -> bool {
         if self.in_flight.load(Relaxed) == 0 {
             return false;
@@ -269,7 +269,7 @@ impl ConnectionState {
         now()
     }
 
-    /// Asks the connection to end as soon as no request is under way that has an end.
+    /// Asks the connection to end as soon as only endless responses are under way.
     pub(crate) fn close(&self) {
         if self.close.fetch_max(Close::WhenIdle as u8, Relaxed) == Close::No as u8 {
             self.waker.wake();
@@ -279,7 +279,7 @@ impl ConnectionState {
         }
     }
 
-    /// Asks the connection to make room, even in the middle of a head.
+    /// Asks the connection to end and make room, even in the middle of a head.
     pub(crate) fn evict(&self) {
         self.close.store(Close::Evicted as u8, Relaxed);
         self.waker.wake();
@@ -293,7 +293,7 @@ impl ConnectionState {
         self.close.load(Relaxed) == Close::Evicted as u8
     }
 
-    /// The wire's verdict on what came in; the first one counts.
+    /// The wire's verdict on the client's bytes; the first one counts.
     pub(crate) fn condemn(&self, reason: Reason) {
         self.rare().verdict.get_or_insert(reason);
         self.has_verdict.store(true, Relaxed);
@@ -319,7 +319,7 @@ impl ConnectionState {
         self.upgrade.store(upgrade as u8, Relaxed);
     }
 
-    /// Ends the streams whose last piece has waited for the client for longer than this.
+    /// Ends the streams whose last piece has waited longer than this for the client.
     pub(crate) fn abort_stalled_streams(&self, limit: Duration) {
         for stream in &self.rare().streams {
             let since = stream.waits_since.load(Relaxed);
@@ -330,13 +330,13 @@ impl ConnectionState {
         }
     }
 
-    /// The stream that has just begun, for the executor that makes its task.
+    /// The stream that has just begun, for the executor that creates its task.
     pub(crate) fn take_begun_stream(&self) -> Option<Arc<Stream>> {
         self.rare().begun.take()
     }
 }
 
-/// Milliseconds since the program's first look at the clock, never 0.
+/// Milliseconds since the first call, never 0.
 fn now() -> u64 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)

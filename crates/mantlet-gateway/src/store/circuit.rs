@@ -1,4 +1,4 @@
-//! Whether a store is asked at all: one that has failed is left alone for a while, longer each time.
+//! Whether to use the store: after a failure it is left alone for a while, longer each time.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -11,21 +11,21 @@ const PAUSES: (u64, u64) = (250, 5_000);
 #[derive(Debug)]
 pub(super) struct Circuit {
     start: Instant,
-    /// Until when it is left alone, in milliseconds since the start; 0 while it answers.
+    /// When it may be tried again, in milliseconds since the start; 0 while it works.
     until: AtomicU64,
     pause: AtomicU64,
-    /// When it was last back.
+    /// When it last recovered.
     back: AtomicU64,
-    /// How often it has failed. Connections that are older than the last failure may be half dead.
+    /// How often it has failed. A connection that is older than the last failure may be broken.
     failures: AtomicU64,
 }
 
-/// A question that may be put to the store.
+/// A request to the store.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Question {
-    /// How often the store had failed when it was put.
+    /// How often the store had failed when the request was made.
     pub(super) failures: u64,
-    /// Whether it finds out how the store is.
+    /// Whether it tests if the store has recovered.
     finds_out: bool,
 }
 
@@ -45,7 +45,8 @@ impl Circuit {
         self.failures.load(Relaxed)
     }
 
-    /// Whether to ask. After a pause one request finds out, and the others go on without.
+    /// Whether to use the store. After a pause one request tests it, and the others continue
+    /// without it.
     pub(super) fn question(&self) -> Option<Question> {
         self.question_at(self.now())
     }
@@ -56,21 +57,23 @@ impl Circuit {
             0 => Some(question),
             until if now < until => None,
             until => {
-                // If its client goes away, it will never tell: then another one finds out.
+                // If its client leaves, it never reports: after a while another request tests the
+                // store.
                 let is_ours = self.until.compare_exchange(until, now + PAUSES.0, Relaxed, Relaxed).is_ok();
                 is_ours.then_some(Question { finds_out: true, ..question })
             }
         }
     }
 
-    /// It has not answered; whether that is news. Many who ask at once fail at once: the first speaks for all.
+    /// The store failed. Returns whether to report it: many requests fail at once, and only the
+    /// first is reported.
     pub(super) fn failed(&self, question: Question) -> bool {
         self.failed_at(question, self.now())
     }
 
     fn failed_at(&self, question: Question, now: u64) -> bool {
         let pause = match self.pause.load(Relaxed) {
-            // One that fails again and again is no news each time: a cluster may have lost one of its nodes.
+            // Frequent failures keep their pause: a cluster may have lost one of its nodes.
             pause if now.saturating_sub(self.back.load(Relaxed)) <= PAUSES.1 => pause,
             pause if question.finds_out => pause,
             _ => PAUSES.0,
@@ -80,7 +83,8 @@ impl Circuit {
         } else if question.failures != self.failures()
             || self.until.compare_exchange(0, now + pause, Relaxed, Relaxed).is_err()
         {
-            // It may have been put before the last failure, and the store may be back since.
+            // The request may be older than the last failure, and the store may have recovered
+            // since.
             return false;
         }
         self.pause.store((pause * 2).min(PAUSES.1), Relaxed);
@@ -88,7 +92,8 @@ impl Circuit {
         !question.finds_out
     }
 
-    /// It has answered; whether that is news. Only who finds out says so: other answers may have been on their way when it failed.
+    /// The store responded. Returns whether to report it. Only the request that tests it counts,
+    /// because other responses may have been on their way when it failed.
     pub(super) fn answered(&self, question: Question) -> bool {
         self.answered_at(question, self.now())
     }
@@ -124,7 +129,7 @@ mod tests {
         }
         now += 5_000;
         let question = circuit.question_at(now).unwrap();
-        // It never told: its client went away.
+        // It never reported: its client left.
         now += 250;
         assert!(circuit.answered_at(circuit.question_at(now).unwrap(), now));
         assert!(!circuit.answered_at(question, now));

@@ -1,4 +1,4 @@
-//! How a store is reached: one server, a cluster, or the master that sentinels name.
+//! The connection to a store: one server, a cluster, or the master that sentinels name.
 
 use std::collections::HashMap;
 
@@ -14,10 +14,10 @@ use redis::{
 
 use super::StoreConfig;
 
-/// How often a cluster is asked again that says the key is elsewhere.
+/// How often to follow a cluster that says the key is on another node.
 const REDIRECTIONS: u32 = 3;
 
-/// Keys that a node looks at between two other questions.
+/// Keys that a node scans in one step, between other commands.
 const AT_ONCE: usize = 1_000;
 
 /// Where a store is.
@@ -27,7 +27,7 @@ pub(super) enum Target {
     Sentinels(Sentinels),
 }
 
-/// Who knows where the store is.
+/// The sentinels that know where the store is.
 pub(super) struct Sentinels {
     hosts: Vec<String>,
     name: String,
@@ -93,25 +93,25 @@ impl Target {
                     tls,
                 };
                 if sentinels.name.is_empty() {
-                    return Err((ErrorKind::InvalidClientConfig, "no name of a master").into());
+                    return Err((ErrorKind::InvalidClientConfig, "the URL has no master name").into());
                 }
                 sentinels.client()?;
                 Ok(Self::Sentinels(sentinels))
             }
-            _ => Err((ErrorKind::InvalidClientConfig, "no kind of store").into()),
+            _ => Err((ErrorKind::InvalidClientConfig, "unknown kind of store").into()),
         }
     }
 
-    /// Connects: to a cluster's nodes, to the master of the moment.
+    /// Connects to the server, to the nodes of the cluster, or to the current master.
     pub(super) async fn connect(&self) -> RedisResult<Link> {
-        // What takes too long is given up by whoever asks.
+        // The caller sets a timeout.
         let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         match self {
             Self::One(client) => {
                 client.get_multiplexed_async_connection_with_config(&config).await.map(Link::One)
             }
             Self::Cluster(client) => client.get_async_connection().await.map(Link::Cluster),
-            // They are asked anew each time: the master may be another one by now.
+            // Asked each time, because the master may have changed.
             Self::Sentinels(sentinels) => {
                 sentinels.client()?.get_async_connection_with_config(&config).await.map(Link::One)
             }
@@ -148,7 +148,7 @@ impl Sentinels {
 }
 
 impl Link {
-    /// The names of all keys that are like this, on every node.
+    /// The names of all keys that match the pattern, on every node.
     pub(super) async fn names(&mut self, pattern: &str) -> RedisResult<Vec<String>> {
         type Part = (u64, Vec<String>);
         let scan = |cursor: u64| {

@@ -18,32 +18,32 @@ use crate::audit_log::AuditLog;
 /// Where the store is.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
-    /// `redis://host:port/db`, `redis+unix:///path`, `redis+cluster://host:port,host:port`, `redis+sentinel://host:port,host:port/name/db`;
-    /// `rediss` with TLS. May hold a password.
+    /// `redis://host:port/db`, `redis+unix:///path`, `redis+cluster://host:port,host:port`,
+    /// `redis+sentinel://host:port,host:port/name/db`; `rediss` with TLS. May contain a password.
     pub url: Secret<String>,
     /// The authority of its certificate, PEM; none: those that the machine trusts.
     pub authority: Option<Vec<u8>>,
     /// How long a request waits for a decision.
     pub timeout: Duration,
-    /// What names of keys begin with.
+    /// The prefix of all keys.
     pub prefix: String,
 }
 
 impl StoreConfig {
-    /// The store; what is wrong with the URL, if anything. Nothing is connected yet.
+    /// Opens the store, without connecting. Fails if the URL is wrong.
     #[cfg(feature = "redis")]
     pub(crate) fn open(&self, audit: AuditLog) -> io::Result<Arc<dyn Store>> {
         Ok(Arc::new(redis::RedisStore::new(self.clone(), audit).map_err(io::Error::other)?))
     }
 
-    /// None is built in.
+    /// Built without a store.
     #[cfg(not(feature = "redis"))]
     #[expect(clippy::unused_self, reason = "it is asked as where there is one")]
     pub(crate) fn open(&self, _: AuditLog) -> io::Result<Arc<dyn Store>> {
         Err(io::Error::other("this Mantlet was built without a store"))
     }
 
-    /// Whether it could be opened.
+    /// Whether the URL is valid.
     pub fn is_valid(&self) -> bool {
         #[cfg(feature = "redis")]
         return link::Target::new(self).is_ok();

@@ -1,8 +1,9 @@
 //! Counters that several gates share, in Redis or Valkey.
 //!
-//! A decision is one script, which Redis runs as a whole and by its own clock; those of a stage go out together, and those of many requests
-//! in one write. A store that does not answer within [`StoreConfig::timeout`] is left alone for a while, longer each time, and every rule does
-//! meanwhile what it says (`fail`). One request then finds out whether it is back.
+//! A decision is one script, which Redis runs atomically and by its own clock. The scripts of a
+//! stage are sent together, and those of many requests in one write. A store that does not respond
+//! within [`StoreConfig::timeout`] is left alone for a while, longer each time. Meanwhile every
+//! rule follows its `fail`. After the pause one request tests whether the store has recovered.
 
 mod quota;
 
@@ -30,9 +31,9 @@ use super::{
 };
 use crate::audit_log::AuditLog;
 
-/// How long a connection may take, beside the requests that go on without it.
+/// Time to connect. Requests do not wait that long; they continue without the store.
 const CONNECT: Duration = Duration::from_secs(2);
-/// Failures in a row after which the delay of an account does not grow any more.
+/// Failures in a row after which the delay of an account stops growing.
 const COUNTED: u64 = 24;
 /// Names of what is remembered of accounts, beside their counters.
 const DELAY: &str = "delay";
@@ -50,7 +51,8 @@ struct Inner {
     audit: AuditLog,
 }
 
-/// What is wrong with a store, in a few words. They never hold what the URL does: it may have a password.
+/// What is wrong with the store, in a few words. Never a part of the URL, which may contain a
+/// password.
 type Fault = Cow<'static, str>;
 
 /// It takes too long.
@@ -58,9 +60,9 @@ const SLOW: Fault = Cow::Borrowed("no answer");
 
 enum Connection {
     None,
-    /// Somebody is connecting; whoever wants to may wait for it.
+    /// A connection is being made; requests may wait for it.
     UnderWay(watch::Receiver<Option<Result<Link, Fault>>>),
-    /// There is one, made when the store had failed so often.
+    /// Connected; the number of failures that the store had had then.
     Open(u64, Link),
 }
 
@@ -75,7 +77,7 @@ impl RedisStore {
         Ok(Self(Arc::new(Inner { target, config, scripts: Scripts::new(), circuit: Circuit::new(), audit })))
     }
 
-    /// Asks, if the store is not being left alone, and not for longer than a request may wait.
+    /// Sends the commands, unless the store is left alone, and waits no longer than a request may.
     async fn ask<T>(&self, question: impl AsyncFnOnce(Link) -> RedisResult<T>) -> Option<T> {
         self.ask_within(self.0.config.timeout, question).await
     }
@@ -115,7 +117,8 @@ impl RedisStore {
             old => {
                 let (tell, made) = watch::channel(None);
                 *old = Connection::UnderWay(made.clone());
-                // It is made beside the requests that wait for it, which may have to go on without.
+                // It is made in a task of its own: the requests that wait for it may have to
+                // continue without it.
                 tokio::spawn(self.clone().make(tell));
                 Err(made)
             }
@@ -138,16 +141,17 @@ impl RedisStore {
             Ok(open) => Connection::Open(store.circuit.failures(), open.clone()),
             Err(_) => Connection::None,
         });
-        // Nobody may be waiting any more.
+        // The requests may have stopped waiting.
         let _ = tell.send(Some(made));
     }
 
-    /// What a rule counts. In a cluster these are spread over its nodes.
+    /// The key of a rule's counter. In a cluster, these are spread over the nodes.
     fn key_of_rule(&self, rule: &str, key: Key) -> String {
         named(&self.0.config.prefix, rule, key)
     }
 
-    /// What is remembered for a purpose. A cluster keeps together what has the same words in braces, and so may ask all of it in one script.
+    /// The key of an account's state. A cluster keeps keys with the same words in braces on one
+    /// node, so that one script can use all of them.
     fn key_of_attempt(&self, purpose: &str, what: &str, key: Key) -> String {
         named(&self.0.config.prefix, &format!("{{{purpose}}}:{what}"), key)
     }
@@ -190,7 +194,7 @@ impl Store for RedisStore {
             Ok(take.rate.decided(passes, Duration::from_micros(ahead)))
         };
         Box::pin(self.ask(async move |connection| {
-            // All are written before the first answer is waited for.
+            // All are written before the first response is awaited.
             try_join_all(takes.iter().map(|take| one(take, connection.clone()))).await
         }))
     }
@@ -271,14 +275,14 @@ impl Store for RedisStore {
 fn fault(error: &RedisError) -> Fault {
     match (error.kind(), error.code()) {
         (ErrorKind::AuthenticationFailed, _) => Cow::Borrowed("the password is refused"),
-        // `OOM`, `READONLY`, `NOPERM` and the like; what follows them is for people who know the commands.
+        // `OOM`, `READONLY`, `NOPERM` and the like, without the details that follow.
         (_, Some(code)) => Cow::Owned(code.to_owned()),
         (ErrorKind::Io, _) => Cow::Owned(error.to_string()),
         _ => Cow::Owned(error.category().to_owned()),
     }
 }
 
-/// What the script has answered, for each counter.
+/// The script's result for each counter.
 fn decisions(answer: &[u64], rates: impl IntoIterator<Item = Rate>) -> impl Iterator<Item = Decision> {
     let answers = answer.as_chunks::<2>().0.iter();
     answers

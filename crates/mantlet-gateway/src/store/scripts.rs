@@ -1,4 +1,4 @@
-//! What Redis runs. Each script is a whole: nothing comes between its commands. The clock is that of Redis, in microseconds.
+//! The scripts that Redis runs. Each is atomic. The clock is that of Redis, in microseconds.
 
 use redis::Script;
 
@@ -9,8 +9,8 @@ use redis::Script;
 /// attempt is from, and for how many seconds that stays known. The answer: for each account whether it is known and milliseconds of delay, then for
 /// each counter, those of accounts last, whether it passes and how far ahead it is.
 ///
-/// What is further ahead than it can be shows that the clock was set back. That is put right at once, or it would be found again and again until the clock
-/// is where it was.
+/// A counter that is further ahead than possible shows that the clock was set back. It is corrected
+/// at once; otherwise it would refuse requests until the clock catches up.
 const COUNT: &str = "
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -55,7 +55,7 @@ if passes then
 end
 return answer";
 
-/// Takes back what each of `KEYS` was counted by, as `ARGV` says. What has expired stays away.
+/// Subtracts from each of `KEYS` the amount in `ARGV`. Expired counters are not created again.
 const GIVE_BACK: &str = "
 for i, key in ipairs(KEYS) do
   local moment = redis.call('GET', key)
@@ -63,7 +63,8 @@ for i, key in ipairs(KEYS) do
 end
 return 0";
 
-/// Counts a failure of an account. `ARGV` are the milliseconds of delay after each, and last of all how long after a delay it is remembered.
+/// Counts a failure of an account. `ARGV` are the delays after each failure, in milliseconds, and
+/// last how long the failures are remembered after a delay.
 const FAILED: &str = "
 local count = redis.call('HINCRBY', KEYS[1], 'count', 1)
 local delay = tonumber(ARGV[math.min(count, #ARGV - 1)])
@@ -72,8 +73,10 @@ redis.call('HSET', KEYS[1], 'until', string.format('%.0f', time[1] * 1000 + time
 redis.call('PEXPIRE', KEYS[1], delay + tonumber(ARGV[#ARGV]))
 return 0";
 
-/// Remembers from where somebody has got in to an account: `KEYS` are where that is, and the delay that is over. `ARGV` are the place, how many of an
-/// account are remembered, and for how many seconds. Who gets in to his own account from ever more places makes only that forget the oldest ones.
+/// Remembers the place of a successful login to an account. `KEYS` are the list of places, and the
+/// delay that has ended. `ARGV` are the place, how many of an account are remembered, and for how
+/// many seconds. A client that logs in to its own account from many places only makes that account
+/// forget its oldest places.
 const SUCCEEDED: &str = "
 redis.call('ZADD', KEYS[1], redis.call('TIME')[1], ARGV[1])
 redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -1 - ARGV[2])

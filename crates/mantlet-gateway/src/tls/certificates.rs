@@ -14,23 +14,25 @@ use webpki::EndEntityCert;
 
 use super::{CertificateFiles, TlsError};
 
-/// Certificates by the names they are for.
+/// Certificates, found by the names that they are valid for.
 #[derive(Debug)]
 pub(super) struct Certificates {
     /// In lower case.
     exact: HashMap<String, Arc<CertifiedKey>>,
     /// By what follows the `*` of `*.example.com`, which stands for one label.
     wildcard: HashMap<String, Arc<CertifiedKey>>,
-    /// For clients that name no host, or one that none is for. There is none only until the first one has been fetched.
+    /// For clients that name no host, or a host without a certificate. None only until the first
+    /// certificate has been fetched.
     default: Option<Arc<CertifiedKey>>,
-    /// Names whose certificate is still to be fetched: another one would not do.
+    /// Names whose certificate has not been fetched yet. Another certificate would not be valid for
+    /// them.
     awaited: HashSet<String>,
     from_files: Vec<Certificate>,
     /// Names whose certificate is fetched.
     domains: Vec<String>,
 }
 
-/// A certificate that can be shown, and the names that it is for, in lower case.
+/// A certificate with its key, and its names in lower case.
 #[derive(Debug, Clone)]
 pub(super) struct Certificate {
     pub(super) key: Arc<CertifiedKey>,
@@ -38,7 +40,7 @@ pub(super) struct Certificate {
 }
 
 impl Certificates {
-    /// Those from files; besides, one that was fetched for these domains, or will be.
+    /// The certificates from files, and one that was or will be fetched for these domains.
     pub(super) fn new(
         from_files: Vec<Certificate>,
         fetched: Option<&Certificate>,
@@ -46,7 +48,7 @@ impl Certificates {
     ) -> Self {
         let (mut exact, mut wildcard) = (HashMap::new(), HashMap::new());
         let default = from_files.first().or(fetched).map(|first| Arc::clone(&first.key));
-        // Files last: where both are for a name, the operator has chosen the file.
+        // Files last: if both have a name, the file is the operator's choice.
         for Certificate { key, names } in fetched.into_iter().chain(&from_files) {
             for name in names {
                 match name.strip_prefix('*') {
@@ -62,7 +64,7 @@ impl Certificates {
         all
     }
 
-    /// The same with another one in the place of the one that was fetched.
+    /// The same certificates, with the fetched one replaced.
     pub(super) fn with_fetched(&self, fetched: &Certificate) -> Self {
         Self::new(self.from_files.clone(), Some(fetched), self.domains.clone())
     }
@@ -72,12 +74,12 @@ impl Certificates {
         self.exact.keys().cloned().chain(wildcards).chain(self.awaited.iter().cloned()).collect()
     }
 
-    /// Whether there are names for which there is nothing to show.
+    /// Whether the certificate of some name is missing.
     pub(super) fn is_incomplete(&self) -> bool {
         self.default.is_none() || !self.awaited.is_empty()
     }
 
-    /// What is shown to a client that asks for this name.
+    /// The certificate for a client that asks for this name.
     pub(super) fn find(&self, name: Option<&str>) -> Option<&Arc<CertifiedKey>> {
         let Some(name) = name else { return self.default.as_ref() };
         let name = name.trim_end_matches('.').to_ascii_lowercase();
@@ -87,7 +89,7 @@ impl Certificates {
         }
     }
 
-    /// The certificate that is for a name in lower case.
+    /// The certificate that is valid for a name, which is in lower case.
     fn find_own(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
         self.exact.get(name).or_else(|| self.wildcard.get(name.get(name.find('.')?..)?))
     }
@@ -100,16 +102,16 @@ impl ResolvesServerCert for Certificates {
 }
 
 impl Certificate {
-    /// A chain with its key, and the names that its first certificate is for.
+    /// A chain with its key, and the names in its first certificate.
     pub(super) fn read(files: &CertificateFiles) -> Result<Self, TlsError> {
         let (file, key_file) = (files.certificate.display(), files.key.display());
         let chain = read_chain(&files.certificate)?;
         let key = PrivateKeyDer::from_pem_file(&files.key)
             .map_err(|error| TlsError(format!("the key `{key_file}` cannot be read: {}", reason(&error))))?;
-        let own = chain.first().ok_or_else(|| TlsError(format!("`{file}` holds no certificate")))?;
+        let own = chain.first().ok_or_else(|| TlsError(format!("`{file}` contains no certificate")))?;
         let names = EndEntityCert::try_from(own)
             .map_err(|error| {
-                TlsError(format!("`{file}` holds a certificate that cannot be used: {error:?}"))
+                TlsError(format!("`{file}` contains a certificate that cannot be used: {error:?}"))
             })?
             .valid_dns_names()
             .map(str::to_ascii_lowercase)
@@ -132,7 +134,7 @@ pub(super) fn read_chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, Tl
     let chain = CertificateDer::pem_file_iter(file).map_err(unreadable)?;
     let chain: Vec<_> = chain.collect::<Result<_, _>>().map_err(unreadable)?;
     if chain.is_empty() {
-        return Err(TlsError(format!("`{name}` holds no certificate in PEM form")));
+        return Err(TlsError(format!("`{name}` contains no certificate in PEM format")));
     }
     Ok(chain)
 }
@@ -141,7 +143,7 @@ fn reason(error: &rustls::pki_types::pem::Error) -> String {
     use rustls::pki_types::pem::Error;
     match error {
         Error::Io(error) => error.to_string(),
-        Error::NoItemsFound => "it holds none in PEM form".to_owned(),
+        Error::NoItemsFound => "it contains no key in PEM format".to_owned(),
         _ => "it is not PEM".to_owned(),
     }
 }

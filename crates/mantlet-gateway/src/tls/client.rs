@@ -1,4 +1,4 @@
-//! Who a client's certificate says it is.
+//! The identity in a client's certificate.
 
 use base64::{Engine, prelude::BASE64_STANDARD as BASE64};
 use http::HeaderValue;
@@ -6,14 +6,15 @@ use mantlet_controls::ClientCertificate;
 use rustls::pki_types::CertificateDer;
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer};
 
-/// A client's certificate that is not good any more: a session that is resumed is not verified again.
+/// A client's certificate that is not valid any more: TLS does not verify it again when a session
+/// is resumed.
 #[derive(Debug)]
 pub(crate) struct Expired;
 
 /// Reads the certificate that the handshake has verified, now or when the session began.
 pub(crate) fn read(chain: Option<&[CertificateDer<'_>]>) -> Result<Option<ClientCertificate>, Expired> {
     let Some(own) = chain.and_then(<[_]>::first) else { return Ok(None) };
-    // What cannot be read cannot be told apart from one that has expired.
+    // A certificate that cannot be read is treated as expired.
     let (_, certificate) = X509Certificate::from_der(own).map_err(|_| Expired)?;
     if !certificate.validity().is_valid() {
         return Err(Expired);
@@ -22,8 +23,8 @@ pub(crate) fn read(chain: Option<&[CertificateDer<'_>]>) -> Result<Option<Client
     Ok(Some(ClientCertificate { name, header: header(own).ok_or(Expired)? }))
 }
 
-/// As narrow a name as there is: a URI (SPIFFE, RFC 9525), an e-mail address or a host of the alternative names, else the common
-/// name, else the whole subject.
+/// The most specific name: a URI (SPIFFE, RFC 9525), an e-mail address or a host of the alternative
+/// names, else the common name, else the whole subject.
 fn name(certificate: &X509Certificate<'_>) -> Option<String> {
     let alternatives = certificate.subject_alternative_name().ok().flatten();
     let alternatives = alternatives.map(|extension| &extension.value.general_names[..]).unwrap_or_default();

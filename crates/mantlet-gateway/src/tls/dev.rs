@@ -1,4 +1,5 @@
-//! Certificates for development: a local authority, made once, and a certificate of it for this machine.
+//! Certificates for development: a local authority, created once, and its certificate for this
+//! machine.
 
 use std::{
     fs, io,
@@ -17,21 +18,22 @@ use crate::guarded::{self, Kind};
 
 /// Names by which a developer calls this machine.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
-/// A certificate older than this is made anew; those from rcgen last far longer, but browsers accept 398 days at most.
+/// A certificate older than this is replaced. Those of rcgen are valid far longer, but browsers
+/// accept 398 days at most.
 const RENEW_AFTER: Duration = Duration::from_hours(300 * 24);
 
-/// What `--tls-dev` made or found.
+/// The files that `--tls-dev` created or found.
 #[derive(Debug)]
 pub struct DevCertificate {
     /// The certificate and its key.
     pub files: CertificateFiles,
-    /// The authority's certificate: what a browser must trust.
+    /// The authority's certificate, which a browser must trust.
     pub authority: PathBuf,
-    /// The authority was made just now: it is not trusted anywhere yet.
+    /// The authority is new, so no browser trusts it yet.
     pub is_new: bool,
 }
 
-/// Makes what is missing in the folder, or too old.
+/// Creates the files that are missing in the folder or too old.
 pub fn prepare(folder: &Path) -> io::Result<DevCertificate> {
     fs::create_dir_all(folder)?;
     let file = |name: &str| folder.join(name);
@@ -57,12 +59,12 @@ pub fn prepare(folder: &Path) -> io::Result<DevCertificate> {
         guarded::replace(&files.key, own.serialize_pem().as_bytes())?;
         write_public(&files.certificate, &certificate.pem())?;
     }
-    // What is handed to TLS as a name must be what was judged.
+    // TLS must get the file that was checked.
     guarded::read(&files.key, Kind::Secret)?;
     Ok(DevCertificate { files, authority, is_new })
 }
 
-/// The same every time: an issuer is its name and its key.
+/// The same every time, because an issuer is identified by its name and its key.
 fn authority_params() -> CertificateParams {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -78,7 +80,7 @@ fn own_params() -> Result<CertificateParams, rcgen::Error> {
     params.use_authority_key_identifier_extension = true;
     params.distinguished_name.remove(DnType::CommonName);
     params.distinguished_name.push(DnType::CommonName, "localhost");
-    // Chromium and Safari refuse certificates that last longer.
+    // Chromium and Safari refuse certificates that are valid for longer.
     let now = std::time::SystemTime::now();
     params.not_before = (now - Duration::from_hours(24)).into();
     params.not_after = (now + Duration::from_hours(397 * 24)).into();
@@ -91,7 +93,7 @@ fn is_fresh(file: &Path) -> bool {
     age.is_ok_and(|age| age < RENEW_AFTER)
 }
 
-/// What every user may read, and a browser must.
+/// Writes a file that every user may read.
 fn write_public(file: &Path, text: &str) -> io::Result<()> {
     guarded::replace(file, text.as_bytes())?.set_permissions(fs::Permissions::from_mode(0o644))
 }

@@ -39,20 +39,21 @@ use self::{
     certificates::{Certificate, Certificates},
 };
 
-/// A fatal alert that says that there is no certificate for the name (RFC 8446 section 6, RFC 6066 section 3), as a record of
-/// a connection that has not agreed on anything yet.
+/// A fatal alert, `unrecognized_name` (RFC 8446 section 6, RFC 6066 section 3), as a TLS record
+/// before anything is negotiated.
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
 /// How connections are encrypted.
 #[derive(Debug, Clone)]
 pub struct TlsConfig {
-    /// Certificates with their keys; the first is for clients that name no host, or one that none is for.
+    /// Certificates with their keys. The first is also for clients that name no host, or a host
+    /// without a certificate.
     pub certificates: Vec<CertificateFiles>,
-    /// A further one that is fetched. Without any from files it is for those clients too.
+    /// A certificate that is fetched. Without certificates from files it is for those clients too.
     pub acme: Option<acme::Settings>,
     /// Authorities (PEM) whose client certificates are accepted, and whether a client must have one.
     pub client_authorities: Option<(PathBuf, ClientCertificates)>,
-    /// Time that a handshake may take.
+    /// Time for a handshake.
     pub handshake_timeout: Duration,
     /// Whether HTTP/2 is offered.
     pub http2: bool,
@@ -70,9 +71,9 @@ pub struct CertificateFiles {
 /// Whether clients show certificates of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientCertificates {
-    /// Those who have one may show it; a wrong one ends the handshake.
+    /// A client may show one; an invalid one ends the handshake.
     Optional,
-    /// All must.
+    /// Every client must show one.
     Required,
 }
 
@@ -81,7 +82,7 @@ pub enum ClientCertificates {
 #[error("{0}")]
 pub struct TlsError(String);
 
-/// The certificates in force, and what does not change with them.
+/// The certificates in force, and state that outlives them.
 #[derive(Debug)]
 pub(crate) struct Tls {
     current: ArcSwap<InForce>,
@@ -90,15 +91,15 @@ pub(crate) struct Tls {
     handshake_timeout: Duration,
 }
 
-/// What sessions are resumed with.
+/// The keys of session tickets.
 #[derive(Debug)]
 struct Tickets {
     current: Arc<dyn ProducesTickets>,
-    /// They carry certificates of clients.
+    /// The tickets contain client certificates.
     asks_clients: bool,
 }
 
-/// What new connections get.
+/// The settings of new connections.
 #[derive(Debug)]
 struct InForce {
     config: Arc<ServerConfig>,
@@ -130,12 +131,13 @@ impl LoadedTls {
         Ok(Self { config, certificates, verifier })
     }
 
-    /// The names that the certificates are for, or will be; wildcards as `*.example.com`.
+    /// The names of the certificates, also of one that is not fetched yet; wildcards as
+    /// `*.example.com`.
     pub fn names(&self) -> Vec<String> {
         self.certificates.names()
     }
 
-    /// What is to be fetched.
+    /// The settings of the certificate to fetch.
     pub fn acme(&self) -> Option<&acme::Settings> {
         self.config.acme.as_ref()
     }
@@ -156,7 +158,8 @@ impl LoadedTls {
         } else {
             vec![b"http/1.1".to_vec()]
         };
-        // All suites are strong, but the strongest is chosen here and not by a client that puts it last.
+        // All suites are strong, but the server chooses the strongest, even if the client prefers
+        // another.
         config.ignore_client_order = true;
         // Tickets resume sessions on every thread and cost no memory here.
         config.ticketer = tickets;
@@ -175,8 +178,9 @@ impl Tls {
         Ok(Self { current, challenges: Challenges::default(), tickets, handshake_timeout })
     }
 
-    /// Puts other certificates in force. Connections keep the one they began with. Tickets stay good, unless clients show
-    /// certificates: a session that is resumed is not verified again, so that one from before would outlive its authority.
+    /// Puts other certificates in force. Connections keep the one they began with. Tickets stay
+    /// valid, unless clients show certificates: TLS does not verify a resumed session again, so an
+    /// old ticket could outlive its authority.
     pub(crate) fn replace(&self, loaded: LoadedTls) -> Result<(), TlsError> {
         let mut tickets = self.tickets.lock().unwrap_or_else(PoisonError::into_inner);
         let asks_clients = loaded.verifier.is_some();
@@ -187,7 +191,7 @@ impl Tls {
         Ok(())
     }
 
-    /// Puts a certificate in force that was fetched, in the place of the one before it.
+    /// Puts a fetched certificate in force, in the place of the one before it.
     fn put_fetched(&self, fetched: &Certificate) {
         let current = self.current.load();
         let certificates = Arc::new(current.certificates.with_fetched(fetched));
@@ -196,7 +200,7 @@ impl Tls {
         self.current.store(Arc::new(InForce { config: Arc::new(config), certificates }));
     }
 
-    /// Keeps what is fetched good; see [`acme::keep`].
+    /// Keeps the fetched certificate valid; see [`acme::keep`].
     pub(crate) fn keep_fetched(
         &self,
         settings: watch::Receiver<Option<acme::Settings>>,
@@ -226,8 +230,9 @@ impl Tls {
         handshake.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// The handshake where it depends on what the client wants: an authority with a challenge gets its answer and nothing
-    /// else, and a client that asks for a name whose certificate is still to come is told that there is none.
+    /// The handshake if it depends on the client's hello. An authority with a challenge gets its
+    /// response and nothing else. A client that asks for a name whose certificate is not fetched
+    /// yet gets an alert.
     async fn accept_by_hello<T>(&self, io: T, current: &InForce) -> io::Result<TlsStream<T>>
     where
         T: AsyncRead + AsyncWrite + Unpin,
@@ -258,7 +263,10 @@ fn client_verifier(
     let mut roots = RootCertStore::empty();
     for certificate in certificates::read_chain(file)? {
         roots.add(certificate).map_err(|error| {
-            TlsError(format!("`{}` holds a certificate that cannot be an authority: {error}", file.display()))
+            TlsError(format!(
+                "`{}` contains a certificate that cannot be used as an authority: {error}",
+                file.display()
+            ))
         })?;
     }
     let provider = Arc::new(aws_lc_rs::default_provider());

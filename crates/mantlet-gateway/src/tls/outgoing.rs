@@ -1,4 +1,4 @@
-//! TLS towards servers that we ask.
+//! TLS to servers that Mantlet connects to.
 
 use std::sync::Arc;
 
@@ -7,11 +7,11 @@ use tokio_rustls::TlsConnector;
 
 use super::TlsError;
 
-/// Trusts these authorities, of which there must be some.
+/// Trusts these authorities; fails if there are none.
 pub(crate) fn connector(roots: RootCertStore) -> Result<TlsConnector, TlsError> {
     if roots.is_empty() {
         return Err(TlsError(
-            "this machine trusts no certificate authority (is `ca-certificates` installed?)".into(),
+            "this machine has no trusted certificate authorities (is `ca-certificates` installed?)".into(),
         ));
     }
     let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -25,7 +25,7 @@ pub(crate) fn connector(roots: RootCertStore) -> Result<TlsConnector, TlsError> 
 /// The authorities that this machine trusts.
 pub(crate) fn roots_of_this_machine() -> RootCertStore {
     let mut roots = RootCertStore::empty();
-    // What cannot be used is of no use to other programs here either.
+    // Authorities that cannot be parsed are skipped, as other programs do.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     roots
 }

@@ -6,7 +6,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A stream of which some bytes have been read already.
+/// A stream whose first bytes have been read already.
 #[derive(Debug)]
 pub(crate) struct Prefixed<T> {
     prefix: Vec<u8>,

@@ -4,18 +4,20 @@ use mantlet_controls::Reason;
 
 use super::head::{is_token, trim};
 
-/// Bytes a chunk extension may have. No client is known to use any (nginx ignores them, h11 allows 64 KiB with the size line).
+/// Bytes that a chunk extension may have. No known client uses any (nginx ignores them, h11 allows
+/// 64 KiB with the size line).
 const MAX_EXTENSION: usize = 256;
-/// Bytes that all chunk extensions of a body may have: no more than the reader behind this one takes.
+/// Bytes that all chunk extensions of a body may have: no more than hyper accepts.
 const MAX_EXTENSIONS: usize = 16 << 10;
 /// Bytes that the trailers may have together.
 const MAX_TRAILERS: usize = 8 << 10;
-/// Lines that the trailers may have: no more than the reader behind this one takes.
+/// Lines that the trailers may have: no more than hyper accepts.
 const MAX_TRAILER_LINES: usize = 100;
 /// Hexadecimal digits of a chunk size: enough for 2⁶⁰ bytes.
 const MAX_SIZE_DIGITS: u8 = 15;
 
-/// Fields that frame, route or authorise; they may stand in a header section only (RFC 9110 section 6.5.1).
+/// Fields for framing, routing or authentication, which are allowed only in a header section (RFC
+/// 9110 section 6.5.1).
 const FORBIDDEN_TRAILERS: [&str; 12] = [
     "authorization",
     "connection",
@@ -58,7 +60,8 @@ enum State {
     },
 }
 
-/// Where in a chunk extension the reader is: `";" BWS name [ BWS "=" BWS value ]`, as often as it likes. A value is a token or quoted.
+/// Where in a chunk extension the reader is: `";" BWS name [ BWS "=" BWS value ]`, repeated. A
+/// value is a token or quoted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Extension {
     /// After the semicolon.
@@ -79,7 +82,7 @@ enum Extension {
 }
 
 impl Extension {
-    /// The next byte; none if it may not stand here.
+    /// The state after the next byte; none if the byte is not allowed here.
     const fn next(self, byte: u8) -> Option<Self> {
         let is_blank = matches!(byte, b' ' | b'\t');
         Some(match self {
@@ -109,7 +112,7 @@ impl Extension {
     }
 }
 
-/// Follows a chunked body through however many reads it comes in.
+/// Follows a chunked body over any number of reads.
 #[derive(Debug, Clone)]
 pub(super) struct ChunkReader {
     state: State,

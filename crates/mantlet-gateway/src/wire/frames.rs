@@ -1,25 +1,28 @@
-//! What an HTTP/2 client's frames cost and what they bring.
+//! A budget for the frames of an HTTP/2 client.
 //!
-//! PING, SETTINGS, PRIORITY, `WINDOW_UPDATE`, empty DATA and frames of unknown types take work and ask for nothing. A client may send
-//! some at any time, and more in return for requests and for data in either direction: a `WINDOW_UPDATE` answers data that we sent.
-//! Resets are counted apart, for a request does not pay for its own end (CVE-2023-44487). Only the heads of frames are read; what
-//! they say is for the h2 crate to judge.
+//! PING, SETTINGS, PRIORITY, `WINDOW_UPDATE`, empty DATA and frames of unknown types cost work
+//! without being requests. A client may send some at any time, and more for each request and for
+//! data in either direction: a `WINDOW_UPDATE` answers data that we sent. Resets are counted apart,
+//! because a request does not pay for its own reset (CVE-2023-44487). Only the heads of frames are
+//! read; the h2 crate judges their content.
 
 use std::time::Instant;
 
-/// Frames that a client may have in hand before it has brought anything, and the most that time alone gives it. nghttp2, and with it
-/// Node.js, allow as many resets; Envoy lets as many answers to PING and SETTINGS wait.
+/// Frames that a client may send before its first request, and the most that it can regain by
+/// waiting. nghttp2 and Node.js allow as many resets; Envoy queues as many responses to PING and
+/// SETTINGS.
 const BURST: u32 = 1000;
-/// Frames that each second brings. nghttp2 and Node.js: 33 resets a second.
+/// Frames that each second adds. nghttp2 and Node.js: 33 resets a second.
 const PER_SECOND: u128 = 33;
-/// Frames that a request brings: updates of its window and its priority. Envoy allows 2 `WINDOW_UPDATE` and 100 PRIORITY for each.
+/// Frames that a request adds, for updates of its window and its priority. Envoy allows 2
+/// `WINDOW_UPDATE` and 100 PRIORITY for each.
 const PER_REQUEST: u32 = 10;
-/// A DATA frame brings one for so many bytes: a small event pays for two windows and a PING, and a window opened byte by byte
-/// (CVE-2019-9511) brings nothing.
+/// Bytes of DATA that add one frame: a small event pays for two windows and a PING, and a window
+/// opened byte by byte (CVE-2019-9511) adds nothing.
 const BYTES_PER_FRAME: u32 = 3;
-/// The most that one DATA frame brings. Envoy allows 20 `WINDOW_UPDATE` for each.
+/// The most that one DATA frame adds. Envoy allows 20 `WINDOW_UPDATE` for each.
 const PER_DATA: u32 = 20;
-/// The most that can be in hand: a client may answer much data late, but not for ever.
+/// The largest budget: a client may answer much data late, but not without limit.
 const MOST: u32 = 100_000;
 
 /// Bytes before the first frame (RFC 9113 section 3.4).
@@ -58,7 +61,7 @@ impl Account {
         self.is_overdrawn
     }
 
-    /// Counts bytes from the client. The clock is asked only when an allowance is used up.
+    /// Counts bytes from the client. The clock is read only when an allowance is used up.
     pub(crate) fn received(&mut self, mut bytes: &[u8], clock: impl Fn() -> Instant) {
         while let Some(frame) = self.from_client.next(&mut bytes) {
             let is_paid_for = match frame.kind {
@@ -98,7 +101,7 @@ fn brought_by(length: u32) -> u32 {
     (length / BYTES_PER_FRAME).min(PER_DATA)
 }
 
-/// Frames that may still come.
+/// The frames that may still come.
 #[derive(Debug)]
 struct Allowance {
     left: u32,
@@ -111,7 +114,8 @@ impl Allowance {
         true
     }
 
-    /// Takes one. There is one if there was one, or if enough time has passed.
+    /// Takes one frame from the budget. Returns false if it is empty and not enough time has
+    /// passed.
     fn spend(&mut self, clock: impl Fn() -> Instant) -> bool {
         if self.left == 0 {
             let now = clock();
@@ -125,10 +129,10 @@ impl Allowance {
     }
 }
 
-/// Finds the heads of frames (RFC 9113 section 4.1) in bytes that come in pieces.
+/// Finds the heads of frames (RFC 9113 section 4.1) in bytes that arrive in pieces.
 #[derive(Debug, Default)]
 struct Heads {
-    /// The head that is being read, and how much of it has come.
+    /// The head that is being read, and how much of it has arrived.
     head: [u8; 9],
     held: usize,
     /// Bytes before the next head.

@@ -1,25 +1,25 @@
 //! A strict reader of HTTP/1 request heads (RFC 9112). It judges bytes and changes none.
 //!
-//! It is at least as strict as the parser behind it, so that no malformed head is ever answered there.
+//! It is at least as strict as hyper's parser behind it, so hyper never sees a malformed head.
 
 use mantlet_controls::{
     Reason,
     message::{REFUSED_METHOD, authority},
 };
 
-/// Bytes that a header name may have: as many as the reader behind this one can hold.
+/// Bytes that a header name may have: as many as the `http` crate can hold.
 const MAX_NAME: usize = u16::MAX as usize - 1;
 
-/// Bytes that a target may have: as many as the reader behind this one can hold.
+/// Bytes that a target may have: as many as the `http` crate can hold.
 const LONGEST_TARGET: usize = u16::MAX as usize - 1;
 
-/// What may be in a head.
+/// The limits of a head.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HeadLimits {
     pub(super) head_size: usize,
     pub(super) header_count: usize,
     pub(super) target_length: usize,
-    /// Bytes that browsers encode in a target may come as they are.
+    /// Accept bytes in a target that browsers would encode.
     pub(super) raw_bytes: bool,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Head {
     pub(super) upgrade: bool,
     /// Header lines.
     pub(super) lines: usize,
-    /// The target holds bytes that the reader behind this one takes only encoded, see [`encoded`].
+    /// The target contains bytes that hyper accepts only encoded; see [`encoded`].
     pub(super) raw: bool,
 }
 
@@ -46,8 +46,8 @@ pub(super) enum Framing {
 
 /// Looks for the end of a head that begins at the start of `bytes`.
 ///
-/// `scanned` is how many bytes an earlier call has seen; it is moved on, so that a head that arrives byte by byte costs no
-/// more than one that arrives at once. `Ok(None)` means that more bytes are needed.
+/// `scanned` counts the bytes that earlier calls have searched, so that a head that arrives byte by
+/// byte costs no more than one that arrives at once. `Ok(None)` means that more bytes are needed.
 pub(super) fn read(bytes: &[u8], scanned: &mut usize, limits: &HeadLimits) -> Result<Option<Head>, Reason> {
     let from = *scanned;
     for newline in memchr::memchr_iter(b'\n', bytes.get(from..).unwrap_or_default()) {
@@ -68,13 +68,14 @@ pub(super) fn read(bytes: &[u8], scanned: &mut usize, limits: &HeadLimits) -> Re
     }
     *scanned = bytes.len();
     if bytes.first().is_some_and(|byte| !is_token(*byte)) {
-        // No method begins so: another protocol, SSLv2 for example, that would never end its line.
+        // No method begins like this. It is another protocol, such as SSLv2, and its line may never
+        // end.
         return Err(Reason::RequestLineMalformed);
     }
     if bytes.len() > limits.head_size { Err(too_large(bytes, limits)) } else { Ok(None) }
 }
 
-/// A head that is too large because of its target is told so.
+/// If the target makes the head too large, the reason says so.
 fn too_large(bytes: &[u8], limits: &HeadLimits) -> Reason {
     let first_line = memchr::memchr(b'\r', bytes).unwrap_or(bytes.len());
     if first_line > limits.target_length { Reason::TargetTooLong } else { Reason::HeadTooLarge }
@@ -138,7 +139,7 @@ struct RequestLine<'a> {
 
 enum Target<'a> {
     Origin,
-    /// With the port that stands for none.
+    /// With the default port.
     Absolute {
         authority: &'a [u8],
         port: &'static str,
@@ -150,7 +151,7 @@ fn judge_request_line<'a>(line: &'a [u8], limits: &HeadLimits) -> Result<Request
     let (Some(method), Some(target), Some(version), None) =
         (words.next(), words.next(), words.next(), words.next())
     else {
-        // A bare CR or control character in the line is better named for what it is.
+        // A bare CR or a control character has a reason of its own.
         let has_control = line.iter().any(|byte| is_control(*byte));
         return Err(if has_control { Reason::TargetMalformed } else { Reason::RequestLineMalformed });
     };
@@ -218,7 +219,8 @@ pub(super) fn encoded(head: &[u8], limits: &HeadLimits) -> Result<Vec<u8>, Reaso
     for byte in path {
         push(&mut encoded, *byte, is_raw_in_path(*byte));
     }
-    // Bytes beyond ASCII are latin-1 to Starlette, and are carried as they are if they happen to be UTF-8.
+    // Starlette reads bytes beyond ASCII as latin-1. They are passed on unchanged if they are
+    // UTF-8.
     let is_text = std::str::from_utf8(query).is_ok();
     for byte in query {
         match byte {
@@ -269,7 +271,7 @@ fn judge_header_line(line: &[u8]) -> Result<(&[u8], &[u8]), Reason> {
     Ok((name, trim(value)))
 }
 
-/// What the headers that matter here said so far.
+/// The headers that matter here, as read so far.
 #[derive(Default)]
 struct Seen<'a> {
     lines: usize,
@@ -282,7 +284,7 @@ struct Seen<'a> {
 impl<'a> Seen<'a> {
     fn take(&mut self, name: &'a [u8], value: &'a [u8]) -> Result<(), Reason> {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-        // Lengths first: most names are told apart by them alone.
+        // Lengths first: they alone distinguish most names.
         match name.len() {
             4 if is("host") => {
                 if self.host.is_some() {
@@ -368,22 +370,23 @@ pub(super) const fn is_token(byte: u8) -> bool {
         )
 }
 
-/// What a path may hold: RFC 3986, and what browsers and clients send unencoded all the same.
+/// Bytes that a path may contain: those of RFC 3986, and others that browsers and clients send
+/// unencoded.
 const fn is_path(byte: u8) -> bool {
     matches!(byte, 0x21 | 0x22 | 0x24..=0x3b | 0x3d | 0x40..=0x5f | 0x61..=0x7e)
 }
 
-/// What clients other than browsers also send in a path, and no reader takes for anything else.
+/// Bytes that clients other than browsers also send in a path, and that every parser reads alike.
 const fn is_raw_in_path(byte: u8) -> bool {
     matches!(byte, b'<' | b'>' | b'`')
 }
 
-/// The same in a query.
+/// The same for a query.
 const fn is_raw_in_query(byte: u8) -> bool {
     matches!(byte, b'"' | b'<' | b'>' | 0x80..)
 }
 
-/// What a query may hold.
+/// Bytes that a query may contain.
 const fn is_query(byte: u8) -> bool {
     matches!(byte, 0x21 | 0x24..=0x3b | 0x3d | 0x3f..=0x7e)
 }

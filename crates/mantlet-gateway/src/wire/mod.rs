@@ -1,9 +1,10 @@
-//! The strict wire: what stands between the socket and hyper.
+//! The strict wire between the socket and hyper.
 //!
-//! HTTP/1 bytes are judged before hyper sees them. A head is held back until it is complete and well-formed; bodies pass
-//! while their framing is followed. Well-formed bytes pass untouched. At the first malformed byte the wire stops reading and
-//! gives hyper a request with a private method instead, so that earlier requests are answered first and the refusal
-//! is answered, recorded and dressed by the pipeline like any other.
+//! HTTP/1 bytes are judged before hyper sees them. A head is held back until it is complete and
+//! well-formed; bodies pass while their framing is followed. Well-formed bytes pass untouched. At
+//! the first malformed byte the wire stops reading and gives hyper a stand-in, a request with a
+//! private method. So earlier requests are answered first, and the pipeline writes and records the
+//! refusal like any other.
 
 mod chunk;
 mod frames;
@@ -31,21 +32,25 @@ use self::{
 };
 use crate::connection_state::{ConnectionState, Phase, Upgrade};
 
-/// The request that stands for one that was refused. Its method must be [`mantlet_controls::message::REFUSED_METHOD`].
+/// The stand-in for a refused request. Its method must be
+/// [`mantlet_controls::message::REFUSED_METHOD`].
 const STAND_IN: &[u8] = b"MANTLET-REFUSED / HTTP/1.1\r\nhost: mantlet\r\nconnection: close\r\n\r\n";
 
-/// Header lines that the parser behind takes without an allocation for each request.
+/// Header lines that hyper accepts without an allocation for each request.
 const PLAIN_LINES: usize = 100;
 
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Bytes read at once. One buffer a thread: connections own memory only for bytes that they hold back.
+/// Bytes read at once. One buffer for each thread: a connection owns memory only for bytes that it
+/// holds back.
 const SCRATCH: usize = 64 << 10;
 
-/// How long an HTTP/2 connection is read on after it is over, so that a client that is still sending gets to read why.
+/// How long to keep reading an HTTP/2 connection after its end, so that a client that is still
+/// sending can read the reason.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Bytes that may wait for the decision about an upgrade. A WebSocket client sends none before its handshake is answered.
+/// Bytes that may wait for the decision about an upgrade. A WebSocket client sends none before the
+/// response to its handshake.
 const EARLY_BYTES: usize = 16 << 10;
 
 thread_local! {
@@ -70,25 +75,27 @@ enum State {
         left: u64,
     },
     Chunked(ChunkReader),
-    /// After a head that asked for another protocol: nothing is handed on before the answer to it is known.
+    /// After a head that asked for another protocol: nothing is passed on before the app has
+    /// responded.
     AwaitUpgrade,
     /// HTTP/2: judged elsewhere, its frames counted.
     Http2(Box<Account>),
-    /// A head whose target had to be encoded: what is handed on instead of the first bytes of the stash.
+    /// A head whose target had to be encoded: these bytes are passed on instead of the first bytes
+    /// of the stash.
     Encoded {
         head: Vec<u8>,
         sent: usize,
-        /// Bytes of the stash that it stands for.
+        /// Bytes of the stash that it replaces.
         length: usize,
         next: Box<State>,
     },
-    /// In front of a head with more lines than the parser behind takes: another one is awaited.
+    /// Before a head with more lines than the present parser accepts: it waits for another parser.
     Crowded,
-    /// Malformed: the stand-in follows, of which so many bytes have been handed on.
+    /// Malformed: the stand-in follows; this many of its bytes have been passed on.
     Refused {
         sent: usize,
     },
-    /// A body broke off, or the client has sent its last byte.
+    /// A body is incomplete, or the client has sent its last byte.
     Ended,
 }
 
@@ -99,22 +106,22 @@ pub(crate) struct Wire<T> {
     connection: Arc<ConnectionState>,
     limits: HeadLimits,
     state: State,
-    /// One empty line before a request is passed over (RFC 9112 section 2.2).
+    /// One empty line before a request is skipped (RFC 9112 section 2.2).
     takes_empty_line: bool,
     saw_empty_line: bool,
-    /// The parser behind takes more header lines than it does without an allocation.
+    /// The parser accepts more header lines than it does without an allocation.
     is_roomy: bool,
-    /// Interim answers, or what is left of one that has been begun.
+    /// Interim responses, or the rest of one that is partly written.
     hints: Vec<u8>,
-    /// Bytes read but not handed on; the first `judged` of them may be.
+    /// Bytes read but not passed on; the first `judged` of them may be passed on.
     stash: Vec<u8>,
     judged: usize,
     /// The stash holds bytes that have not been judged.
     fresh: bool,
     eof: bool,
-    /// When the client was found to have sent its last byte with a request under way, or 0.
+    /// When the client closed its sending side with a request under way, or 0.
     ended_at: u64,
-    /// Since when an HTTP/2 connection has been over, but for what the client is still sending.
+    /// When an HTTP/2 connection ended, except for bytes that the client is still sending.
     closing_since: Option<Instant>,
 }
 
@@ -150,12 +157,12 @@ impl<T> Wire<T> {
         self.eof
     }
 
-    /// The socket and what was read from it but not handed on.
+    /// The socket, and the bytes that were read from it but not passed on.
     pub(crate) fn into_parts(self) -> (T, Vec<u8>) {
         (self.io, self.stash)
     }
 
-    /// The account of an HTTP/2 connection whose client sent more frames that bring nothing than it may.
+    /// The HTTP/2 client has sent too many control or empty frames.
     pub(crate) fn overdrawn(&self) -> Option<&Account> {
         match &self.state {
             State::Http2(account) if account.is_overdrawn() => Some(account),
@@ -163,7 +170,7 @@ impl<T> Wire<T> {
         }
     }
 
-    /// The parser behind takes as many header lines as may come.
+    /// The parser accepts the highest number of header lines.
     pub(crate) fn make_room(&mut self) {
         self.is_roomy = true;
         if matches!(self.state, State::Crowded) {
@@ -176,7 +183,7 @@ impl<T> Wire<T> {
         &mut self.io
     }
 
-    /// Judges the next bytes; returns how many of them may be handed on.
+    /// Judges the next bytes; returns how many of them may be passed on.
     fn judge(&mut self, bytes: &[u8]) -> usize {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
@@ -184,7 +191,7 @@ impl<T> Wire<T> {
                 State::Head { scanned: 0 }
                     if self.takes_empty_line && !self.saw_empty_line && rest.first() == Some(&b'\r') =>
                 {
-                    // Some clients of old send it after a body.
+                    // Some old clients send it after a body.
                     match rest.get(1) {
                         Some(b'\n') => {
                             self.saw_empty_line = true;
@@ -262,7 +269,8 @@ impl<T> Wire<T> {
                         }
                     }
                     Err(reason) => {
-                        // The head is already with hyper: the body breaks off, and its reader asks for the verdict.
+                        // hyper has the head already, so the body ends early, and its reader asks
+                        // for the verdict.
                         self.connection.condemn(reason);
                         self.state = State::Ended;
                         return at;
@@ -288,7 +296,7 @@ impl<T> Wire<T> {
         self.state = State::Refused { sent: 0 };
     }
 
-    /// Judges what the stash holds beyond what has been judged.
+    /// Judges the bytes in the stash that have not been judged.
     fn judge_stash(&mut self) {
         let stash = mem::take(&mut self.stash);
         self.judged += self.judge(stash.get(self.judged..).unwrap_or_default());
@@ -321,7 +329,8 @@ impl<T> Wire<T> {
 }
 
 impl<T: AsyncRead + Unpin> Wire<T> {
-    /// Counts frames and passes everything: the connection speaks HTTP/2, of which the h2 crate is the judge.
+    /// Counts frames and passes everything: the connection speaks HTTP/2, which the h2 crate
+    /// judges.
     pub(crate) fn leave_to_http2(&mut self) {
         self.state = State::Http2(Box::new(Account::new(Instant::now())));
         self.connection.enter(Phase::Busy);
@@ -335,8 +344,8 @@ impl<T: AsyncRead + Unpin> Wire<T> {
         Poll::Ready(self.stash.first().copied())
     }
 
-    /// Waits for the first byte of a request (all bytes of an HTTP/2 preface, if `http2` is spoken and it may be one).
-    /// `None` if the client closes instead.
+    /// Waits for the first byte of a request. With `http2`, if it may be an HTTP/2 preface, waits
+    /// for all of that. `None` if the client closes instead.
     pub(crate) fn poll_protocol(&mut self, cx: &mut Context<'_>, http2: bool) -> Poll<Option<Protocol>> {
         loop {
             if self.stash.starts_with(HTTP2_PREFACE) && http2 {
@@ -367,7 +376,8 @@ impl<T: AsyncRead + Unpin> Wire<T> {
         })
     }
 
-    /// Reads, judges and hands on in one go, without keeping anything, if all of it may be handed on.
+    /// Reads, judges and passes bytes on in one step. Nothing is kept if all of them may be passed
+    /// on.
     fn poll_pass(&mut self, cx: &mut Context<'_>, buf: &mut ReadBufCursor<'_>) -> Poll<io::Result<usize>> {
         SCRATCH_BUFFER.with_borrow_mut(|scratch| {
             let room = scratch.len().min(buf.remaining());
@@ -387,8 +397,9 @@ impl<T: AsyncRead + Unpin> Wire<T> {
 }
 
 impl<T> Wire<T> {
-    /// The client has sent its last byte, and nothing is left unread. hyper would drop the request under way, which the app may not have yet:
-    /// so it learns the end when the app has the request. A connection looks at its clocks often enough to ask again.
+    /// The client has sent its last byte, and nothing is left unread. hyper would drop the request
+    /// under way, which the app may not have yet. So hyper learns of the end only once the app has
+    /// the request. The connection's clock ticks often enough to poll again.
     fn poll_end(&mut self) -> Poll<io::Result<()>> {
         if self.ended_at == 0 {
             self.ended_at = ConnectionState::moment();
@@ -410,7 +421,8 @@ impl<T: AsyncRead + Unpin> Read for Wire<T> {
                 return Poll::Ready(Ok(()));
             }
             match &mut wire.state {
-                // An end of file here would tell hyper that the client is gone; it is only not heard any more.
+                // An end of file would tell hyper that the client is gone, but the client may still
+                // read.
                 State::Refused { sent } if *sent == STAND_IN.len() => return Poll::Pending,
                 State::Refused { sent } => {
                     let rest = STAND_IN.get(*sent..).unwrap_or_default();
@@ -433,7 +445,7 @@ impl<T: AsyncRead + Unpin> Read for Wire<T> {
                     *sent += count;
                     return Poll::Ready(Ok(()));
                 }
-                // The connection's driver looks after each poll whether room is asked for.
+                // The connection's driver checks after each poll whether it must make room.
                 State::Crowded => return Poll::Pending,
                 State::Ended => {
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "malformed body")));
@@ -476,7 +488,7 @@ impl<T: AsyncRead + Unpin> Read for Wire<T> {
                 let before = buf.remaining();
                 let between_requests = matches!(wire.state, State::Head { .. });
                 let count = match ready!(wire.poll_pass(cx, &mut buf)) {
-                    // A client that has broken off is gone like one that has closed.
+                    // A client that has reset the connection is gone, like one that has closed it.
                     Err(_) if between_requests => 0,
                     outcome => outcome?,
                 };
@@ -496,7 +508,7 @@ impl<T: AsyncRead + Unpin> Read for Wire<T> {
 }
 
 impl<T: AsyncWrite + Unpin> Wire<T> {
-    /// Writes what is left of interim answers.
+    /// Writes the rest of interim responses.
     fn poll_write_hints(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.hints.is_empty() {
             let count = ready!(Pin::new(&mut self.io).poll_write(cx, &self.hints))?;
@@ -532,7 +544,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Write for Wire<T> {
         self.io.is_write_vectored()
     }
 
-    /// Here everything that hyper had to write is written, and no answer has been begun: the place of interim ones.
+    /// hyper has written everything and has not begun a response, so interim responses can be
+    /// written.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(hints) = self.connection.take_hints() {
             self.hints.extend_from_slice(&hints);
@@ -541,8 +554,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Write for Wire<T> {
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
-    /// Over HTTP/1 nothing: the connection closes the socket itself, lingering. HTTP/2 does not give the socket back, so it
-    /// lingers here, for no longer than the connection's ticks let it.
+    /// Over HTTP/1 this does nothing: the connection itself lingers and closes the socket. HTTP/2
+    /// does not return the socket, so it lingers here, for no longer than the connection's clock
+    /// allows.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let wire = &mut *self;
         if !matches!(wire.state, State::Http2(_)) {

@@ -18,7 +18,8 @@ const MAX_HEADER: usize = 1024;
 pub(crate) struct NoProxyHeader;
 
 impl<T: AsyncRead + Unpin> Wire<T> {
-    /// Reads the header. `None` if the balancer speaks for itself (`LOCAL`, `UNKNOWN`): then the socket's address counts.
+    /// Reads the header. `None` if the load balancer connects for itself (`LOCAL`, `UNKNOWN`): then
+    /// the socket's address counts.
     pub(crate) fn poll_proxy_header(
         &mut self,
         cx: &mut Context<'_>,
@@ -49,7 +50,7 @@ enum Parsed {
 
 fn parse(bytes: &[u8]) -> Parsed {
     if begins_like(bytes, b"PROXY ") {
-        // The parser calls some beginnings of a line malformed that are only incomplete.
+        // The parser reports some lines as malformed that are only incomplete.
         if memchr::memmem::find(bytes, b"\r\n").is_none() {
             return Parsed::Incomplete;
         }

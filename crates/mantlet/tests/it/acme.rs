@@ -182,7 +182,10 @@ fn names_that_lead_elsewhere_are_told_and_asked_for_again_when_a_person_says_so(
     let gateway = pebble.gate(&config).start();
     gateway.wait_for("could not validate ", 1);
     gateway.wait_for("shop.example: Could not resolve", 1);
-    gateway.wait_for("do the A and AAAA records of each name lead to this machine, and is port 443 open", 1);
+    gateway.wait_for(
+        "check that the A and AAAA records of each name point to this machine, and that port 443 is open",
+        1,
+    );
     gateway.wait_for(&format!("It listens on {}.", gateway.addr()), 1);
     gateway.wait_for("trying again in ", 1);
     own_is_shown(&gateway);
@@ -255,24 +258,20 @@ fn a_wrong_address_and_an_unknown_authority_are_told() {
         gateway.wait_for(help, 1);
     };
     let right = pebble.config(&NAMES, "");
-    told(
-        &right.replace("/dir\"", "/no\""),
-        "/no does not answer as an ACME server does",
-        "server's directory?",
-    );
+    told(&right.replace("/dir\"", "/no\""), "/no does not respond like an ACME server", "server's directory");
     let strangers = tempfile::tempdir().unwrap();
     let stranger = Authority::new(strangers.path()).file();
     let line = right.lines().find(|line| line.starts_with("directory-authority")).unwrap();
     let wrong = right.replace(line, &format!("directory-authority = {stranger:?}"));
-    told(&wrong, "shows a certificate that is not trusted here", "with `directory-authority`");
+    told(&wrong, "presents a certificate that this machine does not trust", "with `directory-authority`");
 }
 
 #[test]
 fn a_certificate_that_has_ended_already_is_not_kept() {
     let pebble = Pebble::giving(1);
     let gateway = pebble.gate(&pebble.config(&NAMES, "")).start();
-    gateway.wait_for("gave a certificate that has ended already", 1);
-    gateway.wait_for("is this machine's clock right?", 1);
+    gateway.wait_for("sent a certificate that has expired", 1);
+    gateway.wait_for("check this machine's clock", 1);
     assert!(!pebble.kept().join("certificate.pem").exists());
     assert_eq!(pebble.orders(), 1, "it is not asked for again at once");
 }

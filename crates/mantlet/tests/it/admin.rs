@@ -36,13 +36,13 @@ fn what_it_does_not_take_it_says() {
     let _gateway = serve().state(state.path()).config("[throttle.ban]\nmode = \"enforce\"\n").start();
     let socket = state.path().join("admin.sock");
     for (request, status, says) in [
-        ("GET /", 404, "ask for `/agreement`, `/bans`"),
+        ("GET /", 404, "use `/agreement`, `/bans`"),
         ("GET /bans/", 405, "takes DELETE"),
         ("PUT /bans", 405, "takes GET, DELETE"),
         ("GET /bans/203.0.113.7", 405, "takes DELETE"),
         ("DELETE /bans/203.0.113.7", 404, "is not banned"),
         ("DELETE /bans/2001%3adb8%3a%3a1", 404, "`2001:db8::1` is not banned"),
-        ("DELETE /bans/everybody", 400, "is no address"),
+        ("DELETE /bans/everybody", 400, "is not an address"),
     ] {
         let answer = ask(&socket, request);
         let error = answer.json()["error"].as_str().expect("an error").to_owned();

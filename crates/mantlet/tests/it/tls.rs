@@ -130,8 +130,8 @@ fn certificates_that_do_not_fit_stop_the_start() {
         assert!(finished.stderr.contains(expected), "{expected:?} is not in {}", finished.stderr);
     };
     check(&one.certificate, &other.key, "does not belong to the certificate");
-    check(&nonsense, &one.key, "holds no certificate in PEM form");
-    check(&one.certificate, &nonsense, "cannot be read: it holds none in PEM form");
+    check(&nonsense, &one.key, "contains no certificate in PEM format");
+    check(&one.certificate, &nonsense, "cannot be read: it contains no key in PEM format");
     check(&folder.path().join("absent.pem"), &one.key, "No such file");
     let half =
         Typed::mantlet(["config", "check"]).file("mantlet.toml", "[tls]\ncertificate = \"a.pem\"\n").finish();

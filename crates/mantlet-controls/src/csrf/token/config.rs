@@ -16,11 +16,12 @@ pub const KEY_LENGTH: usize = 32;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
-    /// What a refusal leads to. Default `enforce`.
+    /// The mode. Default `enforce`.
     pub mode: Mode,
-    /// The cookies that say who is logged in: a request that changes something and carries one of them needs a token, which is
-    /// good for this session alone. Default: in strict posture those that the app's contract declares as security, on the
-    /// routes that declare them; else none, and no token is asked for.
+    /// The cookies that identify a session: a request that changes something and carries one of
+    /// them needs a token, which is valid for this session alone. Default: in strict posture those
+    /// that the app's contract declares as security, on the routes that declare them; else none,
+    /// and no token is required.
     pub session_cookies: Vec<String>,
     /// The cookie that carries the token, readable by scripts; over HTTPS with `__Host-` before it. Default `csrf_token`.
     pub cookie: String,
@@ -28,7 +29,7 @@ pub struct Config {
     pub header: String,
     /// The field in which a form sends it back. Default `csrf_token`.
     pub field: String,
-    /// Age at which a token is replaced; the one before it stays good until the next. Default 1 h.
+    /// Age at which a token is replaced; the one before it stays valid until the next. Default 1 h.
     pub rotate_after: Span,
     /// A file with keys, one on a line, in hexadecimal: the first signs, all are accepted. Default empty: a key of its own in the
     /// state folder. Several Mantlets before one app need the same.
@@ -78,7 +79,7 @@ impl Config {
                     .help("leave it out: over HTTPS `__Host-` is put before the name"),
             );
         }
-        // The same bytes in every form: nothing that browsers would encode.
+        // Bytes that are the same in every form: none that browsers would encode.
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.*".contains(&byte);
         if self.field.is_empty() || !self.field.bytes().all(is_plain) {
             mistakes.push(

@@ -2,7 +2,8 @@
 
 use memchr::memmem;
 
-/// Longest piece of a form in which the token must stand. What is larger, an upload, comes after it.
+/// Longest piece of a form in which the token must stand. Larger fields, such as uploads, must come
+/// after it.
 pub(super) const READ_AHEAD: usize = 64 << 10;
 
 /// Looks for one field of a form.
@@ -10,9 +11,9 @@ pub(super) const READ_AHEAD: usize = 64 << 10;
 pub(super) struct Finder<'f> {
     kind: Kind,
     field: &'f str,
-    /// Where the pair, or the part, begins that is not complete yet.
+    /// Where the incomplete pair or part begins.
     begin: usize,
-    /// Up to where its end has been looked for.
+    /// The position up to which its end was searched.
     searched: usize,
 }
 
@@ -20,9 +21,9 @@ pub(super) struct Finder<'f> {
 enum Kind {
     Urlencoded,
     Multipart {
-        /// What stands between parts: CR LF, two hyphens, the boundary.
+        /// The delimiter between parts: CR LF, two hyphens, the boundary.
         delimiter: Vec<u8>,
-        /// The first delimiter may have no line before it; whether that has been looked at.
+        /// Whether the first delimiter, which may come without a CR LF, has been handled.
         begun: bool,
     },
 }
@@ -43,7 +44,7 @@ impl<'f> Finder<'f> {
         Some(Self { kind, field, begin: 0, searched: 0 })
     }
 
-    /// The field's value, if it is complete in what has arrived so far; `ended` if nothing more will.
+    /// The field's value, if it has arrived completely; `ended` if no more bytes will come.
     pub(super) fn find<'b>(&mut self, form: &'b [u8], ended: bool) -> Option<&'b [u8]> {
         if let Kind::Multipart { delimiter, begun: begun @ false } = &mut self.kind {
             let first = delimiter.get(2..).unwrap_or_default();

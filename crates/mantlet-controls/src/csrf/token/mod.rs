@@ -1,20 +1,23 @@
 //! The signed double-submit token (OWASP CSRF cheat sheet): proof that a page could read our cookie.
 //!
-//! The second line behind what browsers say of themselves: for users of browsers that do not, and against pages of neighbouring
-//! hosts. A page reads the cookie `csrf_token` and sends its value back, in the header `x-csrf-token` or in the form field
-//! `csrf_token`; a foreign page can do neither.
+//! The second defence behind the headers of browsers: for browsers that do not send them, and
+//! against pages of neighbouring hosts. A page reads the cookie `csrf_token` and sends its value
+//! back, in the header `x-csrf-token` or in the form field `csrf_token`; a foreign page can do
+//! neither.
 //!
 //! A request passes if
 //! 1. its method is safe, or it carries no session cookie (`csrf.token.session-cookies`), or it carries a bearer credential;
 //! 2. its token cookie is signed by us for exactly this session, and
 //! 3. it sends the token's nonce back: in the header, else in a form's field among the first 64 KiB of the body.
 //!
-//! The cookie is set, and replaced, on answers: when a session begins or changes, when the token is older than
-//! `csrf.token.rotate-after`, when it is not this session's. The app finds the token in the cookie `csrf_token` of every request
-//! that has a session, to put it into its forms, even of the one whose answer sets it.
+//! The cookie is set, and replaced, on responses: when a session begins or changes, when the token
+//! is older than `csrf.token.rotate-after`, when it is not this session's. The app finds the token
+//! in the cookie `csrf_token` of every request that has a session, to put it into its forms, even
+//! of the one whose response sets it.
 //!
-//! To mind in deployment: a front end on another origin cannot read the cookie; it is trusted by name, and the token switched off
-//! for the routes that it uses. Shared caches must not keep what carries a `Set-Cookie`; answers that say `public` get none.
+//! To mind in deployment: a front end on another origin cannot read the cookie; it is trusted by
+//! name, and the token switched off for the routes that it uses. Shared caches must not store a
+//! response with a `Set-Cookie`, so responses that say `public` get none.
 
 mod config;
 mod form;
@@ -51,18 +54,18 @@ pub struct Tokens {
 /// Cookies with the token's name that are tried: a neighbouring host may plant any number.
 const MOST_TRIED: usize = 4;
 
-/// What a request holds of session and token.
+/// The session and the token of a request.
 #[derive(Debug)]
 pub struct Held {
     /// The session cookies, with their places in the configuration.
     cookies: Vec<(usize, Vec<u8>)>,
     /// The names that were looked for.
     names: Arc<[String]>,
-    /// The session that they make; none without a login.
+    /// The session that they identify; none without a login.
     session: Option<Session>,
-    /// The token in the cookie, if it is ours and this session's.
+    /// The token in the cookie, if we signed it for this session.
     current: Option<Value>,
-    /// What the answer will set, if it has to.
+    /// The token that the response will set, if it must.
     next: Option<Value>,
     scheme: Scheme,
     is_safe: bool,
@@ -74,7 +77,7 @@ impl Tokens {
         &self.field
     }
 
-    /// The cookies that say who is logged in: as configured, or as the app declares.
+    /// The session cookies: as configured, or as the app declares.
     pub(crate) fn names<'n>(&'n self, declared: Option<&'n Arc<[String]>>) -> Option<&'n Arc<[String]>> {
         let configured = self.is_configured().then_some(&self.session_cookies);
         configured.or(declared.filter(|declared| !declared.is_empty()))
@@ -85,7 +88,8 @@ impl Tokens {
         !self.session_cookies.is_empty()
     }
 
-    /// Whether a token may prove the page: the request has a session, and a token's cookie and a place to send it back in.
+    /// Whether a token may prove the page: the request has a session, a token cookie, and a place
+    /// for the token.
     pub(crate) fn may_prove<B>(&self, names: &[String], request: &Request<B>) -> bool {
         let headers = request.headers();
         let has = |is_it: &dyn Fn(&[u8]) -> bool| cookie::pairs(headers).any(|(name, _)| is_it(name));
@@ -98,7 +102,7 @@ impl Tokens {
             && (headers.contains_key(&self.header) || form())
     }
 
-    /// Reads what a request holds of these session cookies.
+    /// Reads these session cookies of a request.
     pub(crate) fn read(
         &self,
         names: &Arc<[String]>,
@@ -115,7 +119,8 @@ impl Tokens {
         cookies.sort_by_key(|(index, _)| *index);
         let session = (!cookies.is_empty()).then(|| Session::of(&cookies));
         let own = self.cookie_name(scheme).as_bytes();
-        // A neighbouring host may have planted others of the same name: ours is the one that is signed for this session.
+        // A neighbouring host may have planted others of the same name. Ours is signed for this
+        // session.
         let current = session.as_ref().and_then(|session| {
             let named = cookie::pairs(headers).filter(|(name, _)| *name == own).take(MOST_TRIED);
             let mut values = named.map(|(_, value)| value);
@@ -130,7 +135,8 @@ impl Tokens {
         Held { cookies, names: Arc::clone(names), session, current, next, scheme, is_safe }
     }
 
-    /// Decides whether the request proves that its page could read the cookie. Reads a form's first bytes ahead; fails if that does.
+    /// Decides whether the request proves that its page could read the cookie. Reads a form's first
+    /// bytes ahead, and fails if that fails.
     pub(crate) async fn verify<B>(
         &self,
         held: &Held,
@@ -163,7 +169,8 @@ impl Tokens {
     /// Shows the app the token that its forms should carry, under its plain name.
     pub(crate) fn show_to_app(&self, held: &Held, headers: &mut HeaderMap) {
         let Some(session) = &held.session else { return };
-        // The one that the page can answer with whatever becomes of the cookie: a replaced one is still accepted.
+        // The token that the page can send back even if the cookie changes: a replaced one is still
+        // accepted.
         let shown = held.current.or(held.next).and_then(|value| self.signer.sign(&value, session));
         let Some(token) = shown else { return };
         cookie::take_out(headers, self.cookie.as_bytes());
@@ -179,7 +186,7 @@ impl Tokens {
 }
 
 impl Held {
-    /// Whether this request needs a token: it may change something, in the name of a session.
+    /// Whether this request needs a token: it may change something, and has a session.
     pub(crate) fn is_asked(&self, headers: &HeaderMap) -> bool {
         !self.is_safe && self.session.is_some() && super::carries_ambient_credentials(headers)
     }

@@ -1,4 +1,4 @@
-//! The token's cookie on an answer.
+//! The token's cookie on a response.
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
@@ -8,7 +8,7 @@ use crate::{
     message::{cookie, vary},
 };
 
-/// The session after this answer.
+/// The session after this response.
 enum After {
     Same,
     Changed(Session),
@@ -16,9 +16,10 @@ enum After {
 }
 
 impl Tokens {
-    /// Sets, replaces or removes the cookie, as this answer makes it necessary.
+    /// Sets, replaces or removes the cookie, as this response requires.
     pub(crate) fn set_headers<B>(&self, held: &Held, answer: &mut Response<B>) {
-        // A stored answer that is only confirmed sets nothing; one for everybody must not carry what is one user's.
+        // A response that confirms a stored one (304) sets nothing, and a public one must not carry
+        // a user's token.
         if answer.status() == StatusCode::NOT_MODIFIED || is_shared(answer.headers()) {
             return;
         }
@@ -29,8 +30,9 @@ impl Tokens {
                 _ => return,
             },
             After::Changed(session) => {
-                // An app may renew its session cookie with every answer, and forms that are open must outlive that: what only
-                // this host can have set is carried over. Under a plain name the old token may have been planted.
+                // An app may renew its session cookie with every response, and open forms must
+                // survive that. So a token that only this host can have set is carried over. Under
+                // a plain name the old token may have been planted.
                 let kept = held
                     .next
                     .or(held.current)

@@ -1,8 +1,8 @@
-//! What a token says, and how it is signed.
+//! The content of a token, and its signature.
 //!
-//! `base64url(time ‖ nonce ‖ previous nonce ‖ HMAC-SHA-256(key, time ‖ nonce ‖ previous ‖ SHA-256(session)))`. The signature ties the
-//! cookie to one session, so that a cookie planted by a neighbouring host is worth nothing; the nonce is what a page has to
-//! send back.
+//! `base64url(time ‖ nonce ‖ previous nonce ‖ HMAC-SHA-256(key, time ‖ nonce ‖ previous ‖
+//! SHA-256(session)))`. The signature ties the cookie to one session, so that a cookie planted by a
+//! neighbouring host is useless. The page sends back the nonce.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,7 +18,7 @@ const NONCE: usize = 16;
 const PAYLOAD: usize = TIME + 2 * NONCE;
 /// HMAC-SHA-256.
 const SIGNATURE: usize = 32;
-/// What the signature is for, so that a key that is also used elsewhere gives nothing away.
+/// The purpose of the signature, so that a key that is also used elsewhere reveals nothing.
 const PURPOSE: &[u8] = b"mantlet csrf token 1\0";
 
 /// A token whose signature has been checked, or that has just been made.
@@ -58,12 +58,12 @@ impl Value {
     }
 }
 
-/// A session, by the digest of its cookies: as long as any other, however long they are.
+/// A session, as the digest of its cookies: its length does not depend on theirs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Session([u8; 32]);
 
 impl Session {
-    /// No digest of a session: what stands in its place where a token is made from another.
+    /// Not a digest of a session: its substitute when a token is made from another.
     const SUCCESSOR: Self = Self(*b"successor of another token, none");
 
     /// Of the session cookies, each with its place in the configuration.
@@ -95,16 +95,16 @@ impl Signer {
         Ok(Self { keys: Key::new(&own).into_iter().collect() })
     }
 
-    /// The first token of a session. Requests side by side agree on it. Without the session it
-    /// cannot be known.
+    /// The first token of a session. Parallel requests get the same one. It cannot be known without
+    /// the session.
     pub(super) fn first(&self, session: &Session) -> Option<Value> {
         let nonce = mac(self.keys.first()?, b"first", session)?.finalize().into_bytes();
         let nonce = nonce.first_chunk()?;
         Some(Value::of(nonce, nonce))
     }
 
-    /// The token that takes a token's place; what was sent in answer to that one is still accepted. Requests side by side, each of
-    /// which replaces the same token, agree on the next.
+    /// The token that replaces another one, whose nonce is still accepted. Parallel requests that
+    /// replace the same token get the same new one.
     pub(super) fn successor(&self, before: &Value) -> Option<Value> {
         let next = mac(self.keys.first()?, &before.payload, &Session::SUCCESSOR)?.finalize().into_bytes();
         Some(Value::of(next.first_chunk()?, before.nonce()))
@@ -118,7 +118,7 @@ impl Signer {
         Some(BASE64.encode(token))
     }
 
-    /// The token in a cookie, if it is ours and this session's.
+    /// The token in a cookie, if we signed it for this session.
     pub(super) fn verify(&self, cookie: &[u8], session: &Session) -> Option<Value> {
         let (payload, signature) = decode(cookie)?;
         let is_ours =

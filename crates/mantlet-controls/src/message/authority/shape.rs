@@ -1,6 +1,7 @@
-//! What a Host header or `:authority` may look like (RFC 9110 section 7.2, RFC 3986 section 3.2).
+//! The form of a Host header or `:authority` (RFC 9110 section 7.2, RFC 3986 section 3.2).
 //!
-//! Which hosts are ours is another question; this is only the shape: no userinfo, no path, no list, not empty.
+//! Another control decides which hosts are known; this is only the form: no userinfo, no path, no
+//! list, not empty.
 
 use std::net::Ipv6Addr;
 

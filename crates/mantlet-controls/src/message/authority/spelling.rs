@@ -1,7 +1,8 @@
 //! One host, one spelling.
 //!
-//! A client may write a host in many ways that mean the same: in capitals, with an empty port, with zeros before the port. What reads it
-//! next may not know all of them: Starlette discards a Host with an empty port, and then builds links from the address of our socket.
+//! A client may write a host in many ways that mean the same: in capitals, with an empty port, with
+//! zeros before the port. The next reader may not know all of them: Starlette discards a Host with
+//! an empty port, and then builds links from the address of our socket.
 
 use std::{borrow::Cow, net::IpAddr};
 
@@ -31,7 +32,8 @@ pub(crate) fn split(host: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// What is looked up of a host: its name in lower case, without the port and the dot of the root; of an address its shortest text.
+/// The form of a host for lookups: a name in lower case, without the port and the final dot; an
+/// address in its shortest text.
 pub(crate) fn name(host: &str) -> Cow<'_, str> {
     let name = without_port(host);
     match name.parse::<IpAddr>() {

@@ -1,4 +1,4 @@
-//! What names one account is one key, however it is spelled: an app, or its database, may fold what the gate would count apart.
+//! All spellings of one account are one key: an app or its database may treat them alike.
 
 use std::borrow::Cow;
 

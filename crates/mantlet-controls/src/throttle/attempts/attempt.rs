@@ -1,4 +1,4 @@
-//! An attempt under way: what its answer decides.
+//! An attempt under way, which its response decides.
 
 use std::{fmt, sync::Arc};
 
@@ -32,7 +32,7 @@ pub(in crate::throttle) struct NamedAccount {
     pub(in crate::throttle) pair: Key,
 }
 
-/// What an answer says of an attempt.
+/// The meaning of a response for an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Failed,
@@ -71,15 +71,15 @@ impl End {
     }
 }
 
-/// An attempt under way: what its answer decides.
+/// An attempt under way, which its response decides.
 pub(crate) struct Attempt {
     pub(in crate::throttle) attempts: Attempts,
     pub(in crate::throttle) store: Option<Arc<dyn Store>>,
     pub(in crate::throttle) certainty: Certainty,
     /// Where it is remembered that the operation has answered 401.
     pub(in crate::throttle) learns: Option<(Arc<Table>, Key)>,
-    /// Counted before the answer is known, so that many at once cannot exceed the rule; given back
-    /// if it was not a failure.
+    /// Counted before the response is known, so that many at once cannot exceed the rule; given
+    /// back if it was not a failure.
     pub(in crate::throttle) counted: Vec<Charge>,
     pub(in crate::throttle) accounts: Vec<NamedAccount>,
 }
@@ -160,7 +160,7 @@ mod tests {
             let status = StatusCode::from_u16(status).unwrap();
             let end = |certainty| End::of(status, &headers, "/auth/session", certainty);
             assert_eq!(end(Certainty::Known), expected, "{status} {location:?} {cookie}");
-            // Where only its inputs say that it is a login, its answer has to.
+            // If only the inputs show that it is a login, the response must confirm it.
             let by_answer = if status.is_success() || status == 401 { expected } else { End::Unclear };
             assert_eq!(end(Certainty::ByAnswer), by_answer, "{status} {location:?} {cookie}");
         }

@@ -1,4 +1,4 @@
-//! Attempts that may fail: what a wrong password costs.
+//! Delays after failed attempts, such as a wrong password.
 //!
 //! Failures are counted for the address, and for the account that the request names. A failed
 //! attempt on an account makes the next one wait, each time twice as long. A lock-out must not
@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::throttle::{Key, rate::Table};
 
-/// Failures of an account that cost nothing yet: people mistype.
+/// Failures of an account without a delay: people mistype.
 const FREE: u64 = 3;
 /// The first delay; each further failure doubles it.
 const FIRST: Duration = Duration::from_secs(1);
@@ -21,12 +21,12 @@ pub const PLACES: u64 = 32;
 /// How long an address stays known to an account.
 pub const KNOWN: Duration = Duration::from_hours(30 * 24);
 
-/// What is remembered of attempts of one kind, on this machine.
+/// The state of attempts of one kind, on this machine.
 #[derive(Debug, Clone)]
 pub(in crate::throttle) struct Attempts {
-    /// What kind that is.
+    /// The kind.
     pub(in crate::throttle) purpose: Arc<str>,
-    /// When an account may be tried again, and how often it was in vain: milliseconds, then eight bits.
+    /// When an account may be tried again, and its failures so far: milliseconds, then eight bits.
     pub(in crate::throttle) delays: Arc<Table>,
     /// When an account was last logged in to from an address: seconds, then some bits of the address' hash.
     pub(in crate::throttle) known: Arc<Table>,
@@ -53,7 +53,7 @@ impl Attempts {
         self.known.now() / 1_000_000_000 + 1
     }
 
-    /// How long an account must not be tried.
+    /// How long an account must wait.
     pub(in crate::throttle) fn delay(&self, account: Key) -> Option<Duration> {
         let until = self.delays.value(self.delays.key(account)) >> 8;
         let now = self.delays.now() / 1_000_000;
@@ -64,7 +64,7 @@ impl Attempts {
         let now = self.delays.now() / 1_000_000;
         self.delays.change(self.delays.key(account), |value| {
             let (until, count) = (value >> 8, value & 0xff);
-            // Long after the last one, it begins anew.
+            // Long after the last failure, the count starts again.
             let is_old = now > until + millis(LONGEST);
             let count = if is_old { 1 } else { (count + 1).min(0xff) };
             Some((now + millis(delay_after(count))) << 8 | count)

@@ -1,4 +1,4 @@
-//! All sensitive operations, and what holds for each: what `mantlet throttles` prints.
+//! All sensitive operations and their limits, as `mantlet throttles` prints them.
 
 use http::Method;
 use mantlet_contract::flows::{Evidence, Found, Place, Purpose};
@@ -9,27 +9,27 @@ use crate::throttle::{
 };
 use crate::{Mode, call::Spellings, config::template::template};
 
-/// A sensitive operation, and what holds for it.
+/// A sensitive operation, and its limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SensitiveOperation {
     /// Its methods.
     pub methods: Vec<String>,
     /// Its path: as the contract has it, or as the configuration does where the contract does not know it.
     pub path: String,
-    /// What shows it, if it is the contract that does.
+    /// The evidence, if the contract shows it.
     pub why: Option<String>,
-    /// The section of `[[throttle.operation]]` that is about it, counted from 0.
+    /// The section of `[[throttle.operation]]` that applies to it, counted from 0.
     pub section: Option<usize>,
-    /// What it gets.
+    /// Its limits, or why it has none.
     pub gets: EffectiveLimit,
 }
 
-/// What an operation gets.
+/// The limits of an operation, or why it has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EffectiveLimit {
     /// Limits.
     Limits {
-        /// What it is for.
+        /// Its purpose.
         purpose: Purpose,
         /// How many attempts.
         limits: Limits,
@@ -46,12 +46,13 @@ pub enum EffectiveLimit {
     },
     /// It is exempt.
     Nothing,
-    /// The configuration does not say what it is for, and the contract shows nothing.
+    /// The configuration does not name a purpose, and the contract shows none.
     Unknown,
 }
 
 impl Policy {
-    /// What holds for the operations that the contract shows to be sensitive, and for those that the configuration names.
+    /// Lists the operations that the contract shows to be sensitive, and those that the
+    /// configuration names.
     pub fn sensitive_operations(&self, found: &[Found]) -> Vec<SensitiveOperation> {
         let operations = &self.operations;
         let mut all = Vec::new();

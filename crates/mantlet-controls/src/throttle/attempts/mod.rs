@@ -1,4 +1,4 @@
-//! Sensitive operations and what they get.
+//! Sensitive operations and their limits.
 
 pub(in crate::throttle) mod account;
 mod attempt;
@@ -37,7 +37,7 @@ use crate::{
     refusal::{refuses, remedy},
 };
 
-/// What is counted, and how many of it in which time.
+/// What is counted, and the rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
     /// So many.
@@ -48,7 +48,7 @@ pub struct Limit {
     pub failures: bool,
 }
 
-/// What a sensitive operation gets.
+/// The limits of a sensitive operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// For each client address.
@@ -60,8 +60,9 @@ pub struct Limits {
 const QUARTER: Duration = Duration::from_mins(15);
 const HOUR: Duration = Duration::from_hours(1);
 
-/// What operations for a purpose get. People who log in from one office are many behind one address, and some of them mistype: so
-/// addresses get more than accounts. NIST SP 800-63B allows at most 100 failures of one account in a row.
+/// The default limits of a purpose. Many people of one office may log in from one address, and some
+/// mistype, so addresses get more than accounts. NIST SP 800-63B allows at most 100 failures of one
+/// account in a row.
 pub const fn limits_of(purpose: Purpose) -> Limits {
     const fn failures(count: u32, period: Duration) -> Limit {
         Limit { count, period, failures: true }
@@ -80,22 +81,22 @@ pub const fn limits_of(purpose: Purpose) -> Limits {
     }
 }
 
-/// What is the same for all that is remembered.
+/// Settings that are the same for all counters.
 #[derive(Debug)]
 pub(in crate::throttle) struct Base<'m> {
     pub(in crate::throttle) memory: &'m crate::throttle::Memory,
     pub(in crate::throttle) keys: usize,
     /// The mode, as it is written.
     pub(in crate::throttle) sensitive: Mode,
-    /// Whether what would be refused is only recorded.
+    /// Whether refusals are only recorded.
     pub(in crate::throttle) report_only: bool,
 }
 
-/// What is remembered for each purpose.
+/// The counters for each purpose.
 #[derive(Debug)]
 pub(in crate::throttle) struct Memory(Vec<Remembered>);
 
-/// What is remembered of attempts for a purpose.
+/// The counters of attempts for one purpose.
 #[derive(Debug)]
 pub(in crate::throttle) struct Remembered {
     pub(in crate::throttle) purpose: Purpose,
@@ -104,7 +105,7 @@ pub(in crate::throttle) struct Remembered {
     attempts: Attempts,
 }
 
-/// What counts attempts.
+/// The counters of attempts.
 #[derive(Debug)]
 struct Counted {
     counter: Counter,
@@ -114,7 +115,8 @@ struct Counted {
 }
 
 impl Counted {
-    /// The key of an operation's attempts by a key. Of several operations the same one is counted apart, in one table.
+    /// The key for an operation's attempts. The same key is counted apart for each operation, in
+    /// one table.
     fn key(&self, operation: Key, key: Key) -> Key {
         if self.is_of_section {
             key
@@ -136,7 +138,8 @@ pub(in crate::throttle) struct Names {
 pub(in crate::throttle) enum Certainty {
     /// The contract shows it, or the configuration says so.
     Known,
-    /// Once it has answered 401 it is: that is what wrong passwords get, and nothing else counts. Until then it is only watched.
+    /// It counts once it has responded with 401, which wrong passwords get. Until then it is only
+    /// watched.
     ByAnswer,
     /// It only looks so.
     Suspected,
@@ -193,7 +196,7 @@ impl Remembered {
     }
 }
 
-/// What holds for an attempt: by the contract, or by the configuration.
+/// The settings for an attempt: by the contract, or by the configuration.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::throttle) struct Sensitive<'a> {
     pub(in crate::throttle) known: &'a Remembered,
@@ -272,13 +275,13 @@ impl PendingAttempt<'_> {
         tried
     }
 
-    /// The counters in the order in which a store is asked for them, with what is counted.
+    /// The counters in the order in which the store gets them, with their keys.
     fn counters<'c>(&'c self, known: &[AccountState]) -> impl Iterator<Item = (&'c Counted, Key)> {
         let of_address = self.address.map(|key| (&self.remembered.by_address, key));
         of_address.into_iter().chain(self.of_accounts(known).map(|(counted, key, _)| (counted, key)))
     }
 
-    /// Those of accounts, with how long each of these must not be tried.
+    /// Those of accounts, with the delay of each.
     fn of_accounts<'c>(
         &'c self,
         known: &[AccountState],
@@ -313,7 +316,7 @@ impl PendingAttempt<'_> {
 }
 
 impl Policy {
-    /// What holds for a request, if its operation is sensitive.
+    /// The settings for a request, if its operation is sensitive.
     pub(in crate::throttle) fn flow<'a>(&'a self, call: &'a Call) -> Option<Sensitive<'a>> {
         let shown = call.operation.as_ref().and_then(|matched| matched.flow(&call.method));
         match self.operations.of(call) {
@@ -322,7 +325,8 @@ impl Policy {
         }
     }
 
-    /// Which operation a request is for, by the contract or by a template of the configuration: never by what a client can choose.
+    /// The operation of a request, by the contract or by a template of the configuration: never by
+    /// text that a client can choose.
     fn template<'a>(&'a self, call: &'a Call) -> &'a str {
         match (&call.operation, self.operations.of(call)) {
             (Some(matched), _) => matched.route.own_path(),
@@ -331,7 +335,8 @@ impl Policy {
         }
     }
 
-    /// What holds for what the contract shows, unless the configuration says otherwise.
+    /// The settings for operations that the contract shows, unless the configuration says
+    /// otherwise.
     pub(in crate::throttle) fn usual<'a>(&'a self, flow: &'a Flow) -> Option<Sensitive<'a>> {
         let known = self.flows.0.iter().find(|known| known.purpose == flow.purpose)?;
         let (mode, certainty) = match flow.evidence {
@@ -345,7 +350,7 @@ impl Policy {
         (mode != Mode::Off).then_some(Sensitive { known, accounts, each: flow.each, mode, certainty })
     }
 
-    /// What an attempt on a sensitive operation is counted by.
+    /// The keys of an attempt on a sensitive operation.
     pub(in crate::throttle) async fn trying<'p, B>(
         &'p self,
         call: &'p Call,
@@ -390,7 +395,8 @@ impl Policy {
         }))
     }
 
-    /// What comes of it: an attempt that may be made, beside what rules have said already.
+    /// Carries out the decision: returns the attempt if it may be made, and adds a refusal to the
+    /// verdict, besides those of rules.
     pub(in crate::throttle) fn tried(
         &self,
         trying: &PendingAttempt<'_>,
@@ -401,7 +407,8 @@ impl Policy {
         let PendingAttempt { remembered, mode, certainty, operation, template, method, accounts, .. } =
             trying;
         let counters = || trying.counters(&tried.accounts);
-        // Of what only looks sensitive, one record says so, and nothing is to be learned from how much it is asked.
+        // For an operation that only looks sensitive one record is enough, and its usage is not
+        // measured.
         let suspected = (*certainty == Certainty::Suspected).then_some(*operation);
         let mut add = |counted: &Counted, key, decision| {
             let shown = Shown { counted: counted.key(*operation, key), key, suspected };

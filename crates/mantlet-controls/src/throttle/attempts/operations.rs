@@ -21,21 +21,21 @@ use crate::{
     },
 };
 
-/// A `[[throttle.operation]]` section: what differs for operations that are sensitive, or that the
+/// A `[[throttle.operation]]` section: settings for operations that are sensitive, or that the
 /// operator names as such.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct OperationConfig {
-    /// Path templates that it is about, as in `[[route]]`.
+    /// Path templates that it applies to, as in `[[route]]`.
     pub paths: Vec<String>,
-    /// Methods that it is about. Default `POST`, `PUT` and `PATCH`.
+    /// Methods that it applies to. Default `POST`, `PUT` and `PATCH`.
     #[serde(default = "changing")]
     pub methods: Vec<String>,
-    /// What they are for, whatever the contract says; `none` exempts. Default what the contract shows.
+    /// Their purpose, whatever the contract shows; `none` exempts. Default as the contract shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<PurposeText>,
-    /// The field of the body that names the account (`user.email` for one in an object), `query:NAME` or `path:NAME`; empty for none. Default what the
-    /// contract shows.
+    /// The field of the body that names the account (`user.email` for one in an object),
+    /// `query:NAME` or `path:NAME`; empty for none. Default as the contract shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
     /// Attempts of one client address, counted for these operations together. Default that of the purpose, counted for each operation by itself.
@@ -44,7 +44,8 @@ pub struct OperationConfig {
     /// The same for one account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_account: Option<RateText>,
-    /// What both count: `failures` (the app's 400, 401, 403), or `requests` where a failure cannot be told from its status. Default that of the purpose.
+    /// The events that both count: `failures` (the app's 400, 401, 403), or `requests` where a
+    /// failure cannot be told from its status. Default that of the purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<Counts>,
     /// The mode here, if it differs from `sensitive`.
@@ -56,7 +57,7 @@ fn changing() -> Vec<String> {
     ["POST", "PUT", "PATCH"].map(str::to_owned).into()
 }
 
-/// What an operation is for, as people write it.
+/// The purpose of an operation, as people write it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PurposeText {
@@ -95,7 +96,7 @@ impl PurposeText {
 pub(in crate::throttle) struct Operations {
     pub(in crate::throttle) all: Vec<Operation>,
     by_path: matchit::Router<usize>,
-    /// What the router leads to: a template and its operations.
+    /// The router's values: a template and its operations.
     of_path: Vec<(String, Vec<Numbered>)>,
 }
 
@@ -110,7 +111,7 @@ pub(in crate::throttle) struct Operation {
     /// None if the contract is to show it, no place for none.
     account: Option<Vec<Place>>,
     pub(in crate::throttle) mode: Mode,
-    /// What it gets: for its purpose, or for each that the contract may show.
+    /// Its limits, for its purpose or for each purpose that the contract may show.
     remembered: Vec<Remembered>,
 }
 
@@ -184,7 +185,7 @@ impl Operations {
         })
     }
 
-    /// What the configuration says of a request's operation, and the template by which it names it.
+    /// The configuration for a request's operation, and its template there.
     pub(in crate::throttle) fn of(&self, call: &Call) -> Option<(&Operation, &str)> {
         if self.all.is_empty() {
             return None;
@@ -195,7 +196,7 @@ impl Operations {
 }
 
 impl OperationConfig {
-    /// What is wrong with it, but for its methods and the templates.
+    /// Checks the section, except its methods and templates.
     fn check(&self, mistakes: &mut Vec<Mistake>) {
         if self.paths.is_empty() {
             mistakes.push(Mistake::new("paths", "names no path"));
@@ -291,7 +292,7 @@ impl Operation {
         self.account.is_some()
     }
 
-    /// What it gets, if the contract shows this about it.
+    /// Its limits, if the contract shows this purpose.
     pub(in crate::throttle) fn for_flow<'a>(&'a self, flow: Option<&'a Flow>) -> Option<Sensitive<'a>> {
         if self.mode == Mode::Off {
             return None;

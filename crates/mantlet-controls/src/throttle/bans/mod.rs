@@ -1,12 +1,13 @@
 //! An address with too many refusals is banned for a while.
 //!
-//! Defends the app, and the operator who reads its records, against scanners and guessers that stay
-//! below every rate: after too many refusals of any kind, all requests of an address are refused
-//! before they are judged.
+//! Defends the app, and the operator who reads its records, against scanners and password guessing
+//! that stay below every rate: after too many refusals of any kind, all requests of an address are
+//! refused before they are judged.
 //!
 //! A refusal counts if
-//! 1. it is the client's fault, by its status; what foreign pages make a browser send, and what a client breaks off, is not;
-//! 2. it is Mantlet's own, or the app's answer 401, 403, 404, 405 or 422;
+//! 1. it is the client's fault, by its status, and not a request that a foreign page made a browser
+//!    send or that the client broke off;
+//! 2. it is Mantlet's own, or the app's response has 401, 403, 404, 405 or 422;
 //! 3. the address is not banned already, and the configuration neither trusts nor exempts it.
 //!
 //! Each request asks a [`Table`]; the list is for people, and touched when a ban begins or ends.
@@ -49,7 +50,8 @@ const WOULD: &str = "ban:would";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
-    /// What too many refusals of an address lead to. Default `off`: many people may share an address.
+    /// What to do about too many refusals of an address. Default `off`: many people may share an
+    /// address.
     pub mode: Mode,
     /// Refusals of one address in a time that lead to a ban. Default `50/10m`.
     pub after: RateText,
@@ -104,7 +106,7 @@ impl Config {
     }
 }
 
-/// A ban, as people see it.
+/// A ban, as the operator sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ban {
     /// The address, or the network of IPv6 that counts as one.
@@ -113,7 +115,7 @@ pub struct Ban {
     pub since: Timestamp,
     /// When it ends.
     pub until: Timestamp,
-    /// What was refused last: the code of a reason, or a status of the app.
+    /// The last refusal: the code of a reason, or a status of the app.
     pub why: String,
     /// The first, the second and so on of those that follow each other within a day.
     pub count: u64,
@@ -146,7 +148,7 @@ pub struct Bans {
     list: Arc<List>,
 }
 
-/// What became of the wish to end a ban.
+/// The result of lifting a ban.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lift {
     /// It has ended.
@@ -163,12 +165,13 @@ impl Bans {
         self.mode
     }
 
-    /// How long an address is banned yet.
+    /// How long an address is still banned.
     pub fn left(&self, address: IpAddr) -> Option<Duration> {
         self.left_of(group(address, self.ipv6_prefix))
     }
 
-    /// Counts a refusal of an address; says how long it is banned for, if this was one too many. One that is banned is not counted.
+    /// Counts a refusal of an address. Returns the length of the ban, if this refusal causes one. A
+    /// banned address is not counted.
     pub fn refused(&self, address: IpAddr, why: impl Fn() -> String) -> Option<Duration> {
         let key = group(address, self.ipv6_prefix);
         if self.left_of(key).is_some() {
@@ -318,14 +321,15 @@ impl Policy {
             return Ok(false);
         }
         let Some(left) = bans.left(address).filter(|_| bans.mode == Mode::Enforce) else {
-            // Looking like a proxy ends no ban.
+            // A ban applies even to an address that looks like a proxy.
             return Ok(!is_undeclared_proxy(call, headers, address));
         };
         let repeated = !self.is_news(UNTIL, group(address, self.ipv6_prefix));
         Err(Refusal { repeated, ..Refusal::retry(Reason::ClientBanned, left) })
     }
 
-    /// Counts what was refused, by Mantlet for a reason or else by the app. The record of the ban that it leads to, if it does.
+    /// Counts a refusal, by Mantlet for a reason or else by the app. Returns the record of the ban
+    /// that it causes, if any.
     pub(crate) fn note_refused(
         &self,
         call: &Call,
@@ -349,7 +353,7 @@ fn is_refusal_of_app(status: StatusCode) -> bool {
     matches!(status.as_u16(), 401 | 403 | 404 | 405 | 422)
 }
 
-/// What counts as one, as people write it.
+/// An address or network that counts as one, as people write it.
 pub(in crate::throttle) fn shown(key: Key, address: IpAddr, ipv6_prefix: u8) -> String {
     match address {
         IpAddr::V6(_) if ipv6_prefix < 128 => format!("{}/{ipv6_prefix}", Ipv6Addr::from(key)),

@@ -19,7 +19,8 @@ use crate::{
 pub struct QuotaConfig {
     /// Its name, in records and in `RateLimit-Policy`.
     pub name: String,
-    /// What is counted by: `user`, `api-key`, `ip`, `route`, `header:NAME`, or several of them together.
+    /// The key that is counted: `user`, `api-key`, `ip`, `route`, `header:NAME`, or several of them
+    /// together.
     pub key: Vec<String>,
     /// Requests in an hour of the calendar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -30,20 +31,20 @@ pub struct QuotaConfig {
     /// Requests in a month of the calendar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub month: Option<u32>,
-    /// Path templates that it is about, as in `[[route]]`; none means all.
+    /// Path templates that it applies to, as in `[[route]]`; none means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<String>,
-    /// Methods that it is about; none means all.
+    /// Methods that it applies to; none means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub methods: Vec<String>,
-    /// Tags of operations that it is about; none means all.
+    /// Tags of operations that it applies to; none means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// Per cent of a window that are worth a warning. Default 80.
+    /// Percentage of a window that causes a warning. Default 80.
     #[serde(default = "most")]
     pub warn: u8,
-    /// What it does while the store does not answer: `local` counts on this machine alone, `open` lets everything pass, `closed` nothing.
-    /// Default `local`.
+    /// What it does while the store does not respond: `local` counts on this machine alone, `open`
+    /// lets everything pass, `closed` nothing. Default `local`.
     #[serde(default)]
     pub fail: Fail,
     /// The mode of this quota, if it differs.

@@ -1,10 +1,10 @@
-//! What is counted on this machine.
+//! The counts on this machine.
 //!
 //! Each key belongs to one of many small lists, by a hash with a secret seed; a list has a lock of
-//! its own and room for twice the keys that it should have to hold. In a list that is full, a new
-//! key takes the place of the key that would be missed least: one whose windows are over, else one
-//! that the app has never accepted, else the one that has used up least. So a client cannot make
-//! the gate forget its usage, and no client is kept out because others have filled the list.
+//! its own and room for twice the keys that it should have to hold. In a full list, a new key
+//! replaces the least important one: one whose windows are over, else one that the app has never
+//! accepted, else the one with the lowest usage. So a client cannot make the gate forget its usage,
+//! and no client is refused because others have filled the list.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -24,7 +24,7 @@ use crate::throttle::Key;
 const USUAL: usize = 32;
 const ROOM: usize = 2 * USUAL;
 
-/// What the keys of a quota have used up.
+/// The usage of the keys of a quota.
 #[derive(Debug)]
 pub struct Ledger {
     lists: OnceLock<Box<[Mutex<List>]>>,
@@ -36,7 +36,7 @@ pub struct Ledger {
 #[derive(Debug, Default)]
 struct List {
     entries: Vec<Entry>,
-    /// Keys that were told and are here no more.
+    /// Keys that were reported and have been removed.
     gone: Vec<Key>,
     /// Something of it is to be told.
     changed: bool,
@@ -48,15 +48,16 @@ struct Entry {
     /// For each window of [`Window::ALL`].
     counts: [Count; 3],
     label: Option<Box<str>>,
-    /// The app has answered it otherwise than with 401 or 403: only that is kept for good.
+    /// The app has responded with a status other than 401 and 403. Only such keys are kept
+    /// permanently.
     accepted: bool,
-    /// It is otherwise than it was told.
+    /// It has changed since it was reported.
     changed: bool,
     /// It was told.
     told: bool,
 }
 
-/// What a key has used up.
+/// The usage of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuotaUse {
     /// The key.
@@ -158,7 +159,7 @@ impl Ledger {
         warns
     }
 
-    /// Puts in what was kept elsewhere.
+    /// Restores a key from elsewhere.
     pub fn restore(&self, holder: QuotaUse) {
         let Some(mut list) = self.list(holder.key) else { return };
         if holder.is_gone() {
@@ -177,7 +178,7 @@ impl Ledger {
         list.entries.len() < known
     }
 
-    /// What has changed of accepted keys since it was last asked for.
+    /// Changes of accepted keys since the last call.
     pub fn changes(&self) -> Vec<QuotaUse> {
         let mut changes = Vec::new();
         if !self.changed.swap(false, Relaxed) {
@@ -211,7 +212,7 @@ impl Ledger {
         all
     }
 
-    /// What accepted keys have used up by now in the windows that are not over.
+    /// The present usage of accepted keys, in windows that are not over.
     pub fn holders(&self, now: UnixSeconds) -> Vec<QuotaUse> {
         let mut all = Vec::new();
         self.each(|list| {
@@ -221,7 +222,7 @@ impl Ledger {
         all
     }
 
-    /// What a key has used up by now.
+    /// The present usage of a key.
     pub fn holder(&self, key: Key, now: UnixSeconds) -> Option<QuotaUse> {
         let list = self.list(key)?;
         let entry = list.entries.iter().find(|entry| entry.key == key)?;
@@ -266,7 +267,7 @@ impl Entry {
         Window::ALL.into_iter().zip(&self.counts).all(|(window, count)| count.is_over(window, now))
     }
 
-    /// The larger, the more it would be missed.
+    /// The larger, the more important the key.
     fn weight(&self, now: UnixSeconds) -> (bool, bool, u32) {
         (
             !self.is_over(now),

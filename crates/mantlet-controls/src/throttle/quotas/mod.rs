@@ -1,8 +1,8 @@
-//! How much of its plan has this user had?
+//! How much of its quota has a user used?
 //!
 //! A quota is a number of requests in calendar windows of UTC: an hour, a day, a month. It does not
-//! defend against haste, as rates do. It keeps a promise: so many and no more, also if the gate is
-//! restarted meanwhile.
+//! limit speed, as rates do. It guarantees a number of requests that is never exceeded, even if the
+//! gate is restarted.
 //!
 //! 1. Only requests that the app accepts are counted. A request counts before it is forwarded, so
 //!    that many at once cannot exceed the quota; it is given back if the app answers 401 or 403, if
@@ -40,7 +40,7 @@ use crate::throttle::{
 };
 use crate::{Call, Mode, Reason, Refusal, RequestBody, audit::Record, refusal::refuses};
 
-/// Longest name of a key that is shown, in bytes: a path may be as long as it likes.
+/// Longest name of a key that is shown, in bytes: a path may be long.
 const MAX_LABEL: usize = 128;
 
 /// One quota.
@@ -68,7 +68,7 @@ impl Quota {
 pub struct Limits {
     /// For each window of [`Window::ALL`], if it is limited.
     pub of: [Option<u32>; 3],
-    /// Per cent of a window that are worth a warning.
+    /// Percentage of a window that causes a warning.
     pub warn: u8,
 }
 
@@ -80,7 +80,7 @@ impl Limits {
     }
 }
 
-/// What became of a request that a quota is about.
+/// The decision about a request under a quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuotaDecision {
     /// There was something left, and the request is counted.
@@ -91,7 +91,7 @@ pub struct QuotaDecision {
     pub windows: [Option<WindowUse>; 3],
 }
 
-/// What is used up of a window.
+/// The usage of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowUse {
     /// When it began.
@@ -130,18 +130,18 @@ pub struct QuotaRequest<'q> {
     pub quota: &'q str,
     /// How much there is.
     pub limits: Limits,
-    /// Whose request it is.
+    /// The key of the request.
     pub key: Key,
     /// The client or account, if that is not a secret.
     pub label: Option<Box<str>>,
 }
 
-/// What a store has counted and gets back.
+/// A count that a store takes back.
 #[derive(Debug, Clone)]
 pub struct QuotaCharge {
     /// The name of the quota.
     pub quota: Arc<str>,
-    /// Whose request it was.
+    /// The key of the request.
     pub key: Key,
     /// When the windows began in which it was counted.
     pub windows: [Option<UnixSeconds>; 3],
@@ -160,7 +160,7 @@ pub(crate) struct QuotaDebt {
 struct One {
     spent: QuotaCharge,
     mode: Mode,
-    /// What has counted, if it was this machine.
+    /// The local counter, if this machine counted.
     ledger: Option<Arc<Ledger>>,
 }
 
@@ -203,7 +203,7 @@ impl QuotaDebt {
         warned.map(|one| Warning { quota: Arc::clone(&one.spent.quota), mode: one.mode }).collect()
     }
 
-    /// The app has not got the request, or does not know who sent it.
+    /// The app has not received the request, or does not know its caller.
     pub(crate) fn give_back(&self) {
         let mut shared = Vec::new();
         for One { spent, ledger, .. } in &self.all {
@@ -234,7 +234,7 @@ pub fn key_of_hex(text: &str) -> Option<Key> {
     is_hex.then(|| u128::from_str_radix(text, 16).ok()).flatten().map(u128::to_be_bytes)
 }
 
-/// A quota that is asked, and whose request it is.
+/// A quota, and the key of the request.
 pub(in crate::throttle) type Asked<'p> = (&'p Rule<Quota>, Key);
 
 impl Policy {

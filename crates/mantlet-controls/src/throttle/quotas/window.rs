@@ -1,4 +1,4 @@
-//! Calendar windows of UTC, and what is used up in one.
+//! Calendar windows of UTC, and their usage.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ const DAY: UnixSeconds = 24 * HOUR;
 /// Seconds since 1970, by the wall clock: a window is a matter of the calendar.
 pub type UnixSeconds = u64;
 
-/// What a quota is counted in.
+/// The windows of a quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Window {
     /// It begins with each hour.
@@ -80,7 +80,7 @@ pub(crate) fn now() -> UnixSeconds {
     u64::try_from(crate::audit::now().as_second()).unwrap_or_default()
 }
 
-/// What is used up in the window that began at a moment.
+/// The usage of the window that began at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Count {
     /// When the window began.

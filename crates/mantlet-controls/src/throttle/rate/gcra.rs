@@ -1,7 +1,8 @@
 //! The arithmetic of a rate: the generic cell rate algorithm (ITU-T I.371), which remembers one moment for each key.
 //!
-//! That moment is when the key will have used up nothing: each request moves it on by the time that the rate gives to one. A request
-//! passes while it is not further ahead than the burst allows.
+//! At that moment the usage of the key has gone back to zero: each request moves it on by the time
+//! that the rate gives to one. A request passes while it is not further ahead than the burst
+//! allows.
 
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ pub struct Rate {
     period: Duration,
 }
 
-/// What a rate says of a request.
+/// The decision of a rate about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
     /// Whether it passes, and if not, when another one would.
@@ -95,7 +96,7 @@ impl Rate {
         self.tell(if passes { Ok(ahead) } else { Err(ahead) }, 0)
     }
 
-    /// What there is to tell about a key at its moment.
+    /// The standing of a key at its moment.
     pub(crate) fn tell(&self, outcome: Result<Moment, Moment>, now: Moment) -> Decision {
         let (Ok(moment) | Err(moment)) = outcome;
         let ahead = moment.saturating_sub(now);

@@ -1,10 +1,9 @@
-//! What is remembered of keys, in a fixed amount of memory and without a lock.
+//! A table of values for keys, in a fixed amount of memory and without a lock.
 //!
 //! A table has buckets of eight slots; a key belongs to one bucket, by a hash with a secret seed. A
-//! key that is new takes the slot of the key that would be forgotten first: one that has used up
-//! nothing any more, which costs nothing to forget, or else the one that has used up least. So a
-//! client can be forgotten only for the sake of others who have used more, and cannot bring that
-//! about itself: it does not know which clients share its bucket.
+//! new key replaces the least important one in its bucket: one whose usage has gone back to zero,
+//! or else the one with the lowest usage. So a client is forgotten only for clients with higher
+//! usage, and cannot cause that itself: it does not know which clients share its bucket.
 
 use std::{
     hash::{BuildHasher, Hash, RandomState},
@@ -55,7 +54,7 @@ impl Table {
 
     /// Takes back what was counted.
     pub fn give_back(&self, key: u64, rate: &Rate) {
-        // What has been forgotten meanwhile takes no other's place.
+        // A key that was forgotten meanwhile does not replace another one.
         if let Some(slot) = self.known_slot(key) {
             let _ = slot.value.fetch_update(Relaxed, Relaxed, |moment| Some(rate.before(moment)));
         }

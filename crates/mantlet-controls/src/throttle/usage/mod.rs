@@ -1,11 +1,12 @@
-//! How much clients ask where a rule only reports, so that its limit can be chosen.
+//! Measures the usage of rules that only report, so that the operator can choose limits.
 //!
 //! Time is divided into windows. In each, a rule's keys are counted in a [`Table`] of 16 bytes a
-//! key, as everything here is: without a lock, in a fixed amount of memory. There are two that take
-//! turns, so that one can be read while the other is written. The reader turns the windows too;
-//! without a reader nothing is counted.
+//! key, as everything here is: without a lock, in a fixed amount of memory. Two tables take turns,
+//! so that one can be read while the other is written. The reader turns the windows too; without a
+//! reader nothing is counted.
 //!
-//! Limits are to be chosen from clients that get what they ask for. Those that are mostly refused, by the app or by the gate, are counted apart.
+//! Limits should follow clients whose requests succeed. Clients that are mostly refused, by the app
+//! or by the gate, are counted apart.
 
 mod histogram;
 mod summary;
@@ -31,21 +32,22 @@ use crate::throttle::{
 };
 use crate::{Mode, Reason, audit::Record};
 
-/// The shortest window and the longest. Between them it is the rule's own period: what a rate of 5 an hour has to be is not seen in a minute.
+/// The shortest window and the longest. Between them it is the rule's own period, because a minute
+/// says little about a rate of 5 an hour.
 const SHORTEST: Duration = Duration::from_mins(1);
 const LONGEST: Duration = Duration::from_hours(1);
-/// Requests of a hundred that may be turned away of a client that is after nothing bad.
+/// Per cent of an honest client's requests that may be refused.
 const STRAY: u64 = 50;
 /// The same for attempts: a user who succeeds at the fifth has only forgotten a password.
 const MISTYPED: u64 = 80;
 
-/// Whose use is counted.
+/// The rule whose usage is counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Subject {
     /// The name of the rule.
     pub(super) name: Arc<str>,
     pub(super) rate: Rate,
-    /// What it counts by.
+    /// Its key.
     pub(super) key: Vec<String>,
     pub(super) counts: Counts,
     /// The rule, if it is one of the configuration.
@@ -135,7 +137,7 @@ impl Usage {
         u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// Counts a request; says where, for its answer.
+    /// Counts a request; returns the place of the count, for its response.
     fn count(&self, key: Key, is_over: bool, is_stray: bool) -> Option<(u64, u64)> {
         if !self.is_read.load(Relaxed) {
             return None;
@@ -155,7 +157,7 @@ impl Usage {
         Some((turn, hash))
     }
 
-    /// Learns that a request was turned away, if its window is not over.
+    /// Learns that a request was refused, if its window is not over.
     fn turn_away(&self, turn: u64, hash: u64) {
         let table = &self.window(turn).table;
         // A key that was forgotten meanwhile stays forgotten.
@@ -210,7 +212,7 @@ impl Usage {
     }
 }
 
-/// What was asked of a rule in a window.
+/// The usage of a rule in a window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Used {
     /// Its name.
@@ -233,7 +235,7 @@ impl Used {
     }
 }
 
-/// Where a request was counted: its answer says whether it got what it asked for.
+/// Where a request was counted; its response says whether it succeeded.
 #[derive(Debug, Default)]
 pub(crate) struct ReportedUse(Vec<(Arc<Usage>, u64, u64)>);
 
@@ -292,9 +294,8 @@ impl Usages {
         self.is_read.store(true, Relaxed);
     }
 
-    /// What was asked in windows that have ended since; a window is read the time after it ended,
-    /// when it is not written to any more. At the end of the process, what was asked in those that
-    /// have not ended, too.
+    /// The usage in windows that have ended since. A window is read one call after its end, when it
+    /// is not written to any more. At the end of the process, unfinished windows are included.
     pub fn read(&self, is_end: bool) -> Vec<Used> {
         let mut used = Vec::new();
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! What is told of a window: numbers of keys, never a key.
+//! The summary of a window: numbers of keys, never a key.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,16 +8,16 @@ use super::{
     tally::Tally,
 };
 
-/// How much was asked of a rule in one window.
+/// The usage of a rule in one window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// The length of a window, in seconds.
     pub window: u64,
     /// How long this one lasted, in seconds: less at the end of the process.
     pub seconds: u64,
-    /// What the rule counts by: as in the configuration, or `account`.
+    /// The key of the rule: as in the configuration, or `account`.
     pub key: Vec<String>,
-    /// What it counts.
+    /// Whether it counts requests or failures.
     pub counts: Counts,
     /// The rate that it has.
     pub rate: RateText,
@@ -28,9 +28,9 @@ pub struct Summary {
     pub rule: Option<RuleConfig>,
     /// Requests that it would have refused.
     pub refused: u64,
-    /// Keys whose requests were mostly answered as they wished.
+    /// Keys whose requests mostly succeeded.
     pub legitimate: Clients,
-    /// The others: scanners and guessers, and neighbours that seem to be proxies.
+    /// The others: scanners, password guessing, and neighbours that seem to be proxies.
     pub others: Clients,
 }
 

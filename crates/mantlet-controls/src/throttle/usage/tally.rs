@@ -1,4 +1,4 @@
-//! What one key has asked in one window, in the 64 bits that a table keeps for it.
+//! The usage of one key in one window, in the 64 bits that a table keeps for it.
 
 /// Parts of a window, of which the busiest is remembered: seconds of a minute.
 pub(super) const PARTS: u64 = 60;
@@ -10,7 +10,7 @@ const IN_PART: Field = Field { shift: 7, most: (1 << 12) - 1 };
 const PART: Field = Field { shift: 1, most: (1 << 6) - 1 };
 const OVER: Field = Field { shift: 0, most: 1 };
 
-/// How often has it asked, and with what success? What does not fit is the most that does.
+/// Its requests, and their success. Numbers that are too large are capped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tally(pub(super) u64);
 
@@ -41,7 +41,7 @@ impl Tally {
         self
     }
 
-    /// With another one that was turned away.
+    /// With another one that was refused.
     pub(super) fn turn_away(mut self) -> Self {
         self.set(&TURNED_AWAY, self.turned_away() + 1);
         self
@@ -52,7 +52,7 @@ impl Tally {
         self.get(&ASKED)
     }
 
-    /// Those that were turned away, by the app or by the gate.
+    /// Refused requests, by the app or by the gate.
     pub(super) const fn turned_away(self) -> u64 {
         self.get(&TURNED_AWAY)
     }
@@ -67,7 +67,7 @@ impl Tally {
         self.get(&OVER) > 0
     }
 
-    /// Whether more than so many of a hundred were turned away, or more than can be counted.
+    /// Whether more than so many per cent were refused, or more than can be counted.
     pub(super) const fn is_mostly_turned_away(self, percent: u64) -> bool {
         let turned_away = self.turned_away();
         turned_away == TURNED_AWAY.most || turned_away * 100 > self.asked() * percent

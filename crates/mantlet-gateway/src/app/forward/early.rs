@@ -1,8 +1,8 @@
-//! Interim answers (RFC 9110 section 15.2), such as 103 Early Hints: passed on to clients that
-//! speak HTTP/1.1.
+//! Interim responses (RFC 9110 section 15.2), such as 103 Early Hints: passed on to clients over
+//! HTTP/1.1.
 //!
-//! hyper's server writes none, so the wire does, between two answers. Over HTTP/2 they would have
-//! to go through hyper's own encoder of headers, to which there is no door.
+//! hyper's server writes none, so the wire does, between two responses. Over HTTP/2 they would need
+//! hyper's own header encoder, which has no interface for them.
 
 use std::sync::Arc;
 
@@ -11,15 +11,15 @@ use http::Request;
 use super::client;
 use crate::{app::request_body::AppRequestBody, connection_state::ConnectionState};
 
-/// Bytes of an interim answer that are passed on.
+/// Bytes of an interim response that are passed on.
 const LONGEST: usize = 16 << 10;
 
-/// Has interim answers to this request written to the client.
+/// Passes interim responses to this request on to the client.
 pub(super) fn pass_on(request: &mut Request<AppRequestBody>, connection: &Arc<ConnectionState>) {
     let connection = Arc::clone(connection);
     hyper::ext::on_informational(request, move |interim| {
         let status = interim.status();
-        // 100 is between the two ends of each connection.
+        // 100 concerns only the two ends of a connection.
         if status.as_u16() == 100 {
             return;
         }

@@ -1,23 +1,24 @@
-//! Where an answer of the app ends.
+//! Finds the end of the app's response.
 //!
-//! By its length, by its chunks, or with the connection (RFC 9112 section 6.3). An answer that says
-//! more than one of them has one meaning by that section; the client gets only that one, and the
-//! connection to the app carries no other request. What has no meaning is refused.
+//! It ends by its length, by its chunks, or with the connection (RFC 9112 section 6.3). If a
+//! response declares more than one of them, that section gives it one meaning. The client gets only
+//! that one, and the connection to the app carries no other request. A response without a definite
+//! meaning is refused.
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
 
-/// What is known of an answer's end.
+/// How the end of a response is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// All that is to be known.
+    /// Definitely.
     Plain,
     /// It has no body, by its status or its request's method.
     Bodiless,
-    /// It said two things: what follows it may belong to it.
+    /// Ambiguously: the bytes after it may belong to it.
     Doubtful,
 }
 
-/// Leaves one statement about where the answer ends; an error says why there is none.
+/// Leaves one statement about the end of the response; fails if there is none.
 pub(super) fn mend<B>(response: &mut Response<B>, is_head: bool) -> Result<Framing, &'static str> {
     let (status, version) = (response.status(), response.version());
     let headers = response.headers_mut();
@@ -64,7 +65,7 @@ fn length_of(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// The length that all lines and lists of them agree on.
+/// The length on which all lines and their lists agree.
 fn one_length(headers: &HeaderMap) -> Option<u64> {
     let values = headers.get_all(header::CONTENT_LENGTH).iter().map(HeaderValue::to_str);
     let mut found = None;

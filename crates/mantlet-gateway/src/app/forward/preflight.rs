@@ -1,4 +1,4 @@
-//! Asks the app what its own CORS says to a page.
+//! Asks the app's own CORS about a page.
 
 use std::{future::poll_fn, pin::Pin, time::Duration};
 
@@ -12,15 +12,15 @@ use mantlet_controls::{
 use super::Forward;
 use crate::app::{request_body::AppRequestBody, response_body::AppResponseBody};
 
-/// How long an answer may take. A middleware gives it, which looks at headers.
+/// Time for the response. A middleware sends it, which only reads headers.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long its body may take to end, so that the connection can be used again. It has none, or two
-/// bytes.
+/// Time for its body to end, so that the connection can be used again. The body is empty, or has
+/// two bytes.
 const BODY: Duration = Duration::from_millis(250);
 
 impl Forward<'_> {
-    /// Sends a preflight, in its turn like any request of this client, and remembers what comes of
-    /// it if that is an answer.
+    /// Sends a preflight, in its turn like any request of this client, and remembers the result if
+    /// it is definite.
     pub(super) async fn ask_own_cors(&self, call: &Call, preflight: Request<()>) -> Result<Own, Silence> {
         let upstream = self.upstream;
         let key = upstream.origins.key_of_preflight(&preflight);
@@ -40,8 +40,7 @@ impl Forward<'_> {
         };
         lease.hold(permit);
         if !response.status().is_success() {
-            // After a failure the app may close without having said so; and few questions are
-            // answered so.
+            // After a failure the app may close without announcing it, and such responses are rare.
             lease.retire();
         }
         let own = Own::of_preflight(response.status(), response.headers());

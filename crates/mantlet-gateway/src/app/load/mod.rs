@@ -1,4 +1,4 @@
-//! How much the app has in hand, and for whom: a request enters before it is sent to the app.
+//! The load of the app, for each client: a request enters before it is sent to the app.
 
 mod place;
 mod shares;
@@ -15,20 +15,20 @@ pub(crate) use self::{
 };
 use self::{shares::Shares, turns::Turns};
 
-/// When to try again after the app had too much in hand.
+/// `Retry-After` while the app is busy.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What the app has in hand.
+/// The requests that the app works on.
 #[derive(Debug)]
 pub(crate) struct Load {
     shares: Arc<Shares>,
-    /// Of these, requests whose body is still on its way: half of the places are for the others.
+    /// Of these, requests with an incomplete body, which get at most half of the places.
     unfinished: Arc<Shares>,
     turns: Arc<Turns>,
 }
 
 impl Load {
-    /// For an app that may have so many requests in hand, each of which waits for so long at most.
+    /// For an app that may work on `most` requests, each of which waits at most for `patience`.
     pub(crate) fn new(most: usize, patience: Duration) -> Self {
         Self {
             shares: Shares::of(most),
@@ -42,13 +42,13 @@ impl Load {
         self.shares.client(key)
     }
 
-    /// A place for a request of this client whose body is still on its way, if there is one.
+    /// A place for a request of this client with an incomplete body, if there is one.
     pub(crate) fn begin_unfinished(&self, client: Client) -> Option<Permit> {
         self.unfinished.take(client)
     }
 
-    /// Waits for the turn of this client, if it has to, and takes its share. Requests of a kind
-    /// take the app about as long.
+    /// Waits for the turn of this client, if necessary, and takes its share. Requests of a kind
+    /// take about the same time.
     pub(crate) async fn enter(&self, client: Client, kind: Option<usize>) -> Result<Entry, Refusal> {
         let turn = self.turns.take(client, kind).await.ok_or_else(busy)?;
         let Some(permit) = self.shares.take(client) else {
@@ -58,13 +58,13 @@ impl Load {
         Ok(Entry { turn, permit, kind })
     }
 
-    /// The app is another one than before, or was started again: how much it carries is not known.
+    /// The app has changed or was restarted: its capacity is not known.
     pub(crate) fn start_anew(&self) {
         self.turns.start_anew();
     }
 }
 
-/// The app has too much in hand, or the client more than its share of it.
+/// The app is busy, or the client has more than its share.
 pub(crate) fn busy() -> Refusal {
     Refusal::retry(Reason::AppBusy, RETRY)
 }

@@ -1,4 +1,4 @@
-//! What a request has of the app while it is there.
+//! A request's place at the app.
 
 use std::time::Duration;
 
@@ -24,34 +24,34 @@ impl Entry {
         self
     }
 
-    /// The place of a request that is there as a whole.
+    /// The place of a request that the app has completely.
     pub(crate) fn whole(self) -> Place {
         Place { held: Held::Turn(self.turn), permit: self.permit, kind: self.kind }
     }
 
-    /// The place of a request whose body is still on its way, and what keeps the body to its turns.
+    /// The place of a request with an incomplete body, and the turns of the body.
     pub(crate) fn streamed(self) -> (Place, Keeper) {
         let (shift, keeper) = Shift::new(self.turn, self.permit.client());
         (Place { held: Held::Shift(shift), permit: self.permit, kind: self.kind }, keeper)
     }
 
-    /// The app does not work on it. Its connection may still be in use.
+    /// The app does not work on the request. Its connection may still be in use.
     pub(crate) fn over(self) -> Permit {
         self.turn.over();
         self.permit
     }
 }
 
-/// What a request has of the app while it is there.
+/// A request's place at the app.
 #[derive(Debug)]
 pub(crate) struct Place {
     held: Held,
     permit: Permit,
-    /// Requests of a kind take the app about as long.
+    /// Requests of a kind take about the same time.
     kind: Option<usize>,
 }
 
-/// Its turn, which one whose body is on its way has only now and then.
+/// Its turn, which a request with an incomplete body has only now and then.
 #[derive(Debug)]
 enum Held {
     Turn(Turn),
@@ -59,7 +59,7 @@ enum Held {
 }
 
 impl Held {
-    /// The turn that it has now, if it has one.
+    /// Its present turn, if it has one.
     fn end(self) -> Option<Turn> {
         match self {
             Self::Turn(turn) => Some(turn),
@@ -69,7 +69,7 @@ impl Held {
 }
 
 impl Place {
-    /// The app has begun to answer.
+    /// The app has begun to respond.
     pub(crate) fn answered(self) -> Permit {
         let is_streamed = matches!(self.held, Held::Shift(_));
         if let Some(turn) = self.held.end() {
@@ -85,15 +85,15 @@ impl Place {
         }
     }
 
-    /// The app works on it for too long to wait without a client.
+    /// The app works on it for too long to wait after its client has left.
     pub(crate) fn lost(self) {
         if let Some(turn) = self.held.end() {
             turn.lost(self.kind);
         }
     }
 
-    /// How long the answer is worth waiting for without its client, if at all. A body that breaks
-    /// off ends the request anyway.
+    /// How long to wait for the response after the client has left, if at all. An incomplete body
+    /// ends the request anyway.
     pub(crate) fn lingers(&self) -> Option<Duration> {
         match &self.held {
             Held::Turn(turn) => turn.lingers(self.kind),

@@ -1,4 +1,5 @@
-//! How many requests the app has in hand, and whose they are: no client and no network shall take all of it.
+//! Counts the requests that the app works on, for each client, so that no client and no network
+//! takes the whole app.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -10,9 +11,10 @@ use std::{
 
 use mantlet_controls::throttle::{InFlightGuard, Key};
 
-/// Counters of clients. Two clients that fall on the same one share it, which matters only when the app is busy.
+/// Counters of clients. Two clients may share one, which matters only when the app is busy.
 pub(crate) const COUNTERS: usize = 4_096;
-/// A network counts as so many clients, however many addresses it has: an attacker has a whole one as easily as an address.
+/// A network counts as this many clients, however many addresses it has: an attacker gets a whole
+/// network as easily as an address.
 pub(crate) const CLIENTS_OF_NETWORK: usize = 8;
 /// Bits that addresses of a network share, of the 128 of IPv6 and of IPv4 in it: 48, what a site has (RFC 6177), and 24 of 32.
 const NETWORK_BITS: (u32, u32) = (48, 96 + 24);
@@ -24,23 +26,23 @@ pub(crate) struct Client {
     pub(crate) network: usize,
 }
 
-/// What the app has in hand.
+/// The requests that the app works on.
 #[derive(Debug)]
 pub(crate) struct Shares {
     most: usize,
     in_hand: AtomicUsize,
     clients: Counters,
     networks: Counters,
-    /// Odd numbers that no client knows: which clients share a counter is another matter in each process.
+    /// Odd numbers that no client knows: each process lets other clients share a counter.
     factors: [u128; 2],
 }
 
-/// The right to have one more request in the app's hands.
+/// The right to send one more request to the app.
 #[derive(Debug)]
 pub(crate) struct Permit {
     shares: Arc<Shares>,
     client: Client,
-    /// What is counted for the client alone, where that is limited.
+    /// The count for the client alone, if that is limited.
     presence: Option<InFlightGuard>,
 }
 
@@ -63,7 +65,7 @@ impl Shares {
         Arc::new(Self { most, in_hand: AtomicUsize::new(0), clients, networks, factors })
     }
 
-    /// The counters of a client; those of the unknown are the same.
+    /// The counters of a client; all unknown clients share one.
     pub(crate) fn client(&self, key: Option<Key>) -> Client {
         // Multiply and shift (Dietzfelbinger and others, 1997): two keys fall on one counter with twice the least probability at most.
         let counter = |factor: u128, key: u128| {
@@ -74,8 +76,9 @@ impl Shares {
         Client { own: counter(own, u128::from_be_bytes(key)), network: counter(of_network, network(key)) }
     }
 
-    /// The right to send one more request of this client, if the app has not too many in hand. While it has few, every client may have as many
-    /// as there is room for; later no client may have more than an equal share of seven eighths: newcomers find room.
+    /// The right to send one more request of this client, if the app does not have too many. While
+    /// it has few, a client may use all the room. Later no client may have more than an equal share
+    /// of seven eighths, so that newcomers find room.
     pub(crate) fn take(self: &Arc<Self>, client: Client) -> Option<Permit> {
         // Counted first, so that two threads cannot both take the last place; the drop takes it back.
         let permit = Permit { shares: Arc::clone(self), client, presence: None };
@@ -98,7 +101,7 @@ impl Drop for Permit {
     }
 }
 
-/// The network of a client: an address of IPv4 stands in one of IPv6.
+/// The network of a client. An IPv4 address is mapped into IPv6.
 fn network(key: Key) -> u128 {
     let bits = u128::from_be_bytes(key);
     let (of_v6, of_v4) = NETWORK_BITS;
@@ -121,7 +124,7 @@ impl Default for Counters {
 }
 
 impl Counters {
-    /// Counts one more; says what it was before, and how many are there now.
+    /// Counts one more; returns the count before, and the number of counters in use.
     fn enter(&self, number: usize) -> (usize, usize) {
         let Some(counter) = self.each.get(number) else { return (0, 1) };
         let own = counter.fetch_add(1, Relaxed) as usize;
@@ -148,7 +151,7 @@ mod tests {
         assert_eq!(of_a.len(), 14);
         let of_b: Vec<_> = std::iter::from_fn(|| shares.take(b)).collect();
         assert_eq!(of_b.len(), 2, "there are no more places");
-        // What one gives back, the other gets, until both have the same.
+        // A place that one gives back goes to the other, until both have the same number.
         of_a.truncate(5);
         let more: Vec<_> = std::iter::from_fn(|| shares.take(b)).collect();
         assert_eq!(of_b.len() + more.len(), 7);

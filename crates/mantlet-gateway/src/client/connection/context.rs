@@ -1,4 +1,4 @@
-//! What is known of a connection once it speaks HTTP.
+//! The context of a connection that speaks HTTP.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +10,7 @@ use mantlet_controls::{
 use super::websocket::Tunnel;
 use crate::{connection_state::ConnectionState, shared::Shared};
 
-/// What all requests of a connection share.
+/// Shared by all requests of a connection.
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) shared: Arc<Shared>,
@@ -18,7 +18,7 @@ pub(super) struct Context {
     pub(super) peer: Peer,
     pub(super) scheme: Scheme,
     pub(super) certificate: Option<Arc<ClientCertificate>>,
-    /// The WebSocket that takes the connection over once the response that says so is written.
+    /// The WebSocket that takes over the connection once the response to its handshake is written.
     tunnel: Mutex<Option<Box<Tunnel>>>,
 }
 
@@ -42,7 +42,7 @@ impl Context {
     }
 }
 
-/// Records that a connection was turned away without an answer.
+/// Records that a connection was closed without a response.
 pub(in crate::client) fn refuse_connection(shared: &Shared, peer: Peer, reason: Reason) {
     let address = match peer {
         Peer::Ip(socket) | Peer::Unnamed(socket) => Some(socket.ip()),

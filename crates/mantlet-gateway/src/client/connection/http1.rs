@@ -1,7 +1,7 @@
-//! HTTP/1, driven by hyper for as long as something happens.
+//! HTTP/1, driven by hyper.
 //!
-//! A connection parks: when nothing has happened for a moment between two requests, hyper's state
-//! and buffers are dropped, and only the socket and a few hundred bytes remain until the next byte
+//! A connection that is silent for a moment between two requests is parked: hyper's state and
+//! buffers are dropped, and only the socket and a few hundred bytes remain until the next byte
 //! arrives.
 
 use std::{
@@ -34,14 +34,14 @@ const PARK_AFTER: Duration = Duration::from_millis(500);
 /// Bytes beyond a head that may be read with it: the empty line before it.
 const SLACK: usize = 1 << 10;
 
-/// How driving a connection ended.
+/// Why hyper stopped driving the connection.
 pub(super) enum Outcome {
-    /// Nothing is under way and nothing has been for a moment, or the next request needs another
-    /// parser.
+    /// The connection has been idle for a moment, or the next request needs another parser.
     Idle,
-    /// hyper is done with it: answered for the last time, switched protocols, or broke.
+    /// hyper is done: the last response is written, the protocol is switched, or the connection
+    /// broke.
     Done,
-    /// It took too long; close without ceremony.
+    /// It took too long: close it at once.
     Abort,
 }
 
@@ -64,7 +64,7 @@ where
     let mut builder = http1::Builder::new();
     builder.max_buf_size(policy.limits.head_size.max(64 << 10) + SLACK);
     if context.state.needs_room() {
-        // hyper's own 100 header lines need no allocation for each request; more do.
+        // hyper's default of 100 header lines needs no allocation for each request; more lines do.
         builder.max_headers(policy.limits.header_count);
         wire.make_room();
     }

@@ -1,5 +1,5 @@
-//! HTTP/2, driven by hyper until the connection ends. A connection that is refused leaves a record,
-//! by hyper or by us.
+//! HTTP/2, driven by hyper until the connection ends. A refused connection leaves a record, whether
+//! hyper refused it or we did.
 
 use std::{
     convert::Infallible,
@@ -30,11 +30,11 @@ use crate::{
     wire::Wire,
 };
 
-/// How long an HTTP/2 connection may take to end after it was told to go away.
+/// Time for an HTTP/2 connection to end after GOAWAY.
 const GOODBYE: Duration = Duration::from_secs(30);
-/// How long a client that was refused is read on, so that it gets to read why.
+/// How long to keep reading after a refusal, so that the client can read the reason.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// Bytes that an HTTP/2 stream may have waiting for its client.
+/// Bytes that may wait for the client on an HTTP/2 stream.
 const HTTP2_SEND_BUFFER: usize = 64 << 10;
 
 pub(super) async fn serve<T>(mut wire: Wire<T>, context: Arc<Context>, policy: &Policy)
@@ -45,10 +45,10 @@ where
     let client = Arc::clone(&context);
     let service = service_fn(move |request| {
         let context = Arc::clone(&context);
-        // Begun here and not in the future, whose task is made right after: so that it knows which
-        // stream is its own.
+        // Begun here and not in the future: its task is created right after, so it knows its own
+        // stream.
         let exchange = Exchange::begin(&context.state, true);
-        // Boxed at once: hyper and the task's making hand it on several times, and it is large.
+        // Boxed at once: it is large, and hyper moves it several times before its task runs.
         Box::pin(async move { Ok::<_, Infallible>(request::handle(&context, request, exchange).await) })
     });
     let limits = &policy.limits;
@@ -99,14 +99,14 @@ where
         (None, End::Done | End::Aborted) => return,
     };
     refuse_connection(&client.shared, client.peer, refused);
-    // Who is refused is not read on for long.
+    // After a refusal the connection is read only briefly.
     let _ = tokio::time::timeout(FAREWELL, say(wire.io(), farewell)).await;
 }
 
 /// How a connection ended.
 enum End {
     Done,
-    /// The h2 crate sent GOAWAY with an error of the client's.
+    /// The h2 crate sent GOAWAY because of an error of the client.
     Refused(Reason),
     /// It took too long; close without ceremony.
     Aborted,
@@ -135,8 +135,8 @@ async fn say<T: AsyncRead + AsyncWrite + Unpin>(io: &mut T, farewell: Option<[u8
     linger(io).await;
 }
 
-/// Makes a task for each HTTP/2 stream. One that waits too long for its client ends alone: h2
-/// resets it.
+/// Creates a task for each HTTP/2 stream. If one waits too long for its client, only that stream
+/// ends: h2 resets it.
 #[derive(Debug, Clone)]
 struct Streams {
     state: Arc<ConnectionState>,

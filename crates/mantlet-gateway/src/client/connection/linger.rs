@@ -4,14 +4,14 @@ use std::{io, time::Duration};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// How long a closed connection is read on after the client was last heard, so that a client that
-/// is still sending gets to read the answer (RFC 9112 section 9.6).
+/// How long to keep reading a closed connection after the client's last byte, so that a client that
+/// is still sending can read the response (RFC 9112 section 9.6).
 const LINGER: Duration = Duration::from_secs(2);
-/// How long it is read on in all.
+/// The longest time to keep reading.
 const LONGEST_LINGER: Duration = Duration::from_secs(30);
 
-/// Says that nothing more will come, and reads what the client is still sending, so that the kernel
-/// does not answer it with a reset that would destroy our last answer on its way.
+/// Shuts down writing, and reads what the client is still sending. Otherwise the kernel would reset
+/// the connection, and the client could lose our last response.
 pub(super) async fn linger<T: AsyncRead + AsyncWrite + Unpin>(io: &mut T) {
     let lingering = async {
         io.shutdown().await?;

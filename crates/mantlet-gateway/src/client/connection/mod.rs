@@ -31,8 +31,8 @@ use crate::{
     wire::{Protocol, Wire},
 };
 
-/// How long a connection that has just been made is waited for, even at the end of the gate: its
-/// request is on the way.
+/// How long to wait for the first request of a new connection, even while the gate ends: it is
+/// probably on its way.
 const NEWCOMER: Duration = Duration::from_millis(500);
 
 /// Serves a connection until it is closed.
@@ -54,8 +54,8 @@ where
             Ok(Err(_)) | Err(_) => return refuse_connection(&shared, peer, Reason::ProxyHeaderMalformed),
         }
     }
-    // Boxed, here and below, is what not every connection comes to: a future is as large as its
-    // largest part, and a waiting connection should cost little.
+    // Rare paths are boxed here and below: a future is as large as its largest part, and an idle
+    // connection should cost little.
     if shared.tls.is_some() {
         return Box::pin(serve_tls(wire, shared, state, peer)).await;
     }
@@ -63,7 +63,7 @@ where
     serve_requests(wire, Context::new(shared, state, peer, Scheme::Http, None), http2).await;
 }
 
-/// Where there is a certificate: the first byte tells whether the client speaks TLS.
+/// With a certificate, the first byte shows whether the client speaks TLS.
 async fn serve_tls<T>(mut wire: Wire<T>, shared: Arc<Shared>, state: Arc<ConnectionState>, peer: Peer)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -71,17 +71,17 @@ where
     let policy = shared.policy.load_full();
     let Some(is_tls) = begins_like_tls(&mut wire, policy.limits.head_timeout).await else { return };
     if !is_tls {
-        // Plain requests to the encrypted port are answered like others: redirected or refused by
-        // the control that asks for HTTPS.
+        // Plain requests to the encrypted port are handled like others: the `https` control
+        // redirects or refuses them.
         let http2 = shared.config.http2.then_some(Http2::IfItBeginsSo);
         let context = Context::new(shared, state, peer, Scheme::Http, None);
         return Box::pin(serve_requests(wire, context, http2)).await;
     }
     let (io, prefix) = wire.into_parts();
     let Some(tls) = &shared.tls else { return };
-    // A client that fails here is told why by TLS itself.
+    // If the handshake fails, TLS itself tells the client why.
     let Ok(stream) = Box::pin(tls.accept(Prefixed::new(prefix, io))).await else { return };
-    // What was agreed on is spoken; a client that agreed on nothing speaks HTTP/1.
+    // The protocol that ALPN selected; without one, HTTP/1.
     let http2 = (stream.get_ref().1.alpn_protocol() == Some(b"h2")).then_some(Http2::Agreed);
     let Ok(certificate) = tls::client::read(stream.get_ref().1.peer_certificates()) else { return };
     let certificate = certificate.map(Arc::new);
@@ -159,7 +159,8 @@ async fn parked<T: AsyncRead + Unpin>(
         if let Poll::Ready(protocol) = wire.poll_protocol(cx, http2) {
             return Poll::Ready(protocol);
         }
-        // Here nothing or a beginning of an HTTP/2 preface has come: no client waits for an answer.
+        // Nothing has come yet, or only a part of an HTTP/2 preface, so no client waits for a
+        // response.
         if state.should_close() {
             if !first || state.is_evicted() {
                 return Poll::Ready(None);

@@ -1,4 +1,4 @@
-//! One request of a connection: through the pipeline, and its response made ready for the
+//! One request of a connection: it passes the pipeline, and its response is prepared for the
 //! connection.
 
 use std::sync::Arc;
@@ -90,8 +90,9 @@ pub(super) fn handle(
     }
 }
 
-/// Whether an answer to GET goes on for as long as its client wants it: events, after whose end a
-/// browser asks again by itself (HTML standard, section 9.2), and the pictures of a camera.
+/// Whether a response to GET continues for as long as its client wants: server-sent events, after
+/// whose end a browser reconnects by itself (HTML standard, section 9.2), and the pictures of a
+/// camera.
 fn is_endless(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     [&b"text/event-stream"[..], b"multipart/x-mixed-replace"]
@@ -99,8 +100,8 @@ fn is_endless(headers: &HeaderMap) -> bool {
         .any(|endless| kind.get(..endless.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(endless)))
 }
 
-/// The answer to a certificate authority that asks whether a name is ours (RFC 8555 section 8.3),
-/// if we have asked it to.
+/// The response to a certificate authority that validates one of our names (RFC 8555 section 8.3),
+/// if a challenge is under way.
 fn answer_to_challenge(
     shared: &Shared,
     request: &Request<Incoming>,
@@ -115,8 +116,7 @@ fn answer_to_challenge(
     Some(response)
 }
 
-/// Gives the stand-in the method and path of the request it stands for, so that its record can name
-/// them.
+/// Gives the stand-in the method and path of the refused request, for its record.
 fn restore_request_line(request: &mut Request<Incoming>, state: &ConnectionState) {
     let Some((method, path)) = state.take_request_line() else { return };
     if let (Ok(method), Ok(uri)) = (method.parse(), path.parse()) {

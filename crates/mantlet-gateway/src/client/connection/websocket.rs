@@ -1,4 +1,5 @@
-//! WebSockets: bytes both ways after the app has agreed, with frames counted so that limits apply.
+//! WebSockets: carries bytes in both directions after the app has agreed, and counts frames to
+//! enforce limits.
 
 mod deflate;
 mod frames;
@@ -33,7 +34,7 @@ use crate::{
     connection_state::ConnectionState,
 };
 
-/// Bytes moved at once; one buffer a thread.
+/// Bytes moved at once; one buffer for each thread.
 const PIECE: usize = 32 << 10;
 
 thread_local! {
@@ -59,22 +60,22 @@ pub(crate) struct Tunnel {
 
 /// Why a tunnel ended.
 enum End {
-    /// One side closed, or broke.
+    /// One side closed, or its connection broke.
     Closed,
     /// Mantlet ends it, and tells the client with this code.
     Because(u16),
 }
 
 impl Tunnel {
-    /// `agreed` are the headers of the app's answer.
+    /// `agreed` are the headers of the app's response.
     pub(crate) fn new(upgrade: WebSocketUpgrade, limits: &limits::Policy, agreed: &HeaderMap) -> Self {
         let WebSocketUpgrade { upgraded, permit, client } = upgrade;
         let frames = FrameReader::new(limits.websocket_message, agreed);
         Self { upgraded, _permit: permit, idle: limits.websocket_idle, frames, client }
     }
 
-    /// Carries bytes until one side closes, nothing moves for too long, a message is too large, or
-    /// the gate closes.
+    /// Carries bytes until one side closes, the tunnel is idle for too long, a message is too
+    /// large, or the gate closes.
     pub(crate) async fn run<T>(
         self,
         mut client: T,
@@ -98,7 +99,7 @@ impl Tunnel {
             }
             let [high, low] = code.to_be_bytes();
             let close = [0x88, 2, high, low];
-            // If the client does not take even this, it is told nothing.
+            // If the client does not read even this, the connection is closed without it.
             let _ = tokio::time::timeout(Duration::from_secs(1), async {
                 tokio::io::AsyncWriteExt::write_all(&mut client, &close).await?;
                 tokio::io::AsyncWriteExt::shutdown(&mut client).await
@@ -146,7 +147,7 @@ async fn carry<T: AsyncRead + AsyncWrite + Unpin>(
     .await
 }
 
-/// One way through the tunnel. At most one piece is held while the other side is slow.
+/// One direction of the tunnel. It holds at most one piece while the other side is slow.
 struct Direction {
     pending: Vec<u8>,
     ended: bool,

@@ -1,7 +1,8 @@
-//! Quotas that several gates count together: one hash a key, with what is used up of each window and when that began.
+//! Quotas that several gates count together: one hash for each key, with the usage of each window
+//! and the window's beginning.
 //!
-//! Windows are by the clock of Redis, and every key goes by itself once its windows are over. What a month is Redis does not know: each question
-//! tells it when the months around the present begin.
+//! Windows follow the clock of Redis, and a key expires once its windows are over. Redis does not
+//! know months, so each call passes the beginnings of the months around the present.
 
 use std::{collections::HashMap, sync::LazyLock, time::Duration};
 
@@ -20,12 +21,13 @@ use redis::{AsyncCommands as _, RedisResult, Script};
 
 use super::{super::link::Link, RedisStore, named};
 
-/// How long somebody may wait who wants to see what is used up.
+/// How long an operator may wait to see usage.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Keys of a hash that are asked for at once.
+/// Hashes that are read at once.
 const AT_ONCE: usize = 1_000;
 
-/// KEYS: the hash. ARGV: a limit for each window or 0, what is worth a warning of each, when five months begin, a name or nothing.
+/// KEYS: the hash. ARGV: for each window its limit or 0, and the count that causes a warning; the
+/// beginnings of five months; a label or nothing.
 static SPEND: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "
@@ -86,7 +88,8 @@ return {passes, warns, told}",
     )
 });
 
-/// ARGV: when each window began in which it was counted, and what of each is worth a warning, if one was given.
+/// ARGV: the beginning of each window in which the request was counted; the count that causes a
+/// warning, if the request caused one.
 static GIVE_BACK: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "
@@ -130,7 +133,7 @@ impl RedisStore {
             }
         };
         self.ask(async move |connection| {
-            // All are written before the first answer is waited for.
+            // All are written before the first response is awaited.
             try_join_all(spends.iter().map(|spend| one(spend, connection.clone()))).await
         })
         .await
@@ -158,7 +161,7 @@ impl RedisStore {
         let start = format!("{}:quota:{quota}:", self.0.config.prefix);
         self.patiently(async |mut connection| {
             let mut names = connection.names(&format!("{start}*")).await?;
-            // One may be named twice when Redis grows meanwhile.
+            // SCAN may return a key twice if Redis grows meanwhile.
             names.sort_unstable();
             names.dedup();
             let mut holders = Vec::with_capacity(names.len());
@@ -174,7 +177,7 @@ impl RedisStore {
         .await
     }
 
-    /// One key of a quota: it is asked for by its name, whatever else there is.
+    /// One key of a quota, looked up by its name.
     pub(super) async fn one_holder(&self, quota: &str, key: Key) -> Option<Option<QuotaUse>> {
         let name = self.quota_key(quota, key);
         self.patiently(async |mut connection| {
@@ -189,7 +192,8 @@ impl RedisStore {
         self.patiently(async |mut connection| connection.del(name).await).await
     }
 
-    /// Asks for somebody who can wait, on a connection of its own: what takes long there says nothing about the store.
+    /// Sends a command for an operator, on a connection of its own: a slow response says nothing
+    /// about the health of the store.
     async fn patiently<T>(&self, question: impl AsyncFnOnce(Link) -> RedisResult<T>) -> Option<T> {
         let answer = async { question(self.0.target.connect().await?).await };
         tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()
@@ -200,7 +204,7 @@ impl RedisStore {
     }
 }
 
-/// What a hash says.
+/// Reads a hash.
 fn holder(key: Key, fields: &HashMap<String, String>) -> QuotaUse {
     let number = |field: &str| fields.get(field).and_then(|text| text.parse().ok()).unwrap_or_default();
     let counts = Window::ALL.map(|window| {
@@ -211,7 +215,7 @@ fn holder(key: Key, fields: &HashMap<String, String>) -> QuotaUse {
     QuotaUse { key, label: fields.get("label").map(|label| label.as_str().into()), counts }
 }
 
-/// When the month before the present one begins, the present one, and the three after it.
+/// The beginnings of five months: the last, the present, and the next three.
 fn months(now: UnixSeconds) -> [UnixSeconds; 5] {
     let present = Window::Month.at(now);
     let mut starts =

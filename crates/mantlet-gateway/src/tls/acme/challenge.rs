@@ -19,7 +19,7 @@ const PROTOCOL: &[u8] = b"acme-tls/1";
 /// Where HTTP-01 is answered (RFC 8555 section 8.3).
 const PATH: &str = "/.well-known/acme-challenge/";
 
-/// What is to be answered, as all threads see it. Empty nearly always.
+/// The challenges that all threads answer. Nearly always empty.
 #[derive(Debug, Default)]
 pub(crate) struct Challenges(ArcSwap<UnderWay>);
 
@@ -32,13 +32,13 @@ struct UnderWay {
 }
 
 impl Challenges {
-    /// Whether there is none for a TLS handshake.
+    /// Whether no TLS handshake can be a challenge.
     pub(crate) fn leave_tls_alone(&self) -> bool {
         self.0.load().by_name.is_empty()
     }
 
-    /// How to speak TLS with an authority that has come for a challenge; none for any other client. It offers this protocol alone
-    /// and names the host (RFC 8737 section 3).
+    /// The TLS settings for an authority that validates a name; none for any other client. The
+    /// authority offers this protocol alone and names the host (RFC 8737 section 3).
     pub(crate) fn for_handshake(&self, hello: &ClientHello<'_>) -> Option<Arc<ServerConfig>> {
         let mut offered = hello.alpn()?;
         if offered.next()? != PROTOCOL || offered.next().is_some() {
@@ -47,26 +47,27 @@ impl Challenges {
         self.0.load().by_name.get(&hello.server_name()?.to_ascii_lowercase()).cloned()
     }
 
-    /// The answer to a request for a challenge that is under way.
+    /// The response to a request for a challenge that is under way.
     pub(crate) fn answer(&self, path: &str) -> Option<Bytes> {
         let token = path.strip_prefix(PATH)?;
         self.0.load().by_token.get(token).cloned()
     }
 
-    /// Challenges to be answered until the guard is dropped. Only one at a time can be taken.
+    /// Begins challenges, which are answered until the guard is dropped. There is only one guard at
+    /// a time.
     pub(super) const fn begin(&self) -> Guard<'_> {
         Guard(self)
     }
 
     fn change(&self, change: impl FnOnce(&mut UnderWay)) {
-        // INVARIANT: only the guard changes them, and there is one.
+        // INVARIANT: only the guard changes the challenges, and there is one guard.
         let mut under_way = UnderWay::clone(&self.0.load());
         change(&mut under_way);
         self.0.store(Arc::new(under_way));
     }
 }
 
-/// Adds challenges; they go with it.
+/// Adds challenges, and removes them when it is dropped.
 pub(super) struct Guard<'a>(&'a Challenges);
 
 impl Guard<'_> {
@@ -90,7 +91,8 @@ impl Drop for Guard<'_> {
     }
 }
 
-/// With a certificate for one name that signs itself and holds the digest (RFC 8737 section 3).
+/// TLS settings with a self-signed certificate for one name that contains the digest (RFC 8737
+/// section 3).
 fn server_config(
     name: &str,
     digest: &[u8],
@@ -101,7 +103,7 @@ fn server_config(
     let certificate = params.self_signed(&key)?;
     let provider = aws_lc_rs::default_provider();
     let key = provider.key_provider.load_private_key(PrivateKeyDer::try_from(key.serialize_der())?)?;
-    // Not judged as others are: the extension is critical, and only the authority knows it.
+    // Without the usual checks: the extension is critical, and only the authority knows it.
     let certified = CertifiedKey::new(vec![certificate.der().clone()], key);
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[&TLS13, &TLS12])?

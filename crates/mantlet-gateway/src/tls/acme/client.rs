@@ -1,4 +1,4 @@
-//! How the ACME server is asked: over HTTPS, with a limit to everything.
+//! The HTTPS client for the ACME server, with limits on time and size.
 
 use std::{
     fmt,
@@ -29,21 +29,21 @@ use crate::tls::{
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The longest wait that a server may demand.
 const LONGEST_WAIT: Duration = Duration::from_hours(7 * 24);
-/// The longest answer that is read. Chains of certificates have some KiB.
+/// The largest response that is read, in bytes. Certificate chains have a few KiB.
 const LONGEST_ANSWER: usize = 1 << 20;
-/// Let's Encrypt asks clients to say who they are.
+/// Let's Encrypt asks clients to identify themselves.
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("mantlet/", env!("CARGO_PKG_VERSION"), " (instant-acme)"));
 
-/// A client that opens a connection for each request: there are few, and weeks between them.
+/// A client that opens a connection for each request, because requests are rare.
 #[derive(Clone)]
 pub(super) struct Client {
     tls: TlsConnector,
-    /// What the server asked for when it last had too much to do.
+    /// The last `Retry-After` of the server.
     retry_after: Arc<Mutex<Option<Duration>>>,
 }
 
-/// Why there was no answer. In the words that a person is told.
+/// Why there was no response, in words for the operator.
 #[derive(Debug)]
 pub(super) struct Fault(pub(super) String);
 
@@ -84,7 +84,7 @@ impl Client {
         let stream = self.tls.connect(name, socket).await.map_err(|error| Fault(error.to_string()))?;
         let broken = |error: hyper::Error| Fault(format!("the connection broke: {error}"));
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-        // Ends with the sender and the answer.
+        // Ends with the sender and the response.
         tokio::spawn(connection);
         if let Some(authority) = uri.authority()
             && let Ok(host) = HeaderValue::from_str(authority.as_str())
@@ -115,7 +115,7 @@ impl HttpClient for Client {
         Box::pin(async move {
             let answer = tokio::time::timeout(PATIENCE, client.exchange(request)).await;
             let answer =
-                answer.unwrap_or_else(|_| Err(Fault(format!("no answer within {} s", PATIENCE.as_secs()))));
+                answer.unwrap_or_else(|_| Err(Fault(format!("no response within {} s", PATIENCE.as_secs()))));
             answer.map_err(|fault| instant_acme::Error::Other(Box::new(fault)))
         })
     }
@@ -127,7 +127,7 @@ async fn read(mut body: Incoming) -> Result<Bytes, Fault> {
         let frame = frame.map_err(|error| Fault(format!("the connection broke: {error}")))?;
         bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
         if bytes.len() > LONGEST_ANSWER {
-            return Err(Fault("its answer is longer than any ACME server's".into()));
+            return Err(Fault("its response is larger than 1 MiB".into()));
         }
     }
     Ok(bytes.freeze())
@@ -138,7 +138,10 @@ pub(super) fn roots_of(file: &Path) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in read_chain(file)? {
         roots.add(certificate).map_err(|error| {
-            TlsError(format!("`{}` holds a certificate that cannot be an authority: {error}", file.display()))
+            TlsError(format!(
+                "`{}` contains a certificate that cannot be used as an authority: {error}",
+                file.display()
+            ))
         })?;
     }
     Ok(roots)

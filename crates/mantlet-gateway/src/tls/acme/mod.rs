@@ -1,7 +1,8 @@
-//! Certificates fetched by ACME (RFC 8555): asked for when there is none, renewed in time, kept in the state folder.
+//! Certificates fetched by ACME (RFC 8555): requested if missing, renewed in time, kept in the
+//! state folder.
 //!
-//! All of this runs where the gate is operated from, never on its threads. Those see only the challenges under way, which
-//! they answer, and the certificate when it is swapped in.
+//! All of this runs in the operating task, never on the threads of the gate. The threads only
+//! answer the challenges under way, and use the certificate once it is swapped in.
 
 pub(crate) mod challenge;
 mod client;
@@ -26,29 +27,31 @@ use self::{
 };
 use super::{Tls, TlsError, certificates::Certificate};
 
-/// How long is slept at once: a machine that was suspended, or whose clock was set, finds out soon after.
+/// The longest sleep, so that a suspended machine or a changed clock is noticed soon.
 const NAP: Duration = Duration::from_hours(1);
-/// When the server is asked again for its suggestion, if it could not be asked or does not say (RFC 9773 section 4.3.3).
+/// When to ask the server again for its suggestion, if that failed or the server does not say (RFC
+/// 9773 section 4.3.3).
 const ASK_AGAIN: Duration = Duration::from_hours(6);
 
-/// What to fetch, and from whom. The person has accepted the server's terms.
+/// What to fetch, and from which server. The operator has accepted its terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// The names of the certificate, in lower case.
     pub domains: Vec<String>,
-    /// Where the server may write to the operator: `mailto:` addresses.
+    /// Addresses where the server may write to the operator, as `mailto:`.
     pub contact: Vec<String>,
     /// The address of the server's directory.
     pub directory: String,
-    /// The authority (PEM) that the server's own certificate is of; none: those that this machine trusts.
+    /// The authority (PEM) of the server's own certificate; if none, those that this machine
+    /// trusts.
     pub authority: Option<PathBuf>,
-    /// How the server finds out that the names are ours.
+    /// How the server validates that the names are ours.
     pub challenge: Challenge,
     /// Where the account and the certificate are kept.
     pub folder: PathBuf,
 }
 
-/// How a server finds out whose a name is.
+/// How a server validates a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Challenge {
     /// By a TLS handshake on port 443 (RFC 8737).
@@ -57,38 +60,38 @@ pub enum Challenge {
     Http01,
 }
 
-/// What happens, to be told to the operator.
+/// An event that the operator is told.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
     /// There is a certificate already.
     Found {
-        /// When it ends.
+        /// When it expires.
         until: SystemTime,
         /// When it will be renewed, as it looks now.
         renewal: SystemTime,
     },
-    /// There is none for all names: one is asked for.
+    /// The certificate is missing or lacks a name, so a new one is requested.
     Asking,
     /// It has been fetched and is in force.
     Obtained {
-        /// When it ends.
+        /// When it expires.
         until: SystemTime,
     },
-    /// It could not be had.
+    /// It could not be fetched.
     Failed {
         /// Why.
         trouble: Trouble,
-        /// When it is tried again.
+        /// Time until the next attempt.
         pause: Duration,
-        /// When the present one ends, if there is one.
+        /// When the present one expires, if there is one.
         until: Option<SystemTime>,
     },
-    /// It would be asked for, but has failed before: the next attempt has to wait.
+    /// A new one is needed, but earlier attempts failed, so the next one has to wait.
     Postponed {
         /// How long.
         pause: Duration,
-        /// When the present one ends, if there is one.
+        /// When the present one expires, if there is one.
         until: Option<SystemTime>,
     },
 }
@@ -99,18 +102,19 @@ impl Settings {
         self.authority.as_deref().map_or(Ok(()), |file| client::roots_of(file).map(drop))
     }
 
-    /// What was fetched before, if it can be used.
+    /// The certificate that was fetched before, if it can be used.
     pub(super) fn fetched(&self) -> Option<Certificate> {
         Folder(&self.folder).certificate().map(|fetched| fetched.certificate)
     }
 
-    /// What was fetched before, if it is for all names.
+    /// The certificate that was fetched before, if it has all names.
     fn complete(&self) -> Option<Fetched> {
         Folder(&self.folder).certificate().filter(|fetched| fetched.covers(&self.domains))
     }
 }
 
-/// Keeps the certificate good, for as long as it is polled. New settings hold at once; the same ones again try at once.
+/// Keeps the certificate valid for as long as it is polled. New settings apply at once; the same
+/// settings again cause an attempt at once.
 pub(crate) async fn keep(tls: &Tls, mut settings: watch::Receiver<Option<Settings>>, tell: impl Fn(Event)) {
     loop {
         let current = settings.borrow_and_update().clone();
@@ -122,7 +126,7 @@ pub(crate) async fn keep(tls: &Tls, mut settings: watch::Receiver<Option<Setting
     }
 }
 
-/// Until there are other settings; says whether the same ones came again meanwhile.
+/// Waits for other settings; sets `again` if the same ones came meanwhile.
 async fn others(changes: &mut watch::Receiver<Option<Settings>>, settings: &Settings, again: &mut bool) {
     loop {
         match changes.changed().await {
@@ -137,13 +141,13 @@ struct Keeper<'a, T> {
     tls: &'a Tls,
     settings: &'a Settings,
     tell: &'a T,
-    /// What is in force, if it is for all names.
+    /// The certificate in force, if it has all names.
     present: Option<Fetched>,
     suggestion: Option<Suggestion>,
     failures: Failures,
 }
 
-/// When the server suggests to renew, and when it is asked again.
+/// When the server suggests to renew, and when to ask it again.
 struct Suggestion {
     at: Option<SystemTime>,
     again: SystemTime,
@@ -155,17 +159,17 @@ impl<'a, T: Fn(Event)> Keeper<'a, T> {
         Self { tls, settings, tell, present: settings.complete(), suggestion: None, failures }
     }
 
-    /// Until there are other settings.
+    /// Runs until there are other settings.
     async fn keep(&mut self, changes: &mut watch::Receiver<Option<Settings>>) {
         let wanted = self.due().await;
         if let Some(until) = self.until() {
             (self.tell)(Event::Found { until, renewal: wanted.max(SystemTime::now()) });
         }
-        // Where failures of earlier runs make us wait, that is told.
+        // If failures of earlier runs make us wait, the operator is told.
         let mut is_news = wanted <= SystemTime::now();
         let mut hurry = false;
         loop {
-            // INVARIANT: after an attempt, one of the two lies ahead.
+            // INVARIANT: after an attempt, one of the two is in the future.
             let due = self.due().await.max(self.failures.not_before(hurry));
             let Ok(rest) = due.duration_since(SystemTime::now()) else {
                 if is_news && self.present.is_none() {
@@ -175,7 +179,7 @@ impl<'a, T: Fn(Event)> Keeper<'a, T> {
                 let settings = self.settings;
                 tokio::select! {
                     () = self.attempt() => {}
-                    // What is under way is given up: it would put in force what is not wanted any more.
+                    // An attempt under way is dropped: its certificate is not wanted any more.
                     () = others(changes, settings, &mut hurry) => return,
                 }
                 continue;
@@ -194,13 +198,13 @@ impl<'a, T: Fn(Event)> Keeper<'a, T> {
                     }
                     Err(_) => std::future::pending().await,
                 },
-                // A little more than the rest, whose end would else be seen too soon.
+                // A little longer than the rest, or the sleep would end too soon.
                 () = tokio::time::sleep(rest.min(NAP) + Duration::from_millis(1)) => {}
             }
         }
     }
 
-    /// When a certificate is to be fetched, if nothing has failed.
+    /// When to fetch a certificate, if no attempt has failed.
     async fn due(&mut self) -> SystemTime {
         let now = SystemTime::now();
         let Some(present) = &self.present else { return now };
@@ -215,7 +219,7 @@ impl<'a, T: Fn(Event)> Keeper<'a, T> {
         self.present.as_ref().map(|present| present.not_after)
     }
 
-    /// Fetches a certificate and puts it in force, or notes that it could not be had.
+    /// Fetches a certificate and puts it in force, or notes the failure.
     async fn attempt(&mut self) {
         let folder = Folder(&self.settings.folder);
         match self.fetch(self.present.as_ref()).await {
@@ -228,7 +232,7 @@ impl<'a, T: Fn(Event)> Keeper<'a, T> {
                 let failures = self.failures.and_another(trouble.refused);
                 let pause = pause(failures.count, failures.refused, trouble.retry_after);
                 self.failures = failures.then_wait(pause, trouble.retry_after);
-                // If it cannot be kept, only the next start asks too soon.
+                // If the failure cannot be noted, only the next start tries too soon.
                 let _ = folder.keep_failures(self.failures);
                 (self.tell)(Event::Failed { trouble, pause, until: self.until() });
             }
@@ -246,7 +250,7 @@ impl<'a, T: Fn(Event)> Keeper<'a, T> {
     fn client(&self) -> Result<Client, Trouble> {
         Client::new(self.settings.authority.as_deref()).map_err(|fault| {
             let help = "name the authority of the server's certificate with `directory-authority`";
-            Trouble::new(false, format!("{} cannot be asked: {fault}", self.settings.directory), help)
+            Trouble::new(false, format!("cannot connect to {}: {fault}", self.settings.directory), help)
         })
     }
 
@@ -263,7 +267,7 @@ impl<'a, T: Fn(Event)> Keeper<'a, T> {
             Some((info, again)) => {
                 let window = info.suggested_window;
                 let (start, end) = (SystemTime::from(window.start), SystemTime::from(window.end));
-                // The moment stays as it was chosen while it lies in the window.
+                // The chosen moment is kept while it lies in the window.
                 let at = known.filter(|at| (start..=end).contains(at));
                 let again = now + again.clamp(Duration::from_mins(1), Duration::from_hours(24));
                 Suggestion { at: Some(at.unwrap_or_else(|| moment(start, end))), again }

@@ -16,11 +16,11 @@ use super::{
     trouble::Trouble,
 };
 
-/// How the server is asked how far it is. Validation takes some seconds; a server under load takes longer.
+/// How to poll the server. Validation takes some seconds, and longer if the server is under load.
 const POLLING: RetryPolicy =
     RetryPolicy::new().initial_delay(Duration::from_millis(250)).backoff(1.5).timeout(Duration::from_mins(3));
 
-/// The account that is kept in the folder, or a new one.
+/// The account from the folder, or a new one.
 pub(super) async fn account(settings: &Settings, client: &Client) -> Result<Account, Trouble> {
     let (folder, trouble) = (Folder(&settings.folder), |error| Trouble::of(error, settings));
     let builder = || Account::builder_with_http(Box::new(client.clone()));
@@ -47,7 +47,7 @@ pub(super) async fn account(settings: &Settings, client: &Client) -> Result<Acco
 
 async fn new_account(settings: &Settings, client: &Client) -> Result<Account, Trouble> {
     let contact: Vec<_> = settings.contact.iter().map(String::as_str).collect();
-    // INVARIANT: there are no settings without the person's consent to the terms.
+    // INVARIANT: settings exist only if the operator has accepted the terms.
     let new = NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
     let builder = Account::builder_with_http(Box::new(client.clone()));
     let created = builder.create(&new, settings.directory.clone(), None).await;
@@ -70,7 +70,7 @@ pub(super) async fn certificate(
     let trouble = |error| Trouble::of(error, settings);
     let account = account(settings, client).await?;
     let order = match new_order(settings, &account, replaced).await {
-        // A server that has lost its accounts, or another one at the same address.
+        // The server has lost its accounts, or another server has the same address.
         Err(error) if is_of_nobody(&error) => {
             new_order(settings, &new_account(settings, client).await?, replaced).await
         }
@@ -88,7 +88,7 @@ pub(super) async fn certificate(
     drop(challenged);
 
     let (key, request) = signing_request(settings).map_err(|error| {
-        Trouble::new(true, format!("no certificate can be asked for: {error}"), "correct `domains`")
+        Trouble::new(true, format!("cannot request a certificate: {error}"), "correct `domains`")
     })?;
     order.finalize_csr(&request).await.map_err(trouble)?;
     let chain = order.poll_certificate(&POLLING).await.map_err(trouble)?;
@@ -97,18 +97,17 @@ pub(super) async fn certificate(
     kept.map_err(|error| Trouble::folder(&settings.folder, &error))?
 }
 
-/// Whether it is of use. One that is not would be asked for again at once, for ever.
+/// Whether the certificate is usable. An unusable one would be requested again at once, without
+/// end.
 fn judge(fetched: Option<Fetched>, settings: &Settings) -> Result<Fetched, Trouble> {
     let no = |what, help| {
-        Err(Trouble::new(true, format!("{} gave a certificate {what}", settings.directory), help))
+        Err(Trouble::new(true, format!("{} sent a certificate {what}", settings.directory), help))
     };
     match fetched {
-        None => no("that cannot be used", "its status page may say more"),
-        Some(fetched) if !fetched.covers(&settings.domains) => {
-            no("for other names", "its status page may say more")
-        }
+        None => no("that cannot be used", "see its status page"),
+        Some(fetched) if !fetched.covers(&settings.domains) => no("for other names", "see its status page"),
         Some(fetched) if fetched.not_after <= SystemTime::now() => {
-            no("that has ended already", "is this machine's clock right?")
+            no("that has expired", "check this machine's clock")
         }
         Some(fetched) => Ok(fetched),
     }
@@ -122,8 +121,8 @@ async fn new_order(
     let identifiers: Vec<_> = settings.domains.iter().cloned().map(Identifier::Dns).collect();
     let replaced = replaced.and_then(Fetched::own).and_then(|own| CertificateIdentifier::try_from(own).ok());
     if let Some(replaced) = replaced {
-        // Renewals that say what they renew are exempt from limits at Let's Encrypt. A server that cannot do it, or will not,
-        // is asked without.
+        // Let's Encrypt exempts renewals from its limits if they name the certificate that they
+        // replace. If a server does not accept that, the request is sent without it.
         match account.new_order(&NewOrder::new(&identifiers).replaces(replaced)).await {
             Err(error) if !is_fault(&error) && !is_of_kind(&error, "rateLimited") => {}
             other => return other,
@@ -132,7 +131,8 @@ async fn new_order(
     account.new_order(&NewOrder::new(&identifiers)).await
 }
 
-/// Prepares an answer for each name that has to be validated, says that it is there, and waits until all are validated.
+/// Prepares the response for each name that has to be validated, tells the server, and waits until
+/// all names are validated.
 async fn prove(settings: &Settings, order: &mut Order, challenged: &Guard<'_>) -> Result<(), Trouble> {
     let trouble = |error| Trouble::of(error, settings);
     let (wanted, name_of_it) = match settings.challenge {
@@ -156,7 +156,7 @@ async fn prove(settings: &Settings, order: &mut Order, challenged: &Guard<'_>) -
                 challenged.by_handshake(&name, key.digest().as_ref()).map_err(|error| {
                     Trouble::new(
                         true,
-                        format!("no answer for {name} can be made: {error}"),
+                        format!("cannot prepare the challenge for {name}: {error}"),
                         "correct `domains`",
                     )
                 })?;
@@ -167,18 +167,16 @@ async fn prove(settings: &Settings, order: &mut Order, challenged: &Guard<'_>) -
     }
     match order.poll_ready(&POLLING).await.map_err(trouble)? {
         OrderStatus::Ready => Ok(()),
-        _ => {
-            Err(Trouble::new(true, format!("{} gave up", settings.directory), "its status page may say more"))
-        }
+        _ => Err(Trouble::new(true, format!("{} gave up", settings.directory), "see its status page")),
     }
 }
 
-/// Which names failed, and what the server says about each; if it says nothing, what is known.
+/// The names that failed, with the server's reason for each; if it gives none, the known trouble.
 async fn not_validated(settings: &Settings, order: &mut Order, known: Trouble) -> Trouble {
     let mut failed = Vec::new();
     let mut authorizations = order.authorizations();
     while let Some(Ok(mut authorization)) = authorizations.next().await {
-        // If it cannot be asked again, what is known is told.
+        // If it fails, the known trouble is reported.
         let _ = authorization.refresh().await;
         let name = authorization.identifier().to_string();
         let problem = authorization.challenges.iter().find_map(|challenge| challenge.error.clone());
@@ -187,7 +185,7 @@ async fn not_validated(settings: &Settings, order: &mut Order, known: Trouble) -
     if failed.is_empty() { known } else { Trouble::not_validated(&failed, settings) }
 }
 
-/// A new key with each certificate, so that an old one that leaked is of no use.
+/// A new key for each certificate, so that a leaked old key is useless.
 fn signing_request(settings: &Settings) -> Result<(KeyPair, Vec<u8>), rcgen::Error> {
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::new(settings.domains.clone())?;
@@ -200,7 +198,7 @@ fn is_of_nobody(error: &Error) -> bool {
     is_of_kind(error, "accountDoesNotExist")
 }
 
-/// Whether the server was not reached.
+/// Whether the server could not be reached.
 fn is_fault(error: &Error) -> bool {
     matches!(error, Error::Other(error) if error.is::<Fault>())
 }

@@ -1,4 +1,4 @@
-//! What outlives a run: the account, the certificate, and how often it could not be had.
+//! State that outlives a run: the account, the certificate, and failed attempts.
 
 use std::{
     fs, io,
@@ -23,7 +23,8 @@ use crate::{
 /// Longer than any pause.
 const LONGEST_PAUSE: Duration = Duration::from_hours(10 * 24);
 
-/// The folder of one ACME server. All files are for their owner alone, and replaced whole.
+/// The folder of one ACME server. Only their owner can read the files, and each is replaced as a
+/// whole.
 #[derive(Debug)]
 pub(super) struct Folder<'a>(pub(super) &'a Path);
 
@@ -39,9 +40,9 @@ pub(super) struct StoredAccount {
 #[serde(default, rename_all = "kebab-case")]
 pub(super) struct Failures {
     pub(super) count: u32,
-    /// The server was asked and said no; else it was not reached at all.
+    /// Whether the server refused; if not, it could not be reached.
     pub(super) refused: bool,
-    /// Seconds since 1970, before which nothing more is asked.
+    /// The time before which no request is sent, in seconds since 1970.
     not_before: u64,
     /// The same, as the server demanded it.
     demanded: u64,
@@ -53,7 +54,7 @@ pub(super) struct Fetched {
     pub(super) certificate: Certificate,
     pub(super) not_before: SystemTime,
     pub(super) not_after: SystemTime,
-    /// When we got it.
+    /// When it was fetched.
     pub(super) obtained: SystemTime,
 }
 
@@ -66,7 +67,7 @@ impl Folder<'_> {
         self.write("account.json", &serde_json::to_vec_pretty(account)?)
     }
 
-    /// What stands in the file, unless it would make us wait longer than anything does: then a clock was wrong.
+    /// The content of the file. A wait that is longer than possible is ignored: a clock was wrong.
     pub(super) fn failures(&self) -> Failures {
         let latest = seconds(SystemTime::now() + LONGEST_PAUSE);
         let failures: Option<Failures> = self.read("failures.json");
@@ -78,7 +79,7 @@ impl Folder<'_> {
     }
 
     pub(super) fn forget_failures(&self) {
-        // If it stays, it is overwritten the next time.
+        // If it is not removed, it is overwritten the next time.
         let _ = fs::remove_file(self.0.join("failures.json"));
     }
 
@@ -91,7 +92,8 @@ impl Folder<'_> {
         Fetched::read(file, obtained.min(SystemTime::now()))
     }
 
-    /// Keeps a chain with its key, in one file so that they always fit, if they are found good; else what was kept stays.
+    /// Keeps a chain with its key if they are usable; otherwise the old file stays. Both are in one
+    /// file, so that they always match.
     pub(super) fn keep_certificate<E>(
         &self,
         chain: &str,
@@ -110,7 +112,8 @@ impl Folder<'_> {
         serde_json::from_slice(&self.read_secret(name)?).ok()
     }
 
-    /// Nothing, too, if others may have had a hand in it: that is said, and another is fetched in its place.
+    /// None also if other users may have changed the file. That is reported, and a new one is
+    /// fetched in its place.
     fn read_secret(&self, name: &str) -> Option<Vec<u8>> {
         let path = self.0.join(name);
         let read = guarded::read(&path, Kind::Secret);
@@ -143,7 +146,7 @@ impl Folder<'_> {
 }
 
 impl Failures {
-    /// Another one of this kind; the next attempt is not before.
+    /// Notes another failure of this kind, and when the next attempt may be.
     pub(super) fn and_another(self, refused: bool) -> Self {
         let count = if self.refused == refused { self.count } else { 0 };
         Self { count: count.saturating_add(1), refused, not_before: 0, demanded: 0 }
@@ -154,7 +157,8 @@ impl Failures {
         Self { not_before: at(pause), demanded: demanded.map_or(0, at), ..self }
     }
 
-    /// When the next attempt is; for a person in a hurry, when the server allows it.
+    /// When the next attempt may be; if the operator is in a hurry, as soon as the server allows
+    /// it.
     pub(super) fn not_before(self, hurry: bool) -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(if hurry { self.demanded } else { self.not_before })
     }

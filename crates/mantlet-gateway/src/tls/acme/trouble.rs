@@ -1,4 +1,4 @@
-//! What went wrong, in words for a person.
+//! What went wrong, in words for the operator.
 
 use std::{io, path::Path, time::Duration};
 
@@ -13,9 +13,9 @@ pub struct Trouble {
     pub what: String,
     /// What to do about it.
     pub help: String,
-    /// The server did not find us under a name: where the gate listens may be why.
+    /// The server could not reach us under a name. The reason may be where the gate listens.
     pub not_found: bool,
-    /// The server was asked and said no; asking often would use up its patience.
+    /// The server refused, and frequent attempts would use up its limits.
     pub(super) refused: bool,
     /// How long the server wants us to wait.
     pub(super) retry_after: Option<Duration>,
@@ -26,7 +26,7 @@ impl Trouble {
         Self { what: what.into(), help: help.into(), not_found: false, refused, retry_after: None }
     }
 
-    /// The folder cannot be written. Nothing is asked for that could not be kept.
+    /// The folder cannot be written, so no certificate is requested: it could not be kept.
     pub(super) fn folder(folder: &Path, error: &io::Error) -> Self {
         let what = format!("`{}` cannot be written: {error}", folder.display());
         Self::new(true, what, "make it writable, or name another folder with `state-folder`")
@@ -39,15 +39,13 @@ impl Trouble {
             Error::Other(error) if error.is::<Fault>() => Self::unreached(directory, &error.to_string()),
             Error::Json(_) => Self::new(
                 false,
-                format!("{directory} does not answer as an ACME server does"),
-                "is it the address of the server's directory?",
+                format!("{directory} does not respond like an ACME server"),
+                "check that this is the address of the server's directory",
             ),
-            Error::Timeout(_) => Self::new(
-                true,
-                format!("{directory} did not come to an end in time"),
-                "its status page may say more",
-            ),
-            error => Self::new(true, format!("{directory}: {error}"), "its status page may say more"),
+            Error::Timeout(_) => {
+                Self::new(true, format!("{directory} did not finish in time"), "see its status page")
+            }
+            error => Self::new(true, format!("{directory}: {error}"), "see its status page"),
         }
     }
 
@@ -55,41 +53,42 @@ impl Trouble {
         match fault.strip_prefix("invalid peer certificate: ") {
             Some(reason) => Self::new(
                 false,
-                format!("{directory} shows a certificate that is not trusted here ({reason})"),
-                "is it a server of your own? name the authority of its certificate with `directory-authority`",
+                format!("{directory} presents a certificate that this machine does not trust ({reason})"),
+                "if it is your own server, name the authority of its certificate with `directory-authority`",
             ),
             None => Self::new(
                 false,
                 format!("{directory} cannot be reached: {fault}"),
-                "is the address right, and may this machine open connections to it?",
+                "check the address, and that this machine may connect to it",
             ),
         }
     }
 
     fn of_problem(problem: &Problem, settings: &Settings) -> Self {
-        let what = format!("{} says no: {}", settings.directory, text_of(problem));
+        let what = format!("{} refused the request: {}", settings.directory, text_of(problem));
         let kind = problem.r#type.as_deref().unwrap_or_default();
         let help = match kind.rsplit(':').next().unwrap_or_default() {
-            "rateLimited" => {
-                "its limit is reached; what counts is told in its documentation (Let's Encrypt: \
+            "rateLimited" => "its rate limit is reached; see its documentation (Let's Encrypt: \
                               https://letsencrypt.org/docs/rate-limits/)"
-                    .to_owned()
+                .to_owned(),
+            "rejectedIdentifier" => {
+                "it does not issue certificates for this name; correct `domains`".to_owned()
             }
-            "rejectedIdentifier" => "it gives no certificates for such a name; correct `domains`".to_owned(),
             "unsupportedContact" | "invalidContact" => "correct `contact`".to_owned(),
             "externalAccountRequired" => {
-                "it wants an account made elsewhere (external account binding), which is not \
-                                          supported; use another server"
+                "it requires external account binding, which Mantlet does not support; use another server"
                     .to_owned()
             }
-            "userActionRequired" => "it wants its new terms to be accepted; see its documentation".to_owned(),
+            "userActionRequired" => {
+                "it has new terms that must be accepted first; see its documentation".to_owned()
+            }
             "caa" => "a CAA record in the DNS forbids it; allow this authority there".to_owned(),
             "connection" | "dns" | "tls" | "unauthorized" | "incorrectResponse" => {
                 return Self { not_found: true, ..Self::new(true, what, reach(settings)) };
             }
-            _ => "its status page may say more".to_owned(),
+            _ => "see its status page".to_owned(),
         };
-        // A nonce that was refused again and again is not our fault, and no limit counts it.
+        // A nonce that is refused repeatedly is not our fault, and no limit counts it.
         Self::new(!kind.ends_with(":badNonce"), what, help)
     }
 
@@ -109,15 +108,15 @@ fn text_of(problem: &Problem) -> String {
     if all.is_empty() { "it gives no reason".to_owned() } else { all.join("; ") }
 }
 
-/// How the server must be able to reach us.
+/// What the server needs to reach us.
 fn reach(settings: &Settings) -> String {
     let (port, protocol) = match settings.challenge {
-        Challenge::TlsAlpn01 => (443, "TLS that nothing in between ends"),
+        Challenge::TlsAlpn01 => (443, "TLS that is not terminated on the way"),
         Challenge::Http01 => (80, "HTTP"),
     };
     format!(
-        "do the A and AAAA records of each name lead to this machine, and is port {port} open from outside and led to this \
-         gate ({protocol})?"
+        "check that the A and AAAA records of each name point to this machine, and that port {port} is open from outside \
+         and forwarded to this gate ({protocol})."
     )
 }
 
@@ -138,7 +137,7 @@ mod tests {
         let check = |kind: &str, refused: bool, not_found: bool, help: &str| {
             let problem = format!(r#"{{"type":"urn:ietf:params:acme:error:{kind}","detail":"because"}}"#);
             let trouble = Trouble::of(Error::Api(serde_json::from_str(&problem).unwrap()), &settings);
-            assert_eq!(trouble.what, "https://ca.example/dir says no: because", "{kind}");
+            assert_eq!(trouble.what, "https://ca.example/dir refused the request: because", "{kind}");
             assert_eq!((trouble.refused, trouble.not_found), (refused, not_found), "{kind}");
             assert!(trouble.help.contains(help), "{kind}: {}", trouble.help);
         };

@@ -39,8 +39,8 @@ fn a_planted_key_is_refused_and_what_to_do_is_said() {
         let finished = typed.finish();
         assert_eq!(finished.code, Some(2), "{bits:o}: {}", finished.stderr);
         let says = format!(
-            "csrf.token.key-file: `.mantlet/csrf-key` is not used: others than its owner can read or write it (mode {bits:04o})\n    \
-             remove `.mantlet/csrf-key`, or close it with `chmod 600 .mantlet/csrf-key` if you know that none has"
+            "csrf.token.key-file: `.mantlet/csrf-key` is not used: users other than its owner can read or write it (mode {bits:04o})\n    \
+             remove `.mantlet/csrf-key`, or run `chmod 600 .mantlet/csrf-key` if you know that no other user has read or changed it"
         );
         assert!(finished.stderr.contains(&says), "{}", finished.stderr);
     }
@@ -60,7 +60,7 @@ fn files_of_another_user_are_refused() {
         (
             "csrf-key",
             KEY,
-            "`.mantlet/csrf-key` is not used: it belongs to the user 12345 and Mantlet runs as the user 0",
+            "`.mantlet/csrf-key` is not used: it belongs to the user 12345, but Mantlet runs as the user 0",
         ),
         (
             "audit.jsonl",
@@ -92,7 +92,7 @@ fn files_of_another_user_are_refused() {
     chown(&socket, Some(12_345), None).unwrap();
     let process = typed.start();
     process.line(
-        "note: cannot open the admin socket `.mantlet/admin.sock`: there is a socket of the user 12345",
+        "note: cannot open the admin socket `.mantlet/admin.sock`: the socket there belongs to the user 12345",
     );
 }
 
@@ -113,7 +113,7 @@ fn links_in_the_state_folder_are_not_followed() {
         symlink(&target, state(&typed).join("audit.jsonl")).unwrap();
         let finished = typed.finish();
         assert_eq!(finished.code, Some(1), "{}", finished.stderr);
-        let says = "the audit file `.mantlet/audit.jsonl` cannot be opened: it is a symbolic link, which is not followed";
+        let says = "the audit file `.mantlet/audit.jsonl` cannot be opened: it is a symbolic link, which Mantlet does not follow";
         assert!(finished.stderr.contains(says), "{}", finished.stderr);
         let folder = finished.folder.path();
         assert_eq!(fs::read_to_string(folder.join("target")).ok().as_deref(), there.then_some("as it was"));
@@ -154,7 +154,7 @@ fn quotas_are_not_read_from_what_every_user_can_write() {
     planted(&typed, "quotas.jsonl", "", 0o666);
     let process = typed.start();
     process.ready();
-    process.line("`.mantlet/quotas.jsonl` cannot be read: every user can write it (mode 0666)");
+    process.line("`.mantlet/quotas.jsonl` cannot be read: every user can write to it (mode 0666)");
 }
 
 #[test]

@@ -170,7 +170,7 @@ fn bans_are_off_unless_asked_for_and_may_only_be_reported() {
     let listed = gateway.tell(&["bans"]);
     assert!(listed.code == Some(0) && listed.stderr.contains("bans are off"), "{}", listed.stderr);
     let lifted = gateway.tell(&["bans", "lift", "all"]);
-    assert!(lifted.code == Some(1) && lifted.stderr.contains("nobody is banned"), "{}", lifted.stderr);
+    assert!(lifted.code == Some(1) && lifted.stderr.contains("no address is banned"), "{}", lifted.stderr);
     assert_eq!(events(&gateway.end().audit), [""; 0]);
 
     let gateway = gate(&BANS.replace("enforce", "report"));

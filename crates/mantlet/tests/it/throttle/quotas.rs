@@ -247,7 +247,7 @@ fn the_owner_sees_who_has_used_up_what_and_gives_it_back() {
     // Who is not there, and what is not there.
     let said = reset("free", "copper-key");
     assert_eq!(said.code, Some(1));
-    assert!(said.stderr.contains("that key has used up nothing of `free`"), "{}", said.stderr);
+    assert!(said.stderr.contains("this key has no usage of `free`"), "{}", said.stderr);
     assert!(!said.stderr.contains("copper"), "{}", said.stderr);
     assert!(reset("paid", "gold-key").stderr.contains("there is no quota `paid`"));
     let records = gateway.end().audit;
@@ -335,7 +335,7 @@ fn gates_count_together_in_redis_and_each_quota_does_without_it_what_it_says() {
     let [local, closed] = &mut clients;
     assert_eq!(ask(closed, "gold-key").status, 429);
     assert_eq!(ask(local, "gold-key").status, 200);
-    assert!(gates[0].tell(&["quotas"]).stderr.contains("does not answer"));
+    assert!(gates[0].tell(&["quotas"]).stderr.contains("does not respond"));
     redis.come();
     eventually("redis counts again", || (ask(closed, "gold-key").status == 200).then_some(()));
     // Whichever gate it was that saw it.

@@ -236,12 +236,12 @@ fn a_password_that_is_wrong_is_told_of_at_the_start_but_not_told() {
     std::fs::write(secret.path(), format!("{}?pass=hunter2", redis.url())).expect("it is written");
     let config = format!("[store]\nurl = \"file:{}\"\n[throttle]\n{RULES}", secret.path().display());
     let gateway = Setup::run("logins:app").config(&config).start();
-    gateway.wait_for("the store does not answer as it should (the password is refused)", 1);
+    gateway.wait_for("the store is unavailable (the password is refused)", 1);
     let mut client = Client::connect(gateway.addr());
     wait_for(&mut client, ALONE);
     redis.tell(&[&["AUTH", "another"], &["CONFIG", "SET", "requirepass", "hunter2"]]);
     wait_for(&mut client, COUNTED);
-    gateway.wait_for("the store answers again", 1);
+    gateway.wait_for("the store is available again", 1);
     assert!(!gateway.stderr().contains("hunter2"));
     assert_eq!(events(gateway), [LOST, "the password is refused", BACK].map(str::to_owned));
 }

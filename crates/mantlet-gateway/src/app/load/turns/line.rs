@@ -1,9 +1,10 @@
-//! Those who wait, and who is next: the client that the app has lately worked least for.
+//! The line of waiting requests. The next one is of the client for whom the app has worked least
+//! lately.
 //!
-//! What the app works for a client counts for some seconds, and less with each moment (forward
-//! decay: Cormode and others, 2009). Who comes now stands where one stands for whom just this
-//! request was worked at this moment: before those who have had more, and behind those who came
-//! earlier and have had as little. So a crowd of newcomers passes over no client. A network counts
+//! The app's work for a client counts for some seconds, and less with each moment (forward decay:
+//! Cormode and others, 2009). A client that comes now is placed as if the app had just worked on
+//! this one request for it: before clients that have had more, and after those that came earlier
+//! and have had as little. So a crowd of newcomers does not pass over any client. A network counts
 //! as a few clients, however many addresses it has.
 
 use std::{
@@ -16,7 +17,7 @@ use tokio::sync::oneshot;
 use super::super::shares::{CLIENTS_OF_NETWORK, COUNTERS, Client};
 use super::Turn;
 
-/// Seconds in which what was worked for a client loses two thirds of its weight.
+/// Seconds in which work for a client loses two thirds of its weight.
 const MEMORY: f64 = 2.0;
 
 #[derive(Debug, Default)]
@@ -27,14 +28,14 @@ pub(super) struct Line {
     order: BTreeSet<Place>,
     served: Served,
     len: usize,
-    /// Requests refused since it was last looked for those whose clients have left.
+    /// Requests refused since requests of clients that have left were last removed.
     refused: usize,
 }
 
-/// Where a client or a network stands: by what was worked for it, then by when it came.
+/// The place of a client or a network: by the work for it, then by its arrival.
 type Place = (Score, u64, usize);
 
-/// A client's requests that wait.
+/// The waiting requests of a client.
 #[derive(Debug)]
 struct Waiting {
     network: usize,
@@ -70,9 +71,9 @@ impl Line {
         self.len
     }
 
-    /// Goes to the end of the client's line, unless that is too long: all together are at most so
-    /// many, and no client and no network has more than its share of seven eighths. `now` is in
-    /// seconds since any moment.
+    /// Adds a request to the end of the client's line, unless there are too many: the total is
+    /// limited, and no client and no network may have more than its share of seven eighths. `now`
+    /// is in seconds since any fixed moment.
     pub(super) fn join(
         &mut self,
         client: Client,
@@ -82,8 +83,8 @@ impl Line {
         places: Places,
     ) -> bool {
         if !self.has_room(client, places) {
-            // Those whose clients have left make room; looked for only now and then, for it takes a
-            // look at all.
+            // Requests of clients that have left make room. They are searched only now and then,
+            // because that visits all requests.
             self.refused += 1;
             if self.refused < places.most / 8 {
                 return false;
@@ -174,8 +175,8 @@ impl Line {
         }
     }
 
-    /// A network stands where its first client does, or further back if much was worked for all of
-    /// its clients together.
+    /// A network has the place of its first client, or one further back if the app has worked much
+    /// for all of its clients together.
     fn put_in_place(&mut self, number: usize) {
         let Some(network) = self.networks.get_mut(&number) else { return };
         self.order.remove(&network.place);
@@ -188,14 +189,13 @@ impl Line {
     }
 }
 
-/// The logarithm of what was worked for a client, each second of work weighing more the later it
-/// was: so all of them lose weight alike without being touched. Not negative, so its bits are in
-/// its own order.
+/// The logarithm of the work for a client. A second of work weighs more the later it was, so older
+/// work loses weight without any update. It is not negative, so its bits sort like the number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 struct Score(u64);
 
 impl Score {
-    /// What is added keeps the logarithm of the shortest work above zero.
+    /// Added so that the logarithm of the shortest work stays above zero.
     const BASE: f64 = 100.0;
 
     fn of(work: Duration, now: f64) -> Self {
@@ -218,14 +218,14 @@ impl Score {
         Self::from_log(more.log() + (less.log() - more.log()).exp().ln_1p())
     }
 
-    /// What one of so many has of it.
+    /// The share of one of so many.
     fn part(self, of: usize) -> Self {
         let parts = u32::try_from(of).unwrap_or(u32::MAX);
         Self::from_log(self.log() - f64::from(parts).ln())
     }
 }
 
-/// What was worked for whom, in a fixed amount of memory.
+/// The work for each client, in a fixed amount of memory.
 #[derive(Debug)]
 struct Served {
     clients: Box<[Score]>,
@@ -241,7 +241,7 @@ impl Default for Served {
 }
 
 impl Served {
-    /// Where a client stands who has come or was let in just now, at least.
+    /// The place of a client that has come or was let in just now, not before `least`.
     fn place(&mut self, client: usize, least: Score) -> Place {
         self.numbers += 1;
         let score = self.clients.get(client).copied().unwrap_or_default();

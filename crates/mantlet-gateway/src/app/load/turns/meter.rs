@@ -1,15 +1,15 @@
-//! How much an app works on at once.
+//! Measures how many requests an app can work on at once.
 //!
-//! A request that has the app for itself takes so long. Beside others it takes as long if the app
-//! waits for something else, and longer if they wait for the app: for its one thread, its pool, its
-//! database. From the two times follows how many it needs in hand to be busy without letting them
-//! wait (the gradient of Netflix's concurrency-limits, on TCP Vegas' idea): as many as it has,
-//! times the one, divided by the other.
+//! A request takes a certain time when it has the app for itself. Beside others it takes as long if
+//! the app waits for something else, and longer if the requests wait for the app: for its one
+//! thread, its pool, its database. The two times show how many requests keep the app busy without a
+//! wait: the present number, times the time alone, divided by the time beside others (the gradient
+//! of Netflix's concurrency-limits, after TCP Vegas).
 //!
-//! Times of an app differ for other reasons too. So a limit is put only where requests take both
-//! twice as long as alone and long enough to be noticed. A limit that turns out to cost throughput
-//! is raised until no request waits, and none is put for a while. Without a limit, what is known to
-//! be carried bounds what is let in at once ([`super::opening`]).
+//! Times of an app differ for other reasons too. So a limit is set only if requests take twice as
+//! long as alone, and long enough to be noticed. A limit that turns out to cost throughput is
+//! raised until no request waits, and none is set for a while. Without a limit, the number that the
+//! app has carried bounds how many are let in at once ([`super::opening`]).
 
 use std::{
     sync::{
@@ -21,40 +21,39 @@ use std::{
 
 use super::opening::Opening;
 
-/// Answers are looked at together: those of so long, and so many, but not of longer than
-/// [`LONGEST`] without need. Fewer while there is no limit or it is being lowered, for a flood
-/// shall be noticed at once.
+/// Responses are judged in windows of at least this time and this number, but of at most
+/// [`LONGEST`] if possible. Windows are shorter while there is no limit or it is being lowered, so
+/// that a flood is noticed at once.
 const WINDOW: Duration = Duration::from_millis(100);
 const ANSWERS: u64 = 32;
 const WATCH: (Duration, u64) = (Duration::from_millis(25), 16);
 const LONGEST: Duration = Duration::from_secs(1);
-/// Kinds of requests that are told apart.
+/// Kinds of requests that are distinguished.
 const KINDS: usize = 256;
-/// Marks what a request of a kind takes alone as a guess: none of it was alone so far, and this is
-/// the quickest.
+/// Marks the time alone of a kind as a guess: no request of it was alone so far, and this is the
+/// quickest.
 const GUESS: u64 = 1 << 63;
-/// What takes less does no harm.
+/// Seconds that do no harm.
 const UNNOTICED: f64 = 0.005;
-/// What takes so many times as long as alone is late.
+/// A response that takes this many times as long as alone is late.
 const LATE: u64 = 2;
-/// What the app may take without being seen as late: as long as one thread of it needs to stay
-/// busy.
+/// Seconds that the app may take without being late: enough for one thread to stay busy.
 const SHORTEST: f64 = 0.002;
-/// A limit may have cost throughput where that falls below so much of what it was.
+/// If throughput falls below this share of its former value, the limit may have cost it.
 const SUSPECT: f64 = 0.8;
-/// After a limit that cost throughput, none is put for so long; twice as long after each further
-/// one, up to the last.
+/// The pause after a limit that cost throughput, in which none is set. It doubles with each further
+/// one, up to the second value.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(5));
-/// How much more than it works on the app is given, so that there is the next to work on while an
-/// answer is on its way. What waits inside it, all wait for.
+/// The app gets this much more than it works on, so that it has the next request while a response
+/// is on its way. More inside it would make all requests wait.
 const AHEAD: f64 = 1.25;
-/// Fewest that the app is given at once if it is quick. What takes longer than [`UNNOTICED`] hides
-/// the moment in which the next one comes.
+/// The fewest requests that a quick app gets at once. If requests take longer than [`UNNOTICED`],
+/// that hides the moment until the next one comes.
 const FEWEST: usize = 2;
 /// Windows without a waiting request after which there is no limit any more.
 const CALM: u32 = 20;
 
-/// An answer that has begun.
+/// A response that has begun.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Sample {
@@ -64,9 +63,10 @@ pub(super) struct Sample {
     pub(super) at_work: usize,
     /// Nothing else was with the app.
     pub(super) alone: bool,
-    /// Nothing else was there when it began: what came later is answered later.
+    /// Nothing else was there when it began; later requests are answered later.
     pub(super) began_alone: bool,
-    /// The app has answered; else its client has left, and the app went on for so long at least.
+    /// The app has responded; if not, the client has left, and the app worked for at least this
+    /// long.
     pub(super) answered: bool,
     /// A request waits.
     pub(super) waits: bool,
@@ -78,10 +78,10 @@ pub(super) struct Sample {
 enum Waiting {
     /// None does.
     Not,
-    /// Some do, but a moment ago none did: what the app answered meanwhile was all that it was
-    /// asked.
+    /// Some do, but a moment ago none did, so the responses meanwhile show the demand, not the
+    /// app's capacity.
     Now,
-    /// Some did all the time.
+    /// Some waited all the time.
     Always,
 }
 
@@ -89,26 +89,27 @@ enum Waiting {
 pub(super) struct Meter {
     limit: AtomicUsize,
     pub(super) opening: Opening,
-    /// Nanoseconds that a request of each kind takes alone, on average; the last is for those of no
-    /// kind.
+    /// Nanoseconds that a request of each kind takes alone, on average; the last is for requests
+    /// without a kind.
     alone: Box<[AtomicU64]>,
     /// When the window began, in nanoseconds.
     began: AtomicU64,
     answers: AtomicU64,
     lost: AtomicU64,
-    /// Answers of which no time is learned: their requests waited for their clients.
+    /// Responses whose time says nothing: their requests waited for their clients.
     untimed: AtomicU64,
-    /// How many were with the app, added up over answers.
+    /// The number of requests at the app, added up over responses.
     at_work: AtomicU64,
     took: AtomicU64,
-    /// What they would have taken alone.
+    /// The time that they would have taken alone.
     would_take: AtomicU64,
-    /// How long a window must be at least, in nanoseconds, and how many answers it must have.
+    /// The least length of a window, in nanoseconds, and its least number of responses.
     shortest: AtomicU64,
     fewest: AtomicU64,
-    /// Before this, in nanoseconds, no answer is late: a limit has cost throughput.
+    /// Before this, in nanoseconds, no response counts as late, because a limit has cost
+    /// throughput.
     not_before: AtomicU64,
-    /// Nothing waited at some moment of the window.
+    /// At some moment of the window no request waited.
     was_empty: AtomicBool,
     judge: Mutex<Judge>,
 }
@@ -134,7 +135,7 @@ impl Meter {
         }
     }
 
-    /// Most that the app should have in hand.
+    /// The highest number of requests that the app should have.
     pub(super) fn limit(&self) -> usize {
         match self.limit.load(Relaxed) {
             usize::MAX => self.opening.bound(),
@@ -142,7 +143,7 @@ impl Meter {
         }
     }
 
-    /// There is no limit but what was seen to be carried.
+    /// There is no limit except the number that the app has carried.
     pub(super) fn is_open(&self) -> bool {
         self.limit.load(Relaxed) == usize::MAX
     }
@@ -153,7 +154,7 @@ impl Meter {
         self.alone.iter().for_each(|average| average.store(0, Relaxed));
     }
 
-    /// How much it carries was known a long time ago.
+    /// What is known of its capacity is outdated.
     pub(super) fn awake(&self) {
         if let Ok(mut judge) = self.judge.lock() {
             *judge = Judge::default();
@@ -163,7 +164,7 @@ impl Meter {
         self.opening.close();
     }
 
-    /// The app has answered a request that waited for its client: how long it took says nothing.
+    /// The app has responded to a request that waited for its client, so its time says nothing.
     pub(super) fn answered_untimed(&self) {
         self.untimed.fetch_add(1, Relaxed);
     }
@@ -178,7 +179,7 @@ impl Meter {
         self.limit.store(limit, Relaxed);
     }
 
-    /// What a request of a kind takes alone, if that is known.
+    /// The time that a request of a kind takes alone, if it is known.
     pub(super) fn alone(&self, kind: Option<usize>) -> Option<Duration> {
         let nanos = self.average(kind)?.load(Relaxed) & !GUESS;
         (nanos > 0).then(|| Duration::from_nanos(nanos))
@@ -201,7 +202,7 @@ impl Meter {
         } else if is_guess && (took < known || noted == 0) {
             average.store(took.max(1) | GUESS, Relaxed);
         }
-        // Of whose kind nothing is known, nothing is held against the app.
+        // Requests of an unknown kind never count as late.
         let would_take = if sample.alone || known == 0 { took } else { known.min(took) };
         let is_late = Duration::from_nanos(took).as_secs_f64() >= UNNOTICED
             && took >= would_take.saturating_mul(LATE)
@@ -224,7 +225,7 @@ impl Meter {
         {
             self.began.store(now, Relaxed);
             let was_empty = self.was_empty.swap(!sample.waits, Relaxed);
-            // What came in before a silence is no measure of it.
+            // Responses before a silence do not measure it.
             let counted = passed.min(LONGEST.max(shortest));
             let window = Window {
                 now: sample.now,
@@ -246,7 +247,7 @@ impl Meter {
             self.limit.store(after.unwrap_or(usize::MAX), Relaxed);
             let not_before = u64::try_from(judge.not_before.as_nanos()).unwrap_or(u64::MAX);
             self.not_before.store(not_before, Relaxed);
-            // What a lower limit leads to is seen when those are answered that it let in.
+            // The effect of a lower limit shows when the requests that it let in are answered.
             let is_lowered = after.is_some_and(|after| before.is_none_or(|before| after < before));
             let (shortest, fewest) = if after.is_none() || is_lowered { WATCH } else { (WINDOW, ANSWERS) };
             let mean = Duration::from_secs_f64(window.took / (window.answers + window.lost));
@@ -257,31 +258,31 @@ impl Meter {
     }
 }
 
-/// What was seen in a window; times in seconds.
+/// The measurements of a window; times in seconds.
 #[derive(Debug, Clone, Copy)]
 struct Window {
     now: Duration,
     passed: f64,
     answers: f64,
-    /// Requests whose clients did not wait for an answer that came too late.
+    /// Requests whose clients left because the response came too late.
     lost: f64,
-    /// Answers of which no time is known.
+    /// Responses whose time is not known.
     untimed: f64,
-    /// How many were with the app, added up over those of which one is.
+    /// The number of requests at the app, added up over the other responses.
     at_work: f64,
     took: f64,
     would_take: f64,
     line: Waiting,
 }
 
-/// Whether the limit costs throughput: it is doubled for a window and put back for another, for an
-/// app may be slower for reasons of its own.
+/// A test whether the limit costs throughput: it is doubled for a window and restored for another,
+/// because an app may be slower for reasons of its own.
 #[derive(Debug, Clone, Copy)]
 enum Doubt {
     None,
-    /// It is doubled; with it, the throughput was this.
+    /// It is doubled; with the limit, the throughput was this.
     Doubled(f64),
-    /// It is back; with twice of it, the throughput was this.
+    /// It is restored; with twice the limit, the throughput was this.
     Back(f64),
 }
 
@@ -289,12 +290,12 @@ enum Doubt {
 #[derive(Debug)]
 struct Judge {
     limit: Option<usize>,
-    /// Answers a second that the app is known to be able to give.
+    /// Responses a second that the app is known to manage.
     throughput: f64,
     doubt: Doubt,
     calm: u32,
     pause: Duration,
-    /// Before this, no limit gets lower.
+    /// Before this, the limit is not lowered.
     not_before: Duration,
 }
 
@@ -314,7 +315,8 @@ impl Judge {
         let throughput = (window.answers + window.untimed) / window.passed;
         let fitting = at_work * (alone * AHEAD).max(SHORTEST) / mean;
         let fitting = if alone < UNNOTICED { whole(fitting) } else { whole_of_slow(fitting) };
-        // Where most clients leave before they are answered, the app has too much, whatever was learned before.
+        // If most clients leave before the response, the app has too much, whatever was learned
+        // before.
         let is_lost = window.lost > window.answers;
         let is_paused = window.now < self.not_before && !is_lost;
         let at_least = |bound: usize| if is_lost { 1 } else { bound };
@@ -322,7 +324,7 @@ impl Judge {
         let is_too_high =
             window.line == Waiting::Not && matches!(self.doubt, Doubt::None) && is_late && !is_paused;
         let Some(limit) = self.limit.filter(|_| !is_too_high) else {
-            // None is put, or it is so high that all are let in and are late.
+            // There is no limit, or it is so high that all are let in and are late.
             if is_late && !is_paused {
                 (self.throughput, self.doubt, self.calm) = (throughput, Doubt::None, 0);
                 self.limit = Some(fitting.max(at_least(whole(at_work / 2.0))));
@@ -342,7 +344,7 @@ impl Judge {
         }
         self.calm = 0;
         if (window.line == Waiting::Now || window.lost > 0.0) && !is_paused {
-            // Nothing is known of the throughput. What is in doubt stays so.
+            // The throughput is not known. A test under way goes on.
             self.doubt = doubt;
             if matches!(doubt, Doubt::None) || is_lost {
                 self.limit = Some(fitting.min(little_more).max(at_least(limit.div_ceil(2))));
@@ -367,7 +369,7 @@ impl Judge {
             _ => {
                 let known = if matches!(doubt, Doubt::None) { self.throughput * 0.98 } else { 0.0 };
                 self.throughput = throughput.max(known);
-                // Never by more than half, so that what it costs is seen in time.
+                // Never by more than half, so that its cost is noticed in time.
                 fitting.min(little_more).max(limit.div_ceil(2))
             }
         });
@@ -391,7 +393,7 @@ fn whole_of_slow(number: f64) -> usize {
 }
 
 fn nearest(number: f64) -> usize {
-    // A float becomes the nearest number that there is.
+    // A float becomes the nearest integer in range.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let whole = number.max(0.0) as usize;
     whole

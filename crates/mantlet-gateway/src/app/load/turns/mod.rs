@@ -1,15 +1,15 @@
-//! Whose turn it is: an app that has more in hand than it works on gets the rest little by little,
-//! and from those first for whom it has worked least.
+//! Turns: an app that has more requests than it can work on gets the rest little by little, first
+//! from the clients for whom it has worked least.
 //!
-//! What waits inside an app waits in the order of its coming: one client's thousand requests come
-//! before another's one. So they wait here, each client in a line of its own ([`mod@line`]), as
-//! soon as the app is seen to have more than it works on ([`meter`]). Until then none waits but the
-//! part of a burst that is far beyond what the app was seen to carry ([`opening`]), and this costs
-//! a few counters. A client that has more waiting than its share of the places is refused at once,
-//! and so is a request that has waited too long.
+//! Inside an app, requests wait in the order of arrival: one client's thousand requests before
+//! another client's one. So they wait here, each client in a line of its own ([`mod@line`]), as
+//! soon as the app seems to have more than it works on ([`meter`]). Until then only the part of a
+//! burst waits that is far beyond what the app has carried ([`opening`]), and this costs a few
+//! counters. A client that has more waiting than its share of the places is refused at once, and so
+//! is a request that has waited too long.
 //!
-//! Nothing here knows how long an app should need. What has been with it for a while without an
-//! answer, as requests are that wait for news, does not count as its work any more.
+//! Nothing here knows how long an app should take. A request that has been with the app for a while
+//! without a response, such as a long poll, does not count as its work any more.
 
 mod line;
 mod meter;
@@ -42,11 +42,12 @@ const IN_A_ROW: u128 = opening::FIRST as u128;
 const COUNTS: (usize, usize) = (1, 10);
 /// Epochs that have a counter.
 const EPOCHS: usize = 16;
-/// After a silence of so many epochs what was learned of the app's load is an old story.
+/// After a silence of so many epochs the measured load of the app is outdated.
 const SILENCE: usize = 60;
-/// How often a waiting request looks for itself: nothing signals that another one stopped counting.
+/// How often a waiting request checks by itself, because nothing signals that another one stopped
+/// counting.
 const LOOK: Duration = Duration::from_millis(200);
-/// What a request takes of whose kind nothing is known, and what a piece of a body takes.
+/// The assumed time of a request of an unknown kind, and of a piece of a body.
 const UNKNOWN: Duration = Duration::from_millis(1);
 const PIECE: Duration = Duration::from_micros(100);
 
@@ -56,14 +57,14 @@ const PIECE: Duration = Duration::from_micros(100);
 pub(crate) struct Turns {
     start: Instant,
     epoch: AtomicUsize,
-    /// Requests that count as the app's work, and how many of them will not any more once an epoch
-    /// is over.
+    /// Requests that count as the app's work, and how many of them stop counting at the end of each
+    /// epoch.
     at_work: AtomicUsize,
     until: [AtomicUsize; EPOCHS],
     waiting: AtomicUsize,
     line: Mutex<Line>,
     meter: Meter,
-    /// How long a request waits at most; none if none shall wait.
+    /// How long a request waits at most; none if requests never wait.
     patience: Option<Duration>,
     /// How many may wait.
     most: usize,
@@ -95,13 +96,13 @@ impl Turns {
         })
     }
 
-    /// The app is another one than before, or was started again: nothing is known of it.
+    /// The app has changed or was restarted: nothing is known of it.
     pub(crate) fn start_anew(&self) {
         self.meter.forget();
     }
 
-    /// Waits for a turn of this client, if it has to; none if that was in vain. `kind` tells
-    /// requests apart that take the app differently long.
+    /// Waits for a turn of this client, if necessary; none if the wait fails. `kind` distinguishes
+    /// requests that take different times.
     pub(crate) async fn take(self: &Arc<Self>, client: Client, kind: Option<usize>) -> Option<Turn> {
         let work = self.meter.alone(kind).unwrap_or(UNKNOWN);
         match self.enter(work) {
@@ -110,7 +111,7 @@ impl Turns {
         }
     }
 
-    /// The same for a request that the app has, and that has more for it.
+    /// The same for a request that the app has in part.
     async fn resume(self: &Arc<Self>, client: Client) -> Option<Turn> {
         match self.enter(PIECE) {
             Ok(turn) => Some(turn),
@@ -118,10 +119,10 @@ impl Turns {
         }
     }
 
-    /// A turn, if there is one without waiting; else how long to wait.
+    /// A turn, if one is free; else the time to wait.
     fn enter(self: &Arc<Self>, work: Duration) -> Result<Turn, Duration> {
-        // Counted first, so that two threads cannot both take the last place; what has to wait is
-        // taken back.
+        // Counted first, so that two threads cannot both take the last place; the count is taken
+        // back if the request must wait.
         let (turn, at_work) = self.begin(work);
         let is_free = at_work <= self.meter.limit() && self.waiting.load(SeqCst) == 0;
         match self.patience.filter(|_| !is_free) {
@@ -138,8 +139,8 @@ impl Turns {
         {
             let mut line = self.line();
             let now = self.start.elapsed().as_secs_f64();
-            // What waits only because nothing is known of the app yet is refused no sooner than if
-            // it did not wait.
+            // A request that waits only because the app is not known yet is not refused any sooner
+            // for that.
             let free = if self.meter.is_open() { self.most / 2 } else { 0 };
             if !line.join(client, tell, work, now, Places { most: self.most, free }) {
                 return None;
@@ -166,7 +167,7 @@ impl Turns {
         }
     }
 
-    /// Lets those who wait go in, as many as there are places.
+    /// Lets waiting requests in, as many as there are places.
     fn call_next(self: &Arc<Self>) {
         let mut called = Vec::new();
         {
@@ -186,7 +187,7 @@ impl Turns {
         }
         for (tell, turn) in called {
             if let Err(turn) = tell.send(turn) {
-                // Who has left meanwhile gives it back.
+                // A client that has left meanwhile gives it back.
                 turn.over();
             }
         }
@@ -196,7 +197,8 @@ impl Turns {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts one more that works for so long if it is alone; says how many are at work with it.
+    /// Counts one more request that takes so long when alone; returns the number at work, including
+    /// it.
     fn begin(self: &Arc<Self>, work: Duration) -> (Turn, usize) {
         let since = Instant::now();
         let counts = usize::try_from(work.as_nanos() * IN_A_ROW / EPOCH.as_nanos()).unwrap_or(COUNTS.1);
@@ -230,11 +232,11 @@ impl Turns {
 }
 
 impl Turn {
-    /// The app has begun to answer. `kind` tells requests apart that take the app differently long;
-    /// none is learned of a request whose client took its time to send it.
+    /// The app has begun to respond. `kind` distinguishes requests that take different times; no
+    /// time is learned from a request whose client sent it slowly.
     pub(crate) fn answered(self, kind: Option<usize>, is_streamed: bool) {
         let now = Instant::now();
-        // What does not count as work any more says nothing of it.
+        // A request that does not count as work any more is not measured.
         if self.turns.epoch_at(now) <= self.until {
             if is_streamed {
                 self.turns.meter.answered_untimed();
@@ -245,10 +247,10 @@ impl Turn {
         self.over();
     }
 
-    /// The client has left, and the app has not answered in the time that
-    /// [`lingers`](Self::lingers) gave it. Where that is much longer than a request of the kind
-    /// takes alone, the app has too much in hand: if clients leave sooner than it answers, nothing
-    /// else says so. The turn goes on to count for a moment.
+    /// The client has left, and the app has not responded in the time that
+    /// [`lingers`](Self::lingers) gave it. If that is much longer than a request of the kind takes
+    /// alone, the app is busy. If clients leave before it responds, this is the only sign of it.
+    /// The turn still counts for a moment.
     pub(crate) fn lost(self, kind: Option<usize>) {
         if self.turns.meter.alone(kind).is_some() {
             self.learn(kind, Instant::now(), false);
@@ -270,17 +272,17 @@ impl Turn {
         });
     }
 
-    /// How long its answer is worth waiting for when its client has left. The app works on, and
-    /// what it works on has a turn. Of a request of a kind that takes longer than that, the app
-    /// learns at once that its client has left: it may want to know.
+    /// How long to wait for the response after the client has left. The app still works on the
+    /// request, so it has a turn. If requests of the kind take longer, the app learns at once that
+    /// the client has left.
     pub(crate) fn lingers(&self, kind: Option<usize>) -> Option<Duration> {
         let is_quick = self.turns.meter.alone(kind).is_none_or(|alone| alone < EPOCH);
         let left = (2 * EPOCH).saturating_sub(self.since.elapsed());
         (is_quick && !left.is_zero()).then_some(left)
     }
 
-    /// The app does not work on it. A turn that is only dropped goes on to count for a moment: a
-    /// client that leaves without an answer does not stop the app.
+    /// The app does not work on it. A turn that is only dropped still counts for a moment, because
+    /// a client that leaves without a response does not stop the app.
     pub(crate) fn over(self) {
         let turns = &self.turns;
         // It may have been forgotten.

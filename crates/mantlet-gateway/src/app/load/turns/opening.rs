@@ -1,16 +1,16 @@
-//! How wide the door stands while no limit is known: a few more than the app was seen to carry.
+//! How many requests are let in at once while no limit is known: a few more than the app has
+//! carried so far.
 //!
-//! A burst is with the app before its first answer says how much it can carry. So the first
-//! requests that an app is given at once are a bounded number, and each answer that is not late
-//! lets one more in than has left, which doubles the number in the time of a request (TCP's slow
-//! start, RFC 5681 section 3.1). What it carries goes on to be let in at once for a while; where
-//! that is not made use of, the number falls again (RFC 7661 says the same of TCP).
+//! A burst reaches the app before its first response shows how much it can carry. So the app first
+//! gets a bounded number of requests at once. Each response that is not late lets in one more than
+//! has left, which doubles the number in the time of a request (TCP's slow start, RFC 5681 section
+//! 3.1). For a while, the number that it has carried is let in at once; if it is not used, it falls
+//! again (as RFC 7661 does for TCP).
 //!
-//! Others that adapt their limits refuse what is beyond, and start-up bursts are what their users
-//! complain of. Here it waits, and only for moments: where no answer comes, as of an app that
-//! itself waits for something else, nothing is known that speaks against more, and the number
-//! doubles by the clock. From the first to the last place that takes a fraction of `queue-timeout`,
-//! so that none is refused for it.
+//! Other adaptive limits refuse requests beyond the number, and their users complain about start-up
+//! bursts. Here such requests only wait, for moments: if no response comes, because the app itself
+//! waits for something else, the number doubles by the clock. From the first to the last place this
+//! takes a fraction of `queue-timeout`, so that no request is refused for it.
 
 use std::{
     sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
@@ -20,17 +20,17 @@ use std::{
 /// Requests at once with which it begins: the threads that Starlette has for handlers that are not
 /// async (`AnyIO`'s default).
 pub(super) const FIRST: usize = 40;
-/// How long no answer comes before twice as many are let in, at most; and what part of a request's
-/// patience that is.
+/// How long to wait without a response before twice as many are let in: at most this, or this part
+/// of a request's patience.
 const STEP: Duration = Duration::from_millis(400);
 const OF_PATIENCE: u32 = 10;
-/// What was not half used for so long is halved.
+/// A bound that was not half used for so long is halved.
 const STALE: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(super) struct Opening {
     bound: AtomicUsize,
-    /// When the bound was last half used, and when that many last had an answer or a wider bound;
+    /// When the bound was last half used, and when that many last had a response or a higher bound;
     /// nanoseconds.
     used: AtomicU64,
     moved: AtomicU64,
@@ -50,12 +50,12 @@ impl Opening {
         self.bound.load(Relaxed)
     }
 
-    /// How often those who wait have to look.
+    /// How often waiting requests must check.
     pub(super) const fn step(&self) -> Duration {
         self.step
     }
 
-    /// An answer has come while so many were with the app.
+    /// A response has come while so many were with the app.
     pub(super) fn answered(&self, at_work: usize, is_late: bool, now: u64) {
         if at_work >= self.bound() / 2 {
             self.used.store(now, Relaxed);
@@ -66,12 +66,12 @@ impl Opening {
         }
     }
 
-    /// The first waits: from now on it is looked whether answers come.
+    /// The first request waits: from now on responses are watched.
     pub(super) fn begin_to_look(&self, now: Duration) {
         self.moved.store(nanos(now), Relaxed);
     }
 
-    /// Some wait: if nothing has come for a while, more are let in.
+    /// Requests wait: if no response has come for a while, more are let in.
     pub(super) fn look(&self, now: Duration) {
         let now = nanos(now);
         let moved = self.moved.load(Relaxed);
@@ -89,7 +89,7 @@ impl Opening {
         self.bound.store(bound, Relaxed);
     }
 
-    /// Falls by half for each time that it was not made use of.
+    /// Falls by half for each period in which it was not used.
     pub(super) fn narrow(&self, now: Duration) {
         let now = nanos(now);
         let times = now.saturating_sub(self.used.load(Relaxed)) / nanos(STALE);

@@ -1,7 +1,7 @@
 //! The turn of a request whose body is still on its way.
 //!
-//! The app works on what it has been given. While it is its client who is awaited, others have
-//! their turn: thousands of unfinished bodies are no work.
+//! The app works only on the parts that it has. While the client must send more, others have their
+//! turn: thousands of incomplete bodies are not work.
 
 use std::{
     fmt,
@@ -14,14 +14,14 @@ use std::{
 use super::super::shares::Client;
 use super::{Turn, Turns};
 
-/// What the body shares with the task that waits for the response.
+/// The state that the body shares with the task that waits for the response.
 #[derive(Debug, Clone)]
 pub(crate) struct Shift(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
     turn: Option<Turn>,
-    /// The app has begun to answer: what it does with the rest is its own affair.
+    /// The app has begun to respond, so the rest of the body needs no turns.
     is_answered: bool,
 }
 
@@ -51,7 +51,7 @@ impl Shift {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The app has begun to answer, or will not. Its turn, if it has one.
+    /// The app has begun to respond, or will not. Returns the body's turn, if it has one.
     pub(crate) fn end(&self) -> Option<Turn> {
         let mut state = self.state();
         state.is_answered = true;
@@ -68,7 +68,7 @@ impl Keeper {
         }
     }
 
-    /// Ready when the app may be given more; says whether it may at all.
+    /// Ready when the app may get more; false if it never may.
     pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         if self.waits.is_none() {
             let state = self.shift.state();

@@ -1,4 +1,5 @@
-//! How large compressed messages are (RFC 7692). They are inflated to be counted; what comes out is not kept.
+//! The size of compressed messages (RFC 7692). They are inflated to be counted, and the output is
+//! discarded.
 
 use std::cell::RefCell;
 
@@ -7,9 +8,9 @@ use http::{HeaderMap, header};
 
 use super::{INVALID_DATA, MESSAGE_TOO_BIG};
 
-/// Bytes unmasked at once, and inflated at once; two buffers a thread.
+/// Bytes unmasked at once, and inflated at once; two buffers for each thread.
 pub(super) const PIECE: usize = 16 << 10;
-/// What a sender leaves out at the end of each message (RFC 7692 section 7.2.2).
+/// The end of each message, which senders leave out (RFC 7692 section 7.2.2).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
 thread_local! {
@@ -17,12 +18,12 @@ thread_local! {
     static INFLATED: RefCell<Box<[u8]>> = RefCell::new(vec![0; PIECE].into_boxed_slice());
 }
 
-/// What was agreed on, and what is remembered from message to message.
+/// The agreed parameters, and the state that lasts from message to message.
 #[derive(Debug)]
 pub(super) struct Deflate {
-    /// Made for the first compressed message: many a client sends none.
+    /// Created for the first compressed message, because many clients send none.
     inflater: Option<Decompress>,
-    /// Each message is compressed for itself.
+    /// Each message is compressed without the context of earlier ones.
     forgets: bool,
     window_bits: u8,
     /// The message under way is compressed.
@@ -30,7 +31,7 @@ pub(super) struct Deflate {
 }
 
 impl Deflate {
-    /// Reads the app's answer to the handshake.
+    /// Reads the app's response to the handshake.
     pub(super) fn agreed(answer: &HeaderMap) -> Option<Self> {
         let values = answer.get_all(header::SEC_WEBSOCKET_EXTENSIONS).iter();
         let mut extensions =
@@ -50,11 +51,12 @@ impl Deflate {
                 _ => {}
             }
         }
-        // zlib inflates with a window of 512 bytes at least; a larger one than the sender's does no harm.
+        // zlib needs a window of at least 512 bytes; one larger than the sender's does no harm.
         Some(Self { inflater: None, forgets, window_bits: window_bits.clamp(9, 15), is_under_way: false })
     }
 
-    /// Inflates a piece of a message whose first byte is byte `at` of its frame; returns how large the message is by now.
+    /// Inflates a piece of a message whose first byte is byte `at` of its frame. Returns the size
+    /// of the message so far.
     pub(super) fn inflate_masked(
         &mut self,
         piece: &[u8],
@@ -98,7 +100,7 @@ impl Deflate {
                     return Err(MESSAGE_TOO_BIG);
                 }
                 if status == Status::StreamEnd {
-                    // A message may end in a final block; what follows begins anew.
+                    // A message may end in a final block; the next one starts a new stream.
                     inflater.reset(false);
                 } else if taken == 0 && made == 0 || input.is_empty() && made < output.len() as u64 {
                     return Ok(message);

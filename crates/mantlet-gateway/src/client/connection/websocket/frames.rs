@@ -7,34 +7,34 @@ use super::{
     deflate::{Deflate, PIECE},
 };
 
-/// Follows the frames that a client sends (RFC 6455 section 5.2): each masked, messages not over the limit. What is compressed
-/// (RFC 7692) is counted as what it becomes.
+/// Follows the frames that a client sends (RFC 6455 section 5.2). Each must be masked, and no
+/// message may exceed the limit. Compressed messages (RFC 7692) count with their inflated size.
 #[derive(Debug)]
 pub(super) struct FrameReader {
     header: Vec<u8>,
     payload_left: u64,
-    /// Bytes of the message so far: as they come or, of a compressed one, inflated.
+    /// Bytes of the message so far; inflated, if it is compressed.
     message: u64,
     limit: u64,
     frame: Frame,
     mask: [u8; 4],
     /// Bytes of the frame that have been unmasked.
     unmasked: usize,
-    /// What was agreed on about compression, if anything.
+    /// The agreed compression, if any.
     deflate: Option<Box<Deflate>>,
 }
 
 /// The frame under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Frame {
-    /// Its head says all that is to be known of it.
+    /// Its head is complete.
     Plain,
-    /// It belongs to a compressed message, of which it may be the last.
+    /// It belongs to a compressed message, and may be its last frame.
     Compressed { is_last: bool },
 }
 
 impl FrameReader {
-    /// `agreed` are the headers of the app's answer to the handshake.
+    /// `agreed` are the headers of the app's response to the handshake.
     pub(super) fn new(limit: u64, agreed: &HeaderMap) -> Self {
         Self {
             header: Vec::new(),
@@ -86,7 +86,7 @@ impl FrameReader {
             },
             short => u64::from(short),
         };
-        // Then comes the masking key; with it the frame's head is complete.
+        // The masking key comes last and completes the frame's head.
         let extended_length = match second & 0x7f {
             126 => 2,
             127 => 8,
@@ -103,7 +103,7 @@ impl FrameReader {
         let (is_control, is_last) = (first & 0x08 != 0, first & 0x80 != 0);
         self.frame = Frame::Plain;
         if is_control {
-            // It may stand between the frames of a message and is none of them.
+            // A control frame may come between the frames of a message, but does not belong to it.
             return Ok(());
         }
         let is_compressed = self.is_compressed(first);
