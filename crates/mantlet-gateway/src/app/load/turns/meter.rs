@@ -8,8 +8,9 @@
 //!
 //! Times of an app differ for other reasons too. So a limit is set only if requests take twice as
 //! long as alone, and long enough to be noticed. A limit that turns out to cost throughput is
-//! raised until no request waits, and none is set for a while. Without a limit, the number that the
-//! app has carried bounds how many are let in at once ([`super::opening`]).
+//! doubled, and for a while it does not fall below that; if then no request waits, none is set for a
+//! while. Without a limit, the number that the app has carried bounds how many are let in at once
+//! ([`super::opening`]).
 
 use std::{
     sync::{
@@ -41,7 +42,12 @@ const LATE: u64 = 2;
 const SHORTEST: f64 = 0.002;
 /// If throughput falls below this share of its former value, the limit may have cost it.
 const SUSPECT: f64 = 0.8;
-/// The pause after a limit that cost throughput, in which none is set. It doubles with each further
+/// So many windows in a row with less are chance, and change nothing.
+const SUSPICIONS: u32 = 2;
+/// How often it must be less with a limit than with twice that limit. Windows of 32 responses differ
+/// by a fifth by chance in about one of thirty.
+const TESTS: u32 = 2;
+/// The time after a limit that cost throughput in which none is as low. It doubles with each further
 /// one, up to the second value.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(5));
 /// The app gets this much more than it works on, so that it has the next request while a response
@@ -55,16 +61,14 @@ const CALM: u32 = 20;
 
 /// A response that has begun.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Sample {
     pub(super) kind: Option<usize>,
     pub(super) took: Duration,
-    /// How many are with the app, this one included.
+    /// How many were with the app when it began, and how many are now, this one included.
+    pub(super) began_with: usize,
     pub(super) at_work: usize,
     /// Nothing else was with the app.
     pub(super) alone: bool,
-    /// Nothing else was there when it began; later requests are answered later.
-    pub(super) began_alone: bool,
     /// The app has responded; if not, the client has left, and the app worked for at least this
     /// long.
     pub(super) answered: bool,
@@ -98,7 +102,7 @@ pub(super) struct Meter {
     lost: AtomicU64,
     /// Responses whose time says nothing: their requests waited for their clients.
     untimed: AtomicU64,
-    /// The number of requests at the app, added up over responses.
+    /// The number of requests at the app when each began and when it was answered, added up.
     at_work: AtomicU64,
     took: AtomicU64,
     /// The time that they would have taken alone.
@@ -117,7 +121,7 @@ pub(super) struct Meter {
 impl Meter {
     pub(super) fn new(opening: Opening) -> Self {
         Self {
-            limit: AtomicUsize::new(usize::MAX),
+            limit: AtomicUsize::new(NONE),
             opening,
             alone: (0..=KINDS).map(|_| AtomicU64::new(0)).collect(),
             began: AtomicU64::new(0),
@@ -138,14 +142,14 @@ impl Meter {
     /// The highest number of requests that the app should have.
     pub(super) fn limit(&self) -> usize {
         match self.limit.load(Relaxed) {
-            usize::MAX => self.opening.bound(),
+            NONE => self.opening.bound(),
             limit => limit,
         }
     }
 
     /// There is no limit except the number that the app has carried.
     pub(super) fn is_open(&self) -> bool {
-        self.limit.load(Relaxed) == usize::MAX
+        self.limit.load(Relaxed) == NONE
     }
 
     /// Nothing is known of the app.
@@ -158,7 +162,7 @@ impl Meter {
     pub(super) fn awake(&self) {
         if let Ok(mut judge) = self.judge.lock() {
             *judge = Judge::default();
-            self.limit.store(usize::MAX, Relaxed);
+            self.limit.store(NONE, Relaxed);
             self.not_before.store(0, Relaxed);
         }
         self.opening.close();
@@ -195,7 +199,8 @@ impl Meter {
         let now = u64::try_from(sample.now.as_nanos()).unwrap_or(u64::MAX);
         let noted = average.load(Relaxed);
         let (known, is_guess) = (noted & !GUESS, noted & GUESS != 0 || noted == 0);
-        if sample.alone || sample.began_alone && noted == 0 {
+        // What came later was answered later.
+        if sample.alone || sample.began_with <= 1 && noted == 0 {
             // The first is all that is known; later ones count a sixteenth each.
             let after = if is_guess { took } else { known - known / 16 + took / 16 };
             average.store(after.max(1), Relaxed);
@@ -213,7 +218,8 @@ impl Meter {
         }
         self.would_take.fetch_add(would_take, Relaxed);
         self.took.fetch_add(took, Relaxed);
-        self.at_work.fetch_add(u64::try_from(sample.at_work).unwrap_or(0), Relaxed);
+        let at_both_ends = u64::try_from(sample.began_with + sample.at_work).unwrap_or(0);
+        self.at_work.fetch_add(at_both_ends, Relaxed);
         let mine = if sample.answered { &self.answers } else { &self.lost };
         mine.fetch_add(1, Relaxed);
         let answers = self.answers.load(Relaxed) + self.lost.load(Relaxed);
@@ -234,7 +240,7 @@ impl Meter {
                 lost: float(self.lost.swap(0, Relaxed)),
                 // These end no window, so they may have come in all the time.
                 untimed: float(self.untimed.swap(0, Relaxed)) * seconds(counted) / seconds(passed),
-                at_work: float(self.at_work.swap(0, Relaxed)),
+                at_work: float(self.at_work.swap(0, Relaxed)) / 2.0,
                 took: seconds(Duration::from_nanos(self.took.swap(0, Relaxed))),
                 would_take: seconds(Duration::from_nanos(self.would_take.swap(0, Relaxed))),
                 line: match (sample.waits, was_empty) {
@@ -244,8 +250,9 @@ impl Meter {
                 },
             };
             let (before, after) = (judge.limit, judge.limit(&window));
-            self.limit.store(after.unwrap_or(usize::MAX), Relaxed);
-            let not_before = u64::try_from(judge.not_before.as_nanos()).unwrap_or(u64::MAX);
+            self.limit.store(after.unwrap_or(NONE), Relaxed);
+            let not_before = if judge.floor == NONE { judge.not_before } else { Duration::ZERO };
+            let not_before = u64::try_from(not_before.as_nanos()).unwrap_or(u64::MAX);
             self.not_before.store(not_before, Relaxed);
             // The effect of a lower limit shows when the requests that it let in are answered.
             let is_lowered = after.is_some_and(|after| before.is_none_or(|before| after < before));
@@ -276,14 +283,15 @@ struct Window {
 }
 
 /// A test whether the limit costs throughput: it is doubled for a window and restored for another,
-/// because an app may be slower for reasons of its own.
+/// [`TESTS`] times, because an app may be slower for reasons of its own.
 #[derive(Debug, Clone, Copy)]
 enum Doubt {
+    /// There is no test.
     None,
-    /// It is doubled; with the limit, the throughput was this.
-    Doubled(f64),
-    /// It is restored; with twice the limit, the throughput was this.
-    Back(f64),
+    /// It is doubled, so often; with the limit, the throughput was this.
+    Doubled(f64, u32),
+    /// It is restored, so often; with twice the limit, the throughput was this.
+    Back(f64, u32),
 }
 
 /// Decides on the limit, window by window.
@@ -292,17 +300,32 @@ struct Judge {
     limit: Option<usize>,
     /// Responses a second that the app is known to manage.
     throughput: f64,
+    /// Windows in a row with less than that.
+    suspicions: u32,
     doubt: Doubt,
     calm: u32,
     pause: Duration,
-    /// Before this, the limit is not lowered.
+    /// Before `not_before` the limit is not lower than this, because a lower one has cost throughput;
+    /// none is put if this is the highest number.
+    floor: usize,
     not_before: Duration,
 }
 
+/// No limit.
+const NONE: usize = usize::MAX;
+
 impl Default for Judge {
     fn default() -> Self {
-        let (calm, pause, not_before) = (0, PAUSES.0, Duration::ZERO);
-        Self { limit: None, throughput: 0.0, doubt: Doubt::None, calm, pause, not_before }
+        Self {
+            limit: None,
+            throughput: 0.0,
+            suspicions: 0,
+            doubt: Doubt::None,
+            calm: 0,
+            pause: PAUSES.0,
+            floor: 1,
+            not_before: Duration::ZERO,
+        }
     }
 }
 
@@ -318,69 +341,88 @@ impl Judge {
         // If most clients leave before the response, the app has too much, whatever was learned
         // before.
         let is_lost = window.lost > window.answers;
-        let is_paused = window.now < self.not_before && !is_lost;
-        let at_least = |bound: usize| if is_lost { 1 } else { bound };
+        let floor = if window.now < self.not_before && !is_lost { self.floor } else { 1 };
+        let is_paused = floor == NONE;
+        let at_least = |bound: usize| if is_lost { 1 } else { bound.max(floor) };
         let is_late = at_work >= 4.0 && mean >= UNNOTICED && mean >= alone * float(LATE);
         let is_too_high =
             window.line == Waiting::Not && matches!(self.doubt, Doubt::None) && is_late && !is_paused;
         let Some(limit) = self.limit.filter(|_| !is_too_high) else {
             // There is no limit, or it is so high that all are let in and are late.
             if is_late && !is_paused {
-                (self.throughput, self.doubt, self.calm) = (throughput, Doubt::None, 0);
+                (self.throughput, self.doubt) = (throughput, Doubt::None);
+                (self.suspicions, self.calm) = (0, 0);
                 self.limit = Some(fitting.max(at_least(whole(at_work / 2.0))));
             }
             return self.limit;
         };
         let little_more = limit + (limit / 4).max(1);
+        // Never by more than half, so that its cost is noticed in time.
+        let adapted = fitting.min(little_more).max(at_least(limit.div_ceil(2)));
         let doubt = std::mem::replace(&mut self.doubt, Doubt::None);
         if window.line == Waiting::Not {
-            if matches!(doubt, Doubt::Doubled(before) if before < throughput * SUSPECT) {
+            if matches!(doubt, Doubt::Doubled(before, _) if before < throughput * SUSPECT) {
                 // No request was left to wait.
-                self.pause_at(window.now);
+                self.keep_above(NONE, window.now);
             }
             self.calm += 1;
             self.limit = (self.calm < CALM).then_some(little_more);
             return self.limit;
         }
         self.calm = 0;
-        if (window.line == Waiting::Now || window.lost > 0.0) && !is_paused {
+        if (window.line == Waiting::Now || window.lost > 0.0 || !window.measures_throughput()) && !is_paused {
             // The throughput is not known. A test under way goes on.
             self.doubt = doubt;
             if matches!(doubt, Doubt::None) || is_lost {
-                self.limit = Some(fitting.min(little_more).max(at_least(limit.div_ceil(2))));
+                self.limit = Some(adapted);
             }
             return self.limit;
         }
         let is_less = |than: f64| throughput < than * SUSPECT;
         self.limit = Some(match doubt {
             _ if is_paused => limit * 2,
+            Doubt::None if is_less(self.throughput) && self.suspicions < SUSPICIONS => {
+                self.suspicions += 1;
+                limit
+            }
             Doubt::None if is_less(self.throughput) => {
-                self.doubt = Doubt::Doubled(throughput);
+                self.suspicions = 0;
+                self.doubt = Doubt::Doubled(throughput, 1);
                 limit * 2
             }
-            Doubt::Doubled(before) if before < throughput * SUSPECT => {
-                self.doubt = Doubt::Back(throughput);
+            Doubt::Doubled(before, times) if before < throughput * SUSPECT => {
+                self.doubt = Doubt::Back(throughput, times);
                 (limit / 2).max(1)
             }
-            Doubt::Back(doubled) if is_less(doubled) => {
-                self.pause_at(window.now);
+            Doubt::Back(doubled, times) if is_less(doubled) => {
+                if times < TESTS {
+                    self.doubt = Doubt::Doubled(throughput, times + 1);
+                } else {
+                    self.keep_above(limit * 2, window.now);
+                }
                 limit * 2
             }
             _ => {
                 let known = if matches!(doubt, Doubt::None) { self.throughput * 0.98 } else { 0.0 };
                 self.throughput = throughput.max(known);
-                // Never by more than half, so that its cost is noticed in time.
-                fitting.min(little_more).max(limit.div_ceil(2))
+                self.suspicions = 0;
+                adapted
             }
         });
         self.limit
     }
+
+    /// A limit below this has cost throughput.
+    fn keep_above(&mut self, floor: usize, now: Duration) {
+        (self.floor, self.not_before) = (floor, now + self.pause);
+        self.pause = (self.pause * 2).min(PAUSES.1);
+    }
 }
 
-impl Judge {
-    fn pause_at(&mut self, now: Duration) {
-        self.not_before = now + self.pause;
-        self.pause = (self.pause * 2).min(PAUSES.1);
+impl Window {
+    /// So few responses are a matter of luck, unless there are never more.
+    fn measures_throughput(&self) -> bool {
+        self.answers + self.untimed >= float(ANSWERS) * 0.9 || self.passed >= LONGEST.as_secs_f64()
     }
 }
 
@@ -485,6 +527,22 @@ mod tests {
     }
 
     #[test]
+    fn an_app_of_uneven_speed_is_never_without_a_limit() {
+        // Ten at once of 20 ms each, on a busy machine: from 0.8 to 1.3 times as long, as it comes.
+        let slower = |window: u32| {
+            let random = window.wrapping_add(1).wrapping_mul(2_654_435_761);
+            let random = (random ^ (random >> 15)).wrapping_mul(2_246_822_519);
+            f64::from(random >> 16) / f64::from(u16::MAX) * 0.5 + 0.8
+        };
+        let app = App { took: |at_work| (at_work / 10.0).max(1.0) * 0.02, alone: 0.02, slower };
+        let (limits, _) = app.limits(64, 5_000);
+        let above =
+            |most| limits.iter().skip(5).filter(|limit| limit.is_none_or(|limit| limit > most)).count();
+        assert!(above(20) < 400, "{} of 5000", above(20));
+        assert_eq!(above(64), 0, "of 5000");
+    }
+
+    #[test]
     fn a_wrong_belief_costs_little_and_less_each_time() {
         // It seemed to take 10 ms, and takes 50 however many there are.
         let app = App { took: |_| 0.05, alone: 0.01, slower: |_| 1.0 };
@@ -542,7 +600,12 @@ mod tests {
 
     #[test]
     fn what_is_lost_ends_a_pause_and_is_no_measure_of_throughput() {
-        let mut judge = Judge { not_before: Duration::from_mins(10), limit: Some(2_000), ..Judge::default() };
+        let mut judge = Judge {
+            floor: NONE,
+            not_before: Duration::from_mins(10),
+            limit: Some(2_000),
+            ..Judge::default()
+        };
         for round in 0..5_u32 {
             judge.limit(&Window {
                 now: Duration::from_secs(u64::from(round)),
@@ -569,7 +632,7 @@ mod tests {
             took: Duration::from_millis(took),
             at_work,
             alone: at_work == 1,
-            began_alone: at_work == 1,
+            began_with: at_work,
             answered,
             waits: at_work > 1,
             now: Duration::from_millis(now),
@@ -594,7 +657,7 @@ mod tests {
                 took: Duration::from_millis(if number == 0 { 20 } else { 200 }),
                 at_work: if number == 0 { 1 } else { 10 },
                 alone: number == 0,
-                began_alone: number == 0,
+                began_with: if number == 0 { 1 } else { 10 },
                 answered: true,
                 waits: false,
                 now: Duration::from_hours(1) + Duration::from_millis(number),

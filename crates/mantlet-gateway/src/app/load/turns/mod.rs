@@ -77,8 +77,8 @@ pub(crate) struct Turn {
     /// The last epoch in which it counts.
     until: usize,
     since: Instant,
-    /// No other request was there when it began.
-    alone: bool,
+    /// How many were with the app when it began, this one included.
+    began_with: usize,
 }
 
 impl Turns {
@@ -205,7 +205,7 @@ impl Turns {
         let until = self.epoch_at(since) + counts.clamp(COUNTS.0, COUNTS.1);
         let at_work = self.at_work.fetch_add(1, SeqCst) + 1;
         self.until(until).fetch_add(1, SeqCst);
-        (Turn { turns: Arc::clone(self), until, since, alone: at_work <= 1 }, at_work)
+        (Turn { turns: Arc::clone(self), until, since, began_with: at_work }, at_work)
     }
 
     fn until(&self, epoch: usize) -> &AtomicUsize {
@@ -263,9 +263,9 @@ impl Turn {
         turns.meter.learn(&Sample {
             kind,
             took: now.saturating_duration_since(self.since),
+            began_with: self.began_with,
             at_work,
-            alone: answered && self.alone && at_work <= 1,
-            began_alone: self.alone,
+            alone: answered && self.began_with <= 1 && at_work <= 1,
             answered,
             waits: turns.waiting.load(SeqCst) > 0,
             now: now.saturating_duration_since(turns.start),

@@ -27,7 +27,7 @@ fn sample(took: Duration, at_work: usize) -> Sample {
         took,
         at_work,
         alone,
-        began_alone: alone,
+        began_with: at_work,
         answered: true,
         waits: false,
         now: Duration::from_secs(1),
