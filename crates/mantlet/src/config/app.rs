@@ -1,6 +1,6 @@
 //! `[app]`: the app, how it is run, and how long it may take.
 
-use mantlet_controls::config::{Mistake as Finding, units::Span};
+use mantlet_controls::config::{Mistake, units::Span};
 use mantlet_gateway::Address;
 use serde::{Deserialize, Serialize};
 
@@ -66,15 +66,15 @@ impl Default for Config {
 }
 
 impl Config {
-    pub(super) fn check(&self) -> Vec<Finding> {
-        let mut findings = Vec::new();
+    pub(super) fn check(&self) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
         if self.workers == 0 {
-            findings.push(
-                Finding::new("app.workers", "`0` workers would answer no request").help("write 1 or more"),
+            mistakes.push(
+                Mistake::new("app.workers", "`0` workers would answer no request").help("write 1 or more"),
             );
         }
         if self.max_concurrent == 0 {
-            findings.push(Finding::new("app.max-concurrent", "`0` would refuse every request"));
+            mistakes.push(Mistake::new("app.max-concurrent", "`0` would refuse every request"));
         }
         let spans = [
             ("ready-timeout", self.ready_timeout.unwrap_or(self.connect_timeout)),
@@ -82,25 +82,25 @@ impl Config {
             ("response-timeout", self.response_timeout),
         ];
         for (key, span) in spans.into_iter().filter(|(_, span)| span.0.is_zero()) {
-            findings.push(Finding::new(format!("app.{key}"), format!("`{span}` leaves no time")));
+            mistakes.push(Mistake::new(format!("app.{key}"), format!("`{span}` leaves no time")));
         }
         match self.address() {
             Ok(Some(Address::Unix(path))) => {
-                findings.extend(too_long(&path).map(|message| Finding::new("app.upstream", message)));
+                mistakes.extend(too_long(&path).map(|message| Mistake::new("app.upstream", message)));
             }
             Ok(_) => {}
-            Err(message) => findings.push(Finding::new("app.upstream", message)),
+            Err(message) => mistakes.push(Mistake::new("app.upstream", message)),
         }
         for (index, name) in self.withhold_env.iter().flatten().enumerate() {
             if name.is_empty() || name.contains(['=', '\0']) {
                 let key = format!("app.withhold-env[{index}]");
-                findings.push(Finding::new(
+                mistakes.push(Mistake::new(
                     key,
                     format!("`{}` is not the name of a variable", name.escape_debug()),
                 ));
             }
         }
-        findings
+        mistakes
     }
 
     /// The upstream, if one is configured.

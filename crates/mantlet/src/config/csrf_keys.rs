@@ -3,7 +3,7 @@
 use std::{fmt::Write, fs, path::Path, sync::OnceLock};
 
 use mantlet_controls::{
-    config::Mistake as Finding,
+    config::Mistake,
     csrf::{
         Config,
         token::{KEY_LENGTH, Key},
@@ -20,7 +20,7 @@ const FILE: &str = "csrf-key";
 
 /// The keys of the configured file, else one of our own in the state folder. None where no token is
 /// asked for.
-pub(crate) fn read(config: &Config, state_folder: &Path) -> Result<Vec<Key>, Finding> {
+pub(crate) fn read(config: &Config, state_folder: &Path) -> Result<Vec<Key>, Mistake> {
     let token = &config.token;
     if token.session_cookies.is_empty() {
         return Ok(Vec::new());
@@ -29,7 +29,7 @@ pub(crate) fn read(config: &Config, state_folder: &Path) -> Result<Vec<Key>, Fin
         return own(state_folder);
     }
     let mistake = |message: String| {
-        Finding::new("csrf.token.key-file", format!("`{}` {message}", token.key_file))
+        Mistake::new("csrf.token.key-file", format!("`{}` {message}", token.key_file))
             .help("create one with `openssl rand -hex 32`")
     };
     let text =
@@ -50,10 +50,10 @@ pub(crate) fn read(config: &Config, state_folder: &Path) -> Result<Vec<Key>, Fin
 
 /// Made once. Where it cannot be kept it lasts as long as this process: reloads must not void every
 /// token.
-fn own(state_folder: &Path) -> Result<Vec<Key>, Finding> {
+fn own(state_folder: &Path) -> Result<Vec<Key>, Mistake> {
     static UNKEPT: OnceLock<String> = OnceLock::new();
     let new = random_text().map_err(|error| {
-        Finding::new("csrf.token.key-file", format!("cannot get random bytes for a key: {error}"))
+        Mistake::new("csrf.token.key-file", format!("cannot get random bytes for a key: {error}"))
     })?;
     let text = match state::secret(state_folder, FILE, &new) {
         Ok(text) => text,
@@ -62,7 +62,7 @@ fn own(state_folder: &Path) -> Result<Vec<Key>, Finding> {
             let text = error.to_string();
             let (why, help) = text.split_once('\n').unwrap_or((&text, "remove it; a new key is made"));
             let message = format!("`{}` is not used: {why}", file.display());
-            return Err(Finding::new("csrf.token.key-file", message).help(help));
+            return Err(Mistake::new("csrf.token.key-file", message).help(help));
         }
         Err(NoSecret::Unkept(error)) => UNKEPT
             .get_or_init(|| {
@@ -77,7 +77,7 @@ fn own(state_folder: &Path) -> Result<Vec<Key>, Finding> {
     };
     let damaged = || {
         let file = state_folder.join(FILE);
-        Finding::new("csrf.token.key-file", format!("`{}` is damaged", file.display()))
+        Mistake::new("csrf.token.key-file", format!("`{}` is damaged", file.display()))
             .help("remove it; a new key is made")
     };
     key(text.trim()).map(|key| vec![key]).ok_or_else(damaged)

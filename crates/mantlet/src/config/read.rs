@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use mantlet_controls::{
     Policy,
-    config::{Kept, Mistake as Finding, Server},
+    config::{Kept, Mistake, Server},
 };
 use mantlet_gateway::{Listen, fetch::Target, tls::LoadedTls};
 
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     say::{Failure, say},
-    settings::{self, Flag, Loaded, Mistake, Mistakes, Origin, Sources},
+    settings::{self, Flag, Loaded, Located, Mistakes, Origin, Sources},
 };
 
 /// Variables that begin with `MANTLET_` and are not settings.
@@ -111,15 +111,15 @@ impl Reader {
         &self,
         loaded: &Loaded<Config>,
         is_sound: bool,
-    ) -> Result<(Policy, Listen, Option<LoadedTls>), Vec<Finding>> {
+    ) -> Result<(Policy, Listen, Option<LoadedTls>), Vec<Mistake>> {
         let mut findings = Vec::new();
         let listen = loaded.config.listen.parse::<Listen>();
         match &listen {
             Ok(Listen::Unix(path)) => {
-                findings.extend(too_long(path).map(|message| Finding::new("listen", message)));
+                findings.extend(too_long(path).map(|message| Mistake::new("listen", message)));
             }
             Ok(_) => {}
-            Err(message) => findings.push(Finding::new("listen", message.clone())),
+            Err(message) => findings.push(Mistake::new("listen", message.clone())),
         }
         findings.extend(loaded.config.app.check());
         findings.extend(loaded.config.store.read().err());
@@ -127,7 +127,7 @@ impl Reader {
         if is_url(openapi)
             && let Err(message) = Target::of_url(openapi)
         {
-            findings.push(Finding::new("contract.openapi", message));
+            findings.push(Mistake::new("contract.openapi", message));
         }
         let mut tls = loaded.config.tls.clone();
         tls.dev &= is_sound;
@@ -179,7 +179,7 @@ fn environment() -> Vec<(String, String)> {
 /// Adds what is wrong with the sense of a value. Where the form of something near it was wrong,
 /// what only follows from that is left out; and the hint at a better form gives way to what would
 /// be said of it.
-fn add(mistakes: &mut Vec<Mistake>, finding: Finding, loaded: &Loaded<Config>) {
+fn add(mistakes: &mut Vec<Located>, finding: Mistake, loaded: &Loaded<Config>) {
     let section = |key: &str| key.split(['.', '[']).next().unwrap_or_default().to_owned();
     let is_about_default = !loaded.origins.is_set(&finding.key);
     let own = section(&finding.key);

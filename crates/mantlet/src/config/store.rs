@@ -2,7 +2,7 @@
 
 use std::{env, fs};
 
-use mantlet_controls::config::{Mistake as Finding, units::Span};
+use mantlet_controls::config::{Mistake, units::Span};
 use mantlet_gateway::StoreConfig;
 use serde::{Deserialize, Serialize};
 
@@ -36,41 +36,41 @@ impl Default for Config {
 
 impl Config {
     /// The store, if there is one.
-    pub(crate) fn read(&self) -> Result<Option<StoreConfig>, Finding> {
-        let finding = |message: String| Finding::new("store.url", message);
+    pub(crate) fn read(&self) -> Result<Option<StoreConfig>, Mistake> {
+        let mistake = |message: String| Mistake::new("store.url", message);
         let url = match self.url.split_once(':') {
             None if self.url.is_empty() => return Ok(None),
             Some(("env", name)) => {
-                env::var(name).map_err(|_| finding(format!("the variable `{name}` is not set")))?
+                env::var(name).map_err(|_| mistake(format!("the variable `{name}` is not set")))?
             }
             Some(("file", path)) => {
                 let text = fs::read_to_string(path);
-                text.map_err(|error| finding(format!("`{path}` cannot be read: {error}")))?.trim().to_owned()
+                text.map_err(|error| mistake(format!("`{path}` cannot be read: {error}")))?.trim().to_owned()
             }
             _ if self.url.contains('@') || self.url.contains("pass=") => {
-                return Err(finding("a password does not belong in the configuration".into())
+                return Err(mistake("a password does not belong in the configuration".into())
                     .help("write `env:NAME` or `file:PATH`, and keep the URL there"));
             }
             _ => self.url.clone(),
         };
         if !(1..=1_000).contains(&self.timeout.0.as_millis()) {
-            return Err(Finding::new("store.timeout", format!("`{}` is outside 1ms to 1s", self.timeout)));
+            return Err(Mistake::new("store.timeout", format!("`{}` is outside 1ms to 1s", self.timeout)));
         }
         let authority = match self.authority.as_str() {
             "" => None,
             path => Some(fs::read(path).map_err(|error| {
-                Finding::new("store.authority", format!("`{path}` cannot be read: {error}"))
+                Mistake::new("store.authority", format!("`{path}` cannot be read: {error}"))
             })?),
         };
         if authority.is_some() && !url.starts_with("rediss") && !url.starts_with("valkeys") {
-            let finding = Finding::new("store.authority", "the URL does not use TLS");
-            return Err(finding.help("write `rediss://…`"));
+            let mistake = Mistake::new("store.authority", "the URL does not use TLS");
+            return Err(mistake.help("write `rediss://…`"));
         }
         let store =
             StoreConfig { url: url.into(), authority, timeout: self.timeout.0, prefix: self.prefix.clone() };
         if !store.is_valid() {
             let help = "write `redis://127.0.0.1:6379`, `redis+cluster://HOST:PORT,HOST:PORT` or `redis+sentinel://HOST:PORT,HOST:PORT/NAME`";
-            return Err(finding("this is not the URL of a store".into()).help(help));
+            return Err(mistake("this is not the URL of a store".into()).help(help));
         }
         Ok(Some(store))
     }

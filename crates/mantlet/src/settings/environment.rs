@@ -3,7 +3,7 @@
 use toml::de::DeValue;
 
 use super::key::Segment;
-use super::mistake::Mistake;
+use super::mistake::Located;
 use super::origin::Origin;
 use super::sources::Sources;
 use super::tree::{AsText, Node, Value};
@@ -29,7 +29,7 @@ pub(super) fn merge(
     (defaults, known): (&Node, &[&str]),
     sources: &Sources<'_>,
     notes: &mut Vec<String>,
-    mistakes: &mut Vec<Mistake>,
+    mistakes: &mut Vec<Located>,
 ) -> Vec<String> {
     let mut referenced = references(tree);
     referenced
@@ -54,9 +54,9 @@ pub(super) fn merge(
         }
         let origin = Origin::Environment(name.to_owned());
         if let Some((_, setting)) = FLAGS.iter().find(|(flag, _)| *flag == rest.to_uppercase()) {
-            let mistake = Mistake::about_source("this is not the name of a setting".to_owned());
+            let mistake = Located::about_source("this is not the name of a setting".to_owned());
             let mistake = mistake.with_help(&format!("did you mean `{setting}`?"));
-            mistakes.push(Mistake { origin: Some(origin), ..mistake });
+            mistakes.push(Located { origin: Some(origin), ..mistake });
             continue;
         }
         if !resembles_a_setting(rest, defaults, known, &origin) {
@@ -110,10 +110,10 @@ fn reference(text: &str) -> Option<&str> {
 }
 
 /// The key that a variable sets, given without its prefix.
-fn path_of(rest: &str, tree: &Node, origin: &Origin) -> Result<Vec<String>, Box<Mistake>> {
+fn path_of(rest: &str, tree: &Node, origin: &Origin) -> Result<Vec<String>, Box<Located>> {
     let refused = |message: &str, help: &str| {
-        let mistake = Mistake::about_source(message.to_owned()).with_help(help);
-        Err(Box::new(Mistake { origin: Some(origin.clone()), ..mistake }))
+        let mistake = Located::about_source(message.to_owned()).with_help(help);
+        Err(Box::new(Located { origin: Some(origin.clone()), ..mistake }))
     };
     if rest.chars().any(char::is_lowercase) {
         let help = format!("did you mean `{PREFIX}{}`?", part_of(rest));

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::mistake::Mistake;
+use super::mistake::Located;
 use super::origin::Origin;
 use super::sources::Sources;
 use super::tree::{Node, Value};
@@ -25,7 +25,7 @@ pub(super) struct File {
 pub(super) fn find(
     sources: &Sources<'_>,
     notes: &mut Vec<String>,
-    mistakes: &mut Vec<Mistake>,
+    mistakes: &mut Vec<Located>,
 ) -> Option<File> {
     match find_or_refuse(sources, notes) {
         Ok(file) => file,
@@ -36,11 +36,11 @@ pub(super) fn find(
     }
 }
 
-fn find_or_refuse(sources: &Sources<'_>, notes: &mut Vec<String>) -> Result<Option<File>, Vec<Mistake>> {
+fn find_or_refuse(sources: &Sources<'_>, notes: &mut Vec<String>) -> Result<Option<File>, Vec<Located>> {
     if let Some(path) = &sources.explicit_file {
         let Some(text) = text_of(path, path)? else {
             let message = format!("there is no file `{}`", path.display());
-            return Err(vec![Mistake::about_source(message)]);
+            return Err(vec![Located::about_source(message)]);
         };
         let content = parse(&text, path)?;
         if !path.ends_with(PYPROJECT) {
@@ -48,7 +48,7 @@ fn find_or_refuse(sources: &Sources<'_>, notes: &mut Vec<String>) -> Result<Opti
         }
         let Some(content) = own_table(content)? else {
             let message = format!("`{}` has no table `[tool.mantlet]`", path.display());
-            return Err(vec![Mistake::about_source(message)]);
+            return Err(vec![Located::about_source(message)]);
         };
         return Ok(Some(File { path: path.clone(), content }));
     }
@@ -83,7 +83,7 @@ fn find_or_refuse(sources: &Sources<'_>, notes: &mut Vec<String>) -> Result<Opti
 }
 
 /// `[tool.mantlet]`
-fn own_table(mut content: Node) -> Result<Option<Node>, Vec<Mistake>> {
+fn own_table(mut content: Node) -> Result<Option<Node>, Vec<Located>> {
     for name in ["tool", "mantlet"] {
         let Value::Table(entries) = content.value else { return Ok(None) };
         let Some((_, child)) = entries.into_iter().find(|(key, _)| key == name) else {
@@ -93,7 +93,7 @@ fn own_table(mut content: Node) -> Result<Option<Node>, Vec<Mistake>> {
     }
     match content.value {
         Value::Table(_) => Ok(Some(content)),
-        _ => Err(vec![Mistake {
+        _ => Err(vec![Located {
             key: "tool.mantlet".to_owned(),
             origin: Some(content.origin),
             message: "expected a table".to_owned(),
@@ -103,9 +103,9 @@ fn own_table(mut content: Node) -> Result<Option<Node>, Vec<Mistake>> {
 }
 
 /// The text of a file, or nothing if there is no such file.
-fn text_of(path: &Path, shown: &Path) -> Result<Option<String>, Vec<Mistake>> {
+fn text_of(path: &Path, shown: &Path) -> Result<Option<String>, Vec<Located>> {
     let refused =
-        |message: &str| vec![Mistake::about_source(format!("cannot read `{}`: {message}", shown.display()))];
+        |message: &str| vec![Located::about_source(format!("cannot read `{}`: {message}", shown.display()))];
     let bytes = match bytes_of(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -129,8 +129,8 @@ fn text_of(path: &Path, shown: &Path) -> Result<Option<String>, Vec<Mistake>> {
         let before = String::from_utf8_lossy(error.as_bytes().get(..valid).unwrap_or_default());
         let (line, column) = Lines::of(&before).position(valid);
         let origin = Origin::File { path: shown.to_owned(), line };
-        let mistake = Mistake::about_source(format!("this is not UTF-8 (column {column})"));
-        vec![Mistake { origin: Some(origin), ..mistake.with_help(SAVE_AS) }]
+        let mistake = Located::about_source(format!("this is not UTF-8 (column {column})"));
+        vec![Located { origin: Some(origin), ..mistake.with_help(SAVE_AS) }]
     })?;
     let text = text.strip_prefix('\u{FEFF}').map(ToOwned::to_owned).unwrap_or(text);
     Ok(Some(text))
@@ -144,7 +144,7 @@ fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn parse(text: &str, shown: &Path) -> Result<Node, Vec<Mistake>> {
+fn parse(text: &str, shown: &Path) -> Result<Node, Vec<Located>> {
     let lines = Lines::of(text);
     let origin_at = |byte| {
         let (line, _) = lines.position(byte);
@@ -152,7 +152,7 @@ fn parse(text: &str, shown: &Path) -> Result<Node, Vec<Mistake>> {
     };
     Node::of_text(text, &origin_at).map_err(|mut errors| {
         errors.sort_by_key(|error| error.span().map(|span| span.start));
-        let mut mistakes: Vec<Mistake> = Vec::new();
+        let mut mistakes: Vec<Located> = Vec::new();
         for error in errors {
             let mut span = error.span().unwrap_or_default();
             if span.is_empty() {
@@ -168,8 +168,8 @@ fn parse(text: &str, shown: &Path) -> Result<Node, Vec<Mistake>> {
             }
             let (_, column) = lines.position(span.start);
             let message = syntax(error.message(), text.get(span).unwrap_or_default());
-            let mistake = Mistake::about_source(format!("{message} (column {column})"));
-            mistakes.push(Mistake { origin, ..mistake });
+            let mistake = Located::about_source(format!("{message} (column {column})"));
+            mistakes.push(Located { origin, ..mistake });
             if hides_the_rest(error.message()) {
                 break;
             }

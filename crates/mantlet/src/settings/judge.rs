@@ -4,7 +4,7 @@
 use serde::de::DeserializeOwned;
 
 use super::key::{Segment, is_secret, key_of};
-use super::mistake::Mistake;
+use super::mistake::Located;
 use super::origin::Origin;
 use super::problem::{Misfit, Problem};
 use super::reader::Reader;
@@ -22,7 +22,7 @@ const MOST_READINGS: usize = 10_000;
 pub(super) fn settle<C: DeserializeOwned>(
     tree: &mut Node,
     defaults: &Node,
-    mistakes: &mut Vec<Mistake>,
+    mistakes: &mut Vec<Located>,
 ) -> Option<C> {
     for _ in 0..MOST_READINGS {
         let misfit = match C::deserialize(Reader(tree)) {
@@ -68,7 +68,7 @@ pub(super) fn settle<C: DeserializeOwned>(
     if mistakes.is_empty() {
         // A type that cannot even be read from nothing; better said than started without.
         let message = "the configuration cannot be read".to_owned();
-        mistakes.push(Mistake::about_source(message));
+        mistakes.push(Located::about_source(message));
     }
     None
 }
@@ -89,7 +89,7 @@ fn meant<C: DeserializeOwned>(
     path: &[Segment],
     problem: &Problem,
     defaults: &Node,
-) -> Option<(Option<Value>, Vec<Mistake>)> {
+) -> Option<(Option<Value>, Vec<Located>)> {
     let node = node_at(tree, path)?.clone();
     let mut found = mistakes_of(problem, &node, path, defaults);
     // Of a table it may be said what is wrong with one of its values.
@@ -216,7 +216,7 @@ fn may_be_consequence(problem: &Problem) -> bool {
     !matches!(problem, Problem::UnknownKey { .. } | Problem::Twice { .. })
 }
 
-fn mistakes_of(problem: &Problem, node: &Node, path: &[Segment], defaults: &Node) -> Vec<Mistake> {
+fn mistakes_of(problem: &Problem, node: &Node, path: &[Segment], defaults: &Node) -> Vec<Located> {
     let mistake_at = |origin: Origin| {
         let (mut message, mut help) = explain(problem, is_secret(path), &origin);
         if tells_secret(&message, node, &mut path.to_vec()) {
@@ -237,7 +237,7 @@ fn mistakes_of(problem: &Problem, node: &Node, path: &[Segment], defaults: &Node
             }
             _ => {}
         }
-        Mistake { key, origin: Some(origin), message, help }
+        Located { key, origin: Some(origin), message, help }
     };
     match problem {
         Problem::UnknownKey { .. } => node.all_origins().into_iter().map(mistake_at).collect(),

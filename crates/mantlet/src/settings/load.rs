@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::mistake::{Mistake, Mistakes};
+use super::mistake::{Located, Mistakes};
 use super::origin::Origin;
 use super::origins::Origins;
 use super::sources::Sources;
@@ -17,7 +17,7 @@ use super::{environment, file, judge, show};
 pub(crate) struct Loaded<C> {
     /// The effective values.
     pub(crate) config: C,
-    /// Where each of them came from; turns a caller's finding into a [`Mistake`].
+    /// Where each of them came from; turns a caller's finding into a [`Located`].
     pub(crate) origins: Origins,
     /// The file that was read, if there was one.
     pub(crate) file: Option<PathBuf>,
@@ -49,7 +49,7 @@ where
 
 /// Reads all layers. Besides mistakes there is a configuration without what they concern, so that
 /// the rest of it can be judged too.
-pub(crate) fn read<C>(sources: &Sources<'_>) -> (Option<Loaded<C>>, Vec<Mistake>)
+pub(crate) fn read<C>(sources: &Sources<'_>) -> (Option<Loaded<C>>, Vec<Located>)
 where
     C: DeserializeOwned + Serialize + Default,
 {

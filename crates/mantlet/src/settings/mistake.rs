@@ -4,9 +4,9 @@ use std::fmt;
 
 use super::origin::Origin;
 
-/// One thing that is wrong in the configuration.
+/// A mistake in the configuration, and the place where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mistake {
+pub(crate) struct Located {
     /// The key, as in `limits.head-size` or `route[1].path`; empty if it is about a whole source.
     pub(crate) key: String,
     /// Where the key was set, if that is known.
@@ -17,7 +17,7 @@ pub(crate) struct Mistake {
     pub(crate) help: Option<String>,
 }
 
-impl Mistake {
+impl Located {
     /// A mistake about a source as a whole, such as a file that cannot be read.
     pub(super) fn about_source(message: String) -> Self {
         Self { key: String::new(), origin: None, message, help: None }
@@ -30,7 +30,7 @@ impl Mistake {
 }
 
 /// `mantlet.toml:7: headers.mod: unknown key …`, the help indented on the line below.
-impl fmt::Display for Mistake {
+impl fmt::Display for Located {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.origin {
             None | Some(Origin::Default) => {}
@@ -50,7 +50,7 @@ impl fmt::Display for Mistake {
 /// All that is wrong in the configuration, in the order in which a reader meets it: first what
 /// is about no place in particular, then the file line by line, then the environment and flags.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Mistakes(Vec<Mistake>);
+pub(crate) struct Mistakes(Vec<Located>);
 
 impl Mistakes {
     /// How many there are.
@@ -60,13 +60,13 @@ impl Mistakes {
 
     /// Each of them, in order.
     #[cfg(test)]
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Mistake> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Located> {
         self.0.iter()
     }
 }
 
-impl From<Vec<Mistake>> for Mistakes {
-    fn from(mut mistakes: Vec<Mistake>) -> Self {
+impl From<Vec<Located>> for Mistakes {
+    fn from(mut mistakes: Vec<Located>) -> Self {
         mistakes.sort_by(|one, other| one.origin.cmp(&other.origin));
         Self(mistakes)
     }

@@ -49,7 +49,7 @@ mod load;
 mod tests;
 
 pub(crate) use load::{Loaded, load, read};
-pub(crate) use mistake::{Mistake, Mistakes};
+pub(crate) use mistake::{Located, Mistakes};
 pub(crate) use origin::Origin;
 pub(crate) use origins::Origins;
 pub(crate) use sources::{Adopted, Flag, Sources};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::key::{Segment, key_of};
-use super::mistake::Mistake;
+use super::mistake::Located;
 use super::origin::Origin;
 use super::tree::{Node, Value};
 
@@ -29,10 +29,10 @@ impl Origins {
     }
 
     /// Turns what a caller found wrong with the value of `key` into a mistake that says where.
-    pub(crate) fn locate(&self, key: &str, message: impl Into<String>, help: Option<String>) -> Mistake {
+    pub(crate) fn locate(&self, key: &str, message: impl Into<String>, help: Option<String>) -> Located {
         let key = self.written(key);
         let origin = Some(self.of(&key));
-        Mistake { key, origin, message: message.into(), help }
+        Located { key, origin, message: message.into(), help }
     }
 
     /// Whether a layer, and not the defaults, says what the value of `key` is.

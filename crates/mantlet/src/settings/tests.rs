@@ -221,7 +221,7 @@ impl Given<'_> {
         .map_err(|mistakes| {
             let shown = format!("{}/", folder.path().display());
             let strip = |text: &str| text.replace(&shown, "");
-            let strip_all = |mistake: &Mistake| Mistake {
+            let strip_all = |mistake: &Located| Located {
                 message: strip(&mistake.message),
                 origin: mistake.origin.clone().map(|origin| match origin {
                     Origin::File { path, line } => {
@@ -236,7 +236,7 @@ impl Given<'_> {
     }
 
     /// What there is besides mistakes.
-    fn read(&self) -> (Option<Loaded<Sample>>, Vec<Mistake>) {
+    fn read(&self) -> (Option<Loaded<Sample>>, Vec<Located>) {
         let folder = TempDir::new().unwrap();
         fs::write(folder.path().join("mantlet.toml"), self.own.unwrap_or_default()).unwrap();
         let pairs = self.environment.iter();

@@ -4,7 +4,7 @@ use serde::Serialize;
 use toml::de::{DeTable, DeValue};
 
 use super::key::{Segment, key_of};
-use super::mistake::Mistake;
+use super::mistake::Located;
 use super::origin::Origin;
 
 /// A value, where it came from, and what it replaced.
@@ -166,7 +166,7 @@ impl Node {
     }
 
     /// Lays one value over this tree, making the tables on the way.
-    pub(super) fn place(&mut self, path: &[&str], over: Self) -> Result<(), Box<Mistake>> {
+    pub(super) fn place(&mut self, path: &[&str], over: Self) -> Result<(), Box<Located>> {
         let mut node = self;
         for (depth, name) in path.iter().enumerate() {
             if matches!(node.value, Value::List(_)) {
@@ -238,11 +238,11 @@ impl Node {
 }
 
 /// A variable or flag can replace a list, but not a part of it.
-pub(super) fn reaches_into_list(names: &[&str], origin: Origin) -> Mistake {
+pub(super) fn reaches_into_list(names: &[&str], origin: Origin) -> Located {
     let path: Vec<Segment> = names.iter().map(|name| Segment::Key((*name).to_owned())).collect();
     let key = key_of(&path);
     let source = if matches!(origin, Origin::Flag(_)) { "flag" } else { "variable" };
-    Mistake {
+    Located {
         message: format!("`{key}` is a list, and a {source} cannot reach into a list"),
         help: Some(format!("set the whole of `{key}`, or set it in the file")),
         key,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mantlet_controls::config::Mistake as Finding;
+use mantlet_controls::config::Mistake;
 use mantlet_gateway::{
     Listen,
     tls::acme::{Challenge, Settings},
@@ -60,18 +60,18 @@ impl Config {
     }
 
     /// Checks the section; `None` if nothing is to be fetched.
-    pub(crate) fn check(&self, state_folder: &Path) -> Result<Option<Settings>, Vec<Finding>> {
+    pub(crate) fn check(&self, state_folder: &Path) -> Result<Option<Settings>, Vec<Mistake>> {
         if !self.is_wanted() {
             return Ok(None);
         }
-        let mut findings = self.check_domains();
+        let mut mistakes = self.check_domains();
         let directory = match (self.directory.as_str(), self.staging) {
             ("", false) => PRODUCTION,
             ("", true) => STAGING,
             (own, staging) => {
                 if staging {
-                    findings.push(
-                        finding("staging", "`directory` names a server already")
+                    mistakes.push(
+                        mistake("staging", "`directory` names a server already")
                             .help("remove one of the two"),
                     );
                 }
@@ -79,15 +79,15 @@ impl Config {
             }
         };
         let Some(folder) = folder_name(directory) else {
-            findings.push(
-                finding("directory", format!("`{directory}` is not the address of an ACME directory"))
+            mistakes.push(
+                mistake("directory", format!("`{directory}` is not the address of an ACME directory"))
                     .help("write the authority's directory URL: `https://HOST/PATH`"),
             );
-            return Err(findings);
+            return Err(mistakes);
         };
         if !self.accept_terms {
-            findings.push(
-                finding("accept-terms", "the terms of the ACME server must be accepted")
+            mistakes.push(
+                mistake("accept-terms", "the terms of the ACME server must be accepted")
                     .help(format!("read them ({}) and write `accept-terms = true`", self.terms())),
             );
         }
@@ -95,14 +95,14 @@ impl Config {
             let address = contact.strip_prefix("mailto:").and_then(|address| address.split_once('@'));
             if !address.is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && contact.is_ascii())
             {
-                findings.push(
-                    finding(format!("contact[{index}]"), format!("`{contact}` is not a mail address"))
+                mistakes.push(
+                    mistake(format!("contact[{index}]"), format!("`{contact}` is not a mail address"))
                         .help("write `mailto:ops@example.com`"),
                 );
             }
         }
         if let Err(message) = self.also_listen() {
-            findings.push(finding("http-listen", message));
+            mistakes.push(mistake("http-listen", message));
         }
         let authority = Some(&self.directory_authority).filter(|file| !file.is_empty());
         let settings = Settings {
@@ -117,9 +117,9 @@ impl Config {
             folder: state_folder.join("acme").join(folder),
         };
         if let Err(error) = settings.check_authority() {
-            findings.push(finding("directory-authority", error.to_string()));
+            mistakes.push(mistake("directory-authority", error.to_string()));
         }
-        if findings.is_empty() { Ok(Some(settings)) } else { Err(findings) }
+        if mistakes.is_empty() { Ok(Some(settings)) } else { Err(mistakes) }
     }
 
     /// The further address, if there is one.
@@ -135,21 +135,21 @@ impl Config {
         }
     }
 
-    fn check_domains(&self) -> Vec<Finding> {
-        let mut findings = Vec::new();
+    fn check_domains(&self) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
         if self.domains.is_empty() {
-            findings.push(finding("domains", "no name given").help("write `domains = [\"example.com\"]`"));
+            mistakes.push(mistake("domains", "no name given").help("write `domains = [\"example.com\"]`"));
         }
         if self.domains.len() > MOST_DOMAINS {
             let message = format!("{} names are too many for one certificate", self.domains.len());
-            findings.push(finding("domains", message).help(format!("write at most {MOST_DOMAINS}")));
+            mistakes.push(mistake("domains", message).help(format!("write at most {MOST_DOMAINS}")));
         }
         for (index, name) in self.domains.iter().enumerate() {
             if let Err((message, help)) = check_domain(name, self.directory.is_empty()) {
-                findings.push(finding(format!("domains[{index}]"), message).help(help));
+                mistakes.push(mistake(format!("domains[{index}]"), message).help(help));
             }
         }
-        findings
+        mistakes
     }
 
     /// In lower case, each once.
@@ -173,8 +173,8 @@ impl Config {
     }
 }
 
-fn finding(key: impl AsRef<str>, message: impl Into<String>) -> Finding {
-    Finding::new(format!("tls.acme.{}", key.as_ref()), message)
+fn mistake(key: impl AsRef<str>, message: impl Into<String>) -> Mistake {
+    Mistake::new(format!("tls.acme.{}", key.as_ref()), message)
 }
 
 /// Whether it is a name for which a certificate can be fetched; a public server wants one that the
@@ -224,9 +224,9 @@ fn folder_name(directory: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn findings(config: &Config) -> Vec<String> {
+    fn mistakes(config: &Config) -> Vec<String> {
         let found = config.check(Path::new("state")).err().unwrap_or_default();
-        found.into_iter().map(|finding| finding.key).collect()
+        found.into_iter().map(|mistake| mistake.key).collect()
     }
 
     fn of(domains: &[&str]) -> Config {
@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn only_names_that_can_be_proved() {
         assert_eq!(
-            findings(&of(&["shop.example.com", "EXAMPLE.com", "xn--bcher-kva.example", "a-1.b.c"])),
+            mistakes(&of(&["shop.example.com", "EXAMPLE.com", "xn--bcher-kva.example", "a-1.b.c"])),
             [""; 0]
         );
         for bad in [
@@ -254,29 +254,29 @@ mod tests {
             "localhost",
             "a..b",
         ] {
-            assert_eq!(findings(&of(&["example.com", bad])), ["tls.acme.domains[1]"], "{bad}");
+            assert_eq!(mistakes(&of(&["example.com", bad])), ["tls.acme.domains[1]"], "{bad}");
         }
         let private = Config { directory: "https://ca.internal/acme".into(), ..of(&["gate"]) };
-        assert_eq!(findings(&private), [""; 0]);
+        assert_eq!(mistakes(&private), [""; 0]);
     }
 
     #[test]
     fn terms_are_accepted_by_a_person_and_mistakes_are_told_together() {
         let config =
             Config { accept_terms: false, contact: vec!["ops@example.com".into()], ..of(&["example.com"]) };
-        assert_eq!(findings(&config), ["tls.acme.accept-terms", "tls.acme.contact[0]"]);
+        assert_eq!(mistakes(&config), ["tls.acme.accept-terms", "tls.acme.contact[0]"]);
         let config = Config { staging: true, directory: "https://ca.example/dir".into(), ..of(&[]) };
-        assert_eq!(findings(&config), ["tls.acme.domains", "tls.acme.staging"]);
+        assert_eq!(mistakes(&config), ["tls.acme.domains", "tls.acme.staging"]);
         for bad in ["http://ca.example/dir", "ca.example", "https:///dir", "dir"] {
             assert_eq!(
-                findings(&Config { directory: bad.into(), ..of(&["a.b"]) }),
+                mistakes(&Config { directory: bad.into(), ..of(&["a.b"]) }),
                 ["tls.acme.directory"],
                 "{bad}"
             );
         }
         for bad in ["unix:/run/a", "80", "example.com:80"] {
             assert_eq!(
-                findings(&Config { http_listen: bad.into(), ..of(&["a.b"]) }),
+                mistakes(&Config { http_listen: bad.into(), ..of(&["a.b"]) }),
                 ["tls.acme.http-listen"],
                 "{bad}"
             );

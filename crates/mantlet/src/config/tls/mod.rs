@@ -4,7 +4,7 @@ mod acme;
 
 use std::path::Path;
 
-use mantlet_controls::config::{Mistake as Finding, units::Span};
+use mantlet_controls::config::{Mistake, units::Span};
 use mantlet_gateway::tls::{CertificateFiles, ClientCertificates, LoadedTls, TlsConfig, dev};
 use serde::{Deserialize, Serialize};
 
@@ -59,13 +59,13 @@ impl Default for Config {
 
 impl Config {
     /// Reads and checks the files; `None` without TLS.
-    pub(crate) fn read(&self, state_folder: &Path, http2: bool) -> Result<Option<LoadedTls>, Vec<Finding>> {
+    pub(crate) fn read(&self, state_folder: &Path, http2: bool) -> Result<Option<LoadedTls>, Vec<Mistake>> {
         let acme = self.acme.check(state_folder)?;
-        let mut certificates = self.pairs().map_err(|finding| vec![finding])?;
+        let mut certificates = self.pairs().map_err(|mistake| vec![mistake])?;
         if self.dev {
             // What goes wrong here goes wrong, and is said, where the certificate is made.
             let _ = state::prepare(state_folder);
-            let made = dev_certificate(&state_folder.join("tls-dev")).map_err(|finding| vec![finding])?;
+            let made = dev_certificate(&state_folder.join("tls-dev")).map_err(|mistake| vec![mistake])?;
             certificates.push(made);
         }
         if certificates.is_empty() && acme.is_none() {
@@ -81,10 +81,10 @@ impl Config {
             handshake_timeout: self.handshake_timeout.0,
             http2,
         };
-        LoadedTls::read(config).map(Some).map_err(|error| vec![Finding::new("tls", error.to_string())])
+        LoadedTls::read(config).map(Some).map_err(|error| vec![Mistake::new("tls", error.to_string())])
     }
 
-    fn pairs(&self) -> Result<Vec<CertificateFiles>, Finding> {
+    fn pairs(&self) -> Result<Vec<CertificateFiles>, Mistake> {
         let own = ("tls".to_owned(), self.certificate.as_str(), self.key.as_str());
         let more = self.more.iter().enumerate();
         let more = more.map(|(index, pair)| {
@@ -95,13 +95,13 @@ impl Config {
             match (certificate, key) {
                 ("", "") => {}
                 ("", _) => {
-                    return Err(Finding::new(
+                    return Err(Mistake::new(
                         format!("{section}.certificate"),
                         "there is a key without a certificate",
                     ));
                 }
                 (_, "") => {
-                    return Err(Finding::new(
+                    return Err(Mistake::new(
                         format!("{section}.key"),
                         "there is a certificate without a key",
                     ));
@@ -115,9 +115,9 @@ impl Config {
     }
 }
 
-fn dev_certificate(folder: &Path) -> Result<CertificateFiles, Finding> {
+fn dev_certificate(folder: &Path) -> Result<CertificateFiles, Mistake> {
     let made = dev::prepare(folder).map_err(|error| {
-        Finding::new("tls.dev", format!("cannot create a certificate in `{}`: {error}", folder.display()))
+        Mistake::new("tls.dev", format!("cannot create a certificate in `{}`: {error}", folder.display()))
     })?;
     if made.is_new {
         say(format!(
