@@ -11,6 +11,9 @@ from mantlet_inspector.source.places import name_of, named_at
 
 Refuses = Callable[[Any], Optional[str]]  # where something refuses, if it may
 
+PARTS = (dict, list, tuple)  # what core schemas are made of
+NOT_CALLED = ("metadata", "serialization")  # of a core schema, when it validates
+
 
 def validators(dependants: list[Any], refuses: Refuses) -> list[dict[str, Any]]:
     """Validators of the app's own that may refuse. They run while FastAPI validates, and their
@@ -30,14 +33,14 @@ def validators(dependants: list[Any], refuses: Refuses) -> list[dict[str, Any]]:
 
 def functions_in(schema: Any) -> Iterator[Any]:
     """The functions that a core schema calls."""
-    waiting, seen = [schema], {}
+    waiting, seen = [schema], set()
     while waiting:
         one = waiting.pop()
-        if id(one) in seen or not isinstance(one, (dict, list, tuple)):
+        if id(one) in seen:
             continue
-        seen[id(one)] = one
+        seen.add(id(one))
         if not isinstance(one, dict):
-            waiting += one
+            waiting += [part for part in one if isinstance(part, PARTS)]
             continue
         kind = one.get("type")
         if isinstance(kind, str) and kind.startswith("function-") and isinstance(one.get("function"), dict):
@@ -46,7 +49,9 @@ def functions_in(schema: Any) -> Iterator[Any]:
             decides = one.get("custom_init") and known_packages.how_made(one["cls"]) is None
             names = ("__init__" if decides else None, one.get("post_init"))
             yield from (getattr(one["cls"], name) for name in names if name)
-        waiting += [value for key, value in one.items() if key not in ("metadata", "serialization")]
+        waiting += [
+            part for key, part in one.items() if isinstance(part, PARTS) and key not in NOT_CALLED
+        ]
 
 
 def guards(spans: list[tuple[Any, int]], counts: list[int], refuses: Refuses) -> list[dict[str, Any]]:

@@ -82,7 +82,7 @@ def read_operation(draft: Draft, route: Any, seen: Any, where: str) -> dict[str,
     if operation["body"]["kind"] == "opaque":
         draft.note(f"{where} body", "the handler or a dependency reads the raw request")
     for one in operation["inputs"]:
-        for place, why in draft.shapes.opaque_places(one["shape"], set()):
+        for place, why in draft.shapes.opaque_places(one["shape"]):
             draft.note(f"{where} {one['location']}{of(one['take'])}{place}", why)
     return operation
 
@@ -131,10 +131,9 @@ def is_docs(path: str, docs: Sequence[str]) -> dict[str, bool]:
 def limits_of(*holders: Any) -> str | None:
     """The app's own limits for bodies and forms, which FastAPI checks before it validates."""
     around = [*holders[:-1], *holders[-1]]
+    around += [getattr(one, "router", None) for one in around]
     for name in ("max_body_size", "form_limits"):
-        if any(
-            getattr(one, name, None) for one in [*around, *(getattr(one, "router", None) for one in around)]
-        ):
+        if any(getattr(one, name, None) for one in around):
             return f"`{name}`"
     return None
 
