@@ -49,9 +49,7 @@ def functions_in(schema: Any) -> Iterator[Any]:
             decides = one.get("custom_init") and known_packages.how_made(one["cls"]) is None
             names = ("__init__" if decides else None, one.get("post_init"))
             yield from (getattr(one["cls"], name) for name in names if name)
-        waiting += [
-            part for key, part in one.items() if isinstance(part, PARTS) and key not in NOT_CALLED
-        ]
+        waiting += [part for key, part in one.items() if isinstance(part, PARTS) and key not in NOT_CALLED]
 
 
 def guards(spans: list[tuple[Any, int]], counts: list[int], refuses: Refuses) -> list[dict[str, Any]]:
