@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Callable, Optional
 
-from mantlet_inspector.contract.dependants import LOCATIONS
+from mantlet_inspector.contract.dependants import fields_in
 from mantlet_inspector.proof import known_packages
 from mantlet_inspector.source.places import name_of, named_at
 
@@ -20,9 +20,7 @@ def validators(dependants: list[Any], refuses: Refuses) -> list[dict[str, Any]]:
     exception hides the errors of other input."""
     seen = {}
     for dependant in dependants:
-        for field in [
-            field for kind in (*LOCATIONS, "body") for field in getattr(dependant, f"{kind}_params")
-        ]:
+        for field in fields_in(dependant):
             for function in functions_in(field._type_adapter.core_schema):
                 place = refuses(function) if id(function) not in seen else None
                 seen[id(function)] = function

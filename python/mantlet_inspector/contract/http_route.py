@@ -55,12 +55,13 @@ def read_operation(draft: Draft, route: Any, seen: Any, where: str) -> dict[str,
         what = "which routes there are is known, what they accept is left to the app"
         draft.note("app", f"{why}: {what}")
         return draft.operations.read_opaque(seen)
-    if any(not hasattr(one, "_type_adapter") for one in fields_of(seen)):
+    dependants = dependants_of(seen)
+    if any(not hasattr(one, "_type_adapter") for one in fields_of(seen, dependants)):
         draft.note(
             where, "a model of `pydantic.v1` is among what it takes or answers: only Pydantic 2 is known"
         )
         return draft.operations.read_opaque(seen)
-    runs = draft.pre_validation.of(dependants_of(seen), seen.body_field is not None)
+    runs = draft.pre_validation.of(dependants, seen.body_field is not None)
     runs = runs._replace(reads=runs.reads or reads)
     operation = draft.operations.read(seen, runs.reads, draft.pre_validation.refusals.dependency)
     limit = limits_of(route, seen, draft.around)
