@@ -81,7 +81,7 @@ class Memory:
                     self.used[hash_of(file)] = index.read(tree_of(file)).kept()
                 except Late:
                     break
-                except RecursionError:  # as deep as no person writes
+                except RecursionError:  # nested too deeply to be read
                     continue
                 self.reads += 1
         self.parsed = []
