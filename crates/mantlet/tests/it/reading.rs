@@ -84,7 +84,7 @@ fn what_was_read_is_remembered_by_the_text_of_each_file() {
 fn every_file_that_was_parsed_is_remembered() {
     let folder = app();
     let doors = "import textwrap\n\nfrom fastapi import Request\n\ndef guard(request: Request):\n    \
-                 textwrap.dedent(request.headers.get('x-note', ''))\n";
+                 return textwrap.dedent(request.headers.get('x-note', ''))\n";
     fs::write(folder.path().join("doors.py"), doors).unwrap();
     let (first, _) = contract(folder.path());
     let memory = folder.path().join(".mantlet/code.json");

@@ -118,7 +118,8 @@ class Context:
     def setting(self, schema: Schema, name: str, default: Any = None, prefix: str = "") -> Any:
         """The schema's own setting, or else the config's."""
         value = schema.get(name)
-        value = self.config.get(prefix + name) if value is None else value
+        if value is None and self.config:
+            value = self.config.get(prefix + name)
         return default if value is None else value
 
     def is_strict(self, schema: Schema) -> bool:
