@@ -118,8 +118,7 @@ class Context:
     def setting(self, schema: Schema, name: str, default: Any = None, prefix: str = "") -> Any:
         """The schema's own setting, or else the config's."""
         value = schema.get(name)
-        if value is None and self.config:
-            value = self.config.get(prefix + name)
+        value = self.config.get(prefix + name) if value is None else value
         return default if value is None else value
 
     def is_strict(self, schema: Schema) -> bool:
