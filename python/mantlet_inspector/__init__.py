@@ -3,7 +3,8 @@ code.
 
 Mantlet carries this package in its binary, writes it to its private folder, and runs one of two
 files of it: `launcher.py`, which serves the app and has it read before, or `__main__.py`, which
-only reads it. Both find and import the app by `app_import.py`, and read it by `inspector.py`.
+only reads it. Both share their arguments (`arguments.py`), find and import the app by
+`app_import.py`, and read it by `inspector.py`.
 
 The rooms are floors, and each imports only from those below it:
 

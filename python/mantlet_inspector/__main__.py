@@ -20,27 +20,15 @@ import mantlet_inspector  # noqa: F401
 
 del sys.path[0]
 
-import argparse
 import json
 import traceback
 from pathlib import Path
 
-from mantlet_inspector import app_import, inspector
+from mantlet_inspector import app_import, arguments, inspector
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="mantlet-inspector")
-    parser.add_argument("app", nargs="?", metavar="APP")
-    parser.add_argument("--contract", required=True, metavar="FILE", help="where to write it")
-    parser.add_argument("--memory", metavar="FILE", help="what is remembered of the app's code")
-    parser.add_argument(
-        "--read-timeout",
-        type=float,
-        metavar="SECONDS",
-        help="how long the app's code may be read; 0: as long as it takes",
-    )
-    parser.add_argument("--status", metavar="FILE", help="where to write what was found, or why not, as JSON")
-    args = parser.parse_args()
+    args = arguments.parser("mantlet-inspector", contract_is_needed=True).parse_args()
     del sys.argv[1:]  # ours, not the app's
     try:
         root, module, attribute, factory = app_import.locate(args.app)

@@ -95,8 +95,7 @@ def import_app(root: Path, module: str, attribute: str | None) -> tuple[Any, str
         from fastapi import FastAPI
     except ImportError:
         if not attribute:
-            message = f"FastAPI is not installed: `pip install fastapi` {ENVIRONMENT}"
-            raise Failure("fastapi-missing", message) from None
+            raise fastapi_missing() from None
         FastAPI = ()
     if not attribute and apps_in(loaded, FastAPI):
         found = apps_in(loaded, FastAPI)[0]
@@ -146,12 +145,14 @@ def import_failure(error: BaseException, root: Path, module: str) -> Failure:
     if isinstance(error, SyntaxError) and error.filename:
         where = f"{shown(error.filename)}:{error.lineno}"
     if missing == "fastapi":
-        return Failure(
-            "fastapi-missing", f"FastAPI is not installed: `pip install fastapi` {ENVIRONMENT}", where
-        )
+        return fastapi_missing(where)
     remedy = f"; install it {ENVIRONMENT}" if missing else ""
     reason = f"{type(error).__name__}: {error}"
     return Failure("app-import-failed", f"the app `{module}` cannot be imported: {reason}{remedy}", where)
+
+
+def fastapi_missing(where: str | None = None) -> Failure:
+    return Failure("fastapi-missing", f"FastAPI is not installed: `pip install fastapi` {ENVIRONMENT}", where)
 
 
 def unreadable(error: BaseException) -> str:

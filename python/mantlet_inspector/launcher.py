@@ -16,7 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 if __name__ == "__main__" and sys.path and sys.path[0] in ("", HERE):
     del sys.path[0]
 
-import argparse
+import gc
 import importlib
 import json
 import shutil
@@ -55,6 +55,8 @@ def write_contract(
     """Has the inspector write what the app accepts. The app is served even if that fails."""
     from mantlet_inspector import app_import
 
+    collects = gc.isenabled()
+    gc.disable()  # what is made here need not be searched: nearly all of it goes below
     try:
         from mantlet_inspector import inspector
         from mantlet_inspector.source import memory
@@ -63,6 +65,7 @@ def write_contract(
         patience = bound or memory.DEFAULT_BOUND
         found = inspector.contract(app, name, memories, bound, ahead and ahead.found(patience))
         text = json.dumps(found, allow_nan=False)
+        del found
     except Exception as error:
         text = json.dumps({"failure": app_import.unreadable(error)})
     # What was read of the app's code is not carried along while it serves.
@@ -71,6 +74,8 @@ def write_contract(
         vars(sys.modules.pop(loaded)).clear()
     for part in INSPECTOR:
         vars(sys.modules[PACKAGE]).pop(part, None)
+    if collects:
+        gc.enable()
     app_import.write_whole(file, text)
 
 
@@ -154,19 +159,13 @@ def serve(app: Any, factory: bool, uds: str, workers: int, options: dict[str, An
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="mantlet-launcher")
-    parser.add_argument("app", nargs="?", metavar="APP")
+    find_package()
+    from mantlet_inspector import app_import, arguments
+    from mantlet_inspector.uvicorn_variables import uvicorn_settings
+
+    parser = arguments.parser("mantlet-launcher", contract_is_needed=False)
     parser.add_argument("--uds", required=True, metavar="PATH")
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--status", metavar="FILE", help="where to write what was found, or why not, as JSON")
-    parser.add_argument("--contract", metavar="FILE", help="where to write what the app accepts, as JSON")
-    parser.add_argument("--memory", metavar="FILE", help="what is remembered of the app's code")
-    parser.add_argument(
-        "--read-timeout",
-        type=float,
-        metavar="SECONDS",
-        help="how long the app's code may be read; 0: as long as it takes",
-    )
     parser.add_argument(
         "--uvicorn", type=json.loads, default={}, metavar="JSON", help="limits that uvicorn has to know"
     )
@@ -175,9 +174,6 @@ def main() -> None:
     del sys.argv[1:]  # ours, not the app's
     leave_terminal()
     end_with(args.parent)
-    find_package()
-    from mantlet_inspector import app_import
-    from mantlet_inspector.uvicorn_variables import uvicorn_settings
 
     try:
         try:

@@ -16,6 +16,7 @@ the command says what is missing and fails: no test is ever skipped.
 
   Python 3.11 or later with venv, for uvicorn and FastAPI (target/python/dev), and for FastAPI apps from elsewhere with
   their clients (target/python/packages)
+  Python 3.9, the oldest that runs apps which are read, for the oldest FastAPI (target/python/oldest)
   Go, to build h2spec and Pebble (target/tools)
   Chromium
   testssl.sh
@@ -31,6 +32,7 @@ pub(crate) fn test(flags: Flags) -> Result<()> {
 pub(crate) fn all(filters: &[String]) -> Result<()> {
     let python = tools::environment("dev", &root().join("python/requirements-dev.txt"))?;
     let packages = tools::environment("packages", &root().join("python/requirements-packages.txt"))?;
+    let oldest = tools::oldest_environment("oldest", &root().join("python/requirements-oldest.txt"))?;
     let h2spec = tools::h2spec()?;
     let pebble = tools::pebble()?;
     let chromium = tools::chromium()?;
@@ -43,6 +45,7 @@ pub(crate) fn all(filters: &[String]) -> Result<()> {
         tests.args(kinds).arg("--").args(filters);
         tests.env("MANTLET_TEST_PYTHON", &python);
         tests.env("MANTLET_TEST_PACKAGES", &packages);
+        tests.env("MANTLET_TEST_OLDEST", &oldest);
         tests.env("MANTLET_TEST_H2SPEC", &h2spec);
         tests.env("MANTLET_TEST_PEBBLE", &pebble);
         tests.env("MANTLET_TEST_CHROMIUM", &chromium);

@@ -7,7 +7,8 @@ from typing import Any
 
 from fastapi.dependencies import utils
 
-LOCATIONS = ("path", "query", "header", "cookie")
+# Where FastAPI keeps what comes from a place.
+PARAMETERS = {name: f"{name}_params" for name in ("path", "query", "header", "cookie")}
 
 
 def flattened(dependant: Any, overrides: dict[Any, Any], before: int = 0) -> Iterator[tuple[Any, int]]:
@@ -33,9 +34,14 @@ def spans_of(route: Any) -> list[tuple[Any, int]]:
     return list(flattened(route.dependant, getattr(provider, "dependency_overrides", None) or {}))
 
 
-def fields_of(route: Any) -> Iterator[Any]:
+def fields_in(dependant: Any) -> Iterator[Any]:
+    """What FastAPI validates for a dependency itself."""
+    for name in (*PARAMETERS.values(), "body_params"):
+        yield from getattr(dependant, name)
+
+
+def fields_of(route: Any, dependants: list[Any]) -> Iterator[Any]:
     """All that FastAPI validates for a route, and what it writes."""
-    for dependant in dependants_of(route):
-        for location in (*LOCATIONS, "body"):
-            yield from getattr(dependant, f"{location}_params")
+    for dependant in dependants:
+        yield from fields_in(dependant)
     yield from (one for one in (route.body_field, route.response_field) if one is not None)

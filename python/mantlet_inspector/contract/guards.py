@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Callable, Optional
 
-from mantlet_inspector.contract.dependants import LOCATIONS
+from mantlet_inspector.contract.dependants import fields_in
 from mantlet_inspector.proof import known_packages
 from mantlet_inspector.source.places import name_of, named_at
 
 Refuses = Callable[[Any], Optional[str]]  # where something refuses, if it may
+
+PARTS = (dict, list, tuple)  # what core schemas are made of
+NOT_CALLED = ("metadata", "serialization")  # of a core schema, when it validates
 
 
 def validators(dependants: list[Any], refuses: Refuses) -> list[dict[str, Any]]:
@@ -17,9 +20,7 @@ def validators(dependants: list[Any], refuses: Refuses) -> list[dict[str, Any]]:
     exception hides the errors of other input."""
     seen = {}
     for dependant in dependants:
-        for field in [
-            field for kind in (*LOCATIONS, "body") for field in getattr(dependant, f"{kind}_params")
-        ]:
+        for field in fields_in(dependant):
             for function in functions_in(field._type_adapter.core_schema):
                 place = refuses(function) if id(function) not in seen else None
                 seen[id(function)] = function
@@ -30,14 +31,14 @@ def validators(dependants: list[Any], refuses: Refuses) -> list[dict[str, Any]]:
 
 def functions_in(schema: Any) -> Iterator[Any]:
     """The functions that a core schema calls."""
-    waiting, seen = [schema], {}
+    waiting, seen = [schema], set()
     while waiting:
         one = waiting.pop()
-        if id(one) in seen or not isinstance(one, (dict, list, tuple)):
+        if id(one) in seen:
             continue
-        seen[id(one)] = one
+        seen.add(id(one))
         if not isinstance(one, dict):
-            waiting += one
+            waiting += [part for part in one if isinstance(part, PARTS)]
             continue
         kind = one.get("type")
         if isinstance(kind, str) and kind.startswith("function-") and isinstance(one.get("function"), dict):
@@ -46,7 +47,7 @@ def functions_in(schema: Any) -> Iterator[Any]:
             decides = one.get("custom_init") and known_packages.how_made(one["cls"]) is None
             names = ("__init__" if decides else None, one.get("post_init"))
             yield from (getattr(one["cls"], name) for name in names if name)
-        waiting += [value for key, value in one.items() if key not in ("metadata", "serialization")]
+        waiting += [part for key, part in one.items() if isinstance(part, PARTS) and key not in NOT_CALLED]
 
 
 def guards(spans: list[tuple[Any, int]], counts: list[int], refuses: Refuses) -> list[dict[str, Any]]:

@@ -55,12 +55,13 @@ def read_operation(draft: Draft, route: Any, seen: Any, where: str) -> dict[str,
         what = "which routes there are is known, what they accept is left to the app"
         draft.note("app", f"{why}: {what}")
         return draft.operations.read_opaque(seen)
-    if any(not hasattr(one, "_type_adapter") for one in fields_of(seen)):
+    dependants = dependants_of(seen)
+    if any(not hasattr(one, "_type_adapter") for one in fields_of(seen, dependants)):
         draft.note(
             where, "a model of `pydantic.v1` is among what it takes or answers: only Pydantic 2 is known"
         )
         return draft.operations.read_opaque(seen)
-    runs = draft.pre_validation.of(dependants_of(seen), seen.body_field is not None)
+    runs = draft.pre_validation.of(dependants, seen.body_field is not None)
     runs = runs._replace(reads=runs.reads or reads)
     operation = draft.operations.read(seen, runs.reads, draft.pre_validation.refusals.dependency)
     limit = limits_of(route, seen, draft.around)
@@ -82,7 +83,7 @@ def read_operation(draft: Draft, route: Any, seen: Any, where: str) -> dict[str,
     if operation["body"]["kind"] == "opaque":
         draft.note(f"{where} body", "the handler or a dependency reads the raw request")
     for one in operation["inputs"]:
-        for place, why in draft.shapes.opaque_places(one["shape"], set()):
+        for place, why in draft.shapes.opaque_places(one["shape"]):
             draft.note(f"{where} {one['location']}{of(one['take'])}{place}", why)
     return operation
 
@@ -131,10 +132,9 @@ def is_docs(path: str, docs: Sequence[str]) -> dict[str, bool]:
 def limits_of(*holders: Any) -> str | None:
     """The app's own limits for bodies and forms, which FastAPI checks before it validates."""
     around = [*holders[:-1], *holders[-1]]
+    around += [getattr(one, "router", None) for one in around]
     for name in ("max_body_size", "form_limits"):
-        if any(
-            getattr(one, name, None) for one in [*around, *(getattr(one, "router", None) for one in around)]
-        ):
+        if any(getattr(one, name, None) for one in around):
             return f"`{name}`"
     return None
 

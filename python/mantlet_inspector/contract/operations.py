@@ -16,7 +16,7 @@ from fastapi.security.base import SecurityBase
 from pydantic import BaseModel
 
 from mantlet_inspector.contract.body_names import names_of_bodies
-from mantlet_inspector.contract.dependants import LOCATIONS, flattened, spans_of
+from mantlet_inspector.contract.dependants import PARAMETERS, flattened, spans_of
 from mantlet_inspector.contract.guards import Refuses, guards, validators
 from mantlet_inspector.contract.schemas import Translator
 from mantlet_inspector.contract.security import scopes_of, security_scheme
@@ -61,8 +61,8 @@ class Operations:
         is_form = route.body_field is not None and isinstance(route.body_field.field_info, params.Form)
         inputs, counts = [], [0]
         for dependant in dependants:
-            for location in LOCATIONS:
-                fields = getattr(dependant, f"{location}_params")
+            for location, name in PARAMETERS.items():
+                fields = getattr(dependant, name)
                 inputs += [self.parameter(field, location, fields) for field in fields]
             inputs += self.body(dependant.body_params, getattr(route, "_embed_body_fields", None), is_form)
             counts.append(len(inputs))

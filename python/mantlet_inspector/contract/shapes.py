@@ -18,6 +18,7 @@ class Shapes:
     def __init__(self) -> None:
         self.all: list[Any] = []
         self._index: dict[Any, int] = {}
+        self._clear: set[int] = set()  # shapes from which no opaque one can be reached
 
     def add(self, shape: Shape) -> int:
         shape = compact(shape)
@@ -49,16 +50,22 @@ class Shapes:
         """The shapes that a shape is made of."""
         return [part for _, part in named_parts(shape)]
 
-    def opaque_places(self, index: int, seen: set[int], path: str = "") -> Iterator[tuple[str, str]]:
+    def opaque_places(self, index: int) -> list[tuple[str, str]]:
         """Every opaque place that can be reached from a shape -> (path, why)."""
-        if index in seen:
-            return
-        seen.add(index)
-        shape = self.all[index]
-        if shape["type"] == "opaque":
-            yield path, shape["why"]
-        for name, part in named_parts(shape):
-            yield from self.opaque_places(part, seen, path + name)
+        found, seen = [], set()
+        waiting = [("", index)]
+        while waiting:
+            path, one = waiting.pop()
+            if one in seen or one in self._clear:
+                continue
+            seen.add(one)
+            shape = self.all[one]
+            if shape["type"] == "opaque":
+                found.append((path, shape["why"]))
+            waiting += [(path + name, part) for name, part in named_parts(shape)][::-1]
+        if not found:
+            self._clear |= seen
+        return found
 
 
 def named_parts(shape: Shape) -> Iterator[tuple[str, int]]:
@@ -85,14 +92,17 @@ def compact(shape: Shape) -> Shape:
     """Leaves out what is none, false or empty, except where the format wants it."""
     kept = {}
     for key, value in shape.items():
-        if value or (value == 0 and value is not False):
-            kept[key.replace("_", "-")] = value
-        elif value is not None:
+        if value is None:
+            continue
+        if "_" in key:
             key = key.replace("_", "-")
-            if (
-                value == ""
-                or (value is False and key in ("allow-inf-nan", "loc-by-alias"))
-                or (value == [] and key in WANTED)
-            ):
-                kept[key] = value
+        if value or is_kept(key, value):
+            kept[key] = value
     return kept
+
+
+def is_kept(key: str, value: Any) -> bool:
+    """Whether a value that is false or empty says something."""
+    if value is False:
+        return key in ("allow-inf-nan", "loc-by-alias")
+    return value == 0 or value == "" or (value == [] and key in WANTED)

@@ -81,11 +81,12 @@ class FunctionNames:
                 top = alias.name if alias.asname else alias.name.partition(".")[0]
                 self.imported[alias.asname or top] = sys.modules.get(top, UNKNOWN)
         elif isinstance(one, ast.ImportFrom):
-            module = sys.modules.get(self.absolute(one))
+            base = lookup.imported_from(one, sys.modules.get(self.function.__module__))
+            module = sys.modules.get(base)
             for alias in one.names:
                 found = vars(module).get(alias.name, UNKNOWN) if module is not None else UNKNOWN
                 if found is UNKNOWN:
-                    found = sys.modules.get(f"{self.absolute(one)}.{alias.name}", UNKNOWN)
+                    found = sys.modules.get(f"{base}.{alias.name}", UNKNOWN)
                 self.imported[alias.asname or alias.name] = found
         if isinstance(one, ast.Assign):
             for target in one.targets:
@@ -99,14 +100,6 @@ class FunctionNames:
             self.given[one.target.id].append(one.value)
         elif isinstance(one, ast.withitem) and isinstance(one.optional_vars, ast.Name):
             self.given[one.optional_vars.id].append(one.context_expr)
-
-    def absolute(self, node: ast.ImportFrom) -> str:
-        name = node.module or ""
-        if not node.level:
-            return name
-        module = sys.modules.get(self.function.__module__)
-        package = (getattr(module, "__package__", None) or "").split(".")
-        return ".".join([*package[: len(package) - node.level + 1], *([name] if name else [])])
 
     def is_elsewhere(self, node: ast.AST) -> bool:
         """A name from an import inside the function, of a module that is not imported yet."""

@@ -36,7 +36,7 @@ from mantlet_inspector.proof.inference import (
     is_foreign,
 )
 from mantlet_inspector.proof.known_middleware import ERRORS
-from mantlet_inspector.source import files, lookup, memory, objects, places, trees
+from mantlet_inspector.source import files, index, lookup, memory, objects, places, trees
 from mantlet_inspector.source.objects import closure
 from mantlet_inspector.source.trees import constant
 
@@ -260,8 +260,7 @@ def says_500(handler: Any) -> bool:
     if node is None:
         return files.is_frameworks(handler)
     for one in ast.walk(node):
-        name = getattr(one, "id", getattr(one, "attr", ""))
-        if name in ("isinstance", "type", "getattr", "status_code", "__class__"):
+        if index.last_name(one) in ("isinstance", "type", "getattr", "status_code", "__class__"):
             return False
         if (
             isinstance(one, ast.Constant)
@@ -305,4 +304,4 @@ def after_the_app(node: Any) -> Iterator[ast.AST]:
 def is_the_app(node: ast.AST) -> bool:
     if not isinstance(node, ast.Call):
         return False
-    return getattr(node.func, "id", getattr(node.func, "attr", "")) in ("call_next", "app", "_app")
+    return index.last_name(node.func) in ("call_next", "app", "_app")

@@ -144,19 +144,17 @@ def leads_anywhere(node: Any, module: Any) -> bool:
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         return any(is_unread_yet(name) for name in imported(node, module))
     if isinstance(node, ast.Attribute):
-        if node.attr in ("__subclasses__", "__globals__", "__builtins__"):
+        if node.attr in index.WAYS:
             return True
         held = value_of(node.value, module)
         return (held is sys and node.attr == "modules") or (node.attr == "__dict__" and holds_http(held))
     if not isinstance(node, ast.Call):
         return False
-    name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-    if name == "import_module" or (
-        isinstance(node.func, ast.Name) and name in ("__import__", "eval", "exec", "globals")
-    ):
+    name = index.last_name(node.func)
+    if name in index.CALLED_WAYS and (isinstance(node.func, ast.Name) or name == "import_module"):
         return True
     # A part of a module by its name.
-    if name not in ("getattr", "vars") or not node.args or not holds_http(value_of(node.args[0], module)):
+    if name not in index.CALLED_WAYS_OF or not node.args or not holds_http(value_of(node.args[0], module)):
         return False
     told = value_of(node, module)
     return told is None or is_http(told)
@@ -175,10 +173,7 @@ def imported(node: Any, module: Any) -> list[str]:
     """The modules that an import comes to."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
-    base = node.module or ""
-    if node.level:
-        package = (getattr(module, "__package__", None) or "").split(".")
-        base = ".".join([*package[: len(package) - node.level + 1], *([base] if base else [])])
+    base = lookup.imported_from(node, module)
     held = vars(sys.modules[base]) if base in sys.modules else {}
     return [
         base,
@@ -207,9 +202,7 @@ def is_unread_yet(name: str) -> bool:
 def named_only(node: Any) -> list[Any]:
     """Where a class may be named and nothing is made of it but what is judged."""
     if isinstance(node, ast.Call):
-        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-        about = name in ("isinstance", "issubclass", "exception_handler", "add_exception_handler", "suppress")
-        return [node.func, *(node.args if about else ())]
+        return [node.func, *(node.args if index.last_name(node.func) in index.ABOUT else ())]
     if isinstance(node, ast.ExceptHandler):
         return [node.type] if node.type is not None else []
     if isinstance(node, ast.ClassDef):
@@ -239,7 +232,7 @@ def is_odd(call: Any, module: Any, inside: Any, cls: Any, aliases: dict[str, str
     else:
         made = value_of(call.func, module)
         if made is None:
-            name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+            name = index.last_name(call.func)
             if not aliases.get(name, name).endswith("HTTPException"):
                 return False
         elif not (isinstance(made, type) and issubclass(made, HTTPException)):
@@ -276,10 +269,8 @@ def assigned(inside: Any, name: str) -> list[Any]:
 
 def is_super_init(call: Any) -> bool:
     function = call.func
-    if not (isinstance(function, ast.Attribute) and function.attr == "__init__"):
-        return False
-    inner = function.value
-    return isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name) and inner.func.id == "super"
+    is_init = isinstance(function, ast.Attribute) and function.attr == "__init__"
+    return is_init and trees.is_super(function.value)
 
 
 def is_error(node: Any, module: Any, cls: Any) -> bool:
@@ -308,17 +299,7 @@ def is_status(value: Any) -> bool:
 def value_of(node: Any, module: Any) -> Any:
     if isinstance(node, ast.Name):
         return vars(module).get(node.id)
-    if isinstance(node, ast.Attribute):
-        base = value_of(node.value, module)
-        value = lookup.UNKNOWN if base is None else lookup.attribute_of(base, node.attr)
-        return None if value is lookup.UNKNOWN else value
-    if (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "getattr"
-        and len(node.args) > 1
-    ):
-        name = node.args[1]
-        if isinstance(name, ast.Constant) and isinstance(name.value, str):
-            return value_of(ast.Attribute(node.args[0], name.value), module)
-    return None
+    parts = index.attribute_parts(node)
+    base = None if parts is None else value_of(parts[0], module)
+    value = lookup.UNKNOWN if parts is None or base is None else lookup.attribute_of(base, parts[1])
+    return None if value is lookup.UNKNOWN else value

@@ -232,7 +232,7 @@ class Reader:
     def call(
         self, node: ast.Call, into: Definition, cls: str | None, plain: bool, rebound: frozenset[str]
     ) -> None:
-        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        name = last_name(node.func)
         if name in CALLED_WAYS:
             into.marks.add("way")
         elif name in CALLED_WAYS_OF and node.args:
@@ -296,18 +296,24 @@ def dotted(node: Any) -> str:
     """`a.b.c`, also of `getattr(a, "b")`; with a `?` for all that is not a name."""
     if isinstance(node, ast.Name):
         return node.id
+    parts = attribute_parts(node)
+    return "?" if parts is None else f"{dotted(parts[0])}.{parts[1]}"
+
+
+def attribute_parts(node: Any) -> tuple[ast.expr, str] | None:
+    """`a` and `b` of `a.b`, and of `getattr(a, "b")`."""
     if isinstance(node, ast.Attribute):
-        return f"{dotted(node.value)}.{node.attr}"
-    if (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "getattr"
-        and len(node.args) > 1
-    ):
-        name = node.args[1]
+        return node.value, node.attr
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr":
+        name = node.args[1] if len(node.args) > 1 else None
         if isinstance(name, ast.Constant) and isinstance(name.value, str):
-            return f"{dotted(node.args[0])}.{name.value}"
-    return "?"
+            return node.args[0], name.value
+    return None
+
+
+def last_name(node: Any) -> str:
+    """`b` of `a.b` and of `b`; nothing if it is neither."""
+    return getattr(node, "attr", getattr(node, "id", ""))
 
 
 def is_clear(status: ast.AST | None) -> bool:

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from mantlet_inspector.source import memory
+from mantlet_inspector.source import index, memory
 from mantlet_inspector.source.files import FRAMEWORKS, file_in, is_frameworks
 from mantlet_inspector.source.objects import is_module, names_in
 from mantlet_inspector.source.trees import node_of
@@ -28,9 +28,7 @@ def rebound(file: str) -> AbstractSet[str]:
         return memory.facts_of(file).rebound
     if b"global" not in memory.text_of(file):
         return frozenset()
-    return {
-        name for node in ast.walk(memory.tree_of(file)) if isinstance(node, ast.Global) for name in node.names
-    }
+    return set(index.rebound_in(memory.tree_of(file)))
 
 
 def value_of(function: Any, name: str) -> Any:
@@ -82,9 +80,18 @@ def stored_in(cls: Any, made: bool = False) -> set[str] | None:
             for one in ast.walk(node) if node is not None else ():
                 if isinstance(one, ast.Attribute) and isinstance(one.ctx, ast.Store):
                     names.add(one.attr)
-                if getattr(one, "id", getattr(one, "attr", None)) in BY_NAME:
+                if index.last_name(one) in BY_NAME:
                     return None
     return names
+
+
+def imported_from(node: ast.ImportFrom, module: Any) -> str:
+    """The whole name of the module from which a module imports."""
+    name = node.module or ""
+    if not node.level:
+        return name
+    package = (getattr(module, "__package__", None) or "").split(".")
+    return ".".join([*package[: len(package) - node.level + 1], *([name] if name else [])])
 
 
 def owner(cls: Any, name: str) -> type:

@@ -41,6 +41,7 @@ class Memory:
         self.began: float | None = None  # when what is being read now was begun
         self.is_late = False
         self.reads = 0  # files that were parsed for their facts
+        self.parsed: list[str] = []  # files that were parsed whole, of which there were no facts
         self.ahead = ahead or {}  # what was read while the app was imported
         self.used: dict[str, Any] = {}
         self.former = load(file, made_with()) if file else {}
@@ -71,8 +72,24 @@ class Memory:
         remedy = "`read-timeout` under `[app]` gives more"
         return f"was not read: {said_seconds(self.bound)} of reading were up ({remedy})"
 
+    def read_parsed(self) -> None:
+        """With facts, the next start parses no file whole."""
+        with self.reading():
+            for file in self.parsed:
+                try:
+                    self.check()
+                    self.used[hash_of(file)] = index.read(tree_of(file)).kept()
+                except Late:
+                    break
+                except RecursionError:  # nested too deeply to be read
+                    continue
+                self.reads += 1
+        self.parsed = []
+
     def keep(self) -> None:
         """Writes the facts that were used, if some are new, or if there is no file yet."""
+        if self.file and self.parsed:
+            self.read_parsed()
         if self.file and (self.reads or not os.path.lexists(self.file)):
             keep(self.file, {"made-with": made_with(), "files": self.used})
             self.reads = 0
@@ -116,7 +133,10 @@ def lines_of(file: str) -> list[bytes]:
 
 @functools.cache
 def tree_of(file: str) -> ast.Module:
-    return ast.parse(text_of(file), file)
+    tree = ast.parse(text_of(file), file)
+    if not are_known(file):
+        current.parsed.append(file)
+    return tree
 
 
 @functools.cache

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import os
 from typing import Any
 
 from mantlet_inspector.source.files import file_of
-from mantlet_inspector.source.objects import code_of
+from mantlet_inspector.source.objects import code_of, whole
 
 
 def where(function: Any) -> str:
@@ -36,8 +35,7 @@ def place(function: Any, line: int) -> str:
 
 def name_of(thing: Any) -> str:
     """How to name code to the person who wrote it."""
-    while isinstance(thing, functools.partial):
-        thing = thing.func
+    thing = whole(thing)
     return getattr(thing, "__qualname__", None) or type(thing).__qualname__
 
 

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use rustix::process::geteuid;
 
-pub(crate) use python::environment;
+pub(crate) use python::{environment, oldest_environment};
 
 use crate::shell::{cargo, find, output, root, run, target};
 

@@ -79,6 +79,22 @@ fn what_was_read_is_remembered_by_the_text_of_each_file() {
     assert_eq!(contract(folder.path()).0, first);
 }
 
+/// Also a file in which no exception is made, and of which one function is read: none is parsed whole twice.
+#[test]
+fn every_file_that_was_parsed_is_remembered() {
+    let folder = app();
+    let doors = "import textwrap\n\nfrom fastapi import Request\n\ndef guard(request: Request):\n    \
+                 return textwrap.dedent(request.headers.get('x-note', ''))\n";
+    fs::write(folder.path().join("doors.py"), doors).unwrap();
+    let (first, _) = contract(folder.path());
+    let memory = folder.path().join(".mantlet/code.json");
+    // The name of a function and the line where it begins.
+    assert!(fs::read_to_string(&memory).unwrap().contains(r#""dedent "#));
+    let written = fs::metadata(&memory).unwrap().ino();
+    assert_eq!(contract(folder.path()).0, first);
+    assert_eq!(fs::metadata(&memory).unwrap().ino(), written, "nothing was new");
+}
+
 #[test]
 fn what_names_stand_for_is_not_remembered() {
     let folder = app();

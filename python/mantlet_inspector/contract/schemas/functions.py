@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 from mantlet_inspector.contract.schemas.known import Schema
+from mantlet_inspector.source.objects import whole
 from mantlet_inspector.source.places import name_of
 
 INTERNAL = ("pydantic._internal.", "pydantic.types", "pydantic.networks")
@@ -23,9 +23,7 @@ TRANSPARENT = {
 
 
 def is_pydantics(function: Any) -> bool:
-    while isinstance(function, functools.partial):
-        function = function.func
-    return (getattr(function, "__module__", None) or "").startswith(INTERNAL)
+    return (getattr(whole(function), "__module__", None) or "").startswith(INTERNAL)
 
 
 def is_transparent(function: Any) -> bool:

@@ -86,6 +86,7 @@ KNOWN = {
     "typed-dict-field": ("schema", "required"),
     "dataclass-field": ("schema", "name", "kw_only", "init", "init_only", "frozen"),
 }
+SETTINGS = {kind: {*COMMON, *settings} for kind, settings in KNOWN.items()}
 FIELD = ("validation_alias", "serialization_alias", "serialization_exclude", "serialization_exclude_if")
 CONFIG = {
     *("title", "strict", "extra_fields_behavior", "typed_dict_total", "from_attributes", "loc_by_alias"),
@@ -121,11 +122,13 @@ class Unknown(Exception):
 
 
 def must_be_known(schema: Schema, *further: str) -> None:
-    known = KNOWN.get(schema["type"])
+    known = SETTINGS.get(schema["type"])
+    if known is None or known.issuperset(schema):
+        return
     for key, value in schema.items():
-        unset = value is None or value is False
-        if known is not None and not unset and key not in (*COMMON, *known, *further):
-            raise Unknown(f"the setting `{key}` of the type `{schema['type']}` is not known")
+        if key in known or key in further or value is None or value is False:
+            continue
+        raise Unknown(f"the setting `{key}` of the type `{schema['type']}` is not known")
 
 
 def config_must_be_known(config: Schema) -> None:

@@ -1,0 +1,54 @@
+//! The oldest Python and the oldest FastAPI: an app is read there as it is on a new one.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::kit::{
+    Client,
+    command::{Finished, Typed},
+    provided,
+};
+
+fn python() -> String {
+    provided("MANTLET_TEST_OLDEST").into_string().expect("text")
+}
+
+#[test]
+fn an_app_on_the_oldest_versions_is_read() {
+    let typed = Typed::mantlet(["contract", "oldest:app", "--python", &python()]).app("oldest.py");
+    let Finished { code, stdout, stderr, .. } = typed.finish();
+    assert_eq!(code, Some(0), "{stderr}");
+    let contract: Value = serde_json::from_str(&stdout).expect("only the contract is printed");
+    let version = |of: &str| contract["made-with"][of].as_str().unwrap_or_default().to_owned();
+    assert!(version("python").starts_with("3.9."), "{}", version("python"));
+    assert_eq!(version("fastapi"), "0.100.0");
+    // The code around the routes is read, and each operation but for one body, which is taken in a former way.
+    let why = "this version of FastAPI takes it out of the request in a way of its own";
+    assert_eq!(contract["notes"], json!([{ "at": "POST /login body", "why": why }]));
+    let routes = contract["router"]["routes"].as_array().expect("routes");
+    let bodies: BTreeMap<_, _> = routes
+        .iter()
+        .filter(|route| route["operation"].is_object())
+        .map(|route| (route["operation"]["id"].as_str(), route["operation"]["body"]["kind"].as_str()))
+        .collect();
+    let expected = [
+        (Some("login_login_post"), Some("form")),
+        (Some("order_orders__number__get"), Some("none")),
+        (Some("place_orders_post"), Some("json")),
+    ];
+    assert_eq!(bodies, BTreeMap::from(expected));
+}
+
+/// And served: input that is invalid is refused before the app, what is valid reaches it.
+#[test]
+fn an_app_on_the_oldest_versions_is_served() {
+    let process = Typed::run(&["oldest:app", "--python", &python()]).app("oldest.py").start();
+    let address = process.ready();
+    for (number, status) in [("7", 200), ("seven", 422)] {
+        let answer = Client::connect(address).get(&format!("/orders/{number}"));
+        let code = answer.json()["code"].as_str().map(str::to_owned);
+        let expected = (status == 422).then(|| "input-invalid".to_owned());
+        assert_eq!((answer.status, code), (status, expected), "{answer:?}");
+    }
+}
