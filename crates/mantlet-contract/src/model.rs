@@ -74,6 +74,10 @@ pub struct Router {
     /// The app has a handler of its own for what does not validate: it may answer something else than FastAPI's 422.
     #[serde(default)]
     pub answers_invalid: bool,
+    /// The app has a handler of its own for what Python raises where FastAPI's 422 would repeat what JSON cannot say, such as `NaN`: then the app answers
+    /// something else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub answers_unsayable: bool,
     /// Statuses from 500 on that error handlers of the app's own may answer with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub handles: Vec<u16>,

@@ -157,6 +157,10 @@ class Walk:
             answers = f"`{name_of(handler) if handler else 'nothing'}` answers what does not validate"
             self.draft.note(where, answers)
             set_below(router, "answers-invalid", True)
+        # What FastAPI's own 422 raises where JSON cannot repeat the input, `NaN` or half a character.
+        failing = self.draft.pre_validation.refusals.handlers_of(app)
+        if any(issubclass(UnicodeEncodeError, one) for one in failing):
+            set_below(router, "answers-unsayable", True)
         answered = errors_answered(app)
         if answered:
             router["handles"] = answered

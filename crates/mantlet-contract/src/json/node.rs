@@ -76,6 +76,17 @@ impl<'a> Item<'a> {
         Self { json, at }
     }
 
+    /// Whether Python raises when it writes this as strict JSON again: `NaN`, a number that is infinite once it is read, half of a surrogate
+    /// pair.
+    pub fn is_unsayable(self) -> bool {
+        let end = self.node().map_or(self.at, |node| node.next.max(self.at + 1));
+        (self.at..end).map(|at| Self { at, ..self }).any(|part| match part.kind() {
+            Kind::Constant(_) | Kind::BrokenText => true,
+            Kind::Float(text) => text.parse().is_ok_and(f64::is_infinite),
+            _ => false,
+        })
+    }
+
     fn node(self) -> Option<&'a Node> {
         self.json.nodes.get(self.at as usize)
     }

@@ -82,6 +82,7 @@ impl Routes {
                         },
                         operation: operation.as_deref().cloned(),
                         answers_invalid: router.answers_invalid,
+                        answers_unsayable: router.answers_unsayable,
                         rewrites: router.rewrites
                             || operation.as_ref().is_some_and(|operation| operation.rewrites),
                         refuses_first: router

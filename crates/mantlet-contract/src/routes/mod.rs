@@ -78,6 +78,8 @@ pub struct HttpRoute {
     pub operation: Option<Operation>,
     /// The app answers what does not validate in words of its own.
     pub answers_invalid: bool,
+    /// It does so where FastAPI's 422 would repeat what JSON cannot say.
+    pub answers_unsayable: bool,
     /// Code of the app may change a request before it is validated.
     pub rewrites: bool,
     /// What may refuse a request before its body is read, if anything.

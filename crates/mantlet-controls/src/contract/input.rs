@@ -72,12 +72,14 @@ impl Policy {
         // it is validated.
         let unproven = (route.rewrites || matched.unsure) && rules.unproven_input == UnprovenInput::Report;
         let mode = mode.under(!matched.contract.counts(rules) || unproven);
-        // An app with words of its own for invalid input keeps using them.
-        let its_own_words = route.answers_invalid && rules.posture == Posture::Compatible;
         let reading =
             read_ahead(operation, route.rewrites || matched.unsure, request, self.judged_size, &self.budget)
                 .await?;
         let mut judgement = judge_parts(matched, operation, rules, path, request, reading == Reading::Whole);
+        // An app with words of its own for what does not validate goes on saying them; and so does one
+        // with words for what FastAPI raises, where its 422 would repeat what JSON cannot say.
+        let fails = route.answers_unsayable && judgement.unsayable;
+        let its_own_words = (route.answers_invalid || fails) && rules.posture == Posture::Compatible;
         let mut verdict = Verdict::default();
         // A body that cannot be judged is reported. A body that only tries to hide, in a way that
         // no client needs, does not pass.
@@ -113,7 +115,9 @@ impl Policy {
             let mut places = places_of(&judgement.faults, matched);
             let in_part = judgement.undecided || judgement.exhausted;
             if mode == Mode::Report {
-                verdict.judged = Judged::Invalid { faults: judgement.faults.as_slice().into(), in_part };
+                if !fails {
+                    verdict.judged = Judged::Invalid { faults: judgement.faults.as_slice().into(), in_part };
+                }
                 let is_news = |told: &String| {
                     self.places.is_new(&format!("{} {} {told}", request.method(), route.path))
                 };

@@ -122,6 +122,7 @@ impl<'d> Reader<'d> {
             redirect_slashes: true,
             complete: is_whole,
             answers_invalid,
+            answers_unsayable: false,
             rewrites,
             refuses_first: None,
             handles: Vec::new(),
