@@ -46,6 +46,11 @@ pub use listener::Listen;
 pub use shared::GateConfig;
 pub use store::StoreConfig;
 
+use mantlet_controls::Clock;
+
+/// The clock by which the gate dates its records and counts what is left of quotas.
+const CLOCK: Clock = Clock::system();
+
 /// Tells the operator something on standard error. A failure to write it is ignored.
 pub fn tell(text: &str) {
     use std::io::Write;

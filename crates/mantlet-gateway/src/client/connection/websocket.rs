@@ -29,6 +29,7 @@ use tokio::{
 
 use self::frames::FrameReader;
 use crate::{
+    CLOCK,
     app::{Permit, WebSocketUpgrade},
     audit_log::AuditLog,
     connection_state::ConnectionState,
@@ -94,7 +95,8 @@ impl Tunnel {
         };
         if let End::Because(code) = end {
             if code == MESSAGE_TOO_BIG {
-                let record = Record::of_connection(self.client, Reason::WebsocketMessageTooLarge);
+                let record =
+                    Record::of_connection(self.client, Reason::WebsocketMessageTooLarge, CLOCK.time());
                 audit.record(record);
             }
             let [high, low] = code.to_be_bytes();
