@@ -11,10 +11,10 @@ use mantlet_controls::{Policy, audit::Sink};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    CLOCK,
     admin::{self, Admin},
     audit_log::AuditLog,
     client::{accept, admission},
+    clock,
     listener::{self, Listen},
     shared::{GateConfig, Shared, Stage},
     tls::{LoadedTls, Tls, TlsError, acme},
@@ -147,7 +147,7 @@ impl Gate {
 
     fn record_usage(&self, is_end: bool) {
         for used in self.shared.policy.load().throttle.usages.read(is_end) {
-            self.shared.audit.record(used.record(CLOCK.time()));
+            self.shared.audit.record(used.record(clock::now()));
         }
     }
 

@@ -14,7 +14,7 @@ use mantlet_controls::{
 use serde_json::{Value, json};
 
 use super::trouble::Trouble;
-use crate::CLOCK;
+use crate::clock;
 
 /// How many keys of a quota are listed; they are those with the highest usage.
 const LISTED: usize = 100;
@@ -59,7 +59,7 @@ impl Question<'_> {
         if let Some(store) = self.store {
             store.reset(&quota.name, holder.key).await.ok_or_else(no_store)?;
         }
-        audit.record(Record::of_reset(&quota.name, CLOCK.time()));
+        audit.record(Record::of_reset(&quota.name, clock::now()));
         Ok(json!({ "reset": self.row(quota, &holder) }))
     }
 
@@ -136,5 +136,5 @@ fn no_store() -> Trouble {
 
 /// The present time.
 pub(super) fn now() -> UnixSeconds {
-    CLOCK.time().as_second().unsigned_abs()
+    clock::now().as_second().unsigned_abs()
 }

@@ -29,9 +29,9 @@ use tokio::{
 
 use self::frames::FrameReader;
 use crate::{
-    CLOCK,
     app::{Permit, WebSocketUpgrade},
     audit_log::AuditLog,
+    clock,
     connection_state::ConnectionState,
 };
 
@@ -96,7 +96,7 @@ impl Tunnel {
         if let End::Because(code) = end {
             if code == MESSAGE_TOO_BIG {
                 let record =
-                    Record::of_connection(self.client, Reason::WebsocketMessageTooLarge, CLOCK.time());
+                    Record::of_connection(self.client, Reason::WebsocketMessageTooLarge, clock::now());
                 audit.record(record);
             }
             let [high, low] = code.to_be_bytes();

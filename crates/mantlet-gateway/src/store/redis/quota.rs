@@ -16,7 +16,7 @@ use mantlet_controls::throttle::{
 use redis::{AsyncCommands as _, RedisResult, Script};
 
 use super::{super::link::Link, RedisStore, named};
-use crate::CLOCK;
+use crate::clock;
 
 /// How long an operator may wait to see usage.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -108,7 +108,7 @@ return 0",
 
 impl RedisStore {
     pub(super) async fn count_spends(&self, spends: &[QuotaRequest<'_>]) -> Option<Vec<QuotaDecision>> {
-        let months = months(CLOCK.time().as_second().unsigned_abs());
+        let months = months(clock::now().as_second().unsigned_abs());
         let one = |spend: &QuotaRequest<'_>, mut connection: Link| {
             let mut call = SPEND.prepare_invoke();
             call.key(self.quota_key(spend.quota, spend.key));
