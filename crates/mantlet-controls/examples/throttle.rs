@@ -8,7 +8,7 @@ use std::{
 };
 
 use mantlet_controls::{
-    Context, Mode, Section,
+    Clock, Context, Mode, Section,
     throttle::{
         Config, bans,
         rate::{Rate, Table},
@@ -31,13 +31,13 @@ fn nanos(times: u32, mut work: impl FnMut(u32)) -> f64 {
 
 fn main() {
     let Some(rate) = Rate::new(10, Duration::from_mins(1), 10) else { return };
-    let small = Table::with_room_for(1_024);
+    let small = Table::with_room_for(1_024, Clock::system());
     let one = nanos(5_000_000, |_| {
         black_box(small.take(small.key([1_u8; 16]), &rate));
     });
 
     let before = resident();
-    let table = Table::with_room_for(1 << 20);
+    let table = Table::with_room_for(1 << 20, Clock::system());
     let fresh = resident() - before;
     let take = |number: u32| {
         black_box(table.take(table.key(u128::from(number).to_be_bytes()), &rate));

@@ -30,7 +30,7 @@ pub(crate) fn module_of(file: &Path) -> Vec<String> {
 
 /// The code of a file in one line, without comments, its tests, and imports for tests alone. Other
 /// test code is read.
-fn without_tests(text: &str) -> String {
+pub(crate) fn without_tests(text: &str) -> String {
     let mut code = Vec::new();
     let mut lines = text.lines().map(|line| line.split("//").next().unwrap()).peekable();
     while let Some(line) = lines.next() {

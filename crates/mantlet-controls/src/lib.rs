@@ -46,8 +46,8 @@
 //! # Inside
 //!
 //! Everything here is a plain function over a request and a checked policy. There are no sockets, files,
-//! environment variables or command-line flags in this crate, and no runtime: the gateway is one user of
-//! it, any [`http`] service can be another.
+//! environment variables or command-line flags in this crate, and no runtime, and time is handed in
+//! ([`Clock`]). The gateway is one user of it, any [`http`] service can be another.
 //!
 //! Read [`pipeline`] first: its one function is the road that every request takes.
 
@@ -89,7 +89,7 @@ mod imports_tests;
 mod rooms_tests;
 
 pub use call::{Call, ClientCertificate, Peer, Scheme};
-pub use config::{Context, Deployment, Mode, Section};
+pub use config::{Clock, Context, Deployment, Mode, Section};
 pub use layer::MantletLayer;
 pub use message::{RequestBody, ResponseBody};
 pub use pipeline::{App, Arrival, Config, Policy, Wire, handle};

@@ -1,4 +1,5 @@
-//! The plan of the house, read from the `use` lines: floors, and controls that stand alone.
+//! The plan of the house, read from the `use` lines: floors, and controls that stand alone. And the
+//! one file that reads a clock.
 //!
 //! Code that two controls need lives below them, so that each control can be read, tested and
 //! removed alone.
@@ -7,7 +8,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use crate::{
     Config,
-    imports_tests::{module_of, named, sources},
+    imports_tests::{module_of, named, sources, without_tests},
 };
 
 /// The floors of the house, the lowest first. A room imports only rooms on the floors below. The
@@ -68,6 +69,43 @@ fn a_room_imports_rooms_below_it_alone() {
         }
     }
     assert!(seen.len() > 40, "imports were found: {}", seen.len());
+}
+
+/// Whether code reads a clock: `Instant::now`, `Timestamp::now`, `Uuid::now_v7`, `start.elapsed()`
+/// and whatever else has such a name.
+fn reads_a_clock(code: &str) -> bool {
+    code.contains("::now") || code.contains(".elapsed(") || code.contains("SystemTime")
+}
+
+#[test]
+fn time_is_handed_in() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let reads = |file: &Path| {
+        let module = module_of(file.strip_prefix(&src).unwrap());
+        let is_test = module.iter().any(|name| name.contains("tests"));
+        !is_test && reads_a_clock(&without_tests(&fs::read_to_string(file).unwrap()))
+    };
+    let readers: Vec<_> = sources(&src).into_iter().filter(|file| reads(file)).collect();
+    assert_eq!(readers, [src.join("config/clock.rs")], "a clock is read beside the one that is handed in");
+}
+
+#[test]
+fn a_clock_that_is_read_is_seen() {
+    for code in [
+        "let start = Instant::now();",
+        "f(std::time::SystemTime::now())",
+        "Self { time: Timestamp::now }",
+        "Utc::now()",
+        "OffsetDateTime::now_utc()",
+        "Uuid::now_v7()",
+        "self.start.elapsed().as_nanos()",
+        "SystemTime::UNIX_EPOCH",
+    ] {
+        assert!(reads_a_clock(code), "{code}");
+    }
+    for code in ["self.clock.time()", "let now = table.now();", "now.saturating_duration_since(start)"] {
+        assert!(!reads_a_clock(code), "{code}");
+    }
 }
 
 #[test]

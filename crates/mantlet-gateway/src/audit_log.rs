@@ -23,6 +23,7 @@ use mantlet_controls::{
 };
 
 use crate::{
+    clock,
     guarded::{self, Kind},
     tell,
 };
@@ -192,7 +193,7 @@ impl Writer {
 
     /// Writes the sums of events that were counted instead of recorded, once their time is over.
     fn sum_up(&mut self, is_end: bool) {
-        for record in self.sums.read(Instant::now(), is_end) {
+        for record in self.sums.read(Instant::now(), clock::now(), is_end) {
             self.write(&record);
         }
     }
@@ -239,7 +240,7 @@ impl Writer {
 }
 
 fn time_now() -> String {
-    mantlet_controls::audit::now().to_string()
+    clock::now().to_string()
 }
 
 /// Refusals on the terminal: no more than a person can read.

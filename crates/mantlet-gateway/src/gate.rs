@@ -14,6 +14,7 @@ use crate::{
     admin::{self, Admin},
     audit_log::AuditLog,
     client::{accept, admission},
+    clock,
     listener::{self, Listen},
     shared::{GateConfig, Shared, Stage},
     tls::{LoadedTls, Tls, TlsError, acme},
@@ -146,7 +147,7 @@ impl Gate {
 
     fn record_usage(&self, is_end: bool) {
         for used in self.shared.policy.load().throttle.usages.read(is_end) {
-            self.shared.audit.record(used.record());
+            self.shared.audit.record(used.record(clock::now()));
         }
     }
 

@@ -16,16 +16,14 @@ use std::{
     time::Duration,
 };
 
-use mantlet_controls::{
-    audit,
-    throttle::{
-        Memory,
-        quotas::{Count, QuotaUse, UnixSeconds, hex_of_key, key_of_hex},
-    },
+use mantlet_controls::throttle::{
+    Memory,
+    quotas::{Count, QuotaUse, UnixSeconds, hex_of_key, key_of_hex},
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    clock,
     guarded::{self, Kind},
     tell,
 };
@@ -213,7 +211,7 @@ impl Writer {
     }
 
     fn write(&mut self, is_last: bool) -> io::Result<()> {
-        let now = audit::now().as_second().unsigned_abs();
+        let now = clock::now().as_second().unsigned_abs();
         let is_old = now.abs_diff(self.since) >= ANEW || self.added > ADDED.max(2 * self.lines);
         let Some(file) = self.file.as_mut().filter(|_| !is_old && !is_last) else {
             return self.write_anew(now);
@@ -269,13 +267,13 @@ mod tests {
     const KEY: &str = "0123456789abcdef0123456789abcdef";
 
     fn used(memory: &Memory, key: &str) -> Option<u32> {
-        let now = audit::now().as_second().unsigned_abs();
+        let now = clock::now().as_second().unsigned_abs();
         let holder = memory.ledger("plan", 1_024).holder(key_of_hex(key)?, now)?;
         Some(holder.counts[1].used)
     }
 
     fn line(key: &str, used: u32) -> String {
-        let from = Window::Day.at(audit::now().as_second().unsigned_abs()).from;
+        let from = Window::Day.at(clock::now().as_second().unsigned_abs()).from;
         format!("{{\"quota\":\"plan\",\"key\":\"{key}\",\"day\":{{\"from\":{from},\"used\":{used}}}}}\n")
     }
 

@@ -28,7 +28,7 @@ const HOUSES: [House; 6] = [
     House {
         folder: &[],
         floors: &[
-            &["guarded", "listener", "connection_state"],
+            &["guarded", "listener", "connection_state", "clock"],
             &["audit_log", "quota_file", "tls", "wire", "guests", "request_body"],
             &["store", "app"],
             &["shared"],

@@ -11,6 +11,7 @@ mod sums;
 use std::{net::IpAddr, sync::Arc};
 
 use http::StatusCode;
+use jiff::Timestamp;
 use mantlet_contract::fault::{Fault, Loc};
 use serde::Serialize;
 
@@ -37,7 +38,7 @@ pub(crate) const MAX_ORIGINAL: usize = 16 << 10;
 #[derive(Debug, Clone, Serialize)]
 pub struct Record {
     /// The time of the decision, RFC 3339 in UTC.
-    pub time: jiff::Timestamp,
+    pub time: Timestamp,
     /// `request-refused`; `request-changed`; `request-would-be-changed`; `request-left-to-app`; `contract-contradicted`; `response-changed`; in report mode `request-would-be-refused` or `response-would-be-changed`;
     /// `response-not-judged`; `connection-refused`; `quota-warning`, `quota-reset`; `store-unavailable`, `store-recovered`; `client-banned`, in report mode
     /// `client-would-be-banned`; `ban-lifted`; `throttle-usage`; `records-summed`.
@@ -75,7 +76,7 @@ pub struct Record {
     pub remedy: Option<String>,
     /// When a ban ends.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<jiff::Timestamp>,
+    pub until: Option<Timestamp>,
     /// A short hash of a rule's key, if that is not an address: eight hexadecimal digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
@@ -102,7 +103,7 @@ impl Record {
         let left = refusal.is_left && !refused;
         let readable = call.method.as_str() != REFUSED_METHOD;
         Self {
-            time: now(),
+            time: call.clock.time(),
             security_event: if left { "request-left-to-app" } else { event(mode) },
             action: if refused { "refuse" } else { "pass" },
             reason: refusal.reason.code(),
@@ -166,27 +167,27 @@ impl Record {
     }
 
     /// The record of a quota that the operator has reset.
-    pub fn of_reset(quota: &str) -> Self {
+    pub fn of_reset(quota: &str, time: Timestamp) -> Self {
         Self {
             security_event: "quota-reset",
             action: "lift",
             subject: Some(quota.to_owned()),
-            ..Self::of_connection(None, Reason::QuotaExceeded)
+            ..Self::of_connection(None, Reason::QuotaExceeded, time)
         }
     }
 
     /// The record of a store of shared counters that failed, with the reason, or that works again.
-    pub fn of_store(fault: Option<&str>) -> Self {
+    pub fn of_store(fault: Option<&str>, time: Timestamp) -> Self {
         Self {
             security_event: if fault.is_some() { "store-unavailable" } else { "store-recovered" },
             action: "pass",
             subject: fault.map(str::to_owned),
-            ..Self::of_connection(None, Reason::StoreUnavailable)
+            ..Self::of_connection(None, Reason::StoreUnavailable, time)
         }
     }
 
     /// The record of a ban that begins with a call, with the last refusal.
-    pub(crate) fn of_ban(call: &Call, mode: Mode, why: String, until: jiff::Timestamp) -> Self {
+    pub(crate) fn of_ban(call: &Call, mode: Mode, why: String, until: Timestamp) -> Self {
         let (banned, refusal) = (mode == Mode::Enforce, Reason::ClientBanned.into());
         Self {
             security_event: if banned { "client-banned" } else { "client-would-be-banned" },
@@ -199,23 +200,23 @@ impl Record {
     }
 
     /// The record of a lifted ban, of an address or a network.
-    pub fn of_lifted(address: &str) -> Self {
+    pub fn of_lifted(address: &str, time: Timestamp) -> Self {
         Self {
             security_event: "ban-lifted",
             action: "lift",
             subject: Some(address.to_owned()),
-            ..Self::of_connection(address.parse().ok(), Reason::ClientBanned)
+            ..Self::of_connection(address.parse().ok(), Reason::ClientBanned, time)
         }
     }
 
     /// The record that sums up records that were not kept, of one address or of all.
-    fn of_sum(client_ip: Option<IpAddr>, reason: &'static str, summed: Summed) -> Self {
+    fn of_sum(client_ip: Option<IpAddr>, reason: &'static str, summed: Summed, time: Timestamp) -> Self {
         Self {
             security_event: "records-summed",
             action: "count",
             reason,
             summed: Some(Box::new(summed)),
-            ..Self::of_connection(client_ip, Reason::InternalError)
+            ..Self::of_connection(client_ip, Reason::InternalError, time)
         }
     }
 
@@ -269,9 +270,9 @@ impl Record {
     }
 
     /// The record of a connection that was closed before a request was read.
-    pub fn of_connection(client_ip: Option<IpAddr>, reason: Reason) -> Self {
+    pub fn of_connection(client_ip: Option<IpAddr>, reason: Reason, time: Timestamp) -> Self {
         Self {
-            time: now(),
+            time,
             security_event: "connection-refused",
             action: "refuse",
             reason: reason.code(),
@@ -325,11 +326,6 @@ impl<F: Fn(Record)> Sink for F {
     fn record(&self, record: Record) {
         self(record);
     }
-}
-
-/// The present time, as records show it.
-pub fn now() -> jiff::Timestamp {
-    jiff::Timestamp::now()
 }
 
 fn shortened(path: &str) -> String {

@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Record;
@@ -94,8 +95,9 @@ impl Sums {
         self.state().take(kind, address, false, now);
     }
 
-    /// Returns the sums if the window is over or this is the end, and begins a new window.
-    pub fn read(&self, now: Instant, is_end: bool) -> Vec<Record> {
+    /// Returns the sums if the window is over or this is the end, and begins a new window. The
+    /// records have this time.
+    pub fn read(&self, now: Instant, time: Timestamp, is_end: bool) -> Vec<Record> {
         let mut state = self.state();
         let Some(lasted) = state.began.map(|began| now.saturating_duration_since(began)) else {
             return Vec::new();
@@ -105,7 +107,7 @@ impl Sums {
         }
         let over = std::mem::take(&mut *state);
         drop(state);
-        over.told(lasted)
+        over.told(lasted, time)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -139,7 +141,7 @@ impl State {
 
     /// One record for each kind with records that were not kept, and one for each of the addresses
     /// that had most.
-    fn told(self, lasted: Duration) -> Vec<Record> {
+    fn told(self, lasted: Duration, time: Timestamp) -> Vec<Record> {
         let seconds = lasted.as_secs() + u64::from(lasted.subsec_nanos() > 0);
         let mut kinds: Vec<_> = self.kinds.into_iter().filter(|(_, count)| count.summed > 0).collect();
         kinds.sort_unstable_by_key(|(kind, _)| (kind.reason, kind.event));
@@ -155,6 +157,7 @@ impl State {
                     address,
                     kind.reason,
                     Summed { event: kind.event, count: summed, kept, seconds, addresses },
+                    time,
                 )
             };
             records.push(told(None, of_kind, addresses));
@@ -205,8 +208,10 @@ fn customer(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
+    const TIME: Timestamp = Timestamp::UNIX_EPOCH;
+
     fn record(address: IpAddr, reason: Reason) -> Record {
-        Record { security_event: "request-refused", ..Record::of_connection(Some(address), reason) }
+        Record { security_event: "request-refused", ..Record::of_connection(Some(address), reason, TIME) }
     }
 
     /// `address event reason count kept` of each summary.
@@ -228,8 +233,8 @@ mod tests {
         assert_eq!(kept(loud, Reason::PathDotSegment, 100_000), 100);
         assert_eq!(kept(quiet, Reason::PathDotSegment, 100), 100);
         assert_eq!(kept(loud, Reason::HostUnknown, 100), 100, "another reason has a budget of its own");
-        assert!(sums.read(now + Duration::from_secs(59), false).is_empty());
-        let told = sums.read(now + WINDOW, false);
+        assert!(sums.read(now + Duration::from_secs(59), TIME, false).is_empty());
+        let told = sums.read(now + WINDOW, TIME, false);
         let expected = [
             "all request-refused path-dot-segment 99900 200",
             "192.0.2.1 request-refused path-dot-segment 99900 100",
@@ -259,7 +264,7 @@ mod tests {
         assert!(state.kinds.values().all(|count| count.kept >= FEW), "of each kind there are examples");
         assert!(state.addresses.len() <= ADDRESSES);
         drop(state);
-        let told = sums.read(now, true);
+        let told = sums.read(now, TIME, true);
         assert!(told.len() <= Reason::ALL.len() * (NAMED + 1), "{}", told.len());
         let count: u64 = told
             .iter()
@@ -267,7 +272,7 @@ mod tests {
             .map(|record| record.summed.as_ref().unwrap().count)
             .sum();
         assert_eq!(count + kept, 200_000);
-        assert!(sums.read(now, true).is_empty());
+        assert!(sums.read(now, TIME, true).is_empty());
     }
 
     #[test]
@@ -284,14 +289,14 @@ mod tests {
             "all request-refused route-unknown 900 100",
             "2001:db8:: request-refused route-unknown 900 100",
         ];
-        assert_eq!(lines(&sums.read(now, true)), expected);
+        assert_eq!(lines(&sums.read(now, TIME, true)), expected);
     }
 
     #[test]
     fn what_is_rare_is_always_kept() {
         let (sums, now) = (Sums::default(), Instant::now());
-        let ban = Record::of_lifted("192.0.2.1");
+        let ban = Record::of_lifted("192.0.2.1", TIME);
         assert!((0..1_000).all(|_| sums.keeps(&ban, now)));
-        assert!(sums.read(now, true).is_empty());
+        assert!(sums.read(now, TIME, true).is_empty());
     }
 }

@@ -17,7 +17,7 @@ pub use self::{
     path::CanonicalPath,
     place::{Place, Spellings},
 };
-use crate::operation::Matched;
+use crate::{config::Clock, operation::Matched};
 
 /// A client's certificate: a principal that the transport vouches for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +93,8 @@ pub struct Call {
     pub wants_problem: bool,
     /// The browser says that a page of the same site loads this as a script or a style.
     pub(crate) loaded_as_code: bool,
+    /// The clock, by which the records of this request are dated and its quotas are counted.
+    pub(crate) clock: Clock,
 }
 
 impl Call {

@@ -1,6 +1,10 @@
 //! `X-Request-ID`: one id for a request in the response, the app's log and the audit record.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use jiff::Timestamp;
+use uuid::{NoContext, Uuid};
+
+use crate::config::Clock;
 
 /// The header that carries the id, to the app and back to the client.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -14,7 +18,7 @@ pub struct RequestId(HeaderValue);
 
 impl RequestId {
     /// Taken from a trusted peer if it sent exactly one that looks like an id, else made.
-    pub fn of(headers: &HeaderMap, peer_trusted: bool) -> Self {
+    pub fn of(headers: &HeaderMap, peer_trusted: bool, clock: Clock) -> Self {
         if peer_trusted {
             let mut sent = headers.get_all(&X_REQUEST_ID).into_iter();
             if let (Some(id), None) = (sent.next(), sent.next())
@@ -23,13 +27,16 @@ impl RequestId {
                 return Self(id.clone());
             }
         }
-        Self::new()
+        Self::new(clock.time())
     }
 
-    /// A new id.
-    pub fn new() -> Self {
-        let mut buffer = uuid::Uuid::encode_buffer();
-        let text = uuid::Uuid::now_v7().hyphenated().encode_lower(&mut buffer);
+    /// A new id. Those of one millisecond have no order: a counter would be a lock for all threads.
+    pub fn new(time: Timestamp) -> Self {
+        let seconds = u64::try_from(time.as_second()).unwrap_or_default();
+        let nanos = u32::try_from(time.subsec_nanosecond()).unwrap_or_default();
+        let id = Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanos));
+        let mut buffer = Uuid::encode_buffer();
+        let text = id.hyphenated().encode_lower(&mut buffer);
         // Hexadecimal digits and hyphens are always a header value.
         Self(HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("")))
     }
@@ -42,12 +49,6 @@ impl RequestId {
     /// As text.
     pub fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default()
-    }
-}
-
-impl Default for RequestId {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -68,7 +69,7 @@ mod tests {
             for value in values {
                 headers.append(X_REQUEST_ID, value.parse().unwrap());
             }
-            let id = RequestId::of(&headers, trusted);
+            let id = RequestId::of(&headers, trusted, Clock::system());
             assert_eq!(values.contains(&id.as_str()), kept, "{values:?} trusted={trusted}");
             if !kept {
                 assert_eq!(id.as_str().as_bytes()[14], b'7', "not a UUIDv7: {}", id.as_str());

@@ -1,5 +1,6 @@
 //! The parts that sections of the configuration are made of.
 
+mod clock;
 mod deployment;
 mod kept;
 mod mistake;
@@ -11,6 +12,7 @@ mod section;
 pub(crate) mod template;
 pub mod units;
 
+pub use clock::Clock;
 pub use deployment::{Deployment, Server};
 pub use kept::Kept;
 pub use mistake::Mistake;

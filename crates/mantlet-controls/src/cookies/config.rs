@@ -101,6 +101,7 @@ impl Section for Config {
                 by_name,
                 others,
                 reported: FirstTime::up_to(MAX_REPORTED),
+                clock: context.deployment.clock,
             })
         } else {
             Err(mistakes)

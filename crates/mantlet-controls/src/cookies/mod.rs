@@ -28,7 +28,7 @@ use http::{HeaderMap, HeaderValue, header};
 
 pub use config::{Config, CookieConfig, SameSite};
 
-use crate::{Mode, audit::FirstTime, message::cookie::SetCookie};
+use crate::{Mode, audit::FirstTime, config::Clock, message::cookie::SetCookie};
 
 /// Cookies that are reported, each once. An app can make up any number of names.
 const MAX_REPORTED: usize = 256;
@@ -40,6 +40,8 @@ pub struct Policy {
     by_name: HashMap<Vec<u8>, Wanted>,
     others: Wanted,
     reported: FirstTime,
+    /// Cookies that have expired are left alone.
+    clock: Clock,
 }
 
 /// Attributes that a cookie should have.
@@ -82,7 +84,7 @@ impl Policy {
 
     /// The attributes to add to the line, if any.
     fn missing(&self, line: &HeaderValue, https: bool) -> Option<String> {
-        let set = SetCookie::parse(line.as_bytes()).filter(|set| !set.is_removal())?;
+        let set = SetCookie::parse(line.as_bytes()).filter(|set| !set.is_removal(self.clock))?;
         let wanted = self.by_name.get(set.name).unwrap_or(&self.others);
         let lacks = |name| set.attribute(name).is_none();
         let mut missing = String::new();

@@ -42,7 +42,7 @@ impl Section for Config {
                 Err(message) => mistakes.push(Mistake::new(format!("trusted-origins[{index}]"), message)),
             }
         }
-        let tokens = self.token.check(&keys);
+        let tokens = self.token.check(&keys, context.deployment.clock);
         if let Err(found) = &tokens {
             mistakes.extend(found.iter().cloned().map(|mistake| mistake.under("token")));
         }

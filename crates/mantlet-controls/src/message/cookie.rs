@@ -3,6 +3,8 @@
 use http::{HeaderMap, HeaderValue, header};
 use jiff::fmt::rfc2822::DateTimeParser;
 
+use crate::config::Clock;
+
 /// The cookies of a request, in their order, over all its lines. A pair without a name is not a
 /// cookie.
 pub(crate) fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
@@ -96,12 +98,12 @@ impl<'l> SetCookie<'l> {
     }
 
     /// Whether the browser shall forget it.
-    pub(crate) fn is_removal(&self) -> bool {
+    pub(crate) fn is_removal(&self, clock: Clock) -> bool {
         let max_age = self.attribute("max-age");
         let is_past = |seconds: &[u8]| seconds == b"0" || seconds.starts_with(b"-");
         let has_passed = |date: &[u8]| {
             let when = DateTimeParser::new().relaxed_weekday(true).parse_timestamp(date);
-            when.is_ok_and(|when| when <= jiff::Timestamp::now())
+            when.is_ok_and(|when| when <= clock.time())
         };
         max_age.is_some_and(is_past)
             || (max_age.is_none() && self.attribute("expires").is_some_and(has_passed))
@@ -148,7 +150,11 @@ mod tests {
             ("a=1; Expires=whenever", false),
             ("a=", true),
         ] {
-            assert_eq!(SetCookie::parse(line.as_bytes()).unwrap().is_removal(), removed, "{line}");
+            assert_eq!(
+                SetCookie::parse(line.as_bytes()).unwrap().is_removal(Clock::system()),
+                removed,
+                "{line}"
+            );
         }
     }
 }

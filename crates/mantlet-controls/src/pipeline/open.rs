@@ -16,7 +16,7 @@ pub(crate) fn open<B>(policy: &Policy, arrival: &Arrival, request: &Request<B>) 
     // A trusted proxy's certificate is its own, not its users'; its headers about theirs are kept.
     let certificate = arrival.certificate.clone().filter(|_| !client.peer_trusted);
     Call {
-        request_id: RequestId::of(headers, client.peer_trusted),
+        request_id: RequestId::of(headers, client.peer_trusted, policy.clock),
         method: request.method().clone(),
         version: request.version(),
         host: Host::of(headers, client::forwarded_host(headers, &client, &policy.client)),
@@ -32,6 +32,7 @@ pub(crate) fn open<B>(policy: &Policy, arrival: &Arrival, request: &Request<B>) 
         certificate,
         wants_problem: wants_problem(headers),
         loaded_as_code: is_code(headers),
+        clock: policy.clock,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     Mode,
     audit::FirstTime,
     client,
-    config::{Context, Deployment, Mistake, Section},
+    config::{Clock, Context, Deployment, Mistake, Section},
     contract, encoding,
     operation::ContractHandle,
     route, uploads,
@@ -75,6 +75,8 @@ macro_rules! policy {
             $($(#[$about])* pub $control: crate::$control::Policy,)+
             /// Settings of single routes.
             pub routes: route::Routes,
+            /// The clock.
+            pub(crate) clock: Clock,
             /// Findings in bodies that have been recorded.
             pub(crate) watched: FirstTime,
             /// Headers that were removed, and have been recorded.
@@ -116,6 +118,7 @@ macro_rules! policy {
                     Ok::<_, ()>(Policy {
                         $($control: checked.$control?,)+
                         routes: routes?,
+                        clock: self.deployment.clock,
                         watched: FirstTime::up_to(contract::MAX_REPORTED),
                         removed: FirstTime::up_to(client::MAX_RECORDED),
                     })

@@ -251,7 +251,7 @@ impl Section for Config {
     /// Counters stay with rules of the same name.
     fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
         let suspected = self.suspected(context.posture);
-        let memory = &context.deployment.kept.get::<super::Memory>();
+        let memory = &context.deployment.kept.get::<super::Memory>().by(context.deployment.clock);
         let report_only = context.report_only;
         let mut mistakes = self.mistaken_numbers();
         let exempt = Networks::parse(&self.exempt);

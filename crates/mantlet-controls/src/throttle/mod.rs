@@ -84,7 +84,7 @@ pub use self::{
 };
 use crate::{
     Call, Mode, Reason, Refusal, RequestBody,
-    config::Networks,
+    config::{Clock, Networks},
     refusal::{Faults, refuses},
 };
 
@@ -117,6 +117,8 @@ pub struct Tarpit(pub Duration);
 /// shares them.
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
+    /// The clock of what is made by this clone.
+    clock: Clock,
     tables: Arc<Mutex<HashMap<Box<str>, Arc<Table>>>>,
     banned: Arc<bans::List>,
     ledgers: Arc<Mutex<HashMap<Box<str>, Arc<Ledger>>>>,
@@ -125,15 +127,22 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// The table of a rule; it keeps the size that it was made with.
+    /// The same memory; what is made from now on goes by this clock.
+    fn by(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// The table of a rule; it keeps the size and the clock that it was made with.
     fn table(&self, rule: &str, keys: usize) -> Arc<Table> {
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(tables.entry(rule.into()).or_insert_with(|| Arc::new(Table::with_room_for(keys))))
+        Arc::clone(
+            tables.entry(rule.into()).or_insert_with(|| Arc::new(Table::with_room_for(keys, self.clock))),
+        )
     }
 
     /// Where use of a rule is counted.
     fn usage(&self, subject: Subject, keys: usize) -> Arc<Usage> {
-        self.usages.of(subject, keys)
+        self.usages.of(subject, keys, self.clock)
     }
 
     /// The counts of a quota on this machine; it keeps the size that it was made with.

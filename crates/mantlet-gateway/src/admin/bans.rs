@@ -9,6 +9,7 @@ use mantlet_controls::{
 use serde_json::{Value, json};
 
 use super::trouble::Trouble;
+use crate::clock;
 
 pub(super) fn list(policy: &Policy) -> Value {
     let bans = policy.throttle.bans();
@@ -19,7 +20,7 @@ pub(super) fn list(policy: &Policy) -> Value {
 pub(super) fn lift_all(bans: Option<&Bans>, audit: &impl Sink) -> Result<Value, Trouble> {
     let lifted = enforced(bans)?.lift_all();
     for address in &lifted {
-        audit.record(Record::of_lifted(address));
+        audit.record(Record::of_lifted(address, clock::now()));
     }
     Ok(json!({ "lifted": lifted }))
 }
@@ -27,7 +28,7 @@ pub(super) fn lift_all(bans: Option<&Bans>, audit: &impl Sink) -> Result<Value, 
 pub(super) fn lift(bans: Option<&Bans>, address: &str, audit: &impl Sink) -> Result<Value, Trouble> {
     match enforced(bans)?.lift(address) {
         Lift::Lifted(address) => {
-            audit.record(Record::of_lifted(&address));
+            audit.record(Record::of_lifted(&address, clock::now()));
             Ok(json!({ "lifted": [address] }))
         }
         Lift::NotBanned => {

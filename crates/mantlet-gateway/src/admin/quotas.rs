@@ -5,7 +5,7 @@ use std::{cmp::Reverse, sync::Arc};
 use http::StatusCode;
 use mantlet_controls::{
     Policy,
-    audit::{self, Record, Sink},
+    audit::{Record, Sink},
     throttle::{
         Key, Store,
         quotas::{Quota, QuotaUse, UnixSeconds, Window, hex_of_key, key_of_hex, moment},
@@ -14,6 +14,7 @@ use mantlet_controls::{
 use serde_json::{Value, json};
 
 use super::trouble::Trouble;
+use crate::clock;
 
 /// How many keys of a quota are listed; they are those with the highest usage.
 const LISTED: usize = 100;
@@ -58,7 +59,7 @@ impl Question<'_> {
         if let Some(store) = self.store {
             store.reset(&quota.name, holder.key).await.ok_or_else(no_store)?;
         }
-        audit.record(Record::of_reset(&quota.name));
+        audit.record(Record::of_reset(&quota.name, clock::now()));
         Ok(json!({ "reset": self.row(quota, &holder) }))
     }
 
@@ -135,5 +136,5 @@ fn no_store() -> Trouble {
 
 /// The present time.
 pub(super) fn now() -> UnixSeconds {
-    audit::now().as_second().unsigned_abs()
+    clock::now().as_second().unsigned_abs()
 }

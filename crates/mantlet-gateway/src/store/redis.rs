@@ -29,7 +29,7 @@ use super::{
     link::{Link, Target},
     scripts::Scripts,
 };
-use crate::audit_log::AuditLog;
+use crate::{audit_log::AuditLog, clock};
 
 /// Time to connect. Requests do not wait that long; they continue without the store.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -96,13 +96,13 @@ impl RedisStore {
         match timeout(time, answer).await.unwrap_or(Err(SLOW)) {
             Ok(answer) => {
                 if circuit.answered(permit) {
-                    audit.record(Record::of_store(None));
+                    audit.record(Record::of_store(None, clock::now()));
                 }
                 Some(answer)
             }
             Err(fault) => {
                 if circuit.failed(permit) {
-                    audit.record(Record::of_store(Some(&fault)));
+                    audit.record(Record::of_store(Some(&fault), clock::now()));
                 }
                 None
             }

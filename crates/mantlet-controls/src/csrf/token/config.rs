@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Tokens, value::Signer};
 use crate::{
     Mode,
-    config::{Mistake, Secret, units::Span},
+    config::{Clock, Mistake, Secret, units::Span},
 };
 
 /// Shortest key: as long as what HMAC-SHA-256 gives (RFC 2104 section 3).
@@ -67,7 +67,7 @@ impl Key {
 
 impl Config {
     /// Checks the section; keys in mistakes are relative to it. Without signing keys the policy makes one of its own.
-    pub(in crate::csrf) fn check(&self, keys: &[Key]) -> Result<Tokens, Vec<Mistake>> {
+    pub(in crate::csrf) fn check(&self, keys: &[Key], clock: Clock) -> Result<Tokens, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         for (index, name) in self.session_cookies.iter().enumerate() {
             mistakes.extend(not_a_cookie_name(format!("session-cookies[{index}]"), name));
@@ -117,6 +117,7 @@ impl Config {
             field: self.field.clone(),
             rotate_after: self.rotate_after.0,
             signer,
+            clock,
         })
     }
 }

@@ -36,7 +36,7 @@ use self::{
     form::{Finder, READ_AHEAD},
     value::{Session, Signer, Value},
 };
-use crate::{Reason, RequestBody, Scheme, message::cookie};
+use crate::{Reason, RequestBody, Scheme, config::Clock, message::cookie};
 
 /// The checked `[csrf.token]` section.
 #[derive(Debug, Clone)]
@@ -49,6 +49,7 @@ pub struct Tokens {
     field: String,
     rotate_after: Duration,
     signer: Signer,
+    clock: Clock,
 }
 
 /// Cookies with the token's name that are tried: a neighbouring host may plant any number.
@@ -128,9 +129,9 @@ impl Tokens {
         });
         let next = match (&session, current) {
             (None, _) => None,
-            (Some(_), Some(current)) if current.age() < self.rotate_after => None,
-            (Some(_), Some(current)) => self.signer.successor(&current),
-            (Some(session), None) => self.signer.first(session),
+            (Some(_), Some(current)) if current.age(self.clock.time()) < self.rotate_after => None,
+            (Some(_), Some(current)) => self.signer.successor(&current, self.clock.time()),
+            (Some(session), None) => self.signer.first(session, self.clock.time()),
         };
         Held { cookies, names: Arc::clone(names), session, current, next, scheme, is_safe }
     }

@@ -23,7 +23,7 @@ impl Tokens {
         if answer.status() == StatusCode::NOT_MODIFIED || is_shared(answer.headers()) {
             return;
         }
-        let (value, session) = match Self::after(held, answer.headers()) {
+        let (value, session) = match self.after(held, answer.headers()) {
             After::Over => return self.remove(held, answer.headers_mut()),
             After::Same => match (held.next, &held.session) {
                 (Some(next), Some(session)) => (Some(next), session.clone()),
@@ -37,7 +37,7 @@ impl Tokens {
                     .next
                     .or(held.current)
                     .filter(|_| held.current.is_some() && held.scheme == Scheme::Https);
-                (kept.or_else(|| self.signer.first(&session)), session)
+                (kept.or_else(|| self.signer.first(&session, self.clock.time())), session)
             }
         };
         let Some(value) = value else { return };
@@ -45,7 +45,7 @@ impl Tokens {
         self.set(held, &format!("{token}; Path=/; SameSite=Lax"), answer.headers_mut());
     }
 
-    fn after(held: &Held, answer: &HeaderMap) -> After {
+    fn after(&self, held: &Held, answer: &HeaderMap) -> After {
         let mut cookies = held.cookies.clone();
         let mut is_same = true;
         for set in answer.get_all(header::SET_COOKIE) {
@@ -55,7 +55,7 @@ impl Tokens {
             };
             is_same = false;
             cookies.retain(|(known, _)| *known != index);
-            if !set.is_removal() {
+            if !set.is_removal(self.clock) {
                 cookies.push((index, set.value.to_vec()));
             }
         }

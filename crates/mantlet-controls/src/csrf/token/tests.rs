@@ -3,12 +3,12 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, Response, header};
 
 use super::*;
-use crate::config::units::Span;
+use crate::config::{Clock, units::Span};
 
 fn tokens(config: Config) -> Tokens {
     let key = Key::new(&[7; KEY_LENGTH]).unwrap();
     let config = Config { session_cookies: vec!["session".into(), "user".into()], ..config };
-    config.check(&[key]).unwrap()
+    config.check(&[key], Clock::system()).unwrap()
 }
 
 fn cookies(line: &str) -> HeaderMap {
@@ -82,9 +82,9 @@ fn a_token_is_good_for_its_session_alone() {
 fn keys_are_rotated_without_voiding_tokens() {
     let (old, new) = (Key::new(&[1; 32]).unwrap(), Key::new(&[2; 64]).unwrap());
     let config = Config { session_cookies: vec!["session".into()], ..Config::default() };
-    let before = config.check(std::slice::from_ref(&old)).unwrap();
-    let after = config.check(&[new.clone(), old]).unwrap();
-    let last = config.check(&[new]).unwrap();
+    let before = config.check(std::slice::from_ref(&old), Clock::system()).unwrap();
+    let after = config.check(&[new.clone(), old], Clock::system()).unwrap();
+    let last = config.check(&[new], Clock::system()).unwrap();
     let token = issued(&before, "session=a", true, &[]);
     let request = format!("session=a; csrf_token={token}");
     assert!(is_answered(&after, &request, &token) && !is_answered(&last, &request, &token));
@@ -209,8 +209,9 @@ fn mistakes_name_their_key() {
         field: "a&b".into(),
         ..Config::default()
     };
-    let keys: Vec<_> = config.check(&[]).unwrap_err().into_iter().map(|mistake| mistake.key).collect();
+    let keys: Vec<_> =
+        config.check(&[], Clock::system()).unwrap_err().into_iter().map(|mistake| mistake.key).collect();
     assert_eq!(keys, ["session-cookies[1]", "cookie", "field", "header"]);
     let config = Config { session_cookies: vec!["csrf_token".into()], ..Config::default() };
-    assert_eq!(config.check(&[]).unwrap_err()[0].key, "cookie");
+    assert_eq!(config.check(&[], Clock::system()).unwrap_err()[0].key, "cookie");
 }

@@ -4,10 +4,11 @@
 //! SHA-256(session)))`. The signature ties the cookie to one session, so that a cookie planted by a
 //! neighbouring host is useless. The page sends back the nonce.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
 use hmac::{Hmac, KeyInit, Mac};
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -28,18 +29,20 @@ pub(super) struct Value {
 }
 
 impl Value {
-    fn of(nonce: &[u8; NONCE], previous: &[u8]) -> Self {
+    fn of(nonce: &[u8; NONCE], previous: &[u8], time: Timestamp) -> Self {
         let mut payload = [0; PAYLOAD];
-        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let seconds = u64::try_from(time.as_second()).unwrap_or_default();
         let parts = seconds.to_be_bytes().into_iter().chain(*nonce).chain(previous.iter().copied());
         payload.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
         Self { payload }
     }
 
-    pub(super) fn age(&self) -> Duration {
+    /// How old it is at a time; one from the future is new.
+    pub(super) fn age(&self, time: Timestamp) -> Duration {
         let seconds = self.payload.first_chunk::<TIME>().map_or(0, |time| u64::from_be_bytes(*time));
-        let issued = UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
-        issued.and_then(|issued| issued.elapsed().ok()).unwrap_or_default()
+        let issued = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+        let age = issued.and_then(|issued| Duration::try_from(time.duration_since(issued)).ok());
+        age.unwrap_or_default()
     }
 
     fn nonce(&self) -> &[u8] {
@@ -97,17 +100,17 @@ impl Signer {
 
     /// The first token of a session. Parallel requests get the same one. It cannot be known without
     /// the session.
-    pub(super) fn first(&self, session: &Session) -> Option<Value> {
+    pub(super) fn first(&self, session: &Session, time: Timestamp) -> Option<Value> {
         let nonce = mac(self.keys.first()?, b"first", session)?.finalize().into_bytes();
         let nonce = nonce.first_chunk()?;
-        Some(Value::of(nonce, nonce))
+        Some(Value::of(nonce, nonce, time))
     }
 
     /// The token that replaces another one, whose nonce is still accepted. Parallel requests that
     /// replace the same token get the same new one.
-    pub(super) fn successor(&self, before: &Value) -> Option<Value> {
+    pub(super) fn successor(&self, before: &Value, time: Timestamp) -> Option<Value> {
         let next = mac(self.keys.first()?, &before.payload, &Session::SUCCESSOR)?.finalize().into_bytes();
-        Some(Value::of(next.first_chunk()?, before.nonce()))
+        Some(Value::of(next.first_chunk()?, before.nonce(), time))
     }
 
     /// The token as a cookie's value, bound to this session.

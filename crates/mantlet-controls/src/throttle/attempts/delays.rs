@@ -94,6 +94,7 @@ fn millis(span: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Clock;
 
     fn key(number: u64) -> Key {
         u128::from(number).to_be_bytes()
@@ -101,7 +102,7 @@ mod tests {
 
     #[test]
     fn nobody_makes_the_gate_forget_whom_others_are_known_to() {
-        let table = |keys| Arc::new(Table::with_room_for(keys));
+        let table = |keys| Arc::new(Table::with_room_for(keys, Clock::system()));
         let attempts = Attempts { purpose: "login".into(), delays: table(64), known: table(1_024) };
         attempts.succeeded(key(1), key(1), key(100));
         for address in 0..100_000 {

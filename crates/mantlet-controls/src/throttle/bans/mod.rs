@@ -31,8 +31,8 @@ use crate::throttle::{
 };
 use crate::{
     Call, Mode, Reason, Refusal,
-    audit::{Record, now},
-    config::{Mistake, Networks, units::Span},
+    audit::Record,
+    config::{Clock, Mistake, Networks, units::Span},
 };
 
 /// Bans that people see. More are in force, and not listed.
@@ -102,6 +102,7 @@ impl Config {
             refusals: memory.table(REFUSALS, throttle.keys),
             until: memory.table(until, throttle.keys),
             list: Arc::clone(&memory.banned),
+            clock: memory.clock,
         })
     }
 }
@@ -146,6 +147,7 @@ pub struct Bans {
     /// When a ban ends, and its `count`: milliseconds, then eight bits.
     until: Arc<Table>,
     list: Arc<List>,
+    clock: Clock,
 }
 
 /// The result of lifting a ban.
@@ -192,7 +194,7 @@ impl Bans {
         if self.mode != Mode::Enforce {
             return Vec::new();
         }
-        let (now, millis) = (now(), self.now());
+        let (now, millis) = (self.clock.time(), self.now());
         let mut list = self.list.lock();
         list.retain(|_, listed| listed.until > millis);
         let mut bans: Vec<_> = list.values().map(|listed| listed.at(now, millis)).collect();
@@ -251,7 +253,7 @@ impl Bans {
         let (until, count) = begun?;
         if self.mode == Mode::Enforce {
             let address = shown(key, address, self.ipv6_prefix);
-            self.list.add(key, Listed { address, since: crate::audit::now(), until, why: why(), count }, now);
+            self.list.add(key, Listed { address, since: self.clock.time(), until, why: why(), count }, now);
         }
         Some(Duration::from_millis(until - now))
     }
@@ -345,7 +347,7 @@ impl Policy {
                 .map_or_else(|| format!("{} of the app", status.as_u16()), |reason| reason.code().to_owned())
         };
         let length = bans.refused(call.client.address?, why)?;
-        Some(Record::of_ban(call, bans.mode, why(), after(now(), length)))
+        Some(Record::of_ban(call, bans.mode, why(), after(call.clock.time(), length)))
     }
 }
 

@@ -31,7 +31,7 @@ pub use config::QuotaConfig;
 pub use ledger::{Ledger, QuotaUse};
 pub use window::{CalendarWindow, Count, UnixSeconds, Window, moment};
 
-use self::window::now;
+use self::window::second_of;
 use crate::throttle::{
     CLOSED, HeaderPolicy, Key, Policy, RateLimitStatus, Store, Verdict, bans, key,
     rate::{Decision, Rate},
@@ -302,7 +302,8 @@ impl Policy {
                     (QuotaDecision { passes: false, ..QuotaDecision::NOTHING }, None)
                 }
                 (None, None | Some(Fail::Local)) => {
-                    let counted = quota.ledger.take(key, &quota.limits, now(), || self.label(rule, call));
+                    let now = second_of(call.clock.time());
+                    let counted = quota.ledger.take(key, &quota.limits, now, || self.label(rule, call));
                     (counted, Some(Arc::clone(&quota.ledger)))
                 }
             };

@@ -75,9 +75,9 @@ pub fn moment(second: UnixSeconds) -> Timestamp {
         .unwrap_or(Timestamp::MAX)
 }
 
-/// The present.
-pub(crate) fn now() -> UnixSeconds {
-    u64::try_from(crate::audit::now().as_second()).unwrap_or_default()
+/// The second of a time.
+pub(crate) fn second_of(time: Timestamp) -> UnixSeconds {
+    u64::try_from(time.as_second()).unwrap_or_default()
 }
 
 /// The usage of the window that began at a moment.

@@ -14,7 +14,10 @@ use std::{
     time::Instant,
 };
 
-use crate::throttle::rate::{Decision, Moment, Rate};
+use crate::{
+    config::Clock,
+    throttle::rate::{Decision, Moment, Rate},
+};
 
 /// Keys in a bucket.
 const SLOTS: usize = 8;
@@ -26,6 +29,7 @@ pub struct Table {
     cells: OnceLock<Box<[AtomicU64]>>,
     buckets: usize,
     seed: RandomState,
+    clock: Clock,
     start: Instant,
 }
 
@@ -37,9 +41,9 @@ struct ContractHandle<'t> {
 
 impl Table {
     /// Room for so many keys, rounded up to a power of two: 16 bytes each, which are taken with the first key.
-    pub fn with_room_for(keys: usize) -> Self {
+    pub fn with_room_for(keys: usize, clock: Clock) -> Self {
         let buckets = keys.div_ceil(SLOTS).max(1).next_power_of_two();
-        Self { cells: OnceLock::new(), buckets, seed: RandomState::new(), start: Instant::now() }
+        Self { cells: OnceLock::new(), buckets, seed: RandomState::new(), clock, start: clock.instant() }
     }
 
     /// The hash of a key.
@@ -63,7 +67,8 @@ impl Table {
     /// The present, in nanoseconds since the table was made.
     pub(in crate::throttle) fn now(&self) -> Moment {
         // In 584 years it would be too long.
-        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX / 2)
+        let passed = self.clock.instant().saturating_duration_since(self.start);
+        u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX / 2)
     }
 
     fn take_at(&self, key: u64, rate: &Rate, now: Moment) -> Decision {
@@ -162,7 +167,7 @@ mod tests {
 
     #[test]
     fn keys_have_rates_of_their_own() {
-        let table = Table::with_room_for(100);
+        let table = Table::with_room_for(100, Clock::system());
         let rate = rate(2, 2);
         let (a, b) = (table.key("a"), table.key("b"));
         assert_eq!([1, 0].map(|_| table.take_at(a, &rate, 1).remaining), [1, 0]);
@@ -175,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_sweep_of_addresses_neither_grows_the_table_nor_frees_who_is_refused() {
-        let table = Table::with_room_for(4_096);
+        let table = Table::with_room_for(4_096, Clock::system());
         let slow = rate(10, 10);
         let refused = table.key("attacker");
         while table.take_at(refused, &slow, 1).wait.is_none() {}
@@ -188,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_rate_that_is_raised_holds_for_whoever_was_refused_by_the_lower_one() {
-        let table = Table::with_room_for(16);
+        let table = Table::with_room_for(16, Clock::system());
         let (key, high) = (table.key("a"), rate(60_000, 10));
         while table.take_at(key, &rate(1, 5), 1).wait.is_none() {}
         assert!(table.take_at(key, &high, 1).wait.is_some());
@@ -197,7 +202,7 @@ mod tests {
 
     #[test]
     fn threads_admit_no_more_together_than_the_rule_says() {
-        let table = Table::with_room_for(16);
+        let table = Table::with_room_for(16, Clock::system());
         let rate = rate(1, 1_000);
         let key = table.key("shared");
         let admitted: usize = std::thread::scope(|scope| {

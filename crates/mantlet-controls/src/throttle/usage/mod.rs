@@ -17,10 +17,11 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use http::StatusCode;
+use jiff::Timestamp;
 
 pub use histogram::Histogram;
 pub use summary::{Clients, Counts, Summary};
@@ -30,7 +31,7 @@ use crate::throttle::{
     Key, RateText, RuleConfig,
     rate::{Rate, Table},
 };
-use crate::{Mode, Reason, audit::Record};
+use crate::{Clock, Mode, Reason, audit::Record};
 
 /// The shortest window and the longest. Between them it is the rule's own period, because a minute
 /// says little about a rate of 5 an hour.
@@ -86,7 +87,6 @@ pub(super) struct Usage {
     by_address: bool,
     is_read: Arc<AtomicBool>,
     window: Duration,
-    start: Instant,
     /// The number of the window: its parity says which of the two is written.
     turn: AtomicU64,
     /// When it began, in nanoseconds.
@@ -109,14 +109,13 @@ struct Over {
 }
 
 impl Usage {
-    fn new(subject: Subject, keys: usize, is_read: Arc<AtomicBool>) -> Self {
-        let window = || Window { table: Table::with_room_for(keys), refused: AtomicU64::new(0) };
+    fn new(subject: Subject, keys: usize, is_read: Arc<AtomicBool>, clock: Clock) -> Self {
+        let window = || Window { table: Table::with_room_for(keys, clock), refused: AtomicU64::new(0) };
         Self {
             window: subject.rate.period().clamp(SHORTEST, LONGEST),
             by_address: subject.key == ["ip"],
             subject,
             is_read,
-            start: Instant::now(),
             turn: AtomicU64::new(0),
             began: AtomicU64::new(0),
             windows: [window(), window()],
@@ -133,8 +132,9 @@ impl Usage {
         if turn.is_multiple_of(2) { even } else { odd }
     }
 
+    /// Nanoseconds, by the clock of the tables.
     fn now(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        self.window(0).table.now()
     }
 
     /// Counts a request; returns the place of the count, for its response.
@@ -223,14 +223,14 @@ pub struct Used {
 
 impl Used {
     /// For the audit log.
-    pub fn record(self) -> Record {
+    pub fn record(self, time: Timestamp) -> Record {
         Record {
             security_event: "throttle-usage",
             action: "pass",
             mode: Mode::Report.as_str(),
             subject: Some(self.rule.as_ref().to_owned()),
             usage: serde_json::to_value(self.summary).ok(),
-            ..Record::of_connection(None, Reason::RateLimited)
+            ..Record::of_connection(None, Reason::RateLimited, time)
         }
     }
 }
@@ -279,12 +279,12 @@ struct Kept {
 
 impl Usages {
     /// The use of a rule: what was begun, or something new if the rule is another one by now.
-    pub(super) fn of(&self, subject: Subject, keys: usize) -> Arc<Usage> {
+    pub(super) fn of(&self, subject: Subject, keys: usize, clock: Clock) -> Arc<Usage> {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = all.iter().find(|kept| kept.usage.subject == subject) {
             return Arc::clone(&known.usage);
         }
-        let usage = Arc::new(Usage::new(subject, keys, Arc::clone(&self.is_read)));
+        let usage = Arc::new(Usage::new(subject, keys, Arc::clone(&self.is_read), clock));
         all.push(Kept { usage: Arc::clone(&usage), over: None });
         usage
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::Clock;
 
 fn subject(counts: Counts, rate: Rate) -> Subject {
     Subject { name: "watched".into(), rate, key: vec!["ip".into()], counts, rule: None }
@@ -7,7 +8,7 @@ fn subject(counts: Counts, rate: Rate) -> Subject {
 fn usages(counts: Counts) -> (Usages, Arc<Usage>) {
     let usages = Usages::default();
     let rate = Rate::new(10, Duration::from_secs(1), 10).unwrap();
-    let usage = usages.of(subject(counts, rate), 1 << 12);
+    let usage = usages.of(subject(counts, rate), 1 << 12, Clock::system());
     usages.begin();
     (usages, usage)
 }
@@ -29,7 +30,7 @@ fn ask(usage: &Arc<Usage>, client: u128, answers: &[u16]) {
 fn windows_are_the_rules_own_within_bounds() {
     let seconds = |count, secs| {
         let rate = Rate::new(count, Duration::from_secs(secs), 1).unwrap();
-        Usage::new(subject(Counts::Requests, rate), 1_024, Arc::default()).window.as_secs()
+        Usage::new(subject(Counts::Requests, rate), 1_024, Arc::default(), Clock::system()).window.as_secs()
     };
     assert_eq!(
         [(100, 1), (5, 60), (10, 900), (5, 86_400)].map(|(count, secs)| seconds(count, secs)),
@@ -107,7 +108,8 @@ fn a_window_is_read_the_time_after_it_ended() {
     let usages = Usages::default();
     usages.begin();
     let rate = Rate::new(10, Duration::from_secs(1), 10).unwrap();
-    let usage = Usage::new(subject(Counts::Requests, rate), 1 << 12, Arc::clone(&usages.is_read));
+    let usage =
+        Usage::new(subject(Counts::Requests, rate), 1 << 12, Arc::clone(&usages.is_read), Clock::system());
     let usage = Arc::new(Usage { window: Duration::ZERO, ..usage });
     usages.all.lock().unwrap().push(Kept { usage: Arc::clone(&usage), over: None });
     let most = || usages.read(false).iter().map(|used| used.summary.legitimate.most).collect::<Vec<_>>();
@@ -121,7 +123,7 @@ fn a_window_is_read_the_time_after_it_ended() {
 fn nothing_is_counted_where_nobody_reads() {
     let usages = Usages::default();
     let rate = Rate::new(10, Duration::from_secs(1), 10).unwrap();
-    let usage = usages.of(subject(Counts::Requests, rate), 1 << 12);
+    let usage = usages.of(subject(Counts::Requests, rate), 1 << 12, Clock::system());
     ask(&usage, 1, &[200]);
     usages.begin();
     assert_eq!(usages.read(true), []);
@@ -130,11 +132,14 @@ fn nothing_is_counted_where_nobody_reads() {
 #[test]
 fn a_rule_that_has_changed_begins_anew_and_the_old_one_is_told() {
     let (usages, usage) = usages(Counts::Requests);
-    let same = usages.of(usage.subject.clone(), 1 << 12);
+    let same = usages.of(usage.subject.clone(), 1 << 12, Clock::system());
     assert!(Arc::ptr_eq(&usage, &same));
     ask(&usage, 1, &[200]);
-    let other =
-        usages.of(subject(Counts::Requests, Rate::new(20, Duration::from_secs(1), 10).unwrap()), 1 << 12);
+    let other = usages.of(
+        subject(Counts::Requests, Rate::new(20, Duration::from_secs(1), 10).unwrap()),
+        1 << 12,
+        Clock::system(),
+    );
     ask(&other, 2, &[200; 2]);
     drop((usage, same));
     let read = usages.read(false);

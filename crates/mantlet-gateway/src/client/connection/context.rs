@@ -8,7 +8,7 @@ use mantlet_controls::{
 };
 
 use super::websocket::Tunnel;
-use crate::{connection_state::ConnectionState, shared::Shared};
+use crate::{clock, connection_state::ConnectionState, shared::Shared};
 
 /// Shared by all requests of a connection.
 #[derive(Debug)]
@@ -48,5 +48,5 @@ pub(in crate::client) fn refuse_connection(shared: &Shared, peer: Peer, reason: 
         Peer::Ip(socket) | Peer::Unnamed(socket) => Some(socket.ip()),
         Peer::Unknown | Peer::Unix => None,
     };
-    shared.audit.record(Record::of_connection(address, reason));
+    shared.audit.record(Record::of_connection(address, reason, clock::now()));
 }

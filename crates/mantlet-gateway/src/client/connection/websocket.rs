@@ -31,6 +31,7 @@ use self::frames::FrameReader;
 use crate::{
     app::{Permit, WebSocketUpgrade},
     audit_log::AuditLog,
+    clock,
     connection_state::ConnectionState,
 };
 
@@ -94,7 +95,8 @@ impl Tunnel {
         };
         if let End::Because(code) = end {
             if code == MESSAGE_TOO_BIG {
-                let record = Record::of_connection(self.client, Reason::WebsocketMessageTooLarge);
+                let record =
+                    Record::of_connection(self.client, Reason::WebsocketMessageTooLarge, clock::now());
                 audit.record(record);
             }
             let [high, low] = code.to_be_bytes();

@@ -7,19 +7,16 @@
 use std::{collections::HashMap, sync::LazyLock, time::Duration};
 
 use futures_util::future::try_join_all;
-use mantlet_controls::{
-    audit,
-    throttle::{
-        Key,
-        quotas::{
-            Count, QuotaCharge, QuotaDecision, QuotaRequest, QuotaUse, UnixSeconds, Window, WindowUse,
-            key_of_hex,
-        },
+use mantlet_controls::throttle::{
+    Key,
+    quotas::{
+        Count, QuotaCharge, QuotaDecision, QuotaRequest, QuotaUse, UnixSeconds, Window, WindowUse, key_of_hex,
     },
 };
 use redis::{AsyncCommands as _, RedisResult, Script};
 
 use super::{super::link::Link, RedisStore, named};
+use crate::clock;
 
 /// How long an operator may wait to see usage.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -111,7 +108,7 @@ return 0",
 
 impl RedisStore {
     pub(super) async fn count_spends(&self, spends: &[QuotaRequest<'_>]) -> Option<Vec<QuotaDecision>> {
-        let months = months(audit::now().as_second().unsigned_abs());
+        let months = months(clock::now().as_second().unsigned_abs());
         let one = |spend: &QuotaRequest<'_>, mut connection: Link| {
             let mut call = SPEND.prepare_invoke();
             call.key(self.quota_key(spend.quota, spend.key));
