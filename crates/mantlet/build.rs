@@ -11,7 +11,7 @@ use std::{
 const PACKAGE: &str = "mantlet_inspector";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../python").canonicalize()?;
+    let python = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../../python").canonicalize()?;
     let package = python.join(PACKAGE);
     // Cargo looks at every file in it.
     println!("cargo::rerun-if-changed={}", package.display());
