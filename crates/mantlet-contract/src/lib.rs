@@ -17,7 +17,7 @@
 //!   mode, also what came as JSON. Under an opaque shape everything passes. [`validate`] lists what is left to the app, and bounds the work:
 //!   depth, steps, faults.
 //! - A form is read as python-multipart reads it.
-//! - [`flows`] finds which operations are sensitive, by their inputs; a word is only a suspicion. Whom a request names is read by [`inputs`], as
+//! - [`sensitive`] finds which operations are sensitive, by their inputs; a word is only a suspicion. Whom a request names is read by [`inputs`], as
 //!   FastAPI reads it.
 //! - [`answers`]: a shape says which keys may stand. What may fit any branch stays, and an object without a single promised key is something else and
 //!   stays whole.
@@ -28,7 +28,6 @@ pub mod compile;
 #[cfg(feature = "openapi")]
 pub mod document;
 pub mod fault;
-pub mod flows;
 pub mod inputs;
 pub mod json;
 pub mod model;
@@ -37,6 +36,7 @@ mod number;
 pub mod places;
 mod python;
 pub mod routes;
+pub mod sensitive;
 mod shape;
 pub mod validate;
 pub mod value;

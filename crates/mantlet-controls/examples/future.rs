@@ -10,7 +10,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use mantlet_controls::{
-    App, Arrival, Call, Peer, Policy, Reason, Refusal, RequestBody, Scheme, Wire, audit::Record, handle,
+    App, Arrival, Call, Peer, Policy, Reason, Refusal, RequestBody, Scheme, WireVerdict, audit::Record,
+    handle,
 };
 
 struct Empty;
@@ -52,7 +53,7 @@ impl App<Empty> for Answers {
 fn main() {
     let policy = Policy::default();
     let arrival =
-        Arrival { peer: Peer::Unknown, scheme: Scheme::Http, wire: Wire::Unread, certificate: None };
+        Arrival { peer: Peer::Unknown, scheme: Scheme::Http, wire: WireVerdict::Unread, certificate: None };
     let audit = |_: Record| {};
     let future = handle(&policy, &audit, &arrival, Request::new(Empty), Answers);
     println!("{} bytes: a request in the pipeline, the app's part aside", size_of_val(&future));

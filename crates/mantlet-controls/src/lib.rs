@@ -92,6 +92,6 @@ pub use call::{Call, ClientCertificate, Peer, Scheme};
 pub use config::{Clock, Context, Deployment, Mode, Section};
 pub use layer::MantletLayer;
 pub use message::{RequestBody, ResponseBody};
-pub use pipeline::{App, Arrival, Config, Policy, Wire, handle};
+pub use pipeline::{App, Arrival, Config, Policy, WireVerdict, handle};
 pub use reason::Reason;
 pub use refusal::Refusal;

@@ -2,7 +2,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request};
 
 use super::*;
 use crate::{
-    Arrival, Call, Context, Policy as WholePolicy, Section, Wire, call::Client, config::Networks,
+    Arrival, Call, Context, Policy as WholePolicy, Section, WireVerdict, call::Client, config::Networks,
     pipeline::open,
 };
 
@@ -21,7 +21,7 @@ fn client(peer_text: &str, headers: &HeaderMap, policy: &Policy) -> Client {
 fn call(peer_text: &str, request: &Request<()>, policy: &Policy) -> Call {
     let whole = WholePolicy::default();
     let arrival =
-        Arrival { peer: peer(peer_text), scheme: Scheme::Http, wire: Wire::Unread, certificate: None };
+        Arrival { peer: peer(peer_text), scheme: Scheme::Http, wire: WireVerdict::Unread, certificate: None };
     let mut call = open(&whole, &arrival, request);
     call.client = client(peer_text, request.headers(), policy);
     call

@@ -4,7 +4,7 @@ use http::Extensions;
 
 use super::{Audit, FindPeer, MantletLayer, Shared};
 use crate::{
-    Config, Deployment, Scheme, Wire,
+    Config, Deployment, Scheme, WireVerdict,
     audit::Record,
     config::{Mistake, Section},
     limits, route, sections,
@@ -105,7 +105,11 @@ impl Builder {
     pub fn build(self) -> Result<MantletLayer, InvalidConfig> {
         let policy = self.config.check().map_err(InvalidConfig)?;
         // Strict parsing is a limit like the others.
-        let wire = if self.config.limits == limits::Config::off() { Wire::NotAsked } else { Wire::Unread };
+        let wire = if self.config.limits == limits::Config::off() {
+            WireVerdict::NotAsked
+        } else {
+            WireVerdict::Unread
+        };
         let Self { audit, peer, scheme, .. } = self;
         Ok(MantletLayer { shared: Arc::new(Shared { policy, wire, audit, peer, scheme }) })
     }

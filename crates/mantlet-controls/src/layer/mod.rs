@@ -61,7 +61,7 @@ pub use body::{CountedBody, GuardedBody};
 pub use builder::{Builder, InvalidConfig};
 
 use crate::{
-    App, Arrival, Call, Peer, Policy, Reason, Refusal, RequestBody, ResponseBody, Scheme, Wire,
+    App, Arrival, Call, Peer, Policy, Reason, Refusal, RequestBody, ResponseBody, Scheme, WireVerdict,
     audit::{Keep, Record, Sink},
     pipeline,
     throttle::bans::Bans,
@@ -91,7 +91,7 @@ pub struct MantletLayer {
 
 struct Shared {
     policy: Policy,
-    wire: Wire,
+    wire: WireVerdict,
     audit: Audit,
     peer: FindPeer,
     scheme: Scheme,

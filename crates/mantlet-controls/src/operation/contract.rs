@@ -8,11 +8,11 @@ use std::{
 use mantlet_contract::{
     Shapes,
     compile::compile,
-    flows::{self, Found as Sensitive},
     json::Limits,
     model::{self, Location, Note, Operation, SecurityScheme},
     places::places,
     routes::{HttpRoute, Roots, Routes},
+    sensitive::{self, SensitiveRoute},
 };
 
 use super::{place, tally::Tally};
@@ -33,7 +33,7 @@ pub struct Contract {
     /// Cookies that operations declare as security.
     pub(crate) session_cookies: Arc<[String]>,
     /// Sensitive operations, by their paths.
-    pub(crate) flows: HashMap<String, Vec<Sensitive>>,
+    pub(crate) sensitive: HashMap<String, Vec<SensitiveRoute>>,
     /// Where operations say that tokens come from, each with a slash in front.
     pub(crate) token_paths: Vec<Box<str>>,
     /// A WSGI app is mounted, to which `x_user` and `x-user` are one header.
@@ -77,9 +77,9 @@ impl Contract {
             model.made_with.get("python").and_then(|version| version.split('.').nth(1)?.parse().ok());
         let python = version.unwrap_or(Limits::default().python);
         let exact = model.source == model::Source::Inspector;
-        let mut flows: HashMap<String, Vec<Sensitive>> = HashMap::new();
-        for found in flows::find(model) {
-            flows.entry(found.path.clone()).or_default().push(found);
+        let mut sensitive: HashMap<String, Vec<SensitiveRoute>> = HashMap::new();
+        for found in sensitive::find(model) {
+            sensitive.entry(found.path.clone()).or_default().push(found);
         }
         let mut token_paths: Vec<_> = routes.operations().flat_map(token_paths_of).collect();
         token_paths.sort_unstable();
@@ -98,7 +98,7 @@ impl Contract {
             identity: 0,
             exact,
             session_cookies,
-            flows,
+            sensitive,
             token_paths,
             folds_headers,
             declared,
@@ -168,5 +168,5 @@ fn token_paths_of(operation: &Operation) -> impl Iterator<Item = Box<str>> {
         SecurityScheme::Bearer { token_url } => token_url.as_deref(),
         _ => None,
     });
-    urls.filter_map(|url| flows::path_of(url).map(Into::into))
+    urls.filter_map(|url| sensitive::path_of(url).map(Into::into))
 }

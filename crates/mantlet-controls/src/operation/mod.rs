@@ -11,8 +11,8 @@ use std::{ops::Range, sync::Arc};
 
 use http::Method;
 use mantlet_contract::{
-    flows::{Flow, Found as Sensitive},
     routes::{Convertor, HttpRoute},
+    sensitive::{SensitiveRoute, Sensitivity},
 };
 
 use self::contract::cookies_of;
@@ -34,13 +34,13 @@ pub struct Matched {
 
 impl Matched {
     /// Why the operation is sensitive, if it is.
-    pub(crate) fn flow(&self, method: &Method) -> Option<&Flow> {
-        let found = self.contract.flows.get(&self.route.path)?;
-        let of_method = |found: &&Sensitive| {
+    pub(crate) fn sensitivity(&self, method: &Method) -> Option<&Sensitivity> {
+        let found = self.contract.sensitive.get(&self.route.path)?;
+        let of_method = |found: &&SensitiveRoute| {
             found.host.as_deref() == self.route.host.as_deref()
                 && found.methods.iter().any(|name| name == method.as_str())
         };
-        found.iter().find(of_method).map(|found| &found.flow)
+        found.iter().find(of_method).map(|found| &found.sensitivity)
     }
 }
 

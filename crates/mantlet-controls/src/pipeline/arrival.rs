@@ -15,14 +15,14 @@ pub struct Arrival {
     /// Whether this connection is encrypted by us.
     pub scheme: Scheme,
     /// The strict reader's verdict on the bytes.
-    pub wire: Wire,
+    pub wire: WireVerdict,
     /// The certificate that the client has shown and TLS has verified (mTLS).
     pub certificate: Option<Arc<ClientCertificate>>,
 }
 
 /// The strict reader's verdict on a request's bytes.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Wire {
+pub enum WireVerdict {
     /// Not read: they came through another parser. The pipeline judges what can still be seen.
     Unread,
     /// Not to be read.

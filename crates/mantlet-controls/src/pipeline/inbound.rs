@@ -7,7 +7,7 @@ use http::{Request, uri::PathAndQuery};
 use http_body::Body;
 
 use super::{
-    App, Arrival, Ending, Road, Wire,
+    App, Arrival, Ending, Road, WireVerdict,
     pages::{foreign, of_origin, suspect},
     pass::{pass, stop},
     watch::{self, Watch},
@@ -40,13 +40,13 @@ where
     road.due.may_be_banned = policy.throttle.banned(&road.call, request.headers(), &policy.client.trusted)?;
 
     // wire: is this exactly one well-formed request? Nothing else can be judged about bytes that are not.
-    if let Wire::Refused(refusal) = &arrival.wire {
+    if let WireVerdict::Refused(refusal) = &arrival.wire {
         return Err(refusal.clone().into());
     }
-    if arrival.wire != Wire::NotAsked {
+    if arrival.wire != WireVerdict::NotAsked {
         wire::verify_method(request.method())?;
     }
-    if arrival.wire == Wire::Unread {
+    if arrival.wire == WireVerdict::Unread {
         let most = (policy.limits.header_count, policy.limits.target_length);
         wire::verify(most, policy.path.takes_raw_bytes(), request)?;
     }

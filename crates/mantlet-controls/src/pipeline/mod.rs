@@ -22,7 +22,7 @@ use http_body::Body;
 pub(crate) use self::open::open;
 pub use self::{
     app::App,
-    arrival::{Arrival, Wire},
+    arrival::{Arrival, WireVerdict},
     policy::{Config, Policy},
 };
 use self::{

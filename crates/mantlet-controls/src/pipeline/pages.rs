@@ -224,7 +224,7 @@ fn is_ambient(authorization: &HeaderValue) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Arrival, Peer, Scheme, Wire, pipeline::open};
+    use crate::{Arrival, Peer, Scheme, WireVerdict, pipeline::open};
 
     /// The preflight for a request, one line for each header, sorted.
     fn asked(lines: &[(&str, &str)], trusted: &str) -> Vec<String> {
@@ -238,7 +238,7 @@ mod tests {
         let arrival = Arrival {
             peer: Peer::Ip("10.0.0.1:4711".parse().unwrap()),
             scheme: Scheme::Http,
-            wire: Wire::WellFormed,
+            wire: WireVerdict::WellFormed,
             certificate: None,
         };
         let call = open(&policy, &arrival, &request);

@@ -12,7 +12,8 @@ use serde_json::json;
 
 use super::{App, handle};
 use crate::{
-    Arrival, Call, Config, Mode, Peer, Policy, Reason, Refusal, RequestBody, ResponseBody, Scheme, Wire,
+    Arrival, Call, Config, Mode, Peer, Policy, Reason, Refusal, RequestBody, ResponseBody, Scheme,
+    WireVerdict,
     audit::{Record, Sink},
     config::{Posture, Tolerance},
     contract::{self, Trust},
@@ -100,7 +101,7 @@ fn ask_with(
     let arrival = Arrival {
         peer: Peer::Ip("203.0.113.1:4711".parse().unwrap()),
         scheme: Scheme::Http,
-        wire: Wire::Unread,
+        wire: WireVerdict::Unread,
         certificate: None,
     };
     let records = Records::default();

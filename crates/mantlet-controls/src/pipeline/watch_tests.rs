@@ -10,7 +10,7 @@ use crate::{
     config::{Posture, Tolerance, units::Size},
     message::Finding,
     operation::Contract,
-    pipeline::{Arrival, Policy, Wire, open},
+    pipeline::{Arrival, Policy, WireVerdict, open},
 };
 
 const TYPE: &str = "multipart/form-data; boundary=b";
@@ -41,7 +41,7 @@ fn said(policy: &Policy, path: &str, coding: &str, body: &[u8]) -> (Result<(), R
     }
     let request = request.body(()).unwrap();
     let peer = Peer::Ip("203.0.113.1:4711".parse().unwrap());
-    let arrival = Arrival { peer, scheme: Scheme::Http, wire: Wire::Unread, certificate: None };
+    let arrival = Arrival { peer, scheme: Scheme::Http, wire: WireVerdict::Unread, certificate: None };
     let mut call = open(policy, &arrival, &request);
     let settings = policy.routes.of(request.method(), call.spellings());
     call.operation =

@@ -18,7 +18,8 @@ mod unread;
 
 use super::secrets::BCRYPT;
 use crate::{
-    App, Arrival, Call, Config, Peer, Policy, Reason, Refusal, RequestBody, ResponseBody, Scheme, Wire,
+    App, Arrival, Call, Config, Peer, Policy, Reason, Refusal, RequestBody, ResponseBody, Scheme,
+    WireVerdict,
     audit::{Keep, Record, Sink},
     config::Posture,
     contract::Trust,
@@ -199,7 +200,7 @@ fn unread(
     let arrival = Arrival {
         peer: Peer::Ip("203.0.113.1:4711".parse().unwrap()),
         scheme: Scheme::Http,
-        wire: Wire::Unread,
+        wire: WireVerdict::Unread,
         certificate: None,
     };
     let request = Request::builder().method(method).uri(path).header("host", "example.com");

@@ -1,7 +1,7 @@
 use std::{collections::HashMap, fmt, str::FromStr, sync::Arc, time::Duration};
 
 use http::HeaderName;
-use mantlet_contract::flows::Purpose;
+use mantlet_contract::sensitive::Purpose;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::throttle::{
@@ -341,7 +341,7 @@ impl Section for Config {
                 presences: Arc::clone(&memory.presences),
                 recorded: memory.table("recorded", self.keys),
                 bans,
-                flows: attempts::Memory::new(&base),
+                attempts: attempts::Memory::new(&base),
                 proven: memory.table("proven", PROVEN),
                 operations,
             }),

@@ -10,9 +10,9 @@ use base64::{
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use http_body::Body;
 use mantlet_contract::{
-    flows::Place,
     inputs::{Named, in_cookies, in_query, named},
     model::{Location, SecurityScheme},
+    sensitive::Place,
 };
 
 use sha2::{Digest, Sha256};

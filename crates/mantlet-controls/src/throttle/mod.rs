@@ -180,7 +180,7 @@ pub struct Policy {
     recorded: Arc<Table>,
     /// The usage of rules that only report.
     pub usages: Usages,
-    flows: attempts::Memory,
+    attempts: attempts::Memory,
     /// Operations that have answered 401.
     proven: Arc<Table>,
     bans: Option<Bans>,
@@ -406,7 +406,7 @@ impl Policy {
     pub(crate) fn has_late(&self, call: &Call) -> bool {
         self.mode != Mode::Off
             && !self.is_exempt(call)
-            && (self.rules.has(false) || self.quotas.has(false) || self.flow(call).is_some())
+            && (self.rules.has(false) || self.quotas.has(false) || self.sensitivity(call).is_some())
     }
 
     fn is_exempt(&self, call: &Call) -> bool {

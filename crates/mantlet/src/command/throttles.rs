@@ -3,7 +3,7 @@
 
 use std::{fmt::Write as _, process::ExitCode};
 
-use mantlet_contract::flows::{self, Evidence, Place};
+use mantlet_contract::sensitive::{self, Evidence, Place};
 use mantlet_controls::{
     Mode,
     config::units::Span,
@@ -32,11 +32,11 @@ pub(crate) fn throttles(arguments: &ThrottlesArguments) -> Result<ExitCode, Fail
         .read()
         .map_err(|mistakes| Failure::usage(summary(&mistakes, "it cannot be used")))?;
     let Description { name, model, .. } = describe(&arguments.contract)?;
-    print(&report(&name, &checked, &flows::find(&model)))?;
+    print(&report(&name, &checked, &sensitive::find(&model)))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn report(name: &str, checked: &Checked, found: &[flows::Found]) -> String {
+fn report(name: &str, checked: &Checked, found: &[sensitive::SensitiveRoute]) -> String {
     let operations = checked.policy.throttle.sensitive_operations(found);
     let mut text = match operations.iter().filter(|one| one.gets != EffectiveLimit::Unknown).count() {
         0 => format!(

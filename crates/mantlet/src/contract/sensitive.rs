@@ -1,6 +1,6 @@
 //! Hints about operations that are sensitive, or only look so.
 
-use mantlet_contract::flows::{Evidence, Purpose};
+use mantlet_contract::sensitive::{Evidence, Purpose};
 
 /// The section with which an operation is limited that only looks sensitive.
 pub(crate) fn line_of(path: &str, purpose: Purpose, methods: &[String]) -> String {

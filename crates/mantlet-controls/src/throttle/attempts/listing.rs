@@ -1,7 +1,7 @@
 //! All sensitive operations and their limits, as `mantlet throttles` prints them.
 
 use http::Method;
-use mantlet_contract::flows::{Evidence, Found, Place, Purpose};
+use mantlet_contract::sensitive::{Evidence, Place, Purpose, SensitiveRoute};
 
 use crate::throttle::{
     Policy,
@@ -53,11 +53,11 @@ pub enum EffectiveLimit {
 impl Policy {
     /// Lists the operations that the contract shows to be sensitive, and those that the
     /// configuration names.
-    pub fn sensitive_operations(&self, found: &[Found]) -> Vec<SensitiveOperation> {
+    pub fn sensitive_operations(&self, found: &[SensitiveRoute]) -> Vec<SensitiveOperation> {
         let operations = &self.operations;
         let mut all = Vec::new();
         // The contract's, by the sections that are about their methods. A template is a path that it matches itself.
-        for Found { path, methods, flow, .. } in found {
+        for SensitiveRoute { path, methods, sensitivity, .. } in found {
             let mut by_section: Vec<(Option<usize>, Vec<String>)> = Vec::new();
             for name in methods {
                 let method = Method::from_bytes(name.as_bytes());
@@ -70,17 +70,17 @@ impl Policy {
             }
             for (section, methods) in by_section {
                 let operation = section.and_then(|section| operations.all.get(section));
-                let hides = flow.hides_in_part && !operation.is_some_and(Operation::names_account);
-                let hides = (flow.may_name_more, hides);
+                let hides = sensitivity.hides_in_part && !operation.is_some_and(Operation::names_account);
+                let hides = (sensitivity.may_name_more, hides);
                 let sensitive = match operation {
-                    Some(operation) => operation.for_flow(Some(flow)),
-                    None => self.usual(flow),
+                    Some(operation) => operation.for_sensitivity(Some(sensitivity)),
+                    None => self.usual(sensitivity),
                 };
                 let gets = gets(sensitive, hides, EffectiveLimit::Nothing);
                 all.push(SensitiveOperation {
                     methods,
                     path: path.clone(),
-                    why: Some(flow.why.clone()),
+                    why: Some(sensitivity.why.clone()),
                     section,
                     gets,
                 });
@@ -92,7 +92,8 @@ impl Policy {
                 if self.covers_one_of(section, path, found) {
                     continue;
                 }
-                let flow = found.iter().find(|found| is_below(path, &found.path)).map(|found| &found.flow);
+                let sensitivity =
+                    found.iter().find(|found| is_below(path, &found.path)).map(|found| &found.sensitivity);
                 let otherwise = match (operation.mode, operation.purpose) {
                     (Mode::Off, _) | (_, Some(_)) => EffectiveLimit::Nothing,
                     (_, None) => EffectiveLimit::Unknown,
@@ -102,7 +103,7 @@ impl Policy {
                     path: path.clone(),
                     why: None,
                     section: Some(section),
-                    gets: gets(operation.for_flow(flow), (true, false), otherwise),
+                    gets: gets(operation.for_sensitivity(sensitivity), (true, false), otherwise),
                 });
             }
         }
@@ -110,7 +111,7 @@ impl Policy {
     }
 
     /// Whether a path of a section is the template of something that has been found, under whatever name.
-    fn covers_one_of(&self, section: usize, path: &str, found: &[Found]) -> bool {
+    fn covers_one_of(&self, section: usize, path: &str, found: &[SensitiveRoute]) -> bool {
         found.iter().any(|found| {
             is_below(&found.path, path)
                 && found.methods.iter().any(|name| {
@@ -150,7 +151,7 @@ fn gets(
 
 #[cfg(test)]
 mod tests {
-    use mantlet_contract::flows::Flow;
+    use mantlet_contract::sensitive::Sensitivity;
 
     use super::*;
     use crate::{
@@ -158,16 +159,23 @@ mod tests {
         throttle::{Config, attempts::Limit},
     };
 
-    fn found(path: &str, purpose: Purpose, account: Option<&str>) -> Found {
+    fn found(path: &str, purpose: Purpose, account: Option<&str>) -> SensitiveRoute {
         let accounts = account.map(Place::read).into_iter().collect();
         let (evidence, why) = (Evidence::Known, "a word".into());
-        let flow =
-            Flow { purpose, evidence, accounts, each: 1, may_name_more: false, hides_in_part: false, why };
-        Found { path: path.into(), host: None, methods: vec!["POST".into()], flow }
+        let sensitivity = Sensitivity {
+            purpose,
+            evidence,
+            accounts,
+            each: 1,
+            may_name_more: false,
+            hides_in_part: false,
+            why,
+        };
+        SensitiveRoute { path: path.into(), host: None, methods: vec!["POST".into()], sensitivity }
     }
 
     /// `purpose account by-address by-account mode` of each line.
-    fn lines(policy: &Policy, found: &[Found]) -> Vec<String> {
+    fn lines(policy: &Policy, found: &[SensitiveRoute]) -> Vec<String> {
         let rate = |limit: Limit| format!("{}/{}s", limit.count, limit.period.as_secs());
         let line = |one: SensitiveOperation| {
             let gets = match one.gets {

@@ -17,7 +17,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use http::Request;
 use http_body::Body;
-use mantlet_contract::flows::{Evidence, Flow, Place, Purpose};
+use mantlet_contract::sensitive::{Evidence, Place, Purpose, Sensitivity};
 
 use crate::throttle::{
     Key, Policy, Shown, Store, Verdict,
@@ -317,10 +317,10 @@ impl PendingAttempt<'_> {
 
 impl Policy {
     /// The settings for a request, if its operation is sensitive.
-    pub(in crate::throttle) fn flow<'a>(&'a self, call: &'a Call) -> Option<Sensitive<'a>> {
-        let shown = call.operation.as_ref().and_then(|matched| matched.flow(&call.method));
+    pub(in crate::throttle) fn sensitivity<'a>(&'a self, call: &'a Call) -> Option<Sensitive<'a>> {
+        let shown = call.operation.as_ref().and_then(|matched| matched.sensitivity(&call.method));
         match self.operations.of(call) {
-            Some((operation, _)) => operation.for_flow(shown),
+            Some((operation, _)) => operation.for_sensitivity(shown),
             None => self.usual(shown?),
         }
     }
@@ -337,17 +337,17 @@ impl Policy {
 
     /// The settings for operations that the contract shows, unless the configuration says
     /// otherwise.
-    pub(in crate::throttle) fn usual<'a>(&'a self, flow: &'a Flow) -> Option<Sensitive<'a>> {
-        let known = self.flows.0.iter().find(|known| known.purpose == flow.purpose)?;
-        let (mode, certainty) = match flow.evidence {
+    pub(in crate::throttle) fn usual<'a>(&'a self, sensitivity: &'a Sensitivity) -> Option<Sensitive<'a>> {
+        let known = self.attempts.0.iter().find(|known| known.purpose == sensitivity.purpose)?;
+        let (mode, certainty) = match sensitivity.evidence {
             Evidence::Known => (self.sensitive, Certainty::Known),
             // An operator who wants the others limited too means all of them.
             _ if self.suspected == Mode::Enforce => (self.sensitive, Certainty::Known),
             Evidence::Inputs => (self.sensitive, Certainty::ByAnswer),
             Evidence::Word => (self.suspected, Certainty::Suspected),
         };
-        let accounts = &*flow.accounts;
-        (mode != Mode::Off).then_some(Sensitive { known, accounts, each: flow.each, mode, certainty })
+        let accounts = &*sensitivity.accounts;
+        (mode != Mode::Off).then_some(Sensitive { known, accounts, each: sensitivity.each, mode, certainty })
     }
 
     /// The keys of an attempt on a sensitive operation.
@@ -359,7 +359,8 @@ impl Policy {
     where
         B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
     {
-        let Some(Sensitive { known: remembered, accounts: places, each, mode, certainty }) = self.flow(call)
+        let Some(Sensitive { known: remembered, accounts: places, each, mode, certainty }) =
+            self.sensitivity(call)
         else {
             return Ok(None);
         };

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use http::Method;
-use mantlet_contract::flows::{Flow, Place, Purpose};
+use mantlet_contract::sensitive::{Place, Purpose, Sensitivity};
 use serde::{Deserialize, Serialize};
 
 use crate::throttle::{
@@ -293,17 +293,20 @@ impl Operation {
     }
 
     /// Its limits, if the contract shows this purpose.
-    pub(in crate::throttle) fn for_flow<'a>(&'a self, flow: Option<&'a Flow>) -> Option<Sensitive<'a>> {
+    pub(in crate::throttle) fn for_sensitivity<'a>(
+        &'a self,
+        sensitivity: Option<&'a Sensitivity>,
+    ) -> Option<Sensitive<'a>> {
         if self.mode == Mode::Off {
             return None;
         }
         let purpose = match self.purpose {
             Some(named) => named.purpose(),
-            None => flow.map(|flow| flow.purpose),
+            None => sensitivity.map(|sensitivity| sensitivity.purpose),
         }?;
-        let (accounts, each) = match (&self.account, flow) {
+        let (accounts, each) = match (&self.account, sensitivity) {
             (Some(places), _) => (&**places, places.len()),
-            (None, Some(flow)) => (&*flow.accounts, flow.each),
+            (None, Some(sensitivity)) => (&*sensitivity.accounts, sensitivity.each),
             (None, None) => (&[][..], 0),
         };
         Some(Sensitive {

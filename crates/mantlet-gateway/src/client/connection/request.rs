@@ -6,7 +6,9 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use mantlet_controls::{Arrival, ResponseBody, Wire, message::REFUSED_METHOD, pipeline, throttle::Tarpit};
+use mantlet_controls::{
+    Arrival, ResponseBody, WireVerdict, message::REFUSED_METHOD, pipeline, throttle::Tarpit,
+};
 
 use super::{context::Context, websocket::Tunnel};
 use crate::{
@@ -34,9 +36,9 @@ pub(super) fn handle(
             scheme: context.scheme,
             certificate: context.certificate.clone(),
             wire: match is_stand_in.then(|| context.state.verdict()).flatten() {
-                Some(reason) => Wire::Refused(reason.into()),
-                None if version == Version::HTTP_2 => Wire::Unread,
-                None => Wire::WellFormed,
+                Some(reason) => WireVerdict::Refused(reason.into()),
+                None if version == Version::HTTP_2 => WireVerdict::Unread,
+                None => WireVerdict::WellFormed,
             },
         };
         if is_stand_in {

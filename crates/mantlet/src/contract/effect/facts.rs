@@ -3,9 +3,9 @@
 use std::{collections::HashSet, sync::Arc};
 
 use mantlet_contract::{
-    flows::{self, Found, Place},
     model::{self, BodyKind, Operation, Route, Router, SecurityScheme},
     routes::{HttpRoute, Roots, Routes},
+    sensitive::{self, Place, SensitiveRoute},
 };
 
 /// What is known of an app, as far as settings are about it.
@@ -18,7 +18,7 @@ pub(crate) struct Facts {
     pub(super) is_whole: bool,
     pub(super) roots: Roots,
     pub(super) root_path: Option<String>,
-    pub(super) sensitive: Vec<Found>,
+    pub(super) sensitive: Vec<SensitiveRoute>,
     pub(super) operations: usize,
     /// Operations whose input is only reported, whatever the posture.
     pub(super) rewritten: usize,
@@ -45,7 +45,8 @@ impl Facts {
     pub(crate) fn of(model: &model::Contract, routes: &Routes) -> Self {
         let of_route = |route: &Arc<HttpRoute>| {
             let operation = route.operation.as_ref();
-            let (places, is_whole) = operation.map_or((Vec::new(), false), |one| flows::places(model, one));
+            let (places, is_whole) =
+                operation.map_or((Vec::new(), false), |one| sensitive::places(model, one));
             Fact {
                 path: route.own_path().to_owned(),
                 methods: route.methods.clone(),
@@ -67,7 +68,7 @@ impl Facts {
             is_whole: model.router.complete,
             roots: Roots::new(model.root_path.iter().chain(&model.prefixes).map(String::as_str)),
             root_path: model.root_path.clone(),
-            sensitive: flows::find(model),
+            sensitive: sensitive::find(model),
             operations: routes.operations().count(),
             rewritten: routes
                 .http()

@@ -5,7 +5,7 @@
 
 mod facts;
 
-use mantlet_contract::{flows::Evidence, routes::Roots};
+use mantlet_contract::{routes::Roots, sensitive::Evidence};
 use mantlet_controls::{
     Context, Mode, Section,
     config::Posture,

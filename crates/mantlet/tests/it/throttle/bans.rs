@@ -61,7 +61,7 @@ fn a_scan_is_shut_out_until_the_owner_lets_it_in() {
     assert_eq!(wrong.code, Some(1));
     assert!(wrong.stderr.contains("`127.0.1.9` is not banned"), "{}", wrong.stderr);
     let wrong = gateway.tell(&["bans", "lift", "somebody/else"]);
-    assert!(wrong.stderr.contains("`somebody/else` is no address"), "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("`somebody/else` is not an address"), "{}", wrong.stderr);
     let lifted = gateway.tell(&["bans", "lift", "127.0.0.1"]);
     assert_eq!(lifted.stdout.trim(), "127.0.0.1 is no longer banned");
     assert_eq!(get(&mut scanner, "/items/1", "").status, 200);

@@ -62,7 +62,7 @@ impl Purpose {
 
 /// A sensitive operation, or one that looks so.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Flow {
+pub struct Sensitivity {
     /// What it is for.
     pub purpose: Purpose,
     /// How that is known.
@@ -93,7 +93,7 @@ pub enum Evidence {
 
 /// A sensitive operation and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct SensitiveRoute {
     /// As the app has it, with what it is mounted below.
     pub path: String,
     /// The host that it is there for, as the app has it; none if it is there for any.
@@ -101,11 +101,11 @@ pub struct Found {
     /// Its methods.
     pub methods: Vec<String>,
     /// What it is.
-    pub flow: Flow,
+    pub sensitivity: Sensitivity,
 }
 
 /// All sensitive operations of an app, in its order.
-pub fn find(contract: &Contract) -> Vec<Found> {
+pub fn find(contract: &Contract) -> Vec<SensitiveRoute> {
     let roots = contract.root_path.iter().chain(&contract.prefixes);
     let roots = Roots::new(roots.map(String::as_str));
     let mut search = Search { shapes: &contract.shapes, roots, token_urls: Vec::new(), found: Vec::new() };
@@ -120,7 +120,7 @@ struct Search<'c> {
     roots: Roots,
     /// With a slash in front, and the names of their schemes.
     token_urls: Vec<(String, &'c str)>,
-    found: Vec<Found>,
+    found: Vec<SensitiveRoute>,
 }
 
 impl<'c> Search<'c> {
@@ -148,14 +148,20 @@ impl<'c> Search<'c> {
             match route {
                 Route::Http { path, methods, operation: Some(operation), .. } => {
                     let path = format!("{below}{path}");
-                    if let Some(flow) = self.flow(&path, methods, operation) {
+                    if let Some(sensitivity) = self.sensitivity(&path, methods, operation) {
                         // A page for a login is none, unless the account comes in its query.
-                        let in_query = flow.accounts.iter().any(|place| matches!(place, Place::Query(_)));
+                        let in_query =
+                            sensitivity.accounts.iter().any(|place| matches!(place, Place::Query(_)));
                         let is_only_asked = !methods.iter().any(|name| changes(name));
                         let counts =
                             |name: &&String| changes(name) || is_only_asked || (in_query && *name == "GET");
                         let methods = methods.iter().filter(counts).cloned().collect();
-                        self.add(Found { path, host: host.map(str::to_owned), methods, flow });
+                        self.add(SensitiveRoute {
+                            path,
+                            host: host.map(str::to_owned),
+                            methods,
+                            sensitivity,
+                        });
                     }
                 }
                 Route::Mount { path, router: Some(router) } => {
@@ -168,41 +174,48 @@ impl<'c> Search<'c> {
     }
 
     /// Of several routes with one path the app's code may choose: what any of them takes names an account.
-    fn add(&mut self, new: Found) {
-        let is_same = |known: &&mut Found| {
-            (&known.path, &known.host, &known.methods, known.flow.purpose)
-                == (&new.path, &new.host, &new.methods, new.flow.purpose)
+    fn add(&mut self, new: SensitiveRoute) {
+        let is_same = |known: &&mut SensitiveRoute| {
+            (&known.path, &known.host, &known.methods, known.sensitivity.purpose)
+                == (&new.path, &new.host, &new.methods, new.sensitivity.purpose)
         };
         match self.found.iter_mut().find(is_same) {
             Some(known) => {
-                let (flow, new) = (&mut known.flow, new.flow);
+                let (sensitivity, new) = (&mut known.sensitivity, new.sensitivity);
                 for (at, place) in new.accounts.into_iter().enumerate() {
-                    if !flow.accounts.contains(&place) {
+                    if !sensitivity.accounts.contains(&place) {
                         let counts = at < new.each;
-                        flow.accounts.insert(if counts { flow.each } else { flow.accounts.len() }, place);
-                        flow.each += usize::from(counts);
+                        sensitivity.accounts.insert(
+                            if counts { sensitivity.each } else { sensitivity.accounts.len() },
+                            place,
+                        );
+                        sensitivity.each += usize::from(counts);
                     }
                 }
-                flow.may_name_more |= new.may_name_more;
-                flow.hides_in_part |= new.hides_in_part;
+                sensitivity.may_name_more |= new.may_name_more;
+                sensitivity.hides_in_part |= new.hides_in_part;
             }
             None => self.found.push(new),
         }
     }
 
-    fn flow(&self, path: &str, methods: &[String], operation: &Operation) -> Option<Flow> {
+    fn sensitivity(&self, path: &str, methods: &[String], operation: &Operation) -> Option<Sensitivity> {
         let inputs = Inputs::of(self.shapes, operation);
-        let flow = |purpose, evidence, why| {
+        let sensitivity = |purpose, evidence, why| {
             let (accounts, each) = inputs.accounts();
             let (may_name_more, hides_in_part) = (!inputs.is_whole, inputs.hides_in_part);
-            Some(Flow { purpose, evidence, accounts, each, may_name_more, hides_in_part, why })
+            Some(Sensitivity { purpose, evidence, accounts, each, may_name_more, hides_in_part, why })
         };
         let is_anonymous = operation.security.is_empty();
         if methods.iter().any(|name| changes(name)) {
             let own = path.get(self.roots.start_in(path).at..).unwrap_or(path);
             let is_it = |url: &str| url == own || url.get(self.roots.start_in(url).at..) == Some(own);
             if let Some((_, scheme)) = self.token_urls.iter().find(|(url, _)| is_it(url)) {
-                return flow(Purpose::Login, Evidence::Known, format!("it is the tokenUrl of `{scheme}`"));
+                return sensitivity(
+                    Purpose::Login,
+                    Evidence::Known,
+                    format!("it is the tokenUrl of `{scheme}`"),
+                );
             }
             for (place, text) in [("path", path), ("operation id", operation.id.as_str())] {
                 let words = words(text);
@@ -216,7 +229,7 @@ impl<'c> Search<'c> {
                     }
                     let is_known = inputs.agree(purpose, sign, is_anonymous);
                     let evidence = if is_known { Evidence::Known } else { Evidence::Word };
-                    return flow(purpose, evidence, format!("the word `{sign}` is in its {place}"));
+                    return sensitivity(purpose, evidence, format!("the word `{sign}` is in its {place}"));
                 }
             }
         }
@@ -227,7 +240,11 @@ impl<'c> Search<'c> {
         let is_of_login = OF_LOGINS.iter().any(|sign| words.iter().any(|word| word == sign));
         let evidence = if is_of_login { Evidence::Known } else { Evidence::Inputs };
         let place = |taken: &Taken| taken.places.first().map(Place::to_string).unwrap_or_default();
-        flow(Purpose::Login, evidence, format!("it takes `{}` and `{}`", place(account), place(secret)))
+        sensitivity(
+            Purpose::Login,
+            evidence,
+            format!("it takes `{}` and `{}`", place(account), place(secret)),
+        )
     }
 }
 

@@ -61,16 +61,17 @@ fn contract(rows: &[Row]) -> Contract {
 fn found(rows: &[Row]) -> Vec<String> {
     let found = find(&contract(rows));
     let line = |Row(method, path, ..): &Row| {
-        let of_it = |one: &&Found| one.path == *path && one.methods.iter().any(|name| name == method);
+        let of_it =
+            |one: &&SensitiveRoute| one.path == *path && one.methods.iter().any(|name| name == method);
         found.iter().find(of_it).map_or("-".to_owned(), |one| {
-            let flow = &one.flow;
-            let evidence = match flow.evidence {
+            let sensitivity = &one.sensitivity;
+            let evidence = match sensitivity.evidence {
                 Evidence::Known => "known",
                 Evidence::Inputs => "inputs",
                 Evidence::Word => "word",
             };
-            let accounts: Vec<_> = flow.accounts.iter().map(Place::to_string).collect();
-            format!("{} {evidence} {}", flow.purpose.name(), accounts.join(",")).trim_end().to_owned()
+            let accounts: Vec<_> = sensitivity.accounts.iter().map(Place::to_string).collect();
+            format!("{} {evidence} {}", sensitivity.purpose.name(), accounts.join(",")).trim_end().to_owned()
         })
     };
     rows.iter().map(line).collect()
@@ -213,8 +214,8 @@ fn accounts_are_found_wherever_they_stand() {
     };
     operation.named = vec![vec!["form".into(), "username".into()], vec!["form".into(), "password".into()]];
     let found = find(&contract);
-    assert_eq!(found[0].flow.accounts, [Place::read("form.username")]);
-    assert_eq!(found[0].flow.evidence, Evidence::Known);
+    assert_eq!(found[0].sensitivity.accounts, [Place::read("form.username")]);
+    assert_eq!(found[0].sensitivity.evidence, Evidence::Known);
     for text in ["email", "user.email", "query:email", "path:id"] {
         assert_eq!(Place::read(text).to_string(), text);
     }
