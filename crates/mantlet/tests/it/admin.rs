@@ -37,9 +37,9 @@ fn what_it_does_not_take_it_says() {
     let socket = state.path().join("admin.sock");
     for (request, status, says) in [
         ("GET /", 404, "use `/agreement`, `/bans`"),
-        ("GET /bans/", 405, "takes DELETE"),
-        ("PUT /bans", 405, "takes GET, DELETE"),
-        ("GET /bans/203.0.113.7", 405, "takes DELETE"),
+        ("GET /bans/", 405, "accepts DELETE"),
+        ("PUT /bans", 405, "accepts GET, DELETE"),
+        ("GET /bans/203.0.113.7", 405, "accepts DELETE"),
         ("DELETE /bans/203.0.113.7", 404, "is not banned"),
         ("DELETE /bans/2001%3adb8%3a%3a1", 404, "`2001:db8::1` is not banned"),
         ("DELETE /bans/everybody", 400, "is not an address"),
