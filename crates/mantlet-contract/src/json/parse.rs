@@ -42,7 +42,7 @@ pub fn parse(body: &[u8], limits: Limits) -> Result<Json<'_>, ParseError> {
         return Err(ParseError::Encoding);
     }
     let text = std::str::from_utf8(bytes).map_err(|_| ParseError::Encoding)?;
-    let mut parser = Parser {
+    let mut parser = Parser::<false> {
         text,
         bytes,
         at: 0,
@@ -52,7 +52,6 @@ pub fn parse(body: &[u8], limits: Limits) -> Result<Json<'_>, ParseError> {
         odd: Odd { byte_order_mark: offset != 0, ..Odd::default() },
         offset,
         limits,
-        lenient: false,
     };
     parser.run().map_err(|stop| match stop {
         Stop::Depth => ParseError::Depth(limits.depth),
@@ -74,7 +73,7 @@ pub fn parse_first(body: &[u8]) -> Result<(Json<'_>, usize), ParseError> {
     }
     let text = std::str::from_utf8(body).map_err(|_| ParseError::Encoding)?;
     let limits = Limits { depth: usize::MAX, python: 0 };
-    let mut parser = Parser {
+    let mut parser = Parser::<true> {
         text,
         bytes: body,
         at: 0,
@@ -84,7 +83,6 @@ pub fn parse_first(body: &[u8]) -> Result<(Json<'_>, usize), ParseError> {
         odd: Odd::default(),
         offset: 0,
         limits,
-        lenient: true,
     };
     parser.first().map_err(|stop| {
         let (position, message) = match stop {
@@ -103,7 +101,9 @@ pub(super) enum Stop {
     Depth,
 }
 
-struct Parser<'a> {
+/// If it is lenient, a comma may stand at the end of a container. Two programs, because strict JSON is
+/// on the road of every request.
+struct Parser<'a, const LENIENT: bool> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
@@ -114,11 +114,9 @@ struct Parser<'a> {
     odd: Odd,
     offset: usize,
     limits: Limits,
-    /// A comma may stand at the end of a container.
-    lenient: bool,
 }
 
-impl Parser<'_> {
+impl<const LENIENT: bool> Parser<'_, LENIENT> {
     fn first(&mut self) -> Result<(), Stop> {
         self.space();
         loop {
@@ -173,7 +171,7 @@ impl Parser<'_> {
                     self.at += 1;
                     self.space();
                     let end = if object { b'}' } else { b']' };
-                    if self.lenient && self.peek() == Some(end) {
+                    if LENIENT && self.peek() == Some(end) {
                         self.close();
                         continue;
                     }

@@ -8,8 +8,7 @@
 //!
 //! Times of an app differ for other reasons too. So a limit is set only if requests take twice as
 //! long as alone, and long enough to be noticed. A limit that turns out to cost throughput is
-//! doubled, and for a while it does not fall below that; if then no request waits, none is set for a
-//! while. Without a limit, the number that the app has carried bounds how many are let in at once
+//! doubled, and for a while it does not fall below that. Without a limit, the number that the app has carried bounds how many are let in at once
 //! ([`super::opening`]).
 
 use std::{
@@ -110,9 +109,6 @@ pub(super) struct Meter {
     /// The least length of a window, in nanoseconds, and its least number of responses.
     shortest: AtomicU64,
     fewest: AtomicU64,
-    /// Before this, in nanoseconds, no response counts as late, because a limit has cost
-    /// throughput.
-    not_before: AtomicU64,
     /// At some moment of the window no request waited.
     was_empty: AtomicBool,
     judge: Mutex<Judge>,
@@ -133,7 +129,6 @@ impl Meter {
             would_take: AtomicU64::new(0),
             shortest: AtomicU64::new(0),
             fewest: AtomicU64::new(WATCH.1),
-            not_before: AtomicU64::new(0),
             was_empty: AtomicBool::new(true),
             judge: Mutex::default(),
         }
@@ -163,7 +158,6 @@ impl Meter {
         if let Ok(mut judge) = self.judge.lock() {
             *judge = Judge::default();
             self.limit.store(NONE, Relaxed);
-            self.not_before.store(0, Relaxed);
         }
         self.opening.close();
     }
@@ -209,9 +203,8 @@ impl Meter {
         }
         // Requests of an unknown kind never count as late.
         let would_take = if sample.alone || known == 0 { took } else { known.min(took) };
-        let is_late = Duration::from_nanos(took).as_secs_f64() >= UNNOTICED
-            && took >= would_take.saturating_mul(LATE)
-            && now >= self.not_before.load(Relaxed);
+        let is_late =
+            Duration::from_nanos(took).as_secs_f64() >= UNNOTICED && took >= would_take.saturating_mul(LATE);
         self.opening.answered(sample.at_work, is_late, now);
         if sample.alone && self.is_open() {
             return;
@@ -251,9 +244,6 @@ impl Meter {
             };
             let (before, after) = (judge.limit, judge.limit(&window));
             self.limit.store(after.unwrap_or(NONE), Relaxed);
-            let not_before = if judge.floor == NONE { judge.not_before } else { Duration::ZERO };
-            let not_before = u64::try_from(not_before.as_nanos()).unwrap_or(u64::MAX);
-            self.not_before.store(not_before, Relaxed);
             // The effect of a lower limit shows when the requests that it let in are answered.
             let is_lowered = after.is_some_and(|after| before.is_none_or(|before| after < before));
             let (shortest, fewest) = if after.is_none() || is_lowered { WATCH } else { (WINDOW, ANSWERS) };
@@ -300,15 +290,14 @@ struct Judge {
     limit: Option<usize>,
     /// Responses a second that the app is known to manage.
     throughput: f64,
-    /// Windows in a row with less than that.
+    /// Windows in a row with less than that; in a test, windows that said nothing of it.
     suspicions: u32,
     doubt: Doubt,
     calm: u32,
     pause: Duration,
-    /// Before `not_before` the limit is not lower than this, because a lower one has cost throughput;
-    /// none is put if this is the highest number.
+    /// Until then the limit is not lower than this, because a lower one has cost throughput.
     floor: usize,
-    not_before: Duration,
+    floor_until: Duration,
 }
 
 /// No limit.
@@ -324,7 +313,7 @@ impl Default for Judge {
             calm: 0,
             pause: PAUSES.0,
             floor: 1,
-            not_before: Duration::ZERO,
+            floor_until: Duration::ZERO,
         }
     }
 }
@@ -341,15 +330,16 @@ impl Judge {
         // If most clients leave before the response, the app has too much, whatever was learned
         // before.
         let is_lost = window.lost > window.answers;
-        let floor = if window.now < self.not_before && !is_lost { self.floor } else { 1 };
-        let is_paused = floor == NONE;
+        if is_lost || window.now >= self.floor_until {
+            self.floor = 1;
+        }
+        let floor = self.floor;
         let at_least = |bound: usize| if is_lost { 1 } else { bound.max(floor) };
         let is_late = at_work >= 4.0 && mean >= UNNOTICED && mean >= alone * float(LATE);
-        let is_too_high =
-            window.line == Waiting::Not && matches!(self.doubt, Doubt::None) && is_late && !is_paused;
+        let is_too_high = window.line == Waiting::Not && matches!(self.doubt, Doubt::None) && is_late;
         let Some(limit) = self.limit.filter(|_| !is_too_high) else {
             // There is no limit, or it is so high that all are let in and are late.
-            if is_late && !is_paused {
+            if is_late {
                 (self.throughput, self.doubt) = (throughput, Doubt::None);
                 (self.suspicions, self.calm) = (0, 0);
                 self.limit = Some(fitting.max(at_least(whole(at_work / 2.0))));
@@ -363,44 +353,47 @@ impl Judge {
         if window.line == Waiting::Not {
             if matches!(doubt, Doubt::Doubled(before, _) if before < throughput * SUSPECT) {
                 // No request was left to wait.
-                self.keep_above(NONE, window.now);
+                self.keep_above(limit, window.now);
             }
+            self.suspicions = 0;
             self.calm += 1;
             self.limit = (self.calm < CALM).then_some(little_more);
             return self.limit;
         }
         self.calm = 0;
-        if (window.line == Waiting::Now || window.lost > 0.0 || !window.measures_throughput()) && !is_paused {
-            // The throughput is not known. A test under way goes on.
-            self.doubt = doubt;
-            if matches!(doubt, Doubt::None) || is_lost {
-                self.limit = Some(adapted);
+        if window.line == Waiting::Now || window.lost > 0.0 || !window.measures_throughput() {
+            // The throughput is not known. A test under way waits for a window or two.
+            let waits = !matches!(doubt, Doubt::None) && !is_lost && self.suspicions < SUSPICIONS;
+            if waits {
+                (self.doubt, self.suspicions) = (doubt, self.suspicions + 1);
+            } else {
+                (self.limit, self.suspicions) = (Some(adapted), 0);
             }
             return self.limit;
         }
         let is_less = |than: f64| throughput < than * SUSPECT;
         self.limit = Some(match doubt {
-            _ if is_paused => limit * 2,
             Doubt::None if is_less(self.throughput) && self.suspicions < SUSPICIONS => {
                 self.suspicions += 1;
                 limit
             }
             Doubt::None if is_less(self.throughput) => {
-                self.suspicions = 0;
-                self.doubt = Doubt::Doubled(throughput, 1);
-                limit * 2
+                (self.doubt, self.suspicions) = (Doubt::Doubled(throughput, 1), 0);
+                limit.saturating_mul(2)
             }
             Doubt::Doubled(before, times) if before < throughput * SUSPECT => {
-                self.doubt = Doubt::Back(throughput, times);
+                (self.doubt, self.suspicions) = (Doubt::Back(throughput, times), 0);
                 (limit / 2).max(1)
             }
             Doubt::Back(doubled, times) if is_less(doubled) => {
+                let doubled = limit.saturating_mul(2);
+                self.suspicions = 0;
                 if times < TESTS {
                     self.doubt = Doubt::Doubled(throughput, times + 1);
                 } else {
-                    self.keep_above(limit * 2, window.now);
+                    self.keep_above(doubled, window.now);
                 }
-                limit * 2
+                doubled
             }
             _ => {
                 let known = if matches!(doubt, Doubt::None) { self.throughput * 0.98 } else { 0.0 };
@@ -414,7 +407,7 @@ impl Judge {
 
     /// A limit below this has cost throughput.
     fn keep_above(&mut self, floor: usize, now: Duration) {
-        (self.floor, self.not_before) = (floor, now + self.pause);
+        (self.floor, self.floor_until) = (floor, now + self.pause);
         self.pause = (self.pause * 2).min(PAUSES.1);
     }
 }
@@ -466,9 +459,14 @@ mod tests {
         /// The limits of so many windows, when so many clients each have a request there or in the
         /// line.
         fn limits(&self, clients: usize, windows: u32) -> (Vec<Option<usize>>, f64) {
+            self.limits_of(|_| clients, windows)
+        }
+
+        fn limits_of(&self, clients: impl Fn(u32) -> usize, windows: u32) -> (Vec<Option<usize>>, f64) {
             let mut judge = Judge::default();
             let (mut now, mut answered, mut limits) = (Duration::ZERO, 0.0, Vec::new());
             for window in 0..windows {
+                let clients = clients(window);
                 let at_work = judge.limit.unwrap_or(usize::MAX).min(clients);
                 let took = (self.took)(float(at_work as u64)) * (self.slower)(window);
                 let throughput = float(at_work as u64) / took;
@@ -535,11 +533,21 @@ mod tests {
             f64::from(random >> 16) / f64::from(u16::MAX) * 0.5 + 0.8
         };
         let app = App { took: |at_work| (at_work / 10.0).max(1.0) * 0.02, alone: 0.02, slower };
-        let (limits, _) = app.limits(64, 5_000);
-        let above =
-            |most| limits.iter().skip(5).filter(|limit| limit.is_none_or(|limit| limit > most)).count();
-        assert!(above(20) < 400, "{} of 5000", above(20));
-        assert_eq!(above(64), 0, "of 5000");
+        let above = |limits: &[Option<usize>], most| {
+            limits.iter().skip(5).filter(|limit| limit.is_none_or(|limit| limit > most)).count()
+        };
+        for clients in [64, 400] {
+            let (limits, _) = app.limits(clients, 5_000);
+            assert!(above(&limits, 20) < 400, "{clients} clients: {} of 5000", above(&limits, 20));
+            assert_eq!(above(&limits, 64), 0, "{clients} clients");
+        }
+        // A flood after a time in which a little more was asked for than the app can carry.
+        for few in [12, 16, 20, 24, 30, 40] {
+            let (limits, _) = app.limits_of(|window| if window % 500 < 400 { few } else { 2_000 }, 5_000);
+            let flood: Vec<_> =
+                (0..).zip(limits).filter(|(window, _)| window % 500 > 410).map(|one| one.1).collect();
+            assert!(above(&flood, 64) < 5, "{few} clients: {} of 890", above(&flood, 64));
+        }
     }
 
     #[test]
@@ -599,10 +607,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lost_ends_a_pause_and_is_no_measure_of_throughput() {
+    fn what_is_lost_ends_a_floor_and_is_no_measure_of_throughput() {
         let mut judge = Judge {
-            floor: NONE,
-            not_before: Duration::from_mins(10),
+            floor: 2_000,
+            floor_until: Duration::from_mins(10),
             limit: Some(2_000),
             ..Judge::default()
         };
