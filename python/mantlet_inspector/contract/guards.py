@@ -31,7 +31,8 @@ def validators(dependants: list[Any], refuses: Refuses) -> list[dict[str, Any]]:
 
 def functions_in(schema: Any) -> Iterator[Any]:
     """The functions that a core schema calls."""
-    waiting, seen = [schema], set()
+    # A model that waits for a name that is not there yet has a stand-in instead.
+    waiting, seen = [schema] if isinstance(schema, PARTS) else [], set()
     while waiting:
         one = waiting.pop()
         if id(one) in seen:

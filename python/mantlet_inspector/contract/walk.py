@@ -31,6 +31,10 @@ try:
 except ImportError:
     get_route_path = None
 try:
+    from starlette._exception_handler import wrap_app_handling_exceptions as get_wrapper
+except ImportError:
+    get_wrapper = None
+try:
     from fastapi.exceptions import ValidationException
 except ImportError:
     ValidationException = RequestValidationError
@@ -158,9 +162,11 @@ class Walk:
             self.draft.note(where, answers)
             set_below(router, "answers-invalid", True)
         # What FastAPI's own 422 raises where JSON cannot repeat the input, `NaN` or half a character.
+        # Mounted apps have answered before it comes here; and before Starlette 0.28 nothing answers
+        # what a handler raises.
         failing = self.draft.pre_validation.refusals.handlers_of(app)
-        if any(issubclass(UnicodeEncodeError, one) for one in failing):
-            set_below(router, "answers-unsayable", True)
+        if get_wrapper is not None and any(issubclass(ValueError, one) for one in failing):
+            router["answers-unsayable"] = True
         answered = errors_answered(app)
         if answered:
             router["handles"] = answered

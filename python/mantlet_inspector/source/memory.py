@@ -81,7 +81,7 @@ class Memory:
                     self.used[hash_of(file)] = index.read(tree_of(file)).kept()
                 except Late:
                     break
-                except RecursionError:  # nested too deeply to be read
+                except Exception:  # such as nested too deeply: without its facts it is parsed again
                     continue
                 self.reads += 1
         self.parsed = []

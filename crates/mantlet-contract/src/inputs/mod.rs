@@ -17,7 +17,7 @@ use body::Reading;
 use encoded::Pairs;
 
 use crate::fault::{Fault, Loc, Problem};
-use crate::json::{self, Item, Json, Kind, Limits, Odd, ParseError};
+use crate::json::{self, Json, Limits, Odd, ParseError};
 use crate::model::{BodyKind, Input, Location, Operation, SecurityScheme, Take};
 use crate::multipart;
 use crate::shape::Shapes;
@@ -61,7 +61,6 @@ pub enum Body<'a> {
 
 /// What came out.
 #[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Judgement {
     /// All faults in FastAPI's order; none if it passes.
     pub faults: Vec<Fault>,
@@ -81,8 +80,6 @@ pub struct Judgement {
     pub unknown_query: Vec<String>,
     /// What is odd about the JSON.
     pub odd: Odd,
-    /// There are faults, and FastAPI cannot repeat the body in its 422: the JSON has what it cannot write.
-    pub unsayable: bool,
     /// Why the body could not be read here, except malformed JSON, which is a fault. FastAPI answers 400 or does its own.
     pub unread: Option<ParseError>,
 }
@@ -162,30 +159,13 @@ pub fn judge(operation: &Operation, shapes: &Shapes, request: &Request<'_>, limi
         }
     }
     run.judgement.guarded = !is_read || is_guarded(operation, &seen);
-    let mut judgement = run.finish(operation);
-    judgement.unsayable = document
-        .is_some_and(|json| judgement.faults.iter().any(|fault| repeated(json.root(), fault).is_unsayable()));
-    judgement
+    run.finish(operation)
 }
 
-/// What FastAPI's 422 repeats of a body: the value of which a fault tells, or what it is missing in.
-fn repeated<'a>(body: Item<'a>, fault: &Fault) -> Item<'a> {
-    let mut found = body;
-    // Of a place that names a member of a union too, the value around it is the last that is found.
-    for part in fault.loc.iter().skip(1) {
-        let inner = match (found.kind(), part) {
-            (Kind::Object(members), Loc::Key(key)) => {
-                members.filter(|member| member.key == Some(key.as_str())).last().map(|member| member.value)
-            }
-            (Kind::Array(mut items), Loc::Index(index)) => {
-                usize::try_from(*index).ok().and_then(|index| items.nth(index))
-            }
-            _ => None,
-        };
-        let Some(inner) = inner else { break };
-        found = inner;
-    }
-    found
+/// Whether FastAPI's 422 may repeat, of a body with these faults, what Python raises on when it writes it as strict JSON.
+pub fn repeats_unsayable(faults: &[Fault], body: &[u8], limits: Limits) -> bool {
+    let is_in_body = |fault: &Fault| matches!(fault.loc.first(), Some(Loc::Key(place)) if place == "body");
+    faults.iter().any(is_in_body) && json::parse(body, limits).is_ok_and(|json| json.is_unsayable())
 }
 
 /// Whether a dependency that may refuse is called: nothing is wrong with what it, and what it depends on, takes.

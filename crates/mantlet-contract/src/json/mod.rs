@@ -62,6 +62,12 @@ impl Json<'_> {
     pub fn odd(&self) -> &Odd {
         &self.odd
     }
+
+    /// Whether Python raises when it writes this as strict JSON again: `NaN`, a number that is infinite once it is read, half of a surrogate
+    /// pair.
+    pub fn is_unsayable(&self) -> bool {
+        self.odd.constant.is_some() || self.odd.surrogate.is_some() || self.is_infinite_somewhere()
+    }
 }
 
 #[cfg(test)]

@@ -39,6 +39,15 @@ pub(super) enum Tag {
     Doubled,
 }
 
+impl Json<'_> {
+    pub(super) fn is_infinite_somewhere(&self) -> bool {
+        let numbers = (0..).zip(&self.nodes).filter(|(_, node)| node.tag == Tag::Float);
+        numbers
+            .map(|(at, _)| Item::new(self, at))
+            .any(|item| matches!(item.kind(), Kind::Float(text) if text.parse().is_ok_and(f64::is_infinite)))
+    }
+}
+
 /// A value of the tree.
 #[derive(Debug, Clone, Copy)]
 pub struct Item<'a> {
@@ -74,17 +83,6 @@ pub enum Kind<'a> {
 impl<'a> Item<'a> {
     pub(super) fn new(json: &'a Json<'a>, at: u32) -> Self {
         Self { json, at }
-    }
-
-    /// Whether Python raises when it writes this as strict JSON again: `NaN`, a number that is infinite once it is read, half of a surrogate
-    /// pair.
-    pub fn is_unsayable(self) -> bool {
-        let end = self.node().map_or(self.at, |node| node.next.max(self.at + 1));
-        (self.at..end).map(|at| Self { at, ..self }).any(|part| match part.kind() {
-            Kind::Constant(_) | Kind::BrokenText => true,
-            Kind::Float(text) => text.parse().is_ok_and(f64::is_infinite),
-            _ => false,
-        })
     }
 
     fn node(self) -> Option<&'a Node> {

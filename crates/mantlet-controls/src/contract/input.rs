@@ -6,7 +6,7 @@ use http::{HeaderValue, Request, header};
 use http_body::Body;
 use mantlet_contract::{
     fault::{Fault, Loc},
-    inputs::{Body as Input, Judgement, PathValue, Request as Parts, judge, without},
+    inputs::{Body as Input, Judgement, PathValue, Request as Parts, judge, repeats_unsayable, without},
     json::{self, Limits, ParseError},
     model::{BodyKind, Location, Operation, SecurityScheme},
     routes::Convertor,
@@ -78,7 +78,8 @@ impl Policy {
         let mut judgement = judge_parts(matched, operation, rules, path, request, reading == Reading::Whole);
         // An app with words of its own for what does not validate goes on saying them; and so does one
         // with words for what FastAPI raises, where its 422 would repeat what JSON cannot say.
-        let fails = route.answers_unsayable && judgement.unsayable;
+        let fails = route.answers_unsayable
+            && repeats_unsayable(&judgement.faults, request.body().ahead(), limits_of(matched));
         let its_own_words = (route.answers_invalid || fails) && rules.posture == Posture::Compatible;
         let mut verdict = Verdict::default();
         // A body that cannot be judged is reported. A body that only tries to hide, in a way that
@@ -303,6 +304,10 @@ where
     Ok(Reading::TooLarge)
 }
 
+fn limits_of(matched: &Matched) -> Limits {
+    Limits { depth: DEEPEST, python: matched.contract.python }
+}
+
 fn judge_parts<B>(
     matched: &Matched,
     operation: &Operation,
@@ -333,7 +338,7 @@ where
     let query = request.uri().query().unwrap_or_default().as_bytes();
     let strict_content_type = rules.missing_content_type == MissingContentType::Reject;
     let parts = Parts { path: &parameters, query, headers: &headers, body, strict_content_type };
-    let limits = Limits { depth: DEEPEST, python: matched.contract.python };
+    let limits = limits_of(matched);
     judge(operation, &matched.contract.shapes, &parts, limits)
 }
 
