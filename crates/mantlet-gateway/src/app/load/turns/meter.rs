@@ -52,6 +52,9 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_min
 /// The app gets this much more than it works on, so that it has the next request while a response
 /// is on its way. More inside it would make all requests wait.
 const AHEAD: f64 = 1.25;
+/// Of many at once one is always about to end, so less is enough.
+const MANY: f64 = 8.0;
+const AHEAD_OF_MANY: f64 = 1.1;
 /// The fewest requests that a quick app gets at once. If requests take longer than [`UNNOTICED`],
 /// that hides the moment until the next one comes.
 const FEWEST: usize = 2;
@@ -325,8 +328,10 @@ impl Judge {
         let mean = window.took / requests;
         let alone = window.would_take / requests;
         let throughput = (window.answers + window.untimed) / window.passed;
-        let fitting = at_work * (alone * AHEAD).max(SHORTEST) / mean;
-        let fitting = if alone < UNNOTICED { whole(fitting) } else { whole_of_slow(fitting) };
+        let ahead = if at_work < MANY { AHEAD } else { AHEAD_OF_MANY };
+        let fitting = at_work * (alone * ahead).max(SHORTEST) / mean;
+        let is_slow_by_few = alone >= UNNOTICED && at_work < MANY;
+        let fitting = if is_slow_by_few { whole_of_slow(fitting) } else { whole(fitting) };
         // If most clients leave before the response, the app has too much, whatever was learned
         // before.
         let is_lost = window.lost > window.answers;
