@@ -103,7 +103,8 @@ impl App<ClientRequestBody> for &Forward<'_> {
         let kind = kind_of(call);
         // If the client has left, only a request that may have an effect keeps its place.
         connection.let_leave(parts.method.is_safe());
-        let entered = upstream.load.enter(client, kind).await;
+        let is_whole = !matches!(body, AppRequestBody::Stream(_));
+        let entered = upstream.load.enter(client, kind, is_whole).await;
         connection.let_leave(false);
         let mut place = Some(body.place(entered?.with(presence)));
         body.tell_when_sent(connection);

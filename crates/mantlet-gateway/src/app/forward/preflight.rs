@@ -30,7 +30,7 @@ impl Forward<'_> {
         let mut request = preflight.map(|()| AppRequestBody::Empty);
         self.name_host(request.headers_mut());
         let client = upstream.load.client(self.policy.throttle.client_key(call));
-        let entry = upstream.load.enter(client, None).await.map_err(Silence::Unasked)?;
+        let entry = upstream.load.enter(client, None, true).await.map_err(Silence::Unasked)?;
         let answered = tokio::time::timeout(PATIENCE, self.exchange(request, PATIENCE, &mut None)).await;
         let permit = entry.over();
         let (response, mut lease) = match answered {

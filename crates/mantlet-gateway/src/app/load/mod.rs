@@ -49,8 +49,13 @@ impl Load {
 
     /// Waits for the turn of this client, if necessary, and takes its share. Requests of a kind
     /// take about the same time.
-    pub(crate) async fn enter(&self, client: Client, kind: Option<usize>) -> Result<Entry, Refusal> {
-        let turn = self.turns.take(client, kind).await.ok_or_else(busy)?;
+    pub(crate) async fn enter(
+        &self,
+        client: Client,
+        kind: Option<usize>,
+        is_whole: bool,
+    ) -> Result<Entry, Refusal> {
+        let turn = self.turns.take(client, kind, is_whole).await.ok_or_else(busy)?;
         let Some(permit) = self.shares.take(client) else {
             turn.over();
             return Err(busy());

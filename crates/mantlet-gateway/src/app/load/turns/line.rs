@@ -9,7 +9,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::oneshot;
@@ -22,6 +22,9 @@ const MEMORY: f64 = 2.0;
 
 #[derive(Debug, Default)]
 pub(super) struct Line {
+    /// No request is let in before this. A timer may be set for it.
+    pub(super) not_before: Option<Instant>,
+    pub(super) is_timed: bool,
     clients: HashMap<usize, Waiting>,
     networks: HashMap<usize, Network>,
     /// Networks in which clients wait, the next one first.
@@ -46,8 +49,16 @@ struct Waiting {
 #[derive(Debug)]
 struct Request {
     tell: oneshot::Sender<Turn>,
-    /// How long the app works on it.
-    work: Duration,
+    work: Work,
+}
+
+/// What the app is asked to do.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Work {
+    /// How long it works on that, if it does nothing else.
+    pub(super) takes: Duration,
+    /// The request is there as a whole. Otherwise the app waits for the rest of it.
+    pub(super) is_whole: bool,
 }
 
 /// How many may wait.
@@ -78,7 +89,7 @@ impl Line {
         &mut self,
         client: Client,
         tell: oneshot::Sender<Turn>,
-        work: Duration,
+        work: Work,
         now: f64,
         places: Places,
     ) -> bool {
@@ -101,7 +112,7 @@ impl Line {
             self.networks.entry(own.network).or_default().requests += 1;
             return true;
         }
-        let place = self.served.place(client.own, Score::of(work, now));
+        let place = self.served.place(client.own, Score::of(work.takes, now));
         let requests = VecDeque::from([request]);
         self.clients.insert(client.own, Waiting { network: client.network, place, requests });
         let network = self.networks.entry(client.network).or_default();
@@ -143,8 +154,18 @@ impl Line {
         }
     }
 
+    /// Whether the next request is there as a whole.
+    pub(super) fn begins_with_whole(&self) -> bool {
+        let first = || {
+            let (_, _, network) = self.order.first()?;
+            let (_, _, client) = self.networks.get(network)?.order.first()?;
+            self.clients.get(client)?.requests.front()
+        };
+        first().is_some_and(|request| request.work.is_whole)
+    }
+
     /// The next request whose client is still there, and how long the app works on it.
-    pub(super) fn next(&mut self, now: f64) -> Option<(oneshot::Sender<Turn>, Duration)> {
+    pub(super) fn next(&mut self, now: f64) -> Option<(oneshot::Sender<Turn>, Work)> {
         loop {
             let (_, _, network_number) = *self.order.first()?;
             let network = self.networks.get_mut(&network_number)?;
@@ -160,7 +181,7 @@ impl Line {
             self.len -= before - own.requests.len();
             network.requests -= before - own.requests.len();
             if let Some(request) = &next {
-                self.served.serve(number, network_number, request.work, now);
+                self.served.serve(number, network_number, request.work.takes, now);
             }
             if own.requests.is_empty() {
                 self.clients.remove(&number);
@@ -264,7 +285,7 @@ impl Served {
 mod tests {
     use super::*;
 
-    const WORK: Duration = Duration::from_millis(10);
+    const WORK: Work = Work { takes: Duration::from_millis(10), is_whole: true };
 
     /// A line in which clients wait, each with so many requests; the order in which so many of them
     /// are let in.
@@ -289,7 +310,7 @@ mod tests {
         fn next(&mut self) -> Option<usize> {
             let before: Vec<_> =
                 self.line.clients.iter().map(|(own, waiting)| (*own, waiting.requests.len())).collect();
-            self.now += WORK.as_secs_f64();
+            self.now += WORK.takes.as_secs_f64();
             self.line.next(self.now)?;
             let left = |own: usize| self.line.clients.get(&own).map_or(0, |waiting| waiting.requests.len());
             before.into_iter().find(|(own, count)| left(*own) < *count).map(|(own, _)| own)

@@ -52,6 +52,10 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_min
 /// The app gets this much more than it works on, so that it has the next request while a response
 /// is on its way. More inside it would make all requests wait.
 const AHEAD: f64 = 1.25;
+/// The pace at which requests are let in, as a part of that at which they are answered. Shorter ones
+/// than a timer can measure are none.
+const PACE: f64 = 0.7;
+const SHORTEST_PACE: Duration = Duration::from_millis(1);
 /// Of many at once one is always about to end, so less is enough.
 const MANY: f64 = 8.0;
 const AHEAD_OF_MANY: f64 = 1.1;
@@ -148,6 +152,15 @@ impl Meter {
     /// There is no limit except the number that the app has carried.
     pub(super) fn is_open(&self) -> bool {
         self.limit.load(Relaxed) == NONE
+    }
+
+    /// The least time from a request that takes so long alone to the next one that is let in, if any.
+    /// Requests that begin together end together, and one that comes in between would wait for all
+    /// of them.
+    pub(super) fn pace(&self, work: Duration) -> Option<Duration> {
+        let limit = u32::try_from(self.limit.load(Relaxed)).unwrap_or(u32::MAX);
+        let pace = work.mul_f64(PACE) / limit;
+        (pace >= SHORTEST_PACE).then_some(pace)
     }
 
     /// Nothing is known of the app.

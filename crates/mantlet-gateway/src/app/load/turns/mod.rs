@@ -24,11 +24,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::oneshot;
+use tokio::{runtime::Handle, sync::oneshot};
 
 pub(crate) use self::shift::{Keeper, Shift};
 use self::{
-    line::{Line, Places},
+    line::{Line, Places, Work},
     meter::{Meter, Sample},
     opening::Opening,
 };
@@ -49,7 +49,7 @@ const SILENCE: usize = 60;
 const LOOK: Duration = Duration::from_millis(200);
 /// The assumed time of a request of an unknown kind, and of a piece of a body.
 const UNKNOWN: Duration = Duration::from_millis(1);
-const PIECE: Duration = Duration::from_micros(100);
+const PIECE: Work = Work { takes: Duration::from_micros(100), is_whole: false };
 
 /// Which requests are with the app, and which wait. While one waits, every new one does: none is
 /// overtaken by later ones.
@@ -103,8 +103,13 @@ impl Turns {
 
     /// Waits for a turn of this client, if necessary; none if the wait fails. `kind` distinguishes
     /// requests that take different times.
-    pub(crate) async fn take(self: &Arc<Self>, client: Client, kind: Option<usize>) -> Option<Turn> {
-        let work = self.meter.alone(kind).unwrap_or(UNKNOWN);
+    pub(crate) async fn take(
+        self: &Arc<Self>,
+        client: Client,
+        kind: Option<usize>,
+        is_whole: bool,
+    ) -> Option<Turn> {
+        let work = Work { takes: self.meter.alone(kind).unwrap_or(UNKNOWN), is_whole };
         match self.enter(work) {
             Ok(turn) => Some(turn),
             Err(patience) => Box::pin(self.wait(client, work, patience)).await,
@@ -120,7 +125,7 @@ impl Turns {
     }
 
     /// A turn, if one is free; else the time to wait.
-    fn enter(self: &Arc<Self>, work: Duration) -> Result<Turn, Duration> {
+    fn enter(self: &Arc<Self>, work: Work) -> Result<Turn, Duration> {
         // Counted first, so that two threads cannot both take the last place; the count is taken
         // back if the request must wait.
         let (turn, at_work) = self.begin(work);
@@ -134,7 +139,7 @@ impl Turns {
         }
     }
 
-    async fn wait(self: &Arc<Self>, client: Client, work: Duration, patience: Duration) -> Option<Turn> {
+    async fn wait(self: &Arc<Self>, client: Client, work: Work, patience: Duration) -> Option<Turn> {
         let (tell, mut told) = oneshot::channel();
         {
             let mut line = self.line();
@@ -175,9 +180,17 @@ impl Turns {
             let now = Instant::now();
             let since = now.saturating_duration_since(self.start).as_secs_f64();
             self.epoch_at(now);
-            while self.at_work.load(SeqCst) < self.meter.limit()
-                && let Some((tell, work)) = line.next(since)
-            {
+            while self.at_work.load(SeqCst) < self.meter.limit() && line.len() > 0 {
+                if let Some(time) = line.not_before.filter(|time| now < *time)
+                    && line.begins_with_whole()
+                {
+                    self.call_at(time, &mut line);
+                    break;
+                }
+                let Some((tell, work)) = line.next(since) else { break };
+                if work.is_whole {
+                    line.not_before = self.meter.pace(work.takes).map(|pace| now + pace);
+                }
                 called.push((tell, self.begin(work).0));
             }
             if line.len() == 0 {
@@ -193,15 +206,29 @@ impl Turns {
         }
     }
 
+    /// Lets the next ones in once it is time.
+    fn call_at(self: &Arc<Self>, time: Instant, line: &mut Line) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        if std::mem::replace(&mut line.is_timed, true) {
+            return;
+        }
+        let turns = Arc::clone(self);
+        runtime.spawn(async move {
+            tokio::time::sleep_until(time.into()).await;
+            turns.line().is_timed = false;
+            turns.call_next();
+        });
+    }
+
     fn line(&self) -> std::sync::MutexGuard<'_, Line> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts one more request that takes so long when alone; returns the number at work, including
     /// it.
-    fn begin(self: &Arc<Self>, work: Duration) -> (Turn, usize) {
+    fn begin(self: &Arc<Self>, work: Work) -> (Turn, usize) {
         let since = Instant::now();
-        let counts = usize::try_from(work.as_nanos() * IN_A_ROW / EPOCH.as_nanos()).unwrap_or(COUNTS.1);
+        let counts = usize::try_from(work.takes.as_nanos() * IN_A_ROW / EPOCH.as_nanos()).unwrap_or(COUNTS.1);
         let until = self.epoch_at(since) + counts.clamp(COUNTS.0, COUNTS.1);
         let at_work = self.at_work.fetch_add(1, SeqCst) + 1;
         self.until(until).fetch_add(1, SeqCst);

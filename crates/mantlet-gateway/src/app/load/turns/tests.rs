@@ -36,7 +36,7 @@ fn sample(took: Duration, at_work: usize) -> Sample {
 
 /// Takes as many turns as there are without waiting.
 fn all_at_once(turns: &Arc<Turns>, own: usize) -> Vec<Turn> {
-    std::iter::from_fn(|| turns.take(client(own), None).now_or_never().flatten()).collect()
+    std::iter::from_fn(|| turns.take(client(own), None, true).now_or_never().flatten()).collect()
 }
 
 #[tokio::test]
@@ -51,7 +51,10 @@ async fn without_a_limit_what_was_carried_is_let_in() {
     assert_eq!(all_at_once(&turns, 1).len(), opening::FIRST + opening::FIRST / 3 + 1);
     // Who has switched it off has no such bound.
     let turns = Turns::new(Duration::ZERO, 64);
-    assert_eq!((0..100).filter_map(|_| turns.take(client(1), None).now_or_never().flatten()).count(), 100);
+    assert_eq!(
+        (0..100).filter_map(|_| turns.take(client(1), None, true).now_or_never().flatten()).count(),
+        100
+    );
 }
 
 #[tokio::test]
@@ -60,7 +63,8 @@ async fn an_app_that_does_not_answer_is_given_more_by_the_clock() {
     let mut there = Vec::new();
     for _ in 0..1_000 {
         let turns = Arc::clone(&turns);
-        there.push(tokio::spawn(async move { turns.take(client(1), None).await.map(std::mem::forget) }));
+        there
+            .push(tokio::spawn(async move { turns.take(client(1), None, true).await.map(std::mem::forget) }));
     }
     while turns.line().len() < 1_000 - opening::FIRST {
         tokio::task::yield_now().await;
@@ -113,7 +117,7 @@ fn of_a_kind_that_was_never_alone_the_quickest_is_a_guess() {
 async fn what_is_known_to_take_long_counts_for_longer() {
     let turns = turns(usize::MAX);
     turns.meter.learn(&sample(Duration::from_millis(100), 1));
-    let turn = turns.take(client(1), Some(1)).await.unwrap();
+    let turn = turns.take(client(1), Some(1), true).await.unwrap();
     assert_eq!(at_work_in(&turns, 6 * EPOCH), 1);
     assert_eq!(at_work_in(&turns, 20 * EPOCH), 0);
     turn.over();
@@ -128,7 +132,7 @@ async fn of_many_clients_with_one_request_each_none_is_passed_over() {
             let (turns, served) = (Arc::clone(&turns), Arc::clone(&served));
             tokio::spawn(async move {
                 loop {
-                    let turn = turns.take(client(own), None).await.unwrap();
+                    let turn = turns.take(client(own), None, true).await.unwrap();
                     tokio::task::yield_now().await;
                     served[own].fetch_add(1, SeqCst);
                     turn.over();
@@ -147,7 +151,7 @@ async fn of_many_clients_with_one_request_each_none_is_passed_over() {
 #[tokio::test]
 async fn whoever_leaves_without_an_answer_still_counts_for_a_moment() {
     let turns = turns(2);
-    drop(turns.take(client(1), None).await.unwrap());
+    drop(turns.take(client(1), None, true).await.unwrap());
     assert_eq!(all_at_once(&turns, 1).len(), 1);
     assert_eq!(at_work_in(&turns, 3 * EPOCH), 0);
 }
@@ -155,13 +159,16 @@ async fn whoever_leaves_without_an_answer_still_counts_for_a_moment() {
 #[tokio::test]
 async fn lines_take_turns() {
     let turns = turns(1);
-    let first = turns.take(client(1), None).await.unwrap();
+    let first = turns.take(client(1), None, true).await.unwrap();
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     for own in [1, 1, 1, 2, 2] {
         let (turns, tell) = (Arc::clone(&turns), tell.clone());
         tokio::spawn(async move {
             // Both have something there already: neither is let in for being new.
-            let turn = turns.wait(client(own), UNKNOWN, Duration::from_mins(1)).await.unwrap();
+            let turn = turns
+                .wait(client(own), Work { takes: UNKNOWN, is_whole: true }, Duration::from_mins(1))
+                .await
+                .unwrap();
             tell.send(own).unwrap();
             turn.over();
         });
@@ -180,11 +187,11 @@ async fn lines_take_turns() {
 async fn patience_ends_and_whoever_leaves_takes_no_place() {
     let turns = Turns::new(Duration::from_millis(50), 64);
     turns.meter.put(1);
-    let first = turns.take(client(1), None).await.unwrap();
-    assert!(turns.take(client(1), None).now_or_never().is_none(), "it waits, and leaves");
-    assert!(turns.take(client(1), None).await.is_none(), "its time is over");
+    let first = turns.take(client(1), None, true).await.unwrap();
+    assert!(turns.take(client(1), None, true).now_or_never().is_none(), "it waits, and leaves");
+    assert!(turns.take(client(1), None, true).await.is_none(), "its time is over");
     first.over();
-    assert!(turns.take(client(1), None).now_or_never().flatten().is_some());
+    assert!(turns.take(client(1), None, true).now_or_never().flatten().is_some());
 }
 
 #[tokio::test]
@@ -200,17 +207,17 @@ async fn what_waits_for_news_does_not_count_for_long() {
 #[tokio::test]
 async fn a_body_that_is_awaited_has_no_turn() {
     let turns = turns(1);
-    let turn = turns.take(client(1), None).await.unwrap();
+    let turn = turns.take(client(1), None, true).await.unwrap();
     let (shift, mut keeper) = Shift::new(turn, client(1));
     let poll =
         |keeper: &mut Keeper| keeper.poll_turn(&mut std::task::Context::from_waker(std::task::Waker::noop()));
     assert!(poll(&mut keeper).is_ready());
     keeper.pause();
-    let other = turns.take(client(2), None).await.unwrap();
+    let other = turns.take(client(2), None, true).await.unwrap();
     assert!(poll(&mut keeper).is_pending(), "it waits like others");
     other.over();
     assert_eq!(poll(&mut keeper), std::task::Poll::Ready(true));
-    assert!(turns.take(client(2), None).now_or_never().is_none(), "it has the only turn");
+    assert!(turns.take(client(2), None, true).now_or_never().is_none(), "it has the only turn");
     shift.end().unwrap().over();
     keeper.pause();
     assert_eq!(poll(&mut keeper), std::task::Poll::Ready(true), "what comes after the answer needs none");
@@ -219,10 +226,44 @@ async fn a_body_that_is_awaited_has_no_turn() {
 #[tokio::test]
 async fn what_is_quick_is_worth_waiting_for() {
     let turns = turns(usize::MAX);
-    let turn = turns.take(client(1), Some(1)).await.unwrap();
+    let turn = turns.take(client(1), Some(1), true).await.unwrap();
     assert!(turn.lingers(Some(1)).is_some(), "nothing is known of it");
     turns.meter.learn(&sample(Duration::from_millis(5), 1));
     turns.meter.learn(&Sample { kind: Some(2), ..sample(Duration::from_secs(20), 1) });
     assert!(turn.lingers(Some(1)).is_some_and(|left| left <= 2 * EPOCH));
     assert_eq!(turn.lingers(Some(2)), None, "it may listen for its client");
+}
+
+#[tokio::test]
+async fn those_that_wait_do_not_begin_together() {
+    let turns = turns(4);
+    turns.meter.learn(&sample(Duration::from_millis(200), 1));
+    turns.meter.put(4);
+    let mut there = Vec::new();
+    for _ in 0..4 {
+        there.push(turns.take(client(1), Some(1), true).await.unwrap());
+    }
+    let waiting: Vec<_> = (0..8)
+        .map(|number| {
+            let turns = Arc::clone(&turns);
+            let is_whole = number % 2 == 0;
+            tokio::spawn(async move {
+                let turn = turns.take(client(2 + number), Some(1), is_whole).await.unwrap();
+                let began = Instant::now();
+                turn.over();
+                (is_whole, began)
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    there.into_iter().for_each(Turn::over);
+    let mut began = Vec::new();
+    for one in waiting {
+        began.push(one.await.unwrap());
+    }
+    let mut whole: Vec<_> = began.iter().filter(|one| one.0).map(|one| one.1).collect();
+    whole.sort_unstable();
+    // Seven tenths of 200 ms, for each of four places.
+    let least = Duration::from_millis(34);
+    assert!(whole.windows(2).all(|pair| pair[1] - pair[0] >= least), "{whole:?}");
 }
