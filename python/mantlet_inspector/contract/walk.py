@@ -161,7 +161,7 @@ class Walk:
             answers = f"`{name_of(handler) if handler else 'nothing'}` answers what does not validate"
             self.draft.note(where, answers)
             set_below(router, "answers-invalid", True)
-        # What FastAPI's own 422 raises where JSON cannot repeat the input, `NaN` or half a character.
+        # What FastAPI's own 422 raises where JSON cannot repeat the input, such as `NaN`.
         # Mounted apps have answered before it comes here; and before Starlette 0.28 nothing answers
         # what a handler raises.
         failing = self.draft.pre_validation.refusals.handlers_of(app)
