@@ -53,9 +53,9 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_min
 /// is on its way. More inside it would make all requests wait.
 const AHEAD: f64 = 1.25;
 /// The pace at which requests are let in, as a part of that at which they are answered. Shorter ones
-/// than a timer can measure are none.
+/// than a timer can measure are none; longer ones would leave places of a slow app empty.
 const PACE: f64 = 0.7;
-const SHORTEST_PACE: Duration = Duration::from_millis(1);
+const PACES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 /// Of many at once one is always about to end, so less is enough.
 const MANY: f64 = 8.0;
 const AHEAD_OF_MANY: f64 = 1.1;
@@ -160,7 +160,7 @@ impl Meter {
     pub(super) fn pace(&self, work: Duration) -> Option<Duration> {
         let limit = u32::try_from(self.limit.load(Relaxed)).unwrap_or(u32::MAX);
         let pace = work.mul_f64(PACE) / limit;
-        (pace >= SHORTEST_PACE).then_some(pace)
+        (pace >= PACES.0).then(|| pace.min(PACES.1))
     }
 
     /// Nothing is known of the app.
