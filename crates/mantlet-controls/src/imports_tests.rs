@@ -1,5 +1,5 @@
 //! Reads which modules a file of a crate names. Shared by the tests of the rooms, also those of the
-//! gateway.
+//! gateway and of the binary.
 
 use std::{
     collections::BTreeSet,

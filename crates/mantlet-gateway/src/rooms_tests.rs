@@ -4,25 +4,15 @@
 //! So a room can be read and tested with those below it alone, and the app's shore does not depend
 //! on the clients' shore.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
+use std::path::Path;
+
+#[path = "houses_tests.rs"]
+mod houses;
+
+use houses::{
+    House, check,
+    imports::{module_of, named},
 };
-
-#[path = "../../mantlet-controls/src/imports_tests.rs"]
-mod imports;
-
-use imports::{module_of, named, sources};
-
-/// The floors of a folder, the lowest first. A room is a file or a folder in it. It imports rooms
-/// on floors below its own, and none beside it.
-struct House {
-    folder: &'static [&'static str],
-    floors: &'static [&'static [&'static str]],
-    /// The test must find at least this many imports between rooms; else it reads nothing.
-    imports: usize,
-}
 
 const HOUSES: [House; 6] = [
     House {
@@ -69,32 +59,7 @@ const HOUSES: [House; 6] = [
 #[test]
 fn a_room_imports_rooms_below_it_alone() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    for House { folder, floors, imports } in HOUSES {
-        let floor = |room: &str| floors.iter().position(|rooms| rooms.contains(&room));
-        let inside: Vec<_> = folder.iter().map(|&name| name.to_owned()).collect();
-        let room_of = |path: &[String]| path.strip_prefix(&*inside)?.first().cloned();
-        let mut seen = BTreeSet::new();
-        for file in sources(&src.join(inside.iter().collect::<PathBuf>())) {
-            let name = file.strip_prefix(&src).unwrap();
-            let module = module_of(name);
-            // The folder's own file names all of its rooms.
-            let Some(room) = room_of(&module).filter(|room| room != "lib") else { continue };
-            if module.iter().any(|name| name == "tests" || name.ends_with("_tests")) {
-                continue;
-            }
-            let own = floor(&room).unwrap_or_else(|| panic!("{}: give `{room}` a floor", name.display()));
-            for path in named(&fs::read_to_string(&file).unwrap(), &module) {
-                let Some(other) = room_of(&path).filter(|other| *other != room) else { continue };
-                let Some(below) = floor(&other) else {
-                    assert!(other == "tell", "{}: import `{other}` from its room", name.display());
-                    continue;
-                };
-                assert!(below < own, "{}: `{room}` imports `{other}`, which is not below it", name.display());
-                seen.insert((room.clone(), other));
-            }
-        }
-        assert!(seen.len() >= imports, "{folder:?}: imports were found: {}", seen.len());
-    }
+    check(&HOUSES, &src, "lib", &["tell"]);
 }
 
 #[test]

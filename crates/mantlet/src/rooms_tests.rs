@@ -4,25 +4,12 @@
 //! So every room can be read, tested and replaced with what stands below it alone, and a section
 //! does not know who reads it.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
-#[path = "../../mantlet-controls/src/imports_tests.rs"]
-mod imports;
+#[path = "../../mantlet-gateway/src/houses_tests.rs"]
+mod houses;
 
-use imports::{module_of, named, sources};
-
-/// The floors of a folder, the lowest first. A room is a file or a folder in it. It imports rooms
-/// on floors below its own, and none beside it.
-struct House {
-    folder: &'static [&'static str],
-    floors: &'static [&'static [&'static str]],
-    /// Fewest imports between its rooms: so many are found, or the test reads nothing.
-    imports: usize,
-}
+use houses::{House, check};
 
 const HOUSES: [House; 7] = [
     House {
@@ -99,29 +86,5 @@ const HOUSES: [House; 7] = [
 #[test]
 fn a_room_imports_rooms_below_it_alone() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    for House { folder, floors, imports } in HOUSES {
-        let floor = |room: &str| floors.iter().position(|rooms| rooms.contains(&room));
-        let inside: Vec<_> = folder.iter().map(|&name| name.to_owned()).collect();
-        let room_of = |path: &[String]| path.strip_prefix(&*inside)?.first().cloned();
-        let mut seen = BTreeSet::new();
-        for file in sources(&src.join(inside.iter().collect::<PathBuf>())) {
-            let name = file.strip_prefix(&src).unwrap();
-            let module = module_of(name);
-            // The folder's own file names all of its rooms.
-            let Some(room) = room_of(&module).filter(|room| room != "main") else { continue };
-            if module.iter().any(|name| name == "tests" || name.ends_with("_tests")) {
-                continue;
-            }
-            let own = floor(&room).unwrap_or_else(|| panic!("{}: give `{room}` a floor", name.display()));
-            for path in named(&fs::read_to_string(&file).unwrap(), &module) {
-                let Some(other) = room_of(&path).filter(|other| *other != room) else { continue };
-                let Some(below) = floor(&other) else {
-                    panic!("{}: import `{other}` from its room", name.display());
-                };
-                assert!(below < own, "{}: `{room}` imports `{other}`, which is not below it", name.display());
-                seen.insert((room.clone(), other));
-            }
-        }
-        assert!(seen.len() >= imports, "{folder:?}: imports were found: {}", seen.len());
-    }
+    check(&HOUSES, &src, "main", &[]);
 }
