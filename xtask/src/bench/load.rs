@@ -53,7 +53,7 @@ const SHAPES: [(Shape, &str); 6] = [
     (Shape::BadPath, "bad paths"),
     (Shape::Resets, "HTTP/2 streams, reset"),
     (Shape::Unfinished, "HTTP/2 bodies, unfinished"),
-    (Shape::SlowRead, "5 MiB that nobody reads"),
+    (Shape::SlowRead, "5 MiB that is not read"),
 ];
 
 /// What makes the app slow: a path of `stack.py`.
