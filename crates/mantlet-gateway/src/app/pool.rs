@@ -55,7 +55,7 @@ pub struct UpstreamConfig {
     pub idle_timeout: Duration,
     /// Requests that the app may work on at once.
     pub max_concurrent: usize,
-    /// How long a request waits while the app is busy; zero if none shall wait.
+    /// How long a request waits while the app is busy. With zero, no request waits.
     pub queue_timeout: Duration,
     /// It is uvicorn, started by Mantlet, which writes exactly one response to a request.
     pub is_uvicorn: bool,

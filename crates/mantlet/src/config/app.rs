@@ -22,8 +22,8 @@ pub(crate) struct Config {
     /// Time the app may take to start, after which it is stopped. Default: as long as it lives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ready_timeout: Option<Span>,
-    /// Time of the processor for reading the app's code at its start; what is not proven by then is
-    /// only reported. `0s`: as long as it takes. Default 2 s.
+    /// CPU time for reading the app's code at its start. After it, input that the code may change is
+    /// only reported. `0s`: no bound. Default 2 s.
     pub(crate) read_timeout: Span,
     /// Time to connect to the app. Default 5 s.
     pub(crate) connect_timeout: Span,

@@ -79,7 +79,7 @@ impl Facts {
         facts
     }
 
-    /// Adds what is not an HTTP route.
+    /// Adds the WebSockets, the mounts of unknown apps and the other routes that are not HTTP.
     fn others(&mut self, below: &str, router: &Router) {
         for route in &router.routes {
             match route {

@@ -3,14 +3,15 @@
 //!
 //! Inside an app, requests wait in the order of arrival: one client's thousand requests before
 //! another client's one. So they wait here, each client in a line of its own ([`mod@line`]), as
-//! soon as the app seems to have more than it works on ([`meter`]). Until then only the part of a
-//! burst waits that is far beyond what the app has carried ([`opening`]), and this costs a few
-//! counters. A client that has more waiting than its share of the places is refused at once, and so
-//! is a request that has waited too long.
+//! soon as the app seems to have more than it works on ([`meter`], [`judge`]). Until then only the
+//! part of a burst waits that is far beyond what the app has carried ([`opening`]), and this costs
+//! a few counters. A client that has more waiting than its share of the places is refused at once,
+//! and so is a request that has waited too long.
 //!
 //! Nothing here knows how long an app should take. A request that has been with the app for a while
 //! without a response, such as a long poll, does not count as its work any more.
 
+mod judge;
 mod line;
 mod meter;
 mod opening;
@@ -292,7 +293,6 @@ impl Turn {
             took: now.saturating_duration_since(self.since),
             began_with: self.began_with,
             at_work,
-            alone: answered && self.began_with <= 1 && at_work <= 1,
             answered,
             waits: turns.waiting.load(SeqCst) > 0,
             now: now.saturating_duration_since(turns.start),

@@ -21,12 +21,10 @@ fn at_work_in(turns: &Turns, time: Duration) -> usize {
 
 /// What an answer tells that came after so long.
 fn sample(took: Duration, at_work: usize) -> Sample {
-    let alone = at_work == 1;
     Sample {
         kind: Some(1),
         took,
         at_work,
-        alone,
         began_with: at_work,
         answered: true,
         waits: false,
