@@ -79,6 +79,7 @@ pub mod operation;
 pub mod refusal;
 
 pub mod message;
+pub mod token;
 
 pub mod config;
 pub mod reason;

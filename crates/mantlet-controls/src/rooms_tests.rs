@@ -15,7 +15,7 @@ use crate::{
 /// controls, each with its section of the configuration, share one floor.
 const FLOORS: [&[&str]; 10] = [
     &["config", "reason"],
-    &["message"],
+    &["message", "token"],
     &["operation"],
     &["call"],
     &["refusal"],

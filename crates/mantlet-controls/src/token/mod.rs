@@ -1,0 +1,5 @@
+//! Tokens and keys: facts that several controls need. No request, no configuration.
+
+mod candidate;
+
+pub use self::candidate::{Candidate, Candidates};
