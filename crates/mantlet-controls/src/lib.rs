@@ -35,6 +35,7 @@
 //! | [`contract`] | what the app accepts |
 //! | [`cors`] | whose pages may read responses |
 //! | [`throttle`] | how often clients may ask |
+//! | [`authentication`] | who the caller is |
 //! | [`csrf`] | whose pages may act with the user's cookies |
 //! | [`cookies`] | attributes of the app's cookies |
 //! | [`responses`] | what responses may contain |
@@ -55,6 +56,7 @@ pub mod layer;
 
 pub mod pipeline;
 
+pub mod authentication;
 pub mod client;
 pub mod contract;
 pub mod cookies;

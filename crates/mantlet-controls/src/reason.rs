@@ -224,6 +224,10 @@ reasons! {
     /// The route is not in the app's document, or serves the document itself.
     RouteHidden = "route-hidden", NOT_FOUND, [keeps_open],
         "Not Found";
+    // The detail of FastAPI's own tutorial.
+    /// The token is forged, unsigned, expired or for another audience (`[authentication]`, `[[issuer]]`).
+    TokenInvalid = "token-invalid", UNAUTHORIZED, [keeps_open, for_pages],
+        "Could not validate credentials";
     // The words that users of CSRF middleware know.
     /// A foreign page sent the request with the user's cookies, and its origin is not trusted
     /// (`csrf.trusted-origins`).
@@ -426,6 +430,7 @@ mod tests {
                 "route-unknown",
                 "route-method-unknown",
                 "route-hidden",
+                "token-invalid",
                 "csrf-cross-site",
                 "websocket-origin-denied",
                 "csrf-token-missing",

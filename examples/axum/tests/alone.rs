@@ -15,7 +15,7 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use mantlet_controls::{
-    Config, Deployment, Mode, client,
+    Config, Deployment, Mode, authentication, client,
     config::{Tolerance, units::Size},
     contract, cookies, cors, csrf, deprecation, encoding, headers, host, https,
     layer::{Builder, MantletLayer},
@@ -116,6 +116,18 @@ fn controls() -> Vec<Control> {
             Does::Says("rate-limited"),
         ),
         control(
+            "authentication",
+            |none| {
+                let section = authentication::Config::default();
+                none.contract(contract::Config::default()).authentication(section).deployment(known())
+            },
+            || {
+                let request = Request::post("/login").header("host", "notes.example");
+                request.body(Body::empty()).unwrap()
+            },
+            Does::Says("jwt-key-public"),
+        ),
+        control(
             "csrf",
             |none| none.csrf(csrf::Config::default()),
             || post(&[("origin", "https://evil.example"), ("cookie", "session=alice")], ""),
@@ -180,7 +192,16 @@ fn known() -> Deployment {
     let operation = json!({"id": "old", "body": {"kind": "none"}, "inputs": [], "deprecated": true});
     let route =
         json!({"kind": "http", "path": "/old", "methods": ["GET"], "hidden": false, "operation": operation});
-    let router = json!({"routes": [route], "redirect-slashes": true, "complete": false});
+    let bearer =
+        json!({"name": "bearer", "scheme": {"kind": "bearer", "token-url": "login"}, "auto-error": true});
+    let (login, me) = (
+        json!({"id": "login", "body": {"kind": "none"}, "inputs": []}),
+        json!({"id": "me", "body": {"kind": "none"}, "inputs": [], "security": [[bearer]]}),
+    );
+    let login =
+        json!({"kind": "http", "path": "/login", "methods": ["POST"], "hidden": false, "operation": login});
+    let me = json!({"kind": "http", "path": "/me", "methods": ["GET"], "hidden": false, "operation": me});
+    let router = json!({"routes": [route, login, me], "redirect-slashes": true, "complete": false});
     let model = json!({"version": 1, "source": "inspector", "router": router, "shapes": []});
     let contract = Contract::compile(&serde_json::from_value(model).unwrap()).0;
     let deployment = Deployment::default();
@@ -225,6 +246,14 @@ async fn ask(add: impl FnOnce(Builder) -> Builder, request: Request) -> Seen {
                         "Traceback (most recent call last):\n  File \"/srv/app.py\", line 3, in read\nKeyError: 'id'\n",
                     );
                     response.headers_mut().insert("content-type", "text/plain".parse().unwrap());
+                }
+                // Signed with `secret`.
+                "/login" => {
+                    let token = concat!(
+                        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbGljZSJ9.",
+                        "c3brGQkxoiCgrl5LGiV0go9qgN0MtrdnDBCCfJ45f_Q"
+                    );
+                    *response.body_mut() = Body::from(format!("{{\"access_token\":\"{token}\"}}"));
                 }
                 "/cookie" => drop(response.headers_mut().insert("set-cookie", "session=1".parse().unwrap())),
                 _ => {}

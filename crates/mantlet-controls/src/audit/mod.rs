@@ -39,7 +39,7 @@ pub(crate) const MAX_ORIGINAL: usize = 16 << 10;
 pub struct Record {
     /// The time of the decision, RFC 3339 in UTC.
     pub time: Timestamp,
-    /// `request-refused`; `request-changed`; `request-would-be-changed`; `request-left-to-app`; `contract-contradicted`; `response-changed`; in report mode `request-would-be-refused` or `response-would-be-changed`;
+    /// `request-refused`; `request-changed`; `request-would-be-changed`; `request-left-to-app`; `contract-contradicted`; `token-key-found`, `token-verdict-contradicted`; `response-changed`; in report mode `request-would-be-refused` or `response-would-be-changed`;
     /// `response-not-judged`; `connection-refused`; `quota-warning`, `quota-reset`; `store-unavailable`, `store-recovered`; `client-banned`, in report mode
     /// `client-would-be-banned`; `ban-lifted`; `throttle-usage`; `records-summed`.
     pub security_event: &'static str,
@@ -107,9 +107,10 @@ impl Record {
             security_event: if left { "request-left-to-app" } else { event(mode) },
             action: if refused { "refuse" } else { "pass" },
             reason: refusal.reason.code(),
-            status: refused.then(|| refusal.told().status().as_u16()),
+            status: refused
+                .then(|| refusal.words.as_ref().map_or(refusal.told().status(), |own| own.status).as_u16()),
             client_ip: call.client.address,
-            user: call.certificate.as_ref().map(|certificate| certificate.name.clone()),
+            user: call.user().map(str::to_owned),
             method: readable.then(|| foreign::method(&call.method)),
             path: readable.then(|| shortened(call.path.as_str())),
             operation: call.operation.as_ref().map(|matched| matched.route.path.clone()),
@@ -125,6 +126,23 @@ impl Record {
             usage: None,
             summed: None,
             original: None,
+        }
+    }
+
+    /// The record of the key that the app signs its tokens with, and what is wrong with it.
+    pub(crate) fn of_key_found(call: &Call, place: &str, weakness: Option<&'static str>) -> Self {
+        Self {
+            security_event: "token-key-found",
+            reason: weakness.unwrap_or("token-key-found"),
+            ..Self::plain(call, Reason::TokenInvalid).about(Some(place))
+        }
+    }
+
+    /// The record of a token that the app accepted although it is not good.
+    pub(crate) fn of_bad_token_accepted(call: &Call, what: &str) -> Self {
+        Self {
+            security_event: "token-verdict-contradicted",
+            ..Self::plain(call, Reason::TokenInvalid).about(Some(what))
         }
     }
 

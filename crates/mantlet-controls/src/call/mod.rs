@@ -4,18 +4,21 @@ mod client;
 mod host;
 pub(crate) mod path;
 mod place;
+mod principal;
 pub mod request_id;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Method, Version, header};
 
+pub(crate) use self::principal::APP;
 use self::request_id::RequestId;
 pub use self::{
     client::Client,
     host::Host,
     path::CanonicalPath,
     place::{Place, Spellings},
+    principal::{Attribute, Known, Origin, Principal},
 };
 use crate::{config::Clock, operation::Matched};
 
@@ -83,6 +86,8 @@ pub struct Call {
     pub(crate) place: Place,
     /// The route of the app's contract, if one is known.
     pub operation: Option<Matched>,
+    /// The caller, if a credential proves it.
+    pub principal: Option<Known>,
     /// The certificate that the client has shown.
     pub certificate: Option<Arc<ClientCertificate>>,
     /// The request carries a credential: an Authorization header, a cookie, or the client's certificate.
@@ -98,6 +103,12 @@ pub struct Call {
 }
 
 impl Call {
+    /// The caller's name, if it is proven: that of its credential, else of its certificate.
+    pub fn user(&self) -> Option<&str> {
+        let of_credential = self.principal.as_ref().map(|principal| &*principal.subject);
+        of_credential.or_else(|| self.certificate.as_ref().map(|certificate| &*certificate.name))
+    }
+
     /// The path that the app routes by, to which settings apply.
     pub fn own_path(&self) -> &str {
         self.place.own(self.path.as_str())

@@ -203,7 +203,7 @@ where
     type Body = CountedBody<R>;
 
     async fn call(
-        mut self,
+        &mut self,
         call: &Call,
         mut request: Request<RequestBody<Foreign<B>>>,
     ) -> Result<Response<CountedBody<R>>, Refusal> {

@@ -15,7 +15,15 @@ use mantlet_contract::{
     sensitive::{self, SensitiveRoute},
 };
 
-use super::{place, tally::Tally};
+use super::{
+    place,
+    security::{Need, Security},
+    tally::Tally,
+};
+
+/// Last words of the paths of operations that tell a caller about itself.
+const ME: [&str; 8] =
+    ["me", "profile", "whoami", "userinfo", "current_user", "current-user", "currentuser", "account"];
 
 /// The contract, ready for lookups.
 #[derive(Debug)]
@@ -43,6 +51,8 @@ pub struct Contract {
     /// How the app responded to judged input that was passed on, for each route by its place in
     /// memory, which is fixed for the life of this contract.
     pub(crate) tallies: HashMap<usize, Tally>,
+    /// How routes ask for credentials, by the same places.
+    pub(crate) security: HashMap<usize, Security>,
     /// Every name that a field or a parameter has anywhere: these are the app's own words.
     pub(crate) names: HashSet<Box<str>>,
 }
@@ -89,6 +99,10 @@ impl Contract {
         let folds_headers = model.notes.iter().any(|note| note.why.to_ascii_lowercase().contains("wsgi"));
         let declared = place::declared(&model.shapes, routes.operations());
         let tallies = routes.http().map(|route| (address(route), Tally::default())).collect();
+        let security_of = |route: &Arc<HttpRoute>| {
+            route.operation.as_ref().and_then(Security::of).map(|security| (address(route), security))
+        };
+        let security = routes.http().filter_map(security_of).collect();
         let names = names_of(model, &routes);
         let found = Self {
             routes,
@@ -103,6 +117,7 @@ impl Contract {
             folds_headers,
             declared,
             tallies,
+            security,
             names,
         };
         (found, notes)
@@ -122,6 +137,22 @@ impl Contract {
     /// Whether a field or a parameter has this name anywhere.
     pub(crate) fn has_name(&self, name: &str) -> bool {
         self.names.contains(name)
+    }
+
+    /// The operation that tells a caller about itself, if there is one that needs nothing but a bearer token: its path.
+    pub(crate) fn me(&self) -> Option<(&str, &Security)> {
+        let found = self.routes.http().filter_map(|route| {
+            let operation = route.operation.as_ref()?;
+            let last = route.path.trim_end_matches('/').rsplit('/').next()?;
+            let is_it = route.methods.iter().any(|name| name == "GET")
+                && route.host.is_none()
+                && !route.path.contains('{')
+                && operation.inputs.iter().all(|input| !input.required)
+                && ME.contains(&last);
+            let security = self.security.get(&address(route))?;
+            (is_it && security.bearer == Some(Need::Required)).then_some((route.path.as_str(), security))
+        });
+        found.min_by_key(|(path, _)| path.len())
     }
 
     /// Its routes.

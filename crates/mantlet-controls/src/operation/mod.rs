@@ -5,6 +5,7 @@ mod contract;
 mod handle;
 pub(crate) mod place;
 mod promise;
+mod security;
 mod tally;
 
 use std::{ops::Range, sync::Arc};
@@ -17,7 +18,12 @@ use mantlet_contract::{
 
 use self::contract::cookies_of;
 pub use self::{contract::Contract, handle::ContractHandle, tally::Contradiction};
-pub(crate) use self::{contract::address, handle::State, promise::Promised};
+pub(crate) use self::{
+    contract::address,
+    handle::State,
+    promise::Promised,
+    security::{Need, Security},
+};
 
 /// The route of a request.
 #[derive(Debug, Clone)]
@@ -33,6 +39,11 @@ pub struct Matched {
 }
 
 impl Matched {
+    /// The credentials that the operation asks for, if it does.
+    pub(crate) fn security(&self) -> Option<&Security> {
+        self.contract.security.get(&address(&self.route))
+    }
+
     /// Why the operation is sensitive, if it is.
     pub(crate) fn sensitivity(&self, method: &Method) -> Option<&Sensitivity> {
         let found = self.contract.sensitive.get(&self.route.path)?;

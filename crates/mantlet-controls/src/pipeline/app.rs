@@ -15,7 +15,7 @@ pub trait App<B> {
 
     /// Handles a request that every stop has let through, ready to be sent.
     fn call(
-        self,
+        &mut self,
         call: &Call,
         request: Request<RequestBody<B>>,
     ) -> impl Future<Output = Result<Response<Self::Body>, Refusal>> + Send;
@@ -23,6 +23,17 @@ pub trait App<B> {
     /// The store in which several gates count together, if there is one.
     fn store(&self) -> Option<&Arc<dyn throttle::Store>> {
         None
+    }
+
+    /// The answer of the app to a question of our own, in a request without a body. Called to see
+    /// what the app itself does with a token that is not good; none if it cannot be asked soon.
+    fn ask(
+        &mut self,
+        call: &Call,
+        question: Request<()>,
+    ) -> impl Future<Output = Option<Response<Bytes>>> + Send {
+        let _ = (call, question);
+        std::future::ready(None)
     }
 
     /// The recent answer of the app's own CORS to this page and operation, from memory only.

@@ -9,6 +9,7 @@ use super::Policy;
 use crate::{
     Call, Mode, Reason, Refusal,
     audit::{Record, Sink},
+    authentication::Presented,
     contract::agreement::Judged,
     csrf,
     message::Findings,
@@ -51,6 +52,8 @@ pub(super) struct Due {
     pub(super) taken: Option<Box<throttle::QuotaDebt>>,
     /// throttle: the client's standing with the rule closest to its limit, if responses say it.
     pub(super) standing: Option<Box<throttle::RateLimitStatus>>,
+    /// authentication: what the app's answer can teach about tokens.
+    pub(super) presented: Presented,
     /// csrf: the request's session and token, if tokens are required.
     pub(super) csrf: Option<Box<csrf::token::Held>>,
     /// uploads, encoding: findings in the body, if it is watched.

@@ -94,6 +94,12 @@ where
     // contract: is it an operation of the app? Before anything that depends on which one.
     let declared_cookies = find_operation(road, request)?;
 
+    // authentication: who is the caller? Before all that counts or decides by caller, and before
+    // anything is said about the input.
+    let (principal, presented, faults) = policy.authentication.judge(&road.call, request);
+    (road.call.principal, road.due.presented) = (principal, presented);
+    pass(audit, &road.call, faults)?;
+
     // csrf: could a foreign page have sent this with the user's cookies? After the route, which may have a mode of its own.
     let (call, settings, tokens) = (&road.call, &road.settings, &policy.csrf.tokens);
     let names = tokens.names(declared_cookies.as_ref()).filter(|_| settings.csrf_token != Mode::Off);

@@ -2,6 +2,7 @@
 
 mod app;
 mod arrival;
+mod ask;
 mod due;
 mod inbound;
 mod open;
@@ -30,8 +31,8 @@ use self::{
     outbound::Ended,
 };
 use crate::{
-    Call, Reason, Refusal, RequestBody, ResponseBody, audit::Sink, contract, responses, route::RoutePolicy,
-    throttle::InFlightGuard,
+    Call, Reason, Refusal, RequestBody, ResponseBody, audit::Sink, authentication::Presented, contract,
+    responses, route::RoutePolicy, throttle::InFlightGuard,
 };
 
 /// A request on its way, with everything that its stops need.
@@ -109,11 +110,18 @@ where
             road.due.reached = Reached::App;
             let answer = app.call(&road.call, request).await;
             let answer = road.received(answer)?;
+            if matches!(road.due.presented, Presented::Good(_)) {
+                Box::pin(ask::after_a_good_token(&mut road, &mut app, answer.status())).await;
+            }
             match road.look(answer) {
                 Looked::Passes(answer) => Ok(answer.map(|body| ResponseBody::App { body })),
                 Looked::IsConcerned(mut parts) => {
                     parts.read().await?;
-                    Ok(road.judge(parts))
+                    let (answer, new_token) = road.judge(parts);
+                    if let Some(token) = new_token {
+                        Box::pin(ask::after_a_login(&road, &mut app, &token)).await;
+                    }
+                    Ok(answer)
                 }
             }
         });
@@ -159,12 +167,20 @@ impl<S: Sink> Road<'_, S> {
     /// Learns from the head, and returns whether the body must be read.
     fn look<B: Body>(&self, mut answer: Response<B>) -> Looked<B> {
         let status = answer.status();
-        let is_asked = self.due.judged.asks_for(status);
+        let authentication = &self.policy.authentication;
+        let is_asked_for_input = self.due.judged.asks_for(status);
+        let is_asked_for_tokens = authentication.asks_for(&self.call, &self.due.presented, status);
+        let is_asked = is_asked_for_input || is_asked_for_tokens;
         let is_concerned = self.policy.responses.concerns(&self.subject(), is_asked, &mut answer);
         // contract: the app's verdict on input that was passed on. `responses` reads the body, if
         // needed.
-        if !(is_concerned && is_asked) {
+        if !(is_concerned && is_asked_for_input) {
             contract::learn(&self.call, &self.due.judged, self.audit, status, None);
+        }
+        // authentication: the same for its token.
+        if !(is_concerned && is_asked_for_tokens) {
+            let answer = (status, answer.headers());
+            authentication.learn(&self.call, &self.due.presented, self.audit, answer, None);
         }
         if is_concerned {
             Looked::IsConcerned(self.policy.responses.take_apart(&self.subject(), answer))
@@ -173,15 +189,24 @@ impl<S: Sink> Road<'_, S> {
         }
     }
 
-    /// Looks into an answer that was read.
-    fn judge<B: Body<Data = Bytes>>(&self, parts: responses::Parts<B>) -> Response<ResponseBody<B>> {
+    /// Looks into an answer that was read. Returns a token that has shown a new key, too.
+    fn judge<B: Body<Data = Bytes>>(
+        &self,
+        parts: responses::Parts<B>,
+    ) -> (Response<ResponseBody<B>>, Option<Box<str>>) {
         let status = parts.status();
-        let learn = |said: Option<&[u8]>| {
+        let mut new_token = None;
+        let learn = |headers: &HeaderMap, said: Option<&[u8]>| {
             if self.due.judged.asks_for(status) {
                 contract::learn(&self.call, &self.due.judged, self.audit, status, said);
             }
+            let (authentication, presented) = (&self.policy.authentication, &self.due.presented);
+            if authentication.asks_for(&self.call, presented, status) {
+                new_token = authentication.learn(&self.call, presented, self.audit, (status, headers), said);
+            }
         };
-        self.policy.responses.judge(&self.subject(), self.audit, parts, learn)
+        let answer = self.policy.responses.judge(&self.subject(), self.audit, parts, learn);
+        (answer, new_token)
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) fn open<B>(policy: &Policy, arrival: &Arrival, request: &Request<B>) 
         path: CanonicalPath::as_sent(request.uri()),
         place: Place::default(),
         operation: None,
+        principal: None,
         response_timeout: None,
         carries_credentials: headers.contains_key(header::AUTHORIZATION)
             || headers.contains_key(header::COOKIE)

@@ -37,7 +37,7 @@ impl App<NoBody> for Echo {
     type Body = ResponseBody<NoBody>;
 
     async fn call(
-        self,
+        &mut self,
         _: &Call,
         request: Request<RequestBody<NoBody>>,
     ) -> Result<Response<Self::Body>, Refusal> {

@@ -2,12 +2,14 @@
 
 pub mod remedy;
 pub mod response;
+mod words;
 
 use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, header};
 use mantlet_contract::fault::Fault;
 
+pub use self::words::{LONGEST as LONGEST_WORDS, Words};
 use crate::{Mode, Reason};
 
 /// A refused request: the reason, and details beyond it.
@@ -34,6 +36,8 @@ pub struct Refusal {
     /// The line of configuration that changes it, if the reason and the operation alone do not
     /// determine it.
     pub remedy: Option<Box<str>>,
+    /// The app's own answer to a request of this kind, which its clients know.
+    pub words: Option<Arc<Words>>,
 }
 
 impl Refusal {
@@ -74,6 +78,7 @@ impl From<Reason> for Refusal {
             subject: None,
             key: None,
             remedy: None,
+            words: None,
         }
     }
 }

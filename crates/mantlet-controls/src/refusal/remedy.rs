@@ -177,6 +177,9 @@ fn line(reason: Reason, mode: Mode) -> Line {
         Reason::CsrfTokenMissing | Reason::CsrfTokenInvalid => {
             either(Route("csrf.token.mode = \"off\""), Route("csrf.token.mode = \"enforce\""))
         }
+        Reason::TokenInvalid => {
+            either(Top("authentication.mode = \"report\""), Top("authentication.optional = \"enforce\""))
+        }
         Reason::InputInvalid | Reason::JsonTooDeep => {
             either(Route("contract.input = \"report\""), Route("contract.input = \"enforce\""))
         }

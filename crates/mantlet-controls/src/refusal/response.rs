@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
 use mantlet_contract::fault::Fault;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::{Call, Reason, Refusal};
 
@@ -35,6 +36,9 @@ struct Problem<'a> {
     errors: &'a [Fault],
 }
 
+/// RFC 6750 section 3.1
+static INVALID_TOKEN: HeaderValue = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+
 /// The response to a refused call, without the headers that every response gets.
 pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
     let reason = refusal.told();
@@ -43,7 +47,12 @@ pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
         Reason::HostUnknown if call.version == Version::HTTP_2 => StatusCode::MISDIRECTED_REQUEST,
         reason => reason.status(),
     };
-    let (content_type, body) = body(call, reason, &refusal.faults, status);
+    let own = refusal.words.as_deref();
+    let status = own.map_or(status, |own| own.status);
+    let (content_type, body) = match own.and_then(|own| own.body.as_ref()).filter(|_| !call.wants_problem) {
+        Some(own) => repeated(call, reason, own),
+        None => body(call, reason, &refusal.faults, status),
+    };
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -54,6 +63,11 @@ pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
         let allow = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
         headers.insert(header::ALLOW, allow);
     }
+    // RFC 9110 section 15.5.2: a 401 says how to authenticate.
+    let usual = (status == StatusCode::UNAUTHORIZED).then_some(&INVALID_TOKEN);
+    if let Some(challenge) = own.map_or(usual, |own| own.challenge.as_ref()) {
+        headers.insert(header::WWW_AUTHENTICATE, challenge.clone());
+    }
     if let Some(brought) = &refusal.headers {
         headers.extend(HeaderMap::clone(brought));
     }
@@ -61,6 +75,18 @@ pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// The app's own words, with ours beside them.
+fn repeated(call: &Call, reason: Reason, own: &Map<String, Value>) -> (HeaderValue, Bytes) {
+    let mut body = own.clone();
+    for (name, value) in [("code", reason.code()), ("request_id", call.request_id.as_str())] {
+        if !body.contains_key(name) {
+            body.insert(name.to_owned(), value.into());
+        }
+    }
+    let body = serde_json::to_vec(&body).unwrap_or_default();
+    (HeaderValue::from_static("application/json"), body.into())
 }
 
 /// Replaces a response that would reveal the app's internals; the status and all other headers stay

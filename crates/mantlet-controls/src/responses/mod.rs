@@ -264,7 +264,7 @@ impl Policy {
         call: &Subject<'_>,
         audit: &impl Sink,
         mut parts: Parts<B>,
-        learn: impl FnOnce(Option<&[u8]>),
+        learn: impl FnOnce(&HeaderMap, Option<&[u8]>),
     ) -> Response<ResponseBody<B>> {
         let (actions, status) = (call.actions, parts.head.status);
         let (kind, ends) = (parts.kind, parts.ends);
@@ -274,7 +274,7 @@ impl Policy {
             Seen::Begun(..) | Seen::Unread(_) if ends => Err(message::TOO_LARGE),
             Seen::Begun(..) | Seen::Unread(_) => Err("of unknown length"),
         };
-        learn(plain.as_deref().ok());
+        learn(&parts.head.headers, plain.as_deref().ok());
         let begun = plain.as_deref().ok().or_else(|| match &parts.seen {
             Seen::Begun(bytes, _) if message::is_plain(&parts.head.headers) => Some(&**bytes),
             _ => None,

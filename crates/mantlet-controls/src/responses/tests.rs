@@ -58,7 +58,7 @@ impl App<Pieces> for Answers {
     type Body = Pieces;
 
     async fn call(
-        mut self,
+        &mut self,
         _: &Call,
         request: Request<RequestBody<Pieces>>,
     ) -> Result<Response<Pieces>, Refusal> {

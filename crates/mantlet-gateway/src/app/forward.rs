@@ -3,6 +3,7 @@
 mod early;
 mod framing;
 mod preflight;
+mod question;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header};
@@ -70,11 +71,11 @@ impl App<ClientRequestBody> for &Forward<'_> {
     type Body = AppResponseBody;
 
     async fn call(
-        self,
+        &mut self,
         call: &Call,
         request: Request<RequestBody<ClientRequestBody>>,
     ) -> Result<Response<AppResponseBody>, Refusal> {
-        let Forward { upstream, connection, policy, audit, .. } = *self;
+        let Forward { upstream, connection, policy, audit, .. } = **self;
         let (mut parts, body) = request.into_parts();
         let websocket = body.is_end_stream() && wants_websocket(&parts.method, parts.version, &parts.headers);
         leave_hop_by_hop(&mut parts.headers);
@@ -172,6 +173,11 @@ impl App<ClientRequestBody> for &Forward<'_> {
 
     fn store(&self) -> Option<&Arc<dyn Store>> {
         self.store
+    }
+
+    async fn ask(&mut self, call: &Call, question: Request<()>) -> Option<Response<Bytes>> {
+        // Boxed: rare, and the future of every request would be larger for it.
+        Box::pin(self.ask_app(call, question)).await
     }
 
     fn known_cors(&self, call: &Call) -> Option<Own> {

@@ -1,0 +1,49 @@
+//! Verdicts on tokens, for each thread: a token that was verified is not verified again.
+
+use std::{cell::RefCell, collections::HashMap};
+
+use super::Verdict;
+
+/// Tokens of one thread. Each has a few hundred bytes.
+const MOST: usize = 16_384;
+/// Seconds for which a bad verdict is remembered.
+const BAD: i64 = 5;
+
+struct Entry {
+    /// What was known of keys when it was made.
+    epoch: u64,
+    until: i64,
+    verdict: Verdict,
+}
+
+thread_local! {
+    /// INVARIANT: borrowed only within a function that does not await. The table hashes with a secret
+    /// seed, and compares whole tokens.
+    static CACHE: RefCell<HashMap<Box<str>, Entry>> = RefCell::default();
+}
+
+/// The verdict on a token that was judged before, by what is known now.
+pub(super) fn recall(token: &str, epoch: u64, now: i64) -> Option<Verdict> {
+    CACHE.with_borrow(|cache| {
+        let entry = cache.get(token)?;
+        (entry.epoch == epoch && now < entry.until).then(|| entry.verdict.clone())
+    })
+}
+
+/// Remembers a verdict, a good one until the token expires.
+pub(super) fn keep(token: &str, epoch: u64, now: i64, verdict: &Verdict) {
+    let until = match verdict {
+        Verdict::Good(principal) => principal.expires.unwrap_or(i64::MAX),
+        Verdict::Bad(..) => now + BAD,
+        Verdict::Unjudged => return,
+    };
+    CACHE.with_borrow_mut(|cache| {
+        if cache.len() >= MOST && !cache.contains_key(token) {
+            cache.retain(|_, entry| entry.epoch == epoch && now < entry.until);
+            if cache.len() >= MOST {
+                cache.clear();
+            }
+        }
+        cache.insert(token.into(), Entry { epoch, until, verdict: verdict.clone() });
+    });
+}

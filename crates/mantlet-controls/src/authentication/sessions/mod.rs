@@ -1,0 +1,327 @@
+//! The sessions of the app: what it has handed out at a login, and what was taken back.
+//!
+//! It is exact: what is forgotten would be refused as never handed out. So it has no bound of its own
+//! that an attacker could use; only answers of the app add to it. When it is full, sessions that have
+//! expired go first; if none has, it learns no more and says so.
+
+mod keeper;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use arc_swap::ArcSwap;
+use sha2::Digest as _;
+
+pub use self::keeper::{Cause, Digest, Event, Keeper, Kind, SessionFacts};
+
+/// Credentials that are kept. One has about 200 bytes.
+const MOST: usize = 4 << 20;
+/// Lists of credentials, each with a lock of its own.
+const SHARDS: usize = 64;
+/// Seconds between two records of the use of a session.
+const USE: i64 = 60;
+/// Seconds for which an ended session is remembered, if its credentials have no end: 400 days, the
+/// longest life of a cookie.
+const REMEMBERED: i64 = 400 * 86_400;
+/// Values of one cookie in one session that are good at a time, and seconds for which more are.
+const VALUES: usize = 8;
+const OVERLAP: i64 = 60;
+
+/// The digest of a credential.
+pub fn digest(credential: &[u8]) -> Digest {
+    let hash = sha2::Sha256::digest(credential);
+    Digest(hash.first_chunk().copied().unwrap_or_default())
+}
+
+/// A session.
+#[derive(Debug)]
+pub struct Session {
+    /// What does not change.
+    pub facts: SessionFacts,
+    used: AtomicI64,
+    /// When it was ended; 0 if it was not.
+    ended: AtomicI64,
+    cause: Mutex<Option<Cause>>,
+    credentials: Mutex<Vec<(Digest, i64)>>,
+}
+
+impl Session {
+    fn new(facts: SessionFacts) -> Self {
+        let (used, ended) = (facts.began.into(), 0.into());
+        Self { facts, used, ended, cause: Mutex::default(), credentials: Mutex::default() }
+    }
+
+    /// When it was last used, in seconds since 1970, to a minute.
+    pub fn used(&self) -> i64 {
+        self.used.load(Relaxed)
+    }
+
+    /// When and why it was ended, if it was.
+    pub fn ended(&self) -> Option<(i64, Cause)> {
+        let at = self.ended.load(Relaxed);
+        (at != 0).then(|| (at, lock(&self.cause).unwrap_or(Cause::Operator)))
+    }
+}
+
+/// A credential that the app has handed out.
+#[derive(Debug, Clone)]
+pub struct HandedOut {
+    /// Its session.
+    pub session: Arc<Session>,
+    /// What it is.
+    pub kind: Kind,
+    /// The name of its cookie.
+    pub cookie: Option<Arc<str>>,
+    /// When it was handed out.
+    pub at: i64,
+    /// When it expires.
+    pub expires: Option<i64>,
+}
+
+/// The sessions of the app. It outlives the policy; a clone shares it.
+#[derive(Debug, Clone, Default)]
+pub struct Sessions(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    shards: [Mutex<HashMap<Digest, HandedOut>>; SHARDS],
+    sessions: Mutex<HashMap<u64, Arc<Session>>>,
+    /// Sessions by the names of their accounts.
+    accounts: Mutex<HashMap<Digest, Vec<u64>>>,
+    /// Names of cookies that the app hands out at logins.
+    cookies: ArcSwap<HashSet<Box<str>>>,
+    count: AtomicU64,
+    /// When it began to learn, in seconds since 1970; 0 until then.
+    began: AtomicI64,
+    is_full: AtomicBool,
+}
+
+impl Default for Inner {
+    fn default() -> Self {
+        Self {
+            shards: std::array::from_fn(|_| Mutex::default()),
+            sessions: Mutex::default(),
+            accounts: Mutex::default(),
+            cookies: ArcSwap::default(),
+            count: AtomicU64::default(),
+            began: AtomicI64::default(),
+            is_full: AtomicBool::default(),
+        }
+    }
+}
+
+impl Sessions {
+    /// The credential with this digest, if the app has handed it out.
+    pub fn find(&self, digest: &Digest) -> Option<HandedOut> {
+        lock(self.shard(digest)).get(digest).cloned()
+    }
+
+    /// The session of this number.
+    pub fn session(&self, id: u64) -> Option<Arc<Session>> {
+        lock(&self.0.sessions).get(&id).cloned()
+    }
+
+    /// All sessions that have not been ended, of an account or of all.
+    pub fn list(&self, account: Option<&Digest>) -> Vec<Arc<Session>> {
+        let is_alive = |session: &Arc<Session>| session.ended().is_none();
+        match account {
+            None => lock(&self.0.sessions).values().filter(|session| is_alive(session)).cloned().collect(),
+            Some(name) => {
+                let ids = lock(&self.0.accounts).get(name).cloned().unwrap_or_default();
+                let sessions = lock(&self.0.sessions);
+                ids.iter()
+                    .filter_map(|id| sessions.get(id))
+                    .filter(|session| is_alive(session))
+                    .cloned()
+                    .collect()
+            }
+        }
+    }
+
+    /// Whether a cookie of this name holds sessions.
+    pub fn has_cookie(&self, name: &str) -> bool {
+        self.0.cookies.load().contains(name)
+    }
+
+    /// Whether any cookie does.
+    pub fn has_cookies(&self) -> bool {
+        !self.0.cookies.load().is_empty()
+    }
+
+    /// Credentials that are known.
+    pub fn count(&self) -> u64 {
+        self.0.count.load(Relaxed)
+    }
+
+    /// Since when it learns, in seconds since 1970; 0 if nothing was learned yet.
+    pub fn began(&self) -> i64 {
+        self.0.began.load(Relaxed)
+    }
+
+    /// Whether it was full, and has not learned all.
+    pub fn is_incomplete(&self) -> bool {
+        self.0.is_full.load(Relaxed)
+    }
+
+    /// The session is in use. The event, if that is worth to be kept.
+    pub fn note_use(&self, session: &Session, now: i64) -> Option<Event> {
+        let known = session.used.load(Relaxed);
+        if now < known + USE {
+            return None;
+        }
+        let is_first = session.used.compare_exchange(known, now, Relaxed, Relaxed).is_ok();
+        is_first.then_some(Event::Used { session: session.facts.id, at: now })
+    }
+
+    /// Takes an event, of this gate or of another. It may come twice.
+    pub fn apply(&self, event: &Event) {
+        match event {
+            Event::Began(facts) => self.begin(facts),
+            Event::HandedOut { session, digest, kind, cookie, at, expires } => {
+                let _ = self.0.began.compare_exchange(0, *at, Relaxed, Relaxed);
+                if let Some(cookie) = cookie.as_ref().filter(|name| !self.has_cookie(name)) {
+                    self.0.cookies.rcu(|known| {
+                        let mut all = HashSet::clone(known);
+                        all.insert((&**cookie).into());
+                        all
+                    });
+                }
+                if let Some(session) = self.session(*session) {
+                    let cookie = cookie.as_deref().map(Arc::from);
+                    let credential = HandedOut { session, kind: *kind, cookie, at: *at, expires: *expires };
+                    self.hand_out(*digest, credential);
+                }
+            }
+            Event::Used { session, at } => {
+                if let Some(session) = self.session(*session) {
+                    session.used.fetch_max(*at, Relaxed);
+                }
+            }
+            Event::Ended { session, at, cause } => {
+                if let Some(session) = self.session(*session) {
+                    lock(&session.cause).get_or_insert(*cause);
+                    let _ = session.ended.compare_exchange(0, *at, Relaxed, Relaxed);
+                }
+            }
+        }
+    }
+
+    fn begin(&self, facts: &SessionFacts) {
+        let mut sessions = lock(&self.0.sessions);
+        sessions.entry(facts.id).or_insert_with(|| Arc::new(Session::new(facts.clone())));
+        drop(sessions);
+        let mut accounts = lock(&self.0.accounts);
+        for name in &facts.names {
+            let of_account = accounts.entry(*name).or_default();
+            if !of_account.contains(&facts.id) {
+                of_account.push(facts.id);
+            }
+        }
+    }
+
+    fn hand_out(&self, digest: Digest, credential: HandedOut) {
+        if self.0.count.load(Relaxed) >= MOST as u64 {
+            self.0.is_full.store(true, Relaxed);
+            return;
+        }
+        let (session, kind, at) = (Arc::clone(&credential.session), credential.kind, credential.at);
+        if lock(self.shard(&digest)).insert(digest, credential).is_some() {
+            return;
+        }
+        self.0.count.fetch_add(1, Relaxed);
+        let mut all = lock(&session.credentials);
+        all.push((digest, at));
+        // A cookie that is signed anew with every answer: the newest values are good, and all of the
+        // last minute, for requests at the same time.
+        if kind == Kind::Cookie && all.len() > VALUES {
+            let enough = all.len() - VALUES;
+            let mut place = 0;
+            let old: Vec<_> = all
+                .extract_if(.., |(_, made)| {
+                    place += 1;
+                    place <= enough && *made + OVERLAP < at
+                })
+                .collect();
+            drop(all);
+            for (digest, _) in old {
+                self.forget_credential(&digest);
+            }
+        }
+    }
+
+    fn forget_credential(&self, digest: &Digest) {
+        if lock(self.shard(digest)).remove(digest).is_some() {
+            self.0.count.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// Forgets credentials that have expired, and sessions without any.
+    pub fn tidy(&self, now: i64) {
+        for shard in &self.0.shards {
+            let mut shard = lock(shard);
+            let before = shard.len();
+            shard.retain(|_, credential| {
+                credential.expires.map_or(credential.session.used() + REMEMBERED > now, |end| end + USE > now)
+            });
+            self.0.count.fetch_sub((before - shard.len()) as u64, Relaxed);
+        }
+        let all: Vec<_> = lock(&self.0.sessions).values().cloned().collect();
+        let mut gone = HashSet::new();
+        for session in all {
+            let mut credentials = lock(&session.credentials);
+            credentials.retain(|(digest, _)| lock(self.shard(digest)).contains_key(digest));
+            if credentials.is_empty() && session.facts.began + USE < now {
+                gone.insert(session.facts.id);
+            }
+        }
+        lock(&self.0.sessions).retain(|id, _| !gone.contains(id));
+        lock(&self.0.accounts).retain(|_, ids| {
+            ids.retain(|id| !gone.contains(id));
+            !ids.is_empty()
+        });
+    }
+
+    /// Everything that is known, as events that make it again.
+    pub fn everything(&self) -> Vec<Event> {
+        let mut events = Vec::new();
+        let sessions: Vec<_> = lock(&self.0.sessions).values().cloned().collect();
+        events.extend(sessions.iter().map(|session| Event::Began(session.facts.clone())));
+        for shard in &self.0.shards {
+            for (digest, credential) in lock(shard).iter() {
+                events.push(Event::HandedOut {
+                    session: credential.session.facts.id,
+                    digest: *digest,
+                    kind: credential.kind,
+                    cookie: credential.cookie.as_deref().map(Box::from),
+                    at: credential.at,
+                    expires: credential.expires,
+                });
+            }
+        }
+        for session in sessions {
+            let id = session.facts.id;
+            if session.used() > session.facts.began {
+                events.push(Event::Used { session: id, at: session.used() });
+            }
+            if let Some((at, cause)) = session.ended() {
+                events.push(Event::Ended { session: id, at, cause });
+            }
+        }
+        events
+    }
+
+    fn shard(&self, digest: &Digest) -> &Mutex<HashMap<Digest, HandedOut>> {
+        let Digest([first, ..]) = digest;
+        let [shard, ..] = &self.0.shards;
+        self.0.shards.get(usize::from(*first) % SHARDS).unwrap_or(shard)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

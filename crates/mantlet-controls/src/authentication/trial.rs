@@ -1,0 +1,173 @@
+//! The key by trial: a token that the app has just handed out is tried against what may be its key.
+//!
+//! A match proves the key: no other text verifies the token. No match changes nothing.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jsonwebtoken::{EncodingKey, jwk::Jwk};
+
+use super::{Verdict, public_keys::PUBLIC_KEYS};
+use crate::{
+    call::{APP, Attribute, Origin, Principal},
+    token::{Algorithm, Candidate, Claims, Jws, Key, TokenFault},
+};
+
+/// Seconds by which clocks may differ.
+const LEEWAY: i64 = 30;
+
+/// What the app signs its tokens with.
+#[derive(Debug, Clone)]
+pub(super) struct Pinned {
+    key: Key,
+    /// Other texts of the app with names of keys: one may be its former key.
+    others: Vec<Key>,
+    /// The `iss` and `kid` of its tokens.
+    issuer: Option<Box<str>>,
+    key_id: Option<Box<str>>,
+    /// Where the key is.
+    pub(super) name: Arc<str>,
+    /// What is wrong with it.
+    pub(super) weakness: Option<Weakness>,
+    /// The start of the app that it belongs to.
+    pub(super) generation: u64,
+}
+
+/// What is wrong with a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weakness {
+    /// It is printed in a tutorial or in many public repositories.
+    Public,
+    /// It is shorter than the hash of its algorithm (RFC 7518 section 3.2).
+    Short,
+}
+
+impl Weakness {
+    /// The finding's code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Public => "jwt-key-public",
+            Self::Short => "jwt-key-short",
+        }
+    }
+}
+
+/// Looks for the key of a token that the app has handed out.
+pub(super) fn search(token: &str, generation: u64, candidates: &[Candidate]) -> Option<Pinned> {
+    let jws = Jws::read(token).ok()?;
+    let algorithm = jws.algorithm?;
+    let key_of = |bytes: &[u8]| key_of(bytes, algorithm);
+    let verifies = |key: &Key| jws.verify(key).is_ok();
+    let mut found = candidates.iter().find_map(|candidate| {
+        let bytes = candidate.secret.expose();
+        let key = key_of(bytes).filter(verifies)?;
+        Some((key, Arc::clone(&candidate.name), bytes.len(), is_public(bytes)))
+    });
+    if found.is_none() && algorithm.is_symmetric() {
+        let public = PUBLIC_KEYS.iter().find_map(|text| {
+            let key = key_of(text.as_bytes()).filter(verifies)?;
+            Some((key, Arc::from("a key that is published"), text.len(), true))
+        });
+        found = public;
+    }
+    let (key, name, length, is_public) = found?;
+    let claims = Claims::read(&jws).ok()?;
+    let weakness = if is_public {
+        Some(Weakness::Public)
+    } else {
+        (algorithm.is_symmetric() && length < algorithm.length_of_secret()).then_some(Weakness::Short)
+    };
+    let others =
+        candidates.iter().filter(|candidate| candidate.is_named_like_a_key && candidate.name != name);
+    let others = others.filter_map(|candidate| key_of(candidate.secret.expose())).take(MOST_OTHERS).collect();
+    Some(Pinned {
+        key: key.only(algorithm),
+        others,
+        issuer: claims.text("iss").map(Into::into),
+        key_id: jws.key_id.clone(),
+        name,
+        weakness,
+        generation,
+    })
+}
+
+/// Other keys that are tried for a token that ours does not verify.
+const MOST_OTHERS: usize = 16;
+
+fn is_public(bytes: &[u8]) -> bool {
+    PUBLIC_KEYS.iter().any(|text| text.as_bytes() == bytes)
+}
+
+/// A text as a key for an algorithm: a secret, a public key, or the public half of a private one.
+fn key_of(bytes: &[u8], algorithm: Algorithm) -> Option<Key> {
+    if algorithm.is_symmetric() {
+        return Key::of_secret(bytes);
+    }
+    if !bytes.starts_with(b"-----BEGIN") {
+        return None;
+    }
+    let of_private = || {
+        let named = algorithm.of_library();
+        let private = EncodingKey::from_rsa_pem(bytes)
+            .or_else(|_| EncodingKey::from_ec_pem(bytes))
+            .or_else(|_| EncodingKey::from_ed_pem(bytes));
+        let jwk = Jwk::from_encoding_key(&private.ok()?, named).ok()?;
+        Key::of_jwk(&serde_json::to_value(jwk).ok()?)
+    };
+    Key::of_pem(bytes).or_else(of_private)
+}
+
+impl Pinned {
+    /// Whether the app's key, or one that may have been its key, verifies a token; and what it says.
+    pub(super) fn judge(&self, token: &str, now: Timestamp) -> Verdict {
+        let jws = match Jws::read(token) {
+            Ok(jws) => jws,
+            Err(fault @ TokenFault::Critical) => return Verdict::Bad(fault, None),
+            // A token of another form may be another credential of the app.
+            Err(_) => return Verdict::Unjudged,
+        };
+        match jws.verify(&self.key) {
+            Ok(()) => self.judge_claims(&jws, now),
+            Err(_) if self.others.iter().any(|key| jws.verify(key).is_ok()) => Verdict::Unjudged,
+            Err(_) if self.is_of_another_issuer(&jws) => Verdict::Unjudged,
+            Err(fault) => Verdict::Bad(fault, None),
+        }
+    }
+
+    fn judge_claims(&self, jws: &Jws<'_>, now: Timestamp) -> Verdict {
+        let Ok(claims) = Claims::read(jws) else { return Verdict::Unjudged };
+        // The same key signs links in mails and the like.
+        if claims.text("iss") != self.issuer.as_deref() {
+            return Verdict::Unjudged;
+        }
+        if let Some(age) = claims.expired_for(now).filter(|age| *age >= LEEWAY) {
+            return Verdict::Bad(TokenFault::Expired, Some(age));
+        }
+        match principal(claims) {
+            Some(principal) => Verdict::Good(Arc::new(principal)),
+            None => Verdict::Unjudged,
+        }
+    }
+
+    /// Whether a token says that it is of another issuer: the app may know that one, too. What is
+    /// said is not verified; so it only leaves the verdict to the app.
+    fn is_of_another_issuer(&self, jws: &Jws<'_>) -> bool {
+        let names_another_key = self.key_id.is_some() && jws.key_id != self.key_id;
+        names_another_key
+            || Claims::read(jws).is_ok_and(|claims| claims.text("iss") != self.issuer.as_deref())
+    }
+}
+
+/// The principal of a token that was verified.
+pub(super) fn principal(claims: Claims) -> Option<Principal> {
+    let subject = match claims.all.get("sub")? {
+        serde_json::Value::String(text) => text.as_str().into(),
+        serde_json::Value::Number(number) => number.to_string().into(),
+        _ => return None,
+    };
+    let issuer = claims.text("iss").unwrap_or(APP).into();
+    let attributes = claims.all.into_iter();
+    let attributes =
+        attributes.map(|(name, value)| Attribute { name: name.into(), value, origin: Origin::Claim });
+    Some(Principal { issuer, subject, attributes: attributes.collect(), expires: claims.expires })
+}

@@ -1,0 +1,62 @@
+//! How operations ask for credentials.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use mantlet_contract::model::{Location, Operation, SecurityRequirement, SecurityScheme};
+
+/// Whether an operation can do without a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// The app refuses a request that has none.
+    Required,
+    /// It answers without one, too.
+    Optional,
+}
+
+/// The credentials that an operation asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Security {
+    /// A bearer token.
+    pub(crate) bearer: Option<Need>,
+    /// Cookies, by their names.
+    pub(crate) cookies: Vec<(Box<str>, Need)>,
+    /// Operations that ask alike have the same number: one answer of the app speaks for all of them.
+    pub(crate) kind: u64,
+}
+
+impl Security {
+    /// None if the operation asks for no bearer token and no cookie.
+    pub(crate) fn of(operation: &Operation) -> Option<Self> {
+        let alternatives = &operation.security;
+        let all = || alternatives.iter().flatten();
+        let need = |is_it: &dyn Fn(&SecurityScheme) -> bool| {
+            let asks = |requirement: &SecurityRequirement| is_it(&requirement.scheme);
+            let must = |requirement: &SecurityRequirement| requirement.auto_error && asks(requirement);
+            let is_required = !alternatives.is_empty() && alternatives.iter().all(|one| one.iter().any(must));
+            let need = if is_required { Need::Required } else { Need::Optional };
+            all().any(asks).then_some(need)
+        };
+        let bearer = need(&|scheme| matches!(scheme, SecurityScheme::Bearer { .. }));
+        let mut cookies: Vec<(Box<str>, Need)> = Vec::new();
+        for requirement in all() {
+            let SecurityScheme::ApiKey { location: Location::Cookie, name } = &requirement.scheme else {
+                continue;
+            };
+            let is_it = |scheme: &SecurityScheme| matches!(scheme, SecurityScheme::ApiKey { location: Location::Cookie, name: own } if own == name);
+            if !cookies.iter().any(|(known, _)| **known == **name) {
+                cookies.extend(need(&is_it).map(|need| (name.as_str().into(), need)));
+            }
+        }
+        if bearer.is_none() && cookies.is_empty() {
+            return None;
+        }
+        let mut kind = DefaultHasher::new();
+        for alternative in alternatives {
+            alternative.len().hash(&mut kind);
+            for requirement in alternative {
+                (&requirement.name, requirement.auto_error, &requirement.scopes).hash(&mut kind);
+            }
+        }
+        Some(Self { bearer, cookies, kind: kind.finish() })
+    }
+}
