@@ -45,7 +45,7 @@ struct Answers;
 impl App<Empty> for Answers {
     type Body = Nothing;
 
-    async fn call(self, _: &Call, _: Request<RequestBody<Empty>>) -> Result<Response<Nothing>, Refusal> {
+    async fn call(&mut self, _: &Call, _: Request<RequestBody<Empty>>) -> Result<Response<Nothing>, Refusal> {
         Ok(Response::new(Nothing))
     }
 }

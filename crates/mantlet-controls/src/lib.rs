@@ -75,6 +75,7 @@ pub mod throttle;
 pub mod uploads;
 mod wire;
 
+mod account;
 pub mod audit;
 pub mod call;
 pub mod operation;

@@ -18,7 +18,7 @@ const FLOORS: [&[&str]; 10] = [
     &["message", "token"],
     &["operation"],
     &["call"],
-    &["refusal"],
+    &["account", "refusal"],
     &["audit"],
     &["wire"],
     &["route"],

@@ -10,19 +10,16 @@ use base64::{
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use http_body::Body;
 use mantlet_contract::{
-    inputs::{Named, in_cookies, in_query, named},
+    inputs::{Named, in_cookies, in_query},
     model::{Location, SecurityScheme},
-    sensitive::Place,
 };
-
 use sha2::{Digest, Sha256};
 
 use crate::throttle::{
     Key, Policy,
-    attempts::account::compared,
     rules::{KeyPart, Rule},
 };
-use crate::{Call, Reason, RequestBody};
+use crate::{Call, Reason, RequestBody, account::field};
 
 /// However it is padded.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -32,28 +29,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Longest body in which a field is looked for: forms of logins are short.
-const READ_AHEAD: usize = 64 << 10;
-
-/// Accounts of one request that are counted.
-pub(super) const MOST_ACCOUNTS: usize = 8;
-
 /// Whether a rule counts by a field of the body.
 pub(super) fn needs_body(rule: &Rule) -> bool {
     rule.key.iter().any(|part| matches!(part, KeyPart::Field(_)))
-}
-
-/// Reads a body ahead that may name an account.
-pub(super) async fn read_ahead<B>(request: &mut Request<RequestBody<B>>) -> Result<(), Reason>
-where
-    B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
-{
-    let body = request.body_mut();
-    if body.size_hint().lower() > READ_AHEAD as u64 {
-        return Ok(());
-    }
-    while body.ahead().len() <= READ_AHEAD && body.read_ahead().await? {}
-    Ok(())
 }
 
 impl Policy {
@@ -158,68 +136,6 @@ fn basic(headers: &HeaderMap) -> Option<Vec<u8>> {
     let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     let digits: Vec<u8> = text.iter().copied().filter(is_digit).collect();
     Some(BASE64.decode(&digits).unwrap_or(digits))
-}
-
-/// The accounts that a request names: one in each of the first of these places, for any of them may
-/// be the one that the app looks for; if it has none, the first in the others. Clients that hide it
-/// in a body that is not read here share one account, or long bodies would evade the limit; so do
-/// requests with more than [`MOST_ACCOUNTS`].
-pub(super) fn accounts<B>(
-    call: &Call,
-    request: &Request<RequestBody<B>>,
-    places: &[Place],
-    each: usize,
-) -> Vec<String>
-where
-    B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
-{
-    let (each, others) = places.split_at_checked(each).unwrap_or((places, &[]));
-    let mut found = Vec::new();
-    for name in each.iter().filter_map(|place| account(call, request, place)) {
-        let name = if found.len() + 1 < MOST_ACCOUNTS { name } else { String::new() };
-        if !found.contains(&name) {
-            found.push(name);
-        }
-    }
-    if found.is_empty() {
-        found.extend(others.iter().find_map(|place| account(call, request, place)));
-    }
-    found
-}
-
-/// The account that a request names in a place.
-fn account<B>(call: &Call, request: &Request<RequestBody<B>>, place: &Place) -> Option<String>
-where
-    B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
-{
-    match place {
-        Place::Body(keys) => match field(request, keys) {
-            Named::Text(text) => Some(text),
-            Named::Nothing => None,
-            Named::Unsure => Some(String::new()),
-        },
-        Place::Query(name) => compared(&in_query(request.uri().query()?.as_bytes(), name)?),
-        Place::Path(name) => {
-            let (_, _, place) = call.operation.as_ref()?.parameters.iter().find(|(own, ..)| own == name)?;
-            compared(call.path.as_str().get(place.clone())?)
-        }
-    }
-}
-
-/// A field of a body that has been read ahead, as accounts are compared.
-fn field<B>(request: &Request<RequestBody<B>>, keys: &[impl AsRef<str>]) -> Named
-where
-    B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
-{
-    let body = request.body();
-    if body.size_hint().lower() > READ_AHEAD as u64 {
-        return Named::Unsure;
-    }
-    let content_type = request.headers().get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    match named(content_type, body.ahead(), keys) {
-        Named::Text(text) => compared(&text).map_or(Named::Nothing, Named::Text),
-        other => other,
-    }
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ pub use self::{
     store::{Key, Store},
 };
 use crate::{
-    Call, Mode, Reason, Refusal, RequestBody,
+    Call, Mode, Reason, Refusal, RequestBody, account,
     config::{Clock, Networks},
     refusal::{Faults, refuses},
 };
@@ -334,7 +334,7 @@ impl Policy {
         let tags = operation.map_or(&[][..], |operation| &operation.tags);
         let rules = self.rules.of(false, &call.method, call.spellings(), tags);
         if rules.iter().any(|rule| key::needs_body(rule)) {
-            key::read_ahead(request).await?;
+            account::read_ahead(request).await?;
         }
         let keyed = rules
             .into_iter()

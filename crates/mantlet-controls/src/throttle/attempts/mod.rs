@@ -1,6 +1,5 @@
 //! Sensitive operations and their limits.
 
-pub(in crate::throttle) mod account;
 mod attempt;
 mod delays;
 mod listing;
@@ -33,7 +32,7 @@ use crate::throttle::{
     usage::{Counts, Subject},
 };
 use crate::{
-    Call, Mode, Reason, RequestBody,
+    Call, Mode, Reason, RequestBody, account,
     refusal::{refuses, remedy},
 };
 
@@ -370,9 +369,9 @@ impl Policy {
         let mut accounts = Vec::new();
         if remembered.by_account.is_some() && !places.is_empty() {
             if places.iter().any(|place| matches!(place, Place::Body(_))) {
-                key::read_ahead(request).await?;
+                account::read_ahead(request).await?;
             }
-            let named = key::accounts(call, request, places, each);
+            let named = account::accounts(call, request, places, each);
             let keys = named.iter().map(|name| (account_key(name, None), account_key(name, address)));
             accounts = keys.collect();
         }

@@ -7,7 +7,7 @@ use icu_normalizer::{DecomposingNormalizerBorrowed, properties::CanonicalCombini
 /// An account as accounts are compared: without case, accents, invisible marks and spaces around
 /// it, and numbers however they are written. None if nothing is left. Two accounts that only an
 /// accent tells apart are counted together: `MySQL` takes them for one.
-pub(in crate::throttle) fn compared(text: &str) -> Option<String> {
+pub(crate) fn compared(text: &str) -> Option<String> {
     /// Larger numbers are not exact.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let folded = folded(text);
