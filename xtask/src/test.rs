@@ -19,7 +19,7 @@ the command says what is missing and fails: no test is skipped in silence.
   Python 3.9, the oldest that runs apps which are read, for the oldest FastAPI (target/python/oldest): from the system,
   pyenv or uv. No package of Debian brings it, so without it these tests are left out, and the command says so
   Go, to build h2spec and Pebble (target/tools)
-  oidc-provider, an OpenID provider (target/tools), and Node, which runs it (target/python/lint)
+  oidc-provider, an OIDC provider (target/tools), and Node, which runs it (target/python/lint)
   Chromium
   testssl.sh
   Redis

@@ -78,7 +78,7 @@ fn from_go(name: &str, package: &str) -> Result<PathBuf> {
     Ok(binary)
 }
 
-/// oidc-provider, an OpenID provider for tests: the folder with its modules, and the Node that runs it.
+/// oidc-provider, an OIDC provider for tests: the folder with its modules, and the Node that runs it.
 pub(crate) struct OidcProvider {
     pub(crate) node: PathBuf,
     pub(crate) modules: PathBuf,

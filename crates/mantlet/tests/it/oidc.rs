@@ -1,4 +1,4 @@
-//! The OpenID provider of the kit behaves as other tests need it to.
+//! The OIDC provider of the kit behaves as other tests need it to.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -16,7 +16,7 @@ use crate::kit::{
     provided,
 };
 
-/// The way of PyJWT from the keys of an issuer to the claims of each token.
+/// The way of `PyJWT` from the keys of an issuer to the claims of each token.
 const VERIFY: &str = r#"
 import json, sys, jwt
 
@@ -35,7 +35,7 @@ for token in tokens:
 print(json.dumps(seen))
 "#;
 
-/// The tokens as PyJWT verifies them for an audience.
+/// The tokens as `PyJWT` verifies them for an audience.
 fn verified<const N: usize>(provider: &Provider, audience: &str, tokens: [&String; N]) -> [Value; N] {
     let output = Command::new(provided("MANTLET_TEST_PACKAGES"))
         .args(["-c", VERIFY, &provider.keys(), &provider.issuer(), audience])
@@ -66,7 +66,7 @@ fn its_access_tokens_are_accepted_by_a_library_that_knows_only_the_issuer() {
         assert_eq!(metadata[name], expected, "{metadata:#}");
     }
     let wanted = Wanted::new("shop", "read write");
-    let minute = Duration::from_secs(60);
+    let minute = Duration::from_mins(1);
     let tokens = [
         wanted,
         wanted.under("RS256").lasting(minute),
@@ -151,7 +151,7 @@ fn it_is_slow_when_it_is_told_to_be() {
     get(&provider, "/jwks");
     // A timer may fire a moment early.
     assert!(asked.elapsed() > Duration::from_millis(250), "{:?}", asked.elapsed());
-    provider.slow(Duration::from_secs(3600));
+    provider.slow(Duration::from_hours(1));
     // New tokens are not delayed, and nothing is afterwards.
     provider.token("shop", "read");
     provider.slow(Duration::ZERO);

@@ -1,4 +1,4 @@
-// An OpenID provider. It takes commands on standard input, one line of JSON each, and answers each
+// An OIDC provider. It takes commands on standard input, one line of JSON each, and answers each
 // with a line on standard output.
 //
 //   node provider.mjs MODULES FOLDER PORT

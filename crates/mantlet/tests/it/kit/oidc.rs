@@ -1,4 +1,4 @@
-//! A real OpenID provider, oidc-provider, with its own port, keys and store.
+//! A real OIDC provider, oidc-provider, with its own port, keys and store.
 
 use std::{
     fs,
@@ -52,7 +52,7 @@ pub(crate) struct Wanted<'a> {
 impl<'a> Wanted<'a> {
     /// For the client itself, as a JWT under ES256, good for an hour.
     pub(crate) fn new(audience: &'a str, scope: &'a str) -> Self {
-        let lifetime = Duration::from_secs(3600);
+        let lifetime = Duration::from_hours(1);
         Self { audience, scope, algorithm: "ES256", lifetime, opaque: false, owner: None }
     }
 
@@ -185,7 +185,7 @@ impl Provider {
         answer.json()
     }
 
-    /// A logout token (OpenID Connect Back-Channel Logout 1.0) for the client `gate`: it ends one session of a
+    /// A logout token (OIDC Back-Channel Logout 1.0) for the client `gate`: it ends one session of a
     /// user, or all.
     pub(crate) fn logout_token(&self, algorithm: &str, subject: &str, session: Option<&str>) -> String {
         let command = json!({"command": "logOut", "alg": algorithm, "subject": subject, "sid": session});
