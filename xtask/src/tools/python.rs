@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use super::{install, made_from};
-use crate::shell::{find, output, relative, run, target};
+use crate::shell::{find, output, relative, root, run, target};
 
 /// The oldest Python for which most lock files hold.
 const OLDEST: (u32, u32) = (3, 11);
@@ -32,6 +32,11 @@ pub(crate) fn oldest_environment(name: &str, lock: &Path) -> Result<PathBuf> {
     environment_of(&oldest_interpreter()?, name, lock)
 }
 
+/// The environment `lint`: what judges the Python code, and Node.
+pub(crate) fn lint_environment() -> Result<PathBuf> {
+    environment("lint", &root().join("python/requirements-lint.txt"))
+}
+
 fn environment_of(python: &Path, name: &str, lock: &Path) -> Result<PathBuf> {
     let locked = fs::read_to_string(lock).with_context(|| format!("`{}` cannot be read", lock.display()))?;
     let folder = target()?.join("python").join(name);
@@ -41,7 +46,7 @@ fn environment_of(python: &Path, name: &str, lock: &Path) -> Result<PathBuf> {
         run(Command::new(python).args(["-m", "venv", "--clear"]).arg(&folder))?;
         let mut pip = Command::new(folder.join("bin/python"));
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]);
-        run(pip.arg("--requirement").arg(relative(lock)).current_dir(crate::shell::root()))
+        run(pip.arg("--requirement").arg(relative(lock)).current_dir(root()))
     })?;
     Ok(folder.join("bin/python"))
 }

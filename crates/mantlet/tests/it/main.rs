@@ -36,6 +36,7 @@ mod judges;
 mod limits;
 mod load;
 mod misfits;
+mod oidc;
 mod oldest;
 mod operations;
 mod order;

@@ -10,6 +10,7 @@ pub(crate) mod command;
 pub(crate) mod gateway;
 pub(crate) mod http2;
 pub(crate) mod load;
+pub(crate) mod oidc;
 pub(crate) mod processes;
 pub(crate) mod raw;
 pub(crate) mod redis;

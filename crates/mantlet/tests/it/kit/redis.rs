@@ -260,7 +260,7 @@ impl Drop for Node {
 }
 
 /// A port that was free a moment ago, and that no connection to elsewhere takes by itself.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let start = std::process::id() * 64;
     let mut ports = std::iter::repeat_with(|| {
