@@ -228,6 +228,18 @@ reasons! {
     /// The token is forged, unsigned, expired or for another audience (`[authentication]`, `[[issuer]]`).
     TokenInvalid = "token-invalid", UNAUTHORIZED, [keeps_open, for_pages],
         "Could not validate credentials";
+    /// The session of the credential has ended: its client has logged out, its password was changed, or
+    /// an operator has ended it (`authentication.sessions`).
+    SessionEnded = "session-ended", UNAUTHORIZED, [keeps_open, for_pages],
+        "The session has ended; log in again";
+    /// The session is older than `authentication.max-age`, or was not in use for longer than
+    /// `authentication.idle`.
+    SessionExpired = "session-expired", UNAUTHORIZED, [keeps_open, for_pages],
+        "The session has expired; log in again";
+    /// The token is good, and the app has not handed it out through this gate, although it was made
+    /// since the gate learns (`authentication.sessions`).
+    TokenUnknown = "token-unknown", UNAUTHORIZED, [keeps_open, for_pages],
+        "Could not validate credentials";
     // The words that users of CSRF middleware know.
     /// A foreign page sent the request with the user's cookies, and its origin is not trusted
     /// (`csrf.trusted-origins`).
@@ -431,6 +443,9 @@ mod tests {
                 "route-method-unknown",
                 "route-hidden",
                 "token-invalid",
+                "session-ended",
+                "session-expired",
+                "token-unknown",
                 "csrf-cross-site",
                 "websocket-origin-denied",
                 "csrf-token-missing",

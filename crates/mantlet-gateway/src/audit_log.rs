@@ -283,6 +283,14 @@ impl Terminal {
             }
             "quota-reset" => return tell(&format!("reset a key of the quota {name}")),
             "records-summed" => return tell_sum(record),
+            "token-key-found" => return tell_key(record, &name),
+            "session-ended" => return tell(&format!("ended session {}", name.escape_debug())),
+            "token-verdict-contradicted" => {
+                return tell(&format!(
+                    "warning: the app has accepted a bad token: {}; `[authentication]` leaves such tokens to the app",
+                    name.escape_debug()
+                ));
+            }
             "ban-lifted" => return tell(&format!("lifted the ban of {}", name.escape_debug())),
             _ => {}
         }
@@ -324,6 +332,20 @@ impl Terminal {
             *self = Self::new();
         }
     }
+}
+
+/// The key of the app's tokens, and what is wrong with it. The place is a text of the app.
+fn tell_key(record: &Record, place: &str) {
+    let found = format!("tokens of the app are verified with its key: {}", place.escape_debug());
+    tell(&match record.reason {
+        "jwt-key-public" => format!(
+            "warning: {found}\n  this key is published: anyone can forge tokens of the app. Give it a key of its own, such as from `openssl rand -hex 32`"
+        ),
+        "jwt-key-short" => format!(
+            "warning: {found}\n  this key is shorter than RFC 7518 asks for, and can be guessed offline. Use `openssl rand -hex 32`"
+        ),
+        _ => found,
+    });
 }
 
 /// A line for the sum of all addresses. Sums of usage and of single addresses are in the file only.

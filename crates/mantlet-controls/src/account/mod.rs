@@ -5,8 +5,8 @@ mod spelling;
 use http::{HeaderValue, Request, header};
 use http_body::Body;
 use mantlet_contract::{
-    inputs::{Named, in_query, named},
-    sensitive::Place,
+    inputs::{Named, in_cookies, in_query, named},
+    sensitive::{CredentialPlace, Place},
 };
 
 pub(crate) use self::spelling::compared;
@@ -90,5 +90,41 @@ where
     match named(content_type, body.ahead(), keys) {
         Named::Text(text) => compared(&text).map_or(Named::Nothing, Named::Text),
         other => other,
+    }
+}
+
+/// A credential that a request has in a place, as it is written.
+pub(crate) fn credential<B>(
+    call: &Call,
+    request: &Request<RequestBody<B>>,
+    place: &CredentialPlace,
+) -> Option<String>
+where
+    B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
+{
+    let headers = request.headers();
+    match place {
+        CredentialPlace::Input(Place::Body(keys)) => {
+            let body = request.body();
+            if body.size_hint().lower() > READ_AHEAD as u64 {
+                return None;
+            }
+            let content_type = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+            match named(content_type, body.ahead(), keys) {
+                Named::Text(text) => Some(text),
+                Named::Nothing | Named::Unsure => None,
+            }
+        }
+        CredentialPlace::Input(Place::Query(name)) => in_query(request.uri().query()?.as_bytes(), name),
+        CredentialPlace::Input(Place::Path(name)) => {
+            let (_, _, place) = call.operation.as_ref()?.parameters.iter().find(|(own, ..)| own == name)?;
+            call.path.as_str().get(place.clone()).map(str::to_owned)
+        }
+        CredentialPlace::Header(name) => {
+            headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+        }
+        CredentialPlace::Cookie(name) => {
+            in_cookies(headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes), name)
+        }
     }
 }

@@ -138,6 +138,16 @@ impl Record {
         }
     }
 
+    /// The record of a session that has ended.
+    pub(crate) fn of_ended_session(call: &Call, id: u64, why: &str) -> Self {
+        Self {
+            security_event: "session-ended",
+            action: "end",
+            subject: Some(format!("{id:016x}: {why}")),
+            ..Self::plain(call, Reason::SessionEnded)
+        }
+    }
+
     /// The record of a token that the app accepted although it is not good.
     pub(crate) fn of_bad_token_accepted(call: &Call, what: &str) -> Self {
         Self {

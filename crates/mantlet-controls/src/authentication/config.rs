@@ -1,13 +1,21 @@
 //! The `[authentication]` section.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Memory, Policy};
+use super::{Memory, Policy, sessions::Sessions};
 use crate::{
     Mode,
-    config::{Context, Mistake, Posture, Section},
+    config::{Context, Mistake, Posture, Section, units::Span},
     token::Candidates,
 };
+
+/// The shortest limit: use is noted once in a minute.
+const SHORTEST: Duration = Duration::from_mins(2);
+/// Limits in strict posture. OWASP ASVS 5.0 section 7.3 asks for both, and leaves the numbers to a risk analysis.
+const IDLE: Span = Span::secs(12 * 3_600);
+const MAX_AGE: Span = Span::secs(30 * 86_400);
 
 /// The `[authentication]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -20,6 +28,17 @@ pub struct Config {
     /// `enforce`: it is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub optional: Option<Mode>,
+    /// What becomes of a credential whose session has ended: its client has logged out, the password
+    /// was changed, an operator has ended it. Default `report`: it is recorded; strict `enforce`: the app
+    /// does not see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<Mode>,
+    /// How long a session may be unused. Default `0s`: for ever; strict `12h`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle: Option<Span>,
+    /// How old a session may be. Default `0s`: of any age; strict `30 days`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Span>,
 }
 
 impl Section for Config {
@@ -34,10 +53,38 @@ impl Section for Config {
             Posture::Compatible => Mode::Report,
             Posture::Strict => Mode::Enforce,
         });
+        let mut mistakes = Vec::new();
+        let mut limit = |key: &str, span: Option<Span>, in_strict: Span| {
+            let span = match (span, context.posture) {
+                (Some(span), _) => Some(span),
+                (None, Posture::Strict) => Some(in_strict),
+                (None, Posture::Compatible) => None,
+            };
+            let span = span.filter(|span| !span.0.is_zero());
+            if span.is_some_and(|span| span.0 < SHORTEST) {
+                let message = "is shorter than 2m: use is noted once in a minute";
+                mistakes.push(Mistake::new(key, message).help("write `12h`, or `0s` for no limit"));
+            }
+            span
+        };
+        let idle = limit("idle", self.idle, IDLE);
+        let max_age = limit("max-age", self.max_age, MAX_AGE);
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        let sessions = self.sessions.unwrap_or(match context.posture {
+            Posture::Compatible => Mode::Report,
+            Posture::Strict => Mode::Enforce,
+        });
+        let sessions = if self.mode == Mode::Off { Mode::Off } else { sessions };
         let kept = &context.deployment.kept;
         Ok(Policy {
             mode: self.mode.under(context.report_only),
             optional: optional.under(context.report_only),
+            sessions_mode: sessions.under(context.report_only),
+            idle,
+            max_age,
+            sessions: kept.get::<Sessions>(),
             memory: kept.get::<Memory>(),
             candidates: kept.get::<Candidates>(),
         })

@@ -29,22 +29,30 @@
 
 mod cache;
 mod config;
+mod course;
 mod forge;
 mod memory;
 mod public_keys;
 pub mod sessions;
+mod shown;
 mod trial;
 
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use mantlet_contract::sensitive::Purpose;
 use serde_json::Value;
 
-pub(crate) use self::forge::{forged, unsigned};
+use self::sessions::Sessions;
 pub use self::{config::Config, memory::Memory, trial::Weakness};
+pub(crate) use self::{
+    course::Course,
+    forge::{forged, unsigned},
+    shown::Shown,
+};
 use crate::{
     Call, Mode, Reason, Refusal,
     audit::{Record, Sink},
     call::Known,
+    config::units::Span,
     operation::{Need, Security},
     refusal::{Faults, Words},
     token::{self, Candidates, TokenFault},
@@ -60,6 +68,11 @@ const TOKENS: [&str; 6] = ["access_token", "token", "id_token", "accessToken", "
 pub struct Policy {
     mode: Mode,
     optional: Mode,
+    sessions_mode: Mode,
+    idle: Option<Span>,
+    max_age: Option<Span>,
+    /// The sessions of the app.
+    pub sessions: Sessions,
     memory: Memory,
     candidates: Candidates,
 }
@@ -199,7 +212,9 @@ impl Policy {
             }
             _ => false,
         };
-        is_about_expired() || (status.is_success() && hands_out_tokens(call))
+        is_about_expired()
+            || (status.is_success() && hands_out_tokens(call))
+            || self.asks_for_tokens(call, status)
     }
 
     /// Learns from an answer, and from its body where that was asked for. Whether there is a new key.
@@ -246,7 +261,7 @@ impl Policy {
     fn learn_tokens(&self, call: &Call, audit: &impl Sink, body: &[u8]) -> Option<Box<str>> {
         let answer: Value = serde_json::from_slice(body).ok()?;
         let mut tokens = Vec::new();
-        tokens_in(&answer, DEEPEST, &mut tokens);
+        tokens_in(&answer, &TOKENS, DEEPEST, &mut tokens);
         let token = tokens.into_iter().find(|token| token::has_its_form(token))?;
         self.follow_the_app();
         let is_known = match &*self.memory.pinned() {
@@ -329,12 +344,12 @@ fn hands_out_tokens(call: &Call) -> bool {
 }
 
 /// Texts in an answer that have the names of tokens.
-fn tokens_in<'v>(value: &'v Value, depth: usize, found: &mut Vec<&'v str>) {
+fn tokens_in<'v>(value: &'v Value, names: &[&str], depth: usize, found: &mut Vec<&'v str>) {
     let Value::Object(members) = value else { return };
     for (name, value) in members {
         match value {
-            Value::String(text) if TOKENS.contains(&&**name) => found.push(text),
-            Value::Object(_) if depth > 1 => tokens_in(value, depth - 1, found),
+            Value::String(text) if names.contains(&&**name) => found.push(text),
+            Value::Object(_) if depth > 1 => tokens_in(value, names, depth - 1, found),
             _ => {}
         }
     }
@@ -347,4 +362,12 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// The claims of a token of the app itself. Its signature is not verified.
+fn claims_of(token: &str) -> Option<token::Claims> {
+    if !token::has_its_form(token) {
+        return None;
+    }
+    token::Claims::read(&token::Jws::read(token).ok()?).ok()
 }

@@ -12,7 +12,7 @@ use mantlet_contract::{
     model::{self, Location, Note, Operation, SecurityScheme},
     places::places,
     routes::{HttpRoute, Roots, Routes},
-    sensitive::{self, SensitiveRoute},
+    sensitive::{self, SensitiveRoute, SessionRoute},
 };
 
 use super::{
@@ -42,6 +42,8 @@ pub struct Contract {
     pub(crate) session_cookies: Arc<[String]>,
     /// Sensitive operations, by their paths.
     pub(crate) sensitive: HashMap<String, Vec<SensitiveRoute>>,
+    /// Operations that do something to sessions, by their paths.
+    pub(crate) session_roles: HashMap<String, Vec<SessionRoute>>,
     /// Where operations say that tokens come from, each with a slash in front.
     pub(crate) token_paths: Vec<Box<str>>,
     /// A WSGI app is mounted, to which `x_user` and `x-user` are one header.
@@ -91,6 +93,10 @@ impl Contract {
         for found in sensitive::find(model) {
             sensitive.entry(found.path.clone()).or_default().push(found);
         }
+        let mut session_roles: HashMap<String, Vec<SessionRoute>> = HashMap::new();
+        for found in sensitive::session_routes(model) {
+            session_roles.entry(found.path.clone()).or_default().push(found);
+        }
         let mut token_paths: Vec<_> = routes.operations().flat_map(token_paths_of).collect();
         token_paths.sort_unstable();
         token_paths.dedup();
@@ -113,6 +119,7 @@ impl Contract {
             exact,
             session_cookies,
             sensitive,
+            session_roles,
             token_paths,
             folds_headers,
             declared,

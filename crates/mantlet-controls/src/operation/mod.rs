@@ -13,7 +13,7 @@ use std::{ops::Range, sync::Arc};
 use http::Method;
 use mantlet_contract::{
     routes::{Convertor, HttpRoute},
-    sensitive::{SensitiveRoute, Sensitivity},
+    sensitive::{Evidence, SensitiveRoute, Sensitivity, SessionRoute},
 };
 
 use self::contract::cookies_of;
@@ -39,6 +39,16 @@ pub struct Matched {
 }
 
 impl Matched {
+    /// What the operation does to sessions.
+    pub(crate) fn session_roles(&self, method: &Method) -> impl Iterator<Item = &SessionRoute> {
+        let found = self.contract.session_roles.get(&self.route.path).into_iter().flatten();
+        found.filter(|found| {
+            found.host.as_deref() == self.route.host.as_deref()
+                && found.evidence == Evidence::Known
+                && found.methods.iter().any(|name| name == method.as_str())
+        })
+    }
+
     /// The credentials that the operation asks for, if it does.
     pub(crate) fn security(&self) -> Option<&Security> {
         self.contract.security.get(&address(&self.route))

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 
-use crate::{Call, Refusal, RequestBody, cors, throttle};
+use crate::{Call, Refusal, RequestBody, authentication::sessions::Keeper, cors, throttle};
 
 /// The app behind the pipeline.
 pub trait App<B> {
@@ -22,6 +22,11 @@ pub trait App<B> {
 
     /// The store in which several gates count together, if there is one.
     fn store(&self) -> Option<&Arc<dyn throttle::Store>> {
+        None
+    }
+
+    /// Keeps the sessions of the app beyond this process, if anything does.
+    fn sessions(&self) -> Option<&Arc<dyn Keeper>> {
         None
     }
 

@@ -9,7 +9,7 @@ use super::Policy;
 use crate::{
     Call, Mode, Reason, Refusal,
     audit::{Record, Sink},
-    authentication::Presented,
+    authentication::{Course, Presented, Shown},
     contract::agreement::Judged,
     csrf,
     message::Findings,
@@ -54,6 +54,10 @@ pub(super) struct Due {
     pub(super) standing: Option<Box<throttle::RateLimitStatus>>,
     /// authentication: what the app's answer can teach about tokens.
     pub(super) presented: Presented,
+    /// authentication: the session of the request.
+    pub(super) shown: Option<Shown>,
+    /// authentication: what it names of sessions, if its operation changes them.
+    pub(super) course: Option<Box<Course>>,
     /// csrf: the request's session and token, if tokens are required.
     pub(super) csrf: Option<Box<csrf::token::Held>>,
     /// uploads, encoding: findings in the body, if it is watched.

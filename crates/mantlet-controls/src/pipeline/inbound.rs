@@ -7,7 +7,7 @@ use http::{Request, uri::PathAndQuery};
 use http_body::Body;
 
 use super::{
-    App, Arrival, Ending, Road, WireVerdict,
+    App, Arrival, Ending, Road, WireVerdict, authenticate,
     pages::{foreign, of_origin, suspect},
     pass::{pass, stop},
     watch::{self, Watch},
@@ -96,9 +96,7 @@ where
 
     // authentication: who is the caller? Before all that counts or decides by caller, and before
     // anything is said about the input.
-    let (principal, presented, faults) = policy.authentication.judge(&road.call, request);
-    (road.call.principal, road.due.presented) = (principal, presented);
-    pass(audit, &road.call, faults)?;
+    authenticate::who_calls(road, request, app).await?;
 
     // csrf: could a foreign page have sent this with the user's cookies? After the route, which may have a mode of its own.
     let (call, settings, tokens) = (&road.call, &road.settings, &policy.csrf.tokens);
@@ -158,6 +156,10 @@ where
         let faults = road.due.owe(verdict);
         pass(audit, call, faults)?;
     }
+
+    // authentication: what does it name of sessions? Before the app reads it.
+    authenticate::what_it_names(road, request).await?;
+    let (call, settings) = (&road.call, &road.settings);
 
     // client: only we tell the app who the client is. After the other stops, so that none reads
     // headers that we wrote.

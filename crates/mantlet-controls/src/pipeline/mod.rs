@@ -3,6 +3,7 @@
 mod app;
 mod arrival;
 mod ask;
+mod authenticate;
 mod due;
 mod inbound;
 mod open;
@@ -16,7 +17,7 @@ use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 
 #[cfg(test)]
@@ -31,8 +32,15 @@ use self::{
     outbound::Ended,
 };
 use crate::{
-    Call, Reason, Refusal, RequestBody, ResponseBody, audit::Sink, authentication::Presented, contract,
-    responses, route::RoutePolicy, throttle::InFlightGuard,
+    Call, Reason, Refusal, RequestBody, ResponseBody,
+    audit::{Record, Sink},
+    authentication::{
+        Presented,
+        sessions::{Event, Keeper},
+    },
+    contract, responses,
+    route::RoutePolicy,
+    throttle::InFlightGuard,
 };
 
 /// A request on its way, with everything that its stops need.
@@ -114,10 +122,19 @@ where
                 Box::pin(ask::after_a_good_token(&mut road, &mut app, answer.status())).await;
             }
             match road.look(answer) {
-                Looked::Passes(answer) => Ok(answer.map(|body| ResponseBody::App { body })),
+                Looked::Passes(answer) => {
+                    let events = road.course_of((answer.status(), answer.headers()), None);
+                    if !events.is_empty() {
+                        Box::pin(road.keep(app.sessions().cloned(), events)).await;
+                    }
+                    Ok(answer.map(|body| ResponseBody::App { body }))
+                }
                 Looked::IsConcerned(mut parts) => {
                     parts.read().await?;
-                    let (answer, new_token) = road.judge(parts);
+                    let Seen { answer, new_token, events } = road.judge(parts);
+                    if !events.is_empty() {
+                        Box::pin(road.keep(app.sessions().cloned(), events)).await;
+                    }
                     if let Some(token) = new_token {
                         Box::pin(ask::after_a_login(&road, &mut app, &token)).await;
                     }
@@ -128,6 +145,15 @@ where
         AssertUnwindSafe(walk).catch_unwind().await.unwrap_or_else(|_| Err(Reason::InternalError.into()))
     };
     outbound::finish(&road, ended)
+}
+
+/// An answer that was looked into, and what it shows.
+struct Seen<B> {
+    answer: Response<ResponseBody<B>>,
+    /// A token by which a new key was found.
+    new_token: Option<Box<str>>,
+    /// What it does to sessions.
+    events: Vec<Event>,
 }
 
 /// What the head of the app's response says about its body.
@@ -189,13 +215,30 @@ impl<S: Sink> Road<'_, S> {
         }
     }
 
-    /// Looks into an answer that was read. Returns a token that has shown a new key, too.
-    fn judge<B: Body<Data = Bytes>>(
-        &self,
-        parts: responses::Parts<B>,
-    ) -> (Response<ResponseBody<B>>, Option<Box<str>>) {
+    /// What an answer does to sessions.
+    fn course_of(&self, answer: (StatusCode, &HeaderMap), body: Option<&[u8]>) -> Vec<Event> {
+        let known = (self.due.shown.as_ref(), self.due.course.as_deref());
+        self.policy.authentication.course(&self.call, known, answer, body)
+    }
+
+    /// Keeps what an answer does to sessions, before the client has it: what it is told holds.
+    async fn keep(&self, keeper: Option<Arc<dyn Keeper>>, events: Vec<Event>) {
+        for event in &events {
+            self.policy.authentication.sessions.apply(event);
+            if let Event::Ended { session, cause, .. } = event {
+                self.audit.record(Record::of_ended_session(&self.call, *session, cause.text()));
+            }
+        }
+        if let Some(keeper) = keeper {
+            keeper.keep_now(events).await;
+        }
+    }
+
+    /// Looks into an answer that was read.
+    fn judge<B: Body<Data = Bytes>>(&self, parts: responses::Parts<B>) -> Seen<B> {
         let status = parts.status();
         let mut new_token = None;
+        let mut events = Vec::new();
         let learn = |headers: &HeaderMap, said: Option<&[u8]>| {
             if self.due.judged.asks_for(status) {
                 contract::learn(&self.call, &self.due.judged, self.audit, status, said);
@@ -204,9 +247,10 @@ impl<S: Sink> Road<'_, S> {
             if authentication.asks_for(&self.call, presented, status) {
                 new_token = authentication.learn(&self.call, presented, self.audit, (status, headers), said);
             }
+            events = self.course_of((status, headers), said);
         };
         let answer = self.policy.responses.judge(&self.subject(), self.audit, parts, learn);
-        (answer, new_token)
+        Seen { answer, new_token, events }
     }
 }
 

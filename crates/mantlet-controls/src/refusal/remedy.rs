@@ -180,6 +180,9 @@ fn line(reason: Reason, mode: Mode) -> Line {
         Reason::TokenInvalid => {
             either(Top("authentication.mode = \"report\""), Top("authentication.optional = \"enforce\""))
         }
+        Reason::SessionEnded | Reason::SessionExpired | Reason::TokenUnknown => {
+            either(Top("authentication.sessions = \"report\""), Top("authentication.sessions = \"enforce\""))
+        }
         Reason::InputInvalid | Reason::JsonTooDeep => {
             either(Route("contract.input = \"report\""), Route("contract.input = \"enforce\""))
         }

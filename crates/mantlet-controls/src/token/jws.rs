@@ -14,7 +14,7 @@ pub struct Jws<'t> {
     /// Header and payload, as they are signed.
     signed: &'t str,
     signature: &'t str,
-    payload: &'t str,
+    pub(super) payload: Vec<u8>,
     /// What it is signed with. None: `none`, or an algorithm that is not known.
     pub algorithm: Option<Algorithm>,
     /// The name of its key.
@@ -65,7 +65,8 @@ impl<'t> Jws<'t> {
         if !has_algorithm {
             return Err(TokenFault::Malformed);
         }
-        Ok(Self { signed, signature, payload, algorithm, key_id, kind })
+        // Signed or not, a payload that is not base64url is not read in one way only.
+        Ok(Self { signed, signature, payload: decoded(payload)?, algorithm, key_id, kind })
     }
 
     /// Whether a key verifies it.
@@ -76,11 +77,6 @@ impl<'t> Jws<'t> {
         } else {
             Err(TokenFault::Signature)
         }
-    }
-
-    /// Its payload.
-    pub(super) fn payload(&self) -> Result<Vec<u8>, TokenFault> {
-        decoded(self.payload)
     }
 }
 

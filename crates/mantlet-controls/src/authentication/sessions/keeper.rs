@@ -60,10 +60,24 @@ pub enum Cause {
     PasswordReset,
     /// An operator has ended it.
     Operator,
-    /// The issuer of its token has ended it (OpenID Connect Back-Channel Logout).
+    /// The issuer of its token has ended it (OIDC Back-Channel Logout).
     Issuer,
     /// A refresh token of it came twice.
     Reused,
+}
+
+impl Cause {
+    /// The cause in a few words.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Logout => "its client has logged out",
+            Self::PasswordChanged => "the password of its account was changed",
+            Self::PasswordReset => "the password of its account was reset",
+            Self::Operator => "an operator has ended it",
+            Self::Issuer => "its issuer has ended it",
+            Self::Reused => "a refresh token of it came twice",
+        }
+    }
 }
 
 /// A session: all credentials that go back to one login.

@@ -38,6 +38,21 @@ pub fn digest(credential: &[u8]) -> Digest {
     Digest(hash.first_chunk().copied().unwrap_or_default())
 }
 
+/// A name of an account at a login, as accounts are compared.
+pub fn name_of_login(account: &str) -> Digest {
+    digest(format!("login:{account}").as_bytes())
+}
+
+/// The `sub` of an account's tokens.
+pub fn name_of_subject(subject: &str) -> Digest {
+    digest(format!("sub:{subject}").as_bytes())
+}
+
+/// The names that an operator may mean by a text.
+pub fn names_of(text: &str) -> [Digest; 2] {
+    [name_of_login(&crate::account::compared(text).unwrap_or_default()), name_of_subject(text)]
+}
+
 /// A session.
 #[derive(Debug)]
 pub struct Session {

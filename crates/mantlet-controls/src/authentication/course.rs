@@ -1,0 +1,417 @@
+//! The course of sessions: what an answer of the app begins, goes on with, or ends.
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode, header};
+use http_body::Body;
+use mantlet_contract::sensitive::{Purpose, SessionRole};
+use serde_json::Value;
+
+use super::{
+    DEEPEST, Policy, TOKENS, Verdict, bearer, claims_of,
+    sessions::{Cause, Digest, Event, Kind, SessionFacts, digest, name_of_login, name_of_subject},
+    shown::Shown,
+    tokens_in,
+};
+use crate::{Call, Mode, Reason, RequestBody, account, message::cookie::SetCookie, token::has_its_form};
+
+/// Members of an answer that hold a token for new tokens.
+const REFRESH_TOKENS: [&str; 2] = ["refresh_token", "refreshToken"];
+
+/// What is known of a request that may change sessions, before the app has answered.
+#[derive(Debug, Default)]
+pub(crate) struct Course {
+    /// The accounts that it names, as accounts are compared.
+    pub(crate) accounts: Vec<String>,
+    /// Credentials in its body: a token for new tokens, or a link of a mail.
+    pub(crate) in_body: Vec<String>,
+    /// The bearer token.
+    pub(crate) stray: Option<Digest>,
+    /// It sets a new password, if its operation may.
+    pub(crate) changes_password: bool,
+}
+
+/// The same, with the session that the request shows.
+struct Seen<'r> {
+    shown: Option<&'r Shown>,
+    course: &'r Course,
+}
+
+impl std::ops::Deref for Seen<'_> {
+    type Target = Course;
+
+    fn deref(&self) -> &Course {
+        self.course
+    }
+}
+
+/// What an operation does to sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "one operation may do several of these")]
+pub(crate) struct Effects {
+    /// It begins one.
+    begins: bool,
+    /// It goes on with one, under new credentials.
+    renews: bool,
+    /// It ends the client's.
+    ends: bool,
+    /// It ends all others of the account.
+    ends_others: bool,
+    /// It sets a new password, which ends all others of the account.
+    changes_password: bool,
+    /// It resets the password of an account that it names, which ends all of that account.
+    resets_password: bool,
+}
+
+impl Effects {
+    /// Whether it does nothing to sessions.
+    pub(crate) fn is_nothing(self) -> bool {
+        self == Self::default()
+    }
+
+    const fn hands_out(self) -> bool {
+        self.begins || self.renews || self.changes_password || self.resets_password
+    }
+}
+
+impl Policy {
+    /// What the operation of a request does to sessions.
+    pub(crate) fn effects_of(&self, call: &Call) -> Effects {
+        let mut effects = Effects::default();
+        let Some(matched) = call.operation.as_ref().filter(|_| self.sessions_mode != Mode::Off) else {
+            return effects;
+        };
+        match matched.sensitivity(&call.method).map(|found| found.purpose) {
+            Some(Purpose::Login | Purpose::Register | Purpose::Verify) => effects.begins = true,
+            Some(Purpose::Reset) => effects.resets_password = true,
+            Some(Purpose::Redeem | Purpose::Checkout) | None => {}
+        }
+        for found in matched.session_roles(&call.method) {
+            match found.role {
+                SessionRole::Logout => effects.ends = true,
+                SessionRole::LogoutElsewhere => effects.ends_others = true,
+                SessionRole::Refresh => effects.renews = true,
+                SessionRole::ChangePassword => {
+                    (effects.changes_password, effects.resets_password) = (true, false);
+                }
+                SessionRole::Me => {}
+            }
+        }
+        effects
+    }
+
+    /// Whether the body of the answer is needed for it.
+    pub(crate) fn asks_for_tokens(&self, call: &Call, status: StatusCode) -> bool {
+        status.is_success() && self.effects_of(call).hands_out()
+    }
+
+    /// Whether an answer holds a token that the app's key verifies.
+    fn holds_a_good_token(&self, call: &Call, body: &[u8]) -> bool {
+        // Nearly all answers end here.
+        if memchr::memmem::find(body, b"oken\"").is_none() && memchr::memmem::find(body, b"\"jwt\"").is_none()
+        {
+            return false;
+        }
+        let (Some(pinned), Ok(answer)) = (&*self.memory.pinned(), serde_json::from_slice::<Value>(body))
+        else {
+            return false;
+        };
+        let mut found = Vec::new();
+        tokens_in(&answer, &TOKENS, DEEPEST, &mut found);
+        let is_good = |token: &str| matches!(pinned.judge(token, call.clock.time()), Verdict::Good(_));
+        found.into_iter().any(is_good)
+    }
+
+    /// Reads what a request names of sessions, before the app reads it.
+    pub(crate) async fn read_course<B>(
+        &self,
+        call: &Call,
+        request: &mut Request<RequestBody<B>>,
+    ) -> Result<Course, Reason>
+    where
+        B: Body<Data = Bytes, Error = Reason> + Unpin,
+    {
+        account::read_ahead(request).await?;
+        let matched = call.operation.as_ref();
+        let sensitivity = matched.and_then(|matched| matched.sensitivity(&call.method));
+        let accounts = sensitivity.map(|found| account::accounts(call, request, &found.accounts, found.each));
+        let mut in_body = Vec::new();
+        let mut new_password = None;
+        for role in matched.iter().flat_map(|matched| matched.session_roles(&call.method)) {
+            let found: Vec<_> =
+                role.places.iter().filter_map(|place| account::credential(call, request, place)).collect();
+            match role.role {
+                SessionRole::ChangePassword => {
+                    new_password = Some(!found.is_empty() || !role.only_if_present);
+                }
+                _ => in_body.extend(found),
+            }
+        }
+        // The link of a mail that resets a password is a token in the body.
+        if sensitivity.is_some_and(|found| found.purpose == Purpose::Reset) {
+            in_body.extend(tokens_of(request.body().ahead()));
+        }
+        let changes_password = new_password.unwrap_or(true);
+        let stray = bearer(request.headers()).map(|token| digest(token.as_bytes()));
+        Ok(Course { accounts: accounts.unwrap_or_default(), in_body, stray, changes_password })
+    }
+
+    /// What an answer does to sessions. Empty for nearly all.
+    pub(crate) fn course(
+        &self,
+        call: &Call,
+        known: (Option<&Shown>, Option<&Course>),
+        (status, headers): (StatusCode, &HeaderMap),
+        body: Option<&[u8]>,
+    ) -> Vec<Event> {
+        if self.sessions_mode == Mode::Off {
+            return Vec::new();
+        }
+        let nothing = Course::default();
+        let course = &Seen { shown: known.0, course: known.1.unwrap_or(&nothing) };
+        if !(status.is_success() || status.is_redirection()) {
+            return Vec::new();
+        }
+        let now = call.clock.time().as_second();
+        let effects = self.effects_of(call);
+        let current = course.shown.map(|shown| shown.session.facts.id);
+        let mut events = Vec::new();
+        if effects.ends {
+            events.extend(self.end(course, now));
+        }
+        if status.is_success() && effects.ends_others {
+            events.extend(self.end_account(&names_of(call, course), current, now, Cause::Logout));
+        }
+        if status.is_success() && effects.changes_password && course.changes_password {
+            events.extend(self.end_account(&names_of(call, course), current, now, Cause::PasswordChanged));
+        }
+        if status.is_success() && effects.resets_password {
+            events.extend(self.end_account(&names_named(course), None, now, Cause::PasswordReset));
+        }
+        if effects.hands_out() {
+            events.extend(self.hand_out(call, course, effects, (headers, body), now));
+        } else if let Some(body) = body.filter(|body| self.holds_a_good_token(call, body)) {
+            // The way back from another provider, a link in a mail: no word of theirs says so.
+            let begins = Effects { begins: true, ..effects };
+            events.extend(self.hand_out(call, course, begins, (&HeaderMap::new(), Some(body)), now));
+        }
+        if !effects.ends {
+            events.extend(self.go_on(course, headers, now));
+        }
+        events
+    }
+
+    /// New credentials in the answer to a login, or to a renewal.
+    fn hand_out(
+        &self,
+        call: &Call,
+        course: &Seen<'_>,
+        effects: Effects,
+        (headers, body): (&HeaderMap, Option<&[u8]>),
+        now: i64,
+    ) -> Vec<Event> {
+        let mut credentials: Vec<Credential> = Vec::new();
+        let mut subject = None;
+        let answer: Option<Value> = body.and_then(|body| serde_json::from_slice(body).ok());
+        if let Some(answer) = &answer {
+            for (kind, names) in [(Kind::Bearer, &TOKENS[..]), (Kind::Refresh, &REFRESH_TOKENS[..])] {
+                let mut found = Vec::new();
+                tokens_in(answer, names, DEEPEST, &mut found);
+                for token in found {
+                    let claims = claims_of(token);
+                    let expires = claims.as_ref().and_then(|claims| claims.expires);
+                    subject = subject.or_else(|| subject_of(&claims?));
+                    credentials.push((kind, None, digest(token.as_bytes()), expires));
+                }
+            }
+        }
+        for (name, value) in set_cookies(call, headers) {
+            let claims = std::str::from_utf8(value).ok().and_then(claims_of);
+            let expires = claims.as_ref().and_then(|claims| claims.expires);
+            subject = subject.or_else(|| subject_of(&claims?));
+            credentials.push((Kind::Cookie, Some(name.into()), digest(value), expires));
+        }
+        if credentials.is_empty() {
+            return Vec::new();
+        }
+        // A renewal goes on with the session of what was shown for it.
+        let renews =
+            effects.changes_password || (effects.renews && (!effects.begins || !course.in_body.is_empty()));
+        let known = renews.then(|| self.renewed_session(course)).flatten();
+        let mut events = Vec::new();
+        let id = known.unwrap_or_else(|| {
+            let mut names: Vec<_> = course.accounts.iter().map(|account| name_of_login(account)).collect();
+            names.extend(subject.as_deref().map(name_of_subject));
+            let account = course.accounts.first().filter(|name| !name.is_empty()).cloned().or(subject);
+            let address = call.client.address;
+            let facts =
+                SessionFacts { id: new_id(), account: account.map(Into::into), names, began: now, address };
+            let id = facts.id;
+            events.push(Event::Began(facts));
+            id
+        });
+        events.extend(credentials.into_iter().map(|(kind, cookie, digest, expires)| Event::HandedOut {
+            session: id,
+            digest,
+            kind,
+            cookie,
+            at: now,
+            expires,
+        }));
+        events
+    }
+
+    /// The session of a renewal: of the token in its body, else of the credential in its head.
+    fn renewed_session(&self, course: &Seen<'_>) -> Option<u64> {
+        let of_body = course.in_body.iter().find_map(|token| self.sessions.find(&digest(token.as_bytes())));
+        let of_body = of_body.map(|found| found.session.facts.id);
+        of_body.or_else(|| course.shown.map(|shown| shown.session.facts.id))
+    }
+
+    /// The client has logged out.
+    fn end(&self, course: &Seen<'_>, now: i64) -> Vec<Event> {
+        let of_body = course.in_body.iter().filter_map(|token| self.sessions.find(&digest(token.as_bytes())));
+        let mut ids: Vec<_> = of_body.map(|found| found.session.facts.id).collect();
+        ids.extend(course.shown.map(|shown| shown.session.facts.id));
+        ids.sort_unstable();
+        ids.dedup();
+        let mut events = Vec::new();
+        // Handed out before the gate was there.
+        if let (true, Some(stray)) = (ids.is_empty(), course.stray) {
+            let facts =
+                SessionFacts { id: new_id(), account: None, names: Vec::new(), began: now, address: None };
+            let session = facts.id;
+            events.push(Event::Began(facts));
+            events.push(Event::HandedOut {
+                session,
+                digest: stray,
+                kind: Kind::Bearer,
+                cookie: None,
+                at: now,
+                expires: None,
+            });
+            ids.push(session);
+        }
+        events.extend(ids.into_iter().map(|session| Event::Ended { session, at: now, cause: Cause::Logout }));
+        events
+    }
+
+    /// Ends the sessions of an account, but one.
+    pub(crate) fn end_account(
+        &self,
+        names: &[Digest],
+        but: Option<u64>,
+        now: i64,
+        cause: Cause,
+    ) -> Vec<Event> {
+        let mut ids: Vec<_> = names
+            .iter()
+            .flat_map(|name| self.sessions.list(Some(name)))
+            .map(|session| session.facts.id)
+            .filter(|id| Some(*id) != but)
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids.into_iter().map(|session| Event::Ended { session, at: now, cause }).collect()
+    }
+
+    /// A cookie that is signed anew with every answer: its new value belongs to the same session.
+    fn go_on(&self, course: &Seen<'_>, headers: &HeaderMap, now: i64) -> Vec<Event> {
+        let Some(Shown { session, cookie: Some(own) }) = course.shown else { return Vec::new() };
+        let mut events = Vec::new();
+        for line in headers.get_all(header::SET_COOKIE) {
+            let Some(set) = SetCookie::parse(line.as_bytes()).filter(|set| set.name == own.as_bytes()) else {
+                continue;
+            };
+            let digest = digest(set.value);
+            let Ok(name) = std::str::from_utf8(set.name) else { continue };
+            if !set.value.is_empty() && self.sessions.find(&digest).is_none() {
+                let (session, cookie) = (session.facts.id, Some(name.into()));
+                events.push(Event::HandedOut {
+                    session,
+                    digest,
+                    kind: Kind::Cookie,
+                    cookie,
+                    at: now,
+                    expires: None,
+                });
+            }
+        }
+        events
+    }
+}
+
+/// The names of the account of a request's session.
+fn names_of(call: &Call, course: &Seen<'_>) -> Vec<Digest> {
+    let mut names = course.shown.map(|shown| shown.session.facts.names.clone()).unwrap_or_default();
+    names.extend(call.principal.as_ref().map(|principal| name_of_subject(&principal.subject)));
+    names
+}
+
+/// A credential that the app hands out: its kind, the name of its cookie, its digest, its end.
+type Credential = (Kind, Option<Box<str>>, Digest, Option<i64>);
+
+/// Signed tokens in a body.
+fn tokens_of(body: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(body);
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let words = text.split(|c: char| !is_part(c)).filter(|word| has_its_form(word));
+    words.take(MOST_TOKENS).map(str::to_owned).collect()
+}
+
+/// Tokens of one body that are looked at.
+const MOST_TOKENS: usize = 4;
+
+/// Names of an account that a request names: at a login, or in the link of a mail.
+fn names_named(course: &Seen<'_>) -> Vec<Digest> {
+    let mut names: Vec<_> = course.accounts.iter().map(|account| name_of_login(account)).collect();
+    for token in &course.in_body {
+        if let Some(subject) = claims_of(token).and_then(|claims| subject_of(&claims)) {
+            names.extend([name_of_subject(&subject), name_of_login(&subject.to_lowercase())]);
+        }
+    }
+    names
+}
+
+/// The cookies of an answer to a login that may be its session: those that the app declares, else
+/// those that scripts cannot read, else the only one. A cookie with a short value is a preference.
+fn set_cookies<'h>(call: &Call, headers: &'h HeaderMap) -> Vec<(&'h str, &'h [u8])> {
+    let all: Vec<_> = headers
+        .get_all(header::SET_COOKIE)
+        .iter()
+        .filter_map(|line| SetCookie::parse(line.as_bytes()))
+        .filter(|set| set.value.len() >= SHORTEST && !set.is_removal(call.clock))
+        .filter_map(|set| Some((std::str::from_utf8(set.name).ok()?, set)))
+        .collect();
+    let declared =
+        call.operation.as_ref().map(|matched| &*matched.contract.session_cookies).unwrap_or_default();
+    let is_declared = |name: &str| declared.iter().any(|own| own == name);
+    let chosen = |is_it: &dyn Fn(&str, &SetCookie<'h>) -> bool| {
+        let those = all.iter().filter(|(name, set)| is_it(name, set));
+        those.map(|(name, set)| (*name, set.value)).collect::<Vec<_>>()
+    };
+    let of_contract = chosen(&|name, _| is_declared(name));
+    if !of_contract.is_empty() {
+        return of_contract;
+    }
+    let hidden = chosen(&|_, set| set.attribute("httponly").is_some());
+    if hidden.is_empty() && all.len() == 1 { chosen(&|_, _| true) } else { hidden }
+}
+
+/// Bytes of the shortest value that can be a session: 96 bits in base64.
+const SHORTEST: usize = 16;
+
+fn subject_of(claims: &crate::token::Claims) -> Option<String> {
+    match claims.all.get("sub")? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// A number that is not guessed.
+fn new_id() -> u64 {
+    let mut bytes = [0; 8];
+    // Without random bytes the system has failed in every other way, too.
+    let _ = getrandom::fill(&mut bytes);
+    u64::from_be_bytes(bytes).max(1)
+}

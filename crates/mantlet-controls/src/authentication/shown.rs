@@ -1,0 +1,180 @@
+//! The sessions whose credentials a request shows.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Request, header};
+
+use super::{
+    Policy, bearer,
+    sessions::{Digest, HandedOut, Keeper, Session, digest},
+};
+use crate::{
+    Call, Mode, Reason, Refusal, config::units::Span, message::cookie, operation::Need, refusal::Faults,
+};
+
+/// Credentials of one request that are looked up. A client could send thousands of cookies.
+const MOST: usize = 8;
+
+/// A session that a request shows, and how.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown {
+    pub(crate) session: Arc<Session>,
+    /// The cookie that shows it; none: a bearer token does.
+    pub(crate) cookie: Option<Arc<str>>,
+}
+
+/// What a request shows of sessions.
+#[derive(Debug, Default)]
+pub(crate) struct Sight {
+    /// The session of the request.
+    pub(crate) shown: Option<Shown>,
+    /// Cookies that the app must not see: their sessions have ended.
+    pub(crate) withheld: Vec<Box<[u8]>>,
+    /// The bearer token must not be seen, either.
+    pub(crate) withholds_bearer: bool,
+    /// Sessions that are in use, and have not been for a minute.
+    pub(crate) used: Option<super::sessions::Event>,
+}
+
+impl Policy {
+    /// Credentials of a request that this gate does not know, and another may know.
+    pub(crate) fn unknown<B>(&self, request: &Request<B>) -> Vec<Digest> {
+        if self.sessions_mode == Mode::Off {
+            return Vec::new();
+        }
+        let all = self.credentials(request.headers()).map(|(_, credential)| digest(credential));
+        all.filter(|digest| self.sessions.find(digest).is_none()).collect()
+    }
+
+    /// Asks what others know of them.
+    pub(crate) async fn ask_others(&self, unknown: Vec<Digest>, keeper: Arc<dyn Keeper>) {
+        for digest in unknown {
+            for event in keeper.find(digest).await.unwrap_or_default() {
+                self.sessions.apply(&event);
+            }
+        }
+    }
+
+    /// The credentials of a request: each with the name of its cookie, or none for a bearer token.
+    fn credentials<'h>(
+        &'h self,
+        headers: &'h HeaderMap,
+    ) -> impl Iterator<Item = (Option<&'h [u8]>, &'h [u8])> {
+        let token = bearer(headers).map(|token| (None, token.as_bytes()));
+        let has_cookies = self.sessions.has_cookies();
+        let cookies = has_cookies.then(|| cookie::pairs(headers)).into_iter().flatten();
+        let is_one = |name: &[u8]| std::str::from_utf8(name).is_ok_and(|name| self.sessions.has_cookie(name));
+        let cookies = cookies.filter(move |(name, _)| is_one(name)).map(|(name, value)| (Some(name), value));
+        token.into_iter().chain(cookies).take(MOST)
+    }
+
+    /// Finds the session of a request; a session that has ended is refused, or its cookie is withheld.
+    pub(crate) fn find_session<B>(&self, call: &Call, request: &Request<B>) -> (Sight, Faults) {
+        let (mut sight, mut faults) = (Sight::default(), Faults::new());
+        if self.sessions_mode == Mode::Off || self.sessions.count() == 0 {
+            return (sight, faults);
+        }
+        let now = call.clock.time().as_second();
+        for (cookie, credential) in self.credentials(request.headers()) {
+            let Some(found) = self.sessions.find(&digest(credential)) else {
+                if cookie.is_none() {
+                    faults.extend(self.judge_unknown(call, now));
+                }
+                continue;
+            };
+            match self.judge_session(&found, now) {
+                None => {
+                    sight.used = self.sessions.note_use(&found.session, now).or(sight.used);
+                    sight.shown = Some(Shown { session: found.session, cookie: found.cookie });
+                }
+                Some((reason, why)) => {
+                    let refusal = Refusal::about(reason, why);
+                    match self.treatment(call, cookie) {
+                        Treatment::Refuse => {
+                            faults.push((self.sessions_mode, self.in_own_words(call, refusal)));
+                        }
+                        Treatment::Withhold => {
+                            faults.push((Mode::Report, refusal));
+                            if self.sessions_mode == Mode::Enforce {
+                                match cookie {
+                                    Some(name) => sight.withheld.push(name.into()),
+                                    None => sight.withholds_bearer = true,
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        (sight, faults)
+    }
+
+    /// What is wrong with a session, if anything is.
+    fn judge_session(&self, found: &HandedOut, now: i64) -> Option<(Reason, &'static str)> {
+        let session = &found.session;
+        if let Some((_, cause)) = session.ended() {
+            return Some((Reason::SessionEnded, cause.text()));
+        }
+        let is_over = |limit: Option<Span>, since: i64| {
+            limit.is_some_and(|limit| {
+                now.saturating_sub(since) > i64::try_from(limit.0.as_secs()).unwrap_or(i64::MAX)
+            })
+        };
+        if is_over(self.idle, session.used()) {
+            return Some((Reason::SessionExpired, "it was not in use for longer than `authentication.idle`"));
+        }
+        if is_over(self.max_age, session.facts.began) {
+            return Some((Reason::SessionExpired, "it is older than `authentication.max-age`"));
+        }
+        None
+    }
+
+    /// A good token that the app has not handed out through this gate, although it says that it was
+    /// made since the gate learns.
+    fn judge_unknown(&self, call: &Call, now: i64) -> Option<(Mode, Refusal)> {
+        let principal = call.principal.as_ref()?;
+        let began = self.sessions.began();
+        let issued = principal.attribute("iat").and_then(serde_json::Value::as_i64)?;
+        let is_made_since = began != 0 && issued > began + SETTLED && issued + SETTLED < now;
+        if !is_made_since || self.sessions.is_incomplete() {
+            return None;
+        }
+        Some((self.sessions_mode, self.in_own_words(call, Reason::TokenUnknown.into())))
+    }
+
+    /// How a credential of an ended session is kept from the app.
+    fn treatment(&self, call: &Call, cookie: Option<&[u8]>) -> Treatment {
+        match (cookie, self.need_of(call)) {
+            (None, Some((Need::Required, _))) => Treatment::Refuse,
+            // The app answers as to a client that has logged out.
+            _ => Treatment::Withhold,
+        }
+    }
+
+    /// A refusal in the app's own words for a token that it refuses, if they are known.
+    fn in_own_words(&self, call: &Call, refusal: Refusal) -> Refusal {
+        let agreement = self.need_of(call).and_then(|(_, security)| self.memory.agreement(security.kind));
+        let words = agreement.and_then(|agreement| agreement.words_of_forged());
+        Refusal { words, ..refusal }
+    }
+}
+
+/// Seconds by which clocks may differ.
+const SETTLED: i64 = 60;
+
+enum Treatment {
+    Refuse,
+    Withhold,
+}
+
+impl Sight {
+    /// Takes the credentials of ended sessions out of a request.
+    pub(crate) fn withhold(&self, headers: &mut HeaderMap) {
+        for name in &self.withheld {
+            cookie::take_out(headers, name);
+        }
+        if self.withholds_bearer {
+            headers.remove(header::AUTHORIZATION);
+        }
+    }
+}

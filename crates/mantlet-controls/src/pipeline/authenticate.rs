@@ -1,0 +1,56 @@
+//! The stop `authenticate`: who is the caller, and in which session?
+
+use bytes::Bytes;
+use http::Request;
+use http_body::Body;
+
+use super::{App, Road, pass::pass};
+use crate::{Reason, Refusal, RequestBody, audit::Sink};
+
+/// Finds the caller and its session.
+pub(super) async fn who_calls<B, A, S>(
+    road: &mut Road<'_, S>,
+    request: &mut Request<RequestBody<B>>,
+    app: &mut A,
+) -> Result<(), Refusal>
+where
+    B: Body<Data = Bytes, Error = Reason> + Unpin,
+    A: App<B>,
+    S: Sink,
+{
+    let authentication = &road.policy.authentication;
+    let keeper = app.sessions();
+    let others = keeper.filter(|keeper| keeper.is_shared());
+    let unknown = others.map(|_| authentication.unknown(request)).unwrap_or_default();
+    // Boxed: rare, and the future of every request would be larger for it.
+    if let Some(others) = others.filter(|_| !unknown.is_empty()).cloned() {
+        Box::pin(authentication.ask_others(unknown, others)).await;
+    }
+    let (principal, presented, faults) = authentication.judge(&road.call, request);
+    (road.call.principal, road.due.presented) = (principal, presented);
+    pass(road.audit, &road.call, faults)?;
+    let (sight, faults) = authentication.find_session(&road.call, request);
+    pass(road.audit, &road.call, faults)?;
+    sight.withhold(request.headers_mut());
+    if let (Some(used), Some(keeper)) = (sight.used, app.sessions()) {
+        keeper.keep_soon(vec![used]);
+    }
+    road.due.shown = sight.shown;
+    Ok(())
+}
+
+/// Reads what a request names of sessions, if its operation changes them.
+pub(super) async fn what_it_names<B, S>(
+    road: &mut Road<'_, S>,
+    request: &mut Request<RequestBody<B>>,
+) -> Result<(), Reason>
+where
+    B: Body<Data = Bytes, Error = Reason> + Unpin,
+{
+    let (call, authentication) = (&road.call, &road.policy.authentication);
+    if !authentication.effects_of(call).is_nothing() {
+        let course = Box::pin(authentication.read_course(call, request)).await?;
+        road.due.course = Some(Box::new(course));
+    }
+    Ok(())
+}
