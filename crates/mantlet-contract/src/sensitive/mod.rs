@@ -4,10 +4,14 @@
 //! code among its inputs; an account beside a password. A word alone proves nothing: `/reset` starts a game anew, `/verify` checks a proof, `/checkout` is of a branch.
 //! What only looks so is found too, and says so ([`Evidence`]).
 
+mod sessions;
 mod taken;
 mod words;
 
-pub use self::taken::Place;
+pub use self::{
+    sessions::{CredentialPlace, SessionRole, SessionRoute, session_routes},
+    taken::Place,
+};
 use self::{
     taken::{All, Taken, Value, taken},
     words::{

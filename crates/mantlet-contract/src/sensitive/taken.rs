@@ -54,6 +54,8 @@ pub(super) struct Taken {
     /// Every request has it.
     pub(super) is_required: bool,
     pub(super) value: Value,
+    /// What it must be, where that is known.
+    pub(super) shape: Option<ShapeId>,
 }
 
 /// What a value may be.
@@ -105,7 +107,8 @@ pub(super) fn taken(shapes: &[Shape], operation: &Operation) -> All {
         if let Some(name) = path.last() {
             let names = vec![name.clone()];
             let places = vec![Place::Body(path.clone())];
-            search.found.push(Taken { places, names, is_required: false, value: Value::Scalar });
+            let value = Value::Scalar;
+            search.found.push(Taken { places, names, is_required: false, value, shape: None });
         }
     }
     All {
@@ -176,7 +179,7 @@ impl Search<'_> {
         let mut names: Vec<_> = names.iter().chain(own).cloned().collect();
         names.dedup();
         if !names.is_empty() {
-            self.found.push(Taken { places, names, is_required, value });
+            self.found.push(Taken { places, names, is_required, value, shape });
         }
     }
 
@@ -322,7 +325,7 @@ impl Search<'_> {
         // What is in an object that may be missing may be missing.
         let is_required = is_required && keys.is_empty() && !self.is_one_of;
         let places = places.into_iter().map(Place::Body).collect();
-        self.found.push(Taken { places, names, is_required, value });
+        self.found.push(Taken { places, names, is_required, value, shape: Some(shape) });
     }
 }
 

@@ -3,13 +3,20 @@ use serde_json::{Value as Json, json};
 use super::*;
 
 /// An operation: method, path, id, what it takes, and whether a bearer is asked for.
-struct Row(&'static str, &'static str, &'static str, Json, &'static str);
+pub(super) struct Row(
+    pub(super) &'static str,
+    pub(super) &'static str,
+    pub(super) &'static str,
+    pub(super) Json,
+    pub(super) &'static str,
+);
 
 fn field(location: &str, name: &str, shape: u32) -> Json {
-    json!({"location": location, "take": {"kind": "field", "names": [name], "multiple": false}, "shape": shape, "required": true})
+    let (name, required) = name.strip_suffix('?').map_or((name, true), |name| (name, false));
+    json!({"location": location, "take": {"kind": "field", "names": [name], "multiple": false}, "shape": shape, "required": required})
 }
 
-/// Names are fields of a form; `query:…`, `path:…`; `{"shape": …}` is a whole JSON body.
+/// Names are fields of a form; `query:…`, `path:…`, `cookie:…`, `header:…`; one with a `?` may be missing. `{"shape": …}` is a whole JSON body.
 fn inputs(names: &Json) -> Vec<Json> {
     let one = |name: &Json| match name.as_str() {
         None => {
@@ -18,6 +25,9 @@ fn inputs(names: &Json) -> Vec<Json> {
         Some(name) => match name.split_once(':') {
             Some(("short", name)) => field("body", name, 1),
             Some(("bool", name)) => field("body", name, 2),
+            Some(("flag", name)) => field("query", name, 2),
+            Some(("password-grant", name)) => field("body", name, 9),
+            Some(("grant", name)) => field("body", name, 10),
             Some((location, name)) => field(location, name, 0),
             None => field("body", name, 0),
         },
@@ -25,13 +35,19 @@ fn inputs(names: &Json) -> Vec<Json> {
     names.as_array().unwrap().iter().map(one).collect()
 }
 
-fn contract(rows: &[Row]) -> Contract {
-    let security = |security: &str| match security {
-        "bearer" => {
-            let scheme = json!({"kind": "bearer", "token-url": "auth/jwt"});
-            json!([[{"name": "OAuth2PasswordBearer", "scheme": scheme, "auto-error": true}]])
+pub(super) fn contract(rows: &[Row]) -> Contract {
+    let security = |security: &str| match security.split_once(':') {
+        Some((location, name)) => {
+            let scheme = json!({"kind": "api-key", "location": location, "name": name});
+            json!([[{"name": "APIKey", "scheme": scheme, "auto-error": true}]])
         }
-        _ => json!([]),
+        None => match security {
+            "bearer" => {
+                let scheme = json!({"kind": "bearer", "token-url": "auth/jwt"});
+                json!([[{"name": "OAuth2PasswordBearer", "scheme": scheme, "auto-error": true}]])
+            }
+            _ => json!([]),
+        },
     };
     let route = |Row(method, path, id, names, scheme): &Row| {
         json!({"kind": "http", "path": path, "methods": [method], "hidden": false, "operation": {
@@ -51,6 +67,17 @@ fn contract(rows: &[Row]) -> Contract {
             {"type": "union", "choices": [3, 7], "labels": ["a", "b"]},
             object(json!([of("phone", 0, true), of("pin", 1, true)])),
             {"type": "opaque", "why": "code decides"},
+            {"type": "str", "pattern": "^password$"},
+            {"type": "str", "pattern": "password|refresh_token"},
+            // A login or a refresh.
+            {"type": "union", "choices": [12, 14], "labels": ["a", "b"]},
+            object(json!([of("grant_type", 13, true), of("username", 0, true), of("password", 0, true)])),
+            {"type": "literal", "expected": ["password"]},
+            object(json!([of("grant_type", 15, true), of("refresh_token", 0, true)])),
+            {"type": "literal", "expected": ["refresh_token"]},
+            object(json!([of("user", 17, true)])),
+            object(json!([of("email", 0, false), of("password", 0, false)])),
+            {"type": "dict", "keys": 0, "values": 0},
         ],
         "router": {"routes": rows.iter().map(route).collect::<Vec<_>>(), "redirect-slashes": true, "complete": true},
     }))

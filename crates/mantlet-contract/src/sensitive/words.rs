@@ -176,24 +176,8 @@ pub(super) fn simple(name: &str) -> String {
 
 /// The words of a path or an identifier, without parameters: `/auth/logIn/{user}` has `auth`, `log`, `in` and `login`.
 pub(super) fn words(text: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    for segment in text.split('/').filter(|segment| !segment.starts_with('{')) {
-        let mut word = String::new();
-        let mut before = ' ';
-        for c in segment.chars() {
-            let begins = c.is_ascii_uppercase() && before.is_ascii_lowercase();
-            if (begins || !c.is_ascii_alphanumeric()) && !word.is_empty() {
-                words.push(std::mem::take(&mut word));
-            }
-            if c.is_ascii_alphanumeric() {
-                word.push(c.to_ascii_lowercase());
-            }
-            before = c;
-        }
-        if !word.is_empty() {
-            words.push(word);
-        }
-    }
+    let segments = text.split('/').filter(|segment| !segment.starts_with('{'));
+    let mut words: Vec<_> = segments.flat_map(parts).collect();
     let pairs: Vec<_> = words
         .windows(2)
         .filter_map(|pair| {
@@ -203,5 +187,26 @@ pub(super) fn words(text: &str) -> Vec<String> {
         })
         .collect();
     words.extend(pairs);
+    words
+}
+
+/// The words of one segment or identifier, in their order: `logIn_user` has `log`, `in` and `user`.
+pub(super) fn parts(segment: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut word = String::new();
+    let mut before = ' ';
+    for c in segment.chars() {
+        let begins = c.is_ascii_uppercase() && before.is_ascii_lowercase();
+        if (begins || !c.is_ascii_alphanumeric()) && !word.is_empty() {
+            words.push(std::mem::take(&mut word));
+        }
+        if c.is_ascii_alphanumeric() {
+            word.push(c.to_ascii_lowercase());
+        }
+        before = c;
+    }
+    if !word.is_empty() {
+        words.push(word);
+    }
     words
 }
