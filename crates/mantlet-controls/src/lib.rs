@@ -35,6 +35,7 @@
 //! | [`contract`] | what the app accepts |
 //! | [`cors`] | whose pages may read responses |
 //! | [`throttle`] | how often clients may ask |
+//! | [`issuer`] | whose tokens to believe |
 //! | [`authentication`] | who the caller is |
 //! | [`csrf`] | whose pages may act with the user's cookies |
 //! | [`cookies`] | attributes of the app's cookies |
@@ -67,6 +68,7 @@ pub mod encoding;
 pub mod headers;
 pub mod host;
 pub mod https;
+pub mod issuer;
 pub mod limits;
 pub mod path;
 pub mod responses;
@@ -78,6 +80,7 @@ mod wire;
 mod account;
 pub mod audit;
 pub mod call;
+mod identity;
 pub mod operation;
 pub mod refusal;
 

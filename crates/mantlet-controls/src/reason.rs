@@ -228,6 +228,9 @@ reasons! {
     /// The token is forged, unsigned, expired or for another audience (`[authentication]`, `[[issuer]]`).
     TokenInvalid = "token-invalid", UNAUTHORIZED, [keeps_open, for_pages],
         "Could not validate credentials";
+    /// The issuer of the token (`[[issuer]]`) does not answer, so its key is not known.
+    IssuerUnavailable = "issuer-unavailable", SERVICE_UNAVAILABLE, [keeps_open, for_pages, unseen],
+        "The token cannot be verified at the moment; try again shortly";
     /// The session of the credential has ended: its client has logged out, its password was changed, or
     /// an operator has ended it (`authentication.sessions`).
     SessionEnded = "session-ended", UNAUTHORIZED, [keeps_open, for_pages],
@@ -443,6 +446,7 @@ mod tests {
                 "route-method-unknown",
                 "route-hidden",
                 "token-invalid",
+                "issuer-unavailable",
                 "session-ended",
                 "session-expired",
                 "token-unknown",

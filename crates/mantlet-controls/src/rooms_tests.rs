@@ -18,7 +18,7 @@ const FLOORS: [&[&str]; 10] = [
     &["message", "token"],
     &["operation"],
     &["call"],
-    &["account", "refusal"],
+    &["account", "identity", "refusal"],
     &["audit"],
     &["wire"],
     &["route"],

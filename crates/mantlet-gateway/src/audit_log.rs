@@ -283,6 +283,12 @@ impl Terminal {
             }
             "quota-reset" => return tell(&format!("reset a key of the quota {name}")),
             "records-summed" => return tell_sum(record),
+            "issuer-unavailable" => {
+                return tell(&format!(
+                    "error: the issuer {name} cannot be asked; the keys that are known still serve"
+                ));
+            }
+            "issuer-recovered" => return tell(&format!("the issuer {name} can be asked again")),
             "token-key-found" => return tell_key(record, &name),
             "session-ended" => return tell(&format!("ended session {}", name.escape_debug())),
             "token-verdict-contradicted" => {

@@ -145,6 +145,12 @@ impl Gate {
         }
     }
 
+    /// Keeps the keys of issuers, for as long as it is polled. It waits for the network, so do not poll it
+    /// on a thread of the gate.
+    pub async fn keep_issuers(&self) {
+        self.shared.issuers.keep(|| self.shared.policy.load().issuer.remotes()).await;
+    }
+
     fn record_usage(&self, is_end: bool) {
         for used in self.shared.policy.load().throttle.usages.read(is_end) {
             self.shared.audit.record(used.record(clock::now()));

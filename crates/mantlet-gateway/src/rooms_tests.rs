@@ -21,6 +21,7 @@ const HOUSES: [House; 6] = [
             &["guarded", "listener", "connection_state", "clock"],
             &["audit_log", "quota_file", "tls", "wire", "guests", "request_body"],
             &["store", "app"],
+            &["issuers"],
             &["shared"],
             &["client", "admin"],
             &["gate"],

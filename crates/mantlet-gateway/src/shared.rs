@@ -9,12 +9,13 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use mantlet_controls::{Policy, throttle::Store};
+use mantlet_controls::{Policy, issuer::Client, throttle::Store};
 
 use crate::{
     app::{Upstream, UpstreamConfig},
     audit_log::AuditLog,
     guests::Guests,
+    issuers::Issuers,
     listener::Listen,
     store::StoreConfig,
     tls::Tls,
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) upstream: Upstream,
     pub(crate) audit: AuditLog,
     pub(crate) store: Option<Arc<dyn Store>>,
+    pub(crate) issuers: Arc<Issuers>,
+    pub(crate) issuer_client: Arc<dyn Client>,
     stage: AtomicU8,
     /// Threads that still accept connections.
     pub(crate) listening: AtomicUsize,
@@ -74,7 +77,10 @@ impl Shared {
         ceiling: usize,
     ) -> Arc<Self> {
         let threads = config.threads.max(1);
+        let issuers = Arc::new(Issuers::new(audit.clone()));
         Arc::new(Self {
+            issuer_client: Arc::clone(&issuers) as Arc<dyn Client>,
+            issuers,
             upstream: Upstream::new(config.upstream.clone()),
             config,
             policy: ArcSwap::from_pointee(policy),

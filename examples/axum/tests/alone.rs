@@ -17,7 +17,7 @@ use http_body_util::BodyExt;
 use mantlet_controls::{
     Config, Deployment, Mode, authentication, client,
     config::{Tolerance, units::Size},
-    contract, cookies, cors, csrf, deprecation, encoding, headers, host, https,
+    contract, cookies, cors, csrf, deprecation, encoding, headers, host, https, issuer,
     layer::{Builder, MantletLayer},
     limits,
     operation::{Contract, ContractHandle},
@@ -114,6 +114,25 @@ fn controls() -> Vec<Control> {
             |none| none.throttle(throttle::Config { concurrent: 1, ..Default::default() }),
             || get("/held"),
             Does::Says("rate-limited"),
+        ),
+        control(
+            "issuer",
+            |none| {
+                let issuer = issuer::IssuerConfig {
+                    issuer: "https://id.example".into(),
+                    secret: "file:secret".into(),
+                    material: Some(issuer::Material(vec![7; 32].into())),
+                    ..Default::default()
+                };
+                none.issuer(issuer::Config(vec![issuer]))
+            },
+            || {
+                // `{"alg":"HS256"}` and `{"iss":"https://id.example"}`, without a signature.
+                let token = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUifQ.AAAA";
+                let request = Request::get("/").header("host", "notes.example");
+                request.header("authorization", format!("Bearer {token}")).body(Body::empty()).unwrap()
+            },
+            Does::Says("token-invalid"),
         ),
         control(
             "authentication",

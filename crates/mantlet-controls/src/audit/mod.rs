@@ -138,6 +138,18 @@ impl Record {
         }
     }
 
+    /// The record of an issuer that has stopped to answer, or answers again.
+    pub fn of_issuer(issuer: &str, fault: Option<&str>, time: Timestamp) -> Self {
+        let subject = fault.map_or_else(|| issuer.to_owned(), |fault| format!("{issuer}: {fault}"));
+        Self {
+            security_event: if fault.is_some() { "issuer-unavailable" } else { "issuer-recovered" },
+            action: "pass",
+            mode: Mode::Report.as_str(),
+            subject: Some(subject),
+            ..Self::of_connection(None, Reason::IssuerUnavailable, time)
+        }
+    }
+
     /// The record of a session that has ended.
     pub(crate) fn of_ended_session(call: &Call, id: u64, why: &str) -> Self {
         Self {

@@ -7,12 +7,17 @@ use mantlet_contract::sensitive::{Purpose, SessionRole};
 use serde_json::Value;
 
 use super::{
-    DEEPEST, Policy, TOKENS, Verdict, bearer, claims_of,
+    DEEPEST, Policy, TOKENS, claims_of,
     sessions::{Cause, Digest, Event, Kind, SessionFacts, digest, name_of_login, name_of_subject},
     shown::Shown,
     tokens_in,
 };
-use crate::{Call, Mode, Reason, RequestBody, account, message::cookie::SetCookie, token::has_its_form};
+use crate::{
+    Call, Mode, Reason, RequestBody, account,
+    identity::{Verdict, bearer},
+    message::cookie::SetCookie,
+    token::has_its_form,
+};
 
 /// Members of an answer that hold a token for new tokens.
 const REFRESH_TOKENS: [&str; 2] = ["refresh_token", "refreshToken"];

@@ -4,14 +4,14 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering::Relaxed},
     },
 };
 
 use arc_swap::{ArcSwapOption, Guard};
 
 use super::trial::Pinned;
-use crate::refusal::Words;
+use crate::{identity::Epoch, refusal::Words};
 
 /// Kinds of security requirements of one app that are told apart.
 const MOST_KINDS: usize = 256;
@@ -20,9 +20,6 @@ const MOST_SEARCHES: u32 = 16;
 /// How often the app is asked whether it refuses a forged token, for one kind of requirement.
 const MOST_QUESTIONS: u8 = 5;
 
-/// No two states of any memory of this process have the same number.
-static EPOCHS: AtomicU64 = AtomicU64::new(1);
-
 /// It outlives the policy; a clone shares it.
 #[derive(Debug, Clone, Default)]
 pub struct Memory(Arc<Inner>);
@@ -30,7 +27,7 @@ pub struct Memory(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     pinned: ArcSwapOption<Pinned>,
-    epoch: AtomicU64,
+    epoch: Epoch,
     searches: Mutex<Searches>,
     agreements: RwLock<HashMap<u64, Arc<Agreement>>>,
 }
@@ -44,7 +41,7 @@ struct Searches {
 impl Memory {
     /// The number of what is known now. It changes with every key.
     pub(super) fn epoch(&self) -> u64 {
-        self.0.epoch.load(Relaxed)
+        self.0.epoch.number()
     }
 
     pub(super) fn pinned(&self) -> Guard<Option<Arc<Pinned>>> {
@@ -55,7 +52,7 @@ impl Memory {
     pub(super) fn pin(&self, pinned: Option<Pinned>) {
         self.0.pinned.store(pinned.map(Arc::new));
         self.0.agreements.write().unwrap_or_else(PoisonError::into_inner).clear();
-        self.0.epoch.store(EPOCHS.fetch_add(1, Relaxed), Relaxed);
+        self.0.epoch.end();
     }
 
     /// Whether it is worth to look for a key once more, with the candidates of this start of the app.

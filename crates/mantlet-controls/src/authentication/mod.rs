@@ -27,7 +27,6 @@
 //! assert!(config.check(&Context::default()).is_ok());
 //! ```
 
-mod cache;
 mod config;
 mod course;
 mod forge;
@@ -53,6 +52,7 @@ use crate::{
     audit::{Record, Sink},
     call::Known,
     config::units::Span,
+    identity::{Verdict, bearer, cache},
     operation::{Need, Security},
     refusal::{Faults, Words},
     token::{self, Candidates, TokenFault},
@@ -75,17 +75,6 @@ pub struct Policy {
     pub sessions: Sessions,
     memory: Memory,
     candidates: Candidates,
-}
-
-/// The verdict on a token.
-#[derive(Debug, Clone)]
-pub(crate) enum Verdict {
-    /// It may be of another issuer, or no key is known.
-    Unjudged,
-    /// It is good.
-    Good(Known),
-    /// It is not good; and how many seconds ago it has expired, if that is why.
-    Bad(TokenFault, Option<i64>),
 }
 
 /// What a request has shown, for what its answer teaches.
@@ -130,9 +119,12 @@ impl Policy {
             );
         };
         let (epoch, now) = (self.memory.epoch(), call.clock.time());
-        let verdict = cache::recall(token, epoch, now.as_second()).unwrap_or_else(|| {
+        let verdict = cache::recall(token, now.as_second(), |by, known, verdict| {
+            (by.is_empty() && known == epoch).then(|| verdict.clone())
+        });
+        let verdict = verdict.unwrap_or_else(|| {
             let verdict = pinned.judge(token, now);
-            cache::keep(token, epoch, now.as_second(), &verdict);
+            cache::keep(token, "", epoch, now.as_second(), &verdict);
             verdict
         });
         match verdict {
@@ -353,15 +345,6 @@ fn tokens_in<'v>(value: &'v Value, names: &[&str], depth: usize, found: &mut Vec
             _ => {}
         }
     }
-}
-
-/// The token of `Authorization: Bearer`, as FastAPI reads it: the first header, and what follows its
-/// first space.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
 /// The claims of a token of the app itself. Its signature is not verified.

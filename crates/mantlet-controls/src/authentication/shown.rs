@@ -5,11 +5,12 @@ use std::sync::Arc;
 use http::{HeaderMap, Request, header};
 
 use super::{
-    Policy, bearer,
+    Policy,
     sessions::{Digest, HandedOut, Keeper, Session, digest},
 };
 use crate::{
-    Call, Mode, Reason, Refusal, config::units::Span, message::cookie, operation::Need, refusal::Faults,
+    Call, Mode, Reason, Refusal, config::units::Span, identity::bearer, message::cookie, operation::Need,
+    refusal::Faults,
 };
 
 /// Credentials of one request that are looked up. A client could send thousands of cookies.

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jsonwebtoken::{EncodingKey, jwk::Jwk};
 
-use super::{Verdict, public_keys::PUBLIC_KEYS};
+use super::public_keys::PUBLIC_KEYS;
 use crate::{
-    call::{APP, Attribute, Origin, Principal},
+    identity::{Verdict, principal},
     token::{Algorithm, Candidate, Claims, Jws, Key, TokenFault},
 };
 
@@ -143,10 +143,7 @@ impl Pinned {
         if let Some(age) = claims.expired_for(now).filter(|age| *age >= LEEWAY) {
             return Verdict::Bad(TokenFault::Expired, Some(age));
         }
-        match principal(claims) {
-            Some(principal) => Verdict::Good(Arc::new(principal)),
-            None => Verdict::Unjudged,
-        }
+        principal(claims).map_or(Verdict::Unjudged, Verdict::Good)
     }
 
     /// Whether a token says that it is of another issuer: the app may know that one, too. What is
@@ -156,18 +153,4 @@ impl Pinned {
         names_another_key
             || Claims::read(jws).is_ok_and(|claims| claims.text("iss") != self.issuer.as_deref())
     }
-}
-
-/// The principal of a token that was verified.
-pub(super) fn principal(claims: Claims) -> Option<Principal> {
-    let subject = match claims.all.get("sub")? {
-        serde_json::Value::String(text) => text.as_str().into(),
-        serde_json::Value::Number(number) => number.to_string().into(),
-        _ => return None,
-    };
-    let issuer = claims.text("iss").unwrap_or(APP).into();
-    let attributes = claims.all.into_iter();
-    let attributes =
-        attributes.map(|(name, value)| Attribute { name: name.into(), value, origin: Origin::Claim });
-    Some(Principal { issuer, subject, attributes: attributes.collect(), expires: claims.expires })
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 
-use crate::{Call, Refusal, RequestBody, authentication::sessions::Keeper, cors, throttle};
+use crate::{Call, Refusal, RequestBody, authentication::sessions::Keeper, cors, issuer::Client, throttle};
 
 /// The app behind the pipeline.
 pub trait App<B> {
@@ -27,6 +27,11 @@ pub trait App<B> {
 
     /// Keeps the sessions of the app beyond this process, if anything does.
     fn sessions(&self) -> Option<&Arc<dyn Keeper>> {
+        None
+    }
+
+    /// Asks the issuers of tokens, if it can.
+    fn issuers(&self) -> Option<&Arc<dyn Client>> {
         None
     }
 

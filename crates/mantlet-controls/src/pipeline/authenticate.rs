@@ -5,7 +5,7 @@ use http::Request;
 use http_body::Body;
 
 use super::{App, Road, pass::pass};
-use crate::{Reason, Refusal, RequestBody, audit::Sink};
+use crate::{Reason, Refusal, RequestBody, audit::Sink, identity::bearer, issuer::Judged};
 
 /// Finds the caller and its session.
 pub(super) async fn who_calls<B, A, S>(
@@ -26,9 +26,14 @@ where
     if let Some(others) = others.filter(|_| !unknown.is_empty()).cloned() {
         Box::pin(authentication.ask_others(unknown, others)).await;
     }
-    let (principal, presented, faults) = authentication.judge(&road.call, request);
-    (road.call.principal, road.due.presented) = (principal, presented);
-    pass(road.audit, &road.call, faults)?;
+    if !road.policy.issuer.is_empty() {
+        by_issuer(road, request, app).await?;
+    }
+    if road.call.principal.is_none() {
+        let (principal, presented, faults) = authentication.judge(&road.call, request);
+        (road.call.principal, road.due.presented) = (principal, presented);
+        pass(road.audit, &road.call, faults)?;
+    }
     let (sight, faults) = authentication.find_session(&road.call, request);
     pass(road.audit, &road.call, faults)?;
     sight.withhold(request.headers_mut());
@@ -37,6 +42,37 @@ where
     }
     road.due.shown = sight.shown;
     Ok(())
+}
+
+/// Asks the issuers of the configuration about the token.
+async fn by_issuer<B, A, S>(
+    road: &mut Road<'_, S>,
+    request: &mut Request<RequestBody<B>>,
+    app: &mut A,
+) -> Result<(), Refusal>
+where
+    B: Body<Data = Bytes, Error = Reason> + Unpin,
+    A: App<B>,
+    S: Sink,
+{
+    let issuer = &road.policy.issuer;
+    let judged = issuer.judge(&road.call, request);
+    let token = bearer(request.headers()).filter(|_| judged.is_none()).map(str::to_owned);
+    let judged = match (judged, token, app.issuers().cloned()) {
+        (Some(judged), ..) => judged,
+        (None, Some(token), Some(client)) => Box::pin(issuer.ask(&road.call, &token, client)).await,
+        // A layer in a service of one's own has no network to ask.
+        (None, Some(token), None) => issuer.cannot_ask(&road.call, &token),
+        (None, None, _) => Judged::NotOurs,
+    };
+    match judged {
+        Judged::NotOurs => Ok(()),
+        Judged::Caller(principal) => {
+            road.call.principal = Some(principal);
+            Ok(())
+        }
+        Judged::Bad(mode, refusal) => pass(road.audit, &road.call, vec![(mode, refusal)]),
+    }
 }
 
 /// Reads what a request names of sessions, if its operation changes them.

@@ -36,6 +36,8 @@ macro_rules! sections {
             cors
             /// How often clients may ask.
             throttle
+            /// Whose tokens to believe.
+            issuer
             /// Who the caller is.
             authentication
             /// Whose pages may act with the user's cookies.

@@ -262,6 +262,7 @@ fn line(reason: Reason, mode: Mode) -> Line {
         | Reason::Http2Malformed
         | Reason::QuotaExceeded
         | Reason::StoreUnavailable
+        | Reason::IssuerUnavailable
         | Reason::AppUnavailable
         | Reason::AppClosed
         | Reason::AppInvalidResponse

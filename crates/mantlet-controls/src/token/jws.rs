@@ -69,6 +69,16 @@ impl<'t> Jws<'t> {
         Ok(Self { signed, signature, payload: decoded(payload)?, algorithm, key_id, kind })
     }
 
+    /// Its `iss`, which nothing has verified yet: it only chooses the key.
+    pub(crate) fn unverified_issuer(&self) -> Option<String> {
+        issuer_in(&self.payload)
+    }
+
+    /// The same for a token whose header is not understood.
+    pub(crate) fn issuer_of_payload(token: &str) -> Option<String> {
+        issuer_in(&decoded(token.split('.').nth(1)?).ok()?)
+    }
+
     /// Whether a key verifies it.
     pub fn verify(&self, key: &Key) -> Result<(), TokenFault> {
         let algorithm = self.algorithm.filter(|own| key.takes(*own)).ok_or(TokenFault::Algorithm)?;
@@ -78,6 +88,13 @@ impl<'t> Jws<'t> {
             Err(TokenFault::Signature)
         }
     }
+}
+
+fn issuer_in(payload: &[u8]) -> Option<String> {
+    let claims = strict(payload).ok()?;
+    let Kind::Object(mut members) = claims.root().kind() else { return None };
+    let found = members.find(|member| member.key == Some("iss"))?;
+    text(found.value).ok().map(str::to_owned)
 }
 
 fn decoded(part: &str) -> Result<Vec<u8>, TokenFault> {

@@ -5,7 +5,7 @@
 use std::{pin::Pin, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
 use hyper::{
     body::Incoming,
@@ -43,6 +43,15 @@ pub enum FetchError {
     TooLong(usize),
 }
 
+/// A form to send, with Basic credentials (RFC 7617).
+#[derive(Debug, Clone)]
+pub struct Form {
+    /// The body, URL-encoded.
+    pub body: String,
+    /// The value of `Authorization`.
+    pub authorization: HeaderValue,
+}
+
 /// A response.
 #[derive(Debug)]
 pub struct Fetched {
@@ -50,6 +59,8 @@ pub struct Fetched {
     pub status: StatusCode,
     /// Where it redirects to.
     pub location: Option<String>,
+    /// How long it is fresh, in seconds, if it says so (RFC 9111 section 5.2.2.1).
+    pub max_age: Option<i64>,
     /// Its body.
     pub body: Bytes,
 }
@@ -95,17 +106,27 @@ impl Target {
 
 /// Fetches; reads a response of at most so many bytes.
 pub async fn fetch(target: &Target, patience: Duration, most: usize) -> Result<Fetched, FetchError> {
-    let answer = tokio::time::timeout(patience, ask(target, most)).await;
+    send(target, None, patience, most).await
+}
+
+/// Sends a form, or asks without one; reads a response of at most so many bytes.
+pub async fn send(
+    target: &Target,
+    form: Option<&Form>,
+    patience: Duration,
+    most: usize,
+) -> Result<Fetched, FetchError> {
+    let answer = tokio::time::timeout(patience, ask(target, form, most)).await;
     answer.unwrap_or_else(|_| {
         Err(FetchError::Unreachable(format!("no complete response within {} s", patience.as_secs())))
     })
 }
 
-async fn ask(target: &Target, most: usize) -> Result<Fetched, FetchError> {
+async fn ask(target: &Target, form: Option<&Form>, most: usize) -> Result<Fetched, FetchError> {
     let away = |error: std::io::Error| FetchError::Unreachable(error.to_string());
     let response = match &target.server {
         Address::Unix(path) => {
-            exchange(target, TokioIo::new(UnixStream::connect(path).await.map_err(away)?)).await?
+            exchange(target, form, TokioIo::new(UnixStream::connect(path).await.map_err(away)?)).await?
         }
         Address::Tcp(host, port) => {
             let socket = TcpStream::connect((host.as_str(), *port)).await.map_err(away)?;
@@ -115,29 +136,42 @@ async fn ask(target: &Target, most: usize) -> Result<Fetched, FetchError> {
                     .map_err(|_| unreachable(format!("`{host}` is not the name of a server")))?;
                 let tls =
                     connector(roots_of_this_machine()).map_err(|error| unreachable(error.to_string()))?;
-                exchange(target, TokioIo::new(tls.connect(name, socket).await.map_err(away)?)).await?
+                exchange(target, form, TokioIo::new(tls.connect(name, socket).await.map_err(away)?)).await?
             } else {
-                exchange(target, TokioIo::new(socket)).await?
+                exchange(target, form, TokioIo::new(socket)).await?
             }
         }
     };
     let (parts, body) = response.into_parts();
     let location = parts.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
-    Ok(Fetched { status: parts.status, location: location.map(str::to_owned), body: read(body, most).await? })
+    let location = location.map(str::to_owned);
+    let max_age = max_age(&parts.headers);
+    Ok(Fetched { status: parts.status, location, max_age, body: read(body, most).await? })
 }
 
-async fn exchange<T>(target: &Target, io: T) -> Result<Response<Incoming>, FetchError>
+fn max_age(headers: &HeaderMap) -> Option<i64> {
+    let lines = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+    let mut directives = lines.flat_map(|line| line.split(',')).map(str::trim);
+    directives
+        .find_map(|one| one.to_ascii_lowercase().strip_prefix("max-age=")?.trim_matches('"').parse().ok())
+}
+
+async fn exchange<T>(target: &Target, form: Option<&Form>, io: T) -> Result<Response<Incoming>, FetchError>
 where
     T: Read + Write + Unpin + Send + 'static,
 {
     let (mut sender, connection) = http1::handshake(io).await.map_err(|error| broken(&error))?;
     // Ends with the sender and the response.
     tokio::spawn(connection);
-    // Without a body.
-    let mut request = Request::new(String::new());
+    let mut request = Request::new(form.map_or_else(String::new, |form| form.body.clone()));
     *request.uri_mut() = target.path.clone();
     let headers = request.headers_mut();
     headers.insert(header::HOST, target.host.clone());
+    if let Some(form) = form {
+        headers.insert(header::AUTHORIZATION, form.authorization.clone());
+        let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+        headers.insert(header::CONTENT_TYPE, kind);
+    }
     if target.says_https {
         headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
     }
@@ -145,6 +179,9 @@ where
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, */*;q=0.5"));
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    if form.is_some() {
+        *request.method_mut() = Method::POST;
+    }
     sender.send_request(request).await.map_err(|error| broken(&error))
 }
 

@@ -14,6 +14,7 @@ use mantlet_controls::{
     call::wants_websocket,
     client,
     cors::{Own, Silence},
+    issuer::Client,
     pipeline,
     throttle::Store,
 };
@@ -56,6 +57,7 @@ pub(crate) struct Forward<'a> {
     pub(crate) policy: &'a Policy,
     pub(crate) audit: &'a AuditLog,
     pub(crate) store: Option<&'a Arc<dyn Store>>,
+    pub(crate) issuers: &'a Arc<dyn Client>,
 }
 
 /// The app has agreed to a WebSocket. It travels in the extensions of the response that says so.
@@ -178,6 +180,10 @@ impl App<ClientRequestBody> for &Forward<'_> {
     async fn ask(&mut self, call: &Call, question: Request<()>) -> Option<Response<Bytes>> {
         // Boxed: rare, and the future of every request would be larger for it.
         Box::pin(self.ask_app(call, question)).await
+    }
+
+    fn issuers(&self) -> Option<&Arc<dyn Client>> {
+        Some(self.issuers)
     }
 
     fn known_cors(&self, call: &Call) -> Option<Own> {

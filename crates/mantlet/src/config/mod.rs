@@ -2,6 +2,7 @@
 
 mod adopted;
 mod csrf_keys;
+mod issuer_material;
 mod socket_path;
 
 mod admin;

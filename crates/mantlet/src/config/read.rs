@@ -10,7 +10,7 @@ use mantlet_gateway::{Listen, fetch::Target, tls::LoadedTls};
 
 use super::{
     adopted::{Adoption, adopt},
-    csrf_keys,
+    csrf_keys, issuer_material,
     schema::Config,
     socket_path::too_long,
 };
@@ -134,6 +134,7 @@ impl Reader {
         let tls = tls.read(&loaded.config.state_folder, loaded.config.http2);
         let tls = tls.map_err(|found| findings.extend(found)).ok().flatten();
         let mut controls = loaded.config.controls(listen.as_ref().ok(), tls.as_ref());
+        issuer_material::read(&mut controls.issuer, &mut findings);
         controls.deployment.server = self.server;
         controls.deployment.kept = self.kept.clone();
         if is_sound || !loaded.config.csrf.token.key_file.is_empty() {

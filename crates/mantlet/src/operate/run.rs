@@ -34,6 +34,7 @@ pub(super) async fn run(parts: Parts<'_>) -> Result<ExitCode, Failure> {
     let mut keeping = pin!(keeping);
     let mut administering = pin!(parts.gate.administer(parts.admin.as_ref()));
     let mut measuring = pin!(parts.gate.keep_usage());
+    let mut asking = pin!(parts.gate.keep_issuers());
     let (quiet, limit) = loop {
         tokio::select! {
             ending = &mut supervised => return ended(&parts, ending).await,
@@ -41,6 +42,7 @@ pub(super) async fn run(parts: Parts<'_>) -> Result<ExitCode, Failure> {
             () = &mut keeping => {}
             () = &mut administering => {}
             () = &mut measuring => {}
+            () = &mut asking => {}
             name = signals.next() => match name {
                 // The terminal is gone, and with it the person who could stop us there.
                 Received::Reload if terminal.as_ref().is_some_and(has_hung_up) => break parts.drain,

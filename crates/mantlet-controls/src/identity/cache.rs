@@ -10,6 +10,8 @@ const MOST: usize = 16_384;
 const BAD: i64 = 5;
 
 struct Entry {
+    /// The issuer that its verdict is about; empty: the app itself.
+    by: Box<str>,
     /// What was known of keys when it was made.
     epoch: u64,
     until: i64,
@@ -22,16 +24,21 @@ thread_local! {
     static CACHE: RefCell<HashMap<Box<str>, Entry>> = RefCell::default();
 }
 
-/// The verdict on a token that was judged before, by what is known now.
-pub(super) fn recall(token: &str, epoch: u64, now: i64) -> Option<Verdict> {
+/// A verdict on a token that was given before: what `is_still` makes of its issuer, of what was known
+/// of keys then, and of the verdict.
+pub(crate) fn recall<T>(
+    token: &str,
+    now: i64,
+    is_still: impl FnOnce(&str, u64, &Verdict) -> Option<T>,
+) -> Option<T> {
     CACHE.with_borrow(|cache| {
-        let entry = cache.get(token)?;
-        (entry.epoch == epoch && now < entry.until).then(|| entry.verdict.clone())
+        let entry = cache.get(token).filter(|entry| now < entry.until)?;
+        is_still(&entry.by, entry.epoch, &entry.verdict)
     })
 }
 
 /// Remembers a verdict, a good one until the token expires.
-pub(super) fn keep(token: &str, epoch: u64, now: i64, verdict: &Verdict) {
+pub(crate) fn keep(token: &str, by: &str, epoch: u64, now: i64, verdict: &Verdict) {
     let until = match verdict {
         Verdict::Good(principal) => principal.expires.unwrap_or(i64::MAX),
         Verdict::Bad(..) => now + BAD,
@@ -39,11 +46,11 @@ pub(super) fn keep(token: &str, epoch: u64, now: i64, verdict: &Verdict) {
     };
     CACHE.with_borrow_mut(|cache| {
         if cache.len() >= MOST && !cache.contains_key(token) {
-            cache.retain(|_, entry| entry.epoch == epoch && now < entry.until);
+            cache.retain(|_, entry| now < entry.until);
             if cache.len() >= MOST {
                 cache.clear();
             }
         }
-        cache.insert(token.into(), Entry { epoch, until, verdict: verdict.clone() });
+        cache.insert(token.into(), Entry { by: by.into(), epoch, until, verdict: verdict.clone() });
     });
 }

@@ -1,0 +1,74 @@
+//! The verdict on a token, and the tokens that were judged before: facts that several controls need.
+
+pub(crate) mod cache;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use http::{HeaderMap, header};
+use serde_json::Value;
+
+use crate::{
+    call::{APP, Attribute, Known, Origin, Principal},
+    token::{Claims, TokenFault},
+};
+
+/// The verdict on a token.
+#[derive(Debug, Clone)]
+pub(crate) enum Verdict {
+    /// It may be of another issuer, or no key is known.
+    Unjudged,
+    /// It is good.
+    Good(Known),
+    /// It is not good; and how many seconds ago it has expired, if that is why.
+    Bad(TokenFault, Option<i64>),
+}
+
+/// The number of a state of what is known of keys. No two states in this process have the same.
+#[derive(Debug)]
+pub(crate) struct Epoch(AtomicU64);
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+impl Default for Epoch {
+    fn default() -> Self {
+        Self(NEXT.fetch_add(1, Relaxed).into())
+    }
+}
+
+impl Epoch {
+    /// The number now.
+    pub(crate) fn number(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
+    /// Something else is known by now: verdicts that were remembered count no more.
+    pub(crate) fn end(&self) {
+        self.0.store(NEXT.fetch_add(1, Relaxed), Relaxed);
+    }
+}
+
+/// The principal of a token that was verified; none if it names none.
+pub(crate) fn principal(claims: Claims) -> Option<Known> {
+    let subject = match claims.all.get("sub")? {
+        Value::String(text) => text.as_str().into(),
+        Value::Number(number) => number.to_string().into(),
+        _ => return None,
+    };
+    let issuer = claims.text("iss").unwrap_or(APP).into();
+    let attributes = claims.all.into_iter();
+    let attributes =
+        attributes.map(|(name, value)| Attribute { name: name.into(), value, origin: Origin::Claim });
+    Some(Arc::new(Principal { issuer, subject, attributes: attributes.collect(), expires: claims.expires }))
+}
+
+/// The token of `Authorization: Bearer`, as FastAPI reads it: the first header, and what follows its
+/// first space.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}

@@ -1,0 +1,53 @@
+//! The keys and passwords of issuers, read from where they are.
+
+use std::{env, fs};
+
+use mantlet_controls::{
+    config::{Mistake, Secret},
+    issuer::{Config, Material},
+};
+
+/// Reads them into the sections.
+pub(crate) fn read(config: &mut Config, mistakes: &mut Vec<Mistake>) {
+    for (index, issuer) in config.0.iter_mut().enumerate() {
+        let (key, found) = if !issuer.public_key.is_empty() {
+            let read = fs::read(&issuer.public_key);
+            ("public-key", read.map_err(|error| format!("`{}` cannot be read: {error}", issuer.public_key)))
+        } else if !issuer.secret.is_empty() {
+            ("secret", secret(&issuer.secret))
+        } else if !issuer.client_secret.is_empty() {
+            ("client-secret", secret(&issuer.client_secret))
+        } else {
+            continue;
+        };
+        match found {
+            Ok(bytes) => issuer.material = Some(Material(Secret::new(bytes))),
+            Err(message) => {
+                let mistake = Mistake::new(format!("issuer[{index}].{key}"), message);
+                mistakes.push(if key == "public-key" {
+                    mistake.help("write the path of a PEM file")
+                } else {
+                    mistake.help("write `env:NAME` or `file:PATH`, and keep the secret there")
+                });
+            }
+        }
+    }
+}
+
+fn secret(place: &str) -> Result<Vec<u8>, String> {
+    let bytes = match place.split_once(':') {
+        Some(("env", name)) => {
+            env::var(name).map_err(|_| format!("the variable `{name}` is not set"))?.into_bytes()
+        }
+        Some(("file", path)) => {
+            let mut bytes = fs::read(path).map_err(|error| format!("`{path}` cannot be read: {error}"))?;
+            // A file that a person writes ends with a line break.
+            while bytes.last().is_some_and(u8::is_ascii_whitespace) {
+                bytes.pop();
+            }
+            bytes
+        }
+        _ => return Err("a secret does not belong in the configuration".to_owned()),
+    };
+    if bytes.is_empty() { Err(format!("`{place}` is empty")) } else { Ok(bytes) }
+}
