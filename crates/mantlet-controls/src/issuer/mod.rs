@@ -54,6 +54,9 @@ use crate::{
 /// `Retry-After` while a key cannot be known.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// Seconds by which clocks may differ, and in which a key may be published and sign.
+const SETTLED: i64 = 30;
+
 /// The checked `[[issuer]]` sections.
 #[derive(Debug)]
 pub struct Policy {
@@ -186,7 +189,8 @@ impl Policy {
                 let issued = Claims::read(&jws).ok().and_then(|claims| claims.issued);
                 // A key is published before it signs. What the token says of its time is not verified;
                 // a false one only makes its own refusal another one.
-                let is_older = issued.is_none_or(|issued| issued <= fetched);
+                let issued = issued.unwrap_or_else(|| call.clock.time().as_second());
+                let is_older = issued + SETTLED <= fetched;
                 is_older.then_some(Verdict::Bad(TokenFault::KeyUnknown, None))
             }
         }

@@ -31,6 +31,8 @@ pub struct Remote {
     keys: ArcSwapOption<Fetched>,
     /// When it was last asked, in seconds since 1970.
     asked: AtomicI64,
+    /// When a request last caused that.
+    caused: AtomicI64,
     wanted: AtomicBool,
     /// It is being asked.
     is_asked: AtomicBool,
@@ -54,6 +56,7 @@ impl Remote {
             jwks: jwks.map(Into::into),
             keys: ArcSwapOption::empty(),
             asked: AtomicI64::new(i64::MIN),
+            caused: AtomicI64::new(i64::MIN),
             wanted: AtomicBool::default(),
             is_asked: AtomicBool::default(),
             epoch: Arc::default(),
@@ -70,11 +73,15 @@ impl Remote {
         if self.is_asked.load(Relaxed) {
             return true;
         }
-        let may = now.saturating_sub(self.asked.load(Relaxed)) >= REFETCH || self.keys.load().is_none();
+        let may = self.may_be_caused(now) || self.keys.load().is_none();
         if may {
             self.wanted.store(true, Relaxed);
         }
         may
+    }
+
+    fn may_be_caused(&self, now: i64) -> bool {
+        now.saturating_sub(self.caused.load(Relaxed)) >= REFETCH
     }
 
     /// Whether it is to be fetched now.
@@ -86,7 +93,7 @@ impl Remote {
         match &*self.keys.load() {
             None => since >= RETRY,
             Some(keys) => {
-                (now >= keys.due && since >= RETRY) || (self.wanted.load(Relaxed) && since >= REFETCH)
+                (now >= keys.due && since >= RETRY) || (self.wanted.load(Relaxed) && self.may_be_caused(now))
             }
         }
     }
@@ -95,7 +102,9 @@ impl Remote {
     pub fn begin(&self, now: i64) {
         self.is_asked.store(true, Relaxed);
         self.asked.store(now, Relaxed);
-        self.wanted.store(false, Relaxed);
+        if self.wanted.swap(false, Relaxed) {
+            self.caused.store(now, Relaxed);
+        }
     }
 
     /// Its keys have come. `fresh` is how long they are good, as the response says.

@@ -52,7 +52,7 @@ impl Policy {
         for part in &rule.key {
             parts.push(match part {
                 KeyPart::Ip => Cow::Owned(self.group(call.client.address?).to_vec()),
-                KeyPart::User => Cow::Borrowed(call.certificate.as_ref()?.name.as_bytes()),
+                KeyPart::User => Cow::Owned(user(call)?.into_bytes()),
                 KeyPart::ApiKey => api_key(call, request)?,
                 KeyPart::Bearer => Cow::Borrowed(bearer(request.headers())?),
                 KeyPart::Route => match &call.operation {
@@ -70,6 +70,12 @@ impl Policy {
         }
         Some(hashed(parts.iter().map(|part| &**part)))
     }
+}
+
+/// The proven caller: `iss|sub`, since two issuers may have a `sub` in common, else the name in the certificate.
+fn user(call: &Call) -> Option<String> {
+    let of_credential = call.principal.as_ref().map(|principal| principal.key());
+    of_credential.or_else(|| Some(call.certificate.as_ref()?.name.clone()))
 }
 
 /// A hash of several parts; each with its length, so that no two lists look alike.

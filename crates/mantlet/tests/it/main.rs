@@ -32,6 +32,7 @@ mod headers;
 mod http1;
 mod http2;
 mod inputs;
+mod issuers;
 mod judges;
 mod limits;
 mod load;

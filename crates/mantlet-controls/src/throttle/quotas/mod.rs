@@ -334,7 +334,7 @@ impl Policy {
                 let shown = |address| bans::shown(self.group(address), address, self.ipv6_prefix);
                 call.client.address.map(shown)
             }
-            KeyPart::User => call.certificate.as_ref().map(|certificate| certificate.name.clone()),
+            KeyPart::User => call.user().map(str::to_owned),
             KeyPart::Route => call.operation.as_ref().map(|matched| matched.route.own_path().to_owned()),
             KeyPart::ApiKey | KeyPart::Bearer | KeyPart::Header(_) | KeyPart::Field(_) => None,
         });

@@ -1,0 +1,292 @@
+//! Tokens of an OIDC provider, and its troubles: none of them is the client's fault.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    thread,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use crate::kit::{
+    Answer, Client, Gateway, Setup, Upstream, eventually,
+    oidc::{Provider, Wanted},
+};
+
+/// What no test here is about.
+const RATE: &str = "[throttle]\nrate = \"100000/s\"\nburst = 100000\nsensitive = \"off\"\n";
+
+fn upstream() -> Upstream {
+    Upstream::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+}
+
+fn section(provider: &Provider, more: &str) -> String {
+    format!("{RATE}[[issuer]]\nissuer = \"{}\"\naudience = [\"shop\"]\n{more}\n", provider.issuer())
+}
+
+/// A gate that knows the provider's keys by now.
+fn gate(provider: &Provider, upstream: &Upstream) -> Gateway {
+    let gate = Setup::serve(&upstream.url()).config(&section(provider, "")).start();
+    let token = provider.token("shop", "read");
+    eventually("a good token passes", || (ask(&gate, &token).status == 200).then_some(()));
+    gate
+}
+
+fn ask(gate: &Gateway, token: &str) -> Answer {
+    ask_on(&mut Client::connect(gate.addr()), token)
+}
+
+fn ask_on(client: &mut Client, token: &str) -> Answer {
+    client.ask(format!("GET /me HTTP/1.1\r\nHost: a.example\r\nAuthorization: Bearer {token}\r\n\r\n"))
+}
+
+/// What the provider signs in a good token, with what differs.
+fn claims(provider: &Provider, more: &Value) -> Value {
+    let now = jiff::Timestamp::now().as_second();
+    let mut claims =
+        json!({"iss": provider.issuer(), "aud": "shop", "sub": "ann", "iat": now, "exp": now + 300});
+    for (name, value) in more.as_object().expect("an object") {
+        match value {
+            Value::Null => drop(claims.as_object_mut().expect("an object").remove(name)),
+            value => claims[name] = value.clone(),
+        }
+    }
+    claims
+}
+
+#[track_caller]
+fn refused(gate: &Gateway, token: &str, why: &str) {
+    let answer = ask(gate, token);
+    assert_eq!((answer.status, answer.code()), (401, "token-invalid".to_owned()), "{why}: {answer:?}");
+    assert_eq!(answer.header("www-authenticate"), Some("Bearer error=\"invalid_token\""), "{why}");
+    assert_eq!(answer.json()["detail"], "Could not validate credentials", "{why}");
+    let record = gate.audit_of(answer.request_id());
+    assert_eq!((&record["reason"], &record["status"]), (&json!("token-invalid"), &json!(401)), "{why}");
+    assert!(!record.to_string().contains(token), "a record holds no token: {record}");
+}
+
+#[test]
+fn row_58_what_a_header_of_a_token_may_not_do() {
+    let (provider, upstream) = (Provider::start(), upstream());
+    let gate = gate(&provider, &upstream);
+    let good = provider.token("shop", "read");
+    let seen = upstream.seen().len();
+    let with_header = |header: &Value| provider.signed(header, &claims(&provider, &json!({})));
+    let (head, rest) = good.split_once('.').expect("a token");
+    let (payload, signature) = rest.split_once('.').expect("a token");
+    let encode = |text: &str| base64(text.as_bytes());
+    let own: Value = serde_json::from_slice(&unbase64(head)).expect("JSON");
+    let replaced = |header: &Value| format!("{}.{payload}.{signature}", encode(&header.to_string()));
+    let with = |own: &Value, name: &str, value: Value| {
+        let mut own = own.clone();
+        own[name] = value;
+        own
+    };
+    let remote = with(&own, "jku", json!("https://evil.example/keys"));
+    for (token, why) in [
+        (format!("{}.{payload}.", encode(r#"{"alg":"none"}"#)), "alg none, no signature"),
+        (replaced(&with(&own, "alg", json!("none"))), "alg none, with the old signature"),
+        (signed_with_public_key(&provider, &with(&own, "alg", json!("HS256")), payload), "HS256 under the public key"),
+        (replaced(&remote), "a jku of an attacker"),
+        (format!("{head}.{payload}.{}", "A".repeat(signature.len())), "another signature"),
+        (replaced(&with(&own, "crit", json!(["exp"]))), "crit"),
+        (replaced(&with(&own, "crit", json!([]))), "an empty crit"),
+        (replaced(&with(&own, "b64", json!(false))), "a payload that is not encoded"),
+        (with_header(&json!({"alg": "ES256", "typ": "logout+jwt"})), "another type"),
+    ] {
+        refused(&gate, &token, why);
+    }
+    // Its key is not known; whether it is a new one, only the issuer knows, which was asked a moment ago.
+    let answer = ask(&gate, &replaced(&with(&own, "kid", json!("../../../../dev/null"))));
+    assert!(matches!(answer.status, 401 | 503), "{answer:?}");
+    assert_eq!(upstream.seen().len(), seen, "the app has seen none of them");
+    assert_eq!(ask(&gate, &with_header(&json!({"alg": "ES256", "typ": "JWT"}))).status, 200);
+}
+
+#[test]
+fn row_59_what_a_token_says_of_its_time_and_place() {
+    let (provider, upstream) = (Provider::start(), upstream());
+    let gate = gate(&provider, &upstream);
+    let now = jiff::Timestamp::now().as_second();
+    let seen = upstream.seen().len();
+    for (more, why) in [
+        (json!({"exp": now - 31}), "expired"),
+        (json!({"exp": null}), "without an end"),
+        (json!({"exp": (now + 300).to_string()}), "an end that is a text"),
+        (json!({"nbf": now + 60}), "not valid yet"),
+        (json!({"nbf": "0"}), "a beginning that is a text"),
+        (json!({"iat": now + 90_000}), "of tomorrow"),
+        (json!({"aud": "another"}), "for another app"),
+        (json!({"aud": ["another", "SHOP"]}), "for other apps"),
+        (json!({"aud": null}), "for no app"),
+        (json!({"sub": {"a": 1}}), "of no one"),
+    ] {
+        let header = json!({"alg": "ES256", "typ": "at+jwt"});
+        refused(&gate, &provider.signed(&header, &claims(&provider, &more)), why);
+    }
+    assert_eq!(upstream.seen().len(), seen, "the app has seen none of them");
+    for more in [json!({"aud": ["another", "shop"]}), json!({"exp": now - 10}), json!({"nbf": now + 10})] {
+        let token = provider.signed(&json!({"alg": "ES256"}), &claims(&provider, &more));
+        assert_eq!(ask(&gate, &token).status, 200, "{more}");
+    }
+    // No section is about this one: the app decides.
+    let other = provider
+        .signed(&json!({"alg": "ES256"}), &claims(&provider, &json!({"iss": "https://other.example"})));
+    assert_eq!(ask(&gate, &other).status, 200);
+}
+
+#[test]
+fn a_key_that_is_rotated_under_load_costs_no_client_a_request() {
+    let (provider, upstream) = (Provider::start(), upstream());
+    let gate = gate(&provider, &upstream);
+    let (is_over, bad, good) = (AtomicBool::new(false), AtomicU32::new(0), AtomicU32::new(0));
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut client = Client::connect(gate.addr());
+                while !is_over.load(Relaxed) {
+                    let token = provider.token("shop", "read");
+                    for _ in 0..5 {
+                        let counter = if ask_on(&mut client, &token).status == 200 { &good } else { &bad };
+                        counter.fetch_add(1, Relaxed);
+                    }
+                }
+            });
+        }
+        let many =
+            |before: u32| eventually("many requests", || (good.load(Relaxed) > before + 100).then_some(()));
+        many(0);
+        provider.rotate();
+        many(good.load(Relaxed));
+        is_over.store(true, Relaxed);
+    });
+    assert_eq!(bad.into_inner(), 0, "of {}", good.into_inner());
+}
+
+#[test]
+fn while_the_provider_is_away_known_keys_serve_and_unknown_ones_are_its_fault() {
+    let (provider, upstream) = (Provider::start(), upstream());
+    let gate = gate(&provider, &upstream);
+    let known = provider.token("shop", "read");
+    provider.rotate();
+    let unknown = provider.token("shop", "read");
+    provider.kill();
+    for _ in 0..3 {
+        assert_eq!(ask(&gate, &known).status, 200);
+        let answer = ask(&gate, &unknown);
+        assert_eq!((answer.status, answer.code()), (503, "issuer-unavailable".to_owned()), "{answer:?}");
+        assert_eq!(answer.header("retry-after"), Some("5"));
+    }
+    // Another client's good token does not wait for it.
+    assert_eq!(ask(&gate, &known).status, 200);
+    provider.restart();
+    let passes = || (ask(&gate, &unknown).status == 200).then_some(());
+    crate::kit::eventually_within(Duration::from_mins(1), "its new key is known", passes);
+}
+
+#[test]
+fn a_gate_that_starts_before_the_provider_says_so_and_not_401() {
+    let (provider, upstream) = (Provider::start(), upstream());
+    let token = provider.token("shop", "read");
+    provider.kill();
+    let gate = Setup::serve(&upstream.url()).config(&section(&provider, "")).start();
+    let answer = ask(&gate, &token);
+    assert_eq!((answer.status, answer.code()), (503, "issuer-unavailable".to_owned()), "{answer:?}");
+    // A request without a token is not the issuer's.
+    assert_eq!(Client::connect(gate.addr()).get("/").status, 200);
+    provider.restart();
+    eventually("its keys are known", || (ask(&gate, &token).status == 200).then_some(()));
+}
+
+#[test]
+fn made_up_keys_cause_one_fetch() {
+    let (provider, upstream) = (Provider::start(), upstream());
+    let gate = gate(&provider, &upstream);
+    let good = provider.token("shop", "read");
+    let (payload, signature) =
+        good.split_once('.').and_then(|(_, rest)| rest.split_once('.')).expect("a token");
+    let before = provider.fetches();
+    let mut client = Client::connect(gate.addr());
+    for number in 0..500 {
+        let header =
+            base64(json!({"alg": "ES256", "kid": format!("made-up-{number}")}).to_string().as_bytes());
+        let answer = ask_on(&mut client, &format!("{header}.{payload}.{signature}"));
+        assert!(matches!(answer.status, 401 | 503), "{answer:?}");
+    }
+    assert_eq!(ask(&gate, &good).status, 200);
+    assert!(provider.fetches() <= before + 1, "{} fetches", provider.fetches() - before);
+}
+
+#[test]
+fn tokens_that_are_not_signed_are_asked_about() {
+    let (provider, upstream) = (Provider::start(), upstream());
+    let (url, client_id, password) = provider.introspection();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("password");
+    std::fs::write(&file, format!("{password}\n")).expect("a file");
+    let config = format!(
+        "{RATE}[[issuer]]\nissuer = \"{}\"\nintrospection = \"{url}\"\nclient-id = \"{client_id}\"\nclient-secret = \"file:{}\"\n",
+        provider.issuer(),
+        file.display()
+    );
+    let gate = Setup::serve(&upstream.url()).config(&config).start();
+    let token = provider.opaque_token("shop", "read");
+    let before = provider.introspections();
+    provider.slow(Duration::from_millis(300));
+    thread::scope(|scope| {
+        let asked: Vec<_> = (0..20).map(|_| scope.spawn(|| ask(&gate, &token).status)).collect();
+        assert!(asked.into_iter().all(|answer| answer.join().expect("an answer") == 200));
+    });
+    provider.slow(Duration::ZERO);
+    let threads = thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1));
+    let questions = provider.introspections() - before;
+    assert!(questions <= threads, "{questions} questions about one token by {threads} threads");
+    let revoked = provider.opaque_token("shop", "read");
+    provider.revoke(&revoked);
+    assert_eq!(ask(&gate, &revoked).code(), "token-invalid");
+    assert_eq!(ask(&gate, "made-up").code(), "token-invalid");
+    let later = provider.opaque_token("shop", "read");
+    provider.kill();
+    assert_eq!(ask(&gate, &token).status, 200, "it was asked about a moment ago");
+    let answer = ask(&gate, &later);
+    assert_eq!((answer.status, answer.code()), (503, "issuer-unavailable".to_owned()), "{answer:?}");
+}
+
+#[test]
+fn a_principal_is_counted_and_recorded() {
+    let (provider, upstream) = (Provider::start(), upstream());
+    let rule = "[[throttle.rule]]\nname = \"each\"\nkey = [\"user\"]\nrate = \"2/h\"\nburst = 2\n";
+    let gate = Setup::serve(&upstream.url()).config(&section(&provider, rule)).start();
+    let of = |name: &str| provider.issue(Wanted::new("shop", "read").of(name, "s"));
+    let (ann, bob) = (of("ann"), of("bob"));
+    eventually("the keys are known", || (ask(&gate, &bob).status == 200).then_some(()));
+    // Another token of the same caller.
+    for token in [&ann, &of("ann")] {
+        assert_eq!(ask(&gate, token).status, 200);
+    }
+    let answer = ask(&gate, &of("ann"));
+    assert_eq!((answer.status, answer.code()), (429, "rate-limited".to_owned()));
+    assert_eq!(gate.audit_of(answer.request_id())["user"], "ann");
+    assert_eq!(ask(&gate, &bob).status, 200);
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn unbase64(text: &str) -> Vec<u8> {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    URL_SAFE_NO_PAD.decode(text).expect("base64")
+}
+
+/// The old trick: the public key, which all can read, as the secret of HMAC.
+fn signed_with_public_key(provider: &Provider, header: &Value, payload: &str) -> String {
+    use hmac::{Hmac, KeyInit, Mac};
+    let keys = Client::connect(provider.address()).get("/jwks");
+    let signed = format!("{}.{payload}", base64(header.to_string().as_bytes()));
+    let mut mac =
+        Hmac::<sha2::Sha256>::new_from_slice(keys.json()["keys"][0].to_string().as_bytes()).expect("a key");
+    mac.update(signed.as_bytes());
+    format!("{signed}.{}", base64(&mac.finalize().into_bytes()))
+}
