@@ -40,7 +40,8 @@ fn an_app_on_the_oldest_versions_is_read() {
     assert_eq!(bodies, BTreeMap::from(expected));
     // FastAPI refused with 403 then.
     let secured = routes.iter().map(|route| &route["operation"]["security"][0][0]);
-    let missing: Vec<_> = secured.map(|scheme| &scheme["missing"]).filter(|status| !status.is_null()).collect();
+    let missing: Vec<_> =
+        secured.map(|scheme| &scheme["missing"]).filter(|status| !status.is_null()).collect();
     assert_eq!(missing, [403]);
 }
 
