@@ -16,6 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 if __name__ == "__main__" and sys.path and sys.path[0] in ("", HERE):
     del sys.path[0]
 
+import contextlib
 import gc
 import importlib
 import json
@@ -23,11 +24,12 @@ import shutil
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 PACKAGE = "mantlet_inspector"
-INSPECTOR = ("contract", "inspector", "proof", "source")  # what of it is not needed to serve
+INSPECTOR = ("candidates", "contract", "inspector", "proof", "source")  # not needed to serve
 SUPERVISOR = "MANTLET_SUPERVISOR"  # in the environment: the process whose children are uvicorn's workers
 ORPHAN_GRACE = 5  # seconds from SIGTERM to SIGKILL once the parent is gone
 
@@ -55,8 +57,6 @@ def write_contract(
     """Has the inspector write what the app accepts. The app is served even if that fails."""
     from mantlet_inspector import app_import
 
-    collects = gc.isenabled()
-    gc.disable()  # what is made here need not be searched: nearly all of it goes below
     try:
         from mantlet_inspector import inspector
         from mantlet_inspector.source import memory
@@ -68,15 +68,38 @@ def write_contract(
         del found
     except Exception as error:
         text = json.dumps({"failure": app_import.unreadable(error)})
-    # What was read of the app's code is not carried along while it serves.
-    names = tuple(f"{PACKAGE}.{part}" for part in INSPECTOR)
-    for loaded in [one for one in sys.modules if one.startswith(names)]:
-        vars(sys.modules.pop(loaded)).clear()
-    for part in INSPECTOR:
-        vars(sys.modules[PACKAGE]).pop(part, None)
-    if collects:
-        gc.enable()
     app_import.write_whole(file, text)
+
+
+def offer_candidates(path: str, app: Any, root: Path, module: str) -> None:
+    """Hands the gate what may be the key of the app's tokens. The app is served even if that fails.
+
+    With several workers, the values are those of this process, their parent: a key that the app
+    makes at its import is another one in each worker, so it is none of these.
+    """
+    try:
+        from mantlet_inspector.candidates.offer import offer
+
+        offer(path, app, root, module)
+    except Exception:
+        pass  # nothing listens, or no candidate is known: the gate goes on without
+
+
+@contextlib.contextmanager
+def inspecting() -> Iterator[None]:
+    """What is read of the app's code is not carried along while it serves."""
+    collects = gc.isenabled()
+    gc.disable()  # what is made here need not be searched: nearly all of it goes below
+    try:
+        yield
+    finally:
+        names = tuple(f"{PACKAGE}.{part}" for part in INSPECTOR)
+        for loaded in [one for one in sys.modules if one.startswith(names)]:
+            vars(sys.modules.pop(loaded)).clear()
+        for part in INSPECTOR:
+            vars(sys.modules[PACKAGE]).pop(part, None)
+        if collects:
+            gc.enable()
 
 
 def end_with(parent: int) -> None:
@@ -169,6 +192,7 @@ def main() -> None:
     parser.add_argument(
         "--uvicorn", type=json.loads, default={}, metavar="JSON", help="limits that uvicorn has to know"
     )
+    parser.add_argument("--candidates", metavar="SOCKET", help="where the gate takes what may be a key")
     parser.add_argument("--parent", type=int, default=os.getppid(), metavar="PID", help="end when it does")
     args = parser.parse_args()
     del sys.argv[1:]  # ours, not the app's
@@ -208,8 +232,12 @@ def main() -> None:
             factory = False
         except (Exception, SystemExit):
             pass
-    if args.contract:
-        write_contract(args.contract, app, factory, root, module, name, args.memory, args.read_timeout, ahead)
+    with inspecting():
+        if args.candidates:
+            offer_candidates(args.candidates, app, root, module)
+        if args.contract:
+            bound = args.read_timeout
+            write_contract(args.contract, app, factory, root, module, name, args.memory, bound, ahead)
     app_import.report(args.status, {"state": "found", "app": name, "file": file, "title": title})
     if not serve(served, factory, args.uds, args.workers, options, args.parent):
         sys.exit(app_import.STARTUP_FAILURE)

@@ -330,6 +330,11 @@ pub struct SecurityRequirement {
     pub scopes: Vec<String>,
     /// Whether the app itself refuses a request without it.
     pub auto_error: bool,
+    /// The status with which FastAPI refuses a request without this credential. It is known where the
+    /// scheme is of a class of FastAPI's own, as it was installed; a handler of the app's own for
+    /// exceptions may still answer otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<u16>,
 }
 
 /// How a credential comes.

@@ -49,7 +49,7 @@ const HOUSES: [House; 7] = [
     },
     House {
         folder: &["app"],
-        floors: &[&["environment", "folder", "interpreter", "package", "status"], &["process"]],
+        floors: &[&["candidates", "environment", "folder", "interpreter", "package", "status"], &["process"]],
         imports: 5,
     },
     House {

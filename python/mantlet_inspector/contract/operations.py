@@ -19,7 +19,7 @@ from mantlet_inspector.contract.body_names import names_of_bodies
 from mantlet_inspector.contract.dependants import PARAMETERS, flattened, spans_of
 from mantlet_inspector.contract.guards import Refuses, guards, validators
 from mantlet_inspector.contract.schemas import Translator
-from mantlet_inspector.contract.security import scopes_of, security_scheme
+from mantlet_inspector.contract.security import scopes_of, security_scheme, status_if_missing
 from mantlet_inspector.contract.shapes import Shapes
 
 FORMER = "this version of FastAPI takes it out of the request in a way of its own"
@@ -240,6 +240,10 @@ class Operations:
                     "scopes": scopes_of(dependant),
                     "auto-error": bool(getattr(scheme, "auto_error", True)),
                 }
+                # What wraps a scheme is called in its place.
+                status = status_if_missing(scheme) if scheme is dependant.call else None
+                if status is not None:
+                    requirement["missing"] = status
                 if requirement not in found:
                     found.append(requirement)
         return [found] if found else []

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from typing import Any
 
 from fastapi.openapi.models import SecurityBase as SecurityModel
+
+from mantlet_inspector.source import files
+from mantlet_inspector.source.objects import code_of
+
+# The methods of FastAPI's own schemes that refuse a request without a credential. Which of them
+# does has changed, and with it the status.
+REFUSING = ("__call__", "check_api_key", "make_not_authenticated_error")
+STATUS = re.compile(r"HTTP_(4\d\d)_")
 
 
 def scopes_of(dependant: Any) -> list[str]:
@@ -37,3 +47,24 @@ def security_scheme(scheme: Any) -> dict[str, Any] | None:
         flow = described.flows.password or described.flows.authorizationCode
         return {"kind": "bearer", "token-url": getattr(flow, "tokenUrl", None)}
     return None
+
+
+def status_if_missing(scheme: Any) -> int | None:
+    """-> the status with which FastAPI itself refuses a request without this credential; none if
+    it lets it pass, or if code that is not FastAPI's decides."""
+    cls, own = type(scheme), vars(scheme)
+    module = sys.modules.get(cls.__module__)
+    is_fastapis = cls.__module__.startswith("fastapi.security.") and vars(module).get(cls.__name__) is cls
+    if not is_fastapis or own.get("auto_error") is not True or any(name in own for name in REFUSING):
+        return None
+    statuses = set()
+    for name in REFUSING:
+        method = next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), None)
+        if method is None:
+            continue
+        method = getattr(method, "__func__", method)
+        code = code_of(method)
+        if code is None or not files.is_frameworks(method):
+            return None
+        statuses |= {int(found[1]) for found in map(STATUS.match, code.co_names) if found}
+    return statuses.pop() if len(statuses) == 1 else None

@@ -20,6 +20,7 @@ impl<'d> Reader<'d> {
                     name,
                     scopes,
                     auto_error: false,
+                    missing: None,
                 }
             });
             made.push(all.collect());

@@ -447,6 +447,7 @@ fn security_is_told_and_not_enforced() {
         scheme,
         scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
         auto_error: false,
+        missing: None,
     };
     let key = SecurityScheme::ApiKey { location: Location::Header, name: "X-Key".to_owned() };
     assert_eq!(all[0], &[[requirement("key", key, &[])]]);

@@ -24,6 +24,8 @@ const PREFIX: &str = "mantlet-";
 const LOCK: &str = "lock";
 /// The app's socket.
 const SOCKET: &str = "app.sock";
+/// The socket on which the launcher hands over what may be the key of the app's tokens.
+const KEY_SOCKET: &str = "key.sock";
 
 /// A folder of mode 0700 that is removed when it is dropped.
 #[derive(Debug)]
@@ -39,6 +41,10 @@ impl PrivateFolder {
 
     pub(crate) fn socket(&self) -> PathBuf {
         self.path().join(SOCKET)
+    }
+
+    pub(crate) fn key_socket(&self) -> PathBuf {
+        self.path().join(KEY_SOCKET)
     }
 
     /// Makes one where that is possible: in the folder for temporary files, in another that
@@ -83,7 +89,7 @@ impl PrivateFolder {
         file.try_lock().map_err(io::Error::from)?;
         fs::rename(draft, lock)?;
         let socket = folder.path().join(SOCKET);
-        let length = socket.as_os_str().len();
+        let length = socket.as_os_str().len().max(folder.path().join(KEY_SOCKET).as_os_str().len());
         if length > LONGEST_SOCKET_PATH {
             let why =
                 format!("too long: a socket's path has {LONGEST_SOCKET_PATH} bytes at most, not {length}");

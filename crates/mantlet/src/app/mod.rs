@@ -1,5 +1,6 @@
 //! The app as a process, and what its interpreter is given to run.
 
+mod candidates;
 mod environment;
 mod folder;
 mod interpreter;

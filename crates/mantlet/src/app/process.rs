@@ -2,6 +2,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
+    future::pending,
     io::{self, IsTerminal},
     net::TcpListener,
     path::Path,
@@ -10,12 +11,14 @@ use std::{
 };
 
 use mantlet_contract::model::Contract;
+use mantlet_controls::token::Candidates;
 use mantlet_gateway::{
     Address,
     supervisor::{AppCommand, Input, exit_code},
 };
 
 use super::{
+    candidates::Hearing,
     environment::withheld,
     folder::{PrivateFolder, cannot_write},
     interpreter::{interpreter, interpreter_not_started, not_started},
@@ -36,6 +39,8 @@ pub(crate) struct AppProcess {
     pub(crate) idle_timeout: Duration,
     /// 0700; holds the socket, the launcher and its status. Removed at the end.
     folder: PrivateFolder,
+    /// What the launcher says of keys; another server has no launcher.
+    hearing: Option<Hearing>,
     is_own_server: bool,
     tells_its_contract: bool,
 }
@@ -72,12 +77,15 @@ impl AppProcess {
                 name: program.to_string_lossy().into_owned(),
                 idle_timeout: config.idle_timeout.0,
                 folder,
+                hearing: None,
                 is_own_server: true,
                 tells_its_contract: false,
             });
         }
         let launcher = folder.path().join(LAUNCHER);
         write_files(folder.path()).map_err(cannot)?;
+        // Before the app is started for the first time: a launcher that finds nothing goes on without.
+        let hearing = Hearing::begin(folder.key_socket()).map_err(cannot)?;
         let mut arguments: Vec<OsString> = vec![launcher.into()];
         if !config.entrypoint.is_empty() {
             arguments.push(config.entrypoint.clone().into());
@@ -86,6 +94,7 @@ impl AppProcess {
         arguments.extend(["--workers".into(), config.workers.to_string().into()]);
         arguments.extend(["--status".into(), folder.path().join(STATUS).into()]);
         arguments.extend(["--uvicorn".into(), uvicorn_options(&loaded.config).into()]);
+        arguments.extend(["--candidates".into(), hearing.path().into()]);
         if tells_its_contract {
             arguments.extend(["--contract".into(), folder.path().join(CONTRACT).into()]);
             arguments.extend(reading_arguments(config, &loaded.config.state_folder));
@@ -97,6 +106,7 @@ impl AppProcess {
             name: name.to_owned(),
             idle_timeout: UVICORN_IDLE,
             folder,
+            hearing: Some(hearing),
             is_own_server: false,
             tells_its_contract,
         })
@@ -105,6 +115,14 @@ impl AppProcess {
     /// Whether the app says what it accepts.
     pub(crate) const fn tells_its_contract(&self) -> bool {
         self.tells_its_contract
+    }
+
+    /// Takes what may be the key of the app's tokens, at every start of the app.
+    pub(crate) async fn hear(&self, candidates: &Candidates) {
+        match &self.hearing {
+            Some(hearing) => hearing.listen(candidates).await,
+            None => pending().await,
+        }
     }
 
     /// What the app accepts, as it says itself.

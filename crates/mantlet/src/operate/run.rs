@@ -1,7 +1,8 @@
 //! The run: everything that goes on at once, until a signal or the app's end.
 
-use std::{pin::pin, process::ExitCode, time::Duration};
+use std::{future::pending, pin::pin, process::ExitCode, time::Duration};
 
+use mantlet_controls::token::Candidates;
 use mantlet_gateway::supervisor::{self, Order};
 use tokio::sync::mpsc;
 
@@ -32,6 +33,14 @@ pub(super) async fn run(parts: Parts<'_>) -> Result<ExitCode, Failure> {
     let mut fetching = pin!(fetching);
     let keeping = parts.keeper.keep(parts.asks_at_once, async || parts.gate.app_returned().await);
     let mut keeping = pin!(keeping);
+    let candidates = parts.reader.kept.get::<Candidates>();
+    let hearing = async {
+        match &parts.app {
+            Some(app) => app.hear(&candidates).await,
+            None => pending().await,
+        }
+    };
+    let mut hearing = pin!(hearing);
     let mut administering = pin!(parts.gate.administer(parts.admin.as_ref()));
     let mut measuring = pin!(parts.gate.keep_usage());
     let mut asking = pin!(parts.gate.keep_issuers());
@@ -40,6 +49,7 @@ pub(super) async fn run(parts: Parts<'_>) -> Result<ExitCode, Failure> {
             ending = &mut supervised => return ended(&parts, ending).await,
             () = &mut fetching => {}
             () = &mut keeping => {}
+            () = &mut hearing => {}
             () = &mut administering => {}
             () = &mut measuring => {}
             () = &mut asking => {}

@@ -362,8 +362,8 @@ fn security_and_answers_are_read() {
             {"name": "OAuth2PasswordBearer", "scheme": {"kind": "bearer", "token-url": "token"}, "scopes": ["items"],
              "auto-error": false},
             {"name": "APIKeyHeader", "scheme": {"kind": "api-key", "location": "header", "name": "X-Key"}, "scopes": [],
-             "auto-error": true},
-            {"name": "HTTPBasic", "scheme": {"kind": "basic"}, "scopes": [], "auto-error": true},
+             "auto-error": true, "missing": 401},
+            {"name": "HTTPBasic", "scheme": {"kind": "basic"}, "scopes": [], "auto-error": true, "missing": 401},
         ]])
     );
 

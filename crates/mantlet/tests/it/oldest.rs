@@ -38,6 +38,11 @@ fn an_app_on_the_oldest_versions_is_read() {
         (Some("place_orders_post"), Some("json")),
     ];
     assert_eq!(bodies, BTreeMap::from(expected));
+    // FastAPI refused with 403 then.
+    let secured = routes.iter().map(|route| &route["operation"]["security"][0][0]);
+    let missing: Vec<_> =
+        secured.map(|scheme| &scheme["missing"]).filter(|status| !status.is_null()).collect();
+    assert_eq!(missing, [403]);
 }
 
 /// And served: input that is invalid is refused before the app, what is valid reaches it.

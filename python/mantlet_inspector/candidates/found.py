@@ -1,0 +1,94 @@
+"""The candidates that were found, within bounds."""
+
+from __future__ import annotations
+
+import re
+import time
+from itertools import chain
+from typing import Any
+
+MOST = 2_000
+LONGEST = 8_192  # bytes of one candidate: a private RSA key of 8,192 bits takes 6.4 KB
+LONGEST_TEXT = 64 << 10  # bytes of a text that may hold several keys
+LONGEST_NAME = 200
+TOTAL = 2 << 20  # bytes of all candidates
+MOST_PATHS = 2_000  # that may be those of files with keys
+BOUND = 0.3  # seconds
+
+# Words in names of keys.
+NAMES = re.compile("secret|key|jw[tske]|token|sign|pepper|salt|hmac|crypt|pem|private|passphrase", re.I)
+KEY_IN_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----\n?", re.DOTALL)
+FILE = re.compile(r"[^\s:]{1,1000}")
+FILE_ENDS = (".pem", ".key", ".pub", ".crt", ".cer", ".txt")
+
+
+class Late(Exception):
+    """The time is up."""
+
+
+def named(path: str, place: str) -> str:
+    """`SECRET_KEY in main`"""
+    return f"{path} in {place}" if place else path
+
+
+class Found:
+    def __init__(self) -> None:
+        self.until = time.monotonic() + BOUND
+        self.keys: dict[bytes, str] = {}  # by their names
+        self.others: dict[bytes, str] = {}
+        self.paths: dict[str, tuple[str, bool]] = {}  # with their names, and whether they are likely
+
+    def check(self) -> None:
+        if time.monotonic() > self.until:
+            raise Late
+
+    def add(self, value: bytes, path: str, place: str = "") -> None:
+        """`path` leads to it, in a module (`place`) if it is in one."""
+        self.check()
+        name = named(path, place)
+        is_key = NAMES.search(path) is not None
+        if b"-----BEGIN " in value:
+            self.add_pem(value, name)
+        else:
+            self.note_path(value, name, is_key)
+            self.put(value, name, is_key)
+
+    def add_pem(self, value: bytes, name: str) -> None:
+        self.put(value, name, True)
+        # In the environment a line often ends with the two characters `\n`.
+        for found in KEY_IN_PEM.finditer(value.replace(b"\\n", b"\n")):
+            self.put(found[0], name, True)
+
+    def put(self, value: bytes, name: str, is_key: bool) -> None:
+        """The first name of a value counts, unless a later one is that of a key."""
+        if not 0 < len(value) <= LONGEST or value in self.keys:
+            return
+        if is_key:
+            self.others.pop(value, None)
+        among = self.keys if is_key else self.others
+        if len(among) < MOST:
+            among.setdefault(value, name[:LONGEST_NAME])
+
+    def note_path(self, value: bytes, name: str, is_key: bool) -> None:
+        """Remembers a value that may be the path of a file with a key."""
+        if len(value) > 1_000 or len(self.paths) >= MOST_PATHS:
+            return
+        text = value.decode(errors="replace")
+        is_likely = text.lower().endswith(FILE_ENDS)
+        if FILE.fullmatch(text) and ("/" in text or is_likely):
+            self.paths.setdefault(text, (name, is_key or is_likely))
+
+    def all(self) -> list[tuple[str, bool, bytes]]:
+        """-> [(name, whether it is one of a key, value)], those of keys first."""
+        found: list[tuple[str, bool, bytes]] = []
+        total = 0
+        both: Any = chain(
+            ((name, True, value) for value, name in self.keys.items()),
+            ((name, False, value) for value, name in self.others.items()),
+        )
+        for one in both:
+            total += len(one[2])
+            if len(found) == MOST or total > TOTAL:
+                break
+            found.append(one)
+        return found
