@@ -42,6 +42,11 @@ users = {"ann": "battlement", "bob": "drawbridge"}
 albums: dict[str, list[str]] = {"ann": ["Castles"], "bob": []}
 
 
+class User(BaseModel):
+    username: str
+    password: str
+
+
 class Album(BaseModel):
     name: str
 
@@ -62,6 +67,16 @@ def current_user(
 CurrentUser = Annotated[str, Depends(current_user)]
 
 
+def hand_out(response: Response, username: str, settings: Settings) -> dict[str, str]:
+    expires = datetime.now(UTC) + timedelta(minutes=settings.jwt_minutes)
+    claims = {"sub": username, "exp": expires}
+    token = jwt.encode(claims, settings.jwt_secret.get_secret_value(), algorithm="HS512")
+    response.set_cookie(
+        settings.cookie_name, f"Bearer {token}", max_age=60 * settings.jwt_minutes, httponly=True
+    )
+    return {"access_token": token, "token_type": "bearer"}
+
+
 @app.post("/token")
 def log_in(
     response: Response,
@@ -70,13 +85,15 @@ def log_in(
 ):
     if users.get(form.username) != form.password:
         raise HTTPException(401, "Incorrect username or password")
-    expires = datetime.now(UTC) + timedelta(minutes=settings.jwt_minutes)
-    claims = {"sub": form.username, "exp": expires}
-    token = jwt.encode(claims, settings.jwt_secret.get_secret_value(), algorithm="HS512")
-    response.set_cookie(
-        settings.cookie_name, f"Bearer {token}", max_age=60 * settings.jwt_minutes, httponly=True
-    )
-    return {"access_token": token, "token_type": "bearer"}
+    return hand_out(response, form.username, settings)
+
+
+@app.post("/register", status_code=201)
+def register(response: Response, user: User, settings: Annotated[Settings, Depends(get_settings)]):
+    if user.username in users:
+        raise HTTPException(409, "This name is taken")
+    users[user.username], albums[user.username] = user.password, []
+    return hand_out(response, user.username, settings)
 
 
 @app.post("/logout")

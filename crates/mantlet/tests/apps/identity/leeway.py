@@ -1,4 +1,4 @@
-"""Meters that report by radio. Their clocks are poor, so a token is good for an hour after it has expired."""
+"""Meters that report by radio. Their clocks are poor: a token is good for an hour past its end."""
 
 from datetime import datetime, timedelta, timezone
 

@@ -1,4 +1,4 @@
-"""Articles: all may read, and members see more. With a token that is not valid one is a stranger."""
+"""Articles. Members see more; a caller with an invalid token is a stranger."""
 
 import datetime as dt
 

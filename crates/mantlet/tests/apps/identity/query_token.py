@@ -1,4 +1,4 @@
-"""A chat. Browsers cannot add headers to WebSockets and event streams, so their token is in the URL."""
+"""A chat. Browsers cannot add headers to WebSockets and event streams: tokens are in URLs."""
 
 import asyncio
 import time

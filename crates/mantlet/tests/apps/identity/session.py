@@ -11,7 +11,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.middleware.sessions import SessionMiddleware
 
 app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-app.add_middleware(SessionMiddleware, secret_key=os.environ.get("SESSION_SECRET", "change-me-please"))
+app.add_middleware(
+    SessionMiddleware, secret_key=os.environ.get("SESSION_SECRET", "change-me-please")
+)
 
 
 def digest(password: str, salt: bytes = b"guest-book") -> bytes:

@@ -120,7 +120,9 @@ async def root():
 
 
 @app.post("/token")
-async def login_for_access_token(form_data: Annotated[OAuth2PasswordRequestForm, Depends()]) -> Token:
+async def login_for_access_token(
+    form_data: Annotated[OAuth2PasswordRequestForm, Depends()],
+) -> Token:
     user = authenticate_user(users_db, form_data.username, form_data.password)
     if not user:
         raise HTTPException(

@@ -14,6 +14,8 @@ const NEVER_ALIKE: [&str; 4] = ["date", "server", "connection", "content-length"
 /// Clients of one server, and what they remember.
 pub(crate) struct Driver {
     address: SocketAddr,
+    /// One for all requests, as from a proxy that all clients share: a connection is not a caller.
+    connection: Option<Client>,
     /// Where the app runs, and leaves its e-mails.
     folder: PathBuf,
     pub(crate) values: Values,
@@ -31,7 +33,7 @@ pub(super) struct Seen {
 
 impl Driver {
     pub(crate) fn new(address: SocketAddr, folder: PathBuf) -> Self {
-        Self { address, folder, values: Values::new(), cookies: BTreeMap::new() }
+        Self { address, connection: None, folder, values: Values::new(), cookies: BTreeMap::new() }
     }
 
     /// Takes a step. Requests are answered as the step says; other steps see nothing.
@@ -56,9 +58,13 @@ impl Driver {
                     let _ = write!(head, "Content-Length: {}\r\n", body.len());
                 }
                 head += &self.lines(step);
-                let mut client = Client::connect(self.address);
+                let mut client = self.connection.take().unwrap_or_else(|| Client::connect(self.address));
                 client.send(format!("{head}\r\n{body}"));
-                if *method == "HEAD" { client.answer_to_head() } else { client.answer() }
+                let answer = if *method == "HEAD" { client.answer_to_head() } else { client.answer() };
+                if answer.header("connection") != Some("close") {
+                    self.connection = Some(client);
+                }
+                answer
             }
             Kind::Socket { target, says } => self.talk(&self.filled(target), says),
         };

@@ -1,8 +1,8 @@
-//! Apps with a login of their own, as people write them, with all their ordinary traffic: everything is as it is without
-//! Mantlet, in the default configuration.
+//! Apps with a login of their own, as people write them, and their ordinary traffic. In the default
+//! configuration clients see no difference between the app alone and the app behind Mantlet.
 //!
-//! Tests about forged tokens and sessions that end start from here too: [`Running`] is such an app behind Mantlet, with a
-//! way to log in, an operation that needs the login, and a count of the requests that reach the app.
+//! [`Running`] is such an app behind Mantlet, for other tests too: it can log in, ask an operation
+//! that needs the login, and count the requests that reach the app.
 
 mod driver;
 mod keys;
@@ -37,13 +37,13 @@ pub(crate) struct Subject {
     pub(crate) entrance: fn() -> Vec<Step>,
     /// The header in which clients show `{token}`.
     pub(crate) carried: &'static str,
-    /// What a GET needs the login for. It changes nothing.
+    /// The path of a GET that needs the login and changes nothing.
     pub(crate) guarded: &'static str,
-    /// The key that signs its tokens, if it always has the same.
+    /// The key of its tokens (HMAC); empty if there is none, or another at each start.
     pub(crate) key: &'static [u8],
-    /// Everything that clients do.
+    /// What clients do, in this order.
     pub(crate) traffic: fn() -> Vec<Step>,
-    /// The reasons of what the gate records about that traffic.
+    /// The reasons in the gate's records of that traffic, beside refusals.
     pub(crate) recorded: &'static [&'static str],
 }
 
@@ -91,7 +91,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 impl Running {
-    /// Behind `mantlet run` with the text of this `mantlet.toml`; nothing else differs from the default.
+    /// `mantlet run` with the text of this `mantlet.toml`, and the defaults for all else.
     pub(crate) fn start(subject: &'static Subject, config: &str) -> Self {
         let home = Home::of(subject);
         let setup = Setup::run_with(provided("MANTLET_TEST_IDENTITY"), subject.entry).by_default().heard();
@@ -116,7 +116,7 @@ impl Running {
         driver.values.remove("token").expect("the entrance keeps `token`")
     }
 
-    /// The operation that needs a login, asked with this credential; an empty one is not shown.
+    /// A GET of the operation that needs the login, with this credential; an empty one is left out.
     pub(crate) fn guarded(&self, token: &str) -> Answer {
         self.shown(token, self.subject.guarded)
     }
@@ -142,11 +142,11 @@ impl Running {
         assert_eq!(self.reached(self.subject.guarded), before + 2);
     }
 
-    /// How many requests with this target have reached the app: by its own log, of all its workers.
+    /// How many requests with this target have reached the app, by the log of all its workers.
     pub(crate) fn reached(&self, target: &str) -> usize {
         let marker = marker();
         Client::connect(self.addr()).get(&marker);
-        // It is written before the answer is, so what came before it is there too.
+        // uvicorn logs a request before it answers, so earlier requests are in the log too.
         let log = eventually("the app's log has the marked request", || {
             Some(self.gateway.stdout()).filter(|log| log.contains(&marker))
         });
@@ -155,8 +155,8 @@ impl Running {
     }
 }
 
-/// Sends the app's traffic to the app alone, then to the app behind Mantlet. Clients see no difference but those that the
-/// steps name, and nothing else is refused or changed.
+/// Sends the app's traffic to the app alone, then to the app behind Mantlet. Clients see only the
+/// differences that the steps name, and nothing else is refused or changed.
 fn check(subject: &'static Subject) {
     check_with(&[subject]);
 }
@@ -192,7 +192,7 @@ fn check_with(subjects: &[&'static Subject]) {
 
     let mut records = running.gateway.end().audit;
     records.retain(|record| !record["path"].as_str().is_some_and(|path| path.starts_with("/marked-")));
-    // Each step that is refused, and nothing else.
+    // Only the steps that say so are refused.
     let done = records.iter().filter(|record| record["action"] != "pass");
     let done: Vec<_> = done.map(|record| record["reason"].as_str().unwrap_or_default()).collect();
     let known: Vec<_> = steps.iter().filter_map(|step| step.refused).collect();

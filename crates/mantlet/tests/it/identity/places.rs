@@ -1,4 +1,4 @@
-//! Credentials of other kinds and in other places, and apps that answer in their own way.
+//! Credentials of other kinds and in other places, and an app with error bodies of its own.
 
 use super::{
     Subject, check,
@@ -15,7 +15,7 @@ fn token_from(target: &'static str) -> Step {
     post(target).form(FORM).is(200, r#""token_type":"bearer""#).keep("token", "/access_token")
 }
 
-/// Tokens that say nothing, in a table.
+/// Random tokens in a table.
 pub(crate) const OPAQUE: Subject = Subject {
     name: "opaque.py",
     entry: "opaque:app",
@@ -49,7 +49,7 @@ pub(crate) const OPAQUE: Subject = Subject {
                 .is(204, ""),
             get("/tasks").bearer("{token}").is(200, "Dig"),
             get("/tasks").bearer("{phone}").is(200, "Dig").although_taken_back(),
-            // This app does forget a session that has ended.
+            // This app forgets the token at logout.
             ask("DELETE", "/sessions/current").bearer("{token}").is(204, ""),
             get("/tasks").bearer("{token}").is(401, UNKNOWN),
             ask("DELETE", "/sessions/current").bearer("{token}").is(401, UNKNOWN),
@@ -59,7 +59,7 @@ pub(crate) const OPAQUE: Subject = Subject {
     recorded: &[],
 };
 
-/// Pages that differ for members; with a token that is not valid one is a stranger.
+/// Pages that differ for members. A caller with an invalid token is a stranger.
 pub(crate) const OPTIONAL: Subject = Subject {
     name: "optional.py",
     entry: "optional:app",
@@ -120,7 +120,15 @@ pub(crate) const COOKIE_OR_HEADER: Subject = Subject {
             get("/albums").bearer("{forged}").is(401, INVALID),
             get("/albums").line(r#"Cookie: access_token="Bearer {forged}""#).is(401, INVALID),
             get("/albums").line(r#"Cookie: access_token="Bearer {expired}""#).is(401, INVALID),
-            // The header counts, and the cookie does not.
+            post("/register")
+                .by("tablet")
+                .json(r#"{"username": "eve", "password": "parapet"}"#)
+                .is(201, r#""token_type":"bearer""#)
+                .keep("eve", "/access_token"),
+            post("/register").json(r#"{"username": "eve", "password": "b"}"#).is(409, "is taken"),
+            get("/albums").by("tablet").is(200, "[]"),
+            get("/albums").bearer("{eve}").is(200, "[]"),
+            // Beside a header the app does not read the cookie.
             get("/albums").by("laptop").bearer("{forged}").is(401, INVALID),
             get("/albums").bearer("{token}").line("Cookie: access_token=nonsense").is(200, "Castles"),
             post("/logout").by("laptop").is(200, "Goodbye"),
@@ -132,7 +140,7 @@ pub(crate) const COOKIE_OR_HEADER: Subject = Subject {
     recorded: &[],
 };
 
-/// All failures in one shape of its own.
+/// An exception handler gives all errors one shape.
 pub(crate) const OWN_ENVELOPE: Subject = Subject {
     name: "own_envelope.py",
     entry: "own_envelope:app",
@@ -153,6 +161,12 @@ pub(crate) const OWN_ENVELOPE: Subject = Subject {
             get("/api/invoices").bearer("nonsense").is(401, INVALID),
             post("/api/auth/token").form("username=ann&password=wrong").is(401, "credentials"),
             post("/api/auth/token").form("username=ann").is(422, r#""fields":["body.password"]"#),
+            post("/api/auth/login").json(r#"{"username": "ann", "password": "b"}"#).is(401, "credentials"),
+            post("/api/auth/login")
+                .json(JSON)
+                .is(200, r#""user":"ann""#)
+                .keep("nested", "/data/tokens/access"),
+            get("/api/invoices").bearer("{nested}").is(200, r#""owner":"ann""#),
             token_from("/api/auth/token"),
             get("/api/invoices").bearer("{token}").is(200, r#""owner":"ann""#),
             post("/api/invoices").bearer("{token}").json(r#"{"to": "Bob", "amount": 7}"#).is(201, "Bob"),

@@ -1,5 +1,5 @@
-//! A package with settings from `.env`, in the shape of FastAPI's full-stack template: access and refresh tokens that
-//! cannot be revoked, a password that can be changed and reset.
+//! A package with settings from `.env`, in the shape of FastAPI's full-stack template. Passwords can
+//! be changed and reset; access and refresh tokens cannot be revoked.
 
 use serde_json::json;
 
@@ -58,7 +58,7 @@ fn traffic() -> Vec<Step> {
             .is(200, "OK"),
         get("/api/v1/users/me").is(401, NOT_AUTHENTICATED),
         get("/api/v1/users/me").bearer("nonsense").is(403, INVALID),
-        fail_to_log_in("username=nobody@example.com&password=whatever1"),
+        fail_to_log_in("username=missing@example.com&password=whatever1"),
         fail_to_log_in("username=admin@example.com&password=wrong-one"),
     ];
     steps.extend(entrance());
@@ -129,7 +129,7 @@ fn traffic() -> Vec<Step> {
         // A password that is forgotten: the token comes by e-mail, and is good once more.
         post("/api/v1/password-recovery/ann@example.com").is(200, "we sent"),
         mail("reset", "ann@example.com"),
-        post("/api/v1/password-recovery/nobody@example.com").is(200, "we sent"),
+        post("/api/v1/password-recovery/missing@example.com").is(200, "we sent"),
         post("/api/v1/reset-password/")
             .json(r#"{"token": "nonsense", "new_password": "portcullis"}"#)
             .is(400, "Invalid token"),

@@ -1,4 +1,4 @@
-//! What the traffic of an app is made of.
+//! The steps of an app's traffic.
 
 use std::collections::BTreeMap;
 
@@ -8,18 +8,18 @@ pub(crate) type Values = BTreeMap<String, String>;
 /// One step of an app's traffic. `{name}` in a text stands for a value that was kept.
 pub(crate) struct Step {
     pub(super) kind: Kind,
-    /// The browser that sends the request, with the cookies it has got. None: a program without cookies.
+    /// The browser that sends the request, with its cookies. None: a program without cookies.
     pub(super) browser: Option<&'static str>,
     pub(super) lines: Vec<String>,
     pub(super) body: String,
     pub(super) status: u16,
     /// A part of the body of the response.
     pub(super) has: &'static str,
-    /// What is kept of the response: a name, and a JSON pointer or `cookie NAME`.
+    /// Values to keep of the response: a name, and a JSON pointer or `cookie NAME`.
     pub(super) keeps: Vec<(&'static str, &'static str)>,
-    /// The reason for which the gate refuses the request before the app does, in words that are its own.
+    /// The gate refuses the request before the app does, for this reason.
     pub(super) refused: Option<&'static str>,
-    /// The app accepts a credential that its user, or the app, has taken back.
+    /// The app accepts a credential after a logout, a password change or a reset.
     pub(super) is_taken_back: bool,
 }
 
@@ -124,12 +124,12 @@ impl Step {
         self
     }
 
-    /// A known difference: the gate refuses it too, and first.
+    /// A known difference: the app refuses it, and so does the gate, in its own words.
     pub(crate) fn refused_first(self, reason: &'static str) -> Self {
         Self { refused: Some(reason), ..self }
     }
 
-    /// Says why it is here: the app accepts a credential that was taken back.
+    /// The app accepts a credential after a logout, a password change or a reset.
     pub(crate) fn although_taken_back(self) -> Self {
         Self { is_taken_back: true, ..self }
     }

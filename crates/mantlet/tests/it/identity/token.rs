@@ -1,4 +1,4 @@
-//! Tokens as an attacker, or the app at another time, would make them.
+//! Tokens as an attacker makes them, or as the app made them earlier.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use hmac::{Hmac, KeyInit, Mac};
@@ -6,7 +6,7 @@ use rcgen::{KeyPair, SigningKey};
 use serde_json::{Value, json};
 use sha2::{Sha256, Sha384, Sha512};
 
-/// Header and claims of a JWT, without a look at its signature.
+/// Header and claims of a JWT; the signature is not verified.
 pub(crate) fn parts(token: &str) -> (Value, Value) {
     let mut parts = token.split('.').map(|part| {
         let bytes = BASE64.decode(part).expect("base64url");
@@ -37,18 +37,18 @@ fn unsigned(header: &Value, claims: &Value) -> String {
     format!("{}.{}", BASE64.encode(header.to_string()), BASE64.encode(claims.to_string()))
 }
 
-/// The same header and claims, signed with another key: of the right shape, and forged.
+/// A forged token: the same header and claims, signed with another key.
 pub(crate) fn forge(token: &str, key: &[u8]) -> String {
     let (header, claims) = parts(token);
     signed(&header, &claims, key)
 }
 
-/// The same claims without a signature, which the header says (RFC 7519 section 6).
+/// An unsecured token with the same claims (RFC 7519 section 6).
 pub(crate) fn none(token: &str) -> String {
     unsigned(&json!({"alg": "none", "typ": "JWT"}), &parts(token).1) + "."
 }
 
-/// The same with these claims instead of those of the same names, signed with the app's key.
+/// The same token with these claims added or replaced, signed with this key.
 pub(crate) fn with(token: &str, changes: &Value, key: &[u8]) -> String {
     let (header, mut claims) = parts(token);
     for (name, value) in changes.as_object().expect("claims") {
@@ -57,7 +57,7 @@ pub(crate) fn with(token: &str, changes: &Value, key: &[u8]) -> String {
     signed(&header, &claims, key)
 }
 
-/// As the app has made it so many seconds earlier, with its key.
+/// The same token as if it were made so many seconds earlier, signed with this key.
 pub(crate) fn aged(token: &str, seconds: i64, key: &[u8]) -> String {
     let (header, mut claims) = parts(token);
     for name in ["exp", "iat", "nbf"] {
@@ -72,7 +72,7 @@ pub(crate) fn aged(token: &str, seconds: i64, key: &[u8]) -> String {
 
 /// A JWT of an issuer with an RSA key.
 pub(crate) fn rs256(claims: &Value, key: &KeyPair) -> String {
-    let text = unsigned(&json!({"alg": "RS256", "typ": "JWT"}), claims);
+    let text = unsigned(&json!({"alg": "RS256", "kid": "2026", "typ": "JWT"}), claims);
     let signature = key.sign(text.as_bytes()).expect("a signature");
     format!("{text}.{}", BASE64.encode(signature))
 }

@@ -42,7 +42,10 @@ fn traffic() -> Vec<Step> {
         get("/users/me/").is(401, NOT_AUTHENTICATED),
         get("/users/me").is(307, ""),
         get("/users/me/").line("Authorization: Basic am9obmRvZTpzZWNyZXQ=").is(401, NOT_AUTHENTICATED),
-        get("/users/me/").bearer("not-a-token").is(401, INVALID),
+        // As front ends send it before a login.
+        get("/users/me/").bearer("undefined").is(401, INVALID),
+        get("/users/me/").line("Authorization: Bearer").is(401, INVALID),
+        get("/users/me/").line("Authorization:").is(401, NOT_AUTHENTICATED),
         post("/users/me/items/").json(r#"{"price": "many"}"#).is(401, NOT_AUTHENTICATED),
         post("/token").form("username=johndoe&password=wrong").is(401, WRONG),
         post("/token").form("username=johndo&password=secret").is(401, WRONG),
@@ -81,6 +84,10 @@ fn traffic() -> Vec<Step> {
         // A token that another copy of the app has handed out, with other claims.
         make("foreign", |values| token::with(&values["token"], &json!({"jti": "7", "scope": ""}), KEY)),
         get("/users/me/").bearer("{foreign}").is(200, "johndoe"),
+        make("large", |values| {
+            token::with(&values["token"], &json!({"groups": vec!["/people/of/the/keep"; 300]}), KEY)
+        }),
+        get("/users/me/").bearer("{large}").is(200, "johndoe"),
         // Another device, and the first one goes on.
         post("/token").form("username=johndoe&password=secret").is(200, "").keep("phone", "/access_token"),
         get("/users/me/").bearer("{phone}").is(200, "johndoe"),

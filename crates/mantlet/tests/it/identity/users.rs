@@ -1,4 +1,5 @@
-//! fastapi-users: a cookie with a JWT, a bearer JWT, and a bearer token in a database, for the same users.
+//! fastapi-users with three ways to log in: a JWT in a cookie, a JWT in a header, and a token in a
+//! database.
 
 use super::{
     Subject, check_with,
@@ -90,7 +91,7 @@ fn traffic() -> Vec<Step> {
         // The same token in the other place, which the app takes too.
         get("/users/me").line("Cookie: session={jwt}").is(200, "ann@example.com"),
         get("/users/me").bearer("{cookie}").is(200, "ann@example.com"),
-        // What the app itself refuses, or takes for nobody.
+        // What the app itself refuses, or takes for a stranger.
         make("expired", |values| token::aged(&values["jwt"], 3601, KEY)),
         make("forged", |values| token::forge(&values["jwt"], b"SECRET")),
         make("unsigned", |values| token::none(&values["jwt"])),
@@ -128,7 +129,7 @@ fn traffic() -> Vec<Step> {
         // A password that is forgotten.
         post("/auth/forgot-password").json(r#"{"email": "ann@example.com"}"#).is(202, "null"),
         mail("reset", "ann@example.com"),
-        post("/auth/forgot-password").json(r#"{"email": "nobody@example.com"}"#).is(202, "null"),
+        post("/auth/forgot-password").json(r#"{"email": "missing@example.com"}"#).is(202, "null"),
         post("/auth/reset-password")
             .json(r#"{"token": "nonsense", "password": "portcullis"}"#)
             .is(400, "RESET_PASSWORD_BAD_TOKEN"),

@@ -30,17 +30,12 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, uuid.UUID]):
         if len(password) < 8:
             raise InvalidPasswordException("Password should be at least 8 characters")
 
-    async def on_after_register(self, user: User, request: Request | None = None):
-        print(f"User {user.id} has registered.")
-
     async def on_after_forgot_password(
         self, user: User, token: str, request: Request | None = None
     ):
         mail.send(user.email, "Your new password", f"token: {token}")
 
-    async def on_after_request_verify(
-        self, user: User, token: str, request: Request | None = None
-    ):
+    async def on_after_request_verify(self, user: User, token: str, request: Request | None = None):
         mail.send(user.email, "Please confirm your address", f"token: {token}")
 
 
@@ -68,9 +63,7 @@ cookie_backend = AuthenticationBackend(
     get_strategy=get_jwt_strategy,
 )
 jwt_backend = AuthenticationBackend(
-    name="jwt",
-    transport=BearerTransport(tokenUrl="auth/jwt/login"),
-    get_strategy=get_jwt_strategy,
+    name="jwt", transport=BearerTransport(tokenUrl="auth/jwt/login"), get_strategy=get_jwt_strategy
 )
 database_backend = AuthenticationBackend(
     name="database",

@@ -32,8 +32,7 @@ def get_current_user(session: SessionDep, token: TokenDep) -> User:
         token_data = None
     if token_data is None or token_data.type != "access" or not (token_data.sub or "").isdigit():
         raise HTTPException(
-            status_code=status.HTTP_403_FORBIDDEN,
-            detail="Could not validate credentials",
+            status_code=status.HTTP_403_FORBIDDEN, detail="Could not validate credentials"
         )
     user = session.get(User, int(token_data.sub))
     if not user:

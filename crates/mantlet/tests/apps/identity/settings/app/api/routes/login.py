@@ -19,9 +19,7 @@ router = APIRouter(tags=["login"])
 def login_access_token(
     session: SessionDep, form_data: Annotated[OAuth2PasswordRequestForm, Depends()]
 ) -> TokenPair:
-    user = crud.authenticate(
-        session=session, email=form_data.username, password=form_data.password
-    )
+    user = crud.authenticate(session=session, email=form_data.username, password=form_data.password)
     if not user:
         raise HTTPException(status_code=400, detail="Incorrect email or password")
     if not user.is_active:

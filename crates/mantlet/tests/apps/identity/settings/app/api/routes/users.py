@@ -20,9 +20,7 @@ from app.models import (
 router = APIRouter(prefix="/users", tags=["users"])
 
 
-@router.get(
-    "/", dependencies=[Depends(get_current_active_superuser)], response_model=UsersPublic
-)
+@router.get("/", dependencies=[Depends(get_current_active_superuser)], response_model=UsersPublic)
 def read_users(session: SessionDep, skip: int = 0, limit: int = 100) -> Any:
     count = session.scalar(select(func.count()).select_from(User))
     users = session.scalars(select(User).offset(skip).limit(limit)).all()
@@ -33,8 +31,7 @@ def read_users(session: SessionDep, skip: int = 0, limit: int = 100) -> Any:
 def register_user(session: SessionDep, user_in: UserRegister) -> Any:
     if crud.get_user_by_email(session=session, email=user_in.email):
         raise HTTPException(
-            status_code=400,
-            detail="The user with this email already exists in the system",
+            status_code=400, detail="The user with this email already exists in the system"
         )
     return crud.create_user(session=session, user_create=UserCreate(**user_in.model_dump()))
 
