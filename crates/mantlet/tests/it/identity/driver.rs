@@ -110,6 +110,12 @@ impl Driver {
         for (name, value) in &self.values {
             filled = filled.replace(&format!("{{{name}}}"), value);
         }
+        // A misspelt name would be refused by the app like a forged token.
+        let is_letter = |letter: char| letter.is_ascii_lowercase() || letter == ' ';
+        for rest in filled.split('{').skip(1) {
+            let name = rest.split('}').next().unwrap_or_default();
+            assert!(!name.chars().all(is_letter), "no value `{name}` was kept for {text}");
+        }
         filled
     }
 

@@ -1,5 +1,5 @@
-//! A package with settings from `.env`, in the shape of FastAPI's full-stack template. Passwords can
-//! be changed and reset; access and refresh tokens cannot be revoked.
+//! A package with settings from `.env`, in the shape of FastAPI's full-stack template. It cannot
+//! revoke access and refresh tokens.
 
 use serde_json::json;
 
