@@ -14,8 +14,8 @@ Usage: cargo xtask test [FILTER …]
 Runs all tests, or those whose names contain a FILTER. What they need beside Rust is installed (on Debian, as root), or
 the command says what is missing and fails: no test is skipped in silence.
 
-  Python 3.11 or later with venv, for uvicorn and FastAPI (target/python/dev), and for FastAPI apps from elsewhere with
-  their clients (target/python/packages)
+  Python 3.11 or later with venv, for uvicorn and FastAPI (target/python/dev), for FastAPI apps from elsewhere with
+  their clients (target/python/packages), and for apps with a login of their own (target/python/identity)
   Python 3.9, the oldest that runs apps which are read, for the oldest FastAPI (target/python/oldest): from the system,
   pyenv or uv. No package of Debian brings it, so without it these tests are left out, and the command says so
   Go, to build h2spec and Pebble (target/tools)
@@ -34,6 +34,7 @@ pub(crate) fn test(flags: Flags) -> Result<()> {
 pub(crate) fn all(filters: &[String]) -> Result<()> {
     let python = tools::environment("dev", &root().join("python/requirements-dev.txt"))?;
     let packages = tools::environment("packages", &root().join("python/requirements-packages.txt"))?;
+    let identity = tools::environment("identity", &root().join("python/requirements-identity.txt"))?;
     let oldest = tools::oldest_environment("oldest", &root().join("python/requirements-oldest.txt"));
     if let Err(error) = &oldest {
         println!("xtask: the tests of the oldest Python are left out: {error:#}");
@@ -51,6 +52,7 @@ pub(crate) fn all(filters: &[String]) -> Result<()> {
         tests.args(kinds).arg("--").args(filters);
         tests.env("MANTLET_TEST_PYTHON", &python);
         tests.env("MANTLET_TEST_PACKAGES", &packages);
+        tests.env("MANTLET_TEST_IDENTITY", &identity);
         match &oldest {
             Ok(oldest) => tests.env("MANTLET_TEST_OLDEST", oldest),
             Err(_) => tests.args(["--skip", "oldest::"]),

@@ -31,6 +31,7 @@ mod framing;
 mod headers;
 mod http1;
 mod http2;
+mod identity;
 mod inputs;
 mod issuers;
 mod judges;

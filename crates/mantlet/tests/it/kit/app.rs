@@ -99,6 +99,7 @@ impl App {
             .arg(SERVER)
             .args([apps, &folder])
             .args([app, kind])
+            .current_dir(apps)
             .env("RECORDER_FILE", &file)
             .env("TMPDIR", &folder)
             .env("PYTHONDONTWRITEBYTECODE", "1")

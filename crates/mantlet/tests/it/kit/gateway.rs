@@ -32,6 +32,8 @@ pub(crate) struct Setup {
     working_folder: PathBuf,
     /// Nothing is added to the configuration but the state folder.
     as_it_is: bool,
+    /// What the app writes is kept.
+    is_heard: bool,
     patience: Duration,
 }
 
@@ -67,6 +69,7 @@ impl Setup {
             variables: vec![],
             working_folder: apps(),
             as_it_is: false,
+            is_heard: false,
             patience: PATIENCE,
         }
     }
@@ -92,6 +95,16 @@ impl Setup {
         let mut setup = Self::run(app);
         setup.arguments.extend(arguments.iter().map(OsString::from));
         Self { working_folder: folder.to_owned(), as_it_is: true, ..setup }
+    }
+
+    /// In this working folder, which is the app's too.
+    pub(crate) fn in_folder(self, folder: &Path) -> Self {
+        Self { working_folder: folder.to_owned(), ..self }
+    }
+
+    /// Keeps what the app writes for [`Gateway::stdout`]: a line for each request that reaches it.
+    pub(crate) fn heard(self) -> Self {
+        Self { is_heard: true, ..self }
     }
 
     /// Where to listen, if not on a free port.
@@ -154,12 +167,13 @@ impl Setup {
             .envs(self.variables)
             .stdin(Stdio::null())
             // An app of its own writes a line for each request.
-            .stdout(Stdio::null())
+            .stdout(if self.is_heard { Stdio::piped() } else { Stdio::null() })
             .stderr(Stdio::piped())
             .spawn()
             .expect("mantlet starts");
         let stderr = Log::follow(child.stderr.take().expect("a pipe"));
-        let mut gateway = Gateway { child, folder, state, listen: String::new(), stderr };
+        let stdout = child.stdout.take().map(Log::follow);
+        let mut gateway = Gateway { child, folder, state, listen: String::new(), stdout, stderr };
         let ready = gateway.stderr.wait_for_within("ready behind ", self.patience);
         gateway.listen.push_str(ready.rsplit("ready behind ").next().unwrap_or_default().trim());
         gateway
@@ -187,6 +201,7 @@ pub(crate) struct Gateway {
     folder: TempDir,
     state: PathBuf,
     listen: String,
+    stdout: Option<Log>,
     stderr: Log,
 }
 
@@ -257,6 +272,11 @@ impl Gateway {
         eventually(&format!("{text:?}, {times} times"), || {
             (self.stderr.text().matches(text).count() >= times).then_some(())
         });
+    }
+
+    /// What its app has written so far, if it is heard.
+    pub(crate) fn stdout(&self) -> String {
+        self.stdout.as_ref().expect("it is heard").text()
     }
 
     /// What it has said so far.
