@@ -9,7 +9,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use mantlet_controls::{Policy, throttle::Store};
+use mantlet_controls::{Policy, authentication::sessions::Keeper, throttle::Store};
 
 use crate::{
     app::{Upstream, UpstreamConfig},
@@ -46,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) upstream: Upstream,
     pub(crate) audit: AuditLog,
     pub(crate) store: Option<Arc<dyn Store>>,
+    pub(crate) sessions: Option<Arc<dyn Keeper>>,
     stage: AtomicU8,
     /// Threads that still accept connections.
     pub(crate) listening: AtomicUsize,
@@ -81,6 +82,7 @@ impl Shared {
             tls,
             audit,
             store,
+            sessions: None,
             stage: AtomicU8::new(Stage::Serving as u8),
             listening: AtomicUsize::new(threads),
             connections: AtomicUsize::new(0),

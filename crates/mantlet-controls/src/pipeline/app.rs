@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 
-use crate::{Call, Refusal, RequestBody, cors, throttle};
+use crate::{Call, Refusal, RequestBody, authentication::sessions, cors, throttle};
 
 /// The app behind the pipeline.
 pub trait App<B> {
@@ -22,6 +22,11 @@ pub trait App<B> {
 
     /// The store in which several gates count together, if there is one.
     fn store(&self) -> Option<&Arc<dyn throttle::Store>> {
+        None
+    }
+
+    /// Where sessions are kept beyond this process, if that is so.
+    fn sessions(&self) -> Option<&Arc<dyn sessions::Keeper>> {
         None
     }
 

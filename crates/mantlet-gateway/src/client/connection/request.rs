@@ -51,6 +51,7 @@ pub(super) fn handle(
             policy: &policy,
             audit: &shared.audit,
             store: shared.store.as_ref(),
+            sessions: shared.sessions.as_ref(),
         };
         // A challenge before the pipeline: the authority comes in plain and under any name, and the app
         // knows nothing of it.
