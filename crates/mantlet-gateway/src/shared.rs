@@ -9,7 +9,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use mantlet_controls::{Policy, issuer::Client, throttle::Store};
+use mantlet_controls::{Policy, authentication::sessions::Keeper, issuer::Client, throttle::Store};
 
 use crate::{
     app::{Upstream, UpstreamConfig},
@@ -49,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) issuers: Arc<Issuers>,
     pub(crate) issuer_client: Arc<dyn Client>,
+    pub(crate) sessions: Option<Arc<dyn Keeper>>,
     stage: AtomicU8,
     /// Threads that still accept connections.
     pub(crate) listening: AtomicUsize,
@@ -87,6 +88,7 @@ impl Shared {
             tls,
             audit,
             store,
+            sessions: None,
             stage: AtomicU8::new(Stage::Serving as u8),
             listening: AtomicUsize::new(threads),
             connections: AtomicUsize::new(0),

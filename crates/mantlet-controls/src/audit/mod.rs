@@ -249,6 +249,18 @@ impl Record {
         }
     }
 
+    /// The record of a session that was ended, and why.
+    pub fn of_session_ended(id: u64, account: Option<&str>, cause: &'static str, time: Timestamp) -> Self {
+        Self {
+            security_event: "session-ended",
+            action: "revoke",
+            reason: cause,
+            user: account.map(str::to_owned),
+            subject: Some(format!("{id:016x}")),
+            ..Self::of_connection(None, Reason::TokenInvalid, time)
+        }
+    }
+
     /// The record that sums up records that were not kept, of one address or of all.
     fn of_sum(client_ip: Option<IpAddr>, reason: &'static str, summed: Summed, time: Timestamp) -> Self {
         Self {

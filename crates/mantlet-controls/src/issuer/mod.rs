@@ -155,7 +155,7 @@ impl Policy {
                 if remote.want(now.as_second()) {
                     client.refresh(remote).await;
                 }
-                self.after_refresh(&trusted, remote, token, call)
+                self.after_refresh(&trusted, remote, token, (call, now.as_second()))
             }
             (Source::Keys(_), _) => Some(Verdict::Bad(TokenFault::KeyUnknown, None)),
         };
@@ -179,7 +179,14 @@ impl Policy {
     }
 
     /// The verdict once keys could be fetched. None: it cannot be known whether its key is a new one.
-    fn after_refresh(&self, trusted: &Trusted, remote: &Remote, token: &str, call: &Call) -> Option<Verdict> {
+    #[expect(clippy::unused_self, reason = "it stands beside what asks")]
+    fn after_refresh(
+        &self,
+        trusted: &Trusted,
+        remote: &Remote,
+        token: &str,
+        (call, began): (&Call, i64),
+    ) -> Option<Verdict> {
         let jws = Jws::read(token).ok()?;
         match trusted.judge(&jws, call.clock.time()) {
             Outcome::Judged(verdict) => Some(verdict),
@@ -189,8 +196,8 @@ impl Policy {
                 let issued = Claims::read(&jws).ok().and_then(|claims| claims.issued);
                 // A key is published before it signs. What the token says of its time is not verified;
                 // a false one only makes its own refusal another one.
-                let issued = issued.unwrap_or_else(|| call.clock.time().as_second());
-                let is_older = issued + SETTLED <= fetched;
+                let now = call.clock.time().as_second();
+                let is_older = fetched >= began || issued.unwrap_or(now) + SETTLED <= fetched;
                 is_older.then_some(Verdict::Bad(TokenFault::KeyUnknown, None))
             }
         }

@@ -11,6 +11,7 @@ use http_body::{Body, Frame};
 use hyper::{body::Incoming, client::conn::TrySendError, upgrade::OnUpgrade};
 use mantlet_controls::{
     App, Call, Policy, Reason, Refusal, RequestBody,
+    authentication::sessions::Keeper,
     call::wants_websocket,
     client,
     cors::{Own, Silence},
@@ -58,6 +59,7 @@ pub(crate) struct Forward<'a> {
     pub(crate) audit: &'a AuditLog,
     pub(crate) store: Option<&'a Arc<dyn Store>>,
     pub(crate) issuers: &'a Arc<dyn Client>,
+    pub(crate) sessions: Option<&'a Arc<dyn Keeper>>,
 }
 
 /// The app has agreed to a WebSocket. It travels in the extensions of the response that says so.
@@ -175,6 +177,10 @@ impl App<ClientRequestBody> for &Forward<'_> {
 
     fn store(&self) -> Option<&Arc<dyn Store>> {
         self.store
+    }
+
+    fn sessions(&self) -> Option<&Arc<dyn Keeper>> {
+        self.sessions
     }
 
     async fn ask(&mut self, call: &Call, question: Request<()>) -> Option<Response<Bytes>> {

@@ -86,7 +86,10 @@ fn row_58_what_a_header_of_a_token_may_not_do() {
     for (token, why) in [
         (format!("{}.{payload}.", encode(r#"{"alg":"none"}"#)), "alg none, no signature"),
         (replaced(&with(&own, "alg", json!("none"))), "alg none, with the old signature"),
-        (signed_with_public_key(&provider, &with(&own, "alg", json!("HS256")), payload), "HS256 under the public key"),
+        (
+            signed_with_public_key(&provider, &with(&own, "alg", json!("HS256")), payload),
+            "HS256 under the public key",
+        ),
         (replaced(&remote), "a jku of an attacker"),
         (format!("{head}.{payload}.{}", "A".repeat(signature.len())), "another signature"),
         (replaced(&with(&own, "crit", json!(["exp"]))), "crit"),

@@ -78,6 +78,18 @@ impl Cause {
             Self::Reused => "a refresh token of it came twice",
         }
     }
+
+    /// How it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::PasswordChanged => "password-changed",
+            Self::PasswordReset => "password-reset",
+            Self::Operator => "operator",
+            Self::Issuer => "issuer",
+            Self::Reused => "reused",
+        }
+    }
 }
 
 /// A session: all credentials that go back to one login.
@@ -153,6 +165,19 @@ pub trait Keeper: Send + Sync + std::fmt::Debug {
     /// session. `None` if the store does not answer in time; empty if it does not know it either. A
     /// keeper that is not shared is always ready with an empty list.
     fn find(&self, digest: Digest) -> BoxFuture<'_, Option<Vec<Event>>>;
+
+    /// What other gates may know of the sessions of an account, by one of its names: their events
+    /// without their credentials. Asked before all of them are ended or listed.
+    fn find_account(&self, name: Digest) -> BoxFuture<'_, Option<Vec<Event>>> {
+        let _ = name;
+        Box::pin(std::future::ready(Some(Vec::new())))
+    }
+
+    /// What other gates may know of a session, without its credentials.
+    fn find_session(&self, id: u64) -> BoxFuture<'_, Option<Vec<Event>>> {
+        let _ = id;
+        Box::pin(std::future::ready(Some(Vec::new())))
+    }
 
     /// Whether several gates share it.
     fn is_shared(&self) -> bool;

@@ -5,6 +5,7 @@
 //! expired go first; if none has, it learns no more and says so.
 
 mod keeper;
+mod pieces;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -63,12 +64,15 @@ pub struct Session {
     ended: AtomicI64,
     cause: Mutex<Option<Cause>>,
     credentials: Mutex<Vec<(Digest, i64)>>,
+    /// Names of its account that were learned later.
+    later: Mutex<Vec<Digest>>,
 }
 
 impl Session {
     fn new(facts: SessionFacts) -> Self {
         let (used, ended) = (facts.began.into(), 0.into());
-        Self { facts, used, ended, cause: Mutex::default(), credentials: Mutex::default() }
+        let (cause, credentials, later) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { facts, used, ended, cause, credentials, later }
     }
 
     /// When it was last used, in seconds since 1970, to a minute.
@@ -228,8 +232,16 @@ impl Sessions {
 
     fn begin(&self, facts: &SessionFacts) {
         let mut sessions = lock(&self.0.sessions);
-        sessions.entry(facts.id).or_insert_with(|| Arc::new(Session::new(facts.clone())));
+        let session = sessions.entry(facts.id).or_insert_with(|| Arc::new(Session::new(facts.clone())));
+        let session = Arc::clone(session);
         drop(sessions);
+        let mut later = lock(&session.later);
+        for name in &facts.names {
+            if !session.facts.names.contains(name) && !later.contains(name) {
+                later.push(*name);
+            }
+        }
+        drop(later);
         let mut accounts = lock(&self.0.accounts);
         for name in &facts.names {
             let of_account = accounts.entry(*name).or_default();
@@ -299,35 +311,6 @@ impl Sessions {
             ids.retain(|id| !gone.contains(id));
             !ids.is_empty()
         });
-    }
-
-    /// Everything that is known, as events that make it again.
-    pub fn everything(&self) -> Vec<Event> {
-        let mut events = Vec::new();
-        let sessions: Vec<_> = lock(&self.0.sessions).values().cloned().collect();
-        events.extend(sessions.iter().map(|session| Event::Began(session.facts.clone())));
-        for shard in &self.0.shards {
-            for (digest, credential) in lock(shard).iter() {
-                events.push(Event::HandedOut {
-                    session: credential.session.facts.id,
-                    digest: *digest,
-                    kind: credential.kind,
-                    cookie: credential.cookie.as_deref().map(Box::from),
-                    at: credential.at,
-                    expires: credential.expires,
-                });
-            }
-        }
-        for session in sessions {
-            let id = session.facts.id;
-            if session.used() > session.facts.began {
-                events.push(Event::Used { session: id, at: session.used() });
-            }
-            if let Some((at, cause)) = session.ended() {
-                events.push(Event::Ended { session: id, at, cause });
-            }
-        }
-        events
     }
 
     fn shard(&self, digest: &Digest) -> &Mutex<HashMap<Digest, HandedOut>> {
