@@ -11,6 +11,8 @@ pub struct Candidate {
     pub name: Arc<str>,
     /// Its name is one that keys have: `SECRET_KEY`, `jwt_secret`.
     pub is_named_like_a_key: bool,
+    /// The app's own code verifies tokens with it.
+    pub verifies: bool,
     /// The key.
     pub secret: Secret<Vec<u8>>,
 }
@@ -23,19 +25,27 @@ pub struct Candidates(Arc<Mutex<Held>>);
 struct Held {
     generation: u64,
     all: Arc<[Candidate]>,
+    is_complete: bool,
 }
 
 impl Candidates {
-    /// Replaces them: the app has started, for the first time or again.
-    pub fn put(&self, all: Vec<Candidate>) {
+    /// Replaces them: the app has started, for the first time or again. `is_complete` if every place in its
+    /// code that verifies a token is known, and the key there is one of those that say so.
+    pub fn put(&self, all: Vec<Candidate>, is_complete: bool) {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         held.generation += 1;
         held.all = all.into();
+        held.is_complete = is_complete;
     }
 
     /// The candidates, and a number that another start of the app changes.
     pub fn get(&self) -> (u64, Arc<[Candidate]>) {
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         (held.generation, Arc::clone(&held.all))
+    }
+
+    /// Whether the app verifies tokens with no other key than those that say so.
+    pub fn is_complete(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_complete
     }
 }

@@ -43,6 +43,9 @@ pub(crate) struct Hearing {
 struct Document<'a> {
     #[serde(borrow)]
     candidates: Vec<Sent<'a>>,
+    /// Every place in the app's code that verifies a token is known, and its key is among these.
+    #[serde(default)]
+    complete: bool,
 }
 
 #[derive(Deserialize)]
@@ -50,6 +53,9 @@ struct Sent<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
     key: bool,
+    /// The app's code verifies tokens with it.
+    #[serde(default)]
+    verifies: bool,
     /// As Base64.
     value: &'a str,
 }
@@ -77,8 +83,8 @@ impl Hearing {
                 continue;
             };
             let read = timeout(PATIENCE, read(&mut launcher)).await;
-            if let Some(all) = read.ok().flatten().and_then(|document| understood(&document)) {
-                candidates.put(all);
+            if let Some((all, is_complete)) = read.ok().flatten().and_then(|document| understood(&document)) {
+                candidates.put(all, is_complete);
             }
             // With the end of the connection the launcher knows that they are in force.
         }
@@ -104,17 +110,18 @@ async fn read(launcher: &mut UnixStream) -> Option<Zeroizing<Vec<u8>>> {
     }
 }
 
-fn understood(document: &[u8]) -> Option<Vec<Candidate>> {
-    let Document { candidates } = serde_json::from_slice(document).ok()?;
+fn understood(document: &[u8]) -> Option<(Vec<Candidate>, bool)> {
+    let Document { candidates, complete } = serde_json::from_slice(document).ok()?;
     let understood = candidates.into_iter().take(MOST).filter_map(|sent| {
         let value = Secret::new(BASE64_STANDARD.decode(sent.value).ok()?);
         (1..=LONGEST).contains(&value.expose().len()).then(|| Candidate {
             name: sent.name.into(),
             is_named_like_a_key: sent.key,
+            verifies: sent.verifies,
             secret: value,
         })
     });
-    Some(understood.collect())
+    Some((understood.collect(), complete))
 }
 
 #[cfg(test)]
