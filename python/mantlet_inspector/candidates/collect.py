@@ -66,7 +66,7 @@ class Collection:
                 self.reach.take(part, "app.state", "")
             else:
                 self.middleware(part)
-        self.reach.run()
+            self.reach.run()
 
     def middleware(self, middleware: Any) -> None:
         cls = attribute(middleware, "cls")
@@ -87,7 +87,7 @@ class Collection:
     def token_functions(self) -> None:
         for _, module in self.modules:
             self.functions.sweep(names_in(module))
-        self.reach.run()
+            self.reach.run()
 
     def cached_settings(self) -> None:
         for one in settings.objects(self.classes, self.reach.seen):

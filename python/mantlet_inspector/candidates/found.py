@@ -42,7 +42,8 @@ class Found:
         self.until = self.end
         self.keys: dict[bytes, str] = {}  # by their names
         self.others: dict[bytes, str] = {}
-        self.paths: dict[str, tuple[str, bool]] = {}  # with their names, and whether they are likely
+        # Values that may be paths of files with keys: their names, and whether that is likely.
+        self.paths: dict[str, tuple[str, bool]] = {}
 
     def begin_step(self) -> None:
         """A step may take half of the time that is left, so that a large one hides no other."""
@@ -78,15 +79,15 @@ class Found:
             self.others.pop(value, None)
         among = self.keys if is_key else self.others
         if len(among) < MOST:
-            among.setdefault(value, name[:LONGEST_NAME])
+            name = name[:LONGEST_NAME]
+            among.setdefault(value, name if name.isprintable() else repr(name)[1:-1])
 
     def note_path(self, value: bytes, name: str, is_key: bool) -> None:
-        """Remembers a value that may be the path of a file with a key."""
         if len(value) > 1_000 or len(self.paths) >= MOST_PATHS:
             return
         text = value.decode(errors="replace")
         is_likely = text.lower().endswith(FILE_ENDS)
-        if ("/" in text or is_likely) and "://" not in text and "\n" not in text and "\0" not in text:
+        if ("/" in text or is_likely) and "://" not in text and text.isprintable():
             self.paths.setdefault(text, (name, is_key or is_likely))
 
     def all(self) -> list[tuple[str, bool, bytes]]:

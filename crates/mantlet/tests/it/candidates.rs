@@ -1,5 +1,5 @@
-//! Secrets of an app that may be the key of its tokens: what the launcher finds of them, and how it hands
-//! them over.
+//! Secrets of an app that may be the key of its tokens: which of them the launcher finds, and how
+//! it hands them over.
 
 use std::{
     collections::BTreeMap,
@@ -7,6 +7,7 @@ use std::{
     fs,
     io::Read,
     os::unix::{
+        ffi::OsStrExt,
         fs::PermissionsExt,
         net::{UnixListener, UnixStream},
     },
@@ -27,7 +28,7 @@ pub(crate) struct Launched {
     gate: UnixListener,
 }
 
-/// Candidates by their values, which are not always text: a name, and whether it is one that keys have.
+/// Candidates by their values, which are not always text: a name, and whether keys have such names.
 pub(crate) type Found = BTreeMap<Vec<u8>, (String, bool)>;
 
 impl Launched {
@@ -54,6 +55,7 @@ impl Launched {
             .current_dir(folder.path())
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("TEST_JWT", "of a variable")
+            .env(OsStr::from_bytes(b"ODD_\xff_KEY"), "of a variable whose name is not text")
             .env("TEST_PEM", "-----BEGIN PUBLIC KEY-----\\nYQ==\\n-----END PUBLIC KEY-----\\n")
             .stdin(Stdio::null())
             .spawn()
@@ -132,7 +134,7 @@ fn every_kind() -> Launched {
 fn secrets_of_all_kinds_are_found_and_nothing_of_the_app_is_called() {
     let launched = every_kind();
     let found = launched.found();
-    let expected: [(&str, &str, bool); 41] = [
+    let expected: [(&str, &str, bool); 42] = [
         // Variables, and files of variables.
         ("of a plain value", "PLAIN_SECRET in .env", true),
         ("of a value in quotes # and no comment", "EXPORTED_KEY in .env", true),
@@ -144,6 +146,7 @@ fn secrets_of_all_kinds_are_found_and_nothing_of_the_app_is_called() {
         ("of a file that former settings name", "NAMED in config/former.env", false),
         ("of a folder of secrets", "docker_secret in config/secrets", true),
         ("of a variable", "the variable TEST_JWT", true),
+        ("of a variable whose name is not text", "the variable ODD_\\udcff_KEY", true),
         ("of a variable that the app has set", "the variable LATE_TOKEN", true),
         // Modules, objects, classes.
         ("of a module", "SECRET_KEY in config", true),
