@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import platform
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from mantlet_inspector import app_import
 from mantlet_inspector.source import memory
 
 VERSION = 1
+TOKEN_LIBRARIES = ("authlib", "jose", "joserfc", "jwt")
 
 
 def contract(
@@ -66,7 +68,15 @@ def versions() -> dict[str, str]:
         "fastapi": fastapi.__version__,
         "starlette": starlette.__version__,
         "pydantic": pydantic.VERSION,
+        **token_libraries(),
     }
+
+
+def token_libraries() -> dict[str, str]:
+    """Those that the app has imported, which decode its tokens."""
+    loaded = {name: sys.modules[name] for name in TOKEN_LIBRARIES if name in sys.modules}
+    versions = {name: vars(module).get("__version__") for name, module in loaded.items()}
+    return {name: version for name, version in versions.items() if isinstance(version, str)}
 
 
 def made(app: Any, factory: bool, root: Path, module: str) -> Any:

@@ -21,7 +21,8 @@ pub struct Contract {
     /// The app's title.
     #[serde(default)]
     pub title: Option<String>,
-    /// Versions of what decided: `python`, `fastapi`, `starlette`, `pydantic`.
+    /// Versions of what decided: `python`, `fastapi`, `starlette`, `pydantic`; and of what may decode
+    /// tokens, if the app has imported it: `authlib`, `jose`, `joserfc`, `jwt`.
     #[serde(default)]
     pub made_with: std::collections::BTreeMap<String, String>,
     /// `FastAPI(root_path=…)`: a path that begins with it is routed without it, any other one as it is.

@@ -11,7 +11,7 @@ from typing import Any, Callable
 
 from mantlet_inspector.candidates import environment, settings
 from mantlet_inspector.candidates.dependencies import parts_of
-from mantlet_inspector.candidates.found import Found, Late
+from mantlet_inspector.candidates.found import Found
 from mantlet_inspector.candidates.functions import Functions
 from mantlet_inspector.candidates.reach import Reach
 from mantlet_inspector.candidates.whose import Whose
@@ -34,13 +34,16 @@ class Collection:
 
     def steps(self) -> Iterator[Callable[[], None]]:
         """The place where a value is set names it better than where it is used, so the environment
-        comes first."""
+        comes first. What takes longest in a large app comes last."""
         yield self.files_of_variables
         yield lambda: environment.add_variables(self.found)
-        yield self.calls
+        yield self.named_files
         yield self.globals
         yield self.cached_settings
-        yield lambda: environment.add_named_files(self.found, self.folders)
+        yield self.named_files
+        yield self.calls
+        yield self.token_functions
+        yield self.named_files
 
     def files_of_variables(self) -> None:
         environment.add_files(self.found, [*environment.files_in(self.folders), *self.named("env_file")])
@@ -50,6 +53,9 @@ class Collection:
         """Paths that classes of settings name."""
         return [os.path.expanduser(path) for cls in self.classes for path in settings.places(cls, option)]
 
+    def named_files(self) -> None:
+        environment.add_named_files(self.found, self.folders)
+
     def calls(self) -> None:
         for kind, part in parts_of(self.app):
             if kind == "dependency":
@@ -57,10 +63,10 @@ class Collection:
             elif kind == "handler":
                 self.functions.visit(part, only_tokens=True)
             elif kind == "state":
-                self.reach.take(part, "state of the app", "")
+                self.reach.take(part, "app.state", "")
             else:
                 self.middleware(part)
-        self.reach.run()
+            self.reach.run()
 
     def middleware(self, middleware: Any) -> None:
         cls = attribute(middleware, "cls")
@@ -74,12 +80,14 @@ class Collection:
     def globals(self) -> None:
         for name, module in self.modules:
             for variable, value in list(names_in(module).items()):
-                if not variable.startswith("__"):
+                if type(variable) is str and not variable.startswith("__"):
                     self.reach.take(value, variable, name)
         self.reach.run()
+
+    def token_functions(self) -> None:
         for _, module in self.modules:
             self.functions.sweep(names_in(module))
-        self.reach.run()
+            self.reach.run()
 
     def cached_settings(self) -> None:
         for one in settings.objects(self.classes, self.reach.seen):
@@ -91,10 +99,9 @@ def candidates(app: Any, root: Path, module: str) -> list[tuple[str, bool, bytes
     """-> [(name, whether it is one that keys have, value)]"""
     collection = Collection(app, root, module)
     for step in collection.steps():
+        collection.found.begin_step()
         try:
             step()
-        except Late:
-            break
-        except Exception:  # an app may hold anything, and all else is still to be looked at
-            continue
+        except Exception:  # it is late, or an app holds what was not thought of
+            collection.reach.waiting.clear()
     return collection.found.all()

@@ -13,13 +13,12 @@ from mantlet_inspector.candidates.found import LONGEST, LONGEST_TEXT, Found
 
 MOST_FILES = 32
 # As python-dotenv reads it, but for `${OTHER}` in a value.
-LINE = re.compile(
-    r"""^[ \t]*(?:export[ \t]+)?'?([^=\s#'"]+)'?[ \t]*=[ \t]*"""
+LINE = (
+    r"""(?ms)^[ \t]*(?:export[ \t]+)?'?([^=\s#'"]+)'?[ \t]*=[ \t]*"""
     r"""(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^'"\s][^\r\n]*?|))"""
-    r"""[ \t]*(?:(?<=\s)\#[^\r\n]*)?$""",
-    re.MULTILINE | re.DOTALL,
+    r"""[ \t]*(?:(?<=\s)\#[^\r\n]*)?$"""
 )
-ESCAPED = re.compile(r"\\([\\'\"abfnrtv])")
+ESCAPED = r"""\\([\\'"abfnrtv])"""
 ESCAPES = dict(zip("abfnrtv", "\a\b\f\n\r\t\v"))
 
 
@@ -45,10 +44,10 @@ def add_files(found: Found, files: list[str]) -> None:
 
 
 def variables_in(text: str) -> Iterator[tuple[str, str]]:
-    for line in LINE.finditer(text):
+    for line in re.finditer(LINE, text):
         name, single, double, plain = line.groups()
         if double is not None:
-            yield name, ESCAPED.sub(lambda one: ESCAPES.get(one[1], one[1]), double)
+            yield name, re.sub(ESCAPED, lambda one: ESCAPES.get(one[1], one[1]), double)
         elif single is not None:
             yield name, re.sub(r"\\([\\'])", r"\1", single)
         else:
@@ -70,7 +69,8 @@ def add_secrets(found: Found, folders: list[str]) -> None:
 
 def add_named_files(found: Found, folders: list[Path]) -> None:
     """Keys in files whose paths are values of the app."""
-    for path, (name, _) in sorted(found.paths.items(), key=lambda one: not one[1][1])[: MOST_FILES * 8]:
+    paths, found.paths = found.paths, {}
+    for path, (name, _) in sorted(paths.items(), key=lambda one: not one[1][1])[: MOST_FILES * 8]:
         found.check()
         for folder in folders:
             content = read(os.path.join(folder, path), LONGEST_TEXT)
@@ -82,13 +82,14 @@ def add_named_files(found: Found, folders: list[Path]) -> None:
 def read(file: str, most: int) -> bytes | None:
     """A regular file that is not larger. One that is not regular is not waited for."""
     try:
-        opened = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.stat(file).st_mode):
+            return None
+        # It may have been replaced meanwhile.
+        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
+            content = opened.read(most + 1)
     except (OSError, ValueError):
         return None
-    with open(opened, "rb") as reading:
-        is_regular = stat.S_ISREG(os.fstat(reading.fileno()).st_mode)
-        content = reading.read(most + 1) if is_regular else b""
-    return content if 0 < len(content) <= most else None
+    return content if content and len(content) <= most else None
 
 
 def shown(path: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
@@ -16,14 +17,18 @@ MOST_PATHS = 2_000  # that may be those of files with keys
 BOUND = 0.3  # seconds
 
 # Words in names of keys.
-NAMES = re.compile("secret|key|jw[tske]|token|sign|pepper|salt|hmac|crypt|pem|private|passphrase", re.I)
-KEY_IN_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----\n?", re.DOTALL)
-FILE = re.compile(r"[^\s:]{1,1000}")
+KEY_WORDS = "secret key jwt jws jwk jwe token sign pepper salt hmac crypt pem private passphrase".split()
+KEY_IN_PEM = rb"(?s)-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----\n?"
 FILE_ENDS = (".pem", ".key", ".pub", ".crt", ".cer", ".txt")
 
 
 class Late(Exception):
     """The time is up."""
+
+
+def has_word(name: str, words: Sequence[str]) -> bool:
+    name = name.lower()
+    return any(word in name for word in words)
 
 
 def named(path: str, place: str) -> str:
@@ -33,20 +38,27 @@ def named(path: str, place: str) -> str:
 
 class Found:
     def __init__(self) -> None:
-        self.until = time.monotonic() + BOUND
+        self.end = time.monotonic() + BOUND
+        self.until = self.end
         self.keys: dict[bytes, str] = {}  # by their names
         self.others: dict[bytes, str] = {}
-        self.paths: dict[str, tuple[str, bool]] = {}  # with their names, and whether they are likely
+        # Values that may be paths of files with keys: their names, and whether that is likely.
+        self.paths: dict[str, tuple[str, bool]] = {}
+
+    def begin_step(self) -> None:
+        """A step may take half of the time that is left, so that a large one hides no other."""
+        now = time.monotonic()
+        self.until = now + (self.end - now) / 2
 
     def check(self) -> None:
         if time.monotonic() > self.until:
             raise Late
 
-    def add(self, value: bytes, path: str, place: str = "") -> None:
-        """`path` leads to it, in a module (`place`) if it is in one."""
+    def add(self, value: bytes, path: str, place: str = "", has_name: bool = True) -> None:
+        """`path` leads to it, in a module (`place`) if it is in one. A literal has no name."""
         self.check()
         name = named(path, place)
-        is_key = NAMES.search(path) is not None
+        is_key = has_name and has_word(path, KEY_WORDS)
         if b"-----BEGIN " in value:
             self.add_pem(value, name)
         else:
@@ -56,7 +68,7 @@ class Found:
     def add_pem(self, value: bytes, name: str) -> None:
         self.put(value, name, True)
         # In the environment a line often ends with the two characters `\n`.
-        for found in KEY_IN_PEM.finditer(value.replace(b"\\n", b"\n")):
+        for found in re.finditer(KEY_IN_PEM, value.replace(b"\\n", b"\n")):
             self.put(found[0], name, True)
 
     def put(self, value: bytes, name: str, is_key: bool) -> None:
@@ -67,15 +79,15 @@ class Found:
             self.others.pop(value, None)
         among = self.keys if is_key else self.others
         if len(among) < MOST:
-            among.setdefault(value, name[:LONGEST_NAME])
+            name = name[:LONGEST_NAME]
+            among.setdefault(value, name if name.isprintable() else repr(name)[1:-1])
 
     def note_path(self, value: bytes, name: str, is_key: bool) -> None:
-        """Remembers a value that may be the path of a file with a key."""
         if len(value) > 1_000 or len(self.paths) >= MOST_PATHS:
             return
         text = value.decode(errors="replace")
         is_likely = text.lower().endswith(FILE_ENDS)
-        if FILE.fullmatch(text) and ("/" in text or is_likely):
+        if ("/" in text or is_likely) and "://" not in text and text.isprintable():
             self.paths.setdefault(text, (name, is_key or is_likely))
 
     def all(self) -> list[tuple[str, bool, bytes]]:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import functools
-import re
 import types
 from typing import Any
 
-from mantlet_inspector.candidates.found import LONGEST_TEXT
+from mantlet_inspector.candidates.found import LONGEST_TEXT, Late, has_word
 from mantlet_inspector.candidates.reach import CACHED, Reach
 from mantlet_inspector.candidates.whose import FRAMEWORK, OWN, STANDARD
 from mantlet_inspector.source.bytecode import codes
 from mantlet_inspector.source.objects import is_class, is_module, names_in
-from mantlet_inspector.source.stored import attribute, bytes_in, class_name, names_of
+from mantlet_inspector.source.stored import attribute, bytes_in, class_name, module_of, names_of
 
 DEPTH = 3  # functions that call each other
 FOREIGN = (FRAMEWORK, STANDARD)
-# Names in functions that make or read tokens.
-WORDS = re.compile("jw[tske]|jose|token|encode|decode|sign|secret|hmac|crypt", re.I)
+# Words in functions that make or read tokens.
+WORDS = "jwt jws jwk jwe jose token encode decode sign secret hmac crypt".split()
 
 
 class Functions:
@@ -32,15 +31,26 @@ class Functions:
         for value in list(names.values()):
             if is_class(value) and self.whose.of_class(value) == OWN:
                 for method in list(names_of(value).values()):
-                    self.visit(function_of(method), only_tokens=True)
-            elif type(value) in (types.FunctionType, CACHED):
-                function = attribute(value, "__wrapped__") if type(value) is CACHED else value
-                if self.whose.of_module(module_in(function)) == OWN:
-                    self.visit(value, only_tokens=True)
+                    self.visit_own(function_of(method))
+            else:
+                self.visit_own(value)
+
+    def visit_own(self, value: Any) -> None:
+        function = attribute(value, "__wrapped__") if type(value) is CACHED else value
+        if type(function) is types.FunctionType and self.whose.of_module(module_in(function)) == OWN:
+            self.visit(value, only_tokens=True)
 
     def visit(self, call: Any, depth: int = 0, only_tokens: bool = False) -> None:
         """Something that is called: a function, a method, a class, an object."""
         self.found.check()
+        try:
+            self.visit_any(call, depth, only_tokens)
+        except Late:
+            raise
+        except Exception:  # an app may hold anything, and all else is still to be looked at
+            return
+
+    def visit_any(self, call: Any, depth: int, only_tokens: bool) -> None:
         for _ in range(10):
             if issubclass(type(call), functools.partial):
                 self.reach.take(attribute(call, "args"), "an argument of partial", "")
@@ -91,7 +101,7 @@ class Functions:
         if wrapped is not None and depth < DEPTH:
             self.visit(wrapped, depth + 1)
         for literal in literals(function):
-            self.found.add(literal, f"a literal of {name}", place)
+            self.found.add(literal, f"a literal of {name}", place, has_name=False)
         defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
         for default in defaults:
             self.take(default, f"a default of {name}", place, depth)
@@ -148,7 +158,7 @@ def function_of(method: Any) -> Any:
 def deals_with_tokens(function: Any) -> bool:
     for code in codes(function.__code__):
         names = (code.co_name, *code.co_names, *code.co_varnames, *code.co_freevars)
-        if any(WORDS.search(name) for name in names):
+        if has_word(" ".join(names), WORDS):
             return True
     return False
 
@@ -161,10 +171,6 @@ def literals(function: Any) -> list[bytes]:
             if text is not None:
                 found.append(text)
     return found
-
-
-def module_of(cls: Any) -> str:
-    return text_or_nothing(names_of(cls).get("__module__"))
 
 
 def name_in(function: Any) -> str:

@@ -21,14 +21,15 @@ from mantlet_inspector.source.stored import (
     entries,
     is_a,
     items,
+    module_of,
     names_of,
 )
 
 DEPTH = 3  # `settings.auth.jwt.secret`
 CACHED = type(functools.lru_cache(lambda: None))
 # Where a class keeps the one value that it stands for: Pydantic's and Starlette's secrets, members
-# of enumerations, Starlette's `State`.
-CONTENTS = ("_secret_value", "_value", "_value_", "_state")
+# of enumerations, Starlette's `State`, lazy settings.
+CONTENTS = ("_secret_value", "_state", "_value", "_value_", "_wrapped")
 STANDARD_CLASSES = (types.SimpleNamespace, functools.partial, UserDict)
 STANDARD_MODULES = ("configparser",)
 FRAMEWORK_CLASSES = {
@@ -113,17 +114,16 @@ class Reach:
         elif issubclass(cls, ITEMS):
             for index, item in enumerate(items(value)):
                 self.take_part(item, f"{path}[{index}]", place, depth)
-        elif names_of(cls).get("__module__") and not is_module(value) and self.is_opened(value, depth):
+        elif not is_module(value) and self.is_opened(value, depth):
             self.open_object(value, path, place, depth)
 
     def is_opened(self, value: Any, depth: int) -> bool:
         cls = type(value)
         whose = self.whose.of_class(cls)
         if whose == STANDARD:
-            return is_a(value, *STANDARD_CLASSES) or names_of(cls).get("__module__") in STANDARD_MODULES
+            return is_a(value, *STANDARD_CLASSES) or module_of(cls) in STANDARD_MODULES
         if whose == FRAMEWORK:
-            name = names_of(cls).get("__module__")
-            return class_name(cls) in FRAMEWORK_CLASSES.get(name, ())
+            return class_name(cls) in FRAMEWORK_CLASSES.get(module_of(cls), ())
         return whose in (OWN, *PACKAGES) or depth == 0
 
     def open_dict(self, value: Any, path: str, place: str, depth: int) -> None:
@@ -141,7 +141,7 @@ class Reach:
     def open_class(self, cls: Any, path: str, place: str, depth: int) -> None:
         names = names_of(cls)
         for name, part in list(names.items()):
-            if not name.startswith("__") and name != "model_config":
+            if type(name) is str and not name.startswith("__") and name != "model_config":
                 self.take_part(part, f"{path}.{name}", place, depth)
         # Fields with their defaults. Older versions of Pydantic have them under their public name.
         for fields in ("__pydantic_fields__", "model_fields", "__fields__", "__dataclass_fields__"):
@@ -155,20 +155,14 @@ class Reach:
 
 
 def is_key(cls: Any) -> bool:
-    """A key or a certificate of the package cryptography."""
-    module = names_of(cls).get("__module__")
-    name = class_name(cls)
-    return (
-        type(module) is str
-        and module.startswith("cryptography.")
-        and name.endswith(("PrivateKey", "PublicKey", "Certificate"))
-    )
+    """A key or a certificate of the package cryptography, whose methods are compiled."""
+    method = names_of(cls).get("public_bytes") or names_of(cls).get("public_key")
+    return type(method) is types.MethodDescriptorType and module_of(cls).startswith("cryptography.")
 
 
 def public_part(key: Any) -> bytes:
-    """Code of that package, not of the app, writes it."""
     form = sys.modules["cryptography.hazmat.primitives.serialization"]
-    public = key if class_name(type(key)).endswith("PublicKey") else key.public_key()
+    public = key.public_key() if "public_key" in names_of(type(key)) else key
     return public.public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo)
 
 

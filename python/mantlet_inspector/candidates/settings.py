@@ -6,7 +6,6 @@ from __future__ import annotations
 import gc
 import pathlib
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 from mantlet_inspector.candidates.whose import OWN, Whose
@@ -14,6 +13,7 @@ from mantlet_inspector.source.objects import is_class, is_module, names_in
 from mantlet_inspector.source.stored import bases_of, is_a, items, names_of, subclasses_of
 
 BASES = ("pydantic_settings.main", "pydantic.v1.env_settings")
+MOST_BLOCKS = 2_000_000  # of memory, in an app of which all objects are gone through
 PATHS = (pathlib.PosixPath, pathlib.PurePosixPath)
 
 
@@ -53,9 +53,10 @@ def path_in(value: Any) -> str | None:
     return value if type(value) is str else None
 
 
-def objects(classes: list[Any], seen: dict[int, Any]) -> Iterator[Any]:
+def objects(classes: list[Any], seen: dict[int, Any]) -> list[Any]:
     """Objects of the classes, unless one of each was seen: going through all objects takes time."""
     known = {id(type(one)) for one, _ in seen.values()}
     wanted = {id(cls) for cls in classes} - known
-    if wanted:
-        yield from [one for one in gc.get_objects() if id(type(one)) in wanted]
+    if not wanted or sys.getallocatedblocks() > MOST_BLOCKS:
+        return []
+    return [one for one in gc.get_objects() if id(type(one)) in wanted]

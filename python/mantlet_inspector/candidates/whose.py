@@ -8,7 +8,7 @@ from typing import Any
 
 from mantlet_inspector.source import files
 from mantlet_inspector.source.objects import is_module, names_in
-from mantlet_inspector.source.stored import names_of
+from mantlet_inspector.source.stored import module_of
 
 OWN, FRAMEWORK, STANDARD = "own", "framework", "standard"  # any other word is a package
 
@@ -24,7 +24,7 @@ class Whose:
         """The app's own."""
         # A module stands before those that it imports. What is imported is named where it was made.
         for name, module in reversed(list(sys.modules.items())):
-            if is_module(module) and self.of_module(name) == OWN:
+            if type(name) is str and is_module(module) and self.of_module(name) == OWN:
                 yield name, module
 
     def of_module(self, name: str) -> str:
@@ -46,6 +46,5 @@ class Whose:
     def of_class(self, cls: Any) -> str:
         known = self.classes.get(id(cls))
         if known is None:
-            name = names_of(cls).get("__module__")
-            known = self.classes[id(cls)] = (cls, self.of_module(name) if type(name) is str else STANDARD)
+            known = self.classes[id(cls)] = (cls, self.of_module(module_of(cls)))
         return known[1]

@@ -20,6 +20,12 @@ ITEMS = (list, tuple, set, frozenset, deque)
 layouts: dict[int, tuple[Any, list[tuple[str, Any]], Any]] = {}
 
 
+def module_of(cls: Any) -> str:
+    """The name of the module in which a class was made, or nothing."""
+    name = names_of(cls).get("__module__")
+    return name if type(name) is str else ""
+
+
 def is_a(value: Any, *classes: Any) -> bool:
     """By its very type: `isinstance` also asks the object."""
     return any(base is cls for base in bases_of(type(value)) for cls in classes)
@@ -32,10 +38,12 @@ def layout_of(cls: Any) -> tuple[Any, list[tuple[str, Any]], Any]:
         slots, names = [], None
         for base in bases_of(cls):
             for name, found in list(names_of(base).items()):
-                if type(found) is types.MemberDescriptorType:
+                kind = type(found)
+                if name == "__dict__":
+                    is_built_in = kind in (types.GetSetDescriptorType, types.MemberDescriptorType)
+                    names = found if is_built_in and names is None else names
+                elif kind is types.MemberDescriptorType:
                     slots.append((name, found))
-                elif name == "__dict__" and names is None and type(found) is types.GetSetDescriptorType:
-                    names = found
         known = layouts[id(cls)] = (cls, slots, names)
     return known
 

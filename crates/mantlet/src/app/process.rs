@@ -84,7 +84,7 @@ impl AppProcess {
         }
         let launcher = folder.path().join(LAUNCHER);
         write_files(folder.path()).map_err(cannot)?;
-        // Before the app is started for the first time: a launcher that finds nothing goes on without.
+        // Before the app is started: a launcher that finds nothing goes on without.
         let hearing = Hearing::begin(folder.key_socket()).map_err(cannot)?;
         let mut arguments: Vec<OsString> = vec![launcher.into()];
         if !config.entrypoint.is_empty() {

@@ -567,9 +567,11 @@ fn an_app_in_another_one_is_found() {
 
 #[test]
 fn an_app_may_have_modules_of_the_same_names_and_print_what_it_likes() {
-    let app = format!("import contract, launcher, schemas, source, walk\nprint(schemas.MINE)\n{THREE_LINES}");
+    let app = format!(
+        "import candidates, contract, launcher, schemas, source, walk\nprint(schemas.MINE)\n{THREE_LINES}"
+    );
     let own = "MINE = 'printed by the app'\n";
-    let rooms = ["contract.py", "proof.py", "source.py"];
+    let rooms = ["candidates.py", "contract.py", "proof.py", "source.py"];
     let files = ["inspector.py", "json.py", "launcher.py", "operations.py", "schemas.py", "walk.py"];
     let typed = rooms
         .into_iter()

@@ -17,6 +17,7 @@ mod admin;
 mod agreement;
 mod around;
 mod busy;
+mod candidates;
 mod client;
 mod content_types;
 mod contract;

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::kit::{
-    Client,
-    command::{Finished, Typed},
-    provided,
+use crate::{
+    candidates::Launched,
+    kit::{
+        Client,
+        command::{Finished, Typed},
+        provided,
+    },
 };
 
 fn python() -> String {
@@ -55,5 +58,44 @@ fn an_app_on_the_oldest_versions_is_served() {
         let code = answer.json()["code"].as_str().map(str::to_owned);
         let expected = (status == 422).then(|| "input-invalid".to_owned());
         assert_eq!((answer.status, code), (status, expected), "{answer:?}");
+    }
+}
+
+#[test]
+fn what_may_be_a_key_is_found_on_the_oldest_versions() {
+    let app = "
+import functools, types
+from fastapi import Depends, FastAPI
+from pydantic import BaseModel, SecretStr
+
+class Settings(BaseModel):
+    jwt_secret: SecretStr = SecretStr('of a model')
+
+@functools.lru_cache()
+def get_settings(): return Settings()
+
+@functools.lru_cache(maxsize=None)
+def get_key(number): return 'of a cache'
+
+def current_user(settings=Depends(get_settings)): return types.SimpleNamespace(key='not made')
+
+get_settings()
+get_key(1)
+app = FastAPI()
+SECRET_KEY = 'of a module'
+HELD = types.SimpleNamespace(key='of a plain object')
+
+@app.get('/')
+def root(user=Depends(current_user)): return {}
+";
+    let found = Launched::start(python().as_ref(), &[("main.py", app.as_bytes())]).found();
+    for (value, name) in [
+        ("of a model", "Settings.jwt_secret in main"),
+        ("of a cache", "get_key() in main"),
+        ("of a module", "SECRET_KEY in main"),
+        ("of a plain object", "HELD.key in main"),
+        ("not made", "a literal of current_user in main"),
+    ] {
+        assert_eq!(found.get(value.as_bytes()).map(|(name, _)| name.as_str()), Some(name), "{value}");
     }
 }
