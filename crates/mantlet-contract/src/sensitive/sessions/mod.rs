@@ -34,9 +34,9 @@ use crate::{
 pub enum SessionRole {
     /// It ends the session of the request, or that of a token among its inputs.
     Logout,
-    /// It ends the other sessions of the caller's account. An operation that ends all of them by its
-    /// name is a [`Logout`](Self::Logout), too. Not so `DELETE /auth/sessions`: many apps keep the
-    /// caller's own session then.
+    /// It ends the other sessions of the caller's account. An operation that ends all of them by
+    /// its name is a [`Logout`](Self::Logout), too. `DELETE /auth/sessions` is not: many apps keep
+    /// the caller's own session then.
     LogoutElsewhere,
     /// It gives new tokens for a refresh token, or for a session that is still valid.
     Refresh,
