@@ -18,7 +18,8 @@
 //!   depth, steps, faults.
 //! - A form is read as python-multipart reads it.
 //! - [`sensitive`] finds which operations are sensitive, by their inputs; a word is only a suspicion. Whom a request names is read by [`inputs`], as
-//!   FastAPI reads it.
+//!   FastAPI reads it. It also finds which operations end, renew and change a session, and which one
+//!   says who the caller is.
 //! - [`answers`]: a shape says which keys may stand. What may fit any branch stays, and an object without a single promised key is something else and
 //!   stays whole.
 

@@ -78,6 +78,8 @@ pub(super) fn contract(rows: &[Row]) -> Contract {
             object(json!([of("user", 17, true)])),
             object(json!([of("email", 0, false), of("password", 0, false)])),
             {"type": "dict", "keys": 0, "values": 0},
+            // A password, but not the caller's.
+            object(json!([of("smtp", 17, true)])),
         ],
         "router": {"routes": rows.iter().map(route).collect::<Vec<_>>(), "redirect-slashes": true, "complete": true},
     }))

@@ -2,16 +2,16 @@
 //!
 //! They have no limits, so they are not a [`Purpose`]. A word alone proves nothing here either:
 //! `/cache/refresh` fills a cache, `/devices/revoke` forgets a device, `DELETE /sessions` forgets
-//! what was said in a chat. [`Evidence::Known`] needs a word that is about sessions, no other word
-//! that is about something else, and one of these:
+//! chats. An operation is [`Evidence::Known`] if a word is about sessions, no other word is about
+//! something else, and one of these agrees:
 //!
-//! 1. a session that comes with the request: a security scheme, a cookie or a header that carries it;
-//! 2. a token among the inputs; for a password, the passwords;
-//! 3. for `logout` and `refresh`: the app's own login beside it, since many apps read a cookie without
+//! 1. The request brings a session: a security scheme, a cookie or a header that carries one.
+//! 2. A token is among the inputs; for a change of the password, the passwords.
+//! 3. For `logout` and `refresh`: the app's own login is beside it. Many apps read a cookie without
 //!    declaring it.
 //!
-//! Operations on other accounts and on one of several sessions are left out: `DELETE /sessions/{id}`,
-//! `PATCH /users/{id}`, `POST /users/{id}/logout`.
+//! Left out are operations on other accounts and on one of several sessions:
+//! `DELETE /sessions/{id}`, `PATCH /users/{id}`, `POST /users/{id}/logout`.
 
 mod roles;
 mod subject;
@@ -32,10 +32,11 @@ use crate::{
 /// What an operation is to a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SessionRole {
-    /// It ends the session that the request comes with, or that of a token among its inputs.
+    /// It ends the session of the request, or that of a token among its inputs.
     Logout,
-    /// It ends the caller's other sessions. An operation that ends all of them is a
-    /// [`Logout`](Self::Logout), too.
+    /// It ends the other sessions of the caller's account. An operation that ends all of them by
+    /// its name is a [`Logout`](Self::Logout), too. `DELETE /auth/sessions` is not: many apps keep
+    /// the caller's own session then.
     LogoutElsewhere,
     /// It gives new tokens for a refresh token, or for a session that is still valid.
     Refresh,
@@ -95,16 +96,17 @@ pub struct SessionRoute {
     /// What shows it: `the word "logout" is in its path; it asks for OAuth2PasswordBearer`.
     pub why: String,
     /// Where the credential may be that the operation is about. `Refresh`: the refresh token.
-    /// `Logout`: the token that is given up. `ChangePassword`: the new password. None: it is not
-    /// known, or it is only what the caller is known by.
+    /// `Logout`: the token that is given up. `ChangePassword`: the new password. A token may also
+    /// come as the operation's security scheme says; if this is empty, it comes nowhere else.
     pub places: Vec<CredentialPlace>,
-    /// Only a request with a value at one of these places has the role: `PATCH /users/me` without a
-    /// password changes none, and a token endpoint is a login for other requests.
+    /// Only a request with a value at one of these places has the role. `PATCH /users/me` without a
+    /// password changes no password. A token endpoint is a login for requests without a refresh
+    /// token.
     pub only_if_present: bool,
 }
 
-/// All operations of an app that have a role in a session, in its order. Those for [`SessionRole::Me`]
-/// come last, the surest of them first.
+/// All operations of an app that have a role in a session, in the app's order. Those that are
+/// [`SessionRole::Me`] come last, the surest of them first.
 pub fn session_routes(contract: &Contract) -> Vec<SessionRoute> {
     let mut all = Vec::new();
     operations("", None, &contract.router, &mut all);
@@ -119,10 +121,11 @@ pub fn session_routes(contract: &Contract) -> Vec<SessionRoute> {
     pages_are_not_it(&mut found);
     found.sort_by_key(|route| {
         (route.role == SessionRole::Me).then(|| {
-            let is_sure = route.evidence == Evidence::Known;
+            let is_known = route.evidence == Evidence::Known;
             let last = route.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+            let unsure = words::rank_of_me(last).filter(|rank| !words::is_surely_me(*rank));
             let segments = route.path.trim_matches('/').split('/').count();
-            (!is_sure, words::rank_of_me(last), segments, route.path.len())
+            (!is_known, unsure, segments, route.path.len())
         })
     });
     found
@@ -169,7 +172,7 @@ fn logins<'l>(contract: &'l Contract, all: &'l [Located<'l>]) -> Vec<Login<'l>> 
     all.iter().filter(is_login).map(|one| Login::new(&one.path, one.host)).collect()
 }
 
-/// Of several routes with one path the app's code may choose.
+/// Of several routes with one path and one role, the app's code may choose.
 fn add(found: &mut Vec<SessionRoute>, one: &Located<'_>, role: Found) {
     let methods: Vec<_> =
         one.methods.iter().filter(|name| role.methods.contains(&name.as_str())).cloned().collect();

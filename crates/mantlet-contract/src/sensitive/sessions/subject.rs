@@ -1,25 +1,24 @@
-//! One operation as it is judged: its words below those of the app's logins, what it takes, and what
-//! it asks for.
+//! One operation as it is judged: its words below those of the app's logins, what it takes, and
+//! what it asks for.
 
 use super::{
-    super::{
-        taken::{Taken, Value, taken},
-        words::rank_of_account,
-    },
     CredentialPlace, Located,
     words::{is_any_token, is_id, is_of_something_else, is_refresh_token, joined, may_carry_a_session},
 };
 use crate::{
     model::{Location, Operation, SecurityScheme, Shape},
-    sensitive::Place,
+    sensitive::{
+        Place,
+        taken::{Taken, Value, taken},
+        words::rank_of_account,
+    },
 };
 
 /// One of the app's own logins.
 pub(super) struct Login<'c> {
     path: &'c str,
     host: Option<&'c str>,
-    /// The segments that it stands below, without its own: those of `/api/auth` for
-    /// `/api/auth/login/access-token`.
+    /// The segments of the place where it stands: `/api/auth` for `/api/auth/login/access-token`.
     below: Vec<&'c str>,
 }
 
@@ -27,8 +26,8 @@ impl<'c> Login<'c> {
     pub(super) fn new(path: &'c str, host: Option<&'c str>) -> Self {
         let mut below: Vec<_> = segments(path).collect();
         below.pop();
-        let is_login = |segment: &&str| matches!(&joined(segment)[..], [word] if matches!(word.as_str(), "login" | "signin" | "token"));
-        while below.last().is_some_and(is_login) {
+        let words = ["login", "signin", "token"];
+        while below.last().is_some_and(|last| words.contains(&joined(last).concat().as_str())) {
             below.pop();
         }
         Self { path, host, below }
@@ -48,9 +47,9 @@ pub(super) struct Subject<'c> {
     /// Words of its function's name, or of an operation id of another kind.
     pub(super) name: Vec<String>,
     pub(super) taken: Vec<Taken>,
-    /// Parameters of its path, below the same segments.
+    /// Parameters of its path, below the segments that it shares with a login.
     parameters: Vec<&'c str>,
-    /// All of them.
+    /// Its path has parameters, there or above.
     pub(super) has_parameters: bool,
     /// A login of the app in the same place: its path.
     pub(super) beside_login: Option<&'c str>,
@@ -134,7 +133,7 @@ impl<'c> Subject<'c> {
         all
     }
 
-    /// Where a token stands that is not what the caller is known by.
+    /// Where a token stands beside the caller's own credential.
     pub(super) fn tokens(&self) -> Vec<CredentialPlace> {
         let refresh = self.refresh_tokens();
         if refresh.is_empty() { self.places(is_any_token) } else { refresh }

@@ -13,11 +13,9 @@ fn line(found: &[SessionRoute], Row(method, path, ..): &Row) -> String {
         .filter(of_it)
         .map(|one| {
             let evidence = if one.evidence == Evidence::Known { "known" } else { "word" };
-            let mut line = format!("{} {evidence}", one.role.name());
-            for place in &one.places {
-                line.push_str(&format!(" {place}"));
-            }
-            line + if one.only_if_present { "?" } else { "" }
+            let places: Vec<_> = one.places.iter().map(|place| format!(" {place}")).collect();
+            let if_present = if one.only_if_present { "?" } else { "" };
+            format!("{} {evidence}{}{if_present}", one.role.name(), places.concat())
         })
         .collect();
     if lines.is_empty() { "-".to_owned() } else { lines.join(" + ") }
@@ -40,8 +38,7 @@ fn check_alone(rows: Vec<(Row, &str)>) {
 }
 
 #[test]
-fn apps_of_the_tutorials_and_of_fastapi_users() {
-    // The tutorial.
+fn the_tutorials_app() {
     check(vec![
         (
             Row(
@@ -56,7 +53,10 @@ fn apps_of_the_tutorials_and_of_fastapi_users() {
         (Row("GET", "/users/me/", "read_users_me_users_me__get", json!([]), "bearer"), "me known"),
         (Row("GET", "/users/me/items/", "read_own_items_users_me_items__get", json!([]), "bearer"), "-"),
     ]);
-    // The full-stack template.
+}
+
+#[test]
+fn the_full_stack_template() {
     check(vec![
         (
             Row(
@@ -128,7 +128,10 @@ fn apps_of_the_tutorials_and_of_fastapi_users() {
         (Row("POST", "/api/v1/users/signup", "users-register_user", json!(["email", "password"]), ""), "-"),
         (Row("POST", "/api/v1/users/", "users-create_user", json!(["email", "password"]), "bearer"), "-"),
     ]);
-    // fastapi-users.
+}
+
+#[test]
+fn fastapi_users() {
     check(vec![
         (
             Row(
@@ -286,7 +289,7 @@ fn a_word_alone_ends_no_session() {
     ]);
 }
 
-/// Where the app's own login stands, cookies need not be declared, and words that both share say nothing.
+/// Beside the app's own login, cookies need not be declared. Segments that both share show nothing.
 #[test]
 fn a_login_shows_what_stands_beside_it() {
     let login = |path| (Row("POST", path, "login", json!(["username", "password"]), ""), "-");
@@ -461,6 +464,10 @@ fn a_new_password_is_the_callers() {
             "change-password known password",
         ),
         (Row("POST", "/me", "a", json!(["password?"]), "bearer"), "change-password known password?"),
+        (
+            Row("POST", "/auths/update/password", "a", json!(["password", "new_password"]), "bearer"),
+            "change-password known new_password",
+        ),
         // Not known.
         (Row("PUT", "/me/password", "a", json!([{"shape": 18}]), "bearer"), "change-password word"),
         (Row("PUT", "/me/password", "a", json!(["new_password"]), ""), "change-password word new_password"),
@@ -488,6 +495,7 @@ fn a_new_password_is_the_callers() {
         (Row("POST", "/passwords/generate", "a", json!(["length"]), "bearer"), "-"),
         (Row("PATCH", "/users/me", "a", json!(["smtp_password?"]), "bearer"), "-"),
         (Row("PATCH", "/users/me", "a", json!(["bool:password"]), "bearer"), "-"),
+        (Row("PATCH", "/users/me", "a", json!([{"shape": 19}]), "bearer"), "-"),
         (Row("GET", "/change-password", "a", json!([]), "bearer"), "-"),
         (Row("DELETE", "/users/me", "a", json!(["password"]), "bearer"), "-"),
     ]);
@@ -544,4 +552,20 @@ fn it_says_what_shows_it() {
             "its path ends in `me`; it asks for `OAuth2PasswordBearer`",
         ]
     );
+}
+
+#[test]
+fn mounted_apps_have_sessions_too() {
+    let rows = [
+        Row("POST", "/auth/login", "login_auth_login_post", json!(["username", "password"]), ""),
+        Row("POST", "/auth/refresh", "refresh_auth_refresh_post", json!([]), ""),
+    ];
+    let mut contract = contract(&rows);
+    let router = contract.router.clone();
+    let host = Route::Host { host: "a.example".into(), router: Some(router.clone()) };
+    contract.router.routes = vec![Route::Mount { path: "/shop".into(), router: Some(router) }, host];
+    let found = session_routes(&contract);
+    let found: Vec<_> = found.iter().map(|one| (&*one.path, one.host.as_deref(), one.evidence)).collect();
+    let known = Evidence::Known;
+    assert_eq!(found, [("/shop/auth/refresh", None, known), ("/auth/refresh", Some("a.example"), known)]);
 }

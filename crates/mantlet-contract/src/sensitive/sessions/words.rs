@@ -1,15 +1,14 @@
 //! Words that end, renew and change a session, and the words that may stand beside them.
 
-use super::super::words::{is_password, parts, simple};
+use crate::sensitive::words::{is_password, parts, simple};
 
 /// The end of the caller's own session.
-pub(super) const LOGOUT: [&str; 6] =
-    ["logout", "signout", "logoff", "signoff", "endsession", "unauthenticate"];
+pub(super) const LOGOUT: [&str; 5] = ["logout", "signout", "logoff", "signoff", "endsession"];
 /// The end of a token (RFC 7009), and of much else.
 pub(super) const REVOKE: [&str; 2] = ["revoke", "revocation"];
 /// A new token for an old one, and much else.
 pub(super) const REFRESH: [&str; 5] = ["refresh", "renew", "refreshtoken", "tokenrefresh", "renewtoken"];
-/// Beside `refresh`, they do something else with the token.
+/// Words that do something else with a refresh token.
 pub(super) const NOT_REFRESH: [&str; 12] = [
     "check",
     "decode",
@@ -24,7 +23,7 @@ pub(super) const NOT_REFRESH: [&str; 12] = [
     "validate",
     "verify",
 ];
-/// What comes to an end where a session does.
+/// What a session is made of.
 pub(super) const TOKENS: [&str; 5] = ["token", "tokens", "session", "sessions", "jwt"];
 
 /// All sessions of an account.
@@ -45,12 +44,13 @@ const AFTER_REFRESH: [&str; 12] = [
 pub(super) const CHANGE: [&str; 7] = ["change", "edit", "modify", "new", "put", "set", "update"];
 /// What is done to a password that was forgotten.
 pub(super) const RESET: [&str; 6] = ["forgot", "forgotten", "recover", "recovery", "reset", "restore"];
-/// What a path is about that ends with the caller's own data, the surest first.
-const ME: [&str; 13] = [
+/// Ends of paths to what the app knows of the caller, the surest first.
+const ME: [&str; 14] = [
     "me",
     "whoami",
     "userinfo",
     "currentuser",
+    "getcurrentuser",
     "usercurrent",
     "myself",
     "getme",
@@ -61,13 +61,14 @@ const ME: [&str; 13] = [
     "account",
     "user",
 ];
-/// So many of them are about the caller and nothing else.
-const SURE: usize = 9;
+/// The first of them are about the caller and nothing else.
+const SURE: usize = 10;
 
 /// Words of authentication.
-const AUTHENTICATION: [&str; 30] = [
+const AUTHENTICATION: [&str; 31] = [
     "access",
     "auth",
+    "auths",
     "authentication",
     "authenticate",
     "authn",
@@ -120,7 +121,7 @@ const PEOPLE: [&str; 20] = [
     "users",
     "people",
 ];
-/// Words that say nothing.
+/// Words that show nothing.
 const PLAIN: [&str; 52] = [
     "a",
     "and",
@@ -212,7 +213,7 @@ pub(super) fn may_follow_refresh(word: &str) -> bool {
     AFTER_REFRESH.contains(&word)
 }
 
-/// Whether a word says nothing against a session: `api`, `v2`, `auth`, `users`.
+/// Whether a word shows nothing that is not a session: `api`, `v2`, `auth`, `users`.
 pub(super) fn is_neutral(word: &str) -> bool {
     let is_version = || word.strip_prefix('v').unwrap_or(word).bytes().all(|byte| byte.is_ascii_digit());
     PLAIN.contains(&word) || PEOPLE.contains(&word) || AUTHENTICATION.contains(&word) || is_version()
@@ -228,13 +229,13 @@ pub(super) fn is_of_people(word: &str) -> bool {
     PEOPLE.contains(&word)
 }
 
-/// How surely the last segment of a path is the caller: the smaller, the surer.
+/// How surely the last segment of a path is about the caller: the smaller, the surer.
 pub(super) fn rank_of_me(segment: &str) -> Option<usize> {
     let plain = simple(segment);
     ME.iter().position(|known| *known == plain)
 }
 
-/// Whether a name of this rank is that of the caller and of nothing else.
+/// Whether a segment of this rank is about the caller and nothing else.
 pub(super) const fn is_surely_me(rank: usize) -> bool {
     rank < SURE
 }
@@ -248,15 +249,17 @@ pub(super) fn is_refresh_token(name: &str) -> bool {
     matches!(simple(name).as_str(), "refreshtoken") || (has("refresh") && is_token && !is_about_it)
 }
 
-/// Whether a name is that of a token of any kind by which a session goes on.
+/// Whether a name is that of a token, of which kind it does not say.
 pub(super) fn is_any_token(name: &str) -> bool {
     matches!(simple(name).as_str(), "token" | "jwt" | "accesstoken" | "authtoken" | "sessiontoken")
 }
 
-/// Whether a header or a cookie of this name may carry a session: `access_token`, `fastapiusersauth`.
+/// Whether a header or a cookie of this name may carry a session: `access_token`,
+/// `fastapiusersauth`.
 pub(super) fn may_carry_a_session(name: &str) -> bool {
     let plain = simple(name);
     let has = |known: &[&str]| known.iter().any(|word| plain.contains(word));
+    // Too short to be looked for inside other words.
     let is_short = parts(name).iter().any(|word| word == "sid");
     (is_short || has(&["auth", "jwt", "session", "token"])) && !is_of_something_else(name)
 }
@@ -269,7 +272,7 @@ pub(super) fn is_of_something_else(name: &str) -> bool {
         .any(|word| plain.contains(word))
 }
 
-/// Whether a name is that of one of many things, and not of the device that the request comes from.
+/// Whether a name is that of one of many things. The device that sends the request is not one.
 pub(super) fn is_id(name: &str) -> bool {
     let words = parts(name);
     let is_of_device =
@@ -285,11 +288,11 @@ pub(super) enum Password {
     Current,
     /// The one that is valid from now on.
     New,
-    /// The first of these, or the second.
+    /// Either of these.
     Plain,
 }
 
-/// What a password of this name is; none if it is not the caller's, or not one.
+/// What a password of this name is; none for another name, and for a repeated password.
 pub(super) fn password(name: &str) -> Option<Password> {
     let words = parts(name);
     let has = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));

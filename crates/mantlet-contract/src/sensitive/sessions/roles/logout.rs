@@ -1,8 +1,9 @@
 //! The ends of sessions.
 
-use super::{
-    super::{
-        super::Evidence,
+use super::{Found, Sign, are_neutral, contains, credential, credential_or_login, shown, sign};
+use crate::sensitive::{
+    Evidence,
+    sessions::{
         CredentialPlace, SessionRole,
         subject::Subject,
         words::{
@@ -10,7 +11,6 @@ use super::{
             may_follow_logout,
         },
     },
-    Found, Sign, are_neutral, contains, credential, credential_or_login, shown, sign,
 };
 
 const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE"];
@@ -118,7 +118,7 @@ fn delete(subject: &Subject<'_>, tokens: &[CredentialPlace]) -> Vec<Ending> {
     vec![(SessionRole::LogoutElsewhere, evidence, why)]
 }
 
-/// Flags and filters count for nothing: `except_current`.
+/// Whether it takes no text and no number. A flag may be there: `except_current`.
 fn takes_nothing(subject: &Subject<'_>) -> bool {
     subject.inputs().next().is_none()
 }

@@ -5,8 +5,7 @@ mod password;
 mod refresh;
 
 use super::{
-    super::Evidence,
-    CredentialPlace, SessionRole,
+    CredentialPlace, Evidence, SessionRole,
     subject::Subject,
     words::{is_neutral, rank_of_me},
 };
@@ -48,7 +47,7 @@ fn me(subject: &Subject<'_>) -> Option<Found> {
 
 /// A word that says what an operation does, and the words around it.
 struct Sign {
-    /// Where it is.
+    /// Which one it is, and where: ``the word `logout` is in its path``.
     why: String,
     /// Words that say what it is about.
     before: Vec<String>,
@@ -95,7 +94,7 @@ fn are_neutral(words: &[String]) -> bool {
     words.iter().all(|word| is_neutral(word))
 }
 
-/// A session or a token that comes with the request.
+/// What shows that the request brings a session or a token.
 fn credential(subject: &Subject<'_>, tokens: &[CredentialPlace]) -> Option<String> {
     let token = tokens.first().map(|place| format!("it takes `{place}`"));
     token.or_else(|| subject.session())

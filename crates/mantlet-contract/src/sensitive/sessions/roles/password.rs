@@ -1,19 +1,19 @@
 //! Changes of the caller's own password.
 
-use super::{
-    super::{
-        super::{
-            Evidence,
-            taken::Taken,
-            words::{is_token, simple},
+use super::{Found, are_neutral, contains, shown};
+use crate::{
+    model::BodyKind,
+    sensitive::{
+        Evidence, Place,
+        sessions::{
+            CredentialPlace, SessionRole,
+            subject::Subject,
+            words::{CHANGE, Password, RESET, is_neutral, is_surely_me, password, rank_of_me},
         },
-        CredentialPlace, SessionRole,
-        subject::Subject,
-        words::{CHANGE, Password, RESET, is_neutral, is_surely_me, password, rank_of_me},
+        taken::Taken,
+        words::{is_token, parts, simple},
     },
-    Found, are_neutral, contains, shown,
 };
-use crate::model::BodyKind;
 
 const METHODS: &[&str] = &["POST", "PUT", "PATCH"];
 
@@ -23,18 +23,19 @@ pub(super) fn change(subject: &Subject<'_>) -> Option<Found> {
     }
     let of = |kind| {
         let is_it = move |name: &str| password(name) == Some(kind);
-        subject.values().filter(|taken| taken.is(is_it)).collect::<Vec<_>>()
+        subject.values().filter(|taken| taken.is(is_it) && is_of_caller(taken)).collect::<Vec<_>>()
     };
-    let (current, new, plain) = (of(Password::Current), of(Password::New), of(Password::Plain));
+    let (mut current, mut new, mut plain) = (of(Password::Current), of(Password::New), of(Password::Plain));
+    // Beside `new_password`, `password` is the current one; beside `old_password`, the new one.
     let says_new = !new.is_empty();
-    let new = if says_new { new } else { plain };
+    if says_new { &mut current } else { &mut new }.append(&mut plain);
     let (evidence, why) = if !current.is_empty() && !new.is_empty() {
         (Evidence::Known, format!("it takes `{}` and `{}`", first(&current), first(&new)))
     } else if subject.path_names_one() || subject.takes_id() || is_reset(subject) {
         // Another account, or one whose password was forgotten.
         return None;
     } else if new.is_empty() {
-        // What it takes may be decided by code.
+        // Code may decide what it takes.
         let is_unknown = subject.operation.body != BodyKind::None && subject.caller().is_some();
         let Some(Path::Change(why)) = path(subject).filter(|_| is_unknown) else { return None };
         (Evidence::Word, why)
@@ -52,7 +53,20 @@ pub(super) fn change(subject: &Subject<'_>) -> Option<Found> {
     })
 }
 
-/// Of one that takes a new password, but not the current one.
+/// Whether no object around a password is about something else: `user.password`, but not
+/// `smtp.password`.
+fn is_of_caller(taken: &Taken) -> bool {
+    const AROUND: [&str; 6] = ["attributes", "body", "data", "form", "input", "payload"];
+    taken.places.iter().all(|place| match place {
+        Place::Body(keys) => keys.split_last().is_none_or(|(_, around)| {
+            let words = around.iter().flat_map(|key| parts(key));
+            words.into_iter().all(|word| is_neutral(&word) || AROUND.contains(&word.as_str()))
+        }),
+        Place::Query(_) | Place::Path(_) => true,
+    })
+}
+
+/// Of an operation that takes a new password, but not the current one.
 fn judged(subject: &Subject<'_>, says_new: bool, takes: &str) -> Option<(Evidence, String)> {
     let caller = subject.caller();
     let puts = subject.has_method(&["PUT", "PATCH"]);
@@ -65,7 +79,7 @@ fn judged(subject: &Subject<'_>, says_new: bool, takes: &str) -> Option<(Evidenc
         return Some(shown(why, caller.map(|asks| format!("{takes}; {asks}"))));
     }
     if let Some(rank) = rank_of_me(subject.last).filter(|_| are_neutral(subject.words_above())) {
-        // An account among what it takes is what changes. It does not say whose data these are.
+        // An account that it takes is a new name. It does not say whose password changes.
         let fits = puts || (is_surely_me(rank) && caller.is_some());
         let is_seen = caller.is_some() || (is_surely_me(rank) && puts);
         let why = format!("its path ends in `{}`; {takes}", subject.last);
@@ -75,7 +89,7 @@ fn judged(subject: &Subject<'_>, says_new: bool, takes: &str) -> Option<(Evidenc
     is_own.then(|| (Evidence::Word, takes.to_owned()))
 }
 
-/// A path or a name about a password and nothing else.
+/// A path, or a name of a function, that is about a password and nothing else.
 enum Path {
     /// `/change-password`, `/users/me/password`.
     Change(String),

@@ -3,16 +3,19 @@
 use regex::Regex;
 use serde_json::Value as Json;
 
-use super::{
-    super::{
-        super::{Evidence, words::simple},
-        SessionRole,
-        subject::Subject,
-        words::{NOT_REFRESH, REFRESH, is_neutral, may_follow_refresh, password},
+use super::{Found, contains, credential_or_login, shown, sign};
+use crate::{
+    model::{Shape, ShapeId},
+    sensitive::{
+        Evidence,
+        sessions::{
+            SessionRole,
+            subject::Subject,
+            words::{NOT_REFRESH, REFRESH, is_neutral, may_follow_refresh, password},
+        },
+        words::simple,
     },
-    Found, contains, credential_or_login, shown, sign,
 };
-use crate::model::{Shape, ShapeId};
 
 const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH"];
 /// Shapes around a text that are looked through.
@@ -45,7 +48,7 @@ pub(super) fn refresh(subject: &Subject<'_>) -> Option<Found> {
         let why = format!("{}; it takes `{first}`", sign.why);
         return found(Evidence::Known, why, tokens, false);
     }
-    // The token is what the caller is known by, or it is in a cookie that is not declared.
+    // The token is the caller's own credential, or it is in a cookie that is not declared.
     let fits =
         |word: &String| is_neutral(word) || may_follow_refresh(word) || REFRESH.contains(&word.as_str());
     let is_neutral = sign.is_neutral() && subject.name.iter().all(fits);
