@@ -178,6 +178,10 @@ pub struct Operation {
     /// Security requirements; any one suffices. None: nothing is declared.
     #[serde(default)]
     pub security: Vec<Vec<SecurityRequirement>>,
+    /// Numbers of the functions of the app that take the credentials. Operations with the same ones treat
+    /// a credential alike. Empty: not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authenticators: Vec<u32>,
     /// Names in the body of which nothing else is known: how this version of FastAPI, or code of the app's own, takes them out is opaque.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub named: Vec<Vec<String>>,

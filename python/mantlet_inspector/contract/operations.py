@@ -50,6 +50,8 @@ class Operations:
     def __init__(self, shapes: Shapes, translator: Translator) -> None:
         self.shapes = shapes
         self.translator = translator
+        # The functions that take credentials, in the order in which they were met.
+        self.authenticators: list[Any] = []
 
     def read(
         self, route: Any, reads_request: bool = False, refuses: Refuses = lambda call: None
@@ -73,6 +75,7 @@ class Operations:
             "guards": [*validators(dependants, refuses), *guards(spans, counts, refuses)],
             "reads-request": reads_request,
             "security": self.security(dependants),
+            **self.authenticated(dependants),
             **(names_of_bodies(route, dependants, is_form) if any(map(self.hides_names, inputs)) else {}),
         }
 
@@ -86,6 +89,7 @@ class Operations:
             "inputs": [],
             "reads-request": True,
             "security": self.security(dependants),
+            **self.authenticated(dependants),
             **names_of_bodies(route, dependants, is_form),
         }
 
@@ -247,6 +251,22 @@ class Operations:
                 if requirement not in found:
                     found.append(requirement)
         return [found] if found else []
+
+    def authenticated(self, dependants: list[Any]) -> dict[str, Any]:
+        """The numbers of the functions that take credentials from schemes. Operations with the same
+        ones treat a credential alike."""
+        numbers = []
+        for dependant in dependants:
+            takes = (isinstance(sub.call, SecurityBase) for sub in dependant.dependencies)
+            if not any(takes):
+                continue
+            known = (at for at, call in enumerate(self.authenticators) if call is dependant.call)
+            number = next(known, len(self.authenticators))
+            if number == len(self.authenticators):
+                self.authenticators.append(dependant.call)
+            if number not in numbers:
+                numbers.append(number)
+        return {"authenticators": numbers} if numbers else {}
 
 
 def takes_files(dependants: list[Any]) -> bool:

@@ -29,6 +29,7 @@ impl<'d> Reader<'d> {
             refuses_first: None,
             guards: Vec::new(),
             security: self.security(operation),
+            authenticators: Vec::new(),
             named: Vec::new(),
             responses: self.responses(operation),
             deprecated: operation.node.get("deprecated").is_some_and(Node::is_true),

@@ -24,6 +24,10 @@ pub struct Config {
     /// What becomes of a request whose token is not good. Default `enforce`: it is refused where the
     /// app has been seen to refuse such a token itself, else it is recorded.
     pub mode: Mode,
+    /// A forged token where it is not proven that the app refuses each: its code may have another key, or
+    /// it was not seen to refuse one. Default `report`; strict `enforce`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unproven: Option<Mode>,
     /// A bad token where the app answers without one, too. Default `report`: the app decides; strict
     /// `enforce`: it is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,10 +53,10 @@ impl Section for Config {
     }
 
     fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
-        let optional = self.optional.unwrap_or(match context.posture {
+        let by_posture = match context.posture {
             Posture::Compatible => Mode::Report,
             Posture::Strict => Mode::Enforce,
-        });
+        };
         let mut mistakes = Vec::new();
         let mut limit = |key: &str, span: Option<Span>, in_strict: Span| {
             let span = match (span, context.posture) {
@@ -72,15 +76,13 @@ impl Section for Config {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        let sessions = self.sessions.unwrap_or(match context.posture {
-            Posture::Compatible => Mode::Report,
-            Posture::Strict => Mode::Enforce,
-        });
+        let sessions = self.sessions.unwrap_or(by_posture);
         let sessions = if self.mode == Mode::Off { Mode::Off } else { sessions };
         let kept = &context.deployment.kept;
         Ok(Policy {
             mode: self.mode.under(context.report_only),
-            optional: optional.under(context.report_only),
+            unproven: self.unproven.unwrap_or(by_posture).under(context.report_only),
+            optional: self.optional.unwrap_or(by_posture).under(context.report_only),
             sessions_mode: sessions.under(context.report_only),
             idle,
             max_age,

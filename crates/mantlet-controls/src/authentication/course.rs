@@ -379,7 +379,7 @@ fn names_named(course: &Seen<'_>) -> Vec<Digest> {
 
 /// The cookies of an answer to a login that may be its session: those that the app declares, else
 /// those that scripts cannot read, else the only one. A cookie with a short value is a preference.
-fn set_cookies<'h>(call: &Call, headers: &'h HeaderMap) -> Vec<(&'h str, &'h [u8])> {
+pub(super) fn set_cookies<'h>(call: &Call, headers: &'h HeaderMap) -> Vec<(&'h str, &'h [u8])> {
     let all: Vec<_> = headers
         .get_all(header::SET_COOKIE)
         .iter()

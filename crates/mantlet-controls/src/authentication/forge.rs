@@ -16,3 +16,12 @@ pub(crate) fn unsigned(token: &str) -> Option<String> {
     let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
     Some(format!("{header}.{payload}."))
 }
+
+/// Where a credential stands in a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Carrier {
+    /// `Authorization: Bearer`
+    Bearer,
+    /// A cookie of this name.
+    Cookie(Box<str>),
+}

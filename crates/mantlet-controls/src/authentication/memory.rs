@@ -11,7 +11,10 @@ use std::{
 use arc_swap::{ArcSwapOption, Guard};
 
 use super::trial::Pinned;
-use crate::{identity::Epoch, refusal::Words};
+use crate::{
+    identity::Epoch,
+    refusal::{Said, Words},
+};
 
 /// Kinds of security requirements of one app that are told apart.
 const MOST_KINDS: usize = 256;
@@ -78,27 +81,62 @@ impl Memory {
     }
 }
 
-/// The app's answers to tokens that the gate takes for bad.
+/// The app's answers to credentials that the gate takes for bad, where operations ask in one way.
 #[derive(Debug)]
 pub(super) struct Agreement {
-    forged: AtomicU8,
+    /// What the app does with a forged token.
+    pub(super) forged: Treatment,
+    /// What it does without any credential.
+    pub(super) missing: Treatment,
     asked: AtomicU8,
     is_asking: AtomicBool,
-    of_forged: ArcSwapOption<Words>,
     /// Seconds after its end for which the app has refused a token, at least; and accepted one, at most.
     refused_from: AtomicI64,
     accepted_to: AtomicI64,
-    first_of_expired: Mutex<Option<Box<[u8]>>>,
+    first_of_expired: Mutex<Option<Said>>,
     of_expired: ArcSwapOption<Words>,
+}
+
+/// What the app does with one kind of request.
+#[derive(Debug, Default)]
+pub(super) struct Treatment {
+    known: AtomicU8,
+    words: ArcSwapOption<Words>,
+}
+
+const REFUSED: u8 = 1;
+const ACCEPTED: u8 = 2;
+
+impl Treatment {
+    /// It refuses it in these words. An acceptance that was seen counts more.
+    pub(super) fn is_refused(&self, words: Words) {
+        self.words.store(Some(Arc::new(words)));
+        let _ = self.known.compare_exchange(0, REFUSED, Relaxed, Relaxed);
+    }
+
+    /// It has accepted it. Whether that is new.
+    pub(super) fn is_accepted(&self) -> bool {
+        self.known.swap(ACCEPTED, Relaxed) != ACCEPTED
+    }
+
+    /// The words, if it refuses each.
+    pub(super) fn words(&self) -> Option<Arc<Words>> {
+        (self.known.load(Relaxed) == REFUSED).then(|| self.words.load_full()).flatten()
+    }
+
+    /// Whether it was seen to accept one.
+    pub(super) fn was_accepted(&self) -> bool {
+        self.known.load(Relaxed) == ACCEPTED
+    }
 }
 
 impl Default for Agreement {
     fn default() -> Self {
         Self {
-            forged: AtomicU8::default(),
+            forged: Treatment::default(),
+            missing: Treatment::default(),
             asked: AtomicU8::default(),
             is_asking: AtomicBool::default(),
-            of_forged: ArcSwapOption::default(),
             refused_from: AtomicI64::new(i64::MAX),
             accepted_to: AtomicI64::new(i64::MIN),
             first_of_expired: Mutex::default(),
@@ -107,40 +145,23 @@ impl Default for Agreement {
     }
 }
 
-const REFUSED: u8 = 1;
-const ACCEPTED: u8 = 2;
-
 impl Agreement {
     /// Whether the app is to be asked what it does with a forged token. One request asks.
     pub(super) fn begin_to_ask(&self) -> bool {
-        self.forged.load(Relaxed) == 0
+        self.forged.known.load(Relaxed) == 0
             && self.asked.load(Relaxed) < MOST_QUESTIONS
             && !self.is_asking.swap(true, Relaxed)
     }
 
-    /// The app's answer: it refuses forged tokens in these words.
-    pub(super) fn refuses_forged(&self, words: Words) {
-        self.of_forged.store(Some(Arc::new(words)));
-        // An acceptance that was seen meanwhile counts more.
-        let _ = self.forged.compare_exchange(0, REFUSED, Relaxed, Relaxed);
-        self.is_asking.store(false, Relaxed);
+    /// Whether it is not known yet.
+    pub(super) fn is_open(&self) -> bool {
+        self.forged.known.load(Relaxed) == 0 && self.asked.load(Relaxed) < MOST_QUESTIONS
     }
 
-    /// The app has accepted a token that it should not have. Whether that is new.
-    pub(super) fn accepts_forged(&self) -> bool {
-        self.is_asking.store(false, Relaxed);
-        self.forged.swap(ACCEPTED, Relaxed) != ACCEPTED
-    }
-
-    /// No answer shows anything.
-    pub(super) fn is_unclear(&self) {
+    /// It was asked, or could not be.
+    pub(super) fn has_asked(&self) {
         self.asked.fetch_add(1, Relaxed);
         self.is_asking.store(false, Relaxed);
-    }
-
-    /// The app's words for a forged token, if it refuses each.
-    pub(super) fn words_of_forged(&self) -> Option<Arc<Words>> {
-        (self.forged.load(Relaxed) == REFUSED).then(|| self.of_forged.load_full()).flatten()
     }
 
     /// The app has accepted a token that has expired so long ago. Whether that contradicts what was known.
@@ -149,15 +170,16 @@ impl Agreement {
         self.refused_from.load(Relaxed) <= age
     }
 
-    /// The app has refused a token that has expired so long ago.
-    pub(super) fn refuses_expired(&self, age: i64, words: impl Fn([&[u8]; 2]) -> Words, body: &[u8]) {
+    /// The app has refused a token that has expired so long ago. Its words are known from two such answers.
+    pub(super) fn refuses_expired(&self, age: i64, said: Said) {
         let mut first = self.first_of_expired.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*first {
-            None => *first = Some(body.into()),
-            Some(known) => {
-                self.of_expired.store(Some(Arc::new(words([known, body]))));
-                self.refused_from.fetch_min(age, Relaxed);
-            }
+        let Some(known) = &*first else {
+            *first = Some(said);
+            return;
+        };
+        if let Some(words) = Words::of(known, &said) {
+            self.of_expired.store(Some(Arc::new(words)));
+            self.refused_from.fetch_min(age, Relaxed);
         }
     }
 

@@ -7,15 +7,18 @@
 //! the texts of the app that may be its key ([`Candidates`]). The one that verifies it is the key.
 //!
 //! A request passes if
-//! 1. it has no bearer token; or the token is not one of this app's: another issuer may have made it,
+//! 1. it has no token; or the token is not one of this app's: another issuer may have made it,
 //!    or it is not a signed token at all. The app decides about it;
 //! 2. the app's key verifies its token, and the token has not expired. Then the caller is known;
 //! 3. its operation answers without a token, too (in `compatible` posture);
-//! 4. the app was not seen to refuse such a token itself. The gate asks the app, once for each way in
-//!    which operations ask for a token: with a token whose signature it has replaced, and with one of
-//!    `alg: none`. An expired token is refused if it is older than one that the app was seen to refuse.
+//! 4. it is not known that the app has no other key: its code may take one from a database;
+//! 5. the app was not seen to refuse such a token itself. The gate asks the app, once for each way in
+//!    which operations ask for a token: with a token whose signature it has replaced, with one of
+//!    `alg: none`, and without any. An expired token is refused if it is older than one that the app was
+//!    seen to refuse.
 //!
-//! A refusal repeats the app's own answer: its status and its body.
+//! A refusal repeats the app's own answer: its status and its body. The same holds for a token in a
+//! cookie that an operation declares.
 //!
 //! To mind in deployment: a key that each worker makes for itself is not found, nor are the tokens of
 //! such an app good in another worker.
@@ -36,17 +39,19 @@ pub mod sessions;
 mod shown;
 mod trial;
 
+use std::{borrow::Cow, sync::Arc};
+
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
-use mantlet_contract::sensitive::Purpose;
+use mantlet_contract::{inputs::in_cookies, sensitive::Purpose};
 use serde_json::Value;
 
-use self::sessions::Sessions;
 pub use self::{config::Config, memory::Memory, trial::Weakness};
 pub(crate) use self::{
     course::Course,
-    forge::{forged, unsigned},
+    forge::{Carrier, forged, unsigned},
     shown::Shown,
 };
+use self::{memory::Agreement, sessions::Sessions, trial::Pinned};
 use crate::{
     Call, Mode, Reason, Refusal,
     audit::{Record, Sink},
@@ -54,7 +59,7 @@ use crate::{
     config::units::Span,
     identity::{Verdict, bearer, cache},
     operation::{Need, Security},
-    refusal::{Faults, Words},
+    refusal::{Faults, Said, Words},
     token::{self, Candidates, TokenFault},
 };
 
@@ -67,6 +72,7 @@ const TOKENS: [&str; 6] = ["access_token", "token", "id_token", "accessToken", "
 #[derive(Debug)]
 pub struct Policy {
     mode: Mode,
+    unproven: Mode,
     optional: Mode,
     sessions_mode: Mode,
     idle: Option<Span>,
@@ -95,9 +101,19 @@ pub(crate) enum Presented {
 #[derive(Debug)]
 pub(crate) struct Question {
     pub(crate) token: Box<str>,
+    pub(crate) carrier: Carrier,
     pub(crate) target: Uri,
     pub(crate) headers: HeaderMap,
     pub(crate) kind: u64,
+}
+
+/// What the app has answered to questions of the gate.
+#[derive(Debug)]
+pub(crate) struct Answers {
+    /// To a token with another signature, and to one without.
+    pub(crate) bad: [Said; 2],
+    /// To no token at all.
+    pub(crate) missing: Said,
 }
 
 impl Policy {
@@ -107,33 +123,33 @@ impl Policy {
         if self.mode == Mode::Off {
             return nothing();
         }
-        let Some(token) = bearer(request.headers()) else { return nothing() };
+        let headers = request.headers();
+        let Some((token, carrier)) = credential(call, headers) else { return nothing() };
         self.follow_the_app();
         let pinned = self.memory.pinned();
         let Some(pinned) = &*pinned else {
-            let is_one = token::has_its_form(token) && self.need_of(call).is_some();
-            return (
-                None,
-                if is_one { Presented::Unknown(token.into()) } else { Presented::Nothing },
-                Faults::new(),
-            );
+            let is_one = token::has_its_form(&token) && need_of(call, &carrier).is_some();
+            let presented = if is_one { Presented::Unknown((*token).into()) } else { Presented::Nothing };
+            return (None, presented, Faults::new());
         };
         let (epoch, now) = (self.memory.epoch(), call.clock.time());
-        let verdict = cache::recall(token, now.as_second(), |by, known, verdict| {
+        let verdict = cache::recall(&token, now.as_second(), |by, known, verdict| {
             (by.is_empty() && known == epoch).then(|| verdict.clone())
         });
         let verdict = verdict.unwrap_or_else(|| {
-            let verdict = pinned.judge(token, now);
-            cache::keep(token, "", epoch, now.as_second(), &verdict);
+            let verdict = pinned.judge(&token, now);
+            cache::keep(&token, "", epoch, now.as_second(), &verdict);
             verdict
         });
         match verdict {
             Verdict::Unjudged => nothing(),
             Verdict::Good(principal) => {
-                let question = self.question(call, request, token);
-                (Some(principal), question, Faults::new())
+                (Some(principal), self.question(call, request, &token, &carrier), Faults::new())
             }
-            Verdict::Bad(fault, age) => self.bad(call, fault, age),
+            Verdict::Bad(fault, age) => {
+                let is_alone = !has_another(call, headers, &carrier);
+                self.bad(call, pinned, (fault, age), (&carrier, is_alone))
+            }
         }
     }
 
@@ -148,48 +164,59 @@ impl Policy {
 
     /// Whether a request could show what the app does with forged tokens: its answer is to be held
     /// against those to forged ones.
-    fn question<B>(&self, call: &Call, request: &Request<B>, token: &str) -> Presented {
-        let Some((Need::Required, security)) = self.need_of(call) else { return Presented::Nothing };
-        if call.method != Method::GET {
+    fn question<B>(&self, call: &Call, request: &Request<B>, token: &str, carrier: &Carrier) -> Presented {
+        let Some((_, security)) = need_of(call, carrier).filter(|_| call.method == Method::GET) else {
             return Presented::Nothing;
-        }
-        match self.memory.agreement(security.kind) {
+        };
+        let kind = kind_of(security, carrier);
+        match self.memory.agreement(kind) {
             Some(agreement) if agreement.begin_to_ask() => Presented::Good(Box::new(Question {
                 token: token.into(),
+                carrier: carrier.clone(),
                 target: request.uri().clone(),
                 headers: request.headers().clone(),
-                kind: security.kind,
+                kind,
             })),
             _ => Presented::Nothing,
         }
     }
 
-    /// How the operation asks for a bearer token, if it does.
-    #[expect(clippy::unused_self, reason = "what the configuration says of routes will count here, too")]
-    fn need_of<'c>(&self, call: &'c Call) -> Option<(Need, &'c Security)> {
-        let security = call.operation.as_ref()?.security()?;
-        Some((security.bearer?, security))
-    }
-
-    fn bad(&self, call: &Call, fault: TokenFault, age: Option<i64>) -> (Option<Known>, Presented, Faults) {
-        let Some((need, security)) = self.need_of(call) else {
+    fn bad(
+        &self,
+        call: &Call,
+        pinned: &Pinned,
+        (fault, age): (TokenFault, Option<i64>),
+        (carrier, is_alone): (&Carrier, bool),
+    ) -> (Option<Known>, Presented, Faults) {
+        let Some((need, security)) = need_of(call, carrier) else {
             return (None, Presented::Nothing, Faults::new());
         };
-        let agreement = self.memory.agreement(security.kind);
-        let words = agreement.as_ref().and_then(|agreement| match age {
+        let kind = kind_of(security, carrier);
+        let agreement = self.memory.agreement(kind);
+        let agreement = agreement.as_deref();
+        let words = agreement.and_then(|agreement| match age {
             Some(age) => agreement.words_of_expired(age),
-            None => agreement.words_of_forged(),
+            None => agreement.forged.words(),
         });
-        let is_unsure = call.operation.as_ref().is_some_and(|matched| matched.unsure);
-        let mode = match need {
-            Need::Required => self.mode.under(words.is_none() || is_unsure),
-            Need::Optional => self.mode.under(self.optional != Mode::Enforce),
+        // What the app declares as optional, it may ask for nevertheless.
+        let is_needed =
+            need == Need::Required || agreement.is_some_and(|agreement| agreement.missing.words().is_some());
+        let is_unsure = call.operation.as_ref().is_some_and(|matched| matched.unsure) || !is_alone;
+        let is_proven = pinned.is_only || age.is_some();
+        let contradicted = agreement.is_some_and(|agreement| agreement.forged.was_accepted());
+        let (mode, line) = if !is_needed {
+            (self.optional, "authentication.optional = \"enforce\"")
+        } else if is_unsure || contradicted || (words.is_none() && age.is_some()) {
+            (Mode::Report, "")
+        } else if words.is_none() || !is_proven {
+            (self.unproven, "authentication.unproven = \"enforce\"")
+        } else {
+            (self.mode, "")
         };
-        let refusal = Refusal { words, ..Refusal::about(Reason::TokenInvalid, fault.text()) };
-        let presented = match need {
-            Need::Required => Presented::Bad { fault, age, kind: security.kind },
-            Need::Optional => Presented::Nothing,
-        };
+        let remedy = (mode == Mode::Report && !line.is_empty()).then(|| line.into());
+        let mode = if self.mode == Mode::Report { Mode::Report } else { mode };
+        let refusal = Refusal { words, remedy, ..Refusal::about(Reason::TokenInvalid, fault.text()) };
+        let presented = if is_needed { Presented::Bad { fault, age, kind } } else { Presented::Nothing };
         (None, presented, vec![(mode, refusal)])
     }
 
@@ -209,7 +236,8 @@ impl Policy {
             || self.asks_for_tokens(call, status)
     }
 
-    /// Learns from an answer, and from its body where that was asked for. Whether there is a new key.
+    /// Learns from an answer, and from its body where that was asked for. Returns a token by which a new
+    /// key was found.
     pub(crate) fn learn(
         &self,
         call: &Call,
@@ -217,7 +245,7 @@ impl Policy {
         audit: &impl Sink,
         answer: (StatusCode, &HeaderMap),
         body: Option<&[u8]>,
-    ) -> Option<Box<str>> {
+    ) -> Option<(Box<str>, Carrier)> {
         let (status, headers) = answer;
         match presented {
             Presented::Unknown(token) if status.is_success() => {
@@ -231,43 +259,59 @@ impl Policy {
                 let is_news = match age {
                     _ if !status.is_success() => false,
                     Some(age) => agreement.accepts_expired(*age),
-                    None => agreement.accepts_forged(),
+                    None => agreement.forged.is_accepted(),
                 };
                 if is_news {
                     audit.record(Record::of_bad_token_accepted(call, fault.text()));
                 }
                 if let (Some(age), Some(body)) = (age, body.filter(|_| is_refusal(status))) {
-                    let challenge = headers.get(header::WWW_AUTHENTICATE);
-                    agreement.refuses_expired(*age, |bodies| Words::of(status, challenge, bodies), body);
+                    agreement.refuses_expired(*age, said(status, headers, body));
                 }
             }
             Presented::Unknown(_) | Presented::Nothing | Presented::Good(_) => {}
         }
         if status.is_success() && hands_out_tokens(call) {
-            return self.learn_tokens(call, audit, body?);
+            return self.learn_tokens(call, audit, headers, body);
         }
         None
     }
 
     /// Learns from the tokens that the app hands out.
-    fn learn_tokens(&self, call: &Call, audit: &impl Sink, body: &[u8]) -> Option<Box<str>> {
-        let answer: Value = serde_json::from_slice(body).ok()?;
+    fn learn_tokens(
+        &self,
+        call: &Call,
+        audit: &impl Sink,
+        headers: &HeaderMap,
+        body: Option<&[u8]>,
+    ) -> Option<(Box<str>, Carrier)> {
+        let answer: Option<Value> = body.and_then(|body| serde_json::from_slice(body).ok());
         let mut tokens = Vec::new();
-        tokens_in(&answer, &TOKENS, DEEPEST, &mut tokens);
-        let token = tokens.into_iter().find(|token| token::has_its_form(token))?;
+        if let Some(answer) = &answer {
+            tokens_in(answer, &TOKENS, DEEPEST, &mut tokens);
+        }
+        let of_body = tokens.into_iter().find(|token| token::has_its_form(token));
+        let of_cookies = || {
+            let set = course::set_cookies(call, headers).into_iter();
+            let mut set = set.filter_map(|(name, value)| Some((name, std::str::from_utf8(value).ok()?)));
+            let (name, token) = set.find(|(_, value)| token::has_its_form(value))?;
+            Some((token, Carrier::Cookie(name.into())))
+        };
+        let (token, carrier) = of_body.map(|token| (token, Carrier::Bearer)).or_else(of_cookies)?;
         self.follow_the_app();
         let is_known = match &*self.memory.pinned() {
             Some(pinned) => !matches!(pinned.judge(token, call.clock.time()), Verdict::Bad(_, None)),
             None => false,
         };
         // The app has another key by now, if ours does not verify its own token.
-        (!is_known && self.look_for_key(call, audit, token)).then(|| token.into())
+        let is_new = !is_known && self.look_for_key(call, audit, token);
+        let is_asked = is_new || self.where_to_ask(call, &carrier, false).is_some();
+        is_asked.then(|| (token.into(), carrier))
     }
 
     /// Tries the candidates on a token that the app has made or accepted.
     fn look_for_key(&self, call: &Call, audit: &impl Sink, token: &str) -> bool {
         let (generation, candidates) = self.candidates.get();
-        let found = trial::search(token, generation, &candidates);
+        let found = trial::search(token, generation, &candidates, self.candidates.is_complete());
         let is_found = found.is_some();
         if let Some(found) = &found {
             audit.record(Record::of_key_found(call, &found.name, found.weakness.map(Weakness::code)));
@@ -279,49 +323,109 @@ impl Policy {
     }
 
     /// Where the app can be asked about the caller of a new token, and the way in which that operation
-    /// asks for it.
-    pub(crate) fn where_to_ask(&self, call: &Call) -> Option<(Uri, u64)> {
+    /// asks for it; if it is not known yet what the app does with a forged one.
+    pub(crate) fn where_to_ask(&self, call: &Call, carrier: &Carrier, begins: bool) -> Option<(Uri, u64)> {
         let contract = &call.operation.as_ref()?.contract;
         let (path, security) = contract.me()?;
-        let agreement = self.memory.agreement(security.kind)?;
+        need_in(security, carrier)?;
+        let kind = kind_of(security, carrier);
+        let agreement = self.memory.agreement(kind)?;
         let path = path.parse().ok()?;
-        agreement.begin_to_ask().then_some((path, security.kind))
+        (agreement.is_open() && (!begins || agreement.begin_to_ask())).then_some((path, kind))
     }
 
-    /// What the app has answered to a forged token and to one without signature, where it accepts good ones.
-    pub(crate) fn has_asked(&self, kind: u64, call: &Call, audit: &impl Sink, answers: &[Answer; 2]) {
+    /// What the app has answered: to a forged token, to one without signature, and to none, where it
+    /// accepts good ones.
+    pub(crate) fn has_asked(&self, kind: u64, call: &Call, audit: &impl Sink, answers: Option<&Answers>) {
         let Some(agreement) = self.memory.agreement(kind) else { return };
-        if let Some(accepted) = answers.iter().find(|answer| answer.status.is_success()) {
-            if agreement.accepts_forged() {
-                audit.record(Record::of_bad_token_accepted(call, accepted.of));
+        if let Some(answers) = answers {
+            self.note(&agreement, call, audit, answers);
+        }
+        agreement.has_asked();
+    }
+
+    #[expect(clippy::unused_self, reason = "it stands beside what asks")]
+    fn note(&self, agreement: &Agreement, call: &Call, audit: &impl Sink, answers: &Answers) {
+        const WHAT: [&str; 2] = ["a token with another signature", "a token without a signature"];
+        let Answers { bad, missing } = answers;
+        if is_refusal(missing.status)
+            && let Some(words) = Words::of(missing, missing)
+        {
+            agreement.missing.is_refused(words);
+        }
+        if let Some(accepted) = bad.iter().position(|said| said.status.is_success()) {
+            // Where the app answers without a token, too, a bad one need not have been accepted.
+            if is_refusal(missing.status) && agreement.forged.is_accepted() {
+                let what = WHAT.get(accepted).copied().unwrap_or_default();
+                audit.record(Record::of_bad_token_accepted(call, what));
             }
             return;
         }
-        match answers {
-            [first, second] if is_refusal(first.status) && first.status == second.status => {
-                let bodies = [&*first.body, &*second.body];
-                agreement.refuses_forged(Words::of(first.status, first.challenge.as_ref(), bodies));
-            }
-            _ => agreement.is_unclear(),
-        }
-    }
-
-    /// Nothing was learned about forged tokens.
-    pub(crate) fn has_not_asked(&self, kind: u64) {
-        if let Some(agreement) = self.memory.agreement(kind) {
-            agreement.is_unclear();
+        let [first, second] = bad;
+        if is_refusal(first.status)
+            && let Some(words) = Words::of(first, second)
+        {
+            agreement.forged.is_refused(words);
         }
     }
 }
 
-/// An answer of the app to a question of ours.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    /// What it was asked about.
-    pub(crate) of: &'static str,
-    pub(crate) status: StatusCode,
-    pub(crate) challenge: Option<HeaderValue>,
-    pub(crate) body: Vec<u8>,
+/// The token of a request, and where it stands: in its `Authorization`, else in a cookie that its
+/// operation declares.
+fn credential<'h>(call: &Call, headers: &'h HeaderMap) -> Option<(Cow<'h, str>, Carrier)> {
+    if let Some(token) = bearer(headers) {
+        return Some((token.into(), Carrier::Bearer));
+    }
+    let security = call.operation.as_ref()?.security()?;
+    security.cookies.iter().find_map(|(name, _)| {
+        let lines = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
+        let value = in_cookies(lines, name).filter(|value| token::has_its_form(value))?;
+        Some((value.into(), Carrier::Cookie(name.clone())))
+    })
+}
+
+/// Whether a request has another credential that its operation takes.
+fn has_another(call: &Call, headers: &HeaderMap, carrier: &Carrier) -> bool {
+    let Some(security) = call.operation.as_ref().and_then(|matched| matched.security()) else { return false };
+    let lines = || headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
+    let is_own = |name: &str| *carrier == Carrier::Cookie(name.into());
+    security.has_others
+        || security.cookies.iter().any(|(name, _)| !is_own(name) && in_cookies(lines(), name).is_some())
+}
+
+/// How the operation of a request asks for a credential of this kind, if it does.
+fn need_of<'c>(call: &'c Call, carrier: &Carrier) -> Option<(Need, &'c Security)> {
+    let security = call.operation.as_ref()?.security()?;
+    Some((need_in(security, carrier)?, security))
+}
+
+fn need_in(security: &Security, carrier: &Carrier) -> Option<Need> {
+    match carrier {
+        Carrier::Bearer => security.bearer,
+        Carrier::Cookie(name) => security.cookies.iter().find(|(own, _)| own == name).map(|(_, need)| *need),
+    }
+}
+
+/// The number of a way to ask, and of a place in which the credential stands.
+fn kind_of(security: &Security, carrier: &Carrier) -> u64 {
+    match carrier {
+        Carrier::Bearer => security.kind,
+        Carrier::Cookie(_) => security.kind ^ 1,
+    }
+}
+
+fn said(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Said {
+    Said {
+        status,
+        challenge: headers.get(header::WWW_AUTHENTICATE).cloned(),
+        content_type: headers.get(header::CONTENT_TYPE).cloned(),
+        body: bytes::Bytes::copy_from_slice(body),
+    }
+}
+
+/// An answer of the app to a question of the gate.
+pub(crate) fn said_by(answer: &http::Response<bytes::Bytes>) -> Said {
+    said(answer.status(), answer.headers(), answer.body())
 }
 
 /// Whether a status says that a credential is refused.
@@ -353,4 +457,9 @@ fn claims_of(token: &str) -> Option<token::Claims> {
         return None;
     }
     token::Claims::read(&token::Jws::read(token).ok()?).ok()
+}
+
+/// Words for a refusal where operations ask in a way, if the app's are known.
+fn own_words(memory: &Memory, security: &Security, carrier: &Carrier) -> Option<Arc<Words>> {
+    memory.agreement(kind_of(security, carrier))?.forged.words()
 }

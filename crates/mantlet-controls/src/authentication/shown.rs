@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Request, header};
 
 use super::{
-    Policy,
+    Carrier, Policy, need_of, own_words,
     sessions::{Digest, HandedOut, Keeper, Session, digest},
 };
 use crate::{
@@ -144,8 +144,9 @@ impl Policy {
     }
 
     /// How a credential of an ended session is kept from the app.
+    #[expect(clippy::unused_self, reason = "it stands beside what asks")]
     fn treatment(&self, call: &Call, cookie: Option<&[u8]>) -> Treatment {
-        match (cookie, self.need_of(call)) {
+        match (cookie, need_of(call, &Carrier::Bearer)) {
             (None, Some((Need::Required, _))) => Treatment::Refuse,
             // The app answers as to a client that has logged out.
             _ => Treatment::Withhold,
@@ -154,8 +155,8 @@ impl Policy {
 
     /// A refusal in the app's own words for a token that it refuses, if they are known.
     fn in_own_words(&self, call: &Call, refusal: Refusal) -> Refusal {
-        let agreement = self.need_of(call).and_then(|(_, security)| self.memory.agreement(security.kind));
-        let words = agreement.and_then(|agreement| agreement.words_of_forged());
+        let words = need_of(call, &Carrier::Bearer)
+            .and_then(|(_, own)| own_words(&self.memory, own, &Carrier::Bearer));
         Refusal { words, ..refusal }
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct Pinned {
     pub(super) name: Arc<str>,
     /// What is wrong with it.
     pub(super) weakness: Option<Weakness>,
+    /// The app's code shows that it verifies tokens with no other key.
+    pub(super) is_only: bool,
     /// The start of the app that it belongs to.
     pub(super) generation: u64,
 }
@@ -53,7 +55,12 @@ impl Weakness {
 }
 
 /// Looks for the key of a token that the app has handed out.
-pub(super) fn search(token: &str, generation: u64, candidates: &[Candidate]) -> Option<Pinned> {
+pub(super) fn search(
+    token: &str,
+    generation: u64,
+    candidates: &[Candidate],
+    is_complete: bool,
+) -> Option<Pinned> {
     let jws = Jws::read(token).ok()?;
     let algorithm = jws.algorithm?;
     let key_of = |bytes: &[u8]| key_of(bytes, algorithm);
@@ -61,30 +68,32 @@ pub(super) fn search(token: &str, generation: u64, candidates: &[Candidate]) -> 
     let mut found = candidates.iter().find_map(|candidate| {
         let bytes = candidate.secret.expose();
         let key = key_of(bytes).filter(verifies)?;
-        Some((key, Arc::clone(&candidate.name), bytes.len(), is_public(bytes)))
+        Some((key, Arc::clone(&candidate.name), bytes.len(), is_public(bytes), candidate.verifies))
     });
     if found.is_none() && algorithm.is_symmetric() {
         let public = PUBLIC_KEYS.iter().find_map(|text| {
             let key = key_of(text.as_bytes()).filter(verifies)?;
-            Some((key, Arc::from("a key that is published"), text.len(), true))
+            Some((key, Arc::from("a key that is published"), text.len(), true, false))
         });
         found = public;
     }
-    let (key, name, length, is_public) = found?;
+    let (key, name, length, is_public, verifies_tokens) = found?;
     let claims = Claims::read(&jws).ok()?;
     let weakness = if is_public {
         Some(Weakness::Public)
     } else {
         (algorithm.is_symmetric() && length < algorithm.length_of_secret()).then_some(Weakness::Short)
     };
-    let others =
-        candidates.iter().filter(|candidate| candidate.is_named_like_a_key && candidate.name != name);
+    let others = candidates
+        .iter()
+        .filter(|candidate| (candidate.is_named_like_a_key || candidate.verifies) && candidate.name != name);
     let others = others.filter_map(|candidate| key_of(candidate.secret.expose())).take(MOST_OTHERS).collect();
     Some(Pinned {
         key: key.only(algorithm),
         others,
         issuer: claims.text("iss").map(Into::into),
         key_id: jws.key_id.clone(),
+        is_only: is_complete && verifies_tokens,
         name,
         weakness,
         generation,

@@ -12,18 +12,10 @@ use mantlet_contract::{
     model::{self, Location, Note, Operation, SecurityScheme},
     places::places,
     routes::{HttpRoute, Roots, Routes},
-    sensitive::{self, SensitiveRoute, SessionRoute},
+    sensitive::{self, Evidence, SensitiveRoute, SessionRole, SessionRoute},
 };
 
-use super::{
-    place,
-    security::{Need, Security},
-    tally::Tally,
-};
-
-/// Last words of the paths of operations that tell a caller about itself.
-const ME: [&str; 8] =
-    ["me", "profile", "whoami", "userinfo", "current_user", "current-user", "currentuser", "account"];
+use super::{place, security::Security, tally::Tally};
 
 /// The contract, ready for lookups.
 #[derive(Debug)]
@@ -44,6 +36,8 @@ pub struct Contract {
     pub(crate) sensitive: HashMap<String, Vec<SensitiveRoute>>,
     /// Operations that do something to sessions, by their paths.
     pub(crate) session_roles: HashMap<String, Vec<SessionRoute>>,
+    /// The operation that tells a caller about itself.
+    me: Option<Box<str>>,
     /// Where operations say that tokens come from, each with a slash in front.
     pub(crate) token_paths: Vec<Box<str>>,
     /// A WSGI app is mounted, to which `x_user` and `x-user` are one header.
@@ -94,7 +88,13 @@ impl Contract {
             sensitive.entry(found.path.clone()).or_default().push(found);
         }
         let mut session_roles: HashMap<String, Vec<SessionRoute>> = HashMap::new();
+        let mut me = None;
         for found in sensitive::session_routes(model) {
+            let is_it =
+                found.role == SessionRole::Me && found.evidence == Evidence::Known && found.host.is_none();
+            if is_it && me.is_none() {
+                me = Some(found.path.as_str().into());
+            }
             session_roles.entry(found.path.clone()).or_default().push(found);
         }
         let mut token_paths: Vec<_> = routes.operations().flat_map(token_paths_of).collect();
@@ -120,6 +120,7 @@ impl Contract {
             session_cookies,
             sensitive,
             session_roles,
+            me,
             token_paths,
             folds_headers,
             declared,
@@ -146,20 +147,14 @@ impl Contract {
         self.names.contains(name)
     }
 
-    /// The operation that tells a caller about itself, if there is one that needs nothing but a bearer token: its path.
+    /// The operation that tells a caller about itself, if there is one that needs nothing but a credential: its path.
     pub(crate) fn me(&self) -> Option<(&str, &Security)> {
-        let found = self.routes.http().filter_map(|route| {
-            let operation = route.operation.as_ref()?;
-            let last = route.path.trim_end_matches('/').rsplit('/').next()?;
-            let is_it = route.methods.iter().any(|name| name == "GET")
-                && route.host.is_none()
-                && !route.path.contains('{')
-                && operation.inputs.iter().all(|input| !input.required)
-                && ME.contains(&last);
-            let security = self.security.get(&address(route))?;
-            (is_it && security.bearer == Some(Need::Required)).then_some((route.path.as_str(), security))
-        });
-        found.min_by_key(|(path, _)| path.len())
+        let path = self.me.as_deref()?;
+        let found = self.routes.http().find(|route| {
+            route.path == path && route.host.is_none() && route.methods.iter().any(|name| name == "GET")
+        })?;
+        let asks_for_more = found.operation.as_ref()?.inputs.iter().any(|input| input.required);
+        Some((path, self.security.get(&address(found))?)).filter(|_| !asks_for_more)
     }
 
     /// Its routes.

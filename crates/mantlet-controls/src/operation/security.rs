@@ -20,6 +20,8 @@ pub(crate) struct Security {
     pub(crate) bearer: Option<Need>,
     /// Cookies, by their names.
     pub(crate) cookies: Vec<(Box<str>, Need)>,
+    /// Something else counts as well: a key in a header or in the query, Basic, or what is not known.
+    pub(crate) has_others: bool,
     /// Operations that ask alike have the same number: one answer of the app speaks for all of them.
     pub(crate) kind: u64,
 }
@@ -57,6 +59,14 @@ impl Security {
                 (&requirement.name, requirement.auto_error, &requirement.scopes).hash(&mut kind);
             }
         }
-        Some(Self { bearer, cookies, kind: kind.finish() })
+        operation.authenticators.hash(&mut kind);
+        let is_of_another_kind = |requirement: &SecurityRequirement| match &requirement.scheme {
+            SecurityScheme::Bearer { .. } => false,
+            SecurityScheme::ApiKey { location, .. } => *location != Location::Cookie,
+            SecurityScheme::Basic | SecurityScheme::Digest | SecurityScheme::Other => true,
+        };
+        // What must be there beside the token changes nothing about a bad token.
+        let has_others = all().any(|one| is_of_another_kind(one) && !one.auto_error);
+        Some(Self { bearer, cookies, has_others, kind: kind.finish() })
     }
 }

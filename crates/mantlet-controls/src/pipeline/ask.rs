@@ -1,16 +1,23 @@
 //! What the app does with tokens that are not good: it is asked, with tokens that the gate has forged.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 
 use super::{App, Road};
 use crate::{
     Call, Scheme,
     audit::Sink,
-    authentication::{Answer, Presented, Question, forged, unsigned},
+    authentication::{Answers, Carrier, Presented, Question, forged, said_by, unsigned},
 };
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// For the app's own log.
+const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!(
+    "mantlet/",
+    env!("CARGO_PKG_VERSION"),
+    " (asks whether the app refuses forged tokens)"
+));
 
 /// Headers of a client's request that a question does not repeat: credentials other than the token,
 /// what names the client, and what an answer could depend on beside the token.
@@ -41,75 +48,61 @@ pub(super) async fn after_a_good_token<B, A: App<B>, S: Sink>(
     status: StatusCode,
 ) {
     let Presented::Good(question) = std::mem::take(&mut road.due.presented) else { return };
-    let Question { token, target, headers, kind } = *question;
-    let authentication = &road.policy.authentication;
-    if !status.is_success() {
-        authentication.has_not_asked(kind);
-        return;
-    }
-    compare(road, app, &token, &headers, (&target, kind)).await;
+    let answers = if status.is_success() { answers(&road.call, app, &question).await } else { None };
+    road.policy.authentication.has_asked(question.kind, &road.call, road.audit, answers.as_ref());
 }
 
 /// The app has logged a client in, and its key was found: it is asked about the caller with the new
 /// token, and with forged ones.
-pub(super) async fn after_a_login<B, A: App<B>, S: Sink>(road: &Road<'_, S>, app: &mut A, token: &str) {
-    let Some((target, kind)) = road.policy.authentication.where_to_ask(&road.call) else { return };
-    let mut headers = HeaderMap::new();
-    if let Some(host) = road.call.host.sent().and_then(|host| HeaderValue::from_str(host).ok()) {
-        headers.insert(header::HOST, host);
-    }
-    let good = app.ask(&road.call, question(&road.call, &headers, &target, token)).await;
-    if good.is_some_and(|answer| answer.status().is_success()) {
-        compare(road, app, token, &headers, (&target, kind)).await;
-    } else {
-        road.policy.authentication.has_not_asked(kind);
-    }
-}
-
-/// Asks with a forged token and with one that has no signature.
-async fn compare<B, A: App<B>, S: Sink>(
+pub(super) async fn after_a_login<B, A: App<B>, S: Sink>(
     road: &Road<'_, S>,
     app: &mut A,
-    token: &str,
-    headers: &HeaderMap,
-    (target, kind): (&Uri, u64),
+    (token, carrier): (Box<str>, Carrier),
 ) {
-    let mut answers = Vec::with_capacity(2);
-    for (of, bad) in
-        [("a token with another signature", forged(token)), ("a token without a signature", unsigned(token))]
-    {
-        let Some(bad) = bad else { break };
-        let Some(answer) = app.ask(&road.call, question(&road.call, headers, target, &bad)).await else {
-            break;
-        };
-        let challenge = answer.headers().get(header::WWW_AUTHENTICATE).cloned();
-        answers.push(Answer { of, status: answer.status(), challenge, body: answer.into_body().to_vec() });
+    let (call, authentication) = (&road.call, &road.policy.authentication);
+    let Some((target, kind)) = authentication.where_to_ask(call, &carrier, true) else { return };
+    let mut headers = HeaderMap::new();
+    if let Some(host) = call.host.sent().and_then(|host| HeaderValue::from_str(host).ok()) {
+        headers.insert(header::HOST, host);
     }
-    let authentication = &road.policy.authentication;
-    match <[Answer; 2]>::try_from(answers) {
-        Ok(answers) => authentication.has_asked(kind, &road.call, road.audit, &answers),
-        Err(_) => authentication.has_not_asked(kind),
-    }
+    let question = Question { token, carrier, target, headers, kind };
+    let good = app.ask(call, request(call, &question, Some(&question.token))).await;
+    let is_accepted = good.is_some_and(|answer| answer.status().is_success());
+    let answers = if is_accepted { answers(call, app, &question).await } else { None };
+    authentication.has_asked(kind, call, road.audit, answers.as_ref());
 }
 
-fn question(call: &Call, headers: &HeaderMap, target: &Uri, token: &str) -> Request<()> {
-    let mut question = Request::new(());
-    *question.method_mut() = Method::GET;
-    *question.uri_mut() = target.clone();
-    let asked = question.headers_mut();
-    asked.extend(
-        headers
-            .iter()
-            .filter(|(name, _)| !is_left_out(name))
-            .map(|(name, value)| (name.clone(), value.clone())),
-    );
+/// Asks with a forged token, with one that has no signature, and with none.
+async fn answers<B, A: App<B>>(call: &Call, app: &mut A, question: &Question) -> Option<Answers> {
+    let (forged, unsigned) = (forged(&question.token)?, unsigned(&question.token)?);
+    let first = said_by(&app.ask(call, request(call, question, Some(&forged))).await?);
+    let second = said_by(&app.ask(call, request(call, question, Some(&unsigned))).await?);
+    let missing = said_by(&app.ask(call, request(call, question, None)).await?);
+    Some(Answers { bad: [first, second], missing })
+}
+
+fn request(call: &Call, question: &Question, token: Option<&str>) -> Request<()> {
+    let mut request = Request::new(());
+    *request.method_mut() = Method::GET;
+    *request.uri_mut() = question.target.clone();
+    let headers = request.headers_mut();
+    for (name, value) in question.headers.iter().filter(|(name, _)| !is_left_out(name)) {
+        headers.append(name.clone(), value.clone());
+    }
     // No client is to be blamed for what we ask.
-    asked.insert(X_FORWARDED_FOR, HeaderValue::from_static("127.0.0.1"));
+    headers.insert(X_FORWARDED_FOR, HeaderValue::from_static("127.0.0.1"));
+    headers.insert(header::USER_AGENT, USER_AGENT);
     if call.client.scheme == Scheme::Https {
-        asked.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
     }
-    if let Ok(value) = HeaderValue::from_str(&format!("Bearer {token}")) {
-        asked.insert(header::AUTHORIZATION, value);
+    let (name, value) = match (&question.carrier, token) {
+        (_, None) => return request,
+        (Carrier::Bearer, Some(token)) => (header::AUTHORIZATION, format!("Bearer {token}")),
+        (Carrier::Cookie(name), Some(token)) => (header::COOKIE, format!("{name}={token}")),
+    };
+    if let Ok(mut value) = HeaderValue::try_from(value) {
+        value.set_sensitive(true);
+        headers.insert(name, value);
     }
-    question
+    request
 }

@@ -35,7 +35,7 @@ use crate::{
     Call, Reason, Refusal, RequestBody, ResponseBody,
     audit::{Record, Sink},
     authentication::{
-        Presented,
+        Carrier, Presented,
         sessions::{Event, Keeper},
     },
     contract, responses,
@@ -136,7 +136,7 @@ where
                         Box::pin(road.keep(app.sessions().cloned(), events)).await;
                     }
                     if let Some(token) = new_token {
-                        Box::pin(ask::after_a_login(&road, &mut app, &token)).await;
+                        Box::pin(ask::after_a_login(&road, &mut app, token)).await;
                     }
                     Ok(answer)
                 }
@@ -151,7 +151,7 @@ where
 struct Seen<B> {
     answer: Response<ResponseBody<B>>,
     /// A token by which a new key was found.
-    new_token: Option<Box<str>>,
+    new_token: Option<(Box<str>, Carrier)>,
     /// What it does to sessions.
     events: Vec<Event>,
 }

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderMap, HeaderValue, header};
 use mantlet_contract::fault::Fault;
 
-pub use self::words::{LONGEST as LONGEST_WORDS, Words};
+pub use self::words::{LONGEST as LONGEST_WORDS, Said, Words};
 use crate::{Mode, Reason};
 
 /// A refused request: the reason, and details beyond it.

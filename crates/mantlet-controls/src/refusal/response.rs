@@ -4,7 +4,6 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
 use mantlet_contract::fault::Fault;
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use crate::{Call, Reason, Refusal};
 
@@ -50,7 +49,7 @@ pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
     let own = refusal.words.as_deref();
     let status = own.map_or(status, |own| own.status);
     let (content_type, body) = match own.and_then(|own| own.body.as_ref()).filter(|_| !call.wants_problem) {
-        Some(own) => repeated(call, reason, own),
+        Some((content_type, own)) => (content_type.clone(), own.clone()),
         None => body(call, reason, &refusal.faults, status),
     };
     let mut response = Response::new(body);
@@ -75,18 +74,6 @@ pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
-}
-
-/// The app's own words, with ours beside them.
-fn repeated(call: &Call, reason: Reason, own: &Map<String, Value>) -> (HeaderValue, Bytes) {
-    let mut body = own.clone();
-    for (name, value) in [("code", reason.code()), ("request_id", call.request_id.as_str())] {
-        if !body.contains_key(name) {
-            body.insert(name.to_owned(), value.into());
-        }
-    }
-    let body = serde_json::to_vec(&body).unwrap_or_default();
-    (HeaderValue::from_static("application/json"), body.into())
 }
 
 /// Replaces a response that would reveal the app's internals; the status and all other headers stay
