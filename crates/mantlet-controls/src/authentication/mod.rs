@@ -215,7 +215,7 @@ impl Policy {
         };
         let remedy = (mode == Mode::Report && !line.is_empty()).then(|| line.into());
         let mode = if self.mode == Mode::Report { Mode::Report } else { mode };
-        let refusal = Refusal { words, remedy, ..Refusal::about(Reason::TokenInvalid, fault.text()) };
+        let refusal = Refusal { remedy, words, ..Refusal::about(Reason::TokenInvalid, fault.text()) };
         let presented = if is_needed { Presented::Bad { fault, age, kind } } else { Presented::Nothing };
         (None, presented, vec![(mode, refusal)])
     }

@@ -67,7 +67,8 @@ pub(super) fn search(
     let verifies = |key: &Key| jws.verify(key).is_ok();
     let mut found = candidates.iter().find_map(|candidate| {
         let bytes = candidate.secret.expose();
-        let key = key_of(bytes).filter(verifies)?;
+        let decoded = || decoded_key(bytes).find(verifies).filter(|_| algorithm.is_symmetric());
+        let key = key_of(bytes).filter(verifies).or_else(decoded)?;
         Some((key, Arc::clone(&candidate.name), bytes.len(), is_public(bytes), candidate.verifies))
     });
     if found.is_none() && algorithm.is_symmetric() {
@@ -98,6 +99,21 @@ pub(super) fn search(
         weakness,
         generation,
     })
+}
+
+/// A secret that the app keeps as base64 or in hexadecimal digits, and decodes.
+fn decoded_key(text: &[u8]) -> impl Iterator<Item = Key> + use<'_> {
+    use base64::{Engine, engine::general_purpose as kinds};
+    let engines = [&kinds::STANDARD, &kinds::URL_SAFE, &kinds::STANDARD_NO_PAD, &kinds::URL_SAFE_NO_PAD];
+    let of_base64 = engines.into_iter().filter_map(move |engine| engine.decode(text).ok());
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let pairs = text.as_chunks::<2>().0.iter();
+    let is_even = text.len().is_multiple_of(2);
+    let of_hex: Option<Vec<u8>> = pairs
+        .map(|[high, low]| u8::try_from(digit(high)? * 16 + digit(low)?).ok())
+        .collect::<Option<_>>()
+        .filter(|_| is_even);
+    of_base64.chain(of_hex).filter_map(|bytes| Key::of_secret(&bytes))
 }
 
 /// Other keys that are tried for a token that ours does not verify.

@@ -103,110 +103,36 @@ impl Section for Config {
     }
 }
 
+/// The mistakes of one section.
+#[derive(Default)]
+struct Wrong(Vec<Mistake>);
+
+impl Wrong {
+    fn add(&mut self, key: &str, message: impl Into<String>, help: &str) {
+        self.0.push(Mistake::new(key, message).help(help));
+    }
+}
+
 impl IssuerConfig {
+    /// Its keys are fetched.
+    fn is_remote(&self) -> bool {
+        self.public_key.is_empty() && self.secret.is_empty() && self.introspection.is_empty()
+    }
+
     fn check(&self, context: &Context, memory: &Memory) -> Result<Trusted, Vec<Mistake>> {
-        let mut mistakes = Vec::new();
-        let mut wrong = |key: &str, message: String, help: &str| {
-            mistakes.push(Mistake::new(key, message).help(help));
-        };
-        if self.issuer.is_empty() {
-            wrong("issuer", "is missing".into(), "write the `iss` of its tokens: `https://id.example.com`");
-        }
-        let sources = [
-            ("jwks", &self.jwks),
-            ("public-key", &self.public_key),
-            ("secret", &self.secret),
-            ("introspection", &self.introspection),
-        ];
-        let named: Vec<_> =
-            sources.iter().filter(|(_, value)| !value.is_empty()).map(|(key, _)| *key).collect();
-        if let [first, second, ..] = named[..] {
-            wrong(
-                second,
-                format!("`{first}` says already how its tokens are verified"),
-                "leave one of them out",
-            );
-        }
-        let is_discovered = named.is_empty();
-        let is_remote = is_discovered || !self.jwks.is_empty();
-        for (key, url) in [("jwks", &self.jwks), ("introspection", &self.introspection)] {
-            if let Some(why) = (!url.is_empty()).then(|| wrong_address(url)).flatten() {
-                wrong(key, format!("`{url}` {why}"), "write `https://id.example.com/…`");
-            }
-        }
-        if let Some(why) =
-            (is_discovered && !self.issuer.is_empty()).then(|| wrong_address(&self.issuer)).flatten()
-        {
-            wrong(
-                "issuer",
-                format!("`{}` {why}, so its keys cannot be found there", self.issuer),
-                "set `jwks`, `public-key` or `secret`",
-            );
-        }
-        if is_remote && self.audience.is_empty() {
-            wrong(
-                "audience",
-                "is missing: the issuer signs tokens for other apps with the same keys".into(),
-                "write the `aud` of the tokens for this app",
-            );
-        }
-        if !self.introspection.is_empty() && (self.client_id.is_empty() || self.client_secret.is_empty()) {
-            wrong(
-                "client-id",
-                "`introspection` needs `client-id` and `client-secret` (RFC 7662 section 2.1)".into(),
-                "write `client-secret = \"env:NAME\"`",
-            );
-        }
-        if self.introspection.is_empty() && !self.client_id.is_empty() {
-            wrong("client-id", "has no effect without `introspection`".into(), "remove it");
-        }
+        let mut wrong = Wrong::default();
+        self.check_places(&mut wrong);
+        self.check_use(&mut wrong);
         let leeway = self.leeway.unwrap_or(LEEWAY);
         if leeway.0 > MOST_LEEWAY {
-            wrong("leeway", format!("`{leeway}` is more than 5m"), "set the clocks by NTP instead");
+            wrong.add("leeway", format!("`{leeway}` is more than 5m"), "set the clocks by NTP instead");
         }
-        let mut algorithms = Vec::new();
-        for (at, name) in self.algorithms.iter().enumerate() {
-            match Algorithm::named(name) {
-                Some(algorithm) if algorithm.is_symmetric() == !self.secret.is_empty() => {
-                    algorithms.push(algorithm)
-                }
-                Some(_) => wrong(
-                    &format!("algorithms[{at}]"),
-                    format!("`{name}` does not go with keys of this kind"),
-                    "write `RS256`, `ES256` or `EdDSA` for public keys, `HS256` for a secret",
-                ),
-                None => {
-                    wrong(&format!("algorithms[{at}]"), format!("`{name}` is not known"), "write `ES256`")
-                }
-            }
+        let algorithms = self.check_algorithms(&mut wrong);
+        let key = self.check_key(&mut wrong);
+        if !wrong.0.is_empty() {
+            return Err(wrong.0);
         }
-        let material = self.material.as_ref().map(|material| material.0.expose().as_slice());
-        let key = if !self.public_key.is_empty() {
-            let key = material.map(Key::of_pem);
-            if matches!(key, Some(None)) {
-                wrong(
-                    "public-key",
-                    format!("`{}` has no public key that is understood", self.public_key),
-                    "write a PEM file with an RSA (2048 bits or more), P-256, P-384 or Ed25519 key",
-                );
-            }
-            key.flatten()
-        } else if !self.secret.is_empty() {
-            if material.is_some_and(|secret| secret.len() < 32) {
-                wrong(
-                    "secret",
-                    "is shorter than 32 bytes, and can be guessed offline (RFC 7518 section 3.2)".into(),
-                    "make one with `openssl rand -hex 32`",
-                );
-            }
-            material.and_then(Key::of_secret)
-        } else {
-            None
-        };
-        if !mistakes.is_empty() {
-            return Err(mistakes);
-        }
-        let source = if is_remote {
+        let source = if self.is_remote() {
             let remote = Remote::of(&self.issuer, (!self.jwks.is_empty()).then_some(&*self.jwks));
             Source::Remote(memory.remote(remote))
         } else if self.introspection.is_empty() {
@@ -225,6 +151,90 @@ impl IssuerConfig {
             mode: self.mode.unwrap_or_default().under(context.report_only),
             source,
         })
+    }
+
+    /// Where its keys come from: one place, which no one on the way can change.
+    fn check_places(&self, wrong: &mut Wrong) {
+        if self.issuer.is_empty() {
+            wrong.add("issuer", "is missing", "write the `iss` of its tokens: `https://id.example.com`");
+        }
+        let sources = [
+            ("jwks", &self.jwks),
+            ("public-key", &self.public_key),
+            ("secret", &self.secret),
+            ("introspection", &self.introspection),
+        ];
+        let named: Vec<_> =
+            sources.iter().filter(|(_, value)| !value.is_empty()).map(|(key, _)| *key).collect();
+        if let [first, second, ..] = named[..] {
+            let message = format!("`{first}` says already how its tokens are verified");
+            wrong.add(second, message, "leave one of them out");
+        }
+        for (key, url) in [("jwks", &self.jwks), ("introspection", &self.introspection)] {
+            if let Some(why) = (!url.is_empty()).then(|| wrong_address(url)).flatten() {
+                wrong.add(key, format!("`{url}` {why}"), "write `https://id.example.com/…`");
+            }
+        }
+        let is_discovered = named.is_empty() && !self.issuer.is_empty();
+        if let Some(why) = is_discovered.then(|| wrong_address(&self.issuer)).flatten() {
+            let message = format!("`{}` {why}, so its keys cannot be found there", self.issuer);
+            wrong.add("issuer", message, "set `jwks`, `public-key` or `secret`");
+        }
+    }
+
+    /// What must be said beside that, and what has no effect.
+    fn check_use(&self, wrong: &mut Wrong) {
+        if self.is_remote() && self.audience.is_empty() {
+            let message = "is missing: the issuer signs tokens for other apps with the same keys";
+            wrong.add("audience", message, "write the `aud` of the tokens for this app");
+        }
+        let is_asked = !self.introspection.is_empty();
+        if is_asked && (self.client_id.is_empty() || self.client_secret.is_empty()) {
+            let message = "`introspection` needs `client-id` and `client-secret` (RFC 7662 section 2.1)";
+            wrong.add("client-id", message, "write `client-secret = \"env:NAME\"`");
+        }
+        if !is_asked && !self.client_id.is_empty() {
+            wrong.add("client-id", "has no effect without `introspection`", "remove it");
+        }
+    }
+
+    fn check_algorithms(&self, wrong: &mut Wrong) -> Vec<Algorithm> {
+        let mut algorithms = Vec::new();
+        let is_shared = !self.secret.is_empty();
+        for (at, name) in self.algorithms.iter().enumerate() {
+            let key = format!("algorithms[{at}]");
+            match Algorithm::named(name) {
+                Some(algorithm) if algorithm.is_symmetric() == is_shared => algorithms.push(algorithm),
+                Some(_) => wrong.add(
+                    &key,
+                    format!("`{name}` does not go with keys of this kind"),
+                    "write `RS256`, `ES256` or `EdDSA` for public keys, `HS256` for a secret",
+                ),
+                None => wrong.add(&key, format!("`{name}` is not known"), "write `ES256`"),
+            }
+        }
+        algorithms
+    }
+
+    fn check_key(&self, wrong: &mut Wrong) -> Option<Key> {
+        let material = self.material.as_ref()?.0.expose().as_slice();
+        if !self.public_key.is_empty() {
+            let key = Key::of_pem(material);
+            if key.is_none() {
+                let message = format!("`{}` has no public key that is understood", self.public_key);
+                let help = "write a PEM file with an RSA (2048 bits or more), P-256, P-384 or Ed25519 key";
+                wrong.add("public-key", message, help);
+            }
+            return key;
+        }
+        if self.secret.is_empty() {
+            return None;
+        }
+        if material.len() < 32 {
+            let message = "is shorter than 32 bytes, and can be guessed offline (RFC 7518 section 3.2)";
+            wrong.add("secret", message, "make one with `openssl rand -hex 32`");
+        }
+        Key::of_secret(material)
     }
 }
 

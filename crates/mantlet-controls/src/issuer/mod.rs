@@ -69,7 +69,10 @@ pub struct Policy {
 
 /// What outlives a policy: the keys that were fetched. A clone shares them.
 #[derive(Debug, Clone, Default)]
-pub struct Memory(Arc<Mutex<HashMap<(Box<str>, Option<Box<str>>), Arc<Remote>>>>);
+pub struct Memory(Arc<Mutex<HashMap<Place, Arc<Remote>>>>);
+
+/// An `iss`, and the address of its keys, if that is set.
+type Place = (Box<str>, Option<Box<str>>);
 
 impl Memory {
     /// The same issuer, if it is known already.
