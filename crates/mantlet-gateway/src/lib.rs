@@ -12,7 +12,7 @@
 //! | `app` | the app's shore: forwards requests on pooled connections, shares a busy app out, keeps it running |
 //! | `store` | counters that several gates share |
 //! | `wire`, `guests`, `request_body`, `connection_state` | what a connection is made of: strict bytes, its place, a body, its state |
-//! | [`tls`], [`audit_log`], [`quota_file`], `listener`, [`guarded`], `clock` | certificates, files, sockets and the time |
+//! | [`tls`], [`audit_log`], [`quota_file`], [`session_file`], `listener`, [`guarded`], `clock` | certificates, files, sockets and the time |
 //!
 //! A room imports rooms below it alone: `rooms_tests.rs` knows the floors.
 
@@ -30,6 +30,7 @@ pub mod audit_log;
 mod guests;
 pub mod quota_file;
 mod request_body;
+pub mod session_file;
 pub mod tls;
 mod wire;
 

@@ -19,7 +19,7 @@ const HOUSES: [House; 6] = [
         folder: &[],
         floors: &[
             &["guarded", "listener", "connection_state", "clock"],
-            &["audit_log", "quota_file", "tls", "wire", "guests", "request_body"],
+            &["audit_log", "quota_file", "session_file", "tls", "wire", "guests", "request_body"],
             &["store", "app"],
             &["shared"],
             &["client", "admin"],

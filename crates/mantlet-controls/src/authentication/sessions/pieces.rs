@@ -1,0 +1,119 @@
+//! Everything that is known, as events that make it again.
+
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use super::{Digest, Event, HandedOut, Session, SessionFacts, Sessions, lock};
+
+/// Sessions of one piece.
+const PIECE: usize = 512;
+
+impl Sessions {
+    /// Everything that is known, as events that make it again.
+    pub fn everything(&self) -> Vec<Event> {
+        self.pieces().flatten().collect()
+    }
+
+    /// The same in pieces, so that a million sessions need no second place. What happens meanwhile
+    /// may be missing.
+    pub fn pieces(&self) -> impl Iterator<Item = Vec<Event>> + use<> {
+        let all: Vec<_> = lock(&self.0.sessions).values().cloned().collect();
+        let (this, mut next) = (self.clone(), 0);
+        std::iter::from_fn(move || {
+            let piece = all.get(next..all.len().min(next + PIECE)).filter(|piece| !piece.is_empty())?;
+            next += piece.len();
+            Some(piece.iter().flat_map(|session| this.events_of(session)).collect())
+        })
+    }
+
+    /// The credentials of a session, the oldest first.
+    pub fn credentials(&self, session: &Session) -> Vec<(Digest, HandedOut)> {
+        let digests: Vec<_> = lock(&session.credentials).iter().map(|(digest, _)| *digest).collect();
+        digests.into_iter().filter_map(|digest| Some((digest, self.find(&digest)?))).collect()
+    }
+
+    fn events_of(&self, session: &Arc<Session>) -> Vec<Event> {
+        let (facts, later) = (session.facts.clone(), lock(&session.later).clone());
+        let id = facts.id;
+        let mut events = vec![Event::Began(facts.clone())];
+        if !later.is_empty() {
+            events.push(Event::Began(SessionFacts { names: later, ..facts }));
+        }
+        // In their order: the oldest value of a cookie goes first.
+        events.extend(self.credentials(session).into_iter().map(|(digest, credential)| Event::HandedOut {
+            session: id,
+            digest,
+            kind: credential.kind,
+            cookie: credential.cookie.as_deref().map(Box::from),
+            at: credential.at,
+            expires: credential.expires,
+        }));
+        let used = session.used.load(Relaxed);
+        if used > session.facts.began {
+            events.push(Event::Used { session: id, at: used });
+        }
+        if let Some((at, cause)) = session.ended() {
+            events.push(Event::Ended { session: id, at, cause });
+        }
+        events
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{Cause, Kind, digest},
+        *,
+    };
+
+    #[test]
+    fn what_is_known_is_made_again_from_its_events() {
+        let names = ["alice", "alice@example.com"].map(|name| digest(name.as_bytes()));
+        let facts = |name: usize| SessionFacts {
+            id: u64::MAX - 1,
+            account: Some("alice".into()),
+            names: vec![names[name]],
+            began: 1_000,
+            address: Some([203, 0, 113, 7].into()),
+        };
+        let session = u64::MAX - 1;
+        let handed_out = |text: &str, at| Event::HandedOut {
+            session,
+            digest: digest(text.as_bytes()),
+            kind: Kind::Cookie,
+            cookie: Some("sid".into()),
+            at,
+            expires: None,
+        };
+        let mut events = vec![Event::Began(facts(0)), Event::Began(facts(1))];
+        events.extend((0..8).map(|number| handed_out(&number.to_string(), 1_000 + number)));
+        events.push(Event::Used { session, at: 1_200 });
+        events.push(Event::Ended { session, at: 1_300, cause: Cause::Operator });
+        let [first, second] = [(); 2].map(|()| Sessions::default());
+        for event in &events {
+            first.apply(event);
+            // It may come twice.
+            first.apply(event);
+        }
+        assert_eq!(first.everything(), events);
+        for event in first.pieces().flatten() {
+            let line = serde_json::to_string(&event).unwrap();
+            assert!(!line.contains("alice@"), "only the name at the login is written out: {line}");
+            let again: Event = serde_json::from_str(&line).unwrap();
+            assert_eq!(again, event);
+            second.apply(&again);
+        }
+        assert_eq!(second.everything(), events);
+        assert_eq!((second.count(), second.list(None).len()), (8, 0));
+        let many = Sessions::default();
+        for id in 0..2_000 {
+            many.apply(&Event::Began(SessionFacts {
+                id,
+                account: None,
+                names: vec![],
+                began: 1,
+                address: None,
+            }));
+        }
+        assert_eq!(many.pieces().map(|piece| piece.len()).collect::<Vec<_>>(), [512, 512, 512, 464]);
+    }
+}
