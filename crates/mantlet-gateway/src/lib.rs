@@ -10,7 +10,8 @@
 //! | `client` | the clients' shore: accepts connections and speaks HTTP/1, HTTP/2 and WebSocket on them |
 //! | `shared` | what all threads of the gate see |
 //! | `app` | the app's shore: forwards requests on pooled connections, shares a busy app out, keeps it running |
-//! | `store` | counters that several gates share |
+//! | `sessions` | where sessions are kept beyond this process |
+//! | `store` | counters and sessions that several gates share |
 //! | `wire`, `guests`, `request_body`, `connection_state` | what a connection is made of: strict bytes, its place, a body, its state |
 //! | [`tls`], [`audit_log`], [`quota_file`], [`session_file`], `listener`, [`guarded`], `clock` | certificates, files, sockets and the time |
 //!
@@ -22,6 +23,8 @@ pub mod admin;
 mod client;
 
 mod shared;
+
+mod sessions;
 
 mod app;
 mod store;

@@ -20,7 +20,7 @@ const HOUSES: [House; 6] = [
         floors: &[
             &["guarded", "listener", "connection_state", "clock"],
             &["audit_log", "quota_file", "session_file", "tls", "wire", "guests", "request_body"],
-            &["store", "app"],
+            &["store", "app", "sessions"],
             &["shared"],
             &["client", "admin"],
             &["gate"],
@@ -29,7 +29,7 @@ const HOUSES: [House; 6] = [
     },
     House {
         folder: &["admin"],
-        floors: &[&["socket", "trouble"], &["bans", "quotas"], &["client", "server"]],
+        floors: &[&["socket", "trouble"], &["bans", "quotas", "sessions"], &["client", "server"]],
         imports: 6,
     },
     House {

@@ -58,6 +58,7 @@ struct Head {
 /// The thread that writes. It ends when told to, after it has written everything.
 #[derive(Debug)]
 pub struct SessionFile {
+    sessions: Sessions,
     queue: Arc<Queue>,
     thread: JoinHandle<()>,
 }
@@ -68,7 +69,7 @@ impl SessionFile {
     pub fn open(path: PathBuf, sessions: Sessions, is_wanted: bool) -> io::Result<Self> {
         let mut writer = Writer {
             path,
-            sessions,
+            sessions: sessions.clone(),
             kept: Kept::Nothing,
             file: None,
             length: 0,
@@ -91,11 +92,16 @@ impl SessionFile {
         let of_thread = Arc::clone(&queue);
         let thread =
             std::thread::Builder::new().name("sessions".into()).spawn(move || writer.run(&of_thread))?;
-        Ok(Self { queue, thread })
+        Ok(Self { sessions, queue, thread })
+    }
+
+    /// The sessions that it keeps.
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.sessions
     }
 
     /// Keeps events in this file. Who hands one in has put it in the memory before.
-    pub fn keeper(&self) -> Arc<dyn Keeper> {
+    pub(crate) fn keeper(&self) -> Arc<dyn Keeper> {
         Arc::new(FileKeeper(Arc::clone(&self.queue)))
     }
 
@@ -246,8 +252,9 @@ impl Writer {
         let why = match read(&self.path, &self.sessions) {
             Ok(Ok(found)) => {
                 if found.damaged > 0 {
+                    let lines = if found.damaged == 1 { "line" } else { "lines" };
                     let (damaged, path) = (found.damaged, self.path.display());
-                    tell(&format!("{damaged} lines of `{path}` cannot be read and are ignored"));
+                    tell(&format!("{damaged} {lines} of `{path}` cannot be read and are ignored"));
                 }
                 (self.length, self.lines, self.is_torn) = (found.length, found.lines, found.is_torn);
                 // A session has one credential or two, and was used.

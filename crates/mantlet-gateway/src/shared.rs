@@ -16,6 +16,7 @@ use crate::{
     audit_log::AuditLog,
     guests::Guests,
     listener::Listen,
+    sessions::KeptSessions,
     store::StoreConfig,
     tls::Tls,
 };
@@ -46,7 +47,9 @@ pub(crate) struct Shared {
     pub(crate) upstream: Upstream,
     pub(crate) audit: AuditLog,
     pub(crate) store: Option<Arc<dyn Store>>,
-    pub(crate) sessions: Option<Arc<dyn Keeper>>,
+    pub(crate) sessions: Arc<KeptSessions>,
+    /// The same, as the controls see it.
+    pub(crate) keeper: Arc<dyn Keeper>,
     stage: AtomicU8,
     /// Threads that still accept connections.
     pub(crate) listening: AtomicUsize,
@@ -72,9 +75,11 @@ impl Shared {
         tls: Option<Tls>,
         audit: AuditLog,
         store: Option<Arc<dyn Store>>,
+        sessions: KeptSessions,
         ceiling: usize,
     ) -> Arc<Self> {
         let threads = config.threads.max(1);
+        let sessions = Arc::new(sessions);
         Arc::new(Self {
             upstream: Upstream::new(config.upstream.clone()),
             config,
@@ -82,7 +87,8 @@ impl Shared {
             tls,
             audit,
             store,
-            sessions: None,
+            keeper: Arc::clone(&sessions) as Arc<dyn Keeper>,
+            sessions,
             stage: AtomicU8::new(Stage::Serving as u8),
             listening: AtomicUsize::new(threads),
             connections: AtomicUsize::new(0),

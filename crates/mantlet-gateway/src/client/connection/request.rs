@@ -51,7 +51,7 @@ pub(super) fn handle(
             policy: &policy,
             audit: &shared.audit,
             store: shared.store.as_ref(),
-            sessions: shared.sessions.as_ref(),
+            sessions: Some(&shared.keeper),
         };
         // A challenge before the pipeline: the authority comes in plain and under any name, and the app
         // knows nothing of it.
