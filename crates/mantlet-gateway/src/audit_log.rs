@@ -281,6 +281,13 @@ impl Terminal {
                     record.user.as_deref().map_or(client.clone(), |user| user.escape_debug().to_string());
                 return tell(&format!("{who} has used up most of the quota {name}"));
             }
+            "session-ended" => {
+                let whose = record
+                    .user
+                    .as_deref()
+                    .map_or_else(String::new, |user| format!(" of {}", user.escape_debug()));
+                return tell(&format!("ended the session {name}{whose}: {}", record.reason));
+            }
             "quota-reset" => return tell(&format!("reset a key of the quota {name}")),
             "records-summed" => return tell_sum(record),
             "issuer-unavailable" => {
@@ -289,8 +296,7 @@ impl Terminal {
                 ));
             }
             "issuer-recovered" => return tell(&format!("the issuer {name} can be asked again")),
-            "token-key-found" => return tell_key(record, &name),
-            "session-ended" => return tell(&format!("ended session {}", name.escape_debug())),
+            "token-key-found" => return tell_key(record, name),
             "token-verdict-contradicted" => {
                 return tell(&format!(
                     "warning: the app has accepted a bad token: {}; `[authentication]` leaves such tokens to the app",

@@ -16,6 +16,8 @@ use crate::{
     client::{accept, admission},
     clock,
     listener::{self, Listen},
+    session_file::SessionFile,
+    sessions::KeptSessions,
     shared::{GateConfig, Shared, Stage},
     tls::{LoadedTls, Tls, TlsError, acme},
 };
@@ -47,12 +49,13 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Binds the address and starts the threads.
+    /// Binds the address and starts the threads. End the file of sessions after the gate.
     pub fn start(
         config: GateConfig,
         tls: Option<LoadedTls>,
         policy: Policy,
         audit: AuditLog,
+        sessions: &SessionFile,
     ) -> Result<Self, StartError> {
         let threads = config.threads.max(1);
         let bind = |listen: &Listen| {
@@ -67,9 +70,12 @@ impl Gate {
         }
         let (stage, _) = watch::channel(Stage::Serving);
         policy.throttle.usages.begin();
-        let store = config.store.as_ref().map(|store| store.open(audit.clone())).transpose()?;
+        let store = config.store.as_ref().map(|store| store.open(audit.clone(), sessions)).transpose()?;
+        let (store, of_sessions) = store.unzip();
+        let sessions = KeptSessions::new(sessions, of_sessions);
         let tls = tls.map(Tls::new).transpose()?;
-        let shared = Shared::new(config, policy, tls, audit, store, admission::descriptor_ceiling());
+        let ceiling = admission::descriptor_ceiling();
+        let shared = Shared::new(config, policy, tls, audit, store, sessions, ceiling);
         let mut handles = Vec::with_capacity(threads);
         for (number, (sockets, busy)) in sockets.into_iter().zip(shared.busy.clone()).enumerate() {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -39,10 +39,15 @@ pub fn open_to_append(path: &Path, kind: Kind) -> io::Result<File> {
     open(&options, path, kind)
 }
 
+/// Opens a file to read it.
+pub fn open_to_read(path: &Path, kind: Kind) -> io::Result<File> {
+    open(OpenOptions::new().read(true), path, kind)
+}
+
 /// Reads a file as a whole.
 pub fn read(path: &Path, kind: Kind) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    open(OpenOptions::new().read(true), path, kind)?.read_to_end(&mut content)?;
+    open_to_read(path, kind)?.read_to_end(&mut content)?;
     Ok(content)
 }
 

@@ -42,6 +42,8 @@ const MOST: usize = 1 << 20;
 /// How often to look whether keys are due.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// An address, and the token that it is asked about.
+type Asked = (Box<str>, Box<str>);
 type Question = Shared<BoxFuture<'static, Introspected>>;
 
 /// Asks issuers.
@@ -50,7 +52,7 @@ pub(crate) struct Issuers {
     /// How many fetches have ended.
     ended: watch::Sender<u64>,
     /// Questions about tokens that are not answered yet.
-    asked: Mutex<HashMap<(Box<str>, Box<str>), Question>>,
+    asked: Mutex<HashMap<Asked, Question>>,
     audit: AuditLog,
     away: Mutex<HashMap<Box<str>, String>>,
 }

@@ -11,9 +11,10 @@
 //! | `shared` | what all threads of the gate see |
 //! | `app` | the app's shore: forwards requests on pooled connections, shares a busy app out, keeps it running |
 //! | `issuers` | asks issuers of tokens |
-//! | `store` | counters that several gates share |
+//! | `sessions` | where sessions are kept beyond this process |
+//! | `store` | counters and sessions that several gates share |
 //! | `wire`, `guests`, `request_body`, `connection_state` | what a connection is made of: strict bytes, its place, a body, its state |
-//! | [`tls`], [`audit_log`], [`quota_file`], `listener`, [`guarded`], `clock` | certificates, files, sockets and the time |
+//! | [`tls`], [`audit_log`], [`quota_file`], [`session_file`], `listener`, [`guarded`], `clock` | certificates, files, sockets and the time |
 //!
 //! A room imports rooms below it alone: `rooms_tests.rs` knows the floors.
 
@@ -25,6 +26,7 @@ mod client;
 mod shared;
 
 mod issuers;
+mod sessions;
 
 mod app;
 mod store;
@@ -33,6 +35,7 @@ pub mod audit_log;
 mod guests;
 pub mod quota_file;
 mod request_body;
+pub mod session_file;
 pub mod tls;
 mod wire;
 

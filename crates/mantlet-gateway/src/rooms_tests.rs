@@ -19,8 +19,8 @@ const HOUSES: [House; 6] = [
         folder: &[],
         floors: &[
             &["guarded", "listener", "connection_state", "clock"],
-            &["audit_log", "quota_file", "tls", "wire", "guests", "request_body"],
-            &["store", "app"],
+            &["audit_log", "quota_file", "session_file", "tls", "wire", "guests", "request_body"],
+            &["store", "app", "sessions"],
             &["issuers"],
             &["shared"],
             &["client", "admin"],
@@ -30,7 +30,7 @@ const HOUSES: [House; 6] = [
     },
     House {
         folder: &["admin"],
-        floors: &[&["socket", "trouble"], &["bans", "quotas"], &["client", "server"]],
+        floors: &[&["socket", "trouble"], &["bans", "quotas", "sessions"], &["client", "server"]],
         imports: 6,
     },
     House {

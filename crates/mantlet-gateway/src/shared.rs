@@ -17,6 +17,7 @@ use crate::{
     guests::Guests,
     issuers::Issuers,
     listener::Listen,
+    sessions::KeptSessions,
     store::StoreConfig,
     tls::Tls,
 };
@@ -49,7 +50,9 @@ pub(crate) struct Shared {
     pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) issuers: Arc<Issuers>,
     pub(crate) issuer_client: Arc<dyn Client>,
-    pub(crate) sessions: Option<Arc<dyn Keeper>>,
+    pub(crate) sessions: Arc<KeptSessions>,
+    /// The same, as the controls see it.
+    pub(crate) keeper: Arc<dyn Keeper>,
     stage: AtomicU8,
     /// Threads that still accept connections.
     pub(crate) listening: AtomicUsize,
@@ -75,10 +78,12 @@ impl Shared {
         tls: Option<Tls>,
         audit: AuditLog,
         store: Option<Arc<dyn Store>>,
+        sessions: KeptSessions,
         ceiling: usize,
     ) -> Arc<Self> {
         let threads = config.threads.max(1);
         let issuers = Arc::new(Issuers::new(audit.clone()));
+        let sessions = Arc::new(sessions);
         Arc::new(Self {
             issuer_client: Arc::clone(&issuers) as Arc<dyn Client>,
             issuers,
@@ -88,7 +93,8 @@ impl Shared {
             tls,
             audit,
             store,
-            sessions: None,
+            keeper: Arc::clone(&sessions) as Arc<dyn Keeper>,
+            sessions,
             stage: AtomicU8::new(Stage::Serving as u8),
             listening: AtomicUsize::new(threads),
             connections: AtomicUsize::new(0),

@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Contract(DescribeArguments),
     /// List the sensitive operations of an app and their limits
     Throttles(ThrottlesArguments),
+    /// List and revoke sessions
+    Sessions(SessionsArguments),
     /// List and lift bans
     Bans(BansArguments),
     /// Show quota usage and reset it
@@ -228,6 +230,42 @@ pub(crate) struct ThrottlesArguments {
     /// Suggest limits, as TOML, from audit files with records of use; `-` is standard input
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["app", "openapi", "python"])]
     pub(crate) from: Vec<PathBuf>,
+}
+
+/// List and revoke sessions
+///
+/// A session is all that the app has handed out since one login: tokens or cookies. Asks the Mantlet that runs with this
+/// configuration, through the admin socket in its state folder.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mantlet sessions
+  mantlet sessions --account alice@example.com
+  mantlet sessions revoke 5a36dedd4bea2543
+  mantlet sessions revoke --account alice@example.com
+  mantlet sessions revoke --account alice@example.com --except 5a36dedd4bea2543")]
+pub(crate) struct SessionsArguments {
+    #[command(subcommand)]
+    pub(crate) action: Option<SessionsAction>,
+    /// An account: the name at its login, or the `sub` of its tokens
+    #[arg(long, value_name = "NAME", global = true)]
+    pub(crate) account: Option<String>,
+    #[command(flatten)]
+    pub(crate) running: Running,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SessionsAction {
+    /// List sessions, the last used first
+    List,
+    /// Revoke a session, or all sessions of an account
+    Revoke {
+        /// A session as `mantlet sessions` lists it
+        #[arg(required_unless_present = "account")]
+        session: Option<String>,
+        /// With --account: the session that goes on
+        #[arg(long, value_name = "SESSION")]
+        except: Option<String>,
+    },
 }
 
 /// List and lift bans

@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         Command::Contract(arguments) => command::contract::contract(&arguments),
         Command::Throttles(arguments) => command::throttles::throttles(&arguments),
         Command::Quotas(arguments) => command::quotas::quotas(&arguments),
+        Command::Sessions(arguments) => command::sessions::sessions(&arguments),
         Command::Bans(arguments) => command::bans::bans(&arguments),
         Command::Config(arguments) => command::config::config(&arguments),
     };

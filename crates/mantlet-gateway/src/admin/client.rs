@@ -15,14 +15,24 @@ use crate::app::fetch;
 /// Largest response that is read, in bytes: enough for everything that a control remembers.
 const MAX_ANSWER: usize = 64 << 20;
 
-/// Sends a request to the Mantlet at this socket, for a path of these segments. The response is
-/// JSON, and so is an error.
-pub async fn ask(socket: &Path, method: Method, segments: &[&str]) -> io::Result<(StatusCode, Value)> {
-    let asked = timeout(PATIENCE, exchange(socket, method, segments)).await;
+/// Sends a request to the Mantlet at this socket, for a path of these segments and a query of these
+/// parameters. The response is JSON, and so is an error.
+pub async fn ask(
+    socket: &Path,
+    method: Method,
+    segments: &[&str],
+    parameters: &[(&str, &str)],
+) -> io::Result<(StatusCode, Value)> {
+    let asked = timeout(PATIENCE, exchange(socket, method, segments, parameters)).await;
     asked.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-async fn exchange(socket: &Path, method: Method, segments: &[&str]) -> io::Result<(StatusCode, Value)> {
+async fn exchange(
+    socket: &Path,
+    method: Method,
+    segments: &[&str],
+    parameters: &[(&str, &str)],
+) -> io::Result<(StatusCode, Value)> {
     let stream = connect_now(socket)?;
     stream.set_nonblocking(true)?;
     let stream = TokioIo::new(UnixStream::from_std(stream)?);
@@ -33,6 +43,10 @@ async fn exchange(socket: &Path, method: Method, segments: &[&str]) -> io::Resul
     for segment in segments {
         path.push('/');
         path.extend(utf8_percent_encode(segment, NON_ALPHANUMERIC));
+    }
+    for (number, (name, value)) in parameters.iter().enumerate() {
+        path.extend([if number == 0 { "?" } else { "&" }, *name, "="]);
+        path.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
     }
     // Without a body.
     let mut request = Request::new(String::new());

@@ -9,6 +9,7 @@ mod bans;
 mod client;
 mod quotas;
 mod server;
+mod sessions;
 mod socket;
 mod trouble;
 

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    bans, quotas,
+    bans, quotas, sessions,
     socket::{Admin, PATIENCE},
     trouble::{Trouble, no_method},
 };
@@ -58,7 +58,8 @@ pub(crate) async fn serve(admin: Option<&Admin>, shared: &Arc<Shared>) {
 
 async fn converse(stream: UnixStream, shared: &Arc<Shared>) {
     let service = service_fn(async |request: Request<Incoming>| {
-        let outcome = answer(request.method(), request.uri().path(), shared).await;
+        let uri = request.uri();
+        let outcome = answer(request.method(), uri.path(), uri.query(), shared).await;
         Ok::<_, Infallible>(respond(outcome))
     });
     let connection = server::conn::http1::Builder::new()
@@ -70,7 +71,7 @@ async fn converse(stream: UnixStream, shared: &Arc<Shared>) {
 }
 
 /// The routes of the admin socket.
-async fn answer(method: &Method, path: &str, shared: &Shared) -> Result<Value, Trouble> {
+async fn answer(method: &Method, path: &str, query: Option<&str>, shared: &Shared) -> Result<Value, Trouble> {
     let (policy, audit) = (shared.policy.load_full(), &shared.audit);
     let quotas = quotas::Question { policy: &policy, store: shared.store.as_ref(), now: quotas::now() };
     let bans = policy.throttle.bans();
@@ -84,13 +85,27 @@ async fn answer(method: &Method, path: &str, shared: &Shared) -> Result<Value, T
         (["quotas"], &Method::GET) => quotas.list().await,
         (["quotas", quota, key], &Method::GET) => quotas.show(quota, key).await,
         (["quotas", quota, key], &Method::DELETE) => quotas.reset(quota, key, audit).await,
+        (["sessions"], &Method::GET) => {
+            let [account] = parameters(query, ["account"])?;
+            Ok(sessions::list(&shared.sessions, account.as_deref()).await)
+        }
+        (["sessions"], &Method::DELETE) => {
+            let [account, keep] = parameters(query, ["account", "keep"])?;
+            let account = account.ok_or_else(|| {
+                let message = "name a session, `/sessions/{id}`, or an account, `/sessions?account=NAME`";
+                Trouble::new(StatusCode::BAD_REQUEST, message)
+            })?;
+            sessions::end_of_account(&shared.sessions, &account, keep.as_deref(), audit).await
+        }
+        (["sessions", id], &Method::DELETE) => sessions::end(&shared.sessions, id, audit).await,
         (["agreement" | "quotas"], _) => Err(no_method(method, path, "GET")),
-        (["bans"] | ["quotas", _, _], _) => Err(no_method(method, path, "GET, DELETE")),
-        (["bans", _], _) => Err(no_method(method, path, "DELETE")),
+        (["bans" | "sessions"] | ["quotas", _, _], _) => Err(no_method(method, path, "GET, DELETE")),
+        (["bans" | "sessions", _], _) => Err(no_method(method, path, "DELETE")),
         _ => Err(Trouble::new(
             StatusCode::NOT_FOUND,
             format!(
-                "`{path}` does not exist; use `/agreement`, `/bans`, `/bans/{{address}}`, `/quotas` or `/quotas/{{quota}}/{{key}}`"
+                "`{path}` does not exist; use `/agreement`, `/bans`, `/bans/{{address}}`, `/quotas`, \
+                 `/quotas/{{quota}}/{{key}}`, `/sessions` or `/sessions/{{id}}`"
             ),
         )),
     }
@@ -114,6 +129,21 @@ fn respond(outcome: Result<Value, Trouble>) -> Response<ResponseBody<Incoming>> 
 /// The segments of a path, percent-decoded one by one, because a key may contain any character.
 fn segments(path: &str) -> Vec<Cow<'_, str>> {
     path.split('/').skip(1).map(|segment| percent_decode_str(segment).decode_utf8_lossy()).collect()
+}
+
+/// The values of these parameters in a query, percent-decoded. Another parameter is a mistake.
+fn parameters<const N: usize>(query: Option<&str>, names: [&str; N]) -> Result<[Option<String>; N], Trouble> {
+    let mut values = [const { None }; N];
+    for part in query.unwrap_or_default().split('&').filter(|part| !part.is_empty()) {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        let place = names.iter().zip(&mut values).find(|(known, _)| **known == name);
+        let Some((_, place)) = place else {
+            let message = format!("`{name}` is not a parameter here; use `{}`", names.join("` or `"));
+            return Err(Trouble::new(StatusCode::BAD_REQUEST, message));
+        };
+        *place = Some(percent_decode_str(value).decode_utf8_lossy().into_owned());
+    }
+    Ok(values)
 }
 
 /// How the app responded to input that was judged and passed on.

@@ -1,4 +1,4 @@
-//! Where several gates count together.
+//! Where several gates count together, and know each other's sessions.
 
 #[cfg(feature = "redis")]
 mod circuit;
@@ -11,9 +11,12 @@ mod scripts;
 
 use std::{io, sync::Arc, time::Duration};
 
-use mantlet_controls::{config::Secret, throttle::Store};
+use mantlet_controls::{authentication::sessions::Keeper, config::Secret, throttle::Store};
 
-use crate::audit_log::AuditLog;
+use crate::{audit_log::AuditLog, session_file::SessionFile};
+
+/// A store of counters, and one of sessions.
+type Opened = (Arc<dyn Store>, Arc<dyn Keeper>);
 
 /// Where the store is.
 #[derive(Debug, Clone)]
@@ -32,14 +35,16 @@ pub struct StoreConfig {
 impl StoreConfig {
     /// Opens the store, without connecting. Fails if the URL is wrong.
     #[cfg(feature = "redis")]
-    pub(crate) fn open(&self, audit: AuditLog) -> io::Result<Arc<dyn Store>> {
-        Ok(Arc::new(redis::RedisStore::new(self.clone(), audit).map_err(io::Error::other)?))
+    pub(crate) fn open(&self, audit: AuditLog, sessions: &SessionFile) -> io::Result<Opened> {
+        let store = redis::RedisStore::new(self.clone(), audit).map_err(io::Error::other)?;
+        let of_sessions = redis::RedisSessions::start(store.clone(), sessions)?;
+        Ok((Arc::new(store), Arc::new(of_sessions)))
     }
 
     /// Built without a store.
     #[cfg(not(feature = "redis"))]
     #[expect(clippy::unused_self, reason = "it is asked as where there is one")]
-    pub(crate) fn open(&self, _: AuditLog) -> io::Result<Arc<dyn Store>> {
+    pub(crate) fn open(&self, _: AuditLog, _: &SessionFile) -> io::Result<Opened> {
         Err(io::Error::other("this Mantlet was built without a store"))
     }
 

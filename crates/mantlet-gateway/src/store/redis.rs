@@ -6,6 +6,8 @@
 //! rule follows its `fail`. After the pause one request tests whether the store has recovered.
 
 mod quota;
+mod sessions;
+mod stream;
 
 use std::{borrow::Cow, cell::RefCell, fmt::Write as _, sync::Arc, time::Duration};
 
@@ -23,6 +25,7 @@ use mantlet_controls::{
 use redis::{ErrorKind, RedisError, RedisResult};
 use tokio::{sync::watch, time::timeout};
 
+pub(super) use self::sessions::RedisSessions;
 use super::{
     StoreConfig,
     circuit::Circuit,

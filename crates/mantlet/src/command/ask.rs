@@ -41,7 +41,17 @@ impl Client {
 
     /// Asks for a path of these segments.
     pub(super) fn ask(&self, method: Method, segments: &[&str]) -> Result<Value, Failure> {
-        let asked = self.runtime.block_on(admin::ask(&self.socket, method, segments));
+        self.ask_with(method, segments, &[])
+    }
+
+    /// The same, with a query of these parameters.
+    pub(super) fn ask_with(
+        &self,
+        method: Method,
+        segments: &[&str],
+        parameters: &[(&str, &str)],
+    ) -> Result<Value, Failure> {
+        let asked = self.runtime.block_on(admin::ask(&self.socket, method, segments, parameters));
         let (status, answer) = asked.map_err(|error| no_answer(&self.socket, &error))?;
         if status.is_success() {
             return Ok(answer);

@@ -12,4 +12,5 @@ pub(crate) mod contract;
 pub(crate) mod quotas;
 pub(crate) mod run;
 pub(crate) mod serve;
+pub(crate) mod sessions;
 pub(crate) mod throttles;

@@ -2,9 +2,12 @@
 
 use std::{io, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
-use mantlet_controls::{Scheme, https::Required, operation::ContractHandle};
+use mantlet_controls::{
+    Mode, Scheme, authentication::sessions::Sessions, https::Required, operation::ContractHandle,
+};
 use mantlet_gateway::{
-    Address, Gate, Listen, StartError, audit_log::AuditLog, quota_file::QuotaFile, tls::LoadedTls,
+    Address, Gate, Listen, StartError, audit_log::AuditLog, quota_file::QuotaFile, session_file::SessionFile,
+    tls::LoadedTls,
 };
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::sync::watch;
@@ -23,6 +26,8 @@ use crate::{
 
 /// What is used up of quotas, in the state folder.
 const QUOTAS: &str = "quotas.jsonl";
+/// The sessions of the app, in the state folder.
+const SESSIONS: &str = "sessions.jsonl";
 
 /// What is to be run.
 #[derive(Debug)]
@@ -57,6 +62,10 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     })?;
     let quotas = QuotaFile::open(config.state_folder.join(QUOTAS), reader.kept.get(), config.throttle.keys);
     let quotas = quotas.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    let learns = config.authentication.mode != Mode::Off;
+    let sessions =
+        SessionFile::open(config.state_folder.join(SESSIONS), reader.kept.get::<Sessions>(), learns);
+    let sessions = sessions.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
     if app.as_ref().is_some_and(AppProcess::tells_its_contract) {
         reader.kept.get::<ContractHandle>().await_contract();
     }
@@ -95,8 +104,8 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     }
     let gate = config.gate(listen, address, idle_timeout, reader.server);
     let also_listen = gate.also_listen.clone();
-    let gate =
-        Gate::start(gate, tls, policy, log).map_err(|error| not_listening(error, also_listen.as_ref()))?;
+    let gate = Gate::start(gate, tls, policy, log, &sessions)
+        .map_err(|error| not_listening(error, also_listen.as_ref()))?;
     let drain = (config.shutdown.quiet.0, config.shutdown.drain.0);
     // What was found already is read again only when that is asked for; an app of ours is asked
     // when it is ready.
@@ -120,6 +129,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
         agreement::keep(&agreement, &contract, routes.fallback().rules);
     }
     quotas.finish();
+    sessions.finish();
     writer.finish();
     outcome
 }

@@ -52,7 +52,7 @@ pub(super) fn handle(
             audit: &shared.audit,
             store: shared.store.as_ref(),
             issuers: &shared.issuer_client,
-            sessions: shared.sessions.as_ref(),
+            sessions: Some(&shared.keeper),
         };
         // A challenge before the pipeline: the authority comes in plain and under any name, and the app
         // knows nothing of it.

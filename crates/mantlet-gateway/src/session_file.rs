@@ -1,0 +1,547 @@
+//! The sessions of this machine, in a file that outlives the process.
+//!
+//! One line of JSON for each event, after a first line with the format. A thread of its own appends
+//! the events of each second; a revocation is appended at once, and counts as kept when the disk has
+//! it. Revocations that come together share one `fdatasync`. Once most lines say nothing new, a new
+//! file is written beside the old one and replaces it as a whole.
+//!
+//! The process that writes the file holds a lock beside it. A second Mantlet in the same folder
+//! reads the file and does not write it; when the first has ended, it reads again and takes over. A
+//! credential is in the file as a digest alone.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::{BoxFuture, FutureExt};
+use mantlet_controls::authentication::sessions::{Digest, Event, Keeper, Sessions};
+use serde::{Deserialize, Serialize};
+use tokio::{sync::oneshot, time::timeout};
+
+use crate::{
+    clock,
+    guarded::{self, Kind},
+    tell,
+};
+
+/// The format of the file.
+const FORMAT: u32 = 1;
+/// How often events are written that no request waits for.
+const EVERY: Duration = Duration::from_secs(1);
+/// How long a request waits for the disk.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often what has expired is forgotten, and how often a replacement that failed is tried again.
+const TIDY: Duration = Duration::from_hours(1);
+/// Events that wait for the disk, at most. Beyond that the file is replaced, because the memory has
+/// them all.
+const MOST_WAITING: usize = 100_000;
+/// Bytes that could not be written and are tried again, at most.
+const MOST_PENDING: usize = 32 << 20;
+/// Longest line, in bytes. Ours are shorter by far.
+const LONGEST: u64 = 1 << 20;
+/// Lines that may be added before the file is replaced, beside twice as many as it needs.
+const ADDED: u64 = 10_000;
+
+/// The first line.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    #[serde(rename = "mantlet-sessions")]
+    format: u32,
+}
+
+/// The thread that writes. It ends when told to, after it has written everything.
+#[derive(Debug)]
+pub struct SessionFile {
+    sessions: Sessions,
+    queue: Arc<Queue>,
+    thread: JoinHandle<()>,
+}
+
+impl SessionFile {
+    /// Reads the file, if there is one, and starts to write it. If that fails, sessions are known
+    /// for as long as the process lives; where `is_wanted`, that is said at once.
+    pub fn open(path: PathBuf, sessions: Sessions, is_wanted: bool) -> io::Result<Self> {
+        let mut writer = Writer {
+            path,
+            sessions: sessions.clone(),
+            kept: Kept::Nothing,
+            file: None,
+            length: 0,
+            lines: 0,
+            needed: 0,
+            pending: Vec::new(),
+            pending_lines: 0,
+            is_torn: false,
+            is_lacking: false,
+            tidied: Instant::now(),
+            postponed: None,
+            not_before: None,
+            complained: false,
+        };
+        writer.begin();
+        if is_wanted {
+            writer.try_folder();
+        }
+        let queue = Arc::new(Queue::default());
+        let of_thread = Arc::clone(&queue);
+        let thread =
+            std::thread::Builder::new().name("sessions".into()).spawn(move || writer.run(&of_thread))?;
+        Ok(Self { sessions, queue, thread })
+    }
+
+    /// The sessions that it keeps.
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// Keeps events in this file. Who hands one in has put it in the memory before.
+    pub(crate) fn keeper(&self) -> Arc<dyn Keeper> {
+        Arc::new(FileKeeper(Arc::clone(&self.queue)))
+    }
+
+    /// Writes everything and ends.
+    pub fn finish(self) {
+        self.queue.lock().is_over = true;
+        self.queue.wake.notify_one();
+        // Fails only if the thread has panicked, and then it has said so.
+        let _ = self.thread.join();
+    }
+}
+
+#[derive(Debug)]
+struct FileKeeper(Arc<Queue>);
+
+impl Keeper for FileKeeper {
+    fn keep_soon(&self, events: Vec<Event>) {
+        self.0.lock().add(events);
+    }
+
+    fn keep_now(&self, events: Vec<Event>) -> BoxFuture<'_, bool> {
+        let (tell, told) = oneshot::channel();
+        let mut waiting = self.0.lock();
+        waiting.add(events);
+        if !waiting.is_over {
+            waiting.told.push(tell);
+        }
+        drop(waiting);
+        self.0.wake.notify_one();
+        async { matches!(timeout(PATIENCE, told).await, Ok(Ok(true))) }.boxed()
+    }
+
+    fn find(&self, _: Digest) -> BoxFuture<'_, Option<Vec<Event>>> {
+        Box::pin(std::future::ready(Some(Vec::new())))
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+}
+
+/// What waits for the thread.
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    wake: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    events: Vec<Event>,
+    /// Who waits until they are on the disk.
+    told: Vec<oneshot::Sender<bool>>,
+    /// There were more events than can wait.
+    is_lacking: bool,
+    is_over: bool,
+}
+
+impl Waiting {
+    fn add(&mut self, events: Vec<Event>) {
+        if self.events.len() + events.len() > MOST_WAITING {
+            self.events.clear();
+            self.is_lacking = true;
+            return;
+        }
+        self.events.extend(events);
+    }
+
+    /// All that waits now.
+    fn take(&mut self) -> Self {
+        let is_over = self.is_over;
+        Self { is_over, ..std::mem::replace(self, Self { is_over, ..Self::default() }) }
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until a request waits, or until it is time.
+    fn next(&self) -> Waiting {
+        let waits = |waiting: &mut Waiting| waiting.told.is_empty() && !waiting.is_over;
+        let waited = self.wake.wait_timeout_while(self.lock(), EVERY, waits);
+        waited.unwrap_or_else(PoisonError::into_inner).0.take()
+    }
+}
+
+/// Whether this process may write the file.
+enum Kept {
+    /// Not known yet: nothing had to be written.
+    Nothing,
+    /// This process holds the lock for as long as the file is open.
+    Here(#[expect(dead_code, reason = "the lock ends with it")] File),
+    /// Another Mantlet holds the lock.
+    Elsewhere(File),
+}
+
+/// What was read of a file.
+#[derive(Debug, Default)]
+struct Found {
+    lines: u64,
+    damaged: u64,
+    /// Bytes up to the end of the last whole line.
+    length: u64,
+    /// Something follows it.
+    is_torn: bool,
+}
+
+struct Writer {
+    path: PathBuf,
+    sessions: Sessions,
+    kept: Kept,
+    /// Open for as long as it can be appended to.
+    file: Option<File>,
+    /// Bytes of whole lines in it, and lines.
+    length: u64,
+    lines: u64,
+    /// About as many lines as it needs.
+    needed: u64,
+    /// Lines that are not in the file yet.
+    pending: Vec<u8>,
+    pending_lines: u64,
+    /// Something may follow the last whole line.
+    is_torn: bool,
+    /// The file lacks something that the memory has.
+    is_lacking: bool,
+    tidied: Instant,
+    /// When a replacement that only saves room has failed, and when any other is tried again.
+    postponed: Option<Instant>,
+    not_before: Option<Instant>,
+    complained: bool,
+}
+
+impl Writer {
+    /// Reads what was kept.
+    fn begin(&mut self) {
+        if self.path.symlink_metadata().is_ok() {
+            // An error with the lock is reported when something has to be written.
+            let is_ours = self.is_ours().unwrap_or(true);
+            self.load(is_ours);
+        }
+        self.sessions.tidy(clock::now().as_second());
+    }
+
+    /// Reads the file into the memory. What cannot be read is moved aside if it is ours.
+    fn load(&mut self, is_ours: bool) {
+        let why = match read(&self.path, &self.sessions) {
+            Ok(Ok(found)) => {
+                if found.damaged > 0 {
+                    let lines = if found.damaged == 1 { "line" } else { "lines" };
+                    let (damaged, path) = (found.damaged, self.path.display());
+                    tell(&format!("{damaged} {lines} of `{path}` cannot be read and are ignored"));
+                }
+                (self.length, self.lines, self.is_torn) = (found.length, found.lines, found.is_torn);
+                // A session has one credential or two, and was used.
+                self.needed = if found.damaged > 0 { 0 } else { found.lines.min(3 * self.sessions.count()) };
+                let opened = is_ours.then(|| guarded::open_to_append(&self.path, Kind::Own).ok());
+                self.file = opened.flatten().filter(|_| found.length > 0);
+                return;
+            }
+            Ok(Err(why)) => why.to_owned(),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return;
+            }
+            Err(error) => error.to_string(),
+        };
+        let (path, aside) = (self.path.display(), self.path.with_extension("jsonl.unreadable"));
+        let moved = if is_ours && fs::rename(&self.path, &aside).is_ok() {
+            format!("; the file is kept as `{}`", aside.display())
+        } else {
+            String::new()
+        };
+        tell(&format!(
+            "`{path}` cannot be read: {why}; earlier sessions and revocations are not known{moved}"
+        ));
+    }
+
+    /// Says at once if nothing can be kept.
+    fn try_folder(&mut self) {
+        use rustix::fs::Access;
+        let tried = rustix::fs::access(self.folder(), Access::WRITE_OK | Access::EXEC_OK);
+        if let (Err(error), Kept::Nothing | Kept::Here(_)) = (tried, &self.kept) {
+            self.complain(&error.into());
+        }
+    }
+
+    fn complain(&mut self, error: &io::Error) {
+        if !self.complained {
+            self.complained = true;
+            let path = self.path.display();
+            tell(&format!(
+                "`{path}` cannot be written: {error}; sessions and revocations are kept in memory and lost when \
+                 Mantlet ends"
+            ));
+        }
+    }
+
+    fn folder(&self) -> &Path {
+        self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+
+    /// Takes the lock. If another Mantlet has it, that is reported once; when that one has ended,
+    /// its file is read.
+    fn is_ours(&mut self) -> io::Result<bool> {
+        let (lock, is_news) = match &self.kept {
+            Kept::Here(_) => return Ok(true),
+            Kept::Elsewhere(lock) => (lock.try_clone()?, false),
+            // Not the file itself, because it gets replaced.
+            Kept::Nothing => (guarded::open_to_append(&self.path.with_extension("lock"), Kind::Own)?, true),
+        };
+        match lock.try_lock() {
+            Ok(()) => {
+                self.kept = Kept::Here(lock);
+                if !is_news {
+                    self.load(true);
+                    // It lacks what was learned here meanwhile.
+                    self.is_lacking = true;
+                }
+                Ok(true)
+            }
+            Err(TryLockError::WouldBlock) => {
+                self.kept = Kept::Elsewhere(lock);
+                if is_news {
+                    let folder = self.folder().display();
+                    tell(&format!(
+                        "another Mantlet uses the session file in `{folder}`; until that one ends, this one keeps \
+                         sessions and revocations in memory\n  set another `state-folder`, or use one `[store]` \
+                         for both"
+                    ));
+                }
+                Ok(false)
+            }
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn run(mut self, queue: &Queue) {
+        loop {
+            let waiting = queue.next();
+            let is_over = waiting.is_over;
+            self.keep(waiting, true);
+            if is_over {
+                return;
+            }
+            if self.tidied.elapsed() >= TIDY {
+                self.tidied = Instant::now();
+                self.sessions.tidy(clock::now().as_second());
+            }
+            let is_long = self.file.is_some() && self.lines > 2 * self.needed + ADDED;
+            if is_long && self.postponed.is_none_or(|failed| failed.elapsed() >= TIDY) {
+                // If it fails, there still is the old file.
+                self.postponed = self.replace(Some(queue)).is_err().then(Instant::now);
+            }
+        }
+    }
+
+    /// Writes what waits, and tells those who wait for it.
+    fn keep(&mut self, waiting: Waiting, may_replace: bool) {
+        self.is_lacking |= waiting.is_lacking;
+        let written = self.write(&waiting.events, may_replace);
+        for one in waiting.told {
+            // It may wait no longer.
+            let _ = one.send(matches!(written, Ok(true)));
+        }
+        match written {
+            Ok(is_written) => self.complained &= !is_written,
+            Err(error) => {
+                self.is_torn = true;
+                self.complain(&error);
+            }
+        }
+    }
+
+    /// Appends events, or replaces the file. False if neither is possible now.
+    fn write(&mut self, events: &[Event], may_replace: bool) -> io::Result<bool> {
+        if events.is_empty() && self.pending.is_empty() && !self.is_lacking {
+            return Ok(true);
+        }
+        if !self.is_ours()? {
+            self.is_lacking = true;
+            return Ok(false);
+        }
+        for event in events {
+            push(&mut self.pending, event)?;
+            self.pending_lines += 1;
+        }
+        if self.pending.len() > MOST_PENDING {
+            self.forget_pending();
+            self.is_lacking = true;
+        }
+        if !self.is_lacking && self.is_there() {
+            self.append()?;
+            return Ok(true);
+        }
+        let start = Instant::now();
+        if !may_replace || self.not_before.is_some_and(|moment| start < moment) {
+            return Ok(false);
+        }
+        let replaced = self.replace(None);
+        // One that fails may have taken long.
+        let pause = EVERY.max(10 * start.elapsed());
+        self.not_before = replaced.is_err().then(|| Instant::now() + pause);
+        replaced?;
+        Ok(true)
+    }
+
+    /// Whether the open file is still the one at the path.
+    fn is_there(&self) -> bool {
+        let Some(Ok(open)) = self.file.as_ref().map(File::metadata) else { return false };
+        fs::symlink_metadata(&self.path)
+            .is_ok_and(|found| (found.dev(), found.ino()) == (open.dev(), open.ino()))
+    }
+
+    fn append(&mut self) -> io::Result<()> {
+        let Some(file) = self.file.as_mut() else { return Err(io::ErrorKind::NotFound.into()) };
+        if self.is_torn {
+            file.set_len(self.length)?;
+            self.is_torn = false;
+        }
+        file.write_all(&self.pending)?;
+        file.sync_data()?;
+        self.length += self.pending.len() as u64;
+        self.lines += self.pending_lines;
+        self.forget_pending();
+        Ok(())
+    }
+
+    fn forget_pending(&mut self) {
+        self.pending.clear();
+        self.pending_lines = 0;
+    }
+
+    /// Writes a new file from the memory and puts it in the place of the old one. With a queue, what
+    /// waits there meanwhile is appended to the old one.
+    fn replace(&mut self, queue: Option<&Queue>) -> io::Result<()> {
+        let draft = self.path.with_extension("jsonl.new");
+        match fs::remove_file(&draft) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let replaced = self.replace_with(&draft, queue);
+        if replaced.is_err() {
+            // It may be what fills the disk.
+            let _ = fs::remove_file(&draft);
+        }
+        replaced
+    }
+
+    fn replace_with(&mut self, draft: &Path, queue: Option<&Queue>) -> io::Result<()> {
+        // What is appended from now on may be missing in the pieces.
+        let old = self.length;
+        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(draft)?;
+        let mut output = BufWriter::new(&file);
+        let mut text = Vec::new();
+        serde_json::to_writer(&mut text, &Head { format: FORMAT })?;
+        text.push(b'\n');
+        let mut lines = 0;
+        for piece in self.sessions.pieces() {
+            for event in &piece {
+                push(&mut text, event)?;
+            }
+            output.write_all(&text)?;
+            text.clear();
+            lines += piece.len() as u64;
+            if let Some(queue) = queue {
+                let waiting = queue.lock().take();
+                let is_over = waiting.is_over;
+                self.keep(waiting, false);
+                if is_over {
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
+            }
+        }
+        output.write_all(&text)?;
+        let needed = lines;
+        if queue.is_some() {
+            if !self.is_there() {
+                return Err(io::ErrorKind::NotFound.into());
+            }
+            let mut added = guarded::open_to_read(&self.path, Kind::Own)?;
+            added.seek(SeekFrom::Start(old))?;
+            io::copy(&mut added.take(self.length - old), &mut output)?;
+        }
+        output.write_all(&self.pending)?;
+        output.flush()?;
+        drop(output);
+        file.sync_data()?;
+        let length = file.metadata()?.len();
+        fs::rename(draft, &self.path)?;
+        // Else a power failure could bring the old one back.
+        File::open(self.folder())?.sync_all()?;
+        lines += self.pending_lines;
+        self.forget_pending();
+        self.is_lacking &= queue.is_some();
+        (self.file, self.length, self.is_torn) = (Some(file), length, false);
+        (self.lines, self.needed) = (lines, needed);
+        Ok(())
+    }
+}
+
+/// Appends a line.
+fn push(text: &mut Vec<u8>, event: &Event) -> io::Result<()> {
+    serde_json::to_writer(&mut *text, event)?;
+    text.push(b'\n');
+    Ok(())
+}
+
+/// Reads a file into the memory, line by line; or why it is not one of ours.
+fn read(path: &Path, sessions: &Sessions) -> io::Result<Result<Found, &'static str>> {
+    let mut input = BufReader::new(guarded::open_to_read(path, Kind::Own)?);
+    let (mut found, mut line) = (Found::default(), Vec::new());
+    let mut is_head = true;
+    loop {
+        line.clear();
+        let length = input.by_ref().take(LONGEST).read_until(b'\n', &mut line)? as u64;
+        if line.last() != Some(&b'\n') && length < LONGEST {
+            // The end; or a line that is incomplete because the process was killed.
+            found.is_torn = length > 0;
+            break;
+        }
+        found.length += length;
+        if is_head {
+            is_head = false;
+            match serde_json::from_slice::<Head>(&line) {
+                Ok(Head { format: FORMAT }) => {}
+                Ok(_) => return Ok(Err("another version of Mantlet has written it")),
+                Err(_) => return Ok(Err("it is not a file of sessions")),
+            }
+        } else if let Ok(event) = serde_json::from_slice::<Event>(&line) {
+            sessions.apply(&event);
+            found.lines += 1;
+        } else {
+            found.damaged += 1;
+        }
+    }
+    let is_readable = found.damaged == 0 || found.lines > 0;
+    Ok(if is_readable { Ok(found) } else { Err("it has no valid line") })
+}
+
+#[cfg(test)]
+#[path = "session_file_tests.rs"]
+mod tests;

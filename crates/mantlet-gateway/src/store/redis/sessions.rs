@@ -1,0 +1,535 @@
+//! Sessions that several gates know.
+//!
+//! | key | holds | until |
+//! |---|---|---|
+//! | `PREFIX:credential:DIGEST` | a credential and the number of its session | it expires; without an end, 400 days after its last use |
+//! | `PREFIX:session:ID` | when a session began, was used and was ended | its last credential expires |
+//! | `PREFIX:account:DIGEST` | the sessions of an account, by a name of it | the last of them is forgotten |
+//! | `PREFIX:sessions` | a stream of sessions that were ended | the last 100,000 |
+//!
+//! A gate reads the stream, so it learns of the end of a session at once. Of a session that began at
+//! another gate it learns when one of its credentials comes: logins are frequent, and most clients
+//! stay at one gate. A thread of its own writes, in the order in which events came; what Redis does
+//! not take waits and is tried again. Each key is written by a command of its own, so a cluster may
+//! spread them.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt, io,
+    sync::{
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::{BoxFuture, try_join, try_join_all};
+use mantlet_controls::authentication::sessions::{Digest, Event, Keeper, Sessions, digest};
+use redis::{Cmd, RedisError, RedisResult, Script};
+use tokio::{
+    sync::{Notify, oneshot},
+    time::timeout,
+};
+
+use super::{super::link::Link, RedisStore};
+use crate::{clock, session_file::SessionFile, tell};
+
+/// Events of one write.
+const AT_ONCE: usize = 512;
+/// Events that wait while Redis is away, at most. Beyond that Redis is told everything that this
+/// gate knows when it is back.
+const MOST_WAITING: usize = 100_000;
+/// How long a write may take, and how long to wait after one that failed.
+pub(super) const WRITE: Duration = Duration::from_secs(2);
+pub(super) const AGAIN: Duration = Duration::from_millis(250);
+/// How long to wait for all sessions of an account.
+const ACCOUNT: Duration = Duration::from_secs(1);
+/// Seconds for which a credential without an end is kept after its last use: 400 days, the longest
+/// life of a cookie.
+const REMEMBERED: i64 = 400 * 86_400;
+/// Seconds for which a session is kept until its first credential comes, and a credential after its
+/// end.
+const FIRST: i64 = 3_600;
+const LEEWAY: i64 = 60;
+/// Sessions that are kept in the stream, about.
+const STREAM: usize = 100_000;
+/// How long the end of a session is remembered that this gate may be asking about.
+const RECENT: Duration = Duration::from_secs(60);
+
+/// Writes a field of a session, and sees to it that the session is kept as long as it is needed.
+///
+/// `ARGV`: the field and its value, or nothing; 1 if it may be the first that is known of the
+/// session, and then the first value counts; 1 if a credential has no end; seconds for which the
+/// session is needed; seconds for which one without an end is. The answer: seconds for which it is
+/// kept and, if these were too few before, its values. A day is added, so that this is rare.
+static NOTE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "
+local key, needed, longest = KEYS[1], tonumber(ARGV[5]), tonumber(ARGV[6])
+if ARGV[3] == '1' then
+  redis.call('HSETNX', key, ARGV[1], ARGV[2])
+elseif redis.call('EXISTS', key) == 0 then
+  return {0, {}}
+elseif ARGV[1] ~= '' then
+  redis.call('HSET', key, ARGV[1], ARGV[2])
+end
+if ARGV[4] == '1' then redis.call('HSET', key, 'endless', '') end
+if redis.call('HEXISTS', key, 'endless') == 1 then needed = longest end
+local left = redis.call('TTL', key)
+if left >= 0 and left >= needed then return {left, {}} end
+if needed == 0 then needed = longest end
+redis.call('EXPIRE', key, needed + 86400)
+return {needed + 86400, redis.call('HVALS', key)}",
+    )
+});
+
+/// How long a session is kept, in seconds; and its values, if it is kept for longer now.
+type Noted = (i64, Vec<String>);
+
+/// Adds a session to those of an account. `ARGV`: the session, until when it is kept, the present.
+static JOIN: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "
+local known = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if not known or tonumber(known) < tonumber(ARGV[2]) then redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1]) end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
+local rest = ARGV[2] - ARGV[3]
+if redis.call('TTL', KEYS[1]) < rest then redis.call('EXPIRE', KEYS[1], rest) end
+return 0",
+    )
+});
+
+/// Finds a credential and its session in one round trip. `ARGV` is what the names of sessions begin
+/// with. Not in a cluster, where they may be on two nodes.
+static FIND: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "
+local found = redis.call('GET', KEYS[1])
+if not found then return {} end
+local all = redis.call('HVALS', ARGV[1] .. string.sub(found, 1, 16))
+table.insert(all, string.sub(found, 17))
+return all",
+    )
+});
+
+/// The sessions in a store. Its thread ends with it, after it has tried to write everything.
+pub(crate) struct RedisSessions {
+    inner: Arc<Inner>,
+    thread: Option<JoinHandle<()>>,
+}
+
+pub(super) struct Inner {
+    pub(super) store: RedisStore,
+    /// What this gate knows.
+    pub(super) known: Sessions,
+    /// The file of this machine.
+    file: Arc<dyn Keeper>,
+    queue: Mutex<Queue>,
+    wake: Notify,
+    /// Sessions that were ended a moment ago.
+    recent: Mutex<HashMap<u64, (Event, Instant)>>,
+    /// Redis and this gate may know different things.
+    pub(super) differs: Notify,
+    is_refused: AtomicBool,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// What a request waits for.
+    now: VecDeque<(Vec<Event>, oneshot::Sender<bool>)>,
+    soon: VecDeque<Event>,
+    is_over: bool,
+}
+
+impl fmt::Debug for RedisSessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisSessions").finish_non_exhaustive()
+    }
+}
+
+impl RedisSessions {
+    /// Starts the thread. Redis is told what this gate knows, and asked what was ended.
+    pub(in crate::store) fn start(store: RedisStore, file: &SessionFile) -> io::Result<Self> {
+        let inner = Arc::new(Inner {
+            store,
+            known: file.sessions().clone(),
+            file: file.keeper(),
+            queue: Mutex::default(),
+            wake: Notify::new(),
+            recent: Mutex::default(),
+            differs: Notify::new(),
+            is_refused: AtomicBool::new(false),
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let of_thread = Arc::clone(&inner);
+        let thread = std::thread::Builder::new().name("shared-sessions".into()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = of_thread.write_all() => {}
+                    () = of_thread.follow() => {}
+                    () = of_thread.compare() => {}
+                }
+            });
+        })?;
+        Ok(Self { inner, thread: Some(thread) })
+    }
+}
+
+impl Drop for RedisSessions {
+    fn drop(&mut self) {
+        self.inner.queue().is_over = true;
+        self.inner.wake.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // Fails only if it has panicked, and then it has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Keeper for RedisSessions {
+    fn keep_soon(&self, events: Vec<Event>) {
+        // Sent at once: the client may come to another gate next.
+        self.inner.add(events);
+    }
+
+    fn keep_now(&self, events: Vec<Event>) -> BoxFuture<'_, bool> {
+        let (tell, told) = oneshot::channel();
+        self.inner.queue().now.push_back((events, tell));
+        self.inner.wake.notify_one();
+        let patience = self.inner.store.0.config.timeout;
+        Box::pin(async move { matches!(timeout(patience, told).await, Ok(Ok(true))) })
+    }
+
+    fn find(&self, digest: Digest) -> BoxFuture<'_, Option<Vec<Event>>> {
+        Box::pin(self.inner.find(digest))
+    }
+
+    fn find_account(&self, name: Digest) -> BoxFuture<'_, Option<Vec<Event>>> {
+        Box::pin(self.inner.find_account(name))
+    }
+
+    fn find_session(&self, id: u64) -> BoxFuture<'_, Option<Vec<Event>>> {
+        Box::pin(self.inner.find_session(id))
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+}
+
+impl Inner {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, events: Vec<Event>) {
+        let mut queue = self.queue();
+        queue.soon.extend(events);
+        if queue.soon.len() > MOST_WAITING {
+            queue.soon.clear();
+            self.differs.notify_one();
+        }
+        drop(queue);
+        self.wake.notify_one();
+    }
+
+    /// Writes what waits, until it is over and nothing waits any more, or Redis takes nothing.
+    async fn write_all(&self) {
+        loop {
+            let (events, told, is_over) = {
+                let mut queue = self.queue();
+                let (mut events, mut told) = (Vec::new(), Vec::new());
+                while events.len() < AT_ONCE
+                    && let Some((now, tell)) = queue.now.pop_front()
+                {
+                    events.extend(now);
+                    told.push(tell);
+                }
+                let rest = queue.soon.len().min(AT_ONCE.saturating_sub(events.len()));
+                events.extend(queue.soon.drain(..rest));
+                (events, told, queue.is_over)
+            };
+            if events.is_empty() && told.is_empty() {
+                if is_over {
+                    return;
+                }
+                self.wake.notified().await;
+                continue;
+            }
+            let is_written = self.write(&events).await.is_some();
+            for one in told {
+                // It may wait no longer.
+                let _ = one.send(is_written);
+            }
+            if !is_written {
+                if is_over {
+                    return;
+                }
+                // First in line again: they may be followed by others of their session.
+                let mut queue = self.queue();
+                let later = std::mem::take(&mut queue.soon);
+                queue.soon.extend(events);
+                drop(queue);
+                self.add(later.into());
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    }
+
+    /// Writes events, all on the way before the first answer is awaited.
+    pub(super) async fn write(&self, events: &[Event]) -> Option<()> {
+        let one = async |event: &Event, link: Link| match self.write_one(event, link).await {
+            // The key is another program's. It would be in the way of all that follow.
+            Err(error) if error.code() == Some("WRONGTYPE") => Ok(()),
+            written => written,
+        };
+        let all = async |link: Link| {
+            try_join_all(events.iter().map(|event| one(event, link.clone()))).await.map(drop)
+        };
+        self.ask(WRITE, all).await
+    }
+
+    /// Asks Redis. A command that it does not allow is reported, and is not a reason to leave the
+    /// store alone: counters may do without it.
+    pub(super) async fn ask<T>(
+        &self,
+        time: Duration,
+        question: impl AsyncFnOnce(Link) -> RedisResult<T>,
+    ) -> Option<T> {
+        let asked = async |link: Link| match question(link).await {
+            Err(error) if is_refusal(&error) => Ok(Err(error)),
+            answer => answer.map(Ok),
+        };
+        match self.store.ask_within(time, asked).await? {
+            Ok(answer) => {
+                self.is_refused.store(false, Relaxed);
+                Some(answer)
+            }
+            Err(error) => {
+                self.refused(&error);
+                None
+            }
+        }
+    }
+
+    /// Reports once that Redis does not allow what is needed here.
+    pub(super) fn refused(&self, error: &RedisError) {
+        if is_refusal(error) && !self.is_refused.swap(true, Relaxed) {
+            let code = error.code().unwrap_or_default();
+            tell(&format!(
+                "the store refuses a command ({code}), so gates do not learn of each other's sessions and revocations\n  \
+                 allow the user in `store.url` all commands on keys that begin with `{}:`",
+                self.store.0.config.prefix
+            ));
+        }
+    }
+
+    async fn write_one(&self, event: &Event, link: Link) -> RedisResult<()> {
+        let now = clock::now().as_second();
+        let text = serde_json::to_string(event).unwrap_or_default();
+        match event {
+            Event::Began(facts) => {
+                // Under several names it has begun several times.
+                let field = format!("began-{}", digest(text.as_bytes()));
+                let note = self.note(link.clone(), facts.id, (&field, &text), true, false, FIRST);
+                let (left, _) = note.await?;
+                self.join(link, &facts.names, facts.id, left, now).await
+            }
+            Event::HandedOut { session, digest, expires, .. } => {
+                let needed = expires.map_or(REMEMBERED, |end| end - now + LEEWAY);
+                if needed <= 0 {
+                    return Ok(());
+                }
+                let mut set = redis::cmd("SET");
+                set.arg(self.name_of_credential(digest)).arg(format!("{session:016x}{text}"));
+                set.arg("EX").arg(needed);
+                let note = self.note(link.clone(), *session, ("", ""), false, expires.is_none(), needed);
+                let (noted, ()) = try_join(note, run(set, link.clone())).await?;
+                self.keep_what_leads_to(link, *session, noted, now).await
+            }
+            Event::Used { session, .. } => {
+                let noted = self.note(link.clone(), *session, ("used", &text), false, false, 0).await?;
+                self.keep_what_leads_to(link, *session, noted, now).await
+            }
+            Event::Ended { session, .. } => {
+                let note = self.note(link.clone(), *session, ("ended", &text), true, false, 0);
+                let mut add = redis::cmd("XADD");
+                add.arg(self.name_of_stream()).arg("MAXLEN").arg("~").arg(STREAM);
+                add.arg("*").arg("event").arg(&text);
+                try_join(note, run(add, link.clone())).await.map(drop)
+            }
+        }
+    }
+
+    async fn note(
+        &self,
+        mut link: Link,
+        session: u64,
+        (field, value): (&str, &str),
+        is_first: bool,
+        is_endless: bool,
+        needed: i64,
+    ) -> RedisResult<Noted> {
+        let mut call = NOTE.key(self.name_of_session(session));
+        call.arg(field).arg(value).arg(u8::from(is_first)).arg(u8::from(is_endless));
+        call.arg(needed).arg(REMEMBERED).invoke_async(&mut link).await
+    }
+
+    /// Adds a session to those of the account with these names.
+    async fn join(&self, link: Link, names: &[Digest], id: u64, left: i64, now: i64) -> RedisResult<()> {
+        let one = async |name: &Digest, mut link: Link| -> RedisResult<()> {
+            let mut call = JOIN.key(self.name_of_account(name));
+            call.arg(format!("{id:016x}")).arg(now + left).arg(now).invoke_async(&mut link).await
+        };
+        try_join_all(names.iter().map(|name| one(name, link.clone()))).await.map(drop)
+    }
+
+    /// What leads to a session is kept as long as the session: its place among those of its account,
+    /// and credentials without an end.
+    async fn keep_what_leads_to(&self, link: Link, id: u64, noted: Noted, now: i64) -> RedisResult<()> {
+        let (left, values) = noted;
+        for event in events_of(&values) {
+            if let Event::Began(facts) = event {
+                self.join(link.clone(), &facts.names, id, left, now).await?;
+            }
+        }
+        let session = self.known.session(id).filter(|_| values.iter().any(String::is_empty));
+        let credentials = session.map(|session| self.known.credentials(&session)).unwrap_or_default();
+        let endless = credentials.iter().filter(|(_, credential)| credential.expires.is_none());
+        let expire = endless.map(|(digest, _)| {
+            let mut expire = redis::cmd("EXPIRE");
+            expire.arg(self.name_of_credential(digest)).arg(left);
+            run(expire, link.clone())
+        });
+        try_join_all(expire).await.map(drop)
+    }
+
+    async fn find(&self, digest: Digest) -> Option<Vec<Event>> {
+        let credential = self.name_of_credential(&digest);
+        let values: Vec<String> = self
+            .ask(self.store.0.config.timeout, async |mut link| match &link {
+                Link::One(_) => {
+                    FIND.key(credential).arg(self.start_of_sessions()).invoke_async(&mut link).await
+                }
+                Link::Cluster(_) => {
+                    let found: Option<String> =
+                        redis::cmd("GET").arg(credential).query_async(&mut link).await?;
+                    let Some(found) = found else { return Ok(Vec::new()) };
+                    let Some((id, event)) = found.split_at_checked(16) else { return Ok(Vec::new()) };
+                    let session = format!("{}{id}", self.start_of_sessions());
+                    let mut values: Vec<String> =
+                        redis::cmd("HVALS").arg(session).query_async(&mut link).await?;
+                    values.push(event.to_owned());
+                    Ok(values)
+                }
+            })
+            .await?;
+        Some(self.learn(events_of(&values)))
+    }
+
+    async fn find_session(&self, id: u64) -> Option<Vec<Event>> {
+        let name = self.name_of_session(id);
+        let values: Vec<String> = self
+            .ask(ACCOUNT, async |mut link| redis::cmd("HVALS").arg(name).query_async(&mut link).await)
+            .await?;
+        Some(self.learn(events_of(&values)))
+    }
+
+    async fn find_account(&self, name: Digest) -> Option<Vec<Event>> {
+        let (name, now) = (self.name_of_account(&name), clock::now().as_second());
+        let values = self.ask(ACCOUNT, async |mut link| {
+            let mut ids = redis::cmd("ZRANGEBYSCORE");
+            let ids: Vec<String> = ids.arg(name).arg(now).arg("+inf").query_async(&mut link).await?;
+            let mut all = Vec::with_capacity(ids.len());
+            for ids in ids.chunks(AT_ONCE) {
+                let one = async |id: &String, mut link: Link| -> RedisResult<Vec<String>> {
+                    let name = format!("{}{id}", self.start_of_sessions());
+                    redis::cmd("HVALS").arg(name).query_async(&mut link).await
+                };
+                all.extend(try_join_all(ids.iter().map(|id| one(id, link.clone()))).await?);
+            }
+            Ok(all)
+        });
+        let values = values.await?;
+        Some(values.iter().flat_map(|values| self.learn(events_of(values))).collect())
+    }
+
+    /// Takes what Redis knows of a session. Its end may have come while that was on its way, and was
+    /// ignored, because the session was not known here.
+    fn learn(&self, mut events: Vec<Event>) -> Vec<Event> {
+        let Some(id) = events.iter().find_map(|event| match event {
+            Event::Began(facts) => Some(facts.id),
+            _ => None,
+        }) else {
+            return Vec::new();
+        };
+        let recent = self.recent();
+        events.extend(recent.get(&id).map(|(ended, _)| ended.clone()));
+        for event in &events {
+            self.known.apply(event);
+        }
+        drop(recent);
+        self.file.keep_soon(events.clone());
+        events
+    }
+
+    /// Takes the end of a session that another gate has told of.
+    pub(super) fn learn_end(&self, event: Event) {
+        let Event::Ended { session, .. } = event else { return };
+        let mut recent = self.recent();
+        if recent.len() >= 1_024 {
+            recent.retain(|_, (_, at)| at.elapsed() < RECENT);
+        }
+        recent.insert(session, (event.clone(), Instant::now()));
+        let is_news = self.known.session(session).is_some_and(|session| session.ended().is_none());
+        if is_news {
+            self.known.apply(&event);
+        }
+        drop(recent);
+        if is_news {
+            self.file.keep_soon(vec![event]);
+        }
+    }
+
+    fn recent(&self) -> MutexGuard<'_, HashMap<u64, (Event, Instant)>> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn name_of_credential(&self, digest: &Digest) -> String {
+        format!("{}:credential:{digest}", self.store.0.config.prefix)
+    }
+
+    fn start_of_sessions(&self) -> String {
+        format!("{}:session:", self.store.0.config.prefix)
+    }
+
+    pub(super) fn name_of_session(&self, id: u64) -> String {
+        format!("{}:session:{id:016x}", self.store.0.config.prefix)
+    }
+
+    fn name_of_account(&self, name: &Digest) -> String {
+        format!("{}:account:{name}", self.store.0.config.prefix)
+    }
+
+    pub(super) fn name_of_stream(&self) -> String {
+        format!("{}:sessions", self.store.0.config.prefix)
+    }
+}
+
+/// Runs a command whose answer does not matter.
+async fn run(command: Cmd, mut link: Link) -> RedisResult<()> {
+    command.query_async(&mut link).await
+}
+
+/// Whether Redis does not know or does not allow a command.
+fn is_refusal(error: &RedisError) -> bool {
+    matches!(error.code(), Some("NOPERM" | "ERR"))
+}
+
+/// Events as Redis has them, the beginning first. What a newer Mantlet has written is left out.
+fn events_of(values: &[String]) -> Vec<Event> {
+    let mut events: Vec<Event> = values.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
+    events.sort_by_key(|event| !matches!(event, Event::Began(_)));
+    events
+}
