@@ -321,6 +321,7 @@ impl Terminal {
             "response-changed" if record.action == "replace" => "replaced the response to",
             "response-changed" => "cut fields out of the response to",
             "response-not-judged" => "could not examine the response to",
+            "request-changed" if record.reason.starts_with("session-") => "withheld the credential of",
             "request-changed" if record.reason == "header-removed" => "removed a header from",
             "request-would-be-changed" => "would remove a header from",
             "request-changed" => "cut unknown fields out of",

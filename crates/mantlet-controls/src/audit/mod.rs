@@ -150,13 +150,25 @@ impl Record {
         }
     }
 
-    /// The record of a session that has ended.
-    pub(crate) fn of_ended_session(call: &Call, id: u64, why: &str) -> Self {
+    /// The record of a session that a request has ended, and why.
+    pub(crate) fn of_ended_session(call: &Call, id: u64, account: Option<&str>, cause: &'static str) -> Self {
         Self {
+            reason: cause,
+            user: account.map(str::to_owned),
             security_event: "session-ended",
-            action: "end",
-            subject: Some(format!("{id:016x}: {why}")),
+            action: "revoke",
+            subject: Some(format!("{id:016x}")),
             ..Self::plain(call, Reason::SessionEnded)
+        }
+    }
+
+    /// The record of a credential that the app did not get, because its session has ended.
+    pub(crate) fn of_withheld(call: &Call, refusal: &Refusal) -> Self {
+        Self {
+            security_event: "request-changed",
+            action: "strip",
+            mode: Mode::Enforce.as_str(),
+            ..Self::with(call, refusal, Mode::Report, remedy::of(call, refusal, Mode::Enforce))
         }
     }
 

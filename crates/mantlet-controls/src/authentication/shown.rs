@@ -33,6 +33,8 @@ pub(crate) struct Sight {
     pub(crate) withheld: Vec<Box<[u8]>>,
     /// The bearer token must not be seen, either.
     pub(crate) withholds_bearer: bool,
+    /// Why.
+    pub(crate) why: Option<Refusal>,
     /// Sessions that are in use, and have not been for a minute.
     pub(crate) used: Option<super::sessions::Event>,
 }
@@ -94,15 +96,14 @@ impl Policy {
                         Treatment::Refuse => {
                             faults.push((self.sessions_mode, self.in_own_words(call, refusal)));
                         }
-                        Treatment::Withhold => {
-                            faults.push((Mode::Report, refusal));
-                            if self.sessions_mode == Mode::Enforce {
-                                match cookie {
-                                    Some(name) => sight.withheld.push(name.into()),
-                                    None => sight.withholds_bearer = true,
-                                }
+                        Treatment::Withhold if self.sessions_mode == Mode::Enforce => {
+                            match cookie {
+                                Some(name) => sight.withheld.push(name.into()),
+                                None => sight.withholds_bearer = true,
                             }
+                            sight.why.get_or_insert(refusal);
                         }
+                        Treatment::Withhold => faults.push((self.sessions_mode, refusal)),
                     }
                 }
             }

@@ -5,7 +5,12 @@ use http::Request;
 use http_body::Body;
 
 use super::{App, Road, pass::pass};
-use crate::{Reason, Refusal, RequestBody, audit::Sink, identity::bearer, issuer::Judged};
+use crate::{
+    Reason, Refusal, RequestBody,
+    audit::{Record, Sink},
+    identity::bearer,
+    issuer::Judged,
+};
 
 /// Finds the caller and its session.
 pub(super) async fn who_calls<B, A, S>(
@@ -37,6 +42,9 @@ where
     let (sight, faults) = authentication.find_session(&road.call, request);
     pass(road.audit, &road.call, faults)?;
     sight.withhold(request.headers_mut());
+    if let Some(why) = &sight.why {
+        road.audit.record(Record::of_withheld(&road.call, why));
+    }
     if let (Some(used), Some(keeper)) = (sight.used, app.sessions()) {
         keeper.keep_soon(vec![used]);
     }

@@ -226,7 +226,9 @@ impl<S: Sink> Road<'_, S> {
         for event in &events {
             self.policy.authentication.sessions.apply(event);
             if let Event::Ended { session, cause, .. } = event {
-                self.audit.record(Record::of_ended_session(&self.call, *session, cause.text()));
+                let known = self.policy.authentication.sessions.session(*session);
+                let account = known.as_ref().and_then(|session| session.facts.account.as_deref());
+                self.audit.record(Record::of_ended_session(&self.call, *session, account, cause.as_str()));
             }
         }
         if let Some(keeper) = keeper {

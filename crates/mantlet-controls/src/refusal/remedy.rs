@@ -178,7 +178,8 @@ fn line(reason: Reason, mode: Mode) -> Line {
             either(Route("csrf.token.mode = \"off\""), Route("csrf.token.mode = \"enforce\""))
         }
         Reason::TokenInvalid => {
-            either(Top("authentication.mode = \"report\""), Top("authentication.optional = \"enforce\""))
+            // What is only recorded, the app accepts, or its record brings the line.
+            either(Top("authentication.mode = \"report\""), Nothing)
         }
         Reason::SessionEnded | Reason::SessionExpired | Reason::TokenUnknown => {
             either(Top("authentication.sessions = \"report\""), Top("authentication.sessions = \"enforce\""))

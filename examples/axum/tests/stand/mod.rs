@@ -14,12 +14,13 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper::body::Frame;
 use hyper_util::rt::TokioIo;
-use mantlet_controls::{Reason, audit::Record};
+use mantlet_controls::{Reason, audit::Record, authentication::sessions::Sessions};
 use mantlet_example_axum::{app, config, protected};
 use mantlet_gateway::{
     Address, Gate, GateConfig, Listen, UpstreamConfig,
     audit_log::{AuditConfig, AuditLog, AuditWriter},
     guarded::Kind,
+    session_file::SessionFile,
 };
 use tempfile::NamedTempFile;
 use tokio::net::{TcpListener, TcpStream};
@@ -92,7 +93,10 @@ impl Stand {
                 is_uvicorn: false,
             },
         };
-        let gate = Gate::start(config_of_gate, None, config().check().unwrap(), log).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let sessions = SessionFile::open(folder.path().join("sessions.jsonl"), Sessions::default(), false);
+        let gate =
+            Gate::start(config_of_gate, None, config().check().unwrap(), log, &sessions.unwrap()).unwrap();
         Self::Gateway(Box::new(Gateway { gate, writer, audit }))
     }
 

@@ -19,6 +19,8 @@ pub(crate) struct Driver {
     /// Where the app runs, and leaves its e-mails.
     folder: PathBuf,
     pub(crate) values: Values,
+    /// Credentials that were taken back are refused.
+    pub(super) is_strict: bool,
     /// The cookies of each browser.
     cookies: BTreeMap<&'static str, BTreeMap<String, String>>,
 }
@@ -33,7 +35,14 @@ pub(super) struct Seen {
 
 impl Driver {
     pub(crate) fn new(address: SocketAddr, folder: PathBuf) -> Self {
-        Self { address, connection: None, folder, values: Values::new(), cookies: BTreeMap::new() }
+        Self {
+            address,
+            connection: None,
+            folder,
+            values: Values::new(),
+            is_strict: false,
+            cookies: BTreeMap::new(),
+        }
     }
 
     /// Takes a step. Requests are answered as the step says; other steps see nothing.
@@ -128,6 +137,15 @@ impl Driver {
     fn note(&mut self, step: &Step, answer: Answer) -> Seen {
         let text = String::from_utf8(answer.body).expect("text");
         let shown = format!("{}: {} {:?} {text}", step.name(), answer.status, answer.headers);
+        if self.is_strict && matches!(step.status, 401 | 403) && answer.status == step.status {
+            // Who refuses it first says it in its own words.
+            return Seen { status: answer.status, headers: Vec::new(), body: text };
+        }
+        if self.is_strict && step.is_taken_back {
+            // A page sends its visitor to the login.
+            assert!(matches!(answer.status, 401 | 403 | 302 | 303 | 307), "{shown}");
+            return Seen { status: answer.status, headers: Vec::new(), body: text };
+        }
         assert_eq!(answer.status, step.status, "{shown}");
         let refused = step.refused.map(|reason| format!("\"code\":\"{reason}\""));
         let is_refused = refused.is_some_and(|refused| text.contains(&refused));

@@ -163,6 +163,26 @@ fn check(subject: &'static Subject) {
     check_with(&[subject]);
 }
 
+/// Sends the app's traffic to the app behind Mantlet, with the line that enforces the end of sessions: a
+/// credential that was taken back does not pass, and all else is as it is without the line.
+fn check_that_sessions_end(subject: &'static Subject) {
+    let steps = (subject.traffic)();
+    let count = steps.iter().filter(|step| step.is_taken_back).count();
+    assert!(count > 0, "{}: nothing is taken back", subject.name);
+    let running = Running::start(subject, "authentication.sessions = \"enforce\"\n");
+    let mut driver = running.driver();
+    driver.is_strict = true;
+    for step in &steps {
+        driver.take(step);
+    }
+    running.lets_in();
+    let records = running.gateway.end().audit;
+    let ended = records.iter().filter(|record| record["reason"] == "session-ended");
+    let kept_from_the_app =
+        ended.filter(|record| record["action"] == "refuse" || record["action"] == "strip");
+    assert!(kept_from_the_app.count() >= count, "{records:#?}");
+}
+
 /// The same, where the same app has several entrances.
 fn check_with(subjects: &[&'static Subject]) {
     let subject = *subjects.first().expect("a subject");

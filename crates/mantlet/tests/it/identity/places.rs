@@ -1,7 +1,7 @@
 //! Credentials of other kinds and in other places, and an app with error bodies of its own.
 
 use super::{
-    Subject, check,
+    Subject, check, check_that_sessions_end,
     step::{Step, ask, get, make, post, socket},
     token,
 };
@@ -301,4 +301,14 @@ fn an_app_with_basic_credentials_is_as_it_is_without_mantlet() {
 #[test]
 fn an_app_with_tokens_in_urls_is_as_it_is_without_mantlet() {
     check(&QUERY_TOKEN);
+}
+
+#[test]
+fn sessions_of_an_app_with_opaque_tokens_end() {
+    check_that_sessions_end(&OPAQUE);
+}
+
+#[test]
+fn sessions_of_an_app_with_a_cookie_or_a_header_end() {
+    check_that_sessions_end(&COOKIE_OR_HEADER);
 }

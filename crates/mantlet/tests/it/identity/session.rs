@@ -1,8 +1,8 @@
 //! A login by form, with the session in Starlette's signed cookie.
 
 use super::{
-    Subject, check,
-    step::{Step, get, make, post},
+    Subject, check, check_that_sessions_end,
+    step::{Step, get, make, next_second, post},
 };
 
 pub(crate) const SESSION: Subject = Subject {
@@ -41,6 +41,7 @@ fn traffic() -> Vec<Step> {
         get("/").is(200, "ann: Fine walls"),
         get("/api/me").by("laptop").is(200, r#"{"user":"ann"}"#),
         // Another browser of the same user, and another user.
+        next_second(),
         log_in("phone"),
         post("/login")
             .by("library")
@@ -73,4 +74,9 @@ fn traffic() -> Vec<Step> {
 #[test]
 fn an_app_with_a_session_is_as_it_is_without_mantlet() {
     check(&SESSION);
+}
+
+#[test]
+fn sessions_of_an_app_with_a_session_end() {
+    check_that_sessions_end(&SESSION);
 }

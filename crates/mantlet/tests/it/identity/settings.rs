@@ -4,8 +4,8 @@
 use serde_json::json;
 
 use super::{
-    Subject, check,
-    step::{Step, ask, get, mail, make, patch, post},
+    Subject, check, check_that_sessions_end,
+    step::{Step, ask, get, mail, make, next_second, patch, post},
     token,
 };
 
@@ -113,6 +113,9 @@ fn traffic() -> Vec<Step> {
         get("/api/v1/users/me").bearer("{unsigned}").is(403, INVALID),
         get("/api/v1/users/me").bearer("{stranger}").is(404, "User not found"),
         patch("/api/v1/users/me").bearer("{forged}").json(r#"{"email": "e@example.com"}"#).is(403, INVALID),
+        // Another device.
+        next_second(),
+        log_in("username=ann@example.com&password=battlement").keep("ann phone", "/access_token"),
         // A new password: the tokens of before are still good.
         patch("/api/v1/users/me/password")
             .bearer("{ann}")
@@ -123,7 +126,9 @@ fn traffic() -> Vec<Step> {
             .json(r#"{"current_password": "battlement", "new_password": "drawbridge"}"#)
             .is(200, "Password updated"),
         get("/api/v1/users/me").bearer("{ann}").is(200, "Anne"),
-        get("/api/v1/users/me").bearer("{ann again}").is(200, "Anne").although_taken_back(),
+        // Of the session that has set it.
+        get("/api/v1/users/me").bearer("{ann again}").is(200, "Anne"),
+        get("/api/v1/users/me").bearer("{ann phone}").is(200, "Anne").although_taken_back(),
         fail_to_log_in("username=ann@example.com&password=battlement"),
         log_in("username=ann@example.com&password=drawbridge").keep("ann new", "/access_token"),
         // A password that is forgotten: the token comes by e-mail, and is good once more.
@@ -138,6 +143,7 @@ fn traffic() -> Vec<Step> {
             .is(200, "Password updated"),
         get("/api/v1/users/me").bearer("{reset}").is(403, INVALID),
         get("/api/v1/users/me").bearer("{ann new}").is(200, "Anne").although_taken_back(),
+        next_second(),
         log_in("username=ann@example.com&password=portcullis").keep("ann last", "/access_token"),
         // The end of a session: the app keeps no list.
         post("/api/v1/logout").is(401, NOT_AUTHENTICATED),
@@ -145,8 +151,10 @@ fn traffic() -> Vec<Step> {
         get("/api/v1/users/me").bearer("{ann last}").is(200, "Anne").although_taken_back(),
         get("/api/v1/users/me").bearer("{token}").is(200, "admin@example.com"),
         ask("DELETE", "/api/v1/users/me").bearer("{token}").is(403, "Super users"),
-        ask("DELETE", "/api/v1/users/me").bearer("{ann again}").is(200, "deleted").although_taken_back(),
-        get("/api/v1/users/me").bearer("{ann again}").is(404, "User not found"),
+        next_second(),
+        log_in("username=ann@example.com&password=portcullis").keep("ann end", "/access_token"),
+        ask("DELETE", "/api/v1/users/me").bearer("{ann end}").is(200, "deleted"),
+        get("/api/v1/users/me").bearer("{ann end}").is(404, "User not found"),
     ]);
     steps
 }
@@ -154,4 +162,9 @@ fn traffic() -> Vec<Step> {
 #[test]
 fn an_app_with_settings_is_as_it_is_without_mantlet() {
     check(&SETTINGS);
+}
+
+#[test]
+fn sessions_of_an_app_with_settings_end() {
+    check_that_sessions_end(&SETTINGS);
 }

@@ -90,6 +90,18 @@ pub(crate) fn mail(name: &'static str, to: &'static str) -> Step {
     step(Kind::Mail { name, to })
 }
 
+/// The next second begins. Tokens that an app makes for one account within a second are the same text,
+/// so they are one credential.
+pub(crate) fn next_second() -> Step {
+    make("second", |_| {
+        let now = jiff::Timestamp::now().as_second();
+        while jiff::Timestamp::now().as_second() == now {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        format!("second {now}")
+    })
+}
+
 impl Step {
     pub(crate) fn line(mut self, line: &str) -> Self {
         self.lines.push(line.to_owned());

@@ -2,8 +2,8 @@
 //! database.
 
 use super::{
-    Subject, check_with,
-    step::{Step, get, mail, make, patch, post},
+    Subject, check_that_sessions_end, check_with,
+    step::{Step, get, mail, make, next_second, patch, post},
     token,
 };
 
@@ -79,7 +79,9 @@ fn traffic() -> Vec<Step> {
         post("/auth/jwt/login").form("username=ann@example.com&password=wrong").is(400, "LOGIN_BAD"),
         post("/auth/jwt/login").form(FORM).is(200, "bearer").keep("jwt", "/access_token"),
         post("/auth/db/login").form(FORM).is(200, "bearer").keep("opaque", "/access_token"),
+        next_second(),
         post("/auth/cookie/login").by("laptop").form(FORM).is(204, "").keep("cookie", "cookie session"),
+        next_second(),
         post("/auth/cookie/login").by("tablet").form(FORM).is(204, ""),
         get("/users/me").bearer("{jwt}").is(200, "ann@example.com"),
         get("/users/me").bearer("{opaque}").is(200, "ann@example.com"),
@@ -154,7 +156,7 @@ fn traffic() -> Vec<Step> {
         post("/auth/db/logout").bearer("{opaque new}").is(204, ""),
         get("/users/me").bearer("{opaque new}").is(401, UNAUTHORIZED),
         get("/users/me").bearer("{opaque}").is(200, "ann@example.com").although_taken_back(),
-        post("/auth/cookie/logout").by("laptop").is(204, ""),
+        post("/auth/cookie/logout").by("laptop").is(204, "").although_taken_back(),
         get("/users/me").by("laptop").is(401, UNAUTHORIZED),
         get("/users/me").line("Cookie: session={cookie}").is(200, "ann@example.com").although_taken_back(),
         post("/auth/cookie/logout").by("laptop").is(401, UNAUTHORIZED),
@@ -164,4 +166,9 @@ fn traffic() -> Vec<Step> {
 #[test]
 fn an_app_with_fastapi_users_is_as_it_is_without_mantlet() {
     check_with(&[&USERS, &USERS_OPAQUE, &USERS_COOKIE]);
+}
+
+#[test]
+fn sessions_of_an_app_with_fastapi_users_end() {
+    check_that_sessions_end(&USERS);
 }
