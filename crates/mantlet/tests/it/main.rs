@@ -50,6 +50,7 @@ mod refusals;
 mod reload;
 mod request_line;
 mod responses;
+mod sessions;
 mod shop;
 mod slow;
 mod streams;
