@@ -546,3 +546,7 @@ fn events_of(values: &[String]) -> Vec<Event> {
     events.sort_by_key(|event| !matches!(event, Event::Began(_)));
     events
 }
+
+#[cfg(test)]
+#[path = "sessions_tests.rs"]
+mod tests;
