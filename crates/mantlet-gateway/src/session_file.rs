@@ -252,9 +252,10 @@ impl Writer {
         let why = match read(&self.path, &self.sessions) {
             Ok(Ok(found)) => {
                 if found.damaged > 0 {
-                    let lines = if found.damaged == 1 { "line" } else { "lines" };
                     let (damaged, path) = (found.damaged, self.path.display());
-                    tell(&format!("{damaged} {lines} of `{path}` cannot be read and are ignored"));
+                    let lines = if damaged == 1 { "line" } else { "lines" };
+                    let are = if damaged == 1 { "is" } else { "are" };
+                    tell(&format!("{damaged} {lines} of `{path}` cannot be read and {are} ignored"));
                 }
                 (self.length, self.lines, self.is_torn) = (found.length, found.lines, found.is_torn);
                 // A session has one credential or two, and was used.

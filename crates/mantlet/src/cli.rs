@@ -260,7 +260,6 @@ pub(crate) enum SessionsAction {
     /// Revoke a session, or all sessions of an account
     Revoke {
         /// A session as `mantlet sessions` lists it
-        #[arg(required_unless_present = "account")]
         session: Option<String>,
         /// With --account: the session that goes on
         #[arg(long, value_name = "SESSION")]

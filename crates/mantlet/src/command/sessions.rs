@@ -36,7 +36,10 @@ pub(crate) fn sessions(arguments: &SessionsArguments) -> Result<ExitCode, Failur
                 (Some(_), Some(_), _) => {
                     return Err(Failure::usage("name either a session or an account with `--account`"));
                 }
-                _ => return Err(Failure::usage("`--except` needs `--account`")),
+                (_, None, Some(_)) => return Err(Failure::usage("`--except` needs `--account`")),
+                (None, None, None) => {
+                    return Err(Failure::usage("name a session, or an account with `--account`"));
+                }
             };
             let answer = Client::of(running)?.ask_with(Method::DELETE, &path, &parameters)?;
             print_answer(answer, running.json, revoked)

@@ -54,6 +54,7 @@ mod refusals;
 mod reload;
 mod request_line;
 mod responses;
+mod sessions;
 mod shop;
 mod slow;
 mod streams;

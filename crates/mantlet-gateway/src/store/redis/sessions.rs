@@ -466,12 +466,25 @@ impl Inner {
         };
         let recent = self.recent();
         events.extend(recent.get(&id).map(|(ended, _)| ended.clone()));
-        for event in &events {
+        let news: Vec<_> = events.iter().filter(|event| self.is_news(event)).cloned().collect();
+        for event in &news {
             self.known.apply(event);
         }
         drop(recent);
-        self.file.keep_soon(events.clone());
+        self.file.keep_soon(news);
         events
+    }
+
+    /// Whether an event says more than this gate knows.
+    fn is_news(&self, event: &Event) -> bool {
+        let of = |id: &u64| self.known.session(*id);
+        match event {
+            Event::Began(facts) => of(&facts.id)
+                .is_none_or(|session| facts.names.iter().any(|name| !session.facts.names.contains(name))),
+            Event::HandedOut { digest, .. } => self.known.find(digest).is_none(),
+            Event::Used { session, at } => of(session).is_none_or(|session| session.used() < *at),
+            Event::Ended { session, .. } => of(session).is_none_or(|session| session.ended().is_none()),
+        }
     }
 
     /// Takes the end of a session that another gate has told of.
@@ -482,7 +495,7 @@ impl Inner {
             recent.retain(|_, (_, at)| at.elapsed() < RECENT);
         }
         recent.insert(session, (event.clone(), Instant::now()));
-        let is_news = self.known.session(session).is_some_and(|session| session.ended().is_none());
+        let is_news = self.known.session(session).is_some() && self.is_news(&event);
         if is_news {
             self.known.apply(&event);
         }
@@ -533,3 +546,7 @@ fn events_of(values: &[String]) -> Vec<Event> {
     events.sort_by_key(|event| !matches!(event, Event::Began(_)));
     events
 }
+
+#[cfg(test)]
+#[path = "sessions_tests.rs"]
+mod tests;

@@ -45,6 +45,13 @@ impl fmt::Display for Place {
     }
 }
 
+/// Whether entries may have been missed: the stream does not reach back to where it was left, or it
+/// has lost what was there.
+fn is_gap(left: Option<Place>, first: Option<Place>, last: Option<Place>) -> bool {
+    let Some(left) = left else { return true };
+    first.is_none_or(|first| first > left) || last < Some(left)
+}
+
 impl Inner {
     /// Reads the stream, for ever. After a lost connection it goes on after the last entry that it
     /// has read.
@@ -64,8 +71,7 @@ impl Inner {
         let lost = |_| RedisError::from((redis::ErrorKind::Io, "no answer"));
         let mut link = timeout(CONNECT, self.store.0.target.connect()).await.map_err(lost)??;
         let [first, last] = timeout(LOST, self.ends(&mut link)).await.map_err(lost)??;
-        // What was known to be in the stream is not there any more.
-        let is_gap = place.is_none_or(|place| first.is_none_or(|first| first > place) || last < Some(place));
+        let is_gap = is_gap(*place, first, last);
         let mut at = place.filter(|_| !is_gap).or(last).unwrap_or_default();
         if last.is_none() {
             // A stream that is empty later has lost its memory.
@@ -165,5 +171,28 @@ impl Inner {
             }
             sleep(AGAIN).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_does_not_reach_back_is_not_enough() {
+        let place = |text: &str| text.parse::<Place>().ok();
+        for (left, first, last, expected) in [
+            ("", "1-0", "5-0", true),
+            ("5-0", "1-0", "5-0", false),
+            ("5-0", "5-0", "5-0", false),
+            ("5-0", "1-0", "5-1", false),
+            ("5-0", "1-0", "10-0", false),
+            ("5-0", "5-1", "10-0", true),
+            ("5-0", "", "", true),
+            ("5-0", "1-0", "4-9", true),
+        ] {
+            assert_eq!(is_gap(place(left), place(first), place(last)), expected, "{left} {first} {last}");
+        }
+        assert_eq!(place("1732-3").map(|place| place.to_string()), Some("1732-3".to_owned()));
     }
 }
