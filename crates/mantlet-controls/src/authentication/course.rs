@@ -31,8 +31,19 @@ pub(crate) struct Course {
     pub(crate) in_body: Vec<String>,
     /// The bearer token.
     pub(crate) stray: Option<Digest>,
+    /// Signed tokens that the client has sent itself: what the app says again is not handed out.
+    sent: Vec<Digest>,
+    /// The client may have sent more than that.
+    may_have_sent_more: bool,
     /// It sets a new password, if its operation may.
     pub(crate) changes_password: bool,
+}
+
+impl Course {
+    /// Whether the client may have sent this itself.
+    pub(super) fn has_sent(&self, token: &str) -> bool {
+        self.may_have_sent_more || self.sent.contains(&digest(token.as_bytes()))
+    }
 }
 
 /// The same, with the session that the request shows.
@@ -153,11 +164,17 @@ impl Policy {
         }
         // The link of a mail that resets a password is a token in the body.
         if sensitivity.is_some_and(|found| found.purpose == Purpose::Reset) {
-            in_body.extend(tokens_of(request.body().ahead()));
+            in_body.extend(tokens_of(request.body().ahead()).take(MOST_LINKS));
         }
         let changes_password = new_password.unwrap_or(true);
         let stray = bearer(request.headers()).map(|token| digest(token.as_bytes()));
-        Ok(Course { accounts: accounts.unwrap_or_default(), in_body, stray, changes_password })
+        let mut sent: Vec<_> = tokens_of(request.body().ahead()).collect();
+        sent.extend(request.uri().query().into_iter().flat_map(|query| tokens_of(query.as_bytes())));
+        sent.extend(request.headers().values().flat_map(|value| tokens_of(value.as_bytes())));
+        let may_have_sent_more = !request.body().is_read_ahead() || sent.len() > MOST_TOKENS;
+        let sent = sent.iter().map(|token| digest(token.as_bytes())).collect();
+        let accounts = accounts.unwrap_or_default();
+        Ok(Course { accounts, in_body, stray, sent, may_have_sent_more, changes_password })
     }
 
     /// What an answer does to sessions. Empty for nearly all.
@@ -221,7 +238,7 @@ impl Policy {
             for (kind, names) in [(Kind::Bearer, &TOKENS[..]), (Kind::Refresh, &REFRESH_TOKENS[..])] {
                 let mut found = Vec::new();
                 tokens_in(answer, names, DEEPEST, &mut found);
-                for token in found {
+                for token in found.into_iter().filter(|token| !course.has_sent(token)) {
                     let claims = claims_of(token);
                     let expires = claims.as_ref().and_then(|claims| claims.expires);
                     subject = subject.or_else(|| subject_of(&claims?));
@@ -355,16 +372,17 @@ fn names_of(call: &Call, course: &Seen<'_>) -> Vec<Digest> {
 /// A credential that the app hands out: its kind, the name of its cookie, its digest, its end.
 type Credential = (Kind, Option<Box<str>>, Digest, Option<i64>);
 
-/// Signed tokens in a body.
-fn tokens_of(body: &[u8]) -> Vec<String> {
-    let text = String::from_utf8_lossy(body);
-    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let words = text.split(|c: char| !is_part(c)).filter(|word| has_its_form(word));
-    words.take(MOST_TOKENS).map(str::to_owned).collect()
+/// Signed tokens in a text of a client.
+fn tokens_of(text: &[u8]) -> impl Iterator<Item = String> {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let words = text.split(move |byte| !is_part(byte)).filter_map(|word| std::str::from_utf8(word).ok());
+    words.filter(|word| has_its_form(word)).map(str::to_owned)
 }
 
-/// Tokens of one body that are looked at.
-const MOST_TOKENS: usize = 4;
+/// Tokens that one request may send: more, and nothing is learned from its answer.
+const MOST_TOKENS: usize = 64;
+/// Tokens in the body of a reset that are looked at.
+const MOST_LINKS: usize = 4;
 
 /// Names of an account that a request names: at a login, or in the link of a mail.
 fn names_named(course: &Seen<'_>) -> Vec<Digest> {

@@ -206,7 +206,8 @@ impl<S: Sink> Road<'_, S> {
         // authentication: the same for its token.
         if !(is_concerned && is_asked_for_tokens) {
             let answer = (status, answer.headers());
-            authentication.learn(&self.call, &self.due.presented, self.audit, answer, None);
+            let course = self.due.course.as_deref();
+            authentication.learn(&self.call, &self.due.presented, self.audit, answer, None, course);
         }
         if is_concerned {
             Looked::IsConcerned(self.policy.responses.take_apart(&self.subject(), answer))
@@ -247,7 +248,8 @@ impl<S: Sink> Road<'_, S> {
             }
             let (authentication, presented) = (&self.policy.authentication, &self.due.presented);
             if authentication.asks_for(&self.call, presented, status) {
-                new_token = authentication.learn(&self.call, presented, self.audit, (status, headers), said);
+                let (answer, course) = ((status, headers), self.due.course.as_deref());
+                new_token = authentication.learn(&self.call, presented, self.audit, answer, said, course);
             }
             events = self.course_of((status, headers), said);
         };

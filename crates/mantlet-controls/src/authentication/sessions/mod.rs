@@ -21,7 +21,7 @@ use sha2::Digest as _;
 pub use self::keeper::{Cause, Digest, Event, Keeper, Kind, SessionFacts};
 
 /// Credentials that are kept. One has about 200 bytes.
-const MOST: usize = 4 << 20;
+const MOST: usize = 1 << 20;
 /// Lists of credentials, each with a lock of its own.
 const SHARDS: usize = 64;
 /// Seconds between two records of the use of a session.
