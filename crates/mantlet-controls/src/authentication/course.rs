@@ -115,6 +115,20 @@ impl Policy {
         effects
     }
 
+    /// The names of accounts whose sessions a request may end: other gates may know some.
+    pub(crate) fn accounts_to_end(&self, call: &Call, shown: Option<&Shown>, course: &Course) -> Vec<Digest> {
+        let effects = self.effects_of(call);
+        let course = &Seen { shown, course };
+        let mut names = Vec::new();
+        if effects.ends_others || effects.changes_password {
+            names.extend(names_of(call, course));
+        }
+        if effects.resets_password {
+            names.extend(names_named(course));
+        }
+        names
+    }
+
     /// Whether the body of the answer is needed for it.
     pub(crate) fn asks_for_tokens(&self, call: &Call, status: StatusCode) -> bool {
         status.is_success() && self.effects_of(call).hands_out()
@@ -178,10 +192,14 @@ impl Policy {
     }
 
     /// What an answer does to sessions. Empty for nearly all.
+    ///
+    /// A cookie that is signed anew with every answer is not kept each time, unless several gates share
+    /// what is kept.
     pub(crate) fn course(
         &self,
         call: &Call,
         known: (Option<&Shown>, Option<&Course>),
+        is_shared: bool,
         (status, headers): (StatusCode, &HeaderMap),
         body: Option<&[u8]>,
     ) -> Vec<Event> {
@@ -217,7 +235,7 @@ impl Policy {
             events.extend(self.hand_out(call, course, begins, (&HeaderMap::new(), Some(body)), now));
         }
         if !effects.ends {
-            events.extend(self.go_on(course, headers, now));
+            events.extend(self.go_on(course, headers, now, is_shared));
         }
         events
     }
@@ -313,7 +331,14 @@ impl Policy {
             });
             ids.push(session);
         }
-        events.extend(ids.into_iter().map(|session| Event::Ended { session, at: now, cause: Cause::Logout }));
+        events.extend(ids.into_iter().flat_map(|id| self.ended(id, now, Cause::Logout)));
+        events
+    }
+
+    /// The end of a session, with all that must be known to be ended.
+    fn ended(&self, session: u64, now: i64, cause: Cause) -> Vec<Event> {
+        let mut events = self.sessions.handed_out_in(session);
+        events.push(Event::Ended { session, at: now, cause });
         events
     }
 
@@ -333,11 +358,11 @@ impl Policy {
             .collect();
         ids.sort_unstable();
         ids.dedup();
-        ids.into_iter().map(|session| Event::Ended { session, at: now, cause }).collect()
+        ids.into_iter().flat_map(|id| self.ended(id, now, cause)).collect()
     }
 
     /// A cookie that is signed anew with every answer: its new value belongs to the same session.
-    fn go_on(&self, course: &Seen<'_>, headers: &HeaderMap, now: i64) -> Vec<Event> {
+    fn go_on(&self, course: &Seen<'_>, headers: &HeaderMap, now: i64, is_shared: bool) -> Vec<Event> {
         let Some(Shown { session, cookie: Some(own) }) = course.shown else { return Vec::new() };
         let mut events = Vec::new();
         for line in headers.get_all(header::SET_COOKIE) {
@@ -347,15 +372,14 @@ impl Policy {
             let digest = digest(set.value);
             let Ok(name) = std::str::from_utf8(set.name) else { continue };
             if !set.value.is_empty() && self.sessions.find(&digest).is_none() {
-                let (session, cookie) = (session.facts.id, Some(name.into()));
-                events.push(Event::HandedOut {
-                    session,
-                    digest,
-                    kind: Kind::Cookie,
-                    cookie,
-                    at: now,
-                    expires: None,
-                });
+                let (id, cookie) = (session.facts.id, Some(name.into()));
+                let (kind, expires) = (Kind::Cookie, None);
+                let event = Event::HandedOut { session: id, digest, kind, cookie, at: now, expires };
+                if is_shared || session.is_to_be_kept(now) {
+                    events.push(event);
+                } else {
+                    self.sessions.apply(&event);
+                }
             }
         }
         events

@@ -58,6 +58,15 @@ impl Policy {
         }
     }
 
+    /// Asks what others know of the sessions of accounts.
+    pub(crate) async fn ask_about_accounts(&self, names: Vec<Digest>, keeper: Arc<dyn Keeper>) {
+        for name in names {
+            for event in keeper.find_account(name).await.unwrap_or_default() {
+                self.sessions.apply(&event);
+            }
+        }
+    }
+
     /// The credentials of a request: each with the name of its cookie, or none for a bearer token.
     fn credentials<'h>(
         &'h self,

@@ -155,10 +155,11 @@ impl Policy {
                 trusted.judge_introspected(client.introspect(at, token).await, now)
             }
             (Source::Remote(remote), _) => {
+                let known = remote.epoch.number();
                 if remote.want(now.as_second()) {
                     client.refresh(remote).await;
                 }
-                self.after_refresh(&trusted, remote, token, (call, now.as_second()))
+                self.after_refresh(&trusted, remote, token, (call, remote.epoch.number() != known))
             }
             (Source::Keys(_), _) => Some(Verdict::Bad(TokenFault::KeyUnknown, None)),
         };
@@ -188,7 +189,7 @@ impl Policy {
         trusted: &Trusted,
         remote: &Remote,
         token: &str,
-        (call, began): (&Call, i64),
+        (call, is_fresh): (&Call, bool),
     ) -> Option<Verdict> {
         let jws = Jws::read(token).ok()?;
         match trusted.judge(&jws, call.clock.time()) {
@@ -200,7 +201,7 @@ impl Policy {
                 // A key is published before it signs. What the token says of its time is not verified;
                 // a false one only makes its own refusal another one.
                 let now = call.clock.time().as_second();
-                let is_older = fetched >= began || issued.unwrap_or(now) + SETTLED <= fetched;
+                let is_older = is_fresh || issued.unwrap_or(now) + SETTLED <= fetched;
                 is_older.then_some(Verdict::Bad(TokenFault::KeyUnknown, None))
             }
         }

@@ -158,7 +158,7 @@ where
     }
 
     // authentication: what does it name of sessions? Before the app reads it.
-    authenticate::what_it_names(road, request).await?;
+    authenticate::what_it_names(road, request, app).await?;
     let (call, settings) = (&road.call, &road.settings);
 
     // client: only we tell the app who the client is. After the other stops, so that none reads

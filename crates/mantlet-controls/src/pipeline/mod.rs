@@ -121,9 +121,10 @@ where
             if matches!(road.due.presented, Presented::Good(_)) {
                 Box::pin(ask::after_a_good_token(&mut road, &mut app, answer.status())).await;
             }
+            let is_shared = app.sessions().is_some_and(|keeper| keeper.is_shared());
             match road.look(answer) {
                 Looked::Passes(answer) => {
-                    let events = road.course_of((answer.status(), answer.headers()), None);
+                    let events = road.course_of((answer.status(), answer.headers()), None, is_shared);
                     if !events.is_empty() {
                         Box::pin(road.keep(app.sessions().cloned(), events)).await;
                     }
@@ -131,7 +132,7 @@ where
                 }
                 Looked::IsConcerned(mut parts) => {
                     parts.read().await?;
-                    let Seen { answer, new_token, events } = road.judge(parts);
+                    let Seen { answer, new_token, events } = road.judge(parts, is_shared);
                     if !events.is_empty() {
                         Box::pin(road.keep(app.sessions().cloned(), events)).await;
                     }
@@ -217,9 +218,14 @@ impl<S: Sink> Road<'_, S> {
     }
 
     /// What an answer does to sessions.
-    fn course_of(&self, answer: (StatusCode, &HeaderMap), body: Option<&[u8]>) -> Vec<Event> {
+    fn course_of(
+        &self,
+        answer: (StatusCode, &HeaderMap),
+        body: Option<&[u8]>,
+        is_shared: bool,
+    ) -> Vec<Event> {
         let known = (self.due.shown.as_ref(), self.due.course.as_deref());
-        self.policy.authentication.course(&self.call, known, answer, body)
+        self.policy.authentication.course(&self.call, known, is_shared, answer, body)
     }
 
     /// Keeps what an answer does to sessions, before the client has it: what it is told holds.
@@ -238,7 +244,7 @@ impl<S: Sink> Road<'_, S> {
     }
 
     /// Looks into an answer that was read.
-    fn judge<B: Body<Data = Bytes>>(&self, parts: responses::Parts<B>) -> Seen<B> {
+    fn judge<B: Body<Data = Bytes>>(&self, parts: responses::Parts<B>, is_shared: bool) -> Seen<B> {
         let status = parts.status();
         let mut new_token = None;
         let mut events = Vec::new();
@@ -251,7 +257,7 @@ impl<S: Sink> Road<'_, S> {
                 let (answer, course) = ((status, headers), self.due.course.as_deref());
                 new_token = authentication.learn(&self.call, presented, self.audit, answer, said, course);
             }
-            events = self.course_of((status, headers), said);
+            events = self.course_of((status, headers), said, is_shared);
         };
         let answer = self.policy.responses.judge(&self.subject(), self.audit, parts, learn);
         Seen { answer, new_token, events }

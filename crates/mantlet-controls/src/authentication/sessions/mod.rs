@@ -29,9 +29,8 @@ const USE: i64 = 60;
 /// Seconds for which an ended session is remembered, if its credentials have no end: 400 days, the
 /// longest life of a cookie.
 const REMEMBERED: i64 = 400 * 86_400;
-/// Values of one cookie in one session that are good at a time, and seconds for which more are.
-const VALUES: usize = 8;
-const OVERLAP: i64 = 60;
+/// Values of one session's cookies that are known at a time.
+const VALUES: usize = 64;
 
 /// The digest of a credential.
 pub fn digest(credential: &[u8]) -> Digest {
@@ -64,20 +63,29 @@ pub struct Session {
     ended: AtomicI64,
     cause: Mutex<Option<Cause>>,
     credentials: Mutex<Vec<(Digest, i64)>>,
+    /// When its cookie was last kept beyond this process.
+    kept: AtomicI64,
     /// Names of its account that were learned later.
     later: Mutex<Vec<Digest>>,
 }
 
 impl Session {
     fn new(facts: SessionFacts) -> Self {
-        let (used, ended) = (facts.began.into(), 0.into());
+        let (used, ended, kept) = (facts.began.into(), 0.into(), facts.began.into());
         let (cause, credentials, later) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { facts, used, ended, cause, credentials, later }
+        Self { facts, used, ended, cause, credentials, kept, later }
     }
 
     /// When it was last used, in seconds since 1970, to a minute.
     pub fn used(&self) -> i64 {
         self.used.load(Relaxed)
+    }
+
+    /// Whether a new value of its cookie is to be kept beyond this process: once a minute. When it ends,
+    /// all of its values are.
+    pub(super) fn is_to_be_kept(&self, now: i64) -> bool {
+        let known = self.kept.load(Relaxed);
+        now >= known + USE && self.kept.compare_exchange(known, now, Relaxed, Relaxed).is_ok()
     }
 
     /// When and why it was ended, if it was.
@@ -263,21 +271,12 @@ impl Sessions {
         self.0.count.fetch_add(1, Relaxed);
         let mut all = lock(&session.credentials);
         all.push((digest, at));
-        // A cookie that is signed anew with every answer: the newest values are good, and all of the
-        // last minute, for requests at the same time.
+        // A cookie that is signed anew, once a second at most: requests at the same time show some of its
+        // newest values.
         if kind == Kind::Cookie && all.len() > VALUES {
-            let enough = all.len() - VALUES;
-            let mut place = 0;
-            let old: Vec<_> = all
-                .extract_if(.., |(_, made)| {
-                    place += 1;
-                    place <= enough && *made + OVERLAP < at
-                })
-                .collect();
+            let (oldest, _) = all.remove(0);
             drop(all);
-            for (digest, _) in old {
-                self.forget_credential(&digest);
-            }
+            self.forget_credential(&oldest);
         }
     }
 

@@ -31,6 +31,25 @@ impl Sessions {
         digests.into_iter().filter_map(|digest| Some((digest, self.find(&digest)?))).collect()
     }
 
+    /// The same, as events.
+    pub(in crate::authentication) fn handed_out_in(&self, id: u64) -> Vec<Event> {
+        self.session(id).map(|session| self.credentials_of(&session)).unwrap_or_default()
+    }
+
+    fn credentials_of(&self, session: &Session) -> Vec<Event> {
+        // In their order: the oldest value of a cookie goes first.
+        let credentials = self.credentials(session).into_iter();
+        let event = |(digest, credential): (Digest, HandedOut)| Event::HandedOut {
+            session: session.facts.id,
+            digest,
+            kind: credential.kind,
+            cookie: credential.cookie.as_deref().map(Box::from),
+            at: credential.at,
+            expires: credential.expires,
+        };
+        credentials.map(event).collect()
+    }
+
     fn events_of(&self, session: &Arc<Session>) -> Vec<Event> {
         let (facts, later) = (session.facts.clone(), lock(&session.later).clone());
         let id = facts.id;
@@ -38,15 +57,7 @@ impl Sessions {
         if !later.is_empty() {
             events.push(Event::Began(SessionFacts { names: later, ..facts }));
         }
-        // In their order: the oldest value of a cookie goes first.
-        events.extend(self.credentials(session).into_iter().map(|(digest, credential)| Event::HandedOut {
-            session: id,
-            digest,
-            kind: credential.kind,
-            cookie: credential.cookie.as_deref().map(Box::from),
-            at: credential.at,
-            expires: credential.expires,
-        }));
+        events.extend(self.credentials_of(session));
         let used = session.used.load(Relaxed);
         if used > session.facts.began {
             events.push(Event::Used { session: id, at: used });
