@@ -39,9 +39,9 @@ pub mod sessions;
 mod shown;
 mod trial;
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, fmt::Write, sync::Arc};
 
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use mantlet_contract::{inputs::in_cookies, sensitive::Purpose};
 use serde_json::Value;
 
@@ -77,6 +77,7 @@ pub struct Policy {
     sessions_mode: Mode,
     idle: Option<Span>,
     max_age: Option<Span>,
+    principal_header: Option<HeaderName>,
     /// The sessions of the app.
     pub sessions: Sessions,
     memory: Memory,
@@ -147,6 +148,27 @@ impl Policy {
             Verdict::Bad(fault, age) => {
                 let is_alone = !has_another(call, headers, &carrier);
                 self.bad(call, pinned, (fault, age), (&carrier, is_alone))
+            }
+        }
+    }
+
+    /// Tells the app the proven caller, if that is asked for. What a client has sent under that name is
+    /// removed, `-` or `_`.
+    pub(crate) fn name_principal(&self, call: &Call, headers: &mut HeaderMap) {
+        let Some(own) = &self.principal_header else { return };
+        let is_alike = |name: &HeaderName| {
+            let (name, own) = (name.as_str().as_bytes(), own.as_str().as_bytes());
+            let folded = |byte: &u8| if *byte == b'_' { b'-' } else { *byte };
+            name.len() == own.len() && name.iter().map(folded).eq(own.iter().map(folded))
+        };
+        let sent: Vec<_> = headers.keys().filter(|name| is_alike(name)).cloned().collect();
+        for name in sent {
+            headers.remove(name);
+        }
+        if let Some(principal) = &call.principal {
+            let text = serde_json::json!({ "iss": principal.issuer, "sub": principal.subject }).to_string();
+            if let Ok(value) = HeaderValue::try_from(in_ascii(&text)) {
+                headers.insert(own, value);
             }
         }
     }
@@ -479,4 +501,20 @@ fn claims_of(token: &str) -> Option<token::Claims> {
 /// Words for a refusal where operations ask in a way, if the app's are known.
 fn own_words(memory: &Memory, security: &Security, carrier: &Carrier) -> Option<Arc<Words>> {
     memory.agreement(kind_of(security, carrier))?.forged.words()
+}
+
+/// JSON without any character beyond ASCII.
+fn in_ascii(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character.is_ascii() {
+            text.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a text cannot fail.
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        }
+    }
+    text
 }

@@ -171,6 +171,8 @@ where
         }
     }
 
+    policy.authentication.name_principal(&road.call, request.headers_mut());
+
     // validate: is the input valid? The very last, because it judges what will be sent.
     if call.operation.is_some() && settings.input != Mode::Off {
         Box::pin(validate(road, request)).await?;

@@ -273,6 +273,28 @@ fn a_principal_is_counted_and_recorded() {
     assert_eq!(ask(&gate, &bob).status, 200);
 }
 
+#[test]
+fn the_app_is_told_the_principal_only_by_the_gate() {
+    let (provider, upstream) = (Provider::start(), upstream());
+    let header = "[authentication]\nprincipal-header = \"X-Mantlet-Principal\"\n";
+    let gate = Setup::serve(&upstream.url()).config(&section(&provider, header)).start();
+    let token = provider.issue(Wanted::new("shop", "read").of("änn", "s"));
+    eventually("the keys are known", || (ask(&gate, &token).status == 200).then_some(()));
+    let forged = "X-Mantlet-Principal: root\r\nX_Mantlet_Principal: root\r\nx-mantlet_principal: root\r\n";
+    let sent = |credential: &str| {
+        let before = upstream.seen().len();
+        let head = format!("GET /me HTTP/1.1\r\nHost: a.example\r\n{forged}{credential}\r\n");
+        assert_eq!(Client::connect(gate.addr()).ask(head).status, 200);
+        String::from_utf8(upstream.seen()[before..].to_vec()).expect("text")
+    };
+    let seen = sent(&format!("Authorization: Bearer {token}\r\n"));
+    let line =
+        format!("x-mantlet-principal: {{\"iss\":\"{}\",\"sub\":\"\\u00e4nn\"}}\r\n", provider.issuer());
+    assert!(seen.contains(&line) && !seen.contains("root"), "{seen}");
+    let seen = sent("");
+    assert!(!seen.to_lowercase().replace('_', "-").contains("x-mantlet-principal"), "{seen}");
+}
+
 fn base64(bytes: &[u8]) -> String {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     URL_SAFE_NO_PAD.encode(bytes)
