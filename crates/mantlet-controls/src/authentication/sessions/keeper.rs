@@ -151,7 +151,8 @@ pub enum Event {
     },
 }
 
-/// Keeps what happens to sessions: in a file, or in a store that several gates share.
+/// Keeps what happens to sessions: in a file, or in a store that several gates share. Events that
+/// are handed in were applied to [`super::Sessions`] before.
 pub trait Keeper: Send + Sync + std::fmt::Debug {
     /// Keeps events within a second or so. No request waits for it.
     fn keep_soon(&self, events: Vec<Event>);

@@ -266,12 +266,13 @@ impl Inner {
                 if is_over {
                     return;
                 }
-                // First in line again: they may be followed by others of their session.
+                // First in line again: others of their session may follow.
                 let mut queue = self.queue();
-                let later = std::mem::take(&mut queue.soon);
-                queue.soon.extend(events);
+                for event in events.into_iter().rev() {
+                    queue.soon.push_front(event);
+                }
                 drop(queue);
-                self.add(later.into());
+                self.add(Vec::new());
                 tokio::time::sleep(AGAIN).await;
             }
         }
