@@ -6,6 +6,7 @@ mod ask;
 mod authenticate;
 mod due;
 mod inbound;
+mod logout;
 mod open;
 mod outbound;
 mod pages;
@@ -62,6 +63,8 @@ enum Ending {
     Redirected(HeaderValue),
     /// A preflight, answered with these headers.
     Preflight(HeaderMap),
+    /// An issuer has said that a session has ended.
+    LoggedOut,
 }
 
 impl From<Refusal> for Ending {
