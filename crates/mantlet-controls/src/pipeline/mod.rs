@@ -241,8 +241,15 @@ impl<S: Sink> Road<'_, S> {
                 self.audit.record(Record::of_ended_session(&self.call, *session, account, cause.as_str()));
             }
         }
-        if let Some(keeper) = keeper {
-            keeper.keep_now(events).await;
+        let ends = events.iter().any(|event| matches!(event, Event::Ended { .. } | Event::EndedBefore { .. }));
+        match keeper {
+            // What is taken back must not come back; what is handed out may be known a moment later,
+            // unless another gate may be shown it next.
+            Some(keeper) if ends || keeper.is_shared() => {
+                keeper.keep_now(events).await;
+            }
+            Some(keeper) => keeper.keep_soon(events),
+            None => {}
         }
     }
 
