@@ -128,7 +128,7 @@ impl Policy {
 
     /// Why the issuer of the caller's token has ended its session, if it has.
     fn ended_at_issuer(&self, call: &Call) -> Option<Cause> {
-        let principal = call.principal.as_ref().filter(|principal| *principal.issuer != *APP)?;
+        let principal = call.principal.as_ref().filter(|principal| !principal.is_of_app)?;
         let made = principal.attribute("iat").and_then(serde_json::Value::as_i64)?;
         let session = principal.attribute("sid").and_then(serde_json::Value::as_str);
         let of_session = session.map(|session| session_at_issuer(&principal.issuer, session));
@@ -160,7 +160,7 @@ impl Policy {
     /// A good token that the app has not handed out through this gate, although it says that it was
     /// made since the gate learns.
     fn judge_unknown(&self, call: &Call, now: i64) -> Option<(Mode, Refusal)> {
-        let principal = call.principal.as_ref()?;
+        let principal = call.principal.as_ref().filter(|principal| principal.is_of_app)?;
         let began = self.sessions.began();
         let issued = principal.attribute("iat").and_then(serde_json::Value::as_i64)?;
         let is_made_since = began != 0 && issued > began + SETTLED && issued + SETTLED < now;

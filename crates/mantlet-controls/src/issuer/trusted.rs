@@ -108,7 +108,7 @@ impl Trusted {
             let age = claims.expired_for(now).filter(|_| fault == TokenFault::Expired);
             return Verdict::Bad(fault, age);
         }
-        principal(claims).map_or(Verdict::Bad(TokenFault::Claim, None), Verdict::Good)
+        principal(claims, false).map_or(Verdict::Bad(TokenFault::Claim, None), Verdict::Good)
     }
 
     /// Reads a token by which the issuer says that a session has ended (OIDC Back-Channel Logout 1.0 section 2.6).
