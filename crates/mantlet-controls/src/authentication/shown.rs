@@ -9,7 +9,7 @@ use super::{
     sessions::{Cause, Digest, HandedOut, Keeper, Session, digest, name_at_issuer, session_at_issuer},
 };
 use crate::{
-    Call, Mode, Reason, Refusal, call::APP, config::units::Span, identity::bearer, message::cookie,
+    Call, Mode, Reason, Refusal, config::units::Span, identity::bearer, message::cookie,
     operation::Need, refusal::Faults,
 };
 
