@@ -38,6 +38,7 @@ use std::{
 
 use http::Request;
 
+pub(crate) use self::trusted::Logout;
 use self::trusted::{Outcome, Source, Trusted};
 pub use self::{
     config::{Config, IssuerConfig, Material},
@@ -170,6 +171,33 @@ impl Policy {
             }
             None => Judged::Bad(trusted.mode, Refusal::retry(Reason::IssuerUnavailable, RETRY)),
         }
+    }
+
+    /// Whether an issuer may say that a session has ended.
+    pub(crate) fn takes_logouts(&self) -> bool {
+        self.trusted.values().any(|trusted| !trusted.client_id.is_empty())
+    }
+
+    /// Reads what an issuer says about the end of a session.
+    pub(crate) async fn read_logout(
+        &self,
+        call: &Call,
+        token: &str,
+        client: Option<Arc<dyn Client>>,
+    ) -> Result<Logout, TokenFault> {
+        let jws = Jws::read(token)?;
+        let named = jws.unverified_issuer().and_then(|issuer| self.trusted.get(&*issuer));
+        let trusted = named.filter(|trusted| !trusted.client_id.is_empty()).ok_or(TokenFault::Issuer)?;
+        let now = call.clock.time();
+        if let Some(read) = trusted.read_logout(&jws, now) {
+            return read;
+        }
+        if let (Source::Remote(remote), Some(client)) = (&trusted.source, client)
+            && remote.want(now.as_second())
+        {
+            client.refresh(remote).await;
+        }
+        trusted.read_logout(&jws, now).unwrap_or(Err(TokenFault::KeyUnknown))
     }
 
     /// The verdict where no issuer can be asked.

@@ -44,6 +44,7 @@ where
     sight.withhold(request.headers_mut());
     if let Some(why) = &sight.why {
         road.audit.record(Record::of_withheld(&road.call, why));
+        road.call.principal = None;
     }
     if let (Some(used), Some(keeper)) = (sight.used, app.sessions()) {
         keeper.keep_soon(vec![used]);

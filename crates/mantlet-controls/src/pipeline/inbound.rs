@@ -7,7 +7,7 @@ use http::{Request, uri::PathAndQuery};
 use http_body::Body;
 
 use super::{
-    App, Arrival, Ending, Road, WireVerdict, authenticate,
+    App, Arrival, Ending, Road, WireVerdict, authenticate, logout,
     pages::{foreign, of_origin, suspect},
     pass::{pass, stop},
     watch::{self, Watch},
@@ -90,6 +90,11 @@ where
     let verdict = policy.throttle.early(call, request, app.store()).await;
     let faults = road.due.owe(verdict);
     pass(audit, &road.call, faults)?;
+
+    // issuer: does an issuer say that a session has ended? Before the contract, which does not know it.
+    if logout::is_one(road, request) {
+        return Box::pin(logout::of_issuer(road, request, app)).await;
+    }
 
     // contract: is it an operation of the app? Before anything that depends on which one.
     let declared_cookies = find_operation(road, request)?;

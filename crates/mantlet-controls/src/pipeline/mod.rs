@@ -6,6 +6,7 @@ mod ask;
 mod authenticate;
 mod due;
 mod inbound;
+mod logout;
 mod open;
 mod outbound;
 mod pages;
@@ -62,6 +63,8 @@ enum Ending {
     Redirected(HeaderValue),
     /// A preflight, answered with these headers.
     Preflight(HeaderMap),
+    /// An issuer has said that a session has ended.
+    LoggedOut,
 }
 
 impl From<Refusal> for Ending {
@@ -238,8 +241,15 @@ impl<S: Sink> Road<'_, S> {
                 self.audit.record(Record::of_ended_session(&self.call, *session, account, cause.as_str()));
             }
         }
-        if let Some(keeper) = keeper {
-            keeper.keep_now(events).await;
+        let ends = events.iter().any(|event| matches!(event, Event::Ended { .. } | Event::EndedBefore { .. }));
+        match keeper {
+            // What is taken back must not come back; what is handed out may be known a moment later,
+            // unless another gate may be shown it next.
+            Some(keeper) if ends || keeper.is_shared() => {
+                keeper.keep_now(events).await;
+            }
+            Some(keeper) => keeper.keep_soon(events),
+            None => {}
         }
     }
 

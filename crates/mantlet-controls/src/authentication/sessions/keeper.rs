@@ -140,6 +140,15 @@ pub enum Event {
         /// When.
         at: i64,
     },
+    /// Every credential of an account, or of a session at its issuer, that was made before this was ended.
+    EndedBefore {
+        /// The account or the session.
+        name: Digest,
+        /// When.
+        at: i64,
+        /// Why.
+        cause: Cause,
+    },
     /// A session was ended.
     Ended {
         /// The session.

@@ -48,6 +48,16 @@ pub fn name_of_subject(subject: &str) -> Digest {
     digest(format!("sub:{subject}").as_bytes())
 }
 
+/// An account at an issuer.
+pub fn name_at_issuer(issuer: &str, subject: &str) -> Digest {
+    digest(format!("iss:{issuer}|sub:{subject}").as_bytes())
+}
+
+/// A session at an issuer: the `sid` of its tokens.
+pub fn session_at_issuer(issuer: &str, session: &str) -> Digest {
+    digest(format!("iss:{issuer}|sid:{session}").as_bytes())
+}
+
 /// The names that an operator may mean by a text.
 pub fn names_of(text: &str) -> [Digest; 2] {
     [name_of_login(&crate::account::compared(text).unwrap_or_default()), name_of_subject(text)]
@@ -120,6 +130,10 @@ struct Inner {
     sessions: Mutex<HashMap<u64, Arc<Session>>>,
     /// Sessions by the names of their accounts.
     accounts: Mutex<HashMap<Digest, Vec<u64>>>,
+    /// Accounts and sessions whose credentials of before were ended.
+    before: Mutex<HashMap<Digest, (i64, Cause)>>,
+    /// Whether there is any: requests then need not ask.
+    has_before: AtomicBool,
     /// Names of cookies that the app hands out at logins.
     cookies: ArcSwap<HashSet<Box<str>>>,
     count: AtomicU64,
@@ -134,6 +148,8 @@ impl Default for Inner {
             shards: std::array::from_fn(|_| Mutex::default()),
             sessions: Mutex::default(),
             accounts: Mutex::default(),
+            before: Mutex::default(),
+            has_before: AtomicBool::default(),
             cookies: ArcSwap::default(),
             count: AtomicU64::default(),
             began: AtomicI64::default(),
@@ -168,6 +184,16 @@ impl Sessions {
                     .collect()
             }
         }
+    }
+
+    /// Why a credential of one of these names, made at this time, was ended, if it was.
+    pub fn ended_before(&self, names: &[Digest], made: i64) -> Option<Cause> {
+        if !self.0.has_before.load(Relaxed) {
+            return None;
+        }
+        let before = lock(&self.0.before);
+        let mut found = names.iter().filter_map(|name| before.get(name));
+        found.find(|(at, _)| made <= *at).map(|(_, cause)| *cause)
     }
 
     /// Whether a cookie of this name holds sessions.
@@ -228,6 +254,14 @@ impl Sessions {
                 if let Some(session) = self.session(*session) {
                     session.used.fetch_max(*at, Relaxed);
                 }
+            }
+            Event::EndedBefore { name, at, cause } => {
+                let mut before = lock(&self.0.before);
+                let known = before.entry(*name).or_insert((*at, *cause));
+                if known.0 < *at {
+                    *known = (*at, *cause);
+                }
+                self.0.has_before.store(true, Relaxed);
             }
             Event::Ended { session, at, cause } => {
                 if let Some(session) = self.session(*session) {
@@ -296,6 +330,7 @@ impl Sessions {
             });
             self.0.count.fetch_sub((before - shard.len()) as u64, Relaxed);
         }
+        lock(&self.0.before).retain(|_, (at, _)| *at + REMEMBERED > now);
         let all: Vec<_> = lock(&self.0.sessions).values().cloned().collect();
         let mut gone = HashSet::new();
         for session in all {

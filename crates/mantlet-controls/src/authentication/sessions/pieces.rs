@@ -16,13 +16,18 @@ impl Sessions {
     /// The same in pieces, so that a million sessions need no second place. What happens meanwhile
     /// may be missing.
     pub fn pieces(&self) -> impl Iterator<Item = Vec<Event>> + use<> {
+        let before: Vec<_> = lock(&self.0.before)
+            .iter()
+            .map(|(name, (at, cause))| Event::EndedBefore { name: *name, at: *at, cause: *cause })
+            .collect();
         let all: Vec<_> = lock(&self.0.sessions).values().cloned().collect();
         let (this, mut next) = (self.clone(), 0);
-        std::iter::from_fn(move || {
+        let before = Some(before).filter(|before| !before.is_empty());
+        before.into_iter().chain(std::iter::from_fn(move || {
             let piece = all.get(next..all.len().min(next + PIECE)).filter(|piece| !piece.is_empty())?;
             next += piece.len();
             Some(piece.iter().flat_map(|session| this.events_of(session)).collect())
-        })
+        }))
     }
 
     /// The credentials of a session, the oldest first.
