@@ -9,8 +9,8 @@ use super::{
     sessions::{Cause, Digest, HandedOut, Keeper, Session, digest, name_at_issuer, session_at_issuer},
 };
 use crate::{
-    Call, Mode, Reason, Refusal, config::units::Span, identity::bearer, message::cookie,
-    operation::Need, refusal::Faults,
+    Call, Mode, Reason, Refusal, config::units::Span, identity::bearer, message::cookie, operation::Need,
+    refusal::Faults,
 };
 
 /// Credentials of one request that are looked up. A client could send thousands of cookies.

@@ -241,7 +241,8 @@ impl<S: Sink> Road<'_, S> {
                 self.audit.record(Record::of_ended_session(&self.call, *session, account, cause.as_str()));
             }
         }
-        let ends = events.iter().any(|event| matches!(event, Event::Ended { .. } | Event::EndedBefore { .. }));
+        let ends =
+            events.iter().any(|event| matches!(event, Event::Ended { .. } | Event::EndedBefore { .. }));
         match keeper {
             // What is taken back must not come back; what is handed out may be known a moment later,
             // unless another gate may be shown it next.
