@@ -454,12 +454,7 @@ fn kind_of(security: &Security, carrier: &Carrier) -> u64 {
 }
 
 fn said(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Said {
-    Said {
-        status,
-        challenge: headers.get(header::WWW_AUTHENTICATE).cloned(),
-        content_type: headers.get(header::CONTENT_TYPE).cloned(),
-        body: bytes::Bytes::copy_from_slice(body),
-    }
+    Said { status, headers: headers.clone(), body: bytes::Bytes::copy_from_slice(body) }
 }
 
 /// An answer of the app to a question of the gate.

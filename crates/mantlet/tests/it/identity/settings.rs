@@ -18,7 +18,8 @@ pub(crate) const SETTINGS: Subject = Subject {
     guarded: "/api/v1/users/me",
     key: KEY,
     traffic,
-    recorded: &[],
+    stopped: 3,
+    recorded: &["session-ended", "token-invalid", "token-key-found"],
 };
 
 /// As `.env` has it.
