@@ -212,6 +212,7 @@ struct Found {
     is_torn: bool,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the file")]
 struct Writer {
     path: PathBuf,
     sessions: Sessions,

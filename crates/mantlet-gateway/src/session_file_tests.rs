@@ -83,7 +83,9 @@ fn what_nobody_waits_for_is_written_soon() {
     let path = folder.path().join("sessions.jsonl");
     let (file, sessions) = open(&path);
     let events = [began(1), handed_out(1)];
-    events.iter().for_each(|event| sessions.apply(event));
+    for event in &events {
+        sessions.apply(event);
+    }
     file.keeper().keep_soon(events.to_vec());
     let deadline = Instant::now() + Duration::from_secs(20);
     while !path.exists() {

@@ -48,12 +48,11 @@ pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
     };
     let own = refusal.words.as_deref().filter(|_| !call.wants_problem);
     let status = own.map_or(status, |own| own.status);
-    let (content_type, body) = match own.and_then(|own| own.body.clone()) {
-        Some(body) => (None, body),
-        None => {
-            let (content_type, body) = self::body(call, reason, &refusal.faults, status);
-            (Some(content_type), body)
-        }
+    let (content_type, body) = if let Some(body) = own.and_then(|own| own.body.clone()) {
+        (None, body)
+    } else {
+        let (content_type, body) = self::body(call, reason, &refusal.faults, status);
+        (Some(content_type), body)
     };
     let mut response = Response::new(body);
     *response.status_mut() = status;

@@ -55,7 +55,7 @@ const LEEWAY: i64 = 60;
 /// Sessions that are kept in the stream, about.
 const STREAM: usize = 100_000;
 /// How long the end of a session is remembered that this gate may be asking about.
-const RECENT: Duration = Duration::from_secs(60);
+const RECENT: Duration = Duration::from_mins(1);
 
 /// Writes a field of a session, and sees to it that the session is kept as long as it is needed.
 ///
@@ -234,22 +234,35 @@ impl Inner {
         self.wake.notify_one();
     }
 
+    /// What is to be written next, who waits for it, and whether it is over.
+    fn next(&self) -> (Vec<Event>, Vec<oneshot::Sender<bool>>, bool) {
+        let mut queue = self.queue();
+        let (mut events, mut told) = (Vec::new(), Vec::new());
+        while events.len() < AT_ONCE
+            && let Some((now, tell)) = queue.now.pop_front()
+        {
+            events.extend(now);
+            told.push(tell);
+        }
+        let rest = queue.soon.len().min(AT_ONCE.saturating_sub(events.len()));
+        events.extend(queue.soon.drain(..rest));
+        (events, told, queue.is_over)
+    }
+
+    /// First in line again: others of their session may follow.
+    fn put_back(&self, events: Vec<Event>) {
+        let mut queue = self.queue();
+        for event in events.into_iter().rev() {
+            queue.soon.push_front(event);
+        }
+        drop(queue);
+        self.add(Vec::new());
+    }
+
     /// Writes what waits, until it is over and nothing waits any more, or Redis takes nothing.
     async fn write_all(&self) {
         loop {
-            let (events, told, is_over) = {
-                let mut queue = self.queue();
-                let (mut events, mut told) = (Vec::new(), Vec::new());
-                while events.len() < AT_ONCE
-                    && let Some((now, tell)) = queue.now.pop_front()
-                {
-                    events.extend(now);
-                    told.push(tell);
-                }
-                let rest = queue.soon.len().min(AT_ONCE.saturating_sub(events.len()));
-                events.extend(queue.soon.drain(..rest));
-                (events, told, queue.is_over)
-            };
+            let (events, told, is_over) = self.next();
             if events.is_empty() && told.is_empty() {
                 if is_over {
                     return;
@@ -266,13 +279,7 @@ impl Inner {
                 if is_over {
                     return;
                 }
-                // First in line again: others of their session may follow.
-                let mut queue = self.queue();
-                for event in events.into_iter().rev() {
-                    queue.soon.push_front(event);
-                }
-                drop(queue);
-                self.add(Vec::new());
+                self.put_back(events);
                 tokio::time::sleep(AGAIN).await;
             }
         }

@@ -93,7 +93,7 @@ impl Inner {
         }
         loop {
             let mut read = redis::cmd("XREAD");
-            read.arg("COUNT").arg(AT_ONCE).arg("BLOCK").arg(BLOCK.as_millis() as u64);
+            read.arg("COUNT").arg(AT_ONCE).arg("BLOCK").arg(super::millis(BLOCK));
             read.arg("STREAMS").arg(self.name_of_stream()).arg(at.to_string());
             let read = read.query_async::<Option<Vec<(String, Vec<Entry>)>>>(&mut link);
             let found = timeout(LOST, read).await.map_err(lost)??;
