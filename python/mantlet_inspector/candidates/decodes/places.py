@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from mantlet_inspector.candidates.decodes.libraries import (
-    CLASS,
     HARMLESS,
     LOGINS,
     MODULE,
@@ -26,13 +25,14 @@ from mantlet_inspector.candidates.decodes.sources import Source, Sources, import
 from mantlet_inspector.candidates.decodes.stores import Stores
 from mantlet_inspector.candidates.reach import CACHED
 from mantlet_inspector.source import index
-from mantlet_inspector.source.objects import is_class
+from mantlet_inspector.source.objects import is_class, is_module
 from mantlet_inspector.source.stored import attribute, bases_of, entries, is_a, items
 
 KNOWN = (*TOKENS, *LOGINS, *OTHERS)
 ROOTS = tuple(dict.fromkeys(one.rpartition(".")[2] for one in KNOWN))
 WORDS = re.compile(rb"\b(?:%s|JSONWebSignatureSerializer)\b" % b"|".join(one.encode() for one in ROOTS))
 # A module that has both may verify tokens by hand.
+BY_CLIENT = re.compile(rb"\bparse_id_token\b")  # by the clients of Authlib
 BY_HAND = (re.compile(rb"\burlsafe_b64decode\b"), re.compile(rb"\bhmac\b|\.verify\("))
 DYNAMIC = ("__import__", "eval", "exec", "import_module")
 CARRIERS = {"partial": 0, "run_in_executor": 1, "run_in_threadpool": 0, "run_sync": 0, "to_thread": 0}
@@ -171,7 +171,11 @@ class Places:
         while is_type and isinstance(parent, ast.Subscript) and parent.value is node:
             node, parent = parent, source.parents[parent]
         if isinstance(parent, ast.Attribute):
-            return None  # what it leads to counts
+            # What it leads to counts. An object of a library has more than what is known.
+            is_known = is_type or is_module(live) or self.kind(self.names.live(source, parent)) is not None
+            if not is_known and kind == MODULE:
+                raise NotUnderstood(parent)
+            return None
         if (
             isinstance(parent, ast.Call)
             and index.attribute_parts(parent) is not None
@@ -203,8 +207,8 @@ class Places:
         raise NotUnderstood(node)
 
     def called(self, source: Source, call: ast.Call, live: Any, kind: Kind) -> Place | None:
-        if kind in (CLASS, MODULE):
-            if call.args or call.keywords:  # options that may turn verification off
+        if kind.what in ("class", "module"):
+            if (call.args or call.keywords) and not kind.is_free:  # options that may turn verification off
                 raise NotUnderstood(call)
             parent = source.parents[call]
             if isinstance(parent, ast.Attribute) or self.is_alias(source, call, parent):

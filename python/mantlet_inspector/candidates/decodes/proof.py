@@ -14,6 +14,7 @@ from mantlet_inspector.candidates.decodes.libraries import AUTHX_KEYS, KEYS_HELD
 from mantlet_inspector.candidates.decodes.names import Names
 from mantlet_inspector.candidates.decodes.peek import is_harmless
 from mantlet_inspector.candidates.decodes.places import (
+    BY_CLIENT,
     BY_HAND,
     WORDS,
     NotUnderstood,
@@ -182,6 +183,8 @@ class Prover:
             if inner.get(name) is not None:
                 return self.texts(Live(inner[name]))
         if kind == ("authx.config", "AuthXConfig"):
+            if any(self.values.stores.is_set(name, found) for name in AUTHX_KEYS):
+                raise Unknown
             keys = [inner[name] for name in AUTHX_KEYS if inner.get(name) is not None]
             return [key for one in keys for key in self.texts(Live(one))]
         raise Unknown
@@ -246,7 +249,7 @@ class Prover:
     def look_at_texts(self) -> None:
         for source in self.sources.all:
             self.check()
-            if all(one.search(source.text) for one in BY_HAND):
+            if all(one.search(source.text) for one in BY_HAND) or BY_CLIENT.search(source.text):
                 self.proof.fail(BY_OTHERS, shown(source.file))
         later = Later(self.sources)
         for source in self.sources.all:
