@@ -137,7 +137,7 @@ AUTHX_KEYS = ("JWT_SECRET_KEY", "JWT_PUBLIC_KEY", "JWT_PREVIOUS_SECRET_KEY", "JW
 
 
 def is_below(name: str, tops: tuple[str, ...]) -> bool:
-    return any(name == top or name.startswith(f"{top}.") for top in tops)
+    return name.startswith(tops) and any(name == top or name.startswith(f"{top}.") for top in tops)
 
 
 class Libraries:

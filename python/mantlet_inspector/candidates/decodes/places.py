@@ -34,6 +34,7 @@ WORDS = re.compile(rb"\b(?:%s|JSONWebSignatureSerializer)\b" % b"|".join(one.enc
 # A module that has both may verify tokens by hand.
 BY_CLIENT = re.compile(rb"\bparse_id_token\b")  # by the clients of Authlib
 BY_HAND = (re.compile(rb"\burlsafe_b64decode\b"), re.compile(rb"\bhmac\b|\.verify\("))
+PLAIN = {bool, bytes, dict, float, int, list, set, str, tuple, type(None)}
 DYNAMIC = ("__import__", "eval", "exec", "import_module")
 CARRIERS = {"partial": 0, "run_in_executor": 1, "run_in_threadpool": 0, "run_sync": 0, "to_thread": 0}
 
@@ -77,10 +78,15 @@ class Places:
 
     def words(self) -> re.Pattern[bytes]:
         """What a module mentions that may use a library: also names that others have given it."""
-        found = set()
+        found, known = set(), {}
         for source in self.sources.all:
+            self.sources.check()
             for name, value in list(source.names.items()):
-                if type(name) is str and self.kind(value) not in (None, HARMLESS):
+                if type(value) in PLAIN or type(name) is not str:
+                    continue
+                if id(value) not in known:
+                    known[id(value)] = self.kind(value) not in (None, HARMLESS)
+                if known[id(value)]:
                     found.add(name.encode())
         if not found:
             return WORDS
