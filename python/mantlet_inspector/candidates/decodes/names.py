@@ -9,7 +9,7 @@ import sys
 import types
 from typing import Any
 
-from mantlet_inspector.candidates.decodes.libraries import CLASS, Libraries
+from mantlet_inspector.candidates.decodes.libraries import Libraries
 from mantlet_inspector.candidates.decodes.sources import NOTHING, Source, Sources, imported
 from mantlet_inspector.candidates.reach import CACHED
 from mantlet_inspector.source import index
@@ -45,7 +45,9 @@ class Names:
             return member(self.live(source, parts[0], depth + 1), parts[1])
         if isinstance(node, ast.Call):
             made = self.live(source, node.func, depth + 1)
-            return Instance(made) if self.libraries.kind(made) == CLASS and is_class(made) else NOTHING
+            kind = self.libraries.kind(made)
+            is_made = is_class(made) and kind is not None and kind.what == "class"
+            return Instance(made) if is_made else NOTHING
         return NOTHING
 
     def name(self, source: Source, node: ast.Name, depth: int) -> Any:
@@ -64,6 +66,18 @@ class Names:
         if kind == "value" and not path:
             return self.live(source, value, depth + 1)
         return NOTHING
+
+    def function_at(self, source: Source, function: Any) -> types.FunctionType | None:
+        """The function that a definition has made."""
+        around = source.class_around(function)
+        names: Any = source.names
+        if around is not None:
+            cls = source.class_of(around)
+            names = names_of(cls) if cls is not None else {}
+        value = names.get(getattr(function, "name", ""))
+        found = function_of(value.__func__ if type(value) in (staticmethod, classmethod) else value)
+        tree = self.sources.function(found) if found is not None else None
+        return found if tree is not None and tree[1] is function else None
 
 
 def member(value: Any, name: str) -> Any:

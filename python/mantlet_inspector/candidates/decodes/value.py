@@ -122,7 +122,9 @@ def is_changeable(value: Value) -> bool:
 
 
 def is_depends(value: Any) -> bool:
-    return type(value) is types.FunctionType and value.__module__ == "fastapi.param_functions"
+    if type(value) is not types.FunctionType or value.__module__ != "fastapi.param_functions":
+        return False
+    return value.__name__ in ("Depends", "Security")
 
 
 def is_generator(function: Any) -> bool:
