@@ -31,6 +31,7 @@ from mantlet_inspector.source.stored import (
     attribute,
     class_name,
     is_a,
+    is_just,
     items,
     module_of,
     names_of,
@@ -208,7 +209,7 @@ class Callers:
         return found
 
     def is_function(self, value: Any, source: Source, function: Any) -> bool:
-        live = function_of(value) if type(value) in CALLABLE else None
+        live = function_of(value) if is_just(value, *CALLABLE) else None
         code = live.__code__ if live is not None else None
         return code is not None and (code.co_name, code.co_filename) == (function.name, source.file)
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from mantlet_inspector.candidates.whose import OWN, Whose
 from mantlet_inspector.source.objects import is_class, is_module, name_in, names_in
-from mantlet_inspector.source.stored import bases_of, module_of, names_of
+from mantlet_inspector.source.stored import bases_of, is_just, module_of, names_of
 
 # Libraries of tokens, and libraries that verify tokens for an app.
 TOKENS = ("authlib", "jose", "joserfc", "jwt")
@@ -180,7 +180,7 @@ class Libraries:
         if is_class(value):
             if any(base is BaseException for base in bases_of(value)):
                 return HARMLESS
-        elif type(value) not in (types.FunctionType, types.MethodType):
+        elif not is_just(value, types.FunctionType, types.MethodType):
             known = self.kind(type(value))
             if known is not None and known.what == "class":
                 return MODULE

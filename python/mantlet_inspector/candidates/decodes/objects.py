@@ -35,6 +35,7 @@ from mantlet_inspector.source.stored import (
     class_name,
     entries,
     is_a,
+    is_just,
     items,
     module_of,
     names_of,
@@ -140,7 +141,7 @@ class Objects:
             part = next((names_of(base)[name] for base in bases_of(one) if name in names_of(base)), NOTHING)
             if type(part) is types.FunctionType:
                 found.append(Bound(Live(part), made))
-            elif type(part) in (staticmethod, classmethod):
+            elif is_just(part, staticmethod, classmethod):
                 found.append(Live(member(one, name)))
             elif part is not NOTHING and type(part) is not types.MemberDescriptorType:
                 found.append(Live(part))
@@ -289,7 +290,7 @@ def getter_of(cls: Any, name: str) -> Any:
     for base in bases_of(cls):
         if name in names_of(base):
             found = names_of(base)[name]
-            return found if type(found) in (property, functools.cached_property) else None
+            return found if is_just(found, property, functools.cached_property) else None
     return None
 
 

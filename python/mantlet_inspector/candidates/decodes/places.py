@@ -34,7 +34,8 @@ WORDS = re.compile(rb"\b(?:%s|JSONWebSignatureSerializer)\b" % b"|".join(one.enc
 # A module that has both may verify tokens by hand.
 BY_CLIENT = re.compile(rb"\bparse_id_token\b")  # by the clients of Authlib
 BY_HAND = (re.compile(rb"\burlsafe_b64decode\b"), re.compile(rb"\bhmac\b|\.verify\("))
-PLAIN = {bool, bytes, dict, float, int, list, set, str, tuple, type(None)}
+# By identity: a class may have a hash of its own.
+PLAIN = set(map(id, (bool, bytes, dict, float, int, list, set, str, tuple, type(None))))
 DYNAMIC = ("__import__", "eval", "exec", "import_module")
 CARRIERS = {"partial": 0, "run_in_executor": 1, "run_in_threadpool": 0, "run_sync": 0, "to_thread": 0}
 
@@ -82,7 +83,7 @@ class Places:
         for source in self.sources.all:
             self.sources.check()
             for name, value in list(source.names.items()):
-                if type(value) in PLAIN or type(name) is not str:
+                if id(type(value)) in PLAIN or type(name) is not str:
                     continue
                 if id(value) not in known:
                     known[id(value)] = self.kind(value) not in (None, HARMLESS)
@@ -100,7 +101,7 @@ class Places:
 
     def kind(self, value: Any) -> Kind | None:
         """Of an object, also of a `partial` of one."""
-        if isinstance(value, Instance):
+        if type(value) is Instance:
             return MODULE
         if is_a(value, functools.partial):
             inner = self.kind(attribute(value, "func"))

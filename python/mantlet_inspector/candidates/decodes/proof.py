@@ -31,7 +31,16 @@ from mantlet_inspector.candidates.reach import is_key, public_part
 from mantlet_inspector.candidates.whose import OWN, Whose
 from mantlet_inspector.source import files
 from mantlet_inspector.source.objects import is_class, is_module, names_in
-from mantlet_inspector.source.stored import attributes, bytes_in, class_name, entries, is_a, items, module_of
+from mantlet_inspector.source.stored import (
+    attributes,
+    bytes_in,
+    class_name,
+    entries,
+    is_a,
+    is_just,
+    items,
+    module_of,
+)
 
 BOUND = 0.15  # seconds of the processor's time
 IMPORTS_INSIDE = re.compile(
@@ -237,7 +246,7 @@ class Prover:
         else:
             found = [value]
         kept = [one.value if isinstance(one, Live) else one for one in found]
-        if all(one is None or one is True or type(one) in (str, list, tuple) for one in kept):
+        if all(one is None or one is True or is_just(one, str, list, tuple) for one in kept):
             return False
         if all(one is False for one in kept):
             return True
