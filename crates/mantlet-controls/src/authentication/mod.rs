@@ -346,7 +346,9 @@ impl Policy {
         let found = trial::search(token, self.candidates.generation(), &candidates, is_complete);
         let is_found = found.is_some();
         if let Some(found) = &found {
-            audit.record(Record::of_key_found(call, &found.name, found.weakness.map(Weakness::code)));
+            let mode = self.mode.under(!found.is_only);
+            let weakness = found.weakness.map(Weakness::code);
+            audit.record(Record::of_key_found(call, &found.name, weakness, mode));
         }
         if is_found || self.memory.pinned().is_some() {
             self.memory.pin(found);
