@@ -35,8 +35,9 @@ struct Problem<'a> {
     errors: &'a [Fault],
 }
 
-/// RFC 6750 section 3.1
+/// RFC 6750 section 3.1: a request without a credential gets no error.
 static INVALID_TOKEN: HeaderValue = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+static NO_TOKEN: HeaderValue = HeaderValue::from_static("Bearer");
 
 /// The response to a refused call, without the headers that every response gets.
 pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
@@ -63,7 +64,10 @@ pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
         headers.insert(header::ALLOW, allow);
     }
     // RFC 9110 section 15.5.2: a 401 says how to authenticate.
-    let usual = (status == StatusCode::UNAUTHORIZED).then_some(&INVALID_TOKEN);
+    let usual = match reason {
+        Reason::CredentialsMissing => Some(&NO_TOKEN),
+        _ => (status == StatusCode::UNAUTHORIZED).then_some(&INVALID_TOKEN),
+    };
     if let Some(challenge) = own.map_or(usual, |own| own.challenge.as_ref()) {
         headers.insert(header::WWW_AUTHENTICATE, challenge.clone());
     }
