@@ -9,6 +9,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -178,6 +179,11 @@ impl ApiKey {
         self.state(now) == State::Good && self.facts.expires.is_some_and(soon)
     }
 
+    /// The caller: the account, if there is one, else the name.
+    pub fn caller(&self) -> &str {
+        &self.principal.subject
+    }
+
     /// Its id and its name, for records.
     pub fn subject(&self) -> String {
         format!("{} ({})", self.facts.id, self.facts.name)
@@ -195,6 +201,54 @@ impl ApiKey {
     pub(super) fn note_use(&self, now: i64) {
         if now >= self.used.load(Relaxed) + USE {
             self.used.fetch_max(now, Relaxed);
+        }
+    }
+}
+
+/// A key as it is listed. The admin socket has it as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Names it.
+    pub id: Box<str>,
+    /// The program.
+    pub name: Box<str>,
+    /// The account that it acts for.
+    pub account: Option<Box<str>>,
+    /// Where it is good.
+    pub environment: Environment,
+    /// Attributes of the caller.
+    pub scopes: Vec<Box<str>>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it was last used, to a minute.
+    pub used: Option<Timestamp>,
+    /// When it ends.
+    pub expires: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked: Option<Timestamp>,
+    /// Whether it is good.
+    pub state: State,
+    /// Whether its end is near.
+    pub ends_soon: bool,
+}
+
+impl ApiKey {
+    /// As it is listed at this time.
+    pub fn listed(&self, now: i64) -> Listed {
+        let moment = |second: i64| Timestamp::from_second(second).unwrap_or_default();
+        let facts = self.facts.clone();
+        Listed {
+            id: facts.id,
+            name: facts.name,
+            account: facts.account,
+            environment: facts.environment,
+            scopes: facts.scopes,
+            created: moment(facts.created),
+            used: self.used().map(moment),
+            expires: facts.expires.map(moment),
+            revoked: self.revoked().map(moment),
+            state: self.state(now),
+            ends_soon: self.ends_soon(now),
         }
     }
 }

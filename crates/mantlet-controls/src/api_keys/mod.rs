@@ -47,7 +47,7 @@ use jiff::Timestamp;
 
 pub use self::{
     config::{Config, RouteConfig, UpstreamKey},
-    known::{ApiKey, ApiKeys, Change, KeyFacts, SecretDigest, State},
+    known::{ApiKey, ApiKeys, Change, KeyFacts, Listed, SecretDigest, State},
     new::{NewKey, life_of},
     text::id_of,
 };

@@ -84,6 +84,16 @@ fn the_text_of_a_key_is_read_in_one_way() {
 }
 
 #[test]
+fn keys_in_the_documentation_are_keys() {
+    let page = include_str!("../../../../docs/api-keys.md");
+    let keys: Vec<_> = page.split_whitespace().filter(|word| word.starts_with("mk_") && word.len() > 60).collect();
+    assert_eq!(keys.len(), 2, "{keys:?}");
+    for key in keys {
+        assert!(matches!(text::read(key), Reading::Key(_)), "{key}");
+    }
+}
+
+#[test]
 fn an_operator_may_name_a_key_by_what_has_leaked_of_it() {
     for text in [KEY, &KEY[..40], "mk_prod_h4k2m9qxtc_", "mk_prod_h4k2m9qxtc"] {
         assert_eq!(id_of(text), Some("h4k2m9qxtc"), "{text}");
@@ -113,13 +123,13 @@ fn no_two_keys_are_alike_and_each_is_read_again() {
 
 #[test]
 fn what_cannot_be_a_key_is_said() {
-    let make = |change: fn(&mut NewKey)| {
+    let make = |change: &dyn Fn(&mut NewKey)| {
         let mut new = NewKey { name: "ci".into(), ..NewKey::default() };
         change(&mut new);
         ApiKeys::default().make(&new, &Environment::default(), Timestamp::UNIX_EPOCH).map(|(facts, _)| facts)
     };
     for (change, part) in [
-        (&(|new: &mut NewKey| new.name.clear()) as &fn(&mut NewKey), "a name has 1 to 128 characters"),
+        (&(|new: &mut NewKey| new.name.clear()) as &dyn Fn(&mut NewKey), "a name has 1 to 128 characters"),
         (&(|new| new.name = " ci".into()), "a name has"),
         (&(|new| new.name = "a\nb".into()), "a name has"),
         (&(|new| new.name = "x".repeat(129)), "a name has"),
@@ -129,10 +139,10 @@ fn what_cannot_be_a_key_is_said() {
         (&(|new| new.scopes = vec!["a".into(); 65]), "at most 64 scopes"),
         (&(|new| new.life = Some(std::time::Duration::ZERO)), "cannot expire at once"),
     ] {
-        let why = make(*change).unwrap_err();
+        let why = make(change).unwrap_err();
         assert!(why.contains(part), "{why}");
     }
-    let facts = make(|new| (new.life, new.scopes) = (None, vec!["orders:read".into()])).unwrap();
+    let facts = make(&|new| (new.life, new.scopes) = (None, vec!["orders:read".into()])).unwrap();
     assert_eq!((facts.expires, facts.scopes.len(), facts.environment.as_str()), (None, 1, "live"));
     for (text, seconds) in [("90d", Some(7_776_000)), ("12h", Some(43_200)), ("never", None)] {
         assert_eq!(life_of(text).unwrap().map(|life| life.as_secs()), seconds);

@@ -142,6 +142,7 @@ impl Record {
     pub(crate) fn of_key_ending(call: &Call, key: &str, end: i64) -> Self {
         Self {
             security_event: "api-key-ends-soon",
+            reason: "api-key-ends-soon",
             until: Timestamp::from_second(end).ok(),
             ..Self::plain(call, Reason::ApiKeyInvalid).about(Some(key))
         }
@@ -151,6 +152,7 @@ impl Record {
     pub fn of_key(event: &'static str, key: &str, caller: &str, time: Timestamp) -> Self {
         Self {
             security_event: event,
+            reason: event,
             action: if event == "api-key-revoked" { "revoke" } else { "pass" },
             user: Some(caller.to_owned()),
             subject: Some(key.to_owned()),
