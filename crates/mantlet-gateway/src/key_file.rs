@@ -201,7 +201,9 @@ impl Writer {
         }
         if damaged > 0 {
             let (path, lines) = (self.path.display(), if damaged == 1 { "line" } else { "lines" });
-            tell(&format!("{damaged} {lines} of `{path}` cannot be read; keys and revocations may be missing"));
+            tell(&format!(
+                "{damaged} {lines} of `{path}` cannot be read; keys and revocations may be missing"
+            ));
         }
         self.keys.apply(&changes);
         (self.seen, self.length) = (Some(stamp), u64::try_from(whole).unwrap_or(u64::MAX));

@@ -55,11 +55,10 @@ fn a_command_writes_and_a_gate_reads() {
     file.add(&[made_b, revoked(&a)]).unwrap();
     drop(file);
     let (keys, _file) = open(&path);
-    assert_eq!((names(&keys), state(&keys, &a), state(&keys, &b)), (
-        vec!["a".to_owned(), "b".to_owned()],
-        State::Revoked,
-        State::Good
-    ));
+    assert_eq!(
+        (names(&keys), state(&keys, &a), state(&keys, &b)),
+        (vec!["a".to_owned(), "b".to_owned()], State::Revoked, State::Good)
+    );
     assert!(fs::read_to_string(&path).unwrap().starts_with("{\"mantlet-keys\":1}\n"));
 }
 

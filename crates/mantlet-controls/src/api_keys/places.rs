@@ -53,11 +53,7 @@ fn schemes(call: &Call) -> impl Iterator<Item = &SecurityScheme> + Clone {
 
 /// Where the app expects a key of its own: where the client's stood, if its operation declares that;
 /// else in the first place that it declares, else where clients have theirs.
-pub(super) fn for_upstream<'c>(
-    call: &'c Call,
-    came: Option<Place<'c>>,
-    header: &'c HeaderName,
-) -> Place<'c> {
+pub(super) fn for_upstream<'c>(call: &'c Call, came: Option<Place<'c>>, header: &'c HeaderName) -> Place<'c> {
     let came = came.filter(|came| declared(call).any(|place| place.is_as(*came)));
     let takes_bearer = || {
         let is_plain = |scheme: &SecurityScheme| matches!(scheme, SecurityScheme::Bearer { token_url: None });
@@ -122,7 +118,8 @@ impl Place<'_> {
                 }
             }
             Self::Query(name) => {
-                let is_other = |piece: &&str| !in_query(piece.as_bytes(), name).is_some_and(|text| is_key(&text));
+                let is_other =
+                    |piece: &&str| !in_query(piece.as_bytes(), name).is_some_and(|text| is_key(&text));
                 let query = pieces(request).filter(is_other).collect::<Vec<_>>().join("&");
                 set_query(request, &query);
             }

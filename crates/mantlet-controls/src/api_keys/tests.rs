@@ -86,7 +86,8 @@ fn the_text_of_a_key_is_read_in_one_way() {
 #[test]
 fn keys_in_the_documentation_are_keys() {
     let page = include_str!("../../../../docs/api-keys.md");
-    let keys: Vec<_> = page.split_whitespace().filter(|word| word.starts_with("mk_") && word.len() > 60).collect();
+    let keys: Vec<_> =
+        page.split_whitespace().filter(|word| word.starts_with("mk_") && word.len() > 60).collect();
     assert_eq!(keys.len(), 2, "{keys:?}");
     for key in keys {
         assert!(matches!(text::read(key), Reading::Key(_)), "{key}");
@@ -393,7 +394,12 @@ fn a_key_is_taken_from_where_it_stands_and_out_of_where_the_app_does_not_read_it
     let lower = &*format!("bearer  {KEY} ");
     let rows: &[(&str, &[(&str, &str)], &str, &[(&str, &str)])] = &[
         ("/none", &[("x-api-key", KEY)], "/none", &[]),
-        ("/none", &[("x-api-key", KEY), ("x-api-key", "of-the-app")], "/none", &[("x-api-key", "of-the-app")]),
+        (
+            "/none",
+            &[("x-api-key", KEY), ("x-api-key", "of-the-app")],
+            "/none",
+            &[("x-api-key", "of-the-app")],
+        ),
         ("/none", &[("authorization", bearer)], "/none", &[]),
         ("/none", &[("authorization", lower)], "/none", &[]),
         ("/none", &[("authorization", bearer), ("x-api-key", KEY)], "/none", &[]),
@@ -437,11 +443,21 @@ fn the_app_gets_its_own_key_in_place_of_ours() {
         ("/header".to_owned(), ("x-api-key", KEY), "/header", &[("x-api-key", own)]),
         ("/header".to_owned(), ("authorization", bearer), "/header", &[("x-api-key", own)]),
         ("/own-header".to_owned(), ("x-api-key", KEY), "/own-header", &[("x-app-key", own)]),
-        (format!("/query?a=1&api_key={KEY}&b"), ("a", "b"), "/query?a=1&b&api_key=s3cr3t%2B%2F%3D", &[("a", "b")]),
+        (
+            format!("/query?a=1&api_key={KEY}&b"),
+            ("a", "b"),
+            "/query?a=1&b&api_key=s3cr3t%2B%2F%3D",
+            &[("a", "b")],
+        ),
         ("/query".to_owned(), ("x-api-key", KEY), "/query?api_key=s3cr3t%2B%2F%3D", &[]),
         (format!("/both?api_key={KEY}"), ("a", "b"), "/both?api_key=s3cr3t%2B%2F%3D", &[("a", "b")]),
         ("/both".to_owned(), ("authorization", bearer), "/both", &[("x-app-key", own)]),
-        ("/bearer".to_owned(), ("authorization", bearer), "/bearer", &[("authorization", "Bearer s3cr3t+/=")]),
+        (
+            "/bearer".to_owned(),
+            ("authorization", bearer),
+            "/bearer",
+            &[("authorization", "Bearer s3cr3t+/=")],
+        ),
         ("/oauth".to_owned(), ("authorization", bearer), "/oauth", &[("x-api-key", own)]),
         ("/raw".to_owned(), ("x-api-key", KEY), "/raw", &[("authorization", own)]),
     ] {
@@ -466,10 +482,7 @@ fn a_section_that_cannot_be_is_a_mistake() {
         (Config { header: "X API Key".into(), ..Config::default() }, "header"),
         (Config { header: String::new(), ..Config::default() }, "header"),
         (
-            Config {
-                upstream: Some(UpstreamKey::new("a\nb".to_owned().into())),
-                ..Config::default()
-            },
+            Config { upstream: Some(UpstreamKey::new("a\nb".to_owned().into())), ..Config::default() },
             "upstream-key",
         ),
     ] {

@@ -56,7 +56,7 @@ impl Policy {
                 KeyPart::ApiKey => api_key(call, request)?,
                 KeyPart::Bearer => match bearer(request.headers()) {
                     Some(token) => Cow::Borrowed(token),
-                    // One of ours that the app does not see.
+                    // A key of ours, which was taken out.
                     None => Cow::Owned(key_of_ours(call)?),
                 },
                 KeyPart::Route => match &call.operation {

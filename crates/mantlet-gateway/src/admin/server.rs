@@ -107,7 +107,9 @@ async fn answer(method: &Method, path: &str, query: Option<&str>, shared: &Share
         (["sessions", id], &Method::DELETE) => sessions::end(&shared.sessions, id, audit).await,
         (["agreement" | "quotas"], _) => Err(no_method(method, path, "GET")),
         (["keys"], _) => Err(no_method(method, path, "GET, POST")),
-        (["bans" | "sessions"] | ["quotas", _, _] | ["keys", _], _) => Err(no_method(method, path, "GET, DELETE")),
+        (["bans" | "sessions"] | ["quotas", _, _] | ["keys", _], _) => {
+            Err(no_method(method, path, "GET, DELETE"))
+        }
         (["bans" | "sessions", _], _) => Err(no_method(method, path, "DELETE")),
         _ => Err(Trouble::new(
             StatusCode::NOT_FOUND,

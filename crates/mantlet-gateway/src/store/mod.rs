@@ -12,9 +12,7 @@ mod scripts;
 use std::{io, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use mantlet_controls::{
-    api_keys::Change, authentication::sessions::Keeper, config::Secret, throttle::Store,
-};
+use mantlet_controls::{api_keys::Change, authentication::sessions::Keeper, config::Secret, throttle::Store};
 
 use crate::{audit_log::AuditLog, key_file::KeyFile, session_file::SessionFile};
 
@@ -49,12 +47,7 @@ pub struct StoreConfig {
 impl StoreConfig {
     /// Opens the store, without connecting. Fails if the URL is wrong.
     #[cfg(feature = "redis")]
-    pub(crate) fn open(
-        &self,
-        audit: AuditLog,
-        sessions: &SessionFile,
-        keys: &KeyFile,
-    ) -> io::Result<Opened> {
+    pub(crate) fn open(&self, audit: AuditLog, sessions: &SessionFile, keys: &KeyFile) -> io::Result<Opened> {
         let store = redis::RedisStore::new(self.clone(), audit).map_err(io::Error::other)?;
         let of_sessions = redis::RedisSessions::start(store.clone(), sessions)?;
         let of_keys = redis::RedisKeys::new(store.clone(), keys.keys());

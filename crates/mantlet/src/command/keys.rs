@@ -92,7 +92,10 @@ impl Keys<'_> {
     fn create(&self, new: &NewKey, expires: Option<&str>) -> Result<Value, Failure> {
         let scopes = new.scopes.join(" ");
         if let Some(scope) = new.scopes.iter().find(|scope| scope.contains(char::is_whitespace)) {
-            return Err(Failure::usage(format!("`{}` is not a scope; repeat `--scope`", scope.escape_debug())));
+            return Err(Failure::usage(format!(
+                "`{}` is not a scope; repeat `--scope`",
+                scope.escape_debug()
+            )));
         }
         let mut parameters = vec![("name", new.name.as_str()), ("scopes", &scopes)];
         parameters.extend(new.account.as_deref().map(|account| ("account", account)));
@@ -131,8 +134,8 @@ impl Keys<'_> {
     fn open(&self) -> Result<(ApiKeys, KeyFile), Failure> {
         let (path, keys) = (self.config.state_folder.join(state::KEYS), ApiKeys::default());
         let file = KeyFile::open(path.clone(), keys.clone());
-        let file = file
-            .map_err(|error| Failure::new(format!("`{}` cannot be read: {error}", path.display())))?;
+        let file =
+            file.map_err(|error| Failure::new(format!("`{}` cannot be read: {error}", path.display())))?;
         Ok((keys, file))
     }
 
@@ -242,9 +245,7 @@ fn end(key: &Listed, environment: &Environment) -> String {
         (State::Revoked, _) => {
             key.revoked.map_or_else(|| "revoked".to_owned(), |at| format!("revoked at {at:.0}"))
         }
-        (State::Expired, at) => {
-            at.map_or_else(|| "expired".to_owned(), |at| format!("expired at {at:.0}"))
-        }
+        (State::Expired, at) => at.map_or_else(|| "expired".to_owned(), |at| format!("expired at {at:.0}")),
         (State::Good, _) if key.environment != *environment => format!("only for `{}`", key.environment),
         (State::Good, None) => "good".to_owned(),
         (State::Good, Some(at)) if key.ends_soon => {

@@ -3,11 +3,16 @@
 use std::{io, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use mantlet_controls::{
-    Mode, Scheme, api_keys::ApiKeys, authentication::sessions::Sessions, https::Required, operation::ContractHandle,
+    Mode, Scheme, api_keys::ApiKeys, authentication::sessions::Sessions, https::Required,
+    operation::ContractHandle,
 };
 use mantlet_gateway::{
-    Address, Gate, Listen, StartError, audit_log::AuditLog, key_file::{KeyFile, KeyThread}, quota_file::QuotaFile,
-    session_file::SessionFile, tls::LoadedTls,
+    Address, Gate, Listen, StartError,
+    audit_log::AuditLog,
+    key_file::{KeyFile, KeyThread},
+    quota_file::QuotaFile,
+    session_file::SessionFile,
+    tls::LoadedTls,
 };
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::sync::watch;

@@ -97,13 +97,19 @@ fn a_key_made_before_the_first_start_is_good_from_the_start() {
     assert_eq!(missing.json()["detail"], "Not authenticated");
     let cut = ask(&gate, &key[..key.len() - 3]);
     assert_eq!(code(&cut), refused("api-key-invalid"));
-    assert_eq!(gate.audit_of(cut.request_id())["subject"], "its checksum is wrong: it was mistyped or cut off");
-    assert_eq!(code(&get(&gate, "/", "X-API-Key: wk_live_of_another_service\r\n")), refused("credentials-missing"));
+    assert_eq!(
+        gate.audit_of(cut.request_id())["subject"],
+        "its checksum is wrong: it was mistyped or cut off"
+    );
+    assert_eq!(
+        code(&get(&gate, "/", "X-API-Key: wk_live_of_another_service\r\n")),
+        refused("credentials-missing")
+    );
     assert!(upstream.seen().is_empty(), "the app has seen none of them");
 
     for lines in [format!("X-API-Key: {key}\r\n"), format!("Authorization: Bearer {key}\r\n")] {
         let answer = get(&gate, "/", &lines);
-        assert_eq!((answer.status, answer.header("cache-control")), (200, None), "{lines}");
+        assert_eq!(answer.status, 200, "{lines}");
     }
     let seen = String::from_utf8_lossy(&upstream.seen()).to_ascii_lowercase();
     assert!(seen.matches("get / http/1.1").count() == 2, "{seen}");
@@ -152,7 +158,10 @@ fn a_key_is_revoked_at_once_and_for_good() {
     gate.signal(Signal::KILL);
     gate.wait();
     let gate = serve(&upstream, state.path(), PROD);
-    assert_eq!([code(&ask(&gate, &ci)), code(&ask(&gate, &other))], [refused("api-key-invalid"), (200, String::new())]);
+    assert_eq!(
+        [code(&ask(&gate, &ci)), code(&ask(&gate, &other))],
+        [refused("api-key-invalid"), (200, String::new())]
+    );
     let listed = gate.tell(&["keys", "list"]);
     assert!(listed.stdout.ends_with("and 1 key not good any more; `--all` lists all"), "{}", listed.stdout);
     let all = gate.tell(&["keys", "list", "--all", "--json"]);
@@ -177,7 +186,8 @@ fn a_key_is_revoked_at_once_and_for_good() {
 #[test]
 fn a_key_ends_when_its_time_is_over_and_that_is_told_before() {
     let (upstream, state, clock) = (upstream(), tempfile::tempdir().expect("a folder"), Clock::new());
-    let gate = Setup::serve(&upstream.url()).state(state.path()).config(PROD).variables(clock.variables()).start();
+    let gate =
+        Setup::serve(&upstream.url()).state(state.path()).config(PROD).variables(clock.variables()).start();
     let [usual, short, for_ever] =
         [&["usual"][..], &["short", "--expires", "2h"], &["for-ever", "--expires", "never"]]
             .map(|arguments| create(&gate, arguments));
@@ -239,7 +249,11 @@ fn a_key_of_another_environment_is_refused_and_an_alarm() {
     assert!(all.stdout.contains("only for `staging`"), "{}", all.stdout);
     let wrong = alone(state.path(), "environment = \"Prod!\"\n", &["list"]);
     assert_eq!(wrong.code, Some(2));
-    assert!(wrong.stderr.contains("1 to 16 lower-case letters or digits, such as `prod`"), "{}", wrong.stderr);
+    assert!(
+        wrong.stderr.contains("1 to 16 lower-case letters or digits, such as `prod`"),
+        "{}",
+        wrong.stderr
+    );
 }
 
 /// The app with keys of its own, unmodified.
@@ -333,9 +347,11 @@ fn rules_and_quotas_count_by_the_caller_whichever_of_its_keys_it_shows() {
     let statuses: Vec<_> = [&old, &old, &new, &new, &old, &other].map(|key| ask(&gate, key).status).to_vec();
     assert_eq!(statuses, [200, 200, 200, 429, 429, 200]);
     let quotas = gate.tell(&["quotas"]);
-    for part in ["ci ", "3 (100 %)", "reports "] {
+    for part in ["mantlet|ci ", "3 (100 %)", "mantlet|reports "] {
         assert!(quotas.stdout.contains(part), "{part}: {}", quotas.stdout);
     }
+    assert_eq!(gate.tell(&["quotas", "reset", "plan", "mantlet|ci"]).code, Some(0));
+    assert_eq!(ask(&gate, &old).status, 200);
     // The app does not see the token, and it is counted all the same.
     let bearer = |key: &str| get(&gate, "/b", &format!("Authorization: Bearer {key}\r\n")).status;
     assert_eq!([bearer(&other), bearer(&other)], [200, 429]);
@@ -348,7 +364,11 @@ fn what_cannot_be_done_is_said() {
         for (arguments, code, says) in [
             (&["create", "a\nb"][..], 1, "a name has 1 to 128 characters"),
             (&["create", ""], 1, "a name has 1 to 128 characters"),
-            (&["create", "ci", "--expires", "soon"], 2, "`soon` is not a time; write `90d`, `12h` or `never`"),
+            (
+                &["create", "ci", "--expires", "soon"],
+                2,
+                "`soon` is not a time; write `90d`, `12h` or `never`",
+            ),
             (&["create", "ci", "--expires", "0s"], 1, "a key cannot expire at once"),
             (&["create", "ci", "--scope", "a b"], 2, "`a b` is not a scope; repeat `--scope`"),
             (&["create", "ci", "--scope", "a\"b"], 1, "is not a scope, such as `orders:read`"),
@@ -388,7 +408,11 @@ fn what_cannot_be_done_is_said() {
     let start = Typed::mantlet(["serve", "--upstream", "http://127.0.0.1:9", "--openapi", "off"]);
     let start = start.file("mantlet.toml", &config).finish();
     assert_eq!(start.code, Some(1));
-    assert!(start.stderr.contains("keys.jsonl` cannot be read: it is not a file of API keys"), "{}", start.stderr);
+    assert!(
+        start.stderr.contains("keys.jsonl` cannot be read: it is not a file of API keys"),
+        "{}",
+        start.stderr
+    );
 }
 
 #[test]
@@ -411,7 +435,11 @@ fn without_a_socket_keys_are_made_in_the_folder_and_learned_by_the_gate() {
     let second = serve(&upstream, state.path(), &format!("{PROD}[admin]\nsocket = {socket:?}\n"));
     assert_eq!(ask(&second, &key).status, 200);
     let other = second.tell(&["keys", "create", "ci"]);
-    assert!(other.stderr.contains("another Mantlet writes the keys of this state folder"), "{}", other.stderr);
+    assert!(
+        other.stderr.contains("another Mantlet writes the keys of this state folder"),
+        "{}",
+        other.stderr
+    );
     gate.end();
     eventually("it takes over", || (second.tell(&["keys", "create", "ci"]).code == Some(0)).then_some(()));
     assert_eq!(second.tell(&["keys", "revoke", id(&key)]).code, Some(0));
@@ -431,9 +459,7 @@ fn gates_with_one_redis_know_each_others_keys() {
     };
     let key = create(&first, &["ci"]);
     for made in [&before, &key] {
-        eventually("it is known", || {
-            second.tell(&["keys"]).stdout.contains(id(made)).then_some(())
-        });
+        eventually("it is known", || second.tell(&["keys"]).stdout.contains(id(made)).then_some(()));
         assert_eq!(ask(&second, made).status, 200);
     }
     assert_eq!(second.tell(&["keys", "revoke", id(&key)]).code, Some(0));

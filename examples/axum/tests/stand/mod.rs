@@ -14,7 +14,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper::body::Frame;
 use hyper_util::rt::TokioIo;
-use mantlet_controls::{Reason, audit::Record, authentication::sessions::Sessions};
+use mantlet_controls::{Reason, api_keys::ApiKeys, audit::Record, authentication::sessions::Sessions};
 use mantlet_example_axum::{app, config, protected};
 use mantlet_gateway::{
     Address, Gate, GateConfig, Listen, UpstreamConfig,

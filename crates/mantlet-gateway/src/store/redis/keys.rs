@@ -54,10 +54,7 @@ impl RedisKeys {
 
     /// Asks Redis. A command that it does not allow is reported, and is not a reason to leave the
     /// store alone: counters may do without it.
-    async fn ask<T>(
-        &self,
-        question: impl AsyncFnOnce(Link) -> RedisResult<T>,
-    ) -> Option<Result<T, Refused>> {
+    async fn ask<T>(&self, question: impl AsyncFnOnce(Link) -> RedisResult<T>) -> Option<Result<T, Refused>> {
         let asked = async |link: Link| match question(link).await {
             Err(error) if matches!(error.code(), Some("NOPERM" | "ERR" | "WRONGTYPE")) => Ok(Err(error)),
             answer => answer.map(Ok),
@@ -84,7 +81,8 @@ impl RedisKeys {
             Ok(_) => {}
             Err(refused) => return Some(Err(refused)),
         }
-        let get = async |link: Link| run::<HashMap<String, String>>(redis::cmd("HGETALL").arg(&name), link).await;
+        let get =
+            async |link: Link| run::<HashMap<String, String>>(redis::cmd("HGETALL").arg(&name), link).await;
         let fields = match self.ask(get).await? {
             Ok(fields) => fields,
             Err(refused) => return Some(Err(refused)),
@@ -134,7 +132,8 @@ impl RedisKeys {
             *used = Some(Instant::now());
         }
         let name = format!("{}-used", self.name());
-        let get = async |link: Link| run::<HashMap<String, i64>>(redis::cmd("HGETALL").arg(&name), link).await;
+        let get =
+            async |link: Link| run::<HashMap<String, i64>>(redis::cmd("HGETALL").arg(&name), link).await;
         let theirs = self.ask(get).await?.ok()?;
         let own = self.known.list().into_iter().filter_map(|key| {
             let at = key.used()?;
