@@ -6,8 +6,9 @@ use http_body::Body;
 
 use super::{App, Road, pass::pass};
 use crate::{
-    Reason, Refusal, RequestBody,
+    Reason, Refusal, RequestBody, api_keys,
     audit::{Record, Sink},
+    cors,
     identity::bearer,
     issuer::Judged,
 };
@@ -23,6 +24,7 @@ where
     A: App<B>,
     S: Sink,
 {
+    let is_bearer_ours = by_api_key(road, request)?;
     let authentication = &road.policy.authentication;
     let keeper = app.sessions();
     let others = keeper.filter(|keeper| keeper.is_shared());
@@ -31,13 +33,17 @@ where
     if let Some(others) = others.filter(|_| !unknown.is_empty()).cloned() {
         Box::pin(authentication.ask_others(unknown, others)).await;
     }
-    if !road.policy.issuer.is_empty() {
+    if !road.policy.issuer.is_empty() && !is_bearer_ours {
         by_issuer(road, request, app).await?;
     }
     if road.call.principal.is_none() {
         let (principal, presented, faults) = authentication.judge(&road.call, request);
         (road.call.principal, road.due.presented) = (principal, presented);
         pass(road.audit, &road.call, faults)?;
+    }
+    // What a token says of a person counts more than the key of the program.
+    if road.call.principal.is_none() {
+        road.call.principal.clone_from(&road.call.api_key);
     }
     let (sight, faults) = authentication.find_session(&road.call, request);
     pass(road.audit, &road.call, faults)?;
@@ -51,6 +57,25 @@ where
     }
     road.due.shown = sight.shown;
     Ok(())
+}
+
+/// Verifies the API key, if the request has one of ours. Returns whether it is the bearer token.
+fn by_api_key<B, S>(road: &mut Road<'_, S>, request: &mut Request<RequestBody<B>>) -> Result<bool, Refusal>
+where
+    S: Sink,
+{
+    let api_keys = &road.policy.api_keys;
+    // A browser sends no credential with a preflight, and the app's own CORS may answer it.
+    let is_needed = road.settings.needs_key && !cors::is_preflight(&road.call.method, request.headers());
+    let judged = api_keys.judge(&road.call, is_needed, road.audit, request);
+    pass(road.audit, &road.call, judged.faults)?;
+    if judged.caller.is_some() {
+        (road.call.api_key, road.call.carries_credentials) = (judged.caller, true);
+        if judged.is_bearer {
+            api_keys::take_bearer(&road.call, request);
+        }
+    }
+    Ok(judged.is_bearer)
 }
 
 /// Asks the issuers of the configuration about the token.

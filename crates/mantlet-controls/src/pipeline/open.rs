@@ -26,6 +26,7 @@ pub(crate) fn open<B>(policy: &Policy, arrival: &Arrival, request: &Request<B>) 
         place: Place::default(),
         operation: None,
         principal: None,
+        api_key: None,
         response_timeout: None,
         carries_credentials: headers.contains_key(header::AUTHORIZATION)
             || headers.contains_key(header::COOKIE)
