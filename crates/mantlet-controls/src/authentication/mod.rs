@@ -30,6 +30,7 @@
 //! assert!(config.check(&Context::default()).is_ok());
 //! ```
 
+mod binding;
 mod config;
 mod course;
 mod forge;
@@ -45,12 +46,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
 use mantlet_contract::{inputs::in_cookies, sensitive::Purpose};
 use serde_json::Value;
 
-pub use self::{config::Config, memory::Memory, trial::Weakness};
 pub(crate) use self::{
+    binding::{Browser, set_cookie},
     course::Course,
     forge::{Carrier, forged, unsigned},
     shown::Shown,
 };
+pub use self::{config::Config, memory::Memory, trial::Weakness};
 use self::{memory::Agreement, sessions::Sessions, trial::Pinned};
 use crate::{
     Call, Mode, Reason, Refusal,
@@ -79,6 +81,7 @@ pub struct Policy {
     idle: Option<Span>,
     max_age: Option<Span>,
     principal_header: Option<HeaderName>,
+    binding: Mode,
     /// The sessions of the app.
     pub sessions: Sessions,
     memory: Memory,

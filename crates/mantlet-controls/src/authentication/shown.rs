@@ -180,6 +180,15 @@ impl Policy {
         }
     }
 
+    /// How a bearer token is kept from the app: the refusal, in the app's own words where it needs one;
+    /// and whether the app only does not see the token, and answers as to a client without one.
+    pub(super) fn kept_from_the_app(&self, call: &Call, refusal: Refusal) -> (Refusal, bool) {
+        match self.treatment(call, None) {
+            Treatment::Refuse => (self.in_own_words(call, refusal), false),
+            Treatment::Withhold => (refusal, true),
+        }
+    }
+
     /// A refusal in the app's own words for a token that it refuses, if they are known.
     fn in_own_words(&self, call: &Call, refusal: Refusal) -> Refusal {
         let words = need_of(call, &Carrier::Bearer)

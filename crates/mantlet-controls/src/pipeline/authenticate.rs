@@ -1,7 +1,7 @@
 //! The stop `authenticate`: who is the caller, and in which session?
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, header};
 use http_body::Body;
 
 use super::{App, Road, pass::pass};
@@ -24,6 +24,8 @@ where
     A: App<B>,
     S: Sink,
 {
+    // First: the cookie is neither the app's nor a session.
+    road.due.browser = road.policy.authentication.read_browser(&road.call, request);
     let is_bearer_ours = by_api_key(road, request)?;
     let authentication = &road.policy.authentication;
     let keeper = app.sessions();
@@ -41,6 +43,8 @@ where
         (road.call.principal, road.due.presented) = (principal, presented);
         pass(road.audit, &road.call, faults)?;
     }
+    by_browser(road, request, app).await?;
+    let authentication = &road.policy.authentication;
     // What a token says of a person counts more than the key of the program.
     if road.call.principal.is_none() {
         road.call.principal.clone_from(&road.call.api_key);
@@ -109,12 +113,40 @@ where
     }
 }
 
+/// Whether the bearer token is used in the browser that it is bound to.
+async fn by_browser<B, A, S>(
+    road: &mut Road<'_, S>,
+    request: &mut Request<RequestBody<B>>,
+    app: &mut A,
+) -> Result<(), Refusal>
+where
+    B: Body<Data = Bytes, Error = Reason> + Unpin,
+    A: App<B>,
+    S: Sink,
+{
+    let authentication = &road.policy.authentication;
+    let Some(browser) = &road.due.browser else { return Ok(()) };
+    let tokens = bearer(request.headers()).into_iter();
+    let Some(step) = authentication.compare(tokens, browser) else { return Ok(()) };
+    if !Box::pin(authentication.take_step(step, app.sessions().cloned())).await {
+        return Ok(());
+    }
+    let (mode, refusal, is_withheld) = authentication.elsewhere(&road.call, false);
+    if !is_withheld {
+        return pass(road.audit, &road.call, vec![(mode, refusal)]);
+    }
+    request.headers_mut().remove(header::AUTHORIZATION);
+    road.audit.record(Record::of_withheld(&road.call, &refusal));
+    road.call.principal = None;
+    Ok(())
+}
+
 /// Reads what a request names of sessions, if its operation changes them.
 pub(super) async fn what_it_names<B, A, S>(
     road: &mut Road<'_, S>,
     request: &mut Request<RequestBody<B>>,
     app: &mut A,
-) -> Result<(), Reason>
+) -> Result<(), Refusal>
 where
     B: Body<Data = Bytes, Error = Reason> + Unpin,
     A: App<B>,
@@ -125,6 +157,13 @@ where
         return Ok(());
     }
     let course = Box::pin(authentication.read_course(call, request)).await?;
+    if let Some(browser) = road.due.browser.as_ref().filter(|_| authentication.renews(call))
+        && let Some(step) = authentication.compare_renewal(&course.in_body, browser)
+        && Box::pin(authentication.take_step(step, app.sessions().cloned())).await
+    {
+        let (mode, refusal, _) = authentication.elsewhere(call, true);
+        pass(road.audit, call, vec![(mode, refusal)])?;
+    }
     if let Some(others) = app.sessions().filter(|keeper| keeper.is_shared()).cloned() {
         let names = authentication.accounts_to_end(call, road.due.shown.as_ref(), &course);
         Box::pin(authentication.ask_about_accounts(names, others)).await;
