@@ -370,6 +370,9 @@ fn tell_key(record: &Record, place: &str) {
         "jwt-key-public" => format!(
             "warning: {found}\n  this key is published: anyone can forge tokens of the app. Give it a key of its own, such as from `openssl rand -hex 32`"
         ),
+        "jwt-key-guessable" => format!(
+            "warning: {found}\n  this key can be guessed in a second: anyone can forge tokens of the app. Give it a key of its own, such as from `openssl rand -hex 32`"
+        ),
         "jwt-key-short" => format!(
             "warning: {found}\n  this key is shorter than RFC 7518 asks for, and can be guessed offline. Use `openssl rand -hex 32`"
         ),
