@@ -31,6 +31,7 @@ from mantlet_inspector.source.stored import (
     attribute,
     class_name,
     is_a,
+    is_exactly,
     items,
     module_of,
     names_of,
@@ -64,6 +65,8 @@ CARRIERS = {
     "run_sync": 0,
     "to_thread": 0,
 }
+# What a class is handed to without that an object is made.
+ABOUT = ("cast", "isinstance", "issubclass", "super")
 MIDDLEWARE = ("Middleware", "add_middleware")
 
 
@@ -208,7 +211,7 @@ class Callers:
         return found
 
     def is_function(self, value: Any, source: Source, function: Any) -> bool:
-        live = function_of(value) if type(value) in CALLABLE else None
+        live = function_of(value) if is_exactly(value, *CALLABLE) else None
         code = live.__code__ if live is not None else None
         return code is not None and (code.co_name, code.co_filename) == (function.name, source.file)
 
@@ -276,7 +279,7 @@ class Callers:
         parent = source.parents[node]
         if isinstance(parent, (ast.Attribute, ast.ClassDef, ast.ExceptHandler)):
             return
-        if isinstance(parent, ast.Call) and last_of(parent.func) in ("cast", "isinstance", "issubclass"):
+        if isinstance(parent, ast.Call) and last_of(parent.func) in ABOUT:
             return
         argument = annotates(source, node)
         if argument is None:

@@ -35,6 +35,7 @@ from mantlet_inspector.source.stored import (
     class_name,
     entries,
     is_a,
+    is_exactly,
     items,
     module_of,
     names_of,
@@ -140,7 +141,7 @@ class Objects:
             part = next((names_of(base)[name] for base in bases_of(one) if name in names_of(base)), NOTHING)
             if type(part) is types.FunctionType:
                 found.append(Bound(Live(part), made))
-            elif type(part) in (staticmethod, classmethod):
+            elif is_exactly(part, staticmethod, classmethod):
                 found.append(Live(member(one, name)))
             elif part is not NOTHING and type(part) is not types.MemberDescriptorType:
                 found.append(Live(part))
@@ -211,8 +212,16 @@ class Objects:
         if is_settings:
             return self.setting(cls, name, field)
         if made.call is None:
-            raise Unknown
+            return self.of_calls(cls, name)
         return default_of(field)
+
+    def of_calls(self, cls: Any, name: str) -> list[Value]:
+        """What the calls of a class give for a field."""
+        use = self.values.callers.use_of_class(cls)
+        if use.is_injected or use.is_elsewhere or not use.sites:
+            raise Unknown
+        made = [Made(cls, site.call, At(site.source, NO_FRAMES)) for site in use.sites]
+        return [one for each in made for one in self.of_made(each, name)]
 
     def given(self, made: Made, names: list[str], name: str, field: Any) -> list[Value] | None:
         """What the call gives for a field; none if it gives nothing."""
@@ -236,7 +245,7 @@ class Objects:
         config = names_of(cls).get("model_config")
         config = config if type(config) is dict else {}
         is_odd = has_own(cls, "settings_customise_sources", "__init__", "model_post_init")
-        if is_odd or any(config.get(one) for one in CHANGES_TEXT) or decorated(cls):
+        if is_odd or any(config.get(one) is True for one in CHANGES_TEXT) or decorated(cls):
             raise Unknown
         names = {name}
         for alias in ("alias", "validation_alias"):
@@ -289,7 +298,7 @@ def getter_of(cls: Any, name: str) -> Any:
     for base in bases_of(cls):
         if name in names_of(base):
             found = names_of(base)[name]
-            return found if type(found) in (property, functools.cached_property) else None
+            return found if is_exactly(found, property, functools.cached_property) else None
     return None
 
 

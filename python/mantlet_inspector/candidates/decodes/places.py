@@ -26,7 +26,7 @@ from mantlet_inspector.candidates.decodes.stores import Stores
 from mantlet_inspector.candidates.reach import CACHED
 from mantlet_inspector.source import index
 from mantlet_inspector.source.objects import is_class, is_module
-from mantlet_inspector.source.stored import attribute, bases_of, entries, is_a, items
+from mantlet_inspector.source.stored import attribute, bases_of, entries, is_a, is_exactly, items
 
 KNOWN = (*TOKENS, *LOGINS, *OTHERS)
 ROOTS = tuple(dict.fromkeys(one.rpartition(".")[2] for one in KNOWN))
@@ -34,7 +34,7 @@ WORDS = re.compile(rb"\b(?:%s|JSONWebSignatureSerializer)\b" % b"|".join(one.enc
 # A module that has both may verify tokens by hand.
 BY_CLIENT = re.compile(rb"\bparse_id_token\b")  # by the clients of Authlib
 BY_HAND = (re.compile(rb"\burlsafe_b64decode\b"), re.compile(rb"\bhmac\b|\.verify\("))
-PLAIN = {bool, bytes, dict, float, int, list, set, str, tuple, type(None)}
+PLAIN = (str, int, dict, list, tuple, bool, type(None), bytes, float, set)
 DYNAMIC = ("__import__", "eval", "exec", "import_module")
 CARRIERS = {"partial": 0, "run_in_executor": 1, "run_in_threadpool": 0, "run_sync": 0, "to_thread": 0}
 
@@ -82,7 +82,7 @@ class Places:
         for source in self.sources.all:
             self.sources.check()
             for name, value in list(source.names.items()):
-                if type(value) in PLAIN or type(name) is not str:
+                if is_exactly(value, *PLAIN) or type(name) is not str:
                     continue
                 if id(value) not in known:
                     known[id(value)] = self.kind(value) not in (None, HARMLESS)
@@ -100,7 +100,7 @@ class Places:
 
     def kind(self, value: Any) -> Kind | None:
         """Of an object, also of a `partial` of one."""
-        if isinstance(value, Instance):
+        if type(value) is Instance:
             return MODULE
         if is_a(value, functools.partial):
             inner = self.kind(attribute(value, "func"))

@@ -31,7 +31,16 @@ from mantlet_inspector.candidates.reach import is_key, public_part
 from mantlet_inspector.candidates.whose import OWN, Whose
 from mantlet_inspector.source import files
 from mantlet_inspector.source.objects import is_class, is_module, names_in
-from mantlet_inspector.source.stored import attributes, bytes_in, class_name, entries, is_a, items, module_of
+from mantlet_inspector.source.stored import (
+    attributes,
+    bytes_in,
+    class_name,
+    entries,
+    is_a,
+    is_exactly,
+    items,
+    module_of,
+)
 
 BOUND = 0.15  # seconds of the processor's time
 IMPORTS_INSIDE = re.compile(
@@ -237,7 +246,7 @@ class Prover:
         else:
             found = [value]
         kept = [one.value if isinstance(one, Live) else one for one in found]
-        if all(one is None or one is True or type(one) in (str, list, tuple) for one in kept):
+        if all(one is None or one is True or is_exactly(one, str, list, tuple) for one in kept):
             return False
         if all(one is False for one in kept):
             return True
@@ -273,7 +282,8 @@ class Prover:
         cls = names_in(fastapi).get("FastAPI") if is_module(fastapi) else None
         values = [self.app, *(one for source in self.sources.all for one in source.names.values())]
         for app in values if is_class(cls) else ():
-            if is_a(app, cls) and dict(attributes(app)).get("dependency_overrides"):
+            overrides = dict(attributes(app)).get("dependency_overrides") if is_a(app, cls) else None
+            if overrides is not None and not (is_a(overrides, dict) and entries(overrides) == []):
                 self.proof.fail(BY_OTHERS, "dependencies are overridden")
         for source, node in self.sources.named({"dependency_overrides"}):
             if source.function_around(node) is not None:

@@ -244,6 +244,7 @@ class Sources:
         self.unread: list[Any] = []  # modules of which there is no text
         self.by_file: dict[str, Source] = {}
         self.by_name: dict[str, Source] = {}
+        self.words: dict[str, list[Source]] = {}  # those that mention a word
         for name, module in whose.modules():
             check()
             file: Any = names_in(module).get("__file__")
@@ -266,9 +267,11 @@ class Sources:
         return source.parse()
 
     def with_word(self, word: str) -> Iterator[Source]:
-        for source in self.all:
-            if source.has_word(word):
-                yield self.parsed(source)
+        if word not in self.words:
+            self.check()
+            self.words[word] = [source for source in self.all if source.has_word(word)]
+        for source in self.words[word]:
+            yield self.parsed(source)
 
     def named(self, words: set[str]) -> Iterator[tuple[Source, Any]]:
         """Names and attributes in all modules, by the last name."""

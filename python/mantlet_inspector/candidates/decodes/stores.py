@@ -33,6 +33,8 @@ class Stores:
             if isinstance(node, ast.Name)
             and not isinstance(node.ctx, ast.Load)
             and source.function_around(node) is None
+            and source.binding_of(node, name) is None
+            and getattr(source.parents[node], "value", node) is not None  # a mere annotation
         ]
         return len(stored) > 1 or any(is_in_loop(source, node) for node in stored)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Callable, NamedTuple, Union
 
 from mantlet_inspector.candidates.decodes.sources import FUNCTIONS, Source
-from mantlet_inspector.source.stored import attribute, module_of
+from mantlet_inspector.source.stored import attribute, is_exactly, module_of
 
 MOST = 200  # values of one expression
 TEXT = (str, bytes)
@@ -80,12 +80,15 @@ def contents(cell: Any) -> list[Value]:
         raise Unknown from None
 
 
-def identity(value: Value) -> Any:
+def identity(value: Value | At) -> Any:
     """What makes two values the same, asked so that no code of theirs runs."""
     if isinstance(value, Live):
-        is_text = type(value.value) in TEXT
+        is_text = is_exactly(value.value, *TEXT)
         return (type(value.value), value.value) if is_text else id(value.value)
-    return (type(value).__name__, *(part if type(part) in (int, str) else id(part) for part in value))
+    if isinstance(value, At):
+        return id(value.source), id(value.frames)
+    is_inside = (At, Live, Made, Local, Bound, Parts)
+    return (type(value), *(identity(one) if is_exactly(one, *is_inside) else id(one) for one in value))
 
 
 def distinct(values: list[Value]) -> list[Value]:
@@ -106,9 +109,9 @@ def inner(value: Value) -> Live:
 def text_of(value: Value) -> Any:
     """A text or bytes; that in a secret of Starlette, whose `str` it is."""
     found = value.value if isinstance(value, Live) else None
-    if type(found) not in TEXT and module_of(type(found)) == "starlette.datastructures":
+    if not is_exactly(found, *TEXT) and module_of(type(found)) == "starlette.datastructures":
         found = attribute(found, "_value")
-    if type(found) not in TEXT:
+    if not is_exactly(found, *TEXT):
         raise Unknown
     return found
 

@@ -56,7 +56,7 @@ from mantlet_inspector.candidates.decodes.value import (
 from mantlet_inspector.candidates.reach import CACHED
 from mantlet_inspector.source import index
 from mantlet_inspector.source.objects import is_class
-from mantlet_inspector.source.stored import entries, is_a, items, module_of
+from mantlet_inspector.source.stored import entries, is_a, is_exactly, items, module_of
 
 DEPTH = 60
 STEPS = 20_000
@@ -331,7 +331,7 @@ class Values:
         """Methods whose result is known; none if it is not one of these."""
         if name in PURE_METHODS:
             base = self.of(base_node, at)
-            if all(type(one.value) in TEXT for one in base if isinstance(one, Live)):
+            if all(is_exactly(one.value, *TEXT) for one in base if isinstance(one, Live)):
                 return [self.pure(getattr(text_of(one), name), node, at) for one in base]
             return None
         if name == "get_secret_value":
@@ -360,7 +360,7 @@ class Values:
 
     def one_of(self, node: Any, at: At) -> Any:
         found = self.of(node, at)
-        if len(found) == 1 and isinstance(found[0], Live) and type(found[0].value) in (*TEXT, int, bool):
+        if len(found) == 1 and isinstance(found[0], Live) and is_exactly(found[0].value, *TEXT, int, bool):
             return found[0].value
         raise Unknown
 
