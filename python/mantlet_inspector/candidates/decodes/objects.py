@@ -146,7 +146,7 @@ class Objects:
             elif part is not NOTHING and type(part) is not types.MemberDescriptorType:
                 found.append(Live(part))
         is_set = False
-        for one in {base for each in classes for base in bases_of(each)}:
+        for one in {id(base): base for each in classes for base in bases_of(each)}.values():
             for source, function, node in self.set_in(one, name):
                 is_set = True
                 found += self.assigned(made, one, source, function, node)

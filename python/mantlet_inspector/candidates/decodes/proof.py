@@ -23,7 +23,15 @@ from mantlet_inspector.candidates.decodes.places import (
     options_of,
 )
 from mantlet_inspector.candidates.decodes.sources import Source, Sources
-from mantlet_inspector.candidates.decodes.value import NO_FRAMES, At, Live, Parts, Unknown, Value
+from mantlet_inspector.candidates.decodes.value import (
+    NO_FRAMES,
+    At,
+    Live,
+    Parts,
+    Unknown,
+    Value,
+    has_own_ways,
+)
 from mantlet_inspector.candidates.decodes.values import Values
 from mantlet_inspector.candidates.environment import shown
 from mantlet_inspector.candidates.found import LONGEST, LONGEST_TEXT, Late
@@ -190,7 +198,9 @@ class Prover:
             return [key for one in items(found) for key in self.texts(Live(one))]
         text = bytes_in(found, LONGEST_TEXT)
         if text is not None:
-            if text.lstrip()[:1] in (b"{", b"[") or not is_short(text):  # a JWK, or several
+            if (
+                has_own_ways(found) or text.lstrip()[:1] in (b"{", b"[") or not is_short(text)
+            ):  # a JWK, or several
                 raise Unknown
             return [text]
         if is_key(type(found)):

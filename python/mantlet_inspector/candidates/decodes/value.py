@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from typing import Any, Callable, NamedTuple, Union
 
 from mantlet_inspector.candidates.decodes.sources import FUNCTIONS, Source
-from mantlet_inspector.source.stored import attribute, is_exactly, module_of
+from mantlet_inspector.source.stored import attribute, bases_of, is_exactly, module_of, names_of
 
 MOST = 200  # values of one expression
 TEXT = (str, bytes)
+# Methods by which a container or a text tells what it has.
+WAYS = ("__bytes__", "__getitem__", "__iter__", "__missing__", "encode", "get", "items", "values")
 
 
 class Unknown(Exception):
@@ -114,6 +116,12 @@ def text_of(value: Value) -> Any:
     if not is_exactly(found, *TEXT):
         raise Unknown
     return found
+
+
+def has_own_ways(value: Any) -> bool:
+    """Whether a container, or a text, is of a class whose own code says what is in it."""
+    classes = bases_of(type(value))[:-1]
+    return any(type(names_of(one).get(name)) is types.FunctionType for one in classes for name in WAYS)
 
 
 def is_environment(value: Value) -> bool:

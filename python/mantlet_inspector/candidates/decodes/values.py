@@ -43,6 +43,7 @@ from mantlet_inspector.candidates.decodes.value import (
     contents,
     default_of,
     distinct,
+    has_own_ways,
     identity,
     inner,
     inside,
@@ -282,6 +283,8 @@ class Values:
         return [one for node in nodes for one in self.of(node, parts.at)]
 
     def be_constant(self, container: Any, node: Any, is_strict: bool) -> None:
+        if has_own_ways(container):
+            raise Unknown
         if is_a(container, tuple, frozenset):
             return
         while isinstance(node, (ast.Subscript, ast.Call)):
