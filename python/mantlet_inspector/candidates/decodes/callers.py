@@ -115,7 +115,7 @@ class Callers:
         for site in use.sites:
             given = names if is_free or not site.has_me else names[1:]
             at = At(site.source, NO_FRAMES)
-            bound = self.values.bound_by(function, given, site.call, at)
+            bound = self.values.calls.bound_by(function, given, site.call, at)
             if not site.is_open and any(one not in bound for one in self.needed(function, given)):
                 continue  # it would fail
             is_used = True
@@ -160,7 +160,7 @@ class Callers:
                     call = annotated(argument.annotation)
                 if call is None:
                     raise Unknown
-                return self.values.depended(call, at)
+                return self.values.calls.depended(call, at)
         if argument.annotation is None or isinstance(argument.annotation, ast.Constant):
             return None
         alias = self.names.live(source, argument.annotation)  # `SettingsDep`
@@ -170,7 +170,7 @@ class Callers:
                 call = attribute(mark, "dependency")
                 call = attribute(alias, "__origin__") if call is None else call
                 if call is not None:
-                    return self.values.injected_by(Live(call), at)
+                    return self.values.calls.injected_by(Live(call), at)
         return None
 
     # Where a function or a class is mentioned

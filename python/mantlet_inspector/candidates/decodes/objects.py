@@ -119,7 +119,7 @@ class Objects:
         source = self.values.sources.by_name.get(function.__module__)
         if source is None:
             raise Unknown
-        return self.values.returned(Bound(Live(function), me), call, At(source, NO_FRAMES))
+        return self.values.calls.returned(Bound(Live(function), me), call, At(source, NO_FRAMES))
 
     # Those that are not there yet
 
@@ -194,7 +194,7 @@ class Objects:
         is_init = function.name == "__init__" and made.call is not None
         if is_init and names_of(cls).get("__init__") is init:
             given: dict[str, Callable[[], list[Value]]] = {names[0]: lambda: [made]}
-            given.update(self.values.bound_by(function, names[1:], made.call, made.at))
+            given.update(self.values.calls.bound_by(function, names[1:], made.call, made.at))
             frames = {function: Frame(given)}
         return self.values.of(statement.value, At(source, frames))
 
