@@ -99,7 +99,8 @@ const PARTNER: &str = "-----BEGIN PUBLIC KEY-----\nYWJj\n-----END PUBLIC KEY----
 /// are.
 type Row = (&'static str, &'static str, &'static [&'static str], Option<&'static str>);
 
-const NOT_KNOWN: &str = "the key of a token is not known: a token that no known key verifies is left to the app";
+const NOT_KNOWN: &str =
+    "the key of a token is not known: a token that no known key verifies is left to the app";
 const NOT_VERIFIED: &str =
     "a token is read without its signature: a token that no known key verifies is left to the app";
 const NO_TOKENS: &str = "";
@@ -120,24 +121,14 @@ const APPS: [Row; 16] = [
     ("query_token.py", "query_token:app", &["between-the-towers-stands-a-gate"], None),
     ("random_key.py", "random_key:app", &["another at each import"], None),
     ("session.py", "session:app", &[], Some(NO_TOKENS)),
-    (
-        "settings",
-        "app.main:app",
-        &["b47f6305db0051319073f3a71742ca15cc855907752fc0c6061da295c0b80204"],
-        None,
-    ),
+    ("settings", "app.main:app", &["b47f6305db0051319073f3a71742ca15cc855907752fc0c6061da295c0b80204"], None),
     (
         "tutorial.py",
         "tutorial:app",
         &["09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7"],
         None,
     ),
-    (
-        "two_issuers.py",
-        "two_issuers:app",
-        &[PARTNER, "a-portcullis-is-not-a-password-but-it-is-a-key"],
-        None,
-    ),
+    ("two_issuers.py", "two_issuers:app", &[PARTNER, "a-portcullis-is-not-a-password-but-it-is-a-key"], None),
     ("two_keys.py", "two_keys:app", &[], Some(NOT_KNOWN)),
     ("unverified.py", "unverified:app", &[], Some(NOT_VERIFIED)),
     ("users", "app.app:app", &["fa95916aae88c378ddeec456bfbd85a3f567f7bcc5c82ab6"], None),
@@ -159,7 +150,8 @@ fn copy(from: &Path, to: &Path) {
 fn apps_with_a_login_of_their_own() {
     let folder = tempfile::tempdir().unwrap();
     let places = APPS.map(|(name, ..)| {
-        let (from, to) = (apps().join("identity").join(name), folder.path().join(name.trim_end_matches(".py")));
+        let (from, to) =
+            (apps().join("identity").join(name), folder.path().join(name.trim_end_matches(".py")));
         fs::create_dir(&to).unwrap();
         copy(&from, &if from.is_dir() { to.clone() } else { to.join(name) });
         fs::write(to.join("partner.pem"), PARTNER).unwrap();
@@ -187,7 +179,8 @@ fn the_gate_learns_which_candidates_verify_tokens() {
     let document = launched.document();
     assert_eq!(document["complete"], true);
     let all = document["candidates"].as_array().unwrap();
-    let verifying: Vec<_> = all.iter().filter(|one| one["verifies"] == true).map(|one| &one["name"]).collect();
+    let verifying: Vec<_> =
+        all.iter().filter(|one| one["verifies"] == true).map(|one| &one["name"]).collect();
     assert_eq!(verifying, ["SECRET_KEY in main"]);
     assert!(all.len() > 20, "{}", all.len());
 }

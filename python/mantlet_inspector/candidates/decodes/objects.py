@@ -23,6 +23,7 @@ from mantlet_inspector.candidates.decodes.value import (
     Made,
     Unknown,
     Value,
+    identity,
     is_changeable,
 )
 from mantlet_inspector.candidates.found import LONGEST, LONGEST_TEXT
@@ -124,8 +125,14 @@ class Objects:
     # Those that are not there yet
 
     def of_made(self, made: Made, name: str) -> list[Value]:
+        # Of itself, if one is made of its former value.
+        return self.values.fixed((*identity(made), name), lambda: self.of_class(made, name))
+
+    def of_class(self, made: Made, name: str) -> list[Value]:
         cls = made.cls
-        if has_own(cls, *DECIDES, "__new__") or self.values.stores.is_set(name, cls, is_made=False):
+        if has_own(cls, *DECIDES, "__new__") or module_of(type(cls)) in self.values.sources.by_name:
+            raise Unknown
+        if self.values.stores.is_set(name, cls, is_made=False):
             raise Unknown
         if any(self.sets_by_name(one) for one in bases_of(cls)):
             raise Unknown
@@ -150,12 +157,10 @@ class Objects:
             for source, function, node in self.set_in(one, name):
                 is_set = True
                 found += self.assigned(made, one, source, function, node)
-        if is_set:
-            return found
         fields = [one for each in classes for one in self.of_field(made, each, name)]
-        if not fields and not found:
+        if not fields and not found and not is_set:
             raise Unknown
-        return fields or found
+        return fields if not is_set and fields else found + fields
 
     def sets_by_name(self, cls: Any) -> bool:
         """Whether methods of a class may set any attribute."""
@@ -189,7 +194,7 @@ class Objects:
         if not (is_plain or (isinstance(statement, ast.AnnAssign) and statement.value is not None)):
             raise Unknown
         names = [one.arg for one in (*function.args.posonlyargs, *function.args.args)]
-        frames = NO_FRAMES
+        frames = {function: Frame({names[0]: lambda: [made]}, is_closure=True)}
         init = next(names_of(base)["__init__"] for base in bases_of(made.cls) if "__init__" in names_of(base))
         is_init = function.name == "__init__" and made.call is not None
         if is_init and names_of(cls).get("__init__") is init:
@@ -205,12 +210,16 @@ class Objects:
         field = fields.get(name)
         if field is None or has_own_init(cls):
             return []
+        config = names_of(cls).get("model_config")
+        options = dict(entries(config)) if config is not None and is_a(config, dict) else {}
+        if decorated(cls) or any(options.get(one) is True for one in CHANGES_TEXT):
+            raise Unknown
         given = self.given(made, list(fields), name, field)
         if given is not None:
             return given
         is_settings = any(module_of(one) in settings.BASES for one in bases_of(cls))
         if is_settings:
-            return self.setting(cls, name, field)
+            return self.setting(cls, name, field, options)
         if made.call is None:
             return self.of_calls(cls, name)
         return default_of(field)
@@ -240,12 +249,9 @@ class Objects:
                 return self.values.of(node, made.at)
         return None
 
-    def setting(self, cls: Any, name: str, field: Any) -> list[Value]:
+    def setting(self, cls: Any, name: str, field: Any, config: dict[Any, Any]) -> list[Value]:
         """What a class of settings may read: from variables, files, or as the default."""
-        config = names_of(cls).get("model_config")
-        config = config if type(config) is dict else {}
-        is_odd = has_own(cls, "settings_customise_sources", "__init__", "model_post_init")
-        if is_odd or any(config.get(one) is True for one in CHANGES_TEXT) or decorated(cls):
+        if has_own(cls, "settings_customise_sources", "__init__", "model_post_init"):
             raise Unknown
         names = {name}
         for alias in ("alias", "validation_alias"):

@@ -207,10 +207,18 @@ class Places:
                 is_given = place.argument(name, index_) is not None
                 if last_of(parent.func) != "partial":
                     return place
-                whole = source.parents[parent]
-                if is_given and self.is_alias(source, parent, whole):
+                if is_given and self.is_kept(source, parent):
                     return place
         raise NotUnderstood(node)
+
+    def is_kept(self, source: Source, partial: ast.Call) -> bool:
+        """Whether a module has a `partial` under a name, so that each call of it is known; or it is
+        called as it is."""
+        parent = source.parents[partial]
+        if isinstance(parent, ast.Call):
+            before = CARRIERS.get(last_of(parent.func))
+            return before is not None and parent.args[before:] == [partial] and not parent.keywords
+        return source.function_around(partial) is None and self.is_alias(source, partial, parent)
 
     def called(self, source: Source, call: ast.Call, live: Any, kind: Kind) -> Place | None:
         if kind.what in ("class", "module"):

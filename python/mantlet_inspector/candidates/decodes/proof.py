@@ -236,6 +236,8 @@ class Prover:
         given = [one.value for one in place.keywords if one.arg in ("options", "verify")]
         for node in [*given, *place.arguments[3 - len(held) :]]:
             for value in self.values.of(node, At(place.source, NO_FRAMES)):
+                if isinstance(value, Live) and is_a(value.value, dict):
+                    self.values.be_constant(value.value, node, False)
                 found |= self.turns_off(value)
         third = place.arguments[2 - len(held)] if len(place.arguments) > 2 - len(held) else None
         return found or (isinstance(third, ast.Constant) and third.value is False)

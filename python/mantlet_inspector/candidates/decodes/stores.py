@@ -64,6 +64,8 @@ class Stores:
             if cls is None or not related(cls, class_of(owner)):
                 return cls is None
             method = source.function_around(node)
+            if "classmethod" in map(index.last_name, getattr(method, "decorator_list", ())):
+                return True
             return is_made and not is_class(owner) and getattr(method, "name", "") != "__init__"
         found = self.names.live(source, node.value)
         if found is owner:
