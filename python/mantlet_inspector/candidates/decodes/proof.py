@@ -145,7 +145,9 @@ class Prover:
                     continue
                 try:
                     is_peek = place.kind.what == "peek" or self.is_unverified(place)
-                except Unknown:
+                except Late:
+                    raise
+                except Exception:
                     self.proof.fail(NOT_KNOWN, where(place.source, place.call))
                     continue
                 (peeks if is_peek else verifying).append(place)
@@ -164,7 +166,9 @@ class Prover:
             found = [key for each in place.kind.keys for key in self.keys_of(place, *each)]
             if not found and not place.kind.is_optional:
                 raise Unknown
-        except Unknown:
+        except Late:
+            raise
+        except Exception:  # it is unknown, or an app holds what was not thought of
             self.proof.fail(NOT_KNOWN, at)
             return
         self.proof.places += 1
