@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import time
+import types
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,11 @@ from mantlet_inspector.candidates.decodes.libraries import AUTHX_KEYS, KEYS_HELD
 from mantlet_inspector.candidates.decodes.names import Names
 from mantlet_inspector.candidates.decodes.peek import is_harmless
 from mantlet_inspector.candidates.decodes.places import (
-    BY_CLIENT,
-    BY_HAND,
     WORDS,
     NotUnderstood,
     Place,
     Places,
+    is_by_hand,
     options_of,
 )
 from mantlet_inspector.candidates.decodes.sources import Source, Sources
@@ -283,7 +283,7 @@ class Prover:
     def look_at_texts(self) -> None:
         for source in self.sources.all:
             self.check()
-            if all(one.search(source.text) for one in BY_HAND) or BY_CLIENT.search(source.text):
+            if is_by_hand(source.text):
                 self.proof.fail(BY_OTHERS, shown(source.file))
         later = Later(self.sources)
         for source in self.sources.all:
@@ -296,7 +296,8 @@ class Prover:
         """Other dependencies in the place of those that are read."""
         fastapi = sys.modules.get("fastapi.applications")
         cls = names_in(fastapi).get("FastAPI") if is_module(fastapi) else None
-        values = [self.app, *(one for source in self.sources.all for one in source.names.values())]
+        values = [self.app, *(one for source in self.sources.all for one in list(source.names.values()))]
+        values = [one for one in values if type(one) is not types.FunctionType]
         for app in values if is_class(cls) else ():
             overrides = dict(attributes(app)).get("dependency_overrides") if is_a(app, cls) else None
             if overrides is not None and not (is_a(overrides, dict) and entries(overrides) == []):

@@ -48,7 +48,8 @@ class Stores:
         if key not in self.known:
             self.known[key] = any(
                 self.may_be(source, node, owner, is_made)
-                for source, node in self.sources.named({name})
+                for source in self.sources.that_may_set(name)
+                for node in source.named.get(name, ())
                 if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
             ) or self.is_set_by_name(name, owner)
         return self.known[key]
