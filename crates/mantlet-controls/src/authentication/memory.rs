@@ -10,7 +10,7 @@ use std::{
 
 use arc_swap::{ArcSwapOption, Guard};
 
-use super::trial::Pinned;
+use super::{handshake::Handshakes, trial::Pinned};
 use crate::{
     identity::Epoch,
     refusal::{Said, Words},
@@ -33,6 +33,7 @@ struct Inner {
     epoch: Epoch,
     searches: Mutex<Searches>,
     agreements: RwLock<HashMap<u64, Arc<Agreement>>>,
+    handshakes: Handshakes,
 }
 
 #[derive(Debug, Default)]
@@ -55,6 +56,7 @@ impl Memory {
     pub(super) fn pin(&self, pinned: Option<Pinned>) {
         self.0.pinned.store(pinned.map(Arc::new));
         self.0.agreements.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.0.handshakes.forget();
         self.0.epoch.end();
     }
 
@@ -66,6 +68,11 @@ impl Memory {
         }
         searches.count += 1;
         searches.count <= MOST_SEARCHES
+    }
+
+    /// What the app does with tokens in the handshakes of WebSockets.
+    pub(super) fn handshakes(&self) -> &Handshakes {
+        &self.0.handshakes
     }
 
     /// What the app does with tokens where operations ask in this way.
@@ -93,6 +100,7 @@ pub(super) struct Agreement {
     /// Seconds after its end for which the app has refused a token, at least; and accepted one, at most.
     refused_from: AtomicI64,
     accepted_to: AtomicI64,
+    first_of_forged: Mutex<Option<Said>>,
     first_of_expired: Mutex<Option<Said>>,
     of_expired: ArcSwapOption<Words>,
 }
@@ -139,6 +147,7 @@ impl Default for Agreement {
             is_asking: AtomicBool::default(),
             refused_from: AtomicI64::new(i64::MAX),
             accepted_to: AtomicI64::new(i64::MIN),
+            first_of_forged: Mutex::default(),
             first_of_expired: Mutex::default(),
             of_expired: ArcSwapOption::default(),
         }
@@ -168,6 +177,15 @@ impl Agreement {
     pub(super) fn accepts_expired(&self, age: i64) -> bool {
         self.accepted_to.fetch_max(age, Relaxed);
         self.refused_from.load(Relaxed) <= age
+    }
+
+    /// The app has refused a forged token of a client. Its words are known from two such answers.
+    pub(super) fn refuses_forged(&self, said: Said) {
+        let mut first = self.first_of_forged.lock().unwrap_or_else(PoisonError::into_inner);
+        match first.as_ref().and_then(|known| Words::of(known, &said)) {
+            Some(words) => self.forged.is_refused(words),
+            None => *first = Some(said),
+        }
     }
 
     /// The app has refused a token that has expired so long ago. Its words are known from two such answers.

@@ -1,0 +1,109 @@
+//! How long a WebSocket or a stream may go on: as long as the credential that has opened it.
+//!
+//! It is looked at from time to time, at the price of an atomic load and of a look at the clock. So a
+//! session that is ended in any way, by any gate, is seen without telling each of its connections.
+
+use std::sync::Arc;
+
+use super::{
+    Policy,
+    sessions::{Event, Session, Sessions},
+    shown::Shown,
+};
+use crate::{Call, Mode, Reason, audit::Record, config::Clock, token::TokenFault};
+
+/// Seconds for which a connection outlives its token: clocks may differ.
+const LEEWAY: i64 = 30;
+
+/// How long the response to a request may go on. It travels in the extensions of the response.
+#[derive(Debug, Clone)]
+pub struct Tenure(Box<Inner>);
+
+#[derive(Debug, Clone)]
+struct Inner {
+    session: Option<Arc<Session>>,
+    sessions: Sessions,
+    /// When its token expires, in seconds since 1970.
+    expires: Option<i64>,
+    idle: Option<i64>,
+    max_age: Option<i64>,
+    mode: Mode,
+    clock: Clock,
+    /// What is recorded at its end, but for the reason.
+    record: Record,
+}
+
+/// It is over.
+#[derive(Debug, Clone)]
+pub struct Over {
+    /// What is to be recorded.
+    pub record: Record,
+    /// Why, for the client.
+    pub text: &'static str,
+    /// The connection is to be ended. Else it is only recorded.
+    pub ends: bool,
+}
+
+impl Policy {
+    /// How long the response to a request may go on. None: for ever.
+    pub(crate) fn tenure(&self, call: &Call, shown: Option<&Shown>) -> Option<Tenure> {
+        let is_enforced = self.sessions_mode == Mode::Enforce;
+        let expires = call.principal.as_ref().filter(|_| is_enforced).and_then(|known| known.expires);
+        let session = shown.map(|shown| Arc::clone(&shown.session));
+        if self.sessions_mode == Mode::Off || (session.is_none() && expires.is_none()) {
+            return None;
+        }
+        let limit = |limit: Option<crate::config::units::Span>| {
+            limit.filter(|_| is_enforced).and_then(|limit| i64::try_from(limit.0.as_secs()).ok())
+        };
+        Some(Tenure(Box::new(Inner {
+            session,
+            sessions: self.sessions.clone(),
+            expires,
+            idle: limit(self.idle),
+            max_age: limit(self.max_age),
+            mode: self.sessions_mode,
+            clock: call.clock,
+            record: Record::of(call, &Reason::SessionEnded.into(), self.sessions_mode),
+        })))
+    }
+}
+
+impl Tenure {
+    /// Whether it is over, and why.
+    pub fn look(&self) -> Option<Over> {
+        let Inner { session, expires, idle, max_age, mode, clock, .. } = &*self.0;
+        if let Some((_, cause)) = session.as_ref().and_then(|session| session.ended()) {
+            return Some(self.over(Reason::SessionEnded, cause.text(), "session ended"));
+        }
+        if *mode != Mode::Enforce {
+            return None;
+        }
+        let now = clock.time().as_second();
+        if expires.is_some_and(|expires| now > expires.saturating_add(LEEWAY)) {
+            return Some(self.over(Reason::TokenInvalid, TokenFault::Expired.text(), "token expired"));
+        }
+        let session = session.as_ref()?;
+        let is_over = |limit: Option<i64>, since: i64| limit.is_some_and(|most| now - since > most);
+        if is_over(*max_age, session.facts.began) {
+            let why = "it is older than `authentication.max-age`";
+            return Some(self.over(Reason::SessionExpired, why, "session expired"));
+        }
+        if is_over(*idle, session.used()) {
+            let why = "it was not in use for longer than `authentication.idle`";
+            return Some(self.over(Reason::SessionExpired, why, "session expired"));
+        }
+        None
+    }
+
+    /// The client has used it. The event, if that is worth to be kept.
+    pub fn note_use(&self) -> Option<Event> {
+        self.0.sessions.note_use(self.0.session.as_ref()?, self.0.clock.time().as_second())
+    }
+
+    fn over(&self, reason: Reason, why: &'static str, text: &'static str) -> Over {
+        let ends = self.0.mode == Mode::Enforce;
+        let record = Record { reason: reason.code(), ..self.0.record.clone() };
+        Over { record: record.of_stream(why, ends, self.0.clock.time()), text, ends }
+    }
+}
