@@ -7,10 +7,15 @@ use std::sync::Arc;
 
 use super::{
     Policy,
-    sessions::{Event, Session, Sessions},
-    shown::Shown,
+    sessions::{Digest, Event, Session, Sessions},
+    shown::{Shown, names_at_issuer},
 };
-use crate::{Call, Mode, Reason, audit::Record, config::Clock, token::TokenFault};
+use crate::{
+    Call, Mode, Reason,
+    audit::Record,
+    config::{Clock, units::Span},
+    token::TokenFault,
+};
 
 /// Seconds for which a connection outlives its token: clocks may differ.
 const LEEWAY: i64 = 30;
@@ -23,6 +28,9 @@ pub struct Tenure(Box<Inner>);
 struct Inner {
     session: Option<Arc<Session>>,
     sessions: Sessions,
+    /// Names by which an issuer may end it, and when its token was made.
+    at_issuer: Option<(Vec<Digest>, i64)>,
+    issuer_mode: Mode,
     /// When its token expires, in seconds since 1970.
     expires: Option<i64>,
     idle: Option<i64>,
@@ -49,16 +57,19 @@ impl Policy {
     pub(crate) fn tenure(&self, call: &Call, shown: Option<&Shown>) -> Option<Tenure> {
         let is_enforced = self.sessions_mode == Mode::Enforce;
         let expires = call.principal.as_ref().filter(|_| is_enforced).and_then(|known| known.expires);
-        let session = shown.map(|shown| Arc::clone(&shown.session));
-        if self.sessions_mode == Mode::Off || (session.is_none() && expires.is_none()) {
+        let session = shown.filter(|_| self.sessions_mode != Mode::Off).map(|shown| &shown.session);
+        let at_issuer = names_at_issuer(call).filter(|_| self.mode != Mode::Off);
+        if session.is_none() && at_issuer.is_none() && expires.is_none() {
             return None;
         }
-        let limit = |limit: Option<crate::config::units::Span>| {
+        let limit = |limit: Option<Span>| {
             limit.filter(|_| is_enforced).and_then(|limit| i64::try_from(limit.0.as_secs()).ok())
         };
         Some(Tenure(Box::new(Inner {
-            session,
+            session: session.map(Arc::clone),
             sessions: self.sessions.clone(),
+            at_issuer,
+            issuer_mode: self.mode,
             expires,
             idle: limit(self.idle),
             max_age: limit(self.max_age),
@@ -72,28 +83,35 @@ impl Policy {
 impl Tenure {
     /// Whether it is over, and why.
     pub fn look(&self) -> Option<Over> {
-        let Inner { session, expires, idle, max_age, mode, clock, .. } = &*self.0;
+        let Inner { session, sessions, at_issuer, expires, idle, max_age, mode, clock, .. } = &*self.0;
         if let Some((_, cause)) = session.as_ref().and_then(|session| session.ended()) {
-            return Some(self.over(Reason::SessionEnded, cause.text(), "session ended"));
+            return Some(self.over(*mode, Reason::SessionEnded, cause.text(), "session ended"));
+        }
+        let of_issuer = at_issuer.as_ref().and_then(|(names, made)| sessions.ended_before(names, *made));
+        if let Some(cause) = of_issuer {
+            let mode = self.0.issuer_mode;
+            let mut over = self.over(mode, Reason::SessionEnded, cause.text(), "session ended");
+            over.record.remedy = None;
+            return Some(over);
         }
         if *mode != Mode::Enforce {
             return None;
         }
         let now = clock.time().as_second();
         if expires.is_some_and(|expires| now > expires.saturating_add(LEEWAY)) {
-            return Some(self.over(Reason::TokenInvalid, TokenFault::Expired.text(), "token expired"));
+            let why = TokenFault::Expired.text();
+            return Some(self.over(*mode, Reason::TokenInvalid, why, "token expired"));
         }
         let session = session.as_ref()?;
-        let is_over = |limit: Option<i64>, since: i64| limit.is_some_and(|most| now - since > most);
-        if is_over(*max_age, session.facts.began) {
-            let why = "it is older than `authentication.max-age`";
-            return Some(self.over(Reason::SessionExpired, why, "session expired"));
-        }
-        if is_over(*idle, session.used()) {
-            let why = "it was not in use for longer than `authentication.idle`";
-            return Some(self.over(Reason::SessionExpired, why, "session expired"));
-        }
-        None
+        let is_over = |limit: &Option<i64>, since: i64| limit.is_some_and(|most| now - since > most);
+        let why = if is_over(max_age, session.facts.began) {
+            "it is older than `authentication.max-age`"
+        } else if is_over(idle, session.used()) {
+            "it was not in use for longer than `authentication.idle`"
+        } else {
+            return None;
+        };
+        Some(self.over(*mode, Reason::SessionExpired, why, "session expired"))
     }
 
     /// The client has used it. The event, if that is worth to be kept.
@@ -101,9 +119,8 @@ impl Tenure {
         self.0.sessions.note_use(self.0.session.as_ref()?, self.0.clock.time().as_second())
     }
 
-    fn over(&self, reason: Reason, why: &'static str, text: &'static str) -> Over {
-        let ends = self.0.mode == Mode::Enforce;
-        let record = Record { reason: reason.code(), ..self.0.record.clone() };
-        Over { record: record.of_stream(why, ends, self.0.clock.time()), text, ends }
+    fn over(&self, mode: Mode, reason: Reason, why: &'static str, text: &'static str) -> Over {
+        let record = self.0.record.clone().of_stream(reason, why, mode, self.0.clock.time());
+        Over { record, text, ends: mode == Mode::Enforce }
     }
 }

@@ -40,7 +40,9 @@ pub(super) async fn end(kept: &KeptSessions, id: &str, audit: &impl Sink) -> Res
                 "this gate does not know the session, and the store does not respond; try again later";
             Trouble::new(StatusCode::SERVICE_UNAVAILABLE, message)
         })?;
-        found.iter().for_each(|event| kept.known.apply(event));
+        for event in &found {
+            kept.known.apply(event);
+        }
     }
     let session = kept.known.session(number).ok_or_else(|| {
         let message = format!("there is no session `{id}`; `mantlet sessions` lists all");
@@ -108,7 +110,9 @@ async fn end_all(
 /// Learns what other gates know of an account. False if the store does not respond.
 async fn ask_others(kept: &KeptSessions, name: Digest) -> bool {
     let Some(found) = kept.find_account(name).await else { return false };
-    found.iter().for_each(|event| kept.known.apply(event));
+    for event in &found {
+        kept.known.apply(event);
+    }
     true
 }
 

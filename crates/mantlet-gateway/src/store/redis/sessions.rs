@@ -55,7 +55,7 @@ const LEEWAY: i64 = 60;
 /// Sessions that are kept in the stream, about.
 const STREAM: usize = 100_000;
 /// How long the end of a session is remembered that this gate may be asking about.
-const RECENT: Duration = Duration::from_secs(60);
+const RECENT: Duration = Duration::from_mins(1);
 
 /// Writes a field of a session, and sees to it that the session is kept as long as it is needed.
 ///
@@ -234,22 +234,35 @@ impl Inner {
         self.wake.notify_one();
     }
 
+    /// What is to be written next, who waits for it, and whether it is over.
+    fn next(&self) -> (Vec<Event>, Vec<oneshot::Sender<bool>>, bool) {
+        let mut queue = self.queue();
+        let (mut events, mut told) = (Vec::new(), Vec::new());
+        while events.len() < AT_ONCE
+            && let Some((now, tell)) = queue.now.pop_front()
+        {
+            events.extend(now);
+            told.push(tell);
+        }
+        let rest = queue.soon.len().min(AT_ONCE.saturating_sub(events.len()));
+        events.extend(queue.soon.drain(..rest));
+        (events, told, queue.is_over)
+    }
+
+    /// First in line again: others of their session may follow.
+    fn put_back(&self, events: Vec<Event>) {
+        let mut queue = self.queue();
+        for event in events.into_iter().rev() {
+            queue.soon.push_front(event);
+        }
+        drop(queue);
+        self.add(Vec::new());
+    }
+
     /// Writes what waits, until it is over and nothing waits any more, or Redis takes nothing.
     async fn write_all(&self) {
         loop {
-            let (events, told, is_over) = {
-                let mut queue = self.queue();
-                let (mut events, mut told) = (Vec::new(), Vec::new());
-                while events.len() < AT_ONCE
-                    && let Some((now, tell)) = queue.now.pop_front()
-                {
-                    events.extend(now);
-                    told.push(tell);
-                }
-                let rest = queue.soon.len().min(AT_ONCE.saturating_sub(events.len()));
-                events.extend(queue.soon.drain(..rest));
-                (events, told, queue.is_over)
-            };
+            let (events, told, is_over) = self.next();
             if events.is_empty() && told.is_empty() {
                 if is_over {
                     return;
@@ -266,12 +279,7 @@ impl Inner {
                 if is_over {
                     return;
                 }
-                // First in line again: they may be followed by others of their session.
-                let mut queue = self.queue();
-                let later = std::mem::take(&mut queue.soon);
-                queue.soon.extend(events);
-                drop(queue);
-                self.add(later.into());
+                self.put_back(events);
                 tokio::time::sleep(AGAIN).await;
             }
         }
@@ -354,12 +362,18 @@ impl Inner {
             }
             Event::Ended { session, .. } => {
                 let note = self.note(link.clone(), *session, ("ended", &text), true, false, 0);
-                let mut add = redis::cmd("XADD");
-                add.arg(self.name_of_stream()).arg("MAXLEN").arg("~").arg(STREAM);
-                add.arg("*").arg("event").arg(&text);
-                try_join(note, run(add, link.clone())).await.map(drop)
+                try_join(note, run(self.announcement(&text), link.clone())).await.map(drop)
             }
+            Event::EndedBefore { .. } => run(self.announcement(&text), link).await,
         }
+    }
+
+    /// Tells the other gates.
+    fn announcement(&self, text: &str) -> Cmd {
+        let mut add = redis::cmd("XADD");
+        add.arg(self.name_of_stream()).arg("MAXLEN").arg("~").arg(STREAM);
+        add.arg("*").arg("event").arg(text);
+        add
     }
 
     async fn note(
@@ -484,12 +498,19 @@ impl Inner {
             Event::HandedOut { digest, .. } => self.known.find(digest).is_none(),
             Event::Used { session, at } => of(session).is_none_or(|session| session.used() < *at),
             Event::Ended { session, .. } => of(session).is_none_or(|session| session.ended().is_none()),
+            Event::EndedBefore { name, at, .. } => self.known.ended_before(&[*name], *at).is_none(),
         }
     }
 
     /// Takes the end of a session that another gate has told of.
     pub(super) fn learn_end(&self, event: Event) {
-        let Event::Ended { session, .. } = event else { return };
+        let Event::Ended { session, .. } = event else {
+            if matches!(event, Event::EndedBefore { .. }) && self.is_news(&event) {
+                self.known.apply(&event);
+                self.file.keep_soon(vec![event]);
+            }
+            return;
+        };
         let mut recent = self.recent();
         if recent.len() >= 1_024 {
             recent.retain(|_, (_, at)| at.elapsed() < RECENT);

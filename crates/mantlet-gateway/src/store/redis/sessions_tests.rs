@@ -104,7 +104,9 @@ impl Gate {
     }
 
     fn keep(&self, events: &[Event]) -> bool {
-        events.iter().for_each(|event| self.known.apply(event));
+        for event in events {
+            self.known.apply(event);
+        }
         self.wait_for(|keeper| keeper.keep_now(events.to_vec()))
     }
 

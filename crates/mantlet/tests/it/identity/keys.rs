@@ -43,7 +43,8 @@ pub(crate) const RANDOM_KEY: Subject = Subject {
             get("/me").bearer("{token}").is(200, "ann"),
         ]
     },
-    recorded: &[],
+    stopped: 3,
+    recorded: &["token-key-found"],
 };
 
 /// The former key stands in a database.
@@ -73,7 +74,8 @@ pub(crate) const TWO_KEYS: Subject = Subject {
             get("/account").bearer("{token}").is(200, r#""name":"ann""#),
         ]
     },
-    recorded: &[],
+    stopped: 0,
+    recorded: &["token-invalid", "token-key-found"],
 };
 
 const CURRENT_KEY: &[u8] = b"yAtJU4AcS5CcdBWmLlOkLPlYLtMhyIkToWCdw9PIdH4";
@@ -118,7 +120,8 @@ pub(crate) const UNVERIFIED: Subject = Subject {
             get("/dashboard").bearer("{expired}").is(200, r#""user":"ann""#),
         ]
     },
-    recorded: &[],
+    stopped: 0,
+    recorded: &["token-invalid", "token-key-found"],
 };
 
 /// The app accepts a token for an hour after its end. The key is six digits.
@@ -153,7 +156,8 @@ pub(crate) const LEEWAY: Subject = Subject {
             get("/readings").bearer("{forged}").is(401, "Invalid token"),
         ]
     },
-    recorded: &[],
+    stopped: 0,
+    recorded: &["jwt-key-short", "token-invalid"],
 };
 
 /// Own tokens, and those of a partner with an RSA key.
@@ -192,7 +196,8 @@ pub(crate) const TWO_ISSUERS: Subject = Subject {
             get("/reports").bearer("{partner}").is(200, r#""reader":"guest-8""#),
         ]
     },
-    recorded: &[],
+    stopped: 1,
+    recorded: &["token-key-found"],
 };
 
 /// The partner's key.
