@@ -217,7 +217,7 @@ async fn carry<T: AsyncRead + AsyncWrite + Unpin>(
 ) -> Option<End> {
     let mut clock = pin!(tokio::time::sleep_until(watch.next()));
     let mut end = None;
-    let mut begin_to_end = |end: &mut Option<End>, new: End, clock: Pin<&mut Sleep>| {
+    let begin_to_end = |end: &mut Option<End>, new: End, clock: Pin<&mut Sleep>| {
         clock.reset(Instant::now() + new.patience);
         *end = Some(new);
     };
