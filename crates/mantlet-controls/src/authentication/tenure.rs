@@ -120,7 +120,9 @@ impl Tenure {
     }
 
     fn over(&self, mode: Mode, reason: Reason, why: &'static str, text: &'static str) -> Over {
-        let record = self.0.record.clone().of_stream(reason, why, mode, self.0.clock.time());
+        let mut record = self.0.record.clone().of_stream(reason, why, mode, self.0.clock.time());
+        let account = self.0.session.as_ref().and_then(|session| session.facts.account.as_deref());
+        record.user = record.user.or_else(|| account.map(str::to_owned));
         Over { record, text, ends: mode == Mode::Enforce }
     }
 }

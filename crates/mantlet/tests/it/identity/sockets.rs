@@ -28,6 +28,7 @@ const LOUNGE: Subject = Subject {
     guarded: "/me",
     key: b"a-drawbridge-is-raised-at-nightfall",
     traffic: Vec::new,
+    stopped: 0,
     recorded: &[],
 };
 
