@@ -351,7 +351,12 @@ impl Terminal {
 
 /// The key of the app's tokens, and what is wrong with it. The place is a text of the app.
 fn tell_key(record: &Record, place: &str) {
-    let found = format!("tokens of the app are verified with its key: {}", place.escape_debug());
+    let forged = if record.mode == "enforce" {
+        "forged ones are refused where the app was seen to refuse them"
+    } else {
+        "forged ones are only recorded, because the app may have another key (`mantlet contract` says where)"
+    };
+    let found = format!("tokens of the app are verified with its key: {}\n  {forged}", place.escape_debug());
     tell(&match record.reason {
         "jwt-key-public" => format!(
             "warning: {found}\n  this key is published: anyone can forge tokens of the app. Give it a key of its own, such as from `openssl rand -hex 32`"

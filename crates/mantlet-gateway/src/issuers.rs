@@ -130,10 +130,22 @@ impl Client for Issuers {
                 let new = || introspect(Arc::clone(at), token.to_owned()).boxed().shared();
                 asked.entry(key.clone()).or_insert_with(new).clone()
             };
-            let said = tokio::time::timeout(WAIT, question).await.unwrap_or(Introspected::Unavailable);
-            self.asked.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
-            said
+            // Its client may leave: then a later request asks anew.
+            let _over = Over { asked: &self.asked, key };
+            tokio::time::timeout(WAIT, question).await.unwrap_or(Introspected::Unavailable)
         })
+    }
+}
+
+/// Forgets a question when a request that waits for it ends in any way.
+struct Over<'a> {
+    asked: &'a Mutex<HashMap<Asked, Question>>,
+    key: Asked,
+}
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
 }
 

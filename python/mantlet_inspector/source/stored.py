@@ -26,6 +26,11 @@ def module_of(cls: Any) -> str:
     return name if type(name) is str else ""
 
 
+def is_just(value: Any, *classes: Any) -> bool:
+    """Whether it is of one of these very classes. `in` may ask the class."""
+    return any(type(value) is cls for cls in classes)
+
+
 def is_a(value: Any, *classes: Any) -> bool:
     """By its very type: `isinstance` also asks the object."""
     return any(base is cls for base in bases_of(type(value)) for cls in classes)

@@ -130,10 +130,12 @@ impl Record {
     }
 
     /// The record of the key that the app signs its tokens with, and what is wrong with it.
-    pub(crate) fn of_key_found(call: &Call, place: &str, weakness: Option<&'static str>) -> Self {
+    /// With mode `enforce`, it is proven that the app has no other.
+    pub(crate) fn of_key_found(call: &Call, place: &str, weakness: Option<&'static str>, mode: Mode) -> Self {
         Self {
             security_event: "token-key-found",
             reason: weakness.unwrap_or("token-key-found"),
+            mode: mode.as_str(),
             ..Self::plain(call, Reason::TokenInvalid).about(Some(place))
         }
     }

@@ -18,11 +18,7 @@ use super::{
     trial::Pinned,
 };
 use crate::{
-    Call, Mode, Reason, Refusal,
-    identity::bearer,
-    message::cookie,
-    refusal::{Faults, Said},
-    token::TokenFault,
+    Call, Mode, Reason, Refusal, identity::bearer, message::cookie, refusal::Faults, token::TokenFault,
 };
 
 /// Targets of handshakes that are told apart. Only a client with a good token adds one.
@@ -82,17 +78,14 @@ impl Policy {
         (target, is_alone): (u64, bool),
     ) -> (Presented, Faults) {
         let agreement = self.memory.handshakes().find(target);
-        let words = agreement.as_deref().and_then(|agreement| match age {
-            Some(age) => agreement.words_of_expired(age),
-            None => agreement.forged.words(),
-        });
-        let is_proven = words.is_some() && (pinned.is_only || age.is_some());
-        let (mode, line) = match age {
-            _ if !is_alone => (Mode::Report, None),
-            _ if is_proven => (self.mode, None),
-            // It is not known how long the app lets tokens live.
-            Some(_) => (Mode::Report, None),
-            None => (self.unproven, Some("authentication.unproven = \"enforce\"")),
+        // Whether the app refuses what has expired, and how long after, is not known.
+        let words = agreement.filter(|_| age.is_none()).and_then(|agreement| agreement.forged.words());
+        let (mode, line) = if !is_alone || age.is_some() {
+            (Mode::Report, None)
+        } else if words.is_some() && pinned.is_only {
+            (self.mode, None)
+        } else {
+            (self.unproven, Some("authentication.unproven = \"enforce\""))
         };
         let remedy = line.filter(|_| mode == Mode::Report).map(Into::into);
         let mode = if self.mode == Mode::Report { Mode::Report } else { mode };
@@ -101,11 +94,8 @@ impl Policy {
     }
 
     /// Whether the body of the app's answer to a handshake is needed.
-    pub(super) fn asks_about_handshake(&self, target: u64, age: Option<i64>, status: StatusCode) -> bool {
-        let is_open = |agreement: Arc<Agreement>| match age {
-            Some(age) => agreement.asks_about_expired(age),
-            None => agreement.is_open(),
-        };
+    pub(super) fn asks_about_handshake(&self, target: u64, status: StatusCode) -> bool {
+        let is_open = |agreement: Arc<Agreement>| agreement.is_open();
         is_refusal(status) && self.memory.handshakes().find(target).is_some_and(is_open)
     }
 
@@ -120,25 +110,15 @@ impl Policy {
     pub(super) fn learn_bad_handshake(
         &self,
         target: u64,
-        age: Option<i64>,
+        has_expired: bool,
         (status, headers): (StatusCode, &HeaderMap),
         body: Option<&[u8]>,
     ) {
-        let Some(agreement) = self.memory.handshakes().find(target) else { return };
-        let said = || -> Option<Said> { Some(said(status, headers, body.filter(|_| is_refusal(status))?)) };
-        match (age, status == StatusCode::SWITCHING_PROTOCOLS) {
-            (Some(age), true) => drop(agreement.accepts_expired(age)),
-            (None, true) => drop(agreement.forged.is_accepted()),
-            (Some(age), false) => {
-                if let Some(said) = said() {
-                    agreement.refuses_expired(age, said);
-                }
-            }
-            (None, false) => {
-                if let Some(said) = said() {
-                    agreement.refuses_forged(said);
-                }
-            }
+        let Some(agreement) = self.memory.handshakes().find(target).filter(|_| !has_expired) else { return };
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            agreement.forged.is_accepted();
+        } else if let Some(body) = body.filter(|_| is_refusal(status)) {
+            agreement.refuses_forged(said(status, headers, body));
         }
     }
 }

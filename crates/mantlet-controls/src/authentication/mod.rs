@@ -83,6 +83,7 @@ pub struct Policy {
     mode: Mode,
     unproven: Mode,
     optional: Mode,
+    unknown: Mode,
     sessions_mode: Mode,
     idle: Option<Span>,
     max_age: Option<Span>,
@@ -146,19 +147,19 @@ impl Policy {
             return nothing();
         }
         self.follow_the_app();
-        let mut pinned = self.memory.pinned();
+        let (mut epoch, mut pinned) = (self.memory.epoch(), self.memory.pinned());
         if pinned.is_none() {
             let first = found.as_ref().map(|(token, _)| &**token);
             self.look_again(first.or_else(|| Some(&*beside.first()?.token)).unwrap_or_default());
-            pinned = self.memory.pinned();
+            (epoch, pinned) = (self.memory.epoch(), self.memory.pinned());
         }
         let Some(pinned) = &*pinned else { return nothing() };
         let (token, carrier, verdict) = match found {
             Some((token, carrier)) => {
-                let verdict = self.verdict(call, pinned, &token);
+                let verdict = verdict(call, (pinned, epoch), &token);
                 (token, carrier, verdict)
             }
-            None => match self.best_of(call, pinned, beside) {
+            None => match best_of(call, (pinned, epoch), beside) {
                 Some((one, verdict)) => (Cow::from(&*one.token), one.carrier.clone(), verdict),
                 None => return nothing(),
             },
@@ -179,36 +180,11 @@ impl Policy {
                 (None, presented, faults)
             }
             Verdict::Bad(fault, age) => {
-                let is_alone = !has_another(call, headers, &carrier);
+                let is_alone =
+                    !has_another(call, headers, &carrier) && !self.may_have_session(headers, &carrier);
                 self.bad(call, pinned, (fault, age), (&carrier, is_alone))
             }
         }
-    }
-
-    /// The verdict on a token, remembered or new.
-    fn verdict(&self, call: &Call, pinned: &Pinned, token: &str) -> Verdict {
-        let (epoch, now) = (self.memory.epoch(), call.clock.time());
-        let known = cache::recall(token, now.as_second(), |by, known, verdict| {
-            (by.is_empty() && known == epoch).then(|| verdict.clone())
-        });
-        known.unwrap_or_else(|| {
-            let verdict = pinned.judge(token, now);
-            cache::keep(token, "", epoch, now.as_second(), &verdict);
-            verdict
-        })
-    }
-
-    /// Of several tokens a good one, else the first signed one.
-    fn best_of<'b, 'r>(
-        &self,
-        call: &Call,
-        pinned: &Pinned,
-        beside: &'b [Beside<'r>],
-    ) -> Option<(&'b Beside<'r>, Verdict)> {
-        let signed = beside.iter().filter(|one| token::has_its_form(&one.token));
-        let mut judged = signed.map(|one| (one, self.verdict(call, pinned, &one.token))).peekable();
-        let first = judged.peek().cloned();
-        judged.find(|(_, verdict)| matches!(verdict, Verdict::Good(_))).or(first)
     }
 
     /// Tells the app the proven caller, if that is asked for. What a client has sent under that name is
@@ -241,16 +217,26 @@ impl Policy {
         }
     }
 
+    /// Whether a cookie may hold a session that the app takes in place of a bad token.
+    fn may_have_session(&self, headers: &HeaderMap, carrier: &Carrier) -> bool {
+        !matches!(carrier, Carrier::Cookie(_))
+            && headers.contains_key(header::COOKIE)
+            && self.sessions.has_cookies()
+    }
+
     /// The app has started again, and its key is not known yet: a token that it has handed out before
     /// is tried. What only the client says to be a token proves nothing.
     fn look_again(&self, token: &str) {
         let is_of_the_app = token::has_its_form(token)
             && self.sessions.count() > 0
-            && self.sessions.find(&sessions::digest(token.as_bytes())).is_some();
+            && self
+                .sessions
+                .find(&sessions::digest(token.as_bytes()))
+                .is_some_and(|found| found.kind == sessions::Kind::Bearer && found.session.ended().is_none());
         let generation = self.candidates.generation();
         if is_of_the_app && self.memory.may_search(generation) {
             let (candidates, is_complete) = self.candidates.get();
-            if let Some(found) = trial::search(token, generation, &candidates, is_complete) {
+            if let Some(found) = trial::search(token, generation, &candidates, is_complete, false) {
                 self.memory.pin(Some(found));
             }
         }
@@ -259,17 +245,27 @@ impl Policy {
     /// Whether a request could show what the app does with forged tokens: its answer is to be held
     /// against those to forged ones.
     fn question<B>(&self, call: &Call, request: &Request<B>, token: &str, carrier: &Carrier) -> Presented {
-        let Some((_, kind)) = need_of(call, carrier).filter(|_| call.method == Method::GET) else {
+        let is_asked = |(need, _): &(Need, u64)| {
+            let is_alone = match (carrier, request.uri().query()) {
+                (_, None) => true,
+                (Carrier::Query(name), Some(query)) => with_token(query, name, None).is_empty(),
+                (_, Some(_)) => false,
+            };
+            call.method == Method::GET && (*need == Need::Required || is_alone)
+        };
+        let Some((_, kind)) = need_of(call, carrier).filter(is_asked) else {
             return Presented::Nothing;
         };
         match self.memory.agreement(kind) {
-            Some(agreement) if agreement.begin_to_ask() => Presented::Good(Box::new(Question {
-                token: token.into(),
-                carrier: carrier.clone(),
-                target: request.uri().clone(),
-                headers: request.headers().clone(),
-                kind,
-            })),
+            Some(agreement) if agreement.begin_to_ask(call.clock.time().as_second()) => {
+                Presented::Good(Box::new(Question {
+                    token: token.into(),
+                    carrier: carrier.clone(),
+                    target: request.uri().clone(),
+                    headers: request.headers().clone(),
+                    kind,
+                }))
+            }
             _ => Presented::Nothing,
         }
     }
@@ -286,19 +282,17 @@ impl Policy {
         };
         let agreement = self.memory.agreement(kind);
         let agreement = agreement.as_deref();
-        let words = agreement.and_then(|agreement| match age {
-            Some(age) => agreement.words_of_expired(age),
-            None => agreement.forged.words(),
-        });
+        // Whether the app refuses what has expired, and how long after, is not known.
+        let words = agreement.filter(|_| age.is_none()).and_then(|agreement| agreement.forged.words());
         // What the app declares as optional, it may ask for nevertheless.
         let is_needed =
             need == Need::Required || agreement.is_some_and(|agreement| agreement.missing.words().is_some());
         let is_unsure = call.operation.as_ref().is_some_and(|matched| matched.unsure) || !is_alone;
-        let is_proven = pinned.is_only || age.is_some();
+        let is_proven = pinned.is_only && age.is_none();
         let contradicted = agreement.is_some_and(|agreement| agreement.forged.was_accepted());
         let (mode, line) = if !is_needed {
             (self.optional, "authentication.optional = \"enforce\"")
-        } else if is_unsure || contradicted || (words.is_none() && age.is_some()) {
+        } else if is_unsure || contradicted {
             (Mode::Report, "")
         } else if words.is_none() || !is_proven {
             (self.unproven, "authentication.unproven = \"enforce\"")
@@ -313,22 +307,15 @@ impl Policy {
     }
 
     /// Whether the body of an answer is needed.
-    pub(crate) fn asks_for(&self, call: &Call, presented: &Presented, status: StatusCode) -> bool {
+    pub(crate) fn asks_for(&self, call: &Call, status: StatusCode) -> bool {
         if self.mode == Mode::Off {
             return false;
         }
-        let is_about_expired = || match presented {
-            Presented::Bad { age: Some(age), kind, .. } if is_refusal(status) => {
-                self.memory.agreement(*kind).is_some_and(|agreement| agreement.asks_about_expired(*age))
-            }
+        let is_about_handshake = match presented {
+            Presented::BadHandshake { target, .. } => self.asks_about_handshake(*target, status),
             _ => false,
         };
-        let is_about_handshake = || match presented {
-            Presented::BadHandshake { target, age } => self.asks_about_handshake(*target, *age, status),
-            _ => false,
-        };
-        is_about_expired()
-            || is_about_handshake()
+        is_about_handshake
             || (status.is_success() && hands_out_tokens(call))
             || self.asks_for_tokens(call, status)
     }
@@ -348,20 +335,14 @@ impl Policy {
         match presented {
             Presented::Bad { fault, age, kind } => {
                 let agreement = self.memory.agreement(*kind)?;
-                let is_news = match age {
-                    _ if !status.is_success() => false,
-                    Some(age) => agreement.accepts_expired(*age),
-                    None => agreement.forged.is_accepted(),
-                };
-                if is_news {
+                if age.is_none() && status.is_success() && agreement.forged.is_accepted() {
                     audit.record(Record::of_bad_token_accepted(call, fault.text()));
-                }
-                if let (Some(age), Some(body)) = (age, body.filter(|_| is_refusal(status))) {
-                    agreement.refuses_expired(*age, said(status, headers, body));
                 }
             }
             Presented::GoodHandshake { target } => self.learn_good_handshake(*target, status),
-            Presented::BadHandshake { target, age } => self.learn_bad_handshake(*target, *age, answer, body),
+            Presented::BadHandshake { target, age } => {
+                self.learn_bad_handshake(*target, age.is_some(), answer, body);
+            }
             Presented::Nothing | Presented::Good(_) => {}
         }
         if status.is_success() && hands_out_tokens(call) {
@@ -407,13 +388,17 @@ impl Policy {
     /// Tries the candidates on a token that the app has made or accepted.
     fn look_for_key(&self, call: &Call, audit: &impl Sink, token: &str) -> bool {
         let (candidates, is_complete) = self.candidates.get();
-        let found = trial::search(token, self.candidates.generation(), &candidates, is_complete);
+        let found = trial::search(token, self.candidates.generation(), &candidates, is_complete, true);
         let is_found = found.is_some();
         if let Some(found) = &found {
-            audit.record(Record::of_key_found(call, &found.name, found.weakness.map(Weakness::code)));
+            let mode = self.mode.under(!found.is_only);
+            let weakness = found.weakness.map(Weakness::code);
+            audit.record(Record::of_key_found(call, &found.name, weakness, mode));
         }
-        if is_found || self.memory.pinned().is_some() {
+        if is_found {
             self.memory.pin(found);
+        } else {
+            self.memory.is_not_the_only_one();
         }
         is_found
     }
@@ -427,7 +412,8 @@ impl Policy {
         let kind = kind_of(security, carrier);
         let agreement = self.memory.agreement(kind)?;
         let path = path.parse().ok()?;
-        (agreement.is_open() && (!begins || agreement.begin_to_ask())).then_some((path, kind))
+        let now = call.clock.time().as_second();
+        (agreement.is_open() && (!begins || agreement.begin_to_ask(now))).then_some((path, kind))
     }
 
     /// What the app has answered: to a forged token, to one without signature, and to none, where it
@@ -471,6 +457,31 @@ impl Policy {
             agreement.forged.is_refused(words);
         }
     }
+}
+
+/// The verdict on a token, remembered or new.
+fn verdict(call: &Call, (pinned, epoch): (&Pinned, u64), token: &str) -> Verdict {
+    let now = call.clock.time();
+    let known = cache::recall(token, now.as_second(), |by, known, verdict| {
+        (by.is_empty() && known == epoch).then(|| verdict.clone())
+    });
+    known.unwrap_or_else(|| {
+        let verdict = pinned.judge(token, now);
+        cache::keep(token, "", epoch, now.as_second(), &verdict);
+        verdict
+    })
+}
+
+/// Of several tokens a good one, else the first signed one.
+fn best_of<'b, 'r>(
+    call: &Call,
+    pinned: (&Pinned, u64),
+    beside: &'b [Beside<'r>],
+) -> Option<(&'b Beside<'r>, Verdict)> {
+    let signed = beside.iter().filter(|one| token::has_its_form(&one.token));
+    let mut judged = signed.map(|one| (one, verdict(call, pinned, &one.token))).peekable();
+    let first = judged.peek().cloned();
+    judged.find(|(_, verdict)| matches!(verdict, Verdict::Good(_))).or(first)
 }
 
 /// The token of a request, and where it stands: in its `Authorization`, else in a cookie that its

@@ -176,7 +176,7 @@ impl Policy {
         if !is_made_since || self.sessions.is_incomplete() {
             return None;
         }
-        Some((self.sessions_mode, self.in_own_words(call, place, Reason::TokenUnknown.into())))
+        Some((self.unknown, self.in_own_words(call, place, Reason::TokenUnknown.into())))
     }
 
     /// How a credential of an ended session is kept from the app.

@@ -60,6 +60,7 @@ pub(super) fn search(
     generation: u64,
     candidates: &[Candidate],
     is_complete: bool,
+    with_public: bool,
 ) -> Option<Pinned> {
     let jws = Jws::read(token).ok()?;
     let algorithm = jws.algorithm?;
@@ -71,7 +72,7 @@ pub(super) fn search(
         let key = key_of(bytes).filter(verifies).or_else(decoded)?;
         Some((key, Arc::clone(&candidate.name), bytes.len(), is_public(bytes), candidate.verifies))
     });
-    if found.is_none() && algorithm.is_symmetric() {
+    if found.is_none() && with_public && algorithm.is_symmetric() {
         let public = PUBLIC_KEYS.iter().find_map(|text| {
             let key = key_of(text.as_bytes()).filter(verifies)?;
             Some((key, Arc::from("a key that is published"), text.len(), true, false))
@@ -145,17 +146,16 @@ fn key_of(bytes: &[u8], algorithm: Algorithm) -> Option<Key> {
 impl Pinned {
     /// Whether the app's key, or one that may have been its key, verifies a token; and what it says.
     pub(super) fn judge(&self, token: &str, now: Timestamp) -> Verdict {
-        let jws = match Jws::read(token) {
-            Ok(jws) => jws,
-            Err(fault @ TokenFault::Critical) => return Verdict::Bad(fault, None),
-            // A token of another form may be another credential of the app.
-            Err(_) => return Verdict::Unjudged,
-        };
+        // A token of another form may be another credential of the app.
+        let Ok(jws) = Jws::read(token) else { return Verdict::Unjudged };
         match jws.verify(&self.key) {
             Ok(()) => self.judge_claims(&jws, now),
             Err(_) if self.others.iter().any(|key| jws.verify(key).is_ok()) => Verdict::Unjudged,
             Err(_) if self.is_of_another_issuer(&jws) => Verdict::Unjudged,
-            Err(fault) => Verdict::Bad(fault, None),
+            Err(TokenFault::Signature) => Verdict::Bad(TokenFault::Signature, None),
+            Err(fault) if jws.is_unsigned => Verdict::Bad(fault, None),
+            // The app may take several algorithms.
+            Err(_) => Verdict::Unjudged,
         }
     }
 
@@ -178,4 +178,12 @@ impl Pinned {
         names_another_key
             || Claims::read(jws).is_ok_and(|claims| claims.text("iss") != self.issuer.as_deref())
     }
+}
+
+/// Whether one of the app's own texts verifies a token: the link of a mail, for example.
+pub(super) fn is_of_the_app(token: &str, candidates: &[Candidate]) -> bool {
+    let Ok(jws) = Jws::read(token) else { return false };
+    let Some(algorithm) = jws.algorithm else { return false };
+    let keys = candidates.iter().filter_map(|candidate| key_of(candidate.secret.expose(), algorithm));
+    keys.into_iter().any(|key| jws.verify(&key).is_ok())
 }

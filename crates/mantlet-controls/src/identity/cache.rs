@@ -6,8 +6,8 @@ use super::Verdict;
 
 /// Tokens of one thread. Each has a few hundred bytes.
 const MOST: usize = 16_384;
-/// Seconds for which a bad verdict is remembered.
-const BAD: i64 = 5;
+/// Bytes of the longest that is remembered.
+const LONGEST: usize = 4 << 10;
 
 struct Entry {
     /// The issuer that its verdict is about; empty: the app itself.
@@ -41,9 +41,12 @@ pub(crate) fn recall<T>(
 pub(crate) fn keep(token: &str, by: &str, epoch: u64, now: i64, verdict: &Verdict) {
     let until = match verdict {
         Verdict::Good(principal) => principal.expires.unwrap_or(i64::MAX),
-        Verdict::Bad(..) => now + BAD,
-        Verdict::Unjudged => return,
+        // Attackers can make up any number of them.
+        Verdict::Bad(..) | Verdict::Unjudged => return,
     };
+    if token.len() > LONGEST {
+        return;
+    }
     CACHE.with_borrow_mut(|cache| {
         if cache.len() >= MOST && !cache.contains_key(token) {
             cache.retain(|_, entry| now < entry.until);

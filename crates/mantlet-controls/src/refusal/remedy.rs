@@ -181,7 +181,10 @@ fn line(reason: Reason, mode: Mode) -> Line {
             // What is only recorded, the app accepts, or its record brings the line.
             either(Top("authentication.mode = \"report\""), Nothing)
         }
-        Reason::SessionEnded | Reason::SessionExpired | Reason::TokenUnknown => {
+        Reason::TokenUnknown => {
+            either(Top("authentication.unknown = \"report\""), Top("authentication.unknown = \"enforce\""))
+        }
+        Reason::SessionEnded | Reason::SessionExpired => {
             either(Top("authentication.sessions = \"report\""), Top("authentication.sessions = \"enforce\""))
         }
         Reason::InputInvalid | Reason::JsonTooDeep => {

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import ast
 import functools
+import operator
 import types
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from mantlet_inspector.candidates.decodes.names import function_of
 from mantlet_inspector.candidates.decodes.sources import NOTHING, Source
@@ -24,12 +25,13 @@ from mantlet_inspector.candidates.decodes.value import (
     is_depends,
     positional,
 )
-from mantlet_inspector.source import index
+from mantlet_inspector.source import index, trees
 from mantlet_inspector.source.objects import is_class
 from mantlet_inspector.source.stored import (
     attribute,
     class_name,
     is_a,
+    is_just,
     items,
     module_of,
     names_of,
@@ -120,7 +122,7 @@ class Callers:
             elif site.is_open:
                 raise Unknown
             elif default is not None:
-                found += self.values.of(default, At(source, NO_FRAMES))
+                found += self.values.default(source, function, argument)
         if not is_used and not is_marked:
             return self.values.default(source, function, argument)
         return found
@@ -186,7 +188,7 @@ class Callers:
             return Use([], True, False)
         if function.name.startswith("__"):
             return Use([], True, True)
-        words = {function.name} | self.aliases(source, function)
+        words = self.words(function.name, lambda value: self.is_function(value, source, function))
         uses = []
         for other, node in self.sources.named(words):
             if isinstance(node.ctx, ast.Load):
@@ -195,16 +197,21 @@ class Callers:
                     uses.append(self.used(other, node, has_me))
         return joined(uses)
 
-    def aliases(self, source: Source, function: Any) -> set[str]:
-        """Other names that modules have for it."""
-        found = set()
+    def words(self, name: str, is_it: Callable[[Any], bool]) -> set[str]:
+        """A name, and those that modules and functions have given to what it stands for."""
+        found = {name}
         for other in self.sources.all:
-            for name, value in list(other.names.items()):
-                live = function_of(value) if type(value) in CALLABLE else None
-                code = live.__code__ if live is not None else None
-                if code is not None and (code.co_name, code.co_filename) == (function.name, source.file):
-                    found.add(name)
+            found |= {one for one, value in list(other.names.items()) if type(one) is str and is_it(value)}
+        for other in self.sources.with_word(name):
+            for node in other.nodes:
+                if isinstance(node, ast.ImportFrom):
+                    found |= {one.asname for one in node.names if one.name == name and one.asname}
         return found
+
+    def is_function(self, value: Any, source: Source, function: Any) -> bool:
+        live = function_of(value) if is_just(value, *CALLABLE) else None
+        code = live.__code__ if live is not None else None
+        return code is not None and (code.co_name, code.co_filename) == (function.name, source.file)
 
     def is_it(self, other: Source, node: Any, source: Source, function: Any) -> bool | None:
         """Whether a name may be a function, and whether it comes with its first argument; none if
@@ -257,11 +264,12 @@ class Callers:
         `__init__`."""
         uses = []
         for one in [cls, *inheriting(cls)]:
-            for source, node in self.sources.named({class_name(one)}):
+            words = self.words(class_name(one), functools.partial(operator.is_, one))
+            for source, node in self.sources.named(words):
                 if isinstance(node.ctx, ast.Load) and self.names.live(source, node) is one:
                     uses += self.use_as_class(source, node)
             uses += self.use_inside(one)
-        for one in subclasses_of(cls):
+        for one in below(cls):
             uses += self.use_by_super(one)
         return joined(uses)
 
@@ -281,10 +289,16 @@ class Callers:
                     yield Use([], True, False)
 
     def use_inside(self, cls: Any) -> Iterator[Use]:
-        """`cls(…)` in a class method."""
+        """`cls(…)` in a class method; and `self.__class__(…)`, of which it is not known what it
+        makes."""
         source = self.sources.by_name.get(module_of(cls))
         if source is None:
             return
+        if self.sources.parsed(source).named.get("__class__") or any(
+            isinstance(one, ast.Call) and isinstance(one.func, ast.Call) and last_of(one.func) == "type"
+            for one in source.nodes
+        ):
+            yield Use([], False, True)
         for node in list(self.sources.parsed(source).named.get("cls", ())):
             function = source.function_around(node)
             around = source.class_around(function)
@@ -300,7 +314,8 @@ class Callers:
         source, function = found
         for node in ast.walk(function):
             if isinstance(node, ast.Call) and last_of(node.func) == "__init__":
-                yield Use([Site(source, node, True)], False, False)
+                is_super = trees.is_super(getattr(node.func, "value", None))
+                yield Use([Site(source, node, is_super)], False, False)
 
 
 CALLABLE = (types.FunctionType, types.MethodType, type(functools.lru_cache(len)))
@@ -313,6 +328,12 @@ def joined(uses: Any) -> Use:
         any(one.is_injected for one in all_),
         any(one.is_elsewhere for one in all_),
     )
+
+
+def below(cls: Any) -> Iterator[Any]:
+    for one in subclasses_of(cls):
+        yield one
+        yield from below(one)
 
 
 def inheriting(cls: Any) -> Iterator[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import os
+import re
 import types
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Callable
@@ -25,6 +26,7 @@ from mantlet_inspector.candidates.decodes.value import (
     is_changeable,
 )
 from mantlet_inspector.candidates.found import LONGEST, LONGEST_TEXT
+from mantlet_inspector.source import lookup
 from mantlet_inspector.source.objects import is_class, is_module, name_in
 from mantlet_inspector.source.stored import (
     attribute,
@@ -33,6 +35,7 @@ from mantlet_inspector.source.stored import (
     class_name,
     entries,
     is_a,
+    is_just,
     items,
     module_of,
     names_of,
@@ -47,6 +50,7 @@ DECIDES = ("__getattribute__", "__setattr__", "__delattr__")
 MODELS = ("pydantic.main", "pydantic.v1.main", "pydantic_settings.main", "pydantic.v1.env_settings")
 # Whose validators may make another value of a setting.
 DECORATORS = ("field_validators", "model_validators", "root_validators", "validators")
+BY_NAME = re.compile("|".join(lookup.BY_NAME).encode())
 COMPILED = types.WrapperDescriptorType
 MISSING = ("PydanticUndefinedType", "_MISSING_TYPE")
 CHANGES_TEXT = ("str_strip_whitespace", "str_to_lower", "str_to_upper")
@@ -123,6 +127,8 @@ class Objects:
         cls = made.cls
         if has_own(cls, *DECIDES, "__new__") or self.values.stores.is_set(name, cls, is_made=False):
             raise Unknown
+        if any(self.sets_by_name(one) for one in bases_of(cls)):
+            raise Unknown
         classes = [cls, *(below(cls) if made.call is None else ())]
         found: list[Value] = []
         for one in classes:
@@ -135,7 +141,7 @@ class Objects:
             part = next((names_of(base)[name] for base in bases_of(one) if name in names_of(base)), NOTHING)
             if type(part) is types.FunctionType:
                 found.append(Bound(Live(part), made))
-            elif type(part) in (staticmethod, classmethod):
+            elif is_just(part, staticmethod, classmethod):
                 found.append(Live(member(one, name)))
             elif part is not NOTHING and type(part) is not types.MemberDescriptorType:
                 found.append(Live(part))
@@ -150,6 +156,18 @@ class Objects:
         if not fields and not found:
             raise Unknown
         return fields or found
+
+    def sets_by_name(self, cls: Any) -> bool:
+        """Whether methods of a class may set any attribute."""
+        source = self.values.sources.by_name.get(module_of(cls))
+        if source is None or not BY_NAME.search(source.text):
+            return False
+        self.values.sources.parsed(source)
+        for node in (one for name in lookup.BY_NAME for one in source.named.get(name, ())):
+            around = source.class_around(source.function_around(node))
+            if around is not None and source.class_of(around) is cls:
+                return True
+        return False
 
     def set_in(self, cls: Any, name: str) -> Iterator[tuple[Source, Any, Any]]:
         """Where methods of a class set an attribute of its objects."""
@@ -272,7 +290,7 @@ def getter_of(cls: Any, name: str) -> Any:
     for base in bases_of(cls):
         if name in names_of(base):
             found = names_of(base)[name]
-            return found if type(found) in (property, functools.cached_property) else None
+            return found if is_just(found, property, functools.cached_property) else None
     return None
 
 

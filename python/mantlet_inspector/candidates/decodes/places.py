@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from mantlet_inspector.candidates.decodes.libraries import (
-    CLASS,
     HARMLESS,
     LOGINS,
     MODULE,
@@ -26,14 +25,17 @@ from mantlet_inspector.candidates.decodes.sources import Source, Sources, import
 from mantlet_inspector.candidates.decodes.stores import Stores
 from mantlet_inspector.candidates.reach import CACHED
 from mantlet_inspector.source import index
-from mantlet_inspector.source.objects import is_class
+from mantlet_inspector.source.objects import is_class, is_module
 from mantlet_inspector.source.stored import attribute, bases_of, entries, is_a, items
 
 KNOWN = (*TOKENS, *LOGINS, *OTHERS)
 ROOTS = tuple(dict.fromkeys(one.rpartition(".")[2] for one in KNOWN))
 WORDS = re.compile(rb"\b(?:%s|JSONWebSignatureSerializer)\b" % b"|".join(one.encode() for one in ROOTS))
 # A module that has both may verify tokens by hand.
+BY_CLIENT = re.compile(rb"\bparse_id_token\b")  # by the clients of Authlib
 BY_HAND = (re.compile(rb"\burlsafe_b64decode\b"), re.compile(rb"\bhmac\b|\.verify\("))
+# By identity: a class may have a hash of its own.
+PLAIN = set(map(id, (bool, bytes, dict, float, int, list, set, str, tuple, type(None))))
 DYNAMIC = ("__import__", "eval", "exec", "import_module")
 CARRIERS = {"partial": 0, "run_in_executor": 1, "run_in_threadpool": 0, "run_sync": 0, "to_thread": 0}
 
@@ -77,10 +79,15 @@ class Places:
 
     def words(self) -> re.Pattern[bytes]:
         """What a module mentions that may use a library: also names that others have given it."""
-        found = set()
+        found, known = set(), {}
         for source in self.sources.all:
+            self.sources.check()
             for name, value in list(source.names.items()):
-                if type(name) is str and self.kind(value) not in (None, HARMLESS):
+                if id(type(value)) in PLAIN or type(name) is not str:
+                    continue
+                if id(value) not in known:
+                    known[id(value)] = self.kind(value) not in (None, HARMLESS)
+                if known[id(value)]:
                     found.add(name.encode())
         if not found:
             return WORDS
@@ -94,7 +101,7 @@ class Places:
 
     def kind(self, value: Any) -> Kind | None:
         """Of an object, also of a `partial` of one."""
-        if isinstance(value, Instance):
+        if type(value) is Instance:
             return MODULE
         if is_a(value, functools.partial):
             inner = self.kind(attribute(value, "func"))
@@ -171,7 +178,11 @@ class Places:
         while is_type and isinstance(parent, ast.Subscript) and parent.value is node:
             node, parent = parent, source.parents[parent]
         if isinstance(parent, ast.Attribute):
-            return None  # what it leads to counts
+            # What it leads to counts. An object of a library has more than what is known.
+            is_known = is_type or is_module(live) or self.kind(self.names.live(source, parent)) is not None
+            if not is_known and kind == MODULE:
+                raise NotUnderstood(parent)
+            return None
         if (
             isinstance(parent, ast.Call)
             and index.attribute_parts(parent) is not None
@@ -203,8 +214,8 @@ class Places:
         raise NotUnderstood(node)
 
     def called(self, source: Source, call: ast.Call, live: Any, kind: Kind) -> Place | None:
-        if kind in (CLASS, MODULE):
-            if call.args or call.keywords:  # options that may turn verification off
+        if kind.what in ("class", "module"):
+            if (call.args or call.keywords) and not kind.is_free:  # options that may turn verification off
                 raise NotUnderstood(call)
             parent = source.parents[call]
             if isinstance(parent, ast.Attribute) or self.is_alias(source, call, parent):

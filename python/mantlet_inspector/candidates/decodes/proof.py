@@ -14,6 +14,7 @@ from mantlet_inspector.candidates.decodes.libraries import AUTHX_KEYS, KEYS_HELD
 from mantlet_inspector.candidates.decodes.names import Names
 from mantlet_inspector.candidates.decodes.peek import is_harmless
 from mantlet_inspector.candidates.decodes.places import (
+    BY_CLIENT,
     BY_HAND,
     WORDS,
     NotUnderstood,
@@ -30,7 +31,16 @@ from mantlet_inspector.candidates.reach import is_key, public_part
 from mantlet_inspector.candidates.whose import OWN, Whose
 from mantlet_inspector.source import files
 from mantlet_inspector.source.objects import is_class, is_module, names_in
-from mantlet_inspector.source.stored import attributes, bytes_in, class_name, entries, is_a, items, module_of
+from mantlet_inspector.source.stored import (
+    attributes,
+    bytes_in,
+    class_name,
+    entries,
+    is_a,
+    is_just,
+    items,
+    module_of,
+)
 
 BOUND = 0.15  # seconds of the processor's time
 IMPORTS_INSIDE = re.compile(
@@ -48,7 +58,8 @@ class Proof:
         self.keys: dict[bytes, str] = {}  # and where each is used
         self.places = 0
         self.texts: list[bytes] = []  # of the app's code and its variables
-        self.why: str | None = None  # why it is not complete, as far as that is worth to be told
+        self.found = 0  # places that deal with tokens, understood or not
+        self.why: tuple[str, str] | None = None  # why it is not complete, and where
 
     def is_complete(self) -> bool:
         return self.places > 0 and self.why is None
@@ -58,7 +69,14 @@ class Proof:
         return all(b"-----BEGIN " in key or any(key in text for text in self.texts) for key in self.keys)
 
     def fail(self, why: str, where: str) -> None:
-        self.why = self.why or f"{why}: {where}"
+        self.why = self.why or (why, where)
+
+    def note(self) -> dict[str, str] | None:
+        """For the contract of an app that verifies tokens."""
+        if self.why is None or not self.found:
+            return None
+        why, where = self.why
+        return {"at": where, "why": f"{why}: a token that no known key verifies is left to the app"}
 
 
 def prove(app: Any, whose: Whose, folders: list[Path]) -> Proof:
@@ -81,8 +99,8 @@ class Prover:
         self.folders = folders
         self.proof = proof
 
-    def check(self) -> None:
-        if time.thread_time() > self.end:
+    def check(self, needed: float = 0) -> None:
+        if time.thread_time() + needed > self.end:
             raise Late
 
     def run(self) -> None:
@@ -113,6 +131,7 @@ class Prover:
                 continue
             for place in found:
                 self.check()
+                self.proof.found += 1
                 if isinstance(place, NotUnderstood):
                     self.proof.fail(BY_OTHERS, where(source, place.node))
                     continue
@@ -182,6 +201,8 @@ class Prover:
             if inner.get(name) is not None:
                 return self.texts(Live(inner[name]))
         if kind == ("authx.config", "AuthXConfig"):
+            if any(self.values.stores.is_set(name, found) for name in AUTHX_KEYS):
+                raise Unknown
             keys = [inner[name] for name in AUTHX_KEYS if inner.get(name) is not None]
             return [key for one in keys for key in self.texts(Live(one))]
         raise Unknown
@@ -225,7 +246,7 @@ class Prover:
         else:
             found = [value]
         kept = [one.value if isinstance(one, Live) else one for one in found]
-        if all(one is None or one is True or type(one) in (str, list, tuple) for one in kept):
+        if all(one is None or one is True or is_just(one, str, list, tuple) for one in kept):
             return False
         if all(one is False for one in kept):
             return True
@@ -246,7 +267,7 @@ class Prover:
     def look_at_texts(self) -> None:
         for source in self.sources.all:
             self.check()
-            if all(one.search(source.text) for one in BY_HAND):
+            if all(one.search(source.text) for one in BY_HAND) or BY_CLIENT.search(source.text):
                 self.proof.fail(BY_OTHERS, shown(source.file))
         later = Later(self.sources)
         for source in self.sources.all:
@@ -291,7 +312,7 @@ class Later:
                             found = opened.read()
                     except (OSError, ValueError):
                         continue
-                    if files.is_installed(file):
+                    if files.is_installed(file) or file.startswith(files.OURS):
                         continue
                     if WORDS.search(found):
                         return file

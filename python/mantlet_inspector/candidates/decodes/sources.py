@@ -18,6 +18,7 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 NOTHING = object()
+PARSED = 2_500_000  # bytes of code that are read in a second
 
 
 class Binding(NamedTuple):
@@ -237,8 +238,8 @@ def imported(source: Source, node: Any, alias: ast.alias) -> Any:
 class Sources:
     """All of them."""
 
-    def __init__(self, whose: Whose, check: Callable[[], None]) -> None:
-        self.check = check
+    def __init__(self, whose: Whose, check: Callable[..., None]) -> None:
+        self.check = check  # raises if there is less time than that
         self.all: list[Source] = []
         self.unread: list[Any] = []  # modules of which there is no text
         self.by_file: dict[str, Source] = {}
@@ -261,7 +262,7 @@ class Sources:
     def parsed(self, source: Source) -> Source:
         """May raise what parsing does, or that the time is up."""
         if not source.is_parsed:
-            self.check()
+            self.check(len(source.text) / PARSED)
         return source.parse()
 
     def with_word(self, word: str) -> Iterator[Source]:

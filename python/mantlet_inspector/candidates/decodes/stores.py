@@ -25,6 +25,17 @@ class Stores:
         """Whether a name of a module gets another value in a function."""
         return name in self.sources.parsed(source).rebound or self.is_set(name, source.module)
 
+    def had_others(self, source: Source, name: str) -> bool:
+        """Whether a name of a module may have had another value when code of the module ran."""
+        stored = [
+            node
+            for node in self.sources.parsed(source).named.get(name, ())
+            if isinstance(node, ast.Name)
+            and not isinstance(node.ctx, ast.Load)
+            and source.function_around(node) is None
+        ]
+        return len(stored) > 1 or any(is_in_loop(source, node) for node in stored)
+
     # Attributes
 
     def is_set(self, name: str, owner: Any, is_made: bool = True) -> bool:
@@ -112,6 +123,15 @@ class Stores:
 
     # Containers
 
+    def is_environment_changed(self) -> bool:
+        """Whether a function sets variables."""
+        key = "environ"
+        if key not in self.known:
+            self.known[key] = any(
+                self.may_change(source, node, False) for source, node in self.sources.named({key})
+            )
+        return self.known[key]
+
     def is_constant(self, container: Any, name: str, is_strict: bool) -> bool:
         """Whether no function changes a list or a dict, which a module may also have by other
         names. It is not to be in the hands of other code if `is_strict`."""
@@ -167,6 +187,14 @@ def class_of(owner: Any) -> Any:
 
 def related(one: Any, other: Any) -> bool:
     return any(base is other for base in bases_of(one)) or any(base is one for base in bases_of(other))
+
+
+def is_in_loop(source: Source, node: Any) -> bool:
+    while node is not None:
+        if isinstance(node, (ast.For, ast.AsyncFor, ast.While, ast.With, ast.AugAssign)):
+            return True
+        node = source.parents.get(node)
+    return False
 
 
 def is_first(function: Any, name: str) -> bool:

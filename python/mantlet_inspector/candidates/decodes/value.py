@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Callable, NamedTuple, Union
 
 from mantlet_inspector.candidates.decodes.sources import FUNCTIONS, Source
-from mantlet_inspector.source.stored import attribute, module_of
+from mantlet_inspector.source.stored import attribute, is_just, module_of
 
 MOST = 200  # values of one expression
 TEXT = (str, bytes)
@@ -83,9 +83,9 @@ def contents(cell: Any) -> list[Value]:
 def identity(value: Value) -> Any:
     """What makes two values the same, asked so that no code of theirs runs."""
     if isinstance(value, Live):
-        is_text = type(value.value) in TEXT
+        is_text = is_just(value.value, *TEXT)
         return (type(value.value), value.value) if is_text else id(value.value)
-    return (type(value).__name__, *(part if type(part) in (int, str) else id(part) for part in value))
+    return (type(value).__name__, *(part if is_just(part, int, str) else id(part) for part in value))
 
 
 def distinct(values: list[Value]) -> list[Value]:
@@ -106,9 +106,9 @@ def inner(value: Value) -> Live:
 def text_of(value: Value) -> Any:
     """A text or bytes; that in a secret of Starlette, whose `str` it is."""
     found = value.value if isinstance(value, Live) else None
-    if type(found) not in TEXT and module_of(type(found)) == "starlette.datastructures":
+    if not is_just(found, *TEXT) and module_of(type(found)) == "starlette.datastructures":
         found = attribute(found, "_value")
-    if type(found) not in TEXT:
+    if not is_just(found, *TEXT):
         raise Unknown
     return found
 
@@ -122,7 +122,9 @@ def is_changeable(value: Value) -> bool:
 
 
 def is_depends(value: Any) -> bool:
-    return type(value) is types.FunctionType and value.__module__ == "fastapi.param_functions"
+    if type(value) is not types.FunctionType or value.__module__ != "fastapi.param_functions":
+        return False
+    return value.__name__ in ("Depends", "Security")
 
 
 def is_generator(function: Any) -> bool:

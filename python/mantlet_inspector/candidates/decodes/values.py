@@ -56,7 +56,7 @@ from mantlet_inspector.candidates.decodes.value import (
 from mantlet_inspector.candidates.reach import CACHED
 from mantlet_inspector.source import index
 from mantlet_inspector.source.objects import is_class
-from mantlet_inspector.source.stored import entries, is_a, items, module_of
+from mantlet_inspector.source.stored import entries, is_a, is_just, items, module_of
 
 DEPTH = 60
 STEPS = 20_000
@@ -147,6 +147,8 @@ class Values:
             found = self.names.live(at.source, node)
             if found is NOTHING or self.stores.is_rebound(at.source, node.id):
                 raise Unknown
+            if at.source.function_around(node) is None and self.stores.had_others(at.source, node.id):
+                raise Unknown
             return [Live(found)]
         scope, bindings = bound
         if isinstance(scope, ast.ClassDef):
@@ -209,6 +211,13 @@ class Values:
         node = default_of(function, argument)
         if node is None:
             raise Unknown
+        live = self.names.function_at(source, function)
+        if live is not None:  # as it was when the function was made
+            names = positional(function)
+            known = dict(zip(reversed(names), reversed(live.__defaults__ or ())))
+            known.update(live.__kwdefaults__ or {})
+            if argument.arg in known:
+                return [Live(known[argument.arg])]
         return self.of(node, At(source, NO_FRAMES))
 
     def unpacked(self, values: list[Value], path: tuple[int, ...]) -> list[Value]:
@@ -322,7 +331,7 @@ class Values:
         """Methods whose result is known; none if it is not one of these."""
         if name in PURE_METHODS:
             base = self.of(base_node, at)
-            if all(type(one.value) in TEXT for one in base if isinstance(one, Live)):
+            if all(is_just(one.value, *TEXT) for one in base if isinstance(one, Live)):
                 return [self.pure(getattr(text_of(one), name), node, at) for one in base]
             return None
         if name == "get_secret_value":
@@ -529,7 +538,7 @@ class Values:
         self, value: Value, arguments: list[Any], at: At, options: list[Any] | None = None
     ) -> list[Value]:
         """`os.environ["NAME"]`, also as it may be read from a file later; and the default."""
-        if not is_environment(value):
+        if not is_environment(value) or self.stores.is_environment_changed():
             raise Unknown
         name = self.one_of(arguments[0], at)
         found: list[Value] = []

@@ -35,8 +35,7 @@ def user_of(token: str) -> str | None:
         return None
 
 
-def in_protocols(protocols: str) -> str:
-    offered = [protocol.strip() for protocol in protocols.split(",")]
+def in_protocols(offered: list[str]) -> str:
     for protocol, following in zip(offered, [*offered[1:], ""], strict=True):
         if protocol.startswith(KUBERNETES):
             encoded = protocol.removeprefix(KUBERNETES)
@@ -49,7 +48,7 @@ def in_protocols(protocols: str) -> str:
 def caller(connection: HTTPConnection, token: str = "") -> str:
     """The token of the header, of a subprotocol or of the URL, else the session."""
     token = connection.headers.get("authorization", "").removeprefix("Bearer ") or token
-    token = token or in_protocols(connection.headers.get("sec-websocket-protocol", ""))
+    token = token or in_protocols(connection.scope.get("subprotocols", []))
     user = user_of(token) if token else connection.session.get("user")
     if user is None and connection.scope["type"] == "websocket":
         raise WebSocketException(1008)

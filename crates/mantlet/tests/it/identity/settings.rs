@@ -19,7 +19,7 @@ pub(crate) const SETTINGS: Subject = Subject {
     key: KEY,
     traffic,
     stopped: 3,
-    recorded: &["session-ended", "token-invalid", "token-key-found"],
+    recorded: &["session-ended", "token-key-found"],
 };
 
 /// As `.env` has it.
