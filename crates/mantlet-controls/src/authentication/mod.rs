@@ -307,7 +307,7 @@ impl Policy {
     }
 
     /// Whether the body of an answer is needed.
-    pub(crate) fn asks_for(&self, call: &Call, status: StatusCode) -> bool {
+    pub(crate) fn asks_for(&self, call: &Call, presented: &Presented, status: StatusCode) -> bool {
         if self.mode == Mode::Off {
             return false;
         }

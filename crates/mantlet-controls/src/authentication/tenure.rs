@@ -126,3 +126,99 @@ impl Tenure {
         Over { record, text, ends: mode == Mode::Enforce }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, time::Instant};
+
+    use jiff::Timestamp;
+
+    use super::{
+        super::sessions::{Cause, Event, SessionFacts, digest},
+        *,
+    };
+
+    thread_local! {
+        static NOW: Cell<i64> = const { Cell::new(1_000) };
+    }
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(NOW.get()).unwrap()
+    }
+
+    /// A tenure of a session that has begun at 1000.
+    fn tenure(mode: Mode, change: impl FnOnce(&mut Inner)) -> (Tenure, Sessions) {
+        let sessions = Sessions::default();
+        let (names, account) = (vec![], Some("ann".into()));
+        sessions.apply(&Event::Began(SessionFacts { id: 7, account, names, began: 1_000, address: None }));
+        NOW.set(1_000);
+        let mut inner = Inner {
+            session: sessions.session(7),
+            sessions: sessions.clone(),
+            at_issuer: None,
+            issuer_mode: Mode::Enforce,
+            expires: None,
+            idle: None,
+            max_age: None,
+            mode,
+            clock: Clock::new(now, Instant::now),
+            record: Record::of_connection(None, Reason::SessionEnded, now()),
+        };
+        change(&mut inner);
+        (Tenure(Box::new(inner)), sessions)
+    }
+
+    /// When it is over, and what is said then.
+    fn end(tenure: &Tenure) -> Option<(i64, &'static str, &'static str, bool)> {
+        (1_000..10_000).find_map(|second| {
+            NOW.set(second);
+            tenure.look().map(|over| (second, over.text, over.record.reason, over.ends))
+        })
+    }
+
+    #[test]
+    fn a_connection_lasts_as_long_as_its_credential() {
+        assert_eq!(end(&tenure(Mode::Enforce, |_| ()).0), None);
+        let expires = |own: &mut Inner| own.expires = Some(2_000);
+        let (expiring, _) = tenure(Mode::Enforce, expires);
+        assert_eq!(end(&expiring), Some((2_031, "token expired", "token-invalid", true)));
+        let limits = |own: &mut Inner| (own.idle, own.max_age) = (Some(600), Some(4_000));
+        let (unused, _) = tenure(Mode::Enforce, limits);
+        assert_eq!(end(&unused), Some((1_601, "session expired", "session-expired", true)));
+        NOW.set(4_900);
+        assert!(unused.note_use().is_some() && unused.note_use().is_none(), "once in a minute");
+        assert!(unused.look().is_none());
+        NOW.set(5_001);
+        assert_eq!(
+            unused.look().unwrap().record.subject.unwrap(),
+            "it is older than `authentication.max-age`"
+        );
+        // Only an end is reported: apps let connections outlive their tokens.
+        let (reported, sessions) = tenure(Mode::Report, |own| (expires(own), limits(own)).0);
+        assert_eq!(end(&reported), None);
+        sessions.apply(&Event::Ended { session: 7, at: 1_000, cause: Cause::PasswordChanged });
+        let over = reported.look().unwrap();
+        assert_eq!((over.ends, over.record.security_event), (false, "stream-would-be-ended"));
+        assert_eq!(over.record.subject.as_deref(), Some("the password of its account was changed"));
+        assert_eq!(over.record.user.as_deref(), Some("ann"));
+    }
+
+    #[test]
+    fn an_issuer_ends_what_its_tokens_have_opened() {
+        let names = [digest(b"ann"), digest(b"sid")];
+        for (mode, ends) in [(Mode::Enforce, true), (Mode::Report, false)] {
+            for (name, made, is_over) in [(0, 1_500, true), (1, 1_500, true), (1, 1_501, false)] {
+                let (tenure, sessions) = tenure(Mode::Report, |own| {
+                    own.session = None;
+                    own.at_issuer = Some((names.to_vec(), made));
+                    own.issuer_mode = mode;
+                });
+                assert!(tenure.look().is_none());
+                sessions.apply(&Event::EndedBefore { name: names[name], at: 1_500, cause: Cause::Issuer });
+                let over = tenure.look();
+                assert_eq!(over.as_ref().map(|over| over.ends), is_over.then_some(ends));
+                assert!(over.is_none_or(|over| over.text == "session ended" && over.record.remedy.is_none()));
+            }
+        }
+    }
+}
