@@ -140,6 +140,28 @@ impl Record {
         }
     }
 
+    /// The record of an API key that is in use and ends soon.
+    pub(crate) fn of_key_ending(call: &Call, key: &str, end: i64) -> Self {
+        Self {
+            security_event: "api-key-ends-soon",
+            reason: "api-key-ends-soon",
+            until: Timestamp::from_second(end).ok(),
+            ..Self::plain(call, Reason::ApiKeyInvalid).about(Some(key))
+        }
+    }
+
+    /// The record of an API key that the operator has made or revoked.
+    pub fn of_key(event: &'static str, key: &str, caller: &str, time: Timestamp) -> Self {
+        Self {
+            security_event: event,
+            reason: event,
+            action: if event == "api-key-revoked" { "revoke" } else { "pass" },
+            user: Some(caller.to_owned()),
+            subject: Some(key.to_owned()),
+            ..Self::of_connection(None, Reason::ApiKeyInvalid, time)
+        }
+    }
+
     /// The record of an issuer that has stopped to answer, or answers again.
     pub fn of_issuer(issuer: &str, fault: Option<&str>, time: Timestamp) -> Self {
         let subject = fault.map_or_else(|| issuer.to_owned(), |fault| format!("{issuer}: {fault}"));

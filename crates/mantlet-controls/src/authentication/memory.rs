@@ -10,7 +10,7 @@ use std::{
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 
-use super::{handshake::Handshakes, trial::Pinned};
+use super::{guess::Guesses, handshake::Handshakes, trial::Pinned};
 use crate::{
     identity::Epoch,
     refusal::{Said, Words},
@@ -35,6 +35,7 @@ struct Inner {
     pinned: ArcSwapOption<Pinned>,
     epoch: Epoch,
     searches: Mutex<Searches>,
+    guesses: Arc<Guesses>,
     agreements: ArcSwap<HashMap<u64, Arc<Agreement>>>,
     handshakes: Handshakes,
 }
@@ -73,6 +74,10 @@ impl Memory {
             self.0.pinned.store(Some(Arc::new(pinned)));
             self.0.epoch.end();
         }
+    }
+
+    pub(super) fn guesses(&self) -> &Arc<Guesses> {
+        &self.0.guesses
     }
 
     /// Whether it is worth to look for a key once more, with the candidates of this start of the app.

@@ -34,6 +34,7 @@ mod config;
 mod course;
 mod credential;
 mod forge;
+mod guess;
 mod handshake;
 mod memory;
 mod public_keys;
@@ -388,7 +389,14 @@ impl Policy {
     /// Tries the candidates on a token that the app has made or accepted.
     fn look_for_key(&self, call: &Call, audit: &impl Sink, token: &str) -> bool {
         let (candidates, is_complete) = self.candidates.get();
-        let found = trial::search(token, self.candidates.generation(), &candidates, is_complete, true);
+        let (generation, guesses) = (self.candidates.generation(), self.memory.guesses());
+        let found = trial::search(token, generation, &candidates, is_complete, true).or_else(|| {
+            let guessed = guesses.found()?;
+            trial::search(token, generation, std::slice::from_ref(&*guessed), false, false)
+        });
+        if found.is_none() {
+            guesses.begin(token, generation);
+        }
         let is_found = found.is_some();
         if let Some(found) = &found {
             let mode = self.mode.under(!found.is_only);

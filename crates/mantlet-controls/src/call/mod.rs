@@ -11,7 +11,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Method, Version, header};
 
-pub(crate) use self::principal::APP;
+pub(crate) use self::principal::{APP, MANTLET};
 use self::request_id::RequestId;
 pub use self::{
     client::Client,
@@ -90,9 +90,12 @@ pub struct Call {
     pub operation: Option<Matched>,
     /// The caller, if a credential proves it.
     pub principal: Option<Known>,
+    /// The caller by its API key, if it has shown one that Mantlet has made.
+    pub api_key: Option<Known>,
     /// The certificate that the client has shown.
     pub certificate: Option<Arc<ClientCertificate>>,
-    /// The request carries a credential: an Authorization header, a cookie, or the client's certificate.
+    /// The request carries a credential: an Authorization header, a cookie, an API key of ours, or
+    /// the client's certificate.
     pub carries_credentials: bool,
     /// The time for the app to respond, if it differs from the usual one.
     pub response_timeout: Option<Duration>,

@@ -6,9 +6,10 @@ use http_body::Body;
 
 use super::{App, Road, pass::pass};
 use crate::{
-    Reason, Refusal, RequestBody,
+    Reason, Refusal, RequestBody, api_keys,
     audit::{Record, Sink},
     authentication::Beside,
+    cors,
     identity::bearer,
     issuer::Judged,
     token::has_its_form,
@@ -25,6 +26,7 @@ where
     A: App<B>,
     S: Sink,
 {
+    let is_bearer_ours = by_api_key(road, request)?;
     let authentication = &road.policy.authentication;
     let beside = {
         let contract = road.call.opens_websocket.then(|| road.policy.contract.in_force()).flatten();
@@ -39,12 +41,17 @@ where
         Box::pin(authentication.ask_others(unknown, others)).await;
     }
     if !road.policy.issuer.is_empty() {
-        by_issuer(road, bearer(request.headers()), &beside, app).await?;
+        let of_header = bearer(request.headers()).filter(|_| !is_bearer_ours);
+        by_issuer(road, of_header, &beside, app).await?;
     }
     if road.call.principal.is_none() {
         let (principal, presented, faults) = authentication.judge(&road.call, request, &beside);
         (road.call.principal, road.due.presented) = (principal, presented);
         pass(road.audit, &road.call, faults)?;
+    }
+    // What a token says of a person counts more than the key of the program.
+    if road.call.principal.is_none() {
+        road.call.principal.clone_from(&road.call.api_key);
     }
     let (sight, faults) = authentication.find_session(&road.call, request, &beside);
     pass(road.audit, &road.call, faults)?;
@@ -60,6 +67,25 @@ where
     }
     road.due.shown = sight.shown;
     Ok(())
+}
+
+/// Verifies the API key, if the request has one of ours. Returns whether it is the bearer token.
+fn by_api_key<B, S>(road: &mut Road<'_, S>, request: &mut Request<RequestBody<B>>) -> Result<bool, Refusal>
+where
+    S: Sink,
+{
+    let api_keys = &road.policy.api_keys;
+    // A browser sends no credential with a preflight, and the app's own CORS may answer it.
+    let is_needed = road.settings.needs_key && !cors::is_preflight(&road.call.method, request.headers());
+    let judged = api_keys.judge(&road.call, is_needed, road.audit, request);
+    pass(road.audit, &road.call, judged.faults)?;
+    if judged.caller.is_some() {
+        (road.call.api_key, road.call.carries_credentials) = (judged.caller, true);
+        if judged.is_bearer {
+            api_keys::take_bearer(&road.call, request);
+        }
+    }
+    Ok(judged.is_bearer)
 }
 
 /// Asks the issuers of the configuration about the tokens of a request: a good one says who calls.

@@ -177,6 +177,9 @@ where
     }
 
     policy.authentication.name_principal(&road.call, request.headers_mut());
+    // api keys: the app gets its own key, or none, in place of one of ours. With the other headers
+    // that we write.
+    policy.api_keys.hand_over(call, request);
 
     // validate: is the input valid? The very last, because it judges what will be sent.
     if call.operation.is_some() && settings.input != Mode::Off {

@@ -27,6 +27,7 @@ pub(crate) fn open<B>(policy: &Policy, arrival: &Arrival, request: &Request<B>) 
         opens_websocket: call::wants_websocket(request.method(), request.version(), headers),
         operation: None,
         principal: None,
+        api_key: None,
         response_timeout: None,
         carries_credentials: headers.contains_key(header::AUTHORIZATION)
             || headers.contains_key(header::COOKIE)

@@ -35,8 +35,9 @@ struct Problem<'a> {
     errors: &'a [Fault],
 }
 
-/// RFC 6750 section 3.1
+/// RFC 6750 section 3.1: a request without a credential gets no error.
 static INVALID_TOKEN: HeaderValue = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+static NO_TOKEN: HeaderValue = HeaderValue::from_static("Bearer");
 
 /// The response to a refused call, without the headers that every response gets.
 pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
@@ -61,7 +62,8 @@ pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
         Some(own) => headers.clone_from(&own.headers),
         // RFC 9110 section 15.5.2: a 401 says how to authenticate.
         None if status == StatusCode::UNAUTHORIZED => {
-            headers.insert(header::WWW_AUTHENTICATE, INVALID_TOKEN.clone());
+            let challenge = if reason == Reason::CredentialsMissing { &NO_TOKEN } else { &INVALID_TOKEN };
+            headers.insert(header::WWW_AUTHENTICATE, challenge.clone());
         }
         None => {}
     }

@@ -15,6 +15,7 @@ mod kit;
 mod acme;
 mod admin;
 mod agreement;
+mod api_keys;
 mod around;
 mod busy;
 mod candidates;
