@@ -334,6 +334,8 @@ impl Terminal {
             "response-not-judged" => "could not examine the response to",
             "request-changed" if record.reason.starts_with("session-") => "withheld the credential of",
             "request-changed" if record.reason == "header-removed" => "removed a header from",
+            "stream-ended" => "ended the stream of",
+            "stream-would-be-ended" => "would end the stream of",
             "request-would-be-changed" => "would remove a header from",
             "request-changed" => "cut unknown fields out of",
             _ if record.action == "refuse" => "refused",
