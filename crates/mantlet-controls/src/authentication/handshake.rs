@@ -117,8 +117,9 @@ impl Policy {
         let Some(agreement) = self.memory.handshakes().find(target).filter(|_| !has_expired) else { return };
         if status == StatusCode::SWITCHING_PROTOCOLS {
             agreement.forged.is_accepted();
-        } else if let Some(body) = body.filter(|_| is_refusal(status)) {
-            agreement.refuses_forged(said(status, headers, body));
+        } else if is_refusal(status) {
+            // A body that was not read is not repeated.
+            agreement.refuses_forged(said(status, headers, body.unwrap_or_default()));
         }
     }
 }

@@ -111,11 +111,10 @@ fn request(call: &Call, question: &Question, token: Option<&str>) -> Request<()>
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
     }
     let (name, value) = match (&question.carrier, token) {
-        (_, None) => return request,
+        // Nothing is shown, or it stands in the target; and the app is not asked about handshakes.
+        (_, None) | (Carrier::Query(_) | Carrier::Protocol, Some(_)) => return request,
         (Carrier::Bearer, Some(token)) => (header::AUTHORIZATION, format!("Bearer {token}")),
         (Carrier::Cookie(name), Some(token)) => (header::COOKIE, format!("{name}={token}")),
-        // It stands in the target; and the app is not asked about handshakes.
-        (Carrier::Query(_) | Carrier::Protocol, Some(_)) => return request,
     };
     if let Ok(mut value) = HeaderValue::try_from(value) {
         value.set_sensitive(true);

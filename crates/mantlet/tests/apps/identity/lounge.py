@@ -36,7 +36,7 @@ def user_of(token: str) -> str | None:
 
 
 def in_protocols(offered: list[str]) -> str:
-    for protocol, following in zip(offered, [*offered[1:], ""], strict=True):
+    for protocol, following in zip(offered, [*offered[1:], ""], strict=False):
         if protocol.startswith(KUBERNETES):
             encoded = protocol.removeprefix(KUBERNETES)
             return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
