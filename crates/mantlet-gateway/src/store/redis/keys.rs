@@ -29,7 +29,7 @@ use crate::{store::SharedKeys, tell};
 /// How long an exchange may take. No request waits for it.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often uses are exchanged.
-const USES: Duration = Duration::from_secs(60);
+const USES: Duration = Duration::from_mins(1);
 
 /// No number of fields: Redis and this gate may know different things.
 const DIFFERENT: usize = usize::MAX;
