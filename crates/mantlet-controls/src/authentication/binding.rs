@@ -21,8 +21,9 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 
 use super::{
-    Policy,
+    Beside, Policy,
     sessions::{Bond, Digest, Event, Keeper, Kind, Session, digest},
+    shown::Place,
 };
 use crate::{
     Call, Mode, Reason, Refusal, Scheme,
@@ -81,30 +82,32 @@ impl Policy {
         Some(Box::new(Browser { parts, is_at_home }))
     }
 
-    /// Holds the tokens of a request against its browser. Nothing for nearly all.
-    pub(crate) fn compare<'t>(
-        &self,
-        mut tokens: impl Iterator<Item = &'t str>,
+    /// Holds the tokens of a request against its browser, and says where such a one stands. Nothing
+    /// for nearly all.
+    pub(crate) fn compare<'r>(
+        &'r self,
+        headers: &'r HeaderMap,
+        beside: &'r [Beside<'_>],
         browser: &Browser,
-    ) -> Option<Step> {
-        tokens.find_map(|token| {
+    ) -> Option<(Step, Place<'r>)> {
+        self.credentials(headers, beside).find_map(|(place, token)| {
             let session = self.session_of(token)?;
             if !browser.is_of(&session) {
-                return Some(Step::Differs(session));
+                return Some((Step::Differs(session), place));
             }
-            (session.bond() == Bond::Open && session.note_match()).then_some(Step::Bind(session))
+            (session.bond() == Bond::Open && session.note_match()).then_some((Step::Bind(session), place))
         })
     }
 
     /// The same for tokens in the body of a renewal.
     pub(crate) fn compare_renewal(&self, tokens: &[String], browser: &Browser) -> Option<Step> {
-        let mut sessions = tokens.iter().filter_map(|token| self.session_of(token));
+        let mut sessions = tokens.iter().filter_map(|token| self.session_of(token.as_bytes()));
         sessions.find(|session| !browser.is_of(session)).map(Step::Differs)
     }
 
     /// The session of a token, if it may be bound.
-    fn session_of(&self, token: &str) -> Option<Arc<Session>> {
-        let found = self.sessions.find(&digest(token.as_bytes()))?;
+    fn session_of(&self, token: &[u8]) -> Option<Arc<Session>> {
+        let found = self.sessions.find(&digest(token))?;
         let session = found.session;
         let may_be = session.fingerprint().is_some() && session.bond() != Bond::Never;
         (may_be && found.kind != Kind::Cookie && session.ended().is_none()).then_some(session)
@@ -136,15 +139,16 @@ impl Policy {
         !is_bound && session.bond() == Bond::Bound
     }
 
-    /// The refusal of a token that is used elsewhere. None: the app does not see the token, and
-    /// answers as to a client without one.
-    pub(crate) fn elsewhere(&self, call: &Call, is_in_body: bool) -> (Mode, Refusal, bool) {
-        let refusal = Refusal::from(Reason::TokenElsewhere);
-        if is_in_body {
-            return (self.binding, refusal, false);
-        }
-        let (refusal, is_withheld) = self.kept_from_the_app(call, refusal);
+    /// The refusal of a token that is used elsewhere; and whether the app only does not see the token,
+    /// and answers as to a client without one.
+    pub(crate) fn elsewhere(&self, call: &Call, place: Place<'_>) -> (Mode, Refusal, bool) {
+        let (refusal, is_withheld) = self.kept_from_the_app(call, place, Reason::TokenElsewhere.into());
         (self.binding, refusal, is_withheld && self.binding == Mode::Enforce)
+    }
+
+    /// The refusal of a token in the body of a renewal.
+    pub(crate) fn renewed_elsewhere(&self) -> (Mode, Refusal) {
+        (self.binding, Reason::TokenElsewhere.into())
     }
 
     /// Gives the browser of a login a cookie, which belongs to the session that it begins. Returns the

@@ -1,16 +1,18 @@
 //! The stop `authenticate`: who is the caller, and in which session?
 
 use bytes::Bytes;
-use http::{Request, header};
+use http::{HeaderMap, Request, header};
 use http_body::Body;
 
 use super::{App, Road, pass::pass};
 use crate::{
     Reason, Refusal, RequestBody, api_keys,
     audit::{Record, Sink},
+    authentication::Beside,
     cors,
     identity::bearer,
     issuer::Judged,
+    token::has_its_form,
 };
 
 /// Finds the caller and its session.
@@ -28,29 +30,39 @@ where
     road.due.browser = road.policy.authentication.read_browser(&road.call, request);
     let is_bearer_ours = by_api_key(road, request)?;
     let authentication = &road.policy.authentication;
+    let mut beside = beside(road, request);
     let keeper = app.sessions();
     let others = keeper.filter(|keeper| keeper.is_shared());
-    let unknown = others.map(|_| authentication.unknown(request)).unwrap_or_default();
+    let unknown = others.map(|_| authentication.unknown(request, &beside)).unwrap_or_default();
     // Boxed: rare, and the future of every request would be larger for it.
     if let Some(others) = others.filter(|_| !unknown.is_empty()).cloned() {
         Box::pin(authentication.ask_others(unknown, others)).await;
     }
-    if !road.policy.issuer.is_empty() && !is_bearer_ours {
-        by_issuer(road, request, app).await?;
+    if !road.policy.issuer.is_empty() {
+        let of_header = bearer(request.headers()).filter(|_| !is_bearer_ours);
+        by_issuer(road, of_header, &beside, app).await?;
     }
     if road.call.principal.is_none() {
-        let (principal, presented, faults) = authentication.judge(&road.call, request);
+        let (principal, presented, faults) = authentication.judge(&road.call, request, &beside);
         (road.call.principal, road.due.presented) = (principal, presented);
         pass(road.audit, &road.call, faults)?;
     }
-    by_browser(road, request, app).await?;
+    if let Some(why) = by_browser(road, request.headers(), &beside, app).await? {
+        drop(beside);
+        request.headers_mut().remove(header::AUTHORIZATION);
+        road.audit.record(Record::of_withheld(&road.call, &why));
+        road.call.principal = None;
+        beside = self::beside(road, request);
+    }
     let authentication = &road.policy.authentication;
     // What a token says of a person counts more than the key of the program.
     if road.call.principal.is_none() {
         road.call.principal.clone_from(&road.call.api_key);
     }
-    let (sight, faults) = authentication.find_session(&road.call, request);
+    let (sight, faults) = authentication.find_session(&road.call, request, &beside);
     pass(road.audit, &road.call, faults)?;
+    // What came without a header is a credential all the same: caches must not keep the answer.
+    road.call.carries_credentials |= road.call.principal.is_some() || sight.shown.is_some();
     sight.withhold(request.headers_mut());
     if let Some(why) = &sight.why {
         road.audit.record(Record::of_withheld(&road.call, why));
@@ -61,6 +73,13 @@ where
     }
     road.due.shown = sight.shown;
     Ok(())
+}
+
+/// The tokens of a request outside its `Authorization` header.
+fn beside<'r, B, S>(road: &Road<'_, S>, request: &'r Request<B>) -> Vec<Beside<'r>> {
+    let contract = road.call.opens_websocket.then(|| road.policy.contract.in_force()).flatten();
+    let cookies = contract.as_ref().map(|contract| &*contract.session_cookies).unwrap_or_default();
+    road.policy.authentication.beside(&road.call, request, cookies)
 }
 
 /// Verifies the API key, if the request has one of ours. Returns whether it is the bearer token.
@@ -82,10 +101,11 @@ where
     Ok(judged.is_bearer)
 }
 
-/// Asks the issuers of the configuration about the token.
+/// Asks the issuers of the configuration about the tokens of a request: a good one says who calls.
 async fn by_issuer<B, A, S>(
     road: &mut Road<'_, S>,
-    request: &mut Request<RequestBody<B>>,
+    of_header: Option<&str>,
+    beside: &[Beside<'_>],
     app: &mut A,
 ) -> Result<(), Refusal>
 where
@@ -94,51 +114,59 @@ where
     S: Sink,
 {
     let issuer = &road.policy.issuer;
-    let judged = issuer.judge(&road.call, request);
-    let token = bearer(request.headers()).filter(|_| judged.is_none()).map(str::to_owned);
-    let judged = match (judged, token, app.issuers().cloned()) {
-        (Some(judged), ..) => judged,
-        (None, Some(token), Some(client)) => Box::pin(issuer.ask(&road.call, &token, client)).await,
-        // A layer in a service of one's own has no network to ask.
-        (None, Some(token), None) => issuer.cannot_ask(&road.call, &token),
-        (None, None, _) => Judged::NotOurs,
-    };
-    match judged {
-        Judged::NotOurs => Ok(()),
-        Judged::Caller(principal) => {
-            road.call.principal = Some(principal);
-            Ok(())
+    let count = usize::from(of_header.is_some()) + beside.len();
+    let mut bad = None;
+    for token in of_header.into_iter().chain(beside.iter().map(|one| &*one.token)) {
+        let judged = match (issuer.judge(&road.call, token), app.issuers().cloned()) {
+            (Some(judged), _) => judged,
+            // Boxed: rare, and the future of every request would be larger for it.
+            (None, Some(client)) => Box::pin(issuer.ask(&road.call, token, client)).await,
+            // A layer in a service of one's own has no network to ask.
+            (None, None) => issuer.cannot_ask(&road.call, token),
+        };
+        match judged {
+            Judged::NotOurs => {}
+            Judged::Caller(principal) => {
+                road.call.principal = Some(principal);
+                return Ok(());
+            }
+            // A text in a target that no issuer knows may be something else of the app.
+            Judged::Bad(..) if of_header != Some(token) && !has_its_form(token) => {}
+            // The app may take another one of them.
+            Judged::Bad(mode, refusal) => {
+                bad.get_or_insert((mode.under(count > 1), refusal));
+            }
         }
-        Judged::Bad(mode, refusal) => pass(road.audit, &road.call, vec![(mode, refusal)]),
     }
+    pass(road.audit, &road.call, bad.into_iter().collect())
 }
 
-/// Whether the bearer token is used in the browser that it is bound to.
+/// Whether a token is used in the browser that it is bound to. Else the bearer token may have to be kept
+/// from the app, and the refusal says why.
 async fn by_browser<B, A, S>(
     road: &mut Road<'_, S>,
-    request: &mut Request<RequestBody<B>>,
+    headers: &HeaderMap,
+    beside: &[Beside<'_>],
     app: &mut A,
-) -> Result<(), Refusal>
+) -> Result<Option<Refusal>, Refusal>
 where
     B: Body<Data = Bytes, Error = Reason> + Unpin,
     A: App<B>,
     S: Sink,
 {
     let authentication = &road.policy.authentication;
-    let Some(browser) = &road.due.browser else { return Ok(()) };
-    let tokens = bearer(request.headers()).into_iter();
-    let Some(step) = authentication.compare(tokens, browser) else { return Ok(()) };
+    let Some(browser) = &road.due.browser else { return Ok(None) };
+    let Some((step, place)) = authentication.compare(headers, beside, browser) else { return Ok(None) };
+    // Boxed: rare, and the future of every request would be larger for it.
     if !Box::pin(authentication.take_step(step, app.sessions().cloned())).await {
-        return Ok(());
+        return Ok(None);
     }
-    let (mode, refusal, is_withheld) = authentication.elsewhere(&road.call, false);
-    if !is_withheld {
-        return pass(road.audit, &road.call, vec![(mode, refusal)]);
+    let (mode, refusal, is_withheld) = authentication.elsewhere(&road.call, place);
+    if is_withheld {
+        return Ok(Some(refusal));
     }
-    request.headers_mut().remove(header::AUTHORIZATION);
-    road.audit.record(Record::of_withheld(&road.call, &refusal));
-    road.call.principal = None;
-    Ok(())
+    pass(road.audit, &road.call, vec![(mode, refusal)])?;
+    Ok(None)
 }
 
 /// Reads what a request names of sessions, if its operation changes them.
@@ -161,8 +189,7 @@ where
         && let Some(step) = authentication.compare_renewal(&course.in_body, browser)
         && Box::pin(authentication.take_step(step, app.sessions().cloned())).await
     {
-        let (mode, refusal, _) = authentication.elsewhere(call, true);
-        pass(road.audit, call, vec![(mode, refusal)])?;
+        pass(road.audit, call, vec![authentication.renewed_elsewhere()])?;
     }
     if let Some(others) = app.sessions().filter(|keeper| keeper.is_shared()).cloned() {
         let names = authentication.accounts_to_end(call, road.due.shown.as_ref(), &course);

@@ -10,6 +10,7 @@ mod keys;
 mod places;
 mod session;
 mod settings;
+mod sockets;
 mod step;
 mod token;
 mod tutorial;
