@@ -76,8 +76,7 @@ impl Policy {
         cookie::take_out(headers, COOKIE.as_bytes());
         let mut sites = headers.get_all(&SEC_FETCH_SITE).iter();
         let is_own_page = sites.next().is_some_and(|site| site == "same-origin") && sites.next().is_none();
-        let is_here =
-            || call.host.asked().is_some_and(|host| authority::is_loopback(authority::without_port(host)));
+        let is_here = || call.host.asked().is_some_and(|host| authority::is_loopback(host));
         let is_at_home = is_own_page && (call.client.scheme == Scheme::Https || is_here());
         Some(Box::new(Browser { parts, is_at_home }))
     }
@@ -109,8 +108,8 @@ impl Policy {
     fn session_of(&self, token: &[u8]) -> Option<Arc<Session>> {
         let found = self.sessions.find(&digest(token))?;
         let session = found.session;
-        let may_be = session.fingerprint().is_some() && session.bond() != Bond::Never;
-        (may_be && found.kind != Kind::Cookie && session.ended().is_none()).then_some(session)
+        let is_one = may_be_bound(&session) && found.kind != Kind::Cookie && session.ended().is_none();
+        is_one.then_some(session)
     }
 
     /// Decides about a session, once for all gates. Whether its token is used elsewhere.
@@ -160,24 +159,16 @@ impl Policy {
         keeper: Option<Arc<dyn Keeper>>,
     ) -> Option<HeaderValue> {
         let began = events.iter().find_map(|event| match event {
-            Event::Began(facts) if browser.is_at_home => Some(facts.id),
+            Event::Began(facts) => Some(facts.id),
             _ => None,
         })?;
-        let ends = |event: &Event| matches!(event, Event::Ended { session, .. } if *session == began);
-        let tokens = events.iter().filter_map(|event| match event {
-            Event::HandedOut { session, kind, digest, .. } => {
-                (*session == began && *kind == Kind::Bearer).then_some(*digest)
-            }
-            _ => None,
-        });
-        let tokens: Vec<_> = tokens.collect();
-        if tokens.is_empty() || events.iter().any(ends) {
+        let tokens: Vec<_> = events.iter().filter_map(|event| token_of(event, began)).collect();
+        if self.are_handed_out_again(&tokens, events, keeper).await || !browser.is_at_home {
             return None;
         }
-        // Some apps hand out the same token at each login: another gate may know it.
-        if let Some(others) = keeper.filter(|keeper| keeper.is_shared()) {
-            let unknown = tokens.into_iter().filter(|token| self.sessions.find(token).is_none());
-            self.ask_others(unknown.collect(), others).await;
+        let ends = |event: &Event| matches!(event, Event::Ended { session, .. } if *session == began);
+        if !tokens.iter().any(|(kind, _)| *kind == Kind::Bearer) || events.iter().any(ends) {
+            return None;
         }
         let mut random = [0; RANDOM];
         getrandom::fill(&mut random).ok()?;
@@ -189,6 +180,41 @@ impl Policy {
         let mut line = HeaderValue::try_from(line).ok()?;
         line.set_sensitive(true);
         Some(line)
+    }
+
+    /// Whether the app has handed out one of these at an earlier login, perhaps to another browser. Then
+    /// the former session is bound no more.
+    async fn are_handed_out_again(
+        &self,
+        tokens: &[(Kind, Digest)],
+        events: &mut Vec<Event>,
+        keeper: Option<Arc<dyn Keeper>>,
+    ) -> bool {
+        let all = || tokens.iter().map(|(_, digest)| digest);
+        if let Some(others) = keeper.filter(|keeper| keeper.is_shared()) {
+            let unknown = all().filter(|token| self.sessions.find(token).is_none());
+            self.ask_others(unknown.copied().collect(), others).await;
+        }
+        let former: Vec<_> = all().filter_map(|token| self.sessions.find(token)).collect();
+        let may_be_bound = former.iter().map(|found| &found.session).filter(|session| may_be_bound(session));
+        let ids = may_be_bound.map(|session| session.facts.id);
+        events.extend(ids.map(|session| Event::Bound { session, is_bound: false }));
+        !former.is_empty()
+    }
+}
+
+/// Whether the tokens of a session are bound, or may be later.
+fn may_be_bound(session: &Session) -> bool {
+    session.fingerprint().is_some() && session.bond() != Bond::Never
+}
+
+/// The kind and the digest of a token that an event hands out in a session.
+fn token_of(event: &Event, session: u64) -> Option<(Kind, Digest)> {
+    match event {
+        Event::HandedOut { session: own, kind: kind @ (Kind::Bearer | Kind::Refresh), digest, .. } => {
+            (*own == session).then_some((*kind, *digest))
+        }
+        _ => None,
     }
 }
 
@@ -204,3 +230,7 @@ impl Browser {
 pub(crate) fn set_cookie(headers: &mut HeaderMap, line: &HeaderValue) {
     headers.append(header::SET_COOKIE, line.clone());
 }
+
+#[cfg(test)]
+#[path = "binding_tests.rs"]
+mod tests;

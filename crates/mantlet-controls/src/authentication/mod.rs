@@ -50,18 +50,18 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
 use mantlet_contract::{inputs::in_cookies, sensitive::Purpose};
 use serde_json::Value;
 
-pub use self::{
-    config::Config,
-    memory::Memory,
-    tenure::{Over, Tenure},
-    trial::Weakness,
-};
 pub(crate) use self::{
     binding::{Browser, set_cookie},
     course::Course,
     credential::{Beside, with_token},
     forge::{Carrier, forged, unsigned},
     shown::Shown,
+};
+pub use self::{
+    config::Config,
+    memory::Memory,
+    tenure::{Over, Tenure},
+    trial::Weakness,
 };
 use self::{memory::Agreement, sessions::Sessions, trial::Pinned};
 use crate::{

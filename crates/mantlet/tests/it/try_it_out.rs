@@ -93,6 +93,7 @@ pub(crate) fn authorize(browser: &mut Browser, account: &str, password: &str) {
     fill(browser, "#oauth_username", account);
     fill(browser, "#oauth_password", password);
     click(browser, ".auth-btn-wrapper .authorize");
+    browser.wait_until("document.querySelector('.auth-btn-wrapper .authorize').innerText === 'Logout'");
     click(browser, ".auth-btn-wrapper .btn-done");
 }
 

@@ -63,7 +63,7 @@ impl Fingerprint {
 
     /// The token came with the cookie. Whether that was often enough now.
     pub(super) fn note_match(&self) -> bool {
-        self.matches.fetch_add(1, Relaxed) + 1 == NEEDED
+        self.matches.fetch_add(1, Relaxed) == NEEDED - 1
     }
 
     /// It is counted from the start again.

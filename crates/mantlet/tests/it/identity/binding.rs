@@ -6,7 +6,10 @@ use rustix::process::Signal;
 
 use super::{Home, Running, Subject, step::post, tutorial::TUTORIAL};
 use crate::{
-    kit::{Answer, Client, Gateway, Setup, browser::Browser, eventually, provided, redis::Redis},
+    kit::{
+        Answer, Client, Gateway, Setup, browser::Browser, eventually, provided, redis::Redis,
+        websocket::handshake,
+    },
     try_it_out,
 };
 
@@ -35,7 +38,8 @@ const REPORT: &str = "[authentication]\nbinding = \"report\"\n";
 const OWN_WORDS: &str = "{\"detail\":\"Log in first\"}";
 const OWN_PAGE: &str = "Sec-Fetch-Site: same-origin\r\n";
 
-/// A browser: what it sends beside a request of a page, and the cookie that it keeps.
+/// A browser: what it sends beside a request of a page, and the cookie that it keeps. By default a program.
+#[derive(Default)]
 struct Page {
     lines: String,
     cookie: Option<String>,
@@ -87,6 +91,15 @@ impl Page {
 
     fn me(&mut self, at: SocketAddr, token: &str) -> Answer {
         self.ask(at, "GET", "/me", &format!("Authorization: Bearer {token}\r\n"), "")
+    }
+
+    /// The answer to the handshake of a WebSocket.
+    fn listen(&self, at: SocketAddr, token: &str) -> Answer {
+        let cookie = self.cookie.as_ref().map(|value| format!("Cookie: {value}\r\n"));
+        let lines = format!("\r\n{}{}", self.lines, cookie.unwrap_or_default());
+        let mut client = Client::connect(at);
+        client.send(handshake(&format!("/live?token={token}")).replacen("\r\n", &lines, 1));
+        client.head()
     }
 
     /// So many requests with the token, which all succeed.
@@ -162,12 +175,15 @@ fn a_token_that_was_copied_out_of_a_browser_is_refused_elsewhere() {
     let seen = other.ask(at, "GET", "/public", &lines, "");
     assert!(seen.status == 200 && seen.json()["authorization"].is_null(), "{seen:?}");
     page.works(at, &login.token, 2);
+    assert_eq!(page.listen(at, &login.token).status, 101);
+    let answer = other.listen(at, &login.token);
+    assert_eq!(answer.status, 401, "{answer:?}");
     let sessions = std::fs::read_to_string(running.gateway.audit_file().with_file_name("sessions.jsonl"));
     let sessions = sessions.expect("it is there");
     assert!(sessions.contains("\"event\":\"bound\"") && !sessions.contains(&cookie[18..]), "{sessions}");
     let records = running.gateway.end().audit;
     let of_binding: Vec<_> = records.iter().filter(|record| record["reason"] == "token-elsewhere").collect();
-    assert_eq!(of_binding.len(), 4, "{records:#?}");
+    assert_eq!(of_binding.len(), 5, "{records:#?}");
     assert!(of_binding.iter().all(|record| record["mode"] == "enforce"), "{of_binding:#?}");
     assert_eq!(of_binding[0]["user"], "ann");
 }
@@ -246,7 +262,7 @@ fn new_tokens_of_a_session_are_bound_as_well() {
     page.works(at, &renewed.token, 1);
     // The token for new tokens is of no use elsewhere, either.
     let before = running.reached("/login/refresh");
-    let answer = Page { lines: String::new(), cookie: None }.renew(at, &renewed.refresh);
+    let answer = Page::default().renew(at, &renewed.refresh);
     assert_eq!(answer.status, 401, "{answer:?}");
     assert_eq!(running.reached("/login/refresh"), before);
     login_of(&page.renew(at, &renewed.refresh));
@@ -277,6 +293,32 @@ fn two_accounts_work_in_two_tabs_of_one_browser() {
     page.works(at, &ann.token, 1);
     assert_eq!(page.cookie.as_ref().map(String::len), Some("__Host-mantlet_fp=".len() + 8 * 44 - 1));
     assert_eq!(running.gateway.end().count("token-elsewhere"), 4);
+}
+
+#[test]
+fn a_token_that_two_browsers_have_got_is_bound_to_none() {
+    const CAROL: &str = "username=carol&password=portcullis";
+    let redis = Redis::start();
+    let config = format!("{}{ENFORCE}", redis.config());
+    let (home, states) = (Home::of(&PAGE), [(); 2].map(|()| tempfile::tempdir().expect("a folder")));
+    let [first, second] = states.each_ref().map(|state| start(&home, state.path(), &config));
+    let (one, two) = (first.addr(), second.addr());
+    let mut page = Page::new();
+    let login = page.log_in_as(one, CAROL);
+    page.works(one, &login.token, 3);
+    page.works(two, &login.token, 1);
+    assert_eq!(elsewhere(two, &login.token).status, 401);
+    // A program logs in, and another browser.
+    let mut program = Page::default();
+    assert_eq!(program.log_in_as(one, CAROL).token, login.token, "the app has no other for the account");
+    let mut other = Page::new();
+    other.log_in_as(two, CAROL);
+    assert_eq!((&program.cookie, &other.cookie), (&None, &None));
+    for at in [two, one] {
+        page.works(at, &login.token, 4);
+        program.works(at, &login.token, 4);
+        other.works(at, &login.token, 4);
+    }
 }
 
 #[test]
@@ -364,25 +406,66 @@ fn a_page_in_chromium_goes_on_and_its_token_is_of_no_use_elsewhere() {
     }
     browser.evaluate(&format!("localStorage.token = '{token}'"));
     assert_eq!(browser.run("load()"), "ann");
+    assert_eq!(browser.run("listen()"), "hello ann");
     is_refused(&elsewhere(at, &token));
+    assert_eq!(Page::default().listen(at, &token).status, 401);
 }
 
 #[test]
-fn authorize_in_the_docs_works_as_before() {
-    let running = Running::start(&TUTORIAL, ENFORCE);
+fn a_page_in_chromium_that_sends_no_cookies_is_not_bound() {
+    let running = Running::start(&PAGE, ENFORCE);
+    let at = running.addr();
+    let mut browser = Browser::open(&format!("http://{at}/"));
+    browser.wait_until("typeof load === 'function' && document.readyState === 'complete'");
+    // At the login already, or only later.
+    for (at_login, later) in [("omit", "omit"), ("same-origin", "omit"), ("omit", "same-origin")] {
+        browser.evaluate(&format!("credentials = '{at_login}'"));
+        browser.run("logIn('ann', 'battlement')");
+        browser.evaluate(&format!("credentials = '{later}'"));
+        for _ in 0..4 {
+            assert_eq!(browser.run("load()"), "ann", "{at_login} {later}");
+        }
+        let token = browser.evaluate("localStorage.token").as_str().expect("a token").to_owned();
+        assert_eq!(elsewhere(at, &token).status, 200, "{at_login} {later}");
+    }
+    assert_eq!(running.gateway.end().count("token-elsewhere"), 0);
+}
+
+/// Logs in with "Authorize" in `/docs`, and executes an operation five times or more. Returns the token in
+/// the `curl` line that the page shows.
+fn authorize_and_execute(running: &Running) -> String {
     let network = try_it_out::network();
     let mut browser = try_it_out::open(running.addr(), network.addr(), "/docs");
     try_it_out::authorize(&mut browser, "johndoe", "secret");
     let shows = (200, "johndoe@example.com");
     try_it_out::try_out(&mut browser, "/users/me/", "get", None, shows);
-    // It was bound at the third.
     let before = running.reached("/users/me/");
-    for count in 1..5 {
-        try_it_out::click(&mut browser, ".opblock-get:has([data-path=\"/users/me/\"]) .execute");
-        eventually("it is asked again", || (running.reached("/users/me/") >= before + count).then_some(()));
-    }
-    let sessions = running.gateway.audit_file().with_file_name("sessions.jsonl");
-    let is_bound = || std::fs::read_to_string(&sessions).is_ok_and(|text| text.contains("\"is-bound\":true"));
-    assert!(is_bound(), "the browser has kept the cookie");
+    let operation = ".opblock-get:has([data-path=\"/users/me/\"])";
+    eventually("it is asked again", || {
+        try_it_out::click(&mut browser, &format!("{operation} .execute"));
+        (running.reached("/users/me/") >= before + 4).then_some(())
+    });
+    browser.wait_until(&format!(
+        "document.querySelector(`{operation} .response-col_status`).innerText.startsWith('200')"
+    ));
+    assert_eq!(browser.violations(), &[] as &[String]);
+    let line = format!("document.querySelector(`{operation} .curl-command`).innerText");
+    let token = browser.evaluate(&format!("{line}.match(/Bearer ([-.\\w]+)/)[1]"));
+    token.as_str().expect("a token").to_owned()
+}
+
+#[test]
+fn authorize_in_the_docs_works_by_default() {
+    let running = Running::start(&TUTORIAL, "");
+    let token = authorize_and_execute(&running);
+    assert_eq!(running.guarded(&token).status, 200);
     assert_eq!(running.gateway.end().count("token-elsewhere"), 0);
+}
+
+#[test]
+fn authorize_in_the_docs_works_where_tokens_are_bound() {
+    let running = Running::start(&TUTORIAL, ENFORCE);
+    let token = authorize_and_execute(&running);
+    assert_eq!(running.guarded(&token).status, 401, "the browser has kept the cookie");
+    assert_eq!(running.gateway.end().count("token-elsewhere"), 1);
 }
