@@ -386,7 +386,13 @@ fn two_gates_with_one_redis_bind_the_same() {
 fn a_page_in_chromium_goes_on_and_its_token_is_of_no_use_elsewhere() {
     let running = Running::start(&PAGE, ENFORCE);
     let at = running.addr();
-    let mut browser = Browser::open(&format!("http://{at}/"));
+    stays_in_the_page(at, &format!("http://{at}/"));
+    stays_in_the_page(at, &format!("http://localhost:{}/", at.port()));
+}
+
+/// Logs in with a page in Chromium, goes on in it, and uses its token elsewhere.
+fn stays_in_the_page(at: SocketAddr, url: &str) {
+    let mut browser = Browser::open(url);
     browser.wait_until("typeof load === 'function' && document.readyState === 'complete'");
     browser.run("logIn('ann', 'battlement')");
     for _ in 0..3 {
@@ -445,9 +451,8 @@ fn authorize_and_execute(running: &Running) -> String {
         try_it_out::click(&mut browser, &format!("{operation} .execute"));
         (running.reached("/users/me/") >= before + 4).then_some(())
     });
-    browser.wait_until(&format!(
-        "document.querySelector(`{operation} .response-col_status`).innerText.startsWith('200')"
-    ));
+    let status = format!("{operation} .live-responses-table .response .response-col_status");
+    browser.wait_until(&format!("document.querySelector(`{status}`).innerText.startsWith('200')"));
     assert_eq!(browser.violations(), &[] as &[String]);
     let line = format!("document.querySelector(`{operation} .curl-command`).innerText");
     let token = browser.evaluate(&format!("{line}.match(/Bearer ([-.\\w]+)/)[1]"));
