@@ -76,7 +76,7 @@ impl Policy {
         cookie::take_out(headers, COOKIE.as_bytes());
         let mut sites = headers.get_all(&SEC_FETCH_SITE).iter();
         let is_own_page = sites.next().is_some_and(|site| site == "same-origin") && sites.next().is_none();
-        let is_here = || call.host.asked().is_some_and(|host| authority::is_loopback(host));
+        let is_here = || call.host.asked().is_some_and(authority::is_loopback);
         let is_at_home = is_own_page && (call.client.scheme == Scheme::Https || is_here());
         Some(Box::new(Browser { parts, is_at_home }))
     }

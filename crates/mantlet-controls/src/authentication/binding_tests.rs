@@ -59,8 +59,14 @@ fn session(policy: &Policy, id: u64, part: &str) -> Arc<Session> {
         handed_out(id, Kind::Cookie, "cookie"),
         Event::Fingerprinted { session: id, digest: digest(part.as_bytes()) },
     ];
-    events.iter().for_each(|event| policy.sessions.apply(event));
+    apply(&policy.sessions, &events);
     policy.sessions.session(id).unwrap()
+}
+
+fn apply(sessions: &Sessions, events: &[Event]) {
+    for event in events {
+        sessions.apply(event);
+    }
 }
 
 fn browser(parts: &[&str], is_at_home: bool) -> Browser {
@@ -102,8 +108,8 @@ impl Keeper for Others {
     }
 }
 
-fn others(of_session: Option<Vec<Event>>, of_token: Option<Vec<Event>>) -> Option<Arc<dyn Keeper>> {
-    Some(Arc::new(Others { of_session, of_token }))
+fn others(of_session: Option<Vec<Event>>, of_token: Option<Vec<Event>>) -> Arc<dyn Keeper> {
+    Arc::new(Others { of_session, of_token })
 }
 
 #[test]
@@ -191,11 +197,11 @@ fn a_session_without_the_cookie_is_never_bound() {
 fn other_gates_are_asked_before_it_is_decided() {
     let (own, other) = (browser(&[PART], true), Browser::default());
     let bound = |is_bound| others(Some(vec![Event::Bound { session: 7, is_bound }]), None);
-    let after = |keeper: Option<Arc<dyn Keeper>>| {
+    let after = |keeper: Arc<dyn Keeper>| {
         let policy = policy(Mode::Enforce);
         let session = session(&policy, 7, PART);
-        let elsewhere = used(&policy, "token", &other, keeper.clone());
-        let uses: Vec<_> = (0..4).map(|_| used(&policy, "token", &own, keeper.clone())).collect();
+        let elsewhere = used(&policy, "token", &other, Some(keeper.clone()));
+        let uses: Vec<_> = (0..4).map(|_| used(&policy, "token", &own, Some(keeper.clone()))).collect();
         (elsewhere, uses, session.bond())
     };
     // It is bound elsewhere, or never will be.
@@ -223,7 +229,7 @@ fn a_login_in_a_browser_gets_its_own_cookie() {
     let own = value(&line.unwrap());
     assert_eq!(own.len(), LENGTH);
     assert_eq!(events[2], Event::Fingerprinted { session: 1, digest: digest(own.as_bytes()) });
-    events.iter().for_each(|event| policy.sessions.apply(event));
+    apply(&policy.sessions, &events);
     // The next one stands before it, and the oldest one falls out.
     let former = [own.as_str(), PART, PART, PART, PART, PART, PART, "the oldest"];
     let all = value(&give(&browser(&former, true), login(2, "two"), None).0.unwrap());
@@ -252,13 +258,13 @@ fn a_token_that_two_logins_have_got_is_not_bound() {
             Event::Fingerprinted { session: 1, digest: digest(b"part") },
             Event::Bound { session: 1, is_bound: true },
         ];
-        told.iter().for_each(|event| known.apply(event));
+        apply(known, &told);
         let mut events = vec![began(2), handed_out(2, Kind::Bearer, "the same")];
         let keeper = others(None, Some(told));
-        let line = block_on(policy.give_fingerprint(&browser(&[], is_at_home), &mut events, keeper));
+        let line = block_on(policy.give_fingerprint(&browser(&[], is_at_home), &mut events, Some(keeper)));
         assert!(line.is_none());
         assert_eq!(events[2..], [Event::Bound { session: 1, is_bound: false }]);
-        events.iter().for_each(|event| policy.sessions.apply(event));
+        apply(&policy.sessions, &events);
         assert_eq!(used(&policy, "the same", &Browser::default(), None), None);
     }
 }

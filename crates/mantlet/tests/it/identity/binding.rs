@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use super::{Home, Running, Subject, step::post, tutorial::TUTORIAL};
 use crate::{
     kit::{
-        Answer, Client, Gateway, Setup, browser::Browser, eventually, provided, redis::Redis,
+        Answer, Client, Gateway, Setup, browser::Browser, eventually, provided, redis::Redis, tls::Authority,
         websocket::handshake,
     },
     try_it_out,
@@ -415,6 +415,24 @@ fn stays_in_the_page(at: SocketAddr, url: &str) {
     assert_eq!(browser.run("listen()"), "hello ann");
     is_refused(&elsewhere(at, &token));
     assert_eq!(Page::default().listen(at, &token).status, 401);
+}
+
+#[test]
+fn over_https_a_name_on_the_internet_gets_the_cookie() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pair = Authority::new(folder.path()).sign("castle", "castle.example");
+    let running = Running::start(&PAGE, &format!("{ENFORCE}[tls]\n{}", pair.config()));
+    let url = format!("https://castle.example:{}/", running.addr().port());
+    let mut browser = Browser::open_on_the_internet(&url, "MAP castle.example 127.0.0.1");
+    browser.wait_until("typeof load === 'function' && document.readyState === 'complete'");
+    browser.run("logIn('ann', 'battlement')");
+    for _ in 0..3 {
+        assert_eq!(browser.run("load()"), "ann");
+    }
+    browser.evaluate("credentials = 'omit'");
+    assert_eq!(browser.run("load()"), 401, "without its cookie the token is refused in the page itself");
+    browser.evaluate("credentials = 'same-origin'");
+    assert_eq!((browser.run("load()"), browser.run("listen()")), ("ann".into(), "hello ann".into()));
 }
 
 #[test]
