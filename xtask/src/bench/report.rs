@@ -42,6 +42,30 @@ impl Row {
         Self([title.to_owned(), show(this), show(other), ratio, String::new()])
     }
 
+    /// Microseconds a request of the first kind, and of others beside it; none: it was not measured.
+    pub(super) fn of_kinds(title: &str, first: &[f64], others: [Option<&[f64]>; 3]) -> Self {
+        let micros = |values: &[f64]| with_spread(values, 1, " µs");
+        let beside = |values: Option<&[f64]>| {
+            values.map_or_else(
+                || "–".to_owned(),
+                |values| format!("{}: × {}", micros(values), ratio(values, first)),
+            )
+        };
+        let [second, third, fourth] = others.map(beside);
+        Self([title.to_owned(), micros(first), second, third, fourth])
+    }
+
+    /// The same with another last cell.
+    pub(super) fn ending_in(self, cell: String) -> Self {
+        let Self([title, first, second, third, _]) = self;
+        Self([title, first, second, third, cell])
+    }
+
+    /// What is known already.
+    pub(super) const fn of_texts(texts: [String; 5]) -> Self {
+        Self(texts)
+    }
+
     /// Milliseconds without and with something, round by round.
     pub(super) fn of_delays(title: &str, without: &[f64], with: &[f64]) -> Self {
         let millis = |values: &[f64]| with_spread(values, 3, " ms");
