@@ -71,7 +71,7 @@ def write_contract(
     app_import.write_whole(file, text)
 
 
-def offer_candidates(path: str, app: Any, root: Path, module: str) -> None:
+def offer_candidates(path: str, app: Any, root: Path, module: str, is_whole: bool, workers: int) -> None:
     """Hands the gate what may be the key of the app's tokens. The app is served even if that fails.
 
     With several workers, the values are those of this process, their parent: a key that the app
@@ -80,7 +80,7 @@ def offer_candidates(path: str, app: Any, root: Path, module: str) -> None:
     try:
         from mantlet_inspector.candidates.offer import offer
 
-        offer(path, app, root, module)
+        offer(path, app, root, module, is_whole, workers)
     except Exception:
         pass  # nothing listens, or no candidate is known: the gate goes on without
 
@@ -234,7 +234,7 @@ def main() -> None:
             pass
     with inspecting():
         if args.candidates:
-            offer_candidates(args.candidates, app, root, module)
+            offer_candidates(args.candidates, app, root, module, not factory, args.workers)
         if args.contract:
             bound = args.read_timeout
             write_contract(args.contract, app, factory, root, module, name, args.memory, bound, ahead)

@@ -231,6 +231,9 @@ reasons! {
     /// The issuer of the token (`[[issuer]]`) does not answer, so its key is not known.
     IssuerUnavailable = "issuer-unavailable", SERVICE_UNAVAILABLE, [keeps_open, for_pages, unseen],
         "The token cannot be verified at the moment; try again shortly";
+    /// The logout token of an issuer (OIDC Back-Channel Logout) is not valid.
+    LogoutInvalid = "logout-invalid", BAD_REQUEST, [keeps_open],
+        "The logout token is not valid";
     /// The session of the credential has ended: its client has logged out, its password was changed, or
     /// an operator has ended it (`authentication.sessions`).
     SessionEnded = "session-ended", UNAUTHORIZED, [keeps_open, for_pages],
@@ -447,6 +450,7 @@ mod tests {
                 "route-hidden",
                 "token-invalid",
                 "issuer-unavailable",
+                "logout-invalid",
                 "session-ended",
                 "session-expired",
                 "token-unknown",

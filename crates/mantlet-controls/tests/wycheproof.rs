@@ -1,6 +1,6 @@
 //! Wycheproof's vectors for JSON Web Signatures: none of the invalid ones is accepted.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 use std::{collections::BTreeMap, fs, path::Path};
 

@@ -71,6 +71,7 @@ impl SessionFile {
             path,
             sessions: sessions.clone(),
             kept: Kept::Nothing,
+            has_read: false,
             file: None,
             length: 0,
             lines: 0,
@@ -215,6 +216,8 @@ struct Writer {
     path: PathBuf,
     sessions: Sessions,
     kept: Kept,
+    /// The file was read since it is ours.
+    has_read: bool,
     /// Open for as long as it can be appended to.
     file: Option<File>,
     /// Bytes of whole lines in it, and lines.
@@ -249,6 +252,7 @@ impl Writer {
 
     /// Reads the file into the memory. What cannot be read is moved aside if it is ours.
     fn load(&mut self, is_ours: bool) {
+        self.has_read = is_ours;
         let why = match read(&self.path, &self.sessions) {
             Ok(Ok(found)) => {
                 if found.damaged > 0 {
@@ -259,7 +263,7 @@ impl Writer {
                 }
                 (self.length, self.lines, self.is_torn) = (found.length, found.lines, found.is_torn);
                 // A session has one credential or two, and was used.
-                self.needed = if found.damaged > 0 { 0 } else { found.lines.min(3 * self.sessions.count()) };
+                self.needed = found.lines.min(3 * self.sessions.count());
                 let opened = is_ours.then(|| guarded::open_to_append(&self.path, Kind::Own).ok());
                 self.file = opened.flatten().filter(|_| found.length > 0);
                 return;
@@ -305,8 +309,7 @@ impl Writer {
         self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 
-    /// Takes the lock. If another Mantlet has it, that is reported once; when that one has ended,
-    /// its file is read.
+    /// Takes the lock. If another Mantlet has it, that is reported once.
     fn is_ours(&mut self) -> io::Result<bool> {
         let (lock, is_news) = match &self.kept {
             Kept::Here(_) => return Ok(true),
@@ -317,11 +320,6 @@ impl Writer {
         match lock.try_lock() {
             Ok(()) => {
                 self.kept = Kept::Here(lock);
-                if !is_news {
-                    self.load(true);
-                    // It lacks what was learned here meanwhile.
-                    self.is_lacking = true;
-                }
                 Ok(true)
             }
             Err(TryLockError::WouldBlock) => {
@@ -385,6 +383,11 @@ impl Writer {
         if !self.is_ours()? {
             self.is_lacking = true;
             return Ok(false);
+        }
+        if !self.has_read {
+            // Another Mantlet may have written it meanwhile, and it lacks what was learned here.
+            self.load(true);
+            self.is_lacking = true;
         }
         for event in events {
             push(&mut self.pending, event)?;

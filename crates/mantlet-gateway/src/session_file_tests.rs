@@ -152,6 +152,27 @@ fn of_two_in_one_folder_the_second_writes_when_the_first_has_ended() {
     let (third, of_third) = open(&path);
     assert_eq!([1, 2, 3, 4].map(|id| is_alive(&of_third, id)), [false, true, true, true]);
     third.finish();
+    // Two that begin without a file.
+    fs::remove_file(&path).unwrap();
+    let [(first, of_first), (second, of_second)] = [open(&path), open(&path)];
+    assert!(keep(&second, &of_second, &[began(5), handed_out(5)]));
+    assert!(!keep(&first, &of_first, &[began(6)]));
+    second.finish();
+    assert!(keep(&first, &of_first, &[began(7)]));
+    assert_eq!([5, 6, 7].map(|id| is_alive(&of_first, id)), [true; 3]);
+    first.finish();
+    let (first, of_first) = open(&path);
+    let (second, of_second) = open(&folder.path().join("others.jsonl"));
+    assert_eq!([5, 6, 7].map(|id| is_alive(&of_first, id)), [true; 3]);
+    first.finish();
+    // One that came and went before the other has written anything.
+    let other = folder.path().join("others.jsonl");
+    let (third, of_third) = open(&other);
+    assert!(keep(&third, &of_third, &[began(8)]));
+    third.finish();
+    assert!(keep(&second, &of_second, &[began(9)]));
+    second.finish();
+    assert_eq!([8, 9].map(|id| is_alive(&open(&other).1, id)), [true; 2]);
 }
 
 #[test]

@@ -7,9 +7,10 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 from mantlet_inspector.candidates import environment, settings
+from mantlet_inspector.candidates.decodes.proof import Proof, prove
 from mantlet_inspector.candidates.dependencies import parts_of
 from mantlet_inspector.candidates.found import Found
 from mantlet_inspector.candidates.functions import Functions
@@ -95,13 +96,23 @@ class Collection:
         self.reach.run()
 
 
-def candidates(app: Any, root: Path, module: str) -> list[tuple[str, bool, bytes]]:
-    """-> [(name, whether it is one that keys have, value)]"""
+class Candidate(NamedTuple):
+    name: str
+    is_key: bool  # whether the name is one that keys have
+    value: bytes
+    verifies: bool  # whether the app's code verifies tokens with it
+
+
+def candidates(app: Any, root: Path, module: str) -> tuple[list[Candidate], Proof]:
+    """-> (what may be a key, whether all that verify tokens are among them)"""
     collection = Collection(app, root, module)
+    proof = prove(app, collection.whose, collection.folders)
     for step in collection.steps():
         collection.found.begin_step()
         try:
             step()
         except Exception:  # it is late, or an app holds what was not thought of
             collection.reach.waiting.clear()
-    return collection.found.all()
+    verifying = {one for value, at in proof.keys.items() for one in collection.found.verifying(value, at)}
+    found = [Candidate(*one, one[2] in verifying) for one in collection.found.all(verifying)]
+    return found, proof

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from itertools import chain
 from typing import Any
 
@@ -90,15 +90,25 @@ class Found:
         if ("/" in text or is_likely) and "://" not in text and text.isprintable():
             self.paths.setdefault(text, (name, is_key or is_likely))
 
-    def all(self) -> list[tuple[str, bool, bytes]]:
-        """-> [(name, whether it is one of a key, value)], those of keys first."""
+    def verifying(self, value: bytes, at: str) -> list[bytes]:
+        """Adds what the app's code verifies tokens with, at a place -> the candidates that it
+        is."""
+        found = [value, *(one[0] for one in re.finditer(KEY_IN_PEM, value.replace(b"\\n", b"\n")))]
+        for one in found:
+            if one not in self.others:
+                self.put(one, f"the key at {at}", True)
+        return found
+
+    def all(self, first: Set[bytes]) -> list[tuple[str, bool, bytes]]:
+        """-> [(name, whether it is one of a key, value)], those in `first` and those of keys
+        first."""
         found: list[tuple[str, bool, bytes]] = []
         total = 0
         both: Any = chain(
             ((name, True, value) for value, name in self.keys.items()),
             ((name, False, value) for value, name in self.others.items()),
         )
-        for one in both:
+        for one in sorted(both, key=lambda one: one[2] not in first):
             total += len(one[2])
             if len(found) == MOST or total > TOTAL:
                 break

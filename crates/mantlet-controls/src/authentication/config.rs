@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::HeaderName;
 use serde::{Deserialize, Serialize};
 
 use super::{Memory, Policy, sessions::Sessions};
@@ -40,6 +41,10 @@ pub struct Config {
     /// How long a session may be unused. Default `0s`: for ever; strict `12h`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle: Option<Span>,
+    /// A header in which the app gets the proven caller, as JSON in ASCII: `{"iss":"app","sub":"ann"}`. Clients
+    /// cannot send it, in no spelling. Default none: `X-Mantlet-Principal` is the name to choose.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub principal_header: String,
     /// How old a session may be. Default `0s`: of any age; strict `30 days`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<Span>,
@@ -73,6 +78,13 @@ impl Section for Config {
         };
         let idle = limit("idle", self.idle, IDLE);
         let max_age = limit("max-age", self.max_age, MAX_AGE);
+        let header = self.principal_header.parse::<HeaderName>();
+        if !self.principal_header.is_empty()
+            && !header.as_ref().is_ok_and(|name| name.as_str().starts_with("x-"))
+        {
+            let message = format!("`{}` is not a name for it", self.principal_header);
+            mistakes.push(Mistake::new("principal-header", message).help("write `X-Mantlet-Principal`"));
+        }
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
@@ -86,6 +98,7 @@ impl Section for Config {
             sessions_mode: sessions.under(context.report_only),
             idle,
             max_age,
+            principal_header: header.ok(),
             sessions: kept.get::<Sessions>(),
             memory: kept.get::<Memory>(),
             candidates: kept.get::<Candidates>(),

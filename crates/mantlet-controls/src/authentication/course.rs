@@ -31,8 +31,19 @@ pub(crate) struct Course {
     pub(crate) in_body: Vec<String>,
     /// The bearer token.
     pub(crate) stray: Option<Digest>,
+    /// Signed tokens that the client has sent itself: what the app says again is not handed out.
+    sent: Vec<Digest>,
+    /// The client may have sent more than that.
+    may_have_sent_more: bool,
     /// It sets a new password, if its operation may.
     pub(crate) changes_password: bool,
+}
+
+impl Course {
+    /// Whether the client may have sent this itself.
+    pub(super) fn has_sent(&self, token: &str) -> bool {
+        self.may_have_sent_more || self.sent.contains(&digest(token.as_bytes()))
+    }
 }
 
 /// The same, with the session that the request shows.
@@ -104,6 +115,20 @@ impl Policy {
         effects
     }
 
+    /// The names of accounts whose sessions a request may end: other gates may know some.
+    pub(crate) fn accounts_to_end(&self, call: &Call, shown: Option<&Shown>, course: &Course) -> Vec<Digest> {
+        let effects = self.effects_of(call);
+        let course = &Seen { shown, course };
+        let mut names = Vec::new();
+        if effects.ends_others || effects.changes_password {
+            names.extend(names_of(call, course));
+        }
+        if effects.resets_password {
+            names.extend(names_named(course));
+        }
+        names
+    }
+
     /// Whether the body of the answer is needed for it.
     pub(crate) fn asks_for_tokens(&self, call: &Call, status: StatusCode) -> bool {
         status.is_success() && self.effects_of(call).hands_out()
@@ -153,18 +178,28 @@ impl Policy {
         }
         // The link of a mail that resets a password is a token in the body.
         if sensitivity.is_some_and(|found| found.purpose == Purpose::Reset) {
-            in_body.extend(tokens_of(request.body().ahead()));
+            in_body.extend(tokens_of(request.body().ahead()).take(MOST_LINKS));
         }
         let changes_password = new_password.unwrap_or(true);
         let stray = bearer(request.headers()).map(|token| digest(token.as_bytes()));
-        Ok(Course { accounts: accounts.unwrap_or_default(), in_body, stray, changes_password })
+        let mut sent: Vec<_> = tokens_of(request.body().ahead()).collect();
+        sent.extend(request.uri().query().into_iter().flat_map(|query| tokens_of(query.as_bytes())));
+        sent.extend(request.headers().values().flat_map(|value| tokens_of(value.as_bytes())));
+        let may_have_sent_more = !request.body().is_read_ahead() || sent.len() > MOST_TOKENS;
+        let sent = sent.iter().map(|token| digest(token.as_bytes())).collect();
+        let accounts = accounts.unwrap_or_default();
+        Ok(Course { accounts, in_body, stray, sent, may_have_sent_more, changes_password })
     }
 
     /// What an answer does to sessions. Empty for nearly all.
+    ///
+    /// A cookie that is signed anew with every answer is not kept each time, unless several gates share
+    /// what is kept.
     pub(crate) fn course(
         &self,
         call: &Call,
         known: (Option<&Shown>, Option<&Course>),
+        is_shared: bool,
         (status, headers): (StatusCode, &HeaderMap),
         body: Option<&[u8]>,
     ) -> Vec<Event> {
@@ -200,7 +235,7 @@ impl Policy {
             events.extend(self.hand_out(call, course, begins, (&HeaderMap::new(), Some(body)), now));
         }
         if !effects.ends {
-            events.extend(self.go_on(course, headers, now));
+            events.extend(self.go_on(course, headers, now, is_shared));
         }
         events
     }
@@ -221,7 +256,7 @@ impl Policy {
             for (kind, names) in [(Kind::Bearer, &TOKENS[..]), (Kind::Refresh, &REFRESH_TOKENS[..])] {
                 let mut found = Vec::new();
                 tokens_in(answer, names, DEEPEST, &mut found);
-                for token in found {
+                for token in found.into_iter().filter(|token| !course.has_sent(token)) {
                     let claims = claims_of(token);
                     let expires = claims.as_ref().and_then(|claims| claims.expires);
                     subject = subject.or_else(|| subject_of(&claims?));
@@ -296,7 +331,14 @@ impl Policy {
             });
             ids.push(session);
         }
-        events.extend(ids.into_iter().map(|session| Event::Ended { session, at: now, cause: Cause::Logout }));
+        events.extend(ids.into_iter().flat_map(|id| self.ended(id, now, Cause::Logout)));
+        events
+    }
+
+    /// The end of a session, with all that must be known to be ended.
+    fn ended(&self, session: u64, now: i64, cause: Cause) -> Vec<Event> {
+        let mut events = self.sessions.handed_out_in(session);
+        events.push(Event::Ended { session, at: now, cause });
         events
     }
 
@@ -316,11 +358,11 @@ impl Policy {
             .collect();
         ids.sort_unstable();
         ids.dedup();
-        ids.into_iter().map(|session| Event::Ended { session, at: now, cause }).collect()
+        ids.into_iter().flat_map(|id| self.ended(id, now, cause)).collect()
     }
 
     /// A cookie that is signed anew with every answer: its new value belongs to the same session.
-    fn go_on(&self, course: &Seen<'_>, headers: &HeaderMap, now: i64) -> Vec<Event> {
+    fn go_on(&self, course: &Seen<'_>, headers: &HeaderMap, now: i64, is_shared: bool) -> Vec<Event> {
         let Some(Shown { session, cookie: Some(own) }) = course.shown else { return Vec::new() };
         let mut events = Vec::new();
         for line in headers.get_all(header::SET_COOKIE) {
@@ -330,15 +372,14 @@ impl Policy {
             let digest = digest(set.value);
             let Ok(name) = std::str::from_utf8(set.name) else { continue };
             if !set.value.is_empty() && self.sessions.find(&digest).is_none() {
-                let (session, cookie) = (session.facts.id, Some(name.into()));
-                events.push(Event::HandedOut {
-                    session,
-                    digest,
-                    kind: Kind::Cookie,
-                    cookie,
-                    at: now,
-                    expires: None,
-                });
+                let (id, cookie) = (session.facts.id, Some(name.into()));
+                let (kind, expires) = (Kind::Cookie, None);
+                let event = Event::HandedOut { session: id, digest, kind, cookie, at: now, expires };
+                if is_shared || session.is_to_be_kept(now) {
+                    events.push(event);
+                } else {
+                    self.sessions.apply(&event);
+                }
             }
         }
         events
@@ -355,16 +396,17 @@ fn names_of(call: &Call, course: &Seen<'_>) -> Vec<Digest> {
 /// A credential that the app hands out: its kind, the name of its cookie, its digest, its end.
 type Credential = (Kind, Option<Box<str>>, Digest, Option<i64>);
 
-/// Signed tokens in a body.
-fn tokens_of(body: &[u8]) -> Vec<String> {
-    let text = String::from_utf8_lossy(body);
-    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let words = text.split(|c: char| !is_part(c)).filter(|word| has_its_form(word));
-    words.take(MOST_TOKENS).map(str::to_owned).collect()
+/// Signed tokens in a text of a client.
+fn tokens_of(text: &[u8]) -> impl Iterator<Item = String> {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let words = text.split(move |byte| !is_part(byte)).filter_map(|word| std::str::from_utf8(word).ok());
+    words.filter(|word| has_its_form(word)).map(str::to_owned)
 }
 
-/// Tokens of one body that are looked at.
-const MOST_TOKENS: usize = 4;
+/// Tokens that one request may send: more, and nothing is learned from its answer.
+const MOST_TOKENS: usize = 64;
+/// Tokens in the body of a reset that are looked at.
+const MOST_LINKS: usize = 4;
 
 /// Names of an account that a request names: at a login, or in the link of a mail.
 fn names_named(course: &Seen<'_>) -> Vec<Digest> {

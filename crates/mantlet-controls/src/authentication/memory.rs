@@ -3,12 +3,12 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering::Relaxed},
     },
 };
 
-use arc_swap::{ArcSwapOption, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 
 use super::trial::Pinned;
 use crate::{
@@ -32,7 +32,7 @@ struct Inner {
     pinned: ArcSwapOption<Pinned>,
     epoch: Epoch,
     searches: Mutex<Searches>,
-    agreements: RwLock<HashMap<u64, Arc<Agreement>>>,
+    agreements: ArcSwap<HashMap<u64, Arc<Agreement>>>,
 }
 
 #[derive(Debug, Default)]
@@ -54,7 +54,7 @@ impl Memory {
     /// Pins a key. What was known of the app's answers was about another one.
     pub(super) fn pin(&self, pinned: Option<Pinned>) {
         self.0.pinned.store(pinned.map(Arc::new));
-        self.0.agreements.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.0.agreements.store(Arc::default());
         self.0.epoch.end();
     }
 
@@ -70,14 +70,19 @@ impl Memory {
 
     /// What the app does with tokens where operations ask in this way.
     pub(super) fn agreement(&self, kind: u64) -> Option<Arc<Agreement>> {
-        if let Some(known) = self.0.agreements.read().unwrap_or_else(PoisonError::into_inner).get(&kind) {
+        let known = self.0.agreements.load();
+        if let Some(known) = known.get(&kind) {
             return Some(Arc::clone(known));
         }
-        let mut all = self.0.agreements.write().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= MOST_KINDS {
+        if known.len() >= MOST_KINDS {
             return None;
         }
-        Some(Arc::clone(all.entry(kind).or_default()))
+        self.0.agreements.rcu(|known| {
+            let mut all = HashMap::clone(known);
+            all.entry(kind).or_default();
+            all
+        });
+        self.0.agreements.load().get(&kind).cloned()
     }
 }
 
@@ -161,6 +166,11 @@ impl Agreement {
     /// It was asked, or could not be.
     pub(super) fn has_asked(&self) {
         self.asked.fetch_add(1, Relaxed);
+        self.is_asking.store(false, Relaxed);
+    }
+
+    /// It was not asked.
+    pub(super) fn did_not_ask(&self) {
         self.is_asking.store(false, Relaxed);
     }
 

@@ -39,9 +39,9 @@ pub mod sessions;
 mod shown;
 mod trial;
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, fmt::Write, sync::Arc};
 
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use mantlet_contract::{inputs::in_cookies, sensitive::Purpose};
 use serde_json::Value;
 
@@ -77,6 +77,7 @@ pub struct Policy {
     sessions_mode: Mode,
     idle: Option<Span>,
     max_age: Option<Span>,
+    principal_header: Option<HeaderName>,
     /// The sessions of the app.
     pub sessions: Sessions,
     memory: Memory,
@@ -89,8 +90,6 @@ pub(crate) enum Presented {
     /// Nothing that the answer could teach about.
     #[default]
     Nothing,
-    /// A token, while no key is known.
-    Unknown(Box<str>),
     /// A good one, where it is not known what the app does with a forged one.
     Good(Box<Question>),
     /// A bad one, and the way in which its operation asks.
@@ -126,12 +125,12 @@ impl Policy {
         let headers = request.headers();
         let Some((token, carrier)) = credential(call, headers) else { return nothing() };
         self.follow_the_app();
-        let pinned = self.memory.pinned();
-        let Some(pinned) = &*pinned else {
-            let is_one = token::has_its_form(&token) && need_of(call, &carrier).is_some();
-            let presented = if is_one { Presented::Unknown((*token).into()) } else { Presented::Nothing };
-            return (None, presented, Faults::new());
-        };
+        let mut pinned = self.memory.pinned();
+        if pinned.is_none() {
+            self.look_again(&token);
+            pinned = self.memory.pinned();
+        }
+        let Some(pinned) = &*pinned else { return nothing() };
         let (epoch, now) = (self.memory.epoch(), call.clock.time());
         let verdict = cache::recall(&token, now.as_second(), |by, known, verdict| {
             (by.is_empty() && known == epoch).then(|| verdict.clone())
@@ -153,12 +152,48 @@ impl Policy {
         }
     }
 
+    /// Tells the app the proven caller, if that is asked for. What a client has sent under that name is
+    /// removed, `-` or `_`.
+    pub(crate) fn name_principal(&self, call: &Call, headers: &mut HeaderMap) {
+        let Some(own) = &self.principal_header else { return };
+        let is_alike = |name: &HeaderName| {
+            let (name, own) = (name.as_str().as_bytes(), own.as_str().as_bytes());
+            let folded = |byte: &u8| if *byte == b'_' { b'-' } else { *byte };
+            name.len() == own.len() && name.iter().map(folded).eq(own.iter().map(folded))
+        };
+        let sent: Vec<_> = headers.keys().filter(|name| is_alike(name)).cloned().collect();
+        for name in sent {
+            headers.remove(name);
+        }
+        if let Some(principal) = &call.principal {
+            let text = serde_json::json!({ "iss": principal.issuer, "sub": principal.subject }).to_string();
+            if let Ok(value) = HeaderValue::try_from(in_ascii(&text)) {
+                headers.insert(own, value);
+            }
+        }
+    }
+
     /// The app has started again: its key may be another one.
     fn follow_the_app(&self) {
-        let (generation, _) = self.candidates.get();
+        let generation = self.candidates.generation();
         let is_old = self.memory.pinned().as_ref().is_some_and(|pinned| pinned.generation != generation);
         if is_old {
             self.memory.pin(None);
+        }
+    }
+
+    /// The app has started again, and its key is not known yet: a token that it has handed out before
+    /// is tried. What only the client says to be a token proves nothing.
+    fn look_again(&self, token: &str) {
+        let is_of_the_app = token::has_its_form(token)
+            && self.sessions.count() > 0
+            && self.sessions.find(&sessions::digest(token.as_bytes())).is_some();
+        let generation = self.candidates.generation();
+        if is_of_the_app && self.memory.may_search(generation) {
+            let (candidates, is_complete) = self.candidates.get();
+            if let Some(found) = trial::search(token, generation, &candidates, is_complete) {
+                self.memory.pin(Some(found));
+            }
         }
     }
 
@@ -245,15 +280,10 @@ impl Policy {
         audit: &impl Sink,
         answer: (StatusCode, &HeaderMap),
         body: Option<&[u8]>,
+        course: Option<&Course>,
     ) -> Option<(Box<str>, Carrier)> {
         let (status, headers) = answer;
         match presented {
-            Presented::Unknown(token) if status.is_success() => {
-                let (generation, _) = self.candidates.get();
-                if self.memory.may_search(generation) {
-                    self.look_for_key(call, audit, token);
-                }
-            }
             Presented::Bad { fault, age, kind } => {
                 let agreement = self.memory.agreement(*kind)?;
                 let is_news = match age {
@@ -268,10 +298,10 @@ impl Policy {
                     agreement.refuses_expired(*age, said(status, headers, body));
                 }
             }
-            Presented::Unknown(_) | Presented::Nothing | Presented::Good(_) => {}
+            Presented::Nothing | Presented::Good(_) => {}
         }
         if status.is_success() && hands_out_tokens(call) {
-            return self.learn_tokens(call, audit, headers, body);
+            return self.learn_tokens(call, audit, headers, body, course?);
         }
         None
     }
@@ -283,17 +313,19 @@ impl Policy {
         audit: &impl Sink,
         headers: &HeaderMap,
         body: Option<&[u8]>,
+        course: &Course,
     ) -> Option<(Box<str>, Carrier)> {
         let answer: Option<Value> = body.and_then(|body| serde_json::from_slice(body).ok());
         let mut tokens = Vec::new();
         if let Some(answer) = &answer {
             tokens_in(answer, &TOKENS, DEEPEST, &mut tokens);
         }
-        let of_body = tokens.into_iter().find(|token| token::has_its_form(token));
+        let of_body = tokens.into_iter().find(|token| token::has_its_form(token) && !course.has_sent(token));
         let of_cookies = || {
             let set = course::set_cookies(call, headers).into_iter();
             let mut set = set.filter_map(|(name, value)| Some((name, std::str::from_utf8(value).ok()?)));
-            let (name, token) = set.find(|(_, value)| token::has_its_form(value))?;
+            let (name, token) =
+                set.find(|(_, value)| token::has_its_form(value) && !course.has_sent(value))?;
             Some((token, Carrier::Cookie(name.into())))
         };
         let (token, carrier) = of_body.map(|token| (token, Carrier::Bearer)).or_else(of_cookies)?;
@@ -310,8 +342,8 @@ impl Policy {
 
     /// Tries the candidates on a token that the app has made or accepted.
     fn look_for_key(&self, call: &Call, audit: &impl Sink, token: &str) -> bool {
-        let (generation, candidates) = self.candidates.get();
-        let found = trial::search(token, generation, &candidates, self.candidates.is_complete());
+        let (candidates, is_complete) = self.candidates.get();
+        let found = trial::search(token, self.candidates.generation(), &candidates, is_complete);
         let is_found = found.is_some();
         if let Some(found) = &found {
             audit.record(Record::of_key_found(call, &found.name, found.weakness.map(Weakness::code)));
@@ -342,6 +374,13 @@ impl Policy {
             self.note(&agreement, call, audit, answers);
         }
         agreement.has_asked();
+    }
+
+    /// There was no occasion to ask.
+    pub(crate) fn did_not_ask(&self, kind: u64) {
+        if let Some(agreement) = self.memory.agreement(kind) {
+            agreement.did_not_ask();
+        }
     }
 
     #[expect(clippy::unused_self, reason = "it stands beside what asks")]
@@ -462,4 +501,20 @@ fn claims_of(token: &str) -> Option<token::Claims> {
 /// Words for a refusal where operations ask in a way, if the app's are known.
 fn own_words(memory: &Memory, security: &Security, carrier: &Carrier) -> Option<Arc<Words>> {
     memory.agreement(kind_of(security, carrier))?.forged.words()
+}
+
+/// JSON without any character beyond ASCII.
+fn in_ascii(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character.is_ascii() {
+            text.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a text cannot fail.
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        }
+    }
+    text
 }

@@ -6,7 +6,7 @@ use http::{HeaderMap, Request, header};
 
 use super::{
     Carrier, Policy, need_of, own_words,
-    sessions::{Digest, HandedOut, Keeper, Session, digest},
+    sessions::{Cause, Digest, HandedOut, Keeper, Session, digest, name_at_issuer, session_at_issuer},
 };
 use crate::{
     Call, Mode, Reason, Refusal, config::units::Span, identity::bearer, message::cookie, operation::Need,
@@ -58,6 +58,15 @@ impl Policy {
         }
     }
 
+    /// Asks what others know of the sessions of accounts.
+    pub(crate) async fn ask_about_accounts(&self, names: Vec<Digest>, keeper: Arc<dyn Keeper>) {
+        for name in names {
+            for event in keeper.find_account(name).await.unwrap_or_default() {
+                self.sessions.apply(&event);
+            }
+        }
+    }
+
     /// The credentials of a request: each with the name of its cookie, or none for a bearer token.
     fn credentials<'h>(
         &'h self,
@@ -74,6 +83,12 @@ impl Policy {
     /// Finds the session of a request; a session that has ended is refused, or its cookie is withheld.
     pub(crate) fn find_session<B>(&self, call: &Call, request: &Request<B>) -> (Sight, Faults) {
         let (mut sight, mut faults) = (Sight::default(), Faults::new());
+        if let Some(cause) = self.ended_at_issuer(call) {
+            // The operator has given the issuer the address at which it says so.
+            let mode = self.mode.under(self.mode == Mode::Report);
+            faults.push((mode, Refusal::about(Reason::SessionEnded, cause.text())));
+            return (sight, faults);
+        }
         if self.sessions_mode == Mode::Off || self.sessions.count() == 0 {
             return (sight, faults);
         }
@@ -111,6 +126,17 @@ impl Policy {
         (sight, faults)
     }
 
+    /// Why the issuer of the caller's token has ended its session, if it has.
+    fn ended_at_issuer(&self, call: &Call) -> Option<Cause> {
+        let principal = call.principal.as_ref().filter(|principal| !principal.is_of_app)?;
+        let made = principal.attribute("iat").and_then(serde_json::Value::as_i64)?;
+        let session = principal.attribute("sid").and_then(serde_json::Value::as_str);
+        let of_session = session.map(|session| session_at_issuer(&principal.issuer, session));
+        let names = [Some(name_at_issuer(&principal.issuer, &principal.subject)), of_session];
+        let names: Vec<_> = names.into_iter().flatten().collect();
+        self.sessions.ended_before(&names, made)
+    }
+
     /// What is wrong with a session, if anything is.
     fn judge_session(&self, found: &HandedOut, now: i64) -> Option<(Reason, &'static str)> {
         let session = &found.session;
@@ -134,7 +160,7 @@ impl Policy {
     /// A good token that the app has not handed out through this gate, although it says that it was
     /// made since the gate learns.
     fn judge_unknown(&self, call: &Call, now: i64) -> Option<(Mode, Refusal)> {
-        let principal = call.principal.as_ref()?;
+        let principal = call.principal.as_ref().filter(|principal| principal.is_of_app)?;
         let began = self.sessions.began();
         let issued = principal.attribute("iat").and_then(serde_json::Value::as_i64)?;
         let is_made_since = began != 0 && issued > began + SETTLED && issued + SETTLED < now;

@@ -168,7 +168,7 @@ impl Pinned {
         if let Some(age) = claims.expired_for(now).filter(|age| *age >= LEEWAY) {
             return Verdict::Bad(TokenFault::Expired, Some(age));
         }
-        principal(claims).map_or(Verdict::Unjudged, Verdict::Good)
+        principal(claims, true).map_or(Verdict::Unjudged, Verdict::Good)
     }
 
     /// Whether a token says that it is of another issuer: the app may know that one, too. What is

@@ -33,6 +33,8 @@ pub struct Principal {
     pub issuer: Box<str>,
     /// Its name there: `sub`. Only with the issuer it names one caller.
     pub subject: Box<str>,
+    /// The app itself vouches for it, with its own key.
+    pub is_of_app: bool,
     /// What else is known.
     pub attributes: Vec<Attribute>,
     /// When its credential expires, in seconds since 1970; none if that is not known.

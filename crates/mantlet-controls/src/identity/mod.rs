@@ -50,8 +50,8 @@ impl Epoch {
     }
 }
 
-/// The principal of a token that was verified; none if it names none.
-pub(crate) fn principal(claims: Claims) -> Option<Known> {
+/// The principal of a token that was verified, with a key of the app or of an issuer; none if it names none.
+pub(crate) fn principal(claims: Claims, is_of_app: bool) -> Option<Known> {
     let subject = match claims.all.get("sub")? {
         Value::String(text) => text.as_str().into(),
         Value::Number(number) => number.to_string().into(),
@@ -61,7 +61,8 @@ pub(crate) fn principal(claims: Claims) -> Option<Known> {
     let attributes = claims.all.into_iter();
     let attributes =
         attributes.map(|(name, value)| Attribute { name: name.into(), value, origin: Origin::Claim });
-    Some(Arc::new(Principal { issuer, subject, attributes: attributes.collect(), expires: claims.expires }))
+    let (attributes, expires) = (attributes.collect(), claims.expires);
+    Some(Arc::new(Principal { issuer, subject, is_of_app, attributes, expires }))
 }
 
 /// The token of `Authorization: Bearer`, as FastAPI reads it: the first header, and what follows its

@@ -39,7 +39,8 @@ pub struct IssuerConfig {
     /// The address that says whether a token is good (RFC 7662), for tokens that are not signed.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub introspection: String,
-    /// Our name there.
+    /// Our name there. With it the issuer may say that a session has ended (OIDC Back-Channel Logout): give it the address
+    /// `https://YOUR-HOST/.well-known/mantlet/backchannel-logout`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub client_id: String,
     /// Where our password there is: `env:NAME` or `file:PATH`.
@@ -142,6 +143,7 @@ impl IssuerConfig {
         };
         Ok(Trusted {
             issuer: self.issuer.as_str().into(),
+            client_id: self.client_id.as_str().into(),
             audience: match &*self.audience {
                 [] => Audience::Any,
                 all => Audience::OneOf(all.to_vec()),
@@ -193,8 +195,8 @@ impl IssuerConfig {
             let message = "`introspection` needs `client-id` and `client-secret` (RFC 7662 section 2.1)";
             wrong.add("client-id", message, "write `client-secret = \"env:NAME\"`");
         }
-        if !is_asked && !self.client_id.is_empty() {
-            wrong.add("client-id", "has no effect without `introspection`", "remove it");
+        if !is_asked && !self.client_secret.is_empty() {
+            wrong.add("client-secret", "has no effect without `introspection`", "remove it");
         }
     }
 

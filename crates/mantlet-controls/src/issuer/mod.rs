@@ -38,6 +38,7 @@ use std::{
 
 use http::Request;
 
+pub(crate) use self::trusted::Logout;
 use self::trusted::{Outcome, Source, Trusted};
 pub use self::{
     config::{Config, IssuerConfig, Material},
@@ -155,10 +156,11 @@ impl Policy {
                 trusted.judge_introspected(client.introspect(at, token).await, now)
             }
             (Source::Remote(remote), _) => {
+                let known = remote.epoch.number();
                 if remote.want(now.as_second()) {
                     client.refresh(remote).await;
                 }
-                self.after_refresh(&trusted, remote, token, (call, now.as_second()))
+                self.after_refresh(&trusted, remote, token, (call, remote.epoch.number() != known))
             }
             (Source::Keys(_), _) => Some(Verdict::Bad(TokenFault::KeyUnknown, None)),
         };
@@ -169,6 +171,33 @@ impl Policy {
             }
             None => Judged::Bad(trusted.mode, Refusal::retry(Reason::IssuerUnavailable, RETRY)),
         }
+    }
+
+    /// Whether an issuer may say that a session has ended.
+    pub(crate) fn takes_logouts(&self) -> bool {
+        self.trusted.values().any(|trusted| !trusted.client_id.is_empty())
+    }
+
+    /// Reads what an issuer says about the end of a session.
+    pub(crate) async fn read_logout(
+        &self,
+        call: &Call,
+        token: &str,
+        client: Option<Arc<dyn Client>>,
+    ) -> Result<Logout, TokenFault> {
+        let jws = Jws::read(token)?;
+        let named = jws.unverified_issuer().and_then(|issuer| self.trusted.get(&*issuer));
+        let trusted = named.filter(|trusted| !trusted.client_id.is_empty()).ok_or(TokenFault::Issuer)?;
+        let now = call.clock.time();
+        if let Some(read) = trusted.read_logout(&jws, now) {
+            return read;
+        }
+        if let (Source::Remote(remote), Some(client)) = (&trusted.source, client)
+            && remote.want(now.as_second())
+        {
+            client.refresh(remote).await;
+        }
+        trusted.read_logout(&jws, now).unwrap_or(Err(TokenFault::KeyUnknown))
     }
 
     /// The verdict where no issuer can be asked.
@@ -188,7 +217,7 @@ impl Policy {
         trusted: &Trusted,
         remote: &Remote,
         token: &str,
-        (call, began): (&Call, i64),
+        (call, is_fresh): (&Call, bool),
     ) -> Option<Verdict> {
         let jws = Jws::read(token).ok()?;
         match trusted.judge(&jws, call.clock.time()) {
@@ -200,7 +229,7 @@ impl Policy {
                 // A key is published before it signs. What the token says of its time is not verified;
                 // a false one only makes its own refusal another one.
                 let now = call.clock.time().as_second();
-                let is_older = fetched >= began || issued.unwrap_or(now) + SETTLED <= fetched;
+                let is_older = is_fresh || issued.unwrap_or(now) + SETTLED <= fetched;
                 is_older.then_some(Verdict::Bad(TokenFault::KeyUnknown, None))
             }
         }

@@ -23,6 +23,8 @@ pub(super) enum Source {
 #[derive(Debug)]
 pub(super) struct Trusted {
     pub(super) issuer: Box<str>,
+    /// Our name there; empty if we have none.
+    pub(super) client_id: Box<str>,
     pub(super) audience: Audience,
     /// Empty: all that its keys take.
     pub(super) algorithms: Vec<Algorithm>,
@@ -41,6 +43,19 @@ pub(super) enum Outcome {
     NoKeys,
     /// The issuer is to be asked about it.
     Opaque,
+}
+
+/// The end of a session at an issuer, or of all of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Logout {
+    /// The issuer.
+    pub(crate) issuer: String,
+    /// The account, if all of it has ended, or to whom the session belongs.
+    pub(crate) subject: Option<String>,
+    /// The session, if only one has ended.
+    pub(crate) session: Option<String>,
+    /// When, in seconds since 1970.
+    pub(crate) at: i64,
 }
 
 /// Seconds for which the answer about a token that is not signed is remembered.
@@ -93,7 +108,50 @@ impl Trusted {
             let age = claims.expired_for(now).filter(|_| fault == TokenFault::Expired);
             return Verdict::Bad(fault, age);
         }
-        principal(claims).map_or(Verdict::Bad(TokenFault::Claim, None), Verdict::Good)
+        principal(claims, false).map_or(Verdict::Bad(TokenFault::Claim, None), Verdict::Good)
+    }
+
+    /// Reads a token by which the issuer says that a session has ended (OIDC Back-Channel Logout 1.0 section 2.6).
+    /// None: its key is not known yet.
+    pub(super) fn read_logout(&self, token: &Jws<'_>, now: Timestamp) -> Option<Result<Logout, TokenFault>> {
+        const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
+        /// Seconds for which such a token may be on its way.
+        const FRESH: i64 = 600;
+        if token.kind.as_deref().is_some_and(|kind| !matches!(kind, "jwt" | "logout+jwt")) {
+            return Some(Err(TokenFault::Type));
+        }
+        let verified = match &self.source {
+            Source::Keys(keys) => keys.verify(token),
+            Source::Remote(remote) => remote.keys()?.keys.verify(token),
+            Source::Introspection(_) => Err(TokenFault::KeyUnknown),
+        };
+        if verified == Err(TokenFault::KeyUnknown) && matches!(self.source, Source::Remote(_)) {
+            return None;
+        }
+        Some(verified.and_then(|()| {
+            let claims = Claims::read(token)?;
+            let audience = Audience::OneOf(vec![self.client_id.to_string()]);
+            claims.verify_time(now, self.leeway)?;
+            claims.verify_audience(&audience)?;
+            let text = |name: &str| claims.text(name).map(str::to_owned);
+            let issued = claims.issued.filter(|issued| (now.as_second() - issued).abs() <= FRESH);
+            let says_so = claims
+                .all
+                .get("events")
+                .and_then(|events| events.get(EVENT))
+                .is_some_and(|event| event.is_object());
+            // A `nonce` is in an ID token: it must not be taken for this one.
+            let is_one = says_so && claims.text("jti").is_some() && !claims.all.contains_key("nonce");
+            let (subject, session) = (text("sub"), text("sid"));
+            match issued {
+                _ if claims.text("iss") != Some(&self.issuer) => Err(TokenFault::Issuer),
+                Some(at) if is_one && (subject.is_some() || session.is_some()) => {
+                    Ok(Logout { issuer: self.issuer.to_string(), subject, session, at })
+                }
+                Some(_) => Err(TokenFault::Claim),
+                None => Err(TokenFault::Expired),
+            }
+        }))
     }
 
     /// Judges a token about which the issuer was asked. None: it did not answer.

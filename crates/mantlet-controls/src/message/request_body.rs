@@ -43,6 +43,11 @@ impl<B> RequestBody<B> {
     pub(crate) fn ahead(&self) -> &[u8] {
         &self.ahead
     }
+
+    /// Whether all of it has been read ahead.
+    pub(crate) const fn is_read_ahead(&self) -> bool {
+        self.ended
+    }
 }
 
 impl<B: Body<Data = Bytes, Error = Reason> + Unpin> RequestBody<B> {

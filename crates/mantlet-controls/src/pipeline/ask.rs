@@ -48,7 +48,11 @@ pub(super) async fn after_a_good_token<B, A: App<B>, S: Sink>(
     status: StatusCode,
 ) {
     let Presented::Good(question) = std::mem::take(&mut road.due.presented) else { return };
-    let answers = if status.is_success() { answers(&road.call, app, &question).await } else { None };
+    if !status.is_success() {
+        road.policy.authentication.did_not_ask(question.kind);
+        return;
+    }
+    let answers = answers(&road.call, app, &question).await;
     road.policy.authentication.has_asked(question.kind, &road.call, road.audit, answers.as_ref());
 }
 

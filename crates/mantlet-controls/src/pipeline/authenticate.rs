@@ -44,6 +44,7 @@ where
     sight.withhold(request.headers_mut());
     if let Some(why) = &sight.why {
         road.audit.record(Record::of_withheld(&road.call, why));
+        road.call.principal = None;
     }
     if let (Some(used), Some(keeper)) = (sight.used, app.sessions()) {
         keeper.keep_soon(vec![used]);
@@ -84,17 +85,25 @@ where
 }
 
 /// Reads what a request names of sessions, if its operation changes them.
-pub(super) async fn what_it_names<B, S>(
+pub(super) async fn what_it_names<B, A, S>(
     road: &mut Road<'_, S>,
     request: &mut Request<RequestBody<B>>,
+    app: &mut A,
 ) -> Result<(), Reason>
 where
     B: Body<Data = Bytes, Error = Reason> + Unpin,
+    A: App<B>,
+    S: Sink,
 {
     let (call, authentication) = (&road.call, &road.policy.authentication);
-    if !authentication.effects_of(call).is_nothing() {
-        let course = Box::pin(authentication.read_course(call, request)).await?;
-        road.due.course = Some(Box::new(course));
+    if authentication.effects_of(call).is_nothing() {
+        return Ok(());
     }
+    let course = Box::pin(authentication.read_course(call, request)).await?;
+    if let Some(others) = app.sessions().filter(|keeper| keeper.is_shared()).cloned() {
+        let names = authentication.accounts_to_end(call, road.due.shown.as_ref(), &course);
+        Box::pin(authentication.ask_about_accounts(names, others)).await;
+    }
+    road.due.course = Some(Box::new(course));
     Ok(())
 }

@@ -7,7 +7,7 @@ use http::{Request, uri::PathAndQuery};
 use http_body::Body;
 
 use super::{
-    App, Arrival, Ending, Road, WireVerdict, authenticate,
+    App, Arrival, Ending, Road, WireVerdict, authenticate, logout,
     pages::{foreign, of_origin, suspect},
     pass::{pass, stop},
     watch::{self, Watch},
@@ -91,6 +91,11 @@ where
     let faults = road.due.owe(verdict);
     pass(audit, &road.call, faults)?;
 
+    // issuer: does an issuer say that a session has ended? Before the contract, which does not know it.
+    if logout::is_one(road, request) {
+        return Box::pin(logout::of_issuer(road, request, app)).await;
+    }
+
     // contract: is it an operation of the app? Before anything that depends on which one.
     let declared_cookies = find_operation(road, request)?;
 
@@ -158,7 +163,7 @@ where
     }
 
     // authentication: what does it name of sessions? Before the app reads it.
-    authenticate::what_it_names(road, request).await?;
+    authenticate::what_it_names(road, request, app).await?;
     let (call, settings) = (&road.call, &road.settings);
 
     // client: only we tell the app who the client is. After the other stops, so that none reads
@@ -170,6 +175,8 @@ where
             audit.record(header.record(call));
         }
     }
+
+    policy.authentication.name_principal(&road.call, request.headers_mut());
 
     // validate: is the input valid? The very last, because it judges what will be sent.
     if call.operation.is_some() && settings.input != Mode::Off {

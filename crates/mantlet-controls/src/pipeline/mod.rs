@@ -6,6 +6,7 @@ mod ask;
 mod authenticate;
 mod due;
 mod inbound;
+mod logout;
 mod open;
 mod outbound;
 mod pages;
@@ -62,6 +63,8 @@ enum Ending {
     Redirected(HeaderValue),
     /// A preflight, answered with these headers.
     Preflight(HeaderMap),
+    /// An issuer has said that a session has ended.
+    LoggedOut,
 }
 
 impl From<Refusal> for Ending {
@@ -121,9 +124,10 @@ where
             if matches!(road.due.presented, Presented::Good(_)) {
                 Box::pin(ask::after_a_good_token(&mut road, &mut app, answer.status())).await;
             }
+            let is_shared = app.sessions().is_some_and(|keeper| keeper.is_shared());
             match road.look(answer) {
                 Looked::Passes(answer) => {
-                    let events = road.course_of((answer.status(), answer.headers()), None);
+                    let events = road.course_of((answer.status(), answer.headers()), None, is_shared);
                     if !events.is_empty() {
                         Box::pin(road.keep(app.sessions().cloned(), events)).await;
                     }
@@ -131,7 +135,7 @@ where
                 }
                 Looked::IsConcerned(mut parts) => {
                     parts.read().await?;
-                    let Seen { answer, new_token, events } = road.judge(parts);
+                    let Seen { answer, new_token, events } = road.judge(parts, is_shared);
                     if !events.is_empty() {
                         Box::pin(road.keep(app.sessions().cloned(), events)).await;
                     }
@@ -206,7 +210,8 @@ impl<S: Sink> Road<'_, S> {
         // authentication: the same for its token.
         if !(is_concerned && is_asked_for_tokens) {
             let answer = (status, answer.headers());
-            authentication.learn(&self.call, &self.due.presented, self.audit, answer, None);
+            let course = self.due.course.as_deref();
+            authentication.learn(&self.call, &self.due.presented, self.audit, answer, None, course);
         }
         if is_concerned {
             Looked::IsConcerned(self.policy.responses.take_apart(&self.subject(), answer))
@@ -216,9 +221,14 @@ impl<S: Sink> Road<'_, S> {
     }
 
     /// What an answer does to sessions.
-    fn course_of(&self, answer: (StatusCode, &HeaderMap), body: Option<&[u8]>) -> Vec<Event> {
+    fn course_of(
+        &self,
+        answer: (StatusCode, &HeaderMap),
+        body: Option<&[u8]>,
+        is_shared: bool,
+    ) -> Vec<Event> {
         let known = (self.due.shown.as_ref(), self.due.course.as_deref());
-        self.policy.authentication.course(&self.call, known, answer, body)
+        self.policy.authentication.course(&self.call, known, is_shared, answer, body)
     }
 
     /// Keeps what an answer does to sessions, before the client has it: what it is told holds.
@@ -231,13 +241,21 @@ impl<S: Sink> Road<'_, S> {
                 self.audit.record(Record::of_ended_session(&self.call, *session, account, cause.as_str()));
             }
         }
-        if let Some(keeper) = keeper {
-            keeper.keep_now(events).await;
+        let ends =
+            events.iter().any(|event| matches!(event, Event::Ended { .. } | Event::EndedBefore { .. }));
+        match keeper {
+            // What is taken back must not come back; what is handed out may be known a moment later,
+            // unless another gate may be shown it next.
+            Some(keeper) if ends || keeper.is_shared() => {
+                keeper.keep_now(events).await;
+            }
+            Some(keeper) => keeper.keep_soon(events),
+            None => {}
         }
     }
 
     /// Looks into an answer that was read.
-    fn judge<B: Body<Data = Bytes>>(&self, parts: responses::Parts<B>) -> Seen<B> {
+    fn judge<B: Body<Data = Bytes>>(&self, parts: responses::Parts<B>, is_shared: bool) -> Seen<B> {
         let status = parts.status();
         let mut new_token = None;
         let mut events = Vec::new();
@@ -247,9 +265,10 @@ impl<S: Sink> Road<'_, S> {
             }
             let (authentication, presented) = (&self.policy.authentication, &self.due.presented);
             if authentication.asks_for(&self.call, presented, status) {
-                new_token = authentication.learn(&self.call, presented, self.audit, (status, headers), said);
+                let (answer, course) = ((status, headers), self.due.course.as_deref());
+                new_token = authentication.learn(&self.call, presented, self.audit, answer, said, course);
             }
-            events = self.course_of((status, headers), said);
+            events = self.course_of((status, headers), said, is_shared);
         };
         let answer = self.policy.responses.judge(&self.subject(), self.audit, parts, learn);
         Seen { answer, new_token, events }

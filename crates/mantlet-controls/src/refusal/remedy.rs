@@ -264,6 +264,7 @@ fn line(reason: Reason, mode: Mode) -> Line {
         | Reason::QuotaExceeded
         | Reason::StoreUnavailable
         | Reason::IssuerUnavailable
+        | Reason::LogoutInvalid
         | Reason::AppUnavailable
         | Reason::AppClosed
         | Reason::AppInvalidResponse

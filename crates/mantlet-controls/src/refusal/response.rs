@@ -118,6 +118,13 @@ pub fn redirect(location: HeaderValue) -> Response<Bytes> {
     response
 }
 
+/// The response to an issuer that has ended a session (OIDC Back-Channel Logout 1.0 section 2.8).
+pub fn done() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 /// The response to an allowed preflight.
 pub fn preflight(headers: HeaderMap) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());

@@ -1,6 +1,9 @@
 //! Secrets of the app, one of which may be the key that it signs its tokens with.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use crate::config::Secret;
 
@@ -19,11 +22,17 @@ pub struct Candidate {
 
 /// The candidates of the app that runs. A clone shares them, and they outlive a policy.
 #[derive(Debug, Clone, Default)]
-pub struct Candidates(Arc<Mutex<Held>>);
+pub struct Candidates(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Read for every request with a token, so beside the lock.
+    generation: AtomicU64,
+    held: Mutex<Held>,
+}
 
 #[derive(Debug, Default)]
 struct Held {
-    generation: u64,
     all: Arc<[Candidate]>,
     is_complete: bool,
 }
@@ -32,20 +41,23 @@ impl Candidates {
     /// Replaces them: the app has started, for the first time or again. `is_complete` if every place in its
     /// code that verifies a token is known, and the key there is one of those that say so.
     pub fn put(&self, all: Vec<Candidate>, is_complete: bool) {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.generation += 1;
-        held.all = all.into();
-        held.is_complete = is_complete;
+        let mut held = self.held();
+        *held = Held { all: all.into(), is_complete };
+        self.0.generation.fetch_add(1, Relaxed);
     }
 
-    /// The candidates, and a number that another start of the app changes.
-    pub fn get(&self) -> (u64, Arc<[Candidate]>) {
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (held.generation, Arc::clone(&held.all))
+    /// The candidates, and whether the app verifies tokens with no other key than those that say so.
+    pub fn get(&self) -> (Arc<[Candidate]>, bool) {
+        let held = self.held();
+        (Arc::clone(&held.all), held.is_complete)
     }
 
-    /// Whether the app verifies tokens with no other key than those that say so.
-    pub fn is_complete(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_complete
+    /// A number that another start of the app changes.
+    pub fn generation(&self) -> u64 {
+        self.0.generation.load(Relaxed)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

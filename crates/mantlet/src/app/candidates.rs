@@ -153,7 +153,7 @@ mod tests {
             () = hearing.listen(&candidates) => unreachable!(),
             sent = launcher => sent.unwrap(),
         }
-        let (generation, all) = candidates.get();
+        let (generation, (all, _)) = (candidates.generation(), candidates.get());
         let shown = all.iter().map(|candidate| {
             (candidate.name.to_string(), candidate.is_named_like_a_key, candidate.secret.expose().clone())
         });
@@ -220,7 +220,7 @@ mod tests {
             () = hearing.listen(&candidates) => unreachable!(),
             sent = launcher => assert_eq!(sent.unwrap(), 0),
         }
-        assert_eq!(candidates.get().1.len(), 2);
+        assert_eq!(candidates.get().0.len(), 2);
         drop(silent);
     }
 }

@@ -11,7 +11,7 @@ const FILE: &str = "admin.sock";
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Config {
-    /// The unix socket that `mantlet bans` and the like ask; `off` for none. Default `admin.sock`
+    /// The unix socket that `mantlet sessions` and the like ask; `off` for none. Default `admin.sock`
     /// in the state folder.
     pub(crate) socket: String,
 }

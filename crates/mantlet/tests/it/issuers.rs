@@ -273,6 +273,65 @@ fn a_principal_is_counted_and_recorded() {
     assert_eq!(ask(&gate, &bob).status, 200);
 }
 
+#[test]
+fn a_logout_at_the_provider_ends_its_tokens() {
+    let (provider, upstream) = (Provider::start(), upstream());
+    let state = tempfile::tempdir().expect("a folder");
+    let config = section(&provider, "client-id = \"gate\"");
+    let start = || Setup::serve(&upstream.url()).state(state.path()).config(&config).start();
+    let gate = start();
+    let of = |name: &str, session: &str| provider.issue(Wanted::new("shop", "read").of(name, session));
+    let (phone, laptop, bob) = (of("ann", "phone"), of("ann", "laptop"), of("bob", "s"));
+    eventually("the keys are known", || (ask(&gate, &phone).status == 200).then_some(()));
+    let place = format!("http://{}/.well-known/mantlet/backchannel-logout", gate.addr());
+    assert_eq!(provider.log_out(&place, "ann", Some("phone")), 200);
+    let answer = ask(&gate, &phone);
+    assert_eq!((answer.status, answer.code()), (401, "session-ended".to_owned()), "{answer:?}");
+    assert_eq!([&laptop, &bob].map(|token| ask(&gate, token).status), [200, 200]);
+    // What is not such a token ends nothing.
+    let mut client = Client::connect(gate.addr());
+    let access = of("bob", "s");
+    for token in ["", "nonsense", &access] {
+        let body = format!("logout_token={token}");
+        let head = "POST /.well-known/mantlet/backchannel-logout HTTP/1.1\r\nHost: a.example\r\nContent-Type: application/x-www-form-urlencoded\r\n";
+        let answer = client.ask(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()));
+        assert_eq!((answer.status, answer.code()), (400, "logout-invalid".to_owned()), "{answer:?}");
+    }
+    assert_eq!(ask(&gate, &bob).status, 200);
+    // All of an account; and a gate that is killed forgets nothing.
+    assert_eq!(provider.log_out(&place, "ann", None), 200);
+    gate.signal(rustix::process::Signal::KILL);
+    gate.wait();
+    let gate = start();
+    eventually("the keys are known", || (ask(&gate, &bob).status == 200).then_some(()));
+    assert_eq!([&phone, &laptop].map(|token| ask(&gate, token).code()), ["session-ended", "session-ended"]);
+    let place = format!("http://{}/.well-known/mantlet/backchannel-logout", gate.addr());
+    assert_eq!(provider.log_out(&place, "bob", Some("another")), 200);
+    assert_eq!(ask(&gate, &bob).status, 200);
+}
+
+#[test]
+fn the_app_is_told_the_principal_only_by_the_gate() {
+    let (provider, upstream) = (Provider::start(), upstream());
+    let header = "[authentication]\nprincipal-header = \"X-Mantlet-Principal\"\n";
+    let gate = Setup::serve(&upstream.url()).config(&section(&provider, header)).start();
+    let token = provider.issue(Wanted::new("shop", "read").of("änn", "s"));
+    eventually("the keys are known", || (ask(&gate, &token).status == 200).then_some(()));
+    let forged = "X-Mantlet-Principal: root\r\nX_Mantlet_Principal: root\r\nx-mantlet_principal: root\r\n";
+    let sent = |credential: &str| {
+        let before = upstream.seen().len();
+        let head = format!("GET /me HTTP/1.1\r\nHost: a.example\r\n{forged}{credential}\r\n");
+        assert_eq!(Client::connect(gate.addr()).ask(head).status, 200);
+        String::from_utf8(upstream.seen()[before..].to_vec()).expect("text")
+    };
+    let seen = sent(&format!("Authorization: Bearer {token}\r\n"));
+    let line =
+        format!("x-mantlet-principal: {{\"iss\":\"{}\",\"sub\":\"\\u00e4nn\"}}\r\n", provider.issuer());
+    assert!(seen.contains(&line) && !seen.contains("root"), "{seen}");
+    let seen = sent("");
+    assert!(!seen.to_lowercase().replace('_', "-").contains("x-mantlet-principal"), "{seen}");
+}
+
 fn base64(bytes: &[u8]) -> String {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     URL_SAFE_NO_PAD.encode(bytes)

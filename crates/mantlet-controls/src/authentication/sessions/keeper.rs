@@ -140,6 +140,15 @@ pub enum Event {
         /// When.
         at: i64,
     },
+    /// Every credential of an account, or of a session at its issuer, that was made before this was ended.
+    EndedBefore {
+        /// The account or the session.
+        name: Digest,
+        /// When.
+        at: i64,
+        /// Why.
+        cause: Cause,
+    },
     /// A session was ended.
     Ended {
         /// The session.
@@ -151,7 +160,8 @@ pub enum Event {
     },
 }
 
-/// Keeps what happens to sessions: in a file, or in a store that several gates share.
+/// Keeps what happens to sessions: in a file, or in a store that several gates share. Events that
+/// are handed in were applied to [`super::Sessions`] before.
 pub trait Keeper: Send + Sync + std::fmt::Debug {
     /// Keeps events within a second or so. No request waits for it.
     fn keep_soon(&self, events: Vec<Event>);

@@ -21,7 +21,7 @@ use sha2::Digest as _;
 pub use self::keeper::{Cause, Digest, Event, Keeper, Kind, SessionFacts};
 
 /// Credentials that are kept. One has about 200 bytes.
-const MOST: usize = 4 << 20;
+const MOST: usize = 1 << 20;
 /// Lists of credentials, each with a lock of its own.
 const SHARDS: usize = 64;
 /// Seconds between two records of the use of a session.
@@ -29,9 +29,8 @@ const USE: i64 = 60;
 /// Seconds for which an ended session is remembered, if its credentials have no end: 400 days, the
 /// longest life of a cookie.
 const REMEMBERED: i64 = 400 * 86_400;
-/// Values of one cookie in one session that are good at a time, and seconds for which more are.
-const VALUES: usize = 8;
-const OVERLAP: i64 = 60;
+/// Values of one session's cookies that are known at a time.
+const VALUES: usize = 64;
 
 /// The digest of a credential.
 pub fn digest(credential: &[u8]) -> Digest {
@@ -49,6 +48,16 @@ pub fn name_of_subject(subject: &str) -> Digest {
     digest(format!("sub:{subject}").as_bytes())
 }
 
+/// An account at an issuer.
+pub fn name_at_issuer(issuer: &str, subject: &str) -> Digest {
+    digest(format!("iss:{issuer}|sub:{subject}").as_bytes())
+}
+
+/// A session at an issuer: the `sid` of its tokens.
+pub fn session_at_issuer(issuer: &str, session: &str) -> Digest {
+    digest(format!("iss:{issuer}|sid:{session}").as_bytes())
+}
+
 /// The names that an operator may mean by a text.
 pub fn names_of(text: &str) -> [Digest; 2] {
     [name_of_login(&crate::account::compared(text).unwrap_or_default()), name_of_subject(text)]
@@ -64,20 +73,29 @@ pub struct Session {
     ended: AtomicI64,
     cause: Mutex<Option<Cause>>,
     credentials: Mutex<Vec<(Digest, i64)>>,
+    /// When its cookie was last kept beyond this process.
+    kept: AtomicI64,
     /// Names of its account that were learned later.
     later: Mutex<Vec<Digest>>,
 }
 
 impl Session {
     fn new(facts: SessionFacts) -> Self {
-        let (used, ended) = (facts.began.into(), 0.into());
+        let (used, ended, kept) = (facts.began.into(), 0.into(), facts.began.into());
         let (cause, credentials, later) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { facts, used, ended, cause, credentials, later }
+        Self { facts, used, ended, cause, credentials, kept, later }
     }
 
     /// When it was last used, in seconds since 1970, to a minute.
     pub fn used(&self) -> i64 {
         self.used.load(Relaxed)
+    }
+
+    /// Whether a new value of its cookie is to be kept beyond this process: once a minute. When it ends,
+    /// all of its values are.
+    pub(super) fn is_to_be_kept(&self, now: i64) -> bool {
+        let known = self.kept.load(Relaxed);
+        now >= known + USE && self.kept.compare_exchange(known, now, Relaxed, Relaxed).is_ok()
     }
 
     /// When and why it was ended, if it was.
@@ -112,6 +130,10 @@ struct Inner {
     sessions: Mutex<HashMap<u64, Arc<Session>>>,
     /// Sessions by the names of their accounts.
     accounts: Mutex<HashMap<Digest, Vec<u64>>>,
+    /// Accounts and sessions whose credentials of before were ended.
+    before: Mutex<HashMap<Digest, (i64, Cause)>>,
+    /// Whether there is any: requests then need not ask.
+    has_before: AtomicBool,
     /// Names of cookies that the app hands out at logins.
     cookies: ArcSwap<HashSet<Box<str>>>,
     count: AtomicU64,
@@ -126,6 +148,8 @@ impl Default for Inner {
             shards: std::array::from_fn(|_| Mutex::default()),
             sessions: Mutex::default(),
             accounts: Mutex::default(),
+            before: Mutex::default(),
+            has_before: AtomicBool::default(),
             cookies: ArcSwap::default(),
             count: AtomicU64::default(),
             began: AtomicI64::default(),
@@ -160,6 +184,16 @@ impl Sessions {
                     .collect()
             }
         }
+    }
+
+    /// Why a credential of one of these names, made at this time, was ended, if it was.
+    pub fn ended_before(&self, names: &[Digest], made: i64) -> Option<Cause> {
+        if !self.0.has_before.load(Relaxed) {
+            return None;
+        }
+        let before = lock(&self.0.before);
+        let mut found = names.iter().filter_map(|name| before.get(name));
+        found.find(|(at, _)| made <= *at).map(|(_, cause)| *cause)
     }
 
     /// Whether a cookie of this name holds sessions.
@@ -221,6 +255,14 @@ impl Sessions {
                     session.used.fetch_max(*at, Relaxed);
                 }
             }
+            Event::EndedBefore { name, at, cause } => {
+                let mut before = lock(&self.0.before);
+                let known = before.entry(*name).or_insert((*at, *cause));
+                if known.0 < *at {
+                    *known = (*at, *cause);
+                }
+                self.0.has_before.store(true, Relaxed);
+            }
             Event::Ended { session, at, cause } => {
                 if let Some(session) = self.session(*session) {
                     lock(&session.cause).get_or_insert(*cause);
@@ -263,21 +305,12 @@ impl Sessions {
         self.0.count.fetch_add(1, Relaxed);
         let mut all = lock(&session.credentials);
         all.push((digest, at));
-        // A cookie that is signed anew with every answer: the newest values are good, and all of the
-        // last minute, for requests at the same time.
+        // A cookie that is signed anew, once a second at most: requests at the same time show some of its
+        // newest values.
         if kind == Kind::Cookie && all.len() > VALUES {
-            let enough = all.len() - VALUES;
-            let mut place = 0;
-            let old: Vec<_> = all
-                .extract_if(.., |(_, made)| {
-                    place += 1;
-                    place <= enough && *made + OVERLAP < at
-                })
-                .collect();
+            let (oldest, _) = all.remove(0);
             drop(all);
-            for (digest, _) in old {
-                self.forget_credential(&digest);
-            }
+            self.forget_credential(&oldest);
         }
     }
 
@@ -297,6 +330,7 @@ impl Sessions {
             });
             self.0.count.fetch_sub((before - shard.len()) as u64, Relaxed);
         }
+        lock(&self.0.before).retain(|_, (at, _)| *at + REMEMBERED > now);
         let all: Vec<_> = lock(&self.0.sessions).values().cloned().collect();
         let mut gone = HashSet::new();
         for session in all {

@@ -16,19 +16,43 @@ impl Sessions {
     /// The same in pieces, so that a million sessions need no second place. What happens meanwhile
     /// may be missing.
     pub fn pieces(&self) -> impl Iterator<Item = Vec<Event>> + use<> {
+        let before: Vec<_> = lock(&self.0.before)
+            .iter()
+            .map(|(name, (at, cause))| Event::EndedBefore { name: *name, at: *at, cause: *cause })
+            .collect();
         let all: Vec<_> = lock(&self.0.sessions).values().cloned().collect();
         let (this, mut next) = (self.clone(), 0);
-        std::iter::from_fn(move || {
+        let before = Some(before).filter(|before| !before.is_empty());
+        before.into_iter().chain(std::iter::from_fn(move || {
             let piece = all.get(next..all.len().min(next + PIECE)).filter(|piece| !piece.is_empty())?;
             next += piece.len();
             Some(piece.iter().flat_map(|session| this.events_of(session)).collect())
-        })
+        }))
     }
 
     /// The credentials of a session, the oldest first.
     pub fn credentials(&self, session: &Session) -> Vec<(Digest, HandedOut)> {
         let digests: Vec<_> = lock(&session.credentials).iter().map(|(digest, _)| *digest).collect();
         digests.into_iter().filter_map(|digest| Some((digest, self.find(&digest)?))).collect()
+    }
+
+    /// The same, as events.
+    pub(in crate::authentication) fn handed_out_in(&self, id: u64) -> Vec<Event> {
+        self.session(id).map(|session| self.credentials_of(&session)).unwrap_or_default()
+    }
+
+    fn credentials_of(&self, session: &Session) -> Vec<Event> {
+        // In their order: the oldest value of a cookie goes first.
+        let credentials = self.credentials(session).into_iter();
+        let event = |(digest, credential): (Digest, HandedOut)| Event::HandedOut {
+            session: session.facts.id,
+            digest,
+            kind: credential.kind,
+            cookie: credential.cookie.as_deref().map(Box::from),
+            at: credential.at,
+            expires: credential.expires,
+        };
+        credentials.map(event).collect()
     }
 
     fn events_of(&self, session: &Arc<Session>) -> Vec<Event> {
@@ -38,15 +62,7 @@ impl Sessions {
         if !later.is_empty() {
             events.push(Event::Began(SessionFacts { names: later, ..facts }));
         }
-        // In their order: the oldest value of a cookie goes first.
-        events.extend(self.credentials(session).into_iter().map(|(digest, credential)| Event::HandedOut {
-            session: id,
-            digest,
-            kind: credential.kind,
-            cookie: credential.cookie.as_deref().map(Box::from),
-            at: credential.at,
-            expires: credential.expires,
-        }));
+        events.extend(self.credentials_of(session));
         let used = session.used.load(Relaxed);
         if used > session.facts.began {
             events.push(Event::Used { session: id, at: used });

@@ -10,7 +10,7 @@ use super::Forward;
 use crate::app::{fetch, request_body::AppRequestBody};
 
 /// Time for the whole answer: a request of a client waits for it.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_millis(500);
 
 impl Forward<'_> {
     /// Sends a question, in its turn like any request of this client, and reads the answer. None if there

@@ -266,12 +266,13 @@ impl Inner {
                 if is_over {
                     return;
                 }
-                // First in line again: they may be followed by others of their session.
+                // First in line again: others of their session may follow.
                 let mut queue = self.queue();
-                let later = std::mem::take(&mut queue.soon);
-                queue.soon.extend(events);
+                for event in events.into_iter().rev() {
+                    queue.soon.push_front(event);
+                }
                 drop(queue);
-                self.add(later.into());
+                self.add(Vec::new());
                 tokio::time::sleep(AGAIN).await;
             }
         }
@@ -354,12 +355,18 @@ impl Inner {
             }
             Event::Ended { session, .. } => {
                 let note = self.note(link.clone(), *session, ("ended", &text), true, false, 0);
-                let mut add = redis::cmd("XADD");
-                add.arg(self.name_of_stream()).arg("MAXLEN").arg("~").arg(STREAM);
-                add.arg("*").arg("event").arg(&text);
-                try_join(note, run(add, link.clone())).await.map(drop)
+                try_join(note, run(self.announcement(&text), link.clone())).await.map(drop)
             }
+            Event::EndedBefore { .. } => run(self.announcement(&text), link).await,
         }
+    }
+
+    /// Tells the other gates.
+    fn announcement(&self, text: &str) -> Cmd {
+        let mut add = redis::cmd("XADD");
+        add.arg(self.name_of_stream()).arg("MAXLEN").arg("~").arg(STREAM);
+        add.arg("*").arg("event").arg(text);
+        add
     }
 
     async fn note(
@@ -484,12 +491,19 @@ impl Inner {
             Event::HandedOut { digest, .. } => self.known.find(digest).is_none(),
             Event::Used { session, at } => of(session).is_none_or(|session| session.used() < *at),
             Event::Ended { session, .. } => of(session).is_none_or(|session| session.ended().is_none()),
+            Event::EndedBefore { name, at, .. } => self.known.ended_before(&[*name], *at).is_none(),
         }
     }
 
     /// Takes the end of a session that another gate has told of.
     pub(super) fn learn_end(&self, event: Event) {
-        let Event::Ended { session, .. } = event else { return };
+        let Event::Ended { session, .. } = event else {
+            if matches!(event, Event::EndedBefore { .. }) && self.is_news(&event) {
+                self.known.apply(&event);
+                self.file.keep_soon(vec![event]);
+            }
+            return;
+        };
         let mut recent = self.recent();
         if recent.len() >= 1_024 {
             recent.retain(|_, (_, at)| at.elapsed() < RECENT);

@@ -1,7 +1,11 @@
 //! How a gate follows the others: the stream of sessions that were ended, and a comparison of
 //! everything where the stream may not have been enough.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    str::FromStr,
+    time::{Duration, Instant},
+};
 
 use futures_util::future::try_join_all;
 use mantlet_controls::authentication::sessions::Event;
@@ -18,6 +22,8 @@ use super::{
 /// considered lost.
 const BLOCK: Duration = Duration::from_secs(1);
 const LOST: Duration = Duration::from_secs(4);
+/// The longest pause until it is tried again.
+const LONGEST: Duration = Duration::from_secs(1);
 /// Entries that are read at once.
 const AT_ONCE: usize = 1_000;
 /// Sessions that are asked about at once.
@@ -56,13 +62,15 @@ impl Inner {
     /// Reads the stream, for ever. After a lost connection it goes on after the last entry that it
     /// has read.
     pub(super) async fn follow(&self) {
-        let mut place = None;
+        let (mut place, mut pause) = (None, AGAIN);
         loop {
+            let start = Instant::now();
             // A store that is away is reported by what is asked of it.
             if let Err(error) = self.follow_once(&mut place).await {
                 self.refused(&error);
             }
-            sleep(AGAIN).await;
+            pause = if start.elapsed() > LONGEST { AGAIN } else { LONGEST.min(pause * 2) };
+            sleep(pause).await;
         }
     }
 

@@ -213,7 +213,7 @@ fn check_with(subjects: &[&'static Subject]) {
     }
 
     let mut records = running.gateway.end().audit;
-    records.retain(|record| record["action"] != "end");
+    records.retain(|record| record["security_event"] != "session-ended");
     records.retain(|record| !record["path"].as_str().is_some_and(|path| path.starts_with("/marked-")));
     // Only the steps that say so are refused.
     let done = records.iter().filter(|record| record["action"] != "pass");

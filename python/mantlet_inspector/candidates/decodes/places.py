@@ -1,0 +1,272 @@
+"""The places in the app's code that verify tokens, and uses of libraries that are not
+understood."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from mantlet_inspector.candidates.decodes.libraries import (
+    CLASS,
+    HARMLESS,
+    LOGINS,
+    MODULE,
+    OTHERS,
+    TOKENS,
+    Kind,
+    Libraries,
+    is_below,
+)
+from mantlet_inspector.candidates.decodes.names import Instance, Names
+from mantlet_inspector.candidates.decodes.sources import Source, Sources, imported
+from mantlet_inspector.candidates.decodes.stores import Stores
+from mantlet_inspector.candidates.reach import CACHED
+from mantlet_inspector.source import index
+from mantlet_inspector.source.objects import is_class
+from mantlet_inspector.source.stored import attribute, bases_of, entries, is_a, items
+
+KNOWN = (*TOKENS, *LOGINS, *OTHERS)
+ROOTS = tuple(dict.fromkeys(one.rpartition(".")[2] for one in KNOWN))
+WORDS = re.compile(rb"\b(?:%s|JSONWebSignatureSerializer)\b" % b"|".join(one.encode() for one in ROOTS))
+# A module that has both may verify tokens by hand.
+BY_HAND = (re.compile(rb"\burlsafe_b64decode\b"), re.compile(rb"\bhmac\b|\.verify\("))
+DYNAMIC = ("__import__", "eval", "exec", "import_module")
+CARRIERS = {"partial": 0, "run_in_executor": 1, "run_in_threadpool": 0, "run_sync": 0, "to_thread": 0}
+
+
+class NotUnderstood(Exception):
+    """A use of a library, at a node."""
+
+    def __init__(self, node: Any) -> None:
+        self.node = node
+
+
+class Place(NamedTuple):
+    """A call that verifies a token, or reads it without."""
+
+    source: Source
+    call: ast.Call
+    kind: Kind
+    arguments: list[ast.expr]  # positional ones
+    keywords: list[ast.keyword]
+    held: Any = None  # a `partial` that is called
+
+    def argument(self, name: str, index: int) -> ast.expr | None:
+        for one in self.keywords:
+            if one.arg == name:
+                return one.value
+        return self.arguments[index] if index < len(self.arguments) else None
+
+    def is_certain(self) -> bool:
+        """Whether each argument is written out."""
+        return not any(isinstance(one, ast.Starred) for one in self.arguments) and all(
+            one.arg is not None for one in self.keywords
+        )
+
+
+class Places:
+    def __init__(self, sources: Sources, names: Names, libraries: Libraries, stores: Stores) -> None:
+        self.sources = sources
+        self.names = names
+        self.libraries = libraries
+        self.stores = stores
+
+    def words(self) -> re.Pattern[bytes]:
+        """What a module mentions that may use a library: also names that others have given it."""
+        found = set()
+        for source in self.sources.all:
+            for name, value in list(source.names.items()):
+                if type(name) is str and self.kind(value) not in (None, HARMLESS):
+                    found.add(name.encode())
+        if not found:
+            return WORDS
+        return re.compile(WORDS.pattern + rb"|\b(?:%s)\b" % b"|".join(map(re.escape, sorted(found))))
+
+    def mentioning(self) -> Iterator[Source]:
+        words = self.words()
+        for source in self.sources.all:
+            if words.search(source.text):
+                yield source
+
+    def kind(self, value: Any) -> Kind | None:
+        """Of an object, also of a `partial` of one."""
+        if isinstance(value, Instance):
+            return MODULE
+        if is_a(value, functools.partial):
+            inner = self.kind(attribute(value, "func"))
+            return inner if inner is not None and inner.what in ("decode", "peek") else None
+        if type(value) is CACHED:
+            return None
+        kind = self.libraries.kind(value)
+        if kind is None and is_class(value):  # one of the app's own, made of a library's
+            kinds = (self.libraries.kind(base) for base in bases_of(value)[1:])
+            kind = next((one for one in kinds if one is not None and one.what == "maker"), None)
+        return kind
+
+    def of_source(self, source: Source) -> Iterator[Place | NotUnderstood]:
+        for node in source.nodes:
+            try:
+                found = self.of_node(source, node)
+            except NotUnderstood as odd:
+                found = odd
+            if found is not None:
+                yield found
+
+    def of_node(self, source: Source, node: Any) -> Place | None:
+        context = getattr(node, "ctx", None)
+        if self.is_odd(source, node):
+            raise NotUnderstood(node)
+        if not isinstance(node, (ast.Name, ast.Attribute)) and index.attribute_parts(node) is None:
+            return None
+        live = self.names.live(source, node)
+        kind = self.kind(live)
+        if kind is None or kind == HARMLESS:
+            return None
+        if isinstance(node, ast.Call) or isinstance(context, ast.Load):
+            return self.use(source, node, live, kind)
+        if isinstance(node, ast.Name):
+            return None  # what it is given counts
+        raise NotUnderstood(node)
+
+    def is_odd(self, source: Source, node: Any) -> bool:
+        """A way to a library that no name shows."""
+        if isinstance(node, ast.Call):
+            return last_of(node.func) in DYNAMIC and self.is_dynamic(node)
+        if isinstance(node, ast.Subscript) and index.last_name(node.value) == "modules":
+            return index.last_name(node.slice) != "__name__" and is_library(node.slice)
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            return self.is_odd_import(source, node)
+        return False
+
+    def is_odd_import(self, source: Source, node: Any) -> bool:
+        """In a function: of a library that is not imported yet, or under a name that stands for
+        more. In a class: it is an attribute then."""
+        for alias in node.names:
+            is_plain = isinstance(node, ast.Import)
+            name = alias.asname or (alias.name.partition(".")[0] if is_plain else alias.name)
+            bound = source.binding_of(node, name)
+            if bound is None:
+                continue
+            base = alias.name if is_plain else node.module or ""
+            is_of_library = is_below(base, KNOWN) and not getattr(node, "level", 0)
+            if is_of_library and base not in sys.modules:
+                return True
+            kind = self.kind(imported(source, node, alias))
+            is_sole = len(bound[1]) == 1 and not isinstance(bound[0], ast.ClassDef)
+            if kind not in (None, HARMLESS) and not is_sole:
+                return True
+        return False
+
+    def is_dynamic(self, call: ast.Call) -> bool:
+        return last_of(call.func) in ("eval", "exec") or not call.args or is_library(call.args[0])
+
+    def use(self, source: Source, node: Any, live: Any, kind: Kind) -> Place | None:
+        """A place, if it is one. What is neither harmless nor understood raises."""
+        parent = source.parents[node]
+        is_type = is_class(live)
+        while is_type and isinstance(parent, ast.Subscript) and parent.value is node:
+            node, parent = parent, source.parents[parent]
+        if isinstance(parent, ast.Attribute):
+            return None  # what it leads to counts
+        if (
+            isinstance(parent, ast.Call)
+            and index.attribute_parts(parent) is not None
+            and parent.args[0] is node
+        ):
+            return None
+        if kind.what == "unknown":
+            if is_type and is_annotation(source, node):
+                return None
+            raise NotUnderstood(node)
+        if isinstance(parent, ast.Call) and parent.func is node:
+            return self.called(source, parent, live, kind)
+        if self.is_alias(source, node, parent) or (is_type and is_annotation(source, node)):
+            return None
+        if kind.what == "maker" and isinstance(parent, ast.ClassDef) and node in parent.bases:
+            self.inherited(source, parent)
+            return None
+        if isinstance(parent, ast.Call) and kind.what in ("decode", "peek"):
+            before = CARRIERS.get(last_of(parent.func), len(parent.args))
+            if before < len(parent.args) and parent.args[before] is node:
+                place = Place(source, parent, kind, parent.args[before + 1 :], parent.keywords)
+                name, index_ = kind.keys[0] if kind.keys else ("", 0)
+                is_given = place.argument(name, index_) is not None
+                if last_of(parent.func) != "partial":
+                    return place
+                whole = source.parents[parent]
+                if is_given and self.is_alias(source, parent, whole):
+                    return place
+        raise NotUnderstood(node)
+
+    def called(self, source: Source, call: ast.Call, live: Any, kind: Kind) -> Place | None:
+        if kind in (CLASS, MODULE):
+            if call.args or call.keywords:  # options that may turn verification off
+                raise NotUnderstood(call)
+            parent = source.parents[call]
+            if isinstance(parent, ast.Attribute) or self.is_alias(source, call, parent):
+                return None
+            raise NotUnderstood(call)
+        held = live if is_a(live, functools.partial) else None
+        return Place(source, call, kind, call.args, call.keywords, held)
+
+    def is_alias(self, source: Source, node: Any, parent: Any) -> bool:
+        """`decode = jwt.decode`, in a module or in a function, where nothing else has this name."""
+        if isinstance(parent, ast.Assign) and parent.value is node and len(parent.targets) == 1:
+            target = parent.targets[0]
+        elif isinstance(parent, ast.AnnAssign) and parent.value is node:
+            target = parent.target
+        else:
+            return False
+        if not isinstance(target, ast.Name):
+            return False
+        bound = source.binding_of(parent, target.id)
+        if bound is None:
+            return not self.stores.is_rebound(source, target.id)
+        return not isinstance(bound[0], ast.ClassDef) and len(bound[1]) == 1
+
+    def inherited(self, source: Source, node: ast.ClassDef) -> None:
+        """A class of the app's own that verifies as a library's does: not if it decides itself
+        which key that is."""
+        for one in node.body:
+            names = {getattr(one, "name", "")}
+            if isinstance(one, (ast.Assign, ast.AnnAssign)):
+                targets = one.targets if isinstance(one, ast.Assign) else [one.target]
+                names = {index.last_name(target) for target in targets}
+            if names & {"__init__", "__new__", "decode_key", "secret", "public_key", "_config"}:
+                raise NotUnderstood(one)
+
+
+def last_of(node: Any) -> str:
+    return index.last_name(node.func if isinstance(node, ast.Call) else node)
+
+
+def is_library(name: Any) -> bool:
+    """Whether a text may be the name of a library."""
+    text = name.value if isinstance(name, ast.Constant) else None
+    return type(text) is not str or is_below(text, KNOWN)
+
+
+def is_annotation(source: Source, node: Any) -> bool:
+    """Whether a class only says of what type something is."""
+    below, above = node, source.parents[node]
+    while isinstance(above, (ast.Subscript, ast.Tuple, ast.List, ast.BinOp)):
+        below, above = above, source.parents[above]
+    if isinstance(above, (ast.arg, ast.AnnAssign)):
+        return above.annotation is below
+    if isinstance(above, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return above.returns is below
+    if isinstance(above, ast.Call):
+        return last_of(above.func) in ("isinstance", "issubclass") and above.func is not below
+    return isinstance(above, ast.ExceptHandler)
+
+
+def options_of(held: Any) -> tuple[list[Any], dict[str, Any]]:
+    """What a `partial` holds."""
+    given = attribute(held, "args")
+    known = attribute(held, "keywords")
+    named = {name: value for name, value in entries(known) if type(name) is str} if is_a(known, dict) else {}
+    return (items(given) if is_a(given, tuple) else []), named
