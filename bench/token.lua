@@ -10,7 +10,6 @@ end
 local requests, at = {}, 0
 
 function init(arguments)
-  wrk.init(arguments)
   local head = "GET " .. wrk.path .. " HTTP/1.1\r\nHost: " .. wrk.headers["Host"] .. "\r\n"
   if arguments[1] == "-" then
     requests[1] = head .. "\r\n"
