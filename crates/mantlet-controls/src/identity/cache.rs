@@ -1,15 +1,30 @@
 //! Verdicts on tokens, for each thread: a token that was verified is not verified again.
+//!
+//! A token has a place in one small set, as in the cache of a processor: whatever clients send, a
+//! look-up compares a few numbers, and only one verdict makes room for a new one. The verdict that ends
+//! first goes. So forged tokens, whose verdicts end soon, do not push out those on good ones.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::{
+    cell::RefCell,
+    hash::{BuildHasher, RandomState},
+};
 
 use super::Verdict;
 
-/// Tokens of one thread. Each has a few hundred bytes.
-const MOST: usize = 16_384;
+/// Sets of one thread, and verdicts in each: 16,384 tokens. A good one has 1.5 KiB with its caller's
+/// claims.
+const SETS: usize = 2_048;
+const MOST: usize = 8;
 /// Seconds for which a bad verdict is remembered.
 const BAD: i64 = 5;
+/// The longest token whose bad verdict is remembered: any client can make such tokens.
+const LONGEST_BAD: usize = 2_048;
+/// The last bytes of a token that choose its set: of its signature, which differ in all good ones.
+const CHOOSING: usize = 32;
 
 struct Entry {
+    hash: u64,
+    token: Box<str>,
     /// The issuer that its verdict is about; empty: the app itself.
     by: Box<str>,
     /// What was known of keys when it was made.
@@ -18,10 +33,17 @@ struct Entry {
     verdict: Verdict,
 }
 
+#[derive(Default)]
+struct Cache {
+    /// Empty until a verdict is kept.
+    sets: Vec<Vec<Entry>>,
+    /// With a secret seed: no client can choose the set of a token.
+    hasher: RandomState,
+}
+
 thread_local! {
-    /// INVARIANT: borrowed only within a function that does not await. The table hashes with a secret
-    /// seed, and compares whole tokens.
-    static CACHE: RefCell<HashMap<Box<str>, Entry>> = RefCell::default();
+    /// INVARIANT: borrowed only within a function that does not await.
+    static CACHE: RefCell<Cache> = RefCell::default();
 }
 
 /// A verdict on a token that was given before: what `is_still` makes of its issuer, of what was known
@@ -32,8 +54,9 @@ pub(crate) fn recall<T>(
     is_still: impl FnOnce(&str, u64, &Verdict) -> Option<T>,
 ) -> Option<T> {
     CACHE.with_borrow(|cache| {
-        let entry = cache.get(token).filter(|entry| now < entry.until)?;
-        is_still(&entry.by, entry.epoch, &entry.verdict)
+        let hash = cache.hash(token);
+        let entry = cache.sets.get(index(hash))?.iter().find(|entry| entry.is_of(hash, token))?;
+        if now < entry.until { is_still(&entry.by, entry.epoch, &entry.verdict) } else { None }
     })
 }
 
@@ -41,16 +64,97 @@ pub(crate) fn recall<T>(
 pub(crate) fn keep(token: &str, by: &str, epoch: u64, now: i64, verdict: &Verdict) {
     let until = match verdict {
         Verdict::Good(principal) => principal.expires.unwrap_or(i64::MAX),
-        Verdict::Bad(..) => now + BAD,
-        Verdict::Unjudged => return,
+        Verdict::Bad(..) if token.len() <= LONGEST_BAD => now + BAD,
+        Verdict::Bad(..) | Verdict::Unjudged => return,
     };
     CACHE.with_borrow_mut(|cache| {
-        if cache.len() >= MOST && !cache.contains_key(token) {
-            cache.retain(|_, entry| now < entry.until);
-            if cache.len() >= MOST {
-                cache.clear();
-            }
+        if cache.sets.is_empty() {
+            cache.sets.resize_with(SETS, Vec::new);
         }
-        cache.insert(token.into(), Entry { by: by.into(), epoch, until, verdict: verdict.clone() });
+        let hash = cache.hash(token);
+        let Some(set) = cache.sets.get_mut(index(hash)) else { return };
+        let entry =
+            Entry { hash, token: token.into(), by: by.into(), epoch, until, verdict: verdict.clone() };
+        if let Some(known) = set.iter_mut().find(|known| known.is_of(hash, token)) {
+            *known = entry;
+        } else if set.len() < MOST {
+            set.push(entry);
+        } else if let Some(first) = set.iter_mut().min_by_key(|known| known.until)
+            && (matches!(verdict, Verdict::Good(_)) || first.until <= until)
+        {
+            *first = entry;
+        }
     });
+}
+
+impl Cache {
+    fn hash(&self, token: &str) -> u64 {
+        let token = token.as_bytes();
+        self.hasher.hash_one(token.last_chunk::<CHOOSING>().map_or(token, |last| last))
+    }
+}
+
+impl Entry {
+    /// Whole tokens are compared: what chooses a set may be the same in two of them.
+    fn is_of(&self, hash: u64, token: &str) -> bool {
+        self.hash == hash && *self.token == *token
+    }
+}
+
+fn index(hash: u64) -> usize {
+    usize::try_from(hash % SETS as u64).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{call::Principal, token::TokenFault};
+
+    fn good(expires: i64) -> Verdict {
+        let (issuer, subject, attributes) = ("app".into(), "alice".into(), Vec::new());
+        let expires = Some(expires);
+        Verdict::Good(Arc::new(Principal { issuer, subject, is_of_app: true, attributes, expires }))
+    }
+
+    fn is_known(token: &str, now: i64) -> bool {
+        recall(token, now, |_, _, _| Some(())).is_some()
+    }
+
+    #[test]
+    fn forged_tokens_do_not_push_out_good_ones() {
+        let good_ones: Vec<_> = (0..1_000).map(|number| format!("good{number:060}")).collect();
+        for token in &good_ones {
+            keep(token, "", 1, 0, &good(1_000));
+        }
+        for number in 0..100_000 {
+            keep(&format!("forged{number:060}"), "", 1, 1, &Verdict::Bad(TokenFault::Signature, None));
+        }
+        assert!(good_ones.iter().all(|token| is_known(token, 2)));
+        assert!(is_known(&format!("forged{:060}", 99_999), 5));
+        // Good ones make room for each other, and a bad verdict ends soon.
+        assert!(!is_known(&format!("forged{:060}", 99_999), 6));
+        for number in 0..100_000 {
+            keep(&format!("another{number:060}"), "", 1, 2, &good(2_000));
+        }
+        assert!(good_ones.iter().filter(|token| is_known(token, 2)).count() < 10);
+    }
+
+    #[test]
+    fn a_token_with_the_signature_of_another_has_a_verdict_of_its_own() {
+        let signature = "x".repeat(CHOOSING);
+        let bad = Verdict::Bad(TokenFault::Signature, None);
+        keep(&format!("good.{signature}"), "", 1, 0, &good(1_000));
+        for number in 0..100 {
+            keep(&format!("{number}.{signature}"), "", 1, 0, &bad);
+        }
+        let is_good = |verdict: &Verdict| matches!(verdict, Verdict::Good(_));
+        let known = recall(&format!("good.{signature}"), 1, |_, _, verdict| Some(is_good(verdict)));
+        assert_eq!(known, Some(true));
+        assert!(!is_known(&format!("0.{signature}"), 1), "only a few of them are remembered");
+        let long = "x".repeat(LONGEST_BAD + 1);
+        keep(&long, "", 1, 0, &bad);
+        assert!(!is_known(&long, 1));
+    }
 }
