@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
 COUNT, ISSUER, AUDIENCE, SECRET, APP_SECRET = int(sys.argv[1]), *sys.argv[2:]
+KEY = "bench-2026"
 NOW = int(time.time())
 ES256 = ec.generate_private_key(ec.SECP256R1())
 
@@ -30,8 +31,10 @@ def of_key(signed: bytes) -> bytes:
     return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
-def write(name: str, algorithm: str, claims: dict[str, object], sign: Callable[[bytes], bytes]) -> None:
-    header = base64url(json.dumps({"alg": algorithm, "typ": "JWT"}, separators=(",", ":")).encode())
+def write(
+    name: str, header_members: dict[str, str], claims: dict[str, object], sign: Callable[[bytes], bytes]
+) -> None:
+    header = base64url(json.dumps(header_members, separators=(",", ":")).encode())
     with Path(name).open("w") as file:
         for number in range(COUNT):
             payload = json.dumps(claims | {"jti": f"{number:032x}"}, separators=(",", ":"))
@@ -50,13 +53,14 @@ def main() -> None:
     }
     # As FastAPI's tutorial has them.
     of_app: dict[str, object] = {"sub": "johndoe", "exp": NOW + 86_400}
-    write("hs256.tokens", "HS256", of_issuer, of_secret(SECRET.encode()))
-    write("hs256-forged.tokens", "HS256", of_issuer, of_secret(os.urandom(32)))
-    write("es256.tokens", "ES256", of_issuer, of_key)
-    # A signature that no key has made costs its verifier the same.
-    write("es256-forged.tokens", "ES256", of_issuer, lambda _: os.urandom(64))
-    write("app.tokens", "HS256", of_app, of_secret(APP_SECRET.encode()))
-    write("app-forged.tokens", "HS256", of_app, of_secret(os.urandom(32)))
+    hs256, es256 = ({"alg": algorithm, "typ": "JWT"} for algorithm in ("HS256", "ES256"))
+    write("hs256.tokens", hs256, of_issuer, of_secret(SECRET.encode()))
+    write("hs256-forged.tokens", hs256, of_issuer, of_secret(os.urandom(32)))
+    write("es256.tokens", es256 | {"kid": KEY}, of_issuer, of_key)
+    # A signature that no key has made costs its verifier the same. A forger need not name a key.
+    write("es256-forged.tokens", es256, of_issuer, lambda _: os.urandom(64))
+    write("app.tokens", hs256, of_app, of_secret(APP_SECRET.encode()))
+    write("app-forged.tokens", hs256, of_app, of_secret(os.urandom(32)))
 
     public = ES256.public_key()
     info = serialization.PublicFormat.SubjectPublicKeyInfo
@@ -64,7 +68,7 @@ def main() -> None:
     numbers = public.public_numbers()
     point = {"x": base64url(numbers.x.to_bytes(32, "big")), "y": base64url(numbers.y.to_bytes(32, "big"))}
     sets = {
-        "es256.json": {"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", **point},
+        "es256.json": {"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": KEY, **point},
         "hs256.json": {"kty": "oct", "alg": "HS256", "k": base64url(SECRET.encode())},
     }
     for name, key in sets.items():

@@ -34,6 +34,8 @@ const FRESH: u32 = 50_000;
 /// Rounds, and requests in each.
 const ROUNDS: u32 = 50;
 const EACH: u32 = 5_000;
+/// Verdicts whose memory is measured.
+const VERDICTS: u32 = 10_000;
 /// Requests for a profiler.
 const PROFILED: u32 = 20_000;
 const MILLION: u32 = 1_000_000;
@@ -90,6 +92,7 @@ fn main() {
     let arguments: Vec<_> = env::args().skip(1).collect();
     match &arguments[..] {
         [] => report(),
+        [verdicts] if verdicts == "verdicts" => self::verdicts(),
         [ledger, credentials] if ledger == "ledger" => credentials.parse().into_iter().for_each(self::ledger),
         [only, ..] => {
             let loads = Loads::new(PROFILED);
@@ -143,7 +146,6 @@ fn report() {
     let first = at(&loads.tokens, 0);
     println!("a token of {} bytes, HS256", first.len());
     parts(first);
-    let verdicts = verdicts(&loads.gate, &loads.tokens);
     let [none, other, cached, new, forged, again] = by_turns(&loads.all());
     println!(
         "a request in the pipeline: {none:.0} ns without `Authorization`, {other:.0} ns with one of another scheme; \
@@ -152,11 +154,10 @@ fn report() {
         new - other,
     );
     println!("a refusal of a forged token: {forged:.0} ns; of one that was judged before {again:.0} ns");
-    println!("{verdicts}");
     // What an earlier one has returned to the allocator would hide what the next one needs.
-    for credentials in ["1", "2", "8"] {
+    for arguments in [&["verdicts"][..], &["ledger", "1"], &["ledger", "2"], &["ledger", "8"]] {
         let Ok(program) = env::current_exe() else { return };
-        let _ = Command::new(program).args(["ledger", credentials]).status();
+        let _ = Command::new(program).args(arguments).status();
     }
 }
 
@@ -183,13 +184,14 @@ fn public() -> Option<Key> {
 }
 
 /// Memory of remembered verdicts.
-fn verdicts(gate: &Gate, tokens: &[String]) -> String {
+fn verdicts() {
+    let Loads { gate, tokens, .. } = Loads::new(VERDICTS);
     gate.ask(None, StatusCode::OK);
     let before = resident();
-    for token in tokens.iter().take(10_000) {
+    for token in &tokens {
         gate.ask(Some(("Bearer ", token)), StatusCode::OK);
     }
-    format!("10,000 verdicts: {} KiB, for each thread", resident().saturating_sub(before))
+    println!("{VERDICTS} verdicts: {} KiB, for each thread", resident().saturating_sub(before));
 }
 
 /// Memory and time of a million credentials, so many in a session.

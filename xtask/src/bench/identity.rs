@@ -1,19 +1,21 @@
 //! What the verdict on a token costs: beside the same request without one, beside gateways that verify tokens, too, and beside the app that
 //! refuses by itself.
 
+mod app;
+mod memory;
+
 use std::{
     cell::Cell,
     fs,
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
-    os::unix::fs::PermissionsExt,
+    net::TcpListener,
     path::PathBuf,
     process::Command,
     thread,
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::Result;
 
 use super::{
     connections, instructions,
@@ -24,7 +26,7 @@ use super::{
 };
 use crate::{
     processes,
-    shell::{cargo, output, root, run},
+    shell::{root, run},
     tools,
 };
 
@@ -47,10 +49,8 @@ const ISSUER: &str = "https://id.example.com/realms/shop";
 const AUDIENCE: &str = "https://api.example.com";
 /// Tokens of a pool: many times what any cache here holds, so none is remembered when it comes again.
 const POOL: usize = 200_000;
-/// Verdicts whose memory is measured.
-const VERDICTS: usize = 10_000;
-/// Credentials of a ledger.
-const MILLION: u64 = 1_000_000;
+/// What the app tells a caller about itself.
+const ME: &str = "/users/me/";
 
 /// Where a gate has the key of its issuer from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,13 +145,13 @@ pub(super) fn measure(
         text += &gates(&bench, rounds, seconds)?;
     }
     if wanted(of_app) {
-        text += &app(&bench, rounds, seconds)?;
+        text += &app::measure(&bench, rounds, seconds)?;
     }
     if wanted(of_instructions) {
         text += &counted(&bench, seconds)?;
     }
     if wanted(of_memory) {
-        text += &memory(&bench)?;
+        text += &memory::measure(&bench)?;
     }
     Ok(text)
 }
@@ -362,101 +362,6 @@ fn serve_keys(bench: &Bench<'_>) -> Result<u16> {
     Ok(port)
 }
 
-const ME: &str = "/users/me/";
-
-/// The app that verifies tokens by itself, alone and behind Mantlet.
-fn app(bench: &Bench<'_>, rounds: usize, seconds: u64) -> Result<String> {
-    let servers = [
-        ("the app alone", bench.app()?),
-        ("Mantlet", bench.run(bench.mantlet(), "enforce")?),
-        ("Mantlet, mode off", bench.run(bench.mantlet(), "off")?),
-    ];
-    let mut kinds = [
-        ("one token of a login", "login.tokens", Vec::new()),
-        ("new tokens", "app.tokens", Vec::new()),
-        ("forged tokens (401)", "app-forged.tokens", Vec::new()),
-    ];
-    for (index, (name, server)) in servers.iter().enumerate() {
-        log_in(bench, server)?;
-        if index == 1 {
-            ensure!(refuses(bench, server)?, "the gate leaves forged tokens to the app");
-        }
-        for (title, file, figures) in &mut kinds {
-            let own = Cell::new(0.0);
-            let pools = [Some(Pool::of(file))];
-            let title = format!("{title}, {name}");
-            let [all] = by_turns(&title, &pools, rounds, seconds, |pool, seconds| {
-                let cost = Cost::of(server, || pool.load(bench, server, ME, seconds))?;
-                own.set(cost.own);
-                Ok(cost.all)
-            })?;
-            figures.push((all, own.get()));
-        }
-    }
-    let mut rows = Vec::new();
-    for (title, _, figures) in &kinds {
-        let [(alone, _), (on, own), (off, own_off)] = &figures[..] else { bail!("a server is missing") };
-        let parts = format!("{own:.1} µs, {own_off:.1} µs off");
-        rows.push(Row::of_kinds(title, alone, [Some(on), Some(off), None]).ending_in(parts));
-    }
-    let text = "\nThe app of FastAPI's tutorial on uvicorn, which verifies tokens with PyJWT: alone, behind Mantlet without configuration, and with\n\
-                `authentication.mode = \"off\"`. `GET /users/me/`; CPU of the whole process tree for each request, and the ratio to the app alone. The last\n\
-                column is what of it the gate takes, in the last round.\n\n";
-    Ok(report::section(text, &rows, ["", "the app alone", "Mantlet", "mode off", "the gate's own part"]))
-}
-
-/// Whether the gate has refused a forged token itself, as its audit file has it.
-fn refuses(bench: &Bench<'_>, server: &Server) -> Result<bool> {
-    let forged = bench.tokens("app-forged.tokens", 1)?.concat();
-    let request = format!(
-        "GET {ME} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\nAuthorization: Bearer {forged}\r\n\r\n"
-    );
-    let answer = ask(server.port, &request)?;
-    ensure!(answer.starts_with("HTTP/1.1 401 "), "a forged token is answered with:\n{answer}");
-    // Records are written within a second.
-    thread::sleep(Duration::from_secs(2));
-    let records =
-        fs::read_to_string(bench.place.folder.join("state-enforce/audit.jsonl")).unwrap_or_default();
-    let last = records.lines().rfind(|line| line.contains("\"token-invalid\""));
-    Ok(last.is_some_and(|line| line.contains("\"request-refused\"")))
-}
-
-/// Logs in, and leaves the token in `login.tokens`. Behind a gate, its key is known then.
-fn log_in(bench: &Bench<'_>, server: &Server) -> Result<()> {
-    let form = "username=johndoe&password=secret";
-    let answer = ask(
-        server.port,
-        &format!(
-            "POST /token HTTP/1.1\r\nHost: bench\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-             Content-Length: {}\r\n\r\n{form}",
-            form.len()
-        ),
-    )?;
-    let token = answer.split_once("\"access_token\":\"").and_then(|(_, rest)| Some(rest.split_once('"')?.0));
-    let token = token.with_context(|| format!("the app has handed out no token:\n{answer}"))?;
-    bench.place.write("login.tokens", &format!("{token}\n"))?;
-    // The gate asks the app what it does with forged tokens.
-    for _ in 0..3 {
-        let request = format!(
-            "GET {ME} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n"
-        );
-        let answer = ask(server.port, &request)?;
-        ensure!(answer.starts_with("HTTP/1.1 200 "), "the app does not know its own token:\n{answer}");
-        thread::sleep(Duration::from_millis(500));
-    }
-    Ok(())
-}
-
-fn ask(port: u16, request: &str) -> Result<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    // Under callgrind it takes its time.
-    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-    stream.write_all(request.as_bytes())?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
-}
-
 /// Instructions a request, of the gate alone.
 fn counted(bench: &Bench<'_>, seconds: u64) -> Result<String> {
     let mut rows = Vec::new();
@@ -492,7 +397,7 @@ fn counted(bench: &Bench<'_>, seconds: u64) -> Result<String> {
     for (title, mode) in [("no configuration", "enforce"), ("mode off", "off")] {
         instructions::forget(&bench.place)?;
         let server = bench.run(bench.place.counted()?, mode)?;
-        log_in(bench, &server)?;
+        app::log_in(bench, &server)?;
         let [_, one, new, forged] = pools("app", "login.tokens");
         let none = Pool { refused: true, ..Pool::none() };
         measured(&format!("mantlet run, {title}"), &server, ME, [none, one, new, forged])?;
@@ -500,69 +405,4 @@ fn counted(bench: &Bench<'_>, seconds: u64) -> Result<String> {
     let text = "\nInstructions of the gate for each request, by callgrind, and how many more than without a token. With `mantlet run`, the app refuses a\n\
                 request without one, and *one token* is of its login. Callgrind's processor has no instructions for SHA: what hashes counts more than it costs.\n\n";
     Ok(report::section(text, &rows, ["", "no token", "one token", "new tokens", "forged"]))
-}
-
-/// Memory of verdicts and of sessions.
-fn memory(bench: &Bench<'_>) -> Result<String> {
-    let example =
-        ["run", "--locked", "--release", "--quiet", "--package", "mantlet-controls", "--example", "identity"];
-    let lines = output(&mut cargo(&example))?;
-    let lines: String = lines.lines().map(|line| format!("- {line}\n")).collect::<Vec<_>>().concat();
-    let server = bench.gate(bench.mantlet(), Source::Secret)?;
-    let mut stream = TcpStream::connect(("127.0.0.1", server.port))?;
-    connections::ask(&mut stream)?;
-    let before = processes::memory(server.id())?;
-    for token in bench.tokens("hs256.tokens", VERDICTS)? {
-        let request = format!("GET /small HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\r\n");
-        connections::exchange(&mut stream, request.as_bytes())?;
-    }
-    let verdicts = processes::memory(server.id())?.saturating_sub(before);
-    let [empty, full] = [0, MILLION].map(|sessions| with_sessions(bench, sessions));
-    let ([empty, _], [full, file]) = (empty?, full?);
-    Ok(format!(
-        "\nIn the gate: {} KiB for the verdicts on {VERDICTS} tokens of one connection. {MILLION} sessions of one token each: {} MiB ({} MiB without\n\
-         any), and {} MiB on disk.\n\n\
-         By itself (`cargo run --release -p mantlet-controls --example identity`):\n\n{lines}",
-        verdicts >> 10,
-        full >> 20,
-        empty >> 20,
-        file >> 20,
-    ))
-}
-
-/// Memory of a gate that has so many sessions in its file, and the bytes of that file.
-fn with_sessions(bench: &Bench<'_>, count: u64) -> Result<[u64; 2]> {
-    const DAY: u64 = 86_400;
-    let folder = bench.place.folder.join("state");
-    fs::create_dir_all(&folder)?;
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
-    let mut lines = "{\"mantlet-sessions\":1}\n".to_owned();
-    for number in 0..count {
-        use std::fmt::Write;
-        // Spread as hashes are.
-        let id = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let digest = u128::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
-        // Writing to a text cannot fail.
-        let _ = writeln!(
-            lines,
-            "{{\"event\":\"began\",\"id\":{id},\"account\":\"user{number}@example.com\",\"names\":[\"{:032x}\",\"{:032x}\"],\
-             \"began\":{now},\"address\":\"203.0.113.7\"}}\n\
-             {{\"event\":\"handed-out\",\"session\":{id},\"digest\":\"{digest:032x}\",\"kind\":\"bearer\",\"at\":{now},\"expires\":{}}}",
-            digest ^ 1 << 64,
-            digest ^ 2 << 64,
-            now + DAY,
-        );
-    }
-    let file = folder.join("sessions.jsonl");
-    fs::write(&file, &lines)?;
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
-    let mut mantlet = bench.mantlet();
-    mantlet.env("MANTLET_STATE_FOLDER", "state");
-    let server = bench.gate(mantlet, Source::Secret)?;
-    thread::sleep(Duration::from_secs(2));
-    let used = processes::memory(server.id())?;
-    drop(server);
-    fs::remove_file(&file)?;
-    Ok([used, lines.len() as u64])
 }

@@ -1,8 +1,8 @@
 //! Verdicts on tokens, for each thread: a token that was verified is not verified again.
 //!
 //! A token has a place in one small set, as in the cache of a processor: whatever clients send, a
-//! look-up compares a few numbers, and only one verdict makes room for a new one. The verdict that ends
-//! first goes. So forged tokens, whose verdicts end soon, do not push out those on good ones.
+//! look-up compares a few numbers, and only one verdict makes room for a new one, of the same kind. So
+//! forged tokens push out no verdict on a good one.
 
 use std::{
     cell::RefCell,
@@ -11,10 +11,11 @@ use std::{
 
 use super::Verdict;
 
-/// Sets of one thread, and verdicts in each: 16,384 tokens. A good one has 1.5 KiB with its caller's
-/// claims.
+/// Sets of one thread, and good and bad verdicts in each: 16,384 good ones, each with 1.5 KiB for its
+/// caller's claims.
 const SETS: usize = 2_048;
-const MOST: usize = 8;
+const MOST_GOOD: usize = 8;
+const MOST_BAD: usize = 2;
 /// Seconds for which a bad verdict is remembered.
 const BAD: i64 = 5;
 /// The longest token whose bad verdict is remembered: any client can make such tokens.
@@ -62,9 +63,9 @@ pub(crate) fn recall<T>(
 
 /// Remembers a verdict, a good one until the token expires.
 pub(crate) fn keep(token: &str, by: &str, epoch: u64, now: i64, verdict: &Verdict) {
-    let until = match verdict {
-        Verdict::Good(principal) => principal.expires.unwrap_or(i64::MAX),
-        Verdict::Bad(..) if token.len() <= LONGEST_BAD => now + BAD,
+    let (until, most) = match verdict {
+        Verdict::Good(principal) => (principal.expires.unwrap_or(i64::MAX), MOST_GOOD),
+        Verdict::Bad(..) if token.len() <= LONGEST_BAD => (now + BAD, MOST_BAD),
         Verdict::Bad(..) | Verdict::Unjudged => return,
     };
     CACHE.with_borrow_mut(|cache| {
@@ -73,17 +74,17 @@ pub(crate) fn keep(token: &str, by: &str, epoch: u64, now: i64, verdict: &Verdic
         }
         let hash = cache.hash(token);
         let Some(set) = cache.sets.get_mut(index(hash)) else { return };
-        let entry =
-            Entry { hash, token: token.into(), by: by.into(), epoch, until, verdict: verdict.clone() };
-        if let Some(known) = set.iter_mut().find(|known| known.is_of(hash, token)) {
-            *known = entry;
-        } else if set.len() < MOST {
-            set.push(entry);
-        } else if let Some(first) = set.iter_mut().min_by_key(|known| known.until)
-            && (matches!(verdict, Verdict::Good(_)) || first.until <= until)
+        let (token, by, verdict) = (token.into(), by.into(), verdict.clone());
+        let entry = Entry { hash, token, by, epoch, until, verdict };
+        set.retain(|known| !known.is_of(hash, &entry.token));
+        let of_kind = set.iter().enumerate().filter(|(_, known)| known.is_good() == entry.is_good());
+        if of_kind.clone().count() >= most
+            // Of those that end together the first is the oldest.
+            && let Some((first, _)) = of_kind.min_by_key(|(_, known)| known.until)
         {
-            *first = entry;
+            set.remove(first);
         }
+        set.push(entry);
     });
 }
 
@@ -98,6 +99,10 @@ impl Entry {
     /// Whole tokens are compared: what chooses a set may be the same in two of them.
     fn is_of(&self, hash: u64, token: &str) -> bool {
         self.hash == hash && *self.token == *token
+    }
+
+    const fn is_good(&self) -> bool {
+        matches!(self.verdict, Verdict::Good(_))
     }
 }
 
@@ -123,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn forged_tokens_do_not_push_out_good_ones() {
+    fn verdicts_make_room_for_others_of_their_kind() {
         let good_ones: Vec<_> = (0..1_000).map(|number| format!("good{number:060}")).collect();
         for token in &good_ones {
             keep(token, "", 1, 0, &good(1_000));
@@ -132,13 +137,14 @@ mod tests {
             keep(&format!("forged{number:060}"), "", 1, 1, &Verdict::Bad(TokenFault::Signature, None));
         }
         assert!(good_ones.iter().all(|token| is_known(token, 2)));
-        assert!(is_known(&format!("forged{:060}", 99_999), 5));
-        // Good ones make room for each other, and a bad verdict ends soon.
-        assert!(!is_known(&format!("forged{:060}", 99_999), 6));
         for number in 0..100_000 {
             keep(&format!("another{number:060}"), "", 1, 2, &good(2_000));
         }
-        assert!(good_ones.iter().filter(|token| is_known(token, 2)).count() < 10);
+        let last = format!("forged{:060}", 99_999);
+        assert!(is_known(&last, 5) && !is_known(&last, 6), "a bad verdict ends soon");
+        assert!(!good_ones.iter().any(|token| is_known(token, 2)), "good ones make room for each other");
+        let count = CACHE.with_borrow(|cache| cache.sets.iter().map(Vec::len).sum::<usize>());
+        assert_eq!(count, SETS * (MOST_GOOD + MOST_BAD));
     }
 
     #[test]
@@ -152,7 +158,7 @@ mod tests {
         let is_good = |verdict: &Verdict| matches!(verdict, Verdict::Good(_));
         let known = recall(&format!("good.{signature}"), 1, |_, _, verdict| Some(is_good(verdict)));
         assert_eq!(known, Some(true));
-        assert!(!is_known(&format!("0.{signature}"), 1), "only a few of them are remembered");
+        assert!(!is_known(&format!("0.{signature}"), 1), "few of them are remembered");
         let long = "x".repeat(LONGEST_BAD + 1);
         keep(&long, "", 1, 0, &bad);
         assert!(!is_known(&long, 1));
