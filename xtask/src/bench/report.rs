@@ -1,6 +1,6 @@
 //! Figures as a table.
 
-use std::fmt::Write;
+use std::{fmt::Write, ops::Range};
 
 use super::{goodput::Line, workload::Workload};
 
@@ -59,6 +59,11 @@ impl Row {
     pub(super) fn ending_in(self, cell: String) -> Self {
         let Self([title, first, second, third, _]) = self;
         Self([title, first, second, third, cell])
+    }
+
+    /// Cells in one.
+    pub(super) fn joined(&self, cells: Range<usize>) -> String {
+        self.0.get(cells).unwrap_or_default().join(", ")
     }
 
     /// What is known already.
