@@ -37,10 +37,12 @@ def contract(
 
 def made_contract(app: Any, name: str) -> dict[str, Any]:
     # It needs FastAPI, which only the app's import has shown to be there.
+    from mantlet_inspector.candidates.collect import proof_of
     from mantlet_inspector.contract.walk import Walk
 
     walk = Walk()
     router, found = walk.contract(app)
+    token = proof_of(app, Path.cwd(), name.partition(":")[0]).note()
     if found is None:
         message = f"`{name}` is a `{type(app).__name__}` and no FastAPI app is found in it"
         raise app_import.Failure("no-contract", message)
@@ -54,7 +56,7 @@ def made_contract(app: Any, name: str) -> dict[str, Any]:
         **({"root-path": root_path} if root_path and walk.strips_root_path else {}),
         "router": router,
         "shapes": walk.draft.shapes.all,
-        "notes": list(walk.draft.noted.values()),
+        "notes": [*walk.draft.noted.values(), *([token] if token is not None else [])],
     }
 
 

@@ -35,6 +35,7 @@
 //! | [`contract`] | what the app accepts |
 //! | [`cors`] | whose pages may read responses |
 //! | [`throttle`] | how often clients may ask |
+//! | [`api_keys`] | keys of programs, made by the operator |
 //! | [`issuer`] | whose tokens to believe |
 //! | [`authentication`] | who the caller is |
 //! | [`csrf`] | whose pages may act with the user's cookies |
@@ -57,6 +58,7 @@ pub mod layer;
 
 pub mod pipeline;
 
+pub mod api_keys;
 pub mod authentication;
 pub mod client;
 pub mod contract;

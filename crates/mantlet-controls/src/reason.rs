@@ -210,10 +210,10 @@ reasons! {
     /// A user, an API key or another key has used up a quota (`[[throttle.quota]]`).
     QuotaExceeded = "quota-exceeded", TOO_MANY_REQUESTS, [keeps_open, for_pages, about_amounts],
         "The quota is used up; `Retry-After` says when the next window begins";
-    /// The store of shared counters does not respond, so each rule follows its `fail`. Only
-    /// recorded.
-    StoreUnavailable = "store-unavailable", SERVICE_UNAVAILABLE, [keeps_open],
-        "The store of shared counters does not respond";
+    /// The store of shared counters does not respond, so each rule follows its `fail`, which is only
+    /// recorded. An API key that only other gates may know is refused.
+    StoreUnavailable = "store-unavailable", SERVICE_UNAVAILABLE, [keeps_open, for_pages],
+        "The API key cannot be verified at the moment; try again shortly";
     // The next three details are FastAPI's own, word for word.
     /// No route of the app has this path.
     RouteUnknown = "route-unknown", NOT_FOUND, [keeps_open],
@@ -224,6 +224,17 @@ reasons! {
     /// The route is not in the app's document, or serves the document itself.
     RouteHidden = "route-hidden", NOT_FOUND, [keeps_open],
         "Not Found";
+    /// The API key was not made here, was revoked or has expired, or the request has two
+    /// (`[api-keys]`).
+    ApiKeyInvalid = "api-key-invalid", UNAUTHORIZED, [keeps_open, for_pages],
+        "Invalid API key";
+    /// The API key is of another `environment`: it has leaked from there, or a program has the wrong
+    /// one.
+    ApiKeyOfAnotherEnvironment = "api-key-of-another-environment", UNAUTHORIZED, [keeps_open, for_pages],
+        "Invalid API key";
+    /// The request has no API key, and `api-keys.required` demands one.
+    CredentialsMissing = "credentials-missing", UNAUTHORIZED, [keeps_open, for_pages],
+        "Not authenticated";
     // The detail of FastAPI's own tutorial.
     /// The token is forged, unsigned, expired or for another audience (`[authentication]`, `[[issuer]]`).
     TokenInvalid = "token-invalid", UNAUTHORIZED, [keeps_open, for_pages],
@@ -448,6 +459,9 @@ mod tests {
                 "route-unknown",
                 "route-method-unknown",
                 "route-hidden",
+                "api-key-invalid",
+                "api-key-of-another-environment",
+                "credentials-missing",
                 "token-invalid",
                 "issuer-unavailable",
                 "logout-invalid",

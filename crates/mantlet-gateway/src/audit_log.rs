@@ -288,6 +288,17 @@ impl Terminal {
                     .map_or_else(String::new, |user| format!(" of {}", user.escape_debug()));
                 return tell(&format!("ended the session {name}{whose}: {}", record.reason));
             }
+            "api-key-created" | "api-key-revoked" => {
+                let did = if record.action == "revoke" { "revoked" } else { "made" };
+                return tell(&format!("{did} the API key {}", name.escape_debug()));
+            }
+            "api-key-ends-soon" => {
+                let until = record.until.map_or_else(String::new, |until| format!(" until {until:.0}"));
+                return tell(&format!(
+                    "warning: the API key {} is in use, and good{until}; `mantlet keys create` makes the next one",
+                    name.escape_debug()
+                ));
+            }
             "quota-reset" => return tell(&format!("reset a key of the quota {name}")),
             "records-summed" => return tell_sum(record),
             "issuer-unavailable" => {
@@ -323,6 +334,8 @@ impl Terminal {
             "response-not-judged" => "could not examine the response to",
             "request-changed" if record.reason.starts_with("session-") => "withheld the credential of",
             "request-changed" if record.reason == "header-removed" => "removed a header from",
+            "stream-ended" => "ended the stream of",
+            "stream-would-be-ended" => "would end the stream of",
             "request-would-be-changed" => "would remove a header from",
             "request-changed" => "cut unknown fields out of",
             _ if record.action == "refuse" => "refused",
@@ -349,10 +362,18 @@ impl Terminal {
 
 /// The key of the app's tokens, and what is wrong with it. The place is a text of the app.
 fn tell_key(record: &Record, place: &str) {
-    let found = format!("tokens of the app are verified with its key: {}", place.escape_debug());
+    let forged = if record.mode == "enforce" {
+        "forged ones are refused where the app was seen to refuse them"
+    } else {
+        "forged ones are only recorded, because the app may have another key (`mantlet contract` says where)"
+    };
+    let found = format!("tokens of the app are verified with its key: {}\n  {forged}", place.escape_debug());
     tell(&match record.reason {
         "jwt-key-public" => format!(
             "warning: {found}\n  this key is published: anyone can forge tokens of the app. Give it a key of its own, such as from `openssl rand -hex 32`"
+        ),
+        "jwt-key-guessable" => format!(
+            "warning: {found}\n  this key can be guessed in a second: anyone can forge tokens of the app. Give it a key of its own, such as from `openssl rand -hex 32`"
         ),
         "jwt-key-short" => format!(
             "warning: {found}\n  this key is shorter than RFC 7518 asks for, and can be guessed offline. Use `openssl rand -hex 32`"

@@ -15,10 +15,13 @@ use crate::{
     audit_log::AuditLog,
     client::{accept, admission},
     clock,
+    key_file::KeyFile,
+    keys::KeptKeys,
     listener::{self, Listen},
     session_file::SessionFile,
     sessions::KeptSessions,
     shared::{GateConfig, Shared, Stage},
+    store::StoreConfig,
     tls::{LoadedTls, Tls, TlsError, acme},
 };
 
@@ -49,13 +52,15 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Binds the address and starts the threads. End the file of sessions after the gate.
+    /// Binds the address and starts the threads. End the files of sessions and keys after the
+    /// gate.
     pub fn start(
         config: GateConfig,
         tls: Option<LoadedTls>,
         policy: Policy,
         audit: AuditLog,
         sessions: &SessionFile,
+        keys: &KeyFile,
     ) -> Result<Self, StartError> {
         let threads = config.threads.max(1);
         let bind = |listen: &Listen| {
@@ -70,12 +75,15 @@ impl Gate {
         }
         let (stage, _) = watch::channel(Stage::Serving);
         policy.throttle.usages.begin();
-        let store = config.store.as_ref().map(|store| store.open(audit.clone(), sessions)).transpose()?;
-        let (store, of_sessions) = store.unzip();
-        let sessions = KeptSessions::new(sessions, of_sessions);
+        let open = |store: &StoreConfig| store.open(audit.clone(), sessions, keys);
+        let (store, of_sessions, of_keys) = match config.store.as_ref().map(open).transpose()? {
+            Some((store, of_sessions, of_keys)) => (Some(store), Some(of_sessions), Some(of_keys)),
+            None => (None, None, None),
+        };
+        let kept = (KeptSessions::new(sessions, of_sessions), KeptKeys::new(keys, of_keys));
         let tls = tls.map(Tls::new).transpose()?;
         let ceiling = admission::descriptor_ceiling();
-        let shared = Shared::new(config, policy, tls, audit, store, sessions, ceiling);
+        let shared = Shared::new(config, policy, tls, audit, store, kept, ceiling);
         let mut handles = Vec::with_capacity(threads);
         for (number, (sockets, busy)) in sockets.into_iter().zip(shared.busy.clone()).enumerate() {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -155,6 +163,12 @@ impl Gate {
     /// on a thread of the gate.
     pub async fn keep_issuers(&self) {
         self.shared.issuers.keep(|| self.shared.policy.load().issuer.remotes()).await;
+    }
+
+    /// Learns of API keys that other gates make or revoke, for as long as it is polled. Do not poll it
+    /// on a thread of the gate.
+    pub async fn follow_keys(&self) {
+        self.shared.keys.follow().await;
     }
 
     fn record_usage(&self, is_end: bool) {

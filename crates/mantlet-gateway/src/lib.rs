@@ -11,10 +11,10 @@
 //! | `shared` | what all threads of the gate see |
 //! | `app` | the app's shore: forwards requests on pooled connections, shares a busy app out, keeps it running |
 //! | `issuers` | asks issuers of tokens |
-//! | `sessions` | where sessions are kept beyond this process |
+//! | `sessions`, `keys` | where sessions and API keys are kept beyond this process |
 //! | `store` | counters and sessions that several gates share |
 //! | `wire`, `guests`, `request_body`, `connection_state` | what a connection is made of: strict bytes, its place, a body, its state |
-//! | [`tls`], [`audit_log`], [`quota_file`], [`session_file`], `listener`, [`guarded`], `clock` | certificates, files, sockets and the time |
+//! | [`tls`], [`audit_log`], [`quota_file`], [`session_file`], [`key_file`], `listener`, [`guarded`], `clock` | certificates, files, sockets and the time |
 //!
 //! A room imports rooms below it alone: `rooms_tests.rs` knows the floors.
 
@@ -26,6 +26,7 @@ mod client;
 mod shared;
 
 mod issuers;
+mod keys;
 mod sessions;
 
 mod app;
@@ -33,6 +34,7 @@ mod store;
 
 pub mod audit_log;
 mod guests;
+pub mod key_file;
 pub mod quota_file;
 mod request_body;
 pub mod session_file;

@@ -19,9 +19,9 @@ const HOUSES: [House; 6] = [
         folder: &[],
         floors: &[
             &["guarded", "listener", "connection_state", "clock"],
-            &["audit_log", "quota_file", "session_file", "tls", "wire", "guests", "request_body"],
+            &["audit_log", "quota_file", "session_file", "key_file", "tls", "wire", "guests", "request_body"],
             &["store", "app", "sessions"],
-            &["issuers"],
+            &["issuers", "keys"],
             &["shared"],
             &["client", "admin"],
             &["gate"],
@@ -30,7 +30,7 @@ const HOUSES: [House; 6] = [
     },
     House {
         folder: &["admin"],
-        floors: &[&["socket", "trouble"], &["bans", "quotas", "sessions"], &["client", "server"]],
+        floors: &[&["socket", "trouble"], &["bans", "keys", "quotas", "sessions"], &["client", "server"]],
         imports: 6,
     },
     House {
@@ -52,7 +52,7 @@ const HOUSES: [House; 6] = [
     },
     House {
         folder: &["client", "connection"],
-        floors: &[&["clock", "linger", "websocket"], &["context"], &["request"], &["http1", "http2"]],
+        floors: &[&["clock", "linger"], &["websocket"], &["context"], &["request"], &["http1", "http2"]],
         imports: 8,
     },
 ];

@@ -16,6 +16,7 @@ use crate::{
     audit_log::AuditLog,
     guests::Guests,
     issuers::Issuers,
+    keys::KeptKeys,
     listener::Listen,
     sessions::KeptSessions,
     store::StoreConfig,
@@ -50,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) issuers: Arc<Issuers>,
     pub(crate) issuer_client: Arc<dyn Client>,
+    pub(crate) keys: KeptKeys,
     pub(crate) sessions: Arc<KeptSessions>,
     /// The same, as the controls see it.
     pub(crate) keeper: Arc<dyn Keeper>,
@@ -78,7 +80,7 @@ impl Shared {
         tls: Option<Tls>,
         audit: AuditLog,
         store: Option<Arc<dyn Store>>,
-        sessions: KeptSessions,
+        (sessions, keys): (KeptSessions, KeptKeys),
         ceiling: usize,
     ) -> Arc<Self> {
         let threads = config.threads.max(1);
@@ -95,6 +97,7 @@ impl Shared {
             store,
             keeper: Arc::clone(&sessions) as Arc<dyn Keeper>,
             sessions,
+            keys,
             stage: AtomicU8::new(Stage::Serving as u8),
             listening: AtomicUsize::new(threads),
             connections: AtomicUsize::new(0),

@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Contract(DescribeArguments),
     /// List the sensitive operations of an app and their limits
     Throttles(ThrottlesArguments),
+    /// Make, list and revoke API keys
+    Keys(KeysArguments),
     /// List and revoke sessions
     Sessions(SessionsArguments),
     /// List and lift bans
@@ -230,6 +232,58 @@ pub(crate) struct ThrottlesArguments {
     /// Suggest limits, as TOML, from audit files with records of use; `-` is standard input
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["app", "openapi", "python"])]
     pub(crate) from: Vec<PathBuf>,
+}
+
+/// Make, list and revoke API keys
+///
+/// Keys for programs, which Mantlet verifies in front of the app. Asks the Mantlet that runs with this configuration; if
+/// none runs, changes the keys in its state folder.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  KEY=$(mantlet keys create ci)
+  mantlet keys create reports --scope orders:read --expires 30d --account alice@example.com
+  mantlet keys list
+  mantlet keys show h4k2m9qxtc
+  mantlet keys revoke h4k2m9qxtc")]
+pub(crate) struct KeysArguments {
+    #[command(subcommand)]
+    pub(crate) action: Option<KeysAction>,
+    #[command(flatten)]
+    pub(crate) running: Running,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysAction {
+    /// Make a key and print it: the only time that it is shown
+    Create {
+        /// The program that gets the key. Keys of one name are one caller
+        name: String,
+        /// A scope; repeat it for several
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<String>,
+        /// How long it is good: `90d`, `12h` or `never` [default: 90d]
+        #[arg(long, value_name = "TIME")]
+        expires: Option<String>,
+        /// The account in the app that the program acts for: it is the caller in place of NAME
+        #[arg(long, value_name = "ACCOUNT")]
+        account: Option<String>,
+    },
+    /// List the keys that are good
+    List {
+        /// Also those that are revoked or have expired
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show what is known of a key
+    Show {
+        /// A key as `mantlet keys` lists it, or what has leaked of it: `mk_prod_h4k2m9qxtc…`
+        key: String,
+    },
+    /// Revoke a key, at once
+    Revoke {
+        /// A key as `mantlet keys` lists it, or what has leaked of it: `mk_prod_h4k2m9qxtc…`
+        key: String,
+    },
 }
 
 /// List and revoke sessions

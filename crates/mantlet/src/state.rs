@@ -6,6 +6,9 @@ use mantlet_gateway::guarded::{self, Kind};
 
 use crate::say::say;
 
+/// The API keys, in the state folder.
+pub(crate) const KEYS: &str = "keys.jsonl";
+
 /// Makes the folder, ignored by git. Who else could replace what is in it is said once.
 pub(crate) fn prepare(folder: &Path) -> io::Result<()> {
     static TOLD: OnceLock<()> = OnceLock::new();

@@ -15,7 +15,7 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use mantlet_controls::{
-    Config, Deployment, Mode, authentication, client,
+    Config, Deployment, Mode, api_keys, authentication, client,
     config::{Tolerance, units::Size},
     contract, cookies, cors, csrf, deprecation, encoding, headers, host, https, issuer,
     layer::{Builder, MantletLayer},
@@ -114,6 +114,12 @@ fn controls() -> Vec<Control> {
             |none| none.throttle(throttle::Config { concurrent: 1, ..Default::default() }),
             || get("/held"),
             Does::Says("rate-limited"),
+        ),
+        control(
+            "api_keys",
+            |none| none.api_keys(api_keys::Config { required: true, ..Default::default() }),
+            || get("/"),
+            Does::Says("credentials-missing"),
         ),
         control(
             "issuer",

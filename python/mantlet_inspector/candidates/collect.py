@@ -16,7 +16,7 @@ from mantlet_inspector.candidates.found import Found
 from mantlet_inspector.candidates.functions import Functions
 from mantlet_inspector.candidates.reach import Reach
 from mantlet_inspector.candidates.whose import Whose
-from mantlet_inspector.source.objects import names_in
+from mantlet_inspector.source.objects import is_module, names_in
 from mantlet_inspector.source.stored import attribute, class_name, entries
 
 
@@ -29,9 +29,7 @@ class Collection:
         self.functions = Functions(self.reach)
         self.modules = list(self.whose.modules())
         self.classes = settings.classes(self.whose)
-        file = names_in(sys.modules[module]).get("__file__")
-        beside = [Path(file).parent] if type(file) is str else []
-        self.folders = [Path.cwd(), root, *beside]
+        self.folders = folders(root, module)
 
     def steps(self) -> Iterator[Callable[[], None]]:
         """The place where a value is set names it better than where it is used, so the environment
@@ -96,6 +94,26 @@ class Collection:
         self.reach.run()
 
 
+proofs: list[tuple[Any, Proof]] = []  # of apps, made once
+
+
+def proof_of(app: Any, root: Path, module: str) -> Proof:
+    """Which keys an app verifies tokens with, and whether these are known to be all."""
+    for known, proof in proofs:
+        if known is app:
+            return proof
+    proof = prove(app, Whose(module), folders(root, module))
+    proofs.append((app, proof))
+    return proof
+
+
+def folders(root: Path, module: str) -> list[Path]:
+    """In which an app may have its `.env`."""
+    loaded = sys.modules.get(module)
+    file = names_in(loaded).get("__file__") if is_module(loaded) else None
+    return [Path.cwd(), root, *([Path(file).parent] if type(file) is str else [])]
+
+
 class Candidate(NamedTuple):
     name: str
     is_key: bool  # whether the name is one that keys have
@@ -106,7 +124,8 @@ class Candidate(NamedTuple):
 def candidates(app: Any, root: Path, module: str) -> tuple[list[Candidate], Proof]:
     """-> (what may be a key, whether all that verify tokens are among them)"""
     collection = Collection(app, root, module)
-    proof = prove(app, collection.whose, collection.folders)
+    proof = proof_of(app, root, module)
+    collection.found.begin()
     for step in collection.steps():
         collection.found.begin_step()
         try:

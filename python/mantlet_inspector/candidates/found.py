@@ -38,12 +38,15 @@ def named(path: str, place: str) -> str:
 
 class Found:
     def __init__(self) -> None:
-        self.end = time.monotonic() + BOUND
-        self.until = self.end
+        self.end = self.until = time.monotonic() + BOUND
         self.keys: dict[bytes, str] = {}  # by their names
         self.others: dict[bytes, str] = {}
         # Values that may be paths of files with keys: their names, and whether that is likely.
         self.paths: dict[str, tuple[str, bool]] = {}
+
+    def begin(self) -> None:
+        """What was done before has taken half of the time at most."""
+        self.end = self.until = max(self.end, time.monotonic() + BOUND / 2)
 
     def begin_step(self) -> None:
         """A step may take half of the time that is left, so that a large one hides no other."""

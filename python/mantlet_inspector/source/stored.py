@@ -31,6 +31,12 @@ def is_a(value: Any, *classes: Any) -> bool:
     return any(base is cls for base in bases_of(type(value)) for cls in classes)
 
 
+def is_exactly(value: Any, *classes: Any) -> bool:
+    """Of one of these classes itself. `in` would ask a metaclass."""
+    cls = type(value)
+    return any(cls is one for one in classes)
+
+
 def layout_of(cls: Any) -> tuple[Any, list[tuple[str, Any]], Any]:
     """-> (the class, its slots, what yields the names of an object)"""
     known = layouts.get(id(cls))

@@ -38,6 +38,10 @@ pub struct Config {
     /// does not see it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sessions: Option<Mode>,
+    /// What becomes of a good token that the app has not handed out through this gate. Default `report`:
+    /// some answers with tokens may not have been understood.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<Mode>,
     /// How long a session may be unused. Default `0s`: for ever; strict `12h`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle: Option<Span>,
@@ -95,6 +99,7 @@ impl Section for Config {
             mode: self.mode.under(context.report_only),
             unproven: self.unproven.unwrap_or(by_posture).under(context.report_only),
             optional: self.optional.unwrap_or(by_posture).under(context.report_only),
+            unknown: self.unknown.unwrap_or(Mode::Report).under(context.report_only),
             sessions_mode: sessions.under(context.report_only),
             idle,
             max_age,

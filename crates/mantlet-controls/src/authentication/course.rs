@@ -3,14 +3,14 @@
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body::Body;
-use mantlet_contract::sensitive::{Purpose, SessionRole};
+use mantlet_contract::sensitive::{CredentialPlace, Evidence, Place, Purpose, SessionRole};
 use serde_json::Value;
 
 use super::{
     DEEPEST, Policy, TOKENS, claims_of,
     sessions::{Cause, Digest, Event, Kind, SessionFacts, digest, name_of_login, name_of_subject},
     shown::Shown,
-    tokens_in,
+    tokens_in, trial,
 };
 use crate::{
     Call, Mode, Reason, RequestBody, account,
@@ -96,9 +96,11 @@ impl Policy {
         let Some(matched) = call.operation.as_ref().filter(|_| self.sessions_mode != Mode::Off) else {
             return effects;
         };
-        match matched.sensitivity(&call.method).map(|found| found.purpose) {
+        let sensitivity = matched.sensitivity(&call.method);
+        let is_known = sensitivity.is_some_and(|found| found.evidence == Evidence::Known);
+        match sensitivity.map(|found| found.purpose) {
             Some(Purpose::Login | Purpose::Register | Purpose::Verify) => effects.begins = true,
-            Some(Purpose::Reset) => effects.resets_password = true,
+            Some(Purpose::Reset) => effects.resets_password = is_known,
             Some(Purpose::Redeem | Purpose::Checkout) | None => {}
         }
         for found in matched.session_roles(&call.method) {
@@ -124,7 +126,7 @@ impl Policy {
             names.extend(names_of(call, course));
         }
         if effects.resets_password {
-            names.extend(names_named(course));
+            names.extend(self.names_named(course));
         }
         names
     }
@@ -163,7 +165,11 @@ impl Policy {
         account::read_ahead(request).await?;
         let matched = call.operation.as_ref();
         let sensitivity = matched.and_then(|matched| matched.sensitivity(&call.method));
-        let accounts = sensitivity.map(|found| account::accounts(call, request, &found.accounts, found.each));
+        // As they are written: two accounts that look alike are two.
+        let places = sensitivity.iter().flat_map(|found| found.accounts.iter().take(found.each.max(1)));
+        let places = places.map(|place| CredentialPlace::Input(place.clone()));
+        let accounts: Vec<_> =
+            places.filter_map(|place| account::credential(call, request, &place)).collect();
         let mut in_body = Vec::new();
         let mut new_password = None;
         for role in matched.iter().flat_map(|matched| matched.session_roles(&call.method)) {
@@ -180,14 +186,18 @@ impl Policy {
         if sensitivity.is_some_and(|found| found.purpose == Purpose::Reset) {
             in_body.extend(tokens_of(request.body().ahead()).take(MOST_LINKS));
         }
-        let changes_password = new_password.unwrap_or(true);
+        // Who only asks for a reset has not reset anything.
+        let sets_password = || {
+            let mut names = NEW_PASSWORDS.iter().map(|name| Place::Body(vec![(*name).to_owned()]));
+            names.any(|name| account::credential(call, request, &CredentialPlace::Input(name)).is_some())
+        };
+        let changes_password = new_password.unwrap_or_else(sets_password);
         let stray = bearer(request.headers()).map(|token| digest(token.as_bytes()));
         let mut sent: Vec<_> = tokens_of(request.body().ahead()).collect();
         sent.extend(request.uri().query().into_iter().flat_map(|query| tokens_of(query.as_bytes())));
         sent.extend(request.headers().values().flat_map(|value| tokens_of(value.as_bytes())));
         let may_have_sent_more = !request.body().is_read_ahead() || sent.len() > MOST_TOKENS;
         let sent = sent.iter().map(|token| digest(token.as_bytes())).collect();
-        let accounts = accounts.unwrap_or_default();
         Ok(Course { accounts, in_body, stray, sent, may_have_sent_more, changes_password })
     }
 
@@ -216,7 +226,7 @@ impl Policy {
         let current = course.shown.map(|shown| shown.session.facts.id);
         let mut events = Vec::new();
         if effects.ends {
-            events.extend(self.end(course, now));
+            events.extend(self.end(call, course, now));
         }
         if status.is_success() && effects.ends_others {
             events.extend(self.end_account(&names_of(call, course), current, now, Cause::Logout));
@@ -224,8 +234,8 @@ impl Policy {
         if status.is_success() && effects.changes_password && course.changes_password {
             events.extend(self.end_account(&names_of(call, course), current, now, Cause::PasswordChanged));
         }
-        if status.is_success() && effects.resets_password {
-            events.extend(self.end_account(&names_named(course), None, now, Cause::PasswordReset));
+        if status.is_success() && effects.resets_password && course.changes_password {
+            events.extend(self.end_account(&self.names_named(course), None, now, Cause::PasswordReset));
         }
         if effects.hands_out() {
             events.extend(self.hand_out(call, course, effects, (headers, body), now));
@@ -308,27 +318,26 @@ impl Policy {
     }
 
     /// The client has logged out.
-    fn end(&self, course: &Seen<'_>, now: i64) -> Vec<Event> {
+    fn end(&self, call: &Call, course: &Seen<'_>, now: i64) -> Vec<Event> {
         let of_body = course.in_body.iter().filter_map(|token| self.sessions.find(&digest(token.as_bytes())));
         let mut ids: Vec<_> = of_body.map(|found| found.session.facts.id).collect();
         ids.extend(course.shown.map(|shown| shown.session.facts.id));
         ids.sort_unstable();
         ids.dedup();
         let mut events = Vec::new();
-        // Handed out before the gate was there.
-        if let (true, Some(stray)) = (ids.is_empty(), course.stray) {
+        // Handed out before the gate was there, and verified by the app's own key.
+        if let (true, Some(stray), Some(principal)) = (ids.is_empty(), course.stray, &call.principal)
+            && principal.is_of_app
+            && let Some(expires) = principal.expires
+        {
+            let names = vec![name_of_subject(&principal.subject)];
+            let account = Some(principal.subject.clone());
             let facts =
-                SessionFacts { id: new_id(), account: None, names: Vec::new(), began: now, address: None };
+                SessionFacts { id: new_id(), account, names, began: now, address: call.client.address };
             let session = facts.id;
             events.push(Event::Began(facts));
-            events.push(Event::HandedOut {
-                session,
-                digest: stray,
-                kind: Kind::Bearer,
-                cookie: None,
-                at: now,
-                expires: None,
-            });
+            let (kind, expires) = (Kind::Bearer, Some(expires));
+            events.push(Event::HandedOut { session, digest: stray, kind, cookie: None, at: now, expires });
             ids.push(session);
         }
         events.extend(ids.into_iter().flat_map(|id| self.ended(id, now, Cause::Logout)));
@@ -359,6 +368,19 @@ impl Policy {
         ids.sort_unstable();
         ids.dedup();
         ids.into_iter().flat_map(|id| self.ended(id, now, cause)).collect()
+    }
+
+    /// Names of an account that a request names: with a code, or by the link of a mail that the app has
+    /// signed.
+    fn names_named(&self, course: &Seen<'_>) -> Vec<Digest> {
+        let mut names: Vec<_> = course.accounts.iter().map(|account| name_of_login(account)).collect();
+        let (candidates, _) = self.candidates.get();
+        for token in course.in_body.iter().filter(|token| trial::is_of_the_app(token, &candidates)) {
+            if let Some(subject) = claims_of(token).and_then(|claims| subject_of(&claims)) {
+                names.extend([name_of_subject(&subject), name_of_login(&subject)]);
+            }
+        }
+        names
     }
 
     /// A cookie that is signed anew with every answer: its new value belongs to the same session.
@@ -408,17 +430,6 @@ const MOST_TOKENS: usize = 64;
 /// Tokens in the body of a reset that are looked at.
 const MOST_LINKS: usize = 4;
 
-/// Names of an account that a request names: at a login, or in the link of a mail.
-fn names_named(course: &Seen<'_>) -> Vec<Digest> {
-    let mut names: Vec<_> = course.accounts.iter().map(|account| name_of_login(account)).collect();
-    for token in &course.in_body {
-        if let Some(subject) = claims_of(token).and_then(|claims| subject_of(&claims)) {
-            names.extend([name_of_subject(&subject), name_of_login(&subject.to_lowercase())]);
-        }
-    }
-    names
-}
-
 /// The cookies of an answer to a login that may be its session: those that the app declares, else
 /// those that scripts cannot read, else the only one. A cookie with a short value is a preference.
 pub(super) fn set_cookies<'h>(call: &Call, headers: &'h HeaderMap) -> Vec<(&'h str, &'h [u8])> {
@@ -444,6 +455,17 @@ pub(super) fn set_cookies<'h>(call: &Call, headers: &'h HeaderMap) -> Vec<(&'h s
     if hidden.is_empty() && all.len() == 1 { chosen(&|_, _| true) } else { hidden }
 }
 
+/// Names of a new password.
+const NEW_PASSWORDS: [&str; 8] = [
+    "new_password",
+    "newPassword",
+    "password",
+    "password1",
+    "new_password1",
+    "password_new",
+    "passwd",
+    "passphrase",
+];
 /// Bytes of the shortest value that can be a session: 96 bits in base64.
 const SHORTEST: usize = 16;
 

@@ -4,13 +4,13 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering::Relaxed},
+        atomic::{AtomicI64, AtomicU8, Ordering::Relaxed},
     },
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 
-use super::trial::Pinned;
+use super::{guess::Guesses, handshake::Handshakes, trial::Pinned};
 use crate::{
     identity::Epoch,
     refusal::{Said, Words},
@@ -23,6 +23,9 @@ const MOST_SEARCHES: u32 = 16;
 /// How often the app is asked whether it refuses a forged token, for one kind of requirement.
 const MOST_QUESTIONS: u8 = 5;
 
+/// Seconds for which one request may ask.
+const LONGEST: i64 = 5;
+
 /// It outlives the policy; a clone shares it.
 #[derive(Debug, Clone, Default)]
 pub struct Memory(Arc<Inner>);
@@ -32,7 +35,9 @@ struct Inner {
     pinned: ArcSwapOption<Pinned>,
     epoch: Epoch,
     searches: Mutex<Searches>,
+    guesses: Arc<Guesses>,
     agreements: ArcSwap<HashMap<u64, Arc<Agreement>>>,
+    handshakes: Handshakes,
 }
 
 #[derive(Debug, Default)]
@@ -55,7 +60,24 @@ impl Memory {
     pub(super) fn pin(&self, pinned: Option<Pinned>) {
         self.0.pinned.store(pinned.map(Arc::new));
         self.0.agreements.store(Arc::default());
+        self.0.handshakes.forget();
         self.0.epoch.end();
+    }
+
+    /// The app has handed out a token that the key does not verify: it has another one, too.
+    pub(super) fn is_not_the_only_one(&self) {
+        if let Some(pinned) = &*self.0.pinned.load()
+            && pinned.is_only
+        {
+            let mut pinned = Pinned::clone(pinned);
+            pinned.is_only = false;
+            self.0.pinned.store(Some(Arc::new(pinned)));
+            self.0.epoch.end();
+        }
+    }
+
+    pub(super) fn guesses(&self) -> &Arc<Guesses> {
+        &self.0.guesses
     }
 
     /// Whether it is worth to look for a key once more, with the candidates of this start of the app.
@@ -66,6 +88,11 @@ impl Memory {
         }
         searches.count += 1;
         searches.count <= MOST_SEARCHES
+    }
+
+    /// What the app does with tokens in the handshakes of WebSockets.
+    pub(super) fn handshakes(&self) -> &Handshakes {
+        &self.0.handshakes
     }
 
     /// What the app does with tokens where operations ask in this way.
@@ -87,19 +114,16 @@ impl Memory {
 }
 
 /// The app's answers to credentials that the gate takes for bad, where operations ask in one way.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Agreement {
     /// What the app does with a forged token.
     pub(super) forged: Treatment,
     /// What it does without any credential.
     pub(super) missing: Treatment,
     asked: AtomicU8,
-    is_asking: AtomicBool,
-    /// Seconds after its end for which the app has refused a token, at least; and accepted one, at most.
-    refused_from: AtomicI64,
-    accepted_to: AtomicI64,
-    first_of_expired: Mutex<Option<Said>>,
-    of_expired: ArcSwapOption<Words>,
+    /// When a request began to ask, in seconds since 1970; 0 if none does. Its client may leave meanwhile.
+    asking_since: AtomicI64,
+    first_of_forged: Mutex<Option<Said>>,
 }
 
 /// What the app does with one kind of request.
@@ -135,27 +159,13 @@ impl Treatment {
     }
 }
 
-impl Default for Agreement {
-    fn default() -> Self {
-        Self {
-            forged: Treatment::default(),
-            missing: Treatment::default(),
-            asked: AtomicU8::default(),
-            is_asking: AtomicBool::default(),
-            refused_from: AtomicI64::new(i64::MAX),
-            accepted_to: AtomicI64::new(i64::MIN),
-            first_of_expired: Mutex::default(),
-            of_expired: ArcSwapOption::default(),
-        }
-    }
-}
-
 impl Agreement {
     /// Whether the app is to be asked what it does with a forged token. One request asks.
-    pub(super) fn begin_to_ask(&self) -> bool {
-        self.forged.known.load(Relaxed) == 0
-            && self.asked.load(Relaxed) < MOST_QUESTIONS
-            && !self.is_asking.swap(true, Relaxed)
+    pub(super) fn begin_to_ask(&self, now: i64) -> bool {
+        let since = self.asking_since.load(Relaxed);
+        self.is_open()
+            && now >= since + LONGEST
+            && self.asking_since.compare_exchange(since, now, Relaxed, Relaxed).is_ok()
     }
 
     /// Whether it is not known yet.
@@ -166,41 +176,20 @@ impl Agreement {
     /// It was asked, or could not be.
     pub(super) fn has_asked(&self) {
         self.asked.fetch_add(1, Relaxed);
-        self.is_asking.store(false, Relaxed);
+        self.asking_since.store(0, Relaxed);
     }
 
     /// It was not asked.
     pub(super) fn did_not_ask(&self) {
-        self.is_asking.store(false, Relaxed);
+        self.asking_since.store(0, Relaxed);
     }
 
-    /// The app has accepted a token that has expired so long ago. Whether that contradicts what was known.
-    pub(super) fn accepts_expired(&self, age: i64) -> bool {
-        self.accepted_to.fetch_max(age, Relaxed);
-        self.refused_from.load(Relaxed) <= age
-    }
-
-    /// The app has refused a token that has expired so long ago. Its words are known from two such answers.
-    pub(super) fn refuses_expired(&self, age: i64, said: Said) {
-        let mut first = self.first_of_expired.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(known) = &*first else {
-            *first = Some(said);
-            return;
-        };
-        if let Some(words) = Words::of(known, &said) {
-            self.of_expired.store(Some(Arc::new(words)));
-            self.refused_from.fetch_min(age, Relaxed);
+    /// The app has refused a forged token of a client. Its words are known from two such answers.
+    pub(super) fn refuses_forged(&self, said: Said) {
+        let mut first = self.first_of_forged.lock().unwrap_or_else(PoisonError::into_inner);
+        match first.as_ref().and_then(|known| Words::of(known, &said)) {
+            Some(words) => self.forged.is_refused(words),
+            None => *first = Some(said),
         }
-    }
-
-    /// The app's words for a token that has expired so long ago, if it refuses each.
-    pub(super) fn words_of_expired(&self, age: i64) -> Option<Arc<Words>> {
-        let is_refused = age >= self.refused_from.load(Relaxed) && age > self.accepted_to.load(Relaxed);
-        is_refused.then(|| self.of_expired.load_full()).flatten()
-    }
-
-    /// Whether its words for such a token are still to be learned.
-    pub(super) fn asks_about_expired(&self, age: i64) -> bool {
-        age < self.refused_from.load(Relaxed)
     }
 }

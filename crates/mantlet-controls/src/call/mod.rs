@@ -11,7 +11,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Method, Version, header};
 
-pub(crate) use self::principal::APP;
+pub(crate) use self::principal::{APP, MANTLET};
 use self::request_id::RequestId;
 pub use self::{
     client::Client,
@@ -84,13 +84,18 @@ pub struct Call {
     pub path: CanonicalPath,
     /// The place in the app that the path leads to, however it is spelled.
     pub(crate) place: Place,
+    /// It asks for a WebSocket ([`wants_websocket`]).
+    pub(crate) opens_websocket: bool,
     /// The route of the app's contract, if one is known.
     pub operation: Option<Matched>,
     /// The caller, if a credential proves it.
     pub principal: Option<Known>,
+    /// The caller by its API key, if it has shown one that Mantlet has made.
+    pub api_key: Option<Known>,
     /// The certificate that the client has shown.
     pub certificate: Option<Arc<ClientCertificate>>,
-    /// The request carries a credential: an Authorization header, a cookie, or the client's certificate.
+    /// The request carries a credential: an Authorization header, a cookie, an API key of ours, or
+    /// the client's certificate.
     pub carries_credentials: bool,
     /// The time for the app to respond, if it differs from the usual one.
     pub response_timeout: Option<Duration>,

@@ -13,6 +13,8 @@ pub enum Origin {
     Login,
     /// The client's certificate.
     Certificate,
+    /// The operator has said it of the API key.
+    Key,
 }
 
 /// Something that is known of a principal.
@@ -29,7 +31,8 @@ pub struct Attribute {
 /// A caller that is proven. Nothing of it comes from a body or from a header that a client can choose.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Principal {
-    /// Who vouches for it: the `iss` of its token, or `app` if the app itself does.
+    /// Who vouches for it: the `iss` of its token, `app` if the app itself does, or `mantlet` for an
+    /// API key.
     pub issuer: Box<str>,
     /// Its name there: `sub`. Only with the issuer it names one caller.
     pub subject: Box<str>,
@@ -43,6 +46,8 @@ pub struct Principal {
 
 /// Who vouches for a caller that the app itself has logged in, without a name of its own.
 pub(crate) const APP: &str = "app";
+/// Who vouches for a caller with an API key that Mantlet has made.
+pub(crate) const MANTLET: &str = "mantlet";
 
 impl Principal {
     /// `iss|sub`: the caller, among those of all issuers.

@@ -1,6 +1,6 @@
 //! Where the gate runs.
 
-use super::{Clock, Kept};
+use super::{Clock, Environment, Kept};
 
 /// The app's server, which decides how requests are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,6 +21,8 @@ pub struct Deployment {
     pub has_certificate: bool,
     /// Names and addresses that are ours: of the listening socket and of the certificate; `*.example.com` as certificates have it.
     pub own_hosts: Vec<String>,
+    /// The environment that credentials made here are for.
+    pub environment: Environment,
     /// The clock. What is kept goes on by the clock with which it was made.
     pub clock: Clock,
     /// The state of the controls.

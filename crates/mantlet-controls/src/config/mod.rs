@@ -2,6 +2,7 @@
 
 mod clock;
 mod deployment;
+mod environment;
 mod kept;
 mod mistake;
 mod mode;
@@ -14,6 +15,7 @@ pub mod units;
 
 pub use clock::Clock;
 pub use deployment::{Deployment, Server};
+pub use environment::Environment;
 pub use kept::Kept;
 pub use mistake::Mistake;
 pub(crate) use mistake::header_names;

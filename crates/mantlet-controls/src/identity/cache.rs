@@ -1,8 +1,8 @@
 //! Verdicts on tokens, for each thread: a token that was verified is not verified again.
 //!
 //! A token has a place in one small set, as in the cache of a processor: whatever clients send, a
-//! look-up compares a few numbers, and only one verdict makes room for a new one, of the same kind. So
-//! forged tokens push out no verdict on a good one.
+//! look-up compares a few numbers, and only one verdict makes room for a new one. Only good ones are
+//! remembered: any client can make up bad tokens.
 
 use std::{
     cell::RefCell,
@@ -11,15 +11,11 @@ use std::{
 
 use super::Verdict;
 
-/// Sets of one thread, and good and bad verdicts in each: 16,384 good ones, each with 1.5 KiB for its
-/// caller's claims.
+/// Sets of one thread, and verdicts in each: 16,384, each with 1.5 KiB for its caller's claims.
 const SETS: usize = 2_048;
-const MOST_GOOD: usize = 8;
-const MOST_BAD: usize = 2;
-/// Seconds for which a bad verdict is remembered.
-const BAD: i64 = 5;
-/// The longest token whose bad verdict is remembered: any client can make such tokens.
-const LONGEST_BAD: usize = 2_048;
+const MOST: usize = 8;
+/// Bytes of the longest token that is remembered.
+const LONGEST: usize = 4 << 10;
 /// The last bytes of a token that choose its set: of its signature, which differ in all good ones.
 const CHOOSING: usize = 32;
 
@@ -61,13 +57,16 @@ pub(crate) fn recall<T>(
     })
 }
 
-/// Remembers a verdict, a good one until the token expires.
+/// Remembers a good verdict, until the token expires.
 pub(crate) fn keep(token: &str, by: &str, epoch: u64, now: i64, verdict: &Verdict) {
-    let (until, most) = match verdict {
-        Verdict::Good(principal) => (principal.expires.unwrap_or(i64::MAX), MOST_GOOD),
-        Verdict::Bad(..) if token.len() <= LONGEST_BAD => (now + BAD, MOST_BAD),
+    let until = match verdict {
+        Verdict::Good(principal) => principal.expires.unwrap_or(i64::MAX),
+        // Attackers can make up any number of them.
         Verdict::Bad(..) | Verdict::Unjudged => return,
     };
+    if token.len() > LONGEST {
+        return;
+    }
     CACHE.with_borrow_mut(|cache| {
         if cache.sets.is_empty() {
             cache.sets.resize_with(SETS, Vec::new);
@@ -77,10 +76,9 @@ pub(crate) fn keep(token: &str, by: &str, epoch: u64, now: i64, verdict: &Verdic
         let (token, by, verdict) = (token.into(), by.into(), verdict.clone());
         let entry = Entry { hash, token, by, epoch, until, verdict };
         set.retain(|known| !known.is_of(hash, &entry.token));
-        let of_kind = set.iter().enumerate().filter(|(_, known)| known.is_good() == entry.is_good());
-        if of_kind.clone().count() >= most
+        if set.len() >= MOST
             // Of those that end together the first is the oldest.
-            && let Some((first, _)) = of_kind.min_by_key(|(_, known)| known.until)
+            && let Some((first, _)) = set.iter().enumerate().min_by_key(|(_, known)| known.until)
         {
             set.remove(first);
         }
@@ -99,10 +97,6 @@ impl Entry {
     /// Whole tokens are compared: what chooses a set may be the same in two of them.
     fn is_of(&self, hash: u64, token: &str) -> bool {
         self.hash == hash && *self.token == *token
-    }
-
-    const fn is_good(&self) -> bool {
-        matches!(self.verdict, Verdict::Good(_))
     }
 }
 
@@ -128,39 +122,35 @@ mod tests {
     }
 
     #[test]
-    fn verdicts_make_room_for_others_of_their_kind() {
-        let good_ones: Vec<_> = (0..1_000).map(|number| format!("good{number:060}")).collect();
-        for token in &good_ones {
-            keep(token, "", 1, 0, &good(1_000));
-        }
-        for number in 0..100_000 {
-            keep(&format!("forged{number:060}"), "", 1, 1, &Verdict::Bad(TokenFault::Signature, None));
-        }
-        assert!(good_ones.iter().all(|token| is_known(token, 2)));
-        for number in 0..100_000 {
-            keep(&format!("another{number:060}"), "", 1, 2, &good(2_000));
-        }
-        let last = format!("forged{:060}", 99_999);
-        assert!(is_known(&last, 5) && !is_known(&last, 6), "a bad verdict ends soon");
-        assert!(!good_ones.iter().any(|token| is_known(token, 2)), "good ones make room for each other");
-        let count = CACHE.with_borrow(|cache| cache.sets.iter().map(Vec::len).sum::<usize>());
-        assert_eq!(count, SETS * (MOST_GOOD + MOST_BAD));
+    fn a_bad_verdict_is_not_remembered_and_a_good_one_until_its_token_expires() {
+        keep("forged", "", 1, 0, &Verdict::Bad(TokenFault::Signature, None));
+        keep("good", "", 1, 0, &good(10));
+        assert!(!is_known("forged", 1));
+        assert!(is_known("good", 9) && !is_known("good", 10));
+        let long = "x".repeat(LONGEST + 1);
+        keep(&long, "", 1, 0, &good(10));
+        assert!(!is_known(&long, 1));
     }
 
     #[test]
-    fn a_token_with_the_signature_of_another_has_a_verdict_of_its_own() {
-        let signature = "x".repeat(CHOOSING);
-        let bad = Verdict::Bad(TokenFault::Signature, None);
-        keep(&format!("good.{signature}"), "", 1, 0, &good(1_000));
-        for number in 0..100 {
-            keep(&format!("{number}.{signature}"), "", 1, 0, &bad);
+    fn the_ones_that_expire_first_make_room() {
+        for number in 0..100_000 {
+            keep(&format!("soon{number:060}"), "", 1, 0, &good(1_000));
         }
-        let is_good = |verdict: &Verdict| matches!(verdict, Verdict::Good(_));
-        let known = recall(&format!("good.{signature}"), 1, |_, _, verdict| Some(is_good(verdict)));
-        assert_eq!(known, Some(true));
-        assert!(!is_known(&format!("0.{signature}"), 1), "few of them are remembered");
-        let long = "x".repeat(LONGEST_BAD + 1);
-        keep(&long, "", 1, 0, &bad);
-        assert!(!is_known(&long, 1));
+        keep("late", "", 1, 0, &good(2_000));
+        for number in 0..100_000 {
+            keep(&format!("sooner{number:060}"), "", 1, 0, &good(500));
+        }
+        assert!(is_known("late", 2));
+        let count = CACHE.with_borrow(|cache| cache.sets.iter().map(Vec::len).sum::<usize>());
+        assert_eq!(count, SETS * MOST);
+    }
+
+    #[test]
+    fn a_token_with_the_signature_of_another_is_another() {
+        let signature = "x".repeat(CHOOSING);
+        keep(&format!("good.{signature}"), "", 1, 0, &good(1_000));
+        assert!(is_known(&format!("good.{signature}"), 1));
+        assert!(!is_known(&format!("forged.{signature}"), 1));
     }
 }

@@ -139,7 +139,7 @@ impl Trusted {
                 .all
                 .get("events")
                 .and_then(|events| events.get(EVENT))
-                .is_some_and(|event| event.is_object());
+                .is_some_and(serde_json::Value::is_object);
             // A `nonce` is in an ID token: it must not be taken for this one.
             let is_one = says_so && claims.text("jti").is_some() && !claims.all.contains_key("nonce");
             let (subject, session) = (text("sub"), text("sid"));

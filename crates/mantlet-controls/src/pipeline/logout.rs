@@ -38,8 +38,12 @@ where
         (None, None) => return Err(Reason::LogoutInvalid.into()),
     };
     let event = Event::EndedBefore { name, at: logout.at, cause: Cause::Issuer };
-    road.keep(app.sessions().cloned(), vec![event]).await;
-    Err(Ending::LoggedOut)
+    if road.keep(app.sessions().cloned(), vec![event]).await {
+        Err(Ending::LoggedOut)
+    } else {
+        // The issuer tells it again.
+        Err(Reason::StoreUnavailable.into())
+    }
 }
 
 /// Whether a request may be one.

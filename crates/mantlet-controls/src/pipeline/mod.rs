@@ -232,7 +232,8 @@ impl<S: Sink> Road<'_, S> {
     }
 
     /// Keeps what an answer does to sessions, before the client has it: what it is told holds.
-    async fn keep(&self, keeper: Option<Arc<dyn Keeper>>, events: Vec<Event>) {
+    /// Whether they are kept.
+    async fn keep(&self, keeper: Option<Arc<dyn Keeper>>, events: Vec<Event>) -> bool {
         for event in &events {
             self.policy.authentication.sessions.apply(event);
             if let Event::Ended { session, cause, .. } = event {
@@ -246,11 +247,12 @@ impl<S: Sink> Road<'_, S> {
         match keeper {
             // What is taken back must not come back; what is handed out may be known a moment later,
             // unless another gate may be shown it next.
-            Some(keeper) if ends || keeper.is_shared() => {
-                keeper.keep_now(events).await;
+            Some(keeper) if ends || keeper.is_shared() => keeper.keep_now(events).await,
+            Some(keeper) => {
+                keeper.keep_soon(events);
+                true
             }
-            Some(keeper) => keeper.keep_soon(events),
-            None => {}
+            None => true,
         }
     }
 
@@ -264,7 +266,7 @@ impl<S: Sink> Road<'_, S> {
                 contract::learn(&self.call, &self.due.judged, self.audit, status, said);
             }
             let (authentication, presented) = (&self.policy.authentication, &self.due.presented);
-            if authentication.asks_for(&self.call, presented, status) {
+            if authentication.asks_for(&self.call, &self.due.presented, status) {
                 let (answer, course) = ((status, headers), self.due.course.as_deref());
                 new_token = authentication.learn(&self.call, presented, self.audit, answer, said, course);
             }

@@ -36,6 +36,8 @@ macro_rules! sections {
             cors
             /// How often clients may ask.
             throttle
+            /// Keys of programs, made by the operator.
+            api_keys
             /// Whose tokens to believe.
             issuer
             /// Who the caller is.
@@ -110,7 +112,9 @@ macro_rules! policy {
                 };
                 let mut mistakes = Vec::new();
                 let mut collect = |section: &str, found: Vec<Mistake>| {
-                    mistakes.extend(found.into_iter().map(|mistake| mistake.under(section)));
+                    // As `mantlet.toml` has it.
+                    let section = section.replace('_', "-");
+                    mistakes.extend(found.into_iter().map(|mistake| mistake.under(&section)));
                 };
                 let checked = Checked {
                     $($control: self.$control.check(&context).map_err(|found| collect(stringify!($control), found)),)+
@@ -148,6 +152,7 @@ impl Config {
             headers: self.headers.mode.under(self.report_only),
             host: checked.host.as_ref().map_or(Mode::Enforce, |host| host.mode),
             csrf: self.csrf.mode.under(self.report_only),
+            needs_key: self.api_keys.required,
             csrf_token: self.csrf.token.mode.under(self.report_only),
             input: self.contract.input_mode(self.report_only),
             rules: self.contract.rules(self.report_only),

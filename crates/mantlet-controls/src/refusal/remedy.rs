@@ -177,11 +177,20 @@ fn line(reason: Reason, mode: Mode) -> Line {
         Reason::CsrfTokenMissing | Reason::CsrfTokenInvalid => {
             either(Route("csrf.token.mode = \"off\""), Route("csrf.token.mode = \"enforce\""))
         }
+        Reason::ApiKeyInvalid | Reason::ApiKeyOfAnotherEnvironment => {
+            either(Top("api-keys.mode = \"report\""), Top("api-keys.mode = \"enforce\""))
+        }
+        Reason::CredentialsMissing => {
+            either(Route("api-keys.required = false"), Top("api-keys.mode = \"enforce\""))
+        }
         Reason::TokenInvalid => {
             // What is only recorded, the app accepts, or its record brings the line.
             either(Top("authentication.mode = \"report\""), Nothing)
         }
-        Reason::SessionEnded | Reason::SessionExpired | Reason::TokenUnknown => {
+        Reason::TokenUnknown => {
+            either(Top("authentication.unknown = \"report\""), Top("authentication.unknown = \"enforce\""))
+        }
+        Reason::SessionEnded | Reason::SessionExpired => {
             either(Top("authentication.sessions = \"report\""), Top("authentication.sessions = \"enforce\""))
         }
         Reason::InputInvalid | Reason::JsonTooDeep => {

@@ -35,8 +35,9 @@ struct Problem<'a> {
     errors: &'a [Fault],
 }
 
-/// RFC 6750 section 3.1
+/// RFC 6750 section 3.1: a request without a credential gets no error.
 static INVALID_TOKEN: HeaderValue = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+static NO_TOKEN: HeaderValue = HeaderValue::from_static("Bearer");
 
 /// The response to a refused call, without the headers that every response gets.
 pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
@@ -46,26 +47,34 @@ pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
         Reason::HostUnknown if call.version == Version::HTTP_2 => StatusCode::MISDIRECTED_REQUEST,
         reason => reason.status(),
     };
-    let own = refusal.words.as_deref();
+    let own = refusal.words.as_deref().filter(|_| !call.wants_problem);
     let status = own.map_or(status, |own| own.status);
-    let (content_type, body) = match own.and_then(|own| own.body.as_ref()).filter(|_| !call.wants_problem) {
-        Some((content_type, own)) => (content_type.clone(), own.clone()),
-        None => body(call, reason, &refusal.faults, status),
+    let (content_type, body) = if let Some(body) = own.and_then(|own| own.body.clone()) {
+        (None, body)
+    } else {
+        let (content_type, body) = self::body(call, reason, &refusal.faults, status);
+        (Some(content_type), body)
     };
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, content_type);
+    match own {
+        Some(own) => headers.clone_from(&own.headers),
+        // RFC 9110 section 15.5.2: a 401 says how to authenticate.
+        None if status == StatusCode::UNAUTHORIZED => {
+            let challenge = if reason == Reason::CredentialsMissing { &NO_TOKEN } else { &INVALID_TOKEN };
+            headers.insert(header::WWW_AUTHENTICATE, challenge.clone());
+        }
+        None => {}
+    }
+    if let Some(content_type) = content_type {
+        headers.insert(header::CONTENT_TYPE, content_type);
+    }
     // Several refusals have statuses that caches may keep by themselves (RFC 9110 section 15.1).
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if reason == Reason::MethodForbidden {
         let allow = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
         headers.insert(header::ALLOW, allow);
-    }
-    // RFC 9110 section 15.5.2: a 401 says how to authenticate.
-    let usual = (status == StatusCode::UNAUTHORIZED).then_some(&INVALID_TOKEN);
-    if let Some(challenge) = own.map_or(usual, |own| own.challenge.as_ref()) {
-        headers.insert(header::WWW_AUTHENTICATE, challenge.clone());
     }
     if let Some(brought) = &refusal.headers {
         headers.extend(HeaderMap::clone(brought));

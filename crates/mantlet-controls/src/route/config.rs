@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RoutePolicy;
 use crate::{
-    Mode,
+    Mode, api_keys,
     config::{
         Mistake,
         template::{method, template},
@@ -30,6 +30,8 @@ pub struct Config {
     /// Settings of the CSRF protection that differ here: `off` for webhooks and the like that carry
     /// cookies.
     pub csrf: CsrfConfig,
+    /// Settings of API keys that differ here: `required`.
+    pub api_keys: api_keys::RouteConfig,
     /// Settings of the contract that differ here.
     pub contract: contract::RouteConfig,
     /// Settings of the response filter that differ here.
@@ -121,6 +123,7 @@ impl Config {
                 (None, Some(Mode::Off)) => Mode::Off,
                 (None, _) => base.csrf_token,
             },
+            needs_key: self.api_keys.required.unwrap_or(base.needs_key),
             input: contract.input_mode(report_only),
             rules: contract.rules(report_only),
             responses: responses.with(&self.responses).actions(contract.posture, report_only),

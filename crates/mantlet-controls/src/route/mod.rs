@@ -33,6 +33,8 @@ pub struct RoutePolicy {
     pub csrf: Mode,
     /// Mode of its token.
     pub csrf_token: Mode,
+    /// A request needs an API key of ours.
+    pub needs_key: bool,
     /// Mode of the validation of inputs.
     pub input: Mode,
     /// Other settings of the contract.
@@ -152,6 +154,7 @@ mod tests {
                 host: Mode::Enforce,
                 csrf: Mode::Enforce,
                 csrf_token: Mode::Enforce,
+                needs_key: false,
                 input: Mode::Enforce,
                 rules: contract::Config::default().rules(false),
                 responses: responses::Config::default().actions(Posture::Compatible, false),

@@ -17,6 +17,8 @@ pub struct Jws<'t> {
     pub(super) payload: Vec<u8>,
     /// What it is signed with. None: `none`, or an algorithm that is not known.
     pub algorithm: Option<Algorithm>,
+    /// Its algorithm is `none`.
+    pub is_unsigned: bool,
     /// The name of its key.
     pub key_id: Option<Box<str>>,
     /// Its `typ`, in lower case and without `application/`.
@@ -43,12 +45,13 @@ impl<'t> Jws<'t> {
         let header = strict(&header)?;
         let Kind::Object(members) = header.root().kind() else { return Err(TokenFault::Malformed) };
         let (mut algorithm, mut key_id, mut kind) = (None, None, None);
-        let mut has_algorithm = false;
+        let (mut has_algorithm, mut is_unsigned) = (false, false);
         for member in members {
             match member.key {
                 Some("alg") => {
                     has_algorithm = true;
                     algorithm = Algorithm::named(text(member.value)?);
+                    is_unsigned = text(member.value)?.eq_ignore_ascii_case("none");
                 }
                 Some("kid") => key_id = Some(text(member.value)?.into()),
                 Some("typ") => {
@@ -66,7 +69,7 @@ impl<'t> Jws<'t> {
             return Err(TokenFault::Malformed);
         }
         // Signed or not, a payload that is not base64url is not read in one way only.
-        Ok(Self { signed, signature, payload: decoded(payload)?, algorithm, key_id, kind })
+        Ok(Self { signed, signature, payload: decoded(payload)?, algorithm, is_unsigned, key_id, kind })
     }
 
     /// Its `iss`, which nothing has verified yet: it only chooses the key.

@@ -7,6 +7,7 @@
 
 mod bans;
 mod client;
+mod keys;
 mod quotas;
 mod server;
 mod sessions;

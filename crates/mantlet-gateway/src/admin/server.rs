@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    bans, quotas, sessions,
+    bans, keys, quotas, sessions,
     socket::{Admin, PATIENCE},
     trouble::{Trouble, no_method},
 };
@@ -82,6 +82,13 @@ async fn answer(method: &Method, path: &str, query: Option<&str>, shared: &Share
         (["bans"], &Method::GET) => Ok(bans::list(&policy)),
         (["bans"], &Method::DELETE) => bans::lift_all(bans, audit),
         (["bans", address], &Method::DELETE) => bans::lift(bans, address, audit),
+        (["keys"], &Method::GET) => Ok(keys::list(&shared.keys, &policy.api_keys.environment)),
+        (["keys"], &Method::POST) => {
+            let asked = parameters(query, ["name", "account", "scopes", "expires"])?;
+            keys::create(&shared.keys, &policy.api_keys.environment, asked, audit).await
+        }
+        (["keys", id], &Method::GET) => keys::show(&shared.keys, id),
+        (["keys", id], &Method::DELETE) => keys::revoke(&shared.keys, id, audit).await,
         (["quotas"], &Method::GET) => quotas.list().await,
         (["quotas", quota, key], &Method::GET) => quotas.show(quota, key).await,
         (["quotas", quota, key], &Method::DELETE) => quotas.reset(quota, key, audit).await,
@@ -99,13 +106,16 @@ async fn answer(method: &Method, path: &str, query: Option<&str>, shared: &Share
         }
         (["sessions", id], &Method::DELETE) => sessions::end(&shared.sessions, id, audit).await,
         (["agreement" | "quotas"], _) => Err(no_method(method, path, "GET")),
-        (["bans" | "sessions"] | ["quotas", _, _], _) => Err(no_method(method, path, "GET, DELETE")),
+        (["keys"], _) => Err(no_method(method, path, "GET, POST")),
+        (["bans" | "sessions"] | ["quotas", _, _] | ["keys", _], _) => {
+            Err(no_method(method, path, "GET, DELETE"))
+        }
         (["bans" | "sessions", _], _) => Err(no_method(method, path, "DELETE")),
         _ => Err(Trouble::new(
             StatusCode::NOT_FOUND,
             format!(
-                "`{path}` does not exist; use `/agreement`, `/bans`, `/bans/{{address}}`, `/quotas`, \
-                 `/quotas/{{quota}}/{{key}}`, `/sessions` or `/sessions/{{id}}`"
+                "`{path}` does not exist; use `/agreement`, `/bans`, `/bans/{{address}}`, `/keys`, `/keys/{{id}}`, \
+                 `/quotas`, `/quotas/{{quota}}/{{key}}`, `/sessions` or `/sessions/{{id}}`"
             ),
         )),
     }

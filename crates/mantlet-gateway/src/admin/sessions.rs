@@ -6,7 +6,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use mantlet_controls::{
     audit::{Record, Sink},
-    authentication::sessions::{Cause, Digest, Event, Keeper as _, Kind, Session, digest},
+    authentication::sessions::{Cause, Event, Keeper as _, Kind, Session, names_of},
 };
 use serde_json::{Value, json};
 
@@ -18,11 +18,11 @@ const LISTED: usize = 1_000;
 
 pub(super) async fn list(kept: &KeptSessions, account: Option<&str>) -> Value {
     let is_complete = match account {
-        Some(account) => ask_others(kept, name_of(account)).await,
+        Some(account) => ask_others(kept, account).await,
         // Other gates may know more; to collect all of them would take too long.
         None => !kept.is_shared(),
     };
-    let mut sessions = kept.known.list(account.map(name_of).as_ref());
+    let mut sessions = account.map_or_else(|| kept.known.list(None), |account| of_account(kept, account));
     let count = sessions.len();
     // The times may change meanwhile.
     sessions.sort_by_cached_key(|session| Reverse(session.used()));
@@ -40,7 +40,7 @@ pub(super) async fn end(kept: &KeptSessions, id: &str, audit: &impl Sink) -> Res
                 "this gate does not know the session, and the store does not respond; try again later";
             Trouble::new(StatusCode::SERVICE_UNAVAILABLE, message)
         })?;
-        found.iter().for_each(|event| kept.known.apply(event));
+        learn(kept, &found);
     }
     let session = kept.known.session(number).ok_or_else(|| {
         let message = format!("there is no session `{id}`; `mantlet sessions` lists all");
@@ -57,9 +57,8 @@ pub(super) async fn end_of_account(
     audit: &impl Sink,
 ) -> Result<Value, Trouble> {
     let keep = keep.map(parse).transpose()?;
-    let name = name_of(account);
-    let is_complete = ask_others(kept, name).await;
-    let mut sessions = kept.known.list(Some(&name));
+    let is_complete = ask_others(kept, account).await;
+    let mut sessions = of_account(kept, account);
     sessions.retain(|session| Some(session.facts.id) != keep);
     if sessions.is_empty() {
         let other = if keep.is_some() { "other " } else { "" };
@@ -106,10 +105,29 @@ async fn end_all(
 }
 
 /// Learns what other gates know of an account. False if the store does not respond.
-async fn ask_others(kept: &KeptSessions, name: Digest) -> bool {
-    let Some(found) = kept.find_account(name).await else { return false };
-    found.iter().for_each(|event| kept.known.apply(event));
+async fn ask_others(kept: &KeptSessions, account: &str) -> bool {
+    for name in names_of(account) {
+        let Some(found) = kept.find_account(name).await else { return false };
+        learn(kept, &found);
+    }
     true
+}
+
+fn learn(kept: &KeptSessions, found: &[Event]) {
+    for event in found {
+        kept.known.apply(event);
+    }
+}
+
+/// The sessions of an account, by its name at the login or by the `sub` of its tokens.
+fn of_account(kept: &KeptSessions, account: &str) -> Vec<Arc<Session>> {
+    let mut sessions: Vec<Arc<Session>> = Vec::new();
+    for session in names_of(account).iter().flat_map(|name| kept.known.list(Some(name))) {
+        if sessions.iter().all(|known| known.facts.id != session.facts.id) {
+            sessions.push(session);
+        }
+    }
+    sessions
 }
 
 fn row(kept: &KeptSessions, session: &Session) -> Value {
@@ -129,10 +147,6 @@ fn row(kept: &KeptSessions, session: &Session) -> Value {
         "credentials": credentials.len(),
         "kinds": kinds,
     })
-}
-
-fn name_of(account: &str) -> Digest {
-    digest(account.as_bytes())
 }
 
 fn written(id: u64) -> String {

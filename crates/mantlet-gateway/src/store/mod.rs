@@ -1,4 +1,4 @@
-//! Where several gates count together, and know each other's sessions.
+//! Where several gates count together, and know each other's sessions and API keys.
 
 #[cfg(feature = "redis")]
 mod circuit;
@@ -11,12 +11,24 @@ mod scripts;
 
 use std::{io, sync::Arc, time::Duration};
 
-use mantlet_controls::{authentication::sessions::Keeper, config::Secret, throttle::Store};
+use futures_util::future::BoxFuture;
+use mantlet_controls::{api_keys::Change, authentication::sessions::Keeper, config::Secret, throttle::Store};
 
-use crate::{audit_log::AuditLog, session_file::SessionFile};
+use crate::{audit_log::AuditLog, key_file::KeyFile, session_file::SessionFile};
 
-/// A store of counters, and one of sessions.
-type Opened = (Arc<dyn Store>, Arc<dyn Keeper>);
+/// A store of counters, one of sessions, and one of API keys.
+type Opened = (Arc<dyn Store>, Arc<dyn Keeper>, Arc<dyn SharedKeys>);
+
+/// API keys that several gates know.
+pub(crate) trait SharedKeys: Send + Sync + std::fmt::Debug {
+    /// Tells the others of changes. False if the store does not take them in time: then it is told
+    /// when it does.
+    fn share<'a>(&'a self, changes: &'a [Change]) -> BoxFuture<'a, bool>;
+
+    /// Tells the store what it does not know, and learns what this gate does not know: that is
+    /// returned. None if the store does not respond.
+    fn exchange(&self) -> BoxFuture<'_, Option<Vec<Change>>>;
+}
 
 /// Where the store is.
 #[derive(Debug, Clone)]
@@ -35,16 +47,17 @@ pub struct StoreConfig {
 impl StoreConfig {
     /// Opens the store, without connecting. Fails if the URL is wrong.
     #[cfg(feature = "redis")]
-    pub(crate) fn open(&self, audit: AuditLog, sessions: &SessionFile) -> io::Result<Opened> {
+    pub(crate) fn open(&self, audit: AuditLog, sessions: &SessionFile, keys: &KeyFile) -> io::Result<Opened> {
         let store = redis::RedisStore::new(self.clone(), audit).map_err(io::Error::other)?;
         let of_sessions = redis::RedisSessions::start(store.clone(), sessions)?;
-        Ok((Arc::new(store), Arc::new(of_sessions)))
+        let of_keys = redis::RedisKeys::new(store.clone(), keys.keys());
+        Ok((Arc::new(store), Arc::new(of_sessions), Arc::new(of_keys)))
     }
 
     /// Built without a store.
     #[cfg(not(feature = "redis"))]
     #[expect(clippy::unused_self, reason = "it is asked as where there is one")]
-    pub(crate) fn open(&self, _: AuditLog, _: &SessionFile) -> io::Result<Opened> {
+    pub(crate) fn open(&self, _: AuditLog, _: &SessionFile, _: &KeyFile) -> io::Result<Opened> {
         Err(io::Error::other("this Mantlet was built without a store"))
     }
 

@@ -5,6 +5,7 @@
 //! within [`StoreConfig::timeout`] is left alone for a while, longer each time. Meanwhile every
 //! rule follows its `fail`. After the pause one request tests whether the store has recovered.
 
+mod keys;
 mod quota;
 mod sessions;
 mod stream;
@@ -25,7 +26,7 @@ use mantlet_controls::{
 use redis::{ErrorKind, RedisError, RedisResult};
 use tokio::{sync::watch, time::timeout};
 
-pub(super) use self::sessions::RedisSessions;
+pub(super) use self::{keys::RedisKeys, sessions::RedisSessions};
 use super::{
     StoreConfig,
     circuit::Circuit,

@@ -14,18 +14,22 @@ pub(crate) fn withheld(loaded: &Loaded<Config>) -> Vec<String> {
     let mut withheld = loaded.own_variables.clone();
     match &config.app.withhold_env {
         Some(names) => withheld.extend_from_slice(names),
-        None if is_strict => withheld.extend_from_slice(&loaded.referenced),
+        None if is_strict => withheld.extend(referenced(loaded).cloned()),
         None => {}
     }
     withheld
 }
 
+/// Variables that `env:NAME` names, but for the key that the app itself expects.
+fn referenced(loaded: &Loaded<Config>) -> impl Iterator<Item = &String> {
+    let of_app = loaded.config.api_keys.upstream_key.strip_prefix("env:");
+    loaded.referenced.iter().filter(move |name| Some(name.as_str()) != of_app)
+}
+
 /// Says once which secrets the app is given.
 pub(crate) fn say_handed_on(loaded: &Loaded<Config>) {
     let withheld = withheld(loaded);
-    let handed_on: Vec<&str> = loaded
-        .referenced
-        .iter()
+    let handed_on: Vec<&str> = referenced(loaded)
         .map(String::as_str)
         .filter(|name| !withheld.iter().any(|other| other == name))
         .collect();

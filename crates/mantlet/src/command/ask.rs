@@ -34,6 +34,11 @@ impl Client {
                 "the configuration switches the admin socket off\nremove `socket` under `[admin]`, and restart Mantlet",
             )
         })?;
+        Self::at(socket)
+    }
+
+    /// The one that serves this socket.
+    pub(super) fn at(socket: PathBuf) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
         Ok(Self { socket, runtime })
@@ -51,21 +56,54 @@ impl Client {
         segments: &[&str],
         parameters: &[(&str, &str)],
     ) -> Result<Value, Failure> {
+        let asked = self.exchange(method, segments, parameters);
+        asked.map_err(|error| no_answer(&self.socket, &error)).and_then(|answer| answer)
+    }
+
+    /// The same; none if no Mantlet runs there.
+    pub(super) fn ask_if_it_runs(
+        &self,
+        method: Method,
+        segments: &[&str],
+        parameters: &[(&str, &str)],
+    ) -> Result<Option<Value>, Failure> {
+        match self.exchange(method, segments, parameters) {
+            Ok(answer) => answer.map(Some),
+            Err(error) if is_away(&error) => Ok(None),
+            Err(error) => Err(no_answer(&self.socket, &error)),
+        }
+    }
+
+    fn exchange(
+        &self,
+        method: Method,
+        segments: &[&str],
+        parameters: &[(&str, &str)],
+    ) -> io::Result<Result<Value, Failure>> {
         let asked = self.runtime.block_on(admin::ask(&self.socket, method, segments, parameters));
-        let (status, answer) = asked.map_err(|error| no_answer(&self.socket, &error))?;
+        let (status, answer) = asked?;
         if status.is_success() {
-            return Ok(answer);
+            return Ok(Ok(answer));
         }
         let why = answer.get("error").and_then(Value::as_str);
-        Err(Failure::new(why.map_or_else(|| format!("unexpected response: {status}"), str::to_owned)))
+        let why = why.map_or_else(|| format!("unexpected response: {status}"), str::to_owned);
+        Ok(Err(Failure::new(why)))
     }
+}
+
+/// Whether no Mantlet runs.
+fn is_away(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::ConnectionRefused
+    )
 }
 
 /// What to say if there is no answer.
 fn no_answer(socket: &Path, error: &io::Error) -> Failure {
     let socket = socket.display();
     Failure::new(match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::ConnectionRefused => format!(
+        _ if is_away(error) => format!(
             "no Mantlet answers at `{socket}`\n\
              start one, run this in its folder, or name its configuration with `--config`"
         ),

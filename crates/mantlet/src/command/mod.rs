@@ -9,6 +9,7 @@ mod suggest;
 pub(crate) mod bans;
 pub(crate) mod config;
 pub(crate) mod contract;
+pub(crate) mod keys;
 pub(crate) mod quotas;
 pub(crate) mod run;
 pub(crate) mod serve;

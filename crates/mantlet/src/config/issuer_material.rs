@@ -1,11 +1,14 @@
-//! The keys and passwords of issuers, read from where they are.
+//! The keys and passwords of issuers, and the app's own API key, read from where they are.
 
 use std::{env, fs};
 
 use mantlet_controls::{
+    api_keys::{self, UpstreamKey},
     config::{Mistake, Secret},
     issuer::{Config, Material},
 };
+
+const REMEDY: &str = "write `env:NAME` or `file:PATH`, and keep the secret there";
 
 /// Reads them into the sections.
 pub(crate) fn read(config: &mut Config, mistakes: &mut Vec<Mistake>) {
@@ -27,10 +30,27 @@ pub(crate) fn read(config: &mut Config, mistakes: &mut Vec<Mistake>) {
                 mistakes.push(if key == "public-key" {
                     mistake.help("write the path of a PEM file")
                 } else {
-                    mistake.help("write `env:NAME` or `file:PATH`, and keep the secret there")
+                    mistake.help(REMEDY)
                 });
             }
         }
+    }
+}
+
+/// Reads the key that the app itself expects.
+pub(crate) fn read_upstream_key(config: &mut api_keys::Config) -> Option<Mistake> {
+    if config.upstream_key.is_empty() {
+        return None;
+    }
+    let text = secret(&config.upstream_key).and_then(|bytes| {
+        String::from_utf8(bytes).map_err(|_| format!("`{}` is not text", config.upstream_key))
+    });
+    match text {
+        Ok(text) => {
+            config.upstream = Some(UpstreamKey::new(text.into()));
+            None
+        }
+        Err(message) => Some(Mistake::new("api-keys.upstream-key", message).help(REMEDY)),
     }
 }
 

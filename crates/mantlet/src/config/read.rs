@@ -135,6 +135,7 @@ impl Reader {
         let tls = tls.map_err(|found| findings.extend(found)).ok().flatten();
         let mut controls = loaded.config.controls(listen.as_ref().ok(), tls.as_ref());
         issuer_material::read(&mut controls.issuer, &mut findings);
+        findings.extend(issuer_material::read_upstream_key(&mut controls.api_keys));
         controls.deployment.server = self.server;
         controls.deployment.kept = self.kept.clone();
         if is_sound || !loaded.config.csrf.token.key_file.is_empty() {

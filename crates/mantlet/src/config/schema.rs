@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use mantlet_controls::{Deployment, route};
+use mantlet_controls::{Deployment, config::Environment, route};
 use mantlet_gateway::{Listen, tls::LoadedTls};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,8 @@ macro_rules! config {
             pub(crate) http2: bool,
             /// Turns every `enforce` into `report`. Default no.
             pub(crate) report_only: bool,
+            /// The environment that credentials made here are for. Default `live`.
+            pub(crate) environment: Environment,
             /// Where Mantlet keeps what outlives it. Default `.mantlet`.
             pub(crate) state_folder: PathBuf,
             pub(crate) tls: tls::Config,
@@ -44,6 +46,7 @@ macro_rules! config {
                     threads: 0,
                     http2: true,
                     report_only: false,
+                    environment: Environment::default(),
                     state_folder: ".mantlet".into(),
                     tls: tls::Config::default(),
                     app: app::Config::default(),
@@ -67,6 +70,7 @@ macro_rules! config {
                     deployment: Deployment {
                         has_certificate: tls.is_some(),
                         own_hosts: own_hosts(listen, tls),
+                        environment: self.environment.clone(),
                         ..Deployment::default()
                     },
                 }

@@ -44,6 +44,7 @@ pub(super) async fn run(parts: Parts<'_>) -> Result<ExitCode, Failure> {
     let mut administering = pin!(parts.gate.administer(parts.admin.as_ref()));
     let mut measuring = pin!(parts.gate.keep_usage());
     let mut asking = pin!(parts.gate.keep_issuers());
+    let mut following = pin!(parts.gate.follow_keys());
     let (quiet, limit) = loop {
         tokio::select! {
             ending = &mut supervised => return ended(&parts, ending).await,
@@ -53,6 +54,7 @@ pub(super) async fn run(parts: Parts<'_>) -> Result<ExitCode, Failure> {
             () = &mut administering => {}
             () = &mut measuring => {}
             () = &mut asking => {}
+            () = &mut following => {}
             name = signals.next() => match name {
                 // The terminal is gone, and with it the person who could stop us there.
                 Received::Reload if terminal.as_ref().is_some_and(has_hung_up) => break parts.drain,
@@ -71,6 +73,7 @@ pub(super) async fn run(parts: Parts<'_>) -> Result<ExitCode, Failure> {
         tokio::select! {
             outcome = &mut stopping => return outcome,
             () = &mut administering => {}
+            () = &mut following => {}
         }
     }
 }

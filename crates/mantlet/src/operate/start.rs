@@ -3,10 +3,15 @@
 use std::{io, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use mantlet_controls::{
-    Mode, Scheme, authentication::sessions::Sessions, https::Required, operation::ContractHandle,
+    Mode, Scheme, api_keys::ApiKeys, authentication::sessions::Sessions, https::Required,
+    operation::ContractHandle,
 };
 use mantlet_gateway::{
-    Address, Gate, Listen, StartError, audit_log::AuditLog, quota_file::QuotaFile, session_file::SessionFile,
+    Address, Gate, Listen, StartError,
+    audit_log::AuditLog,
+    key_file::{KeyFile, KeyThread},
+    quota_file::QuotaFile,
+    session_file::SessionFile,
     tls::LoadedTls,
 };
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -66,6 +71,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     let sessions =
         SessionFile::open(config.state_folder.join(SESSIONS), reader.kept.get::<Sessions>(), learns);
     let sessions = sessions.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    let (keys, following) = open_keys(&config.state_folder.join(state::KEYS), reader.kept.get())?;
     if app.as_ref().is_some_and(AppProcess::tells_its_contract) {
         reader.kept.get::<ContractHandle>().await_contract();
     }
@@ -104,7 +110,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     }
     let gate = config.gate(listen, address, idle_timeout, reader.server);
     let also_listen = gate.also_listen.clone();
-    let gate = Gate::start(gate, tls, policy, log, &sessions)
+    let gate = Gate::start(gate, tls, policy, log, &sessions, &keys)
         .map_err(|error| not_listening(error, also_listen.as_ref()))?;
     let drain = (config.shutdown.quiet.0, config.shutdown.drain.0);
     // What was found already is read again only when that is asked for; an app of ours is asked
@@ -130,8 +136,20 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     }
     quotas.finish();
     sessions.finish();
+    following.finish();
     writer.finish();
     outcome
+}
+
+/// Reads the keys. Without them all would be treated as the app's own, so they must be readable.
+fn open_keys(path: &Path, keys: ApiKeys) -> Result<(KeyFile, KeyThread), Failure> {
+    let file = KeyFile::open(path.to_owned(), keys).and_then(|file| {
+        let following = file.follow()?;
+        Ok((file, following))
+    });
+    file.map_err(|error| {
+        Failure::new(format!("the API keys in `{}` cannot be read: {error}", path.display()))
+    })
 }
 
 fn not_listening(error: StartError, also_listen: Option<&Listen>) -> Failure {

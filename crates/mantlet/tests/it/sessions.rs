@@ -8,7 +8,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use mantlet_controls::authentication::sessions::{Event, Kind, SessionFacts, digest};
+use mantlet_controls::authentication::sessions::{Event, Kind, SessionFacts, digest, name_of_login};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ fn login(id: u64, account: &str) -> String {
     let began = Event::Began(SessionFacts {
         id,
         account: Some(account.into()),
-        names: vec![digest(account.as_bytes())],
+        names: vec![name_of_login(account)],
         began: now - 60,
         address: Some(IpAddr::from([203, 0, 113, 7])),
     });

@@ -14,12 +14,13 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper::body::Frame;
 use hyper_util::rt::TokioIo;
-use mantlet_controls::{Reason, audit::Record, authentication::sessions::Sessions};
+use mantlet_controls::{Reason, api_keys::ApiKeys, audit::Record, authentication::sessions::Sessions};
 use mantlet_example_axum::{app, config, protected};
 use mantlet_gateway::{
     Address, Gate, GateConfig, Listen, UpstreamConfig,
     audit_log::{AuditConfig, AuditLog, AuditWriter},
     guarded::Kind,
+    key_file::KeyFile,
     session_file::SessionFile,
 };
 use tempfile::NamedTempFile;
@@ -95,8 +96,9 @@ impl Stand {
         };
         let folder = tempfile::tempdir().unwrap();
         let sessions = SessionFile::open(folder.path().join("sessions.jsonl"), Sessions::default(), false);
-        let gate =
-            Gate::start(config_of_gate, None, config().check().unwrap(), log, &sessions.unwrap()).unwrap();
+        let keys = KeyFile::open(folder.path().join("keys.jsonl"), ApiKeys::default());
+        let (policy, sessions, keys) = (config().check().unwrap(), sessions.unwrap(), keys.unwrap());
+        let gate = Gate::start(config_of_gate, None, policy, log, &sessions, &keys).unwrap();
         Self::Gateway(Box::new(Gateway { gate, writer, audit }))
     }
 

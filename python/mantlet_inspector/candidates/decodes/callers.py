@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import ast
 import functools
+import operator
 import types
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from mantlet_inspector.candidates.decodes.names import function_of
 from mantlet_inspector.candidates.decodes.sources import NOTHING, Source
@@ -24,12 +25,13 @@ from mantlet_inspector.candidates.decodes.value import (
     is_depends,
     positional,
 )
-from mantlet_inspector.source import index
+from mantlet_inspector.source import index, trees
 from mantlet_inspector.source.objects import is_class
 from mantlet_inspector.source.stored import (
     attribute,
     class_name,
     is_a,
+    is_exactly,
     items,
     module_of,
     names_of,
@@ -63,6 +65,8 @@ CARRIERS = {
     "run_sync": 0,
     "to_thread": 0,
 }
+# What a class is handed to without that an object is made.
+ABOUT = ("cast", "isinstance", "issubclass", "super")
 MIDDLEWARE = ("Middleware", "add_middleware")
 
 
@@ -73,6 +77,7 @@ class Site(NamedTuple):
     call: ast.Call
     has_me: bool  # whether the first parameter is given by what stands before the dot
     is_open: bool = False  # whether more arguments may come later
+    before: tuple[Source, ast.Call] | None = None  # with arguments that it may replace
 
 
 class Use(NamedTuple):
@@ -111,7 +116,10 @@ class Callers:
         for site in use.sites:
             given = names if is_free or not site.has_me else names[1:]
             at = At(site.source, NO_FRAMES)
-            bound = self.values.bound_by(function, given, site.call, at)
+            bound = self.values.calls.bound_by(function, given, site.call, at)
+            if site.before is not None:
+                earlier = At(site.before[0], NO_FRAMES)
+                bound = {**self.values.calls.bound_by(function, given, site.before[1], earlier), **bound}
             if not site.is_open and any(one not in bound for one in self.needed(function, given)):
                 continue  # it would fail
             is_used = True
@@ -120,7 +128,7 @@ class Callers:
             elif site.is_open:
                 raise Unknown
             elif default is not None:
-                found += self.values.of(default, At(source, NO_FRAMES))
+                found += self.values.default(source, function, argument)
         if not is_used and not is_marked:
             return self.values.default(source, function, argument)
         return found
@@ -156,7 +164,7 @@ class Callers:
                     call = annotated(argument.annotation)
                 if call is None:
                     raise Unknown
-                return self.values.depended(call, at)
+                return self.values.calls.depended(call, at)
         if argument.annotation is None or isinstance(argument.annotation, ast.Constant):
             return None
         alias = self.names.live(source, argument.annotation)  # `SettingsDep`
@@ -166,7 +174,7 @@ class Callers:
                 call = attribute(mark, "dependency")
                 call = attribute(alias, "__origin__") if call is None else call
                 if call is not None:
-                    return self.values.injected_by(Live(call), at)
+                    return self.values.calls.injected_by(Live(call), at)
         return None
 
     # Where a function or a class is mentioned
@@ -186,7 +194,7 @@ class Callers:
             return Use([], True, False)
         if function.name.startswith("__"):
             return Use([], True, True)
-        words = {function.name} | self.aliases(source, function)
+        words = self.words(function.name, lambda value: self.is_function(value, source, function))
         uses = []
         for other, node in self.sources.named(words):
             if isinstance(node.ctx, ast.Load):
@@ -195,16 +203,21 @@ class Callers:
                     uses.append(self.used(other, node, has_me))
         return joined(uses)
 
-    def aliases(self, source: Source, function: Any) -> set[str]:
-        """Other names that modules have for it."""
-        found = set()
+    def words(self, name: str, is_it: Callable[[Any], bool]) -> set[str]:
+        """A name, and those that modules and functions have given to what it stands for."""
+        found = {name}
         for other in self.sources.all:
-            for name, value in list(other.names.items()):
-                live = function_of(value) if type(value) in CALLABLE else None
-                code = live.__code__ if live is not None else None
-                if code is not None and (code.co_name, code.co_filename) == (function.name, source.file):
-                    found.add(name)
+            found |= {one for one, value in list(other.names.items()) if type(one) is str and is_it(value)}
+        for other in self.sources.with_word(name):
+            for node in other.nodes:
+                if isinstance(node, ast.ImportFrom):
+                    found |= {one.asname for one in node.names if one.name == name and one.asname}
         return found
+
+    def is_function(self, value: Any, source: Source, function: Any) -> bool:
+        live = function_of(value) if is_exactly(value, *CALLABLE) else None
+        code = live.__code__ if live is not None else None
+        return code is not None and (code.co_name, code.co_filename) == (function.name, source.file)
 
     def is_it(self, other: Source, node: Any, source: Source, function: Any) -> bool | None:
         """Whether a name may be a function, and whether it comes with its first argument; none if
@@ -247,21 +260,46 @@ class Callers:
                 if name in MIDDLEWARE:  # the app stands first
                     rest = [ast.Constant(None), *rest]
                 carried = ast.Call(parent.func, rest, parent.keywords)
-                return Use([Site(source, carried, has_me, name == "partial")], False, False)
+                if name == "partial":
+                    return self.use_of_partial(source, parent, carried, has_me)
+                return Use([Site(source, carried, has_me)], False, False)
             if is_depends(self.names.live(source, parent.func)):
                 return Use([], True, False)
         return Use([], False, True)
+
+    def use_of_partial(self, source: Source, made: ast.Call, carried: ast.Call, has_me: bool) -> Use:
+        """Calls of a `partial` that has a name, in which its arguments may be others; or one that
+        is called as it is."""
+        parent = source.parents[made]
+        if isinstance(parent, ast.Call):
+            return Use([Site(source, carried, has_me)], False, not is_carried(parent, made))
+        target = parent.targets[0] if isinstance(parent, ast.Assign) and len(parent.targets) == 1 else None
+        name = target.id if isinstance(target, ast.Name) else ""
+        live = source.names.get(name)
+        is_odd = live is None or source.binding_of(parent, name) is not None
+        if is_odd or self.values.stores.had_others(source, name):
+            return Use([], False, True)
+        sites = []
+        for other, node in self.sources.named(self.words(name, functools.partial(operator.is_, live))):
+            if self.names.live(other, node) is not live or not isinstance(node.ctx, ast.Load):
+                continue
+            call = other.parents[node]
+            if not isinstance(call, ast.Call) or call.func is not node or (call.args and carried.args):
+                return Use([], False, True)
+            sites.append(Site(other, call, has_me, before=(source, carried)))
+        return Use(sites or [Site(source, carried, has_me, is_open=True)], False, False)
 
     def use_of_class(self, cls: Any) -> Use:
         """Calls of a class, of those below it that are made in the same way, and of its
         `__init__`."""
         uses = []
         for one in [cls, *inheriting(cls)]:
-            for source, node in self.sources.named({class_name(one)}):
+            words = self.words(class_name(one), functools.partial(operator.is_, one))
+            for source, node in self.sources.named(words):
                 if isinstance(node.ctx, ast.Load) and self.names.live(source, node) is one:
                     uses += self.use_as_class(source, node)
             uses += self.use_inside(one)
-        for one in subclasses_of(cls):
+        for one in below(cls):
             uses += self.use_by_super(one)
         return joined(uses)
 
@@ -269,7 +307,7 @@ class Callers:
         parent = source.parents[node]
         if isinstance(parent, (ast.Attribute, ast.ClassDef, ast.ExceptHandler)):
             return
-        if isinstance(parent, ast.Call) and last_of(parent.func) in ("cast", "isinstance", "issubclass"):
+        if isinstance(parent, ast.Call) and last_of(parent.func) in ABOUT:
             return
         argument = annotates(source, node)
         if argument is None:
@@ -281,10 +319,16 @@ class Callers:
                     yield Use([], True, False)
 
     def use_inside(self, cls: Any) -> Iterator[Use]:
-        """`cls(…)` in a class method."""
+        """`cls(…)` in a class method; and `self.__class__(…)`, of which it is not known what it
+        makes."""
         source = self.sources.by_name.get(module_of(cls))
         if source is None:
             return
+        if self.sources.parsed(source).named.get("__class__") or any(
+            isinstance(one, ast.Call) and isinstance(one.func, ast.Call) and last_of(one.func) == "type"
+            for one in source.nodes
+        ):
+            yield Use([], False, True)
         for node in list(self.sources.parsed(source).named.get("cls", ())):
             function = source.function_around(node)
             around = source.class_around(function)
@@ -300,10 +344,17 @@ class Callers:
         source, function = found
         for node in ast.walk(function):
             if isinstance(node, ast.Call) and last_of(node.func) == "__init__":
-                yield Use([Site(source, node, True)], False, False)
+                is_super = trees.is_super(getattr(node.func, "value", None))
+                yield Use([Site(source, node, is_super)], False, False)
 
 
 CALLABLE = (types.FunctionType, types.MethodType, type(functools.lru_cache(len)))
+
+
+def is_carried(call: ast.Call, callee: Any) -> bool:
+    """Whether a call only calls what is handed to it, as it is."""
+    before = CARRIERS.get(last_of(call.func))
+    return before is not None and call.args[before:] == [callee] and not call.keywords
 
 
 def joined(uses: Any) -> Use:
@@ -313,6 +364,12 @@ def joined(uses: Any) -> Use:
         any(one.is_injected for one in all_),
         any(one.is_elsewhere for one in all_),
     )
+
+
+def below(cls: Any) -> Iterator[Any]:
+    for one in subclasses_of(cls):
+        yield one
+        yield from below(one)
 
 
 def inheriting(cls: Any) -> Iterator[Any]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from mantlet_inspector.candidates.whose import OWN, Whose
 from mantlet_inspector.source.objects import is_class, is_module, name_in, names_in
-from mantlet_inspector.source.stored import bases_of, module_of, names_of
+from mantlet_inspector.source.stored import bases_of, is_exactly, module_of, names_of
 
 # Libraries of tokens, and libraries that verify tokens for an app.
 TOKENS = ("authlib", "jose", "joserfc", "jwt")
@@ -43,6 +43,7 @@ class Kind(NamedTuple):
     keys: Arguments = ()  # the arguments that are keys: their names and positions
     has_options: bool = False  # by which it may not verify
     is_optional: bool = False  # without a key it takes that of another
+    is_free: bool = False  # whether an object may be made with any options
 
 
 MODULE, CLASS, HARMLESS = Kind("module"), Kind("class"), Kind("harmless")
@@ -53,11 +54,12 @@ OTHERS_KEY = Kind("maker", (("secret_key", 1),), is_optional=True)
 JWT_KEY = Kind("maker", (("secret_key", 0),))
 
 KINDS = {
-    "authlib.jose.rfc7519.jwt.JsonWebToken": CLASS,
+    "authlib.jose.rfc7519.jwt.JsonWebToken": CLASS._replace(is_free=True),
     "authlib.jose.rfc7519.jwt.JsonWebToken.decode": SECOND,
     "authlib.jose.rfc7519.jwt.JsonWebToken.encode": HARMLESS,
     "authx.main.AuthX": Kind("maker", (("config", 0),)),
-    "fastapi_jwt.jwt.JwtAccess.from_other": OTHERS_KEY,
+    "authx.main.AuthX.load_config": Kind("maker", (("config", 0),)),
+    "fastapi_jwt.jwt.JwtAuthBase": JWT_KEY,
     "fastapi_jwt.jwt.JwtAuthBase.from_other": OTHERS_KEY,
     "fastapi_login.fastapi_login.LoginManager": Kind("maker", (("secret", 0),)),
     "fastapi_users.authentication.strategy.jwt.JWTStrategy": Kind(
@@ -82,6 +84,7 @@ KINDS = {
     "jwt.api_jws.PyJWS.encode": HARMLESS,
     "jwt.api_jws.PyJWS.get_algorithm_by_name": HARMLESS,
     "jwt.api_jws.PyJWS.get_unverified_header": HARMLESS,
+    "jwt.algorithms.get_default_algorithms": HARMLESS,
     "jwt.api_jwt.PyJWT": CLASS,
     "jwt.api_jwt.PyJWT.decode": OPTIONAL,
     "jwt.api_jwt.PyJWT.decode_complete": OPTIONAL,
@@ -89,7 +92,7 @@ KINDS = {
     **{
         f"fastapi_jwt.jwt.Jwt{kind}{place}": JWT_KEY
         for kind in ("Access", "Refresh")
-        for place in ("Bearer", "Cookie", "BearerCookie")
+        for place in ("", "Bearer", "Cookie", "BearerCookie")
     },
 }
 # Keys are among these: one that is not understood where it is used is not known.
@@ -103,10 +106,9 @@ HARMLESS_BELOW = (
     "authlib.jose.rfc7518.rsa_key.",
     "authlib.jose.rfc7519.claims.",
     "authlib.jose.rfc8037.okp_key.",
-    "authx.config.",
-    "authx.exceptions.",
-    "fastapi_jwt.jwt.JwtAuthorizationCredentials",
-    "fastapi_login.exceptions.",
+    "authx.",
+    "fastapi_jwt.",
+    "fastapi_login.",
     "fastapi_users.",
     "jose.constants.",
     "jose.utils.",
@@ -126,6 +128,7 @@ HARMLESS_BELOW = (
     "jwt.types.",
     "jwt.utils.",
 )
+UNKNOWN_BELOW = ("authx.schema.", "authx.token.", "fastapi_jwt.jwt_backends.")
 # Methods that make a key of a text.
 KEYS_MADE = ("import_key",)
 # Where objects of keys hold the key.
@@ -135,7 +138,7 @@ AUTHX_KEYS = ("JWT_SECRET_KEY", "JWT_PUBLIC_KEY", "JWT_PREVIOUS_SECRET_KEY", "JW
 
 
 def is_below(name: str, tops: tuple[str, ...]) -> bool:
-    return any(name == top or name.startswith(f"{top}.") for top in tops)
+    return name.startswith(tops) and any(name == top or name.startswith(f"{top}.") for top in tops)
 
 
 class Libraries:
@@ -178,12 +181,15 @@ class Libraries:
         if is_class(value):
             if any(base is BaseException for base in bases_of(value)):
                 return HARMLESS
-        elif type(value) not in (types.FunctionType, types.MethodType):
+        elif not is_exactly(value, types.FunctionType, types.MethodType):
             known = self.kind(type(value))
-            return MODULE if known == CLASS else known if known == UNKNOWN else HARMLESS
+            if known is not None and known.what == "class":
+                return MODULE
+            return UNKNOWN if known == UNKNOWN else HARMLESS
         known = KINDS.get(name)
         if known is None:
-            return HARMLESS if name.startswith(HARMLESS_BELOW) else UNKNOWN
+            is_harmless = name.startswith(HARMLESS_BELOW) and not name.startswith(UNKNOWN_BELOW)
+            return HARMLESS if is_harmless else UNKNOWN
         is_plain = type(value) is types.FunctionType and "." in value.__qualname__
         return UNKNOWN if is_plain and known != HARMLESS else known  # a method without its object
 

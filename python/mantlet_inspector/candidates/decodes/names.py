@@ -9,12 +9,12 @@ import sys
 import types
 from typing import Any
 
-from mantlet_inspector.candidates.decodes.libraries import CLASS, Libraries
+from mantlet_inspector.candidates.decodes.libraries import Libraries
 from mantlet_inspector.candidates.decodes.sources import NOTHING, Source, Sources, imported
 from mantlet_inspector.candidates.reach import CACHED
 from mantlet_inspector.source import index
 from mantlet_inspector.source.objects import is_class, is_module, name_in, names_in
-from mantlet_inspector.source.stored import attributes, bases_of, class_name, names_of
+from mantlet_inspector.source.stored import attributes, bases_of, class_name, is_exactly, names_of
 
 DEPTH = 10
 
@@ -45,7 +45,9 @@ class Names:
             return member(self.live(source, parts[0], depth + 1), parts[1])
         if isinstance(node, ast.Call):
             made = self.live(source, node.func, depth + 1)
-            return Instance(made) if self.libraries.kind(made) == CLASS and is_class(made) else NOTHING
+            kind = self.libraries.kind(made)
+            is_made = is_class(made) and kind is not None and kind.what == "class"
+            return Instance(made) if is_made else NOTHING
         return NOTHING
 
     def name(self, source: Source, node: ast.Name, depth: int) -> Any:
@@ -65,12 +67,24 @@ class Names:
             return self.live(source, value, depth + 1)
         return NOTHING
 
+    def function_at(self, source: Source, function: Any) -> types.FunctionType | None:
+        """The function that a definition has made."""
+        around = source.class_around(function)
+        names: Any = source.names
+        if around is not None:
+            cls = source.class_of(around)
+            names = names_of(cls) if cls is not None else {}
+        value = names.get(getattr(function, "name", ""))
+        found = function_of(value.__func__ if is_exactly(value, staticmethod, classmethod) else value)
+        tree = self.sources.function(found) if found is not None else None
+        return found if tree is not None and tree[1] is function else None
+
 
 def member(value: Any, name: str) -> Any:
     """An attribute, if it can be had without running code."""
     if value is NOTHING:
         return NOTHING
-    if isinstance(value, Instance):
+    if type(value) is Instance:
         return of_class(value.cls, name, value)
     if is_module(value):
         found = names_in(value).get(name, NOTHING)
@@ -102,7 +116,7 @@ def of_class(cls: Any, name: str, me: Any) -> Any:
             return types.MethodType(found.__func__, cls)
         if type(found) is types.FunctionType:
             return found if me is None else types.MethodType(found, me)
-        is_kept = is_class(found) or type(found) in (property, CACHED) or not has(type(found), "__get__")
+        is_kept = is_class(found) or is_exactly(found, property, CACHED) or not has(type(found), "__get__")
         return found if is_kept else NOTHING
     return NOTHING
 

@@ -20,13 +20,18 @@ def is_harmless(peek: Place, verifying: list[Place]) -> bool:
     function = peek.source.function_around(peek.call)
     if function is None or isinstance(function, ast.Lambda) or not peek.arguments:
         return False
+    if not isinstance(peek.arguments[0], ast.Name):
+        return False
+    bound = peek.source.binding_of(peek.call, peek.arguments[0].id)
+    if bound is None or len(bound[1]) != 1:  # it may be another one later
+        return False
     token = ast.dump(peek.arguments[0])
     calls = {
         one.call
         for one in verifying
-        if one.arguments and ast.dump(one.arguments[0]) == token and not one.held
+        if one.arguments and ast.dump(one.arguments[0]) == token and one.held is None
     }
-    return isinstance(peek.arguments[0], ast.Name) and Ways(peek, calls).are_done(function)
+    return Ways(peek, calls).are_done(function)
 
 
 class Ways:

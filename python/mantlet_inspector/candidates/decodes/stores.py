@@ -25,6 +25,19 @@ class Stores:
         """Whether a name of a module gets another value in a function."""
         return name in self.sources.parsed(source).rebound or self.is_set(name, source.module)
 
+    def had_others(self, source: Source, name: str) -> bool:
+        """Whether a name of a module may have had another value when code of the module ran."""
+        stored = [
+            node
+            for node in self.sources.parsed(source).named.get(name, ())
+            if isinstance(node, ast.Name)
+            and not isinstance(node.ctx, ast.Load)
+            and source.function_around(node) is None
+            and source.binding_of(node, name) is None
+            and getattr(source.parents[node], "value", node) is not None  # a mere annotation
+        ]
+        return len(stored) > 1 or any(is_in_loop(source, node) for node in stored)
+
     # Attributes
 
     def is_set(self, name: str, owner: Any, is_made: bool = True) -> bool:
@@ -35,7 +48,8 @@ class Stores:
         if key not in self.known:
             self.known[key] = any(
                 self.may_be(source, node, owner, is_made)
-                for source, node in self.sources.named({name})
+                for source in self.sources.that_may_set(name)
+                for node in source.named.get(name, ())
                 if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
             ) or self.is_set_by_name(name, owner)
         return self.known[key]
@@ -51,6 +65,8 @@ class Stores:
             if cls is None or not related(cls, class_of(owner)):
                 return cls is None
             method = source.function_around(node)
+            if "classmethod" in map(index.last_name, getattr(method, "decorator_list", ())):
+                return True
             return is_made and not is_class(owner) and getattr(method, "name", "") != "__init__"
         found = self.names.live(source, node.value)
         if found is owner:
@@ -112,6 +128,15 @@ class Stores:
 
     # Containers
 
+    def is_environment_changed(self) -> bool:
+        """Whether a function sets variables."""
+        key = "environ"
+        if key not in self.known:
+            self.known[key] = any(
+                self.may_change(source, node, False) for source, node in self.sources.named({key})
+            )
+        return self.known[key]
+
     def is_constant(self, container: Any, name: str, is_strict: bool) -> bool:
         """Whether no function changes a list or a dict, which a module may also have by other
         names. It is not to be in the hands of other code if `is_strict`."""
@@ -167,6 +192,14 @@ def class_of(owner: Any) -> Any:
 
 def related(one: Any, other: Any) -> bool:
     return any(base is other for base in bases_of(one)) or any(base is one for base in bases_of(other))
+
+
+def is_in_loop(source: Source, node: Any) -> bool:
+    while node is not None:
+        if isinstance(node, (ast.For, ast.AsyncFor, ast.While, ast.With, ast.AugAssign)):
+            return True
+        node = source.parents.get(node)
+    return False
 
 
 def is_first(function: Any, name: str) -> bool:

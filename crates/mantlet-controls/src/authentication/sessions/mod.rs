@@ -60,7 +60,7 @@ pub fn session_at_issuer(issuer: &str, session: &str) -> Digest {
 
 /// The names that an operator may mean by a text.
 pub fn names_of(text: &str) -> [Digest; 2] {
-    [name_of_login(&crate::account::compared(text).unwrap_or_default()), name_of_subject(text)]
+    [name_of_login(text), name_of_subject(text)]
 }
 
 /// A session.
@@ -299,6 +299,15 @@ impl Sessions {
             return;
         }
         let (session, kind, at) = (Arc::clone(&credential.session), credential.kind, credential.at);
+        // What two accounts have in common is not a session: the cookie of a load balancer, a language.
+        if kind == Kind::Cookie
+            && let Some(known) = self.find(&digest)
+            && known.session.facts.id != session.facts.id
+            && !known.session.facts.names.iter().any(|name| session.facts.names.contains(name))
+        {
+            self.forget_credential(&digest);
+            return;
+        }
         if lock(self.shard(&digest)).insert(digest, credential).is_some() {
             return;
         }

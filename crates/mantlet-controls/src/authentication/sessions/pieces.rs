@@ -30,10 +30,13 @@ impl Sessions {
         }))
     }
 
-    /// The credentials of a session, the oldest first.
+    /// The credentials of a session, the oldest first. One that the app has handed out again belongs to the
+    /// later session.
     pub fn credentials(&self, session: &Session) -> Vec<(Digest, HandedOut)> {
         let digests: Vec<_> = lock(&session.credentials).iter().map(|(digest, _)| *digest).collect();
-        digests.into_iter().filter_map(|digest| Some((digest, self.find(&digest)?))).collect()
+        let own = |found: &HandedOut| found.session.facts.id == session.facts.id;
+        let found = digests.into_iter().filter_map(|digest| Some((digest, self.find(&digest).filter(own)?)));
+        found.collect()
     }
 
     /// The same, as events.
@@ -131,5 +134,30 @@ mod tests {
             }));
         }
         assert_eq!(many.pieces().map(|piece| piece.len()).collect::<Vec<_>>(), [512, 512, 512, 464]);
+    }
+
+    #[test]
+    fn a_token_that_is_handed_out_again_lives_on_when_the_former_session_ends() {
+        let sessions = Sessions::default();
+        let token = digest(b"the same for each login of the account");
+        let begin = |id: u64| {
+            sessions.apply(&Event::Began(SessionFacts {
+                id,
+                account: None,
+                names: vec![],
+                began: 1,
+                address: None,
+            }));
+            let (kind, cookie, expires) = (Kind::Bearer, None, None);
+            sessions.apply(&Event::HandedOut { session: id, digest: token, kind, cookie, at: 1, expires });
+        };
+        begin(1);
+        begin(2);
+        for event in sessions.handed_out_in(1) {
+            sessions.apply(&event);
+        }
+        sessions.apply(&Event::Ended { session: 1, at: 2, cause: Cause::Logout });
+        let found = sessions.find(&token).unwrap();
+        assert_eq!((found.session.facts.id, found.session.ended()), (2, None));
     }
 }

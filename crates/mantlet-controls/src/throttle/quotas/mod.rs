@@ -336,7 +336,8 @@ impl Policy {
             }
             KeyPart::User => call.user().map(str::to_owned),
             KeyPart::Route => call.operation.as_ref().map(|matched| matched.route.own_path().to_owned()),
-            KeyPart::ApiKey | KeyPart::Bearer | KeyPart::Header(_) | KeyPart::Field(_) => None,
+            KeyPart::ApiKey => call.api_key.as_ref().map(|caller| caller.key()),
+            KeyPart::Bearer | KeyPart::Header(_) | KeyPart::Field(_) => None,
         });
         let mut text = shown.collect::<Vec<_>>().join(", ");
         while text.len() > MAX_LABEL {

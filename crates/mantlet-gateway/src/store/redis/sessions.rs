@@ -55,7 +55,7 @@ const LEEWAY: i64 = 60;
 /// Sessions that are kept in the stream, about.
 const STREAM: usize = 100_000;
 /// How long the end of a session is remembered that this gate may be asking about.
-const RECENT: Duration = Duration::from_secs(60);
+const RECENT: Duration = Duration::from_mins(1);
 
 /// Writes a field of a session, and sees to it that the session is kept as long as it is needed.
 ///
@@ -226,30 +226,46 @@ impl Inner {
     fn add(&self, events: Vec<Event>) {
         let mut queue = self.queue();
         queue.soon.extend(events);
+        self.bound(&mut queue);
+        drop(queue);
+        self.wake.notify_one();
+    }
+
+    /// First in line again: others of their session may follow.
+    fn put_back(&self, events: Vec<Event>) {
+        let mut queue = self.queue();
+        for event in events.into_iter().rev() {
+            queue.soon.push_front(event);
+        }
+        self.bound(&mut queue);
+    }
+
+    fn bound(&self, queue: &mut Queue) {
         if queue.soon.len() > MOST_WAITING {
             queue.soon.clear();
             self.differs.notify_one();
         }
-        drop(queue);
-        self.wake.notify_one();
+    }
+
+    /// What is to be written next, who waits for it, and whether it is over.
+    fn next(&self) -> (Vec<Event>, Vec<oneshot::Sender<bool>>, bool) {
+        let mut queue = self.queue();
+        let (mut events, mut told) = (Vec::new(), Vec::new());
+        while events.len() < AT_ONCE
+            && let Some((now, tell)) = queue.now.pop_front()
+        {
+            events.extend(now);
+            told.push(tell);
+        }
+        let rest = queue.soon.len().min(AT_ONCE.saturating_sub(events.len()));
+        events.extend(queue.soon.drain(..rest));
+        (events, told, queue.is_over)
     }
 
     /// Writes what waits, until it is over and nothing waits any more, or Redis takes nothing.
     async fn write_all(&self) {
         loop {
-            let (events, told, is_over) = {
-                let mut queue = self.queue();
-                let (mut events, mut told) = (Vec::new(), Vec::new());
-                while events.len() < AT_ONCE
-                    && let Some((now, tell)) = queue.now.pop_front()
-                {
-                    events.extend(now);
-                    told.push(tell);
-                }
-                let rest = queue.soon.len().min(AT_ONCE.saturating_sub(events.len()));
-                events.extend(queue.soon.drain(..rest));
-                (events, told, queue.is_over)
-            };
+            let (events, told, is_over) = self.next();
             if events.is_empty() && told.is_empty() {
                 if is_over {
                     return;
@@ -266,13 +282,7 @@ impl Inner {
                 if is_over {
                     return;
                 }
-                // First in line again: others of their session may follow.
-                let mut queue = self.queue();
-                for event in events.into_iter().rev() {
-                    queue.soon.push_front(event);
-                }
-                drop(queue);
-                self.add(Vec::new());
+                self.put_back(events);
                 tokio::time::sleep(AGAIN).await;
             }
         }
@@ -281,8 +291,8 @@ impl Inner {
     /// Writes events, all on the way before the first answer is awaited.
     pub(super) async fn write(&self, events: &[Event]) -> Option<()> {
         let one = async |event: &Event, link: Link| match self.write_one(event, link).await {
-            // The key is another program's. It would be in the way of all that follow.
-            Err(error) if error.code() == Some("WRONGTYPE") => Ok(()),
+            // It would be in the way of all that follow.
+            Err(error) if is_of_another(&error) => Ok(()),
             written => written,
         };
         let all = async |link: Link| {
@@ -549,9 +559,14 @@ async fn run(command: Cmd, mut link: Link) -> RedisResult<()> {
     command.query_async(&mut link).await
 }
 
-/// Whether Redis does not know or does not allow a command.
+/// Whether Redis does not know or does not allow a command, or not for this key.
 fn is_refusal(error: &RedisError) -> bool {
-    matches!(error.code(), Some("NOPERM" | "ERR"))
+    matches!(error.code(), Some("NOPERM" | "ERR")) || is_of_another(error)
+}
+
+/// Whether a key is another program's.
+pub(super) fn is_of_another(error: &RedisError) -> bool {
+    error.code() == Some("WRONGTYPE")
 }
 
 /// Events as Redis has them, the beginning first. What a newer Mantlet has written is left out.

@@ -216,7 +216,7 @@ impl EffectCheck {
         for (at, part) in rule.key.iter().enumerate() {
             let what = match part.split_once(':') {
                 None if part == "api-key" && !found.iter().any(|fact| fact.has_key) => {
-                    "counts nothing: none of its operations declares an API key, a bearer token or basic credentials".to_owned()
+                    "counts only keys that `mantlet keys` has made: none of its operations declares an API key, a bearer token or basic credentials".to_owned()
                 }
                 None if part == "user" && self.config.tls.client_authorities.is_empty() => {
                     "counts nothing: `user` comes from a client certificate, and `tls.client-authorities` is not set".to_owned()

@@ -10,7 +10,7 @@ use super::{
     step::{get, make, post},
     token,
 };
-use crate::kit::provided;
+use crate::kit::{eventually, provided};
 
 const BEARER: &str = "Authorization: Bearer {token}";
 const NOT_AUTHENTICATED: &str = r#"{"detail":"Not authenticated"}"#;
@@ -43,7 +43,8 @@ pub(crate) const RANDOM_KEY: Subject = Subject {
             get("/me").bearer("{token}").is(200, "ann"),
         ]
     },
-    recorded: &[],
+    stopped: 3,
+    recorded: &["token-key-found"],
 };
 
 /// The former key stands in a database.
@@ -73,7 +74,8 @@ pub(crate) const TWO_KEYS: Subject = Subject {
             get("/account").bearer("{token}").is(200, r#""name":"ann""#),
         ]
     },
-    recorded: &[],
+    stopped: 0,
+    recorded: &["token-invalid", "token-key-found"],
 };
 
 const CURRENT_KEY: &[u8] = b"yAtJU4AcS5CcdBWmLlOkLPlYLtMhyIkToWCdw9PIdH4";
@@ -118,7 +120,8 @@ pub(crate) const UNVERIFIED: Subject = Subject {
             get("/dashboard").bearer("{expired}").is(200, r#""user":"ann""#),
         ]
     },
-    recorded: &[],
+    stopped: 0,
+    recorded: &["token-invalid", "token-key-found"],
 };
 
 /// The app accepts a token for an hour after its end. The key is six digits.
@@ -153,6 +156,21 @@ pub(crate) const LEEWAY: Subject = Subject {
             get("/readings").bearer("{forged}").is(401, "Invalid token"),
         ]
     },
+    stopped: 0,
+    recorded: &["jwt-key-guessable", "token-invalid"],
+};
+
+/// The key is in a row of a database, and a number of four digits.
+pub(crate) const ROW_KEY: Subject = Subject {
+    name: "row_key.py",
+    entry: "row_key:app",
+    prepare: |_| (),
+    entrance: || vec![post("/token").form(FORM).is(200, "bearer").keep("token", "/access_token")],
+    carried: BEARER,
+    guarded: "/drawer",
+    key: b"0042",
+    traffic: Vec::new,
+    stopped: 0,
     recorded: &[],
 };
 
@@ -192,7 +210,8 @@ pub(crate) const TWO_ISSUERS: Subject = Subject {
             get("/reports").bearer("{partner}").is(200, r#""reader":"guest-8""#),
         ]
     },
-    recorded: &[],
+    stopped: 1,
+    recorded: &["token-key-found"],
 };
 
 /// The partner's key.
@@ -269,6 +288,30 @@ fn an_app_that_does_not_verify_is_as_it_is_without_mantlet() {
 #[test]
 fn an_app_with_leeway_is_as_it_is_without_mantlet() {
     check(&LEEWAY);
+}
+
+/// No place in the app shows it. It is said, and the app decides about forged tokens: what was
+/// guessed may not be its only key.
+#[test]
+fn a_key_that_can_be_guessed_is_found_and_said_although_it_cannot_be_seen() {
+    let running = Running::start(&ROW_KEY, "");
+    // It is tried beside the requests, and said at the next login.
+    let token = eventually("the key is guessed", || {
+        let token = running.login();
+        let said = running.gateway.stderr().contains("can be guessed in a second");
+        said.then_some(token)
+    });
+    assert_eq!(running.guarded(&token).json(), json!({"cashier": "ann", "cents": 12_000}));
+    let before = running.reached("/drawer");
+    let forged = running.guarded(&token::forge(&token, b"0043"));
+    assert_eq!((forged.status, forged.json()), (401, json!({"detail": "Invalid token"})));
+    assert_eq!(running.reached("/drawer"), before + 1);
+    let records = running.gateway.end().audit;
+    let found: Vec<_> = records.iter().filter(|record| record["reason"] == "jwt-key-guessable").collect();
+    assert_eq!(found.len(), 1, "{records:#?}");
+    assert_eq!(found[0]["mode"], "report");
+    let known = records.iter().filter(|record| record["reason"] == "token-invalid");
+    assert_eq!(known.count(), 1, "{records:#?}");
 }
 
 #[test]

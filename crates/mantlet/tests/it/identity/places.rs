@@ -56,7 +56,8 @@ pub(crate) const OPAQUE: Subject = Subject {
             get("/tasks").bearer("{phone}").is(200, "Dig").although_taken_back(),
         ]
     },
-    recorded: &[],
+    stopped: 0,
+    recorded: &["session-ended"],
 };
 
 /// Pages that differ for members. A caller with an invalid token is a stranger.
@@ -93,7 +94,8 @@ pub(crate) const OPTIONAL: Subject = Subject {
             get("/").line("Authorization: Basic YW5uOm1vYXQ=").is(200, "Welcome, stranger"),
         ]
     },
-    recorded: &[],
+    stopped: 0,
+    recorded: &["jwt-key-public", "token-invalid"],
 };
 
 /// A cookie for browsers, a header for programs, HS512.
@@ -137,7 +139,8 @@ pub(crate) const COOKIE_OR_HEADER: Subject = Subject {
             get("/albums").bearer("{token}").is(200, "Moats").although_taken_back(),
         ]
     },
-    recorded: &[],
+    stopped: 0,
+    recorded: &["jwt-key-short", "session-ended"],
 };
 
 /// An exception handler gives all errors one shape.
@@ -182,7 +185,8 @@ pub(crate) const OWN_ENVELOPE: Subject = Subject {
             get("/api/invoices").bearer("{unsigned}").is(401, INVALID),
         ]
     },
-    recorded: &["input-invalid"],
+    stopped: 2,
+    recorded: &["input-invalid", "jwt-key-public"],
 };
 
 /// Programs with keys of the app.
@@ -207,6 +211,7 @@ pub(crate) const API_KEY: Subject = Subject {
             post("/keys").is(401, "Missing API key"),
         ]
     },
+    stopped: 0,
     recorded: &[],
 };
 
@@ -232,6 +237,7 @@ pub(crate) const BASIC: Subject = Subject {
             get("/admin/settings").line("Authorization: basic YW5uOmJhdHRsZW1lbnQ=").is(200, "ann"),
         ]
     },
+    stopped: 0,
     recorded: &[],
 };
 
@@ -265,7 +271,8 @@ pub(crate) const QUERY_TOKEN: Subject = Subject {
             socket("/ws?token={token}", &["Me again"]).is(101, "ann: Me again"),
         ]
     },
-    recorded: &[],
+    stopped: 2,
+    recorded: &["token-invalid", "token-key-found"],
 };
 
 #[test]

@@ -14,7 +14,8 @@ pub(crate) const SESSION: Subject = Subject {
     guarded: "/account",
     key: b"change-me-please",
     traffic,
-    recorded: &[],
+    stopped: 0,
+    recorded: &["session-ended"],
 };
 
 fn log_in(browser: &'static str) -> Step {

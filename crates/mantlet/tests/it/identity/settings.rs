@@ -18,7 +18,8 @@ pub(crate) const SETTINGS: Subject = Subject {
     guarded: "/api/v1/users/me",
     key: KEY,
     traffic,
-    recorded: &[],
+    stopped: 3,
+    recorded: &["session-ended", "token-key-found"],
 };
 
 /// As `.env` has it.
@@ -44,6 +45,7 @@ fn fail_to_log_in(form: &'static str) -> Step {
     post("/api/v1/login/access-token").form(form).is(400, "Incorrect email or password")
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn traffic() -> Vec<Step> {
     const INVALID: &str = r#"{"detail":"Could not validate credentials"}"#;
     const NOT_AUTHENTICATED: &str = r#"{"detail":"Not authenticated"}"#;

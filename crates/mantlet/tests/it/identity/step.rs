@@ -19,8 +19,6 @@ pub(crate) struct Step {
     pub(super) keeps: Vec<(&'static str, &'static str)>,
     /// The gate refuses the request before the app does, for this reason.
     pub(super) refused: Option<&'static str>,
-    /// The gate refuses the request in the app's own words, for `token-invalid`.
-    pub(super) is_refused_alike: bool,
     /// The app accepts a credential after a logout, a password change or a reset.
     pub(super) is_taken_back: bool,
 }
@@ -57,7 +55,6 @@ fn step(kind: Kind) -> Step {
         has: "",
         keeps: vec![],
         refused: None,
-        is_refused_alike: false,
         is_taken_back: false,
     }
 }
@@ -142,11 +139,6 @@ impl Step {
     /// A known difference: the app refuses it, and so does the gate, in its own words.
     pub(crate) fn refused_first(self, reason: &'static str) -> Self {
         Self { refused: Some(reason), ..self }
-    }
-
-    /// A bad token: the gate says what the app would say.
-    pub(crate) fn refused_alike(self) -> Self {
-        Self { is_refused_alike: true, ..self }
     }
 
     /// The app accepts a credential after a logout, a password change or a reset.

@@ -17,7 +17,8 @@ pub(crate) const TUTORIAL: Subject = Subject {
     guarded: "/users/me/",
     key: KEY,
     traffic,
-    recorded: &["input-invalid", "route-method-unknown", "route-unknown"],
+    stopped: 2,
+    recorded: &["input-invalid", "jwt-key-public", "route-method-unknown", "route-unknown"],
 };
 
 const KEY: &[u8] = b"09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7";

@@ -24,7 +24,8 @@ pub(crate) const USERS: Subject = Subject {
     guarded: "/users/me",
     key: KEY,
     traffic,
-    recorded: &[],
+    stopped: 3,
+    recorded: &["session-ended", "token-invalid", "token-key-found"],
 };
 
 /// Clients that show a token from the database.
