@@ -40,6 +40,7 @@ mod memory;
 mod public_keys;
 pub mod sessions;
 mod shown;
+mod strangers;
 mod tenure;
 mod trial;
 
