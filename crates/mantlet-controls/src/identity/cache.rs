@@ -58,7 +58,7 @@ pub(crate) fn recall<T>(
 }
 
 /// Remembers a good verdict, until the token expires.
-pub(crate) fn keep(token: &str, by: &str, epoch: u64, now: i64, verdict: &Verdict) {
+pub(crate) fn keep(token: &str, by: &str, epoch: u64, verdict: &Verdict) {
     let until = match verdict {
         Verdict::Good(principal) => principal.expires.unwrap_or(i64::MAX),
         // Attackers can make up any number of them.
@@ -123,23 +123,23 @@ mod tests {
 
     #[test]
     fn a_bad_verdict_is_not_remembered_and_a_good_one_until_its_token_expires() {
-        keep("forged", "", 1, 0, &Verdict::Bad(TokenFault::Signature, None));
-        keep("good", "", 1, 0, &good(10));
+        keep("forged", "", 1, &Verdict::Bad(TokenFault::Signature, None));
+        keep("good", "", 1, &good(10));
         assert!(!is_known("forged", 1));
         assert!(is_known("good", 9) && !is_known("good", 10));
         let long = "x".repeat(LONGEST + 1);
-        keep(&long, "", 1, 0, &good(10));
+        keep(&long, "", 1, &good(10));
         assert!(!is_known(&long, 1));
     }
 
     #[test]
     fn the_ones_that_expire_first_make_room() {
         for number in 0..100_000 {
-            keep(&format!("soon{number:060}"), "", 1, 0, &good(1_000));
+            keep(&format!("soon{number:060}"), "", 1, &good(1_000));
         }
-        keep("late", "", 1, 0, &good(2_000));
+        keep("late", "", 1, &good(2_000));
         for number in 0..100_000 {
-            keep(&format!("sooner{number:060}"), "", 1, 0, &good(500));
+            keep(&format!("sooner{number:060}"), "", 1, &good(500));
         }
         assert!(is_known("late", 2));
         let count = CACHE.with_borrow(|cache| cache.sets.iter().map(Vec::len).sum::<usize>());
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn a_token_with_the_signature_of_another_is_another() {
         let signature = "x".repeat(CHOOSING);
-        keep(&format!("good.{signature}"), "", 1, 0, &good(1_000));
+        keep(&format!("good.{signature}"), "", 1, &good(1_000));
         assert!(is_known(&format!("good.{signature}"), 1));
         assert!(!is_known(&format!("forged.{signature}"), 1));
     }
