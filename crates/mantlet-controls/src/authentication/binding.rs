@@ -154,6 +154,7 @@ impl Policy {
     /// `Set-Cookie` line.
     pub(crate) async fn give_fingerprint(
         &self,
+        call: &Call,
         browser: &Browser,
         events: &mut Vec<Event>,
         keeper: Option<Arc<dyn Keeper>>,
@@ -163,7 +164,7 @@ impl Policy {
             _ => None,
         })?;
         let tokens: Vec<_> = events.iter().filter_map(|event| token_of(event, began)).collect();
-        if self.are_handed_out_again(&tokens, events, keeper).await || !browser.is_at_home {
+        if self.are_handed_out_again(call, &tokens, events, keeper).await || !browser.is_at_home {
             return None;
         }
         let ends = |event: &Event| matches!(event, Event::Ended { session, .. } if *session == began);
@@ -186,6 +187,7 @@ impl Policy {
     /// the former session is bound no more.
     async fn are_handed_out_again(
         &self,
+        call: &Call,
         tokens: &[(Kind, Digest)],
         events: &mut Vec<Event>,
         keeper: Option<Arc<dyn Keeper>>,
@@ -193,7 +195,7 @@ impl Policy {
         let all = || tokens.iter().map(|(_, digest)| digest);
         if let Some(others) = keeper.filter(|keeper| keeper.is_shared()) {
             let unknown = all().filter(|token| self.sessions.find(token).is_none());
-            self.ask_others(unknown.copied().collect(), others).await;
+            self.ask_others(call, unknown.copied().collect(), others).await;
         }
         let former: Vec<_> = all().filter_map(|token| self.sessions.find(token)).collect();
         let may_be_bound = former.iter().map(|found| &found.session).filter(|session| may_be_bound(session));

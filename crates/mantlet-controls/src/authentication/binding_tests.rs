@@ -21,15 +21,19 @@ fn policy(binding: Mode) -> Policy {
     Config { binding: Some(binding), ..Config::default() }.check(&Context::default()).unwrap()
 }
 
+fn call(scheme: Scheme, request: &Request<()>) -> Call {
+    let peer = Peer::Ip("203.0.113.1:4711".parse().unwrap());
+    let arrival = Arrival { peer, scheme, wire: WireVerdict::Unread, certificate: None };
+    open(&WholePolicy::default(), &arrival, request)
+}
+
 /// What a request with these lines shows, and the cookies that are left for the app.
 fn read(policy: &Policy, scheme: Scheme, lines: &[(&str, &str)]) -> (Option<Browser>, Vec<HeaderValue>) {
     let mut request = Request::new(());
     for (name, value) in lines {
         request.headers_mut().append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
     }
-    let peer = Peer::Ip("203.0.113.1:4711".parse().unwrap());
-    let arrival = Arrival { peer, scheme, wire: WireVerdict::Unread, certificate: None };
-    let call = open(&WholePolicy::default(), &arrival, &request);
+    let call = call(scheme, &request);
     let browser = policy.read_browser(&call, &mut request).map(|browser| *browser);
     (browser, request.headers().get_all(header::COOKIE).iter().cloned().collect())
 }
@@ -216,7 +220,8 @@ fn other_gates_are_asked_before_it_is_decided() {
 fn a_login_in_a_browser_gets_its_own_cookie() {
     let policy = policy(Mode::Enforce);
     let give = |browser: &Browser, mut events: Vec<Event>, keeper| {
-        let line = block_on(policy.give_fingerprint(browser, &mut events, keeper));
+        let call = call(Scheme::Https, &Request::new(()));
+        let line = block_on(policy.give_fingerprint(&call, browser, &mut events, keeper));
         (line.map(|line| line.to_str().unwrap().to_owned()), events)
     };
     let login = |id, token: &str| vec![began(id), handed_out(id, Kind::Bearer, token)];
@@ -261,7 +266,8 @@ fn a_token_that_two_logins_have_got_is_not_bound() {
         apply(known, &told);
         let mut events = vec![began(2), handed_out(2, Kind::Bearer, "the same")];
         let keeper = others(None, Some(told));
-        let line = block_on(policy.give_fingerprint(&browser(&[], is_at_home), &mut events, Some(keeper)));
+        let (call, browser) = (call(Scheme::Https, &Request::new(())), browser(&[], is_at_home));
+        let line = block_on(policy.give_fingerprint(&call, &browser, &mut events, Some(keeper)));
         assert!(line.is_none());
         assert_eq!(events[2..], [Event::Bound { session: 1, is_bound: false }]);
         apply(&policy.sessions, &events);

@@ -139,7 +139,7 @@ where
                     if let Some(browser) = road.due.browser.as_ref().filter(|_| !events.is_empty()) {
                         let keeper = app.sessions().cloned();
                         let authentication = &road.policy.authentication;
-                        let given = authentication.give_fingerprint(browser, &mut events, keeper);
+                        let given = authentication.give_fingerprint(&road.call, browser, &mut events, keeper);
                         road.due.fingerprint = Box::pin(given).await;
                     }
                     if !events.is_empty() {
