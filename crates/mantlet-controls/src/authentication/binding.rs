@@ -90,7 +90,7 @@ impl Policy {
         browser: &Browser,
     ) -> Option<(Step, Place<'r>)> {
         self.credentials(headers, beside).find_map(|(place, token)| {
-            let session = self.session_of(token)?;
+            let session = self.session_of(&token.digest())?;
             if !browser.is_of(&session) {
                 return Some((Step::Differs(session), place));
             }
@@ -100,13 +100,13 @@ impl Policy {
 
     /// The same for tokens in the body of a renewal.
     pub(crate) fn compare_renewal(&self, tokens: &[String], browser: &Browser) -> Option<Step> {
-        let mut sessions = tokens.iter().filter_map(|token| self.session_of(token.as_bytes()));
+        let mut sessions = tokens.iter().filter_map(|token| self.session_of(&digest(token.as_bytes())));
         sessions.find(|session| !browser.is_of(session)).map(Step::Differs)
     }
 
     /// The session of a token, if it may be bound.
-    fn session_of(&self, token: &[u8]) -> Option<Arc<Session>> {
-        let found = self.sessions.find(&digest(token))?;
+    fn session_of(&self, token: &Digest) -> Option<Arc<Session>> {
+        let found = self.sessions.find(token)?;
         let session = found.session;
         let is_one = may_be_bound(&session) && found.kind != Kind::Cookie && session.ended().is_none();
         is_one.then_some(session)

@@ -10,7 +10,11 @@ use super::{
     strangers,
 };
 use crate::{
-    Call, Mode, Reason, Refusal, config::units::Span, identity::bearer, message::cookie, operation::Need,
+    Call, Mode, Reason, Refusal,
+    config::units::Span,
+    identity::{bearer, cache},
+    message::cookie,
+    operation::Need,
     refusal::Faults,
 };
 
@@ -52,7 +56,7 @@ impl Policy {
             Some(found) => found.session.ended().is_none() && self.is_idle(&found.session, now),
             None => !strangers::is_one(digest, now),
         };
-        let all = self.credentials(request.headers(), beside).map(|(_, credential)| digest(credential));
+        let all = self.credentials(request.headers(), beside).map(|(_, credential)| credential.digest());
         all.filter(may_be_known).collect()
     }
 
@@ -85,15 +89,16 @@ impl Policy {
         &'h self,
         headers: &'h HeaderMap,
         beside: &'h [Beside<'_>],
-    ) -> impl Iterator<Item = (Place<'h>, &'h [u8])> {
-        let token = bearer(headers).map(|token| (Place::Header, token.as_bytes()));
+    ) -> impl Iterator<Item = (Place<'h>, Credential<'h>)> {
+        let token = bearer(headers).map(|token| (Place::Header, Credential::Token(token)));
         let beside = beside.iter().filter(|one| !matches!(one.carrier, Carrier::Cookie(_)));
-        let beside = beside.map(|one| (Place::Beside(&one.carrier), one.token.as_bytes()));
+        let beside = beside.map(|one| (Place::Beside(&one.carrier), Credential::Token(&one.token)));
         let has_cookies = self.sessions.has_cookies();
         let cookies = has_cookies.then(|| cookie::pairs(headers)).into_iter().flatten();
         let is_one = |name: &[u8]| std::str::from_utf8(name).is_ok_and(|name| self.sessions.has_cookie(name));
-        let cookies =
-            cookies.filter(move |(name, _)| is_one(name)).map(|(name, value)| (Place::Cookie(name), value));
+        let cookies = cookies
+            .filter(move |(name, _)| is_one(name))
+            .map(|(name, value)| (Place::Cookie(name), Credential::Cookie(value)));
         token.into_iter().chain(beside).chain(cookies).take(MOST)
     }
 
@@ -116,7 +121,7 @@ impl Policy {
         }
         let now = call.clock.time().as_second();
         for (place, credential) in self.credentials(request.headers(), beside) {
-            let Some(found) = self.sessions.find(&digest(credential)) else {
+            let Some(found) = self.sessions.find(&credential.digest()) else {
                 let is_of_principal = match place {
                     Place::Header => true,
                     Place::Beside(_) => beside.len() == 1 && bearer(request.headers()).is_none(),
@@ -155,7 +160,8 @@ impl Policy {
 
     /// Why the issuer of the caller's token has ended its session, if it has.
     fn ended_at_issuer(&self, call: &Call) -> Option<Cause> {
-        let (names, made) = names_at_issuer(call)?;
+        // Without this, names would be made for each request.
+        let (names, made) = self.sessions.has_ended_before().then(|| names_at_issuer(call)).flatten()?;
         self.sessions.ended_before(&names, made)
     }
 
@@ -256,6 +262,22 @@ pub(crate) enum Place<'h> {
     Cookie(&'h [u8]),
     /// The query, or a subprotocol.
     Beside(&'h Carrier),
+}
+
+/// What may show a session.
+#[derive(Clone, Copy)]
+pub(super) enum Credential<'h> {
+    Token(&'h str),
+    Cookie(&'h [u8]),
+}
+
+impl Credential<'_> {
+    pub(super) fn digest(self) -> Digest {
+        match self {
+            Self::Token(token) => Digest(cache::digest(token, |token| digest(token).0)),
+            Self::Cookie(value) => digest(value),
+        }
+    }
 }
 
 enum Treatment {
