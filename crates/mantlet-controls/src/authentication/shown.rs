@@ -49,13 +49,15 @@ impl Policy {
         all.filter(|digest| self.sessions.find(digest).is_none()).collect()
     }
 
-    /// Asks what others know of them.
-    pub(crate) async fn ask_others(&self, unknown: Vec<Digest>, keeper: Arc<dyn Keeper>) {
+    /// Asks what others know of them. Returns whether they have answered.
+    pub(crate) async fn ask_others(&self, unknown: Vec<Digest>, keeper: Arc<dyn Keeper>) -> bool {
         for digest in unknown {
-            for event in keeper.find(digest).await.unwrap_or_default() {
+            let Some(events) = keeper.find(digest).await else { return false };
+            for event in events {
                 self.sessions.apply(&event);
             }
         }
+        true
     }
 
     /// Asks what others know of the sessions of accounts.
@@ -85,11 +87,14 @@ impl Policy {
     }
 
     /// Finds the session of a request; a session that has ended is refused, or its cookie is withheld.
+    ///
+    /// `is_all_known`: others, who may have handed out what is not known here, have answered.
     pub(crate) fn find_session<B>(
         &self,
         call: &Call,
         request: &Request<B>,
         beside: &[Beside<'_>],
+        is_all_known: bool,
     ) -> (Sight, Faults) {
         let (mut sight, mut faults) = (Sight::default(), Faults::new());
         if let Some(cause) = self.ended_at_issuer(call) {
@@ -109,7 +114,7 @@ impl Policy {
                     Place::Beside(_) => beside.len() == 1 && bearer(request.headers()).is_none(),
                     Place::Cookie(_) => false,
                 };
-                if is_of_principal {
+                if is_of_principal && is_all_known {
                     faults.extend(self.judge_unknown(call, place, now));
                 }
                 continue;
