@@ -9,14 +9,17 @@ use std::{
 };
 
 use rustix::process::Signal;
+use serde_json::json;
 
 use super::{
     Home, Running,
     step::{Step, next_second, post},
+    tabs::STALL,
+    token,
     tutorial::GROWN,
     users::USERS,
 };
-use crate::kit::{PATIENCE, Setup, eventually, redis::Redis};
+use crate::kit::{PATIENCE, Setup, clock::Clock, eventually, redis::Redis};
 
 const ENFORCED: &str = "authentication.sessions = \"enforce\"\n";
 /// Tests log in more often than clients may.
@@ -121,6 +124,39 @@ fn without_redis_each_gate_goes_by_what_it_knows() {
     for gate in &gates {
         assert_eq!(status(gate, &next), 200);
     }
+}
+
+/// A good token that the app was not seen to hand out is refused if the operator wants that. But not if another gate may
+/// have seen it, and cannot be asked.
+#[test]
+fn without_redis_a_token_of_another_gate_is_not_taken_for_a_made_one() {
+    let (mut redis, clock) = (Redis::start(), Clock::new());
+    let config = format!("authentication.unknown = \"enforce\"\n{RATE}{}", redis.config());
+    let [first, second] = [(); 2].map(|()| {
+        let set_up = |setup: Setup| setup.config(&config).variables(clock.variables());
+        Running::start_in(Home::of(&STALL), &STALL, set_up)
+    });
+    // Both gates learn by now, and have for a while when these tokens are made.
+    for gate in [&first, &second] {
+        assert_eq!(status(gate, &gate.login()), 200);
+    }
+    clock.set(120);
+    let [own, other] = [&first, &second].map(login);
+    let made = token::with(&own, &json!({"jti": "7"}), STALL.key);
+    clock.set(240);
+    assert_eq!([&own, &made].map(|token| status(&first, token)), [200, 401]);
+    assert_eq!([&own, &made].map(|token| status(&second, token)), [200, 401]);
+    redis.go();
+    assert_eq!(status(&first, &own), 200);
+    assert_eq!(status(&first, &other), 200, "the other gate may have seen it");
+    redis.come();
+    // It has forgotten everything, and the gates tell it again.
+    eventually("it can be asked again", || (status(&first, &made) == 401).then_some(()));
+    eventually("it is told again", || (status(&first, &other) == 200).then_some(()));
+    let records = first.gateway.end().audit;
+    let refused = records.iter().filter(|record| record["action"] == "refuse");
+    assert!(refused.clone().all(|record| record["reason"] == "token-unknown"), "{records:#?}");
+    assert!(refused.count() > 0);
 }
 
 /// Logs out at a gate that may be killed at any moment; whether it has said so.

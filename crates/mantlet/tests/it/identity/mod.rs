@@ -13,6 +13,7 @@ mod settings;
 mod shapes;
 mod sockets;
 mod step;
+mod tabs;
 mod token;
 mod tutorial;
 mod users;
