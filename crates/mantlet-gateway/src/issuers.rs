@@ -126,8 +126,7 @@ impl Client for Issuers {
             let mut ended = self.ended.subscribe();
             self.wanted.notify_one();
             // Another issuer's fetch may end first.
-            let wait =
-                async { while ended.changed().await.is_ok() && remote.want(clock::now().as_second()) {} };
+            let wait = async { while ended.changed().await.is_ok() && remote.is_awaited() {} };
             let _ = tokio::time::timeout(WAIT, wait).await;
         })
     }

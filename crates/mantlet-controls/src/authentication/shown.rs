@@ -60,12 +60,16 @@ impl Policy {
         all.filter(may_be_known).collect()
     }
 
-    /// Asks what others know of them.
-    pub(crate) async fn ask_others(&self, call: &Call, unknown: Vec<Digest>, keeper: Arc<dyn Keeper>) {
+    /// Asks what others know of them. Returns whether they have answered.
+    pub(crate) async fn ask_others(
+        &self,
+        call: &Call,
+        unknown: Vec<Digest>,
+        keeper: Arc<dyn Keeper>,
+    ) -> bool {
         let now = call.clock.time().as_second();
         for digest in unknown {
-            // Without an answer it may be known: the next request asks again.
-            let Some(events) = keeper.find(digest).await else { continue };
+            let Some(events) = keeper.find(digest).await else { return false };
             if events.is_empty() {
                 strangers::remember(digest, now);
             }
@@ -73,6 +77,7 @@ impl Policy {
                 self.sessions.apply(event);
             }
         }
+        true
     }
 
     /// Asks what others know of the sessions of accounts.
@@ -103,11 +108,14 @@ impl Policy {
     }
 
     /// Finds the session of a request; a session that has ended is refused, or its cookie is withheld.
+    ///
+    /// `is_all_known`: others, who may have handed out what is not known here, have answered.
     pub(crate) fn find_session<B>(
         &self,
         call: &Call,
         request: &Request<B>,
         beside: &[Beside<'_>],
+        is_all_known: bool,
     ) -> (Sight, Faults) {
         let (mut sight, mut faults) = (Sight::default(), Faults::new());
         if let Some(cause) = self.ended_at_issuer(call) {
@@ -127,7 +135,7 @@ impl Policy {
                     Place::Beside(_) => beside.len() == 1 && bearer(request.headers()).is_none(),
                     Place::Cookie(_) => false,
                 };
-                if is_of_principal {
+                if is_of_principal && is_all_known {
                     faults.extend(self.judge_unknown(call, place, now));
                 }
                 continue;

@@ -31,7 +31,7 @@ pub struct Remote {
     keys: ArcSwapOption<Fetched>,
     /// When it was last asked, in seconds since 1970.
     asked: AtomicI64,
-    /// When a request last caused that.
+    /// When a request with a key that is not among those that are known last caused that.
     caused: AtomicI64,
     wanted: AtomicBool,
     /// It is being asked.
@@ -80,6 +80,11 @@ impl Remote {
         may
     }
 
+    /// Whether an answer of the issuer is to come.
+    pub fn is_awaited(&self) -> bool {
+        self.is_asked.load(Relaxed) || self.wanted.load(Relaxed)
+    }
+
     fn may_be_caused(&self, now: i64) -> bool {
         now.saturating_sub(self.caused.load(Relaxed)) >= REFETCH
     }
@@ -102,7 +107,8 @@ impl Remote {
     pub fn begin(&self, now: i64) {
         self.is_asked.store(true, Relaxed);
         self.asked.store(now, Relaxed);
-        if self.wanted.swap(false, Relaxed) {
+        // The first keys are fetched anyway: a key that is changed a moment later is asked for.
+        if self.wanted.swap(false, Relaxed) && self.has_keys() {
             self.caused.store(now, Relaxed);
         }
     }

@@ -35,9 +35,10 @@ where
     let others = keeper.filter(|keeper| keeper.is_shared());
     let unknown = others.map(|_| authentication.unknown(&road.call, request, &beside)).unwrap_or_default();
     // Boxed: rare, and the future of every request would be larger for it.
-    if let Some(others) = others.filter(|_| !unknown.is_empty()).cloned() {
-        Box::pin(authentication.ask_others(&road.call, unknown, others)).await;
-    }
+    let is_all_known = match others.filter(|_| !unknown.is_empty()).cloned() {
+        Some(others) => Box::pin(authentication.ask_others(&road.call, unknown, others)).await,
+        None => true,
+    };
     if !road.policy.issuer.is_empty() {
         let of_header = bearer(request.headers()).filter(|_| !is_bearer_ours);
         by_issuer(road, of_header, &beside, app).await?;
@@ -59,7 +60,7 @@ where
     if road.call.principal.is_none() {
         road.call.principal.clone_from(&road.call.api_key);
     }
-    let (sight, faults) = authentication.find_session(&road.call, request, &beside);
+    let (sight, faults) = authentication.find_session(&road.call, request, &beside, is_all_known);
     pass(road.audit, &road.call, faults)?;
     // What came without a header is a credential all the same: caches must not keep the answer.
     road.call.carries_credentials |= road.call.principal.is_some() || sight.shown.is_some();

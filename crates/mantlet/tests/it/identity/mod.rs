@@ -6,12 +6,15 @@
 
 mod binding;
 mod driver;
+mod gates;
 mod keys;
 mod places;
 mod session;
 mod settings;
+mod shapes;
 mod sockets;
 mod step;
+mod tabs;
 mod token;
 mod tutorial;
 mod users;
@@ -97,9 +100,13 @@ fn copy(from: &Path, to: &Path) {
 impl Running {
     /// `mantlet run` with the text of this `mantlet.toml`, and the defaults for all else.
     pub(crate) fn start(subject: &'static Subject, config: &str) -> Self {
-        let home = Home::of(subject);
+        Self::start_in(Home::of(subject), subject, |setup| setup.config(config))
+    }
+
+    /// The same in a folder in which the app may have run before.
+    fn start_in(home: Home, subject: &'static Subject, set_up: impl FnOnce(Setup) -> Setup) -> Self {
         let setup = Setup::run_with(provided("MANTLET_TEST_IDENTITY"), subject.entry).by_default().heard();
-        let gateway = setup.in_folder(home.folder.path()).config(config).start();
+        let gateway = set_up(setup.in_folder(home.folder.path())).start();
         Self { gateway, subject, home }
     }
 
@@ -117,6 +124,13 @@ impl Running {
         for step in (self.subject.entrance)() {
             driver.take(&step);
         }
+        driver.values.remove("token").expect("the entrance keeps `token`")
+    }
+
+    /// Logs in where the account is there already.
+    fn login_again(&self) -> String {
+        let mut driver = self.driver();
+        driver.take((self.subject.entrance)().last().expect("a login"));
         driver.values.remove("token").expect("the entrance keeps `token`")
     }
 
@@ -216,7 +230,11 @@ fn check_with(subjects: &[&'static Subject]) {
         running.lets_in();
     }
 
-    let mut records = running.gateway.end().audit;
+    let end = running.gateway.end();
+    // Each credential that was taken back is recorded, or counted.
+    let taken_back = steps.iter().filter(|step| step.is_taken_back).count();
+    assert!(end.count("session-ended") >= taken_back as u64, "{:#?}", end.audit);
+    let mut records = end.audit;
     records.retain(|record| record["security_event"] != "session-ended");
     records.retain(|record| !record["path"].as_str().is_some_and(|path| path.starts_with("/marked-")));
     // Only the steps that say so are refused.

@@ -1,12 +1,15 @@
 //! The login of FastAPI's tutorial: a key in the module, HS256.
 
+use std::fs;
+
 use serde_json::json;
 
 use super::{
-    Subject, check,
-    step::{Step, ask, get, make, post},
+    Subject, check, check_that_sessions_end,
+    step::{Step, ask, get, make, next_second, post},
     token,
 };
+use crate::kit::app::apps;
 
 pub(crate) const TUTORIAL: Subject = Subject {
     name: "tutorial.py",
@@ -19,6 +22,52 @@ pub(crate) const TUTORIAL: Subject = Subject {
     traffic,
     stopped: 2,
     recorded: &["input-invalid", "jwt-key-public", "route-method-unknown", "route-unknown"],
+};
+
+/// The same app a year later: with a logout, and with a change of the password.
+pub(crate) const GROWN: Subject = Subject {
+    name: "grown.py",
+    entry: "grown:app",
+    prepare: |folder| {
+        let (from, to) = (apps().join("identity/tutorial.py"), folder.join("tutorial.py"));
+        fs::copy(from, to).expect("a file");
+    },
+    traffic: || {
+        const CHANGE: &str = r#"{"current_password": "secret", "new_password": "drawbridge"}"#;
+        let mut steps = traffic();
+        steps.extend([
+            ask("PUT", "/users/me/password").json(CHANGE).is(401, "Not authenticated"),
+            ask("PUT", "/users/me/password")
+                .bearer("{token}")
+                .json(r#"{"current_password": "wrong", "new_password": "drawbridge"}"#)
+                .is(400, "Incorrect password"),
+            next_second(),
+            post("/token").form("username=johndoe&password=secret").is(200, "").keep("own", "/access_token"),
+            get("/users/me/").bearer("{own}").is(200, "johndoe"),
+            ask("PUT", "/users/me/password").bearer("{own}").json(CHANGE).is(200, "Password changed"),
+            get("/users/me/").bearer("{own}").is(200, "johndoe"),
+            get("/users/me/").bearer("{phone}").is(200, "johndoe").although_taken_back(),
+            post("/token").form("username=johndoe&password=secret").is(401, "Incorrect"),
+            next_second(),
+            post("/token")
+                .form("username=johndoe&password=drawbridge")
+                .is(200, "")
+                .keep("new", "/access_token"),
+            post("/logout").is(401, "Not authenticated"),
+            post("/logout").bearer("{new}").is(200, "Logged out"),
+            get("/users/me/").bearer("{new}").is(200, "johndoe").although_taken_back(),
+            get("/users/me/items/").bearer("{new}").is(200, "Foo").although_taken_back(),
+            get("/users/me/").bearer("{own}").is(200, "johndoe"),
+            // As it was.
+            ask("PUT", "/users/me/password")
+                .bearer("{own}")
+                .json(r#"{"current_password": "drawbridge", "new_password": "secret"}"#)
+                .is(200, "Password changed"),
+        ]);
+        steps
+    },
+    recorded: &["input-invalid", "jwt-key-public", "route-method-unknown", "route-unknown", "session-ended"],
+    ..TUTORIAL
 };
 
 const KEY: &[u8] = b"09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7";
@@ -100,4 +149,14 @@ fn traffic() -> Vec<Step> {
 #[test]
 fn the_app_of_the_tutorial_is_as_it_is_without_mantlet() {
     check(&TUTORIAL);
+}
+
+#[test]
+fn the_app_of_the_tutorial_with_a_logout_is_as_it_is_without_mantlet() {
+    check(&GROWN);
+}
+
+#[test]
+fn sessions_of_the_app_of_the_tutorial_end() {
+    check_that_sessions_end(&GROWN);
 }

@@ -2,6 +2,7 @@ use std::{
     fs,
     net::SocketAddr,
     process::{Child, Command, Stdio},
+    sync::Arc,
     thread,
 };
 
@@ -17,12 +18,19 @@ use super::{
 
 /// Chromium without a screen, showing one page, asked over its debugging protocol.
 pub(crate) struct Browser {
-    process: Child,
-    stderr: Log,
+    running: Arc<Running>,
     socket: WebSocket,
     asked: u64,
     /// What the page was accused of so far.
     violations: Vec<String>,
+}
+
+/// It runs until its last page is dropped.
+struct Running {
+    process: Child,
+    stderr: Log,
+    /// Where it is asked.
+    address: SocketAddr,
     _profile: TempDir,
 }
 
@@ -74,10 +82,23 @@ impl Browser {
         let path = eventually("the browser has a page", || {
             let targets = Client::connect(address).get("/json/list").json();
             let page = targets.as_array()?.iter().find(|target| target["type"] == "page")?;
-            Some(page["webSocketDebuggerUrl"].as_str()?.splitn(4, '/').nth(3)?.to_owned())
+            page["webSocketDebuggerUrl"].as_str().and_then(path_of)
         });
-        let socket = WebSocket::open(address, &format!("/{path}"));
-        let mut browser = Self { process, stderr, socket, asked: 0, violations: vec![], _profile: profile };
+        Self::show(Arc::new(Running { process, stderr, address, _profile: profile }), &path)
+    }
+
+    /// Another tab of the same browser, with the same cookies.
+    pub(crate) fn tab(&self, url: &str) -> Self {
+        let address = self.running.address;
+        let request = format!("PUT /json/new?{url} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let target = Client::connect(address).ask(request).json();
+        let path = target["webSocketDebuggerUrl"].as_str().and_then(path_of).expect("an address");
+        Self::show(Arc::clone(&self.running), &path)
+    }
+
+    fn show(running: Arc<Running>, path: &str) -> Self {
+        let socket = WebSocket::open(running.address, &format!("/{path}"));
+        let mut browser = Self { running, socket, asked: 0, violations: vec![] };
         // What was logged before is told as well.
         browser.ask("Log.enable", &json!({}));
         browser
@@ -144,13 +165,26 @@ impl Browser {
     }
 }
 
+/// The part of an address behind its host.
+fn path_of(url: &str) -> Option<String> {
+    Some(url.splitn(4, '/').nth(3)?.to_owned())
+}
+
 impl Drop for Browser {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("violations: {:#?}", self.violations);
+        }
+    }
+}
+
+impl Drop for Running {
     fn drop(&mut self) {
         // Its other processes end with it.
         let _ = self.process.kill();
         let _ = self.process.wait();
         if thread::panicking() {
-            eprintln!("violations: {:#?}\nwhat the browser said:\n{}", self.violations, self.stderr.text());
+            eprintln!("what the browser said:\n{}", self.stderr.text());
         }
     }
 }
