@@ -140,27 +140,30 @@ impl Policy {
                 }
                 continue;
             };
-            match self.judge_session(&found, now) {
-                None => {
-                    sight.used = self.sessions.note_use(&found.session, now).or(sight.used);
-                    sight.shown = Some(Shown { session: found.session, cookie: found.cookie });
+            let judged = self.judge_session(&found, now);
+            let goes_on = match judged {
+                None => true,
+                // Its use counts, or each of its requests would be recorded.
+                Some((reason, _)) => reason == Reason::SessionExpired && self.sessions_mode == Mode::Report,
+            };
+            if goes_on {
+                sight.used = self.sessions.note_use(&found.session, now).or(sight.used);
+                sight.shown = Some(Shown { session: found.session, cookie: found.cookie });
+            }
+            let Some((reason, why)) = judged else { continue };
+            let refusal = Refusal::about(reason, why);
+            match self.treatment(call, place) {
+                Treatment::Refuse => {
+                    faults.push((self.sessions_mode, self.in_own_words(call, place, refusal)));
                 }
-                Some((reason, why)) => {
-                    let refusal = Refusal::about(reason, why);
-                    match self.treatment(call, place) {
-                        Treatment::Refuse => {
-                            faults.push((self.sessions_mode, self.in_own_words(call, place, refusal)));
-                        }
-                        Treatment::Withhold if self.sessions_mode == Mode::Enforce => {
-                            match place {
-                                Place::Cookie(name) => sight.withheld.push(name.into()),
-                                Place::Header | Place::Beside(_) => sight.withholds_bearer = true,
-                            }
-                            sight.why.get_or_insert(refusal);
-                        }
-                        Treatment::Withhold => faults.push((self.sessions_mode, refusal)),
+                Treatment::Withhold if self.sessions_mode == Mode::Enforce => {
+                    match place {
+                        Place::Cookie(name) => sight.withheld.push(name.into()),
+                        Place::Header | Place::Beside(_) => sight.withholds_bearer = true,
                     }
+                    sight.why.get_or_insert(refusal);
                 }
+                Treatment::Withhold => faults.push((self.sessions_mode, refusal)),
             }
         }
         (sight, faults)
