@@ -8,7 +8,8 @@ use super::{App, Road, pass::pass};
 use crate::{
     Reason, Refusal, RequestBody, api_keys,
     audit::{Record, Sink},
-    cors,
+    authentication::Presented,
+    cors, dpop,
     identity::bearer,
     issuer::Judged,
 };
@@ -41,6 +42,7 @@ where
         (road.call.principal, road.due.presented) = (principal, presented);
         pass(road.audit, &road.call, faults)?;
     }
+    by_proof(road, request, app).await?;
     // What a token says of a person counts more than the key of the program.
     if road.call.principal.is_none() {
         road.call.principal.clone_from(&road.call.api_key);
@@ -105,8 +107,44 @@ where
             road.call.principal = Some(principal);
             Ok(())
         }
-        Judged::Bad(mode, refusal) => pass(road.audit, &road.call, vec![(mode, refusal)]),
+        Judged::Bad(mode, mut refusal) => {
+            dpop::challenge(request, &mut refusal);
+            pass(road.audit, &road.call, vec![(mode, refusal)])
+        }
     }
+}
+
+/// Asks whether the caller has the key of its token. Each request is asked, whatever is remembered of
+/// its token.
+async fn by_proof<B, A, S>(
+    road: &mut Road<'_, S>,
+    request: &mut Request<RequestBody<B>>,
+    app: &mut A,
+) -> Result<(), Refusal>
+where
+    B: Body<Data = Bytes, Error = Reason> + Unpin,
+    A: App<B>,
+    S: Sink,
+{
+    let (call, policy) = (&road.call, road.policy);
+    let Some(principal) = &call.principal else { return Ok(()) };
+    let host = policy.host.to_build_from(road.settings.host, &call.host);
+    let proof = match policy.dpop.judge(call, principal, host, request) {
+        dpop::Judged::NotAsked => return Ok(()),
+        dpop::Judged::Bad(mode, refusal) => return pass(road.audit, call, vec![(mode, refusal)]),
+        dpop::Judged::Good(proof) => proof,
+    };
+    // Boxed: rare, and the future of every request would be larger for it.
+    if let Err(fault) = Box::pin(policy.dpop.see(call, principal, proof, app.proofs().cloned())).await {
+        return pass(road.audit, call, vec![fault]);
+    }
+    if policy.dpop.makes_bearer(call) {
+        dpop::make_bearer(request);
+    } else if let Presented::Good(question) = std::mem::take(&mut road.due.presented) {
+        // The app would refuse a forged token for its missing proof: that teaches nothing.
+        policy.authentication.did_not_ask(question.kind);
+    }
+    Ok(())
 }
 
 /// Reads what a request names of sessions, if its operation changes them.

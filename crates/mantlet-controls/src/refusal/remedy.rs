@@ -187,6 +187,13 @@ fn line(reason: Reason, mode: Mode) -> Line {
             // What is only recorded, the app accepts, or its record brings the line.
             either(Top("authentication.mode = \"report\""), Nothing)
         }
+        Reason::DpopRequired
+        | Reason::DpopKeyMismatch
+        | Reason::DpopProofInvalid
+        | Reason::DpopProofReplayed => {
+            // Where the app has signed the token, the record brings the line.
+            either(Top("dpop.mode = \"report\""), Top("dpop.mode = \"enforce\""))
+        }
         Reason::TokenUnknown => {
             either(Top("authentication.unknown = \"report\""), Top("authentication.unknown = \"enforce\""))
         }
@@ -273,6 +280,7 @@ fn line(reason: Reason, mode: Mode) -> Line {
         | Reason::QuotaExceeded
         | Reason::StoreUnavailable
         | Reason::IssuerUnavailable
+        | Reason::DpopMemoryFull
         | Reason::LogoutInvalid
         | Reason::AppUnavailable
         | Reason::AppClosed

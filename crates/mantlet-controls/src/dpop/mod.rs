@@ -1,0 +1,243 @@
+//! Does the caller have the key that its token is bound to (DPoP, RFC 9449)?
+//!
+//! Defends against a token that was stolen: one that is bound to a key (`cnf.jkt`) is good only with a
+//! proof that the client has signed with that key, for this request alone.
+//!
+//! A request passes if
+//! 1. its token is not bound to a key, and does not come as `Authorization: DPoP`. What else stands in
+//!    the header `DPoP` is then not looked at;
+//! 2. its token comes as `Authorization: DPoP`, with exactly one proof in the header `DPoP`, which is
+//!    signed with the token's key (an asymmetric one, without private parts), and names the method and
+//!    the public URL of the request, the token (`ath`) and a time within 60 s of ours; and no gate has
+//!    seen the proof before;
+//! 3. its operation does not need a token. The app decides;
+//! 4. the app itself has signed the token (in `compatible` posture): that is only recorded.
+//!
+//! Only tokens that were verified are judged here: by `[[issuer]]` or with the app's own key. A verdict
+//! on a token is remembered; a verdict on a proof never.
+//!
+//! To mind in deployment: the public URL is that of the host that was accepted, and of the client's
+//! scheme. A proxy in front that ends TLS must be in `client.trusted` and name both. The server's own
+//! nonces (RFC 9449 section 9) are not used; those of the app pass through.
+//!
+//! ```
+//! use mantlet_controls::{Context, Mode, Section, dpop::Config};
+//!
+//! let config = Config { app_tokens: Some(Mode::Enforce), ..Config::default() };
+//! assert!(config.check(&Context::default()).is_ok());
+//! ```
+
+mod config;
+mod proof;
+mod seen;
+mod url;
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderName, HeaderValue, Request, header};
+
+use self::{
+    proof::{About, Fault},
+    seen::Sight,
+};
+pub use self::{
+    config::{Config, ToApp},
+    seen::{ProofId, REMEMBERED, Seen, SeenByAll},
+};
+use crate::{
+    Call, Mode, Reason, Refusal,
+    call::Principal,
+    identity::{TokenScheme, token_with_scheme},
+    operation::{self, Need},
+};
+
+/// The header that carries a proof.
+pub const DPOP: HeaderName = HeaderName::from_static("dpop");
+
+/// Seconds after which a request may be tried again while no proof can be remembered.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// RFC 9449 section 7.1: what is wrong, and the algorithms that are known.
+static INVALID_TOKEN: HeaderValue = HeaderValue::from_static(
+    "DPoP error=\"invalid_token\", algs=\"ES256 ES384 EdDSA PS256 PS384 PS512 RS256 RS384 RS512\"",
+);
+static INVALID_PROOF: HeaderValue = HeaderValue::from_static(
+    "DPoP error=\"invalid_dpop_proof\", algs=\"ES256 ES384 EdDSA PS256 PS384 PS512 RS256 RS384 RS512\"",
+);
+
+/// The checked `[dpop]` section.
+#[derive(Debug)]
+pub struct Policy {
+    mode: Mode,
+    app_tokens: Mode,
+    to_app: ToApp,
+    seen: Seen,
+}
+
+/// What is known of the proof of a request.
+#[derive(Debug)]
+pub(crate) enum Judged {
+    /// Its token needs none.
+    NotAsked,
+    /// It is good, unless it was seen before.
+    Good(ProofId),
+    /// What is wrong, in this mode.
+    Bad(Mode, Refusal),
+}
+
+impl Policy {
+    /// Judges whether a caller may use its token. `host` is the one that it has asked for.
+    pub(crate) fn judge<B>(
+        &self,
+        call: &Call,
+        principal: &Principal,
+        host: Option<&str>,
+        request: &Request<B>,
+    ) -> Judged {
+        let mode = if principal.is_of_app { self.app_tokens } else { self.mode };
+        if mode == Mode::Off {
+            return Judged::NotAsked;
+        }
+        let shown = token_with_scheme(request.headers());
+        let (token, thumbprint) = match (shown, key_of(principal)) {
+            (Some((TokenScheme::Dpop, token)), Some(thumbprint)) => (token, thumbprint),
+            (Some((TokenScheme::Dpop, _)), None) => {
+                return self.bad(call, principal, Reason::DpopKeyMismatch, "the token is bound to no key");
+            }
+            (_, Some(_)) => {
+                return self.bad(call, principal, Reason::DpopRequired, "the token came without its scheme");
+            }
+            (_, None) => return Judged::NotAsked,
+        };
+        let mut proofs = request.headers().get_all(DPOP).iter();
+        let proof = match (proofs.next(), proofs.next()) {
+            (None, _) => {
+                return self.bad(call, principal, Reason::DpopRequired, "the token came without a proof");
+            }
+            (Some(proof), None) => proof.to_str().ok(),
+            (Some(_), Some(_)) => {
+                return self.bad(call, principal, Reason::DpopProofInvalid, "there are two proofs");
+            }
+        };
+        let (Some(proof), Some(host)) = (proof, host) else {
+            let why = if host.is_none() { "the request names no host" } else { "it is not text" };
+            return self.bad(call, principal, Reason::DpopProofInvalid, why);
+        };
+        let others: Vec<_> = call.spellings().iter().collect();
+        let others = if others.len() > 1 { others } else { Vec::new() };
+        let about = About {
+            method: &call.method,
+            url: url::Asked { scheme: call.client.scheme, host, path: request.uri().path(), others },
+            token,
+            thumbprint,
+            now: call.clock.time(),
+        };
+        match proof::verify(proof, &about) {
+            Ok(id) => Judged::Good(id),
+            Err(Fault::Bad(why)) => self.bad(call, principal, Reason::DpopProofInvalid, why),
+            Err(Fault::Url(why)) => self.bad(call, principal, Reason::DpopProofInvalid, why),
+            Err(Fault::OtherKey) => {
+                let why = "the proof is of another key than the token";
+                self.bad(call, principal, Reason::DpopKeyMismatch, why)
+            }
+        }
+    }
+
+    /// Whether no gate has seen a good proof before. Where the store does not respond, each gate
+    /// remembers its own.
+    pub(crate) async fn see(
+        &self,
+        call: &Call,
+        principal: &Principal,
+        proof: ProofId,
+        others: Option<Arc<dyn SeenByAll>>,
+    ) -> Result<(), (Mode, Refusal)> {
+        let again = || self.fault(call, principal, Reason::DpopProofReplayed, "");
+        match self.seen.see(proof, call.clock.instant()) {
+            Sight::New => {}
+            Sight::Again => return Err(again()),
+            Sight::Full => {
+                let (mode, _) = self.fault(call, principal, Reason::DpopMemoryFull, "");
+                return Err((mode, Refusal::retry(Reason::DpopMemoryFull, RETRY)));
+            }
+        }
+        match others {
+            Some(others) if others.is_new(proof).await == Some(false) => Err(again()),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Whether the app is to get the token of a good proof as a bearer token: it does not know DPoP.
+    pub(crate) fn makes_bearer(&self, call: &Call) -> bool {
+        match self.to_app {
+            ToApp::Bearer => true,
+            ToApp::AsSent => false,
+            ToApp::Auto => call.operation.as_ref().is_some_and(|matched| {
+                matched.contract.is_without_dpop()
+                    && matched.security().is_some_and(|security| security.bearer.is_some())
+            }),
+        }
+    }
+
+    fn bad(&self, call: &Call, principal: &Principal, reason: Reason, why: impl Into<Arc<str>>) -> Judged {
+        let (mode, refusal) = self.fault(call, principal, reason, why);
+        Judged::Bad(mode, refusal)
+    }
+
+    fn fault(
+        &self,
+        call: &Call,
+        principal: &Principal,
+        reason: Reason,
+        why: impl Into<Arc<str>>,
+    ) -> (Mode, Refusal) {
+        let mode = if principal.is_of_app { self.app_tokens } else { self.mode };
+        // An operation that asks for no token does not read it.
+        let is_needed = call.operation.as_ref().is_none_or(|matched| {
+            matched.security().is_some_and(|own| own.bearer == Some(Need::Required))
+                || operation::declares_header(&matched.route, DPOP.as_str())
+        });
+        let why = why.into();
+        let subject = (!why.is_empty()).then_some(why);
+        let mut refusal = Refusal { subject, ..reason.into() };
+        let challenge = match reason {
+            Reason::DpopProofInvalid | Reason::DpopProofReplayed => &INVALID_PROOF,
+            _ => &INVALID_TOKEN,
+        };
+        refusal.headers_mut().insert(header::WWW_AUTHENTICATE, challenge.clone());
+        if principal.is_of_app && mode == Mode::Report {
+            refusal.remedy = Some("dpop.app-tokens = \"enforce\"".into());
+        } else if principal.is_of_app {
+            refusal.remedy = Some("dpop.app-tokens = \"report\"".into());
+        }
+        (mode.under(!is_needed), refusal)
+    }
+}
+
+/// The thumbprint of the key that a token is bound to (RFC 9449 section 6.1). A `jkt` that is not a text
+/// binds it to a key that no client has.
+fn key_of(principal: &Principal) -> Option<&str> {
+    let bound = principal.attribute("cnf")?.get("jkt")?;
+    Some(bound.as_str().unwrap_or_default())
+}
+
+/// Makes the token of a good proof a bearer token. The proof is for us: no one else could use it.
+pub(crate) fn make_bearer<B>(request: &mut Request<B>) {
+    let Some((TokenScheme::Dpop, token)) = token_with_scheme(request.headers()) else { return };
+    if let Ok(mut value) = HeaderValue::try_from(format!("Bearer {token}")) {
+        value.set_sensitive(true);
+        request.headers_mut().insert(header::AUTHORIZATION, value);
+        request.headers_mut().remove(DPOP);
+    }
+}
+
+/// The challenge for a token that came as `Authorization: DPoP` and is bad itself.
+pub(crate) fn challenge<B>(request: &Request<B>, refusal: &mut Refusal) {
+    let is_dpop = token_with_scheme(request.headers()).is_some_and(|(scheme, _)| scheme == TokenScheme::Dpop);
+    if is_dpop && refusal.reason == Reason::TokenInvalid {
+        refusal.headers_mut().insert(header::WWW_AUTHENTICATE, INVALID_TOKEN.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests;
