@@ -19,6 +19,11 @@ pub struct Config {
     /// proofs by rules of its own; strict `enforce`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub app_tokens: Option<Mode>,
+    /// The same for bound tokens that stand elsewhere than in `Authorization`: in the query, a cookie or
+    /// a subprotocol, where a browser that opens a WebSocket has to put them. Default `report`; strict
+    /// `enforce`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<Mode>,
     /// What the app gets of a token with a good proof: `auto`, `bearer` or `as-sent`. Default `auto`:
     /// `Authorization: Bearer`, if the app is known not to read proofs itself.
     pub to_app: ToApp,
@@ -53,6 +58,8 @@ impl Section for Config {
         let app_tokens = if self.mode == Mode::Off { Mode::Off } else { app_tokens };
         Ok(Policy {
             mode: self.mode.under(context.report_only),
+            elsewhere: self.elsewhere.unwrap_or(by_posture).under(context.report_only),
+            undeclared: by_posture,
             app_tokens: app_tokens.under(context.report_only),
             to_app: self.to_app,
             seen: context.deployment.kept.get::<Seen>(),

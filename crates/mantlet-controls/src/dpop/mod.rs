@@ -34,21 +34,21 @@ mod url;
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderName, HeaderValue, Request, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 
-use self::{
-    proof::{About, Fault},
-    seen::Sight,
-};
 pub use self::{
     config::{Config, ToApp},
     seen::{ProofId, REMEMBERED, Seen, SeenByAll},
+};
+use self::{
+    proof::{About, Fault},
+    seen::Sight,
 };
 use crate::{
     Call, Mode, Reason, Refusal,
     call::Principal,
     identity::{TokenScheme, token_with_scheme},
-    operation::{self, Need},
+    operation,
 };
 
 /// The header that carries a proof.
@@ -70,8 +70,34 @@ static INVALID_PROOF: HeaderValue = HeaderValue::from_static(
 pub struct Policy {
     mode: Mode,
     app_tokens: Mode,
+    elsewhere: Mode,
+    /// Where the operation does not declare that it reads the token.
+    undeclared: Mode,
     to_app: ToApp,
     seen: Seen,
+}
+
+/// Where the token of the caller stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In `Authorization`.
+    Header,
+    /// In the query, a cookie or a subprotocol. There is no scheme, and so no proof.
+    Elsewhere,
+}
+
+/// A good proof, unless it was seen before.
+#[derive(Debug)]
+pub(crate) struct Proof {
+    id: ProofId,
+    treatment: Treatment,
+}
+
+/// What becomes of a request whose proof is bad, and the line that changes that.
+#[derive(Debug, Clone, Copy)]
+struct Treatment {
+    mode: Mode,
+    line: Option<&'static str>,
 }
 
 /// What is known of the proof of a request.
@@ -80,48 +106,48 @@ pub(crate) enum Judged {
     /// Its token needs none.
     NotAsked,
     /// It is good, unless it was seen before.
-    Good(ProofId),
+    Good(Proof),
     /// What is wrong, in this mode.
     Bad(Mode, Refusal),
 }
 
 impl Policy {
-    /// Judges whether a caller may use its token. `host` is the one that it has asked for.
+    /// Judges whether a caller may use its token, which stands in this place. `host` is the one that it
+    /// has asked for.
     pub(crate) fn judge<B>(
         &self,
         call: &Call,
-        principal: &Principal,
+        (principal, place): (&Principal, Place),
         host: Option<&str>,
         request: &Request<B>,
     ) -> Judged {
-        let mode = if principal.is_of_app { self.app_tokens } else { self.mode };
-        if mode == Mode::Off {
+        let treatment = self.treatment(call, principal, place);
+        if treatment.mode == Mode::Off {
             return Judged::NotAsked;
         }
-        let shown = token_with_scheme(request.headers());
+        let shown = token_with_scheme(request.headers()).filter(|_| place == Place::Header);
         let (token, thumbprint) = match (shown, key_of(principal)) {
             (Some((TokenScheme::Dpop, token)), Some(thumbprint)) => (token, thumbprint),
             (Some((TokenScheme::Dpop, _)), None) => {
-                return self.bad(call, principal, Reason::DpopKeyMismatch, "the token is bound to no key");
+                return treatment.bad(Reason::DpopKeyMismatch, "the token is bound to no key");
             }
-            (_, Some(_)) => {
-                return self.bad(call, principal, Reason::DpopRequired, "the token came without its scheme");
+            (Some((TokenScheme::Bearer, _)), Some(_)) => {
+                return treatment.bad(Reason::DpopRequired, "the token came as a bearer token");
+            }
+            (None, Some(_)) => {
+                return treatment.bad(Reason::DpopRequired, "the token did not come in `Authorization`");
             }
             (_, None) => return Judged::NotAsked,
         };
         let mut proofs = request.headers().get_all(DPOP).iter();
         let proof = match (proofs.next(), proofs.next()) {
-            (None, _) => {
-                return self.bad(call, principal, Reason::DpopRequired, "the token came without a proof");
-            }
+            (None, _) => return treatment.bad(Reason::DpopRequired, "the token came without a proof"),
             (Some(proof), None) => proof.to_str().ok(),
-            (Some(_), Some(_)) => {
-                return self.bad(call, principal, Reason::DpopProofInvalid, "there are two proofs");
-            }
+            (Some(_), Some(_)) => return treatment.bad(Reason::DpopProofInvalid, "there are two proofs"),
         };
         let (Some(proof), Some(host)) = (proof, host) else {
             let why = if host.is_none() { "the request names no host" } else { "it is not text" };
-            return self.bad(call, principal, Reason::DpopProofInvalid, why);
+            return treatment.bad(Reason::DpopProofInvalid, why);
         };
         let others: Vec<_> = call.spellings().iter().collect();
         let others = if others.len() > 1 { others } else { Vec::new() };
@@ -133,12 +159,11 @@ impl Policy {
             now: call.clock.time(),
         };
         match proof::verify(proof, &about) {
-            Ok(id) => Judged::Good(id),
-            Err(Fault::Bad(why)) => self.bad(call, principal, Reason::DpopProofInvalid, why),
-            Err(Fault::Url(why)) => self.bad(call, principal, Reason::DpopProofInvalid, why),
+            Ok(id) => Judged::Good(Proof { id, treatment }),
+            Err(Fault::Bad(why)) => treatment.bad(Reason::DpopProofInvalid, why),
+            Err(Fault::Url(why)) => treatment.bad(Reason::DpopProofInvalid, why),
             Err(Fault::OtherKey) => {
-                let why = "the proof is of another key than the token";
-                self.bad(call, principal, Reason::DpopKeyMismatch, why)
+                treatment.bad(Reason::DpopKeyMismatch, "the proof is of another key than the token")
             }
         }
     }
@@ -148,21 +173,18 @@ impl Policy {
     pub(crate) async fn see(
         &self,
         call: &Call,
-        principal: &Principal,
-        proof: ProofId,
+        proof: Proof,
         others: Option<Arc<dyn SeenByAll>>,
     ) -> Result<(), (Mode, Refusal)> {
-        let again = || self.fault(call, principal, Reason::DpopProofReplayed, "");
-        match self.seen.see(proof, call.clock.instant()) {
+        let Proof { id, treatment } = proof;
+        let again = || (treatment.mode, treatment.refusal(Reason::DpopProofReplayed, ""));
+        match self.seen.see(id, call.clock.instant()) {
             Sight::New => {}
             Sight::Again => return Err(again()),
-            Sight::Full => {
-                let (mode, _) = self.fault(call, principal, Reason::DpopMemoryFull, "");
-                return Err((mode, Refusal::retry(Reason::DpopMemoryFull, RETRY)));
-            }
+            Sight::Full => return Err((treatment.mode, Refusal::retry(Reason::DpopMemoryFull, RETRY))),
         }
         match others {
-            Some(others) if others.is_new(proof).await == Some(false) => Err(again()),
+            Some(others) if others.is_new(id).await == Some(false) => Err(again()),
             Some(_) | None => Ok(()),
         }
     }
@@ -172,6 +194,7 @@ impl Policy {
         match self.to_app {
             ToApp::Bearer => true,
             ToApp::AsSent => false,
+            // Where an operation declares no bearer token, what it reads may be for others.
             ToApp::Auto => call.operation.as_ref().is_some_and(|matched| {
                 matched.contract.is_without_dpop()
                     && matched.security().is_some_and(|security| security.bearer.is_some())
@@ -179,38 +202,53 @@ impl Policy {
         }
     }
 
-    fn bad(&self, call: &Call, principal: &Principal, reason: Reason, why: impl Into<Arc<str>>) -> Judged {
-        let (mode, refusal) = self.fault(call, principal, reason, why);
-        Judged::Bad(mode, refusal)
+    fn treatment(&self, call: &Call, principal: &Principal, place: Place) -> Treatment {
+        let of_signer =
+            if principal.is_of_app { (self.app_tokens, "dpop.app-tokens") } else { (self.mode, "dpop.mode") };
+        let (mode, key) = match place {
+            Place::Elsewhere if of_signer.0 == Mode::Enforce => (self.elsewhere, "dpop.elsewhere"),
+            Place::Elsewhere if self.elsewhere == Mode::Off => (Mode::Off, "dpop.elsewhere"),
+            Place::Header | Place::Elsewhere => of_signer,
+        };
+        // An operation that asks for no token does not read it.
+        let is_read = place == Place::Elsewhere
+            || call.opens_websocket
+            || call.operation.as_ref().is_none_or(|matched| {
+                let declares = |name: &str| operation::declares_header(&matched.route, name);
+                matched.security().is_some_and(|own| own.bearer.is_some())
+                    || declares(DPOP.as_str())
+                    || declares(header::AUTHORIZATION.as_str())
+            });
+        if mode == Mode::Enforce && !is_read && self.undeclared == Mode::Report {
+            return Treatment { mode: Mode::Report, line: Some("contract.posture = \"strict\"") };
+        }
+        let line = match (key, mode) {
+            ("dpop.app-tokens", Mode::Enforce) => "dpop.app-tokens = \"report\"",
+            ("dpop.app-tokens", _) => "dpop.app-tokens = \"enforce\"",
+            ("dpop.elsewhere", Mode::Enforce) => "dpop.elsewhere = \"report\"",
+            ("dpop.elsewhere", _) => "dpop.elsewhere = \"enforce\"",
+            (_, Mode::Enforce) => "dpop.mode = \"report\"",
+            (_, _) => "dpop.mode = \"enforce\"",
+        };
+        Treatment { mode, line: Some(line) }
+    }
+}
+
+impl Treatment {
+    fn bad(self, reason: Reason, why: impl Into<Arc<str>>) -> Judged {
+        Judged::Bad(self.mode, self.refusal(reason, why))
     }
 
-    fn fault(
-        &self,
-        call: &Call,
-        principal: &Principal,
-        reason: Reason,
-        why: impl Into<Arc<str>>,
-    ) -> (Mode, Refusal) {
-        let mode = if principal.is_of_app { self.app_tokens } else { self.mode };
-        // An operation that asks for no token does not read it.
-        let is_needed = call.operation.as_ref().is_none_or(|matched| {
-            matched.security().is_some_and(|own| own.bearer == Some(Need::Required))
-                || operation::declares_header(&matched.route, DPOP.as_str())
-        });
+    fn refusal(self, reason: Reason, why: impl Into<Arc<str>>) -> Refusal {
         let why = why.into();
         let subject = (!why.is_empty()).then_some(why);
-        let mut refusal = Refusal { subject, ..reason.into() };
+        let mut refusal = Refusal { subject, remedy: self.line.map(Into::into), ..reason.into() };
         let challenge = match reason {
             Reason::DpopProofInvalid | Reason::DpopProofReplayed => &INVALID_PROOF,
             _ => &INVALID_TOKEN,
         };
         refusal.headers_mut().insert(header::WWW_AUTHENTICATE, challenge.clone());
-        if principal.is_of_app && mode == Mode::Report {
-            refusal.remedy = Some("dpop.app-tokens = \"enforce\"".into());
-        } else if principal.is_of_app {
-            refusal.remedy = Some("dpop.app-tokens = \"report\"".into());
-        }
-        (mode.under(!is_needed), refusal)
+        refusal
     }
 }
 
@@ -222,21 +260,21 @@ fn key_of(principal: &Principal) -> Option<&str> {
 }
 
 /// Makes the token of a good proof a bearer token. The proof is for us: no one else could use it.
-pub(crate) fn make_bearer<B>(request: &mut Request<B>) {
-    let Some((TokenScheme::Dpop, token)) = token_with_scheme(request.headers()) else { return };
+pub(crate) fn make_bearer(headers: &mut HeaderMap) {
+    let Some((TokenScheme::Dpop, token)) = token_with_scheme(headers) else { return };
     if let Ok(mut value) = HeaderValue::try_from(format!("Bearer {token}")) {
         value.set_sensitive(true);
-        request.headers_mut().insert(header::AUTHORIZATION, value);
-        request.headers_mut().remove(DPOP);
+        headers.insert(header::AUTHORIZATION, value);
+        headers.remove(DPOP);
     }
 }
 
-/// The challenge for a token that came as `Authorization: DPoP` and is bad itself.
-pub(crate) fn challenge<B>(request: &Request<B>, refusal: &mut Refusal) {
-    let is_dpop = token_with_scheme(request.headers()).is_some_and(|(scheme, _)| scheme == TokenScheme::Dpop);
-    if is_dpop && refusal.reason == Reason::TokenInvalid {
+/// The refusal of a bad token, in the scheme with which the token came.
+pub(crate) fn in_scheme(scheme: Option<TokenScheme>, mut refusal: Refusal) -> Refusal {
+    if scheme == Some(TokenScheme::Dpop) && refusal.reason == Reason::TokenInvalid {
         refusal.headers_mut().insert(header::WWW_AUTHENTICATE, INVALID_TOKEN.clone());
     }
+    refusal
 }
 
 #[cfg(test)]

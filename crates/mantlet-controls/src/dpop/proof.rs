@@ -64,7 +64,10 @@ pub(super) fn verify(proof: &str, about: &About<'_>) -> Result<ProofId, Fault> {
         return Err(Fault::Bad("its `htm` is not the method of the request"));
     }
     if !claims.text("htu").is_some_and(|htu| about.url.is(htu)) {
-        return Err(Fault::Url(format!("its `htu` is not the URL of the request, which is on {}", about.url)));
+        return Err(Fault::Url(format!(
+            "its `htu` is not the URL of the request, which is on {}",
+            about.url
+        )));
     }
     let Some(issued) = claims.issued else { return Err(Fault::Bad("it has no `iat`")) };
     let age = about.now.as_second().saturating_sub(issued);

@@ -18,15 +18,19 @@ pub(super) struct Asked<'c> {
 
 impl Asked<'_> {
     /// Whether a `htu` names it. Query and fragment do not count (RFC 9449 section 4.3).
+    ///
+    /// `https` counts where we see `http`: a proxy that is not declared may have ended TLS, and whoever
+    /// has the name has both. In the handshake of a WebSocket, clients may name its scheme.
     pub(super) fn is(&self, htu: &str) -> bool {
         let Ok(uri) = htu.parse::<Uri>() else { return false };
         let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.authority()) else { return false };
+        let is_scheme = |names: [&str; 2]| names.iter().any(|name| scheme.eq_ignore_ascii_case(name));
         let port = match self.scheme {
-            Scheme::Http => "80",
-            Scheme::Https => "443",
+            Scheme::Http | Scheme::Https if is_scheme(["https", "wss"]) => "443",
+            Scheme::Http if is_scheme(["http", "ws"]) => "80",
+            Scheme::Http | Scheme::Https => return false,
         };
-        let is_same_host = !host.as_str().contains('@') && authority::is_same(host.as_str(), self.host, port);
-        if !scheme.eq_ignore_ascii_case(self.scheme.as_str()) || !is_same_host {
+        if host.as_str().contains('@') || !authority::is_same(host.as_str(), self.host, port) {
             return false;
         }
         normal(uri.path()) == normal(self.path)
@@ -104,8 +108,7 @@ mod tests {
 
     #[test]
     fn urls_are_compared_after_they_are_normalised() {
-        let asked =
-            |path| Asked { scheme: Scheme::Https, host: "api.example.com", path, others: Vec::new() };
+        let asked = |path| Asked { scheme: Scheme::Https, host: "api.example.com", path, others: Vec::new() };
         for (path, htu) in [
             ("/items/1", "https://api.example.com/items/1"),
             ("/items/1", "HTTPS://API.Example.com:443/items/1?page=2#top"),
@@ -119,6 +122,8 @@ mod tests {
         }
         for (path, htu) in [
             ("/items/1", "http://api.example.com/items/1"),
+            ("/items/1", "http://api.example.com:443/items/1"),
+            ("/items/1", "ftp://api.example.com/items/1"),
             ("/items/1", "https://api.example.com:8443/items/1"),
             ("/items/1", "https://evil.example/items/1"),
             ("/items/1", "https://ann@api.example.com/items/1"),
@@ -130,6 +135,19 @@ mod tests {
             ("/items/1", ""),
         ] {
             assert!(!asked(path).is(htu), "{path} {htu}");
+        }
+        let plain = |host| Asked { scheme: Scheme::Http, host, ..asked("/") };
+        for (host, htu, expected) in [
+            ("api.example.com", "http://api.example.com/", true),
+            ("api.example.com", "http://api.example.com:80/", true),
+            ("api.example.com", "https://api.example.com/", true),
+            ("api.example.com:8000", "https://api.example.com:8000/", true),
+            ("api.example.com:8000", "https://api.example.com/", false),
+            ("api.example.com", "http://api.example.com:443/", false),
+            ("api.example.com", "wss://api.example.com/", true),
+            ("api.example.com", "ws://api.example.com/", true),
+        ] {
+            assert_eq!(plain(host).is(htu), expected, "{host} {htu}");
         }
         let below = Asked { others: vec!["/api/a b"], ..asked("/a%20b") };
         assert!(below.is("https://api.example.com/api/a%20b"));

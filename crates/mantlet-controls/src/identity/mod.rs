@@ -74,8 +74,13 @@ pub(crate) enum TokenScheme {
     Dpop,
 }
 
-/// The token of `Authorization`, whatever its scheme.
+/// The token of `Authorization: Bearer`.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    token_with_scheme(headers).and_then(|(scheme, token)| (scheme == TokenScheme::Bearer).then_some(token))
+}
+
+/// The token of `Authorization`, with or without a proof.
+pub(crate) fn access_token(headers: &HeaderMap) -> Option<&str> {
     token_with_scheme(headers).map(|(_, token)| token)
 }
 

@@ -7,7 +7,8 @@ use http::{Request, Response};
 use http_body::Body;
 
 use crate::{
-    Call, Refusal, RequestBody, authentication::sessions::Keeper, cors, dpop::SeenByAll, issuer::Client, throttle,
+    Call, Refusal, RequestBody, authentication::sessions::Keeper, cors, dpop::SeenByAll, issuer::Client,
+    throttle,
 };
 
 /// The app behind the pipeline.

@@ -8,10 +8,11 @@ use super::{App, Road, pass::pass};
 use crate::{
     Reason, Refusal, RequestBody, api_keys,
     audit::{Record, Sink},
-    authentication::Presented,
+    authentication::Beside,
     cors, dpop,
-    identity::bearer,
+    identity::{TokenScheme, access_token, token_with_scheme},
     issuer::Judged,
+    token::has_its_form,
 };
 
 /// Finds the caller and its session.
@@ -27,28 +28,44 @@ where
 {
     let is_bearer_ours = by_api_key(road, request)?;
     let authentication = &road.policy.authentication;
+    let beside = {
+        let contract = road.call.opens_websocket.then(|| road.policy.contract.in_force()).flatten();
+        let cookies = contract.as_ref().map(|contract| &*contract.session_cookies).unwrap_or_default();
+        authentication.beside(&road.call, request, cookies)
+    };
     let keeper = app.sessions();
     let others = keeper.filter(|keeper| keeper.is_shared());
-    let unknown = others.map(|_| authentication.unknown(request)).unwrap_or_default();
+    let unknown = others.map(|_| authentication.unknown(request, &beside)).unwrap_or_default();
     // Boxed: rare, and the future of every request would be larger for it.
     if let Some(others) = others.filter(|_| !unknown.is_empty()).cloned() {
         Box::pin(authentication.ask_others(unknown, others)).await;
     }
-    if !road.policy.issuer.is_empty() && !is_bearer_ours {
-        by_issuer(road, request, app).await?;
+    // The token of the header counts before all others.
+    let of_header = access_token(request.headers()).filter(|_| !is_bearer_ours);
+    let mut place = if of_header.is_some() { dpop::Place::Header } else { dpop::Place::Elsewhere };
+    let scheme = token_with_scheme(request.headers()).map(|(scheme, _)| scheme);
+    let in_scheme = |refusal| dpop::in_scheme(scheme, refusal);
+    if !road.policy.issuer.is_empty() {
+        place = by_issuer(road, of_header, &beside, app).await.map_err(in_scheme)?;
     }
     if road.call.principal.is_none() {
-        let (principal, presented, faults) = authentication.judge(&road.call, request);
+        let (principal, presented, faults) = authentication.judge(&road.call, request, &beside);
         (road.call.principal, road.due.presented) = (principal, presented);
-        pass(road.audit, &road.call, faults)?;
+        pass(road.audit, &road.call, faults).map_err(in_scheme)?;
     }
-    by_proof(road, request, app).await?;
+    let proof = proof_of(road, request, place)?;
+    let is_proven = match proof {
+        Some(proof) => is_new(road, proof, app).await?,
+        None => false,
+    };
     // What a token says of a person counts more than the key of the program.
     if road.call.principal.is_none() {
         road.call.principal.clone_from(&road.call.api_key);
     }
-    let (sight, faults) = authentication.find_session(&road.call, request);
+    let (sight, faults) = authentication.find_session(&road.call, request, &beside);
     pass(road.audit, &road.call, faults)?;
+    // What came without a header is a credential all the same: caches must not keep the answer.
+    road.call.carries_credentials |= road.call.principal.is_some() || sight.shown.is_some();
     sight.withhold(request.headers_mut());
     if let Some(why) = &sight.why {
         road.audit.record(Record::of_withheld(&road.call, why));
@@ -58,6 +75,15 @@ where
         keeper.keep_soon(vec![used]);
     }
     road.due.shown = sight.shown;
+    if is_proven && road.policy.dpop.makes_bearer(&road.call) {
+        dpop::make_bearer(request.headers_mut());
+    }
+    if matches!(token_with_scheme(request.headers()), Some((TokenScheme::Dpop, _)))
+        && let Some(question) = road.due.presented.take_question()
+    {
+        // The app would refuse a forged token for its missing proof: that teaches nothing.
+        authentication.did_not_ask(question.kind);
+    }
     Ok(())
 }
 
@@ -80,71 +106,80 @@ where
     Ok(judged.is_bearer)
 }
 
-/// Asks the issuers of the configuration about the token.
+/// Asks the issuers of the configuration about the tokens of a request: a good one says who calls.
+/// Returns where the token stands by which the caller is known, or is yet to be known.
 async fn by_issuer<B, A, S>(
     road: &mut Road<'_, S>,
-    request: &mut Request<RequestBody<B>>,
+    of_header: Option<&str>,
+    beside: &[Beside<'_>],
     app: &mut A,
-) -> Result<(), Refusal>
+) -> Result<dpop::Place, Refusal>
 where
     B: Body<Data = Bytes, Error = Reason> + Unpin,
     A: App<B>,
     S: Sink,
 {
     let issuer = &road.policy.issuer;
-    let judged = issuer.judge(&road.call, request);
-    let token = bearer(request.headers()).filter(|_| judged.is_none()).map(str::to_owned);
-    let judged = match (judged, token, app.issuers().cloned()) {
-        (Some(judged), ..) => judged,
-        (None, Some(token), Some(client)) => Box::pin(issuer.ask(&road.call, &token, client)).await,
-        // A layer in a service of one's own has no network to ask.
-        (None, Some(token), None) => issuer.cannot_ask(&road.call, &token),
-        (None, None, _) => Judged::NotOurs,
-    };
-    match judged {
-        Judged::NotOurs => Ok(()),
-        Judged::Caller(principal) => {
-            road.call.principal = Some(principal);
-            Ok(())
+    let count = usize::from(of_header.is_some()) + beside.len();
+    let place = |is_of_header| if is_of_header { dpop::Place::Header } else { dpop::Place::Elsewhere };
+    let mut bad = None;
+    for token in of_header.into_iter().chain(beside.iter().map(|one| &*one.token)) {
+        let judged = match (issuer.judge(&road.call, token), app.issuers().cloned()) {
+            (Some(judged), _) => judged,
+            // Boxed: rare, and the future of every request would be larger for it.
+            (None, Some(client)) => Box::pin(issuer.ask(&road.call, token, client)).await,
+            // A layer in a service of one's own has no network to ask.
+            (None, None) => issuer.cannot_ask(&road.call, token),
+        };
+        match judged {
+            Judged::NotOurs => {}
+            Judged::Caller(principal) => {
+                road.call.principal = Some(principal);
+                return Ok(place(of_header == Some(token)));
+            }
+            // A text in a target that no issuer knows may be something else of the app.
+            Judged::Bad(..) if of_header != Some(token) && !has_its_form(token) => {}
+            // The app may take another one of them.
+            Judged::Bad(mode, refusal) => {
+                bad.get_or_insert((mode.under(count > 1), refusal));
+            }
         }
-        Judged::Bad(mode, mut refusal) => {
-            dpop::challenge(request, &mut refusal);
-            pass(road.audit, &road.call, vec![(mode, refusal)])
+    }
+    pass(road.audit, &road.call, bad.into_iter().collect())?;
+    Ok(place(of_header.is_some()))
+}
+
+/// Whether the caller has the key of its token: the proof, if it is good. Each request is asked,
+/// whatever is remembered of its token.
+fn proof_of<B, S: Sink>(
+    road: &Road<'_, S>,
+    request: &Request<RequestBody<B>>,
+    place: dpop::Place,
+) -> Result<Option<dpop::Proof>, Refusal> {
+    let (call, policy) = (&road.call, road.policy);
+    let Some(principal) = &call.principal else { return Ok(None) };
+    let host = policy.host.to_build_from(road.settings.host, &call.host);
+    match policy.dpop.judge(call, (principal, place), host, request) {
+        dpop::Judged::NotAsked => Ok(None),
+        dpop::Judged::Good(proof) => Ok(Some(proof)),
+        dpop::Judged::Bad(mode, refusal) => {
+            pass(road.audit, call, vec![(mode, refusal)])?;
+            Ok(None)
         }
     }
 }
 
-/// Asks whether the caller has the key of its token. Each request is asked, whatever is remembered of
-/// its token.
-async fn by_proof<B, A, S>(
-    road: &mut Road<'_, S>,
-    request: &mut Request<RequestBody<B>>,
-    app: &mut A,
-) -> Result<(), Refusal>
+/// Whether no gate has seen a good proof before.
+async fn is_new<B, A, S>(road: &Road<'_, S>, proof: dpop::Proof, app: &mut A) -> Result<bool, Refusal>
 where
-    B: Body<Data = Bytes, Error = Reason> + Unpin,
     A: App<B>,
     S: Sink,
 {
-    let (call, policy) = (&road.call, road.policy);
-    let Some(principal) = &call.principal else { return Ok(()) };
-    let host = policy.host.to_build_from(road.settings.host, &call.host);
-    let proof = match policy.dpop.judge(call, principal, host, request) {
-        dpop::Judged::NotAsked => return Ok(()),
-        dpop::Judged::Bad(mode, refusal) => return pass(road.audit, call, vec![(mode, refusal)]),
-        dpop::Judged::Good(proof) => proof,
-    };
     // Boxed: rare, and the future of every request would be larger for it.
-    if let Err(fault) = Box::pin(policy.dpop.see(call, principal, proof, app.proofs().cloned())).await {
-        return pass(road.audit, call, vec![fault]);
-    }
-    if policy.dpop.makes_bearer(call) {
-        dpop::make_bearer(request);
-    } else if let Presented::Good(question) = std::mem::take(&mut road.due.presented) {
-        // The app would refuse a forged token for its missing proof: that teaches nothing.
-        policy.authentication.did_not_ask(question.kind);
-    }
-    Ok(())
+    let seen = Box::pin(road.policy.dpop.see(&road.call, proof, app.proofs().cloned())).await;
+    let is_new = seen.is_ok();
+    pass(road.audit, &road.call, seen.err().into_iter().collect())?;
+    Ok(is_new)
 }
 
 /// Reads what a request names of sessions, if its operation changes them.

@@ -199,7 +199,7 @@ impl<S: Sink> Road<'_, S> {
         let status = answer.status();
         let authentication = &self.policy.authentication;
         let is_asked_for_input = self.due.judged.asks_for(status);
-        let is_asked_for_tokens = authentication.asks_for(&self.call, status);
+        let is_asked_for_tokens = authentication.asks_for(&self.call, &self.due.presented, status);
         let is_asked = is_asked_for_input || is_asked_for_tokens;
         let is_concerned = self.policy.responses.concerns(&self.subject(), is_asked, &mut answer);
         // contract: the app's verdict on input that was passed on. `responses` reads the body, if
@@ -266,7 +266,7 @@ impl<S: Sink> Road<'_, S> {
                 contract::learn(&self.call, &self.due.judged, self.audit, status, said);
             }
             let (authentication, presented) = (&self.policy.authentication, &self.due.presented);
-            if authentication.asks_for(&self.call, status) {
+            if authentication.asks_for(&self.call, &self.due.presented, status) {
                 let (answer, course) = ((status, headers), self.due.course.as_deref());
                 new_token = authentication.learn(&self.call, presented, self.audit, answer, said, course);
             }

@@ -191,7 +191,7 @@ fn line(reason: Reason, mode: Mode) -> Line {
         | Reason::DpopKeyMismatch
         | Reason::DpopProofInvalid
         | Reason::DpopProofReplayed => {
-            // Where the app has signed the token, the record brings the line.
+            // The record brings the line.
             either(Top("dpop.mode = \"report\""), Top("dpop.mode = \"enforce\""))
         }
         Reason::TokenUnknown => {
