@@ -19,8 +19,8 @@ pub(super) struct Asked<'c> {
 impl Asked<'_> {
     /// Whether a `htu` names it. Query and fragment do not count (RFC 9449 section 4.3).
     ///
-    /// `https` counts where we see `http`: a proxy that is not declared may have ended TLS, and whoever
-    /// has the name has both. In the handshake of a WebSocket, clients may name its scheme.
+    /// `https` counts where we see `http`: a proxy that is not declared may have ended TLS, and the owner
+    /// of a name has both. In the handshake of a WebSocket, clients may name its scheme.
     pub(super) fn is(&self, htu: &str) -> bool {
         let Ok(uri) = htu.parse::<Uri>() else { return false };
         let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.authority()) else { return false };
