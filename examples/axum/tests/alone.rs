@@ -17,7 +17,7 @@ use http_body_util::BodyExt;
 use mantlet_controls::{
     Config, Deployment, Mode, api_keys, authentication, client,
     config::{Tolerance, units::Size},
-    contract, cookies, cors, csrf, deprecation, encoding, headers, host, https, issuer,
+    contract, cookies, cors, csrf, deprecation, dpop, encoding, headers, host, https, issuer,
     layer::{Builder, MantletLayer},
     limits,
     operation::{Contract, ContractHandle},
@@ -55,6 +55,16 @@ fn post(headers: &[(&str, &str)], body: &'static str) -> Request {
 
 fn get(target: &str) -> Request {
     Request::get(target).header("host", "notes.example").body(Body::empty()).unwrap()
+}
+
+/// An issuer with a shared secret.
+fn an_issuer() -> issuer::Config {
+    issuer::Config(vec![issuer::IssuerConfig {
+        issuer: "https://id.example".into(),
+        secret: "file:secret".into(),
+        material: Some(issuer::Material(vec![7; 32].into())),
+        ..Default::default()
+    }])
 }
 
 #[expect(clippy::too_many_lines, reason = "a table")]
@@ -123,15 +133,7 @@ fn controls() -> Vec<Control> {
         ),
         control(
             "issuer",
-            |none| {
-                let issuer = issuer::IssuerConfig {
-                    issuer: "https://id.example".into(),
-                    secret: "file:secret".into(),
-                    material: Some(issuer::Material(vec![7; 32].into())),
-                    ..Default::default()
-                };
-                none.issuer(issuer::Config(vec![issuer]))
-            },
+            |none| none.issuer(an_issuer()),
             || {
                 // `{"alg":"HS256"}` and `{"iss":"https://id.example"}`, without a signature.
                 let token = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUifQ.AAAA";
@@ -139,6 +141,22 @@ fn controls() -> Vec<Control> {
                 request.header("authorization", format!("Bearer {token}")).body(Body::empty()).unwrap()
             },
             Does::Says("token-invalid"),
+        ),
+        control(
+            "dpop",
+            |none| none.issuer(an_issuer()).dpop(dpop::Config::default()),
+            || {
+                // `{"alg":"HS256"}` and `{"iss":"https://id.example","sub":"ann","exp":4102444800,
+                // "cnf":{"jkt":"AAAA"}}`, signed by the issuer.
+                let token = concat!(
+                    "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUiLCJzdWIiOiJhbm4iLCJleHAi",
+                    "OjQxMDI0NDQ4MDAsImNuZiI6eyJqa3QiOiJBQUFBIn19",
+                    ".8U2U9hhN12G-eLIxokeUzuVx2gN09CM3nkOG0gMIBMg",
+                );
+                let request = Request::get("/").header("host", "notes.example");
+                request.header("authorization", format!("Bearer {token}")).body(Body::empty()).unwrap()
+            },
+            Does::Says("dpop-required"),
         ),
         control(
             "authentication",
