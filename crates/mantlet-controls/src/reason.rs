@@ -258,6 +258,9 @@ reasons! {
     /// The proof (DPoP) was used before.
     DpopProofReplayed = "dpop-proof-replayed", UNAUTHORIZED, [keeps_open, for_pages],
         "The DPoP proof was used before; make a new one for each request";
+    /// The proof (DPoP) has no nonce of the gate, or an old one (`dpop.nonce-key`).
+    DpopNonceRequired = "dpop-nonce-required", UNAUTHORIZED, [keeps_open, for_pages],
+        "The DPoP proof needs the nonce of this response";
     /// More proofs (DPoP) came within two minutes than a gate can remember.
     DpopMemoryFull = "dpop-memory-full", SERVICE_UNAVAILABLE, [keeps_open, for_pages, unseen],
         "The DPoP proof cannot be verified at the moment; try again shortly";
@@ -485,6 +488,7 @@ mod tests {
                 "dpop-key-mismatch",
                 "dpop-proof-invalid",
                 "dpop-proof-replayed",
+                "dpop-nonce-required",
                 "dpop-memory-full",
                 "session-ended",
                 "session-expired",

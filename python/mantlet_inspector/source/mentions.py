@@ -15,8 +15,8 @@ NATIVE = (".so", ".pyd")
 
 
 def names_dpop() -> bool:
-    """-> whether the app, or a package that it has imported, may read proofs (DPoP) itself. Compiled
-    code keeps its texts, too."""
+    """-> whether the app, or a package that it has imported, may read proofs (DPoP) itself.
+    Compiled code keeps its texts, too."""
     return any(names(file, DPOP) for file in loaded())
 
 

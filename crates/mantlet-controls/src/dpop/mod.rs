@@ -17,8 +17,8 @@
 //! on a token is remembered; a verdict on a proof never.
 //!
 //! To mind in deployment: the public URL is that of the host that was accepted, and of the client's
-//! scheme. A proxy in front that ends TLS must be in `client.trusted` and name both. The server's own
-//! nonces (RFC 9449 section 9) are not used; those of the app pass through.
+//! scheme. A proxy in front that ends TLS must be in `client.trusted` and name both. Nonces
+//! (RFC 9449 section 9) are those of the app, unless `nonce-key` is set.
 //!
 //! ```
 //! use mantlet_controls::{Context, Mode, Section, dpop::Config};
@@ -28,6 +28,7 @@
 //! ```
 
 mod config;
+mod nonce;
 mod proof;
 mod seen;
 mod url;
@@ -37,10 +38,11 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 
 pub use self::{
-    config::{Config, ToApp},
+    config::{Config, Material, ToApp},
     seen::{ProofId, REMEMBERED, Seen, SeenByAll},
 };
 use self::{
+    nonce::Nonces,
     proof::{About, Fault},
     seen::Sight,
 };
@@ -65,6 +67,13 @@ static INVALID_PROOF: HeaderValue = HeaderValue::from_static(
     "DPoP error=\"invalid_dpop_proof\", algs=\"ES256 ES384 EdDSA PS256 PS384 PS512 RS256 RS384 RS512\"",
 );
 
+static USE_NONCE: HeaderValue = HeaderValue::from_static(
+    "DPoP error=\"use_dpop_nonce\", error_description=\"The proof needs the nonce of this response\"",
+);
+
+/// The header that carries a nonce for the next proof.
+const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
 /// The checked `[dpop]` section.
 #[derive(Debug)]
 pub struct Policy {
@@ -74,6 +83,7 @@ pub struct Policy {
     /// Where the operation does not declare that it reads the token.
     undeclared: Mode,
     to_app: ToApp,
+    nonces: Option<Nonces>,
     seen: Seen,
 }
 
@@ -156,6 +166,7 @@ impl Policy {
             url: url::Asked { scheme: call.client.scheme, host, path: request.uri().path(), others },
             token,
             thumbprint,
+            nonces: self.nonces.as_ref(),
             now: call.clock.time(),
         };
         match proof::verify(proof, &about) {
@@ -164,6 +175,11 @@ impl Policy {
             Err(Fault::Url(why)) => treatment.bad(Reason::DpopProofInvalid, why),
             Err(Fault::OtherKey) => {
                 treatment.bad(Reason::DpopKeyMismatch, "the proof is of another key than the token")
+            }
+            Err(Fault::Nonce(new)) => {
+                let mut refusal = treatment.refusal(Reason::DpopNonceRequired, "");
+                refusal.headers_mut().extend(HeaderValue::try_from(new).ok().map(|new| (NONCE, new)));
+                Judged::Bad(treatment.mode, refusal)
             }
         }
     }
@@ -245,6 +261,7 @@ impl Treatment {
         let mut refusal = Refusal { subject, remedy: self.line.map(Into::into), ..reason.into() };
         let challenge = match reason {
             Reason::DpopProofInvalid | Reason::DpopProofReplayed => &INVALID_PROOF,
+            Reason::DpopNonceRequired => &USE_NONCE,
             _ => &INVALID_TOKEN,
         };
         refusal.headers_mut().insert(header::WWW_AUTHENTICATE, challenge.clone());

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::{
+    nonce::Nonces,
     seen::{ProofId, id_of},
     url,
 };
@@ -25,6 +26,8 @@ pub(super) struct About<'c> {
     pub(super) token: &'c str,
     /// The thumbprint of the token's key (RFC 7638).
     pub(super) thumbprint: &'c str,
+    /// The nonces of the gate, if it has any.
+    pub(super) nonces: Option<&'c Nonces>,
     pub(super) now: Timestamp,
 }
 
@@ -37,6 +40,8 @@ pub(super) enum Fault {
     Url(String),
     /// It is of another key than the token.
     OtherKey,
+    /// It has no nonce of the gate, or an old one. This is a new one.
+    Nonce(String),
 }
 
 /// Verifies a proof. What costs little comes first: anyone can make up signatures.
@@ -82,5 +87,11 @@ pub(super) fn verify(proof: &str, about: &About<'_>) -> Result<ProofId, Fault> {
         return Err(Fault::Bad("its `ath` is not that of the token"));
     }
     jws.verify(&key).map_err(|fault| Fault::Bad(fault.text()))?;
+    // Last: whose proof is bad learns nothing by a nonce.
+    if let Some(nonces) = about.nonces
+        && !claims.text("nonce").is_some_and(|nonce| nonces.is_good(nonce, about.now))
+    {
+        return Err(Fault::Nonce(nonces.now(about.now)));
+    }
     Ok(id_of(&thumbprint, jti))
 }

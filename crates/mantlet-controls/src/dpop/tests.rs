@@ -39,7 +39,7 @@ fn about<'c>(token: &'c str, thumbprint: &'c str, now: i64) -> About<'c> {
         others: Vec::new(),
     };
     let now = jiff::Timestamp::from_second(now).unwrap();
-    About { method: &Method::GET, url, token, thumbprint, now }
+    About { method: &Method::GET, url, token, thumbprint, nonces: None, now }
 }
 
 #[test]
@@ -363,6 +363,31 @@ fn who_gets_a_bearer_token_and_what_is_only_recorded() {
         (policy.mode, policy.app_tokens, policy.elsewhere),
         (Mode::Report, Mode::Report, Mode::Report)
     );
+}
+
+#[test]
+fn a_nonce_is_asked_for_if_the_operator_wants_it() {
+    let material = Some(Material(crate::config::Secret::new(vec![7; 32])));
+    let gate =
+        Gate::new(Config { nonce_material: material, ..Config::default() }, Posture::Compatible, false);
+    let bound = caller(&json!({"jkt": thumbprint()}), false);
+    let dpop = format!("DPoP {TOKEN}");
+    let ask = |nonce: Value, jti: &str| {
+        let now = jiff::Timestamp::now().as_second();
+        let htu = "https://resource.example.org/me";
+        let proof = signed(&header(), &with(claims(now), &json!({"htu": htu, "jti": jti, "nonce": nonce})));
+        gate.ask("/me", &[("authorization", &*dpop), ("dpop", &proof)], &bound, Place::Header)
+    };
+    for nonce in [Value::Null, json!(""), json!(1), json!("of another server")] {
+        assert_eq!(ask(nonce, "1"), Refused(Reason::DpopNonceRequired));
+    }
+    let new = gate.0.dpop.nonces.as_ref().unwrap().now(jiff::Timestamp::now());
+    assert_eq!(ask(json!(new), "1"), AsBearer, "what was refused for its nonce is not used up");
+    assert_eq!(ask(json!(new), "1"), Refused(Reason::DpopProofReplayed));
+    let short = Some(Material(crate::config::Secret::new(vec![7; 31])));
+    let mistakes =
+        Config { nonce_material: short, ..Config::default() }.check(&Context::default()).unwrap_err();
+    assert_eq!(mistakes[0].key, "nonce-key");
 }
 
 /// A store of several gates.

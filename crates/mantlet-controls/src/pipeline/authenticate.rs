@@ -177,7 +177,8 @@ where
 {
     // Boxed: rare, and the future of every request would be larger for it.
     let seen = Box::pin(road.policy.dpop.see(&road.call, proof, app.proofs().cloned())).await;
-    let is_new = seen.is_ok();
+    // If no more can be remembered and that refuses nothing, the proof is good all the same.
+    let is_new = seen.as_ref().err().is_none_or(|(_, refusal)| refusal.reason == Reason::DpopMemoryFull);
     pass(road.audit, &road.call, seen.err().into_iter().collect())?;
     Ok(is_new)
 }

@@ -190,7 +190,8 @@ fn line(reason: Reason, mode: Mode) -> Line {
         Reason::DpopRequired
         | Reason::DpopKeyMismatch
         | Reason::DpopProofInvalid
-        | Reason::DpopProofReplayed => {
+        | Reason::DpopProofReplayed
+        | Reason::DpopNonceRequired => {
             // The record brings the line.
             either(Top("dpop.mode = \"report\""), Top("dpop.mode = \"enforce\""))
         }

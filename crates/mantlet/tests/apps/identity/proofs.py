@@ -38,18 +38,12 @@ def verified(request: Request, proof: str) -> tuple[str, dict[str, Any]]:
 
 @app.post("/token")
 def token(
-    request: Request,
-    form: Annotated[OAuth2PasswordRequestForm, Depends()],
-    dpop: Annotated[str, Header()],
+    request: Request, form: Annotated[OAuth2PasswordRequestForm, Depends()], dpop: Annotated[str, Header()]
 ) -> dict[str, str]:
     if PASSWORDS.get(form.username) != form.password:
         raise HTTPException(400, "Incorrect username or password")
     thumbprint, _ = verified(request, dpop)
-    claims = {
-        "sub": form.username,
-        "exp": int(time.time()) + 600,
-        "cnf": {"jkt": thumbprint},
-    }
+    claims = {"sub": form.username, "exp": int(time.time()) + 600, "cnf": {"jkt": thumbprint}}
     return {"access_token": jwt.encode(claims, KEY, algorithm="HS256"), "token_type": "DPoP"}
 
 

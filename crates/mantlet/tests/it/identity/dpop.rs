@@ -357,7 +357,11 @@ fn an_app_that_verifies_proofs_itself_gets_them_unchanged() {
         // What the app refuses, it refuses itself: the gate records alone.
         let answer = show(&Caller::new().proof(&url, &token));
         assert_eq!(answer.status, 401, "{config}: {answer:?}");
-        assert_eq!(answer.body.contains("Invalid proof"), replayed == 200, "{config}: {answer:?}");
+        assert_eq!(
+            String::from_utf8_lossy(&answer.body).contains("Invalid proof"),
+            replayed == 200,
+            "{config}: {answer:?}"
+        );
         let records = running.gateway.end().audit;
         for reason in ["dpop-proof-replayed", "dpop-key-mismatch"] {
             let record = records.iter().find(|record| record["reason"] == reason);
