@@ -402,3 +402,27 @@ fn gates_with_one_redis_accept_a_proof_once() {
     assert_eq!([&one, &other].map(|gateway| show(gateway, &second).status), [401, 401]);
     assert_eq!(show(&other, &proof()).status, 200);
 }
+
+#[test]
+fn a_nonce_of_the_gate_is_asked_for_and_taken_by_all_gates_with_its_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("nonce-key");
+    fs::write(&file, "a0".repeat(32)).expect("a file");
+    let running =
+        Running::start(&ISSUED, &config(&format!("[dpop]\nnonce-key = \"file:{}\"\n", file.display())));
+    let gateway = &running.gateway;
+    let client = Caller::new();
+    let token = client.token();
+    let (url, scheme) = (format!("http://{}/me", gateway.addr()), format!("DPoP {token}"));
+    let show = |nonce: Value| {
+        let proof = client.proof_with(&url, &token, &json!({}), &json!({ "nonce": nonce }));
+        ask(gateway, "GET /me", &[("Authorization", &scheme), ("DPoP", &proof)])
+    };
+    let answer = show(Value::Null);
+    assert_eq!((answer.status, answer.code()), (401, "dpop-nonce-required".to_owned()), "{answer:?}");
+    let challenge = answer.header("www-authenticate").expect("a challenge");
+    assert!(challenge.starts_with("DPoP error=\"use_dpop_nonce\""), "{challenge}");
+    let nonce = answer.header("dpop-nonce").expect("a nonce");
+    assert_eq!(show(json!(nonce)).status, 200);
+    assert_eq!(show(json!("of another server")).code(), "dpop-nonce-required");
+}
