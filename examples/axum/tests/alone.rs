@@ -58,9 +58,9 @@ fn get(target: &str) -> Request {
 }
 
 /// An issuer with a shared secret.
-fn an_issuer() -> issuer::Config {
+fn an_issuer(name: &str) -> issuer::Config {
     issuer::Config(vec![issuer::IssuerConfig {
-        issuer: "https://id.example".into(),
+        issuer: name.into(),
         secret: "file:secret".into(),
         material: Some(issuer::Material(vec![7; 32].into())),
         ..Default::default()
@@ -133,7 +133,7 @@ fn controls() -> Vec<Control> {
         ),
         control(
             "issuer",
-            |none| none.issuer(an_issuer()),
+            |none| none.issuer(an_issuer("https://id.example")),
             || {
                 // `{"alg":"HS256"}` and `{"iss":"https://id.example"}`, without a signature.
                 let token = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUifQ.AAAA";
@@ -144,14 +144,14 @@ fn controls() -> Vec<Control> {
         ),
         control(
             "dpop",
-            |none| none.issuer(an_issuer()).dpop(dpop::Config::default()),
+            |none| none.issuer(an_issuer("https://other.example")).dpop(dpop::Config::default()),
             || {
-                // `{"alg":"HS256"}` and `{"iss":"https://id.example","sub":"ann","exp":4102444800,
+                // `{"alg":"HS256"}` and `{"iss":"https://other.example","sub":"ann","exp":4102444800,
                 // "cnf":{"jkt":"AAAA"}}`, signed by the issuer.
                 let token = concat!(
-                    "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUiLCJzdWIiOiJhbm4iLCJleHAi",
-                    "OjQxMDI0NDQ4MDAsImNuZiI6eyJqa3QiOiJBQUFBIn19",
-                    ".8U2U9hhN12G-eLIxokeUzuVx2gN09CM3nkOG0gMIBMg",
+                    "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJodHRwczovL290aGVyLmV4YW1wbGUiLCJzdWIiOiJhbm4iLCJl",
+                    "eHAiOjQxMDI0NDQ4MDAsImNuZiI6eyJqa3QiOiJBQUFBIn19",
+                    ".7tDRGs3m8-HDmN52Mb13qK16qF7G94oZp4xpo6SG2h8",
                 );
                 let request = Request::get("/").header("host", "notes.example");
                 request.header("authorization", format!("Bearer {token}")).body(Body::empty()).unwrap()
