@@ -11,7 +11,7 @@ use super::{
     seen::{ProofId, id_of},
     url,
 };
-use crate::token::{Claims, Jws, Key};
+use crate::token::{Algorithm, Claims, Jws, Key};
 
 /// Seconds by which the `iat` of a proof may differ from our clock (RFC 9449 section 11.1).
 const LEEWAY: i64 = 60;
@@ -50,7 +50,7 @@ pub(super) fn verify(proof: &str, about: &About<'_>) -> Result<ProofId, Fault> {
     if jws.kind.as_deref() != Some("dpop+jwt") {
         return Err(Fault::Bad("its `typ` is not `dpop+jwt`"));
     }
-    if jws.algorithm.is_none_or(|algorithm| algorithm.is_symmetric()) {
+    if jws.algorithm.is_none_or(Algorithm::is_symmetric) {
         return Err(Fault::Bad("its `alg` is not one for public keys that is known"));
     }
     let key = jws.key_of_proof().and_then(|jwk| Key::of_proof(&jwk));

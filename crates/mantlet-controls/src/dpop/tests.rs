@@ -222,7 +222,7 @@ fn caller(cnf: &Value, is_of_app: bool) -> Principal {
         cnf => vec![Attribute { name: "cnf".into(), value: cnf.clone(), origin: Origin::Claim }],
     };
     let (issuer, subject) = ("https://id.example".into(), "ann".into());
-    Principal { issuer, subject, is_of_app, attributes: attributes.into(), expires: None }
+    Principal { issuer, subject, is_of_app, attributes, expires: None }
 }
 
 impl Gate {
