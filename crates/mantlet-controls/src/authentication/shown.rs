@@ -7,10 +7,15 @@ use http::{HeaderMap, Request, header};
 use super::{
     Beside, Carrier, Policy, need_of, own_words,
     sessions::{Cause, Digest, HandedOut, Keeper, Session, digest, name_at_issuer, session_at_issuer},
+    strangers,
 };
 use crate::{
-    Call, Mode, Reason, Refusal, config::units::Span, identity::access_token, message::cookie,
-    operation::Need, refusal::Faults,
+    Call, Mode, Reason, Refusal,
+    config::units::Span,
+    identity::{access_token, cache},
+    message::cookie,
+    operation::Need,
+    refusal::Faults,
 };
 
 /// Credentials of one request that are looked up. A client could send thousands of cookies.
@@ -40,20 +45,32 @@ pub(crate) struct Sight {
 }
 
 impl Policy {
-    /// Credentials of a request that this gate does not know, and another may know.
-    pub(crate) fn unknown<B>(&self, request: &Request<B>, beside: &[Beside<'_>]) -> Vec<Digest> {
+    /// Credentials of a request that another gate may know more about: this one does not know them, or
+    /// has not seen their session for too long.
+    pub(crate) fn unknown<B>(&self, call: &Call, request: &Request<B>, beside: &[Beside<'_>]) -> Vec<Digest> {
         if self.sessions_mode == Mode::Off {
             return Vec::new();
         }
-        let all = self.credentials(request.headers(), beside).map(|(_, credential)| digest(credential));
-        all.filter(|digest| self.sessions.find(digest).is_none()).collect()
+        let now = call.clock.time().as_second();
+        let may_be_known = |digest: &Digest| match self.sessions.find(digest) {
+            Some(found) => found.session.ended().is_none() && self.is_idle(&found.session, now),
+            None => !strangers::is_one(digest, now),
+        };
+        let all = self.credentials(request.headers(), beside).map(|(_, credential)| credential.digest());
+        all.filter(may_be_known).collect()
     }
 
     /// Asks what others know of them.
-    pub(crate) async fn ask_others(&self, unknown: Vec<Digest>, keeper: Arc<dyn Keeper>) {
+    pub(crate) async fn ask_others(&self, call: &Call, unknown: Vec<Digest>, keeper: Arc<dyn Keeper>) {
+        let now = call.clock.time().as_second();
         for digest in unknown {
-            for event in keeper.find(digest).await.unwrap_or_default() {
-                self.sessions.apply(&event);
+            // Without an answer it may be known: the next request asks again.
+            let Some(events) = keeper.find(digest).await else { continue };
+            if events.is_empty() {
+                strangers::remember(digest, now);
+            }
+            for event in &events {
+                self.sessions.apply(event);
             }
         }
     }
@@ -72,15 +89,16 @@ impl Policy {
         &'h self,
         headers: &'h HeaderMap,
         beside: &'h [Beside<'_>],
-    ) -> impl Iterator<Item = (Place<'h>, &'h [u8])> {
-        let token = access_token(headers).map(|token| (Place::Header, token.as_bytes()));
+    ) -> impl Iterator<Item = (Place<'h>, Credential<'h>)> {
+        let token = access_token(headers).map(|token| (Place::Header, Credential::Token(token)));
         let beside = beside.iter().filter(|one| !matches!(one.carrier, Carrier::Cookie(_)));
-        let beside = beside.map(|one| (Place::Beside(&one.carrier), one.token.as_bytes()));
+        let beside = beside.map(|one| (Place::Beside(&one.carrier), Credential::Token(&one.token)));
         let has_cookies = self.sessions.has_cookies();
         let cookies = has_cookies.then(|| cookie::pairs(headers)).into_iter().flatten();
         let is_one = |name: &[u8]| std::str::from_utf8(name).is_ok_and(|name| self.sessions.has_cookie(name));
-        let cookies =
-            cookies.filter(move |(name, _)| is_one(name)).map(|(name, value)| (Place::Cookie(name), value));
+        let cookies = cookies
+            .filter(move |(name, _)| is_one(name))
+            .map(|(name, value)| (Place::Cookie(name), Credential::Cookie(value)));
         token.into_iter().chain(beside).chain(cookies).take(MOST)
     }
 
@@ -103,7 +121,7 @@ impl Policy {
         }
         let now = call.clock.time().as_second();
         for (place, credential) in self.credentials(request.headers(), beside) {
-            let Some(found) = self.sessions.find(&digest(credential)) else {
+            let Some(found) = self.sessions.find(&credential.digest()) else {
                 let is_of_principal = match place {
                     Place::Header => true,
                     Place::Beside(_) => beside.len() == 1 && access_token(request.headers()).is_none(),
@@ -142,7 +160,8 @@ impl Policy {
 
     /// Why the issuer of the caller's token has ended its session, if it has.
     fn ended_at_issuer(&self, call: &Call) -> Option<Cause> {
-        let (names, made) = names_at_issuer(call)?;
+        // Without this, names would be made for each request.
+        let (names, made) = self.sessions.has_ended_before().then(|| names_at_issuer(call)).flatten()?;
         self.sessions.ended_before(&names, made)
     }
 
@@ -152,18 +171,17 @@ impl Policy {
         if let Some((_, cause)) = session.ended() {
             return Some((Reason::SessionEnded, cause.text()));
         }
-        let is_over = |limit: Option<Span>, since: i64| {
-            limit.is_some_and(|limit| {
-                now.saturating_sub(since) > i64::try_from(limit.0.as_secs()).unwrap_or(i64::MAX)
-            })
-        };
-        if is_over(self.idle, session.used()) {
+        if self.is_idle(session, now) {
             return Some((Reason::SessionExpired, "it was not in use for longer than `authentication.idle`"));
         }
-        if is_over(self.max_age, session.facts.began) {
+        if is_over(self.max_age, session.facts.began, now) {
             return Some((Reason::SessionExpired, "it is older than `authentication.max-age`"));
         }
         None
+    }
+
+    fn is_idle(&self, session: &Session, now: i64) -> bool {
+        is_over(self.idle, session.used(), now)
     }
 
     /// A good token that the app has not handed out through this gate, although it says that it was
@@ -213,6 +231,11 @@ pub(super) fn names_at_issuer(call: &Call) -> Option<(Vec<Digest>, i64)> {
     Some((names.into_iter().flatten().collect(), made))
 }
 
+fn is_over(limit: Option<Span>, since: i64, now: i64) -> bool {
+    limit
+        .is_some_and(|limit| now.saturating_sub(since) > i64::try_from(limit.0.as_secs()).unwrap_or(i64::MAX))
+}
+
 /// Seconds by which clocks may differ.
 const SETTLED: i64 = 60;
 
@@ -225,6 +248,22 @@ enum Place<'h> {
     Cookie(&'h [u8]),
     /// The query, or a subprotocol.
     Beside(&'h Carrier),
+}
+
+/// What may show a session.
+#[derive(Clone, Copy)]
+enum Credential<'h> {
+    Token(&'h str),
+    Cookie(&'h [u8]),
+}
+
+impl Credential<'_> {
+    fn digest(self) -> Digest {
+        match self {
+            Self::Token(token) => Digest(cache::digest(token, |token| digest(token).0)),
+            Self::Cookie(value) => digest(value),
+        }
+    }
 }
 
 enum Treatment {

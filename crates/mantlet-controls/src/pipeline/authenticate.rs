@@ -35,10 +35,10 @@ where
     };
     let keeper = app.sessions();
     let others = keeper.filter(|keeper| keeper.is_shared());
-    let unknown = others.map(|_| authentication.unknown(request, &beside)).unwrap_or_default();
+    let unknown = others.map(|_| authentication.unknown(&road.call, request, &beside)).unwrap_or_default();
     // Boxed: rare, and the future of every request would be larger for it.
     if let Some(others) = others.filter(|_| !unknown.is_empty()).cloned() {
-        Box::pin(authentication.ask_others(unknown, others)).await;
+        Box::pin(authentication.ask_others(&road.call, unknown, others)).await;
     }
     // The token of the header counts before all others.
     let of_header = access_token(request.headers()).filter(|_| !is_bearer_ours);

@@ -188,12 +188,17 @@ impl Sessions {
 
     /// Why a credential of one of these names, made at this time, was ended, if it was.
     pub fn ended_before(&self, names: &[Digest], made: i64) -> Option<Cause> {
-        if !self.0.has_before.load(Relaxed) {
+        if !self.has_ended_before() {
             return None;
         }
         let before = lock(&self.0.before);
         let mut found = names.iter().filter_map(|name| before.get(name));
         found.find(|(at, _)| made <= *at).map(|(_, cause)| *cause)
+    }
+
+    /// Whether any credential was ended by a name of its account or session at an issuer.
+    pub(crate) fn has_ended_before(&self) -> bool {
+        self.0.has_before.load(Relaxed)
     }
 
     /// Whether a cookie of this name holds sessions.
