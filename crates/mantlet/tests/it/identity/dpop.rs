@@ -131,14 +131,12 @@ fn config(more: &str) -> String {
 }
 
 fn ask(gateway: &Gateway, line: &str, headers: &[(&str, &str)]) -> Answer {
-    let mut head = format!("{line} HTTP/1.1\r\nContent-Length: 0\r\n");
-    if !headers.iter().any(|(name, _)| *name == "Host") {
-        head += &format!("Host: {}\r\n", gateway.addr());
-    }
-    for (name, value) in headers {
-        head += &format!("{name}: {value}\r\n");
-    }
-    Client::connect(gateway.addr()).ask(head + "\r\n")
+    let host = gateway.addr().to_string();
+    let own = Some(("Host", &*host)).filter(|(own, _)| !headers.iter().any(|(name, _)| name == own));
+    let lines = own.into_iter().chain(headers.iter().copied());
+    let lines: Vec<_> = lines.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let head = format!("{line} HTTP/1.1\r\nContent-Length: 0\r\n{}\r\n", lines.concat());
+    Client::connect(gateway.addr()).ask(head)
 }
 
 /// The headers that the app has seen, of one name.
