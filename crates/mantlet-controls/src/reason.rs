@@ -276,6 +276,10 @@ reasons! {
     /// since the gate learns (`authentication.sessions`).
     TokenUnknown = "token-unknown", UNAUTHORIZED, [keeps_open, for_pages],
         "Could not validate credentials";
+    /// The token belongs to a browser, and came without the cookie that this browser got at the login
+    /// (`authentication.binding`).
+    TokenElsewhere = "token-elsewhere", UNAUTHORIZED, [keeps_open, for_pages],
+        "Could not validate credentials";
     // The words that users of CSRF middleware know.
     /// A foreign page sent the request with the user's cookies, and its origin is not trusted
     /// (`csrf.trusted-origins`).
@@ -493,6 +497,7 @@ mod tests {
                 "session-ended",
                 "session-expired",
                 "token-unknown",
+                "token-elsewhere",
                 "csrf-cross-site",
                 "websocket-origin-denied",
                 "csrf-token-missing",

@@ -85,7 +85,7 @@ impl Policy {
     }
 
     /// The credentials of a request, and where each stands.
-    fn credentials<'h>(
+    pub(super) fn credentials<'h>(
         &'h self,
         headers: &'h HeaderMap,
         beside: &'h [Beside<'_>],
@@ -210,6 +210,20 @@ impl Policy {
         }
     }
 
+    /// How a credential is kept from the app: the refusal, in the app's own words where it needs one;
+    /// and whether the app only does not see it, and answers as to a client without one.
+    pub(super) fn kept_from_the_app(
+        &self,
+        call: &Call,
+        place: Place<'_>,
+        refusal: Refusal,
+    ) -> (Refusal, bool) {
+        match self.treatment(call, place) {
+            Treatment::Refuse => (self.in_own_words(call, place, refusal), false),
+            Treatment::Withhold => (refusal, true),
+        }
+    }
+
     /// A refusal in the app's own words for a token that it refuses, if they are known.
     fn in_own_words(&self, call: &Call, place: Place<'_>, refusal: Refusal) -> Refusal {
         let carrier = match place {
@@ -241,7 +255,7 @@ const SETTLED: i64 = 60;
 
 /// Where a credential stands.
 #[derive(Debug, Clone, Copy)]
-enum Place<'h> {
+pub(crate) enum Place<'h> {
     /// `Authorization`
     Header,
     /// A cookie of this name.
@@ -252,13 +266,13 @@ enum Place<'h> {
 
 /// What may show a session.
 #[derive(Clone, Copy)]
-enum Credential<'h> {
+pub(super) enum Credential<'h> {
     Token(&'h str),
     Cookie(&'h [u8]),
 }
 
 impl Credential<'_> {
-    fn digest(self) -> Digest {
+    pub(super) fn digest(self) -> Digest {
         match self {
             Self::Token(token) => Digest(cache::digest(token, |token| digest(token).0)),
             Self::Cookie(value) => digest(value),

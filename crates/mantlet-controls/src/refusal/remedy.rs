@@ -198,6 +198,9 @@ fn line(reason: Reason, mode: Mode) -> Line {
         Reason::TokenUnknown => {
             either(Top("authentication.unknown = \"report\""), Top("authentication.unknown = \"enforce\""))
         }
+        Reason::TokenElsewhere => {
+            either(Top("authentication.binding = \"report\""), Top("authentication.binding = \"enforce\""))
+        }
         Reason::SessionEnded | Reason::SessionExpired => {
             either(Top("authentication.sessions = \"report\""), Top("authentication.sessions = \"enforce\""))
         }
