@@ -39,6 +39,7 @@ def made_contract(app: Any, name: str) -> dict[str, Any]:
     # It needs FastAPI, which only the app's import has shown to be there.
     from mantlet_inspector.candidates.collect import proof_of
     from mantlet_inspector.contract.walk import Walk
+    from mantlet_inspector.source import mentions
 
     walk = Walk()
     router, found = walk.contract(app)
@@ -54,6 +55,7 @@ def made_contract(app: Any, name: str) -> dict[str, Any]:
         "title": title if isinstance(title, str) else None,
         "made-with": versions(),
         **({"root-path": root_path} if root_path and walk.strips_root_path else {}),
+        **({"names-dpop": True} if mentions.names_dpop() else {}),
         "router": router,
         "shapes": walk.draft.shapes.all,
         "notes": [*walk.draft.noted.values(), *([token] if token is not None else [])],

@@ -25,6 +25,10 @@ pub struct Contract {
     /// tokens, if the app has imported it: `authlib`, `jose`, `joserfc`, `jwt`.
     #[serde(default)]
     pub made_with: std::collections::BTreeMap<String, String>,
+    /// The app's code, or a package that it has imported, names DPoP: it may read proofs (RFC 9449)
+    /// itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub names_dpop: bool,
     /// `FastAPI(root_path=…)`: a path that begins with it is routed without it, any other one as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_path: Option<String>,

@@ -37,6 +37,7 @@
 //! | [`throttle`] | how often clients may ask |
 //! | [`api_keys`] | keys of programs, made by the operator |
 //! | [`issuer`] | whose tokens to believe |
+//! | [`dpop`] | whether the caller has the key of its token |
 //! | [`authentication`] | who the caller is |
 //! | [`csrf`] | whose pages may act with the user's cookies |
 //! | [`cookies`] | attributes of the app's cookies |
@@ -66,6 +67,7 @@ pub mod cookies;
 pub mod cors;
 pub mod csrf;
 pub mod deprecation;
+pub mod dpop;
 pub mod encoding;
 pub mod headers;
 pub mod host;

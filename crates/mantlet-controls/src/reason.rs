@@ -245,6 +245,25 @@ reasons! {
     /// The logout token of an issuer (OIDC Back-Channel Logout) is not valid.
     LogoutInvalid = "logout-invalid", BAD_REQUEST, [keeps_open],
         "The logout token is not valid";
+    /// The token is bound to a key (DPoP, `cnf.jkt`), and came without a proof, or as `Bearer`.
+    DpopRequired = "dpop-required", UNAUTHORIZED, [keeps_open, for_pages],
+        "The token is bound to a key; send it as `Authorization: DPoP` with a proof";
+    /// The proof (DPoP) is of another key than the token, or the token is bound to no key.
+    DpopKeyMismatch = "dpop-key-mismatch", UNAUTHORIZED, [keeps_open, for_pages],
+        "The proof is not of the key that the token is bound to";
+    /// The proof (DPoP) is malformed, not signed with its key, too old, or for another method, URL or
+    /// token; or there are two.
+    DpopProofInvalid = "dpop-proof-invalid", UNAUTHORIZED, [keeps_open, for_pages],
+        "Invalid DPoP proof; make a new one for each request";
+    /// The proof (DPoP) was used before.
+    DpopProofReplayed = "dpop-proof-replayed", UNAUTHORIZED, [keeps_open, for_pages],
+        "The DPoP proof was used before; make a new one for each request";
+    /// The proof (DPoP) has no nonce of the gate, or an old one (`dpop.nonce-key`).
+    DpopNonceRequired = "dpop-nonce-required", UNAUTHORIZED, [keeps_open, for_pages],
+        "The DPoP proof needs the nonce of this response";
+    /// More proofs (DPoP) came within two minutes than a gate can remember.
+    DpopMemoryFull = "dpop-memory-full", SERVICE_UNAVAILABLE, [keeps_open, for_pages, unseen],
+        "The DPoP proof cannot be verified at the moment; try again shortly";
     /// The session of the credential has ended: its client has logged out, its password was changed, or
     /// an operator has ended it (`authentication.sessions`).
     SessionEnded = "session-ended", UNAUTHORIZED, [keeps_open, for_pages],
@@ -469,6 +488,12 @@ mod tests {
                 "token-invalid",
                 "issuer-unavailable",
                 "logout-invalid",
+                "dpop-required",
+                "dpop-key-mismatch",
+                "dpop-proof-invalid",
+                "dpop-proof-replayed",
+                "dpop-nonce-required",
+                "dpop-memory-full",
                 "session-ended",
                 "session-expired",
                 "token-unknown",

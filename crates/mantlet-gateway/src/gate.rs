@@ -76,9 +76,10 @@ impl Gate {
         let (stage, _) = watch::channel(Stage::Serving);
         policy.throttle.usages.begin();
         let open = |store: &StoreConfig| store.open(audit.clone(), sessions, keys);
-        let (store, of_sessions, of_keys) = match config.store.as_ref().map(open).transpose()? {
-            Some((store, of_sessions, of_keys)) => (Some(store), Some(of_sessions), Some(of_keys)),
-            None => (None, None, None),
+        let store = config.store.as_ref().map(open).transpose()?;
+        let (of_sessions, of_keys) = match &store {
+            Some(store) => (Some(Arc::clone(&store.sessions)), Some(Arc::clone(&store.keys))),
+            None => (None, None),
         };
         let kept = (KeptSessions::new(sessions, of_sessions), KeptKeys::new(keys, of_keys));
         let tls = tls.map(Tls::new).transpose()?;

@@ -9,7 +9,9 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use mantlet_controls::{Policy, authentication::sessions::Keeper, issuer::Client, throttle::Store};
+use mantlet_controls::{
+    Policy, authentication::sessions::Keeper, dpop::SeenByAll, issuer::Client, throttle::Store,
+};
 
 use crate::{
     app::{Upstream, UpstreamConfig},
@@ -19,7 +21,7 @@ use crate::{
     keys::KeptKeys,
     listener::Listen,
     sessions::KeptSessions,
-    store::StoreConfig,
+    store::{Opened, StoreConfig},
     tls::Tls,
 };
 
@@ -49,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) upstream: Upstream,
     pub(crate) audit: AuditLog,
     pub(crate) store: Option<Arc<dyn Store>>,
+    pub(crate) proofs: Option<Arc<dyn SeenByAll>>,
     pub(crate) issuers: Arc<Issuers>,
     pub(crate) issuer_client: Arc<dyn Client>,
     pub(crate) keys: KeptKeys,
@@ -79,7 +82,7 @@ impl Shared {
         policy: Policy,
         tls: Option<Tls>,
         audit: AuditLog,
-        store: Option<Arc<dyn Store>>,
+        store: Option<Opened>,
         (sessions, keys): (KeptSessions, KeptKeys),
         ceiling: usize,
     ) -> Arc<Self> {
@@ -94,7 +97,8 @@ impl Shared {
             policy: ArcSwap::from_pointee(policy),
             tls,
             audit,
-            store,
+            proofs: store.as_ref().map(|store| Arc::clone(&store.proofs)),
+            store: store.map(|store| store.counters),
             keeper: Arc::clone(&sessions) as Arc<dyn Keeper>,
             sessions,
             keys,

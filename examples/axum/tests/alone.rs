@@ -17,7 +17,7 @@ use http_body_util::BodyExt;
 use mantlet_controls::{
     Config, Deployment, Mode, api_keys, authentication, client,
     config::{Tolerance, units::Size},
-    contract, cookies, cors, csrf, deprecation, encoding, headers, host, https, issuer,
+    contract, cookies, cors, csrf, deprecation, dpop, encoding, headers, host, https, issuer,
     layer::{Builder, MantletLayer},
     limits,
     operation::{Contract, ContractHandle},
@@ -55,6 +55,16 @@ fn post(headers: &[(&str, &str)], body: &'static str) -> Request {
 
 fn get(target: &str) -> Request {
     Request::get(target).header("host", "notes.example").body(Body::empty()).unwrap()
+}
+
+/// An issuer with a shared secret.
+fn an_issuer(name: &str) -> issuer::Config {
+    issuer::Config(vec![issuer::IssuerConfig {
+        issuer: name.into(),
+        secret: "file:secret".into(),
+        material: Some(issuer::Material(vec![7; 32].into())),
+        ..Default::default()
+    }])
 }
 
 #[expect(clippy::too_many_lines, reason = "a table")]
@@ -123,15 +133,7 @@ fn controls() -> Vec<Control> {
         ),
         control(
             "issuer",
-            |none| {
-                let issuer = issuer::IssuerConfig {
-                    issuer: "https://id.example".into(),
-                    secret: "file:secret".into(),
-                    material: Some(issuer::Material(vec![7; 32].into())),
-                    ..Default::default()
-                };
-                none.issuer(issuer::Config(vec![issuer]))
-            },
+            |none| none.issuer(an_issuer("https://id.example")),
             || {
                 // `{"alg":"HS256"}` and `{"iss":"https://id.example"}`, without a signature.
                 let token = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUifQ.AAAA";
@@ -139,6 +141,22 @@ fn controls() -> Vec<Control> {
                 request.header("authorization", format!("Bearer {token}")).body(Body::empty()).unwrap()
             },
             Does::Says("token-invalid"),
+        ),
+        control(
+            "dpop",
+            |none| none.issuer(an_issuer("https://other.example")).dpop(dpop::Config::default()),
+            || {
+                // `{"alg":"HS256"}` and `{"iss":"https://other.example","sub":"ann","exp":4102444800,
+                // "cnf":{"jkt":"AAAA"}}`, signed by the issuer.
+                let token = concat!(
+                    "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJodHRwczovL290aGVyLmV4YW1wbGUiLCJzdWIiOiJhbm4iLCJl",
+                    "eHAiOjQxMDI0NDQ4MDAsImNuZiI6eyJqa3QiOiJBQUFBIn19",
+                    ".7tDRGs3m8-HDmN52Mb13qK16qF7G94oZp4xpo6SG2h8",
+                );
+                let request = Request::get("/").header("host", "notes.example");
+                request.header("authorization", format!("Bearer {token}")).body(Body::empty()).unwrap()
+            },
+            Does::Says("dpop-required"),
         ),
         control(
             "authentication",

@@ -88,6 +88,7 @@ pub fn read(text: &str) -> Result<Contract, DocumentError> {
         source: Source::Document,
         title: root.get("info").and_then(|info| info.get("title")?.text()).map(str::to_owned),
         made_with: [("openapi".to_owned(), version)].into(),
+        names_dpop: false,
         root_path: None,
         prefixes,
         router,

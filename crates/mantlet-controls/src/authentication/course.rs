@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Call, Mode, Reason, RequestBody, account,
-    identity::{Verdict, bearer},
+    identity::{Verdict, access_token},
     message::cookie::SetCookie,
     token::has_its_form,
 };
@@ -197,7 +197,7 @@ impl Policy {
             names.any(|name| account::credential(call, request, &CredentialPlace::Input(name)).is_some())
         };
         let changes_password = new_password.unwrap_or_else(sets_password);
-        let stray = bearer(request.headers()).map(|token| digest(token.as_bytes()));
+        let stray = access_token(request.headers()).map(|token| digest(token.as_bytes()));
         let mut sent: Vec<_> = tokens_of(request.body().ahead()).collect();
         sent.extend(request.uri().query().into_iter().flat_map(|query| tokens_of(query.as_bytes())));
         sent.extend(request.headers().values().flat_map(|value| tokens_of(value.as_bytes())));

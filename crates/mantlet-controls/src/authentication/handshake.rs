@@ -18,7 +18,7 @@ use super::{
     trial::Pinned,
 };
 use crate::{
-    Call, Mode, Reason, Refusal, identity::bearer, message::cookie, refusal::Faults, token::TokenFault,
+    Call, Mode, Reason, Refusal, identity::access_token, message::cookie, refusal::Faults, token::TokenFault,
 };
 
 /// Targets of handshakes that are told apart. Only a client with a good token adds one.
@@ -64,7 +64,7 @@ pub(super) fn target_of<B>(call: &Call, request: &Request<B>, carrier: &Carrier)
 
 /// Whether a handshake has no other credential than the token in this place. A cookie may be one.
 pub(super) fn is_alone(headers: &HeaderMap, beside: &[Beside<'_>], carrier: &Carrier) -> bool {
-    let tokens = usize::from(bearer(headers).is_some()) + beside.len();
+    let tokens = usize::from(access_token(headers).is_some()) + beside.len();
     let cookies = usize::from(matches!(carrier, Carrier::Cookie(_)));
     tokens == 1 && cookie::pairs(headers).count() == cookies
 }

@@ -70,7 +70,7 @@ use crate::{
     audit::{Record, Sink},
     call::Known,
     config::units::Span,
-    identity::{Verdict, bearer, cache},
+    identity::{Verdict, access_token, cache},
     operation::{Need, Security},
     refusal::{Faults, Said, Words},
     token::{self, Candidates, TokenFault},
@@ -113,6 +113,19 @@ pub(crate) enum Presented {
     GoodHandshake { target: u64 },
     /// A bad one there.
     BadHandshake { target: u64, age: Option<i64> },
+}
+
+impl Presented {
+    /// Takes out the question, if there is one.
+    pub(crate) fn take_question(&mut self) -> Option<Box<Question>> {
+        match std::mem::take(self) {
+            Self::Good(question) => Some(question),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
 }
 
 /// A request whose answer is to be held against that to a forged token.
@@ -499,7 +512,7 @@ fn best_of<'b, 'r>(
 /// The token of a request, and where it stands: in its `Authorization`, else in a cookie that its
 /// operation declares.
 fn credential<'h>(call: &Call, headers: &'h HeaderMap) -> Option<(Cow<'h, str>, Carrier)> {
-    if let Some(token) = bearer(headers) {
+    if let Some(token) = access_token(headers) {
         return Some((token.into(), Carrier::Bearer));
     }
     let security = call.operation.as_ref()?.security()?;

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     Call, Mode, Reason, Refusal,
     config::units::Span,
-    identity::{bearer, cache},
+    identity::{access_token, cache},
     message::cookie,
     operation::Need,
     refusal::Faults,
@@ -95,7 +95,7 @@ impl Policy {
         headers: &'h HeaderMap,
         beside: &'h [Beside<'_>],
     ) -> impl Iterator<Item = (Place<'h>, Credential<'h>)> {
-        let token = bearer(headers).map(|token| (Place::Header, Credential::Token(token)));
+        let token = access_token(headers).map(|token| (Place::Header, Credential::Token(token)));
         let beside = beside.iter().filter(|one| !matches!(one.carrier, Carrier::Cookie(_)));
         let beside = beside.map(|one| (Place::Beside(&one.carrier), Credential::Token(&one.token)));
         let has_cookies = self.sessions.has_cookies();
@@ -132,7 +132,7 @@ impl Policy {
             let Some(found) = self.sessions.find(&credential.digest()) else {
                 let is_of_principal = match place {
                     Place::Header => true,
-                    Place::Beside(_) => beside.len() == 1 && bearer(request.headers()).is_none(),
+                    Place::Beside(_) => beside.len() == 1 && access_token(request.headers()).is_none(),
                     Place::Cookie(_) => false,
                 };
                 if is_of_principal && is_all_known {

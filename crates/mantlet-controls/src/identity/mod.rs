@@ -65,11 +65,37 @@ pub(crate) fn principal(claims: Claims, is_of_app: bool) -> Option<Known> {
     Some(Arc::new(Principal { issuer, subject, is_of_app, attributes, expires }))
 }
 
-/// The token of `Authorization: Bearer`, as FastAPI reads it: the first header, and what follows its
-/// first space.
+/// How a token comes in `Authorization`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TokenScheme {
+    /// It is good in any hands (RFC 6750).
+    Bearer,
+    /// It is good with a proof of its key (RFC 9449 section 7.1).
+    Dpop,
+}
+
+/// The token of `Authorization: Bearer`.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    token_with_scheme(headers).and_then(|(scheme, token)| (scheme == TokenScheme::Bearer).then_some(token))
+}
+
+/// The token of `Authorization`, with or without a proof.
+pub(crate) fn access_token(headers: &HeaderMap) -> Option<&str> {
+    token_with_scheme(headers).map(|(_, token)| token)
+}
+
+/// The token of `Authorization: Bearer` or `DPoP`, as FastAPI reads it: the first header, and what
+/// follows its first space.
+pub(crate) fn token_with_scheme(headers: &HeaderMap) -> Option<(TokenScheme, &str)> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
+    let scheme = if scheme.eq_ignore_ascii_case("bearer") {
+        TokenScheme::Bearer
+    } else if scheme.eq_ignore_ascii_case("dpop") {
+        TokenScheme::Dpop
+    } else {
+        return None;
+    };
     let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+    (!token.is_empty()).then_some((scheme, token))
 }

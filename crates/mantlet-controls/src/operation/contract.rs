@@ -44,6 +44,8 @@ pub struct Contract {
     me: Option<Box<str>>,
     /// Where operations say that tokens come from, each with a slash in front.
     pub(crate) token_paths: Vec<Box<str>>,
+    /// No code of the app names DPoP: it does not read proofs.
+    without_dpop: bool,
     /// A WSGI app is mounted, to which `x_user` and `x-user` are one header.
     pub(crate) folds_headers: bool,
     /// Words that the app's authors wrote: only those are recorded of a place.
@@ -133,6 +135,7 @@ impl Contract {
             session_roles,
             me,
             token_paths,
+            without_dpop: exact && !model.names_dpop,
             folds_headers,
             declared,
             tallies,
@@ -167,6 +170,11 @@ impl Contract {
         })?;
         let asks_for_more = found.operation.as_ref()?.inputs.iter().any(|input| input.required);
         Some((path, self.security.get(&address(found))?)).filter(|_| !asks_for_more)
+    }
+
+    /// Whether the app's code was seen, and nothing in it names DPoP.
+    pub(crate) const fn is_without_dpop(&self) -> bool {
+        self.without_dpop
     }
 
     /// Its routes.

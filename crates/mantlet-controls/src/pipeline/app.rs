@@ -6,7 +6,10 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 
-use crate::{Call, Refusal, RequestBody, authentication::sessions::Keeper, cors, issuer::Client, throttle};
+use crate::{
+    Call, Refusal, RequestBody, authentication::sessions::Keeper, cors, dpop::SeenByAll, issuer::Client,
+    throttle,
+};
 
 /// The app behind the pipeline.
 pub trait App<B> {
@@ -27,6 +30,11 @@ pub trait App<B> {
 
     /// Keeps the sessions of the app beyond this process, if anything does.
     fn sessions(&self) -> Option<&Arc<dyn Keeper>> {
+        None
+    }
+
+    /// Remembers proofs (DPoP) for several gates, if anything does.
+    fn proofs(&self) -> Option<&Arc<dyn SeenByAll>> {
         None
     }
 

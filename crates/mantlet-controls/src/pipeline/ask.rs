@@ -7,6 +7,7 @@ use crate::{
     Call, Scheme,
     audit::Sink,
     authentication::{Answers, Carrier, Presented, Question, forged, said_by, unsigned, with_token},
+    dpop,
 };
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -35,7 +36,8 @@ fn is_left_out(name: &HeaderName) -> bool {
             | header::TRANSFER_ENCODING
             | header::FORWARDED
             | header::ORIGIN
-    ) || text.starts_with("if-")
+    ) || *name == dpop::DPOP // it is good once, and for its own token
+        || text.starts_with("if-")
         || text.starts_with("x-forwarded-")
         || text.starts_with("sec-")
         || text == "x-real-ip"

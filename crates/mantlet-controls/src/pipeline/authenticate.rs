@@ -9,8 +9,8 @@ use crate::{
     Reason, Refusal, RequestBody, api_keys,
     audit::{Record, Sink},
     authentication::Beside,
-    cors,
-    identity::bearer,
+    cors, dpop,
+    identity::{TokenScheme, access_token, token_with_scheme},
     issuer::Judged,
     token::has_its_form,
 };
@@ -39,15 +39,24 @@ where
         Some(others) => Box::pin(authentication.ask_others(&road.call, unknown, others)).await,
         None => true,
     };
+    // The token of the header counts before all others.
+    let of_header = access_token(request.headers()).filter(|_| !is_bearer_ours);
+    let mut place = if of_header.is_some() { dpop::Place::Header } else { dpop::Place::Elsewhere };
+    let scheme = token_with_scheme(request.headers()).map(|(scheme, _)| scheme);
+    let in_scheme = |refusal| dpop::in_scheme(scheme, refusal);
     if !road.policy.issuer.is_empty() {
-        let of_header = bearer(request.headers()).filter(|_| !is_bearer_ours);
-        by_issuer(road, of_header, &beside, app).await?;
+        place = by_issuer(road, of_header, &beside, app).await.map_err(in_scheme)?;
     }
     if road.call.principal.is_none() {
         let (principal, presented, faults) = authentication.judge(&road.call, request, &beside);
         (road.call.principal, road.due.presented) = (principal, presented);
-        pass(road.audit, &road.call, faults)?;
+        pass(road.audit, &road.call, faults).map_err(in_scheme)?;
     }
+    let proof = proof_of(road, request, place)?;
+    let is_proven = match proof {
+        Some(proof) => is_new(road, proof, app).await?,
+        None => false,
+    };
     if let Some(why) = by_browser(road, request.headers(), &beside, app).await? {
         drop(beside);
         request.headers_mut().remove(header::AUTHORIZATION);
@@ -73,7 +82,21 @@ where
         keeper.keep_soon(vec![used]);
     }
     road.due.shown = sight.shown;
+    as_the_app_reads_it(road, request, is_proven);
     Ok(())
+}
+
+/// A token that is bound to a key, for an app that knows bearer tokens alone: its proof was verified.
+fn as_the_app_reads_it<B, S>(road: &mut Road<'_, S>, request: &mut Request<B>, is_proven: bool) {
+    if is_proven && road.policy.dpop.makes_bearer(&road.call) {
+        dpop::make_bearer(request.headers_mut());
+    }
+    if matches!(token_with_scheme(request.headers()), Some((TokenScheme::Dpop, _)))
+        && let Some(question) = road.due.presented.take_question()
+    {
+        // The app would refuse a forged token for its missing proof: that teaches nothing.
+        road.policy.authentication.did_not_ask(question.kind);
+    }
 }
 
 /// The tokens of a request outside its `Authorization` header.
@@ -103,12 +126,13 @@ where
 }
 
 /// Asks the issuers of the configuration about the tokens of a request: a good one says who calls.
+/// Returns where the token stands by which the caller is known, or is yet to be known.
 async fn by_issuer<B, A, S>(
     road: &mut Road<'_, S>,
     of_header: Option<&str>,
     beside: &[Beside<'_>],
     app: &mut A,
-) -> Result<(), Refusal>
+) -> Result<dpop::Place, Refusal>
 where
     B: Body<Data = Bytes, Error = Reason> + Unpin,
     A: App<B>,
@@ -116,6 +140,7 @@ where
 {
     let issuer = &road.policy.issuer;
     let count = usize::from(of_header.is_some()) + beside.len();
+    let place = |is_of_header| if is_of_header { dpop::Place::Header } else { dpop::Place::Elsewhere };
     let mut bad = None;
     for token in of_header.into_iter().chain(beside.iter().map(|one| &*one.token)) {
         let judged = match (issuer.judge(&road.call, token), app.issuers().cloned()) {
@@ -129,7 +154,7 @@ where
             Judged::NotOurs => {}
             Judged::Caller(principal) => {
                 road.call.principal = Some(principal);
-                return Ok(());
+                return Ok(place(of_header == Some(token)));
             }
             // A text in a target that no issuer knows may be something else of the app.
             Judged::Bad(..) if of_header != Some(token) && !has_its_form(token) => {}
@@ -139,7 +164,42 @@ where
             }
         }
     }
-    pass(road.audit, &road.call, bad.into_iter().collect())
+    pass(road.audit, &road.call, bad.into_iter().collect())?;
+    Ok(place(of_header.is_some()))
+}
+
+/// Whether the caller has the key of its token: the proof, if it is good. Each request is asked,
+/// whatever is remembered of its token.
+fn proof_of<B, S: Sink>(
+    road: &Road<'_, S>,
+    request: &Request<RequestBody<B>>,
+    place: dpop::Place,
+) -> Result<Option<dpop::Proof>, Refusal> {
+    let (call, policy) = (&road.call, road.policy);
+    let Some(principal) = &call.principal else { return Ok(None) };
+    let host = policy.host.to_build_from(road.settings.host, &call.host);
+    match policy.dpop.judge(call, (principal, place), host, request) {
+        dpop::Judged::NotAsked => Ok(None),
+        dpop::Judged::Good(proof) => Ok(Some(proof)),
+        dpop::Judged::Bad(mode, refusal) => {
+            pass(road.audit, call, vec![(mode, refusal)])?;
+            Ok(None)
+        }
+    }
+}
+
+/// Whether no gate has seen a good proof before.
+async fn is_new<B, A, S>(road: &Road<'_, S>, proof: dpop::Proof, app: &mut A) -> Result<bool, Refusal>
+where
+    A: App<B>,
+    S: Sink,
+{
+    // Boxed: rare, and the future of every request would be larger for it.
+    let seen = Box::pin(road.policy.dpop.see(&road.call, proof, app.proofs().cloned())).await;
+    // If no more can be remembered and that refuses nothing, the proof is good all the same.
+    let is_new = seen.as_ref().err().is_none_or(|(_, refusal)| refusal.reason == Reason::DpopMemoryFull);
+    pass(road.audit, &road.call, seen.err().into_iter().collect())?;
+    Ok(is_new)
 }
 
 /// Whether a token is used in the browser that it is bound to. Else the bearer token may have to be kept

@@ -40,6 +40,8 @@ macro_rules! sections {
             api_keys
             /// Whose tokens to believe.
             issuer
+            /// Whether the caller has the key of its token.
+            dpop
             /// Who the caller is.
             authentication
             /// Whose pages may act with the user's cookies.

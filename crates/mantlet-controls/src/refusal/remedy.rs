@@ -187,6 +187,14 @@ fn line(reason: Reason, mode: Mode) -> Line {
             // What is only recorded, the app accepts, or its record brings the line.
             either(Top("authentication.mode = \"report\""), Nothing)
         }
+        Reason::DpopRequired
+        | Reason::DpopKeyMismatch
+        | Reason::DpopProofInvalid
+        | Reason::DpopProofReplayed
+        | Reason::DpopNonceRequired => {
+            // The record brings the line.
+            either(Top("dpop.mode = \"report\""), Top("dpop.mode = \"enforce\""))
+        }
         Reason::TokenUnknown => {
             either(Top("authentication.unknown = \"report\""), Top("authentication.unknown = \"enforce\""))
         }
@@ -276,6 +284,7 @@ fn line(reason: Reason, mode: Mode) -> Line {
         | Reason::QuotaExceeded
         | Reason::StoreUnavailable
         | Reason::IssuerUnavailable
+        | Reason::DpopMemoryFull
         | Reason::LogoutInvalid
         | Reason::AppUnavailable
         | Reason::AppClosed

@@ -144,9 +144,9 @@ fn credential<'r>(headers: &'r HeaderMap, scheme: &[u8]) -> Option<&'r [u8]> {
     (own.eq_ignore_ascii_case(scheme) && !rest.is_empty()).then_some(rest)
 }
 
-/// The token of `Authorization: Bearer`.
+/// The token of `Authorization: Bearer`, or `DPoP` (RFC 9449).
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    credential(headers, b"bearer")
+    credential(headers, b"bearer").or_else(|| credential(headers, b"dpop"))
 }
 
 /// `user:password` of `Authorization: Basic`, as Python decodes it: what is not of the alphabet it passes over.
@@ -168,7 +168,7 @@ mod tests {
             headers.insert(header::AUTHORIZATION, HeaderValue::from_static(value));
             headers
         };
-        for value in ["Bearer abc", "bearer   abc ", "BEARER abc"] {
+        for value in ["Bearer abc", "bearer   abc ", "BEARER abc", "DPoP abc"] {
             assert_eq!(bearer(&with(value)), Some(&b"abc"[..]), "{value}");
         }
         for value in ["Bearer", "Bearer ", "Basic abc", "abc"] {

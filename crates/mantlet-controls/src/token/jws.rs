@@ -72,6 +72,14 @@ impl<'t> Jws<'t> {
         Ok(Self { signed, signature, payload: decoded(payload)?, algorithm, is_unsigned, key_id, kind })
     }
 
+    /// The key in the header of a proof (RFC 9449 section 4.2), which only the proof itself is verified
+    /// with. A token does not choose its own key.
+    pub(crate) fn key_of_proof(&self) -> Option<serde_json::Value> {
+        let header = decoded(self.signed.split('.').next()?).ok()?;
+        let header: serde_json::Map<_, _> = serde_json::from_slice(&header).ok()?;
+        header.get("jwk").cloned()
+    }
+
     /// Its `iss`, which nothing has verified yet: it only chooses the key.
     pub(crate) fn unverified_issuer(&self) -> Option<String> {
         issuer_in(&self.payload)

@@ -1,6 +1,9 @@
 //! Keys that verify tokens.
 
-use jsonwebtoken::{AlgorithmFamily, DecodingKey, crypto, jwk::Jwk};
+use jsonwebtoken::{
+    AlgorithmFamily, DecodingKey, crypto,
+    jwk::{Jwk, ThumbprintHash},
+};
 use serde_json::Value;
 
 use super::TokenFault;
@@ -130,6 +133,21 @@ impl Key {
             return None;
         }
         Some(Self { id: text("kid").map(Into::into), verifier: key, only, family, curve })
+    }
+
+    /// A public key that comes with what it verifies, and its thumbprint (RFC 7638). None also if a
+    /// member of it is not public: a key that its owner has shown to others proves nothing.
+    pub(crate) fn of_proof(value: &Value) -> Option<(Self, String)> {
+        const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+        if PRIVATE.iter().any(|name| value.get(name).is_some()) {
+            return None;
+        }
+        let key = Self::of_jwk(value).filter(|key| !key.is_symmetric())?;
+        let mut members = value.as_object()?.clone();
+        // The library refuses some values here that have no part in the thumbprint.
+        members.retain(|name, _| matches!(name.as_str(), "kty" | "crv" | "x" | "y" | "n" | "e"));
+        let jwk: Jwk = serde_json::from_value(Value::Object(members)).ok()?;
+        Some((key, jwk.thumbprint(ThumbprintHash::SHA256).ok()?))
     }
 
     /// Whether it takes this algorithm.

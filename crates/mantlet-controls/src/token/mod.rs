@@ -2,7 +2,8 @@
 //!
 //! A token is read strictly: three parts in base64url without padding, JSON without a repeated name,
 //! an algorithm that is not `none`, no `crit`. Keys inside a token (`jwk`, `jku`, `x5u`, `x5c`) are
-//! never looked at. A key says which algorithms it takes; so a public key is never a secret.
+//! never looked at; only a proof (RFC 9449) brings its own. A key says which algorithms it takes; so a
+//! public key is never a secret.
 
 mod candidate;
 mod claims;

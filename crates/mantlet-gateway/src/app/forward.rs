@@ -15,6 +15,7 @@ use mantlet_controls::{
     call::wants_websocket,
     client,
     cors::{Own, Silence},
+    dpop::SeenByAll,
     issuer::Client,
     pipeline,
     throttle::Store,
@@ -60,6 +61,7 @@ pub(crate) struct Forward<'a> {
     pub(crate) store: Option<&'a Arc<dyn Store>>,
     pub(crate) issuers: &'a Arc<dyn Client>,
     pub(crate) sessions: Option<&'a Arc<dyn Keeper>>,
+    pub(crate) proofs: Option<&'a Arc<dyn SeenByAll>>,
 }
 
 /// The app has agreed to a WebSocket. It travels in the extensions of the response that says so.
@@ -181,6 +183,10 @@ impl App<ClientRequestBody> for &Forward<'_> {
 
     fn sessions(&self) -> Option<&Arc<dyn Keeper>> {
         self.sessions
+    }
+
+    fn proofs(&self) -> Option<&Arc<dyn SeenByAll>> {
+        self.proofs
     }
 
     async fn ask(&mut self, call: &Call, question: Request<()>) -> Option<Response<Bytes>> {

@@ -12,12 +12,19 @@ mod scripts;
 use std::{io, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use mantlet_controls::{api_keys::Change, authentication::sessions::Keeper, config::Secret, throttle::Store};
+use mantlet_controls::{
+    api_keys::Change, authentication::sessions::Keeper, config::Secret, dpop::SeenByAll, throttle::Store,
+};
 
 use crate::{audit_log::AuditLog, key_file::KeyFile, session_file::SessionFile};
 
-/// A store of counters, one of sessions, and one of API keys.
-type Opened = (Arc<dyn Store>, Arc<dyn Keeper>, Arc<dyn SharedKeys>);
+/// What a store keeps for several gates.
+pub(crate) struct Opened {
+    pub(crate) counters: Arc<dyn Store>,
+    pub(crate) sessions: Arc<dyn Keeper>,
+    pub(crate) keys: Arc<dyn SharedKeys>,
+    pub(crate) proofs: Arc<dyn SeenByAll>,
+}
 
 /// API keys that several gates know.
 pub(crate) trait SharedKeys: Send + Sync + std::fmt::Debug {
@@ -49,9 +56,12 @@ impl StoreConfig {
     #[cfg(feature = "redis")]
     pub(crate) fn open(&self, audit: AuditLog, sessions: &SessionFile, keys: &KeyFile) -> io::Result<Opened> {
         let store = redis::RedisStore::new(self.clone(), audit).map_err(io::Error::other)?;
-        let of_sessions = redis::RedisSessions::start(store.clone(), sessions)?;
-        let of_keys = redis::RedisKeys::new(store.clone(), keys.keys());
-        Ok((Arc::new(store), Arc::new(of_sessions), Arc::new(of_keys)))
+        Ok(Opened {
+            sessions: Arc::new(redis::RedisSessions::start(store.clone(), sessions)?),
+            keys: Arc::new(redis::RedisKeys::new(store.clone(), keys.keys())),
+            proofs: Arc::new(store.clone()),
+            counters: Arc::new(store),
+        })
     }
 
     /// Built without a store.

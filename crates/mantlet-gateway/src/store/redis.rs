@@ -6,6 +6,7 @@
 //! rule follows its `fail`. After the pause one request tests whether the store has recovered.
 
 mod keys;
+mod proofs;
 mod quota;
 mod sessions;
 mod stream;

@@ -1,10 +1,12 @@
-//! The keys and passwords of issuers, and the app's own API key, read from where they are.
+//! The keys and passwords of issuers, the app's own API key, and the key of nonces, read from where
+//! they are.
 
 use std::{env, fs};
 
 use mantlet_controls::{
     api_keys::{self, UpstreamKey},
     config::{Mistake, Secret},
+    dpop,
     issuer::{Config, Material},
 };
 
@@ -51,6 +53,20 @@ pub(crate) fn read_upstream_key(config: &mut api_keys::Config) -> Option<Mistake
             None
         }
         Err(message) => Some(Mistake::new("api-keys.upstream-key", message).help(REMEDY)),
+    }
+}
+
+/// Reads the key of the gate's nonces.
+pub(crate) fn read_nonce_key(config: &mut dpop::Config) -> Option<Mistake> {
+    if config.nonce_key.is_empty() {
+        return None;
+    }
+    match secret(&config.nonce_key) {
+        Ok(bytes) => {
+            config.nonce_material = Some(dpop::Material(Secret::new(bytes)));
+            None
+        }
+        Err(message) => Some(Mistake::new("dpop.nonce-key", message).help(REMEDY)),
     }
 }
 

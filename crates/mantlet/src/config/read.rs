@@ -136,6 +136,7 @@ impl Reader {
         let mut controls = loaded.config.controls(listen.as_ref().ok(), tls.as_ref());
         issuer_material::read(&mut controls.issuer, &mut findings);
         findings.extend(issuer_material::read_upstream_key(&mut controls.api_keys));
+        findings.extend(issuer_material::read_nonce_key(&mut controls.dpop));
         controls.deployment.server = self.server;
         controls.deployment.kept = self.kept.clone();
         if is_sound || !loaded.config.csrf.token.key_file.is_empty() {

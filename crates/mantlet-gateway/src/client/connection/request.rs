@@ -54,6 +54,7 @@ pub(super) fn handle(
             store: shared.store.as_ref(),
             issuers: &shared.issuer_client,
             sessions: Some(&shared.keeper),
+            proofs: shared.proofs.as_ref(),
         };
         // A challenge before the pipeline: the authority comes in plain and under any name, and the app
         // knows nothing of it.

@@ -13,7 +13,7 @@ use super::{
     tutorial::TUTORIAL,
     users::{USERS, USERS_COOKIE, USERS_OPAQUE},
 };
-use crate::kit::{Setup, clock::Clock, eventually};
+use crate::kit::{Setup, clock::Clock};
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 3_600;
@@ -137,7 +137,7 @@ fn check_idle(subject: &'static Subject, is_only_header: bool) {
     let enforced = if is_only_header { "refuse" } else { "strip" };
     let (passed, others): (Vec<_>, Vec<_>) = actions.into_iter().partition(|action| *action == "pass");
     assert_eq!(passed.len(), 1, "{records:#?}");
-    assert!(others.first().is_some() && others.iter().all(|action| *action == enforced), "{records:#?}");
+    assert!(!others.is_empty() && others.iter().all(|action| *action == enforced), "{records:#?}");
 }
 
 #[test]
