@@ -38,6 +38,7 @@
 //! | [`api_keys`] | keys of programs, made by the operator |
 //! | [`issuer`] | whose tokens to believe |
 //! | [`authentication`] | who the caller is |
+//! | [`refresh_tokens`] | whether refresh tokens leave the gate |
 //! | [`csrf`] | whose pages may act with the user's cookies |
 //! | [`cookies`] | attributes of the app's cookies |
 //! | [`responses`] | what responses may contain |
@@ -73,6 +74,7 @@ pub mod https;
 pub mod issuer;
 pub mod limits;
 pub mod path;
+pub mod refresh_tokens;
 pub mod responses;
 pub mod route;
 pub mod throttle;

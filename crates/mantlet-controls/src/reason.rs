@@ -257,6 +257,22 @@ reasons! {
     /// since the gate learns (`authentication.sessions`).
     TokenUnknown = "token-unknown", UNAUTHORIZED, [keeps_open, for_pages],
         "Could not validate credentials";
+    /// The handle of a refresh token was made up, or its family or its session has ended
+    /// (`[refresh-tokens]`).
+    RefreshTokenInvalid = "refresh-token-invalid", UNAUTHORIZED, [keeps_open, for_pages],
+        "The refresh token is not valid; log in again";
+    /// The handle of a refresh token is of another `environment`: it has leaked from there, or a client
+    /// talks to the wrong one.
+    RefreshTokenOfAnotherEnvironment = "refresh-token-of-another-environment", UNAUTHORIZED, [keeps_open, for_pages],
+        "The refresh token is not valid; log in again";
+    /// An old handle of a refresh token came again, so a copy of it is in use: its family and its
+    /// session have ended (`[refresh-tokens]`).
+    RefreshTokenReused = "refresh-token-reused", UNAUTHORIZED, [keeps_open, for_pages],
+        "The refresh token was used before; log in again";
+    /// Other requests with the same handle have taken too long, or the handles of refresh tokens cannot
+    /// be read or kept at the moment.
+    RefreshTokenUnavailable = "refresh-token-unavailable", SERVICE_UNAVAILABLE, [keeps_open, for_pages],
+        "The refresh token cannot be renewed at the moment; try again shortly";
     // The words that users of CSRF middleware know.
     /// A foreign page sent the request with the user's cookies, and its origin is not trusted
     /// (`csrf.trusted-origins`).

@@ -6,7 +6,10 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 
-use crate::{Call, Refusal, RequestBody, authentication::sessions::Keeper, cors, issuer::Client, throttle};
+use crate::{
+    Call, Refusal, RequestBody, authentication::sessions::Keeper, cors, issuer::Client, refresh_tokens,
+    throttle,
+};
 
 /// The app behind the pipeline.
 pub trait App<B> {
@@ -27,6 +30,11 @@ pub trait App<B> {
 
     /// Keeps the sessions of the app beyond this process, if anything does.
     fn sessions(&self) -> Option<&Arc<dyn Keeper>> {
+        None
+    }
+
+    /// Keeps the handles of refresh tokens beyond this process. Without it none are made.
+    fn refresh_tokens(&self) -> Option<&Arc<dyn refresh_tokens::Keeper>> {
         None
     }
 

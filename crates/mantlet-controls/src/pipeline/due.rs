@@ -13,6 +13,7 @@ use crate::{
     contract::agreement::Judged,
     csrf,
     message::Findings,
+    refresh_tokens::Unwrapped,
     refusal::Faults,
     throttle,
 };
@@ -58,6 +59,8 @@ pub(super) struct Due {
     pub(super) shown: Option<Shown>,
     /// authentication: what it names of sessions, if its operation changes them.
     pub(super) course: Option<Box<Course>>,
+    /// refresh tokens: the request's handle, whose family waits for the answer.
+    pub(super) refreshed: Option<Box<Unwrapped>>,
     /// csrf: the request's session and token, if tokens are required.
     pub(super) csrf: Option<Box<csrf::token::Held>>,
     /// uploads, encoding: findings in the body, if it is watched.

@@ -10,6 +10,7 @@ use super::{
     App, Arrival, Ending, Road, WireVerdict, authenticate, logout,
     pages::{foreign, of_origin, suspect},
     pass::{pass, stop},
+    refresh,
     watch::{self, Watch},
 };
 use crate::{
@@ -18,7 +19,9 @@ use crate::{
     call::{self, CanonicalPath},
     client, cors, csrf, host, https, limits,
     message::Findings,
-    operation, wire,
+    operation,
+    refresh_tokens::Part,
+    wire,
 };
 
 /// Takes a request through every stop.
@@ -99,6 +102,11 @@ where
     // contract: is it an operation of the app? Before anything that depends on which one.
     let declared_cookies = find_operation(road, request)?;
 
+    // refresh tokens: the app's own in the place of a handle. Before anything judges tokens.
+    if policy.refresh_tokens.may_unwrap(&road.call) {
+        Box::pin(refresh::unwrap(road, request, app, Part::Head)).await?;
+    }
+
     // authentication: who is the caller? Before all that counts or decides by caller, and before
     // anything is said about the input.
     authenticate::who_calls(road, request, app).await?;
@@ -160,6 +168,12 @@ where
         (road.due.attempt, road.due.taken) = (attempt.map(Box::new), taken.map(Box::new));
         let faults = road.due.owe(verdict);
         pass(audit, call, faults)?;
+    }
+
+    // refresh tokens: the same in the body. Before anything reads tokens there, and before the input is
+    // judged: the app's own token is what its contract describes.
+    if policy.refresh_tokens.may_unwrap(&road.call) {
+        Box::pin(refresh::unwrap(road, request, app, Part::Rest)).await?;
     }
 
     // authentication: what does it name of sessions? Before the app reads it.

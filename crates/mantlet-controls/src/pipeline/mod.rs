@@ -12,6 +12,7 @@ mod outbound;
 mod pages;
 mod pass;
 pub mod policy;
+mod refresh;
 pub(crate) mod watch;
 
 use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc};
@@ -39,7 +40,7 @@ use crate::{
         Carrier, Presented,
         sessions::{Event, Keeper},
     },
-    contract, responses,
+    contract, refresh_tokens, responses,
     route::RoutePolicy,
     throttle::InFlightGuard,
 };
@@ -118,6 +119,8 @@ where
             }
             // responses: removes content that clients should not get.
             policy.responses.prepare(&road.subject(), request.headers_mut());
+            // refresh tokens: an answer that can be read.
+            policy.refresh_tokens.prepare(&road.call, request.headers_mut());
             road.due.reached = Reached::App;
             let answer = app.call(&road.call, request).await;
             let answer = road.received(answer)?;
@@ -131,7 +134,8 @@ where
                     if !events.is_empty() {
                         Box::pin(road.keep(app.sessions().cloned(), events)).await;
                     }
-                    Ok(answer.map(|body| ResponseBody::App { body }))
+                    let answer = answer.map(|body| ResponseBody::App { body });
+                    road.wrapped(app.refresh_tokens().cloned(), answer).await
                 }
                 Looked::IsConcerned(mut parts) => {
                     parts.read().await?;
@@ -142,7 +146,7 @@ where
                     if let Some(token) = new_token {
                         Box::pin(ask::after_a_login(&road, &mut app, token)).await;
                     }
-                    Ok(answer)
+                    road.wrapped(app.refresh_tokens().cloned(), answer).await
                 }
             }
         });
@@ -200,7 +204,10 @@ impl<S: Sink> Road<'_, S> {
         let authentication = &self.policy.authentication;
         let is_asked_for_input = self.due.judged.asks_for(status);
         let is_asked_for_tokens = authentication.asks_for(&self.call, status);
-        let is_asked = is_asked_for_input || is_asked_for_tokens;
+        let refresh_tokens = &self.policy.refresh_tokens;
+        let is_asked = is_asked_for_input
+            || is_asked_for_tokens
+            || refresh_tokens.asks_for(&self.call, self.due.refreshed.as_deref(), status);
         let is_concerned = self.policy.responses.concerns(&self.subject(), is_asked, &mut answer);
         // contract: the app's verdict on input that was passed on. `responses` reads the body, if
         // needed.
@@ -217,6 +224,19 @@ impl<S: Sink> Road<'_, S> {
             Looked::IsConcerned(self.policy.responses.take_apart(&self.subject(), answer))
         } else {
             Looked::Passes(answer)
+        }
+    }
+
+    /// refresh tokens: handles in their place. After sessions, which know the app's own.
+    async fn wrapped<R: Body>(
+        &mut self,
+        keeper: Option<Arc<dyn refresh_tokens::Keeper>>,
+        answer: Response<ResponseBody<R>>,
+    ) -> Ended<R> {
+        let concerned = self.policy.refresh_tokens.concerns(&self.call, self.due.refreshed.as_deref());
+        match keeper.filter(|_| concerned) {
+            Some(keeper) => Ok(Box::pin(refresh::wrap(self, &keeper, answer)).await?),
+            None => Ok(answer),
         }
     }
 

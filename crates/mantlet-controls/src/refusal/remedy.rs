@@ -190,6 +190,11 @@ fn line(reason: Reason, mode: Mode) -> Line {
         Reason::TokenUnknown => {
             either(Top("authentication.unknown = \"report\""), Top("authentication.unknown = \"enforce\""))
         }
+        Reason::RefreshTokenInvalid
+        | Reason::RefreshTokenOfAnotherEnvironment
+        | Reason::RefreshTokenReused => {
+            either(Top("refresh-tokens.mode = \"report\""), Top("refresh-tokens.mode = \"enforce\""))
+        }
         Reason::SessionEnded | Reason::SessionExpired => {
             either(Top("authentication.sessions = \"report\""), Top("authentication.sessions = \"enforce\""))
         }
@@ -274,6 +279,7 @@ fn line(reason: Reason, mode: Mode) -> Line {
         | Reason::StoreUnavailable
         | Reason::IssuerUnavailable
         | Reason::LogoutInvalid
+        | Reason::RefreshTokenUnavailable
         | Reason::AppUnavailable
         | Reason::AppClosed
         | Reason::AppInvalidResponse
