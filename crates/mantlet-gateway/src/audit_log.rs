@@ -334,6 +334,8 @@ impl Terminal {
             "response-not-judged" => "could not examine the response to",
             "request-changed" if record.reason.starts_with("session-") => "withheld the credential of",
             "request-changed" if record.reason == "header-removed" => "removed a header from",
+            "stream-ended" => "ended the stream of",
+            "stream-would-be-ended" => "would end the stream of",
             "request-would-be-changed" => "would remove a header from",
             "request-changed" => "cut unknown fields out of",
             _ if record.action == "refuse" => "refused",
@@ -369,6 +371,9 @@ fn tell_key(record: &Record, place: &str) {
     tell(&match record.reason {
         "jwt-key-public" => format!(
             "warning: {found}\n  this key is published: anyone can forge tokens of the app. Give it a key of its own, such as from `openssl rand -hex 32`"
+        ),
+        "jwt-key-guessable" => format!(
+            "warning: {found}\n  this key can be guessed in a second: anyone can forge tokens of the app. Give it a key of its own, such as from `openssl rand -hex 32`"
         ),
         "jwt-key-short" => format!(
             "warning: {found}\n  this key is shorter than RFC 7518 asks for, and can be guessed offline. Use `openssl rand -hex 32`"

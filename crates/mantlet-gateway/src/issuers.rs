@@ -25,7 +25,7 @@ use mantlet_controls::{
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::{
     app::fetch::{Form, Target, fetch, send},
@@ -39,6 +39,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const WAIT: Duration = Duration::from_secs(2);
 /// Bytes that a set of keys, or a document, may have.
 const MOST: usize = 1 << 20;
+/// Questions about tokens that are on the way at a time. Others wait: each client can make up tokens.
+const MOST_QUESTIONS: usize = 64;
 /// How often to look whether keys are due.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -53,6 +55,7 @@ pub(crate) struct Issuers {
     ended: watch::Sender<u64>,
     /// Questions about tokens that are not answered yet.
     asked: Mutex<HashMap<Asked, Question>>,
+    turns: Arc<Semaphore>,
     audit: AuditLog,
     away: Mutex<HashMap<Box<str>, String>>,
 }
@@ -66,7 +69,14 @@ impl fmt::Debug for Issuers {
 impl Issuers {
     pub(crate) fn new(audit: AuditLog) -> Self {
         let (ended, _) = watch::channel(0);
-        Self { wanted: Notify::new(), ended, asked: Mutex::default(), audit, away: Mutex::default() }
+        Self {
+            wanted: Notify::new(),
+            ended,
+            asked: Mutex::default(),
+            turns: Arc::new(Semaphore::new(MOST_QUESTIONS)),
+            audit,
+            away: Mutex::default(),
+        }
     }
 
     /// Keeps the keys of these issuers, for as long as it is polled.
@@ -127,7 +137,14 @@ impl Client for Issuers {
             let key = (at.url.clone(), Box::from(token));
             let question = {
                 let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-                let new = || introspect(Arc::clone(at), token.to_owned()).boxed().shared();
+                let new = || {
+                    let (turns, at, token) = (Arc::clone(&self.turns), Arc::clone(at), token.to_owned());
+                    let question = async move {
+                        let _turn = turns.acquire().await;
+                        introspect(at, token).await
+                    };
+                    question.boxed().shared()
+                };
                 asked.entry(key.clone()).or_insert_with(new).clone()
             };
             // Its client may leave: then a later request asks anew.

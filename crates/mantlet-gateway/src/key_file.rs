@@ -186,11 +186,10 @@ impl Writer {
         let (lines, rest) = text.split_at_checked(whole).unwrap_or((&text, &[]));
         let mut lines = lines.split_inclusive(|byte| *byte == b'\n');
         match lines.next().map(serde_json::from_slice::<Head>) {
-            Some(Ok(Head { format: FORMAT })) => {}
+            // None: it was killed before the first line was whole.
+            None | Some(Ok(Head { format: FORMAT })) => {}
             Some(Ok(_)) => return Err(io::Error::other("another version of Mantlet has written it")),
             Some(Err(_)) => return Err(io::Error::other("it is not a file of API keys")),
-            // It was killed before the first line was whole.
-            None => {}
         }
         let (mut changes, mut damaged) = (Vec::new(), 0_usize);
         for line in lines {
@@ -228,10 +227,8 @@ impl Writer {
         } else {
             self.replace(changes)
         };
-        match &written {
-            Ok(()) => (self.is_lacking, self.complained) = (false, false),
-            Err(_) => (self.is_lacking, self.is_torn) = (true, true),
-        }
+        (self.is_lacking, self.is_torn) = (written.is_err(), self.is_torn || written.is_err());
+        self.complained &= written.is_err();
         written
     }
 

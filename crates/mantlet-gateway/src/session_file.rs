@@ -78,7 +78,6 @@ impl SessionFile {
             needed: 0,
             pending: Vec::new(),
             pending_lines: 0,
-            is_torn: false,
             is_lacking: false,
             tidied: Instant::now(),
             postponed: None,
@@ -208,8 +207,6 @@ struct Found {
     damaged: u64,
     /// Bytes up to the end of the last whole line.
     length: u64,
-    /// Something follows it.
-    is_torn: bool,
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the file")]
@@ -229,8 +226,6 @@ struct Writer {
     /// Lines that are not in the file yet.
     pending: Vec<u8>,
     pending_lines: u64,
-    /// Something may follow the last whole line.
-    is_torn: bool,
     /// The file lacks something that the memory has.
     is_lacking: bool,
     tidied: Instant,
@@ -262,7 +257,7 @@ impl Writer {
                     let are = if damaged == 1 { "is" } else { "are" };
                     tell(&format!("{damaged} {lines} of `{path}` cannot be read and {are} ignored"));
                 }
-                (self.length, self.lines, self.is_torn) = (found.length, found.lines, found.is_torn);
+                (self.length, self.lines) = (found.length, found.lines);
                 // A session has one credential or two, and was used.
                 self.needed = found.lines.min(3 * self.sessions.count());
                 let opened = is_ours.then(|| guarded::open_to_append(&self.path, Kind::Own).ok());
@@ -369,10 +364,7 @@ impl Writer {
         }
         match written {
             Ok(is_written) => self.complained &= !is_written,
-            Err(error) => {
-                self.is_torn = true;
-                self.complain(&error);
-            }
+            Err(error) => self.complain(&error),
         }
     }
 
@@ -414,18 +406,19 @@ impl Writer {
         Ok(true)
     }
 
-    /// Whether the open file is still the one at the path.
+    /// Whether the open file is still the one at the path, and as long as it was.
     fn is_there(&self) -> bool {
         let Some(Ok(open)) = self.file.as_ref().map(File::metadata) else { return false };
         fs::symlink_metadata(&self.path)
             .is_ok_and(|found| (found.dev(), found.ino()) == (open.dev(), open.ino()))
+            && open.len() >= self.length
     }
 
     fn append(&mut self) -> io::Result<()> {
         let Some(file) = self.file.as_mut() else { return Err(io::ErrorKind::NotFound.into()) };
-        if self.is_torn {
+        // A line that was not written as a whole.
+        if file.metadata()?.len() > self.length {
             file.set_len(self.length)?;
-            self.is_torn = false;
         }
         file.write_all(&self.pending)?;
         file.sync_data()?;
@@ -502,7 +495,7 @@ impl Writer {
         lines += self.pending_lines;
         self.forget_pending();
         self.is_lacking &= queue.is_some();
-        (self.file, self.length, self.is_torn) = (Some(file), length, false);
+        (self.file, self.length) = (Some(file), length);
         (self.lines, self.needed) = (lines, needed);
         Ok(())
     }
@@ -525,7 +518,6 @@ fn read(path: &Path, sessions: &Sessions) -> io::Result<Result<Found, &'static s
         let length = input.by_ref().take(LONGEST).read_until(b'\n', &mut line)? as u64;
         if line.last() != Some(&b'\n') && length < LONGEST {
             // The end; or a line that is incomplete because the process was killed.
-            found.is_torn = length > 0;
             break;
         }
         found.length += length;

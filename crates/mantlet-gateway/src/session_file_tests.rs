@@ -186,9 +186,11 @@ fn a_folder_that_is_gone_is_told_and_tried_again() {
     assert!(!keep(&file, &sessions, &[began(1), handed_out(1)]));
     fs::create_dir(&place).unwrap();
     assert!(keep(&file, &sessions, &[ended(1)]));
-    // It is deleted while it is in use.
+    // It is deleted while it is in use, and emptied.
     fs::remove_file(&path).unwrap();
-    assert!(keep(&file, &sessions, &[began(2), handed_out(2)]));
+    assert!(keep(&file, &sessions, &[began(2)]));
+    File::create(&path).unwrap();
+    assert!(keep(&file, &sessions, &[handed_out(2)]));
     file.finish();
     let (_, again) = open(&path);
     assert!(!is_alive(&again, 1) && is_alive(&again, 2));

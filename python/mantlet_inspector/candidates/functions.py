@@ -11,7 +11,7 @@ from mantlet_inspector.candidates.reach import CACHED, Reach
 from mantlet_inspector.candidates.whose import FRAMEWORK, OWN, STANDARD
 from mantlet_inspector.source.bytecode import codes
 from mantlet_inspector.source.objects import is_class, is_module, names_in
-from mantlet_inspector.source.stored import attribute, bytes_in, class_name, is_just, module_of, names_of
+from mantlet_inspector.source.stored import attribute, bytes_in, class_name, is_exactly, module_of, names_of
 
 DEPTH = 3  # functions that call each other
 FOREIGN = (FRAMEWORK, STANDARD)
@@ -121,7 +121,9 @@ class Functions:
             value = known.get(name)
             if is_module(value):
                 self.look_at_module(value, used)
-            elif value is not None and (not is_own or is_just(value, types.FunctionType, types.MethodType)):
+            elif value is not None and (
+                not is_own or is_exactly(value, types.FunctionType, types.MethodType)
+            ):
                 self.take(value, name, place, depth)
 
     def look_at_module(self, module: Any, used: list[str]) -> None:
@@ -148,11 +150,11 @@ class Functions:
 
 def function_of(method: Any) -> Any:
     """The function of a method in its class; none if it is something else."""
-    if is_just(method, staticmethod, classmethod):
+    if is_exactly(method, staticmethod, classmethod):
         method = method.__func__
     elif type(method) is property:
         method = method.fget
-    return method if is_just(method, types.FunctionType, CACHED) else None
+    return method if is_exactly(method, types.FunctionType, CACHED) else None
 
 
 def deals_with_tokens(function: Any) -> bool:

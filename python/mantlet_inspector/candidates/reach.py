@@ -20,7 +20,7 @@ from mantlet_inspector.source.stored import (
     class_name,
     entries,
     is_a,
-    is_just,
+    is_exactly,
     items,
     module_of,
     names_of,
@@ -151,7 +151,7 @@ class Reach:
                 self.take_part(attribute(field, "default"), f"{path}.{name}", place, depth)
 
     def take_part(self, part: Any, path: str, place: str, depth: int) -> None:
-        if depth < DEPTH and part is not None and not is_just(part, bool, int, float):
+        if depth < DEPTH and part is not None and not is_exactly(part, bool, int, float):
             self.take(part, path, place, depth + 1)
 
 

@@ -26,14 +26,15 @@ def module_of(cls: Any) -> str:
     return name if type(name) is str else ""
 
 
-def is_just(value: Any, *classes: Any) -> bool:
-    """Whether it is of one of these very classes. `in` may ask the class."""
-    return any(type(value) is cls for cls in classes)
-
-
 def is_a(value: Any, *classes: Any) -> bool:
     """By its very type: `isinstance` also asks the object."""
     return any(base is cls for base in bases_of(type(value)) for cls in classes)
+
+
+def is_exactly(value: Any, *classes: Any) -> bool:
+    """Of one of these classes itself. `in` would ask a metaclass."""
+    cls = type(value)
+    return any(cls is one for one in classes)
 
 
 def layout_of(cls: Any) -> tuple[Any, list[tuple[str, Any]], Any]:

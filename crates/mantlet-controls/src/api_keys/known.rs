@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fmt::Write as _,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI64, Ordering::Relaxed},
@@ -44,7 +45,11 @@ impl SecretDigest {
 
 impl Serialize for SecretDigest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let digits: String = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut digits = String::with_capacity(2 * self.0.len());
+        for byte in self.0 {
+            // Writing to a text cannot fail.
+            let _ = write!(digits, "{byte:02x}");
+        }
         serializer.serialize_str(&digits)
     }
 }

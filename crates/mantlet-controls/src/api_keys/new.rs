@@ -12,9 +12,9 @@ use super::{
 use crate::config::{Environment, Secret};
 
 /// How long a key is good if nothing else is said: 90 days.
-const LIFE: Duration = Duration::from_secs(90 * 86_400);
+const LIFE: Duration = Duration::from_hours(90 * 24);
 /// The longest life that is not `never`.
-const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
+const LONGEST: Duration = Duration::from_hours(100 * 366 * 24);
 /// Characters of a name or an account, and of a scope.
 const NAME: usize = 128;
 const SCOPE: usize = 64;

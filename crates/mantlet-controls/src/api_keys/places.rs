@@ -1,6 +1,6 @@
 //! Where keys stand in a request.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write as _};
 
 use http::{HeaderName, HeaderValue, Request, Uri, header, uri::PathAndQuery};
 use mantlet_contract::{
@@ -87,7 +87,7 @@ impl Place<'_> {
     }
 
     /// The texts that stand there.
-    pub(super) fn texts<'r, B>(self, request: &'r Request<B>) -> Vec<Cow<'r, str>> {
+    pub(super) fn texts<B>(self, request: &Request<B>) -> Vec<Cow<'_, str>> {
         match self {
             Self::Bearer => bearer(request.headers()).map(Cow::Borrowed).into_iter().collect(),
             Self::Header(name) => {
@@ -178,7 +178,10 @@ fn escaped(text: &str) -> String {
     for byte in text.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
-            other => out.push_str(&format!("%{other:02X}")),
+            other => {
+                // Writing to a text cannot fail.
+                let _ = write!(out, "%{other:02X}");
+            }
         }
     }
     out

@@ -233,6 +233,9 @@ struct Gate {
 
 const DAY: i64 = 86_400;
 
+/// Headers.
+type Lines<'l> = &'l [(&'l str, &'l str)];
+
 impl Gate {
     fn new(config: Config) -> Self {
         let deployment = Deployment { environment: environment("prod"), ..Deployment::default() };
@@ -392,7 +395,7 @@ fn a_key_is_taken_from_where_it_stands_and_out_of_where_the_app_does_not_read_it
     let bearer = &*format!("Bearer {KEY}");
     let query = |name: &str| format!("/query?a=1&{name}={KEY}&b=%20");
     let lower = &*format!("bearer  {KEY} ");
-    let rows: &[(&str, &[(&str, &str)], &str, &[(&str, &str)])] = &[
+    let rows: &[(&str, Lines<'_>, &str, Lines<'_>)] = &[
         ("/none", &[("x-api-key", KEY)], "/none", &[]),
         (
             "/none",

@@ -41,9 +41,9 @@ pub struct Record {
     pub time: Timestamp,
     /// `request-refused`; `request-changed`; `request-would-be-changed`; `request-left-to-app`; `contract-contradicted`; `token-key-found`, `token-verdict-contradicted`; `response-changed`; in report mode `request-would-be-refused` or `response-would-be-changed`;
     /// `response-not-judged`; `connection-refused`; `quota-warning`, `quota-reset`; `store-unavailable`, `store-recovered`; `client-banned`, in report mode
-    /// `client-would-be-banned`; `ban-lifted`; `session-ended`; `throttle-usage`; `records-summed`.
+    /// `client-would-be-banned`; `ban-lifted`; `session-ended`; `stream-ended`, in report mode `stream-would-be-ended`; `throttle-usage`; `records-summed`.
     pub security_event: &'static str,
-    /// The action: `refuse`, `pass`, `strip`, `replace`, `ban`, `lift`, `revoke` or `count`.
+    /// The action: `refuse`, `pass`, `strip`, `replace`, `ban`, `lift`, `revoke`, `end` or `count`.
     pub action: &'static str,
     /// The code of the reason.
     pub reason: &'static str,
@@ -183,6 +183,22 @@ impl Record {
             action: "revoke",
             subject: Some(format!("{id:016x}")),
             ..Self::plain(call, Reason::SessionEnded)
+        }
+    }
+
+    /// The record of a decision about a request, for the end of the WebSocket or the stream that it has
+    /// opened.
+    pub(crate) fn of_stream(self, reason: Reason, why: &str, mode: Mode, time: Timestamp) -> Self {
+        let ends = mode == Mode::Enforce;
+        Self {
+            time,
+            security_event: if ends { "stream-ended" } else { "stream-would-be-ended" },
+            action: if ends { "end" } else { "pass" },
+            reason: reason.code(),
+            status: None,
+            mode: mode.as_str(),
+            subject: Some(why.to_owned()),
+            ..self
         }
     }
 

@@ -24,4 +24,8 @@ pub(crate) enum Carrier {
     Bearer,
     /// A cookie of this name.
     Cookie(Box<str>),
+    /// A parameter of this name in the query.
+    Query(&'static str),
+    /// `Sec-WebSocket-Protocol`
+    Protocol,
 }

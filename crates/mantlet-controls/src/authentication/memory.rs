@@ -10,8 +10,11 @@ use std::{
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 
-use super::trial::Pinned;
-use crate::{identity::Epoch, refusal::Words};
+use super::{guess::Guesses, handshake::Handshakes, trial::Pinned};
+use crate::{
+    identity::Epoch,
+    refusal::{Said, Words},
+};
 
 /// Kinds of security requirements of one app that are told apart.
 const MOST_KINDS: usize = 256;
@@ -32,7 +35,9 @@ struct Inner {
     pinned: ArcSwapOption<Pinned>,
     epoch: Epoch,
     searches: Mutex<Searches>,
+    guesses: Arc<Guesses>,
     agreements: ArcSwap<HashMap<u64, Arc<Agreement>>>,
+    handshakes: Handshakes,
 }
 
 #[derive(Debug, Default)]
@@ -55,6 +60,7 @@ impl Memory {
     pub(super) fn pin(&self, pinned: Option<Pinned>) {
         self.0.pinned.store(pinned.map(Arc::new));
         self.0.agreements.store(Arc::default());
+        self.0.handshakes.forget();
         self.0.epoch.end();
     }
 
@@ -70,6 +76,10 @@ impl Memory {
         }
     }
 
+    pub(super) fn guesses(&self) -> &Arc<Guesses> {
+        &self.0.guesses
+    }
+
     /// Whether it is worth to look for a key once more, with the candidates of this start of the app.
     pub(super) fn may_search(&self, generation: u64) -> bool {
         let mut searches = self.0.searches.lock().unwrap_or_else(PoisonError::into_inner);
@@ -78,6 +88,11 @@ impl Memory {
         }
         searches.count += 1;
         searches.count <= MOST_SEARCHES
+    }
+
+    /// What the app does with tokens in the handshakes of WebSockets.
+    pub(super) fn handshakes(&self) -> &Handshakes {
+        &self.0.handshakes
     }
 
     /// What the app does with tokens where operations ask in this way.
@@ -108,6 +123,7 @@ pub(super) struct Agreement {
     asked: AtomicU8,
     /// When a request began to ask, in seconds since 1970; 0 if none does. Its client may leave meanwhile.
     asking_since: AtomicI64,
+    first_of_forged: Mutex<Option<Said>>,
 }
 
 /// What the app does with one kind of request.
@@ -166,5 +182,14 @@ impl Agreement {
     /// It was not asked.
     pub(super) fn did_not_ask(&self) {
         self.asking_since.store(0, Relaxed);
+    }
+
+    /// The app has refused a forged token of a client. Its words are known from two such answers.
+    pub(super) fn refuses_forged(&self, said: Said) {
+        let mut first = self.first_of_forged.lock().unwrap_or_else(PoisonError::into_inner);
+        match first.as_ref().and_then(|known| Words::of(known, &said)) {
+            Some(words) => self.forged.is_refused(words),
+            None => *first = Some(said),
+        }
     }
 }

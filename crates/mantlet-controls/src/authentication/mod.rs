@@ -32,11 +32,15 @@
 
 mod config;
 mod course;
+mod credential;
 mod forge;
+mod guess;
+mod handshake;
 mod memory;
 mod public_keys;
 pub mod sessions;
 mod shown;
+mod tenure;
 mod trial;
 
 use std::{borrow::Cow, fmt::Write, sync::Arc};
@@ -45,9 +49,15 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
 use mantlet_contract::{inputs::in_cookies, sensitive::Purpose};
 use serde_json::Value;
 
-pub use self::{config::Config, memory::Memory, trial::Weakness};
+pub use self::{
+    config::Config,
+    memory::Memory,
+    tenure::{Over, Tenure},
+    trial::Weakness,
+};
 pub(crate) use self::{
     course::Course,
+    credential::{Beside, with_token},
     forge::{Carrier, forged, unsigned},
     shown::Shown,
 };
@@ -93,6 +103,10 @@ pub(crate) enum Presented {
     Good(Box<Question>),
     /// A bad one, and the way in which its operation asks.
     Bad { fault: TokenFault, age: Option<i64>, kind: u64 },
+    /// A good one in the handshake of a WebSocket, by its target.
+    GoodHandshake { target: u64 },
+    /// A bad one there.
+    BadHandshake { target: u64, age: Option<i64> },
 }
 
 /// A request whose answer is to be held against that to a forged token.
@@ -116,33 +130,53 @@ pub(crate) struct Answers {
 
 impl Policy {
     /// Judges the token of a request: who its caller is, what it has shown, and what is wrong.
-    pub(crate) fn judge<B>(&self, call: &Call, request: &Request<B>) -> (Option<Known>, Presented, Faults) {
+    pub(crate) fn judge<B>(
+        &self,
+        call: &Call,
+        request: &Request<B>,
+        beside: &[Beside<'_>],
+    ) -> (Option<Known>, Presented, Faults) {
         let nothing = || (None, Presented::Nothing, Faults::new());
         if self.mode == Mode::Off {
             return nothing();
         }
         let headers = request.headers();
-        let Some((token, carrier)) = credential(call, headers) else { return nothing() };
+        let found = credential(call, headers);
+        if found.is_none() && beside.is_empty() {
+            return nothing();
+        }
         self.follow_the_app();
         let (mut epoch, mut pinned) = (self.memory.epoch(), self.memory.pinned());
         if pinned.is_none() {
-            self.look_again(&token);
+            let first = found.as_ref().map(|(token, _)| &**token);
+            self.look_again(first.or_else(|| Some(&*beside.first()?.token)).unwrap_or_default());
             (epoch, pinned) = (self.memory.epoch(), self.memory.pinned());
         }
         let Some(pinned) = &*pinned else { return nothing() };
-        let now = call.clock.time();
-        let verdict = cache::recall(&token, now.as_second(), |by, known, verdict| {
-            (by.is_empty() && known == epoch).then(|| verdict.clone())
-        });
-        let verdict = verdict.unwrap_or_else(|| {
-            let verdict = pinned.judge(&token, now);
-            cache::keep(&token, "", epoch, now.as_second(), &verdict);
-            verdict
-        });
+        let (token, carrier, verdict) = match found {
+            Some((token, carrier)) => {
+                let verdict = verdict(call, (pinned, epoch), &token);
+                (token, carrier, verdict)
+            }
+            None => match best_of(call, (pinned, epoch), beside) {
+                Some((one, verdict)) => (Cow::from(&*one.token), one.carrier.clone(), verdict),
+                None => return nothing(),
+            },
+        };
         match verdict {
             Verdict::Unjudged => nothing(),
+            Verdict::Good(principal) if call.opens_websocket => {
+                let target = handshake::target_of(call, request, &carrier);
+                (Some(principal), Presented::GoodHandshake { target }, Faults::new())
+            }
             Verdict::Good(principal) => {
                 (Some(principal), self.question(call, request, &token, &carrier), Faults::new())
+            }
+            Verdict::Bad(fault, age) if call.opens_websocket => {
+                let target = handshake::target_of(call, request, &carrier);
+                let is_alone = handshake::is_alone(headers, beside, &carrier);
+                let (presented, faults) = self.bad_handshake(pinned, (fault, age), (target, is_alone));
+                (None, presented, faults)
             }
             Verdict::Bad(fault, age) => {
                 let is_alone =
@@ -184,7 +218,9 @@ impl Policy {
 
     /// Whether a cookie may hold a session that the app takes in place of a bad token.
     fn may_have_session(&self, headers: &HeaderMap, carrier: &Carrier) -> bool {
-        *carrier == Carrier::Bearer && headers.contains_key(header::COOKIE) && self.sessions.has_cookies()
+        !matches!(carrier, Carrier::Cookie(_))
+            && headers.contains_key(header::COOKIE)
+            && self.sessions.has_cookies()
     }
 
     /// The app has started again, and its key is not known yet: a token that it has handed out before
@@ -208,12 +244,17 @@ impl Policy {
     /// Whether a request could show what the app does with forged tokens: its answer is to be held
     /// against those to forged ones.
     fn question<B>(&self, call: &Call, request: &Request<B>, token: &str, carrier: &Carrier) -> Presented {
-        let is_asked = |need: Need| need == Need::Required || request.uri().query().is_none();
-        let is_asked = |(need, _): &(Need, &Security)| call.method == Method::GET && is_asked(*need);
-        let Some((_, security)) = need_of(call, carrier).filter(is_asked) else {
+        let is_asked = |(need, _): &(Need, u64)| {
+            let is_alone = match (carrier, request.uri().query()) {
+                (_, None) => true,
+                (Carrier::Query(name), Some(query)) => with_token(query, name, None).is_empty(),
+                (_, Some(_)) => false,
+            };
+            call.method == Method::GET && (*need == Need::Required || is_alone)
+        };
+        let Some((_, kind)) = need_of(call, carrier).filter(is_asked) else {
             return Presented::Nothing;
         };
-        let kind = kind_of(security, carrier);
         match self.memory.agreement(kind) {
             Some(agreement) if agreement.begin_to_ask(call.clock.time().as_second()) => {
                 Presented::Good(Box::new(Question {
@@ -235,10 +276,9 @@ impl Policy {
         (fault, age): (TokenFault, Option<i64>),
         (carrier, is_alone): (&Carrier, bool),
     ) -> (Option<Known>, Presented, Faults) {
-        let Some((need, security)) = need_of(call, carrier) else {
+        let Some((need, kind)) = need_of(call, carrier) else {
             return (None, Presented::Nothing, Faults::new());
         };
-        let kind = kind_of(security, carrier);
         let agreement = self.memory.agreement(kind);
         let agreement = agreement.as_deref();
         // Whether the app refuses what has expired, and how long after, is not known.
@@ -266,11 +306,17 @@ impl Policy {
     }
 
     /// Whether the body of an answer is needed.
-    pub(crate) fn asks_for(&self, call: &Call, status: StatusCode) -> bool {
+    pub(crate) fn asks_for(&self, call: &Call, presented: &Presented, status: StatusCode) -> bool {
         if self.mode == Mode::Off {
             return false;
         }
-        (status.is_success() && hands_out_tokens(call)) || self.asks_for_tokens(call, status)
+        let is_about_handshake = match presented {
+            Presented::BadHandshake { target, .. } => self.asks_about_handshake(*target, status),
+            _ => false,
+        };
+        is_about_handshake
+            || (status.is_success() && hands_out_tokens(call))
+            || self.asks_for_tokens(call, status)
     }
 
     /// Learns from an answer, and from its body where that was asked for. Returns a token by which a new
@@ -291,6 +337,10 @@ impl Policy {
                 if age.is_none() && status.is_success() && agreement.forged.is_accepted() {
                     audit.record(Record::of_bad_token_accepted(call, fault.text()));
                 }
+            }
+            Presented::GoodHandshake { target } => self.learn_good_handshake(*target, status),
+            Presented::BadHandshake { target, age } => {
+                self.learn_bad_handshake(*target, age.is_some(), answer, body);
             }
             Presented::Nothing | Presented::Good(_) => {}
         }
@@ -337,7 +387,14 @@ impl Policy {
     /// Tries the candidates on a token that the app has made or accepted.
     fn look_for_key(&self, call: &Call, audit: &impl Sink, token: &str) -> bool {
         let (candidates, is_complete) = self.candidates.get();
-        let found = trial::search(token, self.candidates.generation(), &candidates, is_complete, true);
+        let (generation, guesses) = (self.candidates.generation(), self.memory.guesses());
+        let found = trial::search(token, generation, &candidates, is_complete, true).or_else(|| {
+            let guessed = guesses.found()?;
+            trial::search(token, generation, std::slice::from_ref(&*guessed), false, false)
+        });
+        if found.is_none() {
+            guesses.begin(token, generation);
+        }
         let is_found = found.is_some();
         if let Some(found) = &found {
             let mode = self.mode.under(!found.is_only);
@@ -408,6 +465,31 @@ impl Policy {
     }
 }
 
+/// The verdict on a token, remembered or new.
+fn verdict(call: &Call, (pinned, epoch): (&Pinned, u64), token: &str) -> Verdict {
+    let now = call.clock.time();
+    let known = cache::recall(token, now.as_second(), |by, known, verdict| {
+        (by.is_empty() && known == epoch).then(|| verdict.clone())
+    });
+    known.unwrap_or_else(|| {
+        let verdict = pinned.judge(token, now);
+        cache::keep(token, "", epoch, now.as_second(), &verdict);
+        verdict
+    })
+}
+
+/// Of several tokens a good one, else the first signed one.
+fn best_of<'b, 'r>(
+    call: &Call,
+    pinned: (&Pinned, u64),
+    beside: &'b [Beside<'r>],
+) -> Option<(&'b Beside<'r>, Verdict)> {
+    let signed = beside.iter().filter(|one| token::has_its_form(&one.token));
+    let mut judged = signed.map(|one| (one, verdict(call, pinned, &one.token))).peekable();
+    let first = judged.peek().cloned();
+    judged.find(|(_, verdict)| matches!(verdict, Verdict::Good(_))).or(first)
+}
+
 /// The token of a request, and where it stands: in its `Authorization`, else in a cookie that its
 /// operation declares.
 fn credential<'h>(call: &Call, headers: &'h HeaderMap) -> Option<(Cow<'h, str>, Carrier)> {
@@ -431,23 +513,30 @@ fn has_another(call: &Call, headers: &HeaderMap, carrier: &Carrier) -> bool {
         || security.cookies.iter().any(|(name, _)| !is_own(name) && in_cookies(lines(), name).is_some())
 }
 
-/// How the operation of a request asks for a credential of this kind, if it does.
-fn need_of<'c>(call: &'c Call, carrier: &Carrier) -> Option<(Need, &'c Security)> {
-    let security = call.operation.as_ref()?.security()?;
-    Some((need_in(security, carrier)?, security))
+/// How the operation of a request asks for a credential of this kind, if it does, and the number of this
+/// way to ask.
+fn need_of(call: &Call, carrier: &Carrier) -> Option<(Need, u64)> {
+    let matched = call.operation.as_ref()?;
+    if let Carrier::Query(_) = carrier {
+        let asked = matched.query_token(&call.method)?;
+        return Some((asked.need, asked.kind));
+    }
+    let security = matched.security()?;
+    Some((need_in(security, carrier)?, kind_of(security, carrier)))
 }
 
 fn need_in(security: &Security, carrier: &Carrier) -> Option<Need> {
     match carrier {
         Carrier::Bearer => security.bearer,
         Carrier::Cookie(name) => security.cookies.iter().find(|(own, _)| own == name).map(|(_, need)| *need),
+        Carrier::Query(_) | Carrier::Protocol => None,
     }
 }
 
 /// The number of a way to ask, and of a place in which the credential stands.
 fn kind_of(security: &Security, carrier: &Carrier) -> u64 {
     match carrier {
-        Carrier::Bearer => security.kind,
+        Carrier::Bearer | Carrier::Query(_) | Carrier::Protocol => security.kind,
         Carrier::Cookie(_) => security.kind ^ 1,
     }
 }
@@ -481,8 +570,8 @@ fn claims_of(token: &str) -> Option<token::Claims> {
 }
 
 /// Words for a refusal where operations ask in a way, if the app's are known.
-fn own_words(memory: &Memory, security: &Security, carrier: &Carrier) -> Option<Arc<Words>> {
-    memory.agreement(kind_of(security, carrier))?.forged.words()
+fn own_words(memory: &Memory, kind: u64) -> Option<Arc<Words>> {
+    memory.agreement(kind)?.forged.words()
 }
 
 /// JSON without any character beyond ASCII.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Request, header};
 
 use super::{
-    Carrier, Policy, need_of, own_words,
+    Beside, Carrier, Policy, need_of, own_words,
     sessions::{Cause, Digest, HandedOut, Keeper, Session, digest, name_at_issuer, session_at_issuer},
 };
 use crate::{
@@ -41,11 +41,11 @@ pub(crate) struct Sight {
 
 impl Policy {
     /// Credentials of a request that this gate does not know, and another may know.
-    pub(crate) fn unknown<B>(&self, request: &Request<B>) -> Vec<Digest> {
+    pub(crate) fn unknown<B>(&self, request: &Request<B>, beside: &[Beside<'_>]) -> Vec<Digest> {
         if self.sessions_mode == Mode::Off {
             return Vec::new();
         }
-        let all = self.credentials(request.headers()).map(|(_, credential)| digest(credential));
+        let all = self.credentials(request.headers(), beside).map(|(_, credential)| digest(credential));
         all.filter(|digest| self.sessions.find(digest).is_none()).collect()
     }
 
@@ -67,21 +67,30 @@ impl Policy {
         }
     }
 
-    /// The credentials of a request: each with the name of its cookie, or none for a bearer token.
+    /// The credentials of a request, and where each stands.
     fn credentials<'h>(
         &'h self,
         headers: &'h HeaderMap,
-    ) -> impl Iterator<Item = (Option<&'h [u8]>, &'h [u8])> {
-        let token = bearer(headers).map(|token| (None, token.as_bytes()));
+        beside: &'h [Beside<'_>],
+    ) -> impl Iterator<Item = (Place<'h>, &'h [u8])> {
+        let token = bearer(headers).map(|token| (Place::Header, token.as_bytes()));
+        let beside = beside.iter().filter(|one| !matches!(one.carrier, Carrier::Cookie(_)));
+        let beside = beside.map(|one| (Place::Beside(&one.carrier), one.token.as_bytes()));
         let has_cookies = self.sessions.has_cookies();
         let cookies = has_cookies.then(|| cookie::pairs(headers)).into_iter().flatten();
         let is_one = |name: &[u8]| std::str::from_utf8(name).is_ok_and(|name| self.sessions.has_cookie(name));
-        let cookies = cookies.filter(move |(name, _)| is_one(name)).map(|(name, value)| (Some(name), value));
-        token.into_iter().chain(cookies).take(MOST)
+        let cookies =
+            cookies.filter(move |(name, _)| is_one(name)).map(|(name, value)| (Place::Cookie(name), value));
+        token.into_iter().chain(beside).chain(cookies).take(MOST)
     }
 
     /// Finds the session of a request; a session that has ended is refused, or its cookie is withheld.
-    pub(crate) fn find_session<B>(&self, call: &Call, request: &Request<B>) -> (Sight, Faults) {
+    pub(crate) fn find_session<B>(
+        &self,
+        call: &Call,
+        request: &Request<B>,
+        beside: &[Beside<'_>],
+    ) -> (Sight, Faults) {
         let (mut sight, mut faults) = (Sight::default(), Faults::new());
         if let Some(cause) = self.ended_at_issuer(call) {
             // The operator has given the issuer the address at which it says so.
@@ -93,10 +102,15 @@ impl Policy {
             return (sight, faults);
         }
         let now = call.clock.time().as_second();
-        for (cookie, credential) in self.credentials(request.headers()) {
+        for (place, credential) in self.credentials(request.headers(), beside) {
             let Some(found) = self.sessions.find(&digest(credential)) else {
-                if cookie.is_none() {
-                    faults.extend(self.judge_unknown(call, now));
+                let is_of_principal = match place {
+                    Place::Header => true,
+                    Place::Beside(_) => beside.len() == 1 && bearer(request.headers()).is_none(),
+                    Place::Cookie(_) => false,
+                };
+                if is_of_principal {
+                    faults.extend(self.judge_unknown(call, place, now));
                 }
                 continue;
             };
@@ -107,14 +121,14 @@ impl Policy {
                 }
                 Some((reason, why)) => {
                     let refusal = Refusal::about(reason, why);
-                    match self.treatment(call, cookie) {
+                    match self.treatment(call, place) {
                         Treatment::Refuse => {
-                            faults.push((self.sessions_mode, self.in_own_words(call, refusal)));
+                            faults.push((self.sessions_mode, self.in_own_words(call, place, refusal)));
                         }
                         Treatment::Withhold if self.sessions_mode == Mode::Enforce => {
-                            match cookie {
-                                Some(name) => sight.withheld.push(name.into()),
-                                None => sight.withholds_bearer = true,
+                            match place {
+                                Place::Cookie(name) => sight.withheld.push(name.into()),
+                                Place::Header | Place::Beside(_) => sight.withholds_bearer = true,
                             }
                             sight.why.get_or_insert(refusal);
                         }
@@ -128,12 +142,7 @@ impl Policy {
 
     /// Why the issuer of the caller's token has ended its session, if it has.
     fn ended_at_issuer(&self, call: &Call) -> Option<Cause> {
-        let principal = call.principal.as_ref().filter(|principal| !principal.is_of_app)?;
-        let made = principal.attribute("iat").and_then(serde_json::Value::as_i64)?;
-        let session = principal.attribute("sid").and_then(serde_json::Value::as_str);
-        let of_session = session.map(|session| session_at_issuer(&principal.issuer, session));
-        let names = [Some(name_at_issuer(&principal.issuer, &principal.subject)), of_session];
-        let names: Vec<_> = names.into_iter().flatten().collect();
+        let (names, made) = names_at_issuer(call)?;
         self.sessions.ended_before(&names, made)
     }
 
@@ -159,7 +168,7 @@ impl Policy {
 
     /// A good token that the app has not handed out through this gate, although it says that it was
     /// made since the gate learns.
-    fn judge_unknown(&self, call: &Call, now: i64) -> Option<(Mode, Refusal)> {
+    fn judge_unknown(&self, call: &Call, place: Place<'_>, now: i64) -> Option<(Mode, Refusal)> {
         let principal = call.principal.as_ref().filter(|principal| principal.is_of_app)?;
         let began = self.sessions.began();
         let issued = principal.attribute("iat").and_then(serde_json::Value::as_i64)?;
@@ -167,29 +176,56 @@ impl Policy {
         if !is_made_since || self.sessions.is_incomplete() {
             return None;
         }
-        Some((self.unknown, self.in_own_words(call, Reason::TokenUnknown.into())))
+        Some((self.unknown, self.in_own_words(call, place, Reason::TokenUnknown.into())))
     }
 
     /// How a credential of an ended session is kept from the app.
     #[expect(clippy::unused_self, reason = "it stands beside what asks")]
-    fn treatment(&self, call: &Call, cookie: Option<&[u8]>) -> Treatment {
-        match (cookie, need_of(call, &Carrier::Bearer)) {
-            (None, Some((Need::Required, _))) => Treatment::Refuse,
+    fn treatment(&self, call: &Call, place: Place<'_>) -> Treatment {
+        let is_needed = || matches!(need_of(call, &Carrier::Bearer), Some((Need::Required, _)));
+        match place {
+            // Nothing is cut out of a target.
+            Place::Beside(_) => Treatment::Refuse,
+            Place::Header if is_needed() => Treatment::Refuse,
             // The app answers as to a client that has logged out.
-            _ => Treatment::Withhold,
+            Place::Header | Place::Cookie(_) => Treatment::Withhold,
         }
     }
 
     /// A refusal in the app's own words for a token that it refuses, if they are known.
-    fn in_own_words(&self, call: &Call, refusal: Refusal) -> Refusal {
-        let words = need_of(call, &Carrier::Bearer)
-            .and_then(|(_, own)| own_words(&self.memory, own, &Carrier::Bearer));
+    fn in_own_words(&self, call: &Call, place: Place<'_>, refusal: Refusal) -> Refusal {
+        let carrier = match place {
+            Place::Beside(carrier) => carrier,
+            Place::Header | Place::Cookie(_) => &Carrier::Bearer,
+        };
+        let words = need_of(call, carrier).and_then(|(_, kind)| own_words(&self.memory, kind));
         Refusal { words, ..refusal }
     }
 }
 
+/// The names by which the issuer of the caller's token may end its session, and when that token was made.
+pub(super) fn names_at_issuer(call: &Call) -> Option<(Vec<Digest>, i64)> {
+    let principal = call.principal.as_ref().filter(|principal| !principal.is_of_app)?;
+    let made = principal.attribute("iat").and_then(serde_json::Value::as_i64)?;
+    let session = principal.attribute("sid").and_then(serde_json::Value::as_str);
+    let of_session = session.map(|session| session_at_issuer(&principal.issuer, session));
+    let names = [Some(name_at_issuer(&principal.issuer, &principal.subject)), of_session];
+    Some((names.into_iter().flatten().collect(), made))
+}
+
 /// Seconds by which clocks may differ.
 const SETTLED: i64 = 60;
+
+/// Where a credential stands.
+#[derive(Debug, Clone, Copy)]
+enum Place<'h> {
+    /// `Authorization`
+    Header,
+    /// A cookie of this name.
+    Cookie(&'h [u8]),
+    /// The query, or a subprotocol.
+    Beside(&'h Carrier),
+}
 
 enum Treatment {
     Refuse,

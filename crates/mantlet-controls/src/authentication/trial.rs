@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jsonwebtoken::{EncodingKey, jwk::Jwk};
 
-use super::public_keys::PUBLIC_KEYS;
+use super::{guess::is_guessable, public_keys::PUBLIC_KEYS};
 use crate::{
     identity::{Verdict, principal},
     token::{Algorithm, Candidate, Claims, Jws, Key, TokenFault},
@@ -40,6 +40,8 @@ pub(super) struct Pinned {
 pub enum Weakness {
     /// It is printed in a tutorial or in many public repositories.
     Public,
+    /// It is a short number, or made of words that people put there until they choose a key.
+    Guessable,
     /// It is shorter than the hash of its algorithm (RFC 7518 section 3.2).
     Short,
 }
@@ -49,6 +51,7 @@ impl Weakness {
     pub const fn code(self) -> &'static str {
         match self {
             Self::Public => "jwt-key-public",
+            Self::Guessable => "jwt-key-guessable",
             Self::Short => "jwt-key-short",
         }
     }
@@ -70,22 +73,19 @@ pub(super) fn search(
         let bytes = candidate.secret.expose();
         let decoded = || decoded_key(bytes).find(verifies).filter(|_| algorithm.is_symmetric());
         let key = key_of(bytes).filter(verifies).or_else(decoded)?;
-        Some((key, Arc::clone(&candidate.name), bytes.len(), is_public(bytes), candidate.verifies))
+        Some((key, Arc::clone(&candidate.name), (bytes.len(), known_as(bytes)), candidate.verifies))
     });
     if found.is_none() && with_public && algorithm.is_symmetric() {
         let public = PUBLIC_KEYS.iter().find_map(|text| {
             let key = key_of(text.as_bytes()).filter(verifies)?;
-            Some((key, Arc::from("a key that is published"), text.len(), true, false))
+            Some((key, Arc::from("a key that is published"), (text.len(), Some(Weakness::Public)), false))
         });
         found = public;
     }
-    let (key, name, length, is_public, verifies_tokens) = found?;
+    let (key, name, (length, known), verifies_tokens) = found?;
     let claims = Claims::read(&jws).ok()?;
-    let weakness = if is_public {
-        Some(Weakness::Public)
-    } else {
-        (algorithm.is_symmetric() && length < algorithm.length_of_secret()).then_some(Weakness::Short)
-    };
+    let is_short = length < algorithm.length_of_secret();
+    let weakness = known.or(is_short.then_some(Weakness::Short)).filter(|_| algorithm.is_symmetric());
     let others = candidates
         .iter()
         .filter(|candidate| (candidate.is_named_like_a_key || candidate.verifies) && candidate.name != name);
@@ -120,8 +120,11 @@ fn decoded_key(text: &[u8]) -> impl Iterator<Item = Key> + use<'_> {
 /// Other keys that are tried for a token that ours does not verify.
 const MOST_OTHERS: usize = 16;
 
-fn is_public(bytes: &[u8]) -> bool {
-    PUBLIC_KEYS.iter().any(|text| text.as_bytes() == bytes)
+/// How others know a key.
+fn known_as(bytes: &[u8]) -> Option<Weakness> {
+    let is_public = PUBLIC_KEYS.iter().any(|text| text.as_bytes() == bytes);
+    let is_guessable = || is_guessable(bytes).then_some(Weakness::Guessable);
+    is_public.then_some(Weakness::Public).or_else(is_guessable)
 }
 
 /// A text as a key for an algorithm: a secret, a public key, or the public half of a private one.

@@ -84,6 +84,8 @@ pub struct Call {
     pub path: CanonicalPath,
     /// The place in the app that the path leads to, however it is spelled.
     pub(crate) place: Place,
+    /// It asks for a WebSocket ([`wants_websocket`]).
+    pub(crate) opens_websocket: bool,
     /// The route of the app's contract, if one is known.
     pub operation: Option<Matched>,
     /// The caller, if a credential proves it.

@@ -36,8 +36,6 @@ use std::{
     time::Duration,
 };
 
-use http::Request;
-
 pub(crate) use self::trusted::Logout;
 use self::trusted::{Outcome, Source, Trusted};
 pub use self::{
@@ -47,7 +45,7 @@ pub use self::{
 use crate::{
     Call, Mode, Reason, Refusal,
     call::Known,
-    identity::{Epoch, Verdict, bearer, cache},
+    identity::{Epoch, Verdict, cache},
     operation::Need,
     token::{Claims, Jws, TokenFault},
 };
@@ -126,9 +124,8 @@ impl Policy {
         remotes.collect()
     }
 
-    /// Judges the token of a request, from memory alone. None: its issuer must be asked.
-    pub(crate) fn judge<B>(&self, call: &Call, request: &Request<B>) -> Option<Judged> {
-        let Some(token) = bearer(request.headers()) else { return Some(Judged::NotOurs) };
+    /// Judges a token of a request, from memory alone. None: its issuer must be asked.
+    pub(crate) fn judge(&self, call: &Call, token: &str) -> Option<Judged> {
         let now = call.clock.time();
         if let Some((trusted, verdict)) = self.recall(token, now.as_second()) {
             return Some(self.conclude(call, &trusted, verdict));

@@ -15,7 +15,11 @@ use mantlet_contract::{
     sensitive::{self, Evidence, SensitiveRoute, SessionRole, SessionRoute},
 };
 
-use super::{place, security::Security, tally::Tally};
+use super::{
+    place,
+    security::{QueryToken, Security},
+    tally::Tally,
+};
 
 /// The contract, ready for lookups.
 #[derive(Debug)]
@@ -49,6 +53,8 @@ pub struct Contract {
     pub(crate) tallies: HashMap<usize, Tally>,
     /// How routes ask for credentials, by the same places.
     pub(crate) security: HashMap<usize, Security>,
+    /// Parameters of queries in which routes take tokens, by the same places.
+    pub(crate) query_tokens: HashMap<usize, QueryToken>,
     /// Every name that a field or a parameter has anywhere: these are the app's own words.
     pub(crate) names: HashSet<Box<str>>,
 }
@@ -109,6 +115,11 @@ impl Contract {
             route.operation.as_ref().and_then(Security::of).map(|security| (address(route), security))
         };
         let security = routes.http().filter_map(security_of).collect();
+        let query_token_of = |route: &Arc<HttpRoute>| {
+            let found = route.operation.as_ref().and_then(|own| QueryToken::of(&route.path, own));
+            found.map(|token| (address(route), token))
+        };
+        let query_tokens = routes.http().filter_map(query_token_of).collect();
         let names = names_of(model, &routes);
         let found = Self {
             routes,
@@ -126,6 +137,7 @@ impl Contract {
             declared,
             tallies,
             security,
+            query_tokens,
             names,
         };
         (found, notes)

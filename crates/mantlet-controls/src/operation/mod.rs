@@ -22,7 +22,7 @@ pub(crate) use self::{
     contract::address,
     handle::State,
     promise::Promised,
-    security::{Need, Security},
+    security::{Need, QueryToken, Security, TOKEN_PARAMETERS},
 };
 
 /// The route of a request.
@@ -52,6 +52,13 @@ impl Matched {
     /// The credentials that the operation asks for, if it does.
     pub(crate) fn security(&self) -> Option<&Security> {
         self.contract.security.get(&address(&self.route))
+    }
+
+    /// The parameter of the query in which the operation takes a token, if it does. The token of a link
+    /// in a mail is for something else.
+    pub(crate) fn query_token(&self, method: &Method) -> Option<QueryToken> {
+        let found = self.contract.query_tokens.get(&address(&self.route))?;
+        self.sensitivity(method).is_none().then_some(*found)
     }
 
     /// Why the operation is sensitive, if it is.

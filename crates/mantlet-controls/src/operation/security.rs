@@ -4,6 +4,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use mantlet_contract::model::{Location, Operation, SecurityRequirement, SecurityScheme};
 
+/// Parameters of a query that hold a token, where a client cannot set headers: a browser opens event
+/// streams and WebSockets with a URL alone.
+pub(crate) const TOKEN_PARAMETERS: [&str; 3] = ["access_token", "token", "jwt"];
+
 /// Whether an operation can do without a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
@@ -68,5 +72,36 @@ impl Security {
         // What must be there beside the token changes nothing about a bad token.
         let has_others = all().any(|one| is_of_another_kind(one) && !one.auto_error);
         Some(Self { bearer, cookies, has_others, kind: kind.finish() })
+    }
+}
+
+/// The parameter of the query in which an operation takes a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct QueryToken {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Whether the operation can do without it.
+    pub(crate) need: Need,
+    /// The number of this way to ask: one for each operation.
+    pub(crate) kind: u64,
+}
+
+impl QueryToken {
+    /// None if an operation declares no such parameter.
+    pub(crate) fn of(path: &str, operation: &Operation) -> Option<Self> {
+        let of_schemes = operation.security.iter().flatten().filter_map(|one| match &one.scheme {
+            SecurityScheme::ApiKey { location: Location::Query, name } => Some((&**name, one.auto_error)),
+            _ => None,
+        });
+        let inputs = operation.inputs.iter().filter(|input| input.location == Location::Query);
+        let of_inputs = inputs.flat_map(|input| input.take.names().map(move |name| (name, input.required)));
+        let declared: Vec<_> = of_schemes.chain(of_inputs).collect();
+        let find = |name: &str| declared.iter().find(|(own, _)| *own == name);
+        let (name, (_, required)) =
+            TOKEN_PARAMETERS.into_iter().find_map(|name| Some((name, find(name)?)))?;
+        let need = if *required { Need::Required } else { Need::Optional };
+        let mut kind = DefaultHasher::new();
+        ("query", path, &operation.id, name).hash(&mut kind);
+        Some(Self { name, need, kind: kind.finish() })
     }
 }

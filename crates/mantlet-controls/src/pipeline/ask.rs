@@ -1,12 +1,12 @@
 //! What the app does with tokens that are not good: it is asked, with tokens that the gate has forged.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 
 use super::{App, Road};
 use crate::{
     Call, Scheme,
     audit::Sink,
-    authentication::{Answers, Carrier, Presented, Question, forged, said_by, unsigned},
+    authentication::{Answers, Carrier, Presented, Question, forged, said_by, unsigned, with_token},
 };
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -85,10 +85,21 @@ async fn answers<B, A: App<B>>(call: &Call, app: &mut A, question: &Question) ->
     Some(Answers { bad: [first, second], missing })
 }
 
+/// A target with this token in its query, or without any.
+fn in_query(target: &Uri, name: &str, token: Option<&str>) -> Uri {
+    let query = with_token(target.query().unwrap_or_default(), name, token);
+    let path = target.path();
+    let target = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+    target.parse().unwrap_or_default()
+}
+
 fn request(call: &Call, question: &Question, token: Option<&str>) -> Request<()> {
     let mut request = Request::new(());
     *request.method_mut() = Method::GET;
-    *request.uri_mut() = question.target.clone();
+    *request.uri_mut() = match question.carrier {
+        Carrier::Query(name) => in_query(&question.target, name, token),
+        _ => question.target.clone(),
+    };
     let headers = request.headers_mut();
     for (name, value) in question.headers.iter().filter(|(name, _)| !is_left_out(name)) {
         headers.append(name.clone(), value.clone());
@@ -100,7 +111,8 @@ fn request(call: &Call, question: &Question, token: Option<&str>) -> Request<()>
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
     }
     let (name, value) = match (&question.carrier, token) {
-        (_, None) => return request,
+        // Nothing is shown, or it stands in the target; and the app is not asked about handshakes.
+        (_, None) | (Carrier::Query(_) | Carrier::Protocol, Some(_)) => return request,
         (Carrier::Bearer, Some(token)) => (header::AUTHORIZATION, format!("Bearer {token}")),
         (Carrier::Cookie(name), Some(token)) => (header::COOKIE, format!("{name}={token}")),
     };

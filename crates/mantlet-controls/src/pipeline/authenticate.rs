@@ -8,9 +8,11 @@ use super::{App, Road, pass::pass};
 use crate::{
     Reason, Refusal, RequestBody, api_keys,
     audit::{Record, Sink},
+    authentication::Beside,
     cors,
     identity::bearer,
     issuer::Judged,
+    token::has_its_form,
 };
 
 /// Finds the caller and its session.
@@ -26,18 +28,24 @@ where
 {
     let is_bearer_ours = by_api_key(road, request)?;
     let authentication = &road.policy.authentication;
+    let beside = {
+        let contract = road.call.opens_websocket.then(|| road.policy.contract.in_force()).flatten();
+        let cookies = contract.as_ref().map(|contract| &*contract.session_cookies).unwrap_or_default();
+        authentication.beside(&road.call, request, cookies)
+    };
     let keeper = app.sessions();
     let others = keeper.filter(|keeper| keeper.is_shared());
-    let unknown = others.map(|_| authentication.unknown(request)).unwrap_or_default();
+    let unknown = others.map(|_| authentication.unknown(request, &beside)).unwrap_or_default();
     // Boxed: rare, and the future of every request would be larger for it.
     if let Some(others) = others.filter(|_| !unknown.is_empty()).cloned() {
         Box::pin(authentication.ask_others(unknown, others)).await;
     }
-    if !road.policy.issuer.is_empty() && !is_bearer_ours {
-        by_issuer(road, request, app).await?;
+    if !road.policy.issuer.is_empty() {
+        let of_header = bearer(request.headers()).filter(|_| !is_bearer_ours);
+        by_issuer(road, of_header, &beside, app).await?;
     }
     if road.call.principal.is_none() {
-        let (principal, presented, faults) = authentication.judge(&road.call, request);
+        let (principal, presented, faults) = authentication.judge(&road.call, request, &beside);
         (road.call.principal, road.due.presented) = (principal, presented);
         pass(road.audit, &road.call, faults)?;
     }
@@ -45,8 +53,10 @@ where
     if road.call.principal.is_none() {
         road.call.principal.clone_from(&road.call.api_key);
     }
-    let (sight, faults) = authentication.find_session(&road.call, request);
+    let (sight, faults) = authentication.find_session(&road.call, request, &beside);
     pass(road.audit, &road.call, faults)?;
+    // What came without a header is a credential all the same: caches must not keep the answer.
+    road.call.carries_credentials |= road.call.principal.is_some() || sight.shown.is_some();
     sight.withhold(request.headers_mut());
     if let Some(why) = &sight.why {
         road.audit.record(Record::of_withheld(&road.call, why));
@@ -78,10 +88,11 @@ where
     Ok(judged.is_bearer)
 }
 
-/// Asks the issuers of the configuration about the token.
+/// Asks the issuers of the configuration about the tokens of a request: a good one says who calls.
 async fn by_issuer<B, A, S>(
     road: &mut Road<'_, S>,
-    request: &mut Request<RequestBody<B>>,
+    of_header: Option<&str>,
+    beside: &[Beside<'_>],
     app: &mut A,
 ) -> Result<(), Refusal>
 where
@@ -90,23 +101,31 @@ where
     S: Sink,
 {
     let issuer = &road.policy.issuer;
-    let judged = issuer.judge(&road.call, request);
-    let token = bearer(request.headers()).filter(|_| judged.is_none()).map(str::to_owned);
-    let judged = match (judged, token, app.issuers().cloned()) {
-        (Some(judged), ..) => judged,
-        (None, Some(token), Some(client)) => Box::pin(issuer.ask(&road.call, &token, client)).await,
-        // A layer in a service of one's own has no network to ask.
-        (None, Some(token), None) => issuer.cannot_ask(&road.call, &token),
-        (None, None, _) => Judged::NotOurs,
-    };
-    match judged {
-        Judged::NotOurs => Ok(()),
-        Judged::Caller(principal) => {
-            road.call.principal = Some(principal);
-            Ok(())
+    let count = usize::from(of_header.is_some()) + beside.len();
+    let mut bad = None;
+    for token in of_header.into_iter().chain(beside.iter().map(|one| &*one.token)) {
+        let judged = match (issuer.judge(&road.call, token), app.issuers().cloned()) {
+            (Some(judged), _) => judged,
+            // Boxed: rare, and the future of every request would be larger for it.
+            (None, Some(client)) => Box::pin(issuer.ask(&road.call, token, client)).await,
+            // A layer in a service of one's own has no network to ask.
+            (None, None) => issuer.cannot_ask(&road.call, token),
+        };
+        match judged {
+            Judged::NotOurs => {}
+            Judged::Caller(principal) => {
+                road.call.principal = Some(principal);
+                return Ok(());
+            }
+            // A text in a target that no issuer knows may be something else of the app.
+            Judged::Bad(..) if of_header != Some(token) && !has_its_form(token) => {}
+            // The app may take another one of them.
+            Judged::Bad(mode, refusal) => {
+                bad.get_or_insert((mode.under(count > 1), refusal));
+            }
         }
-        Judged::Bad(mode, refusal) => pass(road.audit, &road.call, vec![(mode, refusal)]),
     }
+    pass(road.audit, &road.call, bad.into_iter().collect())
 }
 
 /// Reads what a request names of sessions, if its operation changes them.

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     Mode, Reason, Refusal, RequestBody, Scheme,
     audit::{Record, Sink},
-    call::{self, CanonicalPath},
+    call::CanonicalPath,
     client, cors, csrf, host, https, limits,
     message::Findings,
     operation,
@@ -241,8 +241,7 @@ fn find_operation<B, S: Sink>(
         due.absent = policy.contract.absent(host, path, &call.place, rules).map(Box::new);
         return Ok(None);
     }
-    let opens_websocket = call::wants_websocket(&call.method, request.version(), request.headers());
-    let verdict = policy.contract.route(&call.method, opens_websocket, host, (path, &call.place), rules);
+    let verdict = policy.contract.route(&call.method, call.opens_websocket, host, (path, &call.place), rules);
     call.operation = verdict.route;
     pass(*audit, call, verdict.faults)?;
     Ok(verdict.session_cookies)

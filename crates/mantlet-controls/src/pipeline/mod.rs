@@ -203,7 +203,7 @@ impl<S: Sink> Road<'_, S> {
         let status = answer.status();
         let authentication = &self.policy.authentication;
         let is_asked_for_input = self.due.judged.asks_for(status);
-        let is_asked_for_tokens = authentication.asks_for(&self.call, status);
+        let is_asked_for_tokens = authentication.asks_for(&self.call, &self.due.presented, status);
         let refresh_tokens = &self.policy.refresh_tokens;
         let is_asked = is_asked_for_input
             || is_asked_for_tokens
@@ -286,7 +286,7 @@ impl<S: Sink> Road<'_, S> {
                 contract::learn(&self.call, &self.due.judged, self.audit, status, said);
             }
             let (authentication, presented) = (&self.policy.authentication, &self.due.presented);
-            if authentication.asks_for(&self.call, status) {
+            if authentication.asks_for(&self.call, &self.due.presented, status) {
                 let (answer, course) = ((status, headers), self.due.course.as_deref());
                 new_token = authentication.learn(&self.call, presented, self.audit, answer, said, course);
             }

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use super::{Arrival, Policy};
 use crate::{
     Call,
-    call::{CanonicalPath, Client, Host, Place, request_id::RequestId},
+    call::{self, CanonicalPath, Client, Host, Place, request_id::RequestId},
     client,
 };
 
@@ -24,6 +24,7 @@ pub(crate) fn open<B>(policy: &Policy, arrival: &Arrival, request: &Request<B>) 
         origin: headers.get(header::ORIGIN).cloned(),
         path: CanonicalPath::as_sent(request.uri()),
         place: Place::default(),
+        opens_websocket: call::wants_websocket(request.method(), request.version(), headers),
         operation: None,
         principal: None,
         api_key: None,

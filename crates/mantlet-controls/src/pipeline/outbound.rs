@@ -1,4 +1,4 @@
-//! The way back, in order: responses (looked at where they come in) · audit · settle · throttle · deprecation · cookies · cors · csrf · headers.
+//! The way back, in order: responses (looked at where they come in) · audit · settle · throttle · deprecation · cookies · authentication · cors · csrf · headers.
 
 use bytes::Bytes;
 use http::{Response, StatusCode, Version, header};
@@ -66,11 +66,26 @@ pub(super) fn finish<B: Body<Data = Bytes>, S: Sink>(
         policy.deprecation.apply(call.operation.as_ref(), answer.headers_mut());
         // cookies: the app's own, before others are set beside them.
         mend_cookies(road, &mut answer);
+        // authentication: a WebSocket or a stream ends with the session that has opened it.
+        if goes_on(&answer)
+            && let Some(tenure) = policy.authentication.tenure(call, road.due.shown.as_ref())
+        {
+            answer.extensions_mut().insert(tenure);
+        }
     }
     // cors: refusals too, or a browser shows its user "CORS error" instead of what went wrong.
     policy.cors.set_headers_for(call.origin.as_ref(), answer.headers_mut());
     set_headers(road, &mut answer);
     answer
+}
+
+/// Bytes of a response that a client may take long to read.
+const LONG: u64 = 1 << 20;
+
+/// Whether a response may go on for a while: a WebSocket, a stream, a large file.
+fn goes_on<B: Body<Data = Bytes>>(answer: &Response<ResponseBody<B>>) -> bool {
+    answer.status() == StatusCode::SWITCHING_PROTOCOLS
+        || answer.body().size_hint().exact().is_none_or(|length| length > LONG)
 }
 
 /// Records a refusal. A client that has left was not refused.

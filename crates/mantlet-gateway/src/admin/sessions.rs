@@ -40,9 +40,7 @@ pub(super) async fn end(kept: &KeptSessions, id: &str, audit: &impl Sink) -> Res
                 "this gate does not know the session, and the store does not respond; try again later";
             Trouble::new(StatusCode::SERVICE_UNAVAILABLE, message)
         })?;
-        for event in &found {
-            kept.known.apply(event);
-        }
+        learn(kept, &found);
     }
     let session = kept.known.session(number).ok_or_else(|| {
         let message = format!("there is no session `{id}`; `mantlet sessions` lists all");
@@ -110,11 +108,15 @@ async fn end_all(
 async fn ask_others(kept: &KeptSessions, account: &str) -> bool {
     for name in names_of(account) {
         let Some(found) = kept.find_account(name).await else { return false };
-        for event in &found {
-            kept.known.apply(event);
-        }
+        learn(kept, &found);
     }
     true
+}
+
+fn learn(kept: &KeptSessions, found: &[Event]) {
+    for event in found {
+        kept.known.apply(event);
+    }
 }
 
 /// The sessions of an account, by its name at the login or by the `sub` of its tokens.

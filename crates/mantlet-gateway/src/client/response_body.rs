@@ -3,17 +3,58 @@
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use mantlet_controls::ResponseBody;
+use mantlet_controls::{
+    ResponseBody,
+    audit::Sink,
+    authentication::{Over, Tenure},
+};
+use tokio::time::Instant;
 
-use crate::{app::AppResponseBody, connection_state::Exchange};
+use crate::{app::AppResponseBody, audit_log::AuditLog, connection_state::Exchange};
 
 /// The largest piece of a response that is passed to an HTTP/2 stream at once. The time that a
 /// client takes for it shows whether the client reads at all.
 const STREAM_PIECE: usize = 16 << 10;
+
+/// How long a response that has an end may go on although its caller's session has ended.
+const GRACE: Duration = Duration::from_mins(1);
+
+/// Why a response ends before its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BrokenOff {
+    /// The app has broken it off.
+    #[error(transparent)]
+    ByApp(#[from] hyper::Error),
+    /// The credential of its caller has ended.
+    #[error("{0}")]
+    ByGate(&'static str),
+}
+
+/// A response that goes on no longer than the credential of its caller.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    tenure: Tenure,
+    audit: AuditLog,
+    from: Instant,
+}
+
+impl Watched {
+    pub(crate) fn new(tenure: Tenure, audit: &AuditLog, exchange: &Exchange) -> Self {
+        exchange.watch();
+        let grace = if exchange.is_endless() { Duration::ZERO } else { GRACE };
+        Self { tenure, audit: audit.clone(), from: Instant::now() + grace }
+    }
+
+    /// Whether it is over.
+    fn look(&self) -> Option<Over> {
+        if Instant::now() < self.from { None } else { self.tenure.look() }
+    }
+}
 
 /// A response on its way to the client; its end is the end of the exchange.
 #[derive(Debug)]
@@ -22,22 +63,47 @@ pub(crate) struct ClientResponseBody {
     /// The rest of the app's last piece.
     rest: Bytes,
     exchange: Exchange,
+    /// Boxed: rarer than responses that are not watched.
+    watched: Option<Box<Watched>>,
+    /// It was broken off.
+    is_over: bool,
 }
 
 impl ClientResponseBody {
-    pub(crate) const fn new(answer: ResponseBody<AppResponseBody>, exchange: Exchange) -> Self {
-        Self { answer, rest: Bytes::new(), exchange }
+    pub(crate) const fn new(
+        answer: ResponseBody<AppResponseBody>,
+        exchange: Exchange,
+        watched: Option<Box<Watched>>,
+    ) -> Self {
+        Self { answer, rest: Bytes::new(), exchange, watched, is_over: false }
     }
 
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    /// Ends the response if the credential of its caller has ended. An endless one ends as if the app had
+    /// ended it: every browser asks anew, and is refused then. Of any other the client learns that it is
+    /// not complete.
+    fn break_off(&mut self) -> Option<Option<BrokenOff>> {
+        let over = self.watched.as_ref()?.look()?;
+        let watched = self.watched.take()?;
+        watched.audit.record(over.record);
+        if !over.ends {
+            return None;
+        }
+        self.is_over = true;
+        Some((!self.exchange.is_endless()).then_some(BrokenOff::ByGate(over.text)))
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        if let Some(end) = self.break_off() {
+            return Poll::Ready(end.map(Err));
+        }
         if !self.rest.is_empty() {
             let size = self.rest.len().min(STREAM_PIECE);
             return Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(size)))));
         }
-        if self.exchange.is_over() {
+        if self.is_over || self.exchange.is_over() {
             return Poll::Ready(None);
         }
-        let frame = ready!(Pin::new(&mut self.answer).poll_frame(cx));
+        let frame = ready!(Pin::new(&mut self.answer).poll_frame(cx)).map(|frame| frame.map_err(From::from));
         match frame {
             Some(Ok(frame)) if self.exchange.is_multiplexed() => match frame.into_data() {
                 Ok(mut data) => {
@@ -53,12 +119,12 @@ impl ClientResponseBody {
 
 impl Body for ClientResponseBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BrokenOff;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         self.exchange.note_handed_on(false);
         let piece = ready!(self.poll_piece(cx));
         self.exchange.note_handed_on(true);

@@ -42,6 +42,19 @@ impl Exchange {
         self.is_endless && self.connection.should_close()
     }
 
+    /// Whether its response continues for as long as the client wants.
+    pub(crate) const fn is_endless(&self) -> bool {
+        self.is_endless
+    }
+
+    /// Its response is polled at each tick of its connection. One that is not multiplexed is polled with
+    /// its connection.
+    pub(crate) fn watch(&self) {
+        if let Some(stream) = &self.stream {
+            stream.is_watched.store(true, Relaxed);
+        }
+    }
+
     /// Whether other exchanges share the connection.
     pub(crate) const fn is_multiplexed(&self) -> bool {
         self.stream.is_some()

@@ -109,6 +109,8 @@ pub(crate) struct Stream {
     /// Since when the last piece of its response has waited for the client, or 0.
     waits_since: AtomicU64,
     is_aborted: AtomicBool,
+    /// Its response is looked at from time to time.
+    is_watched: AtomicBool,
     waker: AtomicWaker,
 }
 
@@ -327,6 +329,13 @@ impl ConnectionState {
                 stream.is_aborted.store(true, Relaxed);
                 stream.waker.wake();
             }
+        }
+    }
+
+    /// Has watched responses look whether they may go on.
+    pub(crate) fn look_at_streams(&self) {
+        for stream in self.rare().streams.iter().filter(|stream| stream.is_watched.load(Relaxed)) {
+            stream.waker.wake();
         }
     }
 

@@ -63,14 +63,19 @@ impl Launched {
         Self { launcher, folder, gate }
     }
 
-    pub(crate) fn found(&self) -> Found {
+    /// What the launcher sends.
+    pub(crate) fn document(&self) -> Value {
         self.gate.set_nonblocking(true).unwrap();
         let (mut launcher, _) = eventually("the launcher connects", || self.gate.accept().ok());
         launcher.set_nonblocking(false).unwrap();
         launcher.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut document = vec![];
         launcher.read_to_end(&mut document).unwrap();
-        let document: Value = serde_json::from_slice(&document).unwrap();
+        serde_json::from_slice(&document).unwrap()
+    }
+
+    pub(crate) fn found(&self) -> Found {
+        let document = self.document();
         let all = document["candidates"].as_array().unwrap().iter();
         let found: Found = all
             .map(|one| {

@@ -23,6 +23,7 @@ mod client;
 mod content_types;
 mod contract;
 mod cookies;
+mod decodes;
 mod docs;
 mod documents;
 mod faults;

@@ -31,7 +31,7 @@ from mantlet_inspector.source.stored import (
     attribute,
     class_name,
     is_a,
-    is_just,
+    is_exactly,
     items,
     module_of,
     names_of,
@@ -65,6 +65,8 @@ CARRIERS = {
     "run_sync": 0,
     "to_thread": 0,
 }
+# What a class is handed to without that an object is made.
+ABOUT = ("cast", "isinstance", "issubclass", "super")
 MIDDLEWARE = ("Middleware", "add_middleware")
 
 
@@ -75,6 +77,7 @@ class Site(NamedTuple):
     call: ast.Call
     has_me: bool  # whether the first parameter is given by what stands before the dot
     is_open: bool = False  # whether more arguments may come later
+    before: tuple[Source, ast.Call] | None = None  # with arguments that it may replace
 
 
 class Use(NamedTuple):
@@ -113,7 +116,10 @@ class Callers:
         for site in use.sites:
             given = names if is_free or not site.has_me else names[1:]
             at = At(site.source, NO_FRAMES)
-            bound = self.values.bound_by(function, given, site.call, at)
+            bound = self.values.calls.bound_by(function, given, site.call, at)
+            if site.before is not None:
+                earlier = At(site.before[0], NO_FRAMES)
+                bound = {**self.values.calls.bound_by(function, given, site.before[1], earlier), **bound}
             if not site.is_open and any(one not in bound for one in self.needed(function, given)):
                 continue  # it would fail
             is_used = True
@@ -158,7 +164,7 @@ class Callers:
                     call = annotated(argument.annotation)
                 if call is None:
                     raise Unknown
-                return self.values.depended(call, at)
+                return self.values.calls.depended(call, at)
         if argument.annotation is None or isinstance(argument.annotation, ast.Constant):
             return None
         alias = self.names.live(source, argument.annotation)  # `SettingsDep`
@@ -168,7 +174,7 @@ class Callers:
                 call = attribute(mark, "dependency")
                 call = attribute(alias, "__origin__") if call is None else call
                 if call is not None:
-                    return self.values.injected_by(Live(call), at)
+                    return self.values.calls.injected_by(Live(call), at)
         return None
 
     # Where a function or a class is mentioned
@@ -209,7 +215,7 @@ class Callers:
         return found
 
     def is_function(self, value: Any, source: Source, function: Any) -> bool:
-        live = function_of(value) if is_just(value, *CALLABLE) else None
+        live = function_of(value) if is_exactly(value, *CALLABLE) else None
         code = live.__code__ if live is not None else None
         return code is not None and (code.co_name, code.co_filename) == (function.name, source.file)
 
@@ -254,10 +260,34 @@ class Callers:
                 if name in MIDDLEWARE:  # the app stands first
                     rest = [ast.Constant(None), *rest]
                 carried = ast.Call(parent.func, rest, parent.keywords)
-                return Use([Site(source, carried, has_me, name == "partial")], False, False)
+                if name == "partial":
+                    return self.use_of_partial(source, parent, carried, has_me)
+                return Use([Site(source, carried, has_me)], False, False)
             if is_depends(self.names.live(source, parent.func)):
                 return Use([], True, False)
         return Use([], False, True)
+
+    def use_of_partial(self, source: Source, made: ast.Call, carried: ast.Call, has_me: bool) -> Use:
+        """Calls of a `partial` that has a name, in which its arguments may be others; or one that
+        is called as it is."""
+        parent = source.parents[made]
+        if isinstance(parent, ast.Call):
+            return Use([Site(source, carried, has_me)], False, not is_carried(parent, made))
+        target = parent.targets[0] if isinstance(parent, ast.Assign) and len(parent.targets) == 1 else None
+        name = target.id if isinstance(target, ast.Name) else ""
+        live = source.names.get(name)
+        is_odd = live is None or source.binding_of(parent, name) is not None
+        if is_odd or self.values.stores.had_others(source, name):
+            return Use([], False, True)
+        sites = []
+        for other, node in self.sources.named(self.words(name, functools.partial(operator.is_, live))):
+            if self.names.live(other, node) is not live or not isinstance(node.ctx, ast.Load):
+                continue
+            call = other.parents[node]
+            if not isinstance(call, ast.Call) or call.func is not node or (call.args and carried.args):
+                return Use([], False, True)
+            sites.append(Site(other, call, has_me, before=(source, carried)))
+        return Use(sites or [Site(source, carried, has_me, is_open=True)], False, False)
 
     def use_of_class(self, cls: Any) -> Use:
         """Calls of a class, of those below it that are made in the same way, and of its
@@ -277,7 +307,7 @@ class Callers:
         parent = source.parents[node]
         if isinstance(parent, (ast.Attribute, ast.ClassDef, ast.ExceptHandler)):
             return
-        if isinstance(parent, ast.Call) and last_of(parent.func) in ("cast", "isinstance", "issubclass"):
+        if isinstance(parent, ast.Call) and last_of(parent.func) in ABOUT:
             return
         argument = annotates(source, node)
         if argument is None:
@@ -319,6 +349,12 @@ class Callers:
 
 
 CALLABLE = (types.FunctionType, types.MethodType, type(functools.lru_cache(len)))
+
+
+def is_carried(call: ast.Call, callee: Any) -> bool:
+    """Whether a call only calls what is handed to it, as it is."""
+    before = CARRIERS.get(last_of(call.func))
+    return before is not None and call.args[before:] == [callee] and not call.keywords
 
 
 def joined(uses: Any) -> Use:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from mantlet_inspector.candidates.whose import OWN, Whose
 from mantlet_inspector.source.objects import is_class, is_module, name_in, names_in
-from mantlet_inspector.source.stored import bases_of, is_just, module_of, names_of
+from mantlet_inspector.source.stored import bases_of, is_exactly, module_of, names_of
 
 # Libraries of tokens, and libraries that verify tokens for an app.
 TOKENS = ("authlib", "jose", "joserfc", "jwt")
@@ -84,6 +84,7 @@ KINDS = {
     "jwt.api_jws.PyJWS.encode": HARMLESS,
     "jwt.api_jws.PyJWS.get_algorithm_by_name": HARMLESS,
     "jwt.api_jws.PyJWS.get_unverified_header": HARMLESS,
+    "jwt.algorithms.get_default_algorithms": HARMLESS,
     "jwt.api_jwt.PyJWT": CLASS,
     "jwt.api_jwt.PyJWT.decode": OPTIONAL,
     "jwt.api_jwt.PyJWT.decode_complete": OPTIONAL,
@@ -180,7 +181,7 @@ class Libraries:
         if is_class(value):
             if any(base is BaseException for base in bases_of(value)):
                 return HARMLESS
-        elif not is_just(value, types.FunctionType, types.MethodType):
+        elif not is_exactly(value, types.FunctionType, types.MethodType):
             known = self.kind(type(value))
             if known is not None and known.what == "class":
                 return MODULE

@@ -14,7 +14,7 @@ from mantlet_inspector.candidates.decodes.sources import NOTHING, Source, Source
 from mantlet_inspector.candidates.reach import CACHED
 from mantlet_inspector.source import index
 from mantlet_inspector.source.objects import is_class, is_module, name_in, names_in
-from mantlet_inspector.source.stored import attributes, bases_of, class_name, is_just, names_of
+from mantlet_inspector.source.stored import attributes, bases_of, class_name, is_exactly, names_of
 
 DEPTH = 10
 
@@ -75,7 +75,7 @@ class Names:
             cls = source.class_of(around)
             names = names_of(cls) if cls is not None else {}
         value = names.get(getattr(function, "name", ""))
-        found = function_of(value.__func__ if is_just(value, staticmethod, classmethod) else value)
+        found = function_of(value.__func__ if is_exactly(value, staticmethod, classmethod) else value)
         tree = self.sources.function(found) if found is not None else None
         return found if tree is not None and tree[1] is function else None
 
@@ -116,7 +116,7 @@ def of_class(cls: Any, name: str, me: Any) -> Any:
             return types.MethodType(found.__func__, cls)
         if type(found) is types.FunctionType:
             return found if me is None else types.MethodType(found, me)
-        is_kept = is_class(found) or is_just(found, property, CACHED) or not has(type(found), "__get__")
+        is_kept = is_class(found) or is_exactly(found, property, CACHED) or not has(type(found), "__get__")
         return found if is_kept else NOTHING
     return NOTHING
 

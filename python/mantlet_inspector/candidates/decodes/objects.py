@@ -23,6 +23,7 @@ from mantlet_inspector.candidates.decodes.value import (
     Made,
     Unknown,
     Value,
+    identity,
     is_changeable,
 )
 from mantlet_inspector.candidates.found import LONGEST, LONGEST_TEXT
@@ -35,7 +36,7 @@ from mantlet_inspector.source.stored import (
     class_name,
     entries,
     is_a,
-    is_just,
+    is_exactly,
     items,
     module_of,
     names_of,
@@ -119,13 +120,19 @@ class Objects:
         source = self.values.sources.by_name.get(function.__module__)
         if source is None:
             raise Unknown
-        return self.values.returned(Bound(Live(function), me), call, At(source, NO_FRAMES))
+        return self.values.calls.returned(Bound(Live(function), me), call, At(source, NO_FRAMES))
 
     # Those that are not there yet
 
     def of_made(self, made: Made, name: str) -> list[Value]:
+        # Of itself, if one is made of its former value.
+        return self.values.fixed((*identity(made), name), lambda: self.of_class(made, name))
+
+    def of_class(self, made: Made, name: str) -> list[Value]:
         cls = made.cls
-        if has_own(cls, *DECIDES, "__new__") or self.values.stores.is_set(name, cls, is_made=False):
+        if has_own(cls, *DECIDES, "__new__") or module_of(type(cls)) in self.values.sources.by_name:
+            raise Unknown
+        if self.values.stores.is_set(name, cls, is_made=False):
             raise Unknown
         if any(self.sets_by_name(one) for one in bases_of(cls)):
             raise Unknown
@@ -141,21 +148,19 @@ class Objects:
             part = next((names_of(base)[name] for base in bases_of(one) if name in names_of(base)), NOTHING)
             if type(part) is types.FunctionType:
                 found.append(Bound(Live(part), made))
-            elif is_just(part, staticmethod, classmethod):
+            elif is_exactly(part, staticmethod, classmethod):
                 found.append(Live(member(one, name)))
             elif part is not NOTHING and type(part) is not types.MemberDescriptorType:
                 found.append(Live(part))
         is_set = False
-        for one in {base for each in classes for base in bases_of(each)}:
+        for one in {id(base): base for each in classes for base in bases_of(each)}.values():
             for source, function, node in self.set_in(one, name):
                 is_set = True
                 found += self.assigned(made, one, source, function, node)
-        if is_set:
-            return found
         fields = [one for each in classes for one in self.of_field(made, each, name)]
-        if not fields and not found:
+        if not fields and not found and not is_set:
             raise Unknown
-        return fields or found
+        return fields if not is_set and fields else found + fields
 
     def sets_by_name(self, cls: Any) -> bool:
         """Whether methods of a class may set any attribute."""
@@ -189,12 +194,12 @@ class Objects:
         if not (is_plain or (isinstance(statement, ast.AnnAssign) and statement.value is not None)):
             raise Unknown
         names = [one.arg for one in (*function.args.posonlyargs, *function.args.args)]
-        frames = NO_FRAMES
+        frames = {function: Frame({names[0]: lambda: [made]}, is_closure=True)}
         init = next(names_of(base)["__init__"] for base in bases_of(made.cls) if "__init__" in names_of(base))
         is_init = function.name == "__init__" and made.call is not None
         if is_init and names_of(cls).get("__init__") is init:
             given: dict[str, Callable[[], list[Value]]] = {names[0]: lambda: [made]}
-            given.update(self.values.bound_by(function, names[1:], made.call, made.at))
+            given.update(self.values.calls.bound_by(function, names[1:], made.call, made.at))
             frames = {function: Frame(given)}
         return self.values.of(statement.value, At(source, frames))
 
@@ -205,15 +210,27 @@ class Objects:
         field = fields.get(name)
         if field is None or has_own_init(cls):
             return []
+        config = names_of(cls).get("model_config")
+        options = dict(entries(config)) if config is not None and is_a(config, dict) else {}
+        if decorated(cls) or any(options.get(one) is True for one in CHANGES_TEXT):
+            raise Unknown
         given = self.given(made, list(fields), name, field)
         if given is not None:
             return given
         is_settings = any(module_of(one) in settings.BASES for one in bases_of(cls))
         if is_settings:
-            return self.setting(cls, name, field)
+            return self.setting(cls, name, field, options)
         if made.call is None:
-            raise Unknown
+            return self.of_calls(cls, name)
         return default_of(field)
+
+    def of_calls(self, cls: Any, name: str) -> list[Value]:
+        """What the calls of a class give for a field."""
+        use = self.values.callers.use_of_class(cls)
+        if use.is_injected or use.is_elsewhere or not use.sites:
+            raise Unknown
+        made = [Made(cls, site.call, At(site.source, NO_FRAMES)) for site in use.sites]
+        return [one for each in made for one in self.of_made(each, name)]
 
     def given(self, made: Made, names: list[str], name: str, field: Any) -> list[Value] | None:
         """What the call gives for a field; none if it gives nothing."""
@@ -232,12 +249,9 @@ class Objects:
                 return self.values.of(node, made.at)
         return None
 
-    def setting(self, cls: Any, name: str, field: Any) -> list[Value]:
+    def setting(self, cls: Any, name: str, field: Any, config: dict[Any, Any]) -> list[Value]:
         """What a class of settings may read: from variables, files, or as the default."""
-        config = names_of(cls).get("model_config")
-        config = config if type(config) is dict else {}
-        is_odd = has_own(cls, "settings_customise_sources", "__init__", "model_post_init")
-        if is_odd or any(config.get(one) for one in CHANGES_TEXT) or decorated(cls):
+        if has_own(cls, "settings_customise_sources", "__init__", "model_post_init"):
             raise Unknown
         names = {name}
         for alias in ("alias", "validation_alias"):
@@ -290,7 +304,7 @@ def getter_of(cls: Any, name: str) -> Any:
     for base in bases_of(cls):
         if name in names_of(base):
             found = names_of(base)[name]
-            return found if is_just(found, property, functools.cached_property) else None
+            return found if is_exactly(found, property, functools.cached_property) else None
     return None
 
 

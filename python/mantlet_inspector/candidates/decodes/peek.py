@@ -29,7 +29,7 @@ def is_harmless(peek: Place, verifying: list[Place]) -> bool:
     calls = {
         one.call
         for one in verifying
-        if one.arguments and ast.dump(one.arguments[0]) == token and not one.held
+        if one.arguments and ast.dump(one.arguments[0]) == token and one.held is None
     }
     return Ways(peek, calls).are_done(function)
 

@@ -7,6 +7,7 @@ import ast
 import functools
 import re
 import sys
+import types
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -26,16 +27,15 @@ from mantlet_inspector.candidates.decodes.stores import Stores
 from mantlet_inspector.candidates.reach import CACHED
 from mantlet_inspector.source import index
 from mantlet_inspector.source.objects import is_class, is_module
-from mantlet_inspector.source.stored import attribute, bases_of, entries, is_a, items
+from mantlet_inspector.source.stored import attribute, bases_of, entries, is_a, is_exactly, items
 
 KNOWN = (*TOKENS, *LOGINS, *OTHERS)
 ROOTS = tuple(dict.fromkeys(one.rpartition(".")[2] for one in KNOWN))
 WORDS = re.compile(rb"\b(?:%s|JSONWebSignatureSerializer)\b" % b"|".join(one.encode() for one in ROOTS))
-# A module that has both may verify tokens by hand.
-BY_CLIENT = re.compile(rb"\bparse_id_token\b")  # by the clients of Authlib
-BY_HAND = (re.compile(rb"\burlsafe_b64decode\b"), re.compile(rb"\bhmac\b|\.verify\("))
-# By identity: a class may have a hash of its own.
-PLAIN = set(map(id, (bool, bytes, dict, float, int, list, set, str, tuple, type(None))))
+MADE_OF = b"urlsafe_b64decode"
+SIGNED = re.compile(rb"\bhmac\b|\.verify\(")
+BY_CLIENT = b"parse_id_token"  # of Authlib
+PLAIN = (str, int, dict, list, tuple, bool, type(None), bytes, float, set)
 DYNAMIC = ("__import__", "eval", "exec", "import_module")
 CARRIERS = {"partial": 0, "run_in_executor": 1, "run_in_threadpool": 0, "run_sync": 0, "to_thread": 0}
 
@@ -77,27 +77,47 @@ class Places:
         self.libraries = libraries
         self.stores = stores
 
-    def words(self) -> re.Pattern[bytes]:
-        """What a module mentions that may use a library: also names that others have given it."""
-        found, known = set(), {}
+    @functools.cached_property
+    def words(self) -> set[str]:
+        """Names that stand for a part of a library in some module, and those of the libraries."""
+        found, known = set(ROOTS), {}
+        modules = self.libraries.modules
         for source in self.sources.all:
             self.sources.check()
             for name, value in list(source.names.items()):
-                if id(type(value)) in PLAIN or type(name) is not str:
+                if is_exactly(value, *PLAIN) or type(name) is not str:
+                    continue
+                if type(value) is types.FunctionType and value.__module__ not in modules:
                     continue
                 if id(value) not in known:
                     known[id(value)] = self.kind(value) not in (None, HARMLESS)
                 if known[id(value)]:
-                    found.add(name.encode())
-        if not found:
-            return WORDS
-        return re.compile(WORDS.pattern + rb"|\b(?:%s)\b" % b"|".join(map(re.escape, sorted(found))))
+                    found.add(name)
+        return found
 
     def mentioning(self) -> Iterator[Source]:
-        words = self.words()
         for source in self.sources.all:
-            if words.search(source.text):
+            if any(map(source.has_word, self.words)):
                 yield source
+
+    def words_in(self, source: Source) -> set[str]:
+        """Those, and the names that the code of a module gives them."""
+        found = set(self.words)
+        before = 0
+        while before != len(found):
+            before = len(found)
+            for node in source.nodes:
+                if isinstance(node, (ast.Import, ast.ImportFrom)):
+                    base = (getattr(node, "module", None) or "").split(".")
+                    for one in node.names:
+                        if not found.isdisjoint([*base, *one.name.split(".")]):
+                            found.add(one.asname or one.name.partition(".")[0])
+                elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)):
+                    if node.value is not None and not found.isdisjoint(names_on(node.value)):
+                        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                        found.update(index.last_name(one) for one in targets)
+        found.discard("")
+        return found
 
     def kind(self, value: Any) -> Kind | None:
         """Of an object, also of a `partial` of one."""
@@ -115,19 +135,22 @@ class Places:
         return kind
 
     def of_source(self, source: Source) -> Iterator[Place | NotUnderstood]:
+        words = self.words_in(source)
         for node in source.nodes:
             try:
-                found = self.of_node(source, node)
+                found = self.of_node(source, node, words)
             except NotUnderstood as odd:
                 found = odd
             if found is not None:
                 yield found
 
-    def of_node(self, source: Source, node: Any) -> Place | None:
+    def of_node(self, source: Source, node: Any, words: set[str]) -> Place | None:
         context = getattr(node, "ctx", None)
         if self.is_odd(source, node):
             raise NotUnderstood(node)
         if not isinstance(node, (ast.Name, ast.Attribute)) and index.attribute_parts(node) is None:
+            return None
+        if words.isdisjoint(names_on(node)):
             return None
         live = self.names.live(source, node)
         kind = self.kind(live)
@@ -208,10 +231,18 @@ class Places:
                 is_given = place.argument(name, index_) is not None
                 if last_of(parent.func) != "partial":
                     return place
-                whole = source.parents[parent]
-                if is_given and self.is_alias(source, parent, whole):
+                if is_given and self.is_kept(source, parent):
                     return place
         raise NotUnderstood(node)
+
+    def is_kept(self, source: Source, partial: ast.Call) -> bool:
+        """Whether a module has a `partial` under a name, so that each call of it is known; or it is
+        called as it is."""
+        parent = source.parents[partial]
+        if isinstance(parent, ast.Call):
+            before = CARRIERS.get(last_of(parent.func))
+            return before is not None and parent.args[before:] == [partial] and not parent.keywords
+        return source.function_around(partial) is None and self.is_alias(source, partial, parent)
 
     def called(self, source: Source, call: ast.Call, live: Any, kind: Kind) -> Place | None:
         if kind.what in ("class", "module"):
@@ -249,6 +280,29 @@ class Places:
                 names = {index.last_name(target) for target in targets}
             if names & {"__init__", "__new__", "decode_key", "secret", "public_key", "_config"}:
                 raise NotUnderstood(one)
+
+
+def is_by_hand(text: bytes) -> bool:
+    """Whether a module may verify tokens without a library, or by Authlib's clients."""
+    return BY_CLIENT in text or (MADE_OF in text and SIGNED.search(text) is not None)
+
+
+def names_on(node: Any) -> list[str]:
+    """The names on the way to what an expression stands for: `a`, `b` and `c` of `a.b().c`."""
+    found = []
+    while True:
+        parts = index.attribute_parts(node)
+        if parts is not None:
+            node, name = parts
+            found.append(name)
+        elif isinstance(node, ast.Name):
+            return [*found, node.id]
+        elif isinstance(node, ast.Call):
+            node = node.func
+        elif isinstance(node, (ast.Subscript, ast.Await, ast.NamedExpr)):
+            node = node.value
+        else:
+            return found
 
 
 def last_of(node: Any) -> str:

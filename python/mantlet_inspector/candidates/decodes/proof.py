@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import time
+import types
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,23 @@ from mantlet_inspector.candidates.decodes.libraries import AUTHX_KEYS, KEYS_HELD
 from mantlet_inspector.candidates.decodes.names import Names
 from mantlet_inspector.candidates.decodes.peek import is_harmless
 from mantlet_inspector.candidates.decodes.places import (
-    BY_CLIENT,
-    BY_HAND,
     WORDS,
     NotUnderstood,
     Place,
     Places,
+    is_by_hand,
     options_of,
 )
 from mantlet_inspector.candidates.decodes.sources import Source, Sources
-from mantlet_inspector.candidates.decodes.value import NO_FRAMES, At, Live, Parts, Unknown, Value
+from mantlet_inspector.candidates.decodes.value import (
+    NO_FRAMES,
+    At,
+    Live,
+    Parts,
+    Unknown,
+    Value,
+    has_own_ways,
+)
 from mantlet_inspector.candidates.decodes.values import Values
 from mantlet_inspector.candidates.environment import shown
 from mantlet_inspector.candidates.found import LONGEST, LONGEST_TEXT, Late
@@ -37,7 +45,7 @@ from mantlet_inspector.source.stored import (
     class_name,
     entries,
     is_a,
-    is_just,
+    is_exactly,
     items,
     module_of,
 )
@@ -137,7 +145,9 @@ class Prover:
                     continue
                 try:
                     is_peek = place.kind.what == "peek" or self.is_unverified(place)
-                except Unknown:
+                except Late:
+                    raise
+                except Exception:
                     self.proof.fail(NOT_KNOWN, where(place.source, place.call))
                     continue
                 (peeks if is_peek else verifying).append(place)
@@ -156,7 +166,9 @@ class Prover:
             found = [key for each in place.kind.keys for key in self.keys_of(place, *each)]
             if not found and not place.kind.is_optional:
                 raise Unknown
-        except Unknown:
+        except Late:
+            raise
+        except Exception:  # it is unknown, or an app holds what was not thought of
             self.proof.fail(NOT_KNOWN, at)
             return
         self.proof.places += 1
@@ -190,7 +202,9 @@ class Prover:
             return [key for one in items(found) for key in self.texts(Live(one))]
         text = bytes_in(found, LONGEST_TEXT)
         if text is not None:
-            if text.lstrip()[:1] in (b"{", b"[") or not is_short(text):  # a JWK, or several
+            if (
+                has_own_ways(found) or text.lstrip()[:1] in (b"{", b"[") or not is_short(text)
+            ):  # a JWK, or several
                 raise Unknown
             return [text]
         if is_key(type(found)):
@@ -226,6 +240,8 @@ class Prover:
         given = [one.value for one in place.keywords if one.arg in ("options", "verify")]
         for node in [*given, *place.arguments[3 - len(held) :]]:
             for value in self.values.of(node, At(place.source, NO_FRAMES)):
+                if isinstance(value, Live) and is_a(value.value, dict):
+                    self.values.be_constant(value.value, node, False)
                 found |= self.turns_off(value)
         third = place.arguments[2 - len(held)] if len(place.arguments) > 2 - len(held) else None
         return found or (isinstance(third, ast.Constant) and third.value is False)
@@ -246,7 +262,7 @@ class Prover:
         else:
             found = [value]
         kept = [one.value if isinstance(one, Live) else one for one in found]
-        if all(one is None or one is True or is_just(one, str, list, tuple) for one in kept):
+        if all(one is None or one is True or is_exactly(one, str, list, tuple) for one in kept):
             return False
         if all(one is False for one in kept):
             return True
@@ -267,7 +283,7 @@ class Prover:
     def look_at_texts(self) -> None:
         for source in self.sources.all:
             self.check()
-            if all(one.search(source.text) for one in BY_HAND) or BY_CLIENT.search(source.text):
+            if is_by_hand(source.text):
                 self.proof.fail(BY_OTHERS, shown(source.file))
         later = Later(self.sources)
         for source in self.sources.all:
@@ -280,9 +296,11 @@ class Prover:
         """Other dependencies in the place of those that are read."""
         fastapi = sys.modules.get("fastapi.applications")
         cls = names_in(fastapi).get("FastAPI") if is_module(fastapi) else None
-        values = [self.app, *(one for source in self.sources.all for one in source.names.values())]
+        values = [self.app, *(one for source in self.sources.all for one in list(source.names.values()))]
+        values = [one for one in values if type(one) is not types.FunctionType]
         for app in values if is_class(cls) else ():
-            if is_a(app, cls) and dict(attributes(app)).get("dependency_overrides"):
+            overrides = dict(attributes(app)).get("dependency_overrides") if is_a(app, cls) else None
+            if overrides is not None and not (is_a(overrides, dict) and entries(overrides) == []):
                 self.proof.fail(BY_OTHERS, "dependencies are overridden")
         for source, node in self.sources.named({"dependency_overrides"}):
             if source.function_around(node) is not None:

@@ -18,7 +18,7 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 NOTHING = object()
-PARSED = 2_500_000  # bytes of code that are read in a second
+PARSED = 1_500_000  # bytes of code that are read in a second
 
 
 class Binding(NamedTuple):
@@ -69,7 +69,9 @@ class Source:
         return self
 
     def has_word(self, word: str) -> bool:
-        return re.search(rb"\b%s\b" % re.escape(word.encode()), self.text) is not None
+        plain = word.encode()
+        # Most texts do not have it, and are quickly passed over.
+        return plain in self.text and re.search(rb"\b%s\b" % re.escape(plain), self.text) is not None
 
     # Where a node stands
 
@@ -244,6 +246,8 @@ class Sources:
         self.unread: list[Any] = []  # modules of which there is no text
         self.by_file: dict[str, Source] = {}
         self.by_name: dict[str, Source] = {}
+        self.words: dict[str, list[Source]] = {}  # those that mention a word
+        self.setting: dict[str, list[Source]] = {}  # those that may set an attribute
         for name, module in whose.modules():
             check()
             file: Any = names_in(module).get("__file__")
@@ -266,9 +270,22 @@ class Sources:
         return source.parse()
 
     def with_word(self, word: str) -> Iterator[Source]:
-        for source in self.all:
-            if source.has_word(word):
-                yield self.parsed(source)
+        if word not in self.words:
+            self.check()
+            self.words[word] = [source for source in self.all if source.has_word(word)]
+        for source in self.words[word]:
+            yield self.parsed(source)
+
+    def that_may_set(self, name: str) -> Iterator[Source]:
+        """Those in which an attribute stands as it does where it is set."""
+        if name not in self.setting:
+            self.check()
+            plain = name.encode()
+            pattern = re.compile(rb"\.\s*%s\b(?!\s*[.(\[])" % re.escape(plain))
+            found = (one for one in self.all if plain in one.text and pattern.search(one.text))
+            self.setting[name] = list(found)
+        for source in self.setting[name]:
+            yield self.parsed(source)
 
     def named(self, words: set[str]) -> Iterator[tuple[Source, Any]]:
         """Names and attributes in all modules, by the last name."""

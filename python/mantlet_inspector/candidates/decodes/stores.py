@@ -33,6 +33,8 @@ class Stores:
             if isinstance(node, ast.Name)
             and not isinstance(node.ctx, ast.Load)
             and source.function_around(node) is None
+            and source.binding_of(node, name) is None
+            and getattr(source.parents[node], "value", node) is not None  # a mere annotation
         ]
         return len(stored) > 1 or any(is_in_loop(source, node) for node in stored)
 
@@ -46,7 +48,8 @@ class Stores:
         if key not in self.known:
             self.known[key] = any(
                 self.may_be(source, node, owner, is_made)
-                for source, node in self.sources.named({name})
+                for source in self.sources.that_may_set(name)
+                for node in source.named.get(name, ())
                 if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
             ) or self.is_set_by_name(name, owner)
         return self.known[key]
@@ -62,6 +65,8 @@ class Stores:
             if cls is None or not related(cls, class_of(owner)):
                 return cls is None
             method = source.function_around(node)
+            if "classmethod" in map(index.last_name, getattr(method, "decorator_list", ())):
+                return True
             return is_made and not is_class(owner) and getattr(method, "name", "") != "__init__"
         found = self.names.live(source, node.value)
         if found is owner:

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from typing import Any, Callable, NamedTuple, Union
 
 from mantlet_inspector.candidates.decodes.sources import FUNCTIONS, Source
-from mantlet_inspector.source.stored import attribute, is_just, module_of
+from mantlet_inspector.source.stored import attribute, bases_of, is_exactly, module_of, names_of
 
 MOST = 200  # values of one expression
 TEXT = (str, bytes)
+# Methods by which a container or a text tells what it has.
+WAYS = ("__bytes__", "__getitem__", "__iter__", "__missing__", "encode", "get", "items", "values")
 
 
 class Unknown(Exception):
@@ -80,12 +82,15 @@ def contents(cell: Any) -> list[Value]:
         raise Unknown from None
 
 
-def identity(value: Value) -> Any:
+def identity(value: Value | At) -> Any:
     """What makes two values the same, asked so that no code of theirs runs."""
     if isinstance(value, Live):
-        is_text = is_just(value.value, *TEXT)
+        is_text = is_exactly(value.value, *TEXT)
         return (type(value.value), value.value) if is_text else id(value.value)
-    return (type(value).__name__, *(part if is_just(part, int, str) else id(part) for part in value))
+    if isinstance(value, At):
+        return id(value.source), id(value.frames)
+    is_inside = (At, Live, Made, Local, Bound, Parts)
+    return (type(value), *(identity(one) if is_exactly(one, *is_inside) else id(one) for one in value))
 
 
 def distinct(values: list[Value]) -> list[Value]:
@@ -106,11 +111,17 @@ def inner(value: Value) -> Live:
 def text_of(value: Value) -> Any:
     """A text or bytes; that in a secret of Starlette, whose `str` it is."""
     found = value.value if isinstance(value, Live) else None
-    if not is_just(found, *TEXT) and module_of(type(found)) == "starlette.datastructures":
+    if not is_exactly(found, *TEXT) and module_of(type(found)) == "starlette.datastructures":
         found = attribute(found, "_value")
-    if not is_just(found, *TEXT):
+    if not is_exactly(found, *TEXT):
         raise Unknown
     return found
+
+
+def has_own_ways(value: Any) -> bool:
+    """Whether a container, or a text, is of a class whose own code says what is in it."""
+    classes = bases_of(type(value))[:-1]
+    return any(type(names_of(one).get(name)) is types.FunctionType for one in classes for name in WAYS)
 
 
 def is_environment(value: Value) -> bool:

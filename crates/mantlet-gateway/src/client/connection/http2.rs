@@ -84,6 +84,7 @@ where
             }
             let overstayed = goodbye.is_some_and(|since| since.elapsed() >= GOODBYE) && state.is_idle();
             state.abort_stalled_streams(limits.write_timeout);
+            state.look_at_streams();
             let stalled = state.write_blocked() > limits.write_timeout;
             if overstayed || stalled {
                 return Poll::Ready(End::Aborted);

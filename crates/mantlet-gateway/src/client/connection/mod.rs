@@ -132,7 +132,7 @@ where
                 Some(tunnel) => {
                     let (io, stash) = returned.into_parts();
                     let early = [&early[..], &stash].concat();
-                    return Box::pin(tunnel.run(io, early, &context.state, &context.shared.audit)).await;
+                    return Box::pin(tunnel.run(io, early, &context.state, &context.shared)).await;
                 }
                 None if returned.saw_end() => return,
                 None => return Box::pin(linger(returned.io())).await,

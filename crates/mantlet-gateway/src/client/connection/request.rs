@@ -7,13 +7,14 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Versio
 use http_body::Body as _;
 use hyper::body::Incoming;
 use mantlet_controls::{
-    Arrival, ResponseBody, WireVerdict, message::REFUSED_METHOD, pipeline, throttle::Tarpit,
+    Arrival, ResponseBody, WireVerdict, authentication::Tenure, message::REFUSED_METHOD, pipeline,
+    throttle::Tarpit,
 };
 
 use super::{context::Context, websocket::Tunnel};
 use crate::{
     app::{AppResponseBody, Forward, WebSocketUpgrade},
-    client::response_body::ClientResponseBody,
+    client::response_body::{ClientResponseBody, Watched},
     connection_state::{ConnectionState, Exchange, Upgrade},
     request_body::ClientRequestBody,
     shared::Shared,
@@ -75,7 +76,8 @@ pub(super) fn handle(
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             context.state.set_upgrade(Upgrade::Declined);
         } else if let Some(upgrade) = response.extensions_mut().remove::<WebSocketUpgrade>() {
-            context.set_tunnel(Tunnel::new(upgrade, &policy.limits, response.headers()));
+            let tenure = response.extensions_mut().remove::<Tenure>();
+            context.set_tunnel(Tunnel::new(upgrade, &policy.limits, response.headers(), tenure));
         }
         let headers = response.headers_mut();
         if version == Version::HTTP_2 {
@@ -90,7 +92,9 @@ pub(super) fn handle(
         if is_get && response.body().size_hint().exact().is_none() && is_endless(response.headers()) {
             exchange.note_endless();
         }
-        response.map(|body| ClientResponseBody::new(body, exchange))
+        let tenure = response.extensions_mut().remove::<Tenure>();
+        let watched = tenure.map(|tenure| Box::new(Watched::new(tenure, &shared.audit, &exchange)));
+        response.map(|body| ClientResponseBody::new(body, exchange, watched))
     }
 }
 

@@ -6,7 +6,8 @@
 //! | `PREFIX:api-keys-used` | a hash: when a key was last used, under its id | for ever |
 //!
 //! Fields are only ever added, so their number says whether there is something new: each gate asks for
-//! it several times in a second. A Redis that has lost its memory is told everything again.
+//! it several times in a second. After a time in which Redis did not answer everything is compared: it
+//! may have lost its memory.
 
 use std::{
     collections::HashMap,
@@ -28,7 +29,10 @@ use crate::{store::SharedKeys, tell};
 /// How long an exchange may take. No request waits for it.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often uses are exchanged.
-const USES: Duration = Duration::from_secs(60);
+const USES: Duration = Duration::from_mins(1);
+
+/// No number of fields: Redis and this gate may know different things.
+const DIFFERENT: usize = usize::MAX;
 
 /// The keys in a store.
 pub(crate) struct RedisKeys {
@@ -48,7 +52,7 @@ impl fmt::Debug for RedisKeys {
 
 impl RedisKeys {
     pub(in crate::store) fn new(store: RedisStore, known: ApiKeys) -> Self {
-        let (fields, is_refused) = (AtomicUsize::new(usize::MAX), AtomicBool::new(false));
+        let (fields, is_refused) = (AtomicUsize::new(DIFFERENT), AtomicBool::new(false));
         Self { store, known, fields, used: Mutex::default(), is_refused }
     }
 
@@ -165,13 +169,23 @@ struct Refused;
 
 impl SharedKeys for RedisKeys {
     fn share<'a>(&'a self, changes: &'a [Change]) -> BoxFuture<'a, bool> {
-        Box::pin(async { matches!(self.write(changes).await, Some(Ok(()))) })
+        Box::pin(async {
+            let is_shared = matches!(self.write(changes).await, Some(Ok(())));
+            if !is_shared {
+                self.fields.store(DIFFERENT, Relaxed);
+            }
+            is_shared
+        })
     }
 
     fn exchange(&self) -> BoxFuture<'_, Option<Vec<Change>>> {
         Box::pin(async {
+            let Some(compared) = self.compare().await else {
+                self.fields.store(DIFFERENT, Relaxed);
+                return None;
+            };
             // Where Redis does not allow it, there is nothing to wait for.
-            let mut news = self.compare().await?.unwrap_or_default();
+            let mut news = compared.unwrap_or_default();
             news.extend(self.exchange_uses().await.unwrap_or_default());
             Some(news)
         })

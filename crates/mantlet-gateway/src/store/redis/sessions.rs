@@ -226,12 +226,25 @@ impl Inner {
     fn add(&self, events: Vec<Event>) {
         let mut queue = self.queue();
         queue.soon.extend(events);
+        self.bound(&mut queue);
+        drop(queue);
+        self.wake.notify_one();
+    }
+
+    /// First in line again: others of their session may follow.
+    fn put_back(&self, events: Vec<Event>) {
+        let mut queue = self.queue();
+        for event in events.into_iter().rev() {
+            queue.soon.push_front(event);
+        }
+        self.bound(&mut queue);
+    }
+
+    fn bound(&self, queue: &mut Queue) {
         if queue.soon.len() > MOST_WAITING {
             queue.soon.clear();
             self.differs.notify_one();
         }
-        drop(queue);
-        self.wake.notify_one();
     }
 
     /// What is to be written next, who waits for it, and whether it is over.
@@ -247,16 +260,6 @@ impl Inner {
         let rest = queue.soon.len().min(AT_ONCE.saturating_sub(events.len()));
         events.extend(queue.soon.drain(..rest));
         (events, told, queue.is_over)
-    }
-
-    /// First in line again: others of their session may follow.
-    fn put_back(&self, events: Vec<Event>) {
-        let mut queue = self.queue();
-        for event in events.into_iter().rev() {
-            queue.soon.push_front(event);
-        }
-        drop(queue);
-        self.add(Vec::new());
     }
 
     /// Writes what waits, until it is over and nothing waits any more, or Redis takes nothing.
@@ -288,8 +291,8 @@ impl Inner {
     /// Writes events, all on the way before the first answer is awaited.
     pub(super) async fn write(&self, events: &[Event]) -> Option<()> {
         let one = async |event: &Event, link: Link| match self.write_one(event, link).await {
-            // The key is another program's. It would be in the way of all that follow.
-            Err(error) if error.code() == Some("WRONGTYPE") => Ok(()),
+            // It would be in the way of all that follow.
+            Err(error) if is_of_another(&error) => Ok(()),
             written => written,
         };
         let all = async |link: Link| {
@@ -556,9 +559,14 @@ async fn run(command: Cmd, mut link: Link) -> RedisResult<()> {
     command.query_async(&mut link).await
 }
 
-/// Whether Redis does not know or does not allow a command.
+/// Whether Redis does not know or does not allow a command, or not for this key.
 fn is_refusal(error: &RedisError) -> bool {
-    matches!(error.code(), Some("NOPERM" | "ERR"))
+    matches!(error.code(), Some("NOPERM" | "ERR")) || is_of_another(error)
+}
+
+/// Whether a key is another program's.
+pub(super) fn is_of_another(error: &RedisError) -> bool {
+    error.code() == Some("WRONGTYPE")
 }
 
 /// Events as Redis has them, the beginning first. What a newer Mantlet has written is left out.

@@ -15,12 +15,12 @@ use tokio::time::{sleep, timeout};
 use super::{
     super::link::Link,
     CONNECT,
-    sessions::{AGAIN, Inner, WRITE},
+    sessions::{AGAIN, Inner, WRITE, is_of_another},
 };
 
-/// How long Redis holds back its answer while there is nothing new, and how long until it is
-/// considered lost.
-const BLOCK: Duration = Duration::from_secs(1);
+/// Milliseconds for which Redis holds back its answer while there is nothing new, and how long until
+/// the connection is considered lost.
+const BLOCK_MS: u64 = 1_000;
 const LOST: Duration = Duration::from_secs(4);
 /// The longest pause until it is tried again.
 const LONGEST: Duration = Duration::from_secs(1);
@@ -93,7 +93,7 @@ impl Inner {
         }
         loop {
             let mut read = redis::cmd("XREAD");
-            read.arg("COUNT").arg(AT_ONCE).arg("BLOCK").arg(super::millis(BLOCK));
+            read.arg("COUNT").arg(AT_ONCE).arg("BLOCK").arg(BLOCK_MS);
             read.arg("STREAMS").arg(self.name_of_stream()).arg(at.to_string());
             let read = read.query_async::<Option<Vec<(String, Vec<Entry>)>>>(&mut link);
             let found = timeout(LOST, read).await.map_err(lost)??;
@@ -169,7 +169,13 @@ impl Inner {
     async fn ends_of(&self, ids: &[u64]) -> Vec<Option<Event>> {
         loop {
             let one = async |id: &u64, mut link: Link| -> RedisResult<Option<String>> {
-                redis::cmd("HGET").arg(self.name_of_session(*id)).arg("ended").query_async(&mut link).await
+                let mut get = redis::cmd("HGET");
+                get.arg(self.name_of_session(*id)).arg("ended");
+                match get.query_async(&mut link).await {
+                    // It would be in the way of all others.
+                    Err(error) if is_of_another(&error) => Ok(None),
+                    answer => answer,
+                }
             };
             let asked =
                 self.ask(WRITE, async |link| try_join_all(ids.iter().map(|id| one(id, link.clone()))).await);

@@ -2,6 +2,7 @@
 
 import functools
 
+import config
 import jwt
 from called import note
 from fastapi import Depends
@@ -54,6 +55,22 @@ def get_jwt_strategy():
 class Service:
     def encode(self, claims):
         return jwt.encode(claims, "of a method")
+
+
+def read(token, options=config.HOSTILE_DICT):
+    """Keys that would run code if they were asked."""
+    note("read")
+    yield jwt.decode(token, config.HOSTILE.secret, algorithms=["HS256"], options=options)
+    yield jwt.decode(token, config.HOSTILE.token, algorithms=["HS256"])
+    yield jwt.decode(token, config.HOSTILE_DICT["key"], algorithms=["HS256"])
+    yield jwt.decode(token, config.HOSTILE_TEXT.encode(), algorithms=["HS256"])
+    yield jwt.decode(token, str(config.HOSTILE_TEXT), algorithms=["HS256"])
+    yield jwt.decode(token, config.HOSTILE_OBJECT.KEY, algorithms=["HS256"])
+    yield jwt.decode(token, config.HostileClass().KEY, algorithms=["HS256"])
+    yield jwt.decode(token, config.HOSTILE, algorithms=["HS256"])
+    yield jwt.decode(token, config.SLOTTED.secret or config.HOSTILE(), algorithms=["HS256"])
+    for key in config.HOSTILE_DICT.values():
+        yield jwt.decode(token, key, algorithms=["HS256"])
 
 
 def speak():

@@ -10,7 +10,7 @@ use super::{
     step::{get, make, post},
     token,
 };
-use crate::kit::provided;
+use crate::kit::{eventually, provided};
 
 const BEARER: &str = "Authorization: Bearer {token}";
 const NOT_AUTHENTICATED: &str = r#"{"detail":"Not authenticated"}"#;
@@ -157,7 +157,21 @@ pub(crate) const LEEWAY: Subject = Subject {
         ]
     },
     stopped: 0,
-    recorded: &["jwt-key-short", "token-invalid"],
+    recorded: &["jwt-key-guessable", "token-invalid"],
+};
+
+/// The key is in a row of a database, and a number of four digits.
+pub(crate) const ROW_KEY: Subject = Subject {
+    name: "row_key.py",
+    entry: "row_key:app",
+    prepare: |_| (),
+    entrance: || vec![post("/token").form(FORM).is(200, "bearer").keep("token", "/access_token")],
+    carried: BEARER,
+    guarded: "/drawer",
+    key: b"0042",
+    traffic: Vec::new,
+    stopped: 0,
+    recorded: &[],
 };
 
 /// Own tokens, and those of a partner with an RSA key.
@@ -274,6 +288,30 @@ fn an_app_that_does_not_verify_is_as_it_is_without_mantlet() {
 #[test]
 fn an_app_with_leeway_is_as_it_is_without_mantlet() {
     check(&LEEWAY);
+}
+
+/// No place in the app shows it. It is said, and the app decides about forged tokens: what was
+/// guessed may not be its only key.
+#[test]
+fn a_key_that_can_be_guessed_is_found_and_said_although_it_cannot_be_seen() {
+    let running = Running::start(&ROW_KEY, "");
+    // It is tried beside the requests, and said at the next login.
+    let token = eventually("the key is guessed", || {
+        let token = running.login();
+        let said = running.gateway.stderr().contains("can be guessed in a second");
+        said.then_some(token)
+    });
+    assert_eq!(running.guarded(&token).json(), json!({"cashier": "ann", "cents": 12_000}));
+    let before = running.reached("/drawer");
+    let forged = running.guarded(&token::forge(&token, b"0043"));
+    assert_eq!((forged.status, forged.json()), (401, json!({"detail": "Invalid token"})));
+    assert_eq!(running.reached("/drawer"), before + 1);
+    let records = running.gateway.end().audit;
+    let found: Vec<_> = records.iter().filter(|record| record["reason"] == "jwt-key-guessable").collect();
+    assert_eq!(found.len(), 1, "{records:#?}");
+    assert_eq!(found[0]["mode"], "report");
+    let known = records.iter().filter(|record| record["reason"] == "token-invalid");
+    assert_eq!(known.count(), 1, "{records:#?}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod keys;
 mod places;
 mod session;
 mod settings;
+mod sockets;
 mod step;
 mod token;
 mod tutorial;

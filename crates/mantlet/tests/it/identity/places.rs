@@ -271,8 +271,8 @@ pub(crate) const QUERY_TOKEN: Subject = Subject {
             socket("/ws?token={token}", &["Me again"]).is(101, "ann: Me again"),
         ]
     },
-    stopped: 1,
-    recorded: &["token-key-found"],
+    stopped: 2,
+    recorded: &["token-invalid", "token-key-found"],
 };
 
 #[test]

@@ -5,6 +5,7 @@ use http::HeaderMap;
 use super::{
     MESSAGE_TOO_BIG, PROTOCOL_ERROR,
     deflate::{Deflate, PIECE},
+    follow::{CLOSE, Follow},
 };
 
 /// Follows the frames that a client sends (RFC 6455 section 5.2). Each must be masked, and no
@@ -20,6 +21,9 @@ pub(super) struct FrameReader {
     mask: [u8; 4],
     /// Bytes of the frame that have been unmasked.
     unmasked: usize,
+    has_closed: bool,
+    /// A message has come.
+    is_in_use: bool,
     /// The agreed compression, if any.
     deflate: Option<Box<Deflate>>,
 }
@@ -44,29 +48,15 @@ impl FrameReader {
             frame: Frame::Plain,
             mask: [0; 4],
             unmasked: 0,
+            has_closed: false,
+            is_in_use: false,
             deflate: Deflate::agreed(agreed).map(Box::new),
         }
     }
 
-    /// Takes the next bytes; an error is the code to close with.
-    pub(super) fn read(&mut self, mut bytes: &[u8]) -> Result<(), u16> {
-        while let Some((first, rest)) = bytes.split_first() {
-            if self.payload_left > 0 {
-                let take = usize::try_from(self.payload_left).unwrap_or(usize::MAX).min(bytes.len());
-                let (payload, rest) = bytes.split_at(take);
-                self.payload_left -= take as u64;
-                if let Frame::Compressed { is_last } = self.frame {
-                    self.inflate(payload)?;
-                    self.end_message(is_last && self.payload_left == 0)?;
-                }
-                bytes = rest;
-                continue;
-            }
-            self.header.push(*first);
-            bytes = rest;
-            self.take_header()?;
-        }
-        Ok(())
+    /// Whether the client has sent a message since this was last asked.
+    pub(super) fn take_use(&mut self) -> bool {
+        std::mem::take(&mut self.is_in_use)
     }
 
     fn take_header(&mut self) -> Result<(), u16> {
@@ -101,6 +91,8 @@ impl FrameReader {
         self.payload_left = length;
         self.header = Vec::new();
         let (is_control, is_last) = (first & 0x08 != 0, first & 0x80 != 0);
+        self.has_closed |= first & 0x0f == CLOSE;
+        self.is_in_use |= !is_control;
         self.frame = Frame::Plain;
         if is_control {
             // A control frame may come between the frames of a message, but does not belong to it.
@@ -156,6 +148,40 @@ impl FrameReader {
             self.message = 0;
         }
         Ok(())
+    }
+}
+
+impl Follow for FrameReader {
+    fn read_frame(&mut self, bytes: &[u8]) -> Result<usize, u16> {
+        let mut rest = bytes;
+        while let Some((first, after)) = rest.split_first() {
+            if self.payload_left > 0 {
+                let take = usize::try_from(self.payload_left).unwrap_or(usize::MAX).min(rest.len());
+                let (payload, after) = rest.split_at(take);
+                self.payload_left -= take as u64;
+                if let Frame::Compressed { is_last } = self.frame {
+                    self.inflate(payload)?;
+                    self.end_message(is_last && self.payload_left == 0)?;
+                }
+                rest = after;
+            } else {
+                self.header.push(*first);
+                rest = after;
+                self.take_header()?;
+            }
+            if self.is_between() {
+                break;
+            }
+        }
+        Ok(bytes.len() - rest.len())
+    }
+
+    fn is_between(&self) -> bool {
+        self.header.is_empty() && self.payload_left == 0
+    }
+
+    fn has_closed(&self) -> bool {
+        self.has_closed
     }
 }
 
