@@ -39,7 +39,7 @@ mod seal;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use mantlet_contract::sensitive::{Purpose, SessionRole};
 use zeroize::Zeroizing;
@@ -119,6 +119,12 @@ pub(crate) enum Wrapped<B> {
 }
 
 impl Policy {
+    /// Whether a request may be one that must be finished although its client has left: the app has
+    /// handed out another token then, and the former one may not be good again.
+    pub fn must_finish(&self, method: &Method) -> bool {
+        self.mode != Mode::Off && !method.is_safe()
+    }
+
     /// Whether an operation takes refresh tokens.
     pub(crate) fn may_unwrap(&self, call: &Call) -> bool {
         self.mode != Mode::Off && has_role(call, places::is_concerned)
@@ -273,7 +279,7 @@ impl Policy {
         let found = if self.mode == Mode::Enforce { found } else { Vec::new() };
         let mut family = unwrapped;
         for token in &found {
-            let known = match family.take() {
+            let handle = match family.take() {
                 Some(unwrapped) => {
                     let handle = match next(&self.environment, call, unwrapped, token, keeper).await {
                         Ok(handle) => handle,
@@ -282,17 +288,16 @@ impl Policy {
                     // What the app was sent stays in the gate, too.
                     let sent = &unwrapped.opened.token;
                     answer::replace(&mut answer, &mut body, sent, &handle);
-                    Some(handle)
+                    handle
                 }
-                None => self.begin(call, token, session(token.as_bytes()), keeper).await,
+                None => match self.begin(call, token, session(token.as_bytes()), keeper).await {
+                    Some(handle) => handle,
+                    // The client may log in again; a token that has left the gate does not come back.
+                    None => return Wrapped::Refused(unavailable("the first handle cannot be kept")),
+                },
             };
-            match known {
-                Some(handle) => {
-                    if !answer::replace(&mut answer, &mut body, token, &handle) {
-                        self.tell(call, audit, "the token is written in an unusual way");
-                    }
-                }
-                None => self.tell(call, audit, "the handle cannot be kept"),
+            if !answer::replace(&mut answer, &mut body, token, &handle) {
+                self.tell(call, audit, "the token is written in an unusual way");
             }
         }
         if let Some(unwrapped) = family {

@@ -16,7 +16,7 @@ use mantlet_controls::{
     client,
     cors::{Own, Silence},
     issuer::Client,
-    pipeline,
+    pipeline, refresh_tokens,
     throttle::Store,
 };
 use std::{
@@ -60,6 +60,7 @@ pub(crate) struct Forward<'a> {
     pub(crate) store: Option<&'a Arc<dyn Store>>,
     pub(crate) issuers: &'a Arc<dyn Client>,
     pub(crate) sessions: Option<&'a Arc<dyn Keeper>>,
+    pub(crate) refresh_tokens: &'a Arc<dyn refresh_tokens::Keeper>,
 }
 
 /// The app has agreed to a WebSocket. It travels in the extensions of the response that says so.
@@ -181,6 +182,10 @@ impl App<ClientRequestBody> for &Forward<'_> {
 
     fn sessions(&self) -> Option<&Arc<dyn Keeper>> {
         self.sessions
+    }
+
+    fn refresh_tokens(&self) -> Option<&Arc<dyn refresh_tokens::Keeper>> {
+        Some(self.refresh_tokens)
     }
 
     async fn ask(&mut self, call: &Call, question: Request<()>) -> Option<Response<Bytes>> {
