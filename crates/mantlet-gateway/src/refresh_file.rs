@@ -71,7 +71,7 @@ impl Families {
         self.lock().values().cloned().collect()
     }
 
-    fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.lock().len()
     }
 

@@ -60,7 +60,7 @@ impl KeptFamilies {
             for family in unsent.into_iter().filter_map(|id| self.known.get(id)) {
                 self.send(&**store, &family).await;
             }
-            if store.has_lost_its_memory().await == Some(true) {
+            if self.known.count() > 0 && store.has_lost_its_memory().await == Some(true) {
                 let mut is_told = true;
                 for family in self.known.all() {
                     is_told &= self.send(&**store, &family).await;
@@ -89,8 +89,11 @@ impl KeptFamilies {
 
     /// Takes what another gate has made of a family.
     fn learn(&self, family: Family) {
-        if self.known.put(family.clone()).is_ok() {
-            self.file.keep_soon(&family);
+        match self.known.put(family.clone()) {
+            Ok(()) => self.file.keep_soon(&family),
+            // The store has not taken that of this gate.
+            Err(known) if known.revision > family.revision => return,
+            Err(_) => {}
         }
         self.unsent().remove(&family.id);
     }

@@ -234,10 +234,7 @@ impl<S: Sink> Road<'_, S> {
         answer: Response<ResponseBody<R>>,
     ) -> Ended<R> {
         let concerned = self.policy.refresh_tokens.concerns(&self.call, self.due.refreshed.as_deref());
-        match keeper.filter(|_| concerned) {
-            Some(keeper) => Ok(Box::pin(refresh::wrap(self, &keeper, answer)).await?),
-            None => Ok(answer),
-        }
+        if concerned { Ok(Box::pin(refresh::wrap(self, keeper.as_ref(), answer)).await?) } else { Ok(answer) }
     }
 
     /// What an answer does to sessions.

@@ -58,7 +58,7 @@ where
 /// Puts handles in the place of the refresh tokens of an answer, once they are kept.
 pub(super) async fn wrap<R: Body, S: Sink>(
     road: &mut Road<'_, S>,
-    keeper: &Arc<dyn refresh_tokens::Keeper>,
+    keeper: Option<&Arc<dyn refresh_tokens::Keeper>>,
     answer: Response<ResponseBody<R>>,
 ) -> Result<Response<ResponseBody<R>>, Refusal> {
     let policy = &road.policy.refresh_tokens;

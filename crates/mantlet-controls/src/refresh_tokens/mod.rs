@@ -262,7 +262,7 @@ impl Policy {
         &self,
         call: &Call,
         audit: &impl Sink,
-        (unwrapped, keeper): (Option<&mut Unwrapped>, &Arc<dyn Keeper>),
+        (unwrapped, keeper): (Option<&mut Unwrapped>, Option<&Arc<dyn Keeper>>),
         mut answer: Response<ResponseBody<B>>,
         session: impl Fn(&[u8]) -> (Option<u64>, Option<Box<str>>),
     ) -> Wrapped<B> {
@@ -273,9 +273,10 @@ impl Policy {
         let hands_out = is_done && self.may_wrap(call);
         let ways = if hands_out { Ways::of(&matched.contract) } else { Ways::default() };
         let found = answer::tokens(answer.headers(), &body, &ways, call.clock);
-        if hands_out && let Some(why) = self.left(&body, &found) {
+        if hands_out && let Some(why) = self.left(&body, &found, keeper.is_some()) {
             self.tell(call, audit, why);
         }
+        let Some(keeper) = keeper else { return Wrapped::Passes(answer) };
         let found = if self.mode == Mode::Enforce { found } else { Vec::new() };
         let mut family = unwrapped;
         for token in &found {
@@ -316,8 +317,11 @@ impl Policy {
     }
 
     /// Why the refresh tokens of an answer are not wrapped, if they are not.
-    fn left(&self, body: &Readable, found: &[Zeroizing<String>]) -> Option<&'static str> {
+    fn left(&self, body: &Readable, found: &[Zeroizing<String>], is_kept: bool) -> Option<&'static str> {
         match body {
+            _ if !is_kept && !(found.is_empty() && answer::members(body).is_empty()) => {
+                Some("nothing keeps handles here: a layer has no state folder")
+            }
             _ if self.mode != Mode::Enforce => {
                 (!found.is_empty()).then_some("`refresh-tokens.mode` is `report`")
             }

@@ -7,6 +7,7 @@
 mod driver;
 mod keys;
 mod places;
+mod refresh;
 mod session;
 mod settings;
 mod sockets;
