@@ -78,7 +78,9 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     let wraps = config.refresh_tokens.mode != Mode::Off;
     let refresh_tokens = RefreshFile::open(config.state_folder.join(REFRESH_TOKENS), wraps);
     let refresh_tokens = refresh_tokens.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
-    if app.as_ref().is_some_and(AppProcess::tells_its_contract) {
+    // Without it, a handle would go to the app as it is, and its client would be logged out.
+    let needs_contract = wraps && source != Source::None;
+    if needs_contract || app.as_ref().is_some_and(AppProcess::tells_its_contract) {
         reader.kept.get::<ContractHandle>().await_contract();
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

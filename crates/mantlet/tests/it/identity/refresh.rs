@@ -48,7 +48,10 @@ impl Standing {
 
     fn gate(&self, state: &Path, config: &str) -> Gateway {
         let setup = Setup::serve_with(&format!("http://{}", self.address), &[]);
-        setup.state(state).config(config).start()
+        let gateway = setup.state(state).config(config).start();
+        // Until the contract is known, no request passes: what is sent at once gets 503, never 401.
+        gateway.wait_for("the contract of", 1);
+        gateway
     }
 }
 
