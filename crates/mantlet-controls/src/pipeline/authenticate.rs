@@ -1,5 +1,7 @@
 //! The stop `authenticate`: who is the caller, and in which session?
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::Request;
 use http_body::Body;
@@ -146,7 +148,11 @@ where
     let course = Box::pin(authentication.read_course(call, request)).await?;
     if let Some(others) = app.sessions().filter(|keeper| keeper.is_shared()).cloned() {
         let names = authentication.accounts_to_end(call, road.due.shown.as_ref(), &course);
-        Box::pin(authentication.ask_about_accounts(names, others)).await;
+        Box::pin(async {
+            authentication.ask_others(authentication.unknown_in_body(&course), Arc::clone(&others)).await;
+            authentication.ask_about_accounts(names, others).await;
+        })
+        .await;
     }
     road.due.course = Some(Box::new(course));
     Ok(())
