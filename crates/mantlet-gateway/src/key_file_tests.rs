@@ -68,11 +68,11 @@ fn a_gate_that_does_not_write_follows_the_one_that_does() {
     let ((a, made_a), (_, made_b)) = (new("a"), new("b"));
     // There is no file yet, so neither has the lock.
     let [(first, of_first), (second, of_second)] = [(); 2].map(|()| open(&path));
-    of_first.add(&[made_a.clone()]).unwrap();
+    of_first.add(std::slice::from_ref(&made_a)).unwrap();
     first.apply(&[made_a]);
     of_second.lock().tick();
     assert_eq!(names(&second), ["a"]);
-    let refused = of_second.add(&[made_b.clone()]).unwrap_err();
+    let refused = of_second.add(std::slice::from_ref(&made_b)).unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);
     of_first.add(&[revoked(&a), made_b]).unwrap();
     of_second.lock().tick();
@@ -143,7 +143,7 @@ fn a_file_that_was_removed_is_written_again() {
     let (_folder, path) = place();
     let (a, made) = new("a");
     let (keys, file) = open(&path);
-    file.add(&[made.clone()]).unwrap();
+    file.add(std::slice::from_ref(&made)).unwrap();
     keys.apply(&[made]);
     fs::remove_file(&path).unwrap();
     file.add(&[revoked(&a)]).unwrap();
@@ -156,7 +156,7 @@ fn what_could_not_be_written_is_written_when_it_can_be() {
     let (folder, path) = place();
     let (a, made) = new("a");
     let (keys, file) = open(&path);
-    file.add(&[made.clone()]).unwrap();
+    file.add(std::slice::from_ref(&made)).unwrap();
     keys.apply(&[made]);
     // In the place of the file is something that cannot be replaced.
     fs::remove_file(&path).unwrap();

@@ -209,7 +209,6 @@ struct Found {
     length: u64,
 }
 
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the file")]
 struct Writer {
     path: PathBuf,
     sessions: Sessions,

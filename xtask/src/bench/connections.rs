@@ -47,7 +47,8 @@ pub(super) fn is_ready(port: u16) -> bool {
     is_answer(port, "/counts")
 }
 
-fn is_answer(port: u16, path: &str) -> bool {
+/// Whether a path is answered with success.
+pub(super) fn is_answer(port: u16, path: &str) -> bool {
     let answer = || -> io::Result<Vec<u8>> {
         let mut stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_read_timeout(Some(PATIENCE))?;

@@ -34,23 +34,35 @@ pub(super) fn compare(
 ) -> Result<Row> {
     let mut figures = Vec::new();
     for place in [this, other] {
-        for stale in dumps(&place.folder)? {
-            fs::remove_file(stale)?;
-        }
+        forget(place)?;
         let server = place.counted_gate(workload.channel(), workload.contract)?;
         let load = |seconds| workload.load(generators, place, &server, seconds);
-        // Connections are opened by both loads alike: what the longer one adds is requests.
-        load(1)?;
-        dump(place, &server)?;
-        let (few, first) = (load(seconds)?, dump(place, &server)?);
-        let (many, second) = (load(3 * seconds)?, dump(place, &server)?);
-        ensure!(many > few, "{}: a longer load made fewer requests", workload.title);
-        let instructions = report::float(second.saturating_sub(first));
-        figures.push(instructions / report::float(many - few) / 1e3);
+        figures.push(of_request(place, &server, load, seconds)? / 1e3);
     }
     let [this, other] = figures[..] else { unreachable!("one figure for each place") };
     println!("{}: {this:.1} and {other:.1} thousand", workload.title);
     Ok(Row::of_instructions(workload.title, this, other))
+}
+
+/// Removes the counts of earlier servers.
+pub(super) fn forget(place: &Place) -> Result<()> {
+    dumps(&place.folder)?.into_iter().try_for_each(|stale| Ok(fs::remove_file(stale)?))
+}
+
+/// Instructions that a request of a load adds.
+pub(super) fn of_request(
+    place: &Place,
+    server: &Server,
+    load: impl Fn(u64) -> Result<u64>,
+    seconds: u64,
+) -> Result<f64> {
+    // Connections are opened by both loads alike: what the longer one adds is requests.
+    load(1)?;
+    dump(place, server)?;
+    let (few, first) = (load(seconds)?, dump(place, server)?);
+    let (many, second) = (load(3 * seconds)?, dump(place, server)?);
+    ensure!(many > few, "a longer load made fewer requests");
+    Ok(report::float(second.saturating_sub(first)) / report::float(many - few))
 }
 
 /// Instructions since the last time, of all threads.

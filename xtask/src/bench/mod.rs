@@ -3,6 +3,7 @@
 mod connections;
 mod goodput;
 mod h2load;
+mod identity;
 mod instructions;
 mod load;
 mod report;
@@ -40,7 +41,7 @@ pub(crate) const HELP: &str = "\
 Usage: cargo xtask bench [--rounds N] [--seconds S] [--only NAME] [--against FILE]
 
 Builds Mantlet with optimisations and compares it with nginx, in rounds that alternate: CPU time a request, then memory a
-connection; then what throttles cost. Needs nginx, wrk, h2load and redis-server, and installs them on Debian, as root. The
+connection; then what throttles and tokens cost. Needs nginx, haproxy, wrk, h2load and redis-server, and installs them on Debian, as root. The
 result is also in target/bench/report.md.
 
 Options:
@@ -49,7 +50,8 @@ Options:
   --only NAME   One of: get-small, post-1k, get-100k, post-validated, get-filtered,
                 post-refused, tls-get-small, tls-handshake, http2-get-small, memory, start, goodput,
                 load (what an app can carry, and floods of a slow one),
-                refusal (a 429, beside slowapi), decision (of a rate, in memory), redis (the same in
+                refusal (a 429, beside slowapi), identity (verdicts on tokens, beside Envoy, HAProxy and
+                PyJWT; -gates, -app, -instructions or -memory for a part of it), decision (of a rate, in memory), redis (the same in
                 Redis on loopback)
   --against FILE
                 Compare with another build of Mantlet: instructions a request (by callgrind, for
@@ -71,7 +73,8 @@ pub(crate) fn bench(mut flags: Flags) -> Result<()> {
     let names: Vec<&str> = WORKLOADS
         .iter()
         .map(|workload| workload.name)
-        .chain(["memory", "start", "goodput", "load", "refusal", "decision", "redis"])
+        .chain(["memory", "start", "goodput", "load", "refusal", "decision", "redis", "identity"])
+        .chain(identity::PARTS)
         .collect();
     // Two builds are compared by what requests and connections cost.
     let count = if against.is_some() { WORKLOADS.len() + 1 } else { names.len() };
@@ -79,7 +82,11 @@ pub(crate) fn bench(mut flags: Flags) -> Result<()> {
     if let Some(name) = &only {
         ensure!(known.contains(&name.as_str()), "`--only {name}`: known are {}", known.join(", "));
     }
-    let wanted = |name: &str| only.as_ref().is_none_or(|only| only == name);
+    let wanted = |name: &str| {
+        only.as_ref().is_none_or(|only| {
+            name.strip_prefix(&**only).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        })
+    };
 
     let place = Place {
         folder: target()?.join("bench"),
@@ -120,22 +127,26 @@ pub(crate) fn bench(mut flags: Flags) -> Result<()> {
 
     let goodput = if wanted("goodput") { goodput::measure(&place, seconds.max(10))? } else { Vec::new() };
 
-    let mut throttles = String::new();
+    let mut sections = String::new();
     if wanted("load") {
-        throttles += &load::measure(&place, seconds.max(10))?;
+        sections += &load::measure(&place, seconds.max(10))?;
     }
     if wanted("refusal") {
-        throttles += &throttle::refusals(&place, &generators, rounds, seconds)?;
+        sections += &throttle::refusals(&place, &generators, rounds, seconds)?;
     }
     if wanted("decision") {
-        throttles += &throttle::decisions()?;
+        sections += &throttle::decisions()?;
     }
     if wanted("redis") {
-        throttles += &throttle::redis(&place, rounds, seconds)?;
+        sections += &throttle::redis(&place, rounds, seconds)?;
+    }
+
+    if identity::PARTS.into_iter().any(wanted) {
+        sections += &identity::measure(&place, &generators, rounds, seconds, wanted)?;
     }
 
     let report =
-        report::of(&rows, &goodput, &Run { rounds, seconds, versions: place.versions()? }) + &throttles;
+        report::of(&rows, &goodput, &Run { rounds, seconds, versions: place.versions()? }) + &sections;
     let file = place.folder.join("report.md");
     fs::write(&file, &report).with_context(|| format!("`{}` cannot be written", file.display()))?;
     print!("\n{report}");

@@ -1,6 +1,6 @@
 //! Figures as a table.
 
-use std::fmt::Write;
+use std::{fmt::Write, ops::Range};
 
 use super::{goodput::Line, workload::Workload};
 
@@ -40,6 +40,35 @@ impl Row {
         let show = |thousands: f64| format!("{thousands:.1} k");
         let ratio = format!("{:.3}", this / other);
         Self([title.to_owned(), show(this), show(other), ratio, String::new()])
+    }
+
+    /// Microseconds a request of the first kind, and of others beside it; none: it was not measured.
+    pub(super) fn of_kinds(title: &str, first: &[f64], others: [Option<&[f64]>; 3]) -> Self {
+        let micros = |values: &[f64]| with_spread(values, 1, " µs");
+        let beside = |values: Option<&[f64]>| {
+            values.map_or_else(
+                || "–".to_owned(),
+                |values| format!("{}: × {}", micros(values), ratio(values, first)),
+            )
+        };
+        let [second, third, fourth] = others.map(beside);
+        Self([title.to_owned(), micros(first), second, third, fourth])
+    }
+
+    /// The same with another last cell.
+    pub(super) fn ending_in(self, cell: String) -> Self {
+        let Self([title, first, second, third, _]) = self;
+        Self([title, first, second, third, cell])
+    }
+
+    /// Cells in one.
+    pub(super) fn joined(&self, cells: Range<usize>) -> String {
+        self.0.get(cells).unwrap_or_default().join(", ")
+    }
+
+    /// What is known already.
+    pub(super) const fn of_texts(texts: [String; 5]) -> Self {
+        Self(texts)
     }
 
     /// Milliseconds without and with something, round by round.

@@ -232,11 +232,16 @@ impl Place {
 
     /// Mantlet, while its instructions are counted.
     pub(super) fn counted_gate(&self, channel: Channel, contract: bool) -> Result<Server> {
+        self.gate_by(self.counted()?, channel, contract)
+    }
+
+    /// The command of a Mantlet whose instructions are counted.
+    pub(super) fn counted(&self) -> Result<Command> {
         let valgrind = crate::tools::program(&["valgrind"], "valgrind")?;
         let mut mantlet = instructions::counted(&valgrind, &self.mantlet);
         // Fifty times slower, all that it does would look like a busy app.
         mantlet.env("MANTLET_APP__QUEUE_TIMEOUT", "0s");
-        self.gate_by(mantlet, channel, contract)
+        Ok(mantlet)
     }
 
     fn gate_by(&self, mut mantlet: Command, channel: Channel, contract: bool) -> Result<Server> {
@@ -255,7 +260,7 @@ impl Place {
         self.wait_for_answer(server, channel)
     }
 
-    fn wait_for_answer(&self, server: Server, channel: Channel) -> Result<Server> {
+    pub(super) fn wait_for_answer(&self, server: Server, channel: Channel) -> Result<Server> {
         let port = server.port;
         match channel {
             Channel::Plain => server.wait(|| {
@@ -283,11 +288,11 @@ impl Place {
         nginx
     }
 
-    fn start(&self, name: &'static str, port: u16, command: &mut Command) -> Result<Server> {
+    pub(super) fn start(&self, name: &'static str, port: u16, command: &mut Command) -> Result<Server> {
         self.start_in(&self.folder, name, port, command)
     }
 
-    fn start_in(
+    pub(super) fn start_in(
         &self,
         folder: &Path,
         name: &'static str,
@@ -301,7 +306,7 @@ impl Place {
         Ok(Server { name, child, port, log })
     }
 
-    fn write(&self, name: &str, text: &str) -> Result<()> {
+    pub(super) fn write(&self, name: &str, text: &str) -> Result<()> {
         let path = self.folder.join(name);
         fs::write(&path, text).with_context(|| format!("`{}` cannot be written", path.display()))
     }
@@ -328,7 +333,7 @@ impl Server {
         error.context(format!("{} under load; it {state}:\n{}", self.name, tail(&self.log)))
     }
 
-    fn wait(mut self, is_ready: impl Fn() -> bool) -> Result<Self> {
+    pub(super) fn wait(mut self, is_ready: impl Fn() -> bool) -> Result<Self> {
         let started = Instant::now();
         while !is_ready() {
             if let Some(status) = self.child.try_wait()? {
@@ -394,7 +399,7 @@ fn fill_in(template: &str, port: u16, channel: Channel) -> String {
 }
 
 /// A port that was free a moment ago.
-fn free_port() -> Result<u16> {
+pub(super) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 

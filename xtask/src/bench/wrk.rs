@@ -22,7 +22,32 @@ pub(super) fn load_refused(
     parse_refused(&run(wrk, folder, script, url, seconds)?)
 }
 
+/// Loads a server by a script with arguments of its own. Each answer must be a success, or, if `refused`, an error.
+pub(super) fn load_by(
+    wrk: &Path,
+    folder: &Path,
+    script: (&str, &[&str]),
+    url: &str,
+    seconds: u64,
+    refused: bool,
+) -> Result<u64> {
+    let (script, arguments) = script;
+    let text = run_with(wrk, folder, Some(script), url, seconds, arguments)?;
+    if refused { parse_refused(&text) } else { parse(&text) }
+}
+
 fn run(wrk: &Path, folder: &Path, script: Option<&str>, url: &str, seconds: u64) -> Result<String> {
+    run_with(wrk, folder, script, url, seconds, &[])
+}
+
+fn run_with(
+    wrk: &Path,
+    folder: &Path,
+    script: Option<&str>,
+    url: &str,
+    seconds: u64,
+    arguments: &[&str],
+) -> Result<String> {
     let mut command = Command::new(wrk);
     command.current_dir(folder).args(["--threads", "2", "--connections", "64", "--timeout", "10s"]);
     command.args(["--duration", &format!("{seconds}s")]);
@@ -31,6 +56,9 @@ fn run(wrk: &Path, folder: &Path, script: Option<&str>, url: &str, seconds: u64)
         command.args(["--script", script]);
     }
     command.arg(url);
+    if !arguments.is_empty() {
+        command.arg("--").args(arguments);
+    }
     output(&mut command)
 }
 

@@ -12,7 +12,7 @@ use arc_swap::ArcSwapOption;
 
 use crate::{
     config::Secret,
-    token::{Candidate, Jws, Key},
+    token::{Algorithm, Candidate, Jws, Key},
 };
 
 /// What stands before the word, and after it.
@@ -82,7 +82,7 @@ impl Guesses {
     /// Begins to guess the key of a token that the app has handed out, unless that was tried before.
     pub(super) fn begin(self: &Arc<Self>, token: &str, generation: u64) {
         let is_symmetric =
-            Jws::read(token).is_ok_and(|jws| jws.algorithm.is_some_and(|own| own.is_symmetric()));
+            Jws::read(token).is_ok_and(|jws| jws.algorithm.is_some_and(Algorithm::is_symmetric));
         if !is_symmetric || self.tried.swap(generation + 1, Relaxed) == generation + 1 {
             return;
         }
@@ -130,8 +130,8 @@ fn usual() -> impl Iterator<Item = String> {
 
 /// All numbers of up to six digits, with zeros in front, too.
 fn numbers() -> impl Iterator<Item = String> {
-    (1..=DIGITS)
-        .flat_map(|width| (0..10_u32.pow(width as u32)).map(move |number| format!("{number:0width$}")))
+    let ends = std::iter::successors(Some(10_u32), |end| end.checked_mul(10));
+    (1..=DIGITS).zip(ends).flat_map(|(width, end)| (0..end).map(move |number| format!("{number:0width$}")))
 }
 
 #[cfg(test)]

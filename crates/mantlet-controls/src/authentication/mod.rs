@@ -40,6 +40,7 @@ mod memory;
 mod public_keys;
 pub mod sessions;
 mod shown;
+mod strangers;
 mod tenure;
 mod trial;
 
@@ -473,7 +474,7 @@ fn verdict(call: &Call, (pinned, epoch): (&Pinned, u64), token: &str) -> Verdict
     });
     known.unwrap_or_else(|| {
         let verdict = pinned.judge(token, now);
-        cache::keep(token, "", epoch, now.as_second(), &verdict);
+        cache::keep(token, "", epoch, &verdict);
         verdict
     })
 }

@@ -7,6 +7,7 @@ use http::{HeaderMap, Request, header};
 use super::{
     Beside, Carrier, Course, Policy, need_of, own_words,
     sessions::{Cause, Digest, HandedOut, Keeper, Session, digest, name_at_issuer, session_at_issuer},
+    strangers,
 };
 use crate::{
     Call, Mode, Reason, Refusal, config::units::Span, identity::bearer, message::cookie, operation::Need,
@@ -40,13 +41,19 @@ pub(crate) struct Sight {
 }
 
 impl Policy {
-    /// Credentials of a request that this gate does not know, and another may know.
-    pub(crate) fn unknown<B>(&self, request: &Request<B>, beside: &[Beside<'_>]) -> Vec<Digest> {
+    /// Credentials of a request that another gate may know more about: this one does not know them, or
+    /// has not seen their session for too long.
+    pub(crate) fn unknown<B>(&self, call: &Call, request: &Request<B>, beside: &[Beside<'_>]) -> Vec<Digest> {
         if self.sessions_mode == Mode::Off {
             return Vec::new();
         }
+        let now = call.clock.time().as_second();
+        let may_be_known = |digest: &Digest| match self.sessions.find(digest) {
+            Some(found) => found.session.ended().is_none() && self.is_idle(&found.session, now),
+            None => !strangers::is_one(digest, now),
+        };
         let all = self.credentials(request.headers(), beside).map(|(_, credential)| digest(credential));
-        all.filter(|digest| self.sessions.find(digest).is_none()).collect()
+        all.filter(may_be_known).collect()
     }
 
     /// The same, of those in a body: a token for new tokens.
@@ -56,10 +63,16 @@ impl Policy {
     }
 
     /// Asks what others know of them.
-    pub(crate) async fn ask_others(&self, unknown: Vec<Digest>, keeper: Arc<dyn Keeper>) {
+    pub(crate) async fn ask_others(&self, call: &Call, unknown: Vec<Digest>, keeper: Arc<dyn Keeper>) {
+        let now = call.clock.time().as_second();
         for digest in unknown {
-            for event in keeper.find(digest).await.unwrap_or_default() {
-                self.sessions.apply(&event);
+            // Without an answer it may be known: the next request asks again.
+            let Some(events) = keeper.find(digest).await else { continue };
+            if events.is_empty() {
+                strangers::remember(digest, now);
+            }
+            for event in &events {
+                self.sessions.apply(event);
             }
         }
     }
@@ -158,18 +171,17 @@ impl Policy {
         if let Some((_, cause)) = session.ended() {
             return Some((Reason::SessionEnded, cause.text()));
         }
-        let is_over = |limit: Option<Span>, since: i64| {
-            limit.is_some_and(|limit| {
-                now.saturating_sub(since) > i64::try_from(limit.0.as_secs()).unwrap_or(i64::MAX)
-            })
-        };
-        if is_over(self.idle, session.used()) {
+        if self.is_idle(session, now) {
             return Some((Reason::SessionExpired, "it was not in use for longer than `authentication.idle`"));
         }
-        if is_over(self.max_age, session.facts.began) {
+        if is_over(self.max_age, session.facts.began, now) {
             return Some((Reason::SessionExpired, "it is older than `authentication.max-age`"));
         }
         None
+    }
+
+    fn is_idle(&self, session: &Session, now: i64) -> bool {
+        is_over(self.idle, session.used(), now)
     }
 
     /// A good token that the app has not handed out through this gate, although it says that it was
@@ -217,6 +229,11 @@ pub(super) fn names_at_issuer(call: &Call) -> Option<(Vec<Digest>, i64)> {
     let of_session = session.map(|session| session_at_issuer(&principal.issuer, session));
     let names = [Some(name_at_issuer(&principal.issuer, &principal.subject)), of_session];
     Some((names.into_iter().flatten().collect(), made))
+}
+
+fn is_over(limit: Option<Span>, since: i64, now: i64) -> bool {
+    limit
+        .is_some_and(|limit| now.saturating_sub(since) > i64::try_from(limit.0.as_secs()).unwrap_or(i64::MAX))
 }
 
 /// Seconds by which clocks may differ.

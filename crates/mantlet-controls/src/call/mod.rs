@@ -67,6 +67,7 @@ impl Scheme {
 
 /// One request on its way through the pipeline.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub struct Call {
     /// The id that connects the response, the app's log and the audit record.
     pub request_id: RequestId,

@@ -136,7 +136,7 @@ impl Policy {
         };
         match outcome {
             Outcome::Judged(verdict) => {
-                self.keep(token, &trusted, now.as_second(), &verdict);
+                self.keep(token, &trusted, &verdict);
                 Some(self.conclude(call, &trusted, verdict))
             }
             Outcome::KeyUnknown | Outcome::NoKeys | Outcome::Opaque => None,
@@ -163,7 +163,7 @@ impl Policy {
         };
         match verdict {
             Some(verdict) => {
-                self.keep(token, &trusted, now.as_second(), &verdict);
+                self.keep(token, &trusted, &verdict);
                 self.conclude(call, &trusted, verdict)
             }
             None => Judged::Bad(trusted.mode, Refusal::retry(Reason::IssuerUnavailable, RETRY)),
@@ -277,8 +277,8 @@ impl Policy {
         })
     }
 
-    fn keep(&self, token: &str, trusted: &Trusted, now: i64, verdict: &Verdict) {
-        cache::keep(token, &trusted.issuer, self.epoch_of(trusted), now, verdict);
+    fn keep(&self, token: &str, trusted: &Trusted, verdict: &Verdict) {
+        cache::keep(token, &trusted.issuer, self.epoch_of(trusted), verdict);
     }
 
     #[expect(clippy::unused_self, reason = "what the configuration says of routes will count here, too")]

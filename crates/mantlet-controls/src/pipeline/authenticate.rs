@@ -37,10 +37,10 @@ where
     };
     let keeper = app.sessions();
     let others = keeper.filter(|keeper| keeper.is_shared());
-    let unknown = others.map(|_| authentication.unknown(request, &beside)).unwrap_or_default();
+    let unknown = others.map(|_| authentication.unknown(&road.call, request, &beside)).unwrap_or_default();
     // Boxed: rare, and the future of every request would be larger for it.
     if let Some(others) = others.filter(|_| !unknown.is_empty()).cloned() {
-        Box::pin(authentication.ask_others(unknown, others)).await;
+        Box::pin(authentication.ask_others(&road.call, unknown, others)).await;
     }
     if !road.policy.issuer.is_empty() {
         let of_header = bearer(request.headers()).filter(|_| !is_bearer_ours);
@@ -149,7 +149,8 @@ where
     if let Some(others) = app.sessions().filter(|keeper| keeper.is_shared()).cloned() {
         let names = authentication.accounts_to_end(call, road.due.shown.as_ref(), &course);
         Box::pin(async {
-            authentication.ask_others(authentication.unknown_in_body(&course), Arc::clone(&others)).await;
+            let unknown = authentication.unknown_in_body(&course);
+            authentication.ask_others(call, unknown, Arc::clone(&others)).await;
             authentication.ask_about_accounts(names, others).await;
         })
         .await;

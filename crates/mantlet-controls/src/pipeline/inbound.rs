@@ -55,11 +55,7 @@ where
     }
 
     // host: normalised, then judged and sent. Before anything reads it.
-    if policy.client.leaves_headers || !host::respell(request) {
-        road.call.host.read_if_new(request.headers());
-    } else {
-        road.call.host.read_again(request.headers());
-    }
+    respell_host(road, request);
 
     // path: can it be read in only one way? Before anything that depends on where the request goes.
     let path = stop(audit, &road.call, policy.path.mode, || CanonicalPath::of(request.uri(), &policy.path))?;
@@ -103,9 +99,7 @@ where
     let declared_cookies = find_operation(road, request)?;
 
     // refresh tokens: the app's own in the place of a handle. Before anything judges tokens.
-    if policy.refresh_tokens.may_unwrap(&road.call) {
-        Box::pin(refresh::unwrap(road, request, app, Part::Head)).await?;
-    }
+    refresh::unwrap(road, request, app, Part::Head).await?;
 
     // authentication: who is the caller? Before all that counts or decides by caller, and before
     // anything is said about the input.
@@ -172,9 +166,7 @@ where
 
     // refresh tokens: the same in the body. Before anything reads tokens there, and before the input is
     // judged: the app's own token is what its contract describes.
-    if policy.refresh_tokens.may_unwrap(&road.call) {
-        Box::pin(refresh::unwrap(road, request, app, Part::Rest)).await?;
-    }
+    refresh::unwrap(road, request, app, Part::Rest).await?;
 
     // authentication: what does it name of sessions? Before the app reads it.
     authenticate::what_it_names(road, request, app).await?;
@@ -200,6 +192,15 @@ where
         Box::pin(validate(road, request)).await?;
     }
     Ok(())
+}
+
+/// Reads the host as the app will see it.
+fn respell_host<B, S: Sink>(road: &mut Road<'_, S>, request: &mut Request<B>) {
+    if road.policy.client.leaves_headers || !host::respell(request) {
+        road.call.host.read_if_new(request.headers());
+    } else {
+        road.call.host.read_again(request.headers());
+    }
 }
 
 /// Judges the host. If only the host from a trusted proxy is known, the app gets that one.

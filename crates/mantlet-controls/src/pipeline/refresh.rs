@@ -26,8 +26,26 @@ where
     A: App<B>,
     S: Sink,
 {
+    // Boxed: rare, and the future of every request would be larger for it.
+    if road.policy.refresh_tokens.may_unwrap(&road.call) {
+        Box::pin(unwrap_part(road, request, app, part)).await?;
+    }
+    Ok(())
+}
+
+async fn unwrap_part<B, A, S>(
+    road: &mut Road<'_, S>,
+    request: &mut Request<RequestBody<B>>,
+    app: &mut A,
+    part: Part,
+) -> Result<(), Refusal>
+where
+    B: Body<Data = Bytes, Error = Reason> + Unpin,
+    A: App<B>,
+    S: Sink,
+{
     let policy = &road.policy.refresh_tokens;
-    let Some(keeper) = app.refresh_tokens().filter(|_| policy.may_unwrap(&road.call)).cloned() else {
+    let Some(keeper) = app.refresh_tokens().cloned() else {
         return Ok(());
     };
     let Some(shown) = policy.shown(&road.call, request, part).await? else { return Ok(()) };
@@ -50,7 +68,7 @@ where
         }
     }
     if let Some(unwrapped) = &road.due.refreshed {
-        policy.put(&road.call, request, unwrapped, part);
+        refresh_tokens::put(&road.call, request, unwrapped, part);
     }
     Ok(())
 }

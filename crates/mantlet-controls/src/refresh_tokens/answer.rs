@@ -73,7 +73,9 @@ pub(super) fn tokens(
         }
     }
     if ways.as_text {
-        members(body).iter().for_each(|token| add(token));
+        for token in &members(body) {
+            add(token);
+        }
     }
     found
 }

@@ -238,24 +238,6 @@ impl Policy {
         Refusal::about(Reason::RefreshTokenReused, format!("the family {}", family.id))
     }
 
-    /// Puts the app's own token into a request, at those places of a part where the handle stands.
-    pub(crate) fn put<B>(
-        &self,
-        call: &Call,
-        request: &mut Request<RequestBody<B>>,
-        unwrapped: &Unwrapped,
-        part: Part,
-    ) where
-        B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
-    {
-        let (handle, token) = (&*unwrapped.shown.text, &*unwrapped.opened.token);
-        for at in places::of(call, part) {
-            if places::text(call, request, &at).is_some_and(|text| **text == **handle) {
-                places::put(call, request, &at, (handle, token));
-            }
-        }
-    }
-
     /// Puts handles into an answer, in the place of the app's own tokens. `session` finds the session
     /// of a token, and its account.
     pub(crate) async fn wrap<B: Body>(
@@ -319,7 +301,7 @@ impl Policy {
     /// Why the refresh tokens of an answer are not wrapped, if they are not.
     fn left(&self, body: &Readable, found: &[Zeroizing<String>], is_kept: bool) -> Option<&'static str> {
         match body {
-            _ if !is_kept && !(found.is_empty() && answer::members(body).is_empty()) => {
+            _ if !(is_kept || found.is_empty() && answer::members(body).is_empty()) => {
                 Some("nothing keeps handles here: a layer has no state folder")
             }
             _ if self.mode != Mode::Enforce => {
@@ -358,6 +340,19 @@ impl Policy {
     /// What becomes of a request whose handle is not good.
     pub(crate) const fn mode(&self) -> Mode {
         self.mode
+    }
+}
+
+/// Puts the app's own token into a request, at those places of a part where the handle stands.
+pub(crate) fn put<B>(call: &Call, request: &mut Request<RequestBody<B>>, unwrapped: &Unwrapped, part: Part)
+where
+    B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
+{
+    let (handle, token) = (&*unwrapped.shown.text, &*unwrapped.opened.token);
+    for at in places::of(call, part) {
+        if places::text(call, request, &at).is_some_and(|text| **text == **handle) {
+            places::put(call, request, &at, (handle, token));
+        }
     }
 }
 

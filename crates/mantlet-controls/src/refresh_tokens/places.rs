@@ -1,5 +1,7 @@
 //! Where refresh tokens stand in requests, and how one is put in the place of another.
 
+use std::fmt::Write as _;
+
 use http::{HeaderName, HeaderValue, Request, Uri, header, uri::PathAndQuery};
 use http_body::Body;
 use mantlet_contract::sensitive::{CredentialPlace, Evidence, Place, SessionRole};
@@ -204,7 +206,8 @@ fn escaped(text: &str) -> Zeroizing<String> {
     for byte in text.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
-            other => out.push_str(&format!("%{other:02X}")),
+            // Writing to a text cannot fail.
+            other => drop(write!(out, "%{other:02X}")),
         }
     }
     out

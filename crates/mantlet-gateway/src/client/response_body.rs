@@ -1,6 +1,7 @@
 //! A response's body on its way to the client.
 
 use std::{
+    ops::ControlFlow,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -81,19 +82,22 @@ impl ClientResponseBody {
     /// Ends the response if the credential of its caller has ended. An endless one ends as if the app had
     /// ended it: every browser asks anew, and is refused then. Of any other the client learns that it is
     /// not complete.
-    fn break_off(&mut self) -> Option<Option<BrokenOff>> {
-        let over = self.watched.as_ref()?.look()?;
-        let watched = self.watched.take()?;
-        watched.audit.record(over.record);
+    fn break_off(&mut self) -> ControlFlow<Option<BrokenOff>> {
+        let Some(over) = self.watched.as_ref().and_then(|watched| watched.look()) else {
+            return ControlFlow::Continue(());
+        };
+        if let Some(watched) = self.watched.take() {
+            watched.audit.record(over.record);
+        }
         if !over.ends {
-            return None;
+            return ControlFlow::Continue(());
         }
         self.is_over = true;
-        Some((!self.exchange.is_endless()).then_some(BrokenOff::ByGate(over.text)))
+        ControlFlow::Break((!self.exchange.is_endless()).then_some(BrokenOff::ByGate(over.text)))
     }
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        if let Some(end) = self.break_off() {
+        if let ControlFlow::Break(end) = self.break_off() {
             return Poll::Ready(end.map(Err));
         }
         if !self.rest.is_empty() {

@@ -174,14 +174,14 @@ struct All {
 }
 
 #[derive(Deserialize)]
-struct Created {
+struct AfterCreate {
     key: String,
     created: Listed,
     shared: Option<bool>,
 }
 
 #[derive(Deserialize)]
-struct Revoked {
+struct AfterRevoke {
     revoked: Listed,
     durable: bool,
     shared: Option<bool>,
@@ -280,14 +280,14 @@ fn show(key: &Listed) -> String {
     })
 }
 
-fn created(Created { key, created, shared }: &Created) -> String {
+fn created(AfterCreate { key, created, shared }: &AfterCreate) -> String {
     say_unshared(*shared);
     let (id, name) = (&created.id, created.name.escape_debug());
     say(format!("{id} ({name}) is {}; the key is not shown again", end(created, &created.environment)));
     key.clone()
 }
 
-fn revoked(Revoked { revoked, durable, shared }: &Revoked) -> String {
+fn revoked(AfterRevoke { revoked, durable, shared }: &AfterRevoke) -> String {
     if !durable {
         say(
             "note: this cannot be written to the state folder now: the revocation is in force, and lost if Mantlet \

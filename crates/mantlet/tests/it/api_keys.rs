@@ -119,10 +119,9 @@ fn a_key_made_before_the_first_start_is_good_from_the_start() {
     let listed = gate.tell(&["keys"]);
     let row = listed.stdout.lines().nth(1).expect("a row");
     assert!(row.starts_with(&format!("{}    ci  ", id(&key))) && row.contains("good until"), "{row}");
-    let used = eventually("its use is kept", || {
+    eventually("its use is kept", || {
         fs::read_to_string(file_in(&state)).expect("a file").contains("\"event\":\"used\"").then_some(())
     });
-    let () = used;
     let audit = gate.end().audit;
     let all = Value::from(audit).to_string();
     assert!(!all.contains("mk_prod") && !all.contains(&key[19..62]), "a record holds no key: {all}");
