@@ -38,10 +38,10 @@ async fn what_is_kept_outlives_the_process_as_it_was_last() {
     keep(&file, family(1, 2)).await;
     assert!(file.known().put(family(1, 2)).is_err(), "the first one wins");
     // As after SIGKILL: nothing is written at the end, and the last line is torn.
-    let text = fs::read(&path).unwrap();
-    assert_eq!(text.iter().filter(|byte| **byte == b'\n').count(), 4);
+    let text = fs::read_to_string(&path).unwrap();
+    assert_eq!(text.lines().count(), 4);
     let second = folder.path().join("second.jsonl");
-    fs::write(&second, [&text[..], b"{\"id\":\"0000"].concat()).unwrap();
+    fs::write(&second, text + "{\"id\":\"0000").unwrap();
     let after = RefreshFile::open(second.clone(), true).unwrap();
     assert_eq!(known(&after), is(&[(1, 2), (2, 1)]));
     keep(&after, family(2, 2)).await;

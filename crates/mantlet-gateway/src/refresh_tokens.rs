@@ -77,7 +77,7 @@ impl KeptFamilies {
     async fn send(&self, store: &dyn SharedFamilies, family: &Family) -> bool {
         match store.keep(family).await {
             Stored::Yes => {}
-            Stored::Overtaken(newer) => self.learn(*newer),
+            Stored::Overtaken(newer) => self.learn(&newer),
             Stored::No => return false,
         }
         // Unless it has changed meanwhile.
@@ -88,9 +88,9 @@ impl KeptFamilies {
     }
 
     /// Takes what another gate has made of a family.
-    fn learn(&self, family: Family) {
+    fn learn(&self, family: &Family) {
         match self.known.put(family.clone()) {
-            Ok(()) => self.file.keep_soon(&family),
+            Ok(()) => self.file.keep_soon(family),
             // The store has not taken that of this gate.
             Err(known) if known.revision > family.revision => return,
             Err(_) => {}
@@ -106,7 +106,7 @@ impl KeptFamilies {
         };
         let (theirs, of_all) = store.enter(id, deadline).await?;
         if let Some(family) = theirs {
-            self.learn(family);
+            self.learn(&family);
         }
         let family = self.known.get(id).map(Arc::unwrap_or_clone);
         // The turn among all gates ends first, then that within this one.
@@ -118,7 +118,7 @@ impl KeptFamilies {
             Some(store) => match store.keep(&family).await {
                 Stored::Yes => true,
                 Stored::Overtaken(newer) => {
-                    self.learn((*newer).clone());
+                    self.learn(&newer);
                     return Kept::Overtaken(newer);
                 }
                 Stored::No => {

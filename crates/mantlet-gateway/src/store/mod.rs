@@ -66,6 +66,7 @@ pub(crate) type EndOfTurn = Box<dyn Any + Send + Sync>;
 
 /// What the store has made of a family.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "without a store nothing is shared"))]
 pub(crate) enum Stored {
     Yes,
     /// It knows one that is as new.
