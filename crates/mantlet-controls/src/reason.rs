@@ -261,8 +261,8 @@ reasons! {
     /// (`[refresh-tokens]`).
     RefreshTokenInvalid = "refresh-token-invalid", UNAUTHORIZED, [keeps_open, for_pages],
         "The refresh token is not valid; log in again";
-    /// The handle of a refresh token is of another `environment`: it has leaked from there, or a client
-    /// talks to the wrong one.
+    /// The handle of a refresh token is of another `environment`: it has leaked from there, or a
+    /// client talks to the wrong one.
     RefreshTokenOfAnotherEnvironment = "refresh-token-of-another-environment", UNAUTHORIZED, [keeps_open, for_pages],
         "The refresh token is not valid; log in again";
     /// An old handle of a refresh token came again, so a copy of it is in use: its family and its

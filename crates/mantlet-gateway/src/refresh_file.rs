@@ -1,13 +1,13 @@
 //! The handles of refresh tokens of this machine, in a file that outlives the process.
 //!
-//! One line of JSON for each change of a family, after a first line with the format. A thread of its
-//! own appends them; an answer waits until the disk has its line, and those that come together share
-//! one `fdatasync`. Once most lines say nothing new, a new file is written beside the old one and
-//! replaces it as a whole.
+//! One line of JSON for each change of a family, after a first line with the format. A thread of
+//! its own appends them; an answer waits until the disk has its line, and those that come together
+//! share one `fdatasync`. Once most lines say nothing new, a new file is written beside the old one
+//! and replaces it as a whole.
 //!
-//! The process that writes the file holds a lock beside it. A second Mantlet in the same folder reads
-//! the file and does not write it; when the first has ended, it reads again and takes over. Neither a
-//! handle nor a token of the app can be read from the file.
+//! The process that writes the file holds a lock beside it. A second Mantlet in the same folder
+//! reads the file and does not write it; when the first has ended, it reads again and takes over.
+//! Neither a handle nor a token of the app can be read from the file.
 
 use std::{
     collections::HashMap,
@@ -93,8 +93,8 @@ pub struct RefreshFile {
 }
 
 impl RefreshFile {
-    /// Reads the file, if there is one, and starts to write it. If that fails, handles are known for
-    /// as long as the process lives; where `is_wanted`, that is said at once.
+    /// Reads the file, if there is one, and starts to write it. If that fails, handles are known
+    /// for as long as the process lives; where `is_wanted`, that is said at once.
     pub fn open(path: PathBuf, is_wanted: bool) -> io::Result<Self> {
         let known = Families::default();
         let mut writer = Writer {

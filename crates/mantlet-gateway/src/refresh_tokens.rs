@@ -1,10 +1,10 @@
-//! Where the handles of refresh tokens are kept beyond this process: in the file of this machine and,
-//! with a store, where several gates find them.
+//! Where the handles of refresh tokens are kept beyond this process: in the file of this machine
+//! and, with a store, where several gates find them.
 //!
-//! Requests of one family take turns: within this process by a lock, with a store by one more that all
-//! gates see. With a store nothing is judged without it: what this gate knows may be old, and the app
-//! would be sent a token that another gate has replaced. The file is written all the same: a store that
-//! has lost its memory is told everything again.
+//! Requests of one family take turns: within this process by a lock, with a store by one more that
+//! all gates see. With a store nothing is judged without it: what this gate knows may be old, and
+//! the app would be sent a token that another gate has replaced. The file is written all the same:
+//! a store that has lost its memory is told everything again.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -129,7 +129,8 @@ impl KeptFamilies {
             None => true,
         };
         if let Err(newer) = self.known.put(family.clone()) {
-            // What the store has taken was first, even if this gate has learned of a later one since.
+            // What the store has taken was first, even if this gate has learned of a later one
+            // since.
             let was_first = taken && self.store.is_some();
             return if was_first {
                 Kept::Yes

@@ -16,9 +16,9 @@ const MAX_RECORDED: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
-    /// Whether clients get handles in place of the app's own refresh tokens. Default `off`. `enforce`:
-    /// they do. `report`: they get the app's own tokens, which is recorded; handles that they still
-    /// have are good until the next answer. That is also the way back from `enforce`.
+    /// Whether clients get handles in place of the app's own refresh tokens. Default `off`.
+    /// `enforce`: they do. `report`: they get the app's own tokens, which is recorded; handles that
+    /// they still have are good until the next answer. That is also the way back from `enforce`.
     pub mode: Mode,
 }
 

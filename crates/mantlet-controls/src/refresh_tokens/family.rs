@@ -19,11 +19,11 @@ use crate::config::Environment;
 pub(super) const LOST: i64 = 5 * 60;
 /// Seconds for which it is good again although its successor was used.
 pub(super) const PARALLEL: i64 = 10;
-/// Seconds for which a family is kept whose token has no known end: 400 days after its last use, the
-/// longest life of a cookie.
+/// Seconds for which a family is kept whose token has no known end: 400 days after its last use,
+/// the longest life of a cookie.
 const REMEMBERED: i64 = 400 * 86_400;
-/// Seconds for which it is known that a family has ended, and for which an app may still take a token
-/// that has expired.
+/// Seconds for which it is known that a family has ended, and for which an app may still take a
+/// token that has expired.
 const LEEWAY: i64 = 3_600;
 
 /// A family. Neither a handle nor the app's token can be read from it.

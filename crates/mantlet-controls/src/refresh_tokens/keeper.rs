@@ -12,8 +12,8 @@ pub trait Keeper: Send + Sync + fmt::Debug {
     /// longer than ten seconds.
     fn enter(&self, id: FamilyId) -> BoxFuture<'_, Result<Turn, NoTurn>>;
 
-    /// Keeps a family in the place of its former revision; when the future is ready, it outlives this
-    /// process, and every gate that shares the store knows it.
+    /// Keeps a family in the place of its former revision; when the future is ready, it outlives
+    /// this process, and every gate that shares the store knows it.
     fn keep(&self, family: Family) -> BoxFuture<'_, Kept>;
 }
 

@@ -1,8 +1,9 @@
 //! Do the app's refresh tokens leave the gate?
 //!
-//! Defends against a refresh token that was copied: from a browser's storage, a log, a backup. It is
-//! good for weeks, and most apps do not notice that two clients use it. With `mode = "enforce"` the
-//! app's own token stays in the gate, and its client holds a *handle* that changes with every use.
+//! Defends against a refresh token that was copied: from a browser's storage, a log, a backup. It
+//! is good for weeks, and most apps do not notice that two clients use it. With `mode = "enforce"`
+//! the app's own token stays in the gate, and its client holds a *handle* that changes with every
+//! use.
 //!
 //! A request to an operation that takes a refresh token passes if it has
 //! 1. no handle: a token that the app has handed out before is left to the app;
@@ -11,16 +12,16 @@
 //!    another tab has asked at the same time. The client gets the same successor again;
 //! 4. the one before that, for ten seconds after its successor was used: parallel tabs again.
 //!
-//! Any older handle is a copy: its family and its session end. A handle of another environment, of a
-//! session that has ended, or one that was made up, is refused, and ends nothing.
+//! Any older handle is a copy: its family and its session end. A handle of another environment, of
+//! a session that has ended, or one that was made up, is refused, and ends nothing.
 //!
 //! Requests of one family are served one after another, so an app that rotates its own tokens never
 //! sees the same one twice. The next handle is made when the app has answered with a refresh token:
 //! a request that the app refuses, or an answer with an access token only, costs no handle.
 //!
-//! To mind in deployment: it needs the app's contract, and something that keeps families beyond this
-//! process: the gateway does, a layer in a service of one's own does not. What is lost with the state
-//! folder logs clients out. `report` is the way back.
+//! To mind in deployment: it needs the app's contract, and something that keeps families beyond
+//! this process: the gateway does, a layer in a service of one's own does not. What is lost with
+//! the state folder logs clients out. `report` is the way back.
 //!
 //! ```
 //! use mantlet_controls::{Context, Mode, Section, refresh_tokens::Config};
@@ -187,7 +188,8 @@ impl Policy {
         Ok(shown)
     }
 
-    /// Waits for the turn of a handle, and judges it. `has_ended` says why a session has, if it has.
+    /// Waits for the turn of a handle, and judges it. `has_ended` says why a session has, if it
+    /// has.
     pub(crate) async fn judge(
         &self,
         call: &Call,
@@ -238,8 +240,8 @@ impl Policy {
         Refusal::about(Reason::RefreshTokenReused, format!("the family {}", family.id))
     }
 
-    /// Puts handles into an answer, in the place of the app's own tokens. `session` finds the session
-    /// of a token, and its account.
+    /// Puts handles into an answer, in the place of the app's own tokens. `session` finds the
+    /// session of a token, and its account.
     pub(crate) async fn wrap<B: Body>(
         &self,
         call: &Call,
@@ -275,7 +277,8 @@ impl Policy {
                 }
                 None => match self.begin(call, token, session(token.as_bytes()), keeper).await {
                     Some(handle) => handle,
-                    // The client may log in again; a token that has left the gate does not come back.
+                    // The client may log in again; a token that has left the gate does not come
+                    // back.
                     None => return Wrapped::Refused(unavailable("the first handle cannot be kept")),
                 },
             };

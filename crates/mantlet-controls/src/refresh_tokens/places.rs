@@ -107,7 +107,8 @@ where
     text.map(Zeroizing::new)
 }
 
-/// Puts a token in the place of a handle. False if that is not possible: then the request is as it was.
+/// Puts a token in the place of a handle. False if that is not possible: then the request is as it
+/// was.
 pub(super) fn put<B>(
     call: &Call,
     request: &mut Request<RequestBody<B>>,

@@ -7,7 +7,8 @@
 //! | `PREFIX:refresh-gate:GATE` | nothing: a gate has told everything that it knows | a day after the gate has ended |
 //!
 //! A family is written only in the place of an older revision of it, so the first of two gates wins
-//! whatever becomes of turns. Neither a handle nor a token of the app can be read from what is kept.
+//! whatever becomes of turns. Neither a handle nor a token of the app can be read from what is
+//! kept.
 
 use std::{
     fmt,
@@ -36,7 +37,8 @@ use crate::{
 
 /// How long one question may take.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// For how long a turn is held without a word of its gate, and how often the gate says that it goes on.
+/// For how long a turn is held without a word of its gate, and how often the gate says that it goes
+/// on.
 const LEASE: Duration = Duration::from_secs(10);
 const GOES_ON: Duration = Duration::from_secs(3);
 /// How often to look whether it is this gate's turn.
@@ -44,8 +46,8 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Seconds for which a gate is known.
 const GATE: u64 = 86_400;
 
-/// `ARGV`: the revision, the family, seconds for which it is needed. The answer: nothing, or the family
-/// that is as new.
+/// `ARGV`: the revision, the family, seconds for which it is needed. The answer: nothing, or the
+/// family that is as new.
 const KEEP: &str = "
 local known = redis.call('HGET', KEYS[1], 'revision')
 if known and tonumber(known) >= tonumber(ARGV[1]) then
