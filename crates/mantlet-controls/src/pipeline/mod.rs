@@ -40,7 +40,7 @@ use crate::{
         Carrier, Presented,
         sessions::{Event, Keeper},
     },
-    contract, refresh_tokens, responses,
+    contract, responses,
     route::RoutePolicy,
     throttle::InFlightGuard,
 };
@@ -128,14 +128,13 @@ where
                 Box::pin(ask::after_a_good_token(&mut road, &mut app, answer.status())).await;
             }
             let is_shared = app.sessions().is_some_and(|keeper| keeper.is_shared());
-            match road.look(answer) {
+            let answer = match road.look(answer) {
                 Looked::Passes(answer) => {
                     let events = road.course_of((answer.status(), answer.headers()), None, is_shared);
                     if !events.is_empty() {
                         Box::pin(road.keep(app.sessions().cloned(), events)).await;
                     }
-                    let answer = answer.map(|body| ResponseBody::App { body });
-                    road.wrapped(app.refresh_tokens().cloned(), answer).await
+                    answer.map(|body| ResponseBody::App { body })
                 }
                 Looked::IsConcerned(mut parts) => {
                     parts.read().await?;
@@ -146,9 +145,15 @@ where
                     if let Some(token) = new_token {
                         Box::pin(ask::after_a_login(&road, &mut app, token)).await;
                     }
-                    road.wrapped(app.refresh_tokens().cloned(), answer).await
+                    answer
                 }
+            };
+            // refresh tokens: handles in their place. After sessions, which know the app's own.
+            if !policy.refresh_tokens.concerns(&road.call, road.due.refreshed.as_deref()) {
+                return Ok(answer);
             }
+            let keeper = app.refresh_tokens().cloned();
+            Ok(Box::pin(refresh::wrap(&mut road, keeper, answer)).await?)
         });
         AssertUnwindSafe(walk).catch_unwind().await.unwrap_or_else(|_| Err(Reason::InternalError.into()))
     };
@@ -225,16 +230,6 @@ impl<S: Sink> Road<'_, S> {
         } else {
             Looked::Passes(answer)
         }
-    }
-
-    /// refresh tokens: handles in their place. After sessions, which know the app's own.
-    async fn wrapped<R: Body>(
-        &mut self,
-        keeper: Option<Arc<dyn refresh_tokens::Keeper>>,
-        answer: Response<ResponseBody<R>>,
-    ) -> Ended<R> {
-        let concerned = self.policy.refresh_tokens.concerns(&self.call, self.due.refreshed.as_deref());
-        if concerned { Ok(Box::pin(refresh::wrap(self, keeper.as_ref(), answer)).await?) } else { Ok(answer) }
     }
 
     /// What an answer does to sessions.

@@ -76,7 +76,7 @@ where
 /// Puts handles in the place of the refresh tokens of an answer, once they are kept.
 pub(super) async fn wrap<R: Body, S: Sink>(
     road: &mut Road<'_, S>,
-    keeper: Option<&Arc<dyn refresh_tokens::Keeper>>,
+    keeper: Option<Arc<dyn refresh_tokens::Keeper>>,
     answer: Response<ResponseBody<R>>,
 ) -> Result<Response<ResponseBody<R>>, Refusal> {
     let policy = &road.policy.refresh_tokens;
@@ -86,7 +86,7 @@ pub(super) async fn wrap<R: Body, S: Sink>(
         (found.as_ref().map(|found| found.facts.id), found.and_then(|found| found.facts.account.clone()))
     };
     let mut unwrapped = road.due.refreshed.take();
-    let family = (unwrapped.as_deref_mut(), keeper);
+    let family = (unwrapped.as_deref_mut(), keeper.as_ref());
     let wrapped = policy.wrap(&road.call, road.audit, family, answer, session).await;
     road.due.refreshed = unwrapped;
     match wrapped {
