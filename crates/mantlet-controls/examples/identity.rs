@@ -14,7 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
-use http_body::{Body, Frame};
+use http_body::{Body, Frame, SizeHint};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use mantlet_controls::{
     App, Arrival, Call, Config, Peer, Policy, Refusal, RequestBody, Scheme, WireVerdict,
@@ -57,6 +57,11 @@ impl Body for Nothing {
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         Poll::Ready(None)
+    }
+
+    /// An answer that does not say how long it is may be a stream.
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(0)
     }
 }
 

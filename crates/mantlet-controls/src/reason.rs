@@ -257,6 +257,10 @@ reasons! {
     /// since the gate learns (`authentication.sessions`).
     TokenUnknown = "token-unknown", UNAUTHORIZED, [keeps_open, for_pages],
         "Could not validate credentials";
+    /// The token belongs to a browser, and came without the cookie that this browser got at the login
+    /// (`authentication.binding`).
+    TokenElsewhere = "token-elsewhere", UNAUTHORIZED, [keeps_open, for_pages],
+        "Could not validate credentials";
     /// The handle of a refresh token was made up, or its family or its session has ended
     /// (`[refresh-tokens]`).
     RefreshTokenInvalid = "refresh-token-invalid", UNAUTHORIZED, [keeps_open, for_pages],
@@ -484,6 +488,7 @@ mod tests {
                 "session-ended",
                 "session-expired",
                 "token-unknown",
+                "token-elsewhere",
                 "refresh-token-invalid",
                 "refresh-token-of-another-environment",
                 "refresh-token-reused",

@@ -49,6 +49,10 @@ pub struct Config {
     /// cannot send it, in no spelling. Default none: `X-Mantlet-Principal` is the name to choose.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub principal_header: String,
+    /// What becomes of a bearer token that is used without the cookie that its browser got at the login
+    /// ("token sidejacking" in OWASP's JWT cheat sheet). Default `off`: there is no such cookie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binding: Option<Mode>,
     /// How old a session may be. Default `0s`: of any age; strict `30 days`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<Span>,
@@ -89,6 +93,11 @@ impl Section for Config {
             let message = format!("`{}` is not a name for it", self.principal_header);
             mistakes.push(Mistake::new("principal-header", message).help("write `X-Mantlet-Principal`"));
         }
+        let binding = self.binding.filter(|_| self.mode != Mode::Off).unwrap_or(Mode::Off);
+        if binding != Mode::Off && self.sessions == Some(Mode::Off) {
+            let message = "needs to know the sessions, and `authentication.sessions` is `off`";
+            mistakes.push(Mistake::new("binding", message).help("write `sessions = \"report\"`"));
+        }
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
@@ -104,6 +113,7 @@ impl Section for Config {
             idle,
             max_age,
             principal_header: header.ok(),
+            binding: binding.under(context.report_only),
             sessions: kept.get::<Sessions>(),
             memory: kept.get::<Memory>(),
             candidates: kept.get::<Candidates>(),

@@ -114,6 +114,11 @@ impl Policy {
         effects
     }
 
+    /// Whether a request asks for new tokens with an earlier one.
+    pub(crate) fn renews(&self, call: &Call) -> bool {
+        self.effects_of(call).renews
+    }
+
     /// The names of accounts whose sessions a request may end: other gates may know some.
     pub(crate) fn accounts_to_end(&self, call: &Call, shown: Option<&Shown>, course: &Course) -> Vec<Digest> {
         let effects = self.effects_of(call);

@@ -30,6 +30,7 @@
 //! assert!(config.check(&Context::default()).is_ok());
 //! ```
 
+mod binding;
 mod config;
 mod course;
 mod credential;
@@ -50,17 +51,18 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
 use mantlet_contract::{inputs::in_cookies, sensitive::Purpose};
 use serde_json::Value;
 
+pub(crate) use self::{
+    binding::{Browser, set_cookie},
+    course::Course,
+    credential::{Beside, with_token},
+    forge::{Carrier, forged, unsigned},
+    shown::Shown,
+};
 pub use self::{
     config::Config,
     memory::Memory,
     tenure::{Over, Tenure},
     trial::Weakness,
-};
-pub(crate) use self::{
-    course::Course,
-    credential::{Beside, with_token},
-    forge::{Carrier, forged, unsigned},
-    shown::Shown,
 };
 use self::{memory::Agreement, sessions::Sessions, trial::Pinned};
 use crate::{
@@ -88,6 +90,7 @@ pub struct Policy {
     idle: Option<Span>,
     max_age: Option<Span>,
     principal_header: Option<HeaderName>,
+    binding: Mode,
     /// The sessions of the app.
     pub sessions: Sessions,
     memory: Memory,

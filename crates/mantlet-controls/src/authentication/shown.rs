@@ -10,7 +10,11 @@ use super::{
     strangers,
 };
 use crate::{
-    Call, Mode, Reason, Refusal, config::units::Span, identity::bearer, message::cookie, operation::Need,
+    Call, Mode, Reason, Refusal,
+    config::units::Span,
+    identity::{bearer, cache},
+    message::cookie,
+    operation::Need,
     refusal::Faults,
 };
 
@@ -52,7 +56,7 @@ impl Policy {
             Some(found) => found.session.ended().is_none() && self.is_idle(&found.session, now),
             None => !strangers::is_one(digest, now),
         };
-        let all = self.credentials(request.headers(), beside).map(|(_, credential)| digest(credential));
+        let all = self.credentials(request.headers(), beside).map(|(_, credential)| credential.digest());
         all.filter(may_be_known).collect()
     }
 
@@ -87,19 +91,20 @@ impl Policy {
     }
 
     /// The credentials of a request, and where each stands.
-    fn credentials<'h>(
+    pub(super) fn credentials<'h>(
         &'h self,
         headers: &'h HeaderMap,
         beside: &'h [Beside<'_>],
-    ) -> impl Iterator<Item = (Place<'h>, &'h [u8])> {
-        let token = bearer(headers).map(|token| (Place::Header, token.as_bytes()));
+    ) -> impl Iterator<Item = (Place<'h>, Credential<'h>)> {
+        let token = bearer(headers).map(|token| (Place::Header, Credential::Token(token)));
         let beside = beside.iter().filter(|one| !matches!(one.carrier, Carrier::Cookie(_)));
-        let beside = beside.map(|one| (Place::Beside(&one.carrier), one.token.as_bytes()));
+        let beside = beside.map(|one| (Place::Beside(&one.carrier), Credential::Token(&one.token)));
         let has_cookies = self.sessions.has_cookies();
         let cookies = has_cookies.then(|| cookie::pairs(headers)).into_iter().flatten();
         let is_one = |name: &[u8]| std::str::from_utf8(name).is_ok_and(|name| self.sessions.has_cookie(name));
-        let cookies =
-            cookies.filter(move |(name, _)| is_one(name)).map(|(name, value)| (Place::Cookie(name), value));
+        let cookies = cookies
+            .filter(move |(name, _)| is_one(name))
+            .map(|(name, value)| (Place::Cookie(name), Credential::Cookie(value)));
         token.into_iter().chain(beside).chain(cookies).take(MOST)
     }
 
@@ -122,7 +127,7 @@ impl Policy {
         }
         let now = call.clock.time().as_second();
         for (place, credential) in self.credentials(request.headers(), beside) {
-            let Some(found) = self.sessions.find(&digest(credential)) else {
+            let Some(found) = self.sessions.find(&credential.digest()) else {
                 let is_of_principal = match place {
                     Place::Header => true,
                     Place::Beside(_) => beside.len() == 1 && bearer(request.headers()).is_none(),
@@ -161,7 +166,8 @@ impl Policy {
 
     /// Why the issuer of the caller's token has ended its session, if it has.
     fn ended_at_issuer(&self, call: &Call) -> Option<Cause> {
-        let (names, made) = names_at_issuer(call)?;
+        // Without this, names would be made for each request.
+        let (names, made) = self.sessions.has_ended_before().then(|| names_at_issuer(call)).flatten()?;
         self.sessions.ended_before(&names, made)
     }
 
@@ -210,6 +216,20 @@ impl Policy {
         }
     }
 
+    /// How a credential is kept from the app: the refusal, in the app's own words where it needs one;
+    /// and whether the app only does not see it, and answers as to a client without one.
+    pub(super) fn kept_from_the_app(
+        &self,
+        call: &Call,
+        place: Place<'_>,
+        refusal: Refusal,
+    ) -> (Refusal, bool) {
+        match self.treatment(call, place) {
+            Treatment::Refuse => (self.in_own_words(call, place, refusal), false),
+            Treatment::Withhold => (refusal, true),
+        }
+    }
+
     /// A refusal in the app's own words for a token that it refuses, if they are known.
     fn in_own_words(&self, call: &Call, place: Place<'_>, refusal: Refusal) -> Refusal {
         let carrier = match place {
@@ -241,13 +261,29 @@ const SETTLED: i64 = 60;
 
 /// Where a credential stands.
 #[derive(Debug, Clone, Copy)]
-enum Place<'h> {
+pub(crate) enum Place<'h> {
     /// `Authorization`
     Header,
     /// A cookie of this name.
     Cookie(&'h [u8]),
     /// The query, or a subprotocol.
     Beside(&'h Carrier),
+}
+
+/// What may show a session.
+#[derive(Clone, Copy)]
+pub(super) enum Credential<'h> {
+    Token(&'h str),
+    Cookie(&'h [u8]),
+}
+
+impl Credential<'_> {
+    pub(super) fn digest(self) -> Digest {
+        match self {
+            Self::Token(token) => Digest(cache::digest(token, |token| digest(token).0)),
+            Self::Cookie(value) => digest(value),
+        }
+    }
 }
 
 enum Treatment {

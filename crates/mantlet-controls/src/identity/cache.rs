@@ -5,7 +5,7 @@
 //! remembered: any client can make up bad tokens.
 
 use std::{
-    cell::RefCell,
+    cell::{OnceCell, RefCell},
     hash::{BuildHasher, RandomState},
 };
 
@@ -28,6 +28,8 @@ struct Entry {
     epoch: u64,
     until: i64,
     verdict: Verdict,
+    /// What others know the token by.
+    digest: OnceCell<[u8; 16]>,
 }
 
 #[derive(Default)]
@@ -51,9 +53,17 @@ pub(crate) fn recall<T>(
     is_still: impl FnOnce(&str, u64, &Verdict) -> Option<T>,
 ) -> Option<T> {
     CACHE.with_borrow(|cache| {
-        let hash = cache.hash(token);
-        let entry = cache.sets.get(index(hash))?.iter().find(|entry| entry.is_of(hash, token))?;
+        let entry = cache.find(token)?;
         if now < entry.until { is_still(&entry.by, entry.epoch, &entry.verdict) } else { None }
+    })
+}
+
+/// The digest of a token, which is made once for one that was verified.
+pub(crate) fn digest(token: &str, make: impl FnOnce(&[u8]) -> [u8; 16]) -> [u8; 16] {
+    let make = || make(token.as_bytes());
+    CACHE.with_borrow(|cache| match cache.find(token) {
+        Some(entry) => *entry.digest.get_or_init(make),
+        None => make(),
     })
 }
 
@@ -74,7 +84,7 @@ pub(crate) fn keep(token: &str, by: &str, epoch: u64, verdict: &Verdict) {
         let hash = cache.hash(token);
         let Some(set) = cache.sets.get_mut(index(hash)) else { return };
         let (token, by, verdict) = (token.into(), by.into(), verdict.clone());
-        let entry = Entry { hash, token, by, epoch, until, verdict };
+        let entry = Entry { hash, token, by, epoch, until, verdict, digest: OnceCell::new() };
         set.retain(|known| !known.is_of(hash, &entry.token));
         if set.len() >= MOST
             // Of those that end together the first is the oldest.
@@ -87,6 +97,11 @@ pub(crate) fn keep(token: &str, by: &str, epoch: u64, verdict: &Verdict) {
 }
 
 impl Cache {
+    fn find(&self, token: &str) -> Option<&Entry> {
+        let hash = self.hash(token);
+        self.sets.get(index(hash))?.iter().find(|entry| entry.is_of(hash, token))
+    }
+
     fn hash(&self, token: &str) -> u64 {
         let token = token.as_bytes();
         self.hasher.hash_one(token.last_chunk::<CHOOSING>().map_or(token, |last| last))
@@ -130,6 +145,14 @@ mod tests {
         let long = "x".repeat(LONGEST + 1);
         keep(&long, "", 1, &good(10));
         assert!(!is_known(&long, 1));
+    }
+
+    #[test]
+    fn the_digest_of_a_verified_token_is_made_once() {
+        keep("good", "", 1, &good(10));
+        assert_eq!(digest("good", |_| [1; 16]), [1; 16]);
+        assert_eq!(digest("good", |_| [2; 16]), [1; 16]);
+        assert_eq!(digest("another", |_| [2; 16]), [2; 16]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderMap, Request, header};
 use http_body::Body;
 
 use super::{App, Road, pass::pass};
@@ -28,13 +28,11 @@ where
     A: App<B>,
     S: Sink,
 {
+    // First: the cookie is neither the app's nor a session.
+    road.due.browser = road.policy.authentication.read_browser(&road.call, request);
     let is_bearer_ours = by_api_key(road, request)?;
     let authentication = &road.policy.authentication;
-    let beside = {
-        let contract = road.call.opens_websocket.then(|| road.policy.contract.in_force()).flatten();
-        let cookies = contract.as_ref().map(|contract| &*contract.session_cookies).unwrap_or_default();
-        authentication.beside(&road.call, request, cookies)
-    };
+    let mut beside = beside(road, request);
     let keeper = app.sessions();
     let others = keeper.filter(|keeper| keeper.is_shared());
     let unknown = others.map(|_| authentication.unknown(&road.call, request, &beside)).unwrap_or_default();
@@ -51,6 +49,14 @@ where
         (road.call.principal, road.due.presented) = (principal, presented);
         pass(road.audit, &road.call, faults)?;
     }
+    if let Some(why) = by_browser(road, request.headers(), &beside, app).await? {
+        drop(beside);
+        request.headers_mut().remove(header::AUTHORIZATION);
+        road.audit.record(Record::of_withheld(&road.call, &why));
+        road.call.principal = None;
+        beside = self::beside(road, request);
+    }
+    let authentication = &road.policy.authentication;
     // What a token says of a person counts more than the key of the program.
     if road.call.principal.is_none() {
         road.call.principal.clone_from(&road.call.api_key);
@@ -69,6 +75,13 @@ where
     }
     road.due.shown = sight.shown;
     Ok(())
+}
+
+/// The tokens of a request outside its `Authorization` header.
+fn beside<'r, B, S>(road: &Road<'_, S>, request: &'r Request<B>) -> Vec<Beside<'r>> {
+    let contract = road.call.opens_websocket.then(|| road.policy.contract.in_force()).flatten();
+    let cookies = contract.as_ref().map(|contract| &*contract.session_cookies).unwrap_or_default();
+    road.policy.authentication.beside(&road.call, request, cookies)
 }
 
 /// Verifies the API key, if the request has one of ours. Returns whether it is the bearer token.
@@ -130,12 +143,40 @@ where
     pass(road.audit, &road.call, bad.into_iter().collect())
 }
 
+/// Whether a token is used in the browser that it is bound to. Else the bearer token may have to be kept
+/// from the app, and the refusal says why.
+async fn by_browser<B, A, S>(
+    road: &mut Road<'_, S>,
+    headers: &HeaderMap,
+    beside: &[Beside<'_>],
+    app: &mut A,
+) -> Result<Option<Refusal>, Refusal>
+where
+    B: Body<Data = Bytes, Error = Reason> + Unpin,
+    A: App<B>,
+    S: Sink,
+{
+    let authentication = &road.policy.authentication;
+    let Some(browser) = &road.due.browser else { return Ok(None) };
+    let Some((step, place)) = authentication.compare(headers, beside, browser) else { return Ok(None) };
+    // Boxed: rare, and the future of every request would be larger for it.
+    if !Box::pin(authentication.take_step(step, app.sessions().cloned())).await {
+        return Ok(None);
+    }
+    let (mode, refusal, is_withheld) = authentication.elsewhere(&road.call, place);
+    if is_withheld {
+        return Ok(Some(refusal));
+    }
+    pass(road.audit, &road.call, vec![(mode, refusal)])?;
+    Ok(None)
+}
+
 /// Reads what a request names of sessions, if its operation changes them.
 pub(super) async fn what_it_names<B, A, S>(
     road: &mut Road<'_, S>,
     request: &mut Request<RequestBody<B>>,
     app: &mut A,
-) -> Result<(), Reason>
+) -> Result<(), Refusal>
 where
     B: Body<Data = Bytes, Error = Reason> + Unpin,
     A: App<B>,
@@ -146,6 +187,12 @@ where
         return Ok(());
     }
     let course = Box::pin(authentication.read_course(call, request)).await?;
+    if let Some(browser) = road.due.browser.as_ref().filter(|_| authentication.renews(call))
+        && let Some(step) = authentication.compare_renewal(&course.in_body, browser)
+        && Box::pin(authentication.take_step(step, app.sessions().cloned())).await
+    {
+        pass(road.audit, call, vec![authentication.renewed_elsewhere()])?;
+    }
     if let Some(others) = app.sessions().filter(|keeper| keeper.is_shared()).cloned() {
         let names = authentication.accounts_to_end(call, road.due.shown.as_ref(), &course);
         Box::pin(async {

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::Policy;
 use crate::{
     Call, Mode, Reason, Refusal,
     audit::{Record, Sink},
-    authentication::{Course, Presented, Shown},
+    authentication::{Browser, Course, Presented, Shown},
     contract::agreement::Judged,
     csrf,
     message::Findings,
@@ -59,6 +59,9 @@ pub(super) struct Due {
     pub(super) shown: Option<Shown>,
     /// authentication: what it names of sessions, if its operation changes them.
     pub(super) course: Option<Box<Course>>,
+    /// authentication: its browser, if tokens are bound to browsers; and the cookie that this gets.
+    pub(super) browser: Option<Box<Browser>>,
+    pub(super) fingerprint: Option<HeaderValue>,
     /// refresh tokens: the request's handle, whose family waits for the answer.
     pub(super) refreshed: Option<Box<Unwrapped>>,
     /// csrf: the request's session and token, if tokens are required.

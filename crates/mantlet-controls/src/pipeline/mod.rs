@@ -138,7 +138,13 @@ where
                 }
                 Looked::IsConcerned(mut parts) => {
                     parts.read().await?;
-                    let Seen { answer, new_token, events } = road.judge(parts, is_shared);
+                    let Seen { answer, new_token, mut events } = road.judge(parts, is_shared);
+                    if let Some(browser) = road.due.browser.as_ref().filter(|_| !events.is_empty()) {
+                        let keeper = app.sessions().cloned();
+                        let authentication = &road.policy.authentication;
+                        let given = authentication.give_fingerprint(&road.call, browser, &mut events, keeper);
+                        road.due.fingerprint = Box::pin(given).await;
+                    }
                     if !events.is_empty() {
                         Box::pin(road.keep(app.sessions().cloned(), events)).await;
                     }

@@ -9,6 +9,7 @@ use super::{Ending, Road, due::Outcome};
 use crate::{
     Mode, Reason, Refusal, ResponseBody, Scheme,
     audit::{Record, Sink},
+    authentication,
     call::request_id::X_REQUEST_ID,
     headers,
     refusal::response,
@@ -117,6 +118,10 @@ fn set_headers<B: Body<Data = Bytes>, S>(road: &Road<'_, S>, answer: &mut Respon
     // csrf: the token's cookie; a refusal sets it too, so that the next try can succeed.
     if let Some(held) = &road.due.csrf {
         policy.csrf.tokens.set_headers(held, answer);
+    }
+    // authentication: the cookie of a browser that has logged in. After csrf: it is not a session of the app.
+    if let Some(line) = &road.due.fingerprint {
+        authentication::set_cookie(answer.headers_mut(), line);
     }
     // headers: last, because they depend on the response after all other controls.
     let facts = headers::Facts {

@@ -195,6 +195,9 @@ fn line(reason: Reason, mode: Mode) -> Line {
         | Reason::RefreshTokenReused => {
             either(Top("refresh-tokens.mode = \"report\""), Top("refresh-tokens.mode = \"enforce\""))
         }
+        Reason::TokenElsewhere => {
+            either(Top("authentication.binding = \"report\""), Top("authentication.binding = \"enforce\""))
+        }
         Reason::SessionEnded | Reason::SessionExpired => {
             either(Top("authentication.sessions = \"report\""), Top("authentication.sessions = \"enforce\""))
         }

@@ -1,5 +1,7 @@
 //! The documentation pages as FastAPI makes them, scripts from a content delivery network and all, used as a person uses them.
 
+use std::net::SocketAddr;
+
 use crate::kit::{
     Client, Gateway, Setup,
     browser::Browser,
@@ -16,10 +18,7 @@ struct Documented {
 
 impl Documented {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let pair = Authority::new(folder.path()).sign("cdn", "cdn.jsdelivr.net");
-        let cdn = Setup::run("cdn:app").config(&format!("[tls]\n{}", pair.config())).start();
-        Self { shop: Typed::run(&[]).shop().start(), cdn }
+        Self { shop: Typed::run(&[]).shop().start(), cdn: network() }
     }
 
     fn open(&self, path: &str) -> Browser {
@@ -30,14 +29,26 @@ impl Documented {
             policy.starts_with("default-src 'none'; script-src 'self' 'unsafe-inline' https://"),
             "{policy}"
         );
-        // Everything else that the pages ask for, fonts and icons, is not there.
-        let names = format!("MAP cdn.jsdelivr.net {cdn}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1");
-        Browser::open_on_the_internet(&format!("http://{shop}{path}"), &names)
+        open(shop, cdn, path)
     }
 }
 
+/// What stands for the network.
+pub(crate) fn network() -> Gateway {
+    let folder = tempfile::tempdir().unwrap();
+    let pair = Authority::new(folder.path()).sign("cdn", "cdn.jsdelivr.net");
+    Setup::run("cdn:app").config(&format!("[tls]\n{}", pair.config())).start()
+}
+
+/// Shows a page of the app at an address, with that network.
+pub(crate) fn open(at: SocketAddr, network: SocketAddr, path: &str) -> Browser {
+    // Everything else that the pages ask for, fonts and icons, is not there.
+    let names = format!("MAP cdn.jsdelivr.net {network}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1");
+    Browser::open_on_the_internet(&format!("http://{at}{path}"), &names)
+}
+
 /// Waits for an element, and clicks it.
-fn click(browser: &mut Browser, selector: &str) {
+pub(crate) fn click(browser: &mut Browser, selector: &str) {
     browser.wait_until(&format!("document.querySelector(`{selector}`) !== null"));
     browser.evaluate(&format!("document.querySelector(`{selector}`).click()"));
 }
@@ -53,7 +64,13 @@ fn fill(browser: &mut Browser, selector: &str, text: &str) {
 }
 
 /// "Try it out", the fields, "Execute"; then the status and a part of the answer that the page shows.
-fn try_out(browser: &mut Browser, path: &str, method: &str, field: Option<(&str, &str)>, shows: (u16, &str)) {
+pub(crate) fn try_out(
+    browser: &mut Browser,
+    path: &str,
+    method: &str,
+    field: Option<(&str, &str)>,
+    shows: (u16, &str),
+) {
     let operation = format!(".opblock-{method}:has([data-path=\"{path}\"])");
     click(browser, &format!("{operation} .opblock-summary-control"));
     click(browser, &format!("{operation} .try-out__btn"));
@@ -70,6 +87,16 @@ fn try_out(browser: &mut Browser, path: &str, method: &str, field: Option<(&str,
     browser.wait_until(&format!("{answer}.innerText.includes('{text}')"));
 }
 
+/// "Authorize" logs in with a password, from the page; then the padlocks are open.
+pub(crate) fn authorize(browser: &mut Browser, account: &str, password: &str) {
+    click(browser, ".auth-wrapper .authorize");
+    fill(browser, "#oauth_username", account);
+    fill(browser, "#oauth_password", password);
+    click(browser, ".auth-btn-wrapper .authorize");
+    browser.wait_until("document.querySelector('.auth-btn-wrapper .authorize').innerText === 'Logout'");
+    click(browser, ".auth-btn-wrapper .btn-done");
+}
+
 #[test]
 fn swagger_ui_tries_it_out() {
     let documented = Documented::new();
@@ -79,12 +106,7 @@ fn swagger_ui_tries_it_out() {
     let body = r#"{"username": "carol", "email": "carol@mail.example", "password": "carol-password"}"#;
     try_out(&mut browser, "/users", "post", Some(("textarea", body)), (201, "\"id\""));
 
-    // "Authorize" logs in with a password, from the page; then the padlocks are open.
-    click(&mut browser, ".auth-wrapper .authorize");
-    fill(&mut browser, "#oauth_username", "carol");
-    fill(&mut browser, "#oauth_password", "carol-password");
-    click(&mut browser, ".auth-btn-wrapper .authorize");
-    click(&mut browser, ".auth-btn-wrapper .btn-done");
+    authorize(&mut browser, "carol", "carol-password");
     try_out(&mut browser, "/users/me", "get", None, (200, "carol@mail.example"));
     assert_eq!(browser.violations(), &[] as &[String]);
 }

@@ -140,6 +140,20 @@ pub enum Event {
         /// When.
         at: i64,
     },
+    /// The browser of a session has got a cookie with it.
+    Fingerprinted {
+        /// The session.
+        session: u64,
+        /// The cookie's part for this session.
+        digest: Digest,
+    },
+    /// It was decided whether the tokens of a session are bound to its browser.
+    Bound {
+        /// The session.
+        session: u64,
+        /// If not, they were used without the cookie before.
+        is_bound: bool,
+    },
     /// Every credential of an account, or of a session at its issuer, that was made before this was ended.
     EndedBefore {
         /// The account or the session.

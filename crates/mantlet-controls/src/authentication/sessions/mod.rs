@@ -4,6 +4,7 @@
 //! that an attacker could use; only answers of the app add to it. When it is full, sessions that have
 //! expired go first; if none has, it learns no more and says so.
 
+mod bond;
 mod keeper;
 mod pieces;
 
@@ -18,7 +19,11 @@ use std::{
 use arc_swap::ArcSwap;
 use sha2::Digest as _;
 
-pub use self::keeper::{Cause, Digest, Event, Keeper, Kind, SessionFacts};
+use self::bond::Fingerprint;
+pub use self::{
+    bond::Bond,
+    keeper::{Cause, Digest, Event, Keeper, Kind, SessionFacts},
+};
 
 /// Credentials that are kept. One has about 200 bytes.
 const MOST: usize = 1 << 20;
@@ -77,13 +82,16 @@ pub struct Session {
     kept: AtomicI64,
     /// Names of its account that were learned later.
     later: Mutex<Vec<Digest>>,
+    /// The cookie of its browser.
+    fingerprint: Fingerprint,
 }
 
 impl Session {
     fn new(facts: SessionFacts) -> Self {
         let (used, ended, kept) = (facts.began.into(), 0.into(), facts.began.into());
         let (cause, credentials, later) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { facts, used, ended, cause, credentials, kept, later }
+        let fingerprint = Fingerprint::default();
+        Self { facts, used, ended, cause, credentials, kept, later, fingerprint }
     }
 
     /// When it was last used, in seconds since 1970, to a minute.
@@ -96,6 +104,26 @@ impl Session {
     pub(super) fn is_to_be_kept(&self, now: i64) -> bool {
         let known = self.kept.load(Relaxed);
         now >= known + USE && self.kept.compare_exchange(known, now, Relaxed, Relaxed).is_ok()
+    }
+
+    /// The digest of the cookie that its browser has got with it, if it has.
+    pub fn fingerprint(&self) -> Option<Digest> {
+        self.fingerprint.digest()
+    }
+
+    /// Whether its tokens are bound to that browser.
+    pub fn bond(&self) -> Bond {
+        self.fingerprint.bond()
+    }
+
+    /// A token came with the cookie. Whether that was often enough now.
+    pub(super) fn note_match(&self) -> bool {
+        self.fingerprint.note_match()
+    }
+
+    /// It is counted from the start again.
+    pub(super) fn forget_matches(&self) {
+        self.fingerprint.forget_matches();
     }
 
     /// When and why it was ended, if it was.
@@ -188,12 +216,17 @@ impl Sessions {
 
     /// Why a credential of one of these names, made at this time, was ended, if it was.
     pub fn ended_before(&self, names: &[Digest], made: i64) -> Option<Cause> {
-        if !self.0.has_before.load(Relaxed) {
+        if !self.has_ended_before() {
             return None;
         }
         let before = lock(&self.0.before);
         let mut found = names.iter().filter_map(|name| before.get(name));
         found.find(|(at, _)| made <= *at).map(|(_, cause)| *cause)
+    }
+
+    /// Whether any credential was ended by a name of its account or session at an issuer.
+    pub(crate) fn has_ended_before(&self) -> bool {
+        self.0.has_before.load(Relaxed)
     }
 
     /// Whether a cookie of this name holds sessions.
@@ -255,6 +288,16 @@ impl Sessions {
                     session.used.fetch_max(*at, Relaxed);
                 }
             }
+            Event::Fingerprinted { session, digest } => {
+                if let Some(session) = self.session(*session) {
+                    session.fingerprint.is(*digest);
+                }
+            }
+            Event::Bound { session, is_bound } => {
+                if let Some(session) = self.session(*session) {
+                    session.fingerprint.decide(Bond::of(*is_bound));
+                }
+            }
             Event::EndedBefore { name, at, cause } => {
                 let mut before = lock(&self.0.before);
                 let known = before.entry(*name).or_insert((*at, *cause));
@@ -308,7 +351,12 @@ impl Sessions {
             self.forget_credential(&digest);
             return;
         }
-        if lock(self.shard(&digest)).insert(digest, credential).is_some() {
+        let former = lock(self.shard(&digest)).insert(digest, credential);
+        if let Some(former) = former {
+            // Two logins have got the same token, perhaps in two browsers.
+            if kind != Kind::Cookie && former.session.facts.id != session.facts.id {
+                session.fingerprint.decide(Bond::Never);
+            }
             return;
         }
         self.0.count.fetch_add(1, Relaxed);

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
-use super::{Digest, Event, HandedOut, Session, SessionFacts, Sessions, lock};
+use super::{Bond, Digest, Event, HandedOut, Session, SessionFacts, Sessions, lock};
 
 /// Sessions of one piece.
 const PIECE: usize = 512;
@@ -66,6 +66,10 @@ impl Sessions {
             events.push(Event::Began(SessionFacts { names: later, ..facts }));
         }
         events.extend(self.credentials_of(session));
+        events.extend(session.fingerprint().map(|digest| Event::Fingerprinted { session: id, digest }));
+        if session.bond() != Bond::Open {
+            events.push(Event::Bound { session: id, is_bound: session.bond() == Bond::Bound });
+        }
         let used = session.used.load(Relaxed);
         if used > session.facts.began {
             events.push(Event::Used { session: id, at: used });
@@ -105,6 +109,8 @@ mod tests {
         };
         let mut events = vec![Event::Began(facts(0)), Event::Began(facts(1))];
         events.extend((0..8).map(|number| handed_out(&number.to_string(), 1_000 + number)));
+        events.push(Event::Fingerprinted { session, digest: digest(b"a cookie") });
+        events.push(Event::Bound { session, is_bound: true });
         events.push(Event::Used { session, at: 1_200 });
         events.push(Event::Ended { session, at: 1_300, cause: Cause::Operator });
         let [first, second] = [(); 2].map(|()| Sessions::default());
@@ -123,6 +129,10 @@ mod tests {
         }
         assert_eq!(second.everything(), events);
         assert_eq!((second.count(), second.list(None).len()), (8, 0));
+        // A token that is used elsewhere is bound nowhere, whatever is heard first.
+        first.apply(&Event::Bound { session, is_bound: false });
+        first.apply(&Event::Bound { session, is_bound: true });
+        assert_eq!(first.session(session).unwrap().bond(), Bond::Never);
         let many = Sessions::default();
         for id in 0..2_000 {
             many.apply(&Event::Began(SessionFacts {

@@ -3,7 +3,7 @@
 //! | key | holds | until |
 //! |---|---|---|
 //! | `PREFIX:credential:DIGEST` | a credential and the number of its session | it expires; without an end, 400 days after its last use |
-//! | `PREFIX:session:ID` | when a session began, was used and was ended | its last credential expires |
+//! | `PREFIX:session:ID` | when a session began, was used and was ended, and its browser | its last credential expires |
 //! | `PREFIX:account:DIGEST` | the sessions of an account, by a name of it | the last of them is forgotten |
 //! | `PREFIX:sessions` | a stream of sessions that were ended | the last 100,000 |
 //!
@@ -25,7 +25,7 @@ use std::{
 };
 
 use futures_util::future::{BoxFuture, try_join, try_join_all};
-use mantlet_controls::authentication::sessions::{Digest, Event, Keeper, Sessions, digest};
+use mantlet_controls::authentication::sessions::{Bond, Digest, Event, Keeper, Sessions, digest};
 use redis::{Cmd, RedisError, RedisResult, Script};
 use tokio::{
     sync::{Notify, oneshot},
@@ -359,6 +359,14 @@ impl Inner {
                 let (noted, ()) = try_join(note, run(set, link.clone())).await?;
                 self.keep_what_leads_to(link, *session, noted, now).await
             }
+            // The first one counts.
+            Event::Fingerprinted { session, .. } => {
+                self.note(link, *session, ("fingerprint", &text), true, false, 0).await.map(drop)
+            }
+            // A token that was used elsewhere is bound nowhere, whatever was known before.
+            Event::Bound { session, is_bound } => {
+                self.note(link, *session, ("bound", &text), *is_bound, false, 0).await.map(drop)
+            }
             Event::Used { session, .. } => {
                 let noted = self.note(link.clone(), *session, ("used", &text), false, false, 0).await?;
                 self.keep_what_leads_to(link, *session, noted, now).await
@@ -499,6 +507,12 @@ impl Inner {
             Event::Began(facts) => of(&facts.id)
                 .is_none_or(|session| facts.names.iter().any(|name| !session.facts.names.contains(name))),
             Event::HandedOut { digest, .. } => self.known.find(digest).is_none(),
+            Event::Fingerprinted { session, .. } => {
+                of(session).is_none_or(|session| session.fingerprint().is_none())
+            }
+            Event::Bound { session, is_bound } => {
+                of(session).is_none_or(|session| session.bond() < Bond::of(*is_bound))
+            }
             Event::Used { session, at } => of(session).is_none_or(|session| session.used() < *at),
             Event::Ended { session, .. } => of(session).is_none_or(|session| session.ended().is_none()),
             Event::EndedBefore { name, at, .. } => self.known.ended_before(&[*name], *at).is_none(),

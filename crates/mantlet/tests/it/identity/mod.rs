@@ -4,6 +4,7 @@
 //! [`Running`] is such an app behind Mantlet, for other tests too: it can log in, ask an operation
 //! that needs the login, and count the requests that reach the app.
 
+mod binding;
 mod driver;
 mod keys;
 mod places;
