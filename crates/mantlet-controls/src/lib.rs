@@ -39,6 +39,7 @@
 //! | [`issuer`] | whose tokens to believe |
 //! | [`dpop`] | whether the caller has the key of its token |
 //! | [`authentication`] | who the caller is |
+//! | [`refresh_tokens`] | whether refresh tokens leave the gate |
 //! | [`csrf`] | whose pages may act with the user's cookies |
 //! | [`cookies`] | attributes of the app's cookies |
 //! | [`responses`] | what responses may contain |
@@ -75,6 +76,7 @@ pub mod https;
 pub mod issuer;
 pub mod limits;
 pub mod path;
+pub mod refresh_tokens;
 pub mod responses;
 pub mod route;
 pub mod throttle;

@@ -18,10 +18,12 @@ use crate::{
     key_file::KeyFile,
     keys::KeptKeys,
     listener::{self, Listen},
+    refresh_file::RefreshFile,
+    refresh_tokens::KeptFamilies,
     session_file::SessionFile,
     sessions::KeptSessions,
-    shared::{GateConfig, Shared, Stage},
-    store::StoreConfig,
+    shared::{GateConfig, Kept, Shared, Stage},
+    store::{Opened, StoreConfig},
     tls::{LoadedTls, Tls, TlsError, acme},
 };
 
@@ -52,8 +54,8 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Binds the address and starts the threads. End the files of sessions and keys after the
-    /// gate.
+    /// Binds the address and starts the threads. End the files of sessions, keys and
+    /// refresh tokens after the gate.
     pub fn start(
         config: GateConfig,
         tls: Option<LoadedTls>,
@@ -61,6 +63,7 @@ impl Gate {
         audit: AuditLog,
         sessions: &SessionFile,
         keys: &KeyFile,
+        refresh_tokens: &RefreshFile,
     ) -> Result<Self, StartError> {
         let threads = config.threads.max(1);
         let bind = |listen: &Listen| {
@@ -76,15 +79,21 @@ impl Gate {
         let (stage, _) = watch::channel(Stage::Serving);
         policy.throttle.usages.begin();
         let open = |store: &StoreConfig| store.open(audit.clone(), sessions, keys);
-        let store = config.store.as_ref().map(open).transpose()?;
-        let (of_sessions, of_keys) = match &store {
-            Some(store) => (Some(Arc::clone(&store.sessions)), Some(Arc::clone(&store.keys))),
-            None => (None, None),
+        let opened = config.store.as_ref().map(open).transpose()?;
+        let (of_sessions, of_keys, of_families) = match &opened {
+            Some(Opened { sessions, keys, families, .. }) => {
+                (Some(Arc::clone(sessions)), Some(Arc::clone(keys)), Some(Arc::clone(families)))
+            }
+            None => (None, None, None),
         };
-        let kept = (KeptSessions::new(sessions, of_sessions), KeptKeys::new(keys, of_keys));
+        let kept = Kept {
+            sessions: KeptSessions::new(sessions, of_sessions),
+            keys: KeptKeys::new(keys, of_keys),
+            refresh_tokens: KeptFamilies::new(refresh_tokens, of_families),
+        };
         let tls = tls.map(Tls::new).transpose()?;
         let ceiling = admission::descriptor_ceiling();
-        let shared = Shared::new(config, policy, tls, audit, store, kept, ceiling);
+        let shared = Shared::new(config, policy, tls, audit, opened, kept, ceiling);
         let mut handles = Vec::with_capacity(threads);
         for (number, (sockets, busy)) in sockets.into_iter().zip(shared.busy.clone()).enumerate() {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -170,6 +179,12 @@ impl Gate {
     /// on a thread of the gate.
     pub async fn follow_keys(&self) {
         self.shared.keys.follow().await;
+    }
+
+    /// Tells the store of refresh tokens that it has not taken, for as long as it is polled. Do not poll it
+    /// on a thread of the gate.
+    pub async fn follow_refresh_tokens(&self) {
+        self.shared.families.follow().await;
     }
 
     fn record_usage(&self, is_end: bool) {

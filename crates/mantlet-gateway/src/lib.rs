@@ -11,10 +11,10 @@
 //! | `shared` | what all threads of the gate see |
 //! | `app` | the app's shore: forwards requests on pooled connections, shares a busy app out, keeps it running |
 //! | `issuers` | asks issuers of tokens |
-//! | `sessions`, `keys` | where sessions and API keys are kept beyond this process |
-//! | `store` | counters and sessions that several gates share |
+//! | `sessions`, `keys`, `refresh_tokens` | where sessions, API keys and refresh tokens are kept beyond this process |
+//! | `store` | counters, sessions, API keys and refresh tokens that several gates share |
 //! | `wire`, `guests`, `request_body`, `connection_state` | what a connection is made of: strict bytes, its place, a body, its state |
-//! | [`tls`], [`audit_log`], [`quota_file`], [`session_file`], [`key_file`], `listener`, [`guarded`], `clock` | certificates, files, sockets and the time |
+//! | [`tls`], [`audit_log`], [`quota_file`], [`session_file`], [`key_file`], [`refresh_file`], `listener`, [`guarded`], `clock` | certificates, files, sockets and the time |
 //!
 //! A room imports rooms below it alone: `rooms_tests.rs` knows the floors.
 
@@ -27,6 +27,7 @@ mod shared;
 
 mod issuers;
 mod keys;
+mod refresh_tokens;
 mod sessions;
 
 mod app;
@@ -36,6 +37,7 @@ pub mod audit_log;
 mod guests;
 pub mod key_file;
 pub mod quota_file;
+pub mod refresh_file;
 mod request_body;
 pub mod session_file;
 pub mod tls;

@@ -10,7 +10,8 @@ use std::{
 
 use arc_swap::ArcSwap;
 use mantlet_controls::{
-    Policy, authentication::sessions::Keeper, dpop::SeenByAll, issuer::Client, throttle::Store,
+    Policy, authentication::sessions::Keeper, dpop::SeenByAll, issuer::Client, refresh_tokens,
+    throttle::Store,
 };
 
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
     issuers::Issuers,
     keys::KeptKeys,
     listener::Listen,
+    refresh_tokens::KeptFamilies,
     sessions::KeptSessions,
     store::{Opened, StoreConfig},
     tls::Tls,
@@ -44,6 +46,13 @@ pub struct GateConfig {
     pub store: Option<StoreConfig>,
 }
 
+/// What outlives the gate.
+pub(crate) struct Kept {
+    pub(crate) sessions: KeptSessions,
+    pub(crate) keys: KeptKeys,
+    pub(crate) refresh_tokens: KeptFamilies,
+}
+
 pub(crate) struct Shared {
     pub(crate) config: GateConfig,
     pub(crate) policy: ArcSwap<Policy>,
@@ -58,6 +67,9 @@ pub(crate) struct Shared {
     pub(crate) sessions: Arc<KeptSessions>,
     /// The same, as the controls see it.
     pub(crate) keeper: Arc<dyn Keeper>,
+    pub(crate) families: Arc<KeptFamilies>,
+    /// The same, as the controls see it.
+    pub(crate) refresh_tokens: Arc<dyn refresh_tokens::Keeper>,
     stage: AtomicU8,
     /// Threads that still accept connections.
     pub(crate) listening: AtomicUsize,
@@ -83,12 +95,13 @@ impl Shared {
         tls: Option<Tls>,
         audit: AuditLog,
         store: Option<Opened>,
-        (sessions, keys): (KeptSessions, KeptKeys),
+        kept: Kept,
         ceiling: usize,
     ) -> Arc<Self> {
         let threads = config.threads.max(1);
         let issuers = Arc::new(Issuers::new(audit.clone()));
-        let sessions = Arc::new(sessions);
+        let Kept { sessions, keys, refresh_tokens } = kept;
+        let (sessions, families) = (Arc::new(sessions), Arc::new(refresh_tokens));
         Arc::new(Self {
             issuer_client: Arc::clone(&issuers) as Arc<dyn Client>,
             issuers,
@@ -101,6 +114,8 @@ impl Shared {
             store: store.map(|store| store.counters),
             keeper: Arc::clone(&sessions) as Arc<dyn Keeper>,
             sessions,
+            refresh_tokens: Arc::clone(&families) as Arc<dyn refresh_tokens::Keeper>,
+            families,
             keys,
             stage: AtomicU8::new(Stage::Serving as u8),
             listening: AtomicUsize::new(threads),

@@ -21,7 +21,7 @@ use mantlet_controls::{
     layer::{Builder, MantletLayer},
     limits,
     operation::{Contract, ContractHandle},
-    path, responses, throttle, uploads,
+    path, refresh_tokens, responses, throttle, uploads,
 };
 use serde_json::json;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
@@ -171,6 +171,18 @@ fn controls() -> Vec<Control> {
             Does::Says("jwt-key-public"),
         ),
         control(
+            "refresh_tokens",
+            |none| {
+                let section = refresh_tokens::Config { mode: Mode::Enforce };
+                none.contract(contract::Config::default()).refresh_tokens(section).deployment(known())
+            },
+            || {
+                let request = Request::post("/login").header("host", "notes.example");
+                request.body(Body::empty()).unwrap()
+            },
+            Does::Says("refresh-token-not-wrapped"),
+        ),
+        control(
             "csrf",
             |none| none.csrf(csrf::Config::default()),
             || post(&[("origin", "https://evil.example"), ("cookie", "session=alice")], ""),
@@ -296,7 +308,9 @@ async fn ask(add: impl FnOnce(Builder) -> Builder, request: Request) -> Seen {
                         "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbGljZSJ9.",
                         "c3brGQkxoiCgrl5LGiV0go9qgN0MtrdnDBCCfJ45f_Q"
                     );
-                    *response.body_mut() = Body::from(format!("{{\"access_token\":\"{token}\"}}"));
+                    *response.body_mut() = Body::from(format!(
+                        "{{\"access_token\":\"{token}\",\"refresh_token\":\"behind-the-portcullis\"}}"
+                    ));
                 }
                 "/cookie" => drop(response.headers_mut().insert("set-cookie", "session=1".parse().unwrap())),
                 _ => {}

@@ -212,6 +212,15 @@ impl Record {
         }
     }
 
+    /// The record of an answer whose refresh token the client gets as it is, and why.
+    pub(crate) fn of_refresh_token_left(call: &Call, why: &str) -> Self {
+        Self {
+            security_event: "refresh-token-not-wrapped",
+            reason: "refresh-token-not-wrapped",
+            ..Self::plain(call, Reason::RefreshTokenInvalid).about(Some(why))
+        }
+    }
+
     /// The record of a token that the app accepted although it is not good.
     pub(crate) fn of_bad_token_accepted(call: &Call, what: &str) -> Self {
         Self {

@@ -7,20 +7,17 @@ use mantlet_contract::sensitive::{CredentialPlace, Evidence, Place, Purpose, Ses
 use serde_json::Value;
 
 use super::{
-    DEEPEST, Policy, TOKENS, claims_of,
+    Policy, TOKENS, claims_of,
     sessions::{Cause, Digest, Event, Kind, SessionFacts, digest, name_of_login, name_of_subject},
     shown::Shown,
-    tokens_in, trial,
+    trial,
 };
 use crate::{
     Call, Mode, Reason, RequestBody, account,
-    identity::{Verdict, access_token},
+    identity::{DEEPEST, REFRESH_TOKENS, Verdict, access_token, tokens_in},
     message::cookie::SetCookie,
     token::has_its_form,
 };
-
-/// Members of an answer that hold a token for new tokens.
-const REFRESH_TOKENS: [&str; 2] = ["refresh_token", "refreshToken"];
 
 /// What is known of a request that may change sessions, before the app has answered.
 #[derive(Debug, Default)]
@@ -350,7 +347,7 @@ impl Policy {
     }
 
     /// The end of a session, with all that must be known to be ended.
-    fn ended(&self, session: u64, now: i64, cause: Cause) -> Vec<Event> {
+    pub(crate) fn ended(&self, session: u64, now: i64, cause: Cause) -> Vec<Event> {
         let mut events = self.sessions.handed_out_in(session);
         events.push(Event::Ended { session, at: now, cause });
         events

@@ -70,14 +70,12 @@ use crate::{
     audit::{Record, Sink},
     call::Known,
     config::units::Span,
-    identity::{Verdict, access_token, cache},
+    identity::{DEEPEST, Verdict, access_token, cache, tokens_in},
     operation::{Need, Security},
     refusal::{Faults, Said, Words},
     token::{self, Candidates, TokenFault},
 };
 
-/// How deep in an answer a token is looked for.
-const DEEPEST: usize = 4;
 /// Members of an answer that hold a token.
 const TOKENS: [&str; 6] = ["access_token", "token", "id_token", "accessToken", "jwt", "idToken"];
 
@@ -578,18 +576,6 @@ const fn is_refusal(status: StatusCode) -> bool {
 fn hands_out_tokens(call: &Call) -> bool {
     let sensitivity = call.operation.as_ref().and_then(|matched| matched.sensitivity(&call.method));
     sensitivity.is_some_and(|found| matches!(found.purpose, Purpose::Login | Purpose::Register))
-}
-
-/// Texts in an answer that have the names of tokens.
-fn tokens_in<'v>(value: &'v Value, names: &[&str], depth: usize, found: &mut Vec<&'v str>) {
-    let Value::Object(members) = value else { return };
-    for (name, value) in members {
-        match value {
-            Value::String(text) if names.contains(&&**name) => found.push(text),
-            Value::Object(_) if depth > 1 => tokens_in(value, names, depth - 1, found),
-            _ => {}
-        }
-    }
 }
 
 /// The claims of a token of the app itself. Its signature is not verified.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Request, header};
 
 use super::{
-    Beside, Carrier, Policy, need_of, own_words,
+    Beside, Carrier, Course, Policy, need_of, own_words,
     sessions::{Cause, Digest, HandedOut, Keeper, Session, digest, name_at_issuer, session_at_issuer},
     strangers,
 };
@@ -58,6 +58,12 @@ impl Policy {
         };
         let all = self.credentials(request.headers(), beside).map(|(_, credential)| credential.digest());
         all.filter(may_be_known).collect()
+    }
+
+    /// The same, of those in a body: a token for new tokens.
+    pub(crate) fn unknown_in_body(&self, course: &Course) -> Vec<Digest> {
+        let all = course.in_body.iter().take(MOST).map(|token| digest(token.as_bytes()));
+        all.filter(|digest| self.sessions.find(digest).is_none()).collect()
     }
 
     /// Asks what others know of them. Returns whether they have answered.

@@ -99,3 +99,20 @@ pub(crate) fn token_with_scheme(headers: &HeaderMap) -> Option<(TokenScheme, &st
     let token = token.trim();
     (!token.is_empty()).then_some((scheme, token))
 }
+
+/// How deep in an answer a token is looked for.
+pub(crate) const DEEPEST: usize = 4;
+/// Members of an answer that hold a token for new tokens.
+pub(crate) const REFRESH_TOKENS: [&str; 2] = ["refresh_token", "refreshToken"];
+
+/// Texts in an answer that have the names of tokens.
+pub(crate) fn tokens_in<'v>(value: &'v Value, names: &[&str], depth: usize, found: &mut Vec<&'v str>) {
+    let Value::Object(members) = value else { return };
+    for (name, value) in members {
+        match value {
+            Value::String(text) if names.contains(&&**name) => found.push(text),
+            Value::Object(_) if depth > 1 => tokens_in(value, names, depth - 1, found),
+            _ => {}
+        }
+    }
+}

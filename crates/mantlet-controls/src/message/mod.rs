@@ -3,6 +3,7 @@
 pub mod authority;
 pub(crate) mod budget;
 pub(crate) mod cookie;
+pub(crate) mod digests;
 mod findings;
 pub(crate) mod foreign;
 pub(crate) mod media_type;

@@ -8,7 +8,7 @@ use http_body::Body;
 
 use crate::{
     Call, Refusal, RequestBody, authentication::sessions::Keeper, cors, dpop::SeenByAll, issuer::Client,
-    throttle,
+    refresh_tokens, throttle,
 };
 
 /// The app behind the pipeline.
@@ -35,6 +35,11 @@ pub trait App<B> {
 
     /// Remembers proofs (DPoP) for several gates, if anything does.
     fn proofs(&self) -> Option<&Arc<dyn SeenByAll>> {
+        None
+    }
+
+    /// Keeps the handles of refresh tokens beyond this process. Without it none are made.
+    fn refresh_tokens(&self) -> Option<&Arc<dyn refresh_tokens::Keeper>> {
         None
     }
 

@@ -1,5 +1,7 @@
 //! The stop `authenticate`: who is the caller, and in which session?
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, Request, header};
 use http_body::Body;
@@ -254,7 +256,12 @@ where
     }
     if let Some(others) = app.sessions().filter(|keeper| keeper.is_shared()).cloned() {
         let names = authentication.accounts_to_end(call, road.due.shown.as_ref(), &course);
-        Box::pin(authentication.ask_about_accounts(names, others)).await;
+        Box::pin(async {
+            let unknown = authentication.unknown_in_body(&course);
+            authentication.ask_others(call, unknown, Arc::clone(&others)).await;
+            authentication.ask_about_accounts(names, others).await;
+        })
+        .await;
     }
     road.due.course = Some(Box::new(course));
     Ok(())

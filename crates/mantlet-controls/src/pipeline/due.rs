@@ -13,6 +13,7 @@ use crate::{
     contract::agreement::Judged,
     csrf,
     message::Findings,
+    refresh_tokens::Unwrapped,
     refusal::Faults,
     throttle,
 };
@@ -61,6 +62,8 @@ pub(super) struct Due {
     /// authentication: its browser, if tokens are bound to browsers; and the cookie that this gets.
     pub(super) browser: Option<Box<Browser>>,
     pub(super) fingerprint: Option<HeaderValue>,
+    /// refresh tokens: the request's handle, whose family waits for the answer.
+    pub(super) refreshed: Option<Box<Unwrapped>>,
     /// csrf: the request's session and token, if tokens are required.
     pub(super) csrf: Option<Box<csrf::token::Held>>,
     /// uploads, encoding: findings in the body, if it is watched.

@@ -10,6 +10,7 @@ use super::{
     App, Arrival, Ending, Road, WireVerdict, authenticate, logout,
     pages::{foreign, of_origin, suspect},
     pass::{pass, stop},
+    refresh,
     watch::{self, Watch},
 };
 use crate::{
@@ -18,7 +19,9 @@ use crate::{
     call::CanonicalPath,
     client, cors, csrf, host, https, limits,
     message::Findings,
-    operation, wire,
+    operation,
+    refresh_tokens::Part,
+    wire,
 };
 
 /// Takes a request through every stop.
@@ -52,11 +55,7 @@ where
     }
 
     // host: normalised, then judged and sent. Before anything reads it.
-    if policy.client.leaves_headers || !host::respell(request) {
-        road.call.host.read_if_new(request.headers());
-    } else {
-        road.call.host.read_again(request.headers());
-    }
+    respell_host(road, request);
 
     // path: can it be read in only one way? Before anything that depends on where the request goes.
     let path = stop(audit, &road.call, policy.path.mode, || CanonicalPath::of(request.uri(), &policy.path))?;
@@ -98,6 +97,9 @@ where
 
     // contract: is it an operation of the app? Before anything that depends on which one.
     let declared_cookies = find_operation(road, request)?;
+
+    // refresh tokens: the app's own in the place of a handle. Before anything judges tokens.
+    refresh::unwrap(road, request, app, Part::Head).await?;
 
     // authentication: who is the caller? Before all that counts or decides by caller, and before
     // anything is said about the input.
@@ -162,6 +164,10 @@ where
         pass(audit, call, faults)?;
     }
 
+    // refresh tokens: the same in the body. Before anything reads tokens there, and before the input is
+    // judged: the app's own token is what its contract describes.
+    refresh::unwrap(road, request, app, Part::Rest).await?;
+
     // authentication: what does it name of sessions? Before the app reads it.
     authenticate::what_it_names(road, request, app).await?;
     let (call, settings) = (&road.call, &road.settings);
@@ -186,6 +192,15 @@ where
         Box::pin(validate(road, request)).await?;
     }
     Ok(())
+}
+
+/// Reads the host as the app will see it.
+fn respell_host<B, S: Sink>(road: &mut Road<'_, S>, request: &mut Request<B>) {
+    if road.policy.client.leaves_headers || !host::respell(request) {
+        road.call.host.read_if_new(request.headers());
+    } else {
+        road.call.host.read_again(request.headers());
+    }
 }
 
 /// Judges the host. If only the host from a trusted proxy is known, the app gets that one.

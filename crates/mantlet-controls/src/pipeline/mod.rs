@@ -12,6 +12,7 @@ mod outbound;
 mod pages;
 mod pass;
 pub mod policy;
+mod refresh;
 pub(crate) mod watch;
 
 use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc};
@@ -118,6 +119,8 @@ where
             }
             // responses: removes content that clients should not get.
             policy.responses.prepare(&road.subject(), request.headers_mut());
+            // refresh tokens: an answer that can be read.
+            policy.refresh_tokens.prepare(&road.call, request.headers_mut());
             road.due.reached = Reached::App;
             let answer = app.call(&road.call, request).await;
             let answer = road.received(answer)?;
@@ -125,13 +128,13 @@ where
                 Box::pin(ask::after_a_good_token(&mut road, &mut app, answer.status())).await;
             }
             let is_shared = app.sessions().is_some_and(|keeper| keeper.is_shared());
-            match road.look(answer) {
+            let answer = match road.look(answer) {
                 Looked::Passes(answer) => {
                     let events = road.course_of((answer.status(), answer.headers()), None, is_shared);
                     if !events.is_empty() {
                         Box::pin(road.keep(app.sessions().cloned(), events)).await;
                     }
-                    Ok(answer.map(|body| ResponseBody::App { body }))
+                    answer.map(|body| ResponseBody::App { body })
                 }
                 Looked::IsConcerned(mut parts) => {
                     parts.read().await?;
@@ -148,9 +151,15 @@ where
                     if let Some(token) = new_token {
                         Box::pin(ask::after_a_login(&road, &mut app, token)).await;
                     }
-                    Ok(answer)
+                    answer
                 }
+            };
+            // refresh tokens: handles in their place. After sessions, which know the app's own.
+            if !policy.refresh_tokens.concerns(&road.call, road.due.refreshed.as_deref()) {
+                return Ok(answer);
             }
+            let keeper = app.refresh_tokens().cloned();
+            Ok(Box::pin(refresh::wrap(&mut road, keeper, answer)).await?)
         });
         AssertUnwindSafe(walk).catch_unwind().await.unwrap_or_else(|_| Err(Reason::InternalError.into()))
     };
@@ -206,7 +215,10 @@ impl<S: Sink> Road<'_, S> {
         let authentication = &self.policy.authentication;
         let is_asked_for_input = self.due.judged.asks_for(status);
         let is_asked_for_tokens = authentication.asks_for(&self.call, &self.due.presented, status);
-        let is_asked = is_asked_for_input || is_asked_for_tokens;
+        let refresh_tokens = &self.policy.refresh_tokens;
+        let is_asked = is_asked_for_input
+            || is_asked_for_tokens
+            || refresh_tokens.asks_for(&self.call, self.due.refreshed.as_deref(), status);
         let is_concerned = self.policy.responses.concerns(&self.subject(), is_asked, &mut answer);
         // contract: the app's verdict on input that was passed on. `responses` reads the body, if
         // needed.

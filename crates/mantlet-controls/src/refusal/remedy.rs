@@ -198,6 +198,11 @@ fn line(reason: Reason, mode: Mode) -> Line {
         Reason::TokenUnknown => {
             either(Top("authentication.unknown = \"report\""), Top("authentication.unknown = \"enforce\""))
         }
+        Reason::RefreshTokenInvalid
+        | Reason::RefreshTokenOfAnotherEnvironment
+        | Reason::RefreshTokenReused => {
+            either(Top("refresh-tokens.mode = \"report\""), Top("refresh-tokens.mode = \"enforce\""))
+        }
         Reason::TokenElsewhere => {
             either(Top("authentication.binding = \"report\""), Top("authentication.binding = \"enforce\""))
         }
@@ -286,6 +291,7 @@ fn line(reason: Reason, mode: Mode) -> Line {
         | Reason::IssuerUnavailable
         | Reason::DpopMemoryFull
         | Reason::LogoutInvalid
+        | Reason::RefreshTokenUnavailable
         | Reason::AppUnavailable
         | Reason::AppClosed
         | Reason::AppInvalidResponse

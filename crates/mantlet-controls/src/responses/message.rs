@@ -5,7 +5,10 @@ use std::{borrow::Cow, io::Read};
 use flate2::read::MultiGzDecoder;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::message::media_type::{JSON_SEQUENCES, MediaType};
+use crate::message::{
+    digests,
+    media_type::{JSON_SEQUENCES, MediaType},
+};
 
 /// The kind of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,15 +46,6 @@ impl Kind {
 /// Types of bodies that hold one JSON text after another, beside [`JSON_SEQUENCES`].
 const OTHER_STREAMS: [&str; 2] = ["text/event-stream", "application/stream+json"];
 
-/// Headers that describe the original bytes of a body.
-const DIGESTS: [HeaderName; 5] = [
-    header::ETAG,
-    HeaderName::from_static("content-digest"),
-    HeaderName::from_static("repr-digest"),
-    HeaderName::from_static("digest"),
-    HeaderName::from_static("content-md5"),
-];
-
 /// Headers that describe a body, whatever its bytes.
 const DESCRIPTIONS: [HeaderName; 7] = [
     header::CONTENT_ENCODING,
@@ -65,7 +59,7 @@ const DESCRIPTIONS: [HeaderName; 7] = [
 
 /// Describes the rest of a body after a cut.
 pub(super) fn shorten(headers: &mut HeaderMap, length: usize) {
-    forget_digests(headers);
+    digests::forget(headers);
     headers.remove(header::CONTENT_ENCODING);
     // A range of it would refer to other bytes.
     headers.remove(header::ACCEPT_RANGES);
@@ -74,7 +68,7 @@ pub(super) fn shorten(headers: &mut HeaderMap, length: usize) {
 
 /// Removes headers that fix the bytes of a body.
 pub(super) fn forget_bytes(headers: &mut HeaderMap) {
-    forget_digests(headers);
+    digests::forget(headers);
     headers.remove(header::CONTENT_LENGTH);
 }
 
@@ -88,16 +82,9 @@ pub(super) fn is_plain(headers: &HeaderMap) -> bool {
     headers.get_all(header::CONTENT_ENCODING).iter().all(|coding| is_identity(coding.as_bytes()))
 }
 
-/// Removes what was said of other bytes.
-pub(super) fn forget_digests(headers: &mut HeaderMap) {
-    for name in &DIGESTS {
-        headers.remove(name);
-    }
-}
-
 /// Describes a body of Mantlet's own in the place of the app's.
 pub(super) fn replace(headers: &mut HeaderMap, content_type: HeaderValue, length: usize) {
-    forget_digests(headers);
+    digests::forget(headers);
     for name in &DESCRIPTIONS {
         headers.remove(name);
     }

@@ -68,6 +68,7 @@ use crate::{
     message::{
         Rewritten,
         budget::{Budget, Part},
+        digests,
     },
     operation::Promised,
     refusal::response as refused,
@@ -376,7 +377,7 @@ impl Policy {
                 if self.is_news(call, reason, mode) {
                     audit.record(Record::of_answer(call, reason, mode, &names));
                 }
-                message::forget_digests(&mut parts.head.headers);
+                digests::forget(&mut parts.head.headers);
                 let answer = ResponseBody::read(parts.part.with(out.into()));
                 return Response::from_parts(parts.head, answer);
             }

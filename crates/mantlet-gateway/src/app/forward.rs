@@ -17,7 +17,7 @@ use mantlet_controls::{
     cors::{Own, Silence},
     dpop::SeenByAll,
     issuer::Client,
-    pipeline,
+    pipeline, refresh_tokens,
     throttle::Store,
 };
 use std::{
@@ -62,6 +62,7 @@ pub(crate) struct Forward<'a> {
     pub(crate) issuers: &'a Arc<dyn Client>,
     pub(crate) sessions: Option<&'a Arc<dyn Keeper>>,
     pub(crate) proofs: Option<&'a Arc<dyn SeenByAll>>,
+    pub(crate) refresh_tokens: &'a Arc<dyn refresh_tokens::Keeper>,
 }
 
 /// The app has agreed to a WebSocket. It travels in the extensions of the response that says so.
@@ -187,6 +188,10 @@ impl App<ClientRequestBody> for &Forward<'_> {
 
     fn proofs(&self) -> Option<&Arc<dyn SeenByAll>> {
         self.proofs
+    }
+
+    fn refresh_tokens(&self) -> Option<&Arc<dyn refresh_tokens::Keeper>> {
+        Some(self.refresh_tokens)
     }
 
     async fn ask(&mut self, call: &Call, question: Request<()>) -> Option<Response<Bytes>> {

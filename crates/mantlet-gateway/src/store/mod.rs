@@ -1,4 +1,4 @@
-//! Where several gates count together, and know each other's sessions and API keys.
+//! Where several gates count together, and know each other's sessions, API keys and refresh tokens.
 
 #[cfg(feature = "redis")]
 mod circuit;
@@ -9,21 +9,28 @@ mod redis;
 #[cfg(feature = "redis")]
 mod scripts;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{any::Any, io, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use mantlet_controls::{
-    api_keys::Change, authentication::sessions::Keeper, config::Secret, dpop::SeenByAll, throttle::Store,
+    api_keys::Change,
+    authentication::sessions::Keeper,
+    config::Secret,
+    dpop::SeenByAll,
+    refresh_tokens::{Family, FamilyId, NoTurn},
+    throttle::Store,
 };
+use tokio::time::Instant;
 
 use crate::{audit_log::AuditLog, key_file::KeyFile, session_file::SessionFile};
 
-/// What a store keeps for several gates.
+/// What several gates share.
 pub(crate) struct Opened {
     pub(crate) counters: Arc<dyn Store>,
     pub(crate) sessions: Arc<dyn Keeper>,
     pub(crate) keys: Arc<dyn SharedKeys>,
     pub(crate) proofs: Arc<dyn SeenByAll>,
+    pub(crate) families: Arc<dyn SharedFamilies>,
 }
 
 /// API keys that several gates know.
@@ -35,6 +42,39 @@ pub(crate) trait SharedKeys: Send + Sync + std::fmt::Debug {
     /// Tells the store what it does not know, and learns what this gate does not know: that is
     /// returned. None if the store does not respond.
     fn exchange(&self) -> BoxFuture<'_, Option<Vec<Change>>>;
+}
+
+/// Families of refresh tokens that several gates know.
+pub(crate) trait SharedFamilies: Send + Sync + std::fmt::Debug {
+    /// Waits until no other gate serves a request of this family. The family, if the store knows it.
+    fn enter(
+        &self,
+        id: FamilyId,
+        deadline: Instant,
+    ) -> BoxFuture<'_, Result<(Option<Family>, EndOfTurn), NoTurn>>;
+
+    /// Keeps a family in the place of an older revision.
+    fn keep<'a>(&'a self, family: &'a Family) -> BoxFuture<'a, Stored>;
+
+    /// Whether the store does not know all that this gate has told it. None if it does not respond.
+    fn has_lost_its_memory(&self) -> BoxFuture<'_, Option<bool>>;
+
+    /// This gate has told it everything.
+    fn remember(&self) -> BoxFuture<'_, ()>;
+}
+
+/// Ends a turn when it is dropped.
+pub(crate) type EndOfTurn = Box<dyn Any + Send + Sync>;
+
+/// What the store has made of a family.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "without a store nothing is shared"))]
+pub(crate) enum Stored {
+    Yes,
+    /// It knows one that is as new.
+    Overtaken(Box<Family>),
+    /// It does not respond.
+    No,
 }
 
 /// Where the store is.
@@ -56,11 +96,15 @@ impl StoreConfig {
     #[cfg(feature = "redis")]
     pub(crate) fn open(&self, audit: AuditLog, sessions: &SessionFile, keys: &KeyFile) -> io::Result<Opened> {
         let store = redis::RedisStore::new(self.clone(), audit).map_err(io::Error::other)?;
+        let of_sessions = redis::RedisSessions::start(store.clone(), sessions)?;
+        let of_keys = redis::RedisKeys::new(store.clone(), keys.keys());
+        let of_families = redis::RedisFamilies::new(store.clone());
         Ok(Opened {
-            sessions: Arc::new(redis::RedisSessions::start(store.clone(), sessions)?),
-            keys: Arc::new(redis::RedisKeys::new(store.clone(), keys.keys())),
             proofs: Arc::new(store.clone()),
             counters: Arc::new(store),
+            sessions: Arc::new(of_sessions),
+            keys: Arc::new(of_keys),
+            families: Arc::new(of_families),
         })
     }
 

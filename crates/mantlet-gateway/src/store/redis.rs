@@ -8,6 +8,7 @@
 mod keys;
 mod proofs;
 mod quota;
+mod refresh_tokens;
 mod sessions;
 mod stream;
 
@@ -27,7 +28,7 @@ use mantlet_controls::{
 use redis::{ErrorKind, RedisError, RedisResult};
 use tokio::{sync::watch, time::timeout};
 
-pub(super) use self::{keys::RedisKeys, sessions::RedisSessions};
+pub(super) use self::{keys::RedisKeys, refresh_tokens::RedisFamilies, sessions::RedisSessions};
 use super::{
     StoreConfig,
     circuit::Circuit,

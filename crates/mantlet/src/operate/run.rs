@@ -44,7 +44,9 @@ pub(super) async fn run(parts: Parts<'_>) -> Result<ExitCode, Failure> {
     let mut administering = pin!(parts.gate.administer(parts.admin.as_ref()));
     let mut measuring = pin!(parts.gate.keep_usage());
     let mut asking = pin!(parts.gate.keep_issuers());
-    let mut following = pin!(parts.gate.follow_keys());
+    let mut following = pin!(async {
+        tokio::join!(parts.gate.follow_keys(), parts.gate.follow_refresh_tokens());
+    });
     let (quiet, limit) = loop {
         tokio::select! {
             ending = &mut supervised => return ended(&parts, ending).await,

@@ -11,6 +11,7 @@ use mantlet_gateway::{
     audit_log::AuditLog,
     key_file::{KeyFile, KeyThread},
     quota_file::QuotaFile,
+    refresh_file::RefreshFile,
     session_file::SessionFile,
     tls::LoadedTls,
 };
@@ -33,6 +34,8 @@ use crate::{
 const QUOTAS: &str = "quotas.jsonl";
 /// The sessions of the app, in the state folder.
 const SESSIONS: &str = "sessions.jsonl";
+/// The handles of refresh tokens, in the state folder.
+const REFRESH_TOKENS: &str = "refresh-tokens.jsonl";
 
 /// What is to be run.
 #[derive(Debug)]
@@ -72,7 +75,12 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
         SessionFile::open(config.state_folder.join(SESSIONS), reader.kept.get::<Sessions>(), learns);
     let sessions = sessions.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
     let (keys, following) = open_keys(&config.state_folder.join(state::KEYS), reader.kept.get())?;
-    if app.as_ref().is_some_and(AppProcess::tells_its_contract) {
+    let wraps = config.refresh_tokens.mode != Mode::Off;
+    let refresh_tokens = RefreshFile::open(config.state_folder.join(REFRESH_TOKENS), wraps);
+    let refresh_tokens = refresh_tokens.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    // Without it, a handle would go to the app as it is, and its client would be logged out.
+    let needs_contract = wraps && source != Source::None;
+    if needs_contract || app.as_ref().is_some_and(AppProcess::tells_its_contract) {
         reader.kept.get::<ContractHandle>().await_contract();
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -110,7 +118,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     }
     let gate = config.gate(listen, address, idle_timeout, reader.server);
     let also_listen = gate.also_listen.clone();
-    let gate = Gate::start(gate, tls, policy, log, &sessions, &keys)
+    let gate = Gate::start(gate, tls, policy, log, &sessions, &keys, &refresh_tokens)
         .map_err(|error| not_listening(error, also_listen.as_ref()))?;
     let drain = (config.shutdown.quiet.0, config.shutdown.drain.0);
     // What was found already is read again only when that is asked for; an app of ours is asked
@@ -136,6 +144,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     }
     quotas.finish();
     sessions.finish();
+    refresh_tokens.finish();
     following.finish();
     writer.finish();
     outcome

@@ -21,6 +21,7 @@ use mantlet_gateway::{
     audit_log::{AuditConfig, AuditLog, AuditWriter},
     guarded::Kind,
     key_file::KeyFile,
+    refresh_file::RefreshFile,
     session_file::SessionFile,
 };
 use tempfile::NamedTempFile;
@@ -97,8 +98,9 @@ impl Stand {
         let folder = tempfile::tempdir().unwrap();
         let sessions = SessionFile::open(folder.path().join("sessions.jsonl"), Sessions::default(), false);
         let keys = KeyFile::open(folder.path().join("keys.jsonl"), ApiKeys::default());
+        let handles = RefreshFile::open(folder.path().join("refresh-tokens.jsonl"), false).unwrap();
         let (policy, sessions, keys) = (config().check().unwrap(), sessions.unwrap(), keys.unwrap());
-        let gate = Gate::start(config_of_gate, None, policy, log, &sessions, &keys).unwrap();
+        let gate = Gate::start(config_of_gate, None, policy, log, &sessions, &keys, &handles).unwrap();
         Self::Gateway(Box::new(Gateway { gate, writer, audit }))
     }
 

@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use mantlet_controls::{
-    Arrival, ResponseBody, WireVerdict, authentication::Tenure, message::REFUSED_METHOD, pipeline,
+    Arrival, Policy, ResponseBody, WireVerdict, authentication::Tenure, message::REFUSED_METHOD, pipeline,
     throttle::Tarpit,
 };
 
@@ -46,16 +47,6 @@ pub(super) fn handle(
             restore_request_line(&mut request, &context.state);
         }
         let is_get = request.method() == Method::GET;
-        let app = Forward {
-            upstream: &shared.upstream,
-            connection: &context.state,
-            policy: &policy,
-            audit: &shared.audit,
-            store: shared.store.as_ref(),
-            issuers: &shared.issuer_client,
-            sessions: Some(&shared.keeper),
-            proofs: shared.proofs.as_ref(),
-        };
         // A challenge before the pipeline: the authority comes in plain and under any name, and the app
         // knows nothing of it.
         let challenged = answer_to_challenge(shared, &request).filter(|_| !is_stand_in);
@@ -64,7 +55,12 @@ pub(super) fn handle(
         } else {
             let request =
                 request.map(|body| ClientRequestBody::new(body, Arc::clone(&context.state), &policy.limits));
-            pipeline::handle(&policy, &shared.audit, &arrival, request, &app).await
+            if policy.refresh_tokens.must_finish(request.method()) {
+                Box::pin(finish(context, &policy, arrival, request)).await
+            } else {
+                let app = forward(context, &policy);
+                pipeline::handle(&policy, &shared.audit, &arrival, request, &app).await
+            }
         };
         if let Some(Tarpit(span)) = response.extensions().get() {
             // Boxed: the future of every request would be larger for it.
@@ -97,6 +93,41 @@ pub(super) fn handle(
         let watched = tenure.map(|tenure| Box::new(Watched::new(tenure, &shared.audit, &exchange)));
         response.map(|body| ClientResponseBody::new(body, exchange, watched))
     }
+}
+
+fn forward<'a>(context: &'a Context, policy: &'a Policy) -> Forward<'a> {
+    let shared = &context.shared;
+    Forward {
+        upstream: &shared.upstream,
+        connection: &context.state,
+        policy,
+        audit: &shared.audit,
+        store: shared.store.as_ref(),
+        issuers: &shared.issuer_client,
+        sessions: Some(&shared.keeper),
+        proofs: shared.proofs.as_ref(),
+        refresh_tokens: &shared.refresh_tokens,
+    }
+}
+
+/// Takes a request through the pipeline, whether its client stays or leaves.
+async fn finish(
+    context: &Arc<Context>,
+    policy: &Arc<Policy>,
+    arrival: Arrival,
+    request: Request<ClientRequestBody>,
+) -> Response<ResponseBody<AppResponseBody>> {
+    let (context, policy) = (Arc::clone(context), Arc::clone(policy));
+    let task = tokio::spawn(async move {
+        let app = forward(&context, &policy);
+        pipeline::handle(&policy, &context.shared.audit, &arrival, request, &app).await
+    });
+    task.await.unwrap_or_else(|_| {
+        // The gate ends.
+        let mut answer = Response::new(ResponseBody::own(Bytes::new()));
+        *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        answer
+    })
 }
 
 /// Whether a response to GET continues for as long as its client wants: server-sent events, after

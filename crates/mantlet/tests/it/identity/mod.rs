@@ -10,6 +10,7 @@ mod driver;
 mod gates;
 mod keys;
 mod places;
+mod refresh;
 mod session;
 mod settings;
 mod shapes;

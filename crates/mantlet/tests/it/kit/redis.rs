@@ -99,10 +99,11 @@ impl Redis {
 }
 
 /// What gates tell each other of sessions: the names of their keys, and words of their scripts.
-const OF_SESSIONS: [&str; 6] = [
+const OF_SESSIONS: [&str; 7] = [
     "mantlet:session",
     "mantlet:credential:",
     "mantlet:account:",
+    "mantlet:refresh-",
     "'endless'",
     "'ZREMRANGEBYSCORE'",
     "'HVALS'",

@@ -1,0 +1,460 @@
+//! The handles of refresh tokens of this machine, in a file that outlives the process.
+//!
+//! One line of JSON for each change of a family, after a first line with the format. A thread of
+//! its own appends them; an answer waits until the disk has its line, and those that come together
+//! share one `fdatasync`. Once most lines say nothing new, a new file is written beside the old one
+//! and replaces it as a whole.
+//!
+//! The process that writes the file holds a lock beside it. A second Mantlet in the same folder
+//! reads the file and does not write it; when the first has ended, it reads again and takes over.
+//! Neither a handle nor a token of the app can be read from the file.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File, TryLockError},
+    io::{self, BufRead, BufReader, BufWriter, Read, Write},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use mantlet_controls::refresh_tokens::{Family, FamilyId};
+use serde::{Deserialize, Serialize};
+use tokio::{sync::oneshot, time::timeout};
+
+use crate::{
+    clock,
+    guarded::{self, Kind},
+    tell,
+};
+
+/// The format of the file.
+const FORMAT: u32 = 1;
+/// How long an answer waits for the disk.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often what is needed no longer is forgotten.
+const TIDY: Duration = Duration::from_hours(1);
+/// Longest line, in bytes: a token may have 64 KiB.
+const LONGEST: u64 = 1 << 20;
+/// Lines that may be added before the file is replaced, beside twice as many as it needs.
+const ADDED: usize = 1_000;
+
+/// The first line.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    #[serde(rename = "mantlet-refresh-tokens")]
+    format: u32,
+}
+
+/// The families that this gate knows. A clone is the same ones.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Families(Arc<Mutex<HashMap<FamilyId, Arc<Family>>>>);
+
+impl Families {
+    pub(crate) fn get(&self, id: FamilyId) -> Option<Arc<Family>> {
+        self.lock().get(&id).cloned()
+    }
+
+    /// Takes a family, unless one that is as new is known: that is returned.
+    pub(crate) fn put(&self, family: Family) -> Result<(), Arc<Family>> {
+        let mut known = self.lock();
+        if let Some(newer) = known.get(&family.id).filter(|known| known.revision >= family.revision) {
+            return Err(Arc::clone(newer));
+        }
+        known.insert(family.id, Arc::new(family));
+        Ok(())
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Family>> {
+        self.lock().values().cloned().collect()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn tidy(&self, now: i64) {
+        self.lock().retain(|_, family| family.needed_until() > now);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<FamilyId, Arc<Family>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The thread that writes. It ends when told to, after it has written everything.
+#[derive(Debug)]
+pub struct RefreshFile {
+    known: Families,
+    queue: Arc<Queue>,
+    thread: JoinHandle<()>,
+}
+
+impl RefreshFile {
+    /// Reads the file, if there is one, and starts to write it. If that fails, handles are known
+    /// for as long as the process lives; where `is_wanted`, that is said at once.
+    pub fn open(path: PathBuf, is_wanted: bool) -> io::Result<Self> {
+        let known = Families::default();
+        let mut writer = Writer {
+            path,
+            known: known.clone(),
+            kept: Kept::Nothing,
+            has_read: false,
+            file: None,
+            length: 0,
+            lines: 0,
+            is_lacking: false,
+            complained: false,
+        };
+        writer.begin(is_wanted);
+        let queue = Arc::new(Queue::default());
+        let of_thread = Arc::clone(&queue);
+        let thread = std::thread::Builder::new()
+            .name("refresh-tokens".into())
+            .spawn(move || writer.run(&of_thread))?;
+        Ok(Self { known, queue, thread })
+    }
+
+    /// The families that it keeps.
+    pub(crate) fn known(&self) -> &Families {
+        &self.known
+    }
+
+    /// Hands families to the file.
+    pub(crate) fn inlet(&self) -> Inlet {
+        Inlet(Arc::clone(&self.queue))
+    }
+
+    /// Writes everything and ends.
+    pub fn finish(self) {
+        self.queue.lock().is_over = true;
+        self.queue.wake.notify_one();
+        // Fails only if the thread has panicked, and then it has said so.
+        let _ = self.thread.join();
+    }
+}
+
+/// Where families are handed to the file. They are in the memory before.
+#[derive(Debug)]
+pub(crate) struct Inlet(Arc<Queue>);
+
+impl Inlet {
+    /// Keeps a family that no answer waits for.
+    pub(crate) fn keep_soon(&self, family: &Family) {
+        self.0.lock().lines.push(line_of(family));
+        self.0.wake.notify_one();
+    }
+
+    /// Keeps a family; ready when the disk has it, or cannot have it, which was said. False if that
+    /// takes too long.
+    pub(crate) async fn keep_now(&self, family: &Family) -> bool {
+        let (tell, told) = oneshot::channel();
+        {
+            let mut waiting = self.0.lock();
+            waiting.lines.push(line_of(family));
+            if !waiting.is_over {
+                waiting.told.push(tell);
+            }
+        }
+        self.0.wake.notify_one();
+        timeout(PATIENCE, told).await.is_ok()
+    }
+}
+
+/// What waits for the thread.
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    wake: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: Vec<Vec<u8>>,
+    /// Who waits until they are on the disk.
+    told: Vec<oneshot::Sender<()>>,
+    is_over: bool,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until there is something to write, or until it is time to tidy up.
+    fn next(&self) -> Waiting {
+        let waits = |waiting: &mut Waiting| waiting.lines.is_empty() && !waiting.is_over;
+        let waited = self.wake.wait_timeout_while(self.lock(), TIDY, waits);
+        let mut waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let is_over = waiting.is_over;
+        Waiting { is_over, ..std::mem::replace(&mut waiting, Waiting { is_over, ..Waiting::default() }) }
+    }
+}
+
+/// Whether this process may write the file.
+enum Kept {
+    /// Not known yet: nothing had to be written.
+    Nothing,
+    /// This process holds the lock for as long as the file is open.
+    Here(#[expect(dead_code, reason = "the lock ends with it")] File),
+    /// Another Mantlet holds the lock.
+    Elsewhere(File),
+}
+
+struct Writer {
+    path: PathBuf,
+    known: Families,
+    kept: Kept,
+    /// The file was read since it is ours.
+    has_read: bool,
+    /// Open for as long as it can be appended to.
+    file: Option<File>,
+    /// Bytes of whole lines in it, and lines.
+    length: u64,
+    lines: usize,
+    /// The file lacks something that the memory has.
+    is_lacking: bool,
+    complained: bool,
+}
+
+impl Writer {
+    /// Reads what was kept, and says at once if nothing can be kept that is to be.
+    fn begin(&mut self, is_wanted: bool) {
+        use rustix::fs::Access;
+        if self.path.symlink_metadata().is_ok() {
+            // An error with the lock is reported when something has to be written.
+            let is_ours = self.is_ours().unwrap_or(true);
+            self.load(is_ours);
+        }
+        self.known.tidy(clock::now().as_second());
+        let tried = rustix::fs::access(self.folder(), Access::WRITE_OK | Access::EXEC_OK);
+        if let (true, Err(error), Kept::Nothing | Kept::Here(_)) = (is_wanted, tried, &self.kept) {
+            self.complain(&error.into());
+        }
+    }
+
+    /// Reads the file into the memory. What cannot be read is moved aside if it is ours.
+    fn load(&mut self, is_ours: bool) {
+        self.has_read = is_ours;
+        let why = match read(&self.path, &self.known) {
+            Ok(Ok(found)) => {
+                if found.damaged > 0 {
+                    let (path, lines) =
+                        (self.path.display(), if found.damaged == 1 { "line" } else { "lines" });
+                    tell(&format!(
+                        "{} {lines} of `{path}` cannot be read; the clients whose handles were there have to log in \
+                         again",
+                        found.damaged
+                    ));
+                }
+                (self.length, self.lines) = (found.length, found.lines + found.damaged);
+                let opened = is_ours.then(|| guarded::open_to_append(&self.path, Kind::Own).ok()).flatten();
+                self.file = opened.filter(|_| found.length > 0);
+                return;
+            }
+            Ok(Err(why)) => why.to_owned(),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return;
+            }
+            Err(error) => error.to_string(),
+        };
+        let (path, aside) = (self.path.display(), self.path.with_extension("jsonl.unreadable"));
+        let moved = if is_ours && fs::rename(&self.path, &aside).is_ok() {
+            format!("; the file is kept as `{}`", aside.display())
+        } else {
+            String::new()
+        };
+        tell(&format!(
+            "`{path}` cannot be read: {why}; clients that have handles of refresh tokens have to log in again{moved}"
+        ));
+    }
+
+    fn complain(&mut self, error: &io::Error) {
+        if !self.complained {
+            self.complained = true;
+            let path = self.path.display();
+            tell(&format!(
+                "`{path}` cannot be written: {error}; handles of refresh tokens are kept in memory, and clients have \
+                 to log in again when Mantlet ends"
+            ));
+        }
+    }
+
+    fn folder(&self) -> &Path {
+        self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+
+    /// Takes the lock. If another Mantlet has it, that is reported once.
+    fn is_ours(&mut self) -> io::Result<bool> {
+        let (lock, is_news) = match &self.kept {
+            Kept::Here(_) => return Ok(true),
+            Kept::Elsewhere(lock) => (lock.try_clone()?, false),
+            // Not the file itself, because it gets replaced.
+            Kept::Nothing => (guarded::open_to_append(&self.path.with_extension("lock"), Kind::Own)?, true),
+        };
+        match lock.try_lock() {
+            Ok(()) => {
+                self.kept = Kept::Here(lock);
+                Ok(true)
+            }
+            Err(TryLockError::WouldBlock) => {
+                self.kept = Kept::Elsewhere(lock);
+                if is_news {
+                    let folder = self.folder().display();
+                    tell(&format!(
+                        "another Mantlet keeps the handles of refresh tokens in `{folder}`; until that one ends, this \
+                         one keeps its own in memory\n  set another `state-folder`, or use one `[store]` for both"
+                    ));
+                }
+                Ok(false)
+            }
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn run(mut self, queue: &Queue) {
+        let mut tidied = Instant::now();
+        loop {
+            let waiting = queue.next();
+            match self.write(&waiting.lines) {
+                Ok(is_written) => self.complained &= !is_written,
+                Err(error) => {
+                    // What was appended last may be torn.
+                    self.is_lacking = true;
+                    self.complain(&error);
+                }
+            }
+            for one in waiting.told {
+                // It may wait no longer.
+                let _ = one.send(());
+            }
+            if waiting.is_over {
+                return;
+            }
+            if tidied.elapsed() >= TIDY {
+                tidied = Instant::now();
+                self.known.tidy(clock::now().as_second());
+            }
+        }
+    }
+
+    /// Appends lines, or replaces the file. False if it is another Mantlet's.
+    fn write(&mut self, lines: &[Vec<u8>]) -> io::Result<bool> {
+        if lines.is_empty() && !self.is_lacking {
+            return Ok(true);
+        }
+        if !self.is_ours()? {
+            self.is_lacking = true;
+            return Ok(false);
+        }
+        if !self.has_read {
+            // Another Mantlet may have written it meanwhile, and it lacks what was made here.
+            self.load(true);
+            self.is_lacking = true;
+        }
+        let is_long = self.lines > 2 * self.known.count() + ADDED;
+        if self.is_lacking || is_long || !self.is_there() {
+            self.replace()?;
+        } else {
+            self.append(lines)?;
+        }
+        Ok(true)
+    }
+
+    /// Whether the open file is still the one at the path.
+    fn is_there(&self) -> bool {
+        let Some(Ok(open)) = self.file.as_ref().map(File::metadata) else { return false };
+        let found = fs::symlink_metadata(&self.path);
+        found.is_ok_and(|found| (found.dev(), found.ino()) == (open.dev(), open.ino()))
+    }
+
+    fn append(&mut self, lines: &[Vec<u8>]) -> io::Result<()> {
+        let Some(file) = self.file.as_mut() else { return Err(io::ErrorKind::NotFound.into()) };
+        if file.metadata()?.len() != self.length {
+            // A line that was not finished when a process was killed.
+            file.set_len(self.length)?;
+        }
+        let text = lines.concat();
+        file.write_all(&text)?;
+        file.sync_data()?;
+        self.length += text.len() as u64;
+        self.lines += lines.len();
+        Ok(())
+    }
+
+    /// Writes a new file from the memory.
+    fn replace(&mut self) -> io::Result<()> {
+        let mut draft = tempfile::NamedTempFile::new_in(self.folder())?;
+        let all = self.known.all();
+        let mut output = BufWriter::new(draft.as_file_mut());
+        serde_json::to_writer(&mut output, &Head { format: FORMAT })?;
+        output.write_all(b"\n")?;
+        for family in &all {
+            output.write_all(&line_of(family))?;
+        }
+        output.flush()?;
+        drop(output);
+        draft.as_file().sync_data()?;
+        draft.persist(&self.path).map_err(|error| error.error)?;
+        // Else a power failure could bring the old one back.
+        File::open(self.folder())?.sync_all()?;
+        let file = guarded::open_to_append(&self.path, Kind::Own)?;
+        (self.length, self.lines) = (file.metadata()?.len(), all.len());
+        (self.file, self.is_lacking) = (Some(file), false);
+        Ok(())
+    }
+}
+
+fn line_of(family: &Family) -> Vec<u8> {
+    // It has no part that JSON does not have.
+    let mut text = serde_json::to_vec(family).unwrap_or_default();
+    text.push(b'\n');
+    text
+}
+
+/// What was read of a file.
+#[derive(Debug, Default)]
+struct Found {
+    lines: usize,
+    damaged: usize,
+    /// Bytes up to the end of the last whole line.
+    length: u64,
+}
+
+/// Reads a file into the memory, line by line; or why it is not one of ours.
+fn read(path: &Path, known: &Families) -> io::Result<Result<Found, &'static str>> {
+    let mut input = BufReader::new(guarded::open_to_read(path, Kind::Own)?);
+    let (mut found, mut line) = (Found::default(), Vec::new());
+    let mut is_head = true;
+    loop {
+        line.clear();
+        let length = input.by_ref().take(LONGEST).read_until(b'\n', &mut line)? as u64;
+        if line.last() != Some(&b'\n') && length < LONGEST {
+            // The end; or a line that is incomplete because the process was killed.
+            break;
+        }
+        found.length += length;
+        if is_head {
+            is_head = false;
+            match serde_json::from_slice::<Head>(&line) {
+                Ok(Head { format: FORMAT }) => {}
+                Ok(_) => return Ok(Err("another version of Mantlet has written it")),
+                Err(_) => return Ok(Err("it is not a file of refresh tokens")),
+            }
+        } else if let Ok(family) = serde_json::from_slice::<Family>(&line) {
+            // An older one than is known, from before this process took over, says nothing new.
+            let _ = known.put(family);
+            found.lines += 1;
+        } else {
+            found.damaged += 1;
+        }
+    }
+    let is_readable = found.damaged == 0 || found.lines > 0;
+    Ok(if is_readable { Ok(found) } else { Err("it has no valid line") })
+}
+
+#[cfg(test)]
+#[path = "refresh_file_tests.rs"]
+mod tests;
