@@ -1,20 +1,20 @@
 //! The course of sessions: what an answer of the app begins, goes on with, or ends.
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use http_body::Body;
 use mantlet_contract::sensitive::{CredentialPlace, Evidence, Place, Purpose, SessionRole};
 use serde_json::Value;
 
 use super::{
-    Policy, TOKENS, claims_of,
+    Policy, claims_of,
     sessions::{Cause, Digest, Event, Kind, SessionFacts, digest, name_of_login, name_of_subject},
     shown::Shown,
     trial,
 };
 use crate::{
     Call, Mode, Reason, RequestBody, account,
-    identity::{DEEPEST, REFRESH_TOKENS, Verdict, access_token, tokens_in},
+    identity::{TokenUse, Verdict, access_token, tokens_in},
     message::cookie::SetCookie,
     token::has_its_form,
 };
@@ -55,6 +55,12 @@ impl std::ops::Deref for Seen<'_> {
     fn deref(&self) -> &Course {
         self.course
     }
+}
+
+/// What of an answer is looked at for tokens.
+struct Texts<'a> {
+    body: Option<&'a [u8]>,
+    location: Option<&'a [u8]>,
 }
 
 /// What an operation does to sessions.
@@ -138,21 +144,30 @@ impl Policy {
         status.is_success() && self.effects_of(call).hands_out()
     }
 
-    /// Whether an answer holds a token that the app's key verifies.
-    fn holds_a_good_token(&self, call: &Call, body: &[u8]) -> bool {
+    /// New tokens in any answer, and in the address to which it sends the client: those that the app's
+    /// key verifies.
+    fn good_tokens(&self, call: &Call, course: &Seen<'_>, texts: Texts<'_>) -> Vec<(TokenUse, String)> {
         // Nearly all answers end here.
-        if memchr::memmem::find(body, b"oken\"").is_none() && memchr::memmem::find(body, b"\"jwt\"").is_none()
-        {
-            return false;
+        let may_hold_one = |text: &[u8]| memchr::memmem::find(text, b"eyJ").is_some();
+        let Texts { body, location } = texts;
+        let (body, location) =
+            (body.filter(|text| may_hold_one(text)), location.filter(|text| may_hold_one(text)));
+        if body.is_none() && location.is_none() {
+            return Vec::new();
         }
-        let (Some(pinned), Ok(answer)) = (&*self.memory.pinned(), serde_json::from_slice::<Value>(body))
-        else {
-            return false;
+        let pinned = self.memory.pinned();
+        let Some(pinned) = &*pinned else { return Vec::new() };
+        let answer: Option<Value> = body.and_then(|body| serde_json::from_slice(body).ok());
+        let of_body = answer.as_ref().map(tokens_in).unwrap_or_default().into_iter();
+        let of_body = of_body.filter(|(own, _)| *own == TokenUse::Access).map(|(_, token)| token.to_owned());
+        let of_location = location.into_iter().flat_map(tokens_of).take(MOST_LINKS);
+        let is_new = |token: &str| {
+            !course.has_sent(token)
+                && matches!(pinned.judge(token, call.clock.time()), Verdict::Good(_))
+                && self.sessions.find(&digest(token.as_bytes())).is_none()
         };
-        let mut found = Vec::new();
-        tokens_in(&answer, &TOKENS, DEEPEST, &mut found);
-        let is_good = |token: &str| matches!(pinned.judge(token, call.clock.time()), Verdict::Good(_));
-        found.into_iter().any(is_good)
+        let found = of_body.chain(of_location).filter(|token| is_new(token));
+        found.map(|token| (TokenUse::Access, token)).collect()
     }
 
     /// Reads what a request names of sessions, before the app reads it.
@@ -240,11 +255,18 @@ impl Policy {
             events.extend(self.end_account(&self.names_named(course), None, now, Cause::PasswordReset));
         }
         if effects.hands_out() {
-            events.extend(self.hand_out(call, course, effects, (headers, body), now));
-        } else if let Some(body) = body.filter(|body| self.holds_a_good_token(call, body)) {
+            let answer: Option<Value> = body.and_then(|body| serde_json::from_slice(body).ok());
+            let tokens = answer.as_ref().map(tokens_in).unwrap_or_default();
+            events.extend(self.hand_out(call, course, effects, (&tokens, &set_cookies(call, headers)), now));
+        }
+        if !effects.hands_out() || status.is_redirection() {
             // The way back from another provider, a link in a mail: no word of theirs says so.
+            let location = headers.get(header::LOCATION).map(HeaderValue::as_bytes);
+            let body = body.filter(|_| !effects.hands_out());
+            let found = self.good_tokens(call, course, Texts { body, location });
+            let tokens: Vec<_> = found.iter().map(|(own, token)| (*own, &**token)).collect();
             let begins = Effects { begins: true, ..effects };
-            events.extend(self.hand_out(call, course, begins, (&HeaderMap::new(), Some(body)), now));
+            events.extend(self.hand_out(call, course, begins, (&tokens, &[]), now));
         }
         if !effects.ends {
             events.extend(self.go_on(course, headers, now, is_shared));
@@ -258,25 +280,19 @@ impl Policy {
         call: &Call,
         course: &Seen<'_>,
         effects: Effects,
-        (headers, body): (&HeaderMap, Option<&[u8]>),
+        (tokens, cookies): (&[(TokenUse, &str)], &[(&str, &[u8])]),
         now: i64,
     ) -> Vec<Event> {
         let mut credentials: Vec<Credential> = Vec::new();
         let mut subject = None;
-        let answer: Option<Value> = body.and_then(|body| serde_json::from_slice(body).ok());
-        if let Some(answer) = &answer {
-            for (kind, names) in [(Kind::Bearer, &TOKENS[..]), (Kind::Refresh, &REFRESH_TOKENS[..])] {
-                let mut found = Vec::new();
-                tokens_in(answer, names, DEEPEST, &mut found);
-                for token in found.into_iter().filter(|token| !course.has_sent(token)) {
-                    let claims = claims_of(token);
-                    let expires = claims.as_ref().and_then(|claims| claims.expires);
-                    subject = subject.or_else(|| subject_of(&claims?));
-                    credentials.push((kind, None, digest(token.as_bytes()), expires));
-                }
-            }
+        for (own, token) in tokens.iter().filter(|(_, token)| !course.has_sent(token)) {
+            let kind = if *own == TokenUse::Refresh { Kind::Refresh } else { Kind::Bearer };
+            let claims = claims_of(token);
+            let expires = claims.as_ref().and_then(|claims| claims.expires);
+            subject = subject.or_else(|| subject_of(&claims?));
+            credentials.push((kind, None, digest(token.as_bytes()), expires));
         }
-        for (name, value) in set_cookies(call, headers) {
+        for &(name, value) in cookies {
             let claims = std::str::from_utf8(value).ok().and_then(claims_of);
             let expires = claims.as_ref().and_then(|claims| claims.expires);
             subject = subject.or_else(|| subject_of(&claims?));

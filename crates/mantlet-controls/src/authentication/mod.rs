@@ -70,14 +70,11 @@ use crate::{
     audit::{Record, Sink},
     call::Known,
     config::units::Span,
-    identity::{DEEPEST, Verdict, access_token, cache, tokens_in},
+    identity::{TokenUse, Verdict, access_token, cache, tokens_in},
     operation::{Need, Security},
     refusal::{Faults, Said, Words},
     token::{self, Candidates, TokenFault},
 };
-
-/// Members of an answer that hold a token.
-const TOKENS: [&str; 6] = ["access_token", "token", "id_token", "accessToken", "jwt", "idToken"];
 
 /// The checked `[authentication]` section.
 #[derive(Debug)]
@@ -377,11 +374,9 @@ impl Policy {
         course: &Course,
     ) -> Option<(Box<str>, Carrier)> {
         let answer: Option<Value> = body.and_then(|body| serde_json::from_slice(body).ok());
-        let mut tokens = Vec::new();
-        if let Some(answer) = &answer {
-            tokens_in(answer, &TOKENS, DEEPEST, &mut tokens);
-        }
-        let of_body = tokens.into_iter().find(|token| token::has_its_form(token) && !course.has_sent(token));
+        let tokens = answer.as_ref().map(tokens_in).unwrap_or_default().into_iter();
+        let mut named = tokens.filter(|(own, _)| *own == TokenUse::Access).map(|(_, token)| token);
+        let of_body = named.find(|token| token::has_its_form(token) && !course.has_sent(token));
         let of_cookies = || {
             let set = course::set_cookies(call, headers).into_iter();
             let mut set = set.filter_map(|(name, value)| Some((name, std::str::from_utf8(value).ok()?)));

@@ -1,6 +1,7 @@
 //! The verdict on a token, and the tokens that were judged before: facts that several controls need.
 
 pub(crate) mod cache;
+mod handed_out;
 
 use std::sync::{
     Arc,
@@ -10,6 +11,7 @@ use std::sync::{
 use http::{HeaderMap, header};
 use serde_json::Value;
 
+pub(crate) use self::handed_out::{TokenUse, tokens_in};
 use crate::{
     call::{APP, Attribute, Known, Origin, Principal},
     token::{Claims, TokenFault},
@@ -98,21 +100,4 @@ pub(crate) fn token_with_scheme(headers: &HeaderMap) -> Option<(TokenScheme, &st
     };
     let token = token.trim();
     (!token.is_empty()).then_some((scheme, token))
-}
-
-/// How deep in an answer a token is looked for.
-pub(crate) const DEEPEST: usize = 4;
-/// Members of an answer that hold a token for new tokens.
-pub(crate) const REFRESH_TOKENS: [&str; 2] = ["refresh_token", "refreshToken"];
-
-/// Texts in an answer that have the names of tokens.
-pub(crate) fn tokens_in<'v>(value: &'v Value, names: &[&str], depth: usize, found: &mut Vec<&'v str>) {
-    let Value::Object(members) = value else { return };
-    for (name, value) in members {
-        match value {
-            Value::String(text) if names.contains(&&**name) => found.push(text),
-            Value::Object(_) if depth > 1 => tokens_in(value, names, depth - 1, found),
-            _ => {}
-        }
-    }
 }

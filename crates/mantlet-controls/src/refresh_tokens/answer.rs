@@ -11,7 +11,7 @@ use super::places::{Ways, in_json};
 use crate::{
     ResponseBody,
     config::Clock,
-    identity::{DEEPEST, REFRESH_TOKENS, tokens_in},
+    identity::{TokenUse, tokens_in},
     message::{cookie::SetCookie, digests, media_type::MediaType},
 };
 
@@ -84,9 +84,8 @@ pub(super) fn tokens(
 pub(super) fn members(body: &Readable) -> Vec<Zeroizing<String>> {
     let Readable::Json(bytes) = body else { return Vec::new() };
     let Ok(answer) = serde_json::from_slice::<Value>(bytes) else { return Vec::new() };
-    let mut found = Vec::new();
-    tokens_in(&answer, &REFRESH_TOKENS, DEEPEST, &mut found);
-    found.into_iter().map(|token| Zeroizing::new(token.to_owned())).collect()
+    let named = tokens_in(&answer).into_iter().filter(|(own, _)| *own == TokenUse::Refresh);
+    named.map(|(_, token)| Zeroizing::new(token.to_owned())).collect()
 }
 
 /// Puts a handle in the place of a token wherever that stands. Nothing of the token is left in what

@@ -8,6 +8,7 @@ mod binding;
 mod dpop;
 mod driver;
 mod gates;
+mod handed;
 mod keys;
 mod places;
 mod refresh;

@@ -1,0 +1,63 @@
+//! Tokens that an app hands out in unusual ways: under short names and in a list, and in an address.
+
+use serde_json::Value;
+
+use super::{
+    Running, Subject,
+    step::{Step, post},
+};
+use crate::kit::Client;
+
+const BEARER: &str = "Authorization: Bearer {token}";
+const FORM: &str = "username=ann&password=battlement";
+
+const HANDED: Subject = Subject {
+    name: "handed.py",
+    entry: "handed:app",
+    prepare: |_| (),
+    entrance: || -> Vec<Step> {
+        vec![post("/login").form(FORM).is(200, "access").keep("token", "/data/0/access")]
+    },
+    carried: BEARER,
+    guarded: "/me",
+    key: b"portcullis-and-drawbridge-are-both-down",
+    traffic: Vec::new,
+    stopped: 0,
+    recorded: &[],
+};
+
+fn post_to(running: &Running, target: &str, header: &str, body: &str) -> (u16, String) {
+    let head = format!("POST {target} HTTP/1.1\r\nHost: {}\r\n{header}\r\n", running.addr());
+    let answer =
+        Client::connect(running.addr()).ask(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()));
+    (answer.status, String::from_utf8_lossy(&answer.body).into_owned())
+}
+
+#[test]
+fn a_token_in_a_list_or_in_an_address_ends_with_its_session() {
+    let running = Running::start(&HANDED, "authentication.sessions = \"enforce\"\n");
+    let form = "Content-Type: application/x-www-form-urlencoded";
+    let (status, body) = post_to(&running, "/login", form, FORM);
+    assert_eq!(status, 200, "{body}");
+    let body: Value = serde_json::from_str(&body).expect("JSON");
+    let text = |pointer| body.pointer(pointer).and_then(Value::as_str).expect("a token").to_owned();
+    let (in_list, beside) = (text("/data/0/access"), text("/ticket"));
+
+    let sent = running.shown("", "/auth/partner/callback?code=of-the-partner");
+    let address = sent.header("location").expect("an address").to_owned();
+    assert_eq!(sent.status, 303, "{sent:?}");
+    let (_, rest) = address.split_once("access_token=").expect("a token");
+    let in_address = rest.split('&').next().expect("a token").to_owned();
+
+    for token in [&in_list, &beside, &in_address] {
+        assert_eq!(running.guarded(token).status, 200);
+    }
+    for token in [&in_list, &in_address] {
+        let logout = post_to(&running, "/logout", &format!("Authorization: Bearer {token}"), "");
+        assert_eq!(logout.0, 204, "{logout:?}");
+    }
+    for token in [&in_list, &beside, &in_address] {
+        assert_eq!(running.guarded(token).status, 401);
+    }
+    assert_eq!(running.gateway.end().count("session-ended"), 3);
+}
