@@ -57,10 +57,11 @@ impl std::ops::Deref for Seen<'_> {
     }
 }
 
-/// What of an answer is looked at for tokens.
-struct Texts<'a> {
-    body: Option<&'a [u8]>,
-    location: Option<&'a [u8]>,
+/// What an answer hands out.
+#[derive(Clone, Copy)]
+struct Found<'a> {
+    tokens: &'a [(TokenUse, &'a str)],
+    cookies: &'a [(&'a str, &'a [u8])],
 }
 
 /// What an operation does to sessions.
@@ -146,12 +147,16 @@ impl Policy {
 
     /// New tokens in any answer, and in the address to which it sends the client: those that the app's
     /// key verifies.
-    fn good_tokens(&self, call: &Call, course: &Seen<'_>, texts: Texts<'_>) -> Vec<(TokenUse, String)> {
+    fn good_tokens(
+        &self,
+        call: &Call,
+        course: &Seen<'_>,
+        (body, location): (Option<&[u8]>, Option<&[u8]>),
+    ) -> Vec<String> {
         // Nearly all answers end here.
         let may_hold_one = |text: &[u8]| memchr::memmem::find(text, b"eyJ").is_some();
-        let Texts { body, location } = texts;
-        let (body, location) =
-            (body.filter(|text| may_hold_one(text)), location.filter(|text| may_hold_one(text)));
+        let body = body.filter(|text| may_hold_one(text));
+        let location = location.filter(|text| may_hold_one(text));
         if body.is_none() && location.is_none() {
             return Vec::new();
         }
@@ -166,8 +171,7 @@ impl Policy {
                 && matches!(pinned.judge(token, call.clock.time()), Verdict::Good(_))
                 && self.sessions.find(&digest(token.as_bytes())).is_none()
         };
-        let found = of_body.chain(of_location).filter(|token| is_new(token));
-        found.map(|token| (TokenUse::Access, token)).collect()
+        of_body.chain(of_location).filter(|token| is_new(token)).collect()
     }
 
     /// Reads what a request names of sessions, before the app reads it.
@@ -257,16 +261,17 @@ impl Policy {
         if effects.hands_out() {
             let answer: Option<Value> = body.and_then(|body| serde_json::from_slice(body).ok());
             let tokens = answer.as_ref().map(tokens_in).unwrap_or_default();
-            events.extend(self.hand_out(call, course, effects, (&tokens, &set_cookies(call, headers)), now));
+            let found = Found { tokens: &tokens, cookies: &set_cookies(call, headers) };
+            events.extend(self.hand_out(call, course, effects, found, now));
         }
         if !effects.hands_out() || status.is_redirection() {
             // The way back from another provider, a link in a mail: no word of theirs says so.
             let location = headers.get(header::LOCATION).map(HeaderValue::as_bytes);
             let body = body.filter(|_| !effects.hands_out());
-            let found = self.good_tokens(call, course, Texts { body, location });
-            let tokens: Vec<_> = found.iter().map(|(own, token)| (*own, &**token)).collect();
+            let found = self.good_tokens(call, course, (body, location));
+            let tokens: Vec<_> = found.iter().map(|token| (TokenUse::Access, &**token)).collect();
             let begins = Effects { begins: true, ..effects };
-            events.extend(self.hand_out(call, course, begins, (&tokens, &[]), now));
+            events.extend(self.hand_out(call, course, begins, Found { tokens: &tokens, cookies: &[] }, now));
         }
         if !effects.ends {
             events.extend(self.go_on(course, headers, now, is_shared));
@@ -280,19 +285,19 @@ impl Policy {
         call: &Call,
         course: &Seen<'_>,
         effects: Effects,
-        (tokens, cookies): (&[(TokenUse, &str)], &[(&str, &[u8])]),
+        found: Found<'_>,
         now: i64,
     ) -> Vec<Event> {
         let mut credentials: Vec<Credential> = Vec::new();
         let mut subject = None;
-        for (own, token) in tokens.iter().filter(|(_, token)| !course.has_sent(token)) {
+        for (own, token) in found.tokens.iter().filter(|(_, token)| !course.has_sent(token)) {
             let kind = if *own == TokenUse::Refresh { Kind::Refresh } else { Kind::Bearer };
             let claims = claims_of(token);
             let expires = claims.as_ref().and_then(|claims| claims.expires);
             subject = subject.or_else(|| subject_of(&claims?));
             credentials.push((kind, None, digest(token.as_bytes()), expires));
         }
-        for &(name, value) in cookies {
+        for &(name, value) in found.cookies {
             let claims = std::str::from_utf8(value).ok().and_then(claims_of);
             let expires = claims.as_ref().and_then(|claims| claims.expires);
             subject = subject.or_else(|| subject_of(&claims?));
