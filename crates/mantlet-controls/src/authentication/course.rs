@@ -8,7 +8,10 @@ use serde_json::Value;
 
 use super::{
     Policy, claims_of,
-    sessions::{Cause, Digest, Event, Kind, SessionFacts, digest, name_of_login, name_of_subject},
+    sent::{Sent, tokens_in_text},
+    sessions::{
+        Cause, Digest, Event, Kind, SessionFacts, digest, digest_of_cookie, name_of_login, name_of_subject,
+    },
     shown::Shown,
     trial,
 };
@@ -16,7 +19,6 @@ use crate::{
     Call, Mode, Reason, RequestBody, account,
     identity::{TokenUse, Verdict, access_token, tokens_in},
     message::cookie::SetCookie,
-    token::has_its_form,
 };
 
 /// What is known of a request that may change sessions, before the app has answered.
@@ -28,19 +30,10 @@ pub(crate) struct Course {
     pub(crate) in_body: Vec<String>,
     /// The bearer token.
     pub(crate) stray: Option<Digest>,
-    /// Signed tokens that the client has sent itself: what the app says again is not handed out.
-    sent: Vec<Digest>,
-    /// The client may have sent more than that.
-    may_have_sent_more: bool,
+    /// Tokens that the client has sent itself.
+    pub(super) sent: Sent,
     /// It sets a new password, if its operation may.
     pub(crate) changes_password: bool,
-}
-
-impl Course {
-    /// Whether the client may have sent this itself.
-    pub(super) fn has_sent(&self, token: &str) -> bool {
-        self.may_have_sent_more || self.sent.contains(&digest(token.as_bytes()))
-    }
 }
 
 /// The same, with the session that the request shows.
@@ -145,14 +138,14 @@ impl Policy {
         status.is_success() && self.effects_of(call).hands_out()
     }
 
-    /// New tokens in any answer, and in the address to which it sends the client: those that the app's
-    /// key verifies.
+    /// New tokens in any answer, and in the address to which it sends the client, that the app's key
+    /// verifies, and the subject of each.
     fn good_tokens(
         &self,
         call: &Call,
-        course: &Seen<'_>,
+        sent: &Sent,
         (body, location): (Option<&[u8]>, Option<&[u8]>),
-    ) -> Vec<String> {
+    ) -> Vec<(Box<str>, String)> {
         // Nearly all answers end here.
         let may_hold_one = |text: &[u8]| memchr::memmem::find(text, b"eyJ").is_some();
         let body = body.filter(|text| may_hold_one(text));
@@ -164,14 +157,25 @@ impl Policy {
         let Some(pinned) = &*pinned else { return Vec::new() };
         let answer: Option<Value> = body.and_then(|body| serde_json::from_slice(body).ok());
         let of_body = answer.as_ref().map(tokens_in).unwrap_or_default().into_iter();
-        let of_body = of_body.filter(|(own, _)| *own == TokenUse::Access).map(|(_, token)| token.to_owned());
-        let of_location = location.into_iter().flat_map(tokens_of).take(MOST_LINKS);
-        let is_new = |token: &str| {
-            !course.has_sent(token)
-                && matches!(pinned.judge(token, call.clock.time()), Verdict::Good(_))
-                && self.sessions.find(&digest(token.as_bytes())).is_none()
-        };
-        of_body.chain(of_location).filter(|token| is_new(token)).collect()
+        let of_body = of_body.filter(|(own, _)| *own == TokenUse::Access).map(|(_, token)| token);
+        let of_location = location.into_iter().flat_map(tokens_in_text).take(MOST_LINKS);
+        let is_new =
+            |token: &str| !sent.has(token) && self.sessions.find(&digest(token.as_bytes())).is_none();
+        let judged = of_body.chain(of_location).filter(|token| is_new(token));
+        let good = judged.filter_map(|token| match pinned.judge(token, call.clock.time()) {
+            Verdict::Good(principal) => Some((principal.subject.clone(), token.to_owned())),
+            Verdict::Bad(..) | Verdict::Unjudged => None,
+        });
+        good.collect()
+    }
+
+    /// The tokens that a request has sent, if its answer may teach something.
+    pub(crate) fn read_sent<B>(&self, request: &Request<RequestBody<B>>) -> Sent
+    where
+        B: Body<Data = Bytes, Error = Reason> + Unpin,
+    {
+        let may_learn = self.sessions_mode != Mode::Off && self.memory.pinned().is_some();
+        if may_learn { Sent::by(request) } else { Sent::default() }
     }
 
     /// Reads what a request names of sessions, before the app reads it.
@@ -205,7 +209,7 @@ impl Policy {
         }
         // The link of a mail that resets a password is a token in the body.
         if sensitivity.is_some_and(|found| found.purpose == Purpose::Reset) {
-            in_body.extend(tokens_of(request.body().ahead()).take(MOST_LINKS));
+            in_body.extend(tokens_in_text(request.body().ahead()).take(MOST_LINKS).map(str::to_owned));
         }
         // Who only asks for a reset has not reset anything.
         let sets_password = || {
@@ -214,12 +218,8 @@ impl Policy {
         };
         let changes_password = new_password.unwrap_or_else(sets_password);
         let stray = access_token(request.headers()).map(|token| digest(token.as_bytes()));
-        let mut sent: Vec<_> = tokens_of(request.body().ahead()).collect();
-        sent.extend(request.uri().query().into_iter().flat_map(|query| tokens_of(query.as_bytes())));
-        sent.extend(request.headers().values().flat_map(|value| tokens_of(value.as_bytes())));
-        let may_have_sent_more = !request.body().is_read_ahead() || sent.len() > MOST_TOKENS;
-        let sent = sent.iter().map(|token| digest(token.as_bytes())).collect();
-        Ok(Course { accounts, in_body, stray, sent, may_have_sent_more, changes_password })
+        let sent = Sent::by(request);
+        Ok(Course { accounts, in_body, stray, sent, changes_password })
     }
 
     /// What an answer does to sessions. Empty for nearly all.
@@ -229,7 +229,7 @@ impl Policy {
     pub(crate) fn course(
         &self,
         call: &Call,
-        known: (Option<&Shown>, Option<&Course>),
+        known: (Option<&Shown>, Option<&Course>, &Sent),
         is_shared: bool,
         (status, headers): (StatusCode, &HeaderMap),
         body: Option<&[u8]>,
@@ -265,13 +265,11 @@ impl Policy {
             events.extend(self.hand_out(call, course, effects, found, now));
         }
         if !effects.hands_out() || status.is_redirection() {
-            // The way back from another provider, a link in a mail: no word of theirs says so.
             let location = headers.get(header::LOCATION).map(HeaderValue::as_bytes);
             let body = body.filter(|_| !effects.hands_out());
-            let found = self.good_tokens(call, course, (body, location));
-            let tokens: Vec<_> = found.iter().map(|token| (TokenUse::Access, &**token)).collect();
-            let begins = Effects { begins: true, ..effects };
-            events.extend(self.hand_out(call, course, begins, Found { tokens: &tokens, cookies: &[] }, now));
+            let sent = known.1.map_or(known.2, |course| &course.sent);
+            let found = self.good_tokens(call, sent, (body, location));
+            events.extend(hand_out_found(call, known.0, found, now));
         }
         if !effects.ends {
             events.extend(self.go_on(course, headers, now, is_shared));
@@ -290,7 +288,7 @@ impl Policy {
     ) -> Vec<Event> {
         let mut credentials: Vec<Credential> = Vec::new();
         let mut subject = None;
-        for (own, token) in found.tokens.iter().filter(|(_, token)| !course.has_sent(token)) {
+        for (own, token) in found.tokens.iter().filter(|(_, token)| !course.sent.has(token)) {
             let kind = if *own == TokenUse::Refresh { Kind::Refresh } else { Kind::Bearer };
             let claims = claims_of(token);
             let expires = claims.as_ref().and_then(|claims| claims.expires);
@@ -301,7 +299,7 @@ impl Policy {
             let claims = std::str::from_utf8(value).ok().and_then(claims_of);
             let expires = claims.as_ref().and_then(|claims| claims.expires);
             subject = subject.or_else(|| subject_of(&claims?));
-            credentials.push((Kind::Cookie, Some(name.into()), digest(value), expires));
+            credentials.push((Kind::Cookie, Some(name.into()), digest_of_cookie(value), expires));
         }
         if credentials.is_empty() {
             return Vec::new();
@@ -414,7 +412,7 @@ impl Policy {
             let Some(set) = SetCookie::parse(line.as_bytes()).filter(|set| set.name == own.as_bytes()) else {
                 continue;
             };
-            let digest = digest(set.value);
+            let digest = digest_of_cookie(set.value);
             let Ok(name) = std::str::from_utf8(set.name) else { continue };
             if !set.value.is_empty() && self.sessions.find(&digest).is_none() {
                 let (id, cookie) = (session.facts.id, Some(name.into()));
@@ -431,6 +429,37 @@ impl Policy {
     }
 }
 
+/// Tokens in an answer that no word of the app calls a login: the way back from another provider, a
+/// link in a mail, a new token for each request. Those of the client's own account belong to its
+/// session, and those of another account to one of their own.
+fn hand_out_found(
+    call: &Call,
+    shown: Option<&Shown>,
+    found: Vec<(Box<str>, String)>,
+    now: i64,
+) -> Vec<Event> {
+    let mut events = Vec::new();
+    let mut sessions: Vec<(Box<str>, u64)> = Vec::new();
+    for (subject, token) in found {
+        let name = name_of_subject(&subject);
+        let own = shown.filter(|shown| shown.session.has_name(&name)).map(|shown| shown.session.facts.id);
+        let known = sessions.iter().find(|(known, _)| *known == subject).map(|(_, session)| *session);
+        let session = own.or(known).unwrap_or_else(|| {
+            let (account, names) = (Some(subject.clone()), vec![name]);
+            let facts =
+                SessionFacts { id: new_id(), account, names, began: now, address: call.client.address };
+            let id = facts.id;
+            events.push(Event::Began(facts));
+            sessions.push((subject.clone(), id));
+            id
+        });
+        let (kind, digest) = (Kind::Bearer, digest(token.as_bytes()));
+        let expires = claims_of(&token).and_then(|claims| claims.expires);
+        events.push(Event::HandedOut { session, digest, kind, cookie: None, at: now, expires });
+    }
+    events
+}
+
 /// The names of the account of a request's session.
 fn names_of(call: &Call, course: &Seen<'_>) -> Vec<Digest> {
     let mut names = course.shown.map(|shown| shown.session.facts.names.clone()).unwrap_or_default();
@@ -441,15 +470,6 @@ fn names_of(call: &Call, course: &Seen<'_>) -> Vec<Digest> {
 /// A credential that the app hands out: its kind, the name of its cookie, its digest, its end.
 type Credential = (Kind, Option<Box<str>>, Digest, Option<i64>);
 
-/// Signed tokens in a text of a client.
-fn tokens_of(text: &[u8]) -> impl Iterator<Item = String> {
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    let words = text.split(move |byte| !is_part(byte)).filter_map(|word| std::str::from_utf8(word).ok());
-    words.filter(|word| has_its_form(word)).map(str::to_owned)
-}
-
-/// Tokens that one request may send: more, and nothing is learned from its answer.
-const MOST_TOKENS: usize = 64;
 /// Tokens in the body of a reset that are looked at.
 const MOST_LINKS: usize = 4;
 

@@ -75,12 +75,12 @@ impl Policy {
         let answer: Option<Value> = body.and_then(|body| serde_json::from_slice(body).ok());
         let tokens = answer.as_ref().map(tokens_in).unwrap_or_default().into_iter();
         let mut named = tokens.filter(|(own, _)| *own == TokenUse::Access).map(|(_, token)| token);
-        let of_body = named.find(|token| token::has_its_form(token) && !course.has_sent(token));
+        let of_body = named.find(|token| token::has_its_form(token) && !course.sent.has(token));
         let of_cookies = || {
             let set = course::set_cookies(call, headers).into_iter();
             let mut set = set.filter_map(|(name, value)| Some((name, std::str::from_utf8(value).ok()?)));
             let (name, token) =
-                set.find(|(_, value)| token::has_its_form(value) && !course.has_sent(value))?;
+                set.find(|(_, value)| token::has_its_form(value) && !course.sent.has(value))?;
             Some((token, Carrier::Cookie(name.into())))
         };
         let (token, carrier) = of_body.map(|token| (token, Carrier::Bearer)).or_else(of_cookies)?;

@@ -40,6 +40,7 @@ mod handshake;
 mod learn;
 mod memory;
 mod public_keys;
+mod sent;
 pub mod sessions;
 mod shown;
 mod strangers;
@@ -56,6 +57,7 @@ pub(crate) use self::{
     course::Course,
     credential::{Beside, with_token},
     forge::{Carrier, forged, unsigned},
+    sent::Sent,
     shown::Shown,
 };
 pub use self::{
@@ -69,7 +71,7 @@ use crate::{
     Call, Mode, Reason, Refusal,
     call::Known,
     config::units::Span,
-    identity::{Verdict, access_token, cache},
+    identity::{Verdict, access_token_text, cache},
     operation::{Need, Security},
     refusal::{Faults, Said, Words},
     token::{self, Candidates, TokenFault},
@@ -314,7 +316,9 @@ impl Policy {
         let remedy = (mode == Mode::Report && !line.is_empty()).then(|| line.into());
         let mode = if self.mode == Mode::Report { Mode::Report } else { mode };
         let refusal = Refusal { remedy, words, ..Refusal::about(Reason::TokenInvalid, fault.text()) };
-        let presented = if is_needed { Presented::Bad { fault, age, kind } } else { Presented::Nothing };
+        // Beside another credential nothing is learned of what the app does with a bad token alone.
+        let teaches = is_needed && !is_unsure;
+        let presented = if teaches { Presented::Bad { fault, age, kind } } else { Presented::Nothing };
         (None, presented, vec![(mode, refusal)])
     }
 }
@@ -347,8 +351,8 @@ fn best_of<'b, 'r>(
 /// The token of a request, and where it stands: in its `Authorization`, else in a cookie that its
 /// operation declares.
 fn credential<'h>(call: &Call, headers: &'h HeaderMap) -> Option<(Cow<'h, str>, Carrier)> {
-    if let Some(token) = access_token(headers) {
-        return Some((token.into(), Carrier::Bearer));
+    if let Some(token) = access_token_text(headers) {
+        return Some((token, Carrier::Bearer));
     }
     let security = call.operation.as_ref()?.security()?;
     security.cookies.iter().find_map(|(name, _)| {

@@ -1,18 +1,21 @@
 //! The sessions whose credentials a request shows.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use http::{HeaderMap, Request, header};
 
 use super::{
     Beside, Carrier, Course, Policy, need_of, own_words,
-    sessions::{Cause, Digest, HandedOut, Keeper, Session, digest, name_at_issuer, session_at_issuer},
+    sessions::{
+        Cause, Digest, HandedOut, Keeper, Session, digest, digest_of_cookie, name_at_issuer,
+        session_at_issuer,
+    },
     strangers,
 };
 use crate::{
     Call, Mode, Reason, Refusal,
     config::units::Span,
-    identity::{access_token, cache},
+    identity::{access_token, access_token_text, cache},
     message::cookie,
     operation::Need,
     refusal::Faults,
@@ -101,16 +104,28 @@ impl Policy {
         headers: &'h HeaderMap,
         beside: &'h [Beside<'_>],
     ) -> impl Iterator<Item = (Place<'h>, Credential<'h>)> {
-        let token = access_token(headers).map(|token| (Place::Header, Credential::Token(token)));
+        let token = access_token_text(headers).map(|token| (Place::Header, Credential::Token(token)));
         let beside = beside.iter().filter(|one| !matches!(one.carrier, Carrier::Cookie(_)));
-        let beside = beside.map(|one| (Place::Beside(&one.carrier), Credential::Token(&one.token)));
-        let has_cookies = self.sessions.has_cookies();
-        let cookies = has_cookies.then(|| cookie::pairs(headers)).into_iter().flatten();
-        let is_one = |name: &[u8]| std::str::from_utf8(name).is_ok_and(|name| self.sessions.has_cookie(name));
-        let cookies = cookies
-            .filter(move |(name, _)| is_one(name))
-            .map(|(name, value)| (Place::Cookie(name), Credential::Cookie(value)));
-        token.into_iter().chain(beside).chain(cookies).take(MOST)
+        let beside =
+            beside.map(|one| (Place::Beside(&one.carrier), Credential::Token(Cow::Borrowed(&*one.token))));
+        let cookies = self.sessions.has_cookies().then(|| self.cookies(headers)).into_iter().flatten();
+        let cookies = cookies.map(|(name, value)| (Place::Cookie(name), Credential::Cookie(value)));
+        token.into_iter().chain(beside).take(MOST).chain(cookies)
+    }
+
+    /// The cookies of a request that may show sessions. Of several with one name the app reads the last.
+    fn cookies<'h>(&self, headers: &'h HeaderMap) -> Vec<(&'h [u8], &'h [u8])> {
+        let mut found: Vec<(&[u8], &[u8])> = Vec::new();
+        for (name, value) in cookie::pairs(headers) {
+            if !std::str::from_utf8(name).is_ok_and(|name| self.sessions.has_cookie(name)) {
+                continue;
+            }
+            match found.iter_mut().find(|(known, _)| *known == name) {
+                Some(known) => known.1 = value,
+                None => found.push((name, value)),
+            }
+        }
+        found
     }
 
     /// Finds the session of a request; a session that has ended is refused, or its cookie is withheld.
@@ -282,17 +297,16 @@ pub(crate) enum Place<'h> {
 }
 
 /// What may show a session.
-#[derive(Clone, Copy)]
 pub(super) enum Credential<'h> {
-    Token(&'h str),
+    Token(Cow<'h, str>),
     Cookie(&'h [u8]),
 }
 
 impl Credential<'_> {
-    pub(super) fn digest(self) -> Digest {
+    pub(super) fn digest(&self) -> Digest {
         match self {
             Self::Token(token) => Digest(cache::digest(token, |token| digest(token).0)),
-            Self::Cookie(value) => digest(value),
+            Self::Cookie(value) => digest_of_cookie(value),
         }
     }
 }

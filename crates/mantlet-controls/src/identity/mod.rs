@@ -3,9 +3,12 @@
 pub(crate) mod cache;
 mod handed_out;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use http::{HeaderMap, header};
@@ -86,10 +89,24 @@ pub(crate) fn access_token(headers: &HeaderMap) -> Option<&str> {
     token_with_scheme(headers).map(|(_, token)| token)
 }
 
+/// The same as the app reads it: each byte is a character. Some libraries skip what cannot be of a
+/// token, so one with such a byte is still one.
+pub(crate) fn access_token_text(headers: &HeaderMap) -> Option<Cow<'_, str>> {
+    let value = headers.get(header::AUTHORIZATION)?;
+    if value.to_str().is_ok() {
+        return access_token(headers).map(Cow::Borrowed);
+    }
+    let text: String = value.as_bytes().iter().copied().map(char::from).collect();
+    split(&text).map(|(_, token)| token.to_owned().into())
+}
+
 /// The token of `Authorization: Bearer` or `DPoP`, as FastAPI reads it: the first header, and what
 /// follows its first space.
 pub(crate) fn token_with_scheme(headers: &HeaderMap) -> Option<(TokenScheme, &str)> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    split(headers.get(header::AUTHORIZATION)?.to_str().ok()?)
+}
+
+fn split(value: &str) -> Option<(TokenScheme, &str)> {
     let (scheme, token) = value.split_once(' ')?;
     let scheme = if scheme.eq_ignore_ascii_case("bearer") {
         TokenScheme::Bearer

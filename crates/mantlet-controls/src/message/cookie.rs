@@ -1,5 +1,7 @@
 //! Cookies as they stand in headers (RFC 6265).
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, HeaderValue, header};
 use jiff::fmt::rfc2822::DateTimeParser;
 
@@ -41,6 +43,31 @@ pub(crate) fn append(headers: &mut HeaderMap, cookie: &str) {
     headers.remove(header::COOKIE);
     for line in lines.into_iter().chain([line]) {
         headers.append(header::COOKIE, line);
+    }
+}
+
+/// A cookie's value without its quotes and escapes, as Python's `http.cookies` reads it.
+pub(crate) fn unquoted(value: &[u8]) -> Cow<'_, [u8]> {
+    let Some(inner) = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")) else {
+        return value.into();
+    };
+    if memchr::memchr(b'\\', inner).is_none() {
+        return inner.into();
+    }
+    let mut text = Vec::with_capacity(inner.len());
+    let mut rest = inner;
+    loop {
+        rest = match rest {
+            [b'\\', first @ b'0'..=b'3', second @ b'0'..=b'7', third @ b'0'..=b'7', rest @ ..] => {
+                text.push((first - b'0') << 6 | (second - b'0') << 3 | (third - b'0'));
+                rest
+            }
+            [b'\\', other, rest @ ..] | [other, rest @ ..] => {
+                text.push(*other);
+                rest
+            }
+            [] => return text.into(),
+        };
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     audit::{Record, Sink},
     authentication::Beside,
     cors, dpop,
-    identity::{TokenScheme, access_token, token_with_scheme},
+    identity::{TokenScheme, access_token_text, token_with_scheme},
     issuer::Judged,
     token::has_its_form,
 };
@@ -42,12 +42,12 @@ where
         None => true,
     };
     // The token of the header counts before all others.
-    let of_header = access_token(request.headers()).filter(|_| !is_bearer_ours);
+    let of_header = access_token_text(request.headers()).filter(|_| !is_bearer_ours);
     let mut place = if of_header.is_some() { dpop::Place::Header } else { dpop::Place::Elsewhere };
     let scheme = token_with_scheme(request.headers()).map(|(scheme, _)| scheme);
     let in_scheme = |refusal| dpop::in_scheme(scheme, refusal);
     if !road.policy.issuer.is_empty() {
-        place = by_issuer(road, of_header, &beside, app).await.map_err(in_scheme)?;
+        place = by_issuer(road, of_header.as_deref(), &beside, app).await.map_err(in_scheme)?;
     }
     if road.call.principal.is_none() {
         let (principal, presented, faults) = authentication.judge(&road.call, request, &beside);
@@ -245,6 +245,7 @@ where
 {
     let (call, authentication) = (&road.call, &road.policy.authentication);
     if authentication.effects_of(call).is_nothing() {
+        road.due.sent = authentication.read_sent(request);
         return Ok(());
     }
     let course = Box::pin(authentication.read_course(call, request)).await?;

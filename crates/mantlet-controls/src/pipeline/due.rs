@@ -9,7 +9,7 @@ use super::Policy;
 use crate::{
     Call, Mode, Reason, Refusal,
     audit::{Record, Sink},
-    authentication::{Browser, Course, Presented, Shown},
+    authentication::{Browser, Course, Presented, Sent, Shown},
     contract::agreement::Judged,
     csrf,
     message::Findings,
@@ -59,6 +59,8 @@ pub(super) struct Due {
     pub(super) shown: Option<Shown>,
     /// authentication: what it names of sessions, if its operation changes them.
     pub(super) course: Option<Box<Course>>,
+    /// authentication: the tokens that it has sent, if its operation changes no sessions.
+    pub(super) sent: Sent,
     /// authentication: its browser, if tokens are bound to browsers; and the cookie that this gets.
     pub(super) browser: Option<Box<Browser>>,
     pub(super) fingerprint: Option<HeaderValue>,

@@ -7,6 +7,7 @@
 mod bond;
 mod keeper;
 mod pieces;
+mod reading;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -24,6 +25,7 @@ pub use self::{
     bond::Bond,
     keeper::{Cause, Digest, Event, Keeper, Kind, SessionFacts},
 };
+use crate::message::cookie;
 
 /// Credentials that are kept. One has about 200 bytes.
 const MOST: usize = 1 << 20;
@@ -37,30 +39,40 @@ const REMEMBERED: i64 = 400 * 86_400;
 /// Values of one session's cookies that are known at a time.
 const VALUES: usize = 64;
 
-/// The digest of a credential.
+/// The digest of a credential. Texts that an app reads as the same signed token have the same one.
 pub fn digest(credential: &[u8]) -> Digest {
-    let hash = sha2::Sha256::digest(credential);
+    exact(&reading::canonical(credential))
+}
+
+/// The digest of a cookie's value, as Starlette reads it: without its quotes. Some apps keep `Bearer TOKEN` in it.
+pub(crate) fn digest_of_cookie(value: &[u8]) -> Digest {
+    let value = cookie::unquoted(value);
+    digest(value.strip_prefix(b"Bearer ").unwrap_or(&value))
+}
+
+fn exact(text: &[u8]) -> Digest {
+    let hash = sha2::Sha256::digest(text);
     Digest(hash.first_chunk().copied().unwrap_or_default())
 }
 
 /// A name of an account at a login, as accounts are compared.
 pub fn name_of_login(account: &str) -> Digest {
-    digest(format!("login:{account}").as_bytes())
+    exact(format!("login:{account}").as_bytes())
 }
 
 /// The `sub` of an account's tokens.
 pub fn name_of_subject(subject: &str) -> Digest {
-    digest(format!("sub:{subject}").as_bytes())
+    exact(format!("sub:{subject}").as_bytes())
 }
 
 /// An account at an issuer.
 pub fn name_at_issuer(issuer: &str, subject: &str) -> Digest {
-    digest(format!("iss:{issuer}|sub:{subject}").as_bytes())
+    exact(format!("iss:{issuer}|sub:{subject}").as_bytes())
 }
 
 /// A session at an issuer: the `sid` of its tokens.
 pub fn session_at_issuer(issuer: &str, session: &str) -> Digest {
-    digest(format!("iss:{issuer}|sid:{session}").as_bytes())
+    exact(format!("iss:{issuer}|sid:{session}").as_bytes())
 }
 
 /// The names that an operator may mean by a text.
@@ -87,6 +99,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// Whether it is of an account with this name.
+    pub(crate) fn has_name(&self, name: &Digest) -> bool {
+        self.facts.names.contains(name) || lock(&self.later).contains(name)
+    }
+
     fn new(facts: SessionFacts) -> Self {
         let (used, ended, kept) = (facts.began.into(), 0.into(), facts.began.into());
         let (cause, credentials, later) = (Mutex::default(), Mutex::default(), Mutex::default());

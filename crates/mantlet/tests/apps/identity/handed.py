@@ -50,6 +50,11 @@ def log_out(name: Annotated[str, Depends(caller)]) -> None:
     """The client forgets its token."""
 
 
+@app.get("/open")
+def open_page(to: str) -> RedirectResponse:
+    return RedirectResponse(f"/page?to={to}", 307)
+
+
 @app.get("/me")
 def me(name: Annotated[str, Depends(caller)]) -> dict[str, str]:
     return {"name": name}

@@ -1,10 +1,12 @@
 //! Tokens that an app hands out in unusual ways: under short names and in a list, and in an address.
 
-use serde_json::Value;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::{
     Running, Subject,
     step::{Step, post},
+    token,
 };
 use crate::kit::Client;
 
@@ -60,4 +62,39 @@ fn a_token_in_a_list_or_in_an_address_ends_with_its_session() {
         assert_eq!(running.guarded(token).status, 401);
     }
     assert_eq!(running.gateway.end().count("session-ended"), 3);
+}
+
+/// Python's libraries skip what cannot be of a signature.
+#[test]
+fn a_token_that_has_ended_is_refused_in_every_spelling() {
+    let running = Running::start(&HANDED, "authentication.sessions = \"enforce\"\n");
+    let good = running.login();
+    assert_eq!(running.guarded(&good).status, 200);
+    assert_eq!(post_to(&running, "/logout", &format!("Authorization: Bearer {good}"), "").0, 204);
+    let before = running.reached("/me");
+    let shown = |line: &[u8]| {
+        let head = format!("GET /me HTTP/1.1\r\nHost: {}\r\n", running.addr());
+        Client::connect(running.addr()).ask([head.as_bytes(), line, b"\r\n\r\n"].concat()).status
+    };
+    for more in [&b""[..], b"=", b"==", b"\xe9", b"!", b"=; "] {
+        let line = [format!("Authorization: Bearer {good}").as_bytes(), more].concat();
+        assert_eq!(shown(&line), 401, "{more:?}");
+        let line = [&line, &b"\r\nCookie: theme=dark"[..]].concat();
+        assert_eq!(shown(&line), 401, "{more:?} beside a cookie");
+    }
+    assert_eq!(running.reached("/me"), before);
+}
+
+/// The app repeats a token that the client has sent: that is not handed out.
+#[test]
+fn a_token_that_the_app_only_repeats_begins_no_session() {
+    let running = Running::start(&HANDED, "");
+    running.login();
+    let claims = json!({"sub": "mallory", "jti": "1", "exp": Timestamp::now().as_second() + 3_600});
+    let stolen = token::signed(&json!({"alg": "HS256", "typ": "JWT"}), &claims, HANDED.key);
+    let sent = running.shown("", &format!("/open?to={stolen}"));
+    assert!(sent.header("location").expect("an address").contains(&stolen), "{sent:?}");
+    assert_eq!(running.guarded(&stolen).status, 200, "the app takes it");
+    let listed = running.gateway.tell(&["sessions"]).stdout;
+    assert!(listed.contains("ann") && !listed.contains("mallory"), "{listed}");
 }

@@ -1,9 +1,11 @@
 //! A login by form, with the session in Starlette's signed cookie.
 
 use super::{
-    Subject, check, check_that_sessions_end,
+    Running, Subject, check, check_that_sessions_end,
     step::{Step, get, make, next_second, post},
 };
+
+use crate::kit::Client;
 
 pub(crate) const SESSION: Subject = Subject {
     name: "session.py",
@@ -81,3 +83,33 @@ fn an_app_with_a_session_is_as_it_is_without_mantlet() {
 fn sessions_of_an_app_with_a_session_end() {
     check_that_sessions_end(&SESSION);
 }
+
+/// Starlette reads the last of several cookies with one name, without its quotes; and not all bits of a
+/// signature's last character count.
+#[test]
+fn a_cookie_that_has_ended_is_withheld_in_every_spelling() {
+    let running = Running::start(&SESSION, "authentication.sessions = \"enforce\"\n");
+    let value = running.login();
+    assert_eq!(running.guarded(&value).status, 200);
+    let asked = |method: &str, target: &str, cookie: &str| {
+        let lines = format!("Host: {}\r\nCookie: {cookie}\r\nContent-Length: 0", running.addr());
+        Client::connect(running.addr()).ask(format!("{method} {target} HTTP/1.1\r\n{lines}\r\n\r\n")).status
+    };
+    let cookie = format!("session={value}");
+    assert_eq!(asked("POST", "/logout", &cookie), 303);
+    let mut others = value.clone();
+    let last = others.pop().expect("a signature");
+    let place = BASE64.find(last).expect("base64");
+    others.extend(BASE64.chars().nth(place ^ 1));
+    for spelling in [
+        cookie.clone(),
+        format!("session=\"{value}\""),
+        format!("session={others}"),
+        format!("{}{cookie}", "session=x; ".repeat(9)),
+        format!("session=x; a=b; {cookie}"),
+    ] {
+        assert_eq!(asked("GET", "/account", &spelling), 303, "{spelling}");
+    }
+}
+
+const BASE64: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
