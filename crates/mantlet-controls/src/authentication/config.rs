@@ -110,6 +110,11 @@ impl Section for Config {
             optional: self.optional.unwrap_or(by_posture).under(context.report_only),
             unknown: self.unknown.unwrap_or(Mode::Report).under(context.report_only),
             sessions_mode: sessions.under(context.report_only),
+            revoked_mode: if sessions == Mode::Off {
+                Mode::Off
+            } else {
+                Mode::Enforce.under(context.report_only)
+            },
             idle,
             max_age,
             principal_header: header.ok(),

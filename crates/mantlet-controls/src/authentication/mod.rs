@@ -85,6 +85,8 @@ pub struct Policy {
     optional: Mode,
     unknown: Mode,
     sessions_mode: Mode,
+    /// Of sessions that an operator has ended.
+    revoked_mode: Mode,
     idle: Option<Span>,
     max_age: Option<Span>,
     principal_header: Option<HeaderName>,

@@ -165,26 +165,29 @@ impl Policy {
             let goes_on = match judged {
                 None => true,
                 // Its use counts, or each of its requests would be recorded.
-                Some((reason, _)) => reason == Reason::SessionExpired && self.sessions_mode == Mode::Report,
+                Some((mode, reason, _)) => reason == Reason::SessionExpired && mode == Mode::Report,
             };
             if goes_on {
                 sight.used = self.sessions.note_use(&found.session, now).or(sight.used);
                 sight.shown = Some(Shown { session: found.session, cookie: found.cookie });
             }
-            let Some((reason, why)) = judged else { continue };
-            let refusal = Refusal::about(reason, why);
+            let Some((mode, reason, why)) = judged else { continue };
+            let by_operator = reason == Reason::SessionEnded && mode != self.sessions_mode;
+            // No line gives back what an operator has taken.
+            let remedy = by_operator.then(Box::default);
+            let refusal = Refusal { remedy, ..Refusal::about(reason, why) };
             match self.treatment(call, place) {
                 Treatment::Refuse => {
-                    faults.push((self.sessions_mode, self.in_own_words(call, place, refusal)));
+                    faults.push((mode, self.in_own_words(call, place, refusal)));
                 }
-                Treatment::Withhold if self.sessions_mode == Mode::Enforce => {
+                Treatment::Withhold if mode == Mode::Enforce => {
                     match place {
                         Place::Cookie(name) => sight.withheld.push(name.into()),
                         Place::Header | Place::Beside(_) => sight.withholds_bearer = true,
                     }
                     sight.why.get_or_insert(refusal);
                 }
-                Treatment::Withhold => faults.push((self.sessions_mode, refusal)),
+                Treatment::Withhold => faults.push((mode, refusal)),
             }
         }
         (sight, faults)
@@ -197,17 +200,29 @@ impl Policy {
         self.sessions.ended_before(&names, made)
     }
 
-    /// What is wrong with a session, if anything is.
-    fn judge_session(&self, found: &HandedOut, now: i64) -> Option<(Reason, &'static str)> {
+    /// The mode for a session that has ended. The word of an operator needs no line of configuration.
+    pub(super) const fn mode_of_end(&self, cause: Cause) -> Mode {
+        match cause {
+            Cause::Operator => self.revoked_mode,
+            Cause::Logout | Cause::PasswordChanged | Cause::PasswordReset | Cause::Issuer | Cause::Reused => {
+                self.sessions_mode
+            }
+        }
+    }
+
+    /// What is wrong with a session, if anything is, and the mode for that.
+    fn judge_session(&self, found: &HandedOut, now: i64) -> Option<(Mode, Reason, &'static str)> {
         let session = &found.session;
         if let Some((_, cause)) = session.ended() {
-            return Some((Reason::SessionEnded, cause.text()));
+            return Some((self.mode_of_end(cause), Reason::SessionEnded, cause.text()));
         }
+        let mode = self.sessions_mode;
         if self.is_idle(session, now) {
-            return Some((Reason::SessionExpired, "it was not in use for longer than `authentication.idle`"));
+            let why = "it was not in use for longer than `authentication.idle`";
+            return Some((mode, Reason::SessionExpired, why));
         }
         if is_over(self.max_age, session.facts.began, now) {
-            return Some((Reason::SessionExpired, "it is older than `authentication.max-age`"));
+            return Some((mode, Reason::SessionExpired, "it is older than `authentication.max-age`"));
         }
         None
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{
     Policy,
-    sessions::{Digest, Event, Session, Sessions},
+    sessions::{Cause, Digest, Event, Session, Sessions},
     shown::{Shown, names_at_issuer},
 };
 use crate::{
@@ -36,6 +36,7 @@ struct Inner {
     idle: Option<i64>,
     max_age: Option<i64>,
     mode: Mode,
+    revoked_mode: Mode,
     clock: Clock,
     /// What is recorded at its end, but for the reason.
     record: Record,
@@ -74,6 +75,7 @@ impl Policy {
             idle: limit(self.idle),
             max_age: limit(self.max_age),
             mode: self.sessions_mode,
+            revoked_mode: self.revoked_mode,
             clock: call.clock,
             record: Record::of(call, &Reason::SessionEnded.into(), self.sessions_mode),
         })))
@@ -85,7 +87,8 @@ impl Tenure {
     pub fn look(&self) -> Option<Over> {
         let Inner { session, sessions, at_issuer, expires, idle, max_age, mode, clock, .. } = &*self.0;
         if let Some((_, cause)) = session.as_ref().and_then(|session| session.ended()) {
-            return Some(self.over(*mode, Reason::SessionEnded, cause.text(), "session ended"));
+            let mode = if cause == Cause::Operator { self.0.revoked_mode } else { *mode };
+            return Some(self.over(mode, Reason::SessionEnded, cause.text(), "session ended"));
         }
         let of_issuer = at_issuer.as_ref().and_then(|(names, made)| sessions.ended_before(names, *made));
         if let Some(cause) = of_issuer {
@@ -134,7 +137,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::{
-        super::sessions::{Cause, Event, SessionFacts, digest},
+        super::sessions::{Event, SessionFacts, digest},
         *,
     };
 
@@ -161,6 +164,7 @@ mod tests {
             idle: None,
             max_age: None,
             mode,
+            revoked_mode: mode,
             clock: Clock::new(now, Instant::now),
             record: Record::of_connection(None, Reason::SessionEnded, now()),
         };

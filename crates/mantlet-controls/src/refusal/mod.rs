@@ -34,7 +34,7 @@ pub struct Refusal {
     /// A part of the hash of that rule's key, if that is not an address.
     pub key: Option<[u8; 4]>,
     /// The line of configuration that changes it, if the reason and the operation alone do not
-    /// determine it.
+    /// determine it; empty if no line does.
     pub remedy: Option<Box<str>>,
     /// The app's own answer to a request of this kind, which its clients know.
     pub words: Option<Arc<Words>>,

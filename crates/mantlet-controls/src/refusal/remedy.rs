@@ -33,7 +33,7 @@ use Line::{Hosts, None as Nothing, Origins, Route, Top};
 /// The line that changes what `mode` led to.
 pub(crate) fn of(call: &Call, refusal: &Refusal, mode: Mode) -> Option<String> {
     if let Some(own) = &refusal.remedy {
-        return Some(own.as_ref().to_owned());
+        return Some(own.as_ref().to_owned()).filter(|line| !line.is_empty());
     }
     let is_of_query =
         refusal.faults.first().and_then(|fault| fault.loc.first()) == Some(&Loc::Key("query".into()));

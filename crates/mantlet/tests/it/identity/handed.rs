@@ -98,3 +98,20 @@ fn a_token_that_the_app_only_repeats_begins_no_session() {
     let listed = running.gateway.tell(&["sessions"]).stdout;
     assert!(listed.contains("ann") && !listed.contains("mallory"), "{listed}");
 }
+
+/// The word of an operator needs no line of configuration.
+#[test]
+fn a_session_that_an_operator_has_ended_is_refused_by_default() {
+    let running = Running::start(&HANDED, "");
+    let good = running.login();
+    assert_eq!(running.guarded(&good).status, 200);
+    let said = running.gateway.tell(&["sessions", "revoke", "--account", "ann"]);
+    assert!(said.stdout.contains("is revoked"), "{} {}", said.stdout, said.stderr);
+    assert_eq!(running.guarded(&good).status, 401);
+    let next = running.login();
+    assert_eq!(running.guarded(&next).status, 200);
+    let records = running.gateway.end().audit;
+    let refused =
+        records.iter().find(|record| record["reason"] == "session-ended" && record["action"] == "refuse");
+    assert_eq!(refused.expect("a record")["remedy"], Value::Null);
+}
