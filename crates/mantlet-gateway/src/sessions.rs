@@ -66,6 +66,13 @@ impl Keeper for KeptSessions {
     }
 
     fn keep_now(&self, events: Vec<Event>) -> BoxFuture<'_, bool> {
+        let is_end = |event: &Event| matches!(event, Event::Ended { .. } | Event::EndedBefore { .. });
+        if let Some(store) = self.store.as_ref().filter(|_| !events.iter().any(is_end)) {
+            // Another gate may be shown it next. The disk is not waited for: a cookie may be signed anew
+            // with every answer.
+            self.file.keep_soon(events.clone());
+            return store.keep_now(events);
+        }
         async {
             let whereabouts = self.keep(events).await;
             whereabouts.is_shared.unwrap_or(whereabouts.is_durable)
