@@ -142,8 +142,9 @@ fn row_67_continuation_flood_is_closed_at_the_header_limit() {
                 sent += some.len();
             }
             assert_eq!(frames.fate(1), Fate::GoneAway(fate), "{what}");
+            // The program's own pages, which are read as they are needed, count here too.
             let (_, most) = memory(stand.gateway.pid());
-            assert!(most.saturating_sub(start) < 8 << 20, "{what}: {start} {most}");
+            assert!(most.saturating_sub(start) < 12 << 20, "{what}: {start} {most}");
             let seen = String::from_utf8_lossy(&stand.tap.seen()).into_owned();
             assert!(!seen.contains("evil"), "{what}");
             drop(frames);
