@@ -169,13 +169,15 @@ fn a_session_of_fastapi_users_with_a_database_that_is_not_in_use_expires() {
 /// days.
 #[test]
 fn strict_posture_ends_sessions_that_are_not_in_use() {
-    for (config, statuses) in [("", [200, 200]), ("contract.posture = \"strict\"\n", [200, 403])] {
+    for (config, expected) in [("", [true, true]), ("contract.posture = \"strict\"\n", [true, false])] {
         let (running, set) = at(&SETTINGS, config);
         let token = running.login();
         let seen = [11, 24].map(|hours| {
             set(hours * HOUR / MINUTE);
             running.guarded(&token).status
         });
-        assert_eq!(seen, statuses, "{config}");
+        // The app's own refusal is repeated if the app was asked for it in time.
+        assert!(seen.iter().all(|status| matches!(status, 200 | 401 | 403)), "{seen:?}");
+        assert_eq!(seen.map(|status| status == 200), expected, "{config}");
     }
 }
