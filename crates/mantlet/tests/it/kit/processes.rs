@@ -49,13 +49,24 @@ pub(crate) fn command_line(pid: u32) -> Vec<String> {
 
 /// Bytes of memory that a process has in use, and the most that it ever had.
 pub(crate) fn memory(pid: u32) -> (u64, u64) {
+    let [now, most] = status(pid, ["VmRSS:", "VmHWM:"]);
+    (now, most)
+}
+
+/// What of a process' memory are pages of files, such as its own program, which are read as they are
+/// needed.
+pub(crate) fn memory_of_files(pid: u32) -> u64 {
+    let [of_files] = status(pid, ["RssFile:"]);
+    of_files
+}
+
+fn status<const N: usize>(pid: u32, names: [&str; N]) -> [u64; N] {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a running process");
-    let field = |name: &str| {
+    names.map(|name| {
         let line = status.lines().find(|line| line.starts_with(name)).expect("a known field");
         let kib = line.split_ascii_whitespace().nth(1).and_then(|value| value.parse::<u64>().ok());
         kib.expect("a number") * 1024
-    };
-    (field("VmRSS:"), field("VmHWM:"))
+    })
 }
 
 /// The permission bits of a file or folder.
