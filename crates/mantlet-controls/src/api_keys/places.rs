@@ -1,15 +1,16 @@
 //! Where keys stand in a request.
 
-use std::{borrow::Cow, fmt::Write as _};
+use std::borrow::Cow;
 
-use http::{HeaderName, HeaderValue, Request, Uri, header, uri::PathAndQuery};
+use http::{HeaderName, HeaderValue, Request, header};
 use mantlet_contract::{
     inputs::in_query,
     model::{Location, SecurityScheme},
 };
+use zeroize::Zeroizing;
 
 use super::config::UpstreamKey;
-use crate::{Call, identity::bearer, operation};
+use crate::{Call, identity::bearer, message::query, operation};
 
 /// A place in which a key may stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,8 +121,8 @@ impl Place<'_> {
             Self::Query(name) => {
                 let is_other =
                     |piece: &&str| !in_query(piece.as_bytes(), name).is_some_and(|text| is_key(&text));
-                let query = pieces(request).filter(is_other).collect::<Vec<_>>().join("&");
-                set_query(request, &query);
+                let others = pieces(request).filter(is_other).collect::<Vec<_>>().join("&");
+                query::set(request, others.as_bytes());
             }
         }
     }
@@ -135,7 +136,7 @@ impl Place<'_> {
         };
         match self {
             Self::Bearer => {
-                let text = zeroize::Zeroizing::new(format!("Bearer {}", key.expose()));
+                let text = Zeroizing::new(format!("Bearer {}", key.expose()));
                 if let Some(value) = header(&text) {
                     request.headers_mut().insert(header::AUTHORIZATION, value);
                 }
@@ -147,10 +148,10 @@ impl Place<'_> {
             }
             Self::Query(name) => {
                 let is_other = |piece: &&str| in_query(piece.as_bytes(), name).is_none();
-                let own = format!("{}={}", escaped(name), escaped(key.expose()));
+                let own =
+                    Zeroizing::new(format!("{}={}", *query::escaped(name), *query::escaped(key.expose())));
                 let all: Vec<_> = pieces(request).filter(is_other).chain([own.as_str()]).collect();
-                let query = all.join("&");
-                set_query(request, &query);
+                query::set(request, all.join("&").as_bytes());
             }
         }
     }
@@ -159,30 +160,4 @@ impl Place<'_> {
 /// The parameters of a query as they were sent.
 fn pieces<B>(request: &Request<B>) -> impl Iterator<Item = &str> {
     request.uri().query().unwrap_or_default().split('&').filter(|piece| !piece.is_empty())
-}
-
-fn set_query<B>(request: &mut Request<B>, query: &str) {
-    let path = request.uri().path();
-    let target = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
-    let mut parts = request.uri().clone().into_parts();
-    // Of the same characters as before.
-    parts.path_and_query = PathAndQuery::try_from(target).ok();
-    if let Ok(uri) = Uri::from_parts(parts) {
-        *request.uri_mut() = uri;
-    }
-}
-
-/// As RFC 3986 section 2.1 writes what is not plain.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
-            other => {
-                // Writing to a text cannot fail.
-                let _ = write!(out, "%{other:02X}");
-            }
-        }
-    }
-    out
 }

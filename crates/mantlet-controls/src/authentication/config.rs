@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderName;
 use serde::{Deserialize, Serialize};
 
-use super::{Memory, Policy, sessions::Sessions};
+use super::{Memory, Policy, ends::Ends, sessions::Sessions};
 use crate::{
     Mode,
     config::{Context, Mistake, Posture, Section, units::Span},
@@ -66,10 +66,7 @@ impl Section for Config {
     }
 
     fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
-        let by_posture = match context.posture {
-            Posture::Compatible => Mode::Report,
-            Posture::Strict => Mode::Enforce,
-        };
+        let by_posture = context.posture.of_suspicion();
         let mut mistakes = Vec::new();
         let mut limit = |key: &str, span: Option<Span>, in_strict: Span| {
             let span = match (span, context.posture) {
@@ -109,12 +106,7 @@ impl Section for Config {
             unproven: self.unproven.unwrap_or(by_posture).under(context.report_only),
             optional: self.optional.unwrap_or(by_posture).under(context.report_only),
             unknown: self.unknown.unwrap_or(Mode::Report).under(context.report_only),
-            sessions_mode: sessions.under(context.report_only),
-            revoked_mode: if sessions == Mode::Off {
-                Mode::Off
-            } else {
-                Mode::Enforce.under(context.report_only)
-            },
+            ends: Ends::new(sessions, context.report_only),
             idle,
             max_age,
             principal_header: header.ok(),

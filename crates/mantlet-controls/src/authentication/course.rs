@@ -7,18 +7,18 @@ use mantlet_contract::sensitive::{CredentialPlace, Evidence, Place, Purpose, Ses
 use serde_json::Value;
 
 use super::{
-    Policy, claims_of,
-    sent::{Sent, tokens_in_text},
-    sessions::{
-        Cause, Digest, Event, Kind, SessionFacts, digest, digest_of_cookie, name_of_login, name_of_subject,
-    },
+    Policy,
+    handing_out::{Login, begin, hand_out_found, set_cookies},
+    sent::{MOST_LINKS, Sent, tokens_in_text},
+    sessions::{Cause, Digest, Event, Kind, digest, digest_of_cookie, name_of_login, name_of_subject},
     shown::Shown,
     trial,
 };
 use crate::{
     Call, Mode, Reason, RequestBody, account,
-    identity::{TokenUse, Verdict, access_token, tokens_in},
+    identity::{access_token, tokens_in},
     message::cookie::SetCookie,
+    token::unverified,
 };
 
 /// What is known of a request that may change sessions, before the app has answered.
@@ -48,13 +48,6 @@ impl std::ops::Deref for Seen<'_> {
     fn deref(&self) -> &Course {
         self.course
     }
-}
-
-/// What an answer hands out.
-#[derive(Clone, Copy)]
-struct Found<'a> {
-    tokens: &'a [(TokenUse, &'a str)],
-    cookies: &'a [(&'a str, &'a [u8])],
 }
 
 /// What an operation does to sessions.
@@ -90,7 +83,7 @@ impl Policy {
     /// What the operation of a request does to sessions.
     pub(crate) fn effects_of(&self, call: &Call) -> Effects {
         let mut effects = Effects::default();
-        let Some(matched) = call.operation.as_ref().filter(|_| self.sessions_mode != Mode::Off) else {
+        let Some(matched) = call.operation.as_ref().filter(|_| self.ends.usual != Mode::Off) else {
             return effects;
         };
         let sensitivity = matched.sensitivity(&call.method);
@@ -138,43 +131,12 @@ impl Policy {
         status.is_success() && self.effects_of(call).hands_out()
     }
 
-    /// New tokens in any answer, and in the address to which it sends the client, that the app's key
-    /// verifies, and the subject of each.
-    fn good_tokens(
-        &self,
-        call: &Call,
-        sent: &Sent,
-        (body, location): (Option<&[u8]>, Option<&[u8]>),
-    ) -> Vec<(Box<str>, String)> {
-        // Nearly all answers end here.
-        let may_hold_one = |text: &[u8]| memchr::memmem::find(text, b"eyJ").is_some();
-        let body = body.filter(|text| may_hold_one(text));
-        let location = location.filter(|text| may_hold_one(text));
-        if body.is_none() && location.is_none() {
-            return Vec::new();
-        }
-        let pinned = self.memory.pinned();
-        let Some(pinned) = &*pinned else { return Vec::new() };
-        let answer: Option<Value> = body.and_then(|body| serde_json::from_slice(body).ok());
-        let of_body = answer.as_ref().map(tokens_in).unwrap_or_default().into_iter();
-        let of_body = of_body.filter(|(own, _)| *own == TokenUse::Access).map(|(_, token)| token);
-        let of_location = location.into_iter().flat_map(tokens_in_text).take(MOST_LINKS);
-        let is_new =
-            |token: &str| !sent.has(token) && self.sessions.find(&digest(token.as_bytes())).is_none();
-        let judged = of_body.chain(of_location).filter(|token| is_new(token));
-        let good = judged.filter_map(|token| match pinned.judge(token, call.clock.time()) {
-            Verdict::Good(principal) => Some((principal.subject.clone(), token.to_owned())),
-            Verdict::Bad(..) | Verdict::Unjudged => None,
-        });
-        good.collect()
-    }
-
     /// The tokens that a request has sent, if its answer may teach something.
     pub(crate) fn read_sent<B>(&self, request: &Request<RequestBody<B>>) -> Sent
     where
         B: Body<Data = Bytes, Error = Reason> + Unpin,
     {
-        let may_learn = self.sessions_mode != Mode::Off && self.memory.pinned().is_some();
+        let may_learn = self.ends.usual != Mode::Off && self.memory.pinned().is_some();
         if may_learn { Sent::by(request) } else { Sent::default() }
     }
 
@@ -234,7 +196,7 @@ impl Policy {
         (status, headers): (StatusCode, &HeaderMap),
         body: Option<&[u8]>,
     ) -> Vec<Event> {
-        if self.sessions_mode == Mode::Off {
+        if self.ends.usual == Mode::Off {
             return Vec::new();
         }
         let nothing = Course::default();
@@ -261,73 +223,26 @@ impl Policy {
         if effects.hands_out() {
             let answer: Option<Value> = body.and_then(|body| serde_json::from_slice(body).ok());
             let tokens = answer.as_ref().map(tokens_in).unwrap_or_default();
-            let found = Found { tokens: &tokens, cookies: &set_cookies(call, headers) };
-            events.extend(self.hand_out(call, course, effects, found, now));
+            // A renewal goes on with the session of what was shown for it.
+            let renews = effects.changes_password
+                || (effects.renews && (!effects.begins || !course.in_body.is_empty()));
+            let login = Login {
+                accounts: &course.accounts,
+                sent: &course.sent,
+                renewed: renews.then(|| self.renewed_session(course)).flatten(),
+            };
+            events.extend(login.hand_out(call, &tokens, &set_cookies(call, headers), now));
         }
         if !effects.hands_out() || status.is_redirection() {
             let location = headers.get(header::LOCATION).map(HeaderValue::as_bytes);
             let body = body.filter(|_| !effects.hands_out());
             let sent = known.1.map_or(known.2, |course| &course.sent);
             let found = self.good_tokens(call, sent, (body, location));
-            events.extend(hand_out_found(call, known.0, found, now));
+            events.extend(hand_out_found(call, known.0, &found, now));
         }
         if !effects.ends {
             events.extend(self.go_on(course, headers, now, is_shared));
         }
-        events
-    }
-
-    /// New credentials in the answer to a login, or to a renewal.
-    fn hand_out(
-        &self,
-        call: &Call,
-        course: &Seen<'_>,
-        effects: Effects,
-        found: Found<'_>,
-        now: i64,
-    ) -> Vec<Event> {
-        let mut credentials: Vec<Credential> = Vec::new();
-        let mut subject = None;
-        for (own, token) in found.tokens.iter().filter(|(_, token)| !course.sent.has(token)) {
-            let kind = if *own == TokenUse::Refresh { Kind::Refresh } else { Kind::Bearer };
-            let claims = claims_of(token);
-            let expires = claims.as_ref().and_then(|claims| claims.expires);
-            subject = subject.or_else(|| subject_of(&claims?));
-            credentials.push((kind, None, digest(token.as_bytes()), expires));
-        }
-        for &(name, value) in found.cookies {
-            let claims = std::str::from_utf8(value).ok().and_then(claims_of);
-            let expires = claims.as_ref().and_then(|claims| claims.expires);
-            subject = subject.or_else(|| subject_of(&claims?));
-            credentials.push((Kind::Cookie, Some(name.into()), digest_of_cookie(value), expires));
-        }
-        if credentials.is_empty() {
-            return Vec::new();
-        }
-        // A renewal goes on with the session of what was shown for it.
-        let renews =
-            effects.changes_password || (effects.renews && (!effects.begins || !course.in_body.is_empty()));
-        let known = renews.then(|| self.renewed_session(course)).flatten();
-        let mut events = Vec::new();
-        let id = known.unwrap_or_else(|| {
-            let mut names: Vec<_> = course.accounts.iter().map(|account| name_of_login(account)).collect();
-            names.extend(subject.as_deref().map(name_of_subject));
-            let account = course.accounts.first().filter(|name| !name.is_empty()).cloned().or(subject);
-            let address = call.client.address;
-            let facts =
-                SessionFacts { id: new_id(), account: account.map(Into::into), names, began: now, address };
-            let id = facts.id;
-            events.push(Event::Began(facts));
-            id
-        });
-        events.extend(credentials.into_iter().map(|(kind, cookie, digest, expires)| Event::HandedOut {
-            session: id,
-            digest,
-            kind,
-            cookie,
-            at: now,
-            expires,
-        }));
         events
     }
 
@@ -352,11 +267,7 @@ impl Policy {
             && let Some(expires) = principal.expires
         {
             let names = vec![name_of_subject(&principal.subject)];
-            let account = Some(principal.subject.clone());
-            let facts =
-                SessionFacts { id: new_id(), account, names, began: now, address: call.client.address };
-            let session = facts.id;
-            events.push(Event::Began(facts));
+            let session = begin(call, Some(principal.subject.clone()), names, now, &mut events);
             let (kind, expires) = (Kind::Bearer, Some(expires));
             events.push(Event::HandedOut { session, digest: stray, kind, cookie: None, at: now, expires });
             ids.push(session);
@@ -397,7 +308,7 @@ impl Policy {
         let mut names: Vec<_> = course.accounts.iter().map(|account| name_of_login(account)).collect();
         let (candidates, _) = self.candidates.get();
         for token in course.in_body.iter().filter(|token| trial::is_of_the_app(token, &candidates)) {
-            if let Some(subject) = claims_of(token).and_then(|claims| subject_of(&claims)) {
+            if let Some(subject) = unverified(token).and_then(|claims| claims.subject()) {
                 names.extend([name_of_subject(&subject), name_of_login(&subject)]);
             }
         }
@@ -429,73 +340,11 @@ impl Policy {
     }
 }
 
-/// Tokens in an answer that no word of the app calls a login: the way back from another provider, a
-/// link in a mail, a new token for each request. Those of the client's own account belong to its
-/// session, and those of another account to one of their own.
-fn hand_out_found(
-    call: &Call,
-    shown: Option<&Shown>,
-    found: Vec<(Box<str>, String)>,
-    now: i64,
-) -> Vec<Event> {
-    let mut events = Vec::new();
-    let mut sessions: Vec<(Box<str>, u64)> = Vec::new();
-    for (subject, token) in found {
-        let name = name_of_subject(&subject);
-        let own = shown.filter(|shown| shown.session.has_name(&name)).map(|shown| shown.session.facts.id);
-        let known = sessions.iter().find(|(known, _)| *known == subject).map(|(_, session)| *session);
-        let session = own.or(known).unwrap_or_else(|| {
-            let (account, names) = (Some(subject.clone()), vec![name]);
-            let facts =
-                SessionFacts { id: new_id(), account, names, began: now, address: call.client.address };
-            let id = facts.id;
-            events.push(Event::Began(facts));
-            sessions.push((subject.clone(), id));
-            id
-        });
-        let (kind, digest) = (Kind::Bearer, digest(token.as_bytes()));
-        let expires = claims_of(&token).and_then(|claims| claims.expires);
-        events.push(Event::HandedOut { session, digest, kind, cookie: None, at: now, expires });
-    }
-    events
-}
-
 /// The names of the account of a request's session.
 fn names_of(call: &Call, course: &Seen<'_>) -> Vec<Digest> {
     let mut names = course.shown.map(|shown| shown.session.facts.names.clone()).unwrap_or_default();
     names.extend(call.principal.as_ref().map(|principal| name_of_subject(&principal.subject)));
     names
-}
-
-/// A credential that the app hands out: its kind, the name of its cookie, its digest, its end.
-type Credential = (Kind, Option<Box<str>>, Digest, Option<i64>);
-
-/// Tokens in the body of a reset that are looked at.
-const MOST_LINKS: usize = 4;
-
-/// The cookies of an answer to a login that may be its session: those that the app declares, else
-/// those that scripts cannot read, else the only one. A cookie with a short value is a preference.
-pub(super) fn set_cookies<'h>(call: &Call, headers: &'h HeaderMap) -> Vec<(&'h str, &'h [u8])> {
-    let all: Vec<_> = headers
-        .get_all(header::SET_COOKIE)
-        .iter()
-        .filter_map(|line| SetCookie::parse(line.as_bytes()))
-        .filter(|set| set.value.len() >= SHORTEST && !set.is_removal(call.clock))
-        .filter_map(|set| Some((std::str::from_utf8(set.name).ok()?, set)))
-        .collect();
-    let declared =
-        call.operation.as_ref().map(|matched| &*matched.contract.session_cookies).unwrap_or_default();
-    let is_declared = |name: &str| declared.iter().any(|own| own == name);
-    let chosen = |is_it: &dyn Fn(&str, &SetCookie<'h>) -> bool| {
-        let those = all.iter().filter(|(name, set)| is_it(name, set));
-        those.map(|(name, set)| (*name, set.value)).collect::<Vec<_>>()
-    };
-    let of_contract = chosen(&|name, _| is_declared(name));
-    if !of_contract.is_empty() {
-        return of_contract;
-    }
-    let hidden = chosen(&|_, set| set.attribute("httponly").is_some());
-    if hidden.is_empty() && all.len() == 1 { chosen(&|_, _| true) } else { hidden }
 }
 
 /// Names of a new password.
@@ -509,21 +358,3 @@ const NEW_PASSWORDS: [&str; 8] = [
     "passwd",
     "passphrase",
 ];
-/// Bytes of the shortest value that can be a session: 96 bits in base64.
-const SHORTEST: usize = 16;
-
-fn subject_of(claims: &crate::token::Claims) -> Option<String> {
-    match claims.all.get("sub")? {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
-}
-
-/// A number that is not guessed.
-fn new_id() -> u64 {
-    let mut bytes = [0; 8];
-    // Without random bytes the system has failed in every other way, too.
-    let _ = getrandom::fill(&mut bytes);
-    u64::from_be_bytes(bytes).max(1)
-}

@@ -6,8 +6,8 @@ use mantlet_contract::sensitive::Purpose;
 use serde_json::Value;
 
 use super::{
-    Answers, Carrier, Course, Policy, Presented, Weakness, course, is_refusal, kind_of, memory::Agreement,
-    need_in, trial,
+    Answers, Carrier, Course, Policy, Presented, Weakness, handing_out, is_refusal, kind_of,
+    memory::Agreement, need_in, trial,
 };
 use crate::{
     Call, Mode,
@@ -77,7 +77,7 @@ impl Policy {
         let mut named = tokens.filter(|(own, _)| *own == TokenUse::Access).map(|(_, token)| token);
         let of_body = named.find(|token| token::has_its_form(token) && !course.sent.has(token));
         let of_cookies = || {
-            let set = course::set_cookies(call, headers).into_iter();
+            let set = handing_out::set_cookies(call, headers).into_iter();
             let mut set = set.filter_map(|(name, value)| Some((name, std::str::from_utf8(value).ok()?)));
             let (name, token) =
                 set.find(|(_, value)| token::has_its_form(value) && !course.sent.has(value))?;

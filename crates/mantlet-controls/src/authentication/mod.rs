@@ -34,8 +34,10 @@ mod binding;
 mod config;
 mod course;
 mod credential;
+mod ends;
 mod forge;
 mod guess;
+mod handing_out;
 mod handshake;
 mod learn;
 mod memory;
@@ -66,7 +68,7 @@ pub use self::{
     tenure::{Over, Tenure},
     trial::Weakness,
 };
-use self::{sessions::Sessions, trial::Pinned};
+use self::{ends::Ends, sessions::Sessions, trial::Pinned};
 use crate::{
     Call, Mode, Reason, Refusal,
     call::Known,
@@ -84,9 +86,7 @@ pub struct Policy {
     unproven: Mode,
     optional: Mode,
     unknown: Mode,
-    sessions_mode: Mode,
-    /// Of sessions that an operator has ended.
-    revoked_mode: Mode,
+    ends: Ends,
     idle: Option<Span>,
     max_age: Option<Span>,
     principal_header: Option<HeaderName>,
@@ -413,14 +413,6 @@ pub(crate) fn said_by(answer: &http::Response<bytes::Bytes>) -> Said {
 /// Whether a status says that a credential is refused.
 const fn is_refusal(status: StatusCode) -> bool {
     matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-}
-
-/// The claims of a token of the app itself. Its signature is not verified.
-fn claims_of(token: &str) -> Option<token::Claims> {
-    if !token::has_its_form(token) {
-        return None;
-    }
-    token::Claims::read(&token::Jws::read(token).ok()?).ok()
 }
 
 /// Words for a refusal where operations ask in a way, if the app's are known.

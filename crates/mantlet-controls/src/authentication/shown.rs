@@ -51,7 +51,7 @@ impl Policy {
     /// Credentials of a request that another gate may know more about: this one does not know them, or
     /// has not seen their session for too long.
     pub(crate) fn unknown<B>(&self, call: &Call, request: &Request<B>, beside: &[Beside<'_>]) -> Vec<Digest> {
-        if self.sessions_mode == Mode::Off {
+        if self.ends.usual == Mode::Off {
             return Vec::new();
         }
         let now = call.clock.time().as_second();
@@ -130,7 +130,7 @@ impl Policy {
 
     /// Finds the session of a request; a session that has ended is refused, or its cookie is withheld.
     ///
-    /// `is_all_known`: others, who may have handed out what is not known here, have answered.
+    /// `is_all_known`: other gates were asked about what is not known here, and have answered.
     pub(crate) fn find_session<B>(
         &self,
         call: &Call,
@@ -145,7 +145,7 @@ impl Policy {
             faults.push((mode, Refusal::about(Reason::SessionEnded, cause.text())));
             return (sight, faults);
         }
-        if self.sessions_mode == Mode::Off || self.sessions.count() == 0 {
+        if self.ends.usual == Mode::Off || self.sessions.count() == 0 {
             return (sight, faults);
         }
         let now = call.clock.time().as_second();
@@ -172,7 +172,7 @@ impl Policy {
                 sight.shown = Some(Shown { session: found.session, cookie: found.cookie });
             }
             let Some((mode, reason, why)) = judged else { continue };
-            let by_operator = reason == Reason::SessionEnded && mode != self.sessions_mode;
+            let by_operator = reason == Reason::SessionEnded && mode != self.ends.usual;
             // No line gives back what an operator has taken.
             let remedy = by_operator.then(Box::default);
             let refusal = Refusal { remedy, ..Refusal::about(reason, why) };
@@ -200,23 +200,13 @@ impl Policy {
         self.sessions.ended_before(&names, made)
     }
 
-    /// The mode for a session that has ended. The word of an operator needs no line of configuration.
-    pub(super) const fn mode_of_end(&self, cause: Cause) -> Mode {
-        match cause {
-            Cause::Operator => self.revoked_mode,
-            Cause::Logout | Cause::PasswordChanged | Cause::PasswordReset | Cause::Issuer | Cause::Reused => {
-                self.sessions_mode
-            }
-        }
-    }
-
     /// What is wrong with a session, if anything is, and the mode for that.
     fn judge_session(&self, found: &HandedOut, now: i64) -> Option<(Mode, Reason, &'static str)> {
         let session = &found.session;
         if let Some((_, cause)) = session.ended() {
-            return Some((self.mode_of_end(cause), Reason::SessionEnded, cause.text()));
+            return Some((self.ends.mode_of(cause), Reason::SessionEnded, cause.text()));
         }
-        let mode = self.sessions_mode;
+        let mode = self.ends.usual;
         if self.is_idle(session, now) {
             let why = "it was not in use for longer than `authentication.idle`";
             return Some((mode, Reason::SessionExpired, why));

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::{
     Policy,
-    sessions::{Cause, Digest, Event, Session, Sessions},
+    ends::Ends,
+    sessions::{Digest, Event, Session, Sessions},
     shown::{Shown, names_at_issuer},
 };
 use crate::{
@@ -35,8 +36,7 @@ struct Inner {
     expires: Option<i64>,
     idle: Option<i64>,
     max_age: Option<i64>,
-    mode: Mode,
-    revoked_mode: Mode,
+    ends: Ends,
     clock: Clock,
     /// What is recorded at its end, but for the reason.
     record: Record,
@@ -56,9 +56,9 @@ pub struct Over {
 impl Policy {
     /// How long the response to a request may go on. None: for ever.
     pub(crate) fn tenure(&self, call: &Call, shown: Option<&Shown>) -> Option<Tenure> {
-        let is_enforced = self.sessions_mode == Mode::Enforce;
+        let is_enforced = self.ends.usual == Mode::Enforce;
         let expires = call.principal.as_ref().filter(|_| is_enforced).and_then(|known| known.expires);
-        let session = shown.filter(|_| self.sessions_mode != Mode::Off).map(|shown| &shown.session);
+        let session = shown.filter(|_| self.ends.usual != Mode::Off).map(|shown| &shown.session);
         let at_issuer = names_at_issuer(call).filter(|_| self.mode != Mode::Off);
         if session.is_none() && at_issuer.is_none() && expires.is_none() {
             return None;
@@ -74,10 +74,9 @@ impl Policy {
             expires,
             idle: limit(self.idle),
             max_age: limit(self.max_age),
-            mode: self.sessions_mode,
-            revoked_mode: self.revoked_mode,
+            ends: self.ends,
             clock: call.clock,
-            record: Record::of(call, &Reason::SessionEnded.into(), self.sessions_mode),
+            record: Record::of(call, &Reason::SessionEnded.into(), self.ends.usual),
         })))
     }
 }
@@ -85,10 +84,9 @@ impl Policy {
 impl Tenure {
     /// Whether it is over, and why.
     pub fn look(&self) -> Option<Over> {
-        let Inner { session, sessions, at_issuer, expires, idle, max_age, mode, clock, .. } = &*self.0;
+        let Inner { session, sessions, at_issuer, expires, idle, max_age, ends, clock, .. } = &*self.0;
         if let Some((_, cause)) = session.as_ref().and_then(|session| session.ended()) {
-            let mode = if cause == Cause::Operator { self.0.revoked_mode } else { *mode };
-            return Some(self.over(mode, Reason::SessionEnded, cause.text(), "session ended"));
+            return Some(self.over(ends.mode_of(cause), Reason::SessionEnded, cause.text(), "session ended"));
         }
         let of_issuer = at_issuer.as_ref().and_then(|(names, made)| sessions.ended_before(names, *made));
         if let Some(cause) = of_issuer {
@@ -97,13 +95,13 @@ impl Tenure {
             over.record.remedy = None;
             return Some(over);
         }
-        if *mode != Mode::Enforce {
+        if ends.usual != Mode::Enforce {
             return None;
         }
         let now = clock.time().as_second();
         if expires.is_some_and(|expires| now > expires.saturating_add(LEEWAY)) {
             let why = TokenFault::Expired.text();
-            return Some(self.over(*mode, Reason::TokenInvalid, why, "token expired"));
+            return Some(self.over(ends.usual, Reason::TokenInvalid, why, "token expired"));
         }
         let session = session.as_ref()?;
         let is_over = |limit: &Option<i64>, since: i64| limit.is_some_and(|most| now - since > most);
@@ -114,7 +112,7 @@ impl Tenure {
         } else {
             return None;
         };
-        Some(self.over(*mode, Reason::SessionExpired, why, "session expired"))
+        Some(self.over(ends.usual, Reason::SessionExpired, why, "session expired"))
     }
 
     /// The client has used it. The event, if that is worth to be kept.
@@ -137,7 +135,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::{
-        super::sessions::{Event, SessionFacts, digest},
+        super::sessions::{Cause, Event, SessionFacts, digest},
         *,
     };
 
@@ -163,8 +161,7 @@ mod tests {
             expires: None,
             idle: None,
             max_age: None,
-            mode,
-            revoked_mode: mode,
+            ends: Ends::new(mode, false),
             clock: Clock::new(now, Instant::now),
             record: Record::of_connection(None, Reason::SessionEnded, now()),
         };

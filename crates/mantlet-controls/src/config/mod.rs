@@ -22,5 +22,5 @@ pub(crate) use mistake::header_names;
 pub use mode::Mode;
 pub use networks::Networks;
 pub use posture::{Posture, Tolerance};
-pub use secret::Secret;
+pub use secret::{Material, Secret};
 pub use section::{Context, Section};

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Mode;
+
 /// How strictly the contract is read where it leaves a choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -11,6 +13,16 @@ pub enum Posture {
     Compatible,
     /// Only what the contract declares is accepted.
     Strict,
+}
+
+impl Posture {
+    /// The mode for what is suspected, and not known: it is recorded, and in strict posture refused.
+    pub(crate) const fn of_suspicion(self) -> Mode {
+        match self {
+            Self::Compatible => Mode::Report,
+            Self::Strict => Mode::Enforce,
+        }
+    }
 }
 
 /// The treatment of things that the contract does not declare.

@@ -33,6 +33,18 @@ impl<T: Zeroize> From<T> for Secret<T> {
     }
 }
 
+/// A key or a password that was read from where it is. It can be compared, and is not shown.
+#[derive(Debug, Clone)]
+pub struct Material(pub Secret<Vec<u8>>);
+
+impl PartialEq for Material {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.expose() == other.0.expose()
+    }
+}
+
+impl Eq for Material {}
+
 #[cfg(test)]
 mod tests {
     use super::*;

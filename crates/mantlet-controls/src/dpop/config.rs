@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Mode,
-    config::{Context, Mistake, Posture, Secret, Section},
+    config::{Context, Material, Mistake, Section},
 };
 
 /// The `[dpop]` section.
@@ -40,18 +40,6 @@ pub struct Config {
     pub nonce_material: Option<Material>,
 }
 
-/// A key that was read. It is not shown.
-#[derive(Debug, Clone)]
-pub struct Material(pub Secret<Vec<u8>>);
-
-impl PartialEq for Material {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.expose() == other.0.expose()
-    }
-}
-
-impl Eq for Material {}
-
 /// What the app gets of a token with a good proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -73,10 +61,7 @@ impl Section for Config {
     }
 
     fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
-        let by_posture = match context.posture {
-            Posture::Compatible => Mode::Report,
-            Posture::Strict => Mode::Enforce,
-        };
+        let by_posture = context.posture.of_suspicion();
         let app_tokens = self.app_tokens.unwrap_or(by_posture);
         let app_tokens = if self.mode == Mode::Off { Mode::Off } else { app_tokens };
         let key = self.nonce_material.as_ref().map(|key| key.0.clone());

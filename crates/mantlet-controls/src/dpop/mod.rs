@@ -38,7 +38,7 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 
 pub use self::{
-    config::{Config, Material, ToApp},
+    config::{Config, ToApp},
     seen::{ProofId, REMEMBERED, Seen, SeenByAll},
 };
 use self::{
@@ -73,6 +73,11 @@ static USE_NONCE: HeaderValue = HeaderValue::from_static(
 
 /// The header that carries a nonce for the next proof.
 const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+/// The lines that report and that enforce: for tokens of issuers, of the app, and outside `Authorization`.
+const OF_ISSUERS: [&str; 2] = ["dpop.mode = \"report\"", "dpop.mode = \"enforce\""];
+const APP_TOKENS: [&str; 2] = ["dpop.app-tokens = \"report\"", "dpop.app-tokens = \"enforce\""];
+const ELSEWHERE: [&str; 2] = ["dpop.elsewhere = \"report\"", "dpop.elsewhere = \"enforce\""];
 
 /// The checked `[dpop]` section.
 #[derive(Debug)]
@@ -220,10 +225,10 @@ impl Policy {
 
     fn treatment(&self, call: &Call, principal: &Principal, place: Place) -> Treatment {
         let of_signer =
-            if principal.is_of_app { (self.app_tokens, "dpop.app-tokens") } else { (self.mode, "dpop.mode") };
-        let (mode, key) = match place {
-            Place::Elsewhere if of_signer.0 == Mode::Enforce => (self.elsewhere, "dpop.elsewhere"),
-            Place::Elsewhere if self.elsewhere == Mode::Off => (Mode::Off, "dpop.elsewhere"),
+            if principal.is_of_app { (self.app_tokens, APP_TOKENS) } else { (self.mode, OF_ISSUERS) };
+        let (mode, [to_report, to_enforce]) = match place {
+            Place::Elsewhere if of_signer.0 == Mode::Enforce => (self.elsewhere, ELSEWHERE),
+            Place::Elsewhere if self.elsewhere == Mode::Off => (Mode::Off, ELSEWHERE),
             Place::Header | Place::Elsewhere => of_signer,
         };
         // An operation that asks for no token does not read it.
@@ -238,14 +243,7 @@ impl Policy {
         if mode == Mode::Enforce && !is_read && self.undeclared == Mode::Report {
             return Treatment { mode: Mode::Report, line: Some("contract.posture = \"strict\"") };
         }
-        let line = match (key, mode) {
-            ("dpop.app-tokens", Mode::Enforce) => "dpop.app-tokens = \"report\"",
-            ("dpop.app-tokens", _) => "dpop.app-tokens = \"enforce\"",
-            ("dpop.elsewhere", Mode::Enforce) => "dpop.elsewhere = \"report\"",
-            ("dpop.elsewhere", _) => "dpop.elsewhere = \"enforce\"",
-            (_, Mode::Enforce) => "dpop.mode = \"report\"",
-            (_, _) => "dpop.mode = \"enforce\"",
-        };
+        let line = if mode == Mode::Enforce { to_report } else { to_enforce };
         Treatment { mode, line: Some(line) }
     }
 }

@@ -367,7 +367,7 @@ fn who_gets_a_bearer_token_and_what_is_only_recorded() {
 
 #[test]
 fn a_nonce_is_asked_for_if_the_operator_wants_it() {
-    let material = Some(Material(crate::config::Secret::new(vec![7; 32])));
+    let material = Some(crate::config::Material(crate::config::Secret::new(vec![7; 32])));
     let gate =
         Gate::new(Config { nonce_material: material, ..Config::default() }, Posture::Compatible, false);
     let bound = caller(&json!({"jkt": thumbprint()}), false);
@@ -384,7 +384,7 @@ fn a_nonce_is_asked_for_if_the_operator_wants_it() {
     let new = gate.0.dpop.nonces.as_ref().unwrap().now(jiff::Timestamp::now());
     assert_eq!(ask(json!(new), "1"), AsBearer, "what was refused for its nonce is not used up");
     assert_eq!(ask(json!(new), "1"), Refused(Reason::DpopProofReplayed));
-    let short = Some(Material(crate::config::Secret::new(vec![7; 31])));
+    let short = Some(crate::config::Material(crate::config::Secret::new(vec![7; 31])));
     let mistakes =
         Config { nonce_material: short, ..Config::default() }.check(&Context::default()).unwrap_err();
     assert_eq!(mistakes[0].key, "nonce-key");

@@ -12,7 +12,6 @@ use std::{
 };
 
 use http::{HeaderMap, header};
-use serde_json::Value;
 
 pub(crate) use self::handed_out::{TokenUse, tokens_in};
 use crate::{
@@ -57,11 +56,7 @@ impl Epoch {
 
 /// The principal of a token that was verified, with a key of the app or of an issuer; none if it names none.
 pub(crate) fn principal(claims: Claims, is_of_app: bool) -> Option<Known> {
-    let subject = match claims.all.get("sub")? {
-        Value::String(text) => text.as_str().into(),
-        Value::Number(number) => number.to_string().into(),
-        _ => return None,
-    };
+    let subject = claims.subject()?;
     let issuer = claims.text("iss").unwrap_or(APP).into();
     let attributes = claims.all.into_iter();
     let attributes =

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Memory, Policy, Source, remote::Remote, trusted::Trusted};
 use crate::{
     Mode,
-    config::{Context, Mistake, Secret, Section, units::Span},
+    config::{Context, Material, Mistake, Section, units::Span},
     token::{Algorithm, Audience, Key, KeySet},
 };
 
@@ -59,18 +59,6 @@ pub struct IssuerConfig {
     #[serde(skip)]
     pub material: Option<Material>,
 }
-
-/// A key or a password of an issuer.
-#[derive(Debug, Clone)]
-pub struct Material(pub Secret<Vec<u8>>);
-
-impl PartialEq for Material {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.expose() == other.0.expose()
-    }
-}
-
-impl Eq for Material {}
 
 /// RFC 8725 names no number; 30 s are enough for clocks that are set by NTP.
 const LEEWAY: Span = Span::secs(30);

@@ -39,9 +39,10 @@ use std::{
 pub(crate) use self::trusted::Logout;
 use self::trusted::{Outcome, Source, Trusted};
 pub use self::{
-    config::{Config, IssuerConfig, Material},
+    config::{Config, IssuerConfig},
     remote::{Client, Introspected, Introspection, Remote},
 };
+pub use crate::config::Material;
 use crate::{
     Call, Mode, Reason, Refusal,
     call::Known,

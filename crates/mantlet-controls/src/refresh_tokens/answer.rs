@@ -49,10 +49,11 @@ impl Readable {
     }
 }
 
-/// The refresh tokens that an answer hands out, in a way in which the app takes them.
+/// The refresh tokens that an answer hands out, in a way in which the app takes them. `named` are those
+/// of its body.
 pub(super) fn tokens(
     headers: &HeaderMap,
-    body: &Readable,
+    named: &[Zeroizing<String>],
     ways: &Ways,
     clock: Clock,
 ) -> Vec<Zeroizing<String>> {
@@ -73,7 +74,7 @@ pub(super) fn tokens(
         }
     }
     if ways.as_text {
-        for token in &members(body) {
+        for token in named {
             add(token);
         }
     }

@@ -256,8 +256,9 @@ impl Policy {
         let Some(matched) = call.operation.as_ref() else { return Wrapped::Passes(answer) };
         let hands_out = is_done && self.may_wrap(call);
         let ways = if hands_out { Ways::of(&matched.contract) } else { Ways::default() };
-        let found = answer::tokens(answer.headers(), &body, &ways, call.clock);
-        if hands_out && let Some(why) = self.left(&body, &found, keeper.is_some()) {
+        let named = answer::members(&body);
+        let found = answer::tokens(answer.headers(), &named, &ways, call.clock);
+        if hands_out && let Some(why) = self.left((&body, &named), &found, keeper.is_some()) {
             self.tell(call, audit, why);
         }
         let Some(keeper) = keeper else { return Wrapped::Passes(answer) };
@@ -289,7 +290,7 @@ impl Policy {
         if let Some(unwrapped) = family {
             let is_over = is_done && has_role(call, |role| role == SessionRole::Logout);
             // The client has the app's own token now.
-            let is_released = self.mode == Mode::Report && !answer::members(&body).is_empty();
+            let is_released = self.mode == Mode::Report && !named.is_empty();
             if is_over || is_released && is_done {
                 end(call, &unwrapped.family, keeper).await;
             }
@@ -302,16 +303,21 @@ impl Policy {
     }
 
     /// Why the refresh tokens of an answer are not wrapped, if they are not.
-    fn left(&self, body: &Readable, found: &[Zeroizing<String>], is_kept: bool) -> Option<&'static str> {
+    fn left(
+        &self,
+        (body, named): (&Readable, &[Zeroizing<String>]),
+        found: &[Zeroizing<String>],
+        is_kept: bool,
+    ) -> Option<&'static str> {
         match body {
-            _ if !(is_kept || found.is_empty() && answer::members(body).is_empty()) => {
+            _ if !(is_kept || found.is_empty() && named.is_empty()) => {
                 Some("nothing keeps handles here: a layer has no state folder")
             }
             _ if self.mode != Mode::Enforce => {
                 (!found.is_empty()).then_some("`refresh-tokens.mode` is `report`")
             }
             Readable::Hidden(why) => Some(*why),
-            Readable::Json(_) if found.is_empty() && !answer::members(body).is_empty() => {
+            Readable::Json(_) if found.is_empty() && !named.is_empty() => {
                 Some("no operation is known that takes it, or it is too short")
             }
             Readable::Json(_) | Readable::Nothing => None,
@@ -413,10 +419,7 @@ fn has_role(call: &Call, is_it: impl Fn(SessionRole) -> bool) -> bool {
     roles.any(|found| is_it(found.role))
 }
 
-/// When a token of the app expires, if it says so. Its signature is not verified.
+/// When a token of the app expires, if it says so.
 fn expiry_of(text: &str) -> Option<i64> {
-    if !token::has_its_form(text) {
-        return None;
-    }
-    token::Claims::read(&token::Jws::read(text).ok()?).ok()?.expires
+    token::unverified(text)?.expires
 }

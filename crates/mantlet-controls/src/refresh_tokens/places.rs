@@ -1,8 +1,6 @@
 //! Where refresh tokens stand in requests, and how one is put in the place of another.
 
-use std::fmt::Write as _;
-
-use http::{HeaderName, HeaderValue, Request, Uri, header, uri::PathAndQuery};
+use http::{HeaderName, HeaderValue, Request, header};
 use http_body::Body;
 use mantlet_contract::sensitive::{CredentialPlace, Evidence, Place, SessionRole};
 use memchr::memmem;
@@ -14,6 +12,7 @@ use crate::{
     message::{
         cookie,
         media_type::{MediaType, is_multipart},
+        query,
     },
     operation::Contract,
 };
@@ -134,7 +133,7 @@ where
         At::Place(CredentialPlace::Input(Place::Body(_))) => {
             let content_type = MediaType::of(request.headers());
             let written = if content_type.is_some_and(|kind| kind.is("application/x-www-form-urlencoded")) {
-                escaped(token)
+                query::escaped(token)
             } else if is_multipart(request.headers()) {
                 Zeroizing::new(token.to_owned())
             } else {
@@ -156,9 +155,11 @@ where
         }
         At::Place(CredentialPlace::Input(Place::Query(_))) => {
             let before = request.uri().clone();
-            let query = before.query().unwrap_or_default();
-            let Some(after) = replaced(query.as_bytes(), handle, &escaped(token)) else { return false };
-            if !set_query(request, &after) || text(call, request, at).is_none_or(|found| **found != *token) {
+            let written = before.query().unwrap_or_default();
+            let Some(after) = replaced(written.as_bytes(), handle, &query::escaped(token)) else {
+                return false;
+            };
+            if !query::set(request, &after) || text(call, request, at).is_none_or(|found| **found != *token) {
                 *request.uri_mut() = before;
                 return false;
             }
@@ -173,14 +174,6 @@ fn insert<B>(request: &mut Request<B>, name: HeaderName, text: &str) -> bool {
     value.set_sensitive(true);
     request.headers_mut().insert(name, value);
     true
-}
-
-fn set_query<B>(request: &mut Request<B>, query: &[u8]) -> bool {
-    let target = [request.uri().path().as_bytes(), b"?", query].concat();
-    let mut parts = request.uri().clone().into_parts();
-    parts.path_and_query = PathAndQuery::try_from(target).ok();
-    let uri = Uri::from_parts(parts);
-    uri.map(|uri| *request.uri_mut() = uri).is_ok()
 }
 
 /// A text with another in the place of a handle that it has exactly once: a second one could stand
@@ -199,17 +192,4 @@ pub(super) fn in_json(text: &str) -> Zeroizing<String> {
     Zeroizing::new(
         quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default().to_owned(),
     )
-}
-
-/// As RFC 3986 section 2.1 writes what is not plain.
-fn escaped(text: &str) -> Zeroizing<String> {
-    let mut out = Zeroizing::new(String::with_capacity(3 * text.len()));
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
-            // Writing to a text cannot fail.
-            other => drop(write!(out, "%{other:02X}")),
-        }
-    }
-    out
 }

@@ -5,7 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{Jws, TokenFault, jws::strict};
+use super::{
+    Jws, TokenFault,
+    jws::{has_its_form, strict},
+};
 
 /// How far in the future a token may have been issued: farther, its issuer's clock is wrong, or it is made up.
 const FARTHEST: i64 = 24 * 3_600;
@@ -56,6 +59,15 @@ impl Claims {
         self.all.get(name)?.as_str()
     }
 
+    /// Whom it is about (`sub`): a text, or a number that apps write in its place.
+    pub(crate) fn subject(&self) -> Option<Box<str>> {
+        match self.all.get("sub")? {
+            Value::String(text) => Some(text.as_str().into()),
+            Value::Number(number) => Some(number.to_string().into()),
+            _ => None,
+        }
+    }
+
     /// Whether it is within its time.
     pub fn verify_time(&self, now: Timestamp, leeway: Duration) -> Result<(), TokenFault> {
         let now = now.as_second();
@@ -84,6 +96,14 @@ impl Claims {
         };
         if is_for_us { Ok(()) } else { Err(TokenFault::Audience) }
     }
+}
+
+/// What a token says, if it has the form of one. Its signature is not verified.
+pub(crate) fn unverified(token: &str) -> Option<Claims> {
+    if !has_its_form(token) {
+        return None;
+    }
+    Claims::read(&Jws::read(token).ok()?).ok()
 }
 
 /// A number of seconds: an integer, or one with a fraction (RFC 7519 section 2).

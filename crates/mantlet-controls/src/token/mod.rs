@@ -11,7 +11,6 @@ mod fault;
 mod jws;
 mod key;
 
-pub(crate) use self::jws::has_its_form;
 pub use self::{
     candidate::{Candidate, Candidates},
     claims::{Audience, Claims},
@@ -19,6 +18,7 @@ pub use self::{
     jws::{Jws, LONGEST},
     key::{Algorithm, Key, KeySet},
 };
+pub(crate) use self::{claims::unverified, jws::has_its_form};
 
 #[cfg(test)]
 mod tests;

@@ -5,9 +5,9 @@ use std::{env, fs};
 
 use mantlet_controls::{
     api_keys::{self, UpstreamKey},
-    config::{Mistake, Secret},
+    config::{Material, Mistake, Secret},
     dpop,
-    issuer::{Config, Material},
+    issuer::Config,
 };
 
 const REMEDY: &str = "write `env:NAME` or `file:PATH`, and keep the secret there";
@@ -63,7 +63,7 @@ pub(crate) fn read_nonce_key(config: &mut dpop::Config) -> Option<Mistake> {
     }
     match secret(&config.nonce_key) {
         Ok(bytes) => {
-            config.nonce_material = Some(dpop::Material(Secret::new(bytes)));
+            config.nonce_material = Some(Material(Secret::new(bytes)));
             None
         }
         Err(message) => Some(Mistake::new("dpop.nonce-key", message).help(REMEDY)),

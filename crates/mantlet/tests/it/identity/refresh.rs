@@ -185,7 +185,7 @@ fn row_60_an_old_handle_ends_its_family_and_its_session() {
     let (latest, fourth) = refresh(address, &third);
     assert_eq!((me(address, &access), me(address, &latest)), (200, 200));
     assert_eq!(refused(address, &first), (401, "refresh-token-reused".to_owned()));
-    // Whoever has the newest one is logged out, too: it is not known which of the two is the
+    // The client with the newest one is logged out, too: it is not known which of the two is the
     // client.
     assert_eq!(refused(address, &fourth), (401, "refresh-token-invalid".to_owned()));
     assert_eq!(refused(address, &first), (401, "refresh-token-invalid".to_owned()));
