@@ -13,7 +13,7 @@
 //! app itself.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     io::{self, Write},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -26,26 +26,18 @@ use std::{
 };
 
 use mantlet_controls::api_keys::{ApiKeys, Change};
-use serde::{Deserialize, Serialize};
 
 use crate::{
     guarded::{self, Kind},
+    journal::{self, Claim, Claimed, Format},
     tell,
 };
 
-/// The format of the file.
-const FORMAT: u32 = 1;
 /// How often to look whether another process has changed the file, and whether keys were used.
 const EVERY: Duration = Duration::from_secs(1);
 /// Lines that may be added before the file is replaced, beside twice as many as it needs.
 const ADDED: usize = 1_000;
-
-/// The first line.
-#[derive(Serialize, Deserialize)]
-struct Head {
-    #[serde(rename = "mantlet-keys")]
-    format: u32,
-}
+const FORMAT: Format = Format { name: "mantlet-keys", holds: "API keys" };
 
 /// The file. A clone is the same one.
 #[derive(Debug, Clone)]
@@ -64,7 +56,7 @@ impl KeyFile {
         let mut writer = Writer {
             path,
             keys,
-            lock: None,
+            claim: Claim::default(),
             file: None,
             seen: None,
             length: 0,
@@ -127,8 +119,7 @@ type Stamp = (u64, u64, u64);
 struct Writer {
     path: PathBuf,
     keys: ApiKeys,
-    /// Held for as long as this process may write.
-    lock: Option<File>,
+    claim: Claim,
     /// Open for as long as it can be appended to.
     file: Option<File>,
     /// What was read last.
@@ -148,7 +139,7 @@ struct Writer {
 impl Writer {
     /// Reads what another process has written, and takes over if none does any more.
     fn look(&mut self, may_take_over: bool) -> io::Result<()> {
-        if self.lock.is_some() {
+        if self.claim.is_here() {
             return Ok(());
         }
         let stamp = match stamp_of(&self.path) {
@@ -164,19 +155,7 @@ impl Writer {
 
     /// Takes the lock. False if another process has it.
     fn take_lock(&mut self) -> io::Result<bool> {
-        if self.lock.is_some() {
-            return Ok(true);
-        }
-        // Not the file itself, because it gets replaced.
-        let lock = guarded::open_to_append(&self.path.with_extension("lock"), Kind::Own)?;
-        match lock.try_lock() {
-            Ok(()) => {
-                self.lock = Some(lock);
-                Ok(true)
-            }
-            Err(TryLockError::WouldBlock) => Ok(false),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
+        Ok(self.claim.take(&self.path)? == Claimed::Here)
     }
 
     fn load(&mut self) -> io::Result<()> {
@@ -185,11 +164,9 @@ impl Writer {
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let (lines, rest) = text.split_at_checked(whole).unwrap_or((&text, &[]));
         let mut lines = lines.split_inclusive(|byte| *byte == b'\n');
-        match lines.next().map(serde_json::from_slice::<Head>) {
-            // None: it was killed before the first line was whole.
-            None | Some(Ok(Head { format: FORMAT })) => {}
-            Some(Ok(_)) => return Err(io::Error::other("another version of Mantlet has written it")),
-            Some(Err(_)) => return Err(io::Error::other("it is not a file of API keys")),
+        // None: it was killed before the first line was whole.
+        if let Some(head) = lines.next() {
+            FORMAT.check(head).map_err(io::Error::other)?;
         }
         let (mut changes, mut damaged) = (Vec::new(), 0_usize);
         for line in lines {
@@ -208,13 +185,13 @@ impl Writer {
         (self.seen, self.length) = (Some(stamp), u64::try_from(whole).unwrap_or(u64::MAX));
         (self.lines, self.is_torn) = (changes.len() + damaged, !rest.is_empty());
         self.most = 2 * self.keys.everything().len() + ADDED;
-        let opened = self.lock.is_some().then(|| guarded::open_to_append(&self.path, Kind::Own));
+        let opened = self.claim.is_here().then(|| guarded::open_to_append(&self.path, Kind::Own));
         self.file = opened.transpose()?.filter(|_| whole > 0);
         Ok(())
     }
 
     fn add(&mut self, changes: &[Change]) -> io::Result<()> {
-        let was_ours = self.lock.is_some();
+        let was_ours = self.claim.is_here();
         if !self.take_lock()? {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -254,15 +231,12 @@ impl Writer {
 
     /// Writes a new file from the memory and these changes.
     fn replace(&mut self, changes: &[Change]) -> io::Result<()> {
-        let mut text = serde_json::to_vec(&Head { format: FORMAT })?;
-        text.push(b'\n');
+        let mut text = FORMAT.head();
         let known = self.keys.everything();
         text.extend(text_of(&known)?);
         text.extend(text_of(changes)?);
         guarded::replace(&self.path, &text)?;
-        // Else a power failure could bring the old one back.
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        journal::sync_folder(&self.path)?;
         self.file = Some(guarded::open_to_append(&self.path, Kind::Own)?);
         (self.length, self.is_torn) = (text.len() as u64, false);
         (self.lines, self.most) = (known.len() + changes.len(), 2 * known.len() + ADDED);
@@ -275,7 +249,7 @@ impl Writer {
         }
         let uses = self.keys.uses();
         // Another process writes; it does not know when keys were used here.
-        if self.lock.is_none() || (uses.is_empty() && !self.is_lacking) {
+        if !self.claim.is_here() || (uses.is_empty() && !self.is_lacking) {
             return;
         }
         if let Err(error) = self.add(&uses) {

@@ -8,7 +8,7 @@
 
 use std::{
     borrow::Cow,
-    fs::{self, File, TryLockError},
+    fs::File,
     io::{self, Write},
     path::{Path, PathBuf},
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock,
     guarded::{self, Kind},
+    journal::{self, Claim, Claimed},
     tell,
 };
 
@@ -68,9 +69,9 @@ impl QuotaFile {
     /// Reads the file, if there is one, and starts to write it. If that fails, quotas count in
     /// memory for as long as the process lives.
     pub fn open(path: PathBuf, memory: Memory, keys: usize) -> io::Result<Self> {
-        let kept = Kept::default();
+        let claim = Claim::default();
         let writer =
-            Writer { path, memory, kept, file: None, lines: 0, added: 0, since: 0, complained: false };
+            Writer { path, memory, claim, file: None, lines: 0, added: 0, since: 0, complained: false };
         let writer = writer.begin(keys);
         let (end, ended) = channel();
         let thread = std::thread::Builder::new().name("quotas".into()).spawn(move || writer.run(&ended))?;
@@ -111,23 +112,10 @@ fn restore(text: &[u8], path: &Path, memory: &Memory, keys: usize) -> bool {
     true
 }
 
-/// Whether this process may write the file.
-#[derive(Default)]
-enum Kept {
-    /// Not known yet: nothing had to be written.
-    #[default]
-    Nothing,
-    /// This process holds the lock for as long as the file is open.
-    Here(#[expect(dead_code, reason = "the lock ends with it")] File),
-    /// Another Mantlet holds the lock. This process does not know what it writes, so it never takes
-    /// the file over.
-    Elsewhere,
-}
-
 struct Writer {
     path: PathBuf,
     memory: Memory,
-    kept: Kept,
+    claim: Claim,
     /// Open until an error occurs.
     file: Option<File>,
     /// Lines that the file had when it was last rewritten, and lines appended since.
@@ -151,42 +139,26 @@ impl Writer {
             }
             Err(error) => error.to_string(),
         };
-        let (path, aside) = (self.path.display(), self.path.with_extension("jsonl.unreadable"));
-        let moved = if is_ours && fs::rename(&self.path, &aside).is_ok() {
-            format!("; the file is kept as `{}`", aside.display())
-        } else {
-            String::new()
-        };
+        let (path, moved) = (self.path.display(), journal::set_aside(&self.path, is_ours));
         tell(&format!("`{path}` cannot be read: {why}; quotas start again at zero{moved}"));
         self
     }
 
-    /// Takes the lock. If another Mantlet has it, that is reported once.
+    /// Takes the lock. If another Mantlet has it, that is reported once. This process does not know what
+    /// that one writes, so it never takes the file over.
     fn is_ours(&mut self) -> io::Result<bool> {
-        match self.kept {
-            Kept::Here(_) => return Ok(true),
-            Kept::Elsewhere => return Ok(false),
-            Kept::Nothing => {}
+        if self.claim.is_elsewhere() {
+            return Ok(false);
         }
-        // Not the file itself, because it gets replaced.
-        let path = self.path.with_extension("lock");
-        let lock = guarded::open_to_append(&path, Kind::Own)?;
-        match lock.try_lock() {
-            Ok(()) => {
-                self.kept = Kept::Here(lock);
-                Ok(true)
-            }
-            Err(TryLockError::WouldBlock) => {
-                self.kept = Kept::Elsewhere;
-                let folder = self.path.parent().unwrap_or(Path::new(".")).display();
-                tell(&format!(
-                    "another Mantlet uses the quota file in `{folder}`; this one counts in memory and loses its \
-                     counts when it ends\n  set another `state-folder`, or use one `[store]` for both"
-                ));
-                Ok(false)
-            }
-            Err(TryLockError::Error(error)) => Err(error),
+        let claimed = self.claim.take(&self.path)?;
+        if claimed != Claimed::Here {
+            let folder = journal::folder_of(&self.path).display();
+            tell(&format!(
+                "another Mantlet uses the quota file in `{folder}`; this one counts in memory and loses its \
+                 counts when it ends\n  set another `state-folder`, or use one `[store]` for both"
+            ));
         }
+        Ok(claimed == Claimed::Here)
     }
 
     fn run(mut self, ended: &Receiver<()>) {
@@ -260,6 +232,8 @@ fn push(text: &mut Vec<u8>, quota: &str, holders: Vec<QuotaUse>) -> io::Result<u
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use mantlet_controls::throttle::quotas::Window;
 
     use super::*;

@@ -11,42 +11,30 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, File, TryLockError},
-    io::{self, BufRead, BufReader, BufWriter, Read, Write},
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
+    io::{self, BufWriter, Write},
+    path::PathBuf,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 use mantlet_controls::refresh_tokens::{Family, FamilyId};
-use serde::{Deserialize, Serialize};
 use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
     clock,
     guarded::{self, Kind},
+    journal::{self, Claim, Claimed, Format, Loaded, Tail},
     tell,
 };
 
-/// The format of the file.
-const FORMAT: u32 = 1;
 /// How long an answer waits for the disk.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often what is needed no longer is forgotten.
 const TIDY: Duration = Duration::from_hours(1);
-/// Longest line, in bytes: a token may have 64 KiB.
-const LONGEST: u64 = 1 << 20;
 /// Lines that may be added before the file is replaced, beside twice as many as it needs.
 const ADDED: usize = 1_000;
-
-/// The first line.
-#[derive(Serialize, Deserialize)]
-struct Head {
-    #[serde(rename = "mantlet-refresh-tokens")]
-    format: u32,
-}
+const FORMAT: Format = Format { name: "mantlet-refresh-tokens", holds: "refresh tokens" };
 
 /// The families that this gate knows. A clone is the same ones.
 #[derive(Debug, Clone, Default)]
@@ -100,10 +88,9 @@ impl RefreshFile {
         let mut writer = Writer {
             path,
             known: known.clone(),
-            kept: Kept::Nothing,
+            claim: Claim::default(),
             has_read: false,
-            file: None,
-            length: 0,
+            tail: Tail::default(),
             lines: 0,
             is_lacking: false,
             complained: false,
@@ -193,26 +180,14 @@ impl Queue {
     }
 }
 
-/// Whether this process may write the file.
-enum Kept {
-    /// Not known yet: nothing had to be written.
-    Nothing,
-    /// This process holds the lock for as long as the file is open.
-    Here(#[expect(dead_code, reason = "the lock ends with it")] File),
-    /// Another Mantlet holds the lock.
-    Elsewhere(File),
-}
-
 struct Writer {
     path: PathBuf,
     known: Families,
-    kept: Kept,
+    claim: Claim,
     /// The file was read since it is ours.
     has_read: bool,
-    /// Open for as long as it can be appended to.
-    file: Option<File>,
-    /// Bytes of whole lines in it, and lines.
-    length: u64,
+    tail: Tail,
+    /// Whole lines in it.
     lines: usize,
     /// The file lacks something that the memory has.
     is_lacking: bool,
@@ -222,53 +197,51 @@ struct Writer {
 impl Writer {
     /// Reads what was kept, and says at once if nothing can be kept that is to be.
     fn begin(&mut self, is_wanted: bool) {
-        use rustix::fs::Access;
         if self.path.symlink_metadata().is_ok() {
             // An error with the lock is reported when something has to be written.
             let is_ours = self.is_ours().unwrap_or(true);
             self.load(is_ours);
         }
         self.known.tidy(clock::now().as_second());
-        let tried = rustix::fs::access(self.folder(), Access::WRITE_OK | Access::EXEC_OK);
-        if let (true, Err(error), Kept::Nothing | Kept::Here(_)) = (is_wanted, tried, &self.kept) {
-            self.complain(&error.into());
+        if is_wanted
+            && !self.claim.is_elsewhere()
+            && let Err(error) = journal::try_folder(&self.path)
+        {
+            self.complain(&error);
         }
     }
 
     /// Reads the file into the memory. What cannot be read is moved aside if it is ours.
     fn load(&mut self, is_ours: bool) {
         self.has_read = is_ours;
-        let why = match read(&self.path, &self.known) {
-            Ok(Ok(found)) => {
+        let take = |line: &[u8]| {
+            let family = serde_json::from_slice::<Family>(line);
+            // An older one than is known, from before this process took over, says nothing new.
+            family.map(|family| self.known.put(family)).is_ok()
+        };
+        let path = self.path.display();
+        match FORMAT.load(&self.path, take) {
+            Loaded::Found(found) => {
                 if found.damaged > 0 {
-                    let (path, lines) =
-                        (self.path.display(), if found.damaged == 1 { "line" } else { "lines" });
+                    let lines = if found.damaged == 1 { "line" } else { "lines" };
                     tell(&format!(
                         "{} {lines} of `{path}` cannot be read; the clients whose handles were there have to log in \
                          again",
                         found.damaged
                     ));
                 }
-                (self.length, self.lines) = (found.length, found.lines + found.damaged);
-                let opened = is_ours.then(|| guarded::open_to_append(&self.path, Kind::Own).ok()).flatten();
-                self.file = opened.filter(|_| found.length > 0);
-                return;
+                self.lines = found.lines + found.damaged;
+                self.tail = Tail::of_read(&self.path, found.length, is_ours);
             }
-            Ok(Err(why)) => why.to_owned(),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return;
+            Loaded::Missing => {}
+            Loaded::Unreadable(why) => {
+                let moved = journal::set_aside(&self.path, is_ours);
+                tell(&format!(
+                    "`{path}` cannot be read: {why}; clients that have handles of refresh tokens have to log in \
+                     again{moved}"
+                ));
             }
-            Err(error) => error.to_string(),
-        };
-        let (path, aside) = (self.path.display(), self.path.with_extension("jsonl.unreadable"));
-        let moved = if is_ours && fs::rename(&self.path, &aside).is_ok() {
-            format!("; the file is kept as `{}`", aside.display())
-        } else {
-            String::new()
-        };
-        tell(&format!(
-            "`{path}` cannot be read: {why}; clients that have handles of refresh tokens have to log in again{moved}"
-        ));
+        }
     }
 
     fn complain(&mut self, error: &io::Error) {
@@ -282,36 +255,17 @@ impl Writer {
         }
     }
 
-    fn folder(&self) -> &Path {
-        self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-    }
-
     /// Takes the lock. If another Mantlet has it, that is reported once.
     fn is_ours(&mut self) -> io::Result<bool> {
-        let (lock, is_news) = match &self.kept {
-            Kept::Here(_) => return Ok(true),
-            Kept::Elsewhere(lock) => (lock.try_clone()?, false),
-            // Not the file itself, because it gets replaced.
-            Kept::Nothing => (guarded::open_to_append(&self.path.with_extension("lock"), Kind::Own)?, true),
-        };
-        match lock.try_lock() {
-            Ok(()) => {
-                self.kept = Kept::Here(lock);
-                Ok(true)
-            }
-            Err(TryLockError::WouldBlock) => {
-                self.kept = Kept::Elsewhere(lock);
-                if is_news {
-                    let folder = self.folder().display();
-                    tell(&format!(
-                        "another Mantlet keeps the handles of refresh tokens in `{folder}`; until that one ends, this \
-                         one keeps its own in memory\n  set another `state-folder`, or use one `[store]` for both"
-                    ));
-                }
-                Ok(false)
-            }
-            Err(TryLockError::Error(error)) => Err(error),
+        let claimed = self.claim.take(&self.path)?;
+        if claimed == (Claimed::Elsewhere { is_news: true }) {
+            let folder = journal::folder_of(&self.path).display();
+            tell(&format!(
+                "another Mantlet keeps the handles of refresh tokens in `{folder}`; until that one ends, this \
+                 one keeps its own in memory\n  set another `state-folder`, or use one `[store]` for both"
+            ));
         }
+        Ok(claimed == Claimed::Here)
     }
 
     fn run(mut self, queue: &Queue) {
@@ -355,42 +309,21 @@ impl Writer {
             self.is_lacking = true;
         }
         let is_long = self.lines > 2 * self.known.count() + ADDED;
-        if self.is_lacking || is_long || !self.is_there() {
+        if self.is_lacking || is_long || !self.tail.is_there(&self.path) {
             self.replace()?;
         } else {
-            self.append(lines)?;
+            self.tail.append(&lines.concat())?;
+            self.lines += lines.len();
         }
         Ok(true)
     }
 
-    /// Whether the open file is still the one at the path.
-    fn is_there(&self) -> bool {
-        let Some(Ok(open)) = self.file.as_ref().map(File::metadata) else { return false };
-        let found = fs::symlink_metadata(&self.path);
-        found.is_ok_and(|found| (found.dev(), found.ino()) == (open.dev(), open.ino()))
-    }
-
-    fn append(&mut self, lines: &[Vec<u8>]) -> io::Result<()> {
-        let Some(file) = self.file.as_mut() else { return Err(io::ErrorKind::NotFound.into()) };
-        if file.metadata()?.len() != self.length {
-            // A line that was not finished when a process was killed.
-            file.set_len(self.length)?;
-        }
-        let text = lines.concat();
-        file.write_all(&text)?;
-        file.sync_data()?;
-        self.length += text.len() as u64;
-        self.lines += lines.len();
-        Ok(())
-    }
-
     /// Writes a new file from the memory.
     fn replace(&mut self) -> io::Result<()> {
-        let mut draft = tempfile::NamedTempFile::new_in(self.folder())?;
+        let mut draft = tempfile::NamedTempFile::new_in(journal::folder_of(&self.path))?;
         let all = self.known.all();
         let mut output = BufWriter::new(draft.as_file_mut());
-        serde_json::to_writer(&mut output, &Head { format: FORMAT })?;
-        output.write_all(b"\n")?;
+        output.write_all(&FORMAT.head())?;
         for family in &all {
             output.write_all(&line_of(family))?;
         }
@@ -398,11 +331,10 @@ impl Writer {
         drop(output);
         draft.as_file().sync_data()?;
         draft.persist(&self.path).map_err(|error| error.error)?;
-        // Else a power failure could bring the old one back.
-        File::open(self.folder())?.sync_all()?;
+        journal::sync_folder(&self.path)?;
         let file = guarded::open_to_append(&self.path, Kind::Own)?;
-        (self.length, self.lines) = (file.metadata()?.len(), all.len());
-        (self.file, self.is_lacking) = (Some(file), false);
+        let length = file.metadata()?.len();
+        (self.tail, self.lines, self.is_lacking) = (Tail::new(file, length), all.len(), false);
         Ok(())
     }
 }
@@ -412,47 +344,6 @@ fn line_of(family: &Family) -> Vec<u8> {
     let mut text = serde_json::to_vec(family).unwrap_or_default();
     text.push(b'\n');
     text
-}
-
-/// What was read of a file.
-#[derive(Debug, Default)]
-struct Found {
-    lines: usize,
-    damaged: usize,
-    /// Bytes up to the end of the last whole line.
-    length: u64,
-}
-
-/// Reads a file into the memory, line by line; or why it is not one of ours.
-fn read(path: &Path, known: &Families) -> io::Result<Result<Found, &'static str>> {
-    let mut input = BufReader::new(guarded::open_to_read(path, Kind::Own)?);
-    let (mut found, mut line) = (Found::default(), Vec::new());
-    let mut is_head = true;
-    loop {
-        line.clear();
-        let length = input.by_ref().take(LONGEST).read_until(b'\n', &mut line)? as u64;
-        if line.last() != Some(&b'\n') && length < LONGEST {
-            // The end; or a line that is incomplete because the process was killed.
-            break;
-        }
-        found.length += length;
-        if is_head {
-            is_head = false;
-            match serde_json::from_slice::<Head>(&line) {
-                Ok(Head { format: FORMAT }) => {}
-                Ok(_) => return Ok(Err("another version of Mantlet has written it")),
-                Err(_) => return Ok(Err("it is not a file of refresh tokens")),
-            }
-        } else if let Ok(family) = serde_json::from_slice::<Family>(&line) {
-            // An older one than is known, from before this process took over, says nothing new.
-            let _ = known.put(family);
-            found.lines += 1;
-        } else {
-            found.damaged += 1;
-        }
-    }
-    let is_readable = found.damaged == 0 || found.lines > 0;
-    Ok(if is_readable { Ok(found) } else { Err("it has no valid line") })
 }
 
 #[cfg(test)]

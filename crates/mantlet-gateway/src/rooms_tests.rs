@@ -19,6 +19,7 @@ const HOUSES: [House; 6] = [
         folder: &[],
         floors: &[
             &["guarded", "listener", "connection_state", "clock"],
+            &["journal"],
             &[
                 "audit_log",
                 "quota_file",

@@ -10,9 +10,9 @@
 //! credential is in the file as a digest alone.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    fs::{self, OpenOptions},
+    io::{self, BufWriter, Read, Seek, SeekFrom, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
@@ -21,17 +21,15 @@ use std::{
 
 use futures_util::future::{BoxFuture, FutureExt};
 use mantlet_controls::authentication::sessions::{Digest, Event, Keeper, Sessions};
-use serde::{Deserialize, Serialize};
 use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
     clock,
     guarded::{self, Kind},
+    journal::{self, Claim, Claimed, Format, Loaded, Tail},
     tell,
 };
 
-/// The format of the file.
-const FORMAT: u32 = 1;
 /// How often events are written that no request waits for.
 const EVERY: Duration = Duration::from_secs(1);
 /// How long a request waits for the disk.
@@ -43,17 +41,9 @@ const TIDY: Duration = Duration::from_hours(1);
 const MOST_WAITING: usize = 100_000;
 /// Bytes that could not be written and are tried again, at most.
 const MOST_PENDING: usize = 32 << 20;
-/// Longest line, in bytes. Ours are shorter by far.
-const LONGEST: u64 = 1 << 20;
 /// Lines that may be added before the file is replaced, beside twice as many as it needs.
-const ADDED: u64 = 10_000;
-
-/// The first line.
-#[derive(Serialize, Deserialize)]
-struct Head {
-    #[serde(rename = "mantlet-sessions")]
-    format: u32,
-}
+const ADDED: usize = 10_000;
+const FORMAT: Format = Format { name: "mantlet-sessions", holds: "sessions" };
 
 /// The thread that writes. It ends when told to, after it has written everything.
 #[derive(Debug)]
@@ -70,10 +60,9 @@ impl SessionFile {
         let mut writer = Writer {
             path,
             sessions: sessions.clone(),
-            kept: Kept::Nothing,
+            claim: Claim::default(),
             has_read: false,
-            file: None,
-            length: 0,
+            tail: Tail::default(),
             lines: 0,
             needed: 0,
             pending: Vec::new(),
@@ -190,41 +179,19 @@ impl Queue {
     }
 }
 
-/// Whether this process may write the file.
-enum Kept {
-    /// Not known yet: nothing had to be written.
-    Nothing,
-    /// This process holds the lock for as long as the file is open.
-    Here(#[expect(dead_code, reason = "the lock ends with it")] File),
-    /// Another Mantlet holds the lock.
-    Elsewhere(File),
-}
-
-/// What was read of a file.
-#[derive(Debug, Default)]
-struct Found {
-    lines: u64,
-    damaged: u64,
-    /// Bytes up to the end of the last whole line.
-    length: u64,
-}
-
 struct Writer {
     path: PathBuf,
     sessions: Sessions,
-    kept: Kept,
+    claim: Claim,
     /// The file was read since it is ours.
     has_read: bool,
-    /// Open for as long as it can be appended to.
-    file: Option<File>,
-    /// Bytes of whole lines in it, and lines.
-    length: u64,
-    lines: u64,
-    /// About as many lines as it needs.
-    needed: u64,
+    tail: Tail,
+    /// Whole lines in it, and about as many as it needs.
+    lines: usize,
+    needed: usize,
     /// Lines that are not in the file yet.
     pending: Vec<u8>,
-    pending_lines: u64,
+    pending_lines: usize,
     /// The file lacks something that the memory has.
     is_lacking: bool,
     tidied: Instant,
@@ -248,44 +215,38 @@ impl Writer {
     /// Reads the file into the memory. What cannot be read is moved aside if it is ours.
     fn load(&mut self, is_ours: bool) {
         self.has_read = is_ours;
-        let why = match read(&self.path, &self.sessions) {
-            Ok(Ok(found)) => {
+        let take =
+            |line: &[u8]| serde_json::from_slice(line).map(|event| self.sessions.apply(&event)).is_ok();
+        let path = self.path.display();
+        match FORMAT.load(&self.path, take) {
+            Loaded::Found(found) => {
                 if found.damaged > 0 {
-                    let (damaged, path) = (found.damaged, self.path.display());
-                    let lines = if damaged == 1 { "line" } else { "lines" };
-                    let are = if damaged == 1 { "is" } else { "are" };
-                    tell(&format!("{damaged} {lines} of `{path}` cannot be read and {are} ignored"));
+                    let lines = if found.damaged == 1 { "line" } else { "lines" };
+                    let are = if found.damaged == 1 { "is" } else { "are" };
+                    tell(&format!("{} {lines} of `{path}` cannot be read and {are} ignored", found.damaged));
                 }
-                (self.length, self.lines) = (found.length, found.lines);
+                self.lines = found.lines;
                 // A session has one credential or two, and was used.
-                self.needed = found.lines.min(3 * self.sessions.count());
-                let opened = is_ours.then(|| guarded::open_to_append(&self.path, Kind::Own).ok());
-                self.file = opened.flatten().filter(|_| found.length > 0);
-                return;
+                let known = usize::try_from(self.sessions.count()).unwrap_or(usize::MAX);
+                self.needed = found.lines.min(known.saturating_mul(3));
+                self.tail = Tail::of_read(&self.path, found.length, is_ours);
             }
-            Ok(Err(why)) => why.to_owned(),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return;
+            Loaded::Missing => {}
+            Loaded::Unreadable(why) => {
+                let moved = journal::set_aside(&self.path, is_ours);
+                tell(&format!(
+                    "`{path}` cannot be read: {why}; earlier sessions and revocations are not known{moved}"
+                ));
             }
-            Err(error) => error.to_string(),
-        };
-        let (path, aside) = (self.path.display(), self.path.with_extension("jsonl.unreadable"));
-        let moved = if is_ours && fs::rename(&self.path, &aside).is_ok() {
-            format!("; the file is kept as `{}`", aside.display())
-        } else {
-            String::new()
-        };
-        tell(&format!(
-            "`{path}` cannot be read: {why}; earlier sessions and revocations are not known{moved}"
-        ));
+        }
     }
 
     /// Says at once if nothing can be kept.
     fn try_folder(&mut self) {
-        use rustix::fs::Access;
-        let tried = rustix::fs::access(self.folder(), Access::WRITE_OK | Access::EXEC_OK);
-        if let (Err(error), Kept::Nothing | Kept::Here(_)) = (tried, &self.kept) {
-            self.complain(&error.into());
+        if !self.claim.is_elsewhere()
+            && let Err(error) = journal::try_folder(&self.path)
+        {
+            self.complain(&error);
         }
     }
 
@@ -300,37 +261,18 @@ impl Writer {
         }
     }
 
-    fn folder(&self) -> &Path {
-        self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-    }
-
     /// Takes the lock. If another Mantlet has it, that is reported once.
     fn is_ours(&mut self) -> io::Result<bool> {
-        let (lock, is_news) = match &self.kept {
-            Kept::Here(_) => return Ok(true),
-            Kept::Elsewhere(lock) => (lock.try_clone()?, false),
-            // Not the file itself, because it gets replaced.
-            Kept::Nothing => (guarded::open_to_append(&self.path.with_extension("lock"), Kind::Own)?, true),
-        };
-        match lock.try_lock() {
-            Ok(()) => {
-                self.kept = Kept::Here(lock);
-                Ok(true)
-            }
-            Err(TryLockError::WouldBlock) => {
-                self.kept = Kept::Elsewhere(lock);
-                if is_news {
-                    let folder = self.folder().display();
-                    tell(&format!(
-                        "another Mantlet uses the session file in `{folder}`; until that one ends, this one keeps \
-                         sessions and revocations in memory\n  set another `state-folder`, or use one `[store]` \
-                         for both"
-                    ));
-                }
-                Ok(false)
-            }
-            Err(TryLockError::Error(error)) => Err(error),
+        let claimed = self.claim.take(&self.path)?;
+        if claimed == (Claimed::Elsewhere { is_news: true }) {
+            let folder = journal::folder_of(&self.path).display();
+            tell(&format!(
+                "another Mantlet uses the session file in `{folder}`; until that one ends, this one keeps \
+                 sessions and revocations in memory\n  set another `state-folder`, or use one `[store]` \
+                 for both"
+            ));
         }
+        Ok(claimed == Claimed::Here)
     }
 
     fn run(mut self, queue: &Queue) {
@@ -345,7 +287,7 @@ impl Writer {
                 self.tidied = Instant::now();
                 self.sessions.tidy(clock::now().as_second());
             }
-            let is_long = self.file.is_some() && self.lines > 2 * self.needed + ADDED;
+            let is_long = self.tail.is_open() && self.lines > 2 * self.needed + ADDED;
             if is_long && self.postponed.is_none_or(|failed| failed.elapsed() >= TIDY) {
                 // If it fails, there still is the old file.
                 self.postponed = self.replace(Some(queue)).is_err().then(Instant::now);
@@ -389,7 +331,7 @@ impl Writer {
             self.forget_pending();
             self.is_lacking = true;
         }
-        if !self.is_lacking && self.is_there() {
+        if !self.is_lacking && self.tail.is_there(&self.path) {
             self.append()?;
             return Ok(true);
         }
@@ -405,23 +347,8 @@ impl Writer {
         Ok(true)
     }
 
-    /// Whether the open file is still the one at the path, and as long as it was.
-    fn is_there(&self) -> bool {
-        let Some(Ok(open)) = self.file.as_ref().map(File::metadata) else { return false };
-        fs::symlink_metadata(&self.path)
-            .is_ok_and(|found| (found.dev(), found.ino()) == (open.dev(), open.ino()))
-            && open.len() >= self.length
-    }
-
     fn append(&mut self) -> io::Result<()> {
-        let Some(file) = self.file.as_mut() else { return Err(io::ErrorKind::NotFound.into()) };
-        // A line that was not written as a whole.
-        if file.metadata()?.len() > self.length {
-            file.set_len(self.length)?;
-        }
-        file.write_all(&self.pending)?;
-        file.sync_data()?;
-        self.length += self.pending.len() as u64;
+        self.tail.append(&self.pending)?;
         self.lines += self.pending_lines;
         self.forget_pending();
         Ok(())
@@ -450,12 +377,10 @@ impl Writer {
 
     fn replace_with(&mut self, draft: &Path, queue: Option<&Queue>) -> io::Result<()> {
         // What is appended from now on may be missing in the pieces.
-        let old = self.length;
+        let old = self.tail.length();
         let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(draft)?;
         let mut output = BufWriter::new(&file);
-        let mut text = Vec::new();
-        serde_json::to_writer(&mut text, &Head { format: FORMAT })?;
-        text.push(b'\n');
+        let mut text = FORMAT.head();
         let mut lines = 0;
         for piece in self.sessions.pieces() {
             for event in &piece {
@@ -463,7 +388,7 @@ impl Writer {
             }
             output.write_all(&text)?;
             text.clear();
-            lines += piece.len() as u64;
+            lines += piece.len();
             if let Some(queue) = queue {
                 let waiting = queue.lock().take();
                 let is_over = waiting.is_over;
@@ -476,12 +401,12 @@ impl Writer {
         output.write_all(&text)?;
         let needed = lines;
         if queue.is_some() {
-            if !self.is_there() {
+            if !self.tail.is_there(&self.path) {
                 return Err(io::ErrorKind::NotFound.into());
             }
             let mut added = guarded::open_to_read(&self.path, Kind::Own)?;
             added.seek(SeekFrom::Start(old))?;
-            io::copy(&mut added.take(self.length - old), &mut output)?;
+            io::copy(&mut added.take(self.tail.length() - old), &mut output)?;
         }
         output.write_all(&self.pending)?;
         output.flush()?;
@@ -489,12 +414,11 @@ impl Writer {
         file.sync_data()?;
         let length = file.metadata()?.len();
         fs::rename(draft, &self.path)?;
-        // Else a power failure could bring the old one back.
-        File::open(self.folder())?.sync_all()?;
+        journal::sync_folder(&self.path)?;
         lines += self.pending_lines;
         self.forget_pending();
         self.is_lacking &= queue.is_some();
-        (self.file, self.length) = (Some(file), length);
+        self.tail = Tail::new(file, length);
         (self.lines, self.needed) = (lines, needed);
         Ok(())
     }
@@ -505,37 +429,6 @@ fn push(text: &mut Vec<u8>, event: &Event) -> io::Result<()> {
     serde_json::to_writer(&mut *text, event)?;
     text.push(b'\n');
     Ok(())
-}
-
-/// Reads a file into the memory, line by line; or why it is not one of ours.
-fn read(path: &Path, sessions: &Sessions) -> io::Result<Result<Found, &'static str>> {
-    let mut input = BufReader::new(guarded::open_to_read(path, Kind::Own)?);
-    let (mut found, mut line) = (Found::default(), Vec::new());
-    let mut is_head = true;
-    loop {
-        line.clear();
-        let length = input.by_ref().take(LONGEST).read_until(b'\n', &mut line)? as u64;
-        if line.last() != Some(&b'\n') && length < LONGEST {
-            // The end; or a line that is incomplete because the process was killed.
-            break;
-        }
-        found.length += length;
-        if is_head {
-            is_head = false;
-            match serde_json::from_slice::<Head>(&line) {
-                Ok(Head { format: FORMAT }) => {}
-                Ok(_) => return Ok(Err("another version of Mantlet has written it")),
-                Err(_) => return Ok(Err("it is not a file of sessions")),
-            }
-        } else if let Ok(event) = serde_json::from_slice::<Event>(&line) {
-            sessions.apply(&event);
-            found.lines += 1;
-        } else {
-            found.damaged += 1;
-        }
-    }
-    let is_readable = found.damaged == 0 || found.lines > 0;
-    Ok(if is_readable { Ok(found) } else { Err("it has no valid line") })
 }
 
 #[cfg(test)]

@@ -189,7 +189,7 @@ fn a_folder_that_is_gone_is_told_and_tried_again() {
     // It is deleted while it is in use, and emptied.
     fs::remove_file(&path).unwrap();
     assert!(keep(&file, &sessions, &[began(2)]));
-    File::create(&path).unwrap();
+    fs::File::create(&path).unwrap();
     assert!(keep(&file, &sessions, &[handed_out(2)]));
     file.finish();
     let (_, again) = open(&path);

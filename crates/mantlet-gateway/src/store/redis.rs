@@ -12,7 +12,16 @@ mod refresh_tokens;
 mod sessions;
 mod stream;
 
-use std::{borrow::Cow, cell::RefCell, fmt::Write as _, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    cell::RefCell,
+    fmt::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use futures_util::future::{BoxFuture, try_join_all};
 use mantlet_controls::{
@@ -35,7 +44,7 @@ use super::{
     link::{Link, Target},
     scripts::Scripts,
 };
-use crate::{audit_log::AuditLog, clock};
+use crate::{audit_log::AuditLog, clock, tell};
 
 /// Time to connect. Requests do not wait that long; they continue without the store.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -64,6 +73,47 @@ type Fault = Cow<'static, str>;
 /// It takes too long.
 const SLOW: Fault = Cow::Borrowed("no answer");
 
+/// Redis does not allow it.
+struct Refused;
+
+/// What is lacking where Redis does not allow a command; and whether that was told.
+struct Refusals {
+    lacking: &'static str,
+    is_told: AtomicBool,
+}
+
+impl Refusals {
+    const fn new(lacking: &'static str) -> Self {
+        Self { lacking, is_told: AtomicBool::new(false) }
+    }
+
+    /// Reports one, once.
+    fn tell(&self, error: &RedisError, prefix: &str) {
+        if is_refusal(error) && !self.is_told.swap(true, Relaxed) {
+            let (code, lacking) = (error.code().unwrap_or_default(), self.lacking);
+            tell(&format!(
+                "the store refuses a command ({code}), so {lacking}\n  allow the user in `store.url` all commands on \
+                 keys that begin with `{prefix}:`"
+            ));
+        }
+    }
+
+    /// The next one is told again.
+    fn are_over(&self) {
+        self.is_told.store(false, Relaxed);
+    }
+}
+
+/// Whether Redis does not know or does not allow a command, or not for this key.
+fn is_refusal(error: &RedisError) -> bool {
+    matches!(error.code(), Some("NOPERM" | "ERR")) || is_of_another(error)
+}
+
+/// Whether a key is another program's.
+fn is_of_another(error: &RedisError) -> bool {
+    error.code() == Some("WRONGTYPE")
+}
+
 enum Connection {
     None,
     /// A connection is being made; requests may wait for it.
@@ -86,6 +136,25 @@ impl RedisStore {
     /// Sends the commands, unless the store is left alone, and waits no longer than a request may.
     async fn ask<T>(&self, question: impl AsyncFnOnce(Link) -> RedisResult<T>) -> Option<T> {
         self.ask_within(self.0.config.timeout, question).await
+    }
+
+    /// The same, for those who may do without the answer. A command that Redis does not allow is not a
+    /// reason to leave the store alone: counters may do without it.
+    async fn ask_if_allowed<T>(
+        &self,
+        time: Duration,
+        refusals: &Refusals,
+        question: impl AsyncFnOnce(Link) -> RedisResult<T>,
+    ) -> Option<Result<T, Refused>> {
+        let asked = async |link: Link| match question(link).await {
+            Err(error) if is_refusal(&error) => Ok(Err(error)),
+            answer => answer.map(Ok),
+        };
+        let answer = self.ask_within(time, asked).await?;
+        Some(answer.map_err(|error| {
+            refusals.tell(&error, &self.0.config.prefix);
+            Refused
+        }))
     }
 
     async fn ask_within<T>(

@@ -14,7 +14,7 @@ use std::{
     fmt,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -23,8 +23,8 @@ use futures_util::future::{BoxFuture, try_join_all};
 use mantlet_controls::api_keys::{ApiKeys, Change};
 use redis::{Cmd, RedisResult};
 
-use super::{super::link::Link, RedisStore};
-use crate::{store::SharedKeys, tell};
+use super::{super::link::Link, RedisStore, Refusals, Refused};
+use crate::store::SharedKeys;
 
 /// How long an exchange may take. No request waits for it.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -41,7 +41,7 @@ pub(crate) struct RedisKeys {
     /// Fields that Redis had when it and this gate knew the same.
     fields: AtomicUsize,
     used: Mutex<Option<Instant>>,
-    is_refused: AtomicBool,
+    refusals: Refusals,
 }
 
 impl fmt::Debug for RedisKeys {
@@ -52,29 +52,13 @@ impl fmt::Debug for RedisKeys {
 
 impl RedisKeys {
     pub(in crate::store) fn new(store: RedisStore, known: ApiKeys) -> Self {
-        let (fields, is_refused) = (AtomicUsize::new(DIFFERENT), AtomicBool::new(false));
-        Self { store, known, fields, used: Mutex::default(), is_refused }
+        let refusals = Refusals::new("gates do not learn of each other's API keys");
+        let fields = AtomicUsize::new(DIFFERENT);
+        Self { store, known, fields, used: Mutex::default(), refusals }
     }
 
-    /// Asks Redis. A command that it does not allow is reported, and is not a reason to leave the
-    /// store alone: counters may do without it.
     async fn ask<T>(&self, question: impl AsyncFnOnce(Link) -> RedisResult<T>) -> Option<Result<T, Refused>> {
-        let asked = async |link: Link| match question(link).await {
-            Err(error) if matches!(error.code(), Some("NOPERM" | "ERR" | "WRONGTYPE")) => Ok(Err(error)),
-            answer => answer.map(Ok),
-        };
-        let answer = self.store.ask_within(PATIENCE, asked).await?;
-        Some(answer.map_err(|error| {
-            if !self.is_refused.swap(true, Relaxed) {
-                let code = error.code().unwrap_or_default();
-                tell(&format!(
-                    "the store refuses a command ({code}), so gates do not learn of each other's API keys\n  allow \
-                     the user in `store.url` all commands on keys that begin with `{}:`",
-                    self.store.0.config.prefix
-                ));
-            }
-            Refused
-        }))
+        self.store.ask_if_allowed(PATIENCE, &self.refusals, question).await
     }
 
     async fn compare(&self) -> Option<Result<Vec<Change>, Refused>> {
@@ -163,9 +147,6 @@ impl RedisKeys {
         format!("{}:api-keys", self.store.0.config.prefix)
     }
 }
-
-/// Redis does not allow it.
-struct Refused;
 
 impl SharedKeys for RedisKeys {
     fn share<'a>(&'a self, changes: &'a [Change]) -> BoxFuture<'a, bool> {

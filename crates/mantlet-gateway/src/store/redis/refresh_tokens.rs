@@ -10,14 +10,7 @@
 //! whatever becomes of turns. Neither a handle nor a token of the app can be read from what is
 //! kept.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use mantlet_controls::refresh_tokens::{Family, FamilyId, NoTurn};
@@ -28,11 +21,10 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{super::link::Link, RedisStore};
+use super::{super::link::Link, RedisStore, Refusals};
 use crate::{
     clock,
     store::{EndOfTurn, SharedFamilies, Stored},
-    tell,
 };
 
 /// How long one question may take.
@@ -80,7 +72,7 @@ struct Inner {
     end: Script,
     /// Names this process.
     gate: String,
-    is_refused: AtomicBool,
+    refusals: Refusals,
 }
 
 impl fmt::Debug for RedisFamilies {
@@ -92,30 +84,12 @@ impl fmt::Debug for RedisFamilies {
 impl RedisFamilies {
     pub(in crate::store) fn new(store: RedisStore) -> Self {
         let [keep, go_on, end] = [KEEP, GO_ON, END].map(Script::new);
-        Self(Arc::new(Inner { store, keep, go_on, end, gate: random(), is_refused: AtomicBool::new(false) }))
+        let refusals = Refusals::new("refresh tokens cannot be renewed");
+        Self(Arc::new(Inner { store, keep, go_on, end, gate: random(), refusals }))
     }
 
-    /// Asks Redis. A command that it does not allow is reported, and is not a reason to leave the
-    /// store alone: counters may do without it.
     async fn ask<T>(&self, question: impl AsyncFnOnce(Link) -> RedisResult<T>) -> Option<T> {
-        let asked = async |link: Link| match question(link).await {
-            Err(error) if matches!(error.code(), Some("NOPERM" | "ERR" | "WRONGTYPE")) => Ok(Err(error)),
-            answer => answer.map(Ok),
-        };
-        match self.0.store.ask_within(PATIENCE, asked).await? {
-            Ok(answer) => Some(answer),
-            Err(error) => {
-                if !self.0.is_refused.swap(true, Relaxed) {
-                    let code = error.code().unwrap_or_default();
-                    tell(&format!(
-                        "the store refuses a command ({code}), so refresh tokens cannot be renewed\n  allow the user in \
-                         `store.url` all commands on keys that begin with `{}:`",
-                        self.0.store.0.config.prefix
-                    ));
-                }
-                None
-            }
-        }
+        self.0.store.ask_if_allowed(PATIENCE, &self.0.refusals, question).await?.ok()
     }
 
     /// Waits for the turn, and reads the family.

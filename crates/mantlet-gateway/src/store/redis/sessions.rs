@@ -16,10 +16,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     fmt, io,
-    sync::{
-        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -32,8 +29,8 @@ use tokio::{
     time::timeout,
 };
 
-use super::{super::link::Link, RedisStore};
-use crate::{clock, session_file::SessionFile, tell};
+use super::{super::link::Link, RedisStore, Refusals, is_of_another};
+use crate::{clock, session_file::SessionFile};
 
 /// Events of one write.
 const AT_ONCE: usize = 512;
@@ -131,7 +128,7 @@ pub(super) struct Inner {
     recent: Mutex<HashMap<u64, (Event, Instant)>>,
     /// Redis and this gate may know different things.
     pub(super) differs: Notify,
-    is_refused: AtomicBool,
+    refusals: Refusals,
 }
 
 #[derive(Default)]
@@ -159,7 +156,7 @@ impl RedisSessions {
             wake: Notify::new(),
             recent: Mutex::default(),
             differs: Notify::new(),
-            is_refused: AtomicBool::new(false),
+            refusals: Refusals::new("gates do not learn of each other's sessions and revocations"),
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let of_thread = Arc::clone(&inner);
@@ -301,39 +298,19 @@ impl Inner {
         self.ask(WRITE, all).await
     }
 
-    /// Asks Redis. A command that it does not allow is reported, and is not a reason to leave the
-    /// store alone: counters may do without it.
     pub(super) async fn ask<T>(
         &self,
         time: Duration,
         question: impl AsyncFnOnce(Link) -> RedisResult<T>,
     ) -> Option<T> {
-        let asked = async |link: Link| match question(link).await {
-            Err(error) if is_refusal(&error) => Ok(Err(error)),
-            answer => answer.map(Ok),
-        };
-        match self.store.ask_within(time, asked).await? {
-            Ok(answer) => {
-                self.is_refused.store(false, Relaxed);
-                Some(answer)
-            }
-            Err(error) => {
-                self.refused(&error);
-                None
-            }
-        }
+        let answer = self.store.ask_if_allowed(time, &self.refusals, question).await?.ok()?;
+        self.refusals.are_over();
+        Some(answer)
     }
 
     /// Reports once that Redis does not allow what is needed here.
     pub(super) fn refused(&self, error: &RedisError) {
-        if is_refusal(error) && !self.is_refused.swap(true, Relaxed) {
-            let code = error.code().unwrap_or_default();
-            tell(&format!(
-                "the store refuses a command ({code}), so gates do not learn of each other's sessions and revocations\n  \
-                 allow the user in `store.url` all commands on keys that begin with `{}:`",
-                self.store.0.config.prefix
-            ));
-        }
+        self.refusals.tell(error, &self.store.0.config.prefix);
     }
 
     async fn write_one(&self, event: &Event, link: Link) -> RedisResult<()> {
@@ -571,16 +548,6 @@ impl Inner {
 /// Runs a command whose answer does not matter.
 async fn run(command: Cmd, mut link: Link) -> RedisResult<()> {
     command.query_async(&mut link).await
-}
-
-/// Whether Redis does not know or does not allow a command, or not for this key.
-fn is_refusal(error: &RedisError) -> bool {
-    matches!(error.code(), Some("NOPERM" | "ERR")) || is_of_another(error)
-}
-
-/// Whether a key is another program's.
-pub(super) fn is_of_another(error: &RedisError) -> bool {
-    error.code() == Some("WRONGTYPE")
 }
 
 /// Events as Redis has them, the beginning first. What a newer Mantlet has written is left out.

@@ -14,8 +14,8 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     super::link::Link,
-    CONNECT,
-    sessions::{AGAIN, Inner, WRITE, is_of_another},
+    CONNECT, is_of_another,
+    sessions::{AGAIN, Inner, WRITE},
 };
 
 /// Milliseconds for which Redis holds back its answer while there is nothing new, and how long until
