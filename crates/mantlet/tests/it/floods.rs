@@ -14,7 +14,7 @@ use crate::kit::{
         GOAWAY, HEADERS, PING, PRIORITY, PROTOCOL_ERROR, RST_STREAM, SETTINGS, WINDOW_UPDATE, ask, block,
         connect, frame, get, talk,
     },
-    processes::{memory, memory_of_files},
+    processes::Footprint,
 };
 
 const CANCEL: [u8; 4] = [0, 0, 0, 8];
@@ -97,7 +97,7 @@ fn row_68_a_flood_byte_by_byte_is_closed() {
 fn row_68_answers_that_nobody_reads_cost_no_memory() {
     let stand = Stand::new();
     stand.connect().get("/clean").record();
-    let (start, _) = memory(stand.gateway.pid());
+    let memory = Footprint::of(stand.gateway.pid());
     let flooders: Vec<_> = (0..10)
         .map(|_| {
             let mut frames = Frames::open(stand.gateway.addr(), &[]);
@@ -107,9 +107,7 @@ fn row_68_answers_that_nobody_reads_cost_no_memory() {
         .collect();
     let records = stand.gateway.audit(10);
     assert!(records.iter().all(|record| record["reason"] == "http2-flood"));
-    let (_, most) = memory(stand.gateway.pid());
-    let grown = most.saturating_sub(start);
-    println!("10 floods of PING: memory grew by {} KiB at most", grown >> 10);
+    let grown = memory.grown("10 floods of PING");
     assert!(grown < 16 << 20, "{grown} bytes");
     drop(flooders);
 }
@@ -131,8 +129,7 @@ fn row_67_continuation_flood_is_closed_at_the_header_limit() {
         ] {
             let stand = Stand::with(config);
             stand.connect().get("/clean").record();
-            let (start, _) = memory(stand.gateway.pid());
-            let of_files = memory_of_files(stand.gateway.pid());
+            let memory = Footprint::of(stand.gateway.pid());
             let mut frames = Frames::open(stand.gateway.addr(), &[]);
             frames.send(HEADERS, END_STREAM, 1, &request("GET", "/evil"));
             frames.send(CONTINUATION, 0, 1, first);
@@ -143,9 +140,8 @@ fn row_67_continuation_flood_is_closed_at_the_header_limit() {
                 sent += some.len();
             }
             assert_eq!(frames.fate(1), Fate::GoneAway(fate), "{what}");
-            let (_, most) = memory(stand.gateway.pid());
-            let read = memory_of_files(stand.gateway.pid()).saturating_sub(of_files);
-            assert!(most.saturating_sub(start + read) < 8 << 20, "{what}: {start} {read} {most}");
+            let grown = memory.grown(&format!("CONTINUATION {what}"));
+            assert!(grown < 8 << 20, "{what}: {grown} bytes more");
             let seen = String::from_utf8_lossy(&stand.tap.seen()).into_owned();
             assert!(!seen.contains("evil"), "{what}");
             drop(frames);

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use crate::kit::{Answer, App, Client, Gateway, Setup, Stand, eventually, http2, marker, processes::memory};
+use crate::kit::{Answer, App, Client, Setup, Stand, eventually, http2, marker, processes::Footprint};
 
 /// The refusal of a request, after which its connection closes; the only record of all.
 fn expect_refusal(stand: &Stand, client: &mut Client, status: u16, code: &str) -> Answer {
@@ -291,16 +291,15 @@ fn large_heads_are_ordinary() {
 #[test]
 fn a_body_that_comes_piece_by_piece_may_be_large() {
     let gateway = Setup::run("bodies:app").start();
-    let most = |gateway: &Gateway| memory(gateway.pid()).1;
     let piece = vec![b'x'; 1 << 20];
     let mut client = Client::connect(gateway.addr());
-    let before = most(&gateway);
+    let memory = Footprint::of(gateway.pid());
     client.send(format!("PUT /raw HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", 300 << 20));
     for _ in 0..300 {
         client.send(&piece);
     }
     assert_eq!(client.answer().json(), 300 << 20);
-    let grown = most(&gateway).saturating_sub(before);
+    let grown = memory.grown("a body of 300 MiB");
     assert!(grown < 32 << 20, "{grown} bytes more");
 
     let json = "Content-Type: application/json\r\n";

@@ -47,17 +47,32 @@ pub(crate) fn command_line(pid: u32) -> Vec<String> {
     text.split_terminator('\0').map(ToOwned::to_owned).collect()
 }
 
-/// Bytes of memory that a process has in use, and the most that it ever had.
-pub(crate) fn memory(pid: u32) -> (u64, u64) {
-    let [now, most] = status(pid, ["VmRSS:", "VmHWM:"]);
-    (now, most)
+/// The memory of a process at some time, and how much more it needed since.
+///
+/// What it needed before, to read its configuration and the app's contract, does not count, nor do pages of
+/// files, such as its own program, which are read as they are needed.
+#[derive(Debug)]
+pub(crate) struct Footprint {
+    pid: u32,
+    start: u64,
+    of_files: u64,
 }
 
-/// What of a process' memory are pages of files, such as its own program, which are read as they are
-/// needed.
-pub(crate) fn memory_of_files(pid: u32) -> u64 {
-    let [of_files] = status(pid, ["RssFile:"]);
-    of_files
+impl Footprint {
+    pub(crate) fn of(pid: u32) -> Self {
+        // The most that is counted begins with what it has now.
+        fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("a process of this user");
+        let [start, of_files] = status(pid, ["VmRSS:", "RssFile:"]);
+        Self { pid, start, of_files }
+    }
+
+    /// Bytes by which it grew at most. Says so under this name.
+    pub(crate) fn grown(&self, what: &str) -> u64 {
+        let [most, of_files] = status(self.pid, ["VmHWM:", "RssFile:"]);
+        let grown = most.saturating_sub(self.start + of_files.saturating_sub(self.of_files));
+        println!("{what}: memory grew from {} KiB by {} KiB at most", self.start >> 10, grown >> 10);
+        grown
+    }
 }
 
 fn status<const N: usize>(pid: u32, names: [&str; N]) -> [u64; N] {

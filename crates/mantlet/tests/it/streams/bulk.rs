@@ -8,7 +8,7 @@ use http::Request;
 use crate::kit::{
     App, Client, Gateway, Setup,
     http2::{connect, get, talk},
-    processes::memory,
+    processes::Footprint,
     provided,
 };
 
@@ -42,20 +42,18 @@ print(digest.hexdigest())
 }
 
 /// The gateway before the app, and its memory after the first requests.
-fn warm() -> (Gateway, u64) {
+fn warm() -> (Gateway, Footprint) {
     let gateway = Setup::serve(&format!("unix:{}", App::shared().socket().display())).start();
     for _ in 0..8 {
         assert_eq!(Client::connect(gateway.addr()).get("/").status, 200);
     }
-    let (now, _) = memory(gateway.pid());
-    (gateway, now)
+    let memory = Footprint::of(gateway.pid());
+    (gateway, memory)
 }
 
-/// The most memory it ever had is little more than what it began with.
-fn assert_flat(what: &str, gateway: &Gateway, start: u64) {
-    let (_, most) = memory(gateway.pid());
-    let grown = most.saturating_sub(start);
-    println!("{what}: memory grew from {} KiB by {} KiB at most", start >> 10, grown >> 10);
+/// It needed little more memory than at the start.
+fn assert_flat(what: &str, memory: &Footprint) {
+    let grown = memory.grown(what);
     assert!(grown < ALLOWED, "{what}: {grown} bytes more");
 }
 
@@ -63,7 +61,7 @@ fn assert_flat(what: &str, gateway: &Gateway, start: u64) {
 fn a_hundred_megabytes_go_up() {
     let expected = digest();
     let check = |what: &str, framing: &str, frame: fn(Vec<u8>) -> Vec<u8>, end: &str| {
-        let (gateway, start) = warm();
+        let (gateway, memory) = warm();
         let mut client = Client::connect(gateway.addr());
         client.send(format!("POST /count HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n"));
         for number in 0..PIECES {
@@ -73,7 +71,7 @@ fn a_hundred_megabytes_go_up() {
         let answer = client.answer();
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(answer.json(), serde_json::json!({"bytes": LENGTH, "sha256": expected}), "{what}");
-        assert_flat(what, &gateway, start);
+        assert_flat(what, &memory);
     };
     check("upload with its length", &format!("Content-Length: {LENGTH}"), |piece| piece, "");
     let chunk = |piece: Vec<u8>| [format!("{:x}\r\n", piece.len()).as_bytes(), &piece, b"\r\n"].concat();
@@ -83,7 +81,7 @@ fn a_hundred_megabytes_go_up() {
 #[test]
 fn a_hundred_megabytes_go_up_over_http_2() {
     let expected = digest();
-    let (gateway, start) = warm();
+    let (gateway, memory) = warm();
     let answer = talk(async {
         let mut sender = connect(gateway.addr()).await.ready().await.unwrap();
         let request = Request::post("http://localhost/count").body(()).unwrap();
@@ -105,12 +103,12 @@ fn a_hundred_megabytes_go_up_over_http_2() {
         serde_json::from_slice::<serde_json::Value>(&text).unwrap()
     });
     assert_eq!(answer, serde_json::json!({"bytes": LENGTH, "sha256": expected}));
-    assert_flat("upload over HTTP/2", &gateway, start);
+    assert_flat("upload over HTTP/2", &memory);
 }
 
 #[test]
 fn a_hundred_megabytes_come_down() {
-    let (gateway, start) = warm();
+    let (gateway, memory) = warm();
     let mut client = Client::connect(gateway.addr());
     client.send(format!("GET /file/{LENGTH} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
     let head = client.head();
@@ -118,11 +116,11 @@ fn a_hundred_megabytes_come_down() {
     for _ in 0..PIECES {
         assert!(client.take(PIECE).iter().all(|byte| *byte == b'x'));
     }
-    assert_flat("download with its length", &gateway, start);
+    assert_flat("download with its length", &memory);
     // The connection goes on.
     assert_eq!(client.get("/").status, 200);
 
-    let (gateway, start) = warm();
+    let (gateway, memory) = warm();
     let mut client = Client::connect(gateway.addr());
     client.send(format!("GET /bytes/{LENGTH} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
     assert_eq!(client.head().header("transfer-encoding"), Some("chunked"));
@@ -132,13 +130,13 @@ fn a_hundred_megabytes_come_down() {
         received += chunk.len();
     }
     assert_eq!((received, client.take(2)), (LENGTH, b"\r\n".to_vec()));
-    assert_flat("download in chunks", &gateway, start);
+    assert_flat("download in chunks", &memory);
     assert_eq!(client.get("/").status, 200);
 }
 
 #[test]
 fn a_hundred_megabytes_come_down_over_http_2() {
-    let (gateway, start) = warm();
+    let (gateway, memory) = warm();
     talk(async {
         let mut sender = connect(gateway.addr()).await.ready().await.unwrap();
         let request = get(&format!("/bytes/{LENGTH}")).body(()).unwrap();
@@ -152,5 +150,5 @@ fn a_hundred_megabytes_come_down_over_http_2() {
         }
         assert_eq!(received, LENGTH);
     });
-    assert_flat("download over HTTP/2", &gateway, start);
+    assert_flat("download over HTTP/2", &memory);
 }

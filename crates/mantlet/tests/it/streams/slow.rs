@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::kit::{Client, PATIENCE, Setup, Upstream, processes::memory};
+use crate::kit::{Client, PATIENCE, Setup, Upstream, processes::Footprint};
 
 /// 256 MiB.
 const LENGTH: usize = 256 << 20;
@@ -33,9 +33,9 @@ fn stands_still(count: &AtomicUsize) -> usize {
     last.0
 }
 
-fn assert_held_back(what: &str, passed: usize, pid: u32, start: u64) {
-    let grown = memory(pid).1.saturating_sub(start);
-    println!("{what}: held back after {} KiB; memory grew by {} KiB at most", passed >> 10, grown >> 10);
+fn assert_held_back(what: &str, passed: usize, memory: &Footprint) {
+    let grown = memory.grown(what);
+    println!("{what}: held back after {} KiB", passed >> 10);
     assert!(passed < ALLOWED, "{what}: {passed} bytes were taken that nobody wanted");
     assert!(grown < 32 << 20, "{what}: {grown} bytes more");
 }
@@ -53,16 +53,16 @@ fn a_client_that_does_not_read_holds_the_app_back() {
         connection.read_to_end();
     });
     let gateway = Setup::serve(&upstream.url()).start();
-    let (start, _) = memory(gateway.pid());
+    let memory = Footprint::of(gateway.pid());
     let mut client = Client::connect(gateway.addr());
     client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_eq!(client.head().status, 200);
-    assert_held_back("download", stands_still(&written), gateway.pid(), start);
+    assert_held_back("download", stands_still(&written), &memory);
 
     for _ in 0..LENGTH / PIECE {
         assert_eq!(client.take(PIECE).len(), PIECE);
     }
-    assert_held_back("download, all of it", 0, gateway.pid(), start);
+    assert_held_back("download, all of it", 0, &memory);
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn an_app_that_does_not_read_holds_the_client_back() {
         connection.read_to_end();
     });
     let gateway = Setup::serve(&upstream.url()).config("[limits]\nbody-size = \"1GiB\"").start();
-    let (start, _) = memory(gateway.pid());
+    let memory = Footprint::of(gateway.pid());
     let sent = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&sent);
     let mut client = Client::connect(gateway.addr());
@@ -89,9 +89,9 @@ fn an_app_that_does_not_read_holds_the_client_back() {
         }
         client.answer()
     });
-    assert_held_back("upload", stands_still(&sent), gateway.pid(), start);
+    assert_held_back("upload", stands_still(&sent), &memory);
 
     go_on.send(()).unwrap();
     assert_eq!(sender.join().unwrap().body, b"ok");
-    assert_held_back("upload, all of it", 0, gateway.pid(), start);
+    assert_held_back("upload, all of it", 0, &memory);
 }

@@ -5,7 +5,7 @@ use std::{io::Write, process::Command};
 use flate2::{Compression, write::GzEncoder};
 
 use super::{END, TYPE, file, post};
-use crate::kit::{Setup, processes::memory, provided};
+use crate::kit::{Setup, processes::Footprint, provided};
 
 const GZIP: &str = "Content-Encoding: gzip\r\n";
 
@@ -34,13 +34,12 @@ fn row_51_a_gzip_bomb_is_refused_in_little_memory() {
         ("[limits]\nbody-size = \"10 MiB\"\n", "body-too-large"),
     ] {
         let gateway = Setup::run("uploads:app").config(config).start();
-        let (start, _) = memory(gateway.pid());
+        let memory = Footprint::of(gateway.pid());
         for target in ["/inflated", "/picture", "/raw/bomb"] {
             let answer = post(&gateway, target, GZIP, &bomb);
             assert_eq!((answer.status, answer.code().as_str()), (413, code), "{target}");
         }
-        let grown = memory(gateway.pid()).1.saturating_sub(start);
-        println!("gzip bombs: memory grew from {} KiB by {} KiB at most", start >> 10, grown >> 10);
+        let grown = memory.grown("gzip bombs");
         assert!(grown < 16 << 20, "{grown} bytes more");
     }
 }

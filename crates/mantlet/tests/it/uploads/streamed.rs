@@ -6,7 +6,7 @@ use super::{END, file};
 use crate::kit::{
     Client, Gateway, Setup, eventually,
     http2::{ask, connect, get, json, talk},
-    processes::memory,
+    processes::Footprint,
 };
 
 const PIECE: usize = 64 << 10;
@@ -77,7 +77,7 @@ fn row_52_a_hundred_megabytes_pass_by_one_line() {
     let config =
         "[limits]\nbody-size = \"1 MiB\"\n[[route]]\npath = \"/picture\"\nlimits.body-size = \"200 MiB\"\n";
     let gateway = Setup::run("uploads:app").config(config).start();
-    let (start, _) = memory(gateway.pid());
+    let memory = Footprint::of(gateway.pid());
     let before = file("picture", "big.bin", "");
     let before = before.strip_suffix("\r\n").expect("a line end");
     let after = "\r\n".to_owned() + END;
@@ -91,8 +91,7 @@ fn row_52_a_hundred_megabytes_pass_by_one_line() {
     }
     client.send(after);
     assert_eq!(client.answer().json()["picture"]["size"], length);
-    let grown = memory(gateway.pid()).1.saturating_sub(start);
-    println!("an upload of 100 MiB: memory grew from {} KiB by {} KiB at most", start >> 10, grown >> 10);
+    let grown = memory.grown("an upload of 100 MiB");
     assert!(grown < 16 << 20, "{grown} bytes more");
 
     let mut client = begin(&gateway, "/many", &framing);
