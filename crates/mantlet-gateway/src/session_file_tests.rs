@@ -27,7 +27,7 @@ fn handed_out(session: u64) -> Event {
 }
 
 fn ended(session: u64) -> Event {
-    Event::Ended { session, at: now(), cause: Cause::Operator }
+    Event::Ended { session, at: now(), cause: Cause::Operator, left: Vec::new() }
 }
 
 fn line(event: &Event) -> String {

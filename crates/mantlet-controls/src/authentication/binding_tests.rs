@@ -174,7 +174,7 @@ fn three_requests_with_the_cookie_bind_a_session() {
     let renewal = ["other".to_owned(), "renewal".to_owned()];
     assert!(policy.compare_renewal(&renewal, &own).is_none());
     assert!(block_on(policy.take_step(policy.compare_renewal(&renewal, &other).unwrap(), None)));
-    policy.sessions.apply(&Event::Ended { session: 7, at: 1_001, cause: Cause::Logout });
+    policy.sessions.apply(&Event::Ended { session: 7, at: 1_001, cause: Cause::Logout, left: Vec::new() });
     assert_eq!(used(&policy, "token", &other, None), None, "it is refused for its end");
 }
 
@@ -245,7 +245,8 @@ fn a_login_in_a_browser_gets_its_own_cookie() {
     for events in [
         vec![began(3), handed_out(3, Kind::Cookie, "three")],
         vec![handed_out(1, Kind::Bearer, "three")],
-        [login(3, "three"), vec![Event::Ended { session: 3, at: 1, cause: Cause::Logout }]].concat(),
+        [login(3, "three"), vec![Event::Ended { session: 3, at: 1, cause: Cause::Logout, left: Vec::new() }]]
+            .concat(),
     ] {
         assert_eq!(give(&browser(&[], true), events.clone(), None), (None, events));
     }

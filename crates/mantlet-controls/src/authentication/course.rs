@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use super::{
     Policy,
-    handing_out::{Login, begin, hand_out_found, set_cookies},
+    handing_out::{Login, set_cookies},
     sent::{MOST_LINKS, Sent, tokens_in_text},
     sessions::{Cause, Digest, Event, Kind, digest, digest_of_cookie, name_of_login, name_of_subject},
-    shown::Shown,
+    shown::{AllShown, Shown},
     trial,
 };
 use crate::{
@@ -36,9 +36,9 @@ pub(crate) struct Course {
     pub(crate) changes_password: bool,
 }
 
-/// The same, with the session that the request shows.
-struct Seen<'r> {
-    shown: Option<&'r Shown>,
+/// The same, with the sessions that the request shows.
+pub(super) struct Seen<'r> {
+    pub(super) shown: &'r AllShown,
     course: &'r Course,
 }
 
@@ -113,7 +113,7 @@ impl Policy {
     }
 
     /// The names of accounts whose sessions a request may end: other gates may know some.
-    pub(crate) fn accounts_to_end(&self, call: &Call, shown: Option<&Shown>, course: &Course) -> Vec<Digest> {
+    pub(crate) fn accounts_to_end(&self, call: &Call, shown: &AllShown, course: &Course) -> Vec<Digest> {
         let effects = self.effects_of(call);
         let course = &Seen { shown, course };
         let mut names = Vec::new();
@@ -191,7 +191,7 @@ impl Policy {
     pub(crate) fn course(
         &self,
         call: &Call,
-        known: (Option<&Shown>, Option<&Course>, &Sent),
+        known: (&AllShown, Option<&Course>, &Sent),
         is_shared: bool,
         (status, headers): (StatusCode, &HeaderMap),
         body: Option<&[u8]>,
@@ -206,10 +206,10 @@ impl Policy {
         }
         let now = call.clock.time().as_second();
         let effects = self.effects_of(call);
-        let current = course.shown.map(|shown| shown.session.facts.id);
+        let current = course.shown.own().map(|shown| shown.session.facts.id);
         let mut events = Vec::new();
         if effects.ends {
-            events.extend(self.end(call, course, now));
+            events.extend(self.end(call, course, headers, now));
         }
         if status.is_success() && effects.ends_others {
             events.extend(self.end_account(&names_of(call, course), current, now, Cause::Logout));
@@ -238,7 +238,7 @@ impl Policy {
             let body = body.filter(|_| !effects.hands_out());
             let sent = known.1.map_or(known.2, |course| &course.sent);
             let found = self.good_tokens(call, sent, (body, location));
-            events.extend(hand_out_found(call, known.0, &found, now));
+            events.extend(self.hand_out_found(call, known.0.own(), &found, now));
         }
         if !effects.ends {
             events.extend(self.go_on(course, headers, now, is_shared));
@@ -250,36 +250,18 @@ impl Policy {
     fn renewed_session(&self, course: &Seen<'_>) -> Option<u64> {
         let of_body = course.in_body.iter().find_map(|token| self.sessions.find(&digest(token.as_bytes())));
         let of_body = of_body.map(|found| found.session.facts.id);
-        of_body.or_else(|| course.shown.map(|shown| shown.session.facts.id))
-    }
-
-    /// The client has logged out.
-    fn end(&self, call: &Call, course: &Seen<'_>, now: i64) -> Vec<Event> {
-        let of_body = course.in_body.iter().filter_map(|token| self.sessions.find(&digest(token.as_bytes())));
-        let mut ids: Vec<_> = of_body.map(|found| found.session.facts.id).collect();
-        ids.extend(course.shown.map(|shown| shown.session.facts.id));
-        ids.sort_unstable();
-        ids.dedup();
-        let mut events = Vec::new();
-        // Handed out before the gate was there, and verified by the app's own key.
-        if let (true, Some(stray), Some(principal)) = (ids.is_empty(), course.stray, &call.principal)
-            && principal.is_of_app
-            && let Some(expires) = principal.expires
-        {
-            let names = vec![name_of_subject(&principal.subject)];
-            let session = begin(call, Some(principal.subject.clone()), names, now, &mut events);
-            let (kind, expires) = (Kind::Bearer, Some(expires));
-            events.push(Event::HandedOut { session, digest: stray, kind, cookie: None, at: now, expires });
-            ids.push(session);
-        }
-        events.extend(ids.into_iter().flat_map(|id| self.ended(id, now, Cause::Logout)));
-        events
+        of_body.or_else(|| course.shown.own().map(|shown| shown.session.facts.id))
     }
 
     /// The end of a session, with all that must be known to be ended.
     pub(crate) fn ended(&self, session: u64, now: i64, cause: Cause) -> Vec<Event> {
+        self.ended_but(session, now, cause, Vec::new())
+    }
+
+    /// The same, without cookies that are left to the client.
+    pub(super) fn ended_but(&self, session: u64, at: i64, cause: Cause, left: Vec<Box<str>>) -> Vec<Event> {
         let mut events = self.sessions.handed_out_in(session);
-        events.push(Event::Ended { session, at: now, cause });
+        events.push(Event::Ended { session, at, cause, left });
         events
     }
 
@@ -317,12 +299,10 @@ impl Policy {
 
     /// A cookie that is signed anew with every answer: its new value belongs to the same session.
     fn go_on(&self, course: &Seen<'_>, headers: &HeaderMap, now: i64, is_shared: bool) -> Vec<Event> {
-        let Some(Shown { session, cookie: Some(own) }) = course.shown else { return Vec::new() };
         let mut events = Vec::new();
         for line in headers.get_all(header::SET_COOKIE) {
-            let Some(set) = SetCookie::parse(line.as_bytes()).filter(|set| set.name == own.as_bytes()) else {
-                continue;
-            };
+            let Some(set) = SetCookie::parse(line.as_bytes()) else { continue };
+            let Some(Shown { session, .. }) = course.shown.by_cookie(set.name) else { continue };
             let digest = digest_of_cookie(set.value);
             let Ok(name) = std::str::from_utf8(set.name) else { continue };
             if !set.value.is_empty() && self.sessions.find(&digest).is_none() {
@@ -342,8 +322,12 @@ impl Policy {
 
 /// The names of the account of a request's session.
 fn names_of(call: &Call, course: &Seen<'_>) -> Vec<Digest> {
-    let mut names = course.shown.map(|shown| shown.session.facts.names.clone()).unwrap_or_default();
-    names.extend(call.principal.as_ref().map(|principal| name_of_subject(&principal.subject)));
+    let own = course.shown.own();
+    let mut names = own.map(|shown| shown.session.names()).unwrap_or_default();
+    // Beside the cookie of a session the token may be of another account.
+    let may_be_another = own.is_some_and(|shown| shown.cookie.is_some());
+    let of_token = call.principal.as_ref().filter(|_| !may_be_another);
+    names.extend(of_token.map(|principal| name_of_subject(&principal.subject)));
     names
 }
 

@@ -51,6 +51,39 @@ impl Policy {
         });
         good.collect()
     }
+
+    /// Tokens in an answer that no word of the app calls a login: the way back from another provider, a
+    /// link in a mail, a new token for each request. Those of the client's own account belong to its
+    /// session, and those of another account to one of their own, which ends with the client's.
+    pub(super) fn hand_out_found(
+        &self,
+        call: &Call,
+        shown: Option<&Shown>,
+        found: &[(Known, String)],
+        now: i64,
+    ) -> Vec<Event> {
+        let mut events = Vec::new();
+        let mut sessions: Vec<(&str, u64)> = Vec::new();
+        for (principal, token) in found {
+            let subject = &*principal.subject;
+            let name = name_of_subject(subject);
+            let shown = shown.map(|shown| &shown.session);
+            let own = shown.filter(|session| session.has_name(&name)).map(|session| session.facts.id);
+            let before = || self.sessions.beside(shown?.facts.id, name);
+            let known = sessions.iter().find(|(known, _)| *known == subject).map(|(_, session)| *session);
+            let session = own.or(known).or_else(before).unwrap_or_else(|| {
+                let session = begin(call, Some(subject.into()), vec![name], now, &mut events);
+                if let Some(shown) = shown {
+                    self.sessions.note_beside(shown.facts.id, name, session);
+                }
+                session
+            });
+            sessions.push((subject, session));
+            let (kind, digest, expires) = (Kind::Bearer, digest(token.as_bytes()), principal.expires);
+            events.push(Event::HandedOut { session, digest, kind, cookie: None, at: now, expires });
+        }
+        events
+    }
 }
 
 /// What is known of a login, or of a renewal, before the app has answered.
@@ -111,33 +144,6 @@ impl Login<'_> {
 
 /// A credential that the app hands out: its kind, the name of its cookie, its digest, its end.
 type Credential = (Kind, Option<Box<str>>, Digest, Option<i64>);
-
-/// Tokens in an answer that no word of the app calls a login: the way back from another provider, a
-/// link in a mail, a new token for each request. Those of the client's own account belong to its
-/// session, and those of another account to one of their own.
-pub(super) fn hand_out_found(
-    call: &Call,
-    shown: Option<&Shown>,
-    found: &[(Known, String)],
-    now: i64,
-) -> Vec<Event> {
-    let mut events = Vec::new();
-    let mut sessions: Vec<(&str, u64)> = Vec::new();
-    for (principal, token) in found {
-        let subject = &*principal.subject;
-        let name = name_of_subject(subject);
-        let own = shown.filter(|shown| shown.session.has_name(&name)).map(|shown| shown.session.facts.id);
-        let known = sessions.iter().find(|(known, _)| *known == subject).map(|(_, session)| *session);
-        let session = own.or(known).unwrap_or_else(|| {
-            let session = begin(call, Some(subject.into()), vec![name], now, &mut events);
-            sessions.push((subject, session));
-            session
-        });
-        let (kind, digest, expires) = (Kind::Bearer, digest(token.as_bytes()), principal.expires);
-        events.push(Event::HandedOut { session, digest, kind, cookie: None, at: now, expires });
-    }
-    events
-}
 
 /// Begins a session of an account with these names.
 pub(super) fn begin(

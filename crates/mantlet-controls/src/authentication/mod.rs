@@ -40,6 +40,7 @@ mod guess;
 mod handing_out;
 mod handshake;
 mod learn;
+mod logout;
 mod memory;
 mod public_keys;
 mod sent;
@@ -60,7 +61,7 @@ pub(crate) use self::{
     credential::{Beside, with_token},
     forge::{Carrier, forged, unsigned},
     sent::Sent,
-    shown::Shown,
+    shown::AllShown,
 };
 pub use self::{
     config::Config,

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request};
 use http_body::Body;
 
-use super::sessions::digest;
+use super::sessions::{Digest, digest};
 use crate::{Reason, RequestBody, token::has_its_form};
 
 /// Tokens that one request may send: more, and nothing is learned from its answer.
@@ -39,8 +39,11 @@ impl Sent {
 
     /// Whether the client may have sent this itself, in any spelling.
     pub(super) fn has(&self, token: &str) -> bool {
-        let own = digest(token.as_bytes());
-        self.may_be_more || self.tokens.iter().any(|sent| digest(sent.as_bytes()) == own)
+        self.has_digest(&digest(token.as_bytes()))
+    }
+
+    pub(super) fn has_digest(&self, token: &Digest) -> bool {
+        self.may_be_more || self.tokens.iter().any(|sent| digest(sent.as_bytes()) == *token)
     }
 }
 

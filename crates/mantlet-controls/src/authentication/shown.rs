@@ -1,24 +1,25 @@
 //! The sessions whose credentials a request shows.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, cmp::Reverse, sync::Arc};
 
 use http::{HeaderMap, Request, header};
 
 use super::{
     Beside, Carrier, Course, Policy, need_of, own_words,
     sessions::{
-        Cause, Digest, HandedOut, Keeper, Session, digest, digest_of_cookie, name_at_issuer,
-        session_at_issuer,
+        Cause, Digest, Event, HandedOut, Keeper, Session, digest, digest_of_cookie, name_at_issuer,
+        name_of_subject, session_at_issuer,
     },
     strangers,
 };
 use crate::{
     Call, Mode, Reason, Refusal,
     config::units::Span,
-    identity::{access_token, access_token_text, cache},
-    message::cookie,
+    identity::{access_token, access_token_text, cache, words},
+    message::cookie::{self, SetCookie},
     operation::Need,
     refusal::Faults,
+    token::has_its_form,
 };
 
 /// Credentials of one request that are looked up. A client could send thousands of cookies.
@@ -32,11 +33,39 @@ pub(crate) struct Shown {
     pub(crate) cookie: Option<Arc<str>>,
 }
 
+/// The sessions that a request shows: nearly always one.
+#[derive(Debug, Default)]
+pub(crate) struct AllShown {
+    own: Option<Shown>,
+    others: Vec<Shown>,
+    /// Of several, the client's own is the one whose credential the operation asks for.
+    is_asked_for: bool,
+}
+
+impl AllShown {
+    /// The client's, as the app reads the request.
+    pub(crate) const fn own(&self) -> Option<&Shown> {
+        self.own.as_ref()
+    }
+
+    /// Those that a logout ends whose answer sets these cookies, to other values or to none.
+    pub(super) fn ended_with(&self, sets: &[SetCookie<'_>]) -> Vec<u64> {
+        let by_cookie: Vec<_> = sets.iter().filter_map(|set| self.by_cookie(set.name)).collect();
+        let own = self.own().filter(|_| by_cookie.is_empty() || self.is_asked_for);
+        by_cookie.into_iter().chain(own).map(|shown| shown.session.facts.id).collect()
+    }
+
+    /// The one that a cookie of this name shows.
+    pub(super) fn by_cookie(&self, name: &[u8]) -> Option<&Shown> {
+        let mut all = self.own.iter().chain(&self.others);
+        all.find(|shown| shown.cookie.as_deref().is_some_and(|own| own.as_bytes() == name))
+    }
+}
+
 /// What a request shows of sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Sight {
-    /// The session of the request.
-    pub(crate) shown: Option<Shown>,
+    pub(crate) shown: AllShown,
     /// Cookies that the app must not see: their sessions have ended.
     pub(crate) withheld: Vec<Box<[u8]>>,
     /// The bearer token must not be seen, either.
@@ -44,7 +73,7 @@ pub(crate) struct Sight {
     /// Why.
     pub(crate) why: Option<Refusal>,
     /// Sessions that are in use, and have not been for a minute.
-    pub(crate) used: Option<super::sessions::Event>,
+    pub(crate) used: Vec<Event>,
 }
 
 impl Policy {
@@ -59,8 +88,14 @@ impl Policy {
             Some(found) => found.session.ended().is_none() && self.is_idle(&found.session, now),
             None => !strangers::is_one(digest, now),
         };
-        let all = self.credentials(request.headers(), beside).map(|(_, credential)| credential.digest());
-        all.filter(may_be_known).collect()
+        // In another scheme there may be a password, or another text in each request.
+        let is_bearer = access_token_text(request.headers()).is_some();
+        let may_be_one = |(place, credential): &(Place<'_>, Credential<'_>)| match (place, credential) {
+            (Place::Header, Credential::Token(token)) => is_bearer || has_its_form(token),
+            _ => true,
+        };
+        let all = self.credentials(request.headers(), beside).filter(may_be_one);
+        all.map(|(_, credential)| credential.digest()).filter(may_be_known).collect()
     }
 
     /// The same, of those in a body: a token for new tokens.
@@ -104,13 +139,13 @@ impl Policy {
         headers: &'h HeaderMap,
         beside: &'h [Beside<'_>],
     ) -> impl Iterator<Item = (Place<'h>, Credential<'h>)> {
-        let token = access_token_text(headers).map(|token| (Place::Header, Credential::Token(token)));
+        let token = words(headers).map(|token| (Place::Header, Credential::Token(token)));
         let beside = beside.iter().filter(|one| !matches!(one.carrier, Carrier::Cookie(_)));
         let beside =
             beside.map(|one| (Place::Beside(&one.carrier), Credential::Token(Cow::Borrowed(&*one.token))));
         let cookies = self.sessions.has_cookies().then(|| self.cookies(headers)).into_iter().flatten();
         let cookies = cookies.map(|(name, value)| (Place::Cookie(name), Credential::Cookie(value)));
-        token.into_iter().chain(beside).take(MOST).chain(cookies)
+        token.chain(beside).take(MOST).chain(cookies)
     }
 
     /// The cookies of a request that may show sessions. Of several with one name the app reads the last.
@@ -149,6 +184,7 @@ impl Policy {
             return (sight, faults);
         }
         let now = call.clock.time().as_second();
+        let (mut own, mut others) = (None, Vec::new());
         for (place, credential) in self.credentials(request.headers(), beside) {
             let Some(found) = self.sessions.find(&credential.digest()) else {
                 let is_of_principal = match place {
@@ -161,6 +197,9 @@ impl Policy {
                 }
                 continue;
             };
+            if found.cookie.as_ref().is_some_and(|cookie| found.session.has_left(cookie)) {
+                continue;
+            }
             let judged = self.judge_session(&found, now);
             let goes_on = match judged {
                 None => true,
@@ -168,8 +207,12 @@ impl Policy {
                 Some((mode, reason, _)) => reason == Reason::SessionExpired && mode == Mode::Report,
             };
             if goes_on {
-                sight.used = self.sessions.note_use(&found.session, now).or(sight.used);
-                sight.shown = Some(Shown { session: found.session, cookie: found.cookie });
+                sight.used.extend(self.sessions.note_use(&found.session, now));
+                let shown = Shown { session: found.session, cookie: found.cookie };
+                match own {
+                    None => own = Some((place, shown)),
+                    Some(_) => others.push((place, shown)),
+                }
             }
             let Some((mode, reason, why)) = judged else { continue };
             let by_operator = reason == Reason::SessionEnded && mode != self.ends.usual;
@@ -190,6 +233,7 @@ impl Policy {
                 Treatment::Withhold => faults.push((mode, refusal)),
             }
         }
+        sight.shown = own.map(|own| in_order(call, own, others)).unwrap_or_default();
         (sight, faults)
     }
 
@@ -272,6 +316,28 @@ impl Policy {
     }
 }
 
+/// Of several sessions that a request shows, the client's comes first: the one whose credential its
+/// operation asks for, else the one of the cookie in which the app keeps sessions, else the caller's.
+fn in_order<'h>(call: &Call, own: (Place<'h>, Shown), mut others: Vec<(Place<'h>, Shown)>) -> AllShown {
+    if others.is_empty() {
+        return AllShown { own: Some(own.1), ..AllShown::default() };
+    }
+    let name = call.principal.as_ref().map(|principal| name_of_subject(&principal.subject));
+    let matched = call.operation.as_ref();
+    let rank = |(place, shown): &(Place<'_>, Shown)| {
+        let is_asked_for = need_of(call, &place.carrier()).is_some();
+        let cookies = matched.map(|matched| &*matched.contract.session_cookies).unwrap_or_default();
+        let is_of_sessions = cookies.iter().any(|cookie| Some(&**cookie) == shown.cookie.as_deref());
+        (is_asked_for, is_of_sessions, name.is_some_and(|name| shown.session.has_name(&name)))
+    };
+    others.insert(0, own);
+    // The first of equals stays before the others.
+    others.sort_by_key(|one| Reverse(rank(one)));
+    let is_asked_for = others.first().is_some_and(|first| rank(first).0);
+    let mut all = others.into_iter().map(|(_, shown)| shown);
+    AllShown { own: all.next(), others: all.collect(), is_asked_for }
+}
+
 /// The names by which the issuer of the caller's token may end its session, and when that token was made.
 pub(super) fn names_at_issuer(call: &Call) -> Option<(Vec<Digest>, i64)> {
     let principal = call.principal.as_ref().filter(|principal| !principal.is_of_app)?;
@@ -299,6 +365,16 @@ pub(crate) enum Place<'h> {
     Cookie(&'h [u8]),
     /// The query, or a subprotocol.
     Beside(&'h Carrier),
+}
+
+impl Place<'_> {
+    fn carrier(&self) -> Carrier {
+        match *self {
+            Self::Header => Carrier::Bearer,
+            Self::Cookie(name) => Carrier::Cookie(String::from_utf8_lossy(name).into()),
+            Self::Beside(carrier) => carrier.clone(),
+        }
+    }
 }
 
 /// What may show a session.

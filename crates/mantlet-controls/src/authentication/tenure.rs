@@ -197,7 +197,12 @@ mod tests {
         // Only an end is reported: apps let connections outlive their tokens.
         let (reported, sessions) = tenure(Mode::Report, |own| (expires(own), limits(own)).0);
         assert_eq!(end(&reported), None);
-        sessions.apply(&Event::Ended { session: 7, at: 1_000, cause: Cause::PasswordChanged });
+        sessions.apply(&Event::Ended {
+            session: 7,
+            at: 1_000,
+            cause: Cause::PasswordChanged,
+            left: Vec::new(),
+        });
         let over = reported.look().unwrap();
         assert_eq!((over.ends, over.record.security_event), (false, "stream-would-be-ended"));
         assert_eq!(over.record.subject.as_deref(), Some("the password of its account was changed"));

@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 
 pub(crate) use self::handed_out::{TokenUse, tokens_in};
 use crate::{
@@ -91,8 +91,27 @@ pub(crate) fn access_token_text(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     if value.to_str().is_ok() {
         return access_token(headers).map(Cow::Borrowed);
     }
-    let text: String = value.as_bytes().iter().copied().map(char::from).collect();
+    let text = in_characters(value.as_bytes());
     split(&text).map(|(_, token)| token.to_owned().into())
+}
+
+/// What an app that takes `Authorization` apart itself may read as a token: the second word or the last,
+/// whatever the first one is.
+pub(crate) fn words(headers: &HeaderMap) -> impl Iterator<Item = Cow<'_, str>> {
+    let value = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
+    let mut words = value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let first = words.next();
+    let second = words.next();
+    let last = words.next_back();
+    [second.or(first), last].into_iter().flatten().map(in_characters)
+}
+
+/// Bytes as the app reads them: each is a character.
+fn in_characters(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.is_ascii() => text.into(),
+        _ => bytes.iter().copied().map(char::from).collect::<String>().into(),
+    }
 }
 
 /// The token of `Authorization: Bearer` or `DPoP`, as FastAPI reads it: the first header, and what

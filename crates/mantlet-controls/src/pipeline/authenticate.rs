@@ -74,14 +74,14 @@ where
     let (sight, faults) = authentication.find_session(&road.call, request, &beside, is_all_known);
     pass(road.audit, &road.call, faults)?;
     // What came without a header is a credential all the same: caches must not keep the answer.
-    road.call.carries_credentials |= road.call.principal.is_some() || sight.shown.is_some();
+    road.call.carries_credentials |= road.call.principal.is_some() || sight.shown.own().is_some();
     sight.withhold(request.headers_mut());
     if let Some(why) = &sight.why {
         road.audit.record(Record::of_withheld(&road.call, why));
         road.call.principal = None;
     }
-    if let (Some(used), Some(keeper)) = (sight.used, app.sessions()) {
-        keeper.keep_soon(vec![used]);
+    if let Some(keeper) = app.sessions().filter(|_| !sight.used.is_empty()) {
+        keeper.keep_soon(sight.used);
     }
     road.due.shown = sight.shown;
     as_the_app_reads_it(road, request, is_proven);
@@ -256,7 +256,7 @@ where
         pass(road.audit, call, vec![authentication.renewed_elsewhere()])?;
     }
     if let Some(others) = app.sessions().filter(|keeper| keeper.is_shared()).cloned() {
-        let names = authentication.accounts_to_end(call, road.due.shown.as_ref(), &course);
+        let names = authentication.accounts_to_end(call, &road.due.shown, &course);
         Box::pin(async {
             let unknown = authentication.unknown_in_body(&course);
             authentication.ask_others(call, unknown, Arc::clone(&others)).await;

@@ -9,7 +9,7 @@ use super::Policy;
 use crate::{
     Call, Mode, Reason, Refusal,
     audit::{Record, Sink},
-    authentication::{Browser, Course, Presented, Sent, Shown},
+    authentication::{AllShown, Browser, Course, Presented, Sent},
     contract::agreement::Judged,
     csrf,
     message::Findings,
@@ -55,8 +55,8 @@ pub(super) struct Due {
     pub(super) standing: Option<Box<throttle::RateLimitStatus>>,
     /// authentication: what the app's answer can teach about tokens.
     pub(super) presented: Presented,
-    /// authentication: the session of the request.
-    pub(super) shown: Option<Shown>,
+    /// authentication: the sessions of the request.
+    pub(super) shown: AllShown,
     /// authentication: what it names of sessions, if its operation changes them.
     pub(super) course: Option<Box<Course>>,
     /// authentication: the tokens that it has sent, if its operation changes no sessions.

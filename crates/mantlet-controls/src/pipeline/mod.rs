@@ -245,7 +245,7 @@ impl<S: Sink> Road<'_, S> {
         body: Option<&[u8]>,
         is_shared: bool,
     ) -> Vec<Event> {
-        let known = (self.due.shown.as_ref(), self.due.course.as_deref(), &self.due.sent);
+        let known = (&self.due.shown, self.due.course.as_deref(), &self.due.sent);
         self.policy.authentication.course(&self.call, known, is_shared, answer, body)
     }
 

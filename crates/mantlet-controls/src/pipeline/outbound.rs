@@ -69,7 +69,7 @@ pub(super) fn finish<B: Body<Data = Bytes>, S: Sink>(
         mend_cookies(road, &mut answer);
         // authentication: a WebSocket or a stream ends with the session that has opened it.
         if goes_on(&answer)
-            && let Some(tenure) = policy.authentication.tenure(call, road.due.shown.as_ref())
+            && let Some(tenure) = policy.authentication.tenure(call, road.due.shown.own())
         {
             answer.extensions_mut().insert(tenure);
         }

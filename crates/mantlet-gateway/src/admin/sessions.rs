@@ -86,7 +86,7 @@ async fn end_all(
         let id = session.facts.id;
         // One that was ended before is kept again: it may not have been possible then.
         let (at, cause) = session.ended().unwrap_or((now.as_second(), Cause::Operator));
-        let event = Event::Ended { session: id, at, cause };
+        let event = Event::Ended { session: id, at, cause, left: Vec::new() };
         if session.ended().is_none() {
             kept.known.apply(&event);
             let account = session.facts.account.as_deref();

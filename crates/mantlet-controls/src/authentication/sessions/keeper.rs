@@ -171,6 +171,9 @@ pub enum Event {
         at: i64,
         /// Why.
         cause: Cause,
+        /// Cookies that its logout has left to the client, while it took others back.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        left: Vec<Box<str>>,
     },
 }
 

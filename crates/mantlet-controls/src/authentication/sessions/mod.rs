@@ -36,6 +36,8 @@ const USE: i64 = 60;
 /// Seconds for which an ended session is remembered, if its credentials have no end: 400 days, the
 /// longest life of a cookie.
 const REMEMBERED: i64 = 400 * 86_400;
+/// Values of cookies that several accounts have in common, and are remembered.
+const MOST_COMMON: usize = 1_024;
 /// Values of one session's cookies that are known at a time.
 const VALUES: usize = 64;
 
@@ -88,7 +90,7 @@ pub struct Session {
     used: AtomicI64,
     /// When it was ended; 0 if it was not.
     ended: AtomicI64,
-    cause: Mutex<Option<Cause>>,
+    end: Mutex<Option<Box<End>>>,
     credentials: Mutex<Vec<(Digest, i64)>>,
     /// When its cookie was last kept beyond this process.
     kept: AtomicI64,
@@ -104,11 +106,16 @@ impl Session {
         self.facts.names.contains(name) || lock(&self.later).contains(name)
     }
 
+    /// All names of its account.
+    pub(super) fn names(&self) -> Vec<Digest> {
+        self.facts.names.iter().chain(&*lock(&self.later)).copied().collect()
+    }
+
     fn new(facts: SessionFacts) -> Self {
         let (used, ended, kept) = (facts.began.into(), 0.into(), facts.began.into());
-        let (cause, credentials, later) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let (end, credentials, later) = (Mutex::default(), Mutex::default(), Mutex::default());
         let fingerprint = Fingerprint::default();
-        Self { facts, used, ended, cause, credentials, kept, later, fingerprint }
+        Self { facts, used, ended, end, credentials, kept, later, fingerprint }
     }
 
     /// When it was last used, in seconds since 1970, to a minute.
@@ -146,8 +153,24 @@ impl Session {
     /// When and why it was ended, if it was.
     pub fn ended(&self) -> Option<(i64, Cause)> {
         let at = self.ended.load(Relaxed);
-        (at != 0).then(|| (at, lock(&self.cause).unwrap_or(Cause::Operator)))
+        (at != 0).then(|| (at, lock(&self.end).as_ref().map_or(Cause::Operator, |end| end.cause)))
     }
+
+    /// Whether its logout has left this cookie to the client: then it is not the session's.
+    pub(super) fn has_left(&self, cookie: &str) -> bool {
+        self.ended.load(Relaxed) != 0 && self.left().iter().any(|left| &**left == cookie)
+    }
+
+    fn left(&self) -> Vec<Box<str>> {
+        lock(&self.end).as_ref().map(|end| end.left.clone()).unwrap_or_default()
+    }
+}
+
+/// How a session has ended.
+#[derive(Debug)]
+struct End {
+    cause: Cause,
+    left: Vec<Box<str>>,
 }
 
 /// A credential that the app has handed out.
@@ -179,6 +202,10 @@ struct Inner {
     before: Mutex<HashMap<Digest, (i64, Cause)>>,
     /// Whether there is any: requests then need not ask.
     has_before: AtomicBool,
+    /// Values of cookies that several accounts have got: the cookie of a load balancer, a language.
+    common: Mutex<HashSet<Digest>>,
+    /// Sessions of other accounts whose tokens the client of a session has got, by that and the account.
+    beside: Mutex<HashMap<(u64, Digest), u64>>,
     /// Names of cookies that the app hands out at logins.
     cookies: ArcSwap<HashSet<Box<str>>>,
     count: AtomicU64,
@@ -195,6 +222,8 @@ impl Default for Inner {
             accounts: Mutex::default(),
             before: Mutex::default(),
             has_before: AtomicBool::default(),
+            common: Mutex::default(),
+            beside: Mutex::default(),
             cookies: ArcSwap::default(),
             count: AtomicU64::default(),
             began: AtomicI64::default(),
@@ -323,9 +352,10 @@ impl Sessions {
                 }
                 self.0.has_before.store(true, Relaxed);
             }
-            Event::Ended { session, at, cause } => {
+            Event::Ended { session, at, cause, left } => {
                 if let Some(session) = self.session(*session) {
-                    lock(&session.cause).get_or_insert(*cause);
+                    lock(&session.end)
+                        .get_or_insert_with(|| End { cause: *cause, left: left.clone() }.into());
                     let _ = session.ended.compare_exchange(0, *at, Relaxed, Relaxed);
                 }
             }
@@ -359,13 +389,20 @@ impl Sessions {
             return;
         }
         let (session, kind, at) = (Arc::clone(&credential.session), credential.kind, credential.at);
-        // What two accounts have in common is not a session: the cookie of a load balancer, a language.
+        if kind == Kind::Cookie && lock(&self.0.common).contains(&digest) {
+            return;
+        }
+        // What two accounts have in common is not a session.
         if kind == Kind::Cookie
             && let Some(known) = self.find(&digest)
             && known.session.facts.id != session.facts.id
             && !known.session.facts.names.iter().any(|name| session.facts.names.contains(name))
         {
             self.forget_credential(&digest);
+            let mut common = lock(&self.0.common);
+            if common.len() < MOST_COMMON {
+                common.insert(digest);
+            }
             return;
         }
         let former = lock(self.shard(&digest)).insert(digest, credential);
@@ -394,6 +431,21 @@ impl Sessions {
         }
     }
 
+    /// The session of an account whose tokens the client of another session has got.
+    pub(super) fn beside(&self, session: u64, account: Digest) -> Option<u64> {
+        let id = lock(&self.0.beside).get(&(session, account)).copied()?;
+        self.session(id).filter(|session| session.ended().is_none()).map(|_| id)
+    }
+
+    /// All of these sessions.
+    pub(super) fn all_beside(&self, session: u64) -> Vec<u64> {
+        lock(&self.0.beside).iter().filter(|((of, _), _)| *of == session).map(|(_, id)| *id).collect()
+    }
+
+    pub(super) fn note_beside(&self, session: u64, account: Digest, id: u64) {
+        lock(&self.0.beside).insert((session, account), id);
+    }
+
     /// Forgets credentials that have expired, and sessions without any.
     pub fn tidy(&self, now: i64) {
         for shard in &self.0.shards {
@@ -415,6 +467,7 @@ impl Sessions {
             }
         }
         lock(&self.0.sessions).retain(|id, _| !gone.contains(id));
+        lock(&self.0.beside).retain(|(of, _), id| !gone.contains(of) && !gone.contains(id));
         lock(&self.0.accounts).retain(|_, ids| {
             ids.retain(|id| !gone.contains(id));
             !ids.is_empty()

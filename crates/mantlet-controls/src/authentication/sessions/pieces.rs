@@ -75,7 +75,7 @@ impl Sessions {
             events.push(Event::Used { session: id, at: used });
         }
         if let Some((at, cause)) = session.ended() {
-            events.push(Event::Ended { session: id, at, cause });
+            events.push(Event::Ended { session: id, at, cause, left: session.left() });
         }
         events
     }
@@ -112,7 +112,7 @@ mod tests {
         events.push(Event::Fingerprinted { session, digest: digest(b"a cookie") });
         events.push(Event::Bound { session, is_bound: true });
         events.push(Event::Used { session, at: 1_200 });
-        events.push(Event::Ended { session, at: 1_300, cause: Cause::Operator });
+        events.push(Event::Ended { session, at: 1_300, cause: Cause::Logout, left: vec!["device".into()] });
         let [first, second] = [(); 2].map(|()| Sessions::default());
         for event in &events {
             first.apply(event);
@@ -166,7 +166,7 @@ mod tests {
         for event in sessions.handed_out_in(1) {
             sessions.apply(&event);
         }
-        sessions.apply(&Event::Ended { session: 1, at: 2, cause: Cause::Logout });
+        sessions.apply(&Event::Ended { session: 1, at: 2, cause: Cause::Logout, left: Vec::new() });
         let found = sessions.find(&token).unwrap();
         assert_eq!((found.session.facts.id, found.session.ended()), (2, None));
     }

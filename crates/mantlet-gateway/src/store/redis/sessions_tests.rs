@@ -149,7 +149,7 @@ fn handed_out(session: u64, token: &str, life: Option<i64>) -> Event {
 }
 
 fn ended(session: u64) -> Event {
-    Event::Ended { session, at: now(), cause: Cause::Logout }
+    Event::Ended { session, at: now(), cause: Cause::Logout, left: Vec::new() }
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod driver;
 mod gates;
 mod handed;
 mod keys;
+mod mixed;
 mod places;
 mod refresh;
 mod session;

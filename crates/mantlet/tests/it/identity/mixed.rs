@@ -1,0 +1,131 @@
+//! Cookies and tokens side by side: what ends one session, and no other.
+
+use super::{
+    Running, Subject, check, check_that_sessions_end,
+    step::{Step, get, post},
+    token,
+};
+
+const MIXED: Subject = Subject {
+    name: "mixed.py",
+    entry: "mixed:app",
+    prepare: |_| (),
+    entrance: || vec![make_token("ann").keep("token", "/access_token")],
+    carried: "Authorization: Bearer {token}",
+    guarded: "/me",
+    key: b"three-gates-and-a-very-wide-moat-around",
+    traffic,
+    stopped: 0,
+    recorded: &["session-ended", "token-key-found"],
+};
+
+fn form_of(name: &str) -> String {
+    let passwords = [("ann", "battlement"), ("bob", "drawbridge"), ("cid", "gatehouse-5")];
+    let (_, password) = passwords.into_iter().find(|(known, _)| *known == name).expect("an account");
+    format!("username={name}&password={password}")
+}
+
+fn make_token(name: &str) -> Step {
+    post("/token").form(&form_of(name)).is(200, "access_token")
+}
+
+fn log_in(browser: &'static str, name: &str) -> Step {
+    post("/login").by(browser).form(&form_of(name)).is(200, name.to_owned().leak())
+}
+
+/// The session of this browser, and all that the app knows by other cookies.
+fn is_logged_in(browser: &'static str) -> Step {
+    get("/account").by(browser).is(200, r#""device":true,"edge":true"#)
+}
+
+fn traffic() -> Vec<Step> {
+    let mut steps = vec![
+        make_token("ann").keep("ann", "/access_token"),
+        make_token("bob").keep("bob", "/access_token"),
+        get("/me").bearer("{ann}").is(200, "7"),
+        get("/me").bearer("{bob}").is(200, "8"),
+        log_in("laptop", "ann").keep("sid", "cookie sid"),
+        is_logged_in("laptop"),
+        // The operation asks for the token: that is the session that ends.
+        post("/api/logout").by("laptop").bearer("{bob}").is(204, ""),
+        get("/me").bearer("{bob}").is(200, "8").although_taken_back(),
+        get("/me").bearer("{ann}").is(200, "7"),
+        is_logged_in("laptop"),
+        // Tokens of a name that no login has named.
+        get("/live").by("laptop").is(200, "token").keep("first", "/token"),
+        get("/live").by("laptop").is(200, "token").keep("second", "/token"),
+        get("/by-hand").bearer("{first}").is(200, "7"),
+        get("/by-hand").line("Authorization: x {second}").is(200, "7"),
+        // The answer takes a cookie back: its session ends, with the tokens that its client has got.
+        post("/logout").by("laptop").bearer("{ann}").is(204, ""),
+        get("/account").line("Cookie: sid={sid}").is(200, "ann").although_taken_back(),
+        get("/me").bearer("{ann}").is(200, "7"),
+        // A cookie that the app has left to the browser is not of the session.
+        log_in("laptop", "ann"),
+        is_logged_in("laptop"),
+    ];
+    for token in ["first", "second"] {
+        for line in ["Bearer {token}", "x {token}", "{token}", "Bearer x {token}", "Basic  {token}"] {
+            let line = format!("Authorization: {}", line.replace("{token}", &format!("{{{token}}}")));
+            steps.push(get("/by-hand").line(&line).is(200, "7").although_taken_back());
+        }
+    }
+    steps.extend([
+        // What all accounts get is not of one session.
+        log_in("library", "bob"),
+        log_in("phone", "cid"),
+        log_in("tablet", "cid"),
+        make_token("cid").keep("cid", "/access_token"),
+        post("/change-password").bearer("{cid}").form("new_password=gatehouse-6").is(204, ""),
+        get("/account").by("phone").is(200, "cid").although_taken_back(),
+        get("/account").by("tablet").is(200, "cid").although_taken_back(),
+        get("/me").bearer("{cid}").is(200, "9"),
+        is_logged_in("library"),
+        is_logged_in("laptop"),
+    ]);
+    steps
+}
+
+#[test]
+fn an_app_with_cookies_and_tokens_is_as_it_is_without_mantlet() {
+    check(&MIXED);
+}
+
+#[test]
+fn sessions_of_an_app_with_cookies_and_tokens_end() {
+    check_that_sessions_end(&MIXED);
+}
+
+#[test]
+fn tokens_of_another_name_than_at_the_login_begin_one_session() {
+    let running = Running::start(&MIXED, "");
+    running.login();
+    let mut driver = running.driver();
+    driver.take(&log_in("laptop", "ann"));
+    for _ in 0..3 {
+        driver.take(&get("/live").by("laptop").is(200, "token"));
+    }
+    let listed = running.gateway.tell(&["sessions", "--account", "7"]).stdout;
+    let count = listed.lines().filter(|line| line.contains("127.0.0.1")).count();
+    // And that of the token at the login.
+    assert_eq!(count, 2, "{listed}");
+}
+
+/// The app accepts the cookie, and does not look at the token.
+#[test]
+fn a_forged_token_beside_a_session_teaches_nothing() {
+    let running = Running::start(&MIXED, "");
+    let good = running.login();
+    assert_eq!(running.guarded(&good).status, 200);
+    let forged = token::forge(&good, b"a key that the app does not know at all");
+    let mut driver = running.driver();
+    driver.values.insert("forged".to_owned(), forged.clone());
+    driver.take(&log_in("laptop", "bob"));
+    for _ in 0..3 {
+        driver.take(&get("/either").by("laptop").bearer("{forged}").is(200, "8"));
+    }
+    let before = running.reached("/me");
+    assert_eq!(running.guarded(&forged).status, 401);
+    assert_eq!(running.reached("/me"), before, "the gate knows that it is forged");
+    assert_eq!(running.guarded(&good).status, 200);
+}
