@@ -38,7 +38,7 @@ fn names(keys: &ApiKeys) -> Vec<String> {
 }
 
 fn state(keys: &ApiKeys, id: &str) -> State {
-    keys.find(id).unwrap().state(Timestamp::now().as_second())
+    keys.find(id).unwrap().state(&Environment::default(), Timestamp::now().as_second())
 }
 
 #[test]

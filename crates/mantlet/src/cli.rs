@@ -237,7 +237,8 @@ pub(crate) struct ThrottlesArguments {
 /// Make, list and revoke API keys
 ///
 /// Keys for programs, which Mantlet verifies in front of the app. Asks the Mantlet that runs with this configuration; if
-/// none runs, changes the keys in its state folder.
+/// none runs, changes the keys in its state folder. Run it in the folder where Mantlet is started: a relative
+/// `state-folder` begins there.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   KEY=$(mantlet keys create ci)
@@ -261,20 +262,20 @@ pub(crate) enum KeysAction {
         /// A scope; repeat it for several
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<String>,
-        /// How long it is good: `90d`, `12h` or `never` [default: 90d]
+        /// The time after which it expires: `90d`, `12h` or `never` [default: 90d]
         #[arg(long, value_name = "TIME")]
         expires: Option<String>,
         /// The account in the app that the program acts for: it is the caller in place of NAME
         #[arg(long, value_name = "ACCOUNT")]
         account: Option<String>,
     },
-    /// List the keys that are good
+    /// List the keys that are not revoked and have not expired
     List {
-        /// Also those that are revoked or have expired
+        /// Also list those that are revoked or have expired
         #[arg(long)]
         all: bool,
     },
-    /// Show what is known of a key
+    /// Show a key: its caller, its times and its state
     Show {
         /// A key as `mantlet keys` lists it, or what has leaked of it: `mk_prod_h4k2m9qxtc…`
         key: String,
@@ -289,7 +290,8 @@ pub(crate) enum KeysAction {
 /// List and revoke sessions
 ///
 /// A session is all that the app has handed out since one login: tokens or cookies. Asks the Mantlet that runs with this
-/// configuration, through the admin socket in its state folder.
+/// configuration, through the admin socket in its state folder. Run it in the folder where Mantlet was started: a
+/// relative `state-folder` begins there.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   mantlet sessions
@@ -315,7 +317,7 @@ pub(crate) enum SessionsAction {
     Revoke {
         /// A session as `mantlet sessions` lists it
         session: Option<String>,
-        /// With --account: the session that goes on
+        /// With --account: a session that is not revoked
         #[arg(long, value_name = "SESSION")]
         except: Option<String>,
     },

@@ -20,6 +20,21 @@ pub(crate) fn amount(number: usize, noun: &str) -> String {
     }
 }
 
+/// Rows as lines of a table, each column as wide as its longest cell.
+pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let line = |row: &[String; N]| {
+        let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        cells.join("  ").trim_end().to_owned() + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
 /// Prints the result of a command, all at once, and ends its last line. A reader that has seen
 /// enough may close the pipe before its end.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {

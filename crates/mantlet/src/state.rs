@@ -1,6 +1,11 @@
 //! The state folder: what outlives a run.
 
-use std::{fs, io, io::Write, path::Path, sync::OnceLock};
+use std::{
+    fs, io,
+    io::Write,
+    path::{self, Path, PathBuf},
+    sync::OnceLock,
+};
 
 use mantlet_gateway::guarded::{self, Kind};
 
@@ -27,6 +32,27 @@ pub(crate) fn prepare(folder: &Path) -> io::Result<()> {
         Ok(mut ignore) => ignore.write_all(b"*\n"),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
+    }
+}
+
+/// A path in full: a relative one begins in the working folder.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// The folder of a configuration file, if a relative state folder is there and not in the working
+/// folder: Mantlet was started there, and a command in the wrong folder.
+pub(crate) fn other_home(folder: &Path, config: Option<&Path>) -> Option<PathBuf> {
+    let home = absolute(config?).parent()?.to_owned();
+    let is_there = !folder.exists() && home.join(folder).is_dir();
+    (folder.is_relative() && is_there).then_some(home)
+}
+
+/// Where to run a command that has found no Mantlet, or no state folder.
+pub(crate) fn where_to_run(folder: &Path, config: Option<&Path>) -> String {
+    match other_home(folder, config) {
+        Some(home) => format!("run this in `{}`: there is a state folder", home.display()),
+        None => "run this in the folder where Mantlet was started, with the same `--config`".to_owned(),
     }
 }
 

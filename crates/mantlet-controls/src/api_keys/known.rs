@@ -123,6 +123,8 @@ pub enum State {
     Expired,
     /// The operator has revoked it.
     Revoked,
+    /// It is good, but only in another environment.
+    OfAnotherEnvironment,
 }
 
 /// A key that is known.
@@ -170,19 +172,20 @@ impl ApiKey {
         Some(self.revoked.load(Relaxed)).filter(|at| *at != 0)
     }
 
-    /// Whether it is good at this time.
-    pub fn state(&self, now: i64) -> State {
+    /// Whether it is good in an environment at this time.
+    pub fn state(&self, environment: &Environment, now: i64) -> State {
         match self.facts.expires {
             _ if self.revoked().is_some() => State::Revoked,
             Some(end) if end <= now => State::Expired,
+            _ if self.facts.environment != *environment => State::OfAnotherEnvironment,
             _ => State::Good,
         }
     }
 
     /// Whether it is good and ends within 14 days, or within the last half of its life.
     pub fn ends_soon(&self, now: i64) -> bool {
-        let soon = |end: i64| end - now <= SOON.min((end - self.facts.created) / 2);
-        self.state(now) == State::Good && self.facts.expires.is_some_and(soon)
+        let soon = |end: i64| end > now && end - now <= SOON.min((end - self.facts.created) / 2);
+        self.revoked().is_none() && self.facts.expires.is_some_and(soon)
     }
 
     /// The caller: the account, if there is one, else the name.
@@ -232,15 +235,15 @@ pub struct Listed {
     pub expires: Option<Timestamp>,
     /// When it was revoked.
     pub revoked: Option<Timestamp>,
-    /// Whether it is good.
+    /// Whether it is good in the environment that was asked.
     pub state: State,
     /// Whether its end is near.
     pub ends_soon: bool,
 }
 
 impl ApiKey {
-    /// As it is listed at this time.
-    pub fn listed(&self, now: i64) -> Listed {
+    /// As it is listed in an environment at this time.
+    pub fn listed(&self, environment: &Environment, now: i64) -> Listed {
         let moment = |second: i64| Timestamp::from_second(second).unwrap_or_default();
         let facts = self.facts.clone();
         Listed {
@@ -253,7 +256,7 @@ impl ApiKey {
             used: self.used().map(moment),
             expires: facts.expires.map(moment),
             revoked: self.revoked().map(moment),
-            state: self.state(now),
+            state: self.state(environment, now),
             ends_soon: self.ends_soon(now),
         }
     }

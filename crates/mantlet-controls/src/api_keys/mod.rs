@@ -180,12 +180,13 @@ impl Policy {
             }
             return bad("there is no such key".to_owned());
         };
-        let is_own = key.facts.environment == self.environment;
-        if !is_own || !key.facts.digest.is_of(parts.secret) {
-            return bad(format!("it is not the key {}, whose id it has", key.subject()));
+        let not_it = || bad(format!("it is not the key {}, whose id it has", key.subject()));
+        if !key.facts.digest.is_of(parts.secret) {
+            return not_it();
         }
-        match key.state(now) {
+        match key.state(&self.environment, now) {
             State::Good => Ok(key),
+            State::OfAnotherEnvironment => not_it(),
             State::Revoked => bad(format!("{} was revoked", key.subject())),
             State::Expired => bad(format!("{} has expired", key.subject())),
         }

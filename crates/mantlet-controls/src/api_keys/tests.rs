@@ -191,8 +191,11 @@ fn what_is_known_is_made_again_from_its_changes() {
     assert_eq!(first.uses(), []);
     key.note_use(1_070);
     assert_eq!(first.uses(), [Change::Used { key: b(), at: 1_070 }]);
-    assert_eq!(first.find("aaaaaaaaaa").unwrap().state(1_050), State::Revoked);
-    assert_eq!([1_100, 1_101].map(|now| key.state(now)), [State::Good, State::Expired]);
+    let (prod, staging) = (environment("prod"), environment("staging"));
+    assert_eq!(first.find("aaaaaaaaaa").unwrap().state(&prod, 1_050), State::Revoked);
+    assert_eq!([1_100, 1_101].map(|now| key.state(&prod, now)), [State::Good, State::Expired]);
+    let elsewhere = [1_100, 1_101].map(|now| key.state(&staging, now));
+    assert_eq!(elsewhere, [State::OfAnotherEnvironment, State::Expired]);
     // A short life is told of in its last half.
     assert_eq!([1_050, 1_051, 1_101].map(|now| key.ends_soon(now)), [false, true, false]);
 }

@@ -18,12 +18,12 @@ use crate::{
 
 pub(super) fn list(kept: &KeptKeys, environment: &Environment) -> Value {
     let now = clock::now().as_second();
-    let rows: Vec<_> = kept.known.list().iter().map(|key| key.listed(now)).collect();
+    let rows: Vec<_> = kept.known.list().iter().map(|key| key.listed(environment, now)).collect();
     json!({ "environment": environment, "keys": rows, "complete": !kept.known.is_behind() })
 }
 
-pub(super) fn show(kept: &KeptKeys, id: &str) -> Result<Value, Trouble> {
-    Ok(json!(find(kept, id)?.listed(clock::now().as_second())))
+pub(super) fn show(kept: &KeptKeys, environment: &Environment, id: &str) -> Result<Value, Trouble> {
+    Ok(json!(find(kept, id)?.listed(environment, clock::now().as_second())))
 }
 
 /// Makes a key: the only time that it is shown.
@@ -50,10 +50,16 @@ pub(super) async fn create(
     }
     let key = find(kept, &id)?;
     audit.record(Record::of_key("api-key-created", &key.subject(), key.caller(), now));
-    Ok(told(json!({ "key": text.expose(), "created": key.listed(now.as_second()) }), &stored))
+    let created = key.listed(environment, now.as_second());
+    Ok(told(json!({ "key": text.expose(), "created": created }), &stored))
 }
 
-pub(super) async fn revoke(kept: &KeptKeys, id: &str, audit: &impl Sink) -> Result<Value, Trouble> {
+pub(super) async fn revoke(
+    kept: &KeptKeys,
+    environment: &Environment,
+    id: &str,
+    audit: &impl Sink,
+) -> Result<Value, Trouble> {
     let (key, now) = (find(kept, id)?, clock::now());
     let is_first = key.revoked().is_none();
     // One that was revoked before is kept again: it may not have been possible then.
@@ -62,7 +68,7 @@ pub(super) async fn revoke(kept: &KeptKeys, id: &str, audit: &impl Sink) -> Resu
     if is_first {
         audit.record(Record::of_key("api-key-revoked", &key.subject(), key.caller(), now));
     }
-    Ok(told(json!({ "revoked": key.listed(now.as_second()) }), &stored))
+    Ok(told(json!({ "revoked": key.listed(environment, now.as_second()) }), &stored))
 }
 
 /// Adds where it is kept.

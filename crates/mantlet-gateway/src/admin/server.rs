@@ -75,6 +75,7 @@ async fn answer(method: &Method, path: &str, query: Option<&str>, shared: &Share
     let (policy, audit) = (shared.policy.load_full(), &shared.audit);
     let quotas = quotas::Question { policy: &policy, store: shared.store.as_ref(), now: quotas::now() };
     let bans = policy.throttle.bans();
+    let environment = &policy.api_keys.environment;
     let segments = segments(path);
     let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
     match (segments.as_slice(), method) {
@@ -82,13 +83,13 @@ async fn answer(method: &Method, path: &str, query: Option<&str>, shared: &Share
         (["bans"], &Method::GET) => Ok(bans::list(&policy)),
         (["bans"], &Method::DELETE) => bans::lift_all(bans, audit),
         (["bans", address], &Method::DELETE) => bans::lift(bans, address, audit),
-        (["keys"], &Method::GET) => Ok(keys::list(&shared.keys, &policy.api_keys.environment)),
+        (["keys"], &Method::GET) => Ok(keys::list(&shared.keys, environment)),
         (["keys"], &Method::POST) => {
             let asked = parameters(query, ["name", "account", "scopes", "expires"])?;
-            keys::create(&shared.keys, &policy.api_keys.environment, asked, audit).await
+            keys::create(&shared.keys, environment, asked, audit).await
         }
-        (["keys", id], &Method::GET) => keys::show(&shared.keys, id),
-        (["keys", id], &Method::DELETE) => keys::revoke(&shared.keys, id, audit).await,
+        (["keys", id], &Method::GET) => keys::show(&shared.keys, environment, id),
+        (["keys", id], &Method::DELETE) => keys::revoke(&shared.keys, environment, id, audit).await,
         (["quotas"], &Method::GET) => quotas.list().await,
         (["quotas", quota, key], &Method::GET) => quotas.show(quota, key).await,
         (["quotas", quota, key], &Method::DELETE) => quotas.reset(quota, key, audit).await,

@@ -132,20 +132,18 @@ fn of_account(kept: &KeptSessions, account: &str) -> Vec<Arc<Session>> {
 
 fn row(kept: &KeptSessions, session: &Session) -> Value {
     let credentials = kept.known.credentials(session);
-    let mut kinds: Vec<Kind> = Vec::new();
-    for (_, credential) in &credentials {
-        if !kinds.contains(&credential.kind) {
-            kinds.push(credential.kind);
-        }
-    }
+    let count = |kind| credentials.iter().filter(|(_, credential)| credential.kind == kind).count();
     json!({
         "id": written(session.facts.id),
         "account": session.facts.account,
         "began": moment(session.facts.began),
         "used": moment(session.used()),
         "address": session.facts.address,
-        "credentials": credentials.len(),
-        "kinds": kinds,
+        "credentials": {
+            "access-tokens": count(Kind::Bearer),
+            "refresh-tokens": count(Kind::Refresh),
+            "cookies": count(Kind::Cookie),
+        },
     })
 }
 

@@ -15,12 +15,15 @@ use crate::{
     cli::Running,
     config::{Reader, summary},
     say::{Failure, print},
+    state,
 };
 
 /// The Mantlet that runs with a configuration.
 #[derive(Debug)]
 pub(super) struct Client {
     socket: PathBuf,
+    /// Where to run this if no Mantlet answers.
+    place: String,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -34,14 +37,14 @@ impl Client {
                 "the configuration switches the admin socket off\nremove `socket` under `[admin]`, and restart Mantlet",
             )
         })?;
-        Self::at(socket)
+        Self::at(&socket, state::where_to_run(&loaded.config.state_folder, running.config.as_deref()))
     }
 
     /// The one that serves this socket.
-    pub(super) fn at(socket: PathBuf) -> Result<Self, Failure> {
+    pub(super) fn at(socket: &Path, place: String) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
-        Ok(Self { socket, runtime })
+        Ok(Self { socket: state::absolute(socket), place, runtime })
     }
 
     /// Asks for a path of these segments.
@@ -57,7 +60,7 @@ impl Client {
         parameters: &[(&str, &str)],
     ) -> Result<Value, Failure> {
         let asked = self.exchange(method, segments, parameters);
-        asked.map_err(|error| no_answer(&self.socket, &error)).and_then(|answer| answer)
+        asked.map_err(|error| self.no_answer(&error)).and_then(|answer| answer)
     }
 
     /// The same; none if no Mantlet runs there.
@@ -70,7 +73,7 @@ impl Client {
         match self.exchange(method, segments, parameters) {
             Ok(answer) => answer.map(Some),
             Err(error) if is_away(&error) => Ok(None),
-            Err(error) => Err(no_answer(&self.socket, &error)),
+            Err(error) => Err(self.no_answer(&error)),
         }
     }
 
@@ -89,6 +92,21 @@ impl Client {
         let why = why.map_or_else(|| format!("unexpected response: {status}"), str::to_owned);
         Ok(Err(Failure::new(why)))
     }
+
+    /// What to say if there is no answer.
+    fn no_answer(&self, error: &io::Error) -> Failure {
+        let socket = self.socket.display();
+        Failure::new(match error.kind() {
+            _ if is_away(error) => {
+                format!("no Mantlet answers at `{socket}`\nstart one, or {}", self.place)
+            }
+            io::ErrorKind::PermissionDenied => {
+                format!("`{socket}` belongs to another user\nrun this as the user that Mantlet runs as")
+            }
+            io::ErrorKind::TimedOut => format!("the Mantlet at `{socket}` does not answer; is it stopped?"),
+            _ => format!("cannot reach the Mantlet at `{socket}`: {error}"),
+        })
+    }
 }
 
 /// Whether no Mantlet runs.
@@ -97,22 +115,6 @@ fn is_away(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::ConnectionRefused
     )
-}
-
-/// What to say if there is no answer.
-fn no_answer(socket: &Path, error: &io::Error) -> Failure {
-    let socket = socket.display();
-    Failure::new(match error.kind() {
-        _ if is_away(error) => format!(
-            "no Mantlet answers at `{socket}`\n\
-             start one, run this in its folder, or name its configuration with `--config`"
-        ),
-        io::ErrorKind::PermissionDenied => {
-            format!("`{socket}` belongs to another user\nrun this as the user that Mantlet runs as")
-        }
-        io::ErrorKind::TimedOut => format!("the Mantlet at `{socket}` does not answer; is it stopped?"),
-        _ => format!("cannot reach the Mantlet at `{socket}`: {error}"),
-    })
 }
 
 /// Prints an answer: as it came, if JSON is wanted, or what `told` makes of it.

@@ -1,6 +1,11 @@
 //! `mantlet keys`: makes, lists and revokes API keys.
 
-use std::{fmt::Write as _, io, process::ExitCode};
+use std::{
+    fmt::Write as _,
+    io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use http::Method;
 use jiff::Timestamp;
@@ -16,7 +21,7 @@ use super::ask::{Client, print_answer};
 use crate::{
     cli::{KeysAction, KeysArguments},
     config::{Config, Reader, summary},
-    say::{Failure, amount, say},
+    say::{Failure, amount, say, table},
     state,
 };
 
@@ -30,7 +35,7 @@ pub(crate) fn keys(arguments: &KeysArguments) -> Result<ExitCode, Failure> {
     let loaded = Reader::of_file(running.config.clone())
         .load()
         .map_err(|mistakes| Failure::usage(summary(&mistakes, "nothing was done")))?;
-    let keys = Keys { config: &loaded.config };
+    let keys = Keys { config: &loaded.config, file: running.config.as_deref() };
     match action {
         None => print_answer(keys.list()?, running.json, |answer: &All| list(answer, false)),
         Some(KeysAction::List { all }) => {
@@ -56,6 +61,8 @@ fn named(text: &str) -> &str {
 /// The keys of a configuration: those of the Mantlet that runs with it, else those in its folder.
 struct Keys<'c> {
     config: &'c Config,
+    /// The configuration file, if one was named.
+    file: Option<&'c Path>,
 }
 
 impl Keys<'_> {
@@ -66,7 +73,11 @@ impl Keys<'_> {
         parameters: &[(&str, &str)],
     ) -> Result<Option<Value>, Failure> {
         let Some(socket) = self.config.admin.path(&self.config.state_folder) else { return Ok(None) };
-        Client::at(socket)?.ask_if_it_runs(method, segments, parameters)
+        Client::at(&socket, self.where_to_run())?.ask_if_it_runs(method, segments, parameters)
+    }
+
+    fn where_to_run(&self) -> String {
+        state::where_to_run(&self.config.state_folder, self.file)
     }
 
     fn list(&self) -> Result<Value, Failure> {
@@ -74,10 +85,10 @@ impl Keys<'_> {
             return Ok(answer);
         }
         let (keys, _) = self.open()?;
-        let now = Timestamp::now().as_second();
-        let rows: Vec<_> = keys.list().iter().map(|key| key.listed(now)).collect();
+        let (environment, now) = (&self.config.environment, Timestamp::now().as_second());
+        let rows: Vec<_> = keys.list().iter().map(|key| key.listed(environment, now)).collect();
         let is_complete = self.config.store.read().ok().flatten().is_none();
-        Ok(json!({ "environment": self.config.environment, "keys": rows, "complete": is_complete }))
+        Ok(json!({ "environment": environment, "keys": rows, "complete": is_complete }))
     }
 
     fn show(&self, id: &str) -> Result<Value, Failure> {
@@ -86,7 +97,7 @@ impl Keys<'_> {
         }
         let (keys, _) = self.open()?;
         let key = keys.find(id).ok_or_else(|| unknown(id))?;
-        Ok(json!(key.listed(Timestamp::now().as_second())))
+        Ok(json!(key.listed(&self.config.environment, Timestamp::now().as_second())))
     }
 
     fn create(&self, new: &NewKey, expires: Option<&str>) -> Result<Value, Failure> {
@@ -103,17 +114,31 @@ impl Keys<'_> {
         if let Some(answer) = self.ask(Method::POST, &["keys"], &parameters)? {
             return Ok(answer);
         }
-        let (keys, file) = self.open()?;
+        // A key in another file than Mantlet's would not be good anywhere.
+        if let Some(home) = state::other_home(&self.config.state_folder, self.file) {
+            let (folder, home) = (state::absolute(&self.config.state_folder), home.display());
+            return Err(Failure::new(format!(
+                "there is no state folder `{}`, but there is one in `{home}`\n\
+                 run this in `{home}`; or start Mantlet here first",
+                folder.display()
+            )));
+        }
+        let (keys, file) = self.read()?;
         let now = Timestamp::now();
         let (facts, text) = keys.make(new, &self.config.environment, now).map_err(Failure::new)?;
         let id = facts.id.clone();
+        let is_first = !self.path().exists();
         state::prepare(&self.config.state_folder).map_err(|error| self.unwritten(&error))?;
         let changes = [Change::Created(facts)];
         file.add(&changes).map_err(|error| self.unwritten(&error))?;
         keys.apply(&changes);
         let key = keys.find(&id).ok_or_else(|| unknown(&id))?;
+        if is_first {
+            self.say_new();
+        }
         self.say_directly();
-        Ok(json!({ "key": text.expose(), "created": key.listed(now.as_second()), "durable": true }))
+        let created = key.listed(&self.config.environment, now.as_second());
+        Ok(json!({ "key": text.expose(), "created": created, "durable": true }))
     }
 
     fn revoke(&self, id: &str) -> Result<Value, Failure> {
@@ -128,19 +153,37 @@ impl Keys<'_> {
             keys.apply(&changes);
         }
         self.say_directly();
-        Ok(json!({ "revoked": key.listed(now), "durable": true }))
+        Ok(json!({ "revoked": key.listed(&self.config.environment, now), "durable": true }))
     }
 
+    /// The keys in the state folder, which must be there.
     fn open(&self) -> Result<(ApiKeys, KeyFile), Failure> {
-        let (path, keys) = (self.config.state_folder.join(state::KEYS), ApiKeys::default());
+        let folder = &self.config.state_folder;
+        if folder.try_exists().is_ok_and(|is_there| !is_there) {
+            return Err(Failure::new(format!(
+                "there is no state folder `{}`, so there are no API keys\n\
+                 {}; or make the first key with `mantlet keys create NAME`",
+                state::absolute(folder).display(),
+                self.where_to_run()
+            )));
+        }
+        self.read()
+    }
+
+    fn read(&self) -> Result<(ApiKeys, KeyFile), Failure> {
+        let (path, keys) = (self.path(), ApiKeys::default());
         let file = KeyFile::open(path.clone(), keys.clone());
         let file =
             file.map_err(|error| Failure::new(format!("`{}` cannot be read: {error}", path.display())))?;
         Ok((keys, file))
     }
 
+    fn path(&self) -> PathBuf {
+        state::absolute(&self.config.state_folder.join(state::KEYS))
+    }
+
     fn unwritten(&self, error: &io::Error) -> Failure {
-        let path = self.config.state_folder.join(state::KEYS);
+        let path = self.path();
         Failure::new(match error.kind() {
             io::ErrorKind::WouldBlock => format!(
                 "a Mantlet runs that writes `{}`, and does not answer at its admin socket\n\
@@ -149,6 +192,17 @@ impl Keys<'_> {
             ),
             _ => format!("`{}` cannot be written: {error}", path.display()),
         })
+    }
+
+    /// Which file now holds keys: it is of use only to a Mantlet that finds it.
+    fn say_new(&self) {
+        let made = format!("note: the keys are kept in the new file `{}`", self.path().display());
+        say(if self.config.state_folder.is_relative() {
+            let here = state::absolute(Path::new("."));
+            format!("{made}\nstart Mantlet in `{}`, or it does not find them", here.display())
+        } else {
+            made
+        });
     }
 
     /// With a store, others learn of it through a Mantlet.
@@ -191,62 +245,63 @@ fn list(All { environment, keys, complete }: &All, all: bool) -> String {
     if !complete {
         say("note: the store was not asked: other gates may know more keys");
     }
-    let (good, ended): (Vec<_>, Vec<_>) = keys.iter().partition(|key| is_good(key, environment));
     if keys.is_empty() {
         say("there are no API keys; `mantlet keys create NAME` makes one");
+        return String::new();
     }
-    for key in good.iter().filter(|key| key.ends_soon).take(TOLD) {
+    for key in keys.iter().filter(|key| key.state == State::Good && key.ends_soon).take(TOLD) {
         let name = key.name.escape_debug();
         say(format!(
             "note: {} ({name}) {}; `mantlet keys create` with the same name makes the next one",
             key.id,
-            end(key, environment)
+            end(key)
         ));
     }
-    let mut text = String::new();
-    let shown: Vec<_> = if all { good.into_iter().chain(ended).collect() } else { good };
-    if !shown.is_empty() {
-        let mut line = |[id, name, account, scopes, created, used, end]: [&str; 7]| {
-            // Writing to a text cannot fail.
-            let _ = writeln!(
-                text,
-                "{id:<12}  {name:<16}  {account:<20}  {scopes:<20}  {created:<20}  {used:<20}  {end}"
-            );
-        };
-        line(["key", "name", "account", "scopes", "made", "last used", "state"]);
-        for key in shown {
-            let cut = |text: &str| text.chars().take(NAME).collect::<String>().escape_debug().to_string();
-            let or_none = |text: String| if text.is_empty() { "-".to_owned() } else { text };
-            line([
-                &key.id,
-                &cut(&key.name),
-                &or_none(key.account.as_deref().map(cut).unwrap_or_default()),
-                &or_none(key.scopes.join(" ")),
-                &format!("{:.0}", key.created),
-                &or_none(key.used.map(|at| format!("{at:.0}")).unwrap_or_default()),
-                &end(key, environment),
-            ]);
-        }
+    let foreign = keys.iter().filter(|key| key.state == State::OfAnotherEnvironment).count();
+    if foreign > 0 {
+        let are = if foreign == 1 { "is" } else { "are" };
+        say(format!(
+            "note: {} {are} refused, because `environment` is `{environment}` here\n\
+             if it was changed, change it back or make new keys",
+            amount(foreign, "key")
+        ));
     }
-    let hidden = keys.len() - text.lines().count().saturating_sub(1);
-    if hidden > 0 {
-        let _ = writeln!(text, "and {} not good any more; `--all` lists all", amount(hidden, "key"));
+    let is_over = |key: &&Listed| matches!(key.state, State::Revoked | State::Expired);
+    let (ended, open): (Vec<_>, Vec<_>) = keys.iter().partition(is_over);
+    let shown: Vec<_> = if all { open.iter().chain(&ended).collect() } else { open.iter().collect() };
+    let mut text = String::new();
+    if !shown.is_empty() {
+        let head = ["key", "name", "account", "scopes", "made", "last used", "state"].map(str::to_owned);
+        let cut = |text: &str| text.chars().take(NAME).collect::<String>().escape_debug().to_string();
+        let or_none = |text: String| if text.is_empty() { "-".to_owned() } else { text };
+        let rows = shown.iter().map(|key| {
+            [
+                key.id.to_string(),
+                cut(&key.name),
+                or_none(key.account.as_deref().map(cut).unwrap_or_default()),
+                or_none(key.scopes.join(" ")),
+                format!("{:.0}", key.created),
+                or_none(key.used.map(|at| format!("{at:.0}")).unwrap_or_default()),
+                end(key),
+            ]
+        });
+        text = table(&[head].into_iter().chain(rows).collect::<Vec<_>>());
+    }
+    if shown.len() < keys.len() {
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "and {} revoked or expired; `--all` lists all", amount(ended.len(), "key"));
     }
     text
 }
 
-fn is_good(key: &Listed, environment: &Environment) -> bool {
-    key.state == State::Good && key.environment == *environment
-}
-
 /// How a key ends, or has ended.
-fn end(key: &Listed, environment: &Environment) -> String {
+fn end(key: &Listed) -> String {
     match (key.state, key.expires) {
         (State::Revoked, _) => {
             key.revoked.map_or_else(|| "revoked".to_owned(), |at| format!("revoked at {at:.0}"))
         }
         (State::Expired, at) => at.map_or_else(|| "expired".to_owned(), |at| format!("expired at {at:.0}")),
-        (State::Good, _) if key.environment != *environment => format!("only for `{}`", key.environment),
+        (State::OfAnotherEnvironment, _) => format!("refused here: only for `{}`", key.environment),
         (State::Good, None) => "good".to_owned(),
         (State::Good, Some(at)) if key.ends_soon => {
             let hours = at.duration_since(Timestamp::now()).as_hours().max(0);
@@ -272,7 +327,7 @@ fn show(key: &Listed) -> String {
         ("scopes", or_none(scopes)),
         ("made", format!("{:.0}", key.created)),
         ("last used", or_none(key.used.map(|at| format!("{at:.0}")))),
-        ("state", end(key, &key.environment)),
+        ("state", end(key)),
     ];
     rows.iter().fold(String::new(), |mut text, (name, value)| {
         let _ = writeln!(text, "{name:<12}  {value}");
@@ -283,16 +338,14 @@ fn show(key: &Listed) -> String {
 fn created(AfterCreate { key, created, shared }: &AfterCreate) -> String {
     say_unshared(*shared);
     let (id, name) = (&created.id, created.name.escape_debug());
-    say(format!("{id} ({name}) is {}; the key is not shown again", end(created, &created.environment)));
+    say(format!("{id} ({name}) is {}; the key is not shown again", end(created)));
     key.clone()
 }
 
 fn revoked(AfterRevoke { revoked, durable, shared }: &AfterRevoke) -> String {
     if !durable {
-        say(
-            "note: this cannot be written to the state folder now: the revocation is in force, and lost if Mantlet \
-             ends before it can be written",
-        );
+        say("note: the state folder cannot be written now\n\
+             the revocation is in force, but it is lost if Mantlet ends before it can be written");
     }
     say_unshared(*shared);
     format!("{} ({}) is revoked", revoked.id, revoked.name.escape_debug())

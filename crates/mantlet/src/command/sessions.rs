@@ -4,13 +4,12 @@ use std::{fmt::Write as _, net::IpAddr, process::ExitCode};
 
 use http::Method;
 use jiff::Timestamp;
-use mantlet_controls::authentication::sessions::Kind;
 use serde::Deserialize;
 
 use super::ask::{Client, print_answer};
 use crate::{
     cli::{SessionsAction, SessionsArguments},
-    say::{Failure, amount, say},
+    say::{Failure, amount, say, table},
 };
 
 /// Characters of an account that are shown.
@@ -62,8 +61,15 @@ struct Row {
     began: Timestamp,
     used: Timestamp,
     address: Option<IpAddr>,
-    credentials: usize,
-    kinds: Vec<Kind>,
+    credentials: Credentials,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Credentials {
+    access_tokens: usize,
+    refresh_tokens: usize,
+    cookies: usize,
 }
 
 #[derive(Deserialize)]
@@ -80,7 +86,9 @@ fn list(Listed { sessions, count, since, complete }: &Listed, account: Option<&s
         (0, None, None) => say(
             "no sessions are known yet: Mantlet learns of one when the app answers a login with a token or a cookie",
         ),
-        (0, None, Some(since)) => say(format!("no session is open of those that began since {since:.0}")),
+        (0, None, Some(since)) => {
+            say(format!("no session is open; Mantlet knows those that began since {since:.0}"));
+        }
         _ => {}
     }
     match (complete, account) {
@@ -92,58 +100,60 @@ fn list(Listed { sessions, count, since, complete }: &Listed, account: Option<&s
             say("note: the store does not respond; these are the sessions that this gate knows");
         }
     }
-    let mut text = String::new();
     if sessions.is_empty() {
-        return text;
+        return String::new();
     }
-    let shown = |row: &Row| {
+    let head = ["session", "account", "began", "last used", "credentials", "address"].map(str::to_owned);
+    let rows = sessions.iter().map(|row| {
         let account: String = row.account.as_deref().unwrap_or("-").chars().take(ACCOUNT).collect();
-        account.escape_debug().to_string()
-    };
-    let width = sessions.iter().map(|row| shown(row).chars().count()).max().unwrap_or_default().max(7);
-    let mut line = |[session, account, began, used, credentials, address]: [&str; 6]| {
+        let address = row.address.map_or_else(|| "-".to_owned(), |address| address.to_string());
+        [
+            row.id.clone(),
+            account.escape_debug().to_string(),
+            format!("{:.0}", row.began),
+            format!("{:.0}", row.used),
+            row.credentials.told(),
+            address,
+        ]
+    });
+    let mut text = table(&[head].into_iter().chain(rows).collect::<Vec<_>>());
+    if sessions.len() < *count {
         // Writing to a text cannot fail.
         let _ = writeln!(
             text,
-            "{session:<16}  {account:<width$}  {began:<20}  {used:<20}  {credentials:<20}  {address}"
+            "and {} more, last used before these; `--account NAME` lists those of an account",
+            count - sessions.len()
         );
-    };
-    line(["session", "account", "began", "last used", "credentials", "address"]);
-    for row in sessions {
-        let (began, used) = (format!("{:.0}", row.began), format!("{:.0}", row.used));
-        let address = row.address.map_or_else(|| "-".to_owned(), |address| address.to_string());
-        line([&row.id, &shown(row), &began, &used, &credentials(row), &address]);
-    }
-    if sessions.len() < *count {
-        let _ = writeln!(text, "and {} that were used before", count - sessions.len());
     }
     text
 }
 
-fn credentials(Row { credentials, kinds, .. }: &Row) -> String {
-    let names = kinds.iter().map(|kind| match kind {
-        Kind::Bearer => "bearer",
-        Kind::Refresh => "refresh",
-        Kind::Cookie => "cookie",
-    });
-    match credentials {
-        0 => "-".to_owned(),
-        count => format!("{count} {}", names.collect::<Vec<_>>().join(", ")),
+impl Credentials {
+    fn told(&self) -> String {
+        let counts = [
+            (self.access_tokens, "access token"),
+            (self.refresh_tokens, "refresh token"),
+            (self.cookies, "cookie"),
+        ];
+        let known: Vec<_> =
+            counts.iter().filter(|(count, _)| *count > 0).map(|(count, name)| amount(*count, name)).collect();
+        if known.is_empty() { "none known".to_owned() } else { known.join(", ") }
     }
 }
 
 fn revoked(Revoked { ended, durable, shared, complete }: &Revoked) -> String {
     if !durable {
-        say(
-            "note: this cannot be written to the state folder now: the revocation is in force, and lost if Mantlet \
-             ends before it can be written",
-        );
+        say("note: the state folder cannot be written now\n\
+             the revocation is in force, but it is lost if Mantlet ends before it can be written");
     }
     if *shared == Some(false) {
         say("note: the store does not respond: other gates learn of this when it does");
     }
     if !complete {
-        say("note: the store does not respond: sessions of the account that only other gates know go on");
+        say(
+            "note: the store does not respond, so sessions of this account that only other gates know are not revoked\n\
+             run this again when the store responds",
+        );
     }
     let mut text = String::new();
     for session in ended {

@@ -127,10 +127,25 @@ fn it_can_be_elsewhere_or_nowhere() {
 fn a_command_that_finds_nobody_says_what_to_do() {
     let alone = Typed::mantlet(["bans"]).finish();
     assert_eq!(alone.code, Some(1));
-    assert!(alone.stderr.contains("no Mantlet answers at `.mantlet/admin.sock`"), "{}", alone.stderr);
+    let socket = alone.folder.path().join(".mantlet/admin.sock");
+    let place = format!("no Mantlet answers at `{}`", socket.display());
+    assert!(alone.stderr.contains(&place), "{}", alone.stderr);
     assert!(alone.stderr.contains("`--config`"), "{}", alone.stderr);
     // That is where it is if nobody says otherwise.
-    let running = Typed::run(&[]).file("main.py", THREE_LINES).start();
+    let running = Typed::run(&[]).file("main.py", THREE_LINES).file("mantlet.toml", "").start();
     running.ready();
-    assert_eq!(ask(&running.folder().join(".mantlet/admin.sock"), "GET /bans").status, 200);
+    let home = running.folder();
+    assert_eq!(ask(&home.join(".mantlet/admin.sock"), "GET /bans").status, 200);
+    // The configuration alone does not say where Mantlet was started.
+    let file = home.join("mantlet.toml");
+    let file = file.to_str().expect("text");
+    let there = format!("run this in `{}`", home.display());
+    for command in [&["sessions"][..], &["keys", "list"], &["keys", "create", "ci"]] {
+        let typed = || Typed::mantlet(command).argument("--config").argument(file);
+        let said = typed().finish();
+        assert_eq!((said.code, said.stderr.contains(&there)), (Some(1), true), "{}", said.stderr);
+        assert!(!said.folder.path().join(".mantlet").exists(), "no second folder");
+        let said = typed().at(home).finish();
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+    }
 }

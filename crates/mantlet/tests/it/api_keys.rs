@@ -118,13 +118,34 @@ fn a_key_made_before_the_first_start_is_good_from_the_start() {
     }
     let listed = gate.tell(&["keys"]);
     let row = listed.stdout.lines().nth(1).expect("a row");
-    assert!(row.starts_with(&format!("{}    ci  ", id(&key))) && row.contains("good until"), "{row}");
+    assert!(row.starts_with(&format!("{}  ci  ", id(&key))) && row.contains("good until"), "{row}");
     eventually("its use is kept", || {
         fs::read_to_string(file_in(&state)).expect("a file").contains("\"event\":\"used\"").then_some(())
     });
     let audit = gate.end().audit;
     let all = Value::from(audit).to_string();
     assert!(!all.contains("mk_prod") && !all.contains(&key[19..62]), "a record holds no key: {all}");
+}
+
+#[test]
+fn the_first_key_of_a_machine_says_where_it_is_kept() {
+    let listed = Typed::mantlet(["keys"]).finish();
+    let folder = listed.folder.path().join(".mantlet");
+    let missing = format!("there is no state folder `{}`", folder.display());
+    assert_eq!((listed.code, listed.stderr.contains(&missing)), (Some(1), true), "{}", listed.stderr);
+    assert!(!folder.exists());
+    let made = Typed::mantlet(["keys", "create", "ci"]).finish();
+    key_of(&made);
+    let home = made.folder.path();
+    let file = file_in(&home.join(".mantlet"));
+    for part in
+        [format!("the new file `{}`", file.display()), format!("start Mantlet in `{}`", home.display())]
+    {
+        assert!(file.exists() && made.stderr.contains(&part), "{part}: {}", made.stderr);
+    }
+    let next = Typed::mantlet(["keys", "create", "reports"]).at(home).finish();
+    key_of(&next);
+    assert!(!next.stderr.contains("new file"), "{}", next.stderr);
 }
 
 #[test]
@@ -162,7 +183,7 @@ fn a_key_is_revoked_at_once_and_for_good() {
         [refused("api-key-invalid"), (200, String::new())]
     );
     let listed = gate.tell(&["keys", "list"]);
-    assert!(listed.stdout.ends_with("and 1 key not good any more; `--all` lists all"), "{}", listed.stdout);
+    assert!(listed.stdout.ends_with("and 1 key revoked or expired; `--all` lists all"), "{}", listed.stdout);
     let all = gate.tell(&["keys", "list", "--all", "--json"]);
     let all: Value = serde_json::from_str(&all.stdout).expect("JSON");
     let states: std::collections::BTreeMap<_, _> = all["keys"]
@@ -248,8 +269,14 @@ fn a_key_of_another_environment_is_refused_and_an_alarm() {
         gate.end();
     }
     assert!(upstream.seen().is_empty());
-    let all = alone(state.path(), PROD, &["list", "--all"]);
-    assert!(all.stdout.contains("only for `staging`"), "{}", all.stdout);
+    let listed = alone(state.path(), PROD, &["list"]);
+    assert!(listed.stdout.contains("refused here: only for `staging`"), "{}", listed.stdout);
+    let note = "2 keys are refused, because `environment` is `prod` here";
+    assert!(listed.stderr.contains(note), "{}", listed.stderr);
+    let shown = alone(state.path(), PROD, &["show", id(&of_staging)]);
+    assert!(shown.stdout.contains("refused here: only for `staging`"), "{}", shown.stdout);
+    let shown = alone(state.path(), PROD, &["show", id(&of_staging), "--json"]);
+    assert!(shown.stdout.contains("\"state\":\"of-another-environment\""), "{}", shown.stdout);
     let wrong = alone(state.path(), "environment = \"Prod!\"\n", &["list"]);
     assert_eq!(wrong.code, Some(2));
     assert!(

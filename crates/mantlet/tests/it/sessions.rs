@@ -98,7 +98,7 @@ fn an_operator_sees_sessions_and_ends_them_for_good() {
     let state = folder_of(&[(0xa1, "alice"), (0xa2, "alice"), (0xa3, "alice"), (0xb1, "bob")]);
     let gateway = serve(state.path(), "");
     let all = gateway.tell(&["sessions"]);
-    for part in ["00000000000000a1  alice", "1 bearer", "203.0.113.7", "00000000000000b1  bob"] {
+    for part in ["00000000000000a1  alice", "1 access token  ", "203.0.113.7", "00000000000000b1  bob"] {
         assert!(all.stdout.contains(part), "{part}: {}", all.stdout);
     }
     assert_eq!((all.code, all.stdout.lines().count(), &*all.stderr), (Some(0), 5, ""));
@@ -124,7 +124,11 @@ fn an_operator_sees_sessions_and_ends_them_for_good() {
     assert_eq!(listed(&gateway, None), ids(&[0xa2]));
     assert_eq!(revoke(&gateway, &["--account", "alice"]), (true, None));
     let none = gateway.tell(&["sessions"]);
-    assert!(none.stderr.contains("no session is open of those that began since"), "{}", none.stderr);
+    assert!(
+        none.stderr.contains("no session is open; Mantlet knows those that began since"),
+        "{}",
+        none.stderr
+    );
     assert_eq!(none.stdout, "");
 }
 
