@@ -302,11 +302,9 @@ impl Terminal {
             "quota-reset" => return tell(&format!("reset a key of the quota {name}")),
             "records-summed" => return tell_sum(record),
             "issuer-unavailable" => {
-                return tell(&format!(
-                    "error: the issuer {name} cannot be asked; the keys that are known still serve"
-                ));
+                return tell(&format!("error: cannot fetch the keys of the issuer {name}"));
             }
-            "issuer-recovered" => return tell(&format!("the issuer {name} can be asked again")),
+            "issuer-recovered" => return tell(&format!("the keys of the issuer {name} are fetched again")),
             "token-key-found" => return tell_key(record, name),
             "token-verdict-contradicted" => {
                 return tell(&format!(

@@ -110,6 +110,12 @@ impl Issuers {
             }
             Err(fault) => {
                 remote.failed();
+                let effect = if remote.has_keys() {
+                    "the keys that are known still serve"
+                } else {
+                    "no key is known yet, so its tokens cannot be verified"
+                };
+                let fault = format!("{fault}; {effect}");
                 if away.insert(remote.issuer.clone(), fault.clone()).as_ref() != Some(&fault) {
                     self.audit.record(Record::of_issuer(&remote.issuer, Some(&fault), clock::now()));
                 }
@@ -174,9 +180,9 @@ async fn keys_of(remote: &Remote) -> Result<(KeySet, Option<i64>), String> {
     let target = Target::of_url(&url)?;
     let fetched = fetch(&target, PATIENCE, MOST).await.map_err(|error| format!("`{url}`: {error}"))?;
     if fetched.status != StatusCode::OK {
-        return Err(format!("`{url}` answers {}", fetched.status.as_u16()));
+        return Err(format!("`{url}` responds with {}", fetched.status.as_u16()));
     }
-    let keys = KeySet::of_jwks(&fetched.body).ok_or_else(|| format!("`{url}` is not a set of keys"))?;
+    let keys = KeySet::of_jwks(&fetched.body).ok_or_else(|| format!("`{url}` is not a JWK set"))?;
     if keys.is_empty() {
         return Err(format!("`{url}` has no key that can verify tokens"));
     }
@@ -189,10 +195,10 @@ async fn discover(issuer: &str) -> Result<String, String> {
     let fetched = fetch(&Target::of_url(&url)?, PATIENCE, MOST).await;
     let fetched = fetched.map_err(|error| format!("`{url}`: {error}"))?;
     if fetched.status != StatusCode::OK {
-        return Err(format!("`{url}` answers {}", fetched.status.as_u16()));
+        return Err(format!("`{url}` responds with {}", fetched.status.as_u16()));
     }
     let document: Value =
-        serde_json::from_slice(&fetched.body).map_err(|_| format!("`{url}` is not a document"))?;
+        serde_json::from_slice(&fetched.body).map_err(|_| format!("`{url}` is not JSON"))?;
     let text = |name: &str| document.get(name).and_then(Value::as_str);
     // Section 4.3: else another issuer could speak for this one.
     if text("issuer") != Some(issuer) {

@@ -35,7 +35,9 @@ impl Mistake {
 
     pub(crate) fn under(mut self, section: &str) -> Self {
         if !section.is_empty() {
-            self.key = format!("{section}.{}", self.key);
+            // An item of a list stands at its name: `issuer[0].audience`.
+            let point = if self.key.starts_with('[') { "" } else { "." };
+            self.key = format!("{section}{point}{}", self.key);
         }
         self
     }
