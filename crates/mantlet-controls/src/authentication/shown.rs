@@ -177,7 +177,9 @@ impl Policy {
         if let Some(cause) = self.ended_at_issuer(call) {
             // The operator has given the issuer the address at which it says so.
             let mode = self.mode.under(self.mode == Mode::Report);
-            faults.push((mode, Refusal::about(Reason::SessionEnded, cause.text())));
+            let other = if mode == Mode::Enforce { "report" } else { "enforce" };
+            let remedy = Some(format!("authentication.mode = \"{other}\"").into());
+            faults.push((mode, Refusal { remedy, ..Refusal::about(Reason::SessionEnded, cause.text()) }));
             return (sight, faults);
         }
         if self.ends.usual == Mode::Off || self.sessions.count() == 0 {
@@ -215,7 +217,7 @@ impl Policy {
                 }
             }
             let Some((mode, reason, why)) = judged else { continue };
-            let by_operator = reason == Reason::SessionEnded && mode != self.ends.usual;
+            let by_operator = reason == Reason::SessionEnded && why == Cause::Operator.text();
             // No line gives back what an operator has taken.
             let remedy = by_operator.then(Box::default);
             let refusal = Refusal { remedy, ..Refusal::about(reason, why) };

@@ -124,6 +124,7 @@ impl Tenure {
         let mut record = self.0.record.clone().of_stream(reason, why, mode, self.0.clock.time());
         let account = self.0.session.as_ref().and_then(|session| session.facts.account.as_deref());
         record.user = record.user.or_else(|| account.map(str::to_owned));
+        record.remedy = record.remedy.filter(|_| why != super::sessions::Cause::Operator.text());
         Over { record, text, ends: mode == Mode::Enforce }
     }
 }

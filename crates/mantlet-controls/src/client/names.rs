@@ -123,6 +123,9 @@ const FORGEABLE: [&str; 61] = [
     "x-webauth-user",
 ];
 
+/// The prefix of headers that Mantlet itself writes.
+pub(super) const MANTLET: &str = "x-mantlet-";
+
 /// The same by prefix. Each belongs to one product or convention; apps do not use it for their own
 /// names.
 const FORGEABLE_PREFIXES: [&str; 19] = [
@@ -137,7 +140,7 @@ const FORGEABLE_PREFIXES: [&str; 19] = [
     "x-forwarded-",               // everybody; Traefik's client certificates, Authelia, oauth2-proxy
     "x-goog-authenticated-user-", // Google IAP
     "x-goog-iap-",                // Google IAP
-    "x-mantlet-",
+    MANTLET,
     "x-ms-client-principal", // Azure App Service
     "x-ms-token-aad-",       // Azure App Service
     "x-pomerium-",           // Pomerium
@@ -148,7 +151,7 @@ const FORGEABLE_PREFIXES: [&str; 19] = [
 ];
 
 /// Names with these prefixes that are recorded in full. Sorted.
-const BELOW_PREFIXES: [&str; 58] = [
+const BELOW_PREFIXES: [&str; 59] = [
     "cf-access-authenticated-user-email",
     "cf-access-client-id",
     "cf-access-jwt-assertion",
@@ -203,6 +206,7 @@ const BELOW_PREFIXES: [&str; 58] = [
     "x-goog-authenticated-user-email",
     "x-goog-authenticated-user-id",
     "x-goog-iap-jwt-assertion",
+    "x-mantlet-principal",
     "x-ms-client-principal",
     "x-ms-client-principal-name",
     "x-pomerium-jwt-assertion",

@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::headers::{Removed, Why};
+use super::{
+    headers::{Removed, Why},
+    names,
+};
 use crate::{Call, Mode, Reason, audit::Record, message::foreign, refusal::remedy::quoted};
 
 impl Removed {
@@ -44,8 +47,12 @@ fn told(call: &Call, removed: &Removed) -> String {
 }
 
 /// The remedy: it lets a removed header through, or removes one that passes. A nearby peer that
-/// writes headers of proxies may be a proxy.
+/// writes headers of proxies may be a proxy. Headers of Mantlet itself have none.
 fn remedy(call: &Call, removed: &Removed) -> Option<String> {
+    if removed.name.as_str().replace('_', "-").starts_with(names::MANTLET) {
+        // Only a forger sends these.
+        return None;
+    }
     let listed = |key: &str| Some(format!("client.{key} = [{}]", quoted(removed.name.as_str())));
     match removed.why {
         Why::MethodOverride => listed(if removed.stays { "drop" } else { "keep" }),

@@ -291,11 +291,13 @@ impl Policy {
                 // An operation that asks for no token does not read it.
                 let need =
                     call.operation.as_ref().map(|matched| matched.security().and_then(|own| own.bearer));
-                let mode = match need {
-                    None | Some(Some(Need::Required)) => trusted.mode,
-                    Some(Some(Need::Optional) | None) => trusted.mode.under(true),
+                let (mode, line) = match need {
+                    None | Some(Some(Need::Required)) => (trusted.mode, trusted.line()),
+                    // No line enforces it.
+                    Some(Some(Need::Optional) | None) => (trusted.mode.under(true), Box::default()),
                 };
-                Judged::Bad(mode, Refusal::about(Reason::TokenInvalid, fault.text()))
+                let refusal = Refusal::about(Reason::TokenInvalid, fault.text());
+                Judged::Bad(mode, Refusal { remedy: Some(line), ..refusal })
             }
         }
     }

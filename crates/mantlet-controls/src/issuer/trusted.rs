@@ -8,6 +8,7 @@ use super::{Introspected, Introspection, Remote, remote::STALE};
 use crate::{
     Mode,
     identity::{Verdict, principal},
+    refusal::remedy,
     token::{Algorithm, Audience, Claims, Jws, KeySet, TokenFault},
 };
 
@@ -62,6 +63,14 @@ pub(crate) struct Logout {
 const ACTIVE: i64 = 30;
 
 impl Trusted {
+    /// The line that changes what becomes of a bad token. Its place is the section of the issuer: a second
+    /// one would be a mistake.
+    pub(super) fn line(&self) -> Box<str> {
+        let other = if self.mode == Mode::Enforce { Mode::Report } else { Mode::Enforce };
+        let issuer = remedy::quoted(&self.issuer);
+        format!("mode = \"{}\" # in the [[issuer]] section of {issuer}", other.as_str()).into()
+    }
+
     /// Judges a token that says that it is of this issuer.
     pub(super) fn judge(&self, token: &Jws<'_>, now: Timestamp) -> Outcome {
         // RFC 9068 section 2.1, RFC 8725 section 3.11: another kind of token is not an access token.

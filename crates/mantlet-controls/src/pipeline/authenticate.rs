@@ -161,7 +161,11 @@ where
             // A text in a target that no issuer knows may be something else of the app.
             Judged::Bad(..) if of_header != Some(token) && !has_its_form(token) => {}
             // The app may take another one of them.
-            Judged::Bad(mode, refusal) => {
+            Judged::Bad(mode, mut refusal) => {
+                if count > 1 {
+                    // No line enforces it.
+                    refusal.remedy = Some(Box::default());
+                }
                 bad.get_or_insert((mode.under(count > 1), refusal));
             }
         }

@@ -9,7 +9,9 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::kit::{
-    Answer, Client, Gateway, Setup, Upstream, eventually,
+    Answer, Client, Gateway, Setup, Upstream,
+    command::Typed,
+    eventually,
     oidc::{Provider, Wanted},
 };
 
@@ -344,6 +346,7 @@ fn a_logout_at_the_provider_ends_its_tokens() {
     assert_eq!(provider.log_out(&place, "ann", Some("phone")), 200);
     let answer = ask(&gate, &phone);
     assert_eq!((answer.status, answer.code()), (401, "session-ended".to_owned()), "{answer:?}");
+    assert_eq!(gate.audit_of(answer.request_id())["remedy"], "authentication.mode = \"report\"");
     assert_eq!([&laptop, &bob].map(|token| ask(&gate, token).status), [200, 200]);
     // What is not such a token ends nothing.
     let mut client = Client::connect(gate.addr());
@@ -387,6 +390,50 @@ fn the_app_is_told_the_principal_only_by_the_gate() {
     assert!(seen.contains(&line) && !seen.contains("root"), "{seen}");
     let seen = sent("");
     assert!(!seen.to_lowercase().replace('_', "-").contains("x-mantlet-principal"), "{seen}");
+    let records = gate.end().audit;
+    let removed: Vec<_> = records.iter().filter(|record| record["reason"] == "header-removed").collect();
+    assert!(removed.iter().any(|record| record["subject"] == "x-mantlet-principal"), "{removed:?}");
+    assert!(removed.iter().all(|record| record["remedy"].is_null()), "no line lets it through: {removed:?}");
+}
+
+#[test]
+fn a_record_names_the_line_of_the_issuers_own_section() {
+    let (provider, upstream) = (Provider::start(), upstream());
+    let gate = gate(&provider, &upstream);
+    let expired = json!({"exp": jiff::Timestamp::now().as_second() - 60});
+    let expired = provider.signed(&json!({"alg": "ES256"}), &claims(&provider, &expired));
+    let answer = ask(&gate, &expired);
+    assert_eq!(answer.status, 401);
+    let remedy = |answer: &Answer| gate.audit_of(answer.request_id())["remedy"].clone();
+    let line =
+        |mode: &str| format!("mode = \"{mode}\" # in the [[issuer]] section of \"{}\"", provider.issuer());
+    assert_eq!(remedy(&answer), line("report"));
+    // Both lines do what they say.
+    gate.reload(&section(&provider, &line("report")));
+    let answer = eventually("it passes", || {
+        let answer = ask(&gate, &expired);
+        (answer.status == 200).then_some(answer)
+    });
+    assert_eq!(remedy(&answer), line("enforce"));
+    gate.reload(&section(&provider, &line("enforce")));
+    eventually("it is refused", || (ask(&gate, &expired).status == 401).then_some(()));
+}
+
+#[test]
+fn an_issuer_that_was_never_reached_has_no_keys_that_serve() {
+    let (provider, upstream) = (Provider::start(), upstream());
+    provider.kill();
+    let gate = Setup::serve(&upstream.url()).config(&section(&provider, "")).start();
+    gate.wait_for("no key is known yet, so its tokens cannot be verified", 1);
+    assert!(!gate.stderr().contains("still serve"), "{}", gate.stderr());
+}
+
+#[test]
+fn a_mistake_in_a_section_is_named_as_it_is_written() {
+    let config = "[[issuer]]\nissuer = \"https://id.example.com\"\n";
+    let said = Typed::mantlet(["config", "check"]).file("mantlet.toml", config).finish();
+    assert_eq!(said.code, Some(2), "{}", said.stderr);
+    assert!(said.stderr.contains("issuer[0].audience"), "{}", said.stderr);
 }
 
 fn base64(bytes: &[u8]) -> String {

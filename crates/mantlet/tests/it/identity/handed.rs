@@ -102,7 +102,17 @@ fn a_token_that_the_app_only_repeats_begins_no_session() {
 /// The word of an operator needs no line of configuration.
 #[test]
 fn a_session_that_an_operator_has_ended_is_refused_by_default() {
-    let running = Running::start(&HANDED, "");
+    operator_ends("");
+}
+
+/// And no line gives it back.
+#[test]
+fn a_session_that_an_operator_has_ended_is_refused_whatever_ends_others() {
+    operator_ends("authentication.sessions = \"enforce\"\n");
+}
+
+fn operator_ends(config: &str) {
+    let running = Running::start(&HANDED, config);
     let good = running.login();
     assert_eq!(running.guarded(&good).status, 200);
     let said = running.gateway.tell(&["sessions", "revoke", "--account", "ann"]);
