@@ -408,6 +408,25 @@ reasons! {
         "Internal error";
 }
 
+/// Codes of records that are about an event and not about a refusal.
+pub const EVENTS: &[&str] = &[
+    "token-key-found",
+    "jwt-key-public",
+    "jwt-key-guessable",
+    "jwt-key-short",
+    "api-key-created",
+    "api-key-revoked",
+    "api-key-ends-soon",
+    "refresh-token-not-wrapped",
+    // Why a session was ended.
+    "logout",
+    "password-changed",
+    "password-reset",
+    "operator",
+    "issuer",
+    "reused",
+];
+
 impl Reason {
     /// Whether the connection is closed after this refusal.
     pub const fn closes_connection(self) -> bool {

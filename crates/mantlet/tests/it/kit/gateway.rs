@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use mantlet_controls::{Reason, reason::EVENTS};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -316,12 +317,22 @@ impl Drop for Gateway {
     }
 }
 
+/// Whether records may have this code. The docs are held against the same list.
+pub(crate) fn is_code(code: &str) -> bool {
+    Reason::ALL.iter().any(|reason| reason.code() == code) || EVENTS.contains(&code)
+}
+
 /// What was recorded, and what was only counted.
 fn read_records(file: &Path) -> (Vec<Value>, Vec<Value>) {
     let text = fs::read_to_string(file).unwrap_or_default();
     // The last line may be half written.
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    let records = whole.lines().map(|line| serde_json::from_str::<Value>(line).expect("a record is JSON"));
+    let records = whole.lines().map(|line| {
+        let record: Value = serde_json::from_str(line).expect("a record is JSON");
+        let is_known = record["reason"].as_str().is_none_or(is_code);
+        assert!(is_known, "its code is not in docs/reasons.md: {record}");
+        record
+    });
     records.partition(|record| record["security_event"] != "records-summed")
 }
 

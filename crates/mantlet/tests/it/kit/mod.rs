@@ -29,7 +29,7 @@ use std::{
 };
 
 pub(crate) use app::App;
-pub(crate) use gateway::{Gateway, Setup};
+pub(crate) use gateway::{Gateway, Setup, is_code};
 pub(crate) use raw::{Answer, Client};
 pub(crate) use stand::Stand;
 pub(crate) use upstream::Upstream;
