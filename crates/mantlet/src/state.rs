@@ -43,7 +43,7 @@ pub(crate) fn absolute(path: &Path) -> PathBuf {
 /// The folder of a configuration file, if a relative state folder is there and not in the working
 /// folder: Mantlet was started there, and a command in the wrong folder.
 pub(crate) fn other_home(folder: &Path, config: Option<&Path>) -> Option<PathBuf> {
-    let home = absolute(config?).parent()?.to_owned();
+    let home = fs::canonicalize(absolute(config?).parent()?).ok()?;
     let is_there = !folder.exists() && home.join(folder).is_dir();
     (folder.is_relative() && is_there).then_some(home)
 }

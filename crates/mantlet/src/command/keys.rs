@@ -160,9 +160,11 @@ impl Keys<'_> {
     fn open(&self) -> Result<(ApiKeys, KeyFile), Failure> {
         let folder = &self.config.state_folder;
         if folder.try_exists().is_ok_and(|is_there| !is_there) {
+            let is_elsewhere = state::other_home(folder, self.file).is_some();
+            let or =
+                if is_elsewhere { "" } else { "; or make the first key with `mantlet keys create NAME`" };
             return Err(Failure::new(format!(
-                "there is no state folder `{}`, so there are no API keys\n\
-                 {}; or make the first key with `mantlet keys create NAME`",
+                "there is no state folder `{}`, so there are no API keys\n{}{or}",
                 state::absolute(folder).display(),
                 self.where_to_run()
             )));

@@ -84,7 +84,8 @@ fn list(Listed { sessions, count, since, complete }: &Listed, account: Option<&s
     match (sessions.len(), account, since) {
         (0, Some(account), _) => say(format!("no open session of `{account}` is known")),
         (0, None, None) => say(
-            "no sessions are known yet: Mantlet learns of one when the app answers a login with a token or a cookie",
+            "no sessions are known yet: Mantlet learns of one when the app responds to a login with a token or a cookie\n\
+             it learns of none if `mode` or `sessions` under `[authentication]` is `off`",
         ),
         (0, None, Some(since)) => {
             say(format!("no session is open; Mantlet knows those that began since {since:.0}"));

@@ -172,7 +172,11 @@ fn what_cannot_be_revoked_is_said() {
     assert!(none.stderr.contains("no open session of `bob` is known"), "{}", none.stderr);
     let fresh = tempfile::tempdir().expect("a folder");
     let none = serve(fresh.path(), "").tell(&["sessions"]);
-    assert!(none.stderr.contains("when the app answers a login with a token or a cookie"), "{}", none.stderr);
+    assert!(
+        none.stderr.contains("when the app responds to a login with a token or a cookie"),
+        "{}",
+        none.stderr
+    );
     assert!(!file_in(fresh.path()).exists(), "nothing was learned");
 }
 
