@@ -155,6 +155,13 @@ impl Keeper for KeptFamilies {
     fn keep(&self, family: Family) -> BoxFuture<'_, Kept> {
         Box::pin(self.keep_it(family))
     }
+
+    fn is_complete(&self) -> BoxFuture<'_, bool> {
+        match &self.store {
+            Some(store) => store.is_complete(),
+            None => Box::pin(std::future::ready(true)),
+        }
+    }
 }
 
 /// Who is in turn within this process.

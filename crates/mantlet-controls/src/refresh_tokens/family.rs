@@ -86,7 +86,7 @@ pub(super) enum Verdict {
     Reused,
     /// The family was ended.
     Ended,
-    /// It is newer than what is known here: another gate has made it.
+    /// It is newer than what is known here: another gate has made it, or what was kept was lost.
     Ahead,
     /// It was never handed out.
     Unknown,

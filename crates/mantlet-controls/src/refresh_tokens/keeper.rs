@@ -15,6 +15,12 @@ pub trait Keeper: Send + Sync + fmt::Debug {
     /// Keeps a family in the place of its former revision; when the future is ready, it outlives
     /// this process, and every gate that shares the store knows it.
     fn keep(&self, family: Family) -> BoxFuture<'_, Kept>;
+
+    /// Whether no gate can know more of a family than [`Keeper::enter`] has told. A store that has lost
+    /// its memory a moment ago may not have been told everything again.
+    fn is_complete(&self) -> BoxFuture<'_, bool> {
+        Box::pin(std::future::ready(true))
+    }
 }
 
 /// The turn of a request with a family. The next one waits until it is dropped.

@@ -210,8 +210,14 @@ impl Policy {
                 NoTurn::Unavailable => "it is not known whether it was used: the store does not respond",
             }))
         })?;
+        let unknown = async |why: &str| {
+            if keeper.is_complete().await {
+                return invalid(why);
+            }
+            Bad::Unavailable(unavailable("another gate may know it, and has not told the store yet"))
+        };
         let Some(family) = turn.family.clone() else {
-            return Err(invalid("it is not known: its family was forgotten"));
+            return Err(unknown("it is not known: its family was forgotten").await);
         };
         if !family.has_made(&handle) {
             return Err(invalid("it was made up"));
@@ -226,9 +232,7 @@ impl Policy {
             Verdict::Reused => Err(Bad::Reused(Box::new(family))),
             Verdict::Ended => Err(invalid("its family has ended")),
             Verdict::Unknown => Err(invalid("it was never handed out")),
-            Verdict::Ahead => {
-                Err(Bad::Unavailable(unavailable("another gate has made it, and cannot be asked")))
-            }
+            Verdict::Ahead => Err(unknown("it is newer than what is kept: older state was restored").await),
         }
     }
 

@@ -61,6 +61,9 @@ pub(crate) trait SharedFamilies: Send + Sync + std::fmt::Debug {
 
     /// This gate has told it everything.
     fn remember(&self) -> BoxFuture<'_, ()>;
+
+    /// Whether all gates have had the time to tell it everything. False if it does not respond.
+    fn is_complete(&self) -> BoxFuture<'_, bool>;
 }
 
 /// Ends a turn when it is dropped.

@@ -5,6 +5,7 @@
 //! | `PREFIX:refresh-token:ID` | a hash: a family, and its revision | the app's own token expires; without an end, 400 days after its last use |
 //! | `PREFIX:refresh-turn:ID` | the gate that serves a request of the family | its request ends; 10 seconds after a gate was killed |
 //! | `PREFIX:refresh-gate:GATE` | nothing: a gate has told everything that it knows | a day after the gate has ended |
+//! | `PREFIX:refresh-since` | since when Redis has its memory | it loses it |
 //!
 //! A family is written only in the place of an older revision of it, so the first of two gates wins
 //! whatever becomes of turns. Neither a handle nor a token of the app can be read from what is
@@ -37,6 +38,8 @@ const GOES_ON: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(20);
 /// Seconds for which a gate is known.
 const GATE: u64 = 86_400;
+/// Seconds after which all gates have told a Redis that has lost its memory what they know.
+const TOLD: u64 = 60;
 
 /// `ARGV`: the revision, the family, seconds for which it is needed. The answer: nothing, or the
 /// family that is as new.
@@ -61,6 +64,13 @@ const END: &str = "
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0";
 
+/// For how many seconds Redis has had its memory: since it was asked this first.
+const AGE: &str = "
+local now, since = redis.call('TIME')[1], redis.call('GET', KEYS[1])
+if since and tonumber(since) <= tonumber(now) then return now - since end
+redis.call('SET', KEYS[1], now)
+return 0";
+
 /// The families in a store. A clone is the same ones.
 #[derive(Clone)]
 pub(crate) struct RedisFamilies(Arc<Inner>);
@@ -70,6 +80,7 @@ struct Inner {
     keep: Script,
     go_on: Script,
     end: Script,
+    age: Script,
     /// Names this process.
     gate: String,
     refusals: Refusals,
@@ -83,9 +94,9 @@ impl fmt::Debug for RedisFamilies {
 
 impl RedisFamilies {
     pub(in crate::store) fn new(store: RedisStore) -> Self {
-        let [keep, go_on, end] = [KEEP, GO_ON, END].map(Script::new);
+        let [keep, go_on, end, age] = [KEEP, GO_ON, END, AGE].map(Script::new);
         let refusals = Refusals::new("refresh tokens cannot be renewed");
-        Self(Arc::new(Inner { store, keep, go_on, end, gate: random(), refusals }))
+        Self(Arc::new(Inner { store, keep, go_on, end, age, gate: random(), refusals }))
     }
 
     async fn ask<T>(&self, question: impl AsyncFnOnce(Link) -> RedisResult<T>) -> Option<T> {
@@ -131,6 +142,12 @@ impl RedisFamilies {
         }
     }
 
+    /// For how many seconds Redis has had its memory.
+    async fn age(&self) -> Option<u64> {
+        let call = self.0.age.key(format!("{}:refresh-since", self.0.store.0.config.prefix));
+        self.ask(async |mut link| call.invoke_async(&mut link).await).await
+    }
+
     fn name_of(&self, id: FamilyId) -> String {
         self.name("refresh-token", &id.to_string())
     }
@@ -168,7 +185,13 @@ impl SharedFamilies for RedisFamilies {
             set.arg(self.name("refresh-gate", &self.0.gate)).arg("").arg("EX").arg(GATE);
             // Else everything is told again.
             self.ask(async |mut link| set.query_async::<()>(&mut link).await).await;
+            // It counts from now on, if it does not yet.
+            self.age().await;
         })
+    }
+
+    fn is_complete(&self) -> BoxFuture<'_, bool> {
+        Box::pin(async { self.age().await.is_some_and(|age| age >= TOLD) })
     }
 }
 

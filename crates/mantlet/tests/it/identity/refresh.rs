@@ -299,6 +299,27 @@ fn handles_outlive_a_restart_and_a_kill() {
 }
 
 #[test]
+fn a_handle_from_after_a_backup_is_refused() {
+    let app = Standing::start();
+    let state = tempfile::tempdir().expect("a folder");
+    let (file, backup) = (state.path().join("refresh-tokens.jsonl"), state.path().join("backup"));
+    let gateway = app.gate(state.path(), ENFORCED);
+    let (_, first) = log_in(gateway.addr());
+    gateway.end();
+    fs::copy(&file, &backup).expect("a copy");
+    let gateway = app.gate(state.path(), ENFORCED);
+    let (_, second) = refresh(gateway.addr(), &first);
+    gateway.end();
+    fs::copy(&backup, &file).expect("a copy");
+    let gateway = app.gate(state.path(), ENFORCED);
+    // No other gate can know it: its client logs in again.
+    assert_eq!(refused(gateway.addr(), &second), (401, "refresh-token-invalid".to_owned()));
+    let (_, handle) = log_in(gateway.addr());
+    refresh(gateway.addr(), &handle);
+    is_at_peace(app.address);
+}
+
+#[test]
 fn two_gates_on_one_store_take_turns() {
     let app = Standing::start();
     let mut redis = Redis::start();
@@ -316,6 +337,7 @@ fn two_gates_on_one_store_take_turns() {
     // One gate rotates, the other goes on.
     let (_, third) = refresh(other, &next);
     let (_, fourth) = refresh(one, &third);
+    let (_, of_one_alone) = log_in(one);
     // The store is away: it is not known whether another gate has seen the handle.
     redis.go();
     let answer = eventually("the store is missed", || {
@@ -336,6 +358,11 @@ fn two_gates_on_one_store_take_turns() {
         (answer.status == 200).then(|| tokens(&answer).1)
     });
     let (_, sixth) = refresh(one, &fifth);
+    eventually("the other gate knows all that this one does", || {
+        let answer = ask(other, refreshing("/refresh", &of_one_alone));
+        assert_ne!(answer.status, 401, "{answer:?}");
+        (answer.status == 200).then_some(())
+    });
     is_at_peace(app.address);
     // A copy at one gate ends it at both.
     assert_eq!(refused(other, &third), (401, "refresh-token-reused".to_owned()));
