@@ -218,7 +218,7 @@ impl Gate {
             }
         }
         self.enter(Stage::Closing);
-        let is_open = || self.shared.listening.load(Relaxed) > 0 || self.connections() > 0;
+        let is_open = || self.shared.listening.load(Relaxed) > 0 || self.connections() > 0 || self.busy() > 0;
         while is_open() && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

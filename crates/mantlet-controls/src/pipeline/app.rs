@@ -43,6 +43,10 @@ pub trait App<B> {
         None
     }
 
+    /// From now on the request is to be finished although its client may leave: an answer of the app
+    /// would be lost that it does not give again.
+    fn finish_in_any_case(&mut self) {}
+
     /// Asks the issuers of tokens, if it can.
     fn issuers(&self) -> Option<&Arc<dyn Client>> {
         None

@@ -120,7 +120,9 @@ where
             // responses: removes content that clients should not get.
             policy.responses.prepare(&road.subject(), request.headers_mut());
             // refresh tokens: an answer that can be read.
-            policy.refresh_tokens.prepare(&road.call, request.headers_mut());
+            if policy.refresh_tokens.prepare(&road.call, request.headers_mut()) {
+                app.finish_in_any_case();
+            }
             road.due.reached = Reached::App;
             let answer = app.call(&road.call, request).await;
             let answer = road.received(answer)?;

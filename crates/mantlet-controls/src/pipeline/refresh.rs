@@ -49,6 +49,9 @@ where
         return Ok(());
     };
     let Some(shown) = policy.shown(&road.call, request, part).await? else { return Ok(()) };
+    // The app may hand out another token, and the former one may not be good again; or it is a copy,
+    // which is to be ended.
+    app.finish_in_any_case();
     if road.due.refreshed.is_none() {
         let sessions = app.sessions().cloned();
         let has_ended = async |id| why_ended(road, id, sessions.as_ref()).await;

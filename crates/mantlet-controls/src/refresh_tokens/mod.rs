@@ -120,9 +120,9 @@ pub(crate) enum Wrapped<B> {
 }
 
 impl Policy {
-    /// Whether a request may be one that must be finished although its client has left: the app has
-    /// handed out another token then, and the former one may not be good again.
-    pub fn must_finish(&self, method: &Method) -> bool {
+    /// Whether a request may be one that has to be finished although its client has left
+    /// ([`crate::App::finish_in_any_case`]).
+    pub fn may_finish_without_client(&self, method: &Method) -> bool {
         self.mode != Mode::Off && !method.is_safe()
     }
 
@@ -151,11 +151,13 @@ impl Policy {
         unwrapped.is_some() || self.may_wrap(call)
     }
 
-    /// Asks the app for an answer that can be read.
-    pub(crate) fn prepare(&self, call: &Call, headers: &mut HeaderMap) {
-        if self.may_wrap(call) && headers.contains_key(header::ACCEPT_ENCODING) {
+    /// Asks the app for an answer that can be read. Whether it may have a refresh token.
+    pub(crate) fn prepare(&self, call: &Call, headers: &mut HeaderMap) -> bool {
+        let may_wrap = self.may_wrap(call);
+        if may_wrap && headers.contains_key(header::ACCEPT_ENCODING) {
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
+        may_wrap
     }
 
     /// The handle that a request shows, if it does.

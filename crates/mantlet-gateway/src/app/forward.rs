@@ -26,7 +26,10 @@ use std::{
     io::{self, ErrorKind},
     net::IpAddr,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::Poll,
     time::Duration,
 };
@@ -63,6 +66,8 @@ pub(crate) struct Forward<'a> {
     pub(crate) sessions: Option<&'a Arc<dyn Keeper>>,
     pub(crate) proofs: Option<&'a Arc<dyn SeenByAll>>,
     pub(crate) refresh_tokens: &'a Arc<dyn refresh_tokens::Keeper>,
+    /// Whether the request is to be finished although its client may leave; none if that is not possible.
+    pub(crate) must_finish: Option<&'a AtomicBool>,
 }
 
 /// The app has agreed to a WebSocket. It travels in the extensions of the response that says so.
@@ -192,6 +197,12 @@ impl App<ClientRequestBody> for &Forward<'_> {
 
     fn refresh_tokens(&self) -> Option<&Arc<dyn refresh_tokens::Keeper>> {
         Some(self.refresh_tokens)
+    }
+
+    fn finish_in_any_case(&mut self) {
+        if let Some(must_finish) = self.must_finish {
+            must_finish.store(true, Relaxed);
+        }
     }
 
     async fn ask(&mut self, call: &Call, question: Request<()>) -> Option<Response<Bytes>> {

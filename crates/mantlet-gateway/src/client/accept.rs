@@ -48,9 +48,10 @@ pub(crate) async fn work(
     });
     join_all(receiving).await;
     drop(listening);
-    // From now on a connection closes as soon as nothing is under way on it.
+    // From now on a connection closes as soon as nothing is under way on it. A request may be under way
+    // whose client has left.
     loop {
-        if admission::close_all(&shared) == 0 {
+        if admission::close_all(&shared) == 0 && busy.load(Relaxed) == 0 {
             return;
         }
         tokio::select! {

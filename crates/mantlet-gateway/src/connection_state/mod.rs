@@ -80,7 +80,7 @@ pub(crate) struct ConnectionState {
     has_hints: AtomicBool,
     room: AtomicU8,
     /// Requests under way on this thread, over all its connections.
-    busy: Arc<AtomicUsize>,
+    pub(crate) busy: Arc<AtomicUsize>,
     /// The address that the client connected to; none for a unix socket.
     pub(crate) local: Option<SocketAddr>,
     /// Index in the registry of connections.

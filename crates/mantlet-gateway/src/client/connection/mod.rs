@@ -4,6 +4,7 @@ mod clock;
 mod context;
 mod http1;
 mod http2;
+mod lasting;
 mod linger;
 mod request;
 mod websocket;

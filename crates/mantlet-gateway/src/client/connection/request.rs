@@ -1,9 +1,8 @@
 //! One request of a connection: it passes the pipeline, and its response is prepared for the
 //! connection.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -12,7 +11,7 @@ use mantlet_controls::{
     throttle::Tarpit,
 };
 
-use super::{context::Context, websocket::Tunnel};
+use super::{context::Context, lasting::Lasting, websocket::Tunnel};
 use crate::{
     app::{AppResponseBody, Forward, WebSocketUpgrade},
     client::response_body::{ClientResponseBody, Watched},
@@ -55,10 +54,10 @@ pub(super) fn handle(
         } else {
             let request =
                 request.map(|body| ClientRequestBody::new(body, Arc::clone(&context.state), &policy.limits));
-            if policy.refresh_tokens.must_finish(request.method()) {
-                Box::pin(finish(context, &policy, arrival, request)).await
+            if policy.refresh_tokens.may_finish_without_client(request.method()) {
+                lasting(context, &policy, arrival, request).await
             } else {
-                let app = forward(context, &policy);
+                let app = forward(context, &policy, None);
                 pipeline::handle(&policy, &shared.audit, &arrival, request, &app).await
             }
         };
@@ -95,7 +94,11 @@ pub(super) fn handle(
     }
 }
 
-fn forward<'a>(context: &'a Context, policy: &'a Policy) -> Forward<'a> {
+fn forward<'a>(
+    context: &'a Context,
+    policy: &'a Policy,
+    must_finish: Option<&'a AtomicBool>,
+) -> Forward<'a> {
     let shared = &context.shared;
     Forward {
         upstream: &shared.upstream,
@@ -107,27 +110,25 @@ fn forward<'a>(context: &'a Context, policy: &'a Policy) -> Forward<'a> {
         sessions: Some(&shared.keeper),
         proofs: shared.proofs.as_ref(),
         refresh_tokens: &shared.refresh_tokens,
+        must_finish,
     }
 }
 
-/// Takes a request through the pipeline, whether its client stays or leaves.
-async fn finish(
+/// Takes a request through the pipeline, which may say that its client is not waited for.
+fn lasting(
     context: &Arc<Context>,
     policy: &Arc<Policy>,
     arrival: Arrival,
     request: Request<ClientRequestBody>,
-) -> Response<ResponseBody<AppResponseBody>> {
-    let (context, policy) = (Arc::clone(context), Arc::clone(policy));
-    let task = tokio::spawn(async move {
-        let app = forward(&context, &policy);
+) -> impl Future<Output = Response<ResponseBody<AppResponseBody>>> + use<> {
+    let must_finish = Arc::<AtomicBool>::default();
+    let busy = Arc::clone(&context.state.busy);
+    let (context, policy, of_app) = (Arc::clone(context), Arc::clone(policy), Arc::clone(&must_finish));
+    let road = async move {
+        let app = forward(&context, &policy, Some(&of_app));
         pipeline::handle(&policy, &context.shared.audit, &arrival, request, &app).await
-    });
-    task.await.unwrap_or_else(|_| {
-        // The gate ends.
-        let mut answer = Response::new(ResponseBody::own(Bytes::new()));
-        *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-        answer
-    })
+    };
+    Lasting::new(road, must_finish, busy)
 }
 
 /// Whether a response to GET continues for as long as its client wants: server-sent events, after

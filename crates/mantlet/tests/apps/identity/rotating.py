@@ -9,7 +9,7 @@ import time
 from typing import Annotated
 
 import jwt
-from fastapi import Cookie, Depends, FastAPI, Form, HTTPException, Response
+from fastapi import Cookie, Depends, FastAPI, Form, HTTPException, Request, Response
 from fastapi.security import OAuth2PasswordBearer
 from pydantic import BaseModel
 
@@ -24,6 +24,8 @@ used: set[str] = set()
 ended: set[int] = set()
 # How often a token came twice, and how often the app was asked with one that it does not know.
 trouble = {"twice": 0, "unknown": 0}
+# Requests that wait for their client to leave, and those whose client has left.
+waits = {"watching": 0, "left": 0}
 
 
 class Tokens(BaseModel):
@@ -127,6 +129,14 @@ def me(user: Annotated[str, Depends(caller)]):
     return {"user": user}
 
 
+@app.post("/watch")
+async def watch(request: Request) -> None:
+    waits["watching"] += 1
+    while not await request.is_disconnected():
+        await asyncio.sleep(0.05)
+    waits["left"] += 1
+
+
 @app.get("/book")
 def book():
-    return {"made": list(made), "used": len(used), **trouble}
+    return {"made": list(made), "used": len(used), **trouble, **waits}

@@ -320,6 +320,37 @@ fn a_handle_from_after_a_backup_is_refused() {
 }
 
 #[test]
+fn what_is_not_about_refresh_tokens_ends_with_its_client() {
+    let (gateway, _home) = run(ENFORCED);
+    let address = gateway.addr();
+    let mut client = Client::connect(address);
+    client.send(post("/watch", "application/json", "", ""));
+    eventually("the app has it", || (count(&book(address), "watching") == 1).then_some(()));
+    drop(client);
+    eventually("the app sees that its client has left", || {
+        (count(&book(address), "left") == 1).then_some(())
+    });
+}
+
+#[test]
+fn a_shutdown_waits_for_a_refresh_whose_client_has_left() {
+    let app = Standing::start();
+    let state = tempfile::tempdir().expect("a folder");
+    let gateway = app.gate(state.path(), ENFORCED);
+    let (_, first) = log_in(gateway.addr());
+    let mut client = Client::connect(gateway.addr());
+    client.send(refreshing("/refresh?wait=3", &first));
+    eventually("the app has the token", || (count(&book(app.address), "used") == 1).then_some(()));
+    drop(client);
+    gateway.end();
+    // What the app has handed out meanwhile is not lost.
+    let gateway = app.gate(state.path(), ENFORCED);
+    let (_, second) = refresh(gateway.addr(), &first);
+    refresh(gateway.addr(), &second);
+    is_at_peace(app.address);
+}
+
+#[test]
 fn two_gates_on_one_store_take_turns() {
     let app = Standing::start();
     let mut redis = Redis::start();
