@@ -2,13 +2,15 @@
 //! the format, and a lock beside them.
 //!
 //! The process that writes a file holds the lock for as long as it may write. It is not the file itself,
-//! because that gets replaced as a whole.
+//! because that gets replaced as a whole. Any other process in the same folder reads once a second what
+//! was added, and takes over when the first has ended.
 
 use std::{
-    fs::{self, File, TryLockError},
-    io::{self, BufRead, BufReader, Read, Write},
+    fs::{self, File, Metadata, TryLockError},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -19,6 +21,9 @@ use crate::guarded::{self, Kind};
 const LONGEST: u64 = 1 << 20;
 /// The format of all files.
 const FORMAT: u64 = 1;
+/// How often to look whether another process has written a file, and how soon what has failed is tried
+/// again.
+pub(crate) const EVERY: Duration = Duration::from_secs(1);
 
 /// Whether this process may write a file.
 #[derive(Debug, Default)]
@@ -95,9 +100,10 @@ impl Format {
         }
     }
 
-    /// Reads a file line by line. `take` says whether a line is a good one.
-    pub(crate) fn load(self, path: &Path, take: impl FnMut(&[u8]) -> bool) -> Loaded {
-        match self.read(path, take) {
+    /// Reads a file line by line, from where it was left if it is the same. `take` says whether a line is
+    /// a good one.
+    pub(crate) fn load(self, path: &Path, left: &mut Place, take: impl FnMut(&[u8]) -> bool) -> Loaded {
+        match self.read(path, left, take) {
             Ok(Ok(found)) => Loaded::Found(found),
             Ok(Err(why)) => Loaded::Unreadable(why),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -107,10 +113,20 @@ impl Format {
         }
     }
 
-    fn read(self, path: &Path, mut take: impl FnMut(&[u8]) -> bool) -> io::Result<Result<Found, String>> {
-        let mut input = BufReader::new(guarded::open_to_read(path, Kind::Own)?);
-        let (mut found, mut line) = (Found::default(), Vec::new());
-        let mut is_head = true;
+    fn read(
+        self,
+        path: &Path,
+        left: &mut Place,
+        mut take: impl FnMut(&[u8]) -> bool,
+    ) -> io::Result<Result<Found, String>> {
+        let mut file = guarded::open_to_read(path, Kind::Own)?;
+        let place = std::mem::take(left);
+        let goes_on = place.is_in(&file.metadata()?);
+        let start = if goes_on { place.length } else { 0 };
+        file.seek(SeekFrom::Start(start))?;
+        let mut input = BufReader::new(&file);
+        let (mut found, mut line) = (Found { goes_on, length: start, ..Found::default() }, Vec::new());
+        let mut is_head = !goes_on;
         loop {
             line.clear();
             let length = input.by_ref().take(LONGEST).read_until(b'\n', &mut line)? as u64;
@@ -129,7 +145,8 @@ impl Format {
                 found.damaged += 1;
             }
         }
-        let is_readable = found.damaged == 0 || found.lines > 0;
+        *left = Place { file: Some(file), length: found.length };
+        let is_readable = found.damaged == 0 || found.lines > 0 || goes_on;
         Ok(if is_readable { Ok(found) } else { Err("it has no valid line".to_owned()) })
     }
 }
@@ -143,9 +160,26 @@ pub(crate) enum Loaded {
     Unreadable(String),
 }
 
+/// Up to where a file was read.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
+    /// Open, so that no other file gets its number.
+    file: Option<File>,
+    length: u64,
+}
+
+impl Place {
+    fn is_in(&self, found: &Metadata) -> bool {
+        let Some(Ok(open)) = self.file.as_ref().map(File::metadata) else { return false };
+        (found.dev(), found.ino()) == (open.dev(), open.ino()) && (1..=found.len()).contains(&self.length)
+    }
+}
+
 /// What was read of a file.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
+    /// It was read before, and these are the lines that were added.
+    pub(crate) goes_on: bool,
     pub(crate) lines: usize,
     pub(crate) damaged: usize,
     /// Bytes up to the end of the last whole line.
@@ -201,6 +235,23 @@ impl Tail {
     }
 }
 
+/// When a replacement that has failed is tried again: the next one may take as long.
+#[derive(Debug, Default)]
+pub(crate) struct Pause(Option<Instant>);
+
+impl Pause {
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.is_none_or(|end| Instant::now() >= end)
+    }
+
+    /// Passes on the outcome of one that has begun then.
+    pub(crate) fn after<T>(&mut self, start: Instant, outcome: io::Result<T>) -> io::Result<T> {
+        let pause = EVERY.max(10 * start.elapsed());
+        self.0 = outcome.is_err().then(|| Instant::now() + pause);
+        outcome
+    }
+}
+
 /// The folder of a file.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
@@ -224,5 +275,43 @@ pub(crate) fn set_aside(path: &Path, is_ours: bool) -> String {
         format!("; the file is kept as `{}`", aside.display())
     } else {
         String::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_on_from_where_it_was_left() {
+        const NUMBERS: Format = Format { name: "numbers", holds: "numbers" };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("numbers.jsonl");
+        let mut left = Place::default();
+        let mut read = || {
+            let mut all = Vec::new();
+            let take = |line: &[u8]| serde_json::from_slice::<u64>(line).map(|one| all.push(one)).is_ok();
+            match NUMBERS.load(&path, &mut left, take) {
+                Loaded::Found(found) => Some((found.goes_on, found.length, all)),
+                Loaded::Missing | Loaded::Unreadable(_) => None,
+            }
+        };
+        let head = String::from_utf8(NUMBERS.head()).unwrap();
+        assert_eq!(read(), None);
+        fs::write(&path, format!("{head}1\n2\n3")).unwrap();
+        let length = head.len() as u64;
+        assert_eq!(read(), Some((false, length + 4, vec![1, 2])));
+        assert_eq!(read(), Some((true, length + 4, vec![])));
+        fs::write(&path, format!("{head}1\n2\n34\n5\n")).unwrap();
+        assert_eq!(read(), Some((true, length + 9, vec![34, 5])));
+        // Another file, or less than was there.
+        guarded::replace(&path, format!("{head}6\n7\n8\n9\n10\n").as_bytes()).unwrap();
+        assert_eq!(read(), Some((false, length + 11, vec![6, 7, 8, 9, 10])));
+        fs::write(&path, format!("{head}6\n")).unwrap();
+        assert_eq!(read(), Some((false, length + 2, vec![6])));
+        fs::write(&path, "{\"others\":1}\n6\n").unwrap();
+        assert_eq!(read(), None);
+        fs::write(&path, format!("{head}6\n7\n")).unwrap();
+        assert_eq!(read(), Some((false, length + 4, vec![6, 7])));
     }
 }

@@ -6,14 +6,18 @@
 //! and replaces it as a whole.
 //!
 //! The process that writes the file holds a lock beside it. A second Mantlet in the same folder
-//! reads the file and does not write it; when the first has ended, it reads again and takes over.
+//! reads what the first writes, before it judges a handle, and does not write itself; it takes over
+//! when the first has ended.
 //! Neither a handle nor a token of the app can be read from the file.
 
 use std::{
     collections::HashMap,
     io::{self, BufWriter, Write},
     path::PathBuf,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -24,7 +28,7 @@ use tokio::{sync::oneshot, time::timeout};
 use crate::{
     clock,
     guarded::{self, Kind},
-    journal::{self, Claim, Claimed, Format, Loaded, Tail},
+    journal::{self, Claim, Claimed, EVERY, Format, Loaded, Pause, Place, Tail},
     tell,
 };
 
@@ -32,6 +36,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often what is needed no longer is forgotten.
 const TIDY: Duration = Duration::from_hours(1);
+/// Bytes that could not be written and are tried again, at most.
+const MOST_PENDING: usize = 32 << 20;
 /// Lines that may be added before the file is replaced, beside twice as many as it needs.
 const ADDED: usize = 1_000;
 const FORMAT: Format = Format { name: "mantlet-refresh-tokens", holds: "refresh tokens" };
@@ -90,13 +96,18 @@ impl RefreshFile {
             known: known.clone(),
             claim: Claim::default(),
             has_read: false,
+            left: Place::default(),
+            trouble: String::new(),
             tail: Tail::default(),
             lines: 0,
+            pending: Vec::new(),
+            pending_lines: 0,
             is_lacking: false,
+            pause: Pause::default(),
             complained: false,
         };
         writer.begin(is_wanted);
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(Queue { is_ours: writer.claim.is_here().into(), ..Queue::default() });
         let of_thread = Arc::clone(&queue);
         let thread = std::thread::Builder::new()
             .name("refresh-tokens".into())
@@ -137,10 +148,21 @@ impl Inlet {
     /// Keeps a family; ready when the disk has it, or cannot have it, which was said. False if that
     /// takes too long.
     pub(crate) async fn keep_now(&self, family: &Family) -> bool {
+        self.hand_in(Some(line_of(family))).await
+    }
+
+    /// Learns what another Mantlet has written, if another one writes the file.
+    pub(crate) async fn look(&self) {
+        if !self.0.is_ours.load(Relaxed) {
+            self.hand_in(None).await;
+        }
+    }
+
+    async fn hand_in(&self, line: Option<Vec<u8>>) -> bool {
         let (tell, told) = oneshot::channel();
         {
             let mut waiting = self.0.lock();
-            waiting.lines.push(line_of(family));
+            waiting.lines.extend(line);
             if !waiting.is_over {
                 waiting.told.push(tell);
             }
@@ -155,6 +177,8 @@ impl Inlet {
 struct Queue {
     waiting: Mutex<Waiting>,
     wake: Condvar,
+    /// No other Mantlet writes the file.
+    is_ours: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -170,10 +194,11 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until there is something to write, or until it is time to tidy up.
-    fn next(&self) -> Waiting {
-        let waits = |waiting: &mut Waiting| waiting.lines.is_empty() && !waiting.is_over;
-        let waited = self.wake.wait_timeout_while(self.lock(), TIDY, waits);
+    /// Waits until there is something to do, or until it is time.
+    fn next(&self, patience: Duration) -> Waiting {
+        let waits =
+            |waiting: &mut Waiting| waiting.lines.is_empty() && waiting.told.is_empty() && !waiting.is_over;
+        let waited = self.wake.wait_timeout_while(self.lock(), patience, waits);
         let mut waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
         let is_over = waiting.is_over;
         Waiting { is_over, ..std::mem::replace(&mut waiting, Waiting { is_over, ..Waiting::default() }) }
@@ -186,11 +211,19 @@ struct Writer {
     claim: Claim,
     /// The file was read since it is ours.
     has_read: bool,
+    /// Up to where it was read while it is not.
+    left: Place,
+    /// Why it could not be read last.
+    trouble: String,
     tail: Tail,
     /// Whole lines in it.
     lines: usize,
+    /// Lines that are not in the file yet.
+    pending: Vec<u8>,
+    pending_lines: usize,
     /// The file lacks something that the memory has.
     is_lacking: bool,
+    pause: Pause,
     complained: bool,
 }
 
@@ -214,13 +247,14 @@ impl Writer {
     /// Reads the file into the memory. What cannot be read is moved aside if it is ours.
     fn load(&mut self, is_ours: bool) {
         self.has_read = is_ours;
+        let mut left = std::mem::take(&mut self.left);
         let take = |line: &[u8]| {
             let family = serde_json::from_slice::<Family>(line);
             // An older one than is known, from before this process took over, says nothing new.
             family.map(|family| self.known.put(family)).is_ok()
         };
         let path = self.path.display();
-        match FORMAT.load(&self.path, take) {
+        match FORMAT.load(&self.path, &mut left, take) {
             Loaded::Found(found) => {
                 if found.damaged > 0 {
                     let lines = if found.damaged == 1 { "line" } else { "lines" };
@@ -230,17 +264,33 @@ impl Writer {
                         found.damaged
                     ));
                 }
-                self.lines = found.lines + found.damaged;
+                let before = if found.goes_on { self.lines } else { 0 };
+                self.lines = before + found.lines + found.damaged;
                 self.tail = Tail::of_read(&self.path, found.length, is_ours);
             }
             Loaded::Missing => {}
+            // Said once: another Mantlet may go on writing it.
+            Loaded::Unreadable(why) if !is_ours && self.trouble == why => {}
             Loaded::Unreadable(why) => {
                 let moved = journal::set_aside(&self.path, is_ours);
                 tell(&format!(
                     "`{path}` cannot be read: {why}; clients that have handles of refresh tokens have to log in \
                      again{moved}"
                 ));
+                self.trouble = why;
             }
+        }
+        if !is_ours {
+            self.left = left;
+        }
+    }
+
+    /// Reads what another Mantlet has written, and takes over if none does any more.
+    fn look(&mut self) {
+        if !self.claim.is_here() && self.path.symlink_metadata().is_ok() {
+            // Where nothing can be written, it is only read.
+            let is_ours = self.is_ours().unwrap_or(false);
+            self.load(is_ours);
         }
     }
 
@@ -271,15 +321,13 @@ impl Writer {
     fn run(mut self, queue: &Queue) {
         let mut tidied = Instant::now();
         loop {
-            let waiting = queue.next();
-            match self.write(&waiting.lines) {
-                Ok(is_written) => self.complained &= !is_written,
-                Err(error) => {
-                    // What was appended last may be torn.
-                    self.is_lacking = true;
-                    self.complain(&error);
-                }
+            let rests = self.claim.is_here() && !self.is_lacking && self.pending.is_empty();
+            let waiting = queue.next(if rests { TIDY } else { EVERY });
+            self.look();
+            if let Err(error) = self.write(&waiting.lines) {
+                self.complain(&error);
             }
+            queue.is_ours.store(self.claim.is_here(), Relaxed);
             for one in waiting.told {
                 // It may wait no longer.
                 let _ = one.send(());
@@ -294,32 +342,57 @@ impl Writer {
         }
     }
 
-    /// Appends lines, or replaces the file. False if it is another Mantlet's.
-    fn write(&mut self, lines: &[Vec<u8>]) -> io::Result<bool> {
-        if lines.is_empty() && !self.is_lacking {
-            return Ok(true);
+    /// Appends lines, or replaces the file, unless it is another Mantlet's. What cannot be written waits.
+    fn write(&mut self, lines: &[Vec<u8>]) -> io::Result<()> {
+        if lines.is_empty() && self.pending.is_empty() && !self.is_lacking {
+            return Ok(());
         }
         if !self.is_ours()? {
             self.is_lacking = true;
-            return Ok(false);
+            return Ok(());
         }
         if !self.has_read {
             // Another Mantlet may have written it meanwhile, and it lacks what was made here.
             self.load(true);
             self.is_lacking = true;
         }
-        let is_long = self.lines > 2 * self.known.count() + ADDED;
-        if self.is_lacking || is_long || !self.tail.is_there(&self.path) {
+        lines.iter().for_each(|line| self.pending.extend_from_slice(line));
+        self.pending_lines += lines.len();
+        self.is_lacking |= self.pending.len() > MOST_PENDING;
+        if self.is_lacking || !self.tail.is_there(&self.path) {
+            // The memory has them all.
+            self.forget_pending();
+            self.is_lacking = true;
+            if !self.pause.is_over() {
+                return Ok(());
+            }
             self.replace()?;
         } else {
-            self.tail.append(&lines.concat())?;
-            self.lines += lines.len();
+            self.tail.append(&self.pending)?;
+            self.lines += self.pending_lines;
+            self.forget_pending();
+            if self.lines > 2 * self.known.count() + ADDED && self.pause.is_over() {
+                // If it fails, there still is the old file.
+                let _ = self.replace();
+            }
         }
-        Ok(true)
+        self.complained = false;
+        Ok(())
+    }
+
+    fn forget_pending(&mut self) {
+        self.pending.clear();
+        self.pending_lines = 0;
     }
 
     /// Writes a new file from the memory.
     fn replace(&mut self) -> io::Result<()> {
+        let start = Instant::now();
+        let replaced = self.replace_it();
+        self.pause.after(start, replaced)
+    }
+
+    fn replace_it(&mut self) -> io::Result<()> {
         let mut draft = tempfile::NamedTempFile::new_in(journal::folder_of(&self.path))?;
         let all = self.known.all();
         let mut output = BufWriter::new(draft.as_file_mut());

@@ -70,6 +70,31 @@ async fn a_second_process_takes_over_what_the_first_has_kept() {
 }
 
 #[tokio::test]
+async fn a_second_process_judges_by_what_the_first_has_kept_and_takes_over_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("refresh-tokens.jsonl");
+    let [first, second] = [(); 2].map(|()| RefreshFile::open(path.clone(), true).unwrap());
+    keep(&first, family(1, 1)).await;
+    second.inlet().look().await;
+    assert_eq!(known(&second), is(&[(1, 1)]));
+    keep(&first, family(2, 1)).await;
+    keep(&first, family(1, 2)).await;
+    second.inlet().look().await;
+    assert_eq!(known(&second), is(&[(1, 2), (2, 1)]));
+    let before = fs::read_to_string(&path).unwrap();
+    first.finish();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !matches!(Claim::default().take(&path), Ok(Claimed::Elsewhere { .. })) {
+        assert!(Instant::now() < deadline, "it takes over");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    keep(&second, family(2, 2)).await;
+    second.finish();
+    let after = fs::read_to_string(&path).unwrap();
+    assert!(after.starts_with(&before) && after.lines().count() == before.lines().count() + 1, "{after}");
+}
+
+#[tokio::test]
 async fn a_long_file_is_written_anew_and_a_foreign_one_is_put_aside() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("refresh-tokens.jsonl");

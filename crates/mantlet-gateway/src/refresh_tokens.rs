@@ -101,6 +101,7 @@ impl KeptFamilies {
     async fn enter_by(&self, id: FamilyId, deadline: Instant) -> Result<Turn, NoTurn> {
         let own = timeout_at(deadline, self.turns.enter(id)).await.map_err(|_| NoTurn::Busy)?;
         let Some(store) = &self.store else {
+            self.file.look().await;
             let family = self.known.get(id).map(Arc::unwrap_or_clone);
             return Ok(Turn { family, end: Box::new(own) });
         };

@@ -6,7 +6,7 @@
 //! file is written beside the old one and replaces it as a whole.
 //!
 //! The process that writes the file holds a lock beside it. A second Mantlet in the same folder
-//! reads the file and does not write it; when the first has ended, it reads again and takes over. A
+//! reads what the first writes, and does not write itself; it takes over when the first has ended. A
 //! credential is in the file as a digest alone.
 
 use std::{
@@ -26,12 +26,10 @@ use tokio::{sync::oneshot, time::timeout};
 use crate::{
     clock,
     guarded::{self, Kind},
-    journal::{self, Claim, Claimed, Format, Loaded, Tail},
+    journal::{self, Claim, Claimed, EVERY, Format, Loaded, Pause, Place, Tail},
     tell,
 };
 
-/// How often events are written that no request waits for.
-const EVERY: Duration = Duration::from_secs(1);
 /// How long a request waits for the disk.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often what has expired is forgotten, and how often a replacement that failed is tried again.
@@ -62,6 +60,8 @@ impl SessionFile {
             sessions: sessions.clone(),
             claim: Claim::default(),
             has_read: false,
+            left: Place::default(),
+            trouble: String::new(),
             tail: Tail::default(),
             lines: 0,
             needed: 0,
@@ -70,7 +70,7 @@ impl SessionFile {
             is_lacking: false,
             tidied: Instant::now(),
             postponed: None,
-            not_before: None,
+            pause: Pause::default(),
             complained: false,
         };
         writer.begin();
@@ -185,6 +185,10 @@ struct Writer {
     claim: Claim,
     /// The file was read since it is ours.
     has_read: bool,
+    /// Up to where it was read while it is not.
+    left: Place,
+    /// Why it could not be read last.
+    trouble: String,
     tail: Tail,
     /// Whole lines in it, and about as many as it needs.
     lines: usize,
@@ -195,9 +199,9 @@ struct Writer {
     /// The file lacks something that the memory has.
     is_lacking: bool,
     tidied: Instant,
-    /// When a replacement that only saves room has failed, and when any other is tried again.
+    /// When a replacement that only saves room has failed.
     postponed: Option<Instant>,
-    not_before: Option<Instant>,
+    pause: Pause,
     complained: bool,
 }
 
@@ -215,29 +219,45 @@ impl Writer {
     /// Reads the file into the memory. What cannot be read is moved aside if it is ours.
     fn load(&mut self, is_ours: bool) {
         self.has_read = is_ours;
+        let mut left = std::mem::take(&mut self.left);
         let take =
             |line: &[u8]| serde_json::from_slice(line).map(|event| self.sessions.apply(&event)).is_ok();
         let path = self.path.display();
-        match FORMAT.load(&self.path, take) {
+        match FORMAT.load(&self.path, &mut left, take) {
             Loaded::Found(found) => {
                 if found.damaged > 0 {
                     let lines = if found.damaged == 1 { "line" } else { "lines" };
                     let are = if found.damaged == 1 { "is" } else { "are" };
                     tell(&format!("{} {lines} of `{path}` cannot be read and {are} ignored", found.damaged));
                 }
-                self.lines = found.lines;
+                self.lines = if found.goes_on { self.lines + found.lines } else { found.lines };
                 // A session has one credential or two, and was used.
                 let known = usize::try_from(self.sessions.count()).unwrap_or(usize::MAX);
-                self.needed = found.lines.min(known.saturating_mul(3));
+                self.needed = self.lines.min(known.saturating_mul(3));
                 self.tail = Tail::of_read(&self.path, found.length, is_ours);
             }
             Loaded::Missing => {}
+            // Said once: another Mantlet may go on writing it.
+            Loaded::Unreadable(why) if !is_ours && self.trouble == why => {}
             Loaded::Unreadable(why) => {
                 let moved = journal::set_aside(&self.path, is_ours);
                 tell(&format!(
                     "`{path}` cannot be read: {why}; earlier sessions and revocations are not known{moved}"
                 ));
+                self.trouble = why;
             }
+        }
+        if !is_ours {
+            self.left = left;
+        }
+    }
+
+    /// Reads what another Mantlet has written, and takes over if none does any more.
+    fn look(&mut self) {
+        if !self.claim.is_here() && self.path.symlink_metadata().is_ok() {
+            // Where nothing can be written, it is only read.
+            let is_ours = self.is_ours().unwrap_or(false);
+            self.load(is_ours);
         }
     }
 
@@ -279,6 +299,7 @@ impl Writer {
         loop {
             let waiting = queue.next();
             let is_over = waiting.is_over;
+            self.look();
             self.keep(waiting, true);
             if is_over {
                 return;
@@ -303,9 +324,8 @@ impl Writer {
             // It may wait no longer.
             let _ = one.send(matches!(written, Ok(true)));
         }
-        match written {
-            Ok(is_written) => self.complained &= !is_written,
-            Err(error) => self.complain(&error),
+        if let Err(error) = written {
+            self.complain(&error);
         }
     }
 
@@ -336,19 +356,18 @@ impl Writer {
             return Ok(true);
         }
         let start = Instant::now();
-        if !may_replace || self.not_before.is_some_and(|moment| start < moment) {
+        if !may_replace || !self.pause.is_over() {
             return Ok(false);
         }
         let replaced = self.replace(None);
-        // One that fails may have taken long.
-        let pause = EVERY.max(10 * start.elapsed());
-        self.not_before = replaced.is_err().then(|| Instant::now() + pause);
-        replaced?;
+        self.pause.after(start, replaced)?;
+        self.complained = false;
         Ok(true)
     }
 
     fn append(&mut self) -> io::Result<()> {
         self.tail.append(&self.pending)?;
+        self.complained = false;
         self.lines += self.pending_lines;
         self.forget_pending();
         Ok(())

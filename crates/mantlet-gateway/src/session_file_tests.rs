@@ -177,6 +177,41 @@ fn of_two_in_one_folder_the_second_writes_when_the_first_has_ended() {
     assert_eq!([8, 9].map(|id| is_alive(&open(&other).1, id)), [true; 2]);
 }
 
+/// Waits until a process holds the lock beside a file.
+fn until_it_is_held(path: &Path) {
+    until(|| matches!(Claim::default().take(path), Ok(Claimed::Elsewhere { .. })));
+}
+
+fn until(mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn the_second_knows_what_the_first_writes_and_takes_over_although_it_has_nothing_to_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions.jsonl");
+    let [(first, of_first), (second, of_second)] = [open(&path), open(&path)];
+    assert!(keep(&first, &of_first, &[began(1), handed_out(1), began(2), handed_out(2)]));
+    until(|| is_alive(&of_second, 1) && is_alive(&of_second, 2));
+    assert!(keep(&first, &of_first, &[ended(1)]));
+    until(|| !is_alive(&of_second, 1));
+    // The file is written anew, and added to.
+    fs::remove_file(&path).unwrap();
+    assert!(keep(&first, &of_first, &[began(3), handed_out(3)]));
+    until(|| is_alive(&of_second, 3));
+    let before = fs::read_to_string(&path).unwrap();
+    first.finish();
+    until_it_is_held(&path);
+    assert_eq!(fs::read_to_string(&path).unwrap(), before);
+    assert!(keep(&second, &of_second, &[ended(2)]));
+    second.finish();
+    assert_eq!(fs::read_to_string(&path).unwrap(), before + &line(&ended(2)), "it adds to the file");
+}
+
 #[test]
 fn a_folder_that_is_gone_is_told_and_tried_again() {
     let folder = tempfile::tempdir().unwrap();
