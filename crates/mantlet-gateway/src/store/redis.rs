@@ -6,6 +6,7 @@
 //! rule follows its `fail`. After the pause one request tests whether the store has recovered.
 
 mod keys;
+mod learning;
 mod proofs;
 mod quota;
 mod refresh_tokens;

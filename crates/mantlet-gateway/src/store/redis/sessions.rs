@@ -14,34 +14,36 @@
 //! spread them.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     fmt, io,
     sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use futures_util::future::{BoxFuture, try_join, try_join_all};
-use mantlet_controls::authentication::sessions::{Bond, Digest, Event, Keeper, Sessions, digest};
+use mantlet_controls::authentication::sessions::{Digest, Event, Keeper, Sessions, digest};
 use redis::{Cmd, RedisError, RedisResult, Script};
 use tokio::{
     sync::{Notify, oneshot},
     time::timeout,
 };
 
-use super::{super::link::Link, RedisStore, Refusals, is_of_another};
+use super::{
+    super::link::Link,
+    RedisStore, Refusals, is_of_another,
+    learning::{Recent, events_of},
+};
 use crate::{clock, session_file::SessionFile};
 
 /// Events of one write.
-const AT_ONCE: usize = 512;
+pub(super) const AT_ONCE: usize = 512;
 /// Events that wait while Redis is away, at most. Beyond that Redis is told everything that this
 /// gate knows when it is back.
 const MOST_WAITING: usize = 100_000;
 /// How long a write may take, and how long to wait after one that failed.
 pub(super) const WRITE: Duration = Duration::from_secs(2);
 pub(super) const AGAIN: Duration = Duration::from_millis(250);
-/// How long to wait for all sessions of an account.
-const ACCOUNT: Duration = Duration::from_secs(1);
 /// Seconds for which a credential without an end is kept after its last use: 400 days, the longest
 /// life of a cookie.
 const REMEMBERED: i64 = 400 * 86_400;
@@ -51,8 +53,6 @@ const FIRST: i64 = 3_600;
 const LEEWAY: i64 = 60;
 /// Sessions that are kept in the stream, about.
 const STREAM: usize = 100_000;
-/// How long the end of a session is remembered that this gate may be asking about.
-const RECENT: Duration = Duration::from_mins(1);
 
 /// Writes a field of a session, and sees to it that the session is kept as long as it is needed.
 ///
@@ -97,19 +97,6 @@ return 0",
     )
 });
 
-/// Finds a credential and its session in one round trip. `ARGV` is what the names of sessions begin
-/// with. Not in a cluster, where they may be on two nodes.
-static FIND: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "
-local found = redis.call('GET', KEYS[1])
-if not found then return {} end
-local all = redis.call('HVALS', ARGV[1] .. string.sub(found, 1, 16))
-table.insert(all, string.sub(found, 17))
-return all",
-    )
-});
-
 /// The sessions in a store. Its thread ends with it, after it has tried to write everything.
 pub(crate) struct RedisSessions {
     inner: Arc<Inner>,
@@ -121,11 +108,11 @@ pub(super) struct Inner {
     /// What this gate knows.
     pub(super) known: Sessions,
     /// The file of this machine.
-    file: Arc<dyn Keeper>,
+    pub(super) file: Arc<dyn Keeper>,
     queue: Mutex<Queue>,
     wake: Notify,
     /// Sessions that were ended a moment ago.
-    recent: Mutex<HashMap<u64, (Event, Instant)>>,
+    pub(super) recent: Mutex<Recent>,
     /// Redis and this gate may know different things.
     pub(super) differs: Notify,
     refusals: Refusals,
@@ -407,128 +394,11 @@ impl Inner {
         try_join_all(expire).await.map(drop)
     }
 
-    async fn find(&self, digest: Digest) -> Option<Vec<Event>> {
-        let credential = self.name_of_credential(&digest);
-        let values: Vec<String> = self
-            .ask(self.store.0.config.timeout, async |mut link| match &link {
-                Link::One(_) => {
-                    FIND.key(credential).arg(self.start_of_sessions()).invoke_async(&mut link).await
-                }
-                Link::Cluster(_) => {
-                    let found: Option<String> =
-                        redis::cmd("GET").arg(credential).query_async(&mut link).await?;
-                    let Some(found) = found else { return Ok(Vec::new()) };
-                    let Some((id, event)) = found.split_at_checked(16) else { return Ok(Vec::new()) };
-                    let session = format!("{}{id}", self.start_of_sessions());
-                    let mut values: Vec<String> =
-                        redis::cmd("HVALS").arg(session).query_async(&mut link).await?;
-                    values.push(event.to_owned());
-                    Ok(values)
-                }
-            })
-            .await?;
-        Some(self.learn(events_of(&values)))
-    }
-
-    async fn find_session(&self, id: u64) -> Option<Vec<Event>> {
-        let name = self.name_of_session(id);
-        let values: Vec<String> = self
-            .ask(ACCOUNT, async |mut link| redis::cmd("HVALS").arg(name).query_async(&mut link).await)
-            .await?;
-        Some(self.learn(events_of(&values)))
-    }
-
-    async fn find_account(&self, name: Digest) -> Option<Vec<Event>> {
-        let (name, now) = (self.name_of_account(&name), clock::now().as_second());
-        let values = self.ask(ACCOUNT, async |mut link| {
-            let mut ids = redis::cmd("ZRANGEBYSCORE");
-            let ids: Vec<String> = ids.arg(name).arg(now).arg("+inf").query_async(&mut link).await?;
-            let mut all = Vec::with_capacity(ids.len());
-            for ids in ids.chunks(AT_ONCE) {
-                let one = async |id: &String, mut link: Link| -> RedisResult<Vec<String>> {
-                    let name = format!("{}{id}", self.start_of_sessions());
-                    redis::cmd("HVALS").arg(name).query_async(&mut link).await
-                };
-                all.extend(try_join_all(ids.iter().map(|id| one(id, link.clone()))).await?);
-            }
-            Ok(all)
-        });
-        let values = values.await?;
-        Some(values.iter().flat_map(|values| self.learn(events_of(values))).collect())
-    }
-
-    /// Takes what Redis knows of a session. Its end may have come while that was on its way, and was
-    /// ignored, because the session was not known here.
-    fn learn(&self, mut events: Vec<Event>) -> Vec<Event> {
-        let Some(id) = events.iter().find_map(|event| match event {
-            Event::Began(facts) => Some(facts.id),
-            _ => None,
-        }) else {
-            return Vec::new();
-        };
-        let recent = self.recent();
-        events.extend(recent.get(&id).map(|(ended, _)| ended.clone()));
-        let news: Vec<_> = events.iter().filter(|event| self.is_news(event)).cloned().collect();
-        for event in &news {
-            self.known.apply(event);
-        }
-        drop(recent);
-        self.file.keep_soon(news);
-        events
-    }
-
-    /// Whether an event says more than this gate knows.
-    fn is_news(&self, event: &Event) -> bool {
-        let of = |id: &u64| self.known.session(*id);
-        match event {
-            Event::Began(facts) => of(&facts.id)
-                .is_none_or(|session| facts.names.iter().any(|name| !session.facts.names.contains(name))),
-            Event::HandedOut { digest, .. } => self.known.find(digest).is_none(),
-            Event::Fingerprinted { session, .. } => {
-                of(session).is_none_or(|session| session.fingerprint().is_none())
-            }
-            Event::Bound { session, is_bound } => {
-                of(session).is_none_or(|session| session.bond() < Bond::of(*is_bound))
-            }
-            Event::Used { session, at } => of(session).is_none_or(|session| session.used() < *at),
-            Event::Ended { session, .. } => of(session).is_none_or(|session| session.ended().is_none()),
-            Event::EndedBefore { name, at, .. } => self.known.ended_before(&[*name], *at).is_none(),
-        }
-    }
-
-    /// Takes the end of a session that another gate has told of.
-    pub(super) fn learn_end(&self, event: Event) {
-        let Event::Ended { session, .. } = event else {
-            if matches!(event, Event::EndedBefore { .. }) && self.is_news(&event) {
-                self.known.apply(&event);
-                self.file.keep_soon(vec![event]);
-            }
-            return;
-        };
-        let mut recent = self.recent();
-        if recent.len() >= 1_024 {
-            recent.retain(|_, (_, at)| at.elapsed() < RECENT);
-        }
-        recent.insert(session, (event.clone(), Instant::now()));
-        let is_news = self.known.session(session).is_some() && self.is_news(&event);
-        if is_news {
-            self.known.apply(&event);
-        }
-        drop(recent);
-        if is_news {
-            self.file.keep_soon(vec![event]);
-        }
-    }
-
-    fn recent(&self) -> MutexGuard<'_, HashMap<u64, (Event, Instant)>> {
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn name_of_credential(&self, digest: &Digest) -> String {
+    pub(super) fn name_of_credential(&self, digest: &Digest) -> String {
         format!("{}:credential:{digest}", self.store.0.config.prefix)
     }
 
-    fn start_of_sessions(&self) -> String {
+    pub(super) fn start_of_sessions(&self) -> String {
         format!("{}:session:", self.store.0.config.prefix)
     }
 
@@ -536,7 +406,7 @@ impl Inner {
         format!("{}:session:{id:016x}", self.store.0.config.prefix)
     }
 
-    fn name_of_account(&self, name: &Digest) -> String {
+    pub(super) fn name_of_account(&self, name: &Digest) -> String {
         format!("{}:account:{name}", self.store.0.config.prefix)
     }
 
@@ -548,13 +418,6 @@ impl Inner {
 /// Runs a command whose answer does not matter.
 async fn run(command: Cmd, mut link: Link) -> RedisResult<()> {
     command.query_async(&mut link).await
-}
-
-/// Events as Redis has them, the beginning first. What a newer Mantlet has written is left out.
-fn events_of(values: &[String]) -> Vec<Event> {
-    let mut events: Vec<Event> = values.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
-    events.sort_by_key(|event| !matches!(event, Event::Began(_)));
-    events
 }
 
 #[cfg(test)]

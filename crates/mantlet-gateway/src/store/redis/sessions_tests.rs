@@ -4,6 +4,7 @@ use std::{
     os::unix::net::UnixStream,
     path::PathBuf,
     process::{Child, Command, Stdio},
+    time::Instant,
 };
 
 use mantlet_controls::authentication::sessions::{Cause, Kind, SessionFacts};
