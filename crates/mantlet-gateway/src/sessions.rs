@@ -4,10 +4,10 @@
 //! With a store the file is written all the same: a gate that is killed has lost nothing that the
 //! store did not take, and a store that has lost its memory is told everything again.
 
-use std::sync::Arc;
+use std::{future::ready, sync::Arc};
 
 use futures_util::future::{BoxFuture, FutureExt, join};
-use mantlet_controls::authentication::sessions::{Digest, Event, Keeper, Sessions};
+use mantlet_controls::authentication::sessions::{Digest, Event, Keeper, Kind, Sessions};
 
 use crate::session_file::SessionFile;
 
@@ -66,10 +66,16 @@ impl Keeper for KeptSessions {
     }
 
     fn keep_now(&self, events: Vec<Event>) -> BoxFuture<'_, bool> {
+        // With every answer; the session itself is known to all by then, and its end is told with all of
+        // its credentials.
+        let is_signed_anew = |event: &Event| matches!(event, Event::HandedOut { kind: Kind::Cookie, .. });
+        if events.iter().all(is_signed_anew) {
+            self.keep_soon(events);
+            return ready(true).boxed();
+        }
         let is_end = |event: &Event| matches!(event, Event::Ended { .. } | Event::EndedBefore { .. });
         if let Some(store) = self.store.as_ref().filter(|_| !events.iter().any(is_end)) {
-            // Another gate may be shown it next. The disk is not waited for: a cookie may be signed anew
-            // with every answer.
+            // Another gate may be shown it next. The disk is not waited for.
             self.file.keep_soon(events.clone());
             return store.keep_now(events);
         }
@@ -94,5 +100,57 @@ impl Keeper for KeptSessions {
 
     fn is_shared(&self) -> bool {
         self.store.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use mantlet_controls::authentication::sessions::{Cause, SessionFacts, digest};
+
+    use super::*;
+
+    /// A store that does not answer.
+    #[derive(Debug, Default)]
+    struct Silent(Mutex<Vec<Event>>);
+
+    impl Keeper for Silent {
+        fn keep_soon(&self, events: Vec<Event>) {
+            self.0.lock().unwrap().extend(events);
+        }
+
+        fn keep_now(&self, events: Vec<Event>) -> BoxFuture<'_, bool> {
+            self.keep_soon(events);
+            std::future::pending().boxed()
+        }
+
+        fn find(&self, _: Digest) -> BoxFuture<'_, Option<Vec<Event>>> {
+            ready(None).boxed()
+        }
+
+        fn is_shared(&self) -> bool {
+            true
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cookie_that_is_signed_anew_waits_for_no_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sessions.jsonl");
+        let file = SessionFile::open(path, Sessions::default(), true).unwrap();
+        let store = Arc::new(Silent::default());
+        let kept = KeptSessions::new(&file, Some(Arc::clone(&store) as Arc<dyn Keeper>));
+        let facts = SessionFacts { id: 7, account: None, names: vec![], began: 1, address: None };
+        let (began, ended) =
+            (Event::Began(facts), Event::Ended { session: 7, at: 2, cause: Cause::Logout, left: Vec::new() });
+        let (digest, cookie) = (digest(b"value"), Some("session".into()));
+        let cookie =
+            Event::HandedOut { session: 7, digest, kind: Kind::Cookie, cookie, at: 1, expires: None };
+        assert_eq!(kept.keep_now(vec![cookie.clone()]).now_or_never(), Some(true));
+        for events in [vec![began, cookie.clone()], vec![cookie, ended]] {
+            assert_eq!(kept.keep_now(events).now_or_never(), None);
+        }
+        assert_eq!(store.0.lock().unwrap().len(), 5);
     }
 }
