@@ -94,11 +94,7 @@ pub(super) fn handle(
     }
 }
 
-fn forward<'a>(
-    context: &'a Context,
-    policy: &'a Policy,
-    must_finish: Option<&'a AtomicBool>,
-) -> Forward<'a> {
+fn forward<'a>(context: &'a Context, policy: &'a Policy, must_finish: Option<&'a AtomicBool>) -> Forward<'a> {
     let shared = &context.shared;
     Forward {
         upstream: &shared.upstream,

@@ -5,6 +5,7 @@
 //! that needs the login, and count the requests that reach the app.
 
 mod binding;
+mod disk;
 mod dpop;
 mod driver;
 mod gates;

@@ -30,24 +30,25 @@ const ROTATING: Subject = Subject {
     recorded: &[],
 };
 
-const ENFORCED: &str = "refresh-tokens.mode = \"enforce\"\nauthentication.sessions = \"enforce\"\n";
+pub(super) const ENFORCED: &str =
+    "refresh-tokens.mode = \"enforce\"\nauthentication.sessions = \"enforce\"\n";
 
 /// The app, in a process that outlives gates.
-struct Standing {
+pub(super) struct Standing {
     _app: App,
     _home: Home,
-    address: SocketAddr,
+    pub(super) address: SocketAddr,
 }
 
 impl Standing {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let home = Home::of(&ROTATING);
         let (app, address) = App::of_folder(&provided("MANTLET_TEST_IDENTITY"), &home.path(), ROTATING.entry);
         Self { _app: app, _home: home, address }
     }
 
-    fn gate(&self, state: &Path, config: &str) -> Gateway {
-        let setup = Setup::serve_with(&format!("http://{}", self.address), &[]);
+    pub(super) fn gate(&self, state: &Path, config: &str) -> Gateway {
+        let setup = Setup::serve_with(&format!("http://{}", self.address), &[]).with_little_room();
         let gateway = setup.state(state).config(config).start();
         // Until the contract is known, no request passes: what is sent at once gets 503, never 401.
         gateway.wait_for("the contract of", 1);
@@ -69,11 +70,11 @@ fn post(target: &str, kind: &str, body: &str, lines: &str) -> String {
     )
 }
 
-fn refreshing(target: &str, handle: &str) -> String {
+pub(super) fn refreshing(target: &str, handle: &str) -> String {
     post(target, "application/json", &format!("{{\"refresh_token\": \"{handle}\"}}"), "")
 }
 
-fn ask(address: SocketAddr, request: String) -> Answer {
+pub(super) fn ask(address: SocketAddr, request: String) -> Answer {
     Client::connect(address).ask(request)
 }
 
@@ -85,22 +86,22 @@ fn tokens(answer: &Answer) -> (String, String) {
     (text("access_token"), text("refresh_token"))
 }
 
-fn log_in(address: SocketAddr) -> (String, String) {
+pub(super) fn log_in(address: SocketAddr) -> (String, String) {
     let form = "username=ann&password=battlement";
     tokens(&ask(address, post("/login", "application/x-www-form-urlencoded", form, "")))
 }
 
-fn refresh(address: SocketAddr, handle: &str) -> (String, String) {
+pub(super) fn refresh(address: SocketAddr, handle: &str) -> (String, String) {
     tokens(&ask(address, refreshing("/refresh", handle)))
 }
 
 /// The reason for which it is refused.
-fn refused(address: SocketAddr, handle: &str) -> (u16, String) {
+pub(super) fn refused(address: SocketAddr, handle: &str) -> (u16, String) {
     let answer = ask(address, refreshing("/refresh", handle));
     (answer.status, answer.code())
 }
 
-fn me(address: SocketAddr, token: &str) -> u16 {
+pub(super) fn me(address: SocketAddr, token: &str) -> u16 {
     let head = format!("GET /me HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n");
     ask(address, head).status
 }
@@ -115,7 +116,7 @@ fn count(book: &Value, name: &str) -> u64 {
 }
 
 /// Asserts that the app was never asked twice with a token, nor with one that it has not made.
-fn is_at_peace(address: SocketAddr) {
+pub(super) fn is_at_peace(address: SocketAddr) {
     let book = book(address);
     assert_eq!((count(&book, "twice"), count(&book, "unknown")), (0, 0), "{book}");
 }
@@ -316,6 +317,36 @@ fn a_handle_from_after_a_backup_is_refused() {
     assert_eq!(refused(gateway.addr(), &second), (401, "refresh-token-invalid".to_owned()));
     let (_, handle) = log_in(gateway.addr());
     refresh(gateway.addr(), &handle);
+    is_at_peace(app.address);
+}
+
+#[test]
+fn a_gate_in_the_same_folder_goes_on_where_the_first_has_ended() {
+    let app = Standing::start();
+    let state = tempfile::tempdir().expect("a folder");
+    let file = state.path().join("refresh-tokens.jsonl");
+    let socket = state.path().join("second.sock");
+    let first = app.gate(state.path(), ENFORCED);
+    let second = app.gate(state.path(), &format!("{ENFORCED}[admin]\nsocket = {socket:?}\n"));
+    let (_, handle) = log_in(first.addr());
+    // What the first hands out is known to the second at once.
+    let mut handles = vec![handle];
+    for _ in 0..5 {
+        handles.push(refresh(first.addr(), handles.last().expect("one")).1);
+    }
+    let (_, handle) = refresh(second.addr(), handles.last().expect("one"));
+    assert_eq!(refused(second.addr(), &handles[0]), (401, "refresh-token-reused".to_owned()));
+    assert_eq!(refused(second.addr(), &handle), (401, "refresh-token-invalid".to_owned()));
+    let (_, handle) = log_in(second.addr());
+    let before = fs::metadata(&file).expect("a file").len();
+    first.end();
+    // It has nothing more to write than what it has kept to itself.
+    eventually("it takes over", || (fs::metadata(&file).expect("a file").len() != before).then_some(()));
+    second.signal(Signal::KILL);
+    second.wait();
+    let third = app.gate(state.path(), ENFORCED);
+    assert_eq!(refused(third.addr(), &handles[5]), (401, "refresh-token-invalid".to_owned()));
+    refresh(third.addr(), &handle);
     is_at_peace(app.address);
 }
 

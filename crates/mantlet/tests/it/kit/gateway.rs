@@ -11,7 +11,7 @@ use std::{
 };
 
 use mantlet_controls::{Reason, reason::EVENTS};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -29,6 +29,7 @@ pub(crate) struct Setup {
     listen: Option<String>,
     state: Option<PathBuf>,
     descriptors: Option<u32>,
+    has_little_room: bool,
     variables: Vec<(&'static str, OsString)>,
     working_folder: PathBuf,
     /// Nothing is added to the configuration but the state folder.
@@ -67,6 +68,7 @@ impl Setup {
             listen: None,
             state: None,
             descriptors: None,
+            has_little_room: false,
             variables: vec![],
             working_folder: apps(),
             as_it_is: false,
@@ -126,6 +128,12 @@ impl Setup {
         self
     }
 
+    /// [`Gateway::set_room`] can be used: what does not fit is an error and not its end.
+    pub(crate) fn with_little_room(mut self) -> Self {
+        self.has_little_room = true;
+        self
+    }
+
     /// Variables of its environment.
     pub(crate) fn variables(mut self, variables: Vec<(&'static str, OsString)>) -> Self {
         self.variables = variables;
@@ -141,14 +149,15 @@ impl Setup {
         } else {
             write_config(folder.path(), &state, &self.config)
         };
-        let mut command = match self.descriptors {
-            None => Command::new(env!("CARGO_BIN_EXE_mantlet")),
-            Some(most) => {
-                let mut shell = Command::new("sh");
-                shell.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]);
-                shell.arg(env!("CARGO_BIN_EXE_mantlet"));
-                shell
-            }
+        let descriptors = self.descriptors.map(|most| format!("ulimit -n {most} && "));
+        let room = self.has_little_room.then(|| "trap '' XFSZ && ".to_owned());
+        let before: String = descriptors.into_iter().chain(room).collect();
+        let mut command = if before.is_empty() {
+            Command::new(env!("CARGO_BIN_EXE_mantlet"))
+        } else {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &format!("{before}exec \"$0\" \"$@\"")]).arg(env!("CARGO_BIN_EXE_mantlet"));
+            shell
         };
         // Variables that begin so are settings.
         for (name, _) in
@@ -288,6 +297,13 @@ impl Gateway {
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).expect("the process is there");
+    }
+
+    /// From now on there is room for what it writes, or for nothing: to the kernel its files are as long as
+    /// files may be.
+    pub(crate) fn set_room(&self, has_room: bool) {
+        let limit = Rlimit { current: (!has_room).then_some(0), maximum: None };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Fsize, limit).expect("the limit is set");
     }
 
     /// Waits for its end.
