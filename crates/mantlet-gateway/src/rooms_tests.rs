@@ -63,7 +63,13 @@ const HOUSES: [House; 6] = [
     },
     House {
         folder: &["client", "connection"],
-        floors: &[&["clock", "linger", "lasting"], &["websocket"], &["context"], &["request"], &["http1", "http2"]],
+        floors: &[
+            &["clock", "linger", "lasting"],
+            &["websocket"],
+            &["context"],
+            &["request"],
+            &["http1", "http2"],
+        ],
         imports: 8,
     },
 ];

@@ -77,16 +77,17 @@ pub(crate) struct Sight {
 }
 
 impl Policy {
-    /// Credentials of a request that another gate may know more about: this one does not know them, or
-    /// has not seen their session for too long.
+    /// Credentials of a request that another gate may know more about: this one does not know them, has
+    /// not seen their session for too long, or knows that it has ended, and the app may have handed them
+    /// out again.
     pub(crate) fn unknown<B>(&self, call: &Call, request: &Request<B>, beside: &[Beside<'_>]) -> Vec<Digest> {
         if self.ends.usual == Mode::Off {
             return Vec::new();
         }
         let now = call.clock.time().as_second();
         let may_be_known = |digest: &Digest| match self.sessions.find(digest) {
-            Some(found) => found.session.ended().is_none() && self.is_idle(&found.session, now),
-            None => !strangers::is_one(digest, now),
+            Some(found) if found.session.ended().is_none() => self.is_idle(&found.session, now),
+            _ => !strangers::is_one(digest, now),
         };
         // In another scheme there may be a password, or another text in each request.
         let is_bearer = access_token_text(request.headers()).is_some();
@@ -114,11 +115,11 @@ impl Policy {
         let now = call.clock.time().as_second();
         for digest in unknown {
             let Some(events) = keeper.find(digest).await else { return false };
-            if events.is_empty() {
-                strangers::remember(digest, now);
-            }
             for event in &events {
                 self.sessions.apply(event);
+            }
+            if self.sessions.find(&digest).is_none_or(|found| found.session.ended().is_some()) {
+                strangers::remember(digest, now);
             }
         }
         true

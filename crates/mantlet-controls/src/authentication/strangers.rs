@@ -1,5 +1,6 @@
-//! Credentials that no gate knows, for each thread and for the rest of a second: a client that shows
-//! one all the time costs the store one question a second, and not one for each request.
+//! Credentials that no gate knows, or whose session has ended, for each thread and for the rest of a
+//! second: a client that shows one all the time costs the store one question a second, and not one for
+//! each request.
 
 use std::cell::RefCell;
 
@@ -13,12 +14,12 @@ thread_local! {
     static STRANGERS: RefCell<Vec<(Digest, i64)>> = RefCell::new(vec![(Digest::default(), i64::MIN); PLACES]);
 }
 
-/// Whether no gate knew a credential in this second. `now` is in seconds.
+/// Whether no gate knew a good session of a credential in this second. `now` is in seconds.
 pub(super) fn is_one(digest: &Digest, now: i64) -> bool {
     STRANGERS.with_borrow(|places| places.get(place(digest)) == Some(&(*digest, now)))
 }
 
-/// Remembers that no gate knows a credential.
+/// Remembers that no gate knows a good session of a credential.
 pub(super) fn remember(digest: Digest, now: i64) {
     STRANGERS.with_borrow_mut(|places| {
         if let Some(place) = places.get_mut(place(&digest)) {

@@ -181,6 +181,25 @@ fn a_gate_finds_what_another_has_learned() {
     assert!(!second.keep(&[ended(7)]));
 }
 
+/// An app may keep one token for each account, and hand it out at each login.
+#[test]
+fn a_token_that_is_handed_out_again_after_a_logout_is_good_again() {
+    let redis = Redis::start();
+    let gate = redis.gate();
+    assert!(gate.keep(&[began(7, "alice"), handed_out(7, "a token", None), ended(7)]));
+    let other = redis.gate();
+    other.find("a token").unwrap();
+    let digest = digest(b"a token");
+    assert!(other.known.find(&digest).unwrap().session.ended().is_some());
+    assert!(gate.keep(&[began(9, "alice"), handed_out(9, "a token", None)]));
+    let third = redis.gate();
+    third.find("a token").unwrap();
+    for gate in [gate, third] {
+        let found = gate.known.find(&digest).unwrap().session;
+        assert_eq!((found.facts.id, found.ended()), (9, None));
+    }
+}
+
 #[test]
 fn the_end_of_a_session_that_is_being_asked_for_is_not_lost() {
     let redis = Redis::start();

@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI, Form, HTTPException, Request, Response
 from fastapi.security import OAuth2PasswordBearer
 from jwt.exceptions import InvalidTokenError
 
+DESK = "the-one-token-of-the-account-"
 SECRET_KEY = "three-gates-and-a-very-wide-moat-around"
 PASSWORDS = {"ann": "battlement", "bob": "drawbridge", "cid": "gatehouse-5"}
 NUMBERS = {name: str(number) for number, name in enumerate(PASSWORDS, 7)}
@@ -104,6 +105,28 @@ def me(number: Annotated[str, Depends(caller)]) -> dict[str, str]:
 def either(request: Request, token: Annotated[str, Depends(scheme)]) -> dict[str, str]:
     name = sessions.get(request.cookies.get("sid", ""))
     return {"number": NUMBERS[name] if name else number_in(token)}
+
+
+@app.post("/desk/login")
+def log_in_at_desk(username: Annotated[str, Form()], password: Annotated[str, Form()]) -> dict[str, str]:
+    check(username, password)
+    return {"access_token": DESK + username}
+
+
+def at_desk(token: Annotated[str, Depends(scheme)]) -> str:
+    if not token.startswith(DESK):
+        raise HTTPException(401, "Invalid token", {"WWW-Authenticate": "Bearer"})
+    return token.removeprefix(DESK)
+
+
+@app.get("/desk/me")
+def me_at_desk(name: Annotated[str, Depends(at_desk)]) -> dict[str, str]:
+    return {"name": name}
+
+
+@app.post("/desk/logout", status_code=204)
+def log_out_at_desk(name: Annotated[str, Depends(at_desk)]) -> None:
+    """The account keeps its token."""
 
 
 @app.post("/api/logout", status_code=204)

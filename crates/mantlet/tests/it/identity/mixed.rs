@@ -5,6 +5,7 @@ use super::{
     step::{Step, get, post},
     token,
 };
+use crate::kit::{eventually, redis::Redis};
 
 const MIXED: Subject = Subject {
     name: "mixed.py",
@@ -17,6 +18,15 @@ const MIXED: Subject = Subject {
     traffic,
     stopped: 0,
     recorded: &["session-ended", "token-key-found"],
+};
+
+/// Each account has one token, which it gets at each login.
+const DESK: Subject = Subject {
+    entrance: || vec![post("/desk/login").form(&form_of("ann")).is(200, "").keep("token", "/access_token")],
+    guarded: "/desk/me",
+    key: b"",
+    traffic: Vec::new,
+    ..MIXED
 };
 
 fn form_of(name: &str) -> String {
@@ -128,4 +138,22 @@ fn a_forged_token_beside_a_session_teaches_nothing() {
     assert_eq!(running.guarded(&forged).status, 401);
     assert_eq!(running.reached("/me"), before, "the gate knows that it is forged");
     assert_eq!(running.guarded(&good).status, 200);
+}
+
+#[test]
+fn a_token_that_is_handed_out_again_after_a_logout_is_good_at_all_gates() {
+    let redis = Redis::start();
+    let config = format!("authentication.sessions = \"enforce\"\n{}", redis.config());
+    let gates = [(); 2].map(|()| Running::start(&DESK, &config));
+    for round in 0..4 {
+        let [own, other] = [0, 1].map(|number| &gates[(round + number) % 2]);
+        let token = own.login();
+        // The other gate may have been told of the former session's end within this second.
+        for gate in [own, other] {
+            eventually("it is good", || (gate.guarded(&token).status == 200).then_some(()));
+        }
+        own.driver().take(&post("/desk/logout").bearer(&token).is(204, ""));
+        assert_eq!(own.guarded(&token).status, 401);
+        eventually("it is refused", || (other.guarded(&token).status == 401).then_some(()));
+    }
 }
