@@ -42,7 +42,7 @@ fn a_full_disk_costs_nothing_that_is_in_memory() {
     let said = gateway.tell(&["keys", "create", "later"]);
     assert!(said.code != Some(0) && said.stderr.contains("it was not made"), "{}", said.stderr);
     let said = gateway.tell(&["keys", "revoke", id]);
-    assert!(said.stderr.contains("cannot be written to the state folder now"), "{}", said.stderr);
+    assert!(said.stderr.contains("the state folder cannot be written now"), "{}", said.stderr);
     let before = lengths(state.path());
     for name in FILES {
         gateway.wait_for(&format!("{name}` cannot be written: File too large"), 1);
