@@ -347,7 +347,16 @@ impl Writer {
         if lines.is_empty() && self.pending.is_empty() && !self.is_lacking {
             return Ok(());
         }
+        for line in lines {
+            self.pending.extend_from_slice(line);
+        }
+        self.pending_lines += lines.len();
+        if self.pending.len() > MOST_PENDING {
+            self.forget_pending();
+            self.is_lacking = true;
+        }
         if !self.is_ours()? {
+            self.forget_pending();
             self.is_lacking = true;
             return Ok(());
         }
@@ -356,9 +365,6 @@ impl Writer {
             self.load(true);
             self.is_lacking = true;
         }
-        lines.iter().for_each(|line| self.pending.extend_from_slice(line));
-        self.pending_lines += lines.len();
-        self.is_lacking |= self.pending.len() > MOST_PENDING;
         if self.is_lacking || !self.tail.is_there(&self.path) {
             // The memory has them all.
             self.forget_pending();
