@@ -1,6 +1,6 @@
 //! An app that crashes is started again; meanwhile its clients are told.
 
-use std::{fs, net::SocketAddr, path::Path};
+use std::{fs, net::SocketAddr, os::unix::net::UnixStream, path::Path};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -68,7 +68,8 @@ fn clients_and_people_are_told_while_the_app_starts() {
     hold(typed.folder());
     let process = typed.start();
     let socket = process.folder().join("gate.sock");
-    eventually("the gate listens", || socket.exists().then_some(()));
+    // There is a moment between the file and the first connection that is accepted.
+    eventually("the gate listens", || UnixStream::connect(&socket).ok());
     let mut client = Client::connect_unix(socket.to_str().unwrap());
     assert_unavailable(&client.get("/"));
     process.line("mantlet: waiting for main:app to get ready (3 s)");
