@@ -240,8 +240,14 @@ fn login(number: u32, credentials: u32) -> Vec<Event> {
     let account = format!("user{number}@example.com");
     let names = vec![name_of_login(&account), name_of_subject(&number.to_string())];
     let address = Some([203, 0, 113, 7].into());
-    let began =
-        Event::Began(SessionFacts { id: session, account: Some(account.into()), names, began: at, address });
+    let began = Event::Began(SessionFacts {
+        id: session,
+        account: Some(account.into()),
+        names,
+        began: at,
+        address,
+        within: None,
+    });
     let handed_out = (0..credentials).map(|place| {
         let kind = if place == 1 { Kind::Refresh } else { Kind::Bearer };
         let digest = credential(number, place);

@@ -168,7 +168,7 @@ impl Inlet {
             }
         }
         self.0.wake.notify_one();
-        timeout(PATIENCE, told).await.is_ok()
+        matches!(timeout(PATIENCE, told).await, Ok(Ok(())))
     }
 }
 

@@ -12,7 +12,14 @@ fn now() -> i64 {
 
 fn began(id: u64) -> Event {
     let names = vec![digest(b"alice")];
-    Event::Began(SessionFacts { id, account: Some("alice".into()), names, began: now(), address: None })
+    Event::Began(SessionFacts {
+        id,
+        account: Some("alice".into()),
+        names,
+        began: now(),
+        address: None,
+        within: None,
+    })
 }
 
 fn handed_out(session: u64) -> Event {

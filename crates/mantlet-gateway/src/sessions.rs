@@ -141,7 +141,8 @@ mod tests {
         let file = SessionFile::open(path, Sessions::default(), true).unwrap();
         let store = Arc::new(Silent::default());
         let kept = KeptSessions::new(&file, Some(Arc::clone(&store) as Arc<dyn Keeper>));
-        let facts = SessionFacts { id: 7, account: None, names: vec![], began: 1, address: None };
+        let facts =
+            SessionFacts { id: 7, account: None, names: vec![], began: 1, address: None, within: None };
         let (began, ended) =
             (Event::Began(facts), Event::Ended { session: 7, at: 2, cause: Cause::Logout, left: Vec::new() });
         let (digest, cookie) = (digest(b"value"), Some("session".into()));

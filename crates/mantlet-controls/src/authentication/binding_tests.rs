@@ -46,7 +46,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 fn began(id: u64) -> Event {
-    Event::Began(SessionFacts { id, account: None, names: vec![], began: 1_000, address: None })
+    Event::Began(SessionFacts { id, account: None, names: vec![], began: 1_000, address: None, within: None })
 }
 
 fn handed_out(session: u64, kind: Kind, token: &str) -> Event {

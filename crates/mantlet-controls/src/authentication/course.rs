@@ -230,6 +230,7 @@ impl Policy {
                 accounts: &course.accounts,
                 sent: &course.sent,
                 renewed: renews.then(|| self.renewed_session(course)).flatten(),
+                shown: known.0,
             };
             events.extend(login.hand_out(call, &tokens, &set_cookies(call, headers), now));
         }
@@ -240,9 +241,10 @@ impl Policy {
             let found = self.good_tokens(call, sent, (body, location));
             events.extend(self.hand_out_found(call, known.0.own(), &found, now));
         }
-        if !effects.ends {
-            events.extend(self.go_on(course, headers, now, is_shared));
-        }
+        let ended: Vec<u64> = events.iter().filter_map(Event::session_that_ended).collect();
+        let mut goes_on = self.go_on(course, headers, now, is_shared);
+        goes_on.retain(|event| !matches!(event, Event::HandedOut { session, .. } if ended.contains(session)));
+        events.extend(goes_on);
         events
     }
 

@@ -7,7 +7,7 @@ use super::{
     Policy,
     sent::{MOST_LINKS, Sent, tokens_in_text},
     sessions::{Digest, Event, Kind, SessionFacts, digest, digest_of_cookie, name_of_login, name_of_subject},
-    shown::Shown,
+    shown::{AllShown, Shown},
 };
 use crate::{
     Call,
@@ -69,14 +69,11 @@ impl Policy {
             let name = name_of_subject(subject);
             let shown = shown.map(|shown| &shown.session);
             let own = shown.filter(|session| session.has_name(&name)).map(|session| session.facts.id);
-            let before = || self.sessions.beside(shown?.facts.id, name);
+            let before = || self.sessions.within(shown?.facts.id, &name);
             let known = sessions.iter().find(|(known, _)| *known == subject).map(|(_, session)| *session);
             let session = own.or(known).or_else(before).unwrap_or_else(|| {
-                let session = begin(call, Some(subject.into()), vec![name], now, &mut events);
-                if let Some(shown) = shown {
-                    self.sessions.note_beside(shown.facts.id, name, session);
-                }
-                session
+                let within = shown.map(|session| session.facts.id);
+                begin(call, (Some(subject.into()), vec![name]), within, now, &mut events)
             });
             sessions.push((subject, session));
             let (kind, digest, expires) = (Kind::Bearer, digest(token.as_bytes()), principal.expires);
@@ -93,6 +90,7 @@ pub(super) struct Login<'r> {
     pub(super) sent: &'r Sent,
     /// The session that goes on.
     pub(super) renewed: Option<u64>,
+    pub(super) shown: &'r AllShown,
 }
 
 impl Login<'_> {
@@ -126,9 +124,14 @@ impl Login<'_> {
         let session = self.renewed.unwrap_or_else(|| {
             let mut names: Vec<_> = self.accounts.iter().map(|account| name_of_login(account)).collect();
             names.extend(subject.as_deref().map(name_of_subject));
+            // A cookie that stays the same: as at a login after a registration, which had another name.
+            let same = credentials.iter().find_map(|(_, cookie, digest, _)| {
+                self.shown.by_cookie(cookie.as_deref()?.as_bytes()).filter(|shown| shown.digest == *digest)
+            });
+            names.extend(same.map(|shown| shown.session.names()).unwrap_or_default());
             let named = self.accounts.first().filter(|name| !name.is_empty());
             let account = named.map(|name| name.as_str().into()).or(subject);
-            begin(call, account, names, now, &mut events)
+            begin(call, (account, names), None, now, &mut events)
         });
         events.extend(credentials.into_iter().map(|(kind, cookie, digest, expires)| Event::HandedOut {
             session,
@@ -148,14 +151,14 @@ type Credential = (Kind, Option<Box<str>>, Digest, Option<i64>);
 /// Begins a session of an account with these names.
 pub(super) fn begin(
     call: &Call,
-    account: Option<Box<str>>,
-    names: Vec<Digest>,
+    (account, names): (Option<Box<str>>, Vec<Digest>),
+    within: Option<u64>,
     now: i64,
     events: &mut Vec<Event>,
 ) -> u64 {
     let id = new_id();
     let address = call.client.address;
-    events.push(Event::Began(SessionFacts { id, account, names, began: now, address }));
+    events.push(Event::Began(SessionFacts { id, account, names, began: now, address, within }));
     id
 }
 

@@ -17,7 +17,7 @@ impl Policy {
         let sets: Vec<_> = sets.filter_map(|line| SetCookie::parse(line.as_bytes())).collect();
         let of_body = course.in_body.iter().filter_map(|token| self.sessions.find(&digest(token.as_bytes())));
         let mut ids: Vec<_> = of_body.map(|found| found.session.facts.id).collect();
-        ids.extend(course.shown.ended_with(&sets));
+        ids.extend(course.shown.ended_with(&sets, call.clock));
         let mut events = Vec::new();
         // Handed out before the gate was there, and verified by the app's own key.
         if let (true, Some(stray), Some(principal)) = (ids.is_empty(), course.stray, &call.principal)
@@ -25,13 +25,11 @@ impl Policy {
             && let Some(expires) = principal.expires
         {
             let names = vec![name_of_subject(&principal.subject)];
-            let session = begin(call, Some(principal.subject.clone()), names, now, &mut events);
+            let session = begin(call, (Some(principal.subject.clone()), names), None, now, &mut events);
             let (kind, expires) = (Kind::Bearer, Some(expires));
             events.push(Event::HandedOut { session, digest: stray, kind, cookie: None, at: now, expires });
             ids.push(session);
         }
-        let beside: Vec<_> = ids.iter().flat_map(|id| self.sessions.all_beside(*id)).collect();
-        ids.extend(beside);
         ids.sort_unstable();
         ids.dedup();
         for id in ids {
@@ -43,7 +41,8 @@ impl Policy {
 
     /// Cookies of a session that the answer to a logout leaves to the client, while it takes others back:
     /// the app uses them for something else, for example to know the browser again. But a signed token
-    /// is good until it expires, and what the app declares is of its sessions.
+    /// is good until it expires, and what the app declares is of its sessions. Of a cookie that the
+    /// client has not sent the app has decided nothing.
     fn left_by(&self, call: &Call, course: &Seen<'_>, sets: &[SetCookie<'_>], session: u64) -> Vec<Box<str>> {
         let Some(session) = self.sessions.session(session) else { return Vec::new() };
         let known = self.sessions.credentials(&session).into_iter();
@@ -66,7 +65,11 @@ impl Policy {
         let mut left: Vec<Box<str>> = known.iter().map(|(_, name)| (&**name).into()).collect();
         left.sort_unstable();
         left.dedup();
-        left.retain(|name| !is_taken(name) && !is_declared(name) && !is_signed(name));
+        let is_sent = |name: &str| {
+            let shown = course.shown.by_cookie(name.as_bytes());
+            shown.is_some_and(|shown| shown.session.facts.id == session.facts.id)
+        };
+        left.retain(|name| is_sent(name) && !is_taken(name) && !is_declared(name) && !is_signed(name));
         left
     }
 }

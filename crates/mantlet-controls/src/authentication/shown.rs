@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Call, Mode, Reason, Refusal,
-    config::units::Span,
+    config::{Clock, units::Span},
     identity::{access_token, access_token_text, cache, words},
     message::cookie::{self, SetCookie},
     operation::Need,
@@ -31,6 +31,8 @@ pub(crate) struct Shown {
     pub(crate) session: Arc<Session>,
     /// The cookie that shows it; none: a bearer token does.
     pub(crate) cookie: Option<Arc<str>>,
+    /// The credential.
+    pub(super) digest: Digest,
 }
 
 /// The sessions that a request shows: nearly always one.
@@ -48,9 +50,11 @@ impl AllShown {
         self.own.as_ref()
     }
 
-    /// Those that a logout ends whose answer sets these cookies, to other values or to none.
-    pub(super) fn ended_with(&self, sets: &[SetCookie<'_>]) -> Vec<u64> {
-        let by_cookie: Vec<_> = sets.iter().filter_map(|set| self.by_cookie(set.name)).collect();
+    /// Those that a logout ends whose answer sets these cookies, to other values or to none. If the
+    /// operation asks for another credential, its answer may only go on with the cookie of a session.
+    pub(super) fn ended_with(&self, sets: &[SetCookie<'_>], clock: Clock) -> Vec<u64> {
+        let ends = |set: &&SetCookie<'_>| !self.is_asked_for || set.is_removal(clock);
+        let by_cookie: Vec<_> = sets.iter().filter(ends).filter_map(|set| self.by_cookie(set.name)).collect();
         let own = self.own().filter(|_| by_cookie.is_empty() || self.is_asked_for);
         by_cookie.into_iter().chain(own).map(|shown| shown.session.facts.id).collect()
     }
@@ -86,13 +90,12 @@ impl Policy {
         }
         let now = call.clock.time().as_second();
         let may_be_known = |digest: &Digest| match self.sessions.find(digest) {
-            Some(found) if found.session.ended().is_none() => self.is_idle(&found.session, now),
+            Some(found) if self.sessions.ended(&found.session).is_none() => self.is_idle(&found.session, now),
             _ => !strangers::is_one(digest, now),
         };
-        // In another scheme there may be a password, or another text in each request.
-        let is_bearer = access_token_text(request.headers()).is_some();
+        // Another word may be a password, or another text in each request.
         let may_be_one = |(place, credential): &(Place<'_>, Credential<'_>)| match (place, credential) {
-            (Place::Header, Credential::Token(token)) => is_bearer || has_its_form(token),
+            (Place::Word, Credential::Token(token)) => has_its_form(token),
             _ => true,
         };
         let all = self.credentials(request.headers(), beside).filter(may_be_one);
@@ -118,7 +121,7 @@ impl Policy {
             for event in &events {
                 self.sessions.apply(event);
             }
-            if self.sessions.find(&digest).is_none_or(|found| found.session.ended().is_some()) {
+            if self.sessions.find(&digest).is_none_or(|found| self.sessions.ended(&found.session).is_some()) {
                 strangers::remember(digest, now);
             }
         }
@@ -140,13 +143,18 @@ impl Policy {
         headers: &'h HeaderMap,
         beside: &'h [Beside<'_>],
     ) -> impl Iterator<Item = (Place<'h>, Credential<'h>)> {
-        let token = words(headers).map(|token| (Place::Header, Credential::Token(token)));
+        let token = access_token_text(headers);
+        // Most requests have no other.
+        let is_other = |word: &Cow<'_, str>| token.as_ref() != Some(word);
+        let words: Vec<_> =
+            words(headers).filter(is_other).map(|word| (Place::Word, Credential::Token(word))).collect();
+        let token = token.map(|token| (Place::Header, Credential::Token(token)));
         let beside = beside.iter().filter(|one| !matches!(one.carrier, Carrier::Cookie(_)));
         let beside =
             beside.map(|one| (Place::Beside(&one.carrier), Credential::Token(Cow::Borrowed(&*one.token))));
         let cookies = self.sessions.has_cookies().then(|| self.cookies(headers)).into_iter().flatten();
         let cookies = cookies.map(|(name, value)| (Place::Cookie(name), Credential::Cookie(value)));
-        token.chain(beside).take(MOST).chain(cookies)
+        token.into_iter().chain(words).chain(beside).take(MOST).chain(cookies)
     }
 
     /// The cookies of a request that may show sessions. Of several with one name the app reads the last.
@@ -189,11 +197,12 @@ impl Policy {
         let now = call.clock.time().as_second();
         let (mut own, mut others) = (None, Vec::new());
         for (place, credential) in self.credentials(request.headers(), beside) {
-            let Some(found) = self.sessions.find(&credential.digest()) else {
+            let digest = credential.digest();
+            let Some(found) = self.sessions.find(&digest) else {
                 let is_of_principal = match place {
                     Place::Header => true,
                     Place::Beside(_) => beside.len() == 1 && access_token(request.headers()).is_none(),
-                    Place::Cookie(_) => false,
+                    Place::Word | Place::Cookie(_) => false,
                 };
                 if is_of_principal && is_all_known {
                     faults.extend(self.judge_unknown(call, place, now));
@@ -211,7 +220,7 @@ impl Policy {
             };
             if goes_on {
                 sight.used.extend(self.sessions.note_use(&found.session, now));
-                let shown = Shown { session: found.session, cookie: found.cookie };
+                let shown = Shown { session: found.session, cookie: found.cookie, digest };
                 match own {
                     None => own = Some((place, shown)),
                     Some(_) => others.push((place, shown)),
@@ -229,7 +238,7 @@ impl Policy {
                 Treatment::Withhold if mode == Mode::Enforce => {
                     match place {
                         Place::Cookie(name) => sight.withheld.push(name.into()),
-                        Place::Header | Place::Beside(_) => sight.withholds_bearer = true,
+                        Place::Header | Place::Word | Place::Beside(_) => sight.withholds_bearer = true,
                     }
                     sight.why.get_or_insert(refusal);
                 }
@@ -250,7 +259,7 @@ impl Policy {
     /// What is wrong with a session, if anything is, and the mode for that.
     fn judge_session(&self, found: &HandedOut, now: i64) -> Option<(Mode, Reason, &'static str)> {
         let session = &found.session;
-        if let Some((_, cause)) = session.ended() {
+        if let Some((_, cause)) = self.sessions.ended(session) {
             return Some((self.ends.mode_of(cause), Reason::SessionEnded, cause.text()));
         }
         let mode = self.ends.usual;
@@ -288,9 +297,9 @@ impl Policy {
         match place {
             // Nothing is cut out of a target.
             Place::Beside(_) => Treatment::Refuse,
-            Place::Header if is_needed() => Treatment::Refuse,
+            Place::Header | Place::Word if is_needed() => Treatment::Refuse,
             // The app answers as to a client that has logged out.
-            Place::Header | Place::Cookie(_) => Treatment::Withhold,
+            Place::Header | Place::Word | Place::Cookie(_) => Treatment::Withhold,
         }
     }
 
@@ -312,7 +321,7 @@ impl Policy {
     fn in_own_words(&self, call: &Call, place: Place<'_>, refusal: Refusal) -> Refusal {
         let carrier = match place {
             Place::Beside(carrier) => carrier,
-            Place::Header | Place::Cookie(_) => &Carrier::Bearer,
+            Place::Header | Place::Word | Place::Cookie(_) => &Carrier::Bearer,
         };
         let words = need_of(call, carrier).and_then(|(_, kind)| own_words(&self.memory, kind));
         Refusal { words, ..refusal }
@@ -362,8 +371,10 @@ const SETTLED: i64 = 60;
 /// Where a credential stands.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Place<'h> {
-    /// `Authorization`
+    /// The token of `Authorization`.
     Header,
+    /// Another word there, which an app that takes it apart itself may read as a token.
+    Word,
     /// A cookie of this name.
     Cookie(&'h [u8]),
     /// The query, or a subprotocol.
@@ -373,7 +384,7 @@ pub(crate) enum Place<'h> {
 impl Place<'_> {
     fn carrier(&self) -> Carrier {
         match *self {
-            Self::Header => Carrier::Bearer,
+            Self::Header | Self::Word => Carrier::Bearer,
             Self::Cookie(name) => Carrier::Cookie(String::from_utf8_lossy(name).into()),
             Self::Beside(carrier) => carrier.clone(),
         }

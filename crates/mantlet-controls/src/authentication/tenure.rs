@@ -85,7 +85,7 @@ impl Tenure {
     /// Whether it is over, and why.
     pub fn look(&self) -> Option<Over> {
         let Inner { session, sessions, at_issuer, expires, idle, max_age, ends, clock, .. } = &*self.0;
-        if let Some((_, cause)) = session.as_ref().and_then(|session| session.ended()) {
+        if let Some((_, cause)) = session.as_ref().and_then(|session| sessions.ended(session)) {
             return Some(self.over(ends.mode_of(cause), Reason::SessionEnded, cause.text(), "session ended"));
         }
         let of_issuer = at_issuer.as_ref().and_then(|(names, made)| sessions.ended_before(names, *made));
@@ -152,7 +152,14 @@ mod tests {
     fn tenure(mode: Mode, change: impl FnOnce(&mut Inner)) -> (Tenure, Sessions) {
         let sessions = Sessions::default();
         let (names, account) = (vec![], Some("ann".into()));
-        sessions.apply(&Event::Began(SessionFacts { id: 7, account, names, began: 1_000, address: None }));
+        sessions.apply(&Event::Began(SessionFacts {
+            id: 7,
+            account,
+            names,
+            began: 1_000,
+            address: None,
+            within: None,
+        }));
         NOW.set(1_000);
         let mut inner = Inner {
             session: sessions.session(7),

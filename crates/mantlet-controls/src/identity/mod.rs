@@ -99,7 +99,9 @@ pub(crate) fn access_token_text(headers: &HeaderMap) -> Option<Cow<'_, str>> {
 /// whatever the first one is.
 pub(crate) fn words(headers: &HeaderMap) -> impl Iterator<Item = Cow<'_, str>> {
     let value = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
-    let mut words = value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    // As Python splits a text: NEL and the no-break space are spaces, too.
+    let is_space = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, 0x85 | 0xa0);
+    let mut words = value.split(is_space).filter(|word| !word.is_empty());
     let first = words.next();
     let second = words.next();
     let last = words.next_back();
@@ -131,4 +133,29 @@ fn split(value: &str) -> Option<(TokenScheme, &str)> {
     };
     let token = token.trim();
     (!token.is_empty()).then_some((scheme, token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_app_may_take_authorization_apart_in_many_ways() {
+        for (value, expected) in [
+            (&b"Bearer token"[..], &["token"][..]),
+            (b"token", &["token"]),
+            (b"x  token ", &["token"]),
+            (b"x\xa0token", &["token"]),
+            (b"Bearer x\x85token", &["x", "token"]),
+            (b"x token and more", &["token", "more"]),
+            (b"x t\xe9", &["té"]),
+            (b" ", &[]),
+            (b"", &[]),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
+            assert_eq!(words(&headers).collect::<Vec<_>>(), expected, "{value:?}");
+        }
+        assert_eq!(words(&HeaderMap::new()).count(), 0);
+    }
 }

@@ -6,7 +6,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use mantlet_controls::{
     audit::{Record, Sink},
-    authentication::sessions::{Cause, Event, Keeper as _, Kind, Session, names_of},
+    authentication::sessions::{Cause, Digest, Event, Keeper as _, Kind, Session, names_of},
 };
 use serde_json::{Value, json};
 
@@ -58,7 +58,8 @@ pub(super) async fn end_of_account(
 ) -> Result<Value, Trouble> {
     let keep = keep.map(parse).transpose()?;
     let is_complete = ask_others(kept, account).await;
-    let mut sessions = of_account(kept, account);
+    let now = clock::now().as_second();
+    let mut sessions = all_of(account, |name| kept.known.list_to_revoke(name, now));
     sessions.retain(|session| Some(session.facts.id) != keep);
     if sessions.is_empty() {
         let other = if keep.is_some() { "other " } else { "" };
@@ -84,14 +85,18 @@ async fn end_all(
     let mut events = Vec::with_capacity(sessions.len());
     for session in sessions {
         let id = session.facts.id;
-        // One that was ended before is kept again: it may not have been possible then.
-        let (at, cause) = session.ended().unwrap_or((now.as_second(), Cause::Operator));
-        let event = Event::Ended { session: id, at, cause, left: Vec::new() };
-        if session.ended().is_none() {
+        let is_new = session.may_end_by(Cause::Operator);
+        // One that was revoked before is kept again: it may not have been possible then.
+        let at = session.ended().filter(|_| !is_new).map_or(now.as_second(), |(at, _)| at);
+        let (cause, left) = (Cause::Operator, Vec::new());
+        let event = Event::Ended { session: id, at, cause, left };
+        if is_new {
             kept.known.apply(&event);
             let account = session.facts.account.as_deref();
             audit.record(Record::of_session_ended(id, account, cause.as_str(), now));
         }
+        // All that was handed out in it: what other gates know of it may be less.
+        events.extend(kept.known.handed_out_in(id));
         events.push(event);
     }
     let whereabouts = kept.keep(events).await;
@@ -121,8 +126,12 @@ fn learn(kept: &KeptSessions, found: &[Event]) {
 
 /// The sessions of an account, by its name at the login or by the `sub` of its tokens.
 fn of_account(kept: &KeptSessions, account: &str) -> Vec<Arc<Session>> {
+    all_of(account, |name| kept.known.list(Some(name)))
+}
+
+fn all_of(account: &str, list: impl Fn(&Digest) -> Vec<Arc<Session>>) -> Vec<Arc<Session>> {
     let mut sessions: Vec<Arc<Session>> = Vec::new();
-    for session in names_of(account).iter().flat_map(|name| kept.known.list(Some(name))) {
+    for session in names_of(account).iter().flat_map(list) {
         if sessions.iter().all(|known| known.facts.id != session.facts.id) {
             sessions.push(session);
         }

@@ -2,7 +2,7 @@
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// Milliseconds of the first pause, and of the longest.
@@ -43,6 +43,12 @@ impl Circuit {
     /// How often it has failed.
     pub(super) fn failures(&self) -> u64 {
         self.failures.load(Relaxed)
+    }
+
+    /// Whether it has not failed for this long.
+    pub(super) fn was_well_for(&self, time: Duration) -> bool {
+        let (back, time) = (self.back.load(Relaxed), u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        self.until.load(Relaxed) == 0 && (back == 0 || self.now().saturating_sub(back) >= time)
     }
 
     /// Whether to use the store. After a pause one request tests it, and the others continue

@@ -108,6 +108,9 @@ pub struct SessionFacts {
     /// The address of the client that has logged in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<std::net::IpAddr>,
+    /// The session in which its client has got it: when that ends, this one has ended, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<u64>,
 }
 
 /// Something that happened to sessions. Times are seconds since 1970.
@@ -175,6 +178,16 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         left: Vec<Box<str>>,
     },
+}
+
+impl Event {
+    /// The session, if this is its end.
+    pub(crate) const fn session_that_ended(&self) -> Option<u64> {
+        match self {
+            Self::Ended { session, .. } => Some(*session),
+            _ => None,
+        }
+    }
 }
 
 /// Keeps what happens to sessions: in a file, or in a store that several gates share. Events that

@@ -156,6 +156,15 @@ impl Session {
         (at != 0).then(|| (at, lock(&self.end).as_ref().map_or(Cause::Operator, |end| end.cause)))
     }
 
+    /// Whether this changes something: it has not ended, or an operator ends what has ended for another
+    /// reason, which may be only recorded.
+    pub fn may_end_by(&self, cause: Cause) -> bool {
+        match self.ended() {
+            None => true,
+            Some((_, known)) => cause == Cause::Operator && known != Cause::Operator,
+        }
+    }
+
     /// Whether its logout has left this cookie to the client: then it is not the session's.
     pub(super) fn has_left(&self, cookie: &str) -> bool {
         self.ended.load(Relaxed) != 0 && self.left().iter().any(|left| &**left == cookie)
@@ -204,8 +213,6 @@ struct Inner {
     has_before: AtomicBool,
     /// Values of cookies that several accounts have got: the cookie of a load balancer, a language.
     common: Mutex<HashSet<Digest>>,
-    /// Sessions of other accounts whose tokens the client of a session has got, by that and the account.
-    beside: Mutex<HashMap<(u64, Digest), u64>>,
     /// Names of cookies that the app hands out at logins.
     cookies: ArcSwap<HashSet<Box<str>>>,
     count: AtomicU64,
@@ -223,7 +230,6 @@ impl Default for Inner {
             before: Mutex::default(),
             has_before: AtomicBool::default(),
             common: Mutex::default(),
-            beside: Mutex::default(),
             cookies: ArcSwap::default(),
             count: AtomicU64::default(),
             began: AtomicI64::default(),
@@ -353,10 +359,10 @@ impl Sessions {
                 self.0.has_before.store(true, Relaxed);
             }
             Event::Ended { session, at, cause, left } => {
-                if let Some(session) = self.session(*session) {
-                    lock(&session.end)
-                        .get_or_insert_with(|| End { cause: *cause, left: left.clone() }.into());
-                    let _ = session.ended.compare_exchange(0, *at, Relaxed, Relaxed);
+                if let Some(session) = self.session(*session).filter(|session| session.may_end_by(*cause)) {
+                    let mut end = lock(&session.end);
+                    *end = Some(End { cause: *cause, left: left.clone() }.into());
+                    session.ended.store(*at, Relaxed);
                 }
             }
         }
@@ -389,6 +395,10 @@ impl Sessions {
             return;
         }
         let (session, kind, at) = (Arc::clone(&credential.session), credential.kind, credential.at);
+        // It belongs to the session in which it was handed out last, in whatever order that is heard.
+        if self.find(&digest).is_some_and(|known| known.at > at) {
+            return;
+        }
         if kind == Kind::Cookie && lock(&self.0.common).contains(&digest) {
             return;
         }
@@ -432,18 +442,29 @@ impl Sessions {
     }
 
     /// The session of an account whose tokens the client of another session has got.
-    pub(super) fn beside(&self, session: u64, account: Digest) -> Option<u64> {
-        let id = lock(&self.0.beside).get(&(session, account)).copied()?;
-        self.session(id).filter(|session| session.ended().is_none()).map(|_| id)
+    pub(super) fn within(&self, session: u64, account: &Digest) -> Option<u64> {
+        let found = self.list(Some(account)).into_iter().find(|found| found.facts.within == Some(session));
+        found.map(|found| found.facts.id)
     }
 
-    /// All of these sessions.
-    pub(super) fn all_beside(&self, session: u64) -> Vec<u64> {
-        lock(&self.0.beside).iter().filter(|((of, _), _)| *of == session).map(|(_, id)| *id).collect()
+    /// When and why a session was ended, or the one in which its client has got it.
+    pub(super) fn ended(&self, session: &Session) -> Option<(i64, Cause)> {
+        let outer = || self.session(session.facts.within?)?.ended();
+        session.ended().or_else(outer)
     }
 
-    pub(super) fn note_beside(&self, session: u64, account: Digest, id: u64) {
-        lock(&self.0.beside).insert((session, account), id);
+    /// Sessions of an account that an operator has not ended, and that have credentials which are still
+    /// good: also those that have ended for another reason, which is perhaps only recorded.
+    pub fn list_to_revoke(&self, account: &Digest, now: i64) -> Vec<Arc<Session>> {
+        let ids = lock(&self.0.accounts).get(account).cloned().unwrap_or_default();
+        let sessions = ids.into_iter().filter_map(|id| self.session(id));
+        let is_good = |(_, credential): &(Digest, HandedOut)| credential.expires.is_none_or(|end| end > now);
+        let is_to_end = |session: &Arc<Session>| match session.ended() {
+            None => true,
+            Some((_, Cause::Operator)) => false,
+            Some(_) => self.credentials(session).iter().any(is_good),
+        };
+        sessions.filter(is_to_end).collect()
     }
 
     /// Forgets credentials that have expired, and sessions without any.
@@ -467,7 +488,6 @@ impl Sessions {
             }
         }
         lock(&self.0.sessions).retain(|id, _| !gone.contains(id));
-        lock(&self.0.beside).retain(|(of, _), id| !gone.contains(of) && !gone.contains(id));
         lock(&self.0.accounts).retain(|_, ids| {
             ids.retain(|id| !gone.contains(id));
             !ids.is_empty()

@@ -40,7 +40,7 @@ impl Sessions {
     }
 
     /// The same, as events.
-    pub(in crate::authentication) fn handed_out_in(&self, id: u64) -> Vec<Event> {
+    pub fn handed_out_in(&self, id: u64) -> Vec<Event> {
         self.session(id).map(|session| self.credentials_of(&session)).unwrap_or_default()
     }
 
@@ -97,6 +97,7 @@ mod tests {
             names: vec![names[name]],
             began: 1_000,
             address: Some([203, 0, 113, 7].into()),
+            within: None,
         };
         let session = u64::MAX - 1;
         let handed_out = |text: &str, at| Event::HandedOut {
@@ -141,6 +142,7 @@ mod tests {
                 names: vec![],
                 began: 1,
                 address: None,
+                within: None,
             }));
         }
         assert_eq!(many.pieces().map(|piece| piece.len()).collect::<Vec<_>>(), [512, 512, 512, 464]);
@@ -157,6 +159,7 @@ mod tests {
                 names: vec![],
                 began: 1,
                 address: None,
+                within: None,
             }));
             let (kind, cookie, expires) = (Kind::Bearer, None, None);
             sessions.apply(&Event::HandedOut { session: id, digest: token, kind, cookie, at: 1, expires });
@@ -169,5 +172,48 @@ mod tests {
         sessions.apply(&Event::Ended { session: 1, at: 2, cause: Cause::Logout, left: Vec::new() });
         let found = sessions.find(&token).unwrap();
         assert_eq!((found.session.facts.id, found.session.ended()), (2, None));
+    }
+
+    #[test]
+    fn the_word_of_an_operator_counts_more_than_another_end_in_any_order() {
+        let began = |id, within| {
+            let (account, names, began, address) = (None, vec![], 1, None);
+            Event::Began(SessionFacts { id, account, names, began, address, within })
+        };
+        let end = |session, cause| Event::Ended { session, at: 2, cause, left: vec!["device".into()] };
+        for order in [[Cause::Logout, Cause::Operator], [Cause::Operator, Cause::Logout]] {
+            let sessions = Sessions::default();
+            sessions.apply(&began(1, None));
+            sessions.apply(&began(2, Some(1)));
+            let [outer, inner] = [1, 2].map(|id| sessions.session(id).unwrap());
+            assert_eq!(sessions.ended(&inner), None);
+            for cause in order {
+                sessions.apply(&end(1, cause));
+            }
+            assert_eq!(outer.ended(), Some((2, Cause::Operator)), "{order:?}");
+            assert_eq!(sessions.ended(&inner), Some((2, Cause::Operator)), "it ends with the outer one");
+            assert_eq!(inner.ended(), None);
+        }
+    }
+
+    #[test]
+    fn a_credential_belongs_to_the_session_that_got_it_last_whatever_is_heard_first() {
+        let token = digest(b"a token");
+        let began = |id| {
+            let (account, names, began, address) = (None, vec![], 1, None);
+            Event::Began(SessionFacts { id, account, names, began, address, within: None })
+        };
+        let handed_out = |session, at| {
+            let (kind, cookie, expires) = (Kind::Bearer, None, None);
+            Event::HandedOut { session, digest: token, kind, cookie, at, expires }
+        };
+        for order in [[(1, 10), (2, 20)], [(2, 20), (1, 10)]] {
+            let sessions = Sessions::default();
+            for (id, at) in order {
+                sessions.apply(&began(id));
+                sessions.apply(&handed_out(id, at));
+            }
+            assert_eq!(sessions.find(&token).unwrap().session.facts.id, 2, "{order:?}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::future::try_join_all;
-use mantlet_controls::authentication::sessions::{Bond, Digest, Event};
+use mantlet_controls::authentication::sessions::{Bond, Cause, Digest, Event, HandedOut};
 use redis::{RedisResult, Script};
 
 use super::{
@@ -51,8 +51,15 @@ impl Recent {
             self.order.pop_front();
             self.ends.remove(&old);
         }
-        if self.ends.insert(session, end).is_none() {
-            self.order.push_back((session, now));
+        let is_of_operator = |end: &Event| matches!(end, Event::Ended { cause: Cause::Operator, .. });
+        match self.ends.get_mut(&session) {
+            // The word of an operator counts more than what comes later.
+            Some(known) if is_of_operator(known) && !is_of_operator(&end) => {}
+            Some(known) => *known = end,
+            None => {
+                self.ends.insert(session, end);
+                self.order.push_back((session, now));
+            }
         }
     }
 
@@ -138,7 +145,10 @@ impl Inner {
         match event {
             Event::Began(facts) => of(&facts.id)
                 .is_none_or(|session| facts.names.iter().any(|name| !session.facts.names.contains(name))),
-            Event::HandedOut { digest, .. } => self.known.find(digest).is_none(),
+            Event::HandedOut { session, digest, at, .. } => {
+                let is_other = |known: &HandedOut| known.session.facts.id != *session && known.at <= *at;
+                self.known.find(digest).is_none_or(|known| is_other(&known))
+            }
             Event::Fingerprinted { session, .. } => {
                 of(session).is_none_or(|session| session.fingerprint().is_none())
             }
@@ -146,7 +156,9 @@ impl Inner {
                 of(session).is_none_or(|session| session.bond() < Bond::of(*is_bound))
             }
             Event::Used { session, at } => of(session).is_none_or(|session| session.used() < *at),
-            Event::Ended { session, .. } => of(session).is_none_or(|session| session.ended().is_none()),
+            Event::Ended { session, cause, .. } => {
+                of(session).is_none_or(|session| session.may_end_by(*cause))
+            }
             Event::EndedBefore { name, at, .. } => self.known.ended_before(&[*name], *at).is_none(),
         }
     }
@@ -186,8 +198,6 @@ pub(super) fn events_of(values: &[String]) -> Vec<Event> {
 
 #[cfg(test)]
 mod tests {
-    use mantlet_controls::authentication::sessions::Cause;
-
     use super::*;
 
     #[test]

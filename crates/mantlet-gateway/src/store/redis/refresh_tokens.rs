@@ -191,7 +191,9 @@ impl SharedFamilies for RedisFamilies {
     }
 
     fn is_complete(&self) -> BoxFuture<'_, bool> {
-        Box::pin(async { self.age().await.is_some_and(|age| age >= TOLD) })
+        // After a failover it may have lost what was written last, which gates may still know.
+        let is_settled = self.0.store.0.circuit.was_well_for(Duration::from_secs(TOLD));
+        Box::pin(async move { self.age().await.is_some_and(|age| age >= TOLD) && is_settled })
     }
 }
 

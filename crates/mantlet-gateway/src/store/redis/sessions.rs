@@ -335,8 +335,10 @@ impl Inner {
                 let noted = self.note(link.clone(), *session, ("used", &text), false, false, 0).await?;
                 self.keep_what_leads_to(link, *session, noted, now).await
             }
-            Event::Ended { session, .. } => {
-                let note = self.note(link.clone(), *session, ("ended", &text), true, false, 0);
+            // The word of an operator counts more than what came before.
+            Event::Ended { session, cause, .. } => {
+                let is_first = *cause != Cause::Operator;
+                let note = self.note(link.clone(), *session, ("ended", &text), is_first, false, 0);
                 try_join(note, run(self.announcement(&text), link.clone())).await.map(drop)
             }
             Event::EndedBefore { .. } => run(self.announcement(&text), link).await,

@@ -135,7 +135,14 @@ fn now() -> i64 {
 
 fn began(id: u64, name: &str) -> Event {
     let names = vec![digest(name.as_bytes())];
-    Event::Began(SessionFacts { id, account: Some("alice".into()), names, began: now() - 100, address: None })
+    Event::Began(SessionFacts {
+        id,
+        account: Some("alice".into()),
+        names,
+        began: now() - 100,
+        address: None,
+        within: None,
+    })
 }
 
 fn handed_out(session: u64, token: &str, life: Option<i64>) -> Event {

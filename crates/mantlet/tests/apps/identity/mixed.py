@@ -60,6 +60,7 @@ def log_in(
     sid = secrets.token_urlsafe(24)
     sessions[sid] = username
     response.set_cookie("sid", sid, httponly=True)
+    response.set_cookie("renewal", token_of(username), path="/renew", httponly=True)
     response.set_cookie("edge", "the-same-for-each-client-of-this-app", httponly=True)
     if request.cookies.get("device") not in devices:
         device = secrets.token_urlsafe(24)
@@ -83,6 +84,45 @@ def account(request: Request, name: Annotated[str, Depends(of_session)]) -> dict
 @app.get("/live")
 def live(name: Annotated[str, Depends(of_session)]) -> dict[str, str]:
     return {"token": token_of(name)}
+
+
+@app.get("/renew")
+def renew(request: Request) -> dict[str, str]:
+    return {"number": number_in(request.cookies.get("renewal", ""))}
+
+
+@app.post("/club/register")
+def join_club(
+    request: Request, response: Response, email: Annotated[str, Form()], password: Annotated[str, Form()]
+) -> dict[str, str]:
+    name = email.partition("@")[0]
+    check(name, password)
+    enter_club(request, response, name)
+    return {"member": name}
+
+
+@app.post("/club/login")
+def log_in_at_club(
+    request: Request, response: Response, username: Annotated[str, Form()], password: Annotated[str, Form()]
+) -> dict[str, str]:
+    check(username, password)
+    enter_club(request, response, username)
+    return {"member": username}
+
+
+def enter_club(request: Request, response: Response, name: str) -> None:
+    """A browser keeps its number."""
+    number = request.cookies.get("club") or secrets.token_urlsafe(24)
+    sessions[number] = name
+    response.set_cookie("club", number, httponly=True)
+
+
+@app.get("/club")
+def club(request: Request) -> dict[str, str]:
+    name = sessions.get(request.cookies.get("club", ""))
+    if name is None:
+        raise HTTPException(401, "Members only")
+    return {"member": name}
 
 
 @app.post("/logout", status_code=204)

@@ -1,5 +1,7 @@
 //! Cookies and tokens side by side: what ends one session, and no other.
 
+use serde_json::Value;
+
 use super::{
     Running, Subject, check, check_that_sessions_end,
     step::{Step, get, post},
@@ -70,6 +72,11 @@ fn traffic() -> Vec<Step> {
         post("/logout").by("laptop").bearer("{ann}").is(204, ""),
         get("/account").line("Cookie: sid={sid}").is(200, "ann").although_taken_back(),
         get("/me").bearer("{ann}").is(200, "7"),
+        // A token in a cookie that this request has not sent ends with it, too.
+        log_in("desktop", "ann").keep("other", "cookie sid").keep("renewal", "cookie renewal"),
+        get("/renew").line("Cookie: renewal={renewal}").is(200, "7"),
+        post("/logout").line("Cookie: sid={other}").is(204, ""),
+        get("/renew").line("Cookie: renewal={renewal}").is(200, "7").although_taken_back(),
         // A cookie that the app has left to the browser is not of the session.
         log_in("laptop", "ann"),
         is_logged_in("laptop"),
@@ -152,8 +159,57 @@ fn a_token_that_is_handed_out_again_after_a_logout_is_good_at_all_gates() {
         for gate in [own, other] {
             eventually("it is good", || (gate.guarded(&token).status == 200).then_some(()));
         }
+        if round > 1 {
+            // Both have handed it out.
+            assert_eq!(other.login(), token);
+        }
         own.driver().take(&post("/desk/logout").bearer(&token).is(204, ""));
         assert_eq!(own.guarded(&token).status, 401);
         eventually("it is refused", || (other.guarded(&token).status == 401).then_some(()));
     }
+}
+
+/// Without a line of configuration an end by the client is only recorded: a thief may ask for it.
+#[test]
+fn an_operator_ends_what_a_client_has_ended_before() {
+    let running = Running::start(&MIXED, "");
+    let (first, second) = (running.login(), running.login());
+    let revoke = |arguments: &[&str]| {
+        let said = running.gateway.tell(&[&["sessions", "revoke"], arguments].concat());
+        assert_eq!(said.code, Some(0), "{} {}", said.stdout, said.stderr);
+        assert!(said.stdout.contains("is revoked"), "{}", said.stdout);
+    };
+    for token in [&first, &second] {
+        running.driver().take(&post("/api/logout").bearer(token).is(204, ""));
+        assert_eq!(running.guarded(token).status, 200);
+    }
+    revoke(&["--account", "ann"]);
+    for token in [&first, &second] {
+        assert_eq!(running.guarded(token).status, 401);
+    }
+    let third = running.login();
+    assert_eq!(running.guarded(&third).status, 200);
+    let listed = running.gateway.tell(&["sessions", "--json"]).stdout;
+    let listed: Value = serde_json::from_str(&listed).expect("JSON");
+    assert_eq!(listed["count"], 1, "{listed}");
+    let id = listed["sessions"][0]["id"].as_str().expect("an id");
+    running.driver().take(&post("/api/logout").bearer(&third).is(204, ""));
+    revoke(&[id]);
+    assert_eq!(running.guarded(&third).status, 401);
+}
+
+/// The browser keeps its cookie, and the account has another name at the login.
+#[test]
+fn a_cookie_that_stays_the_same_after_a_registration_is_a_session() {
+    let running = Running::start(&MIXED, "");
+    let mut driver = running.driver();
+    let password = "password=battlement";
+    driver.take(
+        &post("/club/register").by("laptop").form(&format!("email=ann@x.org&{password}")).is(200, "ann"),
+    );
+    driver.take(&post("/club/login").by("laptop").form(&format!("username=ann&{password}")).is(200, "ann"));
+    driver.take(&get("/club").by("laptop").is(200, "ann"));
+    let said = running.gateway.tell(&["sessions", "revoke", "--account", "ann"]);
+    assert!(said.stdout.contains("is revoked"), "{} {}", said.stdout, said.stderr);
+    driver.take(&get("/club").by("laptop").is(401, "Members only"));
 }

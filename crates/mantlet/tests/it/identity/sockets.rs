@@ -315,7 +315,14 @@ fn folder_of(tokens: &[(u64, &str)]) -> tempfile::TempDir {
     let mut text = "{\"mantlet-sessions\":1}\n".to_owned();
     for (id, token) in tokens {
         let (session, digest, kind) = (*id, digest(token.as_bytes()), Kind::Bearer);
-        let facts = SessionFacts { id: *id, account: None, names: vec![], began: now - 60, address: None };
+        let facts = SessionFacts {
+            id: *id,
+            account: None,
+            names: vec![],
+            began: now - 60,
+            address: None,
+            within: None,
+        };
         let (cookie, at, expires) = (None, now - 60, Some(now + 3_600));
         let handed_out = Event::HandedOut { session, digest, kind, cookie, at, expires };
         for event in [Event::Began(facts), handed_out] {
