@@ -112,6 +112,11 @@ impl Policy {
         self.effects_of(call).renews
     }
 
+    /// Whether a request is a logout.
+    pub(super) fn ends(&self, call: &Call) -> bool {
+        self.effects_of(call).ends
+    }
+
     /// The names of accounts whose sessions a request may end: other gates may know some.
     pub(crate) fn accounts_to_end(&self, call: &Call, shown: &AllShown, course: &Course) -> Vec<Digest> {
         let effects = self.effects_of(call);

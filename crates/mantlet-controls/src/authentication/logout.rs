@@ -17,7 +17,7 @@ impl Policy {
         let sets: Vec<_> = sets.filter_map(|line| SetCookie::parse(line.as_bytes())).collect();
         let of_body = course.in_body.iter().filter_map(|token| self.sessions.find(&digest(token.as_bytes())));
         let mut ids: Vec<_> = of_body.map(|found| found.session.facts.id).collect();
-        ids.extend(course.shown.ended_with(&sets, call.clock));
+        ids.extend(course.shown.ended_with(&sets, call.clock, &self.sessions));
         let mut events = Vec::new();
         // Handed out before the gate was there, and verified by the app's own key.
         if let (true, Some(stray), Some(principal)) = (ids.is_empty(), course.stray, &call.principal)

@@ -7,7 +7,7 @@ use http::{HeaderMap, Request, header};
 use super::{
     Beside, Carrier, Course, Policy, need_of, own_words,
     sessions::{
-        Cause, Digest, Event, HandedOut, Keeper, Session, digest, digest_of_cookie, name_at_issuer,
+        Cause, Digest, Event, HandedOut, Keeper, Session, Sessions, digest, digest_of_cookie, name_at_issuer,
         name_of_subject, session_at_issuer,
     },
     strangers,
@@ -52,11 +52,21 @@ impl AllShown {
 
     /// Those that a logout ends whose answer sets these cookies, to other values or to none. If the
     /// operation asks for another credential, its answer may only go on with the cookie of a session.
-    pub(super) fn ended_with(&self, sets: &[SetCookie<'_>], clock: Clock) -> Vec<u64> {
+    pub(super) fn ended_with(&self, sets: &[SetCookie<'_>], clock: Clock, sessions: &Sessions) -> Vec<u64> {
         let ends = |set: &&SetCookie<'_>| !self.is_asked_for || set.is_removal(clock);
         let by_cookie: Vec<_> = sets.iter().filter(ends).filter_map(|set| self.by_cookie(set.name)).collect();
         let own = self.own().filter(|_| by_cookie.is_empty() || self.is_asked_for);
-        by_cookie.into_iter().chain(own).map(|shown| shown.session.facts.id).collect()
+        // Another gate may have handed the credential out again since it was shown.
+        let id = |shown: &Shown| {
+            let now = sessions.find(&shown.digest).map(|found| found.session.facts.id);
+            now.unwrap_or(shown.session.facts.id)
+        };
+        by_cookie.into_iter().chain(own).map(id).collect()
+    }
+
+    /// The credentials that show them.
+    pub(super) fn digests(&self) -> impl Iterator<Item = Digest> {
+        self.own.iter().chain(&self.others).map(|shown| shown.digest)
     }
 
     /// The one that a cookie of this name shows.
@@ -102,10 +112,14 @@ impl Policy {
         all.map(|(_, credential)| credential.digest()).filter(may_be_known).collect()
     }
 
-    /// The same, of those in a body: a token for new tokens.
-    pub(crate) fn unknown_in_body(&self, course: &Course) -> Vec<Digest> {
-        let all = course.in_body.iter().take(MOST).map(|token| digest(token.as_bytes()));
-        all.filter(|digest| self.sessions.find(digest).is_none()).collect()
+    /// The same, of those in a body: a token for new tokens. Of what a logout ends others are asked in
+    /// any case: the app may have handed it out at another gate, too.
+    pub(crate) fn unknown_in_body(&self, call: &Call, shown: &AllShown, course: &Course) -> Vec<Digest> {
+        let is_logout = self.ends(call);
+        let in_body = course.in_body.iter().take(MOST).map(|token| digest(token.as_bytes()));
+        let in_body = in_body.filter(|digest| is_logout || self.sessions.find(digest).is_none());
+        let in_head = shown.digests().filter(|_| is_logout);
+        in_body.chain(in_head).collect()
     }
 
     /// Asks what others know of them. Returns whether they have answered.

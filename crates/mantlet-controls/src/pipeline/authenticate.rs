@@ -262,7 +262,7 @@ where
     if let Some(others) = app.sessions().filter(|keeper| keeper.is_shared()).cloned() {
         let names = authentication.accounts_to_end(call, &road.due.shown, &course);
         Box::pin(async {
-            let unknown = authentication.unknown_in_body(&course);
+            let unknown = authentication.unknown_in_body(call, &road.due.shown, &course);
             authentication.ask_others(call, unknown, Arc::clone(&others)).await;
             authentication.ask_about_accounts(names, others).await;
         })

@@ -28,6 +28,7 @@ fn login(id: u64, account: &str) -> String {
         names: vec![name_of_login(account)],
         began: now - 60,
         address: Some(IpAddr::from([203, 0, 113, 7])),
+        within: None,
     });
     let handed_out = Event::HandedOut {
         session: id,

@@ -22,7 +22,7 @@ use std::{
 };
 
 use futures_util::future::{BoxFuture, try_join, try_join_all};
-use mantlet_controls::authentication::sessions::{Digest, Event, Keeper, Sessions, digest};
+use mantlet_controls::authentication::sessions::{Cause, Digest, Event, Keeper, Sessions, digest};
 use redis::{Cmd, RedisError, RedisResult, Script};
 use tokio::{
     sync::{Notify, oneshot},
