@@ -39,6 +39,7 @@
 //! | [`issuer`] | whose tokens to believe |
 //! | [`dpop`] | whether the caller has the key of its token |
 //! | [`authentication`] | who the caller is |
+//! | [`authorization`] | what the caller may do |
 //! | [`refresh_tokens`] | whether refresh tokens leave the gate |
 //! | [`csrf`] | whose pages may act with the user's cookies |
 //! | [`cookies`] | attributes of the app's cookies |
@@ -62,6 +63,7 @@ pub mod pipeline;
 
 pub mod api_keys;
 pub mod authentication;
+pub mod authorization;
 pub mod client;
 pub mod contract;
 pub mod cookies;
@@ -89,6 +91,7 @@ pub mod call;
 mod identity;
 pub mod operation;
 pub mod refusal;
+mod selection;
 
 pub mod message;
 pub mod token;

@@ -232,7 +232,7 @@ reasons! {
     /// one.
     ApiKeyOfAnotherEnvironment = "api-key-of-another-environment", UNAUTHORIZED, [keeps_open, for_pages],
         "Invalid API key";
-    /// The request has no API key, and `api-keys.required` demands one.
+    /// The request has no credential, and `api-keys.required` or a rule of `[authorization]` demands one.
     CredentialsMissing = "credentials-missing", UNAUTHORIZED, [keeps_open, for_pages],
         "Not authenticated";
     // The detail of FastAPI's own tutorial.
@@ -280,6 +280,12 @@ reasons! {
     /// (`authentication.binding`).
     TokenElsewhere = "token-elsewhere", UNAUTHORIZED, [keeps_open, for_pages],
         "Could not validate credentials";
+    /// A rule of `[authorization]` does not let this caller do this.
+    AccessDenied = "access-denied", FORBIDDEN, [keeps_open, for_pages],
+        "Not allowed";
+    /// The token lacks scopes that the app declares for the operation (`authorization.scopes`).
+    ScopeMissing = "scope-missing", FORBIDDEN, [keeps_open, for_pages],
+        "Not enough permissions";
     /// The handle of a refresh token was made up, or its family or its session has ended
     /// (`[refresh-tokens]`).
     RefreshTokenInvalid = "refresh-token-invalid", UNAUTHORIZED, [keeps_open, for_pages],

@@ -18,7 +18,7 @@ const FLOORS: [&[&str]; 10] = [
     &["message", "token"],
     &["operation"],
     &["call"],
-    &["account", "identity", "refusal"],
+    &["account", "identity", "refusal", "selection"],
     &["audit"],
     &["wire"],
     &["route"],

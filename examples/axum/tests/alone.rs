@@ -15,7 +15,7 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use mantlet_controls::{
-    Config, Deployment, Mode, api_keys, authentication, client,
+    Config, Deployment, Mode, api_keys, authentication, authorization, client,
     config::{Tolerance, units::Size},
     contract, cookies, cors, csrf, deprecation, dpop, encoding, headers, host, https, issuer,
     layer::{Builder, MantletLayer},
@@ -169,6 +169,16 @@ fn controls() -> Vec<Control> {
                 request.body(Body::empty()).unwrap()
             },
             Does::Says("jwt-key-public"),
+        ),
+        control(
+            "authorization",
+            |none| {
+                let who = vec!["authenticated".to_owned()];
+                let rule = authorization::RuleConfig { who, ..Default::default() };
+                none.authorization(authorization::Config { allow: vec![rule], ..Default::default() })
+            },
+            || get("/read"),
+            Does::Says("credentials-missing"),
         ),
         control(
             "refresh_tokens",

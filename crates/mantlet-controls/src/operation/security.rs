@@ -26,6 +26,8 @@ pub(crate) struct Security {
     pub(crate) cookies: Vec<(Box<str>, Need)>,
     /// Something else counts as well: a key in a header or in the query, Basic, or what is not known.
     pub(crate) has_others: bool,
+    /// The scopes that a bearer token needs: those of any one list. None if there is a way without any.
+    pub(crate) scopes: Option<Vec<Vec<Box<str>>>>,
     /// Operations that ask alike have the same number: one answer of the app speaks for all of them.
     pub(crate) kind: u64,
 }
@@ -71,8 +73,20 @@ impl Security {
         };
         // What must be there beside the token changes nothing about a bad token.
         let has_others = all().any(|one| is_of_another_kind(one) && !one.auto_error);
-        Some(Self { bearer, cookies, has_others, kind: kind.finish() })
+        Some(Self { bearer, cookies, has_others, scopes: scopes_of(alternatives), kind: kind.finish() })
     }
+}
+
+fn scopes_of(alternatives: &[Vec<SecurityRequirement>]) -> Option<Vec<Vec<Box<str>>>> {
+    let of_bearer = |alternative: &Vec<SecurityRequirement>| {
+        let bearer = alternative.iter().filter(|one| matches!(one.scheme, SecurityScheme::Bearer { .. }));
+        let mut scopes: Vec<Box<str>> =
+            bearer.flat_map(|one| &one.scopes).map(|scope| scope.as_str().into()).collect();
+        scopes.sort_unstable();
+        scopes.dedup();
+        Some(scopes).filter(|scopes| !scopes.is_empty())
+    };
+    alternatives.iter().map(of_bearer).collect::<Option<Vec<_>>>().filter(|all| !all.is_empty())
 }
 
 /// The parameter of the query in which an operation takes a token.

@@ -66,6 +66,8 @@ pub(super) struct Due {
     pub(super) fingerprint: Option<HeaderValue>,
     /// refresh tokens: the request's handle, whose family waits for the answer.
     pub(super) refreshed: Option<Box<Unwrapped>>,
+    /// authorization: what is recorded if the app accepts the request.
+    pub(super) reported: Option<Box<Refusal>>,
     /// csrf: the request's session and token, if tokens are required.
     pub(super) csrf: Option<Box<csrf::token::Held>>,
     /// uploads, encoding: findings in the body, if it is watched.

@@ -105,6 +105,10 @@ where
     // anything is said about the input.
     authenticate::who_calls(road, request, app).await?;
 
+    // authorization: may the caller do this? Once it is known who calls, and before the request counts as
+    // the caller's.
+    may_do(road, request)?;
+
     // csrf: could a foreign page have sent this with the user's cookies? After the route, which may have a mode of its own.
     let (call, settings, tokens) = (&road.call, &road.settings, &policy.csrf.tokens);
     let names = tokens.names(declared_cookies.as_ref()).filter(|_| settings.csrf_token != Mode::Off);
@@ -246,6 +250,17 @@ fn find_operation<B, S: Sink>(
     call.operation = verdict.route;
     pass(*audit, call, verdict.faults)?;
     Ok(verdict.session_cookies)
+}
+
+/// Judges what the caller may do.
+fn may_do<B, S: Sink>(road: &mut Road<'_, S>, request: &Request<B>) -> Result<(), Refusal> {
+    // A browser sends no credential with a preflight.
+    if cors::is_preflight(&road.call.method, request.headers()) {
+        return Ok(());
+    }
+    let judged = road.policy.authorization.judge(&road.call);
+    road.due.reported = judged.reported;
+    pass(road.audit, &road.call, judged.faults)
 }
 
 /// Begins to watch a body as it passes.

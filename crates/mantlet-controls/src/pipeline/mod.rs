@@ -34,7 +34,7 @@ use self::{
     outbound::Ended,
 };
 use crate::{
-    Call, Reason, Refusal, RequestBody, ResponseBody,
+    Call, Mode, Reason, Refusal, RequestBody, ResponseBody,
     audit::{Record, Sink},
     authentication::{
         Carrier, Presented,
@@ -203,6 +203,11 @@ impl<S: Sink> Road<'_, S> {
             }
             Ok(answer) => {
                 self.due.reached = Reached::Answered;
+                // authorization: the app has not looked at it, either.
+                let is_accepted = answer.status().is_success() || answer.status().is_redirection();
+                if let Some(refusal) = self.due.reported.take().filter(|_| is_accepted) {
+                    self.audit.record(Record::of(&self.call, &refusal, Mode::Report));
+                }
                 match self.due.absent.take().filter(|_| !answer.status().is_success()) {
                     Some(refusal) => Err((*refusal).into()),
                     None => Ok(answer),

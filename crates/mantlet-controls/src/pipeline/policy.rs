@@ -44,6 +44,8 @@ macro_rules! sections {
             dpop
             /// Who the caller is.
             authentication
+            /// What the caller may do.
+            authorization
             /// Whether the app's refresh tokens leave the gate.
             refresh_tokens
             /// Whose pages may act with the user's cookies.

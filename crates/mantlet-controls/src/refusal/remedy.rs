@@ -206,6 +206,9 @@ fn line(reason: Reason, mode: Mode) -> Line {
         Reason::TokenElsewhere => {
             either(Top("authentication.binding = \"report\""), Top("authentication.binding = \"enforce\""))
         }
+        Reason::ScopeMissing => {
+            either(Top("authorization.scopes = \"report\""), Top("authorization.scopes = \"enforce\""))
+        }
         Reason::SessionEnded | Reason::SessionExpired => {
             either(Top("authentication.sessions = \"report\""), Top("authentication.sessions = \"enforce\""))
         }
@@ -291,6 +294,7 @@ fn line(reason: Reason, mode: Mode) -> Line {
         | Reason::IssuerUnavailable
         | Reason::DpopMemoryFull
         | Reason::LogoutInvalid
+        | Reason::AccessDenied // the record brings the line of its rule
         | Reason::RefreshTokenUnavailable
         | Reason::AppUnavailable
         | Reason::AppClosed

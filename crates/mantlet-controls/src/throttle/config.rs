@@ -14,13 +14,14 @@ use crate::throttle::{
     general::{GeneralRate, REFUSALS_TABLE},
     quotas::QuotaConfig,
     rate::Rate,
-    rules::{Counter, KeyPart, Rule, Rules, Target},
+    rules::{Counter, KeyPart, Rule, Rules},
     store::Fail,
     usage::Subject,
 };
 use crate::{
     Mode,
     config::{Context, Mistake, Networks, Posture, Section, template::methods, units::Span},
+    selection::Target,
 };
 
 /// How many operations are remembered as having responded with 401.

@@ -5,12 +5,13 @@ use serde::{Deserialize, Serialize};
 use super::{Limits, Quota};
 use crate::throttle::{
     Config, Memory,
-    rules::{KeyPart, Rule, Rules, Target},
+    rules::{KeyPart, Rule, Rules},
     store::Fail,
 };
 use crate::{
     Mode,
     config::{Mistake, template::methods},
+    selection::Target,
 };
 
 /// A `[[throttle.quota]]` section.

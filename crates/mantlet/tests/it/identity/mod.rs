@@ -20,7 +20,7 @@ mod shapes;
 mod sockets;
 mod step;
 mod tabs;
-mod token;
+pub(crate) mod token;
 mod tutorial;
 mod users;
 

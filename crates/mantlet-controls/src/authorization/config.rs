@@ -1,0 +1,114 @@
+//! The `[authorization]` section.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Policy, Rule,
+    condition::{Condition, FORMS},
+};
+use crate::{
+    Mode,
+    config::{Context, Mistake, Section, template::methods},
+    selection::{Selection, Target},
+};
+
+/// The `[authorization]` section.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// What becomes of a request whose token lacks scopes that the contract declares for the
+    /// operation. Default `report`: it is recorded if the app accepts it; in strict posture `enforce`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Mode>,
+    /// Who may do something: where there is such a rule, nobody else may.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<RuleConfig>,
+    /// Who may not do something, whatever `allow` says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deny: Vec<RuleConfig>,
+}
+
+/// An `[[authorization.allow]]` or `[[authorization.deny]]` section.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RuleConfig {
+    /// Path templates that it applies to, as in `[[route]]`; none means all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
+    /// Methods that it applies to; none means all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<String>,
+    /// Tags of operations that it applies to; none means all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Conditions; one has to hold. `allow` needs at least one; for `deny` none means any caller.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub who: Vec<String>,
+    /// Exceptions: the rule does not hold if one of these conditions does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unless: Vec<String>,
+    /// The mode of this rule. Default `enforce`.
+    pub mode: Mode,
+    /// Whether a refusal looks like that of a path that does not exist (404). Default no.
+    pub hide: bool,
+}
+
+impl Section for Config {
+    type Policy = Policy;
+
+    fn off() -> Self {
+        Self { scopes: Some(Mode::Off), ..Self::default() }
+    }
+
+    fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        let scopes = self.scopes.unwrap_or_else(|| context.posture.of_suspicion()).under(context.report_only);
+        let allow = check(&self.allow, "allow", context, &mut mistakes);
+        let deny = check(&self.deny, "deny", context, &mut mistakes);
+        if mistakes.is_empty() { Ok(Policy { scopes, allow, deny }) } else { Err(mistakes) }
+    }
+}
+
+fn check(
+    rules: &[RuleConfig],
+    list: &str,
+    context: &Context,
+    mistakes: &mut Vec<Mistake>,
+) -> Selection<Rule> {
+    let mut checked = Selection::default();
+    for (index, config) in rules.iter().enumerate().filter(|(_, config)| config.mode != Mode::Off) {
+        let at = |key: &str| format!("{list}[{index}].{key}");
+        let mut conditions = |key: &str, texts: &[String]| {
+            let mut read = Vec::new();
+            for (number, text) in texts.iter().enumerate() {
+                match Condition::read(text) {
+                    Some(condition) => read.push(condition),
+                    None => mistakes.push(
+                        Mistake::new(at(&format!("{key}[{number}]")), format!("`{text}` is not a condition"))
+                            .help(FORMS),
+                    ),
+                }
+            }
+            read
+        };
+        let (who, unless) = (conditions("who", &config.who), conditions("unless", &config.unless));
+        if list == "allow" && config.who.is_empty() {
+            let help = "write `who = [\"authenticated\"]`, or use `[[authorization.deny]]`";
+            mistakes.push(Mistake::new(at("who"), "it is missing, so nobody would be allowed").help(help));
+        }
+        let methods = methods(&config.methods);
+        if methods.is_none() {
+            mistakes.push(Mistake::new(at("methods"), "contains an invalid HTTP method"));
+        }
+        let mode = config.mode.under(context.report_only);
+        let place = format!("authorization.{list}[{index}]").into();
+        let rule = Rule { who, unless, mode, hide: config.hide, place };
+        let (paths, tags) = (&*config.paths, &*config.tags);
+        let target = Target { paths, methods: methods.unwrap_or_default(), tags };
+        checked.add(rule, &target).unwrap_or_else(|message| {
+            let help = "write `/items/{item_id}` or `/files/{path:path}`";
+            mistakes.push(Mistake::new(at("paths"), message).help(help));
+        });
+    }
+    checked
+}

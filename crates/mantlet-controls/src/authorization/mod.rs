@@ -1,0 +1,152 @@
+//! May this caller do this?
+//!
+//! Defends operations that every account could call because their check was forgotten: an admin's
+//! operation that asks for *a* login only, or a scope that is declared and never looked at (OWASP
+//! API5, Broken Function Level Authorization).
+//!
+//! A request passes if
+//! 1. no rule of `deny` for its operation holds;
+//! 2. a rule of `allow` for its operation holds, or there is none;
+//! 3. its token has the scopes that the contract declares for the operation, or says nothing of scopes.
+//!    By default that is only recorded, and only if the app accepts the request nevertheless: the app
+//!    may know more about scopes than their names.
+//!
+//! A condition knows the caller by what is proven: claims of a verified token, or what the operator
+//! has said of an API key. What a client says of itself in a body or in a header counts nothing.
+//!
+//! To mind in deployment: a rule for `/admin/{rest:path}` does not hold for `/admin` itself. A caller
+//! that only the app knows, by an opaque token or a cookie, is not proven here: conditions about it do
+//! not hold.
+//!
+//! ```
+//! use mantlet_controls::{
+//!     Context, Section,
+//!     authorization::{Config, RuleConfig},
+//! };
+//!
+//! let admins = RuleConfig {
+//!     paths: vec!["/admin/{rest:path}".into()],
+//!     who: vec!["principal:role in [admin, owner]".into(), "network:10.0.0.0/8".into()],
+//!     ..RuleConfig::default()
+//! };
+//! let config = Config { allow: vec![admins], ..Config::default() };
+//! assert!(config.check(&Context::default()).is_ok());
+//! ```
+
+mod condition;
+mod config;
+mod scopes;
+
+use std::sync::Arc;
+
+use http::{HeaderValue, header};
+
+use self::condition::Condition;
+pub use self::config::{Config, RuleConfig};
+use crate::{Call, Mode, Reason, Refusal, refusal::Faults, selection::Selection};
+
+/// The checked `[authorization]` section.
+#[derive(Debug)]
+pub struct Policy {
+    scopes: Mode,
+    allow: Selection<Rule>,
+    deny: Selection<Rule>,
+}
+
+/// A rule of either list.
+#[derive(Debug)]
+struct Rule {
+    /// One of these has to hold; none: any caller.
+    who: Vec<Condition>,
+    /// And none of these.
+    unless: Vec<Condition>,
+    mode: Mode,
+    /// The refusal looks like that of a path that does not exist.
+    hide: bool,
+    /// Where it stands in the configuration.
+    place: Arc<str>,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(crate) struct Judged {
+    /// What the rules say.
+    pub(crate) faults: Faults,
+    /// Scopes are missing, which is only recorded, if the app accepts the request.
+    pub(crate) reported: Option<Box<Refusal>>,
+}
+
+impl Policy {
+    /// Judges a request. Nothing, and nothing is allocated, for nearly all.
+    pub(crate) fn judge(&self, call: &Call) -> Judged {
+        let mut judged = Judged::default();
+        if !(self.deny.is_empty() && self.allow.is_empty()) {
+            let tags = call.operation.as_ref().and_then(|matched| matched.route.operation.as_ref());
+            let tags = tags.map(|operation| &*operation.tags).unwrap_or_default();
+            let denies = self.deny.of(&call.method, call.spellings(), tags).filter(|rule| rule.is_met(call));
+            judged.faults.extend(denies.map(|rule| (rule.mode, rule.refusal(call))));
+            judged.faults.extend(self.not_allowed(call, tags));
+        }
+        if self.scopes != Mode::Off
+            && let Some(missing) = scopes::missing(call)
+        {
+            let refusal = of_scopes(&missing);
+            match self.scopes {
+                Mode::Enforce => judged.faults.push((Mode::Enforce, refusal)),
+                Mode::Report | Mode::Off => judged.reported = Some(refusal.into()),
+            }
+        }
+        judged
+    }
+
+    /// Rules name who may do this, and the caller is none of these.
+    fn not_allowed(&self, call: &Call, tags: &[String]) -> Option<(Mode, Refusal)> {
+        let mut first: Option<&Rule> = None;
+        for rule in self.allow.of(&call.method, call.spellings(), tags) {
+            if rule.is_met(call) {
+                return None;
+            }
+            // One that enforces counts more than one that is tried out.
+            first = Some(
+                first
+                    .filter(|first| first.mode == Mode::Enforce || rule.mode != Mode::Enforce)
+                    .unwrap_or(rule),
+            );
+        }
+        first.map(|rule| (rule.mode, rule.refusal(call)))
+    }
+}
+
+impl Rule {
+    fn is_met(&self, call: &Call) -> bool {
+        (self.who.is_empty() || self.who.iter().any(|condition| condition.holds(call)))
+            && !self.unless.iter().any(|condition| condition.holds(call))
+    }
+
+    fn refusal(&self, call: &Call) -> Refusal {
+        let is_anonymous = call.principal.is_none() && !call.carries_credentials;
+        let reason = if is_anonymous { Reason::CredentialsMissing } else { Reason::AccessDenied };
+        let other = if self.mode == Mode::Enforce { "report" } else { "enforce" };
+        Refusal {
+            seems: self.hide.then_some(Reason::RouteUnknown),
+            remedy: Some(format!("mode = \"{other}\" # in {}", self.place).into()),
+            ..Refusal::about(reason, Arc::clone(&self.place))
+        }
+    }
+}
+
+/// The refusal of a token without these scopes (RFC 6750 section 3.1).
+fn of_scopes(missing: &[Box<str>]) -> Refusal {
+    let missing = missing.join(" ");
+    let mut refusal = Refusal::about(Reason::ScopeMissing, missing.as_str());
+    let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{missing}\"");
+    // A scope that does not fit into a header is named in the record alone.
+    let challenge = Some(challenge).filter(|_| !missing.contains(['"', '\\']));
+    if let Some(challenge) = challenge.and_then(|text| HeaderValue::try_from(text).ok()) {
+        refusal.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    refusal
+}
+
+#[cfg(test)]
+mod tests;

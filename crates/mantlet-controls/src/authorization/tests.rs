@@ -1,0 +1,213 @@
+use http::{Method, Request};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    Arrival, Context, Peer, Policy as WholePolicy,
+    Reason::{AccessDenied, CredentialsMissing, RouteUnknown},
+    Scheme, Section, WireVerdict,
+    call::{APP, Attribute, CanonicalPath, Origin, Principal},
+    pipeline::open,
+};
+
+/// A request of a caller with these claims; none: without any credential.
+fn call(method: Method, target: &str, claims: Option<&Value>) -> Call {
+    let request = Request::builder().method(method).uri(target).body(()).unwrap();
+    let peer = Peer::Ip("203.0.113.1:4711".parse().unwrap());
+    let arrival = Arrival { peer, scheme: Scheme::Http, wire: WireVerdict::Unread, certificate: None };
+    let policy = WholePolicy::default();
+    let mut call = open(&policy, &arrival, &request);
+    call.path = CanonicalPath::unjudged(request.uri(), &policy.path);
+    call.principal = claims.map(|claims| {
+        let claims = claims.as_object().unwrap().iter();
+        let attributes = claims.map(|(name, value)| Attribute {
+            name: name.as_str().into(),
+            value: value.clone(),
+            origin: Origin::Claim,
+        });
+        Arc::new(Principal {
+            issuer: APP.into(),
+            subject: "7".into(),
+            is_of_app: true,
+            attributes: attributes.collect(),
+            expires: None,
+        })
+    });
+    call
+}
+
+fn texts(list: &[&str]) -> Vec<String> {
+    list.iter().map(|text| (*text).to_owned()).collect()
+}
+
+fn rule(paths: &[&str], who: &[&str]) -> RuleConfig {
+    RuleConfig { paths: texts(paths), who: texts(who), ..RuleConfig::default() }
+}
+
+#[test]
+fn a_condition_holds_for_what_is_proven() {
+    let staff = json!({
+        "is_admin": true, "verified": "true", "role": "owner", "org": 12, "groups": ["a", "b c"],
+        "scope": "orders.read orders.write", "realm_access": {"roles": ["editor"]},
+        "https://example.com/tier": "gold", "of.one": {"x": 1},
+    });
+    let call = call(Method::GET, "/", Some(&staff));
+    for (text, expected) in [
+        ("anyone", true),
+        ("authenticated", true),
+        ("not authenticated", false),
+        ("principal:is_admin", true),
+        ("principal:verified", false),
+        ("principal:verified = true", true),
+        ("principal:role", false),
+        ("principal:missing", false),
+        ("not principal:missing", true),
+        ("principal:role = owner", true),
+        ("principal:role=owner", true),
+        ("principal:role = Owner", false),
+        ("principal:role in [admin, owner]", true),
+        ("principal:role in [admin]", false),
+        ("principal:org = 12", true),
+        ("principal:org in [1, 12]", true),
+        ("principal:sub = 7", true),
+        ("principal:iss = app", true),
+        ("principal:groups = a", true),
+        ("principal:groups in [\"b c\"]", true),
+        ("principal:groups = c", false),
+        ("principal:realm_access.roles in [editor]", true),
+        ("principal:realm_access = editor", false),
+        ("principal:https://example.com/tier = gold", true),
+        ("principal:of.one.x = 1", false),
+        ("scope:orders.read", true),
+        ("scope:orders", false),
+        ("network:203.0.113.0/24", true),
+        ("network:private", false),
+        ("principal:is_admin and network:203.0.113.1", true),
+        ("principal:is_admin and not network:203.0.113.1", false),
+    ] {
+        assert_eq!(Condition::read(text).unwrap().holds(&call), expected, "{text}");
+    }
+    let nobody = super::tests::call(Method::GET, "/", None);
+    for (text, expected) in [
+        ("anyone", true),
+        ("authenticated", false),
+        ("principal:is_admin", false),
+        ("not principal:is_admin", true),
+        ("scope:orders.read", false),
+        ("network:203.0.113.1", true),
+    ] {
+        assert_eq!(Condition::read(text).unwrap().holds(&nobody), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_is_not_a_condition_is_told_with_its_place() {
+    for text in [
+        "",
+        "everyone",
+        "role = admin",
+        "principal:",
+        "principal: = 1",
+        "principal:role =",
+        "principal:role in admin",
+        "principal:role in []",
+        "principal:role in [a,,b]",
+        "principal:is admin",
+        "scope:",
+        "scope:a b",
+        "network:office",
+        "anyone and ",
+        "not",
+    ] {
+        assert!(Condition::read(text).is_none(), "{text}");
+    }
+    let config = Config {
+        allow: vec![rule(&["/a"], &["authenticated", "all"]), rule(&["/a"], &[])],
+        deny: vec![RuleConfig {
+            methods: texts(&["GE T"]),
+            unless: texts(&["some"]),
+            ..rule(&["a", "/{x"], &[])
+        }],
+        ..Config::default()
+    };
+    let mistakes = config.check(&Context::default()).unwrap_err();
+    let keys: Vec<_> = mistakes.iter().map(|mistake| &*mistake.key).collect();
+    assert_eq!(
+        keys,
+        ["allow[0].who[1]", "allow[1].who", "deny[0].unless[0]", "deny[0].methods", "deny[0].paths"]
+    );
+}
+
+#[test]
+fn a_rule_of_deny_counts_more_than_one_of_allow() {
+    let config = Config {
+        allow: vec![
+            rule(&["/admin/{rest:path}"], &["principal:role = admin"]),
+            RuleConfig { mode: Mode::Report, ..rule(&["/admin/reports"], &["principal:role = auditor"]) },
+            RuleConfig { mode: Mode::Report, ..rule(&["/trial"], &["principal:role = admin"]) },
+        ],
+        deny: vec![
+            RuleConfig {
+                methods: texts(&["DELETE"]),
+                unless: texts(&["network:10.0.0.0/8"]),
+                ..rule(&["/admin/{rest:path}"], &[])
+            },
+            RuleConfig { hide: true, ..rule(&["/secret"], &["not principal:role = admin"]) },
+        ],
+        ..Config::default()
+    };
+    let policy = config.check(&Context::default()).unwrap();
+    let judge = |method: &Method, target: &str, role: Option<&str>| -> Vec<_> {
+        let claims = role.map(|role| json!({ "role": role }));
+        let judged = policy.judge(&call(method.clone(), target, claims.as_ref()));
+        let told = |(mode, refusal): (Mode, Refusal)| {
+            (mode, refusal.reason, refusal.seems, refusal.subject.unwrap().to_string())
+        };
+        judged.faults.into_iter().map(told).collect()
+    };
+    let enforced = |reason, place: &str| vec![(Mode::Enforce, reason, None, place.to_owned())];
+    for (method, target, role, expected) in [
+        (Method::GET, "/admin/users", Some("admin"), vec![]),
+        (Method::GET, "/admin/users", Some("user"), enforced(AccessDenied, "authorization.allow[0]")),
+        (Method::GET, "/admin/users", None, enforced(CredentialsMissing, "authorization.allow[0]")),
+        (Method::HEAD, "/admin/users", Some("user"), enforced(AccessDenied, "authorization.allow[0]")),
+        (Method::GET, "/admin", Some("user"), vec![]),
+        // A rule that is tried out may let in whom another does not, and does not let others in.
+        (Method::GET, "/admin/reports", Some("auditor"), vec![]),
+        (Method::GET, "/admin/reports", Some("user"), enforced(AccessDenied, "authorization.allow[0]")),
+        (
+            Method::GET,
+            "/trial",
+            Some("user"),
+            vec![(Mode::Report, AccessDenied, None, "authorization.allow[2]".to_owned())],
+        ),
+        (Method::DELETE, "/admin/users", Some("admin"), enforced(AccessDenied, "authorization.deny[0]")),
+        (Method::GET, "/secret", Some("admin"), vec![]),
+        (
+            Method::GET,
+            "/secret",
+            Some("user"),
+            vec![(Mode::Enforce, AccessDenied, Some(RouteUnknown), "authorization.deny[1]".to_owned())],
+        ),
+        (Method::GET, "/other", None, vec![]),
+    ] {
+        assert_eq!(judge(&method, target, role), expected, "{method} {target} {role:?}");
+    }
+}
+
+#[test]
+fn scopes_are_read_wherever_tokens_have_them() {
+    for (claims, expected) in [
+        (json!({"scope": "a b"}), Some(vec!["a", "b"])),
+        (json!({"scope": ["a", "b"]}), Some(vec!["a", "b"])),
+        (json!({"scp": "a b"}), Some(vec!["a", "b"])),
+        (json!({"scp": ["a"], "scopes": ["b"]}), Some(vec!["a", "b"])),
+        (json!({"scopes": []}), Some(vec![])),
+        (json!({"scope": null}), Some(vec![])),
+        (json!({"role": "a"}), None),
+    ] {
+        let call = call(Method::GET, "/", Some(&claims));
+        let found = scopes::of(call.principal.as_deref().unwrap());
+        assert_eq!(found, expected.map(|own| own.into_iter().map(Into::into).collect()), "{claims}");
+    }
+}
