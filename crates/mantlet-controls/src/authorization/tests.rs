@@ -77,7 +77,7 @@ fn a_condition_holds_for_what_is_proven() {
         ("principal:realm_access.roles in [editor]", true),
         ("principal:realm_access = editor", false),
         ("principal:https://example.com/tier = gold", true),
-        ("principal:of.one.x = 1", false),
+        ("principal:of.one.x = 1", true),
         ("scope:orders.read", true),
         ("scope:orders", false),
         ("network:203.0.113.0/24", true),
