@@ -173,11 +173,11 @@ fn controls() -> Vec<Control> {
         control(
             "authorization",
             |none| {
-                let who = vec!["authenticated".to_owned()];
-                let rule = authorization::RuleConfig { who, ..Default::default() };
+                let (paths, who) = (vec!["/staff".to_owned()], vec!["authenticated".to_owned()]);
+                let rule = authorization::RuleConfig { paths, who, ..Default::default() };
                 none.authorization(authorization::Config { allow: vec![rule], ..Default::default() })
             },
-            || get("/read"),
+            || get("/staff"),
             Does::Says("credentials-missing"),
         ),
         control(
