@@ -177,8 +177,11 @@ fn controls() -> Vec<Control> {
                 let rule = authorization::RuleConfig { paths, who, ..Default::default() };
                 none.authorization(authorization::Config { allow: vec![rule], ..Default::default() })
             },
-            || get("/staff"),
-            Does::Says("credentials-missing"),
+            || {
+                let request = Request::get("/staff").header("host", "notes.example");
+                request.header("authorization", "Bearer opaque").body(Body::empty()).unwrap()
+            },
+            Does::Says("access-denied"),
         ),
         control(
             "refresh_tokens",
