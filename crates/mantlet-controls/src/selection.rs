@@ -69,7 +69,9 @@ impl<T> Selection<T> {
             if !path.starts_with('/') {
                 return Err(format!("`{path}` has no leading `/`"));
             }
-            let template = template(path);
+        }
+        let all = target.paths.iter().flat_map(|path| templates(path).map(move |template| (path, template)));
+        for (path, template) in all {
             if let Some(known) = self.of_path.iter_mut().find(|known| known.template == template) {
                 known.numbers.push(number);
                 continue;
@@ -147,6 +149,13 @@ impl<T> Selection<T> {
     }
 }
 
+/// As the router writes a path. FastAPI's `{name:path}` may be empty, which the router's may not.
+pub(crate) fn templates(path: &str) -> impl Iterator<Item = String> {
+    let template = template(path);
+    let before = template.rfind("{*").and_then(|at| template.get(..at)).map(str::to_owned);
+    [Some(template), before].into_iter().flatten()
+}
+
 /// Whether two templates may match the same path.
 fn may_meet(one: &str, other: &str) -> bool {
     let (mut ours, mut theirs) = (one.split('/'), other.split('/'));
@@ -184,5 +193,6 @@ mod tests {
         assert_eq!(of(Method::GET, "/items/8"), ["item", "everything"]);
         assert_eq!(of(Method::GET, "/items/7/picture"), ["everything", "pictures"]);
         assert_eq!(of(Method::GET, "/other/x/y/z"), ["everything"]);
+        assert_eq!(of(Method::GET, "/"), ["everything"], "FastAPI's `path` may be empty");
     }
 }

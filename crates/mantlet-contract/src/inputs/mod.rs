@@ -7,7 +7,7 @@ mod group;
 mod named;
 
 pub use forms::without;
-pub use named::{Named, in_cookies, in_query, named};
+pub use named::{Named, all_in_query, in_cookies, in_query, named};
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};

@@ -39,6 +39,12 @@ pub fn in_query(query: &[u8], name: &str) -> Option<String> {
     found.map(|(_, value)| value.into_owned())
 }
 
+/// All values of a parameter of the query.
+pub fn all_in_query(query: &[u8], name: &str) -> Vec<String> {
+    let all = encoded::query(query).into_iter().filter(|(own, _)| own == name);
+    all.map(|(_, value)| value.into_owned()).collect()
+}
+
 /// A cookie, as Starlette takes it: of several the last.
 pub fn in_cookies<'h>(headers: impl Iterator<Item = &'h [u8]>, name: &str) -> Option<String> {
     let found = encoded::cookies(headers.map(encoded::latin1)).into_iter().rfind(|(own, _)| own == name);

@@ -247,9 +247,7 @@ impl Policy {
             events.extend(self.hand_out_found(call, known.0.own(), &found, now));
         }
         let ended: Vec<u64> = events.iter().filter_map(Event::session_that_ended).collect();
-        let mut goes_on = self.go_on(course, headers, now, is_shared);
-        goes_on.retain(|event| !matches!(event, Event::HandedOut { session, .. } if ended.contains(session)));
-        events.extend(goes_on);
+        events.extend(self.go_on(course, headers, (now, is_shared), &ended));
         events
     }
 
@@ -262,14 +260,18 @@ impl Policy {
 
     /// The end of a session, with all that must be known to be ended.
     pub(crate) fn ended(&self, session: u64, now: i64, cause: Cause) -> Vec<Event> {
-        self.ended_but(session, now, cause, Vec::new())
+        self.ended_but(session, now, cause, &[])
     }
 
     /// The same, without cookies that are left to the client.
-    pub(super) fn ended_but(&self, session: u64, at: i64, cause: Cause, left: Vec<Box<str>>) -> Vec<Event> {
-        let mut events = self.sessions.handed_out_in(session);
-        events.push(Event::Ended { session, at, cause, left });
-        events
+    pub(super) fn ended_but(&self, session: u64, at: i64, cause: Cause, left: &[Box<str>]) -> Vec<Event> {
+        let all = self.sessions.with_all_within(session).into_iter();
+        let one = |session| {
+            let mut events = self.sessions.handed_out_in(session);
+            events.push(Event::Ended { session, at, cause, left: left.to_vec() });
+            events
+        };
+        all.flat_map(one).collect()
     }
 
     /// Ends the sessions of an account, but one.
@@ -305,11 +307,20 @@ impl Policy {
     }
 
     /// A cookie that is signed anew with every answer: its new value belongs to the same session.
-    fn go_on(&self, course: &Seen<'_>, headers: &HeaderMap, now: i64, is_shared: bool) -> Vec<Event> {
+    fn go_on(
+        &self,
+        course: &Seen<'_>,
+        headers: &HeaderMap,
+        (now, is_shared): (i64, bool),
+        ended: &[u64],
+    ) -> Vec<Event> {
         let mut events = Vec::new();
         for line in headers.get_all(header::SET_COOKIE) {
             let Some(set) = SetCookie::parse(line.as_bytes()) else { continue };
             let Some(Shown { session, .. }) = course.shown.by_cookie(set.name) else { continue };
+            if ended.contains(&session.facts.id) {
+                continue;
+            }
             let digest = digest_of_cookie(set.value);
             let Ok(name) = std::str::from_utf8(set.name) else { continue };
             if !set.value.is_empty() && self.sessions.find(&digest).is_none() {

@@ -125,7 +125,9 @@ impl Login<'_> {
             let mut names: Vec<_> = self.accounts.iter().map(|account| name_of_login(account)).collect();
             names.extend(subject.as_deref().map(name_of_subject));
             // A cookie that stays the same: as at a login after a registration, which had another name.
-            let same = credentials.iter().find_map(|(_, cookie, digest, _)| {
+            // Beside others it is more likely one that all accounts get.
+            let only = Some(&credentials).filter(|all| all.len() == 1).into_iter().flatten();
+            let same = only.into_iter().find_map(|(_, cookie, digest, _)| {
                 self.shown.by_cookie(cookie.as_deref()?.as_bytes()).filter(|shown| shown.digest == *digest)
             });
             names.extend(same.map(|shown| shown.session.names()).unwrap_or_default());

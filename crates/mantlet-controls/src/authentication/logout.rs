@@ -34,7 +34,7 @@ impl Policy {
         ids.dedup();
         for id in ids {
             let left = self.left_by(call, course, &sets, id);
-            events.extend(self.ended_but(id, now, Cause::Logout, left));
+            events.extend(self.ended_but(id, now, Cause::Logout, &left));
         }
         events
     }

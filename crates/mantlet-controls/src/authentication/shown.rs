@@ -84,6 +84,8 @@ pub(crate) struct Sight {
     pub(crate) withheld: Vec<Box<[u8]>>,
     /// The bearer token must not be seen, either.
     pub(crate) withholds_bearer: bool,
+    /// One of these says who calls.
+    pub(crate) withholds_caller: bool,
     /// Why.
     pub(crate) why: Option<Refusal>,
     /// Sessions that are in use, and have not been for a minute.
@@ -254,6 +256,9 @@ impl Policy {
                         Place::Cookie(name) => sight.withheld.push(name.into()),
                         Place::Header | Place::Word | Place::Beside(_) => sight.withholds_bearer = true,
                     }
+                    // The token of the header counts before that of a cookie.
+                    let is_of_cookie = matches!(place, Place::Cookie(_));
+                    sight.withholds_caller |= !is_of_cookie || access_token_text(request.headers()).is_none();
                     sight.why.get_or_insert(refusal);
                 }
                 Treatment::Withhold => faults.push((mode, refusal)),

@@ -1,5 +1,6 @@
 //! Conditions about a caller.
 
+use mantlet_contract::inputs::all_in_query;
 use serde_json::Value;
 
 use super::scopes;
@@ -25,24 +26,33 @@ enum Fact {
     Is(Box<str>),
     /// An attribute is one of these, or has one of them.
     OneOf(Box<str>, Vec<Box<str>>),
+    /// An input of the request is this attribute, or one of its items.
+    Input(Input, Box<str>),
     Scope(Box<str>),
     Network(Networks),
 }
 
+/// A parameter of the operation.
+#[derive(Debug)]
+enum Input {
+    Path(Box<str>),
+    Query(Box<str>),
+}
+
 /// How conditions are written.
 pub(super) const FORMS: &str = "write `anyone`, `authenticated`, `principal:is_admin`, `principal:role = admin`, \
-                                `principal:role in [admin, owner]`, `scope:NAME` or `network:10.0.0.0/8`, each with or \
+                                `principal:role in [admin, owner]`, `path:user_id = principal:sub`, `query:user = principal:sub`, `scope:NAME` or `network:10.0.0.0/8`, each with or \
                                 without `not` before it, and `and` between several";
 
 impl Condition {
     /// None if the text is not one.
     pub(super) fn read(text: &str) -> Option<Self> {
-        text.split(" and ").map(|term| Term::read(term.trim())).collect::<Option<_>>().map(Self)
+        split(text, " and ")?.into_iter().map(|term| Term::read(term.trim())).collect::<Option<_>>().map(Self)
     }
 
     /// Whether anyone meets it, as one without a credential.
-    pub(super) fn holds(&self, call: &Call) -> bool {
-        self.0.iter().all(|term| term.fact.is_so(call) != term.is_negated)
+    pub(super) fn holds(&self, call: &Call, query: Option<&str>) -> bool {
+        self.0.iter().all(|term| term.fact.is_so(call, query) != term.is_negated)
     }
 }
 
@@ -64,14 +74,23 @@ impl Fact {
             _ => {}
         }
         let (kind, rest) = text.split_once(':')?;
-        let is_word = |text: &str| !text.is_empty() && !text.contains(char::is_whitespace);
+        let is_word = |text: &str| {
+            let is_sign = |letter: char| letter.is_whitespace() || "\"'=!<>[],&|".contains(letter);
+            !text.is_empty() && !text.contains(is_sign)
+        };
         match kind {
             "scope" => is_word(rest).then(|| Self::Scope(rest.into())),
+            "path" | "query" => {
+                let (name, attribute) = rest.split_once('=').or_else(|| rest.split_once(" in "))?;
+                let (name, attribute) = (name.trim(), attribute.trim().strip_prefix("principal:")?);
+                let input = if kind == "path" { Input::Path(name.into()) } else { Input::Query(name.into()) };
+                (is_word(name) && is_word(attribute)).then(|| Self::Input(input, attribute.into()))
+            }
             "network" => Networks::parse(&[rest.to_owned()]).ok().map(Self::Network),
             "principal" => {
                 let (name, wanted) = if let Some((name, list)) = rest.split_once(" in ") {
                     let list = list.trim().strip_prefix('[')?.strip_suffix(']')?;
-                    (name, Some(list.split(',').map(value).collect::<Option<Vec<_>>>()?))
+                    (name, Some(split(list, ",")?.into_iter().map(value).collect::<Option<Vec<_>>>()?))
                 } else if let Some((name, own)) = rest.split_once('=') {
                     (name, Some(vec![value(own)?]))
                 } else {
@@ -87,7 +106,7 @@ impl Fact {
         }
     }
 
-    fn is_so(&self, call: &Call) -> bool {
+    fn is_so(&self, call: &Call, query: Option<&str>) -> bool {
         let principal = call.principal.as_deref();
         match self {
             Self::Anyone => true,
@@ -101,6 +120,19 @@ impl Fact {
                     other => is_one_of(other, wanted),
                 })
             }),
+            Self::Input(input, name) => {
+                let values = input.values(call, query);
+                let is_own = |value: &String| {
+                    let is_it = |item: &Value| is_same(item, value);
+                    principal.is_some_and(|own| {
+                        has(own, name, &|found| {
+                            found.as_array().map_or(is_it(found), |all| all.iter().any(is_it))
+                        })
+                    })
+                };
+                // Which of several the app takes depends on its type.
+                !values.is_empty() && values.iter().all(is_own)
+            }
             Self::Scope(scope) => {
                 principal.and_then(scopes::of).is_some_and(|scopes| scopes.iter().any(|own| **own == **scope))
             }
@@ -109,11 +141,54 @@ impl Fact {
     }
 }
 
-/// A value, in quotes if it has a comma or spaces at its ends.
+impl Input {
+    fn values(&self, call: &Call, query: Option<&str>) -> Vec<String> {
+        match self {
+            Self::Path(name) => {
+                let parameters = call.operation.iter().flat_map(|matched| &matched.parameters);
+                let own = parameters.filter(|(own, ..)| **own == **name);
+                own.filter_map(|(.., place)| call.path.as_str().get(place.clone()).map(str::to_owned))
+                    .collect()
+            }
+            Self::Query(name) => query.map(|query| all_in_query(query.as_bytes(), name)).unwrap_or_default(),
+        }
+    }
+}
+
+/// Whether an attribute is what a text says. A UUID is the same in every spelling.
+pub(super) fn is_same(attribute: &Value, text: &str) -> bool {
+    let uuid = |text: &str| {
+        let digits: String = text.chars().filter(|character| *character != '-').collect();
+        let is_one = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_one.then(|| digits.to_ascii_lowercase())
+    };
+    let alike = || uuid(attribute.as_str()?).filter(|own| uuid(text).as_ref() == Some(own));
+    is_one_of(attribute, &[text.into()]) || alike().is_some()
+}
+
+/// A value: in quotes it may have any letters but these, else none that could be meant as a sign.
 fn value(text: &str) -> Option<Box<str>> {
     let text = text.trim();
-    let inner = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
-    (!inner.is_empty()).then(|| inner.into())
+    let is_sign = |letter: char| letter.is_whitespace() || "\"'=!<>[],&|".contains(letter);
+    match text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(inner) => (!inner.contains('"')).then(|| inner.into()),
+        None => (!text.is_empty() && !text.contains(is_sign)).then(|| text.into()),
+    }
+}
+
+/// The parts of a text between separators outside quotes; none if a quote has no end.
+fn split<'t>(text: &'t str, separator: &str) -> Option<Vec<&'t str>> {
+    let mut parts = Vec::new();
+    let (mut from, mut is_quoted) = (0, false);
+    for (at, letter) in text.char_indices() {
+        is_quoted ^= letter == '"';
+        if !is_quoted && at >= from && text.get(at..)?.starts_with(separator) {
+            parts.push(text.get(from..at)?);
+            from = at + separator.len();
+        }
+    }
+    parts.push(text.get(from..)?);
+    (!is_quoted).then_some(parts)
 }
 
 /// Whether an attribute is so. `realm_access.roles` is in the object `realm_access`, unless a claim has

@@ -6,10 +6,13 @@
 //!
 //! A request passes if
 //! 1. no rule of `deny` for its operation holds;
-//! 2. a rule of `allow` for its operation holds, or there is none;
+//! 2. every rule of `allow` for its operation holds;
 //! 3. its token has the scopes that the contract declares for the operation, or says nothing of scopes.
 //!    By default that is only recorded, and only if the app accepts the request nevertheless: the app
 //!    may know more about scopes than their names.
+//!
+//! A condition may also compare an id in the path or in the query with the caller's: `path:user_id =
+//! principal:sub`.
 //!
 //! A condition knows the caller by what is proven: claims of a verified token, or what the operator
 //! has said of an API key. What a client says of itself in a body or in a header counts nothing.
@@ -77,15 +80,18 @@ pub(crate) struct Judged {
 }
 
 impl Policy {
-    /// Judges a request. Nothing, and nothing is allocated, for nearly all.
-    pub(crate) fn judge(&self, call: &Call) -> Judged {
+    /// Judges a request. Nothing, and nothing is allocated, for nearly all. `is_anonymous`: it has no
+    /// credential by which someone could be known.
+    pub(crate) fn judge(&self, call: &Call, query: Option<&str>, is_anonymous: bool) -> Judged {
         let mut judged = Judged::default();
         if !(self.deny.is_empty() && self.allow.is_empty()) {
             let tags = call.operation.as_ref().and_then(|matched| matched.route.operation.as_ref());
             let tags = tags.map(|operation| &*operation.tags).unwrap_or_default();
-            let denies = self.deny.of(&call.method, call.spellings(), tags).filter(|rule| rule.is_met(call));
-            judged.faults.extend(denies.map(|rule| (rule.mode, rule.refusal(call))));
-            judged.faults.extend(self.not_allowed(call, tags));
+            let denied =
+                self.deny.of(&call.method, call.spellings(), tags).filter(|rule| rule.is_met(call, query));
+            let allowed = self.allow.of(&call.method, call.spellings(), tags);
+            let broken = denied.chain(allowed.filter(|rule| !rule.is_met(call, query)));
+            judged.faults.extend(broken.map(|rule| (rule.mode, rule.refusal(is_anonymous))));
         }
         if self.scopes != Mode::Off
             && let Some(missing) = scopes::missing(call)
@@ -98,33 +104,15 @@ impl Policy {
         }
         judged
     }
-
-    /// Rules name who may do this, and the caller is none of these.
-    fn not_allowed(&self, call: &Call, tags: &[String]) -> Option<(Mode, Refusal)> {
-        let mut first: Option<&Rule> = None;
-        for rule in self.allow.of(&call.method, call.spellings(), tags) {
-            if rule.is_met(call) {
-                return None;
-            }
-            // One that enforces counts more than one that is tried out.
-            first = Some(
-                first
-                    .filter(|first| first.mode == Mode::Enforce || rule.mode != Mode::Enforce)
-                    .unwrap_or(rule),
-            );
-        }
-        first.map(|rule| (rule.mode, rule.refusal(call)))
-    }
 }
 
 impl Rule {
-    fn is_met(&self, call: &Call) -> bool {
-        (self.who.is_empty() || self.who.iter().any(|condition| condition.holds(call)))
-            && !self.unless.iter().any(|condition| condition.holds(call))
+    fn is_met(&self, call: &Call, query: Option<&str>) -> bool {
+        (self.who.is_empty() || self.who.iter().any(|condition| condition.holds(call, query)))
+            && !self.unless.iter().any(|condition| condition.holds(call, query))
     }
 
-    fn refusal(&self, call: &Call) -> Refusal {
-        let is_anonymous = call.principal.is_none() && !call.carries_credentials;
+    fn refusal(&self, is_anonymous: bool) -> Refusal {
         let reason = if is_anonymous { Reason::CredentialsMissing } else { Reason::AccessDenied };
         let other = if self.mode == Mode::Enforce { "report" } else { "enforce" };
         Refusal {

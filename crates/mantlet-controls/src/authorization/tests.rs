@@ -47,7 +47,7 @@ fn rule(paths: &[&str], who: &[&str]) -> RuleConfig {
 #[test]
 fn a_condition_holds_for_what_is_proven() {
     let staff = json!({
-        "is_admin": true, "verified": "true", "role": "owner", "org": 12, "groups": ["a", "b c"],
+        "orgs": [12, "13"], "is_admin": true, "verified": "true", "role": "owner", "org": 12, "groups": ["a", "b c"],
         "scope": "orders.read orders.write", "realm_access": {"roles": ["editor"]},
         "https://example.com/tier": "gold", "of.one": {"x": 1},
     });
@@ -74,6 +74,9 @@ fn a_condition_holds_for_what_is_proven() {
         ("principal:groups = a", true),
         ("principal:groups in [\"b c\"]", true),
         ("principal:groups = c", false),
+        ("principal:groups = \"b c\"", true),
+        ("principal:groups in [\"x, y and z\", a] and anyone", true),
+        ("principal:groups = \"this and that\"", false),
         ("principal:realm_access.roles in [editor]", true),
         ("principal:realm_access = editor", false),
         ("principal:https://example.com/tier = gold", true),
@@ -83,9 +86,23 @@ fn a_condition_holds_for_what_is_proven() {
         ("network:203.0.113.0/24", true),
         ("network:private", false),
         ("principal:is_admin and network:203.0.113.1", true),
+        ("query:user = principal:sub", true),
+        ("query:user=principal:sub", true),
+        ("query:user = principal:org", false),
+        ("query:org = principal:org", false),
+        ("query:org in principal:orgs", true),
+        ("query:mine = principal:sub", true),
+        ("query:missing = principal:sub", false),
+        ("query:user = principal:missing", false),
+        // Without a contract no parameter of a path is known.
+        ("path:user_id = principal:sub", false),
         ("principal:is_admin and not network:203.0.113.1", false),
     ] {
-        assert_eq!(Condition::read(text).unwrap().holds(&call), expected, "{text}");
+        assert_eq!(
+            Condition::read(text).unwrap().holds(&call, Some("user=7&org=12&org=13&mine=7&mine=7")),
+            expected,
+            "{text}"
+        );
     }
     let nobody = super::tests::call(Method::GET, "/", None);
     for (text, expected) in [
@@ -94,9 +111,10 @@ fn a_condition_holds_for_what_is_proven() {
         ("principal:is_admin", false),
         ("not principal:is_admin", true),
         ("scope:orders.read", false),
+        ("query:user = principal:sub", false),
         ("network:203.0.113.1", true),
     ] {
-        assert_eq!(Condition::read(text).unwrap().holds(&nobody), expected, "{text}");
+        assert_eq!(Condition::read(text).unwrap().holds(&nobody, Some("user=7")), expected, "{text}");
     }
 }
 
@@ -116,8 +134,20 @@ fn what_is_not_a_condition_is_told_with_its_place() {
         "scope:",
         "scope:a b",
         "network:office",
+        "path:user_id",
+        "path:user_id = 7",
+        "path: = principal:sub",
+        "query:user = principal:",
         "anyone and ",
         "not",
+        "principal:role!=admin",
+        "principal:role == guest",
+        "principal:role = guest or principal:role = trial",
+        "principal:role = guest AND network:loopback",
+        "principal:role in ['guest']",
+        "principal:role = \"guest",
+        "principal:role = b c",
+        "scope:a,b",
     ] {
         assert!(Condition::read(text).is_none(), "{text}");
     }
@@ -159,7 +189,7 @@ fn a_rule_of_deny_counts_more_than_one_of_allow() {
     let policy = config.check(&Context::default()).unwrap();
     let judge = |method: &Method, target: &str, role: Option<&str>| -> Vec<_> {
         let claims = role.map(|role| json!({ "role": role }));
-        let judged = policy.judge(&call(method.clone(), target, claims.as_ref()));
+        let judged = policy.judge(&call(method.clone(), target, claims.as_ref()), None, role.is_none());
         let told = |(mode, refusal): (Mode, Refusal)| {
             (mode, refusal.reason, refusal.seems, refusal.subject.unwrap().to_string())
         };
@@ -172,9 +202,15 @@ fn a_rule_of_deny_counts_more_than_one_of_allow() {
         (Method::GET, "/admin/users", None, enforced(CredentialsMissing, "authorization.allow[0]")),
         (Method::HEAD, "/admin/users", Some("user"), enforced(AccessDenied, "authorization.allow[0]")),
         (Method::GET, "/admin", Some("user"), vec![]),
-        // A rule that is tried out may let in whom another does not, and does not let others in.
-        (Method::GET, "/admin/reports", Some("auditor"), vec![]),
-        (Method::GET, "/admin/reports", Some("user"), enforced(AccessDenied, "authorization.allow[0]")),
+        // Each rule has to hold; one that is tried out lets nobody in.
+        (Method::GET, "/admin/reports", Some("auditor"), enforced(AccessDenied, "authorization.allow[0]")),
+        (
+            Method::GET,
+            "/admin/reports",
+            Some("admin"),
+            vec![(Mode::Report, AccessDenied, None, "authorization.allow[1]".to_owned())],
+        ),
+        (Method::GET, "/admin/", Some("user"), enforced(AccessDenied, "authorization.allow[0]")),
         (
             Method::GET,
             "/trial",
@@ -210,4 +246,22 @@ fn scopes_are_read_wherever_tokens_have_them() {
         let found = scopes::of(call.principal.as_deref().unwrap());
         assert_eq!(found, expected.map(|own| own.into_iter().map(Into::into).collect()), "{claims}");
     }
+}
+
+#[test]
+fn a_uuid_is_the_same_in_every_spelling() {
+    let text = "6ba7b810-9dad-11d1-80b4-00c04fd430c8";
+    let same = |attribute: &Value, text: &str| super::condition::is_same(attribute, text);
+    for other in [text, "6BA7B810-9DAD-11D1-80B4-00C04FD430C8", "6ba7b8109dad11d180b400c04fd430c8"] {
+        assert!(same(&json!(text), other) && same(&json!(other), text), "{other}");
+    }
+    for (attribute, text) in [
+        (json!(text), "6ba7b810-9dad-11d1-80b4-00c04fd430c9"),
+        (json!("Ann"), "ann"),
+        (json!(7), "07"),
+        (json!(null), "null"),
+    ] {
+        assert!(!same(&attribute, text), "{attribute} {text}");
+    }
+    assert!(same(&json!(7), "7") && same(&json!("7"), "7"));
 }

@@ -78,7 +78,9 @@ where
     sight.withhold(request.headers_mut());
     if let Some(why) = &sight.why {
         road.audit.record(Record::of_withheld(&road.call, why));
-        road.call.principal = None;
+    }
+    if sight.withholds_caller {
+        road.call.principal.clone_from(&road.call.api_key);
     }
     if let Some(keeper) = app.sessions().filter(|_| !sight.used.is_empty()) {
         keeper.keep_soon(sight.used);

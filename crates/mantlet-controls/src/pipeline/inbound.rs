@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, uri::PathAndQuery};
+use http::{Request, header, uri::PathAndQuery};
 use http_body::Body;
 
 use super::{
@@ -258,7 +258,13 @@ fn may_do<B, S: Sink>(road: &mut Road<'_, S>, request: &Request<B>) -> Result<()
     if cors::is_preflight(&road.call.method, request.headers()) {
         return Ok(());
     }
-    let judged = road.policy.authorization.judge(&road.call);
+    let (call, headers) = (&road.call, request.headers());
+    // A cookie may be anything.
+    let is_anonymous = call.principal.is_none()
+        && call.certificate.is_none()
+        && road.due.shown.own().is_none()
+        && !headers.contains_key(header::AUTHORIZATION);
+    let judged = road.policy.authorization.judge(call, request.uri().query(), is_anonymous);
     road.due.reported = judged.reported;
     pass(road.audit, &road.call, judged.faults)
 }

@@ -204,8 +204,7 @@ impl<S: Sink> Road<'_, S> {
             Ok(answer) => {
                 self.due.reached = Reached::Answered;
                 // authorization: the app has not looked at it, either.
-                let is_accepted = answer.status().is_success() || answer.status().is_redirection();
-                if let Some(refusal) = self.due.reported.take().filter(|_| is_accepted) {
+                if let Some(refusal) = self.due.reported.take().filter(|_| answer.status().is_success()) {
                     self.audit.record(Record::of(&self.call, &refusal, Mode::Report));
                 }
                 match self.due.absent.take().filter(|_| !answer.status().is_success()) {

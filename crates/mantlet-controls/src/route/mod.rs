@@ -109,8 +109,15 @@ impl Routes {
                 }
             }
         }
+        // FastAPI's `{path:path}` may be empty, which the router's may not.
+        let is_named = |path: &str| by_template.iter().any(|(_, known, _)| known == path);
+        let before = |(index, template, entries): &(usize, String, Vec<Entry>)| {
+            let before = template.get(..template.rfind("{*")?)?;
+            (!is_named(before)).then(|| (*index, before.to_owned(), entries.clone()))
+        };
+        let empty: Vec<_> = by_template.iter().filter_map(before).collect();
         let mut router = matchit::Router::new();
-        for (index, template, entries) in by_template {
+        for (index, template, entries) in by_template.into_iter().chain(empty) {
             if let Err(error) = router.insert(&template, entries) {
                 let key = format!("route[{index}].path");
                 let message = match error {
@@ -175,6 +182,8 @@ mod tests {
             ("/items/{id}", &[], Mode::Off),
             ("/items/special", &[], Mode::Report),
             ("/files/{path:path}", &["post"], Mode::Off),
+            ("/pages/{path:path}", &[], Mode::Off),
+            ("/pages/", &[], Mode::Report),
         ])
         .unwrap();
         for (method, path, mode) in [
@@ -184,6 +193,9 @@ mod tests {
             (Method::GET, "/items/7/", Mode::Enforce),
             (Method::POST, "/files/a/b", Mode::Off),
             (Method::GET, "/files/a/b", Mode::Enforce),
+            (Method::POST, "/files/", Mode::Off),
+            (Method::GET, "/pages/a", Mode::Off),
+            (Method::GET, "/pages/", Mode::Report),
             (Method::GET, "/", Mode::Enforce),
         ] {
             assert_eq!(routes.of(&method, Spellings::one(path)).headers, mode, "{method} {path}");

@@ -1,6 +1,6 @@
 //! Sessions of the app: `GET` and `DELETE /sessions`, `DELETE /sessions/{id}`.
 
-use std::{cmp::Reverse, sync::Arc};
+use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
 
 use http::StatusCode;
 use jiff::Timestamp;
@@ -83,12 +83,14 @@ async fn end_all(
 ) -> Value {
     let now = clock::now();
     let mut events = Vec::with_capacity(sessions.len());
-    for session in sessions {
+    let within = sessions.iter().flat_map(|session| kept.known.with_all_within(session.facts.id));
+    let all: BTreeSet<u64> = within.collect();
+    for session in all.into_iter().filter_map(|id| kept.known.session(id)) {
         let id = session.facts.id;
         let is_new = session.may_end_by(Cause::Operator);
         // One that was revoked before is kept again: it may not have been possible then.
         let at = session.ended().filter(|_| !is_new).map_or(now.as_second(), |(at, _)| at);
-        let (cause, left) = (Cause::Operator, Vec::new());
+        let (cause, left) = (Cause::Operator, session.left());
         let event = Event::Ended { session: id, at, cause, left };
         if is_new {
             kept.known.apply(&event);

@@ -22,14 +22,17 @@ const STAFF: Subject = Subject {
 
 fn log_in(running: &Running, name: &str, scopes: &str) -> String {
     let password = if name == "ann" { "battlement" } else { "drawbridge" };
-    let body = format!("username={name}&password={password}&scope={scopes}");
-    let answer = Client::connect(running.addr()).ask(format!(
-        "POST /token HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        running.addr(),
-        body.len()
-    ));
+    let answer = post(running, "/token", &format!("username={name}&password={password}&scope={scopes}"));
     answer.json()["access_token"].as_str().expect("a token").to_owned()
+}
+
+fn post(running: &Running, target: &str, form: &str) -> Answer {
+    Client::connect(running.addr()).ask(format!(
+        "POST {target} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {}\r\n\r\n{form}",
+        running.addr(),
+        form.len()
+    ))
 }
 
 fn ask(running: &Running, method: &str, target: &str, token: &str, lines: &str) -> Answer {
@@ -130,7 +133,7 @@ fn rules_say_who_may_do_what() {
         token::with(&bob, &serde_json::json!({"role": "admin"}), b"another key of 32 bytes, at least");
     for (token, lines) in [
         (&*forged, ""),
-        ("", "Cookie: role=admin\r\n"),
+        ("", "Cookie: role=admin; theme=dark\r\n"),
         (
             &*bob,
             "X-Mantlet-Principal: {\"sub\":\"ann\",\"role\":\"admin\"}\r\nX-Forwarded-For: 192.0.2.7\r\n",
@@ -173,6 +176,63 @@ fn rules_say_who_may_do_what() {
     let count =
         of_open.iter().filter(|(action, path, remedy)| (&**action, &**path, &**remedy) == reported).count();
     assert_eq!(count, 1, "{of_open:#?}");
+}
+
+/// A credential that is withheld takes nothing from the caller of another one.
+#[test]
+fn an_ended_session_beside_a_token_changes_nothing_of_its_caller() {
+    let config = format!("{RULES}\n[authentication]\nsessions = \"enforce\"\n");
+    let running = Running::start(&STAFF, &config);
+    let (ann, bob) = (log_in(&running, "ann", ""), log_in(&running, "bob", ""));
+    let cookie = "Cookie: desk=a-number-that-is-long-enough\r\n";
+    let sat_down = post(&running, "/desk/login", "username=bob&password=drawbridge");
+    assert_eq!(sat_down.status, 200, "{sat_down:?}");
+    assert_eq!(
+        ask(&running, "POST", "/desk/logout", "", &format!("{cookie}Content-Length: 0\r\n")).status,
+        204
+    );
+    assert_eq!(ask(&running, "GET", "/desk", "", cookie).status, 401, "it has ended");
+    for (token, status) in [(&ann, 200), (&bob, 403)] {
+        for lines in ["", cookie] {
+            assert_eq!(ask(&running, "GET", "/admin/users", token, lines).status, status, "{lines}");
+        }
+    }
+}
+
+/// The app looks at neither.
+#[test]
+fn the_id_in_a_path_or_a_query_is_the_callers() {
+    let rules = r#"
+[[authorization.allow]]
+paths = ["/people/{name}/{rest:path}"]
+who = ["path:name = principal:sub", "principal:role = admin"]
+
+[[authorization.deny]]
+paths = ["/letters"]
+unless = ["query:name = principal:sub"]
+"#;
+    let running = Running::start(&STAFF, rules);
+    let (ann, bob) = (log_in(&running, "ann", ""), log_in(&running, "bob", ""));
+    for (token, target, status) in [
+        (&bob, "/people/bob/letters/1", 200),
+        (&bob, "/people/%62ob/letters/1", 200),
+        (&bob, "/people/ann/letters/1", 403),
+        (&bob, "/people/Bob/letters/1", 403),
+        (&bob, "/people/bob%20/letters/1", 403),
+        (&ann, "/people/bob/letters/1", 200),
+        (&bob, "/letters?name=bob", 200),
+        (&bob, "/letters?name=ann", 403),
+        (&ann, "/letters?name=bob", 403),
+        // FastAPI takes the last.
+        (&bob, "/letters?name=bob&name=ann", 403),
+        (&bob, "/letters?name=ann&name=bob", 403),
+        (&bob, "/letters?name=bob&n%61me=ann", 403),
+        (&bob, "/letters", 403),
+    ] {
+        let answer = ask(&running, "GET", target, token, "");
+        assert_eq!(answer.status, status, "{target}: {answer:?}");
+    }
+    assert_eq!(ask(&running, "GET", "/letters?name=bob", "", "").status, 401);
 }
 
 #[test]

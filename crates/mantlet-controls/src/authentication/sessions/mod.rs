@@ -159,10 +159,7 @@ impl Session {
     /// Whether this changes something: it has not ended, or an operator ends what has ended for another
     /// reason, which may be only recorded.
     pub fn may_end_by(&self, cause: Cause) -> bool {
-        match self.ended() {
-            None => true,
-            Some((_, known)) => cause == Cause::Operator && known != Cause::Operator,
-        }
+        lock(&self.end).as_ref().is_none_or(|known| known.gives_way_to(cause))
     }
 
     /// Whether its logout has left this cookie to the client: then it is not the session's.
@@ -170,7 +167,8 @@ impl Session {
         self.ended.load(Relaxed) != 0 && self.left().iter().any(|left| &**left == cookie)
     }
 
-    fn left(&self) -> Vec<Box<str>> {
+    /// All of these.
+    pub fn left(&self) -> Vec<Box<str>> {
         lock(&self.end).as_ref().map(|end| end.left.clone()).unwrap_or_default()
     }
 }
@@ -180,6 +178,13 @@ impl Session {
 struct End {
     cause: Cause,
     left: Vec<Box<str>>,
+}
+
+impl End {
+    /// The word of an operator counts more than any other.
+    fn gives_way_to(&self, cause: Cause) -> bool {
+        cause == Cause::Operator && self.cause != Cause::Operator
+    }
 }
 
 /// A credential that the app has handed out.
@@ -211,6 +216,8 @@ struct Inner {
     before: Mutex<HashMap<Digest, (i64, Cause)>>,
     /// Whether there is any: requests then need not ask.
     has_before: AtomicBool,
+    /// Sessions within others.
+    within: Mutex<HashMap<u64, Vec<u64>>>,
     /// Values of cookies that several accounts have got: the cookie of a load balancer, a language.
     common: Mutex<HashSet<Digest>>,
     /// Names of cookies that the app hands out at logins.
@@ -229,6 +236,7 @@ impl Default for Inner {
             accounts: Mutex::default(),
             before: Mutex::default(),
             has_before: AtomicBool::default(),
+            within: Mutex::default(),
             common: Mutex::default(),
             cookies: ArcSwap::default(),
             count: AtomicU64::default(),
@@ -251,17 +259,15 @@ impl Sessions {
 
     /// All sessions that have not been ended, of an account or of all.
     pub fn list(&self, account: Option<&Digest>) -> Vec<Arc<Session>> {
-        let is_alive = |session: &Arc<Session>| session.ended().is_none();
+        let is_alive = |session: &Arc<Session>| self.ended(session).is_none();
         match account {
-            None => lock(&self.0.sessions).values().filter(|session| is_alive(session)).cloned().collect(),
+            None => {
+                let all: Vec<_> = lock(&self.0.sessions).values().cloned().collect();
+                all.into_iter().filter(is_alive).collect()
+            }
             Some(name) => {
                 let ids = lock(&self.0.accounts).get(name).cloned().unwrap_or_default();
-                let sessions = lock(&self.0.sessions);
-                ids.iter()
-                    .filter_map(|id| sessions.get(id))
-                    .filter(|session| is_alive(session))
-                    .cloned()
-                    .collect()
+                ids.into_iter().filter_map(|id| self.session(id)).filter(is_alive).collect()
             }
         }
     }
@@ -359,10 +365,14 @@ impl Sessions {
                 self.0.has_before.store(true, Relaxed);
             }
             Event::Ended { session, at, cause, left } => {
-                if let Some(session) = self.session(*session).filter(|session| session.may_end_by(*cause)) {
+                if let Some(session) = self.session(*session) {
                     let mut end = lock(&session.end);
-                    *end = Some(End { cause: *cause, left: left.clone() }.into());
-                    session.ended.store(*at, Relaxed);
+                    if end.as_ref().is_none_or(|known| known.gives_way_to(*cause)) {
+                        let before = end.take().map(|known| known.left).filter(|left| !left.is_empty());
+                        let left = before.unwrap_or_else(|| left.clone());
+                        *end = Some(End { cause: *cause, left }.into());
+                        session.ended.store(*at, Relaxed);
+                    }
                 }
             }
         }
@@ -380,6 +390,13 @@ impl Sessions {
             }
         }
         drop(later);
+        if let Some(outer) = facts.within {
+            let mut within = lock(&self.0.within);
+            let inner = within.entry(outer).or_default();
+            if !inner.contains(&facts.id) {
+                inner.push(facts.id);
+            }
+        }
         let mut accounts = lock(&self.0.accounts);
         for name in &facts.names {
             let of_account = accounts.entry(*name).or_default();
@@ -447,6 +464,20 @@ impl Sessions {
         found.map(|found| found.facts.id)
     }
 
+    /// A session, and all within it: they end together.
+    pub fn with_all_within(&self, session: u64) -> Vec<u64> {
+        let mut all = vec![session];
+        let within = lock(&self.0.within);
+        let mut at = 0;
+        while let Some(outer) = all.get(at) {
+            let inner = within.get(outer).into_iter().flatten();
+            let new: Vec<_> = inner.filter(|id| !all.contains(id)).copied().collect();
+            all.extend(new);
+            at += 1;
+        }
+        all
+    }
+
     /// When and why a session was ended, or the one in which its client has got it.
     pub(super) fn ended(&self, session: &Session) -> Option<(i64, Cause)> {
         let outer = || self.session(session.facts.within?)?.ended();
@@ -488,6 +519,10 @@ impl Sessions {
             }
         }
         lock(&self.0.sessions).retain(|id, _| !gone.contains(id));
+        lock(&self.0.within).retain(|_, inner| {
+            inner.retain(|id| !gone.contains(id));
+            !inner.is_empty()
+        });
         lock(&self.0.accounts).retain(|_, ids| {
             ids.retain(|id| !gone.contains(id));
             !ids.is_empty()

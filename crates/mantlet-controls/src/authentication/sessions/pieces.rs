@@ -193,6 +193,9 @@ mod tests {
             assert_eq!(outer.ended(), Some((2, Cause::Operator)), "{order:?}");
             assert_eq!(sessions.ended(&inner), Some((2, Cause::Operator)), "it ends with the outer one");
             assert_eq!(inner.ended(), None);
+            assert!(sessions.list(None).is_empty(), "neither is alive");
+            sessions.apply(&began(3, Some(2)));
+            assert_eq!(sessions.with_all_within(1), [1, 2, 3]);
         }
     }
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import jwt
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Security
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response, Security
 from fastapi.security import OAuth2PasswordBearer, OAuth2PasswordRequestForm, SecurityScopes
 from jwt.exceptions import InvalidTokenError
 
@@ -68,6 +68,36 @@ def users(name: Annotated[str, Depends(careless)]) -> list[str]:
 @admin.delete("/users/{name}", status_code=204)
 def remove(name: str, by: Annotated[str, Depends(careless)]) -> None:
     """Removes nobody, so that tests can go on."""
+
+
+@app.get("/people/{name}/letters/{number}")
+def letters(name: str, number: int, by: Annotated[str, Depends(careless)]) -> str:
+    return f"{name}: letter {number}"
+
+
+@app.get("/letters")
+def all_letters(by: Annotated[str, Depends(careless)], name: str) -> str:
+    return f"{name}: letters"
+
+
+@app.post("/desk/login")
+def sit_down(form: Annotated[OAuth2PasswordRequestForm, Depends()], response: Response) -> str:
+    if PASSWORDS.get(form.username) != form.password:
+        raise HTTPException(400, "Incorrect username or password")
+    response.set_cookie("desk", "a-number-that-is-long-enough", httponly=True)
+    return form.username
+
+
+@app.get("/desk")
+def desk(request: Request) -> str:
+    if "desk" not in request.cookies:
+        raise HTTPException(401, "Sit down first")
+    return "the desk"
+
+
+@app.post("/desk/logout", status_code=204)
+def stand_up() -> None:
+    """The browser keeps its cookie."""
 
 
 @app.get("/open")

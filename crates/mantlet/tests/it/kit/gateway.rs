@@ -172,6 +172,8 @@ impl Setup {
             .args(["--listen", self.listen.as_deref().unwrap_or("127.0.0.1:0")])
             .current_dir(self.working_folder)
             .env("PYTHONDONTWRITEBYTECODE", "1")
+            // Memory is measured, and pages of 2 MiB would count as a whole.
+            .env("MIMALLOC_ALLOW_THP", "0")
             // What it leaves behind goes with it.
             .env("TMPDIR", folder.path())
             .envs(self.variables)
