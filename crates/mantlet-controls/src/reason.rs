@@ -534,6 +534,8 @@ mod tests {
         "session-expired",
         "token-unknown",
         "token-elsewhere",
+        "access-denied",
+        "scope-missing",
         "refresh-token-invalid",
         "refresh-token-of-another-environment",
         "refresh-token-reused",

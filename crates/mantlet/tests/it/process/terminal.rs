@@ -12,17 +12,25 @@ use crate::kit::{
 
 /// Runs a command in a terminal of its own, and types there: answers to prompts, Ctrl-C when it gets SIGINT. On SIGUSR1 the window is closed.
 const TERMINAL: &str = r#"
-import os, pty, signal, sys
+import ctypes, os, pty, signal, sys
+
+
+def end_with_parent():
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
 
 behind = sys.argv[1] == "--behind"
 command = sys.argv[2:] if behind else sys.argv[1:]
 pid, terminal = pty.fork()
 if pid == 0:
+    end_with_parent()
     if behind:  # as `command &` in a shell
         pid = os.fork()
         if pid:
             sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
         os.setpgid(0, 0)
+        end_with_parent()
     os.execvp(command[0], command)
 
 closed = False
