@@ -54,6 +54,18 @@ const LEEWAY: i64 = 60;
 /// Sessions that are kept in the stream, about.
 const STREAM: usize = 100_000;
 
+/// Writes a credential, unless it is known to have been handed out later: a gate that starts tells what
+/// it knew before.
+static HAND_OUT: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "
+local found = redis.call('GET', KEYS[1])
+local at = found and tonumber(string.match(found, '\"at\":(%d+)'))
+if at and at > tonumber(ARGV[3]) then return end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])",
+    )
+});
+
 /// Writes a field of a session, and sees to it that the session is kept as long as it is needed.
 ///
 /// `ARGV`: the field and its value, or nothing; 1 if it may be the first that is known of the
@@ -311,16 +323,19 @@ impl Inner {
                 let (left, _) = note.await?;
                 self.join(link, &facts.names, facts.id, left, now).await
             }
-            Event::HandedOut { session, digest, expires, .. } => {
+            Event::HandedOut { session, digest, expires, at, .. } => {
                 let needed = expires.map_or(REMEMBERED, |end| end - now + LEEWAY);
                 if needed <= 0 {
                     return Ok(());
                 }
-                let mut set = redis::cmd("SET");
-                set.arg(self.name_of_credential(digest)).arg(format!("{session:016x}{text}"));
-                set.arg("EX").arg(needed);
                 let note = self.note(link.clone(), *session, ("", ""), false, expires.is_none(), needed);
-                let (noted, ()) = try_join(note, run(set, link.clone())).await?;
+                let mut own = link.clone();
+                let hand_out = async {
+                    let mut call = HAND_OUT.key(self.name_of_credential(digest));
+                    call.arg(format!("{session:016x}{text}")).arg(needed).arg(*at);
+                    call.invoke_async::<()>(&mut own).await
+                };
+                let (noted, ()) = try_join(note, hand_out).await?;
                 self.keep_what_leads_to(link, *session, noted, now).await
             }
             // The first one counts.

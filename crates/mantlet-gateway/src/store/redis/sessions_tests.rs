@@ -193,7 +193,11 @@ fn a_gate_finds_what_another_has_learned() {
 fn a_token_that_is_handed_out_again_after_a_logout_is_good_again() {
     let redis = Redis::start();
     let gate = redis.gate();
-    assert!(gate.keep(&[began(7, "alice"), handed_out(7, "a token", None), ended(7)]));
+    let mut first = handed_out(7, "a token", None);
+    if let Event::HandedOut { at, .. } = &mut first {
+        *at -= 50;
+    }
+    assert!(gate.keep(&[began(7, "alice"), first, ended(7)]));
     let other = redis.gate();
     other.find("a token").unwrap();
     let digest = digest(b"a token");
