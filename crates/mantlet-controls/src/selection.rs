@@ -6,7 +6,7 @@ use http::Method;
 
 use crate::{
     call::Spellings,
-    config::template::{as_get, template},
+    config::template::{as_get, template, with_empty_rest},
 };
 
 /// The operations to which an entry applies: all that are left out, apply to all.
@@ -149,11 +149,11 @@ impl<T> Selection<T> {
     }
 }
 
-/// As the router writes a path. FastAPI's `{name:path}` may be empty, which the router's may not.
-pub(crate) fn templates(path: &str) -> impl Iterator<Item = String> {
+/// As the router writes a path.
+fn templates(path: &str) -> impl Iterator<Item = String> {
     let template = template(path);
-    let before = template.rfind("{*").and_then(|at| template.get(..at)).map(str::to_owned);
-    [Some(template), before].into_iter().flatten()
+    let empty = with_empty_rest(&template).map(str::to_owned);
+    [Some(template), empty].into_iter().flatten()
 }
 
 /// Whether two templates may match the same path.

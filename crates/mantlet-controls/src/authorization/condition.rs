@@ -50,7 +50,7 @@ impl Condition {
         split(text, " and ")?.into_iter().map(|term| Term::read(term.trim())).collect::<Option<_>>().map(Self)
     }
 
-    /// Whether anyone meets it, as one without a credential.
+    /// Whether a request with this query meets it.
     pub(super) fn holds(&self, call: &Call, query: Option<&str>) -> bool {
         self.0.iter().all(|term| term.fact.is_so(call, query) != term.is_negated)
     }
@@ -74,10 +74,6 @@ impl Fact {
             _ => {}
         }
         let (kind, rest) = text.split_once(':')?;
-        let is_word = |text: &str| {
-            let is_sign = |letter: char| letter.is_whitespace() || "\"'=!<>[],&|".contains(letter);
-            !text.is_empty() && !text.contains(is_sign)
-        };
         match kind {
             "scope" => is_word(rest).then(|| Self::Scope(rest.into())),
             "path" | "query" => {
@@ -114,21 +110,15 @@ impl Fact {
             Self::Is(name) => {
                 principal.is_some_and(|own| has(own, name, &|found| *found == Value::Bool(true)))
             }
-            Self::OneOf(name, wanted) => principal.is_some_and(|own| {
-                has(own, name, &|found| match found {
-                    Value::Array(items) => items.iter().any(|item| is_one_of(item, wanted)),
-                    other => is_one_of(other, wanted),
-                })
-            }),
+            Self::OneOf(name, wanted) => {
+                let is_it = |item: &Value| wanted.iter().any(|wanted| is_text(item, wanted));
+                principal.is_some_and(|own| has(own, name, &|found| is_or_has(found, &is_it)))
+            }
             Self::Input(input, name) => {
                 let values = input.values(call, query);
                 let is_own = |value: &String| {
                     let is_it = |item: &Value| is_same(item, value);
-                    principal.is_some_and(|own| {
-                        has(own, name, &|found| {
-                            found.as_array().map_or(is_it(found), |all| all.iter().any(is_it))
-                        })
-                    })
+                    principal.is_some_and(|own| has(own, name, &|found| is_or_has(found, &is_it)))
                 };
                 // Which of several the app takes depends on its type.
                 !values.is_empty() && values.iter().all(is_own)
@@ -163,17 +153,22 @@ pub(super) fn is_same(attribute: &Value, text: &str) -> bool {
         is_one.then(|| digits.to_ascii_lowercase())
     };
     let alike = || uuid(attribute.as_str()?).filter(|own| uuid(text).as_ref() == Some(own));
-    is_one_of(attribute, &[text.into()]) || alike().is_some()
+    is_text(attribute, text) || alike().is_some()
 }
 
 /// A value: in quotes it may have any letters but these, else none that could be meant as a sign.
 fn value(text: &str) -> Option<Box<str>> {
     let text = text.trim();
-    let is_sign = |letter: char| letter.is_whitespace() || "\"'=!<>[],&|".contains(letter);
     match text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         Some(inner) => (!inner.contains('"')).then(|| inner.into()),
-        None => (!text.is_empty() && !text.contains(is_sign)).then(|| text.into()),
+        None => is_word(text).then(|| text.into()),
     }
+}
+
+/// Whether a text has no letter that could be meant as a sign.
+fn is_word(text: &str) -> bool {
+    let is_sign = |letter: char| letter.is_whitespace() || "\"'=!<>[],&|".contains(letter);
+    !text.is_empty() && !text.contains(is_sign)
 }
 
 /// The parts of a text between separators outside quotes; none if a quote has no end.
@@ -210,14 +205,17 @@ fn has(principal: &Principal, name: &str, is_so: &dyn Fn(&Value) -> bool) -> boo
     found.next().is_some_and(is_so)
 }
 
+/// Whether a value is so, or an item of a list.
+fn is_or_has(found: &Value, is_it: &dyn Fn(&Value) -> bool) -> bool {
+    found.as_array().map_or_else(|| is_it(found), |items| items.iter().any(is_it))
+}
+
 /// A number and its digits are the same: ids are numbers in one place and texts in another.
-fn is_one_of(found: &Value, wanted: &[Box<str>]) -> bool {
+fn is_text(found: &Value, text: &str) -> bool {
     match found {
-        Value::String(text) => wanted.iter().any(|wanted| **wanted == **text),
-        Value::Number(_) | Value::Bool(_) => {
-            let text = found.to_string();
-            wanted.iter().any(|wanted| **wanted == *text)
-        }
+        Value::String(own) => own == text,
+        Value::Number(number) => number.to_string().as_str() == text,
+        Value::Bool(is_so) => text == if *is_so { "true" } else { "false" },
         Value::Null | Value::Array(_) | Value::Object(_) => false,
     }
 }

@@ -20,7 +20,7 @@ pub struct Config {
     /// operation. Default `report`: it is recorded if the app accepts it; in strict posture `enforce`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Mode>,
-    /// Who may do something: where there is such a rule, nobody else may.
+    /// Who may do something. Every other caller is refused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allow: Vec<RuleConfig>,
     /// Who may not do something, whatever `allow` says.
@@ -94,7 +94,8 @@ fn check(
         let (who, unless) = (conditions("who", &config.who), conditions("unless", &config.unless));
         if list == "allow" && config.who.is_empty() {
             let help = "write `who = [\"authenticated\"]`, or use `[[authorization.deny]]`";
-            mistakes.push(Mistake::new(at("who"), "it is missing, so nobody would be allowed").help(help));
+            mistakes
+                .push(Mistake::new(at("who"), "it is missing, so every caller would be refused").help(help));
         }
         let methods = methods(&config.methods);
         if methods.is_none() {

@@ -18,6 +18,12 @@ pub(crate) fn methods(names: &[String]) -> Option<Vec<Method>> {
     names.iter().map(|name| method(name)).collect()
 }
 
+/// What a template of the router matches where its last part is empty. FastAPI's `{name:path}` may be, and
+/// the router's may not.
+pub(crate) fn with_empty_rest(template: &str) -> Option<&str> {
+    template.get(..template.rfind("{*")?)
+}
+
 /// FastAPI's `{name:path}` as the router writes it: `{*name}`; other converters (`{id:int}`) match
 /// any segment.
 pub(crate) fn template(path: &str) -> String {

@@ -15,7 +15,10 @@ pub use config::{Config, CsrfConfig, LimitsConfig, ModeConfig};
 use crate::{
     Mode,
     call::Spellings,
-    config::{Mistake, template::as_get},
+    config::{
+        Mistake,
+        template::{as_get, with_empty_rest},
+    },
     contract::{self, Rules},
     encoding,
     limits::BodySizes,
@@ -109,13 +112,12 @@ impl Routes {
                 }
             }
         }
-        // FastAPI's `{path:path}` may be empty, which the router's may not.
         let is_named = |path: &str| by_template.iter().any(|(_, known, _)| known == path);
-        let before = |(index, template, entries): &(usize, String, Vec<Entry>)| {
-            let before = template.get(..template.rfind("{*")?)?;
-            (!is_named(before)).then(|| (*index, before.to_owned(), entries.clone()))
+        let with_empty = |(index, template, entries): &(usize, String, Vec<Entry>)| {
+            let empty = with_empty_rest(template).filter(|path| !is_named(path))?;
+            Some((*index, empty.to_owned(), entries.clone()))
         };
-        let empty: Vec<_> = by_template.iter().filter_map(before).collect();
+        let empty: Vec<_> = by_template.iter().filter_map(with_empty).collect();
         let mut router = matchit::Router::new();
         for (index, template, entries) in by_template.into_iter().chain(empty) {
             if let Err(error) = router.insert(&template, entries) {

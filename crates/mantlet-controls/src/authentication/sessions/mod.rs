@@ -412,8 +412,9 @@ impl Sessions {
             return;
         }
         let (session, kind, at) = (Arc::clone(&credential.session), credential.kind, credential.at);
+        let known = self.find(&digest);
         // It belongs to the session in which it was handed out last, in whatever order that is heard.
-        if self.find(&digest).is_some_and(|known| known.at > at) {
+        if known.as_ref().is_some_and(|known| known.at > at) {
             return;
         }
         if kind == Kind::Cookie && lock(&self.0.common).contains(&digest) {
@@ -421,7 +422,7 @@ impl Sessions {
         }
         // What two accounts have in common is not a session.
         if kind == Kind::Cookie
-            && let Some(known) = self.find(&digest)
+            && let Some(known) = known
             && known.session.facts.id != session.facts.id
             && !known.session.facts.names.iter().any(|name| session.facts.names.contains(name))
         {
