@@ -47,6 +47,7 @@ mod oldest;
 mod operations;
 mod order;
 mod origins;
+mod ownership;
 mod packages;
 mod pages;
 mod path;
