@@ -30,7 +30,8 @@ pub(super) struct Watched {
     /// Those by which its answer is judged.
     by_answer: Vec<Arc<Own>>,
     /// A request like this one, to ask for other objects.
-    question: Request<()>,
+    /// None if none will be.
+    question: Option<Request<()>>,
     since: Instant,
 }
 
@@ -83,7 +84,7 @@ where
     S: Sink,
 {
     let since = road.call.clock.instant();
-    let mut watched = Watched { by_answer: Vec::new(), question: question(request), since };
+    let mut watched = Watched { by_answer: Vec::new(), question: None, since };
     if rules.iter().any(|rule| rule.asks_body()) {
         account::read_ahead(request).await?;
     }
@@ -96,6 +97,17 @@ where
             let body = body.and_then(|body| json::parse(body, json::Limits::default()).ok());
             rule.before(&road.call, query.as_deref(), body.as_ref())
         };
+        let is_needed = match before {
+            Before::Known(whose) => rule.is_against(whose),
+            // What the app says where there is nothing may have to be asked for.
+            Before::Answer => {
+                rule.leads_elsewhere() || road.policy.authorization.absent.find(&road.call).is_none()
+            }
+            Before::ReadHere | Before::ReadAt(_) => true,
+        };
+        if is_needed && watched.question.is_none() {
+            watched.question = Some(question(request));
+        }
         let found = match before {
             Before::Known(whose) => (whose, None),
             Before::Answer => {
@@ -104,9 +116,9 @@ where
             }
             Before::ReadHere => {
                 let target = request.uri().path().to_owned();
-                read(road, &rule, app, &watched.question, vec![target], true).await?
+                read(road, &rule, app, &watched, vec![target], true).await?
             }
-            Before::ReadAt(targets) => read(road, &rule, app, &watched.question, targets, true).await?,
+            Before::ReadAt(targets) => read(road, &rule, app, &watched, targets, true).await?,
         };
         let (whose, actual) = found;
         if is_against(road, &rule, whose)? {
@@ -148,7 +160,7 @@ async fn read<B, A, S>(
     road: &Road<'_, S>,
     rule: &Own,
     app: &mut A,
-    question: &Request<()>,
+    watched: &Watched,
     targets: Vec<String>,
     is_object: bool,
 ) -> Result<(Whose, Option<HeaderMap>), Ending>
@@ -157,6 +169,9 @@ where
     S: Sink,
 {
     let mut last = None;
+    let Some(question) = &watched.question else {
+        return Ok((Whose::Unclear("it cannot be asked for"), None));
+    };
     let mut pending: Vec<_> = targets.into_iter().map(|target| (target, is_object)).collect();
     while let Some((target, is_object)) = pending.pop() {
         let Ok(target) = target.parse::<Uri>() else {
@@ -297,14 +312,14 @@ where
     let Some(mut watched) = road.due.own.take() else { return Ok(()) };
     if parts.status().is_success() {
         for rule in std::mem::take(&mut watched.by_answer) {
-            let query = watched.question.uri().query();
+            let query = watched.question.as_ref().and_then(|question| question.uri().query());
             let after = match parts.plain() {
                 Ok(plain) => rule.after(&road.call, query, &plain, true),
                 Err(why) => After::Known(Whose::Unclear(why)),
             };
             let whose = match after {
                 After::Known(whose) => whose,
-                After::ReadAt(targets) => read(road, &rule, app, &watched.question, targets, false).await?.0,
+                After::ReadAt(targets) => read(road, &rule, app, &watched, targets, false).await?.0,
                 After::Removed { removed, of, rest } => {
                     let what = format!("{}: {removed} of {of} items", rule.place());
                     road.audit.record(Record::of_removed(&road.call, rule.mode, what));
@@ -355,9 +370,10 @@ where
     let (absent, call) = (&road.policy.authorization.absent, &road.call);
     // The app is asked for something that does not exist, if it is not known yet what it says to that.
     if absent.find(call).is_none()
-        && let Some(other) = absent::another(call, watched.question.uri())
+        && let Some(question) = &watched.question
+        && let Some(other) = absent::another(call, question.uri())
     {
-        let mut asked = watched.question.clone();
+        let mut asked = question.clone();
         *asked.uri_mut() = other.target.clone();
         if let Some(answer) = app.read(call, asked, absent::LONGEST).await
             && answer.status() == StatusCode::NOT_FOUND
@@ -365,7 +381,7 @@ where
             absent.learn_of(call, &other, answer.headers(), answer.body());
         }
     }
-    let known = absent.find(call).unwrap_or_else(NotFound::usual);
+    let known = absent.find(call).unwrap_or_else(|| Arc::new(NotFound::usual()));
     let body = known.body(call);
     let mut answer = Response::new(Bytes::new());
     *answer.status_mut() = StatusCode::NOT_FOUND;

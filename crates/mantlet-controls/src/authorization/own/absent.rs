@@ -2,10 +2,15 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use uuid::Uuid;
@@ -37,19 +42,35 @@ enum Part {
     Parameter(usize),
 }
 
-#[derive(Debug, Default)]
+/// What is known of an operation.
+#[derive(Debug)]
 struct Known {
-    not_found: Option<NotFound>,
+    not_found: ArcSwapOption<NotFound>,
     /// Another one with an id in it: certain once a second one is the same.
-    maybe: Option<NotFound>,
-    /// How long the app takes, in microseconds.
-    times: Vec<u32>,
-    next: usize,
+    maybe: ArcSwapOption<NotFound>,
+    /// How long the app takes, in microseconds; 0 is not known yet.
+    times: [AtomicU32; TIMES],
+    next: AtomicUsize,
 }
 
-/// What is known of operations with objects.
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            not_found: ArcSwapOption::empty(),
+            maybe: ArcSwapOption::empty(),
+            times: [const { AtomicU32::new(0) }; TIMES],
+            next: AtomicUsize::new(0),
+        }
+    }
+}
+
+/// What is known of operations with objects. Nothing waits for anything: it is replaced as a whole if there
+/// is a new operation, which happens once for each.
 #[derive(Debug, Default)]
-pub(crate) struct Absent(Mutex<HashMap<String, Known>>);
+pub(crate) struct Absent {
+    operations: ArcSwap<HashMap<u64, Arc<Known>>>,
+    hasher: RandomState,
+}
 
 /// Headers that describe a body.
 fn is_of_body(name: &HeaderName) -> bool {
@@ -70,26 +91,23 @@ const TIMINGS: [&str; 4] = ["server-timing", "x-process-time", "x-response-time"
 impl Absent {
     /// How long an operation has taken.
     pub(crate) fn took(&self, call: &Call, span: Duration) {
-        self.with(call, &call.method, |known| {
-            let micros = u32::try_from(span.as_micros()).unwrap_or(u32::MAX);
-            match known.times.get_mut(known.next) {
-                Some(oldest) => *oldest = micros,
-                None => known.times.push(micros),
-            }
-            known.next = (known.next + 1) % TIMES;
-        });
+        let Some(known) = self.of(call, &call.method) else { return };
+        let micros = u32::try_from(span.as_micros()).unwrap_or(u32::MAX).max(1);
+        let next = known.next.fetch_add(1, Relaxed) % TIMES;
+        if let Some(oldest) = known.times.get(next) {
+            oldest.store(micros, Relaxed);
+        }
     }
 
     /// How long an answer is held back that says that there is nothing: until the next whole step.
     /// A step is as long as nearly every answer of the operation takes.
     pub(crate) fn left(&self, call: &Call, since: Duration) -> Duration {
-        let usual = self.with(call, &call.method, |known| {
-            let mut times = known.times.clone();
-            times.sort_unstable();
-            times.get(times.len() * 95 / 100).copied()
-        });
-        let usual = Duration::from_micros(usual.flatten().unwrap_or_default().into());
-        let step = usual.clamp(STEP, LONGEST_STEP).as_micros().max(1);
+        let known = self.of(call, &call.method);
+        let times = known.iter().flat_map(|known| &known.times).map(|time| time.load(Relaxed));
+        let mut times: Vec<u32> = times.filter(|time| *time > 0).collect();
+        times.sort_unstable();
+        let usual = times.get(times.len() * 95 / 100).copied().unwrap_or_default();
+        let step = Duration::from_micros(usual.into()).clamp(STEP, LONGEST_STEP).as_micros().max(1);
         let passed = since.as_micros();
         let left = passed.div_ceil(step).max(1) * step - passed;
         Duration::from_micros(u64::try_from(left).unwrap_or_default())
@@ -99,19 +117,17 @@ impl Absent {
     pub(crate) fn learn(&self, call: &Call, headers: &HeaderMap, body: &[u8]) {
         let values: Vec<&str> = values(call).collect();
         let Some(found) = NotFound::of(headers, body, &values) else { return };
-        self.with(call, &call.method, |known| {
-            let is_same = |other: &NotFound| other.body == found.body;
-            // What looks like the id may be something else, such as the status.
-            if !found.has_id()
-                || known.maybe.as_ref().is_some_and(is_same)
-                || known.not_found.as_ref().is_some_and(is_same)
-            {
-                known.not_found = Some(found);
-                known.maybe = None;
-            } else {
-                known.maybe = Some(found);
-            }
-        });
+        let Some(known) = self.of(call, &call.method) else { return };
+        let is_same = |other: &ArcSwapOption<NotFound>| {
+            other.load().as_ref().is_some_and(|other| other.body == found.body)
+        };
+        // What looks like the id may be something else, such as the status.
+        let place = if !found.has_id() || is_same(&known.maybe) || is_same(&known.not_found) {
+            &known.not_found
+        } else {
+            &known.maybe
+        };
+        place.store(Some(Arc::new(found)));
     }
 
     /// Remembers the app's answer about something else, which does not exist.
@@ -121,24 +137,34 @@ impl Absent {
             *last = &other.value;
         }
         let Some(found) = NotFound::of(headers, body, &values) else { return };
-        self.with(call, &Method::GET, |known| known.not_found = Some(found));
+        if let Some(known) = self.of(call, &Method::GET) {
+            known.not_found.store(Some(Arc::new(found)));
+        }
     }
 
     /// What the app says where there is nothing: to this method, or else to GET.
-    pub(crate) fn find(&self, call: &Call) -> Option<NotFound> {
-        let of = |method: &Method| self.with(call, method, |known| known.not_found.clone()).flatten();
+    pub(crate) fn find(&self, call: &Call) -> Option<Arc<NotFound>> {
+        let of = |method: &Method| self.of(call, method).and_then(|known| known.not_found.load_full());
         of(&call.method).or_else(|| of(&Method::GET))
     }
 
-    fn with<T>(&self, call: &Call, method: &Method, with: impl FnOnce(&mut Known) -> T) -> Option<T> {
-        let path =
-            call.operation.as_ref().map_or_else(|| call.own_path(), |matched| matched.route.path.as_str());
-        let key = format!("{method} {path}");
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= MOST && !all.contains_key(&key) {
+    /// What is known of the operation of a request with this method. None if there are too many.
+    fn of(&self, call: &Call, method: &Method) -> Option<Arc<Known>> {
+        let path = call.operation.as_ref().map_or_else(|| call.own_path(), |matched| &matched.route.path);
+        let key = self.hasher.hash_one((method, path));
+        let operations = self.operations.load();
+        if let Some(known) = operations.get(&key) {
+            return Some(Arc::clone(known));
+        }
+        if operations.len() >= MOST {
             return None;
         }
-        Some(with(all.entry(key).or_default()))
+        self.operations.rcu(|operations| {
+            let mut operations = HashMap::clone(operations);
+            operations.entry(key).or_default();
+            operations
+        });
+        self.operations.load().get(&key).cloned()
     }
 }
 

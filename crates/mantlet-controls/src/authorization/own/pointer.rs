@@ -21,6 +21,10 @@ impl Pointer {
         steps.map(step).collect::<Option<_>>().map(Self)
     }
 
+    pub(super) fn steps(&self) -> &[Box<str>] {
+        &self.0
+    }
+
     /// The value at this place. None if there is none, or more than one: clients differ in which of two
     /// members they read.
     pub(super) fn find<'a>(&self, root: Item<'a>) -> Option<Item<'a>> {
