@@ -19,8 +19,8 @@ OPEN = (dict, object)
 
 
 def add(operations: list[tuple[Any, str, Any]], shapes: list[Any], modules: Iterable[Any]) -> Any:
-    """Adds to operations what they show: (a route, its path, its operation as it was read). -> what is
-    known of the tables; none if the app has none."""
+    """Adds to operations what they show: (a route, its path, its operation as it was read). -> what
+    is known of the tables; none if the app has none."""
     tables = tables_of(modules)
     if not tables:
         return None
@@ -117,8 +117,9 @@ def is_open(route: Any, model: Any) -> bool:
 def by_path(path: str, model: Any, parameters: list[Any], links: Links, owners: Owners) -> Any:
     is_list = item_of(unwrapped(model)) is not None or unwrapped(model) is list
     last = path.rstrip("/").rpartition("/")[2]
-    if PARAMETER.fullmatch(last):
-        if is_list or not parameters or parameters[-1]["name"] != PARAMETER.fullmatch(last)[1]:
+    parameter = PARAMETER.fullmatch(last)
+    if parameter is not None:
+        if is_list or not parameters or parameters[-1]["name"] != parameter[1]:
             return None
         table = links.tables[parameters[-1]["table"]]
     else:

@@ -74,8 +74,8 @@ class Links:
     # Parameters
 
     def parameters(self, path: str, kinds: dict[str, str]) -> list[dict[str, str]]:
-        """-> the parameters of a path that are keys of tables, or unique columns. `kinds` are those of
-        their values, as far as they are known."""
+        """-> the parameters of a path that are keys of tables, or unique columns. `kinds` are those
+        of their values, as far as they are known."""
         found: list[dict[str, str]] = []
         above: Table | None = None
         before = ""
@@ -132,8 +132,8 @@ class Links:
 
 
 def alike(name: str, table: str) -> int:
-    """How many words of a table's name begin or end a model's; none if not all do: `order_item_public`
-    is of `order_item` rather than of `order`."""
+    """How many words of a table's name begin or end a model's; none if not all do:
+    `order_item_public` is of `order_item` rather than of `order`."""
     own, other = name.split("_"), table.split("_")
     if own[: len(other)] == other or own[-len(other) :] == other:
         return len(other)

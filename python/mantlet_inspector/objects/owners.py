@@ -13,6 +13,12 @@ MEMBERS = {
     *("access", "acl", "collaborator", "grant", "invitation", "invite", "member", "membership"),
     *("participant", "permission", "share"),
 }
+# A user with this part in an object is not its owner.
+OTHER_PARTS = {
+    *("approved", "approver", "assigned", "assignee", "deleted", "edited", "editor", "handled", "invited"),
+    *("inviter", "last", "lent", "manager", "moderated", "moderator", "modified", "processed", "referred"),
+    *("referrer", "reviewed", "reviewer", "updated", "verified", "verifier"),
+}
 NONE = {"kind": "none"}
 
 
@@ -24,8 +30,8 @@ class Owners:
         self.joins = {name for name, table in tables.items() if self.is_join(table)}
 
     def of(self, table: Table, depth: int = DEEPEST) -> dict[str, Any]:
-        """-> how a table is owned. `kind`: `user`, `column`, `nested`, `ambiguous`, `shared`, `join` or
-        `none`"""
+        """-> how a table is owned. `kind`: `user`, `column`, `nested`, `ambiguous`, `shared`, `join`
+        or `none`"""
         if table.name in self.known:
             return self.known[table.name]
         if self.user is None or depth == 0:
@@ -81,8 +87,9 @@ class Owners:
         return {"kind": "nested", "steps": [step, *rest], **({"nullable": True} if nullable else {})}
 
     def column(self, table: Table, reference: Reference) -> dict[str, Any]:
-        if len(reference.fields) != 1:
-            return {"kind": "ambiguous", "columns": sorted(columns_of(table, reference))}
+        names = columns_of(table, reference)
+        if len(names) != 1 or OTHER_PARTS & {*words(names[0])}:
+            return {"kind": "ambiguous", "columns": sorted(names)}
         step = self.step(table, reference)
         return {"kind": "column", "step": step, **({"nullable": True} if step["nullable"] else {})}
 

@@ -140,7 +140,7 @@ class Shown:
     # Shapes, which know under which names fields are written
 
     def field(self, shape: int | None, field: Field) -> tuple[str | None, int | None]:
-        """-> the name under which a field is written, or nothing if it is left out, and its shape"""
+        """-> the name under which a field is written, none if it is left out, and its shape"""
         found = self.bare(shape)
         if found is None or found["type"] != "object":
             return field.alias, None

@@ -1,5 +1,5 @@
-"""The tables of an app: those of its mappers, those that it describes to SQLAlchemy without one, and
-those that it creates with SQL of its own."""
+"""The tables of an app: those of its mappers, those that it describes to SQLAlchemy without one,
+and those that it creates with SQL of its own."""
 
 from __future__ import annotations
 
@@ -112,8 +112,8 @@ def has_class(value: Any, package: str, name: str) -> bool:
 
 
 def mappers() -> list[Any]:
-    """All that there are. Asking a mapper for its relationships would configure it, with code of the
-    app: they are not asked for."""
+    """All that there are. Asking a mapper for its relationships would configure it, with code of
+    the app: they are not asked for."""
     mapper = sys.modules.get("sqlalchemy.orm.mapper")
     found: dict[int, Any] = {}
     for registry in registries(mapper):
@@ -237,7 +237,7 @@ def secondary_of(part: Any) -> str | None:
     ):
         if isinstance(secondary, str):
             return secondary
-        if hasattr(secondary, "fullname"):
+        if secondary is not None and hasattr(secondary, "fullname"):
             return secondary.fullname
     return None
 

@@ -43,8 +43,8 @@ def finds_caller(dependant: Any) -> bool:
 
 
 def behind(dependant: Any) -> Iterator[str]:
-    """Dependencies that stand between the handler and one that finds the caller, by their names: they
-    may ask who it is."""
+    """Dependencies that stand between the handler and one that finds the caller, by their names:
+    they may ask who it is."""
     for sub in dependant.dependencies:
         if sub.call is not None and any(map(finds_caller, sub.dependencies)):
             yield name_of(sub.call)
