@@ -30,8 +30,8 @@ class Owners:
         self.joins = {name for name, table in tables.items() if self.is_join(table)}
 
     def of(self, table: Table, depth: int = DEEPEST) -> dict[str, Any]:
-        """-> how a table is owned. `kind`: `user`, `column`, `nested`, `ambiguous`, `shared`, `join`
-        or `none`"""
+        """-> how a table is owned. `kind`: `user`, `column`, `nested`, `ambiguous`, `shared`,
+        `join` or `none`"""
         if table.name in self.known:
             return self.known[table.name]
         if self.user is None or depth == 0:

@@ -14,7 +14,7 @@ from fastapi.security.base import SecurityBase
 from mantlet_inspector.objects.models import evaluated, fields_of, unwrapped
 from mantlet_inspector.objects.tables import Table
 from mantlet_inspector.objects.words import bare
-from mantlet_inspector.source.objects import is_class
+from mantlet_inspector.source.objects import closure, code_of, generated_for, is_class, whole
 from mantlet_inspector.source.places import name_of
 from mantlet_inspector.source.stored import class_name
 
@@ -24,6 +24,7 @@ PASSWORD = re.compile(
 )
 FLAGS = ("is_superuser", "is_admin", "is_staff")
 ROLE = "role"
+PRIVILEGES = ("admin", "administrator", "is_admin", "is_staff", "is_superuser", "staff", "superuser")
 GENERATORS = ("Generator", "AsyncGenerator", "Iterator", "AsyncIterator", "Awaitable", "Coroutine")
 
 
@@ -48,7 +49,21 @@ def behind(dependant: Any) -> Iterator[str]:
     for sub in dependant.dependencies:
         if sub.call is not None and any(map(finds_caller, sub.dependencies)):
             yield name_of(sub.call)
+        if sub.call is not None and finds_caller(sub):
+            yield from asked_for(sub.call)
         yield from behind(sub)
+
+
+def asked_for(call: Any) -> Iterator[str]:
+    """What a dependency that was made by a function was told to ask for:
+    `current_user(superuser=True)`, `require("admin")`."""
+    function = generated_for(whole(call))
+    code = code_of(function)
+    for name, value in zip(code.co_freevars if code is not None else (), closure(function)):
+        if value is True and name in PRIVILEGES:
+            yield name
+        elif type(value) is str and value.lower() in PRIVILEGES:
+            yield value.lower()
 
 
 def classes(dependant: Any) -> Iterator[tuple[Any, str]]:

@@ -47,6 +47,7 @@ impl<'p, 'c> Proposing<'p, 'c> {
 
     pub(super) fn all(mut self) -> BTreeMap<&'c str, Proposed> {
         self.users();
+        self.lists_of_users();
         let owned: Vec<(&'c Table, &'c [Step], bool)> =
             self.objects.tables.iter().filter_map(owned).collect();
         for (table, steps, nullable) in &owned {
@@ -85,6 +86,23 @@ impl<'p, 'c> Proposing<'p, 'c> {
             let evidence = format!("`{{{name}}}` is `{table}.{field}`");
             let draft = self.draft(format!("path:{name}"), field, vec![evidence], false);
             self.add(table, path, &own, draft);
+        }
+    }
+
+    /// With a rule for owners, a list of users would show the caller alone.
+    fn lists_of_users(&mut self) {
+        let table = self.user.table.as_str();
+        let lists = self.all.iter().filter(|one| {
+            let shows = one.shows().filter(|shown| shown.table == table);
+            one.is_get() && shows.is_some_and(|shown| shown.shown_as != ShownAs::One)
+        });
+        for one in lists {
+            let is_covered =
+                one.methods.iter().all(|method| self.covered.contains(&(one.path.as_str(), method)));
+            if one.is_secured() && !is_covered {
+                let why = "it lists users: `[[authorization.allow]]` says who may call it";
+                self.leave(table, format!("{}: {why}", one.place()));
+            }
         }
     }
 

@@ -14,7 +14,7 @@ pub(super) fn owned(table: &Table) -> String {
             format!("have a column that may name a user who is not the owner ({})", quoted(columns))
         }
         Owner::Ambiguous { columns } => {
-            format!("have several columns that may name the owner ({})", quoted(columns))
+            format!("have no single column that names the owner ({})", quoted(columns))
         }
         Owner::Shared { through } => {
             let say = if through.len() == 1 { "says" } else { "say" };

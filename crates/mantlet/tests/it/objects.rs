@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use serde_json::{Value, json};
 
 use crate::kit::{
-    apps,
+    app::apps,
     command::{Finished, Typed},
     provided,
 };
@@ -52,7 +52,9 @@ impl Read {
         let tables = self.contract["objects"]["tables"].as_array().expect("tables");
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
         let listed = |value: &Value| value.as_array().unwrap().iter().map(text).collect::<Vec<_>>().join(" ");
-        let step = |step: &Value| format!("{} to {}.{}", text(&step["column"]), text(&step["to"]), text(&step["key"]));
+        let step = |step: &Value| {
+            format!("{} to {}.{}", text(&step["column"]), text(&step["to"]), text(&step["key"]))
+        };
         tables
             .iter()
             .map(|table| {
@@ -60,7 +62,9 @@ impl Read {
                 let kind = text(&owner["kind"]);
                 let what = match kind.as_str() {
                     "column" => step(&owner["step"]),
-                    "nested" => owner["steps"].as_array().unwrap().iter().map(step).collect::<Vec<_>>().join(", "),
+                    "nested" => {
+                        owner["steps"].as_array().unwrap().iter().map(step).collect::<Vec<_>>().join(", ")
+                    }
                     "ambiguous" => listed(&owner["columns"]),
                     "shared" => listed(&owner["through"]),
                     _ => String::new(),
@@ -76,7 +80,8 @@ impl Read {
         let (method, path) = route.split_once(' ').expect("a method and a path");
         let routes = self.contract["router"]["routes"].as_array().expect("routes");
         let found = routes.iter().find(|route| {
-            route["path"] == path && route["methods"].as_array().is_some_and(|all| all.contains(&json!(method)))
+            route["path"] == path
+                && route["methods"].as_array().is_some_and(|all| all.contains(&json!(method)))
         });
         found.unwrap_or_else(|| panic!("{route}"))["operation"]["objects"].clone()
     }
@@ -115,19 +120,29 @@ fn rule(text: &str) -> String {
     let rest = ["read", "items", "count", "mode"];
     let rest = rest.iter().filter_map(|name| Some(format!("; {name} {}", one(name)?))).collect::<String>();
     let methods = all("methods").map(|all| format!(" ({all})")).unwrap_or_default();
-    format!("{}{methods}: {} = {}{rest}", all("paths").unwrap(), one("owner").unwrap(), one("equals").unwrap())
+    format!(
+        "{}{methods}: {} = {}{rest}",
+        all("paths").unwrap(),
+        one("owner").unwrap(),
+        one("equals").unwrap()
+    )
 }
 
 #[test]
 fn owners_of_every_kind_are_told_apart() {
     let read = of_file("archive.py", "MANTLET_TEST_IDENTITY");
     let owners = read.owners();
-    let told = |all: &[(&str, &str)]| all.iter().map(|(name, owner)| ((*name).to_owned(), (*owner).to_owned())).collect();
+    let told = |all: &[(&str, &str)]| {
+        all.iter().map(|(name, owner)| ((*name).to_owned(), (*owner).to_owned())).collect()
+    };
     let expected: BTreeMap<String, String> = told(&[
         ("accounts", "user"),
         ("documents", "column owner_id to accounts.id"),
         ("comments", "nested document_id to documents.id, owner_id to accounts.id"),
-        ("reactions", "nested comment_id to comments.id, document_id to documents.id, owner_id to accounts.id"),
+        (
+            "reactions",
+            "nested comment_id to comments.id, document_id to documents.id, owner_id to accounts.id",
+        ),
         ("notes", "column? author_id to accounts.id"),
         ("coupons", "ambiguous referrer_user_id user_id"),
         ("approvals", "ambiguous approved_by created_by"),
@@ -152,7 +167,10 @@ fn owners_of_every_kind_are_told_apart() {
     assert_eq!(owners, expected);
     let user = &read.contract["objects"]["user"];
     assert_eq!(user["why"], "`get_current_user` returns it");
-    assert_eq!(user["roles"][1], json!({"name": "role", "kind": "choice", "choices": ["reader", "editor", "admin"]}));
+    assert_eq!(
+        user["roles"][1],
+        json!({"name": "role", "kind": "choice", "choices": ["reader", "editor", "admin"]})
+    );
 }
 
 #[test]
@@ -163,7 +181,10 @@ fn answers_are_linked_with_tables() {
         ("GET /documents/{document_id}", json!(["documents", "one", null, null, "/ownerId", null])),
         ("GET /documents", json!(["documents", "list", "", null, "/ownerId", null])),
         ("GET /comments/{id}", json!(["comments", "one", null, null, null, "/document_id"])),
-        ("GET /full-comments/{comment_id}", json!(["comments", "one", null, null, "/document/ownerId", "/document_id"])),
+        (
+            "GET /full-comments/{comment_id}",
+            json!(["comments", "one", null, null, "/document/ownerId", "/document_id"]),
+        ),
         ("GET /notes/{note_id}", json!(["notes", "one", null, null, "/author/id", null])),
         ("GET /letters/{letter_id}", json!(["letters", "one", null, null, "/from~1by", null])),
         ("GET /secrets/{secret_id}", json!(["secrets", "one", null, null, null, null])),
@@ -171,7 +192,10 @@ fn answers_are_linked_with_tables() {
         ("GET /folders/{folder_id}", json!(["folders", "one", null, null, null, null])),
         ("GET /invoices", json!(["invoices", "page", "/items", "/total", "/customer_id", null])),
         ("GET /invoices/{invoice_id}", json!(["invoices", "one", null, null, "/data/customer_id", null])),
-        ("GET /invoices/{invoice_id}/lines/{line_id}", json!(["invoice_lines", "one", null, null, null, "/invoice_id"])),
+        (
+            "GET /invoices/{invoice_id}/lines/{line_id}",
+            json!(["invoice_lines", "one", null, null, null, "/invoice_id"]),
+        ),
         ("GET /photos/{photo_id}", json!(["photos", "one", null, null, "/owner_id", null])),
         ("GET /documents/{document_id}/statistics", json!([null, null, null, null, null, null])),
     ] {
@@ -180,17 +204,27 @@ fn answers_are_linked_with_tables() {
         assert_eq!(json!(found), expected, "{route}");
     }
     for (route, expected) in [
-        ("GET /documents/{document_id}/comments/{comment_id}", json!([["document_id", "documents", "id"], ["comment_id", "comments", "id"]])),
+        (
+            "GET /documents/{document_id}/comments/{comment_id}",
+            json!([["document_id", "documents", "id"], ["comment_id", "comments", "id"]]),
+        ),
         ("GET /comments/{id}", json!([["id", "comments", "id"]])),
-        ("GET /shipments/{tenant}/{number}", json!([["tenant", "shipments", "tenant"], ["number", "shipments", "number"]])),
+        (
+            "GET /shipments/{tenant}/{number}",
+            json!([["tenant", "shipments", "tenant"], ["number", "shipments", "number"]]),
+        ),
         ("GET /articles/{slug}", json!([["slug", "articles", "slug"]])),
-        ("GET /invoices/{invoice_id}/lines/{line_id}", json!([["invoice_id", "invoices", "id"], ["line_id", "invoice_lines", "id"]])),
+        (
+            "GET /invoices/{invoice_id}/lines/{line_id}",
+            json!([["invoice_id", "invoices", "id"], ["line_id", "invoice_lines", "id"]]),
+        ),
         // A text is not the key, which is a number.
         ("GET /invoices/by-name/{invoice_id}", json!([])),
     ] {
         let parameters = read.objects(route)["parameters"].clone();
         let parameters = parameters.as_array().cloned().unwrap_or_default();
-        let found: Vec<_> = parameters.iter().map(|one| json!([one["name"], one["table"], one["field"]])).collect();
+        let found: Vec<_> =
+            parameters.iter().map(|one| json!([one["name"], one["table"], one["field"]])).collect();
         assert_eq!(json!(found), expected, "{route}");
     }
     assert_eq!(read.objects("GET /everything")["behind"], json!(["RoleChecker", "get_current_active_user"]));

@@ -31,6 +31,7 @@ impl Report {
                 let _ = write!(text, "\n    {why}");
             }
             for proposal in &table.proposals {
+                text.push('\n');
                 for line in proposal.to_toml().lines() {
                     let _ = write!(text, "\n    {line}");
                 }
@@ -38,13 +39,14 @@ impl Report {
         }
         let unchecked = found.with_id.iter().filter(|place| (self.rules_of)(place) == 0);
         let (proposed, other): (Vec<_>, Vec<_>) = unchecked.partition(|place| found.is_proposed(place));
-        for (places, what) in [(proposed, "but a rule is proposed above"), (other, "and none is proposed")] {
-            if !places.is_empty() {
-                let _ = write!(
-                    text,
-                    "\nthey ask for a login and have an id in the path, no rule checks whose it is, {what}:"
-                );
+        for (places, what) in [(proposed, "one is proposed above"), (other, "none is proposed")] {
+            if places.is_empty() {
+                continue;
             }
+            let _ = write!(
+                text,
+                "\nwith a login and an id in the path, and no rule that checks whose it is; {what}:"
+            );
             for place in places {
                 let _ = write!(text, "\n  {place}");
             }
