@@ -233,13 +233,52 @@ fn answers_are_linked_with_tables() {
 #[test]
 fn rules_are_proposed_where_one_column_leads_to_the_user() {
     let read = of_file("archive.py", "MANTLET_TEST_IDENTITY");
-    assert_eq!(read.rules(), Vec::<String>::new(), "{}", read.said);
+    let expected = [
+        "/accounts/{account_id} /accounts/{account_id}/documents: path:account_id = principal:id",
+        // All may read it.
+        "/articles/{slug} (PUT): response:/author_id = principal:id",
+        "/full-comments/{comment_id}: response:/document/ownerId = principal:id",
+        "/documents/{document_id}/comments/{comment_id} /comments/{id}: response:/ownerId = principal:id; read /documents/{response:/document_id}",
+        "/documents/{document_id}: response:/ownerId = principal:id",
+        "/documents (GET): item:/ownerId = principal:id; items ",
+        "/documents/{document_id}/archive /documents/{document_id}/statistics: response:/ownerId = principal:id; read /documents/{document_id}",
+        "/invoices/{invoice_id}/lines/{line_id}: response:/data/customer_id = principal:id; read /invoices/{response:/invoice_id}",
+        "/invoices/{invoice_id}: response:/data/customer_id = principal:id",
+        "/invoices: item:/customer_id = principal:id; items /items; count /total",
+        "/letters/{letter_id}: response:/from~1by = principal:email",
+        "/notes/{note_id}: response:/author/id = principal:id",
+        "/photos/{photo_id}: response:/owner_id = principal:id",
+        "/shipments/{tenant}/{number}: response:/account_id = principal:id",
+    ];
+    assert_eq!(read.rules(), expected, "{}", read.said);
+    for said in [
+        "  `coupons` have no single column that names the owner (`referrer_user_id`, `user_id`); in 1 operation, checked by no rule",
+        "  `projects` have no single column that names the owner (`created_by`, `organisation_id`); in 1",
+        "  `organisations` are shared: `organisation_members` says which users have a part in them; in 1",
+        "    GET /reactions/{reaction_id}: the owner is 3 steps away, and a rule follows two",
+        "    GET /secrets/{secret_id}: its answer (`SecretOut`) does not have the owner: the gate cannot see whose it is",
+        "    GET /folders/{folder_id}: its answer (`FolderOut`) does not have the owner",
+        "    GET /everything: it is meant for administrators",
+        "    GET /articles/{slug}: it does not ask who is calling",
+        "    GET /accounts: it lists users",
+        "    # nulls = \"pass\" # `notes.author_id` may be null",
+        "    # unless = [\"principal:is_staff\", \"principal:role = admin\"]",
+    ] {
+        assert!(read.said.contains(said), "{said} in {}", read.said);
+    }
 }
 
 #[test]
 fn rules_are_proposed_for_the_template_with_sqlmodel() {
     let read = of_file("guild.py", "MANTLET_TEST_PYTHON");
-    assert_eq!(read.rules(), Vec::<String>::new(), "{}", read.said);
+    let expected = [
+        "/api/v1/items/{id}: response:/owner_id = principal:id",
+        "/api/v1/items/ (GET): item:/owner_id = principal:id; items /data; count /count",
+        // Its other methods are for superusers.
+        "/api/v1/users/{user_id} (GET): path:user_id = principal:id",
+        "/api/v1/users/{user_id}/items: path:user_id = principal:id",
+    ];
+    assert_eq!(read.rules(), expected, "{}", read.said);
 }
 
 #[test]
@@ -247,11 +286,101 @@ fn rules_are_proposed_for_the_template_with_sqlalchemy() {
     let python = provided("MANTLET_TEST_IDENTITY").into_string().expect("text");
     let typed = Typed::mantlet(["contract", "app.main:app", "--python", &python]);
     let read = read(in_folder(typed, &apps().join("identity/settings"), ""));
-    assert_eq!(read.rules(), Vec::<String>::new(), "{}", read.said);
+    let expected = [
+        "/api/v1/items/{item_id}: response:/owner_id = principal:id",
+        "/api/v1/items/ (GET): item:/owner_id = principal:id; items ",
+        "/api/v1/users/{user_id}: path:user_id = principal:id",
+    ];
+    assert_eq!(read.rules(), expected, "{}", read.said);
 }
 
 #[test]
 fn rules_are_proposed_for_tables_that_an_app_creates_itself() {
     let read = read(Typed::mantlet(["contract"]).shop());
+    let expected = [
+        "/orders/{order_id}: response:/user_id = principal:id; mode report",
+        "/orders (GET): item:/user_id = principal:id; items ; mode report",
+    ];
+    assert_eq!(read.rules(), expected, "{}", read.said);
+}
+
+#[test]
+fn a_dependency_that_was_made_to_ask_for_a_superuser_is_not_for_all() {
+    let python = provided("MANTLET_TEST_IDENTITY").into_string().expect("text");
+    let typed = Typed::mantlet(["contract", "app.app:app", "--python", &python]);
+    let read = read(in_folder(typed, &apps().join("identity/users"), ""));
+    assert_eq!(read.contract["objects"]["user"]["table"], "user", "{}", read.said);
     assert_eq!(read.rules(), Vec::<String>::new(), "{}", read.said);
+    let unchecked =
+        "no rule that checks whose it is; none is proposed:\n    DELETE /users/{id}\n    GET /users/{id}\n";
+    assert!(read.said.contains(unchecked), "{}", read.said);
+}
+
+/// An app with a login, these tables and a path with a key.
+fn with_tables(tables: &str) -> Read {
+    let code = "from typing import Annotated\nfrom fastapi import Depends, FastAPI\n\
+                from fastapi.security import OAuth2PasswordBearer\napp = FastAPI()\n\
+                Token = Annotated[str, Depends(OAuth2PasswordBearer(tokenUrl='t'))]\n\
+                @app.get('/orders/{order_id}')\ndef order(order_id: int, token: Token) -> dict: ...\n";
+    of_text("main.py", &format!("{code}TABLES = '''{tables}'''\n"), "MANTLET_TEST_PYTHON")
+}
+
+#[test]
+fn tables_are_read_from_statements_of_an_app() {
+    let users = "CREATE TABLE users (id int primary key, pw_hash text);";
+    for (orders, owner, key) in [
+        (
+            "create table orders (id int, user_id int references users)",
+            "column? user_id to users.id",
+            json!([]),
+        ),
+        (
+            "CREATE TABLE IF NOT EXISTS \"orders\" (\n  [id] INTEGER PRIMARY KEY, -- not, this\n  /* nor, (this */ `user_id` \
+             INTEGER NOT NULL,\n  price NUMERIC(10, 2) CHECK (price > 0),\n  \
+             CONSTRAINT whose FOREIGN KEY (user_id) REFERENCES \"users\" (\"id\") ON DELETE CASCADE\n)",
+            "column user_id to users.id",
+            json!(["id"]),
+        ),
+        (
+            "CREATE TABLE orders (shop int, id int, a int REFERENCES users(id), b int REFERENCES users(id), PRIMARY KEY (shop, id))",
+            "ambiguous a b",
+            json!(["shop", "id"]),
+        ),
+        (
+            "CREATE TABLE orders (id int primary key, approved_by int REFERENCES users(id))",
+            "ambiguous approved_by",
+            json!(["id"]),
+        ),
+        ("CREATE TABLE orders (id int primary key, shop int REFERENCES absent (id))", "none", json!(["id"])),
+        // It is cut off.
+        ("CREATE TABLE orders (id int primary key, user_id int REFERENCES users(id", "none", json!(["id"])),
+    ] {
+        let read = with_tables(&format!("{users}\n{orders}"));
+        assert_eq!(read.owners()["orders"], owner, "{orders}");
+        let tables = read.contract["objects"]["tables"].as_array().unwrap();
+        let found = tables.iter().find(|table| table["name"] == "orders").unwrap();
+        assert_eq!(found["key"], key, "{orders}");
+    }
+}
+
+#[test]
+fn what_is_not_known_is_said() {
+    let several = "CREATE TABLE staff (id int primary key, password text);\n\
+                   CREATE TABLE clients (id int primary key, password text);";
+    for (tables, why) in [
+        (several, "several have a password: `clients`, `staff`"),
+        ("CREATE TABLE orders (id int primary key)", "none has a password"),
+    ] {
+        let read = with_tables(tables);
+        let says = format!(
+            "objects: it is not known which table has the users: no dependency is annotated with a table, and {why}"
+        );
+        assert!(read.said.contains(&says), "{says} in {}", read.said);
+        assert_eq!(read.rules(), Vec::<String>::new());
+    }
+    // Without tables nothing is said but which operations have an id.
+    let read = with_tables("");
+    assert_eq!(read.contract.get("objects"), None);
+    assert!(!read.said.contains("objects:"), "{}", read.said);
+    assert!(read.said.contains("none is proposed:\n    GET /orders/{order_id}"), "{}", read.said);
 }
