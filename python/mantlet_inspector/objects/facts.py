@@ -34,7 +34,7 @@ def add(operations: list[tuple[Any, str, Any]], shapes: list[Any], modules: Iter
             operation["objects"] = facts
     return {
         **({"user": known} if user is not None else known),
-        "tables": [described(table, owners) for _, table in sorted(tables.items())],
+        "tables": [described(table, owners) for table in tables.values()],
     }
 
 

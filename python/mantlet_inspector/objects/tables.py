@@ -85,7 +85,7 @@ def tables_of(modules: Iterable[Any]) -> dict[str, Table]:
         if type(text) is str and len(text) <= LONGEST and "create table" in text.lower():
             for one in statements.read(text):
                 found.setdefault(one.name, stated(one))
-    return found
+    return dict(sorted(found.items()))
 
 
 def guarded(read: Any, *args: Any) -> Table | None:
