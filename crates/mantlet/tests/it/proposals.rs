@@ -21,9 +21,9 @@ fn read(typed: Typed) -> Read {
     Read { contract: serde_json::from_str(&stdout).expect("only the contract is printed"), said: stderr }
 }
 
-/// An app of one file in `tests/apps/objects`, or of the text.
+/// An app of one file in `tests/apps/proposals`, or of the text.
 fn of_file(name: &str, python: &str) -> Read {
-    let text = fs::read_to_string(apps().join("objects").join(name)).expect("an app");
+    let text = fs::read_to_string(apps().join("proposals").join(name)).expect("an app");
     of_text(name, &text, python)
 }
 
