@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Keys(KeysArguments),
     /// List and revoke sessions
     Sessions(SessionsArguments),
+    /// Show whose objects are, by proposed rules and by traffic, and accept a rule
+    Objects(ObjectsArguments),
     /// List and lift bans
     Bans(BansArguments),
     /// Show quota usage and reset it
@@ -307,6 +309,36 @@ pub(crate) struct SessionsArguments {
     pub(crate) account: Option<String>,
     #[command(flatten)]
     pub(crate) running: Running,
+}
+
+/// Show whose the objects of the app are, and accept rules
+///
+/// Mantlet proposes rules from the app's own tables, and compares them with its answers. What is shown is what the Mantlet that
+/// runs has seen since it started.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mantlet objects
+  mantlet objects accept 2
+  mantlet objects accept 2 --enforce")]
+pub(crate) struct ObjectsArguments {
+    #[command(subcommand)]
+    pub(crate) action: Option<ObjectsAction>,
+    #[command(flatten)]
+    pub(crate) running: Running,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ObjectsAction {
+    /// List rules, in force and proposed
+    List,
+    /// Write a proposed rule into the configuration file
+    Accept {
+        /// The number of the rule, as `mantlet objects` shows it
+        number: String,
+        /// Refuse at once; without it the rule only reports
+        #[arg(long)]
+        enforce: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         Command::Throttles(arguments) => command::throttles::throttles(&arguments),
         Command::Quotas(arguments) => command::quotas::quotas(&arguments),
         Command::Sessions(arguments) => command::sessions::sessions(&arguments),
+        Command::Objects(arguments) => command::objects::objects(&arguments),
         Command::Keys(arguments) => command::keys::keys(&arguments),
         Command::Bans(arguments) => command::bans::bans(&arguments),
         Command::Config(arguments) => command::config::config(&arguments),

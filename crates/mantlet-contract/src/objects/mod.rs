@@ -50,7 +50,7 @@ pub struct OwnedTable {
 }
 
 /// An operation.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// Its path, with what it is mounted below.
     pub path: String,

@@ -171,7 +171,7 @@ impl Callers {
 
     /// What an answer of the app says: attributes, or that it does not know the caller. None if it
     /// says nothing of it.
-    pub(crate) fn read(&self, status: StatusCode, body: &[u8]) -> Option<Told> {
+    pub(crate) fn read(&self, status: StatusCode, body: &[u8], contract: Option<&Contract>) -> Option<Told> {
         if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
             return Some(None);
         }
@@ -180,9 +180,10 @@ impl Callers {
             return None;
         };
         let is_needed = |name: &str| {
-            self.names.iter().any(|needed| {
-                **needed == *name || needed.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))
-            })
+            contract.is_some_and(|contract| contract.proposes_about(name))
+                || self.names.iter().any(|needed| {
+                    **needed == *name || needed.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))
+                })
         };
         let mut room = MOST_KEPT;
         let mut fits = |value: &Value| {

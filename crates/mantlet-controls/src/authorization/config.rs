@@ -7,7 +7,9 @@ use super::{
     Policy, Rule,
     caller::Callers,
     condition::{Condition, FORMS},
+    evidence::AllEvidence,
     own::{self, OwnConfig, absent::Absent},
+    proposed::Proposed,
 };
 use crate::{
     Mode,
@@ -32,6 +34,9 @@ pub struct Config {
     /// Whose objects are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub own: Vec<OwnConfig>,
+    /// Whether the rules that the app's tables propose are compared with its answers. Default yes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learn: Option<bool>,
     /// The operation that tells a caller about itself: `/users/me`. Default: the one that the contract shows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub me: Option<String>,
@@ -66,7 +71,7 @@ impl Section for Config {
     type Policy = Policy;
 
     fn off() -> Self {
-        Self { scopes: Some(Mode::Off), ..Self::default() }
+        Self { scopes: Some(Mode::Off), learn: Some(false), ..Self::default() }
     }
 
     fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
@@ -74,7 +79,8 @@ impl Section for Config {
         let scopes = self.scopes.unwrap_or_else(|| context.posture.of_suspicion()).under(context.report_only);
         let allow = check(&self.allow, "allow", context, &mut mistakes);
         let deny = check(&self.deny, "deny", context, &mut mistakes);
-        let own = own::check(&self.own, context, &mut mistakes);
+        let evidence: AllEvidence = context.deployment.kept.get();
+        let own = own::check(&self.own, "own", context, &evidence, &mut mistakes);
         let me = self.me.as_deref().map(|text| {
             let target = text.parse::<Uri>().ok().filter(|_| text.starts_with('/') && !text.contains('{'));
             target.ok_or_else(|| {
@@ -91,7 +97,8 @@ impl Section for Config {
         let of_rules = allow.all().chain(deny.all()).flat_map(Rule::attributes);
         let names = of_rules.chain(own.all().flat_map(|own| own.attributes())).map(Into::into);
         let callers = Callers::about(names.collect());
-        Ok(Policy { scopes, allow, deny, own, me, callers, absent: Absent::default() })
+        let proposed = Proposed::new(self.learn.unwrap_or(true), context, evidence);
+        Ok(Policy { scopes, allow, deny, own, proposed, me, callers, absent: Absent::default() })
     }
 }
 

@@ -43,23 +43,30 @@
 pub(crate) mod caller;
 mod condition;
 mod config;
+mod evidence;
 pub(crate) mod own;
+mod proposed;
 mod scopes;
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Uri, header};
+use http::{HeaderValue, Method, Uri, header};
 
 use self::{
     caller::{Callers, Me},
     condition::Condition,
     own::{Own, absent::Absent},
+    proposed::Proposed,
 };
 pub use self::{
     config::{Config, RuleConfig},
+    evidence::{Counted, Verdict},
     own::{ListAction, OwnConfig, Unclear, Writes},
+    proposed::Told,
 };
-use crate::{Call, Mode, Reason, Refusal, operation::Contract, refusal::Faults, selection::Selection};
+use crate::{
+    Call, Mode, Reason, Refusal, call::Spellings, operation::Contract, refusal::Faults, selection::Selection,
+};
 
 /// The checked `[authorization]` section.
 #[derive(Debug)]
@@ -68,6 +75,8 @@ pub struct Policy {
     allow: Selection<Rule>,
     deny: Selection<Rule>,
     own: Selection<Arc<Own>>,
+    /// Rules that the contract proposes.
+    proposed: Proposed,
     /// The operation that tells a caller about itself, if the configuration names one.
     me: Option<Uri>,
     /// What the app has said of callers.
@@ -133,11 +142,46 @@ impl Policy {
 
     /// The rules about the owner of what a request is for. Nothing is allocated if there is none.
     pub(crate) fn own(&self, call: &Call, query: Option<&str>) -> Vec<Arc<Own>> {
-        if self.own.is_empty() {
-            return Vec::new();
+        if self.has_own(call) {
+            let rules = self.own.of(&call.method, call.spellings(), tags(call));
+            return rules.filter(|rule| rule.counts_for(call, query)).cloned().collect();
         }
-        let rules = self.own.of(&call.method, call.spellings(), tags(call));
-        rules.filter(|rule| rule.counts_for(call, query)).cloned().collect()
+        self.proposed.enforced(call, query)
+    }
+
+    /// The rules that nothing depends on but what is learned. None if the configuration has one.
+    pub(crate) fn learning(&self, call: &Call, query: Option<&str>) -> Vec<Arc<Own>> {
+        if self.has_own(call) { Vec::new() } else { self.proposed.of(call, query) }
+    }
+
+    /// Whether the app is asked who calls so that something is learned. Only about callers that are
+    /// proven by a token, for which a question changes nothing.
+    pub(crate) fn asks_to_learn(&self, call: &Call) -> bool {
+        call.principal.is_some() && !self.has_own(call) && self.proposed.ask_about(call)
+    }
+
+    /// Whether the configuration says whose the object of a request has to be.
+    fn has_own(&self, call: &Call) -> bool {
+        !self.own.is_empty() && self.own.of(&call.method, call.spellings(), tags(call)).next().is_some()
+    }
+
+    /// How many rules check whose object an operation shows, by the template of its path.
+    pub fn own_rules(&self, path: &str, methods: &[String]) -> usize {
+        let methods = methods.iter().filter_map(|method| Method::from_bytes(method.as_bytes()).ok());
+        let of = |method| self.own.of(&method, Spellings::one(path), &[]).count();
+        methods.map(of).max().unwrap_or_default()
+    }
+
+    /// All rules about owners, and what traffic says of them.
+    pub fn objects(&self, contract: Option<&Contract>) -> Vec<Told> {
+        let own = self.own.all().map(|rule| Told {
+            rule: rule.place().to_owned(),
+            toml: String::new(),
+            mode: rule.mode.as_str().to_owned(),
+            counted: rule.counted(),
+        });
+        let has = |evidence: &Arc<_>| self.own.all().any(|rule| Arc::ptr_eq(&rule.evidence, evidence));
+        own.chain(contract.into_iter().flat_map(|contract| self.proposed.told(contract, &has))).collect()
     }
 
     /// Judges a request. Nothing, and nothing is allocated, for nearly all. `is_anonymous`: it has no

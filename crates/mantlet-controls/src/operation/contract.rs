@@ -10,6 +10,7 @@ use mantlet_contract::{
     compile::compile,
     json::Limits,
     model::{self, Location, Note, Operation, SecurityScheme},
+    objects::{self, Proposal},
     places::places,
     routes::{HttpRoute, Roots, Routes},
     sensitive::{self, Evidence, SensitiveRoute, SessionRole, SessionRoute},
@@ -57,6 +58,8 @@ pub struct Contract {
     pub(crate) security: HashMap<usize, Security>,
     /// Parameters of queries in which routes take tokens, by the same places.
     pub(crate) query_tokens: HashMap<usize, QueryToken>,
+    /// Rules about owners that its tables propose.
+    proposals: Vec<Proposal>,
     /// Every name that a field or a parameter has anywhere: these are the app's own words.
     pub(crate) names: HashSet<Box<str>>,
 }
@@ -123,6 +126,8 @@ impl Contract {
         };
         let query_tokens = routes.http().filter_map(query_token_of).collect();
         let names = names_of(model, &routes);
+        let tables = objects::find(model).tables.into_iter();
+        let proposals = tables.flat_map(|table| table.proposals).collect();
         let found = Self {
             routes,
             roots,
@@ -141,6 +146,7 @@ impl Contract {
             tallies,
             security,
             query_tokens,
+            proposals,
             names,
         };
         (found, notes)
@@ -175,6 +181,21 @@ impl Contract {
     /// Whether the app's code was seen, and nothing in it names DPoP.
     pub(crate) const fn is_without_dpop(&self) -> bool {
         self.without_dpop
+    }
+
+    /// Rules about owners that its tables propose.
+    pub fn proposals(&self) -> &[Proposal] {
+        &self.proposals
+    }
+
+    /// Whether these rules are about this attribute of a caller.
+    pub(crate) fn proposes_about(&self, name: &str) -> bool {
+        let conditions = self.proposals.iter().flat_map(|one| one.roles.iter().chain([&one.equals]));
+        let attributes = conditions.filter_map(|text| {
+            let text = text.trim_start_matches("in ").strip_prefix("principal:")?;
+            text.split([' ', '=', '.']).next()
+        });
+        attributes.into_iter().any(|own| own == name)
     }
 
     /// Its routes.

@@ -43,7 +43,7 @@ pub(super) async fn ask<B, A: App<B>, S: Sink>(road: &mut Road<'_, S>, headers: 
     }
     let question = question(&road.call, &me, credentials);
     let answer = app.read(&road.call, question, LONGEST).await;
-    let told = answer.and_then(|answer| callers.read(answer.status(), answer.body()));
+    let told = answer.and_then(|answer| callers.read(answer.status(), answer.body(), contract.as_deref()));
     let Some(told) = told else {
         road.due.is_caller_unclear = true;
         return;

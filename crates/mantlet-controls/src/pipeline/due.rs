@@ -10,6 +10,7 @@ use crate::{
     Call, Mode, Reason, Refusal,
     audit::{Record, Sink},
     authentication::{AllShown, Browser, Course, Presented, Sent},
+    authorization::own::Own,
     contract::agreement::Judged,
     csrf,
     message::Findings,
@@ -72,6 +73,8 @@ pub(super) struct Due {
     pub(super) is_caller_unclear: bool,
     /// authorization: the rules about whose the object is.
     pub(super) own: Option<Box<Watched>>,
+    /// authorization: rules that are compared with the answer, and change nothing.
+    pub(super) learning: Vec<Arc<Own>>,
     /// csrf: the request's session and token, if tokens are required.
     pub(super) csrf: Option<Box<csrf::token::Held>>,
     /// uploads, encoding: findings in the body, if it is watched.

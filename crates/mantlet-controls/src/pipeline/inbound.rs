@@ -273,6 +273,10 @@ where
     if road.policy.authorization.asks_about(&road.call) {
         // Boxed: rare, and the future of every request would be larger for it.
         Box::pin(caller::ask(road, request.headers(), app)).await;
+    } else if road.policy.authorization.asks_to_learn(&road.call) {
+        Box::pin(caller::ask(road, request.headers(), app)).await;
+        // Nothing depends on it.
+        road.due.is_caller_unclear = false;
     }
     let (call, headers) = (&road.call, request.headers());
     // A cookie may be anything.

@@ -236,7 +236,8 @@ impl<S: Sink> Road<'_, S> {
         let refresh_tokens = &self.policy.refresh_tokens;
         let is_asked = is_asked_for_input
             || is_asked_for_tokens
-            || refresh_tokens.asks_for(&self.call, self.due.refreshed.as_deref(), status);
+            || refresh_tokens.asks_for(&self.call, self.due.refreshed.as_deref(), status)
+            || (status.is_success() && !self.due.learning.is_empty());
         let is_needed = self.due.own.as_ref().is_some_and(|own| own.needs(status));
         let asked = match (is_needed, is_asked) {
             (true, _) => responses::Asked::Whole,
@@ -313,6 +314,10 @@ impl<S: Sink> Road<'_, S> {
                 new_token = authentication.learn(&self.call, presented, self.audit, answer, said, course);
             }
             events = self.course_of((status, headers), said, is_shared);
+            // authorization: the same for rules that are only proposed.
+            if let Some(said) = said.filter(|_| status.is_success() && responses::is_json(headers)) {
+                self.due.learning.iter().for_each(|rule| rule.learn(&self.call, said));
+            }
         };
         let answer = self.policy.responses.judge(&self.subject(), self.audit, parts, learn);
         Seen { answer, new_token, events }

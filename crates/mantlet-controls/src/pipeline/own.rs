@@ -64,12 +64,28 @@ where
     {
         return Ok(());
     }
-    let rules = road.policy.authorization.own(&road.call, request.uri().query());
+    let query = request.uri().query();
+    let rules = road.policy.authorization.own(&road.call, query);
     if rules.is_empty() {
+        let learning = road.policy.authorization.learning(&road.call, query);
+        road.due.learning = waiting(&road.call, learning, query);
         return Ok(());
     }
     // Boxed: rare, and the future of every request would be larger for it.
     Box::pin(judge_before(road, rules, request, app)).await
+}
+
+/// Those of the rules that have to see the answer. What the others say is counted at once.
+fn waiting(call: &Call, rules: Vec<Arc<Own>>, query: Option<&str>) -> Vec<Arc<Own>> {
+    let waits = |rule: &Arc<Own>| match rule.before(call, query, None) {
+        Before::Answer => !rule.leads_elsewhere(),
+        Before::Known(whose) => {
+            rule.note(call, whose);
+            false
+        }
+        Before::ReadHere | Before::ReadAt(_) => false,
+    };
+    rules.into_iter().filter(waits).collect()
 }
 
 async fn judge_before<B, A, S>(
@@ -139,6 +155,7 @@ where
 
 /// Records what a rule says against a request. Returns whether that ends it.
 fn is_against<S: Sink>(road: &Road<'_, S>, rule: &Own, whose: Whose) -> Result<bool, Ending> {
+    rule.note(&road.call, whose);
     if !rule.is_against(whose) {
         return Ok(false);
     }

@@ -80,6 +80,7 @@ async fn answer(method: &Method, path: &str, query: Option<&str>, shared: &Share
     let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
     match (segments.as_slice(), method) {
         (["agreement"], &Method::GET) => Ok(agreement(&policy)),
+        (["objects"], &Method::GET) => Ok(objects(&policy)),
         (["bans"], &Method::GET) => Ok(bans::list(&policy)),
         (["bans"], &Method::DELETE) => bans::lift_all(bans, audit),
         (["bans", address], &Method::DELETE) => bans::lift(bans, address, audit),
@@ -106,7 +107,7 @@ async fn answer(method: &Method, path: &str, query: Option<&str>, shared: &Share
             sessions::end_of_account(&shared.sessions, &account, keep.as_deref(), audit).await
         }
         (["sessions", id], &Method::DELETE) => sessions::end(&shared.sessions, id, audit).await,
-        (["agreement" | "quotas"], _) => Err(no_method(method, path, "GET")),
+        (["agreement" | "objects" | "quotas"], _) => Err(no_method(method, path, "GET")),
         (["keys"], _) => Err(no_method(method, path, "GET, POST")),
         (["bans" | "sessions"] | ["quotas", _, _] | ["keys", _], _) => {
             Err(no_method(method, path, "GET, DELETE"))
@@ -116,7 +117,7 @@ async fn answer(method: &Method, path: &str, query: Option<&str>, shared: &Share
             StatusCode::NOT_FOUND,
             format!(
                 "`{path}` does not exist; use `/agreement`, `/bans`, `/bans/{{address}}`, `/keys`, `/keys/{{id}}`, \
-                 `/quotas`, `/quotas/{{quota}}/{{key}}`, `/sessions` or `/sessions/{{id}}`"
+                 `/objects`, `/quotas`, `/quotas/{{quota}}/{{key}}`, `/sessions` or `/sessions/{{id}}`"
             ),
         )),
     }
@@ -155,6 +156,13 @@ fn parameters<const N: usize>(query: Option<&str>, names: [&str; N]) -> Result<[
         *place = Some(percent_decode_str(value).decode_utf8_lossy().into_owned());
     }
     Ok(values)
+}
+
+/// Rules about owners, in force and proposed, and what traffic says of them.
+fn objects(policy: &Policy) -> Value {
+    let contract = policy.contract.in_force();
+    let objects = policy.authorization.objects(contract.as_deref());
+    json!({ "contract": contract.is_some(), "objects": objects })
 }
 
 /// How the app responded to input that was judged and passed on.

@@ -129,7 +129,7 @@ pub(super) fn print_answer<T: DeserializeOwned>(
 }
 
 /// What an answer says.
-fn understood<T: DeserializeOwned>(answer: Value) -> Result<T, Failure> {
+pub(super) fn understood<T: DeserializeOwned>(answer: Value) -> Result<T, Failure> {
     serde_json::from_value(answer).map_err(|error| {
         Failure::new(format!(
             "cannot understand the response of the running Mantlet: {error}\nis it another version?"

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use http::Method;
-use mantlet_contract::objects::Place;
 use mantlet_controls::operation::Contract;
 
 use super::{
@@ -21,17 +20,14 @@ pub(crate) fn contract(arguments: &DescribeArguments) -> Result<ExitCode, Failur
     if arguments.agreement {
         return agreed(arguments);
     }
-    let Description { name, from, model, json } = describe(&arguments.contract)?;
+    let (Description { name, from, model, json }, policy) = describe(&arguments.contract)?;
     let (contract, left) = Contract::compile(&model);
-    let report = Report::new(name, from, &model, &contract, left).with_objects(&model, rules_of);
+    let report = Report::new(name, from, &model, &contract, left).with_objects(&model, |place| {
+        policy.as_ref().map_or(0, |policy| policy.authorization.own_rules(&place.path, &place.methods))
+    });
     say(report.full());
     print(&json)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// How many rules of the configuration check whose object an operation shows. None can yet.
-const fn rules_of(_: &Place) -> usize {
-    0
 }
 
 /// Says how often the app of the Mantlet that runs agrees with it.

@@ -1,5 +1,7 @@
 //! What an app accepts and returns, for the commands that print it.
 
+use mantlet_controls::Policy;
+
 use crate::{
     cli::ContractArguments,
     config::{Reader, summary},
@@ -9,9 +11,10 @@ use crate::{
 };
 
 /// Reads the contract of the app, or of the document, that the arguments name.
-pub(super) fn describe(arguments: &ContractArguments) -> Result<Description, Failure> {
+/// With the configuration, if it says where the app is.
+pub(super) fn describe(arguments: &ContractArguments) -> Result<(Description, Option<Policy>), Failure> {
     if let Some(place) = &arguments.openapi {
-        return describe_document(place);
+        return Ok((describe_document(place)?, None));
     }
     let mut flags = Vec::new();
     if let Some(app) = &arguments.app {
@@ -24,5 +27,5 @@ pub(super) fn describe(arguments: &ContractArguments) -> Result<Description, Fai
         .with_flags(flags)
         .read()
         .map_err(|mistakes| Failure::usage(summary(&mistakes, "it cannot be used")))?;
-    inspect(&checked.loaded)
+    Ok((inspect(&checked.loaded)?, Some(checked.policy)))
 }

@@ -10,6 +10,7 @@ pub(crate) mod bans;
 pub(crate) mod config;
 pub(crate) mod contract;
 pub(crate) mod keys;
+pub(crate) mod objects;
 pub(crate) mod quotas;
 pub(crate) mod run;
 pub(crate) mod serve;

@@ -31,7 +31,7 @@ pub(crate) fn throttles(arguments: &ThrottlesArguments) -> Result<ExitCode, Fail
     let checked = Reader::of_file(arguments.contract.config.clone())
         .read()
         .map_err(|mistakes| Failure::usage(summary(&mistakes, "it cannot be used")))?;
-    let Description { name, model, .. } = describe(&arguments.contract)?;
+    let (Description { name, model, .. }, _) = describe(&arguments.contract)?;
     print(&report(&name, &checked, &sensitive::find(&model)))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -14,6 +14,7 @@ use crate::{
     authorization::{
         condition::{Input, is_word},
         config::read_conditions,
+        evidence::AllEvidence,
     },
     config::{Context, Mistake, template::methods},
     selection::{self, Selection},
@@ -102,12 +103,14 @@ const OWNERS: &str = "write `response:/user_id` or `item:/user_id` with a JSON p
 
 pub(in crate::authorization) fn check(
     rules: &[OwnConfig],
+    list: &str,
     context: &Context,
+    evidence: &AllEvidence,
     mistakes: &mut Vec<Mistake>,
 ) -> Selection<Arc<Own>> {
     let mut checked = Selection::default();
     for (index, config) in rules.iter().enumerate().filter(|(_, config)| config.mode != Mode::Off) {
-        let at = |key: &str| format!("own[{index}].{key}");
+        let at = |key: &str| format!("{list}[{index}].{key}");
         let unless = read_conditions(&config.unless, |number| at(&format!("unless[{number}]")), mistakes);
         let owner = owner(config).unwrap_or_else(|(key, message, help)| {
             mistakes.push(Mistake::new(at(key), message).help(help));
@@ -149,7 +152,8 @@ pub(in crate::authorization) fn check(
             missing: config.missing,
             nulls: config.nulls,
             mode: config.mode.under(context.report_only),
-            place: format!("authorization.own[{index}]").into(),
+            place: format!("authorization.{list}[{index}]").into(),
+            evidence: evidence.of(words(config)),
         };
         let (paths, tags) = (&*config.paths, &*config.tags);
         let target = selection::Target { paths, methods: methods.unwrap_or_default(), tags };
@@ -159,6 +163,12 @@ pub(in crate::authorization) fn check(
         });
     }
     checked
+}
+
+/// What a rule says, whatever becomes of it.
+pub(in crate::authorization) fn words(config: &OwnConfig) -> String {
+    let OwnConfig { paths, methods, tags, owner, equals, read, items, .. } = config;
+    format!("{paths:?} {methods:?} {tags:?} {owner} {equals} {read:?} {items}")
 }
 
 /// The place of an owner; else the key that is wrong, what is wrong, and what to do.

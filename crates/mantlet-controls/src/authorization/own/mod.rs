@@ -22,10 +22,11 @@ use std::sync::Arc;
 use http::Method;
 use mantlet_contract::json::{self, Item, Json, Kind, Limits};
 
-pub(super) use self::config::check;
 pub use self::config::{ListAction, OwnConfig, Unclear, Writes};
+pub(super) use self::config::{check, words};
 use self::{pointer::Pointer, read::Target};
 use super::condition::{Condition, Input, is_missing, is_of_caller, is_same_uuid, values_of_caller};
+use super::evidence::{Counted, Evidence};
 use crate::{Call, Mode, Reason, Refusal};
 
 /// A checked rule.
@@ -45,6 +46,8 @@ pub(crate) struct Own {
     pub(crate) mode: Mode,
     /// Where the rule stands in the configuration.
     place: Arc<str>,
+    /// What traffic says of it.
+    pub(super) evidence: Arc<Evidence>,
 }
 
 /// Where the owner of an object stands.
@@ -279,6 +282,34 @@ impl Own {
             remedy: Some(line.into()),
             ..Refusal::about(reason, subject)
         }
+    }
+
+    /// Counts what was found of an object.
+    pub(crate) fn note(&self, call: &Call, whose: Whose) {
+        let caller = values_of_caller(call, &self.equals);
+        // Nothing is known of callers without the attribute.
+        if caller.is_empty() {
+            return;
+        }
+        match whose {
+            Whose::Callers => self.evidence.note_own(&caller),
+            Whose::Foreign => self.evidence.note_foreign(&caller, call.request_id.as_str()),
+            Whose::Unclear(why) => self.evidence.note_unclear(why),
+        }
+    }
+
+    /// Counts what an answer says that nothing depends on.
+    pub(crate) fn learn(&self, call: &Call, body: &[u8]) {
+        match self.after(call, None, body, true) {
+            After::Known(whose) => self.note(call, whose),
+            After::Removed { .. } => self.note(call, Whose::Foreign),
+            After::ReadAt(_) => {}
+        }
+    }
+
+    /// What is known of it.
+    pub(super) fn counted(&self) -> Counted {
+        self.evidence.counted()
     }
 
     /// The place of the rule.

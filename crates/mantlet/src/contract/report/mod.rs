@@ -6,7 +6,7 @@ mod full;
 mod objects;
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt::Write as _,
 };
 
@@ -61,7 +61,7 @@ pub(crate) struct Report {
     /// Whose its objects are.
     objects: mantlet_contract::objects::Found,
     /// How many rules check whose object an operation shows.
-    rules_of: fn(&Place) -> usize,
+    rules: HashMap<Place, usize>,
 }
 
 impl Report {
@@ -93,7 +93,7 @@ impl Report {
             callbacks: callbacks::find(model),
             notes: model.notes.iter().cloned().chain(left).collect(),
             objects: mantlet_contract::objects::Found::default(),
-            rules_of: |_| 0,
+            rules: HashMap::new(),
         };
         report.count_others(&model.router);
         let mut known = HashSet::new();
@@ -145,9 +145,15 @@ impl Report {
     }
 
     /// With whose its objects are, and how many rules check that.
-    pub(crate) fn with_objects(mut self, model: &model::Contract, rules_of: fn(&Place) -> usize) -> Self {
+    pub(crate) fn with_objects(
+        mut self,
+        model: &model::Contract,
+        rules_of: impl Fn(&Place) -> usize,
+    ) -> Self {
         self.objects = mantlet_contract::objects::find(model);
-        self.rules_of = rules_of;
+        let shown = self.objects.tables.iter().flat_map(|table| &table.shown);
+        let places = shown.chain(&self.objects.with_id);
+        self.rules = places.map(|place| (place.clone(), rules_of(place))).collect();
         self
     }
 

@@ -2,10 +2,16 @@
 
 use std::fmt::Write as _;
 
+use mantlet_contract::objects::Place;
+
 use super::Report;
 use crate::say::amount;
 
 impl Report {
+    fn rules_of(&self, place: &Place) -> usize {
+        self.rules.get(place).copied().unwrap_or_default()
+    }
+
     /// Tables with owners, and operations with an id that no rule checks.
     pub(super) fn name_objects(&self, text: &mut String) {
         let found = &self.objects;
@@ -18,7 +24,7 @@ impl Report {
             text.push_str("\nobjects:");
         }
         for table in &found.tables {
-            let rules: usize = table.shown.iter().map(self.rules_of).sum();
+            let rules: usize = table.shown.iter().map(|place| self.rules_of(place)).sum();
             let shown = amount(table.shown.len(), "operation");
             let _ = write!(
                 text,
@@ -37,7 +43,7 @@ impl Report {
                 }
             }
         }
-        let unchecked = found.with_id.iter().filter(|place| (self.rules_of)(place) == 0);
+        let unchecked = found.with_id.iter().filter(|place| self.rules_of(place) == 0);
         let (proposed, other): (Vec<_>, Vec<_>) = unchecked.partition(|place| found.is_proposed(place));
         for (places, what) in [(proposed, "one is proposed above"), (other, "none is proposed")] {
             if places.is_empty() {

@@ -1,0 +1,157 @@
+//! `mantlet objects`: rules about owners, in force and proposed, what traffic says of them, and accepting one.
+
+use std::{fmt::Write as _, fs, path::Path, process::ExitCode};
+
+use http::Method;
+use serde::Deserialize;
+
+use super::ask::{Client, print_answer, understood};
+use crate::{
+    cli::{ObjectsAction, ObjectsArguments, Running},
+    config::{Reader, summary},
+    say::{Failure, print, say},
+};
+
+/// The file that is made if there is none.
+const OWN: &str = "mantlet.toml";
+const HEAD: &str = "[[authorization.own]]";
+
+#[derive(Deserialize)]
+struct Listed {
+    contract: bool,
+    objects: Vec<Rule>,
+}
+
+#[derive(Deserialize)]
+struct Rule {
+    rule: String,
+    toml: String,
+    mode: String,
+    counted: Counted,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Counted {
+    own: u64,
+    callers: usize,
+    foreign: u64,
+    foreign_callers: usize,
+    foreign_requests: Vec<String>,
+    unclear: u64,
+    unclear_why: Option<String>,
+    verdict: String,
+}
+
+pub(crate) fn objects(arguments: &ObjectsArguments) -> Result<ExitCode, Failure> {
+    let ObjectsArguments { action, running } = arguments;
+    let answer = Client::of(running)?.ask(Method::GET, &["objects"])?;
+    match action {
+        None | Some(ObjectsAction::List) => print_answer(answer, running.json, list),
+        Some(ObjectsAction::Accept { number, enforce }) => {
+            accept(&understood(answer)?, number, *enforce, running)
+        }
+    }
+}
+
+fn list(Listed { contract, objects }: &Listed) -> String {
+    match (contract, objects.is_empty()) {
+        (false, true) => say("no contract is in force, so no rules can be proposed"),
+        (true, true) => say(
+            "no rules are proposed: the app has no tables of SQLAlchemy or SQLModel with an owner that its answers show\n\
+             `mantlet contract` says what is known; docs/objects.md says how to write a rule",
+        ),
+        _ => {}
+    }
+    let mut text = String::new();
+    for rule in objects {
+        let _ = writeln!(text, "{}  {}\n    {}", rule.rule, rule.mode, rule.counted.told(&rule.mode));
+        for line in rule.toml.lines() {
+            let _ = writeln!(text, "    {line}");
+        }
+        text.push('\n');
+    }
+    if objects.iter().any(|rule| rule.mode == "proposed") {
+        say(
+            "accept a proposal with `mantlet objects accept NUMBER`: it reports, and with `--enforce` it refuses",
+        );
+    }
+    text
+}
+
+impl Counted {
+    fn told(&self, mode: &str) -> String {
+        let would = if mode == "enforce" { "refused" } else { "would have refused" };
+        let mut text = format!(
+            "{}: {would} {} of {} answers (own: {} callers; of others: {} callers)",
+            self.verdict,
+            self.foreign + self.unclear,
+            self.own + self.foreign + self.unclear,
+            self.callers,
+            self.foreign_callers,
+        );
+        if let Some(why) = &self.unclear_why {
+            let _ = write!(text, "\n    the owner was not clear ({}): {why}", self.unclear);
+        }
+        if !self.foreign_requests.is_empty() {
+            let _ = write!(text, "\n    objects of others in requests {}", self.foreign_requests.join(", "));
+        }
+        text
+    }
+}
+
+/// Writes a proposal into the configuration file, if the file is good with it.
+fn accept(listed: &Listed, number: &str, enforce: bool, running: &Running) -> Result<ExitCode, Failure> {
+    let rule = listed.objects.iter().find(|rule| rule.mode == "proposed" && rule.rule == number);
+    let rule = rule.ok_or_else(|| {
+        Failure::usage(format!(
+            "`{number}` is not the number of a proposed rule\n`mantlet objects` shows them"
+        ))
+    })?;
+    if rule.toml.contains("# missing: ") {
+        let what = rule.toml.lines().find_map(|line| line.strip_prefix("# missing: ")).unwrap_or_default();
+        return Err(Failure::usage(format!(
+            "rule {number} is not complete: {what}\ncopy it from `mantlet objects` into the configuration, and add that"
+        )));
+    }
+    let reader = Reader::of_file(running.config.clone());
+    let loaded =
+        reader.load().map_err(|mistakes| Failure::usage(summary(&mistakes, "nothing was written")))?;
+    let path = loaded.file.unwrap_or_else(|| OWN.into());
+    let before = fs::read_to_string(&path).unwrap_or_default();
+    let written = format!("{}{}\n", joint(&before), as_accepted(&rule.toml, enforce, &path));
+    let failed = |error: std::io::Error| Failure::new(format!("cannot write `{}`: {error}", path.display()));
+    fs::write(&path, format!("{before}{written}")).map_err(failed)?;
+    if let Err(mistakes) = reader.read() {
+        fs::write(&path, &before).map_err(failed)?;
+        return Err(Failure::new(summary(&mistakes, "the file was left as it was")));
+    }
+    let mode = if enforce { "refuses" } else { "reports" };
+    say(format!(
+        "added to `{}`; it {mode} once Mantlet has read the file: send it SIGHUP, or restart it",
+        path.display()
+    ));
+    print(written.trim_start())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What separates it from what is there.
+fn joint(before: &str) -> &'static str {
+    match before {
+        "" => "",
+        text if text.ends_with('\n') => "\n",
+        _ => "\n\n",
+    }
+}
+
+/// The lines of a rule, with its mode.
+fn as_accepted(toml: &str, enforce: bool, path: &Path) -> String {
+    let mode = if enforce { "enforce" } else { "report" };
+    let lines = toml.lines().filter(|line| !line.starts_with("mode "));
+    let mut text = lines.fold(String::new(), |text, line| text + line + "\n");
+    let _ = write!(text, "mode    = \"{mode}\"");
+    if path.ends_with("pyproject.toml") {
+        text = text.replace(HEAD, "[[tool.mantlet.authorization.own]]");
+    }
+    text
+}
