@@ -6,7 +6,7 @@ use http::Method;
 
 use crate::{
     call::Spellings,
-    config::template::{as_get, template, with_empty_rest},
+    config::template::{as_get, shape, template, with_empty_rest},
 };
 
 /// The operations to which an entry applies: all that are left out, apply to all.
@@ -33,6 +33,8 @@ pub(crate) struct Selection<T> {
 #[derive(Debug)]
 struct OfPath {
     template: String,
+    /// Without the names of its parameters.
+    shape: String,
     numbers: Vec<usize>,
     /// Matches what it does, alone.
     router: matchit::Router<()>,
@@ -91,7 +93,8 @@ impl<T> Selection<T> {
                     others.push(other);
                 }
             }
-            self.of_path.push(OfPath { template, numbers: vec![number], router, others });
+            let shape = shape(path);
+            self.of_path.push(OfPath { template, shape, numbers: vec![number], router, others });
         }
         if target.paths.is_empty() && target.tags.is_empty() {
             self.everywhere.push(number);
@@ -122,14 +125,25 @@ impl<T> Selection<T> {
         path: Spellings<'_>,
         tags: &[String],
     ) -> impl Iterator<Item = &T> {
+        self.of_templates(method, path, tags, |_| true)
+    }
+
+    /// The same, of those templates alone of which this says so, by their shapes.
+    pub(crate) fn of_templates(
+        &self,
+        method: &Method,
+        path: Spellings<'_>,
+        tags: &[String],
+        counts: impl Fn(&str) -> bool,
+    ) -> impl Iterator<Item = &T> {
         let mut numbers = self.everywhere.clone();
         for path in path.iter() {
             // The router knows the most precise template; an entry for a less precise one holds too.
             if let Some(found) = self.by_path.at(path).ok().and_then(|found| self.of_path.get(*found.value)) {
-                numbers.extend(&found.numbers);
                 let others = found.others.iter().filter_map(|other| self.of_path.get(*other));
                 let others = others.filter(|other| other.router.at(path).is_ok());
-                numbers.extend(others.flat_map(|other| &other.numbers));
+                let all = std::iter::once(found).chain(others).filter(|one| counts(&one.shape));
+                numbers.extend(all.flat_map(|one| &one.numbers));
             }
         }
         if !self.by_tag.is_empty() {

@@ -65,7 +65,8 @@ pub use self::{
     proposed::Told,
 };
 use crate::{
-    Call, Mode, Reason, Refusal, call::Spellings, operation::Contract, refusal::Faults, selection::Selection,
+    Call, Mode, Reason, Refusal, call::Spellings, config::template::shape, operation::Contract,
+    refusal::Faults, selection::Selection,
 };
 
 /// The checked `[authorization]` section.
@@ -108,6 +109,18 @@ pub(crate) struct Judged {
     pub(crate) reported: Option<Box<Refusal>>,
 }
 
+/// The rules about owners for a request. A path that is that of an operation means this operation alone:
+/// `/notes/{note_id}` does not mean `/notes/batch`, if the app has both.
+fn own_of<'p>(own: &'p Selection<Arc<Own>>, call: &Call) -> impl Iterator<Item = &'p Arc<Own>> {
+    let matched = call.operation.as_ref().filter(|matched| matched.contract.exact);
+    let this = matched.map(|matched| shape(matched.route.own_path()));
+    own.of_templates(&call.method, call.spellings(), tags(call), move |template| {
+        let is_another =
+            |contract: &Contract| contract.has_path(template) && this.as_deref() != Some(template);
+        !matched.is_some_and(|matched| is_another(&matched.contract))
+    })
+}
+
 /// The tags of an operation.
 fn tags(call: &Call) -> &[String] {
     let operation = call.operation.as_ref().and_then(|matched| matched.route.operation.as_ref());
@@ -123,8 +136,7 @@ impl Policy {
         let (method, tags) = (&call.method, tags(call));
         let mut rules =
             self.deny.of(method, call.spellings(), tags).chain(self.allow.of(method, call.spellings(), tags));
-        rules.any(|rule| rule.asks_about(call))
-            || self.own.of(method, call.spellings(), tags).any(|own| own.asks_about(call))
+        rules.any(|rule| rule.asks_about(call)) || own_of(&self.own, call).any(|own| own.asks_about(call))
     }
 
     /// The operation that tells a caller about itself.
@@ -143,7 +155,7 @@ impl Policy {
     /// The rules about the owner of what a request is for. Nothing is allocated if there is none.
     pub(crate) fn own(&self, call: &Call, query: Option<&str>) -> Vec<Arc<Own>> {
         if self.has_own(call) {
-            let rules = self.own.of(&call.method, call.spellings(), tags(call));
+            let rules = own_of(&self.own, call);
             return rules.filter(|rule| rule.counts_for(call, query)).cloned().collect();
         }
         self.proposed.enforced(call, query)
@@ -162,13 +174,15 @@ impl Policy {
 
     /// Whether the configuration says whose the object of a request has to be.
     fn has_own(&self, call: &Call) -> bool {
-        !self.own.is_empty() && self.own.of(&call.method, call.spellings(), tags(call)).next().is_some()
+        !self.own.is_empty() && own_of(&self.own, call).next().is_some()
     }
 
     /// How many rules check whose object an operation shows, by the template of its path.
-    pub fn own_rules(&self, path: &str, methods: &[String]) -> usize {
+    pub fn own_rules(&self, path: &str, methods: &[String], contract: &Contract) -> usize {
         let methods = methods.iter().filter_map(|method| Method::from_bytes(method.as_bytes()).ok());
-        let of = |method| self.own.of(&method, Spellings::one(path), &[]).count();
+        let this = shape(path);
+        let counts = |template: &str| !contract.has_path(template) || template == this;
+        let of = |method| self.own.of_templates(&method, Spellings::one(path), &[], counts).count();
         methods.map(of).max().unwrap_or_default()
     }
 

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{
     evidence::{AllEvidence, Counted, Evidence, Verdict},
     own::{self, Own, OwnConfig},
-    tags,
+    own_of,
 };
 use crate::{
     Call, Mode,
@@ -61,7 +61,7 @@ impl Proposed {
     /// The rules for a request whose verdict is to be learned from. Nothing for most requests.
     pub(super) fn of(&self, call: &Call, query: Option<&str>) -> Vec<Arc<Own>> {
         let Some(compiled) = self.compiled_for(call) else { return Vec::new() };
-        let rules = compiled.rules.of(&call.method, call.spellings(), tags(call));
+        let rules = own_of(&compiled.rules, call);
         let rules = rules.filter(|rule| rule.counts_for(call, query) && rule.evidence.is_due());
         rules.cloned().collect()
     }
@@ -72,7 +72,7 @@ impl Proposed {
             return Vec::new();
         }
         let Some(compiled) = self.compiled_for(call) else { return Vec::new() };
-        let rules = compiled.enforced.of(&call.method, call.spellings(), tags(call));
+        let rules = own_of(&compiled.enforced, call);
         let is_sure = |rule: &&Arc<Own>| rule.evidence.verdict() == Verdict::Confirmed;
         rules.filter(is_sure).filter(|rule| rule.counts_for(call, query)).cloned().collect()
     }
@@ -81,7 +81,7 @@ impl Proposed {
     /// request.
     pub(super) fn ask_about(&self, call: &Call) -> bool {
         let Some(compiled) = self.compiled_for(call) else { return false };
-        let mut rules = compiled.rules.of(&call.method, call.spellings(), tags(call));
+        let mut rules = own_of(&compiled.rules, call);
         rules.any(|rule| rule.asks_about(call))
     }
 

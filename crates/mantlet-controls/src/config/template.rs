@@ -24,6 +24,17 @@ pub(crate) fn with_empty_rest(template: &str) -> Option<&str> {
     template.get(..template.rfind("{*")?)
 }
 
+/// A template without the names of its parameters: two of the same shape match the same paths.
+pub(crate) fn shape(path: &str) -> String {
+    let template = template(path);
+    let segments = template.split('/').map(|segment| match segment.strip_prefix('{') {
+        Some(rest) if rest.starts_with('*') => "{*}",
+        Some(rest) if rest.ends_with('}') => "{}",
+        _ => segment,
+    });
+    segments.collect::<Vec<_>>().join("/")
+}
+
 /// FastAPI's `{name:path}` as the router writes it: `{*name}`; other converters (`{id:int}`) match
 /// any segment.
 pub(crate) fn template(path: &str) -> String {

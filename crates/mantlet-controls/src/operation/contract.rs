@@ -16,6 +16,8 @@ use mantlet_contract::{
     sensitive::{self, Evidence, SensitiveRoute, SessionRole, SessionRoute},
 };
 
+use crate::config::template::shape;
+
 use super::{
     place,
     security::{QueryToken, Security},
@@ -60,6 +62,8 @@ pub struct Contract {
     pub(crate) query_tokens: HashMap<usize, QueryToken>,
     /// Rules about owners that its tables propose.
     proposals: Vec<Proposal>,
+    /// The shapes of its paths.
+    paths: HashSet<Box<str>>,
     /// Every name that a field or a parameter has anywhere: these are the app's own words.
     pub(crate) names: HashSet<Box<str>>,
 }
@@ -126,6 +130,7 @@ impl Contract {
         };
         let query_tokens = routes.http().filter_map(query_token_of).collect();
         let names = names_of(model, &routes);
+        let paths = routes.http().map(|route| shape(route.own_path()).into()).collect();
         let tables = objects::find(model).tables.into_iter();
         let proposals = tables.flat_map(|table| table.proposals).collect();
         let found = Self {
@@ -147,6 +152,7 @@ impl Contract {
             security,
             query_tokens,
             proposals,
+            paths,
             names,
         };
         (found, notes)
@@ -196,6 +202,11 @@ impl Contract {
             text.split([' ', '=', '.']).next()
         });
         attributes.into_iter().any(|own| own == name)
+    }
+
+    /// Whether a path of this shape is that of an operation.
+    pub(crate) fn has_path(&self, shape: &str) -> bool {
+        self.paths.contains(shape)
     }
 
     /// Its routes.

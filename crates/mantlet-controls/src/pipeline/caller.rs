@@ -1,14 +1,15 @@
 //! Asks the app who calls, where a rule needs more than a credential says.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 
-use super::{App, Road};
+use super::{App, Road, due::Stranger};
 use crate::{
     Call, Scheme,
     audit::Sink,
     authorization::caller::{Callers, LONGEST, Me},
+    call::Attribute,
 };
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -33,26 +34,32 @@ pub(super) async fn ask<B, A: App<B>, S: Sink>(road: &mut Road<'_, S>, headers: 
     let slot = callers.slot(&credentials);
     let clock = road.call.clock;
     if let Some(known) = slot.known(clock.instant()) {
-        road.call.told_by_app = known;
-        return;
+        return told(road, known);
     }
     let _one_at_a_time = slot.lock().await;
     if let Some(known) = slot.known(clock.instant()) {
-        road.call.told_by_app = known;
-        return;
+        return told(road, known);
     }
     let question = question(&road.call, &me, credentials);
     let answer = app.read(&road.call, question, LONGEST).await;
-    let told = answer.and_then(|answer| callers.read(answer.status(), answer.body(), contract.as_deref()));
-    let Some(told) = told else {
+    let found = answer.and_then(|answer| callers.read(answer.status(), answer.body(), contract.as_deref()));
+    let Some(found) = found else {
         road.due.is_caller_unclear = true;
         return;
     };
     let expires = road.call.principal.as_ref().and_then(|principal| principal.expires);
     let left = expires.map(|end| end.saturating_sub(clock.time().as_second()));
     let left = left.map(|left| Duration::from_secs(u64::try_from(left).unwrap_or_default()));
-    slot.keep(told.clone(), clock.instant(), left);
-    road.call.told_by_app = told;
+    slot.keep(found.clone(), clock.instant(), left);
+    told(road, found);
+}
+
+/// What the app says.
+fn told<S>(road: &mut Road<'_, S>, found: Option<Arc<[Attribute]>>) {
+    if found.is_none() && road.call.principal.is_none() {
+        road.due.stranger = Some(Stranger::Unknown);
+    }
+    road.call.told_by_app = found;
 }
 
 /// The app has answered: does it have to be asked again?

@@ -31,6 +31,15 @@ pub(super) enum Reached {
     Answered,
 }
 
+/// A caller of whom nothing is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stranger {
+    /// It shows no credential.
+    Anonymous,
+    /// The app does not know its credential.
+    Unknown,
+}
+
 /// How a request has ended.
 pub(super) struct Outcome<'o> {
     /// The reason of its refusal, if it was refused.
@@ -71,6 +80,8 @@ pub(super) struct Due {
     pub(super) reported: Option<Box<Refusal>>,
     /// authorization: the app has not said who calls, although it was asked.
     pub(super) is_caller_unclear: bool,
+    /// authorization: the request has no credential, or one that the app does not know.
+    pub(super) stranger: Option<Stranger>,
     /// authorization: the rules about whose the object is.
     pub(super) own: Option<Box<Watched>>,
     /// authorization: rules that are compared with the answer, and change nothing.

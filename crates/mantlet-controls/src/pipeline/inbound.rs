@@ -7,7 +7,9 @@ use http::{Request, header, uri::PathAndQuery};
 use http_body::Body;
 
 use super::{
-    App, Arrival, Ending, Road, WireVerdict, authenticate, caller, logout, own,
+    App, Arrival, Ending, Road, WireVerdict, authenticate, caller,
+    due::Stranger,
+    logout, own,
     pages::{foreign, of_origin, suspect},
     pass::{pass, stop},
     refresh,
@@ -286,8 +288,17 @@ where
         && !headers.contains_key(header::AUTHORIZATION);
     let judged = road.policy.authorization.judge(call, request.uri().query(), is_anonymous);
     road.due.reported = judged.reported;
-    if road.due.is_caller_unclear && refuses(&judged.faults) {
-        return Err(Refusal::retry(Reason::AppUnavailable, own::RETRY));
+    if is_anonymous {
+        road.due.stranger = Some(Stranger::Anonymous);
+    }
+    if refuses(&judged.faults) {
+        if road.due.is_caller_unclear {
+            return Err(Refusal::retry(Reason::AppUnavailable, own::RETRY));
+        }
+        // A client knows by 401 that it has to get a new token.
+        if road.due.stranger == Some(Stranger::Unknown) {
+            return Err(Reason::TokenInvalid.into());
+        }
     }
     pass(road.audit, &road.call, judged.faults)
 }

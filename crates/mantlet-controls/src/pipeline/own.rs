@@ -7,7 +7,10 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, h
 use http_body::Body;
 use mantlet_contract::json;
 
-use super::{App, Ending, Road, due::Reached};
+use super::{
+    App, Ending, Road,
+    due::{Reached, Stranger},
+};
 use crate::{
     Call, Mode, Reason, Refusal, RequestBody, ResponseBody, account,
     audit::{Record, Sink},
@@ -15,7 +18,9 @@ use crate::{
         After, Before, Own, Whose,
         absent::{self, NotFound, hide_times},
     },
-    cors, responses,
+    cors,
+    operation::Need,
+    responses,
     throttle::Tarpit,
 };
 
@@ -124,20 +129,36 @@ where
         if is_needed && watched.question.is_none() {
             watched.question = Some(question(request));
         }
-        let found = match before {
-            Before::Known(whose) => (whose, None),
+        let targets = match before {
+            Before::Known(whose) => {
+                if rule.mode == Mode::Enforce && rule.is_against(whose) && is_left_to_app(road)? {
+                    continue;
+                }
+                if is_against(road, &rule, whose)? {
+                    road.due.reached = Reached::Answered;
+                    return Err(hidden(road, &watched, None, app).await);
+                }
+                continue;
+            }
             Before::Answer => {
                 watched.by_answer.push(rule);
                 continue;
             }
-            Before::ReadHere => {
-                let target = request.uri().path().to_owned();
-                read(road, &rule, app, &watched, vec![target], true).await?
-            }
-            Before::ReadAt(targets) => read(road, &rule, app, &watched, targets, true).await?,
+            Before::ReadHere => vec![request.uri().path().to_owned()],
+            Before::ReadAt(targets) => targets,
         };
-        let (whose, actual) = found;
-        if is_against(road, &rule, whose)? {
+        // What does not exist is asked for beside it.
+        if let (Some(question), Some(Ok(target))) =
+            (&mut watched.question, targets.first().map(|target| target.parse::<Uri>()))
+        {
+            *question.uri_mut() = target;
+        }
+        let (whose, actual) = read(road, &rule, app, &watched, targets, true).await?;
+        let is_refused = match whose {
+            Whose::Absent => rule.mode == Mode::Enforce && rule.is_against(whose),
+            whose => is_against(road, &rule, whose)?,
+        };
+        if is_refused {
             road.due.reached = Reached::Answered;
             return Err(hidden(road, &watched, actual.as_ref(), app).await);
         }
@@ -165,6 +186,20 @@ fn is_against<S: Sink>(road: &Road<'_, S>, rule: &Own, whose: Whose) -> Result<b
     }
     road.audit.record(Record::of(&road.call, &rule.refusal(whose), rule.mode));
     Ok(is_enforced)
+}
+
+/// Whether the app itself refuses this caller, of whom nothing is known; else it is refused here, as a
+/// client expects it: by 404 it would not know that it has to log in.
+fn is_left_to_app<S>(road: &Road<'_, S>) -> Result<bool, Ending> {
+    let security = road.call.operation.as_ref().filter(|matched| matched.contract.exact && !matched.unsure);
+    let security = security.and_then(|matched| matched.security());
+    let is_required = security.is_some_and(|security| security.bearer == Some(Need::Required));
+    match road.due.stranger {
+        Some(Stranger::Anonymous) if is_required => Ok(true),
+        Some(Stranger::Anonymous) => Err(Reason::CredentialsMissing.into()),
+        Some(Stranger::Unknown) => Err(Reason::TokenInvalid.into()),
+        None => Ok(false),
+    }
 }
 
 /// The app does not answer a question of ours.
@@ -206,8 +241,11 @@ where
             _ => return Ok((Whose::Unclear("the app does not answer"), last)),
         };
         match answer.status() {
-            // There is nothing to protect.
-            StatusCode::NOT_FOUND | StatusCode::GONE => {}
+            StatusCode::NOT_FOUND | StatusCode::GONE => {
+                if rule.mode == Mode::Enforce && !rule.lets_create() {
+                    return Ok((Whose::Absent, Some(answer.headers().clone())));
+                }
+            }
             // What may not be seen may not be changed, and the app says so itself.
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 if rule.mode == Mode::Enforce {
@@ -402,10 +440,10 @@ where
     let body = known.body(call);
     let mut answer = Response::new(Bytes::new());
     *answer.status_mut() = StatusCode::NOT_FOUND;
-    *answer.headers_mut() = known.headers(actual);
     let length = known.headers.get(header::CONTENT_LENGTH).filter(|_| call.method == Method::HEAD).cloned();
     let length = length.unwrap_or_else(|| HeaderValue::from(body.len()));
-    answer.headers_mut().insert(header::CONTENT_LENGTH, length);
+    *answer.headers_mut() = known.headers(&length, actual);
+    answer.headers_mut().entry(header::CONTENT_LENGTH).or_insert(length);
     if call.method != Method::HEAD {
         *answer.body_mut() = body;
     }

@@ -23,7 +23,9 @@ pub(crate) fn contract(arguments: &DescribeArguments) -> Result<ExitCode, Failur
     let (Description { name, from, model, json }, policy) = describe(&arguments.contract)?;
     let (contract, left) = Contract::compile(&model);
     let report = Report::new(name, from, &model, &contract, left).with_objects(&model, |place| {
-        policy.as_ref().map_or(0, |policy| policy.authorization.own_rules(&place.path, &place.methods))
+        policy
+            .as_ref()
+            .map_or(0, |policy| policy.authorization.own_rules(&place.path, &place.methods, &contract))
     });
     say(report.full());
     print(&json)?;

@@ -24,7 +24,8 @@ struct Listed {
 
 #[derive(Deserialize)]
 struct Rule {
-    rule: String,
+    #[serde(rename = "rule")]
+    name: String,
     toml: String,
     mode: String,
     counted: Counted,
@@ -65,7 +66,7 @@ fn list(Listed { contract, objects }: &Listed) -> String {
     }
     let mut text = String::new();
     for rule in objects {
-        let _ = writeln!(text, "{}  {}\n    {}", rule.rule, rule.mode, rule.counted.told(&rule.mode));
+        let _ = writeln!(text, "{}  {}\n    {}", rule.name, rule.mode, rule.counted.told(&rule.mode));
         for line in rule.toml.lines() {
             let _ = writeln!(text, "    {line}");
         }
@@ -102,7 +103,7 @@ impl Counted {
 
 /// Writes a proposal into the configuration file, if the file is good with it.
 fn accept(listed: &Listed, number: &str, enforce: bool, running: &Running) -> Result<ExitCode, Failure> {
-    let rule = listed.objects.iter().find(|rule| rule.mode == "proposed" && rule.rule == number);
+    let rule = listed.objects.iter().find(|rule| rule.mode == "proposed" && rule.name == number);
     let rule = rule.ok_or_else(|| {
         Failure::usage(format!(
             "`{number}` is not the number of a proposed rule\n`mantlet objects` shows them"

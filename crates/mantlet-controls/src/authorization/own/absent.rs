@@ -180,9 +180,12 @@ impl NotFound {
 
     /// FastAPI's own.
     pub(crate) fn usual() -> Self {
-        let json = HeaderValue::from_static("application/json");
+        let headers = [
+            (header::CONTENT_LENGTH, HeaderValue::from_static("22")),
+            (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        ];
         let body = vec![Part::Text(Box::from(&br#"{"detail":"Not Found"}"#[..]))];
-        Self { headers: HeaderMap::from_iter([(header::CONTENT_TYPE, json)]), body }
+        Self { headers: HeaderMap::from_iter(headers), body }
     }
 
     /// The body for this request.
@@ -201,11 +204,16 @@ impl NotFound {
 
     /// The headers for this request, in the place of those that the app has sent with the object, if it
     /// has. What is about one request stays that of this one, if the app says it with a 404, too.
-    pub(crate) fn headers(&self, actual: Option<&HeaderMap>) -> HeaderMap {
+    pub(crate) fn headers(&self, length: &HeaderValue, actual: Option<&HeaderMap>) -> HeaderMap {
         let mut out = HeaderMap::new();
         for name in self.headers.keys() {
             let mut known = self.headers.get_all(name).iter();
-            if *name == header::CONTENT_LENGTH || *name == header::DATE || is_timing(name) {
+            if *name == header::DATE || is_timing(name) {
+                continue;
+            }
+            // In their order.
+            if *name == header::CONTENT_LENGTH {
+                out.insert(name, length.clone());
                 continue;
             }
             if *name == header::SET_COOKIE {
@@ -237,11 +245,17 @@ pub(crate) struct Other {
 /// A target like this one, for an object that does not exist.
 pub(crate) fn another(call: &Call, target: &Uri) -> Option<Other> {
     let (.., place) = call.operation.as_ref()?.parameters.last()?;
-    let (path, value) = (call.path.as_str(), call.path.as_str().get(place.clone())?);
-    // Not decoded: its place is the same in what is sent.
-    if target.path() != path || value.is_empty() {
-        return None;
-    }
+    let value = call.path.as_str().get(place.clone())?;
+    // The last place where it stands in the target, as a whole.
+    let target = target.path();
+    let is_whole = |at: &usize| {
+        let before = target.get(..*at).is_some_and(|before| before.ends_with('/'));
+        let after =
+            target.get(at + value.len()..).is_some_and(|after| after.is_empty() || after.starts_with('/'));
+        before && after
+    };
+    let at = target.match_indices(value).map(|(at, _)| at).filter(is_whole).last();
+    let at = at.filter(|_| !value.is_empty())?;
     let random = Uuid::new_v4();
     let number = random.as_u64_pair().0 % 1_000_000_000;
     let other: String = if value.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -252,7 +266,7 @@ pub(crate) fn another(call: &Call, target: &Uri) -> Option<Other> {
     } else {
         random.simple().to_string().chars().cycle().take(value.len().clamp(8, 32)).collect()
     };
-    let target = format!("{}{other}{}", path.get(..place.start)?, path.get(place.end..)?).parse().ok()?;
+    let target = format!("{}{other}{}", target.get(..at)?, target.get(at + value.len()..)?).parse().ok()?;
     Some(Other { target, value: other })
 }
 

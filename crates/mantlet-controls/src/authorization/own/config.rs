@@ -56,7 +56,9 @@ pub struct OwnConfig {
     pub count: Option<String>,
     /// What becomes of a request where the owner cannot be seen. Default `refuse`.
     pub missing: Unclear,
-    /// The same where the owner is null. Default `refuse`.
+    /// What becomes of a request where the app's answer to the reading of the object is 404. Default `refuse`.
+    pub absent: Unclear,
+    /// What becomes of a request where the owner is null. Default `refuse`.
     pub nulls: Unclear,
     /// The mode of this rule. Default `enforce`.
     pub mode: Mode,
@@ -151,6 +153,7 @@ pub(in crate::authorization) fn check(
             writes: config.writes,
             missing: config.missing,
             nulls: config.nulls,
+            absent: config.absent,
             mode: config.mode.under(context.report_only),
             place: format!("authorization.{list}[{index}]").into(),
             evidence: evidence.of(words(config)),

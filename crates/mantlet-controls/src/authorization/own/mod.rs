@@ -43,6 +43,8 @@ pub(crate) struct Own {
     missing: Unclear,
     /// Where it belongs to nobody.
     nulls: Unclear,
+    /// Where the app says to this caller that it does not exist.
+    absent: Unclear,
     pub(crate) mode: Mode,
     /// Where the rule stands in the configuration.
     place: Arc<str>,
@@ -72,6 +74,8 @@ pub(crate) enum Whose {
     Foreign,
     /// Why that is not known.
     Unclear(&'static str),
+    /// The app says to this caller that it does not exist.
+    Absent,
 }
 
 /// What has to be done before the app gets a request.
@@ -259,8 +263,14 @@ impl Own {
         match whose {
             Whose::Callers => false,
             Whose::Foreign => true,
+            Whose::Absent => self.absent == Unclear::Refuse,
             Whose::Unclear(why) => why == NULL || self.missing == Unclear::Refuse,
         }
+    }
+
+    /// Whether a request goes on although its object does not exist.
+    pub(crate) fn lets_create(&self) -> bool {
+        self.absent == Unclear::Pass
     }
 
     /// The refusal.
@@ -271,7 +281,9 @@ impl Own {
                 let key = if why == NULL { "nulls = \"pass\"" } else { "missing = \"pass\"" };
                 (Reason::ObjectOwnerUnclear, format!("{}: {why}", self.place).into(), Some(key))
             }
-            Whose::Foreign | Whose::Callers => (Reason::ObjectForeign, Arc::clone(&self.place), None),
+            Whose::Foreign | Whose::Callers | Whose::Absent => {
+                (Reason::ObjectForeign, Arc::clone(&self.place), None)
+            }
         };
         let line = match key.filter(|_| self.mode == Mode::Enforce) {
             Some(key) => format!("{key} # in {}", self.place),
@@ -295,6 +307,7 @@ impl Own {
             Whose::Callers => self.evidence.note_own(&caller),
             Whose::Foreign => self.evidence.note_foreign(&caller, call.request_id.as_str()),
             Whose::Unclear(why) => self.evidence.note_unclear(why),
+            Whose::Absent => {}
         }
     }
 
