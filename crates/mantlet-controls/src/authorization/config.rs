@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Policy, Rule,
-    condition::{Condition, FORMS},
+    circumstance::Known,
+    condition::Condition,
+    network::{self, NetworkConfig},
 };
 use crate::{
     Mode,
@@ -26,6 +28,9 @@ pub struct Config {
     /// Who may not do something, whatever `allow` says.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub deny: Vec<RuleConfig>,
+    /// Lists of networks that conditions name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub network: Vec<NetworkConfig>,
 }
 
 /// An `[[authorization.allow]]` or `[[authorization.deny]]` section.
@@ -63,9 +68,11 @@ impl Section for Config {
     fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let scopes = self.scopes.unwrap_or_else(|| context.posture.of_suspicion()).under(context.report_only);
-        let allow = check(&self.allow, "allow", context, &mut mistakes);
-        let deny = check(&self.deny, "deny", context, &mut mistakes);
-        if mistakes.is_empty() { Ok(Policy { scopes, allow, deny }) } else { Err(mistakes) }
+        let (mut known, mut files) = (Known::default(), Vec::new());
+        network::check(&self.network, &mut known, &mut files, &mut mistakes);
+        let allow = check(&self.allow, "allow", context, &known, &mut mistakes);
+        let deny = check(&self.deny, "deny", context, &known, &mut mistakes);
+        if mistakes.is_empty() { Ok(Policy { scopes, allow, deny, files }) } else { Err(mistakes) }
     }
 }
 
@@ -73,6 +80,7 @@ fn check(
     rules: &[RuleConfig],
     list: &str,
     context: &Context,
+    known: &Known,
     mistakes: &mut Vec<Mistake>,
 ) -> Selection<Rule> {
     let mut checked = Selection::default();
@@ -81,12 +89,10 @@ fn check(
         let mut conditions = |key: &str, texts: &[String]| {
             let mut read = Vec::new();
             for (number, text) in texts.iter().enumerate() {
-                match Condition::read(text) {
-                    Some(condition) => read.push(condition),
-                    None => mistakes.push(
-                        Mistake::new(at(&format!("{key}[{number}]")), format!("`{text}` is not a condition"))
-                            .help(FORMS),
-                    ),
+                match Condition::read(text, known) {
+                    Ok(condition) => read.push(condition),
+                    Err(why) => mistakes
+                        .push(Mistake::new(at(&format!("{key}[{number}]")), why.message).help(why.help)),
                 }
             }
             read

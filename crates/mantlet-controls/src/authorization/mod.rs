@@ -36,8 +36,12 @@
 //! assert!(config.check(&Context::default()).is_ok());
 //! ```
 
+mod circumstance;
 mod condition;
 mod config;
+mod files;
+mod network;
+mod ranges;
 mod scopes;
 
 use std::sync::Arc;
@@ -45,7 +49,11 @@ use std::sync::Arc;
 use http::{HeaderValue, header};
 
 use self::condition::Condition;
-pub use self::config::{Config, RuleConfig};
+pub use self::{
+    config::{Config, RuleConfig},
+    files::{ConditionFile, Taken},
+    network::NetworkConfig,
+};
 use crate::{Call, Mode, Reason, Refusal, refusal::Faults, selection::Selection};
 
 /// The checked `[authorization]` section.
@@ -54,6 +62,7 @@ pub struct Policy {
     scopes: Mode,
     allow: Selection<Rule>,
     deny: Selection<Rule>,
+    files: Vec<Arc<ConditionFile>>,
 }
 
 /// A rule of either list.
@@ -80,6 +89,11 @@ pub(crate) struct Judged {
 }
 
 impl Policy {
+    /// The files that conditions depend on.
+    pub fn files(&self) -> &[Arc<ConditionFile>] {
+        &self.files
+    }
+
     /// Judges a request. Nothing, and nothing is allocated, for nearly all. `is_anonymous`: it has no
     /// credential by which someone could be known.
     pub(crate) fn judge(&self, call: &Call, query: Option<&str>, is_anonymous: bool) -> Judged {
@@ -136,5 +150,7 @@ fn of_scopes(missing: &[Box<str>]) -> Refusal {
     refusal
 }
 
+#[cfg(test)]
+mod ranges_tests;
 #[cfg(test)]
 mod tests;
