@@ -44,8 +44,8 @@ enum Input {
 
 /// How conditions are written.
 const FORMS: &str = "write `anyone`, `authenticated`, `principal:is_admin`, `principal:role = admin`, \
-                                `principal:role in [admin, owner]`, `path:user_id = principal:sub`, `query:user = principal:sub`, `scope:NAME`, `network:10.0.0.0/8` \
-                                or `network:@LIST`, each with or without `not` before it, and `and` between several";
+                                `principal:role in [admin, owner]`, `path:user_id = principal:sub`, `query:user = principal:sub`, `scope:NAME`, `network:10.0.0.0/8`, \
+                                `network:@LIST`, `country:DE`, `country in [DE, AT]` or `time:Mon-Fri 08:00-18:00 Europe/Berlin`, each with or without `not` before it, and `and` between several";
 
 impl Condition {
     /// Reads a text, which may name what is known.

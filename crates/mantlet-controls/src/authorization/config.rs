@@ -1,16 +1,21 @@
 //! The `[authorization]` section.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
     Policy, Rule,
     circumstance::Known,
     condition::Condition,
+    countries,
+    files::{ConditionFile, Holds},
     network::{self, NetworkConfig},
+    ranges::Fault,
 };
 use crate::{
     Mode,
-    config::{Context, Mistake, Section, template::methods},
+    config::{Content, Context, Mistake, Section, template::methods},
     selection::{Selection, Target},
 };
 
@@ -31,6 +36,12 @@ pub struct Config {
     /// Lists of networks that conditions name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub network: Vec<NetworkConfig>,
+    /// A database of countries (`.mmdb`), read again when it changes. Default none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub country_database: String,
+    /// Its content.
+    #[serde(skip)]
+    pub country_content: Option<Content>,
 }
 
 /// An `[[authorization.allow]]` or `[[authorization.deny]]` section.
@@ -70,6 +81,21 @@ impl Section for Config {
         let scopes = self.scopes.unwrap_or_else(|| context.posture.of_suspicion()).under(context.report_only);
         let (mut known, mut files) = (Known::default(), Vec::new());
         network::check(&self.network, &mut known, &mut files, &mut mistakes);
+        if !self.country_database.is_empty() {
+            let slot = countries::Slot::default();
+            if let Some(content) = &self.country_content {
+                let (path, holds) = (&*self.country_database, Holds::Countries(Arc::clone(&slot)));
+                match ConditionFile::new(path, "authorization.country-database".to_owned(), holds, content) {
+                    Ok(file) => files.push(Arc::new(file)),
+                    Err(Fault::File(what) | Fault::Wanted(_, what)) => {
+                        let help = "download it again, GeoLite2 Country for example";
+                        mistakes
+                            .push(Mistake::new("country-database", format!("`{path}` {what}")).help(help));
+                    }
+                }
+            }
+            known.countries = Some(slot);
+        }
         let allow = check(&self.allow, "allow", context, &known, &mut mistakes);
         let deny = check(&self.deny, "deny", context, &known, &mut mistakes);
         if mistakes.is_empty() { Ok(Policy { scopes, allow, deny, files }) } else { Err(mistakes) }

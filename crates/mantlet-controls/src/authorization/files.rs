@@ -13,7 +13,10 @@ use std::{
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 
-use super::ranges::{self, Fault, Wanted};
+use super::{
+    countries::{self, Countries},
+    ranges::{self, Fault, Wanted},
+};
 use crate::config::{Content, Networks};
 
 /// A list of networks that is in force. A clone is the same one.
@@ -35,6 +38,7 @@ pub struct ConditionFile {
 #[derive(Debug)]
 pub(super) enum Holds {
     Networks(Box<Ranges>),
+    Countries(countries::Slot),
 }
 
 /// Where the networks of a file go.
@@ -97,6 +101,12 @@ impl Holds {
                 let count = networks.len();
                 own.list.store(Arc::new(networks));
                 Ok(if count == 1 { "1 range".to_owned() } else { format!("{count} ranges") })
+            }
+            Self::Countries(slot) => {
+                let read = Countries::read(content)?;
+                let what = read.made();
+                slot.store(Some(Arc::new(read)));
+                Ok(what)
             }
         }
     }

@@ -39,7 +39,9 @@
 mod circumstance;
 mod condition;
 mod config;
+mod countries;
 mod files;
+mod hours;
 mod network;
 mod ranges;
 mod scopes;
@@ -150,6 +152,10 @@ fn of_scopes(missing: &[Box<str>]) -> Refusal {
     refusal
 }
 
+#[cfg(test)]
+mod circumstance_tests;
+#[cfg(test)]
+mod mmdb_tests;
 #[cfg(test)]
 mod ranges_tests;
 #[cfg(test)]

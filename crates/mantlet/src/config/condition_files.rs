@@ -12,6 +12,7 @@ pub(crate) fn read(config: &mut Config, mistakes: &mut Vec<Mistake>) {
     for (index, network) in config.network.iter_mut().enumerate() {
         network.content = content(&network.file, &format!("network[{index}].file"), mistakes);
     }
+    config.country_content = content(&config.country_database, "country-database", mistakes);
 }
 
 /// The content of a file, if one is named and can be read.
