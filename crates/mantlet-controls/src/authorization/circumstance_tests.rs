@@ -84,13 +84,19 @@ fn a_database_that_is_damaged_or_of_another_kind_is_not_used() {
     let config = Config {
         deny: vec![RuleConfig { who: vec!["country:DE".into()], ..RuleConfig::default() }],
         country_database: "a.mmdb".into(),
-        country_content: Some(Content::new(b"x".to_vec())),
+        country_content: Some(Ok(Content::new(b"x".to_vec()))),
         ..Config::default()
     };
     let mistakes = config.check(&Context::default()).unwrap_err();
     let keys: Vec<_> = mistakes.iter().map(|mistake| &*mistake.key).collect();
     assert_eq!(keys, ["country-database"], "what names it is not wrong");
-    let config = Config { country_content: Some(Content::new(whole)), ..config };
+    for (content, expected) in
+        [(None, "`a.mmdb` was not read"), (Some(Err("no".into())), "`a.mmdb` cannot be read: no")]
+    {
+        let config = Config { country_content: content, ..config.clone() };
+        assert_eq!(config.check(&Context::default()).unwrap_err()[0].message, expected);
+    }
+    let config = Config { country_content: Some(Ok(Content::new(whole))), ..config };
     assert_eq!(config.check(&Context::default()).unwrap().files().len(), 1);
 }
 

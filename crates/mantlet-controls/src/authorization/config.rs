@@ -9,13 +9,13 @@ use super::{
     circumstance::Known,
     condition::Condition,
     countries,
-    files::{ConditionFile, Holds},
+    files::{ConditionFile, FileContent, Holds},
     network::{self, NetworkConfig},
     ranges::Fault,
 };
 use crate::{
     Mode,
-    config::{Content, Context, Mistake, Section, template::methods},
+    config::{Context, Mistake, Section, template::methods},
     selection::{Selection, Target},
 };
 
@@ -41,7 +41,7 @@ pub struct Config {
     pub country_database: String,
     /// Its content.
     #[serde(skip)]
-    pub country_content: Option<Content>,
+    pub country_content: FileContent,
 }
 
 /// An `[[authorization.allow]]` or `[[authorization.deny]]` section.
@@ -83,15 +83,13 @@ impl Section for Config {
         network::check(&self.network, &mut known, &mut files, &mut mistakes);
         if !self.country_database.is_empty() {
             let slot = countries::Slot::default();
-            if let Some(content) = &self.country_content {
-                let (path, holds) = (&*self.country_database, Holds::Countries(Arc::clone(&slot)));
-                match ConditionFile::new(path, "authorization.country-database".to_owned(), holds, content) {
-                    Ok(file) => files.push(Arc::new(file)),
-                    Err(Fault::File(what) | Fault::Wanted(_, what)) => {
-                        let help = "download it again, GeoLite2 Country for example";
-                        mistakes
-                            .push(Mistake::new("country-database", format!("`{path}` {what}")).help(help));
-                    }
+            let (path, holds) = (&*self.country_database, Holds::Countries(Arc::clone(&slot)));
+            let key = "authorization.country-database".to_owned();
+            match ConditionFile::new(path, key, holds, &self.country_content) {
+                Ok(file) => files.push(Arc::new(file)),
+                Err(Fault::File(what) | Fault::Wanted(_, what)) => {
+                    let help = "name a file with a database such as GeoLite2 Country";
+                    mistakes.push(Mistake::new("country-database", format!("`{path}` {what}")).help(help));
                 }
             }
             known.countries = Some(slot);

@@ -50,6 +50,9 @@ pub(super) struct Ranges {
     pub(super) list: List,
 }
 
+/// The content of a file, or why it cannot be read; none if that was not tried. This crate reads no files.
+pub type FileContent = Option<Result<Content, String>>;
+
 /// What became of a content.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Taken {
@@ -61,7 +64,12 @@ pub enum Taken {
 
 impl ConditionFile {
     /// A file, with its first content.
-    pub(super) fn new(path: &str, key: String, holds: Holds, content: &Content) -> Result<Self, Fault> {
+    pub(super) fn new(path: &str, key: String, holds: Holds, content: &FileContent) -> Result<Self, Fault> {
+        let content = match content {
+            Some(Ok(content)) => content,
+            Some(Err(why)) => return Err(Fault::File(format!("cannot be read: {why}"))),
+            None => return Err(Fault::File("was not read".to_owned())),
+        };
         let hasher = RandomState::new();
         let digest = content.digest(&hasher).into();
         holds.take(content)?;

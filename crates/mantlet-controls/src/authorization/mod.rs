@@ -53,7 +53,7 @@ use http::{HeaderValue, header};
 use self::condition::Condition;
 pub use self::{
     config::{Config, RuleConfig},
-    files::{ConditionFile, Taken},
+    files::{ConditionFile, FileContent, Taken},
     network::NetworkConfig,
 };
 use crate::{Call, Mode, Reason, Refusal, refusal::Faults, selection::Selection};

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     circumstance::Known,
-    files::{ConditionFile, Holds, List, Ranges},
+    files::{ConditionFile, FileContent, Holds, List, Ranges},
     ranges::{Fault, Wanted},
 };
-use crate::config::{Content, Mistake, Networks};
+use crate::config::{Mistake, Networks};
 
 const NAMES: &str = "use letters, digits, `-`, `_` and `.`, and write `network:@NAME` in conditions";
 const FILES: &str =
@@ -35,7 +35,7 @@ pub struct NetworkConfig {
     pub regions: Vec<String>,
     /// The content of the file.
     #[serde(skip)]
-    pub content: Option<Content>,
+    pub content: FileContent,
 }
 
 /// Checks the sections.
@@ -84,11 +84,11 @@ pub(super) fn check(
                     add(key, "it has no effect without `file`".to_owned(), "remove it");
                 }
             }
-        } else if let Some(content) = &config.content {
+        } else {
             let wanted = Wanted { services: config.services.clone(), regions: config.regions.clone() };
             let holds = Holds::Networks(Box::new(Ranges { wanted, inline, list: Arc::clone(&list) }));
             let key = format!("authorization.network[{index}].file");
-            match ConditionFile::new(&config.file, key, holds, content) {
+            match ConditionFile::new(&config.file, key, holds, &config.content) {
                 Ok(file) => files.push(Arc::new(file)),
                 Err(Fault::File(what)) => add("file", format!("`{}` {what}", config.file), FILES),
                 Err(Fault::Wanted(key, what)) => {

@@ -113,7 +113,7 @@ fn network(name: &str, ranges: &[&str], file: Option<&str>) -> NetworkConfig {
         name: name.into(),
         ranges: ranges.iter().map(|text| (*text).to_owned()).collect(),
         file: file.map(|_| "ranges.txt".to_owned()).unwrap_or_default(),
-        content: file.map(content),
+        content: file.map(|text| Ok(content(text))),
         ..NetworkConfig::default()
     }
 }

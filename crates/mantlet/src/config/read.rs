@@ -137,7 +137,7 @@ impl Reader {
         issuer_material::read(&mut controls.issuer, &mut findings);
         findings.extend(issuer_material::read_upstream_key(&mut controls.api_keys));
         findings.extend(issuer_material::read_nonce_key(&mut controls.dpop));
-        condition_files::read(&mut controls.authorization, &mut findings);
+        condition_files::read(&mut controls.authorization);
         controls.deployment.server = self.server;
         controls.deployment.kept = self.kept.clone();
         if is_sound || !loaded.config.csrf.token.key_file.is_empty() {
