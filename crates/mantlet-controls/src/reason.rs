@@ -82,9 +82,10 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// The address is banned after too many refused requests (`[throttle.ban]`).
+    /// The address is banned after too many refused requests (`[throttle.ban]`), or after one for a trap
+    /// (`[throttle.trap]`).
     ClientBanned = "client-banned", FORBIDDEN, [keeps_open, about_amounts, blameless],
-        "This address is temporarily banned after too many refused requests. Try again after `Retry-After`, or ask the operator to lift the ban";
+        "This address is temporarily banned. Try again after `Retry-After`, or ask the operator to lift the ban";
     /// The request line is not `METHOD SP TARGET SP HTTP/1.x` (RFC 9112 section 3).
     RequestLineMalformed = "request-line-malformed", BAD_REQUEST, [],
         "Malformed request line: expected `METHOD /path HTTP/1.1`";

@@ -14,7 +14,7 @@ use crate::{
     admin::{self, Admin},
     audit_log::AuditLog,
     client::{accept, admission},
-    clock,
+    clock, condition_files,
     key_file::KeyFile,
     keys::KeptKeys,
     listener::{self, Listen},
@@ -173,6 +173,12 @@ impl Gate {
     /// on a thread of the gate.
     pub async fn keep_issuers(&self) {
         self.shared.issuers.keep(|| self.shared.policy.load().issuer.remotes()).await;
+    }
+
+    /// Reads the files that conditions depend on again whenever they change, for as long as it is
+    /// polled. Do not poll it on a thread of the gate.
+    pub async fn follow_condition_files(&self) {
+        condition_files::follow(|| self.shared.policy.load().authorization.files().to_vec()).await;
     }
 
     /// Learns of API keys that other gates make or revoke, for as long as it is polled. Do not poll it

@@ -34,6 +34,7 @@ mod app;
 mod store;
 
 pub mod audit_log;
+mod condition_files;
 mod guests;
 pub mod key_file;
 pub mod quota_file;

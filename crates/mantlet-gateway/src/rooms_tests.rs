@@ -22,6 +22,7 @@ const HOUSES: [House; 6] = [
             &["journal"],
             &[
                 "audit_log",
+                "condition_files",
                 "quota_file",
                 "session_file",
                 "key_file",

@@ -40,7 +40,7 @@ const HOUSES: [House; 7] = [
     House {
         folder: &["config"],
         floors: &[
-            &["adopted", "csrf_keys", "issuer_material", "socket_path"],
+            &["adopted", "condition_files", "csrf_keys", "issuer_material", "socket_path"],
             &["admin", "app", "audit", "shutdown", "store", "tls"],
             &["schema"],
             &["gate", "read"],

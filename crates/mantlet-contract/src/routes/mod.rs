@@ -208,9 +208,41 @@ impl Routes {
         self.http().filter_map(|route| route.operation.as_ref())
     }
 
+    /// The route that has a name for this path, or for one that this template matches: its own template.
+    /// One that begins with a parameter for all that follows takes every path, and names none.
+    pub fn named_by(&self, path: &str) -> Option<&str> {
+        let names = |route: &&Arc<HttpRoute>| is_named_by(route.own_path(), path);
+        if let Some(route) = self.http().find(names) {
+            return Some(route.own_path());
+        }
+        let is_websocket = matches!(self.find(Wanted::WebSocket, path), Found::WebSocket);
+        is_websocket.then_some("a WebSocket")
+    }
+
     /// Whether nothing outside the routes can answer.
     pub const fn is_complete(&self) -> bool {
         self.complete
+    }
+}
+
+/// Whether a route with this template has a name for paths that another matches, with or without a slash
+/// at the end.
+pub fn is_named_by(route: &str, path: &str) -> bool {
+    let parts =
+        |path: &str| -> Vec<String> { path.trim_matches('/').split('/').map(str::to_owned).collect() };
+    let is_tail = |part: &str| part.starts_with('{') && part.ends_with(":path}");
+    let (ours, theirs) = (parts(route), parts(path));
+    if ours.first().is_some_and(|first| is_tail(first)) {
+        return false;
+    }
+    let (mut ours, mut theirs) = (ours.iter(), theirs.iter());
+    loop {
+        match (ours.next(), theirs.next()) {
+            (None, None) => return true,
+            (Some(part), _) | (_, Some(part)) if is_tail(part) => return true,
+            (Some(ours), Some(theirs)) if ours == theirs || ours.contains('{') || theirs.contains('{') => {}
+            _ => return false,
+        }
     }
 }
 

@@ -89,3 +89,24 @@ fn without_the_root_path_a_mounted_app_sees_the_whole_path() {
 fn routes_with_root(routes: Routes) -> Routes {
     routes.with_root_path(Some("/api"))
 }
+
+#[test]
+fn a_catch_all_names_no_path_and_other_templates_name_theirs() {
+    for (route, path, expected) in [
+        ("/login", "/login", true),
+        ("/login", "/login/", true),
+        ("/login/", "/login", true),
+        ("/login", "/login/now", false),
+        ("/items/{item_id}", "/items/.env", true),
+        ("/{page}", "/.env", true),
+        ("/{page}", "/.git/config", false),
+        ("/{path:path}", "/.env", false),
+        ("/files/{path:path}", "/files/a/.env", true),
+        ("/files/{path:path}", "/.env", false),
+        ("/docs", "/docs/{rest:path}", true),
+        ("/docs/a/b", "/docs/{rest:path}", true),
+        ("/", "/.env", false),
+    ] {
+        assert_eq!(super::is_named_by(route, path), expected, "{route} {path}");
+    }
+}

@@ -287,9 +287,17 @@ impl Record {
         }
     }
 
-    /// The record of a ban that begins with a call, with the last refusal.
-    pub(crate) fn of_ban(call: &Call, mode: Mode, why: String, until: Timestamp) -> Self {
-        let (banned, refusal) = (mode == Mode::Enforce, Reason::ClientBanned.into());
+    /// The record of a ban that begins with a call, with the last refusal, and the line that changes it,
+    /// if that is not the usual one.
+    pub(crate) fn of_ban(
+        call: &Call,
+        mode: Mode,
+        why: String,
+        until: Timestamp,
+        remedy: Option<Box<str>>,
+    ) -> Self {
+        let banned = mode == Mode::Enforce;
+        let refusal = Refusal { remedy, ..Reason::ClientBanned.into() };
         Self {
             security_event: if banned { "client-banned" } else { "client-would-be-banned" },
             action: if banned { "ban" } else { "pass" },

@@ -3,8 +3,11 @@
 use mantlet_contract::inputs::all_in_query;
 use serde_json::Value;
 
-use super::scopes;
-use crate::{Call, config::Networks};
+use super::{
+    circumstance::{Circumstance, Known, Misread},
+    scopes,
+};
+use crate::Call;
 
 /// Several terms; all of them have to hold.
 #[derive(Debug)]
@@ -29,7 +32,7 @@ enum Fact {
     /// An input of the request is this attribute, or one of its items.
     Input(Input, Box<str>),
     Scope(Box<str>),
-    Network(Networks),
+    Circumstance(Circumstance),
 }
 
 /// A parameter of the operation.
@@ -40,14 +43,20 @@ pub(super) enum Input {
 }
 
 /// How conditions are written.
-pub(super) const FORMS: &str = "write `anyone`, `authenticated`, `principal:is_admin`, `principal:role = admin`, \
-                                `principal:role in [admin, owner]`, `path:user_id = principal:sub`, `query:user = principal:sub`, `scope:NAME` or `network:10.0.0.0/8`, each with or \
-                                without `not` before it, and `and` between several";
+const FORMS: &str = "write `anyone`, `authenticated`, `principal:is_admin`, `principal:role = admin`, \
+                                `principal:role in [admin, owner]`, `path:user_id = principal:sub`, `query:user = principal:sub`, `scope:NAME`, `network:10.0.0.0/8`, \
+                                `network:@LIST`, `country:DE`, `country in [DE, AT]` or `time:Mon-Fri 08:00-18:00 Europe/Berlin`, each with or without `not` before it, and `and` between several";
 
 impl Condition {
-    /// None if the text is not one.
-    pub(super) fn read(text: &str) -> Option<Self> {
-        split(text, " and ")?.into_iter().map(|term| Term::read(term.trim())).collect::<Option<_>>().map(Self)
+    /// Reads a text, which may name what is known.
+    pub(super) fn read(text: &str, known: &Known) -> Result<Self, Misread> {
+        let terms = split(text, " and ").unwrap_or_default().into_iter();
+        let terms: Vec<_> = terms.map(|term| Term::read(term.trim(), known)).collect::<Result<_, _>>()?;
+        let terms: Option<Vec<_>> = terms.into_iter().collect();
+        terms.filter(|terms| !terms.is_empty()).map(Self).ok_or_else(|| Misread {
+            message: format!("`{text}` is not a condition"),
+            help: FORMS.to_owned(),
+        })
     }
 
     /// The attributes that it is about.
@@ -63,7 +72,7 @@ impl Condition {
         self.0.iter().any(|term| match &term.fact {
             Fact::Authenticated => call.principal.is_none(),
             Fact::Is(name) | Fact::OneOf(name, _) | Fact::Input(_, name) => is_missing(call, name),
-            Fact::Anyone | Fact::Scope(_) | Fact::Network(_) => false,
+            Fact::Anyone | Fact::Scope(_) | Fact::Circumstance(_) => false,
         })
     }
 
@@ -74,12 +83,16 @@ impl Condition {
 }
 
 impl Term {
-    fn read(text: &str) -> Option<Self> {
+    fn read(text: &str, known: &Known) -> Result<Option<Self>, Misread> {
         let (is_negated, text) = match text.strip_prefix("not ") {
             Some(rest) => (true, rest.trim_start()),
             None => (false, text),
         };
-        Some(Self { is_negated, fact: Fact::read(text)? })
+        let fact = match Circumstance::read(text, known)? {
+            Some(circumstance) => Some(Fact::Circumstance(circumstance)),
+            None => Fact::read(text),
+        };
+        Ok(fact.map(|fact| Self { is_negated, fact }))
     }
 }
 
@@ -99,7 +112,6 @@ impl Fact {
                 let input = if kind == "path" { Input::Path(name.into()) } else { Input::Query(name.into()) };
                 (is_word(name) && is_word(attribute)).then(|| Self::Input(input, attribute.into()))
             }
-            "network" => Networks::parse(&[rest.to_owned()]).ok().map(Self::Network),
             "principal" => {
                 let (name, wanted) = if let Some((name, list)) = rest.split_once(" in ") {
                     let list = list.trim().strip_prefix('[')?.strip_suffix(']')?;
@@ -137,7 +149,7 @@ impl Fact {
             Self::Scope(scope) => {
                 principal.and_then(scopes::of).is_some_and(|scopes| scopes.iter().any(|own| **own == **scope))
             }
-            Self::Network(networks) => call.client.address.is_some_and(|address| networks.contains(address)),
+            Self::Circumstance(circumstance) => circumstance.is_so(call),
         }
     }
 }

@@ -1,15 +1,22 @@
 //! The `[authorization]` section.
 
+use std::sync::Arc;
+
 use http::Uri;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Policy, Rule,
     caller::Callers,
-    condition::{Condition, FORMS},
     evidence::AllEvidence,
     own::{self, OwnConfig, absent::Absent},
     proposed::Proposed,
+    circumstance::Known,
+    condition::Condition,
+    countries,
+    files::{ConditionFile, FileContent, Holds},
+    network::{self, NetworkConfig},
+    ranges::Fault,
 };
 use crate::{
     Mode,
@@ -40,6 +47,15 @@ pub struct Config {
     /// The operation that tells a caller about itself: `/users/me`. Default: the one that the contract shows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub me: Option<String>,
+    /// Lists of networks that conditions name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub network: Vec<NetworkConfig>,
+    /// A database of countries (`.mmdb`), read again when it changes. Default none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub country_database: String,
+    /// Its content.
+    #[serde(skip)]
+    pub country_content: FileContent,
 }
 
 /// An `[[authorization.allow]]` or `[[authorization.deny]]` section.
@@ -77,10 +93,25 @@ impl Section for Config {
     fn check(&self, context: &Context) -> Result<Policy, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let scopes = self.scopes.unwrap_or_else(|| context.posture.of_suspicion()).under(context.report_only);
-        let allow = check(&self.allow, "allow", context, &mut mistakes);
-        let deny = check(&self.deny, "deny", context, &mut mistakes);
+        let (mut known, mut files) = (Known::default(), Vec::new());
+        network::check(&self.network, &mut known, &mut files, &mut mistakes);
+        if !self.country_database.is_empty() {
+            let slot = countries::Slot::default();
+            let (path, holds) = (&*self.country_database, Holds::Countries(Arc::clone(&slot)));
+            let key = "authorization.country-database".to_owned();
+            match ConditionFile::new(path, key, holds, &self.country_content) {
+                Ok(file) => files.push(Arc::new(file)),
+                Err(Fault::File(what) | Fault::Wanted(_, what)) => {
+                    let help = "name a file with a database such as GeoLite2 Country";
+                    mistakes.push(Mistake::new("country-database", format!("`{path}` {what}")).help(help));
+                }
+            }
+            known.countries = Some(slot);
+        }
+        let allow = check(&self.allow, "allow", context, &known, &mut mistakes);
+        let deny = check(&self.deny, "deny", context, &known, &mut mistakes);
         let evidence: AllEvidence = context.deployment.kept.get();
-        let own = own::check(&self.own, "own", context, &evidence, &mut mistakes);
+        let own = own::check(&self.own, "own", context, (&known, &evidence), &mut mistakes);
         let me = self.me.as_deref().map(|text| {
             let target = text.parse::<Uri>().ok().filter(|_| text.starts_with('/') && !text.contains('{'));
             target.ok_or_else(|| {
@@ -98,23 +129,22 @@ impl Section for Config {
         let names = of_rules.chain(own.all().flat_map(|own| own.attributes())).map(Into::into);
         let callers = Callers::about(names.collect());
         let proposed = Proposed::new(self.learn.unwrap_or(true), context, evidence);
-        Ok(Policy { scopes, allow, deny, own, proposed, me, callers, absent: Absent::default() })
+        Ok(Policy { scopes, allow, deny, own, proposed, me, callers, absent: Absent::default(), files })
     }
 }
 
 /// Conditions, as far as they are some.
 pub(super) fn read_conditions(
     texts: &[String],
+    known: &Known,
     at: impl Fn(usize) -> String,
     mistakes: &mut Vec<Mistake>,
 ) -> Vec<Condition> {
     let mut read = Vec::new();
     for (number, text) in texts.iter().enumerate() {
-        match Condition::read(text) {
-            Some(condition) => read.push(condition),
-            None => {
-                mistakes.push(Mistake::new(at(number), format!("`{text}` is not a condition")).help(FORMS));
-            }
+        match Condition::read(text, known) {
+            Ok(condition) => read.push(condition),
+            Err(why) => mistakes.push(Mistake::new(at(number), why.message).help(why.help)),
         }
     }
     read
@@ -124,13 +154,14 @@ fn check(
     rules: &[RuleConfig],
     list: &str,
     context: &Context,
+    known: &Known,
     mistakes: &mut Vec<Mistake>,
 ) -> Selection<Rule> {
     let mut checked = Selection::default();
     for (index, config) in rules.iter().enumerate().filter(|(_, config)| config.mode != Mode::Off) {
         let at = |key: &str| format!("{list}[{index}].{key}");
         let mut conditions = |key: &str, texts: &[String]| {
-            read_conditions(texts, |number| at(&format!("{key}[{number}]")), mistakes)
+            read_conditions(texts, known, |number| at(&format!("{key}[{number}]")), mistakes)
         };
         let (who, unless) = (conditions("who", &config.who), conditions("unless", &config.unless));
         if list == "allow" && config.who.is_empty() {

@@ -41,11 +41,17 @@
 //! ```
 
 pub(crate) mod caller;
+mod circumstance;
 mod condition;
 mod config;
+mod countries;
 mod evidence;
+mod files;
+mod hours;
+mod network;
 pub(crate) mod own;
 mod proposed;
+mod ranges;
 mod scopes;
 
 use std::sync::Arc;
@@ -61,6 +67,8 @@ use self::{
 pub use self::{
     config::{Config, RuleConfig},
     evidence::{Counted, Verdict},
+    files::{ConditionFile, FileContent, Taken},
+    network::NetworkConfig,
     own::{ListAction, OwnConfig, Unclear, Writes},
     proposed::Told,
 };
@@ -84,6 +92,7 @@ pub struct Policy {
     pub(crate) callers: Callers,
     /// What the app answers where there is nothing.
     pub(crate) absent: Absent,
+    files: Vec<Arc<ConditionFile>>,
 }
 
 /// A rule of either list.
@@ -198,6 +207,11 @@ impl Policy {
         own.chain(contract.into_iter().flat_map(|contract| self.proposed.told(contract, &has))).collect()
     }
 
+    /// The files that conditions depend on.
+    pub fn files(&self) -> &[Arc<ConditionFile>] {
+        &self.files
+    }
+
     /// Judges a request. Nothing, and nothing is allocated, for nearly all. `is_anonymous`: it has no
     /// credential by which someone could be known.
     pub(crate) fn judge(&self, call: &Call, query: Option<&str>, is_anonymous: bool) -> Judged {
@@ -266,5 +280,11 @@ fn of_scopes(missing: &[Box<str>]) -> Refusal {
     refusal
 }
 
+#[cfg(test)]
+mod circumstance_tests;
+#[cfg(test)]
+mod mmdb_tests;
+#[cfg(test)]
+mod ranges_tests;
 #[cfg(test)]
 mod tests;

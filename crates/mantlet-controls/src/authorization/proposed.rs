@@ -10,6 +10,7 @@ use mantlet_contract::objects::Proposal;
 use serde::Serialize;
 
 use super::{
+    circumstance::Known,
     evidence::{AllEvidence, Counted, Evidence, Verdict},
     own::{self, Own, OwnConfig},
     own_of,
@@ -116,7 +117,7 @@ impl Proposed {
                 .map(|one| config(one, mode))
                 .collect();
             // What cannot be compiled is left out: it is only a proposal.
-            own::check(&configs, "proposed", &self.context, &self.evidence, &mut Vec::new())
+            own::check(&configs, "proposed", &self.context, (&Known::default(), &self.evidence), &mut Vec::new())
         };
         Compiled {
             contract: Arc::clone(contract),

@@ -1,7 +1,7 @@
 use http::{Method, Request};
 use serde_json::{Value, json};
 
-use super::*;
+use super::{circumstance::Known, *};
 use crate::{
     Arrival, Context, Peer, Policy as WholePolicy,
     Reason::{AccessDenied, CredentialsMissing, RouteUnknown},
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A request of a caller with these claims; none: without any credential.
-fn call(method: Method, target: &str, claims: Option<&Value>) -> Call {
+pub(super) fn call(method: Method, target: &str, claims: Option<&Value>) -> Call {
     let request = Request::builder().method(method).uri(target).body(()).unwrap();
     let peer = Peer::Ip("203.0.113.1:4711".parse().unwrap());
     let arrival = Arrival { peer, scheme: Scheme::Http, wire: WireVerdict::Unread, certificate: None };
@@ -99,7 +99,9 @@ fn a_condition_holds_for_what_is_proven() {
         ("principal:is_admin and not network:203.0.113.1", false),
     ] {
         assert_eq!(
-            Condition::read(text).unwrap().holds(&call, Some("user=7&org=12&org=13&mine=7&mine=7")),
+            Condition::read(text, &Known::default())
+                .unwrap()
+                .holds(&call, Some("user=7&org=12&org=13&mine=7&mine=7")),
             expected,
             "{text}"
         );
@@ -114,7 +116,11 @@ fn a_condition_holds_for_what_is_proven() {
         ("query:user = principal:sub", false),
         ("network:203.0.113.1", true),
     ] {
-        assert_eq!(Condition::read(text).unwrap().holds(&nobody, Some("user=7")), expected, "{text}");
+        assert_eq!(
+            Condition::read(text, &Known::default()).unwrap().holds(&nobody, Some("user=7")),
+            expected,
+            "{text}"
+        );
     }
 }
 
@@ -134,6 +140,8 @@ fn what_is_not_a_condition_is_told_with_its_place() {
         "scope:",
         "scope:a b",
         "network:office",
+        "network:@office",
+        "network:@",
         "path:user_id",
         "path:user_id = 7",
         "path: = principal:sub",
@@ -149,7 +157,7 @@ fn what_is_not_a_condition_is_told_with_its_place() {
         "principal:role = b c",
         "scope:a,b",
     ] {
-        assert!(Condition::read(text).is_none(), "{text}");
+        assert!(Condition::read(text, &Known::default()).is_err(), "{text}");
     }
     let config = Config {
         allow: vec![rule(&["/a"], &["authenticated", "all"]), rule(&["/a"], &[])],

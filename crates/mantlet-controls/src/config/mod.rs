@@ -1,6 +1,7 @@
 //! The parts that sections of the configuration are made of.
 
 mod clock;
+mod content;
 mod deployment;
 mod environment;
 mod kept;
@@ -14,6 +15,7 @@ pub(crate) mod template;
 pub mod units;
 
 pub use clock::Clock;
+pub use content::Content;
 pub use deployment::{Deployment, Server};
 pub use environment::Environment;
 pub use kept::Kept;

@@ -19,33 +19,31 @@ const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
 impl Networks {
     /// Reads networks, addresses and the words `loopback` and `private`; an error lists what could not be read.
     pub fn parse(texts: &[String]) -> Result<Self, Vec<(usize, &str)>> {
-        let (mut ranges, mut bad) = (Vec::new(), Vec::new());
+        let (mut networks, mut bad) = (Vec::new(), Vec::new());
         for (index, text) in texts.iter().enumerate() {
-            let one = [text.as_str()];
-            let parts: &[&str] = match text.as_str() {
-                "private" => &PRIVATE,
-                "loopback" => &LOOPBACK,
-                _ => &one,
-            };
-            for part in parts {
-                match part.parse::<IpNet>().or_else(|_| part.parse::<IpAddr>().map(IpNet::from)) {
-                    Ok(net) => ranges.push((position(net.network()), position(net.broadcast()))),
-                    Err(_) => bad.push((index, text.as_str())),
-                }
+            match Self::read(text) {
+                Some(read) => networks.extend(read),
+                None => bad.push((index, text.as_str())),
             }
         }
-        if !bad.is_empty() {
-            return Err(bad);
-        }
-        ranges.sort_unstable();
-        let mut merged: Vec<(u128, u128)> = Vec::with_capacity(ranges.len());
-        for (start, end) in ranges {
-            match merged.last_mut() {
-                Some(last) if start <= last.1.saturating_add(1) => last.1 = last.1.max(end),
-                _ => merged.push((start, end)),
-            }
-        }
-        Ok(Self { ranges: merged })
+        if bad.is_empty() { Ok(networks.into_iter().collect()) } else { Err(bad) }
+    }
+
+    /// Reads one text of [`Networks::parse`].
+    pub(crate) fn read(text: &str) -> Option<Vec<IpNet>> {
+        let one = [text];
+        let parts: &[&str] = match text {
+            "private" => &PRIVATE,
+            "loopback" => &LOOPBACK,
+            _ => &one,
+        };
+        let parts = parts.iter();
+        parts.map(|part| part.parse().or_else(|_| part.parse::<IpAddr>().map(IpNet::from)).ok()).collect()
+    }
+
+    /// How many ranges there are, where those that touch are one.
+    pub(crate) const fn len(&self) -> usize {
+        self.ranges.len()
     }
 
     /// Whether the set is empty.
@@ -58,6 +56,22 @@ impl Networks {
         let position = position(address);
         let after = self.ranges.partition_point(|(start, _)| *start <= position);
         after.checked_sub(1).and_then(|i| self.ranges.get(i)).is_some_and(|(_, end)| position <= *end)
+    }
+}
+
+impl FromIterator<IpNet> for Networks {
+    fn from_iter<I: IntoIterator<Item = IpNet>>(networks: I) -> Self {
+        let ends = |net: IpNet| (position(net.network()), position(net.broadcast()));
+        let mut ranges: Vec<_> = networks.into_iter().map(ends).collect();
+        ranges.sort_unstable();
+        let mut merged: Vec<(u128, u128)> = Vec::with_capacity(ranges.len());
+        for (start, end) in ranges {
+            match merged.last_mut() {
+                Some(last) if start <= last.1.saturating_add(1) => last.1 = last.1.max(end),
+                _ => merged.push((start, end)),
+            }
+        }
+        Self { ranges: merged }
     }
 }
 

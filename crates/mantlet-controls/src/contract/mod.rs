@@ -225,6 +225,15 @@ impl Policy {
         }
     }
 
+    /// Whether the app has an operation with a name for this path, or may have one that is not known yet.
+    pub(crate) fn may_name(&self, path: &str) -> bool {
+        match &**self.slot.load() {
+            State::Known(contract) => contract.routes().named_by(path).is_some(),
+            State::Awaited => true,
+            State::Unknown => false,
+        }
+    }
+
     /// Whether something in the app takes `x_user` and `x-user` for one header.
     pub(crate) fn folds_headers(&self) -> bool {
         matches!(&**self.slot.load(), State::Known(contract) if contract.folds_headers)

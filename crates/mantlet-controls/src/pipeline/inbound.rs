@@ -24,6 +24,7 @@ use crate::{
     operation,
     refresh_tokens::Part,
     refusal::refuses,
+    throttle::bans::traps::Sprung,
     wire,
 };
 
@@ -97,6 +98,9 @@ where
     if logout::is_one(road, request) {
         return Box::pin(logout::of_issuer(road, request, app)).await;
     }
+
+    // traps: does no client of the app ask for this? Before the contract, which refuses it as unknown.
+    spring(road, request)?;
 
     // contract: is it an operation of the app? Before anything that depends on which one.
     let declared_cookies = find_operation(road, request)?;
@@ -236,6 +240,22 @@ fn verify_transport<B, S>(road: &Road<'_, S>, request: &Request<B>) -> Result<()
         https::Verdict::Pass => Ok(()),
         https::Verdict::Redirect(location) => Err(Ending::Redirected(location)),
         https::Verdict::Refuse => Err(Reason::HttpsRequired.into()),
+    }
+}
+
+/// Bans an address that has sprung a trap.
+fn spring<B, S: Sink>(road: &Road<'_, S>, request: &Request<B>) -> Result<(), Refusal> {
+    let Road { policy, audit, call, due, .. } = road;
+    if !due.may_be_banned || cors::is_preflight(&call.method, request.headers()) {
+        return Ok(());
+    }
+    let is_named = || policy.contract.may_name(call.own_path());
+    match policy.throttle.sprung(call, request.headers(), is_named) {
+        Some(Sprung { record, refusal }) => {
+            audit.record(record);
+            refusal.map_or(Ok(()), Err)
+        }
+        None => Ok(()),
     }
 }
 

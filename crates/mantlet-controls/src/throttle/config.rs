@@ -68,6 +68,8 @@ pub struct Config {
     pub suspected: Option<Mode>,
     /// Bans: after too many refusals, all requests of an address are refused for a while.
     pub ban: bans::Config,
+    /// Traps: paths that no client of the app asks for; a request there leads to a ban at once.
+    pub trap: bans::traps::Config,
     /// Settings for sensitive operations, also for those that the contract does not show.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub operation: Vec<OperationConfig>,
@@ -94,6 +96,7 @@ impl Default for Config {
             sensitive: Mode::Enforce,
             suspected: None,
             ban: bans::Config::default(),
+            trap: bans::traps::Config::default(),
             operation: Vec::new(),
             rule: Vec::new(),
             quota: Vec::new(),
@@ -263,6 +266,7 @@ impl Section for Config {
         }
         let client = rate_of(self.rate.counted(), Some(self.burst), "rate", &mut mistakes);
         let bans = self.ban.check(self, memory, report_only, &mut mistakes);
+        let traps = self.trap.check(self, memory, context, &mut mistakes);
         let mut names = HashMap::new();
         let mut rules = Rules::default();
         for (index, config) in self.rule.iter().enumerate() {
@@ -342,6 +346,7 @@ impl Section for Config {
                 presences: Arc::clone(&memory.presences),
                 recorded: memory.table("recorded", self.keys),
                 bans,
+                traps,
                 attempts: attempts::Memory::new(&base),
                 proven: memory.table("proven", PROVEN),
                 operations,

@@ -69,7 +69,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{attempts::Attempt, headers::RateLimitStatus, quotas::QuotaDebt, usage::ReportedUse};
 use self::{
-    bans::Bans,
+    bans::{Bans, traps::Traps},
     quotas::{Ledger, Quota},
     rate::{Decision, Rate, Table},
     rules::{Counter, Rules},
@@ -184,6 +184,7 @@ pub struct Policy {
     /// Operations that have answered 401.
     proven: Arc<Table>,
     bans: Option<Bans>,
+    traps: Option<Traps>,
     operations: attempts::Operations,
 }
 

@@ -1,6 +1,7 @@
 //! The configuration: what its sections are, and how they are read and checked.
 
 mod adopted;
+mod condition_files;
 mod csrf_keys;
 mod issuer_material;
 mod socket_path;

@@ -10,7 +10,7 @@ use mantlet_gateway::{Listen, fetch::Target, tls::LoadedTls};
 
 use super::{
     adopted::{Adoption, adopt},
-    csrf_keys, issuer_material,
+    condition_files, csrf_keys, issuer_material,
     schema::Config,
     socket_path::too_long,
 };
@@ -137,6 +137,7 @@ impl Reader {
         issuer_material::read(&mut controls.issuer, &mut findings);
         findings.extend(issuer_material::read_upstream_key(&mut controls.api_keys));
         findings.extend(issuer_material::read_nonce_key(&mut controls.dpop));
+        condition_files::read(&mut controls.authorization);
         controls.deployment.server = self.server;
         controls.deployment.kept = self.kept.clone();
         if is_sound || !loaded.config.csrf.token.key_file.is_empty() {

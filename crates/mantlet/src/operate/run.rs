@@ -45,7 +45,8 @@ pub(super) async fn run(parts: Parts<'_>) -> Result<ExitCode, Failure> {
     let mut measuring = pin!(parts.gate.keep_usage());
     let mut asking = pin!(parts.gate.keep_issuers());
     let mut following = pin!(async {
-        tokio::join!(parts.gate.follow_keys(), parts.gate.follow_refresh_tokens());
+        let gate = parts.gate;
+        tokio::join!(gate.follow_keys(), gate.follow_refresh_tokens(), gate.follow_condition_files());
     });
     let (quiet, limit) = loop {
         tokio::select! {

@@ -21,6 +21,7 @@ mod authorization;
 mod busy;
 mod candidates;
 mod client;
+mod conditions;
 mod content_types;
 mod contract;
 mod cookies;

@@ -9,6 +9,7 @@ mod resets;
 mod said;
 mod store;
 mod stores;
+mod traps;
 mod usage;
 
 use std::{

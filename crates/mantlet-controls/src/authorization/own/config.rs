@@ -12,6 +12,7 @@ use super::{
 use crate::{
     Mode,
     authorization::{
+        circumstance::Known,
         condition::{Input, is_word},
         config::read_conditions,
         evidence::AllEvidence,
@@ -107,13 +108,13 @@ pub(in crate::authorization) fn check(
     rules: &[OwnConfig],
     list: &str,
     context: &Context,
-    evidence: &AllEvidence,
+    (known, evidence): (&Known, &AllEvidence),
     mistakes: &mut Vec<Mistake>,
 ) -> Selection<Arc<Own>> {
     let mut checked = Selection::default();
     for (index, config) in rules.iter().enumerate().filter(|(_, config)| config.mode != Mode::Off) {
         let at = |key: &str| format!("{list}[{index}].{key}");
-        let unless = read_conditions(&config.unless, |number| at(&format!("unless[{number}]")), mistakes);
+        let unless = read_conditions(&config.unless, known, |number| at(&format!("unless[{number}]")), mistakes);
         let owner = owner(config).unwrap_or_else(|(key, message, help)| {
             mistakes.push(Mistake::new(at(key), message).help(help));
             Owner::Response(Pointer::default())

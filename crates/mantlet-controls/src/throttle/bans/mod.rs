@@ -10,7 +10,11 @@
 //! 2. it is Mantlet's own, or the app's response has 401, 403, 404, 405 or 422;
 //! 3. the address is not banned already, and the configuration neither trusts nor exempts it.
 //!
+//! A request for a path that is a [trap](traps) leads to a ban at once.
+//!
 //! Each request asks a [`Table`]; the list is for people, and touched when a ban begins or ends.
+
+pub mod traps;
 
 use std::{
     collections::BTreeMap,
@@ -79,11 +83,23 @@ impl Config {
         report_only: bool,
         mistakes: &mut Vec<Mistake>,
     ) -> Option<Bans> {
-        let after = rate_of(self.after, None, "ban.after", mistakes);
+        self.check_as("ban", throttle, memory, report_only, mistakes)
+    }
+
+    /// The same for a section with this name.
+    fn check_as(
+        &self,
+        section: &str,
+        throttle: &crate::throttle::Config,
+        memory: &Memory,
+        report_only: bool,
+        mistakes: &mut Vec<Mistake>,
+    ) -> Option<Bans> {
+        let after = rate_of(self.after, None, &format!("{section}.after"), mistakes);
         let longest = Duration::from_hours(400 * 24);
         if self.duration.0 < Duration::from_secs(1) || self.duration.0 > longest {
             let message = format!("`{}` is outside 1s to 400days", self.duration);
-            mistakes.push(Mistake::new("ban.for", message));
+            mistakes.push(Mistake::new(format!("{section}.for"), message));
         }
         let mode = match throttle.mode {
             Mode::Off => Mode::Off,
@@ -187,6 +203,17 @@ impl Bans {
         // When the ban has ended, all begins anew.
         self.refusals.change(slot, |_| Some(0));
         self.begin(key, address, self.now(), why)
+    }
+
+    /// Bans an address, unless it is banned. Returns the length of the ban.
+    fn begin_at_once(&self, address: IpAddr, why: impl Fn() -> String) -> Option<Duration> {
+        let key = group(address, self.ipv6_prefix);
+        let begun = self.begin(key, address, self.now(), why);
+        if begun.is_some() {
+            // When the ban has ended, all begins anew.
+            self.refusals.change(self.refusals.key(key), |_| Some(0));
+        }
+        begun
     }
 
     /// Those in force, the last to end first.
@@ -306,9 +333,11 @@ impl Policy {
         self.mode
     }
 
-    /// The bans, if there can be any.
-    pub const fn bans(&self) -> Option<&Bans> {
-        self.bans.as_ref()
+    /// The bans, if there can be any: those that are in force, if some are.
+    pub fn bans(&self) -> Option<&Bans> {
+        let of_traps = self.traps.as_ref().map(|traps| &traps.bans);
+        let all = || [self.bans.as_ref(), of_traps].into_iter().flatten();
+        all().find(|bans| bans.mode == Mode::Enforce).or_else(|| all().next())
     }
 
     /// Refuses a client that is banned; says whether refusals of this request count towards a ban.
@@ -318,7 +347,7 @@ impl Policy {
         headers: &HeaderMap,
         trusted: &Networks,
     ) -> Result<bool, Refusal> {
-        let (Some(bans), Some(address)) = (&self.bans, call.client.address) else { return Ok(false) };
+        let (Some(bans), Some(address)) = (self.bans(), call.client.address) else { return Ok(false) };
         if self.is_exempt(call) || trusted.contains(address) {
             return Ok(false);
         }
@@ -327,7 +356,10 @@ impl Policy {
             return Ok(!is_undeclared_proxy(call, headers, address));
         };
         let repeated = !self.is_news(UNTIL, group(address, self.ipv6_prefix));
-        Err(Refusal { repeated, ..Refusal::retry(Reason::ClientBanned, left) })
+        // Only traps ban.
+        let is_of_trap = self.bans.as_ref().is_none_or(|bans| bans.mode != Mode::Enforce);
+        let remedy = is_of_trap.then(|| traps::REMEDY.into());
+        Err(Refusal { repeated, remedy, ..Refusal::retry(Reason::ClientBanned, left) })
     }
 
     /// Counts a refusal, by Mantlet for a reason or else by the app. Returns the record of the ban
@@ -347,7 +379,7 @@ impl Policy {
                 .map_or_else(|| format!("{} of the app", status.as_u16()), |reason| reason.code().to_owned())
         };
         let length = bans.refused(call.client.address?, why)?;
-        Some(Record::of_ban(call, bans.mode, why(), after(call.clock.time(), length)))
+        Some(Record::of_ban(call, bans.mode, why(), after(call.clock.time(), length), None))
     }
 }
 

@@ -5,7 +5,10 @@
 
 mod facts;
 
-use mantlet_contract::{routes::Roots, sensitive::Evidence};
+use mantlet_contract::{
+    routes::{Roots, is_named_by},
+    sensitive::Evidence,
+};
 use mantlet_controls::{
     Context, Mode, Section,
     config::Posture,
@@ -128,6 +131,17 @@ impl EffectCheck {
                         &key("account"),
                         &format!("finds no account: none of its operations takes `{account}`"),
                     ));
+                }
+            }
+        }
+        if throttle.mode != Mode::Off && throttle.trap.mode != Mode::Off {
+            for (at, path) in throttle.trap.paths.iter().enumerate() {
+                if let Some(route) = facts.routes.iter().find(|fact| is_named_by(&fact.path, path)) {
+                    let what = format!(
+                        "is not a trap: `{}` is an operation of the app, so a request for it bans no address",
+                        route.path
+                    );
+                    notes.push(self.note(&format!("throttle.trap.paths[{at}]"), &what));
                 }
             }
         }
