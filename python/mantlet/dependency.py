@@ -1,0 +1,23 @@
+"""The caller as a dependency of FastAPI: `Depends(mantlet.principal)`."""
+
+from __future__ import annotations
+
+from fastapi import HTTPException
+from starlette.requests import HTTPConnection
+
+from mantlet.caller import CURRENT, ForTest, Principal, current_principal, of_scope
+
+
+async def principal(connection: HTTPConnection) -> Principal:
+    """The proven caller of the request. Without one: 401.
+
+    It also is what `mantlet.current_principal()` gives from here on, in an app without
+    `mantlet.CallerMiddleware`.
+    """
+    # In the request's own task, so all that runs in it later knows it, too.
+    if not isinstance(CURRENT.get(None), ForTest):
+        CURRENT.set(of_scope(connection.scope))
+    known = current_principal()
+    if known is None:
+        raise HTTPException(401, "Not authenticated", {"WWW-Authenticate": "Bearer"})
+    return known
