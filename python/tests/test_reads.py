@@ -20,7 +20,7 @@ from sqlalchemy import (
     text, true, tuple_, type_coerce, union, union_all,
 )  # fmt: skip
 from sqlalchemy.orm import (
-    Bundle, Session, aliased, contains_eager, defaultload, joinedload, lazyload, load_only, selectinload,
+    Bundle, Session, aliased, contains_eager, defaultload, join as orm_join, joinedload, lazyload, load_only, selectinload,
     selectin_polymorphic, subqueryload, undefer, with_polymorphic,
 )  # fmt: skip
 
@@ -95,7 +95,6 @@ ANSWERED: dict[str, Case] = {
     "case": rows(select(case((Order.note == "foreign", 1), else_=0))),
     "cast": rows(select(cast(Order.id, sqlalchemy.String))),
     "type_coerce": rows(select(type_coerce(Order.id, sqlalchemy.String))),
-    "filtered aggregate": rows(select(func.count(Order.id).filter(Order.note == "foreign"))),
     "bundle": rows(select(Bundle("b", Order.id, Order.note))),
     "order by": lambda s: list(s.scalars(select(Order.note).order_by(Order.note.desc()))),
     "limit": rows(select(Order.id).order_by(Order.id.desc()).limit(1)),
@@ -128,7 +127,12 @@ ANSWERED: dict[str, Case] = {
     "only in a subquery": rows(select(literal(1)).where(exists(select(Order.id).where(Order.id == 2)))),
     "join": rows(select(User.id, Order.id).join(User.orders)),
     "outer join": rows(select(User.id, Order.id).outerjoin(User.orders)),
-    "full join": rows(select(User.id, Order.id).select_from(Order).join(User, full=True)),
+    "alias beside the model": rows(select(Order.id, A.id).join(A, A.user_id != Order.user_id)),
+    "outer join to an alias": rows(select(Order.id, A.id).outerjoin(A, A.id > Order.id)),
+    "relationship with a condition": rows(select(User.id, Order.id).join(User.orders.and_(Order.id == 2))),
+    "relationship to an alias": rows(select(User.id, A.id).join(User.orders.of_type(A))),
+    "select_from a join": rows(select(Order.id).select_from(orm_join(User, Order))),
+    "filtered aggregate": rows(select(func.count(Order.id).filter(Order.note == "foreign")).select_from(Order)),
     "join to an alias": rows(select(User.id, A.id).join(A, A.user_id == User.id)),
     "join through": rows(select(Tag.id, Order.id).join(Tag.orders)),
     "two joins": rows(select(User.id, Item.id).join(User.orders).join(Order.items)),
@@ -166,7 +170,7 @@ ANSWERED: dict[str, Case] = {
     "selectin_polymorphic": each(
         select(Document).options(selectin_polymorphic(Document, [Report])), lambda one: one.title
     ),
-    "yield_per": rows(select(Order).execution_options(yield_per=1)),
+    "yield_per": lambda s: sorted(one.id for one in s.scalars(select(Order).execution_options(yield_per=1))),
     "populate_existing": rows(select(Order).execution_options(populate_existing=True)),
     "query": lambda s: sorted(plain(one) for one in s.query(Order)),
     "query.count": lambda s: s.query(Order).count(),
@@ -216,6 +220,7 @@ REFUSED: dict[str, Case] = {
     "table in a union": rows(union(select(Order.id), select(CORE.c.id))),
     "table in a cte": rows(select(select(CORE.c.note).cte().c.note)),
     "table in an independent cte": rows(select(User.id).add_cte(select(CORE.c.note).cte())),
+    "filtered aggregate alone": rows(select(func.count(Order.id).filter(Order.note == "foreign"))),
     "window alone": rows(select(func.count(Order.id).over())),
     "text": rows(text("SELECT * FROM orders")),
     "text, quoted": rows(text('SELECT * FROM "ORDERS"')),

@@ -18,8 +18,8 @@ from sqlalchemy.orm import (
     configure_mappers,
     scoped_session,
     sessionmaker,
-    with_loader_criteria,
 )
+from sqlalchemy.orm.util import LoaderCriteriaOption
 
 from mantlet.caller import Principal, current_principal, is_in_request
 from mantlet.errors import NotScopable, ScopeError
@@ -104,6 +104,21 @@ def class_of(session: Any) -> type[Session]:
     )
 
 
+class OwnRows(LoaderCriteriaOption):
+    """`with_loader_criteria`, also for an alias that is joined by a condition of the app. There,
+    SQLAlchemy leaves a plain expression about the model itself, of which there may be another row.
+
+    The expression has to be the one of the option: the values of others are not in the key under which
+    SQLAlchemy caches a statement.
+    """
+
+    _traverse_internals = LoaderCriteriaOption._traverse_internals
+
+    def _resolve_where_criteria(self, ext_info: Any) -> Any:
+        resolved = super()._resolve_where_criteria(ext_info)
+        return ext_info._adapter.traverse(resolved) if ext_info.is_aliased_class else resolved
+
+
 class Scope:
     """What `mantlet.scope` has put into an app's sessions."""
 
@@ -181,7 +196,7 @@ class Scope:
 
     def criteria(self, principal: Principal | None) -> list[Any]:
         return [
-            with_loader_criteria(
+            OwnRows(
                 one.mapper.class_,
                 one.condition(principal, self.value),
                 include_aliases=True,

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import Alias, Delete, Insert, Select, Table, TableClause, TextClause, Update, select
-from sqlalchemy.orm import Mapper
+from sqlalchemy import Alias, Delete, Insert, Join, Select, Table, TableClause, TextClause, Update, select
+from sqlalchemy.orm import Mapper, QueryableAttribute, RelationshipProperty
 from sqlalchemy.sql.elements import BindParameter, ColumnClause
 from sqlalchemy.sql.expression import CTE, AliasedReturnsRows, SelectBase
 
@@ -164,33 +164,43 @@ class Walk:
             self.statement(element, level)
             return
         entity = entity_of(element)
-        mapper = entity.mapper if entity is not None else None
+        if is_relationship(element):
+            # How its tables are joined is the business of the mapper.
+            self.entity(target_of(element), level)
+            for condition in element._extra_criteria:
+                self.visit(condition, level)
+            return
+        if entity is not None:
+            self.entity(entity, level)
         if isinstance(element, TextClause):
             self.text(element.text)
         elif isinstance(element, ColumnClause):
             if element.is_literal:
                 self.text(element.name)
-            elif isinstance(element.table, TableClause):
-                # Of the same FROM as an entity: what limits the entity limits it, too.
-                one = self.owners.by_table.get(element.table.name.lower())
-                if mapper is not None or one is None or not level.shares(element.table, one):
-                    self.table(element.table, entity, level)
-        elif isinstance(element, TableClause):
-            self.table(element, entity, level)
-        elif isinstance(element, Alias) and isinstance(element.element, TableClause):
-            self.table(element.element, entity, level)
-            return
-        elif entity is not None:
-            self.entity(entity, level)
+            elif element.table is not None and not (entity is not None and is_of_tables(element.table)):
+                self.column(element.table, level)
+        elif isinstance(element, TableClause) and entity is None:
+            self.table(element)
+        if entity is not None and is_of_tables(element):
+            return  # the tables of a model, or of its alias
         if isinstance(element, AliasedReturnsRows):
             level = Level(None, None)  # what stands in FROM is not correlated
         for child in children(element):
             self.visit(child, level)
 
+    def column(self, of: Any, level: Level) -> None:
+        """A column that is not of a model, or one of a subquery."""
+        one = self.owners.by_table.get(of.name.lower()) if isinstance(of, TableClause) else None
+        # Of the same FROM as a model: what limits the model limits it, too.
+        if one is None or not level.shares(of, one):
+            self.visit(of, level)
+
     def statement(self, element: Any, above: Level) -> None:
         level = Level(element, above)
         for prefix, _ in (*getattr(element, "_prefixes", ()), *getattr(element, "_suffixes", ())):
             self.visit(prefix, level)
+        for hint in (*element._hints.values(), *(hint for _, hint in getattr(element, "_statement_hints", ()))):
+            self.text(hint)
         if isinstance(element, (Insert, Update, Delete)):
             target = self.owners.by_table.get(getattr(element.table, "name", "").lower())
             if target is not None:
@@ -210,10 +220,8 @@ class Walk:
             if child is not getattr(element, "table", None):
                 self.visit(child, level)
 
-    def table(self, table: TableClause, entity: Any, level: Level) -> None:
-        if entity is not None:
-            self.entity(entity, level)
-        elif (one := self.owners.by_table.get(table.name.lower())) is not None:
+    def table(self, table: TableClause) -> None:
+        if (one := self.owners.by_table.get(table.name.lower())) is not None:
             self.refuse_table(one)
 
     def entity(self, entity: Any, level: Level) -> None:
@@ -268,16 +276,36 @@ def entity_of(element: Any) -> Any:
     return found if getattr(found, "mapper", None) is not None else None
 
 
+def is_of_tables(element: Any) -> bool:
+    """Whether an element is a table, a join of tables, or the alias of one of these."""
+    element = element.element if isinstance(element, Alias) else element
+    return isinstance(element, (TableClause, Join))
+
+
+def is_relationship(element: Any) -> bool:
+    return isinstance(element, QueryableAttribute) and isinstance(element.property, RelationshipProperty)
+
+
+def target_of(relationship: Any) -> Any:
+    """The model that a relationship leads to, or the alias that it is asked for as."""
+    return getattr(relationship, "_of_type", None) or relationship.property.mapper
+
+
 def own_entities(statement: Any) -> set[Any]:
     """The models that a SELECT is about. Models in its WHERE alone are not among them."""
-    joined = [part for join in statement._setup_joins for part in join[:2]]
-    return set(entities([*statement._raw_columns, *statement._from_obj, *joined]))
+    found = set(entities([*statement._raw_columns, *statement._from_obj]))
+    for join in statement._setup_joins:
+        for part in join[:2]:
+            found |= {target_of(part)} if is_relationship(part) else set(entities([part]))
+    return found
 
 
 def children(element: Any) -> Iterator[Any]:
     if isinstance(element, Select):
         # Not what SQLAlchemy makes of them: the tables of their columns.
-        yield from super(Select, element).get_children(omit_attrs=("_correlate", "_correlate_except"))
+        left_out = ("_correlate", "_correlate_except", "_setup_joins")
+        yield from super(Select, element).get_children(omit_attrs=left_out)
+        yield from (part for join in element._setup_joins for part in join[:3] if hasattr(part, "get_children"))
         return
     if isinstance(element, CTE):
         yield element.element
