@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import TextClause, TextualSelect, event
 from sqlalchemy import inspect as inspection
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import (
@@ -224,7 +224,9 @@ class Scope:
         if not state.is_relationship_load:
             check(statement, owners, state.is_orm_statement)
             self.check_write(state, owners, principal)
-        if state.is_orm_statement and not state.is_insert:
+        is_text = isinstance(getattr(statement, "element", None), (TextClause, TextualSelect))
+        # Where text gives the rows, its parameters are all that there may be.
+        if state.is_orm_statement and not state.is_insert and not is_text:
             state.statement = statement.options(*self.criteria(principal))
 
     def check_write(self, state: ORMExecuteState, owners: Owners, principal: Principal | None) -> None:
@@ -244,7 +246,7 @@ class Scope:
                 message = f"an UPDATE of `{one.name}` by primary keys is not limited to the caller's rows"
                 raise NotScopable(f"{message}: write a condition (`where`), {UNSCOPED}")
             if state.is_update:
-                check_update(statement, one, own)
+                check_update(statement, state.parameters, one, own)
         if state.execution_options.get("dml_strategy", "auto") not in ("auto", "orm"):
             raise NotScopable(f"`dml_strategy` takes `{one.name}` out of the scope: leave it out, {UNSCOPED}")
 

@@ -7,7 +7,7 @@ of Core and SQL as text, and SQL as text can take them out of force: `a OR b AND
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -152,6 +152,7 @@ class Walk:
         self.owners = owners
         self.touched: Owned | None = None
         self.texts: list[str] = []
+        self.insert: Insert | None = None
         self.seen: set[tuple[int, int]] = set()
 
     def visit(self, element: Any, level: Level) -> None:
@@ -197,6 +198,8 @@ class Walk:
 
     def statement(self, element: Any, above: Level) -> None:
         level = Level(element, above)
+        if above.is_root and isinstance(element, Insert):
+            self.insert = element
         for prefix, _ in (*getattr(element, "_prefixes", ()), *getattr(element, "_suffixes", ())):
             self.visit(prefix, level)
         for hint in (*element._hints.values(), *(hint for _, hint in getattr(element, "_statement_hints", ()))):
@@ -232,7 +235,7 @@ class Walk:
         if isinstance(level.statement, (Update, Delete)) and entity not in level.entities:
             message = f"`{one.name}` in the condition of another model's UPDATE or DELETE is not limited"
             raise NotScopable(f"{message} to the caller's rows: write `.in_(select(…))`, {UNSCOPED}")
-        if isinstance(level.statement, Insert):
+        if self.insert is not None and not (level.statement is self.insert and entity in level.entities):
             message = f"an INSERT reads rows of `{one.name}`: read them first, and add what is to be inserted"
             raise NotScopable(f"{message}, {UNSCOPED}")
         if level.statement is not None and not level.is_of_orm:
@@ -337,31 +340,38 @@ def check_insert(statement: Insert, parameters: Any, one: Owned, own: Any) -> No
     if clause is not None and "nothing" not in type(clause).__name__.lower():
         message = f"an upsert may change another caller's row of `{one.name}`: read the row first, and change it"
         raise NotScopable(f"{message}, {UNSCOPED}")
-    values = statement._values
-    several = [row for rows in statement._multi_values for row in rows]
-    given = parameters if isinstance(parameters, (list, tuple)) else [parameters] if parameters else []
     names = {column.name, column.key, str(one.owner)}
-    for row in [*([values] if values else []), *several] or given or [{}]:
-        merged = {**dict(row), **(given[0] if values and given else {})}
-        check_values(merged, names, one, own, is_needed=True)
+    several = [row for rows in statement._multi_values for row in rows]
+    for values in several or [statement._values or {}]:
+        named = values if isinstance(values, Mapping) else dict(zip(statement.table.columns, values))
+        for row in each(parameters) or [{}]:
+            check_values({**named, **row}, names, one, own, is_needed=True)
 
 
-def check_update(statement: Update, one: Owned, own: Any) -> None:
-    """Refuses an UPDATE that gives rows away."""
-    values = dict(statement._values or {})
-    values.update(dict(getattr(statement, "_ordered_values", None) or ()))
+def check_update(statement: Update, parameters: Any, one: Owned, own: Any) -> None:
+    """Refuses an UPDATE that gives rows away. Parameters that are not in it are values, too."""
+    given = [statement._values or {}, dict(getattr(statement, "_ordered_values", None) or ()), *each(parameters)]
     if one.column is not None:
-        check_values(values, {one.column.name, one.column.key, str(one.owner)}, one, own, is_needed=False)
+        names = {one.column.name, one.column.key, str(one.owner)}
+        for values in given:
+            check_values(values, names, one, own, is_needed=False)
         return
     if isinstance(one.owner, str):
         first = one.mapper.relationships[one.owner.split(".")[0]]
         columns = {column.name for column in first.local_columns}
-        if columns & {getattr(key, "name", key) for key in values}:
+        if columns & {getattr(key, "name", key) for values in given for key in values}:
             message = f"this UPDATE may give rows of `{one.name}` to another owner: change them one by one"
             raise NotScopable(f"{message}, {UNSCOPED}")
 
 
-def check_values(values: dict[Any, Any], names: set[str], one: Owned, own: Any, is_needed: bool) -> None:
+def each(parameters: Any) -> list[Any]:
+    """The sets of parameters of a statement."""
+    if not parameters:
+        return []
+    return list(parameters) if isinstance(parameters, (list, tuple)) else [parameters]
+
+
+def check_values(values: Mapping[Any, Any], names: set[str], one: Owned, own: Any, is_needed: bool) -> None:
     found = [value for key, value in values.items() if {getattr(key, "name", key), getattr(key, "key", key)} & names]
     if not found and not is_needed:
         return
