@@ -34,6 +34,23 @@ pub(crate) fn chromium() -> Result<PathBuf> {
     program(&["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"], "chromium")
 }
 
+/// The folder with the programs of PostgreSQL's server. Debian keeps them out of `PATH`, in a folder for each version.
+pub(crate) fn postgres() -> Result<PathBuf> {
+    if let Some(found) = postgres_folder() {
+        return Ok(found);
+    }
+    install("postgresql")?;
+    postgres_folder().context("the package `postgresql` brought no `initdb`")
+}
+
+fn postgres_folder() -> Option<PathBuf> {
+    let of_path = find(&["initdb"]).and_then(|program| program.parent().map(Path::to_owned));
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let of_debian =
+        versions.map(|version| version.path().join("bin")).filter(|bin| bin.join("initdb").is_file());
+    of_path.or_else(|| of_debian.max())
+}
+
 /// libfaketime, under which the clock of a process can be set.
 pub(crate) fn faketime() -> Result<PathBuf> {
     const NAME: &str = "faketime/libfaketimeMT.so.1";

@@ -11,6 +11,7 @@ pub(crate) mod config;
 pub(crate) mod contract;
 pub(crate) mod keys;
 pub(crate) mod quotas;
+pub(crate) mod rls;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod sessions;

@@ -57,6 +57,7 @@ mod refusals;
 mod reload;
 mod request_line;
 mod responses;
+mod sdk;
 mod sessions;
 mod shop;
 mod slow;
