@@ -40,7 +40,7 @@ class CallerMiddleware:
                 await check()
         except MantletError as error:
             await send({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
-            return
+            raise
 
         async def again() -> Message:
             return first.pop() if first else await receive()

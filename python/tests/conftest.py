@@ -8,8 +8,10 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import mantlet
 import pytest
-from models import Base, fill
+from mantlet.middleware import BEFORE_START
+from models import Base, fill, owners
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, sessionmaker
@@ -27,7 +29,11 @@ def url(driver: str, user: str = "app") -> str:
 @pytest.fixture(scope="session")
 def administrator() -> Iterator[Engine]:
     """Everything may be done with it. The role of the app is neither superuser nor owner."""
-    engine = create_engine(url("postgresql+psycopg", "postgres"), isolation_level="AUTOCOMMIT")
+    # A test that leaves a transaction open fails the next one, and does not keep it waiting.
+    options = {"options": "-clock_timeout=10s"}
+    engine = create_engine(
+        url("postgresql+psycopg", "postgres"), isolation_level="AUTOCOMMIT", connect_args=options
+    )
     with engine.connect() as connection:
         for role in ("app", "owner"):
             if not connection.execute(text("SELECT FROM pg_roles WHERE rolname = :role"), {"role": role}).all():
@@ -129,12 +135,18 @@ def database(driver: str, schema: str, foreign: bool, administrator: Engine) -> 
     return made
 
 
+@pytest.fixture(autouse=True)
+def alone() -> Iterator[None]:
+    """Scopes of one test are not checked when the app of another one starts."""
+    before = list(BEFORE_START)
+    BEFORE_START.clear()
+    yield
+    BEFORE_START[:] = before
+
+
 @pytest.fixture(params=SYNC + ASYNC)
 def world(request: pytest.FixtureRequest, administrator: Engine) -> Iterator[Database]:
     """All rows, of two users, with sessions that are scoped."""
-    import mantlet
-    from models import owners
-
     made = database(request.param, "world", True, administrator)
     mantlet.scope(made.maker, **owners())
     yield made

@@ -61,22 +61,14 @@ def mistake(user: Any, **options: Any) -> str:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run(app({"type": "lifespan"}, receive, send))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(mantlet.ScopeError):
+        asyncio.run(app({"type": "lifespan"}, receive, send))  # pyright: ignore[reportArgumentType]
     assert sent[0]["type"] == "lifespan.startup.failed" and str(error.value) in sent[0]["message"]
     return str(error.value)
 
 
 def sessionmaker_of_last() -> Any:
     return SCOPES[-1].make
-
-
-@pytest.fixture(autouse=True)
-def alone() -> Any:
-    """Scopes of one test are not checked when the app of another one starts."""
-    before = list(BEFORE_START)
-    BEFORE_START.clear()
-    yield
-    BEFORE_START[:] = before
 
 
 def test_several_foreign_keys_are_a_mistake_that_names_them() -> None:
