@@ -37,7 +37,11 @@ __all__ = [
     "unscoped",
 ]
 
-LATER = {"principal": "mantlet.dependency", "scope": "mantlet.scoping.scope", "Scope": "mantlet.scoping.scope"}
+LATER = {
+    "principal": "mantlet.dependency",
+    "scope": "mantlet.scoping.scope",
+    "Scope": "mantlet.scoping.scope",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -102,7 +102,7 @@ def of_request(scope: MutableMapping[str, Any]) -> Iterator[None]:
 
 
 def of_scope(scope: MutableMapping[str, Any]) -> Outcome:
-    """The caller of a request, or why it is not known. The header is read once: later it is too old."""
+    """The caller of a request, or why it is not known. Read once: later the header is too old."""
     if IN_SCOPE not in scope:
         try:
             scope[IN_SCOPE] = verified(scope["headers"], os.environ.get(KEY, ""), time.time())

@@ -8,7 +8,7 @@ class MantletError(Exception):
 
 
 class PrincipalError(MantletError):
-    """The caller is not known: the header of the gate is forged or too old, or its key is missing."""
+    """The caller is not known: the gate's header is forged or too old, or its key is missing."""
 
 
 class ScopeError(MantletError):

@@ -12,7 +12,7 @@ LOG = logging.getLogger("mantlet")
 DEPTH: ContextVar[int] = ContextVar("mantlet_unscoped", default=0)
 
 
-class unscoped:  # noqa: N801 - it is used as a function is
+class unscoped:
     """`with mantlet.unscoped("monthly report"):`: queries in it see all rows.
 
     Each use is a record of the logger `mantlet` with the reason, the caller and the line. Row level

@@ -8,14 +8,15 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import mantlet
 import pytest
-from mantlet.middleware import BEFORE_START
 from models import Base, fill, owners
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import StaticPool
+
+import mantlet
+from mantlet.middleware import BEFORE_START
 
 SYNC = ("sqlite", "postgresql+psycopg")
 ASYNC = ("sqlite+aiosqlite", "postgresql+asyncpg", "postgresql+psycopg_async")
@@ -36,7 +37,9 @@ def administrator() -> Iterator[Engine]:
     )
     with engine.connect() as connection:
         for role in ("app", "owner"):
-            if not connection.execute(text("SELECT FROM pg_roles WHERE rolname = :role"), {"role": role}).all():
+            if not connection.execute(
+                text("SELECT FROM pg_roles WHERE rolname = :role"), {"role": role}
+            ).all():
                 connection.execute(text(f"CREATE ROLE {role} LOGIN"))
     yield engine
     engine.dispose()
@@ -44,7 +47,9 @@ def administrator() -> Iterator[Engine]:
 
 def make_schema(administrator: Engine, schema: str, foreign: bool, role: str = "app") -> None:
     """The tables with their rows, in a schema of their own. A role may use them."""
-    here = administrator.execution_options(schema_translate_map={None: schema}, isolation_level="READ COMMITTED")
+    here = administrator.execution_options(
+        schema_translate_map={None: schema}, isolation_level="READ COMMITTED"
+    )
     with here.begin() as connection:
         connection.execute(text(f"DROP SCHEMA IF EXISTS {schema} CASCADE"))
         connection.execute(text(f"CREATE SCHEMA {schema}"))

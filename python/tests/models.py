@@ -91,8 +91,14 @@ def fill(connection: Connection, foreign: bool) -> None:
         (Order, [order(1, 1, "mine"), order(3, 1, "mine, too"), order(2, 2, "foreign")]),
         (Item, [{"id": number, "order_id": number, "name": f"i{number}"} for number in (1, 2)]),
         (tagged, [{"order_id": 1, "tag_id": 1}, {"order_id": 2, "tag_id": 1}]),
-        (Document.__table__, [document(1, 1, None), document(2, 2, None), document(3, 1, 2 if foreign else None)]),
-        (Report.__table__, [{"id": 1, "title": "mine"}, {"id": 2, "title": "foreign"}, {"id": 3, "title": "m"}]),
+        (
+            Document.__table__,
+            [document(1, 1, None), document(2, 2, None), document(3, 1, 2 if foreign else None)],
+        ),
+        (
+            Report.__table__,
+            [{"id": 1, "title": "mine"}, {"id": 2, "title": "foreign"}, {"id": 3, "title": "m"}],
+        ),
     ]
     for table, all_rows in rows:
         owned = table not in (User, Tag)

@@ -6,13 +6,9 @@ import asyncio
 import uuid
 from typing import Any, Optional
 
-import mantlet
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from mantlet.middleware import BEFORE_START
-from mantlet.scoping.scope import SCOPES
-from mantlet.testing import as_user
 from sqlalchemy import ForeignKey, Table, create_engine, func, select
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import (
@@ -30,6 +26,11 @@ from sqlmodel import Field, SQLModel
 from sqlmodel import Session as SQLModelSession
 from sqlmodel import select as sqlmodel_select
 from sqlmodel.ext.asyncio.session import AsyncSession as SQLModelAsyncSession
+
+import mantlet
+from mantlet.middleware import BEFORE_START
+from mantlet.scoping.scope import SCOPES
+from mantlet.testing import as_user
 
 
 def base() -> tuple[Any, Any]:
@@ -50,9 +51,8 @@ def mistake(user: Any, **options: Any) -> str:
     app = FastAPI()
     BEFORE_START.clear()
     mantlet.scope(sessionmaker(create_engine("sqlite://")), user=user, app=app, **options)
-    with pytest.raises(mantlet.ScopeError) as error:
-        with sessionmaker_of_last()() as session:
-            session.execute(select(user))
+    with pytest.raises(mantlet.ScopeError) as error, sessionmaker_of_last()() as session:
+        session.execute(select(user))
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -266,9 +266,9 @@ def test_a_caller_of_another_issuer_is_not_the_user_with_that_number() -> None:
     maker = sessionmaker(create_engine("sqlite://"))
     mantlet.scope(maker, user=User)
     for issuer in ("https://id.example.com", "mantlet", "App"):
-        with maker() as session, as_user("1", issuer=issuer):
-            with pytest.raises(mantlet.ScopeError, match="was proven by"):
-                session.scalars(select(Note))
+        refused = pytest.raises(mantlet.ScopeError, match="was proven by")
+        with maker() as session, as_user("1", issuer=issuer), refused:
+            session.scalars(select(Note))
 
 
 class Person(SQLModel, table=True):
@@ -290,7 +290,7 @@ def heroes() -> list[Any]:
 
 def test_sqlmodel() -> None:
     class Own(SQLModelSession):
-        """The app's class of sessions. SQLModel's own is scoped in the same way, for all of a process."""
+        """The app's class of sessions. SQLModel's own would be scoped for all of a process."""
 
     engine = create_engine("sqlite://", poolclass=StaticPool)
     SQLModel.metadata.create_all(engine, tables=[Person.__table__, Hero.__table__])  # pyright: ignore
@@ -331,7 +331,7 @@ def test_sqlmodel_async() -> None:
                 own = await session.get(Hero, 1)
                 assert own is not None
                 await session.refresh(own)
-                stream = await session.stream(select(Hero.name))
+                stream = await session.stream(sqlmodel_select(Hero.name))
                 assert [name async for (name,) in stream] == ["a"]
                 with pytest.raises(mantlet.NotScopable):
                     await session.connection()

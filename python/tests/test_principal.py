@@ -13,13 +13,14 @@ import time
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-import mantlet
 import pytest
 from fastapi import BackgroundTasks, Depends, FastAPI, WebSocket
 from fastapi.testclient import TestClient
+from starlette.middleware.base import BaseHTTPMiddleware
+
+import mantlet
 from mantlet import caller
 from mantlet.testing import as_user
-from starlette.middleware.base import BaseHTTPMiddleware
 
 KEY = "0123456789abcdef0123456789abcdef"
 ANN = '{"iss":"app","sub":"ann"}'
@@ -71,7 +72,7 @@ GOOD = headers(at=NOW)
         ([GOOD[0], (GOOD[1][0], b"")], KEY, "forged"),
         ([GOOD[0], (GOOD[1][0], b"t=1800000000,v1=")], KEY, "forged"),
         ([GOOD[0], (GOOD[1][0], b"t=" + b"9" * 400 + b",v1=x")], KEY, "forged"),
-        ([GOOD[0], (GOOD[1][0], "t=١,v1=x".encode())], KEY, "forged"),
+        ([GOOD[0], (GOOD[1][0], "t=\u0661,v1=x".encode())], KEY, "forged"),
         (headers(at=NOW - 61), KEY, "61 s ago"),
         (headers(at=NOW + 61), KEY, "clocks"),
     ],
@@ -211,7 +212,7 @@ def test_an_app_without_a_key_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("MANTLET_PRINCIPAL_KEY", raising=False)
     app = make_app([])
     app.add_middleware(mantlet.CallerMiddleware)
-    with pytest.raises(mantlet.PrincipalError, match="authentication.principal-header"):
+    with pytest.raises(mantlet.PrincipalError, match=r"authentication\.principal-header"):
         TestClient(app).get("/sync", headers=sent())
 
 
@@ -253,7 +254,7 @@ def test_callers_at_the_same_time_are_kept_apart(monkeypatch: pytest.MonkeyPatch
         await mantlet.CallerMiddleware(app)(scope, None, send)  # pyright: ignore[reportArgumentType]
         return answers[0]
 
-    async def run() -> list[Any]:
+    async def run() -> Any:
         return await asyncio.gather(ask("ann"), ask("bob"))
 
-    assert asyncio.run(run()) == ["ann", "bob"]
+    assert list(asyncio.run(run())) == ["ann", "bob"]

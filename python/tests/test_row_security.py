@@ -7,18 +7,19 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-import mantlet
 import pytest
 from conftest import connected, connected_async, make_schema
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from mantlet.scoping import row_security
-from mantlet.testing import as_user
 from models import Base, Item, Order, User, owners
 from sqlalchemy import Engine, create_engine, event, select, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import async_sessionmaker
 from sqlalchemy.orm import Session, sessionmaker
+
+import mantlet
+from mantlet.scoping import row_security
+from mantlet.testing import as_user
 
 SCHEMA = "secured"
 NOTES = text("SELECT note FROM orders ORDER BY id")
@@ -125,7 +126,8 @@ def test_writes_are_checked_by_the_database(administrator: Engine) -> None:
     for sql in (
         "INSERT INTO orders (id, user_id, note, secret) VALUES (10, 2, 'x', 's')",
         "UPDATE orders SET user_id = 2",
-        "INSERT INTO orders (id, user_id, note, secret) VALUES (2, 1, 'x', 's') ON CONFLICT (id) DO UPDATE SET note = 'x'",
+        "INSERT INTO orders (id, user_id, note, secret) VALUES (2, 1, 'x', 's')"
+        " ON CONFLICT (id) DO UPDATE SET note = 'x'",
     ):
         with pytest.raises(ProgrammingError, match="row-level security"):
             write(sql)
@@ -151,11 +153,15 @@ def test_async(driver: str, administrator: Engine) -> None:
                 async with maker() as session:
                     for _ in range(3):
                         assert await session.run_sync(seen) == expected
-                        assert (await session.scalars(select(Order.note).order_by(Order.id))).all() == expected
+                        assert (
+                            await session.scalars(select(Order.note).order_by(Order.id))
+                        ).all() == expected
                         await session.commit()
 
         # At the same time, on one connection.
-        await asyncio.gather(*(of(*one) for one in [("1", MINE), ("2", FOREIGN), (None, []), ("1", MINE)] * 5))
+        await asyncio.gather(
+            *(of(*one) for one in [("1", MINE), ("2", FOREIGN), (None, []), ("1", MINE)] * 5)
+        )
         async with engine.connect() as connection:
             assert (await connection.scalars(NOTES)).all() == []
         await engine.dispose()
@@ -174,7 +180,12 @@ def alter(sql: str) -> Callable[[Engine], None]:
 
 FAULTS: dict[str, tuple[str, str, str, str]] = {
     "superuser": ("postgres", "SELECT", "SELECT", "the role `postgres`, because it is a superuser"),
-    "bypassrls": ("app", "ALTER ROLE app BYPASSRLS", "ALTER ROLE app NOBYPASSRLS", "because it has BYPASSRLS"),
+    "bypassrls": (
+        "app",
+        "ALTER ROLE app BYPASSRLS",
+        "ALTER ROLE app NOBYPASSRLS",
+        "because it has BYPASSRLS",
+    ),
     "owner": (
         "owner",
         "ALTER TABLE orders NO FORCE ROW LEVEL SECURITY",
@@ -193,7 +204,12 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
         "SELECT",
         "documents: ROW LEVEL SECURITY is not enabled",
     ),
-    "no policy": ("app", "DROP POLICY mantlet_owner ON orders", "SELECT", "the policy `mantlet_owner` for all"),
+    "no policy": (
+        "app",
+        "DROP POLICY mantlet_owner ON orders",
+        "SELECT",
+        "the policy `mantlet_owner` for all",
+    ),
     "only reads": (
         "app",
         "DROP POLICY mantlet_owner ON orders; CREATE POLICY mantlet_owner ON orders FOR SELECT"
@@ -239,7 +255,9 @@ def test_other_policies_are_noted(administrator: Engine, caplog: pytest.LogCaptu
     alter("CREATE POLICY everyone ON orders FOR SELECT USING (true)")(administrator)
     maker, engine = makers()
     with as_user("1"), maker() as session, caplog.at_level(logging.WARNING, "mantlet"):
-        assert session.scalars(select(Order.id).order_by(Order.id)).all() == [1, 3], "the scope holds by itself"
+        assert session.scalars(select(Order.id).order_by(Order.id)).all() == [1, 3], (
+            "the scope holds by itself"
+        )
     assert "orders has other policies that show or change rows, too: `everyone`" in caplog.text
     engine.dispose()
 

@@ -7,16 +7,17 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-import mantlet
 import pytest
 from conftest import Database
-from mantlet.testing import as_user
 from models import Document, Item, Order, Report, User
 from sqlalchemy import bindparam, delete, func, insert, inspect, literal, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError, InvalidRequestError
 from sqlalchemy.orm import Session, make_transient_to_detached, selectinload
 from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
+
+import mantlet
+from mantlet.testing import as_user
 
 Write = Callable[[Session], Any]
 CORE: Any = Order.__table__
@@ -141,7 +142,9 @@ REFUSED: dict[str, Write] = {
         insert(Order).values(note="x"), [{"id": 8, "user_id": 1}, {"id": 9, "user_id": 2}]
     ),
     "insert by position": lambda s: s.execute(insert(Order).values((9, 2, "x", "s"))),
-    "insert several by position": lambda s: s.execute(insert(Order).values([(8, 1, "x", "s"), (9, 2, "x", "s")])),
+    "insert several by position": lambda s: s.execute(
+        insert(Order).values([(8, 1, "x", "s"), (9, 2, "x", "s")])
+    ),
     "insert without an owner": lambda s: s.execute(insert(Order), [{"id": 9, "note": "x"}]),
     "insert of items": lambda s: s.execute(insert(Item), [{"id": 9, "order_id": 2, "name": "x"}]),
     "insert from a select": lambda s: s.execute(
@@ -152,8 +155,10 @@ REFUSED: dict[str, Write] = {
     ),
     "upsert": upsert,
     "text": lambda s: s.execute(text("UPDATE orders SET note = 'x'")),
-    "dml_strategy": lambda s: s.execute(update(Order).values(note="x").execution_options(dml_strategy="core_only")),
-}  # fmt: skip
+    "dml_strategy": lambda s: s.execute(
+        update(Order).values(note="x").execution_options(dml_strategy="core_only")
+    ),
+}
 
 
 def without_rows_of_others(write: Write) -> Write:
@@ -187,7 +192,10 @@ WRITTEN: dict[str, tuple[Write, list[Any]]] = {
         lambda s: s.execute(update(Order).where(Order.id == bindparam("i")).values(note="x"), {"i": 2}),
         ORDERS,
     ),
-    "update of a foreign row": (lambda s: s.execute(update(Order).where(Order.id == 2).values(note="x")), ORDERS),
+    "update of a foreign row": (
+        lambda s: s.execute(update(Order).where(Order.id == 2).values(note="x")),
+        ORDERS,
+    ),
     "query.update": (lambda s: s.query(Order).update({"note": "x"}), MINE),
     "query.delete": (lambda s: s.query(Order).filter(Order.id > 1).delete(), [ORDERS[0], ORDERS[1]]),
     "delete": (lambda s: s.execute(delete(Order).where(Order.id > 1)), [ORDERS[0], ORDERS[1]]),
@@ -198,16 +206,20 @@ WRITTEN: dict[str, tuple[Write, list[Any]]] = {
     "object": (lambda s: setattr(s.get_one(Order, 1), "note", "x"), [(1, 1, "x"), *ORDERS[1:]]),
     "add": (lambda s: s.add(Order(id=9, user_id=1, note="x")), [*ORDERS, (9, 1, "x")]),
     "add by a relationship": (
-        lambda s: s.add(Order(id=9, user=s.get_one(User, 1), note="x")), [*ORDERS, (9, 1, "x")]
+        lambda s: s.add(Order(id=9, user=s.get_one(User, 1), note="x")),
+        [*ORDERS, (9, 1, "x")],
     ),
     "delete an object": (lambda s: s.delete(s.get_one(Order, 3)), [ORDERS[0], ORDERS[1]]),
-    "insert": (lambda s: s.execute(insert(Order), [{"id": 9, "user_id": 1, "note": "x"}]), [*ORDERS, (9, 1, "x")]),
+    "insert": (
+        lambda s: s.execute(insert(Order), [{"id": 9, "user_id": 1, "note": "x"}]),
+        [*ORDERS, (9, 1, "x")],
+    ),
     "insert returning": (
         lambda s: s.scalars(insert(Order).values(id=9, user_id=1, note="x").returning(Order)).all(),
         [*ORDERS, (9, 1, "x")],
     ),
     "merge": (lambda s: s.merge(Order(id=1, user_id=1, note="x")), [(1, 1, "x"), *ORDERS[1:]]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", WRITTEN)
@@ -246,7 +258,7 @@ def test_without_a_caller_nothing_is_written(world: Database) -> None:
 
 
 def test_what_was_loaded_before_is_not_handed_out(world: Database) -> None:
-    """The identity map, refreshes and relationships: an object of another scope is not in this one."""
+    """The identity map, refreshes and relationships: what another scope has is not in this one."""
 
     def look(session: Session) -> None:
         with mantlet.unscoped("support asks"):

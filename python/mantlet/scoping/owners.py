@@ -1,4 +1,4 @@
-"""Whose a row is: for each model a column, a path to one, or a function that gives the condition."""
+"""Whose a row is: for each model a column, a path to one, or a function that gives a condition."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def at_path(mapper: Mapper[Any], path: list[str], value: Any) -> ColumnElement[b
 
 
 def as_type(column: Any, value: Any) -> Any:
-    """A value as the column has it: the subject of a caller is text, and an owner may be a number."""
+    """A value as the column has it: subjects of callers are text, and owners may be numbers."""
     try:
         wanted = column.type.python_type
     except NotImplementedError:
@@ -98,7 +98,7 @@ def as_type(column: Any, value: Any) -> Any:
 
 
 def find(user: type | None, given: Mapping[type, Owner]) -> list[Owned]:
-    """The owned models: those that are given, and those with one foreign key to the table of users."""
+    """The owned models: those that are given, and those with one foreign key to the users."""
     owned = {}
     for model, owner in given.items():
         mapper = mapper_of(model)

@@ -1,5 +1,5 @@
-"""PostgreSQL's row level security, as a second wall: it also holds for SQL as text, for statements of
-Core, and for what another program sends.
+"""PostgreSQL's row level security, as a second wall: it also holds for SQL as text, for statements
+of Core, and for what another program sends.
 
 The caller is told to PostgreSQL in each transaction, and only for that transaction: neither a pool
 nor a `COMMIT` in the middle of a request keeps it. Without a caller the policies show nothing.
@@ -54,7 +54,8 @@ def migration(scopes: list[Scope]) -> str:
     for one in owned.values():
         if one.column is None or not isinstance(one.column.table, Table):
             parts.append(
-                f"-- {one.name}: its owner ({shown(one)}) is not a column of its table. Write its policy by hand."
+                f"-- {one.name}: its owner ({shown(one)}) is not a column of its table. "
+                "Write its policy by hand."
             )
             continue
         name, condition = quoted(one.column.table), policy(one)
@@ -93,7 +94,8 @@ def begin(scope: Scope, session: Session, connection: Connection) -> None:
     """A transaction has begun."""
     if connection.dialect.name != "postgresql":
         raise RowSecurityError(
-            f"`rls=True` needs PostgreSQL, and this is {connection.dialect.name}: leave it out for this session"
+            f"`rls=True` needs PostgreSQL, and this is {connection.dialect.name}: leave it out for this "
+            "session"
         )
     engine = connection.engine
     if engine not in scope.is_in_force:
@@ -129,7 +131,7 @@ def follow(scope: Scope, session: Session, bind_arguments: dict[str, Any]) -> No
 
 
 def check(scope: Scope, connection: Connection) -> None:
-    """Raises `RowSecurityError` unless row level security is in force for this role and each table."""
+    """Raises `RowSecurityError` unless row level security is in force, for role and tables."""
     role, is_superuser, bypasses = connection.execute(ROLE).one()
     if is_superuser or bypasses:
         what = "is a superuser" if is_superuser else "has BYPASSRLS"
@@ -158,17 +160,19 @@ def check(scope: Scope, connection: Connection) -> None:
             LOG.warning("%s has other policies that show or change rows, too: %s", name, others)
     if mistakes:
         remedy = "run the SQL that `mantlet rls` prints"
-        raise RowSecurityError("row level security is not in force:\n- " + "\n- ".join(mistakes) + f"\n{remedy}")
+        raise RowSecurityError(
+            "row level security is not in force:\n- " + "\n- ".join(mistakes) + f"\n{remedy}"
+        )
 
 
 async def before_start(scope: Scope) -> None:
-    """Begins a transaction, which checks it. A database that does not answer yet is checked later."""
+    """Begins a transaction, which checks it. A database that does not answer is checked later."""
     arguments = {"mapper": scope.owners.models[0].mapper}
 
     def connect(session: Session) -> None:
         CONNECTION(session, bind_arguments=arguments)
 
-    def connect_here() -> None:
+    def connect_and_close(session: Session) -> None:
         with session:
             connect(session)
 
@@ -178,7 +182,7 @@ async def before_start(scope: Scope) -> None:
             async with session:
                 await session.run_sync(connect)
         else:
-            await asyncio.get_running_loop().run_in_executor(None, connect_here)
+            await asyncio.get_running_loop().run_in_executor(None, connect_and_close, session)
     except MantletError:
         raise
     except UnboundExecutionError:

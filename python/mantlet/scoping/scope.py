@@ -60,8 +60,8 @@ def scope(
     `value` is what owner columns hold for a caller; by default its subject. Subjects of another
     issuer than `issuer` are not compared: two issuers may call different people `7`.
 
-    `app`: adds `CallerMiddleware` to it. `rls`: tells PostgreSQL the caller in each transaction, and
-    checks that row level security is in force.
+    `app`: adds `CallerMiddleware` to it. `rls`: tells PostgreSQL the caller in each transaction,
+    and checks that row level security is in force.
     """
     if user is None and owner is None:
         raise ScopeError("say whose rows are whose: `user=User`, or `owner={Order: 'user_id'}`, or both")
@@ -75,8 +75,9 @@ def scope(
 def subject_of(issuer: str, principal: Principal) -> Any:
     if principal.issuer != issuer:
         raise ScopeError(
-            f"the caller was proven by `{principal.issuer}`, and rows are owned by subjects of `{issuer}`: give "
-            f'`mantlet.scope(…, issuer="{principal.issuer}")` if its subjects are the owners, or `value=…`'
+            f"the caller was proven by `{principal.issuer}`, and rows are owned by subjects of `{issuer}`: "
+            f'if its subjects are the owners, give `mantlet.scope(…, issuer="{principal.issuer}")`, else '
+            "`value=…`"
         )
     return subject(principal)
 
@@ -108,7 +109,7 @@ class OwnRows(LoaderCriteriaOption):
     """`with_loader_criteria`, also for an alias that is joined by a condition of the app. There,
     SQLAlchemy leaves a plain expression about the model itself, of which there may be another row.
 
-    The expression has to be the one of the option: the values of others are not in the key under which
+    The expression has to be the one of the option: values of others are not in the key under which
     SQLAlchemy caches a statement.
     """
 
@@ -123,12 +124,7 @@ class Scope:
     """What `mantlet.scope` has put into an app's sessions."""
 
     def __init__(
-        self,
-        session: Any,
-        user: type | None,
-        owner: Mapping[type, Owner],
-        value: Value,
-        rls: bool,
+        self, session: Any, user: type | None, owner: Mapping[type, Owner], value: Value, rls: bool
     ) -> None:
         self.user = user
         self.given = owner
@@ -177,7 +173,9 @@ class Scope:
     async def before_start(self) -> None:
         """What is wrong with the models, or with the database, keeps the app from starting."""
         if not self.owners.models:
-            raise ScopeError("no model has an owner: give `owner={Order: 'user_id'}`, or import the models first")
+            raise ScopeError(
+                "no model has an owner: give `owner={Order: 'user_id'}`, or import the models first"
+            )
         if self.rls:
             await row_security.before_start(self)
 
@@ -259,7 +257,11 @@ class Scope:
 
     def after_flush(self, session: Session, context: UOWTransaction) -> None:
         """What was written is the caller's now. If it is not, the flush is undone by its error."""
-        written = [state.obj() for state, (is_deleted, listed) in context.states.items() if not (is_deleted or listed)]
+        written = [
+            state.obj()
+            for state, (is_deleted, listed) in context.states.items()
+            if not (is_deleted or listed)
+        ]
         self.check_rows(session, [one for one in written if one is not None])
 
     def check_rows(self, session: Session, objects: list[Any]) -> None:

@@ -74,8 +74,8 @@ class Level:
         )
 
     def shares(self, table: TableClause, one: Owned) -> bool:
-        """Whether a column of a table is one of a FROM that has a model: of its own, or of a statement
-        around it to which it is correlated."""
+        """Whether a column of a table is one of a FROM that has a model: of its own, or of a
+        statement around it to which it is correlated."""
         level: Level | None = self
         while level is not None and level.statement is not None:
             if level.has(one):
@@ -90,7 +90,9 @@ def correlates(statement: Any, table: TableClause | None) -> bool:
         return False
     name = table.name if table is not None else None
     if statement._correlate_except is not None:
-        return name is not None and all(getattr(one, "name", name) != name for one in statement._correlate_except)
+        return name is not None and all(
+            getattr(one, "name", name) != name for one in statement._correlate_except
+        )
     if statement._correlate:
         return name is not None and any(getattr(one, "name", None) == name for one in statement._correlate)
     return bool(statement._auto_correlate)
@@ -140,8 +142,8 @@ def not_of_orm(one: Owned) -> str:
 
 def in_where(one: Owned) -> str:
     return (
-        f"before SQLAlchemy 2.1, `{one.name}` in `has()`, `any()` or `exists()` is not limited to the caller's "
-        f"rows: install `sqlalchemy>=2.1`, write `.in_(select(…))`, {UNSCOPED}"
+        f"before SQLAlchemy 2.1, `{one.name}` in `has()`, `any()` or `exists()` is not limited to the "
+        f"caller's rows: install `sqlalchemy>=2.1`, write `.in_(select(…))`, {UNSCOPED}"
     )
 
 
@@ -202,7 +204,10 @@ class Walk:
             self.insert = element
         for prefix, _ in (*getattr(element, "_prefixes", ()), *getattr(element, "_suffixes", ())):
             self.visit(prefix, level)
-        for hint in (*element._hints.values(), *(hint for _, hint in getattr(element, "_statement_hints", ()))):
+        for hint in (
+            *element._hints.values(),
+            *(hint for _, hint in getattr(element, "_statement_hints", ())),
+        ):
             self.text(hint)
         if isinstance(element, (Insert, Update, Delete)):
             target = self.owners.by_table.get(getattr(element.table, "name", "").lower())
@@ -245,8 +250,8 @@ class Walk:
         if found := self.owners.word.search(text):
             one = self.owners.by_table[found[0].lower()]
             raise NotScopable(
-                f"SQL as text names `{found[0]}` (`{text}`) and cannot be limited to the caller's rows: write "
-                f"it with `select({one.name})`, {UNSCOPED}"
+                f"SQL as text names `{found[0]}` (`{text}`) and cannot be limited to the caller's rows: "
+                f"write it with `select({one.name})`, {UNSCOPED}"
             )
         self.texts.append(text)
 
@@ -267,7 +272,10 @@ class Walk:
                 around = around.above if correlates(around.statement, None) else None
             if one is not None and (around is None or around.statement is None):
                 raise NotScopable(in_where(one))
-        found = [self.owners.by_table.get(getattr(one, "name", "").lower()) for one in statement._correlate_except or ()]
+        found = [
+            self.owners.by_table.get(getattr(one, "name", "").lower())
+            for one in statement._correlate_except or ()
+        ]
         for one in found:
             if one is not None and not level.has(one):
                 raise NotScopable(in_where(one))
@@ -308,7 +316,9 @@ def children(element: Any) -> Iterator[Any]:
         # Not what SQLAlchemy makes of them: the tables of their columns.
         left_out = ("_correlate", "_correlate_except", "_setup_joins")
         yield from super(Select, element).get_children(omit_attrs=left_out)
-        yield from (part for join in element._setup_joins for part in join[:3] if hasattr(part, "get_children"))
+        yield from (
+            part for join in element._setup_joins for part in join[:3] if hasattr(part, "get_children")
+        )
         return
     if isinstance(element, CTE):
         yield element.element
@@ -335,22 +345,31 @@ def check_insert(statement: Insert, parameters: Any, one: Owned, own: Any) -> No
         message = f"the owner of `{one.name}` is not a column of its own, so an INSERT cannot be checked"
         raise NotScopable(f"{message}: use `session.add()`, {UNSCOPED}")
     if statement.select is not None:
-        raise NotScopable(f"INSERT … SELECT into `{one.name}` cannot be checked: use `session.add()`, {UNSCOPED}")
+        raise NotScopable(
+            f"INSERT … SELECT into `{one.name}` cannot be checked: use `session.add()`, {UNSCOPED}"
+        )
     clause = getattr(statement, "_post_values_clause", None)
     if clause is not None and "nothing" not in type(clause).__name__.lower():
-        message = f"an upsert may change another caller's row of `{one.name}`: read the row first, and change it"
+        message = (
+            f"an upsert may change another caller's row of `{one.name}`: read the row first, and change it"
+        )
         raise NotScopable(f"{message}, {UNSCOPED}")
     names = {column.name, column.key, str(one.owner)}
     several = [row for rows in statement._multi_values for row in rows]
     for values in several or [statement._values or {}]:
-        named = values if isinstance(values, Mapping) else dict(zip(statement.table.columns, values))
+        named: Any = values if isinstance(values, Mapping) else zip(statement.table.columns, values)
+        named = dict(named)
         for row in each(parameters) or [{}]:
             check_values({**named, **row}, names, one, own, is_needed=True)
 
 
 def check_update(statement: Update, parameters: Any, one: Owned, own: Any) -> None:
     """Refuses an UPDATE that gives rows away. Parameters that are not in it are values, too."""
-    given = [statement._values or {}, dict(getattr(statement, "_ordered_values", None) or ()), *each(parameters)]
+    given = [
+        statement._values or {},
+        dict(getattr(statement, "_ordered_values", None) or ()),
+        *each(parameters),
+    ]
     if one.column is not None:
         names = {one.column.name, one.column.key, str(one.owner)}
         for values in given:
@@ -372,7 +391,11 @@ def each(parameters: Any) -> list[Any]:
 
 
 def check_values(values: Mapping[Any, Any], names: set[str], one: Owned, own: Any, is_needed: bool) -> None:
-    found = [value for key, value in values.items() if {getattr(key, "name", key), getattr(key, "key", key)} & names]
+    found = [
+        value
+        for key, value in values.items()
+        if {getattr(key, "name", key), getattr(key, "key", key)} & names
+    ]
     if not found and not is_needed:
         return
     plain = [value.value if isinstance(value, BindParameter) else value for value in found]

@@ -44,11 +44,13 @@ pub(crate) fn postgres() -> Result<PathBuf> {
 }
 
 fn postgres_folder() -> Option<PathBuf> {
-    let of_path = find(&["initdb"]).and_then(|program| program.parent().map(Path::to_owned));
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let of_debian =
-        versions.map(|version| version.path().join("bin")).filter(|bin| bin.join("initdb").is_file());
-    of_path.or_else(|| of_debian.max())
+    let of_debian = versions.map(|version| version.path().join("bin"));
+    // What `PATH` has may be a link to it.
+    let of_path =
+        find(&["initdb"]).and_then(|program| Some(program.canonicalize().ok()?.parent()?.to_owned()));
+    let is_whole = |bin: &PathBuf| ["initdb", "postgres", "psql"].iter().all(|name| bin.join(name).is_file());
+    of_debian.filter(is_whole).max().or_else(|| of_path.filter(is_whole))
 }
 
 /// libfaketime, under which the clock of a process can be set.

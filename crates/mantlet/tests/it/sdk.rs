@@ -83,7 +83,9 @@ fn get(process: &Process, token: &str, path: &str) -> Value {
 fn the_package_passes_its_own_tests() {
     let database = Postgres::start();
     let mut pytest = Command::new(provided("MANTLET_TEST_SDK"));
-    pytest.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]).current_dir(python_folder());
+    pytest
+        .args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "faulthandler_timeout=120", "tests"])
+        .current_dir(python_folder());
     pytest.env("PYTHONPATH", python_folder()).env("PYTHONDONTWRITEBYTECODE", "1");
     let output = pytest.env("MANTLET_TEST_POSTGRES", database.folder()).output().expect("it starts");
     let said = String::from_utf8_lossy(&output.stdout);

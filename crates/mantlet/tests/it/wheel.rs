@@ -69,6 +69,14 @@ fn a_wheel_is_installed_and_runs() {
         concat!("mantlet ", env!("CARGO_PKG_VERSION"))
     );
 
+    // The package for apps is there, with its types; the inspector is not.
+    let look = "import importlib.util, pathlib, mantlet\n\
+                folder = pathlib.Path(mantlet.__file__).parent\n\
+                print(folder.parent.name, (folder / 'py.typed').is_file(), mantlet.current_principal())\n\
+                print((folder / 'scoping/scope.py').is_file(), importlib.util.find_spec('mantlet_inspector'))";
+    let said = output(Command::new(environment.join("bin/python")).args(["-I", "-c", look]));
+    assert_eq!(said, "site-packages True None\nTrue None\n");
+
     // Neither activated nor named: its interpreter is the one beside it.
     let app = "import sys\nfrom fastapi import FastAPI\napp = FastAPI()\n\
                @app.get('/')\ndef root(): return {'prefix': sys.prefix}\n";
@@ -102,6 +110,9 @@ fn the_source_distribution_holds_what_the_binary_embeds() {
         "python/mantlet_inspector/launcher.py",
         "python/mantlet_inspector/__main__.py",
         "python/mantlet_inspector/contract/walk.py",
+        "python/mantlet/__init__.py",
+        "python/mantlet/py.typed",
+        "python/mantlet/scoping/scope.py",
         "python/mantlet_inspector/source/index.py",
         "crates/mantlet/build.rs",
         "crates/mantlet/src/main.rs",
