@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from conftest import Database
 from models import Document, Item, Order, Report, User
-from sqlalchemy import bindparam, delete, func, insert, inspect, literal, select, text, update
+from sqlalchemy import DDL, bindparam, delete, func, insert, inspect, literal, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError, InvalidRequestError
 from sqlalchemy.orm import Session, make_transient_to_detached, selectinload
@@ -111,6 +111,13 @@ REFUSED: dict[str, Write] = {
     "update many with a condition": lambda s: s.connection().execute(
         update(CORE).where(CORE.c.id == bindparam("i")).values(note="x"), [{"i": 2}]
     ),
+    "update by keys, bound elsewhere": lambda s: s.execute(
+        update(Order), [{"id": 2, "note": "x"}], bind_arguments={"mapper": inspect(User)}
+    ),
+    "insert for another, bound elsewhere": lambda s: s.execute(
+        insert(Order).values(id=9, user_id=2, note="x"), bind_arguments={"bind": s.get_bind()}
+    ),
+    "ddl": lambda s: s.execute(DDL("DELETE FROM orders")),
     "update of the table": lambda s: s.execute(update(CORE).values(note="x")),
     "delete of the table": lambda s: s.execute(delete(CORE)),
     "insert into the table": lambda s: s.execute(insert(CORE).values(id=9, user_id=2, note="x")),

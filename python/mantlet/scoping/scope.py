@@ -26,7 +26,15 @@ from mantlet.errors import NotScopable, ScopeError
 from mantlet.middleware import BEFORE_START, CallerMiddleware
 from mantlet.scoping import row_security
 from mantlet.scoping.owners import Owned, Owner, Value, as_type, find, rows, subject
-from mantlet.scoping.statements import UNSCOPED, Owners, check, check_insert, check_properties, check_update
+from mantlet.scoping.statements import (
+    UNSCOPED,
+    Owners,
+    check,
+    check_insert,
+    check_properties,
+    check_update,
+    entity_of,
+)
 from mantlet.without_scope import is_unscoped
 
 LOG = logging.getLogger("mantlet")
@@ -192,17 +200,23 @@ class Scope:
             )
         return principal
 
-    def criteria(self, principal: Principal | None) -> list[Any]:
-        return [
-            OwnRows(
-                one.mapper.class_,
-                one.condition(principal, self.value),
-                include_aliases=True,
-                # Only so it reaches `joinedload`. Other loads come here themselves.
-                propagate_to_loaders=True,
-            )
-            for one in self.owners.models
-        ]
+    def criteria(self, owners: Owners, principal: Principal | None) -> list[Any]:
+        """Made once for the caller of a request."""
+        kept = vars(self if principal is None else principal).setdefault("_criteria", {})
+        known, criteria = kept.get(self, (None, []))
+        if known is not owners:
+            criteria = [
+                OwnRows(
+                    one.mapper.class_,
+                    one.condition(principal, self.value),
+                    include_aliases=True,
+                    # Only so it reaches `joinedload`. Other loads come here themselves.
+                    propagate_to_loaders=True,
+                )
+                for one in owners.models
+            ]
+            kept[self] = (owners, criteria)
+        return criteria
 
     # Statements.
 
@@ -225,15 +239,17 @@ class Scope:
         is_text = isinstance(getattr(statement, "element", None), (TextClause, TextualSelect))
         # Where text gives the rows, its parameters are all that there may be.
         if state.is_orm_statement and not state.is_insert and not is_text:
-            state.statement = statement.options(*self.criteria(principal))
+            state.statement = statement.options(*self.criteria(owners, principal))
 
     def check_write(self, state: ORMExecuteState, owners: Owners, principal: Principal | None) -> None:
         if not (state.is_insert or state.is_update or state.is_delete):
             return
-        one = owners.of(state.bind_mapper)
+        statement: Any = state.statement
+        # Not `state.bind_mapper`: the app may name another one.
+        entity = entity_of(statement.table)
+        one = owners.of(entity.mapper) if entity is not None else None
         if one is None:
             return
-        statement: Any = state.statement
         own = self.value(principal) if principal is not None else None
         if one.column is not None and own is not None:
             own = as_type(one.column, own)

@@ -12,7 +12,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import Alias, Delete, Insert, Join, Select, Table, TableClause, TextClause, Update, select
+from sqlalchemy import (
+    DDL,
+    Alias,
+    Delete,
+    Insert,
+    Join,
+    Select,
+    Table,
+    TableClause,
+    TextClause,
+    Update,
+    select,
+)
 from sqlalchemy.orm import Mapper, QueryableAttribute, RelationshipProperty
 from sqlalchemy.sql.elements import BindParameter, ColumnClause
 from sqlalchemy.sql.expression import CTE, AliasedReturnsRows, SelectBase
@@ -177,6 +189,8 @@ class Walk:
             self.entity(entity, level)
         if isinstance(element, TextClause):
             self.text(element.text)
+        elif isinstance(element, DDL):
+            self.text(element.statement)
         elif isinstance(element, ColumnClause):
             if element.is_literal:
                 self.text(element.name)
