@@ -12,7 +12,7 @@ import hmac
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -25,7 +25,6 @@ SIGNATURE = b"x-mantlet-principal-signature"
 KEY = "MANTLET_PRINCIPAL_KEY"
 LIFETIME = 60  # seconds; also how far the clocks of gate and app may differ
 SHORTEST_KEY = 32
-IN_SCOPE = "mantlet.principal"  # where the outcome stands in the ASGI scope
 
 NO_KEY = (
     f"the caller is not known: `{KEY}` is not set. Set `authentication.principal-header = "
@@ -52,6 +51,7 @@ class Principal:
         return self.attributes[name]
 
 
+Headers = Iterable[tuple[bytes, bytes]]
 Outcome = Union[Principal, PrincipalError, None]
 
 
@@ -64,6 +64,8 @@ class ForTest:
 
 # Not set: this is not a request, or nothing has read its header.
 CURRENT: ContextVar[Outcome | ForTest] = ContextVar("mantlet_principal")
+# The middleware has read the headers of this request.
+IS_READ: ContextVar[bool] = ContextVar("mantlet_principal_is_read", default=False)
 
 
 def current_principal() -> Principal | None:
@@ -88,30 +90,37 @@ def is_in_request() -> bool:
 
 
 @contextmanager
-def of_request(scope: MutableMapping[str, Any]) -> Iterator[None]:
-    """The caller is that of this request, until it ends."""
-    outcome = of_scope(scope)
-    if isinstance(CURRENT.get(None), ForTest):
-        yield
-        return
-    token = CURRENT.set(outcome)
+def of_request(headers: Headers) -> Iterator[None]:
+    """The caller is that of the request with these headers, until it ends."""
+    token = CURRENT.set(CURRENT.get() if is_for_test() else outcome_of(headers))
+    until = IS_READ.set(True)
     try:
         yield
     finally:
+        IS_READ.reset(until)
         CURRENT.reset(token)
 
 
-def of_scope(scope: MutableMapping[str, Any]) -> Outcome:
-    """The caller of a request, or why it is not known. Read once: later the header is too old."""
-    if IN_SCOPE not in scope:
-        try:
-            scope[IN_SCOPE] = verified(scope["headers"], os.environ.get(KEY, ""), time.time())
-        except PrincipalError as error:
-            scope[IN_SCOPE] = error
-    return scope[IN_SCOPE]
+def read(headers: Headers) -> None:
+    """The caller is that of these headers from here on. Not if they were read before: they may be
+    too old now."""
+    if not (is_for_test() or IS_READ.get()):
+        CURRENT.set(outcome_of(headers))
 
 
-def verified(headers: Iterable[tuple[bytes, bytes]], key: str, now: float) -> Principal | None:
+def is_for_test() -> bool:
+    return isinstance(CURRENT.get(None), ForTest)
+
+
+def outcome_of(headers: Headers) -> Outcome:
+    """The caller, or why it is not known."""
+    try:
+        return verified(headers, os.environ.get(KEY, ""), time.time())
+    except PrincipalError as error:
+        return error
+
+
+def verified(headers: Headers, key: str, now: float) -> Principal | None:
     """The caller that these headers prove; none if the gate has named none."""
     if not key:
         raise PrincipalError(NO_KEY)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import HTTPException
 from starlette.requests import HTTPConnection
 
-from mantlet.caller import CURRENT, ForTest, Principal, current_principal, of_scope
+from mantlet.caller import Principal, current_principal, read
 
 
 async def principal(connection: HTTPConnection) -> Principal:
@@ -15,8 +15,7 @@ async def principal(connection: HTTPConnection) -> Principal:
     `mantlet.CallerMiddleware`.
     """
     # In the request's own task, so all that runs in it later knows it, too.
-    if not isinstance(CURRENT.get(None), ForTest):
-        CURRENT.set(of_scope(connection.scope))
+    read(connection.headers.raw)
     known = current_principal()
     if known is None:
         raise HTTPException(401, "Not authenticated", {"WWW-Authenticate": "Bearer"})

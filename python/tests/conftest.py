@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import StaticPool
 
 import mantlet
-from mantlet.middleware import BEFORE_START
 
 SYNC = ("sqlite", "postgresql+psycopg")
 ASYNC = ("sqlite+aiosqlite", "postgresql+asyncpg", "postgresql+psycopg_async")
@@ -138,15 +137,6 @@ def database(driver: str, schema: str, foreign: bool, administrator: Engine) -> 
     else:
         make_schema(administrator, schema, foreign)
     return made
-
-
-@pytest.fixture(autouse=True)
-def alone() -> Iterator[None]:
-    """Scopes of one test are not checked when the app of another one starts."""
-    before = list(BEFORE_START)
-    BEFORE_START.clear()
-    yield
-    BEFORE_START[:] = before
 
 
 @pytest.fixture(params=SYNC + ASYNC)

@@ -28,7 +28,6 @@ from sqlmodel import select as sqlmodel_select
 from sqlmodel.ext.asyncio.session import AsyncSession as SQLModelAsyncSession
 
 import mantlet
-from mantlet.middleware import BEFORE_START
 from mantlet.scoping.scope import SCOPES
 from mantlet.testing import as_user
 
@@ -49,7 +48,6 @@ def base() -> tuple[Any, Any]:
 def mistake(user: Any, **options: Any) -> str:
     """What keeps an app from starting."""
     app = FastAPI()
-    BEFORE_START.clear()
     mantlet.scope(sessionmaker(create_engine("sqlite://")), user=user, app=app, **options)
     with pytest.raises(mantlet.ScopeError) as error, sessionmaker_of_last()() as session:
         session.execute(select(user))
@@ -62,7 +60,7 @@ def mistake(user: Any, **options: Any) -> str:
         sent.append(message)
 
     with pytest.raises(mantlet.ScopeError):
-        asyncio.run(app({"type": "lifespan"}, receive, send))  # pyright: ignore[reportArgumentType]
+        asyncio.run(app({"type": "lifespan", "app": app}, receive, send))  # pyright: ignore[reportArgumentType]
     assert sent[0]["type"] == "lifespan.startup.failed" and str(error.value) in sent[0]["message"]
     return str(error.value)
 

@@ -48,11 +48,11 @@ def migrate(scope: Any) -> None:
     engine.dispose()
 
 
-def makers(user: str = "app", **options: Any) -> tuple[Any, Any]:
-    """Sessions of one connection, for sync and async."""
-    engine = connected("postgresql+psycopg", SCHEMA, user, pool_size=1, max_overflow=0, **options)
+def makers(user: str = "app", app: Any = None) -> tuple[Any, Any]:
+    """Sessions of one connection."""
+    engine = connected("postgresql+psycopg", SCHEMA, user, pool_size=1, max_overflow=0)
     maker = sessionmaker(engine)
-    mantlet.scope(maker, rls=True, **owners())
+    mantlet.scope(maker, rls=True, app=app, **owners())
     return maker, engine
 
 
@@ -233,15 +233,14 @@ def test_it_is_refused_where_it_is_not_in_force(fault: str, administrator: Engin
     prepare(administrator)
     alter(change)(administrator)
     try:
-        maker, engine = makers(user)
+        started: list[int] = []
+        app = FastAPI()
+        maker, engine = makers(user, app)
         with as_user("1"), maker() as session, pytest.raises(mantlet.RowSecurityError) as error:
             session.scalars(select(User)).all()
         assert why in str(error.value)
         with as_user("1"), maker() as session, pytest.raises(mantlet.RowSecurityError):
             seen(session)
-        started: list[int] = []
-        app = FastAPI()
-        app.add_middleware(mantlet.CallerMiddleware)
         with pytest.raises(mantlet.RowSecurityError), TestClient(app):
             started.append(1)
         assert started == []

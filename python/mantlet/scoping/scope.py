@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import TextClause, TextualSelect, event
@@ -23,7 +24,7 @@ from sqlalchemy.orm.util import LoaderCriteriaOption
 
 from mantlet.caller import Principal, current_principal, is_in_request
 from mantlet.errors import NotScopable, ScopeError
-from mantlet.middleware import BEFORE_START, CallerMiddleware
+from mantlet.middleware import CallerMiddleware
 from mantlet.scoping import row_security
 from mantlet.scoping.owners import Owned, Owner, Value, as_type, find, rows, subject
 from mantlet.scoping.statements import (
@@ -68,8 +69,8 @@ def scope(
     `value` is what owner columns hold for a caller; by default its subject. Subjects of another
     issuer than `issuer` are not compared: two issuers may call different people `7`.
 
-    `app`: adds `CallerMiddleware` to it. `rls`: tells PostgreSQL the caller in each transaction,
-    and checks that row level security is in force.
+    `app`: adds `CallerMiddleware` to it, and checks all of this when it starts. `rls`: tells
+    PostgreSQL the caller in each transaction, and checks that row level security is in force.
     """
     if user is None and owner is None:
         raise ScopeError("say whose rows are whose: `user=User`, or `owner={Order: 'user_id'}`, or both")
@@ -77,7 +78,21 @@ def scope(
     made = Scope(session, user, owner or {}, value, rls)
     if app is not None:
         app.add_middleware(CallerMiddleware)
+        check_at_start(app, made)
     return made
+
+
+def check_at_start(app: Any, scope: Scope) -> None:
+    """What is wrong with the models, or with the database, keeps the app from starting."""
+    lifespan = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def checked(application: Any) -> AsyncIterator[Any]:
+        await scope.before_start()
+        async with lifespan(application) as state:
+            yield state
+
+    app.router.lifespan_context = checked
 
 
 def subject_of(issuer: str, principal: Principal) -> Any:
@@ -144,7 +159,6 @@ class Scope:
         self.make: Callable[[], Session | AsyncSession] = getattr(session, "session_factory", session)
         self.install(class_of(session))
         event.listen(Mapper, "after_configured", self.forget)
-        BEFORE_START.append(self.before_start)
         SCOPES.append(self)
 
     def install(self, session: type[Session]) -> None:
@@ -179,7 +193,6 @@ class Scope:
         self.found = None
 
     async def before_start(self) -> None:
-        """What is wrong with the models, or with the database, keeps the app from starting."""
         if not self.owners.models:
             raise ScopeError(
                 "no model has an owner: give `owner={Order: 'user_id'}`, or import the models first"
