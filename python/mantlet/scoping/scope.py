@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import TextClause, TextualSelect, event
@@ -77,22 +76,8 @@ def scope(
     value = value or functools.partial(subject_of, issuer)
     made = Scope(session, user, owner or {}, value, rls)
     if app is not None:
-        app.add_middleware(CallerMiddleware)
-        check_at_start(app, made)
+        app.add_middleware(CallerMiddleware, before_start=made.before_start)
     return made
-
-
-def check_at_start(app: Any, scope: Scope) -> None:
-    """What is wrong with the models, or with the database, keeps the app from starting."""
-    lifespan = app.router.lifespan_context
-
-    @asynccontextmanager
-    async def checked(application: Any) -> AsyncIterator[Any]:
-        await scope.before_start()
-        async with lifespan(application) as state:
-            yield state
-
-    app.router.lifespan_context = checked
 
 
 def subject_of(issuer: str, principal: Principal) -> Any:
@@ -193,6 +178,7 @@ class Scope:
         self.found = None
 
     async def before_start(self) -> None:
+        """What is wrong with the models, or with the database, keeps the app from starting."""
         if not self.owners.models:
             raise ScopeError(
                 "no model has an owner: give `owner={Order: 'user_id'}`, or import the models first"
