@@ -101,11 +101,13 @@ def of_request(headers: Headers) -> Iterator[None]:
         CURRENT.reset(token)
 
 
-def read(headers: Headers) -> None:
+def read(values: list[str], signatures: list[str]) -> None:
     """The caller is that of these headers from here on. Not if they were read before: they may be
     too old now."""
     if not (is_for_test() or IS_READ.get()):
-        CURRENT.set(outcome_of(headers))
+        named = [(HEADER, value.encode("latin-1")) for value in values]
+        signed = [(SIGNATURE, value.encode("latin-1")) for value in signatures]
+        CURRENT.set(outcome_of([*named, *signed]))
 
 
 def is_for_test() -> bool:

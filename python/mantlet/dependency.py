@@ -15,7 +15,8 @@ async def principal(connection: HTTPConnection) -> Principal:
     `mantlet.CallerMiddleware`.
     """
     # In the request's own task, so all that runs in it later knows it, too.
-    read(connection.headers.raw)
+    headers = connection.headers
+    read(headers.getlist("x-mantlet-principal"), headers.getlist("x-mantlet-principal-signature"))
     known = current_principal()
     if known is None:
         raise HTTPException(401, "Not authenticated", {"WWW-Authenticate": "Bearer"})

@@ -78,8 +78,10 @@ fn a_wheel_is_installed_and_runs() {
     assert_eq!(said, "site-packages True None\nTrue None\n");
 
     // Neither activated nor named: its interpreter is the one beside it.
-    let app = "import sys\nfrom fastapi import FastAPI\napp = FastAPI()\n\
-               @app.get('/')\ndef root(): return {'prefix': sys.prefix}\n";
+    let app = "import sys\nimport mantlet\nfrom fastapi import FastAPI\napp = FastAPI()\n\
+               app.add_middleware(mantlet.CallerMiddleware)\n\
+               @app.get('/')\ndef root(): return {'prefix': sys.prefix}\n\
+               @app.get('/items/{number}')\ndef item(number: int): return number\n";
     let process = Typed::run(&["main:app"])
         .program(installed)
         .variable("VIRTUAL_ENV", "")
@@ -91,6 +93,8 @@ fn a_wheel_is_installed_and_runs() {
     let prefix = PathBuf::from(answer.json()["prefix"].as_str().expect("a path"));
     assert_eq!(prefix.canonicalize().unwrap(), environment.canonicalize().unwrap());
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    // The package's middleware is known to leave requests as they are.
+    assert_eq!(Client::connect(process.ready()).get("/items/one").code(), "input-invalid");
     process.signal(Signal::INT);
     assert_eq!(process.wait().code, Some(0));
 }
