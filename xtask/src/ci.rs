@@ -54,8 +54,8 @@ fn documentation() -> Result<()> {
 /// What the app's interpreter runs, by ruff and pyright: `pyproject.toml` says what they ask for.
 fn python() -> Result<()> {
     let lint = tools::lint_environment()?;
-    // FastAPI, Starlette and Pydantic, which the code is about.
-    let dev = tools::environment("dev", &root().join("python/requirements-dev.txt"))?;
+    // FastAPI, SQLAlchemy and the others that the code is about.
+    let sdk = tools::environment("sdk", &root().join("python/requirements-sdk.txt"))?;
     let module = |name: &str| {
         let mut command = Command::new(&lint);
         command.args(["-m", name]).current_dir(root());
@@ -63,7 +63,7 @@ fn python() -> Result<()> {
     };
     run(module("ruff").args(["check", "--quiet", "python"]))?;
     run(module("ruff").args(["format", "--check", "--quiet", "python"]))?;
-    run(module("basedpyright").arg("--pythonpath").arg(dev))
+    run(module("basedpyright").arg("--pythonpath").arg(sdk))
 }
 
 /// Without `advisories`: that needs a database from the network, and its news fail yesterday's commit.

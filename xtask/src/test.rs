@@ -15,7 +15,8 @@ Runs all tests, or those whose names contain a FILTER. What they need beside Rus
 the command says what is missing and fails: no test is skipped in silence.
 
   Python 3.11 or later with venv, for uvicorn and FastAPI (target/python/dev), for FastAPI apps from elsewhere with
-  their clients (target/python/packages), and for apps with a login of their own (target/python/identity)
+  their clients (target/python/packages), for apps with a login of their own (target/python/identity), and for apps that
+  use the Python package `mantlet` (target/python/sdk)
   Python 3.9, the oldest that runs apps which are read, for the oldest FastAPI (target/python/oldest): from the system,
   pyenv or uv. No package of Debian brings it, so without it these tests are left out, and the command says so
   Go, to build h2spec and Pebble (target/tools)
@@ -23,6 +24,7 @@ the command says what is missing and fails: no test is skipped in silence.
   Chromium
   testssl.sh
   Redis
+  PostgreSQL
   libfaketime
 ";
 
@@ -35,6 +37,7 @@ pub(crate) fn all(filters: &[String]) -> Result<()> {
     let python = tools::environment("dev", &root().join("python/requirements-dev.txt"))?;
     let packages = tools::environment("packages", &root().join("python/requirements-packages.txt"))?;
     let identity = tools::environment("identity", &root().join("python/requirements-identity.txt"))?;
+    let sdk = tools::environment("sdk", &root().join("python/requirements-sdk.txt"))?;
     let oldest = tools::oldest_environment("oldest", &root().join("python/requirements-oldest.txt"));
     if let Err(error) = &oldest {
         println!("xtask: the tests of the oldest Python are left out: {error:#}");
@@ -45,6 +48,7 @@ pub(crate) fn all(filters: &[String]) -> Result<()> {
     let chromium = tools::chromium()?;
     let testssl = tools::program(&["testssl", "testssl.sh"], "testssl.sh")?;
     let redis = tools::program(&["redis-server", "valkey-server"], "redis-server")?;
+    let postgres = tools::postgres()?;
     let faketime = tools::faketime()?;
     // Examples in documentation first: the summary of the tests proper is what should end the output.
     for kinds in [&["--doc"][..], &["--lib", "--bins", "--tests"]] {
@@ -64,6 +68,8 @@ pub(crate) fn all(filters: &[String]) -> Result<()> {
         tests.env("MANTLET_TEST_CHROMIUM", &chromium);
         tests.env("MANTLET_TEST_TESTSSL", &testssl);
         tests.env("MANTLET_TEST_REDIS", &redis);
+        tests.env("MANTLET_TEST_SDK", &sdk);
+        tests.env("MANTLET_TEST_POSTGRES", &postgres);
         tests.env("MANTLET_TEST_FAKETIME", &faketime);
         run(&mut tests)?;
     }

@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Serve(ServeArguments),
     /// Print what an app accepts and returns, as JSON
     Contract(DescribeArguments),
+    /// Print the SQL of row level security for the models that an app scopes
+    Rls(RlsArguments),
     /// List the sensitive operations of an app and their limits
     Throttles(ThrottlesArguments),
     /// Make, list and revoke API keys
@@ -197,6 +199,24 @@ pub(crate) struct DescribeArguments {
     /// With --agreement: print JSON
     #[arg(long, requires = "agreement")]
     pub(crate) json: bool,
+}
+
+/// Print the SQL of row level security for the models that an app scopes
+///
+/// For apps that call `mantlet.scope`: policies for PostgreSQL, by which the database itself shows each caller its own rows
+/// alone. Imports the app; nothing else of it runs, and the database is not asked.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  mantlet rls main:app | psql --single-transaction mydatabase")]
+pub(crate) struct RlsArguments {
+    /// The app: `main:app`, `package.module:app`, `main:create_app()` or `path/to/main.py`
+    pub(crate) app: Option<String>,
+    /// Configuration file [default: mantlet.toml, then [tool.mantlet] in pyproject.toml]
+    #[arg(long, short, value_name = "FILE", env = "MANTLET_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// The Python interpreter to use [default: $VIRTUAL_ENV, ./.venv, the one beside mantlet, python3]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) python: Option<String>,
 }
 
 /// Whose contract it is.

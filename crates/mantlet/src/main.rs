@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => command::run::run(&arguments),
         Command::Serve(arguments) => command::serve::serve(&arguments),
         Command::Contract(arguments) => command::contract::contract(&arguments),
+        Command::Rls(arguments) => command::rls::rls(&arguments),
         Command::Throttles(arguments) => command::throttles::throttles(&arguments),
         Command::Quotas(arguments) => command::quotas::quotas(&arguments),
         Command::Sessions(arguments) => command::sessions::sessions(&arguments),

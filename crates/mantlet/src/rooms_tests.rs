@@ -77,7 +77,7 @@ const HOUSES: [House; 7] = [
         folder: &["command"],
         floors: &[
             &["agreement", "ask", "describe", "suggest"],
-            &["bans", "config", "contract", "quotas", "run", "serve", "keys", "sessions", "throttles"],
+            &["bans", "config", "contract", "quotas", "rls", "run", "serve", "keys", "sessions", "throttles"],
         ],
         imports: 5,
     },

@@ -55,6 +55,8 @@ KNOWN = {
     # It also writes a header of the request: `header_written`.
     "asgi_correlation_id.middleware.CorrelationIdMiddleware": always,
     "brotli_asgi.BrotliMiddleware": always,
+    # Our own: it reads headers, and answers only where the app does not start.
+    "mantlet.middleware.CallerMiddleware": always,
     # What the app hands to it is called after the answer.
     "prometheus_fastapi_instrumentator.middleware.PrometheusInstrumentatorMiddleware": always,
     # Labels may be functions of the request.

@@ -34,6 +34,25 @@ pub(crate) fn chromium() -> Result<PathBuf> {
     program(&["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"], "chromium")
 }
 
+/// The folder with the programs of PostgreSQL's server. Debian keeps them out of `PATH`, in a folder for each version.
+pub(crate) fn postgres() -> Result<PathBuf> {
+    if let Some(found) = postgres_folder() {
+        return Ok(found);
+    }
+    install("postgresql")?;
+    postgres_folder().context("the package `postgresql` brought no `initdb`")
+}
+
+fn postgres_folder() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let of_debian = versions.map(|version| version.path().join("bin"));
+    // What `PATH` has may be a link to it.
+    let of_path =
+        find(&["initdb"]).and_then(|program| Some(program.canonicalize().ok()?.parent()?.to_owned()));
+    let is_whole = |bin: &PathBuf| ["initdb", "postgres", "psql"].iter().all(|name| bin.join(name).is_file());
+    of_debian.filter(is_whole).max().or_else(|| of_path.filter(is_whole))
+}
+
 /// libfaketime, under which the clock of a process can be set.
 pub(crate) fn faketime() -> Result<PathBuf> {
     const NAME: &str = "faketime/libfaketimeMT.so.1";

@@ -5,7 +5,12 @@ use std::time::Duration;
 use http::HeaderName;
 use serde::{Deserialize, Serialize};
 
-use super::{Memory, Policy, ends::Ends, sessions::Sessions};
+use super::{
+    Memory, Policy, PrincipalKey,
+    ends::Ends,
+    principal_header::{MOST_ATTRIBUTES, PrincipalHeader, SHORTEST_KEY},
+    sessions::Sessions,
+};
 use crate::{
     Mode,
     config::{Context, Mistake, Posture, Section, units::Span},
@@ -49,6 +54,14 @@ pub struct Config {
     /// cannot send it, in no spelling. Default none: `X-Mantlet-Principal` is the name to choose.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub principal_header: String,
+    /// Attributes of the caller that stand in that header, too, if they are known: at most 8. Default none:
+    /// what is in a header is read by all that stands between gate and app, and by its logs.
+    pub principal_attributes: Vec<String>,
+    /// Where the key is that signs that header: `env:NAME` or `file:PATH`, with at least 32 bytes. The app
+    /// has the same in `MANTLET_PRINCIPAL_KEY`. Default: `mantlet run` makes one at its start, and gives it
+    /// to the app; `mantlet serve` signs nothing.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub principal_key: String,
     /// What becomes of a bearer token that is used without the cookie that its browser got at the login
     /// ("token sidejacking" in OWASP's JWT cheat sheet). Default `off`: there is no such cookie.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,6 +103,18 @@ impl Section for Config {
             let message = format!("`{}` is not a name for it", self.principal_header);
             mistakes.push(Mistake::new("principal-header", message).help("write `X-Mantlet-Principal`"));
         }
+        if self.principal_attributes.len() > MOST_ATTRIBUTES {
+            let message = format!("more than {MOST_ATTRIBUTES} attributes do not fit into a header");
+            mistakes.push(
+                Mistake::new("principal-attributes", message).help("name those by which the app decides"),
+            );
+        }
+        let key = context.deployment.kept.get::<PrincipalKey>();
+        if key.secret().is_some_and(|key| key.expose().len() < SHORTEST_KEY) {
+            let message = format!("a key has at least {SHORTEST_KEY} bytes");
+            mistakes
+                .push(Mistake::new("principal-key", message).help("make one with `openssl rand -hex 32`"));
+        }
         let binding = self.binding.filter(|_| self.mode != Mode::Off).unwrap_or(Mode::Off);
         if binding != Mode::Off && self.sessions == Some(Mode::Off) {
             let message = "needs to know the sessions, and `authentication.sessions` is `off`";
@@ -109,7 +134,9 @@ impl Section for Config {
             ends: Ends::new(sessions, context.report_only),
             idle,
             max_age,
-            principal_header: header.ok(),
+            principal_header: header
+                .ok()
+                .and_then(|name| PrincipalHeader::new(name, self.principal_attributes.clone(), key)),
             binding: binding.under(context.report_only),
             sessions: kept.get::<Sessions>(),
             memory: kept.get::<Memory>(),

@@ -42,6 +42,7 @@ mod handshake;
 mod learn;
 mod logout;
 mod memory;
+mod principal_header;
 mod public_keys;
 mod sent;
 pub mod sessions;
@@ -50,9 +51,9 @@ mod strangers;
 mod tenure;
 mod trial;
 
-use std::{borrow::Cow, fmt::Write, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use mantlet_contract::inputs::in_cookies;
 
 pub(crate) use self::{
@@ -66,10 +67,11 @@ pub(crate) use self::{
 pub use self::{
     config::Config,
     memory::Memory,
+    principal_header::PrincipalKey,
     tenure::{Over, Tenure},
     trial::Weakness,
 };
-use self::{ends::Ends, sessions::Sessions, trial::Pinned};
+use self::{ends::Ends, principal_header::PrincipalHeader, sessions::Sessions, trial::Pinned};
 use crate::{
     Call, Mode, Reason, Refusal,
     call::Known,
@@ -90,7 +92,7 @@ pub struct Policy {
     ends: Ends,
     idle: Option<Span>,
     max_age: Option<Span>,
-    principal_header: Option<HeaderName>,
+    principal_header: Option<PrincipalHeader>,
     binding: Mode,
     /// The sessions of the app.
     pub sessions: Sessions,
@@ -204,24 +206,10 @@ impl Policy {
         }
     }
 
-    /// Tells the app the proven caller, if that is asked for. What a client has sent under that name is
-    /// removed, `-` or `_`.
+    /// Tells the app the proven caller, if that is asked for.
     pub(crate) fn name_principal(&self, call: &Call, headers: &mut HeaderMap) {
-        let Some(own) = &self.principal_header else { return };
-        let is_alike = |name: &HeaderName| {
-            let (name, own) = (name.as_str().as_bytes(), own.as_str().as_bytes());
-            let folded = |byte: &u8| if *byte == b'_' { b'-' } else { *byte };
-            name.len() == own.len() && name.iter().map(folded).eq(own.iter().map(folded))
-        };
-        let sent: Vec<_> = headers.keys().filter(|name| is_alike(name)).cloned().collect();
-        for name in sent {
-            headers.remove(name);
-        }
-        if let Some(principal) = &call.principal {
-            let text = serde_json::json!({ "iss": principal.issuer, "sub": principal.subject }).to_string();
-            if let Ok(value) = HeaderValue::try_from(in_ascii(&text)) {
-                headers.insert(own, value);
-            }
+        if let Some(header) = &self.principal_header {
+            header.write(call, headers);
         }
     }
 
@@ -419,20 +407,4 @@ const fn is_refusal(status: StatusCode) -> bool {
 /// Words for a refusal where operations ask in a way, if the app's are known.
 fn own_words(memory: &Memory, kind: u64) -> Option<Arc<Words>> {
     memory.agreement(kind)?.forged.words()
-}
-
-/// JSON without any character beyond ASCII.
-fn in_ascii(json: &str) -> String {
-    let mut text = String::with_capacity(json.len());
-    for character in json.chars() {
-        if character.is_ascii() {
-            text.push(character);
-        } else {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                // Writing to a text cannot fail.
-                let _ = write!(text, "\\u{unit:04x}");
-            }
-        }
-    }
-    text
 }

@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use super::{
     Policy, Rule,
     caller::Callers,
-    evidence::AllEvidence,
-    own::{self, OwnConfig, absent::Absent},
-    proposed::Proposed,
     circumstance::Known,
     condition::Condition,
     countries,
+    evidence::AllEvidence,
     files::{ConditionFile, FileContent, Holds},
     network::{self, NetworkConfig},
+    own::{self, OwnConfig, absent::Absent},
+    proposed::Proposed,
     ranges::Fault,
 };
 use crate::{

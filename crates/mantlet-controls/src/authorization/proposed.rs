@@ -117,7 +117,13 @@ impl Proposed {
                 .map(|one| config(one, mode))
                 .collect();
             // What cannot be compiled is left out: it is only a proposal.
-            own::check(&configs, "proposed", &self.context, (&Known::default(), &self.evidence), &mut Vec::new())
+            own::check(
+                &configs,
+                "proposed",
+                &self.context,
+                (&Known::default(), &self.evidence),
+                &mut Vec::new(),
+            )
         };
         Compiled {
             contract: Arc::clone(contract),

@@ -2,13 +2,14 @@
 //! it last.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     io,
-    os::unix::process::ExitStatusExt,
+    os::unix::{ffi::OsStrExt, process::ExitStatusExt},
     process::{ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
+use mantlet_controls::config::Secret;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::{
     net::{TcpStream, UnixStream},
@@ -36,6 +37,8 @@ pub struct AppCommand {
     pub arguments: Vec<OsString>,
     /// Variables of our environment that it does not get.
     pub withheld: Vec<String>,
+    /// Variables that it gets beside ours.
+    pub variables: Vec<(&'static str, Secret<Vec<u8>>)>,
     /// Its standard input.
     pub input: Input,
     /// It creates its own session, and with it a group; another program gets a group.
@@ -165,6 +168,9 @@ fn spawn(command: &AppCommand) -> io::Result<Child> {
     program.args(&command.arguments).kill_on_drop(true);
     for name in &command.withheld {
         program.env_remove(name);
+    }
+    for (name, value) in &command.variables {
+        program.env(name, OsStr::from_bytes(value.expose()));
     }
     if command.input == Input::Nothing {
         program.stdin(Stdio::null());

@@ -12,6 +12,6 @@ mod process;
 pub(crate) use environment::{say_handed_on, withheld};
 pub(crate) use folder::{PrivateFolder, cannot_write};
 pub(crate) use interpreter::{interpreter, interpreter_not_started};
-pub(crate) use package::{CONTRACT, INSPECTOR, reading_arguments, write_files};
+pub(crate) use package::{CONTRACT, INSPECTOR, RLS, reading_arguments, write_files};
 pub(crate) use process::AppProcess;
 pub(crate) use status::{STATUS, Status};

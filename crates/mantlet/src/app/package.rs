@@ -17,6 +17,9 @@ pub(crate) const LAUNCHER: &str = "mantlet_inspector/launcher.py";
 /// Runs there too; only reads the app.
 pub(crate) const INSPECTOR: &str = "mantlet_inspector/__main__.py";
 
+/// Runs there too; prints the SQL of row level security.
+pub(crate) const RLS: &str = "mantlet_inspector/rls.py";
+
 /// The file in which the contract is written.
 pub(crate) const CONTRACT: &str = "contract.json";
 

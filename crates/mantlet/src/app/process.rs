@@ -11,7 +11,7 @@ use std::{
 };
 
 use mantlet_contract::model::Contract;
-use mantlet_controls::token::Candidates;
+use mantlet_controls::{authentication::PrincipalKey, token::Candidates};
 use mantlet_gateway::{
     Address,
     supervisor::{AppCommand, Input, exit_code},
@@ -25,7 +25,11 @@ use super::{
     package::{CONTRACT, LAUNCHER, reading_arguments, write_files, written},
     status::{STATUS, Status},
 };
-use crate::{config::Config, say::Failure, settings::Loaded};
+use crate::{
+    config::{Config, PRINCIPAL_KEY},
+    say::Failure,
+    settings::Loaded,
+};
 
 /// Shorter than the 75 s for which the launcher has uvicorn keep connections.
 const UVICORN_IDLE: Duration = Duration::from_mins(1);
@@ -47,9 +51,10 @@ pub(crate) struct AppProcess {
 
 impl AppProcess {
     /// What will be run; `tells_its_contract` if it is asked for it: a command of the user's cannot
-    /// be.
+    /// be. The app gets the `key` of the header with the caller, if there is such a header.
     pub(crate) fn prepare(
         loaded: &Loaded<Config>,
+        key: &PrincipalKey,
         server: &[OsString],
         tells_its_contract: bool,
     ) -> Result<Self, Failure> {
@@ -58,11 +63,15 @@ impl AppProcess {
         let folder = PrivateFolder::make(Some(&loaded.config.state_folder))?;
         let socket = folder.socket();
         let withheld = withheld(loaded);
+        let names_caller = !loaded.config.authentication.principal_header.is_empty();
+        let key = key.secret().filter(|_| names_caller);
+        let variables: Vec<_> = key.map(|key| (PRINCIPAL_KEY, key.clone())).into_iter().collect();
         let input = input(server.is_empty());
         let command = |program, arguments, address| AppCommand {
             program,
             arguments,
             withheld: withheld.clone(),
+            variables: variables.clone(),
             input,
             leads_its_own_session: server.is_empty(),
             address,

@@ -1,10 +1,12 @@
 //! What an app accepts and returns, for the commands that print it.
 
+use std::path::PathBuf;
+
 use mantlet_controls::Policy;
 
 use crate::{
     cli::ContractArguments,
-    config::{Reader, summary},
+    config::{Checked, Reader, summary},
     contract::{Description, describe_document, inspect},
     say::Failure,
     settings::Flag,
@@ -16,16 +18,26 @@ pub(super) fn describe(arguments: &ContractArguments) -> Result<(Description, Op
     if let Some(place) = &arguments.openapi {
         return Ok((describe_document(place)?, None));
     }
+    let (app, python) = (arguments.app.as_deref(), arguments.python.as_deref());
+    let checked = configuration(app, python, arguments.config.clone())?;
+    Ok((inspect(&checked.loaded)?, Some(checked.policy)))
+}
+
+/// The configuration for an app that is only read.
+pub(super) fn configuration(
+    app: Option<&str>,
+    python: Option<&str>,
+    file: Option<PathBuf>,
+) -> Result<Checked, Failure> {
     let mut flags = Vec::new();
-    if let Some(app) = &arguments.app {
-        flags.push(Flag::new("app.entrypoint", "APP", app.as_str()));
+    if let Some(app) = app {
+        flags.push(Flag::new("app.entrypoint", "APP", app));
     }
-    if let Some(python) = &arguments.python {
-        flags.push(Flag::new("app.python", "--python", python.as_str()));
+    if let Some(python) = python {
+        flags.push(Flag::new("app.python", "--python", python));
     }
-    let checked = Reader::of_file(arguments.config.clone())
+    Reader::of_file(file)
         .with_flags(flags)
         .read()
-        .map_err(|mistakes| Failure::usage(summary(&mistakes, "it cannot be used")))?;
-    Ok((inspect(&checked.loaded)?, Some(checked.policy)))
+        .map_err(|mistakes| Failure::usage(summary(&mistakes, "it cannot be used")))
 }

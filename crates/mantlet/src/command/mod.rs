@@ -12,6 +12,7 @@ pub(crate) mod contract;
 pub(crate) mod keys;
 pub(crate) mod objects;
 pub(crate) mod quotas;
+pub(crate) mod rls;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod sessions;

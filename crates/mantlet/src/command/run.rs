@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use mantlet_controls::config::Server;
+use mantlet_controls::{authentication::PrincipalKey, config::Server};
 
 use crate::{
     app::{AppProcess, say_handed_on},
@@ -29,6 +29,11 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     flags.extend(arguments.contract.flags());
     let server = if arguments.server.is_empty() { Server::Uvicorn } else { Server::Unknown };
     let reader = Reader::of_file(arguments.common.config.clone()).with_flags(flags).in_front_of(server);
+    // A key of the configuration takes its place.
+    let key = PrincipalKey::random();
+    let key =
+        key.map_err(|error| Failure::new(format!("cannot start: there are no random bytes ({error})")))?;
+    reader.kept.put(key);
     let checked = reader.read_at_start()?;
     let config = &checked.loaded.config;
     let source = Source::of(&config.contract, arguments.server.is_empty());
@@ -37,7 +42,12 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
         // which is no failure.
         let _ = state::prepare(&config.state_folder);
     }
-    let process = AppProcess::prepare(&checked.loaded, &arguments.server, source == Source::App)?;
+    let process = AppProcess::prepare(
+        &checked.loaded,
+        &reader.kept.get::<PrincipalKey>(),
+        &arguments.server,
+        source == Source::App,
+    )?;
     say_handed_on(&checked.loaded);
     operate(Plan {
         reader,

@@ -1,10 +1,11 @@
-//! The keys and passwords of issuers, the app's own API key, and the key of nonces, read from where
-//! they are.
+//! The keys and passwords of issuers, the app's own API key, the key of nonces and that of the header
+//! with the caller, read from where they are.
 
 use std::{env, fs};
 
 use mantlet_controls::{
     api_keys::{self, UpstreamKey},
+    authentication::PrincipalKey,
     config::{Material, Mistake, Secret},
     dpop,
     issuer::Config,
@@ -68,6 +69,20 @@ pub(crate) fn read_nonce_key(config: &mut dpop::Config) -> Option<Mistake> {
         }
         Err(message) => Some(Mistake::new("dpop.nonce-key", message).help(REMEDY)),
     }
+}
+
+/// Reads the key that signs the header with the caller. None where none is configured.
+pub(crate) fn read_principal_key(place: &str) -> Result<Option<PrincipalKey>, Mistake> {
+    if place.is_empty() {
+        return Ok(None);
+    }
+    let text = secret(place).and_then(|bytes| {
+        // A variable of the app's environment holds it, too.
+        let is_text = bytes.is_ascii() && !bytes.contains(&0);
+        if is_text { Ok(bytes) } else { Err(format!("`{place}` is not text in ASCII")) }
+    });
+    text.map(|bytes| Some(PrincipalKey::new(bytes)))
+        .map_err(|message| Mistake::new("authentication.principal-key", message).help(REMEDY))
 }
 
 fn secret(place: &str) -> Result<Vec<u8>, String> {

@@ -19,6 +19,6 @@ mod gate;
 mod read;
 
 pub(crate) use app::Config as AppConfig;
-pub(crate) use read::{Checked, Reader, is_url, summary};
+pub(crate) use read::{Checked, PRINCIPAL_KEY, Reader, is_url, summary};
 pub(crate) use schema::Config;
 pub(crate) use socket_path::LONGEST_SOCKET_PATH;

@@ -19,8 +19,11 @@ use crate::{
     settings::{self, Flag, Loaded, Located, Mistakes, Origin, Sources},
 };
 
+/// The variable in which the app has the key of the header with the caller.
+pub(crate) const PRINCIPAL_KEY: &str = "MANTLET_PRINCIPAL_KEY";
+
 /// Variables that begin with `MANTLET_` and are not settings.
-const NOT_SETTINGS: [&str; 2] = ["MANTLET_CONFIG", "MANTLET_SUPERVISOR"];
+const NOT_SETTINGS: [&str; 3] = ["MANTLET_CONFIG", "MANTLET_SUPERVISOR", PRINCIPAL_KEY];
 
 /// A configuration without mistakes, and what it was made from.
 #[derive(Debug)]
@@ -138,6 +141,11 @@ impl Reader {
         findings.extend(issuer_material::read_upstream_key(&mut controls.api_keys));
         findings.extend(issuer_material::read_nonce_key(&mut controls.dpop));
         condition_files::read(&mut controls.authorization);
+        match issuer_material::read_principal_key(&loaded.config.authentication.principal_key) {
+            Ok(Some(key)) => self.kept.put(key),
+            Ok(None) => {}
+            Err(finding) => findings.push(finding),
+        }
         controls.deployment.server = self.server;
         controls.deployment.kept = self.kept.clone();
         if is_sound || !loaded.config.csrf.token.key_file.is_empty() {

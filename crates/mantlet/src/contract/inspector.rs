@@ -1,4 +1,5 @@
-//! The contract of an app, read by the inspector in the app's own interpreter.
+//! The contract of an app, read by the inspector in the app's own interpreter; and what else is asked
+//! of an app there.
 
 use std::{
     fs, io,
@@ -26,37 +27,7 @@ const ASK_EVERY: Duration = Duration::from_millis(10);
 
 /// Imports the app in its own interpreter and reads its contract.
 pub(crate) fn inspect(loaded: &Loaded<Config>) -> Result<Description, Failure> {
-    let config = &loaded.config.app;
-    let folder = PrivateFolder::make(Some(&loaded.config.state_folder))?;
-    write_files(folder.path()).map_err(|error| cannot_write(&error))?;
-    let contract = folder.path().join(CONTRACT);
-    let program = interpreter(config);
-    let mut command = Command::new(&program);
-    // The app is imported as it would be in `run`.
-    for name in withheld(loaded) {
-        command.env_remove(name);
-    }
-    command.arg(folder.path().join(INSPECTOR));
-    if !config.entrypoint.is_empty() {
-        command.arg(&config.entrypoint);
-    }
-    command.args(reading_arguments(config, &loaded.config.state_folder));
-    command.arg("--contract").arg(&contract).arg("--status").arg(folder.path().join(STATUS));
-    // What the app prints is not the contract.
-    command.stdin(Stdio::null()).stdout(io::stderr());
-    let ended = run(&mut command, config.ready_timeout.map_or(Duration::MAX, |span| span.0))
-        .map_err(|error| interpreter_not_started(&program, &error))?
-        .ok_or_else(|| never_imported(config))?;
-    let status = Status::read(folder.path());
-    if let Some(message) = status.as_ref().and_then(Status::failure) {
-        return Err(Failure::new(message).with_code(exit_code(ended).max(1)));
-    }
-    let name = status.and_then(|status| status.found()).unwrap_or_else(|| spoken(config));
-    let json = fs::read_to_string(&contract).map_err(|_| {
-        let why = "its own output above says why";
-        Failure::new(format!("the contract of {name} was not written ({ended}); {why}"))
-            .with_code(exit_code(ended).max(1))
-    })?;
+    let (name, json) = ask_app(loaded, INSPECTOR, "the contract")?;
     let model: Contract = serde_json::from_str(&json).map_err(|error| {
         Failure::new(format!(
             "the contract of {name} cannot be understood: {error}\nthis is a defect in Mantlet: please report it"
@@ -69,6 +40,43 @@ pub(crate) fn inspect(loaded: &Loaded<Config>) -> Result<Description, Failure> {
         )));
     }
     Ok(Description { name, from: "read from the app".into(), model, json })
+}
+
+/// Imports the app in its own interpreter, and has a program of ours write `what` is asked for: the name
+/// of the app, and the text.
+pub(crate) fn ask_app(loaded: &Loaded<Config>, asker: &str, what: &str) -> Result<(String, String), Failure> {
+    let config = &loaded.config.app;
+    let folder = PrivateFolder::make(Some(&loaded.config.state_folder))?;
+    write_files(folder.path()).map_err(|error| cannot_write(&error))?;
+    let written = folder.path().join(CONTRACT);
+    let program = interpreter(config);
+    let mut command = Command::new(&program);
+    // The app is imported as it would be in `run`.
+    for name in withheld(loaded) {
+        command.env_remove(name);
+    }
+    command.arg(folder.path().join(asker));
+    if !config.entrypoint.is_empty() {
+        command.arg(&config.entrypoint);
+    }
+    command.args(reading_arguments(config, &loaded.config.state_folder));
+    command.arg("--contract").arg(&written).arg("--status").arg(folder.path().join(STATUS));
+    // What the app prints is not what was asked for.
+    command.stdin(Stdio::null()).stdout(io::stderr());
+    let ended = run(&mut command, config.ready_timeout.map_or(Duration::MAX, |span| span.0))
+        .map_err(|error| interpreter_not_started(&program, &error))?
+        .ok_or_else(|| never_imported(config))?;
+    let status = Status::read(folder.path());
+    if let Some(message) = status.as_ref().and_then(Status::failure) {
+        return Err(Failure::new(message).with_code(exit_code(ended).max(1)));
+    }
+    let name = status.and_then(|status| status.found()).unwrap_or_else(|| spoken(config));
+    let text = fs::read_to_string(&written).map_err(|_| {
+        let why = "its own output above says why";
+        Failure::new(format!("{what} of {name} was not written ({ended}); {why}"))
+            .with_code(exit_code(ended).max(1))
+    })?;
+    Ok((name, text))
 }
 
 /// How it ended; none if it took too long and was killed.

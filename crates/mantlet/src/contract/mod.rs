@@ -21,7 +21,7 @@ mod keeper;
 pub(crate) use behind::Behind;
 pub(crate) use description::{Description, describe_document};
 pub(crate) use effect::EffectCheck;
-pub(crate) use inspector::inspect;
+pub(crate) use inspector::{ask_app, inspect};
 pub(crate) use keeper::{Keeper, say_none};
 pub(crate) use read::{Found, PATIENCE_AT_START, Trouble, read_url};
 pub(crate) use report::Report;

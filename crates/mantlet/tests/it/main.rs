@@ -60,6 +60,7 @@ mod refusals;
 mod reload;
 mod request_line;
 mod responses;
+mod sdk;
 mod sessions;
 mod shop;
 mod slow;

@@ -69,9 +69,19 @@ fn a_wheel_is_installed_and_runs() {
         concat!("mantlet ", env!("CARGO_PKG_VERSION"))
     );
 
+    // The package for apps is there, with its types; the inspector is not.
+    let look = "import importlib.util, pathlib, mantlet\n\
+                folder = pathlib.Path(mantlet.__file__).parent\n\
+                print(folder.parent.name, (folder / 'py.typed').is_file(), mantlet.current_principal())\n\
+                print((folder / 'scoping/scope.py').is_file(), importlib.util.find_spec('mantlet_inspector'))";
+    let said = output(Command::new(environment.join("bin/python")).args(["-I", "-c", look]));
+    assert_eq!(said, "site-packages True None\nTrue None\n");
+
     // Neither activated nor named: its interpreter is the one beside it.
-    let app = "import sys\nfrom fastapi import FastAPI\napp = FastAPI()\n\
-               @app.get('/')\ndef root(): return {'prefix': sys.prefix}\n";
+    let app = "import sys\nimport mantlet\nfrom fastapi import FastAPI\napp = FastAPI()\n\
+               app.add_middleware(mantlet.CallerMiddleware)\n\
+               @app.get('/')\ndef root(): return {'prefix': sys.prefix}\n\
+               @app.get('/items/{number}')\ndef item(number: int): return number\n";
     let process = Typed::run(&["main:app"])
         .program(installed)
         .variable("VIRTUAL_ENV", "")
@@ -83,6 +93,8 @@ fn a_wheel_is_installed_and_runs() {
     let prefix = PathBuf::from(answer.json()["prefix"].as_str().expect("a path"));
     assert_eq!(prefix.canonicalize().unwrap(), environment.canonicalize().unwrap());
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    // The package's middleware is known to leave requests as they are.
+    assert_eq!(Client::connect(process.ready()).get("/items/one").code(), "input-invalid");
     process.signal(Signal::INT);
     assert_eq!(process.wait().code, Some(0));
 }
@@ -102,6 +114,9 @@ fn the_source_distribution_holds_what_the_binary_embeds() {
         "python/mantlet_inspector/launcher.py",
         "python/mantlet_inspector/__main__.py",
         "python/mantlet_inspector/contract/walk.py",
+        "python/mantlet/__init__.py",
+        "python/mantlet/py.typed",
+        "python/mantlet/scoping/scope.py",
         "python/mantlet_inspector/source/index.py",
         "crates/mantlet/build.rs",
         "crates/mantlet/src/main.rs",

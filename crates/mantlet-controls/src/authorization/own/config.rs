@@ -114,7 +114,8 @@ pub(in crate::authorization) fn check(
     let mut checked = Selection::default();
     for (index, config) in rules.iter().enumerate().filter(|(_, config)| config.mode != Mode::Off) {
         let at = |key: &str| format!("{list}[{index}].{key}");
-        let unless = read_conditions(&config.unless, known, |number| at(&format!("unless[{number}]")), mistakes);
+        let unless =
+            read_conditions(&config.unless, known, |number| at(&format!("unless[{number}]")), mistakes);
         let owner = owner(config).unwrap_or_else(|(key, message, help)| {
             mistakes.push(Mistake::new(at(key), message).help(help));
             Owner::Response(Pointer::default())

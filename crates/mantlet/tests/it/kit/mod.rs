@@ -11,6 +11,7 @@ pub(crate) mod gateway;
 pub(crate) mod http2;
 pub(crate) mod load;
 pub(crate) mod oidc;
+pub(crate) mod postgres;
 pub(crate) mod processes;
 pub(crate) mod raw;
 pub(crate) mod redis;
