@@ -42,6 +42,7 @@ mod judges;
 mod limits;
 mod load;
 mod misfits;
+mod objects;
 mod oidc;
 mod oldest;
 mod operations;

@@ -1,0 +1,132 @@
+//! Asks what is in a table, and compares.
+
+use std::{fmt, io::Read};
+
+use flate2::read::GzDecoder;
+
+use super::{
+    Clients, NAMES, Object, Subject,
+    table::{COLUMNS, Cells, Expected, Request, Row, rows},
+};
+use crate::kit::{Answer, eventually};
+
+/// The column of those that ask for an id which no object has.
+const ABSENT: usize = COLUMNS.len() - 1;
+
+/// What came of one cell.
+struct Seen {
+    status: u16,
+    /// Not compressed.
+    body: String,
+    is_touched: bool,
+    /// The answer has the object's secret, wherever.
+    is_told: bool,
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let touched = if self.is_touched { "the object" } else { "not the object" };
+        let body: String = self.body.chars().take(200).collect();
+        write!(f, "{}, {touched}: {body}", self.status)
+    }
+}
+
+/// What came of a row, by column.
+type Outcome = [Option<Seen>; COLUMNS.len()];
+
+/// The app alone does what its table says.
+pub(super) fn check_bare(subject: &Subject) {
+    let home = subject.home();
+    let (_app, address) = subject.bare(&home);
+    let rows = rows(subject.table);
+    let (_, wrong) = walk(subject, &rows, &subject.clients(address), |row| &row.bare);
+    assert!(wrong.is_empty(), "{} cells differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Asks for all cells. Returns what came of them, and where that is not what the table says.
+fn walk(
+    subject: &Subject,
+    rows: &[Row],
+    clients: &Clients,
+    of: impl Fn(&Row) -> &Cells,
+) -> (Vec<Outcome>, Vec<String>) {
+    let mut wrong = Vec::new();
+    let outcomes = rows.iter().map(|row| {
+        let mut outcome = [const { None }; COLUMNS.len()];
+        for (column, (expected, outcome)) in of(row).iter().zip(&mut outcome).enumerate() {
+            let Some(expected) = *expected else { continue };
+            let seen = visit(subject, row, clients, column, expected);
+            if (seen.status, seen.is_touched) != (expected.status, expected.is_touched) {
+                wrong.push(format!("{}: {seen} instead of {expected:?}", named(row, column)));
+            } else if seen.is_told && !expected.is_touched {
+                wrong.push(format!("{}: the object is in the answer: {seen}", named(row, column)));
+            }
+            *outcome = Some(seen);
+        }
+        outcome
+    });
+    (outcomes.collect(), wrong)
+}
+
+fn named(row: &Row, column: usize) -> String {
+    format!("{} {} by {}", row.request.method, row.request.target, COLUMNS[column])
+}
+
+fn visit(subject: &Subject, row: &Row, clients: &Clients, column: usize, expected: Expected) -> Seen {
+    let names = row.objects();
+    let objects: Vec<(&String, Object)> = if column == ABSENT {
+        vec![]
+    } else {
+        names.iter().map(|name| (name, (subject.make)(clients, name))).collect()
+    };
+    let mut request = row.request.filled("new", &clients.secret());
+    let mut look = row.look.as_deref().map(Request::get);
+    for name in &names {
+        let made = objects.iter().find(|(known, _)| *known == name).map(|(_, object)| object.id.clone());
+        let id = made.unwrap_or_else(subject.absent);
+        request = request.filled(name, &id);
+        look = look.map(|look| look.filled(name, &id));
+    }
+    let object = objects.first().map(|(_, object)| object);
+    let seen_at = look.map(|look| look.target).or_else(|| Some(object?.seen_at.clone()));
+    // Of an id that no object has, nothing can be seen.
+    let seen_at = seen_at.filter(|_| request.is_write() && column != ABSENT);
+    let state = || seen_at.as_ref().map(|target| clients.owner().get(target));
+
+    let before = state();
+    let caller = match NAMES.get(column) {
+        Some(name) => clients.named(name),
+        None if column == ABSENT => clients.owner(),
+        None => clients.nobody(),
+    };
+    let answer = caller.ask(&request);
+    let is_done = (answer.status, before.is_some()) == (expected.status, true);
+    if is_done && expected.is_touched {
+        // The shop answers first and commits then.
+        eventually(&format!("{} changes the object", named(row, column)), || {
+            (state() != before).then_some(())
+        });
+    }
+    let body = text(&answer);
+    let secret = object.map(|object| &*object.secret);
+    let is_told = secret
+        .is_some_and(|secret| body.contains(secret) || format!("{:?}", answer.headers).contains(secret));
+    let is_touched = if request.is_write() {
+        if column == ABSENT { expected.is_touched } else { state() != before }
+    } else if request.method == "HEAD" && answer.status == 200 {
+        expected.is_touched
+    } else {
+        is_told
+    };
+    Seen { status: answer.status, body, is_touched, is_told }
+}
+
+/// The body, decompressed.
+fn text(answer: &Answer) -> String {
+    let mut body = answer.body.clone();
+    if answer.header("content-encoding") == Some("gzip") {
+        body.clear();
+        GzDecoder::new(&*answer.body).read_to_end(&mut body).expect("gzip");
+    }
+    String::from_utf8(body).expect("text")
+}
