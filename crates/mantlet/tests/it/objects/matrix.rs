@@ -3,6 +3,7 @@
 use std::{fmt, io::Read};
 
 use flate2::read::GzDecoder;
+use serde_json::Value;
 
 use super::{
     Clients, NAMES, Object, Subject,
@@ -16,11 +17,54 @@ const ABSENT: usize = COLUMNS.len() - 1;
 /// What came of one cell.
 struct Seen {
     status: u16,
+    kind: Option<String>,
     /// Not compressed.
     body: String,
     is_touched: bool,
     /// The answer has the object's secret, wherever.
     is_told: bool,
+}
+
+impl Seen {
+    /// The number that a list says it has, and the number that it has.
+    fn counted(&self) -> Option<[usize; 2]> {
+        let json: Value = serde_json::from_str(&self.body).ok()?;
+        let count = json.get("count")?.as_u64()?;
+        Some([count.try_into().ok()?, json.get("data")?.as_array()?.len()])
+    }
+
+    /// What a client compares.
+    fn shown(&self) -> (u16, Option<&str>, &str) {
+        (self.status, self.kind.as_deref(), &self.body)
+    }
+
+    /// The same without what differs in each run.
+    fn normal(&self) -> (u16, Option<&str>, String) {
+        let lines: Vec<_> = self.body.split('\n').map(normal).collect();
+        (self.status, self.kind.as_deref(), lines.join("\n"))
+    }
+}
+
+/// A line, if it is JSON without its random ids and without times.
+fn normal(line: &str) -> String {
+    fn clean(value: &mut Value) {
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(clean),
+            Value::Object(members) => {
+                members.remove("created_at");
+                members.values_mut().for_each(clean);
+            }
+            Value::String(text) if text.len() == 36 && text.matches('-').count() == 4 => text.clear(),
+            _ => {}
+        }
+    }
+    serde_json::from_str(line).map_or_else(
+        |_| line.to_owned(),
+        |mut value| {
+            clean(&mut value);
+            value.to_string()
+        },
+    )
 }
 
 impl fmt::Display for Seen {
@@ -43,6 +87,41 @@ pub(super) fn check_bare(subject: &Subject) {
     assert!(wrong.is_empty(), "{} cells differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// The gate in front of the app, with these rules, does what the table says, and so
+///
+/// 1. what is refused looks in status and body like an id that no object has, with the first request already;
+/// 2. what is not refused is as it is without the gate.
+pub(super) fn check_gated(subject: &Subject, rules: &str) {
+    let rows = rows(subject.table);
+    let home = subject.home();
+    let (app, address) = subject.bare(&home);
+    let (alone, wrong) = walk(subject, &rows, &subject.clients(address), |row| &row.bare);
+    assert!(wrong.is_empty(), "the app alone:\n{}", wrong.join("\n"));
+    drop(app);
+
+    let (_home, gateway) = subject.gated(rules);
+    let (gated, mut wrong) = walk(subject, &rows, &subject.clients(gateway.addr()), |row| &row.gated);
+    let mut refused = 0;
+    for ((row, alone), gated) in rows.iter().zip(&alone).zip(&gated) {
+        for (column, pair) in alone.iter().zip(gated).enumerate() {
+            let (Some(alone), Some(seen)) = pair else { continue };
+            if row.gated[column] == row.bare[column] {
+                let is_kept = row.is_list() || seen.normal() == alone.normal();
+                if seen.status == alone.status && !is_kept {
+                    wrong.push(format!("{}: {seen} was without the gate {alone}", named(row, column)));
+                }
+            } else if let (404, Some(absent)) = (seen.status, &gated[ABSENT]) {
+                refused += 1;
+                if seen.shown() != absent.shown() {
+                    wrong.push(format!("{}: {seen} differs from {absent}", named(row, column)));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} cells differ:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(refused > 0);
+}
+
 /// Asks for all cells. Returns what came of them, and where that is not what the table says.
 fn walk(
     subject: &Subject,
@@ -60,6 +139,9 @@ fn walk(
                 wrong.push(format!("{}: {seen} instead of {expected:?}", named(row, column)));
             } else if seen.is_told && !expected.is_touched {
                 wrong.push(format!("{}: the object is in the answer: {seen}", named(row, column)));
+            }
+            if let Some([count, length]) = seen.counted().filter(|[count, length]| count != length) {
+                wrong.push(format!("{}: {length} items, counted as {count}", named(row, column)));
             }
             *outcome = Some(seen);
         }
@@ -118,7 +200,8 @@ fn visit(subject: &Subject, row: &Row, clients: &Clients, column: usize, expecte
     } else {
         is_told
     };
-    Seen { status: answer.status, body, is_touched, is_told }
+    let kind = answer.header("content-type").map(str::to_owned);
+    Seen { status: answer.status, kind, body, is_touched, is_told }
 }
 
 /// The body, decompressed.

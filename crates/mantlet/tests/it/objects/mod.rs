@@ -6,6 +6,7 @@
 //! the tables say it. **A row with a `bare` and a `gated` line is a vulnerable operation. A row with `both`
 //! is an operation that is right by itself.**
 
+mod absent;
 mod matrix;
 mod shop;
 mod table;
@@ -17,7 +18,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use self::table::Request;
-use crate::kit::{Answer, App, Client, provided};
+use crate::kit::{Answer, App, Client, Gateway, Setup, provided};
 
 /// An app with objects that belong to users.
 struct Subject {
@@ -80,6 +81,13 @@ impl Subject {
     /// The app alone.
     fn bare(&self, home: &TempDir) -> (App, SocketAddr) {
         App::of_folder(&provided(self.python), home.path(), self.entry)
+    }
+
+    /// The app behind the gate, with these rules, and its folder.
+    fn gated(&self, rules: &str) -> (TempDir, Gateway) {
+        let home = self.home();
+        let setup = Setup::run_with(provided(self.python), self.entry).in_folder(home.path());
+        (home, setup.config(rules).start())
     }
 
     /// Logs all in.

@@ -116,6 +116,11 @@ impl Row {
         }
         names
     }
+
+    /// Whether the answer may have more in it than the objects of this request.
+    pub(super) fn is_list(&self) -> bool {
+        !self.needs.is_empty() || self.request.is_endless
+    }
 }
 
 impl Request {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Clients, Object, Subject, matrix, table::Request, uuid};
 use crate::{identity, kit::app::apps};
 
-const WORKSPACE: Subject = Subject {
+pub(super) const WORKSPACE: Subject = Subject {
     python: "MANTLET_TEST_IDENTITY",
     copy: |folder| identity::copy(&apps().join("objects"), folder),
     entry: "app.main:app",
@@ -21,6 +21,9 @@ const WORKSPACE: Subject = Subject {
 const ARCHERS: &str = "0a7c4e5e-3f0b-4b57-9a35-2d8f8f1f0a01";
 /// A note of the system's, which all may read.
 const WELCOME: &str = "0a7c4e5e-3f0b-4b57-9a35-2d8f8f1f0a03";
+
+/// What an operator would write.
+pub(super) const RULES: &str = include_str!("workspace.toml");
 
 const TABLE: &str = r#"
 GET /users/me
@@ -298,4 +301,9 @@ fn make(clients: &Clients, name: &str) -> Object {
 #[test]
 fn the_workspace_alone_shows_and_changes_what_belongs_to_others() {
     matrix::check_bare(&WORKSPACE);
+}
+
+#[test]
+fn the_workspace_behind_the_gate_shows_and_changes_only_what_is_the_callers() {
+    matrix::check_gated(&WORKSPACE, RULES);
 }
