@@ -10,6 +10,7 @@ mod absent;
 mod matrix;
 mod shop;
 mod table;
+mod time;
 mod workspace;
 
 use std::{cell::Cell, collections::BTreeMap, net::SocketAddr, path::Path};

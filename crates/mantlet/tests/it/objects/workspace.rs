@@ -97,6 +97,10 @@ POST /notes/batch-delete
     body   {"ids": ["{note}"]}
     bare   200   200   200   200   401   404
     gated  200   404   404   200   401   404
+POST /notes/batch-delete
+    body   {"ids": ["{note}", "{bobs}"]}
+    bare   200   200   200   200   401   404
+    gated  404   404   404   200   401   404
 GET /notes/export
     needs  note
     both   200   200-  200-  200-  401   -
@@ -247,6 +251,10 @@ fn make(clients: &Clients, name: &str) -> Object {
     // Where the owner sees it, its id and its secret.
     let (seen_at, id, secret) = match name {
         "note" => ("/notes/{id}", note(), secret),
+        "bobs" => {
+            let note = Request::post("/notes").json(&json!({"title": secret}).to_string());
+            ("/notes/{id}", id(&clients.named("bob").create(&note)), secret)
+        }
         "template" => ("/notes/{id}", WELCOME.to_owned(), "How a note is written".to_owned()),
         "attached" => {
             let note = note();
