@@ -84,8 +84,9 @@ POST /products/{product}/reviews
     body   {"stars": 5, "text": "It flies"}
     look   /products/{product}/reviews
     both   201   201   201   201   401   -
-GET /search?q={product}
-    both   200-  200-  200-  200-  200-  200-
+GET /search?limit=1000
+    needs  product
+    both   200   200   200   200   200   -
 
 PUT /partners/prices
     body   {"{product}": 100}

@@ -20,6 +20,7 @@
 //! | `with` | a header line |
 //! | `needs` | an object that the owner has made, and that the row is about |
 //! | `look` | where the owner sees whether a write has changed the object |
+//! | `early` | the gate refuses before the app is asked, so not in the app's own words |
 //! | `endless` | the answer does not end: only its head is read |
 
 use std::net::SocketAddr;
@@ -34,6 +35,7 @@ pub(super) struct Row {
     pub(super) request: Request,
     pub(super) needs: Vec<String>,
     pub(super) look: Option<String>,
+    pub(super) is_early: bool,
     pub(super) bare: Cells,
     pub(super) gated: Cells,
 }
@@ -66,7 +68,7 @@ pub(super) fn rows(text: &str) -> Vec<Row> {
         if !line.starts_with(' ') {
             let request = Request::new(word, rest);
             let (bare, gated) = ([None; _], [None; _]);
-            rows.push(Row { request, needs: vec![], look: None, bare, gated });
+            rows.push(Row { request, needs: vec![], look: None, is_early: false, bare, gated });
             continue;
         }
         let row = rows.last_mut().expect("a request before its lines");
@@ -80,6 +82,7 @@ pub(super) fn rows(text: &str) -> Vec<Row> {
             "with" => row.request.lines.extend([rest, "\r\n"]),
             "needs" => row.needs.push(rest.to_owned()),
             "look" => row.look = Some(rest.to_owned()),
+            "early" => row.is_early = true,
             "endless" => row.request.is_endless = true,
             _ => panic!("{line:?}"),
         }

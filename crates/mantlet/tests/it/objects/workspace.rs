@@ -36,12 +36,15 @@ GET /users
     both   403   403   403   200   401   -
 PATCH /users/{ann}
     body   {"full_name": "{new}"}
+    early
     bare   200   200   200   200   401   404
     gated  200   404   404   200   401   404
 GET /users/{author}/notes
+    needs  author
     bare   200   200   200   200   401   404
     gated  200   404   404   200   401   404
 GET /users/{author.hex}/notes
+    needs  author
     bare   200   200   200   200   401   404
     gated  200   404   404   200   401   404
 
@@ -53,6 +56,7 @@ GET /organizations/{org}/members
     gated  200   200   404   200   401   404
 DELETE /organizations/{org}/members/{member}
     look   /organizations/{org}/members
+    early
     bare   204   204   204   204   401   404
     gated  204   404   404   204   401   404
 GET /organizations/{org}/projects
@@ -105,6 +109,7 @@ GET /notes/export
     needs  note
     both   200   200-  200-  200-  401   -
 GET /notes/export?owner_id={author}
+    needs  author
     bare   200   200   200   200   401   200-
     gated  200   404   404   200   401   404
 GET /notes/{note}
@@ -145,6 +150,7 @@ PATCH /notes/{note}
     bare   200   200   200   200   401   404
     gated  200   404   404   200   401   404
 PATCH /notes/{template}
+    needs  template
     body   {"title": "Hello"}
     bare   200   200   200   200   401   404
     gated  404   404   404   200   401   404
@@ -154,11 +160,11 @@ DELETE /notes/{note}
 
 GET /notes/{attached}/attachment
     bare   200   200   200   200   200   404
-    gated  200   404   404   200   404   404
+    gated  200   404   404   200   401   404
 GET /notes/{attached}/attachment
     with   Range: bytes=0-17
     bare   206   206   206   206   206   404
-    gated  206   404   404   206   404   404
+    gated  206   404   404   206   401   404
 PUT /notes/{note}/attachment
     file   another plan
     look   /notes/{note}/attachment
@@ -207,6 +213,7 @@ POST /invoices/{invoice}/pay
     bare   200   200   200   200   401   404
     gated  200   404   404   200   401   404
 GET /invoices/journal?owner_id={debtor}
+    needs  debtor
     bare   200   200   200   200   401   200-
     gated  200   404   404   200   401   404
 
@@ -228,6 +235,7 @@ PUT /boards/{board}/readers/{dan}
 GET /admin/notes/{note}
     both   403   403   403   200   401   403
 GET /admin/statistics
+    needs  note
     both   403   403   403   200-  401   -
 "#;
 
