@@ -47,6 +47,7 @@ def made_contract(app: Any, name: str) -> dict[str, Any]:
     if found is None:
         message = f"`{name}` is a `{type(app).__name__}` and no FastAPI app is found in it"
         raise app_import.Failure("no-contract", message)
+    objects = objects_of(walk.draft, name.partition(":")[0])
     title = getattr(found, "title", None)
     root_path = getattr(found, "root_path", "")
     return {
@@ -56,10 +57,23 @@ def made_contract(app: Any, name: str) -> dict[str, Any]:
         "made-with": versions(),
         **({"root-path": root_path} if root_path and walk.strips_root_path else {}),
         **({"names-dpop": True} if mentions.names_dpop() else {}),
+        **({"objects": objects} if objects is not None else {}),
         "router": router,
         "shapes": walk.draft.shapes.all,
         "notes": [*walk.draft.noted.values(), *([token] if token is not None else [])],
     }
+
+
+def objects_of(draft: Any, module: str) -> dict[str, Any] | None:
+    from mantlet_inspector.candidates.whose import Whose
+    from mantlet_inspector.objects import facts
+
+    try:
+        modules = [one for _, one in Whose(module).modules()]
+        return facts.add(draft.read, draft.shapes.all, modules)
+    except Exception:  # most likely a version that is not known
+        draft.note("app", "what its tables say of the owners of its objects is not understood")
+        return None
 
 
 def versions() -> dict[str, str]:

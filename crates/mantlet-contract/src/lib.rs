@@ -20,6 +20,7 @@
 //! - [`sensitive`] finds which operations are sensitive, by their inputs; a word is only a suspicion. Whom a request names is read by [`inputs`], as
 //!   FastAPI reads it. It also finds which operations end, renew and change a session, and which one
 //!   says who the caller is.
+//! - [`objects`] says whose the app's objects are, and proposes rules that hold answers against that.
 //! - [`answers`]: a shape says which keys may stand. What may fit any branch stays, and an object without a single promised key is something else and
 //!   stays whole.
 
@@ -34,6 +35,7 @@ pub mod json;
 pub mod model;
 pub mod multipart;
 mod number;
+pub mod objects;
 pub mod places;
 mod python;
 pub mod routes;

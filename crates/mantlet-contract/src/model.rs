@@ -4,8 +4,15 @@
 //! list and name each other by their index, so that shared and recursive ones cost nothing. Whatever a reader does not
 //! understand, or Python code decides, is [`Shape::Opaque`]: the app decides.
 
+mod objects;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use objects::{
+    KeyParameter, LinkEvidence, Objects, Owner, Role, RoleKind, Shown, ShownAs, ShownObjects, Step, Table,
+    TableSource, User,
+};
 
 /// The version of the format.
 pub const VERSION: u32 = 1;
@@ -35,6 +42,9 @@ pub struct Contract {
     /// Prefixes that a document's servers give to its paths: each path is known with each of them, and without.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prefixes: Vec<String>,
+    /// The app's tables, and whose the objects in them are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<Objects>,
     /// The router of the app itself.
     pub router: Router,
     /// All shapes; a [`ShapeId`] is an index.
@@ -195,6 +205,9 @@ pub struct Operation {
     /// The app's authors want clients to use something else.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deprecated: bool,
+    /// What its path and its answer have to do with the app's tables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<Box<ShownObjects>>,
 }
 
 /// A dependency that may refuse: its answer (401, 403, 429) comes before 422, for FastAPI calls all dependencies whose own input is

@@ -283,6 +283,12 @@ reasons! {
     /// A rule of `[authorization]` does not let this caller do this.
     AccessDenied = "access-denied", FORBIDDEN, [keeps_open, for_pages],
         "Not allowed";
+    /// The object is not the caller's (`[[authorization.own]]`).
+    ObjectForeign = "object-foreign", NOT_FOUND, [keeps_open, for_pages],
+        "Not Found";
+    /// Whose the object is could not be told (`[[authorization.own]]`).
+    ObjectOwnerUnclear = "object-owner-unclear", NOT_FOUND, [keeps_open, for_pages],
+        "Not Found";
     /// The token lacks scopes that the app declares for the operation (`authorization.scopes`).
     ScopeMissing = "scope-missing", FORBIDDEN, [keeps_open, for_pages],
         "Not enough permissions";
@@ -535,6 +541,8 @@ mod tests {
         "token-unknown",
         "token-elsewhere",
         "access-denied",
+        "object-foreign",
+        "object-owner-unclear",
         "scope-missing",
         "refresh-token-invalid",
         "refresh-token-of-another-environment",

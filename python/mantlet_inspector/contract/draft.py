@@ -18,6 +18,8 @@ class Draft:
     def __init__(self) -> None:
         self.shapes = Shapes()
         self.noted: dict[tuple[str, str], dict[str, str]] = {}
+        # Operations: the route, its path, what was read of it.
+        self.read: list[tuple[Any, str, dict[str, Any]]] = []
         self.inside: list[Any] = []  # apps and routers that are being read
         # Those and the ways in which they are included, whose limits hold for a route.
         self.around: list[Any] = []

@@ -32,6 +32,7 @@ def api_route(draft: Draft, route: Any, seen: Any, at: str, docs: Sequence[str])
     except Exception:
         draft.note(where, f"what FastAPI made of {named(route)} is not understood")
         found["operation"] = draft.operations.read_opaque(seen)
+    draft.read.append((seen, f"{at}{path}", found["operation"]))
     if own:
         # What converts may refuse by an exception, before anything is validated.
         found["operation"].setdefault("refuses-first", "a convertor of the app's own")

@@ -91,6 +91,7 @@ pub fn read(text: &str) -> Result<Contract, DocumentError> {
         names_dpop: false,
         root_path: None,
         prefixes,
+        objects: None,
         router,
         shapes: reader.shapes.list,
         notes: reader.notes.list,

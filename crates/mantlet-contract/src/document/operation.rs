@@ -33,6 +33,7 @@ impl<'d> Reader<'d> {
             named: Vec::new(),
             responses: self.responses(operation),
             deprecated: operation.node.get("deprecated").is_some_and(Node::is_true),
+            objects: None,
         }
     }
 }

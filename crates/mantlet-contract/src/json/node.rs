@@ -117,6 +117,12 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// Its bytes.
+    pub fn span(self) -> Range<usize> {
+        let offset = self.json.offset;
+        self.node().map_or(0..0, |node| (node.start + offset) as usize..(node.end + offset) as usize)
+    }
+
     fn raw(self, node: &Node) -> &'a str {
         self.json.text.get(node.start as usize..node.end as usize).unwrap_or_default()
     }

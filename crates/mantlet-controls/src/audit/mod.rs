@@ -356,6 +356,12 @@ impl Record {
         Self { subject: Some(first_of(names.iter().map(|name| foreign::name(name, true)))), ..self }
     }
 
+    /// The record of a list from which items were removed, or would have been.
+    pub(crate) fn of_removed(call: &Call, mode: Mode, what: String) -> Self {
+        let record = Self::of_answer(call, Reason::ObjectForeign, mode, &[]);
+        Self { subject: Some(what), ..record }
+    }
+
     /// The record of a response that could not be examined; `why` is the reason in a word.
     pub(crate) fn of_unjudged(call: &Call, mode: Mode, why: &str) -> Self {
         let (replaced, refusal) = (mode == Mode::Enforce, Reason::ResponseNotJudged.into());

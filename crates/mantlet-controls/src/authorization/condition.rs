@@ -4,7 +4,7 @@ use mantlet_contract::inputs::all_in_query;
 use serde_json::Value;
 
 use super::scopes;
-use crate::{Call, call::Principal, config::Networks};
+use crate::{Call, config::Networks};
 
 /// Several terms; all of them have to hold.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ enum Fact {
 
 /// A parameter of the operation.
 #[derive(Debug)]
-enum Input {
+pub(super) enum Input {
     Path(Box<str>),
     Query(Box<str>),
 }
@@ -48,6 +48,23 @@ impl Condition {
     /// None if the text is not one.
     pub(super) fn read(text: &str) -> Option<Self> {
         split(text, " and ")?.into_iter().map(|term| Term::read(term.trim())).collect::<Option<_>>().map(Self)
+    }
+
+    /// The attributes that it is about.
+    pub(super) fn attributes(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|term| match &term.fact {
+            Fact::Is(name) | Fact::OneOf(name, _) | Fact::Input(_, name) => Some(&**name),
+            _ => None,
+        })
+    }
+
+    /// Whether something about the caller, which is not known by its credential, may decide it.
+    pub(super) fn asks_about(&self, call: &Call) -> bool {
+        self.0.iter().any(|term| match &term.fact {
+            Fact::Authenticated => call.principal.is_none(),
+            Fact::Is(name) | Fact::OneOf(name, _) | Fact::Input(_, name) => is_missing(call, name),
+            Fact::Anyone | Fact::Scope(_) | Fact::Network(_) => false,
+        })
     }
 
     /// Whether a request with this query meets it.
@@ -106,22 +123,16 @@ impl Fact {
         let principal = call.principal.as_deref();
         match self {
             Self::Anyone => true,
-            Self::Authenticated => principal.is_some(),
-            Self::Is(name) => {
-                principal.is_some_and(|own| has(own, name, &|found| *found == Value::Bool(true)))
-            }
+            Self::Authenticated => principal.is_some() || call.told_by_app.is_some(),
+            Self::Is(name) => has(call, name, &|found| *found == Value::Bool(true)),
             Self::OneOf(name, wanted) => {
                 let is_it = |item: &Value| wanted.iter().any(|wanted| is_text(item, wanted));
-                principal.is_some_and(|own| has(own, name, &|found| is_or_has(found, &is_it)))
+                has(call, name, &|found| is_or_has(found, &is_it))
             }
             Self::Input(input, name) => {
                 let values = input.values(call, query);
-                let is_own = |value: &String| {
-                    let is_it = |item: &Value| is_same(item, value);
-                    principal.is_some_and(|own| has(own, name, &|found| is_or_has(found, &is_it)))
-                };
                 // Which of several the app takes depends on its type.
-                !values.is_empty() && values.iter().all(is_own)
+                !values.is_empty() && is_of_caller(call, name, &values)
             }
             Self::Scope(scope) => {
                 principal.and_then(scopes::of).is_some_and(|scopes| scopes.iter().any(|own| **own == **scope))
@@ -132,7 +143,7 @@ impl Fact {
 }
 
 impl Input {
-    fn values(&self, call: &Call, query: Option<&str>) -> Vec<String> {
+    pub(super) fn values(&self, call: &Call, query: Option<&str>) -> Vec<String> {
         match self {
             Self::Path(name) => {
                 let parameters = call.operation.iter().flat_map(|matched| &matched.parameters);
@@ -145,15 +156,43 @@ impl Input {
     }
 }
 
+/// Whether an attribute is not known by the caller's credential.
+pub(super) fn is_missing(call: &Call, name: &str) -> bool {
+    !matches!(name, "sub" | "iss") && attribute(call, name).is_none()
+}
+
+/// The attribute of the caller as texts: several if it is a list.
+pub(super) fn values_of_caller(call: &Call, name: &str) -> Vec<String> {
+    let text = |value: &Value| match value {
+        Value::String(own) => Some(own.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let own = call.principal.as_deref();
+    match name {
+        "sub" => own.map(|own| own.subject.to_string()).into_iter().collect(),
+        "iss" => own.map(|own| own.issuer.to_string()).into_iter().collect(),
+        _ => match attribute(call, name) {
+            Some(Value::Array(items)) => items.iter().filter_map(text).collect(),
+            found => found.and_then(text).into_iter().collect(),
+        },
+    }
+}
+
 /// Whether an attribute is what a text says. A UUID is the same in every spelling.
 pub(super) fn is_same(attribute: &Value, text: &str) -> bool {
+    is_text(attribute, text) || attribute.as_str().is_some_and(|own| is_same_uuid(own, text))
+}
+
+/// Whether two texts are spellings of the same UUID.
+pub(super) fn is_same_uuid(one: &str, other: &str) -> bool {
     let uuid = |text: &str| {
         let digits: String = text.chars().filter(|character| *character != '-').collect();
         let is_one = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
         is_one.then(|| digits.to_ascii_lowercase())
     };
-    let alike = || uuid(attribute.as_str()?).filter(|own| uuid(text).as_ref() == Some(own));
-    is_text(attribute, text) || alike().is_some()
+    let could_be = |text: &str| matches!(text.len(), 32 | 36);
+    could_be(one) && could_be(other) && uuid(one).is_some_and(|own| uuid(other) == Some(own))
 }
 
 /// A value: in quotes it may have any letters but these, else none that could be meant as a sign.
@@ -166,7 +205,7 @@ fn value(text: &str) -> Option<Box<str>> {
 }
 
 /// Whether a text has no letter that could be meant as a sign.
-fn is_word(text: &str) -> bool {
+pub(super) fn is_word(text: &str) -> bool {
     let is_sign = |letter: char| letter.is_whitespace() || "\"'=!<>[],&|".contains(letter);
     !text.is_empty() && !text.contains(is_sign)
 }
@@ -186,23 +225,33 @@ fn split<'t>(text: &'t str, separator: &str) -> Option<Vec<&'t str>> {
     (!is_quoted).then_some(parts)
 }
 
-/// Whether an attribute is so. `realm_access.roles` is in the object `realm_access`, unless a claim has
-/// that name as a whole.
-fn has(principal: &Principal, name: &str, is_so: &dyn Fn(&Value) -> bool) -> bool {
+/// Whether each of these values is an attribute of the caller, or one of its items.
+pub(super) fn is_of_caller(call: &Call, name: &str, values: &[String]) -> bool {
+    values.iter().all(|value| {
+        let is_it = |item: &Value| is_same(item, value);
+        has(call, name, &|found| is_or_has(found, &is_it))
+    })
+}
+
+/// Whether an attribute is so.
+fn has(call: &Call, name: &str, is_so: &dyn Fn(&Value) -> bool) -> bool {
+    let own = || call.principal.as_deref();
     match name {
-        "sub" => return is_so(&Value::from(&*principal.subject)),
-        "iss" => return is_so(&Value::from(&*principal.issuer)),
-        _ => {}
+        "sub" => own().is_some_and(|own| is_so(&Value::from(&*own.subject))),
+        "iss" => own().is_some_and(|own| is_so(&Value::from(&*own.issuer))),
+        _ => attribute(call, name).is_some_and(is_so),
     }
-    if let Some(found) = principal.attribute(name) {
-        return is_so(found);
-    }
+}
+
+/// An attribute. `realm_access.roles` is in the object `realm_access`, unless one has that name as a
+/// whole.
+fn attribute<'c>(call: &'c Call, name: &str) -> Option<&'c Value> {
     let dots = name.match_indices('.').map(|(at, _)| at);
     let mut found = dots.filter_map(|at| {
         let (first, rest) = (name.get(..at)?, name.get(at + 1..)?);
-        rest.split('.').try_fold(principal.attribute(first)?, |value, name| value.get(name))
+        rest.split('.').try_fold(call.attribute(first)?, |value, name| value.get(name))
     });
-    found.next().is_some_and(is_so)
+    call.attribute(name).or_else(|| found.next())
 }
 
 /// Whether a value is so, or an item of a list.

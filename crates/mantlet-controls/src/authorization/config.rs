@@ -1,10 +1,13 @@
 //! The `[authorization]` section.
 
+use http::Uri;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Policy, Rule,
+    caller::Callers,
     condition::{Condition, FORMS},
+    own::{self, OwnConfig, absent::Absent},
 };
 use crate::{
     Mode,
@@ -26,6 +29,12 @@ pub struct Config {
     /// Who may not do something, whatever `allow` says.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub deny: Vec<RuleConfig>,
+    /// Whose objects are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub own: Vec<OwnConfig>,
+    /// The operation that tells a caller about itself: `/users/me`. Default: the one that the contract shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub me: Option<String>,
 }
 
 /// An `[[authorization.allow]]` or `[[authorization.deny]]` section.
@@ -65,8 +74,43 @@ impl Section for Config {
         let scopes = self.scopes.unwrap_or_else(|| context.posture.of_suspicion()).under(context.report_only);
         let allow = check(&self.allow, "allow", context, &mut mistakes);
         let deny = check(&self.deny, "deny", context, &mut mistakes);
-        if mistakes.is_empty() { Ok(Policy { scopes, allow, deny }) } else { Err(mistakes) }
+        let own = own::check(&self.own, context, &mut mistakes);
+        let me = self.me.as_deref().map(|text| {
+            let target = text.parse::<Uri>().ok().filter(|_| text.starts_with('/') && !text.contains('{'));
+            target.ok_or_else(|| {
+                Mistake::new("me", format!("`{text}` is not a path")).help("write `/users/me`")
+            })
+        });
+        let me = me.transpose().unwrap_or_else(|mistake| {
+            mistakes.push(mistake);
+            None
+        });
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        let of_rules = allow.all().chain(deny.all()).flat_map(Rule::attributes);
+        let names = of_rules.chain(own.all().flat_map(|own| own.attributes())).map(Into::into);
+        let callers = Callers::about(names.collect());
+        Ok(Policy { scopes, allow, deny, own, me, callers, absent: Absent::default() })
     }
+}
+
+/// Conditions, as far as they are some.
+pub(super) fn read_conditions(
+    texts: &[String],
+    at: impl Fn(usize) -> String,
+    mistakes: &mut Vec<Mistake>,
+) -> Vec<Condition> {
+    let mut read = Vec::new();
+    for (number, text) in texts.iter().enumerate() {
+        match Condition::read(text) {
+            Some(condition) => read.push(condition),
+            None => {
+                mistakes.push(Mistake::new(at(number), format!("`{text}` is not a condition")).help(FORMS));
+            }
+        }
+    }
+    read
 }
 
 fn check(
@@ -79,17 +123,7 @@ fn check(
     for (index, config) in rules.iter().enumerate().filter(|(_, config)| config.mode != Mode::Off) {
         let at = |key: &str| format!("{list}[{index}].{key}");
         let mut conditions = |key: &str, texts: &[String]| {
-            let mut read = Vec::new();
-            for (number, text) in texts.iter().enumerate() {
-                match Condition::read(text) {
-                    Some(condition) => read.push(condition),
-                    None => mistakes.push(
-                        Mistake::new(at(&format!("{key}[{number}]")), format!("`{text}` is not a condition"))
-                            .help(FORMS),
-                    ),
-                }
-            }
-            read
+            read_conditions(texts, |number| at(&format!("{key}[{number}]")), mistakes)
         };
         let (who, unless) = (conditions("who", &config.who), conditions("unless", &config.unless));
         if list == "allow" && config.who.is_empty() {

@@ -17,9 +17,13 @@
 //! A condition knows the caller by what is proven: claims of a verified token, or what the operator
 //! has said of an API key. What a client says of itself in a body or in a header counts nothing.
 //!
-//! To mind in deployment: a rule for `/admin/{rest:path}` does not hold for `/admin` itself. A caller
-//! that only the app knows, by an opaque token or a cookie, is not proven here: conditions about it do
-//! not hold.
+//! Whether an object is the caller's (OWASP API1) is judged by rules of [`OwnConfig`]: an owner in the
+//! path, the query or the body before the app is asked, one in its answer before that is released.
+//!
+//! To mind in deployment: a rule for `/admin/{rest:path}` does not hold for `/admin` itself. What a
+//! credential does not say of a caller, the app is asked for, if it has an operation that tells callers
+//! about themselves. The layer of this library cannot ask: there, conditions about such attributes
+//! do not hold, and rules that have to read an object first answer 503.
 //!
 //! ```
 //! use mantlet_controls::{
@@ -36,17 +40,26 @@
 //! assert!(config.check(&Context::default()).is_ok());
 //! ```
 
+pub(crate) mod caller;
 mod condition;
 mod config;
+pub(crate) mod own;
 mod scopes;
 
 use std::sync::Arc;
 
-use http::{HeaderValue, header};
+use http::{HeaderValue, Uri, header};
 
-use self::condition::Condition;
-pub use self::config::{Config, RuleConfig};
-use crate::{Call, Mode, Reason, Refusal, refusal::Faults, selection::Selection};
+use self::{
+    caller::{Callers, Me},
+    condition::Condition,
+    own::{Own, absent::Absent},
+};
+pub use self::{
+    config::{Config, RuleConfig},
+    own::{ListAction, OwnConfig, Unclear, Writes},
+};
+use crate::{Call, Mode, Reason, Refusal, operation::Contract, refusal::Faults, selection::Selection};
 
 /// The checked `[authorization]` section.
 #[derive(Debug)]
@@ -54,6 +67,13 @@ pub struct Policy {
     scopes: Mode,
     allow: Selection<Rule>,
     deny: Selection<Rule>,
+    own: Selection<Arc<Own>>,
+    /// The operation that tells a caller about itself, if the configuration names one.
+    me: Option<Uri>,
+    /// What the app has said of callers.
+    pub(crate) callers: Callers,
+    /// What the app answers where there is nothing.
+    pub(crate) absent: Absent,
 }
 
 /// A rule of either list.
@@ -79,14 +99,53 @@ pub(crate) struct Judged {
     pub(crate) reported: Option<Box<Refusal>>,
 }
 
+/// The tags of an operation.
+fn tags(call: &Call) -> &[String] {
+    let operation = call.operation.as_ref().and_then(|matched| matched.route.operation.as_ref());
+    operation.map(|operation| &*operation.tags).unwrap_or_default()
+}
+
 impl Policy {
+    /// Whether a rule for this request is about something that its credential does not say.
+    pub(crate) fn asks_about(&self, call: &Call) -> bool {
+        if self.deny.is_empty() && self.allow.is_empty() && self.own.is_empty() {
+            return false;
+        }
+        let (method, tags) = (&call.method, tags(call));
+        let mut rules =
+            self.deny.of(method, call.spellings(), tags).chain(self.allow.of(method, call.spellings(), tags));
+        rules.any(|rule| rule.asks_about(call))
+            || self.own.of(method, call.spellings(), tags).any(|own| own.asks_about(call))
+    }
+
+    /// The operation that tells a caller about itself.
+    pub(crate) fn me(&self, contract: Option<&Contract>) -> Option<Me> {
+        match &self.me {
+            Some(target) => Some(Me::at(target)),
+            None => contract.and_then(Me::of),
+        }
+    }
+
+    /// Whether answers about callers may be known.
+    pub(crate) const fn knows_callers(&self) -> bool {
+        !(self.deny.is_empty() && self.allow.is_empty() && self.own.is_empty())
+    }
+
+    /// The rules about the owner of what a request is for. Nothing is allocated if there is none.
+    pub(crate) fn own(&self, call: &Call, query: Option<&str>) -> Vec<Arc<Own>> {
+        if self.own.is_empty() {
+            return Vec::new();
+        }
+        let rules = self.own.of(&call.method, call.spellings(), tags(call));
+        rules.filter(|rule| rule.counts_for(call, query)).cloned().collect()
+    }
+
     /// Judges a request. Nothing, and nothing is allocated, for nearly all. `is_anonymous`: it has no
     /// credential by which someone could be known.
     pub(crate) fn judge(&self, call: &Call, query: Option<&str>, is_anonymous: bool) -> Judged {
         let mut judged = Judged::default();
         if !(self.deny.is_empty() && self.allow.is_empty()) {
-            let tags = call.operation.as_ref().and_then(|matched| matched.route.operation.as_ref());
-            let tags = tags.map(|operation| &*operation.tags).unwrap_or_default();
+            let tags = tags(call);
             let denied =
                 self.deny.of(&call.method, call.spellings(), tags).filter(|rule| rule.is_met(call, query));
             let allowed = self.allow.of(&call.method, call.spellings(), tags);
@@ -107,6 +166,19 @@ impl Policy {
 }
 
 impl Rule {
+    fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        self.who.iter().chain(&self.unless)
+    }
+
+    /// The attributes that it is about.
+    fn attributes(&self) -> impl Iterator<Item = &str> {
+        self.conditions().flat_map(Condition::attributes)
+    }
+
+    fn asks_about(&self, call: &Call) -> bool {
+        self.conditions().any(|condition| condition.asks_about(call))
+    }
+
     fn is_met(&self, call: &Call, query: Option<&str>) -> bool {
         (self.who.is_empty() || self.who.iter().any(|condition| condition.holds(call, query)))
             && !self.unless.iter().any(|condition| condition.holds(call, query))

@@ -10,6 +10,7 @@ pub mod request_id;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Method, Version, header};
+use serde_json::Value;
 
 pub(crate) use self::principal::{APP, MANTLET};
 use self::request_id::RequestId;
@@ -93,6 +94,8 @@ pub struct Call {
     pub principal: Option<Known>,
     /// The caller by its API key, if it has shown one that Mantlet has made.
     pub api_key: Option<Known>,
+    /// What the app itself says of the caller, if it was asked: the answer of its *Me* operation.
+    pub told_by_app: Option<Arc<[Attribute]>>,
     /// The certificate that the client has shown.
     pub certificate: Option<Arc<ClientCertificate>>,
     /// The request carries a credential: an Authorization header, a cookie, an API key of ours, or
@@ -113,6 +116,13 @@ impl Call {
     pub fn user(&self) -> Option<&str> {
         let of_credential = self.principal.as_ref().map(|principal| &*principal.subject);
         of_credential.or_else(|| self.certificate.as_ref().map(|certificate| &*certificate.name))
+    }
+
+    /// What is known of the caller under this name: by its credential, or else by what the app says.
+    pub(crate) fn attribute(&self, name: &str) -> Option<&Value> {
+        let of_credential = self.principal.as_ref().and_then(|principal| principal.attribute(name));
+        let by_app = || self.told_by_app.iter().flat_map(|all| all.iter()).find(|own| *own.name == *name);
+        of_credential.or_else(|| by_app().map(|own| &own.value))
     }
 
     /// The path that the app routes by, to which settings apply.

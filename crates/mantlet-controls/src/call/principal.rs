@@ -15,6 +15,8 @@ pub enum Origin {
     Certificate,
     /// The operator has said it of the API key.
     Key,
+    /// The app has said it itself, when it was asked with the caller's credentials.
+    App,
 }
 
 /// Something that is known of a principal.

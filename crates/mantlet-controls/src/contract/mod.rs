@@ -198,6 +198,33 @@ impl Policy {
         self.slot.known()
     }
 
+    /// Whether the app has the path of a request, and not for its method.
+    pub(crate) fn lacks_method(&self, call: &Call) -> bool {
+        let state = self.slot.load();
+        let State::Known(contract) = &**state else { return false };
+        let wanted = Wanted::Http(call.method.as_str());
+        let (start, path) = (contract.start_of(&call.place), call.path.as_str());
+        let found = contract.routes.find_from(wanted, call.host.sent(), path, start, Veil::default());
+        contract.exact && !call.opens_websocket && matches!(found, Found::MethodNotAllowed(_))
+    }
+
+    /// Whether an operation of the app answers GET at a path that is sent to it; none if that is not
+    /// known.
+    pub(crate) fn reads(&self, call: &Call, path: &str) -> Option<bool> {
+        let state = self.slot.load();
+        let State::Known(contract) = &**state else { return None };
+        if !contract.exact || path.contains('%') {
+            return None;
+        }
+        let wanted = Wanted::Http(Method::GET.as_str());
+        let start = contract.start_of(&call.place);
+        match contract.routes.find_from(wanted, call.host.sent(), path, start, Veil::default()) {
+            Found::Http { route, .. } => Some(route.operation.is_some()),
+            Found::Opaque => None,
+            _ => Some(false),
+        }
+    }
+
     /// Whether something in the app takes `x_user` and `x-user` for one header.
     pub(crate) fn folds_headers(&self) -> bool {
         matches!(&**self.slot.load(), State::Known(contract) if contract.folds_headers)

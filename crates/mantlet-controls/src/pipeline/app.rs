@@ -63,6 +63,18 @@ pub trait App<B> {
         std::future::ready(None)
     }
 
+    /// The answer of the app to another request of the same client, of at most so many bytes: for an
+    /// object, or for what it says of the caller. None if it does not answer.
+    fn read(
+        &mut self,
+        call: &Call,
+        question: Request<()>,
+        most: usize,
+    ) -> impl Future<Output = Option<Response<Bytes>>> + Send {
+        let _ = (call, question, most);
+        std::future::ready(None)
+    }
+
     /// The recent answer of the app's own CORS to this page and operation, from memory only.
     fn known_cors(&self, call: &Call) -> Option<cors::Own> {
         let _ = call;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::Policy;
+use super::{Policy, own::Watched};
 use crate::{
     Call, Mode, Reason, Refusal,
     audit::{Record, Sink},
@@ -68,6 +68,10 @@ pub(super) struct Due {
     pub(super) refreshed: Option<Box<Unwrapped>>,
     /// authorization: what is recorded if the app accepts the request.
     pub(super) reported: Option<Box<Refusal>>,
+    /// authorization: the app has not said who calls, although it was asked.
+    pub(super) is_caller_unclear: bool,
+    /// authorization: the rules about whose the object is.
+    pub(super) own: Option<Box<Watched>>,
     /// csrf: the request's session and token, if tokens are required.
     pub(super) csrf: Option<Box<csrf::token::Held>>,
     /// uploads, encoding: findings in the body, if it is watched.

@@ -7,7 +7,7 @@ use http::{Request, header, uri::PathAndQuery};
 use http_body::Body;
 
 use super::{
-    App, Arrival, Ending, Road, WireVerdict, authenticate, logout,
+    App, Arrival, Ending, Road, WireVerdict, authenticate, caller, logout, own,
     pages::{foreign, of_origin, suspect},
     pass::{pass, stop},
     refresh,
@@ -21,6 +21,7 @@ use crate::{
     message::Findings,
     operation,
     refresh_tokens::Part,
+    refusal::refuses,
     wire,
 };
 
@@ -107,7 +108,7 @@ where
 
     // authorization: may the caller do this? Once it is known who calls, and before the request counts as
     // the caller's.
-    may_do(road, request)?;
+    may_do(road, request, app).await?;
 
     // csrf: could a foreign page have sent this with the user's cookies? After the route, which may have a mode of its own.
     let (call, settings, tokens) = (&road.call, &road.settings, &policy.csrf.tokens);
@@ -191,11 +192,14 @@ where
     // that we write.
     policy.api_keys.hand_over(call, request);
 
-    // validate: is the input valid? The very last, because it judges what will be sent.
+    // validate: is the input valid? It judges what will be sent.
     if call.operation.is_some() && settings.input != Mode::Off {
         Box::pin(validate(road, request)).await?;
     }
-    Ok(())
+
+    // authorization: is the object the caller's? The very last, because it may have to ask the app, which
+    // validates first, too.
+    own::before(road, request, app).await
 }
 
 /// Reads the host as the app will see it.
@@ -253,10 +257,22 @@ fn find_operation<B, S: Sink>(
 }
 
 /// Judges what the caller may do.
-fn may_do<B, S: Sink>(road: &mut Road<'_, S>, request: &Request<B>) -> Result<(), Refusal> {
+async fn may_do<B, A, S>(
+    road: &mut Road<'_, S>,
+    request: &mut Request<RequestBody<B>>,
+    app: &mut A,
+) -> Result<(), Refusal>
+where
+    A: App<B>,
+    S: Sink,
+{
     // A browser sends no credential with a preflight.
     if cors::is_preflight(&road.call.method, request.headers()) {
         return Ok(());
+    }
+    if road.policy.authorization.asks_about(&road.call) {
+        // Boxed: rare, and the future of every request would be larger for it.
+        Box::pin(caller::ask(road, request.headers(), app)).await;
     }
     let (call, headers) = (&road.call, request.headers());
     // A cookie may be anything.
@@ -266,6 +282,9 @@ fn may_do<B, S: Sink>(road: &mut Road<'_, S>, request: &Request<B>) -> Result<()
         && !headers.contains_key(header::AUTHORIZATION);
     let judged = road.policy.authorization.judge(call, request.uri().query(), is_anonymous);
     road.due.reported = judged.reported;
+    if road.due.is_caller_unclear && refuses(&judged.faults) {
+        return Err(Refusal::retry(Reason::AppUnavailable, own::RETRY));
+    }
     pass(road.audit, &road.call, judged.faults)
 }
 

@@ -4,11 +4,13 @@ mod app;
 mod arrival;
 mod ask;
 mod authenticate;
+mod caller;
 mod due;
 mod inbound;
 mod logout;
 mod open;
 mod outbound;
+mod own;
 mod pages;
 mod pass;
 pub mod policy;
@@ -66,6 +68,8 @@ enum Ending {
     Preflight(HeaderMap),
     /// An issuer has said that a session has ended.
     LoggedOut,
+    /// This answer of the app, in the place of another one.
+    Instead(Box<Response<Bytes>>),
 }
 
 impl From<Refusal> for Ending {
@@ -125,12 +129,15 @@ where
             }
             road.due.reached = Reached::App;
             let answer = app.call(&road.call, request).await;
-            let answer = road.received(answer)?;
+            let mut answer = road.received(answer)?;
+            if road.due.own.is_some() {
+                Box::pin(own::after_head(&mut road, &mut app, &mut answer)).await?;
+            }
             if matches!(road.due.presented, Presented::Good(_)) {
                 Box::pin(ask::after_a_good_token(&mut road, &mut app, answer.status())).await;
             }
             let is_shared = app.sessions().is_some_and(|keeper| keeper.is_shared());
-            let answer = match road.look(answer) {
+            let mut answer = match road.look(answer) {
                 Looked::Passes(answer) => {
                     let events = road.course_of((answer.status(), answer.headers()), None, is_shared);
                     if !events.is_empty() {
@@ -140,6 +147,9 @@ where
                 }
                 Looked::IsConcerned(mut parts) => {
                     parts.read().await?;
+                    if road.due.own.is_some() {
+                        Box::pin(own::after(&mut road, &mut app, &mut parts)).await?;
+                    }
                     let Seen { answer, new_token, mut events } = road.judge(parts, is_shared);
                     if let Some(browser) = road.due.browser.as_ref().filter(|_| !events.is_empty()) {
                         let keeper = app.sessions().cloned();
@@ -156,6 +166,7 @@ where
                     answer
                 }
             };
+            own::finish(&road, &mut answer);
             // refresh tokens: handles in their place. After sessions, which know the app's own.
             if !policy.refresh_tokens.concerns(&road.call, road.due.refreshed.as_deref()) {
                 return Ok(answer);
@@ -203,6 +214,7 @@ impl<S: Sink> Road<'_, S> {
             }
             Ok(answer) => {
                 self.due.reached = Reached::Answered;
+                caller::answered(self, answer.status());
                 // authorization: the app has not looked at it, either.
                 if let Some(refusal) = self.due.reported.take().filter(|_| answer.status().is_success()) {
                     self.audit.record(Record::of(&self.call, &refusal, Mode::Report));
@@ -225,7 +237,13 @@ impl<S: Sink> Road<'_, S> {
         let is_asked = is_asked_for_input
             || is_asked_for_tokens
             || refresh_tokens.asks_for(&self.call, self.due.refreshed.as_deref(), status);
-        let is_concerned = self.policy.responses.concerns(&self.subject(), is_asked, &mut answer);
+        let is_needed = self.due.own.as_ref().is_some_and(|own| own.needs(status));
+        let asked = match (is_needed, is_asked) {
+            (true, _) => responses::Asked::Whole,
+            (false, true) => responses::Asked::Gladly,
+            (false, false) => responses::Asked::Not,
+        };
+        let is_concerned = self.policy.responses.concerns(&self.subject(), asked, &mut answer);
         // contract: the app's verdict on input that was passed on. `responses` reads the body, if
         // needed.
         if !(is_concerned && is_asked_for_input) {
@@ -238,7 +256,7 @@ impl<S: Sink> Road<'_, S> {
             authentication.learn(&self.call, &self.due.presented, self.audit, answer, None, course);
         }
         if is_concerned {
-            Looked::IsConcerned(self.policy.responses.take_apart(&self.subject(), answer))
+            Looked::IsConcerned(self.policy.responses.take_apart(&self.subject(), asked, answer))
         } else {
             Looked::Passes(answer)
         }

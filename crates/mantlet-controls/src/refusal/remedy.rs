@@ -295,6 +295,8 @@ fn line(reason: Reason, mode: Mode) -> Line {
         | Reason::DpopMemoryFull
         | Reason::LogoutInvalid
         | Reason::AccessDenied // the record brings the line of its rule
+        | Reason::ObjectForeign // the same
+        | Reason::ObjectOwnerUnclear
         | Reason::RefreshTokenUnavailable
         | Reason::AppUnavailable
         | Reason::AppClosed

@@ -67,7 +67,7 @@ pub(super) fn shorten(headers: &mut HeaderMap, length: usize) {
 }
 
 /// Removes headers that fix the bytes of a body.
-pub(super) fn forget_bytes(headers: &mut HeaderMap) {
+pub(crate) fn forget_bytes(headers: &mut HeaderMap) {
     digests::forget(headers);
     headers.remove(header::CONTENT_LENGTH);
 }

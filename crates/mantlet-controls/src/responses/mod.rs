@@ -44,7 +44,7 @@ mod secrets;
 #[cfg(test)]
 mod tests;
 
-use std::{ops::Deref, sync::Arc, time::Duration};
+use std::{borrow::Cow, ops::Deref, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, header, response};
@@ -52,6 +52,7 @@ use http_body::Body;
 
 pub use config::{Actions, Config, Errors, Fields, RouteConfig, Secrets, Unjudged};
 
+pub(crate) use self::message::forget_bytes;
 use self::{
     fields::Outcome,
     message::Kind,
@@ -117,9 +118,26 @@ impl Deref for Subject<'_> {
     }
 }
 
+/// Whether another control needs the content of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Not,
+    /// If nothing has to be held back for it.
+    Gladly,
+    /// In any case, and all of it.
+    Whole,
+}
+
+/// Whether an answer is JSON.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    Kind::of(headers) == Kind::Json
+}
+
 /// An answer of the app, taken apart.
 pub(crate) struct Parts<B> {
     head: response::Parts,
+    /// Bytes that are read at most.
+    most: usize,
     kind: Kind,
     seen: Seen<B>,
     /// How far it is to be read.
@@ -135,6 +153,28 @@ impl<B: Body<Data = Bytes>> Parts<B> {
         self.head.status
     }
 
+    pub(crate) const fn headers(&self) -> &HeaderMap {
+        &self.head.headers
+    }
+
+    /// The body without its compression, or why it cannot be had.
+    pub(crate) fn plain(&self) -> Result<Cow<'_, [u8]>, &'static str> {
+        match &self.seen {
+            Seen::Whole(bytes) => message::plain(&self.head.headers, bytes, self.most),
+            Seen::Begun(..) | Seen::Unread(_) if self.head.status == StatusCode::PARTIAL_CONTENT => {
+                Err("a part")
+            }
+            Seen::Begun(..) | Seen::Unread(_) if self.ends => Err(message::TOO_LARGE),
+            Seen::Begun(..) | Seen::Unread(_) => Err("of unknown length"),
+        }
+    }
+
+    /// Replaces the body by what is left of it.
+    pub(crate) fn replace(&mut self, rest: Bytes) {
+        message::shorten(&mut self.head.headers, rest.len());
+        self.seen = Seen::Whole(rest);
+    }
+
     /// Reads the body as far as it is worth it.
     pub(crate) async fn read(&mut self) -> Result<(), Refusal> {
         let Some(extent) = self.extent.take() else { return Ok(()) };
@@ -146,17 +186,17 @@ impl<B: Body<Data = Bytes>> Parts<B> {
 }
 
 impl Policy {
-    /// Whether a response has to be examined; `is_asked` if another control needs its content.
+    /// Whether a response has to be examined.
     /// Called for every response; few need it.
     pub(crate) fn concerns<B: Body>(
         &self,
         call: &Subject<'_>,
-        is_asked: bool,
+        asked: Asked,
         answer: &mut Response<B>,
     ) -> bool {
         let actions = call.actions;
         let status = answer.status();
-        if (actions.are_off() && !is_asked)
+        if (actions.are_off() && asked == Asked::Not)
             || status.is_informational()
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
         {
@@ -176,6 +216,7 @@ impl Policy {
             return true;
         }
         match kind {
+            Kind::Json | Kind::Text if asked == Asked::Whole => true,
             Kind::Json if length == Some(0) => false,
             // A compressed stream looks like a response that ends at once. If nothing would be
             // changed, nothing is held back.
@@ -183,7 +224,7 @@ impl Policy {
                 false
             }
             Kind::Json => {
-                is_asked
+                asked != Asked::Not
                     || acts(actions.certain_secrets())
                     || acts(fields::mode_of_unknown(call, promised(call, status)))
                     || (acts(actions.errors()) && status.as_u16() >= 400 && !actions.only_internal())
@@ -232,12 +273,17 @@ impl Policy {
     }
 
     /// Takes apart an answer that is concerned, and says how far it has to be read.
-    pub(crate) fn take_apart<B: Body>(&self, call: &Subject<'_>, answer: Response<B>) -> Parts<B> {
+    pub(crate) fn take_apart<B: Body>(
+        &self,
+        call: &Subject<'_>,
+        asked: Asked,
+        answer: Response<B>,
+    ) -> Parts<B> {
         let (head, body) = answer.into_parts();
         let actions = call.actions;
         let kind = Kind::of(&head.headers);
         let (status, is_gzip) = (head.status, message::is_gzip(&head.headers));
-        let ends = body.size_hint().exact().is_some() || is_gzip;
+        let ends = body.size_hint().exact().is_some() || is_gzip || asked == Asked::Whole;
         if kind == Kind::Json && body.size_hint().exact().is_none() && is_gzip {
             // This one is read to its end; the next ones come uncompressed, so that those of them that stream are known.
             self.streams.is_new(route(call));
@@ -256,7 +302,8 @@ impl Policy {
             Kind::Text if !status.is_server_error() => Some(whole).filter(|_| !is_longer),
             Kind::Json | Kind::Text | Kind::Stream | Kind::Other => None,
         };
-        Parts { head, kind, seen: Seen::Unread(body), extent, part: self.budget.part(), ends }
+        let (seen, part) = (Seen::Unread(body), self.budget.part());
+        Parts { head, most: self.judged_size, kind, seen, extent, part, ends }
     }
 
     /// Judges an answer that was read as far as it is worth it; cuts out of it, or replaces it. `learn` is told what the app said, if that could be read.
@@ -268,13 +315,8 @@ impl Policy {
         learn: impl FnOnce(&HeaderMap, Option<&[u8]>),
     ) -> Response<ResponseBody<B>> {
         let (actions, status) = (call.actions, parts.head.status);
-        let (kind, ends) = (parts.kind, parts.ends);
-        let plain = match &parts.seen {
-            Seen::Whole(bytes) => message::plain(&parts.head.headers, bytes, self.judged_size),
-            Seen::Begun(..) | Seen::Unread(_) if status == StatusCode::PARTIAL_CONTENT => Err("a part"),
-            Seen::Begun(..) | Seen::Unread(_) if ends => Err(message::TOO_LARGE),
-            Seen::Begun(..) | Seen::Unread(_) => Err("of unknown length"),
-        };
+        let kind = parts.kind;
+        let plain = parts.plain();
         learn(&parts.head.headers, plain.as_deref().ok());
         let begun = plain.as_deref().ok().or_else(|| match &parts.seen {
             Seen::Begun(bytes, _) if message::is_plain(&parts.head.headers) => Some(&**bytes),

@@ -210,6 +210,12 @@ impl App<ClientRequestBody> for &Forward<'_> {
         Box::pin(self.ask_app(call, question)).await
     }
 
+    async fn read(&mut self, call: &Call, question: Request<()>, most: usize) -> Option<Response<Bytes>> {
+        let patience = call.response_timeout.unwrap_or(self.upstream.config.response_timeout);
+        // Boxed: rare, and the future of every request would be larger for it.
+        Box::pin(self.read_app(call, question, most, patience)).await
+    }
+
     fn issuers(&self) -> Option<&Arc<dyn Client>> {
         Some(self.issuers)
     }

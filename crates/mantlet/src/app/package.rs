@@ -61,7 +61,7 @@ mod tests {
     use super::FILES;
 
     /// The package's own files stand above its rooms.
-    const FLOORS: [&[&str]; 4] = [&["source"], &["candidates", "proof"], &["contract"], &[""]];
+    const FLOORS: [&[&str]; 5] = [&["source"], &["candidates", "proof"], &["contract"], &["objects"], &[""]];
 
     /// The room of a path, and its floor.
     fn room(path: &str) -> (&str, usize) {

@@ -31,6 +31,7 @@ impl Report {
                 let _ = write!(text, "\n  {place}");
             }
         }
+        self.name_objects(&mut text);
         if self.notes.is_empty() {
             text.push_str("\nno place is known where only the app can decide");
             return text;

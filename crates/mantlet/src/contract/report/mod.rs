@@ -3,6 +3,7 @@
 
 mod brief;
 mod full;
+mod objects;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -12,6 +13,7 @@ use std::{
 use mantlet_contract::{
     callbacks::{self, Callback},
     model::{self, Note, Route, Router, Shape, ShapeId, Source},
+    objects::Place,
     routes::Visibility,
 };
 use mantlet_controls::{client::is_forgeable, contract::Rules, operation::Contract};
@@ -56,6 +58,10 @@ pub(crate) struct Report {
     /// Operations to which pages of other sites may send their users on purpose.
     callbacks: Vec<Callback>,
     notes: Vec<Note>,
+    /// Whose its objects are.
+    objects: mantlet_contract::objects::Found,
+    /// How many rules check whose object an operation shows.
+    rules_of: fn(&Place) -> usize,
 }
 
 impl Report {
@@ -86,6 +92,8 @@ impl Report {
             removed: Vec::new(),
             callbacks: callbacks::find(model),
             notes: model.notes.iter().cloned().chain(left).collect(),
+            objects: mantlet_contract::objects::Found::default(),
+            rules_of: |_| 0,
         };
         report.count_others(&model.router);
         let mut known = HashSet::new();
@@ -133,6 +141,13 @@ impl Report {
         rules_of: impl Fn(&str, &str) -> Rules,
     ) -> Self {
         self.offered = contract.agreement(rules_of).iter().filter(|seen| seen.is_offered()).count();
+        self
+    }
+
+    /// With whose its objects are, and how many rules check that.
+    pub(crate) fn with_objects(mut self, model: &model::Contract, rules_of: fn(&Place) -> usize) -> Self {
+        self.objects = mantlet_contract::objects::find(model);
+        self.rules_of = rules_of;
         self
     }
 

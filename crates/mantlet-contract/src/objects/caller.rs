@@ -1,0 +1,124 @@
+//! What the gate can know of a caller: the fields of the app's own operation that says who is calling.
+
+use super::{Located, shape, words::administrator};
+use crate::{
+    model::{Contract, Object, PathItem, RoleKind, Shape, ShapeId, User},
+    sensitive::{Evidence, SessionRole, session_routes},
+};
+
+pub(super) struct Caller<'c> {
+    /// The path of that operation.
+    pub(super) me: Option<String>,
+    /// What its answer is; none if that is not declared.
+    pub(super) answer: Option<&'c Object>,
+    user: &'c User,
+}
+
+/// An attribute of the caller, and what has to be said of it.
+pub(super) struct Attribute {
+    pub(super) condition: String,
+    /// That it is there is assumed, not known.
+    pub(super) assumed: Option<String>,
+    /// It is not there.
+    pub(super) missing: Option<String>,
+}
+
+impl<'c> Caller<'c> {
+    pub(super) fn of(contract: &'c Contract, user: &'c User, all: &[Located<'c>]) -> Self {
+        let path = session_routes(contract).into_iter().find(|route| {
+            route.role == SessionRole::Me && route.evidence == Evidence::Known && route.host.is_none()
+        });
+        let me = path.and_then(|route| {
+            let is_it = |one: &&Located<'_>| {
+                let asks_for_more = one.operation.inputs.iter().any(|input| input.required);
+                one.path == route.path && one.is_get() && !asks_for_more
+            };
+            all.iter().find(is_it)
+        });
+        let answer = me.and_then(|one| answer(&contract.shapes, one));
+        Self { me: me.map(|one| one.path.clone()), answer, user }
+    }
+
+    /// The attribute of the caller that a column of the table of users is.
+    pub(super) fn attribute(&self, field: &str) -> Attribute {
+        let table = &self.user.table;
+        let condition = |name: &str| format!("principal:{name}");
+        match (&self.me, self.answer) {
+            (None, _) => Attribute {
+                condition: condition(field),
+                assumed: None,
+                missing: Some(format!(
+                    "no operation of the app says who is calling (such as `GET /users/me`): name an attribute of the caller that is `{table}.{field}`"
+                )),
+            },
+            (Some(me), None) => Attribute {
+                condition: condition(field),
+                assumed: Some(format!(
+                    "the answer of `GET {me}` is not declared: it is assumed to have `{field}`"
+                )),
+                missing: None,
+            },
+            (Some(me), Some(answer)) => match written(answer, field) {
+                Some(name) => Attribute { condition: condition(name), assumed: None, missing: None },
+                None => Attribute {
+                    condition: condition(field),
+                    assumed: None,
+                    missing: Some(format!(
+                        "the answer of `GET {me}` does not have `{field}`: name an attribute of the caller that is `{table}.{field}`"
+                    )),
+                },
+            },
+        }
+    }
+
+    /// Conditions under which a caller may see what is not theirs, as far as it can be guessed.
+    pub(super) fn roles(&self) -> Vec<String> {
+        let roles = self.user.roles.iter().filter_map(|role| {
+            let name = match self.answer {
+                Some(answer) => written(answer, &role.name)?,
+                None => self.me.as_ref().map(|_| role.name.as_str())?,
+            };
+            match role.kind {
+                RoleKind::Flag => Some(format!("principal:{name}")),
+                RoleKind::Number => Some(format!("principal:{name} = 1")),
+                RoleKind::Choice => {
+                    administrator(&role.choices).map(|role| format!("principal:{name} = {}", value(role)))
+                }
+            }
+        });
+        roles.collect()
+    }
+}
+
+/// A value of a condition: with quotes unless it is one word.
+fn value(text: &str) -> String {
+    let is_word = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-' | '.');
+    if text.chars().all(is_word) { text.to_owned() } else { format!("\"{text}\"") }
+}
+
+/// What the good answer of an operation is, if it is an object.
+pub(super) fn answer<'c>(shapes: &'c [Shape], one: &Located<'c>) -> Option<&'c Object> {
+    let good = |status: Option<u16>| status.is_some_and(|status| (200..300).contains(&status));
+    let response = one.operation.responses.iter().find(|response| good(response.status))?;
+    object(shapes, response.shape?)
+}
+
+fn object(shapes: &[Shape], id: ShapeId) -> Option<&Object> {
+    match shape(shapes, id)? {
+        Shape::Object(object) => Some(object),
+        Shape::Nullable { inner } | Shape::WithDefault { inner } => match shape(shapes, *inner)? {
+            Shape::Object(object) => Some(object),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The name under which an answer has a field.
+fn written<'o>(answer: &'o Object, field: &str) -> Option<&'o str> {
+    let found = answer.fields.iter().find(|one| one.name == field)?;
+    match found.lookup.first()?.first()? {
+        PathItem::Key(key) => Some(key),
+        PathItem::Index(_) => None,
+    }
+}

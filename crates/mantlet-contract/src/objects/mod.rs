@@ -1,0 +1,205 @@
+//! Whose the app's objects are, and the rules that follow from it.
+//!
+//! The inspector reads tables, foreign keys and models ([`model::Objects`]); here is what that leads
+//! to: for each table a sentence, and proposals of `[[authorization.own]]`. A proposal is made only
+//! where one column leads to the user, and only for operations that ask who is calling and are not
+//! meant for administrators. Nothing here is enforced.
+
+mod caller;
+mod proposal;
+mod proposing;
+mod text;
+mod words;
+
+use std::collections::BTreeSet;
+
+pub use self::proposal::Proposal;
+use self::{
+    caller::Caller,
+    proposing::{Proposed, Proposing},
+    words::{is_for_administrators, is_id},
+};
+use crate::model::{
+    Contract, Location, Operation, Owner, Route, Router, Shape, ShapeId, Shown, ShownObjects,
+};
+
+/// What is known of an app's objects.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// Tables whose objects operations show or name.
+    pub tables: Vec<OwnedTable>,
+    /// Why the table of users is not known.
+    pub unknown: Option<String>,
+    /// Operations with an id in their path that ask who is calling.
+    pub with_id: Vec<Place>,
+}
+
+/// A table whose objects operations show or name.
+#[derive(Debug, Clone)]
+pub struct OwnedTable {
+    /// Its name.
+    pub name: String,
+    /// Whose its objects are, in words: ``are owned by `users.id` through `user_id` ``.
+    pub owned: String,
+    /// Operations that show its objects, or take their keys.
+    pub shown: Vec<Place>,
+    /// Rules that are proposed.
+    pub proposals: Vec<Proposal>,
+    /// What no rule is proposed for, and why.
+    pub left: Vec<String>,
+}
+
+/// An operation.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Its path, with what it is mounted below.
+    pub path: String,
+    /// Its methods.
+    pub methods: Vec<String>,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.methods.join(","), self.path)
+    }
+}
+
+/// Finds out what is known of an app's objects.
+pub fn find(contract: &Contract) -> Found {
+    let mut all = Vec::new();
+    operations("", &contract.router, &mut all);
+    let with_id = all.iter().filter(|one| one.is_secured() && one.has_id(&contract.shapes));
+    let with_id: BTreeSet<_> = with_id.map(Located::place).collect();
+    let mut found = Found { with_id: with_id.into_iter().collect(), ..Found::default() };
+    let Some(objects) = &contract.objects else { return found };
+    found.unknown.clone_from(&objects.unknown);
+    let Some(user) = &objects.user else { return found };
+    let caller = Caller::of(contract, user, &all);
+    let mut proposed = Proposing::new(objects, user, &caller, &all, &contract.shapes).all();
+    for table in &objects.tables {
+        let shown: Vec<_> = all.iter().filter(|one| one.is_about(&table.name)).map(Located::place).collect();
+        if matches!(table.owner, Owner::None | Owner::Join) || shown.is_empty() {
+            continue;
+        }
+        let Proposed { proposals, left } = proposed.remove(table.name.as_str()).unwrap_or_default();
+        found.tables.push(OwnedTable {
+            name: table.name.clone(),
+            owned: text::owned(table),
+            shown,
+            proposals,
+            left,
+        });
+    }
+    found
+}
+
+impl Found {
+    /// Whether a rule is proposed for an operation.
+    pub fn is_proposed(&self, place: &Place) -> bool {
+        let mut all = self.tables.iter().flat_map(|table| &table.proposals);
+        all.any(|proposal| {
+            proposal.paths.contains(&place.path)
+                && (proposal.methods.is_empty()
+                    || place.methods.iter().all(|method| proposal.methods.contains(method)))
+        })
+    }
+}
+
+/// An operation and its place.
+struct Located<'c> {
+    path: String,
+    methods: &'c [String],
+    operation: &'c Operation,
+}
+
+fn operations<'c>(below: &str, router: &'c Router, all: &mut Vec<Located<'c>>) {
+    for route in &router.routes {
+        match route {
+            Route::Http { path, methods, operation: Some(operation), .. } => {
+                all.push(Located { path: format!("{below}{path}"), methods, operation });
+            }
+            Route::Mount { path, router: Some(router) } => {
+                operations(&format!("{below}{path}"), router, all);
+            }
+            Route::Host { router: Some(router), .. } => operations(below, router, all),
+            _ => {}
+        }
+    }
+}
+
+impl<'c> Located<'c> {
+    fn place(&self) -> Place {
+        Place { path: self.path.clone(), methods: self.methods.to_vec() }
+    }
+
+    fn facts(&self) -> Option<&'c ShownObjects> {
+        self.operation.objects.as_deref()
+    }
+
+    fn shows(&self) -> Option<&'c Shown> {
+        self.facts()?.shows.as_ref()
+    }
+
+    fn is_get(&self) -> bool {
+        self.methods.iter().any(|method| method == "GET")
+    }
+
+    /// Whether it finds out who is calling.
+    fn is_secured(&self) -> bool {
+        !self.operation.security.is_empty() || self.facts().is_some_and(|facts| facts.caller)
+    }
+
+    /// Whether its path, its tags or a dependency say that it is meant for administrators.
+    fn is_for_administrators(&self) -> bool {
+        let behind = self.facts().map(|facts| facts.behind.as_slice()).unwrap_or_default();
+        let fixed = self.path.split('/').filter(|segment| !segment.contains('{'));
+        fixed.chain(behind.iter().map(String::as_str)).any(is_for_administrators)
+            || self.operation.tags.iter().any(|tag| is_for_administrators(tag))
+    }
+
+    /// Whether any user may call it.
+    fn is_open(&self) -> bool {
+        self.is_secured() && !self.is_for_administrators()
+    }
+
+    /// Whether it shows objects of a table, or takes their keys.
+    fn is_about(&self, table: &str) -> bool {
+        self.shows().is_some_and(|shown| shown.table == table) || self.key_of(table).is_some()
+    }
+
+    /// The parameter of its path that is the key of an object of a table, and the column.
+    fn key_of(&self, table: &str) -> Option<(&'c str, &'c str)> {
+        let found = self.facts()?.parameters.iter().rfind(|one| one.table == table)?;
+        Some((&found.name, &found.field))
+    }
+
+    /// Names of the parameters of its path.
+    fn parameters(&self) -> impl Iterator<Item = &str> {
+        let segments = self.path.split('/').filter_map(|segment| segment.strip_prefix('{'));
+        segments.filter_map(|inside| inside.split([':', '}']).next())
+    }
+
+    /// Whether a parameter of its path says which object is meant.
+    fn has_id(&self, shapes: &[Shape]) -> bool {
+        let keys = self.facts().map(|facts| facts.parameters.as_slice()).unwrap_or_default();
+        self.parameters().any(|name| {
+            keys.iter().any(|key| key.name == name) || is_id(name) || self.is_number_or_uuid(shapes, name)
+        })
+    }
+
+    fn is_number_or_uuid(&self, shapes: &[Shape], name: &str) -> bool {
+        let mut inputs = self.operation.inputs.iter().filter(|input| input.location == Location::Path);
+        inputs.any(|input| {
+            input.take.names().any(|one| one == name)
+                && shape(shapes, input.shape)
+                    .is_some_and(|shape| matches!(shape, Shape::Int { .. } | Shape::Uuid { .. }))
+        })
+    }
+}
+
+fn shape(shapes: &[Shape], id: ShapeId) -> Option<&Shape> {
+    shapes.get(usize::try_from(id.0).ok()?)
+}
+
+#[cfg(test)]
+mod tests;

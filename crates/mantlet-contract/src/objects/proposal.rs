@@ -1,0 +1,94 @@
+//! A rule that is proposed, and its text.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+/// A rule that is proposed: whose an object has to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Proposal {
+    /// The paths that it is for.
+    pub paths: Vec<String>,
+    /// The methods; none means all.
+    pub methods: Vec<String>,
+    /// Where the owner is: `response:/user_id`, `item:/user_id`, `path:user_id`.
+    pub owner: String,
+    /// The attribute of the caller that it has to be: `principal:id`.
+    pub equals: String,
+    /// Where the object is read, if not at the same path.
+    pub read: Option<String>,
+    /// Where the answer has the list, a JSON pointer.
+    pub items: Option<String>,
+    /// Where it has the number of items.
+    pub count: Option<String>,
+    /// A column that may be null, so that there is no owner.
+    pub nullable: Option<String>,
+    /// Conditions under which a caller may see what is not theirs. They are offered, not decided.
+    pub roles: Vec<String>,
+    /// It rests on names alone: the answers are not declared.
+    pub is_assumed: bool,
+    /// What it rests on.
+    pub evidence: Vec<String>,
+    /// What has to be added before it works.
+    pub missing: Vec<String>,
+}
+
+impl Proposal {
+    /// As it is written in the configuration.
+    pub fn to_toml(&self) -> String {
+        let mut lines: Vec<String> = self.evidence.iter().map(|why| format!("# {why}")).collect();
+        lines.extend(self.missing.iter().map(|what| format!("# missing: {what}")));
+        lines.push("[[authorization.own]]".to_owned());
+        let mut add = |key: &str, value: String| lines.push(format!("{key:<7} = {value}"));
+        add("paths", list(&self.paths));
+        if !self.methods.is_empty() {
+            add("methods", list(&self.methods));
+        }
+        for (key, value) in [("read", &self.read), ("items", &self.items)] {
+            if let Some(value) = value {
+                add(key, text(value));
+            }
+        }
+        add("owner", text(&self.owner));
+        add("equals", text(&self.equals));
+        if let Some(count) = &self.count {
+            add("count", text(count));
+        }
+        if self.is_assumed {
+            add("mode", format!("{} # until the answers were seen to have it", text("report")));
+        }
+        if !self.roles.is_empty() {
+            lines.push(format!("# unless = {} # if these may see what is not theirs", list(&self.roles)));
+        }
+        if let Some(column) = &self.nullable {
+            lines.push(format!(
+                "# nulls = \"pass\" # `{column}` may be null; by default such an object is refused"
+            ));
+        }
+        lines.join("\n")
+    }
+}
+
+fn list(values: &[String]) -> String {
+    format!("[{}]", values.iter().map(|value| text(value)).collect::<Vec<_>>().join(", "))
+}
+
+/// A string of TOML, a literal one if it has quotes in it.
+fn text(value: &str) -> String {
+    if value.contains('"') && !value.contains(|letter: char| letter == '\'' || letter.is_control()) {
+        return format!("'{value}'");
+    }
+    let mut written = String::from("\"");
+    for letter in value.chars() {
+        match letter {
+            '"' | '\\' => written.extend(['\\', letter]),
+            letter if letter.is_control() => {
+                let _ = write!(written, "\\u{:04X}", u32::from(letter));
+            }
+            letter => written.push(letter),
+        }
+    }
+    written.push('"');
+    written
+}

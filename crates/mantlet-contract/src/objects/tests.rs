@@ -1,0 +1,211 @@
+//! Proposals, from facts as the inspector writes them.
+
+use serde_json::{Value, json};
+
+use super::{Found, find};
+use crate::model::Contract;
+
+/// A foreign key.
+fn step(from: &str, to: &str) -> Value {
+    let (table, column) = from.split_once('.').unwrap();
+    let (to, key) = to.split_once('.').unwrap();
+    json!({"table": table, "field": column, "column": column, "to": to, "key": key})
+}
+
+fn table(name: &str, owner: &Value) -> Value {
+    json!({"name": name, "source": "mapper", "key": ["id"], "owner": owner})
+}
+
+/// What an answer shows: the table, how many, and where it has the owner or the parent.
+fn shows(table: &str, shown_as: &str, places: &Value) -> Value {
+    let mut shown =
+        json!({"table": table, "as": shown_as, "model": "Out", "evidence": "attributes", "overlap": 100});
+    shown.as_object_mut().unwrap().extend(places.as_object().unwrap().clone());
+    shown
+}
+
+fn keys(all: &[(&str, &str)]) -> Value {
+    all.iter().map(|(name, table)| json!({"name": name, "table": table, "field": "id"})).collect()
+}
+
+/// A route that asks for a login.
+fn route(route: &str, objects: &Value) -> Value {
+    let (methods, path) = route.split_once(' ').unwrap();
+    let security = json!([[{"name": "b", "scheme": {"kind": "bearer"}, "auto-error": true}]]);
+    let methods: Vec<_> = methods.split(',').collect();
+    json!({"kind": "http", "path": path, "methods": methods, "hidden": false, "operation": {
+        "id": route, "body": {"kind": "none"}, "inputs": [], "security": security, "objects": objects,
+        "responses": [{"status": 200, "shape": 1}],
+    }})
+}
+
+/// An app with a user, and an operation that says who is calling unless its shape is none.
+fn app(tables: &[Value], routes: &[Value], me: Option<usize>) -> Contract {
+    let field =
+        |name: &str, alias: &str| json!({"name": name, "lookup": [[alias]], "shape": 0, "required": false});
+    let user = json!({"type": "object", "name": "Me", "kind": "model", "extra": "ignore", "fields":
+        [field("id", "userId"), field("email", "email"), field("is_admin", "isAdmin"), field("role", "role")]});
+    let mut all: Vec<Value> = routes.to_vec();
+    if let Some(shape) = me {
+        let mut route = route("GET /users/me", &json!({}));
+        route["operation"]["responses"][0]["shape"] = json!(shape);
+        all.push(route);
+    }
+    let roles = json!([{"name": "is_admin", "kind": "flag"}, {"name": "role", "kind": "choice", "choices": ["reader", "site admin"]}]);
+    let all_tables = [tables, &[table("users", &json!({"kind": "user"}))]].concat();
+    let contract = json!({
+        "version": 1, "source": "inspector", "shapes": [{"type": "any"}, {"type": "any"}, user],
+        "router": {"redirect-slashes": true, "complete": true, "routes": all},
+        "objects": {
+            "user": {"table": "users", "key": ["id"], "why": "`current_user` returns it", "roles": roles},
+            "tables": all_tables,
+        },
+    });
+    serde_json::from_value(contract).unwrap()
+}
+
+fn orders() -> Value {
+    table("orders", &json!({"kind": "column", "step": step("orders.user_id", "users.id")}))
+}
+
+fn one_order(methods: &str) -> Value {
+    let shown = shows("orders", "one", &json!({"owner": "/user_id"}));
+    route(
+        &format!("{methods} /orders/{{id}}"),
+        &json!({"parameters": keys(&[("id", "orders")]), "shows": shown}),
+    )
+}
+
+fn texts(found: &Found) -> Vec<String> {
+    let all = found.tables.iter().flat_map(|table| &table.proposals);
+    all.map(|proposal| {
+        proposal.to_toml().lines().filter(|line| !line.starts_with("# `")).collect::<Vec<_>>().join("\n")
+    })
+    .collect()
+}
+
+#[test]
+fn a_rule_is_text_that_can_be_copied() {
+    let found = find(&app(&[orders()], &[one_order("GET")], Some(2)));
+    let [text] = texts(&found).try_into().unwrap();
+    assert_eq!(
+        text,
+        "[[authorization.own]]\n\
+         paths   = [\"/orders/{id}\"]\n\
+         owner   = \"response:/user_id\"\n\
+         equals  = \"principal:userId\"\n\
+         # unless = [\"principal:isAdmin\", 'principal:role = \"site admin\"'] # if these may see what is not theirs"
+    );
+    assert_eq!(found.tables[0].owned, "are owned by `users.id` through `user_id`");
+}
+
+#[test]
+fn what_the_gate_cannot_know_of_the_caller_is_said() {
+    for (me, assumed, missing) in [(Some(2), false, false), (Some(1), true, false), (None, false, true)] {
+        let found = find(&app(&[orders()], &[one_order("GET")], me));
+        let proposal = &found.tables[0].proposals[0];
+        assert_eq!((proposal.is_assumed, !proposal.missing.is_empty()), (assumed, missing), "{proposal:?}");
+        assert_eq!(proposal.to_toml().contains("mode    = \"report\""), assumed);
+        assert_eq!(proposal.roles.is_empty(), me.is_none(), "{proposal:?}");
+    }
+}
+
+#[test]
+fn a_rule_is_for_the_methods_that_ask_who_is_calling() {
+    let mut public = one_order("GET");
+    public["operation"]["security"] = json!([]);
+    let key = json!({"parameters": keys(&[("id", "orders")])});
+    let delete = route("DELETE /orders/{id}", &key);
+    for (get, methods) in [(one_order("GET"), vec![]), (public, vec!["DELETE"])] {
+        let found = find(&app(&[orders()], &[get, delete.clone()], Some(2)));
+        let [proposal] = found.tables[0].proposals.as_slice() else { panic!("{found:?}") };
+        assert_eq!(proposal.methods, methods);
+    }
+    let admin = json!({"parameters": keys(&[("id", "orders")]), "behind": ["RoleChecker", "current_user"]});
+    let found = find(&app(&[orders()], &[one_order("GET"), route("DELETE /orders/{id}", &admin)], Some(2)));
+    assert_eq!(found.tables[0].proposals[0].methods, ["GET"]);
+    assert!(
+        found.tables[0].left[0].starts_with("DELETE /orders/{id}: it is meant for administrators"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn what_is_below_an_object_is_read_there() {
+    let key = json!({"parameters": keys(&[("order_id", "orders")])});
+    let routes = [
+        one_order("GET"),
+        route("POST /orders/{order_id}/cancel", &key),
+        route("GET /orders/{order_id}/pdf", &key),
+    ];
+    let found = find(&app(&[orders()], &routes, Some(2)));
+    let [_, below] = found.tables[0].proposals.as_slice() else { panic!("{found:?}") };
+    assert_eq!(below.paths, ["/orders/{order_id}/cancel", "/orders/{order_id}/pdf"]);
+    assert_eq!(below.read.as_deref(), Some("/orders/{order_id}"));
+    assert_eq!(below.owner, "response:/user_id");
+}
+
+#[test]
+fn a_nested_owner_is_read_where_the_parent_is() {
+    let steps = json!([step("lines.order_id", "orders.id"), step("orders.user_id", "users.id")]);
+    let lines = table("lines", &json!({"kind": "nested", "steps": steps}));
+    let shown = json!({"parameters": keys(&[("id", "lines")]), "shows": shows("lines", "one", &json!({"parent": "/order"}))});
+    let line = route("GET /lines/{id}", &shown);
+    let found = find(&app(&[lines.clone(), orders()], &[line.clone(), one_order("GET")], Some(2)));
+    let [proposal] = found.tables[0].proposals.as_slice() else { panic!("{found:?}") };
+    assert_eq!(proposal.read.as_deref(), Some("/orders/{response:/order}"));
+    assert_eq!(found.tables[0].owned, "are owned by `users.id` through `order_id`, then `orders.user_id`");
+    // There is nothing to read the parent with.
+    let found = find(&app(&[lines], &[line], Some(2)));
+    assert_eq!(found.tables[0].proposals, []);
+    assert_eq!(found.tables[0].left.len(), 1, "{found:?}");
+}
+
+#[test]
+fn what_is_the_callers_own_is_told_by_the_path_and_what_is_for_all_is_not() {
+    let key = json!({"parameters": keys(&[("user_id", "users")])});
+    let mut profile = route("GET /profiles/{user_id}", &key);
+    profile["operation"]["responses"][0]["shape"] = json!(3);
+    let routes =
+        [route("GET /users/{user_id}/orders", &key), profile, route("POST /users/{user_id}/follow", &key)];
+    let mut contract = app(&[], &routes, Some(2));
+    contract.shapes.push(
+        serde_json::from_value(
+            json!({"type": "object", "name": "Profile", "kind": "model", "extra": "ignore", "fields":
+            [{"name": "name", "lookup": [["name"]], "shape": 0, "required": false}]}),
+        )
+        .unwrap(),
+    );
+    let found = find(&contract);
+    let [proposal] = found.tables[0].proposals.as_slice() else { panic!("{found:?}") };
+    assert_eq!(
+        (proposal.paths.as_slice(), proposal.owner.as_str()),
+        (&["/users/{user_id}/orders".to_owned()][..], "path:user_id")
+    );
+    assert_eq!(found.tables[0].left.len(), 2, "{found:?}");
+}
+
+#[test]
+fn nothing_is_proposed_where_it_is_not_clear_whose_it_is() {
+    for owner in [
+        json!({"kind": "ambiguous", "columns": ["user_id", "referrer_id"]}),
+        json!({"kind": "ambiguous", "columns": ["assigned_to"]}),
+        json!({"kind": "shared", "through": ["members"]}),
+    ] {
+        let found = find(&app(&[table("orders", &owner)], &[one_order("GET,DELETE")], Some(2)));
+        assert_eq!((found.tables[0].proposals.len(), found.with_id.len()), (0, 1), "{found:?}");
+        assert!(!found.is_proposed(&found.with_id[0]));
+    }
+}
+
+#[test]
+fn operations_with_an_id_are_known_without_tables() {
+    let mut contract = app(
+        &[],
+        &[route("GET /things/{thing_id}", &Value::Null), route("GET /tags/{tag}", &Value::Null)],
+        None,
+    );
+    contract.objects = None;
+    let found = find(&contract);
+    assert_eq!(found.with_id.iter().map(ToString::to_string).collect::<Vec<_>>(), ["GET /things/{thing_id}"]);
+}

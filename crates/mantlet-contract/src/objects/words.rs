@@ -1,0 +1,78 @@
+//! Words in names.
+
+/// Of paths, tags and dependencies that are for those who may see what is not theirs.
+const ADMINISTRATORS: [&str; 14] = [
+    "admin",
+    "administrator",
+    "admins",
+    "backoffice",
+    "internal",
+    "management",
+    "moderator",
+    "permission",
+    "permissions",
+    "role",
+    "roles",
+    "staff",
+    "superadmin",
+    "superuser",
+];
+/// What a caller does to another user, in their path.
+const TO_OTHERS: [&str; 10] = [
+    "block",
+    "follow",
+    "followers",
+    "following",
+    "invite",
+    "message",
+    "mute",
+    "report",
+    "unblock",
+    "unfollow",
+];
+/// Fields that a profile for all does not have.
+const PRIVATE: [&str; 9] =
+    ["address", "birth", "birthday", "birthdate", "email", "iban", "mail", "phone", "salary"];
+/// Last words of parameters that say which object is meant.
+const IDS: [&str; 9] = ["code", "guid", "id", "key", "no", "number", "pk", "slug", "uuid"];
+
+pub(super) fn is_for_administrators(name: &str) -> bool {
+    words(name).any(|word| ADMINISTRATORS.contains(&word.as_str()))
+}
+
+pub(super) fn is_to_others(segment: &str) -> bool {
+    words(segment).any(|word| TO_OTHERS.contains(&word.as_str()))
+}
+
+pub(super) fn is_private(field: &str) -> bool {
+    words(field).any(|word| PRIVATE.contains(&word.as_str()))
+}
+
+pub(super) fn is_id(parameter: &str) -> bool {
+    words(parameter).last().is_some_and(|word| IDS.contains(&word.as_str()))
+}
+
+/// The role that may see everything, of several.
+pub(super) fn administrator(choices: &[String]) -> Option<&str> {
+    let mut named = choices.iter().map(String::as_str);
+    if choices.is_empty() { Some("admin") } else { named.find(|name| is_for_administrators(name)) }
+}
+
+/// `RoleChecker`, `require_role`, `order-id` in small letters.
+fn words(name: &str) -> impl Iterator<Item = String> {
+    let mut parts = vec![String::new()];
+    let mut was_small = false;
+    for letter in name.chars() {
+        let starts = letter.is_uppercase() && was_small;
+        was_small = letter.is_lowercase() || letter.is_ascii_digit();
+        if starts || !letter.is_alphanumeric() {
+            parts.push(String::new());
+        }
+        if letter.is_alphanumeric()
+            && let Some(last) = parts.last_mut()
+        {
+            last.extend(letter.to_lowercase());
+        }
+    }
+    parts.into_iter().filter(|part| !part.is_empty())
+}

@@ -1,0 +1,309 @@
+//! Is this object the caller's?
+//!
+//! Defends objects that are handed out by their number alone: `GET /orders/124` with the token of
+//! another customer (OWASP API1, Broken Object Level Authorization).
+//!
+//! A rule says where the owner of an object stands, and with which attribute of the caller it has to be
+//! the same. In the path, the query or the body it is compared before the app is asked. In an answer of
+//! the app it is compared before the answer is released; for a request that writes, the object is read
+//! first, as the same caller.
+//!
+//! What is not the caller's looks like what does not exist: status, headers and body are those of the
+//! app's own 404, and so is the time.
+
+pub(crate) mod absent;
+mod config;
+mod glance;
+mod pointer;
+mod read;
+
+use std::sync::Arc;
+
+use http::Method;
+use mantlet_contract::json::{self, Item, Json, Kind, Limits};
+
+pub(super) use self::config::check;
+pub use self::config::{ListAction, OwnConfig, Unclear, Writes};
+use self::{pointer::Pointer, read::Target};
+use super::condition::{Condition, Input, is_missing, is_of_caller, is_same_uuid, values_of_caller};
+use crate::{Call, Mode, Reason, Refusal};
+
+/// A checked rule.
+#[derive(Debug)]
+pub(crate) struct Own {
+    owner: Owner,
+    /// The attribute of the caller that has to be the same.
+    equals: Box<str>,
+    /// Callers for whom the rule does not count.
+    unless: Vec<Condition>,
+    read: Option<Target>,
+    writes: Writes,
+    /// Where it is not seen whose the object is.
+    missing: Unclear,
+    /// Where it belongs to nobody.
+    nulls: Unclear,
+    pub(crate) mode: Mode,
+    /// Where the rule stands in the configuration.
+    place: Arc<str>,
+}
+
+/// Where the owner of an object stands.
+#[derive(Debug)]
+enum Owner {
+    Input(Input),
+    Body(Pointer),
+    Response(Pointer),
+    /// In each item of a list in the app's answer.
+    Item {
+        items: Pointer,
+        owner: Pointer,
+        list: ListAction,
+        count: Option<Pointer>,
+    },
+}
+
+/// Whose an object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    Callers,
+    Foreign,
+    /// Why that is not known.
+    Unclear(&'static str),
+}
+
+/// What has to be done before the app gets a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// It is known.
+    Known(Whose),
+    /// The app's answer tells.
+    Answer,
+    /// The object has to be read, here.
+    ReadHere,
+    /// Objects have to be read at these targets.
+    ReadAt(Vec<String>),
+}
+
+/// What an answer of the app says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    Known(Whose),
+    /// Other objects have to be read at these targets.
+    ReadAt(Vec<String>),
+    /// Items were removed: so many of so many; the rest.
+    Removed {
+        removed: usize,
+        of: usize,
+        rest: Vec<u8>,
+    },
+}
+
+impl Own {
+    /// Whether the rule says something about this caller.
+    pub(super) fn counts_for(&self, call: &Call, query: Option<&str>) -> bool {
+        !self.unless.iter().any(|condition| condition.holds(call, query))
+    }
+
+    /// Whether something about the caller, which is not known by its credential, may decide it.
+    pub(super) fn asks_about(&self, call: &Call) -> bool {
+        is_missing(call, &self.equals) || self.unless.iter().any(|condition| condition.asks_about(call))
+    }
+
+    /// The attributes that it is about.
+    pub(super) fn attributes(&self) -> impl Iterator<Item = &str> {
+        self.unless.iter().flat_map(Condition::attributes).chain([&*self.equals])
+    }
+
+    /// Whether the body of a request says something.
+    pub(crate) fn asks_body(&self) -> bool {
+        matches!(self.owner, Owner::Body(_)) || self.read.as_ref().is_some_and(Target::asks_body)
+    }
+
+    /// What is known before the app has the request. `body` is the JSON in it, if it is one.
+    pub(crate) fn before(&self, call: &Call, query: Option<&str>, body: Option<&Json<'_>>) -> Before {
+        match &self.owner {
+            Owner::Input(input) => {
+                let values = input.values(call, query);
+                Before::Known(if values.is_empty() {
+                    Whose::Unclear("the parameter is missing")
+                } else if is_of_caller(call, &self.equals, &values) {
+                    Whose::Callers
+                } else {
+                    Whose::Foreign
+                })
+            }
+            Owner::Body(pointer) => Before::Known(match body {
+                // What is not there is not set.
+                Some(body) => pointer
+                    .find(body.root())
+                    .map_or(Whose::Callers, |found| self.whose(&values_of_caller(call, &self.equals), found)),
+                None => Whose::Unclear("the body is not JSON, or too large"),
+            }),
+            Owner::Item { .. } if is_read(&call.method) => Before::Answer,
+            // Nothing is read or changed of the list by itself.
+            Owner::Item { .. } => Before::Known(Whose::Callers),
+            Owner::Response(_) => self.before_object(call, query, body),
+        }
+    }
+
+    fn before_object(&self, call: &Call, query: Option<&str>, body: Option<&Json<'_>>) -> Before {
+        let writes = call.method != Method::GET || call.opens_websocket;
+        if !matches!(call.method, Method::GET | Method::HEAD) {
+            match self.writes {
+                Writes::ReadFirst => {}
+                Writes::Answer => return Before::Answer,
+                Writes::Pass => return Before::Known(Whose::Callers),
+            }
+        }
+        match self.read.as_ref().filter(|target| !target.asks_response()) {
+            Some(target) => match target.fill(call, query, body.map(Json::root), None) {
+                Ok(targets) => Before::ReadAt(targets),
+                Err(why) => Before::Known(Whose::Unclear(why)),
+            },
+            None if call.opens_websocket => {
+                Before::Known(Whose::Unclear("a WebSocket has no answer in which it is seen; name a `read`"))
+            }
+            None if writes => Before::ReadHere,
+            None => Before::Answer,
+        }
+    }
+
+    /// What an answer of the app with this body says. `is_object`: the object itself was asked for, not
+    /// that which has its owner.
+    pub(crate) fn after(&self, call: &Call, query: Option<&str>, body: &[u8], is_object: bool) -> After {
+        let own = values_of_caller(call, &self.equals);
+        if self.is_plainly_own(body, &own, is_object) {
+            return After::Known(Whose::Callers);
+        }
+        let limits = Limits { depth: usize::MAX, ..Limits::default() };
+        let Ok(json) = json::parse(body, limits) else {
+            return After::Known(Whose::Unclear("the answer is not JSON"));
+        };
+        match &self.owner {
+            Owner::Response(pointer) => {
+                if let Some(target) = self.read.as_ref().filter(|target| is_object && target.asks_response())
+                {
+                    return match target.fill(call, query, None, Some(json.root())) {
+                        Ok(targets) => After::ReadAt(targets),
+                        Err(why) => After::Known(Whose::Unclear(why)),
+                    };
+                }
+                let found = pointer.find(json.root());
+                After::Known(found.map_or(UNSEEN, |found| self.whose(&own, found)))
+            }
+            Owner::Item { items, owner, list, count } => {
+                let Some(Kind::Array(items)) = items.find(json.root()).map(Item::kind) else {
+                    return After::Known(Whose::Unclear("the answer has no list there"));
+                };
+                let (mut cuts, of) = (Vec::new(), items.len());
+                for item in items {
+                    if self.is_against(owner.find(item).map_or(UNSEEN, |found| self.whose(&own, found))) {
+                        cuts.push(item.span());
+                    }
+                }
+                if cuts.is_empty() {
+                    return After::Known(Whose::Callers);
+                }
+                if *list == ListAction::Refuse {
+                    return After::Known(Whose::Foreign);
+                }
+                let removed = cuts.len();
+                let mut rest = json::cut(body, &cuts);
+                if let Some(count) = count {
+                    lower(&mut rest, count, removed);
+                }
+                After::Removed { removed, of, rest }
+            }
+            Owner::Input(_) | Owner::Body(_) => After::Known(Whose::Callers),
+        }
+    }
+
+    /// Whether a glance shows that all is the caller's. If not, it may be all the same.
+    fn is_plainly_own(&self, body: &[u8], own: &[String], is_object: bool) -> bool {
+        let own = glance::Values::of(own);
+        match &self.owner {
+            Owner::Response(owner) if !(is_object && self.leads_elsewhere()) => {
+                glance::is_own(body, owner.steps(), &own)
+            }
+            Owner::Item { items, owner, .. } => glance::are_own(body, items.steps(), owner.steps(), &own),
+            _ => false,
+        }
+    }
+
+    /// Whether the owner is that of something else, to which the object leads.
+    pub(crate) fn leads_elsewhere(&self) -> bool {
+        self.read.as_ref().is_some_and(Target::asks_response)
+    }
+
+    fn whose(&self, own: &[String], found: Item<'_>) -> Whose {
+        let is_own = |text: &str| own.iter().any(|own| **own == *text || is_same_uuid(own, text));
+        match found.kind() {
+            Kind::Text(text) | Kind::Int(text) if is_own(text) => Whose::Callers,
+            Kind::Text(_) | Kind::Int(_) => Whose::Foreign,
+            Kind::Null if self.nulls == Unclear::Pass => Whose::Callers,
+            Kind::Null => Whose::Unclear(NULL),
+            // Several owners.
+            Kind::Array(mut items) => {
+                let is_own = |item: Item<'_>| matches!(item.kind(), Kind::Text(text) | Kind::Int(text) if is_own(text));
+                if items.any(is_own) { Whose::Callers } else { Whose::Foreign }
+            }
+            _ => Whose::Unclear("the owner is neither a text nor a number"),
+        }
+    }
+
+    /// Whether it is not the caller's, as far as this rule knows.
+    pub(crate) fn is_against(&self, whose: Whose) -> bool {
+        match whose {
+            Whose::Callers => false,
+            Whose::Foreign => true,
+            Whose::Unclear(why) => why == NULL || self.missing == Unclear::Refuse,
+        }
+    }
+
+    /// The refusal.
+    pub(crate) fn refusal(&self, whose: Whose) -> Refusal {
+        let other = if self.mode == Mode::Enforce { "report" } else { "enforce" };
+        let (reason, subject, key) = match whose {
+            Whose::Unclear(why) => {
+                let key = if why == NULL { "nulls = \"pass\"" } else { "missing = \"pass\"" };
+                (Reason::ObjectOwnerUnclear, format!("{}: {why}", self.place).into(), Some(key))
+            }
+            Whose::Foreign | Whose::Callers => (Reason::ObjectForeign, Arc::clone(&self.place), None),
+        };
+        let line = match key.filter(|_| self.mode == Mode::Enforce) {
+            Some(key) => format!("{key} # in {}", self.place),
+            None => format!("mode = \"{other}\" # in {}", self.place),
+        };
+        Refusal {
+            seems: Some(Reason::RouteUnknown),
+            remedy: Some(line.into()),
+            ..Refusal::about(reason, subject)
+        }
+    }
+
+    /// The place of the rule.
+    pub(crate) fn place(&self) -> &str {
+        &self.place
+    }
+}
+
+const NULL: &str = "the owner is null";
+const UNSEEN: Whose = Whose::Unclear("the owner is not in the answer");
+
+/// Whether a request only asks for a list.
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// Lowers a number.
+fn lower(body: &mut Vec<u8>, pointer: &Pointer, by: usize) {
+    let Ok(json) = json::parse(body, Limits { depth: usize::MAX, ..Limits::default() }) else { return };
+    let Some(found) = pointer.find(json.root()) else { return };
+    let Kind::Int(text) = found.kind() else { return };
+    let Ok(number) = text.parse::<u64>() else { return };
+    let (span, lowered) = (found.span(), number.saturating_sub(by as u64).to_string());
+    body.splice(span, lowered.into_bytes());
+}
+
+#[cfg(test)]
+mod tests;

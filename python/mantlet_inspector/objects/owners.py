@@ -1,0 +1,150 @@
+"""Whose an object is, by the foreign keys of its table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mantlet_inspector.objects.tables import Reference, Table
+from mantlet_inspector.objects.words import words
+
+DEEPEST = 3  # foreign keys from an object to its user
+# Tables of these say who may see something; others, such as favourites, may too: it is not known.
+MEMBERS = {
+    *("access", "acl", "collaborator", "grant", "invitation", "invite", "member", "membership"),
+    *("participant", "permission", "share"),
+}
+# A user with this part in an object is not its owner.
+OTHER_PARTS = {
+    *("approved", "approver", "assigned", "assignee", "deleted", "edited", "editor", "handled", "invited"),
+    *("inviter", "last", "lent", "manager", "moderated", "moderator", "modified", "processed", "referred"),
+    *("referrer", "reviewed", "reviewer", "updated", "verified", "verifier"),
+}
+NONE = {"kind": "none"}
+
+
+class Owners:
+    def __init__(self, tables: dict[str, Table], user: Table | None) -> None:
+        self.tables = tables
+        self.user = user
+        self.known: dict[str, dict[str, Any]] = {}
+        self.joins = {name for name, table in tables.items() if self.is_join(table)}
+
+    def of(self, table: Table, depth: int = DEEPEST) -> dict[str, Any]:
+        """-> how a table is owned. `kind`: `user`, `column`, `nested`, `ambiguous`, `shared`,
+        `join` or `none`"""
+        if table.name in self.known:
+            return self.known[table.name]
+        if self.user is None or depth == 0:
+            return NONE
+        self.known[table.name] = NONE  # it refers to itself
+        found = self.judge(table, depth)
+        if depth == DEEPEST:
+            self.known[table.name] = found
+        else:
+            del self.known[table.name]
+        return found
+
+    def judge(self, table: Table, depth: int) -> dict[str, Any]:
+        if self.is_user(table.name) or any(map(self.is_user, table.bases)):
+            return {"kind": "user"}
+        own = [one for one in table.references if self.is_user(one.table)]
+        if table.name in self.joins:
+            return {"kind": "join"} if own else self.nested(table, depth, [])
+        through = self.members_of(table)
+        if through:
+            return {"kind": "shared", "through": through}
+        return self.nested(table, depth, own)
+
+    def nested(self, table: Table, depth: int, own: list[Reference]) -> dict[str, Any]:
+        parents = []
+        for reference in table.references:
+            parent = self.tables.get(reference.table)
+            if parent is None or parent is table or self.is_user(parent.name):
+                continue
+            found = self.of(parent, depth - 1)
+            if found["kind"] in ("column", "nested", "ambiguous", "shared"):
+                parents.append((reference, found))
+        shared = [(reference, found) for reference, found in parents if found["kind"] == "shared"]
+        if len(own) > 1 or (own and shared):
+            names = [name for one in own for name in columns_of(table, one)]
+            names += [name for one, _ in shared for name in columns_of(table, one)]
+            return {"kind": "ambiguous", "columns": sorted(set(names))}
+        if own:
+            return self.column(table, own[0])
+        if not parents:
+            return NONE
+        if len(parents) > 1:
+            names = [name for one, _ in parents for name in columns_of(table, one)]
+            return {"kind": "ambiguous", "columns": sorted(set(names))}
+        reference, found = parents[0]
+        if found["kind"] == "shared":
+            return found
+        if found["kind"] == "ambiguous" or len(reference.fields) != 1:
+            return {"kind": "ambiguous", "columns": sorted(columns_of(table, reference))}
+        step = self.step(table, reference)
+        rest = found["steps"] if found["kind"] == "nested" else [found["step"]]
+        nullable = step["nullable"] or any(one["nullable"] for one in rest)
+        return {"kind": "nested", "steps": [step, *rest], **({"nullable": True} if nullable else {})}
+
+    def column(self, table: Table, reference: Reference) -> dict[str, Any]:
+        names = columns_of(table, reference)
+        if len(names) != 1 or OTHER_PARTS & {*words(names[0])}:
+            return {"kind": "ambiguous", "columns": sorted(names)}
+        step = self.step(table, reference)
+        return {"kind": "column", "step": step, **({"nullable": True} if step["nullable"] else {})}
+
+    def step(self, table: Table, reference: Reference) -> dict[str, Any]:
+        """One foreign key: from which column, to which."""
+        field = reference.fields[0]
+        column = table.columns.get(field)
+        target = self.tables[reference.table]
+        aims = reference.columns or tuple(target.key)
+        return {
+            "table": table.name,
+            "field": field,
+            "column": column.name if column else field,
+            "to": target.name,
+            "key": target.field(aims[0]) if aims else "id",
+            "nullable": bool(column and column.nullable),
+        }
+
+    def is_user(self, name: str) -> bool:
+        return self.user is not None and (name == self.user.name or name in self.user.bases)
+
+    # Tables that join
+
+    def is_join(self, table: Table) -> bool:
+        """Whether a table says which objects of two others belong together."""
+        targets = {one.table for one in table.references}
+        if len(targets) < 2:
+            return False
+        keys = {field for one in table.references for field in one.fields}
+        if table.secondary or (table.key and set(table.key) <= keys and len(table.key) > 1):
+            return True
+        if any(len(unique) > 1 and unique <= keys for unique in table.unique):
+            return True
+        own = table.name.rpartition(".")[2]
+        if any(name in MEMBERS for name in (word.rstrip("s") for word in words(own))):
+            return True
+        pairs = [sorted(self.tables[one].names) for one in sorted(targets) if one in self.tables]
+        return any(
+            f"{a}_{b}" in table.names
+            for first in pairs
+            for second in pairs
+            if first is not second
+            for a in first
+            for b in second
+        )
+
+    def members_of(self, table: Table) -> list[str]:
+        """Tables by which several users share an object of this one."""
+        found = []
+        for name in sorted(self.joins):
+            targets = [one.table for one in self.tables[name].references]
+            if name != table.name and table.name in targets and any(map(self.is_user, targets)):
+                found.append(name)
+        return found
+
+
+def columns_of(table: Table, reference: Reference) -> list[str]:
+    return [table.columns[field].name if field in table.columns else field for field in reference.fields]
