@@ -95,6 +95,7 @@ POST /notes
     bare   201   201   201   201   401   -
     gated  201   404   404   201   401   -
 GET /notes/batch?ids={note}&ids={template}
+    needs  note
     bare   200   200   200   200   401   200-
     gated  200   200-  200-  200   401   200-
 POST /notes/batch-delete
