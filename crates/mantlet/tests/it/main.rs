@@ -43,6 +43,7 @@ mod judges;
 mod limits;
 mod load;
 mod misfits;
+mod objects;
 mod oidc;
 mod oldest;
 mod operations;

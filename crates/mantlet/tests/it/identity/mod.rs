@@ -89,7 +89,8 @@ impl Home {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Copies what is in a folder.
+pub(crate) fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).expect("a folder") {
         let entry = entry.expect("an entry");
         let target = to.join(entry.file_name());

@@ -113,18 +113,8 @@ impl Typed {
     }
 
     /// The example shop, in the folder.
-    pub(crate) fn shop(mut self) -> Self {
-        let shop = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/shop");
-        let mut files = 0;
-        for entry in fs::read_dir(shop).expect("the shop") {
-            let path = entry.expect("a file").path();
-            if path.extension().is_some_and(|kind| kind == "py" || kind == "html") {
-                let name = path.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
-                self = self.file(&name, &fs::read_to_string(path).expect("text"));
-                files += 1;
-            }
-        }
-        assert!(files >= 8, "{files}");
+    pub(crate) fn shop(self) -> Self {
+        copy_shop(self.folder.path());
         self
     }
 
@@ -166,6 +156,20 @@ impl Typed {
     pub(crate) fn finish(self) -> Finished {
         self.start().wait()
     }
+}
+
+/// Copies the example shop, without what it leaves behind where it runs.
+pub(crate) fn copy_shop(to: &Path) {
+    let shop = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/shop");
+    let mut files = 0;
+    for entry in fs::read_dir(shop).expect("the shop") {
+        let path = entry.expect("a file").path();
+        if path.extension().is_some_and(|kind| kind == "py" || kind == "html") {
+            fs::copy(&path, to.join(path.file_name().expect("a name"))).expect("a file");
+            files += 1;
+        }
+    }
+    assert!(files >= 8, "{files}");
 }
 
 /// `PATH` with a folder before all others.
