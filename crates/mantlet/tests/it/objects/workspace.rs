@@ -100,10 +100,12 @@ GET /notes/batch?ids={note}&ids={template}
     gated  200   200-  200-  200   401   200-
 POST /notes/batch-delete
     body   {"ids": ["{note}"]}
+    early
     bare   200   200   200   200   401   404
     gated  200   404   404   200   401   404
 POST /notes/batch-delete
     body   {"ids": ["{note}", "{bobs}"]}
+    early
     bare   200   200   200   200   401   404
     gated  404   404   404   200   401   404
 GET /notes/export
@@ -168,6 +170,7 @@ GET /notes/{attached}/attachment
     gated  206   404   404   206   401   404
 PUT /notes/{note}/attachment
     file   another plan
+    early
     look   /notes/{note}/attachment
     bare   204   204   204   204   401   404
     gated  204   404   404   204   401   404
