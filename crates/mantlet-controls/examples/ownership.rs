@@ -5,7 +5,7 @@ use std::{
     hint::black_box,
     pin::{Pin, pin},
     task::{Context, Poll, Waker},
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use bytes::Bytes;
@@ -88,7 +88,13 @@ impl App<Empty> for &Answers {
         Ok(Answers::answer(Piece(Some(self.0.clone()))))
     }
 
-    async fn read(&mut self, _: &Call, _: Request<()>, _: usize) -> Option<Response<Bytes>> {
+    async fn read(
+        &mut self,
+        _: &Call,
+        _: Request<()>,
+        _: usize,
+        _: Option<Duration>,
+    ) -> Option<Response<Bytes>> {
         Some(Answers::answer(self.0.clone()))
     }
 }

@@ -27,6 +27,10 @@ use crate::{
 const KEPT: Duration = Duration::from_mins(1);
 /// How long a caller counts as unknown whom the app does not know.
 const REFUSED: Duration = Duration::from_secs(5);
+/// How long the app is not asked again that has not answered.
+const SILENT: Duration = Duration::from_secs(2);
+/// How long an answer is waited for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 /// Callers in each of two halves: when one is full, the older half is forgotten.
 const MOST: usize = 8_192;
 /// Bytes of the longest answer that is read.
@@ -89,14 +93,21 @@ impl Me {
     }
 }
 
-/// What the app says of a caller; none: it does not know it.
-type Told = Option<Arc<[Attribute]>>;
+/// What the app says of a caller.
+#[derive(Debug, Clone)]
+pub(crate) enum Told {
+    Attributes(Arc<[Attribute]>),
+    /// It does not know the caller.
+    Unknown,
+    /// Nothing that could be understood, or nothing in time.
+    Nothing,
+}
 
 /// The answer about one caller.
 #[derive(Debug)]
 struct Answer {
     until: Instant,
-    attributes: Told,
+    told: Told,
 }
 
 /// What is known of one credential. Only one request at a time asks the app.
@@ -110,7 +121,7 @@ impl Slot {
     /// What is known now; none: the app has to be asked.
     pub(crate) fn known(&self, now: Instant) -> Option<Told> {
         let answer = self.answer.load();
-        answer.as_ref().filter(|answer| now < answer.until).map(|answer| answer.attributes.clone())
+        answer.as_ref().filter(|answer| now < answer.until).map(|answer| answer.told.clone())
     }
 
     /// Waits for others that ask.
@@ -119,10 +130,14 @@ impl Slot {
     }
 
     /// Keeps an answer, until the credential expires at the latest.
-    pub(crate) fn keep(&self, attributes: Told, now: Instant, left: Option<Duration>) {
-        let span = if attributes.is_some() { KEPT } else { REFUSED };
+    pub(crate) fn keep(&self, told: Told, now: Instant, left: Option<Duration>) {
+        let span = match &told {
+            Told::Attributes(_) => KEPT,
+            Told::Unknown => REFUSED,
+            Told::Nothing => SILENT,
+        };
         let until = now + left.map_or(span, |left| span.min(left));
-        self.answer.store(Some(Arc::new(Answer { until, attributes })));
+        self.answer.store(Some(Arc::new(Answer { until, told })));
     }
 }
 
@@ -148,8 +163,11 @@ impl Callers {
     }
 
     /// The place of a caller with these credentials.
-    pub(crate) fn slot(&self, credentials: &HeaderMap) -> Arc<Slot> {
+    pub(crate) fn slot(&self, credentials: &HeaderMap, host: Option<&str>) -> Arc<Slot> {
         let mut digest = Sha256::new();
+        // One app may know a caller in another way under another name.
+        digest.update(host.unwrap_or_default());
+        digest.update([0]);
         for (name, value) in credentials {
             for part in [name.as_str().as_bytes(), value.as_bytes()] {
                 digest.update(part.len().to_le_bytes());
@@ -169,15 +187,14 @@ impl Callers {
         slot
     }
 
-    /// What an answer of the app says: attributes, or that it does not know the caller. None if it
-    /// says nothing of it.
-    pub(crate) fn read(&self, status: StatusCode, body: &[u8], contract: Option<&Contract>) -> Option<Told> {
+    /// What an answer of the app says.
+    pub(crate) fn read(&self, status: StatusCode, body: &[u8], contract: Option<&Contract>) -> Told {
         if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
-            return Some(None);
+            return Told::Unknown;
         }
         let Some(Value::Object(said)) = serde_json::from_slice(body).ok().filter(|_| status.is_success())
         else {
-            return None;
+            return Told::Nothing;
         };
         let is_needed = |name: &str| {
             contract.is_some_and(|contract| contract.proposes_about(name))
@@ -193,7 +210,7 @@ impl Callers {
         };
         let own = said.into_iter().filter(|(name, value)| is_needed(name) && fits(value));
         let own = own.map(|(name, value)| Attribute { name: name.into(), value, origin: Origin::App });
-        Some(Some(own.collect()))
+        Told::Attributes(own.collect())
     }
 
     /// Whether an operation may change what the app says of callers: that of a caller itself, or of

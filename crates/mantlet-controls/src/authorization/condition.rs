@@ -176,7 +176,8 @@ pub(super) fn is_missing(call: &Call, name: &str) -> bool {
 /// The attribute of the caller as texts: several if it is a list.
 pub(super) fn values_of_caller(call: &Call, name: &str) -> Vec<String> {
     let text = |value: &Value| match value {
-        Value::String(own) => Some(own.clone()),
+        // Nothing is nobody's.
+        Value::String(own) => Some(own.clone()).filter(|own| !own.is_empty()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     };
@@ -240,6 +241,9 @@ fn split<'t>(text: &'t str, separator: &str) -> Option<Vec<&'t str>> {
 /// Whether each of these values is an attribute of the caller, or one of its items.
 pub(super) fn is_of_caller(call: &Call, name: &str, values: &[String]) -> bool {
     values.iter().all(|value| {
+        if value.is_empty() {
+            return false;
+        }
         let is_it = |item: &Value| is_same(item, value);
         has(call, name, &|found| is_or_has(found, &is_it))
     })

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     Mode,
-    config::{Context, Mistake, Section, template::methods},
+    config::{Context, Mistake, Posture, Section, template::methods},
     selection::{Selection, Target},
 };
 
@@ -41,7 +41,8 @@ pub struct Config {
     /// Whose objects are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub own: Vec<OwnConfig>,
-    /// Whether the rules that the app's tables propose are compared with its answers. Default yes.
+    /// Whether the rules that the app's tables propose are compared with its answers. Default no; in strict
+    /// posture yes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learn: Option<bool>,
     /// The operation that tells a caller about itself: `/users/me`. Default: the one that the contract shows.
@@ -128,7 +129,8 @@ impl Section for Config {
         let of_rules = allow.all().chain(deny.all()).flat_map(Rule::attributes);
         let names = of_rules.chain(own.all().flat_map(|own| own.attributes())).map(Into::into);
         let callers = Callers::about(names.collect());
-        let proposed = Proposed::new(self.learn.unwrap_or(true), context, evidence);
+        let proposed =
+            Proposed::new(self.learn.unwrap_or(context.posture == Posture::Strict), context, evidence);
         Ok(Policy { scopes, allow, deny, own, proposed, me, callers, absent: Absent::default(), files })
     }
 }

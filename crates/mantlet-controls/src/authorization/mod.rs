@@ -163,11 +163,16 @@ impl Policy {
 
     /// The rules about the owner of what a request is for. Nothing is allocated if there is none.
     pub(crate) fn own(&self, call: &Call, query: Option<&str>) -> Vec<Arc<Own>> {
-        if self.has_own(call) {
-            let rules = own_of(&self.own, call);
-            return rules.filter(|rule| rule.counts_for(call, query)).cloned().collect();
+        let mut rules = self.proposed.enforced(call, query, &|rule| self.has(rule));
+        if !self.own.is_empty() {
+            rules.extend(own_of(&self.own, call).filter(|rule| rule.counts_for(call, query)).cloned());
         }
-        self.proposed.enforced(call, query)
+        rules
+    }
+
+    /// Whether the configuration has a rule that says the same.
+    fn has(&self, rule: &Own) -> bool {
+        self.own.all().any(|own| Arc::ptr_eq(&own.evidence, &rule.evidence))
     }
 
     /// The rules that nothing depends on but what is learned. None if the configuration has one.

@@ -68,13 +68,18 @@ impl Proposed {
     }
 
     /// The rules for a request that are enforced without a line of configuration.
-    pub(super) fn enforced(&self, call: &Call, query: Option<&str>) -> Vec<Arc<Own>> {
+    pub(super) fn enforced(
+        &self,
+        call: &Call,
+        query: Option<&str>,
+        has: &dyn Fn(&Own) -> bool,
+    ) -> Vec<Arc<Own>> {
         if self.context.posture != Posture::Strict || self.context.report_only {
             return Vec::new();
         }
         let Some(compiled) = self.compiled_for(call) else { return Vec::new() };
         let rules = own_of(&compiled.enforced, call);
-        let is_sure = |rule: &&Arc<Own>| rule.evidence.verdict() == Verdict::Confirmed;
+        let is_sure = |rule: &&Arc<Own>| !has(rule) && rule.evidence.verdict() == Verdict::Confirmed;
         rules.filter(is_sure).filter(|rule| rule.counts_for(call, query)).cloned().collect()
     }
 

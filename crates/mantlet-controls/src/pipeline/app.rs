@@ -1,6 +1,6 @@
 //! The app behind the pipeline.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -64,14 +64,16 @@ pub trait App<B> {
     }
 
     /// The answer of the app to another request of the same client, of at most so many bytes: for an
-    /// object, or for what it says of the caller. None if it does not answer.
+    /// object, or for what it says of the caller. None if it does not answer in time: as long as usual,
+    /// unless another time is named.
     fn read(
         &mut self,
         call: &Call,
         question: Request<()>,
         most: usize,
+        patience: Option<Duration>,
     ) -> impl Future<Output = Option<Response<Bytes>>> + Send {
-        let _ = (call, question, most);
+        let _ = (call, question, most, patience);
         std::future::ready(None)
     }
 

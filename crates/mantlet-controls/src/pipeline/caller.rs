@@ -1,6 +1,6 @@
 //! Asks the app who calls, where a rule needs more than a credential says.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 
@@ -8,8 +8,7 @@ use super::{App, Road, due::Stranger};
 use crate::{
     Call, Scheme,
     audit::Sink,
-    authorization::caller::{Callers, LONGEST, Me},
-    call::Attribute,
+    authorization::caller::{Callers, LONGEST, Me, PATIENCE, Told},
 };
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -31,7 +30,7 @@ pub(super) async fn ask<B, A: App<B>, S: Sink>(road: &mut Road<'_, S>, headers: 
         return;
     }
     let callers = &policy.authorization.callers;
-    let slot = callers.slot(&credentials);
+    let slot = callers.slot(&credentials, road.call.host.sent());
     let clock = road.call.clock;
     if let Some(known) = slot.known(clock.instant()) {
         return told(road, known);
@@ -41,12 +40,9 @@ pub(super) async fn ask<B, A: App<B>, S: Sink>(road: &mut Road<'_, S>, headers: 
         return told(road, known);
     }
     let question = question(&road.call, &me, credentials);
-    let answer = app.read(&road.call, question, LONGEST).await;
-    let found = answer.and_then(|answer| callers.read(answer.status(), answer.body(), contract.as_deref()));
-    let Some(found) = found else {
-        road.due.is_caller_unclear = true;
-        return;
-    };
+    let answer = app.read(&road.call, question, LONGEST, Some(PATIENCE)).await;
+    let found = answer
+        .map_or(Told::Nothing, |answer| callers.read(answer.status(), answer.body(), contract.as_deref()));
     let expires = road.call.principal.as_ref().and_then(|principal| principal.expires);
     let left = expires.map(|end| end.saturating_sub(clock.time().as_second()));
     let left = left.map(|left| Duration::from_secs(u64::try_from(left).unwrap_or_default()));
@@ -55,11 +51,13 @@ pub(super) async fn ask<B, A: App<B>, S: Sink>(road: &mut Road<'_, S>, headers: 
 }
 
 /// What the app says.
-fn told<S>(road: &mut Road<'_, S>, found: Option<Arc<[Attribute]>>) {
-    if found.is_none() && road.call.principal.is_none() {
-        road.due.stranger = Some(Stranger::Unknown);
+fn told<S>(road: &mut Road<'_, S>, found: Told) {
+    match found {
+        Told::Attributes(attributes) => road.call.told_by_app = Some(attributes),
+        Told::Unknown if road.call.principal.is_none() => road.due.stranger = Some(Stranger::Unknown),
+        Told::Unknown => {}
+        Told::Nothing => road.due.is_caller_unclear = true,
     }
-    road.call.told_by_app = found;
 }
 
 /// The app has answered: does it have to be asked again?
@@ -89,8 +87,11 @@ fn question(call: &Call, me: &Me, credentials: HeaderMap) -> Request<()> {
     }
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(header::USER_AGENT, USER_AGENT);
-    // No client is to be blamed for what we ask.
-    headers.insert(X_FORWARDED_FOR, HeaderValue::from_static("127.0.0.1"));
+    // It is asked for this client: what the app says may depend on where it is.
+    let address = call.client.address.and_then(|address| HeaderValue::try_from(address.to_string()).ok());
+    if let Some(address) = address {
+        headers.insert(X_FORWARDED_FOR, address);
+    }
     if call.client.scheme == Scheme::Https {
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
     }

@@ -15,7 +15,7 @@ use crate::{
     Call, Mode, Reason, Refusal, RequestBody, ResponseBody, account,
     audit::{Record, Sink},
     authorization::own::{
-        After, Before, Own, Whose,
+        After, Before, Own, Sent, Whose,
         absent::{self, NotFound, hide_times},
     },
     cors,
@@ -61,10 +61,10 @@ where
     A: App<B>,
     S: Sink,
 {
-    // A browser sends no credential with a preflight. A method that the operation does not have is the
-    // app's to refuse.
-    if cors::is_preflight(&road.call.method, request.headers())
-        || road.call.method == Method::OPTIONS
+    // A method that the operation does not have is the app's to refuse, and so is a preflight: a browser
+    // sends no credential with it.
+    let is_exact = road.policy.contract.in_force().is_some_and(|contract| contract.is_exact());
+    if (!is_exact && cors::is_preflight(&road.call.method, request.headers()))
         || road.policy.contract.lacks_method(&road.call)
     {
         return Ok(());
@@ -82,7 +82,7 @@ where
 
 /// Those of the rules that have to see the answer. What the others say is counted at once.
 fn waiting(call: &Call, rules: Vec<Arc<Own>>, query: Option<&str>) -> Vec<Arc<Own>> {
-    let waits = |rule: &Arc<Own>| match rule.before(call, query, None) {
+    let waits = |rule: &Arc<Own>| match rule.before(call, query, Sent::Other) {
         Before::Answer => !rule.leads_elsewhere(),
         Before::Known(whose) => {
             rule.note(call, whose);
@@ -114,9 +114,16 @@ where
         let before = {
             let body = request.body();
             let is_whole = body.is_read_ahead() || body.is_end_stream();
-            let body = Some(body.ahead()).filter(|_| is_whole);
-            let body = body.and_then(|body| json::parse(body, json::Limits::default()).ok());
-            rule.before(&road.call, query.as_deref(), body.as_ref())
+            let is_json = request.headers().get(header::CONTENT_TYPE).is_none()
+                || responses::is_json(request.headers());
+            let parsed = Some(body.ahead()).filter(|_| is_whole && is_json);
+            let parsed = parsed.and_then(|body| json::parse(body, json::Limits::default()).ok());
+            let sent = match &parsed {
+                Some(json) => Sent::Json(json),
+                None if is_whole && body.ahead().is_empty() => Sent::Nothing,
+                None => Sent::Other,
+            };
+            rule.before(&road.call, query.as_deref(), sent)
         };
         let is_needed = match before {
             Before::Known(whose) => rule.is_against(whose),
@@ -224,6 +231,7 @@ where
     let Some(question) = &watched.question else {
         return Ok((Whose::Unclear("it cannot be asked for"), None));
     };
+    let is_single = targets.len() == 1;
     let mut pending: Vec<_> = targets.into_iter().map(|target| (target, is_object)).collect();
     while let Some((target, is_object)) = pending.pop() {
         let Ok(target) = target.parse::<Uri>() else {
@@ -235,20 +243,25 @@ where
         }
         let mut asked = question.clone();
         *asked.uri_mut() = target;
-        let answer = match app.read(&road.call, asked, LONGEST).await {
+        let answer = match app.read(&road.call, asked, LONGEST, None).await {
             Some(answer) if !answer.status().is_server_error() => answer,
             _ if rule.mode == Mode::Enforce => return Err(unavailable()),
             _ => return Ok((Whose::Unclear("the app does not answer"), last)),
         };
         match answer.status() {
             StatusCode::NOT_FOUND | StatusCode::GONE => {
-                if rule.mode == Mode::Enforce && !rule.lets_create() {
+                let is_new = is_object && is_single && rule.lets_create(&road.call);
+                if rule.mode == Mode::Enforce && !is_new {
                     return Ok((Whose::Absent, Some(answer.headers().clone())));
                 }
             }
             // What may not be seen may not be changed, and the app says so itself.
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 if rule.mode == Mode::Enforce {
+                    // What has its owner is not what was asked for.
+                    if !is_object {
+                        return Ok((Whose::Foreign, Some(answer.headers().clone())));
+                    }
                     return Err(Ending::Instead(Box::new(answer)));
                 }
             }
@@ -307,13 +320,12 @@ fn head_of<B: Body>(call: &Call, answer: &Response<B>) -> Head {
         StatusCode::PARTIAL_CONTENT => Head::Unclear("the answer is a part"),
         status if status.is_redirection() => {
             let target = headers.get(header::LOCATION).and_then(|target| target.to_str().ok());
-            let is_own = target.and_then(|target| target.parse::<Uri>().ok()).is_some_and(|target| {
-                target.host().is_none_or(|host| {
-                    call.host.sent().is_some_and(|own| own.split(':').next() == Some(host))
-                })
+            let is_own = target.is_some_and(|target| {
+                target.starts_with('/') && !target.starts_with("//") && !target.starts_with("/\\")
             });
+            let is_empty = answer.body().size_hint().exact() == Some(0);
             // What it leads to is judged there.
-            if is_own { Head::Nothing } else { Head::Unclear("the answer leads elsewhere") }
+            if is_own && is_empty { Head::Nothing } else { Head::Unclear("the answer leads elsewhere") }
         }
         status if !status.is_success() => Head::Nothing,
         _ if call.method == Method::HEAD => Head::Nothing,
@@ -379,6 +391,12 @@ where
                     let what = format!("{}: {removed} of {of} items", rule.place());
                     road.audit.record(Record::of_removed(&road.call, rule.mode, what));
                     if rule.mode == Mode::Enforce {
+                        if road.due.is_caller_unclear {
+                            return Err(unavailable());
+                        }
+                        if road.due.stranger == Some(Stranger::Unknown) {
+                            return Err(Reason::TokenInvalid.into());
+                        }
                         parts.replace(rest.into());
                     }
                     Whose::Callers
@@ -404,8 +422,10 @@ pub(super) fn finish<B, S>(road: &Road<'_, S>, answer: &mut Response<ResponseBod
         }
     }
     let passed = call.clock.instant().saturating_duration_since(watched.since);
-    absent.took(call, passed);
-    if answer.status() == StatusCode::NOT_FOUND {
+    // Only what finds an object says how long that takes.
+    if answer.status().is_success() {
+        absent.took(call, passed);
+    } else if answer.status() == StatusCode::NOT_FOUND {
         answer.extensions_mut().insert(Tarpit(absent.left(call, passed)));
     }
 }
@@ -430,7 +450,7 @@ where
     {
         let mut asked = question.clone();
         *asked.uri_mut() = other.target.clone();
-        if let Some(answer) = app.read(call, asked, absent::LONGEST).await
+        if let Some(answer) = app.read(call, asked, absent::LONGEST, None).await
             && answer.status() == StatusCode::NOT_FOUND
         {
             absent.learn_of(call, &other, answer.headers(), answer.body());

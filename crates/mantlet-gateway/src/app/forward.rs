@@ -210,8 +210,15 @@ impl App<ClientRequestBody> for &Forward<'_> {
         Box::pin(self.ask_app(call, question)).await
     }
 
-    async fn read(&mut self, call: &Call, question: Request<()>, most: usize) -> Option<Response<Bytes>> {
-        let patience = call.response_timeout.unwrap_or(self.upstream.config.response_timeout);
+    async fn read(
+        &mut self,
+        call: &Call,
+        question: Request<()>,
+        most: usize,
+        patience: Option<Duration>,
+    ) -> Option<Response<Bytes>> {
+        let usual = call.response_timeout.unwrap_or(self.upstream.config.response_timeout);
+        let patience = patience.map_or(usual, |patience| patience.min(usual));
         // Boxed: rare, and the future of every request would be larger for it.
         Box::pin(self.read_app(call, question, most, patience)).await
     }

@@ -40,6 +40,7 @@ mod identity;
 mod inputs;
 mod issuers;
 mod judges;
+mod learning;
 mod limits;
 mod load;
 mod misfits;

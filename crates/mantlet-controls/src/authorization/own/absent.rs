@@ -116,6 +116,11 @@ impl Absent {
     /// Remembers a 404 of the app.
     pub(crate) fn learn(&self, call: &Call, headers: &HeaderMap, body: &[u8]) {
         let values: Vec<&str> = values(call).collect();
+        // An id in another spelling than the app's own is not found in its words.
+        let is_plain = |value: &&str| !value.starts_with('0') || *value == "0";
+        if !values.iter().all(is_plain) || headers.contains_key(header::CONTENT_ENCODING) {
+            return;
+        }
         let Some(found) = NotFound::of(headers, body, &values) else { return };
         let Some(known) = self.of(call, &call.method) else { return };
         let is_same = |other: &ArcSwapOption<NotFound>| {
@@ -214,6 +219,12 @@ impl NotFound {
             // In their order.
             if *name == header::CONTENT_LENGTH {
                 out.insert(name, length.clone());
+                continue;
+            }
+            if name.as_str().starts_with("access-control-") {
+                // About another page, unless the app says it of this one.
+                let sent = actual.into_iter().flat_map(|sent| sent.get_all(name));
+                out.extend(sent.map(|value| (name.clone(), value.clone())));
                 continue;
             }
             if *name == header::SET_COOKIE {

@@ -78,6 +78,24 @@ pub(crate) enum Whose {
     Absent,
 }
 
+/// The body of a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Sent<'j> {
+    Nothing,
+    Json(&'j Json<'j>),
+    /// It is not JSON, or too large.
+    Other,
+}
+
+impl<'j> Sent<'j> {
+    fn root(self) -> Option<Item<'j>> {
+        match self {
+            Self::Json(json) => Some(json.root()),
+            Self::Nothing | Self::Other => None,
+        }
+    }
+}
+
 /// What has to be done before the app gets a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Before {
@@ -126,8 +144,8 @@ impl Own {
         matches!(self.owner, Owner::Body(_)) || self.read.as_ref().is_some_and(Target::asks_body)
     }
 
-    /// What is known before the app has the request. `body` is the JSON in it, if it is one.
-    pub(crate) fn before(&self, call: &Call, query: Option<&str>, body: Option<&Json<'_>>) -> Before {
+    /// What is known before the app has the request.
+    pub(crate) fn before(&self, call: &Call, query: Option<&str>, body: Sent<'_>) -> Before {
         match &self.owner {
             Owner::Input(input) => {
                 let values = input.values(call, query);
@@ -141,11 +159,20 @@ impl Own {
             }
             Owner::Body(pointer) => Before::Known(match body {
                 // What is not there is not set.
-                Some(body) => pointer
-                    .find(body.root())
-                    .map_or(Whose::Callers, |found| self.whose(&values_of_caller(call, &self.equals), found)),
-                None => Whose::Unclear("the body is not JSON, or too large"),
+                Sent::Nothing => Whose::Callers,
+                Sent::Json(body) if pointer.is_absent(body.root()) => Whose::Callers,
+                Sent::Json(body) => {
+                    let found = pointer.find(body.root());
+                    let own = values_of_caller(call, &self.equals);
+                    found.map_or(Whose::Unclear("the body does not say it in one way"), |found| {
+                        self.whose(&own, found)
+                    })
+                }
+                Sent::Other => Whose::Unclear("the body is not JSON, or too large"),
             }),
+            Owner::Item { .. } if call.opens_websocket => {
+                Before::Known(Whose::Unclear("a WebSocket has no answer in which it is seen"))
+            }
             Owner::Item { .. } if is_read(&call.method) => Before::Answer,
             // Nothing is read or changed of the list by itself.
             Owner::Item { .. } => Before::Known(Whose::Callers),
@@ -153,7 +180,7 @@ impl Own {
         }
     }
 
-    fn before_object(&self, call: &Call, query: Option<&str>, body: Option<&Json<'_>>) -> Before {
+    fn before_object(&self, call: &Call, query: Option<&str>, body: Sent<'_>) -> Before {
         let writes = call.method != Method::GET || call.opens_websocket;
         if !matches!(call.method, Method::GET | Method::HEAD) {
             match self.writes {
@@ -163,7 +190,7 @@ impl Own {
             }
         }
         match self.read.as_ref().filter(|target| !target.asks_response()) {
-            Some(target) => match target.fill(call, query, body.map(Json::root), None) {
+            Some(target) => match target.fill(call, query, body.root(), None) {
                 Ok(targets) => Before::ReadAt(targets),
                 Err(why) => Before::Known(Whose::Unclear(why)),
             },
@@ -269,8 +296,8 @@ impl Own {
     }
 
     /// Whether a request goes on although its object does not exist.
-    pub(crate) fn lets_create(&self) -> bool {
-        self.absent == Unclear::Pass
+    pub(crate) fn lets_create(&self, call: &Call) -> bool {
+        self.absent == Unclear::Pass && call.method == Method::PUT
     }
 
     /// The refusal.
@@ -305,6 +332,8 @@ impl Own {
         }
         match whose {
             Whose::Callers => self.evidence.note_own(&caller),
+            // What is refused proves nothing: else two callers could disarm a rule.
+            Whose::Foreign | Whose::Unclear(_) if self.mode == Mode::Enforce => {}
             Whose::Foreign => self.evidence.note_foreign(&caller, call.request_id.as_str()),
             Whose::Unclear(why) => self.evidence.note_unclear(why),
             Whose::Absent => {}

@@ -21,6 +21,21 @@ impl Pointer {
         steps.map(step).collect::<Option<_>>().map(Self)
     }
 
+    /// Whether there is nothing at this place for sure: an object that could have it has not.
+    pub(super) fn is_absent(&self, root: Item<'_>) -> bool {
+        let mut item = root;
+        for step in &self.0 {
+            let Kind::Object(members) = item.kind() else { return false };
+            let mut found = members.filter(|member| member.key == Some(step));
+            match (found.next(), found.next()) {
+                (None, _) => return true,
+                (Some(member), None) => item = member.value,
+                (Some(_), Some(_)) => return false,
+            }
+        }
+        false
+    }
+
     pub(super) fn steps(&self) -> &[Box<str>] {
         &self.0
     }
