@@ -16,7 +16,7 @@ use crate::{
     audit::{Record, Sink},
     authorization::own::{
         After, Before, Own, Sent, Whose,
-        absent::{self, NotFound, hide_times},
+        absent::{self, Asked, NotFound, hide_times},
     },
     cors,
     operation::Need,
@@ -129,7 +129,13 @@ where
             Before::Known(whose) => rule.is_against(whose),
             // What the app says where there is nothing may have to be asked for.
             Before::Answer => {
-                rule.leads_elsewhere() || road.policy.authorization.absent.find(&road.call).is_none()
+                rule.leads_elsewhere()
+                    || road
+                        .policy
+                        .authorization
+                        .absent
+                        .find(&road.call, Asked::Itself(&road.call.method))
+                        .is_none()
             }
             Before::ReadHere | Before::ReadAt(_) => true,
         };
@@ -143,7 +149,7 @@ where
                 }
                 if is_against(road, &rule, whose)? {
                     road.due.reached = Reached::Answered;
-                    return Err(hidden(road, &watched, None, app).await);
+                    return Err(hidden(road, &watched, None, Asked::Itself(&road.call.method), app).await);
                 }
                 continue;
             }
@@ -167,7 +173,7 @@ where
         };
         if is_refused {
             road.due.reached = Reached::Answered;
-            return Err(hidden(road, &watched, actual.as_ref(), app).await);
+            return Err(hidden(road, &watched, actual.as_ref(), Asked::Read(rule.place()), app).await);
         }
     }
     if !watched.by_answer.is_empty() {
@@ -252,6 +258,15 @@ where
             StatusCode::NOT_FOUND | StatusCode::GONE => {
                 let is_new = is_object && is_single && rule.lets_create(&road.call);
                 if rule.mode == Mode::Enforce && !is_new {
+                    if is_object && is_single {
+                        let (headers, body) = (answer.headers(), answer.body());
+                        road.policy.authorization.absent.learn(
+                            &road.call,
+                            Asked::Read(rule.place()),
+                            headers,
+                            body,
+                        );
+                    }
                     return Ok((Whose::Absent, Some(answer.headers().clone())));
                 }
             }
@@ -354,7 +369,14 @@ where
     if let Head::Unclear(why) = head_of(&road.call, answer) {
         for rule in std::mem::take(&mut watched.by_answer) {
             if is_against(road, &rule, Whose::Unclear(why))? {
-                return Err(hidden(road, &watched, Some(answer.headers()), app).await);
+                return Err(hidden(
+                    road,
+                    &watched,
+                    Some(answer.headers()),
+                    Asked::Itself(&road.call.method),
+                    app,
+                )
+                .await);
             }
         }
     }
@@ -403,7 +425,14 @@ where
                 }
             };
             if is_against(road, &rule, whose)? {
-                return Err(hidden(road, &watched, Some(parts.headers()), app).await);
+                return Err(hidden(
+                    road,
+                    &watched,
+                    Some(parts.headers()),
+                    Asked::Itself(&road.call.method),
+                    app,
+                )
+                .await);
             }
         }
     }
@@ -418,7 +447,7 @@ pub(super) fn finish<B, S>(road: &Road<'_, S>, answer: &mut Response<ResponseBod
     if answer.status() == StatusCode::NOT_FOUND {
         hide_times(answer.headers_mut());
         if let Some(body) = answer.body().whole() {
-            absent.learn(call, answer.headers(), body);
+            absent.learn(call, Asked::Itself(&call.method), answer.headers(), body);
         }
     }
     let passed = call.clock.instant().saturating_duration_since(watched.since);
@@ -436,6 +465,7 @@ async fn hidden<B, A, S>(
     road: &Road<'_, S>,
     watched: &Watched,
     actual: Option<&HeaderMap>,
+    words: Asked<'_>,
     app: &mut A,
 ) -> Ending
 where
@@ -444,7 +474,7 @@ where
 {
     let (absent, call) = (&road.policy.authorization.absent, &road.call);
     // The app is asked for something that does not exist, if it is not known yet what it says to that.
-    if absent.find(call).is_none()
+    if absent.find(call, words).is_none()
         && let Some(question) = &watched.question
         && let Some(other) = absent::another(call, question.uri())
     {
@@ -453,10 +483,10 @@ where
         if let Some(answer) = app.read(call, asked, absent::LONGEST, None).await
             && answer.status() == StatusCode::NOT_FOUND
         {
-            absent.learn_of(call, &other, answer.headers(), answer.body());
+            absent.learn_of(call, words, &other, (answer.headers(), answer.body()));
         }
     }
-    let known = absent.find(call).unwrap_or_else(|| Arc::new(NotFound::usual()));
+    let known = absent.find(call, words).unwrap_or_else(|| Arc::new(NotFound::usual()));
     let body = known.body(call);
     let mut answer = Response::new(Bytes::new());
     *answer.status_mut() = StatusCode::NOT_FOUND;

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
@@ -90,7 +91,7 @@ fn traffic_confirms_a_proposal_and_contradicts_another_and_one_account_moves_not
     assert_eq!(said.code, Some(0), "{}", said.stderr);
     let file = fs::read_to_string(running.gateway.config_file()).expect("the configuration");
     assert!(file.contains("[[authorization.own]]") && file.contains("mode    = \"report\""), "{file}");
-    running.gateway.reload(&file);
+    running.gateway.signal(Signal::HUP);
     let (seen, rule) = eventually("the rule is in force", || {
         let seen = objects(&running);
         let rule = seen.iter().find(|rule| rule["rule"] == "authorization.own[0]").cloned()?;

@@ -64,6 +64,15 @@ impl Default for Known {
     }
 }
 
+/// Of what a 404 is known.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Asked<'a> {
+    /// Of the operation of a request, by this method.
+    Itself(&'a Method),
+    /// Of what this rule has read first.
+    Read(&'a str),
+}
+
 /// What is known of operations with objects. Nothing waits for anything: it is replaced as a whole if there
 /// is a new operation, which happens once for each.
 #[derive(Debug, Default)]
@@ -91,7 +100,7 @@ const TIMINGS: [&str; 4] = ["server-timing", "x-process-time", "x-response-time"
 impl Absent {
     /// How long an operation has taken.
     pub(crate) fn took(&self, call: &Call, span: Duration) {
-        let Some(known) = self.of(call, &call.method) else { return };
+        let Some(known) = self.of(call, Asked::Itself(&call.method)) else { return };
         let micros = u32::try_from(span.as_micros()).unwrap_or(u32::MAX).max(1);
         let next = known.next.fetch_add(1, Relaxed) % TIMES;
         if let Some(oldest) = known.times.get(next) {
@@ -102,7 +111,7 @@ impl Absent {
     /// How long an answer is held back that says that there is nothing: until the next whole step.
     /// A step is as long as nearly every answer of the operation takes.
     pub(crate) fn left(&self, call: &Call, since: Duration) -> Duration {
-        let known = self.of(call, &call.method);
+        let known = self.of(call, Asked::Itself(&call.method));
         let times = known.iter().flat_map(|known| &known.times).map(|time| time.load(Relaxed));
         let mut times: Vec<u32> = times.filter(|time| *time > 0).collect();
         times.sort_unstable();
@@ -114,15 +123,19 @@ impl Absent {
     }
 
     /// Remembers a 404 of the app.
-    pub(crate) fn learn(&self, call: &Call, headers: &HeaderMap, body: &[u8]) {
+    pub(crate) fn learn(&self, call: &Call, asked: Asked<'_>, headers: &HeaderMap, body: &[u8]) {
         let values: Vec<&str> = values(call).collect();
+        // Without a parameter it would not be known where the id stands.
+        if values.is_empty() && matches!(asked, Asked::Read(_)) {
+            return;
+        }
         // An id in another spelling than the app's own is not found in its words.
         let is_plain = |value: &&str| !value.starts_with('0') || *value == "0";
         if !values.iter().all(is_plain) || headers.contains_key(header::CONTENT_ENCODING) {
             return;
         }
         let Some(found) = NotFound::of(headers, body, &values) else { return };
-        let Some(known) = self.of(call, &call.method) else { return };
+        let Some(known) = self.of(call, asked) else { return };
         let is_same = |other: &ArcSwapOption<NotFound>| {
             other.load().as_ref().is_some_and(|other| other.body == found.body)
         };
@@ -136,27 +149,41 @@ impl Absent {
     }
 
     /// Remembers the app's answer about something else, which does not exist.
-    pub(crate) fn learn_of(&self, call: &Call, other: &Other, headers: &HeaderMap, body: &[u8]) {
+    pub(crate) fn learn_of(
+        &self,
+        call: &Call,
+        asked: Asked<'_>,
+        other: &Other,
+        (headers, body): (&HeaderMap, &[u8]),
+    ) {
         let mut values: Vec<&str> = values(call).collect();
         if let Some(last) = values.last_mut() {
             *last = &other.value;
         }
         let Some(found) = NotFound::of(headers, body, &values) else { return };
-        if let Some(known) = self.of(call, &Method::GET) {
+        if let Some(known) = self.of(call, asked) {
             known.not_found.store(Some(Arc::new(found)));
         }
     }
 
     /// What the app says where there is nothing: to this method, or else to GET.
-    pub(crate) fn find(&self, call: &Call) -> Option<Arc<NotFound>> {
-        let of = |method: &Method| self.of(call, method).and_then(|known| known.not_found.load_full());
-        of(&call.method).or_else(|| of(&Method::GET))
+    pub(crate) fn find(&self, call: &Call, asked: Asked<'_>) -> Option<Arc<NotFound>> {
+        let of = |asked| self.of(call, asked).and_then(|known| known.not_found.load_full());
+        match asked {
+            Asked::Itself(method) => {
+                of(asked).or_else(|| (method != Method::GET).then(|| of(Asked::Itself(&Method::GET)))?)
+            }
+            Asked::Read(_) => of(asked),
+        }
     }
 
     /// What is known of the operation of a request with this method. None if there are too many.
-    fn of(&self, call: &Call, method: &Method) -> Option<Arc<Known>> {
+    fn of(&self, call: &Call, asked: Asked<'_>) -> Option<Arc<Known>> {
         let path = call.operation.as_ref().map_or_else(|| call.own_path(), |matched| &matched.route.path);
-        let key = self.hasher.hash_one((method, path));
+        let key = match asked {
+            Asked::Itself(method) => self.hasher.hash_one((method, path)),
+            Asked::Read(rule) => self.hasher.hash_one((rule, path)),
+        };
         let operations = self.operations.load();
         if let Some(known) = operations.get(&key) {
             return Some(Arc::clone(known));
@@ -255,8 +282,8 @@ pub(crate) struct Other {
 
 /// A target like this one, for an object that does not exist.
 pub(crate) fn another(call: &Call, target: &Uri) -> Option<Other> {
-    let (.., place) = call.operation.as_ref()?.parameters.last()?;
-    let value = call.path.as_str().get(place.clone())?;
+    // Without a parameter it is the last part of what is read.
+    let value = values(call).last().or_else(|| target.path().rsplit('/').next())?;
     // The last place where it stands in the target, as a whole.
     let target = target.path();
     let is_whole = |at: &usize| {

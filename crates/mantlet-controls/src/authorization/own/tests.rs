@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use http::{HeaderMap, Request};
 
-use super::{absent::Absent, *};
+use super::{
+    absent::{Absent, Asked},
+    *,
+};
 use crate::{
     Arrival, Context, Peer, Policy as WholePolicy, Scheme, Section, WireVerdict, authorization::Config,
     pipeline::open,
@@ -141,15 +144,18 @@ fn an_id_in_a_404_is_believed_once_it_was_seen_twice() {
         call
     };
     let (absent, headers) = (Absent::default(), HeaderMap::new());
-    let said =
-        |id: &str| absent.find(&of(id)).map(|found| String::from_utf8(found.body(&of(id)).to_vec()).unwrap());
-    absent.learn(&of("404"), &headers, br#"{"status": 404}"#);
+    let said = |id: &str| {
+        absent
+            .find(&of(id), Asked::Itself(&Method::GET))
+            .map(|found| String::from_utf8(found.body(&of(id)).to_vec()).unwrap())
+    };
+    absent.learn(&of("404"), Asked::Itself(&Method::GET), &headers, br#"{"status": 404}"#);
     assert_eq!(said("7"), None, "it may be the status");
-    absent.learn(&of("7"), &headers, br#"{"status": 404}"#);
+    absent.learn(&of("7"), Asked::Itself(&Method::GET), &headers, br#"{"status": 404}"#);
     assert_eq!(said("404").as_deref(), Some(r#"{"status": 404}"#));
 
-    absent.learn(&of("8"), &headers, b"no order 8, nor 88");
-    absent.learn(&of("9"), &headers, b"no order 9, nor 88");
+    absent.learn(&of("8"), Asked::Itself(&Method::GET), &headers, b"no order 8, nor 88");
+    absent.learn(&of("9"), Asked::Itself(&Method::GET), &headers, b"no order 9, nor 88");
     assert_eq!(said("88").as_deref(), Some("no order 88, nor 88"));
     assert_eq!(said("5").as_deref(), Some("no order 5, nor 88"));
 }
