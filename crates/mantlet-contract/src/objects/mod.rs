@@ -1,6 +1,6 @@
 //! Whose the app's objects are, and the rules that follow from it.
 //!
-//! The inspector reads tables, foreign keys and models ([`model::Objects`]); here is what that leads
+//! The inspector reads tables, foreign keys and models ([`crate::model::Objects`]); here is what that leads
 //! to: for each table a sentence, and proposals of `[[authorization.own]]`. A proposal is made only
 //! where one column leads to the user, and only for operations that ask who is calling and are not
 //! meant for administrators. Nothing here is enforced.
