@@ -8,7 +8,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -32,6 +32,8 @@ const EACH: u64 = 16;
 pub(crate) struct Evidence {
     asked: AtomicU64,
     own: AtomicU64,
+    /// Callers whose objects they were.
+    callers: AtomicUsize,
     seen: Mutex<Seen>,
     hasher: RandomState,
 }
@@ -93,11 +95,14 @@ impl Evidence {
     /// An object of its caller.
     pub(super) fn note_own(&self, caller: &[String]) {
         let number = self.own.fetch_add(1, Relaxed);
-        if number < FIRST || number.is_multiple_of(EACH) {
+        // One caller alone, however often it asks, keeps no other from being seen.
+        let is_open = self.callers.load(Relaxed) < ENOUGH_CALLERS;
+        if is_open || number < FIRST || number.is_multiple_of(EACH) {
             let caller = self.hasher.hash_one(caller);
             let mut seen = self.lock();
             if seen.own.len() < MOST_CALLERS && !seen.own.contains(&caller) {
                 seen.own.push(caller);
+                self.callers.store(seen.own.len(), Relaxed);
             }
         }
     }
