@@ -13,7 +13,7 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use futures_util::lock::{Mutex, MutexGuard};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -44,30 +44,30 @@ const CHANGING: [&str; 9] =
     ["role", "permission", "group", "member", "scope", "grant", "organi", "team", "tenant"];
 
 /// The operation that tells a caller about itself.
-#[derive(Debug)]
-pub(crate) struct Me {
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Me<'m> {
     /// Where the app is asked.
-    pub(crate) target: Uri,
+    pub(crate) target: &'m str,
     /// The credentials that it takes. None: all.
-    security: Option<Security>,
+    security: Option<&'m Security>,
 }
 
-impl Me {
-    pub(crate) fn of(contract: &Contract) -> Option<Self> {
-        let (path, security) = contract.me()?;
-        Some(Self { target: path.parse().ok()?, security: Some(security.clone()) })
+impl<'m> Me<'m> {
+    pub(crate) fn of(contract: &'m Contract) -> Option<Self> {
+        let (target, security) = contract.me()?;
+        Some(Self { target, security: Some(security) })
     }
 
     /// One that the configuration names.
-    pub(crate) fn at(target: &Uri) -> Self {
-        Self { target: target.clone(), security: None }
+    pub(crate) const fn at(target: &'m str) -> Self {
+        Self { target, security: None }
     }
 
     /// The credentials of a request that it takes, alone. Nothing else of what a client sends may
     /// change the answer, because it is kept for all requests with them.
     pub(crate) fn credentials(&self, headers: &HeaderMap) -> HeaderMap {
         let mut own = HeaderMap::new();
-        let takes_header = self.security.as_ref().is_none_or(|security| {
+        let takes_header = self.security.is_none_or(|security| {
             security.bearer.is_some() || security.has_others || security.cookies.is_empty()
         });
         if let Some(value) = headers.get(header::AUTHORIZATION).filter(|_| takes_header) {
@@ -75,7 +75,6 @@ impl Me {
         }
         let is_taken = |name: &[u8]| {
             self.security
-                .as_ref()
                 .is_none_or(|security| security.cookies.iter().any(|(taken, _)| taken.as_bytes() == name))
         };
         let mut cookies = Vec::new();
@@ -215,11 +214,11 @@ impl Callers {
 
     /// Whether an operation may change what the app says of callers: that of a caller itself, or of
     /// another one, or one with a word for it in its path.
-    pub(crate) fn may_be_changed_by(method: &Method, path: &str, me: &Me) -> bool {
+    pub(crate) fn may_be_changed_by(method: &Method, path: &str, me: Me<'_>) -> bool {
         if method.is_safe() {
             return false;
         }
-        let me = me.target.path();
+        let me = me.target.split('?').next().unwrap_or_default();
         let collection = me.rsplit_once('/').map_or("", |(collection, _)| collection);
         let is_below = !collection.is_empty()
             && path.strip_prefix(collection).is_some_and(|rest| rest.matches('/').count() == 1);

@@ -114,8 +114,8 @@ impl Section for Config {
         let evidence: AllEvidence = context.deployment.kept.get();
         let own = own::check(&self.own, "own", context, (&known, &evidence), &mut mistakes);
         let me = self.me.as_deref().map(|text| {
-            let target = text.parse::<Uri>().ok().filter(|_| text.starts_with('/') && !text.contains('{'));
-            target.ok_or_else(|| {
+            let is_path = text.starts_with('/') && !text.contains('{') && text.parse::<Uri>().is_ok();
+            is_path.then(|| text.into()).ok_or_else(|| {
                 Mistake::new("me", format!("`{text}` is not a path")).help("write `/users/me`")
             })
         });

@@ -56,7 +56,7 @@ mod scopes;
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Method, Uri, header};
+use http::{HeaderValue, Method, header};
 
 use self::{
     caller::{Callers, Me},
@@ -87,7 +87,7 @@ pub struct Policy {
     /// Rules that the contract proposes.
     proposed: Proposed,
     /// The operation that tells a caller about itself, if the configuration names one.
-    me: Option<Uri>,
+    me: Option<Box<str>>,
     /// What the app has said of callers.
     pub(crate) callers: Callers,
     /// What the app answers where there is nothing.
@@ -139,7 +139,7 @@ fn tags(call: &Call) -> &[String] {
 impl Policy {
     /// Whether a rule for this request is about something that its credential does not say.
     pub(crate) fn asks_about(&self, call: &Call) -> bool {
-        if self.deny.is_empty() && self.allow.is_empty() && self.own.is_empty() {
+        if !self.knows_callers() {
             return false;
         }
         let (method, tags) = (&call.method, tags(call));
@@ -149,7 +149,7 @@ impl Policy {
     }
 
     /// The operation that tells a caller about itself.
-    pub(crate) fn me(&self, contract: Option<&Contract>) -> Option<Me> {
+    pub(crate) fn me<'m>(&'m self, contract: Option<&'m Contract>) -> Option<Me<'m>> {
         match &self.me {
             Some(target) => Some(Me::at(target)),
             None => contract.and_then(Me::of),

@@ -43,8 +43,9 @@ pub struct Contract {
     pub(crate) sensitive: HashMap<String, Vec<SensitiveRoute>>,
     /// Operations that do something to sessions, by their paths.
     pub(crate) session_roles: HashMap<String, Vec<SessionRoute>>,
-    /// The operation that tells a caller about itself.
-    me: Option<Box<str>>,
+    /// The operation that tells a caller about itself, if there is one that needs nothing but a
+    /// credential: its path.
+    me: Option<(Box<str>, Security)>,
     /// Where operations say that tokens come from, each with a slash in front.
     pub(crate) token_paths: Vec<Box<str>>,
     /// No code of the app names DPoP: it does not read proofs.
@@ -103,12 +104,12 @@ impl Contract {
             sensitive.entry(found.path.clone()).or_default().push(found);
         }
         let mut session_roles: HashMap<String, Vec<SessionRoute>> = HashMap::new();
-        let mut me = None;
+        let mut me: Option<String> = None;
         for found in sensitive::session_routes(model) {
             let is_it =
                 found.role == SessionRole::Me && found.evidence == Evidence::Known && found.host.is_none();
             if is_it && me.is_none() {
-                me = Some(found.path.as_str().into());
+                me = Some(found.path.clone());
             }
             session_roles.entry(found.path.clone()).or_default().push(found);
         }
@@ -123,7 +124,8 @@ impl Contract {
         let security_of = |route: &Arc<HttpRoute>| {
             route.operation.as_ref().and_then(Security::of).map(|security| (address(route), security))
         };
-        let security = routes.http().filter_map(security_of).collect();
+        let security: HashMap<_, _> = routes.http().filter_map(security_of).collect();
+        let me = me.and_then(|path| me_of(&path, &routes, &security));
         let query_token_of = |route: &Arc<HttpRoute>| {
             let found = route.operation.as_ref().and_then(|own| QueryToken::of(&route.path, own));
             found.map(|token| (address(route), token))
@@ -176,12 +178,7 @@ impl Contract {
 
     /// The operation that tells a caller about itself, if there is one that needs nothing but a credential: its path.
     pub(crate) fn me(&self) -> Option<(&str, &Security)> {
-        let path = self.me.as_deref()?;
-        let found = self.routes.http().find(|route| {
-            route.path == path && route.host.is_none() && route.methods.iter().any(|name| name == "GET")
-        })?;
-        let asks_for_more = found.operation.as_ref()?.inputs.iter().any(|input| input.required);
-        Some((path, self.security.get(&address(found))?)).filter(|_| !asks_for_more)
+        self.me.as_ref().map(|(path, security)| (&**path, security))
     }
 
     /// Whether the app's code was seen, and nothing in it names DPoP.
@@ -213,6 +210,17 @@ impl Contract {
     pub const fn routes(&self) -> &Routes {
         &self.routes
     }
+}
+
+/// The operation of this path that tells a caller about itself, if it needs nothing but a credential.
+fn me_of(path: &str, routes: &Routes, security: &HashMap<usize, Security>) -> Option<(Box<str>, Security)> {
+    let found = routes.http().find(|route| {
+        route.path == path && route.host.is_none() && route.methods.iter().any(|name| name == "GET")
+    })?;
+    let asks_for_more = found.operation.as_ref()?.inputs.iter().any(|input| input.required);
+    let is_target = path.parse::<http::Uri>().is_ok();
+    let security = security.get(&address(found)).filter(|_| is_target && !asks_for_more)?;
+    Some((path.into(), security.clone()))
 }
 
 pub(crate) fn address(route: &Arc<HttpRoute>) -> usize {

@@ -39,7 +39,7 @@ pub(super) async fn ask<B, A: App<B>, S: Sink>(road: &mut Road<'_, S>, headers: 
     if let Some(known) = slot.known(clock.instant()) {
         return told(road, known);
     }
-    let question = question(&road.call, &me, credentials);
+    let question = question(&road.call, me, credentials);
     let answer = app.read(&road.call, question, LONGEST, Some(PATIENCE)).await;
     let found = answer
         .map_or(Told::Nothing, |answer| callers.read(answer.status(), answer.body(), contract.as_deref()));
@@ -67,19 +67,16 @@ pub(super) fn answered<S>(road: &Road<'_, S>, status: StatusCode) {
         return;
     }
     let contract = call.operation.as_ref().map(|matched| &*matched.contract);
-    if policy
-        .authorization
-        .me(contract)
-        .is_some_and(|me| Callers::may_be_changed_by(&call.method, call.own_path(), &me))
-    {
+    let me = policy.authorization.me(contract);
+    if me.is_some_and(|me| Callers::may_be_changed_by(&call.method, call.own_path(), me)) {
         policy.authorization.callers.forget();
     }
 }
 
-fn question(call: &Call, me: &Me, credentials: HeaderMap) -> Request<()> {
+fn question(call: &Call, me: Me<'_>, credentials: HeaderMap) -> Request<()> {
     let mut request = Request::new(());
     *request.method_mut() = Method::GET;
-    *request.uri_mut() = me.target.clone();
+    *request.uri_mut() = me.target.parse().unwrap_or_default();
     let headers = request.headers_mut();
     *headers = credentials;
     if let Some(host) = call.host.sent().and_then(|host| HeaderValue::from_str(host).ok()) {

@@ -61,18 +61,22 @@ where
     A: App<B>,
     S: Sink,
 {
+    let (authorization, query) = (&road.policy.authorization, request.uri().query());
+    let rules = authorization.own(&road.call, query);
+    let learning = if rules.is_empty() { authorization.learning(&road.call, query) } else { Vec::new() };
+    // Nearly always; only where a rule applies anything is looked up.
+    if rules.is_empty() && learning.is_empty() {
+        return Ok(());
+    }
     // A method that the operation does not have is the app's to refuse, and so is a preflight: a browser
     // sends no credential with it.
-    let is_exact = road.policy.contract.in_force().is_some_and(|contract| contract.is_exact());
-    if (!is_exact && cors::is_preflight(&road.call.method, request.headers()))
+    let is_exact = || road.policy.contract.in_force().is_some_and(|contract| contract.is_exact());
+    if (cors::is_preflight(&road.call.method, request.headers()) && !is_exact())
         || road.policy.contract.lacks_method(&road.call)
     {
         return Ok(());
     }
-    let query = request.uri().query();
-    let rules = road.policy.authorization.own(&road.call, query);
     if rules.is_empty() {
-        let learning = road.policy.authorization.learning(&road.call, query);
         road.due.learning = waiting(&road.call, learning, query);
         return Ok(());
     }
@@ -109,34 +113,12 @@ where
     if rules.iter().any(|rule| rule.asks_body()) {
         account::read_ahead(request).await?;
     }
-    let query = request.uri().query().map(str::to_owned);
-    for rule in rules {
-        let before = {
-            let body = request.body();
-            let is_whole = body.is_read_ahead() || body.is_end_stream();
-            let is_json = request.headers().get(header::CONTENT_TYPE).is_none()
-                || responses::is_json(request.headers());
-            let parsed = Some(body.ahead()).filter(|_| is_whole && is_json);
-            let parsed = parsed.and_then(|body| json::parse(body, json::Limits::default()).ok());
-            let sent = match &parsed {
-                Some(json) => Sent::Json(json),
-                None if is_whole && body.ahead().is_empty() => Sent::Nothing,
-                None => Sent::Other,
-            };
-            rule.before(&road.call, query.as_deref(), sent)
-        };
+    let absent = &road.policy.authorization.absent;
+    for (rule, before) in judged(&road.call, rules, request) {
         let is_needed = match before {
             Before::Known(whose) => rule.is_against(whose),
             // What the app says where there is nothing may have to be asked for.
-            Before::Answer => {
-                rule.leads_elsewhere()
-                    || road
-                        .policy
-                        .authorization
-                        .absent
-                        .find(&road.call, Asked::Itself(&road.call.method))
-                        .is_none()
-            }
+            Before::Answer => rule.leads_elsewhere() || absent.find(&road.call, itself(&road.call)).is_none(),
             Before::ReadHere | Before::ReadAt(_) => true,
         };
         if is_needed && watched.question.is_none() {
@@ -149,7 +131,7 @@ where
                 }
                 if is_against(road, &rule, whose)? {
                     road.due.reached = Reached::Answered;
-                    return Err(hidden(road, &watched, None, Asked::Itself(&road.call.method), app).await);
+                    return Err(hidden(road, &watched, None, itself(&road.call), app).await);
                 }
                 continue;
             }
@@ -185,6 +167,33 @@ where
     }
     road.due.own = Some(Box::new(watched));
     Ok(())
+}
+
+/// What each rule says before the app has the request. The body is read once for all of them.
+fn judged<B>(call: &Call, rules: Vec<Arc<Own>>, request: &Request<RequestBody<B>>) -> Vec<(Arc<Own>, Before)>
+where
+    B: Body<Data = Bytes, Error = Reason> + Unpin,
+{
+    let (headers, body) = (request.headers(), request.body());
+    let is_whole = body.is_read_ahead() || body.is_end_stream();
+    let is_json = !headers.contains_key(header::CONTENT_TYPE) || responses::is_json(headers);
+    let parsed = Some(body.ahead()).filter(|_| is_whole && is_json);
+    let parsed = parsed.and_then(|body| json::parse(body, json::Limits::default()).ok());
+    let sent = match &parsed {
+        Some(json) => Sent::Json(json),
+        None if is_whole && body.ahead().is_empty() => Sent::Nothing,
+        None => Sent::Other,
+    };
+    let judge = |rule: Arc<Own>| {
+        let before = rule.before(call, request.uri().query(), sent);
+        (rule, before)
+    };
+    rules.into_iter().map(judge).collect()
+}
+
+/// The 404 of the operation of a request itself.
+fn itself(call: &Call) -> Asked<'_> {
+    Asked::Itself(&call.method)
 }
 
 /// Records what a rule says against a request. Returns whether that ends it.
@@ -259,13 +268,8 @@ where
                 let is_new = is_object && is_single && rule.lets_create(&road.call);
                 if rule.mode == Mode::Enforce && !is_new {
                     if is_object && is_single {
-                        let (headers, body) = (answer.headers(), answer.body());
-                        road.policy.authorization.absent.learn(
-                            &road.call,
-                            Asked::Read(rule.place()),
-                            headers,
-                            body,
-                        );
+                        let (asked, absent) = (Asked::Read(rule.place()), &road.policy.authorization.absent);
+                        absent.learn(&road.call, asked, answer.headers(), answer.body());
                     }
                     return Ok((Whose::Absent, Some(answer.headers().clone())));
                 }
@@ -369,14 +373,7 @@ where
     if let Head::Unclear(why) = head_of(&road.call, answer) {
         for rule in std::mem::take(&mut watched.by_answer) {
             if is_against(road, &rule, Whose::Unclear(why))? {
-                return Err(hidden(
-                    road,
-                    &watched,
-                    Some(answer.headers()),
-                    Asked::Itself(&road.call.method),
-                    app,
-                )
-                .await);
+                return Err(hidden(road, &watched, Some(answer.headers()), itself(&road.call), app).await);
             }
         }
     }
@@ -425,14 +422,7 @@ where
                 }
             };
             if is_against(road, &rule, whose)? {
-                return Err(hidden(
-                    road,
-                    &watched,
-                    Some(parts.headers()),
-                    Asked::Itself(&road.call.method),
-                    app,
-                )
-                .await);
+                return Err(hidden(road, &watched, Some(parts.headers()), itself(&road.call), app).await);
             }
         }
     }
@@ -447,7 +437,7 @@ pub(super) fn finish<B, S>(road: &Road<'_, S>, answer: &mut Response<ResponseBod
     if answer.status() == StatusCode::NOT_FOUND {
         hide_times(answer.headers_mut());
         if let Some(body) = answer.body().whole() {
-            absent.learn(call, Asked::Itself(&call.method), answer.headers(), body);
+            absent.learn(call, itself(call), answer.headers(), body);
         }
     }
     let passed = call.clock.instant().saturating_duration_since(watched.since);
