@@ -21,7 +21,6 @@ import mantlet_inspector  # noqa: F401
 del sys.path[0]
 
 import json
-import traceback
 from pathlib import Path
 
 from mantlet_inspector import app_import, arguments, inspector
@@ -31,10 +30,7 @@ def main() -> int:
     args = arguments.parser("mantlet-inspector", contract_is_needed=True).parse_args()
     del sys.argv[1:]  # ours, not the app's
     try:
-        root, module, attribute, factory = app_import.locate(args.app)
-        _, attribute, app = app_import.import_app(root, module, attribute)
-        name = f"{module}:{attribute}"
-        app = inspector.made(app, factory, root, module)
+        app, name = inspector.named(args.app)
         try:
             found = inspector.contract(app, name, args.memory, args.read_timeout)
         except app_import.Failure:
@@ -51,11 +47,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    code = 1
-    try:
-        code = main()
-    except Exception:
-        traceback.print_exc()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)  # threads that the app started at its import need not be waited for
+    app_import.end(main)

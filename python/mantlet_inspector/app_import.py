@@ -9,7 +9,7 @@ import re
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, NoReturn
 
 DEFAULT_FILES = ("main.py", "app.py", "api.py", "app/main.py", "app/app.py", "app/api.py")
 ENVIRONMENT = f"in `{sys.executable}`, or run mantlet in the app's own environment"
@@ -201,3 +201,16 @@ def report(file: str | None, status: dict[str, Any]) -> None:
         write_whole(file, json.dumps(status))
     elif status["state"] == "failed":
         print("error:", status["message"], file=sys.stderr)
+
+
+def end(main: Callable[[], int]) -> NoReturn:
+    """Runs a program, and ends the process: threads that the app started at its import need not be
+    waited for."""
+    code = 1
+    try:
+        code = main()
+    except Exception:
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -97,6 +97,13 @@ def token_libraries() -> dict[str, str]:
     return {name: version for name, version in versions.items() if isinstance(version, str)}
 
 
+def named(text: str | None) -> tuple[Any, str]:
+    """-> the app that the text, or else the project, names, imported and made; and its name."""
+    root, module, attribute, factory = app_import.locate(text)
+    _, attribute, app = app_import.import_app(root, module, attribute)
+    return made(app, factory, root, module), f"{module}:{attribute}"
+
+
 def made(app: Any, factory: bool, root: Path, module: str) -> Any:
     if not factory:
         return app

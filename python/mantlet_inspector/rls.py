@@ -19,7 +19,6 @@ import mantlet_inspector  # noqa: F401
 
 del sys.path[0]
 
-import traceback
 from pathlib import Path
 
 from mantlet_inspector import app_import, arguments, inspector
@@ -29,10 +28,7 @@ def main() -> int:
     args = arguments.parser("mantlet-rls", contract_is_needed=True).parse_args()
     del sys.argv[1:]  # ours, not the app's
     try:
-        root, module, attribute, factory = app_import.locate(args.app)
-        _, attribute, app = app_import.import_app(root, module, attribute)
-        inspector.made(app, factory, root, module)
-        name = f"{module}:{attribute}"
+        _, name = inspector.named(args.app)
         Path(args.contract).write_text(migration(name), encoding="utf-8")
     except app_import.Failure as failure:
         app_import.report(args.status, failure.status)
@@ -53,11 +49,4 @@ def migration(name: str) -> str:
 
 
 if __name__ == "__main__":
-    code = 1
-    try:
-        code = main()
-    except Exception:
-        traceback.print_exc()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)  # threads that the app started at its import need not be waited for
+    app_import.end(main)
