@@ -22,17 +22,7 @@ const STAFF: Subject = Subject {
 
 fn log_in(running: &Running, name: &str, scopes: &str) -> String {
     let password = if name == "ann" { "battlement" } else { "drawbridge" };
-    let answer = post(running, "/token", &format!("username={name}&password={password}&scope={scopes}"));
-    answer.json()["access_token"].as_str().expect("a token").to_owned()
-}
-
-fn post(running: &Running, target: &str, form: &str) -> Answer {
-    Client::connect(running.addr()).ask(format!(
-        "POST {target} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-         Content-Length: {}\r\n\r\n{form}",
-        running.addr(),
-        form.len()
-    ))
+    running.token(&format!("username={name}&password={password}&scope={scopes}"))
 }
 
 fn ask(running: &Running, method: &str, target: &str, token: &str, lines: &str) -> Answer {
@@ -185,7 +175,7 @@ fn an_ended_session_beside_a_token_changes_nothing_of_its_caller() {
     let running = Running::start(&STAFF, &config);
     let (ann, bob) = (log_in(&running, "ann", ""), log_in(&running, "bob", ""));
     let cookie = "Cookie: desk=a-number-that-is-long-enough\r\n";
-    let sat_down = post(&running, "/desk/login", "username=bob&password=drawbridge");
+    let sat_down = running.post("/desk/login", "username=bob&password=drawbridge");
     assert_eq!(sat_down.status, 200, "{sat_down:?}");
     assert_eq!(
         ask(&running, "POST", "/desk/logout", "", &format!("{cookie}Content-Length: 0\r\n")).status,

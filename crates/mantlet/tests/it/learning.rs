@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     identity::{Running, Subject},
-    kit::{Client, eventually},
+    kit::eventually,
 };
 
 const LEARNED: Subject = Subject {
@@ -24,14 +24,7 @@ const LEARNED: Subject = Subject {
 };
 
 fn log_in(running: &Running, number: usize) -> String {
-    let form = format!("username=u{number}&password=x");
-    let answer = Client::connect(running.addr()).ask(format!(
-        "POST /token HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-         Content-Length: {}\r\n\r\n{form}",
-        running.addr(),
-        form.len()
-    ));
-    answer.json()["access_token"].as_str().expect("a token").to_owned()
+    running.token(&format!("username=u{number}&password=x"))
 }
 
 /// Asks for an object; returns the status.

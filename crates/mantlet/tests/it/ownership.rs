@@ -21,14 +21,7 @@ const OWNED: Subject = Subject {
 };
 
 fn log_in(running: &Running, name: &str) -> String {
-    let form = format!("username={name}&password=lantern");
-    let answer = Client::connect(running.addr()).ask(format!(
-        "POST /token HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-         Content-Length: {}\r\n\r\n{form}",
-        running.addr(),
-        form.len()
-    ));
-    answer.json()["access_token"].as_str().expect("a token").to_owned()
+    running.token(&format!("username={name}&password=lantern"))
 }
 
 /// A request, with a body of JSON if there is one.

@@ -168,6 +168,21 @@ impl Running {
         assert_eq!(self.reached(self.subject.guarded), before + 2);
     }
 
+    /// The answer to a form.
+    pub(crate) fn post(&self, target: &str, form: &str) -> Answer {
+        Client::connect(self.addr()).ask(format!(
+            "POST {target} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {}\r\n\r\n{form}",
+            self.addr(),
+            form.len()
+        ))
+    }
+
+    /// The token that the app hands out for this form.
+    pub(crate) fn token(&self, form: &str) -> String {
+        self.post("/token", form).json()["access_token"].as_str().expect("a token").to_owned()
+    }
+
     /// How many requests with this target have reached the app, by the log of all its workers.
     pub(crate) fn reached(&self, target: &str) -> usize {
         let marker = marker();
