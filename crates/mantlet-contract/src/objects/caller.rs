@@ -71,7 +71,7 @@ impl<'c> Caller<'c> {
         }
     }
 
-    /// Conditions under which a caller may see what is not theirs, as far as it can be guessed.
+    /// Conditions under which a caller may see objects of others, as far as it can be guessed.
     pub(super) fn roles(&self) -> Vec<String> {
         let roles = self.user.roles.iter().filter_map(|role| {
             let name = match self.answer {

@@ -24,7 +24,7 @@ pub struct Proposal {
     pub count: Option<String>,
     /// A column that may be null, so that there is no owner.
     pub nullable: Option<String>,
-    /// Conditions under which a caller may see what is not theirs. They are offered, not decided.
+    /// Conditions under which a caller may see objects of others. They are offered, not decided.
     pub roles: Vec<String>,
     /// It rests on names alone: the answers are not declared.
     pub is_assumed: bool,

@@ -1,6 +1,6 @@
 //! Words in names.
 
-/// Of paths, tags and dependencies that are for those who may see what is not theirs.
+/// Of paths, tags and dependencies that are for those who may see objects of others.
 const ADMINISTRATORS: [&str; 14] = [
     "admin",
     "administrator",

@@ -1,4 +1,4 @@
-//! Conditions about where and when a request comes, whoever the caller is.
+//! Conditions about where and when a request comes, whatever the caller.
 
 use std::{collections::BTreeMap, sync::Arc};
 

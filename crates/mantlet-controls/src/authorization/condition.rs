@@ -176,7 +176,7 @@ pub(super) fn is_missing(call: &Call, name: &str) -> bool {
 /// The attribute of the caller as texts: several if it is a list.
 pub(super) fn values_of_caller(call: &Call, name: &str) -> Vec<String> {
     let text = |value: &Value| match value {
-        // Nothing is nobody's.
+        // An empty text names no owner.
         Value::String(own) => Some(own.clone()).filter(|own| !own.is_empty()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,

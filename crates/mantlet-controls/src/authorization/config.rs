@@ -171,19 +171,29 @@ fn check(
             mistakes
                 .push(Mistake::new(at("who"), "it is missing, so every caller would be refused").help(help));
         }
-        let methods = methods(&config.methods);
-        if methods.is_none() {
-            mistakes.push(Mistake::new(at("methods"), "contains an invalid HTTP method"));
-        }
         let mode = config.mode.under(context.report_only);
         let place = format!("authorization.{list}[{index}]").into();
         let rule = Rule { who, unless, mode, hide: config.hide, place };
-        let (paths, tags) = (&*config.paths, &*config.tags);
-        let target = Target { paths, methods: methods.unwrap_or_default(), tags };
-        checked.add(rule, &target).unwrap_or_else(|message| {
-            let help = "write `/items/{item_id}` or `/files/{path:path}`";
-            mistakes.push(Mistake::new(at("paths"), message).help(help));
-        });
+        let RuleConfig { paths, methods, tags, .. } = config;
+        add(&mut checked, rule, (paths, methods, tags), at, mistakes);
     }
     checked
+}
+
+/// Adds a rule for these paths, methods and tags, as far as they are some.
+pub(super) fn add<T>(
+    checked: &mut Selection<T>,
+    rule: T,
+    (paths, names, tags): (&[String], &[String], &[String]),
+    at: impl Fn(&str) -> String,
+    mistakes: &mut Vec<Mistake>,
+) {
+    let methods = methods(names);
+    if methods.is_none() {
+        mistakes.push(Mistake::of_methods(at("methods")));
+    }
+    let target = Target { paths, methods: methods.unwrap_or_default(), tags };
+    if let Err(message) = checked.add(rule, &target) {
+        mistakes.push(Mistake::of_template(at("paths"), message));
+    }
 }

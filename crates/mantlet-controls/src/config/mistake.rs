@@ -33,6 +33,16 @@ impl Mistake {
         (!path.starts_with('/')).then(mistake)
     }
 
+    /// A path that is not a template, or not a new one.
+    pub(crate) fn of_template(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(key, message).help("write `/items/{item_id}` or `/files/{path:path}`")
+    }
+
+    /// Methods of which one is not a method.
+    pub(crate) fn of_methods(key: impl Into<String>) -> Self {
+        Self::new(key, "contains an invalid HTTP method")
+    }
+
     pub(crate) fn under(mut self, section: &str) -> Self {
         if !section.is_empty() {
             // An item of a list stands at its name: `issuer[0].audience`.

@@ -1,17 +1,14 @@
 //! What the app does with tokens that are not good: it is asked, with tokens that the gate has forged.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, header};
 
-use super::{App, Road};
+use super::{App, Road, question};
 use crate::{
-    Call, Scheme,
+    Call,
     audit::Sink,
     authentication::{Answers, Carrier, Presented, Question, forged, said_by, unsigned, with_token},
     dpop,
 };
-
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// For the app's own log.
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!(
@@ -68,7 +65,7 @@ pub(super) async fn after_a_login<B, A: App<B>, S: Sink>(
     let (call, authentication) = (&road.call, &road.policy.authentication);
     let Some((target, kind)) = authentication.where_to_ask(call, &carrier, true) else { return };
     let mut headers = HeaderMap::new();
-    if let Some(host) = call.host.sent().and_then(|host| HeaderValue::from_str(host).ok()) {
+    if let Some(host) = question::host(call) {
         headers.insert(header::HOST, host);
     }
     let question = Question { token, carrier, target, headers, kind };
@@ -96,22 +93,15 @@ fn in_query(target: &Uri, name: &str, token: Option<&str>) -> Uri {
 }
 
 fn request(call: &Call, question: &Question, token: Option<&str>) -> Request<()> {
-    let mut request = Request::new(());
-    *request.method_mut() = Method::GET;
-    *request.uri_mut() = match question.carrier {
+    let target = match question.carrier {
         Carrier::Query(name) => in_query(&question.target, name, token),
         _ => question.target.clone(),
     };
-    let headers = request.headers_mut();
-    for (name, value) in question.headers.iter().filter(|(name, _)| !is_left_out(name)) {
-        headers.append(name.clone(), value.clone());
-    }
+    let kept = question.headers.iter().filter(|(name, _)| !is_left_out(name));
+    let headers = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
     // No client is to be blamed for what we ask.
-    headers.insert(X_FORWARDED_FOR, HeaderValue::from_static("127.0.0.1"));
-    headers.insert(header::USER_AGENT, USER_AGENT);
-    if call.client.scheme == Scheme::Https {
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
-    }
+    let nobody = Some(HeaderValue::from_static("127.0.0.1"));
+    let mut request = question::get(call, target, headers, USER_AGENT, nobody);
     let (name, value) = match (&question.carrier, token) {
         // Nothing is shown, or it stands in the target; and the app is not asked about handshakes.
         (_, None) | (Carrier::Query(_) | Carrier::Protocol, Some(_)) => return request,
@@ -120,7 +110,7 @@ fn request(call: &Call, question: &Question, token: Option<&str>) -> Request<()>
     };
     if let Ok(mut value) = HeaderValue::try_from(value) {
         value.set_sensitive(true);
-        headers.insert(name, value);
+        request.headers_mut().insert(name, value);
     }
     request
 }

@@ -2,17 +2,14 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 
-use super::{App, Road, due::Stranger};
+use super::{App, Road, due::Stranger, question};
 use crate::{
-    Call, Scheme,
+    Call,
     audit::Sink,
     authorization::caller::{Callers, LONGEST, Me, PATIENCE, Told},
 };
-
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// For the app's own log.
 const USER_AGENT: HeaderValue =
@@ -39,8 +36,8 @@ pub(super) async fn ask<B, A: App<B>, S: Sink>(road: &mut Road<'_, S>, headers: 
     if let Some(known) = slot.known(clock.instant()) {
         return told(road, known);
     }
-    let question = question(&road.call, me, credentials);
-    let answer = app.read(&road.call, question, LONGEST, Some(PATIENCE)).await;
+    let asked = question(&road.call, me, credentials);
+    let answer = app.read(&road.call, asked, LONGEST, Some(PATIENCE)).await;
     let found = answer
         .map_or(Told::Nothing, |answer| callers.read(answer.status(), answer.body(), contract.as_deref()));
     let expires = road.call.principal.as_ref().and_then(|principal| principal.expires);
@@ -73,24 +70,12 @@ pub(super) fn answered<S>(road: &Road<'_, S>, status: StatusCode) {
     }
 }
 
-fn question(call: &Call, me: Me<'_>, credentials: HeaderMap) -> Request<()> {
-    let mut request = Request::new(());
-    *request.method_mut() = Method::GET;
-    *request.uri_mut() = me.target.parse().unwrap_or_default();
-    let headers = request.headers_mut();
-    *headers = credentials;
-    if let Some(host) = call.host.sent().and_then(|host| HeaderValue::from_str(host).ok()) {
+fn question(call: &Call, me: Me<'_>, mut headers: HeaderMap) -> Request<()> {
+    if let Some(host) = question::host(call) {
         headers.insert(header::HOST, host);
     }
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert(header::USER_AGENT, USER_AGENT);
     // It is asked for this client: what the app says may depend on where it is.
-    let address = call.client.address.and_then(|address| HeaderValue::try_from(address.to_string()).ok());
-    if let Some(address) = address {
-        headers.insert(X_FORWARDED_FOR, address);
-    }
-    if call.client.scheme == Scheme::Https {
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
-    }
-    request
+    let client = call.client.address.and_then(|address| HeaderValue::try_from(address.to_string()).ok());
+    question::get(call, me.target.parse().unwrap_or_default(), headers, USER_AGENT, client)
 }

@@ -31,7 +31,7 @@ pub(super) enum Reached {
     Answered,
 }
 
-/// A caller of whom nothing is known.
+/// A caller that is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stranger {
     /// It shows no credential.

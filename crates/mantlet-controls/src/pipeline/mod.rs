@@ -14,6 +14,7 @@ mod own;
 mod pages;
 mod pass;
 pub mod policy;
+mod question;
 mod refresh;
 pub(crate) mod watch;
 

@@ -128,9 +128,7 @@ impl Routes {
                     }
                     _ => format!("`{template}` is not a path template"),
                 };
-                mistakes.push(
-                    Mistake::new(key, message).help("write `/items/{item_id}` or `/files/{path:path}`"),
-                );
+                mistakes.push(Mistake::of_template(key, message));
             }
         }
         if mistakes.is_empty() {

@@ -293,7 +293,7 @@ impl Section for Config {
             }
             let methods = methods(&config.methods);
             if methods.is_none() {
-                mistakes.push(Mistake::new(at("methods"), "contains an invalid HTTP method"));
+                mistakes.push(Mistake::of_methods(at("methods")));
             }
             let key = key.into_iter().collect::<Result<Vec<_>, _>>();
             let (Some(rate), Ok(key), Some(methods)) = (rate, key, methods) else {
@@ -310,10 +310,7 @@ impl Section for Config {
             let rule = Rule { counter, key: key.into() };
             let target = Target { paths: &config.paths, methods, tags: &config.tags };
             rules.add(rule, &target).unwrap_or_else(|message| {
-                mistakes.push(
-                    Mistake::new(at("paths"), message)
-                        .help("write `/items/{item_id}` or `/files/{path:path}`"),
-                );
+                mistakes.push(Mistake::of_template(at("paths"), message));
             });
         }
         let (sensitive, report_only) = (self.sensitive, report_only || self.mode == Mode::Report);

@@ -14,11 +14,11 @@ use crate::{
     authorization::{
         circumstance::Known,
         condition::{Input, is_word},
-        config::read_conditions,
+        config::{add, read_conditions},
         evidence::AllEvidence,
     },
-    config::{Context, Mistake, template::methods},
-    selection::{self, Selection},
+    config::{Context, Mistake},
+    selection::Selection,
 };
 
 /// An `[[authorization.own]]` section: whose an object is.
@@ -139,10 +139,6 @@ pub(in crate::authorization) fn check(
             let help = "leave it out, or write `owner = \"response:/user_id\"`";
             mistakes.push(Mistake::new(at("read"), "only an answer of the app is read").help(help));
         }
-        let methods = methods(&config.methods);
-        if methods.is_none() {
-            mistakes.push(Mistake::new(at("methods"), "contains an invalid HTTP method"));
-        }
         if config.paths.is_empty() && config.tags.is_empty() {
             let help = "name the operations that the rule is about: `paths = [\"/orders/{order_id}\"]`";
             mistakes.push(Mistake::new(at("paths"), "it is missing").help(help));
@@ -160,12 +156,8 @@ pub(in crate::authorization) fn check(
             place: format!("authorization.{list}[{index}]").into(),
             evidence: evidence.of(words(config)),
         };
-        let (paths, tags) = (&*config.paths, &*config.tags);
-        let target = selection::Target { paths, methods: methods.unwrap_or_default(), tags };
-        checked.add(Arc::new(rule), &target).unwrap_or_else(|message| {
-            let help = "write `/items/{item_id}` or `/files/{path:path}`";
-            mistakes.push(Mistake::new(at("paths"), message).help(help));
-        });
+        let OwnConfig { paths, methods, tags, .. } = config;
+        add(&mut checked, Arc::new(rule), (paths, methods, tags), at, mistakes);
     }
     checked
 }

@@ -41,7 +41,7 @@ pub(crate) struct Own {
     writes: Writes,
     /// Where it is not seen whose the object is.
     missing: Unclear,
-    /// Where it belongs to nobody.
+    /// Where the owner is null.
     nulls: Unclear,
     /// Where the app says to this caller that it does not exist.
     absent: Unclear,
@@ -182,7 +182,7 @@ impl Own {
 
     fn before_object(&self, call: &Call, query: Option<&str>, body: Sent<'_>) -> Before {
         let writes = call.method != Method::GET || call.opens_websocket;
-        if !matches!(call.method, Method::GET | Method::HEAD) {
+        if !is_read(&call.method) {
             match self.writes {
                 Writes::ReadFirst => {}
                 Writes::Answer => return Before::Answer,
@@ -363,7 +363,7 @@ impl Own {
 const NULL: &str = "the owner is null";
 const UNSEEN: Whose = Whose::Unclear("the owner is not in the answer");
 
-/// Whether a request only asks for a list.
+/// Whether a request only asks for something.
 fn is_read(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }

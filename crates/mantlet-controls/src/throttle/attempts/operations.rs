@@ -163,8 +163,7 @@ impl Operations {
                 matchit::InsertError::Conflict { with } => {
                     Mistake::new(key(), format!("`{path}` matches the same paths as `{with}`"))
                 }
-                _ => Mistake::new(key(), format!("`{path}` is not a path template"))
-                    .help("write `/items/{item_id}` or `/files/{path:path}`"),
+                _ => Mistake::of_template(key(), format!("`{path}` is not a path template")),
             })?;
             self.of_path.push((template, vec![(methods.to_vec(), index)]));
         }

@@ -88,8 +88,7 @@ impl Config {
             let methods = methods(&config.methods).unwrap_or_default();
             let target = Target { paths: &config.paths, methods, tags: &config.tags };
             quotas.add_late(Rule { counter, key }, &target).unwrap_or_else(|message| {
-                let help = "write `/items/{item_id}` or `/files/{path:path}`";
-                mistakes.push(Mistake::new(at("paths"), message).help(help));
+                mistakes.push(Mistake::of_template(at("paths"), message));
             });
         }
         quotas
@@ -129,7 +128,7 @@ impl QuotaConfig {
             mistakes.push(Mistake::new(at("warn"), format!("`{}` is outside 1 to 100", self.warn)));
         }
         if methods(&self.methods).is_none() {
-            mistakes.push(Mistake::new(at("methods"), "contains an invalid HTTP method"));
+            mistakes.push(Mistake::of_methods(at("methods")));
         }
         mistakes
     }
