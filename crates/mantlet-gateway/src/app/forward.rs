@@ -254,8 +254,9 @@ impl Forward<'_> {
 
     /// Sends the request on a pooled connection or a new one.
     ///
-    /// It is sent again, once and on a new connection, only if it was provably not written, or if
-    /// it is a GET or HEAD without body and the reused connection was closed before any answer.
+    /// It is sent again, once and on a new connection, only if the reused connection was closed
+    /// before any answer, and it is a GET or HEAD without body or the app has provably read nothing
+    /// of it. A request to uvicorn that could not be sent again goes on a new connection at once.
     #[expect(clippy::manual_async_fn, reason = "an `async fn` would store the request twice")]
     fn exchange(
         &self,
@@ -264,19 +265,23 @@ impl Forward<'_> {
         place: &mut Option<Place>,
     ) -> impl Future<Output = Result<(Response<Incoming>, Lease), Refusal>> {
         async move {
-            let Some(lease) = self.upstream.reuse() else {
+            let body = request.body().copy();
+            // A new connection to our uvicorn costs less than a lost upload.
+            let reused =
+                if body.is_none() && self.upstream.config.is_uvicorn { None } else { self.upstream.reuse() };
+            let Some(lease) = reused else {
                 return Box::pin(self.exchange_anew(request, limit, place)).await;
             };
             let repeatable = matches!(*request.method(), Method::GET | Method::HEAD)
                 && matches!(request.body(), AppRequestBody::Empty);
-            let copy = repeatable.then(|| copy_of(&request));
+            let copy = body.map(|body| copy_of(&request, body));
             let failure = match Self::exchange_on(lease, request, limit, place).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
             let again = match (failure.unsent, copy) {
                 (Some(unsent), _) => *unsent,
-                (None, Some(copy)) if failure.died => copy,
+                (None, Some(copy)) if failure.died && (repeatable || failure.is_unread) => copy,
                 _ => return Err(failure.refusal),
             };
             Box::pin(self.exchange_anew(again, limit, place)).await
@@ -304,13 +309,16 @@ impl Forward<'_> {
         place: &mut Option<Place>,
     ) -> impl Future<Output = Result<(Response<Incoming>, Lease), Failure>> {
         let progress = request.body().progress();
-        let sending = lease.sender.try_send_request(request);
+        let sending = lease.send(request);
         async move {
             let mut awaited = Awaited::new(sending, lease, place);
             match within_time(limit, progress.as_ref(), Pin::new(&mut awaited)).await {
                 Some(Ok(answer)) => Ok(answer),
-                Some(Err((error, reused))) => Err(Failure::of(error, reused, progress.as_ref())),
-                None => Err(Failure { refusal: Reason::AppTimeout.into(), unsent: None, died: false }),
+                Some(Err((error, lease))) => Err(Failure::of(error, &lease, progress.as_ref())),
+                None => {
+                    let refusal = Reason::AppTimeout.into();
+                    Err(Failure { refusal, unsent: None, died: false, is_unread: false })
+                }
             }
         }
     }
@@ -378,15 +386,17 @@ struct Failure {
     unsent: Option<Box<Request<AppRequestBody>>>,
     /// The connection was reused, and closed before any response.
     died: bool,
+    /// The app has provably read nothing of the request.
+    is_unread: bool,
 }
 
 impl Failure {
     fn of(
         mut error: TrySendError<Request<AppRequestBody>>,
-        reused: bool,
+        lease: &Lease,
         progress: Option<&Progress>,
     ) -> Self {
-        let unsent = error.take_message().filter(|_| reused).map(Box::new);
+        let unsent = error.take_message().filter(|_| lease.reused).map(Box::new);
         let error = error.into_error();
         let reason = match progress.and_then(Progress::failure) {
             Some(reason) => reason,
@@ -401,7 +411,8 @@ impl Failure {
             Reason::AppInvalidResponse => invalid(error.to_string()),
             _ => reason.into(),
         };
-        Self { died: reused && reason == Reason::AppClosed, refusal, unsent }
+        let died = lease.reused && reason == Reason::AppClosed;
+        Self { died, is_unread: lease.is_unread(), refusal, unsent }
     }
 }
 
@@ -410,8 +421,8 @@ fn kind_of(call: &Call) -> Option<usize> {
     call.operation.as_ref().map(|matched| std::ptr::from_ref(&*matched.route).addr() / size_of::<usize>())
 }
 
-fn copy_of(request: &Request<AppRequestBody>) -> Request<AppRequestBody> {
-    let mut copy = Request::new(AppRequestBody::Empty);
+fn copy_of(request: &Request<AppRequestBody>, body: AppRequestBody) -> Request<AppRequestBody> {
+    let mut copy = Request::new(body);
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
     *copy.headers_mut() = request.headers().clone();

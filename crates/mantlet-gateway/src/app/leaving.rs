@@ -44,8 +44,8 @@ impl<'p, F: Sending> Awaited<'p, F> {
 }
 
 impl<F: Sending> Future for Awaited<'_, F> {
-    /// A failure says whether the connection had been used before.
-    type Output = Result<(Response<Incoming>, Lease), (TrySendError<Request<AppRequestBody>>, bool)>;
+    /// A failure comes with its connection.
+    type Output = Result<(Response<Incoming>, Lease), (TrySendError<Request<AppRequestBody>>, Lease)>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some((sending, _)) = &mut self.sent else { return Poll::Pending };
@@ -53,7 +53,7 @@ impl<F: Sending> Future for Awaited<'_, F> {
         let Some((_, lease)) = self.sent.take() else { return Poll::Pending };
         Poll::Ready(match outcome {
             Ok(response) => Ok((response, lease)),
-            Err(error) => Err((error, lease.reused)),
+            Err(error) => Err((error, lease)),
         })
     }
 }

@@ -5,11 +5,15 @@ use std::{
     collections::VecDeque,
     io,
     path::Path,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
 use futures_util::FutureExt;
+use http::Request;
 use hyper::{
     client::conn::http1::{self, SendRequest},
     rt::{Read, Write},
@@ -22,7 +26,8 @@ use tokio::{
 
 use super::{
     address::Address,
-    lenient::Lenient,
+    leaving::Sending,
+    lenient::{Lenient, Sent},
     load::{Load, Permit},
     origins::SharedOrigins,
     request_body::AppRequestBody,
@@ -78,9 +83,16 @@ pub(crate) struct Upstream {
 }
 
 struct Idle {
-    sender: SendRequest<AppRequestBody>,
-    watcher: Watcher,
+    open: Open,
     since: Instant,
+}
+
+/// A connection that is open.
+#[derive(Debug)]
+struct Open {
+    sender: SendRequest<AppRequestBody>,
+    sent: Arc<Sent>,
+    watcher: Watcher,
 }
 
 thread_local! {
@@ -94,10 +106,9 @@ thread_local! {
 /// A borrowed connection.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    pub(crate) sender: SendRequest<AppRequestBody>,
+    open: Open,
     /// It has carried a request before, so the app may have closed it meanwhile.
     pub(crate) reused: bool,
-    watcher: Watcher,
     /// Its response has no body, but an unknown server may send one.
     rests: bool,
     permit: Option<Permit>,
@@ -106,6 +117,17 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
+    /// Sends a request.
+    pub(crate) fn send(&mut self, request: Request<AppRequestBody>) -> impl Sending + use<> {
+        self.open.sent.begin();
+        self.open.sender.try_send_request(request)
+    }
+
+    /// Whether the app has provably read nothing of the request.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.open.sent.is_unread()
+    }
+
     /// Ties the permit to the life of the connection's use.
     pub(crate) fn hold(&mut self, permit: Permit) {
         self.permit = Some(permit);
@@ -118,7 +140,7 @@ impl Lease {
 
     /// Its response has no body.
     pub(crate) const fn rest(&mut self) {
-        self.rests = !matches!(self.watcher, Watcher::Off);
+        self.rests = !matches!(self.open.watcher, Watcher::Off);
     }
 
     pub(crate) const fn take_permit(&mut self) -> Option<Permit> {
@@ -127,7 +149,7 @@ impl Lease {
 
     /// Returns the connection to this thread's pool after a response has been read to its end.
     pub(crate) fn give_back(self) {
-        if self.sender.is_closed() || self.idle_timeout.is_zero() {
+        if self.open.sender.is_closed() || self.idle_timeout.is_zero() {
             return;
         }
         let pool = if self.rests { &RESTING } else { &POOL };
@@ -137,7 +159,7 @@ impl Lease {
             while pool.front().is_some_and(is_stale) || pool.len() >= MAX_IDLE {
                 pool.pop_front();
             }
-            pool.push_back(Idle { sender: self.sender, watcher: self.watcher, since: now });
+            pool.push_back(Idle { open: self.open, since: now });
         });
     }
 }
@@ -159,14 +181,14 @@ impl Upstream {
     pub(crate) fn reuse(&self) -> Option<Lease> {
         loop {
             let idle = POOL.with_borrow_mut(VecDeque::pop_back).or_else(rested)?;
-            let mut sender = idle.sender;
+            let mut open = idle.open;
             if idle.since.elapsed() > self.config.idle_timeout {
                 continue;
             }
             // One that is not ready is closed, or still sends a request whose response came early.
             // It is not awaited.
-            if matches!(sender.ready().now_or_never(), Some(Ok(()))) && idle.watcher.is_quiet() {
-                return Some(self.lease(sender, idle.watcher, true));
+            if matches!(open.sender.ready().now_or_never(), Some(Ok(()))) && open.watcher.is_quiet() {
+                return Some(self.lease(open, true));
             }
         }
     }
@@ -178,24 +200,23 @@ impl Upstream {
                 Address::Unix(path) => {
                     let stream = knock(path).await?;
                     if self.config.is_uvicorn {
-                        return self.handshake(TokioIo::new(stream), Watcher::Off).await;
+                        return Self::handshake(TokioIo::new(stream), Watcher::Off, true).await;
                     }
                     let (io, watcher) = watch_unix(stream);
-                    self.handshake(TokioIo::new(io), watcher).await
+                    Self::handshake(TokioIo::new(io), watcher, false).await
                 }
                 Address::Tcp(host, port) => {
                     let stream = TcpStream::connect((host.as_str(), *port)).await?;
                     stream.set_nodelay(true)?;
                     let (io, watcher) = watch_tcp(stream);
-                    self.handshake(TokioIo::new(io), watcher).await
+                    Self::handshake(TokioIo::new(io), watcher, false).await
                 }
             }
         };
         let timeout = tokio::time::timeout(self.config.connect_timeout, connecting).await;
         let outcome = timeout.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         self.note(&outcome);
-        let (sender, watcher) = outcome?;
-        Ok(self.lease(sender, watcher, false))
+        Ok(self.lease(outcome?, false))
     }
 
     /// Whether the app accepts connections; no request is sent.
@@ -237,28 +258,26 @@ impl Upstream {
         }
     }
 
-    async fn handshake<T>(
-        &self,
-        io: T,
-        watcher: Watcher,
-    ) -> io::Result<(SendRequest<AppRequestBody>, Watcher)>
+    async fn handshake<T>(io: T, watcher: Watcher, reset_is_proof: bool) -> io::Result<Open>
     where
         T: Read + Write + Unpin + Send + 'static,
     {
         let mut builder = http1::Builder::new();
         // The size of the buffer alone is not an exact limit.
         builder.max_buf_size(MAX_ANSWER_HEAD).max_header_size(MAX_ANSWER_HEAD).max_headers(MAX_ANSWER_LINES);
-        let (sender, connection) = builder.handshake(Lenient::new(io)).await.map_err(io::Error::other)?;
+        let sent = Arc::new(Sent::default());
+        let io = Lenient::new(io, sent.clone(), reset_is_proof);
+        let (sender, connection) = builder.handshake(io).await.map_err(io::Error::other)?;
         tokio::spawn(async move {
             // An error reaches the request that waits for its response on this connection.
             let _ = connection.with_upgrades().await;
         });
-        Ok((sender, watcher))
+        Ok(Open { sender, sent, watcher })
     }
 
-    const fn lease(&self, sender: SendRequest<AppRequestBody>, watcher: Watcher, reused: bool) -> Lease {
+    const fn lease(&self, open: Open, reused: bool) -> Lease {
         let idle_timeout = self.config.idle_timeout;
-        Lease { sender, reused, watcher, rests: false, permit: None, idle_timeout }
+        Lease { open, reused, rests: false, permit: None, idle_timeout }
     }
 }
 

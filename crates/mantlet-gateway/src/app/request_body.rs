@@ -14,12 +14,17 @@ use http_body::{Body, Frame, SizeHint};
 use mantlet_controls::{Reason, Refusal, RequestBody};
 use tokio::time::Sleep;
 
-use super::load::{self, Entry, Keeper, Permit, Place};
+use super::{
+    lenient::READ_AT_ONCE,
+    load::{self, Entry, Keeper, Permit, Place},
+};
 use crate::{connection_state::ConnectionState, request_body::ClientRequestBody};
 
 /// Bytes of a body that are held back until it is complete. A request that fits is judged whole
 /// before the app sees any of it.
 const HOLD_SIZE: usize = 64 << 10;
+/// Bytes of a body that, with its head, uvicorn reads at once.
+const REPEATABLE_SIZE: usize = READ_AT_ONCE - (16 << 10);
 /// How long an incomplete body is held back, so that clients and apps that talk while uploading
 /// still can.
 const HOLD_TIME: Duration = Duration::from_secs(1);
@@ -202,6 +207,15 @@ impl AppRequestBody {
             keeper: None,
             sender: None,
         }))
+    }
+
+    /// The same body, if the request could be sent again.
+    pub(crate) fn copy(&self) -> Option<Self> {
+        match self {
+            Self::Empty => Some(Self::Empty),
+            Self::Whole(Some(data)) if data.len() <= REPEATABLE_SIZE => Some(Self::Whole(Some(data.clone()))),
+            Self::Whole(_) | Self::Stream(_) => None,
+        }
     }
 
     /// The connection is told when all of it has been taken to be sent: at once, unless it streams.

@@ -3,3 +3,4 @@
 mod death;
 mod garbage;
 mod load;
+mod silent_ends;
