@@ -14,7 +14,7 @@ use super::{
     evidence::AllEvidence,
     files::{ConditionFile, FileContent, Holds},
     network::{self, NetworkConfig},
-    own::{self, OwnConfig, absent::Absent},
+    own::{self, OwnConfig, absent::Times},
     proposed::Proposed,
     ranges::Fault,
 };
@@ -131,7 +131,7 @@ impl Section for Config {
         let callers = Callers::about(names.collect());
         let proposed =
             Proposed::new(self.learn.unwrap_or(context.posture == Posture::Strict), context, evidence);
-        Ok(Policy { scopes, allow, deny, own, proposed, me, callers, absent: Absent::default(), files })
+        Ok(Policy { scopes, allow, deny, own, proposed, me, callers, times: Times::default(), files })
     }
 }
 

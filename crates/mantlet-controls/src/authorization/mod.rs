@@ -61,7 +61,7 @@ use http::{HeaderValue, Method, header};
 use self::{
     caller::{Callers, Me},
     condition::Condition,
-    own::{Own, absent::Absent},
+    own::{Own, absent::Times},
     proposed::Proposed,
 };
 pub use self::{
@@ -90,8 +90,8 @@ pub struct Policy {
     me: Option<Box<str>>,
     /// What the app has said of callers.
     pub(crate) callers: Callers,
-    /// What the app answers where there is nothing.
-    pub(crate) absent: Absent,
+    /// How long operations with objects take.
+    pub(crate) times: Times,
     files: Vec<Arc<ConditionFile>>,
 }
 

@@ -48,14 +48,6 @@ impl<B> ResponseBody<B> {
         matches!(self, Self::Own { .. })
     }
 
-    /// All of it, if it is known.
-    pub(crate) fn whole(&self) -> Option<&[u8]> {
-        match self {
-            Self::Own { bytes } | Self::Read { bytes } => Some(bytes.as_deref().unwrap_or_default()),
-            _ => None,
-        }
-    }
-
     /// The app's body, or its replacement.
     pub(crate) fn read(bytes: Bytes) -> Self {
         Self::Read { bytes: (!bytes.is_empty()).then_some(bytes) }

@@ -16,7 +16,7 @@ use crate::{
     audit::{Record, Sink},
     authorization::own::{
         After, Before, Own, Sent, Whose,
-        absent::{self, Asked, NotFound, hide_times},
+        absent::{self, hide_times},
     },
     cors,
     operation::Need,
@@ -34,9 +34,11 @@ pub(super) const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
 pub(super) struct Watched {
     /// Those by which its answer is judged.
     by_answer: Vec<Arc<Own>>,
-    /// A request like this one, to ask for other objects.
-    /// None if none will be.
-    question: Option<Request<()>>,
+    /// The target and the headers of the request, to ask for objects as this caller.
+    target: Uri,
+    headers: HeaderMap,
+    /// One of the rules is more than a report.
+    is_enforced: bool,
     since: Instant,
 }
 
@@ -109,21 +111,14 @@ where
     S: Sink,
 {
     let since = road.call.clock.instant();
-    let mut watched = Watched { by_answer: Vec::new(), question: None, since };
+    let is_enforced = rules.iter().any(|rule| rule.mode == Mode::Enforce);
+    let (target, headers) = (request.uri().clone(), request.headers().clone());
+    let mut watched = Watched { by_answer: Vec::new(), target, headers, is_enforced, since };
     if rules.iter().any(|rule| rule.asks_body()) {
         account::read_ahead(request).await?;
     }
-    let absent = &road.policy.authorization.absent;
+    let here = request.uri().path().to_owned();
     for (rule, before) in judged(&road.call, rules, request) {
-        let is_needed = match before {
-            Before::Known(whose) => rule.is_against(whose),
-            // What the app says where there is nothing may have to be asked for.
-            Before::Answer => rule.leads_elsewhere() || absent.find(&road.call, itself(&road.call)).is_none(),
-            Before::ReadHere | Before::ReadAt(_) => true,
-        };
-        if is_needed && watched.question.is_none() {
-            watched.question = Some(question(request));
-        }
         let targets = match before {
             Before::Known(whose) => {
                 if rule.mode == Mode::Enforce && rule.is_against(whose) && is_left_to_app(road)? {
@@ -131,7 +126,7 @@ where
                 }
                 if is_against(road, &rule, whose)? {
                     road.due.reached = Reached::Answered;
-                    return Err(hidden(road, &watched, None, itself(&road.call), app).await);
+                    return Err(hidden(road, &watched, &watched.target, app).await);
                 }
                 continue;
             }
@@ -139,26 +134,23 @@ where
                 watched.by_answer.push(rule);
                 continue;
             }
-            Before::ReadHere => vec![request.uri().path().to_owned()],
+            Before::ReadHere => vec![here.clone()],
             Before::ReadAt(targets) => targets,
         };
         // What does not exist is asked for beside it.
-        if let (Some(question), Some(Ok(target))) =
-            (&mut watched.question, targets.first().map(|target| target.parse::<Uri>()))
-        {
-            *question.uri_mut() = target;
-        }
-        let (whose, actual) = read(road, &rule, app, &watched, targets, true).await?;
+        let beside = targets.first().and_then(|target| target.parse::<Uri>().ok());
+        let whose = read(road, &rule, app, &watched, targets, true).await?;
         let is_refused = match whose {
             Whose::Absent => rule.mode == Mode::Enforce && rule.is_against(whose),
             whose => is_against(road, &rule, whose)?,
         };
         if is_refused {
             road.due.reached = Reached::Answered;
-            return Err(hidden(road, &watched, actual.as_ref(), Asked::Read(rule.place()), app).await);
+            let beside = beside.as_ref().unwrap_or(&watched.target);
+            return Err(hidden(road, &watched, beside, app).await);
         }
     }
-    if !watched.by_answer.is_empty() {
+    if watched.enforces() {
         // The whole object, or it could not be seen whose it is.
         let headers = request.headers_mut();
         for name in [header::RANGE, header::IF_RANGE, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE] {
@@ -189,11 +181,6 @@ where
         (rule, before)
     };
     rules.into_iter().map(judge).collect()
-}
-
-/// The 404 of the operation of a request itself.
-fn itself(call: &Call) -> Asked<'_> {
-    Asked::Itself(&call.method)
 }
 
 /// Records what a rule says against a request. Returns whether that ends it.
@@ -229,7 +216,7 @@ fn unavailable() -> Ending {
     Refusal::retry(Reason::AppUnavailable, RETRY).into()
 }
 
-/// Reads objects as the caller, and says whose they are; and what the app has answered about the last.
+/// Reads objects as the caller, and says whose they are.
 async fn read<B, A, S>(
     road: &Road<'_, S>,
     rule: &Own,
@@ -237,41 +224,35 @@ async fn read<B, A, S>(
     watched: &Watched,
     targets: Vec<String>,
     is_object: bool,
-) -> Result<(Whose, Option<HeaderMap>), Ending>
+) -> Result<Whose, Ending>
 where
     A: App<B>,
     S: Sink,
 {
-    let mut last = None;
-    let Some(question) = &watched.question else {
-        return Ok((Whose::Unclear("it cannot be asked for"), None));
-    };
     let is_single = targets.len() == 1;
     let mut pending: Vec<_> = targets.into_iter().map(|target| (target, is_object)).collect();
     while let Some((target, is_object)) = pending.pop() {
         let Ok(target) = target.parse::<Uri>() else {
-            return Ok((Whose::Unclear("its path cannot be asked for"), last));
+            return Ok(Whose::Unclear("its path cannot be asked for"));
         };
         // A 404 of something else would say nothing about the object.
         if road.policy.contract.reads(&road.call, target.path()) == Some(false) {
-            return Ok((Whose::Unclear("the app has no GET operation for it; name a `read`"), last));
+            return Ok(Whose::Unclear("the app has no GET operation for it; name a `read`"));
         }
-        let mut asked = question.clone();
-        *asked.uri_mut() = target;
+        let mut asked = watched.question(target);
+        let headers = asked.headers_mut();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let answer = match app.read(&road.call, asked, LONGEST, None).await {
             Some(answer) if !answer.status().is_server_error() => answer,
             _ if rule.mode == Mode::Enforce => return Err(unavailable()),
-            _ => return Ok((Whose::Unclear("the app does not answer"), last)),
+            _ => return Ok(Whose::Unclear("the app does not answer")),
         };
         match answer.status() {
             StatusCode::NOT_FOUND | StatusCode::GONE => {
                 let is_new = is_object && is_single && rule.lets_create(&road.call);
                 if rule.mode == Mode::Enforce && !is_new {
-                    if is_object && is_single {
-                        let (asked, absent) = (Asked::Read(rule.place()), &road.policy.authorization.absent);
-                        absent.learn(&road.call, asked, answer.headers(), answer.body());
-                    }
-                    return Ok((Whose::Absent, Some(answer.headers().clone())));
+                    return Ok(Whose::Absent);
                 }
             }
             // What may not be seen may not be changed, and the app says so itself.
@@ -279,55 +260,64 @@ where
                 if rule.mode == Mode::Enforce {
                     // What has its owner is not what was asked for.
                     if !is_object {
-                        return Ok((Whose::Foreign, Some(answer.headers().clone())));
+                        return Ok(Whose::Foreign);
                     }
                     return Err(Ending::Instead(Box::new(answer)));
                 }
             }
             status if status.is_success() => {
-                match rule.after(&road.call, question.uri().query(), answer.body(), is_object) {
+                match rule.after(&road.call, watched.target.query(), answer.body(), is_object) {
                     After::Known(Whose::Callers) => {}
-                    After::Known(whose) => return Ok((whose, Some(answer.headers().clone()))),
+                    After::Known(whose) => return Ok(whose),
                     After::ReadAt(more) => pending.extend(more.into_iter().map(|target| (target, false))),
-                    After::Removed { .. } => return Ok((Whose::Foreign, Some(answer.headers().clone()))),
+                    After::Removed { .. } => return Ok(Whose::Foreign),
                 }
             }
-            _ => return Ok((Whose::Unclear("the object cannot be read"), Some(answer.headers().clone()))),
+            _ => return Ok(Whose::Unclear("the object cannot be read")),
         }
-        last = Some(answer.headers().clone());
     }
-    Ok((Whose::Callers, last))
+    Ok(Whose::Callers)
 }
 
-/// The request for an object as the same caller, and with nothing of this request's own.
-fn question<B>(request: &Request<B>) -> Request<()> {
-    let mut question = Request::new(());
-    *question.method_mut() = Method::GET;
-    *question.uri_mut() = request.uri().clone();
-    for (name, value) in request.headers().iter().filter(|(name, _)| !is_left_out(name.as_str())) {
-        question.headers_mut().append(name.clone(), value.clone());
-    }
-    let headers = question.headers_mut();
-    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    question
-}
-
-/// Headers about a body, a connection, or what the client has already.
+/// Headers about a body, a connection, or what the client has already; and those that an app may take for
+/// another method.
 fn is_left_out(name: &str) -> bool {
     name.starts_with("content-")
         || name.starts_with("if-")
         || name.starts_with("sec-websocket-")
         || matches!(
             name,
-            "range" | "connection" | "upgrade" | "transfer-encoding" | "expect" | "te" | "trailer"
+            "range"
+                | "connection"
+                | "upgrade"
+                | "transfer-encoding"
+                | "expect"
+                | "te"
+                | "trailer"
+                | "x-http-method-override"
+                | "x-http-method"
+                | "x-method-override"
         )
 }
 
 impl Watched {
+    /// The request for an object as the same caller, and with nothing of this request's own.
+    fn question(&self, target: Uri) -> Request<()> {
+        let mut question = Request::new(());
+        *question.uri_mut() = target;
+        let kept = self.headers.iter().filter(|(name, _)| !is_left_out(name.as_str()));
+        question.headers_mut().extend(kept.map(|(name, value)| (name.clone(), value.clone())));
+        question
+    }
+
     /// Whether the app's answer has to be read.
     pub(super) fn needs(&self, status: StatusCode) -> bool {
-        status == StatusCode::NOT_FOUND || (!self.by_answer.is_empty() && status.is_success())
+        !self.by_answer.is_empty() && status.is_success()
+    }
+
+    /// Whether something depends on the answer.
+    fn enforces(&self) -> bool {
+        self.by_answer.iter().any(|rule| rule.mode == Mode::Enforce)
     }
 }
 
@@ -373,7 +363,7 @@ where
     if let Head::Unclear(why) = head_of(&road.call, answer) {
         for rule in std::mem::take(&mut watched.by_answer) {
             if is_against(road, &rule, Whose::Unclear(why))? {
-                return Err(hidden(road, &watched, Some(answer.headers()), itself(&road.call), app).await);
+                return Err(hidden(road, &watched, &watched.target, app).await);
             }
         }
     }
@@ -398,14 +388,14 @@ where
     let Some(mut watched) = road.due.own.take() else { return Ok(()) };
     if parts.status().is_success() {
         for rule in std::mem::take(&mut watched.by_answer) {
-            let query = watched.question.as_ref().and_then(|question| question.uri().query());
+            let query = watched.target.query();
             let after = match parts.plain() {
                 Ok(plain) => rule.after(&road.call, query, &plain, true),
                 Err(why) => After::Known(Whose::Unclear(why)),
             };
             let whose = match after {
                 After::Known(whose) => whose,
-                After::ReadAt(targets) => read(road, &rule, app, &watched, targets, false).await?.0,
+                After::ReadAt(targets) => read(road, &rule, app, &watched, targets, false).await?,
                 After::Removed { removed, of, rest } => {
                     let what = format!("{}: {removed} of {of} items", rule.place());
                     road.audit.record(Record::of_removed(&road.call, rule.mode, what));
@@ -422,7 +412,7 @@ where
                 }
             };
             if is_against(road, &rule, whose)? {
-                return Err(hidden(road, &watched, Some(parts.headers()), itself(&road.call), app).await);
+                return Err(hidden(road, &watched, &watched.target, app).await);
             }
         }
     }
@@ -432,63 +422,56 @@ where
 
 /// Learns from the answer that the client gets, and holds it back if it says that there is nothing.
 pub(super) fn finish<B, S>(road: &Road<'_, S>, answer: &mut Response<ResponseBody<B>>) {
-    let Some(watched) = &road.due.own else { return };
-    let (absent, call) = (&road.policy.authorization.absent, &road.call);
-    if answer.status() == StatusCode::NOT_FOUND {
-        hide_times(answer.headers_mut());
-        if let Some(body) = answer.body().whole() {
-            absent.learn(call, itself(call), answer.headers(), body);
-        }
-    }
+    let Some(watched) = road.due.own.as_ref().filter(|watched| watched.is_enforced) else { return };
+    let (times, call) = (&road.policy.authorization.times, &road.call);
     let passed = call.clock.instant().saturating_duration_since(watched.since);
     // Only what finds an object says how long that takes.
     if answer.status().is_success() {
-        absent.took(call, passed);
+        times.took(call, passed);
     } else if answer.status() == StatusCode::NOT_FOUND {
-        answer.extensions_mut().insert(Tarpit(absent.left(call, passed)));
+        hide_times(answer.headers_mut());
+        answer.extensions_mut().insert(Tarpit(times.left(call, passed)));
     }
 }
 
-/// The answer in the place of an object that is not the caller's: what the app says where there is
-/// nothing.
-async fn hidden<B, A, S>(
-    road: &Road<'_, S>,
-    watched: &Watched,
-    actual: Option<&HeaderMap>,
-    words: Asked<'_>,
-    app: &mut A,
-) -> Ending
+/// The answer in the place of an object that is not the caller's: what the app says to this caller where
+/// there is nothing.
+async fn hidden<B, A, S>(road: &Road<'_, S>, watched: &Watched, target: &Uri, app: &mut A) -> Ending
 where
     A: App<B>,
     S: Sink,
 {
-    let (absent, call) = (&road.policy.authorization.absent, &road.call);
-    // The app is asked for something that does not exist, if it is not known yet what it says to that.
-    if absent.find(call, words).is_none()
-        && let Some(question) = &watched.question
-        && let Some(other) = absent::another(call, question.uri())
-    {
-        let mut asked = question.clone();
-        *asked.uri_mut() = other.target.clone();
-        if let Some(answer) = app.read(call, asked, absent::LONGEST, None).await
-            && answer.status() == StatusCode::NOT_FOUND
-        {
-            absent.learn_of(call, words, &other, (answer.headers(), answer.body()));
+    let (times, call) = (&road.policy.authorization.times, &road.call);
+    let mut answer = None;
+    for other in absent::others(call, target) {
+        let said = app.read(call, watched.question(other.target.clone()), absent::LONGEST, None).await;
+        if let Some(said) = said.filter(|said| said.status() == StatusCode::NOT_FOUND) {
+            answer = Some(said.map(|words| other.renamed(&words)));
+            break;
         }
     }
-    let known = absent.find(call, words).unwrap_or_else(|| Arc::new(NotFound::usual()));
-    let body = known.body(call);
-    let mut answer = Response::new(Bytes::new());
-    *answer.status_mut() = StatusCode::NOT_FOUND;
-    let length = known.headers.get(header::CONTENT_LENGTH).filter(|_| call.method == Method::HEAD).cloned();
-    let length = length.unwrap_or_else(|| HeaderValue::from(body.len()));
-    *answer.headers_mut() = known.headers(&length, actual);
-    answer.headers_mut().entry(header::CONTENT_LENGTH).or_insert(length);
-    if call.method != Method::HEAD {
-        *answer.body_mut() = body;
+    let mut answer = answer.unwrap_or_else(usual);
+    hide_times(answer.headers_mut());
+    let length = HeaderValue::from(answer.body().len());
+    // In its place.
+    if let Some(told) = answer.headers_mut().get_mut(header::CONTENT_LENGTH) {
+        *told = length;
+    } else {
+        answer.headers_mut().insert(header::CONTENT_LENGTH, length);
+    }
+    if call.method == Method::HEAD {
+        *answer.body_mut() = Bytes::new();
     }
     let passed = call.clock.instant().saturating_duration_since(watched.since);
-    absent.took(call, passed);
-    answer.extensions_mut().insert(Tarpit(absent.left(call, passed)));
+    answer.extensions_mut().insert(Tarpit(times.left(call, passed)));
     Ending::Instead(Box::new(answer))
+}
+
+/// FastAPI's own answer.
+fn usual() -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::from_static(absent::USUAL));
+    *answer.status_mut() = StatusCode::NOT_FOUND;
+    answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(absent::USUAL.len()));
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
 }

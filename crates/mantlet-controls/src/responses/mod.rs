@@ -153,10 +153,6 @@ impl<B: Body<Data = Bytes>> Parts<B> {
         self.head.status
     }
 
-    pub(crate) const fn headers(&self) -> &HeaderMap {
-        &self.head.headers
-    }
-
     /// The body without its compression, or why it cannot be had.
     pub(crate) fn plain(&self) -> Result<Cow<'_, [u8]>, &'static str> {
         match &self.seen {

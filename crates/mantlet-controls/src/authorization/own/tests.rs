@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use http::{HeaderMap, Request};
+use http::Request;
 
 use super::{
-    absent::{Absent, Asked},
+    absent::{Other, Times, others},
     *,
 };
 use crate::{
@@ -103,59 +103,52 @@ fn a_target_is_filled_with_values_that_cannot_leave_their_place() {
 
 #[test]
 fn answers_are_held_back_until_the_next_step() {
-    let absent = Absent::default();
+    let times = Times::default();
     let call = call(Method::GET, "/orders/1");
-    let left = |passed: u64| absent.left(&call, Duration::from_micros(passed)).as_micros();
+    let left = |passed: u64| times.left(&call, Duration::from_micros(passed)).as_micros();
     assert_eq!((left(0), left(1), left(10_000), left(10_001)), (10_000, 9_999, 0, 9_999));
-    // A step is as long as nearly every answer takes.
+    // A step is as long as nearly every answer takes twice.
     for _ in 0..63 {
-        absent.took(&call, Duration::from_millis(30));
+        times.took(&call, Duration::from_millis(30));
     }
-    absent.took(&call, Duration::from_secs(9));
-    assert_eq!((left(1_000), left(30_001)), (29_000, 29_999));
+    times.took(&call, Duration::from_secs(9));
+    assert_eq!((left(1_000), left(60_001)), (59_000, 59_999));
     for _ in 0..64 {
-        absent.took(&call, Duration::from_secs(9));
+        times.took(&call, Duration::from_secs(9));
     }
-    assert_eq!(left(1_000), 249_000, "never more than that");
+    assert_eq!(left(1_000), 999_000, "never more than that");
 }
 
+/// What the app says of something that does not exist becomes what it would say of this.
 #[test]
-fn an_id_in_a_404_is_believed_once_it_was_seen_twice() {
-    let contract = serde_json::json!({
-        "version": 1, "source": "inspector", "shapes": [],
-        "router": {"redirect-slashes": true, "complete": true, "routes": [{
-            "kind": "http", "path": "/orders/{order_id}", "methods": ["GET"], "hidden": false,
-            "operation": {"id": "order", "body": {"kind": "none"}, "inputs": []}
-        }]}
-    });
-    let model = serde_json::from_value(contract).unwrap();
-    let contract = Arc::new(crate::operation::Contract::compile(&model).0);
-    let of = |id: &str| {
-        let mut call = call(Method::GET, &format!("/orders/{id}"));
-        let route = Arc::clone(contract.routes.http().next().unwrap());
-        let parameters =
-            vec![("order_id".to_owned(), mantlet_contract::routes::Convertor::Text, 8..8 + id.len())];
-        call.operation = Some(crate::operation::Matched {
-            contract: Arc::clone(&contract),
-            route,
-            unsure: false,
-            parameters,
-        });
-        call
+fn words_are_about_what_was_asked_for() {
+    let said = |id: &str, words: &dyn Fn(&str) -> String| {
+        let path = format!("/orders/{id}");
+        let target: http::Uri = path.parse().unwrap();
+        let of = |other: &Other| {
+            let asked = other.target.path().strip_prefix("/orders/").unwrap().to_owned();
+            assert_ne!(asked, id);
+            String::from_utf8(other.renamed(&words(&asked).into()).to_vec()).unwrap()
+        };
+        others(&call(Method::GET, &path), &target).iter().map(of).collect::<Vec<_>>()
     };
-    let (absent, headers) = (Absent::default(), HeaderMap::new());
-    let said = |id: &str| {
-        absent
-            .find(&of(id), Asked::Itself(&Method::GET))
-            .map(|found| String::from_utf8(found.body(&of(id)).to_vec()).unwrap())
+    let as_sent = |id: &str| format!("no order {id}, nor 88");
+    let as_number = |id: &str| {
+        let number = id.trim_matches('+').split('.').next().unwrap().trim_start_matches('0');
+        format!(r#"{{"status": 404, "id": {number}}}"#)
     };
-    absent.learn(&of("404"), Asked::Itself(&Method::GET), &headers, br#"{"status": 404}"#);
-    assert_eq!(said("7"), None, "it may be the status");
-    absent.learn(&of("7"), Asked::Itself(&Method::GET), &headers, br#"{"status": 404}"#);
-    assert_eq!(said("404").as_deref(), Some(r#"{"status": 404}"#));
-
-    absent.learn(&of("8"), Asked::Itself(&Method::GET), &headers, b"no order 8, nor 88");
-    absent.learn(&of("9"), Asked::Itself(&Method::GET), &headers, b"no order 9, nor 88");
-    assert_eq!(said("88").as_deref(), Some("no order 88, nor 88"));
-    assert_eq!(said("5").as_deref(), Some("no order 5, nor 88"));
+    let as_uuid = |id: &str| format!("no {}", uuid::Uuid::try_parse(id).unwrap());
+    assert_eq!(said("88", &as_sent), ["no order 88, nor 88"]);
+    assert_eq!(said("404", &as_number), [r#"{"status": 404, "id": 404}"#]);
+    assert_eq!(said("007", &as_sent), ["no order 007, nor 88"]);
+    for id in ["7", "007", "+7", "7.0", "+007.00"] {
+        assert_eq!(said(id, &as_number), [r#"{"status": 404, "id": 7}"#], "{id}");
+    }
+    let uuid = "0b1fd2c4-8ff1-4b0e-9a41-51f4b6f4a1c3";
+    for id in [uuid.to_owned(), uuid.to_uppercase(), uuid.replace('-', "")] {
+        assert_eq!(said(&id, &as_uuid), [format!("no {uuid}")]);
+        assert_eq!(said(&id, &as_sent), [format!("no order {id}, nor 88")]);
+    }
+    assert_eq!(said("ORD-0002", &as_sent), ["no order ORD-0002, nor 88"; 2]);
+    assert_eq!(said("fern", &as_sent), ["no order fern, nor 88"]);
 }

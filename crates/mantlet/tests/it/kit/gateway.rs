@@ -330,7 +330,11 @@ impl Drop for Gateway {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
-            eprintln!("what mantlet said:\n{}", self.stderr.text());
+            // Not so much that the failure above it is not seen.
+            let said = self.stderr.text();
+            let lines: Vec<_> = said.lines().collect();
+            let last = &lines[lines.len().saturating_sub(40)..];
+            eprintln!("what mantlet said last:\n{}", last.join("\n"));
         }
     }
 }
