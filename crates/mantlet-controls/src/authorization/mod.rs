@@ -118,16 +118,31 @@ pub(crate) struct Judged {
     pub(crate) reported: Option<Box<Refusal>>,
 }
 
-/// The rules about owners for a request. A path that is that of an operation means this operation alone:
-/// `/notes/{note_id}` does not mean `/notes/batch`, if the app has both.
+/// The rules about owners for a request. A path that is that of an operation does not mean other operations
+/// below it: `/notes/{note_id}` does not mean `/notes/batch`, if the app has both. It means those
+/// that take the same requests, and more: `DELETE /{kind}/{id}`.
 fn own_of<'p>(own: &'p Selection<Arc<Own>>, call: &Call) -> impl Iterator<Item = &'p Arc<Own>> {
     let matched = call.operation.as_ref().filter(|matched| matched.contract.exact);
     let this = matched.map(|matched| shape(matched.route.own_path()));
     own.of_templates(&call.method, call.spellings(), tags(call), move |template| {
-        let is_another =
-            |contract: &Contract| contract.has_path(template) && this.as_deref() != Some(template);
-        !matched.is_some_and(|matched| is_another(&matched.contract))
+        let is_this = this.as_deref().is_some_and(|this| covers(this, template));
+        is_this || !matched.is_some_and(|matched| matched.contract.has_path(template))
     })
+}
+
+/// Whether each path of the second template is one of the first, by their shapes. `/{}/{}` covers
+/// `/orders/{}`, which does not cover `/orders/export`.
+fn covers(wide: &str, narrow: &str) -> bool {
+    let mut narrow = narrow.split('/');
+    for wide in wide.split('/') {
+        match (wide, narrow.next()) {
+            ("{*}", Some(_)) => return true,
+            ("{}", Some(narrow)) if narrow != "{*}" => {}
+            (wide, Some(narrow)) if wide == narrow => {}
+            _ => return false,
+        }
+    }
+    narrow.next().is_none()
 }
 
 /// The tags of an operation.
@@ -187,7 +202,7 @@ impl Policy {
     }
 
     /// Whether the configuration says whose the object of a request has to be.
-    fn has_own(&self, call: &Call) -> bool {
+    pub fn has_own(&self, call: &Call) -> bool {
         !self.own.is_empty() && own_of(&self.own, call).next().is_some()
     }
 

@@ -273,3 +273,20 @@ fn a_uuid_is_the_same_in_every_spelling() {
     }
     assert!(same(&json!(7), "7") && same(&json!("7"), "7"));
 }
+
+#[test]
+fn one_template_covers_another() {
+    for (wide, narrow, expected) in [
+        ("/orders/{}", "/orders/{}", true),
+        ("/{}/{}", "/orders/{}", true),
+        ("/{*}", "/orders/{}", true),
+        ("/orders/{*}", "/orders/{}/lines/{}", true),
+        ("/orders/export", "/orders/{}", false),
+        ("/{}/export", "/orders/{}", false),
+        ("/{}/{}", "/orders/{*}", false),
+        ("/{}", "/orders/{}", false),
+        ("/{}/{}", "/orders", false),
+    ] {
+        assert_eq!(covers(wide, narrow), expected, "{wide} {narrow}");
+    }
+}

@@ -81,7 +81,8 @@ fn normal(path: &str) -> Vec<u8> {
     whole
 }
 
-fn decoded(path: &str) -> Vec<u8> {
+/// The bytes that a path means.
+pub(crate) fn decoded(path: &str) -> Vec<u8> {
     read(path).map(|(byte, _)| byte).collect()
 }
 

@@ -67,6 +67,8 @@ pub struct Contract {
     paths: HashSet<Box<str>>,
     /// Every name that a field or a parameter has anywhere: these are the app's own words.
     pub(crate) names: HashSet<Box<str>>,
+    /// For the names of a field of a model that has several (its own, aliases): all of them.
+    spellings: HashMap<Box<str>, Vec<Box<str>>>,
 }
 
 impl Contract {
@@ -156,6 +158,7 @@ impl Contract {
             proposals,
             paths,
             names,
+            spellings: spellings_of(model),
         };
         (found, notes)
     }
@@ -174,6 +177,11 @@ impl Contract {
     /// Whether a field or a parameter has this name anywhere.
     pub(crate) fn has_name(&self, name: &str) -> bool {
         self.names.contains(name)
+    }
+
+    /// Names that mean the same field as this one in some model, this one among them. None if it has one name.
+    pub(crate) fn spellings(&self, name: &str) -> Option<&[Box<str>]> {
+        self.spellings.get(name).map(Vec::as_slice)
     }
 
     /// The operation that tells a caller about itself, if there is one that needs nothing but a credential: its path.
@@ -245,6 +253,31 @@ fn names_of(model: &model::Contract, routes: &Routes) -> HashSet<Box<str>> {
         names.extend(input.take.names().map(Into::into));
     }
     names
+}
+
+/// The names of fields that have several.
+fn spellings_of(model: &model::Contract) -> HashMap<Box<str>, Vec<Box<str>>> {
+    let mut all: HashMap<Box<str>, Vec<Box<str>>> = HashMap::new();
+    let objects = model.shapes.iter().filter_map(|shape| match shape {
+        model::Shape::Object(object) => Some(object),
+        _ => None,
+    });
+    for field in objects.flat_map(|object| &object.fields) {
+        let keys = field.lookup.iter().filter_map(|path| match path.as_slice() {
+            [model::PathItem::Key(key)] => Some(key.as_str()),
+            _ => None,
+        });
+        let mut names: Vec<&str> = keys.chain([field.name.as_str()]).collect();
+        names.sort_unstable();
+        names.dedup();
+        for name in names.iter().filter(|_| names.len() > 1) {
+            let known = all.entry((*name).into()).or_default();
+            known.extend(names.iter().map(|name| Box::from(*name)));
+            known.sort_unstable();
+            known.dedup();
+        }
+    }
+    all
 }
 
 /// Cookies that identify the caller of an operation.

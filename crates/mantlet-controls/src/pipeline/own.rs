@@ -360,6 +360,11 @@ where
     S: Sink,
 {
     let Some(mut watched) = road.due.own.take() else { return Ok(()) };
+    // Only a rule that enforces asks for all of it.
+    let is_partial = matches!(answer.status(), StatusCode::NOT_MODIFIED | StatusCode::PARTIAL_CONTENT);
+    if is_partial && !watched.enforces() {
+        watched.by_answer.clear();
+    }
     if let Head::Unclear(why) = head_of(&road.call, answer) {
         for rule in std::mem::take(&mut watched.by_answer) {
             if is_against(road, &rule, Whose::Unclear(why))? {

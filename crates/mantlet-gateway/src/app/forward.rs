@@ -124,8 +124,11 @@ impl App<ClientRequestBody> for &Forward<'_> {
         let is_head = parts.method == Method::HEAD;
         let limit = call.response_timeout.unwrap_or(upstream.config.response_timeout);
         let mut request = Request::from_parts(parts, body);
-        if call.version == Version::HTTP_11 && !upstream.config.is_uvicorn {
-            // uvicorn sends none.
+        if call.version == Version::HTTP_11
+            && !upstream.config.is_uvicorn
+            && !policy.authorization.has_own(call)
+        {
+            // uvicorn sends none. And they would tell of an object before it is known whose it is.
             early::pass_on(&mut request, connection);
         }
 

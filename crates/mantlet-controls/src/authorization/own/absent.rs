@@ -18,7 +18,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Uri};
 use uuid::Uuid;
 
-use crate::Call;
+use crate::{Call, dpop::decoded};
 
 /// Bytes of the longest answer that is passed on.
 pub(crate) const LONGEST: usize = 16 << 10;
@@ -124,13 +124,8 @@ impl Other {
 pub(crate) fn others(call: &Call, target: &Uri) -> Vec<Other> {
     // Without a parameter it is the last part of what is read.
     let value = values(call).last().or_else(|| target.path().rsplit('/').next()).unwrap_or_default();
-    // The last place where it stands in the target, as a whole.
     let path = target.path();
-    let parts = path.match_indices(value).filter_map(|(at, _)| {
-        let (before, rest) = (path.get(..at)?, path.get(at + value.len()..)?);
-        (before.ends_with('/') && (rest.is_empty() || rest.starts_with('/'))).then_some((before, rest))
-    });
-    let Some((before, rest)) = parts.last().filter(|_| !value.is_empty()) else { return Vec::new() };
+    let Some((before, rest)) = around(value, path) else { return Vec::new() };
     let query = target.query().map(|query| format!("?{query}")).unwrap_or_default();
     let others = other_ids(value).into_iter().filter_map(|(other, mut names)| {
         let target = format!("{before}{other}{rest}{query}").parse().ok()?;
@@ -138,6 +133,23 @@ pub(crate) fn others(call: &Call, target: &Uri) -> Vec<Other> {
         Some(Other { target, names })
     });
     others.collect()
+}
+
+/// What stands around the last place where a value stands in a path as a whole, in whichever spelling.
+fn around<'p>(value: &str, path: &'p str) -> Option<(&'p str, &'p str)> {
+    let of_segment = |at: usize| {
+        let end = path.get(at..)?.find('/').map_or(path.len(), |length| at + length);
+        (decoded(path.get(at..end)?) == value.as_bytes()).then(|| path.get(..at).zip(path.get(end..)))?
+    };
+    let of_several = |at: usize| {
+        let (before, rest) = (path.get(..at)?, path.get(at + value.len()..)?);
+        (before.ends_with('/') && (rest.is_empty() || rest.starts_with('/'))).then_some((before, rest))
+    };
+    if value.is_empty() {
+        return None;
+    }
+    let segment = path.match_indices('/').filter_map(|(at, _)| of_segment(at + 1)).next_back();
+    segment.or_else(|| path.match_indices(value).filter_map(|(at, _)| of_several(at)).last())
 }
 
 /// Ids of the same form that nothing has, each with further ways in which an app may write it, and the

@@ -160,14 +160,7 @@ impl Own {
             Owner::Body(pointer) => Before::Known(match body {
                 // What is not there is not set.
                 Sent::Nothing => Whose::Callers,
-                Sent::Json(body) if pointer.is_absent(body.root()) => Whose::Callers,
-                Sent::Json(body) => {
-                    let found = pointer.find(body.root());
-                    let own = values_of_caller(call, &self.equals);
-                    found.map_or(Whose::Unclear("the body does not say it in one way"), |found| {
-                        self.whose(&own, found)
-                    })
-                }
+                Sent::Json(body) => self.whose_in_body(call, pointer, body.root()),
                 Sent::Other => Whose::Unclear("the body is not JSON, or too large"),
             }),
             Owner::Item { .. } if call.opens_websocket => {
@@ -178,6 +171,25 @@ impl Own {
             Owner::Item { .. } => Before::Known(Whose::Callers),
             Owner::Response(_) => self.before_object(call, query, body),
         }
+    }
+
+    /// Fields may have several names: whichever are there have to name the caller.
+    fn whose_in_body(&self, call: &Call, pointer: &Pointer, body: Item<'_>) -> Whose {
+        let own = values_of_caller(call, &self.equals);
+        let contract = call.operation.as_ref().map(|matched| &matched.contract);
+        let mut all = Whose::Callers;
+        for pointer in pointer.spelled(|name| contract?.spellings(name)) {
+            if pointer.is_absent(body) {
+                continue;
+            }
+            let found = pointer.find(body).map(|found| self.whose(&own, found));
+            match found.unwrap_or(Whose::Unclear("the body does not say it in one way")) {
+                Whose::Callers => {}
+                Whose::Foreign => return Whose::Foreign,
+                unclear => all = unclear,
+            }
+        }
+        all
     }
 
     fn before_object(&self, call: &Call, query: Option<&str>, body: Sent<'_>) -> Before {

@@ -36,6 +36,17 @@ impl Pointer {
         false
     }
 
+    /// The same place in all spellings of its steps. A step that this gives no others for has one.
+    pub(super) fn spelled<'s>(&self, others: impl Fn(&str) -> Option<&'s [Box<str>]>) -> Vec<Self> {
+        let mut all = vec![Self::default()];
+        for step in &self.0 {
+            let spellings = others(step).unwrap_or(std::slice::from_ref(step));
+            let longer = |path: &Self, step: &str| Self([&*path.0, &[Box::from(step)]].concat());
+            all = all.iter().flat_map(|path| spellings.iter().map(move |step| longer(path, step))).collect();
+        }
+        all
+    }
+
     pub(super) fn steps(&self) -> &[Box<str>] {
         &self.0
     }

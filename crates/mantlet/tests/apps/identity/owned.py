@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request, Res
 from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
 from fastapi.security import OAuth2PasswordBearer, OAuth2PasswordRequestForm
 from jwt.exceptions import InvalidTokenError
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 SECRET_KEY = "the-owl-of-the-keep-counts-all-the-mice"
 USERS: dict[str, dict[str, Any]] = {
@@ -55,8 +55,10 @@ class Order(BaseModel):
 
 
 class NewOrder(BaseModel):
+    model_config = ConfigDict(populate_by_name=True)
+
     text: str
-    user_id: int | None = None
+    user_id: int | None = Field(None, alias="userId")
 
 
 class Page(BaseModel):
@@ -212,3 +214,8 @@ def forms(order_id: int, form: str, user: Caller) -> Response:
     if form == "here":
         return RedirectResponse(f"/orders/{order_id}")
     raise HTTPException(404, "No such form")
+
+
+@app.delete("/{kind}/{number}")
+def remove_any(kind: str, number: int, user: Caller) -> str:
+    return f"{LINES[number]} is gone"
