@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what Mantlet costs, beside nginx doing the same work in the same run.
 
 mod connections;
+mod example;
 mod goodput;
 mod h2load;
 mod identity;
@@ -52,7 +53,7 @@ Options:
                 load (what an app can carry, and floods of a slow one),
                 refusal (a 429, beside slowapi), identity (verdicts on tokens, beside Envoy, HAProxy and
                 PyJWT; -gates, -app, -instructions or -memory for a part of it), decision (of a rate, in memory), redis (the same in
-                Redis on loopback)
+                Redis on loopback), objects (whose an object is, in memory)
   --against FILE
                 Compare with another build of Mantlet: instructions a request (by callgrind, for
                 CPU time differs more from run to run than builds do), then CPU time, then memory
@@ -73,7 +74,7 @@ pub(crate) fn bench(mut flags: Flags) -> Result<()> {
     let names: Vec<&str> = WORKLOADS
         .iter()
         .map(|workload| workload.name)
-        .chain(["memory", "start", "goodput", "load", "refusal", "decision", "redis", "identity"])
+        .chain(["memory", "start", "goodput", "load", "refusal", "decision", "objects", "redis", "identity"])
         .chain(identity::PARTS)
         .collect();
     // Two builds are compared by what requests and connections cost.
@@ -135,7 +136,11 @@ pub(crate) fn bench(mut flags: Flags) -> Result<()> {
         sections += &throttle::refusals(&place, &generators, rounds, seconds)?;
     }
     if wanted("decision") {
-        sections += &throttle::decisions()?;
+        sections += &example::run("A decision of a rate in memory", "throttle", 5)?;
+    }
+    if wanted("objects") {
+        sections +=
+            &example::run("Whose an object is, on top of the same request without a rule", "ownership", 4)?;
     }
     if wanted("redis") {
         sections += &throttle::redis(&place, rounds, seconds)?;

@@ -16,8 +16,6 @@ use super::{
     workload::Generators,
     wrk,
 };
-use crate::shell::{cargo, output};
-
 /// Requests a second where time is measured: far from what anything here can bear.
 const RATE: u32 = 500;
 
@@ -67,17 +65,6 @@ fn use_up(port: u16) -> Result<()> {
         }
     }
     bail!("nothing was refused")
-}
-
-/// Time and memory of a decision on this machine, as the example of the crate measures them.
-pub(super) fn decisions() -> Result<String> {
-    let mut example = cargo(&["run", "--locked", "--release", "--quiet", "--package", "mantlet-controls"]);
-    let lines = output(example.args(["--example", "throttle"]))?;
-    ensure!(lines.lines().count() == 5, "the example says something else than it did:\n{lines}");
-    let lines: String = lines.lines().map(|line| format!("- {line}\n")).collect::<Vec<_>>().concat();
-    Ok(format!(
-        "\nA decision of a rate in memory (`cargo run --release -p mantlet-controls --example throttle`):\n\n{lines}"
-    ))
 }
 
 /// Milliseconds of requests that are counted in Redis, beside those that are counted here.
