@@ -42,14 +42,14 @@ pub(crate) async fn follow(files: impl Fn() -> Vec<Arc<ConditionFile>>) {
             }
         }
         for file in &mut followed {
-            file.look();
+            file.look().await;
         }
         tokio::time::sleep(EVERY).await;
     }
 }
 
 impl Followed {
-    fn look(&mut self) {
+    async fn look(&mut self) {
         let stamp = Some(stamp_of(self.file.path()));
         let is_settled = self.last == stamp;
         self.last.clone_from(&stamp);
@@ -58,8 +58,13 @@ impl Followed {
         }
         self.read = stamp;
         let (path, key) = (self.file.path().display(), self.file.key());
-        let content = fs::read(self.file.path()).map(Content::new).map_err(|error| cannot_be_read(&error));
-        match content.and_then(|content| self.file.take(&content)) {
+        // A database of countries takes its time, in which the operator is answered.
+        let file = Arc::clone(&self.file);
+        let taken = tokio::task::spawn_blocking(move || {
+            let content = fs::read(file.path()).map(Content::new).map_err(|error| cannot_be_read(&error));
+            content.and_then(|content| file.take(&content))
+        });
+        match taken.await.unwrap_or_else(|_| Err("cannot be used".to_owned())) {
             Ok(Taken::InForce(what)) => tell(&format!("`{path}` ({key}) was read again: {what}")),
             Ok(Taken::Unchanged) if self.is_broken => tell(&format!("`{path}` ({key}) can be read again")),
             Ok(Taken::Unchanged) => {}

@@ -59,6 +59,7 @@ impl Routes {
             prefixes: below.prefixes.clone(),
             handled: handled.clone(),
         };
+        let mut opaque = Vec::new();
         for route in &router.routes {
             let index = u32::try_from(entries.len()).unwrap_or(u32::MAX);
             let mut own = &BTreeMap::new();
@@ -75,11 +76,7 @@ impl Routes {
                         unsure: unsure.as_ref().or_else(|| unsure_at.get(path)).cloned(),
                         path: whole,
                         methods,
-                        visibility: match (*docs, *hidden) {
-                            (true, _) => Visibility::Docs,
-                            (false, true) => Visibility::Hidden,
-                            (false, false) => Visibility::Public,
-                        },
+                        visibility: Visibility::of(*docs, *hidden),
                         operation: operation.as_deref().cloned(),
                         answers_invalid: router.answers_invalid,
                         answers_unsayable: router.answers_unsayable,
@@ -99,6 +96,7 @@ impl Routes {
                     let whole = format!("{}{path}", below.path);
                     let mount = Some(below.mount.unwrap_or(whole.len()));
                     let path = format!("{path}/{{path:path}}");
+                    opaque.extend(router.is_none().then(|| format!("{whole}/{{path:path}}").into()));
                     let unsure = unsure.clone().or_else(|| unsure_at.get(&path).cloned());
                     let below = inside(whole, None, mount, &unsure);
                     let inner = router.as_ref().map(|router| Box::new(Self::below(&below, router, errors)));
@@ -119,7 +117,10 @@ impl Routes {
                 model::Route::Opaque { why, path, methods } => {
                     let why = || why.as_str().into();
                     match path {
-                        Some(path) => _ = unsure_at.entry(path.clone()).or_insert_with(why),
+                        Some(path) => {
+                            opaque.push(format!("{}{path}", below.path).into());
+                            unsure_at.entry(path.clone()).or_insert_with(why);
+                        }
                         None => _ = unsure.get_or_insert_with(why),
                     }
                     (path.clone(), Kind::Opaque(methods.clone()))
@@ -145,7 +146,7 @@ impl Routes {
             }
         }
         let (redirect_slashes, complete) = (router.redirect_slashes, router.complete);
-        Self { entries, tree, anywhere, hosts, redirect_slashes, complete, roots: Roots::default() }
+        Self { entries, tree, anywhere, hosts, redirect_slashes, complete, opaque, roots: Roots::default() }
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Routes {
     hosts: HashMap<Box<str>, Vec<u32>>,
     redirect_slashes: bool,
     complete: bool,
+    /// Templates of what answers by itself, such as a mounted WSGI app: with what they are mounted below.
+    opaque: Vec<Box<str>>,
     /// Of the app itself.
     roots: Roots,
 }
@@ -97,6 +99,16 @@ pub enum Visibility {
     Hidden,
     /// It is the document itself, or a page of the documentation.
     Docs,
+}
+
+impl Visibility {
+    const fn of(is_docs: bool, is_hidden: bool) -> Self {
+        match (is_docs, is_hidden) {
+            (true, _) => Self::Docs,
+            (false, true) => Self::Hidden,
+            (false, false) => Self::Public,
+        }
+    }
 }
 
 /// What becomes of a request.
@@ -203,6 +215,19 @@ impl Routes {
         found.into_iter()
     }
 
+    fn opaque(&self) -> impl Iterator<Item = &str> {
+        let mut routers = vec![self];
+        let mut found = Vec::new();
+        while let Some(router) = routers.pop() {
+            found.extend(router.opaque.iter().map(|template| &**template));
+            routers.extend(router.entries.iter().filter_map(|entry| match &entry.kind {
+                Kind::Mount(Some(inner)) | Kind::Host(_, Some(inner)) => Some(&**inner),
+                _ => None,
+            }));
+        }
+        found.into_iter()
+    }
+
     /// Every operation, below mounts too.
     pub fn operations(&self) -> impl Iterator<Item = &Operation> {
         self.http().filter_map(|route| route.operation.as_ref())
@@ -214,6 +239,9 @@ impl Routes {
         let names = |route: &&Arc<HttpRoute>| is_named_by(route.own_path(), path);
         if let Some(route) = self.http().find(names) {
             return Some(route.own_path());
+        }
+        if let Some(opaque) = self.opaque().find(|template| is_named_by(template, path)) {
+            return Some(opaque);
         }
         let is_websocket = matches!(self.find(Wanted::WebSocket, path), Found::WebSocket);
         is_websocket.then_some("a WebSocket")

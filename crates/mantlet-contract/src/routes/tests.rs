@@ -72,6 +72,25 @@ fn what_is_veiled_leaves_no_trace_whatever_the_method_and_the_slash() {
 }
 
 #[test]
+fn what_answers_by_itself_has_names() {
+    let mount = |path: &str, router: serde_json::Value| serde_json::json!({"kind": "mount", "path": path, "router": router});
+    let inner = serde_json::json!({
+        "routes": [mount("/blog", serde_json::Value::Null)], "redirect-slashes": false, "complete": true
+    });
+    let null = serde_json::Value::Null;
+    let routes =
+        routes(&serde_json::json!([mount("/old", inner), mount("/files", null.clone()), mount("", null)]));
+    for (path, expected) in [
+        ("/old/blog/wp-login.php", Some("/old/blog/{path:path}")),
+        ("/files/.env", Some("/files/{path:path}")),
+        ("/old/wp-login.php", None),
+        ("/.env", None),
+    ] {
+        assert_eq!(routes.named_by(path), expected, "{path}");
+    }
+}
+
+#[test]
 fn without_the_root_path_a_mounted_app_sees_the_whole_path() {
     let inner = serde_json::json!({"routes": [http("/x", "GET", false), http("/sub/y", "GET", false)], "redirect-slashes": false, "complete": true});
     let mount = serde_json::json!({"kind": "mount", "path": "/sub", "router": inner});

@@ -90,6 +90,10 @@ pub(super) fn read(bytes: &[u8], wanted: &Wanted) -> Result<Vec<IpNet>, Fault> {
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match text.trim_start().chars().next() {
+        // As when a program that writes it has failed, or is not done.
+        None => {
+            Err(Fault::File("is empty; if no range is meant, write a line that says so: `# none`".to_owned()))
+        }
         Some('[') => {
             without_labels(wanted)?;
             let texts: Vec<String> = serde_json::from_str(text).map_err(|error| of_json(&error))?;

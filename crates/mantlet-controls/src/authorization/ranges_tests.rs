@@ -45,7 +45,7 @@ fn wanted(services: &[&str], regions: &[&str]) -> Wanted {
 fn lists_are_read_as_people_and_providers_write_them() {
     for (text, services, regions, inside, outside) in [
         (LINES, &[][..], &[][..], "203.0.113.9 198.51.100.7 10.1.2.3", "198.51.100.8"),
-        ("", &[], &[], "", "0.0.0.0 ::"),
+        ("# none", &[], &[], "", "0.0.0.0 ::"),
         (r#" ["203.0.113.0/24", "2001:db8::1"]"#, &[], &[], "203.0.113.9 2001:db8::1", "2001:db8::2"),
         (AWS, &[], &[], "3.4.12.4 3.5.143.255 2600:1f14::1", "3.5.144.0"),
         (AWS, &["AMAZON"], &[], "3.4.12.4 2600:1f14::1", "3.5.140.1"),
@@ -135,6 +135,8 @@ fn a_list_that_changes_is_in_force_and_one_that_breaks_is_not() {
     let call = super::tests::call(http::Method::GET, "/", None);
     let is_denied = || !policy.judge(&call, None, true).faults.is_empty();
     assert!(!is_denied());
+    // A list that its writer has not filled yet opens nothing.
+    let empty = "is empty; if no range is meant, write a line that says so: `# none`";
     let [file] = policy.files() else { panic!("{:?}", policy.files()) };
     assert_eq!((file.path().to_str(), file.key()), (Some("ranges.txt"), "authorization.network[0].file"));
     for (text, expected, denied) in [
@@ -143,7 +145,9 @@ fn a_list_that_changes_is_in_force_and_one_that_breaks_is_not() {
         ("203.0.113.0/240", Err("line 1: `203.0.113.0/240` is not a network or an address".into()), true),
         ("203.0.113.0/240", Ok(Taken::Unchanged), true),
         ("203.0.113.0/24", Ok(Taken::InForce("2 ranges".into())), true),
-        ("", Ok(Taken::InForce("1 range".into())), false),
+        ("", Err(empty.into()), true),
+        (" \n", Err(empty.into()), true),
+        ("# none\n", Ok(Taken::InForce("1 range".into())), false),
     ] {
         assert_eq!((file.take(&content(text)), is_denied()), (expected, denied), "{text}");
     }
