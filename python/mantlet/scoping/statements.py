@@ -26,19 +26,38 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.orm import Mapper, QueryableAttribute, RelationshipProperty
+from sqlalchemy.orm.util import LoaderCriteriaOption
 from sqlalchemy.sql.elements import BindParameter, ColumnClause
 from sqlalchemy.sql.expression import CTE, AliasedReturnsRows, SelectBase
+from sqlalchemy.sql.visitors import iterate
 
 from mantlet.errors import NotScopable, ScopeError
-from mantlet.scoping.owners import Owned
+from mantlet.scoping.owners import Owned, mappers
 
 UNSCOPED = 'or mean all rows: `with mantlet.unscoped("why"):`'
 # Entities that stand in a WHERE clause alone get criteria since then (SQLAlchemy issue 13070).
-VERSION = tuple(int(part) for part in sqlalchemy.__version__.split(".")[:2])
+VERSION = tuple(int(part) for part in re.findall(r"\d+", sqlalchemy.__version__)[:3])
 REACHES_WHERE = VERSION >= (2, 1)
+# Before it, criteria are not adapted to an alias that is joined.
+OLDEST = (2, 0, 22)
 LITERAL = re.compile(r"'(?:[^']|'')*'")
 # What ends, widens or comments out a condition.
 WIDENING = re.compile(r"\b(or|union|intersect|except|select|from|table|xor)\b|--|/\*|;|\|\|", re.IGNORECASE)
+
+
+class OwnRows(LoaderCriteriaOption):
+    """`with_loader_criteria`, also for an alias that is joined by a condition of the app. There,
+    SQLAlchemy leaves a plain expression about the model itself, of which there may be another row.
+
+    The expression has to be the one of the option: values of others are not in the key under which
+    SQLAlchemy caches a statement.
+    """
+
+    _traverse_internals = LoaderCriteriaOption._traverse_internals
+
+    def _resolve_where_criteria(self, ext_info: Any) -> Any:
+        resolved = super()._resolve_where_criteria(ext_info)
+        return ext_info._adapter.traverse(resolved) if ext_info.is_aliased_class else resolved
 
 
 @dataclass
@@ -46,6 +65,8 @@ class Owners:
     """The owned models, by what names them in a statement."""
 
     models: list[Owned]
+    # Models of which the app says that they have no owner.
+    unowned: set[type] = field(default_factory=set)
     by_mapper: dict[Mapper[Any], Owned] = field(init=False)
     by_table: dict[str, Owned] = field(init=False)
     word: re.Pattern[str] = field(init=False)
@@ -61,6 +82,13 @@ class Owners:
         """How a model, or an ancestor of it, is owned."""
         lineage = mapper.iterate_to_root() if mapper is not None else ()
         return next((self.by_mapper[up] for up in lineage if up in self.by_mapper), None)
+
+    def read_as(self, mapper: Mapper[Any]) -> Owned | None:
+        """The owned model that another model reads, too, which has a table of the same name."""
+        if mapper.class_ in self.unowned:
+            return None
+        names = (getattr(table, "name", "").lower() for table in mapper.tables)
+        return next((self.by_table[name] for name in names if name in self.by_table), None)
 
 
 @dataclass
@@ -115,22 +143,64 @@ def check(statement: Any, owners: Owners, is_orm: bool) -> None:
     that criteria do not reach."""
     walk = Walk(owners)
     walk.visit(statement, Level(None, None, is_root=True))
+    check_options(statement, owners)
     if walk.touched is None:
         return
     if not is_orm:
         raise NotScopable(not_of_orm(walk.touched))
-    for text in walk.texts:
+    check_texts(walk.texts, f"a query of `{walk.touched.name}`")
+
+
+def check_texts(texts: list[str], what: str) -> None:
+    for text in texts:
         if found := WIDENING.search(LITERAL.sub("''", text)):
             raise NotScopable(
-                f"`{found[0]}` in SQL as text (`{text}`) may widen a query of `{walk.touched.name}`: write "
-                f"it with `or_()`, `select()` and the like, {UNSCOPED}"
+                f"`{found[0]}` in SQL as text (`{text}`) may widen {what}: write it with `or_()`, "
+                f"`select()` and the like, {UNSCOPED}"
             )
+
+
+def check_options(statement: Any, owners: Owners) -> None:
+    """Refuses options that load more than criteria reach, or that take them out of force."""
+    for option in getattr(statement, "_with_options", ()):
+        walk, apart = Walk(owners), Level(None, None)
+        if isinstance(option, LoaderCriteriaOption) and not isinstance(option, OwnRows):
+            for mapper in option._all_mappers():
+                walk.visit(option._resolve_where_criteria(mapper), apart)
+        for element in getattr(option, "context", ()):
+            for condition in getattr(element, "_extra_criteria", ()):
+                walk.visit(condition, apart)
+            expression = element.local_opts.get("expression")
+            if expression is not None:
+                check_expression(expression, statement, owners)
+        check_texts(walk.texts, "a query to which this option is given")
+
+
+def check_expression(expression: Any, statement: Any, owners: Owners) -> None:
+    """Refuses `with_expression` about rows that the query itself does not limit."""
+    walk = Walk(owners)
+    for inner in iterate(expression):
+        if isinstance(inner, (SelectBase, TextClause)) or getattr(inner, "is_literal", False):
+            walk.visit(inner, Level(None, None))
+        elif isinstance(inner, (ColumnClause, TableClause)) and entity_of(inner) is None:
+            walk.visit(inner, Level(None, None))
+    around = own_entities(statement) if isinstance(statement, Select) else set()
+    beside = (owners.of(entity.mapper) for entity in set(entities([expression])) - around)
+    one = walk.touched or next((one for one in beside if one is not None), None)
+    if one is not None:
+        raise NotScopable(
+            f"`with_expression` that reads `{one.name}` beside the query is not limited to the caller's "
+            f"rows: select the expression as a column, {UNSCOPED}"
+        )
 
 
 def check_properties(owners: Owners) -> None:
     """Refuses a `column_property` with SQL that criteria do not reach."""
-    for registry in {one.mapper.registry for one in owners.models}:
-        for mapper in registry.mappers:
+    registries = {one.mapper.registry for one in owners.models}
+    metadata = {table.metadata for one in owners.models for table in one.mapper.tables}
+    for mapper in mappers():
+        # Another one may have tables of the same names in another database.
+        if mapper.registry in registries or metadata & {table.metadata for table in mapper.tables}:
             around = Level(select(mapper), None, {mapper})
             for property in mapper.column_attrs:
                 for expression in property.columns:
@@ -179,6 +249,8 @@ class Walk:
             self.statement(element, level)
             return
         entity = entity_of(element)
+        if isinstance(element, Join) and element.full:
+            self.refuse_full(entities([element]))
         if is_relationship(element):
             # How its tables are joined is the business of the mapper.
             self.entity(target_of(element), level)
@@ -234,6 +306,8 @@ class Walk:
                     self.refuse_table(target)
         if isinstance(element, Select):
             level.entities = own_entities(element)
+            if any(join[3]["full"] for join in element._setup_joins):
+                self.refuse_full(level.entities)
             if not REACHES_WHERE:
                 self.refuse_where(element, level)
         elif (entity := entity_of(element.table)) is not None:
@@ -249,6 +323,12 @@ class Walk:
     def entity(self, entity: Any, level: Level) -> None:
         one = self.owners.of(entity.mapper)
         if one is None:
+            if (one := self.owners.read_as(entity.mapper)) is not None:
+                name = entity.mapper.class_.__name__
+                raise NotScopable(
+                    f"`{name}` reads the table of `{one.name}`, which is owned: give the owner of `{name}` to "
+                    f"`mantlet.scope`, or `None` if it is a table of another database, {UNSCOPED}"
+                )
             return
         self.touched = one
         if isinstance(level.statement, (Update, Delete)) and entity not in level.entities:
@@ -274,6 +354,15 @@ class Walk:
             f"a table of Core is not limited to the caller's rows: write `{one.name}` and its attributes in "
             f"place of its table, {UNSCOPED}"
         )
+
+    def refuse_full(self, joined: Iterable[Any]) -> None:
+        """Criteria of a joined entity stand in ON, and a FULL JOIN gives rows for which ON is false."""
+        for entity in joined:
+            if (one := self.owners.of(entity.mapper)) is not None:
+                raise NotScopable(
+                    f"a FULL OUTER JOIN with `{one.name}` is not limited to the caller's rows: join a "
+                    f"subquery (`select({one.name}).subquery()`), {UNSCOPED}"
+                )
 
     def refuse_where(self, statement: Any, level: Level) -> None:
         """Before SQLAlchemy 2.1, criteria do not reach an entity that stands in WHERE alone, as in
