@@ -16,7 +16,7 @@ LOG = logging.getLogger("mantlet")
 
 
 class Block:
-    """A block that has been entered. Tasks and threads that start in it have it, too, until it ends."""
+    """A block that has been entered. What starts in it has it, too, until it ends."""
 
     def __init__(self, of: unscoped, frame: FrameType | None) -> None:
         self.of = of

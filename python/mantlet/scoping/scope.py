@@ -40,6 +40,7 @@ from mantlet.scoping.statements import (
     check_properties,
     check_update,
     entity_of,
+    limited_options,
 )
 from mantlet.without_scope import is_unscoped
 
@@ -201,7 +202,9 @@ class Scope:
         principal = current_principal()
         if principal is None and not is_in_request() and (is_after := is_after_request()) not in self.warned:
             self.warned.add(is_after)
-            LOG.warning("queries of owned models give nothing here, because %s", AFTER if is_after else NO_CALLER)
+            LOG.warning(
+                "queries of owned models give nothing here, because %s", AFTER if is_after else NO_CALLER
+            )
         return principal
 
     def criteria(self, owners: Owners, principal: Principal | None) -> list[Any]:
@@ -233,15 +236,15 @@ class Scope:
         statement: Any = state.statement
         if state.is_column_load:
             # Criteria reach what is loaded beside the object. Its own row needs a condition.
-            check_options(statement, owners)
             statement = statement.options(*self.criteria(owners, principal))
+            statement._with_options = tuple(limited_options(statement, owners))
             one = owners.of(state.bind_mapper)
             state.statement = (
                 statement if one is None else statement.where(one.condition(principal, self.value))
             )
             return
         if state.is_relationship_load:
-            check_options(statement, owners)
+            check_options(statement, owners, is_load=True)
         else:
             check(statement, owners, state.is_orm_statement)
             self.check_write(state, owners, principal)

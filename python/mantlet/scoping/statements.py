@@ -135,7 +135,8 @@ def correlates(statement: Any, table: TableClause | None) -> bool:
         )
     if statement._correlate:
         return name is not None and any(getattr(one, "name", None) == name for one in statement._correlate)
-    return bool(statement._auto_correlate)
+    # By itself, SQLAlchemy leaves a SELECT its last FROM.
+    return bool(statement._auto_correlate) and len(statement.get_final_froms()) > 1
 
 
 def check(statement: Any, owners: Owners, is_orm: bool) -> None:
@@ -143,7 +144,7 @@ def check(statement: Any, owners: Owners, is_orm: bool) -> None:
     that criteria do not reach."""
     walk = Walk(owners)
     walk.visit(statement, Level(None, None, is_root=True))
-    check_options(statement, owners)
+    check_options(statement, owners, is_load=False)
     if walk.touched is None:
         return
     if not is_orm:
@@ -160,38 +161,64 @@ def check_texts(texts: list[str], what: str) -> None:
             )
 
 
-def check_options(statement: Any, owners: Owners) -> None:
-    """Refuses options that load more than criteria reach, or that take them out of force."""
+def check_options(statement: Any, owners: Owners, is_load: bool) -> None:
     for option in getattr(statement, "_with_options", ()):
-        walk, apart = Walk(owners), Level(None, None)
-        if isinstance(option, LoaderCriteriaOption) and not isinstance(option, OwnRows):
-            for mapper in option._all_mappers():
-                walk.visit(option._resolve_where_criteria(mapper), apart)
-        for element in getattr(option, "context", ()):
-            for condition in getattr(element, "_extra_criteria", ()):
-                walk.visit(condition, apart)
-            expression = element.local_opts.get("expression")
-            if expression is not None:
-                check_expression(expression, statement, owners)
-        check_texts(walk.texts, "a query to which this option is given")
+        check_option(option, statement, owners, is_load)
 
 
-def check_expression(expression: Any, statement: Any, owners: Owners) -> None:
-    """Refuses `with_expression` about rows that the query itself does not limit."""
+def limited_options(statement: Any, owners: Owners) -> Iterator[Any]:
+    """Options without those that are refused. An object keeps them, and is refreshed with them."""
+    for option in statement._with_options:
+        try:
+            check_option(option, statement, owners, is_load=False)
+        except NotScopable:
+            continue
+        yield option
+
+
+def check_option(option: Any, statement: Any, owners: Owners, is_load: bool) -> None:
+    """Refuses an option that loads more than criteria reach, or that takes them out of force.
+    Relationships are loaded with the options of the statement before, about which
+    `with_expression` is."""
     walk = Walk(owners)
-    for inner in iterate(expression):
-        if isinstance(inner, (SelectBase, TextClause)) or getattr(inner, "is_literal", False):
-            walk.visit(inner, Level(None, None))
-        elif isinstance(inner, (ColumnClause, TableClause)) and entity_of(inner) is None:
-            walk.visit(inner, Level(None, None))
-    around = own_entities(statement) if isinstance(statement, Select) else set()
-    beside = (owners.of(entity.mapper) for entity in set(entities([expression])) - around)
-    one = walk.touched or next((one for one in beside if one is not None), None)
-    if one is not None:
-        raise NotScopable(
-            f"`with_expression` that reads `{one.name}` beside the query is not limited to the caller's "
-            f"rows: select the expression as a column, {UNSCOPED}"
-        )
+    if isinstance(option, LoaderCriteriaOption) and not isinstance(option, OwnRows):
+        for mapper in option._all_mappers():
+            walk.visit(option._resolve_where_criteria(mapper), about(mapper))
+    for element in getattr(option, "context", ()):
+        for condition in getattr(element, "_extra_criteria", ()):
+            if ("query_expression", True) not in (element.strategy or ()):
+                walk.visit(condition, about(element.path.entity))
+            elif not is_load:
+                check_expression(condition, {*own_entities(statement), element.path.parent.entity}, walk)
+    check_texts(walk.texts, "a query to which this option is given")
+
+
+def about(entity: Any) -> Level:
+    return Level(select(entity), None, {entity})
+
+
+def check_expression(expression: Any, around: set[Any], walk: Walk) -> None:
+    """Refuses `with_expression` about rows that the query itself does not limit. Criteria do not
+    reach a SELECT in it, and SQLAlchemy has forgotten which models its columns are of."""
+    limited: set[Any] = set()
+    for entity in around:
+        limited |= {entity.selectable, *(entity.mapper.tables if isinstance(entity, Mapper) else ())}
+    parts = list(iterate(expression))
+    is_simple = not any(isinstance(part, SelectBase) for part in parts)
+    for part in parts:
+        if isinstance(part, TextClause) or getattr(part, "is_literal", False):
+            walk.visit(part, Level(None, None))
+        table = part if isinstance(part, TableClause) else getattr(part, "table", None)
+        if is_simple and table in limited:
+            continue
+        while isinstance(table, Alias):
+            table = table.element
+        one = walk.owners.by_table.get(getattr(table, "name", "").lower())
+        if one is not None:
+            raise NotScopable(
+                f"`with_expression` that reads `{one.name}` beside the query is not limited to the caller's "
+                f"rows: select the expression as a column, {UNSCOPED}"
+            )
 
 
 def check_properties(owners: Owners) -> None:
@@ -201,11 +228,10 @@ def check_properties(owners: Owners) -> None:
     for mapper in mappers():
         # Another one may have tables of the same names in another database.
         if mapper.registry in registries or metadata & {table.metadata for table in mapper.tables}:
-            around = Level(select(mapper), None, {mapper})
             for property in mapper.column_attrs:
                 for expression in property.columns:
                     if not isinstance(expression, ColumnClause):
-                        check_property(Walk(owners), expression, around, property)
+                        check_property(Walk(owners), expression, about(mapper), property)
 
 
 def check_property(walk: Walk, expression: Any, around: Level, property: Any) -> None:
@@ -326,8 +352,8 @@ class Walk:
             if (one := self.owners.read_as(entity.mapper)) is not None:
                 name = entity.mapper.class_.__name__
                 raise NotScopable(
-                    f"`{name}` reads the table of `{one.name}`, which is owned: give the owner of `{name}` to "
-                    f"`mantlet.scope`, or `None` if it is a table of another database, {UNSCOPED}"
+                    f"`{name}` reads the table of `{one.name}`, which is owned: give the owner of `{name}` "
+                    f"to `mantlet.scope`, or `None` if it is a table of another database, {UNSCOPED}"
                 )
             return
         self.touched = one
@@ -356,7 +382,7 @@ class Walk:
         )
 
     def refuse_full(self, joined: Iterable[Any]) -> None:
-        """Criteria of a joined entity stand in ON, and a FULL JOIN gives rows for which ON is false."""
+        """Criteria of a joined entity stand in ON. A FULL JOIN gives rows for which that is false."""
         for entity in joined:
             if (one := self.owners.of(entity.mapper)) is not None:
                 raise NotScopable(
@@ -407,6 +433,8 @@ def target_of(relationship: Any) -> Any:
 
 def own_entities(statement: Any) -> set[Any]:
     """The models that a SELECT is about. Models in its WHERE alone are not among them."""
+    if not isinstance(statement, Select):
+        return set()
     found = set(entities([*statement._raw_columns, *statement._from_obj]))
     for join in statement._setup_joins:
         for part in join[:2]:
