@@ -64,8 +64,8 @@ class ForTest:
 
 
 class Request:
-    """A request whose header was read. Its caller ends with it: a task or a thread that it has started
-    may go on, and serve others."""
+    """A request whose header was read. Its caller ends with it: a task or a thread that it has
+    started may go on, and serve others."""
 
     def __init__(self, outcome: Outcome, task: asyncio.Task[Any] | None = None) -> None:
         self.outcome = outcome

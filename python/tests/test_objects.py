@@ -1,5 +1,5 @@
-"""Objects that a session holds: what is loaded beside them later, what a flush writes beside them, and
-what is handed out from memory. The models load relationships by themselves."""
+"""Objects that a session holds: what is loaded beside them later, what a flush writes beside them,
+and what is handed out from memory. The models load relationships by themselves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sqlalchemy.orm import (
     Mapped,
     Session,
     column_property,
-    joinedload,
+    lazyload,
     make_transient_to_detached,
     mapped_column,
     query_expression,
@@ -107,12 +107,22 @@ def fill(connection: Connection, foreign: bool) -> None:
         connection.execute(insert(model), rows)
 
 
-@pytest.fixture(params=SYNC + ASYNC)
-def blog(request: pytest.FixtureRequest, administrator: Engine) -> Iterator[Database]:
-    made = database(request.param, "blog", True, administrator, Base, fill)
+def made(driver: str, schema: str, administrator: Engine) -> Iterator[Database]:
+    made = database(driver, schema, True, administrator, Base, fill)
     mantlet.scope(made.maker, user=User, owner={Reply: "comment.user_id"})
     yield made
     made.close()
+
+
+@pytest.fixture(params=SYNC + ASYNC)
+def blog(request: pytest.FixtureRequest, administrator: Engine) -> Iterator[Database]:
+    yield from made(request.param, "blog", administrator)
+
+
+@pytest.fixture(scope="module", params=SYNC + ASYNC)
+def library(request: pytest.FixtureRequest, administrator: Engine) -> Iterator[Database]:
+    """The same, to be read alone."""
+    yield from made(request.param, "library", administrator)
 
 
 def everything(session: Session) -> Any:
@@ -198,7 +208,7 @@ Load = Callable[[Session, Any], None]
 
 @pytest.mark.parametrize("load", LOADS)
 @pytest.mark.parametrize("held", HELD)
-def test_what_is_loaded_beside_an_object_is_the_callers(held: Held, load: Load, blog: Database) -> None:
+def test_what_is_loaded_beside_an_object_is_the_callers(held: Held, load: Load, library: Database) -> None:
     def look(session: Session) -> None:
         if session.get_bind().dialect.name == "postgresql" and load is refresh_for_update:
             session.execute(select(1))
@@ -213,13 +223,13 @@ def test_what_is_loaded_beside_an_object_is_the_callers(held: Held, load: Load, 
             assert (ids(user.letters), user.motto) == (own, "ab"[number - 1])
 
     with as_user("1"):
-        blog.run(look)
+        library.run(look)
 
 
 @pytest.mark.parametrize("caller", [None, "9"])
 @pytest.mark.parametrize("load", LOADS)
 def test_what_is_loaded_beside_an_object_is_nothing_for_others(
-    load: Load, caller: str | None, blog: Database
+    load: Load, caller: str | None, library: Database
 ) -> None:
     def look(session: Session) -> None:
         user = detached(session, User, 2)
@@ -227,10 +237,10 @@ def test_what_is_loaded_beside_an_object_is_nothing_for_others(
         assert (user.letter_count, user.last_letter, user.letters) == (0, None, [])
 
     with as_user(caller):
-        blog.run(look)
+        library.run(look)
 
 
-def test_an_object_of_the_next_caller_is_loaded_for_it(blog: Database) -> None:
+def test_an_object_of_the_next_caller_is_loaded_for_it(library: Database) -> None:
     def look(session: Session) -> None:
         for number in (1, 2, 1):
             with as_user(str(number)):
@@ -240,16 +250,16 @@ def test_an_object_of_the_next_caller_is_loaded_for_it(blog: Database) -> None:
                 # Criteria of the first caller may have stayed with the object.
                 session.expunge(user)
 
-    blog.run(look)
+    library.run(look)
 
 
-def test_an_expression_of_a_query_is_not_refreshed_from_foreign_rows(blog: Database) -> None:
+def test_an_expression_of_a_query_is_not_refreshed_from_foreign_rows(library: Database) -> None:
     def look(session: Session) -> None:
         beside = with_expression(User.remark, func.max(Letter.id))
         one = (
             session.scalars(
                 select(User)
-                .options(joinedload(User.letters).noload("*"), beside)
+                .options(lazyload(User.letters), beside)
                 .join(Letter, Letter.user_id == User.id)
                 .group_by(User.id, Letter.id)
             )
@@ -268,7 +278,7 @@ def test_an_expression_of_a_query_is_not_refreshed_from_foreign_rows(blog: Datab
         assert one.remark is None
 
     with as_user("1"):
-        blog.run(look)
+        library.run(look)
 
 
 # What a flush changes or deletes beside the objects that the app has changed.
@@ -280,11 +290,13 @@ def remove_orphan(session: Session) -> None:
 
 
 def clear_orphans(session: Session) -> None:
-    unscoped(session, Post, 1).joined.clear()
+    parent = unscoped(session, Post, 1)
+    parent.joined.clear()
 
 
 def replace_orphans(session: Session) -> None:
-    unscoped(session, Post, 1).joined = []
+    parent = unscoped(session, Post, 1)
+    parent.joined = []
 
 
 def remove_orphan_by_path(session: Session) -> None:
@@ -292,7 +304,8 @@ def remove_orphan_by_path(session: Session) -> None:
     with mantlet.unscoped("a report"):
         post = session.get_one(Post, 1)
         reply = post.joined[1].replies[0]
-    session.get_one(Comment, 1).replies.append(reply)
+    parent = session.get_one(Comment, 1)
+    parent.replies.append(reply)
     session.flush()
 
 
@@ -306,7 +319,8 @@ def delete_below(session: Session) -> None:
 
 def take_child(session: Session) -> None:
     letter = unscoped(session, Letter, 2)
-    session.get_one(User, 1).letters.append(letter)
+    parent = session.get_one(User, 1)
+    parent.letters.append(letter)
 
 
 def take_child_of_new(session: Session) -> None:
@@ -316,17 +330,20 @@ def take_child_of_new(session: Session) -> None:
 
 def take_detached_child(session: Session) -> None:
     letter = detached(session, Letter, 2)
-    session.get_one(User, 1).letters.append(letter)
+    parent = session.get_one(User, 1)
+    parent.letters.append(letter)
 
 
 def take_cached_child(session: Session) -> None:
     letter = cached(session, Letter, 2)
-    session.get_one(User, 1).letters.append(letter)
+    parent = session.get_one(User, 1)
+    parent.letters.append(letter)
 
 
 def give_up_child(session: Session) -> None:
     """It has no owner then."""
-    unscoped(session, User, 2).letters.clear()
+    parent = unscoped(session, User, 2)
+    parent.letters.clear()
 
 
 def take_children_by_merge(session: Session) -> None:
@@ -336,7 +353,8 @@ def take_children_by_merge(session: Session) -> None:
 
 def move_to_own_post(session: Session) -> None:
     comment = unscoped(session, Comment, 4)
-    session.get_one(Post, 1).joined.append(comment)
+    parent = session.get_one(Post, 1)
+    parent.joined.append(comment)
 
 
 WRITES = (
@@ -361,11 +379,13 @@ def test_a_flush_does_not_write_foreign_rows_beside(write: Callable[[Session], N
 
 
 def own_orphan(session: Session) -> None:
-    session.get_one(Post, 1).joined.clear()
+    parent = session.get_one(Post, 1)
+    parent.joined.clear()
 
 
 def own_orphan_of_an_orphan(session: Session) -> None:
-    session.get_one(Comment, 1).replies.clear()
+    parent = session.get_one(Comment, 1)
+    parent.replies.clear()
 
 
 def own_child(session: Session) -> None:
@@ -420,6 +440,7 @@ def test_a_flush_that_fails_leaves_nothing_behind(blog: Database) -> None:
         with pytest.raises(mantlet.NotScopable):
             session.flush()
         session.rollback()
+        session.expunge_all()
         clear_orphans(session)
         with pytest.raises(mantlet.NotScopable):
             session.flush()
@@ -440,7 +461,7 @@ MERGES: list[tuple[type, Callable[[Session], Any]]] = [
 
 @pytest.mark.parametrize(("model", "merge"), MERGES)
 def test_a_merge_does_not_hand_out_what_is_foreign(
-    model: type, merge: Callable[[Session], Any], blog: Database
+    model: type, merge: Callable[[Session], Any], library: Database
 ) -> None:
     def run(session: Session) -> None:
         kept = unscoped(session, model, 2)
@@ -451,7 +472,7 @@ def test_a_merge_does_not_hand_out_what_is_foreign(
             assert session.merge(model(id=2)) is kept
 
     with as_user("1"):
-        blog.run(run)
+        library.run(run)
 
 
 def test_bulk_methods_have_their_arguments_by_name(blog: Database) -> None:

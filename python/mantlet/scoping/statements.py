@@ -382,7 +382,7 @@ class Walk:
         )
 
     def refuse_full(self, joined: Iterable[Any]) -> None:
-        """Criteria of a joined entity stand in ON. A FULL JOIN gives rows for which that is false."""
+        """Criteria of a joined entity stand in ON. A FULL JOIN also gives rows that fail it."""
         for entity in joined:
             if (one := self.owners.of(entity.mapper)) is not None:
                 raise NotScopable(
