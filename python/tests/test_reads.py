@@ -21,6 +21,7 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    inspect,
     lateral,
     literal,
     literal_column,
@@ -280,7 +281,7 @@ ANSWERED: dict[str, Case] = {
         lambda one: sorted(order.remark for order in one.orders),
     ),
     "correlated to the table": rows(
-        select(Order.id).where(exists(select(literal(1)).where(Item.order_id == CORE.c.id)))
+        select(Order.id).where(exists(select(Item.id).where(Item.order_id == CORE.c.id)))
     ),
     "correlated to the table alone": rows(
         select(Order.id).where(exists(select(CORE.c.id).where(CORE.c.note == "foreign").correlate(CORE)))
@@ -347,6 +348,11 @@ REFUSED: dict[str, Case] = {
     "write in a cte": rows(select(delete(Order).returning(Order.id).cte().c.id)),
     "connection": lambda s: s.connection().execute(select(CORE)).all(),
     "connection by arguments": lambda s: s.connection(bind_arguments={"mapper": User}, execution_options={}),
+    "connection of a transaction": lambda s: s.begin().connection(User),
+    "connection of a nested transaction": lambda s: s.begin_nested().connection(inspect(User)),
+    "connection of the transaction that runs": lambda s: (
+        s.execute(select(1)) and s.get_transaction().connection(None)
+    ),
     "full join": rows(select(User.id, Order.id).join(Order, Order.user_id == User.id, full=True)),
     "full outerjoin": rows(select(User.id, Order.id).outerjoin(User.orders, full=True)),
     "full join_from": rows(select(Order.id).join_from(User, Order, full=True)),

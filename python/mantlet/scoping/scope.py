@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -133,6 +134,25 @@ def class_of(session: Any) -> type[Session]:
         f"`{session!r}` does not make sessions: give the `sessionmaker`, the `async_sessionmaker`, or the "
         "class of your sessions"
     )
+
+
+def refuse_connection() -> None:
+    if not is_unscoped():
+        message = "statements on the connection of a session are not limited to the caller's rows"
+        raise NotScopable(f"{message}: use `session.execute()`, {UNSCOPED}")
+
+
+def refuse_connection_of(session: Session, transaction: Any) -> None:
+    """SQLAlchemy itself takes the connection of a transaction in each flush."""
+    original = transaction.connection
+
+    @functools.wraps(original)
+    def scoped(*arguments: Any, **others: Any) -> Any:
+        if not sys._getframe(1).f_globals.get("__name__", "").startswith("sqlalchemy."):
+            refuse_connection()
+        return original(*arguments, **others)
+
+    transaction.connection = scoped
 
 
 class Scope:
@@ -274,7 +294,8 @@ class Scope:
                 raise NotScopable(f"{message}: write a condition (`where`), {UNSCOPED}")
             if state.is_update:
                 check_update(statement, state.parameters, one, own)
-        if state.execution_options.get("dml_strategy", "auto") not in ("auto", "orm"):
+        options = {**statement.get_execution_options(), **state.execution_options}
+        if options.get("dml_strategy", "auto") not in ("auto", "orm"):
             raise NotScopable(f"`dml_strategy` takes `{one.name}` out of the scope: leave it out, {UNSCOPED}")
 
     # Objects that are written.
@@ -380,12 +401,11 @@ class Scope:
 
         @functools.wraps(original)
         def scoped(own: Session, *arguments: Any, **others: Any) -> Any:
-            if not is_unscoped():
-                message = "statements on `session.connection()` are not limited to the caller's rows"
-                raise NotScopable(f"{message}: use `session.execute()`, {UNSCOPED}")
+            refuse_connection()
             return original(own, *arguments, **others)
 
         session.connection = scoped  # pyright: ignore[reportAttributeAccessIssue]
+        event.listen(session, "after_transaction_create", refuse_connection_of)
 
     # Row level security.
 
