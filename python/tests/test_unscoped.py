@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import Annotated, Any
 
 import pytest
@@ -64,7 +64,7 @@ def seen(maker: Maker) -> list[str]:
         return list(session.scalars(NOTES))
 
 
-def rows(maker: Maker) -> Iterator[str]:
+def rows(maker: Maker) -> Generator[str, None, None]:
     """Everything, one by one."""
     with mantlet.unscoped("export"), maker() as session:
         yield from session.scalars(NOTES)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import TextClause, TextualSelect, event
+from sqlalchemy import Delete, Insert, TextClause, TextualSelect, Update, event
 from sqlalchemy import inspect as inspection
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import (
@@ -274,10 +274,10 @@ class Scope:
             state.statement = statement.options(*self.criteria(owners, principal))
 
     def check_write(self, state: ORMExecuteState, owners: Owners, principal: Principal | None) -> None:
-        if not (state.is_insert or state.is_update or state.is_delete):
-            return
         statement: Any = state.statement
         statement = statement.element if isinstance(statement, FromStatement) else statement
+        if not isinstance(statement, (Insert, Update, Delete)):
+            return
         # Not `state.bind_mapper`: the app may name another one.
         entity = entity_of(statement.table)
         one = owners.of(entity.mapper) if entity is not None else None
@@ -286,13 +286,13 @@ class Scope:
         own = self.value(principal) if principal is not None else None
         if one.column is not None and own is not None:
             own = as_type(one.column, own)
-        if state.is_insert:
+        if isinstance(statement, Insert):
             check_insert(statement, state.parameters, one, own)
         else:
             if state.is_executemany or isinstance(state.parameters, list):
                 message = f"an UPDATE of `{one.name}` by primary keys is not limited to the caller's rows"
                 raise NotScopable(f"{message}: write a condition (`where`), {UNSCOPED}")
-            if state.is_update:
+            if isinstance(statement, Update):
                 check_update(statement, state.parameters, one, own)
         options = {**statement.get_execution_options(), **state.execution_options}
         if options.get("dml_strategy", "auto") not in ("auto", "orm"):

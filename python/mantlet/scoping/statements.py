@@ -185,11 +185,14 @@ def check_option(option: Any, statement: Any, owners: Owners, is_load: bool) -> 
         for mapper in option._all_mappers():
             walk.visit(option._resolve_where_criteria(mapper), about(mapper))
     for element in getattr(option, "context", ()):
-        for condition in getattr(element, "_extra_criteria", ()):
-            if ("query_expression", True) not in (element.strategy or ()):
+        conditions = getattr(element, "_extra_criteria", ())
+        if ("query_expression", True) not in (element.strategy or ()):
+            for condition in conditions:
                 walk.visit(condition, about(element.path.entity))
-            elif not is_load:
-                check_expression(condition, {*own_entities(statement), element.path.parent.entity}, walk)
+        elif not is_load:
+            around = {*own_entities(statement), element.path.parent.entity}
+            for expression in conditions or (element.local_opts["expression"],):  # SQLAlchemy 2.0
+                check_expression(expression, around, walk)
     check_texts(walk.texts, "a query to which this option is given")
 
 
