@@ -32,7 +32,7 @@ class User(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
     orders: Mapped[list[Order]] = relationship(back_populates="user")
-    remark: Mapped[str] = query_expression()
+    remark: Mapped[Optional[str]] = query_expression()  # noqa: UP045
 
 
 class Order(Base):
@@ -42,7 +42,7 @@ class Order(Base):
     note: Mapped[str]
     secret: Mapped[str] = mapped_column(default="s", deferred=True)
     user: Mapped[User] = relationship(back_populates="orders")
-    remark: Mapped[str] = query_expression()
+    remark: Mapped[Optional[str]] = query_expression()  # noqa: UP045
     items: Mapped[list[Item]] = relationship(back_populates="order", cascade="all, delete-orphan")
     tags: Mapped[list[Tag]] = relationship(secondary=tagged, back_populates="orders")
 

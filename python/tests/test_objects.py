@@ -36,7 +36,7 @@ class User(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
     motto: Mapped[Optional[str]] = mapped_column(deferred=True)  # noqa: UP045
-    remark: Mapped[str] = query_expression()
+    remark: Mapped[Optional[int]] = query_expression()  # noqa: UP045
     letters: Mapped[list[Letter]] = relationship(lazy="joined", order_by="Letter.id")
 
 

@@ -348,10 +348,10 @@ REFUSED: dict[str, Case] = {
     "write in a cte": rows(select(delete(Order).returning(Order.id).cte().c.id)),
     "connection": lambda s: s.connection().execute(select(CORE)).all(),
     "connection by arguments": lambda s: s.connection(bind_arguments={"mapper": User}, execution_options={}),
-    "connection of a transaction": lambda s: s.begin().connection(User),
+    "connection of a transaction": lambda s: s.begin().connection(inspect(User)),
     "connection of a nested transaction": lambda s: s.begin_nested().connection(inspect(User)),
     "connection of the transaction that runs": lambda s: (
-        s.execute(select(1)) and s.get_transaction().connection(None)
+        s.execute(select(1)) and (s.get_transaction() or s.begin()).connection(None)
     ),
     "full join": rows(select(User.id, Order.id).join(Order, Order.user_id == User.id, full=True)),
     "full outerjoin": rows(select(User.id, Order.id).outerjoin(User.orders, full=True)),

@@ -227,14 +227,18 @@ def check_expression(expression: Any, around: set[Any], walk: Walk) -> None:
 def check_properties(owners: Owners) -> None:
     """Refuses a `column_property` with SQL that criteria do not reach."""
     registries = {one.mapper.registry for one in owners.models}
-    metadata = {table.metadata for one in owners.models for table in one.mapper.tables}
+    metadata = {about for one in owners.models for about in metadata_of(one.mapper)}
     for mapper in mappers():
         # Another one may have tables of the same names in another database.
-        if mapper.registry in registries or metadata & {table.metadata for table in mapper.tables}:
+        if mapper.registry in registries or metadata & metadata_of(mapper):
             for property in mapper.column_attrs:
                 for expression in property.columns:
                     if not isinstance(expression, ColumnClause):
                         check_property(Walk(owners), expression, about(mapper), property)
+
+
+def metadata_of(mapper: Mapper[Any]) -> set[Any]:
+    return {table.metadata for table in mapper.tables if isinstance(table, Table)}
 
 
 def check_property(walk: Walk, expression: Any, around: Level, property: Any) -> None:
@@ -278,8 +282,6 @@ class Walk:
             self.statement(element, level)
             return
         entity = entity_of(element)
-        if isinstance(element, Join) and element.full:
-            self.refuse_full(entities([element]))
         if is_relationship(element):
             # How its tables are joined is the business of the mapper.
             self.entity(target_of(element), level)
@@ -288,6 +290,8 @@ class Walk:
             return
         if entity is not None:
             self.entity(entity, level)
+        if isinstance(element, Join) and element.full:
+            self.refuse_full(entities([element]))
         if isinstance(element, TextClause):
             self.text(element.text)
         elif isinstance(element, DDL):
