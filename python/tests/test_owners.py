@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import ForeignKey, Table, create_engine, func, select, true
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -353,6 +354,14 @@ def test_a_model_of_another_base_that_reads_an_owned_table_is_refused() -> None:
             session.get(OrderView, 1)
     with other() as session, as_user("2"):
         assert len(session.scalars(select(OrderView)).all()) == 1, "the app has said so"
+
+    class Archived(Other):
+        __tablename__ = "orders"
+        __table_args__ = {"schema": "archive"}  # noqa: RUF012
+        id: Mapped[int] = mapped_column(primary_key=True)
+
+    with maker() as session, as_user("2"), pytest.raises(OperationalError, match="no such table"):
+        session.scalars(select(Archived))  # it is not refused, and SQLite has no schema
 
 
 def test_a_version_that_does_not_reach_all_joins_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -196,7 +196,7 @@ class Scope:
     def owners(self) -> Owners:
         if self.found is None:
             configure_mappers()
-            owners = Owners(find(self.user, self.given), unowned=set(self.given))
+            owners = Owners(find(self.user, self.given), given=set(self.given))
             check_properties(owners)
             self.found = owners
             said = ", ".join(f"{one.name} ({one.owner})" for one in self.found.models)

@@ -65,16 +65,18 @@ class Owners:
     """The owned models, by what names them in a statement."""
 
     models: list[Owned]
-    # Models of which the app says that they have no owner.
-    unowned: set[type] = field(default_factory=set)
+    # Models of which the app has said who owns them, or that they have no owner.
+    given: set[type] = field(default_factory=set)
     by_mapper: dict[Mapper[Any], Owned] = field(init=False)
     by_table: dict[str, Owned] = field(init=False)
+    by_full_name: dict[str, Owned] = field(init=False)  # with the schema
     word: re.Pattern[str] = field(init=False)
 
     def __post_init__(self) -> None:
         self.by_mapper = {one.mapper: one for one in self.models}
         tables = [(table, one) for one in self.models for table in one.mapper.tables]
         self.by_table = {table.name.lower(): one for table, one in tables if isinstance(table, Table)}
+        self.by_full_name = {table.fullname.lower(): one for table, one in tables if isinstance(table, Table)}
         names = "|".join(re.escape(name) for name in self.by_table) or "(?!)"
         self.word = re.compile(rf"(?<!\w)(?:{names})(?!\w)", re.IGNORECASE)
 
@@ -85,10 +87,10 @@ class Owners:
 
     def read_as(self, mapper: Mapper[Any]) -> Owned | None:
         """The owned model that another model reads, too, which has a table of the same name."""
-        if mapper.class_ in self.unowned:
+        if mapper.class_ in self.given:
             return None
-        names = (getattr(table, "name", "").lower() for table in mapper.tables)
-        return next((self.by_table[name] for name in names if name in self.by_table), None)
+        names = (getattr(table, "fullname", "").lower() for table in mapper.tables)
+        return next((self.by_full_name[name] for name in names if name in self.by_full_name), None)
 
 
 @dataclass
